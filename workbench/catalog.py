@@ -1,0 +1,224 @@
+"""What can be chosen by name: the built-in models and image sets, and those of the user's own `workbench.toml`.
+
+Reading the catalog needs neither torch nor a picture, so that the first page stands at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from workbench.errors import InputError
+
+CONFIG_VARIABLE = "WORKBENCH_CONFIG"
+PACKAGE = Path(__file__).resolve().parent
+T = TypeVar("T", bound=BaseModel)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelEntry(_Strict):
+    """A model that can be chosen by name."""
+
+    title: str
+    ref: str
+    about: str = ""
+    images: str | None = None
+
+
+class ImagesEntry(_Strict):
+    """An image set that can be chosen by name."""
+
+    title: str
+    ref: str
+    root: str | None = None
+    about: str = ""
+    licence: str = ""
+    synthetic: bool = False
+
+
+class Catalog(_Strict):
+    """Models and image sets by name, in the order that they are offered."""
+
+    models: dict[str, ModelEntry] = Field(default_factory=dict)
+    images: dict[str, ImagesEntry] = Field(default_factory=dict)
+
+
+Size = Annotated[int, Field(ge=1, le=4096)]
+
+
+class PreprocessingSpec(_Strict):
+    """How a picture becomes the model's input; see `workbench.preprocessing.Preprocessing`."""
+
+    size: tuple[Size, Size] = (224, 224)
+    resize: Literal["stretch", "crop", "pad"] = "stretch"
+    crop: float = Field(default=1.0, gt=0, le=1)
+    interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 0.5, 0.5)
+
+
+class ModelSpec(_Strict):
+    """The contents of a `model.toml`.
+
+    Attributes:
+        architecture: `timm:NAME`, `torchvision:NAME`, or `python:package.module:function` (trusted sources only).
+        options: Keywords for the architecture's constructor.
+        weights: A file beside `model.toml`, or `package:NAME/path` for one in an installed package.
+        order: True where the weights' names differ from the architecture's but their order and shapes agree.
+        classes: Class names, or the name of a text file with one a line.
+        positive: The class that a defect decision is about.
+        threshold: Score of the positive class from which a part is called positive.
+    """
+
+    title: str = ""
+    about: str = ""
+    architecture: str
+    options: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    weights: str
+    order: bool = False
+    classes: list[str] | str
+    positive: str | None = None
+    threshold: float | None = Field(default=None, ge=0, le=1)
+    preprocessing: PreprocessingSpec = PreprocessingSpec()
+
+
+def shared(name: str = "") -> Path:
+    """A file or folder of assets/, in a checkout or in an installed wheel."""
+    return home() / "assets" / name
+
+
+def home() -> Path:
+    """The folder that holds assets/, pages/ and .streamlit/: the checkout, or the package's own copy in a wheel."""
+    checkout = PACKAGE.parent
+    return checkout if (checkout / "assets" / "catalog.toml").exists() else PACKAGE / "_share"
+
+
+def load_catalog() -> Catalog:
+    """The built-in catalog, overlaid with the user's own.
+
+    The user's file is the one that the environment variable WORKBENCH_CONFIG names, or `workbench.toml` in the working folder.
+
+    Raises:
+        InputError: A file is not valid; the message names the entry.
+    """
+    own = os.environ.get(CONFIG_VARIABLE)
+    path = Path(own) if own else Path.cwd() / "workbench.toml"
+    if own and not path.is_file():
+        raise InputError(f"{CONFIG_VARIABLE} names {path}, which is not there: correct it or unset it.")
+    return _merged(path if path.is_file() else None, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@lru_cache(maxsize=4)
+def _merged(own: Path | None, modified: int) -> Catalog:
+    built_in = _read(shared("catalog.toml"))
+    if own is None:
+        return built_in
+    mine = _read(own)
+    return Catalog(models=mine.models | built_in.models | mine.models, images=mine.images | built_in.images | mine.images)
+
+
+def _read(path: Path) -> Catalog:
+    catalog = validated(Catalog, read_toml(path), path.name)
+    base = path.parent
+    return Catalog(
+        models={k: v.model_copy(update={"ref": _anchored(v.ref, base)}) for k, v in catalog.models.items()},
+        images={
+            k: v.model_copy(update={"ref": _anchored(v.ref, base), "root": v.root and _anchored(v.root, base)})
+            for k, v in catalog.images.items()
+        },
+    )
+
+
+def read_spec(folder: Path) -> ModelSpec:
+    """The `model.toml` in `folder`, its class list read.
+
+    Raises:
+        InputError: It is missing or not valid.
+    """
+    spec = validated(ModelSpec, read_toml(folder / "model.toml"), "model.toml")
+    if isinstance(spec.classes, str):
+        path = (folder / spec.classes).resolve()
+        if not path.is_relative_to(folder.resolve()) or not path.is_file():
+            raise InputError(f"model.toml names the class list {spec.classes!r}, which is not in its folder: put it there.")
+        spec = spec.model_copy(update={"classes": path.read_text(encoding="utf-8").splitlines()})
+    if spec.positive is not None and spec.positive not in spec.classes:
+        raise InputError(f"model.toml names the positive class {spec.positive!r}, which is not among its classes: correct one of them.")
+    return spec
+
+
+def spec_key(folder: Path, spec: ModelSpec) -> str:
+    """Digest of a model: its weights' bytes and all that decides what they compute. Needs no torch."""
+    path = weights_path(folder, spec)
+    stamp = path.stat()
+    return _digest(path, stamp.st_size, stamp.st_mtime_ns, spec.model_dump_json(exclude={"title", "about", "threshold"}))
+
+
+@lru_cache(maxsize=32)
+def _digest(path: Path, size: int, modified: int, rest: str) -> str:
+    with path.open("rb") as file:
+        weights = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(f"{weights} {rest}".encode()).hexdigest()
+
+
+def weights_path(folder: Path, spec: ModelSpec) -> Path:
+    """Where the weights of `spec` lie.
+
+    Raises:
+        InputError: The file is missing, or climbs out of the folder.
+    """
+    path = stored_path(spec.weights, folder)
+    if not spec.weights.startswith("package:") and not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"model.toml names weights outside of its folder ({spec.weights!r}): put the file beside model.toml.")
+    if not path.is_file():
+        raise InputError(f"The weights {spec.weights!r} are not in {folder.name}: put the file there or correct model.toml.")
+    return path
+
+
+def stored_path(ref: str, base: Path | None = None) -> Path:
+    """The path that `ref` means: `package:NAME/path` lies in an installed package, all else below `base`."""
+    if not ref.startswith("package:"):
+        return (base or Path()) / Path(ref).expanduser()
+    name, _, inside = ref.removeprefix("package:").partition("/")
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise InputError(f"This needs the package {name}: run pip install 'explainability-workbench[demo]'.")
+    return Path(spec.origin).parent / inside
+
+
+def read_toml(path: Path) -> dict[str, object]:
+    """The table in a TOML file.
+
+    Raises:
+        InputError: It is missing or not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"There is no {path.name} in {path.parent}: add one (the README shows how).") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name} is not valid TOML ({error}): correct that line.") from None
+
+
+def validated(kind: type[T], table: dict[str, object], name: str) -> T:
+    """`table` as `kind`, or an InputError that names the first entry that is wrong."""
+    try:
+        return kind.model_validate(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{name} is not valid at {where!r} ({first['msg']}): correct that entry.") from None
+
+
+def _anchored(ref: str, base: Path) -> str:
+    """Paths in a catalog start at its own folder; schemes and layouts stay as they are."""
+    return ref if ":" in ref.split("/")[0] or ref == "elpv" else str(base / Path(ref).expanduser())

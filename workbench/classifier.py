@@ -1,0 +1,195 @@
+"""An image classifier and how to ask it; `workbench.loading` says where one comes from."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from workbench.errors import InputError
+from workbench.images import ImageItem
+from workbench.predictions import DecisionRule, Predictions, tabulate
+from workbench.preprocessing import Placement, Preprocessing
+
+BATCH = 16
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Classifier:
+    """A model with everything that is needed to ask it about a picture.
+
+    Attributes:
+        key: Digest of weights and preprocessing: two classifiers with the same key answer alike.
+        name: How it is called on the screen.
+        model: Takes (N, C, H, W) and returns logits (N, K), or (N, 1) or (N,) where `single`.
+        preprocessing: How a picture becomes its input.
+        rule: Classes, positive class and threshold.
+        device: Where it computes.
+        single: True for one logit: the log-odds of the second of two classes.
+        notes: What a reader must know before believing it, one sentence each.
+        lock: Held around every forward and every attribution (hooks and modes are shared between threads).
+    """
+
+    key: str
+    name: str
+    model: nn.Module
+    preprocessing: Preprocessing
+    rule: DecisionRule
+    device: torch.device
+    single: bool = False
+    notes: tuple[str, ...] = ()
+    lock: threading.RLock = dataclasses.field(default_factory=threading.RLock, repr=False)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The K classes."""
+        return self.rule.class_names
+
+    @property
+    def positive(self) -> str | None:
+        """The class that a defect decision is about."""
+        return self.rule.positive
+
+    def prepare(self, image: ImageItem | Image.Image) -> Tensor:
+        """A picture as input: float32 of shape (C, H, W) on the CPU."""
+        picture = image.open() if isinstance(image, ImageItem) else image
+        return torch.from_numpy(self.preprocessing.normalise(self.preprocessing.pixels(picture)))
+
+    def placement(self, image: ImageItem | Image.Image) -> Placement:
+        """Where the input lies on the picture."""
+        return self.preprocessing.placement(image.open() if isinstance(image, ImageItem) else image)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Logits of shape (N, K) for inputs of shape (N, C, H, W), with gradients where `x` asks for them.
+
+        A single log-odds z becomes (0, z), whose softmax is its sigmoid.
+        """
+        with self.lock:
+            out = self.model(x.to(self.device))
+        out = logits_of(out)
+        if self.single:
+            z = out.reshape(len(x), 1)
+            out = torch.cat([torch.zeros_like(z), z], dim=1)
+        return out
+
+    def index(self, target: int | str) -> int:
+        """The column of a class given by name or number.
+
+        Raises:
+            InputError: There is no such class.
+        """
+        if isinstance(target, str) and target in self.class_names:
+            return self.class_names.index(target)
+        if isinstance(target, int | np.integer) and 0 <= target < len(self.class_names):
+            return int(target)
+        shown = ", ".join(self.class_names[:6]) + (" …" if len(self.class_names) > 6 else "")
+        raise InputError(f"There is no class {target!r}: choose one of {shown} (numbers 0 to {len(self.class_names) - 1}).")
+
+    @cached_property
+    def layers(self) -> Mapping[str, tuple[int, ...]]:
+        """Layers with a spatial output, in the order of execution: name to (channels, height, width)."""
+        found: dict[str, tuple[int, ...]] = {}
+        handles = []
+
+        def note(name: str) -> Callable[[nn.Module, object, object], None]:
+            def hook(module: nn.Module, inputs: object, output: object) -> None:
+                if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
+                    found.pop(name, None)
+                    found[name] = tuple(output.shape[1:])
+
+            return hook
+
+        blank = torch.zeros(1, len(self.preprocessing.mean), *self.preprocessing.size, device=self.device)
+        with untouched(self), torch.inference_mode():
+            try:
+                handles += [module.register_forward_hook(note(name)) for name, module in self.model.named_modules() if name]
+                self.model(blank)
+            finally:
+                for handle in handles:
+                    handle.remove()
+        return found
+
+    @cached_property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return sum(p.numel() for p in self.model.parameters())
+
+
+@contextlib.contextmanager
+def untouched(classifier: Classifier) -> Iterator[None]:
+    """Hold the classifier's lock with its model in evaluation mode, and leave the model as it was: modes, gradients and hooks."""
+    with classifier.lock:
+        modules = list(classifier.model.modules())
+        modes = [module.training for module in modules]
+        hooks = [{name: dict(table) for name, table in vars(m).items() if name.endswith("_hooks") and table is not None} for m in modules]
+        wanted = [(p, p.requires_grad, p.grad) for p in classifier.model.parameters()]
+        classifier.model.eval()
+        for parameter, _, _ in wanted:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for module, mode, tables in zip(modules, modes, hooks, strict=True):
+                module.training = mode
+                for name, table in tables.items():
+                    current = getattr(module, name)
+                    current.clear()
+                    current.update(table)
+            for parameter, requires_grad, grad in wanted:
+                parameter.requires_grad_(requires_grad)
+                parameter.grad = grad
+
+
+def predict(
+    classifier: Classifier,
+    items: Iterable[ImageItem] | ImageItem,
+    *,
+    batch: int = BATCH,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Predictions:
+    """Ask a classifier about pictures.
+
+    Args:
+        classifier: The model.
+        items: Pictures; one that cannot be read becomes a row with its reason.
+        batch: Pictures a forward pass.
+        on_progress: Called with (done, total) after each batch; what it raises stops the work.
+
+    Returns:
+        One row a picture, in order.
+    """
+    items = [items] if isinstance(items, ImageItem) else list(items)
+    outputs = np.full((len(items), len(classifier.class_names)), np.nan, np.float32)
+    errors: dict[int, str] = {}
+    for start in range(0, len(items), batch):
+        inputs, rows = [], []
+        for row in range(start, min(start + batch, len(items))):
+            try:
+                inputs.append(classifier.prepare(items[row]))
+                rows.append(row)
+            except InputError as error:
+                errors[row] = str(error)
+        if inputs:
+            with untouched(classifier), torch.inference_mode():
+                outputs[rows] = classifier.logits(torch.stack(inputs)).float().cpu().numpy()
+        if on_progress:
+            on_progress(min(start + batch, len(items)), len(items))
+    probabilities = torch.from_numpy(outputs).softmax(1).numpy()
+    return tabulate(items, outputs, probabilities, errors, classifier.rule, classifier.key)
+
+
+def logits_of(out: object) -> Tensor:
+    """The logits in what a model returned: a tensor, or the one that a dict or an output object names `logits`."""
+    if isinstance(out, Tensor):
+        return out
+    found = out.get("logits") if isinstance(out, Mapping) else getattr(out, "logits", None)
+    if isinstance(found, Tensor):
+        return found
+    raise InputError(f"The model answers with {type(out).__name__}: a classifier must answer with logits of shape (N, K).")

@@ -1,0 +1,268 @@
+"""Pictures and sets of pictures, decoded safely.
+
+Nothing here knows where a picture comes from: a `Source` hands over bytes, whether they lie in a folder, in a zip or came
+through the browser. Layouts of whole sets are read in `workbench.layouts`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from workbench.errors import InputError
+
+MAX_PIXELS = 100_000_000
+MAX_BYTES = 200 * 2**20
+FORMATS = {"PNG": ".png", "JPEG": ".jpg .jpeg", "TIFF": ".tif .tiff", "BMP": ".bmp", "WEBP": ".webp", "GIF": ".gif", "PPM": ".pgm .ppm"}
+SUFFIXES = frozenset(" ".join(FORMATS.values()).split())
+
+
+class Source(Protocol):
+    """Where bytes come from."""
+
+    @property
+    def size(self) -> int:
+        """Length in bytes, known without reading."""
+
+    def read(self) -> bytes:
+        """All the bytes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FileSource:
+    """A file on disk."""
+
+    path: Path
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size
+
+    def read(self) -> bytes:
+        return self.path.read_bytes()
+
+
+@dataclasses.dataclass(frozen=True)
+class BytesSource:
+    """Bytes in memory: an upload."""
+
+    data: bytes = dataclasses.field(repr=False)
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def read(self) -> bytes:
+        return self.data
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageItem:
+    """One picture of a set.
+
+    Attributes:
+        name: Unique within its set; for files the path below the set's folder.
+        source: Where its bytes come from.
+        label: Ground-truth class, where known.
+        mask: Ground-truth region, where there is one: a picture of the same size, non-zero inside.
+        split: "train", "validation", "test" or None.
+        attributes: Anything else that is known: camera, line, module type.
+    """
+
+    name: str
+    source: Source
+    label: str | None = None
+    mask: Source | None = None
+    split: str | None = None
+    attributes: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+    @cached_property
+    def id(self) -> str:
+        """SHA-256 of the bytes, in hex."""
+        return hashlib.sha256(self._bytes()).hexdigest()
+
+    def open(self) -> Image.Image:
+        """Decode to RGB, upright.
+
+        Raises:
+            InputError: The file is missing, is no picture, is cut off, or is larger than the limits.
+        """
+        return decode(self._bytes(), self.name)
+
+    def open_mask(self) -> NDArray[np.bool_] | None:
+        """The mask as booleans of shape (H, W) in the pixels of the picture, or None where there is none.
+
+        Raises:
+            InputError: The mask cannot be read or has another size than the picture.
+        """
+        if self.mask is None:
+            return None
+        mask = np.asarray(decode(_read(self.mask, f"the mask of {self.name}"), f"the mask of {self.name}").convert("L")) > 0
+        width, height = self.open().size
+        if mask.shape != (height, width):
+            raise InputError(
+                f"The mask of {self.name} is {mask.shape[1]} x {mask.shape[0]} pixels but its picture is {width} x {height}: "
+                "export the mask at the picture's size."
+            )
+        return mask
+
+    def _bytes(self) -> bytes:
+        return _read(self.source, self.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSet:
+    """A named sequence of pictures.
+
+    Attributes:
+        name: How the set is called on the screen.
+        items: The pictures, in a stable order.
+        class_names: The labels that occur, sorted, or the order that the layout gives.
+        synthetic: True where the pictures are made, not photographed.
+    """
+
+    name: str
+    items: tuple[ImageItem, ...]
+    class_names: tuple[str, ...] = ()
+    synthetic: bool = False
+
+    def __post_init__(self) -> None:
+        names = Counter(item.name for item in self.items)
+        if not names:
+            raise InputError(f"{self.name} holds no pictures: use {', '.join(sorted(SUFFIXES))}.")
+        name, count = names.most_common(1)[0]
+        if count > 1:
+            raise InputError(f"{self.name} names {name} {count} times: list each picture once.")
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[ImageItem]:
+        return iter(self.items)
+
+    @cached_property
+    def by_name(self) -> dict[str, ImageItem]:
+        """Pictures by name."""
+        return {item.name: item for item in self.items}
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of what the set lists: names, byte sizes, labels and splits. Cheap, for no picture is read."""
+        digest = hashlib.sha256()
+        for item in self.items:
+            digest.update(repr((item.name, item.source.size, item.label, item.split, sorted(item.attributes.items()))).encode())
+        return digest.hexdigest()
+
+    @cached_property
+    def attribute_names(self) -> tuple[str, ...]:
+        """The attributes that any picture carries, in order of first appearance."""
+        return tuple(dict.fromkeys(name for item in self.items for name in item.attributes))
+
+
+def image_from_file(path: Path | str) -> ImageItem:
+    """The picture in one file, named after it."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"There is no file {path}: check the path.")
+    return ImageItem(path.name, FileSource(path))
+
+
+def image_from_bytes(data: bytes, name: str) -> ImageItem:
+    """A picture that came as bytes, checked to decode.
+
+    Raises:
+        InputError: As `ImageItem.open`.
+    """
+    item = ImageItem(name, BytesSource(data))
+    item.open()
+    return item
+
+
+def decode(data: bytes, name: str) -> Image.Image:
+    """Decode bytes to an upright RGB picture.
+
+    16-bit grey is scaled to 8 bit, CMYK and palettes are converted, transparency is laid over white, and EXIF orientation is
+    applied. The size is checked on the header, before any pixel is decoded.
+
+    Raises:
+        InputError: One sentence that says what is wrong with `name` and what to do.
+    """
+    if not data:
+        raise InputError(f"{name} is empty (0 bytes): export or copy it again.")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            with Image.open(io.BytesIO(data), formats=list(FORMATS)) as picture:
+                if picture.width * picture.height > MAX_PIXELS:
+                    raise _too_large(name, f"{picture.width:,} x {picture.height:,} pixels")
+                picture.load()
+                return _to_rgb(ImageOps.exif_transpose(picture))
+        except UnidentifiedImageError:
+            raise InputError(f"{name} is not a picture this can read: use {', '.join(FORMATS)}.") from None
+        except Image.DecompressionBombError:
+            raise _too_large(name, "far more pixels than its file suggests") from None
+        except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{name} is damaged or cut off and cannot be decoded: export or copy it again.") from None
+
+
+def _too_large(name: str, what: str) -> InputError:
+    return InputError(f"{name} has {what}, over the limit of {MAX_PIXELS // 10**6} million: scale or crop it first.")
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith(("I", "F")):
+        return Image.fromarray(_eight_bit(np.asarray(picture))).convert("RGB")
+    if picture.has_transparency_data:
+        rgba = picture.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _eight_bit(values: NDArray) -> NDArray[np.uint8]:
+    """Scale 16-bit counts, or floats in 0 .. 1 (wider ranges by their own extremes), to 8 bit."""
+    scaled = np.nan_to_num(values.astype(np.float64))
+    if np.issubdtype(values.dtype, np.integer):
+        scaled = scaled / 257 if scaled.max() > 255 or values.dtype == np.uint16 else scaled
+    else:
+        low, high = min(0.0, scaled.min()), max(1.0, scaled.max())
+        scaled = (scaled - low) / (high - low) * 255
+    return scaled.round().clip(0, 255).astype(np.uint8)
+
+
+def _read(source: Source, name: str) -> bytes:
+    try:
+        if source.size > MAX_BYTES:
+            raise InputError(
+                f"{name} is {source.size / 2**20:,.0f} MB, over the limit of {MAX_BYTES // 2**20} MB: compress or crop it first."
+            )
+        return source.read()
+    except FileNotFoundError:
+        raise InputError(f"{name} is no longer there: load the image set again.") from None
+    except OSError as error:
+        raise InputError(f"{name} cannot be read ({error.strerror or type(error).__name__}): check the file and its permissions.") from None
+
+
+def contact_sheet(items: Sequence[ImageItem], edge: int = 96) -> list[Image.Image | None]:
+    """Square thumbnails of `edge` pixels, one an item; None where a picture cannot be read."""
+
+    def thumbnail(item: ImageItem) -> Image.Image | None:
+        try:
+            return ImageOps.fit(item.open(), (edge, edge))
+        except InputError:
+            return None
+
+    return [thumbnail(item) for item in items]

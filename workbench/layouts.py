@@ -1,0 +1,302 @@
+"""Read image sets from folders, zips, manifests and installed packages.
+
+A `Tree` lists files by their path below a root and hands out their sources; each layout turns a tree into items. A zip is read
+in place and never unpacked, so that nothing it holds can land outside of it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+
+from workbench.catalog import load_catalog, shared, stored_path
+from workbench.errors import InputError
+from workbench.images import MAX_BYTES, SUFFIXES, FileSource, ImageItem, ImageSet, Source
+
+MAX_MEMBERS = 200_000
+MAX_UNPACKED = 20 * 2**30
+MAX_RATIO = 200
+SPLITS = {
+    "train": "train", "training": "train",
+    "val": "validation", "valid": "validation", "validation": "validation",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+MANIFESTS = ("manifest.csv", "manifest.parquet")
+RESERVED = ("image", "label", "split", "mask")
+
+
+@dataclass(frozen=True)
+class ZipSource:
+    """One member of a zip."""
+
+    archive: zipfile.ZipFile = field(repr=False, compare=False)
+    member: zipfile.ZipInfo
+
+    @property
+    def size(self) -> int:
+        return self.member.file_size
+
+    def read(self) -> bytes:
+        try:
+            return self.archive.read(self.member)
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+            raise InputError(f"{self.member.filename} in the zip cannot be unpacked ({error}): zip it again.") from None
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Files by their path below a root, sorted, with hidden ones left out."""
+
+    name: str
+    files: Mapping[PurePosixPath, Source]
+
+    def images(self) -> list[PurePosixPath]:
+        """Paths with a picture's ending."""
+        return [path for path in self.files if path.suffix.lower() in SUFFIXES]
+
+    def below(self, part: str) -> Tree:
+        """The tree under one of the root's folders."""
+        return Tree(self.name, {PurePosixPath(*p.parts[1:]): s for p, s in self.files.items() if p.parts[0] == part and len(p.parts) > 1})
+
+
+def folder_tree(folder: Path) -> Tree:
+    """The files under `folder`."""
+    files: dict[PurePosixPath, Source] = {}
+    for base, folders, names in os.walk(folder):
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        for name in names:
+            if not name.startswith("."):
+                path = Path(base, name)
+                files[PurePosixPath(path.relative_to(folder).as_posix())] = FileSource(path)
+    return Tree(folder.resolve().name, dict(sorted(files.items())))
+
+
+def zip_tree(data: Path | bytes, name: str) -> Tree:
+    """The members of a zip, after checks of paths, number, size and ratio.
+
+    Raises:
+        InputError: It is no zip, climbs out of its folder, or would unpack to more than the limits.
+    """
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(data) if isinstance(data, bytes) else data)
+    except (zipfile.BadZipFile, OSError):
+        raise InputError(f"{name} is not a zip this can read: zip the folder again.") from None
+    members = [m for m in archive.infolist() if not m.is_dir()]
+    if len(members) > MAX_MEMBERS:
+        raise InputError(f"{name} holds {len(members):,} files, over the limit of {MAX_MEMBERS:,}: split it.")
+    packed, unpacked = sum(m.compress_size for m in members), sum(m.file_size for m in members)
+    worst = max((m.file_size for m in members), default=0)
+    if unpacked > MAX_UNPACKED or worst > MAX_BYTES or unpacked > MAX_RATIO * max(packed, 2**16):
+        raise InputError(
+            f"{name} would unpack from {packed / 2**20:,.1f} MB to {unpacked / 2**20:,.0f} MB, which looks like a zip bomb: "
+            "zip the pictures themselves, without padding."
+        )
+    files: dict[PurePosixPath, Source] = {}
+    for member in members:
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]):
+            raise InputError(f"{name} holds {member.filename!r}, which points outside of the zip: zip the folder again from inside it.")
+        if member.flag_bits & 0x1:
+            raise InputError(f"{name} is protected by a password: zip the folder again without one.")
+        if path.parts and not any(part.startswith((".", "__MACOSX")) for part in path.parts):
+            files[path] = ZipSource(archive, member)
+    return Tree(Path(name).stem, dict(sorted(files.items())))
+
+
+def load_images(ref: str | os.PathLike[str], *, class_names: Sequence[str] | None = None, trusted: bool = True) -> ImageSet:
+    """Load an image set.
+
+    Args:
+        ref: A catalog name, a folder, a `.zip`, or a manifest `.csv` or `.parquet`.
+        class_names: Where given, every label must be one of these.
+        trusted: False for names typed by a visitor of a shared server: then the catalog's names alone are read.
+
+    Returns:
+        The set; no picture is decoded yet.
+
+    Raises:
+        InputError: Nothing usable is there, or a label is not among `class_names`.
+    """
+    entry = load_catalog().images.get(str(ref))
+    if entry is not None:
+        found = _located(entry.ref, stored_path(entry.root) if entry.root else None)
+        found = replace(found, name=entry.title, synthetic=entry.synthetic)
+    elif trusted:
+        found = _located(str(ref), None)
+    else:
+        raise InputError(f"There is no image set named {str(ref)!r}: choose one of {', '.join(load_catalog().images)}.")
+    if class_names is not None:
+        check_labels(found, class_names)
+    return found
+
+
+def images_from_zip(data: bytes, name: str) -> ImageSet:
+    """Load an image set from the bytes of a zip: an upload. Errors as `load_images`."""
+    return _from_tree(zip_tree(data, name))
+
+
+def check_labels(images: ImageSet, class_names: Sequence[str]) -> None:
+    """Refuse a set whose labels are not all among `class_names`."""
+    strange = sorted({item.label for item in images if item.label is not None} - set(class_names))
+    if strange:
+        raise InputError(
+            f"{images.name} has labels that the model does not know ({_some(strange)}; the model knows {_some(class_names)}): "
+            "rename them in a manifest, or choose the model they belong to."
+        )
+
+
+def _located(ref: str, root: Path | None) -> ImageSet:
+    if ref == "elpv":
+        return _elpv()
+    path = stored_path(ref)
+    if not path.exists():
+        raise InputError(f"There is no folder, zip, manifest or catalog entry {ref!r}: the catalog has {', '.join(load_catalog().images)}.")
+    if path.is_dir():
+        return _from_tree(folder_tree(path))
+    if path.suffix.lower() == ".zip":
+        return _from_tree(zip_tree(path, path.name))
+    if path.suffix.lower() in (".csv", ".parquet"):
+        return _manifest(path.stem, path.name, path.read_bytes(), _files_below(root or path.parent))
+    raise InputError(f"{path.name} is not an image set: give a folder, a .zip, or a manifest .csv or .parquet.")
+
+
+def _from_tree(tree: Tree) -> ImageSet:
+    for name in MANIFESTS:
+        source = tree.files.get(PurePosixPath(name))
+        if source is not None:
+            return _manifest(tree.name, name, source.read(), lambda path: tree.files.get(PurePosixPath(path)))
+    images = tree.images()
+    if not images:
+        raise InputError(f"{tree.name} holds no pictures: use {', '.join(sorted(SUFFIXES))}.")
+    tops = {path.parts[0] for path in images}
+    if len(tops) == 1 and all(len(path.parts) > 2 for path in images) and not tops & set(SPLITS):
+        return replace(_from_tree(tree.below(tops.pop())), name=tree.name)
+    if {"test"} < tops and "ground_truth" in tops:
+        return _named(tree.name, _mvtec(tree, images))
+    return _named(tree.name, _class_folders(tree, images))
+
+
+def _named(name: str, items: Iterable[ImageItem]) -> ImageSet:
+    items = tuple(items)
+    return ImageSet(name, items, tuple(sorted({item.label for item in items if item.label is not None})))
+
+
+def _mvtec(tree: Tree, images: Sequence[PurePosixPath]) -> Iterable[ImageItem]:
+    """MVTec AD: `train/good`, `test/<kind>`, `ground_truth/<kind>/<name>_mask.png`."""
+    for path in images:
+        if path.parts[0] in SPLITS and len(path.parts) > 2:
+            kind = path.parts[1]
+            mask = PurePosixPath("ground_truth", *path.parts[1:-1], f"{path.stem}_mask.png")
+            yield ImageItem(str(path), tree.files[path], kind, tree.files.get(mask), SPLITS[path.parts[0]])
+
+
+def _class_folders(tree: Tree, images: Sequence[PurePosixPath]) -> Iterable[ImageItem]:
+    """One folder a class, below a folder a split or not; `x.png` beside `x.jpg` is its mask."""
+    stems = {path.with_suffix("") for path in images if path.suffix.lower() in (".jpg", ".jpeg", ".bmp")}
+    for path in images:
+        if path.suffix.lower() == ".png" and path.with_suffix("") in stems:
+            continue
+        folders = path.parts[:-1]
+        split = SPLITS.get(folders[0].lower()) if folders else None
+        folders = folders[1:] if split else folders
+        beside = path.with_suffix(".png")
+        mask = tree.files.get(beside) if beside != path else None
+        yield ImageItem(str(path), tree.files[path], folders[0] if folders else None, mask, split)
+
+
+def _manifest(set_name: str, name: str, data: bytes, find: Callable[[str], Source | None]) -> ImageSet:
+    """A table with the column `image`, and `label`, `split`, `mask` and any others where known."""
+    rows = _parquet_rows(data, name) if name.endswith(".parquet") else _csv_rows(data, name)
+    if not rows:
+        raise InputError(f"{name} lists no pictures: add a row for each.")
+    if "image" not in rows[0]:
+        raise InputError(f"{name} has no column 'image' (it has {_some(list(rows[0]))}): name the column of paths 'image'.")
+
+    def source(path: object, number: int) -> Source:
+        found = find(str(path))
+        if found is None:
+            raise InputError(
+                f"{name} names {str(path)!r} in row {number}, but that file is not there: paths start at the manifest's folder."
+            )
+        return found
+
+    items = []
+    for number, row in enumerate(rows, 1):
+        split = _text(row.get("split"))
+        if split is not None and split.lower() not in SPLITS:
+            raise InputError(f"{name} has the split {split!r} in row {number}: use train, validation or test.")
+        items.append(
+            ImageItem(
+                name=str(row["image"]),
+                source=source(row["image"], number),
+                label=_text(row.get("label")),
+                mask=source(row["mask"], number) if _text(row.get("mask")) else None,
+                split=SPLITS[split.lower()] if split else None,
+                attributes={str(k): v for k, v in row.items() if k not in RESERVED and _text(v) is not None},
+            )
+        )
+    return _named(set_name, items)
+
+
+def _csv_rows(data: bytes, name: str) -> list[dict[str, object]]:
+    try:
+        lines = [line for line in data.decode("utf-8-sig").splitlines() if line.strip() and not line.startswith("#")]
+    except UnicodeDecodeError:
+        raise InputError(f"{name} is not text in UTF-8: save it as CSV (UTF-8).") from None
+    try:
+        return [{k: v for k, v in row.items() if k} for row in csv.DictReader(lines)]
+    except csv.Error as error:
+        raise InputError(f"{name} is not a CSV this can read ({error}): save it again as CSV.") from None
+
+
+def _parquet_rows(data: bytes, name: str) -> list[dict[str, object]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        return pyarrow.parquet.read_table(io.BytesIO(data)).to_pylist()
+    except (pyarrow.ArrowException, OSError):
+        raise InputError(f"{name} is not a Parquet file this can read: write it again.") from None
+
+
+def _files_below(folder: Path) -> Callable[[str], Source | None]:
+    return lambda path: FileSource(folder / path) if (folder / path).is_file() else None
+
+
+def _elpv() -> ImageSet:
+    """The package `elpv-dataset` (Deitsch et al. 2019), with the split that ships in assets/splits/elpv.csv."""
+    spec = find_spec("elpv_dataset")
+    if spec is None or spec.origin is None:
+        raise InputError("The solar cells need the package elpv-dataset: run pip install 'explainability-workbench[demo]'.")
+    data = Path(spec.origin).parent / "data"
+    stored = _csv_rows(shared("splits/elpv.csv").read_bytes(), "elpv.csv")
+    splits = {str(row["name"]): str(row["split"]) for row in stored}
+    items = []
+    for line in (data / "labels.csv").read_text().split("\n"):
+        if line.strip():
+            name, probability, kind = line.split()
+            items.append(
+                ImageItem(
+                    name=name.removeprefix("images/"),
+                    source=FileSource(data / name),
+                    label="defective" if float(probability) >= 0.5 else "functional",
+                    split=splits[name],
+                    attributes={"module type": kind, "defect probability": round(float(probability), 3)},
+                )
+            )
+    return ImageSet("elpv", tuple(items), ("functional", "defective"))
+
+
+def _text(value: object) -> str | None:
+    text = "" if value is None else str(value).strip()
+    return text or None
+
+
+def _some(names: Sequence[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,308 @@
+"""Load classifiers without running anybody's code: safetensors, tensors-only pickles, published architectures."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from workbench.catalog import load_catalog, read_spec, spec_key, stored_path, weights_path
+from workbench.classifier import Classifier, logits_of
+from workbench.errors import InputError
+from workbench.predictions import DecisionRule
+from workbench.preprocessing import Preprocessing
+
+
+def load_classifier(
+    ref: str | os.PathLike[str] | nn.Module,
+    *,
+    classes: Sequence[str] | None = None,
+    class_names: Sequence[str] | None = None,
+    architecture: str | None = None,
+    pretrained: bool = False,
+    positive: str | None = None,
+    threshold: float | None = None,
+    name: str | None = None,
+    device: str | None = None,
+    trusted: bool = True,
+    **preprocessing: object,
+) -> Classifier:
+    """Load a classifier.
+
+    Args:
+        ref: A catalog name; a folder with `model.toml`; a `.pt`, `.pth` or `.safetensors` file of weights (then `architecture`
+            and `classes` are needed); "timm:NAME" or "torchvision:NAME"; "python:package.module:function" for a factory of
+            your own; or an `nn.Module`.
+        classes: Class names; counted from the output and numbered where missing. `class_names` means the same.
+        architecture: What the weights in a file belong to: "timm:NAME", "torchvision:NAME" or "python:...".
+        pretrained: Fetch the published weights of a timm or torchvision name; otherwise its weights are random and it says so.
+        positive: The class that a defect decision is about.
+        threshold: Probability of `positive` from which a part is called positive.
+        name: How to call it on the screen.
+        device: "cpu", "cuda"; the best there is where missing.
+        trusted: False for what a visitor typed or uploaded: then nothing that could run code is followed.
+        **preprocessing: Fields of `Preprocessing`: size, resize, crop, interpolation, mean, std.
+
+    Raises:
+        InputError: With one sentence that says what does not fit.
+    """
+    classes = classes or class_names
+    settings = _Settings(classes, positive, threshold, name, device, preprocessing)
+    if isinstance(ref, nn.Module):
+        return settings.finish(ref, "model", _state_key(ref))
+    entry = load_catalog().models.get(str(ref))
+    if entry is not None:
+        ref, trusted, settings = entry.ref, True, dataclasses.replace(settings, name=name or entry.title)
+    elif not trusted and not str(ref).startswith(("timm:", "torchvision:")):
+        raise InputError(
+            f"There is no model named {str(ref)!r}: choose one of {', '.join(load_catalog().models)}, timm:NAME or torchvision:NAME."
+        )
+    ref = str(ref)
+    if ref.startswith(("timm:", "torchvision:", "python:")):
+        model, notes = build(ref, trusted=trusted, pretrained=pretrained)
+        return settings.finish(model, ref, _state_key(model), notes=notes)
+    path = stored_path(ref)
+    if path.is_dir():
+        return load_folder(path, settings, trusted=trusted)
+    if path.suffix in (".pt", ".pth", ".safetensors") and path.is_file():
+        if architecture is None:
+            raise InputError(
+                f"{path.name} holds weights only: name the architecture they belong to (timm:NAME or torchvision:NAME), "
+                "or add a model.toml."
+            )
+        state = read_weights(path)
+        model, _ = build(architecture, trusted=trusted, options=_head(architecture, classes, state))
+        fit_weights(model, state, path.name)
+        return settings.finish(model, path.stem, _state_key(model))
+    raise InputError(
+        f"There is no model {ref!r}: give a catalog name ({', '.join(load_catalog().models)}), a folder with model.toml, "
+        "a file of weights, timm:NAME or torchvision:NAME."
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Settings:
+    """What the caller said about a model that is still to be built."""
+
+    classes: Sequence[str] | None = None
+    positive: str | None = None
+    threshold: float | None = None
+    name: str | None = None
+    device: str | None = None
+    preprocessing: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+    def finish(self, model: nn.Module, name: str, key: str, *, notes: tuple[str, ...] = ()) -> Classifier:
+        """Try the model on a blank picture and put the parts together."""
+        chosen = _published_preprocessing(model) | dict(self.preprocessing)
+        try:
+            preprocessing = Preprocessing(**chosen)  # type: ignore[arg-type]
+        except TypeError:
+            known = ", ".join(field.name for field in dataclasses.fields(Preprocessing))
+            raise InputError(f"Unknown setting among {', '.join(self.preprocessing)}: preprocessing takes {known}.") from None
+        device = torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        width = _output_width(model.to(device), preprocessing, device)
+        single = width == 1
+        classes = tuple(self.classes) if self.classes else tuple(f"class {i}" for i in range(max(width, 2)))
+        if len(classes) != max(width, 2):
+            raise InputError(f"The class list names {len(classes)} classes but the model answers with {width}: give one name for each.")
+        if len(set(classes)) < len(classes):
+            raise InputError("The class list names a class twice: give each its own name.")
+        if self.positive is not None and self.positive not in classes:
+            raise InputError(
+                f"The positive class {self.positive!r} is not among the classes {', '.join(classes[:6])}: correct one of them."
+            )
+        rule = DecisionRule(classes, self.positive, self.threshold)
+        key = hashlib.sha256(f"{key} {preprocessing} {classes}".encode()).hexdigest()
+        return Classifier(key, self.name or name, model, preprocessing, rule, device, single, notes)
+
+
+def load_folder(folder: Path, settings: _Settings = _Settings(), *, trusted: bool = True) -> Classifier:
+    """Load the model that a folder's `model.toml` describes. Errors as `load_classifier`."""
+    spec = read_spec(folder)
+    if not trusted and spec.weights.startswith("package:"):
+        raise InputError("An uploaded model.toml may not name weights in an installed package: put the weights beside it.")
+    state = read_weights(weights_path(folder, spec))
+    options = spec.options | _head(spec.architecture, spec.classes, state)
+    model, _ = build(spec.architecture, trusted=trusted, options=options)
+    fit_weights(model, state, spec.weights, by_order=spec.order)
+    model.to(memory_format=torch.channels_last)  # a third to a half less time for convolutions on the CPU
+    merged = dataclasses.replace(
+        settings,
+        classes=settings.classes or list(spec.classes),
+        positive=settings.positive or spec.positive,
+        threshold=spec.threshold if settings.threshold is None else settings.threshold,
+        name=settings.name or spec.title or folder.name,
+        preprocessing=spec.preprocessing.model_dump() | dict(settings.preprocessing),
+    )
+    classifier = merged.finish(model, folder.name, "")
+    return dataclasses.replace(classifier, key=spec_key(folder, spec))
+
+
+def build(
+    ref: str, *, trusted: bool, pretrained: bool = False, options: Mapping[str, object] | None = None
+) -> tuple[nn.Module, tuple[str, ...]]:
+    """Make the network that "timm:NAME", "torchvision:NAME" or "python:package.module:function" names, and what to note of it."""
+    family, _, name = ref.partition(":")
+    if family == "python":
+        if not trusted:
+            raise InputError("A python: factory runs code, so it is taken from the command line or workbench.toml only, never from a page.")
+        return _factory(name, dict(options or {})), ()
+    makers = {"timm": _timm, "torchvision": _torchvision}
+    if family not in makers:
+        raise InputError(f"There is no architecture {ref!r}: use timm:NAME, torchvision:NAME or python:package.module:function.")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # so that a link to an untrained network shows the same one to everybody
+        model = makers[family](name, pretrained, dict(options or {}))
+    return model, () if pretrained else (f"The weights of {ref} are random: it was never trained, so its answers mean nothing.",)
+
+
+def _timm(name: str, pretrained: bool, options: dict[str, Any]) -> nn.Module:
+    import timm
+
+    if not timm.is_model(name):
+        near = timm.list_models(f"*{name[:8]}*")[:3]
+        raise InputError(f"timm has no model {name!r}" + (f" (it has {', '.join(near)})" if near else "") + ": correct the name.")
+    return _made(lambda: timm.create_model(name, pretrained=pretrained, **options), f"timm:{name}")
+
+
+def _torchvision(name: str, pretrained: bool, options: dict[str, object]) -> nn.Module:
+    from torchvision import models
+
+    if name not in models.list_models(module=models):
+        raise InputError(f"torchvision has no classifier {name!r}: correct the name.")
+    return _made(lambda: models.get_model(name, weights="DEFAULT" if pretrained else None, **options), f"torchvision:{name}")
+
+
+def _made(make: Callable[[], nn.Module], ref: str) -> nn.Module:
+    try:
+        return make()
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"The published weights of {ref} could not be fetched ({type(error).__name__}): "
+            "connect to the network, or save them beside a model.toml."
+        ) from None
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{ref} cannot be built with these options ({error}): correct them in model.toml.") from None
+
+
+def _factory(name: str, options: dict[str, object]) -> nn.Module:
+    module, _, function = name.partition(":")
+    try:
+        made = getattr(importlib.import_module(module), function)(**options)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"python:{name} cannot be imported ({error}): give package.module:function, importable from here.") from None
+    if not isinstance(made, nn.Module):
+        raise InputError(f"python:{name} returned {type(made).__name__}: it must return a torch.nn.Module.")
+    return made
+
+
+def _head(architecture: str, classes: Sequence[str] | str | None, state: Mapping[str, Tensor]) -> dict[str, object]:
+    """Ask timm and torchvision for as many outputs as the weights' last layer has, or else as there are classes."""
+    if architecture.startswith("python:") or not classes:
+        return {}
+    last = [tensor for tensor in state.values() if tensor.ndim >= 1][-1]
+    width = 1 if len(classes) == 2 and last.shape[0] == 1 else len(classes)
+    return {"num_classes": width}
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """A state dict from `.safetensors`, or from `.pt`/`.pth` without unpickling anything but tensors.
+
+    Raises:
+        InputError: It holds something else.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # safetensors, zipfile and torch each raise their own kinds on a damaged file
+        why = (
+            "it holds pickled objects, which could run code"
+            if "weights_only" in str(error) or "Unpickler" in str(error)
+            else "it is damaged or something else"
+        )
+        raise InputError(f"{path.name} is not a file of weights this will open ({why}): save the state dict as .safetensors.") from None
+    for wrapper in ("state_dict", "model", "model_state_dict"):
+        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
+            state = state[wrapper]
+    if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
+        raise InputError(f"{path.name} holds no state dict: save model.state_dict() as .safetensors.")
+    return {str(k).removeprefix("module."): v for k, v in state.items()}
+
+
+def fit_weights(model: nn.Module, state: Mapping[str, Tensor], name: str, *, by_order: bool = False) -> None:
+    """Load weights into a model, by name or, where asked, by order.
+
+    Raises:
+        InputError: They do not fit; the message names the first that does not.
+    """
+    own = model.state_dict()
+    if by_order:
+        if len(own) != len(state):
+            raise InputError(f"{name} holds {len(state)} tensors but the architecture has {len(own)}: they do not belong together.")
+        state = dict(zip(own, state.values(), strict=True))
+    missing, strange = own.keys() - state.keys(), state.keys() - own.keys()
+    wrong = [k for k in own.keys() & state.keys() if own[k].shape != state[k].shape]
+    if missing or strange or wrong:
+        first = sorted(wrong)[0] if wrong else sorted(missing or strange)[0]
+        kind = "has another shape" if wrong else "is missing" if missing else "is not part of the architecture"
+        raise InputError(f"{name} does not fit the architecture: {first} {kind}; correct the architecture or its number of classes.")
+    model.load_state_dict(dict(state))
+
+
+def _state_key(model: nn.Module) -> str:
+    digest = hashlib.sha256(str(model).encode())
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _published_preprocessing(model: nn.Module) -> dict[str, object]:
+    """What timm publishes with an architecture; torchvision's classifiers share one recipe."""
+    config = getattr(model, "pretrained_cfg", None)
+    if isinstance(config, Mapping) and config.get("input_size"):
+        return {
+            "size": tuple(config["input_size"][1:]),
+            "resize": "crop",
+            "crop": float(config.get("crop_pct") or 1.0),
+            "mean": tuple(config["mean"]),
+            "std": tuple(config["std"]),
+            "interpolation": config["interpolation"] if config.get("interpolation") in ("nearest", "bilinear", "bicubic") else "bilinear",
+        }
+    if type(model).__module__.startswith("torchvision."):
+        return {"resize": "crop", "crop": 0.875, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+    return {}
+
+
+def _output_width(model: nn.Module, preprocessing: Preprocessing, device: torch.device) -> int:
+    """Number of logits, found by asking about one blank picture."""
+    channels = len(preprocessing.mean)
+    blank = torch.zeros(1, channels, *preprocessing.size, device=device)
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.inference_mode():
+            out = logits_of(model(blank))
+    except (RuntimeError, ValueError, AssertionError, IndexError) as error:
+        raise InputError(
+            f"The model cannot take a picture of {channels} x {preprocessing.size[0]} x {preprocessing.size[1]} "
+            f"({str(error).splitlines()[0][:120]}): correct size, mean and std."
+        ) from None
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    if out.ndim == 1 and len(out) == 1:
+        return 1
+    if out.ndim != 2 or len(out) != 1:
+        raise InputError(f"The model answers with shape {tuple(out.shape)} for one picture: a classifier must answer (1, K).")
+    return out.shape[1]

@@ -1,0 +1,115 @@
+"""The table of attribution methods: what each is, costs, promises and needs. It needs no torch, so that pages draw at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """One attribution method.
+
+    Attributes:
+        name: Its name in `METHODS`, links and files.
+        title: Its name on the screen.
+        family: "gradient", "perturbation" or "layer".
+        cost: Forward passes (for gradients: with their backward), about, at the defaults.
+        signed: Whether negative values mean evidence against the class.
+        complete: Whether the map must sum to the change of the score from the baseline to the picture.
+        params: Its settings with their defaults.
+        unit: What one value of the map means.
+        plain: What it shows, for a reader who has never heard of it.
+        paper: Where it comes from.
+    """
+
+    name: str
+    title: str
+    family: Literal["gradient", "perturbation", "layer"]
+    cost: int
+    signed: bool
+    complete: bool
+    params: Mapping[str, object]
+    unit: str
+    plain: str
+    paper: str
+
+
+_TABLE = (
+    Method(
+        name="saliency",
+        title="Saliency",
+        family="gradient",
+        cost=1,
+        signed=False,
+        complete=False,
+        params={},
+        unit="score per unit of input",
+        plain="Bright where changing a pixel a little would change the score most, in either direction.",
+        paper="Simonyan et al. 2014, Deep Inside Convolutional Networks",
+    ),
+    Method(
+        name="grad_cam",
+        title="Grad-CAM",
+        family="layer",
+        cost=1,
+        signed=True,
+        complete=False,
+        params={"layer": None},
+        unit="score, weighted activation",
+        plain="The coarse regions that one layer of the network found and that spoke for (or against) the class.",
+        paper="Selvaraju et al. 2017, Grad-CAM",
+    ),
+    Method(
+        name="input_x_gradient",
+        title="Input x gradient",
+        family="gradient",
+        cost=1,
+        signed=True,
+        complete=False,
+        params={},
+        unit="score",
+        plain="Saliency with its sign, weighted by how bright the pixel is: a first guess at each pixel's contribution.",
+        paper="Shrikumar et al. 2017, Not Just a Black Box",
+    ),
+    Method(
+        name="smoothgrad",
+        title="SmoothGrad",
+        family="gradient",
+        cost=24,
+        signed=True,
+        complete=False,
+        params={"samples": 24, "noise": 0.15, "seed": 0},
+        unit="score per unit of input",
+        plain="The gradient averaged over noisy copies of the picture, which keeps what is stable and drops what flickers.",
+        paper="Smilkov et al. 2017, SmoothGrad",
+    ),
+    Method(
+        name="integrated_gradients",
+        title="Integrated gradients",
+        family="gradient",
+        cost=50,
+        signed=True,
+        complete=True,
+        params={"baseline": "mean", "n_steps": 50},
+        unit="score",
+        plain="Shares out the score's rise from an empty picture (the baseline) to this one among the pixels; the map sums to that rise.",
+        paper="Sundararajan et al. 2017, Axiomatic Attribution for Deep Networks",
+    ),
+    Method(
+        name="occlusion",
+        title="Occlusion",
+        family="perturbation",
+        cost=226,
+        signed=True,
+        complete=False,
+        params={"baseline": "mean", "window": 0.125},
+        unit="fall of the score",
+        plain="Covers one spot after another and shows by how much the score falls: no gradients, just asking again.",
+        paper="Zeiler and Fergus 2014, Visualizing and Understanding Convolutional Networks",
+    ),
+)
+
+METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _TABLE})

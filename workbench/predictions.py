@@ -1,0 +1,156 @@
+"""What a model says about a set of pictures, as a table that needs no torch to read."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import InputError
+from workbench.images import ImageItem
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNSURE = 0.1
+"""How near, in probability, a score may come to the decision's boundary before the verdict is called unsure."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DecisionRule:
+    """How probabilities become a class.
+
+    Attributes:
+        class_names: The K classes.
+        positive: The class that a threshold applies to, or None: then the most probable class wins.
+        threshold: From this probability on, `positive` wins whatever the others say.
+    """
+
+    class_names: tuple[str, ...]
+    positive: str | None = None
+    threshold: float | None = None
+
+    def decide(self, probabilities: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Decide for probabilities of shape (N, K).
+
+        Returns:
+            The index of the class (N,), and whether the score came within `UNSURE` of another decision (N,).
+        """
+        ranked = np.sort(probabilities, axis=1)
+        if self.positive is None or self.threshold is None:
+            second = ranked[:, -2] if probabilities.shape[1] > 1 else np.zeros(len(ranked))
+            return probabilities.argmax(1), ranked[:, -1] - second < 2 * UNSURE
+        column = self.class_names.index(self.positive)
+        score = probabilities[:, column]
+        others = probabilities.copy()
+        others[:, column] = -1
+        return np.where(score >= self.threshold, column, others.argmax(1)), np.abs(score - self.threshold) < UNSURE
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+    """Predictions for N pictures over K classes.
+
+    Attributes:
+        frame: One row a picture: name, id, label, split, its attributes, predicted, confidence (the probability of the
+            predicted class), unsure, verdict ("right", "wrong", or None where there is no usable label), and error (why a
+            picture could not be read, else None).
+        probabilities: (N, K); NaN where a picture could not be read.
+        logits: (N, K), likewise.
+        rule: How `predicted` follows from `probabilities`.
+        model: Digest of the model.
+    """
+
+    frame: pd.DataFrame
+    probabilities: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    rule: DecisionRule
+    model: str
+
+    def __post_init__(self) -> None:
+        shape = (len(self.frame), len(self.rule.class_names))
+        if self.probabilities.shape != shape or self.logits.shape != shape:
+            raise ValueError(f"expected probabilities and logits of shape {shape}")
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The K classes."""
+        return self.rule.class_names
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def save(self, path: Path) -> None:
+        """Write one Parquet file; what the numbers belong to goes into its metadata."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.Table.from_pandas(self.frame, preserve_index=False)
+        for name, values in (("probabilities", self.probabilities), ("logits", self.logits)):
+            table = table.append_column(name, pa.FixedSizeListArray.from_arrays(values.astype(np.float32).ravel(), values.shape[1]))
+        facts = json.dumps({"rule": dataclasses.asdict(self.rule), "model": self.model})
+        pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"workbench": facts.encode()}), path, compression="zstd")
+
+    @classmethod
+    def load(cls, path: Path) -> Predictions:
+        """Read what `save` wrote."""
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(path)
+        facts = json.loads(table.schema.metadata[b"workbench"])
+        arrays = []
+        for name in ("probabilities", "logits"):
+            column = table.column(name).combine_chunks()
+            arrays.append(column.flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1).astype(np.float32))
+        rule = DecisionRule(tuple(facts["rule"].pop("class_names")), **facts["rule"])
+        return cls(table.drop_columns(["probabilities", "logits"]).to_pandas(), arrays[0], arrays[1], rule, facts["model"])
+
+
+def tabulate(
+    items: Sequence[ImageItem],
+    logits: NDArray[np.float32],
+    probabilities: NDArray[np.float32],
+    errors: Mapping[int, str],
+    rule: DecisionRule,
+    model: str,
+) -> Predictions:
+    """Put outputs of shape (N, K) and what is known of the N pictures into one table."""
+    import pandas as pd
+
+    chosen, unsure = rule.decide(np.nan_to_num(probabilities))
+    readable = np.array([i not in errors for i in range(len(items))], dtype=bool)
+    names = np.array(rule.class_names, dtype=object)
+    labels = [item.label for item in items]
+    known = set(rule.class_names)
+    attributes = dict.fromkeys(name for item in items for name in item.attributes)
+    taken = {"name", "id", "label", "split", "predicted", "confidence", "unsure", "verdict", "error"}
+    if clash := taken & set(attributes):
+        raise InputError(
+            f"The image set has an attribute named {sorted(clash)[0]!r}, which the table of predictions needs: rename the column."
+        )
+    frame = pd.DataFrame(
+        {
+            "name": [item.name for item in items],
+            "id": [item.id if i not in errors else None for i, item in enumerate(items)],
+            "label": pd.Series(labels, dtype=object),
+            "split": pd.Series([item.split for item in items], dtype=object),
+            **{name: [item.attributes.get(name) for item in items] for name in attributes},
+            "predicted": pd.Series([names[c] if ok else None for c, ok in zip(chosen, readable, strict=True)], dtype=object),
+            "confidence": np.where(readable, probabilities[np.arange(len(items)), chosen], np.nan),
+            "unsure": readable & unsure,
+            "verdict": [_verdict(label, names[c], ok, known) for label, c, ok in zip(labels, chosen, readable, strict=True)],
+            "error": pd.Series([errors.get(i) for i in range(len(items))], dtype=object),
+        }
+    )
+    return Predictions(frame, probabilities, logits, rule, model)
+
+
+def _verdict(label: str | None, predicted: str, readable: bool, known: Iterable[str]) -> str | None:
+    if not readable or label is None or label not in known:
+        return None
+    return "right" if label == predicted else "wrong"
