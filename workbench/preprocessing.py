@@ -125,7 +125,7 @@ class Preprocessing:
             picture = canvas
         else:
             picture = picture.resize((columns, rows), RESAMPLING[self.interpolation], box=box)
-        values = np.asarray(picture, dtype=np.float32) / 255
+        values = np.asarray(picture, dtype=np.float32) / np.float32(255)
         return values[None] if values.ndim == 2 else values.transpose(2, 0, 1).copy()
 
     def normalise(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
