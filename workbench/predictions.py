@@ -17,6 +17,7 @@ from workbench.images import ImageItem
 if TYPE_CHECKING:
     import pandas as pd
 
+COLUMNS = frozenset(("name", "id", "label", "split", "predicted", "confidence", "unsure", "verdict", "error", "probabilities", "logits"))
 UNSURE = 0.1
 """How near, in probability, a score may come to the decision's boundary before the verdict is called unsure."""
 
@@ -98,17 +99,34 @@ class Predictions:
 
     @classmethod
     def load(cls, path: Path) -> Predictions:
-        """Read what `save` wrote."""
+        """Read what `save` wrote.
+
+        Raises:
+            InputError: The file is missing or is something else.
+        """
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        table = pq.read_table(path)
-        facts = json.loads(table.schema.metadata[b"workbench"])
-        arrays = []
-        for name in ("probabilities", "logits"):
-            column = table.column(name).combine_chunks()
-            arrays.append(column.flatten().to_numpy(zero_copy_only=False).reshape(len(table), -1).astype(np.float32))
-        rule = DecisionRule(tuple(facts["rule"].pop("class_names")), **facts["rule"])
-        return cls(table.drop_columns(["probabilities", "logits"]).to_pandas(), arrays[0], arrays[1], rule, facts["model"])
+        try:
+            table = pq.read_table(path)
+            facts = json.loads(table.schema.metadata[b"workbench"])
+            rule = DecisionRule(tuple(facts["rule"].pop("class_names")), **facts["rule"])
+            arrays = [
+                table.column(name).combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+                for name in ("probabilities", "logits")
+            ]
+            probabilities, logits = (values.reshape(len(table), len(rule.class_names)) for values in arrays)
+        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+            why = "is not there" if isinstance(error, FileNotFoundError) else "holds no predictions of the workbench"
+            raise InputError(f"{path} {why}: run the audit again.") from None
+        frame = _plain(table.drop_columns(["probabilities", "logits"]).to_pandas())
+        return cls(frame, probabilities, logits, rule, facts["model"])
+
+
+def check_attributes(items: Iterable[ImageItem]) -> None:
+    """Refuse attributes that have the name of a column of the table."""
+    if clash := COLUMNS & {name for item in items for name in item.attributes}:
+        raise InputError(f"The image set has an attribute named {min(clash)!r}, which the table of predictions needs: rename the column.")
 
 
 def tabulate(
@@ -122,32 +140,56 @@ def tabulate(
     """Put outputs of shape (N, K) and what is known of the N pictures into one table."""
     import pandas as pd
 
+    check_attributes(items)
+    mute = [i for i in np.flatnonzero(~np.isfinite(probabilities).all(axis=1)).tolist() if i not in errors]
+    errors = {**errors, **{i: f"The model's answer for {items[i].name} is not a number: look for damaged weights." for i in mute}}
     chosen, unsure = rule.decide(np.nan_to_num(probabilities))
     readable = np.array([i not in errors for i in range(len(items))], dtype=bool)
     names = np.array(rule.class_names, dtype=object)
     labels = [item.label for item in items]
     known = set(rule.class_names)
     attributes = dict.fromkeys(name for item in items for name in item.attributes)
-    taken = {"name", "id", "label", "split", "predicted", "confidence", "unsure", "verdict", "error"}
-    if clash := taken & set(attributes):
-        raise InputError(
-            f"The image set has an attribute named {sorted(clash)[0]!r}, which the table of predictions needs: rename the column."
-        )
     frame = pd.DataFrame(
         {
             "name": [item.name for item in items],
             "id": [item.id if i not in errors else None for i, item in enumerate(items)],
-            "label": pd.Series(labels, dtype=object),
-            "split": pd.Series([item.split for item in items], dtype=object),
+            "label": labels,
+            "split": [item.split for item in items],
             **{name: [item.attributes.get(name) for item in items] for name in attributes},
-            "predicted": pd.Series([names[c] if ok else None for c, ok in zip(chosen, readable, strict=True)], dtype=object),
+            "predicted": [names[c] if ok else None for c, ok in zip(chosen, readable, strict=True)],
             "confidence": np.where(readable, probabilities[np.arange(len(items)), chosen], np.nan),
             "unsure": readable & unsure,
             "verdict": [_verdict(label, names[c], ok, known) for label, c, ok in zip(labels, chosen, readable, strict=True)],
-            "error": pd.Series([errors.get(i) for i in range(len(items))], dtype=object),
+            "error": [errors.get(i) for i in range(len(items))],
         }
     )
-    return Predictions(frame, probabilities, logits, rule, model)
+    return Predictions(_plain(frame), probabilities, logits, rule, model)
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """`frame` with text as Python strings and None where there is none, whatever pandas made of it, and one kind a column."""
+    for name in frame:
+        if frame[name].dtype.kind in "biufmMc":
+            continue
+        values = frame[name].astype(object)
+        kinds = {type(value) for value in values.dropna()}
+        if len(kinds) > 1 and str in kinds:  # Parquet holds one kind a column
+            values = values.map(str, na_action="ignore")
+        frame[name] = values.where(values.notna(), None)
+    return frame
+
+
+def concatenated(parts: Sequence[Predictions]) -> Predictions:
+    """Predictions of one model for one picture after another, put together; at least one part."""
+    import pandas as pd
+
+    first = parts[0]
+    return dataclasses.replace(
+        first,
+        frame=pd.concat([part.frame for part in parts], ignore_index=True),
+        probabilities=np.concatenate([part.probabilities for part in parts]),
+        logits=np.concatenate([part.logits for part in parts]),
+    )
 
 
 def _verdict(label: str | None, predicted: str, readable: bool, known: Iterable[str]) -> str | None:

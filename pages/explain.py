@@ -1,0 +1,28 @@
+"""Why this decision: one picture, what the model says about it, and where several methods say that came from."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from workbench.ui import choice, draw, explain, gallery, work
+
+model = choice.model()
+images = choice.images(model)
+known = work.known_predictions(model, images)
+item = choice.image(images, lambda: gallery.first_look(images, known))
+
+st.title("Explain")
+with st.expander("Choose a picture", expanded=True, icon=":material/photo_library:"):
+    explain.bring(model, images, known)
+    gallery.gallery(images, known, item)
+
+left, right = st.columns([1, 2.3], gap="medium")
+with left:
+    explain.picture(item)
+    decided = work.prediction(model, images, item)
+    draw.decision(*decided)
+    draw.probabilities(*decided)
+    explain.notes(model)
+with right:
+    settings = explain.controls(model, item, decided)
+    explain.maps(model, item, decided, settings)

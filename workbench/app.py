@@ -1,0 +1,31 @@
+"""The app's entry: page config, navigation and the sidebar that all pages share. Start it with `workbench run`."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from workbench.catalog import home, shared
+from workbench.ui import choice, draw, work
+
+PAGES = home() / "pages"
+
+
+def main() -> None:
+    """Draw the frame, then the chosen page."""
+    st.set_page_config(page_title="Explainability workbench", page_icon=str(shared("icon.png")), layout="wide")
+    page = st.navigation(
+        {
+            "Look": [
+                st.Page(PAGES / "overview.py", title="Overview", icon=":material/home:", default=True),
+                st.Page(PAGES / "explain.py", title="Explain", icon=":material/center_focus_strong:"),
+            ],
+        }
+    )
+    draw.style()
+    with work.troubles():
+        choice.sidebar()
+        page.run()
+    work.warm_up()
+
+
+main()

@@ -1,0 +1,326 @@
+"""What is chosen: the model, the image set and the picture, from the URL, the sidebar, uploads and the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from workbench.catalog import load_catalog, read_spec, spec_key, weights_path
+from workbench.errors import InputError
+from workbench.images import ImageItem, ImageSet, image_from_bytes
+from workbench.layouts import images_from_zip, load_images, zip_tree
+from workbench.predictions import DecisionRule, Predictions
+from workbench.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from workbench.classifier import Classifier
+
+MODEL_VARIABLE, IMAGES_VARIABLE = "WORKBENCH_MODEL", "WORKBENCH_IMAGES"
+MODEL_FILES = frozenset({".toml", ".safetensors", ".pt", ".pth", ".txt"})
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelChoice:
+    """What is known of the chosen model; where it comes from a folder, without loading torch.
+
+    Attributes:
+        ref: As in the URL.
+        title: On the screen.
+        about: One sentence.
+        source: Where it comes from.
+        key: Digest.
+        rule: Classes, positive class and threshold.
+        preprocessing: How a picture becomes its input.
+        folder: With `model.toml`, and perhaps stored predictions and a model card.
+        size: Of the weights in bytes, where they are a file.
+    """
+
+    ref: str
+    title: str
+    about: str
+    source: str
+    key: str
+    rule: DecisionRule
+    preprocessing: Preprocessing
+    folder: Path | None = None
+    size: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def local() -> bool:
+    """Whether only people at this machine can reach the app: then what they type may name folders of it."""
+    return st.get_option("server.address") in ("localhost", "127.0.0.1", "::1")
+
+
+def own(kind: str) -> dict[str, Any]:
+    """What this session uploaded, by name: "models", "sets" or "pictures". No other session sees it."""
+    store: dict[str, Any] = st.session_state.setdefault(f"own {kind}", {})
+    return store
+
+
+def model() -> ModelChoice:
+    """The chosen model.
+
+    Raises:
+        InputError: It cannot be loaded.
+    """
+    ref = st.session_state.get("model") or default_model()
+    entry = load_catalog().models.get(ref)
+    folder = Path(entry.ref) if entry is not None else _typed_folder(ref)
+    if ref in own("models"):
+        return _from_classifier(ref, own("models")[ref], "uploaded in this session")
+    if folder is not None and (folder / "model.toml").is_file():
+        return _from_folder(ref, folder, entry.title if entry else "", entry.about if entry else "")
+    return _from_classifier(ref, _load(ref, ""), entry.ref if entry else ref)
+
+
+def classifier(choice: ModelChoice) -> Classifier:
+    """The chosen model, loaded; this is where torch comes in."""
+    if choice.ref in own("models"):
+        found: Classifier = own("models")[choice.ref]
+        return found
+    return _load(choice.ref, choice.key if choice.folder else "")
+
+
+def images(choice: ModelChoice) -> ImageSet:
+    """The chosen image set.
+
+    Raises:
+        InputError: It cannot be loaded.
+    """
+    ref = st.session_state.get("set") or default_set(choice.ref)
+    if ref in own("sets"):
+        found: ImageSet = own("sets")[ref]
+        return found
+    return _images(ref)
+
+
+def stored_predictions(choice: ModelChoice, found: ImageSet) -> Predictions | None:
+    """The predictions that lie beside the model, where they are of this model, this rule and these pictures."""
+    path = choice.folder / "predictions.parquet" if choice.folder else None
+    if path is None or not path.is_file():
+        return None
+    stored = _predictions(str(path), path.stat().st_mtime_ns)
+    if stored.model != choice.key or stored.rule != choice.rule or list(stored.frame["name"]) != list(found.by_name):
+        return None
+    return stored
+
+
+def image(found: ImageSet, fallback: Callable[[], str]) -> ImageItem:
+    """The chosen picture: the URL's, or else that of `fallback`."""
+    name = str(st.query_params.get("image") or st.session_state.get("image name") or "")
+    item: ImageItem | None = own("pictures").get(name) or found.by_name.get(name)
+    if item is None:
+        if st.query_params.get("image"):
+            st.info(f"This link names the picture `{plain(name)}`, which {plain(found.name)} does not hold. Here is another one.")
+        item = found.by_name[fallback()]
+    choose_image(item.name)
+    return item
+
+
+def choose_image(name: str) -> None:
+    """Make `name` the chosen picture, in the URL too."""
+    st.session_state["image name"] = name
+    if st.query_params.get("image") != name:
+        st.query_params["image"] = name
+
+
+def default_model() -> str:
+    """The command line's model, or else the catalog's first."""
+    return os.environ.get(MODEL_VARIABLE) or next(iter(load_catalog().models))
+
+
+def default_set(model_ref: str) -> str:
+    """The command line's image set, or else the one that belongs to the model, or else the catalog's first."""
+    catalog = load_catalog()
+    entry = catalog.models.get(model_ref)
+    return os.environ.get(IMAGES_VARIABLE) or (entry.images if entry and entry.images else next(iter(catalog.images)))
+
+
+def sidebar() -> None:
+    """The pickers that every page shows, and the way to bring one's own."""
+    catalog = load_catalog()
+    typed = "You can also type timm:NAME, torchvision:NAME or the path of a folder." if local() else None
+    models = list(dict.fromkeys([default_model(), *catalog.models, *own("models")]))
+    with st.sidebar:
+        chosen = st.selectbox(
+            "Model",
+            _with_current("model", models),
+            format_func=lambda ref: catalog.models[ref].title if ref in catalog.models else ref,
+            key="model",
+            bind="query-params",
+            accept_new_options=local(),
+            help=typed,
+            on_change=_follow_model,
+        )
+        sets = list(dict.fromkeys([default_set(chosen or ""), *catalog.images, *own("sets")]))
+        st.selectbox(
+            "Image set",
+            _with_current("set", sets),
+            format_func=lambda ref: catalog.images[ref].title if ref in catalog.images else ref,
+            key="set",
+            bind="query-params",
+            accept_new_options=local(),
+            help="You can also type the path of a folder, a zip or a manifest." if local() else None,
+        )
+        with st.expander("Bring your own", icon=":material/upload:"):
+            _uploads()
+    if trouble := st.session_state.pop("upload trouble", None):
+        st.error(trouble, icon=":material/error:")
+
+
+def take_pictures(uploader: str) -> None:
+    """Callback of a picture uploader: keep what came, choose the last, and say what is wrong with the rest."""
+    for file in st.session_state[uploader] or ():
+
+        def take(file: Any = file) -> None:
+            name = f"yours/{PurePosixPath(file.name).name}"
+            own("pictures")[name] = image_from_bytes(file.getvalue(), name)
+            choose_image(name)
+
+        _trying(take)
+
+
+def _with_current(key: str, options: list[str]) -> list[str]:
+    current = st.session_state.get(key) or st.query_params.get(key)
+    return options if current in options or not current or not local() else [*options, current]
+
+
+def _follow_model() -> None:
+    """A newly chosen model brings its image set along."""
+    entry = load_catalog().models.get(st.session_state.get("model") or "")
+    if entry is not None and entry.images:
+        st.session_state["set"] = entry.images
+
+
+def _uploads() -> None:
+    st.file_uploader(
+        "A model: zip of model.toml and its .safetensors",
+        type="zip",
+        key="model upload",
+        on_change=lambda: _trying(_take_model),
+        help="The README shows a model.toml. Nothing that is uploaded is ever run; pickled models are refused.",
+    )
+    st.file_uploader(
+        "Images: zip of class folders, MVTec AD, or with a manifest.csv",
+        type="zip",
+        key="set upload",
+        on_change=lambda: _trying(_take_set),
+        help="Folders named after classes, the MVTec AD layout, or manifest.csv with the columns image, label, split, mask and any others.",
+    )
+    st.caption("Uploads stay in this browser session: no link and no other visitor can see them.")
+
+
+def _take_model() -> None:
+    from workbench.loading import load_folder
+
+    file = st.session_state["model upload"]
+    if file is None:
+        return
+    tree = zip_tree(file.getvalue(), file.name)
+    wanted = {path: source for path, source in tree.files.items() if path.suffix.lower() in MODEL_FILES}
+    home = next((path.parent for path in wanted if path.name == "model.toml"), None)
+    if home is None:
+        raise InputError(f"{file.name} holds no model.toml: add one beside the weights (the README shows how).")
+    with tempfile.TemporaryDirectory() as folder:
+        for path, source in wanted.items():
+            if path.parent == home:
+                Path(folder, path.name).write_bytes(source.read())
+        loaded = load_folder(Path(folder), trusted=False)
+    name = f"Your {file.name}"
+    own("models")[name] = loaded
+    st.session_state["model"] = name
+
+
+def _take_set() -> None:
+    file = st.session_state["set upload"]
+    if file is None:
+        return
+    name = f"Your {file.name}"
+    own("sets")[name] = dataclasses.replace(images_from_zip(file.getvalue(), file.name), name=name)
+    st.session_state["set"] = name
+
+
+def _trying(work: Callable[[], None]) -> None:
+    """Run a callback; what the user can mend is told at the top of the page instead of ending the session's run."""
+    try:
+        work()
+    except InputError as error:
+        st.session_state["upload trouble"] = str(error)
+
+
+def _from_folder(ref: str, folder: Path, title: str, about: str) -> ModelChoice:
+    spec = read_spec(folder)
+    weights = weights_path(folder, spec)
+    return ModelChoice(
+        ref=ref,
+        title=title or spec.title or folder.name,
+        about=about or spec.about,
+        source=f"{folder.name}/model.toml, {spec.architecture}",
+        key=spec_key(folder, spec),
+        rule=DecisionRule(tuple(spec.classes), spec.positive, spec.threshold),
+        preprocessing=Preprocessing(**spec.preprocessing.model_dump()),
+        folder=folder,
+        size=weights.stat().st_size,
+    )
+
+
+def _from_classifier(ref: str, loaded: Classifier, source: str) -> ModelChoice:
+    return ModelChoice(ref, loaded.name, "", source, loaded.key, loaded.rule, loaded.preprocessing, notes=loaded.notes)
+
+
+def _typed_folder(ref: str) -> Path | None:
+    """The folder that a visitor at this machine typed, if it is one."""
+    folder = Path(ref).expanduser()
+    return folder if local() and folder.is_dir() and ":" not in ref else None
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _load(ref: str, key: str) -> Classifier:
+    """A shared classifier; `key` makes a changed folder a new one."""
+    from workbench.loading import load_classifier, load_folder
+
+    if (folder := _typed_folder(ref)) is not None and ref not in load_catalog().models:
+        return load_folder(folder, trusted=ref == os.environ.get(MODEL_VARIABLE))
+    if ref.startswith(("timm:", "torchvision:")) and not local() and ref != os.environ.get(MODEL_VARIABLE):
+        raise InputError(f"There is no model named {ref!r} here: choose one of {', '.join(load_catalog().models)}.")
+    return load_classifier(ref, trusted=ref == os.environ.get(MODEL_VARIABLE))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _images(ref: str) -> ImageSet:
+    return load_images(ref, trusted=local() or ref == os.environ.get(IMAGES_VARIABLE))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _predictions(path: str, modified: int) -> Predictions:
+    return Predictions.load(Path(path))
+
+
+def licence(ref: str) -> str:
+    """The licence of a catalog's image set, or an empty string."""
+    entry = load_catalog().images.get(ref)
+    return entry.licence if entry else ""
+
+
+def card(choice: ModelChoice) -> str | None:
+    """The text of the model card, where there is one."""
+    path = choice.folder / "MODEL_CARD.md" if choice.folder else None
+    return path.read_text(encoding="utf-8") if path and path.is_file() else None
+
+
+def link(**changed: str) -> Mapping[str, str]:
+    """Query parameters for a link to a page that keeps model and image set."""
+    kept = {key: st.query_params[key] for key in ("model", "set") if key in st.query_params}
+    return kept | changed
+
+
+def plain(text: object) -> str:
+    """Text that a user typed or named a file with, made safe for Markdown."""
+    return "".join(c if c.isalnum() or c in " ._-/:" else "·" for c in str(text))[:80]

@@ -1,0 +1,203 @@
+"""The gallery: filter pictures by what is known of them, page through thumbnails, choose one by clicking it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from workbench.images import ImageItem, ImageSet
+from workbench.predictions import Predictions
+from workbench.ui import choice, work
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PAGE = 12
+ALL = "all"
+FEW = 12
+"""An attribute with no more different values than this divides the set into groups."""
+VERDICTS = {
+    "right": "right",
+    "wrong": "wrong",
+    "unsure": "unsure",
+    "escape": "escape (missed defect)",
+    "overkill": "overkill (good part rejected)",
+}
+SORTS = {"set": "as in the set", "sure": "surest first", "doubt": "least sure first"}
+
+
+def table(images: ImageSet, predictions: Predictions | None) -> pd.DataFrame:
+    """One row a picture: name, label, split, attributes, and where predictions are known predicted, confidence, unsure, verdict."""
+    if predictions is not None:
+        frame = predictions.frame.copy()
+        frame["kind"] = kinds(predictions)
+        return frame
+    import pandas as pd
+
+    rows = [{"name": i.name, "label": i.label, "split": i.split, **i.attributes} for i in images]
+    return pd.DataFrame(rows)
+
+
+def kinds(predictions: Predictions) -> list[str | None]:
+    """For each picture "escape", "overkill" or None; None everywhere where the model has no positive class."""
+    positive, frame = predictions.rule.positive, predictions.frame
+    if positive is None:
+        return [None] * len(frame)
+    wrong = frame["verdict"] == "wrong"
+    return [
+        ("escape" if label == positive else "overkill" if predicted == positive else None) if bad else None
+        for bad, label, predicted in zip(wrong, frame["label"], frame["predicted"], strict=True)
+    ]
+
+
+def groups(images: ImageSet) -> Mapping[str, Sequence[str]]:
+    """The attributes that divide the set into a few groups, with their values."""
+    found = {}
+    for name in images.attribute_names:
+        values = {str(item.attributes[name]) for item in images if name in item.attributes}
+        if 1 < len(values) <= FEW:
+            found[name] = sorted(values)
+    return found
+
+
+def first_look(images: ImageSet, predictions: Predictions | None) -> str:
+    """The picture that a visitor sees first: a test picture in which the model is right and sure about the positive class."""
+    if predictions is None or predictions.rule.positive is None:
+        return images.items[0].name
+    frame = predictions.frame
+    good = frame[(frame["predicted"] == predictions.rule.positive) & (frame["verdict"] == "right") & ~frame["unsure"]]
+    tested = good[good["split"] == "test"]
+    chosen = tested if len(tested) else good
+    return str(chosen["name"].iloc[0]) if len(chosen) else images.items[0].name
+
+
+def gallery(images: ImageSet, predictions: Predictions | None, chosen: ImageItem) -> None:
+    """Filters, thumbnails and pages; a click chooses a picture."""
+    frame = _filtered(images, table(images, predictions), predictions)
+    if frame.empty:
+        st.info("No picture matches these filters.", icon=":material/filter_alt_off:")
+        st.button("Clear the filters", on_click=_clear)
+        return
+    pages = -(-len(frame) // PAGE)
+    page = min(int(st.session_state.get("page") or st.query_params.get("page", "1") or 1), pages) if pages > 1 else 1
+    shown = [images.by_name[name] for name in frame["name"].iloc[(page - 1) * PAGE : page * PAGE]]
+    verdicts = dict(zip(frame["name"], frame["verdict"], strict=True)) if "verdict" in frame else {}
+    with st.grid(PAGE, min_column_width=72, gap="xsmall", key="gallery"):
+        for number, item in enumerate([*choice.own("pictures").values(), *shown]):
+            _thumbnail(number, item, images, verdicts.get(item.name), item.name == chosen.name)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        few = len(frame) < len(images)
+        st.caption(f"{len(frame):,} of {len(images):,} pictures" if few else f"{len(images):,} pictures")
+        if pages > 1:
+            st.pagination(pages, key="page", bind="query-params", max_visible_pages=5)
+
+
+def _thumbnail(number: int, item: ImageItem, images: ImageSet, verdict: str | None, chosen: bool) -> None:
+    picture = work.thumbnail(item, images)
+    state = "chosen" if chosen else "plain"
+    with st.container(key=f"thumb-{state}-{number}", gap=None):
+        if picture is None:
+            st.html('<div class="wb-broken" role="img" aria-label="unreadable">?</div>')
+        else:
+            st.image(picture, width="stretch", output_format="PNG", alt=item.name)
+        mark = {"right": "✓ ", "wrong": "✗ "}.get(verdict or "", "")
+        said = f"{item.name}" + (f", {verdict}" if verdict else "")
+        st.button(
+            f"{mark}{choice.plain(item.name.rpartition('/')[2])}",
+            key=f"pick {number}",
+            help=choice.plain(said),
+            on_click=choice.choose_image,
+            args=(item.name,),
+            type="tertiary",
+            width="stretch",
+        )
+
+
+def _filtered(images: ImageSet, frame: pd.DataFrame, predictions: Predictions | None) -> pd.DataFrame:
+    """The controls, and the rows that they leave."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
+        if images.class_names:
+            frame = _one("Class", "class", frame, "label", images.class_names)
+        splits = [s for s in ("train", "validation", "test") if (frame["split"] == s).any() or s == st.session_state.get("split")]
+        if splits:
+            frame = _one("Split", "split", frame, "split", splits)
+        found = groups(images)
+        if found:
+            options = [ALL, *(f"{name}: {value}" for name, values in found.items() for value in values)]
+            group = st.selectbox("Group", options, key="group", bind="query-params", on_change=_first_page, width=190)
+            if group != ALL:
+                name, _, value = group.partition(": ")
+                frame = frame[frame[name].astype(str) == value]
+        if predictions is not None:
+            frame = _by_prediction(frame, predictions)
+    return frame
+
+
+def _one(label: str, key: str, frame: pd.DataFrame, column: str, options: Sequence[str]) -> pd.DataFrame:
+    value = st.selectbox(label, [ALL, *options], key=key, bind="query-params", on_change=_first_page, width=140)
+    return frame if value == ALL else frame[frame[column] == value]
+
+
+def _by_prediction(frame: pd.DataFrame, predictions: Predictions) -> pd.DataFrame:
+    if (predictions.frame["verdict"].notna()).any():
+        options = [ALL, *(VERDICTS if predictions.rule.positive else list(VERDICTS)[:3])]
+    else:
+        options = [ALL, "unsure"]
+    verdict = st.selectbox(
+        "Verdict",
+        options,
+        format_func=lambda v: VERDICTS.get(v, v),
+        key="verdict",
+        bind="query-params",
+        on_change=_first_page,
+        width=170,
+        help="Right and wrong compare the decision with the ground truth. Unsure: the probability is within 0.1 of another decision.",
+    )
+    sort = st.selectbox(
+        "Order",
+        list(SORTS),
+        format_func=SORTS.__getitem__,
+        key="sort",
+        bind="query-params",
+        on_change=_first_page,
+        width=160,
+    )
+    column = {"right": "verdict", "wrong": "verdict", "escape": "kind", "overkill": "kind"}.get(verdict)
+    if column:
+        frame = frame[frame[column] == verdict]
+    elif verdict == "unsure":
+        frame = frame[frame["unsure"]]
+    if sort == "set":
+        return frame
+    return frame.assign(_sure=certainty(predictions)[frame.index]).sort_values("_sure", ascending=sort == "doubt", kind="stable")
+
+
+def certainty(predictions: Predictions) -> pd.Series:
+    """How far each picture's score lies from the decision's boundary."""
+    import numpy as np
+    import pandas as pd
+
+    rule, probabilities = predictions.rule, np.nan_to_num(predictions.probabilities)
+    if rule.positive is not None and rule.threshold is not None:
+        return pd.Series(np.abs(probabilities[:, rule.class_names.index(rule.positive)] - rule.threshold))
+    ranked = np.sort(probabilities, axis=1)
+    return pd.Series(ranked[:, -1] - ranked[:, -2])
+
+
+def _first_page() -> None:
+    st.session_state["page"] = 1
+
+
+def _clear() -> None:
+    for key in ("class", "split", "group", "verdict"):
+        if key in st.session_state:
+            st.session_state[key] = ALL
+    _first_page()
+
+
+def chip(text: str, kind: str) -> str:
+    """A coloured word as HTML; `kind` is good, bad, doubt or plain."""
+    return f'<span class="wb-chip wb-{kind}">{html.escape(text)}</span>'

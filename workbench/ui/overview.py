@@ -1,0 +1,226 @@
+"""The parts of the Overview page: headline figures, what is loaded, and where to go next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from workbench.catalog import home
+from workbench.images import ImageSet
+from workbench.metrics import Rate, headline, wilson
+from workbench.predictions import Predictions
+from workbench.ui import choice, draw, gallery, work
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EXPLAIN = home() / "pages" / "explain.py"
+ENOUGH = 30
+"""Fewer pictures than this support no verdict on a model."""
+MEANINGS = {
+    "accuracy": "Share of the pictures that the model gets right.",
+    "AUC": "Chance that a defect scores higher than a good part: 0.5 is guessing, 1 is perfect. It needs no threshold.",
+    "escape rate": "Share of the defects that the model passes: missed defects, 1 - recall.",
+    "overkill rate": "Share of the good parts that the model rejects.",
+    "recall": "Share of the defects that the model finds.",
+    "precision": "Share of the rejected parts that really are defective.",
+}
+
+
+def questions(images: ImageSet, known: Predictions | None) -> None:
+    """Where to go for which question."""
+    cards: list[tuple[str, str, dict[str, str]]] = [("Why did the model decide this?", "See where in the picture the decision came from.", {})]
+    if known is not None:
+        kinds = gallery.kinds(known)
+        tested = {"split": "test"} if (known.frame["split"] == "test").any() else {}
+        wanted = (
+            ("escape", "Which defects did it miss?", "missed defects (escapes)"),
+            ("overkill", "Which good parts did it reject?", "good parts rejected (overkill)"),
+        )
+        for kind, question, name in wanted:
+            here = np.array([k == kind for k in kinds]) & ((known.frame["split"] == "test").to_numpy() if tested else True)
+            if here.any():
+                first = str(known.frame["name"][here].iloc[0])
+                cards.append((question, f"{here.sum():,} {name}", {"verdict": kind, "image": first, **tested}))
+        unsure = known.frame["unsure"].to_numpy(dtype=bool) & ((known.frame["split"] == "test").to_numpy() if tested else True)
+        if unsure.any():
+            first = str(known.frame["name"][unsure].iloc[0])
+            found = {"verdict": "unsure", "image": first, **tested}
+            cards.append(("Where is it unsure?", f"{unsure.sum():,} pictures near another decision", found))
+    with st.grid(len(cards), min_column_width=190):
+        for question, answer, query in cards:
+            with st.container(border=True, gap="xsmall"):
+                st.page_link(EXPLAIN, label=f"**{question}**", icon=":material/arrow_forward:", query_params=choice.link(**query))
+                st.caption(answer)
+
+
+def headline_figures(known: Predictions, rows: np.ndarray) -> dict[str, Rate]:
+    """The headline with the two rates that cost money."""
+    found = headline(known, rows)
+    positive, frame = known.rule.positive, known.frame[rows & known.frame["verdict"].notna().to_numpy()]
+    if positive is None:
+        return found
+    defects, good = frame[frame["label"] == positive], frame[frame["label"] != positive]
+    found["escape rate"] = wilson(int((defects["predicted"] != positive).sum()), len(defects))
+    found["overkill rate"] = wilson(int((good["predicted"] == positive).sum()), len(good))
+    return {name: found[name] for name in MEANINGS}
+
+
+def headline_of(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
+    """The test split's figures with intervals, overall and by group."""
+    if known is None or not known.frame["verdict"].notna().any():
+        _no_headline(images, known)
+        return
+    split = "test" if (known.frame["split"] == "test").any() else None
+    rows = (known.frame["split"] == split).to_numpy() if split else np.ones(len(known), dtype=bool)
+    found = headline_figures(known, rows)
+    with st.grid(len(found), min_column_width=165):
+        for name, figure in found.items():
+            draw.rate(name[0].upper() + name[1:], figure, MEANINGS[name])
+    where = (
+        f"the {split} split of {images.name}" if split else f"all of {images.name}, for it has no test split: optimistic if trained on it"
+    )
+    at = f" at the threshold {known.rule.threshold:.3f}" if known.rule.threshold is not None else ""
+    support = found["accuracy"].support
+    few = " **Too few pictures for a verdict.**" if support < ENOUGH else ""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"Measured on {choice.plain(where)}{at}, {support:,} labelled pictures. Ranges are 95 % intervals.{few}")
+        draw.meaning(_intervals(found))
+    _by_group(images, known, rows)
+    if text := choice.card(model):
+        with st.expander("Model card", icon=":material/description:"):
+            st.markdown(text)
+            draw.download("Model card (Markdown)", lambda: text, "MODEL_CARD.md", "text/markdown", "model card")
+
+
+def _no_headline(images: ImageSet, known: Predictions | None) -> None:
+    if known is not None or not any(item.label for item in images):
+        st.info(
+            f"{choice.plain(images.name)} has no labels that the model knows, so nothing can be counted right or wrong. "
+            "Explain works all the same. To get figures, put the pictures into folders named after classes, or add a manifest.csv.",
+            icon=":material/label_off:",
+        )
+        return
+    st.info("This model has not been tried on this image set yet.", icon=":material/play_circle:")
+    st.caption("Predict the set on the Explain page; the figures then stand here.")
+
+
+def _by_group(images: ImageSet, known: Predictions, rows: np.ndarray) -> None:
+    import pandas as pd
+
+    lines = []
+    for name, values in gallery.groups(images).items():
+        for value in values:
+            here = rows & (known.frame[name].astype(str) == value).to_numpy()
+            found = headline_figures(known, here)
+            line: dict[str, object] = {"group": f"{name}: {value}", "pictures": found["accuracy"].support}
+            for figure, rate in found.items():
+                enough = rate.value is not None and rate.support >= ENOUGH
+                text = f"{rate.value:.3f}" if figure == "AUC" else f"{rate.value:.1%}" if rate.value is not None else ""
+                line[figure] = f"{text} ({draw.interval(rate, figure)})" if enough else f"too few ({rate.support})"
+            lines.append(line)
+    if lines:
+        st.dataframe(pd.DataFrame(lines), hide_index=True)
+
+
+def model_facts(model: choice.ModelChoice) -> None:
+    """Which model it is."""
+    st.subheader(choice.plain(model.title), anchor=False)
+    if model.about:
+        st.write(model.about)
+    names = model.rule.class_names
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4:,} more" if len(names) > 4 else "")
+    rows, columns = model.preprocessing.size
+    channels = "grey" if len(model.preprocessing.mean) == 1 else "colour"
+    facts = {
+        "Source": model.source,
+        "Digest": f"{model.key[:16]} (SHA-256 of weights and settings)",
+        "Classes": f"{len(names):,}: {shown}",
+        "Positive class": f"{model.rule.positive}, from a probability of {model.rule.threshold}" if model.rule.positive else None,
+        "Input": f"{rows} x {columns} pixels, {channels}, {model.preprocessing.resize}",
+        "Weights": f"{model.size / 1e6:.1f} MB" if model.size else None,
+    }
+    _facts({name: fact for name, fact in facts.items() if fact})
+    if work.torch_ready():
+        loaded = choice.classifier(model)
+        _facts({"Parameters": f"{loaded.parameters:,}", "Device": str(loaded.device)})
+    else:
+        st.caption(":material/hourglass_top: The model itself loads in the background.")
+    for note in model.notes:
+        st.warning(note, icon=":material/warning:")
+
+
+def set_facts(model: choice.ModelChoice, images: ImageSet) -> None:
+    """Which image set it is, with counts per class, split and group."""
+    st.subheader(choice.plain(images.name), anchor=False)
+    ref = st.session_state.get("set") or choice.default_set(model.ref)
+    facts = {
+        "Pictures": f"{len(images):,}",
+        "Digest": f"{images.key[:16]} (SHA-256 of names, sizes and labels)",
+        "Licence": choice.licence(ref),
+        "Synthetic": "yes: made, not photographed" if images.synthetic else None,
+        "Masks": f"{sum(i.mask is not None for i in images):,} pictures" if any(i.mask for i in images) else None,
+    }
+    _facts({name: fact for name, fact in facts.items() if fact})
+    strange = sorted(set(images.class_names) - set(model.rule.class_names))
+    if strange:
+        names = choice.plain(", ".join(strange[:4]))
+        st.warning(f"The model does not know these labels: {names}. Pictures with them count neither right nor wrong.")
+    if counts := _counts(images):
+        for title, frame in counts.items():
+            st.caption(f"Pictures per {title}")
+            st.dataframe(frame, hide_index=True)
+
+
+def _counts(images: ImageSet) -> dict[str, pd.DataFrame]:
+    """Tables of counts: classes by split, and groups by class."""
+    import pandas as pd
+
+    label = pd.Series([i.label or "(no label)" for i in images], name="class")
+    split = pd.Series([i.split or "(no split)" for i in images])
+    if not images.class_names:
+        return {}
+    order = [s for s in ("train", "validation", "test", "(no split)") if (split == s).any()]
+    tables = {"class and split": pd.crosstab(label, split)[order].assign(all=label.value_counts()).reset_index()}
+    lines = []
+    for name in gallery.groups(images):
+        values = pd.Series([str(i.attributes.get(name, "(none)")) for i in images])
+        table = pd.crosstab(values, label).assign(all=values.value_counts()).reset_index(names="group")
+        lines.append(table.assign(group=name + ": " + table["group"]))
+    if lines:
+        tables["group and class"] = pd.concat(lines)
+    return tables
+
+
+def contact_sheet(images: ImageSet, known: Predictions | None) -> None:
+    """A sample spread evenly over the set; each picture leads to its explanation."""
+    step = max(len(images) // 24, 1)
+    sample = images.items[::step][:24]
+    with st.grid(12, min_column_width=80, gap="xsmall"):
+        for item in sample:
+            thumbnail = work.thumbnail(item, images)
+            with st.container(gap=None):
+                if thumbnail is not None:
+                    st.image(thumbnail, width="stretch", output_format="PNG", alt=item.name)
+                st.page_link(EXPLAIN, label=choice.plain(item.label or "explain"), query_params=choice.link(image=item.name))
+    st.caption(f"{len(sample)} of {len(images):,} pictures, spread evenly over the set. Click a label to see why.")
+
+
+def _facts(facts: dict[str, str]) -> None:
+    st.html(
+        '<table class="wb-facts">'
+        + "".join(f"<tr><th>{draw.escaped(name)}</th><td>{draw.escaped(fact)}</td></tr>" for name, fact in facts.items())
+        + "</table>"
+    )
+
+
+def _intervals(found: dict[str, Rate]) -> str:
+    lines = [f"**{name[0].upper() + name[1:]}**: {MEANINGS[name]}" for name in found]
+    return "\n\n".join(
+        [
+            *lines,
+            "**Ranges**: with other pictures of the same kind, 19 of 20 such ranges would hold the true figure.",
+        ]
+    )

@@ -1,0 +1,254 @@
+"""Long work for pages: bounded caches, progress with time left, a way to stop, and no traceback on the page."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import sys
+import threading
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import streamlit as st
+
+from workbench.errors import InputError
+from workbench.images import ImageItem, ImageSet, contact_sheet
+from workbench.methods import METHODS
+from workbench.predictions import Predictions, concatenated
+from workbench.ui import choice
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from workbench.attribution import Attribution
+
+P = ParamSpec("P")
+R = TypeVar("R")
+CHUNK = 64
+"""Pictures predicted between two places where an interrupted run can go on."""
+PATIENCE = 0.4
+"""Seconds before a progress bar shows: quicker work would only make it flash."""
+log = logging.getLogger("workbench")
+
+
+class Shelf:
+    """Results of all sessions by digest, bounded in bytes, the least recently used thrown out first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._held = limit, 0
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+
+    def get(self, key: Hashable) -> Any:
+        """What stands under `key`, or None."""
+        with self._lock:
+            if key not in self._kept:
+                return None
+            self._kept.move_to_end(key)
+            return self._kept[key][0]
+
+    def put(self, key: Hashable, value: Any, size: int) -> None:
+        """Keep `value`, which takes `size` bytes."""
+        with self._lock:
+            self._held -= self._kept.pop(key, (None, 0))[1]
+            self._kept[key] = value, size
+            self._held += size
+            while self._held > self._limit and len(self._kept) > 1:
+                self._held -= self._kept.popitem(last=False)[1][1]
+
+
+@st.cache_resource(show_spinner=False)
+def _shelf(name: str, limit: int) -> Shelf:
+    return Shelf(limit)
+
+
+def maps() -> Shelf:
+    """Attributions, 256 MB at most."""
+    return _shelf("maps", 256 * 2**20)
+
+
+def pictures() -> Shelf:
+    """Thumbnails and pictures, 128 MB at most."""
+    return _shelf("pictures", 128 * 2**20)
+
+
+@contextlib.contextmanager
+def troubles() -> Iterator[None]:
+    """Show what the user can mend as one sentence, and anything else as one sentence with a number to find it in the log."""
+    try:
+        yield
+    except InputError as error:
+        st.error(str(error), icon=":material/error:")
+    except Exception:
+        number = uuid.uuid4().hex[:8]
+        log.exception("error %s", number)
+        st.error(
+            f"Something went wrong that should not have (number {number}; the server's log has the details). "
+            "Your choices are kept: choose another picture or reload the page.",
+            icon=":material/bug_report:",
+        )
+
+
+def guarded(function: Callable[P, R]) -> Callable[P, R | None]:
+    """`troubles` around a function: fragments need their own, for they run again without the app around them."""
+
+    @wraps(function)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        with troubles():
+            return function(*args, **kwargs)
+        return None
+
+    return inside
+
+
+class Stoppable:
+    """Work that shows its progress in a place of the page and can be stopped by a button there.
+
+    Attributes:
+        stopped: Whether the user stopped this work: then it must not start again by itself.
+    """
+
+    def __init__(self, label: str, key: str) -> None:
+        self._label, self._key = label, f"stop {key}"
+        self._place, self._started = st.empty(), time.monotonic()
+        self._bar: Any = None
+        self._drawn = 0.0
+        self.stopped = st.session_state.get("stopped") == self._key
+        if self.stopped:
+            with self._place.container(horizontal=True, vertical_alignment="center"):
+                st.caption(f"{label}: stopped.")
+                st.button("Go on", key=f"go {key}", icon=":material/play_arrow:", on_click=self._resume)
+
+    def __call__(self, done: int, total: int) -> None:
+        """Report progress. A click on Stop ends the work inside this call."""
+        now = time.monotonic()
+        if now - self._started < PATIENCE or now - self._drawn < 0.15:
+            return
+        self._drawn = now
+        if self._bar is None:
+            with self._place.container(horizontal=True, vertical_alignment="center"):
+                self._bar = st.progress(0.0)
+                st.button("Stop", key=self._key, icon=":material/stop:", on_click=self._stop)
+        left = (now - self._started) / done * (total - done) if done else 0
+        ahead = f", about {max(round(left), 1)} s left" if done else ""
+        self._bar.progress(min(done / total, 1.0), text=f"{self._label}: {done} of {total}{ahead}")
+
+    def done(self) -> None:
+        """Clear the place."""
+        if not self.stopped:
+            self._place.empty()
+
+    def _stop(self) -> None:
+        st.session_state["stopped"] = self._key
+
+    def _resume(self) -> None:
+        st.session_state.pop("stopped", None)
+
+
+def map_key(model: choice.ModelChoice, item: ImageItem, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]) -> Hashable:
+    """All that a map depends on."""
+    return model.key, item.id, method, tuple(sorted(aim.items(), key=str)), tuple(sorted(params.items(), key=str))
+
+
+def attribution(
+    model: choice.ModelChoice, item: ImageItem, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]
+) -> Attribution | None:
+    """The map, from the shelf or computed with progress; None where the user stopped it."""
+    key = map_key(model, item, method, aim, params)
+    found: Attribution | None = maps().get(key)
+    if found is not None:
+        return found
+    progress = Stoppable(METHODS[method].title, f"{method} {item.id[:12]}")
+    if progress.stopped:
+        return None
+    from workbench.attribution import attribute
+
+    found = attribute(choice.classifier(model), item, method, **aim, **params, on_progress=progress)
+    maps().put(key, found, found.values.nbytes + 1024)
+    progress.done()
+    return found
+
+
+def known_predictions(model: choice.ModelChoice, images: ImageSet) -> Predictions | None:
+    """Predictions that need no computing."""
+    return choice.stored_predictions(model, images) or maps().get(("predictions", model.key, images.key))
+
+
+def predictions(model: choice.ModelChoice, images: ImageSet) -> Predictions | None:
+    """Predictions for the whole set, computed with progress where they are not known; None where the user stopped it."""
+    found = known_predictions(model, images)
+    if found is not None:
+        return found
+    progress = Stoppable(f"Predicting {len(images)} pictures", f"predict {images.key[:12]}")
+    if progress.stopped:
+        return None
+    found = concatenated(list(_predicted_parts(model, images, progress)))
+    maps().put(("predictions", model.key, images.key), found, len(found) * (1024 + 8 * len(found.class_names)))
+    progress.done()
+    return found
+
+
+def _predicted_parts(model: choice.ModelChoice, images: ImageSet, progress: Stoppable) -> Iterator[Predictions]:
+    """Chunks, each kept on the shelf, so that a run that is interrupted goes on where it was."""
+    from workbench.classifier import predict
+
+    for start in range(0, len(images), CHUNK):
+        key = ("part", model.key, images.key, start)
+        part: Predictions | None = maps().get(key)
+        if part is None:
+            progress(start, len(images))
+            part = predict(choice.classifier(model), images.items[start : start + CHUNK])
+            maps().put(key, part, len(part) * (1024 + 8 * len(part.class_names)))
+        yield part
+
+
+def prediction(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> tuple[Predictions, int]:
+    """A table of predictions with the row of `item` in it; computed for this picture alone where it is not known."""
+    known = known_predictions(model, images)
+    if known is not None and images.by_name.get(item.name) is item:
+        return known, known.frame.index[known.frame["name"] == item.name][0]
+    key = ("prediction", model.key, item.id)
+    found = maps().get(key)
+    if found is None:
+        from workbench.classifier import predict
+
+        found = predict(choice.classifier(model), item)
+        maps().put(key, found, 4096 + 8 * len(found.class_names))
+    return found, 0
+
+
+def thumbnail(item: ImageItem, images: ImageSet, edge: int = 160) -> Image.Image | None:
+    """A square thumbnail; None where the picture cannot be read."""
+    key = ("thumbnail", images.key, item.name, item.source.size, edge)
+    found = pictures().get(key)
+    if found is None:
+        found = contact_sheet([item], edge)[0]
+        if found is not None and item.name in images.by_name:
+            pictures().put(key, found, edge * edge * 3)
+    return found
+
+
+def torch_ready() -> bool:
+    """Whether torch is loaded, so that asking the model is quick."""
+    return "torch" in sys.modules and _warmed.is_set()
+
+
+_warmed = threading.Event()
+
+
+@st.cache_resource(show_spinner=False)
+def warm_up() -> None:
+    """Import the heavy packages in the background, once a server, while the visitor looks at the page."""
+
+    def load() -> None:
+        with contextlib.suppress(Exception):
+            for name in ("captum.attr", "timm", "workbench.attribution", "workbench.loading"):
+                importlib.import_module(name)
+        _warmed.set()
+
+    threading.Thread(target=load, name="warm-up", daemon=True).start()
