@@ -21,7 +21,7 @@ from workbench.classifier import Classifier, untouched
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.methods import METHODS, Method
-from workbench.preprocessing import Placement
+from workbench.preprocessing import BASELINES, Placement
 
 ScoreKind = Literal["logit", "probability", "margin"]
 SCORES: Mapping[str, str] = MappingProxyType(
@@ -99,6 +99,10 @@ class Attribution:
         if not np.isfinite(self.values).all():
             raise InputError("The map holds values that are not numbers: the model's output overflows on this picture.")
 
+    def __getstate__(self) -> dict[str, object]:
+        """Pickle `params` as a plain dict: a read-only view of one cannot be pickled, which caches and workers need."""
+        return self.__dict__ | {"params": dict(self.params)}
+
     def heatmap(self) -> NDArray[np.float32]:
         """The sum over channels, (H, W), over the model's input."""
         return self.values.sum(0)
@@ -171,8 +175,11 @@ def attribute(
         if "layer" in params:
             params["layer"] = choose_layer(classifier, params["layer"])
         baseline = _baseline(classifier, picture, params["baseline"]) if "baseline" in params else None
-        forward = _counted(lambda z: aim.of(classifier, classifier.logits(z)), _evaluations(chosen, params, x), on_progress)
+        total = _evaluations(chosen, params, x)
+        forward = _counted(lambda z: aim.of(classifier, classifier.logits(z)), total, on_progress)
         values = _IMPLEMENTATIONS[chosen.name](_Job(forward, x, baseline, params, classifier))
+        if on_progress:
+            on_progress(total, total)
         output = aim.of(classifier, logits).item()
         change = delta = None
         if chosen.complete and baseline is not None:
@@ -203,9 +210,9 @@ def choose_layer(classifier: Classifier, name: object) -> str:
         raise InputError("This model has no layer with a spatial output, which layer methods need: choose another method.")
     if name is None:
         return list(classifier.layers)[-1]
-    if name not in classifier.layers:
+    if not isinstance(name, str) or name not in classifier.layers:
         raise InputError(f"There is no layer {name!r} with a spatial output: choose one such as {', '.join(list(classifier.layers)[-3:])}.")
-    return str(name)
+    return name
 
 
 def _method(name: str) -> Method:
@@ -218,13 +225,22 @@ def _settings(method: Method, params: Mapping[str, object]) -> dict[str, object]
     if strange := sorted(params.keys() - method.params.keys()):
         takes = ", ".join(method.params) or "no settings"
         raise InputError(f"{method.title} has no setting {strange[0]!r}: it takes {takes}.")
-    for name, value in params.items():
-        default = method.params[name]
-        if isinstance(default, int | float) and (
-            not isinstance(value, int | float) or value < 0 or (isinstance(default, int) and name != "seed" and value < 1)
-        ):
-            raise InputError(f"{method.title} cannot use {name} = {value!r}: give a number above 0.")
-    return dict(method.params) | dict(params)
+    return dict(method.params) | {name: _number(method, name, value) for name, value in params.items()}
+
+
+def _number(method: Method, name: str, value: object) -> object:
+    """`value` as the plain number that the setting takes; other kinds of settings are checked where they are used."""
+    default = method.params[name]
+    if not isinstance(default, int | float):
+        return value
+    plain = value.item() if isinstance(value, np.generic) else value
+    number = plain if isinstance(plain, int | float) and not isinstance(plain, bool) else -1
+    whole = isinstance(default, int)
+    least = 1 if whole and name != "seed" else 0
+    if not least <= number < 2**31 or (whole and number != int(number)):
+        kind = "a whole number" if whole else "a number"
+        raise InputError(f"{method.title} cannot use {name} = {value!r}: give {kind} from {least} up.")
+    return int(number) if whole else float(number)
 
 
 def _aim(classifier: Classifier, logits: Tensor, target: int | str | None, kind: ScoreKind, against: int | str | None) -> Score:
@@ -245,10 +261,11 @@ def _baseline(classifier: Classifier, picture: Image.Image, baseline: object) ->
     if isinstance(baseline, str):
         values = torch.from_numpy(classifier.preprocessing.baseline(baseline, picture))
     else:
-        values = torch.as_tensor(baseline, dtype=torch.float32)
         shape = (len(classifier.preprocessing.mean), *classifier.preprocessing.size)
-        if tuple(values.shape) != shape:
-            raise InputError(f"The baseline has shape {tuple(values.shape)}: give the name of one, or values of shape {shape}.")
+        found = tuple(baseline.shape) if isinstance(baseline, Tensor | np.ndarray) else type(baseline).__name__
+        if found != shape:
+            raise InputError(f"The baseline is {found}: give the name of one ({', '.join(BASELINES)}), or an array of shape {shape}.")
+        values = torch.as_tensor(baseline, dtype=torch.float32)
     return values[None].to(classifier.device)
 
 

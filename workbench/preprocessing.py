@@ -109,6 +109,9 @@ class Preprocessing:
         fit = min if self.resize == "crop" else max
         step = fit(width / columns, height / rows) * (self.crop if self.resize == "crop" else 1)
         left, top = (width - columns * step) / 2, (height - rows * step) / 2
+        if self.resize == "crop":  # rounding may put the edge a hair outside of the picture, which Pillow refuses
+            left, top = max(left, 0.0), max(top, 0.0)
+            return Placement((width, height), (left, top, width - left, height - top), self.size)
         return Placement((width, height), (left, top, left + columns * step, top + rows * step), self.size)
 
     def pixels(self, picture: Image.Image) -> NDArray[np.float32]:

@@ -1,0 +1,335 @@
+"""What the maps say: exact on linear models, equal to Captum, in the score's units, and in the right place on the picture."""
+
+import pickle
+
+import captum.attr as captum
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from workbench.attribution import CHUNK, SCORES, Score, attribute, choose_layer
+from workbench.errors import InputError
+from workbench.loading import load_classifier
+from workbench.methods import METHODS
+
+torch.set_num_threads(1)
+SIZE = (8, 12)
+ANY = sorted(METHODS.keys() - {"grad_cam"})
+
+
+class Linear(nn.Module):
+    """K logits, or one, or a bare vector of one a picture: w * x + c."""
+
+    def __init__(self, outputs=3, flat=False):
+        super().__init__()
+        generator = torch.Generator().manual_seed(5)
+        self.w = nn.Parameter(torch.randn(outputs, 3, *SIZE, generator=generator))
+        self.c = nn.Parameter(torch.randn(outputs, generator=generator))
+        self.flat = flat
+
+    def forward(self, x):
+        out = torch.einsum("nchw,kchw->nk", x, self.w) + self.c
+        return out[:, 0] if self.flat else out
+
+
+class Net(nn.Module):
+    """A small curved network: convolution, BatchNorm, in-place ReLU, head."""
+
+    def __init__(self, outputs=4, gain=1.0):
+        super().__init__()
+        torch.manual_seed(11)
+        self.conv = nn.Conv2d(3, 6, 3, padding=1)
+        self.norm = nn.BatchNorm2d(6)
+        self.act = nn.ReLU(inplace=True)
+        self.down = nn.Conv2d(6, 8, 3, stride=2, padding=1)
+        self.head = nn.Linear(8, outputs)
+        with torch.no_grad():
+            self.norm.running_mean.normal_()
+            self.head.weight *= 3 * gain
+            self.head.bias *= gain
+
+    def forward(self, x):
+        return self.head(torch.tanh(self.down(self.act(self.norm(self.conv(x))))).mean((2, 3)))
+
+
+def wrap(model, size=SIZE, **settings):
+    return load_classifier(model.eval(), size=size, device="cpu", **settings)
+
+
+def noise_picture(seed=0, size=(31, 17)):
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return noise_picture()
+
+
+@pytest.fixture(scope="module")
+def net():
+    return wrap(Net(), classes=["a", "b", "c", "d"])
+
+
+@pytest.fixture(params=["three logits", "one logit", "a bare vector"])
+def linear(request):
+    """A linear classifier, the column to explain, and the weights w that its score has there."""
+    outputs = 3 if request.param == "three logits" else 1
+    model = Linear(outputs, flat=request.param == "a bare vector")
+    column = 2 if outputs == 3 else 1
+    return wrap(model), column, model.w.detach()[column if outputs == 3 else 0].numpy()
+
+
+@pytest.mark.parametrize("name", ["black", "white", "mean", "blur", "given"])
+def test_integrated_gradients_of_a_linear_model_is_w_times_the_way_from_the_baseline(linear, picture, name):
+    clf, column, w = linear
+    given = np.random.default_rng(1).normal(size=(3, *SIZE)).astype(np.float32)
+    b = given if name == "given" else clf.preprocessing.baseline(name, picture)
+    found = attribute(clf, picture, "integrated_gradients", column, baseline=torch.from_numpy(given) if name == "given" else name)
+    expected = w * (clf.prepare(picture).numpy() - b)
+    np.testing.assert_allclose(found.values, expected, atol=2e-5)
+    assert found.change == pytest.approx(expected.sum(), abs=1e-3)
+    assert abs(found.delta) < 1e-3
+    assert found.relative_delta == pytest.approx(abs(found.delta / found.change))
+    assert found.params["baseline"] == name
+    assert attribute(clf, picture, "integrated_gradients", column, baseline=b).params["baseline"] == "given"
+
+
+def test_gradient_methods_of_a_linear_model_are_its_weights(linear, picture):
+    clf, column, w = linear
+    x = clf.prepare(picture).numpy()
+    np.testing.assert_allclose(attribute(clf, picture, "saliency", column).values, np.abs(w), atol=1e-6)
+    np.testing.assert_allclose(attribute(clf, picture, "input_x_gradient", column).values, w * x, atol=1e-6)
+    np.testing.assert_allclose(attribute(clf, picture, "smoothgrad", column, samples=9).values, w, atol=1e-5)
+    assert attribute(clf, picture, "saliency", column).delta is None
+
+
+def test_the_first_class_of_a_single_logit_has_the_opposite_map(picture):
+    clf = wrap(Linear(1), classes=["good", "bad"])
+    good, bad = (attribute(clf, picture, "input_x_gradient", name) for name in ("good", "bad"))
+    np.testing.assert_allclose(good.values, -bad.values, atol=1e-6)
+    assert good.output == pytest.approx(-bad.output, abs=1e-5)
+    assert np.abs(bad.values).max() > 0.5
+
+
+@pytest.mark.parametrize("baseline", ["mean", "white"])
+def test_occlusion_of_a_linear_model_is_the_mean_of_the_windows_that_cover_a_pixel(linear, picture, baseline):
+    clf, column, w = linear
+    contribution = w * (clf.prepare(picture).numpy() - clf.preprocessing.baseline(baseline, picture))
+    window, stride = (4, 6), (2, 3)  # half of 8 x 12, in steps of half a window
+    total, count = np.zeros(SIZE), np.zeros(SIZE)
+    for top in range(0, SIZE[0] - window[0] + 1, stride[0]):
+        for left in range(0, SIZE[1] - window[1] + 1, stride[1]):
+            spot = np.s_[top : top + window[0], left : left + window[1]]
+            total[spot] += contribution[:, *spot].sum()
+            count[spot] += 1
+    found = attribute(clf, picture, "occlusion", column, window=0.5, baseline=baseline)
+    np.testing.assert_allclose(found.values, np.broadcast_to(total / count, found.values.shape), atol=1e-3)
+
+
+def test_every_method_equals_the_direct_call_of_captum(net, picture):
+    x = net.prepare(picture)[None]
+    zero = torch.zeros_like(x)
+    torch.manual_seed(3)
+    smooth = captum.NoiseTunnel(captum.Saliency(net.model)).attribute(
+        x, target=1, nt_samples=8, nt_samples_batch_size=8, stdevs=0.1 * (x.max() - x.min()).item(), abs=False
+    )
+    cam = captum.LayerGradCam(net.model, net.model.conv).attribute(x, target=1)
+    window = {"sliding_window_shapes": (3, 2, 3), "strides": (3, 1, 1)}
+    direct = {
+        "saliency": captum.Saliency(net.model).attribute(x.clone().requires_grad_(), target=1),
+        "input_x_gradient": captum.InputXGradient(net.model).attribute(x.clone().requires_grad_(), target=1),
+        "integrated_gradients": captum.IntegratedGradients(net.model).attribute(x, zero, target=1, n_steps=21),
+        "smoothgrad": smooth,
+        "grad_cam": captum.LayerAttribution.interpolate(cam, SIZE, interpolate_mode="bilinear"),
+        "occlusion": captum.Occlusion(net.model).attribute(x, target=1, baselines=zero, **window),
+    }
+    settings = {
+        "integrated_gradients": {"n_steps": 21},
+        "smoothgrad": {"samples": 8, "noise": 0.1, "seed": 3},
+        "grad_cam": {"layer": "conv"},
+        "occlusion": {"window": 0.25},
+    }
+    assert direct.keys() == METHODS.keys()
+    for name, expected in direct.items():
+        found = attribute(net, picture, name, 1, **settings.get(name, {})).values
+        np.testing.assert_allclose(found, expected.detach().numpy()[0], atol=1e-5, err_msg=name)
+        assert found.std() > 1e-4, name
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_units_are_kept(picture, method):
+    """No map is normalised: a head that answers with a hundredth gives a map of a hundredth."""
+    full, faint = (attribute(wrap(Net(gain=gain)), picture, method, 1) for gain in (1.0, 0.01))
+    np.testing.assert_allclose(faint.values, full.values / 100, atol=1e-3 * np.abs(full.values).max() / 100)
+    assert faint.output == pytest.approx(full.output / 100, rel=1e-3)
+
+
+SINGLE = {"one logit": (1, "class 1", "class 0"), "four logits": (4, "class 2", "class 3")}
+
+
+@pytest.mark.parametrize("outputs", SINGLE)
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("against", [None, "given"])
+def test_the_score_shown_is_the_score_explained(picture, outputs, score, against):
+    width, target, other = SINGLE[outputs]
+    clf = wrap(Net(width))
+    given = {"against": other} if against and score == "margin" else {}
+    found = attribute(clf, picture, "integrated_gradients", target, score=score, n_steps=100, **given)
+    logits = clf.logits(clf.prepare(picture)[None]).detach()[0]
+    column = clf.index(target)
+    strongest = max((i for i in range(len(logits)) if i != column), key=lambda i: logits[i])
+    versus = clf.index(other) if given else strongest
+    expected = {
+        "logit": logits[column] - (logits[1 - column] if width == 1 else 0),
+        "probability": logits.softmax(0)[column],
+        "margin": logits[column] - logits[versus],
+    }[score]
+    aim = Score(score, column, versus if score == "margin" else None)
+    blank = clf.logits(torch.zeros(1, 3, *SIZE)).detach()
+    assert found.output == pytest.approx(expected.item(), abs=1e-5)
+    assert found.output == pytest.approx(aim.of(clf, logits[None]).item(), abs=1e-5)
+    assert found.change == pytest.approx(found.output - aim.of(clf, blank).item(), abs=1e-5)
+    assert found.delta == pytest.approx(found.values.sum(dtype=np.float64) - found.change, abs=1e-5)
+    assert found.relative_delta < 0.02
+    assert abs(found.change) > 1e-3
+    assert found.params.get("against") == (clf.class_names[versus] if score == "margin" else None)
+
+
+def test_a_margin_and_its_reverse_cancel(net, picture):
+    one, other = (attribute(net, picture, "saliency", a, score="margin", against=b).output for a, b in (("a", "c"), ("c", "a")))
+    assert one == pytest.approx(-other)
+    assert one != 0
+
+
+def test_the_predicted_class_is_explained_where_none_is_named(picture):
+    model = Net()
+    for column in range(4):
+        with torch.no_grad():
+            model.head.bias.zero_()[column] = 100
+        assert attribute(wrap(model), picture, "saliency").target == column
+    careful = wrap(model, positive="class 1", threshold=0.0)
+    assert attribute(careful, picture, "saliency").target == 1, "the decision rule decides, not the most probable class"
+
+
+WRONG = {
+    "method": ({"method": "magic"}, "choose one of saliency"),
+    "target name": ({"target": "zebra"}, "choose one of a, b"),
+    "target number": ({"target": 4}, "numbers 0 to 3"),
+    "negative target": ({"target": -1}, "numbers 0 to 3"),
+    "score": ({"score": "loudness"}, "choose logit, probability, margin"),
+    "equal classes": ({"target": "a", "score": "margin", "against": 0}, "choose another class"),
+    "parameter": ({"n_step": 5}, "it takes baseline, n_steps"),
+    "no parameters": ({"method": "saliency", "n_steps": 5}, "takes no settings"),
+    "layer": ({"method": "grad_cam", "layer": "cnov"}, "choose one such as norm, act, down"),
+    "layer of no name": ({"method": "grad_cam", "layer": ["conv"]}, "choose one such as"),
+    "layer without a grid": ({"method": "grad_cam", "layer": "head"}, "spatial output"),
+    "baseline": ({"baseline": "purple"}, "choose black, white, mean, blur"),
+    "no baseline": ({"baseline": None}, "give the name of one .black"),
+    "shape of the baseline": ({"baseline": torch.zeros(3, 12, 8)}, r"of shape \(3, 8, 12\)"),
+    "no steps": ({"n_steps": 0}, "a whole number from 1 up"),
+    "steps that are words": ({"n_steps": "50"}, "a whole number from 1 up"),
+    "steps without number": ({"n_steps": float("nan")}, "a whole number from 1 up"),
+    "endless steps": ({"n_steps": float("inf")}, "a whole number from 1 up"),
+    "half a step": ({"n_steps": 2.5}, "a whole number from 1 up"),
+    "no samples": ({"method": "smoothgrad", "samples": 0}, "a whole number from 1 up"),
+    "negative noise": ({"method": "smoothgrad", "noise": -0.1}, "a number from 0 up"),
+    "huge seed": ({"method": "smoothgrad", "seed": 2**70}, "a whole number from 0 up"),
+    "no window": ({"method": "occlusion", "window": 0}, "above 0 and at most 1"),
+    "window too wide": ({"method": "occlusion", "window": 2}, "above 0 and at most 1"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_cannot_be_used_is_refused_in_one_line_that_says_what_to_choose(net, picture, case):
+    arguments, says = WRONG[case]
+    with pytest.raises(InputError, match=says) as caught:
+        attribute(net, picture, **arguments)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+
+
+def test_numbers_of_numpy_are_numbers(net, picture):
+    found = attribute(net, picture, n_steps=np.int64(4))
+    assert found.params["n_steps"] == 4
+    assert type(found.params["n_steps"]) is int
+    assert attribute(net, picture, "occlusion", np.int64(2), window=np.float32(0.5)).target == 2
+
+
+def test_a_model_without_a_grid_refuses_grad_cam_and_takes_the_rest(picture):
+    clf = wrap(Linear())
+    with pytest.raises(InputError, match=r"^This model has no layer with a spatial output.*choose another method\.$"):
+        attribute(clf, picture, "grad_cam")
+    for name in ANY:
+        assert attribute(clf, picture, name).values.shape == (3, *SIZE)
+
+
+def test_layer_methods_take_the_last_layer_unless_told(net, picture):
+    assert list(net.layers) == ["conv", "norm", "act", "down"]
+    assert choose_layer(net, None) == attribute(net, picture, "grad_cam").params["layer"] == "down"
+    shallow = attribute(net, picture, "grad_cam", layer="norm")
+    assert shallow.values.shape == (1, *SIZE)
+    assert not np.allclose(shallow.values, attribute(net, picture, "grad_cam").values)
+
+
+def test_one_that_overflows_is_refused(picture):
+    model = Linear()
+    with torch.no_grad():
+        model.w.fill_(float("inf"))
+    with pytest.raises(InputError, match="overflows"):
+        attribute(wrap(model), picture, "input_x_gradient", 0)
+
+
+class Redness(nn.Module):
+    """Answers with how much of the picture is red: a smoothing convolution, a threshold, a mean."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 1, 3, padding=1)
+        with torch.no_grad():
+            self.conv.weight.copy_(torch.tensor([1.0, -0.25, -0.25]).view(1, 3, 1, 1).expand(1, 3, 3, 3) / 9)
+            self.conv.bias.fill_(-0.4)
+
+    def forward(self, x):
+        red = (self.conv(x).relu() ** 2).mean((2, 3))
+        return torch.cat([torch.zeros_like(red), red], 1)
+
+
+PATCHES = {"wide": ((120, 60), (62, 8, 80, 22)), "tall": ((60, 120), (36, 62, 50, 80))}
+
+
+@pytest.mark.parametrize("shape", PATCHES)
+@pytest.mark.parametrize("size", [(40, 40), (32, 48)])
+@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
+def test_the_map_lies_on_the_patch_that_the_model_looks_at(resize, size, shape):
+    (width, height), (left, top, right, bottom) = PATCHES[shape]
+    picture = Image.new("RGB", (width, height), (128, 128, 128))
+    picture.paste((255, 0, 0), (left, top, right, bottom))
+    clf = wrap(Redness(), size, resize=resize)
+    for name in METHODS:
+        found = attribute(clf, picture, name, 1, **({"layer": "conv"} if name == "grad_cam" else {}))
+        seen = found.on_picture()
+        assert seen.shape == (height, width)
+        y, x = np.unravel_index(seen.argmax(), seen.shape)
+        assert left <= x < right, f"{name}: the peak is at column {x}"
+        assert top <= y < bottom, f"{name}: the peak is at row {y}"
+        weight = np.where(seen > seen.max() / 2, seen, 0).astype(float)
+        rows, columns = np.mgrid[:height, :width] + 0.5
+        centre = (columns * weight).sum() / weight.sum(), (rows * weight).sum() / weight.sum()
+        slack = 4 if name == "occlusion" else 2
+        assert centre == pytest.approx(((left + right) / 2, (top + bottom) / 2), abs=slack), name
+
+
+def test_an_attribution_is_frozen_and_survives_a_pickle(net, picture):
+    found = attribute(net, picture, "occlusion", window=0.5)
+    with pytest.raises(TypeError):
+        found.params["window"] = 1
+    again = pickle.loads(pickle.dumps(found))
+    np.testing.assert_array_equal(again.values, found.values)
+    assert (again.params, again.placement, again.classifier) == (dict(found.params), found.placement, net.key)
+    assert found.heatmap().shape == SIZE
+    np.testing.assert_allclose(found.heatmap(), found.values.sum(0))
+    assert found.on_picture().shape == (17, 31)
+    assert CHUNK > 1
