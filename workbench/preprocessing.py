@@ -56,6 +56,12 @@ class Placement:
         seen = ((y >= 0) & (y < rows))[:, None] & ((x >= 0) & (x < columns))[None, :]
         return np.where(seen, full, np.float32(0))
 
+    def scaled(self, picture: Image.Image) -> Placement:
+        """The same placement on a smaller or larger copy of the picture."""
+        across, down = picture.width / self.original[0], picture.height / self.original[1]
+        left, top, right, bottom = self.box
+        return Placement(picture.size, (left * across, top * down, right * across, bottom * down), self.size)
+
     def to_input(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """A mask of the picture, shape (height, width), as a mask of the input, shape `size`."""
         left, top, right, bottom = self.box
