@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench.catalog import home, shared
-from workbench.ui import choice, draw, work
+from workbench.ui import choice, draw, url, work
 
 PAGES = home() / "pages"
 
@@ -21,6 +21,7 @@ def main() -> None:
             ],
         }
     )
+    url.begin(page.url_path)
     draw.style()
     with work.troubles():
         choice.sidebar()

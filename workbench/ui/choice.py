@@ -17,6 +17,7 @@ from workbench.images import ImageItem, ImageSet, image_from_bytes
 from workbench.layouts import images_from_zip, load_images, zip_tree
 from workbench.predictions import DecisionRule, Predictions
 from workbench.preprocessing import Preprocessing
+from workbench.ui import url
 
 if TYPE_CHECKING:
     from workbench.classifier import Classifier
@@ -107,7 +108,7 @@ def stored_predictions(choice: ModelChoice, found: ImageSet) -> Predictions | No
     if path is None or not path.is_file():
         return None
     stored = _predictions(str(path), path.stat().st_mtime_ns)
-    if stored.model != choice.key or stored.rule != choice.rule or list(stored.frame["name"]) != list(found.by_name):
+    if stored.model != choice.key or stored.rule != choice.rule or set(stored.frame["name"]) != set(found.by_name):
         return None
     return stored
 
@@ -149,24 +150,22 @@ def sidebar() -> None:
     typed = "You can also type timm:NAME, torchvision:NAME or the path of a folder." if local() else None
     models = list(dict.fromkeys([default_model(), *catalog.models, *own("models")]))
     with st.sidebar:
-        chosen = st.selectbox(
+        chosen = url.select(
             "Model",
-            _with_current("model", models),
-            format_func=lambda ref: catalog.models[ref].title if ref in catalog.models else ref,
+            models,
             key="model",
-            bind="query-params",
-            accept_new_options=local(),
+            free=local(),
+            format_func=lambda ref: catalog.models[ref].title if ref in catalog.models else ref,
             help=typed,
             on_change=_follow_model,
         )
-        sets = list(dict.fromkeys([default_set(chosen or ""), *catalog.images, *own("sets")]))
-        st.selectbox(
+        sets = list(dict.fromkeys([default_set(chosen), *catalog.images, *own("sets")]))
+        url.select(
             "Image set",
-            _with_current("set", sets),
-            format_func=lambda ref: catalog.images[ref].title if ref in catalog.images else ref,
+            sets,
             key="set",
-            bind="query-params",
-            accept_new_options=local(),
+            free=local(),
+            format_func=lambda ref: catalog.images[ref].title if ref in catalog.images else ref,
             help="You can also type the path of a folder, a zip or a manifest." if local() else None,
         )
         with st.expander("Bring your own", icon=":material/upload:"):
@@ -185,11 +184,6 @@ def take_pictures(uploader: str) -> None:
             choose_image(name)
 
         _trying(take)
-
-
-def _with_current(key: str, options: list[str]) -> list[str]:
-    current = st.session_state.get(key) or st.query_params.get(key)
-    return options if current in options or not current or not local() else [*options, current]
 
 
 def _follow_model() -> None:
@@ -276,9 +270,14 @@ def _from_classifier(ref: str, loaded: Classifier, source: str) -> ModelChoice:
 
 
 def _typed_folder(ref: str) -> Path | None:
-    """The folder that a visitor at this machine typed, if it is one."""
+    """The folder that the command line or a visitor at this machine named, if it is one."""
     folder = Path(ref).expanduser()
-    return folder if local() and folder.is_dir() and ":" not in ref else None
+    return folder if (local() or _given(ref)) and ":" not in ref and folder.is_dir() else None
+
+
+def _given(ref: str) -> bool:
+    """Whether the command line named this model: then it is trusted."""
+    return ref == os.environ.get(MODEL_VARIABLE)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -287,10 +286,10 @@ def _load(ref: str, key: str) -> Classifier:
     from workbench.loading import load_classifier, load_folder
 
     if (folder := _typed_folder(ref)) is not None and ref not in load_catalog().models:
-        return load_folder(folder, trusted=ref == os.environ.get(MODEL_VARIABLE))
-    if ref.startswith(("timm:", "torchvision:")) and not local() and ref != os.environ.get(MODEL_VARIABLE):
+        return load_folder(folder, trusted=_given(ref))
+    if ref.startswith(("timm:", "torchvision:")) and not (local() or _given(ref)):
         raise InputError(f"There is no model named {ref!r} here: choose one of {', '.join(load_catalog().models)}.")
-    return load_classifier(ref, trusted=ref == os.environ.get(MODEL_VARIABLE))
+    return load_classifier(ref, trusted=_given(ref))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

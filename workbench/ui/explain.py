@@ -16,7 +16,7 @@ from workbench.methods import METHODS, Method
 from workbench.predictions import Predictions
 from workbench.preprocessing import BASELINES
 from workbench.record import manifest, npz
-from workbench.ui import choice, draw, work
+from workbench.ui import choice, draw, url, work
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -89,15 +89,14 @@ def controls(model: choice.ModelChoice, item: ImageItem, decided: Decided) -> Se
         with st.popover("Settings", icon=":material/tune:"):
             params = _params(model, item)
         draw.meaning(_HELP)
-    chosen = st.pills(
+    chosen = url.pills(
         "Methods",
         list(METHODS),
-        selection_mode="multi",
-        default=list(FIRST),
-        format_func=lambda name: METHODS[name].title,
         key="method",
-        bind="query-params",
+        default=FIRST,
+        format_func=lambda name: METHODS[name].title,
         label_visibility="collapsed",
+        wrap=True,
     )
     methods = tuple(name for name in METHODS if name in chosen)
     return Settings(aim, methods, {name: {k: v for k, v in params.items() if k in METHODS[name].params} for name in methods})
@@ -110,27 +109,25 @@ def _aim(item: ImageItem, decided: Decided) -> dict[str, Any]:
     if item.label in names:
         special["true"] = str(item.label)
     options = [*special, *(name for name in names if name not in special)]
-    target = st.selectbox(
+    target = url.select(
         "Explain the class",
         options,
-        format_func=lambda name: f"{special[name]} ({name})" if name in special else name,
         key="target",
-        bind="query-params",
+        format_func=lambda name: f"{special[name]} ({name})" if name in special else name,
         width=230,
     )
-    score = st.selectbox(
+    score = url.select(
         "by its",
         list(SCORES),
-        format_func=SCORES.__getitem__,
         key="score",
-        bind="query-params",
+        format_func=SCORES.__getitem__,
         width=140,
         help="Logit: the raw output. Probability: after softmax. Margin: this class's logit minus another's.",
     )
     aim: dict[str, Any] = {"target": special.get(target, target), "score": score}
     if score == "margin":
         order: list[str] = [names[i] for i in predictions.logits[row].argsort()[::-1] if names[i] != aim["target"]]
-        aim["against"] = st.selectbox("against", order, key="against", bind="query-params", width=180)
+        aim["against"] = url.select("against", order, key="against", width=180)
     return aim
 
 
@@ -139,13 +136,12 @@ def _params(model: choice.ModelChoice, item: ImageItem) -> dict[str, Any]:
     params: dict[str, Any] = {}
     left, right = st.columns([2, 1])
     with left:
-        params["baseline"] = st.selectbox(
+        params["baseline"] = url.select(
             "Baseline (integrated gradients, occlusion)",
             list(BASELINES),
-            index=list(BASELINES).index("mean"),
-            format_func=lambda name: f"{name}: {BASELINES[name]}",
             key="baseline",
-            bind="query-params",
+            default="mean",
+            format_func=lambda name: f"{name}: {BASELINES[name]}",
             help="The picture without evidence that the real one is compared with.",
         )
     with right:
@@ -155,22 +151,21 @@ def _params(model: choice.ModelChoice, item: ImageItem) -> dict[str, Any]:
         layers = choice.classifier(model).layers
         options = list(layers)[::-1]
         if options:
-            layer = st.selectbox(
+            layer = url.select(
                 "Layer (Grad-CAM)",
                 options,
-                format_func=lambda name: f"{name} ({' x '.join(map(str, layers[name]))})",
                 key="layer",
-                bind="query-params",
+                format_func=lambda name: f"{name} ({' x '.join(map(str, layers[name]))})",
                 help="Channels x height x width. Late layers see whole objects, early ones edges.",
             )
             params["layer"] = None if layer == options[0] else layer
     else:
         params["layer"] = st.query_params.get("layer")
         st.caption("The layers can be chosen as soon as the model is loaded.")
-    params["n_steps"] = st.slider("Steps (integrated gradients)", 10, 300, 50, 10, key="steps", bind="query-params")
-    params["samples"] = st.slider("Noisy copies (SmoothGrad)", 4, 64, 24, 4, key="samples", bind="query-params")
-    params["noise"] = st.slider("Noise (SmoothGrad), as a share of the range", 0.05, 0.5, 0.15, 0.05, key="noise", bind="query-params")
-    params["window"] = st.slider("Window (occlusion), as a share of the edge", 0.05, 0.5, 0.125, 0.025, key="window", bind="query-params")
+    params["n_steps"] = url.slider("Steps (integrated gradients)", 10, 300, key="steps", default=50, step=10)
+    params["samples"] = url.slider("Noisy copies (SmoothGrad)", 4, 64, key="samples", default=24, step=4)
+    params["noise"] = url.slider("Noise (SmoothGrad), as a share of the range", 0.05, 0.5, key="noise", default=0.15, step=0.05)
+    params["window"] = url.slider("Window (occlusion), as a share of the edge", 0.05, 0.5, key="window", default=0.125, step=0.025)
     return params
 
 
@@ -221,15 +216,21 @@ def _compute(model: choice.ModelChoice, item: ImageItem, settings: Settings) -> 
 def _view(model: choice.ModelChoice, item: ImageItem, decided: Decided, found: Mapping[str, Attribution]) -> None:
     """The maps and how they are drawn; a change here computes nothing."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        signs = st.segmented_control(
-            "Colours", ["signed", "strength"], default="signed", required=True, key="colours", bind="query-params",
+        signs = url.segments(
+            "Colours",
+            ["signed", "strength"],
+            key="colours",
+            default="signed",
             help="Signed: red speaks for the class, blue against it. Strength: the sign is left out.",
-        )  # fmt: skip
-        scale = st.segmented_control(
-            "Scale", ["own", "shared"], default="own", required=True, key="scale", bind="query-params",
+        )
+        scale = url.segments(
+            "Scale",
+            ["own", "shared"],
+            key="scale",
+            default="own",
             help="Own: each map uses all its colours. Shared: one scale for all, to compare maps of the same unit.",
-        )  # fmt: skip
-        opacity = st.slider("Opacity", 0, 100, 60, 5, format="%d%%", key="opacity", bind="query-params", width=180) / 100
+        )
+        opacity = url.slider("Opacity", 0, 100, key="opacity", default=60, step=5, format="%d%%", width=180) / 100
     shown, _ = render.fitted(item.open(), EDGE)
     heatmaps = {m: _heatmap(a, shown) for m, a in found.items()}
     signed = {m: METHODS[m].signed and signs == "signed" for m in found}

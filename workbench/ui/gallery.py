@@ -10,7 +10,7 @@ import streamlit as st
 
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
-from workbench.ui import choice, work
+from workbench.ui import choice, url, work
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,17 +82,16 @@ def gallery(images: ImageSet, predictions: Predictions | None, chosen: ImageItem
         st.button("Clear the filters", on_click=_clear)
         return
     pages = -(-len(frame) // PAGE)
-    page = min(int(st.session_state.get("page") or st.query_params.get("page", "1") or 1), pages) if pages > 1 else 1
-    shown = [images.by_name[name] for name in frame["name"].iloc[(page - 1) * PAGE : page * PAGE]]
-    verdicts = dict(zip(frame["name"], frame["verdict"], strict=True)) if "verdict" in frame else {}
-    with st.grid(PAGE, min_column_width=72, gap="xsmall", key="gallery"):
-        for number, item in enumerate([*choice.own("pictures").values(), *shown]):
-            _thumbnail(number, item, images, verdicts.get(item.name), item.name == chosen.name)
+    thumbnails = st.container()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         few = len(frame) < len(images)
         st.caption(f"{len(frame):,} of {len(images):,} pictures" if few else f"{len(images):,} pictures")
-        if pages > 1:
-            st.pagination(pages, key="page", bind="query-params", max_visible_pages=5)
+        page = url.pages(pages, key="page", max_visible_pages=5) if pages > 1 else 1
+    shown = [images.by_name[name] for name in frame["name"].iloc[(page - 1) * PAGE : page * PAGE]]
+    verdicts = dict(zip(frame["name"], frame["verdict"], strict=True)) if "verdict" in frame else {}
+    with thumbnails, st.grid(PAGE, min_column_width=72, gap="xsmall", key="gallery"):
+        for number, item in enumerate([*choice.own("pictures").values(), *shown]):
+            _thumbnail(number, item, images, verdicts.get(item.name), item.name == chosen.name)
 
 
 def _thumbnail(number: int, item: ImageItem, images: ImageSet, verdict: str | None, chosen: bool) -> None:
@@ -127,7 +126,7 @@ def _filtered(images: ImageSet, frame: pd.DataFrame, predictions: Predictions | 
         found = groups(images)
         if found:
             options = [ALL, *(f"{name}: {value}" for name, values in found.items() for value in values)]
-            group = st.selectbox("Group", options, key="group", bind="query-params", on_change=_first_page, width=190)
+            group = url.select("Group", options, key="group", on_change=_first_page, width=190)
             if group != ALL:
                 name, _, value = group.partition(": ")
                 frame = frame[frame[name].astype(str) == value]
@@ -137,7 +136,7 @@ def _filtered(images: ImageSet, frame: pd.DataFrame, predictions: Predictions | 
 
 
 def _one(label: str, key: str, frame: pd.DataFrame, column: str, options: Sequence[str]) -> pd.DataFrame:
-    value = st.selectbox(label, [ALL, *options], key=key, bind="query-params", on_change=_first_page, width=140)
+    value = url.select(label, [ALL, *options], key=key, on_change=_first_page, width=140)
     return frame if value == ALL else frame[frame[column] == value]
 
 
@@ -146,22 +145,20 @@ def _by_prediction(frame: pd.DataFrame, predictions: Predictions) -> pd.DataFram
         options = [ALL, *(VERDICTS if predictions.rule.positive else list(VERDICTS)[:3])]
     else:
         options = [ALL, "unsure"]
-    verdict = st.selectbox(
+    verdict = url.select(
         "Verdict",
         options,
         format_func=lambda v: VERDICTS.get(v, v),
         key="verdict",
-        bind="query-params",
         on_change=_first_page,
         width=170,
         help="Right and wrong compare the decision with the ground truth. Unsure: the probability is within 0.1 of another decision.",
     )
-    sort = st.selectbox(
+    sort = url.select(
         "Order",
         list(SORTS),
         format_func=SORTS.__getitem__,
         key="sort",
-        bind="query-params",
         on_change=_first_page,
         width=160,
     )

@@ -31,7 +31,9 @@ MEANINGS = {
 
 def questions(images: ImageSet, known: Predictions | None) -> None:
     """Where to go for which question."""
-    cards: list[tuple[str, str, dict[str, str]]] = [("Why did the model decide this?", "See where in the picture the decision came from.", {})]
+    cards: list[tuple[str, str, dict[str, str]]] = [
+        ("Why did the model decide this?", "See where in the picture the decision came from.", {})
+    ]
     if known is not None:
         kinds = gallery.kinds(known)
         tested = {"split": "test"} if (known.frame["split"] == "test").any() else {}

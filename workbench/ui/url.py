@@ -1,0 +1,116 @@
+"""Widgets whose value stands in the address bar, by the names that links and the command line use.
+
+Streamlit's own `bind="query-params"` writes the labels of the options into the address; these write their names, which stay the
+same when a label is reworded. The rules: what the address says wins when it changed from outside (a link, the back button); on
+another page an address that says nothing keeps what was chosen before; a value that is the default stands in no address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import streamlit as st
+
+SHARED = ("model", "set", "image")
+LONGEST = 500
+T = TypeVar("T")
+
+
+def begin(page: str) -> None:
+    """Note which page this run draws, before any widget of it."""
+    state = st.session_state
+    if state.get("url page") != page:
+        state["url page"] = page
+        state["url drawn"] = set()
+        state["url says"] = bool(set(st.query_params) - set(SHARED))
+
+
+def select(label: str, options: Sequence[str], *, key: str, default: str | None = None, free: bool = False, **settings: Any) -> str:
+    """A `st.selectbox`; with `free`, what the visitor types is taken too."""
+    default = options[0] if default is None else default
+
+    def parse(raw: Sequence[str]) -> str | None:
+        return raw[0][:LONGEST] if raw and (raw[0] in options or (free and raw[0])) else None
+
+    if free and (now := _now(key, parse, default)) not in options:
+        options = [*options, now]
+    return _bound(key, default, parse, lambda: str(st.selectbox(label, options, key=key, accept_new_options=free, **settings)))
+
+
+def segments(label: str, options: Sequence[str], *, key: str, default: str, **settings: Any) -> str:
+    """A `st.segmented_control` with exactly one choice."""
+
+    def parse(raw: Sequence[str]) -> str | None:
+        return raw[0] if raw and raw[0] in options else None
+
+    return _bound(key, default, parse, lambda: st.segmented_control(label, options, key=key, required=True, **settings))
+
+
+def pills(label: str, options: Sequence[str], *, key: str, default: Sequence[str], **settings: Any) -> list[str]:
+    """A `st.pills` with any number of choices; none of them stands in the address as an empty value."""
+
+    def parse(raw: Sequence[str]) -> list[str] | None:
+        known = [value for value in raw if value in options]
+        return known if known or list(raw) == [""] else None
+
+    return _bound(key, list(default), parse, lambda: st.pills(label, options, key=key, selection_mode="multi", **settings))
+
+
+def slider(label: str, low: float, high: float, *, key: str, default: float, step: float, **settings: Any) -> float:
+    """A `st.slider` over whole numbers or decimals, as `default` is one."""
+    kind = type(default)
+
+    def parse(raw: Sequence[str]) -> float | None:
+        try:
+            value = kind(raw[0])
+        except (ValueError, IndexError):
+            return None
+        return value if low <= value <= high else None
+
+    return _bound(key, default, parse, lambda: st.slider(label, low, high, step=step, key=key, **settings))
+
+
+def pages(count: int, *, key: str, **settings: Any) -> int:
+    """A `st.pagination` over `count` pages, from 1."""
+
+    def parse(raw: Sequence[str]) -> int | None:
+        return min(int(raw[0]), count) if raw and raw[0].isascii() and raw[0].isdigit() and int(raw[0]) > 0 else None
+
+    return _bound(key, 1, parse, lambda: st.pagination(count, key=key, **settings))
+
+
+def _bound(key: str, default: T, parse: Callable[[Sequence[str]], T | None], draw: Callable[[], T]) -> T:
+    state = st.session_state
+    now = _now(key, parse, default)
+    if key not in state or state[key] != now:
+        state[key] = now
+    state["url drawn"].add(key)
+    value = draw()
+    written = [] if value == default else _written(value)
+    if written != st.query_params.get_all(key):
+        if written:
+            st.query_params[key] = written
+        else:
+            st.query_params.pop(key, None)
+    state[f"url {key}"], state[f"kept {key}"] = written, value
+    return value
+
+
+def _now(key: str, parse: Callable[[Sequence[str]], T | None], default: T) -> T:
+    """What the widget must show."""
+    state, raw = st.session_state, st.query_params.get_all(key)
+    kept = state.get(f"kept {key}")
+    if key not in state["url drawn"]:
+        value = parse(raw or ([] if state["url says"] or kept is None else _written(kept)))
+    elif raw != state.get(f"url {key}", []):
+        value = parse(raw)
+    else:
+        value = parse(_written(state.get(key, kept)))
+    return default if value is None else value
+
+
+def _written(value: object) -> list[str]:
+    if isinstance(value, list):
+        return [str(part) for part in value] or [""]
+    return [str(value)]
