@@ -320,6 +320,11 @@ def link(**changed: str) -> Mapping[str, str]:
     return kept | changed
 
 
-def plain(text: object) -> str:
-    """Text that a user typed or named a file with, made safe for Markdown."""
-    return "".join(c if c.isalnum() or c in " ._-/:" else "·" for c in str(text))[:80]
+def plain(text: object, most: int = 120) -> str:
+    """Text that a user typed or named a file with, as Markdown that shows just that text on one line."""
+    line = " ".join(str(text).split())
+    line = line if len(line) <= most else line[: most - 1] + "…"
+    return "".join(f"\\{c}" if c in _MARKDOWN else c for c in line if c.isprintable())
+
+
+_MARKDOWN = frozenset("\\`*_{}[]()<>#+-.!|~$:&^=\"'")

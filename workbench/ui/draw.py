@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from workbench.catalog import shared
 from workbench.render import Scale
 from workbench.ui.gallery import chip
 
@@ -15,37 +16,10 @@ if TYPE_CHECKING:
     from workbench.metrics import Rate
     from workbench.predictions import Predictions
 
-STYLE = """
-<style>
-.stMainBlockContainer { padding: 2.6rem clamp(1rem, 3vw, 3.5rem) 4rem; }
-[class*="st-key-thumb-"] { position: relative; border-radius: .4rem; overflow: hidden; }
-[class*="st-key-thumb-"] img { display: block; aspect-ratio: 1; object-fit: cover; border-radius: .4rem; }
-[class*="st-key-thumb-"] button { min-height: 1.4rem; padding: 0 .1rem; }
-[class*="st-key-thumb-"] button p { font-size: .68rem; white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
-[class*="st-key-thumb-"] button::before { content: ""; position: absolute; left: 0; right: 0; bottom: 0; height: 100vh; }
-[class*="st-key-thumb-"]:has(button:focus-visible) { outline: 3px solid var(--st-primary-color); }
-[class*="st-key-thumb-"]:hover img { filter: brightness(1.15); }
-[class*="st-key-thumb-chosen"] { box-shadow: 0 0 0 3px var(--st-primary-color); }
-.wb-broken { aspect-ratio: 1; display: grid; place-items: center; font-size: 2rem; background: rgb(128 128 128 / .2); }
-.wb-chip { display: inline-block; padding: .05rem .55rem; border-radius: 1rem; font-size: .85rem; font-weight: 600; white-space: nowrap; }
-.wb-good { background: rgb(34 139 84 / .18); color: light-dark(#17643c, #7fdcaa); }
-.wb-bad { background: rgb(200 50 50 / .16); color: light-dark(#a11f1f, #ff9d94); }
-.wb-doubt { background: rgb(200 140 0 / .2); color: light-dark(#7a5200, #f3c969); }
-.wb-plain { background: rgb(128 128 128 / .18); }
-.wb-decision { font-size: 1.7rem; font-weight: 700; line-height: 1.15; overflow-wrap: anywhere; }
-.wb-small { font-size: .85rem; opacity: .85; line-height: 1.4; }
-.wb-bar { height: .7rem; border-radius: .2rem; border: 1px solid rgb(128 128 128 / .5); }
-.wb-facts { border-collapse: collapse; font-size: .9rem; }
-.wb-facts th { text-align: left; font-weight: 600; padding: .15rem 1rem .15rem 0; vertical-align: top; white-space: nowrap; }
-.wb-facts td { padding: .15rem 0; overflow-wrap: anywhere; }
-.wb-ticks { display: flex; justify-content: space-between; font-size: .75rem; font-variant-numeric: tabular-nums; }
-</style>
-"""
-
 
 def style() -> None:
     """The style sheet; once a run."""
-    st.html(STYLE)
+    st.html(shared("style.css"))
 
 
 def colour_bar(scale: Scale, unit: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,12 +61,7 @@ def bring(model: choice.ModelChoice, images: ImageSet, known: Predictions | None
             )
             st.caption("They stay in this browser session: a link cannot carry them.")
         if known is None and len(images) > 1:
-            wanted = f"predict {model.key[:8]} {images.key[:8]}"
-            if st.button(f"Predict all {len(images):,} pictures, to filter by verdict", icon=":material/playlist_play:"):
-                st.session_state[wanted] = True
-            if st.session_state.get(wanted) and work.predictions(model, images) is not None:
-                st.session_state.pop(wanted)
-                st.rerun()
+            work.offer_predictions(model, images, ", to filter by verdict" if images.class_names else ", to filter by how sure it is")
 
 
 def picture(item: ImageItem) -> None:
@@ -346,7 +342,9 @@ def _footer(model: choice.ModelChoice) -> str:
 
 
 def _stem(item: ImageItem) -> str:
-    return choice.plain(item.name.rpartition("/")[2].rpartition(".")[0]) or "picture"
+    """A file name without what file systems dislike."""
+    kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(item.name).stem)
+    return kept[:80] or "picture"
 
 
 def _json(facts: object) -> str:

@@ -73,7 +73,7 @@ def headline_figures(known: Predictions, rows: np.ndarray) -> dict[str, Rate]:
 def headline_of(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
     """The test split's figures with intervals, overall and by group."""
     if known is None or not known.frame["verdict"].notna().any():
-        _no_headline(images, known)
+        _no_headline(model, images, known)
         return
     split = "test" if (known.frame["split"] == "test").any() else None
     rows = (known.frame["split"] == split).to_numpy() if split else np.ones(len(known), dtype=bool)
@@ -97,8 +97,8 @@ def headline_of(model: choice.ModelChoice, images: ImageSet, known: Predictions 
             draw.download("Model card (Markdown)", lambda: text, "MODEL_CARD.md", "text/markdown", "model card")
 
 
-def _no_headline(images: ImageSet, known: Predictions | None) -> None:
-    if known is not None or not any(item.label for item in images):
+def _no_headline(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
+    if known is not None or not any(item.label in model.rule.class_names for item in images):
         st.info(
             f"{choice.plain(images.name)} has no labels that the model knows, so nothing can be counted right or wrong. "
             "Explain works all the same. To get figures, put the pictures into folders named after classes, or add a manifest.csv.",
@@ -106,7 +106,7 @@ def _no_headline(images: ImageSet, known: Predictions | None) -> None:
         )
         return
     st.info("This model has not been tried on this image set yet.", icon=":material/play_circle:")
-    st.caption("Predict the set on the Explain page; the figures then stand here.")
+    work.offer_predictions(model, images, "")
 
 
 def _by_group(images: ImageSet, known: Predictions, rows: np.ndarray) -> None:
@@ -145,13 +145,22 @@ def model_facts(model: choice.ModelChoice) -> None:
         "Weights": f"{model.size / 1e6:.1f} MB" if model.size else None,
     }
     _facts({name: fact for name, fact in facts.items() if fact})
-    if work.torch_ready():
-        loaded = choice.classifier(model)
-        _facts({"Parameters": f"{loaded.parameters:,}", "Device": str(loaded.device)})
-    else:
-        st.caption(":material/hourglass_top: The model itself loads in the background.")
+    st.fragment(_loaded_facts, run_every=None if work.torch_ready() else 1.0)(model)
     for note in model.notes:
         st.warning(note, icon=":material/warning:")
+
+
+@work.guarded
+def _loaded_facts(model: choice.ModelChoice) -> None:
+    """What only the loaded model can say; looks again each second until torch is there."""
+    if not work.torch_ready():
+        st.session_state["waiting"] = True
+        st.caption(":material/hourglass_top: The model itself loads in the background.")
+    elif st.session_state.pop("waiting", False):
+        st.rerun()
+    else:
+        loaded = choice.classifier(model)
+        _facts({"Parameters": f"{loaded.parameters:,}", "Device": str(loaded.device)})
 
 
 def set_facts(model: choice.ModelChoice, images: ImageSet) -> None:
@@ -201,13 +210,13 @@ def contact_sheet(images: ImageSet, known: Predictions | None) -> None:
     step = max(len(images) // 24, 1)
     sample = images.items[::step][:24]
     with st.grid(12, min_column_width=80, gap="xsmall"):
-        for item in sample:
+        for number, item in enumerate(sample):
             thumbnail = work.thumbnail(item, images)
-            with st.container(gap=None):
+            with st.container(gap=None, key=f"thumb-sheet-{number}"):
                 if thumbnail is not None:
                     st.image(thumbnail, width="stretch", output_format="PNG", alt=item.name)
                 st.page_link(EXPLAIN, label=choice.plain(item.label or "explain"), query_params=choice.link(image=item.name))
-    st.caption(f"{len(sample)} of {len(images):,} pictures, spread evenly over the set. Click a label to see why.")
+    st.caption(f"{len(sample)} of {len(images):,} pictures, spread evenly over the set. Click one to see why.")
 
 
 def _facts(facts: dict[str, str]) -> None:

@@ -207,6 +207,16 @@ def _predicted_parts(model: choice.ModelChoice, images: ImageSet, progress: Stop
         yield part
 
 
+def offer_predictions(model: choice.ModelChoice, images: ImageSet, why: str) -> None:
+    """A button that predicts the whole set, with progress; the page starts again once all are there."""
+    wanted = f"predict {model.key[:12]} {images.key[:12]}"
+    if st.button(f"Predict all {len(images):,} pictures{why}", icon=":material/playlist_play:", key=wanted):
+        st.session_state["predicting"] = wanted
+    if st.session_state.get("predicting") == wanted and predictions(model, images) is not None:
+        st.session_state.pop("predicting")
+        st.rerun()
+
+
 def prediction(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> tuple[Predictions, int]:
     """A table of predictions with the row of `item` in it; computed for this picture alone where it is not known."""
     known = known_predictions(model, images)
