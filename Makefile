@@ -55,7 +55,7 @@ endef
 # Whether uv is new or old means nothing here, so the rules above only ask that it is there.
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1): install one and name it, as in make run PYTHON=python3.12" >&2; \
+	  echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo "not there"): install one and name it, as in make run PYTHON=python3.12" >&2; \
 	  exit 1; }
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv || { \
 	  rm -rf .venv; \
