@@ -20,10 +20,10 @@ T = TypeVar("T")
 def begin(page: str) -> None:
     """Note which page this run draws, before any widget of it."""
     state = st.session_state
-    if state.get("url page") != page:
-        state["url page"] = page
-        state["url drawn"] = set()
-        state["url says"] = bool(set(st.query_params) - set(SHARED))
+    if state.get("drawn page") != page:
+        state["drawn page"] = page
+        state["drawn keys"] = set()
+        state["address says"] = bool(set(st.query_params) - set(SHARED))
 
 
 def select(label: str, options: Sequence[str], *, key: str, default: str | None = None, free: bool = False, **settings: Any) -> str:
@@ -85,7 +85,7 @@ def _bound(key: str, default: T, parse: Callable[[Sequence[str]], T | None], dra
     now = _now(key, parse, default)
     if key not in state or state[key] != now:
         state[key] = now
-    state["url drawn"].add(key)
+    state["drawn keys"].add(key)
     value = draw()
     written = [] if value == default else _written(value)
     if written != st.query_params.get_all(key):
@@ -101,8 +101,8 @@ def _now(key: str, parse: Callable[[Sequence[str]], T | None], default: T) -> T:
     """What the widget must show."""
     state, raw = st.session_state, st.query_params.get_all(key)
     kept = state.get(f"kept {key}")
-    if key not in state["url drawn"]:
-        value = parse(raw or ([] if state["url says"] or kept is None else _written(kept)))
+    if key not in state["drawn keys"]:
+        value = parse(raw or ([] if state["address says"] or kept is None else _written(kept)))
     elif raw != state.get(f"url {key}", []):
         value = parse(raw)
     else:
