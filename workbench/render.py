@@ -87,7 +87,8 @@ def overlay(
         heatmap: Shape (height, width) of the picture, in any unit.
         signed: Whether the sign is drawn (blue and red), or the strength alone.
         limit: The value at the end of the colours; chosen by `scale_of` where missing.
-        opacity: 0 shows the picture alone, 1 the map alone; between them, weak values let the picture through.
+        opacity: 0 shows the picture alone, 1 the map alone. Between them weak values let the picture through, and the picture
+            loses its own colours, which would read as values.
 
     Returns:
         RGB of the picture's size.
@@ -95,7 +96,8 @@ def overlay(
     if heatmap.shape != (picture.height, picture.width):
         raise ValueError(f"expected a heatmap of shape {(picture.height, picture.width)}, got {heatmap.shape}")
     scale = scale_of([heatmap], signed) if limit is None else Scale(limit, signed)
-    ground = np.asarray(picture.convert("RGB"), dtype=np.float32)
+    grey = Image.blend(picture.convert("RGB"), picture.convert("L").convert("RGB"), min(2 * opacity, 1.0))
+    ground = np.asarray(grey, dtype=np.float32)
     fade = np.minimum(scale.strength(heatmap) * 3, 1)
     cover = (opacity * np.maximum(fade, np.float32(opacity**4)))[..., None]
     return Image.fromarray((ground * (1 - cover) + scale.colours(heatmap) * cover).round().astype(np.uint8))
@@ -143,8 +145,8 @@ def figure(picture: Image.Image, panels: Sequence[Panel], heading: str, footer: 
     """The picture and its maps side by side, each with a colour bar in its own unit, under one heading."""
     from matplotlib.figure import Figure
 
-    columns = min(len(panels) + 1, 4)
-    rows = -(-(len(panels) + 1) // columns)
+    rows = -(-(len(panels) + 1) // 4)
+    columns = -(-(len(panels) + 1) // rows)
     aspect = min(max(picture.height / picture.width, 0.3), 3.0)
     drawn = Figure(figsize=(3.4 * columns, (3.2 * aspect + 0.9) * rows + 1.0), layout="constrained")
     axes = drawn.subplots(rows, columns, squeeze=False).ravel()
