@@ -44,9 +44,12 @@ def test_it_resumes_after_the_last_finished_epoch(run) -> None:
 
 
 def test_an_interruption_changes_nothing(run, tmp_path) -> None:
-    list(demo.train(tmp_path, recipe=RECIPE, limit=LIMIT))
+    list(demo.train(tmp_path, recipe=RECIPE, limit=LIMIT, checkpoint=tmp_path / "kept.ckpt"))
     whole, resumed = (Predictions.load(folder / "predictions.parquet") for folder in (tmp_path, run[0]))
     np.testing.assert_allclose(whole.logits, resumed.logits, rtol=1e-4, atol=1e-5)
+    again = list(demo.train(tmp_path, recipe=RECIPE, limit=LIMIT, checkpoint=tmp_path / "kept.ckpt"))
+    assert {step.stage for step in again} == {"predicting"}  # a finished checkpoint is enough to write the model from
+    assert Predictions.load(tmp_path / "predictions.parquet").model == whole.model
 
 
 def test_it_writes_a_model_that_loads(run) -> None:

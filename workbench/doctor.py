@@ -90,7 +90,7 @@ def _files() -> str:
 def _device() -> str:
     import torch
 
-    threads = f"{torch.get_num_threads()} threads on {os.cpu_count()} cores"
+    threads = f"using {torch.get_num_threads()} of {os.cpu_count()} cores"
     return f"{torch.cuda.get_device_name()} and {threads}" if torch.cuda.is_available() else f"CPU, {threads}"
 
 
