@@ -75,7 +75,8 @@ def pages(count: int, *, key: str, **settings: Any) -> int:
     """A `st.pagination` over `count` pages, from 1."""
 
     def parse(raw: Sequence[str]) -> int | None:
-        return min(int(raw[0]), count) if raw and raw[0].isascii() and raw[0].isdigit() and int(raw[0]) > 0 else None
+        known = raw and len(raw[0]) < 10 and raw[0].isascii() and raw[0].isdigit() and int(raw[0]) > 0
+        return min(int(raw[0]), count) if known else None
 
     return _bound(key, 1, parse, lambda: st.pagination(count, key=key, **settings))
 

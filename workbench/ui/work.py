@@ -118,7 +118,7 @@ class Stoppable:
         self._place, self._started = st.empty(), time.monotonic()
         self._bar: Any = None
         self._drawn = 0.0
-        self.stopped = st.session_state.get("stopped") == self._key
+        self.stopped = self._key in _stopped()
         if self.stopped:
             with self._place.container(horizontal=True, vertical_alignment="center"):
                 st.caption(f"{label}: stopped.")
@@ -144,10 +144,16 @@ class Stoppable:
             self._place.empty()
 
     def _stop(self) -> None:
-        st.session_state["stopped"] = self._key
+        _stopped().add(self._key)
 
     def _resume(self) -> None:
-        st.session_state.pop("stopped", None)
+        _stopped().discard(self._key)
+
+
+def _stopped() -> set[str]:
+    """The works that this session's visitor stopped."""
+    found: set[str] = st.session_state.setdefault("stopped works", set())
+    return found
 
 
 def map_key(model: choice.ModelChoice, item: ImageItem, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]) -> Hashable:

@@ -1,0 +1,343 @@
+"""Long work: bounded shelves, progress that can be stopped and resumed, and one sentence instead of a traceback."""
+
+import logging
+import re
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+import workbench as wb
+from workbench.images import ImageSet, image_from_file
+from workbench.ui import choice, work
+
+torch.set_num_threads(1)
+
+# Shelves
+
+
+def test_a_shelf_gives_back_what_was_put():
+    shelf = work.Shelf(100)
+    assert shelf.get("a") is None
+    shelf.put("a", "map", 10)
+    assert shelf.get("a") == "map"
+
+
+def test_a_shelf_is_bounded_in_bytes_and_drops_the_least_recently_used():
+    shelf = work.Shelf(100)
+    for name in "abc":
+        shelf.put(name, name, 30)
+    assert shelf.get("a") == "a"  # now b is the one used least recently
+    shelf.put("d", "d", 30)
+    assert [shelf.get(name) for name in "abcd"] == ["a", None, "c", "d"]
+
+
+def test_a_shelf_counts_what_is_replaced_only_once():
+    shelf = work.Shelf(100)
+    shelf.put("other", 0, 40)
+    for turn in range(10):
+        shelf.put("a", turn, 50)
+    assert shelf.get("a") == 9
+    assert shelf.get("other") == 0, "ten versions of one map are one map"
+
+
+def test_a_shelf_keeps_the_last_even_where_it_is_too_large_alone():
+    shelf = work.Shelf(100)
+    shelf.put("a", "a", 60)
+    shelf.put("huge", "huge", 5000)
+    assert shelf.get("huge") == "huge"
+    assert shelf.get("a") is None
+    shelf.put("b", "b", 10)
+    assert shelf.get("huge") is None
+    assert shelf.get("b") == "b"
+
+
+def test_a_shelf_holds_under_many_threads():
+    shelf, errors = work.Shelf(1000), []
+
+    def hammer(seed):
+        rng = np.random.default_rng(seed)
+        try:
+            for _ in range(2000):
+                key = int(rng.integers(0, 60))
+                if rng.random() < 0.5:
+                    shelf.put(key, key, int(rng.integers(1, 100)))
+                elif (found := shelf.get(key)) not in (None, key):
+                    errors.append((key, found))
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=hammer, args=(seed,)) for seed in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert shelf._held == sum(size for _, size in shelf._kept.values()) <= 1000
+
+
+def test_the_shelves_of_the_app_are_bounded():
+    assert work.maps()._limit <= 256 * 2**20
+    assert work.pictures()._limit <= 128 * 2**20
+    assert work.maps() is work.maps()
+
+
+# What goes wrong
+
+
+def failing(error, guarded=False):
+    import streamlit as st
+
+    from workbench.ui import work
+
+    def fail():
+        st.write("before")
+        raise error
+
+    if guarded:
+        work.guarded(fail)()
+    else:
+        with work.troubles():
+            fail()
+    st.write("the rest of the page")
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_what_the_user_can_mend_is_said_as_it_is(guarded):
+    error = wb.InputError("part.png is damaged: export it again.")
+    at = AppTest.from_function(failing, args=(error, guarded), default_timeout=60).run()
+    assert not at.exception
+    assert [e.value for e in at.error] == ["part.png is damaged: export it again."]
+    assert [m.value for m in at.markdown] == ["before", "the rest of the page"]
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_anything_else_is_a_sentence_with_a_number_that_the_log_explains(guarded, caplog):
+    secret = RuntimeError("/home/someone/secret.py is broken <b>")
+    with caplog.at_level(logging.ERROR, logger="workbench"):
+        at = AppTest.from_function(failing, args=(secret, guarded), default_timeout=60).run()
+    assert not at.exception
+    (shown,) = [e.value for e in at.error]
+    for word in ("Traceback", "RuntimeError", "secret", "/home"):
+        assert word not in shown
+    number = re.search(r"number ([0-9a-f]{8})", shown)[1]
+    logged = [r for r in caplog.records if r.name == "workbench"]
+    assert [number in r.getMessage() for r in logged] == [True]
+    assert logged[0].exc_info[1] is secret
+
+
+def test_stopping_and_running_again_are_no_troubles():
+    def script():
+        import streamlit as st
+
+        from workbench.ui import work
+
+        with work.troubles():
+            if "again" not in st.session_state:
+                st.session_state["again"] = True
+                st.rerun()
+            st.write("second run")
+            st.stop()
+        st.write("never")
+
+    at = AppTest.from_function(script, default_timeout=60).run()
+    assert not at.exception
+    assert not at.error
+    assert [m.value for m in at.markdown] == ["second run"]
+
+
+# Progress that can be stopped
+
+
+def slow():
+    import streamlit as st
+
+    from workbench.ui import work
+
+    for name in st.session_state.get("works", ["maps"]):
+        progress = work.Stoppable(f"Making {name}", name)
+        if progress.stopped:
+            continue
+        ran = st.session_state.setdefault("ran", {})
+        ran[name] = ran.get(name, 0) + 1
+        for step in range(5):
+            progress(step, 5)
+        if st.session_state.get("finish"):
+            progress.done()
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(work, "PATIENCE", -1.0)
+
+
+def labels(at):
+    return [b.label for b in at.button]
+
+
+def progress_text(at):
+    return [element.text if hasattr(element, "text") else element.proto.text for element in at.get("progress")]
+
+
+def test_quick_work_shows_no_bar():
+    at = AppTest.from_function(slow, default_timeout=60).run()
+    assert labels(at) == []
+    assert progress_text(at) == []
+
+
+def test_slow_work_says_how_far_it_is_and_can_be_stopped(impatient):
+    at = AppTest.from_function(slow, default_timeout=60).run()
+    assert labels(at) == ["Stop"]
+    (text,) = progress_text(at)
+    assert text.startswith("Making maps: ")
+    assert " of 5" in text
+
+
+def test_work_that_is_done_clears_its_place(impatient):
+    at = AppTest.from_function(slow, default_timeout=60)
+    at.session_state["finish"] = True
+    at.run()
+    assert labels(at) == []
+    assert progress_text(at) == []
+
+
+def test_stopped_work_stays_stopped_until_it_is_told_to_go_on(impatient):
+    at = AppTest.from_function(slow, default_timeout=60).run()
+    assert at.session_state["ran"] == {"maps": 1}
+    at.button[0].click().run()
+    assert labels(at) == ["Go on"]
+    assert [c.value for c in at.caption] == ["Making maps: stopped."]
+    at.run()  # whatever else the visitor does
+    assert labels(at) == ["Go on"]
+    assert at.session_state["ran"] == {"maps": 1}
+    at.button[0].click().run()
+    assert labels(at) == ["Stop"]
+    assert at.session_state["ran"] == {"maps": 2}
+    assert not at.caption
+
+
+def test_stopping_one_work_leaves_the_others_running(impatient):
+    at = AppTest.from_function(slow, default_timeout=60)
+    at.session_state["works"] = ["one", "two"]
+    at.run()
+    at.button(key="stop one").click().run()
+    assert labels(at) == ["Go on", "Stop"]
+    assert at.session_state["ran"] == {"one": 1, "two": 2}
+
+
+def test_two_works_can_be_stopped(impatient):
+    at = AppTest.from_function(slow, default_timeout=60)
+    at.session_state["works"] = ["one", "two"]
+    at.run()
+    at.button(key="stop one").click().run()
+    at.button(key="stop two").click().run()
+    assert labels(at) == ["Go on", "Go on"], "stopping the second must not start the first again"
+    at.button(key="go two").click().run()
+    assert labels(at) == ["Go on", "Stop"]
+
+
+# Predictions of a set go on where they were
+
+
+@pytest.fixture
+def asked(tiny_net, write_picture, monkeypatch):
+    """A model that this session uploaded, a set of seven pictures, and the names that the model was asked about."""
+    clf = wb.load_classifier(tiny_net().eval(), device="cpu", size=(8, 8), name="mine")
+    pictures = [image_from_file(write_picture(f"{i}.png", (i * 30, 90, 200 - i * 20))) for i in range(7)]
+    images = ImageSet(f"seven {time.monotonic_ns()}", tuple(pictures))
+    model = choice.ModelChoice("mine", "mine", "", "", f"{clf.key} {time.monotonic_ns()}", clf.rule, clf.preprocessing)
+    names = []
+
+    def counted(classifier, items, real=wb.predict, **settings):
+        names.extend(i.name for i in ([items] if not hasattr(items, "__len__") else items))
+        return real(classifier, items, **settings)
+
+    monkeypatch.setattr("workbench.classifier.predict", counted)
+    monkeypatch.setattr(work, "CHUNK", 2)
+    return clf, model, images, names
+
+
+def predicting(clf, model, images):
+    import streamlit as st
+
+    from workbench.ui import work
+
+    st.session_state["own models"] = {"mine": clf}
+    found = work.predictions(model, images)
+    st.session_state["found"] = None if found is None else found.frame["name"].tolist()
+
+
+def test_predictions_come_in_order_and_once(asked):
+    clf, model, images, names = asked
+    at = AppTest.from_function(predicting, args=(clf, model, images), default_timeout=60).run()
+    assert not at.exception
+    assert at.session_state["found"] == names == [i.name for i in images]
+    at.run()
+    assert len(names) == 7, "the second run finds them on the shelf"
+
+
+def test_an_interrupted_prediction_goes_on_where_it_was(asked, monkeypatch):
+    clf, model, images, names = asked
+
+    class Interrupted(BaseException):
+        pass
+
+    def interrupting(self, done, total):
+        if done == 4:
+            raise Interrupted
+
+    class Stoppable(work.Stoppable):
+        __call__ = interrupting
+
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "Stoppable", Stoppable)
+        AppTest.from_function(_swallowing, args=(clf, model, images, Interrupted), default_timeout=60).run()
+    assert names == [i.name for i in images][:4]
+    at = AppTest.from_function(predicting, args=(clf, model, images), default_timeout=60).run()
+    assert not at.exception
+    assert names == [i.name for i in images], "each picture was asked about once"
+    assert at.session_state["found"] == names
+
+
+def _swallowing(clf, model, images, interruption):
+    import contextlib
+
+    import streamlit as st
+
+    from workbench.ui import work
+
+    st.session_state["own models"] = {"mine": clf}
+    with contextlib.suppress(interruption):
+        work.predictions(model, images)
+
+
+def test_a_thumbnail_of_what_cannot_be_read_is_none_and_others_are_square(write_picture, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG nonsense")
+    items = image_from_file(write_picture("wide.png", size=(90, 20))), image_from_file(tmp_path / "broken.png")
+    images = ImageSet("two", items)
+    assert work.thumbnail(items[1], images) is None
+    found = work.thumbnail(items[0], images, edge=32)
+    assert isinstance(found, Image.Image)
+    assert found.size == (32, 32)
+    assert work.thumbnail(items[0], images, edge=32) is found
+
+
+def test_all_that_a_map_depends_on_is_in_its_key(asked, write_picture):
+    _, model, images, _ = asked
+    item, other = images.items[:2]
+    base = (model, item, "occlusion", {"target": "a", "score": "logit"}, {"window": 0.1})
+    changed = [
+        (choice.dataclasses.replace(model, key="another"), *base[1:]),
+        (model, other, *base[2:]),
+        (model, item, "saliency", *base[3:]),
+        (*base[:3], {"target": "b", "score": "logit"}, base[4]),
+        (*base[:3], {"target": "a", "score": "probability"}, base[4]),
+        (*base[:4], {"window": 0.2}),
+    ]
+    keys = [work.map_key(*facts) for facts in (base, *changed)]
+    assert len(set(keys)) == len(keys)
+    assert work.map_key(*base[:3], {"score": "logit", "target": "a"}, {"window": 0.1}) == keys[0]
