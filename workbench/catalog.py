@@ -23,7 +23,7 @@ T = TypeVar("T", bound=BaseModel)
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ModelEntry(_Strict):
@@ -112,7 +112,7 @@ def load_catalog() -> Catalog:
         InputError: A file is not valid; the message names the entry.
     """
     own = os.environ.get(CONFIG_VARIABLE)
-    path = Path(own) if own else Path.cwd() / "workbench.toml"
+    path = stored_path(own).absolute() if own else Path.cwd() / "workbench.toml"
     if own and not path.is_file():
         raise InputError(f"{CONFIG_VARIABLE} names {path}, which is not there: correct it or unset it.")
     return _merged(path if path.is_file() else None, path.stat().st_mtime_ns if path.is_file() else 0)
@@ -124,7 +124,14 @@ def _merged(own: Path | None, modified: int) -> Catalog:
     if own is None:
         return built_in
     mine = _read(own)
-    return Catalog(models=mine.models | built_in.models | mine.models, images=mine.images | built_in.images | mine.images)
+    both = Catalog(models=mine.models | built_in.models | mine.models, images=mine.images | built_in.images | mine.images)
+    for name, model in mine.models.items():
+        if model.images is not None and model.images not in both.images:
+            raise InputError(
+                f"{own.name} is not valid at 'models.{name}.images' (there is no image set {model.images!r}): "
+                f"use one of {', '.join(both.images)}."
+            )
+    return both
 
 
 def _read(path: Path) -> Catalog:
@@ -147,10 +154,10 @@ def read_spec(folder: Path) -> ModelSpec:
     """
     spec = validated(ModelSpec, read_toml(folder / "model.toml"), "model.toml")
     if isinstance(spec.classes, str):
-        path = (folder / spec.classes).resolve()
-        if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        path = stored_path(spec.classes, folder)
+        if not is_inside(path, folder) or not path.is_file():
             raise InputError(f"model.toml names the class list {spec.classes!r}, which is not in its folder: put it there.")
-        spec = spec.model_copy(update={"classes": path.read_text(encoding="utf-8").splitlines()})
+        spec = spec.model_copy(update={"classes": read_text(path).splitlines()})
     if spec.positive is not None and spec.positive not in spec.classes:
         raise InputError(f"model.toml names the positive class {spec.positive!r}, which is not among its classes: correct one of them.")
     return spec
@@ -177,7 +184,7 @@ def weights_path(folder: Path, spec: ModelSpec) -> Path:
         InputError: The file is missing, or climbs out of the folder.
     """
     path = stored_path(spec.weights, folder)
-    if not spec.weights.startswith("package:") and not path.resolve().is_relative_to(folder.resolve()):
+    if not spec.weights.startswith("package:") and not is_inside(path, folder):
         raise InputError(f"model.toml names weights outside of its folder ({spec.weights!r}): put the file beside model.toml.")
     if not path.is_file():
         raise InputError(f"The weights {spec.weights!r} are not in {folder.name}: put the file there or correct model.toml.")
@@ -185,14 +192,44 @@ def weights_path(folder: Path, spec: ModelSpec) -> Path:
 
 
 def stored_path(ref: str, base: Path | None = None) -> Path:
-    """The path that `ref` means: `package:NAME/path` lies in an installed package, all else below `base`."""
-    if not ref.startswith("package:"):
-        return (base or Path()) / Path(ref).expanduser()
-    name, _, inside = ref.removeprefix("package:").partition("/")
-    spec = find_spec(name)
+    """The path that `ref` means: `package:NAME/path` lies in an installed package, all else below `base`.
+
+    Raises:
+        InputError: It is not a path this system can hold, or the package is not installed.
+    """
+    if ref.startswith("package:"):
+        name, _, inside = ref.removeprefix("package:").partition("/")
+        base, ref = package_folder(name), inside
+    try:
+        path = (base or Path()) / Path(ref).expanduser()
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, not permitted, an unknown ~user
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{ref!r} is not a path that can be opened ({why}): correct it.") from None
+    return path
+
+
+def package_folder(name: str) -> Path:
+    """The folder of an installed package.
+
+    Raises:
+        InputError: It is not installed.
+    """
+    try:
+        spec = find_spec(name)
+    except (ImportError, ValueError):
+        spec = None
     if spec is None or spec.origin is None:
         raise InputError(f"This needs the package {name}: run pip install 'explainability-workbench[demo]'.")
-    return Path(spec.origin).parent / inside
+    return Path(spec.origin).parent
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Whether `path` lies in `folder`, links followed."""
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # a loop of links, a path that no system can hold
+        return False
 
 
 def read_toml(path: Path) -> dict[str, object]:
@@ -201,12 +238,26 @@ def read_toml(path: Path) -> dict[str, object]:
     Raises:
         InputError: It is missing or not TOML.
     """
+    if not path.exists():
+        raise InputError(f"There is no {path.name} in {path.parent}: add one (the README shows how).")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"There is no {path.name} in {path.parent}: add one (the README shows how).") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(read_text(path))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"{path.name} is not valid TOML ({error}): correct that line.") from None
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, with or without a byte order mark.
+
+    Raises:
+        InputError: It cannot be read, or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path.name} is not text in UTF-8: save it as UTF-8.") from None
+    except OSError as error:
+        raise InputError(f"{path.name} cannot be read ({error.strerror}): check the file and its permissions.") from None
 
 
 def validated(kind: type[T], table: dict[str, object], name: str) -> T:
@@ -221,4 +272,4 @@ def validated(kind: type[T], table: dict[str, object], name: str) -> T:
 
 def _anchored(ref: str, base: Path) -> str:
     """Paths in a catalog start at its own folder; schemes and layouts stay as they are."""
-    return ref if ":" in ref.split("/")[0] or ref == "elpv" else str(base / Path(ref).expanduser())
+    return ref if ":" in ref.split("/")[0] or ref == "elpv" else str(stored_path(ref, base))

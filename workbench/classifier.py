@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from workbench.errors import InputError
 from workbench.images import ImageItem
-from workbench.predictions import DecisionRule, Predictions, tabulate
+from workbench.predictions import DecisionRule, Predictions, check_attributes, tabulate
 from workbench.preprocessing import Placement, Preprocessing
 
 BATCH = 16
@@ -166,6 +166,7 @@ def predict(
         One row a picture, in order.
     """
     items = [items] if isinstance(items, ImageItem) else list(items)
+    check_attributes(items)
     outputs = np.full((len(items), len(classifier.class_names)), np.nan, np.float32)
     errors: dict[int, str] = {}
     for start in range(0, len(items), batch):

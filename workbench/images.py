@@ -11,10 +11,10 @@ import hashlib
 import io
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ MAX_PIXELS = 100_000_000
 MAX_BYTES = 200 * 2**20
 FORMATS = {"PNG": ".png", "JPEG": ".jpg .jpeg", "TIFF": ".tif .tiff", "BMP": ".bmp", "WEBP": ".webp", "GIF": ".gif", "PPM": ".pgm .ppm"}
 SUFFIXES = frozenset(" ".join(FORMATS.values()).split())
+T = TypeVar("T")
 
 
 class Source(Protocol):
@@ -108,7 +109,7 @@ class ImageItem:
         """
         if self.mask is None:
             return None
-        mask = np.asarray(decode(_read(self.mask, f"the mask of {self.name}"), f"the mask of {self.name}").convert("L")) > 0
+        mask = decode_mask(read_source(self.mask, f"the mask of {self.name}"), f"the mask of {self.name}")
         width, height = self.open().size
         if mask.shape != (height, width):
             raise InputError(
@@ -118,7 +119,7 @@ class ImageItem:
         return mask
 
     def _bytes(self) -> bytes:
-        return _read(self.source, self.name)
+        return read_source(self.source, self.name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +162,7 @@ class ImageSet:
         """Digest of what the set lists: names, byte sizes, labels and splits. Cheap, for no picture is read."""
         digest = hashlib.sha256()
         for item in self.items:
-            digest.update(repr((item.name, item.source.size, item.label, item.split, sorted(item.attributes.items()))).encode())
+            digest.update(repr((item.name, _size(item.source), item.label, item.split, sorted(item.attributes.items()))).encode())
         return digest.hexdigest()
 
     @cached_property
@@ -173,7 +174,11 @@ class ImageSet:
 def image_from_file(path: Path | str) -> ImageItem:
     """The picture in one file, named after it."""
     path = Path(path)
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError:  # a name that is too long, or a folder that may not be entered
+        there = False
+    if not there:
         raise InputError(f"There is no file {path}: check the path.")
     return ImageItem(path.name, FileSource(path))
 
@@ -198,28 +203,50 @@ def decode(data: bytes, name: str) -> Image.Image:
     Raises:
         InputError: One sentence that says what is wrong with `name` and what to do.
     """
+    return _decoded(data, name, _to_rgb)
+
+
+def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
+    """Decode bytes to an upright mask of shape (H, W): True where a pixel is not zero and not transparent.
+
+    No level is scaled or rounded, so that a mask of the counts 0 and 1 holds at any depth. Errors as `decode`.
+    """
+    return _decoded(data, name, _inside)
+
+
+def _decoded(data: bytes, name: str, convert: Callable[[Image.Image], T]) -> T:
     if not data:
         raise InputError(f"{name} is empty (0 bytes): export or copy it again.")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        warnings.simplefilter("ignore")  # Pillow warns of large pictures and of damaged EXIF
         try:
             with Image.open(io.BytesIO(data), formats=list(FORMATS)) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise _too_large(name, f"{picture.width:,} x {picture.height:,} pixels")
                 picture.load()
-                return _to_rgb(ImageOps.exif_transpose(picture))
+                return convert(ImageOps.exif_transpose(picture))
         except UnidentifiedImageError:
             raise InputError(f"{name} is not a picture this can read: use {', '.join(FORMATS)}.") from None
         except Image.DecompressionBombError:
             raise _too_large(name, "far more pixels than its file suggests") from None
-        except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
-            if isinstance(error, InputError):
-                raise
+        except InputError:
+            raise
+        except Exception:  # each of Pillow's decoders raises its own kinds on damaged data
             raise InputError(f"{name} is damaged or cut off and cannot be decoded: export or copy it again.") from None
 
 
 def _too_large(name: str, what: str) -> InputError:
     return InputError(f"{name} has {what}, over the limit of {MAX_PIXELS // 10**6} million: scale or crop it first.")
+
+
+def _inside(picture: Image.Image) -> NDArray[np.bool_]:
+    if picture.has_transparency_data:
+        values = np.asarray(picture.convert("RGBA"))
+        opaque = values[..., 3] > 0
+        return np.asarray(values[..., :3].any(axis=2) if opaque.all() else opaque)
+    grey = picture.mode in ("1", "L") or picture.mode.startswith(("I", "F"))
+    values = np.asarray(picture if grey else picture.convert("RGB"))
+    return np.asarray(values != 0 if values.ndim == 2 else values.any(axis=2))
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
@@ -234,16 +261,18 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 
 def _eight_bit(values: NDArray) -> NDArray[np.uint8]:
     """Scale 16-bit counts, or floats in 0 .. 1 (wider ranges by their own extremes), to 8 bit."""
-    scaled = np.nan_to_num(values.astype(np.float64))
+    scaled = values.astype(np.float64)
+    scaled = np.where(np.isfinite(scaled), scaled, 0)
     if np.issubdtype(values.dtype, np.integer):
-        scaled = scaled / 257 if scaled.max() > 255 or values.dtype == np.uint16 else scaled
+        scaled = scaled / 257 if scaled.max() > 255 or values.dtype.itemsize == 2 else scaled
     else:
         low, high = min(0.0, scaled.min()), max(1.0, scaled.max())
         scaled = (scaled - low) / (high - low) * 255
     return scaled.round().clip(0, 255).astype(np.uint8)
 
 
-def _read(source: Source, name: str) -> bytes:
+def read_source(source: Source, name: str) -> bytes:
+    """All the bytes of `source`, or an InputError that calls it `name`."""
     try:
         if source.size > MAX_BYTES:
             raise InputError(
@@ -254,6 +283,13 @@ def _read(source: Source, name: str) -> bytes:
         raise InputError(f"{name} is no longer there: load the image set again.") from None
     except OSError as error:
         raise InputError(f"{name} cannot be read ({error.strerror or type(error).__name__}): check the file and its permissions.") from None
+
+
+def _size(source: Source) -> int:
+    try:
+        return source.size
+    except OSError:  # gone, or a link that leads nowhere: reading it tells why
+        return -1
 
 
 def contact_sheet(items: Sequence[ImageItem], edge: int = 96) -> list[Image.Image | None]:

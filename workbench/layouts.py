@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
-from workbench.catalog import load_catalog, shared, stored_path
+from workbench.catalog import load_catalog, package_folder, read_text, shared, stored_path
 from workbench.errors import InputError
-from workbench.images import MAX_BYTES, SUFFIXES, FileSource, ImageItem, ImageSet, Source
+from workbench.images import MAX_BYTES, SUFFIXES, FileSource, ImageItem, ImageSet, Source, read_source
 
 MAX_MEMBERS = 200_000
 MAX_UNPACKED = 20 * 2**30
 MAX_RATIO = 200
+DEEPEST = 16
 SPLITS = {
     "train": "train", "training": "train",
     "val": "validation", "valid": "validation", "validation": "validation",
@@ -44,8 +45,9 @@ class ZipSource:
 
     def read(self) -> bytes:
         try:
-            return self.archive.read(self.member)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+            with self.archive.open(self.member) as file:
+                return file.read(self.size)  # a bound, for read() without one unpacks what the header does not admit
+        except Exception as error:  # zipfile, zlib and the file system each raise their own kinds
             raise InputError(f"{self.member.filename} in the zip cannot be unpacked ({error}): zip it again.") from None
 
 
@@ -73,7 +75,8 @@ def folder_tree(folder: Path) -> Tree:
         for name in names:
             if not name.startswith("."):
                 path = Path(base, name)
-                files[PurePosixPath(path.relative_to(folder).as_posix())] = FileSource(path)
+                relative = os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", "backslashreplace")
+                files[PurePosixPath(relative)] = FileSource(path)
     return Tree(folder.resolve().name, dict(sorted(files.items())))
 
 
@@ -85,9 +88,9 @@ def zip_tree(data: Path | bytes, name: str) -> Tree:
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(data) if isinstance(data, bytes) else data)
-    except (zipfile.BadZipFile, OSError):
+    except Exception:  # zipfile raises its own kinds on a damaged index
         raise InputError(f"{name} is not a zip this can read: zip the folder again.") from None
-    members = [m for m in archive.infolist() if not m.is_dir()]
+    members = [m for m in archive.infolist() if m.filename and not m.is_dir()]
     if len(members) > MAX_MEMBERS:
         raise InputError(f"{name} holds {len(members):,} files, over the limit of {MAX_MEMBERS:,}: split it.")
     packed, unpacked = sum(m.compress_size for m in members), sum(m.file_size for m in members)
@@ -104,6 +107,10 @@ def zip_tree(data: Path | bytes, name: str) -> Tree:
             raise InputError(f"{name} holds {member.filename!r}, which points outside of the zip: zip the folder again from inside it.")
         if member.flag_bits & 0x1:
             raise InputError(f"{name} is protected by a password: zip the folder again without one.")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise InputError(f"{name} is packed in a way this does not unpack: zip the folder again with the usual method, deflate.")
+        if path in files:
+            raise InputError(f"{name} holds {member.filename!r} twice: zip the folder again.")
         if path.parts and not any(part.startswith((".", "__MACOSX")) for part in path.parts):
             files[path] = ZipSource(archive, member)
     return Tree(Path(name).stem, dict(sorted(files.items())))
@@ -155,31 +162,46 @@ def _located(ref: str, root: Path | None) -> ImageSet:
     if ref == "elpv":
         return _elpv()
     path = stored_path(ref)
-    if not path.exists():
+    if not ref.strip() or not path.exists():
         raise InputError(f"There is no folder, zip, manifest or catalog entry {ref!r}: the catalog has {', '.join(load_catalog().images)}.")
     if path.is_dir():
         return _from_tree(folder_tree(path))
     if path.suffix.lower() == ".zip":
         return _from_tree(zip_tree(path, path.name))
     if path.suffix.lower() in (".csv", ".parquet"):
-        return _manifest(path.stem, path.name, path.read_bytes(), _files_below(root or path.parent))
+        return _manifest(path.stem, path.name, read_source(FileSource(path), path.name), _files_below(root or path.parent))
     raise InputError(f"{path.name} is not an image set: give a folder, a .zip, or a manifest .csv or .parquet.")
 
 
 def _from_tree(tree: Tree) -> ImageSet:
+    for _ in range(DEEPEST):
+        if not _is_wrapped(tree):
+            break
+        tree = tree.below(tree.images()[0].parts[0])
     for name in MANIFESTS:
         source = tree.files.get(PurePosixPath(name))
         if source is not None:
-            return _manifest(tree.name, name, source.read(), lambda path: tree.files.get(PurePosixPath(path)))
+            return _manifest(tree.name, name, read_source(source, name), lambda path: tree.files.get(PurePosixPath(path)))
     images = tree.images()
     if not images:
         raise InputError(f"{tree.name} holds no pictures: use {', '.join(sorted(SUFFIXES))}.")
     tops = {path.parts[0] for path in images}
-    if len(tops) == 1 and all(len(path.parts) > 2 for path in images) and not tops & set(SPLITS):
-        return replace(_from_tree(tree.below(tops.pop())), name=tree.name)
     if {"test"} < tops and "ground_truth" in tops:
         return _named(tree.name, _mvtec(tree, images))
     return _named(tree.name, _class_folders(tree, images))
+
+
+def _is_wrapped(tree: Tree) -> bool:
+    """Whether the set begins one folder further down: all lies in one that is neither a split nor a class."""
+    images = tree.images()
+    tops = {path.parts[0] for path in images}
+    if len(tops) != 1 or any(PurePosixPath(name) in tree.files for name in MANIFESTS) or any(len(path.parts) < 2 for path in images):
+        return False
+    top = tops.pop()
+    if top.lower() in SPLITS:
+        return False
+    described = any(PurePosixPath(top, name) in tree.files for name in MANIFESTS)
+    return described or top == tree.name or all(len(path.parts) > 2 for path in images)
 
 
 def _named(name: str, items: Iterable[ImageItem]) -> ImageSet:
@@ -199,14 +221,14 @@ def _mvtec(tree: Tree, images: Sequence[PurePosixPath]) -> Iterable[ImageItem]:
 def _class_folders(tree: Tree, images: Sequence[PurePosixPath]) -> Iterable[ImageItem]:
     """One folder a class, below a folder a split or not; `x.png` beside `x.jpg` is its mask."""
     stems = {path.with_suffix("") for path in images if path.suffix.lower() in (".jpg", ".jpeg", ".bmp")}
+    masks = {path.with_suffix(""): tree.files[path] for path in images if path.suffix.lower() == ".png" and path.with_suffix("") in stems}
     for path in images:
-        if path.suffix.lower() == ".png" and path.with_suffix("") in stems:
+        if path.suffix.lower() == ".png" and path.with_suffix("") in masks:
             continue
         folders = path.parts[:-1]
         split = SPLITS.get(folders[0].lower()) if folders else None
         folders = folders[1:] if split else folders
-        beside = path.with_suffix(".png")
-        mask = tree.files.get(beside) if beside != path else None
+        mask = masks.get(path.with_suffix("")) if path.with_suffix("") in stems else None
         yield ImageItem(str(path), tree.files[path], folders[0] if folders else None, mask, split)
 
 
@@ -218,25 +240,27 @@ def _manifest(set_name: str, name: str, data: bytes, find: Callable[[str], Sourc
     if "image" not in rows[0]:
         raise InputError(f"{name} has no column 'image' (it has {_some(list(rows[0]))}): name the column of paths 'image'.")
 
-    def source(path: object, number: int) -> Source:
-        found = find(str(path))
+    def source(path: str, number: int) -> Source:
+        found = find(path) or find(path.replace("\\", "/"))
         if found is None:
             raise InputError(
-                f"{name} names {str(path)!r} in row {number}, but that file is not there: paths start at the manifest's folder."
+                f"{name} names {path!r} in row {number}, but no such file lies in its folder: paths start there and stay inside."
             )
         return found
 
     items = []
     for number, row in enumerate(rows, 1):
-        split = _text(row.get("split"))
+        image, mask, split = (_text(row.get(column)) for column in ("image", "mask", "split"))
+        if image is None:
+            raise InputError(f"{name} names no picture in row {number}: fill in the column 'image' or remove the row.")
         if split is not None and split.lower() not in SPLITS:
             raise InputError(f"{name} has the split {split!r} in row {number}: use train, validation or test.")
         items.append(
             ImageItem(
-                name=str(row["image"]),
-                source=source(row["image"], number),
+                name=image,
+                source=source(image, number),
                 label=_text(row.get("label")),
-                mask=source(row["mask"], number) if _text(row.get("mask")) else None,
+                mask=source(mask, number) if mask else None,
                 split=SPLITS[split.lower()] if split else None,
                 attributes={str(k): v for k, v in row.items() if k not in RESERVED and _text(v) is not None},
             )
@@ -245,12 +269,18 @@ def _manifest(set_name: str, name: str, data: bytes, find: Callable[[str], Sourc
 
 
 def _csv_rows(data: bytes, name: str) -> list[dict[str, object]]:
+    """Rows of a CSV with commas, semicolons or tabs; lines above the header that start with # are comments."""
     try:
-        lines = [line for line in data.decode("utf-8-sig").splitlines() if line.strip() and not line.startswith("#")]
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{name} is not text in UTF-8: save it as CSV (UTF-8).") from None
+    while text.startswith(("#", "\n", "\r")):
+        text = text.partition("\n")[2]
+    header = text.partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)
     try:
-        return [{k: v for k, v in row.items() if k} for row in csv.DictReader(lines)]
+        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+        return [{k.strip(): v for k, v in row.items() if k} for row in rows if any(row.values())]
     except csv.Error as error:
         raise InputError(f"{name} is not a CSV this can read ({error}): save it again as CSV.") from None
 
@@ -260,25 +290,37 @@ def _parquet_rows(data: bytes, name: str) -> list[dict[str, object]]:
     import pyarrow.parquet
 
     try:
-        return pyarrow.parquet.read_table(io.BytesIO(data)).to_pylist()
-    except (pyarrow.ArrowException, OSError):
+        file = pyarrow.parquet.ParquetFile(io.BytesIO(data))
+        rows = file.metadata.num_rows
+        found = file.read().to_pylist() if rows <= MAX_MEMBERS else []
+    except Exception:  # pyarrow raises its own kinds, and those of Python for values that Python cannot hold
         raise InputError(f"{name} is not a Parquet file this can read: write it again.") from None
+    if rows > MAX_MEMBERS:
+        raise InputError(f"{name} lists {rows:,} pictures, over the limit of {MAX_MEMBERS:,}: split it.")
+    return found
 
 
 def _files_below(folder: Path) -> Callable[[str], Source | None]:
-    return lambda path: FileSource(folder / path) if (folder / path).is_file() else None
+    """Finds the files of a manifest: never above its folder, whatever the manifest says."""
+    base = os.path.abspath(folder)
+
+    def find(path: str) -> Source | None:
+        whole = Path(os.path.abspath(os.path.join(base, path)))
+        try:
+            return FileSource(whole) if whole.is_relative_to(base) and whole.is_file() else None
+        except OSError:  # too long for a path, or not permitted
+            return None
+
+    return find
 
 
 def _elpv() -> ImageSet:
     """The package `elpv-dataset` (Deitsch et al. 2019), with the split that ships in assets/splits/elpv.csv."""
-    spec = find_spec("elpv_dataset")
-    if spec is None or spec.origin is None:
-        raise InputError("The solar cells need the package elpv-dataset: run pip install 'explainability-workbench[demo]'.")
-    data = Path(spec.origin).parent / "data"
+    data = package_folder("elpv_dataset") / "data"
     stored = _csv_rows(shared("splits/elpv.csv").read_bytes(), "elpv.csv")
     splits = {str(row["name"]): str(row["split"]) for row in stored}
     items = []
-    for line in (data / "labels.csv").read_text().split("\n"):
+    for line in read_text(data / "labels.csv").splitlines():
         if line.strip():
             name, probability, kind = line.split()
             items.append(
@@ -294,8 +336,11 @@ def _elpv() -> ImageSet:
 
 
 def _text(value: object) -> str | None:
+    """A cell as text, None where it is empty. A column of whole numbers with gaps is read as floats: 3.0 means 3."""
+    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
+        value = int(value)
     text = "" if value is None else str(value).strip()
-    return text or None
+    return None if text.lower() in ("", "nan") else text
 
 
 def _some(names: Sequence[str], most: int = 6) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import hashlib
 import importlib
 import os
@@ -13,11 +14,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workbench.catalog import load_catalog, read_spec, spec_key, stored_path, weights_path
+from workbench.catalog import PreprocessingSpec, load_catalog, read_spec, spec_key, stored_path, validated, weights_path
 from workbench.classifier import Classifier, logits_of
 from workbench.errors import InputError
 from workbench.predictions import DecisionRule
 from workbench.preprocessing import Preprocessing
+
+FETCHING = frozenset(
+    ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir", "weights", "weights_backbone")
+)
+"""Options of timm and torchvision that read or fetch weights from elsewhere."""
 
 
 def load_classifier(
@@ -71,15 +77,13 @@ def load_classifier(
     path = stored_path(ref)
     if path.is_dir():
         return load_folder(path, settings, trusted=trusted)
-    if path.suffix in (".pt", ".pth", ".safetensors") and path.is_file():
+    if path.suffix.lower() in (".pt", ".pth", ".safetensors") and path.is_file():
         if architecture is None:
             raise InputError(
                 f"{path.name} holds weights only: name the architecture they belong to (timm:NAME or torchvision:NAME), "
                 "or add a model.toml."
             )
-        state = read_weights(path)
-        model, _ = build(architecture, trusted=trusted, options=_head(architecture, classes, state))
-        fit_weights(model, state, path.name)
+        model = _filled(architecture, classes or (), read_weights(path), path.name, trusted=trusted)
         return settings.finish(model, path.stem, _state_key(model))
     raise InputError(
         f"There is no model {ref!r}: give a catalog name ({', '.join(load_catalog().models)}), a folder with model.toml, "
@@ -100,16 +104,16 @@ class _Settings:
 
     def finish(self, model: nn.Module, name: str, key: str, *, notes: tuple[str, ...] = ()) -> Classifier:
         """Try the model on a blank picture and put the parts together."""
-        chosen = _published_preprocessing(model) | dict(self.preprocessing)
-        try:
-            preprocessing = Preprocessing(**chosen)  # type: ignore[arg-type]
-        except TypeError:
-            known = ", ".join(field.name for field in dataclasses.fields(Preprocessing))
-            raise InputError(f"Unknown setting among {', '.join(self.preprocessing)}: preprocessing takes {known}.") from None
-        device = torch.device(self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        chosen = validated(PreprocessingSpec, _published_preprocessing(model) | dict(self.preprocessing), "Preprocessing")
+        preprocessing = Preprocessing(**chosen.model_dump())
+        device = _device(self.device)
         width = _output_width(model.to(device), preprocessing, device)
-        single = width == 1
-        classes = tuple(self.classes) if self.classes else tuple(f"class {i}" for i in range(max(width, 2)))
+        rule = self._rule(width)
+        key = hashlib.sha256(f"{key} {preprocessing} {rule.class_names}".encode()).hexdigest()
+        return Classifier(key, self.name or name, model, preprocessing, rule, device, width == 1, notes)
+
+    def _rule(self, width: int) -> DecisionRule:
+        classes = tuple(map(str, self.classes)) if self.classes else tuple(f"class {i}" for i in range(max(width, 2)))
         if len(classes) != max(width, 2):
             raise InputError(f"The class list names {len(classes)} classes but the model answers with {width}: give one name for each.")
         if len(set(classes)) < len(classes):
@@ -118,9 +122,11 @@ class _Settings:
             raise InputError(
                 f"The positive class {self.positive!r} is not among the classes {', '.join(classes[:6])}: correct one of them."
             )
-        rule = DecisionRule(classes, self.positive, self.threshold)
-        key = hashlib.sha256(f"{key} {preprocessing} {classes}".encode()).hexdigest()
-        return Classifier(key, self.name or name, model, preprocessing, rule, device, single, notes)
+        if self.threshold is not None and self.positive is None:
+            raise InputError("A threshold needs the class that it applies to: name the positive class.")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise InputError(f"The threshold {self.threshold} is not a probability: give a number from 0 to 1.")
+        return DecisionRule(classes, self.positive, self.threshold)
 
 
 def load_folder(folder: Path, settings: _Settings = _Settings(), *, trusted: bool = True) -> Classifier:
@@ -128,10 +134,12 @@ def load_folder(folder: Path, settings: _Settings = _Settings(), *, trusted: boo
     spec = read_spec(folder)
     if not trusted and spec.weights.startswith("package:"):
         raise InputError("An uploaded model.toml may not name weights in an installed package: put the weights beside it.")
+    if fetching := sorted(FETCHING & spec.options.keys()):
+        raise InputError(f"model.toml may not set the option {fetching[0]!r}, which fetches other weights: name them under weights.")
+    if spec.order and spec.weights.endswith(".safetensors"):
+        raise InputError("model.toml asks for weights by order, which .safetensors files do not keep: save the state dict as .pth.")
     state = read_weights(weights_path(folder, spec))
-    options = spec.options | _head(spec.architecture, spec.classes, state)
-    model, _ = build(spec.architecture, trusted=trusted, options=options)
-    fit_weights(model, state, spec.weights, by_order=spec.order)
+    model = _filled(spec.architecture, spec.classes, state, spec.weights, trusted=trusted, options=spec.options, by_order=spec.order)
     model.to(memory_format=torch.channels_last)  # a third to a half less time for convolutions on the CPU
     merged = dataclasses.replace(
         settings,
@@ -141,8 +149,11 @@ def load_folder(folder: Path, settings: _Settings = _Settings(), *, trusted: boo
         name=settings.name or spec.title or folder.name,
         preprocessing=spec.preprocessing.model_dump() | dict(settings.preprocessing),
     )
-    classifier = merged.finish(model, folder.name, "")
-    return dataclasses.replace(classifier, key=spec_key(folder, spec))
+    key = spec_key(folder, spec)
+    classifier = merged.finish(model, folder.name, key)
+    if settings.classes or settings.preprocessing:  # another model than model.toml describes
+        return classifier
+    return dataclasses.replace(classifier, key=key)
 
 
 def build(
@@ -167,9 +178,9 @@ def _timm(name: str, pretrained: bool, options: dict[str, Any]) -> nn.Module:
     import timm
 
     if not timm.is_model(name):
-        near = timm.list_models(f"*{name[:8]}*")[:3]
+        near = difflib.get_close_matches(name, timm.list_models(), 3)
         raise InputError(f"timm has no model {name!r}" + (f" (it has {', '.join(near)})" if near else "") + ": correct the name.")
-    return _made(lambda: timm.create_model(name, pretrained=pretrained, **options), f"timm:{name}")
+    return _made(lambda: timm.create_model(name, pretrained=pretrained, **options), f"timm:{name}", pretrained)
 
 
 def _torchvision(name: str, pretrained: bool, options: dict[str, object]) -> nn.Module:
@@ -177,39 +188,58 @@ def _torchvision(name: str, pretrained: bool, options: dict[str, object]) -> nn.
 
     if name not in models.list_models(module=models):
         raise InputError(f"torchvision has no classifier {name!r}: correct the name.")
-    return _made(lambda: models.get_model(name, weights="DEFAULT" if pretrained else None, **options), f"torchvision:{name}")
+    return _made(lambda: models.get_model(name, weights="DEFAULT" if pretrained else None, **options), f"torchvision:{name}", pretrained)
 
 
-def _made(make: Callable[[], nn.Module], ref: str) -> nn.Module:
+def _made(make: Callable[[], nn.Module], ref: str, pretrained: bool) -> nn.Module:
     try:
         return make()
-    except (OSError, RuntimeError) as error:
-        raise InputError(
-            f"The published weights of {ref} could not be fetched ({type(error).__name__}): "
-            "connect to the network, or save them beside a model.toml."
-        ) from None
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{ref} cannot be built with these options ({error}): correct them in model.toml.") from None
+    except Exception as error:  # each architecture raises its own kinds for options that it cannot be built with
+        if pretrained and isinstance(error, OSError | RuntimeError):
+            raise InputError(
+                f"The published weights of {ref} could not be fetched ({type(error).__name__}): "
+                "connect to the network, or save them beside a model.toml."
+            ) from None
+        raise InputError(f"{ref} cannot be built with these options ({error}): correct the name or its options.") from None
 
 
 def _factory(name: str, options: dict[str, object]) -> nn.Module:
     module, _, function = name.partition(":")
     try:
         made = getattr(importlib.import_module(module), function)(**options)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"python:{name} cannot be imported ({error}): give package.module:function, importable from here.") from None
+    except Exception as error:  # whatever the factory's own code raises; it stays attached as the cause
+        raise InputError(
+            f"python:{name} cannot be used ({type(error).__name__}: {error}): give package.module:function, importable from here, "
+            "that takes the options and returns a torch.nn.Module."
+        ) from error
     if not isinstance(made, nn.Module):
         raise InputError(f"python:{name} returned {type(made).__name__}: it must return a torch.nn.Module.")
     return made
 
 
-def _head(architecture: str, classes: Sequence[str] | str | None, state: Mapping[str, Tensor]) -> dict[str, object]:
-    """Ask timm and torchvision for as many outputs as the weights' last layer has, or else as there are classes."""
-    if architecture.startswith("python:") or not classes:
-        return {}
-    last = [tensor for tensor in state.values() if tensor.ndim >= 1][-1]
-    width = 1 if len(classes) == 2 and last.shape[0] == 1 else len(classes)
-    return {"num_classes": width}
+def _filled(
+    architecture: str,
+    classes: Sequence[str],
+    state: Mapping[str, Tensor],
+    name: str,
+    *,
+    trusted: bool,
+    options: Mapping[str, object] | None = None,
+    by_order: bool = False,
+) -> nn.Module:
+    """The network with its weights, as wide as there are classes; two classes may also come from one logit, if the weights say so."""
+    widths = [2, 1] if len(classes) == 2 else [len(classes)]
+    heads = [{}] if architecture.startswith("python:") or not classes else [{"num_classes": width} for width in widths]
+    misfits = []
+    for head in heads:
+        model, _ = build(architecture, trusted=trusted, options={**(options or {}), **head})
+        try:
+            fit_weights(model, state, name, by_order=by_order)
+        except InputError as error:
+            misfits.append(error)
+        else:
+            return model
+    raise misfits[0]
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -219,7 +249,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         InputError: It holds something else.
     """
     try:
-        if path.suffix == ".safetensors":
+        if path.suffix.lower() == ".safetensors":
             from safetensors.torch import load_file
 
             return load_file(path)
@@ -284,6 +314,17 @@ def _published_preprocessing(model: nn.Module) -> dict[str, object]:
     return {}
 
 
+def _device(name: str | None) -> torch.device:
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise InputError(
+            f"The device {name!r} cannot be used here: choose cpu" + (", cuda." if torch.cuda.is_available() else ".")
+        ) from None
+    return device
+
+
 def _output_width(model: nn.Module, preprocessing: Preprocessing, device: torch.device) -> int:
     """Number of logits, found by asking about one blank picture."""
     channels = len(preprocessing.mean)
@@ -292,17 +333,18 @@ def _output_width(model: nn.Module, preprocessing: Preprocessing, device: torch.
     model.eval()
     try:
         with torch.inference_mode():
-            out = logits_of(model(blank))
-    except (RuntimeError, ValueError, AssertionError, IndexError) as error:
+            out = model(blank)
+    except Exception as error:  # whatever the model's own code raises; it stays attached as the cause
         raise InputError(
             f"The model cannot take a picture of {channels} x {preprocessing.size[0]} x {preprocessing.size[1]} "
-            f"({str(error).splitlines()[0][:120]}): correct size, mean and std."
-        ) from None
+            f"({(str(error) or type(error).__name__)[:120]}): correct size, mean and std."
+        ) from error
     finally:
         for module, mode in modes:
             module.training = mode
-    if out.ndim == 1 and len(out) == 1:
+    out = logits_of(out)
+    if tuple(out.shape) == (1,):
         return 1
-    if out.ndim != 2 or len(out) != 1:
+    if out.ndim != 2 or len(out) != 1 or out.shape[1] == 0:
         raise InputError(f"The model answers with shape {tuple(out.shape)} for one picture: a classifier must answer (1, K).")
     return out.shape[1]

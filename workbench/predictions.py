@@ -174,7 +174,7 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
         values = frame[name].astype(object)
         kinds = {type(value) for value in values.dropna()}
         if len(kinds) > 1 and str in kinds:  # Parquet holds one kind a column
-            values = values.map(str, na_action="ignore")
+            values = values.map(str, na_action="ignore").astype(object)
         frame[name] = values.where(values.notna(), None)
     return frame
 

@@ -1,0 +1,80 @@
+"""Fixtures that several test modules share: small pictures on disk and small networks."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: many small tests gain nothing from more
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from PIL import Image
+
+from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Write = Callable[..., Path]
+Net = Callable[..., "nn.Sequential"]
+Refusal = Callable[[Callable[[], object]], str]
+
+
+@pytest.fixture(autouse=True)
+def _only_the_built_in_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORKBENCH_CONFIG", raising=False)
+
+
+@pytest.fixture
+def write_picture(tmp_path: Path) -> Write:
+    """Writes a picture of one colour below tmp_path and returns its path; `colour` may be an `Image` of your own instead."""
+
+    def write(name: str, colour: str | int | tuple | Image.Image = "red", size: tuple[int, int] = (8, 6), mode: str = "RGB") -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture = colour if isinstance(colour, Image.Image) else Image.new(mode, size, colour)
+        picture.save(path, quality=95)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def tiny_net() -> Net:
+    """Makes a seeded convolutional net that takes any size and answers with `outputs` logits."""
+
+    def make(outputs: int = 2, channels: int = 3, seed: int = 0) -> nn.Sequential:
+        import torch
+        from torch import nn
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return nn.Sequential(
+                nn.Conv2d(channels, 4, 3, padding=1),
+                nn.BatchNorm2d(4),
+                nn.ReLU(),
+                nn.AdaptiveAvgPool2d(1),
+                nn.Flatten(),
+                nn.Linear(4, outputs),
+            )
+
+    return make
+
+
+@pytest.fixture
+def refusal() -> Refusal:
+    """Calls something that must end in an InputError and returns the message, checked to be one printable line and a sentence."""
+
+    def refused(call: Callable[[], object]) -> str:
+        with pytest.raises(InputError) as caught:
+            call()
+        message = str(caught.value)
+        assert message.isprintable()
+        assert message.endswith(".")
+        assert ": " in message or " needs " in message, f"says what is wrong but not what to do: {message}"
+        return message
+
+    return refused
