@@ -6,6 +6,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: many small tests gain nothing from more
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from PIL import Image
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
+    from streamlit.testing.v1 import AppTest
     from torch import nn
 
 Write = Callable[..., Path]
@@ -78,3 +80,61 @@ def refusal() -> Refusal:
         return message
 
     return refused
+
+
+@pytest.fixture(scope="session")
+def page_class() -> type[AppTest]:
+    """Streamlit's simulated visitor, who can also tell what stands on the page."""
+    from streamlit.testing.v1 import AppTest
+
+    from workbench.methods import METHODS
+
+    titles = {method.title for method in METHODS.values()}
+
+    class Page(AppTest):
+        @staticmethod
+        def unescaped(text: str) -> str:
+            """What a reader sees of escaped Markdown."""
+            return re.sub(r"\\(.)", r"\1", text)
+
+        def sound(self, title: str | None = None) -> Page:
+            """This page, checked to show no traceback and no error, and perhaps its title."""
+            assert not self.exception
+            assert not self.error, self.said()
+            if title:
+                assert [t.value for t in self.title] == [title]
+            return self
+
+        def said(self) -> list[str]:
+            """The messages on the page as a reader sees them."""
+            return [self.unescaped(e.value) for kind in (self.error, self.warning, self.info) for e in kind]
+
+        def maps(self) -> list[str]:
+            """The methods whose maps stand on the page."""
+            return [m.value.strip("*") for m in self.markdown if m.value.strip("*") in titles]
+
+        def thumbnails(self) -> dict[str, object]:
+            """The gallery's buttons by the names of their pictures."""
+            return {self.unescaped(b.label).lstrip("✓✗ "): b for b in self.button if str(b.key).startswith("pick ")}
+
+    return Page
+
+
+@pytest.fixture
+def visit(page_class: type[AppTest], monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Opens a page of the app by its address, as a first visitor does; torch counts as loaded."""
+    from workbench.catalog import home
+    from workbench.ui import work
+
+    for name in ("WORKBENCH_MODEL", "WORKBENCH_IMAGES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(work, "torch_ready", lambda: True)
+
+    def opened(page: str = "overview", **address: object) -> AppTest:
+        at = page_class(home() / "workbench" / "app.py", default_timeout=240)
+        if page != "overview":
+            at.switch_page(f"../pages/{page}.py")
+        at.query_params.update(address)
+        return at.run()
+
+    return opened

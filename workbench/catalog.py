@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from workbench.errors import InputError
 
-CONFIG_VARIABLE = "WORKBENCH_CONFIG"
+CONFIG_VARIABLE, MODEL_VARIABLE, IMAGES_VARIABLE = "WORKBENCH_CONFIG", "WORKBENCH_MODEL", "WORKBENCH_IMAGES"
 PACKAGE = Path(__file__).resolve().parent
 T = TypeVar("T", bound=BaseModel)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from workbench import __version__
+from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from workbench.classifier import Classifier
     from workbench.images import ImageItem
 
-MODEL_VARIABLE, IMAGES_VARIABLE = "WORKBENCH_MODEL", "WORKBENCH_IMAGES"
 TRACEBACK_VARIABLE = "WORKBENCH_TRACEBACK"
 INPUT_ERROR, INTERRUPTED = 2, 130
 

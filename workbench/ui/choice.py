@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from workbench.catalog import load_catalog, read_spec, spec_key, weights_path
+from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, read_spec, spec_key, weights_path
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet, image_from_bytes
 from workbench.layouts import images_from_zip, load_images, zip_tree
@@ -22,7 +22,6 @@ from workbench.ui import url
 if TYPE_CHECKING:
     from workbench.classifier import Classifier
 
-MODEL_VARIABLE, IMAGES_VARIABLE = "WORKBENCH_MODEL", "WORKBENCH_IMAGES"
 MODEL_FILES = frozenset({".toml", ".safetensors", ".pt", ".pth", ".txt"})
 
 
