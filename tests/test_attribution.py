@@ -219,6 +219,7 @@ WRONG = {
     "target number": ({"target": 4}, "numbers 0 to 3"),
     "negative target": ({"target": -1}, "numbers 0 to 3"),
     "score": ({"score": "loudness"}, "choose logit, probability, margin"),
+    "against without a margin": ({"target": "a", "against": "b"}, "ask for score=.margin"),
     "equal classes": ({"target": "a", "score": "margin", "against": 0}, "choose another class"),
     "parameter": ({"n_step": 5}, "it takes baseline, n_steps"),
     "no parameters": ({"method": "saliency", "n_steps": 5}, "takes no settings"),

@@ -246,6 +246,8 @@ def _number(method: Method, name: str, value: object) -> object:
 def _aim(classifier: Classifier, logits: Tensor, target: int | str | None, kind: ScoreKind, against: int | str | None) -> Score:
     predicted = classifier.rule.decide(logits.softmax(1).cpu().numpy())[0][0]
     column = int(predicted) if target is None else classifier.index(target)
+    if kind != "margin" and against is not None:
+        raise InputError("Another class to compare with belongs to a margin: ask for score='margin'.")
     if kind != "margin":
         return Score(kind, column)
     if against is None:
