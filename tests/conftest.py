@@ -130,7 +130,7 @@ def visit(page_class: type[AppTest], monkeypatch: pytest.MonkeyPatch) -> Callabl
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(work, "torch_ready", lambda: True)
 
-    def opened(page: str = "overview", **address: object) -> AppTest:
+    def opened(page: str = "overview", /, **address: object) -> AppTest:
         at = page_class(home() / "workbench" / "app.py", default_timeout=240)
         if page != "overview":
             at.switch_page(f"../pages/{page}.py")

@@ -108,10 +108,10 @@ def failing(error, guarded=False):
 
 @pytest.mark.parametrize("guarded", [False, True])
 def test_what_the_user_can_mend_is_said_as_it_is(guarded):
-    error = wb.InputError("part.png is damaged: export it again.")
+    error = wb.InputError("![a](part.png) is damaged: export it again.")
     at = AppTest.from_function(failing, args=(error, guarded), default_timeout=60).run()
     assert not at.exception
-    assert [e.value for e in at.error] == ["part.png is damaged: export it again."]
+    assert [e.value for e in at.error] == [choice.plain(error)], "and its characters are not Markdown"
     assert [m.value for m in at.markdown] == ["before", "the rest of the page"]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, read_spec, spec_key, weights_path
-from workbench.errors import InputError
+from workbench.errors import LONGEST, InputError
 from workbench.images import ImageItem, ImageSet, image_from_bytes
 from workbench.layouts import images_from_zip, load_images, zip_tree
 from workbench.predictions import DecisionRule, Predictions
@@ -170,7 +170,7 @@ def sidebar() -> None:
         with st.expander("Bring your own", icon=":material/upload:"):
             _uploads()
     if trouble := st.session_state.pop("upload trouble", None):
-        st.error(trouble, icon=":material/error:")
+        st.error(plain(trouble, 2 * LONGEST), icon=":material/error:")
 
 
 def take_pictures(uploader: str) -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.catalog import shared
+from workbench.errors import LONGEST
 from workbench.render import Scale
+from workbench.ui import choice
 from workbench.ui.gallery import chip
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def decision(predictions: Predictions, row: int) -> None:
     """What the model decides about one picture, how sure it is, and whether that is right."""
     facts, rule = predictions.frame.loc[row], predictions.rule
     if facts["error"]:
-        st.error(facts["error"])
+        st.error(choice.plain(facts["error"], 2 * LONGEST))
         return
     chips = [chip("unsure", "doubt")] if facts["unsure"] else []
     if facts["verdict"] is not None:

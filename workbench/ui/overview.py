@@ -119,9 +119,13 @@ def _by_group(images: ImageSet, known: Predictions, rows: np.ndarray) -> None:
             found = headline_figures(known, here)
             line: dict[str, object] = {"group": f"{name}: {value}", "pictures": found["accuracy"].support}
             for figure, rate in found.items():
-                enough = rate.value is not None and rate.support >= ENOUGH
-                text = f"{rate.value:.3f}" if figure == "AUC" else f"{rate.value:.1%}" if rate.value is not None else ""
-                line[figure] = f"{text} ({draw.interval(rate, figure)})" if enough else f"too few ({rate.support})"
+                if rate.value is None:  # as AUC where the group holds one class
+                    line[figure] = "n/a"
+                elif rate.support < ENOUGH:
+                    line[figure] = f"too few ({rate.support})"
+                else:
+                    text = f"{rate.value:.3f}" if figure == "AUC" else f"{rate.value:.1%}"
+                    line[figure] = f"{text} ({draw.interval(rate, figure)})"
             lines.append(line)
     if lines:
         st.dataframe(pd.DataFrame(lines), hide_index=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import streamlit as st
 
-from workbench.errors import InputError
+from workbench.errors import LONGEST, InputError
 from workbench.images import ImageItem, ImageSet, contact_sheet
 from workbench.methods import METHODS
 from workbench.predictions import Predictions, concatenated
@@ -83,7 +83,7 @@ def troubles() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(choice.plain(error, 2 * LONGEST), icon=":material/error:")
     except Exception:
         number = uuid.uuid4().hex[:8]
         log.exception("error %s", number)
