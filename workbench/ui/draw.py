@@ -12,7 +12,7 @@ from workbench.catalog import shared
 from workbench.errors import LONGEST
 from workbench.render import Scale
 from workbench.ui import choice
-from workbench.ui.gallery import chip
+from workbench.ui.gallery import VERDICTS, chip, kinds
 
 if TYPE_CHECKING:
     from workbench.metrics import Rate
@@ -41,13 +41,15 @@ def decision(predictions: Predictions, row: int) -> None:
         st.error(choice.plain(facts["error"], 2 * LONGEST))
         return
     chips = [chip("unsure", "doubt")] if facts["unsure"] else []
-    if facts["verdict"] is not None:
-        chips.append(chip("right" if facts["verdict"] == "right" else "wrong", "good" if facts["verdict"] == "right" else "bad"))
+    if facts["verdict"] == "right":
+        chips.append(chip("right", "good"))
+    elif facts["verdict"] == "wrong":
+        chips.append(chip(VERDICTS[kinds(predictions)[row] or "wrong"], "bad"))
     truth = f"Ground truth: {html.escape(str(facts['label']))}." if facts["label"] else "Ground truth: not known."
     because = f"{facts['confidence']:.1%} probable"
     if rule.positive is not None and rule.threshold is not None:
         score = predictions.probabilities[row, rule.class_names.index(rule.positive)]
-        side = "from" if score >= rule.threshold else "below"
+        side = "at or above" if score >= rule.threshold else "below"
         because = f"P({html.escape(rule.positive)}) = {score:.1%}, {side} the threshold of {rule.threshold:.1%}"
     st.html(
         f'<div class="wb-decision">{html.escape(str(facts["predicted"]))}</div>'
@@ -81,18 +83,13 @@ def probabilities(predictions: Predictions, row: int, most: int = 5) -> None:
 
 def rate(label: str, found: Rate, meaning: str, unit: str = "pictures") -> None:
     """A headline figure with its interval and support."""
-    if found.value is None:
-        st.metric(label, "n/a", help=meaning, border=True)
-        return
-    st.metric(
-        label,
-        f"{found.value:.1%}" if label != "AUC" else f"{found.value:.3f}",
-        help=meaning,
-        border=True,
-        delta=f"{interval(found, label)} · {found.support:,} {unit}",
-        delta_color="off",
-        delta_arrow="off",
-    )
+    with st.container(border=True, gap="xsmall", height="stretch"):
+        if found.value is None:
+            st.metric(label, "n/a", help=meaning)
+            st.caption("There is nothing to measure it on.")
+            return
+        st.metric(label, f"{found.value:.3f}" if label == "AUC" else f"{found.value:.1%}", help=meaning)
+        st.caption(f"{interval(found, label)}, {found.support:,} {unit}")
 
 
 def interval(found: Rate, label: str = "") -> str:

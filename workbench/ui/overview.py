@@ -31,15 +31,13 @@ MEANINGS = {
 
 def questions(images: ImageSet, known: Predictions | None) -> None:
     """Where to go for which question."""
-    cards: list[tuple[str, str, dict[str, str]]] = [
-        ("Why did the model decide this?", "See where in the picture the decision came from.", {})
-    ]
+    cards: list[tuple[str, str, dict[str, str]]] = [("Why did it decide this?", "See where in the picture the decision came from.", {})]
     if known is not None:
         kinds = gallery.kinds(known)
         tested = {"split": "test"} if (known.frame["split"] == "test").any() else {}
         wanted = (
             ("escape", "Which defects did it miss?", "missed defects (escapes)"),
-            ("overkill", "Which good parts did it reject?", "good parts rejected (overkill)"),
+            ("overkill", "What did it reject wrongly?", "good parts rejected (overkill)"),
         )
         for kind, question, name in wanted:
             here = np.array([k == kind for k in kinds]) & ((known.frame["split"] == "test").to_numpy() if tested else True)
@@ -53,8 +51,8 @@ def questions(images: ImageSet, known: Predictions | None) -> None:
             cards.append(("Where is it unsure?", f"{unsure.sum():,} pictures near another decision", found))
     with st.grid(len(cards), min_column_width=190):
         for question, answer, query in cards:
-            with st.container(border=True, gap="xsmall"):
-                st.page_link(EXPLAIN, label=f"**{question}**", icon=":material/arrow_forward:", query_params=choice.link(**query))
+            with st.container(border=True, gap="xsmall", height="stretch"):
+                st.page_link(EXPLAIN, label=f"**{question}**", query_params=choice.link(**query))
                 st.caption(answer)
 
 
@@ -78,7 +76,7 @@ def headline_of(model: choice.ModelChoice, images: ImageSet, known: Predictions 
     split = "test" if (known.frame["split"] == "test").any() else None
     rows = (known.frame["split"] == split).to_numpy() if split else np.ones(len(known), dtype=bool)
     found = headline_figures(known, rows)
-    with st.grid(len(found), min_column_width=165):
+    with st.grid(len(found), min_column_width=150):
         for name, figure in found.items():
             draw.rate(name[0].upper() + name[1:], figure, MEANINGS[name])
     where = (
@@ -119,6 +117,8 @@ def _by_group(images: ImageSet, known: Predictions, rows: np.ndarray) -> None:
             found = headline_figures(known, here)
             line: dict[str, object] = {"group": f"{name}: {value}", "pictures": found["accuracy"].support}
             for figure, rate in found.items():
+                if figure == "recall":  # the escape rate says the same
+                    continue
                 if rate.value is None:  # as AUC where the group holds one class
                     line[figure] = "n/a"
                 elif rate.support < ENOUGH:
