@@ -1,0 +1,170 @@
+"""The verb: from a picture, a score and a method to a map, with the model left as it was."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from workbench.attribution import gradients, layers, perturbations
+from workbench.attribution.job import Implementation, Job
+from workbench.attribution.result import SCORES, Attribution, Score, ScoreKind
+from workbench.classifier import Classifier, untouched
+from workbench.errors import InputError
+from workbench.images import ImageItem
+from workbench.methods import METHODS, Method
+from workbench.preprocessing import BASELINES
+
+Progress = Callable[[int, int], None]
+IMPLEMENTATIONS: Mapping[str, Implementation] = gradients.IMPLEMENTATIONS | layers.IMPLEMENTATIONS | perturbations.IMPLEMENTATIONS
+
+
+def attribute(
+    classifier: Classifier,
+    item: ImageItem | Image.Image,
+    method: str = "integrated_gradients",
+    target: int | str | None = None,
+    *,
+    score: ScoreKind = "logit",
+    against: int | str | None = None,
+    on_progress: Progress | None = None,
+    **params: object,
+) -> Attribution:
+    """Explain one score of one picture.
+
+    Args:
+        classifier: The model.
+        item: The picture.
+        method: A name in `METHODS`.
+        target: The class, by name or column; the predicted one where missing.
+        score: What is explained: "logit", "probability" or "margin".
+        against: With "margin": the other class; the strongest other one where missing.
+        on_progress: Called with (done, total) evaluations; what it raises stops the work and leaves the model as it was.
+        **params: The method's own settings (`METHODS[method].params` names them with their defaults).
+
+    Returns:
+        The map with all that it depends on.
+
+    Raises:
+        InputError: An unknown method, class, score or setting, or a model that the method does not suit.
+    """
+    chosen = _method(method)
+    params = _settings(chosen, params)
+    if score not in SCORES:
+        raise InputError(f"There is no score {score!r}: choose {', '.join(SCORES)}.")
+    picture = item.open() if isinstance(item, ImageItem) else item
+    x = classifier.prepare(picture)[None].to(classifier.device)
+    with untouched(classifier):
+        with torch.inference_mode():
+            logits = classifier.logits(x)
+        aim = _aim(classifier, logits, target, score, against)
+        if "layer" in params:
+            params["layer"] = layers.choose_layer(classifier, params["layer"])
+        baseline = _baseline(classifier, picture, params["baseline"]) if "baseline" in params else None
+        job = Job(chosen, aim, lambda z: aim.of(classifier, classifier.logits(z)), x, baseline, None, params, classifier)
+        values = _run(job, on_progress)
+        output = aim.of(classifier, logits).item()
+        change = delta = None
+        if chosen.complete and baseline is not None:
+            with torch.inference_mode():
+                change = output - aim.of(classifier, classifier.logits(baseline)).item()
+            delta = float(values.double().sum()) - change
+    if isinstance(params.get("baseline"), Tensor | np.ndarray):
+        params["baseline"] = "given"
+    if aim.against is not None:
+        params["against"] = classifier.class_names[aim.against]
+    return Attribution(
+        values=values.detach().float().cpu().numpy()[0],
+        method=chosen.name,
+        target=aim.target,
+        score=aim.kind,
+        params=MappingProxyType(params),
+        output=output,
+        delta=delta,
+        change=change,
+        placement=classifier.placement(picture),
+        classifier=classifier.key,
+    )
+
+
+def _run(job: Job, on_progress: Progress | None) -> Tensor:
+    implementation = IMPLEMENTATIONS[job.method.name]
+    total = implementation.evaluations(job)
+    values = implementation.run(dataclasses.replace(job, forward=_counted(job.forward, total, on_progress)))
+    if on_progress:
+        on_progress(total, total)
+    return values
+
+
+def _method(name: str) -> Method:
+    if name not in METHODS:
+        raise InputError(f"There is no method {name!r}: choose one of {', '.join(METHODS)}.")
+    return METHODS[name]
+
+
+def _settings(method: Method, params: Mapping[str, object]) -> dict[str, object]:
+    if strange := sorted(params.keys() - method.params.keys()):
+        takes = ", ".join(method.params) or "no settings"
+        raise InputError(f"{method.title} has no setting {strange[0]!r}: it takes {takes}.")
+    return dict(method.params) | {name: _number(method, name, value) for name, value in params.items()}
+
+
+def _number(method: Method, name: str, value: object) -> object:
+    """`value` as the plain number that the setting takes; other kinds of settings are checked where they are used."""
+    default = method.params[name]
+    if not isinstance(default, int | float):
+        return value
+    plain = value.item() if isinstance(value, np.generic) else value
+    number = plain if isinstance(plain, int | float) and not isinstance(plain, bool) else -1
+    whole = isinstance(default, int)
+    least = 1 if whole and name != "seed" else 0
+    if not least <= number < 2**31 or (whole and number != int(number)):
+        kind = "a whole number" if whole else "a number"
+        raise InputError(f"{method.title} cannot use {name} = {value!r}: give {kind} from {least} up.")
+    return int(number) if whole else float(number)
+
+
+def _aim(classifier: Classifier, logits: Tensor, target: int | str | None, kind: ScoreKind, against: int | str | None) -> Score:
+    predicted = classifier.rule.decide(logits.softmax(1).cpu().numpy())[0][0]
+    column = int(predicted) if target is None else classifier.index(target)
+    if kind != "margin" and against is not None:
+        raise InputError("Another class to compare with belongs to a margin: ask for score='margin'.")
+    if kind != "margin":
+        return Score(kind, column)
+    if against is None:
+        order = logits[0].argsort(descending=True).tolist()
+        return Score(kind, column, next(i for i in order if i != column))
+    other = classifier.index(against)
+    if other == column:
+        raise InputError("A margin needs two different classes: choose another class to compare with.")
+    return Score(kind, column, other)
+
+
+def _baseline(classifier: Classifier, picture: Image.Image, baseline: object) -> Tensor:
+    if isinstance(baseline, str):
+        values = torch.from_numpy(classifier.preprocessing.baseline(baseline, picture))
+    else:
+        shape = (len(classifier.preprocessing.mean), *classifier.preprocessing.size)
+        found = tuple(baseline.shape) if isinstance(baseline, Tensor | np.ndarray) else type(baseline).__name__
+        if found != shape:
+            raise InputError(f"The baseline is {found}: give the name of one ({', '.join(BASELINES)}), or an array of shape {shape}.")
+        values = torch.as_tensor(baseline, dtype=torch.float32)
+    return values[None].to(classifier.device)
+
+
+def _counted(forward: Callable[[Tensor], Tensor], total: int, on_progress: Progress | None) -> Callable[[Tensor], Tensor]:
+    done = 0
+
+    def counting(x: Tensor) -> Tensor:
+        nonlocal done
+        if on_progress:
+            on_progress(min(done, total), total)
+        done += len(x)
+        return forward(x)
+
+    return counting

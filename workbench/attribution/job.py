@@ -1,0 +1,78 @@
+"""What a method's implementation gets and gives."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+from collections.abc import Callable, Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from workbench.attribution.result import Score
+from workbench.classifier import Classifier
+from workbench.errors import InputError
+from workbench.methods import Method
+
+CHUNK = 8
+"""Inputs a forward pass. Larger chunks were slower on the CPU and cost memory in proportion."""
+_random = threading.Lock()  # torch's global generator is one for all threads
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One map that is to be made.
+
+    Attributes:
+        method: Which.
+        score: What is explained.
+        forward: Scores of shape (N,) for inputs of shape (N, C, H, W); it reports progress.
+        x: The picture as input, (1, C, H, W).
+        baseline: The reference input, (1, C, H, W), for methods with that setting.
+        background: Inputs that stand for the image set, (N, C, H, W), for methods that need them.
+        params: Settings.
+        classifier: The model, held and in evaluation mode.
+    """
+
+    method: Method
+    score: Score
+    forward: Callable[[Tensor], Tensor]
+    x: Tensor
+    baseline: Tensor | None
+    background: Tensor | None
+    params: Mapping[str, object]
+    classifier: Classifier
+
+    def number(self, name: str) -> int:
+        """A whole setting."""
+        return int(self.params[name])  # type: ignore[call-overload]
+
+    def share(self, name: str) -> float:
+        """A setting with decimals."""
+        return float(self.params[name])  # type: ignore[arg-type]
+
+    def refuse(self, reason: str) -> InputError:
+        """The error that says why the method does not suit the model. `reason` is a clause: what is so and what to do."""
+        return InputError(f"{self.method.title} does not suit this model: {reason}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Implementation:
+    """How a method is done.
+
+    Attributes:
+        run: Makes the map, (1, C, H, W), or (1, 1, H, W) for layer maps, from a job.
+        evaluations: About how many inputs the model will be asked about.
+    """
+
+    run: Callable[[Job], Tensor]
+    evaluations: Callable[[Job], int] = lambda job: 1
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Random numbers from `seed` in this block, with torch's own generator as before afterwards."""
+    with _random, torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield

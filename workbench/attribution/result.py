@@ -1,0 +1,106 @@
+"""What an attribution is: one score, and the map of where it came from."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.classifier import Classifier
+from workbench.errors import InputError
+from workbench.preprocessing import Placement
+
+ScoreKind = Literal["logit", "probability", "margin"]
+SCORES: Mapping[str, str] = MappingProxyType(
+    {
+        "logit": "the class's raw output; for a single-output model its log-odds",
+        "probability": "the class's probability, which also falls when another class rises",
+        "margin": "the class's logit minus that of another class: why this one rather than that one",
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """The one number that is shown, explained and measured.
+
+    Attributes:
+        kind: "logit", "probability" or "margin".
+        target: Column of the class.
+        against: Column of the other class of a margin.
+    """
+
+    kind: ScoreKind
+    target: int
+    against: int | None = None
+
+    def of(self, classifier: Classifier, logits: Tensor) -> Tensor:
+        """Scores of shape (N,) for logits of shape (N, K)."""
+        if self.kind == "probability":
+            return logits.softmax(1)[:, self.target]
+        if self.against is not None:
+            return logits[:, self.target] - logits[:, self.against]
+        if classifier.single:
+            return logits[:, self.target] - logits[:, 1 - self.target]
+        return logits[:, self.target]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Attribution:
+    """A map of where one score of one picture came from.
+
+    Attributes:
+        values: Signed float32 of shape (C, H, W) in the score's unit (per unit of input for gradients), over the model's input;
+            C is 1 for layer maps.
+        method: Name in `METHODS`.
+        target: Column of the class that is explained.
+        score: "logit", "probability" or "margin".
+        params: Everything else that the map depends on.
+        output: The score's value on this picture.
+        delta: Convergence delta: the sum of the map minus (score of the picture - score of the baseline); None for methods
+            that promise no sum.
+        change: Score of the picture minus score of the baseline; None likewise.
+        placement: Where the map lies on the picture.
+        classifier: Digest of the classifier.
+    """
+
+    values: NDArray[np.float32]
+    method: str
+    target: int
+    score: ScoreKind
+    params: Mapping[str, object]
+    output: float
+    delta: float | None
+    change: float | None
+    placement: Placement
+    classifier: str
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 3 or self.values.dtype != np.float32:
+            raise ValueError(f"expected float32 values of shape (C, H, W), got {self.values.dtype} {self.values.shape}")
+        if not np.isfinite(self.values).all():
+            raise InputError("The map holds values that are not numbers: the model's output overflows on this picture.")
+
+    def __getstate__(self) -> dict[str, object]:
+        """Pickle `params` as a plain dict: a read-only view of one cannot be pickled, which caches and workers need."""
+        return self.__dict__ | {"params": dict(self.params)}
+
+    def heatmap(self) -> NDArray[np.float32]:
+        """The sum over channels, (H, W), over the model's input."""
+        return self.values.sum(0)
+
+    def on_picture(self) -> NDArray[np.float32]:
+        """The heatmap over the pixels of the original picture, (height, width)."""
+        return self.placement.to_original(self.heatmap())
+
+    @property
+    def relative_delta(self) -> float | None:
+        """|delta| as a share of the change that the map explains."""
+        if self.delta is None or not self.change:
+            return None
+        return abs(self.delta / self.change)
