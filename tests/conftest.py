@@ -7,7 +7,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: many small tests gain nothing from more
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,3 +138,11 @@ def visit(page_class: type[AppTest], monkeypatch: pytest.MonkeyPatch) -> Callabl
         return at.run()
 
     return opened
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Lets a fixture's teardown know whether its test failed."""
+    report = yield
+    item.failed = getattr(item, "failed", False) or report.failed
+    return report

@@ -1,0 +1,380 @@
+"""A visitor's journeys by clicking, in a real Chromium against the real server with the shipped models."""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import zipfile
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from workbench.catalog import package_folder
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need Playwright: install the test extra")
+expect = sync_api.expect
+pytestmark = pytest.mark.browser
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+PROBES = ("/explain/_stcore/health", "/explain/_stcore/host-config")  # Streamlit itself tries these below a page's address
+SLOW = 120_000
+IDLE = """() => {
+  const app = document.querySelector('[data-testid="stApp"]')?.dataset ?? {};
+  if (app.testScriptState !== "notRunning" || app.testConnectionState !== "CONNECTED") { window.idleSince = null; return false; }
+  window.idleSince ??= performance.now();
+  return performance.now() - window.idleSince > 400;
+}"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The address of a server as `workbench run` starts it, and its log."""
+    folder = tmp_path_factory.mktemp("server")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = folder / "server.log"
+    settings = {k: v for k, v in os.environ.items() if not k.startswith(("WORKBENCH_", "STREAMLIT_", "OMP_"))}
+    command = [Path(sys.executable).with_name("workbench"), "run", "--port", str(port), "--no-browser"]
+    with log.open("w") as out:
+        process = subprocess.Popen(command, cwd=folder, env=settings, stdout=out, stderr=subprocess.STDOUT)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            if process.poll() is not None:
+                break
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
+                break
+            time.sleep(0.2)
+        assert process.poll() is None, f"the server did not start:\n{log.read_text()}"
+        yield address, log
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """$CHROMIUM, a Chromium on the PATH, or the one that Playwright fetched."""
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    with sync_api.sync_playwright() as playwright:
+        try:
+            started = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        except sync_api.Error as error:
+            if path:
+                raise
+            pytest.skip(f"there is no Chromium: install one, or name it in CHROMIUM ({str(error).splitlines()[0]})")
+        yield started
+        started.close()
+
+
+class View:
+    """One visitor's window, and what it complained of."""
+
+    def __init__(self, browser, address, **settings):
+        self.address, self.complaints = address, []
+        self.context = browser.new_context(**{"viewport": {"width": 1440, "height": 1000}} | settings)
+        self.context.on("request", lambda r: self._asked(r.url))
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(60_000)
+        self.page.on("websocket", lambda w: self._asked(w.url))
+        self.page.on("console", self._logged)
+        self.page.on("pageerror", lambda e: self.complaints.append(f"page error: {e}"))
+
+    def _asked(self, url):
+        parts = urlsplit(url)
+        if parts.scheme not in ("data", "blob") and parts.netloc != urlsplit(self.address).netloc:
+            self.complaints.append(f"request to another host: {url}")
+
+    def _logged(self, message):
+        if message.type == "error" and urlsplit(message.location.get("url", "")).path not in PROBES:
+            self.complaints.append(f"console: {message.text} {message.location.get('url', '')}")
+
+    def open(self, path):
+        self.page.goto(path if path.startswith("http") else self.address + path)
+        expect(self.page.get_by_role("heading", level=1)).to_be_visible(timeout=SLOW)
+        return self.settled()
+
+    def settled(self):
+        """Wait until no run of the page is under way."""
+        self.page.evaluate("window.idleSince = null")
+        self.page.wait_for_function(IDLE, timeout=SLOW)
+        expect(self.page.locator(".stException")).to_have_count(0)
+        return self
+
+    def choose(self, key, option):
+        """Pick an option of the selectbox `key` by clicking."""
+        self.page.locator(f".st-key-{key} input").click()
+        self.page.get_by_role("option", name=option).click()
+
+    def press(self, key, label):
+        self.page.locator(f".st-key-{key}").get_by_role("button", name=label, exact=True).click()
+
+    def query(self):
+        return parse_qs(urlsplit(self.page.url).query, keep_blank_values=True)
+
+    def map_of(self, method):
+        return self.page.get_by_alt_text(re.compile(f"^{method} of "))
+
+    def wait_for_maps(self, *methods):
+        for method in methods:
+            expect(self.map_of(method)).to_be_visible(timeout=SLOW)
+        return self.settled()
+
+    def pixels(self, method):
+        """The picture of a map as the browser got it."""
+        answer = self.context.request.get(self.map_of(method).get_attribute("src"))
+        assert answer.ok
+        return np.asarray(Image.open(io.BytesIO(answer.body())).convert("RGB"), dtype=int)
+
+    def download(self, label):
+        with self.page.expect_download() as caught:
+            self.page.get_by_role("button", name=label, exact=True).last.click()
+        return caught.value.suggested_filename, Path(caught.value.path()).read_bytes()
+
+
+@pytest.fixture
+def visitor(browser, server, request, tmp_path):
+    """Makes visitors who do not know of each other; none of them may see an error or ask another host."""
+    address, log = server
+    views = []
+
+    def arrive(**settings):
+        views.append(View(browser, address, **settings))
+        return views[-1]
+
+    yield arrive
+    failed = getattr(request.node, "failed", False)
+    for number, view in enumerate(views):
+        if failed:
+            with contextlib.suppress(sync_api.Error):
+                view.page.screenshot(path=tmp_path / f"visitor {number}.png", full_page=True)
+        view.context.close()
+    if failed:
+        print(f"screenshots: {tmp_path}\nserver log:\n{log.read_text()[-4000:]}")
+    assert [c for view in views for c in view.complaints] == []
+    assert "Traceback" not in log.read_text()
+
+
+def zipped(files):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def upload(view, key, name, data):
+    view.page.locator(f".st-key-{key} input[type=file]").set_input_files({"name": name, "mimeType": "", "buffer": data})
+
+
+def cells():
+    return package_folder("elpv_dataset") / "data" / "images"
+
+
+# The first test is the first visit of the server: a deep link must not need an earlier visit of the front page.
+
+
+def test_a_deep_link_is_the_first_thing_a_server_sees(visitor):
+    view = visitor()
+    view.open("/explain?image=cell0009.png&target=functional&score=margin&method=saliency&method=grad_cam&opacity=85&class=defective")
+    expect(view.page.locator(".st-key-model input")).to_have_value("Solar cells")
+    view.wait_for_maps("Saliency", "Grad-CAM")
+    expect(view.map_of("Saliency")).to_have_attribute("alt", "Saliency of cell0009.png")
+    expect(view.map_of("Integrated gradients")).to_have_count(0)
+    for key, value in {"target": "functional", "score": "Margin", "class": "defective"}.items():
+        expect(view.page.locator(f".st-key-{key} input")).to_have_value(re.compile(value))
+    assert view.query()["method"] == ["saliency", "grad_cam"]
+
+
+def test_from_the_headline_to_a_record_that_a_colleague_can_open(visitor):
+    view = visitor().open("/")
+    for name in ("Accuracy", "AUC", "Escape rate", "Overkill rate"):
+        figure = view.page.get_by_test_id("stMetric").filter(has_text=name)
+        expect(figure.get_by_test_id("stMetricValue")).to_have_text(re.compile(r"^\d+\.\d%$|^0\.\d{3}$"))
+    view.page.get_by_role("link", name="Which defects did it miss?").click()
+    expect(view.page.get_by_role("heading", name="Explain", level=1)).to_be_visible()
+    view.wait_for_maps("Saliency", "Grad-CAM", "Integrated gradients")
+    expect(view.page.locator(".st-key-verdict input")).to_have_value(re.compile("escape"))
+    expect(view.page.locator(".wb-decision")).to_have_text("functional")
+    assert view.query()["verdict"] == ["escape"]
+
+    before = {name: view.pixels(name) for name in ("Grad-CAM", "Integrated gradients")}
+    view.choose("target", "defective (true)")
+    expect(view.page).to_have_url(re.compile("target=true"))
+    view.wait_for_maps("Saliency", "Grad-CAM", "Integrated gradients")
+    after = {name: view.pixels(name) for name in before}
+    for name, drawn in before.items():
+        assert np.abs(drawn - after[name]).mean() > 1, f"{name} is the same for another class"
+
+    view.press("method", "Occlusion")
+    view.wait_for_maps("Occlusion")
+    assert view.query()["method"] == ["saliency", "grad_cam", "integrated_gradients", "occlusion"]
+    the_record_is_complete(view)
+    a_colleague_sees_the_same(view, visitor(), ("Saliency", "Grad-CAM", "Integrated gradients", "Occlusion"))
+
+
+def the_record_is_complete(view):
+    name = view.query()["image"][0]
+    view.press("map-occlusion", "Save")
+    file, data = view.download("Raw values (NPZ)")
+    assert file == f"{Path(name).stem}-occlusion.npz"
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        values = archive["values"]
+    assert values.dtype == np.float32
+    assert values.ndim == 3
+    assert values.shape[0] == 3
+    assert np.ptp(values) > 0
+    file, data = view.download("Manifest (JSON)")
+    facts = json.loads(data)
+    assert file == f"{Path(name).stem}-occlusion.json"
+    assert facts["image"]["sha256"] == hashlib.sha256((cells() / name).read_bytes()).hexdigest()
+    assert facts["image"]["name"] == name
+    assert (facts["method"], facts["target"], facts["shape"]) == ("occlusion", "defective", list(values.shape))
+    _, data = view.download("Picture (PNG)")
+    assert Image.open(io.BytesIO(data)).width > 600
+    view.page.keyboard.press("Escape")
+
+
+def a_colleague_sees_the_same(view, colleague, methods):
+    colleague.open(view.page.url).wait_for_maps(*methods)
+    assert colleague.query() == view.query()
+    for key in ("target", "verdict", "split"):
+        expect(colleague.page.locator(f".st-key-{key} input")).to_have_value(view.page.locator(f".st-key-{key} input").input_value())
+    for method in methods:
+        assert colleague.map_of(method).get_attribute("alt") == view.map_of(method).get_attribute("alt")
+        assert np.array_equal(colleague.pixels(method), view.pixels(method))
+
+
+def test_a_picture_is_chosen_with_the_mouse_the_keyboard_and_the_back_button(visitor):
+    view = visitor().open("/explain?method=saliency&class=defective").wait_for_maps("Saliency")
+    first = view.query()["image"][0]
+    clicked = view.page.locator(".st-key-gallery img").nth(4)
+    second = clicked.get_attribute("alt")
+    assert second != first
+    box = clicked.bounding_box()
+    view.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(view.map_of("Saliency")).to_have_attribute("alt", f"Saliency of {second}")
+    assert view.settled().query()["image"] == [second]
+    expect(view.page.locator("[class*=st-key-thumb-chosen] img")).to_have_attribute("alt", second)
+
+    focused = "document.activeElement.closest('[class*=st-key-thumb-]')?.querySelector('img')?.alt"
+    view.page.locator(".st-key-sort input").focus()
+    for _ in range(40):
+        view.page.keyboard.press("Tab")
+        name = view.page.evaluate(focused)
+        if name and name not in (first, second) and view.page.evaluate("!document.activeElement.closest('.stElementToolbar')"):
+            break
+    assert name not in (None, first, second), "no thumbnail can be reached with Tab"
+    view.page.keyboard.press("Enter")
+    expect(view.map_of("Saliency")).to_have_attribute("alt", f"Saliency of {name}")
+    view.settled().page.go_back()
+    expect(view.map_of("Saliency")).to_have_attribute("alt", f"Saliency of {second}")
+    view.settled().page.go_back()
+    expect(view.map_of("Saliency")).to_have_attribute("alt", f"Saliency of {first}")
+    assert view.settled().query()["image"] == [first]
+
+
+def test_a_photo_of_ones_own_is_named(visitor):
+    view = visitor().open("/explain?model=everyday&method=saliency").wait_for_maps("Saliency")
+    view.page.get_by_role("button", name="Use your own picture").click()
+    upload(view, "picture-upload", "my pet.png", (package_folder("skimage") / "data" / "chelsea.png").read_bytes())
+    expect(view.map_of("Saliency")).to_have_attribute("alt", "Saliency of yours/my pet.png")
+    expect(view.page.locator(".wb-decision")).to_have_text("Egyptian cat")
+
+
+def test_a_file_that_is_no_picture_is_one_sentence(visitor):
+    view = visitor().open("/explain?model=everyday&method=saliency").wait_for_maps("Saliency")
+    before = view.query()["image"]
+    view.page.get_by_role("button", name="Use your own picture").click()
+    upload(view, "picture-upload", "notes.png", b"These are my notes.")
+    alerts = view.page.get_by_test_id("stAlert")
+    expect(alerts).to_have_count(1)
+    expect(alerts).to_contain_text("notes.png is not a picture this can read")
+    view.settled().page.keyboard.press("Escape")
+    assert view.query()["image"] == before
+    view.choose("score", "Probability")
+    expect(view.page).to_have_url(re.compile("score=probability"))
+    view.wait_for_maps("Saliency")
+    expect(alerts).to_have_count(0)
+
+
+def test_a_model_and_pictures_of_ones_own_stay_with_their_visitor(visitor):
+    import timm
+    import torch
+    from safetensors.torch import save
+
+    torch.manual_seed(0)
+    weights = save(timm.create_model("test_resnet", num_classes=2).state_dict())
+    spec = (
+        'title = "Weld check"\narchitecture = "timm:test_resnet"\nweights = "w.safetensors"\nclasses = ["good", "bad"]\n'
+        'positive = "bad"\nthreshold = 0.5\n[preprocessing]\nsize = [64, 64]\n'
+    )
+    view = visitor().open("/explain?method=saliency").wait_for_maps("Saliency")
+    view.page.get_by_text("Bring your own").click()
+    upload(view, "model-upload", "welds.zip", zipped({"model.toml": spec, "w.safetensors": weights}))
+    expect(view.page.locator(".st-key-model input")).to_have_value("Your welds.zip")
+    names = ["cell0001.png", "cell0002.png", "cell0003.png", "cell0004.png"]
+    files = {f"{('good', 'bad')[i % 2]}/{name}": (cells() / name).read_bytes() for i, name in enumerate(names)}
+    upload(view, "set-upload", "line 3.zip", zipped(files))
+    expect(view.page.locator(".st-key-set input")).to_have_value("Your line 3.zip")
+    expect(view.map_of("Saliency")).to_have_attribute("alt", re.compile("of (good|bad)/cell000"))
+    expect(view.settled().page.locator(".st-key-gallery img")).to_have_count(4)
+    expect(view.page.locator(".wb-decision")).to_have_text(re.compile("good|bad"))
+
+    stranger = visitor().open("/")
+    for key in ("model", "set"):
+        stranger.page.locator(f".st-key-{key} input").click()
+        expect(stranger.page.get_by_role("option").first).to_be_visible()
+        assert not [text for text in stranger.page.get_by_role("option").all_inner_texts() if "Your" in text]
+        stranger.page.keyboard.press("Escape")
+    stranger.page.goto(view.page.url)
+    expect(stranger.page.get_by_test_id("stAlert").first).to_contain_text("Your welds.zip", timeout=SLOW)
+    expect(stranger.page.locator("img[alt*=cell000]")).to_have_count(0)
+
+
+def test_slow_work_is_stopped_and_goes_on(visitor):
+    view = visitor().open("/explain?method=saliency").wait_for_maps("Saliency")
+    view.page.goto(f"{view.address}/explain?method=smoothgrad&samples=64&image=cell0021.png")
+    view.page.locator("[class*=st-key-stop-]").get_by_role("button", name="Stop").click(timeout=SLOW)
+    again = view.page.get_by_role("button", name="Go on")
+    expect(again).to_be_visible()
+    expect(view.settled().page.get_by_text("SmoothGrad: stopped.")).to_be_visible()
+    expect(view.map_of("SmoothGrad")).to_have_count(0)
+    view.choose("sort", "surest first")  # anything else leaves it stopped
+    expect(view.page).to_have_url(re.compile("sort=sure"))
+    expect(view.settled().map_of("SmoothGrad")).to_have_count(0)
+    again.click()
+    view.wait_for_maps("SmoothGrad")
+    expect(again).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [1440, 400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_fit_every_screen(visitor, scheme, width):
+    view = visitor(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    for path in ("/", "/explain?method=saliency&method=grad_cam"):
+        view.open(path)
+        if path != "/":
+            view.wait_for_maps("Saliency", "Grad-CAM")
+        wide = view.page.evaluate(
+            "[document.documentElement, document.querySelector('[data-testid=stMain]')].map(e => [e.scrollWidth, e.clientWidth])"
+        )
+        assert all(scroll <= client for scroll, client in wide), f"{path} scrolls sideways: {wide}"
+        assert wide[0][1] == width
+        colour = view.page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", colour)[:3])) > 600) == (scheme == "light")
