@@ -78,7 +78,9 @@ def test_the_overview_shows_headline_figures_with_intervals(visit, stored):
     assert figures["Accuracy"] == f"{(tested['verdict'] == 'right').mean():.1%}"
     defects = tested[tested["label"] == "defective"]
     assert figures["Escape rate"] == f"{(defects['predicted'] != 'defective').mean():.1%}"
-    assert all(re.search(r"\d%? to \d", m.delta) for m in at.metric)
+    ranges = [c.value for c in at.caption if re.fullmatch(r"[\d.]+%? to [\d.]+%?, \d+ pictures", c.value)]
+    assert len(ranges) == len(figures)
+    assert ranges[0].endswith(f", {len(tested)} pictures")
 
 
 def test_the_overview_leads_to_the_missed_defects(visit, stored):
