@@ -80,6 +80,14 @@ def test_a_picture_that_cannot_be_used_is_one_sentence(visit, name, data, word):
     at.selectbox(key="score").select("probability").run().sound()
 
 
+def test_each_picture_that_cannot_be_used_has_its_sentence(visit):
+    at = visit("explain", model="everyday", **QUICK).sound()
+    at.file_uploader(key="picture upload").set_value([("one.png", b"text", "image/png"), ("two.png", b"", "image/png")])
+    at.run()
+    assert [sentence.split()[0] for sentence in at.said()] == ["one.png", "two.png"]
+    assert not at.run().said(), "they are told once"
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_are_shown_as_they_are(visit, name):
     at = visit("explain", model="everyday", **QUICK).sound()

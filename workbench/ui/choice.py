@@ -169,7 +169,7 @@ def sidebar() -> None:
         )
         with st.expander("Bring your own", icon=":material/upload:"):
             _uploads()
-    if trouble := st.session_state.pop("upload trouble", None):
+    for trouble in st.session_state.pop("upload troubles", ()):
         st.error(plain(trouble, 2 * LONGEST), icon=":material/error:")
 
 
@@ -245,7 +245,7 @@ def _trying(work: Callable[[], None]) -> None:
     try:
         work()
     except InputError as error:
-        st.session_state["upload trouble"] = str(error)
+        st.session_state.setdefault("upload troubles", []).append(str(error))
 
 
 def _from_folder(ref: str, folder: Path, title: str, about: str) -> ModelChoice:
