@@ -24,6 +24,7 @@ from workbench.catalog import package_folder
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the browser tests need Playwright: install the test extra")
 expect = sync_api.expect
+expect.set_options(timeout=30_000)
 pytestmark = pytest.mark.browser
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -287,6 +288,21 @@ def test_a_picture_is_chosen_with_the_mouse_the_keyboard_and_the_back_button(vis
     view.settled().page.go_back()
     expect(view.map_of("Saliency")).to_have_attribute("alt", f"Saliency of {first}")
     assert view.settled().query()["image"] == [first]
+
+
+def test_a_view_is_kept_while_another_page_is_visited(visitor):
+    view = visitor().open("/explain?method=saliency&class=defective&image=cell0009.png").wait_for_maps("Saliency")
+    before = view.pixels("Saliency")
+    view.page.locator(".st-key-opacity").get_by_role("slider").press("ArrowRight")
+    expect(view.page).to_have_url(re.compile("opacity=65"))
+    view.settled()
+    assert not np.array_equal(view.pixels("Saliency"), before)
+    kept = view.query()
+    for name in ("Overview", "Explain"):
+        view.page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
+        expect(view.page.get_by_role("heading", name=name, level=1)).to_be_visible()
+    assert view.wait_for_maps("Saliency").query() == kept
+    expect(view.map_of("Saliency")).to_have_attribute("alt", "Saliency of cell0009.png")
 
 
 def test_a_photo_of_ones_own_is_named(visitor):
