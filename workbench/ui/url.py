@@ -35,7 +35,11 @@ def select(label: str, options: Sequence[str], *, key: str, default: str | None 
 
     if free and (now := _now(key, parse, default)) not in options:
         options = [*options, now]
-    return _bound(key, default, parse, lambda: str(st.selectbox(label, options, key=key, accept_new_options=free, **settings)))
+
+    def draw(now: str) -> str:
+        return str(st.selectbox(label, options, index=options.index(now), key=key, accept_new_options=free, **settings))
+
+    return _bound(key, default, parse, draw)
 
 
 def segments(label: str, options: Sequence[str], *, key: str, default: str, **settings: Any) -> str:
@@ -44,17 +48,20 @@ def segments(label: str, options: Sequence[str], *, key: str, default: str, **se
     def parse(raw: Sequence[str]) -> str | None:
         return raw[0] if raw and raw[0] in options else None
 
-    return _bound(key, default, parse, lambda: st.segmented_control(label, options, key=key, required=True, **settings))
+    return _bound(key, default, parse, lambda now: st.segmented_control(label, options, default=now, key=key, required=True, **settings))
 
 
 def pills(label: str, options: Sequence[str], *, key: str, default: Sequence[str], **settings: Any) -> list[str]:
     """A `st.pills` with any number of choices; none of them stands in the address as an empty value."""
 
     def parse(raw: Sequence[str]) -> list[str] | None:
-        known = [value for value in raw if value in options]
+        known = [value for value in dict.fromkeys(raw) if value in options]
         return known if known or list(raw) == [""] else None
 
-    return _bound(key, list(default), parse, lambda: st.pills(label, options, key=key, selection_mode="multi", **settings))
+    def draw(now: list[str]) -> list[str]:
+        return st.pills(label, options, default=now, key=key, selection_mode="multi", **settings)
+
+    return _bound(key, list(default), parse, draw)
 
 
 def slider(label: str, low: float, high: float, *, key: str, default: float, step: float, **settings: Any) -> float:
@@ -68,7 +75,7 @@ def slider(label: str, low: float, high: float, *, key: str, default: float, ste
             return None
         return value if low <= value <= high else None
 
-    return _bound(key, default, parse, lambda: st.slider(label, low, high, step=step, key=key, **settings))
+    return _bound(key, default, parse, lambda now: st.slider(label, low, high, now, step=step, key=key, **settings))
 
 
 def pages(count: int, *, key: str, **settings: Any) -> int:
@@ -78,16 +85,17 @@ def pages(count: int, *, key: str, **settings: Any) -> int:
         known = raw and len(raw[0]) < 10 and raw[0].isascii() and raw[0].isdigit() and int(raw[0]) > 0
         return min(int(raw[0]), count) if known else None
 
-    return _bound(key, 1, parse, lambda: st.pagination(count, key=key, **settings))
+    return _bound(key, 1, parse, lambda now: st.pagination(count, default=now, key=key, **settings))
 
 
-def _bound(key: str, default: T, parse: Callable[[Sequence[str]], T | None], draw: Callable[[], T]) -> T:
+def _bound(key: str, default: T, parse: Callable[[Sequence[str]], T | None], draw: Callable[[T], T]) -> T:
+    """Draw the widget with what it must show as its own default: a browser that lost its state falls back to that, and says so."""
     state = st.session_state
     now = _now(key, parse, default)
     if key not in state or state[key] != now:
         state[key] = now
     state["drawn keys"].add(key)
-    value = draw()
+    value = draw(now)
     written = [] if value == default else _written(value)
     if written != st.query_params.get_all(key):
         if written:
