@@ -318,12 +318,11 @@ def _swallowing(clf, model, images, interruption):
 def test_a_thumbnail_of_what_cannot_be_read_is_none_and_others_are_square(write_picture, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG nonsense")
     items = image_from_file(write_picture("wide.png", size=(90, 20))), image_from_file(tmp_path / "broken.png")
-    images = ImageSet("two", items)
-    assert work.thumbnail(items[1], images) is None
-    found = work.thumbnail(items[0], images, edge=32)
+    assert work.thumbnail(items[1]) is None
+    found = work.thumbnail(items[0], edge=32)
     assert isinstance(found, Image.Image)
     assert found.size == (32, 32)
-    assert work.thumbnail(items[0], images, edge=32) is found
+    assert work.thumbnail(items[0], edge=32) is found
 
 
 def test_all_that_a_map_depends_on_is_in_its_key(asked, write_picture):

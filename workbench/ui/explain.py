@@ -66,7 +66,7 @@ def bring(model: choice.ModelChoice, images: ImageSet, known: Predictions | None
 
 def picture(item: ImageItem) -> None:
     """The picture and what is known of it."""
-    shown, _ = render.fitted(item.open(), EDGE)
+    shown = work.fitted(item, EDGE)
     st.image(shown, width="stretch", output_format="PNG", alt=item.name)
     known = {"split": item.split, **item.attributes}
     st.caption(" · ".join([choice.plain(item.name), *(f"{choice.plain(k)}: {choice.plain(v)}" for k, v in known.items() if v is not None)]))
@@ -170,7 +170,7 @@ def maps(model: choice.ModelChoice, item: ImageItem, decided: Decided, settings:
     if not settings.methods:
         st.info("Choose at least one method above.", icon=":material/touch_app:")
         return
-    area = st.empty()
+    area, view = st.empty(), st.empty()  # one place each: the browser mixes up what is drawn twice in one place in one run
     keys = {m: work.map_key(model, item, m, settings.aim, settings.params[m]) for m in settings.methods}
     if any(work.maps().get(key) is None for key in keys.values()):
         with area.container():
@@ -179,7 +179,7 @@ def maps(model: choice.ModelChoice, item: ImageItem, decided: Decided, settings:
         area.empty()
     found = {m: work.maps().get(key) for m, key in keys.items()}
     if all(found.values()):
-        with area.container():
+        with view.container():
             _view(model, item, decided, found)
 
 
@@ -189,7 +189,7 @@ def _compute(model: choice.ModelChoice, item: ImageItem, settings: Settings) -> 
         waiting = st.caption(":material/hourglass_top: Loading the model, a few seconds the first time …")
         choice.classifier(model)
         waiting.empty()
-    shown, _ = render.fitted(item.open(), EDGE)
+    shown = work.fitted(item, EDGE)
     complete = True
     with st.grid(3, min_column_width=210):
         cells = [st.container() for _ in settings.methods]
@@ -201,7 +201,8 @@ def _compute(model: choice.ModelChoice, item: ImageItem, settings: Settings) -> 
             if found is not None:
                 heatmap = _heatmap(found, shown)
                 signed = METHODS[method].signed
-                st.image(render.overlay(shown, heatmap, signed), width="stretch", output_format="PNG")
+                laid = render.overlay(shown, heatmap, signed)
+                st.image(laid, width="stretch", output_format="PNG", alt=f"{METHODS[method].title} of {item.name}")
                 ready = True
         complete = complete and ready
     return complete
@@ -227,7 +228,7 @@ def _view(model: choice.ModelChoice, item: ImageItem, decided: Decided, found: M
             help="Own: each map uses all its colours. Shared: one scale for all, to compare maps of the same unit.",
         )
         opacity = url.slider("Opacity", 0, 100, key="opacity", default=60, step=5, format="%d%%", width=180) / 100
-    shown, _ = render.fitted(item.open(), EDGE)
+    shown = work.fitted(item, EDGE)
     heatmaps = {m: _heatmap(a, shown) for m, a in found.items()}
     signed = {m: METHODS[m].signed and signs == "signed" for m in found}
     scales = {m: render.scale_of(list(heatmaps.values()) if scale == "shared" else [h], signed[m]) for m, h in heatmaps.items()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.images import ImageItem, ImageSet
-from workbench.predictions import Predictions
+from workbench.predictions import Predictions, check_attributes
 from workbench.ui import choice, url, work
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def table(images: ImageSet, predictions: Predictions | None) -> pd.DataFrame:
         return frame
     import pandas as pd
 
+    check_attributes(images)
     rows = [{"name": i.name, "label": i.label, "split": i.split, **i.attributes} for i in images]
     return pd.DataFrame(rows)
 
@@ -61,6 +62,11 @@ def groups(images: ImageSet) -> Mapping[str, Sequence[str]]:
         if 1 < len(values) <= FEW:
             found[name] = sorted(values)
     return found
+
+
+def in_group(images: ImageSet, frame: pd.DataFrame, name: str, value: str) -> pd.Series:
+    """Which rows have this value: asked of the pictures, for a column of whole numbers with gaps holds 3.0 for 3."""
+    return frame["name"].map(lambda picture: str(images.by_name[picture].attributes.get(name)) == value).astype(bool)
 
 
 def first_look(images: ImageSet, predictions: Predictions | None) -> str:
@@ -91,11 +97,11 @@ def gallery(images: ImageSet, predictions: Predictions | None, chosen: ImageItem
     verdicts = dict(zip(frame["name"], frame["verdict"], strict=True)) if "verdict" in frame else {}
     with thumbnails, st.grid(PAGE, min_column_width=72, gap="xsmall", key="gallery"):
         for number, item in enumerate([*choice.own("pictures").values(), *shown]):
-            _thumbnail(number, item, images, verdicts.get(item.name), item.name == chosen.name)
+            _thumbnail(number, item, verdicts.get(item.name), item.name == chosen.name)
 
 
-def _thumbnail(number: int, item: ImageItem, images: ImageSet, verdict: str | None, chosen: bool) -> None:
-    picture = work.thumbnail(item, images)
+def _thumbnail(number: int, item: ImageItem, verdict: str | None, chosen: bool) -> None:
+    picture = work.thumbnail(item)
     state = "chosen" if chosen else "plain"
     with st.container(key=f"thumb-{state}-{number}", gap=None):
         if picture is None:
@@ -129,7 +135,7 @@ def _filtered(images: ImageSet, frame: pd.DataFrame, predictions: Predictions | 
             group = url.select("Group", options, key="group", on_change=_first_page, width=190)
             if group != ALL:
                 name, _, value = group.partition(": ")
-                frame = frame[frame[name].astype(str) == value]
+                frame = frame[in_group(images, frame, name, value)]
         if predictions is not None:
             frame = _by_prediction(frame, predictions)
     return frame

@@ -10,7 +10,7 @@ import streamlit as st
 from workbench.catalog import home
 from workbench.images import ImageSet
 from workbench.metrics import Rate, headline, wilson
-from workbench.predictions import Predictions
+from workbench.predictions import DecisionRule, Predictions
 from workbench.ui import choice, draw, gallery, work
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _by_group(images: ImageSet, known: Predictions, rows: np.ndarray) -> None:
     lines = []
     for name, values in gallery.groups(images).items():
         for value in values:
-            here = rows & (known.frame[name].astype(str) == value).to_numpy()
+            here = rows & gallery.in_group(images, known.frame, name, value).to_numpy()
             found = headline_figures(known, here)
             line: dict[str, object] = {"group": f"{name}: {value}", "pictures": found["accuracy"].support}
             for figure, rate in found.items():
@@ -144,7 +144,7 @@ def model_facts(model: choice.ModelChoice) -> None:
         "Source": model.source,
         "Digest": f"{model.key[:16]} (SHA-256 of weights and settings)",
         "Classes": f"{len(names):,}: {shown}",
-        "Positive class": f"{model.rule.positive}, from a probability of {model.rule.threshold}" if model.rule.positive else None,
+        "Positive class": _positive(model.rule),
         "Input": f"{rows} x {columns} pixels, {channels}, {model.preprocessing.resize}",
         "Weights": f"{model.size / 1e6:.1f} MB" if model.size else None,
     }
@@ -152,6 +152,13 @@ def model_facts(model: choice.ModelChoice) -> None:
     st.fragment(_loaded_facts, run_every=None if work.torch_ready() else 1.0)(model)
     for note in model.notes:
         st.warning(note, icon=":material/warning:")
+
+
+def _positive(rule: DecisionRule) -> str | None:
+    if rule.positive is None:
+        return None
+    when = "where it is the most probable" if rule.threshold is None else f"from a probability of {rule.threshold}"
+    return f"{rule.positive}, {when}"
 
 
 @work.guarded
@@ -215,7 +222,7 @@ def contact_sheet(images: ImageSet, known: Predictions | None) -> None:
     sample = images.items[::step][:24]
     with st.grid(12, min_column_width=80, gap="xsmall"):
         for number, item in enumerate(sample):
-            thumbnail = work.thumbnail(item, images)
+            thumbnail = work.thumbnail(item)
             with st.container(gap=None, key=f"thumb-sheet-{number}"):
                 if thumbnail is not None:
                     st.image(thumbnail, width="stretch", output_format="PNG", alt=item.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib
 import logging
 import sys
@@ -10,12 +11,13 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import streamlit as st
 
+from workbench import render
 from workbench.errors import LONGEST, InputError
 from workbench.images import ImageItem, ImageSet, contact_sheet
 from workbench.methods import METHODS
@@ -182,7 +184,21 @@ def attribution(
 
 def known_predictions(model: choice.ModelChoice, images: ImageSet) -> Predictions | None:
     """Predictions that need no computing."""
-    return choice.stored_predictions(model, images) or maps().get(("predictions", model.key, images.key))
+    return choice.stored_predictions(model, images) or maps().get(_set_key(model, images))
+
+
+def _set_key(model: choice.ModelChoice, images: ImageSet) -> Hashable:
+    """This very set: `images.key` lists names and sizes, which the pictures of another day or another visitor may share."""
+    return "predictions", model.key, vars(images).setdefault("loaded as", uuid.uuid4().hex)
+
+
+def _part_key(model: choice.ModelChoice, items: Sequence[ImageItem]) -> Hashable:
+    digest = hashlib.sha256()
+    for item in items:
+        with contextlib.suppress(InputError):  # a picture that cannot be read is told of by its row
+            digest.update(item.id.encode())
+        digest.update(repr((item.name, item.label, item.split, sorted(item.attributes.items()))).encode())
+    return "part", model.key, digest.hexdigest()
 
 
 def predictions(model: choice.ModelChoice, images: ImageSet) -> Predictions | None:
@@ -194,7 +210,7 @@ def predictions(model: choice.ModelChoice, images: ImageSet) -> Predictions | No
     if progress.stopped:
         return None
     found = concatenated(list(_predicted_parts(model, images, progress)))
-    maps().put(("predictions", model.key, images.key), found, len(found) * (1024 + 8 * len(found.class_names)))
+    maps().put(_set_key(model, images), found, len(found) * (1024 + 8 * len(found.class_names)))
     progress.done()
     return found
 
@@ -204,11 +220,12 @@ def _predicted_parts(model: choice.ModelChoice, images: ImageSet, progress: Stop
     from workbench.classifier import predict
 
     for start in range(0, len(images), CHUNK):
-        key = ("part", model.key, images.key, start)
+        items = images.items[start : start + CHUNK]
+        key = _part_key(model, items)
         part: Predictions | None = maps().get(key)
         if part is None:
             progress(start, len(images))
-            part = predict(choice.classifier(model), images.items[start : start + CHUNK])
+            part = predict(choice.classifier(model), items)
             maps().put(key, part, len(part) * (1024 + 8 * len(part.class_names)))
         yield part
 
@@ -227,7 +244,9 @@ def prediction(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> 
     """A table of predictions with the row of `item` in it; computed for this picture alone where it is not known."""
     known = known_predictions(model, images)
     if known is not None and images.by_name.get(item.name) is item:
-        return known, known.frame.index[known.frame["name"] == item.name][0]
+        row = known.frame.index[known.frame["name"] == item.name][0]
+        if known.frame["id"].loc[row] in (item.id, None):  # else the file is another one than when they were made
+            return known, row
     key = ("prediction", model.key, item.id)
     found = maps().get(key)
     if found is None:
@@ -238,14 +257,27 @@ def prediction(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> 
     return found, 0
 
 
-def thumbnail(item: ImageItem, images: ImageSet, edge: int = 160) -> Image.Image | None:
+def thumbnail(item: ImageItem, edge: int = 160) -> Image.Image | None:
     """A square thumbnail; None where the picture cannot be read."""
-    key = ("thumbnail", images.key, item.name, item.source.size, edge)
+    try:
+        key = ("thumbnail", item.id, edge)
+    except InputError:
+        return None
     found = pictures().get(key)
     if found is None:
         found = contact_sheet([item], edge)[0]
-        if found is not None and item.name in images.by_name:
+        if found is not None:
             pictures().put(key, found, edge * edge * 3)
+    return found
+
+
+def fitted(item: ImageItem, edge: int) -> Image.Image:
+    """The picture with no side over `edge` pixels: decoded once, for a camera's picture takes a second each time."""
+    key = ("fitted", item.id, edge)
+    found: Image.Image | None = pictures().get(key)
+    if found is None:
+        found, _ = render.fitted(item.open(), edge)
+        pictures().put(key, found, found.width * found.height * 3)
     return found
 
 
