@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, read_spec, spec_key, weights_path
+from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, read_spec, spec_key, stored_path, weights_path
 from workbench.errors import LONGEST, InputError
 from workbench.images import ImageItem, ImageSet, image_from_bytes
 from workbench.layouts import images_from_zip, load_images, zip_tree
@@ -117,8 +117,8 @@ def image(found: ImageSet, fallback: Callable[[], str]) -> ImageItem:
     name = str(st.query_params.get("image") or st.session_state.get("image name") or "")
     item: ImageItem | None = own("pictures").get(name) or found.by_name.get(name)
     if item is None:
-        if st.query_params.get("image"):
-            st.info(f"This link names the picture `{plain(name)}`, which {plain(found.name)} does not hold. Here is another one.")
+        if name and name != st.session_state.get("image name"):  # else it was chosen here, before another set was
+            st.info(f"This link names the picture “{plain(name)}”, which {plain(found.name)} does not hold. Here is another one.")
         item = found.by_name[fallback()]
     choose_image(item.name)
     return item
@@ -148,6 +148,7 @@ def sidebar() -> None:
     catalog = load_catalog()
     typed = "You can also type timm:NAME, torchvision:NAME or the path of a folder." if local() else None
     models = list(dict.fromkeys([default_model(), *catalog.models, *own("models")]))
+    _strange_link("model", models)
     with st.sidebar:
         chosen = url.select(
             "Model",
@@ -159,6 +160,7 @@ def sidebar() -> None:
             on_change=_follow_model,
         )
         sets = list(dict.fromkeys([default_set(chosen), *catalog.images, *own("sets")]))
+        _strange_link("set", sets)
         url.select(
             "Image set",
             sets,
@@ -173,13 +175,24 @@ def sidebar() -> None:
         st.error(plain(trouble, 2 * LONGEST), icon=":material/error:")
 
 
+def _strange_link(key: str, options: Sequence[str]) -> None:
+    """Say so where a link names what this visitor cannot have, rather than show something else without a word."""
+    named = st.query_params.get(key)
+    if named and named not in options and not local():
+        other = "model" if key == "model" else "image set"
+        st.info(f"This link names the {other} “{plain(named)}”, which is not here. Here is another one.")
+
+
 def take_pictures(uploader: str) -> None:
     """Callback of a picture uploader: keep what came, choose the last, and say what is wrong with the rest."""
     for file in st.session_state[uploader] or ():
 
         def take(file: Any = file) -> None:
-            name = f"yours/{PurePosixPath(file.name).name}"
-            own("pictures")[name] = image_from_bytes(file.getvalue(), name)
+            item = image_from_bytes(file.getvalue(), PurePosixPath(file.name).name)
+            name, kept = f"yours/{item.name}", own("pictures")
+            while name in kept and kept[name].id != item.id:  # another picture that is called the same
+                name = f"{name} again"
+            kept[name] = dataclasses.replace(item, name=name)
             choose_image(name)
 
         _trying(take)
@@ -270,8 +283,10 @@ def _from_classifier(ref: str, loaded: Classifier, source: str) -> ModelChoice:
 
 def _typed_folder(ref: str) -> Path | None:
     """The folder that the command line or a visitor at this machine named, if it is one."""
-    folder = Path(ref).expanduser()
-    return folder if (local() or _given(ref)) and ":" not in ref and folder.is_dir() else None
+    if ":" in ref or not (local() or _given(ref)):
+        return None
+    folder = stored_path(ref)
+    return folder if folder.is_dir() else None
 
 
 def _given(ref: str) -> bool:
@@ -310,7 +325,7 @@ def licence(ref: str) -> str:
 def card(choice: ModelChoice) -> str | None:
     """The text of the model card, where there is one."""
     path = choice.folder / "MODEL_CARD.md" if choice.folder else None
-    return path.read_text(encoding="utf-8") if path and path.is_file() else None
+    return path.read_text(encoding="utf-8", errors="replace") if path and path.is_file() else None
 
 
 def link(**changed: str) -> Mapping[str, str]:
