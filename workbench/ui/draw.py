@@ -10,6 +10,7 @@ import streamlit as st
 
 from workbench.catalog import shared
 from workbench.errors import LONGEST
+from workbench.predictions import UNSURE
 from workbench.render import Scale
 from workbench.ui import choice
 from workbench.ui.gallery import VERDICTS, chip, kinds
@@ -40,7 +41,8 @@ def decision(predictions: Predictions, row: int) -> None:
     if facts["error"]:
         st.error(choice.plain(facts["error"], 2 * LONGEST))
         return
-    chips = [chip("unsure", "doubt")] if facts["unsure"] else []
+    near = "the threshold" if rule.positive is not None and rule.threshold is not None else "another class"
+    chips = [chip(f"unsure: within {100 * UNSURE:.0f} points of {near}", "doubt")] if facts["unsure"] else []
     if facts["verdict"] == "right":
         chips.append(chip("right", "good"))
     elif facts["verdict"] == "wrong":
