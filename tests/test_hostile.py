@@ -1,0 +1,119 @@
+"""What a hostile address, file or visitor may not do, and what haste may not change."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import zipfile
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image
+
+from workbench.errors import InputError
+from workbench.images import ImageSet, image_from_bytes
+from workbench.layouts import images_from_zip
+from workbench.ui import choice, gallery, work
+
+
+def test_every_control_falls_back_to_its_value_when_the_browser_forgets_it(visit):
+    """A click while maps are computed lets the browser drop a control and draw it again from its default, which it reports back."""
+    address = {"method": ["saliency", "grad_cam"], "opacity": "40", "colours": "strength", "scale": "shared", "steps": "20"}
+    at = visit("explain", page="3", baseline="blur", target="functional", **address)
+    assert at.slider(key="opacity").proto.default == [40]
+    assert at.slider(key="steps").proto.default == [20]
+    baseline = at.selectbox(key="baseline")
+    assert baseline.options[baseline.proto.default].startswith("blur")
+    target = at.selectbox(key="target")
+    assert target.options[target.proto.default].startswith("functional")
+    shown = {group.key: [group.options[i] for i in group.proto.default] for group in at.button_group}
+    assert shown == {"method": ["Saliency", "Grad-CAM"], "colours": ["strength"], "scale": ["shared"]}
+
+
+@pytest.mark.parametrize("ref", ["~nobody-by-this-name", "a" * 400, "\0", "~nobody-by-this-name/x"])
+@pytest.mark.parametrize("key", ["model", "set"])
+def test_an_address_that_names_no_possible_path_is_told_in_one_sentence(visit, monkeypatch, caplog, key, ref):
+    monkeypatch.setattr(choice, "local", lambda: True)
+    at = visit("explain", **{key: ref})
+    assert not at.exception
+    assert len(at.error) == 1
+    assert "went wrong" not in at.error[0].value
+    assert not [record for record in caplog.records if record.name == "workbench"]
+
+
+def set_of(colour: int) -> ImageSet:
+    buffer, packed = io.BytesIO(), io.BytesIO()
+    Image.new("RGB", (20, 20), (colour, 0, 0)).save(buffer, format="BMP")
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in ("set/good/1.bmp", "set/bad/1.bmp"):
+            archive.writestr(name, buffer.getvalue())
+    return images_from_zip(packed.getvalue(), "set.zip")
+
+
+def test_sets_of_the_same_names_and_sizes_share_neither_thumbnails_nor_predictions():
+    """A camera writes pictures of one size under the same names each day; what one visitor uploaded must not show to another."""
+    monday, tuesday = set_of(200), set_of(100)
+    assert monday.key == tuesday.key
+    assert work.thumbnail(monday.items[0]).getpixel((0, 0)) == (200, 0, 0)
+    assert work.thumbnail(tuesday.items[0]).getpixel((0, 0)) == (100, 0, 0)
+    model = SimpleNamespace(key="m")
+    assert work._set_key(model, monday) == work._set_key(model, monday)
+    assert work._set_key(model, monday) != work._set_key(model, tuesday)
+    assert work._part_key(model, monday.items) != work._part_key(model, tuesday.items)
+    assert work._part_key(model, monday.items) == work._part_key(model, set_of(200).items)
+
+
+def test_two_uploads_that_are_called_the_same_are_both_kept(visit):
+    at = visit("explain", model="everyday", method="saliency").sound()
+    for colour in ("red", "blue", "red"):
+        at.file_uploader(key="picture upload").set_value([("cell.png", png(colour), "image/png")])
+        at.run().sound()
+    assert list(at.session_state["own pictures"]) == ["yours/cell.png", "yours/cell.png again"]
+    assert at.query_params["image"] == "yours/cell.png"
+
+
+def test_a_link_to_a_model_that_is_not_here_says_so(visit, monkeypatch):
+    monkeypatch.setattr(choice, "local", lambda: False)
+    at = visit(model="Your own.zip", set="/etc").sound()
+    assert [sentence.split(",")[0] for sentence in at.said()] == [
+        "This link names the model “Your own.zip”",
+        "This link names the image set “/etc”",
+    ]
+    assert not at.run().said()
+
+
+def test_only_a_link_is_blamed_for_a_picture_that_is_not_there(visit):
+    assert "no-such.png" in visit("explain", image="no-such.png", method="saliency").said()[0]
+    at = visit("explain", method="saliency").sound()
+    at.selectbox(key="set").select("everyday").run().sound()
+    assert not at.said()
+
+
+def test_an_attribute_named_like_a_column_is_told_and_does_not_break_the_gallery():
+    item = image_from_bytes(png(), "a.png")
+    images = ImageSet("named", (dataclasses.replace(item, attributes={"name": "another"}),))
+    with pytest.raises(InputError, match="'name'"):
+        gallery.table(images, None)
+
+
+def test_groups_of_whole_numbers_with_gaps_hold_their_pictures():
+    item = image_from_bytes(png(), "a")
+    items = tuple(dataclasses.replace(item, name=n, attributes=a) for n, a in (("a", {"camera": 1}), ("b", {"camera": 2}), ("c", {})))
+    images = ImageSet("cameras", items)
+    frame = gallery.table(images, None)
+    assert [list(frame["name"][gallery.in_group(images, frame, "camera", v)]) for v in gallery.groups(images)["camera"]] == [["a"], ["b"]]
+
+
+def test_a_large_picture_is_decoded_once_for_all_that_shows_it(monkeypatch):
+    item = image_from_bytes(png(), "a.png")
+    opened = []
+    monkeypatch.setattr(type(item), "open", lambda self: opened.append(self) or Image.new("RGB", (2000, 1000)))
+    assert work.fitted(item, 500).size == (500, 250)
+    assert work.fitted(item, 500) is work.fitted(item, 500)
+    assert len(opened) == 1
+
+
+def png(colour: str = "black") -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (9, 7), colour).save(buffer, format="PNG")
+    return buffer.getvalue()
