@@ -14,11 +14,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from workbench.errors import InputError
+from workbench.grids import Grid, read_grids
 from workbench.images import ImageItem
 from workbench.predictions import DecisionRule, Predictions, check_attributes, tabulate
 from workbench.preprocessing import Placement, Preprocessing
 
 BATCH = 16
+_HOOKS = tuple(name for name, table in vars(nn.Module()).items() if name.endswith("_hooks") and table is not None)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -93,33 +95,30 @@ class Classifier:
         raise InputError(f"There is no class {target!r}: choose one of {shown} (numbers 0 to {len(self.class_names) - 1}).")
 
     @cached_property
-    def layers(self) -> Mapping[str, tuple[int, ...]]:
-        """Layers with a spatial output, in the order of execution: name to (channels, height, width)."""
-        found: dict[str, tuple[int, ...]] = {}
-        handles = []
-
-        def note(name: str) -> Callable[[nn.Module, object, object], None]:
-            def hook(module: nn.Module, inputs: object, output: object) -> None:
-                if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
-                    found.pop(name, None)
-                    found[name] = tuple(output.shape[1:])
-
-            return hook
-
+    def grids(self) -> Mapping[str, Grid]:
+        """Layers with a spatial output, in the order of execution, and how each lies over the picture."""
         blank = torch.zeros(1, len(self.preprocessing.mean), *self.preprocessing.size, device=self.device)
         with untouched(self), torch.inference_mode():
-            try:
-                handles += [module.register_forward_hook(note(name)) for name, module in self.model.named_modules() if name]
-                self.model(blank)
-            finally:
-                for handle in handles:
-                    handle.remove()
-        return found
+            return read_grids(self.model, blank)
+
+    @cached_property
+    def layers(self) -> Mapping[str, tuple[int, ...]]:
+        """Layers with a spatial output, in the order of execution: name to (channels, height, width)."""
+        return {name: grid.shape for name, grid in self.grids.items()}
 
     @cached_property
     def parameters(self) -> int:
         """Number of weights."""
         return sum(p.numel() for p in self.model.parameters())
+
+
+def set_evaluating(model: nn.Module) -> None:
+    """Put a model into evaluation mode, also one from `torch.export`, which refuses to be told: there the mode is part of the graph."""
+    try:
+        model.eval()
+    except NotImplementedError:
+        for module in model.modules():
+            module.training = False
 
 
 @contextlib.contextmanager
@@ -128,20 +127,23 @@ def untouched(classifier: Classifier) -> Iterator[None]:
     with classifier.lock:
         modules = list(classifier.model.modules())
         modes = [module.training for module in modules]
-        hooks = [{name: dict(table) for name, table in vars(m).items() if name.endswith("_hooks") and table is not None} for m in modules]
+        tables = [table for module in modules for name in _HOOKS if isinstance(table := vars(module).get(name), dict)]
+        hooks = [dict(table) if table else {} for table in tables]
         wanted = [(p, p.requires_grad, p.grad) for p in classifier.model.parameters()]
-        classifier.model.eval()
+        if any(modes):
+            set_evaluating(classifier.model)
         for parameter, _, _ in wanted:
             parameter.requires_grad_(False)
         try:
             yield
         finally:
-            for module, mode, tables in zip(modules, modes, hooks, strict=True):
-                module.training = mode
-                for name, table in tables.items():
-                    current = getattr(module, name)
-                    current.clear()
-                    current.update(table)
+            for module, mode in zip(modules, modes, strict=True):
+                if module.training != mode:
+                    module.training = mode
+            for table, before in zip(tables, hooks, strict=True):
+                if table != before:
+                    table.clear()
+                    table.update(before)
             for parameter, requires_grad, grad in wanted:
                 parameter.requires_grad_(requires_grad)
                 parameter.grad = grad
