@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RANK = {
     "errors": 0,
     "catalog": 1,
+    "grids": 2,
     "images": 2,
     "methods": 2,
     "preprocessing": 2,
@@ -42,7 +43,7 @@ ONLY = {  # what some may know at all, beside types
 STREAMLIT = {"app", "ui", "pages"}
 CAPTUM = {"attribution", "evidence", "probe"}
 HEAVY = {"torch", "torchvision", "timm", "captum", "matplotlib"}
-MAY_BE_HEAVY = {"attribution", "classifier", "demo", "loading", "training"}
+MAY_BE_HEAVY = {"attribution", "classifier", "demo", "grids", "loading", "training"}
 RUNS_CODE = {"pickle.load", "pickle.loads", "pickle.Unpickler", "eval", "exec"}
 
 
