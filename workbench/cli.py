@@ -265,7 +265,7 @@ def _map(
             score=score,  # type: ignore[arg-type]
             against=against,
             on_progress=meter,
-            **params,
+            **params,  # type: ignore[arg-type]
         )
 
 

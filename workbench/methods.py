@@ -23,6 +23,7 @@ class Method:
         unit: What one value of the map means.
         plain: What it shows, for a reader who has never heard of it.
         paper: Where it comes from.
+        background: Whether it compares with pictures of the image set, given to `attribute` as `background`.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Method:
     unit: str
     plain: str
     paper: str
+    background: bool = False
 
 
 _TABLE = (
@@ -75,6 +77,30 @@ _TABLE = (
         paper="Shrikumar et al. 2017, Not Just a Black Box",
     ),
     Method(
+        name="guided_backprop",
+        title="Guided backprop",
+        family="gradient",
+        cost=2,
+        signed=True,
+        complete=False,
+        params={},
+        unit="score per unit of input",
+        plain="The gradient, followed back only through parts that spoke for the class: crisp, but it looks alike for many classes.",
+        paper="Springenberg et al. 2015, Striving for Simplicity",
+    ),
+    Method(
+        name="deeplift",
+        title="DeepLift",
+        family="gradient",
+        cost=3,
+        signed=True,
+        complete=True,
+        params={"baseline": "mean"},
+        unit="score",
+        plain="Shares out the score's rise from an empty picture by how far each unit moved, in one pass; the map sums to that rise.",
+        paper="Shrikumar et al. 2017, Learning Important Features Through Propagating Activation Differences",
+    ),
+    Method(
         name="smoothgrad",
         title="SmoothGrad",
         family="gradient",
@@ -87,6 +113,30 @@ _TABLE = (
         paper="Smilkov et al. 2017, SmoothGrad",
     ),
     Method(
+        name="smoothgrad_sq",
+        title="SmoothGrad squared",
+        family="gradient",
+        cost=24,
+        signed=False,
+        complete=False,
+        params={"samples": 24, "noise": 0.15, "seed": 0},
+        unit="squared score per squared unit of input",
+        plain="The squared gradient averaged over noisy copies: strong and steady effects stand out, in either direction.",
+        paper="Hooker et al. 2019, A Benchmark for Interpretability Methods in Deep Neural Networks",
+    ),
+    Method(
+        name="vargrad",
+        title="VarGrad",
+        family="gradient",
+        cost=24,
+        signed=False,
+        complete=False,
+        params={"samples": 24, "noise": 0.15, "seed": 0},
+        unit="squared score per squared unit of input",
+        plain="How much the gradient varies over noisy copies of the picture: bright where the model is sensitive to details.",
+        paper="Adebayo et al. 2018, Sanity Checks for Saliency Maps",
+    ),
+    Method(
         name="integrated_gradients",
         title="Integrated gradients",
         family="gradient",
@@ -97,6 +147,19 @@ _TABLE = (
         unit="score",
         plain="Shares out the score's rise from an empty picture (the baseline) to this one among the pixels; the map sums to that rise.",
         paper="Sundararajan et al. 2017, Axiomatic Attribution for Deep Networks",
+    ),
+    Method(
+        name="expected_gradients",
+        title="Expected gradients",
+        family="gradient",
+        cost=64,
+        signed=True,
+        complete=True,
+        params={"samples": 64, "noise": 0.0, "seed": 0},
+        unit="score",
+        plain="Integrated gradients against pictures of the image set rather than one empty picture: what sets this one apart from them.",
+        paper="Erion et al. 2021, Improving Performance of Deep Learning Models with Axiomatic Attribution Priors",
+        background=True,
     ),
     Method(
         name="occlusion",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from workbench.attribution import gradients, layers, perturbations
-from workbench.attribution.job import Implementation, Job
+from workbench.attribution import backprop, gradients, layers, perturbations
+from workbench.attribution.background import prepare_background
+from workbench.attribution.job import CHUNK, Implementation, Job
 from workbench.attribution.result import SCORES, Attribution, Score, ScoreKind
 from workbench.classifier import Classifier, untouched
 from workbench.errors import InputError
@@ -21,7 +22,9 @@ from workbench.methods import METHODS, Method
 from workbench.preprocessing import BASELINES
 
 Progress = Callable[[int, int], None]
-IMPLEMENTATIONS: Mapping[str, Implementation] = gradients.IMPLEMENTATIONS | layers.IMPLEMENTATIONS | perturbations.IMPLEMENTATIONS
+IMPLEMENTATIONS: Mapping[str, Implementation] = (
+    gradients.IMPLEMENTATIONS | backprop.IMPLEMENTATIONS | layers.IMPLEMENTATIONS | perturbations.IMPLEMENTATIONS
+)
 
 
 def attribute(
@@ -32,6 +35,7 @@ def attribute(
     *,
     score: ScoreKind = "logit",
     against: int | str | None = None,
+    background: Iterable[ImageItem] | None = None,
     on_progress: Progress | None = None,
     **params: object,
 ) -> Attribution:
@@ -44,6 +48,8 @@ def attribute(
         target: The class, by name or column; the predicted one where missing.
         score: What is explained: "logit", "probability" or "margin".
         against: With "margin": the other class; the strongest other one where missing.
+        background: Pictures of the image set, for methods whose `Method.background` is true; others do not look at it. At most 64,
+            spread evenly over what is given, are used.
         on_progress: Called with (done, total) evaluations; what it raises stops the work and leaves the model as it was.
         **params: The method's own settings (`METHODS[method].params` names them with their defaults).
 
@@ -59,6 +65,7 @@ def attribute(
         raise InputError(f"There is no score {score!r}: choose {', '.join(SCORES)}.")
     picture = item.open() if isinstance(item, ImageItem) else item
     x = classifier.prepare(picture)[None].to(classifier.device)
+    backdrop, report = prepare_background(classifier, chosen, background) if chosen.background else (None, {})
     with untouched(classifier):
         with torch.inference_mode():
             logits = classifier.logits(x)
@@ -66,13 +73,14 @@ def attribute(
         if "layer" in params:
             params["layer"] = layers.choose_layer(classifier, params["layer"])
         baseline = _baseline(classifier, picture, params["baseline"]) if "baseline" in params else None
-        job = Job(chosen, aim, lambda z: aim.of(classifier, classifier.logits(z)), x, baseline, None, params, classifier)
+        job = Job(chosen, aim, lambda z: aim.of(classifier, classifier.logits(z)), x, baseline, backdrop, params, classifier, report)
         values = _run(job, on_progress)
+        params |= job.report
         output = aim.of(classifier, logits).item()
         change = delta = None
-        if chosen.complete and baseline is not None:
-            with torch.inference_mode():
-                change = output - aim.of(classifier, classifier.logits(baseline)).item()
+        reference = backdrop if baseline is None else baseline
+        if chosen.complete and reference is not None:
+            change = output - _mean_score(classifier, aim, reference)
             delta = float(values.double().sum()) - change
     if isinstance(params.get("baseline"), Tensor | np.ndarray):
         params["baseline"] = "given"
@@ -95,10 +103,20 @@ def attribute(
 def _run(job: Job, on_progress: Progress | None) -> Tensor:
     implementation = IMPLEMENTATIONS[job.method.name]
     total = implementation.evaluations(job)
-    values = implementation.run(dataclasses.replace(job, forward=_counted(job.forward, total, on_progress)))
+    try:
+        values = implementation.run(dataclasses.replace(job, forward=_counted(job.forward, total, on_progress)))
+    except RuntimeError as error:
+        if "does not require grad" in str(error) or "not have been used in the graph" in str(error):
+            raise job.refuse("no gradient flows from its answer back to the picture, so choose a perturbation method") from error
+        raise
     if on_progress:
         on_progress(total, total)
     return values
+
+
+def _mean_score(classifier: Classifier, aim: Score, inputs: Tensor) -> float:
+    with torch.inference_mode():
+        return torch.cat([aim.of(classifier, classifier.logits(part)) for part in inputs.split(CHUNK)]).double().mean().item()
 
 
 def _method(name: str) -> Method:

@@ -7,6 +7,7 @@ import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,7 +18,7 @@ from workbench.methods import Method
 
 CHUNK = 8
 """Inputs a forward pass. Larger chunks were slower on the CPU and cost memory in proportion."""
-_random = threading.Lock()  # torch's global generator is one for all threads
+_random = threading.Lock()  # the global generators of torch and NumPy are one for all threads
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Job:
         background: Inputs that stand for the image set, (N, C, H, W), for methods that need them.
         params: Settings.
         classifier: The model, held and in evaluation mode.
+        report: Settings as they turned out, which the implementation writes and the attribution's `params` show.
     """
 
     method: Method
@@ -43,6 +45,7 @@ class Job:
     background: Tensor | None
     params: Mapping[str, object]
     classifier: Classifier
+    report: dict[str, object] = dataclasses.field(default_factory=dict)
 
     def number(self, name: str) -> int:
         """A whole setting."""
@@ -72,7 +75,12 @@ class Implementation:
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Random numbers from `seed` in this block, with torch's own generator as before afterwards."""
+    """Random numbers from `seed` in this block, with the generators of torch and NumPy (Captum draws from both) as before afterwards."""
     with _random, torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield
+        state = np.random.get_state()
+        try:
+            torch.manual_seed(seed)
+            np.random.seed(seed)
+            yield
+        finally:
+            np.random.set_state(state)
