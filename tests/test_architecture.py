@@ -20,6 +20,7 @@ RANK = {
     "images": 2,
     "methods": 2,
     "preprocessing": 2,
+    "exported": 3,
     "layouts": 3,
     "predictions": 3,
     "metrics": 4,
@@ -43,7 +44,7 @@ ONLY = {  # what some may know at all, beside types
 STREAMLIT = {"app", "ui", "pages"}
 CAPTUM = {"attribution", "evidence", "probe"}
 HEAVY = {"torch", "torchvision", "timm", "captum", "matplotlib"}
-MAY_BE_HEAVY = {"attribution", "classifier", "demo", "grids", "loading", "training"}
+MAY_BE_HEAVY = {"attribution", "classifier", "demo", "exported", "grids", "loading", "training"}
 RUNS_CODE = {"pickle.load", "pickle.loads", "pickle.Unpickler", "eval", "exec"}
 
 

@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from workbench.catalog import PreprocessingSpec, load_catalog, read_spec, spec_key, stored_path, validated, weights_path
-from workbench.classifier import Classifier, logits_of
+from workbench.catalog import ModelSpec, PreprocessingSpec, load_catalog, read_spec, spec_key, stored_path, validated, weights_path
+from workbench.classifier import Classifier, logits_of, set_evaluating
 from workbench.errors import InputError
+from workbench.exported import Exported, read_exported
 from workbench.predictions import DecisionRule
 from workbench.preprocessing import Preprocessing
 
@@ -44,7 +45,8 @@ def load_classifier(
 
     Args:
         ref: A catalog name; a folder with `model.toml`; a `.pt`, `.pth` or `.safetensors` file of weights (then `architecture`
-            and `classes` are needed); "timm:NAME" or "torchvision:NAME"; "python:package.module:function" for a factory of
+            and `classes` are needed); a `.pt2` archive of `torch.export` from a source you trust, for opening one can run code
+            (`workbench.exported.read_exported`); "timm:NAME" or "torchvision:NAME"; "python:package.module:function" for a factory of
             your own; or an `nn.Module`.
         classes: Class names; counted from the output and numbered where missing. `class_names` means the same.
         architecture: What the weights in a file belong to: "timm:NAME", "torchvision:NAME" or "python:...".
@@ -77,6 +79,8 @@ def load_classifier(
     path = stored_path(ref)
     if path.is_dir():
         return load_folder(path, settings, trusted=trusted)
+    if path.suffix.lower() == ".pt2" and path.is_file():
+        return settings.finish(read_exported(path, _device(device)), path.stem, _file_key(path))
     if path.suffix.lower() in (".pt", ".pth", ".safetensors") and path.is_file():
         if architecture is None:
             raise InputError(
@@ -87,7 +91,7 @@ def load_classifier(
         return settings.finish(model, path.stem, _state_key(model))
     raise InputError(
         f"There is no model {ref!r}: give a catalog name ({', '.join(load_catalog().models)}), a folder with model.toml, "
-        "a file of weights, timm:NAME or torchvision:NAME."
+        "a file of weights, a .pt2 archive, timm:NAME or torchvision:NAME."
     )
 
 
@@ -136,24 +140,42 @@ def load_folder(folder: Path, settings: _Settings = _Settings(), *, trusted: boo
         raise InputError("An uploaded model.toml may not name weights in an installed package: put the weights beside it.")
     if fetching := sorted(FETCHING & spec.options.keys()):
         raise InputError(f"model.toml may not set the option {fetching[0]!r}, which fetches other weights: name them under weights.")
-    if spec.order and spec.weights.endswith(".safetensors"):
-        raise InputError("model.toml asks for weights by order, which .safetensors files do not keep: save the state dict as .pth.")
-    state = read_weights(weights_path(folder, spec))
-    model = _filled(spec.architecture, spec.classes, state, spec.weights, trusted=trusted, options=spec.options, by_order=spec.order)
-    model.to(memory_format=torch.channels_last)  # a third to a half less time for convolutions on the CPU
+    model = _described(folder, spec, settings, trusted=trusted)
     merged = dataclasses.replace(
         settings,
         classes=settings.classes or list(spec.classes),
         positive=settings.positive or spec.positive,
         threshold=spec.threshold if settings.threshold is None else settings.threshold,
         name=settings.name or spec.title or folder.name,
-        preprocessing=spec.preprocessing.model_dump() | dict(settings.preprocessing),
+        preprocessing=spec.preprocessing.model_dump(exclude_unset=isinstance(model, Exported)) | dict(settings.preprocessing),
     )
     key = spec_key(folder, spec)
     classifier = merged.finish(model, folder.name, key)
     if settings.classes or settings.preprocessing:  # another model than model.toml describes
         return classifier
     return dataclasses.replace(classifier, key=key)
+
+
+def _described(folder: Path, spec: ModelSpec, settings: _Settings, *, trusted: bool) -> nn.Module:
+    path = weights_path(folder, spec)
+    if (spec.architecture == "exported") != (path.suffix.lower() == ".pt2"):
+        raise InputError(
+            f"model.toml names the architecture {spec.architecture!r} and the weights {spec.weights!r}, which do not go together: a .pt2 "
+            "archive has the architecture 'exported', and nothing else has."
+        )
+    if spec.architecture == "exported":
+        if not trusted:
+            raise InputError(
+                "Opening a .pt2 archive can run code, so it is taken from the command line or workbench.toml only: upload weights."
+            )
+        if spec.options or spec.order:
+            raise InputError("An exported model takes neither options nor weights by order: remove them from model.toml.")
+        return read_exported(path, _device(settings.device))
+    if spec.order and path.suffix == ".safetensors":
+        raise InputError("model.toml asks for weights by order, which .safetensors files do not keep: save the state dict as .pth.")
+    state = read_weights(path)
+    model = _filled(spec.architecture, spec.classes, state, spec.weights, trusted=trusted, options=spec.options, by_order=spec.order)
+    return model.to(memory_format=torch.channels_last)  # a third to a half less time for convolutions on the CPU
 
 
 def build(
@@ -297,8 +319,17 @@ def _state_key(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
+def _file_key(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _published_preprocessing(model: nn.Module) -> dict[str, object]:
-    """What timm publishes with an architecture; torchvision's classifiers share one recipe."""
+    """What timm publishes with an architecture; torchvision's classifiers share one recipe; an archive tells its size."""
+    if isinstance(model, Exported):
+        channels, *size = model.shape
+        grey: dict[str, object] = {"mean": (0.5,), "std": (0.5,)} if channels == 1 else {}
+        return grey | ({"size": tuple(size)} if None not in size else {})
     config = getattr(model, "pretrained_cfg", None)
     if isinstance(config, Mapping) and config.get("input_size"):
         return {
@@ -330,7 +361,7 @@ def _output_width(model: nn.Module, preprocessing: Preprocessing, device: torch.
     channels = len(preprocessing.mean)
     blank = torch.zeros(1, channels, *preprocessing.size, device=device)
     modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    set_evaluating(model)
     try:
         with torch.inference_mode():
             out = model(blank)
