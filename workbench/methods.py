@@ -15,7 +15,7 @@ class Method:
     Attributes:
         name: Its name in `METHODS`, links and files.
         title: Its name on the screen.
-        family: "gradient", "perturbation" or "layer".
+        family: "gradient", "perturbation", "layer" or "attention".
         cost: Forward passes (for gradients: with their backward), about, at the defaults.
         signed: Whether negative values mean evidence against the class.
         complete: Whether the map must sum to the change of the score from the baseline to the picture.
@@ -28,7 +28,7 @@ class Method:
 
     name: str
     title: str
-    family: Literal["gradient", "perturbation", "layer"]
+    family: Literal["gradient", "perturbation", "layer", "attention"]
     cost: int
     signed: bool
     complete: bool
@@ -65,6 +65,66 @@ _TABLE = (
         paper="Selvaraju et al. 2017, Grad-CAM",
     ),
     Method(
+        name="grad_cam_pp",
+        title="Grad-CAM++",
+        family="layer",
+        cost=1,
+        signed=True,
+        complete=False,
+        params={"layer": None},
+        unit="weighted activation",
+        plain="Grad-CAM with a weight for each place, so that several objects of the class all show.",
+        paper="Chattopadhay et al. 2018, Grad-CAM++",
+    ),
+    Method(
+        name="layer_cam",
+        title="LayerCAM",
+        family="layer",
+        cost=1,
+        signed=True,
+        complete=False,
+        params={"layer": None},
+        unit="score, weighted activation",
+        plain="Each place of a layer weighted by its own push for the class: finer than Grad-CAM, also on early layers.",
+        paper="Jiang et al. 2021, LayerCAM",
+    ),
+    Method(
+        name="eigen_cam",
+        title="Eigen-CAM",
+        family="layer",
+        cost=1,
+        signed=False,
+        complete=False,
+        params={"layer": None},
+        unit="activation along the layer's main pattern",
+        plain="Where the strongest pattern of one layer stands out. It is the same for every class: what is seen, not what decides.",
+        paper="Muhammad and Yeasin 2020, Eigen-CAM",
+    ),
+    Method(
+        name="attention_rollout",
+        title="Attention rollout",
+        family="attention",
+        cost=1,
+        signed=False,
+        complete=False,
+        params={},
+        unit="share of attention",
+        plain="How attention carries each patch to the answer. It is the same for every class: what is read, not what decides.",
+        paper="Abnar and Zuidema 2020, Quantifying Attention Flow in Transformers",
+    ),
+    Method(
+        name="gradient_attention",
+        title="Gradient-weighted attention",
+        family="attention",
+        cost=1,
+        signed=False,
+        complete=False,
+        params={},
+        unit="attention, weighted by its positive effect on the score",
+        plain="The attention that spoke for the class, followed through all blocks of a transformer to the picture.",
+        paper="Chefer et al. 2021, Generic Attention-model Explainability",
+    ),
+    Method(
         name="input_x_gradient",
         title="Input x gradient",
         family="gradient",
@@ -87,6 +147,18 @@ _TABLE = (
         unit="score per unit of input",
         plain="The gradient, followed back only through parts that spoke for the class: crisp, but it looks alike for many classes.",
         paper="Springenberg et al. 2015, Striving for Simplicity",
+    ),
+    Method(
+        name="guided_grad_cam",
+        title="Guided Grad-CAM",
+        family="layer",
+        cost=3,
+        signed=True,
+        complete=False,
+        params={"layer": None},
+        unit="guided gradient x Grad-CAM",
+        plain="Guided backprop inside of the regions that Grad-CAM finds for the class: fine detail, where it counts.",
+        paper="Selvaraju et al. 2017, Grad-CAM",
     ),
     Method(
         name="deeplift",
@@ -160,6 +232,18 @@ _TABLE = (
         plain="Integrated gradients against pictures of the image set rather than one empty picture: what sets this one apart from them.",
         paper="Erion et al. 2021, Improving Performance of Deep Learning Models with Axiomatic Attribution Priors",
         background=True,
+    ),
+    Method(
+        name="score_cam",
+        title="Score-CAM",
+        family="layer",
+        cost=65,
+        signed=False,
+        complete=False,
+        params={"layer": None, "channels": 64},
+        unit="activation of the busiest channels, weighted by score",
+        plain="Shows the model the picture through each of a layer's 64 busiest channels, and adds up those that keep the score high.",
+        paper="Wang et al. 2020, Score-CAM",
     ),
     Method(
         name="occlusion",

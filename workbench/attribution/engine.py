@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from workbench.attribution import backprop, gradients, layers, perturbations
+from workbench.attribution import attention, backprop, gradients, layers, perturbations
 from workbench.attribution.background import prepare_background
 from workbench.attribution.job import CHUNK, Implementation, Job
 from workbench.attribution.result import SCORES, Attribution, Score, ScoreKind
@@ -23,7 +23,11 @@ from workbench.preprocessing import BASELINES
 
 Progress = Callable[[int, int], None]
 IMPLEMENTATIONS: Mapping[str, Implementation] = (
-    gradients.IMPLEMENTATIONS | backprop.IMPLEMENTATIONS | layers.IMPLEMENTATIONS | perturbations.IMPLEMENTATIONS
+    gradients.IMPLEMENTATIONS
+    | backprop.IMPLEMENTATIONS
+    | layers.IMPLEMENTATIONS
+    | attention.IMPLEMENTATIONS
+    | perturbations.IMPLEMENTATIONS
 )
 
 
@@ -140,7 +144,7 @@ def _number(method: Method, name: str, value: object) -> object:
     plain = value.item() if isinstance(value, np.generic) else value
     number = plain if isinstance(plain, int | float) and not isinstance(plain, bool) else -1
     whole = isinstance(default, int)
-    least = 1 if whole and name != "seed" else 0
+    least = 1 if whole and name not in ("seed", "channels") else 0
     if not least <= number < 2**31 or (whole and number != int(number)):
         kind = "a whole number" if whole else "a number"
         raise InputError(f"{method.title} cannot use {name} = {value!r}: give {kind} from {least} up.")

@@ -1,0 +1,202 @@
+"""One layer's activation and its gradient, as grids, from one pass; and which layer to look at."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Mapping
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.hooks import RemovableHandle
+
+from workbench.attribution.job import Job
+from workbench.classifier import Classifier, untouched
+from workbench.errors import InputError
+from workbench.grids import Grid, is_attention
+
+NO_GRADIENT = "its output carries no gradient: choose a method that only asks again, such as occlusion"
+
+LAST_TOKEN = "its class token stands last, where the others' places cannot be told: put it first or choose a gradient method"
+
+MIXED = "after "
+"""Goes before the names of attention modules in the survey, whose outputs are kept also where they are no layers."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """What a pass over noise tells of a model's layers.
+
+    Attributes:
+        live: Layers whose grid the scores depend on. (The last block of a transformer hands on its class token alone.)
+        default: The deepest of them that runs once and lies before global pooling; None where there is none.
+        readers: For each token, whether the scores are read from it after the last attention (without attention: at the last
+            layer of tokens); empty without tokens.
+    """
+
+    live: frozenset[str]
+    default: str | None
+    readers: tuple[bool, ...]
+
+    @property
+    def class_token_last(self) -> bool:
+        """Whether the scores are read from the last token alone."""
+        return len(self.readers) > 1 and sum(self.readers) == 1 and self.readers[-1]
+
+
+_surveys: WeakKeyDictionary[Classifier, Survey] = WeakKeyDictionary()
+
+
+def survey(classifier: Classifier) -> Survey:
+    """What is known of a classifier's layers, found with one forward and backward pass and remembered."""
+    if classifier not in _surveys:
+        _surveys[classifier] = _surveyed(classifier)
+    return _surveys[classifier]
+
+
+def choose_layer(classifier: Classifier, name: object) -> str:
+    """The layer called `name`, or where that is None the deepest one that the scores depend on.
+
+    Raises:
+        InputError: There is no such layer, or it runs more than once in a pass.
+    """
+    grids = classifier.grids
+    once = [layer for layer, grid in grids.items() if grid.calls == 1]
+    if not once:
+        raise InputError("This model has no layer with a spatial output, which layer methods need: choose another method.")
+    if name is None:
+        found = survey(classifier).default
+        if found is None:
+            raise InputError("This model's scores depend on no layer with a spatial output: choose another method.")
+        return found
+    such = f"choose one such as {', '.join(once[-3:])}"
+    if not isinstance(name, str) or name not in grids:
+        raise InputError(f"There is no layer {name!r} with a spatial output: {such}.")
+    if grids[name].calls > 1:
+        raise InputError(f"The layer {name} runs {grids[name].calls} times in one pass, which no single map can show: {such}.")
+    return name
+
+
+def capture(job: Job) -> tuple[Tensor, Tensor]:
+    """The activation of the job's layer and the gradient of the score to it, each (1, C, h, w).
+
+    Gradients start at the layer's output: what lies before it runs without a graph.
+
+    Raises:
+        InputError: No gradient reaches the layer's grid, whatever the picture.
+    """
+    name, kept = str(job.params["layer"]), list[Tensor]()
+    grid = _grid(job, name)
+
+    def cut(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        kept.append(output.detach().requires_grad_())
+        return kept[0].clone()  # what follows may work in place
+
+    handle = job.classifier.model.get_submodule(name).register_forward_hook(cut)
+    try:
+        score = job.forward(job.x)
+    finally:
+        handle.remove()
+    (gradient,) = torch.autograd.grad(score.sum(), kept, allow_unused=True) if score.requires_grad else (None,)
+    spread = grid.spread(torch.zeros_like(kept[0]) if gradient is None else gradient)
+    if not spread.any() and name not in survey(job.classifier).live:
+        raise job.refuse(_dead(job.classifier, name))
+    return grid.spread(kept[0].detach()), spread
+
+
+def activation(job: Job) -> Tensor:
+    """The activation of the job's layer, (1, C, h, w), without a gradient.
+
+    Raises:
+        InputError: As `capture`: a layer that the score does not depend on explains nothing either.
+    """
+    name = str(job.params["layer"])
+    if name not in survey(job.classifier).live:
+        return capture(job)[0]
+    grid, kept = _grid(job, name), list[Tensor]()
+    handle = job.classifier.model.get_submodule(name).register_forward_hook(lambda module, inputs, output: kept.append(output.clone()))
+    try:
+        with torch.inference_mode():
+            job.forward(job.x)
+    finally:
+        handle.remove()
+    return grid.spread(kept[0])
+
+
+def _grid(job: Job, name: str) -> Grid:
+    """How the layer lies over the picture."""
+    grid = job.classifier.grids[name]
+    if grid.layout == "tokens" and grid.prefix and survey(job.classifier).class_token_last:
+        raise job.refuse(LAST_TOKEN)
+    return grid
+
+
+def _dead(classifier: Classifier, name: str) -> str:
+    """The clause that says why no gradient reaches a layer."""
+    better = survey(classifier).default
+    if not survey(classifier).live:
+        return NO_GRADIENT
+    cure = f"choose {better}" if better else "choose another method"
+    if classifier.grids[name].layout == "tokens" and classifier.grids[name].prefix:
+        return f"the score is read from the class token, and no longer depends on the picture's own tokens at {name}: {cure}"
+    return f"the score does not depend on the layer {name}: {cure}"
+
+
+def _surveyed(classifier: Classifier) -> Survey:
+    model, outputs = classifier.model, dict[str, Tensor]()
+    grids = {name: grid for name, grid in classifier.grids.items() if grid.calls == 1}
+    mixers = [(name, module) for name, module in model.named_modules() if is_attention(module)]
+    chance = torch.Generator().manual_seed(0)
+    with untouched(classifier), torch.inference_mode(False), torch.enable_grad(), contextlib.ExitStack() as undo:
+        noise = torch.randn(1, len(classifier.preprocessing.mean), *classifier.preprocessing.size, generator=chance)
+        for module in model.modules():
+            if isinstance(module, nn.Linear) and not module.weight.any():
+                undo.callback(_awake(module, chance).remove)
+        for name in grids:
+            undo.callback(model.get_submodule(name).register_forward_hook(_keep(outputs, name)).remove)
+        for name, module in mixers:
+            undo.callback(module.register_forward_hook(_keep(outputs, f"{MIXED}{name}")).remove)
+        logits = classifier.logits(noise.to(classifier.device).requires_grad_())
+        weighted = (logits.cpu() * torch.randn(logits.shape, generator=chance)).sum()  # no class stands out, none cancels
+        bound = {name: output for name, output in outputs.items() if output.requires_grad}
+        reached = weighted.requires_grad and bool(bound)
+        found = torch.autograd.grad(weighted, list(bound.values()), allow_unused=True) if reached else ()
+    gradients = {name: gradient for name, gradient in zip(bound, found, strict=False) if gradient is not None}
+    live = [name for name in grids if name in gradients and grids[name].spread(gradients[name]).any()]
+    tokens = [name for name in gradients if name.startswith(MIXED)] or [n for n in gradients if grids[n].layout == "tokens"]
+    readers = gradients[tokens[-1]][0].flatten(1).any(1).tolist() if tokens else []
+    return Survey(frozenset(live), _deepest(classifier, live, outputs, gradients), tuple(readers))
+
+
+def _keep(outputs: dict[str, Tensor], name: str) -> Callable[[nn.Module, object, Tensor | tuple[Tensor, ...]], object]:
+    """A hook that puts a module's output into `outputs` and hands on a copy: what follows may work in place."""
+
+    def hook(module: nn.Module, inputs: object, output: Tensor | tuple[Tensor, ...]) -> object:
+        outputs.pop(name, None)
+        if isinstance(output, Tensor):
+            outputs[name] = output
+            return output.clone()
+        outputs[name] = output[0]
+        return (output[0].clone(), *output[1:])
+
+    return hook
+
+
+def _awake(module: nn.Linear, chance: torch.Generator) -> RemovableHandle:
+    """Have a linear layer whose weights are all zero, as the heads of untrained transformers are, pass something on."""
+    instead = torch.randn(module.weight.shape, generator=chance).to(module.weight)
+    return module.register_forward_hook(lambda module, inputs, output: functional.linear(inputs[0], instead))
+
+
+def _deepest(classifier: Classifier, live: list[str], *found: Mapping[str, Tensor]) -> str | None:
+    """The last live layer before pooling, under the plainest of the names by which the same activation and gradient go."""
+    pooling = nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d
+    fit = [name for name in live if not isinstance(classifier.model.get_submodule(name), pooling)]
+
+    def same(name: str) -> bool:
+        one, other = classifier.grids[name], classifier.grids[fit[-1]]
+        return all(torch.equal(one.spread(values[name]), other.spread(values[fit[-1]])) for values in found)
+
+    return min(filter(same, fit), key=lambda name: name.count("."), default=None)
