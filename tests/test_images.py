@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import workbench as wb
+from workbench import images
 from workbench.images import BytesSource, FileSource, ImageItem, ImageSet, contact_sheet, decode, image_from_bytes, image_from_file
 
 Refusal = Callable[[Callable[[], object]], str]
@@ -145,6 +146,48 @@ def test_float_tiff_is_scaled_and_its_holes_do_not_darken_the_rest() -> None:
     assert np.asarray(decode(encoded(Image.fromarray(values), "TIFF"), "x.tif"))[0, :, 0].tolist() == [0, 128, 255, 0, 0]
     wide = np.array([[-100.0, 0.0, 100.0]], np.float32)
     assert np.asarray(decode(encoded(Image.fromarray(wide), "TIFF"), "x.tif"))[0, :, 0].tolist() == [0, 128, 255]
+
+
+def reference_levels(values: np.ndarray) -> np.ndarray:
+    """What 8-bit levels mean, in one go and without regard for memory."""
+    exact = np.where(np.isfinite(values), values, 0).astype(np.float64)
+    if np.issubdtype(values.dtype, np.integer):
+        exact = exact / 257 if exact.max() > 255 or values.dtype.itemsize == 2 else exact
+    else:
+        low, high = min(0.0, exact.min()), max(1.0, exact.max())
+        exact = (exact - low) / (high - low) * 255
+    return exact.round().clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.arange(65536, dtype=np.uint16),
+        np.arange(65536, dtype=">u2"),
+        np.array([-(2**31), -300, -1, 0, 1, 128, 129, 255, 256, 65535, 65536, 2**31 - 1], np.int32),
+        np.array([-5, 0, 7, 255], np.int32),
+        np.array([np.nan, np.inf, -np.inf, 0, 0.25, 1.5, -3e38, 7], np.float32),
+        np.linspace(0, 1, 1001, dtype=np.float32),
+    ],
+    ids=str,
+)
+def test_levels_are_the_exact_ones_however_the_picture_is_cut_into_parts(values: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = images._eight_bit(values[None])
+    monkeypatch.setattr(images, "PART", 3 if len(values) < 2000 else 5000)
+    assert np.array_equal(whole, reference_levels(values[None]))
+    assert np.array_equal(images._eight_bit(values[:, None]), reference_levels(values[:, None]))
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32])
+def test_a_large_picture_of_many_bits_takes_little_more_memory_than_its_pixels(dtype: type) -> None:
+    values = np.ones((4000, 4000), dtype)
+    tracemalloc.start()
+    try:
+        images._eight_bit(values)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * values.size
 
 
 def test_an_animation_shows_its_first_frame() -> None:

@@ -24,6 +24,7 @@ from workbench.errors import InputError
 
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 200 * 2**20
+PART = 2**20
 FORMATS = {"PNG": ".png", "JPEG": ".jpg .jpeg", "TIFF": ".tif .tiff", "BMP": ".bmp", "WEBP": ".webp", "GIF": ".gif", "PPM": ".pgm .ppm"}
 SUFFIXES = frozenset(" ".join(FORMATS.values()).split())
 T = TypeVar("T")
@@ -224,7 +225,8 @@ def _decoded(data: bytes, name: str, convert: Callable[[Image.Image], T]) -> T:
                 if picture.width * picture.height > MAX_PIXELS:
                     raise _too_large(name, f"{picture.width:,} x {picture.height:,} pixels")
                 picture.load()
-                return convert(ImageOps.exif_transpose(picture))
+                ImageOps.exif_transpose(picture, in_place=True)
+                return convert(picture)
         except UnidentifiedImageError:
             raise InputError(f"{name} is not a picture this can read: use {', '.join(FORMATS)}.") from None
         except Image.DecompressionBombError:
@@ -260,15 +262,24 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 
 
 def _eight_bit(values: NDArray) -> NDArray[np.uint8]:
-    """Scale 16-bit counts, or floats in 0 .. 1 (wider ranges by their own extremes), to 8 bit."""
-    scaled = values.astype(np.float64)
-    scaled = np.where(np.isfinite(scaled), scaled, 0)
+    """Scale 16-bit counts, or floats in 0 .. 1 (wider ranges by their own extremes), to 8 bit, a part at a time to save memory."""
+    flat, scaled = values.reshape(-1), np.empty(values.size, np.uint8)
+    parts = [slice(start, start + PART) for start in range(0, flat.size, PART)]
     if np.issubdtype(values.dtype, np.integer):
-        scaled = scaled / 257 if scaled.max() > 255 or values.dtype.itemsize == 2 else scaled
-    else:
-        low, high = min(0.0, scaled.min()), max(1.0, scaled.max())
-        scaled = (scaled - low) / (high - low) * 255
-    return scaled.round().clip(0, 255).astype(np.uint8)
+        counts = values.dtype.itemsize == 2 or flat.max() > 255
+        for part in parts:
+            levels = flat[part].clip(0, 65535 if counts else 255).astype(np.int32)
+            scaled[part] = (levels + 128) // 257 if counts else levels
+        return scaled.reshape(values.shape)
+    low = min(0.0, *(_finite(flat[part]).min() for part in parts))
+    high = max(1.0, *(_finite(flat[part]).max() for part in parts))
+    for part in parts:
+        scaled[part] = ((_finite(flat[part]) - low) / (high - low) * 255).round().clip(0, 255)
+    return scaled.reshape(values.shape)
+
+
+def _finite(values: NDArray) -> NDArray[np.float64]:
+    return np.nan_to_num(values.astype(np.float64), copy=False, nan=0, posinf=0, neginf=0)
 
 
 def read_source(source: Source, name: str) -> bytes:
