@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from workbench.attribution import attention, backprop, gradients, layers, perturbations
+from workbench.attribution import attention, backprop, gradients, integrated, layers, perturbations
 from workbench.attribution.background import prepare_background
 from workbench.attribution.job import CHUNK, Implementation, Job
 from workbench.attribution.result import SCORES, Attribution, Score, ScoreKind
@@ -22,8 +22,10 @@ from workbench.methods import METHODS, Method
 from workbench.preprocessing import BASELINES
 
 Progress = Callable[[int, int], None]
+OUTPUT = "output"
 IMPLEMENTATIONS: Mapping[str, Implementation] = (
     gradients.IMPLEMENTATIONS
+    | integrated.IMPLEMENTATIONS
     | backprop.IMPLEMENTATIONS
     | layers.IMPLEMENTATIONS
     | attention.IMPLEMENTATIONS
@@ -71,16 +73,14 @@ def attribute(
     x = classifier.prepare(picture)[None].to(classifier.device)
     backdrop, report = prepare_background(classifier, chosen, background) if chosen.background else (None, {})
     with untouched(classifier):
-        with torch.inference_mode():
-            logits = classifier.logits(x)
-        aim = _aim(classifier, logits, target, score, against)
+        aim = _aim(classifier, x, target, score, against)
         if "layer" in params:
             params["layer"] = layers.choose_layer(classifier, params["layer"])
         baseline = _baseline(classifier, picture, params["baseline"]) if "baseline" in params else None
         job = Job(chosen, aim, lambda z: aim.of(classifier, classifier.logits(z)), x, baseline, backdrop, params, classifier, report)
         values = _run(job, on_progress)
+        output = _output(job)
         params |= job.report
-        output = aim.of(classifier, logits).item()
         change = delta = None
         reference = backdrop if baseline is None else baseline
         if chosen.complete and reference is not None:
@@ -108,7 +108,7 @@ def _run(job: Job, on_progress: Progress | None) -> Tensor:
     implementation = IMPLEMENTATIONS[job.method.name]
     total = implementation.evaluations(job)
     try:
-        values = implementation.run(dataclasses.replace(job, forward=_counted(job.forward, total, on_progress)))
+        values = implementation.run(dataclasses.replace(job, forward=_counted(job, total, on_progress)))
     except RuntimeError as error:
         if "does not require grad" in str(error) or "not have been used in the graph" in str(error):
             raise job.refuse("no gradient flows from its answer back to the picture, so choose a perturbation method") from error
@@ -116,6 +116,12 @@ def _run(job: Job, on_progress: Progress | None) -> Tensor:
     if on_progress:
         on_progress(total, total)
     return values
+
+
+def _output(job: Job) -> float:
+    """The score of the picture, where the map was made from it already at no further cost."""
+    known = job.report.pop(OUTPUT, None)
+    return known if isinstance(known, float) else _mean_score(job.classifier, job.score, job.x)
 
 
 def _mean_score(classifier: Classifier, aim: Score, inputs: Tensor) -> float:
@@ -138,7 +144,7 @@ def _settings(method: Method, params: Mapping[str, object]) -> dict[str, object]
 
 def _number(method: Method, name: str, value: object) -> object:
     """`value` as the plain number that the setting takes; other kinds of settings are checked where they are used."""
-    default = method.params[name]
+    default = 1 if name == "n_steps" and value is not None else method.params[name]
     if not isinstance(default, int | float):
         return value
     plain = value.item() if isinstance(value, np.generic) else value
@@ -151,20 +157,25 @@ def _number(method: Method, name: str, value: object) -> object:
     return int(number) if whole else float(number)
 
 
-def _aim(classifier: Classifier, logits: Tensor, target: int | str | None, kind: ScoreKind, against: int | str | None) -> Score:
-    predicted = classifier.rule.decide(logits.softmax(1).cpu().numpy())[0][0]
-    column = int(predicted) if target is None else classifier.index(target)
+def _aim(classifier: Classifier, x: Tensor, target: int | str | None, kind: ScoreKind, against: int | str | None) -> Score:
     if kind != "margin" and against is not None:
         raise InputError("Another class to compare with belongs to a margin: ask for score='margin'.")
+    column = classifier.index(_probable(classifier, x, ()) if target is None else target)
     if kind != "margin":
         return Score(kind, column)
-    if against is None:
-        order = logits[0].argsort(descending=True).tolist()
-        return Score(kind, column, next(i for i in order if i != column))
-    other = classifier.index(against)
+    other = classifier.index(_probable(classifier, x, (column,)) if against is None else against)
     if other == column:
         raise InputError("A margin needs two different classes: choose another class to compare with.")
     return Score(kind, column, other)
+
+
+def _probable(classifier: Classifier, x: Tensor, beside: tuple[int, ...]) -> int:
+    """The predicted class, or the most probable one beside those named."""
+    with torch.inference_mode():
+        logits = classifier.logits(x)
+    if not beside:
+        return int(classifier.rule.decide(logits.softmax(1).cpu().numpy())[0][0])
+    return next(i for i in logits[0].argsort(descending=True).tolist() if i not in beside)
 
 
 def _baseline(classifier: Classifier, picture: Image.Image, baseline: object) -> Tensor:
@@ -179,7 +190,8 @@ def _baseline(classifier: Classifier, picture: Image.Image, baseline: object) ->
     return values[None].to(classifier.device)
 
 
-def _counted(forward: Callable[[Tensor], Tensor], total: int, on_progress: Progress | None) -> Callable[[Tensor], Tensor]:
+def _counted(job: Job, total: int, on_progress: Progress | None) -> Callable[[Tensor], Tensor]:
+    """The job's forward, which also reports progress and notes the score of the picture when it comes by."""
     done = 0
 
     def counting(x: Tensor) -> Tensor:
@@ -187,6 +199,9 @@ def _counted(forward: Callable[[Tensor], Tensor], total: int, on_progress: Progr
         if on_progress:
             on_progress(min(done, total), total)
         done += len(x)
-        return forward(x)
+        scores = job.forward(x)
+        if OUTPUT not in job.report and x.shape == job.x.shape and torch.equal(x, job.x):
+            job.report[OUTPUT] = scores.item()
+        return scores
 
     return counting

@@ -22,15 +22,6 @@ def input_x_gradient(job: Job) -> Tensor:
     return InputXGradient(job.forward).attribute(job.x.clone().requires_grad_())
 
 
-def integrated_gradients(job: Job) -> Tensor:
-    """The gradient's mean on the straight way from the baseline, times the way."""
-    from captum.attr import IntegratedGradients
-
-    return IntegratedGradients(job.forward).attribute(
-        job.x, baselines=job.baseline, n_steps=job.number("n_steps"), internal_batch_size=CHUNK
-    )
-
-
 def smoothgrad(job: Job) -> Tensor:
     """The gradient's mean over noisy copies."""
     return _tunnel(job, "smoothgrad")
@@ -91,6 +82,5 @@ IMPLEMENTATIONS = {
     "smoothgrad": Implementation(smoothgrad, _samples),
     "smoothgrad_sq": Implementation(smoothgrad_sq, _samples),
     "vargrad": Implementation(vargrad, _samples),
-    "integrated_gradients": Implementation(integrated_gradients, lambda job: job.number("n_steps")),
     "expected_gradients": Implementation(expected_gradients, _samples),
 }
