@@ -20,9 +20,11 @@ RANK = {
     "images": 2,
     "methods": 2,
     "preprocessing": 2,
+    "bounds": 3,
     "exported": 3,
     "layouts": 3,
     "predictions": 3,
+    "weights": 3,
     "metrics": 4,
     "classifier": 4,
     "loading": 5,
@@ -44,7 +46,7 @@ ONLY = {  # what some may know at all, beside types
 STREAMLIT = {"app", "ui", "pages"}
 CAPTUM = {"attribution", "evidence", "probe"}
 HEAVY = {"torch", "torchvision", "timm", "captum", "matplotlib"}
-MAY_BE_HEAVY = {"attribution", "classifier", "demo", "exported", "grids", "loading", "training"}
+MAY_BE_HEAVY = {"attribution", "bounds", "classifier", "demo", "exported", "grids", "loading", "training", "weights"}
 RUNS_CODE = {"pickle.load", "pickle.loads", "pickle.Unpickler", "eval", "exec"}
 
 

@@ -21,10 +21,11 @@ from workbench.classifier import predict
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.layouts import load_images
-from workbench.loading import build, fit_weights, load_classifier, read_weights
+from workbench.loading import build, load_classifier
 from workbench.metrics import Rate, best_threshold, headline
 from workbench.predictions import Predictions, tabulate
 from workbench.training import Recipe, fit
+from workbench.weights import fit_weights, read_weights
 
 NAME = "solar-cells"
 ARCHITECTURE = "timm:tf_efficientnet_lite0"

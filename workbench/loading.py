@@ -14,12 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workbench.bounds import check_options, check_parameters, check_size, outline
 from workbench.catalog import ModelSpec, PreprocessingSpec, load_catalog, read_spec, spec_key, stored_path, validated, weights_path
 from workbench.classifier import Classifier, logits_of, set_evaluating
 from workbench.errors import InputError
 from workbench.exported import Exported, read_exported
 from workbench.predictions import DecisionRule
 from workbench.preprocessing import Preprocessing
+from workbench.weights import fit_weights, matched, read_weights
 
 FETCHING = frozenset(
     ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir", "weights", "weights_backbone")
@@ -62,12 +64,12 @@ def load_classifier(
         InputError: With one sentence that says what does not fit.
     """
     classes = classes or class_names
-    settings = _Settings(classes, positive, threshold, name, device, preprocessing)
+    settings = _Settings(classes, positive, threshold, name, device, preprocessing, trusted)
     if isinstance(ref, nn.Module):
         return settings.finish(ref, "model", _state_key(ref))
     entry = load_catalog().models.get(str(ref))
     if entry is not None:
-        ref, trusted, settings = entry.ref, True, dataclasses.replace(settings, name=name or entry.title)
+        ref, trusted, settings = entry.ref, True, dataclasses.replace(settings, name=name or entry.title, trusted=True)
     elif not trusted and not str(ref).startswith(("timm:", "torchvision:")):
         raise InputError(
             f"There is no model named {str(ref)!r}: choose one of {', '.join(load_catalog().models)}, timm:NAME or torchvision:NAME."
@@ -105,11 +107,14 @@ class _Settings:
     name: str | None = None
     device: str | None = None
     preprocessing: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    trusted: bool = True
 
     def finish(self, model: nn.Module, name: str, key: str, *, notes: tuple[str, ...] = ()) -> Classifier:
         """Try the model on a blank picture and put the parts together."""
         chosen = validated(PreprocessingSpec, _published_preprocessing(model) | dict(self.preprocessing), "Preprocessing")
         preprocessing = Preprocessing(**chosen.model_dump())
+        if not self.trusted:
+            check_size(preprocessing.size)
         device = _device(self.device)
         width = _output_width(model.to(device), preprocessing, device)
         rule = self._rule(width)
@@ -140,6 +145,8 @@ def load_folder(folder: Path, settings: _Settings = _Settings(), *, trusted: boo
         raise InputError("An uploaded model.toml may not name weights in an installed package: put the weights beside it.")
     if fetching := sorted(FETCHING & spec.options.keys()):
         raise InputError(f"model.toml may not set the option {fetching[0]!r}, which fetches other weights: name them under weights.")
+    if not trusted:
+        check_options(spec.options)
     model = _described(folder, spec, settings, trusted=trusted)
     merged = dataclasses.replace(
         settings,
@@ -147,6 +154,7 @@ def load_folder(folder: Path, settings: _Settings = _Settings(), *, trusted: boo
         positive=settings.positive or spec.positive,
         threshold=spec.threshold if settings.threshold is None else settings.threshold,
         name=settings.name or spec.title or folder.name,
+        trusted=trusted,
         preprocessing=spec.preprocessing.model_dump(exclude_unset=isinstance(model, Exported)) | dict(settings.preprocessing),
     )
     key = spec_key(folder, spec)
@@ -179,9 +187,17 @@ def _described(folder: Path, spec: ModelSpec, settings: _Settings, *, trusted: b
 
 
 def build(
-    ref: str, *, trusted: bool, pretrained: bool = False, options: Mapping[str, object] | None = None
+    ref: str,
+    *,
+    trusted: bool,
+    pretrained: bool = False,
+    options: Mapping[str, object] | None = None,
+    check: Callable[[nn.Module], object] = lambda drawn: None,
 ) -> tuple[nn.Module, tuple[str, ...]]:
-    """Make the network that "timm:NAME", "torchvision:NAME" or "python:package.module:function" names, and what to note of it."""
+    """Make the network that "timm:NAME", "torchvision:NAME" or "python:package.module:function" names, and what to note of it.
+
+    Where not trusted, it is drawn without memory first, and refused where that is too large or `check` refuses it.
+    """
     family, _, name = ref.partition(":")
     if family == "python":
         if not trusted:
@@ -191,6 +207,10 @@ def build(
     if family not in makers:
         raise InputError(f"There is no architecture {ref!r}: use timm:NAME, torchvision:NAME or python:package.module:function.")
     with torch.random.fork_rng(devices=[]):
+        if not trusted:
+            drawn = outline(lambda: makers[family](name, False, dict(options or {})), short_lists=family == "torchvision")
+            check_parameters(drawn, ref)
+            check(drawn)
         torch.manual_seed(0)  # so that a link to an untrained network shows the same one to everybody
         model = makers[family](name, pretrained, dict(options or {}))
     return model, () if pretrained else (f"The weights of {ref} are random: it was never trained, so its answers mean nothing.",)
@@ -254,61 +274,19 @@ def _filled(
     heads = [{}] if architecture.startswith("python:") or not classes else [{"num_classes": width} for width in widths]
     misfits = []
     for head in heads:
-        model, _ = build(architecture, trusted=trusted, options={**(options or {}), **head})
         try:
+            model, _ = build(
+                architecture,
+                trusted=trusted,
+                options={**(options or {}), **head},
+                check=lambda drawn: matched(drawn, state, name, by_order=by_order),
+            )
             fit_weights(model, state, name, by_order=by_order)
         except InputError as error:
             misfits.append(error)
         else:
             return model
     raise misfits[0]
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """A state dict from `.safetensors`, or from `.pt`/`.pth` without unpickling anything but tensors.
-
-    Raises:
-        InputError: It holds something else.
-    """
-    try:
-        if path.suffix.lower() == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # safetensors, zipfile and torch each raise their own kinds on a damaged file
-        why = (
-            "it holds pickled objects, which could run code"
-            if "weights_only" in str(error) or "Unpickler" in str(error)
-            else "it is damaged or something else"
-        )
-        raise InputError(f"{path.name} is not a file of weights this will open ({why}): save the state dict as .safetensors.") from None
-    for wrapper in ("state_dict", "model", "model_state_dict"):
-        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
-            state = state[wrapper]
-    if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
-        raise InputError(f"{path.name} holds no state dict: save model.state_dict() as .safetensors.")
-    return {str(k).removeprefix("module."): v for k, v in state.items()}
-
-
-def fit_weights(model: nn.Module, state: Mapping[str, Tensor], name: str, *, by_order: bool = False) -> None:
-    """Load weights into a model, by name or, where asked, by order.
-
-    Raises:
-        InputError: They do not fit; the message names the first that does not.
-    """
-    own = model.state_dict()
-    if by_order:
-        if len(own) != len(state):
-            raise InputError(f"{name} holds {len(state)} tensors but the architecture has {len(own)}: they do not belong together.")
-        state = dict(zip(own, state.values(), strict=True))
-    missing, strange = own.keys() - state.keys(), state.keys() - own.keys()
-    wrong = [k for k in own.keys() & state.keys() if own[k].shape != state[k].shape]
-    if missing or strange or wrong:
-        first = sorted(wrong)[0] if wrong else sorted(missing or strange)[0]
-        kind = "has another shape" if wrong else "is missing" if missing else "is not part of the architecture"
-        raise InputError(f"{name} does not fit the architecture: {first} {kind}; correct the architecture or its number of classes.")
-    model.load_state_dict(dict(state))
 
 
 def _state_key(model: nn.Module) -> str:
