@@ -125,6 +125,17 @@ def test_a_visitor_reaches_the_catalog_only(tmp_path: Path, refusal: Refusal) ->
     assert len(load_images("everyday", trusted=False)) > 3
 
 
+def test_a_manifest_in_a_folder_may_name_files_of_any_ending(tmp_path: Path, refusal: Refusal) -> None:
+    folder = lay(tmp_path / "box", "lot/a.jfif", "lot/deep/b", "lot/c.png")
+    (folder / "lot" / "manifest.csv").write_text("image\na.jfif\ndeep/b\n")
+    images = load_images(folder)
+    assert list(images.by_name) == ["a.jfif", "deep/b"]
+    assert images.by_name["deep/b"].open().size == (8, 6)
+    lay(tmp_path, "secret.png")
+    (folder / "lot" / "manifest.csv").write_text("image\n../../secret.png\n")
+    assert "no such file lies in its folder" in refusal(lambda: load_images(folder))
+
+
 # Masks
 
 

@@ -7,21 +7,24 @@ in place and never unpacked, so that nothing it holds can land outside of it.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import math
 import os
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from workbench.catalog import load_catalog, package_folder, read_text, shared, stored_path
+from workbench.catalog import is_inside, load_catalog, package_folder, read_text, shared, stored_path
 from workbench.errors import InputError
 from workbench.images import MAX_BYTES, SUFFIXES, FileSource, ImageItem, ImageSet, Source, read_source
 
 MAX_MEMBERS = 200_000
 MAX_UNPACKED = 20 * 2**30
 MAX_RATIO = 200
+MAX_STAMPED = 1000
 DEEPEST = 16
 SPLITS = {
     "train": "train", "training": "train",
@@ -53,10 +56,11 @@ class ZipSource:
 
 @dataclass(frozen=True)
 class Tree:
-    """Files by their path below a root, sorted, with hidden ones left out."""
+    """Files by their path below a root, sorted, with hidden ones left out; of a `folder` on disk, pictures and manifests only."""
 
     name: str
     files: Mapping[PurePosixPath, Source]
+    folder: Path | None = None
 
     def images(self) -> list[PurePosixPath]:
         """Paths with a picture's ending."""
@@ -64,20 +68,35 @@ class Tree:
 
     def below(self, part: str) -> Tree:
         """The tree under one of the root's folders."""
-        return Tree(self.name, {PurePosixPath(*p.parts[1:]): s for p, s in self.files.items() if p.parts[0] == part and len(p.parts) > 1})
+        files = {PurePosixPath(*p.parts[1:]): s for p, s in self.files.items() if p.parts[0] == part and len(p.parts) > 1}
+        return Tree(self.name, files, self.folder and self.folder / part)
+
+    def find(self, path: str) -> Source | None:
+        """The file that a manifest names by its path below the root, whatever its ending."""
+        return self.files.get(PurePosixPath(path)) or (_files_below(self.folder)(path) if self.folder else None)
 
 
 def folder_tree(folder: Path) -> Tree:
-    """The files under `folder`."""
+    """The pictures and manifests under `folder`; links to folders are not followed.
+
+    Raises:
+        InputError: It holds more files than the limit, or a picture in it is a link that leads out of it.
+    """
     files: dict[PurePosixPath, Source] = {}
+    seen, name = 0, folder.resolve().name or str(folder)
     for base, folders, names in os.walk(folder):
+        seen += len(folders) + len(names)
+        if seen > MAX_MEMBERS:
+            raise InputError(f"{name} holds over {MAX_MEMBERS:,} files and folders: choose a folder of the pictures alone, or split it.")
         folders[:] = sorted(f for f in folders if not f.startswith("."))
-        for name in names:
-            if not name.startswith("."):
-                path = Path(base, name)
+        for file in names:
+            if not file.startswith(".") and (os.path.splitext(file)[1].lower() in SUFFIXES or file in MANIFESTS):
+                path = Path(base, file)
                 relative = os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", "backslashreplace")
+                if path.is_symlink() and os.path.exists(path) and not is_inside(path, folder):
+                    raise InputError(f"{relative} in {name} is a link that leads out of it: copy the file there instead.")
                 files[PurePosixPath(relative)] = FileSource(path)
-    return Tree(folder.resolve().name, dict(sorted(files.items())))
+    return Tree(name, dict(sorted(files.items())), folder)
 
 
 def zip_tree(data: Path | bytes, name: str) -> Tree:
@@ -143,6 +162,38 @@ def load_images(ref: str | os.PathLike[str], *, class_names: Sequence[str] | Non
     return found
 
 
+def stamp(ref: str) -> str:
+    """A digest that changes when an image set on disk does, cheap enough for every run of a page.
+
+    It holds the times of the zip or manifest, or of the folder and two levels of folders in it with their manifests: pictures that
+    come, go or are renamed change those, a picture that is written over under its own name does not. Errors as `stored_path`.
+    """
+    entry = load_catalog().images.get(ref)
+    level = found = [stored_path(entry.ref if entry else ref)]
+    for _ in range(2):
+        level = [folder for parent in level for folder in _folders(parent, _changed(parent))][:MAX_STAMPED]
+        found = [*found, *level]
+    paths = [path for folder in found for path in (folder, *(folder / name for name in MANIFESTS))]
+    return hashlib.sha256(repr([(str(path), _changed(path)) for path in paths]).encode()).hexdigest()
+
+
+def _changed(path: Path) -> tuple[int, int] | None:
+    try:
+        return path.stat().st_mtime_ns, path.stat().st_size
+    except (OSError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=4 * MAX_STAMPED)
+def _folders(folder: Path, changed: tuple[int, int] | None) -> tuple[Path, ...]:
+    """The folders in a folder, listed again only when it changed."""
+    try:
+        with os.scandir(folder) as entries:
+            return tuple(sorted(Path(e.path) for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False)))
+    except (OSError, ValueError):  # gone, not permitted, or a name that no system can hold
+        return ()
+
+
 def images_from_zip(data: bytes, name: str) -> ImageSet:
     """Load an image set from the bytes of a zip: an upload. Errors as `load_images`."""
     return _from_tree(zip_tree(data, name))
@@ -181,7 +232,7 @@ def _from_tree(tree: Tree) -> ImageSet:
     for name in MANIFESTS:
         source = tree.files.get(PurePosixPath(name))
         if source is not None:
-            return _manifest(tree.name, name, read_source(source, name), lambda path: tree.files.get(PurePosixPath(path)))
+            return _manifest(tree.name, name, read_source(source, name), tree.find)
     images = tree.images()
     if not images:
         raise InputError(f"{tree.name} holds no pictures: use {', '.join(sorted(SUFFIXES))}.")
