@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import os
 import zipfile
 from types import SimpleNamespace
 
@@ -70,6 +71,92 @@ def test_two_uploads_that_are_called_the_same_are_both_kept(visit):
         at.run().sound()
     assert list(at.session_state["own pictures"]) == ["yours/cell.png", "yours/cell.png again"]
     assert at.query_params["image"] == "yours/cell.png"
+
+
+def packed(pictures: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number in range(pictures):
+            archive.writestr(f"good/{number}.png", png())
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["this machine", "a server"])
+def test_what_one_visitor_uploads_is_bounded_and_can_be_forgotten(visit, monkeypatch, here):
+    monkeypatch.setattr(choice, "local", lambda: here)
+    monkeypatch.setattr(choice, "OWN_PICTURES", 9000)
+    at = visit("explain", model="everyday", method="saliency").sound()
+    assert not [b for b in at.button if b.label == "Forget my uploads"]
+
+    def upload(name: str, pictures: int) -> list[str]:
+        at.file_uploader(key="set upload").set_value((name, packed(pictures), "application/zip"))
+        return at.run().said()
+
+    assert not upload("a.zip", 5)
+    assert not upload("a.zip", 5), "the same again takes its own place"
+    (sentence,) = upload("b.zip", 5)
+    assert "press “Forget my uploads”" in sentence
+    assert list(at.session_state["own sets"]) == ["Your a.zip"]
+    assert at.selectbox(key="set").value == "Your a.zip"
+    at.file_uploader(key="picture upload").set_value([("cell.png", png(), "image/png")])
+    at.run().sound()
+    assert at.query_params["image"] == "yours/cell.png"
+
+    next(b for b in at.button if b.label == "Forget my uploads").click().run()
+    assert not at.exception
+    assert not at.said()
+    assert not [*at.session_state["own sets"], *at.session_state["own pictures"], *at.session_state["own sizes"]]
+    assert at.selectbox(key="set").value == "everyday"
+    assert "yours" not in at.query_params["image"]
+    assert not [b for b in at.button if b.label == "Forget my uploads"]
+    assert not upload("b.zip", 5)
+    assert at.selectbox(key="set").value == "Your b.zip"
+
+
+def test_an_uploader_does_not_bring_back_what_was_forgotten(monkeypatch):
+    state = {"picture upload": [SimpleNamespace(name="a.png", file_id="1", size=9, getvalue=png)]}
+    monkeypatch.setattr(choice, "st", SimpleNamespace(session_state=state, query_params={}))
+    choice.take_pictures("picture upload")
+    assert list(choice.own("pictures")) == ["yours/a.png"]
+    choice._forget()
+    state["picture upload"].append(SimpleNamespace(name="b.png", file_id="2", size=9, getvalue=png))
+    choice.take_pictures("picture upload")
+    assert list(choice.own("pictures")) == ["yours/b.png"]
+
+
+def test_models_have_a_bound_of_their_own(monkeypatch):
+    monkeypatch.setattr(choice, "st", SimpleNamespace(session_state={}))
+    monkeypatch.setattr(choice, "OWN_MODELS", 100)
+    choice._keep("models", "a", 1, 60)
+    choice._keep("sets", "s", 2, 90)
+    with pytest.raises(InputError, match="Forget my uploads"):
+        choice._keep("models", "b", 3, 60)
+    assert list(choice.own("models")) == ["a"]
+
+
+def test_a_folder_that_changed_is_read_again(visit, monkeypatch, tmp_path):
+    monkeypatch.setattr(choice, "local", lambda: True)
+    (tmp_path / "good").mkdir()
+    (tmp_path / "good" / "1.png").write_bytes(png())
+    at = visit("explain", model="everyday", set=str(tmp_path), method="saliency").sound()
+    assert len(at.thumbnails()) == 1
+    (tmp_path / "good" / "2.png").write_bytes(png("red"))
+    os.utime(tmp_path / "good", (1, 1))
+    assert len(at.run().sound().thumbnails()) == 2
+    loaded = []
+    monkeypatch.setattr(choice, "load_images", lambda *args, **settings: loaded.append(args))
+    at.run().sound()
+    assert not loaded, "what did not change is kept"
+
+
+def test_a_visitor_of_a_server_learns_nothing_of_its_disk(visit, monkeypatch):
+    monkeypatch.setattr(choice, "local", lambda: False)
+    monkeypatch.setattr(choice, "stamp", lambda ref: pytest.fail(ref) if ref == "/etc" else "")
+    at = visit("explain", set="/etc", method="saliency")
+    assert not at.exception
+    monkeypatch.setattr(choice, "st", SimpleNamespace(session_state={"set": "/etc"}, cache_resource=None))
+    with pytest.raises(InputError, match="no image set named '/etc'"):
+        choice.images(SimpleNamespace(ref="everyday"))
 
 
 def test_a_link_to_a_model_that_is_not_here_says_so(visit, monkeypatch):

@@ -14,7 +14,7 @@ import streamlit as st
 from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, read_spec, spec_key, stored_path, weights_path
 from workbench.errors import LONGEST, InputError
 from workbench.images import ImageItem, ImageSet, image_from_bytes
-from workbench.layouts import images_from_zip, load_images, zip_tree
+from workbench.layouts import images_from_zip, load_images, stamp, zip_tree
 from workbench.predictions import DecisionRule, Predictions
 from workbench.preprocessing import Preprocessing
 from workbench.ui import url
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from workbench.classifier import Classifier
 
 MODEL_FILES = frozenset({".toml", ".safetensors", ".pt", ".pth", ".txt"})
+OWN_PICTURES, OWN_MODELS = 500 * 2**20, 2 * 2**30
+"""Bytes that one visitor may upload: pictures and image sets together, and models."""
+ITEM_BYTES = 1024
+"""What a set takes for each picture that it lists, besides the zip."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +68,35 @@ def own(kind: str) -> dict[str, Any]:
     return store
 
 
+def _keep(kind: str, name: str, value: Any, size: int) -> None:
+    """Keep what was uploaded for as long as the session lasts.
+
+    Raises:
+        InputError: This visitor's uploads would take too much memory.
+    """
+    sizes: dict[tuple[str, str], int] = st.session_state.setdefault("own sizes", {})
+    most = OWN_MODELS if kind == "models" else OWN_PICTURES
+    others = sum(taken for key, taken in sizes.items() if key != (kind, name) and (key[0] == "models") == (kind == "models"))
+    if others + size > most:
+        raise InputError(
+            f"{name} takes {size / 2**20:,.0f} MB, and {others / 2**20:,.0f} of the {most / 2**20:,.0f} MB for your uploads are taken: "
+            "press “Forget my uploads” under “Bring your own”, or upload less."
+        )
+    sizes[kind, name] = size
+    own(kind)[name] = value
+
+
+def _forget() -> None:
+    """Drop all that this session uploaded, and choose something else where it was chosen."""
+    for key, kind in (("model", "models"), ("set", "sets")):
+        if st.session_state.get(key) in own(kind):
+            st.query_params.pop(key, None)
+    for kind in ("models", "sets", "pictures"):
+        own(kind).clear()
+    st.session_state["own sizes"] = {}
+    st.session_state["forgotten"] = {file.file_id for file in st.session_state.get("picture upload") or ()}
+
+
 def model() -> ModelChoice:
     """The chosen model.
 
@@ -98,7 +131,8 @@ def images(choice: ModelChoice) -> ImageSet:
     if ref in own("sets"):
         found: ImageSet = own("sets")[ref]
         return found
-    return _images(ref)
+    trusted = local() or ref == os.environ.get(IMAGES_VARIABLE)
+    return _images(ref, trusted, stamp(ref) if trusted or ref in load_catalog().images else "")
 
 
 def stored_predictions(choice: ModelChoice, found: ImageSet) -> Predictions | None:
@@ -186,13 +220,15 @@ def _strange_link(key: str, options: Sequence[str]) -> None:
 def take_pictures(uploader: str) -> None:
     """Callback of a picture uploader: keep what came, choose the last, and say what is wrong with the rest."""
     for file in st.session_state[uploader] or ():
+        if file.file_id in st.session_state.get("forgotten", ()):  # an uploader hands over its older files again
+            continue
 
         def take(file: Any = file) -> None:
             item = image_from_bytes(file.getvalue(), PurePosixPath(file.name).name)
             name, kept = f"yours/{item.name}", own("pictures")
             while name in kept and kept[name].id != item.id:  # another picture that is called the same
                 name = f"{name} again"
-            kept[name] = dataclasses.replace(item, name=name)
+            _keep("pictures", name, dataclasses.replace(item, name=name), file.size)
             choose_image(name)
 
         _trying(take)
@@ -221,6 +257,8 @@ def _uploads() -> None:
         help="Folders named after classes, the MVTec AD layout, or manifest.csv with the columns image, label, split, mask and any others.",
     )
     st.caption("Uploads stay in this browser session: no link and no other visitor can see them.")
+    if st.session_state.get("own sizes"):
+        st.button("Forget my uploads", on_click=_forget, width="stretch")
 
 
 def _take_model() -> None:
@@ -240,7 +278,7 @@ def _take_model() -> None:
                 Path(folder, path.name).write_bytes(source.read())
         loaded = load_folder(Path(folder), trusted=False)
     name = f"Your {file.name}"
-    own("models")[name] = loaded
+    _keep("models", name, loaded, sum(tensor.nbytes for tensor in loaded.model.state_dict().values()))
     st.session_state["model"] = name
 
 
@@ -249,7 +287,8 @@ def _take_set() -> None:
     if file is None:
         return
     name = f"Your {file.name}"
-    own("sets")[name] = dataclasses.replace(images_from_zip(file.getvalue(), file.name), name=name)
+    found = images_from_zip(file.getvalue(), file.name)
+    _keep("sets", name, dataclasses.replace(found, name=name), file.size + ITEM_BYTES * len(found))
     st.session_state["set"] = name
 
 
@@ -307,8 +346,9 @@ def _load(ref: str, key: str) -> Classifier:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _images(ref: str) -> ImageSet:
-    return load_images(ref, trusted=local() or ref == os.environ.get(IMAGES_VARIABLE))
+def _images(ref: str, trusted: bool, changed: str) -> ImageSet:
+    """A shared image set; `changed` makes a changed folder a new one."""
+    return load_images(ref, trusted=trusted)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
