@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from workbench.attribution import Attribution, attribute
     from workbench.classifier import Classifier, predict
     from workbench.errors import InputError
+    from workbench.evidence import Evidence, assess
     from workbench.images import ImageItem, ImageSet
     from workbench.layouts import load_images
     from workbench.loading import load_classifier
@@ -27,6 +28,8 @@ _HOMES = {
     "Classifier": "classifier",
     "predict": "classifier",
     "InputError": "errors",
+    "Evidence": "evidence",
+    "assess": "evidence",
     "ImageItem": "images",
     "ImageSet": "images",
     "load_images": "layouts",
@@ -38,10 +41,12 @@ __all__ = [
     "METHODS",
     "Attribution",
     "Classifier",
+    "Evidence",
     "ImageItem",
     "ImageSet",
     "InputError",
     "Predictions",
+    "assess",
     "attribute",
     "load_classifier",
     "load_images",

@@ -1,0 +1,302 @@
+"""The card: the table of checks with their words, and the verbs that run it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from workbench.attribution import Attribution
+from workbench.classifier import Classifier
+from workbench.errors import InputError
+from workbench.evidence import faithfulness, figures, stability
+from workbench.evidence.case import BUDGETS, Case, Meter
+from workbench.evidence.result import Evidence, Finding, Outcome
+from workbench.images import ImageItem
+
+Progress = Callable[[int, int], None]
+SKIPPED = "This check does not apply here, so it says nothing for or against the map."
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One check, for the card and for whoever draws it.
+
+    Attributes:
+        name: Its name in `CHECKS` and in `Finding`.
+        title: Its name on the screen.
+        question: What it asks, for a reader without statistics.
+        meaning: What each verdict means to that reader.
+        source: The paper.
+        run: Does it.
+        evaluations: About how many inputs the model is asked about.
+    """
+
+    name: str
+    title: str
+    question: str
+    meaning: Mapping[str, str]
+    source: str
+    run: Callable[[Case], Outcome]
+    evaluations: Callable[[Case], int] = lambda case: 1
+
+
+def _orders(case: Case) -> int:
+    return case.budget.orders * len(case.budget.marks)
+
+
+_PETSIUK = "Petsiuk et al. 2018, RISE"
+_YEH = "Yeh et al. 2019, On the (In)fidelity and Sensitivity of Explanations"
+_ARRAS = "Arras et al. 2022, CLEVR-XAI"
+_TABLE = (
+    Check(
+        "completeness",
+        "Adds up",
+        "Do the map's values sum to the change of the score that they share out?",
+        {
+            "holds": "The values account for the whole score: none is missing and none is invented.",
+            "doubtful": "The values account for the score only roughly: read large areas, not single values.",
+            "fails": "The values do not add up to the score: this map is wrong or too coarse, so do not rely on it.",
+        },
+        "Sundararajan et al. 2017, Axiomatic Attribution for Deep Networks",
+        faithfulness.completeness,
+        lambda case: 2,
+    ),
+    Check(
+        "deletion",
+        "Deletion",
+        "Does the score fall faster when the pixels that the map names are removed than when random ones are?",
+        {
+            "holds": "The model needs the places that the map names.",
+            "doubtful": "Removing what the map names does not clearly do more than removing random places: look at the curves.",
+            "fails": "Removing what the map names does no more than removing random places: the model does not need them.",
+        },
+        _PETSIUK,
+        faithfulness.deletion,
+        lambda case: 2 + case.budget.steps - 1 + _orders(case),
+    ),
+    Check(
+        "insertion",
+        "Insertion",
+        "Does the score rise faster when the pixels that the map names are shown first than when random ones are?",
+        {
+            "holds": "The places that the map names suffice for much of the decision.",
+            "doubtful": "Showing what the map names does not clearly do more than showing random places: look at the curves.",
+            "fails": "Showing what the map names does no more than showing random places: they do not carry the decision.",
+        },
+        _PETSIUK,
+        faithfulness.insertion,
+        lambda case: case.budget.steps - 1 + (0 if "deletion" in case.names else _orders(case)),
+    ),
+    Check(
+        "randomisation",
+        "Follows the model",
+        "Does the map change when the model's weights are replaced by random ones?",
+        {
+            "holds": "The map changes with the model: it shows what the model has learnt, not only what the picture looks like.",
+            "doubtful": "The map partly stays when the model's knowledge is taken away: some of it only repeats the picture.",
+            "fails": "The map does not depend on this model: it would look so whatever the model had learnt, or belongs to another one.",
+        },
+        "Adebayo et al. 2018, Sanity Checks for Saliency Maps",
+        stability.randomisation,
+        lambda case: case.method.cost * (case.budget.stages + 1) + 1,
+    ),
+    Check(
+        "repeatability",
+        "Another seed",
+        "Does the same map come out when the method draws other random numbers?",
+        {
+            "holds": "The map does not hang on luck.",
+            "doubtful": "Part of the map is luck: take more samples before you read details.",
+            "fails": "Another draw gives another map: take many more samples, or another method.",
+        },
+        _YEH,
+        stability.repeatability,
+        lambda case: case.method.cost if "seed" in case.method.params else 1,
+    ),
+    Check(
+        "sensitivity",
+        "Tiny noise",
+        "Does the map stay when the picture changes by less than an eye can see?",
+        {
+            "holds": "The map stays the same on pictures that look the same.",
+            "doubtful": "Details of the map change with invisible noise: read large areas only.",
+            "fails": "Invisible noise gives another map: its details say nothing about the part in the picture.",
+        },
+        _YEH,
+        stability.sensitivity,
+        lambda case: case.method.cost * case.budget.noises,
+    ),
+    Check(
+        "infidelity",
+        "Foretells changes",
+        "Does the map foretell how the score changes when spots are covered?",
+        {
+            "holds": "From the map one can tell what covering a spot will do to the score.",
+            "doubtful": "The map foretells what covering a spot does only poorly: do not read its values as amounts.",
+            "fails": "The map foretells what covering a spot does worse than a map without any pattern.",
+        },
+        _YEH,
+        faithfulness.infidelity,
+        lambda case: case.budget.squares if case.method.signed else 1,
+    ),
+    Check(
+        "sparsity",
+        "Sparsity",
+        "Is the map on few pixels or on many?",
+        {},
+        "Chalasani et al. 2020, Concise Explanations of Neural Networks using Adversarial Training",
+        figures.sparsity,
+    ),
+    Check(
+        "relevance_mass",
+        "Inside the mask",
+        "How much of what speaks for the class lies on the marked region?",
+        {
+            "holds": "What speaks for the class lies on the marked region more than chance would put there.",
+            "doubtful": "The map may lean to the marked region, but a map laid anywhere could do so too.",
+            "fails": "The map does not favour the marked region: the model may look elsewhere, or the map is wrong.",
+        },
+        _ARRAS,
+        figures.relevance_mass,
+    ),
+    Check(
+        "relevance_rank",
+        "Strongest inside the mask",
+        "Do the strongest pixels lie on the marked region?",
+        {
+            "holds": "The strongest pixels lie on the marked region more than chance would put there.",
+            "doubtful": "The strongest pixels may lean to the marked region, but those of a map laid anywhere could do so too.",
+            "fails": "The strongest pixels do not favour the marked region: the model may look elsewhere, or the map is wrong.",
+        },
+        _ARRAS,
+        figures.relevance_rank,
+    ),
+    Check(
+        "pointing",
+        "Points at the mask",
+        "Does the single strongest pixel lie on the marked region?",
+        {
+            "holds": "The map's peak lies on the marked region.",
+            "doubtful": "The map's peak lies on the marked region, which is so large that this says little.",
+            "fails": "The map's peak lies off the marked region.",
+        },
+        "Zhang et al. 2018, Top-Down Neural Attention by Excitation Backprop",
+        figures.pointing,
+    ),
+)
+CHECKS: Mapping[str, Check] = MappingProxyType({check.name: check for check in _TABLE})
+
+
+def assess(
+    classifier: Classifier,
+    item: ImageItem | Image.Image,
+    attribution: Attribution,
+    mask: NDArray[np.bool_] | None = None,
+    *,
+    checks: Sequence[str] | None = None,
+    background: Iterable[ImageItem] | None = None,
+    budget: Literal["quick", "full"] = "quick",
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> Evidence:
+    """Hold a map against its model.
+
+    Args:
+        classifier: The model that the map is said to explain.
+        item: The picture that it explains.
+        attribution: The map.
+        mask: Where the map should lie, (height, width) of the picture; the item's own mask where missing.
+        checks: Names in `CHECKS`; all where missing. Those that do not apply say so.
+        background: The pictures that the map was made with, for methods that compare with pictures of the image set.
+        budget: "quick" for a glance, "full" for narrower intervals at about six times the cost.
+        seed: For everything that is drawn; the same seed gives the same card.
+        on_progress: Called with (done, total) evaluations; what it raises stops the work and leaves the model as it was.
+
+    Returns:
+        The findings in the order of `CHECKS`.
+
+    Raises:
+        InputError: An unknown check or budget, a mask of another size, or a map of another picture.
+    """
+    found = examine(
+        classifier, item, attribution, mask, checks=checks, background=background, budget=budget, seed=seed, on_progress=on_progress
+    )
+    return Evidence(tuple(found), attribution.method, attribution.target, classifier.key, budget, seed)
+
+
+def examine(
+    classifier: Classifier,
+    item: ImageItem | Image.Image,
+    attribution: Attribution,
+    mask: NDArray[np.bool_] | None = None,
+    *,
+    checks: Sequence[str] | None = None,
+    background: Iterable[ImageItem] | None = None,
+    budget: Literal["quick", "full"] = "quick",
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> Iterator[Finding]:
+    """`assess`, one finding after another: what was handed over is checked at once, and nothing is held between two findings."""
+    if strange := sorted(set(checks or ()) - CHECKS.keys()):
+        raise InputError(f"There is no check {strange[0]!r}: choose from {', '.join(CHECKS)}.")
+    if budget not in BUDGETS:
+        raise InputError(f"There is no budget {budget!r}: choose {' or '.join(BUDGETS)}.")
+    chosen = [check for check in _TABLE if checks is None or check.name in checks]
+    plan: list[int] = []
+    case = Case(
+        classifier=classifier,
+        picture=item.open() if isinstance(item, ImageItem) else item,
+        attribution=attribution,
+        mask=item.open_mask() if mask is None and isinstance(item, ImageItem) else mask,
+        names=tuple(check.name for check in chosen),
+        budget=BUDGETS[budget],
+        seed=seed,
+        meter=Meter(plan, on_progress),
+        background=None if background is None else tuple(background),
+    )
+    _fitting(case)
+    plan += [check.evaluations(case) for check in chosen]
+    return _findings(case, chosen)
+
+
+def _findings(case: Case, chosen: Sequence[Check]) -> Iterator[Finding]:
+    for index, check in enumerate(chosen):
+        case.meter.begin(index)
+        found = check.run(case)
+        if index == len(chosen) - 1:
+            case.meter.end()
+        yield Finding(
+            name=check.name,
+            verdict=found.verdict,
+            value=found.value,
+            low=found.interval[0] if found.interval else None,
+            high=found.interval[1] if found.interval else None,
+            chance=found.chance,
+            reason=found.reason,
+            meaning=check.meaning.get(found.verdict, SKIPPED),
+            source=check.source,
+            curves=found.curves,
+        )
+
+
+def _fitting(case: Case) -> None:
+    """Refuse what does not belong together."""
+    width, height = case.picture.size
+    attribution = case.attribution
+    if attribution.placement.original != (width, height):
+        raise InputError(
+            f"The map lies on a picture of {attribution.placement.original[0]} x {attribution.placement.original[1]} pixels and this one "
+            f"has {width} x {height}: hand over the picture that the map explains."
+        )
+    if attribution.values.shape[1:] != case.x.shape[2:] or attribution.values.shape[0] not in (1, case.x.shape[1]):
+        raise InputError("The map has another size than the model's input: hand over the model that the map explains.")
+    if attribution.target >= len(case.classifier.class_names):
+        raise InputError("The map explains a class that this model does not have: hand over the model that the map explains.")
+    if case.mask is not None and np.shape(case.mask) != (height, width):
+        raise InputError(f"The mask is of shape {np.shape(case.mask)}: give one of shape ({height}, {width}), the pixels of the picture.")

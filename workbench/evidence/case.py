@@ -1,0 +1,267 @@
+"""One map under examination: its model, its picture, its score, and how to make it again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from workbench.attribution import CHUNK, Attribution, Score, attribute
+from workbench.classifier import Classifier, untouched
+from workbench.errors import InputError
+from workbench.images import ImageItem
+from workbench.methods import METHODS, Method
+from workbench.preprocessing import BASELINES
+
+GRID = 8
+"""Cells an edge of the coarse grid: about the grid of a network's last layer, and so the finest that every method can fill."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """How much is spent.
+
+    Attributes:
+        steps: Steps of a deletion or insertion curve.
+        marks: The steps at which random orders are asked about, the same from either end.
+        orders: Random orders that the curves are held against. A random map beats all of them once in `orders` + 1 times.
+        stages: Stages of the model's randomisation.
+        noises: Noisy inputs for the sensitivity.
+        squares: Covered squares for the infidelity.
+    """
+
+    steps: int
+    marks: tuple[int, ...]
+    orders: int
+    stages: int
+    noises: int
+    squares: int
+
+
+BUDGETS = {
+    "quick": Budget(steps=12, marks=(1, 4, 8, 11), orders=24, stages=3, noises=3, squares=32),
+    "full": Budget(steps=20, marks=tuple(range(1, 20)), orders=32, stages=8, noises=10, squares=64),
+}
+
+
+class Meter:
+    """Turns evaluations into progress: each check fills its own part of the plan, however many it asks for in the end."""
+
+    def __init__(self, plan: list[int], on_progress: Callable[[int, int], None] | None) -> None:
+        self._plan, self._report = plan, on_progress
+        self._start = self._room = self._inside = 0
+
+    def begin(self, index: int) -> None:
+        """Check `index` begins."""
+        self._start, self._room, self._inside = sum(self._plan[:index]), self._plan[index], 0
+        self.step(0)
+
+    def step(self, evaluations: int) -> None:
+        """So many inputs were asked about; what the callback raises stops the work."""
+        self._inside = min(self._inside + evaluations, self._room)
+        if self._report:
+            self._report(self._start + self._inside, sum(self._plan))
+
+    def end(self) -> None:
+        """All is done."""
+        if self._report:
+            self._report(sum(self._plan), sum(self._plan))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Asked(Classifier):
+    """A classifier that takes one picture for a given input; others, such as those of a background, it prepares as ever."""
+
+    picture: Image.Image | None = None
+    given: Tensor | None = None
+
+    def prepare(self, image: ImageItem | Image.Image) -> Tensor:
+        return self.given if image is self.picture and self.given is not None else super().prepare(image)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Case:
+    """A map with everything that a check may ask about.
+
+    Attributes:
+        classifier: The model.
+        picture: What is explained.
+        attribution: The map.
+        mask: Where the map should lie, (height, width) of the picture; None where that is not known.
+        names: The checks that are to be done.
+        budget: How much may be spent.
+        seed: For everything that is drawn.
+        meter: Takes note of evaluations.
+        background: The pictures that the map compares with, for methods that need them.
+        shared: What one check measured and another needs too.
+    """
+
+    classifier: Classifier
+    picture: Image.Image
+    attribution: Attribution
+    mask: NDArray[np.bool_] | None
+    names: tuple[str, ...]
+    budget: Budget
+    seed: int
+    meter: Meter
+    background: tuple[ImageItem, ...] | None = None
+    shared: dict[str, NDArray[np.float64]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def method(self) -> Method:
+        """The map's row in `METHODS`."""
+        return METHODS[self.attribution.method]
+
+    @cached_property
+    def x(self) -> Tensor:
+        """The picture as input, (1, C, H, W)."""
+        return self.classifier.prepare(self.picture)[None].to(self.classifier.device)
+
+    @property
+    def lost(self) -> str | None:
+        """Why the map cannot be made again, as a sentence; None where it can."""
+        given = next((name for name, value in self.attribution.params.items() if isinstance(value, str) and value == "given"), None)
+        if given:
+            return f"The map cannot be made again: its {given} was given as an array, which a map does not keep."
+        if self.method.background and self.background is None:
+            return "The map cannot be made again without the pictures that it compares with: hand them over as background."
+        return None
+
+    @cached_property
+    def replacement(self) -> tuple[Tensor, str]:
+        """What stands in place of a removed pixel, (1, C, H, W), and what to call it: the map's own baseline, or else a blur."""
+        name = self.attribution.params.get("baseline")
+        if isinstance(name, str) and name in BASELINES:
+            values, words = self.classifier.preprocessing.baseline(name, self.picture), f"the map's own baseline ({name})"
+        else:
+            values, words = self.classifier.preprocessing.baseline("blur", self.picture), "the blurred picture"
+        return torch.from_numpy(values)[None].to(self.classifier.device), words
+
+    @property
+    def reacts(self) -> bool:
+        """Whether a value says how the score reacts to the input there, rather than what share of the score lies there."""
+        return "unit of input" in self.method.unit or "gradient" in self.method.unit
+
+    @cached_property
+    def ranking(self) -> NDArray[np.float32]:
+        """What speaks for the class most comes first: (H, W).
+
+        Of values that say how the score reacts to a pixel the size counts, whichever direction they point in. Other values are shares of
+        the score, and those below zero speak against it.
+        """
+        return np.abs(self.attribution.values).sum(0) if self.reacts else self.attribution.heatmap()
+
+    @cached_property
+    def fresh(self) -> Attribution:
+        """The map, made again with its own settings."""
+        made = self.again()
+        if made.params.get("background_digest") != self.attribution.params.get("background_digest"):
+            raise InputError("The map was made with another background: hand over the same pictures.")
+        return made
+
+    def generator(self, salt: int) -> np.random.Generator:
+        """Random numbers for one purpose, whatever other checks were done before."""
+        return np.random.default_rng([self.seed, salt])
+
+    def score(self, x: Tensor) -> Tensor:
+        """The explained score, (N,), of at most a chunk of inputs (N, C, H, W), with the model left as it was."""
+        against = self.attribution.params.get("against")
+        aim = Score(self.attribution.score, self.attribution.target, None if against is None else self.classifier.index(str(against)))
+        with untouched(self.classifier), torch.inference_mode():
+            found = aim.of(self.classifier, self.classifier.logits(x)).double()
+        self.meter.step(len(x))
+        return found
+
+    def scores(self, kept: Iterable[NDArray[np.bool_]]) -> NDArray[np.float64]:
+        """Scores of the picture with only the `kept` pixels, each (H, W), left and the others replaced, a chunk at once."""
+        found: list[NDArray[np.float64]] = []
+        chunk: list[NDArray[np.bool_]] = []
+
+        def flush() -> None:
+            masks = torch.from_numpy(np.stack(chunk))[:, None].to(self.x.device)
+            found.append(self.score(torch.where(masks, self.x, self.replacement[0])).cpu().numpy())
+            chunk.clear()
+
+        for mask in kept:
+            chunk.append(mask)
+            if len(chunk) == CHUNK:
+                flush()
+        if chunk:
+            flush()
+        return np.concatenate(found)
+
+    @cached_property
+    def ends(self) -> tuple[float, float]:
+        """Score of the picture, and of what replaces it."""
+        both = self.score(torch.cat([self.x, self.replacement[0]])).tolist()
+        return both[0], both[1]
+
+    def again(self, classifier: Classifier | None = None, *, x: Tensor | None = None, seed: int | None = None) -> Attribution:
+        """The map anew with all of its own settings.
+
+        Args:
+            classifier: Another model in place of the case's own.
+            x: Another input, (1, C, H, W), in place of the picture's.
+            seed: Another seed, for methods that draw.
+        """
+        asked = classifier or self.classifier
+        if x is not None:
+            fields = {field.name: getattr(asked, field.name) for field in dataclasses.fields(Classifier)}
+            asked = _Asked(**fields, picture=self.picture, given=x[0].cpu())
+            if "layers" in vars(classifier or self.classifier):  # known already: finding them costs a forward with hooks
+                vars(asked)["layers"] = (classifier or self.classifier).layers
+        old = self.attribution.params
+        params: dict[str, Any] = {name: value for name, value in old.items() if name in self.method.params}
+        if seed is not None and "seed" in params:
+            params["seed"] = seed
+        told = 0
+
+        def tell(done: int, total: int) -> None:
+            nonlocal told
+            now = round(self.method.cost * done / max(total, 1))
+            self.meter.step(max(now - told, 0))
+            told = max(now, told)
+
+        with torch.enable_grad():  # Captum's metrics call this without gradients
+            return attribute(
+                asked,
+                self.picture,
+                self.method.name,
+                self.attribution.target,
+                score=self.attribution.score,
+                against=None if old.get("against") is None else str(old["against"]),
+                background=self.background,
+                on_progress=tell,
+                **params,
+            )
+
+
+def ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Ranks of all values from 0, ties at their mean, as a flat array."""
+    _, where, counts = np.unique(np.asarray(values, np.float64).ravel(), return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts + 1) / 2)[where]
+
+
+def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+    """Rank correlation; zero where one of them is the same everywhere, for then it tells nothing of the other."""
+    one, other = (r - r.mean() for r in (ranks(a), ranks(b)))
+    norm = np.sqrt((one**2).sum() * (other**2).sum())
+    return float((one * other).sum() / norm) if norm > 0 else 0.0
+
+
+def strength(values: NDArray[np.floating]) -> NDArray[np.float32]:
+    """|values| of a map (C, H, W), summed over channels: (H, W)."""
+    return np.abs(values).sum(0, dtype=np.float32)
+
+
+def pooled(values: NDArray[np.floating], grid: int = GRID) -> NDArray[np.float32]:
+    """The means of (H, W) values over a grid of at most `grid` x `grid` cells."""
+    shape = min(grid, values.shape[0]), min(grid, values.shape[1])
+    return torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(np.ascontiguousarray(values, np.float32))[None], shape)[0].numpy()

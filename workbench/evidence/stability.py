@@ -1,0 +1,193 @@
+"""Does the map hang on the model, and on nothing else? Randomised weights, another seed, a little noise."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import threading
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from workbench.attribution import Attribution
+from workbench.classifier import Classifier, untouched
+from workbench.errors import InputError
+from workbench.evidence.case import Case, pooled, spearman, strength
+from workbench.evidence.result import Outcome, limit
+
+SAME = 0.5
+"""Rank correlation above which two maps count as alike: then they share more than a quarter of the variance of their ranks. Adebayo et
+al. 2018 draw the correlation without a threshold; a method that follows the weights falls close to zero there, and guided backprop and
+its like stay far above this."""
+REPRODUCED = 0.9
+"""Cosine that the map must reach with itself, made anew: the rounding of another device costs far less, and another map gets far less."""
+STEADY = 0.5
+"""Change of the map as a share of its own size, up to which it is steady: maps of equal size then lie at a cosine of 0.87 and more."""
+SHAKEN = 1.0
+"""From here on the change is as large as the map itself (a cosine of 0.5)."""
+ZERO = "The map is zero everywhere, so there is nothing whose change could be seen."
+UNRELATED = 2**0.5
+"""Change between two maps of equal size that have nothing in common."""
+LEVELS = 2.5
+"""Grey levels of 255 by which each pixel is moved: below what an eye, or a camera's own noise, tells apart."""
+
+
+def randomisation(case: Case) -> Outcome:
+    """Rank correlation with the method's map on the same net with random weights, layer by layer from the top (Adebayo et al. 2018)."""
+    if case.lost:
+        return Outcome(case.lost)
+    if not case.attribution.values.any():
+        return Outcome(ZERO, "doubtful")
+    itself = _cosine(case)
+    if itself < REPRODUCED:
+        return Outcome(_foreign(case), "fails", itself, chance=0.0)
+    try:
+        private = _private(case.classifier)
+    except Exception as error:  # whatever a foreign module raises when it is copied
+        return Outcome(f"The model cannot be copied to try other weights ({type(error).__name__}).")
+    layers = _owners(private, case)
+    if not layers:
+        return Outcome("The model has no weights that could be drawn anew.")
+    try:
+        counts, fine, coarse = _cascade(case, private, layers)
+    except InputError as error:
+        return Outcome(f"With random weights there is no map to compare with: {error}", "doubtful")
+    value = max(fine[-1], coarse[-1])
+    interval = _fisher(value, pooled(case.ranking).size)
+    reason = (
+        f"With the weights of all {len(layers)} layers drawn anew, the rank correlation with this map is {fine[-1]:.2f} on pixels and "
+        f"{coarse[-1]:.2f} on a coarse grid (95 % interval of the larger one {interval[0]:.2f} to {interval[1]:.2f})."
+    )
+    curves = {"layers": np.array([0, *counts]), "pixels": np.array(fine), "grid": np.array(coarse)}
+    return Outcome(reason, limit(interval, SAME, SAME), value, interval, 0.0, curves)
+
+
+def _cascade(case: Case, private: Classifier, layers: list[nn.Module]) -> tuple[list[int], list[float], list[float]]:
+    """How many layers were drawn anew, and the rank correlation then, on pixels and on the grid, with the untouched model first.
+
+    Raises:
+        InputError: There is no map any more, or one of zeros, whose likeness says nothing.
+    """
+    counts = sorted({max(round(len(layers) * stage), 1) for stage in np.linspace(0, 1, case.budget.stages)})
+    mine = strength(case.attribution.values)
+    rng, fine, coarse, done = torch.Generator().manual_seed(case.seed), [1.0], [1.0], 0
+    for count in counts:
+        redraw(layers[done:count], rng)
+        done = count
+        other = strength(case.again(private).values)
+        fine.append(spearman(mine, other))
+        coarse.append(spearman(pooled(mine), pooled(other)))
+    if not other.any():
+        raise InputError("its values are zero everywhere.")
+    return counts, fine, coarse
+
+
+def _cosine(case: Case) -> float:
+    """How alike the map and the same one made anew are, whatever their scale: 1 at best."""
+    a, b = (values.ravel().astype(np.float64) for values in (case.attribution.values, case.fresh.values))
+    norm = np.linalg.norm(a) * np.linalg.norm(b)
+    return float(a @ b / norm) if norm > 0 else float(not a.any() and not b.any())
+
+
+def _foreign(case: Case) -> str:
+    return f"{case.method.title} on this model and picture gives another map than this one: their cosine is {_cosine(case):.2f} of 1."
+
+
+def _cannot(case: Case) -> str | None:
+    """Why nothing can be said about making the map again; None where it can."""
+    return case.lost or (_foreign(case) if _cosine(case) < REPRODUCED else None)
+
+
+def _fisher(correlation: float, cells: int) -> tuple[float, float]:
+    """95 % interval of a rank correlation by Fisher's transform.
+
+    It counts the cells of the coarse grid also for a correlation of pixels: neighbouring pixels say much the same, so that their number
+    would promise far more than is known.
+    """
+    middle, reach = np.arctanh(np.clip(correlation, -0.999999, 0.999999)), 1.96 / np.sqrt(max(cells - 3, 1))
+    return float(np.tanh(middle - reach)), float(np.tanh(middle + reach))
+
+
+def _private(classifier: Classifier) -> Classifier:
+    """The classifier with a copy of its model that may be spoiled, and a lock of its own."""
+    with untouched(classifier):
+        model = copy.deepcopy(classifier.model)
+    return dataclasses.replace(classifier, key=f"{classifier.key} at random", model=model, lock=threading.RLock())
+
+
+def _owners(private: Classifier, case: Case) -> list[nn.Module]:
+    """Modules with weights of their own, the last that runs first; where some are never called as such, the last registered first."""
+    owners = [module for module in private.model.modules() if any(p.is_floating_point() for p in module.parameters(recurse=False))]
+    ran: dict[int, int] = {}
+
+    def note(module: nn.Module, inputs: object) -> None:
+        ran.setdefault(id(module), len(ran))
+
+    with untouched(private), torch.inference_mode():  # which takes the hooks away again
+        for module in owners:
+            module.register_forward_pre_hook(note)
+        private.logits(case.x)
+    if all(id(module) in ran for module in owners):
+        owners.sort(key=lambda module: ran[id(module)])
+    return owners[::-1]
+
+
+def redraw(layers: list[nn.Module], rng: torch.Generator) -> None:
+    """Draw the layers' weights anew, from a normal distribution of each tensor's own mean and spread.
+
+    What a net was initialised with is not known; at the spread that its weights have, the signal neither dies nor explodes.
+    """
+    with torch.no_grad():
+        for layer in layers:
+            for weights in layer.parameters(recurse=False):
+                if weights.is_floating_point():
+                    spread = weights.double().std(correction=0).item() if weights.numel() > 1 else weights.abs().item()
+                    drawn = torch.randn(weights.shape, generator=rng, dtype=torch.float64) * spread + weights.double().mean().item()
+                    weights.copy_(drawn.to(weights))
+
+
+def repeatability(case: Case) -> Outcome:
+    """By how much the map changes with another seed, as a share of its size."""
+    if "seed" not in case.attribution.params:
+        return Outcome(f"{case.method.title} draws nothing at random: the same settings give the same map.")
+    if obstacle := _cannot(case):
+        return Outcome(obstacle)
+    seed = int(case.attribution.params["seed"]) + 1 + case.seed  # type: ignore[call-overload]
+    change = _change(case.attribution, case.again(seed=seed % 2**31))
+    reason = f"With another seed the map changes by {change:.0%} of its own size; unrelated maps would differ by {UNRELATED:.0%}."
+    return Outcome(reason, limit((change, change), STEADY, SHAKEN), change, chance=UNRELATED)
+
+
+def _change(old: Attribution, new: Attribution) -> float:
+    size = float(np.linalg.norm(old.values))
+    return float(np.linalg.norm(new.values - old.values)) / (size or 1.0)
+
+
+def sensitivity(case: Case) -> Outcome:
+    """The largest change of the map under tiny noise on the input, as a share of its size: max-sensitivity (Yeh et al. 2019)."""
+    from captum.metrics import sensitivity_max
+
+    if obstacle := _cannot(case):
+        return Outcome(obstacle)
+    rng = torch.Generator().manual_seed(case.seed)
+    std = torch.tensor(case.classifier.preprocessing.std).view(-1, 1, 1)
+    radius = (LEVELS / 255 / std).to(case.x.device)
+
+    def shaken(inputs: Tensor) -> Tensor:
+        noise = torch.rand(inputs.shape, generator=rng) * 2 - 1
+        return inputs + noise.to(inputs.device) * radius
+
+    def maps(inputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor]:
+        stack = inputs[0] if isinstance(inputs, tuple) else inputs
+        made = (case.fresh if torch.equal(one, case.x[0]) else case.again(x=one[None]) for one in stack)
+        return (torch.stack([torch.from_numpy(one.values) for one in made]),)  # of a bare tensor Captum takes one channel for the whole
+
+    if not case.fresh.values.any():
+        return Outcome(ZERO, "doubtful")
+    change = float(sensitivity_max(maps, case.x, shaken, n_perturb_samples=case.budget.noises, max_examples_per_batch=1))
+    reason = (
+        f"When every pixel is moved by up to {LEVELS:g} of 255 grey levels, the map changes by up to {change:.0%} of its own size "
+        f"({case.budget.noises} trials); unrelated maps would differ by {UNRELATED:.0%}."
+    )
+    return Outcome(reason, limit((change, change), STEADY, SHAKEN), change, chance=UNRELATED)
