@@ -30,6 +30,7 @@ RANK = {
     "loading": 5,
     "training": 5,
     "attribution": 6,
+    "evidence": 7,
     "render": 7,
     "record": 7,
     "demo": 8,
@@ -46,7 +47,7 @@ ONLY = {  # what some may know at all, beside types
 STREAMLIT = {"app", "ui", "pages"}
 CAPTUM = {"attribution", "evidence", "probe"}
 HEAVY = {"torch", "torchvision", "timm", "captum", "matplotlib"}
-MAY_BE_HEAVY = {"attribution", "bounds", "classifier", "demo", "exported", "grids", "loading", "training", "weights"}
+MAY_BE_HEAVY = {"attribution", "bounds", "classifier", "demo", "exported", "evidence", "grids", "loading", "training", "weights"}
 RUNS_CODE = {"pickle.load", "pickle.loads", "pickle.Unpickler", "eval", "exec"}
 
 
