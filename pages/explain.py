@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import choice, draw, explain, gallery, work
+from workbench.ui import choice, draw, evidence, explain, gallery, maps, work
 
 model = choice.model()
 images = choice.images(model)
@@ -25,4 +25,7 @@ with left:
     explain.notes(model)
 with right:
     settings = explain.controls(model, item, decided)
-    explain.maps(model, item, decided, settings)
+    found = maps.maps(model, images, item, decided, settings)
+if found:
+    st.divider()
+    evidence.section(model, images, item, found)

@@ -13,7 +13,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 import streamlit as st
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from workbench.attribution import Attribution
+    from workbench.evidence import Finding
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -158,17 +159,20 @@ def _stopped() -> set[str]:
     return found
 
 
-def map_key(model: choice.ModelChoice, item: ImageItem, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]) -> Hashable:
+def map_key(
+    model: choice.ModelChoice, images: ImageSet, item: ImageItem, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]
+) -> Hashable:
     """All that a map depends on."""
-    return model.key, item.id, method, tuple(sorted(aim.items(), key=str)), tuple(sorted(params.items(), key=str))
+    background = _loaded_as(images) if METHODS[method].background else None
+    return model.key, item.id, method, background, tuple(sorted(aim.items(), key=str)), tuple(sorted(params.items(), key=str))
 
 
 def attribution(
-    model: choice.ModelChoice, item: ImageItem, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]
-) -> Attribution | None:
-    """The map, from the shelf or computed with progress; None where the user stopped it."""
-    key = map_key(model, item, method, aim, params)
-    found: Attribution | None = maps().get(key)
+    model: choice.ModelChoice, images: ImageSet, item: ImageItem, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]
+) -> Attribution | str | None:
+    """The map, from the shelf or computed with progress; a sentence where the method refuses; None where the user stopped it."""
+    key = map_key(model, images, item, method, aim, params)
+    found: Attribution | str | None = maps().get(key)
     if found is not None:
         return found
     progress = Stoppable(METHODS[method].title, f"{method} {item.id[:12]}")
@@ -176,10 +180,41 @@ def attribution(
         return None
     from workbench.attribution import attribute
 
-    found = attribute(choice.classifier(model), item, method, **aim, **params, on_progress=progress)
-    maps().put(key, found, found.values.nbytes + 1024)
+    loaded = choice.classifier(model)
+    background = background_of(images) if METHODS[method].background else None
+    try:
+        found = attribute(loaded, item, method, **aim, **params, background=background, on_progress=progress)
+        maps().put(key, found, found.values.nbytes + 1024)
+    except InputError as error:
+        found = str(error)
+        maps().put(key, found, 1024)
     progress.done()
     return found
+
+
+def background_of(images: ImageSet) -> list[ImageItem]:
+    """The pictures that stand for the set: its training split, or all of it where it has none."""
+    return [item for item in images if item.split == "train"] or list(images)
+
+
+def findings(
+    model: choice.ModelChoice, images: ImageSet, item: ImageItem, found: Attribution, budget: Literal["quick", "full"]
+) -> list[Finding] | None:
+    """What the checks find about a map, from the shelf or computed with progress; None where the user stopped them."""
+    key = ("findings", budget, map_key(model, images, item, found.method, {"target": found.target, "score": found.score}, found.params))
+    kept: list[Finding] | None = maps().get(key)
+    if kept is not None:
+        return kept
+    progress = Stoppable("Checking", f"findings {budget} {found.method} {item.id[:12]}")
+    if progress.stopped:
+        return None
+    from workbench.evidence import examine
+
+    background = background_of(images) if METHODS[found.method].background else None
+    kept = list(examine(choice.classifier(model), item, found, background=background, budget=budget, on_progress=progress))
+    maps().put(key, kept, 64 * 1024)
+    progress.done()
+    return kept
 
 
 def known_predictions(model: choice.ModelChoice, images: ImageSet) -> Predictions | None:
@@ -189,7 +224,12 @@ def known_predictions(model: choice.ModelChoice, images: ImageSet) -> Prediction
 
 def _set_key(model: choice.ModelChoice, images: ImageSet) -> Hashable:
     """This very set: `images.key` lists names and sizes, which the pictures of another day or another visitor may share."""
-    return "predictions", model.key, vars(images).setdefault("loaded as", uuid.uuid4().hex)
+    return "predictions", model.key, _loaded_as(images)
+
+
+def _loaded_as(images: ImageSet) -> str:
+    token: str = vars(images).setdefault("loaded as", uuid.uuid4().hex)
+    return token
 
 
 def _part_key(model: choice.ModelChoice, items: Sequence[ImageItem]) -> Hashable:

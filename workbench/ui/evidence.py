@@ -1,0 +1,122 @@
+"""Whether the maps on the page can be believed: a row of verdicts under each, every one opening to its figure."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from workbench.images import ImageItem, ImageSet
+from workbench.methods import METHODS
+from workbench.ui import choice, draw, url, work
+
+if TYPE_CHECKING:
+    from workbench.attribution import Attribution
+    from workbench.evidence import Finding
+
+BUDGETS = {"off": "Off", "quick": "Quick", "full": "Thorough"}
+BADGES = {
+    "holds": ":green-badge[:material/check: holds]",
+    "doubtful": ":orange-badge[:material/question_mark: doubtful]",
+    "fails": ":red-badge[:material/close: fails]",
+    "not applicable": ":gray-badge[not applicable]",
+}
+_HELP = """
+A coloured map always looks convincing. These checks ask whether it deserves it.
+
+- **holds**: the check found what a true map must show, beyond chance.
+- **doubtful**: the figure could still be chance, or lies between good and bad.
+- **fails**: the map does not do what it promises: do not build a decision on it.
+
+**Quick** takes a few seconds a map; **Thorough** about eight times as long, with narrower intervals. No check proves that the model's
+*reason* is a good one: they say whether the map shows the model's reason.
+"""
+
+
+def section(model: choice.ModelChoice, images: ImageSet, item: ImageItem, found: Mapping[str, Attribution]) -> None:
+    """Choose how thoroughly to check; then the verdicts on each map, as they come."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        budget = url.segments("Can these maps be believed?", list(BUDGETS), key="evidence", default="off", format_func=BUDGETS.__getitem__)
+        draw.meaning(_HELP)
+    if budget == "off":
+        st.caption(
+            "Check each map against the model: does it add up, does covering what it names change the score, does it follow the model?"
+        )
+        return
+    cards = {}
+    with st.grid(3, min_column_width=210):
+        cells = {method: st.container() for method in found}
+    for method, attribution in found.items():
+        with cells[method], work.troubles():
+            st.markdown(f"**{METHODS[method].title}**")
+            findings = work.findings(model, images, item, attribution, "full" if budget == "full" else "quick")
+            if findings is not None:
+                cards[method] = findings
+                for finding in findings:
+                    _finding(method, finding)
+    if len(found) > 1:
+        _agreement(found)
+    if cards:
+        facts = {method: [_plain(f) for f in findings] for method, findings in cards.items()}
+        draw.download("Evidence (JSON)", lambda: json.dumps(facts, indent=2), "evidence.json", "application/json", "evidence json")
+
+
+def _finding(method: str, finding: Finding) -> None:
+    from workbench.evidence import CHECKS
+
+    check = CHECKS[finding.name]
+    if finding.verdict == "not applicable" and finding.value is None:
+        return
+    label = BADGES[finding.verdict] if finding.verdict != "not applicable" else f":gray-badge[{finding.value:.2f}]"
+    with st.popover(f"{label} {check.title}", type="tertiary", key=f"finding {method} {finding.name}"):
+        st.markdown(f"**{check.question}**")
+        st.markdown(choice.plain(finding.reason, 600))
+        if finding.curves and "share" in finding.curves:
+            _curves(finding)
+        st.markdown(finding.meaning)
+        st.caption(f"Source: {finding.source}")
+
+
+def _curves(finding: Finding) -> None:
+    """The map's curve over the band of the random orders."""
+    import numpy as np
+    import pandas as pd
+
+    curves = finding.curves or {}
+    share, orders = curves["share"], curves["random"]
+    lines = {"this map": curves["map"]}
+    for name, curve in (("random, mean", orders.mean(0)), ("random, lowest", orders.min(0)), ("random, highest", orders.max(0))):
+        lines[name] = np.interp(share, curves.get("random_share", share), curve)
+    frame = pd.DataFrame(lines, index=100 * share)
+    st.line_chart(frame, x_label="share of the pixels, %", y_label="score", height=220)
+
+
+def _agreement(found: Mapping[str, Attribution]) -> None:
+    import pandas as pd
+
+    from workbench.evidence import agreement
+
+    names, matrix = agreement(list(found.values()))
+    titles = [METHODS[name].title if name in METHODS else name for name in names]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown("**Do the methods agree?**")
+        draw.meaning(
+            "Rank correlation (Spearman) between the maps: 1 means the same order of places, 0 none. Methods that ask different questions "
+            "may differ and both be right; agreement of unlike methods is the stronger sign."
+        )
+    st.dataframe(pd.DataFrame(matrix, index=titles, columns=titles).round(2))
+
+
+def _plain(finding: Finding) -> dict[str, object]:
+    facts = dataclasses.asdict(finding)
+    curves = facts.pop("curves")
+    return facts | {"curves": {name: _listed(values) for name, values in (curves or {}).items()}}
+
+
+def _listed(values: Sequence[float]) -> object:
+    import numpy as np
+
+    return np.asarray(values).tolist()

@@ -1,0 +1,240 @@
+"""The maps of the Explain page: computed one by one, drawn side by side, re-blended without computing, and handed on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from workbench import render
+from workbench.images import ImageItem, ImageSet
+from workbench.methods import METHODS, Method
+from workbench.record import manifest, npz
+from workbench.ui import choice, draw, url, work
+from workbench.ui.explain import EDGE, Decided, Settings
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from workbench.attribution import Attribution
+
+TOLERANCE = 0.01
+"""Convergence delta, as a share of the change of the score, up to which a map that must add up is called complete."""
+UNBELIEVABLE = 0.05
+"""From this share on such a map is kept back."""
+
+
+def maps(model: choice.ModelChoice, images: ImageSet, item: ImageItem, decided: Decided, settings: Settings) -> dict[str, Attribution]:
+    """Compute what is missing, showing each map as it comes; then all of them with the controls of the view.
+
+    Returns:
+        The maps that stand, by method.
+    """
+    if not settings.methods:
+        st.info("Choose at least one method above.", icon=":material/touch_app:")
+        return {}
+    area, view = st.empty(), st.empty()  # one place each: the browser mixes up what is drawn twice in one place in one run
+    keys = {m: work.map_key(model, images, item, m, settings.aim, settings.params[m]) for m in settings.methods}
+    if any(work.maps().get(key) is None for key in keys.values()):
+        with area.container():
+            if not _compute(model, images, item, settings):
+                return {}
+        area.empty()
+    results = {m: work.maps().get(key) for m, key in keys.items()}
+    with view.container():
+        _view(model, item, decided, results)
+    return {m: result for m, result in results.items() if result is not None and not isinstance(result, str)}
+
+
+def _compute(model: choice.ModelChoice, images: ImageSet, item: ImageItem, settings: Settings) -> bool:
+    """Fill one cell after another; False where the user stopped one."""
+    if not work.torch_ready():
+        waiting = st.caption(":material/hourglass_top: Loading the model, a few seconds the first time …")
+        choice.classifier(model)
+        waiting.empty()
+    shown = work.fitted(item, EDGE)
+    complete = True
+    with st.grid(3, min_column_width=210):
+        cells = [st.container() for _ in settings.methods]
+    for cell, method in zip(cells, settings.methods, strict=True):
+        with cell:
+            st.markdown(f"**{METHODS[method].title}**")
+            found = work.attribution(model, images, item, method, settings.aim, settings.params[method])
+            if isinstance(found, str):
+                _refused(found)
+            elif found is not None:
+                laid = render.overlay(shown, _heatmap(found, shown), METHODS[method].signed)
+                st.image(laid, width="stretch", output_format="PNG", alt=f"{METHODS[method].title} of {item.name}")
+        complete = complete and found is not None
+    return complete
+
+
+def _refused(reason: str) -> None:
+    """Why there is no map."""
+    st.info(choice.plain(reason, 600), icon=":material/block:")
+
+
+@st.fragment
+@work.guarded
+def _view(model: choice.ModelChoice, item: ImageItem, decided: Decided, results: Mapping[str, Attribution | str | None]) -> None:
+    """The maps and how they are drawn; a change here computes nothing."""
+    found = {m: result for m, result in results.items() if result is not None and not isinstance(result, str)}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        signs = url.segments(
+            "Colours",
+            ["signed", "strength"],
+            key="colours",
+            default="signed",
+            help="Signed: red speaks for the class, blue against it. Strength: the sign is left out.",
+        )
+        scale = url.segments(
+            "Scale",
+            ["own", "shared"],
+            key="scale",
+            default="own",
+            help="Own: each map uses all its colours. Shared: one scale for all, to compare maps of the same unit.",
+        )
+        opacity = url.slider("Opacity", 0, 100, key="opacity", default=60, step=5, format="%d%%", width=180) / 100
+    shown = work.fitted(item, EDGE)
+    heatmaps = {m: _heatmap(a, shown) for m, a in found.items()}
+    signed = {m: METHODS[m].signed and signs == "signed" for m in found}
+    scales = {m: render.scale_of(list(heatmaps.values()) if scale == "shared" else [h], signed[m]) for m, h in heatmaps.items()}
+    panels = {}
+    with st.grid(3, min_column_width=210):
+        for method, attribution in results.items():
+            with st.container(key=f"map-{method}"):
+                st.markdown(f"**{METHODS[method].title}**")
+                if attribution is None or isinstance(attribution, str):
+                    _refused(attribution or "This map is gone from the cache: choose the method again.")
+                    continue
+                laid = render.overlay(shown, heatmaps[method], signed[method], scales[method].limit, opacity)
+                panels[method] = render.Panel(METHODS[method].title, laid, scales[method], METHODS[method].unit, _sum_note(attribution))
+                _cell(model, item, decided, attribution, panels[method], shown)
+    if scale == "shared" and len({METHODS[m].unit for m in found}) > 1:
+        st.caption(":material/info: These maps have different units: on one scale, compare only maps with the same unit.")
+    if found:
+        _downloads(model, item, decided, found, panels, shown)
+
+
+def _cell(
+    model: choice.ModelChoice, item: ImageItem, decided: Decided, found: Attribution, panel: render.Panel, shown: Image.Image
+) -> None:
+    method = METHODS[found.method]
+    if not _trusted(found):
+        return
+    st.image(panel.picture, width="stretch", output_format="PNG", alt=f"{method.title} of {item.name}")
+    draw.colour_bar(panel.scale, method.unit)
+    if not np.any(found.values):
+        st.caption(":material/info: This map is zero everywhere: the method found no evidence at this layer or baseline.")
+    if found.delta is not None:
+        _completeness(found)
+    with st.container(horizontal=True, gap="xsmall"):
+        draw.meaning(_about(method, found), "Meaning")
+        with st.popover("Save", type="tertiary", icon=":material/download:"):
+            stem = f"{_stem(item)}-{found.method}"
+            facts = _manifest(model, item, decided, found)
+            heading = _heading(item, decided, found)
+            draw.download(
+                "Picture (PNG)",
+                lambda: render.to_png(render.figure(shown, [panel], heading, _footer(model))),
+                f"{stem}.png", "image/png", f"png {found.method}",
+            )  # fmt: skip
+            draw.download(
+                "Raw values (NPZ)", lambda: npz({"values": found}), f"{stem}.npz", "application/octet-stream", f"npz {found.method}"
+            )
+            draw.download("Manifest (JSON)", lambda: _json(facts), f"{stem}.json", "application/json", f"json {found.method}")
+
+
+def _downloads(
+    model: choice.ModelChoice,
+    item: ImageItem,
+    decided: Decided,
+    found: Mapping[str, Attribution],
+    panels: Mapping[str, render.Panel],
+    shown: Image.Image,
+) -> None:
+    stem, heading = _stem(item), _heading(item, decided, next(iter(found.values())))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        draw.download(
+            "All as one figure (PNG)",
+            lambda: render.to_png(render.figure(shown, list(panels.values()), heading, _footer(model))),
+            f"{stem}.png", "image/png", "png all",
+        )  # fmt: skip
+        draw.download("All raw values (NPZ)", lambda: npz(found), f"{stem}.npz", "application/octet-stream", "npz all")
+        draw.download(
+            "Manifest (JSON)",
+            lambda: _json([_manifest(model, item, decided, a) for a in found.values()]),
+            f"{stem}.json", "application/json", "json all",
+        )  # fmt: skip
+    st.caption(":material/link: The address bar holds this exact view: copy it to share.")
+
+
+def _trusted(found: Attribution) -> bool:
+    """Whether to show a map: one that does not add up although it must is kept back until the reader insists."""
+    relative = found.relative_delta
+    if relative is None or relative <= UNBELIEVABLE or METHODS[found.method].background:  # those add up in the mean of many draws only
+        return True
+    st.warning(
+        f"This map misses {relative:.0%} of the change of the score that it must add up to, so it is not shown.", icon=":material/block:"
+    )
+    return st.toggle("Show it all the same", key=f"insist {found.method}")
+
+
+def _completeness(found: Attribution) -> None:
+    """How well the map sums to what it must sum to."""
+    relative = found.relative_delta
+    good = relative is not None and relative <= TOLERANCE
+    icon = ":material/check_circle:" if good else ":material/warning:"
+    share = f"{relative:.1%}" if relative is not None else "not measurable"
+    advice = "" if good else " Take more steps in Settings."
+    st.caption(f"{icon} {_sum_note(found)} Convergence delta {found.delta:+.3g} ({share}).{advice}")
+
+
+def _sum_note(found: Attribution) -> str:
+    if found.delta is None or found.change is None:
+        return ""
+    return f"Sum of the map {found.delta + found.change:.3g}, change of the score {found.change:.3g}."
+
+
+def _heatmap(found: Attribution, shown: Image.Image) -> np.ndarray:
+    return found.placement.scaled(shown).to_original(found.heatmap())
+
+
+def _about(method: Method, found: Attribution) -> str:
+    lines = [method.plain, f"**Unit**: {method.unit}.", f"**Score on this picture**: {found.output:.3g} ({found.score})."]
+    settings = ", ".join(f"{k} {v}" for k, v in found.params.items())
+    if settings:
+        lines.append(f"**Settings**: {choice.plain(settings)}.")
+    if method.complete:
+        lines.append("**Check**: the map must sum to the score's change from the baseline; the convergence delta is what is missing.")
+    return "\n\n".join([*lines, f"**Source**: {method.paper}."])
+
+
+def _manifest(model: choice.ModelChoice, item: ImageItem, decided: Decided, found: Attribution) -> dict[str, object]:
+    predictions, row = decided
+    facts = {"name": model.title, "source": model.source, "threshold": model.rule.threshold, "notes": list(model.notes)}
+    return manifest(found, item, predictions.class_names, predictions.probabilities[row], facts)
+
+
+def _heading(item: ImageItem, decided: Decided, found: Attribution) -> str:
+    predictions, row = decided
+    target = predictions.class_names[found.target]
+    return f"{item.name}: predicted {predictions.frame['predicted'].loc[row]}; explained: {found.score} of {target} = {found.output:.3g}"
+
+
+def _footer(model: choice.ModelChoice) -> str:
+    return f"{model.title}, model {model.key[:12]}"
+
+
+def _stem(item: ImageItem) -> str:
+    """A file name without what file systems dislike."""
+    kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(item.name).stem)
+    return kept[:80] or "picture"
+
+
+def _json(facts: object) -> str:
+    return json.dumps(facts, indent=2, ensure_ascii=False, default=str)
