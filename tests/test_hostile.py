@@ -28,7 +28,7 @@ def test_every_control_falls_back_to_its_value_when_the_browser_forgets_it(visit
     target = at.selectbox(key="target")
     assert target.options[target.proto.default].startswith("functional")
     shown = {group.key: [group.options[i] for i in group.proto.default] for group in at.button_group}
-    assert shown == {"method": ["Saliency", "Grad-CAM"], "colours": ["strength"], "scale": ["shared"]}
+    assert shown == {"method": ["Saliency", "Grad-CAM"], "colours": ["strength"], "scale": ["shared"], "evidence": ["Off"]}
 
 
 @pytest.mark.parametrize("ref", ["~nobody-by-this-name", "a" * 400, "\0", "~nobody-by-this-name/x"])
