@@ -26,7 +26,7 @@ lint: .venv/.stamp-test ## Check style and types only
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: .venv/.stamp-test ## Run the side-by-side benchmarks
+bench: .venv/.stamp-bench ## Run the side-by-side benchmarks
 	@found=; for file in tests/benchmarks/bench_*.py; do \
 	  [ -e "$$file" ] || continue; found=1; echo "== $$file"; $(BIN)/python "$$file" || exit 1; \
 	done; [ -n "$$found" ] || echo "There are no benchmarks in tests/benchmarks yet."
@@ -43,6 +43,10 @@ clean: ## Remove caches and build outputs (to free the installed packages too, r
 .venv/.stamp-test: pyproject.toml requirements.lock | $(BIN)/uv
 	$(call install,test)
 	@touch $@ .venv/.stamp-demo  # the test extra holds the demo extra
+
+.venv/.stamp-bench: pyproject.toml requirements.lock | $(BIN)/uv
+	$(call install,bench)
+	@touch $@
 
 # uv is several times faster; pip is there for machines whose package index only pip is told about.
 define install
