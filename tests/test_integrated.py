@@ -48,7 +48,7 @@ def reference(clf, x, steps=4000):
 def test_a_linear_model_is_exact_at_the_fewest_points(picture):
     clf = classifier(nn.Sequential(nn.Flatten(), nn.Linear(3 * 12 * 16, 2)))
     found = attribute(clf, picture, "integrated_gradients", 1)
-    assert found.params["n_steps"] == FEWEST
+    assert found.params["evaluations"] == FEWEST
     expected = clf.model[1].weight[1].detach().reshape(3, 12, 16) * clf.prepare(picture)
     np.testing.assert_allclose(found.values, expected, atol=1e-5)
 
@@ -57,7 +57,7 @@ def test_a_linear_model_is_exact_at_the_fewest_points(picture):
 def test_it_refines_until_the_sum_is_right(picture, tolerance):
     found = attribute(classifier(rough_net()), picture, "integrated_gradients", 1, tolerance=tolerance)
     assert found.relative_delta <= tolerance
-    assert FEWEST <= found.params["n_steps"] < MOST
+    assert FEWEST <= found.params["evaluations"] < MOST
 
 
 def test_the_map_is_that_of_thousands_of_points(picture):
@@ -70,14 +70,14 @@ def test_the_map_is_that_of_thousands_of_points(picture):
 
 def test_it_gives_up_honestly(picture):
     found = attribute(classifier(rough_net()), picture, "integrated_gradients", 1, tolerance=0)
-    assert found.params["n_steps"] == MOST
+    assert found.params["evaluations"] == MOST
     assert found.delta == pytest.approx(float(found.values.sum(dtype=np.float64)) - found.change, abs=1e-9)
     assert found.delta != 0
 
 
 def test_a_tighter_tolerance_only_adds_points(picture):
     steps = [
-        attribute(classifier(rough_net()), picture, "integrated_gradients", 1, tolerance=t).params["n_steps"] for t in (0.1, 0.01, 0.001)
+        attribute(classifier(rough_net()), picture, "integrated_gradients", 1, tolerance=t).params["evaluations"] for t in (0.1, 0.01, 0.001)
     ]
     assert steps == sorted(steps)
 
@@ -87,7 +87,7 @@ def test_no_batch_is_larger_than_a_chunk_and_no_point_is_asked_twice(picture):
     sizes = watched(clf)
     found = attribute(clf, picture, "integrated_gradients", 1, tolerance=0)
     assert max(sizes) <= CHUNK
-    assert sum(sizes) == found.params["n_steps"] + 3  # both ends, and the engine's own look at the baseline
+    assert sum(sizes) == found.params["evaluations"] + 3  # both ends, and the engine's own look at the baseline
 
 
 def test_it_is_the_same_from_run_to_run(picture):

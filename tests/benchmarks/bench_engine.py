@@ -108,7 +108,7 @@ def integrated_gradients(table, subject, count):
     reference = captum.IntegratedGradients(subject.model).attribute(subject.x, target=subject.target, n_steps=1000, internal_batch_size=8)
     reference = array(reference)
     found = subject.ours("integrated_gradients")()
-    said = f"{found.params['n_steps']} steps, error {found.relative_delta:.2%}, cosine {cosine(found.values, reference):.4f}"
+    said = f"{found.params['evaluations']} steps, error {found.relative_delta:.2%}, cosine {cosine(found.values, reference):.4f}"
     for steps in STEPS:
 
         def default(steps=steps):
@@ -174,7 +174,7 @@ def smoothgrad(table, subject, count):
 
 def bookkeeping(table, subject, count):
     """The same evaluations without anything around them."""
-    steps = subject.ours("integrated_gradients")().params["n_steps"]
+    steps = subject.ours("integrated_gradients")().params["evaluations"]
 
     def one():
         with untouched(subject.classifier):

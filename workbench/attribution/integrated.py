@@ -46,7 +46,7 @@ def _refined(job: Job) -> Tensor:
         total += (density * gradients).sum(0, keepdim=True)
         weight += density.sum().item()
         values = total / weight * way
-        job.report["n_steps"] = start + CHUNK
+        job.report["evaluations"] = start + CHUNK
         missed = abs(values.double().sum().item() - change)
         if start + CHUNK >= FEWEST and missed <= job.share("tolerance") * abs(change):
             break

@@ -219,6 +219,8 @@ class Case:
                 vars(asked)["layers"] = (classifier or self.classifier).layers
         old = self.attribution.params
         params: dict[str, Any] = {name: value for name, value in old.items() if name in self.method.params}
+        if "evaluations" in old and "n_steps" in params:  # as many points as the map took: the models are compared, not the effort
+            params["n_steps"] = old["evaluations"]
         if seed is not None and "seed" in params:
             params["seed"] = seed
         told = 0
