@@ -86,7 +86,7 @@ def test_explain_writes_the_map_the_overlay_and_the_record(place, capsys) -> Non
     assert record["model"]["ref"] == "python:tiny_cli_model:make"
     assert record["model"]["notes"] == list(classifier.notes)
     assert (record["method"], record["target"], record["score"]) == ("integrated_gradients", "class 2", "logit")
-    assert record["params"] == {"baseline": "black", "n_steps": 7}
+    assert record["params"] == {"baseline": "black", "n_steps": 7, "tolerance": 0.01}
     assert (record["workbench"], record["placement"]["original"]) == (__version__, [70, 40])
     assert sum(record["probabilities"].values()) == pytest.approx(1, abs=1e-4)
     assert record["relative_delta"] < 1e-3
@@ -316,3 +316,14 @@ def test_doctor_survives_a_broken_catalog(place) -> None:
     assert not found["catalog"].passed
     assert "workbench.toml is not valid TOML" in found["catalog"].found
     assert not found["prediction"].passed
+
+
+def test_explain_compares_with_an_image_set(place) -> None:
+    from PIL import Image
+
+    (place / "others").mkdir()
+    for shade in (0, 120, 255):
+        Image.new("RGB", (70, 40), (shade, shade, shade)).save(place / "others" / f"{shade}.png")
+    assert call(*EXPLAIN, "--method", "expected_gradients", "--set", "samples=8", "--images", "others", "--out", "out") == 0
+    record = json.loads((place / "out" / "manifest.json").read_text(encoding="utf-8"))
+    assert "3" in str({name: value for name, value in record["params"].items() if name.startswith("background")})

@@ -210,14 +210,15 @@ def _start(command: list[str]) -> None:
 def explain(
     model: Annotated[str, typer.Option(help="As for run, or a file of weights with --architecture, or python:package.module:function.")],
     image: Annotated[Path, typer.Option(help="The picture.")],
-    method: Annotated[str, typer.Option(help="saliency, grad_cam, input_x_gradient, smoothgrad, integrated_gradients or occlusion.")],
+    method: Annotated[str, typer.Option(help="saliency, grad_cam, integrated_gradients, occlusion, ... (a wrong name lists all).")],
     out: Annotated[Path, typer.Option(help="The folder to write attribution.npz, overlay.png and manifest.json to.")],
     target: Annotated[str | None, typer.Option(help="Class to explain, by name or number; the predicted one where missing.")] = None,
     score: Annotated[str, typer.Option(help="logit, probability or margin.")] = "logit",
     against: Annotated[str | None, typer.Option(help="With --score margin: the other class.")] = None,
     baseline: Annotated[str | None, typer.Option(help="black, white, mean or blur.")] = None,
     layer: Annotated[str | None, typer.Option(help="For grad_cam; the last one with a spatial output where missing.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="For integrated_gradients: how many points on the way.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="For integrated_gradients: points on the way; else as many as it takes.")] = None,
+    images: Annotated[str | None, typer.Option(help="An image set to compare with, for expected_gradients.")] = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="Any other setting of the method, as key=value; may be repeated.")
     ] = None,
@@ -226,6 +227,7 @@ def explain(
 ) -> None:
     """Explain one decision and write the map, its overlay and a record of everything it depends on."""
     from workbench.images import image_from_file
+    from workbench.layouts import load_images
     from workbench.methods import METHODS
 
     if method not in METHODS:
@@ -234,6 +236,8 @@ def explain(
         raise InputError("--against names the other class of a margin: add --score margin.")
     shortcuts = {"baseline": baseline, "layer": layer, "n_steps": steps}
     params = {name: value for name, value in shortcuts.items() if value is not None} | _settings(setting or [])
+    if images is not None:
+        params["background"] = load_images(images).items
     item = image_from_file(image)
     item.open()
     out.mkdir(parents=True, exist_ok=True)
@@ -244,12 +248,7 @@ def explain(
 
 
 def _map(
-    classifier: Classifier,
-    item: ImageItem,
-    method: str,
-    classes: tuple[str | None, str | None],
-    score: str,
-    params: Mapping[str, object],
+    classifier: Classifier, item: ImageItem, method: str, classes: tuple[str | None, str | None], score: str, params: Mapping[str, object]
 ) -> Attribution:
     """The map for a target and the class it is held against, each by name or number."""
     from workbench.attribution import attribute
