@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import workbench as wb
+import workbench.loading
 
 Refusal = Callable[[Callable[[], object]], str]
 Net = Callable[..., nn.Sequential]
@@ -113,3 +114,42 @@ def test_a_module_that_is_no_classifier_is_refused(answer: Callable[[Tensor], ob
 
 def test_a_module_may_answer_with_named_logits() -> None:
     assert len(wb.load_classifier(Odd(lambda x: {"loss": 0, "logits": x.mean((2, 3))})).class_names) == 3
+
+
+class Viewing(nn.Module):
+    """Views a convolution's output as rows, which cannot be done with the channels last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4 * 8 * 8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.conv(x).view(len(x), -1))
+
+
+def laid_out_for_speed(model: nn.Module) -> bool:
+    return all(p.is_contiguous(memory_format=torch.channels_last) for p in model.parameters() if p.ndim == 4)
+
+
+@pytest.mark.parametrize("ref", ["timm:resnet18", "torchvision:mobilenet_v3_small"])
+def test_a_network_that_is_built_here_is_laid_out_for_speed_and_has_the_same_key(ref: str) -> None:
+    model = wb.load_classifier(ref, size=(32, 32)).model
+    assert laid_out_for_speed(model)
+    key = wb.loading._state_key(model)
+    assert wb.loading._state_key(model.to(memory_format=torch.contiguous_format)) == key
+    assert not laid_out_for_speed(model)
+
+
+def test_code_that_cannot_take_this_layout_gets_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wb.loading, "_factory", lambda name, options: Viewing())
+    classifier = wb.load_classifier("python:somewhere:viewing", size=(8, 8), device="cpu")
+    assert not laid_out_for_speed(classifier.model)
+    assert classifier.logits(torch.zeros(2, 3, 8, 8, requires_grad=True)).requires_grad
+
+
+def test_the_layout_of_a_module_of_ones_own_is_left_alone(tiny_net: Net) -> None:
+    for layout in (torch.channels_last, torch.contiguous_format):
+        net = tiny_net().to(memory_format=layout)
+        strides = [p.stride() for p in net.parameters()]
+        wb.load_classifier(net, size=(16, 16))
+        assert [p.stride() for p in net.parameters()] == strides

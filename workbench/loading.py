@@ -182,8 +182,7 @@ def _described(folder: Path, spec: ModelSpec, settings: _Settings, *, trusted: b
     if spec.order and path.suffix == ".safetensors":
         raise InputError("model.toml asks for weights by order, which .safetensors files do not keep: save the state dict as .pth.")
     state = read_weights(path)
-    model = _filled(spec.architecture, spec.classes, state, spec.weights, trusted=trusted, options=spec.options, by_order=spec.order)
-    return model.to(memory_format=torch.channels_last)  # a third to a half less time for convolutions on the CPU
+    return _filled(spec.architecture, spec.classes, state, spec.weights, trusted=trusted, options=spec.options, by_order=spec.order)
 
 
 def build(
@@ -196,13 +195,14 @@ def build(
 ) -> tuple[nn.Module, tuple[str, ...]]:
     """Make the network that "timm:NAME", "torchvision:NAME" or "python:package.module:function" names, and what to note of it.
 
-    Where not trusted, it is drawn without memory first, and refused where that is too large or `check` refuses it.
+    Where not trusted, it is drawn without memory first, and refused where that is too large or `check` refuses it. Its convolutions
+    are laid out with the channels last, which takes a quarter less time on the CPU.
     """
     family, _, name = ref.partition(":")
     if family == "python":
         if not trusted:
             raise InputError("A python: factory runs code, so it is taken from the command line or workbench.toml only, never from a page.")
-        return _factory(name, dict(options or {})), ()
+        return _factory(name, dict(options or {})).to(memory_format=torch.channels_last), ()
     makers = {"timm": _timm, "torchvision": _torchvision}
     if family not in makers:
         raise InputError(f"There is no architecture {ref!r}: use timm:NAME, torchvision:NAME or python:package.module:function.")
@@ -212,7 +212,7 @@ def build(
             check_parameters(drawn, ref)
             check(drawn)
         torch.manual_seed(0)  # so that a link to an untrained network shows the same one to everybody
-        model = makers[family](name, pretrained, dict(options or {}))
+        model = makers[family](name, pretrained, dict(options or {})).to(memory_format=torch.channels_last)
     return model, () if pretrained else (f"The weights of {ref} are random: it was never trained, so its answers mean nothing.",)
 
 
@@ -341,8 +341,7 @@ def _output_width(model: nn.Module, preprocessing: Preprocessing, device: torch.
     modes = [(module, module.training) for module in model.modules()]
     set_evaluating(model)
     try:
-        with torch.inference_mode():
-            out = model(blank)
+        out = _tried(model, blank)
     except Exception as error:  # whatever the model's own code raises; it stays attached as the cause
         raise InputError(
             f"The model cannot take a picture of {channels} x {preprocessing.size[0]} x {preprocessing.size[1]} "
@@ -357,3 +356,14 @@ def _output_width(model: nn.Module, preprocessing: Preprocessing, device: torch.
     if out.ndim != 2 or len(out) != 1 or out.shape[1] == 0:
         raise InputError(f"The model answers with shape {tuple(out.shape)} for one picture: a classifier must answer (1, K).")
     return out.shape[1]
+
+
+def _tried(model: nn.Module, blank: Tensor) -> object:
+    ask = torch.inference_mode()(model)
+    try:
+        return ask(blank)
+    except RuntimeError as error:
+        if "view" not in str(error) or all(p.is_contiguous() for p in model.parameters()):
+            raise
+    model.to(memory_format=torch.contiguous_format)  # its own code views a convolution's output as rows, as only this layout allows
+    return ask(blank)
