@@ -73,7 +73,11 @@ def _tried(classifier: Classifier, method: Method, settings: dict[str, object]) 
 
 def _cheapest(method: Method) -> dict[str, object]:
     """Few of what is counted, and one large window."""
-    counts = {name: FEW for name, default in method.params.items() if type(default) is int and name != "seed" and default > FEW}
+    counts: dict[str, object] = {
+        name: FEW for name, default in method.params.items() if type(default) is int and name != "seed" and default > FEW
+    }
+    if {"segments", "samples"} <= counts.keys():  # a fit needs more answers than unknowns
+        counts["samples"] = 4 * FEW
     return counts | {name: value for name, value in {"n_steps": FEW, "window": 0.5}.items() if name in method.params}
 
 
