@@ -13,7 +13,8 @@ from workbench.attribution.patched import Kept, cut
 from workbench.classifier import Classifier
 
 PATCHED_CHUNK = 2 * CHUNK
-"""Inputs a forward pass where only rectangles are computed: faster than 8, for less memory than 8 whole inputs."""
+"""Inputs a forward pass where only rectangles are computed: faster than 8. With what is kept, 225 windows of EfficientNet-Lite0 took
+224 MiB, where chunks of 8 whole inputs took 161, and one gradient for 8 takes 558."""
 WORTHWHILE = 0.2  # of the multiplications must be spared, or the bookkeeping eats the gain
 SMALLEST = 64 * 64  # pixels; likewise
 LARGEST = 0.25  # of the picture, from where on hardly anything is spared; likewise
