@@ -6,6 +6,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: many small tests gain nothing from more
 
+import io
 import re
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 Write = Callable[..., Path]
 Net = Callable[..., "nn.Sequential"]
+Transformer = Callable[..., "nn.Module"]
+Settings = Callable[[str], dict[str, object]]
 Refusal = Callable[[Callable[[], object]], str]
 
 
@@ -64,6 +67,49 @@ def tiny_net() -> Net:
             )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_transformer() -> Transformer:
+    """Makes a seeded vision transformer, for methods that read attention: two blocks of two heads over patches of 8 x 8, a class token."""
+
+    def make(size: tuple[int, int], outputs: int = 3, dropout: float = 0.0) -> nn.Module:
+        import torch
+        from timm.models.vision_transformer import VisionTransformer
+        from torch import nn
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(8)
+            shape = {"img_size": size, "patch_size": 8, "embed_dim": 16, "depth": 2, "num_heads": 2, "num_classes": outputs}
+            model = VisionTransformer(**shape, attn_drop_rate=dropout)
+            for parameter in model.parameters():
+                if parameter.ndim > 1:
+                    nn.init.normal_(parameter, std=0.4)  # timm's own are so small that every patch looks alike
+        return model
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def cheap() -> Settings:
+    """Settings with which any method is done in a few evaluations; for methods that need one, with a background of three pictures."""
+    import numpy as np
+
+    from workbench.images import image_from_bytes
+    from workbench.methods import METHODS
+
+    few = {"samples": 20, "window": 0.25, "segments": 6}
+    background = []
+    for seed in range(3):
+        buffer = io.BytesIO()
+        Image.fromarray(np.random.default_rng(seed).integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(buffer, "PNG")
+        background.append(image_from_bytes(buffer.getvalue(), f"{seed}.png"))
+
+    def settings(method: str) -> dict[str, object]:
+        found: dict[str, object] = {name: value for name, value in few.items() if name in METHODS[method].params}
+        return found | ({"background": background} if METHODS[method].background else {})
+
+    return settings
 
 
 @pytest.fixture

@@ -23,22 +23,8 @@ PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (33, 47, 3),
 _buffer = io.BytesIO()
 PICTURE.save(_buffer, "PNG")
 ITEM = image_from_bytes(_buffer.getvalue(), "noise.png")
-SETTINGS = {
-    "integrated_gradients": {"n_steps": 20},
-    "smoothgrad": {"samples": 20},
-    "occlusion": {"window": 0.25},
-    "grad_cam": {"layer": "0"},
-}
-
-
-class FailsBackward(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx, gradient):
-        raise ArithmeticError("planted, backward")
+BACKWARD_FREE = {"attention_rollout", "score_cam", "eigen_cam"}  # beside the perturbations
+SEEDED = [name for name, method in METHODS.items() if "seed" in method.params]
 
 
 class Fuse(nn.Module):
@@ -54,34 +40,71 @@ class Fuse(nn.Module):
         self.batches.append(len(x))
         if self.blow_at is not None and len(self.batches) >= self.blow_at:
             raise ArithmeticError("planted, forward")
-        return FailsBackward.apply(x) if self.blow_backward else x
+        if self.blow_backward and x.requires_grad:
+            x.register_hook(blow)
+        return x
 
 
-def make():
+def blow(gradient):
+    raise ArithmeticError("planted, backward")
+
+
+def make(outputs=3):
     """A classifier in train mode with everything that could be disturbed: BatchNorm, dropout, hooks, frozen weights, gradients."""
     torch.manual_seed(2)
+    fuse = Fuse()
     model = nn.Sequential(
         nn.Conv2d(3, 8, 3, padding=1),
         nn.BatchNorm2d(8),
         nn.ReLU(inplace=True),
         nn.Conv2d(8, 8, 3, stride=2, padding=1),
         nn.BatchNorm2d(8),
-        nn.GELU(),
-        Fuse(),
+        nn.ReLU(),
+        fuse,
         nn.Dropout(0.5),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
-        nn.Linear(8, 3),
+        nn.Linear(8, outputs),
     )
-    clf = load_classifier(model, size=SIZE, device="cpu")
+    return disturbable(model, fuse, SIZE, model[3], model[4], model[0], model[10])
+
+
+def disturbable(model, fuse, size, hooked, resting, frozen, learnt):
+    clf = load_classifier(model, size=size, device="cpu")
     model.train()
-    model[4].eval()  # a mixture of modes must come back as a mixture
-    model[0].weight.requires_grad_(False)
-    model[10].weight.grad = torch.full((3, 8), 7.0)
-    model[3].register_forward_hook(lambda *_: None)
-    model[3].register_full_backward_hook(lambda *_: None)
-    model[6].batches.clear()
-    return clf, model, model[6]
+    resting.eval()  # a mixture of modes must come back as a mixture
+    frozen.weight.requires_grad_(False)
+    learnt.weight.grad = torch.full_like(learnt.weight, 7.0)
+    hooked.register_forward_hook(lambda *_: None)
+    hooked.register_full_backward_hook(lambda *_: None)
+    fuse.batches.clear()
+    return clf, model, fuse
+
+
+@pytest.fixture
+def subject(tiny_transformer):
+    """Makes the like of `make` for a method: a transformer for those that read attention."""
+
+    def made(method):
+        if METHODS[method].family != "attention":
+            return make()
+        model = tiny_transformer((16, 24), dropout=0.5)
+        model.fc_norm = Fuse()
+        block = model.blocks[0]
+        return disturbable(model, model.fc_norm, (16, 24), block.attn.attn_drop, block.mlp, block.attn.qkv, model.head)
+
+    return made
+
+
+@pytest.fixture
+def run(cheap):
+    """Explains one class of one picture by a method, cheaply."""
+
+    def explain(clf, method, **more):
+        layer = {"layer": "0"} if "layer" in METHODS[method].params else {}
+        return attribute(clf, PICTURE, method, **({"target": 1} | cheap(method) | layer | more))
+
+    return explain
 
 
 def state(model):
@@ -90,22 +113,22 @@ def state(model):
     for name, tensor in model.state_dict().items():
         digest.update(name.encode() + tensor.numpy().tobytes())
     modules = list(model.modules())
+    plain = [vars(module) for module in modules if not isinstance(module, Fuse)]
     return {
         "weights": digest.hexdigest(),
         "modes": [module.training for module in modules],
         "hooks": [len(t) for module in modules for name, t in sorted(vars(module).items()) if name.endswith("_hooks") and t is not None],
+        "flags": [(name, value) for values in plain for name, value in values.items() if isinstance(value, bool | int | float)],
+        "attributes": [sorted(values) for values in plain],
         "requires_grad": [p.requires_grad for p in model.parameters()],
         "grad": [(id(p.grad), None if p.grad is None else p.grad.tolist()) for p in model.parameters()],
+        "random": (torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), np.random.get_state()[2]),
     }
 
 
-def run(clf, method, **more):
-    return attribute(clf, PICTURE, method, 1, **(SETTINGS.get(method, {}) | more))
-
-
 @pytest.mark.parametrize("method", METHODS)
-def test_a_model_is_left_as_it_was(method):
-    clf, model, _ = make()
+def test_a_model_is_left_as_it_was(subject, run, method):
+    clf, model, _ = subject(method)
     before = state(model)
     first = run(clf, method)
     assert state(model) == before
@@ -115,31 +138,46 @@ def test_a_model_is_left_as_it_was(method):
 FAILURES = [
     (name, failure)
     for name, method in METHODS.items()
-    for failure in ("forward", "backward", "progress", "layer", "margin")
-    if not (failure == "backward" and method.family == "perturbation")
+    for failure in ("forward", "backward", "progress", "late progress", "layer", "margin")
+    if failure != "backward" or not (method.family == "perturbation" or name in BACKWARD_FREE)
 ]
 
 
 @pytest.mark.parametrize(("method", "failure"), FAILURES)
-def test_a_model_is_left_as_it_was_by_a_failure(method, failure):
-    clf, model, fuse = make()
+def test_a_model_is_left_as_it_was_by_a_failure(subject, run, method, failure):
+    clf, model, fuse = subject(method)
+    run(clf, method)
+    before, calls = state(model), len(fuse.batches)
     clean = run(clf, method).values
-    before, calls, more = state(model), len(fuse.batches), {}
-    if failure == "forward":
-        fuse.blow_at = calls + 2  # the first forward only looks at the prediction
-    elif failure == "backward":
-        fuse.blow_backward = True
-    elif failure == "progress":
-        more = {"on_progress": lambda done, total: 1 / 0}
-    else:
-        more = {"layer": "nowhere"} if failure == "layer" else {"score": "margin", "against": 1}
-    with pytest.raises((ArithmeticError, InputError)):
-        run(clf, method, **more)
-    assert state(model) == before
-    assert clf.lock.acquire(blocking=False)
-    clf.lock.release()
+    often = len(fuse.batches) - calls
+    cases = {
+        "progress": {"on_progress": lambda done, total: 1 / 0},
+        "late progress": {"on_progress": lambda done, total: done == total and 1 / 0},
+        "layer": {"layer": "nowhere"},
+        "margin": {"score": "margin", "against": 1},
+    }
+    for call in sorted({1, often // 2 + 1, often}) if failure == "forward" else [None]:  # the first, one half-way, and the last
+        fuse.blow_at, fuse.blow_backward = call and len(fuse.batches) + call, failure == "backward"
+        says = "planted" if failure in ("forward", "backward") else None
+        with pytest.raises((ArithmeticError, InputError), match=says):
+            run(clf, method, **cases.get(failure, {}))
+        assert state(model) == before
+        assert clf.lock.acquire(blocking=False)
+        clf.lock.release()
     fuse.blow_at, fuse.blow_backward = None, False
     np.testing.assert_array_equal(run(clf, method).values, clean)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_model_is_left_as_it_was_by_a_failure_at_the_first_look(subject, run, method):
+    """What is found out once about a model, such as its layers, fails too."""
+    clf, model, fuse = subject(method)
+    before, fuse.blow_at = state(model), 1
+    with pytest.raises(ArithmeticError, match="planted"):
+        run(clf, method)
+    assert state(model) == before
+    fuse.blow_at = None
+    np.testing.assert_array_equal(run(clf, method).values, run(subject(method)[0], method).values)
 
 
 def in_threads(*works):
@@ -165,20 +203,21 @@ def in_threads(*works):
     return results
 
 
-def test_threads_on_one_model_get_the_maps_of_a_single_thread():
-    clf, model, _ = make()
-    alone = {name: run(clf, name).values for name in METHODS}
-    before = state(model)
+def test_threads_on_one_model_get_the_maps_of_a_single_thread(subject, run):
+    family = {name: "attention" if METHODS[name].family == "attention" else "any" for name in METHODS}
+    made = {family[name]: subject(name) for name in METHODS}
+    alone = {name: run(made[family[name]][0], name).values for name in METHODS}
+    before = [state(model) for _, model, _ in made.values()]
     there, back = list(METHODS) * 3, list(METHODS)[::-1] * 3
-    both = in_threads(*(lambda names=names: [run(clf, name).values for name in names] for names in (there, back)))
+    both = in_threads(*(lambda names=names: [run(made[family[name]][0], name).values for name in names] for names in (there, back)))
     for names, maps in zip((there, back), both, strict=True):
         for name, values in zip(names, maps, strict=True):
             np.testing.assert_array_equal(values, alone[name], err_msg=name)
-    assert state(model) == before
+    assert [state(model) for _, model, _ in made.values()] == before
 
 
 @pytest.mark.parametrize("second", ["attribute", "predict"])
-def test_nobody_else_gets_at_the_model_during_an_attribution(second):
+def test_nobody_else_gets_at_the_model_during_an_attribution(run, second):
     clf, _, fuse = make()
     inside, release, done = threading.Event(), threading.Event(), threading.Event()
 
@@ -207,47 +246,74 @@ def test_nobody_else_gets_at_the_model_during_an_attribution(second):
     assert done.is_set()
 
 
-def test_smoothgrad_on_two_models_at_once_stays_seeded():
-    """torch's generator is one for all threads, and two models do not share a lock."""
+@pytest.mark.parametrize("method", SEEDED)
+def test_two_models_at_once_stay_seeded(run, method):
+    """The global generators are one for all threads, and two models do not share a lock."""
     pair = [make()[0], make()[0]]
-    alone = run(pair[0], "smoothgrad").values
-    together = in_threads(*(lambda clf=clf: [run(clf, "smoothgrad").values for _ in range(8)] for clf in pair))
+    alone = run(pair[0], method).values
+    together = in_threads(*(lambda clf=clf: [run(clf, method).values for _ in range(8)] for clf in pair))
     for values in together[0] + together[1]:
         np.testing.assert_array_equal(values, alone)
 
 
-def test_smoothgrad_is_seeded_and_leaves_the_global_generator_alone():
-    clf, _, _ = make()
-    torch.manual_seed(123)
-    before = torch.get_rng_state()
-    one, same, other = (run(clf, "smoothgrad", seed=seed).values for seed in (4, 4, 5))
-    assert torch.equal(torch.get_rng_state(), before)
+@pytest.mark.parametrize("method", SEEDED)
+def test_a_seed_fixes_the_map_and_leaves_the_global_generators_alone(run, method):
+    clf, model, _ = make()
+    seed_all(123)
+    before = state(model)
+    one, same, other = (run(clf, method, seed=seed).values for seed in (4, 4, 5))
+    assert state(model) == before
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).max() > 1e-3 * np.abs(one).max()
-    torch.manual_seed(99)
-    np.testing.assert_array_equal(run(clf, "smoothgrad", seed=4).values, one)
+    seed_all(99)
+    np.testing.assert_array_equal(run(clf, method, seed=4).values, one)
     with pytest.raises(ZeroDivisionError):
-        run(clf, "smoothgrad", on_progress=lambda done, total: done and 1 / 0)
-    torch.manual_seed(123)
-    assert torch.equal(torch.get_rng_state(), before)
+        run(clf, method, on_progress=lambda done, total: done and 1 / 0)
+    seed_all(123)
+    assert state(model) == before
 
 
-@pytest.mark.parametrize(
-    ("method", "params"),
-    [("integrated_gradients", {"n_steps": 203}), ("smoothgrad", {"samples": 43}), ("occlusion", {"window": 0.13, "baseline": "blur"})],
-)
-def test_memory_stays_in_chunks_and_the_count_is_true(method, params):
+def seed_all(seed):
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+
+
+# A prime number of evaluations, and how many more the score of the picture and that of the baseline then take
+COUNTED = {
+    "integrated_gradients": ({"n_steps": 203}, 203, 2),
+    "smoothgrad": ({"samples": 43}, 43, 1),
+    "smoothgrad_sq": ({"samples": 43}, 43, 1),
+    "vargrad": ({"samples": 43}, 43, 1),
+    "expected_gradients": ({"samples": 43}, 43, 2),
+    "occlusion": ({"window": 0.13, "baseline": "blur"}, 1 + 15 * 18, 0),
+    "lime": ({"samples": 43}, 43, 1),
+    "kernel_shap": ({"samples": 43}, 43, 2),
+}
+
+
+@pytest.mark.parametrize("method", COUNTED)
+def test_memory_stays_in_chunks_and_the_count_is_true(run, method):
     clf, _, fuse = make()
+    params, count, more = COUNTED[method]
     calls = []
-    attribute(clf, PICTURE, method, 1, on_progress=lambda done, total: calls.append((done, total)), **params)
-    looked = [1, 1] if METHODS[method].complete else [1]  # the prediction first, the baseline's score last
-    asked = fuse.batches[1 : len(fuse.batches) - (len(looked) - 1)]
+    run(clf, method, on_progress=lambda done, total: calls.append((done, total)), **params)
+    asked = fuse.batches[: len(fuse.batches) - more]
     assert max(fuse.batches) <= CHUNK
-    assert sum(asked) == {"integrated_gradients": 203, "smoothgrad": 43, "occlusion": 1 + 15 * 18}[method]
+    assert sum(asked) == count
     assert len(asked) <= sum(asked) // CHUNK + 2, "the chunks are needlessly small"
-    assert {total for _, total in calls} == {sum(asked)}
+    assert {total for _, total in calls} == {count}
     done = [d for d, _ in calls]
     assert done == [0, *np.cumsum(asked)], "progress tells how many inputs have been asked about"
+
+
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.cost <= 3])
+def test_a_score_that_came_by_is_not_asked_for_again(subject, run, method):
+    clf, _, fuse = subject(method)
+    run(clf, method)  # which also finds out what is found out once
+    for target, more in (({}, 0), ({"target": None}, 1)):  # the prediction first, where no class is named
+        fuse.batches.clear()
+        run(clf, method, **target)
+        assert sum(fuse.batches) == METHODS[method].cost + METHODS[method].complete + more
 
 
 @pytest.mark.parametrize("share", [0.05, 0.2, 0.3, 0.5, 0.51, 0.75, 1.0])
@@ -258,28 +324,33 @@ def test_occlusion_asks_exactly_as_often_as_it_says(share, size):
     model[0].batches.clear()
     totals = set()
     attribute(clf, PICTURE, "occlusion", 0, window=share, on_progress=lambda done, total: totals.add(total))
-    assert totals == {sum(model[0].batches[1:])}
+    assert totals == {sum(model[0].batches)}
 
 
-@pytest.mark.parametrize("method", ["integrated_gradients", "smoothgrad", "occlusion"])
-def test_stopping_takes_effect_within_one_chunk(method):
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.cost > CHUNK])
+def test_stopping_takes_effect_within_one_chunk(run, method):
     clf, _, fuse = make()
+    more = {"segments": 20, "samples": 60} if "segments" in METHODS[method].params else {}
+    more = {name: value for name, value in more.items() if name in METHODS[method].params}
 
     class Stopped(BaseException):
         """Streamlit's own way to stop a script is no Exception either."""
 
     def stop(done, total):
+        assert total > 2
         if done >= 2:
             raise Stopped
 
+    run(clf, method, **more)
+    fuse.batches.clear()
     with pytest.raises(Stopped):
-        run(clf, method, on_progress=stop)
-    assert sum(fuse.batches[1:]) <= 2 + CHUNK
+        run(clf, method, on_progress=stop, **more)
+    assert sum(fuse.batches) <= 2 + CHUNK
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_progress_begins_at_nothing_and_ends_at_all(method):
-    clf, _, _ = make()
+def test_progress_begins_at_nothing_and_ends_at_all(subject, run, method):
+    clf, _, _ = subject(method)
     calls = []
     run(clf, method, on_progress=lambda done, total: calls.append((done, total)))
     assert calls[0][0] == 0

@@ -9,36 +9,48 @@ from PIL import Image
 from torch import nn
 
 from workbench import attribution
+from workbench.attribution.integrated import FEWEST, MOST
 from workbench.loading import load_classifier
 from workbench.methods import METHODS
 
 torch.set_num_threads(1)
+FINE = {"guided_grad_cam"}  # a layer method with the detail, and so the channels, of guided backprop
+DEPENDS = {"integrated_gradients", "feature_ablation"}  # how often they ask depends on model and picture; the table says about
 
 
 @pytest.fixture(scope="module")
-def asked():
-    """For every method at its defaults on an input of 224 pixels: its map and how many inputs the model was asked about."""
+def asked(tiny_transformer, cheap):
+    """For every method at its defaults on an input of 224 pixels: its map and the evaluations it announced."""
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(3, 4, 9, stride=8), nn.Tanh(), nn.Flatten(), nn.Linear(4 * 27 * 27, 2)).eval()
-    clf = load_classifier(model, device="cpu")
+    body = nn.Sequential(nn.Conv2d(3, 80, 9, stride=8), nn.Conv2d(80, 4, 3, stride=3), nn.ReLU())
+    nets = [nn.Sequential(body, nn.Flatten(), nn.Linear(4 * 9 * 9, 2)), tiny_transformer((224, 224))]
+    convolutional, attentive = (load_classifier(net.eval(), device="cpu") for net in nets)
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8))
     found = {}
-    for name in METHODS:
+    for name, method in METHODS.items():
+        clf = attentive if method.family == "attention" else convolutional
+        more = {"layer": "0.0"} if "layer" in method.params else {}
         totals = []
-        values = attribution.attribute(clf, picture, name, 1, on_progress=lambda done, total, totals=totals: totals.append(total))
+        more |= {"background": cheap(name)["background"]} if method.background else {}
+        values = attribution.attribute(clf, picture, name, 1, on_progress=lambda done, total, totals=totals: totals.append(total), **more)
         found[name] = values, totals[-1]
     return found
 
 
 def test_every_method_has_one_implementation():
-    assert attribution._IMPLEMENTATIONS.keys() == METHODS.keys()
+    assert attribution.IMPLEMENTATIONS.keys() == METHODS.keys()
     assert all(name == method.name for name, method in METHODS.items())
-    assert {m.family for m in METHODS.values()} == {"gradient", "perturbation", "layer"}
+    assert {m.family for m in METHODS.values()} == {"gradient", "perturbation", "layer", "attention"}
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", sorted(METHODS.keys() - DEPENDS))
 def test_the_cost_is_what_the_defaults_ask_for(asked, name):
     assert asked[name][1] == METHODS[name].cost
+
+
+def test_a_cost_that_depends_on_the_picture_is_about_right(asked):
+    assert asked["feature_ablation"][1] == pytest.approx(METHODS["feature_ablation"].cost, rel=0.3)
+    assert FEWEST <= METHODS["integrated_gradients"].cost <= MOST == asked["integrated_gradients"][1]
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -46,9 +58,11 @@ def test_the_promises_hold(asked, name):
     method, (found, _) = METHODS[name], asked[name]
     assert (found.delta is not None) == method.complete == (found.relative_delta is not None)
     assert bool((found.values < 0).any()) == method.signed
-    assert found.values.shape[0] == (1 if method.family == "layer" else 3)
+    assert (found.values > 0).any()
+    assert found.values.shape[0] == (1 if method.family in ("layer", "attention") and name not in FINE else 3)
     assert ("layer" in method.params) == (method.family == "layer")
-    assert set(found.params) == set(method.params)
+    noted = {"background", "background_digest"} if method.background else {"evaluations"} if name == "integrated_gradients" else set()
+    assert set(found.params) == set(method.params) | noted
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=str)
