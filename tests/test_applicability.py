@@ -17,7 +17,7 @@ from workbench.methods import METHODS
 
 torch.set_num_threads(1)
 PICTURE = Image.fromarray(np.random.default_rng(7).normal(120, 50, (90, 110, 3)).clip(0, 255).astype(np.uint8))
-CHEAP = {"samples": 16, "channels": 8, "window": 0.5, "segments": 12}
+CHEAP = {"samples": 16, "channels": 8, "window": 0.5, "segments": 6}
 COMPLETE = {"integrated_gradients": 0.01, "deeplift": 1e-5}
 FREE = ("saliency", "input_x_gradient", "smoothgrad", "smoothgrad_sq", "vargrad", "integrated_gradients", "expected_gradients", "occlusion")
 """Methods that ask nothing of a model but a gradient, or not even that."""

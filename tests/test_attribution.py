@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from workbench.attribution import CHUNK, SCORES, Score, attribute, choose_layer
+from workbench.attribution import SCORES, Score, attribute, choose_layer
 from workbench.errors import InputError
 from workbench.loading import load_classifier
 from workbench.methods import METHODS
@@ -189,8 +189,8 @@ def test_units_are_kept(subject, picture, cheap, method):
     """No map is normalised: a head that answers with a hundredth gives a map of a hundredth."""
     start = 1e-4 if method in CURVED else 1.0
     full, faint = (attribute(subject(method, gain), picture, method, 1, **cheap(method)) for gain in (start, start / 100))
-    factor = 100.0 ** -POWER.get(method, 1)
     assert full.values.any()
+    factor = 100.0 ** -POWER.get(method, 1)
     np.testing.assert_allclose(faint.values, full.values * factor, rtol=0, atol=1e-3 * np.abs(full.values).max() * factor)
     assert faint.output == pytest.approx(full.output / 100, rel=1e-3)
 
@@ -206,6 +206,13 @@ def test_every_method_tells_the_score_of_the_plain_model(subject, picture, cheap
     logits = clf.logits(clf.prepare(picture)[None]).detach()
     expected = Score(score, 1, given.get("against")).of(clf, logits).item()
     assert attribute(clf, picture, method, 1, score=score, **given, **cheap(method)).output == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("method", ["smoothgrad", "expected_gradients", "integrated_gradients"])
+def test_the_score_of_a_changed_picture_is_not_taken_for_its_own(net, picture, cheap, method):
+    one = {name: 1 for name in ("samples", "n_steps") if name in METHODS[method].params}  # the only input asked about, and not the picture
+    expected = net.logits(net.prepare(picture)[None])[0, 1].item()
+    assert attribute(net, picture, method, 1, **(cheap(method) | one)).output == pytest.approx(expected, rel=1e-5)
 
 
 SINGLE = {"one logit": (1, "class 1", "class 0"), "four logits": (4, "class 2", "class 3")}
@@ -391,4 +398,3 @@ def test_an_attribution_is_frozen_and_survives_a_pickle(net, picture):
     assert found.heatmap().shape == SIZE
     np.testing.assert_allclose(found.heatmap(), found.values.sum(0))
     assert found.on_picture().shape == (17, 31)
-    assert CHUNK > 1
