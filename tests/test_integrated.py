@@ -76,9 +76,8 @@ def test_it_gives_up_honestly(picture):
 
 
 def test_a_tighter_tolerance_only_adds_points(picture):
-    steps = [
-        attribute(classifier(rough_net()), picture, "integrated_gradients", 1, tolerance=t).params["evaluations"] for t in (0.1, 0.01, 0.001)
-    ]
+    found = [attribute(classifier(rough_net()), picture, "integrated_gradients", 1, tolerance=t) for t in (0.1, 0.01, 0.001)]
+    steps = [one.params["evaluations"] for one in found]
     assert steps == sorted(steps)
 
 
