@@ -176,6 +176,7 @@ def _colour_bar(drawn: Figure, ax: object, panel: Panel) -> None:
     bar.set_ticks([low + share * (limit - low) for share, _ in panel.scale.ticks()], labels=[label for _, label in panel.scale.ticks()])
     bar.ax.tick_params(labelsize=7)
     bar.set_label(panel.unit + (f"\n{panel.note}" if panel.note else ""), fontsize=7)
+    bar.ax.xaxis.label.set_parse_math(False)
 
 
 def _palette(name: str) -> NDArray[np.uint8]:
