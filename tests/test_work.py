@@ -328,15 +328,19 @@ def test_a_thumbnail_of_what_cannot_be_read_is_none_and_others_are_square(write_
 def test_all_that_a_map_depends_on_is_in_its_key(asked, write_picture):
     _, model, images, _ = asked
     item, other = images.items[:2]
-    base = (model, item, "occlusion", {"target": "a", "score": "logit"}, {"window": 0.1})
+    base = (model, images, item, "occlusion", {"target": "a", "score": "logit"}, {"window": 0.1})
     changed = [
         (choice.dataclasses.replace(model, key="another"), *base[1:]),
-        (model, other, *base[2:]),
-        (model, item, "saliency", *base[3:]),
-        (*base[:3], {"target": "b", "score": "logit"}, base[4]),
-        (*base[:3], {"target": "a", "score": "probability"}, base[4]),
-        (*base[:4], {"window": 0.2}),
+        (model, images, other, *base[3:]),
+        (model, images, item, "saliency", *base[4:]),
+        (*base[:4], {"target": "b", "score": "logit"}, base[5]),
+        (*base[:4], {"target": "a", "score": "probability"}, base[5]),
+        (*base[:5], {"window": 0.2}),
     ]
     keys = [work.map_key(*facts) for facts in (base, *changed)]
     assert len(set(keys)) == len(keys)
-    assert work.map_key(*base[:3], {"score": "logit", "target": "a"}, {"window": 0.1}) == keys[0]
+    assert work.map_key(*base[:4], {"score": "logit", "target": "a"}, {"window": 0.1}) == keys[0]
+    again = choice.dataclasses.replace(images)
+    assert work.map_key(model, again, *base[2:]) == keys[0]  # only methods that compare with the set depend on it
+    compared = [work.map_key(model, found, item, "expected_gradients", *base[4:]) for found in (images, again)]
+    assert len(set(compared)) == 2
