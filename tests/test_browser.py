@@ -128,13 +128,20 @@ class View:
     def query(self):
         return parse_qs(urlsplit(self.page.url).query, keep_blank_values=True)
 
+    def current(self, selector):
+        """What the newest run drew: while a page is drawn anew, the old elements stand beside the new ones for a moment."""
+        return self.page.locator(f'[data-testid="stElementContainer"][data-stale="false"] {selector}')
+
     def map_of(self, method):
-        return self.page.get_by_alt_text(re.compile(f"^{method} of "))
+        return self.current(f'img[alt^="{method} of "]')
 
     def wait_for_maps(self, *methods):
         for method in methods:
-            expect(self.map_of(method)).to_be_visible(timeout=SLOW)
-        return self.settled()
+            expect(self.map_of(method)).to_have_count(1, timeout=SLOW)
+        self.settled()
+        for method in methods:
+            expect(self.map_of(method)).to_be_visible()
+        return self
 
     def pixels(self, method):
         """The picture of a map as the browser got it."""
@@ -212,7 +219,7 @@ def test_from_the_headline_to_a_record_that_a_colleague_can_open(visitor):
     expect(view.page.get_by_role("heading", name="Explain", level=1)).to_be_visible()
     view.wait_for_maps("Saliency", "Grad-CAM", "Integrated gradients")
     expect(view.page.locator(".st-key-verdict input")).to_have_value(re.compile("escape"))
-    expect(view.page.locator(".wb-decision")).to_have_text("functional")
+    expect(view.current(".wb-decision")).to_have_text("functional")
     assert view.query()["verdict"] == ["escape"]
 
     before = {name: view.pixels(name) for name in ("Grad-CAM", "Integrated gradients")}
@@ -311,7 +318,7 @@ def test_a_photo_of_ones_own_is_named(visitor):
     view.page.get_by_role("button", name="Use your own picture").click()
     upload(view, "picture-upload", "my pet.png", (package_folder("skimage") / "data" / "chelsea.png").read_bytes())
     expect(view.map_of("Saliency")).to_have_attribute("alt", "Saliency of yours/my pet.png")
-    expect(view.page.locator(".wb-decision")).to_have_text("Egyptian cat")
+    expect(view.current(".wb-decision")).to_have_text("Egyptian cat")
 
 
 def test_a_file_that_is_no_picture_is_one_sentence(visitor):
@@ -319,7 +326,7 @@ def test_a_file_that_is_no_picture_is_one_sentence(visitor):
     before = view.query()["image"]
     view.page.get_by_role("button", name="Use your own picture").click()
     upload(view, "picture-upload", "notes.png", b"These are my notes.")
-    alerts = view.page.get_by_test_id("stAlert")
+    alerts = view.current("[data-testid=stAlert]")
     expect(alerts).to_have_count(1)
     expect(alerts).to_contain_text("notes.png is not a picture this can read")
     view.settled().page.keyboard.press("Escape")
@@ -351,7 +358,7 @@ def test_a_model_and_pictures_of_ones_own_stay_with_their_visitor(visitor):
     expect(view.page.locator(".st-key-set input")).to_have_value("Your line 3.zip")
     expect(view.map_of("Saliency")).to_have_attribute("alt", re.compile("of (good|bad)/cell000"))
     expect(view.settled().page.locator(".st-key-gallery img")).to_have_count(4)
-    expect(view.page.locator(".wb-decision")).to_have_text(re.compile("good|bad"))
+    expect(view.current(".wb-decision")).to_have_text(re.compile("good|bad"))
 
     stranger = visitor().open("/")
     for key in ("model", "set"):
