@@ -18,6 +18,8 @@ from PIL import Image
 
 from workbench import __version__, cli, demo
 from workbench.attribution import attribute
+from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE
+from workbench.cli import meter, serve
 from workbench.doctor import examine
 from workbench.images import image_from_file
 from workbench.loading import load_classifier
@@ -51,7 +53,7 @@ def place(tmp_path, monkeypatch):
     (tmp_path / "text.png").write_text("no picture")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    for name in (cli.MODEL_VARIABLE, cli.IMAGES_VARIABLE, cli.TRACEBACK_VARIABLE, "WORKBENCH_CONFIG"):
+    for name in (MODEL_VARIABLE, IMAGES_VARIABLE, cli.TRACEBACK_VARIABLE, "WORKBENCH_CONFIG"):
         monkeypatch.delenv(name, raising=False)
     yield tmp_path
     sys.modules.pop("tiny_cli_model", None)
@@ -172,7 +174,7 @@ def test_bad_input_ends_with_one_line_and_exit_code_2(place, capfd, arguments, w
 
 
 def test_a_fault_of_ours_is_one_line_too(place, capfd, monkeypatch) -> None:
-    monkeypatch.setattr(cli, "_check_model", lambda ref: 1 / 0)
+    monkeypatch.setattr(serve, "_check_model", lambda ref: 1 / 0)
     assert call("run") == 1
     err = capfd.readouterr().err
     assert "ZeroDivisionError" in err
@@ -210,13 +212,13 @@ def test_help_and_run_import_nothing_heavy(place) -> None:
 def test_every_setting_of_our_config_is_passed_on_and_known_to_streamlit(monkeypatch) -> None:
     from streamlit import config
 
-    flags = dict(flag[2:].split("=", 1) for flag in cli.streamlit_command("0.0.0.0", 8600, browser=False)[5:])
+    flags = dict(flag[2:].split("=", 1) for flag in serve.streamlit_command("0.0.0.0", 8600, browser=False)[5:])
     assert flags.keys() <= config._config_options_template.keys()
     assert (flags["server.address"], flags["server.port"], flags["server.headless"]) == ("0.0.0.0", "8600", "true")
     assert {"theme.light.primaryColor", "theme.dark.primaryColor", "browser.gatherUsageStats"} <= flags.keys()
     assert flags["browser.gatherUsageStats"] == "false"
     monkeypatch.setenv("STREAMLIT_SERVER_MAX_UPLOAD_SIZE", "5")
-    assert not any("maxUploadSize" in flag for flag in cli.streamlit_command("127.0.0.1", 8600, browser=True))
+    assert not any("maxUploadSize" in flag for flag in serve.streamlit_command("127.0.0.1", 8600, browser=True))
 
 
 def test_run_serves_the_app_and_names_a_taken_port(place, capfd) -> None:
@@ -279,7 +281,7 @@ def test_train_demo_shows_how_far_it_is(place, capsys, monkeypatch) -> None:
 
 @pytest.mark.parametrize(("seconds", "shown"), [(3.4, "3 s"), (600, "10 min"), (7200, "2.0 h")])
 def test_time_left_is_readable(seconds, shown) -> None:
-    assert cli._duration(seconds) == shown
+    assert meter._duration(seconds) == shown
 
 
 def test_doctor_finds_the_built_in_catalog_sound(place, capsys) -> None:

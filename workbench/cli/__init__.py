@@ -1,0 +1,88 @@
+"""The `workbench` command: run, explain, train-demo, doctor.
+
+Bad input ends with one line on stderr and exit code 2, an interruption with 130. Nothing heavy is imported before a command needs it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from workbench import __version__
+from workbench.cli import explain, serve, upkeep
+from workbench.errors import InputError
+
+TRACEBACK_VARIABLE = "WORKBENCH_TRACEBACK"
+INPUT_ERROR, INTERRUPTED = 2, 130
+
+app = typer.Typer(
+    name="workbench",
+    help="Why an image classifier decides as it does, and whether that can be trusted.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0, 1 (a check failed), 2 (bad input) or 130 (interrupted)."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # so that python:package.module:function finds what lies in the working folder
+    sys.exit(_guarded(arguments))
+
+
+def _guarded(arguments: Sequence[str] | None) -> int:
+    try:
+        code = app(args=arguments, prog_name="workbench", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output went away, as in `workbench doctor | head -1`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        return 1
+    except Exception as error:
+        if os.environ.get(TRACEBACK_VARIABLE):
+            raise
+        message, code = _verdict(error)
+        print(f"workbench: {' '.join(message.split())}", file=sys.stderr)
+        return code
+
+
+def _verdict(error: Exception) -> tuple[str, int]:
+    """What to say of an error, and the exit code."""
+    if isinstance(error, InputError):
+        return str(error), INPUT_ERROR
+    if callable(usage := getattr(error, "format_message", None)):  # typer's usage errors, whose class has moved between its releases
+        return f"{usage().rstrip('. ')}. See workbench --help, or --help after a command.", INPUT_ERROR
+    if isinstance(error, OSError):
+        return (
+            f"{error.filename or 'A file'} cannot be used ({error.strerror or error}): check the path, its permissions and the disk.",
+            INPUT_ERROR,
+        )
+    hint = f"set {TRACEBACK_VARIABLE}=1 to see where, and please report it"
+    return f"This failed in a way nobody foresaw ({type(error).__name__}: {error}): {hint}.", 1
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"workbench {__version__}")
+        raise typer.Exit()
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+app.command()(serve.run)
+app.command(short_help="Explain one decision, into files.")(explain.explain)
+app.command("train-demo", short_help="Train the model that ships again.")(upkeep.train_demo)
+app.command(short_help="Check the installation.")(upkeep.doctor)

@@ -1,0 +1,133 @@
+"""`workbench explain`: one decision, into files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workbench.cli.meter import Meter
+from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    from workbench.attribution import Attribution
+    from workbench.classifier import Classifier
+    from workbench.images import ImageItem
+
+
+def explain(
+    model: Annotated[str, typer.Option(help="As for run, or a file of weights with --architecture, or python:package.module:function.")],
+    image: Annotated[Path, typer.Option(help="The picture.")],
+    method: Annotated[str, typer.Option(help="saliency, grad_cam, integrated_gradients, occlusion, ... (a wrong name lists all).")],
+    out: Annotated[Path, typer.Option(help="The folder to write attribution.npz, overlay.png and manifest.json to.")],
+    target: Annotated[str | None, typer.Option(help="Class to explain, by name or number; the predicted one where missing.")] = None,
+    score: Annotated[str, typer.Option(help="logit, probability or margin.")] = "logit",
+    against: Annotated[str | None, typer.Option(help="With --score margin: the other class.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="black, white, mean or blur.")] = None,
+    layer: Annotated[str | None, typer.Option(help="For grad_cam; the last one with a spatial output where missing.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="For integrated_gradients: points on the way; else as many as it takes.")] = None,
+    images: Annotated[str | None, typer.Option(help="An image set to compare with, for expected_gradients.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Any other setting of the method, as key=value; may be repeated.")
+    ] = None,
+    architecture: Annotated[str | None, typer.Option(help="With a file of weights: timm:NAME, torchvision:NAME or python:...")] = None,
+    classes: Annotated[str | None, typer.Option(help="Class names, separated by commas, or a text file with one a line.")] = None,
+) -> None:
+    """Explain one decision and write the map, its overlay and a record of everything it depends on."""
+    from workbench.images import image_from_file
+    from workbench.layouts import load_images
+    from workbench.methods import METHODS
+
+    if method not in METHODS:
+        raise InputError(f"There is no method {method!r}: choose one of {', '.join(METHODS)}.")
+    if against is not None and score != "margin":
+        raise InputError("--against names the other class of a margin: add --score margin.")
+    shortcuts = {"baseline": baseline, "layer": layer, "n_steps": steps}
+    params = {name: value for name, value in shortcuts.items() if value is not None} | _settings(setting or [])
+    if images is not None:
+        params["background"] = load_images(images).items
+    item = image_from_file(image)
+    item.open()
+    out.mkdir(parents=True, exist_ok=True)
+    from workbench.loading import load_classifier
+
+    classifier = load_classifier(model, architecture=architecture, classes=_class_names(classes))
+    _write(out, classifier, item, _map(classifier, item, method, (target, against), score, params), model)
+
+
+def _map(
+    classifier: Classifier, item: ImageItem, method: str, classes: tuple[str | None, str | None], score: str, params: Mapping[str, object]
+) -> Attribution:
+    """The map for a target and the class it is held against, each by name or number."""
+    from workbench.attribution import attribute
+
+    names = classifier.class_names
+    target, against = (text if text is None or text in names or not text.isdecimal() else int(text) for text in classes)
+    with Meter() as meter:
+        return attribute(
+            classifier,
+            item,
+            method,
+            target,
+            score=score,  # type: ignore[arg-type]
+            against=against,
+            on_progress=meter,
+            **params,  # type: ignore[arg-type]
+        )
+
+
+def _settings(pairs: Sequence[str]) -> dict[str, object]:
+    """`key=value` pairs, numbers read as such."""
+    found: dict[str, object] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise InputError(f"--set takes key=value, not {pair!r}: write for example --set samples=24.")
+        found[key.strip()] = _number(value.strip())
+    return found
+
+
+def _number(text: str) -> object:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _class_names(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    from workbench.catalog import read_text, stored_path
+
+    if "," not in text and stored_path(text).is_file():
+        return read_text(stored_path(text)).splitlines()
+    return [name.strip() for name in text.split(",")]
+
+
+def _write(out: Path, classifier: Classifier, item: ImageItem, found: Attribution, ref: str) -> None:
+    """Write the three files and say what they show."""
+    import json
+
+    from workbench.classifier import predict
+    from workbench.methods import METHODS
+    from workbench.record import manifest, npz
+    from workbench.render import overlay
+
+    said = predict(classifier, item)
+    model = {"name": classifier.name, "ref": ref, "notes": list(classifier.notes)}
+    record = manifest(found, item, classifier.class_names, said.probabilities[0], model)
+    picture = overlay(item.open(), found.on_picture(), METHODS[found.method].signed)
+    (out / "attribution.npz").write_bytes(npz({"values": found}))
+    picture.save(out / "overlay.png")
+    (out / "manifest.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"{item.name}: {said.frame['predicted'][0]} at {said.frame['confidence'][0]:.3f}")
+    print(f"{METHODS[found.method].title} for {classifier.class_names[found.target]}, {found.score} {found.output:.4g}")
+    if found.relative_delta is not None:
+        print(f"The map's sum misses the change of the score by {found.relative_delta:.2%}")
+    for note in classifier.notes:
+        print(note)
+    print(f"Wrote attribution.npz, overlay.png and manifest.json to {out}")

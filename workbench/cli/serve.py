@@ -1,0 +1,128 @@
+"""`workbench run`: check what can be checked, then become the server."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE
+from workbench.errors import InputError
+
+ModelOption = Annotated[str | None, typer.Option(help="A catalog name, a folder with model.toml, timm:NAME or torchvision:NAME.")]
+ImagesOption = Annotated[str | None, typer.Option(help="A catalog name, a folder, a .zip, or a manifest .csv or .parquet.")]
+
+
+def run(
+    model: ModelOption = None,
+    images: ImagesOption = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen.")] = 8501,
+    host: Annotated[
+        str, typer.Option(help="127.0.0.1 lets only this machine in; 0.0.0.0 lets everybody in who can reach it.")
+    ] = "127.0.0.1",
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser window.")] = False,
+) -> None:
+    """Open the workbench in the browser.
+
+    The model and image set may also be named by the environment variables WORKBENCH_MODEL and WORKBENCH_IMAGES, and a catalog of
+    your own by WORKBENCH_CONFIG.
+    """
+    model, images = model or os.environ.get(MODEL_VARIABLE), images or os.environ.get(IMAGES_VARIABLE)
+    _check_model(model)
+    _check_images(images)
+    _check_port(host, port)
+    os.environ.update({name: ref for name, ref in ((MODEL_VARIABLE, model), (IMAGES_VARIABLE, images)) if ref})
+    shown = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, f"[{host}]" if ":" in host else host)
+    print(f"Explainability workbench: http://{shown}:{port} (Ctrl-C stops it)", flush=True)
+    _start(streamlit_command(host, port, browser=not no_browser))
+
+
+def _check_model(ref: str | None) -> None:
+    """Find what is plainly wrong before the server starts; torch is not imported for it."""
+    from workbench.catalog import load_catalog, read_spec, stored_path, weights_path
+
+    names = load_catalog().models
+    if ref is None or ref in names or ref.startswith(("timm:", "torchvision:", "python:")):
+        return
+    path = stored_path(ref)
+    if path.is_dir():
+        weights_path(path, read_spec(path))
+    elif path.is_file():
+        raise InputError(f"{path.name} is a file: name a folder that holds it and a model.toml (the README shows how).")
+    else:
+        raise InputError(
+            f"There is no model {ref!r}: give one of {', '.join(names)}, a folder with model.toml, timm:NAME or torchvision:NAME."
+        )
+
+
+def _check_images(ref: str | None) -> None:
+    from workbench.catalog import load_catalog
+
+    if ref is not None and ref not in load_catalog().images:
+        from workbench.layouts import load_images
+
+        load_images(ref)
+
+
+def _check_port(host: str, port: int) -> None:
+    import errno
+    import socket
+
+    try:
+        family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        socket.create_server(place[:2], family=family).close()
+    except socket.gaierror:
+        raise InputError(f"There is no host {host!r}: use 127.0.0.1, 0.0.0.0 or an address of this machine.") from None
+    except OSError as error:
+        why = "is taken" if error.errno == errno.EADDRINUSE else f"of {host} cannot be used ({os.strerror(error.errno or 0)})"
+        raise InputError(f"Port {port} {why}: choose another with --port.") from None
+
+
+def streamlit_command(host: str, port: int, *, browser: bool) -> list[str]:
+    """How to start Streamlit on the app.
+
+    Streamlit reads .streamlit/config.toml from the working folder only, so the package's own is passed on as flags. A setting that
+    the user made by an environment variable is left to it.
+    """
+    from workbench.catalog import PACKAGE, home, read_toml
+
+    windows = os.name == "nt" or sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    settings = _flat(read_toml(home() / ".streamlit" / "config.toml")) | {
+        "server.address": host,
+        "server.port": port,
+        "server.headless": not (browser and windows),
+        "server.showEmailPrompt": False,
+        "logger.hideWelcomeMessage": True,
+    }
+    given = [(key, value) for key, value in settings.items() if key in ("server.address", "server.port") or not _by_environment(key)]
+    flags = [f"--{key}={_word(value)}" for key, many in given for value in (many if isinstance(many, list) else [many])]
+    return [sys.executable, "-m", "streamlit", "run", str(PACKAGE / "app.py"), *flags]
+
+
+def _flat(table: Mapping[str, object], above: str = "") -> dict[str, object]:
+    """A nested table as one of dotted keys."""
+    found: dict[str, object] = {}
+    for key, value in table.items():
+        found |= _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {above + key: value}
+    return found
+
+
+def _by_environment(key: str) -> bool:
+    words = "".join(f"_{letter}" if letter.isupper() else letter for letter in key.replace(".", "_"))
+    return f"STREAMLIT_{words.upper()}" in os.environ
+
+
+def _word(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _start(command: list[str]) -> None:
+    """Become the server, so that signals reach it; Windows cannot, and waits for it."""
+    if os.name == "nt":
+        import subprocess
+
+        raise typer.Exit(subprocess.call(command))
+    os.execv(command[0], command)

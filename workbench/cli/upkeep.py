@@ -1,0 +1,41 @@
+"""`workbench train-demo` and `workbench doctor`: make what ships, and check what is installed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli.meter import Meter
+from workbench.errors import InputError
+
+
+def train_demo(
+    name: Annotated[str, typer.Argument(help="solar-cells")],
+    out: Annotated[Path | None, typer.Option(help="The folder to write the model to; its place in assets/models where missing.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Kept after each epoch and resumed from where it exists.")] = None,
+) -> None:
+    """Train a model that ships with the workbench again, and write its model card. It takes hours on a CPU and can be interrupted."""
+    if name != "solar-cells":
+        raise InputError(f"There is no demo {name!r} to train: the one there is is solar-cells.")
+    from workbench import demo
+
+    with Meter(sys.stdout) as meter:
+        for step in demo.train(out, checkpoint=checkpoint):
+            meter(step.done, step.total, f"{step.stage}, {step.detail}" if step.detail else step.stage)
+    print(f"Wrote {', '.join(demo.FILES)} to {out or 'assets/models/solar-cells'}")
+
+
+def doctor() -> None:
+    """Look at packages, files, models and image sets, and make one real prediction."""
+    from workbench.doctor import examine
+
+    failed = 0
+    for check in examine():
+        failed += not check.passed
+        print(f"{'ok  ' if check.passed else 'FAIL'} {check.name}: {check.found}", flush=True)
+    if failed:
+        print(f"{failed} {'check' if failed == 1 else 'checks'} failed; each line above says what to do.", file=sys.stderr)
+        raise typer.Exit(1)
