@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
     from torch import nn
 
+pytest.register_assert_rewrite("browsing")
+
 Write = Callable[..., Path]
 Net = Callable[..., "nn.Sequential"]
 Transformer = Callable[..., "nn.Module"]

@@ -1,0 +1,184 @@
+"""Visitors for the browser tests: a real server, a real Chromium, and a window that remembers what it complained of."""
+
+import contextlib
+import io
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import zipfile
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright import sync_api
+from playwright.sync_api import expect
+
+expect.set_options(timeout=30_000)
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+PROBES = ("/explain/_stcore/health", "/explain/_stcore/host-config")  # Streamlit itself tries these below a page's address
+SLOW = 240_000  # on an idle machine a few seconds; a busy one must not fail
+IDLE = """() => {
+  const app = document.querySelector('[data-testid="stApp"]')?.dataset ?? {};
+  if (app.testScriptState !== "notRunning" || app.testConnectionState !== "CONNECTED") { window.idleSince = null; return false; }
+  window.idleSince ??= performance.now();
+  return performance.now() - window.idleSince > 400;
+}"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The address of a server as `workbench run` starts it, and its log."""
+    folder = tmp_path_factory.mktemp("server")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = folder / "server.log"
+    settings = {k: v for k, v in os.environ.items() if not k.startswith(("WORKBENCH_", "STREAMLIT_", "OMP_"))}
+    command = [Path(sys.executable).with_name("workbench"), "run", "--port", str(port), "--no-browser"]
+    with log.open("w") as out:
+        process = subprocess.Popen(command, cwd=folder, env=settings, stdout=out, stderr=subprocess.STDOUT)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            if process.poll() is not None:
+                break
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
+                break
+            time.sleep(0.2)
+        assert process.poll() is None, f"the server did not start:\n{log.read_text()}"
+        yield address, log
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """$CHROMIUM, a Chromium on the PATH, or the one that Playwright fetched."""
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    with sync_api.sync_playwright() as playwright:
+        try:
+            started = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        except sync_api.Error as error:
+            if path:
+                raise
+            pytest.skip(f"there is no Chromium: install one, or name it in CHROMIUM ({str(error).splitlines()[0]})")
+        yield started
+        started.close()
+
+
+class View:
+    """One visitor's window, and what it complained of."""
+
+    def __init__(self, browser, address, **settings):
+        self.address, self.complaints = address, []
+        self.context = browser.new_context(**{"viewport": {"width": 1440, "height": 1000}} | settings)
+        self.context.on("request", lambda r: self._asked(r.url))
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(60_000)
+        self.page.on("websocket", lambda w: self._asked(w.url))
+        self.page.on("console", self._logged)
+        self.page.on("pageerror", lambda e: self.complaints.append(f"page error: {e}"))
+
+    def _asked(self, url):
+        parts = urlsplit(url)
+        if parts.scheme not in ("data", "blob") and parts.netloc != urlsplit(self.address).netloc:
+            self.complaints.append(f"request to another host: {url}")
+
+    def _logged(self, message):
+        if message.type == "error" and urlsplit(message.location.get("url", "")).path not in PROBES:
+            self.complaints.append(f"console: {message.text} {message.location.get('url', '')}")
+
+    def open(self, path):
+        self.page.goto(path if path.startswith("http") else self.address + path)
+        expect(self.page.get_by_role("heading", level=1)).to_be_visible(timeout=SLOW)
+        return self.settled()
+
+    def settled(self):
+        """Wait until no run of the page is under way."""
+        self.page.evaluate("window.idleSince = null")
+        self.page.wait_for_function(IDLE, timeout=SLOW)
+        expect(self.page.locator(".stException")).to_have_count(0)
+        return self
+
+    def choose(self, key, option):
+        """Pick an option of the selectbox `key` by clicking."""
+        self.page.locator(f".st-key-{key} input").click()
+        self.page.get_by_role("option", name=option).click()
+
+    def press(self, key, label):
+        self.page.locator(f".st-key-{key}").get_by_role("button", name=label, exact=True).click()
+
+    def query(self):
+        return parse_qs(urlsplit(self.page.url).query, keep_blank_values=True)
+
+    def current(self, selector):
+        """What the newest run drew: while a page is drawn anew, the old elements stand beside the new ones for a moment."""
+        return self.page.locator(f'[data-testid="stElementContainer"][data-stale="false"] {selector}')
+
+    def map_of(self, method):
+        return self.current(f'img[alt^="{method} of "]')
+
+    def wait_for_maps(self, *methods):
+        for method in methods:
+            expect(self.map_of(method)).to_have_count(1, timeout=SLOW)
+        self.settled()
+        for method in methods:
+            expect(self.map_of(method)).to_be_visible()
+        return self
+
+    def pixels(self, method):
+        """The picture of a map as the browser got it."""
+        answer = self.context.request.get(self.map_of(method).get_attribute("src"))
+        assert answer.ok
+        return np.asarray(Image.open(io.BytesIO(answer.body())).convert("RGB"), dtype=int)
+
+    def download(self, label):
+        with self.page.expect_download() as caught:
+            self.page.get_by_role("button", name=label, exact=True).last.click()
+        return caught.value.suggested_filename, Path(caught.value.path()).read_bytes()
+
+
+@pytest.fixture
+def visitor(browser, server, request, tmp_path):
+    """Makes visitors who do not know of each other; none of them may see an error or ask another host."""
+    address, log = server
+    views = []
+
+    def arrive(**settings):
+        views.append(View(browser, address, **settings))
+        return views[-1]
+
+    yield arrive
+    failed = getattr(request.node, "failed", False)
+    for number, view in enumerate(views):
+        if failed:
+            with contextlib.suppress(sync_api.Error):
+                view.page.screenshot(path=tmp_path / f"visitor {number}.png", full_page=True)
+        view.context.close()
+    if failed:
+        print(f"screenshots: {tmp_path}\nserver log:\n{log.read_text()[-4000:]}")
+    assert [c for view in views for c in view.complaints] == []
+    assert "Traceback" not in log.read_text()
+
+
+def zipped(files):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def upload(view, key, name, data):
+    view.page.locator(f".st-key-{key} input[type=file]").set_input_files({"name": name, "mimeType": "", "buffer": data})
