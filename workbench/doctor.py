@@ -7,13 +7,13 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench import __version__
 from workbench.catalog import Catalog, home, load_catalog, read_spec, weights_path
 from workbench.errors import InputError
+from workbench.record import versions
 
 if TYPE_CHECKING:
     from workbench.classifier import Classifier
@@ -70,12 +70,9 @@ def _check(name: str, look: Callable[[], str]) -> Check:
 
 
 def _packages() -> str:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            raise InputError(f"The package {name} is not installed: run pip install explainability-workbench again.") from None
+    found = versions(PACKAGES)
+    if missing := [name for name, number in found.items() if number is None]:
+        raise InputError(f"The package {missing[0]} is not installed: run pip install explainability-workbench again.")
     system = f"workbench {__version__}, Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     return ", ".join([system, *(f"{name} {number}" for name, number in found.items())])
 

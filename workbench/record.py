@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workbench.attribution import Attribution
 
 PACKAGES = ("torch", "torchvision", "captum", "timm", "numpy", "pillow")
+"""Whose releases may change a map."""
 TOP = 5
 
 
@@ -58,7 +59,7 @@ def manifest(
         "relative_delta": attribution.relative_delta,
         "shape": list(attribution.values.shape),
         "placement": dataclasses.asdict(attribution.placement),
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": versions(PACKAGES),
     }
 
 
@@ -69,8 +70,12 @@ def npz(attributions: Mapping[str, Attribution]) -> bytes:
     return buffer.getvalue()
 
 
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
+def versions(names: Iterable[str]) -> dict[str, str | None]:
+    """The installed release of each package; None where it is not installed."""
+    found: dict[str, str | None] = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
