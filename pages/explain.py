@@ -19,7 +19,7 @@ with st.expander("Choose a picture", expanded=True, icon=":material/photo_librar
 left, right = st.columns([1, 2.3], gap="medium")
 with left:
     explain.picture(item)
-    decided = work.prediction(model, images, item)
+    decided = work.prediction(model, images, item, known)
     draw.decision(*decided)
     draw.probabilities(*decided)
     explain.notes(model)

@@ -13,7 +13,7 @@ from workbench.errors import LONGEST
 from workbench.predictions import UNSURE
 from workbench.render import Scale
 from workbench.ui import choice
-from workbench.ui.gallery import VERDICTS, chip, kinds
+from workbench.ui.gallery import VERDICTS, chip, kind
 
 if TYPE_CHECKING:
     from workbench.metrics import Rate
@@ -46,7 +46,7 @@ def decision(predictions: Predictions, row: int) -> None:
     if facts["verdict"] == "right":
         chips.append(chip("right", "good"))
     elif facts["verdict"] == "wrong":
-        chips.append(chip(VERDICTS[kinds(predictions)[row] or "wrong"], "bad"))
+        chips.append(chip(VERDICTS[kind(predictions, row) or "wrong"], "bad"))
     truth = f"Ground truth: {html.escape(str(facts['label']))}." if facts["label"] else "Ground truth: not known."
     because = f"{facts['confidence']:.1%} probable"
     if rule.positive is not None and rule.threshold is not None:
@@ -108,8 +108,3 @@ def meaning(text: str, label: str = "What does this mean?") -> None:
 def download(label: str, make: Callable[[], bytes | str], name: str, mime: str, key: str) -> None:
     """A download that is made when it is asked for, and does not run the page again."""
     st.download_button(label, make, name, mime, key=key, on_click="ignore", icon=":material/download:")
-
-
-def escaped(text: object) -> str:
-    """Text as HTML."""
-    return html.escape(str(text))

@@ -158,7 +158,7 @@ def _params(model: choice.ModelChoice, item: ImageItem) -> dict[str, Any]:
             help="The picture without evidence that integrated gradients, occlusion and others compare the real one with.",
         )
     with right:
-        values = model.preprocessing.baseline(params["baseline"], item.open())
+        values = model.preprocessing.baseline(params["baseline"], work.fitted(item, EDGE))
         st.image(model.preprocessing.picture(values), width=96, caption="Baseline", output_format="PNG")
     params["layer"] = _layer(model)
     steps = url.slider("Steps (integrated gradients); 0: as many as it takes", 0, 400, key="steps", default=0, step=10)

@@ -47,11 +47,22 @@ def kinds(predictions: Predictions) -> list[str | None]:
     positive, frame = predictions.rule.positive, predictions.frame
     if positive is None:
         return [None] * len(frame)
-    wrong = frame["verdict"] == "wrong"
     return [
-        ("escape" if label == positive else "overkill" if predicted == positive else None) if bad else None
-        for bad, label, predicted in zip(wrong, frame["label"], frame["predicted"], strict=True)
+        _kind(verdict, label, predicted, positive)
+        for verdict, label, predicted in zip(frame["verdict"], frame["label"], frame["predicted"], strict=True)
     ]
+
+
+def kind(predictions: Predictions, row: int) -> str | None:
+    """As `kinds`, for one row of the table."""
+    positive, frame = predictions.rule.positive, predictions.frame
+    return None if positive is None else _kind(frame["verdict"][row], frame["label"][row], frame["predicted"][row], positive)
+
+
+def _kind(verdict: str | None, label: str | None, predicted: str | None, positive: str) -> str | None:
+    if verdict != "wrong":
+        return None
+    return "escape" if label == positive else "overkill" if predicted == positive else None
 
 
 def groups(images: ImageSet) -> Mapping[str, Sequence[str]]:

@@ -280,9 +280,8 @@ def offer_predictions(model: choice.ModelChoice, images: ImageSet, why: str) -> 
         st.rerun()
 
 
-def prediction(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> tuple[Predictions, int]:
-    """A table of predictions with the row of `item` in it; computed for this picture alone where it is not known."""
-    known = known_predictions(model, images)
+def prediction(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> tuple[Predictions, int]:
+    """A table of predictions with the row of `item` in it: the known one, or computed for this picture alone."""
     if known is not None and images.by_name.get(item.name) is item:
         row = known.frame.index[known.frame["name"] == item.name][0]
         if known.frame["id"].loc[row] in (item.id, None):  # else the file is another one than when they were made
