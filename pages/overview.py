@@ -11,7 +11,7 @@ images = choice.images(model)
 predictions = work.known_predictions(model, images)
 
 st.title("Overview")
-overview.questions(images, predictions)
+overview.questions(predictions)
 st.header("How good is it?", divider="gray")
 overview.headline_of(model, images, predictions)
 st.header("What is loaded?", divider="gray")
@@ -21,4 +21,4 @@ with left:
 with right:
     overview.set_facts(model, images)
 st.header("What do the pictures look like?", divider="gray")
-overview.contact_sheet(images, predictions)
+overview.contact_sheet(images)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,22 +30,23 @@ MEANINGS = {
 }
 
 
-def questions(images: ImageSet, known: Predictions | None) -> None:
+def questions(known: Predictions | None) -> None:
     """Where to go for which question."""
     cards: list[tuple[str, str, dict[str, str]]] = [("Why did it decide this?", "See where in the picture the decision came from.", {})]
     if known is not None:
-        kinds = gallery.kinds(known)
-        tested = {"split": "test"} if (known.frame["split"] == "test").any() else {}
+        kinds = np.array(gallery.kinds(known))
+        split, rows = measured(known)
+        tested = {"split": split} if split else {}
         wanted = (
             ("escape", "Which defects did it miss?", "missed defects (escapes)"),
             ("overkill", "What did it reject wrongly?", "good parts rejected (overkill)"),
         )
         for kind, question, name in wanted:
-            here = np.array([k == kind for k in kinds]) & ((known.frame["split"] == "test").to_numpy() if tested else True)
+            here = (kinds == kind) & rows
             if here.any():
                 first = str(known.frame["name"][here].iloc[0])
                 cards.append((question, f"{here.sum():,} {name}", {"verdict": kind, "image": first, **tested}))
-        unsure = known.frame["unsure"].to_numpy(dtype=bool) & ((known.frame["split"] == "test").to_numpy() if tested else True)
+        unsure = known.frame["unsure"].to_numpy(dtype=bool) & rows
         if unsure.any():
             first = str(known.frame["name"][unsure].iloc[0])
             found = {"verdict": "unsure", "image": first, **tested}
@@ -56,15 +58,20 @@ def questions(images: ImageSet, known: Predictions | None) -> None:
                 st.caption(answer)
 
 
+def measured(known: Predictions) -> tuple[str | None, np.ndarray]:
+    """The test split and its rows, (N,); None and all rows where there is none."""
+    rows = (known.frame["split"] == "test").to_numpy(dtype=bool)
+    return ("test", rows) if rows.any() else (None, np.ones(len(known), dtype=bool))
+
+
 def headline_figures(known: Predictions, rows: np.ndarray) -> dict[str, Rate]:
     """The headline with the two rates that cost money."""
     found = headline(known, rows)
-    positive, frame = known.rule.positive, known.frame[rows & known.frame["verdict"].notna().to_numpy()]
-    if positive is None:
+    if known.rule.positive is None:
         return found
-    defects, good = frame[frame["label"] == positive], frame[frame["label"] != positive]
-    found["escape rate"] = wilson(int((defects["predicted"] != positive).sum()), len(defects))
-    found["overkill rate"] = wilson(int((good["predicted"] == positive).sum()), len(good))
+    hit, called = found["recall"], found["precision"]
+    found["escape rate"] = wilson(hit.support - hit.count, hit.support)
+    found["overkill rate"] = wilson(called.support - called.count, found["accuracy"].support - hit.support)
     return {name: found[name] for name in MEANINGS}
 
 
@@ -73,8 +80,7 @@ def headline_of(model: choice.ModelChoice, images: ImageSet, known: Predictions 
     if known is None or not known.frame["verdict"].notna().any():
         _no_headline(model, images, known)
         return
-    split = "test" if (known.frame["split"] == "test").any() else None
-    rows = (known.frame["split"] == split).to_numpy() if split else np.ones(len(known), dtype=bool)
+    split, rows = measured(known)
     found = headline_figures(known, rows)
     with st.grid(len(found), min_column_width=150):
         for name, figure in found.items():
@@ -216,7 +222,7 @@ def _counts(images: ImageSet) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def contact_sheet(images: ImageSet, known: Predictions | None) -> None:
+def contact_sheet(images: ImageSet) -> None:
     """A sample spread evenly over the set; each picture leads to its explanation."""
     step = max(len(images) // 24, 1)
     sample = images.items[::step][:24]
@@ -233,7 +239,7 @@ def contact_sheet(images: ImageSet, known: Predictions | None) -> None:
 def _facts(facts: dict[str, str]) -> None:
     st.html(
         '<table class="wb-facts">'
-        + "".join(f"<tr><th>{draw.escaped(name)}</th><td>{draw.escaped(fact)}</td></tr>" for name, fact in facts.items())
+        + "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(fact)}</td></tr>" for name, fact in facts.items())
         + "</table>"
     )
 
