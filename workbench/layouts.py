@@ -6,13 +6,11 @@ in place and never unpacked, so that nothing it holds can land outside of it.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
-import math
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -20,19 +18,13 @@ from pathlib import Path, PurePosixPath
 from workbench.catalog import is_inside, load_catalog, package_folder, read_text, shared, stored_path
 from workbench.errors import InputError
 from workbench.images import MAX_BYTES, SUFFIXES, FileSource, ImageItem, ImageSet, Source, read_source
+from workbench.manifests import MAX_MEMBERS, SPLITS, csv_rows, files_below, read_manifest, some
 
-MAX_MEMBERS = 200_000
 MAX_UNPACKED = 20 * 2**30
 MAX_RATIO = 200
 MAX_STAMPED = 1000
 DEEPEST = 16
-SPLITS = {
-    "train": "train", "training": "train",
-    "val": "validation", "valid": "validation", "validation": "validation",
-    "test": "test", "testing": "test",
-}  # fmt: skip
 MANIFESTS = ("manifest.csv", "manifest.parquet")
-RESERVED = ("image", "label", "split", "mask")
 
 
 @dataclass(frozen=True)
@@ -73,7 +65,7 @@ class Tree:
 
     def find(self, path: str) -> Source | None:
         """The file that a manifest names by its path below the root, whatever its ending."""
-        return self.files.get(PurePosixPath(path)) or (_files_below(self.folder)(path) if self.folder else None)
+        return self.files.get(PurePosixPath(path)) or (files_below(self.folder)(path) if self.folder else None)
 
 
 def folder_tree(folder: Path) -> Tree:
@@ -152,7 +144,7 @@ def load_images(ref: str | os.PathLike[str], *, class_names: Sequence[str] | Non
     entry = load_catalog().images.get(str(ref))
     if entry is not None:
         found = _located(entry.ref, stored_path(entry.root) if entry.root else None)
-        found = replace(found, name=entry.title, synthetic=entry.synthetic)
+        found = replace(found, name=entry.title, synthetic=entry.synthetic or found.synthetic)
     elif trusted:
         found = _located(str(ref), None)
     else:
@@ -204,7 +196,7 @@ def check_labels(images: ImageSet, class_names: Sequence[str]) -> None:
     strange = sorted({item.label for item in images if item.label is not None} - set(class_names))
     if strange:
         raise InputError(
-            f"{images.name} has labels that the model does not know ({_some(strange)}; the model knows {_some(class_names)}): "
+            f"{images.name} has labels that the model does not know ({some(strange)}; the model knows {some(class_names)}): "
             "rename them in a manifest, or choose the model they belong to."
         )
 
@@ -220,7 +212,7 @@ def _located(ref: str, root: Path | None) -> ImageSet:
     if path.suffix.lower() == ".zip":
         return _from_tree(zip_tree(path, path.name))
     if path.suffix.lower() in (".csv", ".parquet"):
-        return _manifest(path.stem, path.name, read_source(FileSource(path), path.name), _files_below(root or path.parent))
+        return read_manifest(path.stem, path.name, read_source(FileSource(path), path.name), files_below(root or path.parent))
     raise InputError(f"{path.name} is not an image set: give a folder, a .zip, or a manifest .csv or .parquet.")
 
 
@@ -232,7 +224,7 @@ def _from_tree(tree: Tree) -> ImageSet:
     for name in MANIFESTS:
         source = tree.files.get(PurePosixPath(name))
         if source is not None:
-            return _manifest(tree.name, name, read_source(source, name), tree.find)
+            return read_manifest(tree.name, name, read_source(source, name), tree.find)
     images = tree.images()
     if not images:
         raise InputError(f"{tree.name} holds no pictures: use {', '.join(sorted(SUFFIXES))}.")
@@ -283,92 +275,10 @@ def _class_folders(tree: Tree, images: Sequence[PurePosixPath]) -> Iterable[Imag
         yield ImageItem(str(path), tree.files[path], folders[0] if folders else None, mask, split)
 
 
-def _manifest(set_name: str, name: str, data: bytes, find: Callable[[str], Source | None]) -> ImageSet:
-    """A table with the column `image`, and `label`, `split`, `mask` and any others where known."""
-    rows = _parquet_rows(data, name) if name.endswith(".parquet") else _csv_rows(data, name)
-    if not rows:
-        raise InputError(f"{name} lists no pictures: add a row for each.")
-    if "image" not in rows[0]:
-        raise InputError(f"{name} has no column 'image' (it has {_some(list(rows[0]))}): name the column of paths 'image'.")
-
-    def source(path: str, number: int) -> Source:
-        found = find(path) or find(path.replace("\\", "/"))
-        if found is None:
-            raise InputError(
-                f"{name} names {path!r} in row {number}, but no such file lies in its folder: paths start there and stay inside."
-            )
-        return found
-
-    items = []
-    for number, row in enumerate(rows, 1):
-        image, mask, split = (_text(row.get(column)) for column in ("image", "mask", "split"))
-        if image is None:
-            raise InputError(f"{name} names no picture in row {number}: fill in the column 'image' or remove the row.")
-        if split is not None and split.lower() not in SPLITS:
-            raise InputError(f"{name} has the split {split!r} in row {number}: use train, validation or test.")
-        items.append(
-            ImageItem(
-                name=image,
-                source=source(image, number),
-                label=_text(row.get("label")),
-                mask=source(mask, number) if mask else None,
-                split=SPLITS[split.lower()] if split else None,
-                attributes={str(k): v for k, v in row.items() if k not in RESERVED and _text(v) is not None},
-            )
-        )
-    return _named(set_name, items)
-
-
-def _csv_rows(data: bytes, name: str) -> list[dict[str, object]]:
-    """Rows of a CSV with commas, semicolons or tabs; lines above the header that start with # are comments."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError(f"{name} is not text in UTF-8: save it as CSV (UTF-8).") from None
-    while text.startswith(("#", "\n", "\r")):
-        text = text.partition("\n")[2]
-    header = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)
-    try:
-        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-        return [{k.strip(): v for k, v in row.items() if k} for row in rows if any(row.values())]
-    except csv.Error as error:
-        raise InputError(f"{name} is not a CSV this can read ({error}): save it again as CSV.") from None
-
-
-def _parquet_rows(data: bytes, name: str) -> list[dict[str, object]]:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        file = pyarrow.parquet.ParquetFile(io.BytesIO(data))
-        rows = file.metadata.num_rows
-        found = file.read().to_pylist() if rows <= MAX_MEMBERS else []
-    except Exception:  # pyarrow raises its own kinds, and those of Python for values that Python cannot hold
-        raise InputError(f"{name} is not a Parquet file this can read: write it again.") from None
-    if rows > MAX_MEMBERS:
-        raise InputError(f"{name} lists {rows:,} pictures, over the limit of {MAX_MEMBERS:,}: split it.")
-    return found
-
-
-def _files_below(folder: Path) -> Callable[[str], Source | None]:
-    """Finds the files of a manifest: never above its folder, whatever the manifest says."""
-    base = os.path.abspath(folder)
-
-    def find(path: str) -> Source | None:
-        whole = Path(os.path.abspath(os.path.join(base, path)))
-        try:
-            return FileSource(whole) if whole.is_relative_to(base) and whole.is_file() else None
-        except OSError:  # too long for a path, or not permitted
-            return None
-
-    return find
-
-
 def _elpv() -> ImageSet:
     """The package `elpv-dataset` (Deitsch et al. 2019), with the split that ships in assets/splits/elpv.csv."""
     data = package_folder("elpv_dataset") / "data"
-    stored = _csv_rows(shared("splits/elpv.csv").read_bytes(), "elpv.csv")
+    stored = csv_rows(shared("splits/elpv.csv").read_bytes(), "elpv.csv")
     splits = {str(row["name"]): str(row["split"]) for row in stored}
     items = []
     for line in read_text(data / "labels.csv").splitlines():
@@ -384,15 +294,3 @@ def _elpv() -> ImageSet:
                 )
             )
     return ImageSet("elpv", tuple(items), ("functional", "defective"))
-
-
-def _text(value: object) -> str | None:
-    """A cell as text, None where it is empty. A column of whole numbers with gaps is read as floats: 3.0 means 3."""
-    if isinstance(value, float) and math.isfinite(value) and value.is_integer():
-        value = int(value)
-    text = "" if value is None else str(value).strip()
-    return None if text.lower() in ("", "nan") else text
-
-
-def _some(names: Sequence[str], most: int = 6) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
