@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RANK = {
     "errors": 0,
     "catalog": 1,
+    "parts": 1,
     "grids": 2,
     "images": 2,
     "methods": 2,
