@@ -19,6 +19,7 @@ RANK = {
     "parts": 1,
     "grids": 2,
     "images": 2,
+    "metal": 2,
     "methods": 2,
     "preprocessing": 2,
     "bounds": 3,

@@ -19,6 +19,7 @@ from workbench.catalog import is_inside, load_catalog, package_folder, read_text
 from workbench.errors import InputError
 from workbench.images import MAX_BYTES, SUFFIXES, FileSource, ImageItem, ImageSet, Source, read_source
 from workbench.manifests import MAX_MEMBERS, SPLITS, csv_rows, files_below, read_manifest, some
+from workbench.metal import seed_of, set_folder, stored_set
 
 MAX_UNPACKED = 20 * 2**30
 MAX_RATIO = 200
@@ -131,7 +132,7 @@ def load_images(ref: str | os.PathLike[str], *, class_names: Sequence[str] | Non
     """Load an image set.
 
     Args:
-        ref: A catalog name, a folder, a `.zip`, or a manifest `.csv` or `.parquet`.
+        ref: A catalog name, a folder, a `.zip`, a manifest `.csv` or `.parquet`, or `stamped-metal:SEED`.
         class_names: Where given, every label must be one of these.
         trusted: False for names typed by a visitor of a shared server: then the catalog's names alone are read.
 
@@ -161,7 +162,9 @@ def stamp(ref: str) -> str:
     come, go or are renamed change those, a picture that is written over under its own name does not. Errors as `stored_path`.
     """
     entry = load_catalog().images.get(ref)
-    level = found = [stored_path(entry.ref if entry else ref)]
+    ref = entry.ref if entry else ref
+    seed = seed_of(ref)
+    level = found = [stored_path(ref) if seed is None else set_folder(seed)]
     for _ in range(2):
         level = [folder for parent in level for folder in _folders(parent, _changed(parent))][:MAX_STAMPED]
         found = [*found, *level]
@@ -204,6 +207,8 @@ def check_labels(images: ImageSet, class_names: Sequence[str]) -> None:
 def _located(ref: str, root: Path | None) -> ImageSet:
     if ref == "elpv":
         return _elpv()
+    if (seed := seed_of(ref)) is not None:
+        return replace(_from_tree(folder_tree(stored_set(seed))), name=ref)
     path = stored_path(ref)
     if not ref.strip() or not path.exists():
         raise InputError(f"There is no folder, zip, manifest or catalog entry {ref!r}: the catalog has {', '.join(load_catalog().images)}.")
