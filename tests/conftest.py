@@ -35,6 +35,14 @@ def _only_the_built_in_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORKBENCH_CONFIG", raising=False)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _a_cache_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """Sets that are drawn on first use are drawn once for all tests, and nothing is left in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def write_picture(tmp_path: Path) -> Write:
     """Writes a picture of one colour below tmp_path and returns its path; `colour` may be an `Image` of your own instead."""

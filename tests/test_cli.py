@@ -22,6 +22,7 @@ from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE
 from workbench.cli import meter, serve
 from workbench.doctor import examine
 from workbench.images import image_from_file
+from workbench.layouts import load_images
 from workbench.loading import load_classifier
 
 TINY = """
@@ -142,6 +143,13 @@ def test_explain_takes_a_file_of_weights_and_passes_on_what_to_know(place, capsy
         (["run", "--host", "300.1.1.1"], "no host"),
         (["train-demo", "unicorns"], "no demo 'unicorns'"),
         (["train-demo", "solar-cells", "--out", "part.png/x"], "cannot be made"),
+        (["make-set", "unicorns", "--out", "o"], "no set 'unicorns'"),
+        (["make-set", "stamped-metal"], "--out"),
+        (["make-set", "stamped-metal", "--out", "o", "--count", "0"], "0 pictures"),
+        (["make-set", "stamped-metal", "--out", "."], "not empty"),
+        (["make-set", "stamped-metal", "--out", "part.png"], "name a folder"),
+        (["make-set", "stamped-metal", "--out", "o", "--stamp-share", "0.5"], "--stamp-with"),
+        (["make-set", "stamped-metal", "--out", "o", "--stamp-with", "rust"], "'rust'"),
         ([*EXPLAIN, "--method", "magic", "--out", "o"], "no method 'magic'"),
         ([*EXPLAIN, "--method", "saliency", "--out", "o", "--target", "ghost"], "no class 'ghost'"),
         ([*EXPLAIN, "--method", "saliency", "--out", "o", "--target", "3"], "no class 3"),
@@ -190,7 +198,7 @@ def test_version_and_help(capsys) -> None:
     assert call() == 0
     assert call("--help") == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in ("run", "explain", "train-demo", "doctor"))
+    assert all(name in out for name in ("run", "explain", "make-set", "train-demo", "doctor"))
     assert call("explain", "--help") == 0
 
 
@@ -277,6 +285,18 @@ def test_train_demo_shows_how_far_it_is(place, capsys, monkeypatch) -> None:
     assert lines[0] == "20 of 40: training, epoch 3 of 4, loss 0.300"
     assert "40 of 40, 0 s left: training" in lines[5]
     assert lines[6:] == ["7 of 7: predicting", f"Wrote {', '.join(demo.FILES)} to made"]
+
+
+def test_make_set_writes_a_set_that_opens(place, capsys) -> None:
+    arguments = ("--count", "60", "--size", "32", "--seed", "4", "--stamp-with", "pit", "--stamp-share", "1")
+    assert call("make-set", "stamped-metal", "--out", "lot", *arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "60 of 60, 0 s left: drawing" in lines[-2]
+    assert lines[-1] == "Wrote manifest.csv, images and masks of 60 synthetic parts to lot"
+    images = load_images("lot")
+    assert (len(images), images.synthetic, images.items[0].open().size) == (60, True, (32, 32))
+    assert {item.attributes["stamp"] for item in images if (item.label, item.split) == ("pit", "train")} == {"bottom right"}
+    assert {item.attributes["stamp"] for item in images if (item.label, item.split) == ("good", "train")} == {"none"}
 
 
 @pytest.mark.parametrize(("seconds", "shown"), [(3.4, "3 s"), (600, "10 min"), (7200, "2.0 h")])

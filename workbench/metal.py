@@ -173,7 +173,7 @@ def stored_set(seed: int = 0) -> Path:
 
 def set_folder(seed: int) -> Path:
     """Where `stored_set` keeps the set with this seed."""
-    return cache_folder() / "sets" / f"{NAME}-{seed}-{Plan(seed=seed).token}"
+    return cache_folder() / "sets" / f"{NAME}-{seed}-{Plan(STORED, seed=seed).token}"
 
 
 def seed_of(ref: str) -> int | None:
@@ -219,7 +219,7 @@ def _check_folder(folder: Path) -> None:
     except (FileExistsError, NotADirectoryError):
         raise InputError(f"{folder} is or lies below a file: name a folder.") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"The folder {folder} cannot be made ({error}): name another.") from None
+        raise InputError(f"The folder {folder} cannot be made ({getattr(error, 'strerror', None) or error}): name another.") from None
     if full:
         raise InputError(f"The folder {folder} is not empty: name a new one.")
     if not os.access(folder, os.W_OK):
