@@ -13,7 +13,7 @@ from torch import Tensor
 
 from workbench.attribution import attention, backprop, gradients, integrated, layers, perturbations
 from workbench.attribution.background import prepare_background
-from workbench.attribution.job import CHUNK, Implementation, Job
+from workbench.attribution.job import CHUNK, OUTPUT, REFERENCE, Implementation, Job
 from workbench.attribution.result import SCORES, Attribution, Score, ScoreKind
 from workbench.classifier import Classifier, untouched
 from workbench.errors import InputError
@@ -22,7 +22,6 @@ from workbench.methods import METHODS, Method
 from workbench.preprocessing import BASELINES
 
 Progress = Callable[[int, int], None]
-OUTPUT = "output"
 IMPLEMENTATIONS: Mapping[str, Implementation] = (
     gradients.IMPLEMENTATIONS
     | integrated.IMPLEMENTATIONS
@@ -79,13 +78,13 @@ def attribute(
         baseline = _baseline(classifier, picture, params["baseline"]) if "baseline" in params else None
         job = Job(chosen, aim, lambda z: aim.of(classifier, classifier.logits(z)), x, baseline, backdrop, params, classifier, report)
         values = _run(job, on_progress)
-        output = _output(job)
-        params |= job.report
+        output = _known(job, OUTPUT, x)
         change = delta = None
         reference = backdrop if baseline is None else baseline
         if chosen.complete and reference is not None:
-            change = output - _mean_score(classifier, aim, reference)
+            change = output - _known(job, REFERENCE, reference)
             delta = float(values.double().sum()) - change
+        params |= job.report
     if isinstance(params.get("baseline"), Tensor | np.ndarray):
         params["baseline"] = "given"
     if aim.against is not None:
@@ -118,15 +117,14 @@ def _run(job: Job, on_progress: Progress | None) -> Tensor:
     return values
 
 
-def _output(job: Job) -> float:
-    """The score of the picture, where the map was made from it already at no further cost."""
-    known = job.report.pop(OUTPUT, None)
-    return known if isinstance(known, float) else _mean_score(job.classifier, job.score, job.x)
-
-
-def _mean_score(classifier: Classifier, aim: Score, inputs: Tensor) -> float:
+def _known(job: Job, name: str, inputs: Tensor) -> float:
+    """The mean score of inputs (N, C, H, W), where the map was made from it already at no further cost."""
+    known = job.report.pop(name, None)
+    if isinstance(known, float):
+        return known
     with torch.inference_mode():
-        return torch.cat([aim.of(classifier, classifier.logits(part)) for part in inputs.split(CHUNK)]).double().mean().item()
+        parts = [job.score.of(job.classifier, job.classifier.logits(part)) for part in inputs.split(CHUNK)]
+        return torch.cat(parts).double().mean().item()
 
 
 def _method(name: str) -> Method:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from workbench.attribution.job import CHUNK, Implementation, Job
+from workbench.attribution.job import CHUNK, OUTPUT, REFERENCE, Implementation, Job
 
 MOST = 400
 """Gradients after which refinement gives up; the delta is then reported as it is."""
-FEWEST = 24
-"""Gradients before which it never stops: the sum can be right by luck while the map is still coarse."""
+FEWEST = 8
+"""Gradients before which it never stops."""
+SAME = 0.98
+"""Cosine that the map must have with that of half as many points: the sum can be right by luck while the map is still coarse."""
 POWER = 2.0
 """How strongly the points crowd towards the baseline, where ReLU networks switch most of their units and the gradient is roughest."""
 
@@ -19,8 +21,9 @@ def integrated_gradients(job: Job) -> Tensor:
     """The gradient's mean on the straight way from the baseline, times the way.
 
     With `n_steps` this is Captum's Gauss-Legendre rule with exactly so many points. Without, points are added until the sum of the
-    map misses the change of the score by no more than `tolerance` of it. They follow a van der Corput sequence (van der Corput
-    1935), each prefix of which is spread evenly, so that no gradient is ever thrown away and memory does not grow with their number.
+    map misses the change of the score by no more than `tolerance` of it and the map itself has settled. They follow a van der Corput
+    sequence (van der Corput 1935), each prefix of which is spread evenly, so that no gradient is ever thrown away and memory does not
+    grow with their number; at every power of two they are the points of the trapezoidal rule.
     """
     if job.params["n_steps"] is not None:
         from captum.attr import IntegratedGradients
@@ -35,29 +38,43 @@ def _refined(job: Job) -> Tensor:
     assert job.baseline is not None
     way = job.x - job.baseline
     with torch.inference_mode():
-        change = (job.forward(job.x) - job.forward(job.baseline)).double().item()
-    total, weight = torch.zeros_like(way), 0.0
-    for start in range(0, MOST, CHUNK):
-        places = [_van_der_corput(i) for i in range(start + 1, start + CHUNK + 1)]
-        u = torch.tensor(places, dtype=way.dtype, device=way.device).reshape(-1, 1, 1, 1)
+        before = job.forward(job.baseline).double().item()
+    total, weight, done = torch.zeros_like(way), 0.0, 0
+    coarse: Tensor | None = None
+    while done < MOST:
+        more = CHUNK if done >= FEWEST else FEWEST // 2
+        u = torch.tensor([_place(i) for i in range(done, done + more)], dtype=way.dtype, device=way.device).reshape(-1, 1, 1, 1)
         points = (job.baseline + u**POWER * way).requires_grad_()
-        (gradients,) = torch.autograd.grad(job.forward(points).sum(), points)
+        scores = job.forward(points)
+        (gradients,) = torch.autograd.grad(scores.sum(), points)
         density = POWER * u ** (POWER - 1)
+        if done == 0:  # the picture itself, an end of the way; at its other end, the baseline, the density is zero
+            density[0] /= 2
+            after = scores[0].double().item()
         total += (density * gradients).sum(0, keepdim=True)
         weight += density.sum().item()
+        done += more
         values = total / weight * way
-        job.report["evaluations"] = start + CHUNK
-        missed = abs(values.double().sum().item() - change)
-        if start + CHUNK >= FEWEST and missed <= job.share("tolerance") * abs(change):
+        missed = abs(values.double().sum().item() - (after - before))
+        if coarse is not None and missed <= job.share("tolerance") * abs(after - before) and _alike(values, coarse):
             break
+        if done & (done - 1) == 0:
+            coarse = values
+    job.report.update({"evaluations": done, OUTPUT: after, REFERENCE: before})
     return values
 
 
-def _van_der_corput(i: int) -> float:
-    """The binary digits of `i` mirrored at the point: 1/2, 1/4, 3/4, 1/8, ..."""
-    value, digit = 0.0, 0.5
+def _alike(a: Tensor, b: Tensor) -> bool:
+    """Whether two maps point the same way; one of zeros is like itself only."""
+    lengths = (a.norm() * b.norm()).item()
+    return torch.equal(a, b) if lengths == 0 else (a * b).sum().item() >= SAME * lengths
+
+
+def _place(i: int) -> float:
+    """1, and then the binary digits of `i` mirrored at the point, taken from 1: 1/2, 3/4, 1/4, 7/8, ..."""
+    value, digit = 1.0, 0.5
     while i:
-        value += digit * (i & 1)
+        value -= digit * (i & 1)
         i, digit = i >> 1, digit / 2
     return value
 

@@ -18,6 +18,8 @@ from workbench.methods import Method
 
 CHUNK = 8
 """Inputs a forward pass. Larger chunks were slower on the CPU and cost memory in proportion."""
+OUTPUT, REFERENCE = "output", "reference"
+"""Where an implementation reports the score of the picture and of the baseline, if it learned them on its way."""
 _random = threading.Lock()  # the global generators of torch and NumPy are one for all threads
 
 
