@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import time
 import struct
 import tracemalloc
 import zlib
@@ -289,3 +290,29 @@ def test_a_contact_sheet_leaves_a_gap_for_what_cannot_be_read() -> None:
     assert sheet[1] is None
     assert sheet[0] is not None
     assert sheet[0].size == (12, 12)
+
+
+def test_decoding_in_threads_leaves_the_filters_of_warnings_as_they_were(write_picture, monkeypatch) -> None:
+    import threading
+    import warnings
+
+    from workbench import images
+
+    data, inside, leave = write_picture("a.png").read_bytes(), threading.Barrier(3), [threading.Event(), threading.Event()]
+
+    def hold(picture: Image.Image) -> Image.Image:
+        inside.wait(10)
+        leave[int(threading.current_thread().name)].wait(10)
+        return picture
+
+    monkeypatch.setattr(images, "_to_rgb", hold)
+    before = list(warnings.filters)
+    threads = [threading.Thread(target=decode, args=(data, "a.png"), name=str(i)) for i in range(2)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.05)  # so that the first is in before the second
+    inside.wait(10)
+    for thread, event in zip(threads, leave, strict=True):
+        event.set()
+        thread.join()
+    assert list(warnings.filters) == before

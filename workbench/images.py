@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -218,8 +219,7 @@ def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
 def _decoded(data: bytes, name: str, convert: Callable[[Image.Image], T]) -> T:
     if not data:
         raise InputError(f"{name} is empty (0 bytes): export or copy it again.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of large pictures and of damaged EXIF
+    with _quiet:  # Pillow warns of large pictures and of damaged EXIF
         try:
             with Image.open(io.BytesIO(data), formats=list(FORMATS)) as picture:
                 if picture.width * picture.height > MAX_PIXELS:
@@ -235,6 +235,35 @@ def _decoded(data: bytes, name: str, convert: Callable[[Image.Image], T]) -> T:
             raise
         except Exception:  # each of Pillow's decoders raises its own kinds on damaged data
             raise InputError(f"{name} is damaged or cut off and cannot be decoded: export or copy it again.") from None
+
+
+class _Quiet:
+    """No warnings while anybody is inside.
+
+    Python's own `catch_warnings` puts back what it found, which with several threads is what another one had set.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._filters = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._inside += 1
+            if self._inside == 1:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.simplefilter("ignore")
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._filters.__exit__(None, None, None)
+
+
+_quiet = _Quiet()
 
 
 def _too_large(name: str, what: str) -> InputError:
