@@ -20,7 +20,7 @@ Field = NDArray[np.float64]
 LABELS = ("good", "scratch", "pit", "stain", "dent")
 NOTICEABLE = 10
 """Levels, of 255 in any channel, from which on a changed pixel belongs to the mask."""
-SMALLEST = 2e-3
+SMALLEST = 3e-3
 """Share of the picture that a mask covers at least; a fainter defect is drawn again, deeper."""
 STAMP_AREA = (0.70, 0.80, 0.995, 0.995)
 """Left, top, right and bottom of the area, at the bottom right, that no stamp leaves."""
@@ -234,18 +234,18 @@ def _scratch(rng: np.random.Generator, size: int, depth: float) -> _Defect:
     start = rng.uniform(0.04, 0.96, 2)
     heading = math.atan2(0.5 - start[1], 0.5 - start[0]) + rng.uniform(-1.3, 1.3)
     for _ in range(rng.integers(1, 4)):
-        length, bow, width = rng.uniform(0.22, 0.75), rng.uniform(-0.5, 0.5), rng.uniform(0.009, 0.017)
+        length, bow, width = rng.uniform(0.22, 0.75), rng.uniform(-0.5, 0.5), rng.uniform(0.010, 0.018)
         t = np.linspace(0, 1, 41)
         turn = heading + bow * (t - 0.5) + np.cumsum(rng.normal(0, 0.015, 41))
         points = start[:, None] + length / 40 * np.cumsum([np.cos(turn), np.sin(turn)], axis=1)
-        press = np.minimum(1, 6 * t * (1 - t) + 0.15) * np.clip(0.8 + np.cumsum(rng.normal(0, 0.07, 41)), 0.45, 1)
+        press = np.minimum(1, 6 * t * (1 - t) + 0.15) * np.clip(0.8 + np.cumsum(rng.normal(0, 0.07, 41)), 0.5, 1)
         for i in range(40):
             ends = [tuple((points[:, j] * size * fine).tolist()) for j in (i, i + 1)]
             pen.line(ends, fill=round(255 * press[i]), width=max(1, round(width * size * fine * (0.6 + 0.4 * press[i]))))
         start, heading = start + rng.normal(0, 0.07, 2), heading + rng.normal(0, 0.25)
     groove = np.asarray(canvas.reduce(fine), dtype=np.float64) / 255
     burr = _smooth(groove, 0.007 * size, 0.007 * size)
-    return _Defect((burr - 1.2 * groove) * 0.006 * depth, groove * 0.85 * depth, np.zeros((size, size)))
+    return _Defect((burr - 1.2 * groove) * 0.006 * depth, groove * 1.15 * depth, np.zeros((size, size)))
 
 
 def _pit(rng: np.random.Generator, size: int, depth: float) -> _Defect:
@@ -279,7 +279,7 @@ def _stain(rng: np.random.Generator, size: int, depth: float) -> _Defect:
     inside, soft = _step(9 * (1 - reach)), rng.uniform(0.07, 0.16)
     rim = np.exp(-(((reach - 0.92) / soft) ** 2))
     colours = ((0.36, 0.29, 0.20), (0.50, 0.30, 0.16), (0.34, 0.42, 0.50), (0.30, 0.30, 0.30))
-    cover = (0.38 * inside * (1 + 0.22 * fine + 0.15 * coarse) + 0.26 * rim * (1 + 0.3 * coarse)) * depth * rng.uniform(0.8, 1.15)
+    cover = (0.5 * inside * (1 + 0.22 * fine + 0.15 * coarse) + 0.34 * rim * (1 + 0.3 * coarse)) * depth * rng.uniform(0.8, 1.15)
     return _Defect(np.zeros((size, size)), np.zeros((size, size)), cover.clip(0, 0.95), colours[rng.integers(4)])
 
 
