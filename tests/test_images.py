@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import io
-import time
 import struct
+import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -295,8 +295,6 @@ def test_a_contact_sheet_leaves_a_gap_for_what_cannot_be_read() -> None:
 def test_decoding_in_threads_leaves_the_filters_of_warnings_as_they_were(write_picture, monkeypatch) -> None:
     import threading
     import warnings
-
-    from workbench import images
 
     data, inside, leave = write_picture("a.png").read_bytes(), threading.Barrier(3), [threading.Event(), threading.Event()]
 
