@@ -33,6 +33,7 @@ RANK = {
     "loading": 5,
     "training": 5,
     "attribution": 6,
+    "audit": 7,
     "evidence": 7,
     "render": 7,
     "record": 7,

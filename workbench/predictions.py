@@ -17,7 +17,11 @@ from workbench.images import ImageItem
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = frozenset(("name", "id", "label", "split", "predicted", "confidence", "unsure", "verdict", "error", "probabilities", "logits"))
+NUMBERS = ("probabilities", "logits", "embedding")
+"""Columns that hold a list of numbers a row; the last one only in the file of an audit, where it is read by itself."""
+COLUMNS = frozenset(
+    ("name", "id", "label", "split", "predicted", "confidence", "unsure", "verdict", "error", "margin", "entropy", *NUMBERS)
+)
 UNSURE = 0.1
 """How near, in probability, a score may come to the decision's boundary before the verdict is called unsure."""
 
@@ -60,7 +64,8 @@ class Predictions:
     Attributes:
         frame: One row a picture: name, id, label, split, its attributes, predicted, confidence (the probability of the
             predicted class), unsure, verdict ("right", "wrong", or None where there is no usable label), and error (why a
-            picture could not be read, else None).
+            picture could not be read, else None). That of an audit also has margin (how far the highest logit is above the
+            second) and entropy (of the probabilities, in nats).
         probabilities: (N, K); NaN where a picture could not be read.
         logits: (N, K), likewise.
         rule: How `predicted` follows from `probabilities`.
@@ -99,7 +104,7 @@ class Predictions:
 
     @classmethod
     def load(cls, path: Path) -> Predictions:
-        """Read what `save` wrote.
+        """Read what `save` or an audit wrote.
 
         Raises:
             InputError: The file is missing or is something else.
@@ -108,7 +113,8 @@ class Predictions:
         import pyarrow.parquet as pq
 
         try:
-            table = pq.read_table(path)
+            file = pq.ParquetFile(path)
+            table = file.read([name for name in file.schema_arrow.names if name != "embedding"])
             facts = json.loads(table.schema.metadata[b"workbench"])
             rule = DecisionRule(tuple(facts["rule"].pop("class_names")), **facts["rule"])
             arrays = [
@@ -129,6 +135,14 @@ def check_attributes(items: Iterable[ImageItem]) -> None:
         raise InputError(f"The image set has an attribute named {min(clash)!r}, which the table of predictions needs: rename the column.")
 
 
+def attributes_of(items: Sequence[ImageItem]) -> pd.DataFrame:
+    """The attributes of N pictures, a column each in the order of first appearance, of one kind; None where a picture has none."""
+    import pandas as pd
+
+    names = dict.fromkeys(name for item in items for name in item.attributes)
+    return _plain(pd.DataFrame({name: [item.attributes.get(name) for item in items] for name in names}, index=range(len(items))))
+
+
 def tabulate(
     items: Sequence[ImageItem],
     logits: NDArray[np.float32],
@@ -136,8 +150,12 @@ def tabulate(
     errors: Mapping[int, str],
     rule: DecisionRule,
     model: str,
+    ids: Sequence[str | None] | None = None,
 ) -> Predictions:
-    """Put outputs of shape (N, K) and what is known of the N pictures into one table."""
+    """Put outputs of shape (N, K) and what is known of the N pictures into one table.
+
+    Pictures whose digests are not given as `ids` are read again for them.
+    """
     import pandas as pd
 
     check_attributes(items)
@@ -148,14 +166,13 @@ def tabulate(
     names = np.array(rule.class_names, dtype=object)
     labels = [item.label for item in items]
     known = set(rule.class_names)
-    attributes = dict.fromkeys(name for item in items for name in item.attributes)
     frame = pd.DataFrame(
         {
             "name": [item.name for item in items],
-            "id": [item.id if i not in errors else None for i, item in enumerate(items)],
+            "id": [None if i in errors else item.id if ids is None else ids[i] for i, item in enumerate(items)],
             "label": labels,
             "split": [item.split for item in items],
-            **{name: [item.attributes.get(name) for item in items] for name in attributes},
+            **attributes_of(items),
             "predicted": [names[c] if ok else None for c, ok in zip(chosen, readable, strict=True)],
             "confidence": np.where(readable, probabilities[np.arange(len(items)), chosen], np.nan),
             "unsure": readable & unsure,

@@ -1,0 +1,140 @@
+"""What is computed for some pictures at once, by every engine alike: their digests, logits, probabilities and embeddings."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from workbench.audit.parts import lists
+from workbench.errors import InputError
+from workbench.images import ImageItem, decode, read_source
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from workbench.classifier import Classifier
+
+BATCH = 16
+"""Pictures a forward pass: that of `workbench.classifier.predict`, so that the numbers are the same to the last bit."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """One picture, read.
+
+    Attributes:
+        id: SHA-256 of its bytes in hex; None where there are none.
+        x: The model's input of shape (C, H, W); None where it is not wanted or cannot be made.
+        error: Why it cannot be read.
+    """
+
+    id: str | None = None
+    x: Tensor | None = None
+    error: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """Some neighbouring pictures of a set, done.
+
+    Attributes:
+        start: Position of the first in the set.
+        ids: Digest of each; None where there are no bytes.
+        errors: Why a picture cannot be read, by its position in the set.
+        table: A row for each picture that was computed, as `compute` gives it; None where none was.
+    """
+
+    start: int
+    ids: tuple[str | None, ...]
+    errors: Mapping[int, str]
+    table: pa.Table | None
+
+
+def read(classifier: Classifier, item: ImageItem, known: Container[str]) -> Picture:
+    """Read one picture, and make it an input unless its digest is `known` already."""
+    digest = None
+    try:
+        data = read_source(item.source, item.name)
+        digest = hashlib.sha256(data).hexdigest()
+        return Picture(digest, None if digest in known else classifier.prepare(decode(data, item.name)))
+    except InputError as error:
+        return Picture(digest, error=str(error))
+
+
+def compute(classifier: Classifier, start: int, pictures: Sequence[Picture], known: set[str]) -> Done:
+    """Ask the model about neighbouring pictures.
+
+    A forward pass takes what `workbench.classifier.predict` would give it, less what is known: so a first run over pictures that
+    all differ finds the same numbers to the last bit, and every run the same up to the rounding of other batches.
+
+    Args:
+        classifier: The model.
+        start: Position of the first picture in the set, a multiple of `BATCH`.
+        pictures: As `read` gives them.
+        known: Digests that need no computing; those that are computed here are added.
+    """
+    tables = []
+    for first in range(0, len(pictures), BATCH):
+        wanted = {p.id: p.x for p in pictures[first : first + BATCH] if p.id is not None and p.x is not None and p.id not in known}
+        if wanted:
+            tables.append(_answers(classifier, wanted))
+            known.update(wanted)
+    errors = {start + i: p.error for i, p in enumerate(pictures) if p.error is not None}
+    return Done(start, tuple(p.id for p in pictures), errors, pa.concat_tables(tables) if tables else None)
+
+
+def _answers(classifier: Classifier, inputs: Mapping[str, Tensor]) -> pa.Table:
+    """One forward pass: id, logits (K), probabilities (K) and, where the model has one, embedding (D), all float32."""
+    import torch
+
+    from workbench.classifier import untouched
+
+    with untouched(classifier), torch.inference_mode(), _watched(classifier) as calls:
+        logits = classifier.logits(torch.stack(list(inputs.values()))).float().cpu()
+        embedding = _embedding(calls, len(inputs))
+    columns = {"logits": logits.numpy(), "probabilities": logits.softmax(1).numpy()}
+    if embedding is not None:
+        columns["embedding"] = embedding
+    return pa.table({"id": pa.array(inputs, pa.string()), **{name: lists(values) for name, values in columns.items()}})
+
+
+@contextlib.contextmanager
+def _watched(classifier: Classifier) -> Iterator[list[tuple[nn.Module, Tensor]]]:
+    """Note what goes into each layer that has one output a class, in the order of execution."""
+    from torch import Tensor
+
+    calls: list[tuple[nn.Module, Tensor]] = []
+
+    def keep(module: nn.Module, args: tuple[object, ...], named: dict[str, object]) -> None:
+        calls.extend((module, x) for x in (*args, *named.values())[:1] if isinstance(x, Tensor))
+
+    width = 1 if classifier.single else len(classifier.class_names)
+    heads = [m for m in classifier.model.modules() if (w := m._parameters.get("weight")) is not None and w.ndim > 1 and len(w) == width]
+    handles = [head.register_forward_pre_hook(keep, with_kwargs=True) for head in heads]
+    try:
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _embedding(calls: Sequence[tuple[nn.Module, Tensor]], count: int) -> NDArray[np.float32] | None:
+    """What went into the layer that ran last, averaged over places or tokens: (N, D), or None where it is not one row a picture."""
+    import torch
+
+    if not calls:
+        return None
+    head = calls[-1][0]
+    x = torch.cat([taken for module, taken in calls if module is head]).float()
+    if len(x) != count or x.ndim < 2:
+        return None
+    weight = head._parameters["weight"]
+    places = tuple(range(2, x.ndim)) if weight is not None and weight.ndim > 2 else tuple(range(1, x.ndim - 1))
+    return (x.mean(places) if places else x).cpu().numpy()

@@ -1,0 +1,182 @@
+"""Run a model over a whole image set, so that it can be stopped at any moment and taken up again."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import json
+from collections.abc import Iterator, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from workbench import __version__
+from workbench.audit.outputs import PARTS, Index, write_predictions
+from workbench.audit.parts import Parts, sweep, written
+from workbench.errors import InputError
+from workbench.images import ImageSet
+from workbench.methods import METHODS
+from workbench.predictions import check_attributes
+
+if TYPE_CHECKING:
+    from workbench.classifier import Classifier
+
+ENGINES: Mapping[str, str] = MappingProxyType({"local": "workbench.audit.local", "ray": "workbench.audit.cluster"})
+"""Where the generator `outputs` of each engine is found."""
+OWNER, LOCK = "audit.json", "audit.lock"
+PACKAGES = ("torch", "torchvision", "timm", "captum", "numpy", "pillow", "pyarrow")
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far an audit has come.
+
+    Attributes:
+        stage: "pictures", then "attributions" where they are asked for.
+        done: Pictures of this stage that are done, those of earlier runs among them.
+        total: Pictures of this stage.
+        errors: How many of those that are done cannot be read or explained.
+        computed: How many of those that are done this run computed; the others were known.
+    """
+
+    stage: Literal["pictures", "attributions"]
+    done: int
+    total: int
+    errors: int
+    computed: int
+
+
+def run(
+    classifier: Classifier,
+    images: ImageSet,
+    folder: Path | str,
+    *,
+    attributions: str | None = None,
+    sample: int = 200,
+    seed: int = 0,
+    engine: str = "local",
+) -> Iterator[Progress]:
+    """Ask a classifier about every picture of a set, and write what it says to a folder that `open_audit` reads.
+
+    What is computed depends on the weights, the preprocessing and the bytes of a picture alone, and is kept by their digests: labels,
+    splits, attributes and the threshold may change, and pictures come and go, without anything being computed twice. A run that is
+    killed loses what it computed in the last seconds at most. A folder belongs to one model and to one set by its name; a further
+    run brings its table up to date with the set as it is now.
+
+    Args:
+        classifier: The model.
+        images: The pictures; one that cannot be read becomes a row with its reason.
+        folder: Made where missing.
+        attributions: The method whose maps are summed up for a sample of the pictures, a name in `METHODS`.
+        sample: How many pictures that sample has at most (see `workbench.audit.maps.draw`).
+        seed: Which sample.
+        engine: "local", or "ray" for the Ray cluster that the environment names, else one on this machine; the sample's maps are
+            made on this machine in both cases.
+
+    Yields:
+        How far it has come. Closing the generator writes what is computed and ends the run.
+
+    Raises:
+        InputError: An unknown method or engine, a method that does not suit the model, a folder that belongs to another audit, that
+            another process works on or that cannot be written.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"There is no engine {engine!r}: choose {' or '.join(ENGINES)}.")
+    if attributions is not None and attributions not in METHODS:
+        raise InputError(f"There is no method {attributions!r}: choose one of {', '.join(METHODS)}.")
+    if sample < 1:
+        raise InputError(f"A sample of {sample} pictures cannot be drawn: give a number from 1 up.")
+    check_attributes(images)
+    folder = Path(folder)
+    with _held(folder, classifier, images):
+        yield from _asked(classifier, images, folder, engine)
+        if attributions is not None:
+            from workbench.audit.maps import summed_up
+
+            for done, total, errors, computed in summed_up(classifier, images, folder, attributions, sample, seed):
+                yield Progress("attributions", done, total, errors, computed)
+
+
+def _asked(classifier: Classifier, images: ImageSet, folder: Path, engine: str) -> Iterator[Progress]:
+    parts, known = Parts(folder / PARTS), set(Index(folder).rows)
+    ids: list[str | None] = [None] * len(images)
+    errors: dict[int, str] = {}
+    done = computed = 0
+    try:
+        with contextlib.closing(importlib.import_module(ENGINES[engine]).outputs(classifier, images.items, known)) as chunks:
+            for chunk in chunks:
+                ids[chunk.start : chunk.start + len(chunk.ids)] = chunk.ids
+                errors |= chunk.errors
+                done += len(chunk.ids)
+                if chunk.table is not None:
+                    parts.put(chunk.table)
+                    computed += len(chunk.table)
+                yield Progress("pictures", done, len(images), len(errors), computed)
+    finally:
+        parts.flush()
+    write_predictions(folder, images, ids, errors, classifier.rule, facts(classifier, images))
+
+
+def facts(classifier: Classifier, images: ImageSet) -> dict[str, object]:
+    """What results belong to, for the metadata of a file."""
+    return {
+        "workbench": __version__,
+        "model": classifier.key,
+        "model name": classifier.name,
+        "notes": classifier.notes,
+        "set": images.key,
+        "set name": images.name,
+        "synthetic": images.synthetic,
+        "versions": {name: _version(name) for name in PACKAGES},
+    }
+
+
+@contextlib.contextmanager
+def _held(folder: Path, classifier: Classifier, images: ImageSet) -> Iterator[None]:
+    """Keep the folder for this run alone, after a check of whose it is.
+
+    The operating system gives the lock back when the process ends, however it ends.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"Another audit is writing to {folder}: wait for it, stop it, or give another folder.") from None
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written to ({error.strerror or error}): give another folder.") from None
+    try:
+        _own(folder, classifier, images)
+        sweep(folder)
+        yield
+    finally:
+        lock.release()
+
+
+def _own(folder: Path, classifier: Classifier, images: ImageSet) -> None:
+    """Note whose the folder is, or refuse where it is another's."""
+    path, mine = folder / OWNER, {"model": classifier.key, "model name": classifier.name, "set name": images.name}
+    try:
+        other = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        with written(path) as unfinished:
+            unfinished.write_text(json.dumps(mine, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        return
+    except (OSError, ValueError):
+        raise InputError(f"{path} cannot be read: give another folder, or remove this one to start again.") from None
+    for what in ("model", "set name"):
+        if not isinstance(other, dict) or other.get(what) != mine[what]:
+            said = {"model": "another model", "set name": "another image set"}[what]
+            name = other.get(f"{what.removesuffix(' name')} name") if isinstance(other, dict) else None
+            raise InputError(f"{folder} holds an audit of {said} ({name}): give another folder, or remove this one to start again.")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,158 @@
+"""The attribution maps of a sample of an image set, each summed up; resumable like the predictions."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from workbench.audit.engine import facts
+from workbench.audit.outputs import PREDICTIONS
+from workbench.audit.parts import Parts, lists, stands, write_rows
+from workbench.audit.store import ATTRIBUTIONS
+from workbench.audit.summary import GRID, REGIONS, summarise
+from workbench.errors import InputError
+from workbench.images import ImageItem, ImageSet, read_source
+from workbench.predictions import Predictions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.classifier import Classifier
+
+FIGURES = (*REGIONS, "entropy", "peak row", "peak column")
+WORDS = ("id", "name", "method", "target", "error", "mask id")
+RULE = "as evenly over classes and splits as their sizes allow, by a digest of seed, picture and name"
+Row = dict[str, object]
+Key = tuple[object, ...]
+
+
+def draw(frame: pd.DataFrame, sample: int, seed: int) -> tuple[list[int], dict[str, object]]:
+    """Choose the pictures whose maps are made.
+
+    Readable pictures are drawn, of the test split alone where there is one. Each class in each split gives equally many, or all that
+    it has. A larger sample with the same seed holds the smaller one.
+
+    Args:
+        frame: That of `Predictions`, of N rows.
+        sample: How many at most.
+        seed: Any number; another one draws another sample.
+
+    Returns:
+        Positions in `frame`, ascending, and what to say of the sample.
+    """
+    readable = np.flatnonzero(frame["error"].isna().to_numpy()).tolist()
+    splits, labels = frame["split"].tolist(), frame["label"].tolist()
+    tested = [i for i in readable if splits[i] == "test"]
+    strata: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for i in tested or readable:
+        strata[labels[i] or "unlabelled", splits[i] or "no split"].append(i)
+    chosen: list[int] = []
+    sizes: dict[str, int] = {}
+    for left, key in zip(range(len(strata), 0, -1), sorted(strata, key=lambda k: (len(strata[k]), k)), strict=True):
+        ranked = sorted(strata[key], key=lambda i: hashlib.sha256(f"{seed} {frame['id'][i]} {frame['name'][i]}".encode()).digest())
+        some = ranked[: (sample - len(chosen)) // left]
+        chosen += some
+        sizes[" / ".join(key)] = len(some)
+    said: dict[str, object] = {
+        "asked": sample,
+        "drawn": len(chosen),
+        "seed": seed,
+        "split": "test" if tested else None,
+        "strata": sizes,
+        "rule": RULE,
+    }
+    return sorted(chosen), said
+
+
+def summed_up(
+    classifier: Classifier, images: ImageSet, folder: Path, method: str, sample: int, seed: int
+) -> Iterator[tuple[int, int, int, int]]:
+    """Write `attributions/METHOD.parquet`: a row for each picture of the sample, explained for the class that is predicted.
+
+    Yields:
+        How many are done, of how many, how many of them have no map, and how many were computed now.
+
+    Raises:
+        InputError: The method does not suit the model, or the folder cannot be written.
+    """
+    from workbench.attribution import suits
+
+    frame = Predictions.load(folder / PREDICTIONS).frame
+    chosen, said = draw(frame, sample, seed)
+    path, parts = folder / ATTRIBUTIONS / f"{method}.parquet", Parts(folder / ATTRIBUTIONS / method)
+    known, rows, computed = _known([path, *parts.paths()]), [], 0
+    try:
+        for position in chosen:
+            item, target = images.items[position], frame["predicted"][position]
+            mask, fault = _mask_id(item)
+            key = (frame["id"][position], mask, target)
+            if key not in known:
+                if computed == 0 and (why := suits(classifier, method)):
+                    raise InputError(why)
+                found = {"id": key[0], "mask id": mask, "method": method, "target": target}
+                known[key] = found | _summary(classifier, item, method, target, images.items, fault)
+                computed += 1
+                parts.put(_table([known[key] | {"name": item.name}]))
+            rows.append(known[key] | {"name": item.name})
+            yield len(rows), len(chosen), sum(row["error"] is not None for row in rows), computed
+    finally:
+        parts.flush()
+    about = {**facts(classifier, images), "method": method, "score": "logit", "sample": said}
+    if parts.paths() or not stands(path, about):
+        write_rows(path, [_table(rows)], about)
+    parts.clear()
+
+
+def _summary(classifier: Classifier, item: ImageItem, method: str, target: str, background: Sequence[ImageItem], fault: str | None) -> Row:
+    """The numbers of one map, or why there are none."""
+    from workbench.attribution import attribute
+
+    nothing: Row = dict.fromkeys(FIGURES, math.nan) | {"heatmap": np.full(GRID * GRID, np.nan, np.float32)}
+    try:
+        if fault:
+            raise InputError(fault)
+        values = attribute(classifier, item, method, target, score="logit", background=background).on_picture()
+        if not values.any():
+            raise InputError(f"The map of {item.name} is zero everywhere: choose another method for it.")
+        found = summarise(values, item.open_mask())
+    except InputError as error:
+        return nothing | {"error": str(error)}
+    peak = {"peak row": found.peak[0], "peak column": found.peak[1]}
+    return {**found.shares, "entropy": found.entropy, **peak, "heatmap": found.heatmap.ravel(), "error": None}
+
+
+def _mask_id(item: ImageItem) -> tuple[str | None, str | None]:
+    """Digest of a picture's mask, and why it cannot be read; both None where it has none."""
+    if item.mask is None:
+        return None, None
+    try:
+        return hashlib.sha256(read_source(item.mask, f"the mask of {item.name}")).hexdigest(), None
+    except InputError as error:
+        return None, str(error)
+
+
+def _table(rows: Sequence[Mapping[str, object]]) -> pa.Table:
+    columns = {name: pa.array([row[name] for row in rows], pa.string()) for name in WORDS}
+    columns |= {name: pa.array([row[name] for row in rows], pa.float64()) for name in FIGURES}
+    heatmaps = np.array([row["heatmap"] for row in rows], np.float32).reshape(len(rows), GRID * GRID)
+    return pa.table(columns | {"heatmap": lists(heatmaps)})
+
+
+def _known(paths: Sequence[Path]) -> dict[Key, Row]:
+    """Rows that were computed before, by picture, mask and class; those without a map are tried again."""
+    found: dict[Key, Row] = {}
+    for path in paths:
+        try:
+            rows = pq.read_table(path).to_pylist()
+        except (OSError, pa.ArrowException):
+            continue
+        found |= {(row["id"], row["mask id"], row["target"]): row for row in rows if row["error"] is None}
+    return found

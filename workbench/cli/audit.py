@@ -1,0 +1,47 @@
+"""`workbench audit`: a model over a whole image set, into a folder that the app reads."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli.meter import Meter
+
+
+def audit(
+    model: Annotated[str, typer.Option(help="As for run, or python:package.module:function.")],
+    images: Annotated[str, typer.Option(help="A catalog name, a folder, a .zip, or a manifest .csv or .parquet.")],
+    out: Annotated[Path, typer.Option(help="The folder to write predictions.parquet and attributions/ to.")],
+    engine: Annotated[str, typer.Option(help="local, or ray: the cluster at RAY_ADDRESS, else one on this machine.")] = "local",
+    attributions: Annotated[str | None, typer.Option(help="The method whose maps are summed up for a sample: grad_cam, ...")] = None,
+    sample: Annotated[int, typer.Option(min=1, help="How many pictures are in that sample.")] = 200,
+    seed: Annotated[int, typer.Option(help="Which sample.")] = 0,
+) -> None:
+    """Ask a model about every picture of a set. It can be stopped at any time, and resumes when it is run again."""
+    from workbench.audit import open_audit, run
+    from workbench.layouts import load_images
+
+    pictures = load_images(images)
+    from workbench.loading import load_classifier
+
+    said = "nothing yet"
+    try:
+        with Meter() as meter:
+            steps = run(load_classifier(model), pictures, out, attributions=attributions, sample=sample, seed=seed, engine=engine)
+            for step in steps:
+                said = f"{step.done:,} of {step.total:,} {step.stage}"
+                meter(step.done, step.total, f"{step.stage}, {step.errors} failed" if step.errors else step.stage)
+    except KeyboardInterrupt:
+        print(f"Stopped with {said}: run the same command again, and it resumes.", file=sys.stderr)
+        raise
+    print(f"Wrote {len(pictures):,} pictures to {out / 'predictions.parquet'}")
+    frame = open_audit(out).predictions.frame
+    if judged := int(frame["verdict"].notna().sum()):
+        print(f"{(frame['verdict'] == 'right').sum() / judged:.1%} of {judged:,} labelled pictures are classified right")
+    if failed := int(frame["error"].notna().sum()):
+        print(f"{failed:,} could not be read; the column error says why")
+    if attributions is not None:
+        print(f"Wrote {len(open_audit(out).summaries(attributions).frame):,} maps, summed up, to {out / 'attributions'}")
