@@ -79,9 +79,7 @@ def auc(scores: ArrayLike, positive: ArrayLike, level: float = 0.95) -> Rate:
     n, m = int(truth.sum()), int((~truth).sum())
     if n == 0 or m == 0:
         return Rate(None, None, None, n, n + m)
-    ranks = _midranks(score)
-    above = (ranks[truth] - _midranks(score[truth])) / m  # share of the negatives below each positive
-    below = 1 - (ranks[~truth] - _midranks(score[~truth])) / n  # share of the positives above each negative
+    above, below = placements(score, truth)
     area = float(above.mean())
     variance = (above.var(ddof=1) / n if n > 1 else 0.0) + (below.var(ddof=1) / m if m > 1 else 0.0)
     if variance < 1e-12 or not 0 < area < 1 or min(n, m) == 1:
@@ -90,6 +88,20 @@ def auc(scores: ArrayLike, positive: ArrayLike, level: float = 0.95) -> Rate:
         centre, half = math.log(area / (1 - area)), _z(level) * math.sqrt(variance) / (area * (1 - area))
         low, high = _sigmoid(centre - half), _sigmoid(centre + half)
     return Rate(area, low, high, n, n + m)
+
+
+def placements(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What each case contributes to the area: its share of the cases of the other kind that it is on the right side of.
+
+    Args:
+        scores: Finite numbers of shape (N,).
+        positive: Booleans of shape (N,), n of them true and m not, neither 0.
+
+    Returns:
+        For each positive case the share of the negatives below it (n,), and for each negative that of the positives above (m,).
+    """
+    ranks, n, m = _midranks(scores), int(positive.sum()), int((~positive).sum())
+    return (ranks[positive] - _midranks(scores[positive])) / m, 1 - (ranks[~positive] - _midranks(scores[~positive])) / n
 
 
 def headline(predictions: Predictions, rows: NDArray[np.bool_] | None = None) -> dict[str, Rate]:
