@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from workbench.attribution import Attribution, attribute
+    from workbench.bias import Breakdown, breakdown
     from workbench.classifier import Classifier, predict
     from workbench.errors import InputError
     from workbench.evidence import Evidence, assess
@@ -25,6 +26,8 @@ _HOMES = {
     "METHODS": "methods",
     "Attribution": "attribution",
     "attribute": "attribution",
+    "Breakdown": "bias",
+    "breakdown": "bias",
     "Classifier": "classifier",
     "predict": "classifier",
     "InputError": "errors",
@@ -40,6 +43,7 @@ _HOMES = {
 __all__ = [
     "METHODS",
     "Attribution",
+    "Breakdown",
     "Classifier",
     "Evidence",
     "ImageItem",
@@ -48,6 +52,7 @@ __all__ = [
     "Predictions",
     "assess",
     "attribute",
+    "breakdown",
     "load_classifier",
     "load_images",
     "predict",

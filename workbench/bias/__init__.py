@@ -1,0 +1,10 @@
+"""Is it systematic? What a model gets wrong by class and by group, how sure that is, and whether a gap is more than chance.
+
+It works on tables of predictions alone and needs no torch.
+"""
+
+from __future__ import annotations
+
+from workbench.bias.rates import ENOUGH, Breakdown, Confusion, breakdown, confusion
+
+__all__ = ["ENOUGH", "Breakdown", "Confusion", "breakdown", "confusion"]

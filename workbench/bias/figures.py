@@ -1,0 +1,201 @@
+"""The figures of a group: what each is, what it rests on, and its value with an interval, from counts alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.bias.calibration import calibration_cells, calibration_error
+from workbench.bias.cases import Cases
+from workbench.errors import InputError
+from workbench.metrics import Rate, auc, wilson
+
+Counts = NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """One figure of a group of pictures.
+
+    Attributes:
+        kind: How it is computed: a share of cases, a mean, or something of its own.
+        better: Which end is the good one; None where neither is.
+        defects: True where it is about a positive class.
+        given_label: True where two groups are compared class by class, so that a different mix of classes alone is no gap.
+    """
+
+    kind: Literal["share", "F1", "mean", "AUC", "calibration"]
+    better: Literal["high", "low"] | None = "high"
+    defects: bool = True
+    given_label: bool = False
+
+
+FIGURES = {
+    "accuracy": Figure("share", defects=False, given_label=True),
+    "recall": Figure("share", given_label=True),
+    "escape rate": Figure("share", "low", given_label=True),
+    "overkill rate": Figure("share", "low", given_label=True),
+    "precision": Figure("share"),
+    "F1": Figure("F1"),
+    "selection rate": Figure("share", None),
+    "AUC": Figure("AUC"),
+    "mean confidence": Figure("mean", None, defects=False, given_label=True),
+    "calibration error": Figure("calibration", "low", defects=False),
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Tally:
+    """What the figures of G groups over K classes are computed from.
+
+    Attributes:
+        outcomes: (G, K, 2, 2, 2) as of `outcomes_of`, by true class.
+        moments: (3, G, K) number, sum and sum of squares of the confidences by group and true class.
+        cells: As of `calibration_cells`, of the confidence against being right.
+        scores: (M,) the probability of the positive class, sorted by group; empty without one.
+        defect: (M,) whether the case is of the positive class, likewise.
+        ends: (G,) where each group ends in them.
+        defects: Whether there is a positive class.
+    """
+
+    outcomes: Counts
+    moments: NDArray[np.float64]
+    cells: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    defect: NDArray[np.bool_]
+    ends: NDArray[np.intp]
+    defects: bool
+
+    def scored(self, group: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """The probabilities of the positive class in one group, and whether each case is of it."""
+        part = slice(self.ends[group - 1] if group else 0, self.ends[group])
+        return self.scores[part], self.defect[part]
+
+    def shares(self, name: str) -> tuple[Counts, Counts]:
+        """Hits and cases of a share or of F1, both (G, S), with one column for each class that groups are compared within."""
+        hits, count = shares_of(self.outcomes, name)
+        return (hits, count) if FIGURES[name].given_label else (hits.sum(1, keepdims=True), count.sum(1, keepdims=True))
+
+
+def tally(cases: Cases, codes: NDArray[np.intp], groups: int) -> Tally:
+    """Count the cases of `groups` groups; `codes` (M,) is -1 for a case in none."""
+    there = codes >= 0
+    codes, truth, confidence = codes[there], cases.truth[there], cases.confidence[there]
+    place = codes * cases.classes + truth
+    order, scores = np.empty(0, np.intp), np.empty(0)
+    if cases.positive is not None:
+        order, scores = np.argsort(codes, kind="stable"), cases.scores(cases.positive)[there]
+    return Tally(
+        outcomes_of(cases, there, place, groups * cases.classes).reshape(groups, cases.classes, 2, 2, 2),
+        moments(place, confidence, groups * cases.classes).reshape(3, groups, cases.classes),
+        calibration_cells(groups, codes, confidence, (truth == cases.called[there])),
+        scores[order],
+        (truth == cases.positive)[order],
+        np.cumsum(np.bincount(codes, minlength=groups)),
+        cases.positive is not None,
+    )
+
+
+def outcomes_of(cases: Cases, there: NDArray[np.bool_], place: NDArray[np.intp], places: int) -> Counts:
+    """Count outcomes in any number of places.
+
+    Args:
+        cases: M pictures.
+        there: (M,) which of them are counted: L.
+        place: (L,) where each belongs.
+        places: How many places there are: P.
+
+    Returns:
+        (P, 2, 2, 2) by place, of another or of the positive class, wrong or right, and called another or the positive class.
+    """
+    truth, called = cases.truth[there], cases.called[there]
+    code = ((place * 2 + (truth == cases.positive)) * 2 + (truth == called)) * 2 + (called == cases.positive)
+    return np.bincount(code, minlength=places * 8).reshape(places, 2, 2, 2)
+
+
+def shares_of(outcomes: Counts, name: str) -> tuple[Counts, Counts]:
+    """What a share counts in outcomes of shape (..., 2, 2, 2): hits and cases, both (...). For F1 it is F* = TP / (TP + FP + FN)."""
+    if name == "accuracy":
+        return outcomes[..., 1, :].sum((-1, -2)), outcomes.sum((-1, -2, -3))
+    called = outcomes.sum(-2)
+    found, missed, false, passed = called[..., 1, 1], called[..., 1, 0], called[..., 0, 1], called[..., 0, 0]
+    return {
+        "recall": (found, found + missed),
+        "escape rate": (missed, found + missed),
+        "overkill rate": (false, false + passed),
+        "precision": (found, found + false),
+        "F1": (found, found + missed + false),
+        "selection rate": (found + false, found + missed + false + passed),
+    }[name]
+
+
+def estimates(table: Tally, name: str, level: float = 0.95, seed: int = 0) -> list[Rate]:
+    """The figure called `name` for each of the G groups.
+
+    Shares have Wilson's interval. F1 is 2 F* / (1 + F*) of the share F* = TP / (TP + FP + FN) (Hand et al. 2021, "F*: an interpretable
+    transformation of the F-measure"), so Wilson's interval of F* carries over. The mean has Student's t interval, the AUC that of
+    `metrics.auc`, and the
+    calibration error that of `calibration_error`.
+    """
+    kind = figure_of(name, table.defects).kind
+    if kind in ("share", "F1"):
+        hits, cases = (counts.sum(1).tolist() for counts in table.shares(name))
+        found = [wilson(hit, case, level) for hit, case in zip(hits, cases, strict=True)]
+        return [f1_of(rate) for rate in found] if kind == "F1" else found
+    if kind == "AUC":
+        return [auc(*table.scored(group), level) for group in range(len(table.ends))]
+    if kind == "mean":
+        return means(table.moments.sum(2), level)
+    return calibrations(table.cells, level, seed)
+
+
+def figure_of(name: str, defects: bool) -> Figure:
+    """The figure of that name.
+
+    Raises:
+        InputError: There is none, or it is about a positive class and there is none.
+    """
+    if name not in FIGURES:
+        raise InputError(f"There is no figure {name!r}: choose one of {', '.join(FIGURES)}.")
+    if FIGURES[name].defects and not defects:
+        raise InputError(f"The {name} needs a positive class: say which class is the defect.")
+    return FIGURES[name]
+
+
+def f1_of(rate: Rate) -> Rate:
+    """F1 from F*, interval and all."""
+    value, low, high = (None if x is None else 2 * x / (1 + x) for x in (rate.value, rate.low, rate.high))
+    return dataclasses.replace(rate, value=value, low=low, high=high)
+
+
+def moments(codes: NDArray[np.intp], values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Number, sum and sum of squares of values (M,) by code (M,): (3, size)."""
+    return np.stack([np.bincount(codes, weights, minlength=size).astype(np.float64) for weights in (None, values, values**2)])
+
+
+def means(found: NDArray[np.float64], level: float = 0.95) -> list[Rate]:
+    """Means between 0 and 1 with Student's t interval, from `moments` (3, G)."""
+    from scipy.special import stdtrit
+
+    rates = []
+    for count, total, squares in found.T.tolist():
+        n, mean = int(count), total / max(count, 1)
+        if n == 0:
+            rates.append(Rate(None, None, None, 0, 0))
+            continue
+        half = float(stdtrit(n - 1, (1 + level) / 2)) * (max(squares / n - mean**2, 0) / (n - 1)) ** 0.5 if n > 1 else 1.0
+        rates.append(Rate(mean, max(mean - half, 0.0), min(mean + half, 1.0), n, n))
+    return rates
+
+
+def calibrations(cells: NDArray[np.float64], level: float = 0.95, seed: int = 0) -> list[Rate]:
+    """Calibration errors with their intervals, from cells of G groups."""
+    support, hits = cells[0].sum((1, 2)).astype(int).tolist(), cells[0][..., 1].sum(1).astype(int).tolist()
+    found = calibration_error(cells, level, seed).T.tolist()
+    return [
+        Rate(error, low, high, k, n) if n else Rate(None, None, None, 0, 0)
+        for (error, low, high), k, n in zip(found, hits, support, strict=True)
+    ]
