@@ -5,6 +5,7 @@ It works on tables of predictions alone and needs no torch.
 
 from __future__ import annotations
 
+from workbench.bias.groups import Comparison, compare, fairness
 from workbench.bias.rates import ENOUGH, Breakdown, Confusion, breakdown, confusion
 
-__all__ = ["ENOUGH", "Breakdown", "Confusion", "breakdown", "confusion"]
+__all__ = ["ENOUGH", "Breakdown", "Comparison", "Confusion", "breakdown", "compare", "confusion", "fairness"]

@@ -1,0 +1,231 @@
+"""Gaps between groups: how wide, how sure, and whether chance alone would make them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.bias.calibration import debiased_error, resampled
+from workbench.bias.cases import By, Groups, cases_of, groups_of
+from workbench.bias.figures import FIGURES, Tally, estimates, figure_of, tally
+from workbench.bias.gaps import gap, holm, means_differ, normal_ranges, shares_differ, simultaneous, tail
+from workbench.bias.rates import ENOUGH
+from workbench.errors import InputError
+from workbench.metrics import Rate, placements
+from workbench.predictions import Predictions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DRAWS = 4000
+SIGNIFICANT = 0.05
+_AT_ONCE = 8000
+COMPARED = ("accuracy", "escape rate", "overkill rate", "precision", "F1", "selection rate", "AUC", "mean confidence", "calibration error")
+"""What is compared where nothing is named: of two figures that are one another's rest, such as recall and escape rate, one."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Comparison:
+    """Gaps between groups, one for each attribute and figure.
+
+    Attributes:
+        frame: One row a gap: by, figure, groups (how many have enough pictures to be compared), left out (how many have not),
+            lowest and highest (their names), worst (which of the two it is, None where neither end is the better), lowest value,
+            highest value, gap, gap low, gap high, ratio (lowest over highest), ratio low, ratio high, p, p adjusted, significant.
+            NaN and None where fewer than two groups can be compared.
+        tests: For how many tests `p adjusted` accounts (Holm).
+        split: The name of the split that the pictures come from.
+    """
+
+    frame: pd.DataFrame
+    tests: int
+    split: str
+
+    def row(self, by: str, figure: str) -> pd.Series:
+        """The gap of one figure between the groups of one attribute."""
+        return self.frame[(self.frame["by"] == by) & (self.frame["figure"] == figure)].iloc[0]
+
+
+def compare(
+    predictions: Predictions,
+    *by: By,
+    figures: Sequence[str] | None = None,
+    rows: NDArray[np.bool_] | None = None,
+    positive: str | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Comparison:
+    """The gap of each figure between the groups of each attribute, with interval and test.
+
+    A group takes part in a figure with at least `ENOUGH` cases that it rests on (for the AUC: of either kind). The interval of 95 %
+    is that of `gaps.gap`: it covers the gap of the true extremes. `p` is the chance of so wide a gap if the groups were dealt out at
+    random: among the pictures of each class for figures that judge the decision given the class (accuracy, recall, escape rate,
+    overkill rate, mean confidence), so that a mere difference in the mix of classes is no evidence; among all cases that the figure
+    rests on for the others. It is a permutation test on counts, for means and the AUC by the permutations' normal limit (Strasser
+    and Weber 1999), for the calibration error by draws from the groups put together. `p adjusted` is Holm's over all rows; a gap is
+    significant where it is at most 0.05. Rows without a positive class have only the figures that need none.
+
+    Args:
+        predictions: N pictures.
+        by: Attributes, or pairs of them to be crossed.
+        figures: Names out of `figures.FIGURES`; `COMPARED` where missing.
+        rows: Booleans of shape (N,): which pictures count; all where missing.
+        positive: The class that defect figures are about; the rule's where missing.
+        draws: Of each test.
+        seed: Of the draws.
+
+    Raises:
+        InputError: There is no such attribute, figure or class, or not one picture can be judged.
+    """
+    import pandas as pd
+
+    if not by:
+        raise InputError("Nothing is named to group the pictures by: name an attribute.")
+    cases = cases_of(predictions, rows, positive)
+    defects = cases.positive is not None
+    names = [name for name in COMPARED if defects or not FIGURES[name].defects] if figures is None else list(figures)
+    for name in names:
+        figure_of(name, defects)
+    rng = np.random.default_rng(seed)
+    lines = []
+    for attribute in by:
+        groups = _not_label(groups_of(cases, attribute))
+        table = tally(cases, groups.codes, len(groups.names))
+        lines += [_line(table, groups, name, draws, rng) for name in names]
+    frame = pd.DataFrame(lines)
+    tested = frame["p"].notna().to_numpy()
+    adjusted = np.full(len(frame), np.nan)
+    adjusted[tested] = holm(frame["p"].to_numpy()[tested])
+    return Comparison(frame.assign(**{"p adjusted": adjusted, "significant": adjusted <= SIGNIFICANT}), int(tested.sum()), cases.split)
+
+
+def fairness(
+    predictions: Predictions, by: By, *, rows: NDArray[np.bool_] | None = None, positive: str | None = None, least: int = ENOUGH
+) -> dict[str, Rate]:
+    """Fairness between the groups of an attribute, as Fairlearn defines it (Weerts et al. 2023), with intervals of 95 %.
+
+    "demographic parity difference" and "demographic parity ratio" are those of the selection rate, "equalized odds difference" is the
+    wider of the gaps in recall and in overkill rate (its interval: the wider of both, each at 97.5 %), and "worst-group accuracy"
+    is the lowest accuracy of a group (Sagawa et al. 2020; its interval holds for all groups together, by Šidák's level). Intervals
+    of gaps are those of `gaps.gap`.
+
+    Args:
+        predictions: N pictures.
+        by: An attribute, or two crossed.
+        rows: Booleans of shape (N,): which pictures count; all where missing.
+        positive: The class that selection and odds are about; the rule's where missing.
+        least: On how many cases a group's figure must rest to take part.
+
+    Returns:
+        Each measure by its name; only "worst-group accuracy" without a positive class, and no value where too few groups take part.
+        `count` is the number of groups that take part, and `support` their cases.
+    """
+    cases = cases_of(predictions, rows, positive)
+    groups = _not_label(groups_of(cases, by))
+    table = tally(cases, groups.codes, len(groups.names))
+    found = {}
+    if cases.positive is not None:
+        spans = _spans(table, "selection rate", 0.95, least)
+        found["demographic parity difference"], found["demographic parity ratio"] = spans
+        odds = [_spans(table, name, 0.975, least)[0] for name in ("recall", "overkill rate")]
+        found["equalized odds difference"] = _widest([span for span in odds if span.value is not None])
+    kept = _kept(table, "accuracy", least)
+    shares = estimates(table, "accuracy", 0.95 ** (1 / max(len(kept), 1)))
+    found["worst-group accuracy"] = _lowest([shares[g] for g in kept])
+    return found
+
+
+def _line(table: Tally, groups: Groups, name: str, draws: int, rng: np.random.Generator) -> dict[str, object]:
+    kept = _kept(table, name, ENOUGH)
+    line = {"by": groups.by, "figure": name, "groups": len(kept), "left out": len(groups.names) - len(kept)}
+    ends = ("lowest value", "highest value", "gap", "gap low", "gap high", "ratio", "ratio low", "ratio high", "p")
+    if len(kept) < 2:
+        return line | dict.fromkeys(("lowest", "highest", "worst")) | dict.fromkeys(ends, np.nan)
+    found = estimates(table, name, simultaneous(len(kept)), seed=int(rng.integers(2**31)))
+    rates = [found[g] for g in kept]
+    apart = gap(rates)
+    lowest, highest = groups.names[kept[apart.lowest]], groups.names[kept[apart.highest]]
+    worst = {"high": lowest, "low": highest, None: None}[FIGURES[name].better]
+    values = (
+        rates[apart.lowest].value,
+        rates[apart.highest].value,
+        *apart.difference,
+        *apart.ratio,
+        _p(table, name, kept, apart.difference[0], draws, rng),
+    )
+    return line | {"lowest": lowest, "highest": highest, "worst": worst} | dict(zip(ends, values, strict=True))
+
+
+def _p(table: Tally, name: str, kept: list[int], observed: float, draws: int, rng: np.random.Generator) -> float:
+    """The chance of a gap as wide as `observed` between the groups `kept` if they were dealt out at random."""
+    figure = FIGURES[name]
+    if figure.kind in ("share", "F1"):
+        hits, cases = (counts[kept] for counts in table.shares(name))
+        return shares_differ(hits, cases, draws, rng)
+    if figure.kind == "mean":
+        return means_differ(table.moments[:, kept], draws, rng)
+    if figure.kind == "AUC":
+        parts = [table.scored(g) for g in kept]
+        above, below = placements(np.concatenate([scores for scores, _ in parts]), np.concatenate([defect for _, defect in parts]))
+        count = np.array([(defect.sum(), (~defect).sum()) for _, defect in parts], dtype=np.float64)
+        variance = np.array([above.var(ddof=1), below.var(ddof=1)])
+        return tail(observed, normal_ranges(np.ones_like(count), count, variance, draws, rng))
+    cells = table.cells[:, kept]
+    sizes = cells[0].sum((1, 2)).astype(np.intp)
+    together = np.broadcast_to(cells.sum(1, keepdims=True), cells.shape)
+    step = max(_AT_ONCE // len(kept), 1)
+    drawn = (resampled(together, sizes, min(step, draws - start), rng) for start in range(0, draws, step))
+    return tail(observed, np.concatenate([np.ptp(debiased_error(part).clip(0, 1), axis=1) for part in drawn]))
+
+
+def _kept(table: Tally, name: str, least: int) -> list[int]:
+    """The groups with at least `least` cases that a figure rests on, of either kind for the AUC."""
+    kind = FIGURES[name].kind
+    if kind in ("share", "F1"):
+        support = table.shares(name)[1].sum(1)
+    elif kind == "AUC":
+        defects = [table.scored(g)[1] for g in range(len(table.ends))]
+        support = np.array([min(defect.sum(), (~defect).sum()) for defect in defects])
+    else:
+        support = table.moments[0].sum(1)
+    return np.flatnonzero(support >= max(least, 1)).tolist()
+
+
+def _spans(table: Tally, name: str, level: float, least: int) -> tuple[Rate, Rate]:
+    """Difference and ratio of a share between the groups with enough cases, as rates: `count` is the number of groups."""
+    kept = _kept(table, name, least)
+    rates = estimates(table, name, simultaneous(max(len(kept), 2), level))
+    rates = [rates[g] for g in kept]
+    support = sum(rate.support for rate in rates)
+    if len(kept) < 2:
+        return (Rate(None, None, None, len(kept), support),) * 2
+    apart = gap(rates)
+    share, low, high = apart.ratio
+    among = Rate(None, None, None, len(kept), support) if math.isnan(share) else Rate(share, low, high, len(kept), support)
+    return Rate(*apart.difference, len(kept), support), among
+
+
+def _widest(spans: list[Rate]) -> Rate:
+    if not spans:
+        return Rate(None, None, None, 0, 0)
+    value, low, high = (max(getattr(span, end) for span in spans) for end in ("value", "low", "high"))
+    return Rate(value, low, high, min(span.count for span in spans), sum(span.support for span in spans))
+
+
+def _lowest(rates: list[Rate]) -> Rate:
+    if not rates:
+        return Rate(None, None, None, 0, 0)
+    value, low, high = (min(getattr(rate, end) for rate in rates) for end in ("value", "low", "high"))
+    return Rate(value, low, high, len(rates), sum(rate.support for rate in rates))
+
+
+def _not_label(groups: Groups) -> Groups:
+    """Refuse classes as groups: figures within a class have no gap between classes."""
+    if groups.by == "label":
+        raise InputError("Classes are not groups of one another: use breakdown for classes, and compare them by an attribute.")
+    return groups
