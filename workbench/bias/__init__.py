@@ -7,5 +7,6 @@ from __future__ import annotations
 
 from workbench.bias.groups import Comparison, compare, fairness
 from workbench.bias.rates import ENOUGH, Breakdown, Confusion, breakdown, confusion
+from workbench.bias.simpson import Simpson, simpson
 
-__all__ = ["ENOUGH", "Breakdown", "Comparison", "Confusion", "breakdown", "compare", "confusion", "fairness"]
+__all__ = ["ENOUGH", "Breakdown", "Comparison", "Confusion", "Simpson", "breakdown", "compare", "confusion", "fairness", "simpson"]

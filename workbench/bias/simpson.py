@@ -1,0 +1,181 @@
+"""Simpson's paradox: where a gap between groups is made, hidden or turned round by what the groups consist of."""
+
+from __future__ import annotations
+
+import dataclasses
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.bias.cases import By, Groups, cases_of, groups_of
+from workbench.bias.figures import FIGURES, figure_of, outcomes_of, shares_of
+from workbench.bias.gaps import simultaneous
+from workbench.bias.rates import ENOUGH
+from workbench.errors import InputError
+from workbench.predictions import Predictions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["reversed", "explained", "hidden"]
+Span = tuple[float, float, float]
+FIGURES_WITHIN = tuple(name for name, figure in FIGURES.items() if figure.kind == "share")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Simpson:
+    """A gap between two groups, seen over all and within strata.
+
+    Attributes:
+        by: What the groups are grouped by.
+        within: What the strata are.
+        figure: The figure.
+        first: The group with the higher value overall.
+        second: The other group.
+        overall: The gap first minus second over all, with its interval of 95 % (value, low, high).
+        inside: The gap within strata: the mean of the strata's gaps weighted by Mantel and Haenszel, with its interval; NaN where
+            no stratum holds both groups.
+        kind: "reversed", "explained" or "hidden" where the two differ (see `simpson`), else None.
+        warning: What to tell the reader then, in a sentence.
+        frame: One row a stratum that holds either group: stratum, first and second (the figure there), first support, second
+            support, gap, weight.
+    """
+
+    by: str
+    within: str
+    figure: str
+    first: str
+    second: str
+    overall: Span
+    inside: Span
+    kind: Kind | None
+    warning: str | None
+    frame: pd.DataFrame
+
+
+def simpson(
+    predictions: Predictions,
+    by: By,
+    figure: str = "accuracy",
+    within: str = "label",
+    *,
+    rows: NDArray[np.bool_] | None = None,
+    positive: str | None = None,
+) -> Simpson | None:
+    """Hold the gap between groups against the gap within classes, or within the groups of another attribute.
+
+    Within strata, the gap is sum(w (a - b)) / sum(w) over the strata s that hold both groups, w = n_a n_b / (n_a + n_b) (Mantel and
+    Haenszel 1959; for differences Greenland and Robins 1985). Each pair of groups with `ENOUGH` cases is looked at. The two gaps are
+    taken to differ where the interval of (overall - inside) leaves 0 out: normal, from the influence of each case, wide enough for all
+    pairs together (`gaps.simultaneous`). Then the gap is
+
+    - "reversed": both intervals leave 0 out, and inside it points the other way;
+    - "explained": overall the interval leaves 0 out, and inside the gap is less than half as wide, or points the other way by chance;
+    - "hidden": inside the interval leaves 0 out, and the gap is more than twice as wide as overall.
+
+    Args:
+        predictions: N pictures.
+        by: An attribute, or two crossed.
+        figure: A share: one of `FIGURES_WITHIN`.
+        within: "label" or another attribute.
+        rows: Booleans of shape (N,): which pictures count; all where missing.
+        positive: The class that defect figures are about; the rule's where missing.
+
+    Returns:
+        The pair whose gaps differ the most in a way that has a name; without one the pair with the widest gap; None where fewer than
+        two groups have enough cases.
+
+    Raises:
+        InputError: There is no such attribute, class, or share, or not one picture can be judged.
+    """
+    cases = cases_of(predictions, rows, positive)
+    if figure_of(figure, cases.positive is not None).kind != "share":
+        raise InputError(f"The {figure} is no share of pictures: choose one of {', '.join(FIGURES_WITHIN)}.")
+    if within in ((by,) if isinstance(by, str) else by):
+        raise InputError(f"Groups and strata are both by {within}: choose two different attributes.")
+    groups, strata = groups_of(cases, by), groups_of(cases, within)
+    there = (groups.codes >= 0) & (strata.codes >= 0)
+    shape = len(groups.names), len(strata.names)
+    place = groups.codes[there] * shape[1] + strata.codes[there]
+    hits, count = shares_of(outcomes_of(cases, there, place, shape[0] * shape[1]).reshape(*shape, 2, 2, 2), figure)
+    kept = np.flatnonzero(count.sum(1) >= ENOUGH)
+    if len(kept) < 2:
+        return None
+    z = NormalDist().inv_cdf((1 + simultaneous(len(kept))) / 2)
+    share = hits.sum(1) / np.maximum(count.sum(1), 1)
+    numbers = [(a, b) if share[a] >= share[b] else (b, a) for i, a in enumerate(kept) for b in kept[i + 1 :]]
+    pairs = [_Pair(hits[[a, b]], count[[a, b]], z) for a, b in numbers]
+    size = [(pair.kind is not None, abs(pair.overall - pair.inside) if pair.kind else pair.overall) for pair in pairs]
+    best = max(range(len(pairs)), key=size.__getitem__)
+    first, second = (groups.names[g] for g in numbers[best])
+    return _told(pairs[best], first, second, groups, strata, figure)
+
+
+class _Pair:
+    """Two groups' shares over S strata, the higher first: hits and cases (2, S), and how many standard errors chance may make."""
+
+    def __init__(self, hits: NDArray[np.int64], count: NDArray[np.int64], z: float) -> None:
+        self.count = count
+        self.share = np.divide(hits, count, out=np.full(count.shape, np.nan), where=count > 0)
+        shared = np.divide(count[0] * count[1], count.sum(0), out=np.zeros(count.shape[1]), where=count.sum(0) > 0)
+        self.weight = shared / shared.sum() if shared.any() else np.full(len(shared), np.nan)
+        size = count.sum(1, keepdims=True)
+        whole = hits.sum(1, keepdims=True) / size
+        self.overall = float(whole[0, 0] - whole[1, 0])
+        self.inside = float(np.nansum(self.weight * (self.share[0] - self.share[1]))) if shared.any() else np.nan
+        # What one more hit (1) or miss (0) adds to each gap, and its square over all cases.
+        outcome, rate = np.array([1.0, 0.0])[:, None, None], np.nan_to_num(self.share)
+        cases = np.stack([hits, count - hits])
+        on_whole = (outcome - whole) / size
+        on_inside = np.nan_to_num(self.weight) * (outcome - rate) / np.maximum(count, 1)
+        self.error, self.inner_error, moved = (
+            float(np.sqrt((cases * influence**2).sum())) for influence in (on_whole, on_inside, on_whole - on_inside)
+        )
+        self.kind = self._kind(z, moved)
+
+    def _kind(self, z: float, moved: float) -> Kind | None:
+        if np.isnan(self.inside) or abs(self.overall - self.inside) <= z * moved:
+            return None
+        clear = self.overall > z * self.error
+        if abs(self.inside) > z * self.inner_error:
+            if clear and self.inside < 0:
+                return "reversed"
+            if abs(self.inside) > 2 * self.overall:
+                return "hidden"
+        return "explained" if clear and self.inside < self.overall / 2 else None
+
+
+def _told(pair: _Pair, first: str, second: str, groups: Groups, strata: Groups, figure: str) -> Simpson:
+    import pandas as pd
+
+    spans = [_span(pair.overall, pair.error), _span(pair.inside, pair.inner_error)]
+    what = "each class" if strata.by == "label" else f"each {strata.by}"
+    over, inside = (f"{100 * abs(span[0]):.1f} points" for span in spans)
+    ends = {
+        "reversed": f"but within {what} it is {inside} lower: the groups differ in what they consist of, and the gap overall misleads.",
+        "explained": f"but within {what} the gap is {100 * spans[1][0]:.1f} points: what the groups consist of makes most of it.",
+        "hidden": f"but within {what} it is {inside} {'lower' if pair.inside < 0 else 'higher'}: what they consist of hides the gap.",
+    }
+    warning = (
+        f"Overall, the {figure} of {groups.by} {first} is {over} higher than that of {second}, {ends[pair.kind]}" if pair.kind else None
+    )
+    there = pair.count.sum(0) > 0
+    frame = pd.DataFrame(
+        {
+            "stratum": [name for name, some in zip(strata.names, there, strict=True) if some],
+            "first": pair.share[0, there],
+            "first support": pair.count[0, there],
+            "second": pair.share[1, there],
+            "second support": pair.count[1, there],
+            "gap": (pair.share[0] - pair.share[1])[there],
+            "weight": pair.weight[there],
+        }
+    )
+    return Simpson(groups.by, strata.by, figure, first, second, spans[0], spans[1], pair.kind, warning, frame)
+
+
+def _span(value: float, error: float) -> Span:
+    half = NormalDist().inv_cdf(0.975) * error
+    return value, value - half, value + half
