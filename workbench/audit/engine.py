@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import importlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
@@ -57,7 +57,7 @@ def run(
     sample: int = 200,
     seed: int = 0,
     engine: str = "local",
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """Ask a classifier about every picture of a set, and write what it says to a folder that `open_audit` reads.
 
     What is computed depends on the weights, the preprocessing and the bytes of a picture alone, and is kept by their digests: labels,

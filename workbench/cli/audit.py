@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -29,8 +30,8 @@ def audit(
 
     said = "nothing yet"
     try:
-        with Meter() as meter:
-            steps = run(load_classifier(model), pictures, out, attributions=attributions, sample=sample, seed=seed, engine=engine)
+        steps = run(load_classifier(model), pictures, out, attributions=attributions, sample=sample, seed=seed, engine=engine)
+        with Meter() as meter, closing(steps):
             for step in steps:
                 said = f"{step.done:,} of {step.total:,} {step.stage}"
                 meter(step.done, step.total, f"{step.stage}, {step.errors} failed" if step.errors else step.stage)
