@@ -37,6 +37,7 @@ class Simpson:
         overall: The gap first minus second over all, with its interval of 95 % (value, low, high).
         inside: The gap within strata: the mean of the strata's gaps weighted by Mantel and Haenszel, with its interval; NaN where
             no stratum holds both groups.
+        shift: Overall minus inside, what the groups consist of makes of the gap, with its interval.
         kind: "reversed", "explained" or "hidden" where the two differ (see `simpson`), else None.
         warning: What to tell the reader then, in a sentence.
         frame: One row a stratum that holds either group: stratum, first and second (the figure there), first support, second
@@ -50,6 +51,7 @@ class Simpson:
     second: str
     overall: Span
     inside: Span
+    shift: Span
     kind: Kind | None
     warning: str | None
     frame: pd.DataFrame
@@ -130,13 +132,13 @@ class _Pair:
         cases = np.stack([hits, count - hits])
         on_whole = (outcome - whole) / size
         on_inside = np.nan_to_num(self.weight) * (outcome - rate) / np.maximum(count, 1)
-        self.error, self.inner_error, moved = (
+        self.error, self.inner_error, self.shift_error = (
             float(np.sqrt((cases * influence**2).sum())) for influence in (on_whole, on_inside, on_whole - on_inside)
         )
-        self.kind = self._kind(z, moved)
+        self.kind = self._kind(z)
 
-    def _kind(self, z: float, moved: float) -> Kind | None:
-        if np.isnan(self.inside) or abs(self.overall - self.inside) <= z * moved:
+    def _kind(self, z: float) -> Kind | None:
+        if np.isnan(self.inside) or abs(self.overall - self.inside) <= z * self.shift_error:
             return None
         clear = self.overall > z * self.error
         if abs(self.inside) > z * self.inner_error:
@@ -150,9 +152,10 @@ class _Pair:
 def _told(pair: _Pair, first: str, second: str, groups: Groups, strata: Groups, figure: str) -> Simpson:
     import pandas as pd
 
-    spans = [_span(pair.overall, pair.error), _span(pair.inside, pair.inner_error)]
+    shift = pair.overall - pair.inside
+    spans = _span(pair.overall, pair.error), _span(pair.inside, pair.inner_error), _span(shift, pair.shift_error)
     what = "each class" if strata.by == "label" else f"each {strata.by}"
-    over, inside = (f"{100 * abs(span[0]):.1f} points" for span in spans)
+    over, inside = (f"{100 * abs(span[0]):.1f} points" for span in spans[:2])
     ends = {
         "reversed": f"but within {what} it is {inside} lower: the groups differ in what they consist of, and the gap overall misleads.",
         "explained": f"but within {what} the gap is {100 * spans[1][0]:.1f} points: what the groups consist of makes most of it.",
@@ -173,7 +176,7 @@ def _told(pair: _Pair, first: str, second: str, groups: Groups, strata: Groups, 
             "weight": pair.weight[there],
         }
     )
-    return Simpson(groups.by, strata.by, figure, first, second, spans[0], spans[1], pair.kind, warning, frame)
+    return Simpson(groups.by, strata.by, figure, first, second, *spans, pair.kind, warning, frame)
 
 
 def _span(value: float, error: float) -> Span:
