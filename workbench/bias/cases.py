@@ -135,7 +135,7 @@ def _column(cases: Cases, name: str) -> tuple[NDArray[np.intp], list[object]]:
     known = (*attributes_of(cases.predictions), "label", "split")
     if name not in known:
         raise InputError(f"There is no attribute {name!r}: choose one of {_some(known)}.")
-    codes, values = _factorised(cases.predictions.frame[name], cases.rows)
+    codes, values = factorised(cases.predictions.frame[name], cases.rows)
     try:
         order = sorted(range(len(values)), key=values.__getitem__)
     except TypeError:  # kinds that cannot be compared
@@ -147,16 +147,16 @@ def _column(cases: Cases, name: str) -> tuple[NDArray[np.intp], list[object]]:
 
 
 def _classes(column: pd.Series, rows: NDArray[np.intp], names: Sequence[str]) -> NDArray[np.intp]:
-    codes, values = _factorised(column, rows)
+    codes, values = factorised(column, rows)
     return np.array([names.index(str(value)) for value in values], dtype=np.intp)[codes]
 
 
 def _split(column: pd.Series, rows: NDArray[np.intp]) -> str:
-    codes, values = _factorised(column, rows)
+    codes, values = factorised(column, rows)
     return " and ".join([*sorted(map(str, values)), *(["no split"] if (codes < 0).any() else [])])
 
 
-def _factorised(column: pd.Series, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], list[Any]]:
+def factorised(column: pd.Series, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], list[Any]]:
     """What a column holds at `rows` (L,): (L,) numbers, -1 where there is nothing, and the values they stand for."""
     import pandas as pd
 

@@ -1,0 +1,224 @@
+"""Slices: clusters of pictures that look alike to the model, the ones that it gets wrong first, described by what sets them apart."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.bias.cases import MOST_GROUPS, Cases, attributes_of, cases_of, factorised
+from workbench.bias.gaps import holm
+from workbench.bias.groups import SIGNIFICANT
+from workbench.bias.rates import ENOUGH
+from workbench.errors import InputError
+from workbench.metrics import Rate, wilson
+from workbench.predictions import Predictions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CLUSTERS = 16
+AXES = 32
+MANY = 5000
+LIFT = 1.25
+TRAITS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Trait:
+    """What is more frequent in a slice than elsewhere.
+
+    Attributes:
+        attribute: An attribute, "label" or "predicted".
+        value: Its value.
+        share: How frequent the value is in the slice.
+        overall: How frequent it is among all pictures.
+        lift: The one over the other.
+        support: The slice's pictures with that value.
+    """
+
+    attribute: str
+    value: object
+    share: float
+    overall: float
+    lift: float
+    support: int
+
+    def __str__(self) -> str:
+        return f"{self.attribute} {self.value} ({100 * self.share:.0f} % against {100 * self.overall:.0f} %)"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Slice:
+    """Pictures that look alike to the model.
+
+    Attributes:
+        members: Where they stand in the table of predictions, the nearest to the cluster's centre first.
+        error: The share that the model gets wrong, with Wilson's interval of 95 %.
+        p: The chance of so many errors in as many pictures drawn at random, by the hypergeometric distribution.
+        p_adjusted: The same for the number of slices (Holm).
+        traits: What sets the slice apart, the most telling first.
+    """
+
+    members: NDArray[np.intp]
+    error: Rate
+    p: float
+    p_adjusted: float
+    traits: tuple[Trait, ...]
+
+    @property
+    def significant(self) -> bool:
+        """Whether its error rate is higher than chance makes it."""
+        return self.p_adjusted <= SIGNIFICANT
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Slices:
+    """Clusters of M pictures, the one with the surest high error rate first and those of fewer than `ENOUGH` pictures last.
+
+    Attributes:
+        slices: One a cluster.
+        codes: (N,) the number of each picture's slice; -1 where it counts in none.
+        error: The error rate over all.
+        split: The name of the split that the pictures come from.
+    """
+
+    slices: tuple[Slice, ...]
+    codes: NDArray[np.intp]
+    error: Rate
+    split: str
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a slice: slice, support, enough, errors, error rate and its ends, p, p adjusted, significant, and traits in words."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "slice": range(1, len(self.slices) + 1),
+                "support": [len(s.members) for s in self.slices],
+                "enough": [len(s.members) >= ENOUGH for s in self.slices],
+                "errors": [s.error.count for s in self.slices],
+                "error rate": [s.error.value for s in self.slices],
+                "error rate low": [s.error.low for s in self.slices],
+                "error rate high": [s.error.high for s in self.slices],
+                "p": [s.p for s in self.slices],
+                "p adjusted": [s.p_adjusted for s in self.slices],
+                "significant": [s.significant for s in self.slices],
+                "traits": [", ".join(map(str, s.traits)) for s in self.slices],
+            }
+        )
+
+
+def slices(
+    features: NDArray[np.floating],
+    predictions: Predictions,
+    *,
+    rows: NDArray[np.bool_] | None = None,
+    clusters: int | None = None,
+    seed: int = 0,
+) -> Slices:
+    """Cluster what the model sees, or where it looks, and rank the clusters by their errors.
+
+    On heatmaps this is the idea of SpRAy (Lapuschkin et al. 2019, "Unmasking Clever Hans predictors and assessing what machines really
+    learn"), on embeddings that of slice discovery (Eyuboglu et al. 2022, "Domino"): the features' 32 leading principal axes,
+    then k-means (in small batches above 5,000 pictures). The clusters know nothing of right and wrong, so that the test
+    of each cluster's errors is honest. A value of an attribute, label or prediction is a trait where it is 1.25 times as frequent as
+    overall and that is more than chance (hypergeometric, Holm over all values of the slice).
+
+    Args:
+        features: (N, ...) numbers for N pictures, such as embeddings (N, D) or heatmaps (N, 32, 32). Pictures with NaN do not count.
+        predictions: The same N pictures.
+        rows: Booleans of shape (N,): which pictures count; all where missing.
+        clusters: How many; by default 16, or so few that a cluster has 60 pictures on average.
+        seed: Of the clustering.
+
+    Raises:
+        InputError: Fewer than 60 pictures can be judged, or they are all alike.
+    """
+    features = np.asarray(features)
+    if len(features) != len(predictions):
+        raise ValueError(f"expected features for {len(predictions)} pictures, got {len(features)}")
+    features = features.reshape(len(features), -1)
+    finite = np.isfinite(features).all(axis=1)
+    cases = cases_of(predictions, finite if rows is None else finite & rows)
+    most = len(cases.rows) // (2 * ENOUGH)
+    if most < 1:
+        raise InputError(f"Only {len(cases.rows)} pictures can be clustered: {2 * ENOUGH} are needed.")
+    codes, distance = _clustered(features[cases.rows], min(most, CLUSTERS) if clusters is None else clusters, seed)
+    wrong = cases.truth != cases.called
+    total, size, errors = int(wrong.sum()), np.bincount(codes), np.bincount(codes, wrong).astype(int)
+    p = [at_least(int(k), int(n), total, len(codes)) for k, n in zip(errors, size, strict=True)]
+    adjusted = holm(p)
+    rates = [wilson(int(k), int(n)) for k, n in zip(errors, size, strict=True)]
+    order = sorted(range(len(size)), key=lambda c: (size[c] < ENOUGH, -(rates[c].low or 0), -(rates[c].value or 0)))
+    columns = _columns(cases)
+    found = []
+    for c in order:
+        members = np.flatnonzero(codes == c)
+        nearest = cases.rows[members[np.argsort(distance[members], kind="stable")]]
+        found.append(Slice(nearest, rates[c], p[c], float(adjusted[c]), _traits(columns, members)))
+    rank = np.empty(len(order), np.intp)
+    rank[order] = np.arange(len(order))
+    placed = np.full(len(predictions), -1)
+    placed[cases.rows] = rank[codes]
+    return Slices(tuple(found), placed, wilson(total, len(codes)), cases.split)
+
+
+def at_least(hits: int, drawn: int, marked: int, total: int) -> float:
+    """The chance of `hits` or more marked among `drawn` out of `total`, `marked` of which are marked."""
+    top = min(drawn, marked)
+    low = max(hits, drawn + marked - total, 0)
+    if hits <= max(drawn + marked - total, 0):
+        return 1.0
+    terms = [_log_choose(marked, k) + _log_choose(total - marked, drawn - k) for k in range(low, top + 1)]
+    return min(math.fsum(math.exp(term - _log_choose(total, drawn)) for term in terms), 1.0)
+
+
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def _clustered(features: NDArray[np.floating], clusters: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """For M pictures the cluster of each, without gaps in the numbers, and its distance to the centre."""
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+    from sklearn.decomposition import PCA
+
+    if (features == features[0]).all():
+        raise InputError("All the pictures have the same features, so that nothing can be clustered: choose other features.")
+    axes = min(AXES, features.shape[1], len(features) - 1)
+    solver = "randomized" if axes < min(features.shape) else "full"
+    places = PCA(axes, svd_solver=solver, random_state=seed).fit_transform(features.astype(np.float32))
+    if len(features) > MANY:
+        model = MiniBatchKMeans(clusters, batch_size=2048, n_init=5, random_state=seed)
+    else:
+        model = KMeans(clusters, n_init=4, random_state=seed)
+    found = model.fit_predict(places)
+    distance = np.linalg.norm(places - model.cluster_centers_[found], axis=1)
+    return np.unique(found, return_inverse=True)[1], distance
+
+
+def _columns(cases: Cases) -> dict[str, tuple[NDArray[np.intp], list[object]]]:
+    """For each column that may describe a slice, the number of each case's value (-1 for none), and the values."""
+    frame = cases.predictions.frame
+    names = ("label", "predicted", *attributes_of(cases.predictions))
+    found = {name: factorised(frame[name], cases.rows) for name in names}
+    return {name: (codes, values) for name, (codes, values) in found.items() if len(values) <= MOST_GROUPS}
+
+
+def _traits(columns: dict[str, tuple[NDArray[np.intp], list[object]]], members: NDArray[np.intp]) -> tuple[Trait, ...]:
+    traits, p = [], []
+    for name, (codes, values) in columns.items():
+        overall = np.bincount(codes[codes >= 0], minlength=len(values)).tolist()
+        here = codes[members]
+        inside = np.bincount(here[here >= 0], minlength=len(values)).tolist()
+        for value, support, everywhere in zip(values, inside, overall, strict=True):
+            share, usual = support / len(members), everywhere / len(codes)
+            traits.append(Trait(name, value, share, usual, share / usual, support))
+            p.append(at_least(support, len(members), everywhere, len(codes)))
+    adjusted = holm(p)
+    telling = [i for i, trait in enumerate(traits) if adjusted[i] <= SIGNIFICANT and trait.lift >= LIFT]
+    return tuple(traits[i] for i in sorted(telling, key=lambda i: (p[i], -traits[i].lift))[:TRAITS])
