@@ -111,6 +111,17 @@ def test_where_the_mix_is_alike_nothing_is_claimed() -> None:
     assert simpson(solar(), "module type").kind is None
 
 
+def test_a_thousand_classes_are_strata_like_two() -> None:
+    rng = np.random.default_rng(1)
+    classes = tuple(f"class {i}" for i in range(1000))
+    labels = rng.choice(classes, 8000)
+    predicted = np.where(rng.random(8000) < 0.8, labels, rng.choice(classes, 8000))
+    many = table(labels, predicted, {"camera": rng.choice(["A", "B"], 8000)}, classes=classes, positive=None)
+    found = simpson(many, "camera")
+    assert (found.kind, len(found.frame)) == (None, len(set(labels)))
+    assert found.inside[0] == pytest.approx(found.overall[0], abs=0.01)
+
+
 def test_groups_without_a_common_stratum_cannot_be_held_together() -> None:
     found = simpson(counted({"1": (60, 40, 0, 0), "2": (0, 0, 30, 70)}), "group", "recall", within="line")
     assert np.isnan(found.inside[0])

@@ -119,7 +119,7 @@ def groups_of(cases: Cases, by: By) -> Groups:
         values = [(*values[c // len(others)], others[c % len(others)]) for c in there[there >= 0].tolist()]
     if not values:
         raise InputError(f"None of the chosen pictures carries {said}: choose another attribute.")
-    if len(values) > MOST_GROUPS:
+    if len(values) > MOST_GROUPS and by != "label":
         raise InputError(
             f"{said} has {len(values):,} values, more than the {MOST_GROUPS} groups that can be compared: sort them into classes."
         )
