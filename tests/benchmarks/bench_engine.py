@@ -3,11 +3,12 @@
     python tests/benchmarks/bench_engine.py [--quick] [--write]
 
 Every row is measured in rounds, one call of each competitor a round, so that a busy moment hits all of them; the ratio is taken
-within a round, and its median and range over the rounds are what the table shows. `--write` puts the table into RESULTS.md.
-Needs the packages of the `bench` extra.
+within a round, and its median and range over the rounds are what the table shows. Others get the model as its library makes it.
+`--write` puts the table into RESULTS.md, with peak memory. Needs the packages of the `bench` extra.
 """
 
 import argparse
+import copy
 import os
 import platform
 import statistics
@@ -17,6 +18,7 @@ from pathlib import Path
 import captum.attr as captum
 import numpy as np
 import torch
+from bench_memory import table as memory
 
 import workbench as wb
 from workbench.classifier import untouched
@@ -75,7 +77,8 @@ class Subject:
         self.ref = ref.removeprefix("timm:")
         self.classifier = wb.load_classifier(ref, device="cpu")
         self.item = wb.load_images("everyday").by_name[name]
-        self.model = self.classifier.model.eval()
+        # what others are given: the model as its library makes it, which lays the weights of convolutions out otherwise
+        self.model = copy.deepcopy(self.classifier.model).to(memory_format=torch.contiguous_format).eval()
         self.x = self.classifier.prepare(self.item)[None]
         with torch.inference_mode():
             logits, blank = self.model(self.x)[0], self.model(torch.zeros_like(self.x))[0]
@@ -84,6 +87,21 @@ class Subject:
 
     def ours(self, method, **settings):
         return lambda: wb.attribute(self.classifier, self.item, method, self.target, **settings)
+
+    def bound(self, count, gradient=False):
+        """The least that `count` evaluations of whole pictures take: each at the least cost that any batch size showed here."""
+        model, best = self.classifier.model.eval(), float("inf")
+        for n in (1, 4, 8, 16):
+            for _ in range(5):
+                x = self.x.repeat(n, 1, 1, 1).requires_grad_(gradient)
+                start = time.perf_counter()
+                if gradient:
+                    torch.autograd.grad(model(x)[:, self.target].sum(), x)
+                else:
+                    with torch.inference_mode():
+                        model(x)
+                best = min(best, (time.perf_counter() - start) / n)
+        return count * best, f"{count} evaluations at {1000 * best:.1f} ms"
 
     def fits(self, steps):
         """Whether Captum's default call with all steps in one batch stays within half of the memory, from one step's share."""
@@ -101,6 +119,12 @@ class Subject:
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
             self.model(self.x.clone().requires_grad_())
         return kept
+
+
+def at_most(bound, other):
+    """What no program can beat that makes the same evaluations."""
+    seconds, what = bound
+    return f"{what}: at most {statistics.median(other) / seconds:.2f}x"
 
 
 def integrated_gradients(table, subject, count):
@@ -153,7 +177,8 @@ def occlusion(table, subject, count):
 
     (a, b, c), (found, default, _) = rounds(count, subject.ours("occlusion"), call, lambda: call(perturbations_per_eval=8))
     same = gap(found.values, array(default))
-    table.add("occlusion", subject.ref, a, "Captum default", b, same)
+    whole = at_most(subject.bound(1 + (1 - (size - subject.x.shape[-1]) // (size // 2)) ** 2), b) if "vit" in subject.ref else ""
+    table.add("occlusion", subject.ref, a, "Captum default", b, same, whole)
     table.add("occlusion", subject.ref, a, "Captum, perturbations_per_eval=8", c, same)
 
 
@@ -168,7 +193,7 @@ def smoothgrad(table, subject, count):
 
     (a, b, c), (found, _, best) = rounds(count, subject.ours("smoothgrad", samples=25), call, lambda: call(nt_samples_batch_size=8))
     same = f"cosine {cosine(found.values, array(best)):.3f}"
-    table.add("SmoothGrad 25", subject.ref, a, "Captum default", b, same)
+    table.add("SmoothGrad 25", subject.ref, a, "Captum default", b, same, at_most(subject.bound(25, gradient=True), b))
     table.add("SmoothGrad 25", subject.ref, a, "Captum, nt_samples_batch_size=8", c, same)
 
 
@@ -264,9 +289,10 @@ def score_cam(table, subject, count):
 
     cams = Cams(subject)
     works = [subject.ours("score_cam", channels=0), lambda: cams.pytorch_grad_cam(ScoreCAM), lambda: cams.torchcam(TorchScoreCAM)]
-    times, _ = rounds(count, *works)
+    times, results = rounds(count, *works)
+    bound = subject.bound(1 + results[0].params["channels"])
     for other, taken in zip(("pytorch-grad-cam", "TorchCAM"), times[1:], strict=True):
-        table.add("Score-CAM", subject.ref, times[0], other, taken, "", f"layer {cams.name}, all channels")
+        table.add("Score-CAM", subject.ref, times[0], other, taken, "", f"layer {cams.name}, all channels; {at_most(bound, taken)}")
 
 
 def main():
@@ -288,8 +314,8 @@ def main():
     if chosen.write:
         machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
         how = __doc__.split("\n\n")[2]
-        head = f"# Attribution beside other tools\n\nWritten by `make bench` on {time.strftime('%Y-%m-%d')} ({machine}). {how}\n\n"
-        RESULTS.write_text(head + "\n".join(table.lines) + "\n", encoding="utf-8")
+        head = f"# Attribution beside other tools\n\nMeasured on {time.strftime('%Y-%m-%d')} ({machine}). {how}\n\n"
+        RESULTS.write_text(head + "\n".join([*table.lines, "", *memory()]) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
