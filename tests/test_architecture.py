@@ -40,6 +40,7 @@ RANK = {
     "record": 7,
     "demo": 8,
     "doctor": 8,
+    "planted": 9,
     "ui": 9,
     "app": 10,
     "cli": 10,
@@ -52,7 +53,7 @@ ONLY = {  # what some may know at all, beside types
 STREAMLIT = {"app", "ui", "pages"}
 CAPTUM = {"attribution", "evidence", "probe"}
 HEAVY = {"torch", "torchvision", "timm", "captum", "matplotlib"}
-MAY_BE_HEAVY = {"attribution", "bounds", "classifier", "demo", "exported", "evidence", "grids", "loading", "training", "weights"}
+MAY_BE_HEAVY = {"attribution", "bounds", "classifier", "demo", "exported", "evidence", "grids", "loading", "planted", "training", "weights"}
 RUNS_CODE = {"pickle.load", "pickle.loads", "pickle.Unpickler", "eval", "exec"}
 
 

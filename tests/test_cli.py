@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench import __version__, cli, demo
+from workbench import __version__, cli, demo, planted
 from workbench.attribution import attribute
 from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE
 from workbench.cli import meter, serve
@@ -285,6 +285,13 @@ def test_train_demo_shows_how_far_it_is(place, capsys, monkeypatch) -> None:
     assert lines[0] == "20 of 40: training, epoch 3 of 4, loss 0.300"
     assert "40 of 40, 0 s left: training" in lines[5]
     assert lines[6:] == ["7 of 7: predicting", f"Wrote {', '.join(demo.FILES)} to made"]
+
+
+@pytest.mark.parametrize("name", ["metal-sound", "metal-shortcut"])
+def test_train_demo_knows_the_models_on_metal(place, capsys, monkeypatch, name) -> None:
+    monkeypatch.setattr(planted, "train", lambda *asked, checkpoint: iter([demo.Step(str((*asked, checkpoint)), 1, 1)]))
+    assert call("train-demo", name) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"Wrote {', '.join(demo.FILES)} to assets/models/{name}"
 
 
 def test_make_set_writes_a_set_that_opens(place, capsys) -> None:

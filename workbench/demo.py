@@ -87,12 +87,12 @@ def train(
     """
     out = shared(f"models/{NAME}") if out is None else out
     recipe = recipe or Recipe()
-    _writable(out)
+    check_writable(out)
     items = _chosen(load_images(NAME).items, limit)
     training = [item for item in items if item.split == "train"]
     kept = checkpoint or out / "training.ckpt"
     network = starting_network()
-    _check_checkpoint(kept, network, recipe, len(training))
+    check_checkpoint(kept, network, recipe, len(training))
     for p in fit(network, *tensors(training), recipe, kept):
         yield Step("training", p.done, p.total, f"epoch {p.epoch} of {recipe.epochs}, loss {p.loss:.3f}")
     with tempfile.TemporaryDirectory(dir=out, prefix=".new-") as made:
@@ -144,7 +144,7 @@ def _finish(folder: Path, backbone: nn.Module, items: Sequence[ImageItem], recip
         yield Step("predicting", min(start + CHUNK, len(items)), len(items))
     logits, probabilities = (np.concatenate([getattr(part, name) for part in parts]) for name in ("logits", "probabilities"))
     plain = tabulate(items, logits, probabilities, {}, classifier.rule, classifier.key)
-    threshold = round(best_threshold(_where(plain, plain.frame["split"] == "validation")), 4)
+    threshold = round(best_threshold(where(plain, plain.frame["split"] == "validation")), 4)
     (folder / FILES[1]).write_text(_model_toml(recipe.sizes[-1], threshold), encoding="utf-8")
     finished = load_classifier(folder)
     table = tabulate(items, logits, probabilities, {}, finished.rule, finished.key)
@@ -152,13 +152,15 @@ def _finish(folder: Path, backbone: nn.Module, items: Sequence[ImageItem], recip
     (folder / FILES[3]).write_text(model_card(table, recipe, trial=trial), encoding="utf-8")
 
 
-def _where(table: Predictions, rows: object) -> Predictions:
+def where(table: Predictions, rows: object) -> Predictions:
+    """The predictions of some rows."""
     chosen = np.asarray(rows, dtype=bool)
     frame = table.frame[chosen].reset_index(drop=True)
     return dataclasses.replace(table, frame=frame, probabilities=table.probabilities[chosen], logits=table.logits[chosen])
 
 
-def _writable(out: Path) -> None:
+def check_writable(out: Path) -> None:
+    """Make the folder `out` where it is missing, or refuse one that cannot be written to."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -180,7 +182,8 @@ def _probability(item: ImageItem) -> float:
     return float(str(item.attributes["defect probability"]))
 
 
-def _check_checkpoint(path: Path, network: nn.Module, recipe: Recipe, images: int) -> None:
+def check_checkpoint(path: Path, network: nn.Module, recipe: Recipe, images: int) -> None:
+    """Refuse a checkpoint of another training; one that is not there is none."""
     if not path.exists():
         return
     why = "it is damaged or no checkpoint of this training"
@@ -265,7 +268,7 @@ def _results_section(table: Predictions, test: NDArray[np.bool_]) -> str:
 With 95 % intervals (Wilson for proportions, DeLong for the AUC) and what each rests on.
 Recall is the share of defective cells that are called so; precision the share of cells called defective that are.
 
-{_figures({name: headline(table, mask) for name, mask in rows.items()})}
+{figures({name: headline(table, mask) for name, mask in rows.items()})}
 
 For reference, Deitsch et al. 2019 report an accuracy of {REFERENCE:.2%} for their CNN on these photographs. {_compared(overall)}
 Their split is another one, so this places the result and is no contest.
@@ -309,13 +312,14 @@ def _threshold_section(table: Predictions, validation: NDArray[np.bool_]) -> str
 A cell is called defective from a probability of {table.rule.threshold:g}. This is the threshold with the highest accuracy on the validation
 split, in the middle of the widest range that is equally good. The test split had no part in it. On the validation split it gives:
 
-{_figures({"validation": headline(table, validation)})}
+{figures({"validation": headline(table, validation)})}
 
 These flatter the model a little, for the threshold was fitted to them.
 """
 
 
-def _figures(rows: Mapping[str, Mapping[str, Rate]]) -> str:
+def figures(rows: Mapping[str, Mapping[str, Rate]]) -> str:
+    """A Markdown table of rates, one row a name, each with its interval and what it rests on."""
     names = list(next(iter(rows.values())))
     lines = ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     lines += ["| " + " | ".join([name, *(_shown(kind, rate) for kind, rate in rates.items())]) + " |" for name, rates in rows.items()]

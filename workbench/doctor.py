@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench import __version__
-from workbench.catalog import Catalog, home, load_catalog, read_spec, weights_path
+from workbench.catalog import Catalog, home, load_catalog, read_spec, shared, weights_path
 from workbench.errors import InputError
 from workbench.record import versions
 
@@ -115,7 +115,7 @@ def _model(name: str, catalog: Catalog, models: dict[str, Classifier]) -> str:
     folder = Path(catalog.models[name].ref)
     is_folder = ":" not in catalog.models[name].ref
     if is_folder and not (folder / "model.toml").is_file():
-        how = f"run workbench train-demo {name}" if name == "solar-cells" else "put it there or correct the catalog"
+        how = f"run workbench train-demo {name}" if folder.parent == shared("models") else "put it there or correct the catalog"
         raise InputError(f"There is no model.toml in {folder}: {how}.")
     models[name] = load_classifier(name)
     size = f", {weights_path(folder, read_spec(folder)).stat().st_size / 1e6:.1f} MB" if is_folder else ""

@@ -11,21 +11,27 @@ import typer
 from workbench.cli.meter import Meter
 from workbench.errors import InputError
 
+DEMOS = ("solar-cells", "metal-sound", "metal-shortcut")
+
 
 def train_demo(
-    name: Annotated[str, typer.Argument(help="solar-cells")],
+    name: Annotated[str, typer.Argument(help="solar-cells, metal-sound or metal-shortcut")],
     out: Annotated[Path | None, typer.Option(help="The folder to write the model to; its place in assets/models where missing.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Kept after each epoch and resumed from where it exists.")] = None,
 ) -> None:
-    """Train a model that ships with the workbench again, and write its model card. It takes hours on a CPU and can be interrupted."""
-    if name != "solar-cells":
-        raise InputError(f"There is no demo {name!r} to train: the one there is is solar-cells.")
-    from workbench import demo
+    """Train a model that ships with the workbench again, and write its model card.
 
+    On a CPU the solar cells take hours, the drawn metal parts minutes. It can be interrupted and goes on after its last finished epoch.
+    """
+    if name not in DEMOS:
+        raise InputError(f"There is no demo {name!r} to train: choose one of {', '.join(DEMOS)}.")
+    from workbench import demo, planted
+
+    steps = demo.train(out, checkpoint=checkpoint) if name == DEMOS[0] else planted.train(name, out, checkpoint=checkpoint)
     with Meter(sys.stdout) as meter:
-        for step in demo.train(out, checkpoint=checkpoint):
+        for step in steps:
             meter(step.done, step.total, f"{step.stage}, {step.detail}" if step.detail else step.stage)
-    print(f"Wrote {', '.join(demo.FILES)} to {out or 'assets/models/solar-cells'}")
+    print(f"Wrote {', '.join(demo.FILES)} to {out or f'assets/models/{name}'}")
 
 
 def doctor() -> None:
