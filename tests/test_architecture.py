@@ -34,7 +34,7 @@ RANK = {
     "training": 5,
     "attribution": 6,
     "audit": 7,
-    "bias": 7,
+    "bias": 8,
     "evidence": 7,
     "render": 7,
     "record": 7,

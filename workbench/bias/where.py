@@ -1,0 +1,141 @@
+"""Where a model looks: mean maps and shares of attribution by class and group, and whether chance alone would make them differ."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.audit import Summaries
+from workbench.bias.cases import factorised
+from workbench.bias.gaps import holm, means_differ
+from workbench.bias.rates import ENOUGH
+from workbench.bias.regions import BORDER, CENTRE, CORNERS, QUADRANTS, Region, shares
+from workbench.errors import InputError
+from workbench.predictions import Predictions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LOOKED_AT = (*CORNERS, BORDER, CENTRE, *QUADRANTS)
+"""The regions whose shares are told where none are named."""
+DRAWS = 4000
+SIGNIFICANT = 0.05
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Maps:
+    """Attribution maps of M pictures with what is known of each.
+
+    Attributes:
+        frame: One row a picture: the rows of `Predictions.frame` that have a map.
+        heatmaps: float64 (M, 32, 32): the absolute attribution, summing to 1.
+        mask: (M,) the share of it inside the ground-truth mask; NaN where there is none.
+        method: Which attribution method made them.
+    """
+
+    frame: pd.DataFrame
+    heatmaps: NDArray[np.float64]
+    mask: NDArray[np.float64]
+    method: str
+
+
+def maps_of(summaries: Summaries, predictions: Predictions) -> Maps:
+    """The maps of an audit beside what is known of their pictures; pictures without a map are left out.
+
+    Raises:
+        InputError: No picture has a map.
+    """
+    known = summaries.frame["error"].isna().to_numpy()
+    if not known.any():
+        raise InputError("No picture of the sample has a map: choose another attribution method.")
+    chosen = summaries.frame[known]
+    frame = predictions.frame.set_index("name", drop=False).loc[chosen["name"]].reset_index(drop=True)
+    return Maps(frame, summaries.heatmaps[known].astype(np.float64), chosen["mask"].to_numpy(np.float64), str(chosen["method"].iloc[0]))
+
+
+def mean_maps(maps: Maps, by: str = "predicted") -> dict[str, tuple[NDArray[np.float64], int]]:
+    """For each group its mean map (32, 32), which sums to 1, and how many maps it is of."""
+    codes, names = _groups(maps, by)
+    return {name: (maps.heatmaps[codes == g].mean(0), int((codes == g).sum())) for g, name in enumerate(names)}
+
+
+def focus(maps: Maps, by: str = "predicted", regions: Sequence[Region] = LOOKED_AT) -> pd.DataFrame:
+    """The mean share of attribution in each region, by group.
+
+    Returns:
+        One row a group and region: group, region, share, low, high (95 %, Student's t), area (what an even map has there), support
+        and enough. The region "mask" is told where pictures have one, its area as NaN.
+    """
+    import pandas as pd
+    from scipy.stats import t
+
+    codes, names = _groups(maps, by)
+    values = np.column_stack([shares(maps.heatmaps, tuple(regions)), maps.mask])
+    places = [*((region.name, region.area) for region in regions), ("mask", float("nan"))]
+    lines = []
+    for g, group in enumerate(names):
+        for column, (region, area) in enumerate(places):
+            some = values[codes == g, column]
+            some = some[np.isfinite(some)]
+            if not len(some):
+                continue
+            half = t.ppf(0.975, len(some) - 1) * some.std(ddof=1) / np.sqrt(len(some)) if len(some) > 1 else np.nan
+            mean = some.mean()
+            lines.append((group, region, mean, max(mean - half, 0), min(mean + half, 1), area, len(some), len(some) >= ENOUGH))
+    return pd.DataFrame(lines, columns=["group", "region", "share", "low", "high", "area", "support", "enough"])
+
+
+def differences(maps: Maps, *by: str, regions: Sequence[Region] = LOOKED_AT, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
+    """Whether groups differ in where the model looks, more than chance alone would make them.
+
+    The gap is that between the largest and the smallest mean share. `p` comes from dealing the pictures out to the groups at random
+    among those that the model calls alike (so that a different mix of classes is no bias), by the permutations' normal limit (Strasser and
+    Weber 1999); `p adjusted` is Holm's over all rows. Groups of fewer than `ENOUGH` maps are left out.
+
+    Returns:
+        One row an attribute and region: by, region, most (group), least (group), gap, p, p adjusted, significant.
+    """
+    import pandas as pd
+
+    rng = np.random.default_rng(seed)
+    values = shares(maps.heatmaps, tuple(regions))
+    strata, _ = factorised(maps.frame["predicted"], np.arange(len(maps.frame)))
+    lines = []
+    for name in by:
+        codes, names = _groups(maps, name)
+        kept = [g for g in range(len(names)) if (codes == g).sum() >= ENOUGH]
+        if len(kept) < 2:
+            continue
+        for column, region in enumerate(regions):
+            moments = _moments(values[:, column], codes, strata)[:, kept]
+            means = moments[1].sum(1) / moments[0].sum(1)
+            most, least = kept[int(means.argmax())], kept[int(means.argmin())]
+            lines.append((name, region.name, names[most], names[least], float(np.ptp(means)), means_differ(moments, draws, rng)))
+    frame = pd.DataFrame(lines, columns=["by", "region", "most", "least", "gap", "p"])
+    adjusted = holm(frame["p"].to_numpy(np.float64))
+    return frame.assign(**{"p adjusted": adjusted, "significant": adjusted <= SIGNIFICANT})
+
+
+def _groups(maps: Maps, by: str) -> tuple[NDArray[np.intp], list[str]]:
+    """(M,) the number of each map's group, -1 where it is not known, and the groups' names."""
+    if by not in maps.frame:
+        raise InputError(f"There is no attribute {by!r}: choose one of the set's attributes, label or predicted.")
+    codes, values = factorised(maps.frame[by], np.arange(len(maps.frame)))
+    order = sorted(range(len(values)), key=lambda i: str(values[i]))
+    rank = np.full(len(values) + 1, -1, np.intp)
+    rank[order] = np.arange(len(values))
+    return rank[codes], [str(values[i]) for i in order]
+
+
+def _moments(values: NDArray[np.float64], codes: NDArray[np.intp], strata: NDArray[np.intp]) -> NDArray[np.float64]:
+    """(3, G, S) number, sum and sum of squares of values by group and stratum."""
+    known = codes >= 0
+    groups, layers = codes.max() + 1, strata.max() + 1
+    cell = codes[known] * layers + strata[known]
+    return np.stack(
+        [np.bincount(cell, weights, groups * layers).reshape(groups, layers) for weights in (None, values[known], values[known] ** 2)]
+    ).astype(np.float64)
