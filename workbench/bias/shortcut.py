@@ -136,7 +136,7 @@ def _looked_at(maps: Maps, places: Sequence[Region], seed: int) -> list[Finding]
         for column, region in enumerate(places):
             rest = float(values[~own, column].mean())
             rows.append((target, region, mean_of(values[own, column]), rest, means_differ(_moments(values[:, column], own), DRAWS, rng)))
-    adjusted = holm([row[-1] for row in rows]) if rows else []
+    adjusted = holm([row[-1] for row in rows])
     return [
         Finding(target, region, share, rest, float(p), None, None, masks, "looks" if _stands_out(share, rest, region, p) else "clear")
         for (target, region, share, rest, _), p in zip(rows, adjusted, strict=True)

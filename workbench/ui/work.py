@@ -163,7 +163,7 @@ def map_key(
     model: choice.ModelChoice, images: ImageSet, item: ImageItem, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]
 ) -> Hashable:
     """All that a map depends on."""
-    background = _loaded_as(images) if METHODS[method].background else None
+    background = token(images) if METHODS[method].background else None
     return model.key, item.id, method, background, tuple(sorted(aim.items(), key=str)), tuple(sorted(params.items(), key=str))
 
 
@@ -224,12 +224,13 @@ def known_predictions(model: choice.ModelChoice, images: ImageSet) -> Prediction
 
 def _set_key(model: choice.ModelChoice, images: ImageSet) -> Hashable:
     """This very set: `images.key` lists names and sizes, which the pictures of another day or another visitor may share."""
-    return "predictions", model.key, _loaded_as(images)
+    return "predictions", model.key, token(images)
 
 
-def _loaded_as(images: ImageSet) -> str:
-    token: str = vars(images).setdefault("loaded as", uuid.uuid4().hex)
-    return token
+def token(held: ImageSet | Predictions) -> str:
+    """A name for this very set or table, for as long as it is in memory."""
+    name: str = vars(held).setdefault("loaded as", uuid.uuid4().hex)
+    return name
 
 
 def _part_key(model: choice.ModelChoice, items: Sequence[ImageItem]) -> Hashable:
