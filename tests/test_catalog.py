@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from workbench import catalog
 from workbench.catalog import load_catalog, read_spec, shared, spec_key, stored_path, weights_path
 from workbench.layouts import load_images
 
@@ -233,3 +234,24 @@ def test_stored_paths(tmp_path: Path, refusal: Refusal) -> None:
     for ref in ("package:", "package:no_such_package/x", "package:no.such.package/x"):
         assert "pip install" in refusal(partial(stored_path, ref))
     assert shared("catalog.toml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("system", "variables", "place"),
+    [
+        ("linux", {"XDG_CACHE_HOME": "/x"}, "/x/explainability-workbench"),
+        ("linux", {"HOME": "/h"}, "/h/.cache/explainability-workbench"),
+        ("darwin", {"HOME": "/h"}, "/h/Library/Caches/explainability-workbench"),
+        ("win32", {"LOCALAPPDATA": "/l"}, "/l/explainability-workbench"),
+        ("linux", {"WORKBENCH_CACHE": "/own", "XDG_CACHE_HOME": "/x"}, "/own"),
+    ],
+)
+def test_the_cache_lies_where_the_system_has_it(
+    monkeypatch: pytest.MonkeyPatch, system: str, variables: dict[str, str], place: str
+) -> None:
+    for name in ("WORKBENCH_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(catalog.sys, "platform", system)
+    assert catalog.cache_folder() == Path(place)

@@ -235,27 +235,6 @@ def test_nothing_is_drawn_by_an_import() -> None:
     assert done.stdout.strip() == "[]", done.stderr
 
 
-@pytest.mark.parametrize(
-    ("system", "variables", "place"),
-    [
-        ("linux", {"XDG_CACHE_HOME": "/x"}, "/x/explainability-workbench"),
-        ("linux", {"HOME": "/h"}, "/h/.cache/explainability-workbench"),
-        ("darwin", {"HOME": "/h"}, "/h/Library/Caches/explainability-workbench"),
-        ("win32", {"LOCALAPPDATA": "/l"}, "/l/explainability-workbench"),
-        ("linux", {"WORKBENCH_CACHE": "/own", "XDG_CACHE_HOME": "/x"}, "/own"),
-    ],
-)
-def test_the_cache_lies_where_the_system_has_it(
-    monkeypatch: pytest.MonkeyPatch, system: str, variables: dict[str, str], place: str
-) -> None:
-    for name in ("WORKBENCH_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(metal.sys, "platform", system)
-    assert metal.cache_folder() == Path(place)
-
-
 def test_pictures_are_small_and_masks_are_bits(tmp_path: Path) -> None:
     folder = made(tmp_path / "set", size=128, count=10)
     assert max(path.stat().st_size for path in (folder / "images").iterdir()) < 50_000

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tomllib
+from collections.abc import Iterable
 from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -18,6 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from workbench.errors import InputError
 
 CONFIG_VARIABLE, MODEL_VARIABLE, IMAGES_VARIABLE = "WORKBENCH_CONFIG", "WORKBENCH_MODEL", "WORKBENCH_IMAGES"
+AUDIT_VARIABLE = "WORKBENCH_AUDIT"
+CACHE_VARIABLE = "WORKBENCH_CACHE"
 PACKAGE = Path(__file__).resolve().parent
 T = TypeVar("T", bound=BaseModel)
 
@@ -222,6 +227,28 @@ def package_folder(name: str) -> Path:
     if spec is None or spec.origin is None:
         raise InputError(f"This needs the package {name}: run pip install 'explainability-workbench[demo]'.")
     return Path(spec.origin).parent
+
+
+def cache_folder() -> Path:
+    """Where this user's caches lie, by the custom of the system, or where WORKBENCH_CACHE says."""
+    if named := os.environ.get(CACHE_VARIABLE):
+        return Path(named)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    else:
+        base = "~/Library/Caches" if sys.platform == "darwin" else os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.path.expanduser(base), "explainability-workbench")
+
+
+def versions(names: Iterable[str]) -> dict[str, str | None]:
+    """The installed release of each package; None where it is not installed."""
+    found: dict[str, str | None] = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
 
 
 def is_inside(path: Path, folder: Path) -> bool:

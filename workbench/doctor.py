@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench import __version__
-from workbench.catalog import Catalog, home, load_catalog, read_spec, shared, weights_path
+from workbench.catalog import Catalog, home, load_catalog, read_spec, shared, versions, weights_path
 from workbench.errors import InputError
-from workbench.record import versions
 
 if TYPE_CHECKING:
     from workbench.classifier import Classifier

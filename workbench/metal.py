@@ -12,7 +12,6 @@ import hashlib
 import io
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from workbench.catalog import CACHE_VARIABLE, cache_folder
 from workbench.errors import InputError
 from workbench.parts import CAMERAS, FINISH, LABELS, LIGHTS, Part, draw
 
 NAME = "stamped-metal"
-CACHE_VARIABLE = "WORKBENCH_CACHE"
 EDITION = 1
 """Goes up with every change of what is drawn, so that no picture of an older drawing passes for one of a newer."""
 SPLITS = {"train": 0.6, "validation": 0.15, "test": 0.25}
@@ -188,17 +187,6 @@ def seed_of(ref: str) -> int | None:
     if not (seed.isascii() and seed.isdecimal() and len(seed) < 12):
         raise InputError(f"{ref!r} names no seed: give a whole number after the colon, as in {NAME}:7.")
     return int(seed)
-
-
-def cache_folder() -> Path:
-    """Where this user's caches lie, by the custom of the system, or where WORKBENCH_CACHE says."""
-    if named := os.environ.get(CACHE_VARIABLE):
-        return Path(named)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
-    else:
-        base = "~/Library/Caches" if sys.platform == "darwin" else os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.path.expanduser(base), "explainability-workbench")
 
 
 def _moved(made: Path, folder: Path) -> bool:

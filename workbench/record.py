@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 import workbench
+from workbench.catalog import versions
 from workbench.images import ImageItem
 from workbench.methods import METHODS
 
@@ -68,14 +68,3 @@ def npz(attributions: Mapping[str, Attribution]) -> bytes:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **{name: a.values for name, a in attributions.items()})  # type: ignore[arg-type]
     return buffer.getvalue()
-
-
-def versions(names: Iterable[str]) -> dict[str, str | None]:
-    """The installed release of each package; None where it is not installed."""
-    found: dict[str, str | None] = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found

@@ -7,7 +7,6 @@ import dataclasses
 import importlib
 import json
 from collections.abc import Generator, Iterator, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from workbench import __version__
 from workbench.audit.outputs import PARTS, Index, write_predictions
 from workbench.audit.parts import Parts, sweep, written
+from workbench.catalog import versions
 from workbench.errors import InputError
 from workbench.images import ImageSet
 from workbench.methods import METHODS
@@ -129,7 +129,7 @@ def facts(classifier: Classifier, images: ImageSet) -> dict[str, object]:
         "set": images.key,
         "set name": images.name,
         "synthetic": images.synthetic,
-        "versions": {name: _version(name) for name in PACKAGES},
+        "versions": versions(PACKAGES),
     }
 
 
@@ -173,10 +173,3 @@ def _own(folder: Path, classifier: Classifier, images: ImageSet) -> None:
             said = {"model": "another model", "set name": "another image set"}[what]
             name = other.get(f"{what.removesuffix(' name')} name") if isinstance(other, dict) else None
             raise InputError(f"{folder} holds an audit of {said} ({name}): give another folder, or remove this one to start again.")
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
