@@ -3,7 +3,6 @@
 import logging
 import re
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -244,21 +243,15 @@ def test_two_works_can_be_stopped(impatient):
 
 
 @pytest.fixture
-def asked(tiny_net, write_picture, monkeypatch):
-    """A model that this session uploaded, a set of seven pictures, and the names that the model was asked about."""
+def asked(tiny_net, write_picture):
+    """A model that this session uploaded, a set of forty pictures, and how many pictures each forward pass was about."""
     clf = wb.load_classifier(tiny_net().eval(), device="cpu", size=(8, 8), name="mine")
-    pictures = [image_from_file(write_picture(f"{i}.png", (i * 30, 90, 200 - i * 20))) for i in range(7)]
-    images = ImageSet(f"seven {time.monotonic_ns()}", tuple(pictures))
-    model = choice.ModelChoice("mine", "mine", "", "", f"{clf.key} {time.monotonic_ns()}", clf.rule, clf.preprocessing)
-    names = []
-
-    def counted(classifier, items, real=wb.predict, **settings):
-        names.extend(i.name for i in ([items] if not hasattr(items, "__len__") else items))
-        return real(classifier, items, **settings)
-
-    monkeypatch.setattr("workbench.classifier.predict", counted)
-    monkeypatch.setattr(work, "CHUNK", 2)
-    return clf, model, images, names
+    pictures = [image_from_file(write_picture(f"{i}.png", (i * 6, 90, 240 - i * 5))) for i in range(40)]
+    images = ImageSet("forty", tuple(pictures))
+    model = choice.ModelChoice("mine", "mine", "", "", clf.key, clf.rule, clf.preprocessing)
+    sizes = []
+    clf.model.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+    return clf, model, images, sizes
 
 
 def predicting(clf, model, images):
@@ -267,52 +260,45 @@ def predicting(clf, model, images):
     from workbench.ui import work
 
     st.session_state["own models"] = {"mine": clf}
-    found = work.predictions(model, images)
-    st.session_state["found"] = None if found is None else found.frame["name"].tolist()
+    try:
+        found = work.audited(model, images)
+    except BaseException as error:
+        st.session_state["ended by"] = type(error).__name__
+        return
+    known = work.known_predictions(model, images)
+    st.session_state["found"] = None if found is None else known.frame["name"].tolist()
 
 
 def test_predictions_come_in_order_and_once(asked):
-    clf, model, images, names = asked
+    clf, model, images, sizes = asked
     at = AppTest.from_function(predicting, args=(clf, model, images), default_timeout=60).run()
     assert not at.exception
-    assert at.session_state["found"] == names == [i.name for i in images]
+    assert at.session_state["found"] == [i.name for i in images]
+    assert sum(sizes) == 40
     at.run()
-    assert len(names) == 7, "the second run finds them on the shelf"
+    assert sum(sizes) == 40, "the second run finds them in the session's folder"
 
 
-def test_an_interrupted_prediction_goes_on_where_it_was(asked, monkeypatch):
-    clf, model, images, names = asked
+def test_an_interrupted_audit_goes_on_where_it_was(asked, monkeypatch):
+    clf, model, images, sizes = asked
 
     class Interrupted(BaseException):
         pass
 
-    def interrupting(self, done, total):
-        if done == 4:
-            raise Interrupted
-
     class Stoppable(work.Stoppable):
-        __call__ = interrupting
+        def __call__(self, done, total, what=""):
+            if done == 32:
+                raise Interrupted
 
+    at = AppTest.from_function(predicting, args=(clf, model, images), default_timeout=60)
     with monkeypatch.context() as patch:
         patch.setattr(work, "Stoppable", Stoppable)
-        AppTest.from_function(_swallowing, args=(clf, model, images, Interrupted), default_timeout=60).run()
-    assert names == [i.name for i in images][:4]
-    at = AppTest.from_function(predicting, args=(clf, model, images), default_timeout=60).run()
-    assert not at.exception
-    assert names == [i.name for i in images], "each picture was asked about once"
-    assert at.session_state["found"] == names
-
-
-def _swallowing(clf, model, images, interruption):
-    import contextlib
-
-    import streamlit as st
-
-    from workbench.ui import work
-
-    st.session_state["own models"] = {"mine": clf}
-    with contextlib.suppress(interruption):
-        work.predictions(model, images)
+        at.run()
+    assert at.session_state["ended by"] == "Interrupted"
+    assert sum(sizes) == 32
+    at.run()
+    assert at.session_state["found"] == [i.name for i in images]
+    assert sum(sizes) == 40, "each picture was asked about once"
 
 
 def test_a_thumbnail_of_what_cannot_be_read_is_none_and_others_are_square(write_picture, tmp_path):

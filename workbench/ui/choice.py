@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -127,12 +128,23 @@ def images(choice: ModelChoice) -> ImageSet:
     Raises:
         InputError: It cannot be loaded.
     """
-    ref = st.session_state.get("set") or default_set(choice.ref)
+    ref = set_ref(choice)
     if ref in own("sets"):
         found: ImageSet = own("sets")[ref]
         return found
     trusted = local() or ref == os.environ.get(IMAGES_VARIABLE)
     return _images(ref, trusted, stamp(ref) if trusted or ref in load_catalog().images else "")
+
+
+def set_ref(choice: ModelChoice) -> str:
+    """The chosen image set's name, as in the URL."""
+    return st.session_state.get("set") or default_set(choice.ref)
+
+
+def token(thing: object) -> str:
+    """This very object: `ImageSet.key` lists names and sizes, which the pictures of another day or another visitor may share."""
+    found: str = vars(thing).setdefault("token", uuid.uuid4().hex)
+    return found
 
 
 def stored_predictions(choice: ModelChoice, found: ImageSet) -> Predictions | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib
 import logging
 import sys
@@ -11,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
@@ -21,22 +20,22 @@ from workbench import render
 from workbench.errors import LONGEST, InputError
 from workbench.images import ImageItem, ImageSet, contact_sheet
 from workbench.methods import METHODS
-from workbench.predictions import Predictions, concatenated
-from workbench.ui import choice
+from workbench.predictions import Predictions
+from workbench.ui import audits, choice
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from workbench.attribution import Attribution
+    from workbench.audit import Audit
     from workbench.evidence import Finding
 
 P = ParamSpec("P")
 R = TypeVar("R")
-CHUNK = 64
-"""Pictures predicted between two places where an interrupted run can go on."""
 PATIENCE = 0.4
 """Seconds before a progress bar shows: quicker work would only make it flash."""
 log = logging.getLogger("workbench")
+token = choice.token
 
 
 class Shelf:
@@ -120,15 +119,22 @@ class Stoppable:
         self._label, self._key = label, f"stop {key}"
         self._place, self._started = st.empty(), time.monotonic()
         self._bar: Any = None
-        self._drawn = 0.0
+        self._drawn, self._stage = 0.0, ""
+        self._since: tuple[float, int] | None = None
         self.stopped = self._key in _stopped()
         if self.stopped:
             with self._place.container(horizontal=True, vertical_alignment="center"):
                 st.caption(f"{label}: stopped.")
                 st.button("Go on", key=f"go {key}", icon=":material/play_arrow:", on_click=self._resume)
 
-    def __call__(self, done: int, total: int) -> None:
-        """Report progress. A click on Stop ends the work inside this call."""
+    def __call__(self, done: int, total: int, what: str = "") -> None:
+        """Report progress. A click on Stop ends the work inside this call.
+
+        Args:
+            done: Steps that are done.
+            total: Of how many.
+            what: The stage, where there are several: each has its own time left.
+        """
         now = time.monotonic()
         if now - self._started < PATIENCE or now - self._drawn < 0.15:
             return
@@ -137,9 +143,12 @@ class Stoppable:
             with self._place.container(horizontal=True, vertical_alignment="center"):
                 self._bar = st.progress(0.0)
                 st.button("Stop", key=self._key, icon=":material/stop:", on_click=self._stop)
-        left = (now - self._started) / done * (total - done) if done else 0
-        ahead = f", about {max(round(left), 1)} s left" if done else ""
-        self._bar.progress(min(done / total, 1.0), text=f"{self._label}: {done} of {total}{ahead}")
+        if what != self._stage or self._since is None:
+            self._stage, self._since = what, (now if self._since is not None else self._started, done if what else 0)
+        began, first = self._since
+        left = (now - began) / (done - first) * (total - done) if done > first else 0
+        ahead = f", about {max(round(left), 1)} s left" if done > first else ""
+        self._bar.progress(min(done / total, 1.0), text=f"{self._label}: {done:,} of {total:,}{f' {what}' if what else ''}{ahead}")
 
     def done(self) -> None:
         """Clear the place."""
@@ -163,7 +172,7 @@ def map_key(
     model: choice.ModelChoice, images: ImageSet, item: ImageItem, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]
 ) -> Hashable:
     """All that a map depends on."""
-    background = token(images) if METHODS[method].background else None
+    background = choice.token(images) if METHODS[method].background else None
     return model.key, item.id, method, background, tuple(sorted(aim.items(), key=str)), tuple(sorted(params.items(), key=str))
 
 
@@ -219,66 +228,52 @@ def findings(
 
 def known_predictions(model: choice.ModelChoice, images: ImageSet) -> Predictions | None:
     """Predictions that need no computing."""
-    return choice.stored_predictions(model, images) or maps().get(_set_key(model, images))
+    stored = choice.stored_predictions(model, images)
+    if stored is not None:
+        return stored
+    audit = audits.opened(model, images)
+    return None if audit is None else audit.predictions
 
 
-def _set_key(model: choice.ModelChoice, images: ImageSet) -> Hashable:
-    """This very set: `images.key` lists names and sizes, which the pictures of another day or another visitor may share."""
-    return "predictions", model.key, token(images)
+def audited(model: choice.ModelChoice, images: ImageSet, method: str | None = None) -> Audit | None:
+    """The audit of the whole set, run with progress where it is not there; None where the user stopped it.
 
+    What an interrupted run computed is kept, so that the next one goes on where it was.
 
-def token(held: ImageSet | Predictions) -> str:
-    """A name for this very set or table, for as long as it is in memory."""
-    name: str = vars(held).setdefault("loaded as", uuid.uuid4().hex)
-    return name
-
-
-def _part_key(model: choice.ModelChoice, items: Sequence[ImageItem]) -> Hashable:
-    digest = hashlib.sha256()
-    for item in items:
-        with contextlib.suppress(InputError):  # a picture that cannot be read is told of by its row
-            digest.update(item.id.encode())
-        digest.update(repr((item.name, item.label, item.split, sorted(item.attributes.items()))).encode())
-    return "part", model.key, digest.hexdigest()
-
-
-def predictions(model: choice.ModelChoice, images: ImageSet) -> Predictions | None:
-    """Predictions for the whole set, computed with progress where they are not known; None where the user stopped it."""
-    found = known_predictions(model, images)
-    if found is not None:
+    Args:
+        model: Which model.
+        images: Over which set.
+        method: The attribution method whose maps are summed up for a sample too.
+    """
+    found = audits.opened(model, images)
+    if found is not None and (method is None or method in found.methods):
         return found
-    progress = Stoppable(f"Predicting {len(images)} pictures", f"predict {images.key[:12]}")
+    progress = Stoppable(f"Auditing {len(images):,} pictures", f"audit {method} {images.key[:12]}")
     if progress.stopped:
         return None
-    found = concatenated(list(_predicted_parts(model, images, progress)))
-    maps().put(_set_key(model, images), found, len(found) * (1024 + 8 * len(found.class_names)))
+    from workbench.audit import run
+
+    with contextlib.closing(run(choice.classifier(model), images, audits.folder_of(model, images), attributions=method)) as steps:
+        for step in steps:
+            progress(step.done, step.total, "maps" if step.stage == "attributions" else step.stage)
+    audits.finished(model, images)
     progress.done()
-    return found
+    return audits.opened(model, images)
 
 
-def _predicted_parts(model: choice.ModelChoice, images: ImageSet, progress: Stoppable) -> Iterator[Predictions]:
-    """Chunks, each kept on the shelf, so that a run that is interrupted goes on where it was."""
-    from workbench.classifier import predict
-
-    for start in range(0, len(images), CHUNK):
-        items = images.items[start : start + CHUNK]
-        key = _part_key(model, items)
-        part: Predictions | None = maps().get(key)
-        if part is None:
-            progress(start, len(images))
-            part = predict(choice.classifier(model), items)
-            maps().put(key, part, len(part) * (1024 + 8 * len(part.class_names)))
-        yield part
+def offer_audit(model: choice.ModelChoice, images: ImageSet, label: str, method: str | None = None) -> None:
+    """A button that audits the whole set, with progress; the page starts again once all is there."""
+    wanted = f"audit {method} {model.key[:12]} {images.key[:12]}"
+    if st.button(label, icon=":material/playlist_play:", key=wanted):
+        st.session_state["auditing"] = wanted
+    if st.session_state.get("auditing") == wanted and audited(model, images, method) is not None:
+        st.session_state.pop("auditing")
+        st.rerun()
 
 
 def offer_predictions(model: choice.ModelChoice, images: ImageSet, why: str) -> None:
-    """A button that predicts the whole set, with progress; the page starts again once all are there."""
-    wanted = f"predict {model.key[:12]} {images.key[:12]}"
-    if st.button(f"Predict all {len(images):,} pictures{why}", icon=":material/playlist_play:", key=wanted):
-        st.session_state["predicting"] = wanted
-    if st.session_state.get("predicting") == wanted and predictions(model, images) is not None:
-        st.session_state.pop("predicting")
-        st.rerun()
+    """A button that predicts the whole set."""
+    offer_audit(model, images, f"Predict all {len(images):,} pictures{why}")
 
 
 def prediction(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> tuple[Predictions, int]:
