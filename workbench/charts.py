@@ -1,0 +1,95 @@
+"""Charts of figures for a record: bars of intervals and matrices of counts. It knows only arrays and words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK = "#0b6e69"
+LONGEST_NAME = 40
+
+
+def interval_bars(
+    names: Sequence[str], values: ArrayLike, low: ArrayLike, high: ArrayLike, *, title: str, unit: str, footer: str = ""
+) -> Figure:
+    """One line a name, from top to bottom: the value as a dot and its interval as a bar, on a scale of per cent.
+
+    Args:
+        names: G names.
+        values: (G,) shares between 0 and 1.
+        low: (G,) lower ends of the intervals.
+        high: (G,) upper ends.
+        title: Above the chart.
+        unit: Below the scale.
+        footer: What the figures were measured on.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    value, start, end = (np.asarray(x, dtype=np.float64) for x in (values, low, high))
+    drawn = Figure(figsize=(7.2, 1.7 + 0.27 * len(names)), layout="constrained")
+    ax = drawn.subplots()
+    place = np.arange(len(names))
+    ax.hlines(place, start, end, color=INK, linewidth=4, alpha=0.35)
+    ax.plot(value, place, "o", color=INK, markersize=6)
+    ax.set_yticks(place, labels=[_short(name) for name in names])
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_xlim(-0.01, 1.01)
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.set_xlabel(unit)
+    ax.grid(axis="x", alpha=0.3)
+    return _titled(drawn, ax, title, footer)
+
+
+def matrix(counts: NDArray[np.int64], rows: Sequence[str], columns: Sequence[str], *, title: str, footer: str = "") -> Figure:
+    """Counts in cells, coloured by their share of the row.
+
+    Args:
+        counts: (R, C) pictures by true class and predicted class.
+        rows: The R true classes.
+        columns: The C predicted classes.
+        title: Above the matrix.
+        footer: What was counted.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    share = row_shares(counts)
+    drawn = Figure(figsize=(3.2 + 0.62 * len(columns), 2.4 + 0.45 * len(rows)), layout="constrained")
+    ax = drawn.subplots()
+    laid = ax.imshow(share, cmap="BuGn", vmin=0, vmax=1, aspect="auto")
+    ax.set_yticks(range(len(rows)), labels=[_short(name) for name in rows])
+    ax.set_xticks(range(len(columns)), labels=[_short(name) for name in columns], rotation=45, ha="right")
+    for (row, column), count in np.ndenumerate(counts):
+        ax.text(column, row, f"{count:,}", ha="center", va="center", fontsize=8, color="white" if share[row, column] > 0.6 else "black")
+    ax.set_ylabel("true class")
+    ax.set_xlabel("called")
+    bar = drawn.colorbar(laid, ax=ax, fraction=0.05, pad=0.02, format=PercentFormatter(1.0))
+    bar.set_label("share of the true class", fontsize=8)
+    return _titled(drawn, ax, title, footer)
+
+
+def row_shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Each cell's share of its row, (R, C); 0 in a row without a picture."""
+    total = counts.sum(1, keepdims=True)
+    return np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
+
+
+def _titled(drawn: Figure, ax: Axes, title: str, footer: str) -> Figure:
+    """Words that people typed are no mathematics."""
+    ax.set_title(title, fontsize=11, parse_math=False)
+    drawn.supxlabel(footer, fontsize=7, color="0.35", parse_math=False)
+    for label in (*ax.get_xticklabels(), *ax.get_yticklabels()):
+        label.set_parse_math(False)
+    return drawn
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
