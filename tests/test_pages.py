@@ -11,7 +11,7 @@ from workbench.predictions import Predictions
 from workbench.ui import gallery, work
 
 torch.set_num_threads(1)
-TITLES = {"overview": "Overview", "explain": "Explain"}
+TITLES = {"overview": "Overview", "explain": "Explain", "bias": "Bias"}
 QUICK = {"method": "saliency"}
 
 

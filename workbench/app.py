@@ -19,6 +19,7 @@ def main() -> None:
                 st.Page(PAGES / "overview.py", title="Overview", icon=":material/home:", default=True),
                 st.Page(PAGES / "explain.py", title="Explain", icon=":material/center_focus_strong:"),
             ],
+            "Audit": [st.Page(PAGES / "bias.py", title="Bias", icon=":material/balance:")],
         }
     )
     url.begin(page.url_path)

@@ -1,0 +1,70 @@
+"""What the pictures can be grouped by: attributes of a few values as they are, measurements cut into quarters, the rest left out."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.bias.cases import attributes_of, factorised
+from workbench.predictions import Predictions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_VALUES = 20
+"""An attribute with more values than this is no list of groups."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Grouping:
+    """Predictions with attributes that divide the pictures into a few groups.
+
+    Attributes:
+        predictions: The table, with measurements replaced by the range that each falls into.
+        names: The attributes to group by.
+        cut: Measurements that were cut into ranges.
+        left_out: Why each of the other attributes cannot be grouped by: (name, reason).
+    """
+
+    predictions: Predictions
+    names: tuple[str, ...]
+    cut: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+
+def grouping(predictions: Predictions) -> Grouping:
+    """Find the attributes to group by."""
+    frame, rows = predictions.frame, np.arange(len(predictions))
+    names, ranges, left_out = [], {}, []
+    for name in attributes_of(predictions):
+        _, values = factorised(frame[name], rows)
+        known = len([value for value in values if value is not None and value == value])
+        if known <= MOST_VALUES:
+            if known > 1:
+                names.append(name)
+            else:
+                left_out.append((name, "has one value only" if known else "has no values"))
+        elif frame[name].dtype.kind in "iuf" and (cut := quarters(frame[name])) is not None:
+            names.append(name)
+            ranges[name] = cut
+        else:
+            left_out.append((name, f"has {known:,} values, more than {MOST_VALUES}"))
+    if ranges:
+        predictions = dataclasses.replace(predictions, frame=frame.assign(**ranges))
+    return Grouping(predictions, tuple(names), tuple(ranges), tuple(left_out))
+
+
+def quarters(column: pd.Series) -> NDArray[np.object_] | None:
+    """The range that each of N measurements falls into, with about a quarter of them in each; None where they cannot be told apart."""
+    values = column.to_numpy(np.float64)
+    finite = np.isfinite(values)
+    edges = np.unique(np.quantile(values[finite], [0, 0.25, 0.5, 0.75, 1])) if finite.any() else np.empty(0)
+    if len(edges) < 3:
+        return None
+    said = [f"{edge:.4g}" for edge in edges]
+    names = np.array([*(f"{low} to {high}" for low, high in itertools.pairwise(said)), None], dtype=object)
+    return names[np.where(finite, np.searchsorted(edges[1:-1], values, side="left"), -1)]

@@ -1,0 +1,47 @@
+"""The section on classes: how good the model is at each of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from workbench.bias import ENOUGH, Breakdown
+from workbench.ui import draw, work
+from workbench.ui.bias import tables, words
+from workbench.ui.bias.scope import Scope
+
+_HELP = "\n\n".join(
+    [
+        "Each class stands against all the others. The worst is on top: its recall is the lowest even at the upper end of the range.",
+        *(f"**{name[0].upper()}{name[1:]}**: {words.MEANINGS[name]}" for name in words.CLASS_FIGURES),
+        f"Nothing is said on fewer than {ENOUGH} pictures: there the table says how few they are.",
+    ]
+)
+
+
+@work.guarded
+def section(scope: Scope) -> None:
+    """The table, worst first, and where to look at the mistakes."""
+    found = scope.breakdown()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{scope.where}. Worst first.")
+        draw.meaning(_HELP)
+    tables.figures(found, words.CLASS_FIGURES, "class")
+    tables.bars(found, "recall")
+    tables.links(scope, _mistakes(scope, found))
+    tables.downloads(scope, found, "recall", "bias-classes")
+
+
+def _mistakes(scope: Scope, found: Breakdown) -> list[tuple[str, int, dict[str, str]]]:
+    """For each class how many of its pictures are called something else, and the link to them."""
+    wrong = (scope.predictions.frame["verdict"] == "wrong").to_numpy(bool) & (found.codes >= 0)
+    at = np.flatnonzero(wrong)
+    codes = found.codes[at]
+    count = np.bincount(codes, minlength=len(found.frame))
+    first = dict(zip(codes[::-1].tolist(), at[::-1].tolist(), strict=True))
+    names = scope.predictions.frame["name"].to_numpy()
+    lines = []
+    for code, (name,) in enumerate(found.values):
+        query = {"class": str(name), "verdict": "wrong", "image": str(names[first[code]])} if code in first else {}
+        lines.append((str(name), int(count[code]), query))
+    return lines

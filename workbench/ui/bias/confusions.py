@@ -1,0 +1,145 @@
+"""The section on confusions: which class is called which, and the pictures behind each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from workbench import charts, render
+from workbench.bias import ENOUGH, Confusion
+from workbench.ui import choice, draw, url, work
+from workbench.ui.bias import pictures, tables
+from workbench.ui.bias.scope import Scope
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_CLASSES = 20
+CORNER = "true class"
+_HELP = f"""
+Each row is a true class, each column what the model called it: the diagonal is right, everything else is a confusion. The darker a
+cell, the larger its share of the row; rows of fewer than {ENOUGH} pictures stay blank, for a share of so few says little.
+
+**Choose a cell** with a click, or with the arrow keys and Enter, or by the two names below: its pictures appear, and each leads to
+its explanation.
+"""
+
+
+@st.fragment
+@work.guarded
+def section(scope: Scope) -> None:
+    """The matrix, and the pictures of the chosen cell."""
+    found = scope.confusion()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{scope.where}. Rows: true class. Columns: what the model called it.")
+        draw.meaning(_HELP)
+    shown = most_confused(found.counts)
+    if len(shown) < len(found.class_names):
+        there = int((found.counts.sum(0) + found.counts.sum(1) > 0).sum())
+        if len(shown) < there:
+            st.caption(f"The {len(shown)} classes with most confusions, of {there:,}; the CSV holds all cells.")
+    names = [found.class_names[c] for c in shown]
+    counts = found.counts[np.ix_(shown, shown)]
+    table = st.container()
+    cell = _cell(scope, found)
+    with table:
+        _matrix(counts, names, cell)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        tables.csv("All cells (CSV)", _listed(found), f"bias-confusion-{scope.split}")
+        draw.download(
+            "Matrix (PNG)",
+            lambda: render.to_png(charts.matrix(counts, names, names, title="What is taken for what", footer=scope.footer)),
+            f"bias-confusion-{scope.split}.png", "image/png", "png bias-confusion",
+        )  # fmt: skip
+
+
+def most_confused(counts: NDArray[np.int64], most: int = MOST_CLASSES) -> list[int]:
+    """The classes that occur, in their order; the `most` with most confusions where there are more."""
+    there = np.flatnonzero(counts.sum(0) + counts.sum(1))
+    wrong = counts.sum(0) + counts.sum(1) - 2 * counts.diagonal()
+    kept = sorted(there.tolist(), key=lambda c: -wrong[c])[:most]
+    return sorted(kept)
+
+
+def _matrix(counts: NDArray[np.int64], names: Sequence[str], cell: tuple[str, str]) -> None:
+    """The table with `cell` marked; a click on another chooses that one."""
+    import pandas as pd
+
+    share = charts.row_shares(counts) * (counts.sum(1, keepdims=True) >= ENOUGH)
+    styles = np.array([[f"background-color: rgba(18, 165, 148, {0.65 * x:.3f})" if x else "" for x in row] for row in share], dtype=object)
+    frame = pd.DataFrame(counts, index=pd.Index(names, name=CORNER), columns=list(names))
+    chosen = [(names.index(cell[0]), cell[1])] if set(cell) <= set(names) else []
+    st.session_state["confusion"] = {"selection": {"rows": [], "columns": [], "cells": chosen}}
+    st.dataframe(
+        frame.style.apply(lambda _: styles, axis=None),
+        width="content",
+        key="confusion",
+        on_select=partial(_clicked, tuple(names)),
+        selection_mode="single-cell",
+        alt="Pictures by true class and predicted class",
+    )
+
+
+def _clicked(names: Sequence[str]) -> None:
+    """A click on a cell chooses it in the two boxes below, and so in the address."""
+    cells = st.session_state["confusion"]["selection"]["cells"]
+    if cells:
+        row, called = cells[0]
+        st.session_state["true"], st.session_state["called"], st.session_state["behind"] = names[row], called, 1
+
+
+def _cell(scope: Scope, found: Confusion) -> tuple[str, str]:
+    """Choose a cell, by true class and predicted class, and show the pictures behind it."""
+    counts, names = found.counts, found.class_names
+    label = worst_row(counts)
+    truths = [names[c] for c in np.flatnonzero(counts.sum(1))]
+    calls = [names[c] for c in np.flatnonzero(counts.sum(0) + counts.sum(1))]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = url.select("True class", truths, key="true", default=names[label], on_change=_first_page, width=200)
+        row = counts[names.index(chosen)].copy()
+        row[names.index(chosen)] = 0
+        other = names[int(row.argmax())] if row.any() else chosen
+        taken = url.select("Called", calls, key="called", default=other, on_change=_first_page, width=200)
+    places = found.members(chosen, taken)
+    verdict = "right" if chosen == taken else "wrong"
+    total = int(counts[names.index(chosen)].sum())
+    st.markdown(
+        f"**{len(places):,}** of {total:,} pictures of {choice.plain(chosen)} are called {choice.plain(taken)}"
+        + (", which is right." if verdict == "right" else ".")
+    )
+    if len(places):
+        pictures.paged(scope, places, "behind", **{"class": chosen, "verdict": verdict})
+    return chosen, taken
+
+
+def worst_row(counts: NDArray[np.int64]) -> int:
+    """The class with the most frequent confusion; without any, the most frequent class."""
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    return int((wrong if wrong.any() else counts).max(1).argmax())
+
+
+def _first_page() -> None:
+    st.session_state["behind"] = 1
+
+
+def _listed(found: Confusion) -> pd.DataFrame:
+    """The cells that are not empty."""
+    import pandas as pd
+
+    row, column = np.nonzero(found.counts)
+    names, counts = np.array(found.class_names, dtype=object), found.counts
+    return pd.DataFrame(
+        {
+            "true class": names[row],
+            "called": names[column],
+            "pictures": counts[row, column],
+            "share of the true class": charts.row_shares(counts)[row, column],
+            "pictures of the true class": counts.sum(1)[row],
+        }
+    )

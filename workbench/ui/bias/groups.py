@@ -1,0 +1,194 @@
+"""The section on groups: how good the model is for each, how far they lie apart, and whether chance alone would do that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from workbench.bias import ENOUGH, Breakdown, Comparison, Simpson, fairness, simpson
+from workbench.bias.cases import By
+from workbench.metrics import Rate
+from workbench.ui import choice, draw, gallery, work
+from workbench.ui.bias import tables, words
+from workbench.ui.bias.scope import Scope
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_STRATA = 6
+_HELP = "\n\n".join(
+    [
+        "The worst group is on top: the one whose accuracy is the lowest even at the upper end of its range.",
+        *(f"**{name[0].upper()}{name[1:]}**: {words.MEANINGS[name]}" for name in words.GROUP_FIGURES),
+        f"Nothing is said on fewer than {ENOUGH} pictures: there the table says how few they are.",
+    ]
+)
+_GAP_HELP = """
+**Gap**: the highest group's figure minus the lowest group's, in points, with a range that accounts for having picked the two extremes.
+**Ratio**: lowest over highest; 1 is no difference.
+
+**p**: how often chance alone would make so wide a gap if the pictures were dealt out to the groups at random (for figures that judge
+decisions, among pictures of the same class). **Corrected**: for the number of comparisons on this page (Holm), because who looks at
+many gaps finds a wide one by chance. A gap can have a range that leaves out 0 and still be *not proven* once that is accounted for.
+
+**gap**: proven (corrected p of at most 0.05). **not proven**: chance could have made it, or there are too few pictures to tell. It does
+not mean that there is no gap. **too few**: fewer than two groups have enough pictures.
+"""
+FAIRNESS = {
+    "demographic parity difference": "How much more often the model calls the positive class in one group than in another, rightly or not.",
+    "equalized odds difference": "The wider of two gaps between groups: in the share of defects found, and in that of good parts rejected.",
+    "worst-group accuracy": "The accuracy of the group that fares worst.",
+}
+
+
+@work.guarded
+def section(scope: Scope) -> None:
+    """The groups' table, worst first; the gaps between them; and what may deceive about these."""
+    if scope.by is None:
+        _without_attributes()
+        return
+    found = scope.breakdown(scope.by)
+    names = [name for name in words.GROUP_FIGURES if name in found.figures]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{scope.where}, by **{choice.plain(found.by)}** (chosen on top). Worst first.")
+        draw.meaning(_HELP)
+    tables.figures(found, names, "group")
+    tables.bars(found, "accuracy")
+    tables.links(scope, _mistakes(scope, found))
+    tables.downloads(scope, found, "accuracy", "bias-groups")
+    comparison = scope.comparison()
+    if comparison is not None:
+        _gaps(scope, comparison)
+    _fairness(scope, scope.by, found.by)
+    _paradoxes(scope, scope.by)
+
+
+def _without_attributes() -> None:
+    st.info(
+        "Nothing is known of these pictures that they could be grouped by. Add a manifest.csv to the image set: beside the columns image, "
+        "label and split, each further column is an attribute, such as camera, line, supplier or shift.",
+        icon=":material/category:",
+    )
+
+
+def _mistakes(scope: Scope, found: Breakdown) -> list[tuple[str, int, dict[str, str]]]:
+    """For each group how many of its pictures are called wrong, and the link to them: Explain can filter by one attribute of few values."""
+    wrong = np.flatnonzero((scope.predictions.frame["verdict"] == "wrong").to_numpy(bool) & (found.codes >= 0))
+    codes = found.codes[wrong]
+    count = np.bincount(codes, minlength=len(found.frame))
+    first = dict(zip(codes[::-1].tolist(), wrong[::-1].tolist(), strict=True))
+    names = scope.predictions.frame["name"].to_numpy()
+    known = gallery.groups(scope.images)
+    lines = []
+    for code, group in enumerate(found.frame["group"].tolist()):
+        query = {"verdict": "wrong", "image": str(names[first[code]])} if code in first else {}
+        if query and found.by in known and group in known[found.by]:
+            query["group"] = f"{found.by}: {group}"
+        lines.append((str(group), int(count[code]), query))
+    return lines
+
+
+def _gaps(scope: Scope, comparison: Comparison) -> None:
+    """The gaps by all attributes, the surest first."""
+    st.subheader("How far apart are the groups?", anchor=False)
+    proven = int(comparison.frame["significant"].sum())
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"{scope.where}. {proven} of {comparison.tests:,} gaps are proven: chance would rarely make them, "
+            f"even among {comparison.tests:,} comparisons."
+            if comparison.tests
+            else f"{scope.where}. No two groups have {ENOUGH} pictures: nothing can be compared."
+        )
+        draw.meaning(_GAP_HELP)
+    st.dataframe(compared(comparison), hide_index=True, alt="Gaps between groups")
+    tables.csv("Gaps (CSV)", comparison.frame, f"bias-gaps-{scope.split}")
+
+
+def compared(comparison: Comparison) -> pd.DataFrame:
+    """The gaps as text, the surest first."""
+    import pandas as pd
+
+    columns = ["by", "figure", "verdict", "gap", "lowest", "highest", "worse", "ratio", "p", "p corrected"]
+    ordered = comparison.frame.sort_values(["p adjusted", "p"], kind="stable")
+    return pd.DataFrame([_gap_line(row) for row in ordered.to_dict("records")], columns=columns)
+
+
+def _gap_line(row: Mapping[Hashable, Any]) -> dict[str, str]:
+    line = {"by": str(row["by"]), "figure": str(row["figure"])}
+    if math.isnan(row["p"]):
+        return line | {"verdict": "too few"} | dict.fromkeys(("gap", "lowest", "highest", "worse", "ratio", "p", "p corrected"), "")
+    area = row["figure"] == "AUC"
+    as_text = "{:.3f}".format if area else words.percent
+    spans = {name: tuple(row[f"{name}{end}"] for end in ("", " low", " high")) for name in ("gap", "ratio")}
+    ratio = "{:.2f} ({:.2f} to {:.2f})".format(*spans["ratio"])
+    return line | {
+        "verdict": "gap" if row["significant"] else "not proven",
+        "gap": "{:.3f} ({:.3f} to {:.3f})".format(*spans["gap"]) if area else words.points(*spans["gap"]),
+        "lowest": f"{row['lowest']}: {as_text(row['lowest value'])}",
+        "highest": f"{row['highest']}: {as_text(row['highest value'])}",
+        "worse": row["worst"] if isinstance(row["worst"], str) else "",
+        "ratio": "n/a" if math.isnan(spans["ratio"][0]) else ratio,
+        "p": words.chance(row["p"]).removeprefix("p ").removeprefix("= "),
+        "p corrected": words.chance(row["p adjusted"]).removeprefix("p ").removeprefix("= "),
+    }
+
+
+def _fairness(scope: Scope, by: By, said: str) -> None:
+    """Fairlearn's measures as cards."""
+    found = scope.kept(("fairness", by), lambda: fairness(scope.predictions, by, rows=scope.rows))
+    st.subheader("Fairness measures", anchor=False)
+    st.caption(f"{scope.where}, by {choice.plain(said)}. As Fairlearn defines them, with 95 % intervals; 0 points is equal treatment.")
+    with st.grid(3, min_column_width=210):
+        for name, meaning in FAIRNESS.items():
+            if name in found:
+                _card(name, found[name], meaning)
+    if scope.predictions.rule.positive is None:
+        st.caption("Parity and odds are about a positive class, and this model names none.")
+    import pandas as pd
+
+    lines = [(n, r.value, r.low, r.high, r.count, r.support) for n, r in found.items()]
+    frame = pd.DataFrame(lines, columns=["measure", "value", "low", "high", "groups", "support"])
+    tables.csv("Fairness measures (CSV)", frame, f"bias-fairness-{scope.split}")
+
+
+def _card(name: str, found: Rate, meaning: str) -> None:
+    with st.container(border=True, gap="xsmall", height="stretch"):
+        unit = "%" if name == "worst-group accuracy" else "points"
+        if found.value is None or found.low is None or found.high is None:
+            st.metric(name.capitalize(), "too few", help=meaning)
+            st.caption(f"Fewer than two groups have {ENOUGH} pictures.")
+            return
+        st.metric(name.capitalize(), f"{100 * found.value:.1f} {unit}", help=meaning)
+        st.caption(f"{100 * found.low:.1f} to {100 * found.high:.1f}, {found.support:,} pictures. {meaning}")
+
+
+def _paradoxes(scope: Scope, by: By) -> None:
+    """Where a gap overall says something else than the gaps within classes or other attributes."""
+    parts = (by,) if isinstance(by, str) else by
+    within = ["label", *[name for name in scope.attributes if name not in parts][:MOST_STRATA]]
+    seen = [scope.kept(("simpson", by, name), partial(_simpson, scope, by, name)) for name in within]
+    found = [gap for gap in seen if isinstance(gap, Simpson) and not math.isnan(gap.inside[0])]
+    told = [gap for gap in found if gap.warning]
+    for gap in told:
+        st.warning(choice.plain(gap.warning, 600), icon=":material/warning:")
+        with st.expander(f"The {gap.figure} within each {_what(gap)}"):
+            st.dataframe(gap.frame.rename(columns={"first": gap.first, "second": gap.second}), hide_index=True)
+            tables.csv("Within (CSV)", gap.frame, f"bias-within-{within.index(gap.within)}-{scope.split}")
+    if found and not told:
+        st.caption(
+            ":material/check: No sign that the accuracy gap is made, hidden or turned round by what the groups consist of: "
+            f"it was held against the gaps within each {', '.join(map(_what, found))}."
+        )
+
+
+def _what(gap: Simpson) -> str:
+    return "class" if gap.within == "label" else choice.plain(gap.within)
+
+
+def _simpson(scope: Scope, by: By, within: str) -> Simpson | str:
+    return simpson(scope.predictions, by, "accuracy", within, rows=scope.rows) or "too few"

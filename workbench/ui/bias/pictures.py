@@ -1,0 +1,46 @@
+"""Thumbnails of pictures that share a fate, each leading to its explanation."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from workbench.ui import choice, url, work
+from workbench.ui.bias.scope import EXPLAIN, Scope
+
+PAGE = 24
+
+
+def paged(scope: Scope, places: NDArray[np.intp], key: str, **query: str) -> None:
+    """The pictures at `places` of the table, `PAGE` at a time.
+
+    Args:
+        scope: What they are part of.
+        places: (L,) where they stand in the table.
+        key: Of the page in the address.
+        query: What else a link to Explain must say.
+    """
+    pages = -(-len(places) // PAGE)
+    thumbnails = st.container()
+    page = url.pages(pages, key=key, max_visible_pages=5) if pages > 1 else 1
+    with thumbnails:
+        row(scope, places[(page - 1) * PAGE : page * PAGE], key, **query)
+
+
+def row(scope: Scope, places: NDArray[np.intp], key: str, **query: str) -> None:
+    """Thumbnails of the pictures at `places` (L,) of the table."""
+    names = scope.predictions.frame["name"].to_numpy()[places]
+    sure = scope.predictions.frame["confidence"].to_numpy()[places]
+    with st.grid(12, min_column_width=80, gap="xsmall", key=f"{key} pictures"):
+        for number, (name, confidence) in enumerate(zip(names, sure, strict=True)):
+            item = scope.images.by_name.get(name)
+            picture = None if item is None else work.thumbnail(item)
+            with st.container(gap=None, key=f"thumb-{key}-{number}"):
+                if picture is None:
+                    st.html('<div class="wb-broken" role="img" aria-label="unreadable">?</div>')
+                else:
+                    st.image(picture, width="stretch", output_format="PNG", alt=str(name))
+                st.page_link(
+                    EXPLAIN, label=f"{confidence:.0%} sure", query_params=scope.link(image=str(name), **query), help=choice.plain(name)
+                )

@@ -1,0 +1,183 @@
+"""What the Bias page speaks of: which pictures of which set, decided by which model, and what they are grouped by."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Hashable
+from typing import TypeVar
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from workbench.bias import Breakdown, Comparison, Confusion, breakdown, compare, confusion
+from workbench.bias.cases import By
+from workbench.catalog import home
+from workbench.images import ImageSet
+from workbench.predictions import Predictions
+from workbench.ui import choice, draw, gallery, url, work
+from workbench.ui.bias.attributes import MOST_VALUES, Grouping, grouping
+
+EXPLAIN = home() / "pages" / "explain.py"
+ALL = "all"
+SPLITS = {"test": "Test split", "validation": "Validation split", "train": "Training split", ALL: "All pictures"}
+CAVEATS = {
+    "test": "",
+    "validation": "The threshold may have been chosen on them: slightly optimistic. ",
+    "train": "The model was trained on them: optimistic. ",
+    ALL: "Optimistic where the model was trained on them. ",
+}
+T = TypeVar("T")
+_HELP = f"""
+**Pictures**: a model knows the pictures it was trained on, so that only the test split shows how it does on new ones.
+
+**Group by**: an attribute of the pictures with at most {MOST_VALUES} values; measurements are cut into four ranges with about as many
+pictures each. **Crossed with** makes a group of each pair of values, to see whether the trouble sits in one combination.
+
+**Ranges** in brackets are 95 % intervals: with other pictures of the same kind, 19 of 20 such ranges would hold the true figure.
+"""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scope:
+    """What all sections of the page speak of.
+
+    Attributes:
+        model: The chosen model.
+        images: The chosen image set.
+        predictions: N pictures, with measurements replaced by ranges where they are grouped by.
+        rows: (N,) which pictures count.
+        split: "test", "validation", "train" or "all".
+        by: The attribute to group by, two of them where they are crossed, None where there is none.
+        attributes: All attributes that the pictures can be grouped by.
+        support: How many of the pictures can be judged.
+        key: For caches: these predictions and this split.
+    """
+
+    model: choice.ModelChoice
+    images: ImageSet
+    predictions: Predictions
+    rows: NDArray[np.bool_]
+    split: str
+    by: By | None
+    attributes: tuple[str, ...]
+    support: int
+    key: Hashable
+
+    @property
+    def where(self) -> str:
+        """Which pictures, in words for Markdown."""
+        return f"{SPLITS[self.split]}, {self.support:,} labelled pictures"
+
+    @property
+    def footer(self) -> str:
+        """What a picture for a record must say of its figures."""
+        at = f" at the threshold {self.model.rule.threshold:.3f}" if self.model.rule.threshold is not None else ""
+        made = " (synthetic)" if self.images.synthetic else ""
+        where = f"{SPLITS[self.split].lower()}, {self.support:,} labelled pictures"
+        return f"{self.model.title}, model {self.model.key[:12]}{at}; {self.images.name}{made}, {where}; 95 % intervals"
+
+    def kept(self, what: Hashable, make: Callable[[], T]) -> T:
+        """What `make` computes of these predictions, from the shelf where it was computed before."""
+        key = ("bias", self.key, what)
+        found: T | None = work.maps().get(key)
+        if found is None:
+            found = make()
+            work.maps().put(key, found, 64 * 1024 + 8 * len(self.predictions))
+        return found
+
+    def breakdown(self, by: By = "label") -> Breakdown:
+        """The figures by class or by group."""
+        return self.kept(("breakdown", by), lambda: breakdown(self.predictions, by, rows=self.rows))
+
+    def confusion(self) -> Confusion:
+        """Which class is called which."""
+        return self.kept("confusion", lambda: confusion(self.predictions, self.rows))
+
+    def comparison(self) -> Comparison | None:
+        """The gaps by each attribute, and by the crossed ones where two are chosen; None without attributes."""
+        if not self.attributes:
+            return None
+        ways: list[By] = [*self.attributes, *([] if self.by is None or isinstance(self.by, str) else [self.by])]
+        return self.kept(("comparison", tuple(ways)), lambda: compare(self.predictions, *ways, rows=self.rows))
+
+    def link(self, **query: str) -> dict[str, str]:
+        """Query parameters of a link to Explain that keeps model, set and split."""
+        kept = {} if self.split == ALL else {"split": self.split}
+        return {**choice.link(**kept), **query}
+
+
+def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> Scope | None:
+    """The controls on top of the page; None, and a way out, where there is nothing to judge."""
+    if known is None or not known.frame["verdict"].notna().any():
+        _nothing(model, images, known)
+        return None
+    found = _grouping(known)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        split = _split(known)
+        by = _by(found)
+        draw.meaning(_HELP)
+    rows = np.ones(len(known), bool) if split == ALL else (known.frame["split"] == split).to_numpy(bool)
+    support = int((rows & known.frame["verdict"].notna().to_numpy(bool)).sum())
+    scope = Scope(model, images, found.predictions, rows, split, by, found.names, support, (choice.token(known), split))
+    _facts(scope, found)
+    if not support:
+        st.info("None of these pictures has a label that the model knows: choose other pictures above.", icon=":material/label_off:")
+        return None
+    return scope
+
+
+def _grouping(known: Predictions) -> Grouping:
+    key = ("grouping", choice.token(known))
+    found: Grouping | None = work.maps().get(key)
+    if found is None:
+        found = grouping(known)
+        work.maps().put(key, found, 64 * 1024 + (200 * len(known) if found.cut else 0))
+    return found
+
+
+def _split(known: Predictions) -> str:
+    there = set(known.frame["split"].dropna().unique())
+    options = [*(split for split in SPLITS if split in there), ALL]
+    default = "test" if "test" in there else ALL
+    return url.select("Pictures", options, key="on", default=default, format_func=SPLITS.__getitem__, width=170)
+
+
+def _by(found: Grouping) -> By | None:
+    """What to group by; None where there is no attribute."""
+    if not found.names:
+        return None
+    by = url.select("Group by", found.names, key="by", width=210)
+    others = [name for name in found.names if name != by]
+    cross = url.select("Crossed with", ["", *others], key="cross", format_func=lambda name: name or "nothing", width=210) if others else ""
+    return (by, cross) if cross else by
+
+
+def _facts(scope: Scope, found: Grouping) -> None:
+    """What is measured on what, and what cannot be grouped by."""
+    rule = scope.model.rule
+    at = f" at the threshold {rule.threshold:.3f} for {choice.plain(rule.positive)}" if rule.threshold is not None else ""
+    synthetic = f" {gallery.chip('synthetic: made, not photographed', 'doubt')}" if scope.images.synthetic else ""
+    st.caption(
+        f"**{choice.plain(scope.model.title)}**{at}, measured on **{choice.plain(scope.images.name)}**: {scope.where}. "
+        f"{CAVEATS[scope.split]}Ranges are 95 % intervals."
+    )
+    if synthetic:
+        st.html(synthetic)
+    notes = [f"{choice.plain(name)} is a measurement: its pictures are grouped into four ranges." for name in found.cut]
+    notes += [f"{choice.plain(name)} {reason}: left out." for name, reason in found.left_out]
+    if notes:
+        more = f" And {len(notes) - 6} more." if len(notes) > 6 else ""
+        st.caption(":material/info: " + " ".join(notes[:6]) + more)
+
+
+def _nothing(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
+    if known is None and any(item.label in model.rule.class_names for item in images):
+        st.info("This model has not been tried on this image set yet.", icon=":material/play_circle:")
+        work.offer_predictions(model, images, "")
+        return
+    st.info(
+        f"{choice.plain(images.name)} has no labels that the model knows, so nothing can be counted right or wrong. "
+        "Put the pictures into folders named after classes, or add a manifest.csv with a column label.",
+        icon=":material/label_off:",
+    )

@@ -1,0 +1,105 @@
+"""What the figures say, in sentences that claim no more than their tests do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from workbench.bias import ENOUGH, Breakdown, Comparison
+from workbench.bias.figures import FIGURES
+from workbench.bias.gaps import gap, simultaneous
+from workbench.metrics import wilson
+from workbench.ui import choice
+from workbench.ui.bias import words
+from workbench.ui.bias.scope import Scope
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_ATTRIBUTES = 4
+
+
+def section(scope: Scope) -> None:
+    """The page in a few sentences."""
+    lines = of_classes(scope.breakdown())
+    comparison = scope.comparison()
+    if comparison is not None:
+        ways = list(dict.fromkeys(comparison.frame["by"]))
+        lines += [of_groups(comparison, by, _nested(scope, by)) for by in ways[:MOST_ATTRIBUTES]]
+        if len(ways) > MOST_ATTRIBUTES:
+            lines.append(f"{len(ways) - MOST_ATTRIBUTES} more attributes are compared below.")
+    with st.container(border=True, key="headline"):
+        st.markdown("\n".join(f"- {line}" for line in lines))
+
+
+def _nested(scope: Scope, by: str) -> bool:
+    frame, rows = scope.predictions.frame, scope.rows
+    return by in scope.attributes and scope.kept(("nested", by), lambda: nested(frame, rows, by))
+
+
+def of_classes(found: Breakdown) -> list[str]:
+    """Which class fares worst, and whether the classes really differ."""
+    rates = [rate for rate, ok in zip(found.rates("recall").values(), found.frame["enough"], strict=True) if ok]
+    if not rates:
+        return [f"No class has {ENOUGH} pictures here: too few to say anything of single classes."]
+    worst, name = rates[0], choice.plain(found.frame["group"].iloc[0])
+    line = (
+        f"**Worst class: {name}**: {words.percent(worst.value or 0)} of them are found "
+        f"({100 * (worst.low or 0):.1f} to {100 * (worst.high or 0):.1f} %, {worst.support:,} pictures)."
+    )
+    if len(rates) < 2:
+        return [f"{line} It is the only class with {ENOUGH} pictures."]
+    level = simultaneous(len(rates))
+    apart = gap([wilson(rate.count, rate.support, level) for rate in rates])
+    if apart.difference[1] > 0:
+        low, high = (choice.plain(found.frame["group"].iloc[at]) for at in (apart.lowest, apart.highest))
+        return [f"{line} From {low} to {high}, recall differs by {words.points(*apart.difference)}: more than chance makes."]
+    return [f"{line} But chance alone could make the recall of {len(rates)} classes differ as much: which is worst is not settled."]
+
+
+def of_groups(comparison: Comparison, by: str, nested: bool = False) -> str:
+    """How far the groups of one attribute lie apart in accuracy, and in which other figures a gap is proven.
+
+    Args:
+        comparison: The gaps.
+        by: The attribute.
+        nested: Whether each of its groups holds one class only: then a gap overall is one between classes.
+    """
+    rows = comparison.frame[comparison.frame["by"] == by]
+    accuracy = rows[rows["figure"] == "accuracy"].iloc[0]
+    line = f"**By {choice.plain(by)}**: "
+    if math.isnan(accuracy["p"]):
+        return f"{line}fewer than two groups have {ENOUGH} pictures: too few to compare."
+    verdict = "more than chance makes." if accuracy["significant"] else "not proven at this number of pictures."
+    told = f"{words.chance(accuracy['p adjusted'])} after correction for {comparison.tests} comparisons"
+    if nested:
+        line += f"each group holds one class only, so only groups of the same class are compared. Gap in accuracy: {told}: {verdict}"
+    else:
+        low, high = (choice.plain(accuracy[end]) for end in ("lowest", "highest"))
+        apart = words.points(*(accuracy[end] for end in ("gap", "gap low", "gap high")))
+        shares = f"{words.percent(accuracy['lowest value'])} for {low}, {words.percent(accuracy['highest value'])} for {high}"
+        line += f"accuracy {shares}; gap {apart}, {told}: {verdict}"
+    others = rows[rows["significant"] & (rows["figure"] != "accuracy")].sort_values("p adjusted", kind="stable").to_dict("records")
+    listed = [f"{row['figure']} ({_ends(row)})" for row in others if not nested or FIGURES[row["figure"]].given_label]
+    if listed:
+        more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
+        besides = " besides" if accuracy["significant"] else ""
+        line += f" Proven{besides}: {', '.join(listed[:3])}{more}."
+    return line
+
+
+def nested(frame: pd.DataFrame, rows: NDArray[np.bool_], by: str) -> bool:
+    """Whether each value of an attribute goes with one label, and not all with the same."""
+    part = frame.loc[rows & frame["verdict"].notna().to_numpy(bool), [by, "label"]].dropna().drop_duplicates()
+    return bool(part[by].is_unique and part["label"].nunique() > 1)
+
+
+def _ends(row: Mapping[Hashable, Any]) -> str:
+    as_text = "{:.3f}".format if row["figure"] == "AUC" else words.percent
+    low, high = as_text(row["lowest value"]), as_text(row["highest value"])
+    return f"{choice.plain(row['lowest'])}: {low}, {choice.plain(row['highest'])}: {high}"

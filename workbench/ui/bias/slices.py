@@ -1,0 +1,96 @@
+"""The section on slices: clusters of pictures that look alike to the model, the ones that it gets wrong first."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from workbench import charts, render
+from workbench.bias import ENOUGH
+from workbench.bias.slices import Slice, Slices, slices
+from workbench.ui import choice, draw, url, work
+from workbench.ui.bias import pictures, tables, words
+from workbench.ui.bias.scope import Scope
+
+MOST_SLICES = 6
+THUMBNAILS = 12
+_HELP = f"""
+Pictures that look alike to the model are put into clusters, without a look at which ones it gets wrong. A cluster with many mistakes
+names a kind of picture that the model does not cope with, also one that nobody wrote down as an attribute. What is said of a slice is
+what is more frequent in it than elsewhere.
+
+**p**: how often chance would put so many mistakes into so many pictures, corrected for the number of slices (Holm). Nothing is said of
+slices of fewer than {ENOUGH} pictures.
+"""
+
+
+@st.fragment
+@work.guarded
+def section(scope: Scope, features: NDArray[np.floating] | None) -> None:
+    """Slices of what the model sees.
+
+    Args:
+        scope: N pictures.
+        features: (N, ...) numbers for each, such as embeddings; None where there are none.
+    """
+    if features is None:
+        st.info(
+            "Slices need what the model sees in each picture (its embeddings), which an audit stores: run workbench audit on this model "
+            "and image set.",
+            icon=":material/bubble_chart:",
+        )
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        wanted = url.segments(
+            "Look for slices", ["off", "on"], key="slices", default="off", format_func={"off": "Off", "on": "Find them"}.__getitem__
+        )
+        draw.meaning(_HELP)
+    if wanted == "off":
+        st.caption("Is there a kind of picture that the model gets wrong, whether or not it has a name? It takes some seconds.")
+        return
+    digest = hashlib.sha256(np.ascontiguousarray(features).data).hexdigest()
+    with st.spinner("Looking for slices"):
+        found = scope.kept(("slices", digest), lambda: slices(features, scope.predictions, rows=scope.rows))
+    _told(scope, found)
+
+
+def _told(scope: Scope, found: Slices) -> None:
+    large = [(number, part) for number, part in enumerate(found.slices, 1) if len(part.members) >= ENOUGH]
+    proven = sum(part.significant for _, part in large)
+    overall = words.percent(found.error.value or 0)
+    st.caption(
+        f"{scope.where}, in {len(found.slices)} slices. Overall {overall} are wrong; {proven} of the slices hold "
+        "more mistakes than chance puts there."
+    )
+    for number, part in large[:MOST_SLICES]:
+        with st.container(border=True):
+            _slice(scope, number, part)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        frame = found.frame
+        few = ~frame["enough"]
+        frame.loc[few, ["error rate", "error rate low", "error rate high", "p", "p adjusted"]] = np.nan
+        tables.csv("Slices (CSV)", frame, f"bias-slices-{scope.split}")
+        draw.download("Slices (PNG)", lambda: _picture(scope, large), f"bias-slices-{scope.split}.png", "image/png", "png bias-slices")
+
+
+def _slice(scope: Scope, number: int, part: Slice) -> None:
+    verdict = "more than chance makes" if part.significant else "not proven: chance could have made it"
+    traits = choice.plain(", ".join(map(str, part.traits)), 400) or "nothing that is written down of its pictures"
+    st.markdown(
+        f"**Slice {number}**: {words.said(part.error, 'error rate')} wrong of {len(part.members):,} pictures, "
+        f"{words.chance(part.p_adjusted)} corrected: {verdict}.  \nMore frequent here: {traits}."
+    )
+    wrong = scope.predictions.frame["verdict"].to_numpy()[part.members] == "wrong"
+    ordered = np.concatenate([part.members[wrong], part.members[~wrong]])
+    pictures.row(scope, ordered[:THUMBNAILS], f"slice {number}")
+    st.caption(f"The {min(THUMBNAILS, len(ordered))} of its pictures shown: mistakes first, the most typical first.")
+
+
+def _picture(scope: Scope, large: list[tuple[int, Slice]]) -> bytes:
+    rates = [part.error for _, part in large]
+    ends = ([getattr(rate, end) or 0.0 for rate in rates] for end in ("value", "low", "high"))
+    names = [f"slice {number}" for number, _ in large]
+    return render.to_png(charts.interval_bars(names, *ends, title="Error rate by slice", unit="error rate", footer=scope.footer))

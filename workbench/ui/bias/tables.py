@@ -1,0 +1,136 @@
+"""How the Bias page shows figures: a table of text, bars of intervals that follow the theme, and both as downloads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from workbench import charts, render
+from workbench.bias import Breakdown
+from workbench.ui import choice, draw
+from workbench.ui.bias import words
+from workbench.ui.bias.scope import EXPLAIN, Scope
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_ROWS = 50
+MOST_BARS = 20
+MOST_LINKS = 12
+WIDEST = 760
+"""Pixels of a chart: bars any longer are no easier to read."""
+_GREY = "color: #8b9492; font-style: italic"
+_INK = "#12a594"
+
+
+def figures(found: Breakdown, names: Sequence[str], first: str) -> None:
+    """The worst rows with their figures, those with too few pictures in grey."""
+    frame = words.shown(found, names, first, MOST_ROWS)
+    few = ~found.frame["enough"].head(MOST_ROWS).to_numpy(bool)
+    if len(found.frame) > MOST_ROWS:
+        st.caption(f"The {MOST_ROWS} worst of {len(found.frame):,}; the CSV holds all.")
+    columns = {name: st.column_config.TextColumn(name, help=words.MEANINGS[name]) for name in names}
+    st.dataframe(
+        frame.style.apply(lambda row: [_GREY if few[row.name] else ""] * len(row), axis=1),
+        hide_index=True,
+        column_config={first: st.column_config.TextColumn(first, pinned=True, width=130), **columns},
+        alt=f"Figures by {first}",
+    )
+
+
+def bars(found: Breakdown, figure: str) -> None:
+    """One figure of the worst rows with enough pictures, with its intervals."""
+    frame = _measured(found, figure).head(MOST_BARS)
+    if frame.empty:
+        return
+    if found.by == "label" and len(found.frame) > MOST_BARS:
+        st.caption(f"The {MOST_BARS} worst.")
+    place = {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 140}}
+    share = {"type": "quantitative", "title": figure, "scale": {"domain": [0, 1]}, "axis": {"format": "%", "tickCount": 5}}
+    st.container(width=WIDEST).vega_lite_chart(
+        frame,
+        {
+            "height": 70 + 28 * len(frame),
+            "encoding": {"y": place, "tooltip": [{"field": "name", "title": "group"}, {"field": "said", "title": figure}]},
+            "layer": [
+                {
+                    "mark": {"type": "rule", "strokeWidth": 5, "opacity": 0.4, "color": _INK},
+                    "encoding": {"x": {"field": "low", **share}, "x2": {"field": "high"}},
+                },
+                {
+                    "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1, "color": _INK},
+                    "encoding": {"x": {"field": "value", **share}},
+                },
+            ],
+        },
+    )
+
+
+def downloads(scope: Scope, found: Breakdown, figure: str, stem: str) -> None:
+    """The figures as CSV, and one of them as a picture."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        csv("Figures (CSV)", words.told(found), f"{stem}-{scope.split}")
+        frame = _measured(found, figure).head(MOST_ROWS)
+        if len(frame):
+            title = f"{figure} by {'class' if found.by == 'label' else found.by}"
+            draw.download(
+                f"{figure[0].upper()}{figure[1:]} (PNG)",
+                lambda: render.to_png(
+                    charts.interval_bars(
+                        frame["name"].tolist(), frame["value"], frame["low"], frame["high"], title=title, unit=figure, footer=scope.footer
+                    )
+                ),
+                f"{stem}-{scope.split}.png", "image/png", f"png {stem}",
+            )  # fmt: skip
+
+
+def csv(label: str, frame: pd.DataFrame, stem: str) -> None:
+    """A table as CSV."""
+    draw.download(label, lambda: frame.to_csv(index=False), f"{stem}.csv", "text/csv", f"csv {stem}")
+
+
+def links(scope: Scope, lines: Sequence[tuple[str, int, dict[str, str]]]) -> None:
+    """Where to look at the mistakes.
+
+    Args:
+        scope: What they are part of.
+        lines: A name, how many mistakes, and the query of the link, for each row of the table.
+    """
+    wrong = [line for line in lines if line[1]]
+    if not wrong:
+        st.caption(":material/check: There is no mistake to look at.")
+        return
+    st.caption("Look at the mistakes:")
+    with st.container(horizontal=True, gap="small"):
+        for name, count, query in wrong[:MOST_LINKS]:
+            label = f"{choice.plain(name, 40)}: {count:,} wrong"
+            st.page_link(EXPLAIN, label=label, icon=":material/center_focus_strong:", query_params=scope.link(**query))
+    if len(wrong) > MOST_LINKS:
+        _any_other(scope, wrong)
+
+
+def _any_other(scope: Scope, lines: Sequence[tuple[str, int, dict[str, str]]]) -> None:
+    by_name = {name: (count, query) for name, count, query in lines}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.selectbox("Any other", list(by_name), index=None, key="any other", width=260)
+        if name is not None:
+            count, query = by_name[name]
+            st.page_link(EXPLAIN, label=f"{choice.plain(name, 40)}: {count:,} wrong", query_params=scope.link(**query))
+
+
+def _measured(found: Breakdown, figure: str) -> pd.DataFrame:
+    """The rows with enough cases: name, value, low, high, said."""
+    frame, rates = found.frame, found.rates(figure)
+    names = frame["group"].astype(str).to_numpy()
+    kept = frame["enough"].to_numpy(bool) & np.array([words.enough(rates[name], figure) for name in names], bool)
+    part = frame[kept]
+    return part.assign(
+        name=names[kept],
+        value=part[figure],
+        low=part[f"{figure} low"],
+        high=part[f"{figure} high"],
+        said=[words.said(rates[name], figure) for name in names[kept]],
+    )[["name", "value", "low", "high", "said"]].reset_index(drop=True)
