@@ -5,16 +5,17 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench.ui import choice, work
-from workbench.ui.bias import classes, confusions, groups, scope, sentences, slices
+from workbench.ui.bias import classes, confusions, groups, scope, sentences, shortcuts, slices, where
 
 model = choice.model()
 images = choice.images(model)
 known = work.known_predictions(model, images)
 
 st.title("Bias")
-st.markdown("Is the model worse for some class or group of pictures, by how much, and how sure is that?")
+st.markdown("Is the model worse for some class or group of pictures, by how much, and how sure is that? And does it look where it should?")
 chosen = scope.choose(model, images, known)
 if chosen is not None:
+    top = st.container()
     sentences.section(chosen)
     st.header("By class", divider="gray")
     classes.section(chosen)
@@ -22,5 +23,13 @@ if chosen is not None:
     confusions.section(chosen)
     st.header("By group", divider="gray")
     groups.section(chosen)
+    st.header("Where it looks", divider="gray")
+    maps = where.maps(chosen)
+    if maps is not None:
+        where.section(chosen, maps)
+        st.header("Does it lean on a shortcut?", divider="gray")
+        shortcuts.section(chosen, maps, top)
+    st.header("Does a place matter?", divider="gray")
+    shortcuts.cover(chosen)
     st.header("Slices", divider="gray")
-    slices.section(chosen, None)
+    slices.section(chosen)

@@ -141,20 +141,24 @@ class Panel:
     note: str = ""
 
 
-def figure(picture: Image.Image, panels: Sequence[Panel], heading: str, footer: str) -> Figure:
-    """The picture and its maps side by side, each with a colour bar in its own unit, under one heading."""
+def figure(picture: Image.Image | None, panels: Sequence[Panel], heading: str, footer: str) -> Figure:
+    """The picture, where there is one, and maps side by side, each with a colour bar in its own unit, under one heading."""
     from matplotlib.figure import Figure
 
-    rows = -(-(len(panels) + 1) // 4)
-    columns = -(-(len(panels) + 1) // rows)
-    aspect = min(max(picture.height / picture.width, 0.3), 3.0)
+    count = len(panels) + (picture is not None)
+    rows = -(-count // 4)
+    columns = -(-count // rows)
+    shape = panels[0].picture if picture is None else picture
+    aspect = min(max(shape.height / shape.width, 0.3), 3.0)
     drawn = Figure(figsize=(3.4 * columns, (3.2 * aspect + 0.9) * rows + 1.0), layout="constrained")
     axes = drawn.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes:
         ax.set_axis_off()
-    axes[0].imshow(picture)
-    axes[0].set_title("Picture", fontsize=10, parse_math=False)
-    for ax, panel in zip(axes[1:], panels, strict=False):
+    if picture is not None:
+        axes[0].imshow(picture)
+        axes[0].set_title("Picture", fontsize=10, parse_math=False)
+        axes = axes[1:]
+    for ax, panel in zip(axes, panels, strict=False):
         ax.imshow(panel.picture)
         ax.set_title(panel.title, fontsize=10, parse_math=False)
         _colour_bar(drawn, ax, panel)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from workbench import charts, render
+from workbench.audit import Audit
 from workbench.bias import ENOUGH
 from workbench.bias.slices import Slice, Slices, slices
-from workbench.ui import choice, draw, url, work
+from workbench.ui import audits, choice, draw, url, work
 from workbench.ui.bias import pictures, tables, words
 from workbench.ui.bias.scope import Scope
 
@@ -29,19 +28,12 @@ slices of fewer than {ENOUGH} pictures.
 
 @st.fragment
 @work.guarded
-def section(scope: Scope, features: NDArray[np.floating] | None) -> None:
-    """Slices of what the model sees.
-
-    Args:
-        scope: N pictures.
-        features: (N, ...) numbers for each, such as embeddings; None where there are none.
-    """
-    if features is None:
-        st.info(
-            "Slices need what the model sees in each picture (its embeddings), which an audit stores: run workbench audit on this model "
-            "and image set.",
-            icon=":material/bubble_chart:",
-        )
+def section(scope: Scope) -> None:
+    """Slices of what the model sees."""
+    audit = audits.opened(scope.model, scope.images)
+    if audit is None:
+        st.info("Slices need what the model sees in each picture (its embeddings), which an audit stores.", icon=":material/bubble_chart:")
+        work.offer_audit(scope.model, scope.images, f"Audit all {len(scope.images):,} pictures")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         wanted = url.segments(
@@ -51,10 +43,15 @@ def section(scope: Scope, features: NDArray[np.floating] | None) -> None:
     if wanted == "off":
         st.caption("Is there a kind of picture that the model gets wrong, whether or not it has a name? It takes some seconds.")
         return
-    digest = hashlib.sha256(np.ascontiguousarray(features).data).hexdigest()
     with st.spinner("Looking for slices"):
-        found = scope.kept(("slices", digest), lambda: slices(features, scope.predictions, rows=scope.rows))
+        found = scope.kept(("slices", choice.token(audit)), lambda: slices(_embeddings(scope, audit), scope.predictions, rows=scope.rows))
     _told(scope, found)
+
+
+def _embeddings(scope: Scope, audit: Audit) -> NDArray[np.float32]:
+    """A row for each row of the table, (N, D)."""
+    place = {name: row for row, name in enumerate(audit.predictions.frame["name"])}
+    return audit.embeddings()[[place[name] for name in scope.predictions.frame["name"]]]
 
 
 def _told(scope: Scope, found: Slices) -> None:

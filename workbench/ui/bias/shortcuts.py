@@ -1,0 +1,231 @@
+"""The section on shortcuts: places that decide about a class although the part lies elsewhere, and a place of one's own to cover."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from workbench.bias.intervene import FILLS, Intervention, covered, intervene
+from workbench.bias.regions import BACKGROUND, REGIONS, Region
+from workbench.bias.shortcut import LEAST, MOST, Finding, shortcuts
+from workbench.bias.where import Maps
+from workbench.methods import METHODS
+from workbench.ui import choice, draw, url, work
+from workbench.ui.bias import tables, words
+from workbench.ui.bias.scope import EXPLAIN, Scope
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from streamlit.delta_generator import DeltaGenerator
+
+    from workbench.images import ImageItem
+
+DRAWN = "a box of my own"
+EXAMPLES = 6
+_SHOWN = {
+    "shortcut": (":material/report:", "Shortcut"),
+    "leans": (":material/help:", "Leans on a place"),
+    "looks": (":material/visibility:", "Looks, but it does not matter"),
+    "too few": (":material/data_usage:", "Too few pictures"),
+}
+_HELP = f"""
+A **shortcut** is a place that decides although the part does not lie there: a stamp, a scale, a frame. It is claimed only where two things
+agree:
+
+1. **Attribution**: when the model decides on a class, its maps lie in the place more than for other classes, and more than an even map
+would.
+2. **Intervention**: covering the place, in pictures whose marked defect lies elsewhere, lowers the probability of the class more than
+covering as much in other places of the same pictures.
+
+Both are tested and corrected for the number of tests (Holm). Without masks nothing shows where the part lies: then the finding says that
+the model leans on the place, and whether that is right is for someone to say who knows the part.
+
+Nothing is said on fewer than {LEAST} pictures of a class; at most {MOST} of each are covered.
+"""
+_COVER_HELP = """
+Each picture is shown to the model as it is, with the place covered, and with the same shape covered elsewhere, four times each. If the
+answer changes no more than elsewhere, the place does not matter, whatever a map shows. A patch is texture from other places of the same
+picture: unlike a flat or blurred spot it does not look like a defect itself.
+"""
+
+
+def section(scope: Scope, maps: Maps, top: DeltaGenerator) -> None:
+    """Findings, gravest first; what is claimed is also said at the `top` of the page."""
+    found = _found(scope, maps)
+    draw.meaning(_HELP)
+    if found is None:
+        return
+    for finding in found:
+        if finding.verdict in ("shortcut", "leans"):
+            _, title = _SHOWN[finding.verdict]
+            said = f"**{title}: {choice.plain(finding.target)}, {finding.region.name}**: the model decides on it by a place, see below."
+            top.error(said, icon=":material/report:")
+    grave = [finding for finding in found if finding.verdict != "clear"]
+    classes = len({finding.target for finding in found})
+    if not found:
+        st.info(f"No class has {LEAST} maps: nothing can be said of shortcuts.", icon=":material/data_usage:")
+        return
+    if not any(finding.verdict in ("shortcut", "leans") for finding in grave):
+        st.success(
+            f"No shortcut was found: {classes} classes and {len(found) // classes} places at the edge were looked at by "
+            f"{METHODS[maps.method].title}, and covering those that stood out did not matter.",
+            icon=":material/check_circle:",
+        )
+    for finding in grave:
+        _told(scope, finding)
+    with st.expander("All classes and places", icon=":material/table:"):
+        st.dataframe(_table(found), hide_index=True)
+    tables.csv("Shortcuts (CSV)", _table(found), f"bias-shortcuts-{maps.method}-{scope.split}")
+
+
+def _found(scope: Scope, maps: Maps) -> list[Finding] | None:
+    """What is found about shortcuts, from the shelf or computed with progress; None where the user stopped it."""
+    key = ("shortcuts", scope.key, maps.method, tuple(maps.frame["id"]))
+    found: list[Finding] | None = work.maps().get(key)
+    if found is None:
+        progress = work.Stoppable("Covering places that stand out", f"shortcuts {maps.method} {scope.split}")
+        if progress.stopped:
+            return None
+        found = shortcuts(choice.classifier(scope.model), scope.images, maps, on_progress=progress)
+        work.maps().put(key, found, 2048 * (len(found) + sum(len(f.tried.frame) for f in found if f.tried)))
+        progress.done()
+    return found
+
+
+def _told(scope: Scope, finding: Finding) -> None:
+    icon, title = _SHOWN[finding.verdict]
+    text = f"**{title}: {choice.plain(finding.target)}, {finding.region.name}.** {choice.plain(finding.sentence, 800)}"
+    {"shortcut": st.error, "leans": st.warning}.get(finding.verdict, st.info)(text, icon=icon)
+    if finding.tried is not None:
+        _examples(scope, finding.tried)
+
+
+def _table(found: list[Finding]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "class": f.target,
+                "place": f.region.name,
+                "share of attribution": _share(f.share.value),
+                "for other classes": _share(f.others),
+                "of an even map": _share(f.region.area),
+                "attribution": words.chance(f.p_where),
+                "effect of covering": "" if f.tried is None else _effect(f.tried),
+                "intervention": "" if f.p_effect is None else words.chance(f.p_effect),
+                "verdict": f.verdict,
+            }
+            for f in found
+        ]
+    )
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
+
+
+def _effect(tried: Intervention) -> str:
+    effect = tried.effect
+    return f"{effect.value:+.3f} ({effect.low:+.3f} to {effect.high:+.3f}), {effect.support} pictures"
+
+
+@st.fragment
+@work.guarded
+def cover(scope: Scope) -> None:
+    """Cover a place in all pictures of a class and see what changes."""
+    frame = scope.predictions.frame
+    calls = frame["predicted"].to_numpy()[scope.rows]
+    classes = [name for name in scope.model.rule.class_names if (calls == name).sum() >= 2]
+    if not classes:
+        st.caption("No class is predicted for two of these pictures.")
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        target = url.select("Pictures that the model calls", classes, key="covered", width=220)
+        places = [name for name in REGIONS if name != BACKGROUND.name or any(item.mask for item in scope.images)]
+        place = url.select("Cover", [*places, DRAWN], key="place", width=220)
+        fill = url.select("with", list(FILLS), key="fill", format_func=lambda name: f"{name}: {FILLS[name]}", width=320)
+        draw.meaning(_COVER_HELP)
+    region = _drawn() if place == DRAWN else REGIONS[place]
+    if region is None:
+        return
+    names = frame["name"].to_numpy()[scope.rows][calls == target].tolist()
+    chosen = [scope.images.by_name[name] for name in sorted(np.random.default_rng(0).permutation(names).tolist()[:MOST])]
+    tried = _tried(scope, region, target, fill, chosen)
+    if tried is not None:
+        _outcome(scope, tried, target)
+
+
+def _drawn() -> Region | None:
+    """A box given by its sides."""
+    sides = (("Top", 0), ("Bottom", 30), ("Left", 70), ("Right", 100))
+    with st.container(horizontal=True):
+        top, bottom, left, right = (url.slider(name, 0, 100, key=name.lower(), default=at, step=5, width=150) for name, at in sides)
+    if top >= bottom or left >= right:
+        st.info("The box is empty: bottom must lie below top, and right beyond left (per cent of the picture).")
+        return None
+    return Region(f"box from {top} to {bottom} % down and {left} to {right} % across", (top / 100, left / 100, bottom / 100, right / 100))
+
+
+def _tried(scope: Scope, region: Region, target: str, fill: str, chosen: list[ImageItem]) -> Intervention | None:
+    key = ("cover", scope.key, region, target, fill, len(chosen))
+    found: Intervention | None = work.maps().get(key)
+    if found is None:
+        if not st.button(f"Cover it in {len(chosen)} pictures", icon=":material/content_cut:", key="cover it") and not _going(key):
+            return None
+        st.session_state["covering"] = key
+        progress = work.Stoppable(f"Covering the {region.name}", f"cover {hash(key)}")
+        if progress.stopped:
+            return None
+        found = intervene(choice.classifier(scope.model), chosen, region, target=target, fill=fill, on_progress=progress)
+        work.maps().put(key, found, 4096 + 512 * len(found.frame))
+        progress.done()
+    return found
+
+
+def _going(key: object) -> bool:
+    return bool(st.session_state.get("covering") == key)
+
+
+def _outcome(scope: Scope, tried: Intervention, target: str) -> None:
+    change, elsewhere, effect = (_change(rate) for rate in (tried.change, tried.elsewhere, tried.effect))
+    low = tried.effect.high is not None and tried.effect.high < 0
+    verdict = "**It matters for this class.**" if low and tried.p <= 0.05 else "It matters no more than any other place of that size."
+    st.markdown(
+        f"Covering the **{choice.plain(tried.region.name)}** changes P({choice.plain(target)}) by {change}, covering as much elsewhere by "
+        f"{elsewhere}; the place itself adds {effect}, {words.chance(tried.p)}. {verdict}  \n"
+        f"Verdicts that turn: {words.said(tried.turned, 'share')} with the place covered, {words.said(tried.turned_elsewhere, 'share')} "
+        f"elsewhere, of {tried.turned.support} pictures."
+    )
+    _examples(scope, tried)
+    tables.csv("Every picture (CSV)", tried.frame, f"bias-cover-{scope.split}")
+
+
+def _change(rate: object) -> str:
+    value, low, high = (getattr(rate, end) for end in ("value", "low", "high"))
+    return f"{value:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def _examples(scope: Scope, tried: Intervention) -> None:
+    """The pictures whose probability falls most, as they are and with the place covered; each leads to Explain."""
+    frame = tried.frame.assign(fall=tried.frame["after"] - tried.frame["before"]).sort_values("fall", kind="stable").head(EXAMPLES)
+    with st.grid(len(frame), min_column_width=120):
+        for line in frame.to_dict("records"):
+            item = scope.images.by_name[line["name"]]
+            with st.container(gap="xsmall"):
+                picture = np.asarray(work.fitted(item, 256))
+                height, width = picture.shape[:2]
+                inside = tried.region.on(height, width, _mask(item, picture) if tried.region.of_mask else None)
+                hidden = covered(picture, inside, tried.fill, [item], np.random.default_rng(0))
+                st.image(Image.fromarray(np.hstack([picture, hidden])), width="stretch", output_format="PNG", alt=f"{item.name} covered")
+                st.caption(f"P({choice.plain(line['target'], 30)}) {line['before']:.2f} → {line['after']:.2f}")
+                st.page_link(EXPLAIN, label="Explain", query_params=scope.link(image=item.name))
+
+
+def _mask(item: ImageItem, picture: np.ndarray) -> np.ndarray | None:
+    mask = item.open_mask()
+    size = picture.shape[1], picture.shape[0]
+    return None if mask is None else np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))

@@ -1,0 +1,158 @@
+"""The section on where the model looks: mean maps by class and group, and whether groups differ more than chance makes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from workbench import render
+from workbench.bias import ENOUGH
+from workbench.bias.where import LOOKED_AT, Maps, differences, focus, maps_of, mean_maps
+from workbench.methods import METHODS
+from workbench.ui import audits, choice, draw, url, work
+from workbench.ui.bias import tables, words
+from workbench.ui.bias.scope import Scope
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OFFERED = ("grad_cam", "integrated_gradients", "input_x_gradient", "saliency", "occlusion", "layer_cam")
+"""Methods for a whole sample: the cheapest that suits most models first."""
+SHOWN = (*(region.name for region in LOOKED_AT if "quadrant" not in region.name), "mask")
+MOST_MAPS = 12
+EDGE = 240
+CELLS = 1024
+UNIT = "times an even map"
+_HELP = """
+**Mean map**: the absolute attribution of many pictures, averaged; 1 is what a map that is even over the picture has everywhere. All maps
+of this section have one scale.
+
+**Share**: how much of a map lies in a region, beside the region's share of the picture. A corner is 30 % of each side, the border the outer
+eighth, the centre the middle half. Ranges are 95 % intervals (Student's t).
+
+**Do groups differ?** The gap between the largest and the smallest mean share, against dealing the pictures out to the groups at random
+among those that the model calls alike; p is corrected for the number of comparisons (Holm).
+
+A place that the model looks at is not yet one that it decides by: see the next section.
+"""
+
+
+def maps(scope: Scope) -> Maps | None:
+    """The maps of the chosen method among the pictures of the page; None, and a way to get them, where there are none."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        method = url.select(
+            "Maps by",
+            OFFERED,
+            key="maps",
+            format_func=lambda name: METHODS[name].title,
+            width=230,
+            help="One method for the whole section.",
+        )
+        draw.meaning(_HELP)
+    audit = audits.opened(scope.model, scope.images)
+    if audit is None or method not in audit.methods:
+        st.info(
+            f"To see where the model looks on average, {METHODS[method].title} is computed for a sample of up to 200 pictures, spread over "
+            "the classes of the test split.",
+            icon=":material/center_focus_strong:",
+        )
+        work.offer_audit(scope.model, scope.images, "Look at 200 pictures", method)
+        return None
+    return _among(scope, maps_of(audit.summaries(method), scope.predictions))
+
+
+def _among(scope: Scope, found: Maps) -> Maps | None:
+    """Those of the pictures that the page is about."""
+    names = set(scope.predictions.frame["name"][scope.rows])
+    kept = found.frame["name"].isin(names).to_numpy(bool)
+    if not kept.any():
+        st.info("The sample was drawn from the test split: choose it above to see its maps.", icon=":material/filter_alt_off:")
+        return None
+    return Maps(found.frame[kept].reset_index(drop=True), found.heatmaps[kept], found.mask[kept], found.method)
+
+
+def section(scope: Scope, found: Maps) -> None:
+    """Mean maps, shares and differences."""
+    ways = ["predicted", "label", *scope.attributes]
+    said = {"predicted": "what the model calls them", "label": "true class"}
+    by = url.select("Mean maps by", ways, key="maps_by", format_func=lambda way: said.get(way, way), width=230)
+    _pictures(scope, found, by)
+    frame = focus(found, by)
+    _shares(scope, frame, by)
+    _differences(scope, found)
+
+
+def _pictures(scope: Scope, found: Maps, by: str) -> None:
+    means = sorted(mean_maps(found, by).items(), key=lambda line: -line[1][1])[:MOST_MAPS]
+    scale = render.scale_of([heatmap * CELLS for _, (heatmap, _) in means], signed=False)
+    with st.grid(len(means), min_column_width=150):
+        for name, (heatmap, count) in means:
+            with st.container(gap="xsmall"):
+                picture = Image.fromarray(scale.colours(heatmap * CELLS)).resize((EDGE, EDGE), Image.Resampling.BICUBIC)
+                st.image(picture, width="stretch", output_format="PNG", alt=f"mean map of {name}")
+                few = "" if count >= ENOUGH else ", too few for a verdict"
+                st.caption(f"**{choice.plain(name)}**, {count:,} pictures{few}")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(width=260):
+            draw.colour_bar(scale, UNIT)
+        panels = [
+            render.Panel(name, Image.fromarray(scale.colours(heatmap * CELLS)).resize((EDGE, EDGE)), scale, UNIT, f"{count:,} pictures")
+            for name, (heatmap, count) in means
+        ]
+        title = f"Mean map by {METHODS[found.method].title}"
+        draw.download(
+            "Mean maps (PNG)",
+            lambda: render.to_png(render.figure(None, panels, title, scope.footer)),
+            f"bias-maps-{found.method}.png",
+            "image/png",
+            "png maps",
+        )
+
+
+def _shares(scope: Scope, frame: pd.DataFrame, by: str) -> None:
+    import pandas as pd
+
+    rows = []
+    for group, part in frame.groupby("group", sort=False):
+        lines = {line["region"]: line for line in part.to_dict("records")}
+        row: dict[str, str] = {"group": str(group), "maps": f"{part['support'].max():,}"}
+        for region in SHOWN:
+            if region in lines:
+                line = lines[region]
+                row[region] = _share(line["share"], line["low"], line["high"]) if line["enough"] else f"too few ({line['support']})"
+        rows.append(row)
+    areas = frame.groupby("region")["area"].first()
+    told = [region for region in SHOWN if np.isfinite(areas.get(region, np.nan))]
+    rows.append({"group": "an even map", "maps": "", **{region: f"{areas[region]:.0%}" for region in told}})
+    pinned = {"group": st.column_config.TextColumn("group", pinned=True)}
+    st.dataframe(pd.DataFrame(rows).fillna(""), hide_index=True, column_config=pinned)
+    tables.csv("Shares of attribution (CSV)", frame, f"bias-shares-{by}")
+
+
+def _share(value: float, low: float, high: float) -> str:
+    return f"{value:.1%} ({100 * low:.1f} to {100 * high:.1f})" if np.isfinite(low) else f"{value:.1%}"
+
+
+def _differences(scope: Scope, found: Maps) -> None:
+    if not scope.attributes:
+        return
+    frame = scope.kept(("where", found.method, len(found.frame)), lambda: differences(found, *scope.attributes))
+    if frame.empty:
+        st.caption(f"No attribute has two groups of {ENOUGH} maps: whether groups differ in where the model looks cannot be said.")
+        return
+    proven = frame[frame["significant"]].sort_values("p adjusted", kind="stable").to_dict("records")
+    if not proven:
+        st.markdown(
+            f"**Groups**: in no region do groups differ more than chance makes them ({len(frame)} comparisons, the smallest "
+            f"{words.chance(frame['p adjusted'].min())} after correction)."
+        )
+    for line in proven[:4]:
+        st.markdown(
+            f"**By {choice.plain(line['by'])}**: the model looks at the {line['region']} more for {choice.plain(line['most'])} than for "
+            f"{choice.plain(line['least'])}: {100 * line['gap']:.1f} points of its attribution more, {words.chance(line['p adjusted'])} "
+            f"after correction for {len(frame)} comparisons."
+        )
+    tables.csv("Do groups differ? (CSV)", frame, f"bias-where-{scope.split}")
