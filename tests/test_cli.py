@@ -18,7 +18,7 @@ from PIL import Image
 
 from workbench import __version__, cli, demo, planted
 from workbench.attribution import attribute
-from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE
+from workbench.catalog import AUDIT_VARIABLE, IMAGES_VARIABLE, MODEL_VARIABLE
 from workbench.cli import meter, serve
 from workbench.doctor import examine
 from workbench.images import image_from_file
@@ -54,7 +54,7 @@ def place(tmp_path, monkeypatch):
     (tmp_path / "text.png").write_text("no picture")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    for name in (MODEL_VARIABLE, IMAGES_VARIABLE, cli.TRACEBACK_VARIABLE, "WORKBENCH_CONFIG"):
+    for name in (MODEL_VARIABLE, IMAGES_VARIABLE, AUDIT_VARIABLE, cli.TRACEBACK_VARIABLE, "WORKBENCH_CONFIG"):
         monkeypatch.delenv(name, raising=False)
     yield tmp_path
     sys.modules.pop("tiny_cli_model", None)
@@ -179,6 +179,11 @@ def test_bad_input_ends_with_one_line_and_exit_code_2(place, capfd, arguments, w
     assert err.endswith("\n")
     assert err.count("\n") == 1
     assert words in err
+
+
+def test_an_audit_that_is_not_there_is_refused_before_the_server_starts(place, capfd) -> None:
+    assert call("run", "--audit", "nowhere") == 2
+    assert "run workbench audit" in capfd.readouterr().err
 
 
 def test_a_fault_of_ours_is_one_line_too(place, capfd, monkeypatch) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE
+from workbench.catalog import AUDIT_VARIABLE, IMAGES_VARIABLE, MODEL_VARIABLE
 from workbench.errors import InputError
 
 ModelOption = Annotated[str | None, typer.Option(help="A catalog name, a folder with model.toml, timm:NAME or torchvision:NAME.")]
@@ -19,6 +20,7 @@ ImagesOption = Annotated[str | None, typer.Option(help="A catalog name, a folder
 def run(
     model: ModelOption = None,
     images: ImagesOption = None,
+    audit: Annotated[Path | None, typer.Option(help="The folder that workbench audit wrote for this model and these images.")] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen.")] = 8501,
     host: Annotated[
         str, typer.Option(help="127.0.0.1 lets only this machine in; 0.0.0.0 lets everybody in who can reach it.")
@@ -33,8 +35,18 @@ def run(
     model, images = model or os.environ.get(MODEL_VARIABLE), images or os.environ.get(IMAGES_VARIABLE)
     _check_model(model)
     _check_images(images)
+    if audit is not None:
+        from workbench.audit import open_audit
+
+        open_audit(audit)
     _check_port(host, port)
-    os.environ.update({name: ref for name, ref in ((MODEL_VARIABLE, model), (IMAGES_VARIABLE, images)) if ref})
+    os.environ.update(
+        {
+            name: ref
+            for name, ref in ((MODEL_VARIABLE, model), (IMAGES_VARIABLE, images), (AUDIT_VARIABLE, audit and str(audit.resolve())))
+            if ref
+        }
+    )
     shown = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, f"[{host}]" if ":" in host else host)
     print(f"Explainability workbench: http://{shown}:{port} (Ctrl-C stops it)", flush=True)
     _start(streamlit_command(host, port, browser=not no_browser))
