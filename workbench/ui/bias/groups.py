@@ -83,12 +83,15 @@ def _mistakes(scope: Scope, found: Breakdown) -> list[tuple[str, int, dict[str, 
     count = np.bincount(codes, minlength=len(found.frame))
     first = dict(zip(codes[::-1].tolist(), wrong[::-1].tolist(), strict=True))
     names = scope.predictions.frame["name"].to_numpy()
-    known = gallery.groups(scope.images)
+    alone = found.by in scope.whole and scope.predictions.frame[found.by].nunique() <= gallery.FEW
     lines = []
     for code, group in enumerate(found.frame["group"].tolist()):
-        query = {"verdict": "wrong", "image": str(names[first[code]])} if code in first else {}
-        if query and found.by in known and group in known[found.by]:
-            query["group"] = f"{found.by}: {group}"
+        query = {}
+        if code in first:
+            picture = scope.images.by_name[str(names[first[code]])]
+            query = {"verdict": "wrong", "image": picture.name}
+            if alone:  # as the gallery writes it: a column of whole numbers with gaps holds 3.0 for 3
+                query["group"] = f"{found.by}: {picture.attributes.get(found.by)}"
         lines.append((str(group), int(count[code]), query))
     return lines
 

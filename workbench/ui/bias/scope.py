@@ -50,6 +50,7 @@ class Scope:
         split: "test", "validation", "train" or "all".
         by: The attribute to group by, two of them where they are crossed, None where there is none.
         attributes: All attributes that the pictures can be grouped by.
+        whole: Those of them that are as in the image set, not cut into ranges.
         support: How many of the pictures can be judged.
         key: For caches: these predictions and this split.
     """
@@ -61,6 +62,7 @@ class Scope:
     split: str
     by: By | None
     attributes: tuple[str, ...]
+    whole: tuple[str, ...]
     support: int
     key: Hashable
 
@@ -119,7 +121,8 @@ def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | Non
         draw.meaning(_HELP)
     rows = np.ones(len(known), bool) if split == ALL else (known.frame["split"] == split).to_numpy(bool)
     support = int((rows & known.frame["verdict"].notna().to_numpy(bool)).sum())
-    scope = Scope(model, images, found.predictions, rows, split, by, found.names, support, (choice.token(known), split))
+    whole = tuple(name for name in found.names if name not in found.cut)
+    scope = Scope(model, images, found.predictions, rows, split, by, found.names, whole, support, (choice.token(known), split))
     _facts(scope, found)
     if not support:
         st.info("None of these pictures has a label that the model knows: choose other pictures above.", icon=":material/label_off:")

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
 from workbench.bias import ENOUGH, Breakdown, Comparison
+from workbench.bias.cases import cases_of, groups_of
 from workbench.bias.figures import FIGURES
 from workbench.bias.gaps import gap, simultaneous
 from workbench.metrics import wilson
+from workbench.predictions import Predictions
 from workbench.ui import choice
 from workbench.ui.bias import words
 from workbench.ui.bias.scope import Scope
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MOST_ATTRIBUTES = 4
 
@@ -30,16 +29,12 @@ def section(scope: Scope) -> None:
     comparison = scope.comparison()
     if comparison is not None:
         ways = list(dict.fromkeys(comparison.frame["by"]))
-        lines += [of_groups(comparison, by, _nested(scope, by)) for by in ways[:MOST_ATTRIBUTES]]
+        within = scope.kept("nested", lambda: nested(scope.predictions, scope.rows, scope.attributes))
+        lines += [of_groups(comparison, by, by in within) for by in ways[:MOST_ATTRIBUTES]]
         if len(ways) > MOST_ATTRIBUTES:
             lines.append(f"{len(ways) - MOST_ATTRIBUTES} more attributes are compared below.")
     with st.container(border=True, key="headline"):
         st.markdown("\n".join(f"- {line}" for line in lines))
-
-
-def _nested(scope: Scope, by: str) -> bool:
-    frame, rows = scope.predictions.frame, scope.rows
-    return by in scope.attributes and scope.kept(("nested", by), lambda: nested(frame, rows, by))
 
 
 def of_classes(found: Breakdown) -> list[str]:
@@ -93,10 +88,18 @@ def of_groups(comparison: Comparison, by: str, nested: bool = False) -> str:
     return line
 
 
-def nested(frame: pd.DataFrame, rows: NDArray[np.bool_], by: str) -> bool:
-    """Whether each value of an attribute goes with one label, and not all with the same."""
-    part = frame.loc[rows & frame["verdict"].notna().to_numpy(bool), [by, "label"]].dropna().drop_duplicates()
-    return bool(part[by].is_unique and part["label"].nunique() > 1)
+def nested(predictions: Predictions, rows: NDArray[np.bool_], attributes: Sequence[str]) -> set[str]:
+    """The attributes of which each value goes with one class, and not all with the same."""
+    cases = cases_of(predictions, rows)
+    found = set()
+    for name in attributes:
+        groups = groups_of(cases, name)
+        there = groups.codes >= 0
+        pairs = np.bincount(groups.codes[there] * cases.classes + cases.truth[there], minlength=len(groups.names) * cases.classes) > 0
+        table = pairs.reshape(-1, cases.classes)
+        if (table.sum(1) == 1).all() and table.any(0).sum() > 1:
+            found.add(name)
+    return found
 
 
 def _ends(row: Mapping[Hashable, Any]) -> str:
