@@ -30,6 +30,8 @@ FILLS = {
 DRAWS = 4
 """How many times each picture's region, and as many other places of equal area, are covered."""
 FLIPS = 4000
+TRIES = 20
+"""How many places elsewhere are looked at for one that leaves the defect free."""
 LARGEST = 1024
 """Pixels of the longer side to which larger pictures are shrunk first: covering a camera's full picture takes seconds."""
 Progress = Callable[[int, int], None]
@@ -49,7 +51,8 @@ class Intervention:
         elsewhere: Mean of elsewhere - before, likewise.
         effect: Mean of after - elsewhere, likewise: what the place adds to the mere loss of so much area.
         p: The chance of so large an effect if region and elsewhere were exchanged at random in each picture (Fisher's sign flips).
-        turned: Share of the pictures whose verdict changes with the region covered, in at least half of the covers.
+        turned: Share of the covers of the region that change the verdict, a mean over pictures. Its interval is Wilson's for as many
+            pictures of one cover each, which is wider than needed.
         turned_elsewhere: The same elsewhere.
     """
 
@@ -71,25 +74,29 @@ def intervene(
     *,
     target: str | None = None,
     fill: str = "patch",
+    others: Sequence[ImageItem] | None = None,
     seed: int = 0,
     on_progress: Progress | None = None,
 ) -> Intervention:
     """Cover a region of each picture and ask again.
 
     The region elsewhere is the same shape shifted at random, what leaves the picture on one side coming back on the other, so that its
-    area is the same to the pixel.
+    area is the same to the pixel. Where the region leaves a picture's ground-truth mask free, so does the region elsewhere if that can
+    be had: to cover the defect itself would be no fair comparison.
 
     Args:
         classifier: The model.
-        items: N pictures; those that cannot be read are left out.
+        items: N pictures. Left out are those that cannot be read, whose mask is damaged, of which the region is all or nothing (what
+            lies outside of the mask, where there is none), and for which the model's answer is not a number.
         region: What to cover, in the pixels of each picture.
         target: The class whose probability is watched; each picture's predicted class where missing.
         fill: One of `FILLS`.
+        others: Pictures to exchange with; `items` where missing.
         seed: Of the places elsewhere, the patches and the exchange.
         on_progress: Called with (done, total); what it raises stops the work.
 
     Raises:
-        InputError: There is no such fill or class, fewer than two pictures can be read, or a mask is damaged.
+        InputError: There is no such fill or class, or fewer than two pictures are left.
     """
     if fill not in FILLS:
         raise InputError(f"There is no fill {fill!r}: choose {', '.join(FILLS)}.")
@@ -99,15 +106,17 @@ def intervene(
         if on_progress:
             on_progress(done, len(items))
         try:
-            pictures = _variants(item, items, region, fill, rng)
+            pictures = _variants(item, items if others is None else others, region, fill, rng)
         except InputError:
             continue
         answers = _answers(classifier, pictures)
+        if not np.isfinite(answers).all():
+            continue
         called = classifier.rule.decide(answers)[0]
         watched = int(called[0]) if column is None else column
         lines.append((item, watched, answers[:, watched].astype(np.float64), called))
     if len(lines) < 2:
-        raise InputError("Fewer than two of the chosen pictures can be read: choose other pictures.")
+        raise InputError("Fewer than two of the pictures can be read and have such a region: choose other pictures or another region.")
     if on_progress:
         on_progress(len(items), len(items))
     return _judged(region, fill, _frame(lines, classifier.class_names), rng)
@@ -139,8 +148,14 @@ def _judged(region: Region, fill: str, frame: pd.DataFrame, rng: np.random.Gener
     effect = after - elsewhere
     null = np.abs((rng.integers(0, 2, (FLIPS, len(effect)), dtype=np.int8) * 2 - 1) @ effect)
     p = float((1 + (null >= abs(effect.sum()) - 1e-12).sum()) / (1 + FLIPS))
-    turned = [wilson(int((frame[name] >= 0.5).sum()), len(frame)) for name in ("turned", "turned elsewhere")]
+    turned = [_share_of(frame[name].to_numpy()) for name in ("turned", "turned elsewhere")]
     return Intervention(region, fill, frame, mean_of(after - before), mean_of(elsewhere - before), mean_of(effect), p, *turned)
+
+
+def _share_of(shares: NDArray[np.float64]) -> Rate:
+    """The mean of shares (N,), with the interval of a proportion of N."""
+    total = float(shares.sum())
+    return dataclasses.replace(wilson(round(total), len(shares)), value=total / len(shares))
 
 
 def mean_of(values: NDArray[np.float64]) -> Rate:
@@ -155,23 +170,60 @@ def mean_of(values: NDArray[np.float64]) -> Rate:
 
 def _variants(item: ImageItem, others: Sequence[ImageItem], region: Region, fill: str, rng: np.random.Generator) -> list[NDArray[np.uint8]]:
     """The picture as it is, with the region covered `DRAWS` times, and with as many other places covered; each (H, W, 3)."""
-    whole, mask = item.open(), item.open_mask() if region.of_mask else None
-    if max(whole.size) > LARGEST:
-        whole.thumbnail((LARGEST, LARGEST))
-        mask = None if mask is None else np.asarray(Image.fromarray(mask).resize(whole.size, Image.Resampling.NEAREST))
-    picture = np.asarray(whole)
-    height, width = picture.shape[:2]
-    inside = region.on(height, width, mask)
+    picture, mask = _opened(item)
+    inside = region.on(*picture.shape[:2], mask)
+    if inside.all() or not inside.any():
+        raise InputError(f"The region is all or nothing of {item.name}: choose another region.")
+    peers = [other for other in others if other.name != item.name]
+    texture = picture if mask is None else _without(picture, mask, rng)
+
+    def cover(place: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        return covered(picture, place, fill, peers, rng, texture)
+
     again = DRAWS if fill in ("patch", "exchange") else 1  # the others cover alike each time
-    variants = [picture, *([covered(picture, inside, fill, others, rng) for _ in range(again)] * (DRAWS // again))]
-    for _ in range(DRAWS):
-        shift = int(rng.integers(height)), int(rng.integers(width))
-        variants.append(covered(picture, np.roll(inside, shift, axis=(0, 1)), fill, others, rng))
-    return variants
+    spared = None if mask is None or region.of_mask or (inside & mask).any() else mask
+    own = [cover(inside) for _ in range(again)] * (DRAWS // again)
+    return [picture, *own, *(cover(_elsewhere(inside, spared, rng)) for _ in range(DRAWS))]
+
+
+def _opened(item: ImageItem) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+    """A picture (H, W, 3) of no more than `LARGEST` pixels a side, and its mask (H, W), None where there is none."""
+    picture, mask = item.open(), item.open_mask()
+    if max(picture.size) > LARGEST:
+        picture.thumbnail((LARGEST, LARGEST))
+        mask = None if mask is None else np.asarray(Image.fromarray(mask).resize(picture.size, Image.Resampling.NEAREST))
+    return np.asarray(picture), mask
+
+
+def _elsewhere(inside: NDArray[np.bool_], spared: NDArray[np.bool_] | None, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """The region (H, W) shifted at random, so that it covers nothing that is to be spared, or the least of it in `TRIES`."""
+    best, least = inside, inside.size + 1
+    for _ in range(TRIES):
+        place = np.roll(inside, [int(rng.integers(n)) for n in inside.shape], axis=(0, 1))
+        hit = 0 if spared is None else int((place & spared).sum())
+        if hit < least:
+            best, least = place, hit
+        if not least:
+            break
+    return best
+
+
+def _without(picture: NDArray[np.uint8], mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) with its defect covered, so that no patch carries it along."""
+    from scipy.ndimage import binary_dilation
+
+    if not mask.any() or mask.all():
+        return picture
+    return covered(picture, binary_dilation(mask, iterations=max(max(mask.shape) // 32, 1)), "patch", (), rng)
 
 
 def covered(
-    picture: NDArray[np.uint8], inside: NDArray[np.bool_], fill: str, others: Sequence[ImageItem], rng: np.random.Generator
+    picture: NDArray[np.uint8],
+    inside: NDArray[np.bool_],
+    fill: str,
+    others: Sequence[ImageItem],
+    rng: np.random.Generator,
+    texture: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
     """A picture with a region covered, its edge feathered over 1/64 of the picture so that no seam shows.
 
@@ -181,32 +233,55 @@ def covered(
         fill: One of `FILLS`.
         others: Pictures to exchange with.
         rng: Which of them, and from where a patch comes.
-    """
-    from scipy.ndimage import binary_dilation, gaussian_filter
+        texture: What patches are cut from, (H, W, 3); the picture where missing.
 
-    height, width = inside.shape
-    ring = binary_dilation(inside, iterations=max(min(inside.shape) // 16, 1)) & ~inside
-    if not ring.any():
-        ring = ~inside if not inside.all() else inside
-    own = picture.astype(np.float32)
+    Raises:
+        InputError: None of the pictures to exchange with can be read.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    own, near = picture.astype(np.float32), _near(inside)
     if fill == "mean":
-        cover = np.broadcast_to(own[ring].mean(0), own.shape)
+        cover = np.broadcast_to(own[near].mean(0), own.shape)
     elif fill == "blur":
         cover = np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(max(inside.shape) / 16)), np.float32)
     else:
-        cover = _patch(own, rng) if fill == "patch" else _other(others, (width, height), rng)
-        cover = cover + own[ring].mean(0) - cover[ring].mean(0)  # as bright as what surrounds the region
+        height, width = inside.shape
+        cover = _patch(picture if texture is None else texture, inside, rng) if fill == "patch" else _other(others, (width, height), rng)
+        cover = cover + own[near].mean(0) - cover[near].mean(0)  # as bright as what is near
     alpha = gaussian_filter(inside.astype(np.float32), max(inside.shape) / 64)[..., None]
     return np.asarray((alpha * cover + (1 - alpha) * own).round().clip(0, 255).astype(np.uint8))
 
 
-def _patch(own: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """The picture (H, W, 3), shifted by at least a quarter each way."""
-    return np.roll(own, [int(rng.integers(n // 4, max(n - n // 4, n // 4 + 1))) for n in own.shape[:2]], axis=(0, 1))
+def _near(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where a cover takes its brightness from (H, W): a ring around the region.
+
+    From a region of more than half of the picture it is the region itself, for what such a one surrounds may be a defect.
+    """
+    from scipy.ndimage import binary_dilation
+
+    ring = binary_dilation(inside, iterations=max(min(inside.shape) // 16, 1)) & ~inside
+    return ring if ring.any() and inside.mean() < 0.5 else inside if inside.any() else ~inside
+
+
+def _patch(texture: NDArray[np.uint8], inside: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float32]:
+    """A picture (H, W, 3), shifted by at least a quarter each way, so that its ends do not meet within the region if that can be had."""
+    shifts = []
+    for axis, n in enumerate(inside.shape):
+        at, hit = np.arange(n // 4, max(n - n // 4, n // 4 + 1)), inside.any(1 - axis)
+        free = at[~(hit[at] & hit[at - 1])]
+        shifts.append(int(rng.choice(free if len(free) else at)))
+    return np.roll(texture, shifts, axis=(0, 1)).astype(np.float32)
 
 
 def _other(others: Sequence[ImageItem], size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
-    return np.asarray(others[int(rng.integers(len(others)))].open().resize(size, Image.Resampling.BILINEAR), np.float32)
+    """One of some pictures that can be read, resized to (width, height), as (H, W, 3)."""
+    for i in rng.permutation(len(others)):
+        try:
+            return np.asarray(others[i].open().resize(size, Image.Resampling.BILINEAR), np.float32)
+        except InputError:
+            continue
+    raise InputError("No other picture can be read to exchange with: choose another fill.")
 
 
 def _answers(classifier: Classifier, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
