@@ -44,17 +44,23 @@ class Maps:
 
 
 def maps_of(summaries: Summaries, predictions: Predictions) -> Maps:
-    """The maps of an audit beside what is known of their pictures; pictures without a map are left out.
+    """The maps of an audit beside what is known of their pictures.
+
+    Left out are pictures without a map, and those of an older sample that are gone or by now called something else than was explained.
 
     Raises:
         InputError: No picture has a map.
     """
-    known = summaries.frame["error"].isna().to_numpy()
+    import pandas as pd
+
+    made = summaries.frame
+    at = pd.Index(predictions.frame["name"]).get_indexer(made["name"])
+    now = predictions.frame.iloc[at]
+    known = (at >= 0) & made["error"].isna().to_numpy() & (now["predicted"].to_numpy() == made["target"].to_numpy())
     if not known.any():
-        raise InputError("No picture of the sample has a map: choose another attribution method.")
-    chosen = summaries.frame[known]
-    frame = predictions.frame.set_index("name", drop=False).loc[chosen["name"]].reset_index(drop=True)
-    return Maps(frame, summaries.heatmaps[known].astype(np.float64), chosen["mask"].to_numpy(np.float64), str(chosen["method"].iloc[0]))
+        raise InputError("No picture of the sample has a map: choose another attribution method, or run the audit again.")
+    heatmaps, mask = summaries.heatmaps[known].astype(np.float64), made["mask"].to_numpy(np.float64)[known]
+    return Maps(now[known].reset_index(drop=True), heatmaps, mask, str(made["method"].iloc[0]))
 
 
 def mean_maps(maps: Maps, by: str = "predicted") -> dict[str, tuple[NDArray[np.float64], int]]:
@@ -92,9 +98,10 @@ def focus(maps: Maps, by: str = "predicted", regions: Sequence[Region] = LOOKED_
 def differences(maps: Maps, *by: str, regions: Sequence[Region] = LOOKED_AT, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
     """Whether groups differ in where the model looks, more than chance alone would make them.
 
-    The gap is that between the largest and the smallest mean share. `p` comes from dealing the pictures out to the groups at random
-    among those that the model calls alike (so that a different mix of classes is no bias), by the permutations' normal limit (Strasser and
-    Weber 1999); `p adjusted` is Holm's over all rows. Groups of fewer than `ENOUGH` maps are left out.
+    The gap is that between the largest and the smallest mean share, each less what is to be expected of a group of its classes, as the
+    model calls them: a different mix of classes is no bias. `p` comes from dealing the pictures out to the groups at random among those
+    that the model calls alike, by the permutations' normal limit (Strasser and Weber 1999); `p adjusted` is Holm's over all rows.
+    Groups of fewer than `ENOUGH` maps are left out.
 
     Returns:
         One row an attribute and region: by, region, most (group), least (group), gap, p, p adjusted, significant.
@@ -104,6 +111,7 @@ def differences(maps: Maps, *by: str, regions: Sequence[Region] = LOOKED_AT, dra
     rng = np.random.default_rng(seed)
     values = shares(maps.heatmaps, tuple(regions))
     strata, _ = factorised(maps.frame["predicted"], np.arange(len(maps.frame)))
+    enough = max(draws, round(2 / SIGNIFICANT) * len(by) * len(regions))  # so that the smallest p stays small after Holm
     lines = []
     for name in by:
         codes, names = _groups(maps, name)
@@ -112,9 +120,9 @@ def differences(maps: Maps, *by: str, regions: Sequence[Region] = LOOKED_AT, dra
             continue
         for column, region in enumerate(regions):
             moments = _moments(values[:, column], codes, strata)[:, kept]
-            means = moments[1].sum(1) / moments[0].sum(1)
-            most, least = kept[int(means.argmax())], kept[int(means.argmin())]
-            lines.append((name, region.name, names[most], names[least], float(np.ptp(means)), means_differ(moments, draws, rng)))
+            excess = _excess(moments[0], moments[1])
+            most, least = kept[int(excess.argmax())], kept[int(excess.argmin())]
+            lines.append((name, region.name, names[most], names[least], float(np.ptp(excess)), means_differ(moments, enough, rng)))
     frame = pd.DataFrame(lines, columns=["by", "region", "most", "least", "gap", "p"])
     adjusted = holm(frame["p"].to_numpy(np.float64))
     return frame.assign(**{"p adjusted": adjusted, "significant": adjusted <= SIGNIFICANT})
@@ -129,6 +137,12 @@ def _groups(maps: Maps, by: str) -> tuple[NDArray[np.intp], list[str]]:
     rank = np.full(len(values) + 1, -1, np.intp)
     rank[order] = np.arange(len(values))
     return rank[codes], [str(values[i]) for i in order]
+
+
+def _excess(count: NDArray[np.float64], total: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each group's mean less the mean of its strata, (G,), from number and sum of the values by group and stratum (G, S)."""
+    mean = total.sum(0) / np.maximum(count.sum(0), 1)
+    return np.asarray((total.sum(1) - count @ mean) / count.sum(1))
 
 
 def _moments(values: NDArray[np.float64], codes: NDArray[np.intp], strata: NDArray[np.intp]) -> NDArray[np.float64]:
