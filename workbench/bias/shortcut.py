@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.bias.gaps import holm, means_differ
+from workbench.bias.gaps import holm
 from workbench.bias.intervene import Intervention, Progress, intervene, mean_of
 from workbench.bias.regions import BORDER, CORNERS, Region, shares
-from workbench.bias.where import DRAWS, SIGNIFICANT, Maps
+from workbench.bias.where import SIGNIFICANT, Maps
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
 from workbench.metrics import Rate
@@ -38,12 +39,13 @@ class Finding:
         region: The place.
         share: The mean share of attribution there among pictures that the model calls `target`, with its interval of 95 %.
         others: The same among all other pictures.
-        p_where: The chance of so much more than among the others if the pictures were dealt out at random, after Holm.
+        p_where: The chance of so large a difference from the others if the pictures were dealt out at random, after Holm.
         tried: What covering the place does; None where attribution gave no reason to try.
         p_effect: The chance of its effect, after Holm over all that were tried; None likewise.
-        masks: Whether the pictures' masks show that the defects lie elsewhere.
+        masks: Whether most of the pictures that were tried have a mask, which shows that their defects lie elsewhere.
         verdict: "shortcut" where both agree and masks show that the defects lie elsewhere, "leans" where both agree but nothing says
-            whether the place belongs to the part, "looks" where only attribution says so, "clear" where it does not, and "too few".
+            whether the place belongs to the part, "looks" where only attribution says so, "clear" where it does not, and "too few"
+            where it does but fewer than `LEAST` pictures can be tried.
     """
 
     target: str
@@ -60,12 +62,14 @@ class Finding:
     def sentence(self) -> str:
         """The finding in plain words, without markup."""
         share = f"{self.share.value:.0%} of its attribution on {self.region.area:.0%} of the picture; {self.others:.0%} for other verdicts"
+        if self.verdict == "clear":
+            return f"For “{self.target}” the {self.region.name} does not stand out ({share})."
         where = f"For “{self.target}” the model looks at the {self.region.name} ({share})"
         if self.tried is None:
-            return f"{where}; that is no more than chance."
+            return f"{where}, but fewer than {LEAST} pictures are left to try whether it matters: those without a defect there."
         effect, turned, other = self.tried.effect, self.tried.turned, self.tried.turned_elsewhere
         falls = f"P({self.target}) by {-(effect.value or 0):.2f} ({-(effect.high or 0):.2f} to {-(effect.low or 0):.2f})"
-        verdicts = f"{turned.value:.0%} of {turned.support} verdicts turn, {other.value:.0%} elsewhere"
+        verdicts = f"in {turned.support} pictures {turned.value:.0%} of verdicts turn, {other.value:.0%} elsewhere"
         if self.verdict == "looks":
             return f"{where}, but covering it matters no more than covering as much elsewhere ({verdicts})."
         tail = (
@@ -104,10 +108,11 @@ def shortcuts(
     Returns:
         A finding for each class with enough verdicts and each place, the gravest first.
     """
-    found = _looked_at(maps, places, seed)
+    found = _looked_at(maps, places)
+    exchange = [images.by_name[name] for name in maps.frame["name"] if name in images.by_name]
     wanted = [i for i, finding in enumerate(found) if finding.verdict == "looks"]
     chosen = {i: _without_mask(images, maps, found[i], seed) for i in wanted}
-    total, done = sum(len(items) for items in chosen.values()), 0
+    total, done = sum(len(items) for items in chosen.values() if len(items) >= LEAST), 0
     for i, items in chosen.items():
         if len(items) < LEAST:
             found[i] = dataclasses.replace(found[i], verdict="too few")
@@ -117,28 +122,26 @@ def shortcuts(
             if on_progress:
                 on_progress(before + now, total)
 
-        tried = intervene(classifier, items, found[i].region, target=found[i].target, fill=fill, seed=seed, on_progress=report)
-        found[i] = dataclasses.replace(found[i], tried=tried)
+        one, masked = found[i], sum(item.mask is not None for item in items)
+        tried = intervene(classifier, items, one.region, target=one.target, fill=fill, others=exchange, seed=seed, on_progress=report)
+        found[i] = dataclasses.replace(one, tried=tried, masks=2 * masked > len(items))
         done += len(items)
     return sorted(_agreed(found), key=lambda f: (("shortcut", "leans", "looks", "too few", "clear").index(f.verdict), f.p_where))
 
 
-def _looked_at(maps: Maps, places: Sequence[Region], seed: int) -> list[Finding]:
+def _looked_at(maps: Maps, places: Sequence[Region]) -> list[Finding]:
     """Findings from attribution alone: "looks" where it stands out, "clear" elsewhere."""
-    rng = np.random.default_rng(seed)
     values, called = shares(maps.heatmaps, tuple(places)), maps.frame["predicted"].to_numpy()
-    masks = any(np.isfinite(maps.mask))
     rows: list[tuple[str, Region, Rate, float, float]] = []
     for target in sorted(set(called)):
         own = called == target
         if own.sum() < LEAST or (~own).sum() < LEAST:
             continue
-        for column, region in enumerate(places):
-            rest = float(values[~own, column].mean())
-            rows.append((target, region, mean_of(values[own, column]), rest, means_differ(_moments(values[:, column], own), DRAWS, rng)))
+        for region, one in zip(places, values.T, strict=True):
+            rows.append((target, region, mean_of(one[own]), float(one[~own].mean()), _chance(one[own], one[~own])))
     adjusted = holm([row[-1] for row in rows])
     return [
-        Finding(target, region, share, rest, float(p), None, None, masks, "looks" if _stands_out(share, rest, region, p) else "clear")
+        Finding(target, region, share, rest, float(p), None, None, False, "looks" if _stands_out(share, rest, region, p) else "clear")
         for (target, region, share, rest, _), p in zip(rows, adjusted, strict=True)
     ]
 
@@ -147,9 +150,14 @@ def _stands_out(share: Rate, others: float, region: Region, p: float) -> bool:
     return p <= SIGNIFICANT and (share.value or 0) > others and (share.low or 0) > region.area
 
 
-def _moments(values: NDArray[np.float64], own: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(3, 2, 1) number, sum and sum of squares of a class's values and of the others'."""
-    return np.array([[[len(v)], [v.sum()], [(v**2).sum()]] for v in (values[own], values[~own])], np.float64).transpose(1, 0, 2)
+def _chance(own: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    """The chance of means so far apart, either way, if the values (N,) and (M,) were dealt out at random.
+
+    It is the normal limit of the permutations (Strasser and Weber 1999), not drawn: a smallest p that draws can give would, after
+    Holm, hide whatever a model of many classes does.
+    """
+    spread = np.concatenate([own, others]).std(ddof=1) * math.sqrt(1 / len(own) + 1 / len(others))
+    return math.erfc(abs(own.mean() - others.mean()) / spread / math.sqrt(2)) if spread > 0 else 1.0
 
 
 def _without_mask(images: ImageSet, maps: Maps, finding: Finding, seed: int) -> list[ImageItem]:
@@ -157,12 +165,12 @@ def _without_mask(images: ImageSet, maps: Maps, finding: Finding, seed: int) -> 
     names = maps.frame["name"][maps.frame["predicted"] == finding.target].tolist()
     chosen: list[ImageItem] = []
     for name in np.random.default_rng(seed).permutation(names).tolist():
-        item = images.by_name[name]
+        item = images.by_name.get(name)
         try:
-            mask = item.open_mask()
+            mask = item.open_mask() if item else None
         except InputError:  # the picture cannot be judged
             continue
-        if mask is None or not (mask & finding.region.on(*mask.shape)).any():
+        if item and (mask is None or not (mask & finding.region.on(*mask.shape)).any()):
             chosen.append(item)
         if len(chosen) == MOST:
             break
