@@ -17,7 +17,9 @@ def drawn_text(figure):
 
 
 def test_the_bars_stand_where_the_intervals_are():
-    figure = charts.interval_bars(["a", "b"], [0.2, 0.9], [0.1, 0.85], [0.4, 0.95], title="recall by class", unit="recall", footer="model x")
+    figure = charts.interval_bars(
+        ["a", "b"], [0.2, 0.9], [0.1, 0.85], [0.4, 0.95], title="recall by class", unit="recall", footer="model x"
+    )
     (ax,) = figure.axes
     assert np.allclose(ax.lines[0].get_xydata(), [[0.2, 0], [0.9, 1]])
     assert np.allclose([path.vertices for path in ax.collections[0].get_paths()], [[[0.1, 0], [0.4, 0]], [[0.85, 1], [0.95, 1]]])
