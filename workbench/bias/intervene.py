@@ -171,7 +171,8 @@ def mean_of(values: NDArray[np.float64]) -> Rate:
 def _variants(item: ImageItem, others: Sequence[ImageItem], region: Region, fill: str, rng: np.random.Generator) -> list[NDArray[np.uint8]]:
     """The picture as it is, with the region covered `DRAWS` times, and with as many other places covered; each (H, W, 3)."""
     picture, mask = _opened(item)
-    inside = region.on(*picture.shape[:2], mask)
+    height, width = picture.shape[:2]
+    inside = region.on(height, width, mask)
     if inside.all() or not inside.any():
         raise InputError(f"The region is all or nothing of {item.name}: choose another region.")
     peers = [other for other in others if other.name != item.name]
@@ -268,7 +269,7 @@ def _patch(texture: NDArray[np.uint8], inside: NDArray[np.bool_], rng: np.random
     """A picture (H, W, 3), shifted by at least a quarter each way, so that its ends do not meet within the region if that can be had."""
     shifts = []
     for axis, n in enumerate(inside.shape):
-        at, hit = np.arange(n // 4, max(n - n // 4, n // 4 + 1)), inside.any(1 - axis)
+        at, hit = np.arange(n // 4, max(n - n // 4, n // 4 + 1)), np.asarray(inside.any(1 - axis))
         free = at[~(hit[at] & hit[at - 1])]
         shifts.append(int(rng.choice(free if len(free) else at)))
     return np.roll(texture, shifts, axis=(0, 1)).astype(np.float32)

@@ -1,0 +1,28 @@
+"""Attribution maps for tests."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from workbench.audit import GRID
+from workbench.bias.regions import Region
+from workbench.bias.where import Maps
+
+
+def lit(region: Region, share: ArrayLike) -> NDArray[np.float64]:
+    """A map for each of M shares, which is even inside of a region and even outside of it."""
+    inside = region.cells() >= 0.5
+    share = np.atleast_1d(np.asarray(share, np.float64))[:, None, None]
+    return np.where(inside, share / inside.sum(), (1 - share) / (~inside).sum())
+
+
+def maps(heatmaps: NDArray[np.float64], predicted: ArrayLike = "bad", mask: ArrayLike = np.nan, **attributes: ArrayLike) -> Maps:
+    """Maps (M, 32, 32) of pictures called 0.png, 1.png, ..."""
+    count = len(heatmaps)
+    assert heatmaps.shape[1:] == (GRID, GRID)
+    columns = {"predicted": predicted, **attributes}
+    frame = pd.DataFrame({name: np.broadcast_to(np.array(values, dtype=object), count) for name, values in columns.items()})
+    frame.insert(0, "name", [f"{i}.png" for i in range(count)])
+    return Maps(frame, heatmaps, np.broadcast_to(np.asarray(mask, np.float64), count), "grad_cam")
