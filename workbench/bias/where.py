@@ -98,10 +98,9 @@ def focus(maps: Maps, by: str = "predicted", regions: Sequence[Region] = LOOKED_
 def differences(maps: Maps, *by: str, regions: Sequence[Region] = LOOKED_AT, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
     """Whether groups differ in where the model looks, more than chance alone would make them.
 
-    The gap is that between the largest and the smallest mean share, each less what is to be expected of a group of its classes, as the
-    model calls them: a different mix of classes is no bias. `p` comes from dealing the pictures out to the groups at random among those
-    that the model calls alike, by the permutations' normal limit (Strasser and Weber 1999); `p adjusted` is Holm's over all rows.
-    Groups of fewer than `ENOUGH` maps are left out.
+    The gap is that between the largest and the smallest mean share among pictures that the model calls alike: a different mix of
+    classes is no bias. `p` comes from dealing those out to the groups at random, by the permutations' normal limit (Strasser and Weber
+    1999); `p adjusted` is Holm's over all rows. Groups of fewer than `ENOUGH` maps are left out.
 
     Returns:
         One row an attribute and region: by, region, most (group), least (group), gap, p, p adjusted, significant.
@@ -120,9 +119,8 @@ def differences(maps: Maps, *by: str, regions: Sequence[Region] = LOOKED_AT, dra
             continue
         for column, region in enumerate(regions):
             moments = _moments(values[:, column], codes, strata)[:, kept]
-            excess = _excess(moments[0], moments[1])
-            most, least = kept[int(excess.argmax())], kept[int(excess.argmin())]
-            lines.append((name, region.name, names[most], names[least], float(np.ptp(excess)), means_differ(moments, enough, rng)))
+            most, least, gap = _apart(moments[0], moments[1])
+            lines.append((name, region.name, names[kept[most]], names[kept[least]], gap, means_differ(moments, enough, rng)))
     frame = pd.DataFrame(lines, columns=["by", "region", "most", "least", "gap", "p"])
     adjusted = holm(frame["p"].to_numpy(np.float64))
     return frame.assign(**{"p adjusted": adjusted, "significant": adjusted <= SIGNIFICANT})
@@ -139,10 +137,16 @@ def _groups(maps: Maps, by: str) -> tuple[NDArray[np.intp], list[str]]:
     return rank[codes], [str(values[i]) for i in order]
 
 
-def _excess(count: NDArray[np.float64], total: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each group's mean less the mean of its strata, (G,), from number and sum of the values by group and stratum (G, S)."""
-    mean = total.sum(0) / np.maximum(count.sum(0), 1)
-    return np.asarray((total.sum(1) - count @ mean) / count.sum(1))
+def _apart(count: NDArray[np.float64], total: NDArray[np.float64]) -> tuple[int, int, float]:
+    """The groups with the largest and the smallest mean, and their gap, strata held equal; from (G, S) number and sum of values.
+
+    The order is that of the means less those of the strata; the gap is the mean of the strata's gaps with Mantel and Haenszel's weights.
+    """
+    excess = (total.sum(1) - count @ (total.sum(0) / np.maximum(count.sum(0), 1))) / count.sum(1)
+    most, least = int(excess.argmax()), int(excess.argmin())
+    means = total / np.maximum(count, 1)
+    weights = count[most] * count[least] / np.maximum(count[most] + count[least], 1)
+    return most, least, float(weights @ (means[most] - means[least]) / max(weights.sum(), 1e-12))
 
 
 def _moments(values: NDArray[np.float64], codes: NDArray[np.intp], strata: NDArray[np.intp]) -> NDArray[np.float64]:
