@@ -286,7 +286,7 @@ def test_an_interrupted_audit_goes_on_where_it_was(asked, monkeypatch):
         pass
 
     class Stoppable(work.Stoppable):
-        def __call__(self, done, total, what=""):
+        def __call__(self, done, total):
             if done == 32:
                 raise Interrupted
 

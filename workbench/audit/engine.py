@@ -12,13 +12,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from workbench import __version__
-from workbench.audit.outputs import PARTS, Index, write_predictions
+from workbench.audit.outputs import PARTS, PREDICTIONS, Index, write_predictions
 from workbench.audit.parts import Parts, sweep, written
 from workbench.catalog import versions
 from workbench.errors import InputError
 from workbench.images import ImageSet
 from workbench.methods import METHODS
-from workbench.predictions import check_attributes
+from workbench.predictions import Predictions, check_attributes
 
 if TYPE_CHECKING:
     from workbench.classifier import Classifier
@@ -93,10 +93,42 @@ def run(
     with _held(folder, classifier, images):
         yield from _asked(classifier, images, folder, engine)
         if attributions is not None:
-            from workbench.audit.maps import summed_up
+            yield from _explained(classifier, images, Predictions.load(folder / PREDICTIONS), folder, attributions, sample, seed)
 
-            for done, total, errors, computed in summed_up(classifier, images, folder, attributions, sample, seed):
-                yield Progress("attributions", done, total, errors, computed)
+
+def look(
+    classifier: Classifier, images: ImageSet, predictions: Predictions, folder: Path | str, method: str, *, sample: int = 200, seed: int = 0
+) -> Generator[Progress, None, None]:
+    """Sum up maps of a sample of a set whose predictions are known already, as `run` does with `attributions`.
+
+    Args:
+        classifier: The model.
+        images: The pictures.
+        predictions: What the model says of them, a row each, in any order.
+        folder: Made where missing; `open_summaries` reads it.
+        method: A name in `METHODS`.
+        sample: As for `run`.
+        seed: As for `run`.
+
+    Yields:
+        How far it has come.
+
+    Raises:
+        InputError: As `run`.
+    """
+    folder = Path(folder)
+    with _held(folder, classifier, images):
+        yield from _explained(classifier, images, predictions, folder, method, sample, seed)
+
+
+def _explained(
+    classifier: Classifier, images: ImageSet, predictions: Predictions, folder: Path, method: str, sample: int, seed: int
+) -> Iterator[Progress]:
+    from workbench.audit.maps import summed_up
+
+    frame = predictions.frame.set_index("name", drop=False).loc[[item.name for item in images]].reset_index(drop=True)
+    for done, total, errors, computed in summed_up(classifier, images, frame, folder, method, sample, seed):
+        yield Progress("attributions", done, total, errors, computed)
 
 
 def _asked(classifier: Classifier, images: ImageSet, folder: Path, engine: str) -> Iterator[Progress]:

@@ -14,13 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from workbench.audit.engine import facts
-from workbench.audit.outputs import PREDICTIONS
 from workbench.audit.parts import Parts, lists, stands, write_rows
 from workbench.audit.store import ATTRIBUTIONS
 from workbench.audit.summary import GRID, REGIONS, summarise
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet, read_source
-from workbench.predictions import Predictions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,9 +71,11 @@ def draw(frame: pd.DataFrame, sample: int, seed: int) -> tuple[list[int], dict[s
 
 
 def summed_up(
-    classifier: Classifier, images: ImageSet, folder: Path, method: str, sample: int, seed: int
+    classifier: Classifier, images: ImageSet, frame: pd.DataFrame, folder: Path, method: str, sample: int, seed: int
 ) -> Iterator[tuple[int, int, int, int]]:
     """Write `attributions/METHOD.parquet`: a row for each picture of the sample, explained for the class that is predicted.
+
+    `frame` is that of `Predictions`, a row for each picture of the set, in its order.
 
     Yields:
         How many are done, of how many, how many of them have no map, and how many were computed now.
@@ -85,7 +85,6 @@ def summed_up(
     """
     from workbench.attribution import suits
 
-    frame = Predictions.load(folder / PREDICTIONS).frame
     chosen, said = draw(frame, sample, seed)
     path, parts = folder / ATTRIBUTIONS / f"{method}.parquet", Parts(folder / ATTRIBUTIONS / method)
     known, rows, computed = _known([path, *parts.paths()]), [], 0

@@ -94,12 +94,23 @@ class Audit:
         if method not in self.methods:
             there = f"there are those of {', '.join(self.methods)}" if self.methods else "there are none yet"
             raise InputError(f"The audit has no attributions by {method!r} ({there}): run it again with --attributions {method}.")
-        path = self.folder / ATTRIBUTIONS / f"{method}.parquet"
-        table = pq.read_table(path)
-        heatmaps = matrix(table.column("heatmap")).reshape(-1, GRID, GRID)
-        frame = table.drop_columns(["heatmap", "mask id"]).to_pandas()
-        frame["error"] = frame["error"].astype(object).where(frame["error"].notna(), None)
-        return Summaries(frame, heatmaps, read_facts(path))
+        return open_summaries(self.folder, method)
+
+
+def open_summaries(folder: Path, method: str) -> Summaries:
+    """The maps that `run` or `look` summed up in a folder.
+
+    Raises:
+        InputError: There are none by this method.
+    """
+    path = folder / ATTRIBUTIONS / f"{method}.parquet"
+    if not path.is_file():
+        raise InputError(f"There are no attributions by {method!r} in {folder}: run workbench audit with --attributions {method}.")
+    table = pq.read_table(path)
+    heatmaps = matrix(table.column("heatmap")).reshape(-1, GRID, GRID)
+    frame = table.drop_columns(["heatmap", "mask id"]).to_pandas()
+    frame["error"] = frame["error"].astype(object).where(frame["error"].notna(), None)
+    return Summaries(frame, heatmaps, read_facts(path))
 
 
 def open_audit(folder: Path | str) -> Audit:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from workbench.audit import Audit, open_audit
+from workbench.audit import Audit, Summaries, open_audit, open_summaries
 from workbench.catalog import AUDIT_VARIABLE, cache_folder
 from workbench.errors import InputError
 from workbench.images import ImageSet
 from workbench.layouts import stamp
+from workbench.predictions import Predictions
 from workbench.ui import choice
 
 OWNER, SEEN = "audit.json", "seen.txt"
@@ -49,6 +50,19 @@ def opened(model: choice.ModelChoice, images: ImageSet) -> Audit | None:
     return found if found.facts["model"] == model.key else None
 
 
+def summaries(model: choice.ModelChoice, images: ImageSet, known: Predictions, method: str) -> Summaries | None:
+    """The maps of a sample by one method, where they are of this set, this model and these predictions; None otherwise."""
+    folder = folder_of(model, images)
+    try:
+        found = _summaries(str(folder), method, (folder / "attributions" / f"{method}.parquet").stat().st_mtime_ns)
+    except (OSError, InputError):
+        return None
+    if found.facts.get("set") != images.key or found.facts.get("model") != model.key:
+        return None
+    called = known.frame.set_index("name")["predicted"].reindex(found.frame["name"])
+    return found if (called.to_numpy() == found.frame["target"].to_numpy()).all() else None
+
+
 def finished(model: choice.ModelChoice, images: ImageSet) -> None:
     """Note which state of the files the audit has seen: names and sizes alone do not tell when one is written over."""
     (folder_of(model, images) / SEEN).write_text(_stamp(model), encoding="utf-8")
@@ -70,6 +84,11 @@ def _owned(folder: Path, model: choice.ModelChoice, images: ImageSet) -> bool:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _opened(folder: str, changed: int) -> Audit:
     return open_audit(Path(folder))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _summaries(folder: str, method: str, changed: int) -> Summaries:
+    return open_summaries(Path(folder), method)
 
 
 def _digest(*parts: str) -> str:

@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from workbench.attribution import Attribution
-    from workbench.audit import Audit
+    from workbench.audit import Audit, Summaries
+    from workbench.audit import Progress as AuditProgress
     from workbench.evidence import Finding
 
 P = ParamSpec("P")
@@ -119,22 +120,15 @@ class Stoppable:
         self._label, self._key = label, f"stop {key}"
         self._place, self._started = st.empty(), time.monotonic()
         self._bar: Any = None
-        self._drawn, self._stage = 0.0, ""
-        self._since: tuple[float, int] | None = None
+        self._drawn = 0.0
         self.stopped = self._key in _stopped()
         if self.stopped:
             with self._place.container(horizontal=True, vertical_alignment="center"):
                 st.caption(f"{label}: stopped.")
                 st.button("Go on", key=f"go {key}", icon=":material/play_arrow:", on_click=self._resume)
 
-    def __call__(self, done: int, total: int, what: str = "") -> None:
-        """Report progress. A click on Stop ends the work inside this call.
-
-        Args:
-            done: Steps that are done.
-            total: Of how many.
-            what: The stage, where there are several: each has its own time left.
-        """
+    def __call__(self, done: int, total: int) -> None:
+        """Report progress. A click on Stop ends the work inside this call."""
         now = time.monotonic()
         if now - self._started < PATIENCE or now - self._drawn < 0.15:
             return
@@ -143,12 +137,9 @@ class Stoppable:
             with self._place.container(horizontal=True, vertical_alignment="center"):
                 self._bar = st.progress(0.0)
                 st.button("Stop", key=self._key, icon=":material/stop:", on_click=self._stop)
-        if what != self._stage or self._since is None:
-            self._stage, self._since = what, (now if self._since is not None else self._started, done if what else 0)
-        began, first = self._since
-        left = (now - began) / (done - first) * (total - done) if done > first else 0
-        ahead = f", about {max(round(left), 1)} s left" if done > first else ""
-        self._bar.progress(min(done / total, 1.0), text=f"{self._label}: {done:,} of {total:,}{f' {what}' if what else ''}{ahead}")
+        left = (now - self._started) / done * (total - done) if done else 0
+        ahead = f", about {max(round(left), 1)} s left" if done else ""
+        self._bar.progress(min(done / total, 1.0), text=f"{self._label}: {done:,} of {total:,}{ahead}")
 
     def done(self) -> None:
         """Clear the place."""
@@ -235,45 +226,58 @@ def known_predictions(model: choice.ModelChoice, images: ImageSet) -> Prediction
     return None if audit is None else audit.predictions
 
 
-def audited(model: choice.ModelChoice, images: ImageSet, method: str | None = None) -> Audit | None:
+def audited(model: choice.ModelChoice, images: ImageSet) -> Audit | None:
     """The audit of the whole set, run with progress where it is not there; None where the user stopped it.
 
     What an interrupted run computed is kept, so that the next one goes on where it was.
-
-    Args:
-        model: Which model.
-        images: Over which set.
-        method: The attribution method whose maps are summed up for a sample too.
     """
-    found = audits.opened(model, images)
-    if found is not None and (method is None or method in found.methods):
-        return found
-    progress = Stoppable(f"Auditing {len(images):,} pictures", f"audit {method} {images.key[:12]}")
-    if progress.stopped:
-        return None
     from workbench.audit import run
 
-    with contextlib.closing(run(choice.classifier(model), images, audits.folder_of(model, images), attributions=method)) as steps:
-        for step in steps:
-            progress(step.done, step.total, "maps" if step.stage == "attributions" else step.stage)
-    audits.finished(model, images)
-    progress.done()
-    return audits.opened(model, images)
+    found = audits.opened(model, images)
+    if found is None:
+        steps = run(choice.classifier(model), images, audits.folder_of(model, images))
+        if _ran(f"Auditing {len(images):,} pictures", f"audit {images.key[:12]}", steps):
+            audits.finished(model, images)
+            found = audits.opened(model, images)
+    return found
 
 
-def offer_audit(model: choice.ModelChoice, images: ImageSet, label: str, method: str | None = None) -> None:
-    """A button that audits the whole set, with progress; the page starts again once all is there."""
-    wanted = f"audit {method} {model.key[:12]} {images.key[:12]}"
-    if st.button(label, icon=":material/playlist_play:", key=wanted):
-        st.session_state["auditing"] = wanted
-    if st.session_state.get("auditing") == wanted and audited(model, images, method) is not None:
-        st.session_state.pop("auditing")
+def summaries(model: choice.ModelChoice, images: ImageSet, known: Predictions, method: str) -> Summaries | None:
+    """The maps of a sample of the set, summed up, made with progress where they are not there; None where the user stopped it."""
+    from workbench.audit import look
+
+    found = audits.summaries(model, images, known, method)
+    if found is None:
+        steps = look(choice.classifier(model), images, known, audits.folder_of(model, images), method)
+        if _ran(METHODS[method].title, f"look {method} {images.key[:12]}", steps):
+            found = audits.summaries(model, images, known, method)
+    return found
+
+
+def _ran(label: str, key: str, steps: Generator[AuditProgress, None, None]) -> bool:
+    """Run to the end with progress; False where the user stopped it, now or before."""
+    progress = Stoppable(label, key)
+    if not progress.stopped:
+        with contextlib.closing(steps):
+            for step in steps:
+                progress(step.done, step.total)
+        progress.done()
+    return not progress.stopped
+
+
+def offer(label: str, key: str, run: Callable[[], object]) -> None:
+    """A button that starts long work, which goes on through reruns; the page starts again once `run` returns anything but None."""
+    if st.button(label, icon=":material/playlist_play:", key=key):
+        st.session_state["running"] = key
+    if st.session_state.get("running") == key and run() is not None:
+        st.session_state.pop("running")
         st.rerun()
 
 
 def offer_predictions(model: choice.ModelChoice, images: ImageSet, why: str) -> None:
     """A button that predicts the whole set."""
-    offer_audit(model, images, f"Predict all {len(images):,} pictures{why}")
+    key = f"audit {model.key[:12]} {images.key[:12]}"
+    offer(f"Predict all {len(images):,} pictures{why}", key, lambda: audited(model, images))
 
 
 def prediction(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> tuple[Predictions, int]:

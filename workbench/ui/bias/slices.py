@@ -33,7 +33,7 @@ def section(scope: Scope) -> None:
     audit = audits.opened(scope.model, scope.images)
     if audit is None:
         st.info("Slices need what the model sees in each picture (its embeddings), which an audit stores.", icon=":material/bubble_chart:")
-        work.offer_audit(scope.model, scope.images, f"Audit all {len(scope.images):,} pictures")
+        work.offer(f"Audit all {len(scope.images):,} pictures", "audit for slices", lambda: work.audited(scope.model, scope.images))
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         wanted = url.segments(

@@ -52,16 +52,16 @@ def maps(scope: Scope) -> Maps | None:
             help="One method for the whole section.",
         )
         draw.meaning(_HELP)
-    audit = audits.opened(scope.model, scope.images)
-    if audit is None or method not in audit.methods:
+    found = audits.summaries(scope.model, scope.images, scope.predictions, method)
+    if found is None:
         st.info(
             f"To see where the model looks on average, {METHODS[method].title} is computed for a sample of up to 200 pictures, spread over "
             "the classes of the test split.",
             icon=":material/center_focus_strong:",
         )
-        work.offer_audit(scope.model, scope.images, "Look at 200 pictures", method)
+        work.offer("Look at 200 pictures", f"look {method}", lambda: work.summaries(scope.model, scope.images, scope.predictions, method))
         return None
-    return _among(scope, maps_of(audit.summaries(method), scope.predictions))
+    return _among(scope, maps_of(found, scope.predictions))
 
 
 def _among(scope: Scope, found: Maps) -> Maps | None:
