@@ -25,7 +25,7 @@ PLACES = (*CORNERS, BORDER)
 """Where shortcuts are looked for: stamps, scales, fixtures and frames lie at the edge."""
 LEAST = 20
 """Fewer pictures of a class than this support no verdict."""
-MOST = 120
+MOST = 60
 """How many pictures of a class are intervened on at most."""
 Verdict = Literal["shortcut", "leans", "looks", "clear", "too few"]
 

@@ -54,8 +54,16 @@ picture: unlike a flat or blurred spot it does not look like a defect itself.
 
 def section(scope: Scope, maps: Maps, top: DeltaGenerator) -> None:
     """Findings, gravest first; what is claimed is also said at the `top` of the page."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        words_of = {"off": "Off", "on": "Look for them"}
+        wanted = url.segments("Shortcuts", ["off", "on"], key="shortcuts", default="off", format_func=words_of.__getitem__)
+        draw.meaning(_HELP)
+    if wanted == "off":
+        st.caption(
+            "Is there a corner or an edge that decides, though the part does not lie there? It takes up to a minute for a large model."
+        )
+        return
     found = _found(scope, maps)
-    draw.meaning(_HELP)
     if found is None:
         return
     for finding in found:
