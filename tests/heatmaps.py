@@ -10,12 +10,15 @@ from workbench.audit import GRID
 from workbench.bias.regions import Region
 from workbench.bias.where import Maps
 
+ALL = Region("all")
 
-def lit(region: Region, share: ArrayLike) -> NDArray[np.float64]:
-    """A map for each of M shares, which is even inside of a region and even outside of it."""
+
+def lit(region: Region, share: ArrayLike, rest: Region = ALL) -> NDArray[np.float64]:
+    """A map for each of M shares, which is even inside of a region; the other mass is even in what is left of another region."""
     inside = region.cells() >= 0.5
+    outside = (rest.cells() >= 0.5) & ~inside
     share = np.atleast_1d(np.asarray(share, np.float64))[:, None, None]
-    return np.where(inside, share / inside.sum(), (1 - share) / (~inside).sum())
+    return inside * share / inside.sum() + outside * (1 - share) / outside.sum()
 
 
 def maps(heatmaps: NDArray[np.float64], predicted: ArrayLike = "bad", mask: ArrayLike = np.nan, **attributes: ArrayLike) -> Maps:
