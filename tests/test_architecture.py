@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RANK = {
     "errors": 0,
     "catalog": 1,
+    "charts": 1,
     "parts": 1,
     "grids": 2,
     "images": 2,
@@ -38,13 +39,14 @@ RANK = {
     "evidence": 7,
     "render": 7,
     "record": 7,
-    "demo": 8,
+    "cards": 9,
+    "demo": 10,
     "doctor": 8,
-    "planted": 9,
-    "ui": 9,
-    "app": 10,
-    "cli": 10,
-    "pages": 10,
+    "planted": 11,
+    "ui": 11,
+    "app": 12,
+    "cli": 12,
+    "pages": 12,
 }
 ONLY = {  # what some may know at all, beside types
     "metrics": {"errors", "predictions"},
@@ -53,7 +55,20 @@ ONLY = {  # what some may know at all, beside types
 STREAMLIT = {"app", "ui", "pages"}
 CAPTUM = {"attribution", "evidence", "probe"}
 HEAVY = {"torch", "torchvision", "timm", "captum", "matplotlib"}
-MAY_BE_HEAVY = {"attribution", "bounds", "classifier", "demo", "exported", "evidence", "grids", "loading", "planted", "training", "weights"}
+MAY_BE_HEAVY = {
+    "attribution",
+    "bounds",
+    "cards",
+    "classifier",
+    "demo",
+    "exported",
+    "evidence",
+    "grids",
+    "loading",
+    "planted",
+    "training",
+    "weights",
+}
 RUNS_CODE = {"pickle.load", "pickle.loads", "pickle.Unpickler", "eval", "exec"}
 
 

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from workbench.cards import figures
 from workbench.catalog import shared
 from workbench.classifier import Classifier, predict, untouched
-from workbench.demo import FILES, Step, check_checkpoint, check_writable, figures
+from workbench.demo import FILES, Step, check_checkpoint, check_writable
 from workbench.layouts import load_images
 from workbench.loading import build, load_classifier
 from workbench.metal import NAME, SPLITS, STAMPED, STORED, Plan, drawn
