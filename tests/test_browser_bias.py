@@ -1,0 +1,95 @@
+"""A reviewer's journey over the Bias page in a real Chromium: from the worst class to a picture that shows why."""
+
+import csv
+import io
+import re
+import urllib.parse
+
+import pytest
+from PIL import Image
+from tables import solar
+
+pytest.importorskip("playwright.sync_api", reason="the browser tests need Playwright: install the test extra")
+from browsing import SLOW
+from playwright.sync_api import expect
+
+pytest_plugins = ["browsing"]
+pytestmark = pytest.mark.browser
+CANVAS = ".st-key-confusion canvas >> nth=0"
+
+
+def of_test_split():
+    return solar().frame[solar().frame["split"] == "test"]
+
+
+def behind(label, predicted):
+    frame = of_test_split()
+    return frame[(frame["label"] == label) & (frame["predicted"] == predicted)]["name"].tolist()
+
+
+def thumbnails(view):
+    return view.page.locator('.st-key-behind-pictures [data-testid="stElementContainer"][data-stale="false"] img')
+
+
+def test_from_the_worst_class_to_a_picture_that_it_misses(visitor):
+    view = visitor().open("/bias")
+    expect(view.page.locator(".st-key-headline")).to_contain_text(re.compile(r"Worst class: defective: \d\d\.\d % of them are found"))
+    expect(view.current("p").filter(has_text=re.compile("^55 of 205 pictures of defective are called functional"))).to_be_visible()
+
+    table = view.page.locator(CANVAS)
+    table.scroll_into_view_if_needed()
+    box = view.settled() and table.bounding_box()
+    view.page.mouse.click(box["x"] + box["width"] - 20, box["y"] + 52)  # the first row below the head, the last column
+    expect(view.page).to_have_url(re.compile("true=functional"))
+    expect(thumbnails(view)).to_have_count(len(behind("functional", "defective")))
+    expect(view.page.locator(".st-key-true input")).to_have_value("functional")
+    expect(view.page.locator(".st-key-called input")).to_have_value("defective")
+    kept = view.settled().query()
+
+    thumbnails(view).nth(2).scroll_into_view_if_needed()
+    name = thumbnails(view).nth(2).get_attribute("alt")
+    assert name == behind("functional", "defective")[2]
+    box = thumbnails(view).nth(2).bounding_box()
+    view.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(view.page.get_by_role("heading", name="Explain", level=1)).to_be_visible(timeout=SLOW)
+    expect(view.page.locator(".st-key-verdict input")).to_have_value("wrong", timeout=SLOW)
+    assert view.query()["image"] == [name]
+    assert (view.query()["class"], view.query()["verdict"], view.query()["split"]) == (["functional"], ["wrong"], ["test"])
+    view.page.go_back()
+    expect(view.page.get_by_role("heading", name="Bias", level=1)).to_be_visible(timeout=SLOW)
+    assert view.settled().query() == kept
+
+
+def test_a_cell_is_chosen_with_the_keyboard(visitor):
+    view = visitor().open("/bias?true=functional&called=functional")
+    expect(view.page.locator(".st-key-true input")).to_have_value("functional")
+    view.page.locator(CANVAS).focus()
+    view.page.keyboard.press("ArrowDown")
+    expect(view.page.locator(".st-key-true input")).to_have_value("defective")
+    expect(view.current("p").filter(has_text="pictures of defective are called functional")).to_be_visible()
+
+
+def test_the_figures_are_downloaded(visitor):
+    view = visitor().open("/bias")
+    lines = list(csv.DictReader(io.StringIO(view.download("All cells (CSV)")[1].decode())))
+    cell = next(line for line in lines if (line["true class"], line["called"]) == ("defective", "functional"))
+    assert int(cell["pictures"]) == len(behind("defective", "functional"))
+    for label, least in (("Recall (PNG)", 700), ("Matrix (PNG)", 400)):
+        _, data = view.download(label)
+        assert Image.open(io.BytesIO(data)).width > least
+    file, data = view.download("Gaps (CSV)")
+    assert file == "bias-gaps-test.csv"
+    assert b"p adjusted" in data
+
+
+@pytest.mark.parametrize("width", [1440, 400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_fits_every_screen(visitor, scheme, width):
+    view = visitor(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    for query in ("", "?" + urllib.parse.urlencode({"by": "defect probability", "cross": "module type"})):
+        view.open(f"/bias{query}")
+        wide = view.page.evaluate(
+            "[document.documentElement, document.querySelector('[data-testid=stMain]')].map(e => [e.scrollWidth, e.clientWidth])"
+        )
+        assert all(scroll <= client for scroll, client in wide), f"the page scrolls sideways: {wide}"
+        assert wide[0][1] == width
