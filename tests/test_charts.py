@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from workbench import charts
+from workbench.render import to_png
 
 HOSTILE = "$\\frac{a}{$ <b>"
 
 
 def drawn_text(figure):
     """All words of a figure that has been drawn once, as a reader sees them."""
-    figure.canvas.draw()
+    to_png(figure)
     (ax, *_) = figure.axes
     ticks = [*ax.get_xticklabels(), *ax.get_yticklabels()]
     return [label.get_text() for label in ticks] + [text.get_text() for text in ax.texts] + [ax.get_title()]
