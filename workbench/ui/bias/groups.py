@@ -102,8 +102,8 @@ def _gaps(scope: Scope, comparison: Comparison) -> None:
     proven = int(comparison.frame["significant"].sum())
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            f"{scope.where}. {proven} of {comparison.tests:,} gaps are proven: chance would rarely make them, "
-            f"even among {comparison.tests:,} comparisons."
+            f"{scope.where}. Gaps proven: {proven} of {comparison.tests:,}; chance alone would rarely make even one such gap "
+            f"among {comparison.tests:,} comparisons."
             if comparison.tests
             else f"{scope.where}. No two groups have {ENOUGH} pictures: nothing can be compared."
         )

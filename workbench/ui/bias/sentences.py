@@ -28,11 +28,12 @@ def section(scope: Scope) -> None:
     lines = of_classes(scope.breakdown())
     comparison = scope.comparison()
     if comparison is not None:
-        ways = list(dict.fromkeys(comparison.frame["by"]))
+        chosen = scope.by if isinstance(scope.by, str) else " x ".join(scope.by or ())
+        ways = sorted(dict.fromkeys(comparison.frame["by"]), key=lambda by: by != chosen)
         within = scope.kept("nested", lambda: nested(scope.predictions, scope.rows, scope.attributes))
         lines += [of_groups(comparison, by, by in within) for by in ways[:MOST_ATTRIBUTES]]
         if len(ways) > MOST_ATTRIBUTES:
-            lines.append(f"{len(ways) - MOST_ATTRIBUTES} more attributes are compared below.")
+            lines.append(f"Compared below as well: {', '.join(map(choice.plain, ways[MOST_ATTRIBUTES:]))}.")
     with st.container(border=True, key="headline"):
         st.markdown("\n".join(f"- {line}" for line in lines))
 
