@@ -220,7 +220,7 @@ def _change(rate: object) -> str:
 def _examples(scope: Scope, tried: Intervention) -> None:
     """The pictures whose probability falls most, as they are and with the place covered; each leads to Explain."""
     frame = tried.frame.assign(fall=tried.frame["after"] - tried.frame["before"]).sort_values("fall", kind="stable").head(EXAMPLES)
-    with st.grid(len(frame), min_column_width=120):
+    with st.grid(EXAMPLES, min_column_width=120):
         for line in frame.to_dict("records"):
             item = scope.images.by_name[line["name"]]
             with st.container(gap="xsmall"):

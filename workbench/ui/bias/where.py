@@ -88,7 +88,7 @@ def section(scope: Scope, found: Maps) -> None:
 def _pictures(scope: Scope, found: Maps, by: str) -> None:
     means = sorted(mean_maps(found, by).items(), key=lambda line: -line[1][1])[:MOST_MAPS]
     scale = render.scale_of([heatmap * CELLS for _, (heatmap, _) in means], signed=False)
-    with st.grid(len(means), min_column_width=150):
+    with st.grid(max(len(means), 5), min_column_width=150):
         for name, (heatmap, count) in means:
             with st.container(gap="xsmall"):
                 picture = Image.fromarray(scale.colours(heatmap * CELLS)).resize((EDGE, EDGE), Image.Resampling.BICUBIC)
