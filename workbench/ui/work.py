@@ -36,7 +36,6 @@ R = TypeVar("R")
 PATIENCE = 0.4
 """Seconds before a progress bar shows: quicker work would only make it flash."""
 log = logging.getLogger("workbench")
-token = choice.token
 
 
 class Shelf:

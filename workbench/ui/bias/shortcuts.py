@@ -133,7 +133,7 @@ def _table(found: list[Finding]) -> pd.DataFrame:
 
 
 def _share(value: float | None) -> str:
-    return "" if value is None else f"{value:.1%}"
+    return "" if value is None else words.percent(value)
 
 
 def _effect(tried: Intervention) -> str:

@@ -126,14 +126,14 @@ def _shares(scope: Scope, frame: pd.DataFrame, by: str) -> None:
         rows.append(row)
     areas = frame.groupby("region")["area"].first()
     told = [region for region in SHOWN if np.isfinite(areas.get(region, np.nan))]
-    rows.append({"group": "an even map", "maps": "", **{region: f"{areas[region]:.0%}" for region in told}})
+    rows.append({"group": "an even map", "maps": "", **{region: words.percent(areas[region]) for region in told}})
     pinned = {"group": st.column_config.TextColumn("group", pinned=True)}
     st.dataframe(pd.DataFrame(rows).fillna(""), hide_index=True, column_config=pinned)
     tables.csv("Shares of attribution (CSV)", frame, f"bias-shares-{by}")
 
 
 def _share(value: float, low: float, high: float) -> str:
-    return f"{value:.1%} ({100 * low:.1f} to {100 * high:.1f})" if np.isfinite(low) else f"{value:.1%}"
+    return f"{words.percent(value)} ({100 * low:.1f} to {100 * high:.1f})" if np.isfinite(low) else words.percent(value)
 
 
 def _differences(scope: Scope, found: Maps) -> None:
