@@ -198,23 +198,24 @@ def smoothgrad(table, subject, count):
 
 
 def bookkeeping(table, subject, count):
-    """The same evaluations without anything around them."""
+    """The same evaluations of the same model without anything around them."""
+    model = subject.classifier.model
     steps = subject.ours("integrated_gradients")().params["evaluations"]
 
     def one():
         with untouched(subject.classifier):
             x = subject.classifier.prepare(subject.item)[None].requires_grad_()
-            return torch.autograd.grad(subject.model(x)[0, subject.target], x)[0].abs()
+            return torch.autograd.grad(model(x)[0, subject.target], x)[0].abs()
 
     def many():
         with untouched(subject.classifier):
             x = subject.classifier.prepare(subject.item)[None]
             total = torch.zeros_like(x)
             with torch.inference_mode():
-                subject.model(x), subject.model(torch.zeros_like(x)), subject.model(torch.zeros_like(x))
+                model(torch.zeros_like(x))
             for start in range(0, steps, 8):
                 points = ((torch.arange(start, start + 8) + 0.5).view(-1, 1, 1, 1) / steps * x).requires_grad_()
-                total += torch.autograd.grad(subject.model(points)[:, subject.target].sum(), points)[0].sum(0, keepdim=True)
+                total += torch.autograd.grad(model(points)[:, subject.target].sum(), points)[0].sum(0, keepdim=True)
             return total / steps * x
 
     (a, b), _ = rounds(10 * count, subject.ours("saliency"), one)
@@ -230,6 +231,7 @@ class Cams:
         self.subject, self.x, self.target = subject, subject.x, subject.target
         self.name = subject.ours("grad_cam")().params["layer"]
         self.layer = subject.model.get_submodule(self.name)
+        self.own = subject.classifier.model.get_submodule(self.name)
         for parameter in subject.model.parameters():  # all competitors alike
             parameter.requires_grad_(True)
 
@@ -253,7 +255,7 @@ class Cams:
             return cam(self.target, self.subject.model(self.read().requires_grad_()))[0]
 
     def bare(self):
-        """Forward, backward to the layer alone, weigh, enlarge."""
+        """Forward, backward to the layer alone, weigh, enlarge: with the model as ours has it."""
         kept = {}
 
         def cut(module, inputs, output):
@@ -261,9 +263,9 @@ class Cams:
             return kept["out"]
 
         x = self.read()
-        handle = self.layer.register_forward_hook(cut)
+        handle = self.own.register_forward_hook(cut)
         try:
-            score = self.subject.model(x)[0, self.target]
+            score = self.subject.classifier.model(x)[0, self.target]
         finally:
             handle.remove()
         (gradient,) = torch.autograd.grad(score, kept["out"])
