@@ -9,8 +9,8 @@ from workbench.attribution.job import CHUNK, OUTPUT, REFERENCE, Implementation, 
 
 MOST = 400
 """Gradients after which refinement gives up; the delta is then reported as it is."""
-FEWEST = 8
-"""Gradients before which it never stops."""
+FEWEST = CHUNK
+"""Gradients before which it never stops; a power of two, half of which make the first map to compare with."""
 SAME = 0.98
 """Cosine that the map must have with that of half as many points: the sum can be right by luck while the map is still coarse."""
 POWER = 2.0
@@ -42,8 +42,7 @@ def _refined(job: Job) -> Tensor:
     total, weight, done = torch.zeros_like(way), 0.0, 0
     coarse: Tensor | None = None
     while done < MOST:
-        more = CHUNK if done >= FEWEST else FEWEST // 2
-        u = torch.tensor([_place(i) for i in range(done, done + more)], dtype=way.dtype, device=way.device).reshape(-1, 1, 1, 1)
+        u = torch.tensor([_place(i) for i in range(done, done + CHUNK)], dtype=way.dtype, device=way.device).reshape(-1, 1, 1, 1)
         points = (job.baseline + u**POWER * way).requires_grad_()
         scores = job.forward(points)
         (gradients,) = torch.autograd.grad(scores.sum(), points)
@@ -51,12 +50,16 @@ def _refined(job: Job) -> Tensor:
         if done == 0:  # the picture itself, an end of the way; at its other end, the baseline, the density is zero
             density[0] /= 2
             after = scores[0].double().item()
-        total += (density * gradients).sum(0, keepdim=True)
+        parts = density * gradients
+        if coarse is None:
+            half = slice(CHUNK // 2)
+            coarse = parts[half].sum(0, keepdim=True) / density[half].sum() * way
+        total += parts.sum(0, keepdim=True)
         weight += density.sum().item()
-        done += more
+        done += CHUNK
         values = total / weight * way
         missed = abs(values.double().sum().item() - (after - before))
-        if coarse is not None and missed <= job.share("tolerance") * abs(after - before) and _alike(values, coarse):
+        if missed <= job.share("tolerance") * abs(after - before) and _alike(values, coarse):
             break
         if done & (done - 1) == 0:
             coarse = values
