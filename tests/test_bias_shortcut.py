@@ -232,12 +232,29 @@ def test_pictures_that_are_gone_or_damaged_are_passed_over(parts) -> None:
     assert found[0].tried.effect.support == EACH - 1
 
 
+def test_it_is_the_class_that_the_maps_are_of_that_is_watched(parts) -> None:
+    # The maps are of a model that called bad what this one calls good: covering the corner then raises P(bad), for no reason to accuse.
+    class Inverted(Corner):
+        def forward(self, x):
+            return -super().forward(x)
+
+    one = shortcuts(loaded(Inverted()), parts, looking())[0]
+    assert one.verdict == "looks"
+    assert set(one.tried.frame["target"]) == {"bad"}
+    assert one.tried.effect.low > 0.5
+
+
 def test_progress_ends_at_its_total_and_may_stop_the_work(parts) -> None:
     told = []
     shortcuts(loaded(Corner()), masked(parts, "there", EACH - LEAST), looking(), on_progress=lambda *step: told.append(step))
     assert told[0] == (0, LEAST)
     assert told[-1] == (LEAST, LEAST)
     assert [done for done, _ in told] == sorted(done for done, _ in told)
+    told.clear()
+    three = CORNERS[1:]  # in the last of them, the defect of too many pictures lies
+    images, some = masked(parts, "there", EACH - LEAST + 1), looking(*three, bad=0.9)
+    shortcuts(loaded(Corner()), images, some, places=three, on_progress=lambda *step: told.append(step))
+    assert told == [(done, 2 * EACH) for done in (*range(EACH + 1), *range(EACH, 2 * EACH + 1))]
     told.clear()
     shortcuts(loaded(Corner()), masked(parts, "there", EACH), looking(), on_progress=lambda *step: told.append(step))
     assert told == []  # nothing is left to try

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from workbench.bias.regions import Region
+from workbench.bias.where import SIGNIFICANT
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.metrics import Rate, wilson
@@ -31,7 +32,9 @@ DRAWS = 4
 """How many times each picture's region, and as many other places of equal area, are covered."""
 FLIPS = 4000
 TRIES = 20
-"""How many places elsewhere are looked at for one that leaves the defect free."""
+"""How many shifted places are looked at for one that leaves the defect free."""
+MATTERS = 0.05
+"""A smaller effect on a probability is none to speak of: the rim of a cover alone may have one, where no mirrored place is as good."""
 LARGEST = 1024
 """Pixels of the longer side to which larger pictures are shrunk first: covering a camera's full picture takes seconds."""
 Progress = Callable[[int, int], None]
@@ -66,6 +69,12 @@ class Intervention:
     turned: Rate
     turned_elsewhere: Rate
 
+    @property
+    def matters(self) -> bool:
+        """Whether covering the region lowers the target's probability, and more than elsewhere: by at least `MATTERS` and not by chance."""
+        lowers = (self.change.high or 0) < 0 and (self.effect.high or 0) < 0
+        return lowers and (self.effect.value or 0) <= -MATTERS and self.p <= SIGNIFICANT
+
 
 def intervene(
     classifier: Classifier,
@@ -80,9 +89,10 @@ def intervene(
 ) -> Intervention:
     """Cover a region of each picture and ask again.
 
-    The region elsewhere is the same shape shifted at random, what leaves the picture on one side coming back on the other, so that its
-    area is the same to the pixel. Where the region leaves a picture's ground-truth mask free, so does the region elsewhere if that can
-    be had: to cover the defect itself would be no fair comparison.
+    Elsewhere is the same shape mirrored, so that it lies to the picture's edges alike and has as much of a rim for a model to stumble
+    over: for a corner, the other corners. A region that meets its mirror images is shifted at random instead, what leaves the picture on
+    one side coming back on the other. Its area is the same to the pixel. Where the region leaves a picture's ground-truth mask free, so
+    does elsewhere if that can be had: to cover the defect itself would be no fair comparison.
 
     Args:
         classifier: The model.
@@ -176,7 +186,7 @@ def _variants(item: ImageItem, others: Sequence[ImageItem], region: Region, fill
     if inside.all() or not inside.any():
         raise InputError(f"The region is all or nothing of {item.name}: choose another region.")
     peers = [other for other in others if other.name != item.name]
-    texture = picture if mask is None else _without(picture, mask, rng)
+    texture = _tile(picture if mask is None else _without(picture, mask, rng))
 
     def cover(place: NDArray[np.bool_]) -> NDArray[np.uint8]:
         return covered(picture, place, fill, peers, rng, texture)
@@ -197,10 +207,15 @@ def _opened(item: ImageItem) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | Non
 
 
 def _elsewhere(inside: NDArray[np.bool_], spared: NDArray[np.bool_] | None, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """The region (H, W) shifted at random, so that it covers nothing that is to be spared, or the least of it in `TRIES`."""
+    """The region (H, W) at another place that covers nothing that is to be spared, or the least of it among those tried."""
+    mirrored = [place for place in (inside[::-1], inside[:, ::-1], inside[::-1, ::-1]) if not (place & inside).any()]
+
+    def places() -> Iterator[NDArray[np.bool_]]:
+        yield from (mirrored[i] for i in rng.permutation(len(mirrored)))
+        yield from (np.roll(inside, [int(rng.integers(n)) for n in inside.shape], axis=(0, 1)) for _ in range(TRIES))
+
     best, least = inside, inside.size + 1
-    for _ in range(TRIES):
-        place = np.roll(inside, [int(rng.integers(n)) for n in inside.shape], axis=(0, 1))
+    for place in places():
         hit = 0 if spared is None else int((place & spared).sum())
         if hit < least:
             best, least = place, hit
@@ -224,7 +239,7 @@ def covered(
     fill: str,
     others: Sequence[ImageItem],
     rng: np.random.Generator,
-    texture: NDArray[np.uint8] | None = None,
+    texture: NDArray[np.float32] | None = None,
 ) -> NDArray[np.uint8]:
     """A picture with a region covered, its edge feathered over 1/64 of the picture so that no seam shows.
 
@@ -234,7 +249,7 @@ def covered(
         fill: One of `FILLS`.
         others: Pictures to exchange with.
         rng: Which of them, and from where a patch comes.
-        texture: What patches are cut from, (H, W, 3); the picture where missing.
+        texture: What patches are cut from, (H, W, 3), with ends that meet; the picture's own where missing.
 
     Raises:
         InputError: None of the pictures to exchange with can be read.
@@ -248,7 +263,7 @@ def covered(
         cover = np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(max(inside.shape) / 16)), np.float32)
     else:
         height, width = inside.shape
-        cover = _patch(picture if texture is None else texture, inside, rng) if fill == "patch" else _other(others, (width, height), rng)
+        cover = _patch(_tile(picture) if texture is None else texture, rng) if fill == "patch" else _other(others, (width, height), rng)
         cover = cover + own[near].mean(0) - cover[near].mean(0)  # as bright as what is near
     alpha = gaussian_filter(inside.astype(np.float32), max(inside.shape) / 64)[..., None]
     return np.asarray((alpha * cover + (1 - alpha) * own).round().clip(0, 255).astype(np.uint8))
@@ -265,14 +280,28 @@ def _near(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return ring if ring.any() and inside.mean() < 0.5 else inside if inside.any() else ~inside
 
 
-def _patch(texture: NDArray[np.uint8], inside: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.float32]:
-    """A picture (H, W, 3), shifted by at least a quarter each way, so that its ends do not meet within the region if that can be had."""
-    shifts = []
-    for axis, n in enumerate(inside.shape):
-        at, hit = np.arange(n // 4, max(n - n // 4, n // 4 + 1)), np.asarray(inside.any(1 - axis))
-        free = at[~(hit[at] & hit[at - 1])]
-        shifts.append(int(rng.choice(free if len(free) else at)))
-    return np.roll(texture, shifts, axis=(0, 1)).astype(np.float32)
+def _tile(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """A picture (H, W, 3) less what keeps its ends from meeting, so that it can be shifted without a seam.
+
+    It is the periodic component of Moisan 2011, "Periodic plus smooth image decomposition".
+    """
+    from scipy.fft import irfft2, rfft2
+
+    own, jumps = picture.astype(np.float32), np.zeros(picture.shape, np.float32)
+    for axis in (0, 1):
+        ends, edges = np.moveaxis(own, axis, 0), np.moveaxis(jumps, axis, 0)
+        edges[0] += ends[-1] - ends[0]
+        edges[-1] += ends[0] - ends[-1]
+    down, across = (2 * np.cos(2 * np.pi * np.arange(n) / n) for n in picture.shape[:2])
+    divisor = down[:, None] + across[: picture.shape[1] // 2 + 1] - 4
+    divisor[0, 0] = 1
+    smooth = irfft2(rfft2(jumps, axes=(0, 1)) / divisor[..., None], picture.shape[:2], axes=(0, 1))
+    return np.asarray(own - smooth, np.float32)
+
+
+def _patch(texture: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """A texture (H, W, 3), shifted by at least a quarter each way."""
+    return np.roll(texture, [int(rng.integers(n // 4, max(n - n // 4, n // 4 + 1))) for n in texture.shape[:2]], axis=(0, 1))
 
 
 def _other(others: Sequence[ImageItem], size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:

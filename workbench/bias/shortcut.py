@@ -182,7 +182,6 @@ def _agreed(found: Sequence[Finding]) -> list[Finding]:
     tried = [(i, finding.tried) for i, finding in enumerate(found) if finding.tried is not None]
     judged = list(found)
     for (i, one), p in zip(tried, holm([one.p for _, one in tried]).tolist(), strict=True):
-        agree = p <= SIGNIFICANT and one.effect.high is not None and one.effect.high < 0
-        verdict: Verdict = "looks" if not agree else "shortcut" if found[i].masks else "leans"
+        verdict: Verdict = "looks" if p > SIGNIFICANT or not one.matters else "shortcut" if found[i].masks else "leans"
         judged[i] = dataclasses.replace(found[i], p_effect=p, verdict=verdict)
     return judged
