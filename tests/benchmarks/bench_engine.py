@@ -314,10 +314,15 @@ def main():
         if "resnet" in ref:
             score_cam(table, subject, count)
     if chosen.write:
-        machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
-        how = __doc__.split("\n\n")[2]
-        head = f"# Attribution beside other tools\n\nMeasured on {time.strftime('%Y-%m-%d')} ({machine}). {how}\n\n"
-        RESULTS.write_text(head + "\n".join([*table.lines, "", *memory()]) + "\n", encoding="utf-8")
+        write(table.lines)
+
+
+def write(lines):
+    """Put the table, and that of memory, into RESULTS.md."""
+    cores = f"{torch.get_num_threads()} of {os.cpu_count()} cores"
+    machine = f"{platform.processor() or platform.machine()}, {cores}, torch {torch.__version__}"
+    head = f"# Attribution beside other tools\n\nMeasured on {time.strftime('%Y-%m-%d')} ({machine}). {__doc__.split(chr(10) * 2)[2]}\n\n"
+    RESULTS.write_text(head + "\n".join([*lines, "", *memory()]) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
