@@ -46,9 +46,9 @@ the model leans on the place, and whether that is right is for someone to say wh
 Nothing is said on fewer than {LEAST} pictures of a class; at most {MOST} of each are covered.
 """
 _COVER_HELP = """
-Each picture is shown to the model as it is, with the place covered, and with the same shape covered elsewhere, four times each. If the
-answer changes no more than elsewhere, the place does not matter, whatever a map shows. A patch is texture from other places of the same
-picture: unlike a flat or blurred spot it does not look like a defect itself.
+Each picture is shown to the model as it is, with the place covered, and with the same shape covered elsewhere (mirrored, or shifted
+where it meets its mirror image), four times each. If the answer changes no more than elsewhere, the place does not matter, whatever a
+map shows. A patch is texture from other places of the same picture: unlike a flat or blurred spot it does not look like a defect itself.
 """
 
 
@@ -76,7 +76,7 @@ def section(scope: Scope, maps: Maps, top: DeltaGenerator) -> None:
     if not found:
         st.info(f"No class has {LEAST} maps: nothing can be said of shortcuts.", icon=":material/data_usage:")
         return
-    if not any(finding.verdict in ("shortcut", "leans") for finding in grave):
+    if not any(finding.verdict in ("shortcut", "leans", "too few") for finding in grave):
         st.success(
             f"No shortcut was found: {classes} classes and {len(found) // classes} places at the edge were looked at by "
             f"{METHODS[maps.method].title}, and covering those that stood out did not matter.",
@@ -188,7 +188,8 @@ def _tried(scope: Scope, region: Region, target: str, fill: str, chosen: list[Im
         progress = work.Stoppable(f"Covering the {region.name}", f"cover {hash(key)}")
         if progress.stopped:
             return None
-        found = intervene(choice.classifier(scope.model), chosen, region, target=target, fill=fill, on_progress=progress)
+        model, others = choice.classifier(scope.model), _others(scope)
+        found = intervene(model, chosen, region, target=target, fill=fill, others=others, on_progress=progress)
         work.maps().put(key, found, 4096 + 512 * len(found.frame))
         progress.done()
     return found
@@ -200,8 +201,7 @@ def _going(key: object) -> bool:
 
 def _outcome(scope: Scope, tried: Intervention, target: str) -> None:
     change, elsewhere, effect = (_change(rate) for rate in (tried.change, tried.elsewhere, tried.effect))
-    low = tried.effect.high is not None and tried.effect.high < 0
-    verdict = "**It matters for this class.**" if low and tried.p <= 0.05 else "It matters no more than any other place of that size."
+    verdict = "**It matters for this class.**" if tried.matters else "It matters no more than other places of that size."
     st.markdown(
         f"Covering the **{choice.plain(tried.region.name)}** changes P({choice.plain(target)}) by {change}, covering as much elsewhere by "
         f"{elsewhere}; the place itself adds {effect}, {words.chance(tried.p)}. {verdict}  \n"
@@ -220,6 +220,7 @@ def _change(rate: object) -> str:
 def _examples(scope: Scope, tried: Intervention) -> None:
     """The pictures whose probability falls most, as they are and with the place covered; each leads to Explain."""
     frame = tried.frame.assign(fall=tried.frame["after"] - tried.frame["before"]).sort_values("fall", kind="stable").head(EXAMPLES)
+    others = _others(scope)
     with st.grid(EXAMPLES, min_column_width=120):
         for line in frame.to_dict("records"):
             item = scope.images.by_name[line["name"]]
@@ -227,10 +228,16 @@ def _examples(scope: Scope, tried: Intervention) -> None:
                 picture = np.asarray(work.fitted(item, 256))
                 height, width = picture.shape[:2]
                 inside = tried.region.on(height, width, _mask(item, picture) if tried.region.of_mask else None)
-                hidden = covered(picture, inside, tried.fill, [item], np.random.default_rng(0))
+                hidden = covered(picture, inside, tried.fill, others, np.random.default_rng(0))
                 st.image(Image.fromarray(np.hstack([picture, hidden])), width="stretch", output_format="PNG", alt=f"{item.name} covered")
                 st.caption(f"P({choice.plain(line['target'], 30)}) {line['before']:.2f} → {line['after']:.2f}")
                 st.page_link(EXPLAIN, label="Explain", query_params=scope.link(image=item.name))
+
+
+def _others(scope: Scope) -> list[ImageItem]:
+    """Pictures of all classes, to exchange with."""
+    names = scope.predictions.frame["name"].to_numpy()[scope.rows]
+    return [scope.images.by_name[name] for name in np.random.default_rng(1).permutation(names).tolist()[:MOST]]
 
 
 def _mask(item: ImageItem, picture: np.ndarray) -> np.ndarray | None:
