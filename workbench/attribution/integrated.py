@@ -23,7 +23,8 @@ def integrated_gradients(job: Job) -> Tensor:
     With `n_steps` this is Captum's Gauss-Legendre rule with exactly so many points. Without, points are added until the sum of the
     map misses the change of the score by no more than `tolerance` of it and the map itself has settled. They follow a van der Corput
     sequence (van der Corput 1935), each prefix of which is spread evenly, so that no gradient is ever thrown away and memory does not
-    grow with their number; at every power of two they are the points of the trapezoidal rule.
+    grow with their number; at every power of two they are the points of the trapezoidal rule. Of the sums with and without the
+    way's end, either of which converges, that is taken which misses less.
     """
     if job.params["n_steps"] is not None:
         from captum.attr import IntegratedGradients
@@ -47,9 +48,9 @@ def _refined(job: Job) -> Tensor:
         scores = job.forward(points)
         (gradients,) = torch.autograd.grad(scores.sum(), points)
         density = POWER * u ** (POWER - 1)
-        if done == 0:  # the picture itself, an end of the way; at its other end, the baseline, the density is zero
+        if coarse is None:  # the picture itself is an end of the way; at its other end, the baseline, the density is zero
             density[0] /= 2
-            after = scores[0].double().item()
+            after, end, of_end = scores[0].double().item(), density[0] * gradients[:1], density[0].item()
         parts = density * gradients
         if coarse is None:
             half = slice(CHUNK // 2)
@@ -57,12 +58,12 @@ def _refined(job: Job) -> Tensor:
         total += parts.sum(0, keepdim=True)
         weight += density.sum().item()
         done += CHUNK
-        values = total / weight * way
-        missed = abs(values.double().sum().item() - (after - before))
+        closed, without = total / weight * way, (total - end) / (weight - of_end) * way  # two rules over the same points
+        values, missed = min(((v, abs(v.double().sum().item() - (after - before))) for v in (closed, without)), key=lambda v: v[1])
         if missed <= job.share("tolerance") * abs(after - before) and _alike(values, coarse):
             break
         if done & (done - 1) == 0:
-            coarse = values
+            coarse = closed
     job.report.update({"evaluations": done, OUTPUT: after, REFERENCE: before})
     return values
 
