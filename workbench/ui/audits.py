@@ -11,6 +11,9 @@ from pathlib import Path
 import streamlit as st
 
 from workbench.audit import Audit, Summaries, open_audit, open_summaries
+from workbench.audit.engine import OWNER
+from workbench.audit.outputs import PREDICTIONS
+from workbench.audit.store import ATTRIBUTIONS
 from workbench.catalog import AUDIT_VARIABLE, cache_folder
 from workbench.errors import InputError
 from workbench.images import ImageSet
@@ -18,7 +21,7 @@ from workbench.layouts import stamp
 from workbench.predictions import Predictions
 from workbench.ui import choice
 
-OWNER, SEEN = "audit.json", "seen.txt"
+SEEN = "seen.txt"
 
 
 def folder_of(model: choice.ModelChoice, images: ImageSet) -> Path:
@@ -28,8 +31,9 @@ def folder_of(model: choice.ModelChoice, images: ImageSet) -> Path:
     """
     ref = choice.set_ref(model)
     if model.ref in choice.own("models") or ref in choice.own("sets"):
-        base: tempfile.TemporaryDirectory[str] = st.session_state.setdefault("own audits", tempfile.TemporaryDirectory(prefix="workbench-"))
-        return Path(base.name, _digest(model.key, choice.token(images)))
+        if "own audits" not in st.session_state:
+            st.session_state["own audits"] = tempfile.TemporaryDirectory(prefix="workbench-")
+        return Path(st.session_state["own audits"].name, _digest(model.key, choice.token(images)))
     given = os.environ.get(AUDIT_VARIABLE)
     if given and _owned(Path(given), model, images):
         return Path(given)
@@ -40,7 +44,7 @@ def opened(model: choice.ModelChoice, images: ImageSet) -> Audit | None:
     """The audit of this very set by this very model and rule, where it is finished; None otherwise."""
     folder = folder_of(model, images)
     try:
-        changed = (folder / "predictions.parquet").stat().st_mtime_ns
+        changed = (folder / PREDICTIONS).stat().st_mtime_ns
         seen = (folder / SEEN).read_text(encoding="utf-8") if (folder / SEEN).exists() else None
         found = _opened(str(folder), changed)
     except (OSError, InputError):
@@ -54,7 +58,7 @@ def summaries(model: choice.ModelChoice, images: ImageSet, known: Predictions, m
     """The maps of a sample by one method, where they are of this set, this model and these predictions; None otherwise."""
     folder = folder_of(model, images)
     try:
-        found = _summaries(str(folder), method, (folder / "attributions" / f"{method}.parquet").stat().st_mtime_ns)
+        found = _summaries(str(folder), method, (folder / ATTRIBUTIONS / f"{method}.parquet").stat().st_mtime_ns)
     except (OSError, InputError):
         return None
     if found.facts.get("set") != images.key or found.facts.get("model") != model.key:
