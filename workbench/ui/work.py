@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 PATIENCE = 0.4
 """Seconds before a progress bar shows: quicker work would only make it flash."""
 log = logging.getLogger("workbench")
@@ -166,29 +167,47 @@ def map_key(
     return model.key, item.id, method, background, tuple(sorted(aim.items(), key=str)), tuple(sorted(params.items(), key=str))
 
 
+def computed(key: Hashable, label: str, stop: str, make: Callable[[Stoppable], T], size: Callable[[T], int]) -> T | None:
+    """A result from the shelf, or computed with progress and kept; None where the user stopped it.
+
+    Args:
+        key: All that the result depends on.
+        label: What is said while it is computed.
+        stop: Which work it is for the button that stops it.
+        make: Computes it, given the progress to report to.
+        size: What the result takes on the shelf, in bytes.
+    """
+    found: T | None = maps().get(key)
+    if found is None:
+        progress = Stoppable(label, stop)
+        if progress.stopped:
+            return None
+        found = make(progress)
+        maps().put(key, found, size(found))
+        progress.done()
+    return found
+
+
 def attribution(
     model: choice.ModelChoice, images: ImageSet, item: ImageItem, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]
 ) -> Attribution | str | None:
     """The map, from the shelf or computed with progress; a sentence where the method refuses; None where the user stopped it."""
-    key = map_key(model, images, item, method, aim, params)
-    found: Attribution | str | None = maps().get(key)
-    if found is not None:
-        return found
-    progress = Stoppable(METHODS[method].title, f"{method} {item.id[:12]}")
-    if progress.stopped:
-        return None
-    from workbench.attribution import attribute
 
-    loaded = choice.classifier(model)
-    background = background_of(images) if METHODS[method].background else None
-    try:
-        found = attribute(loaded, item, method, **aim, **params, background=background, on_progress=progress)
-        maps().put(key, found, found.values.nbytes + 1024)
-    except InputError as error:
-        found = str(error)
-        maps().put(key, found, 1024)
-    progress.done()
-    return found
+    def make(progress: Stoppable) -> Attribution | str:
+        from workbench.attribution import attribute
+
+        loaded = choice.classifier(model)
+        background = background_of(images) if METHODS[method].background else None
+        try:
+            return attribute(loaded, item, method, **aim, **params, background=background, on_progress=progress)
+        except InputError as error:
+            return str(error)
+
+    def size(found: Attribution | str) -> int:
+        return 1024 if isinstance(found, str) else found.values.nbytes + 1024
+
+    key = map_key(model, images, item, method, aim, params)
+    return computed(key, METHODS[method].title, f"{method} {item.id[:12]}", make, size)
 
 
 def background_of(images: ImageSet) -> list[ImageItem]:
@@ -200,20 +219,15 @@ def findings(
     model: choice.ModelChoice, images: ImageSet, item: ImageItem, found: Attribution, budget: Literal["quick", "full"]
 ) -> list[Finding] | None:
     """What the checks find about a map, from the shelf or computed with progress; None where the user stopped them."""
-    key = ("findings", budget, map_key(model, images, item, found.method, {"target": found.target, "score": found.score}, found.params))
-    kept: list[Finding] | None = maps().get(key)
-    if kept is not None:
-        return kept
-    progress = Stoppable("Checking", f"findings {budget} {found.method} {item.id[:12]}")
-    if progress.stopped:
-        return None
-    from workbench.evidence import examine
 
-    background = background_of(images) if METHODS[found.method].background else None
-    kept = list(examine(choice.classifier(model), item, found, background=background, budget=budget, on_progress=progress))
-    maps().put(key, kept, 64 * 1024)
-    progress.done()
-    return kept
+    def make(progress: Stoppable) -> list[Finding]:
+        from workbench.evidence import examine
+
+        background = background_of(images) if METHODS[found.method].background else None
+        return list(examine(choice.classifier(model), item, found, background=background, budget=budget, on_progress=progress))
+
+    key = ("findings", budget, map_key(model, images, item, found.method, {"target": found.target, "score": found.score}, found.params))
+    return computed(key, "Checking", f"findings {budget} {found.method} {item.id[:12]}", make, lambda kept: 64 * 1024)
 
 
 def known_predictions(model: choice.ModelChoice, images: ImageSet) -> Predictions | None:

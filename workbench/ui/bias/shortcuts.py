@@ -91,16 +91,15 @@ def section(scope: Scope, maps: Maps, top: DeltaGenerator) -> None:
 
 def _found(scope: Scope, maps: Maps) -> list[Finding] | None:
     """What is found about shortcuts, from the shelf or computed with progress; None where the user stopped it."""
+
+    def make(progress: work.Stoppable) -> list[Finding]:
+        return shortcuts(choice.classifier(scope.model), scope.images, maps, on_progress=progress)
+
+    def size(found: list[Finding]) -> int:
+        return 2048 * (len(found) + sum(len(f.tried.frame) for f in found if f.tried))
+
     key = ("shortcuts", scope.key, maps.method, tuple(maps.frame["id"]))
-    found: list[Finding] | None = work.maps().get(key)
-    if found is None:
-        progress = work.Stoppable("Covering places that stand out", f"shortcuts {maps.method} {scope.split}")
-        if progress.stopped:
-            return None
-        found = shortcuts(choice.classifier(scope.model), scope.images, maps, on_progress=progress)
-        work.maps().put(key, found, 2048 * (len(found) + sum(len(f.tried.frame) for f in found if f.tried)))
-        progress.done()
-    return found
+    return work.computed(key, "Covering places that stand out", f"shortcuts {maps.method} {scope.split}", make, size)
 
 
 def _told(scope: Scope, finding: Finding) -> None:
@@ -179,24 +178,17 @@ def _drawn() -> Region | None:
 
 
 def _tried(scope: Scope, region: Region, target: str, fill: str, chosen: list[ImageItem]) -> Intervention | None:
-    key = ("cover", scope.key, region, target, fill, len(chosen))
-    found: Intervention | None = work.maps().get(key)
-    if found is None:
-        if not st.button(f"Cover it in {len(chosen)} pictures", icon=":material/content_cut:", key="cover it") and not _going(key):
-            return None
-        st.session_state["covering"] = key
-        progress = work.Stoppable(f"Covering the {region.name}", f"cover {hash(key)}")
-        if progress.stopped:
-            return None
+
+    def make(progress: work.Stoppable) -> Intervention:
         model, others = choice.classifier(scope.model), _others(scope)
-        found = intervene(model, chosen, region, target=target, fill=fill, others=others, on_progress=progress)
-        work.maps().put(key, found, 4096 + 512 * len(found.frame))
-        progress.done()
-    return found
+        return intervene(model, chosen, region, target=target, fill=fill, others=others, on_progress=progress)
 
-
-def _going(key: object) -> bool:
-    return bool(st.session_state.get("covering") == key)
+    key = ("cover", scope.key, region, target, fill, len(chosen))
+    asked = work.maps().get(key) is not None or st.session_state.get("covering") == key
+    if not asked and not st.button(f"Cover it in {len(chosen)} pictures", icon=":material/content_cut:", key="cover it"):
+        return None
+    st.session_state["covering"] = key
+    return work.computed(key, f"Covering the {region.name}", f"cover {hash(key)}", make, lambda found: 4096 + 512 * len(found.frame))
 
 
 def _outcome(scope: Scope, tried: Intervention, target: str) -> None:
