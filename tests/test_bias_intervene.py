@@ -14,8 +14,9 @@ from scipy.stats import binom
 from torch import nn
 
 import workbench as wb
-from workbench.bias.intervene import DRAWS, FILLS, LARGEST, _elsewhere, covered, intervene, mean_of
+from workbench.bias.intervene import DRAWS, FILLS, LARGEST, _elsewhere, covered, intervene
 from workbench.bias.regions import BACKGROUND, BORDER, CENTRE, CORNERS, REGIONS, Region
+from workbench.bias.where import mean_of
 from workbench.images import BytesSource, ImageItem
 from workbench.metrics import wilson
 

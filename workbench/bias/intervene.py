@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from workbench.bias.groups import SIGNIFICANT
 from workbench.bias.regions import Region
-from workbench.bias.where import SIGNIFICANT
+from workbench.bias.where import mean_of
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.metrics import Rate, wilson
@@ -166,16 +167,6 @@ def _share_of(shares: NDArray[np.float64]) -> Rate:
     """The mean of shares (N,), with the interval of a proportion of N."""
     total = float(shares.sum())
     return dataclasses.replace(wilson(round(total), len(shares)), value=total / len(shares))
-
-
-def mean_of(values: NDArray[np.float64]) -> Rate:
-    """The mean of values (N,) with Student's interval of 95 %; `count` is the number below zero."""
-    from scipy.stats import t
-
-    size = len(values)
-    half = float(t.ppf(0.975, size - 1) * values.std(ddof=1) / np.sqrt(size)) if size > 1 else float("nan")
-    mean = float(values.mean())
-    return Rate(mean, mean - half, mean + half, int((values < 0).sum()), size)
 
 
 def _variants(item: ImageItem, others: Sequence[ImageItem], region: Region, fill: str, rng: np.random.Generator) -> list[NDArray[np.uint8]]:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.bias.gaps import holm
-from workbench.bias.intervene import Intervention, Progress, intervene, mean_of
+from workbench.bias.groups import SIGNIFICANT
+from workbench.bias.intervene import Intervention, Progress, intervene
 from workbench.bias.regions import BORDER, CORNERS, Region, shares
-from workbench.bias.where import SIGNIFICANT, Maps
+from workbench.bias.where import Maps, mean_of
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
 from workbench.metrics import Rate

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from workbench.audit import Summaries
 from workbench.bias.cases import factorised
 from workbench.bias.gaps import holm, means_differ
+from workbench.bias.groups import DRAWS, SIGNIFICANT
 from workbench.bias.rates import ENOUGH
 from workbench.bias.regions import BORDER, CENTRE, CORNERS, QUADRANTS, Region, shares
 from workbench.errors import InputError
+from workbench.metrics import Rate
 from workbench.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
 
 LOOKED_AT = (*CORNERS, BORDER, CENTRE, *QUADRANTS)
 """The regions whose shares are told where none are named."""
-DRAWS = 4000
-SIGNIFICANT = 0.05
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,7 +77,6 @@ def focus(maps: Maps, by: str = "predicted", regions: Sequence[Region] = LOOKED_
         and enough. The region "mask" is told where pictures have one, its area as NaN.
     """
     import pandas as pd
-    from scipy.stats import t
 
     codes, names = _groups(maps, by)
     values = np.column_stack([shares(maps.heatmaps, tuple(regions)), maps.mask])
@@ -89,10 +88,20 @@ def focus(maps: Maps, by: str = "predicted", regions: Sequence[Region] = LOOKED_
             some = some[np.isfinite(some)]
             if not len(some):
                 continue
-            half = t.ppf(0.975, len(some) - 1) * some.std(ddof=1) / np.sqrt(len(some)) if len(some) > 1 else np.nan
-            mean = some.mean()
-            lines.append((group, region, mean, max(mean - half, 0), min(mean + half, 1), area, len(some), len(some) >= ENOUGH))
+            rate = mean_of(some)
+            ends = np.clip([rate.low, rate.high], 0, 1)
+            lines.append((group, region, rate.value, *ends, area, rate.support, rate.support >= ENOUGH))
     return pd.DataFrame(lines, columns=["group", "region", "share", "low", "high", "area", "support", "enough"])
+
+
+def mean_of(values: NDArray[np.float64]) -> Rate:
+    """The mean of values (N,) with Student's interval of 95 %; `count` is the number below zero."""
+    from scipy.stats import t
+
+    size = len(values)
+    half = float(t.ppf(0.975, size - 1) * values.std(ddof=1) / np.sqrt(size)) if size > 1 else float("nan")
+    mean = float(values.mean())
+    return Rate(mean, mean - half, mean + half, int((values < 0).sum()), size)
 
 
 def differences(maps: Maps, *by: str, regions: Sequence[Region] = LOOKED_AT, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
