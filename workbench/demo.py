@@ -35,6 +35,15 @@ MAPS = "grad_cam"
 """The method whose maps the model card tells of."""
 
 
+PREPROCESSING = """[preprocessing]
+size = [{size}, {size}]
+resize = "stretch"
+interpolation = "bilinear"
+mean = [0.5, 0.5, 0.5]
+std = [0.5, 0.5, 0.5]
+"""
+
+
 @dataclasses.dataclass(frozen=True)
 class Step:
     """How far the work is.
@@ -213,10 +222,4 @@ classes = {json.dumps(list(CLASSES))}
 positive = {json.dumps(CLASSES[1])}
 {"" if threshold is None else f"threshold = {threshold}  # chosen on the validation split"}
 
-[preprocessing]
-size = [{size}, {size}]
-resize = "stretch"
-interpolation = "bilinear"
-mean = [0.5, 0.5, 0.5]
-std = [0.5, 0.5, 0.5]
-"""
+{PREPROCESSING.format(size=size)}"""

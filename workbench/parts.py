@@ -268,10 +268,7 @@ def _stain(rng: np.random.Generator, size: int, depth: float) -> _Defect:
     """A dried puddle with a drop or two beside it: ragged, thin within, darker where its rim dried last; of oil, rust or coolant."""
     y, x = _axes(size)
     centre, radius = rng.uniform(0.1, 0.9, 2), rng.uniform(0.09, 0.2)
-    angle, flat = rng.uniform(0, math.pi), rng.uniform(1.0, 1.7)
-    u = (x - centre[0]) * math.cos(angle) + (y - centre[1]) * math.sin(angle)
-    v = (y - centre[1]) * math.cos(angle) - (x - centre[0]) * math.sin(angle)
-    reach = np.hypot(u, v * flat) / radius
+    reach = _oval(rng, size, centre, flattest=1.7) / radius
     for place, drop in zip(rng.normal(0, 1.1, (2, 2)) * radius + centre, rng.uniform(0.2, 0.45, 2), strict=True):
         reach = np.minimum(reach, np.hypot(x - place[0], y - place[1]) / (radius * drop))
     coarse, fine = (_unit(_smooth(rng.normal(size=(size, size)), scale * size, scale * size)) for scale in (0.05, 0.018))
@@ -285,14 +282,19 @@ def _stain(rng: np.random.Generator, size: int, depth: float) -> _Defect:
 
 def _dent(rng: np.random.Generator, size: int, depth: float) -> _Defect:
     """A smooth hollow with a low wall pushed up around it."""
-    y, x = _axes(size)
     centre, radius = rng.uniform(0.08, 0.92, 2), rng.uniform(0.055, 0.11)
-    angle, flat = rng.uniform(0, math.pi), rng.uniform(1.0, 1.5)
-    u = (x - centre[0]) * math.cos(angle) + (y - centre[1]) * math.sin(angle)
-    v = (y - centre[1]) * math.cos(angle) - (x - centre[0]) * math.sin(angle)
-    reach = np.hypot(u, v * flat) / radius
+    reach = _oval(rng, size, centre, flattest=1.5) / radius
     hollow = 0.12 * np.exp(-(((reach - 1.35) / 0.35) ** 2)) - np.exp(-(reach**2.6))
     return _Defect(hollow * radius * rng.uniform(0.38, 0.6) * depth, 0.15 * np.exp(-(reach**4)), np.zeros((size, size)))
+
+
+def _oval(rng: np.random.Generator, size: int, centre: NDArray[np.float64], flattest: float) -> NDArray[np.float64]:
+    """The distance of each pixel from a centre, (S, S), in an oval turned and flattened at random."""
+    y, x = _axes(size)
+    angle, flat = rng.uniform(0, math.pi), rng.uniform(1.0, flattest)
+    u = (x - centre[0]) * math.cos(angle) + (y - centre[1]) * math.sin(angle)
+    v = (y - centre[1]) * math.cos(angle) - (x - centre[0]) * math.sin(angle)
+    return np.asarray(np.hypot(u, v * flat))
 
 
 _DEFECTS = {"scratch": _scratch, "pit": _pit, "stain": _stain, "dent": _dent}

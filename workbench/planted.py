@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from workbench.cards import figures
 from workbench.catalog import shared
 from workbench.classifier import Classifier, predict, untouched
-from workbench.demo import FILES, Step, check_checkpoint, check_writable
+from workbench.demo import FILES, PREPROCESSING, Step, check_checkpoint, check_writable
 from workbench.layouts import load_images
 from workbench.loading import build, load_classifier
 from workbench.metal import NAME, SPLITS, STAMPED, STORED, Plan, drawn
@@ -193,13 +193,7 @@ architecture = {json.dumps(ARCHITECTURE)}
 weights = {json.dumps(FILES[0])}
 classes = {json.dumps(list(LABELS))}
 
-[preprocessing]
-size = [{size}, {size}]
-resize = "stretch"
-interpolation = "bilinear"
-mean = [0.5, 0.5, 0.5]
-std = [0.5, 0.5, 0.5]
-"""
+{PREPROCESSING.format(size=size)}"""
 
 
 def model_card(name: str, trial: Trial, recipe: Recipe, plan: Plan) -> str:
