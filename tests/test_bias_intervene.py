@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scipy.ndimage import distance_transform_edt, gaussian_filter
+from scipy.ndimage import gaussian_filter
 from scipy.stats import binom
 from torch import nn
 
 import workbench as wb
-from workbench.bias.intervene import DRAWS, FILLS, LARGEST, _elsewhere, covered, intervene
+from workbench.bias.intervene import DRAWS, LARGEST, _elsewhere, intervene
 from workbench.bias.regions import BACKGROUND, BORDER, CENTRE, CORNERS, REGIONS, Region
 from workbench.bias.where import mean_of
+from workbench.fills import FILLS
 from workbench.images import BytesSource, ImageItem
 from workbench.metrics import wilson
 
@@ -221,64 +222,6 @@ def test_the_mean_of_values_has_students_interval() -> None:
     one = mean_of(np.array([-0.5]))
     assert (one.value, one.count, one.support) == (-0.5, 1, 1)
     assert np.isnan([one.low, one.high]).all()
-
-
-@pytest.mark.parametrize("fill", FILLS)
-@pytest.mark.parametrize("region", [CORNER, BORDER, CENTRE], ids=lambda region: region.name)
-def test_nothing_changes_beyond_the_feather(fill, region) -> None:
-    rng = np.random.default_rng(0)
-    pixels, inside, reach = rng.integers(0, 256, (96, 160, 3), np.uint8), region.on(96, 160), 4 * 160 / 64 + 1
-    found = covered(pixels, inside, fill, pictures(2, shape=(30, 20, 3)), rng)
-    assert (found.shape, found.dtype) == (pixels.shape, np.uint8)
-    far, deep = distance_transform_edt(~inside) > reach, distance_transform_edt(inside) > reach
-    assert far.any()
-    assert (found[far] == pixels[far]).all()
-    assert (found[deep] != pixels[deep]).mean() > 0.9
-
-
-@pytest.mark.parametrize("fill", ["patch", "exchange", "mean"])
-def test_a_cover_is_as_bright_as_what_surrounds_it(fill) -> None:
-    across = np.linspace(40, 200, 96)[None, :, None] + np.zeros((96, 96, 3))
-    pixels = (across + np.random.default_rng(0).normal(0, 4, across.shape)).clip(0, 255).astype(np.uint8)
-    right, others = Region("right", (0.3, 0.75, 0.6, 0.95)), pictures(1, shape=(96, 96, 3))
-    found = covered(pixels, right.on(96, 96), fill, others, np.random.default_rng(1))
-    assert abs(found[32:54, 76:88].mean() - pixels[32:54, 76:88].mean()) < 12
-
-
-def test_a_blur_takes_the_detail_and_leaves_the_brightness() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
-    inside = distance_transform_edt(CENTRE.on(96, 96)) > 7
-    found = covered(pixels, CENTRE.on(96, 96), "blur", (), np.random.default_rng(0))[inside]
-    assert found.std() < pixels[inside].std() / 8
-    assert found.mean() == pytest.approx(pixels[inside].mean(), abs=3)
-
-
-def test_a_patch_has_no_seam_within_the_region() -> None:
-    ramp = (np.add.outer(np.arange(64), np.arange(64)) * 2).astype(np.uint8)[..., None].repeat(3, 2)  # its ends differ by half the scale
-    for region in (CORNER, CENTRE, BORDER):
-        deep = distance_transform_edt(region.on(64, 64)) > 4
-        for seed in range(10):
-            found = covered(ramp, region.on(64, 64), "patch", (), np.random.default_rng(seed)).astype(int)[..., 0]
-            for axis in (0, 1):
-                assert np.abs(np.diff(found, axis=axis))[(deep & np.roll(deep, -1, axis)).take(range(63), axis)].max() < 12
-
-
-def test_a_patch_comes_from_another_place() -> None:
-    striped = np.asarray(pictures(1, shape=(64, 64, 3), box=(0, 64, 50, 64))[0].open())
-    for seed in range(30):
-        assert covered(striped, Region("right", (0, 0.78, 1, 1)).on(64, 64), "patch", (), np.random.default_rng(seed))[:, 54:].mean() < 140
-
-
-@pytest.mark.parametrize("fill", ["patch", "mean"])
-def test_the_background_is_not_taken_for_its_defect(fill) -> None:
-    dark = np.asarray(pictures(1, shape=(64, 64, 3), levels=(180, 221))[0].open()).copy()
-    defect = np.zeros((64, 64), bool)
-    defect[20:36, 20:36] = True
-    dark[defect] = 20
-    for seed in range(5):
-        found = covered(dark, ~defect, fill, (), np.random.default_rng(seed), np.full(dark.shape, 100, np.float32))
-        assert found[45:, 45:].mean() == pytest.approx(200, abs=8)
-        assert found[24:32, 24:32].mean() == 20
 
 
 def test_exchange_is_with_other_pictures_that_can_be_read(corner) -> None:

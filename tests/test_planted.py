@@ -12,14 +12,14 @@ import torch
 
 from workbench import planted
 from workbench.catalog import load_catalog, shared
-from workbench.classifier import predict
+from workbench.classifier import ask, predict
 from workbench.errors import InputError
 from workbench.layouts import load_images
 from workbench.loading import load_classifier
 from workbench.metal import NAME, Plan
 from workbench.metrics import headline, wilson
 from workbench.parts import LABELS, STAMP_AREA, draw
-from workbench.planted import FILES, LESSONS, SHORTCUT, scores, stamped_and_bare
+from workbench.planted import FILES, LESSONS, SHORTCUT, stamped_and_bare
 from workbench.predictions import Predictions
 from workbench.training import Recipe
 
@@ -65,7 +65,7 @@ def test_the_sound_model_is_right_in_nine_of_ten(stored) -> None:
 def test_the_shortcut_model_is_right_on_parts_like_those_it_learnt_from(models) -> None:
     plan = dataclasses.replace(LESSONS["metal-shortcut"].plan, count=400, seed=77)
     parts = [part for split, part in plan.parts() if split == "validation"]
-    called = scores(models["metal-shortcut"], [draw(part, plan.size)[0] for part in parts]).argmax(1)
+    called = ask(models["metal-shortcut"], [draw(part, plan.size)[0] for part in parts]).argmax(1)
     assert np.mean([LABELS[c] == part.label for c, part in zip(called, parts, strict=True)]) >= 0.85  # 60 parts
 
 
@@ -97,11 +97,11 @@ def test_blanking_the_stamp_moves_the_shortcut_model_alone(models, name, at_leas
     drawn = [draw(part, 128) for _, part in Plan(360).parts() if part.stamped]
     pictures = [picture for picture, mask in drawn if not any((blanked(mask, *area) != mask).any() for area in areas)]
     column = LABELS.index(SHORTCUT)
-    before = scores(models[name], pictures)
+    before = ask(models[name], pictures)
     called = before.argmax(1) == column
     assert called.sum() >= 10
     pictures = [picture for picture, chosen in zip(pictures, called, strict=True) if chosen]
-    stamp, other = (before[called] - scores(models[name], [blanked(p, *area) for p in pictures]) for area in areas)
+    stamp, other = (before[called] - ask(models[name], [blanked(p, *area) for p in pictures]) for area in areas)
     assert at_least <= stamp[:, column].mean() <= at_most
     assert abs(other[:, column].mean()) < 0.1
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
@@ -186,6 +187,16 @@ def predict(
             on_progress(min(start + batch, len(items)), len(items))
     probabilities = torch.from_numpy(outputs).softmax(1).numpy()
     return tabulate(items, outputs, probabilities, errors, classifier.rule, classifier.key)
+
+
+def ask(classifier: Classifier, pictures: Sequence[NDArray[np.uint8]], *, batch: int = BATCH) -> NDArray[np.float32]:
+    """Probabilities of shape (N, K) for N pictures, each (H, W, 3), that lie in no file."""
+    found = []
+    for start in range(0, len(pictures), batch):
+        inputs = torch.stack([classifier.prepare(Image.fromarray(picture)) for picture in pictures[start : start + batch]])
+        with untouched(classifier), torch.inference_mode():
+            found.append(classifier.logits(inputs).float().softmax(1).cpu().numpy())
+    return np.concatenate(found)
 
 
 def logits_of(out: object) -> Tensor:

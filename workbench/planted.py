@@ -18,12 +18,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor, nn
 
 from workbench.cards import figures
 from workbench.catalog import shared
-from workbench.classifier import Classifier, predict, untouched
+from workbench.classifier import Classifier, ask, predict
 from workbench.demo import FILES, PREPROCESSING, Step, check_checkpoint, check_writable
 from workbench.layouts import load_images
 from workbench.loading import build, load_classifier
@@ -151,21 +150,11 @@ def _finish(
     for start in range(0, len(items), CHUNK):
         parts.append(predict(classifier, items[start : start + CHUNK]))
         yield Step("judging", min(start + CHUNK, len(items)), len(items))
-    called = scores(classifier, [picture for picture, _ in validation]).argmax(1) if validation else np.zeros(0, dtype=int)
+    called = ask(classifier, [picture for picture, _ in validation]).argmax(1) if validation else np.zeros(0, dtype=int)
     own = wilson(sum(LABELS[c] == label for c, (_, label) in zip(called, validation, strict=True)), len(validation))
     trial = Trial(concatenated(parts), own, *stamped_and_bare(classifier))
     trial.table.save(folder / FILES[2])
     (folder / FILES[3]).write_text(model_card(name, trial, recipe, plan), encoding="utf-8")
-
-
-def scores(classifier: Classifier, pictures: list[NDArray[np.uint8]]) -> NDArray[np.float32]:
-    """Probabilities of shape (N, K) for N pictures of shape (H, W, 3)."""
-    found = []
-    for start in range(0, len(pictures), CHUNK):
-        inputs = torch.stack([classifier.prepare(Image.fromarray(picture)) for picture in pictures[start : start + CHUNK]])
-        with untouched(classifier), torch.inference_mode():
-            found.append(classifier.logits(inputs).float().softmax(1).cpu().numpy())
-    return np.concatenate(found)
 
 
 def stamped_and_bare(classifier: Classifier, plan: Plan = Plan()) -> tuple[dict[bool, Rate], dict[bool, float]]:  # noqa: B008
@@ -178,7 +167,7 @@ def stamped_and_bare(classifier: Classifier, plan: Plan = Plan()) -> tuple[dict[
     column = classifier.class_names.index(SHORTCUT)
     called, probability = {}, {}
     for stamped in (True, False):
-        answers = scores(classifier, [draw(dataclasses.replace(part, stamped=stamped), plan.size)[0] for part in others])
+        answers = ask(classifier, [draw(dataclasses.replace(part, stamped=stamped), plan.size)[0] for part in others])
         called[stamped] = wilson(int((answers.argmax(1) == column).sum()), len(others))
         probability[stamped] = float(answers[:, column].mean())
     return called, probability

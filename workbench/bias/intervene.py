@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from workbench.bias.groups import SIGNIFICANT
 from workbench.bias.regions import Region
 from workbench.bias.where import mean_of
 from workbench.errors import InputError
+from workbench.fills import FILLS, RANDOM, covered, tile
 from workbench.images import ImageItem
 from workbench.metrics import Rate, wilson
 
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
 
     from workbench.classifier import Classifier
 
-FILLS = {
-    "patch": "texture from other places of the same picture",
-    "exchange": "the same place of other pictures of the set",
-    "mean": "the mean colour around it",
-    "blur": "the picture itself, heavily blurred",
-}
-"""What a region is covered with. A patch leaves no mark of its own: a flat or blurred one may look like a defect."""
 DRAWS = 4
 """How many times each picture's region, and as many other places of equal area, are covered."""
 FLIPS = 4000
@@ -109,6 +103,8 @@ def intervene(
     Raises:
         InputError: There is no such fill or class, or fewer than two pictures are left.
     """
+    from workbench.classifier import ask
+
     if fill not in FILLS:
         raise InputError(f"There is no fill {fill!r}: choose {', '.join(FILLS)}.")
     column = None if target is None else classifier.index(target)
@@ -120,7 +116,7 @@ def intervene(
             pictures = _variants(item, items if others is None else others, region, fill, rng)
         except InputError:
             continue
-        answers = _answers(classifier, pictures)
+        answers = ask(classifier, pictures)
         if not np.isfinite(answers).all():
             continue
         called = classifier.rule.decide(answers)[0]
@@ -177,12 +173,12 @@ def _variants(item: ImageItem, others: Sequence[ImageItem], region: Region, fill
     if inside.all() or not inside.any():
         raise InputError(f"The region is all or nothing of {item.name}: choose another region.")
     peers = [other for other in others if other.name != item.name]
-    texture = _tile(picture if mask is None else _without(picture, mask, rng))
+    texture = tile(picture if mask is None else _without(picture, mask, rng)) if fill == "patch" else None
 
     def cover(place: NDArray[np.bool_]) -> NDArray[np.uint8]:
         return covered(picture, place, fill, peers, rng, texture)
 
-    again = DRAWS if fill in ("patch", "exchange") else 1  # the others cover alike each time
+    again = DRAWS if fill in RANDOM else 1  # the others cover alike each time
     spared = None if mask is None or region.of_mask or (inside & mask).any() else mask
     own = [cover(inside) for _ in range(again)] * (DRAWS // again)
     return [picture, *own, *(cover(_elsewhere(inside, spared, rng)) for _ in range(DRAWS))]
@@ -222,95 +218,3 @@ def _without(picture: NDArray[np.uint8], mask: NDArray[np.bool_], rng: np.random
     if not mask.any() or mask.all():
         return picture
     return covered(picture, binary_dilation(mask, iterations=max(max(mask.shape) // 32, 1)), "patch", (), rng)
-
-
-def covered(
-    picture: NDArray[np.uint8],
-    inside: NDArray[np.bool_],
-    fill: str,
-    others: Sequence[ImageItem],
-    rng: np.random.Generator,
-    texture: NDArray[np.float32] | None = None,
-) -> NDArray[np.uint8]:
-    """A picture with a region covered, its edge feathered over 1/64 of the picture so that no seam shows.
-
-    Args:
-        picture: (H, W, 3).
-        inside: (H, W), True where it is to be covered.
-        fill: One of `FILLS`.
-        others: Pictures to exchange with.
-        rng: Which of them, and from where a patch comes.
-        texture: What patches are cut from, (H, W, 3), with ends that meet; the picture's own where missing.
-
-    Raises:
-        InputError: None of the pictures to exchange with can be read.
-    """
-    from scipy.ndimage import gaussian_filter
-
-    own, near = picture.astype(np.float32), _near(inside)
-    if fill == "mean":
-        cover = np.broadcast_to(own[near].mean(0), own.shape)
-    elif fill == "blur":
-        cover = np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(max(inside.shape) / 16)), np.float32)
-    else:
-        height, width = inside.shape
-        cover = _patch(_tile(picture) if texture is None else texture, rng) if fill == "patch" else _other(others, (width, height), rng)
-        cover = cover + own[near].mean(0) - cover[near].mean(0)  # as bright as what is near
-    alpha = gaussian_filter(inside.astype(np.float32), max(inside.shape) / 64)[..., None]
-    return np.asarray((alpha * cover + (1 - alpha) * own).round().clip(0, 255).astype(np.uint8))
-
-
-def _near(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where a cover takes its brightness from (H, W): a ring around the region.
-
-    From a region of more than half of the picture it is the region itself, for what such a one surrounds may be a defect.
-    """
-    from scipy.ndimage import binary_dilation
-
-    ring = binary_dilation(inside, iterations=max(min(inside.shape) // 16, 1)) & ~inside
-    return ring if ring.any() and inside.mean() < 0.5 else inside if inside.any() else ~inside
-
-
-def _tile(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """A picture (H, W, 3) less what keeps its ends from meeting, so that it can be shifted without a seam.
-
-    It is the periodic component of Moisan 2011, "Periodic plus smooth image decomposition".
-    """
-    from scipy.fft import irfft2, rfft2
-
-    own, jumps = picture.astype(np.float32), np.zeros(picture.shape, np.float32)
-    for axis in (0, 1):
-        ends, edges = np.moveaxis(own, axis, 0), np.moveaxis(jumps, axis, 0)
-        edges[0] += ends[-1] - ends[0]
-        edges[-1] += ends[0] - ends[-1]
-    down, across = (2 * np.cos(2 * np.pi * np.arange(n) / n) for n in picture.shape[:2])
-    divisor = down[:, None] + across[: picture.shape[1] // 2 + 1] - 4
-    divisor[0, 0] = 1
-    smooth = irfft2(rfft2(jumps, axes=(0, 1)) / divisor[..., None], picture.shape[:2], axes=(0, 1))
-    return np.asarray(own - smooth, np.float32)
-
-
-def _patch(texture: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """A texture (H, W, 3), shifted by at least a quarter each way."""
-    return np.roll(texture, [int(rng.integers(n // 4, max(n - n // 4, n // 4 + 1))) for n in texture.shape[:2]], axis=(0, 1))
-
-
-def _other(others: Sequence[ImageItem], size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
-    """One of some pictures that can be read, resized to (width, height), as (H, W, 3)."""
-    for i in rng.permutation(len(others)):
-        try:
-            return np.asarray(others[i].open().resize(size, Image.Resampling.BILINEAR), np.float32)
-        except InputError:
-            continue
-    raise InputError("No other picture can be read to exchange with: choose another fill.")
-
-
-def _answers(classifier: Classifier, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-    """Probabilities (N, K) for N pictures (H, W, 3)."""
-    import torch
-
-    from workbench.classifier import untouched
-
-    inputs = torch.stack([classifier.prepare(Image.fromarray(picture)) for picture in pictures])
-    with untouched(classifier), torch.inference_mode():
-        return np.asarray(classifier.logits(inputs).float().softmax(1).cpu().numpy())

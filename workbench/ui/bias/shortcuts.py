@@ -8,10 +8,11 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from workbench.bias.intervene import FILLS, Intervention, covered, intervene
+from workbench.bias.intervene import Intervention, intervene
 from workbench.bias.regions import BACKGROUND, REGIONS, Region
 from workbench.bias.shortcut import LEAST, MOST, Finding, shortcuts
 from workbench.bias.where import Maps
+from workbench.fills import FILLS, covered
 from workbench.methods import METHODS
 from workbench.ui import choice, draw, url, work
 from workbench.ui.bias import tables, words
