@@ -13,7 +13,7 @@ from torch import nn
 
 import workbench as wb
 from workbench.images import BytesSource, ImageItem
-from workbench.predictions import COLUMNS, DecisionRule, Predictions, tabulate
+from workbench.predictions import COLUMNS, DecisionRule, Predictions, good_class, tabulate
 
 Refusal = Callable[[Callable[[], object]], str]
 Net = Callable[..., nn.Sequential]
@@ -197,3 +197,28 @@ def test_only_broken_pictures_and_none_at_all(tiny_net: Net) -> None:
     classifier = wb.load_classifier(tiny_net(), size=(8, 8))
     assert wb.predict(classifier, [ImageItem("x.png", BytesSource(b""))]).frame["error"].notna().all()
     assert len(wb.predict(classifier, [])) == 0
+
+
+@pytest.mark.parametrize(
+    ("names", "good"),
+    [
+        (("bad", "good"), "good"),
+        (("OK", "NOK"), "OK"),
+        (("not_ok", "ok"), "ok"),
+        (("fail", "pass"), "pass"),
+        (("functional", "defective"), "functional"),
+        (("nonfunctional", "functional"), "functional"),
+        (("normal", "abnormal"), "normal"),
+        (("MT_Blowhole", "MT_Crack", "MT_Free"), "MT_Free"),
+        (("no_defect", "defect"), "no_defect"),
+        (("NonDefective", "Defective"), "NonDefective"),
+        (("defect-free", "scratch"), "defect-free"),
+        (("01_good", "02_good_but_damaged"), "01_good"),
+        (("good", "ok"), None),
+        (("cat", "dog"), None),
+        ((), None),
+    ],
+)
+def test_the_class_of_good_parts_is_read_from_the_names(names, good) -> None:
+    assert good_class(names) == good
+    assert good_class(names[::-1]) == good

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,15 @@ COLUMNS = frozenset(
 )
 UNSURE = 0.1
 """How near, in probability, a score may come to the decision's boundary before the verdict is called unsure."""
+GOOD = frozenset((
+    "good", "ok", "okay", "pass", "passed", "functional", "normal", "free", "intact", "flawless", "healthy", "undamaged", "undefective",
+    "accept", "accepted", "faultless", "io",
+))  # fmt: skip
+BAD = frozenset((
+    "defect", "defects", "defective", "fault", "faults", "faulty", "damage", "damaged", "anomaly", "anomalies", "anomalous", "flaw",
+    "flaws", "flawed",
+))  # fmt: skip
+NOT = frozenset(("no", "not", "non", "without", "nothing", "never"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,6 +137,23 @@ class Predictions:
             raise InputError(f"{path} {why}: run the audit again.") from None
         frame = _plain(table.drop_columns(["probabilities", "logits"]).to_pandas())
         return cls(frame, probabilities, logits, rule, facts["model"])
+
+
+def good_class(class_names: Iterable[str]) -> str | None:
+    """The class of parts without a defect, guessed from the names: good, OK, pass, functional, MT_Free, defect-free, no_defect, ...
+
+    Returns:
+        The one class that reads so; None where none does, or several do.
+    """
+    found = [name for name in class_names if _reads_as_good(name)]
+    return found[0] if len(found) == 1 else None
+
+
+def _reads_as_good(name: str) -> bool:
+    words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name).lower()))
+    if "free" in words:  # free of whatever it names
+        return not words & NOT
+    return bool(words & NOT) if words & BAD else bool(words & GOOD) and not words & NOT
 
 
 def check_attributes(items: Iterable[ImageItem]) -> None:
