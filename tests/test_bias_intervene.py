@@ -16,7 +16,6 @@ from torch import nn
 import workbench as wb
 from workbench.bias.intervene import DRAWS, LARGEST, _elsewhere, intervene
 from workbench.bias.regions import BACKGROUND, BORDER, CENTRE, CORNERS, REGIONS, Region
-from workbench.bias.where import mean_of
 from workbench.fills import FILLS
 from workbench.images import BytesSource, ImageItem
 from workbench.metrics import wilson
@@ -213,15 +212,6 @@ def test_the_chance_is_that_of_flipping_signs(corner) -> None:
     signs = np.array(np.meshgrid(*[[-1, 1]] * len(effect))).reshape(len(effect), -1)
     exact = (np.abs(effect @ signs) >= abs(effect.sum()) - 1e-12).mean()
     assert found.p == pytest.approx(exact, abs=0.02)
-
-
-def test_the_mean_of_values_has_students_interval() -> None:
-    rng = np.random.default_rng(0)
-    drawn = [mean_of(rng.normal(0.2, 1, 8)) for _ in range(2000)]
-    assert 0.935 <= np.mean([rate.low <= 0.2 <= rate.high for rate in drawn]) <= 0.965
-    one = mean_of(np.array([-0.5]))
-    assert (one.value, one.count, one.support) == (-0.5, 1, 1)
-    assert np.isnan([one.low, one.high]).all()
 
 
 def test_exchange_is_with_other_pictures_that_can_be_read(corner) -> None:

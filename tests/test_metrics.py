@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from workbench.errors import InputError
 from workbench.images import BytesSource, ImageItem
-from workbench.metrics import auc, best_threshold, headline, wilson
+from workbench.metrics import auc, best_threshold, headline, mean_of, wilson
 from workbench.predictions import DecisionRule, Predictions, tabulate
 
 CLASSES = ("functional", "defective")
@@ -94,6 +94,18 @@ def test_auc_of_one_class_or_of_a_constant() -> None:
     assert flat.low < 0.5 < flat.high
     with pytest.raises(ValueError, match="finite"):
         auc([np.nan, 1.0], [True, False])
+
+
+def test_the_mean_of_values_has_students_interval() -> None:
+    rng = np.random.default_rng(0)
+    for level in (0.8, 0.95):
+        drawn = [mean_of(rng.normal(0.2, 1, 8), level) for _ in range(2000)]
+        assert np.mean([rate.low <= 0.2 <= rate.high for rate in drawn]) == pytest.approx(level, abs=0.02)
+    one = mean_of(np.array([-0.5]))
+    assert (one.value, one.count, one.support) == (-0.5, 1, 1)
+    assert np.isnan([one.low, one.high]).all()
+    none = mean_of(np.zeros(0))
+    assert (none.value, none.low, none.support) == (None, None, 0)
 
 
 def test_headline_counts_and_leaves_out_what_cannot_be_judged() -> None:

@@ -1,6 +1,6 @@
 """Headline figures with their uncertainty: accuracy, AUC, recall, precision, and the threshold that a validation split supports.
 
-It needs neither torch nor SciPy, so that the first page stands at once.
+It needs neither torch nor, for what the first page shows, SciPy, so that it stands at once.
 """
 
 from __future__ import annotations
@@ -50,11 +50,18 @@ def wilson(count: int, support: int, level: float = 0.95) -> Rate:
         raise ValueError(f"expected 0 <= count <= support, got {count} of {support}")
     if support == 0:
         return Rate(None, None, None, 0, 0)
-    z, share = _z(level), count / support
+    low, high = wilson_bounds(np.array([count]), support, level)
+    return Rate(count / support, float(low[0]), float(high[0]), count, support)
+
+
+def wilson_bounds(counts: NDArray[np.integer], support: int, level: float = 0.95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The ends of the interval of `wilson` for many counts of hits among the same number of cases; NaN where there is none."""
+    if support == 0:
+        return np.full(counts.shape, np.nan), np.full(counts.shape, np.nan)
+    z, share = _z(level), counts / support
     centre = (share + z**2 / (2 * support)) / (1 + z**2 / support)
-    half = z / (1 + z**2 / support) * math.sqrt(share * (1 - share) / support + z**2 / (4 * support**2))
-    low, high = max(centre - half, 0.0), min(centre + half, 1.0)
-    return Rate(share, 0.0 if count == 0 else low, 1.0 if count == support else high, count, support)
+    half = z / (1 + z**2 / support) * np.sqrt(share * (1 - share) / support + z**2 / (4 * support**2))
+    return np.where(counts == 0, 0.0, np.maximum(centre - half, 0)), np.where(counts == support, 1.0, np.minimum(centre + half, 1))
 
 
 def auc(scores: ArrayLike, positive: ArrayLike, level: float = 0.95) -> Rate:
@@ -102,6 +109,22 @@ def placements(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> tupl
     """
     ranks, n, m = _midranks(scores), int(positive.sum()), int((~positive).sum())
     return (ranks[positive] - _midranks(scores[positive])) / m, 1 - (ranks[~positive] - _midranks(scores[~positive])) / n
+
+
+def mean_of(values: NDArray[np.floating], level: float = 0.95) -> Rate:
+    """The mean of values (N,), whatever their range, with Student's interval; its ends are NaN for a single value.
+
+    Returns:
+        The mean, with the number of values below zero as `count`; without a value where there are none.
+    """
+    from scipy.special import stdtrit
+
+    size = len(values)
+    if size == 0:
+        return Rate(None, None, None, 0, 0)
+    half = float(stdtrit(size - 1, (1 + level) / 2) * values.std(ddof=1)) / math.sqrt(size) if size > 1 else math.nan
+    mean = float(values.mean())
+    return Rate(mean, mean - half, mean + half, int((values < 0).sum()), size)
 
 
 def headline(predictions: Predictions, rows: NDArray[np.bool_] | None = None) -> dict[str, Rate]:

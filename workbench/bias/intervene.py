@@ -12,11 +12,10 @@ from PIL import Image
 
 from workbench.bias.groups import SIGNIFICANT
 from workbench.bias.regions import Region
-from workbench.bias.where import mean_of
 from workbench.errors import InputError
 from workbench.fills import FILLS, RANDOM, covered, tile
 from workbench.images import ImageItem
-from workbench.metrics import Rate, wilson
+from workbench.metrics import Rate, mean_of, wilson
 
 if TYPE_CHECKING:
     import pandas as pd

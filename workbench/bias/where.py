@@ -16,7 +16,7 @@ from workbench.bias.groups import DRAWS, SIGNIFICANT
 from workbench.bias.rates import ENOUGH
 from workbench.bias.regions import BORDER, CENTRE, CORNERS, QUADRANTS, Region, shares
 from workbench.errors import InputError
-from workbench.metrics import Rate
+from workbench.metrics import mean_of
 from workbench.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -92,16 +92,6 @@ def focus(maps: Maps, by: str = "predicted", regions: Sequence[Region] = LOOKED_
             ends = np.clip([rate.low, rate.high], 0, 1)
             lines.append((group, region, rate.value, *ends, area, rate.support, rate.support >= ENOUGH))
     return pd.DataFrame(lines, columns=["group", "region", "share", "low", "high", "area", "support", "enough"])
-
-
-def mean_of(values: NDArray[np.float64]) -> Rate:
-    """The mean of values (N,) with Student's interval of 95 %; `count` is the number below zero."""
-    from scipy.stats import t
-
-    size = len(values)
-    half = float(t.ppf(0.975, size - 1) * values.std(ddof=1) / np.sqrt(size)) if size > 1 else float("nan")
-    mean = float(values.mean())
-    return Rate(mean, mean - half, mean + half, int((values < 0).sum()), size)
 
 
 def differences(maps: Maps, *by: str, regions: Sequence[Region] = LOOKED_AT, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
