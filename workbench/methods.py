@@ -38,6 +38,11 @@ class Method:
     paper: str
     background: bool = False
 
+    @property
+    def reacts(self) -> bool:
+        """Whether a value says how the score reacts to the input there, rather than what share of the score lies there."""
+        return "unit of input" in self.unit or "gradient" in self.unit
+
 
 _TABLE = (
     Method(

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from workbench.classifier import Classifier
 from workbench.errors import InputError
+from workbench.methods import METHODS
 from workbench.preprocessing import Placement
 
 ScoreKind = Literal["logit", "probability", "margin"]
@@ -97,6 +98,15 @@ class Attribution:
     def on_picture(self) -> NDArray[np.float32]:
         """The heatmap over the pixels of the original picture, (height, width)."""
         return self.placement.to_original(self.heatmap())
+
+    @property
+    def ranking(self) -> NDArray[np.float32]:
+        """What speaks for the class most comes first: (H, W), over the model's input.
+
+        Of values that say how the score reacts to a pixel the size counts, whichever direction they point in. Other values are shares of
+        the score, and those below zero speak against it.
+        """
+        return np.abs(self.values).sum(0) if METHODS[self.method].reacts else self.heatmap()
 
     @property
     def relative_delta(self) -> float | None:

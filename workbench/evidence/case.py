@@ -144,19 +144,10 @@ class Case:
             values, words = self.classifier.preprocessing.baseline("blur", self.picture), "the blurred picture"
         return torch.from_numpy(values)[None].to(self.classifier.device), words
 
-    @property
-    def reacts(self) -> bool:
-        """Whether a value says how the score reacts to the input there, rather than what share of the score lies there."""
-        return "unit of input" in self.method.unit or "gradient" in self.method.unit
-
     @cached_property
     def ranking(self) -> NDArray[np.float32]:
-        """What speaks for the class most comes first: (H, W).
-
-        Of values that say how the score reacts to a pixel the size counts, whichever direction they point in. Other values are shares of
-        the score, and those below zero speak against it.
-        """
-        return np.abs(self.attribution.values).sum(0) if self.reacts else self.attribution.heatmap()
+        """What speaks for the class most comes first: (H, W)."""
+        return self.attribution.ranking
 
     @cached_property
     def fresh(self) -> Attribution:

@@ -198,7 +198,7 @@ def _covered(case: Case, squares: Tensor) -> tuple[NDArray[np.float64], NDArray[
     values = torch.tensor(case.attribution.values)[None].to(case.x.device)
     values = (values / (case.x.shape[1] / values.shape[1])).expand_as(case.x)  # a layer's map is shared out evenly among the channels
     # Reactions foretell a fall when they are multiplied by the change of the input, shares of the score as they stand.
-    change = case.x - case.replacement[0] if case.reacts else torch.ones_like(case.x)
+    change = case.x - case.replacement[0] if case.method.reacts else torch.ones_like(case.x)
     waiting = iter(squares)
     foretold: list[Tensor] = []
     falls: list[Tensor] = []
