@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from workbench.attribution import Attribution, attribute
     from workbench.bias import Breakdown, breakdown
     from workbench.classifier import Classifier, predict
+    from workbench.defects import operating_points
     from workbench.errors import InputError
     from workbench.evidence import Evidence, assess
     from workbench.images import ImageItem, ImageSet
@@ -30,6 +31,7 @@ _HOMES = {
     "breakdown": "bias",
     "Classifier": "classifier",
     "predict": "classifier",
+    "operating_points": "defects",
     "InputError": "errors",
     "Evidence": "evidence",
     "assess": "evidence",
@@ -55,6 +57,7 @@ __all__ = [
     "breakdown",
     "load_classifier",
     "load_images",
+    "operating_points",
     "predict",
 ]
 

@@ -20,6 +20,7 @@ def main() -> None:
                 st.Page(PAGES / "explain.py", title="Explain", icon=":material/center_focus_strong:"),
             ],
             "Audit": [st.Page(PAGES / "bias.py", title="Bias", icon=":material/balance:")],
+            "Decide": [st.Page(PAGES / "defects.py", title="Defects", icon=":material/rule:")],
         }
     )
     url.begin(page.url_path)

@@ -1,8 +1,9 @@
-"""Charts of figures for a record: bars of intervals and matrices of counts. It knows only arrays and words."""
+"""Charts of figures for a record: bars of intervals, matrices of counts, and curves. It knows only arrays and words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,6 +75,45 @@ def matrix(counts: NDArray[np.int64], rows: Sequence[str], columns: Sequence[str
     bar = drawn.colorbar(laid, ax=ax, fraction=0.05, pad=0.02, format=PercentFormatter(1.0))
     bar.set_label("share of the true class", fontsize=8)
     return _titled(drawn, ax, title, footer)
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """One chart of lines.
+
+    Attributes:
+        title: Above it.
+        across: What the horizontal axis shows.
+        up: What the vertical axis shows.
+        lines: Horizontal and vertical values of each line, by name.
+        dots: One marked place on each line.
+    """
+
+    title: str
+    across: str
+    up: str
+    lines: Mapping[str, tuple[ArrayLike, ArrayLike]]
+    dots: Mapping[str, tuple[float, float]]
+
+
+def curves(panels: Sequence[Panel], *, title: str, footer: str = "") -> Figure:
+    """Charts of lines side by side, the last line of each in ink and the others in grey."""
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=(4.2 * len(panels), 4.2), layout="constrained")
+    for ax, panel in zip(drawn.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for number, (name, (across, up)) in enumerate(panel.lines.items(), 1):
+            colour = INK if number == len(panel.lines) else "0.55"
+            ax.plot(np.asarray(across), np.asarray(up), color=colour, label=name)
+            ax.plot(*panel.dots[name], "o", color=colour, markersize=8)
+        ax.set_title(panel.title, fontsize=10, parse_math=False)
+        ax.set_xlabel(panel.across)
+        ax.set_ylabel(panel.up)
+        ax.grid(alpha=0.3)
+        ax.legend(fontsize=8)
+    drawn.suptitle(title, fontsize=11, parse_math=False)
+    drawn.supxlabel(footer, fontsize=7, color="0.35", parse_math=False)
+    return drawn
 
 
 def row_shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -78,6 +78,22 @@ def slider(label: str, low: float, high: float, *, key: str, default: float, ste
     return _bound(key, default, parse, lambda now: st.slider(label, low, high, now, step=step, key=key, **settings))
 
 
+def number(label: str, low: float, high: float, *, key: str, default: float, step: float, **settings: Any) -> float:
+    """A `st.number_input` over decimals."""
+
+    def parse(raw: Sequence[str]) -> float | None:
+        try:
+            value = float(raw[0])
+        except (ValueError, IndexError):
+            return None
+        return value if low <= value <= high else None
+
+    def draw(now: float) -> float:
+        return float(st.number_input(label, low, high, now, step=step, key=key, **settings))
+
+    return _bound(key, default, parse, draw)
+
+
 def pages(count: int, *, key: str, **settings: Any) -> int:
     """A `st.pagination` over `count` pages, from 1."""
 

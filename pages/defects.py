@@ -1,0 +1,24 @@
+"""From score to decision: which threshold, what escapes and what is scrapped for nothing, and what each decision rests on."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from workbench.ui import choice, url, work
+from workbench.ui.defects import operating, scope
+
+VIEWS = {"threshold": "Threshold", "decisions": "Decisions", "masks": "Maps against masks"}
+
+model = choice.model()
+images = choice.images(model)
+known = work.known_predictions(model, images)
+
+st.title("Defects")
+st.markdown(
+    "Which parts are rejected, which defects escape and which good parts are scrapped for nothing, and what each decision rests on."
+)
+chosen = scope.choose(model, images, known)
+if chosen is not None:
+    view = url.segments("View", list(VIEWS), key="view", default="threshold", format_func=VIEWS.__getitem__, label_visibility="collapsed")
+    if view == "threshold":
+        operating.view(chosen)

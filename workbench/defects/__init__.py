@@ -1,0 +1,45 @@
+"""From score to decision: operating points, thresholds, a band of doubt, and what one decision rests on."""
+
+from workbench.defects.cases import CHOSEN_ON, HALVES, REPORTED_ON, Cases, all_scores, cases_of, deal, defect_classes, of_split
+from workbench.defects.choice import WAYS, Choice, choose, upper_bound
+from workbench.defects.decision import QUEUES, Decision, decide, nearest, queue
+from workbench.defects.doubt import Band, Reviewed, band, expected, needed, review
+from workbench.defects.points import FIGURES, Costs, operating_points, point_at, points_of
+from workbench.defects.regions import FILLS, Filled, Spot, fill_spots, spots
+
+__all__ = [
+    "CHOSEN_ON",
+    "FIGURES",
+    "FILLS",
+    "HALVES",
+    "QUEUES",
+    "REPORTED_ON",
+    "WAYS",
+    "Band",
+    "Cases",
+    "Choice",
+    "Costs",
+    "Decision",
+    "Filled",
+    "Reviewed",
+    "Spot",
+    "all_scores",
+    "band",
+    "cases_of",
+    "choose",
+    "deal",
+    "decide",
+    "defect_classes",
+    "expected",
+    "fill_spots",
+    "nearest",
+    "needed",
+    "of_split",
+    "operating_points",
+    "point_at",
+    "points_of",
+    "queue",
+    "review",
+    "spots",
+    "upper_bound",
+]

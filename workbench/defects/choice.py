@@ -1,0 +1,135 @@
+"""Choose a threshold, on pictures that it is not reported on."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbench.defects.cases import CHOSEN_ON, Cases
+from workbench.defects.points import Costs, points_of
+from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WAYS: Mapping[str, str] = MappingProxyType(
+    {
+        "cost": "the lowest cost",
+        "escape": "the fewest rejected good parts with an escape rate under a ceiling",
+        "overkill": "the fewest escapes with an overkill rate under a ceiling",
+    }
+)
+"""What a threshold can be chosen for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """A threshold and why it was chosen.
+
+    Attributes:
+        threshold: From this score on a part is rejected.
+        way: One of `WAYS`.
+        reason: One sentence.
+    """
+
+    threshold: float
+    way: str
+    reason: str
+
+
+def choose(
+    cases: Cases,
+    way: str = "cost",
+    *,
+    split: str = CHOSEN_ON,
+    ceiling: float | None = None,
+    costs: Costs | None = None,
+    level: float = 0.95,
+    points: pd.DataFrame | None = None,
+) -> Choice:
+    """Choose a threshold.
+
+    A ceiling holds for the rate's upper bound, not for its estimate: the exact one of Clopper and Pearson 1934, one-sided. As the
+    rate only rises or only falls with the threshold, no correction for having looked at all of them is needed (Bates et al. 2021,
+    "Distribution-free, risk-controlling prediction sets").
+
+    Args:
+        cases: The pictures to choose on.
+        way: One of `WAYS`.
+        split: What these pictures are; the test split is refused.
+        ceiling: Of the escape or the overkill rate, between 0 and 1.
+        costs: What mistakes cost, for the way "cost".
+        level: With which confidence a ceiling holds.
+        points: The operating points of the cases, where they are there already.
+
+    Raises:
+        InputError: The pictures are those that the result is reported on, they lack defects or good parts, or are too few for the ceiling.
+    """
+    if split != CHOSEN_ON:
+        raise InputError(
+            f"A threshold is not chosen on the {split} split: it would look better there than it is on new parts. "
+            f"Choose it on the {CHOSEN_ON} split."
+        )
+    if not cases.defects or not cases.good:
+        kind = "good parts" if cases.defects else "defects"
+        raise InputError(f"No threshold can be chosen without {kind} among the labelled pictures: add some to the {split} split.")
+    table = points_of(cases, costs) if points is None else points
+    if way == "cost":
+        return _cheapest(table)
+    if way not in WAYS:
+        raise InputError(f"A threshold is not chosen by {way!r}: choose {', '.join(WAYS)}.")
+    if ceiling is None or not 0 < ceiling < 1:
+        raise InputError(f"Choosing by the {way} rate needs a ceiling between 0 and 1: give one.")
+    return _under(table, way, ceiling, level)
+
+
+def upper_bound(count: int, support: int, level: float = 0.95) -> float:
+    """The exact one-sided upper bound of a share (Clopper and Pearson 1934)."""
+    from scipy.stats import beta
+
+    return 1.0 if count >= support else float(beta.ppf(level, count + 1, support - count))
+
+
+def _cheapest(table: pd.DataFrame) -> Choice:
+    """Of equally cheap thresholds the one that can move the furthest without another decision."""
+    free = table[table["width"] > 0]
+    best = free[free["cost"] <= free["cost"].min() + 1e-12]
+    row = best.loc[best["width"].idxmax()]
+    low, high = row["cost low"], row["cost high"]
+    reason = f"It has the lowest cost a part: {row['cost']:.3g} (95 % interval {low:.3g} to {high:.3g})."
+    return Choice(float(row["threshold"]), "cost", reason)
+
+
+def _under(table: pd.DataFrame, way: str, ceiling: float, level: float) -> Choice:
+    counted, support = ("escapes", int(table["defects"].iloc[0])) if way == "escape" else ("overkill", int(table["good"].iloc[0]))
+    allowed = _allowed(support, ceiling, level)
+    if allowed is None:
+        needed = math.ceil(math.log(1 - level) / math.log(1 - ceiling))
+        raise InputError(
+            f"With {support:,} {'defects' if way == 'escape' else 'good parts'} no threshold can be shown to keep the {way} rate under "
+            f"{ceiling:.1%}: even without a single mistake among them it could be {upper_bound(0, support, level):.1%}. "
+            f"At least {needed:,} are needed, or a higher ceiling."
+        )
+    kept = table[table[counted] <= allowed]
+    row = kept.iloc[-1] if way == "escape" else kept.iloc[0]
+    count = int(row[counted])
+    name = "escape rate" if way == "escape" else "overkill rate"
+    reason = (
+        f"It is the {'highest' if way == 'escape' else 'lowest'} threshold whose {name} is under {ceiling:.1%} with {level:.0%} "
+        f"confidence: {count:,} of {support:,}, so at most {upper_bound(count, support, level):.1%}."
+    )
+    return Choice(float(row["threshold"]), way, reason)
+
+
+def _allowed(support: int, ceiling: float, level: float) -> int | None:
+    """How many mistakes leave the rate's upper bound under the ceiling; None where not even 0 do."""
+    from scipy.stats import beta
+
+    counts = np.arange(support)
+    under = beta.ppf(level, counts + 1, support - counts) <= ceiling
+    return int(counts[under][-1]) if under.any() else None

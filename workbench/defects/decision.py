@@ -1,0 +1,129 @@
+"""One decision about one part, in words that can be read out: verdict, margin, where the evidence lies, what lies nearest."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.defects.cases import Cases
+from workbench.defects.doubt import Band
+from workbench.defects.regions import Filled, Spot
+
+QUEUES = ("escapes", "overkill", "near", "overruled", "all")
+NEAR = 0.1
+"""How near, in probability, a score must come to the threshold to wait with those in doubt."""
+SAID = {"pass": "Passed", "reject": "Rejected", "review": "For review"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What is decided about one picture.
+
+    Attributes:
+        item_id: SHA-256 of the picture's bytes.
+        score: The probability of a defect.
+        band: The threshold, and what is reviewed around it.
+        verdict: "pass", "review" or "reject".
+        regions: Where the evidence lies, the heaviest first.
+        filled: What filling each of them does; empty where that was not tried.
+    """
+
+    item_id: str
+    score: float
+    band: Band
+    verdict: str
+    regions: tuple[Spot, ...] = ()
+    filled: tuple[Filled, ...] = ()
+
+    @property
+    def margin(self) -> float:
+        """How far the score is above the threshold; below it where negative."""
+        return self.score - self.band.threshold
+
+    @property
+    def sentence(self) -> str:
+        """The decision, where its evidence lies, and what becomes of it without."""
+        said = [f"{SAID[self.verdict]}: {self.score:.2f} against {self.band.threshold:.2f}"]
+        if self.regions:
+            top = self.regions[0]
+            said.append(f"{top.mass:.0%} of the evidence for a defect lies in one region of {_percent(top.area)} of the area")
+        if self.filled:
+            said.append(self._what_filling_does(self.filled[0]))
+        return "; ".join(said) + "."
+
+    def _what_filling_does(self, tried: Filled) -> str:
+        change = tried.after - self.score
+        verb = "leaves" if abs(change) < 0.005 else "drops" if change < 0 else "raises"
+        at = "at" if verb == "leaves" else "to"
+        return f"filling it {verb} the score {at} {tried.after:.2f} (as much elsewhere: {_range(tried.elsewhere)})"
+
+
+def decide(item_id: str, score: float, band: Band, regions: Sequence[Spot] = (), filled: Sequence[Filled] = ()) -> Decision:
+    """The decision about a picture with a score, (1,) of `Band.verdicts`."""
+    return Decision(item_id, score, band, str(band.verdicts(np.array([score]))[0]), tuple(regions), tuple(filled))
+
+
+def nearest(embeddings: NDArray[np.floating], row: int, rows: NDArray[np.bool_]) -> tuple[int, float] | None:
+    """The picture most alike to another in what the model makes of it.
+
+    Args:
+        embeddings: (N, D) what goes into the model's last layer; NaN where a picture cannot be read.
+        row: Which picture.
+        rows: (N,) among which others; the picture itself never counts.
+
+    Returns:
+        Its row and the cosine similarity, 1 at most; None where there is none.
+    """
+    free = rows & np.isfinite(embeddings).all(1)
+    free[row] = False
+    if not free.any() or not np.isfinite(embeddings[row]).all():
+        return None
+    among = np.flatnonzero(free)
+    lengths = np.linalg.norm(embeddings[among], axis=1) * np.linalg.norm(embeddings[row])
+    alike = embeddings[among] @ embeddings[row] / np.maximum(lengths, 1e-12)
+    best = int(alike.argmax())
+    return int(among[best]), float(alike[best])
+
+
+def queue(
+    cases: Cases, scores: NDArray[np.float64], rows: NDArray[np.bool_], band: Band, name: str, overruled: NDArray[np.bool_]
+) -> NDArray[np.intp]:
+    """Which pictures wait under a name, the gravest first.
+
+    Args:
+        cases: The labelled pictures, of which alone it is known that they escape or are rejected for nothing.
+        scores: (N,) of all pictures of the table; NaN where one cannot be read: it waits nowhere.
+        rows: (N,) which pictures are looked at.
+        band: The threshold and the band of doubt.
+        name: One of `QUEUES`.
+        overruled: (N,) which pictures somebody overruled.
+
+    Returns:
+        Rows of the table. Escapes begin with the lowest score, overkill with the highest, the others with what is nearest to the threshold.
+    """
+    defect = np.zeros(len(scores), bool)
+    defect[cases.rows] = cases.defect
+    verdicts = band.verdicts(np.nan_to_num(scores))
+    distance = np.abs(scores - band.threshold)
+    kinds = {
+        "escapes": (cases.rows & defect & (verdicts == "pass"), scores),
+        "overkill": (cases.rows & ~defect & (verdicts == "reject"), -scores),
+        "near": ((verdicts == "review") | (distance < NEAR), distance),
+        "overruled": (overruled, distance),
+        "all": (np.ones(len(scores), bool), distance),
+    }
+    among, order = kinds[name]
+    chosen = np.flatnonzero(among & rows & np.isfinite(scores))
+    return np.asarray(chosen[np.argsort(order[chosen], kind="stable")])
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"
+
+
+def _range(values: Sequence[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}"

@@ -1,0 +1,168 @@
+"""Operating points: what escapes and what is scrapped for nothing at each threshold, with intervals and what it costs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from workbench.defects.cases import Cases, cases_of
+from workbench.errors import InputError
+from workbench.metrics import wilson_bounds
+from workbench.predictions import Predictions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FIGURES = ("escape rate", "overkill rate", "precision", "F1", "cost")
+Column = NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Costs:
+    """What mistakes cost, and how many parts are bad.
+
+    Attributes:
+        escape: Of passing one defect, in any unit.
+        overkill: Of rejecting one good part, in the same unit.
+        prior: Share of defects on the line; as in the pictures where missing.
+    """
+
+    escape: float = 1.0
+    overkill: float = 1.0
+    prior: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.escape < np.inf and 0 <= self.overkill < np.inf):
+            raise InputError("A cost must be a number from 0: correct the cost of an escape or of an overkill.")
+        if self.prior is not None and not 0 < self.prior < 1:
+            raise InputError(f"The share of defects on the line, {self.prior:g}, must lie between 0 and 1: correct it.")
+
+
+def operating_points(
+    predictions: Predictions,
+    positive: str | Sequence[str] | None = None,
+    *,
+    rows: ArrayLike | None = None,
+    costs: Costs | None = None,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Every threshold that decides differently, and how it does.
+
+    A part is rejected whose score, the probability of a defect, is at or above the threshold. Between two neighbouring scores all
+    thresholds decide alike: the middle stands for them.
+
+    Args:
+        predictions: N pictures.
+        positive: The class or classes that are defects, as for `cases_of`.
+        rows: (N,) which pictures count; all where missing. Pictures without a usable label never do.
+        costs: What mistakes cost, and the share of defects on the line.
+        level: Confidence level of the intervals.
+
+    Returns:
+        One row a threshold, in rising order: threshold, width (how far it can move without another decision), defects and good (how
+        many there are), escapes, overkill, and each of `FIGURES` with its interval as "... low" and "... high". `cost` is that of a part
+        on the line, on average; precision and F1 too are those of the line. Rates have Wilson's interval; what is made of the two rates,
+        which are independent, has that of Zou and Donner 2008 and Donner and Zou 2012 (MOVER). NaN where there is nothing to compute
+        a figure from.
+
+    Raises:
+        InputError: It is not known which classes are defects.
+    """
+    return points_of(cases_of(predictions, positive, rows), costs, level)
+
+
+def points_of(cases: Cases, costs: Costs | None = None, level: float = 0.95) -> pd.DataFrame:
+    """The operating points of some cases, as `operating_points`."""
+    levels, place = np.unique(cases.scores, return_inverse=True)
+    edges = np.concatenate([[0.0], levels, [1.0]])
+    defects, good = (np.bincount(place[kind], minlength=len(levels)) for kind in (cases.defect, ~cases.defect))
+    escapes = np.concatenate([[0], np.cumsum(defects)])  # a threshold in gap i lies above the i lowest levels
+    overkill = cases.good - np.concatenate([[0], np.cumsum(good)])
+    width = np.diff(edges)
+    kept = width > 0
+    kept[0] = True  # at 0 everything is rejected, whatever the scores
+    middle = (edges[:-1] + edges[1:]) / 2
+    middle[0] = 0.0
+    frame = _table(middle[kept], escapes[kept], overkill[kept], cases, costs or Costs(), level)
+    frame.insert(1, "width", width[kept])
+    return frame
+
+
+def point_at(cases: Cases, threshold: float, costs: Costs | None = None, level: float = 0.95) -> pd.Series:
+    """The figures at one threshold, as a row of `operating_points`, without its width."""
+    passed = cases.scores < threshold
+    counts = np.array([int((passed & cases.defect).sum())]), np.array([int((~passed & ~cases.defect).sum())])
+    return _table(np.array([threshold]), *counts, cases, costs or Costs(), level).iloc[0]
+
+
+def _table(
+    thresholds: Column, escapes: NDArray[np.int64], overkill: NDArray[np.int64], cases: Cases, costs: Costs, level: float
+) -> pd.DataFrame:
+    import pandas as pd
+
+    defects, good = cases.defects, cases.good
+    missed, wrong = (_rate(count, support, level) for count, support in ((escapes, defects), (overkill, good)))
+    prior = costs.prior if costs.prior is not None else defects / max(defects + good, 1)
+    figures = {
+        "escape rate": missed,
+        "overkill rate": wrong,
+        "precision": _precision(missed, wrong, prior),
+        "F1": _f1(missed, wrong, prior),
+        "cost": _sum(_scaled(missed, costs.escape * prior), _scaled(wrong, costs.overkill * (1 - prior))),
+    }
+    columns = {f"{name}{end}": values for name, three in figures.items() for end, values in zip(("", " low", " high"), three, strict=True)}
+    facts = {"threshold": thresholds, "defects": defects, "good": good, "escapes": escapes, "overkill": overkill}
+    return pd.DataFrame({**facts, **columns})
+
+
+Three = tuple[Column, Column, Column]
+"""A figure, the lower and the upper end of its interval, each (T,)."""
+
+
+def _rate(count: NDArray[np.int64], support: int, level: float) -> Three:
+    low, high = wilson_bounds(count, support, level)
+    return (count / support if support else np.full(len(count), np.nan)), low, high
+
+
+def _scaled(figure: Three, factor: float, start: float = 0.0) -> Three:
+    value, low, high = (start + factor * part for part in figure)
+    return (value, low, high) if factor >= 0 else (value, high, low)
+
+
+def _sum(one: Three, other: Three) -> Three:
+    """The sum of two independent figures (Zou and Donner 2008, "Construction of confidence limits about effect measures")."""
+    value = one[0] + other[0]
+    low = value - np.hypot(one[0] - one[1], other[0] - other[1])
+    return value, np.maximum(low, 0), value + np.hypot(one[2] - one[0], other[2] - other[0])
+
+
+def _precision(missed: Three, wrong: Three, prior: float) -> Three:
+    """Of the rejected parts of a line, the share that is defective: 1 / (1 + rejected good ones / rejected defects)."""
+    ratio, low, high = _ratio(_scaled(wrong, 1 - prior), _scaled(missed, -prior, prior))
+    return 1 / (1 + ratio), 1 / (1 + high), 1 / (1 + low)
+
+
+def _f1(missed: Three, wrong: Three, prior: float) -> Three:
+    """2 x found / (found + rejected good ones + all defects), in shares of the line."""
+    ratio, low, high = _ratio(_scaled(wrong, 1 - prior, prior), _scaled(missed, -prior, prior))
+    return 2 / (1 + ratio), 2 / (1 + high), 2 / (1 + low)
+
+
+def _ratio(top: Three, bottom: Three) -> Three:
+    """The ratio of two independent figures from 0 (Donner and Zou 2012, "Closed-form confidence intervals for functions of ...").
+
+    Infinite where the bottom is 0, and NaN where both are.
+    """
+    (a, a_low, a_high), (b, b_low, b_high) = top, bottom
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value, inner = a / b, a * b
+        below, above = b_high * (2 * b - b_high), b_low * (2 * b - b_low)
+        low = (inner - np.sqrt(np.maximum(inner**2 - a_low * (2 * a - a_low) * below, 0))) / below
+        high = (inner + np.sqrt(np.maximum(inner**2 - a_high * (2 * a - a_high) * above, 0))) / above
+        low = np.where(np.abs(below) < 1e-12, a_low * (2 * a - a_low) / (2 * inner), low)  # the limit where 2b meets its upper end
+    low = np.where(a == 0, 0.0, np.clip(low, 0, None))
+    return value, np.where(np.isnan(value), np.nan, low), np.where(np.isnan(value), np.nan, np.where(b_low <= 0, np.inf, high))

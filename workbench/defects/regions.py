@@ -1,0 +1,175 @@
+"""The regions that a decision rests on, and what becomes of its score without them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from workbench.errors import InputError
+from workbench.fills import covered, tile
+
+if TYPE_CHECKING:
+    from workbench.classifier import Classifier
+
+FILLS = ("inpaint", "blur", "mean")
+SMOOTH = 1 / 32
+"""Width, as a share of the longer side, of the Gaussian that joins the specks of a pixel map into regions."""
+LEVEL = 0.35
+"""From this share of the smoothed map's peak on a pixel belongs to a region."""
+SMALLEST = 1e-3
+"""Share of the picture under which a spot is no region."""
+ELSEWHERE = 8
+"""How many random places of equal area are filled for comparison."""
+TRIES = 20
+"""How many places are looked at for one that leaves the region free."""
+LARGEST = 512
+"""Pixels of the longer side to which larger pictures are shrunk before regions are looked for and filled."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Spot:
+    """A connected region of a heatmap.
+
+    Attributes:
+        inside: (H, W), True where it lies, in the pixels of the picture.
+        box: Left, top, right and bottom in pixels; right and bottom are the first pixels outside.
+        area: Share of the picture.
+        mass: Share of the map's positive values, 0 .. 1.
+        peak: The map's greatest value in it, in the map's unit.
+    """
+
+    inside: NDArray[np.bool_]
+    box: tuple[int, int, int, int]
+    area: float
+    mass: float
+    peak: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Filled:
+    """What filling one region does to the score of a defect.
+
+    Attributes:
+        fill: One of `workbench.fills.FILLS`.
+        after: The score with the region filled.
+        elsewhere: The scores with as large a region filled at random places, `ELSEWHERE` of them.
+    """
+
+    fill: str
+    after: float
+    elsewhere: tuple[float, ...]
+
+    @property
+    def beyond(self) -> bool:
+        """Whether the region lowers the score more than every random place."""
+        return self.after < min(self.elsewhere)
+
+
+def spots(heatmap: NDArray[np.floating], most: int = 5) -> list[Spot]:
+    """The connected regions of a map's positive values, the heaviest first.
+
+    The map is smoothed, and what reaches `LEVEL` of its peak is split into connected parts: the usual way from a class activation map to
+    a box (Zhou et al. 2016, "Learning deep features for discriminative localization"), with a level between theirs and half the peak.
+
+    Args:
+        heatmap: (H, W) in the pixels of the picture; of methods without a sign, their values.
+        most: How many regions.
+
+    Returns:
+        None at all where nothing of the map is positive.
+    """
+    from scipy.ndimage import find_objects, gaussian_filter, label
+
+    positive = np.clip(heatmap, 0, None).astype(np.float64)
+    total = positive.sum()
+    if total <= 0:
+        return []
+    smooth = gaussian_filter(positive, SMOOTH * max(heatmap.shape), mode="nearest")
+    parts, count = label(smooth >= LEVEL * smooth.max(), structure=np.ones((3, 3)))
+    found = []
+    for number, where in enumerate(find_objects(parts), 1):
+        inside = parts == number
+        if inside.sum() < SMALLEST * inside.size and count > 1:
+            continue
+        down, across = where
+        box = across.start, down.start, across.stop, down.stop
+        peak = float(heatmap[inside].max())
+        found.append(Spot(inside, box, float(inside.mean()), float(positive[inside].sum() / total), peak))
+    return sorted(found, key=lambda spot: -spot.mass)[:most]
+
+
+def fill_spots(
+    classifier: Classifier, picture: Image.Image, found: Sequence[Spot], positive: Sequence[str], fill: str = "inpaint", seed: int = 0
+) -> tuple[float, list[Filled]]:
+    """The score of a defect as the picture is, and with each region filled beside as large a region at random places.
+
+    Random places are the same shape, moved so that it stays within the picture and meets the region in as few pixels as can be had.
+
+    Args:
+        classifier: The model.
+        picture: RGB, of the size of the regions.
+        found: S regions.
+        positive: The classes that are defects: the score is the sum of their probabilities.
+        fill: One of `workbench.fills.FILLS`, save "exchange".
+        seed: Of the random places.
+
+    Raises:
+        InputError: A region is all of the picture.
+    """
+    from workbench.classifier import ask
+
+    pixels, rng = np.asarray(picture.convert("RGB")), np.random.default_rng(seed)
+    texture = tile(pixels) if fill == "patch" else None
+    columns = [classifier.index(name) for name in positive]
+    pictures = [pixels]
+    for spot in found:
+        if spot.inside.shape != pixels.shape[:2]:
+            raise ValueError(f"expected regions of shape {pixels.shape[:2]}, got {spot.inside.shape}")
+        if spot.inside.all():
+            raise InputError("The region is the whole picture, so that there is nothing to compare it with: choose another map.")
+        places = [spot.inside, *moved(spot.inside, ELSEWHERE, rng)]
+        pictures += [covered(pixels, place, fill, (), rng, texture) for place in places]
+    scores = ask(classifier, pictures)[:, columns].astype(np.float64).sum(1).clip(0, 1)
+    lines = scores[1:].reshape(len(found), 1 + ELSEWHERE)
+    return float(scores[0]), [Filled(fill, float(line[0]), tuple(line[1:].tolist())) for line in lines]
+
+
+def moved(inside: NDArray[np.bool_], count: int, rng: np.random.Generator) -> list[NDArray[np.bool_]]:
+    """The same shape (H, W) at random other places, turned by quarters where it fits, meeting its own place as little as can be."""
+    found = []
+    for _ in range(count):
+        best, least = inside, inside.size + 1
+        for _ in range(TRIES):
+            place = _thrown(inside, rng)
+            hit = int((place & inside).sum())
+            if hit < least:
+                best, least = place, hit
+            if not least:
+                break
+        found.append(best)
+    return found
+
+
+def _thrown(inside: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
+    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+    shape = inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    turned = np.rot90(shape, int(rng.integers(4)))
+    if turned.shape[0] > inside.shape[0] or turned.shape[1] > inside.shape[1]:
+        turned = shape
+    top, left = (int(rng.integers(n - m + 1)) for n, m in zip(inside.shape, turned.shape, strict=True))
+    place = np.zeros_like(inside)
+    place[top : top + turned.shape[0], left : left + turned.shape[1]] = turned
+    return place
+
+
+def random_box(spot: Spot, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """A box of the region's size at a random place of the picture, (H, W): what meeting a mask by chance is measured with."""
+    left, top, right, bottom = spot.box
+    box = np.zeros_like(spot.inside)
+    box[top:bottom, left:right] = True
+    return _thrown(box, rng)

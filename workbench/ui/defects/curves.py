@@ -1,0 +1,100 @@
+"""ROC, precision-recall and cost curves of both splits, with the threshold that is looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from workbench import charts, render
+from workbench.defects import CHOSEN_ON, REPORTED_ON, point_at
+from workbench.ui import draw
+from workbench.ui.defects.scope import Scope
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST = 250
+"""Points of a curve on the screen."""
+INK = {CHOSEN_ON: "#8b9492", REPORTED_ON: "#12a594"}
+CURVES = {
+    "ROC": ("overkill rate", "defects found", "Up and left is better: many defects found, few good parts rejected."),
+    "Precision and recall": ("defects found", "precision", "How pure the rejects are when more of the defects are to be found."),
+    "Cost": ("threshold", "cost", "What mistakes cost a part at each threshold; the lowest place of the grey line is where it is chosen."),
+}
+
+
+def section(scope: Scope, threshold: float) -> None:
+    """The three curves side by side."""
+    splits = [split for split in (CHOSEN_ON, REPORTED_ON) if scope.cases[split].defects and scope.cases[split].good]
+    if not splits:
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("All thresholds", anchor=False)
+        draw.meaning("\n\n".join(f"**{name}**: {text}" for name, (_, _, text) in CURVES.items()))
+    lines = {split: scope.kept(("curve", split, scope.costs), lambda split=split: _thin(scope.points(split))) for split in splits}  # type: ignore[misc]
+    here = {split: _with_recall(point_at(scope.cases[split], threshold, scope.costs).to_frame().T) for split in splits}
+    with st.grid(3, min_column_width=280):
+        for name, (across, up, _) in CURVES.items():
+            with st.container():
+                st.markdown(f"**{name}**")
+                _drawn(scope, lines, here, across, up)
+    said = " · ".join(f"{'grey' if split == CHOSEN_ON else 'green'}: {scope.words[split]}" for split in splits)
+    st.caption(f"{said}. The dots are the threshold that is looked at.")
+    draw.download(
+        "Curves (PNG)",
+        lambda: render.to_png(charts.curves(_panels(scope, lines, here), title=f"Threshold {threshold:.4f}", footer=scope.footer)),
+        "operating-curves.png", "image/png", "png curves",
+    )  # fmt: skip
+
+
+def _thin(points: pd.DataFrame) -> pd.DataFrame:
+    """As many of the operating points as a chart needs, with the share of defects found, as plain numbers."""
+    kept = np.unique(np.linspace(0, len(points) - 1, min(len(points), MOST)).round().astype(int))
+    return _with_recall(points.iloc[kept])
+
+
+def _with_recall(points: pd.DataFrame) -> pd.DataFrame:
+    shown = points[["threshold", "overkill rate", "precision", "cost"]].astype(float)
+    return shown.assign(**{"defects found": 1 - points["escape rate"].astype(float)}).reset_index(drop=True)
+
+
+def _drawn(scope: Scope, lines: dict[str, pd.DataFrame], here: dict[str, pd.DataFrame], across: str, up: str) -> None:
+    import pandas as pd
+
+    def stacked(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
+        named = [part[[across, up]].assign(split=scope.words[split], order=np.arange(len(part))) for split, part in parts.items()]
+        return pd.concat(named, ignore_index=True).dropna()
+
+    split = {"field": "split", "type": "nominal", "legend": None}
+    colour = {**split, "scale": {"domain": [scope.words[s] for s in INK], "range": list(INK.values())}}
+    x, y = (_axis(name) for name in (across, up))
+    tip = [{"field": name, "format": ".3f"} for name in (across, up)] + [{"field": "split"}]
+    spec: dict[str, Any] = {
+        "height": 210,
+        "layer": [
+            {"mark": {"type": "line", "strokeWidth": 2}, "encoding": {"x": x, "y": y, "color": colour, "order": {"field": "order"}}},
+            {
+                "data": {"values": stacked(here).to_dict("records")},
+                "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1},
+                "encoding": {"x": x, "y": y, "color": colour, "tooltip": tip},
+            },
+        ],
+    }
+    st.vega_lite_chart(stacked(lines), spec)
+
+
+def _axis(name: str) -> dict[str, Any]:
+    share = name not in ("cost",)
+    scale = {"scale": {"domain": [0, 1]}} if share else {"scale": {"zero": True}}
+    return {"field": name, "type": "quantitative", "title": name, "axis": {"tickCount": 5}, **scale}
+
+
+def _panels(scope: Scope, lines: dict[str, pd.DataFrame], here: dict[str, pd.DataFrame]) -> list[charts.Panel]:
+    panels = []
+    for name, (across, up, _) in CURVES.items():
+        drawn = {scope.words[s]: (lines[s][across], lines[s][up]) for s in lines}
+        dots = {scope.words[s]: (float(here[s][across].iloc[0]), float(here[s][up].iloc[0])) for s in here}
+        panels.append(charts.Panel(name, across, up, drawn, dots))
+    return panels

@@ -1,0 +1,166 @@
+"""The view of the operating point: the histogram, what escapes and what is rejected for nothing, curves, groups and the review band."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from workbench.defects import CHOSEN_ON, FIGURES, REPORTED_ON, Cases, expected, point_at, review
+from workbench.metrics import Rate, auc, wilson
+from workbench.ui import choice, draw, work
+from workbench.ui.bias.attributes import grouping
+from workbench.ui.defects import curves, histogram, threshold
+from workbench.ui.defects.scope import Scope
+from workbench.ui.defects.threshold import Setting
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ENOUGH = 30
+_HELP = {
+    "escape rate": "Defects that pass, of all defects: FN / (FN + TP).",
+    "overkill rate": "Good parts that are rejected, of all good parts: FP / (FP + TN).",
+    "precision": "Of the rejected parts, the share that is defective; for the share of defects on the line, where that is given.",
+    "F1": "The harmonic mean of precision and of the share of defects found.",
+    "cost": "What mistakes cost a part, on average, in the unit of the costs given above.",
+}
+_MEANING = "\n\n".join(f"**{name[0].upper()}{name[1:]}**: {text}" for name, text in _HELP.items()) + (
+    "\n\nRanges are 95 % intervals: with other parts of the same kind, 19 of 20 such ranges would hold the true figure."
+)
+
+
+@st.fragment
+@work.guarded
+def view(scope: Scope) -> None:
+    """All that follows the threshold, without running the rest of the page again."""
+    setting = threshold.controls(scope)
+    st.markdown(threshold.sentence(scope, setting))
+    histogram.draw(scope, setting)
+    points = {split: point_at(cases, setting.threshold, scope.costs) for split, cases in scope.cases.items() if cases.rows.any()}
+    if points:
+        _table(scope, points, setting)
+    if setting.coverage is not None and all(scope.cases[split].rows.any() for split in (CHOSEN_ON, REPORTED_ON)):
+        _reviewed(scope, setting)
+    curves.section(scope, setting.threshold)
+    _groups(scope, setting)
+
+
+def _table(scope: Scope, points: dict[str, pd.Series], setting: Setting) -> None:
+    """The figures at the threshold, a column a split."""
+    import pandas as pd
+
+    frame = pd.DataFrame(
+        {
+            f"{scope.words[split]} ({point['defects']:,.0f} defects, {point['good']:,.0f} good)": [
+                f"{point['escapes']:,.0f}",
+                f"{point['overkill']:,.0f}",
+                *(said(point, name) for name in FIGURES),
+                _area(scope.cases[split]),
+            ]
+            for split, point in points.items()
+        },
+        index=["escapes", "overkill", *FIGURES[:-1], "cost a part", "AUC"],
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("At this threshold", anchor=False)
+        draw.meaning(_MEANING)
+    st.table(frame)
+    few = [f"{point['defects']:,.0f} defects in the {scope.words[split]}" for split, point in points.items() if point["defects"] < ENOUGH]
+    if few:
+        st.caption(f":material/info: Only {' and '.join(few)}: look at the ranges, not at the figures.")
+    facts = {"threshold": setting.threshold, "chosen": setting.way, "defects": ", ".join(scope.positive), "model": scope.model.key}
+    with st.container(horizontal=True):
+        table = pd.DataFrame({scope.words[split]: point for split, point in points.items()})
+        draw.download("Figures (CSV)", lambda: _csv(table, facts), "operating-point.csv", "text/csv", "csv point")
+        for split in points:
+            draw.download(
+                f"All thresholds, {scope.words[split]} (CSV)",
+                lambda split=split: scope.points(split).to_csv(index=False),  # type: ignore[misc]
+                f"operating-points-{split}.csv", "text/csv", f"csv points {split}",
+            )  # fmt: skip
+
+
+def _csv(table: pd.DataFrame, facts: dict[str, object]) -> str:
+    import pandas as pd
+
+    return pd.concat([pd.DataFrame(dict.fromkeys(table, facts)), table]).to_csv(index_label="figure")
+
+
+def _area(cases: Cases) -> str:
+    found = auc(cases.scores, cases.defect)
+    return "n/a" if found.value is None else f"{found.value:.3f} ({draw.interval(found, 'AUC')})"
+
+
+def said(point: pd.Series, name: str) -> str:
+    """A figure with its interval."""
+    value, low, high = (float(point[f"{name}{end}"]) for end in ("", " low", " high"))
+    if math.isnan(value):
+        return "n/a"
+    if name == "cost":
+        return f"{value:.3g} ({low:.3g} to {high:.3g})"
+    return f"{value:.3f} ({low:.3f} to {high:.3f})" if name == "F1" else f"{value:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _reviewed(scope: Scope, setting: Setting) -> None:
+    """What the review band does: made from one split, held against the other."""
+    import pandas as pd
+
+    chosen, tested = scope.cases[CHOSEN_ON], scope.cases[REPORTED_ON]
+    found, target = review(tested, setting.band), setting.coverage or 0
+    st.subheader("With a review band", anchor=False)
+    st.markdown(
+        f"Scores from **{setting.band.low:.4f}** to **{setting.band.high:.4f}** are for review: {_share(found.review)} of the "
+        f"{scope.words[REPORTED_ON]}. Of its defects {found.escapes:,} then pass unseen, and {found.overkill:,} good parts are rejected "
+        "unseen."
+    )
+    lines = {}
+    for kind, rate, calibrated, ends in (
+        ("defects not passed unseen", found.defects, chosen.defects, setting.band.low < setting.threshold),
+        ("good parts not rejected unseen", found.good, chosen.good, setting.band.high > setting.threshold),
+    ):
+        low, high = expected(target, calibrated, rate.support)
+        should = f"{low:.1%} to {high:.1%}" if ends else f"{low:.1%} or more: the threshold alone keeps the promise"
+        lines[kind] = {"target": f"{target:.0%}", f"measured on the {scope.words[REPORTED_ON]}": _share(rate), "expected there": should}
+    st.table(pd.DataFrame(lines).T)
+    st.caption(
+        "Expected: where 19 of 20 measurements lie that keep the target, for so few pictures to make the band from and to measure it on. "
+        "A measurement below it says that the two splits are not alike."
+    )
+
+
+def _share(rate: Rate) -> str:
+    return "n/a" if rate.value is None else f"{rate.value:.1%} ({draw.interval(rate)}, {rate.support:,} parts)"
+
+
+def _groups(scope: Scope, setting: Setting) -> None:
+    """Escapes and overkill of each group at this threshold."""
+    import pandas as pd
+
+    found = scope.kept("grouping", lambda: grouping(scope.known))
+    cases = scope.cases[REPORTED_ON]
+    if not found.names or not cases.rows.any():
+        return
+    st.subheader("By group", anchor=False)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        by = st.selectbox("Group by", found.names, key="defects by", width=220)
+        draw.meaning("The same threshold may let more defects pass in one group than in another. The Bias page says which gaps are proven.")
+    values = found.predictions.frame[by][cases.rows].to_numpy()
+    passed = cases.scores < setting.threshold
+    rows = []
+    for value in sorted({v for v in values if v is not None and v == v}, key=str):
+        among = values == value
+        escapes = wilson(int((among & passed & cases.defect).sum()), int((among & cases.defect).sum()))
+        overkill = wilson(int((among & ~passed & ~cases.defect).sum()), int((among & ~cases.defect).sum()))
+        rows.append({str(by): choice.plain(value, 60).replace("\\", ""), "escapes": _counted(escapes), "overkill": _counted(overkill)})
+    frame = pd.DataFrame(rows)
+    st.dataframe(frame, hide_index=True, alt="Escapes and overkill by group")
+    draw.download("Groups (CSV)", lambda: frame.to_csv(index=False), "operating-point-groups.csv", "text/csv", "csv operating groups")
+
+
+def _counted(rate: Rate) -> str:
+    if rate.value is None:
+        return "none there"
+    few = "; few" if rate.support < ENOUGH else ""
+    return f"{rate.count:,} of {rate.support:,}: {rate.value:.1%} ({draw.interval(rate)}{few})"

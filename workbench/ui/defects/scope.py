@@ -1,0 +1,182 @@
+"""What the Defects page speaks of: which classes are defects, on which pictures a threshold is chosen and on which it is reported."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Hashable, Mapping
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from workbench.defects import CHOSEN_ON, HALVES, REPORTED_ON, Cases, Costs, all_scores, cases_of, deal, of_split, points_of
+from workbench.images import ImageSet
+from workbench.predictions import Predictions, good_class
+from workbench.ui import choice, draw, url, work
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SPLITS = {CHOSEN_ON: "validation split", REPORTED_ON: "test split"}
+T = TypeVar("T")
+_HELP = """
+**Escape**: a defect that passes. **Overkill**: a good part that is rejected. Both cost money, seldom the same: what counts is how many
+times dearer one is than the other, so any unit will do.
+
+**Defects on the line**: the pictures here were often picked to show defects, and the line makes far fewer. Cost, precision and F1 are
+reckoned for the share that you give; escape and overkill rates do not depend on it.
+
+**Two splits**: a threshold is chosen on pictures that the model was not trained on (validation), and its rates are measured on others that
+had no say in it (test). On the pictures that it was chosen on, any threshold looks better than it is.
+"""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scope:
+    """What all sections of the page speak of.
+
+    Attributes:
+        model: The chosen model.
+        images: The chosen image set.
+        known: Its predictions for the N pictures.
+        positive: The classes that are defects.
+        cases: The labelled pictures to choose on and to report on, by `CHOSEN_ON` and `REPORTED_ON`.
+        words: What those two are called.
+        costs: What mistakes cost, and the share of defects on the line.
+    """
+
+    model: choice.ModelChoice
+    images: ImageSet
+    known: Predictions
+    positive: tuple[str, ...]
+    cases: Mapping[str, Cases]
+    words: Mapping[str, str]
+    costs: Costs
+
+    @property
+    def key(self) -> Hashable:
+        """These predictions, classes and splits, for caches."""
+        return choice.token(self.known), self.positive, self.words[CHOSEN_ON]
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """The probability of a defect for all pictures, (N,)."""
+        return self.kept("scores", lambda: all_scores(self.known, self.positive))
+
+    def points(self, split: str) -> pd.DataFrame:
+        """The operating points of one of the two splits."""
+        return self.kept(("points", split, self.costs), lambda: points_of(self.cases[split], self.costs))
+
+    def kept(self, what: Hashable, make: Callable[[], T]) -> T:
+        """What `make` computes, from the shelf where it was computed before."""
+        key = ("defects", self.key, what)
+        found: T | None = work.maps().get(key)
+        if found is None:
+            found = make()
+            work.maps().put(key, found, 64 * 1024 + 160 * len(self.known))
+        return found
+
+    @property
+    def defect(self) -> str:
+        """What a defect is called, for Markdown."""
+        return choice.plain(self.positive[0]) if len(self.positive) == 1 else "a defect"
+
+    @property
+    def footer(self) -> str:
+        """What a picture for a record must say of its figures."""
+        made = " (synthetic)" if self.images.synthetic else ""
+        return f"{self.model.title}, model {self.model.key[:12]}; {self.images.name}{made}; defects: {', '.join(self.positive)}"
+
+
+def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> Scope | None:
+    """The controls on top of the page; None, and a way out, where nothing can be decided."""
+    if known is None:
+        st.info("This model has not been tried on this image set yet.", icon=":material/play_circle:")
+        work.offer_predictions(model, images, "")
+        return None
+    positive = _positive(known)
+    if positive is None:
+        return None
+    cases, words = _splits(cases_of(known, positive), known)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        costs = _costs()
+        draw.meaning(_HELP)
+    if images.synthetic:
+        st.caption(":material/science: These pictures are synthetic: made by a program, not photographed.")
+    return Scope(model, images, known, positive, cases, words, costs)
+
+
+def _positive(known: Predictions) -> tuple[str, ...] | None:
+    """The classes that are defects: two classes of which one is named need no question."""
+    names, rule = known.class_names, known.rule
+    good = good_class(names)
+    if rule.positive is not None:
+        guess: tuple[str, ...] = (rule.positive,)
+    else:
+        guess = tuple(name for name in names if name != good) if good is not None else ()
+    if len(names) == 2 and guess:
+        return guess
+    if len(names) > MOST_CLASSES:
+        st.info(
+            f"This model tells {len(names):,} classes apart, none of which is a defect. Choose a model that judges parts.",
+            icon=":material/category:",
+        )
+        return None
+    asked = url.pills("Classes that are defects", names, key="defect", default=guess)
+    if not asked or len(asked) == len(names):
+        st.info("Choose which classes are defects above: some must be, and some not.", icon=":material/touch_app:")
+        return None
+    return tuple(name for name in names if name in asked)
+
+
+MOST_CLASSES = 60
+
+
+def _splits(cases: Cases, known: Predictions) -> tuple[dict[str, Cases], dict[str, str]]:
+    """The pictures to choose on and to report on; where there is no validation split, two halves if the visitor wants them."""
+    found = {name: of_split(cases, name) for name in SPLITS}
+    if all(one.defects and one.good for one in found.values()):
+        return found, SPLITS
+    halves = deal(cases)
+    if not all(one.defects and one.good for one in halves.values()):
+        return found, SPLITS
+    options = {"off": "By hand only", "halves": "Deal them into two halves"}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f":material/info: {_missing(found)} So no threshold can be chosen from these pictures unless those that the model was not "
+            "trained on are dealt into two halves: one to choose on, one to report on."
+        )
+        wanted = url.segments("Splits", list(options), key="splits", default="off", format_func=options.__getitem__)
+    if wanted == "halves":
+        return halves, HALVES
+    everything = {CHOSEN_ON: found[CHOSEN_ON], REPORTED_ON: found[REPORTED_ON] if found[REPORTED_ON].rows.any() else cases}
+    named = known.frame["split"].notna().any()
+    return everything, {
+        **SPLITS,
+        REPORTED_ON: SPLITS[REPORTED_ON] if found[REPORTED_ON].rows.any() else "all pictures" if not named else "set",
+    }
+
+
+def _missing(found: Mapping[str, Cases]) -> str:
+    for split, cases in found.items():
+        lacks = "labelled pictures" if not cases.rows.any() else "defects" if not cases.defects else "good parts" if not cases.good else ""
+        if lacks:
+            return f"The {SPLITS[split]} has no {lacks}."
+    return ""
+
+
+def _costs() -> Costs:
+    escape = url.number("Cost of an escape", 0.0, 1e9, key="escape_cost", default=10.0, step=1.0, width=150)
+    overkill = url.number("Cost of an overkill", 0.0, 1e9, key="overkill_cost", default=1.0, step=1.0, width=150)
+    prior = url.number(
+        "Defects on the line, %",
+        0.0,
+        99.0,
+        key="prior",
+        default=0.0,
+        step=0.1,
+        width=170,
+        help="How many of the parts that the line makes are bad. 0: as many as among these pictures.",
+    )
+    return Costs(escape, overkill, prior / 100 if prior else None)

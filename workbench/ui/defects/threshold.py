@@ -1,0 +1,126 @@
+"""The controls that say which threshold is looked at: chosen by cost or a ceiling, the model's own, or set by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import streamlit as st
+
+from workbench.defects import CHOSEN_ON, REPORTED_ON, Band, band, choose, needed
+from workbench.errors import InputError
+from workbench.ui import choice, draw, url
+from workbench.ui.defects.scope import Scope
+
+WAYS = {
+    "model": "The model's own",
+    "cost": "Lowest cost",
+    "escape": "Escape ceiling",
+    "overkill": "Overkill ceiling",
+    "hand": "By hand",
+}
+REVIEWS = {"none": "none", "90": "90 %", "95": "95 %", "98": "98 %", "99": "99 %"}
+_HELP = """
+**Lowest cost**: the threshold with the lowest cost a part on the validation split.
+
+**Ceiling**: the threshold that rejects the fewest good parts while the escape rate stays under the ceiling (or lets the fewest defects
+pass while the overkill rate does). The *upper bound* of the rate stays under it, with 95 % confidence, not just the estimate: with few
+pictures the threshold is more careful, and with too few none can be chosen.
+
+**By hand**: drag the line in the histogram, or type a number.
+
+**Review band**: parts whose score lies in the band are neither passed nor rejected but looked at by a person. At 95 %, of new parts like
+these at most 5 % of the defects pass unseen, and at most 5 % of the good parts are rejected unseen (conformal prediction, for each class
+by itself). The more certain it must be, the wider the band. Where the threshold alone keeps the promise for a class, the band is not
+widened on that side.
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """The threshold that is looked at.
+
+    Attributes:
+        band: The threshold, with the band of doubt around it.
+        way: One of `WAYS`.
+        reason: Why this one, as a sentence.
+        coverage: The target of the review band, None where there is none.
+    """
+
+    band: Band
+    way: str
+    reason: str
+    coverage: float | None
+
+    @property
+    def threshold(self) -> float:
+        """From this score on a part is rejected."""
+        return self.band.threshold
+
+
+def controls(scope: Scope) -> Setting:
+    """Draw the controls and find the threshold."""
+    own = scope.model.rule.threshold if scope.positive == (scope.model.rule.positive,) else None
+    ways = [way for way in WAYS if way != "model" or own is not None]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        way = url.segments("Threshold", ways, key="choose", default="cost" if own is None else "model", format_func=WAYS.__getitem__)
+        ceiling = _ceiling(way)
+        by_hand = 0.5 if own is None else own
+        if way == "hand":
+            by_hand = url.number("at", 0.0, 1.0, key="threshold", default=by_hand, step=0.001, format="%.4f", width=150)
+        wanted = url.select(
+            "Review band", list(REVIEWS), key="review", format_func=REVIEWS.__getitem__, width=110, help="Target for each class."
+        )
+        draw.meaning(_HELP)
+    threshold, reason = _found(scope, way, ceiling, by_hand, own)
+    coverage = None if wanted == "none" else int(wanted) / 100
+    if coverage is not None:
+        _enough(scope, coverage)
+    return Setting(band(scope.cases[CHOSEN_ON], threshold, coverage), way, reason, coverage)
+
+
+def moved() -> None:
+    """Callback of the histogram: the line was dragged."""
+    value = st.session_state["histogram"].moved
+    if value is not None:
+        st.session_state["choose"] = "hand"
+        st.session_state["threshold"] = float(value)
+
+
+def _ceiling(way: str) -> float | None:
+    if way not in ("escape", "overkill"):
+        return None
+    label = "Escape rate under, %" if way == "escape" else "Overkill rate under, %"
+    return url.number(label, 0.01, 99.0, key="ceiling", default=5.0, step=0.5, width=160) / 100
+
+
+def _found(scope: Scope, way: str, ceiling: float | None, by_hand: float, own: float | None) -> tuple[float, str]:
+    """The threshold and why; the fallback, and what stands in the way, where none can be chosen."""
+    if way == "model" and own is not None:
+        return own, f"It came with {choice.plain(scope.model.title)}."
+    if way == "hand":
+        return by_hand, "It was set by hand."
+    try:
+        found = choose(scope.cases[CHOSEN_ON], way, ceiling=ceiling, costs=scope.costs, points=scope.points(CHOSEN_ON))
+    except InputError as error:
+        st.warning(f"{choice.plain(error, 400)} Shown is {by_hand:.3f}.", icon=":material/block:")
+        return by_hand, "None could be chosen."
+    return found.threshold, f"{choice.plain(found.reason, 400)} Chosen on the {scope.words[CHOSEN_ON]}."
+
+
+def _enough(scope: Scope, coverage: float) -> None:
+    """Say so where a split is too small for the target."""
+    cases, least = scope.cases[CHOSEN_ON], needed(coverage)
+    for count, kind in ((cases.defects, "defects"), (cases.good, "good parts")):
+        if count < least:
+            st.caption(
+                f":material/info: A target of {coverage:.0%} needs {least:,} {kind} in the {scope.words[CHOSEN_ON]}, which has {count:,}: "
+                f"without them every part on that side of the threshold is for review."
+            )
+
+
+def sentence(scope: Scope, setting: Setting) -> str:
+    """Which threshold is looked at, why, and what of it is measured where."""
+    return (
+        f"A part is rejected from a score of **{setting.threshold:.4f}** on: the probability of {scope.defect}. {setting.reason} "
+        f"Reported on the {scope.words[REPORTED_ON]}."
+    )
