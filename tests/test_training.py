@@ -150,3 +150,53 @@ def test_flipping_really_happens():
     handed = (second - brightest) % 4
     assert set(handed.tolist()) == {1, 3}
     assert 60 < (handed == 1).sum() < 140
+
+
+class Onlooker:
+    """Ends the training after some epochs, and remembers what it saw."""
+
+    def __init__(self, most=99):
+        self.most, self.seen = most, []
+
+    @property
+    def ended(self):
+        return len(self.seen) >= self.most
+
+    def look(self, average, loss):
+        average(torch.zeros(4, 3, 8, 8))  # moves the statistics of whoever leaves it in training mode
+        self.seen.append((average[0].weight.detach().clone(), loss))
+
+    def state_dict(self):
+        return {"seen": self.seen}
+
+    def load_state_dict(self, state):
+        self.seen = state["seen"]
+
+
+def test_a_watch_sees_each_epochs_average_and_mean_loss(data):
+    watch, model = Onlooker(), net()
+    steps = list(fit(model, *data, RECIPE, watch=watch))
+    assert [loss for _, loss in watch.seen] == [pytest.approx(sum(s.loss for s in steps[i : i + 3]) / 3) for i in (0, 3, 6)]
+    assert torch.equal(watch.seen[-1][0], model[0].weight)
+    assert not torch.equal(watch.seen[0][0], watch.seen[1][0])
+
+
+def test_a_watch_ends_the_training_and_is_resumed(data, tmp_path):
+    steps = list(fit(net(), *data, RECIPE, tmp_path / "run.pt", watch=Onlooker(2)))
+    assert [step.epoch for step in steps] == [1, 1, 1, 2, 2, 2]
+    ended = Onlooker(2)
+    assert list(fit(net(), *data, RECIPE, tmp_path / "run.pt", watch=ended)) == []
+    assert len(ended.seen) == 2
+    longer = Onlooker(3)
+    assert {step.epoch for step in fit(net(), *data, RECIPE, tmp_path / "run.pt", watch=longer)} == {3}
+
+
+def test_an_order_decides_which_pictures_are_shown(data):
+    seen, model = [], net()
+    model[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].mean((1, 2, 3)) > 0))
+    light = torch.arange(12)[data[1][:, 1] == 1]
+    recipe = dataclasses.replace(RECIPE, mixup=0.0)
+    steps = list(fit(model, *data, recipe, order=lambda generator: light[torch.randint(6, (8,), generator=generator)]))
+    assert [step.total for step in steps] == [6] * 6, "two steps of five and three in each of three epochs"
+    assert torch.cat(seen).all()
+    assert [len(part) for part in seen[:2]] == [5, 3]

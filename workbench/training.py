@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -57,6 +58,23 @@ class Progress:
     loss: float
 
 
+class Watch(Protocol):
+    """Looks at the model after each epoch and may end the training. Its state is kept in the checkpoint, so that it resumes too."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether no further epoch is wanted."""
+
+    def look(self, average: nn.Module, loss: float) -> None:
+        """See the moving average after an epoch, and that epoch's mean training loss; the average must be left as it was."""
+
+    def state_dict(self) -> dict[str, object]:
+        """Tensors, numbers, text, and lists and dicts of them."""
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Go on from what `state_dict` gave."""
+
+
 def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
     """Turn, flip, shift, scale and re-light a batch in one resampling.
 
@@ -92,31 +110,45 @@ def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
     return (x * gain.view(n, 1, 1, 1) + shift.view(n, 1, 1, 1)).clamp(-1, 1)
 
 
-def fit(model: nn.Module, images: Tensor, targets: Tensor, recipe: Recipe, checkpoint: Path | None = None) -> Iterator[Progress]:
+def fit(
+    model: nn.Module,
+    images: Tensor,
+    targets: Tensor,
+    recipe: Recipe,
+    checkpoint: Path | None = None,
+    *,
+    order: Callable[[torch.Generator], Tensor] | None = None,
+    watch: Watch | None = None,
+) -> Iterator[Progress]:
     """Fine-tune `model` in place; its weights end as the moving average.
 
     Args:
         model: Takes float (N, C, H, W) in -1 .. 1 and returns logits (N, K).
-        images: uint8 of shape (N, C, H, W).
+        images: uint8 of shape (N, C, H, W); it may be a map of a file, of which only a batch at a time is read.
         targets: Class probabilities of shape (N, K); soft labels are welcome.
         recipe: Schedule and augmentation.
         checkpoint: Where the state is kept after each epoch, and read from when it exists.
+        order: Draws the rows that one epoch shows, always as many; each once where missing.
+        watch: Sees the model after each epoch, and may end the training before the last.
 
     Yields:
         Progress after every step.
     """
     model.to(memory_format=torch.channels_last).train()
-    steps = math.ceil(len(images) / recipe.batch)
+    order = order or (lambda generator: torch.randperm(len(images), generator=generator))
+    steps = math.ceil(len(order(torch.Generator())) / recipe.batch)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging), use_buffers=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=recipe.epochs * steps, pct_start=0.2)
-    state = {"model": model, "average": average, "optimizer": optimizer, "schedule": schedule}
+    state = {"model": model, "average": average, "optimizer": optimizer, "schedule": schedule} | ({"watch": watch} if watch else {})
     first = _resume(state, checkpoint)
     for epoch in range(first, recipe.epochs):
+        if watch and watch.ended:
+            break
+        losses = []
         generator = torch.Generator().manual_seed(recipe.seed + epoch)
         torch.manual_seed(recipe.seed + epoch)  # dropout and stochastic depth draw from the global source
-        order = torch.randperm(len(images), generator=generator)
-        for step, chosen in enumerate(order.split(recipe.batch)):
+        for step, chosen in enumerate(order(generator).split(recipe.batch)):
             x, y = augment(images[chosen], recipe.size_at(epoch), generator), targets[chosen]
             x, y = _mix(x, y, recipe.mixup, generator)
             loss = F.cross_entropy(model(x.to(memory_format=torch.channels_last)), y)
@@ -126,7 +158,10 @@ def fit(model: nn.Module, images: Tensor, targets: Tensor, recipe: Recipe, check
             optimizer.step()
             schedule.step()
             average.update_parameters(model)
-            yield Progress(epoch * steps + step + 1, recipe.epochs * steps, epoch + 1, loss.item())
+            losses.append(loss.item())
+            yield Progress(epoch * steps + step + 1, recipe.epochs * steps, epoch + 1, losses[-1])
+        if watch:
+            watch.look(average.module, sum(losses) / len(losses))
         _save(state, checkpoint, epoch + 1)
     model.load_state_dict(average.module.state_dict())
     model.eval()
