@@ -152,19 +152,21 @@ These flatter the model a little, for the threshold was fitted to them.
 """
 
 
-def figures(rows: Mapping[str, Mapping[str, Rate]]) -> str:
-    """A Markdown table of rates, one row a name, each with its interval and what it rests on."""
+def figures(rows: Mapping[str, Mapping[str, Rate]], positive: str = "defective") -> str:
+    """A Markdown table of rates, one row a name, each with its interval and what it rests on; `positive` is what an AUC counts."""
     names = list(next(iter(rows.values())))
     lines = ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    lines += ["| " + " | ".join([name, *(_shown(kind, rate) for kind, rate in rates.items())]) + " |" for name, rates in rows.items()]
+    lines += [
+        "| " + " | ".join([name, *(_shown(kind, rate, positive) for kind, rate in rates.items())]) + " |" for name, rates in rows.items()
+    ]
     return "\n".join(lines)
 
 
-def _shown(kind: str, rate: Rate) -> str:
+def _shown(kind: str, rate: Rate, positive: str) -> str:
     if rate.value is None or rate.low is None or rate.high is None:
         return "- (no cases)"
     if kind == "AUC":
-        return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f}; {rate.count} of {rate.support} defective)"
+        return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f}; {rate.count} of {rate.support} {positive})"
     return f"{rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%}; {rate.count} of {rate.support})"
 
 

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from workbench.images import ImageItem, ImageSet
 from workbench.layouts import load_images
 from workbench.loading import build, load_classifier
 from workbench.metrics import best_threshold
-from workbench.predictions import Predictions, tabulate
+from workbench.predictions import DecisionRule, Predictions, concatenated, tabulate
 from workbench.training import Recipe, fit
 from workbench.weights import fit_weights, read_weights
 
@@ -110,16 +110,26 @@ def train(
         kept.unlink(missing_ok=True)
 
 
-def starting_network() -> GreyBackbone:
-    """The backbone with its published ImageNet weights and a new head of two classes, the same on every machine."""
+def backbone(classes: int) -> nn.Module:
+    """EfficientNet-Lite0 with its published ImageNet weights and a new head of so many classes, the same on every machine.
+
+    Raises:
+        InputError: The package that holds the weights is not installed.
+    """
     folder = shared("models/everyday")
     spec = read_spec(folder)
     options = {"num_classes": len(spec.classes), "drop_rate": DROPOUT, "drop_path_rate": DROP_PATH}
-    backbone, _ = build(ARCHITECTURE, trusted=True, options=options)
-    fit_weights(backbone, read_weights(weights_path(folder, spec)), spec.weights, by_order=spec.order)
+    weights = read_weights(weights_path(folder, spec))
+    found, _ = build(ARCHITECTURE, trusted=True, options=options)
+    fit_weights(found, weights, spec.weights, by_order=spec.order)
     torch.manual_seed(0)
-    backbone.reset_classifier(len(CLASSES))  # type: ignore[operator]
-    return GreyBackbone(backbone)
+    found.reset_classifier(classes)  # type: ignore[operator]
+    return found
+
+
+def starting_network() -> GreyBackbone:
+    """The backbone with a head of two classes, for grey pictures."""
+    return GreyBackbone(backbone(len(CLASSES)))
 
 
 def tensors(items: Sequence[ImageItem]) -> tuple[Tensor, Tensor]:
@@ -137,30 +147,52 @@ def tensors(items: Sequence[ImageItem]) -> tuple[Tensor, Tensor]:
     return pictures, torch.stack([1 - defective, defective], 1)
 
 
-def _finish(folder: Path, backbone: nn.Module, items: Sequence[ImageItem], recipe: Recipe, trial: bool) -> Iterator[Step]:
-    """Write everything about a trained backbone into `folder`; the weights are read back, so that what is judged is what ships."""
+def _finish(folder: Path, network: nn.Module, items: Sequence[ImageItem], recipe: Recipe, trial: bool) -> Iterator[Step]:
+    """Write everything about a trained backbone into `folder`."""
+    table = yield from judged(folder, network, items, lambda threshold: _model_toml(recipe.sizes[-1], threshold))
+    images = ImageSet(NAME, tuple(items), CLASSES)
+    for seen in look(load_classifier(folder), images, table, folder / "audit", MAPS):
+        yield Step("looking", seen.done, seen.total)
+    maps = maps_of(open_summaries(folder / "audit", MAPS), table)
+    (folder / FILES[3]).write_text(model_card(table, maps, recipe, trial=trial), encoding="utf-8")
+
+
+def judged(
+    folder: Path, network: nn.Module, items: Sequence[ImageItem], toml: Callable[[float | None], str]
+) -> Generator[Step, None, Predictions]:
+    """Write model.safetensors, model.toml and predictions.parquet of a trained network into `folder`.
+
+    The weights are read back, so that what is judged is what ships. Where `toml` names a positive class, its threshold is chosen on
+    the validation split.
+
+    Args:
+        folder: An empty one.
+        network: Takes pictures as `toml` says.
+        items: What to predict, with their splits.
+        toml: The contents of model.toml for a threshold, or for none.
+
+    Yields:
+        Progress; at the end the predictions come back.
+    """
     from safetensors.torch import save_file
 
-    save_file({name: tensor.contiguous() for name, tensor in backbone.state_dict().items()}, folder / FILES[0])
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, folder / FILES[0])
     (folder / FILES[0]).chmod(0o644)  # safetensors lets nobody but the owner read
-    (folder / FILES[1]).write_text(_model_toml(recipe.sizes[-1], None), encoding="utf-8")
+    (folder / FILES[1]).write_text(toml(None), encoding="utf-8")
     classifier = load_classifier(folder)
     parts = []
     for start in range(0, len(items), CHUNK):
         parts.append(predict(classifier, items[start : start + CHUNK]))
         yield Step("predicting", min(start + CHUNK, len(items)), len(items))
-    logits, probabilities = (np.concatenate([getattr(part, name) for part in parts]) for name in ("logits", "probabilities"))
-    plain = tabulate(items, logits, probabilities, {}, classifier.rule, classifier.key)
-    threshold = round(best_threshold(where(plain, plain.frame["split"] == "validation")), 4)
-    (folder / FILES[1]).write_text(_model_toml(recipe.sizes[-1], threshold), encoding="utf-8")
-    finished = load_classifier(folder)
-    table = tabulate(items, logits, probabilities, {}, finished.rule, finished.key)
+    table = concatenated(parts)
+    if classifier.positive is not None:
+        threshold = round(best_threshold(where(table, table.frame["split"] == "validation")), 4)
+        (folder / FILES[1]).write_text(toml(threshold), encoding="utf-8")
+        rule, frame = load_classifier(folder).rule, table.frame
+        errors = {row: str(error) for row, error in enumerate(frame["error"]) if error is not None}
+        table = tabulate(items, table.logits, table.probabilities, errors, rule, table.model, list(frame["id"]))
     table.save(folder / FILES[2])
-    images = ImageSet(NAME, tuple(items), CLASSES)
-    for seen in look(finished, images, table, folder / "audit", MAPS):
-        yield Step("looking", seen.done, seen.total)
-    maps = maps_of(open_summaries(folder / "audit", MAPS), table)
-    (folder / FILES[3]).write_text(model_card(table, maps, recipe, trial=trial), encoding="utf-8")
+    return table
 
 
 def where(table: Predictions, rows: object) -> Predictions:
@@ -213,13 +245,23 @@ def check_checkpoint(path: Path, network: nn.Module, recipe: Recipe, images: int
 
 def _model_toml(size: int, threshold: float | None) -> str:
     about = "Is this solar cell functional or defective? Fine-tuned on electroluminescence photographs; see MODEL_CARD.md."
-    return f"""# Written by `workbench train-demo {NAME}`.
-title = "Solar cells"
-about = {json.dumps(about)}
-architecture = {json.dumps(ARCHITECTURE)}
-weights = {json.dumps(FILES[0])}
-classes = {json.dumps(list(CLASSES))}
-positive = {json.dumps(CLASSES[1])}
-{"" if threshold is None else f"threshold = {threshold}  # chosen on the validation split"}
+    return model_toml(f"train-demo {NAME}", "Solar cells", about, DecisionRule(CLASSES, CLASSES[1], threshold), size)
 
-{PREPROCESSING.format(size=size)}"""
+
+def model_toml(command: str, title: str, about: str, rule: DecisionRule, size: int) -> str:
+    """The model.toml of a fine-tuned backbone for inputs of `size` x `size` pixels, written by `command`."""
+    lines = [
+        f"# Written by `workbench {command}`.",
+        f"title = {_quoted(title)}",
+        f"about = {_quoted(about)}",
+        f"architecture = {_quoted(ARCHITECTURE)}",
+        f"weights = {_quoted(FILES[0])}",
+        f"classes = [{', '.join(map(_quoted, rule.class_names))}]",
+        *([] if rule.positive is None else [f"positive = {_quoted(rule.positive)}"]),
+        *([] if rule.threshold is None else [f"threshold = {rule.threshold}  # chosen on the validation split"]),
+    ]
+    return "\n".join([*lines, "", PREPROCESSING.format(size=size)])
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")  # JSON lets this one stand, TOML does not

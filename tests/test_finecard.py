@@ -1,0 +1,96 @@
+"""The model card of a fine-tuned model says what was measured, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workbench.dealing import Deal
+from workbench.finecard import Account, model_card
+from workbench.predictions import DecisionRule, Predictions
+from workbench.training import Recipe
+
+NAMES = ("ok", "crack")
+
+
+def table(rows: list[tuple[str | None, str, str | None, float]], rule: DecisionRule = DecisionRule(NAMES, "crack", 0.4)) -> Predictions:  # noqa: B008
+    """Rows of label, split and what is predicted, with the probability of a crack."""
+    frame = pd.DataFrame([row[:3] for row in rows], columns=["label", "split", "predicted"])
+    frame["verdict"] = [None if lab is None or p is None else "right" if lab == p else "wrong" for lab, _, p, _ in rows]
+    scores = np.array([row[3] for row in rows], np.float32)
+    probabilities = np.stack([1 - scores, scores], 1)
+    return Predictions(frame, probabilities, probabilities, rule, "0123456789abcdef0123")
+
+
+ROWS = [
+    ("ok", "test", "ok", 0.1), ("ok", "test", "ok", 0.2), ("ok", "test", "crack", 0.6),
+    ("crack", "test", "crack", 0.9), ("crack", "test", "crack", 0.5), ("crack", "test", "ok", 0.3), ("crack", "test", "ok", 0.05),
+    ("ok", "train", "ok", 0.1), ("crack", "train", "crack", 0.9), ("crack", "validation", "crack", 0.9), ("ok", "validation", "ok", 0.1),
+]  # fmt: skip
+DEAL = Deal(("test",) * 7 + ("train",) * 2 + ("validation",) * 2, "Dealt so.", 0, 0)
+ACCOUNT = Account("tiles", False, Recipe(9, (64,), 8, 5e-4), 3, ((0.9, 0.8), (0.7, 0.4), (0.6, 0.5), (0.5, 0.5), (0.4, 0.6)), DEAL, {})
+
+
+def test_counts_and_rates_are_those_of_the_table() -> None:
+    card = model_card(table(ROWS), ACCOUNT)
+    for line in (
+        "# tiles: ok, crack",
+        "11 pictures. Dealt so.",
+        "| ok | 1 | 1 | 3 |",
+        "| crack | 1 | 1 | 4 |",
+        "| ok | 2 | 1 |",
+        "| crack | 2 | 2 |",
+        "| test | 57.1% (25.0% to 84.2%; 4 of 7)",
+        "50.0% (15.0% to 85.0%; 2 of 4)",
+        "66.7% (20.8% to 93.9%; 2 of 3)",
+        "50.0% (15.0% to 85.0%; 2 of 4) | 33.3% (6.1% to 79.2%; 1 of 3)",
+        "called crack from a probability of 0.4",
+        "`0123456789abcdef`",
+        "**The test split holds only 7 pictures, so that the intervals are wide: an accuracy anywhere from 25% to 84%",
+        "after epoch 2, whose validation loss is the lowest\n(0.400",
+        "it ended after epoch 5, the 3 last",
+        "| 5 | 0.400 | 0.600 |",
+        "stretched to 64 x 64",
+        "balanced sampling",
+    ):
+        assert line in card, line
+    assert "0.583 (" in card, "the AUC: 7 of 12 pairs in order"
+    assert not {"{", "None", "nan"} & set(card.split())
+
+
+def test_what_was_left_out_and_what_flatters_is_said() -> None:
+    rows = [*ROWS, (None, "test", "ok", 0.1)]
+    dealt = dataclasses.replace(DEAL, copies=3, leaked=2)
+    unreadable = {f"{i}.png": "why" for i in range(7)}
+    card = model_card(table(rows), dataclasses.replace(ACCOUNT, synthetic=True, dealt=dealt, unreadable=unreadable))
+    for words in (
+        "12 pictures, made by a program and not photographed.",
+        "3 pictures are byte for byte the same",
+        "**2 pictures of the validation or test split stand in the training split too",
+        "7 could not be read and were left out: 0.png, 1.png, 2.png, 3.png, 4.png, ...",
+        "1 have no label",
+    ):
+        assert words in card, words
+    plain = model_card(table(ROWS), ACCOUNT)
+    assert not [words for words in ("byte for byte", "stand in the training", "could not be read", "no label", "program") if words in plain]
+
+
+def test_a_large_test_split_needs_no_warning_and_other_names_no_guess() -> None:
+    many = table(
+        [("cat", "test", "cat", 0.1), ("dog", "test", "dog", 0.9), ("dog", "validation", "dog", 0.9)] * 60, DecisionRule(("cat", "dog"))
+    )
+    card = model_card(many, dataclasses.replace(ACCOUNT, losses=((0.5, 0.5),) * 9))
+    assert not [words for words in ("intervals are wide", "Good or not", "## Threshold", "escape") if words in card]
+    assert "all 9 epochs were run" in card
+    assert "after epoch 1, whose" in card
+
+
+@pytest.mark.parametrize("kind", ["crack", "ok"])
+def test_a_class_that_the_test_split_lacks_has_no_figure(kind) -> None:
+    card = model_card(table([row for row in ROWS if row[:2] != (kind, "test")]), ACCOUNT)
+    row = next(line for line in card.splitlines() if line.startswith(f"| {kind} | ") and "(" in line)
+    assert row.startswith(f"| {kind} | - (no cases) |")
+    assert row.endswith("- (no cases) |")

@@ -1,0 +1,277 @@
+"""Fine-tuning on a set of one's own: small drawn pictures, a small network, few epochs."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from workbench import demo, finetune
+from workbench.finetune import EarlyStop, balanced, recipe_for, train
+from workbench.layouts import load_images
+from workbench.loading import build, load_classifier
+from workbench.metrics import best_threshold, headline
+from workbench.predictions import Predictions
+
+torch.set_num_threads(1)
+SMALL = {"epochs": 3, "size": 32}
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The training with timm's smallest ResNet for its backbone."""
+
+    def backbone(classes):
+        torch.manual_seed(0)
+        return build("timm:test_resnet", trusted=True, options={"num_classes": classes})[0]
+
+    monkeypatch.setattr(finetune, "backbone", backbone)
+    monkeypatch.setattr(demo, "ARCHITECTURE", "timm:test_resnet")
+
+
+def lay(folder, counts, seed=0, size=(40, 36)):
+    """Writes grey noise; in every class but the first there is a bright square, whose place tells the class."""
+    rng = np.random.default_rng(seed)
+    for number, (kind, count) in enumerate(counts.items()):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        for i in range(count):
+            pixels = rng.integers(60, 120, (*size, 3), dtype=np.uint8)
+            if number:
+                row, column = rng.integers(2, 20, 2)
+                pixels[row : row + 10, column : column + 10] = [(250, 250, 250), (250, 20, 20)][number - 1]
+            Image.fromarray(pixels).save(folder / kind / f"{i:02}.png")
+    return folder
+
+
+@pytest.fixture
+def parts(tmp_path):
+    return load_images(lay(tmp_path / "parts", {"good": 24, "holed": 16}))
+
+
+def weights(folder):
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_it_writes_a_model_that_tells_the_classes(small, parts, tmp_path) -> None:
+    steps = list(train(parts, tmp_path / "made", epochs=12, size=32, seed=1))
+    out = tmp_path / "made"
+    assert sorted(path.name for path in out.iterdir()) == sorted(demo.FILES)
+    classifier, table = load_classifier(out), Predictions.load(out / "predictions.parquet")
+    assert (classifier.class_names, classifier.positive, classifier.preprocessing.size) == (("good", "holed"), "holed", (32, 32))
+    assert (table.model, table.rule) == (classifier.key, classifier.rule)
+    assert list(table.frame["name"]) == [item.name for item in parts]
+    assert table.frame.groupby(["label", "split"]).size().to_dict() == {
+        ("good", "train"): 14, ("good", "validation"): 4, ("good", "test"): 6,
+        ("holed", "train"): 10, ("holed", "validation"): 2, ("holed", "test"): 4,
+    }  # fmt: skip
+    assert table.rule.threshold == round(best_threshold(demo.where(table, table.frame["split"] == "validation")), 4)
+    assert headline(table, np.ones(len(table), dtype=bool))["accuracy"].value >= 0.9
+    assert [step.stage for step in steps if step.done == step.total] in (["reading", "training", "predicting"], ["reading", "predicting"])
+    assert (steps[0].stage, steps[0].total) == ("reading", 40)
+
+
+@pytest.mark.parametrize("stopped_after", [1, 2, 3])
+def test_an_interruption_changes_nothing(small, parts, tmp_path, stopped_after) -> None:
+    list(train(parts, tmp_path / "whole", **SMALL))
+    first = train(parts, tmp_path / "half", **SMALL)
+    for step in first:
+        if (step.stage == "training" and step.detail.startswith(f"epoch {stopped_after + 1} ")) or step.stage == "predicting":
+            break
+    first.close()
+    assert [path.name for path in (tmp_path / "half").iterdir()] == ["training.ckpt"], "and not the decoded pictures"
+    torch.rand(7)
+    rest = [step for step in train(parts, tmp_path / "half", **SMALL) if step.stage == "training"]
+    assert {step.detail.split(" of ")[0] for step in rest} == {f"epoch {epoch + 1}" for epoch in range(stopped_after, 3)}
+    assert weights(tmp_path / "half") == weights(tmp_path / "whole")
+    assert (tmp_path / "half" / "MODEL_CARD.md").read_text() == (tmp_path / "whole" / "MODEL_CARD.md").read_text()
+
+
+def test_a_checkpoint_of_another_training_is_refused(small, parts, tmp_path, refusal) -> None:
+    kept = tmp_path / "kept.ckpt"
+    list(train(parts, tmp_path / "made", **SMALL, checkpoint=kept))
+    before = kept.read_bytes()
+    others = [{"seed": 2}, {"epochs": 4}, {"size": 40}]
+    for other in others:
+        again = train(parts, tmp_path / "made", **{**SMALL, **other}, checkpoint=kept)
+        assert "kept.ckpt cannot be resumed from, for it belongs to other pictures" in refusal(lambda again=again: list(again))
+    fewer = dataclasses.replace(parts, items=parts.items[1:])
+    assert "other pictures" in refusal(lambda: list(train(fewer, tmp_path / "made", **SMALL, checkpoint=kept)))
+    assert kept.read_bytes() == before
+    kept.write_bytes(b"nothing")
+    assert "damaged" in refusal(lambda: list(train(parts, tmp_path / "made", **SMALL, checkpoint=kept)))
+
+
+def test_the_best_epoch_is_kept_and_the_training_ends_when_none_comes(tmp_path) -> None:
+    """The validation loss falls for two epochs and then rises: the network says 3, 2, 4, 5, 5, ... for the wrong class."""
+    images, labels = torch.zeros(6, 3, 4, 4, dtype=torch.uint8), torch.tensor([0, 0, 0, 0, 0, 1])
+    watch = EarlyStop(images, torch.arange(6), labels, "run", patience=3)
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 2), torch.nn.Dropout(0.9)).train()
+    torch.nn.init.zeros_(model[1].weight)
+    ended = []
+    for wrong in (3.0, 2.0, 4.0, 5.0, 5.0, 1.0):
+        model[1].bias.data = torch.tensor([0.0, wrong])
+        watch.look(model, 0.5)
+        ended.append(watch.ended)
+        assert model.training
+        if watch.ended:
+            break
+    assert ended == [False, False, False, False, True]
+    assert watch.best["1.bias"].tolist() == [0.0, 2.0]
+    one, other = np.log1p(np.exp(2.0)), np.log1p(np.exp(-2.0))
+    assert watch.losses[1] == (0.5, pytest.approx((one + other) / 2)), "averaged over classes, not over pictures"
+    again = EarlyStop(images, torch.arange(6), labels, "run", patience=3)
+    again.load_state_dict(watch.state_dict())
+    assert again.ended
+    assert again.losses == watch.losses
+
+
+def test_an_ended_training_writes_the_best_epochs_weights(small, parts, tmp_path, monkeypatch) -> None:
+    seen = {}
+
+    def look(self, average, loss):
+        epoch = len(self.losses) + 1
+        if epoch == 2:
+            self.best = {name: tensor.clone() for name, tensor in average.state_dict().items()}
+            seen.update(self.best)
+        self.losses.append((loss, 0.1 if epoch == 2 else 0.5))
+
+    monkeypatch.setattr(EarlyStop, "look", look)
+    steps = [step for step in train(parts, tmp_path, epochs=40, size=32) if step.stage == "training"]
+    assert steps[-1].detail.startswith(f"epoch {2 + finetune.PATIENCE} of 40 at most")
+    state = load_classifier(tmp_path).model.state_dict()
+    assert all(torch.equal(state[name], tensor) for name, tensor in seen.items())
+    card = (tmp_path / "MODEL_CARD.md").read_text()
+    assert "after epoch 2, whose validation loss is the lowest\n(0.100" in card
+    assert f"it ended after epoch {2 + finetune.PATIENCE}" in card
+
+
+def test_every_class_is_shown_alike_often() -> None:
+    rows = [torch.arange(100), torch.arange(100, 103), torch.arange(103, 110)]
+    order = balanced(rows, 48)
+    generator = torch.Generator().manual_seed(0)
+    drawn = order(generator)
+    assert [int(torch.isin(drawn, own).sum()) for own in rows] == [16, 16, 16]
+    assert drawn[drawn < 100].unique().numel() == 16
+    few = torch.bincount(drawn[(drawn >= 100) & (drawn < 103)] - 100)
+    assert few.tolist() in ([5, 5, 6], [5, 6, 5], [6, 5, 5])
+    assert not torch.equal(order(generator), drawn)
+    assert torch.equal(order(torch.Generator().manual_seed(0)), drawn)
+    counts = [int(torch.isin(balanced(rows, 40)(generator), own).sum()) for own in rows]
+    assert sorted(counts) == [13, 13, 14]
+
+
+def test_the_recipe_suits_the_number_of_pictures() -> None:
+    small, large = recipe_for(40, 30, 224, 5), recipe_for(5000, 30, 224, 5)
+    assert (small.batch, large.batch, large.rate, large.averaging) == (8, 32, 1e-3, 0.99)
+    assert small.rate < large.rate
+    assert small.averaging == 0.9
+    assert (small.epochs, small.sizes, small.seed) == (30, (224,), 5)
+
+
+def test_pictures_are_held_in_a_file_as_the_model_sees_them(parts, tmp_path) -> None:
+    (tmp_path / "parts" / "good" / "03.png").write_text("no picture")
+    stored = finetune._stored(parts.items, tmp_path / "pictures", 32)
+    steps = 0
+    try:
+        while next(stored):
+            steps += 1
+    except StopIteration as done:
+        known, unreadable = done.value
+    assert steps == 40
+    assert list(unreadable) == ["good/03.png"]
+    held = np.fromfile(tmp_path / "pictures", np.uint8).reshape(39, 3, 32, 32)
+    expected = np.asarray(known[7].open().resize((32, 32), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
+    np.testing.assert_array_equal(held[7], expected)
+
+
+def test_what_cannot_be_read_or_has_no_label_is_told_and_predicted_all_the_same(small, tmp_path) -> None:
+    lay(tmp_path / "parts", {"good": 8, "holed": 8, "stray": 2})
+    (tmp_path / "parts" / "good" / "03.png").write_text("no picture")
+    (tmp_path / "parts" / "manifest.csv").write_text(
+        "image,label\n"
+        + "".join(f"{k}/{i:02}.png,{k if k != 'stray' else ''}\n" for k, n in {"good": 8, "holed": 8, "stray": 2}.items() for i in range(n))
+    )
+    list(train(load_images(tmp_path / "parts"), tmp_path / "made", **SMALL))
+    frame = Predictions.load(tmp_path / "made" / "predictions.parquet").frame.set_index("name")
+    assert len(frame) == 18
+    assert frame.loc["good/03.png", "error"].startswith("good/03.png")
+    assert frame.loc[["stray/00.png", "stray/01.png"], "split"].isna().all()
+    assert frame.loc["stray/00.png", "predicted"] in ("good", "holed")
+    card = (tmp_path / "made" / "MODEL_CARD.md").read_text()
+    assert "1 could not be read and were left out: good/03.png." in card
+    assert "2 have no label" in card
+
+
+def test_the_layout_of_mvtec_is_dealt_anew(small, tmp_path) -> None:
+    lay(tmp_path / "bottle" / "train", {"good": 10})
+    lay(tmp_path / "bottle" / "test", {"good": 4, "broken": 6, "stained": 6}, seed=1)
+    lay(tmp_path / "bottle" / "ground_truth", {"broken": 1})
+    list(train(load_images(tmp_path / "bottle"), tmp_path / "made", **SMALL, positive="broken"))
+    table = Predictions.load(tmp_path / "made" / "predictions.parquet")
+    assert len(table) == 26
+    assert {split for _, split in table.frame.groupby(["label", "split"]).groups} == {"train", "validation", "test"}
+    assert (table.rule.positive, table.rule.threshold is None) == ("broken", False)
+    assert "**All pictures were dealt anew**" in (tmp_path / "made" / "MODEL_CARD.md").read_text()
+
+
+def test_no_positive_class_is_guessed_where_the_names_do_not_say(small, tmp_path) -> None:
+    images = load_images(lay(tmp_path / "pets", {"cat": 6, "dog": 6}))
+    list(train(images, tmp_path / "made", **SMALL))
+    rule = load_classifier(tmp_path / "made").rule
+    assert (rule.positive, rule.threshold) == (None, None)
+    card = (tmp_path / "made" / "MODEL_CARD.md").read_text()
+    assert "## Threshold" not in card
+    assert "Good or not" not in card
+
+
+def test_names_with_quotes_and_signs_survive(small, tmp_path) -> None:
+    images = load_images(lay(tmp_path / 'set "é"', {"good": 6, 'h|ö"l😀e\x7f': 6}))
+    list(train(images, tmp_path / "made", **SMALL))
+    assert load_classifier(tmp_path / "made").class_names == images.class_names
+    assert load_classifier(tmp_path / "made").name == 'set "é"'
+
+
+@pytest.mark.parametrize(
+    ("counts", "settings", "says"),
+    [
+        ({"good": 9}, {}, "has the class 'good' only"),
+        ({"good": 9, "holed": 4}, {}, "'holed' has too few pictures"),
+        ({"good": 9, "holed": 9}, {"positive": "crack"}, "no class 'crack'"),
+    ],
+)
+def test_a_set_that_cannot_be_learnt_from_is_refused(small, tmp_path, refusal, counts, settings, says) -> None:
+    images = load_images(lay(tmp_path / "set", counts))
+    assert says in refusal(lambda: list(train(images, tmp_path / "made", **settings)))
+    assert not list((tmp_path / "made").glob("*"))
+
+
+def test_a_set_without_labels_is_refused(small, tmp_path, refusal) -> None:
+    lay(tmp_path, {"flat": 3})
+    assert "no labels" in refusal(lambda: list(train(load_images(tmp_path / "flat"), tmp_path / "made")))
+
+
+def test_somebodys_own_model_is_not_overwritten(small, parts, tmp_path, refusal) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "model.toml").write_text('title = "Mine"')
+    assert "did not write" in refusal(lambda: list(train(parts, tmp_path / "mine", **SMALL)))
+    list(train(parts, tmp_path / "made", **SMALL))
+    list(train(parts, tmp_path / "made", **{**SMALL, "seed": 4}))  # its own it may
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["model.toml"]
+
+
+def test_the_real_backbone_is_trained_for_an_epoch(tmp_path) -> None:
+    images = load_images(lay(tmp_path / "parts", {"good": 6, "holed": 6}))
+    list(train(images, tmp_path / "made", epochs=1, size=64))
+    classifier = load_classifier(tmp_path / "made")
+    assert classifier.parameters > 3e6
+    assert (tmp_path / "made" / "model.toml").read_text().splitlines()[3] == 'architecture = "timm:tf_efficientnet_lite0"'
+    start = demo.backbone(2).state_dict()
+    kernels = {name: tensor for name, tensor in classifier.model.state_dict().items() if tensor.ndim > 1}
+    assert len(kernels) == 50
+    assert not [name for name, tensor in kernels.items() if torch.equal(tensor, start[name])], "every layer is trained"
+    assert max((tensor - start[name]).abs().max() for name, tensor in kernels.items()) < 0.01, "from the published weights"
+    assert pd.notna(Predictions.load(tmp_path / "made" / "predictions.parquet").frame["predicted"]).all()

@@ -1,0 +1,59 @@
+"""`workbench train`: a model of one's own from a folder of labelled pictures."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli.meter import Meter
+
+
+def train(
+    images: Annotated[str, typer.Argument(help="A folder, a .zip, a manifest .csv or .parquet, or a catalog name.")],
+    out: Annotated[Path, typer.Option(help="The folder to write the model to.")],
+    epochs: Annotated[int, typer.Option(min=1, max=1000, help="At most; it ends earlier where the validation split gets no better.")] = 30,
+    size: Annotated[int, typer.Option(min=32, max=1024, help="Edge length of the model's input in pixels; pictures are stretched.")] = 224,
+    positive: Annotated[str | None, typer.Option(help="The class that a threshold is chosen for: the defect.")] = None,
+    seed: Annotated[int, typer.Option(help="Deals the splits where the set has none, and seeds the training.")] = 0,
+    checkpoint: Annotated[Path | None, typer.Option(help="Kept after each epoch and resumed from where it exists.")] = None,
+) -> None:
+    """Fine-tune the backbone that ships with the workbench on labelled pictures, and write a model with its model card.
+
+    A folder for each class is enough. It can be interrupted, and goes on after its last finished epoch when it is run again.
+    """
+    from workbench.layouts import load_images
+
+    pictures = load_images(images)
+    from workbench import finetune
+
+    said, start = "nothing yet", time.monotonic()
+    try:
+        steps = finetune.train(pictures, out, epochs=epochs, size=size, positive=positive, seed=seed, checkpoint=checkpoint)
+        with Meter(sys.stdout) as meter, closing(steps):
+            for step in steps:
+                said = f"{step.done:,} of {step.total:,} steps of {step.stage} done"
+                meter(step.done, step.total, f"{step.stage}, {step.detail}" if step.detail else step.stage)
+    except KeyboardInterrupt:
+        print(f"Stopped with {said}: run the same command again, and it goes on after its last finished epoch.", file=sys.stderr)
+        raise
+    _summary(out, (time.monotonic() - start) / 60)
+
+
+def _summary(out: Path, minutes: float) -> None:
+    from workbench.demo import FILES
+    from workbench.metrics import headline
+    from workbench.predictions import Predictions
+
+    print(f"Wrote {', '.join(FILES)} to {out} after {minutes:.1f} minutes")
+    table = Predictions.load(out / "predictions.parquet")
+    rate = headline(table, (table.frame["split"] == "test").to_numpy())["accuracy"]
+    if rate.value is not None:
+        print(
+            f"{rate.value:.1%} of the {rate.support:,} test pictures are classified right (95 % interval {rate.low:.1%} to {rate.high:.1%})"
+        )
+    print(f"Open it: workbench run --model {out}")

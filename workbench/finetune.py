@@ -1,0 +1,261 @@
+"""Fine-tune the backbone that ships with the workbench on any labelled image set, and write a model that the workbench opens.
+
+Pictures are decoded once, into a file that is mapped into memory: what is held at a time does not grow with the set. The training
+ends when the validation split gets no better, and goes on after its last finished epoch when it was interrupted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import os
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from workbench.dealing import Deal, deal
+from workbench.demo import FILES, Step, backbone, check_writable, judged, model_toml
+from workbench.errors import InputError
+from workbench.finecard import Account, model_card
+from workbench.images import ImageItem, ImageSet
+from workbench.predictions import DecisionRule, check_attributes, good_class
+from workbench.preprocessing import Preprocessing
+from workbench.training import Recipe, fit
+
+PATIENCE = 8
+"""Epochs without a lower validation loss after which the training ends."""
+COMMAND = "train"
+BATCH = 64
+PICTURES, CHECKPOINT = "pictures.tmp", "training.ckpt"
+
+
+def train(
+    images: ImageSet,
+    out: Path,
+    *,
+    epochs: int = 30,
+    size: int = 224,
+    positive: str | None = None,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+) -> Generator[Step]:
+    """Fine-tune on a set and write model.safetensors, model.toml, predictions.parquet and MODEL_CARD.md.
+
+    Args:
+        images: The set; pictures without a label are predicted at the end and train nothing.
+        out: The folder to write to. Its files change only once all are ready.
+        epochs: Passes at most.
+        size: Edge length of the model's input in pixels; pictures are stretched to it.
+        positive: The class that a threshold is chosen for; where missing, and there are two classes of which one reads as good, the
+            other.
+        seed: Deals the splits, and seeds the training.
+        checkpoint: Kept after each epoch and resumed from where it exists; `out`/training.ckpt where missing, removed at the end.
+
+    Yields:
+        Progress.
+
+    Raises:
+        InputError: The set cannot be learnt from, the folder cannot be written to, or the checkpoint belongs to another run.
+    """
+    classes = _classes(images, positive)
+    if positive is None and len(classes) == 2 and (good := good_class(classes)):
+        positive = next(name for name in classes if name != good)
+    check_attributes(images)
+    check_writable(out)
+    _check_own(out)
+    network = backbone(len(classes))  # before the pictures are read, for its weights may be missing
+    kept, pictures = checkpoint or out / CHECKPOINT, out / PICTURES
+    try:
+        known, unreadable = yield from _stored(images.items, pictures, size)
+        dealt = deal(known, classes, seed)
+        recipe = recipe_for(dealt.splits.count("train"), epochs, size, seed)
+        watch = yield from _fitted(network, pictures, known, dealt, classes, recipe, kept)
+    finally:
+        pictures.unlink(missing_ok=True)
+    network.load_state_dict(watch.best)
+    account = Account(images.name, images.synthetic, recipe, PATIENCE, tuple(watch.losses), dealt, unreadable)
+    split_of = {item.name: split for item, split in zip(known, dealt.splits, strict=True)}
+    items = [dataclasses.replace(item, split=split_of.get(item.name)) for item in images]
+    with tempfile.TemporaryDirectory(dir=out, prefix=".new-") as made:
+        yield from _finish(Path(made), network, items, DecisionRule(classes, positive), account)
+        for name in FILES:
+            os.replace(Path(made, name), out / name)
+    if checkpoint is None:
+        kept.unlink(missing_ok=True)
+
+
+def recipe_for(count: int, epochs: int, size: int, seed: int) -> Recipe:
+    """A recipe for so many training pictures: small sets take small batches, so that an epoch is still several steps."""
+    batch = min(32, max(8, count // 8))
+    average_over = min(100, max(5, 2 * math.ceil(count / batch)))  # steps; about two epochs
+    rate = 1e-3 * math.sqrt(batch / 32)
+    return Recipe(epochs, (size,), batch, round(rate, 6), averaging=round(1 - 1 / average_over, 4), seed=seed)
+
+
+def balanced(rows: Sequence[Tensor], count: int) -> Callable[[torch.Generator], Tensor]:
+    """An order for `fit` that shows every class alike often, whatever the set holds of it.
+
+    Args:
+        rows: The row numbers of each of K classes.
+        count: Pictures in one epoch.
+
+    Returns:
+        Draws (count,) rows, of each class as many, up to one. No picture of a class comes again before all of the class have come.
+    """
+    quota = math.ceil(count / len(rows))
+
+    def order(generator: torch.Generator) -> Tensor:
+        drawn = []
+        for own in rows:
+            rounds = [own[torch.randperm(len(own), generator=generator)] for _ in range(math.ceil(quota / len(own)))]
+            drawn.append(torch.cat(rounds)[:quota])
+        # One of each class after another, so that the cut at `count` takes from all classes alike, and then mixed
+        taken = torch.stack(drawn, 1).flatten()[:count]
+        return taken[torch.randperm(count, generator=generator)]
+
+    return order
+
+
+class EarlyStop:
+    """Keeps the weights of the epoch with the lowest validation loss, and ends the training when none has come for some epochs.
+
+    The loss is the cross-entropy, averaged within each class and then over the classes, as the training shows them alike often.
+
+    Attributes:
+        best: The weights of the best epoch.
+        losses: For each epoch the mean training loss and the validation loss.
+    """
+
+    def __init__(self, images: Tensor, rows: Tensor, labels: Tensor, run: str, patience: int = PATIENCE) -> None:
+        """Take all pictures (N, 3, H, W) in uint8, the M validation rows among them, their classes (M,), and a digest of the run."""
+        self._images, self._rows, self._labels, self._run, self._patience = images, rows, labels, run, patience
+        self.best: dict[str, Tensor] = {}
+        self.losses: list[tuple[float, float]] = []
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last `patience` epochs brought no lower loss."""
+        found = [loss for _, loss in self.losses]
+        return len(found) > self._patience and min(found[: -self._patience]) <= min(found[-self._patience :])
+
+    def look(self, average: nn.Module, loss: float) -> None:
+        """Measure the averaged model on the validation split."""
+        average.eval()
+        with torch.inference_mode():
+            parts = [average(_scaled(self._images[some])) for some in self._rows.split(BATCH)]
+        average.train()
+        each = F.cross_entropy(torch.cat(parts), self._labels, reduction="none")
+        found = torch.stack([each[self._labels == label].mean() for label in self._labels.unique()]).mean().item()
+        if all(found < before for _, before in self.losses):
+            self.best = {name: tensor.clone() for name, tensor in average.state_dict().items()}
+        self.losses.append((loss, found))
+
+    def state_dict(self) -> dict[str, object]:
+        """All that is remembered."""
+        return {"run": self._run, "best": self.best, "losses": self.losses}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.best, self.losses = state["best"], [tuple(pair) for pair in state["losses"]]  # type: ignore[assignment, attr-defined]
+
+
+def _classes(images: ImageSet, positive: str | None) -> tuple[str, ...]:
+    """The classes that occur, in the order of the set."""
+    labels = {item.label for item in images} - {None}
+    if not labels:
+        raise InputError(f"{images.name} has no labels: put the pictures of each class into a folder of its own, or write a manifest.")
+    classes = tuple(name for name in images.class_names if name in labels)
+    if len(classes) < 2:
+        raise InputError(f"{images.name} has the class {classes[0]!r} only, and a classifier needs two: add pictures of another class.")
+    if positive is not None and positive not in classes:
+        raise InputError(f"There is no class {positive!r} in {images.name}: choose the positive class among {', '.join(classes)}.")
+    return classes
+
+
+def _check_own(out: Path) -> None:
+    """Refuse a folder with somebody's own model."""
+    path = out / FILES[1]
+    if path.is_file() and not path.read_bytes().startswith(f"# Written by `workbench {COMMAND}`.".encode()):
+        raise InputError(f"{out} holds a model that `workbench {COMMAND}` did not write: name another folder with --out.")
+
+
+def _stored(items: Sequence[ImageItem], path: Path, size: int) -> Generator[Step, None, tuple[list[ImageItem], dict[str, str]]]:
+    """Decode and resize the labelled pictures into one file, uint8 of shape (N, 3, size, size).
+
+    The file is written, not mapped, so that a full disk is told in a sentence.
+
+    Yields:
+        Progress; at the end the N pictures that it holds, and why others could not be read, by name.
+    """
+    preprocessing = Preprocessing((size, size))
+    labelled = [item for item in items if item.label is not None]
+    known, unreadable = [], {}
+    with path.open("wb") as file:
+        for done, item in enumerate(labelled, 1):
+            try:
+                pixels, _ = preprocessing.pixels(item.open()), item.id
+            except InputError as error:
+                unreadable[item.name] = str(error)
+            else:
+                file.write((pixels * 255).round().astype(np.uint8).tobytes())
+                known.append(item)
+            yield Step("reading", done, len(labelled))
+    return known, unreadable
+
+
+def _fitted(
+    network: nn.Module, pictures: Path, items: Sequence[ImageItem], dealt: Deal, classes: tuple[str, ...], recipe: Recipe, kept: Path
+) -> Generator[Step, None, EarlyStop]:
+    """Train, and give back the watch with the best weights."""
+    size = recipe.sizes[-1]
+    images = torch.from_file(str(pictures), shared=False, size=len(items) * 3 * size**2, dtype=torch.uint8).view(-1, 3, size, size)
+    labels = torch.tensor([classes.index(str(item.label)) for item in items])
+    splits = np.array(dealt.splits)
+    rows = {name: torch.from_numpy(np.flatnonzero(splits == name)) for name in ("train", "validation")}
+    run = hashlib.sha256(repr((recipe, PATIENCE, classes, [(i.id, i.label, s) for i, s in zip(items, splits, strict=True)])).encode())
+    _check_checkpoint(kept, run.hexdigest())
+    watch = EarlyStop(images, rows["validation"], labels[rows["validation"]], run.hexdigest())
+    count = math.ceil(len(rows["train"]) / recipe.batch) * recipe.batch
+    order = balanced([rows["train"][labels[rows["train"]] == label] for label in range(len(classes))], count)
+    for p in fit(network, images, F.one_hot(labels, len(classes)).float(), recipe, kept, order=order, watch=watch):
+        best = f", best validation loss {min(loss for _, loss in watch.losses):.3f}" if watch.losses else ""
+        yield Step("training", p.done, p.total, f"epoch {p.epoch} of {recipe.epochs} at most, loss {p.loss:.3f}{best}")
+    return watch
+
+
+def _finish(folder: Path, network: nn.Module, items: Sequence[ImageItem], rule: DecisionRule, account: Account) -> Iterator[Step]:
+    """Write everything about a trained network into `folder`."""
+    about = f"Tells {' from '.join(rule.class_names) if len(rule.class_names) == 2 else f'{len(rule.class_names)} classes apart'}."
+    about = f"{about} Fine-tuned on {account.name}; see MODEL_CARD.md."
+
+    def toml(threshold: float | None) -> str:
+        chosen = dataclasses.replace(rule, threshold=threshold)
+        return model_toml(COMMAND, account.name, about, chosen, account.recipe.sizes[-1])
+
+    table = yield from judged(folder, network, items, toml)
+    (folder / FILES[3]).write_text(model_card(table, account), encoding="utf-8")
+
+
+def _check_checkpoint(path: Path, run: str) -> None:
+    """Refuse a checkpoint of another training; one that is not there is none."""
+    if not path.exists():
+        return
+    why = "it is damaged or no checkpoint of this training"
+    try:
+        same = torch.load(path, weights_only=True, map_location="cpu")["watch"]["run"] == run
+        why = "it belongs to other pictures, classes, splits or settings"
+    except Exception:  # whatever torch raises on a file that is something else
+        same = False
+    if not same:
+        raise InputError(f"{path.name} cannot be resumed from, for {why}: remove it, or name another file with --checkpoint.")
+
+
+def _scaled(pictures: Tensor) -> Tensor:
+    """uint8 pictures as the model takes them: float32 in -1 .. 1, as `training.augment` scales them."""
+    return (pictures.float() / 127.5 - 1).to(memory_format=torch.channels_last)
