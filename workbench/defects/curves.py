@@ -1,0 +1,241 @@
+"""How well score maps find marked defects, pixel by pixel: the areas under the ROC curve and under the per-region-overlap curve.
+
+AUPRO is that of Bergmann et al. 2021, "The MVTec Anomaly Detection Dataset: A Comprehensive Real-World Dataset for Unsupervised
+Anomaly Detection", International Journal of Computer Vision 129. At a threshold t, PRO is the mean, over all connected regions of
+all masks (8 neighbours), of the share of the region's pixels that score t or more; FPR is the same share of all pixels outside of
+the masks, those of good pictures among them. The area under PRO over FPR from 0 to a limit is divided by the limit. A map that
+knows nothing reaches half of the limit, and 0.5 under the ROC curve.
+
+Nothing is binned: a pixel of a defect adds its weight to the curve where the pixels outside that score more than it end, so that
+its share of the area follows from their number alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import InputError
+from workbench.metrics import Rate
+
+LIMIT = 0.3
+"""False-positive rate up to which the per-region overlap is integrated, as in the paper."""
+DRAWS = 2000
+BINS = 150
+"""Quantiles of each part of the scores that a resample is counted in."""
+SIDES: tuple[Literal["right"], Literal["left"]] = ("right", "left")
+Scores = NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pixels:
+    """The scores of one picture's pixels, parted by what its mask says: 4 bytes a pixel, and 4 more for one in a defect.
+
+    Attributes:
+        sound: float32 (N,), sorted: the scores outside of the mask.
+        marked: float32 (D,): those inside of it.
+        region: int32 (D,): which connected region each of them lies in, from 0.
+    """
+
+    sound: Scores
+    marked: Scores
+    region: NDArray[np.int32]
+
+    @property
+    def regions(self) -> int:
+        """How many regions the mask has."""
+        return int(self.region.max()) + 1 if self.region.size else 0
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """(D,): what each marked pixel is of its region."""
+        return np.asarray(1 / np.bincount(self.region)[self.region] if self.region.size else np.zeros(0), dtype=np.float64)
+
+
+def regions_of(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """The connected regions of a mask (H, W), numbered from 1, and 0 outside; pixels that touch at a corner belong together."""
+    from scipy import ndimage
+
+    labels, _ = ndimage.label(mask, np.ones((3, 3)))
+    return np.asarray(labels, dtype=np.int32)
+
+
+def parted(values: NDArray[np.floating], labels: NDArray[np.integer]) -> Pixels:
+    """The pixels of one picture.
+
+    Args:
+        values: Scores of shape (H, W), higher where a defect is more likely.
+        labels: Of the same shape: numbers of regions, and 0 outside.
+
+    Raises:
+        ValueError: The shapes differ, or a score is not finite.
+    """
+    if values.ndim != 2 or values.shape != labels.shape:
+        raise ValueError(f"expected a map and a mask of one shape (H, W), got {values.shape} and {labels.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError("expected a map of finite values")
+    inside = labels > 0
+    region = np.unique(labels[inside], return_inverse=True)[1]
+    scores = values.astype(np.float32, copy=False)
+    return Pixels(np.sort(scores[~inside]), scores[inside], region.astype(np.int32))
+
+
+def aupro(maps: Iterable[NDArray[np.floating]], masks: Iterable[NDArray[np.bool_]], limit: float = LIMIT) -> float:
+    """The area under the per-region-overlap curve, exactly: tied scores are one threshold, and the last piece ends at the limit.
+
+    Args:
+        maps: Scores of shape (H, W), higher where a defect is more likely, taken as float32; one a picture, sizes may differ.
+        masks: True where a defect is, of the same shapes; good pictures have an empty one.
+        limit: Where the integration over the false-positive rate ends, above 0 and at most 1.
+
+    Returns:
+        0 to 1.
+
+    Raises:
+        InputError: No pixel is marked, or none is not.
+        ValueError: A map and its mask differ in shape, a score is not finite, or the limit is out of range.
+    """
+    return _exact(_all_pixels(maps, masks), None, limit)[1]
+
+
+def pixel_auroc(maps: Iterable[NDArray[np.floating]], masks: Iterable[NDArray[np.bool_]]) -> float:
+    """The chance that a marked pixel scores above one that is not, ties counting half. Arguments and errors as `aupro`."""
+    return _exact(_all_pixels(maps, masks), None, LIMIT)[0]
+
+
+def merged(pictures: Iterable[Pixels]) -> Scores:
+    """The scores of all pixels outside of the masks, sorted."""
+    found = np.concatenate([np.zeros(0, np.float32), *(one.sound for one in pictures)])
+    found.sort()
+    return found
+
+
+def areas(
+    defective: Sequence[Pixels],
+    good: Sequence[Pixels],
+    pools: Sequence[Scores] | None = None,
+    *,
+    limit: float = LIMIT,
+    level: float = 0.95,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> tuple[Rate, Rate]:
+    """Pixel AUROC and AUPRO with intervals.
+
+    The values are exact. Their intervals are percentiles of a bootstrap over whole pictures, defective and good ones drawn anew
+    apart from each other, for the pixels of one picture are no independent cases. A resample is counted in bins between quantiles
+    of the scores, so that it is a product of matrices, and all are moved by what the bins make of the pictures as they are. The
+    percentiles lie further out the fewer defective pictures there are, as Student's t does (Hesterberg 2015, "What teachers should
+    know about the bootstrap: resampling in the undergraduate statistics curriculum"). Where all pictures are alike, as when every
+    one is found without a fault, a bootstrap sees no spread: such an interval has no width and says nothing.
+
+    Args:
+        defective: Pictures with marked pixels.
+        good: Pictures without.
+        pools: What `merged` makes of all these pictures, in any parts, where it is known already.
+        limit: As of `aupro`.
+        level: Confidence level of the intervals.
+        draws: Resamples.
+        seed: For drawing them.
+
+    Returns:
+        Two figures, with the defective pictures as `count` and all pictures as `support`. Without a value where no pixel is marked
+        or none is not, without an interval for a single defective picture.
+    """
+    pools = [merged([*defective, *good])] if pools is None else pools
+    n, support = len(defective), len(defective) + len(good)
+    if not (n and sum(pool.size for pool in pools)):
+        return Rate(None, None, None, n, support), Rate(None, None, None, n, support)
+    exact = _exact(defective, pools, limit)
+    if n == 1:
+        return Rate(exact[0], None, None, n, support), Rate(exact[1], None, None, n, support)
+    drawn = _resampled(defective, good, _edges(pools, defective), limit, draws, np.random.default_rng(seed))
+    tail = _tail(n, level)
+
+    def rate(value: float, column: NDArray[np.float64]) -> Rate:
+        low, high = np.quantile(column[1:], [tail, 1 - tail]) + (value - column[0])
+        return Rate(value, max(float(low), 0.0), min(float(high), 1.0), n, support)
+
+    return rate(exact[0], drawn[0]), rate(exact[1], drawn[1])
+
+
+def _all_pixels(maps: Iterable[NDArray[np.floating]], masks: Iterable[NDArray[np.bool_]]) -> list[Pixels]:
+    pictures = [parted(np.asarray(values), regions_of(np.asarray(mask))) for values, mask in zip(maps, masks, strict=True)]
+    if not any(one.regions for one in pictures):
+        raise InputError("No pixel is marked as a defect: give at least one mask that is not empty.")
+    if not any(one.sound.size for one in pictures):
+        raise InputError("Every pixel is marked as a defect: give masks that leave something out, or good pictures.")
+    return pictures
+
+
+def _exact(pictures: Sequence[Pixels], pools: Sequence[Scores] | None, limit: float) -> tuple[float, float]:
+    """Areas under both curves of pictures of which one is marked somewhere; `pools` as of `areas`."""
+    if not 0 < limit <= 1:
+        raise ValueError(f"expected 0 < limit <= 1, got {limit}")
+    pools = [merged(pictures)] if pools is None else pools
+    marked = np.concatenate([one.marked for one in pictures])
+    order = np.argsort(marked)  # neighbours in order are found near each other, which is what takes the time
+    marked, weights = marked[order], np.concatenate([one.weights for one in pictures])[order]
+    total = sum(pool.size for pool in pools)
+    above, reached = (total - np.sum([np.searchsorted(pool, marked, side) for pool in pools], axis=0) for side in SIDES)
+    under_roc = _under(above, reached, float(total)).sum() / marked.size
+    under_pro = (weights * _under(above, reached, limit * total)).sum() / sum(one.regions for one in pictures)
+    return float(under_roc), min(float(under_pro), 1.0)  # the weights of a region's pixels may sum to a hair more than one
+
+
+def _under(above: NDArray, reached: NDArray, end: float | NDArray[np.float64]) -> NDArray[np.float64]:
+    """What a marked pixel adds to the area, as a share of `end`, the number of pixels outside at which the area ends.
+
+    Its step stands where `above` pixels outside score more; with those that tie, `reached` in all, it is a ramp.
+    """
+    ramp = np.clip(end - above, 0, None) ** 2 / np.maximum(2 * (reached - above), 1)
+    return np.where(end >= reached, end - (above + reached) / 2, ramp) / end
+
+
+def _edges(pools: Sequence[Scores], defective: Sequence[Pixels]) -> Scores:
+    """Lower edges of bins: quantiles of the scores outside of the masks, and as many of those inside."""
+    parts = [*pools, np.sort(np.concatenate([one.marked for one in defective]))]
+    picks = [part[np.linspace(0, part.size - 1, BINS).round().astype(np.intp)] for part in parts if part.size]
+    return np.unique(np.concatenate(picks))
+
+
+def _resampled(
+    defective: Sequence[Pixels], good: Sequence[Pixels], edges: Scores, limit: float, draws: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Binned areas under both curves, (2, 1 + draws): of the pictures as they are, and of resamples of them."""
+
+    def sound(pictures: Sequence[Pixels]) -> NDArray[np.float64]:
+        counts = [np.diff(np.searchsorted(one.sound, edges, "left"), append=one.sound.size) for one in pictures]
+        return np.array(counts, np.float64).reshape(-1, edges.size)[:, ::-1]
+
+    def marked(pictures: Sequence[Pixels], weighted: bool) -> NDArray[np.float64]:
+        bins = [np.searchsorted(edges, one.marked, "right") - 1 for one in pictures]
+        weights = [one.weights if weighted else None for one in pictures]
+        return np.array([np.bincount(b, w, minlength=edges.size) for b, w in zip(bins, weights, strict=True)], np.float64)[:, ::-1]
+
+    def picked(size: int) -> NDArray[np.float64]:
+        """How often each of `size` pictures is in a resample, (1 + draws, size)."""
+        again = rng.multinomial(size, np.full(size, 1 / size), draws) if size else np.zeros((draws, 0))
+        return np.vstack([np.ones(size), again])
+
+    ours = picked(len(defective))
+    outside = ours @ sound(defective) + picked(len(good)) @ sound(good)
+    reached = outside.cumsum(1)
+    total = np.maximum(reached[:, -1:], 1)  # a resample of nothing but wholly marked pictures has none
+    found = []
+    for weighted, end in ((False, total), (True, limit * total)):
+        inside = ours @ marked(defective, weighted)
+        found.append((inside * _under(reached - outside, reached, end)).sum(1) / inside.sum(1))
+    return np.array(found)
+
+
+def _tail(n: int, level: float) -> float:
+    """The share of resamples to leave out at each end, for n cases."""
+    from scipy.special import ndtr, stdtrit
+
+    return float(ndtr(-math.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 + level) / 2)))
