@@ -1,0 +1,379 @@
+"""How well maps find the defects that masks mark: for each kind of defect, by pictures and by pixels.
+
+A map may be an attribution or what an anomaly model gives itself. One picture is measured at a time into a `Row`, which can be kept;
+the figures are made from rows. Pictures longer than `EDGE` pixels are measured on a smaller copy, their model having seen the
+original, so a row takes at most about 1 MB, and `MOST` of them about 200 MB.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from workbench.audit.maps import draw
+from workbench.defects.curves import LIMIT, Pixels, areas, merged, parted, regions_of
+from workbench.errors import InputError
+from workbench.images import ImageItem
+from workbench.metrics import Rate, auc, mean_of, wilson
+from workbench.predictions import good_class
+from workbench.preprocessing import Placement
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.attribution import Attribution, ScoreKind
+    from workbench.classifier import Classifier
+
+EDGE = 512
+"""Pixels of the longer side from which a picture is measured on a smaller copy."""
+MOST = 200
+"""Pictures of a sample."""
+FEW = 5
+"""On fewer pictures than this nothing is said of a kind: its figures stand with their support alone."""
+ALL = "all defects"
+FIGURES = ("mass accuracy", "pointing", "pixel AUROC", "AUPRO", "image AUROC")
+Target = str | Callable[[ImageItem], str] | None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Row:
+    """What is kept of one picture with its map.
+
+    Attributes:
+        name: The picture's.
+        kind: Kind of defect: its label; None for a picture without a defect.
+        pixels: The map's values on the picture, parted by the mask: about 4 bytes a pixel, which exact curves need.
+        mass: Share of the map's positive values that lies in the mask; 0 where there are none.
+        hit: Whether the map is highest inside of the mask.
+        chance: What of the pixels that the model saw the mask covers: the two figures before, by chance.
+        score: How defective the picture is for the model; None where that is not known.
+    """
+
+    name: str
+    kind: str | None
+    pixels: Pixels
+    mass: float
+    hit: bool
+    chance: float
+    score: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class LeftOut:
+    """A picture without figures.
+
+    Attributes:
+        name: The picture's.
+        kind: Kind of defect; None for a picture that is called good.
+        reason: "no mask", "empty mask", "good with a mask", "unreadable" or "no map".
+        message: One sentence.
+    """
+
+    name: str
+    kind: str | None
+    reason: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Localisation:
+    """How well the maps of one method find the defects.
+
+    Attributes:
+        frame: As of `summarise`.
+        method: Which attribution method made the maps.
+        good: How many pictures without a defect count.
+        left_out: The pictures without figures.
+        sample: How many pictures there are, how many were drawn, how, and with which seed.
+    """
+
+    frame: pd.DataFrame
+    method: str
+    good: int
+    left_out: tuple[LeftOut, ...]
+    sample: Mapping[str, object]
+
+
+def localise(
+    classifier: Classifier,
+    items: Iterable[ImageItem],
+    method: str,
+    *,
+    target: Target = None,
+    params: Mapping[str, Any] | None = None,
+    score: ScoreKind = "logit",
+    good: Collection[str] | None = None,
+    scores: Mapping[str, float] | None = None,
+    most: int = MOST,
+    seed: int = 0,
+    rows: MutableMapping[str, Row] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Localisation:
+    """Explain pictures with masks, and good ones, and measure how well the maps find the defects.
+
+    Args:
+        classifier: The model.
+        items: The pictures; one whose label is none of `good` counts where it has a mask.
+        method: A name in `METHODS`.
+        target: The class that is explained, by name, or what names it for a picture; the predicted one where missing. A good picture
+            needs the class of a defect too, for its map should say where a defect would be.
+        params: The method's settings.
+        score: What is explained: "logit", "probability" or "margin".
+        good: Labels of pictures without a defect; where missing the one that reads so. A picture without a label is good where its
+            mask is empty.
+        scores: How defective the pictures are for the model, by name, for the image AUROC.
+        most: How many pictures at most, drawn as evenly over the labels as their numbers allow.
+        seed: For the sample and the intervals.
+        rows: Rows of the same model, method and settings by the pictures' names: what is there is not measured again, and what is
+            measured is put there, so that work that was stopped goes on where it was.
+        on_progress: Called with (done, total) pictures before each and at the end; what it raises stops the work.
+
+    Returns:
+        The figures for each kind of defect, and what was left out.
+
+    Raises:
+        InputError: The method does not suit the model, there is no picture of a defect with a mask, or none could be measured: then
+            the message is that of the last.
+    """
+    from workbench.attribution import attribute, suits
+
+    if why := suits(classifier, method):
+        raise InputError(why)
+    chosen, left, sample = _drawn(list(items), good, most, seed)
+    known = {} if rows is None else rows
+    found = []
+
+    def explain(item: ImageItem, picture: Image.Image) -> Attribution:
+        aim = target(item) if callable(target) else target
+        return attribute(classifier, picture, method, aim, score=score, background=[one for one, _ in chosen], **(params or {}))
+
+    for done, (item, sound) in enumerate(chosen):
+        if on_progress:
+            on_progress(done, len(chosen))
+        row = known[item.name] if item.name in known else _measured(item, sound, explain)
+        if isinstance(row, LeftOut):
+            left.append(row)
+        else:
+            known[item.name] = row
+            found.append(dataclasses.replace(row, score=(scores or {}).get(item.name)))
+    if on_progress:
+        on_progress(len(chosen), len(chosen))
+    if not found:
+        raise InputError(left[-1].message)
+    return Localisation(summarise(found, left, seed=seed), method, sum(row.kind is None for row in found), tuple(left), sample)
+
+
+def measure(
+    item: ImageItem,
+    found: Attribution | NDArray[np.floating],
+    *,
+    mask: NDArray[np.bool_] | None = None,
+    score: float | None = None,
+) -> Row:
+    """Hold one map against the mask of its picture.
+
+    Args:
+        item: The picture; without a mask, or with an empty one, it has no defect.
+        found: An attribution, whose positive part counts (of methods that say how the score reacts, the size); or the map of an
+            anomaly model, (height, width) of the picture, higher where a defect is more likely.
+        mask: The item's mask where it is open already, (height, width).
+        score: How defective the picture is for the model.
+
+    Raises:
+        InputError: The mask cannot be read, or has another size than the picture, or the map has.
+    """
+    mask = item.open_mask() if mask is None else mask
+    own = isinstance(found, np.ndarray)
+    values, seen = _laid(found) if isinstance(found, np.ndarray) else _laid(found.ranking, found.placement)
+    if isinstance(found, np.ndarray) and mask is not None and mask.shape != found.shape:
+        raise InputError(
+            f"The map of {item.name} is {found.shape[1]} x {found.shape[0]} pixels but its mask is {mask.shape[1]} x {mask.shape[0]}: "
+            "give a map of the picture's size."
+        )
+    labels = np.zeros(values.shape, np.int32) if mask is None else _shrunk(regions_of(mask), values.shape)
+    positive, inside = values.clip(0), labels > 0
+    total = float(positive.sum(dtype=np.float64))
+    highest = np.where(seen, values, -np.inf).argmax()
+    return Row(
+        name=item.name,
+        kind=kind_of(item) if inside.any() else None,
+        pixels=parted(values if own else positive, labels),
+        mass=float(positive[inside].sum(dtype=np.float64)) / total if total else 0.0,
+        hit=bool(inside.flat[highest]) and bool(values.max() > values.min()),
+        chance=float(inside[seen].mean()),
+        score=score,
+    )
+
+
+def summarise(
+    rows: Sequence[Row], left: Sequence[LeftOut] = (), *, limit: float = LIMIT, level: float = 0.95, seed: int = 0
+) -> pd.DataFrame:
+    """The figures for each kind of defect, from measured pictures.
+
+    A kind's curves are of its own pictures and all good ones. Scores and maps are compared across pictures in their own unit, so that
+    a map that is weak all over stays weak.
+
+    Args:
+        rows: What `measure` found.
+        left: Pictures without figures.
+        limit: Of the AUPRO.
+        level: Confidence level of the intervals.
+        seed: For the resamples of those of the curves.
+
+    Returns:
+        One row a kind, sorted, and one of all together: kind, support (its pictures), enough (whether there are `FEW`), regions
+        (connected ones in its masks), left out (how many pictures), why ("2 no mask, 1 unreadable"), and of each of `FIGURES` its
+        name, and the name followed by "low", "high" and "chance". "mass accuracy" is the mean share of the positive map inside
+        of the mask (Arras et al. 2022, "CLEVR-XAI"; Student's t), "pointing" how often the map is highest inside of it (Zhang et al. 2018,
+        "Top-down neural attention by excitation backprop", without their grace of 15 pixels; Wilson), "pixel AUROC" and "AUPRO"
+        as in `curves.areas`, "image AUROC" how far the pictures' scores tell the kind from good ones (DeLong). NaN where there is
+        nothing to compute a figure from.
+
+    Raises:
+        InputError: No picture has a defect.
+    """
+    import pandas as pd
+
+    kinds = sorted({row.kind for row in rows if row.kind is not None} | {one.kind for one in left if one.kind is not None})
+    if not kinds:
+        raise InputError("No picture has a defect that a mask marks: choose a set with masks.")
+    good = [row for row in rows if row.kind is None]
+    outside = merged(row.pixels for row in good)
+    of = {kind: [row for row in rows if row.kind == kind] for kind in kinds}
+    pools = {kind: merged(row.pixels for row in of[kind]) for kind in kinds}
+    missing = {kind: [one for one in left if one.kind == kind] for kind in kinds}
+    lines = []
+    for kind in [*kinds, ALL]:
+        members = [kind] if kind in of else kinds
+        own = [row for member in members for row in of[member]]
+        parts = [outside, *(pools[member] for member in members)]
+        reasons = Counter(one.reason for member in members for one in missing[member])
+        line: dict[str, object] = {"kind": kind, "support": len(own), "enough": len(own) >= FEW}
+        line |= {"regions": sum(row.pixels.regions for row in own), "left out": reasons.total()}
+        line["why"] = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+        pro = areas([row.pixels for row in own], [row.pixels for row in good], parts, limit=limit, level=level, seed=seed)
+        lines.append(line | _columns(own, good, pro, limit, level))
+    return pd.DataFrame(lines)
+
+
+def kind_of(item: ImageItem) -> str:
+    """The kind of defect of a picture that has one."""
+    return item.label or "unlabelled"
+
+
+def meets(region: NDArray[np.bool_], mask: NDArray[np.bool_]) -> bool:
+    """Whether a region and a mask, both (H, W), have a pixel in common."""
+    if region.shape != mask.shape:
+        raise ValueError(f"expected a region and a mask of one shape, got {region.shape} and {mask.shape}")
+    return bool((region & mask).any())
+
+
+def meets_by_chance(box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -> float:
+    """The share of all places in a picture at which a box of the same size meets the mask.
+
+    Args:
+        box: Left, top, right and bottom in pixels; right and bottom are the first pixels outside.
+        mask: (H, W).
+    """
+    width, height = box[2] - box[0], box[3] - box[1]
+    if not (0 < width <= mask.shape[1] and 0 < height <= mask.shape[0]):
+        raise ValueError(f"expected a box within {mask.shape[1]} x {mask.shape[0]} pixels, got {box}")
+    sums = np.pad(mask.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    inside = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
+    return float((inside > 0).mean())
+
+
+def _drawn(
+    items: Sequence[ImageItem], good: Collection[str] | None, most: int, seed: int
+) -> tuple[list[tuple[ImageItem, bool]], list[LeftOut], dict[str, object]]:
+    """The pictures to measure, each with whether it is called good; those without a mask; and what to say of the sample."""
+    import pandas as pd
+
+    if good is None:
+        guess = good_class(sorted({item.label for item in items if item.label is not None}))
+        good = () if guess is None else (guess,)
+    usable = [item for item in items if item.label in good or item.mask is not None]
+    if all(item.label in good for item in usable):
+        raise InputError("No picture of a defect has a mask: choose a set with masks, or say which label means good.")
+    left = [
+        LeftOut(item.name, kind_of(item), "no mask", f"{item.name} has no mask.")
+        for item in items
+        if item.label not in good and item.mask is None
+    ]
+    names = [item.name for item in usable]
+    table = pd.DataFrame({"name": names, "id": names, "label": [kind_of(item) for item in usable], "split": None, "error": None})
+    positions, said = draw(table, most, seed)
+    sample = {"pictures": len(usable), "drawn": len(positions), "seed": seed, "rule": said["rule"]}
+    return [(usable[i], usable[i].label in good) for i in positions], left, sample
+
+
+def _measured(item: ImageItem, sound: bool, explain: Callable[[ImageItem, Image.Image], Attribution]) -> Row | LeftOut:
+    """A picture's row, or why there is none; `sound` where its label says that it has no defect."""
+
+    def without(reason: str, message: str) -> LeftOut:
+        return LeftOut(item.name, None if sound else kind_of(item), reason, message)
+
+    try:
+        picture, mask = item.open(), item.open_mask()
+    except InputError as error:
+        return without("unreadable", str(error))
+    marked = mask is not None and bool(mask.any())
+    if sound and marked:
+        return without("good with a mask", f"{item.name} is called {item.label} but its mask marks a defect.")
+    if not (sound or marked or item.label is None):
+        return without("empty mask", f"{item.name} is called {item.label} but its mask is empty.")
+    try:
+        return measure(item, explain(item, picture), mask=mask)
+    except InputError as error:
+        return without("no map", str(error))
+
+
+def _laid(values: NDArray[np.floating], placement: Placement | None = None) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """A map on its picture, of which it may be a smaller copy: float32 (h, w), and what the model saw."""
+    if placement is None:
+        rows, columns = values.shape
+        placement = Placement((columns, rows), (0.0, 0.0, float(columns), float(rows)), (rows, columns))
+    width, height = placement.original
+    scale = min(1.0, EDGE / max(width, height))
+    if scale < 1:
+        placement = placement.scaled(Image.new("1", (max(round(width * scale), 1), max(round(height * scale), 1))))
+    return placement.to_original(values), placement.to_original(np.ones(values.shape, np.float32)) > 0
+
+
+def _shrunk(labels: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """Labels (H, W) on a smaller copy of their picture, by the nearest pixel; a region that falls between pixels keeps one."""
+    if labels.shape == shape:
+        return labels
+    from scipy import ndimage
+
+    rows, columns = ((np.arange(n) * 2 + 1) * old // (2 * n) for n, old in zip(shape, labels.shape, strict=True))
+    small = labels[np.ix_(rows, columns)]
+    places = ndimage.find_objects(labels)
+    for region in np.setdiff1d(np.arange(1, len(places) + 1), small).tolist():
+        inside = np.argwhere(labels[places[region - 1]] == region)
+        y, x = inside[len(inside) // 2] + [part.start for part in places[region - 1]]
+        small[y * shape[0] // labels.shape[0], x * shape[1] // labels.shape[1]] = region
+    return small
+
+
+def _columns(own: Sequence[Row], good: Sequence[Row], pro: tuple[Rate, Rate], limit: float, level: float) -> dict[str, object]:
+    """The figures of one kind with their intervals and what chance gives, by the names of their columns."""
+    known = [row for row in (*own, *good) if row.score is not None]
+    rates = (
+        mean_of(np.array([row.mass for row in own]), level),
+        wilson(sum(row.hit for row in own), len(own), level),
+        *pro,
+        auc(np.array([row.score for row in known], np.float64), np.array([row.kind is not None for row in known], bool), level),
+    )
+    chance = float(np.mean([row.chance for row in own])) if own else np.nan
+    found: dict[str, object] = {}
+    for name, rate, expected in zip(FIGURES, rates, (chance, chance, 0.5, limit / 2, 0.5), strict=True):
+        numbers = np.array([rate.value, rate.low, rate.high], np.float64).clip(0, 1).tolist()
+        found |= dict(zip((name, f"{name} low", f"{name} high", f"{name} chance"), [*numbers, expected], strict=True))
+    return found
