@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench.ui import choice, url, work
-from workbench.ui.defects import operating, scope
+from workbench.ui.defects import decision, operating, scope, threshold
 
 VIEWS = {"threshold": "Threshold", "decisions": "Decisions", "masks": "Maps against masks"}
 
@@ -22,3 +22,7 @@ if chosen is not None:
     view = url.segments("View", list(VIEWS), key="view", default="threshold", format_func=VIEWS.__getitem__, label_visibility="collapsed")
     if view == "threshold":
         operating.view(chosen)
+    elif view == "decisions":
+        setting = threshold.controls(chosen)
+        st.markdown(threshold.sentence(chosen, setting))
+        decision.section(chosen, setting)

@@ -20,7 +20,10 @@ def main() -> None:
                 st.Page(PAGES / "explain.py", title="Explain", icon=":material/center_focus_strong:"),
             ],
             "Audit": [st.Page(PAGES / "bias.py", title="Bias", icon=":material/balance:")],
-            "Decide": [st.Page(PAGES / "defects.py", title="Defects", icon=":material/rule:")],
+            "Decide": [
+                st.Page(PAGES / "defects.py", title="Defects", icon=":material/rule:"),
+                st.Page(PAGES / "journal.py", title="Journal", icon=":material/history_edu:"),
+            ],
         }
     )
     url.begin(page.url_path)

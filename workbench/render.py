@@ -103,6 +103,29 @@ def overlay(
     return Image.fromarray((ground * (1 - cover) + scale.colours(heatmap) * cover).round().astype(np.uint8))
 
 
+def outlined(picture: Image.Image, mask: NDArray[np.bool_], colour: tuple[int, int, int] = (255, 0, 200)) -> Image.Image:
+    """The picture with the outline of a mask (height, width) drawn on it, about 1/200 of its longer side wide."""
+    from scipy.ndimage import binary_dilation
+
+    pixels = np.asarray(picture.convert("RGB")).copy()
+    pixels[binary_dilation(mask, iterations=max(round(max(mask.shape) / 200), 1)) & ~mask] = colour
+    return Image.fromarray(pixels)
+
+
+def boxed(picture: Image.Image, boxes: Sequence[tuple[int, int, int, int]], colour: tuple[int, int, int] = (255, 205, 0)) -> Image.Image:
+    """The picture with boxes (left, top, right, bottom in pixels) drawn on it, numbered from 1."""
+    from PIL import ImageDraw
+
+    drawn = picture.convert("RGB")
+    pen, width = ImageDraw.Draw(drawn), max(round(max(picture.size) / 200), 1)
+    size = max(picture.size) / 22
+    for number, (left, top, right, bottom) in enumerate(boxes, 1):
+        pen.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=width)
+        above = top - size * 1.15 if top > size * 1.2 else top + width
+        pen.text((left + 2 * width, above), str(number), fill=colour, font_size=size, stroke_width=width, stroke_fill=(0, 0, 0))
+    return drawn
+
+
 def fitted(picture: Image.Image, edge: int) -> tuple[Image.Image, float]:
     """The picture with no side over `edge` pixels, and the factor it was scaled by (1 where it fits)."""
     factor = min(edge / max(picture.size), 1.0)

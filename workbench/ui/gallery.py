@@ -108,10 +108,11 @@ def gallery(images: ImageSet, predictions: Predictions | None, chosen: ImageItem
     verdicts = dict(zip(frame["name"], frame["verdict"], strict=True)) if "verdict" in frame else {}
     with thumbnails, st.grid(PAGE, min_column_width=72, gap="xsmall", key="gallery"):
         for number, item in enumerate([*choice.own("pictures").values(), *shown]):
-            _thumbnail(number, item, verdicts.get(item.name), item.name == chosen.name)
+            thumbnail(number, item, verdicts.get(item.name), item.name == chosen.name)
 
 
-def _thumbnail(number: int, item: ImageItem, verdict: str | None, chosen: bool) -> None:
+def thumbnail(number: int, item: ImageItem, verdict: str | None, chosen: bool) -> None:
+    """One picture to click on, the `number`-th of its grid."""
     picture = work.thumbnail(item)
     state = "chosen" if chosen else "plain"
     with st.container(key=f"thumb-{state}-{number}", gap=None):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -135,7 +134,7 @@ def _cell(
     with st.container(horizontal=True, gap="xsmall"):
         draw.meaning(_about(method, found), "Meaning")
         with st.popover("Save", type="tertiary", icon=":material/download:"):
-            stem = f"{_stem(item)}-{found.method}"
+            stem = f"{choice.stem(item.name)}-{found.method}"
             facts = _manifest(model, item, decided, found)
             heading = _heading(item, decided, found)
             draw.download(
@@ -157,7 +156,7 @@ def _downloads(
     panels: Mapping[str, render.Panel],
     shown: Image.Image,
 ) -> None:
-    stem, heading = _stem(item), _heading(item, decided, next(iter(found.values())))
+    stem, heading = choice.stem(item.name), _heading(item, decided, next(iter(found.values())))
     with st.container(horizontal=True, vertical_alignment="center"):
         draw.download(
             "All as one figure (PNG)",
@@ -228,12 +227,6 @@ def _heading(item: ImageItem, decided: Decided, found: Attribution) -> str:
 
 def _footer(model: choice.ModelChoice) -> str:
     return f"{model.title}, model {model.key[:12]}"
-
-
-def _stem(item: ImageItem) -> str:
-    """A file name without what file systems dislike."""
-    kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(item.name).stem)
-    return kept[:80] or "picture"
 
 
 def _json(facts: object) -> str:

@@ -1,0 +1,29 @@
+"""The decision journal: who decided what and when, and whether anybody changed it since."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from workbench.catalog import home
+from workbench.ui import choice, journal
+from workbench.ui.defects import record
+
+model = choice.model()
+images = choice.images(model)
+kept = record.journal(model)
+
+st.title("Journal")
+st.markdown("Who decided what about which part, when, with which model and map, and whether anybody changed it since.")
+if kept.count():
+    journal.place(kept, record.own(model))
+    journal.soundness(kept)
+    journal.entries(kept)
+    journal.hand_on(kept, images)
+else:
+    st.info(
+        "Nothing has been decided yet. Open a picture on the Defects page, and write your verdict into the journal.",
+        icon=":material/inbox:",
+    )
+    st.page_link(
+        home() / "pages" / "defects.py", label="Go to the decisions", icon=":material/rule:", query_params=choice.link(view="decisions")
+    )

@@ -1,0 +1,250 @@
+"""One decision: the photograph with its ground truth, where the evidence lies, what filling it does, what lies nearest, and the verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from workbench import render
+from workbench.defects import FILLS, Decision, Filled, Spot, decide, fill_spots, nearest, spots
+from workbench.errors import InputError
+from workbench.fills import FILLS as MEANINGS
+from workbench.images import ImageItem
+from workbench.methods import METHODS
+from workbench.ui import audits, choice, draw, url, work
+from workbench.ui.defects import queue, record
+from workbench.ui.defects.scope import Scope
+from workbench.ui.defects.threshold import Setting
+
+if TYPE_CHECKING:
+    from workbench.attribution import Attribution
+
+EDGE, MOST = 512, 3
+"""Longest side of the pictures in pixels, and how many regions are filled."""
+OFFERED = ("integrated_gradients", "grad_cam", "smoothgrad", "occlusion", "layer_cam", "anomaly_map")
+_HELP = """
+**Region**: where the map, smoothed a little, is at least 35 % as strong as at its peak, in one piece. Its **mass** is its share of all that
+the map says for a defect.
+
+**Filled**: the region is painted over, the edge feathered, and the model is asked again. If the score falls far, and much less where as
+large a place elsewhere is painted over (8 random ones), the decision rests on that region. If it does not fall, the map shows a place that
+the model can do without, whatever it looks like.
+
+**Magenta** outlines the ground truth where there is a mask, **yellow** boxes the regions.
+"""
+
+
+@work.guarded
+def section(scope: Scope, setting: Setting) -> None:
+    """The chosen queue, and the decision about one of its pictures."""
+    record.said()
+    row = queue.choose(scope, setting)
+    if row is None:
+        return
+    item = scope.images.by_name[str(scope.known.frame["name"][row])]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        method = url.select("Map by", _offered(), key="map", format_func=lambda name: METHODS[name].title, width=250)
+        fill = url.select("Regions are filled with", list(FILLS), key="fill", format_func=lambda name: MEANINGS[name], width=290)
+        draw.meaning(_HELP)
+    head = st.container()
+    picture = work.fitted(item, EDGE)
+    target = _target(scope, row)
+    found = work.attribution(scope.model, scope.images, item, method, {"target": target, "score": "logit"}, {})
+    shown = None if isinstance(found, str) else found
+    regions = [] if shown is None else spots(_heatmap(shown, picture), MOST)
+    filled = _filled(scope, item, regions, method, fill)
+    decided = decide(item.id, float(scope.scores[row]), setting.band, regions, filled)
+    with head:
+        _sentence(scope, item, decided, target)
+    if isinstance(found, str):
+        st.info(choice.plain(found, 600), icon=":material/block:")
+    elif found is None:
+        return
+    _pictures(item, picture, shown, regions)
+    _table(item, decided)
+    _neighbours(scope, row, item, method, shown, picture)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Your verdict", anchor=False)
+        draw.meaning(record.meaning())
+    record.form(scope, item, decided, shown)
+
+
+def _offered() -> list[str]:
+    return [name for name in OFFERED if name in METHODS]
+
+
+def _target(scope: Scope, row: int) -> str:
+    """The defect that the model finds most probable: what the map is asked about."""
+    columns = [scope.known.class_names.index(name) for name in scope.positive]
+    return scope.positive[int(scope.known.probabilities[row, columns].argmax())]
+
+
+def _heatmap(found: Attribution, picture: Image.Image) -> np.ndarray:
+    """What speaks for the defect, over the pixels of the picture shown."""
+    return found.placement.scaled(picture).to_original(found.ranking)
+
+
+def _filled(scope: Scope, item: ImageItem, regions: list[Spot], method: str, fill: str) -> list[Filled]:
+    """What filling each region does, computed one after the other; none where it was stopped."""
+
+    def make(progress: work.Stoppable) -> list[Filled]:
+        loaded, picture, done = choice.classifier(scope.model), work.fitted(item, EDGE), []
+        for number, region in enumerate(regions):
+            progress(number, len(regions))
+            done += fill_spots(loaded, picture, [region], scope.positive, fill)[1]
+        return done
+
+    if not regions or regions[0].inside.all():
+        return []
+    key = ("filled", scope.model.key, item.id, method, fill, scope.positive)
+    return work.computed(key, "Filling regions", f"filled {item.id[:12]} {method}", make, lambda _: 4096) or []
+
+
+def _sentence(scope: Scope, item: ImageItem, decided: Decision, target: str) -> None:
+    words = {"pass": "passed", "review": "for review", "reject": "rejected"}
+    kinds = {True: ("reject", "escape"), False: ("pass", "overkill")}
+    chips = f":{_COLOURS[decided.verdict]}-badge[{words[decided.verdict]}]"
+    if item.label in scope.known.class_names:
+        right, wrong = kinds[item.label in scope.positive]
+        if decided.verdict not in (right, "review"):
+            chips += f" :red-badge[{wrong}]"
+        chips += f" ground truth: **{choice.plain(item.label)}**"
+    what = f", most probably {choice.plain(target)}" if len(scope.positive) > 1 else ""
+    st.markdown(f"#### {choice.plain(decided.sentence, 400)}")
+    st.markdown(f"{choice.plain(item.name)} · {chips} · margin to the threshold {decided.margin:+.3f}{what}")
+
+
+_COLOURS = {"pass": "green", "review": "orange", "reject": "red"}
+
+
+def _pictures(item: ImageItem, picture: Image.Image, shown: Attribution | None, regions: list[Spot]) -> None:
+    """The photograph and the map over it, each with the outline of the ground truth."""
+    try:
+        mask = item.open_mask()
+    except InputError as error:
+        mask = None
+        st.caption(f":material/warning: {choice.plain(error, 300)}")
+    if mask is not None and mask.shape != (picture.height, picture.width):
+        mask = np.asarray(Image.fromarray(mask).resize(picture.size, Image.Resampling.NEAREST))
+    boxes = [spot.box for spot in regions]
+
+    def marked(base: Image.Image) -> Image.Image:
+        return render.boxed(base if mask is None else render.outlined(base, mask), boxes)
+
+    with st.grid(3, min_column_width=230):
+        with st.container():
+            st.markdown("**Photograph**")
+            st.image(picture, width="stretch", output_format="PNG", alt=item.name)
+        with st.container():
+            st.markdown("**Regions" + (" and ground truth**" if mask is not None else "**"))
+            st.image(marked(picture), width="stretch", output_format="PNG", alt=f"Regions of {item.name}")
+        if shown is not None:
+            method, heat = METHODS[shown.method], _heatmap(shown, picture)
+            scale = render.scale_of([heat], method.signed)
+            over = marked(render.overlay(picture, heat, method.signed))
+            with st.container():
+                st.markdown(f"**{method.title}**")
+                st.image(over, width="stretch", output_format="PNG", alt=f"{method.title} of {item.name}")
+                draw.colour_bar(scale, method.unit)
+                draw.download(
+                    "Picture (PNG)", lambda: render.to_png(over), f"{choice.stem(item.name)}-decision.png", "image/png", "png decision"
+                )
+    if mask is None:
+        st.caption("There is no mask that says where the defect lies.")
+
+
+def _table(item: ImageItem, decided: Decision) -> None:
+    """The regions with their mass and what filling does."""
+    import pandas as pd
+
+    if not decided.regions:
+        st.caption(":material/info: Nothing of the map speaks for a defect: there is no region.")
+        return
+    rows: list[dict[str, Any]] = []
+    for number, spot in enumerate(decided.regions, 1):
+        left, top, right, bottom = spot.box
+        row = {
+            "region": number,
+            "box": f"{left}, {top} to {right}, {bottom}",
+            "area": f"{spot.area:.1%}",
+            "mass": f"{spot.mass:.0%}",
+            "score with it filled": "",
+            "as much elsewhere": "",
+            "so": "not filled" if number > len(decided.filled) else "",
+        }
+        if number <= len(decided.filled):
+            tried = decided.filled[number - 1]
+            low, high = min(tried.elsewhere), max(tried.elsewhere)
+            row |= {
+                "score with it filled": f"{tried.after:.3f} ({tried.after - decided.score:+.3f})",
+                "as much elsewhere": f"{np.mean(tried.elsewhere):.3f} ({low:.3f} to {high:.3f})",
+                "so": "the score rests on it" if tried.beyond and decided.score - tried.after > 0.05 else "no more than elsewhere",
+            }
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    st.dataframe(frame, hide_index=True, alt="Regions")
+    draw.download("Regions (CSV)", lambda: frame.to_csv(index=False), f"{choice.stem(item.name)}-regions.csv", "text/csv", "csv regions")
+
+
+def _neighbours(scope: Scope, row: int, item: ImageItem, method: str, shown: Attribution | None, picture: Image.Image) -> None:
+    """The nearest good part and the nearest defect that the model was trained on, with maps on one scale."""
+    st.subheader("Nearest parts of the training split", anchor=False)
+    found = _nearest(scope, row)
+    if found is None or shown is None:
+        return
+    maps: list[tuple[str, Image.Image, np.ndarray | None]] = [("This part", picture, _heatmap(shown, picture))]
+    for title, (other, alike) in found.items():
+        neighbour = scope.images.by_name[str(scope.known.frame["name"][other])]
+        its = work.fitted(neighbour, EDGE)
+        aim = {"target": _target(scope, row), "score": "logit"}
+        its_map = work.attribution(scope.model, scope.images, neighbour, method, aim, {})
+        heat = None if its_map is None or isinstance(its_map, str) else _heatmap(its_map, its)
+        what = f"{title}: {choice.plain(neighbour.label)}, score {scope.scores[other]:.2f}, similarity {alike:.2f}"
+        maps.append((what, its, heat))
+    scale = render.scale_of([heat for _, _, heat in maps if heat is not None], METHODS[method].signed)
+    with st.grid(3, min_column_width=230):
+        for what, its, heat in maps:
+            with st.container():
+                pair = its if heat is None else _beside(its, render.overlay(its, heat, scale.signed, scale.limit))
+                st.image(pair, width="stretch", output_format="PNG", alt=what)
+                st.caption(what)
+    draw.colour_bar(scale, f"{METHODS[method].unit}, one scale for the three maps")
+    draw.meaning(
+        "Nearest in what goes into the model's last layer (cosine similarity, 1: alike), among the parts that the model learnt from. "
+        "A neighbour with the wrong label, or one that looks nothing like this part, says where the decision may come from."
+    )
+
+
+def _beside(left: Image.Image, right: Image.Image) -> Image.Image:
+    both = Image.new("RGB", (left.width + right.width, left.height))
+    both.paste(left, (0, 0))
+    both.paste(right, (left.width, 0))
+    return both
+
+
+def _nearest(scope: Scope, row: int) -> dict[str, tuple[int, float]] | None:
+    """Rows and similarities of the nearest good part and the nearest defect; None, and the way to them, where they are not known."""
+    frame = scope.known.frame
+    trained = (frame["split"] == "train").to_numpy(bool) & frame["verdict"].notna().to_numpy(bool)
+    if not trained.any():
+        st.caption("This set has no labelled training split, so it is not known what the model learnt from.")
+        return None
+    audit = audits.opened(scope.model, scope.images)
+    if audit is None:
+        st.caption("To find them, the model has to be run over the whole set once; what it finds is kept.")
+        work.offer_predictions(scope.model, scope.images, "")
+        return None
+    try:
+        vectors = scope.kept("embeddings", audit.embeddings, lambda found: found.nbytes)
+    except InputError as error:
+        st.caption(choice.plain(error, 300))
+        return None
+    order = dict(zip(audit.predictions.frame["name"], range(len(audit.predictions)), strict=True))
+    ours = vectors[[order[name] for name in frame["name"]]]
+    defect = frame["label"].isin(scope.positive).to_numpy(bool)
+    asked = {"Nearest good part": trained & ~defect, "Nearest defect": trained & defect}
+    found = {title: nearest(ours, row, rows) for title, rows in asked.items()}
+    return {title: one for title, one in found.items() if one is not None}

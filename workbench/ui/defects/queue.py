@@ -1,0 +1,76 @@
+"""The queues of decisions that wait to be looked at, and the way through one with a click or a key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from workbench.defects import QUEUES, cases_of, queue
+from workbench.ui import choice, gallery, url
+from workbench.ui.defects import record
+from workbench.ui.defects.scope import Scope
+from workbench.ui.defects.threshold import Setting
+
+WORDS = {"escapes": "Escapes", "overkill": "Overkill", "near": "Near the threshold", "overruled": "Overruled", "all": "All"}
+EMPTY = {
+    "escapes": "No defect among these pictures escapes at this threshold.",
+    "overkill": "No good part among these pictures is rejected at this threshold.",
+    "near": "No score among these pictures is near the threshold.",
+    "overruled": "Nobody has overruled a decision about these pictures yet.",
+    "all": "None of these pictures could be read.",
+}
+ON = {"test": "Test split", "validation": "Validation split", "train": "Training split", "all": "All pictures"}
+STRIP = 12
+
+
+def choose(scope: Scope, setting: Setting) -> int | None:
+    """Draw the queues with their lengths and the way through the chosen one.
+
+    Returns:
+        The row of the picture to look at; None, and what to do, where the queue is empty.
+    """
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        rows = _pictures(scope)
+        gone = record.overruled(scope)
+        judged = cases_of(scope.known, scope.positive, rows)
+        waiting = {name: queue(judged, scope.scores, rows, setting.band, name, gone) for name in QUEUES}
+        name = url.segments(
+            "Queue", list(QUEUES), key="queue", default="escapes", format_func=lambda q: f"{WORDS[q]} ({len(waiting[q]):,})"
+        )
+    if not len(waiting[name]):
+        st.info(f"{EMPTY[name]} Choose another queue or other pictures above.", icon=":material/inbox:")
+        return None
+    return _walk(scope, waiting[name], WORDS[name])
+
+
+def _pictures(scope: Scope) -> NDArray[np.bool_]:
+    """Which pictures are looked at, (N,)."""
+    splits = scope.known.frame["split"]
+    there = set(splits.dropna().unique())
+    options = [*(split for split in ON if split in there), "all"]
+    on = url.select("Pictures", options, key="on", default="test" if "test" in there else "all", format_func=ON.__getitem__, width=160)
+    return np.ones(len(splits), bool) if on == "all" else (splits == on).to_numpy(bool)
+
+
+def _walk(scope: Scope, rows: NDArray[np.intp], title: str) -> int:
+    names = scope.known.frame["name"].to_numpy()[rows]
+    now = str(st.query_params.get("image") or st.session_state.get("image name") or "")
+    found = np.flatnonzero(names == now)
+    at = int(found[0]) if len(found) else 0
+    choice.choose_image(str(names[at]))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button("Previous", icon=":material/arrow_back:", shortcut="Left", disabled=at == 0, **_going(names, at - 1))
+        st.markdown(f"**{title}**: {at + 1:,} of {len(rows):,}")
+        st.button("Next", icon=":material/arrow_forward:", shortcut="Right", disabled=at == len(rows) - 1, **_going(names, at + 1))
+    first = min(max(at - STRIP // 2, 0), max(len(rows) - STRIP, 0))
+    with st.grid(STRIP, min_column_width=72, gap="xsmall", key="gallery"):
+        for number, name in enumerate(names[first : first + STRIP]):
+            gallery.thumbnail(number, scope.images.by_name[name], None, name == names[at])
+    return int(rows[at])
+
+
+def _going(names: NDArray[np.object_], at: int) -> dict[str, Any]:
+    return {"on_click": choice.choose_image, "args": (str(names[min(max(at, 0), len(names) - 1)]),)}

@@ -1,0 +1,125 @@
+"""Where decisions are written down: the journal of this machine, or the session's own for what its visitor uploaded."""
+
+from __future__ import annotations
+
+import getpass
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from workbench.defects import Decision
+from workbench.images import ImageItem
+from workbench.journal import Draft, Entry, Journal, journal_path, map_digest
+from workbench.ui import choice, work
+from workbench.ui.defects.scope import Scope
+
+if TYPE_CHECKING:
+    from workbench.attribution import Attribution
+
+AGREE = "The verdict is right"
+_HELP = """
+Each entry holds who decided what and when, the digests of the model, of the picture's file and of the map that was shown, threshold,
+score and verdict, and the hash of the entry before it. So nobody can change, remove or reorder entries afterwards without its being
+found: see the Journal page. Entries are never changed; a later one about the same picture stands beside the earlier.
+"""
+
+
+def journal(model: choice.ModelChoice) -> Journal:
+    """The journal that decisions of this model are written to.
+
+    Raises:
+        InputError: It cannot be opened.
+    """
+    if own(model):
+        if "own journal" not in st.session_state:
+            st.session_state["own journal"] = tempfile.TemporaryDirectory(prefix="workbench-")
+        return Journal(Path(st.session_state["own journal"].name, "journal.sqlite"))
+    return Journal(journal_path())
+
+
+def own(model: choice.ModelChoice) -> bool:
+    """Whether model or pictures were uploaded, which no other visitor may see anything of."""
+    return model.ref in choice.own("models") or choice.set_ref(model) in choice.own("sets")
+
+
+def latest(scope: Scope) -> dict[str, Entry]:
+    """The newest entry about each picture by this model, by the picture's digest."""
+    kept = journal(scope.model)
+    key = ("journal", str(kept.path), kept.head().hash, scope.model.key)
+    found: dict[str, Entry] | None = work.maps().get(key)
+    if found is None:
+        found = {entry.image: entry for entry in kept.entries(model=scope.model.key)}
+        work.maps().put(key, found, 2048 * len(found))
+    return found
+
+
+def overruled(scope: Scope) -> NDArray[np.bool_]:
+    """Which pictures' newest entry overrules the machine, (N,)."""
+    gone = {image for image, entry in latest(scope).items() if entry.overruled is not None}
+    return scope.known.frame["id"].isin(gone).to_numpy(bool)
+
+
+def form(scope: Scope, item: ImageItem, decided: Decision, shown: Attribution | None) -> None:
+    """Agree with the machine or overrule it, with a reason; and what was decided about this picture before."""
+    before = latest(scope).get(item.id)
+    if before is not None:
+        what = f"overruled to **{choice.plain(before.overruled)}**: {choice.plain(before.reason, 300)}" if before.overruled else "confirmed"
+        st.caption(
+            f":material/history: Entry {before.number:,}, {before.time[:16].replace('T', ' ')} UTC, {choice.plain(before.user)}: "
+            f"{before.verdict} at {before.threshold:.4f}, {what}."
+        )
+    with st.form("verdict", border=True):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            name = st.session_state.get("user name") or (getpass.getuser() if choice.local() else "")
+            user = st.text_input("Who decides", name, max_chars=200, width=220)
+            says = st.selectbox("You say", [AGREE, *(f"It is {label}" for label in scope.known.class_names)], width=260)
+        reason = st.text_area("Why", max_chars=2000, height=80, placeholder="Needed to overrule: what you see, or how you know.")
+        sent = st.form_submit_button("Write into the journal", icon=":material/edit_note:", type="primary")
+    if own(scope.model):
+        st.caption(
+            ":material/info: You uploaded this, so it goes into a journal of this session: export it on the Journal page before you leave."
+        )
+    if sent:
+        with work.troubles():
+            _write(scope, item, decided, shown, user, None if says == AGREE else str(says).removeprefix("It is "), reason)
+
+
+def _write(
+    scope: Scope, item: ImageItem, decided: Decision, shown: Attribution | None, user: str, overruled: str | None, reason: str
+) -> None:
+    st.session_state["user name"] = user
+    draft = Draft(
+        user=user,
+        model=scope.model.key,
+        model_name=scope.model.title,
+        image=item.id,
+        image_name=item.name,
+        set_name=scope.images.name,
+        label=item.label,
+        positive=scope.positive,
+        threshold=decided.band.threshold,
+        score=decided.score,
+        verdict=decided.verdict,
+        overruled=overruled,
+        reason=reason.strip(),
+        map_digest=None if shown is None else map_digest(shown.values),
+        map_method=None if shown is None else shown.method,
+    )
+    entry = journal(scope.model).append(draft)
+    st.session_state["written"] = f"Entry {entry.number:,} was written into the journal (hash {entry.hash[:12]})."
+    st.rerun()
+
+
+def said() -> None:
+    """What was just written."""
+    if note := st.session_state.pop("written", None):
+        st.toast(note, icon=":material/check_circle:")
+
+
+def meaning() -> str:
+    """What an entry is."""
+    return _HELP
