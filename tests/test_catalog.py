@@ -255,3 +255,22 @@ def test_the_cache_lies_where_the_system_has_it(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(catalog.sys, "platform", system)
     assert catalog.cache_folder() == Path(place)
+
+
+@pytest.mark.parametrize(
+    ("system", "variables", "place"),
+    [
+        ("linux", {"XDG_DATA_HOME": "/x"}, "/x/explainability-workbench"),
+        ("linux", {"HOME": "/h"}, "/h/.local/share/explainability-workbench"),
+        ("darwin", {"HOME": "/h"}, "/h/Library/Application Support/explainability-workbench"),
+        ("win32", {"APPDATA": "/r", "LOCALAPPDATA": "/l"}, "/r/explainability-workbench"),
+    ],
+)
+def test_records_lie_where_nothing_sweeps_them(monkeypatch: pytest.MonkeyPatch, system: str, variables: dict[str, str], place: str) -> None:
+    for name in ("WORKBENCH_CACHE", "XDG_CACHE_HOME", "XDG_DATA_HOME", "APPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(catalog.sys, "platform", system)
+    assert catalog.data_folder() == Path(place)
+    assert catalog.cache_folder() not in (catalog.data_folder(), *catalog.data_folder().parents)

@@ -22,7 +22,7 @@ from workbench.errors import InputError
 
 CONFIG_VARIABLE, MODEL_VARIABLE, IMAGES_VARIABLE = "WORKBENCH_CONFIG", "WORKBENCH_MODEL", "WORKBENCH_IMAGES"
 AUDIT_VARIABLE = "WORKBENCH_AUDIT"
-CACHE_VARIABLE = "WORKBENCH_CACHE"
+CACHE_VARIABLE, JOURNAL_VARIABLE = "WORKBENCH_CACHE", "WORKBENCH_JOURNAL"
 PACKAGE = Path(__file__).resolve().parent
 T = TypeVar("T", bound=BaseModel)
 
@@ -237,6 +237,15 @@ def cache_folder() -> Path:
         base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
     else:
         base = "~/Library/Caches" if sys.platform == "darwin" else os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(os.path.expanduser(base), "explainability-workbench")
+
+
+def data_folder() -> Path:
+    """Where this user's own records lie, by the custom of the system: unlike the cache, nothing sweeps it."""
+    if sys.platform == "win32":
+        base = os.environ.get("APPDATA") or "~/AppData/Roaming"
+    else:
+        base = "~/Library/Application Support" if sys.platform == "darwin" else os.environ.get("XDG_DATA_HOME") or "~/.local/share"
     return Path(os.path.expanduser(base), "explainability-workbench")
 
 
