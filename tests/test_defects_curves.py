@@ -9,6 +9,7 @@ from scipy.stats import binom
 from skimage.measure import label
 from sklearn.metrics import roc_auc_score
 
+from workbench.defects import curves
 from workbench.defects.curves import LIMIT, Pixels, areas, aupro, merged, parted, pixel_auroc, regions_of
 
 RUNS = 150
@@ -155,6 +156,8 @@ def test_without_enough_pictures_there_is_no_interval_or_no_value() -> None:
 
 def test_binned_resamples_agree_with_exact_ones() -> None:
     maps, masks = case(7, count=40)
+    for number in range(20, 40, 3):
+        maps[number] += np.float32(0.3)  # which good pictures are drawn matters too
     every = pixels(maps, masks)
     found = areas(every[:20], every[20:], level=0.9)
     rng = np.random.default_rng(1)
@@ -168,6 +171,15 @@ def test_binned_resamples_agree_with_exact_ones() -> None:
         assert (rate.low, rate.high) == pytest.approx((low, high), abs=0.25 * (high - low))
         assert rate.high - rate.low > 0.95 * (high - low)  # wider by Student's t
         assert rate.low < rate.value < rate.high
+
+
+def test_coarse_bins_do_not_move_the_interval(monkeypatch) -> None:
+    every = pixels(*case(7, count=40))
+    fine = areas(every[:20], every[20:])[1]
+    monkeypatch.setattr(curves, "BINS", 2)
+    coarse = areas(every[:20], every[20:])[1]
+    assert coarse.value == fine.value
+    assert (coarse.low + coarse.high) / 2 == pytest.approx((fine.low + fine.high) / 2, abs=0.05 * (fine.high - fine.low))
 
 
 def test_intervals_cover_the_truth() -> None:

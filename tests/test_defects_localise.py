@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import Sequence
 
@@ -101,22 +102,40 @@ def test_a_map_of_known_values_is_measured_by_hand() -> None:
     assert row.pixels.sound[0] == -50
     only = measure(item("a", boxes=[HOLE]), values)
     assert (only.mass, only.hit) == (pytest.approx(100 / 132), False)
-    empty = measure(item("a", boxes=[HOLE]), np.zeros(SIZE))
+    empty = measure(item("a", boxes=[np.s_[:5, :5]]), np.zeros(SIZE))
     assert (empty.mass, empty.hit) == (0, False)
 
 
-@pytest.mark.parametrize("method", ["input_x_gradient", "saliency", "smoothgrad", "occlusion"])
+@pytest.mark.parametrize(
+    ("method", "target"), [("input_x_gradient", "hole"), ("saliency", "hole"), ("smoothgrad", "good"), ("occlusion", "hole")]
+)
 @pytest.mark.parametrize("settings", [{}, {"resize": "crop"}, {"resize": "pad"}])
-def test_a_picture_has_the_figures_of_its_evidence_card(method, settings, cheap) -> None:
+def test_a_picture_has_the_figures_of_its_evidence_card(method, target, settings, cheap) -> None:
     """Whatever the sign of the method means, and however much of the picture the model saw."""
     clf = loaded(**settings)
     one = item("a", boxes=[np.s_[20:44, 30:46]], lit=[np.s_[24:52, 40:60]], size=(50, 90))
-    made = attribute(clf, one, method, "hole", **cheap(method))
+    made = attribute(clf, one, method, target, **cheap(method))
     row, card = measure(one, made), assess(clf, one.open(), made, one.open_mask())
     assert row.mass == pytest.approx(card["relevance_mass"].value, abs=1e-6)
     assert row.hit == card["pointing"].value
     assert row.chance == pytest.approx(card["pointing"].chance, abs=1e-6)
     assert 0 < row.mass < 1
+
+
+def test_an_anomaly_map_is_ranked_as_it_is(clf) -> None:
+    """Some models give maps that are below zero all over; where they did not look they found nothing."""
+    narrow = loaded(resize="crop")
+    one = item("a", boxes=[np.s_[20:44, 30:46]], size=(50, 90))
+    made = dataclasses.replace(attribute(narrow, one, "saliency", "hole"), method="anomaly_map")
+    made = dataclasses.replace(made, values=-1 - np.abs(made.values))
+    row = measure(one, made)
+    seen = made.placement.to_original(np.ones(SIZE, np.float32)) > 0
+    values = made.on_picture()
+    ranked = np.where(seen, values, values[seen].min())
+    assert 0 < (~seen).mean() < 0.5
+    assert row.pixels.sound == pytest.approx(np.sort(ranked[~one.open_mask()]))
+    assert (row.mass, row.pixels.sound.max() < 0) == (0, True)
+    assert measure(item("b", boxes=[HOLE]), np.arange(2400.0).reshape(SIZE) - 9000).pixels.sound[0] == -9000
 
 
 def test_each_kind_is_held_against_all_good_pictures(found, maps) -> None:

@@ -20,6 +20,7 @@ from workbench.audit.maps import draw
 from workbench.defects.curves import LIMIT, Pixels, areas, merged, parted, regions_of
 from workbench.errors import InputError
 from workbench.images import ImageItem
+from workbench.methods import METHODS
 from workbench.metrics import Rate, auc, mean_of, wilson
 from workbench.predictions import good_class
 from workbench.preprocessing import Placement
@@ -180,8 +181,9 @@ def measure(
 
     Args:
         item: The picture; without a mask, or with an empty one, it has no defect.
-        found: An attribution, whose positive part counts (of methods that say how the score reacts, the size); or the map of an
-            anomaly model, (height, width) of the picture, higher where a defect is more likely.
+        found: An attribution, whose positive part counts (of methods that say how the score reacts, the size); of a model's own anomaly
+            map the curves take every value, and where the model did not look the lowest. Such a map may come as a plain array
+            too, (height, width) of the picture, higher where a defect is more likely.
         mask: The item's mask where it is open already, (height, width).
         score: How defective the picture is for the model.
 
@@ -189,7 +191,7 @@ def measure(
         InputError: The mask cannot be read, or has another size than the picture, or the map has.
     """
     mask = item.open_mask() if mask is None else mask
-    own = isinstance(found, np.ndarray)
+    own = isinstance(found, np.ndarray) or METHODS[found.method].family == "own"
     values, seen = _laid(found) if isinstance(found, np.ndarray) else _laid(found.ranking, found.placement)
     if isinstance(found, np.ndarray) and mask is not None and mask.shape != found.shape:
         raise InputError(
@@ -200,10 +202,11 @@ def measure(
     positive, inside = values.clip(0), labels > 0
     total = float(positive.sum(dtype=np.float64))
     highest = np.where(seen, values, -np.inf).argmax()
+    ranked = np.where(seen, values, values[seen].min()) if own else positive  # an anomaly map may lie below zero all over
     return Row(
         name=item.name,
         kind=kind_of(item) if inside.any() else None,
-        pixels=parted(values if own else positive, labels),
+        pixels=parted(ranked, labels),
         mass=float(positive[inside].sum(dtype=np.float64)) / total if total else 0.0,
         hit=bool(inside.flat[highest]) and bool(values.max() > values.min()),
         chance=float(inside[seen].mean()),
