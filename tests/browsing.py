@@ -41,6 +41,7 @@ def server(tmp_path_factory):
         port = free.getsockname()[1]
     log = folder / "server.log"
     settings = {k: v for k, v in os.environ.items() if not k.startswith(("WORKBENCH_", "STREAMLIT_", "OMP_"))}
+    settings["WORKBENCH_JOURNAL"] = str(folder / "journal.sqlite")
     command = [Path(sys.executable).with_name("workbench"), "run", "--port", str(port), "--no-browser"]
     with log.open("w") as out:
         process = subprocess.Popen(command, cwd=folder, env=settings, stdout=out, stderr=subprocess.STDOUT)

@@ -32,6 +32,7 @@ RANK = {
     "metrics": 4,
     "classifier": 4,
     "dealing": 3,
+    "journal": 4,
     "layouts": 4,
     "loading": 5,
     "training": 5,

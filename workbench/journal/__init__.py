@@ -1,0 +1,23 @@
+"""The decision journal: append-only, each entry chained to the one before, so that it stands in an audit."""
+
+from workbench.journal.entries import GENESIS, VERDICTS, Draft, Entry, canonical, map_digest
+from workbench.journal.export import folder_of, relabelled, to_csv, to_json
+from workbench.journal.proof import Head, Verdict
+from workbench.journal.store import Journal, journal_path
+
+__all__ = [
+    "GENESIS",
+    "VERDICTS",
+    "Draft",
+    "Entry",
+    "Head",
+    "Journal",
+    "Verdict",
+    "canonical",
+    "folder_of",
+    "journal_path",
+    "map_digest",
+    "relabelled",
+    "to_csv",
+    "to_json",
+]

@@ -1,0 +1,143 @@
+"""Hand a journal on: as a table, as a chain that can be checked without this program, and as labels to train with."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from workbench.errors import InputError
+from workbench.images import FileSource, ImageItem, ImageSet, Source
+from workbench.journal.entries import Entry, canonical
+from workbench.manifests import SYNTHETIC
+
+COLUMNS = (
+    "number", "time", "user", "verdict", "overruled", "reason", "label", "score", "threshold", "positive", "image_name", "set_name",
+    "model_name", "image", "model", "map_method", "map_digest", "previous", "hash",
+)  # fmt: skip
+MARKS = ("overruled", "reason")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMAT = "workbench journal 1"
+
+
+def to_csv(entries: Iterable[Entry]) -> str:
+    """One row an entry, for a spreadsheet: several positive classes stand in one cell with semicolons between.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it (OWASP, "CSV Injection"); numbers stay numbers, in
+    the shortest form that reads back to the same double. Half a pair of surrogates, which no file can hold, becomes a replacement
+    character: to check hashes, use `to_json`.
+    """
+    rows = ([_cell(getattr(entry, name)) for name in COLUMNS] for entry in entries)
+    return _table(COLUMNS, rows)
+
+
+def to_json(entries: Iterable[Entry]) -> str:
+    r"""All that it takes to check the chain without this program, in plain ASCII.
+
+    An object with `format` and `entries`, a list of `{"hash": ..., "entry": {...}}`, one a line. The entry stands there in its
+    canonical form, byte for byte. To check one: the SHA-256 of those bytes, from the brace after `"entry":` to the last brace but
+    one of the line, is `hash`; the `previous` in it is the `hash` of the line before, or 64 zeros where `number` is 1. In Python:
+
+        before = "0" * 64
+        for row in json.loads(text)["entries"]:
+            body = json.dumps(row["entry"], sort_keys=True, separators=(",", ":"))
+            assert hashlib.sha256(body.encode()).hexdigest() == row["hash"] and row["entry"]["previous"] == before
+            before = row["hash"]
+
+    The last hash is the head to hold against one that was kept elsewhere. Of entries that were filtered or turned round, only the
+    hashes can be checked, not that each follows on the one before.
+    """
+    rows = (f'{{"hash":"{entry.hash}","entry":{canonical(entry)}}}' for entry in entries)
+    return f'{{"format":"{FORMAT}","entries":[\n' + ",\n".join(rows) + "\n]}\n"
+
+
+def relabelled(images: ImageSet, entries: Iterable[Entry]) -> str:
+    """A manifest of a set in which overruled decisions are the labels, to train with.
+
+    A picture is found by the digest of its bytes, whatever model or set the decision was about. Its newest overruling counts, unless
+    a later decision on the same picture, of this model or another, lets stand a verdict that contradicts it: then it was taken back.
+    Columns: `image`, `label`, `split`, `mask` where it lies in the set's folder, the set's attributes, `overruled` ("yes" or "no")
+    and `reason`. The file belongs into `folder_of(images)`, where its paths begin. Marks of an earlier such manifest stay.
+
+    Raises:
+        InputError: A picture cannot be read, or a name, label or attribute is no text that a file can hold.
+    """
+    standing = _standing(entries)
+    folder = folder_of(images)
+    masks = folder is not None and any(_below(item.mask, folder) for item in images)
+    attributes = [name for name in images.attribute_names if name not in MARKS]
+    header = ["image", "label", "split", *(["mask"] if masks else []), *([SYNTHETIC] if images.synthetic else []), *attributes, *MARKS]
+    rows = []
+    for item in images:
+        entry = standing.get(item.id) if standing else None
+        label = entry.overruled if entry else item.label
+        given = [
+            _below(item.source, folder) or item.name,
+            label,
+            item.split,
+            *([_below(item.mask, folder)] if masks else []),
+            *(["yes"] if images.synthetic else []),
+        ]
+        rows.append([*given, *(item.attributes.get(name) for name in attributes), *_marks(item, entry)])
+    text = _table(header, [["" if value is None else value for value in row] for row in rows])
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        around = text[max(0, error.start - 40) : error.end + 40]
+        raise InputError(f"{images.name} has a name or label that no file in UTF-8 can hold ({around!r}): rename it.") from None
+    return text
+
+
+def folder_of(images: ImageSet) -> Path | None:
+    """The folder on disk in which the names of a set's pictures begin; None where there is none, as for a zip."""
+    for item in images:
+        for name in (item.name, item.name.replace("\\", "/")):  # a manifest may be written either way
+            parts = PurePosixPath(name).parts
+            if isinstance(item.source, FileSource) and item.source.path.parts[-len(parts) :] == parts:
+                return item.source.path.parents[len(parts) - 1]
+    return None
+
+
+def _below(source: Source | None, folder: Path | None) -> str | None:
+    """The path of a file from `folder` on; None where it does not lie there."""
+    if folder is None or not isinstance(source, FileSource) or not source.path.is_relative_to(folder):
+        return None
+    return source.path.relative_to(folder).as_posix()
+
+
+def _standing(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """The overruling that stands for each picture, by its digest."""
+    standing: dict[str, Entry] = {}
+    for entry in sorted(entries, key=lambda entry: entry.number):
+        before = standing.get(entry.image)
+        if entry.overruled is not None:
+            standing[entry.image] = entry
+        elif before is not None and entry.verdict == ("pass" if before.overruled in entry.positive else "reject"):
+            del standing[entry.image]
+    return standing
+
+
+def _marks(item: ImageItem, entry: Entry | None) -> tuple[object, object]:
+    if entry is not None:
+        return "yes", _cell(entry.reason)
+    earlier: Mapping[str, object] = item.attributes
+    return earlier.get("overruled") or "no", earlier.get("reason") or ""
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A CSV as RFC 4180 has it: lines end with CR LF, and with both of them a cell that holds either is quoted."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    writer.writerow(header)
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def _cell(value: object) -> object:
+    """A value as a cell that no spreadsheet takes for a formula."""
+    if value is None or isinstance(value, int | float):
+        return "" if value is None else repr(value)
+    text = value if isinstance(value, str) else "; ".join(value)  # type: ignore[arg-type]
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return f"'{text}" if text.startswith(FORMULA) else text

@@ -1,0 +1,339 @@
+"""The decision journal of a quality engineer: append-only, each entry chained to the one before.
+
+An SQLite file in WAL mode. Each entry is stored as the very text that its hash is taken over, so that no way through a column can
+change a digit. Every call opens the file for itself: a journal object holds nothing open, and threads may share it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+from workbench.catalog import JOURNAL_VARIABLE, data_folder, stored_path
+from workbench.errors import InputError
+from workbench.journal.entries import DIGEST, GENESIS, Draft, Entry, dumped, entry_from, sealed
+from workbench.journal.proof import Head, Verdict, chain_problems, head_problems, read_head, time_of, write_head
+
+APPLICATION, SCHEMA = 0x57424A4C, 1
+"""What marks an SQLite file as a journal ("WBJL"), and the release of its tables."""
+PATIENCE = 10.0
+"""Seconds to wait for another writer."""
+RULES = {
+    "entries": "CREATE TABLE entries (number INTEGER PRIMARY KEY, body TEXT NOT NULL, hash TEXT NOT NULL)",
+    "by_image": "CREATE INDEX by_image ON entries (json_extract(body, '$.model'), json_extract(body, '$.image'), number)",
+    "only_at_the_end": "CREATE TRIGGER only_at_the_end BEFORE INSERT ON entries"
+    " WHEN NEW.number IS NOT (SELECT coalesce(max(number), 0) + 1 FROM entries)"
+    " BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END",
+    "no_update": "CREATE TRIGGER no_update BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END",
+    "no_delete": "CREATE TRIGGER no_delete BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END",
+}
+FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
+"""How SQLite says that a file cannot grow: no space, or a quota or limit on its size."""
+PRIMARY = 0xFF
+"""The part of an SQLite error code that names its kind."""
+LAST = "SELECT number, hash FROM entries ORDER BY number DESC LIMIT 1"
+
+
+def journal_path() -> Path:
+    """Where the journal lies: WORKBENCH_JOURNAL, else the user's data folder, which unlike the cache is not swept."""
+    named = os.environ.get(JOURNAL_VARIABLE)
+    return Path(named) if named else data_folder() / "journal.sqlite"
+
+
+class Journal:
+    """A journal on disk.
+
+    Beside `NAME` lies `NAME.head`, which notes number and hash of the last entry after each one: see `verify`.
+
+    Attributes:
+        path: Its file, links followed.
+    """
+
+    def __init__(self, path: Path | str, *, create: bool = True) -> None:
+        """Open a journal, or make it and the folders above it.
+
+        Args:
+            path: Its file.
+            create: Whether to make one where there is none.
+
+        Raises:
+            InputError: There is none, the file is something else, is damaged or comes from a newer release, or the folder cannot be
+                written to.
+        """
+        try:
+            self.path = stored_path(str(path)).resolve()
+        except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a path that no system can hold
+            raise InputError(f"{str(path)!r} is not a path that can be opened ({error}): correct it.") from None
+        self._head_file = self.path.with_name(f"{self.path.name}.head")
+        if self.path.is_dir():
+            raise InputError(f"{self.path} is a folder, not a journal: name a file in it.")
+        if not self.path.exists():
+            if not create:
+                raise InputError(f"There is no journal at {self.path}: name the right file, or write a first decision into it.")
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise self._refused(error) from None
+        with self._connected("rwc" if create else "rw") as db:
+            if self._is_blank(db):
+                if not create:
+                    raise InputError(f"{self.path} is not a journal of the workbench but an empty file: name another one.")
+                self._lay_out(db)
+
+    def append(self, draft: Draft) -> Entry:
+        """Write a decision down; once this returns, it stays, whatever happens to process or machine.
+
+        Raises:
+            InputError: The disk is full, the file cannot be written to, or another program holds it for more than ten seconds. Nothing
+                was written then.
+        """
+        with self._connected() as db:
+            db.execute("BEGIN IMMEDIATE")
+            number, previous = db.execute(LAST).fetchone() or (0, GENESIS)
+            now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+            body, digest = sealed(draft, number + 1, now, previous)
+            db.execute("INSERT INTO entries VALUES (?, ?, ?)", (number + 1, body, digest))
+            db.execute("COMMIT")
+            self._note_head(db)
+        return entry_from(body, digest)
+
+    def entries(
+        self,
+        *,
+        newest_first: bool = False,
+        limit: int | None = None,
+        offset: int = 0,
+        model: str | None = None,
+        image: str | None = None,
+        user: str | None = None,
+        overruled: bool = False,
+    ) -> tuple[Entry, ...]:
+        """The entries in their order, a page of them where `limit` is given.
+
+        Args:
+            newest_first: Turn the order round.
+            limit: How many at most.
+            offset: How many to leave out before.
+            model: Only those of the model with this digest.
+            image: Only those of the picture with this digest.
+            user: Only those of this user.
+            overruled: Only those in which a person overruled the machine.
+        """
+        where, values = _filters(model, image, user, overruled)
+        order = "DESC" if newest_first else "ASC"
+        query = f"SELECT body, hash FROM entries{where} ORDER BY number {order} LIMIT ? OFFSET ?"
+        with self._connected() as db:
+            rows = db.execute(query, (*values, -1 if limit is None else limit, offset)).fetchall()
+        return tuple(entry_from(*row) for row in rows)
+
+    def count(self, *, model: str | None = None, image: str | None = None, user: str | None = None, overruled: bool = False) -> int:
+        """How many entries there are, filtered as in `entries`."""
+        where, values = _filters(model, image, user, overruled)
+        with self._connected() as db:
+            return int(db.execute(f"SELECT count(*) FROM entries{where}", values).fetchone()[0])
+
+    def latest(self, model: str, images: Sequence[str]) -> dict[str, Entry]:
+        """The newest entry of each picture for one model, by the picture's digest; pictures without one are left out."""
+        image = "json_extract(body, '$.image')"
+        query = (
+            f"SELECT {image}, body, hash, max(number) FROM entries WHERE json_extract(body, '$.model') = ?"
+            f" AND {image} IN (SELECT value FROM json_each(?)) GROUP BY {image}"
+        )
+        with self._connected() as db:
+            rows = db.execute(query, (_plain(model), dumped(list(images)))).fetchall()
+        return {name: entry_from(body, digest) for name, body, digest, _ in rows}
+
+    def head(self) -> Head:
+        """Number and hash of the last entry: what to keep elsewhere, in a mail or on paper, to hold the journal against later."""
+        with self._connected() as db:
+            return _head(db)
+
+    def verify(self, expect: str | None = None) -> Verdict:
+        """Read the whole journal and look for entries that were changed, removed, reordered or put in.
+
+        Who knows how can rewrite any of this, so know what protects from what:
+
+        - The *chain* shows a change by somebody who edits the file: each hash covers an entry and the hash before it. It shows nothing
+          to him who computes all hashes anew from the change on, and not that the last entries were cut off.
+        - The *head file* shows both, as it notes the end. It is written after the entry, so it may lag behind where a process was
+          killed; what it lags is not protected until the next entry. Once the journal no longer holds what it notes, it is left as it
+          is, so that the fault stays visible. It shows nothing to him who rewrites the file and the head file together.
+        - A *digest kept elsewhere*, out of the reach of who can write here, shows that too: up to the entry that had it as its hash,
+          everything is as it was on that day. What came after it rests on the other two.
+
+        Nothing of this shows that an entry was true when it was written, or that its user is who they said.
+
+        Args:
+            expect: The hash of the last entry as it was noted at any earlier time.
+
+        Raises:
+            InputError: `expect` is no digest, or the file cannot be opened.
+        """
+        expect = expect and expect.strip().lower()
+        if expect is not None and not DIGEST.fullmatch(expect):
+            raise InputError(f"The digest {expect!r} is not a SHA-256 in hex: give all 64 characters of the head that was noted.")
+        noted = read_head(self._head_file)  # before the file: then it can lag behind, and never run ahead
+        hashes: dict[int, str] = {}
+        problems: list[str] = []
+        times: tuple[str | None, str | None] = (None, None)
+        with self._connected() as db:
+            db.execute("BEGIN")
+            try:
+                problems += _rule_problems(db)
+                problems += chain_problems(_walked(db, hashes))
+                times = _times(db)
+            except sqlite3.DatabaseError as error:
+                problems.append(f"The file is damaged after entry {max(hashes, default=0)} ({error}): restore it from a copy.")
+        end = max(hashes, default=0)
+        head = hashes.get(end, GENESIS)
+        covered = next((number for number, digest in {0: GENESIS, **hashes}.items() if digest == expect), None)
+        if noted is not None or expect != head:
+            problems += head_problems(noted, hashes)
+        if expect is not None and covered is None:
+            problems.append(f"No entry has the digest {expect} that was expected: the entries up to it were rewritten or removed since.")
+        return Verdict(not problems, len(hashes), head, *times, covered, tuple(problems))
+
+    def _is_blank(self, db: sqlite3.Connection) -> bool:
+        """Whether nothing was laid out yet; refuses what is no journal, or one of a newer release."""
+        (application,), (schema,) = db.execute("PRAGMA application_id").fetchone(), db.execute("PRAGMA user_version").fetchone()
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if application == 0 and tables == 0:
+            return True
+        if application != APPLICATION:
+            raise InputError(f"{self.path} is not a journal of the workbench but a database of another program: name another file.")
+        if schema > SCHEMA:
+            raise InputError(f"{self.path} was written by a newer release of the workbench: update this one to read it.")
+        return False
+
+    def _lay_out(self, db: sqlite3.Connection) -> None:
+        """Make the tables, unless another process did in the meantime, and a head file, unless one is left of an earlier journal."""
+        deadline = time.monotonic() + PATIENCE
+        while True:  # SQLite does not wait by itself for this one
+            try:
+                (mode,) = db.execute("PRAGMA journal_mode=WAL").fetchone()
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & PRIMARY != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+        if mode != "wal":
+            raise InputError(f"{self.path} lies on a file system without shared memory: put the journal on a disk of this machine.")
+        db.execute("BEGIN IMMEDIATE")
+        if self._is_blank(db):
+            for rule in RULES.values():
+                db.execute(rule)
+            db.execute(f"PRAGMA application_id={APPLICATION}")
+            db.execute(f"PRAGMA user_version={SCHEMA}")
+            try:
+                if read_head(self._head_file) is None:
+                    write_head(self._head_file, Head())
+            except OSError as error:
+                raise self._refused(error) from None
+        db.execute("COMMIT")
+
+    def _note_head(self, db: sqlite3.Connection) -> None:
+        """Write the head file, under the lock of the journal, so that an older head never replaces a newer one.
+
+        The entry stands by now: a head file that cannot be written lags behind until the next one. One that the journal does not hold,
+        or that is gone, is evidence and stays as it is.
+        """
+        with suppress(sqlite3.Error, OSError):
+            db.execute("BEGIN IMMEDIATE")
+            noted = read_head(self._head_file)
+            same = "SELECT 1 FROM entries WHERE number = ? AND hash = ?"
+            held = noted == Head() or (noted and db.execute(same, (noted.count, noted.hash)).fetchone())
+            if held:
+                write_head(self._head_file, _head(db))
+            db.execute("ROLLBACK")
+
+    @contextmanager
+    def _connected(self, mode: str = "rw") -> Iterator[sqlite3.Connection]:
+        """A connection of one's own; what SQLite complains of becomes an InputError."""
+        address = f"{self.path.as_uri()}?mode={mode}"
+        try:
+            with closing(sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None)) as db:
+                db.text_factory = partial(str, encoding="utf-8", errors="replace")
+                db.execute("PRAGMA synchronous=FULL")
+                db.execute("PRAGMA fullfsync=ON")
+                yield db
+        except sqlite3.Error as error:
+            raise self._refused(error) from None
+
+    def _refused(self, error: sqlite3.Error | OSError) -> InputError:
+        """What to say of an error of the disk or of SQLite."""
+        if isinstance(error, OSError):
+            code = sqlite3.SQLITE_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else sqlite3.SQLITE_CANTOPEN
+        else:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        if code in FULL:
+            return InputError(
+                f"The disk is full, so nothing was written to {self.path}; every entry accepted before is kept: make space and try again."
+            )
+        if code & PRIMARY == sqlite3.SQLITE_BUSY:
+            return InputError(f"{self.path} is in use by another program for more than {PATIENCE:.0f} seconds: close that and try again.")
+        if code & PRIMARY in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            return InputError(f"{self.path} is not a journal, or is damaged: name another file or restore this one from a copy.")
+        if code & PRIMARY in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
+            return InputError(
+                f"{self.path} cannot be written to: check the folder and its permissions, or name another file in {JOURNAL_VARIABLE}."
+            )
+        return InputError(f"{self.path} cannot be used ({error}): check the file and the disk.")
+
+
+def _filters(model: str | None, image: str | None, user: str | None, overruled: bool) -> tuple[str, list[object]]:
+    """A WHERE clause and its values."""
+    parts: list[str] = []
+    values: list[object] = []
+    for name, value in (("model", model), ("image", image)):
+        if value is not None:
+            parts.append(f"json_extract(body, '$.{name}') = ?")
+            values.append(_plain(value))
+    if user is not None:
+        # Quotes inside of texts are escaped, so this stands nowhere else; json_extract would end a name at a NUL.
+        parts.append("instr(body, ?) > 0")
+        values.append(f'"user":{dumped(user)}')
+    if overruled:
+        parts.append("json_extract(body, '$.overruled') IS NOT NULL")
+    return (f" WHERE {' AND '.join(parts)}" if parts else ""), values
+
+
+def _plain(text: str) -> str:
+    """A digest to look for; half a pair of surrogates, which the driver would refuse, is in none."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _head(db: sqlite3.Connection) -> Head:
+    return Head(*(db.execute(LAST).fetchone() or ()))
+
+
+def _walked(db: sqlite3.Connection, hashes: dict[int, str]) -> Iterator[tuple[int, str, str]]:
+    """All rows; `hashes` fills with their hashes by number on the way."""
+    for row in db.execute("SELECT number, body, hash FROM entries ORDER BY number"):
+        hashes[row[0]] = row[2]
+        yield row
+
+
+def _times(db: sqlite3.Connection) -> tuple[str | None, str | None]:
+    """When the first and the last entry were written, where there is one that can be read."""
+    ends = [db.execute(f"SELECT body FROM entries ORDER BY number {order} LIMIT 1").fetchone() for order in ("ASC", "DESC")]
+    first, last = (time_of(row[0]) if row else None for row in ends)
+    return first, last
+
+
+def _rule_problems(db: sqlite3.Connection) -> Iterator[str]:
+    """Sentences on a file whose tables, triggers or pages are not those that a journal has."""
+    found = dict(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+    for name in sorted(RULES.keys() | found.keys()):
+        if found.get(name) != RULES.get(name):
+            what = "is missing" if name not in found else "was put in" if name not in RULES else "was changed"
+            yield f"The rules that keep the journal append-only are not its own: {name} {what}."
+    for (fault,) in db.execute("PRAGMA integrity_check(10)"):
+        if fault != "ok":
+            yield f"The file is damaged ({fault}): restore it from a copy."
