@@ -1,4 +1,4 @@
-"""The `workbench` command: run, explain, audit, make-set, train, train-demo, doctor.
+"""The `workbench` command: run, explain, audit, make-set, train, journal, train-demo, doctor.
 
 Bad input ends with one line on stderr and exit code 2, an interruption with 130. Nothing heavy is imported before a command needs it.
 """
@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from workbench import __version__
-from workbench.cli import audit, explain, serve, sets, train, upkeep
+from workbench.cli import audit, explain, journal, serve, sets, train, upkeep
 from workbench.errors import InputError
 
 TRACEBACK_VARIABLE = "WORKBENCH_TRACEBACK"
@@ -87,5 +87,6 @@ app.command(short_help="Explain one decision, into files.")(explain.explain)
 app.command("make-set", short_help="Draw a synthetic image set.")(sets.make_set)
 app.command(short_help="Run a model over a whole image set, resumable.")(audit.audit)
 app.command(short_help="Train a model on your own pictures.")(train.train)
+app.add_typer(journal.app, name="journal")
 app.command("train-demo", short_help="Train the model that ships again.")(upkeep.train_demo)
 app.command(short_help="Check the installation.")(upkeep.doctor)

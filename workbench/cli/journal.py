@@ -1,0 +1,94 @@
+"""`workbench journal`: hold the record of decisions against its own chain, and hand it on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.errors import InputError
+
+app = typer.Typer(
+    help="Check the decision journal, and hand it on.",
+    short_help="Check the decision journal, and hand it on.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+Where = Annotated[Path | None, typer.Option("--journal", help="WORKBENCH_JOURNAL where missing, else the one in your data folder.")]
+
+
+@app.callback(invoke_without_command=True)
+def _top(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command(short_help="Look for changed, removed or reordered entries.")
+def verify(
+    journal: Where = None,
+    expect: Annotated[str | None, typer.Option(help="A head that was noted elsewhere: it must still be in the chain.")] = None,
+) -> None:
+    """Look for entries that were changed, removed, reordered or put in. Ends with 0 where there are none, else with 1.
+
+    Keep the head that it prints out of reach of those who can write to the journal: only that shows that nobody wrote all of it anew.
+    """
+    from workbench.journal import Journal, journal_path
+
+    found = Journal(journal or journal_path(), create=False).verify(expect)
+    for problem in found.problems:
+        print(problem)
+    if not found.sound:
+        raise typer.Exit(1)
+    time = f", from {found.first} to {found.last}" if found.count else ""
+    print(f"{found.count:,} {'entry' if found.count == 1 else 'entries'}, sound, head {found.head}{time}")
+    if found.covered is not None:
+        print(f"The digest that was expected is the head after {found.covered:,} of them")
+
+
+@app.command(short_help="Write all entries to a .csv or .json.")
+def export(
+    out: Annotated[Path, typer.Option(help="A .csv for a spreadsheet, or a .json from which the chain can be checked.")],
+    journal: Where = None,
+) -> None:
+    """Write all entries to a file: .csv for a spreadsheet, .json with all that it takes to check the chain without the workbench."""
+    from workbench.journal import Journal, journal_path, to_csv, to_json
+
+    kinds = {".csv": to_csv, ".json": to_json}
+    if out.suffix.lower() not in kinds:
+        raise InputError(f"{out.name} is neither a .csv nor a .json: give it one of these endings.")
+    entries = Journal(journal or journal_path(), create=False).entries()
+    _write(out, kinds[out.suffix.lower()](entries))
+    print(f"Wrote {len(entries):,} {'entry' if len(entries) == 1 else 'entries'} to {out}")
+
+
+@app.command(short_help="Write overruled labels as a manifest to train with.")
+def labels(
+    images: Annotated[str, typer.Option(help="A catalog name, a folder, a .zip, or a manifest .csv or .parquet.")],
+    out: Annotated[Path, typer.Option(help="The manifest .csv to write: a new file, best in the set's folder.")],
+    journal: Where = None,
+) -> None:
+    """Write a manifest of an image set in which the labels that people overruled are the newest ones, for `workbench train`."""
+    from workbench.journal import Journal, folder_of, journal_path, relabelled
+    from workbench.layouts import load_images
+    from workbench.manifests import csv_rows
+
+    if out.suffix.lower() != ".csv":
+        raise InputError(f"{out.name} is not a .csv: give it that ending.")
+    if out.exists():  # it may be the ground truth
+        raise InputError(f"{out} is already there and may hold the labels as they were: choose another name.")
+    entries = Journal(journal or journal_path(), create=False).entries()
+    pictures = load_images(images)
+    text = relabelled(pictures, entries)
+    _write(out, text)
+    changed = sum(row["overruled"] == "yes" for row in csv_rows(text.encode(), out.name))
+    print(f"Wrote {len(pictures):,} pictures, {changed:,} of them with an overruled label, to {out}")
+    folder = folder_of(pictures)
+    if folder is None or folder.resolve() != out.parent.resolve():
+        print(f"Its paths begin in {folder or 'the folder of the set'}: put it there before you load it")
+
+
+def _write(out: Path, text: str) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8", newline="")
