@@ -393,10 +393,4 @@ def plain(text: object, most: int = 120) -> str:
     return "".join(f"\\{c}" if c in _MARKDOWN else c for c in line if c.isprintable())
 
 
-def stem(name: str) -> str:
-    """A name for a download, of a picture's name without what file systems dislike."""
-    kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(name).stem)
-    return kept[:80] or "picture"
-
-
 _MARKDOWN = frozenset("\\`*_{}[]()<>#+-.!|~$:&^=\"'")

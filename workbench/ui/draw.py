@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -108,3 +109,9 @@ def meaning(text: str, label: str = "What does this mean?") -> None:
 def download(label: str, make: Callable[[], bytes | str], name: str, mime: str, key: str) -> None:
     """A download that is made when it is asked for, and does not run the page again."""
     st.download_button(label, make, name, mime, key=key, on_click="ignore", icon=":material/download:")
+
+
+def stem(name: str) -> str:
+    """A name for a download, of a picture's name without what file systems dislike."""
+    kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(name).stem)
+    return kept[:80] or "picture"

@@ -134,7 +134,7 @@ def _cell(
     with st.container(horizontal=True, gap="xsmall"):
         draw.meaning(_about(method, found), "Meaning")
         with st.popover("Save", type="tertiary", icon=":material/download:"):
-            stem = f"{choice.stem(item.name)}-{found.method}"
+            stem = f"{draw.stem(item.name)}-{found.method}"
             facts = _manifest(model, item, decided, found)
             heading = _heading(item, decided, found)
             draw.download(
@@ -156,7 +156,7 @@ def _downloads(
     panels: Mapping[str, render.Panel],
     shown: Image.Image,
 ) -> None:
-    stem, heading = choice.stem(item.name), _heading(item, decided, next(iter(found.values())))
+    stem, heading = draw.stem(item.name), _heading(item, decided, next(iter(found.values())))
     with st.container(horizontal=True, vertical_alignment="center"):
         draw.download(
             "All as one figure (PNG)",

@@ -150,7 +150,7 @@ def _pictures(item: ImageItem, picture: Image.Image, shown: Attribution | None, 
                 st.image(over, width="stretch", output_format="PNG", alt=f"{method.title} of {item.name}")
                 draw.colour_bar(scale, method.unit)
                 draw.download(
-                    "Picture (PNG)", lambda: render.to_png(over), f"{choice.stem(item.name)}-decision.png", "image/png", "png decision"
+                    "Picture (PNG)", lambda: render.to_png(over), f"{draw.stem(item.name)}-decision.png", "image/png", "png decision"
                 )
     if mask is None:
         st.caption("There is no mask that says where the defect lies.")
@@ -186,7 +186,7 @@ def _table(item: ImageItem, decided: Decision) -> None:
         rows.append(row)
     frame = pd.DataFrame(rows)
     st.dataframe(frame, hide_index=True, alt="Regions")
-    draw.download("Regions (CSV)", lambda: frame.to_csv(index=False), f"{choice.stem(item.name)}-regions.csv", "text/csv", "csv regions")
+    draw.download("Regions (CSV)", lambda: frame.to_csv(index=False), f"{draw.stem(item.name)}-regions.csv", "text/csv", "csv regions")
 
 
 def _neighbours(scope: Scope, row: int, item: ImageItem, method: str, shown: Attribution | None, picture: Image.Image) -> None:

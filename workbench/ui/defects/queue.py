@@ -62,9 +62,9 @@ def _walk(scope: Scope, rows: NDArray[np.intp], title: str) -> int:
     at = int(found[0]) if len(found) else 0
     choice.choose_image(str(names[at]))
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Previous", icon=":material/arrow_back:", shortcut="Left", disabled=at == 0, **_going(names, at - 1))
+        st.button("Previous", icon=":material/arrow_back:", shortcut="P", disabled=at == 0, **_going(names, at - 1))
         st.markdown(f"**{title}**: {at + 1:,} of {len(rows):,}")
-        st.button("Next", icon=":material/arrow_forward:", shortcut="Right", disabled=at == len(rows) - 1, **_going(names, at + 1))
+        st.button("Next", icon=":material/arrow_forward:", shortcut="N", disabled=at == len(rows) - 1, **_going(names, at + 1))
     first = min(max(at - STRIP // 2, 0), max(len(rows) - STRIP, 0))
     with st.grid(STRIP, min_column_width=72, gap="xsmall", key="gallery"):
         for number, name in enumerate(names[first : first + STRIP]):

@@ -72,12 +72,15 @@ def form(scope: Scope, item: ImageItem, decided: Decision, shown: Attribution | 
             f":material/history: Entry {before.number:,}, {before.time[:16].replace('T', ' ')} UTC, {choice.plain(before.user)}: "
             f"{before.verdict} at {before.threshold:.4f}, {what}."
         )
-    with st.form("verdict", border=True):
+    this = item.id[:12]  # what was filled in for one picture must not stand there for the next
+    with st.form(f"verdict {this}", border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             name = st.session_state.get("user name") or (getpass.getuser() if choice.local() else "")
             user = st.text_input("Who decides", name, max_chars=200, width=220)
-            says = st.selectbox("You say", [AGREE, *(f"It is {label}" for label in scope.known.class_names)], width=260)
-        reason = st.text_area("Why", max_chars=2000, height=80, placeholder="Needed to overrule: what you see, or how you know.")
+            says = st.selectbox("You say", [AGREE, *(f"It is {label}" for label in scope.known.class_names)], key=f"says {this}", width=260)
+        reason = st.text_area(
+            "Why", key=f"why {this}", max_chars=2000, height=80, placeholder="To overrule, say what you see or how you know."
+        )
         sent = st.form_submit_button("Write into the journal", icon=":material/edit_note:", type="primary")
     if own(scope.model):
         st.caption(

@@ -82,8 +82,7 @@ def moved() -> None:
     """Callback of the histogram: the line was dragged."""
     value = st.session_state["histogram"].moved
     if value is not None:
-        st.session_state["choose"] = "hand"
-        st.session_state["threshold"] = float(value)
+        st.query_params.update({"choose": "hand", "threshold": str(float(value))})
 
 
 def _ceiling(way: str) -> float | None:
