@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -17,12 +18,13 @@ from pathlib import Path
 import pytest
 from decisions import draft, overruled
 
+from workbench.errors import InputError
 from workbench.journal import Journal
 from workbench.journal import store as inner
 
 TESTS = Path(__file__).parent
 WRITER = """
-import sys
+import random, sys, time
 from decisions import draft
 from workbench.journal import Journal
 
@@ -32,6 +34,7 @@ journal = Journal(sys.argv[1])
 for _ in range(int(sys.argv[2])):
     entry = journal.append(draft())
     print(entry.number, entry.hash, flush=True)
+    time.sleep(random.uniform(0, 0.002))  # else the first one in leaves the other no moment
 """
 DIES = """
 import os, pathlib, signal, sqlite3, sys
@@ -138,6 +141,24 @@ def test_two_processes_at_once_both_get_in_and_nothing_is_lost(tmp_path):
     found = journal.verify()
     assert (found.problems, found.count) == ((), 600)
     assert json.loads(path.with_name("journal.sqlite.head").read_text()) == {"count": 600, "hash": found.head}
+
+
+def test_a_journal_laid_out_by_another_at_the_same_moment_is_a_journal(tmp_path, monkeypatch):
+    path, connect, others = tmp_path / "journal.sqlite", sqlite3.connect, []
+
+    class Overtaken(sqlite3.Connection):
+        def execute(self, sql, *rest):
+            if "sqlite_master" in sql and not others:
+                others.append(connect)
+                with contextlib.suppress(InputError):
+                    Journal(path)
+            return super().execute(sql, *rest)
+
+    monkeypatch.setattr(inner, "PATIENCE", 0.1)
+    monkeypatch.setattr(inner.sqlite3, "connect", partial(connect, factory=Overtaken))
+    assert Journal(path).append(draft()).number == 1
+    assert others
+    assert Journal(path).verify().sound
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")

@@ -82,7 +82,10 @@ class Journal:
             except OSError as error:
                 raise self._refused(error) from None
         with self._connected("rwc" if create else "rw") as db:
-            if self._is_blank(db):
+            db.execute("BEGIN")  # one look: another process may be laying it out
+            blank = self._is_blank(db)
+            db.execute("ROLLBACK")
+            if blank:
                 if not create:
                     raise InputError(f"{self.path} is not a journal of the workbench but an empty file: name another one.")
                 self._lay_out(db)
