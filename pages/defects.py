@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench.ui import choice, url, work
-from workbench.ui.defects import decision, operating, scope, threshold
+from workbench.ui.defects import decision, masks, operating, scope, threshold
 
 VIEWS = {"threshold": "Threshold", "decisions": "Decisions", "masks": "Maps against masks"}
 
@@ -26,3 +26,5 @@ if chosen is not None:
         setting = threshold.controls(chosen)
         st.markdown(threshold.sentence(chosen, setting))
         decision.section(chosen, setting)
+    else:
+        masks.section(chosen)

@@ -165,11 +165,3 @@ def _thrown(inside: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.b
     place = np.zeros_like(inside)
     place[top : top + turned.shape[0], left : left + turned.shape[1]] = turned
     return place
-
-
-def random_box(spot: Spot, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """A box of the region's size at a random place of the picture, (H, W): what meeting a mask by chance is measured with."""
-    left, top, right, bottom = spot.box
-    box = np.zeros_like(spot.inside)
-    box[top:bottom, left:right] = True
-    return _thrown(box, rng)

@@ -46,7 +46,7 @@ def section(scope: Scope, setting: Setting) -> None:
         return
     item = scope.images.by_name[str(scope.known.frame["name"][row])]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        method = url.select("Map by", _offered(), key="map", format_func=lambda name: METHODS[name].title, width=250)
+        method = url.select("Map by", offered(), key="map", format_func=lambda name: METHODS[name].title, width=250)
         fill = url.select("Regions are filled with", list(FILLS), key="fill", format_func=lambda name: MEANINGS[name], width=290)
         draw.meaning(_HELP)
     head = st.container()
@@ -72,7 +72,8 @@ def section(scope: Scope, setting: Setting) -> None:
     record.form(scope, item, decided, shown)
 
 
-def _offered() -> list[str]:
+def offered() -> list[str]:
+    """The methods that a decision can be looked at with."""
     return [name for name in OFFERED if name in METHODS]
 
 

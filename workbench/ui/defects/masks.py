@@ -1,0 +1,132 @@
+"""The view of maps against masks: how well the maps of a method find the defects, for each kind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from workbench.defects.localise import FEW, FIGURES, MOST, Localisation, Row, localise
+from workbench.images import ImageItem
+from workbench.methods import METHODS
+from workbench.ui import choice, draw, url, work
+from workbench.ui.defects import decision
+from workbench.ui.defects.scope import Scope
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MEANINGS = {
+    "mass accuracy": "Share of what the map says for a defect that lies inside of the mask (Arras et al. 2022).",
+    "pointing": "Share of the defects in whose mask the map has its highest pixel (Zhang et al. 2018).",
+    "pixel AUROC": "The chance that a pixel of a defect has a higher value than a pixel without one, all pictures pooled.",
+    "AUPRO": "How much of each single defect is covered, on average up to 30 % of falsely marked pixels (MVTec AD, Bergmann et al. 2021).",
+    "image AUROC": "How well the model's score tells these defects from good parts; it needs no map.",
+}
+_HELP = "\n\n".join(f"**{name}**: {text}" for name, text in _MEANINGS.items()) + (
+    "\n\nIn brackets the 95 % interval, and what a map gets that knows nothing. The figures ask different things: a map of a few sharp "
+    "specks may point well but leave most of a defect unmarked (low AUPRO), and a broad one the other way round."
+)
+
+
+@work.guarded
+def section(scope: Scope) -> None:
+    """The method, a button, and the table."""
+    found = _pictures(scope)
+    if not any(item.mask is not None and item.label in scope.positive for item in found):
+        st.info(
+            f"{choice.plain(scope.images.name)} has no masks that mark its defects, so nothing says where a map should lie. Sets in the "
+            "MVTec AD layout, with x.png beside x.jpg, or with a column mask in manifest.csv have them.",
+            icon=":material/select_all:",
+        )
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        method = url.select("Map by", decision.offered(), key="map", format_func=lambda name: METHODS[name].title, width=250)
+        draw.meaning(_HELP)
+    key = ("localised", scope.key, scope.model.key, method)
+    result: Localisation | None = work.maps().get(key)
+    if result is None:
+        many = min(len(found), MOST)
+        st.caption(f"{METHODS[method].title} is computed for {many:,} pictures, good ones too, and held against the masks.")
+        work.offer(f"Measure on {many:,} pictures", f"localise {method}", lambda: _measured(scope, found, method))
+        return
+    _table(scope, result)
+
+
+def _pictures(scope: Scope) -> list[ImageItem]:
+    """Those of the test split, or all where it has no masks."""
+    frame = scope.known.frame
+    tested = set(frame["name"][frame["split"] == "test"])
+    items = [item for item in scope.images if item.name in tested]
+    return items if any(item.mask is not None for item in items) else list(scope.images)
+
+
+def _measured(scope: Scope, items: list[ImageItem], method: str) -> Localisation | None:
+    """The figures, computed with progress; the pictures measured so far are kept where it is stopped."""
+    rows: MutableMapping[str, Row] = work.maps().get(("rows", scope.key, scope.model.key, method)) or {}
+    names, scores = scope.known.frame["name"].to_numpy(), scope.scores
+    columns = [scope.known.class_names.index(name) for name in scope.positive]
+    likeliest = dict(zip(names, np.nan_to_num(scope.known.probabilities[:, columns]).argmax(1), strict=True))
+    known = {str(name): float(score) for name, score in zip(names, scores, strict=True) if math.isfinite(score)}
+
+    def make(progress: work.Stoppable) -> Localisation:
+        try:
+            return localise(
+                choice.classifier(scope.model),
+                items,
+                method,
+                target=lambda item: scope.positive[int(likeliest[item.name])],
+                good=[name for name in scope.known.class_names if name not in scope.positive],
+                scores=known,
+                rows=rows,
+                on_progress=progress,
+            )
+        finally:
+            work.maps().put(("rows", scope.key, scope.model.key, method), rows, 64 * 1024 + 2**20 * len(rows))
+
+    key = ("localised", scope.key, scope.model.key, method)
+    return work.computed(key, METHODS[method].title, f"localise {method} {scope.images.key[:12]}", make, lambda _: 64 * 1024)
+
+
+def _table(scope: Scope, found: Localisation) -> None:
+    shown = said(found)
+    st.caption(
+        f"{METHODS[found.method].title} of {found.sample['drawn']:,} of {found.sample['pictures']:,} pictures, {found.good:,} of them good parts."
+    )
+    columns = {name: st.column_config.TextColumn(name, help=_MEANINGS[name]) for name in FIGURES}
+    st.dataframe(shown, hide_index=True, column_config=columns, alt="Maps against masks")
+    if not found.frame["enough"].all():
+        st.caption(f":material/info: Of a kind with fewer than {FEW} pictures only the count says anything.")
+    if found.left_out:
+        with st.expander(f"{len(found.left_out):,} pictures are left out"):
+            for one in found.left_out[:50]:
+                st.caption(f"{choice.plain(one.name)}: {choice.plain(one.message, 300)}")
+    name = f"maps-against-masks-{found.method}"
+    draw.download("Figures (CSV)", lambda: found.frame.to_csv(index=False), f"{name}.csv", "text/csv", "csv masks")
+
+
+def said(found: Localisation) -> pd.DataFrame:
+    """The figures as text."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [{"kind": row["kind"], "pictures": row["support"], **{name: _figure(row, name) for name in FIGURES}} for row in _rows(found)]
+    )
+
+
+def _rows(found: Localisation) -> list[dict[str, float | str]]:
+    return [{str(key): value for key, value in row.items()} for row in found.frame.to_dict("records")]
+
+
+def _figure(row: dict[str, float | str], name: str) -> str:
+    value, low, high, chance = (float(row[f"{name}{end}"]) for end in ("", " low", " high", " chance"))
+    if math.isnan(value):
+        return "n/a"
+    area = "AU" in name
+    text = f"{value:.3f}" if area else f"{value:.1%}"
+    if not math.isnan(low):
+        text += f" ({low:.3f} to {high:.3f})" if area else f" ({low:.1%} to {high:.1%})"
+    return text if math.isnan(chance) else text + (f"; chance {chance:.2f}" if area else f"; chance {chance:.1%}")
