@@ -266,3 +266,24 @@ def test_training_mode_fixed_batches_and_other_inputs_are_refused(tmp_path, refu
     assert "does not take one float32 input" in refusal(lambda: load_classifier(path, device="cpu"))
     export(path, Net().eval())
     assert "16 x 20" in refusal(lambda: load_classifier(path, size=(32, 32), device="cpu"))
+
+
+class Quiet(nn.Module):
+    """Turns gradients off around a part that turns them off itself, as anomalib's models do around their feature extractors."""
+
+    def __init__(self, depth=1):
+        super().__init__()
+        self.conv, self.part, self.head = nn.Conv2d(3, 3, 3), Quiet(0) if depth else None, nn.Linear(3, 3)
+
+    def forward(self, x):
+        with torch.no_grad():
+            h = self.part(x) if self.part else self.conv(x)
+        return self.head(h.mean((2, 3))) if self.part else h
+
+
+def test_an_archive_of_a_model_that_turns_gradients_off_is_told_how_to_be_made(tmp_path):
+    with pytest.raises(InputError, match=r"export it again with torch\.export\.save, inside of torch\.no_grad\(\)"):
+        load_classifier(export(tmp_path / "model.pt2", Quiet().eval()), device="cpu")
+    with torch.no_grad():
+        path = export(tmp_path / "again.pt2", Quiet().eval())
+    assert load_classifier(path, device="cpu").class_names == ("class 0", "class 1", "class 2")

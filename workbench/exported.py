@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +63,8 @@ def read_exported(path: Path, device: torch.device) -> Exported:
         log.setLevel(logging.CRITICAL)  # it writes its tracebacks to the console before it raises
         program = torch.export.load(path)
     except Exception as error:  # zipfile, json, pickle and torch each raise their own kinds on a damaged file
+        if "set_grad_enabled" in str(error):  # found in torch 2.15: it writes such an archive, and does not read it
+            raise InputError(f"{path.name} was exported of a model that turns gradients off: {AGAIN}, inside of torch.no_grad().") from None
         raise InputError(
             f"{path.name} is not an archive of torch.export that torch {torch.__version__} can read ({type(error).__name__}): {AGAIN}."
         ) from None
@@ -127,7 +129,8 @@ def _taken_apart(program: ExportedProgram, example: tuple[int, ...]) -> tuple[nn
         parts.check_input_constraints = False  # checked in `Exported`; the records that it needs cannot be copied
         _forget_shapes(parts)
         with torch.inference_mode():
-            same = torch.allclose(_first(parts(x)), _first(whole(x)), rtol=1e-4, atol=1e-6)
+            pairs = zip(_leaves(parts(x)), _leaves(whole(x)), strict=True)
+            same = all(torch.allclose(one.double(), other.double(), rtol=1e-4, atol=1e-6) for one, other in pairs)
     except Exception:  # an experimental part of torch, which raises many kinds
         same = False
     if same:
@@ -147,14 +150,22 @@ def _device_of(module: nn.Module) -> torch.device:
     return next((tensor.device for tensor in (*module.parameters(), *module.buffers())), torch.device("cpu"))
 
 
-def _first(out: object) -> Tensor:
-    found = next(iter(out.values())) if isinstance(out, Mapping) else out
-    if not isinstance(found, Tensor):
-        raise TypeError(type(found).__name__)
-    return found
+def _leaves(out: object) -> list[Tensor]:
+    """The tensors in an answer, whatever dicts, tuples and lists hold them."""
+    if isinstance(out, Tensor):
+        return [out]
+    parts = out.values() if isinstance(out, Mapping) else out if isinstance(out, tuple | list) else ()
+    return [leaf for part in parts for leaf in _leaves(part)]
 
 
-def _joined(parts: list[object]) -> object:
-    if isinstance(parts[0], Mapping):
-        return {name: torch.cat([part[name] for part in parts]) for name in parts[0] if isinstance(parts[0][name], Tensor)}  # type: ignore[index]
-    return torch.cat(parts)  # type: ignore[arg-type]
+def _joined(parts: Sequence[Any]) -> object:
+    """Answers for some pictures each as one for all, of the same make."""
+    first = parts[0]
+    if isinstance(first, Tensor):
+        return torch.cat(list(parts)) if first.ndim else first
+    if isinstance(first, Mapping):
+        return {name: _joined([part[name] for part in parts]) for name in first}
+    if isinstance(first, tuple | list):
+        values: list[Any] = [_joined(some) for some in zip(*parts, strict=True)]
+        return type(first)(*values) if hasattr(first, "_fields") else type(first)(values)
+    return first
