@@ -23,6 +23,7 @@ RANK = {
     "metal": 2,
     "methods": 2,
     "preprocessing": 2,
+    "answers": 3,
     "bounds": 3,
     "exported": 3,
     "fills": 3,
@@ -62,6 +63,7 @@ STREAMLIT = {"app", "ui", "pages"}
 CAPTUM = {"attribution", "evidence", "probe"}
 HEAVY = {"torch", "torchvision", "timm", "captum", "matplotlib"}
 MAY_BE_HEAVY = {
+    "answers",
     "attribution",
     "bounds",
     "cards",

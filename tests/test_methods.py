@@ -18,17 +18,25 @@ FINE = {"guided_grad_cam"}  # a layer method with the detail, and so the channel
 DEPENDS = {"integrated_gradients", "feature_ablation"}  # how often they ask depends on model and picture; the table says about
 
 
+class Odd(nn.Module):
+    """A model that gives an anomaly map itself."""
+
+    def forward(self, x):
+        found = x.mean(1).sigmoid()
+        return found.amax((1, 2)), found
+
+
 @pytest.fixture(scope="module")
 def asked(tiny_transformer, cheap):
     """For every method at its defaults on an input of 224 pixels: its map and the evaluations it announced."""
     torch.manual_seed(0)
     body = nn.Sequential(nn.Conv2d(3, 80, 9, stride=8), nn.Conv2d(80, 4, 3, stride=3), nn.ReLU())
-    nets = [nn.Sequential(body, nn.Flatten(), nn.Linear(4 * 9 * 9, 2)), tiny_transformer((224, 224))]
-    convolutional, attentive = (load_classifier(net.eval(), device="cpu") for net in nets)
+    nets = [nn.Sequential(body, nn.Flatten(), nn.Linear(4 * 9 * 9, 2)), tiny_transformer((224, 224)), Odd()]
+    convolutional, attentive, odd = (load_classifier(net.eval(), device="cpu") for net in nets)
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8))
     found = {}
     for name, method in METHODS.items():
-        clf = attentive if method.family == "attention" else convolutional
+        clf = {"attention": attentive, "own": odd}.get(method.family, convolutional)
         more = {"layer": "0.0"} if "layer" in method.params else {}
         totals = []
         more |= {"background": cheap(name)["background"]} if method.background else {}
@@ -40,7 +48,7 @@ def asked(tiny_transformer, cheap):
 def test_every_method_has_one_implementation():
     assert attribution.IMPLEMENTATIONS.keys() == METHODS.keys()
     assert all(name == method.name for name, method in METHODS.items())
-    assert {m.family for m in METHODS.values()} == {"gradient", "perturbation", "layer", "attention"}
+    assert {m.family for m in METHODS.values()} == {"gradient", "perturbation", "layer", "attention", "own"}
 
 
 @pytest.mark.parametrize("name", sorted(METHODS.keys() - DEPENDS))
@@ -59,7 +67,7 @@ def test_the_promises_hold(asked, name):
     assert (found.delta is not None) == method.complete == (found.relative_delta is not None)
     assert bool((found.values < 0).any()) == method.signed
     assert (found.values > 0).any()
-    assert found.values.shape[0] == (1 if method.family in ("layer", "attention") and name not in FINE else 3)
+    assert found.values.shape[0] == (1 if method.family in ("layer", "attention", "own") and name not in FINE else 3)
     assert ("layer" in method.params) == (method.family == "layer")
     noted = {"background", "background_digest"} if method.background else {"evaluations"} if name == "integrated_gradients" else set()
     assert set(found.params) == set(method.params) | noted

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from workbench.answers import Answer, read_answer
 from workbench.errors import InputError
 from workbench.grids import Grid, read_grids
 from workbench.images import ImageItem
@@ -31,11 +32,12 @@ class Classifier:
     Attributes:
         key: Digest of weights and preprocessing: two classifiers with the same key answer alike.
         name: How it is called on the screen.
-        model: Takes (N, C, H, W) and returns logits (N, K), or (N, 1) or (N,) where `single`.
+        model: Takes (N, C, H, W) and returns logits (N, K), or (N, 1) or (N,) where `single`, or what else `read_answer` reads.
         preprocessing: How a picture becomes its input.
         rule: Classes, positive class and threshold.
         device: Where it computes.
         single: True for one logit: the log-odds of the second of two classes.
+        scored: True for an anomaly score in its place, which may come with a map.
         notes: What a reader must know before believing it, one sentence each.
         lock: Held around every forward and every attribution (hooks and modes are shared between threads).
     """
@@ -47,6 +49,7 @@ class Classifier:
     rule: DecisionRule
     device: torch.device
     single: bool = False
+    scored: bool = False
     notes: tuple[str, ...] = ()
     lock: threading.RLock = dataclasses.field(default_factory=threading.RLock, repr=False)
 
@@ -69,14 +72,21 @@ class Classifier:
         """Where the input lies on the picture."""
         return self.preprocessing.placement(image.open() if isinstance(image, ImageItem) else image)
 
+    def answer(self, x: Tensor) -> Answer:
+        """What the model says of inputs of shape (N, C, H, W), with its own anomaly map where it gives one.
+
+        Raises:
+            InputError: It answers with something else than a classifier does.
+        """
+        with self.lock:
+            return read_answer(self.model(x.to(self.device)))
+
     def logits(self, x: Tensor) -> Tensor:
         """Logits of shape (N, K) for inputs of shape (N, C, H, W), with gradients where `x` asks for them.
 
         A single log-odds z becomes (0, z), whose softmax is its sigmoid.
         """
-        with self.lock:
-            out = self.model(x.to(self.device))
-        out = logits_of(out)
+        out = self.answer(x).logits
         if self.single:
             z = out.reshape(len(x), 1)
             out = torch.cat([torch.zeros_like(z), z], dim=1)
@@ -197,13 +207,3 @@ def ask(classifier: Classifier, pictures: Sequence[NDArray[np.uint8]], *, batch:
         with untouched(classifier), torch.inference_mode():
             found.append(classifier.logits(inputs).float().softmax(1).cpu().numpy())
     return np.concatenate(found)
-
-
-def logits_of(out: object) -> Tensor:
-    """The logits in what a model returned: a tensor, or the one that a dict or an output object names `logits`."""
-    if isinstance(out, Tensor):
-        return out
-    found = out.get("logits") if isinstance(out, Mapping) else getattr(out, "logits", None)
-    if isinstance(found, Tensor):
-        return found
-    raise InputError(f"The model answers with {type(out).__name__}: a classifier must answer with logits of shape (N, K).")

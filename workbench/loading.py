@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workbench.answers import Answer, read_answer
 from workbench.bounds import check_options, check_parameters, check_size, outline
 from workbench.catalog import ModelSpec, PreprocessingSpec, load_catalog, read_spec, spec_key, stored_path, validated, weights_path
-from workbench.classifier import Classifier, logits_of, set_evaluating
+from workbench.classifier import Classifier, set_evaluating
 from workbench.errors import InputError
 from workbench.exported import Exported, read_exported
 from workbench.predictions import DecisionRule
@@ -27,6 +28,8 @@ FETCHING = frozenset(
     ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir", "weights", "weights_backbone")
 )
 """Options of timm and torchvision that read or fetch weights from elsewhere."""
+ANOMALY = ("normal", "anomalous")
+"""The classes of a model that answers with an anomaly score, where nobody names them; the second is the positive one."""
 
 
 def load_classifier(
@@ -116,10 +119,12 @@ class _Settings:
         if not self.trusted:
             check_size(preprocessing.size)
         device = _device(self.device)
-        width = _output_width(model.to(device), preprocessing, device)
-        rule = self._rule(width)
+        answer = _answer(model.to(device), preprocessing, device)
+        width = 1 if answer.logits.ndim == 1 else answer.logits.shape[1]
+        named = dataclasses.replace(self, classes=ANOMALY, positive=self.positive or ANOMALY[1])
+        rule = (named if answer.scored and not self.classes else self)._rule(width)
         key = hashlib.sha256(f"{key} {preprocessing} {rule.class_names}".encode()).hexdigest()
-        return Classifier(key, self.name or name, model, preprocessing, rule, device, width == 1, notes)
+        return Classifier(key, self.name or name, model, preprocessing, rule, device, width == 1, answer.scored, notes)
 
     def _rule(self, width: int) -> DecisionRule:
         classes = tuple(map(str, self.classes)) if self.classes else tuple(f"class {i}" for i in range(max(width, 2)))
@@ -334,8 +339,8 @@ def _device(name: str | None) -> torch.device:
     return device
 
 
-def _output_width(model: nn.Module, preprocessing: Preprocessing, device: torch.device) -> int:
-    """Number of logits, found by asking about one blank picture."""
+def _answer(model: nn.Module, preprocessing: Preprocessing, device: torch.device) -> Answer:
+    """What the model says of one blank picture: logits of shape (1, K) or (1,)."""
     channels = len(preprocessing.mean)
     blank = torch.zeros(1, channels, *preprocessing.size, device=device)
     modes = [(module, module.training) for module in model.modules()]
@@ -350,12 +355,11 @@ def _output_width(model: nn.Module, preprocessing: Preprocessing, device: torch.
     finally:
         for module, mode in modes:
             module.training = mode
-    out = logits_of(out)
-    if tuple(out.shape) == (1,):
-        return 1
-    if out.ndim != 2 or len(out) != 1 or out.shape[1] == 0:
-        raise InputError(f"The model answers with shape {tuple(out.shape)} for one picture: a classifier must answer (1, K).")
-    return out.shape[1]
+    answer = read_answer(out)
+    shape = tuple(answer.logits.shape)
+    if shape != (1,) and (len(shape) != 2 or shape[0] != 1 or shape[1] == 0):
+        raise InputError(f"The model answers with shape {shape} for one picture: a classifier must answer (1, K).")
+    return answer
 
 
 def _tried(model: nn.Module, blank: Tensor) -> object:

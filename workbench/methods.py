@@ -15,7 +15,7 @@ class Method:
     Attributes:
         name: Its name in `METHODS`, links and files.
         title: Its name on the screen.
-        family: "gradient", "perturbation", "layer" or "attention".
+        family: "gradient", "perturbation", "layer", "attention", or "own": what the model itself gives.
         cost: Forward passes (for gradients: with their backward), about, at the defaults.
         signed: Whether negative values mean evidence against the class.
         complete: Whether the map must sum to the change of the score from the baseline to the picture.
@@ -28,7 +28,7 @@ class Method:
 
     name: str
     title: str
-    family: Literal["gradient", "perturbation", "layer", "attention"]
+    family: Literal["gradient", "perturbation", "layer", "attention", "own"]
     cost: int
     signed: bool
     complete: bool
@@ -128,6 +128,18 @@ _TABLE = (
         unit="attention, weighted by its positive effect on the score",
         plain="The attention that spoke for the class, followed through all blocks of a transformer to the picture.",
         paper="Chefer et al. 2021, Generic Attention-model Explainability",
+    ),
+    Method(
+        name="anomaly_map",
+        title="Anomaly map (the model's own)",
+        family="own",
+        cost=1,
+        signed=False,
+        complete=False,
+        params={},
+        unit="the model's own measure of anomaly",
+        plain="Where the model itself finds the part odd: the map that it gives beside its score, the same for every class.",
+        paper="The model itself; see Roth et al. 2022, Towards Total Recall in Industrial Anomaly Detection",
     ),
     Method(
         name="input_x_gradient",

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from workbench.attribution import attention, backprop, gradients, integrated, layers, perturbations
+from workbench.attribution import attention, backprop, gradients, integrated, layers, own, perturbations
 from workbench.attribution.background import prepare_background
 from workbench.attribution.job import CHUNK, OUTPUT, REFERENCE, Implementation, Job
 from workbench.attribution.result import SCORES, Attribution, Score, ScoreKind
@@ -29,6 +29,7 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = (
     | layers.IMPLEMENTATIONS
     | attention.IMPLEMENTATIONS
     | perturbations.IMPLEMENTATIONS
+    | own.IMPLEMENTATIONS
 )
 
 

@@ -115,7 +115,7 @@ def _watched(classifier: Classifier) -> Iterator[list[tuple[nn.Module, Tensor]]]
     def keep(module: nn.Module, args: tuple[object, ...], named: dict[str, object]) -> None:
         calls.extend((module, x) for x in (*args, *named.values())[:1] if isinstance(x, Tensor))
 
-    width = 1 if classifier.single else len(classifier.class_names)
+    width = 0 if classifier.scored else 1 if classifier.single else len(classifier.class_names)  # an anomaly score has no head
     heads = [m for m in classifier.model.modules() if (w := m._parameters.get("weight")) is not None and w.ndim > 1 and len(w) == width]
     handles = [head.register_forward_pre_hook(keep, with_kwargs=True) for head in heads]
     try:
