@@ -50,6 +50,7 @@ RANK = {
     "finetune": 11,
     "doctor": 8,
     "planted": 11,
+    "probe": 8,
     "ui": 11,
     "app": 12,
     "cli": 12,

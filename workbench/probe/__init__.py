@@ -1,0 +1,1 @@
+"""Ask the model what would change its mind: edits, sweeps, smallest regions, attacks, training pictures, concepts, comparisons."""

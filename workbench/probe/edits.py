@@ -1,0 +1,313 @@
+"""Edits of a picture, in an order that can be undone, saved and linked to, each exact and each with the way back to the original pixels."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import math
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from workbench.errors import InputError
+from workbench.fills import covered
+
+Box = tuple[float, float, float, float]
+Pixels = NDArray[np.uint8]
+MOST_EDITS, MOST_BOXES = 40, 40
+FILLS = ("inpaint", "mean", "blur", "patch", "noise", "paste", "keep")
+"""What regions are filled with: as in `workbench.fills`; or noise, the same place of another picture, or grey for all but them."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A kind of edit with one number.
+
+    Attributes:
+        name: In links and files.
+        title: On the screen.
+        low: Smallest value.
+        high: Largest value.
+        neutral: The value that changes nothing.
+        step: Of a slider.
+        unit: What the number means.
+    """
+
+    name: str
+    title: str
+    low: float
+    high: float
+    neutral: float
+    step: float
+    unit: str
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        kind.name: kind
+        for kind in (
+            Kind("brightness", "Brightness", -0.5, 0.5, 0.0, 0.02, "added light, as a share of white"),
+            Kind("contrast", "Contrast", 0.2, 3.0, 1.0, 0.05, "factor about mid-grey"),
+            Kind("gamma", "Gamma", 0.2, 4.0, 1.0, 0.05, "exponent: above 1 darkens"),
+            Kind("blur", "Blur", 0.0, 4.0, 0.0, 0.1, "width of a Gaussian, % of the longer side"),
+            Kind("defocus", "Defocus", 0.0, 4.0, 0.0, 0.1, "radius of a disc, % of the longer side"),
+            Kind("noise", "Noise", 0.0, 0.4, 0.0, 0.01, "standard deviation, as a share of white"),
+            Kind("jpeg", "JPEG quality", 5, 100, 100, 1, "100: left as it is"),
+            Kind("rotate", "Rotation", -180, 180, 0.0, 1, "degrees, counter-clockwise about the centre"),
+            Kind("right", "Shift to the right", -50, 50, 0.0, 1, "% of the width"),
+            Kind("down", "Shift down", -50, 50, 0.0, 1, "% of the height"),
+            Kind("scale", "Scale", 0.5, 2.0, 1.0, 0.05, "factor about the centre"),
+        )
+    }
+)
+"""The edits that have one number, in the order of the screen."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Edit:
+    """One edit.
+
+    Attributes:
+        kind: A name in `KINDS`, "fill" or "crop".
+        value: The number of an edit in `KINDS`.
+        boxes: What is filled, or what is cropped to (one box): left, top, right, bottom as shares of the picture.
+        fill: One of `FILLS`.
+        other: The name of the picture that is pasted from, for the fill "paste".
+    """
+
+    kind: str
+    value: float = 0.0
+    boxes: tuple[Box, ...] = ()
+    fill: str = ""
+    other: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind in KINDS:
+            kind = KINDS[self.kind]
+            if not kind.low <= self.value <= kind.high:
+                raise InputError(f"{kind.title} must lie between {kind.low:g} and {kind.high:g}, not at {self.value:g}: correct it.")
+            return
+        if self.kind not in ("fill", "crop"):
+            raise InputError(f"There is no edit {self.kind!r}: choose one of {', '.join(KINDS)}, fill or crop.")
+        if self.kind == "fill" and self.fill not in FILLS:
+            raise InputError(f"There is no fill {self.fill!r}: choose one of {', '.join(FILLS)}.")
+        if not 1 <= len(self.boxes) <= (MOST_BOXES if self.kind == "fill" else 1):
+            raise InputError(f"This edit has {len(self.boxes)} boxes: draw one{f' to {MOST_BOXES}' if self.kind == 'fill' else ''}.")
+        for left, top, right, bottom in self.boxes:
+            if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+                raise InputError("A box must lie within the picture, with its left and top first: draw it again.")
+
+    @property
+    def said(self) -> str:
+        """What it does, in a few words."""
+        if self.kind in KINDS:
+            return f"{KINDS[self.kind].title} {self.value:g}"
+        if self.kind == "crop":
+            return "Crop"
+        many = "the region" if len(self.boxes) == 1 else f"{len(self.boxes)} regions"
+        return f"Keep only {many}" if self.fill == "keep" else f"Fill {many} ({self.fill})"
+
+    def written(self) -> str:
+        """The edit as a short text, as `read` takes it."""
+        if self.kind in KINDS:
+            return f"{self.kind}:{self.value:g}"
+        boxes = ";".join(",".join(f"{round(end, 4):g}" for end in box) for box in self.boxes)
+        return f"{self.kind}:{boxes}" + (f":{self.fill}" if self.fill else "") + (f":{self.other}" if self.other else "")
+
+
+def read(text: str) -> Edit:
+    """An edit from what `Edit.written` gave.
+
+    Raises:
+        InputError: It is none.
+    """
+    kind, _, rest = text.partition(":")
+    try:
+        if kind in KINDS:
+            return Edit(kind, float(rest))
+        boxes, _, more = rest.partition(":")
+        fill, _, other = more.partition(":")
+        return Edit(kind, boxes=tuple(_box(part) for part in boxes.split(";") if part), fill=fill, other=other)
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{text[:80]!r} is no edit: make it again on the page.") from None
+
+
+def _box(text: str) -> Box:
+    left, top, right, bottom = (float(end) for end in text.split(","))
+    return left, top, right, bottom
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Edited:
+    """A picture after its edits.
+
+    Attributes:
+        pixels: (H, W, 3).
+        back: (3, 3), takes a place (x, y, 1) of the edited picture, in pixels from its left upper corner, to that of the original.
+        original: (height, width) of the picture before.
+    """
+
+    pixels: Pixels
+    back: NDArray[np.float64]
+    original: tuple[int, int]
+
+    def to_original(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        """A map of the edited picture, (H, W), over the original's pixels; 0 where the edited picture does not show the original."""
+        from scipy.ndimage import map_coordinates
+
+        rows, columns = np.mgrid[: self.original[0], : self.original[1]] + 0.5
+        there = np.linalg.inv(self.back) @ np.stack([columns.ravel(), rows.ravel(), np.ones(rows.size)])
+        x, y = there[0] - 0.5, there[1] - 0.5
+        inside = (x > -0.5) & (x < values.shape[1] - 0.5) & (y > -0.5) & (y < values.shape[0] - 0.5)
+        found = map_coordinates(values.astype(np.float32), [y, x], order=1, mode="nearest")
+        return np.where(inside, found, 0).reshape(self.original).astype(np.float32)
+
+
+def apply(picture: Image.Image, edits: Sequence[Edit], others: Mapping[str, Image.Image] | None = None, seed: int = 0) -> Edited:
+    """Apply edits in their order.
+
+    Args:
+        picture: RGB.
+        edits: At most `MOST_EDITS`; boxes are shares of the picture as it is when their turn comes.
+        others: Pictures to paste from, by name.
+        seed: Of noise and patches; each edit draws from its own source, so that another one before it changes nothing in it.
+
+    Raises:
+        InputError: There are too many edits, or a picture to paste from is not there.
+    """
+    if len(edits) > MOST_EDITS:
+        raise InputError(f"There are {len(edits)} edits, more than {MOST_EDITS}: undo some.")
+    pixels = np.asarray(picture.convert("RGB"))
+    original, back = pixels.shape[:2], np.eye(3)
+    for number, edit in enumerate(edits):
+        rng = np.random.default_rng([seed, number])
+        if edit.kind in ("rotate", "right", "down", "scale", "crop"):
+            step, size = _movement(edit, pixels.shape[:2])
+            pixels = _resampled(pixels, step, size)
+            back = back @ step
+        elif edit.kind == "fill":
+            pixels = _filled(pixels, edit, others or {}, rng)
+        else:
+            pixels = _TONES[edit.kind](pixels, edit.value, rng)
+    return Edited(pixels, back, (original[0], original[1]))
+
+
+def _movement(edit: Edit, shape: tuple[int, ...]) -> tuple[NDArray[np.float64], tuple[int, int]]:
+    """Where each place of the new picture (x, y, 1) lies in the old one, and the new one's (height, width)."""
+    height, width = shape[0], shape[1]
+    if edit.kind == "crop":
+        left, top, right, bottom = _whole(edit.boxes[0], shape)
+        return np.array([[1, 0, left], [0, 1, top], [0, 0, 1]], float), (bottom - top, right - left)
+    if edit.kind in ("right", "down"):
+        x, y = (edit.value * width / 100, 0.0) if edit.kind == "right" else (0.0, edit.value * height / 100)
+        return np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1]]), (height, width)
+    turn = math.radians(edit.value) if edit.kind == "rotate" else 0.0
+    factor = edit.value if edit.kind == "scale" else 1.0
+    cos, sin = math.cos(turn) / factor, math.sin(turn) / factor
+    centre = np.array([[1, 0, width / 2], [0, 1, height / 2], [0, 0, 1]], float)
+    return centre @ np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]) @ np.linalg.inv(centre), (height, width)
+
+
+def _resampled(pixels: Pixels, step: NDArray[np.float64], size: tuple[int, int]) -> Pixels:
+    """The picture seen through a movement, bilinear; beyond its edges it goes on mirrored."""
+    from scipy.ndimage import affine_transform
+
+    swap = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1]], float)
+    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]], float)  # places are corners of pixels, SciPy's are their centres
+    matrix = swap @ np.linalg.inv(half) @ step @ half @ swap
+    planes = [affine_transform(pixels[..., c].astype(np.float32), matrix, output_shape=size, order=1, mode="reflect") for c in range(3)]
+    return _rounded(np.stack(planes, -1))
+
+
+def inside(boxes: Sequence[Box], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The pixels (H, W) that boxes cover, each at least one pixel."""
+    found = np.zeros(shape[:2], bool)
+    for box in boxes:
+        left, top, right, bottom = _whole(box, shape)
+        found[top:bottom, left:right] = True
+    return found
+
+
+def _whole(box: Box, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    left, right = (min(max(round(end * shape[1]), 0), shape[1]) for end in (box[0], box[2]))
+    top, bottom = (min(max(round(end * shape[0]), 0), shape[0]) for end in (box[1], box[3]))
+    left, top = min(left, shape[1] - 1), min(top, shape[0] - 1)
+    return left, top, max(right, left + 1), max(bottom, top + 1)
+
+
+def _filled(pixels: Pixels, edit: Edit, others: Mapping[str, Image.Image], rng: np.random.Generator) -> Pixels:
+    where = inside(edit.boxes, pixels.shape)
+    if edit.fill == "keep":
+        return np.where(where[..., None], pixels, np.uint8(128))
+    if edit.fill == "noise":
+        return np.where(where[..., None], rng.integers(0, 256, pixels.shape, np.uint8), pixels)
+    if edit.fill == "paste":
+        if edit.other not in others:
+            raise InputError(f"There is no picture {edit.other!r} to paste from: choose another one.")
+        other = others[edit.other].convert("RGB").resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.BILINEAR)
+        return np.where(where[..., None], np.asarray(other), pixels)
+    return covered(pixels, where, edit.fill, (), rng)
+
+
+def _rounded(values: NDArray[np.floating]) -> Pixels:
+    return np.asarray(values.round().clip(0, 255).astype(np.uint8))
+
+
+def _brightness(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
+    return _rounded(pixels + 255 * value)
+
+
+def _contrast(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
+    return _rounded(127.5 + (pixels - 127.5) * value)
+
+
+def _gamma(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
+    return _rounded(255 * (np.arange(256) / 255) ** value)[pixels]
+
+
+def _blur(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
+    from scipy.ndimage import gaussian_filter
+
+    width = value / 100 * max(pixels.shape)
+    return _rounded(gaussian_filter(pixels.astype(np.float32), (width, width, 0), mode="nearest")) if width else pixels
+
+
+def _defocus(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
+    from scipy.signal import fftconvolve
+
+    radius = value / 100 * max(pixels.shape)
+    reach = math.ceil(radius)
+    if not reach:
+        return pixels
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    disc = (radius + 0.5 - np.hypot(x, y)).clip(0, 1)[..., None]
+    padded = np.pad(pixels.astype(np.float32), ((reach, reach), (reach, reach), (0, 0)), mode="edge")
+    return _rounded(fftconvolve(padded, disc / disc.sum(), mode="valid", axes=(0, 1)))
+
+
+def _noise(pixels: Pixels, value: float, rng: np.random.Generator) -> Pixels:
+    return _rounded(pixels + 255 * value * rng.standard_normal(pixels.shape))
+
+
+def _jpeg(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
+    if value >= KINDS["jpeg"].neutral:
+        return pixels
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=round(value))
+    return np.asarray(Image.open(buffer).convert("RGB"))
+
+
+_TONES: Mapping[str, Callable[[Pixels, float, np.random.Generator], Pixels]] = {
+    "brightness": _brightness,
+    "contrast": _contrast,
+    "gamma": _gamma,
+    "blur": _blur,
+    "defocus": _defocus,
+    "noise": _noise,
+    "jpeg": _jpeg,
+}
