@@ -23,7 +23,7 @@ PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (33, 47, 3),
 _buffer = io.BytesIO()
 PICTURE.save(_buffer, "PNG")
 ITEM = image_from_bytes(_buffer.getvalue(), "noise.png")
-BACKWARD_FREE = {"attention_rollout", "score_cam", "eigen_cam"}  # beside the perturbations
+BACKWARD_FREE = {"anomaly_map", "attention_rollout", "score_cam", "eigen_cam"}  # beside the perturbations
 SEEDED = [name for name, method in METHODS.items() if "seed" in method.params]
 
 
@@ -45,11 +45,19 @@ class Fuse(nn.Module):
         return x
 
 
+class Detector(nn.Conv2d):
+    """A head that gives an anomaly map and its peak."""
+
+    def forward(self, x):
+        found = super().forward(x).sigmoid()
+        return {"pred_score": found.amax((1, 2, 3)), "anomaly_map": found}
+
+
 def blow(gradient):
     raise ArithmeticError("planted, backward")
 
 
-def make(outputs=3):
+def make(end=None):
     """A classifier in train mode with everything that could be disturbed: BatchNorm, dropout, hooks, frozen weights, gradients."""
     torch.manual_seed(2)
     fuse = Fuse()
@@ -62,11 +70,9 @@ def make(outputs=3):
         nn.ReLU(),
         fuse,
         nn.Dropout(0.5),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(8, outputs),
+        *(end() if end else (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))),
     )
-    return disturbable(model, fuse, SIZE, model[3], model[4], model[0], model[10])
+    return disturbable(model, fuse, SIZE, model[3], model[4], model[0], model[-1])
 
 
 def disturbable(model, fuse, size, hooked, resting, frozen, learnt):
@@ -83,11 +89,11 @@ def disturbable(model, fuse, size, hooked, resting, frozen, learnt):
 
 @pytest.fixture
 def subject(tiny_transformer):
-    """Makes the like of `make` for a method: a transformer for those that read attention."""
+    """Makes the like of `make` for a method: a transformer for those that read attention, a detector for the map of its own."""
 
     def made(method):
         if METHODS[method].family != "attention":
-            return make()
+            return make((lambda: (Detector(8, 1, 1),)) if METHODS[method].family == "own" else None)
         model = tiny_transformer((16, 24), dropout=0.5)
         model.fc_norm = Fuse()
         block = model.blocks[0]
@@ -204,7 +210,7 @@ def in_threads(*works):
 
 
 def test_threads_on_one_model_get_the_maps_of_a_single_thread(subject, run):
-    family = {name: "attention" if METHODS[name].family == "attention" else "any" for name in METHODS}
+    family = {name: METHODS[name].family if METHODS[name].family in ("attention", "own") else "any" for name in METHODS}
     made = {family[name]: subject(name) for name in METHODS}
     alone = {name: run(made[family[name]][0], name).values for name in METHODS}
     before = [state(model) for _, model, _ in made.values()]

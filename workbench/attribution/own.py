@@ -6,18 +6,25 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from workbench.answers import read_answer
 from workbench.attribution.job import Implementation, Job
 
 
 def anomaly_map(job: Job) -> Tensor:
     """The model's own anomaly map, laid over its input by bilinear interpolation; the same for every class and score."""
-    with torch.inference_mode():
-        found = job.classifier.answer(job.x).map
-        if found is None:
-            raise job.refuse("it gives no anomaly map beside its score, as models for anomaly detection do, so choose another method")
-        if (low := found.min().item()) < 0:
-            raise job.refuse(f"its anomaly map reaches {low:.4g}, below 0, so export it with its normalisation on")
-        return functional.interpolate(found[:, None], tuple(job.x.shape[2:]), mode="bilinear")
+    answers = list[object]()
+    handle = job.classifier.model.register_forward_hook(lambda module, inputs, output: answers.append(output))
+    try:
+        with torch.inference_mode():
+            job.forward(job.x)
+    finally:
+        handle.remove()
+    found = read_answer(answers[-1]).map
+    if found is None:
+        raise job.refuse("it gives no anomaly map beside its score, as models for anomaly detection do, so choose another method")
+    if (low := found.min().item()) < 0:
+        raise job.refuse(f"its anomaly map reaches {low:.4g}, below 0, so export it with its normalisation on")
+    return functional.interpolate(found[:, None], tuple(job.x.shape[2:]), mode="bilinear")
 
 
 IMPLEMENTATIONS = {"anomaly_map": Implementation(anomaly_map)}
