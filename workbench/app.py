@@ -18,6 +18,7 @@ def main() -> None:
             "Look": [
                 st.Page(PAGES / "overview.py", title="Overview", icon=":material/home:", default=True),
                 st.Page(PAGES / "explain.py", title="Explain", icon=":material/center_focus_strong:"),
+                st.Page(PAGES / "probe.py", title="Probe", icon=":material/science:"),
             ],
             "Audit": [st.Page(PAGES / "bias.py", title="Bias", icon=":material/balance:")],
             "Decide": [

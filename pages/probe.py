@@ -1,0 +1,24 @@
+"""Ask the model what would change its mind: take a picture in hand, edit it, and watch decision and map follow."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from workbench.ui import choice, explain, gallery, url, work
+from workbench.ui.probe import edit
+
+VIEWS = {"edit": "Edit"}
+
+model = choice.model()
+images = choice.images(model)
+known = work.known_predictions(model, images)
+item = choice.image(images, lambda: gallery.first_look(images, known))
+
+st.title("Probe")
+st.markdown("Ask the model what would change its mind: cover, blur, brighten or turn what you like, and see what it says then.")
+with st.expander("Choose a picture", icon=":material/photo_library:"):
+    explain.bring(model, images, known)
+    gallery.gallery(images, known, item)
+view = url.segments("View", list(VIEWS), key="view", default="edit", format_func=VIEWS.__getitem__, label_visibility="collapsed")
+if view == "edit":
+    edit.view(model, images, item)

@@ -1,0 +1,169 @@
+"""The view of edits: change the picture, and the decision and its map follow at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from workbench import render
+from workbench.images import ImageItem, ImageSet
+from workbench.methods import METHODS
+from workbench.probe.edits import Edited, apply
+from workbench.ui import choice, draw, url, work
+from workbench.ui.probe import canvas, steps
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.attribution import Attribution
+
+EDGE = 640
+"""Longest side of the picture that is edited and asked about, in pixels."""
+MAPS = ("grad_cam", "saliency", "input_x_gradient", "layer_cam", "integrated_gradients", "occlusion", "anomaly_map")
+_HELP = """
+**Draw a box** on the picture with mouse or finger: the region becomes what you choose above it, and the model is asked again. Several
+boxes in a row are one edit. Move a slider for light, sharpness or position. Each step can be undone, moved or removed; the address bar
+holds them all.
+
+**After and before** are of the same picture, shrunk to 640 pixels at most, so that nothing but the edits differs.
+
+**Difference**: the map of the edited picture, laid back over the original's pixels, minus the map before. All three have one scale.
+"""
+
+
+@st.fragment
+@work.guarded
+def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
+    """The canvas with its list on the left, what the model says now on the right."""
+    found = steps.edits()
+    picture = work.fitted(item, EDGE)
+    others = {edit.other: work.fitted(images.by_name[edit.other], EDGE) for edit in found if edit.other in images.by_name}
+    edited = apply(picture, found, others)
+    now = Image.fromarray(edited.pixels)
+    left, right = st.columns([1, 1.15], gap="medium")
+    with left:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            steps.fills(images, item.name)
+            draw.meaning(_HELP)
+        canvas.draw(now, f"{item.name}, edited", steps.add_region)
+        draw.download("Edited picture (PNG)", lambda: render.to_png(now), f"{draw.stem(item.name)}-edited.png", "image/png", "png edited")
+        steps.listed(found)
+    with right:
+        before, after = (_asked(model, item, one, key) for one, key in ((picture, ()), (now, found)))
+        _decision(model, before, after, bool(found))
+        _maps(model, item, picture, edited, found, before)
+        with st.expander("Light, sharpness, position", icon=":material/tune:", expanded=True):
+            steps.sliders(found)
+
+
+def _asked(model: choice.ModelChoice, item: ImageItem, picture: Image.Image, key: tuple[object, ...]) -> np.ndarray:
+    """The probabilities, (K,)."""
+    kept = ("edited", model.key, item.id, key)
+    found: np.ndarray | None = work.maps().get(kept)
+    if found is None:
+        from workbench.classifier import ask
+
+        found = ask(choice.classifier(model), [np.asarray(picture)])[0]
+        work.maps().put(kept, found, 4096 + found.nbytes)
+    return found
+
+
+def _decision(model: choice.ModelChoice, before: np.ndarray, after: np.ndarray, changed: bool) -> None:
+    """What the model decided before and decides now, and the probabilities that moved the most."""
+    names, rule = model.rule.class_names, model.rule
+    was, now = (names[int(rule.decide(one[None])[0][0])] for one in (before, after))
+    if not changed:
+        st.markdown(f"#### {choice.plain(now)}")
+        st.caption("Not edited yet: draw a box on the picture, or move a slider.")
+    elif was == now:
+        st.markdown(f"#### Still {choice.plain(now)}")
+    else:
+        st.markdown(f"#### :orange[{choice.plain(was)} has become {choice.plain(now)}]")
+    st.dataframe(_table(names, before, after), hide_index=True, column_config=_COLUMNS, alt="Probabilities before and after")
+
+
+def _table(names: tuple[str, ...], before: np.ndarray, after: np.ndarray, most: int = 5) -> pd.DataFrame:
+    import pandas as pd
+
+    order = np.maximum(before, after).argsort()[::-1][:most]
+    return pd.DataFrame(
+        {
+            "class": [names[i] for i in order],
+            "before": before[order].astype(float),
+            "after": after[order].astype(float),
+            "change": [f"{100 * (after[i] - before[i]):+.1f} points" for i in order],
+        }
+    )
+
+
+_COLUMNS = {
+    "class": st.column_config.TextColumn("Class"),
+    "before": st.column_config.ProgressColumn("Before", format="percent", min_value=0, max_value=1),
+    "after": st.column_config.ProgressColumn("After", format="percent", min_value=0, max_value=1),
+    "change": st.column_config.TextColumn("Change"),
+}
+
+
+def _maps(
+    model: choice.ModelChoice,
+    item: ImageItem,
+    picture: Image.Image,
+    edited: Edited,
+    key: tuple[object, ...],
+    before: np.ndarray,
+) -> None:
+    """Before, after and their difference on one scale, of the class that was decided on before."""
+    target = int(model.rule.decide(before[None])[0][0])
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        offered = [name for name in MAPS if name in METHODS]
+        method = url.select("Map by", offered, key="map", format_func=lambda name: METHODS[name].title, width=230)
+        st.caption(f"of the class {choice.plain(model.rule.class_names[target])}")
+    first = _map(model, item, picture, (), method, target)
+    second = _map(model, item, Image.fromarray(edited.pixels), key, method, target) if key else first
+    if first is None or second is None:
+        return
+    was = first.on_picture()
+    now = second.on_picture()
+    moved = edited.to_original(now) - was
+    scale = render.scale_of([was, now, moved], True)
+    unsigned = not METHODS[method].signed
+    with st.grid(3, min_column_width=150):
+        for title, ground, values in (
+            ("Before", picture, was),
+            ("After", Image.fromarray(edited.pixels), now),
+            ("Difference", picture, moved),
+        ):
+            with st.container():
+                st.markdown(f"**{title}**")
+                signed = title == "Difference" or not unsigned
+                laid = render.overlay(ground, values, signed, scale.limit)
+                st.image(laid, width="stretch", output_format="PNG", alt=f"{title}: {METHODS[method].title} of {item.name}")
+                draw.colour_bar(render.Scale(scale.limit, signed, scale.clipped), METHODS[method].unit)
+
+
+def _map(
+    model: choice.ModelChoice, item: ImageItem, picture: Image.Image, key: tuple[object, ...], method: str, target: int
+) -> Attribution | None:
+    """The map of a picture in memory, from the shelf or computed with progress; None, and why, where there is none."""
+
+    def make(progress: work.Stoppable) -> Attribution | str:
+        from workbench.attribution import attribute
+        from workbench.errors import InputError
+
+        try:
+            return attribute(choice.classifier(model), picture, method, target, on_progress=progress)
+        except InputError as error:
+            return str(error)
+
+    kept = ("edited map", model.key, item.id, key, method, target)
+    label = METHODS[method].title
+    found = work.computed(
+        kept, label, f"edited {method} {item.id[:12]}", make, lambda one: 1024 if isinstance(one, str) else one.values.nbytes + 1024
+    )
+    if isinstance(found, str):
+        st.info(choice.plain(found, 600), icon=":material/block:")
+        return None
+    return found
