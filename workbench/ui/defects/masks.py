@@ -94,7 +94,8 @@ def _measured(scope: Scope, items: list[ImageItem], method: str) -> Localisation
 def _table(scope: Scope, found: Localisation) -> None:
     shown = said(found)
     st.caption(
-        f"{METHODS[found.method].title} of {found.sample['drawn']:,} of {found.sample['pictures']:,} pictures, {found.good:,} of them good parts."
+        f"{METHODS[found.method].title} of {found.sample['drawn']:,} of {found.sample['pictures']:,} pictures, "
+        f"{found.good:,} of them good parts."
     )
     columns = {name: st.column_config.TextColumn(name, help=_MEANINGS[name]) for name in FIGURES}
     st.dataframe(shown, hide_index=True, column_config=columns, alt="Maps against masks")
