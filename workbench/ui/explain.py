@@ -23,6 +23,8 @@ ONLY = {"n_steps": ("integrated_gradients",), "samples": NOISY, "noise": NOISY, 
 """Which methods the page's control of a setting is for; where none is named, all that have it."""
 SCORES = {"logit": "Logit", "probability": "Probability", "margin": "Margin"}
 AUTOMATIC = "automatic"
+OWN = "anomaly_map"
+"""The method that only models with a map of their own have."""
 Decided = tuple[Predictions, int]
 
 
@@ -78,11 +80,11 @@ def controls(model: choice.ModelChoice, item: ImageItem, decided: Decided) -> Se
         with st.popover("Settings", icon=":material/tune:"):
             params = _params(model, item)
         draw.meaning(_HELP)
-    methods = _methods()
+    methods = _methods(model)
     return Settings(aim, methods, {name: _settings_of(name, params) for name in methods})
 
 
-def _methods() -> tuple[str, ...]:
+def _methods(model: choice.ModelChoice) -> tuple[str, ...]:
     """The common methods and those that were asked for as pills; all others, with what they show, behind a button."""
     asked = {*st.session_state.get("method", ()), *st.query_params.get_all("method")}
     offered = [name for name in METHODS if name in COMMON or name in asked]
@@ -98,10 +100,15 @@ def _methods() -> tuple[str, ...]:
         )
         with st.popover("More methods", type="tertiary", icon=":material/add:"):
             for method in METHODS.values():
-                if method.name not in offered:
+                if method.name not in offered and (method.name != OWN or gives_map(model)):
                     st.button(method.title, key=f"add {method.name}", on_click=_add, args=(method.name,), type="tertiary")
                     st.caption(method.plain)
     return tuple(name for name in METHODS if name in chosen)
+
+
+def gives_map(model: choice.ModelChoice) -> bool:
+    """Whether the model answers with an anomaly map of its own; not known, so no, before it is loaded."""
+    return work.torch_ready() and choice.classifier(model).scored
 
 
 def _add(name: str) -> None:

@@ -18,13 +18,14 @@ from workbench.ui import audits, choice, draw, url, work
 from workbench.ui.defects import queue, record
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting
+from workbench.ui.explain import OWN
 
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
 
 EDGE, MOST = 512, 3
 """Longest side of the pictures in pixels, and how many regions are filled."""
-OFFERED = ("integrated_gradients", "grad_cam", "smoothgrad", "occlusion", "layer_cam", "anomaly_map")
+OFFERED = ("integrated_gradients", "grad_cam", "smoothgrad", "occlusion", "layer_cam")
 _HELP = """
 **Region**: where the map, smoothed a little, is at least 35 % as strong as at its peak, in one piece. Its **mass** is its share of all that
 the map says for a defect.
@@ -46,7 +47,7 @@ def section(scope: Scope, setting: Setting) -> None:
         return
     item = scope.images.by_name[str(scope.known.frame["name"][row])]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        method = url.select("Map by", offered(), key="map", format_func=lambda name: METHODS[name].title, width=250)
+        method = url.select("Map by", offered(scope.model), key="map", format_func=lambda name: METHODS[name].title, width=250)
         fill = url.select("Regions are filled with", list(FILLS), key="fill", format_func=lambda name: MEANINGS[name], width=290)
         draw.meaning(_HELP)
     head = st.container()
@@ -72,9 +73,9 @@ def section(scope: Scope, setting: Setting) -> None:
     record.form(scope, item, decided, shown)
 
 
-def offered() -> list[str]:
-    """The methods that a decision can be looked at with."""
-    return [name for name in OFFERED if name in METHODS]
+def offered(model: choice.ModelChoice) -> list[str]:
+    """The methods that a decision can be looked at with: the model's own map first, where it gives one."""
+    return [*([OWN] if choice.classifier(model).scored else []), *OFFERED]
 
 
 def _target(scope: Scope, row: int) -> str:

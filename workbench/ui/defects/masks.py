@@ -44,7 +44,7 @@ def section(scope: Scope) -> None:
         )
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        method = url.select("Map by", decision.offered(), key="map", format_func=lambda name: METHODS[name].title, width=250)
+        method = url.select("Map by", decision.offered(scope.model), key="map", format_func=lambda name: METHODS[name].title, width=250)
         draw.meaning(_HELP)
     key = ("localised", scope.key, scope.model.key, method)
     result: Localisation | None = work.maps().get(key)

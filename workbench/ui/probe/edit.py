@@ -13,6 +13,7 @@ from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS
 from workbench.probe.edits import Edited, apply
 from workbench.ui import choice, draw, url, work
+from workbench.ui.explain import OWN
 from workbench.ui.probe import canvas, steps
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 EDGE = 640
 """Longest side of the picture that is edited and asked about, in pixels."""
-MAPS = ("grad_cam", "saliency", "input_x_gradient", "layer_cam", "integrated_gradients", "occlusion", "anomaly_map")
+MAPS = ("grad_cam", "saliency", "input_x_gradient", "layer_cam", "integrated_gradients", "occlusion")
 _HELP = """
 **Draw a box** on the picture with mouse or finger: the region becomes what you choose above it, and the model is asked again. Several
 boxes in a row are one edit. Move a slider for light, sharpness or position. Each step can be undone, moved or removed; the address bar
@@ -118,7 +119,7 @@ def _maps(
     """Before, after and their difference on one scale, of the class that was decided on before."""
     target = int(model.rule.decide(before[None])[0][0])
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        offered = [name for name in MAPS if name in METHODS]
+        offered = [*([OWN] if choice.classifier(model).scored else []), *MAPS]
         method = url.select("Map by", offered, key="map", format_func=lambda name: METHODS[name].title, width=230)
         st.caption(f"of the class {choice.plain(model.rule.class_names[target])}")
     first = _map(model, item, picture, (), method, target)
