@@ -68,7 +68,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 
 @dataclasses.dataclass(frozen=True)
 class Edit:
-    """One edit.
+    """One edit. Its numbers are rounded when it is made to what its text carries, so that a link shows what was seen.
 
     Attributes:
         kind: A name in `KINDS`, "fill" or "crop".
@@ -85,15 +85,19 @@ class Edit:
     other: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "value", float(f"{self.value:g}"))
+        object.__setattr__(self, "boxes", tuple(tuple(float(f"{round(end, 4):g}") for end in box) for box in self.boxes))
         if self.kind in KINDS:
             kind = KINDS[self.kind]
             if not kind.low <= self.value <= kind.high:
                 raise InputError(f"{kind.title} must lie between {kind.low:g} and {kind.high:g}, not at {self.value:g}: correct it.")
             return
         if self.kind not in ("fill", "crop"):
-            raise InputError(f"There is no edit {self.kind!r}: choose one of {', '.join(KINDS)}, fill or crop.")
+            raise InputError(f"There is no edit {self.kind[:40]!r}: choose one of {', '.join(KINDS)}, fill or crop.")
         if self.kind == "fill" and self.fill not in FILLS:
-            raise InputError(f"There is no fill {self.fill!r}: choose one of {', '.join(FILLS)}.")
+            raise InputError(f"There is no fill {self.fill[:40]!r}: choose one of {', '.join(FILLS)}.")
+        if self.kind == "crop" and (self.fill or self.other):
+            raise InputError("A crop fills nothing: leave its fill out.")
         if not 1 <= len(self.boxes) <= (MOST_BOXES if self.kind == "fill" else 1):
             raise InputError(f"This edit has {len(self.boxes)} boxes: draw one{f' to {MOST_BOXES}' if self.kind == 'fill' else ''}.")
         for left, top, right, bottom in self.boxes:
@@ -114,7 +118,7 @@ class Edit:
         """The edit as a short text, as `read` takes it."""
         if self.kind in KINDS:
             return f"{self.kind}:{self.value:g}"
-        boxes = ";".join(",".join(f"{round(end, 4):g}" for end in box) for box in self.boxes)
+        boxes = ";".join(",".join(f"{end:g}" for end in box) for box in self.boxes)
         return f"{self.kind}:{boxes}" + (f":{self.fill}" if self.fill else "") + (f":{self.other}" if self.other else "")
 
 
@@ -150,22 +154,31 @@ class Edited:
         pixels: (H, W, 3).
         back: (3, 3), takes a place (x, y, 1) of the edited picture, in pixels from its left upper corner, to that of the original.
         original: (height, width) of the picture before.
+        frames: For each movement and crop, `back` from the picture that it made, and that one's (height, width).
     """
 
     pixels: Pixels
     back: NDArray[np.float64]
     original: tuple[int, int]
+    frames: tuple[tuple[NDArray[np.float64], tuple[int, int]], ...] = ()
 
     def to_original(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
-        """A map of the edited picture, (H, W), over the original's pixels; 0 where the edited picture does not show the original."""
+        """A map of the edited picture, (H, W), over the original's pixels; 0 where the edited picture does not show the original.
+
+        What a movement pushed over an edge is lost: moving back brings in the mirrored continuation, which is no place of the original.
+        """
         from scipy.ndimage import map_coordinates
 
+        if values.shape != self.pixels.shape[:2]:
+            raise ValueError(f"expected a map of shape {self.pixels.shape[:2]}, got {values.shape}")
         rows, columns = np.mgrid[: self.original[0], : self.original[1]] + 0.5
-        there = np.linalg.inv(self.back) @ np.stack([columns.ravel(), rows.ravel(), np.ones(rows.size)])
-        x, y = there[0] - 0.5, there[1] - 0.5
-        inside = (x > -0.5) & (x < values.shape[1] - 0.5) & (y > -0.5) & (y < values.shape[0] - 0.5)
+        places, shown = np.stack([columns.ravel(), rows.ravel(), np.ones(rows.size)]), np.ones(rows.size, bool)
+        for back, (height, width) in self.frames:
+            x, y, _ = np.linalg.inv(back) @ places
+            shown &= (x > 0) & (x < width) & (y > 0) & (y < height)
+        x, y, _ = np.linalg.inv(self.back) @ places - 0.5
         found = map_coordinates(values.astype(np.float32), [y, x], order=1, mode="nearest")
-        return np.where(inside, found, 0).reshape(self.original).astype(np.float32)
+        return np.where(shown, found, 0).reshape(self.original).astype(np.float32)
 
 
 def apply(picture: Image.Image, edits: Sequence[Edit], others: Mapping[str, Image.Image] | None = None, seed: int = 0) -> Edited:
@@ -175,7 +188,7 @@ def apply(picture: Image.Image, edits: Sequence[Edit], others: Mapping[str, Imag
         picture: RGB.
         edits: At most `MOST_EDITS`; boxes are shares of the picture as it is when their turn comes.
         others: Pictures to paste from, by name.
-        seed: Of noise and patches; each edit draws from its own source, so that another one before it changes nothing in it.
+        seed: Of noise and patches; each edit draws from its own source, so that one of another kind before it changes nothing in it.
 
     Raises:
         InputError: There are too many edits, or a picture to paste from is not there.
@@ -183,18 +196,24 @@ def apply(picture: Image.Image, edits: Sequence[Edit], others: Mapping[str, Imag
     if len(edits) > MOST_EDITS:
         raise InputError(f"There are {len(edits)} edits, more than {MOST_EDITS}: undo some.")
     pixels = np.asarray(picture.convert("RGB"))
-    original, back = pixels.shape[:2], np.eye(3)
+    edited = Edited(pixels, np.eye(3), (pixels.shape[0], pixels.shape[1]))
     for number, edit in enumerate(edits):
-        rng = np.random.default_rng([seed, number])
-        if edit.kind in ("rotate", "right", "down", "scale", "crop"):
-            step, size = _movement(edit, pixels.shape[:2])
-            pixels = _resampled(pixels, step, size)
-            back = back @ step
-        elif edit.kind == "fill":
-            pixels = _filled(pixels, edit, others or {}, rng)
-        else:
-            pixels = _TONES[edit.kind](pixels, edit.value, rng)
-    return Edited(pixels, back, (original[0], original[1]))
+        edited = further(edited, edits[:number], edit, others, seed)
+    return edited
+
+
+def further(edited: Edited, before: Sequence[Edit], edit: Edit, others: Mapping[str, Image.Image] | None = None, seed: int = 0) -> Edited:
+    """One more edit on what `apply` made of those `before` it, as if it had been applied with them."""
+    pixels = edited.pixels
+    if edit.kind in ("rotate", "right", "down", "scale", "crop"):
+        step, size = _movement(edit, pixels.shape[:2])
+        back = edited.back @ step
+        return Edited(_resampled(pixels, step, size), back, edited.original, (*edited.frames, (back, size)))
+    alike = sum((one.kind, one.fill) == (edit.kind, edit.fill) for one in before)
+    rng = np.random.default_rng([seed, alike, *f"{edit.kind} {edit.fill}".encode()])
+    if edit.kind == "fill":
+        return dataclasses.replace(edited, pixels=_filled(pixels, edit, others or {}, rng))
+    return dataclasses.replace(edited, pixels=_TONES[edit.kind](pixels, edit.value, rng))
 
 
 def _movement(edit: Edit, shape: tuple[int, ...]) -> tuple[NDArray[np.float64], tuple[int, int]]:
@@ -273,14 +292,14 @@ def _gamma(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
 def _blur(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
     from scipy.ndimage import gaussian_filter
 
-    width = value / 100 * max(pixels.shape)
+    width = value / 100 * max(pixels.shape[:2])
     return _rounded(gaussian_filter(pixels.astype(np.float32), (width, width, 0), mode="nearest")) if width else pixels
 
 
 def _defocus(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
     from scipy.signal import fftconvolve
 
-    radius = value / 100 * max(pixels.shape)
+    radius = value / 100 * max(pixels.shape[:2])
     reach = math.ceil(radius)
     if not reach:
         return pixels
@@ -297,6 +316,8 @@ def _noise(pixels: Pixels, value: float, rng: np.random.Generator) -> Pixels:
 def _jpeg(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
     if value >= KINDS["jpeg"].neutral:
         return pixels
+    if max(pixels.shape[:2]) > 65_535:
+        raise InputError("A JPEG has at most 65,535 pixels a side: crop the picture first, or leave the JPEG quality at 100.")
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=round(value))
     return np.asarray(Image.open(buffer).convert("RGB"))
