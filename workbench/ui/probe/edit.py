@@ -75,14 +75,13 @@ def _asked(model: choice.ModelChoice, item: ImageItem, picture: Image.Image, key
 def _decision(model: choice.ModelChoice, before: np.ndarray, after: np.ndarray, changed: bool) -> None:
     """What the model decided before and decides now, and the probabilities that moved the most."""
     names, rule = model.rule.class_names, model.rule
-    was, now = (names[int(rule.decide(one[None])[0][0])] for one in (before, after))
-    if not changed:
-        st.markdown(f"#### {choice.plain(now)}")
-        st.caption("Not edited yet: draw a box on the picture, or move a slider.")
-    elif was == now:
-        st.markdown(f"#### Still {choice.plain(now)}")
+    first, second = (int(rule.decide(one[None])[0][0]) for one in (before, after))
+    was, now = choice.plain(names[first]), choice.plain(names[second])
+    st.markdown(f"#### {now}" if not changed else f"#### Still {now}" if first == second else f"#### :orange[{was} has become {now}]")
+    if changed:
+        st.caption(f"P({was}): {before[first]:.1%} before, {after[first]:.1%} now ({100 * (after[first] - before[first]):+.1f} points).")
     else:
-        st.markdown(f"#### :orange[{choice.plain(was)} has become {choice.plain(now)}]")
+        st.caption("Not edited yet: draw a box on the picture, or move a slider.")
     st.dataframe(_table(names, before, after), hide_index=True, column_config=_COLUMNS, alt="Probabilities before and after")
 
 

@@ -113,7 +113,7 @@ def listed(found: Sequence[Edit]) -> None:
             st.file_uploader("A list of edits (JSON)", type="json", key="edits upload", on_change=_load)
     for place, edit in enumerate(found):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"step-{place}"):
-            st.markdown(f"{place + 1}. {choice.plain(edit.said)}")
+            st.markdown(f"{place + 1}\\. {choice.plain(edit.said)}")
             st.button("", icon=":material/arrow_upward:", key=f"up {place}", help="Earlier", disabled=place == 0, **_swap(found, place - 1))
             st.button("", icon=":material/close:", key=f"drop {place}", help="Remove", on_click=put, args=(_without(found, place),))
 
