@@ -1,5 +1,6 @@
 """Long work: bounded shelves, progress that can be stopped and resumed, and one sentence instead of a traceback."""
 
+import gc
 import logging
 import re
 import threading
@@ -330,3 +331,18 @@ def test_all_that_a_map_depends_on_is_in_its_key(asked, write_picture):
     assert work.map_key(model, again, *base[2:]) == keys[0]  # only methods that compare with the set depend on it
     compared = [work.map_key(model, found, item, "expected_gradients", *base[4:]) for found in (images, again)]
     assert len(set(compared)) == 2
+
+
+def test_what_was_imported_is_not_searched_for_garbage_after_every_run(monkeypatch):
+    """Streamlit collects garbage after each run of a page: 0.3 s each time for the objects of torch, which hold every answer up."""
+    warmed = threading.Event()
+    monkeypatch.setattr(work, "_warmed", warmed)
+    monkeypatch.setattr(work.importlib, "import_module", lambda name: None)
+    work.warm_up.clear()
+    try:
+        work.warm_up()
+        assert warmed.wait(10)
+        assert gc.get_freeze_count() > len(gc.get_objects())
+    finally:
+        gc.unfreeze()
+        work.warm_up.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import logging
 import sys
@@ -24,6 +25,8 @@ from workbench.predictions import Predictions
 from workbench.ui import audits, choice
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
     from workbench.attribution import Attribution
@@ -309,6 +312,20 @@ def prediction(model: choice.ModelChoice, images: ImageSet, item: ImageItem, kno
     return found, 0
 
 
+def asked(model: choice.ModelChoice, item: ImageItem, picture: Image.Image, edits: Hashable) -> NDArray[np.float32]:
+    """The probabilities, (K,), for a picture in memory: that of `item` after some edits."""
+    key = ("edited", model.key, item.id, picture.size, edits)
+    found: NDArray[np.float32] | None = maps().get(key)
+    if found is None:
+        import numpy as np
+
+        from workbench.classifier import ask
+
+        found = ask(choice.classifier(model), [np.asarray(picture.convert("RGB"))])[0]
+        maps().put(key, found, 4096 + found.nbytes)
+    return found
+
+
 def thumbnail(item: ImageItem, edge: int = 160) -> Image.Image | None:
     """A square thumbnail; None where the picture cannot be read."""
     try:
@@ -349,6 +366,7 @@ def warm_up() -> None:
         with contextlib.suppress(Exception):
             for name in ("captum.attr", "timm", "workbench.attribution", "workbench.loading"):
                 importlib.import_module(name)
+        gc.freeze()  # Streamlit collects garbage after every run of a page: half a million objects of torch take 0.3 s each time
         _warmed.set()
 
     threading.Thread(target=load, name="warm-up", daemon=True).start()
