@@ -53,7 +53,7 @@ def operating_points(
     """Every threshold that decides differently, and how it does.
 
     A part is rejected whose score, the probability of a defect, is at or above the threshold. Between two neighbouring scores all
-    thresholds decide alike: the middle stands for them.
+    thresholds decide alike: the middle stands for them. None lies above 1, so that a score of exactly 1 is always rejected.
 
     Args:
         predictions: N pictures.
@@ -86,6 +86,7 @@ def points_of(cases: Cases, costs: Costs | None = None, level: float = 0.95) -> 
     kept = width > 0
     kept[0] = True  # at 0 everything is rejected, whatever the scores
     middle = (edges[:-1] + edges[1:]) / 2
+    middle = np.where(middle > edges[:-1], middle, edges[1:])  # between two neighbouring numbers the middle is rounded to either
     middle[0] = 0.0
     frame = _table(middle[kept], escapes[kept], overkill[kept], cases, costs or Costs(), level)
     frame.insert(1, "width", width[kept])
