@@ -109,10 +109,10 @@ def _under(table: pd.DataFrame, way: str, ceiling: float, level: float) -> Choic
     counted, support = ("escapes", int(table["defects"].iloc[0])) if way == "escape" else ("overkill", int(table["good"].iloc[0]))
     allowed = _allowed(support, ceiling, level)
     if allowed is None:
-        needed = math.ceil(math.log(1 - level) / math.log(1 - ceiling))
+        needed = math.ceil(math.log(1 - level) / math.log1p(-ceiling) - 1e-9)
         raise InputError(
             f"With {support:,} {'defects' if way == 'escape' else 'good parts'} no threshold can be shown to keep the {way} rate under "
-            f"{ceiling:.1%}: even without a single mistake among them it could be {upper_bound(0, support, level):.1%}. "
+            f"{_percent(ceiling)}: even without a single mistake among them it could be {_percent(upper_bound(0, support, level))}. "
             f"At least {needed:,} are needed, or a higher ceiling."
         )
     kept = table[table[counted] <= allowed]
@@ -120,8 +120,8 @@ def _under(table: pd.DataFrame, way: str, ceiling: float, level: float) -> Choic
     count = int(row[counted])
     name = "escape rate" if way == "escape" else "overkill rate"
     reason = (
-        f"It is the {'highest' if way == 'escape' else 'lowest'} threshold whose {name} is under {ceiling:.1%} with {level:.0%} "
-        f"confidence: {count:,} of {support:,}, so at most {upper_bound(count, support, level):.1%}."
+        f"It is the {'highest' if way == 'escape' else 'lowest'} threshold whose {name} is under {_percent(ceiling)} with "
+        f"{_percent(level)} confidence: {count:,} of {support:,}, so at most {_percent(upper_bound(count, support, level))}."
     )
     return Choice(float(row["threshold"]), way, reason)
 
@@ -133,3 +133,8 @@ def _allowed(support: int, ceiling: float, level: float) -> int | None:
     counts = np.arange(support)
     under = beta.ppf(level, counts + 1, support - counts) <= ceiling
     return int(counts[under][-1]) if under.any() else None
+
+
+def _percent(share: float) -> str:
+    """A share in three digits, however small: a ceiling of 0.04 % must not read as none."""
+    return f"{100 * share:.3g}%"
