@@ -116,6 +116,11 @@ def _under(table: pd.DataFrame, way: str, ceiling: float, level: float) -> Choic
             f"At least {needed:,} are needed, or a higher ceiling."
         )
     kept = table[table[counted] <= allowed]
+    if kept.empty:  # of the good parts alone, for a threshold of 0 passes no defect
+        raise InputError(
+            f"No threshold keeps the overkill rate under {_percent(ceiling)}: {table[counted].min():,} of {support:,} good parts score "
+            "exactly 1 and are always rejected. Choose a higher ceiling, or train the model further."
+        )
     row = kept.iloc[-1] if way == "escape" else kept.iloc[0]
     count = int(row[counted])
     name = "escape rate" if way == "escape" else "overkill rate"
