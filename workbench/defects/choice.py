@@ -98,7 +98,7 @@ def upper_bound(count: int, support: int, level: float = 0.95) -> float:
 def _cheapest(table: pd.DataFrame) -> Choice:
     """Of equally cheap thresholds the one that can move the furthest without another decision."""
     free = table[table["width"] > 0]
-    best = free[free["cost"] <= free["cost"].min() + 1e-12]
+    best = free[free["cost"] <= free["cost"].min() * (1 + 1e-9)]  # the same costs are rounded differently, in whatever unit they are
     row = best.loc[best["width"].idxmax()]
     low, high = row["cost low"], row["cost high"]
     reason = f"It has the lowest cost a part: {row['cost']:.3g} (95 % interval {low:.3g} to {high:.3g})."
