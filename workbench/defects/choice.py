@@ -90,9 +90,9 @@ def choose(
 
 def upper_bound(count: int, support: int, level: float = 0.95) -> float:
     """The exact one-sided upper bound of a share (Clopper and Pearson 1934)."""
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
-    return 1.0 if count >= support else float(beta.ppf(level, count + 1, support - count))
+    return 1.0 if count >= support else float(betaincinv(count + 1, support - count, level))
 
 
 def _cheapest(table: pd.DataFrame) -> Choice:
@@ -133,10 +133,10 @@ def _under(table: pd.DataFrame, way: str, ceiling: float, level: float) -> Choic
 
 def _allowed(support: int, ceiling: float, level: float) -> int | None:
     """How many mistakes leave the rate's upper bound under the ceiling; None where not even 0 do."""
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
     counts = np.arange(support)
-    under = beta.ppf(level, counts + 1, support - counts) <= ceiling
+    under = betaincinv(counts + 1, support - counts, level) <= ceiling
     return int(counts[under][-1]) if under.any() else None
 
 
