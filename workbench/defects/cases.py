@@ -106,17 +106,17 @@ def deal(cases: Cases) -> dict[str, Cases]:
     """Two halves of the pictures that no model was trained on, by `CHOSEN_ON` and `REPORTED_ON`, for sets without a validation split.
 
     Of each class every other picture in the order of a digest of its bytes goes to either half: always the same halves, no picture in
-    both, and copies of one picture in the same.
+    both, and copies of one picture in the same, whatever their labels. Copies of a picture that was trained on go to neither.
     """
     frame = cases.predictions.frame
-    free = cases.where((frame["split"] != "train").to_numpy(dtype=bool))
-    first = np.zeros(len(frame), bool)
-    ids, labels = frame["id"].to_numpy(), frame["label"].to_numpy()
-    for label in sorted(set(labels[free.rows])):
-        among = np.flatnonzero(free.rows & (labels == label))
-        order = sorted({ids[row] for row in among}, key=lambda digest: hashlib.sha256(str(digest).encode()).hexdigest())
-        first[among] = np.isin(ids[among], order[::2])
-    return {CHOSEN_ON: free.where(first), REPORTED_ON: free.where(~first)}
+    trained = frame["split"] == "train"
+    free = cases.where(~frame["id"].isin(frame["id"][trained].dropna()).to_numpy(dtype=bool) & ~trained.to_numpy(dtype=bool))
+    once = frame[free.rows].drop_duplicates("id")
+    first: list[str] = []
+    for _, alike in once.groupby("label"):
+        first += sorted(alike["id"], key=lambda digest: hashlib.sha256(str(digest).encode()).hexdigest())[::2]
+    chosen = frame["id"].isin(first).to_numpy(dtype=bool)
+    return {CHOSEN_ON: free.where(chosen), REPORTED_ON: free.where(~chosen)}
 
 
 def _listed(names: Sequence[str]) -> str:
