@@ -20,9 +20,9 @@ class Band:
     """Which scores are passed, reviewed and rejected.
 
     Attributes:
-        low: Below it a part passes.
+        low: Below it a part passes; at most the threshold.
         threshold: What decides where there is no band.
-        high: From the threshold on and above it a part is rejected; at it, where it is above the threshold, it is reviewed.
+        high: From it on a part is rejected; at least the threshold.
     """
 
     low: float
@@ -32,12 +32,11 @@ class Band:
     @property
     def empty(self) -> bool:
         """Whether no score is reviewed."""
-        return self.low >= self.threshold >= self.high
+        return self.low >= self.high
 
     def verdicts(self, scores: NDArray[np.floating]) -> NDArray[np.str_]:
         """One of `VERDICTS` for each score, (N,)."""
-        rejected = (scores >= self.threshold) & ((scores > self.high) | (self.high <= self.threshold))
-        return np.where(rejected, "reject", np.where(scores < self.low, "pass", "review"))
+        return np.where(scores >= self.high, "reject", np.where(scores < self.low, "pass", "review"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +62,7 @@ def band(cases: Cases, threshold: float, coverage: float | None) -> Band:
     """The band of doubt around a threshold.
 
     Its ends are split-conformal, each class for itself (Vovk 2012, "Conditional validity of inductive conformal predictors"): of new
-    parts like these, a defect scores at least `low` with a probability of at least `coverage`, and a good part at most `high`. Where
+    parts like these, a defect scores at least `low` with a probability of at least `coverage`, and a good part less than `high`. Where
     the classes lie further apart than that, the threshold's own place is the end.
 
     Args:
@@ -78,8 +77,8 @@ def band(cases: Cases, threshold: float, coverage: float | None) -> Band:
         return Band(threshold, threshold, threshold)
     if not 0 < coverage < 1:
         raise InputError(f"The target {coverage:g} for reviews must lie between 0 and 1: correct it.")
-    low = -_reached(-cases.scores[cases.defect], coverage, worst=0.0)
-    high = _reached(cases.scores[~cases.defect], coverage, worst=1.0)
+    low = 0.0 - _reached(-cases.scores[cases.defect], coverage, worst=0.0)  # not -0.0, which would be shown
+    high = float(np.nextafter(_reached(cases.scores[~cases.defect], coverage, worst=1.0), 2))  # that good part itself is not rejected
     return Band(min(low, threshold), threshold, max(high, threshold))
 
 
