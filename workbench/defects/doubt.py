@@ -84,7 +84,7 @@ def band(cases: Cases, threshold: float, coverage: float | None) -> Band:
 
 def needed(coverage: float) -> int:
     """How many pictures of each class a target needs, for its band to leave any score to the machine."""
-    return math.ceil(coverage / (1 - coverage) - 1e-9)
+    return math.ceil(coverage / (1 - coverage) * (1 - 1e-9))
 
 
 def expected(coverage: float, calibrated: int, tested: int, level: float = 0.95) -> tuple[float, float]:
