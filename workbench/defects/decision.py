@@ -46,7 +46,7 @@ class Decision:
     @property
     def sentence(self) -> str:
         """The decision, where its evidence lies, and what becomes of it without."""
-        said = [f"{SAID[self.verdict]}: {self.score:.2f} against {self.band.threshold:.2f}"]
+        said = [f"{SAID[self.verdict]}: {' against '.join(_apart(self.score, self.band.threshold))}"]
         if self.regions:
             top = self.regions[0]
             said.append(f"{top.mass:.0%} of the evidence for a defect lies in one region of {_percent(top.area)} of the area")
@@ -55,8 +55,8 @@ class Decision:
         return "; ".join(said) + "."
 
     def _what_filling_does(self, tried: Filled) -> str:
-        change = tried.after - self.score
-        verb = "leaves" if abs(change) < 0.005 else "drops" if change < 0 else "raises"
+        change = round(tried.after, 2) - round(self.score, 2)  # as they are read
+        verb = "leaves" if change == 0 else "drops" if change < 0 else "raises"
         at = "at" if verb == "leaves" else "to"
         return f"filling it {verb} the score {at} {tried.after:.2f} (as much elsewhere: {_range(tried.elsewhere)})"
 
@@ -125,5 +125,11 @@ def _percent(share: float) -> str:
 
 
 def _range(values: Sequence[float]) -> str:
-    low, high = min(values), max(values)
-    return f"{low:.2f}" if high - low < 0.005 else f"{low:.2f} to {high:.2f}"
+    low, high = f"{min(values):.2f}", f"{max(values):.2f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _apart(one: float, other: float) -> tuple[str, str]:
+    """Two numbers with two digits, or as many as it takes for them to read differently where they are."""
+    digits = next((n for n in range(2, 6) if f"{one:.{n}f}" != f"{other:.{n}f}"), 2)
+    return f"{one:.{digits}f}", f"{other:.{digits}f}"
