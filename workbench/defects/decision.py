@@ -82,10 +82,10 @@ def nearest(embeddings: NDArray[np.floating], row: int, rows: NDArray[np.bool_])
     if not free.any() or not np.isfinite(embeddings[row]).all():
         return None
     among = np.flatnonzero(free)
-    lengths = np.linalg.norm(embeddings[among], axis=1) * np.linalg.norm(embeddings[row])
-    alike = embeddings[among] @ embeddings[row] / np.maximum(lengths, 1e-12)
+    others, own = embeddings[among].astype(np.float64), embeddings[row].astype(np.float64)
+    alike = others @ own / np.maximum(np.linalg.norm(others, axis=1) * np.linalg.norm(own), 1e-12)
     best = int(alike.argmax())
-    return int(among[best]), float(alike[best])
+    return int(among[best]), min(float(alike[best]), 1.0)
 
 
 def queue(
