@@ -1,0 +1,262 @@
+"""How many decisions of a set stay right under attack, against epsilon, and whether masked gradients make that look better than it is.
+
+This is no AutoAttack (Croce and Hein 2020, "Reliable evaluation of adversarial robustness with an ensemble of diverse parameter-free
+attacks"): what withstood one gradient attack and a short black-box one may fall to a stronger one. The figures are an upper bound on
+robustness, never a proof of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from workbench.audit.maps import draw
+from workbench.errors import InputError
+from workbench.images import ImageItem
+from workbench.metrics import wilson
+from workbench.probe.attacks import METHODS, attack
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.classifier import Classifier
+
+Progress = Callable[[int, int], None]
+
+MOST = 200
+"""Pictures of a sample."""
+ALL = "all classes"
+CHECK = "square"
+"""The black-box attack that gradient attacks are held against."""
+ALPHA = 0.05
+"""How seldom chance alone may raise the flag."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """What is kept of one picture.
+
+    Attributes:
+        name: The picture's.
+        label: Its class.
+        right: Whether it is decided rightly without an attack; only then it is attacked.
+        white: The least of the epsilons at which the gradient attack flips it; None where it does at none.
+        black: Whether the black-box attack flips it at the largest epsilon; None where that was not tried.
+        queries: How many times the model was asked.
+    """
+
+    name: str
+    label: str
+    right: bool
+    white: float | None
+    black: bool | None
+    queries: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Masking:
+    """Whether gradients seem to be masked (Athalye et al. 2018, "Obfuscated gradients give a false sense of security").
+
+    A black-box attack knows less than a gradient attack. Where it flips more, the gradient leads nowhere, and what seems robust is not.
+
+    Attributes:
+        flagged: Whether it flips more at the same epsilon, on the same pictures, beyond chance.
+        epsilon: The epsilon of both.
+        tested: How many pictures both attacked.
+        black_only: How many the black-box attack alone flips.
+        white_only: How many the gradient attack alone flips.
+        p: Of McNemar's exact test, one-sided: how often chance would give the black-box attack such a lead.
+        message: One sentence.
+    """
+
+    flagged: bool
+    epsilon: float
+    tested: int
+    black_only: int
+    white_only: int
+    p: float
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Robustness:
+    """Accuracy against epsilon.
+
+    Attributes:
+        frame: As of `curve`; the sample holds classes evenly, which the set may not, so read them one by one.
+        masking: What the black-box attack says of the gradient attack; None where it was not asked for.
+        method: The gradient attack.
+        rows: One a picture.
+        left_out: Why pictures of the sample have no row, by their names.
+        sample: How many pictures there are, how many were drawn, how, and with which seed.
+    """
+
+    frame: pd.DataFrame
+    masking: Masking | None
+    method: str
+    rows: tuple[Row, ...]
+    left_out: Mapping[str, str]
+    sample: Mapping[str, object]
+
+
+def robustness(
+    classifier: Classifier,
+    items: Iterable[ImageItem],
+    epsilons: Sequence[float],
+    method: str = "pgd",
+    *,
+    steps: int | None = None,
+    check: bool = True,
+    most: int = MOST,
+    seed: int = 0,
+    known: MutableMapping[str, Row] | None = None,
+    on_progress: Progress | None = None,
+) -> Robustness:
+    """Attack a sample of a set with growing epsilon; what is decided wrongly already, or has flipped, is not attacked any more.
+
+    Args:
+        classifier: The model; its rule decides.
+        items: The pictures; those whose label is none of its classes do not count.
+        epsilons: In the unit of the method's norm; 0, no attack, is always among them.
+        method: A gradient attack in `attacks.METHODS`.
+        steps: As of `attacks.attack`, for the gradient attack.
+        check: Whether to look for masked gradients, too: then each picture that was right also meets the Square attack at the largest
+            epsilon, in its usual number of steps, which takes longer than all the rest. For L-inf alone.
+        most: How many pictures at most, drawn as evenly over the labels as their numbers allow, of the test split where there is one.
+        seed: For the sample and the attacks.
+        known: Rows of the same model, method, epsilons and settings by the pictures' names: what is there is not attacked again, and what
+            is done is put there, so that work that was stopped goes on where it was.
+        on_progress: Called with (done, total) pictures, many times for each; what it raises stops the work.
+
+    Raises:
+        InputError: The method follows no gradient, an epsilon is none, the black-box attack has another norm, or no picture has a class
+            of the model or could be read: then the message is that of the last.
+    """
+    chosen, sizes = METHODS.get(method), sorted({float(epsilon) for epsilon in epsilons} - {0.0})
+    if chosen is None or not chosen.white:
+        raise InputError(f"{method!r} is no gradient attack: choose one of {', '.join(m for m in METHODS if METHODS[m].white)}.")
+    if not sizes or not all(0 < size < math.inf for size in sizes):
+        raise InputError(f"The epsilons are {list(epsilons)}: give at least one number above 0.")
+    if check and chosen.norm != METHODS[CHECK].norm:
+        raise InputError(f"The check for masked gradients needs an L-inf attack, not {chosen.title}: leave it out, or choose pgd.")
+    drawn, sample = _drawn(list(items), classifier.class_names, most, seed)
+    rows = {} if known is None else known
+    left: dict[str, str] = {}
+    for done, item in enumerate(drawn):
+
+        def tell(*_: int, done: int = done) -> None:
+            if on_progress:
+                on_progress(done, len(drawn))
+
+        tell()
+        try:
+            rows[item.name] = rows.get(item.name) or _row(classifier, item, sizes, method, steps, check, seed, tell)
+        except InputError as error:
+            left[item.name] = str(error)
+    if on_progress:
+        on_progress(len(drawn), len(drawn))
+    found = tuple(rows[item.name] for item in drawn if item.name in rows)
+    if not found:
+        raise InputError(list(left.values())[-1])
+    return Robustness(curve(found, sizes), masked(found, sizes[-1]) if check else None, method, found, left, sample)
+
+
+def curve(rows: Sequence[Row], epsilons: Sequence[float], level: float = 0.95) -> pd.DataFrame:
+    """The share of right decisions against epsilon.
+
+    A picture is robust at an epsilon only if no attack flips it there or at a smaller one that was tried: what lies within the smaller
+    lies within the larger. So the share never rises.
+
+    Args:
+        rows: What was found, with these epsilons.
+        epsilons: Those tried; 0 is put before them.
+        level: Confidence level of the intervals.
+
+    Returns:
+        One row a class, and one of all together first, and an epsilon: group, epsilon, support (pictures), robust (how many are decided
+        rightly under attack), accuracy, and low and high, its ends by Wilson.
+    """
+    import pandas as pd
+
+    sizes = sorted({0.0, *(float(epsilon) for epsilon in epsilons)})
+    groups = {ALL: list(rows)} | {label: [row for row in rows if row.label == label] for label in sorted({row.label for row in rows})}
+    lines = []
+    for group, members in groups.items():
+        falls = np.array([_falls(row, sizes[-1]) for row in members])
+        for size in sizes:
+            rate = wilson(int((falls > size).sum()), len(members), level)
+            lines.append((group, size, rate.support, rate.count, rate.value, rate.low, rate.high))
+    return pd.DataFrame(lines, columns=["group", "epsilon", "support", "robust", "accuracy", "low", "high"])
+
+
+def masked(rows: Sequence[Row], epsilon: float) -> Masking:
+    """Hold the black-box attack against the gradient attack at the largest epsilon, with McNemar's exact test.
+
+    McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages": of the pictures that one
+    attack alone flips, chance would give either attack half.
+    """
+    both = [(row.white is not None, row.black) for row in rows if row.black is not None]
+    black_only, white_only = sum(black and not white for white, black in both), sum(white and not black for white, black in both)
+    apart = black_only + white_only
+    p = sum(math.comb(apart, k) for k in range(black_only, apart + 1)) / 2**apart
+    if p <= ALPHA:
+        message = (
+            f"At epsilon {epsilon:g} the black-box attack alone flips {black_only} pictures and the gradient attack alone {white_only} "
+            f"(p = {p:.2g}): the gradient seems to be masked, so that the model is less robust than the gradient attack makes it look."
+        )
+    else:
+        message = (
+            f"At epsilon {epsilon:g} the black-box attack alone flips {black_only} of {len(both)} pictures and the gradient attack alone "
+            f"{white_only} (p = {p:.2g}): no sign that the gradient is masked."
+        )
+    return Masking(p <= ALPHA, epsilon, len(both), black_only, white_only, p, message)
+
+
+def _falls(row: Row, largest: float) -> float:
+    """The least epsilon at which a picture is known to be decided wrongly."""
+    if not row.right:
+        return 0.0
+    return min(math.inf if row.white is None else row.white, largest if row.black else math.inf)
+
+
+def _drawn(items: Sequence[ImageItem], classes: Sequence[str], most: int, seed: int) -> tuple[list[ImageItem], dict[str, object]]:
+    """The pictures to attack, and what to say of the sample."""
+    import pandas as pd
+
+    usable = [item for item in items if item.label in classes]
+    if not usable or most < 1:
+        raise InputError("There is no picture to attack whose label is a class of the model: choose a set with the model's labels.")
+    names = [item.name for item in usable]
+    splits, labels = [item.split for item in usable], [item.label for item in usable]
+    table = pd.DataFrame({"name": names, "id": names, "label": labels, "split": splits, "error": None})
+    positions, said = draw(table, most, seed)
+    return [usable[i] for i in positions], {"pictures": len(usable), **said}
+
+
+def _row(
+    classifier: Classifier, item: ImageItem, sizes: Sequence[float], method: str, steps: int | None, check: bool, seed: int, tell: Progress
+) -> Row:
+    from workbench.classifier import ask
+
+    picture, label = item.open(), str(item.label)
+    probabilities = ask(classifier, [np.asarray(picture)])
+    if not np.isfinite(probabilities).all():
+        raise InputError(f"The model's answer for {item.name} is not a number: look for damaged weights.")
+    if classifier.rule.decide(probabilities)[0][0] != classifier.index(label):
+        return Row(item.name, label, False, None, None, 1)
+    white, queries = None, 1
+    for size in sizes:
+        result = attack(classifier, picture, method, size, steps=steps, seed=seed, on_progress=tell)
+        queries += result.queries
+        if result.flipped:
+            white = size
+            break
+    black = None
+    if check:
+        result = attack(classifier, picture, CHECK, sizes[-1], seed=seed, on_progress=tell)
+        black, queries = result.flipped, queries + result.queries
+    return Row(item.name, label, True, white, black, queries)
