@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from workbench.catalog import shared
-from workbench.defects import CHOSEN_ON, REPORTED_ON, Cases
+from workbench.defects import CHOSEN_ON, REPORTED_ON
 from workbench.ui import url
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting, moved
@@ -32,44 +32,86 @@ def draw(scope: Scope, setting: Setting) -> None:
         format_func=SCALES.__getitem__,
         help="Log-odds spread out what lies close to 0 and 1. The height of a bar is the square root of its count.",
     )
-    cases = scope.cases[REPORTED_ON]
     place = _probability if scale == "probability" else _odds
     fixed = scope.kept(("histogram", scale), lambda: _fixed(scope, place))
     found = setting.band
     low, at, high = place(np.array([found.low, found.threshold, found.high])).tolist()
-    data = {**fixed, "at": round(at * PLACES), "threshold": found.threshold, "band": [low, high]}
+    here = [[int(_counted(scores, passed, found.threshold)) for _, scores, passed in kinds] for _, kinds in _kinds(scope)]
+    data = {**fixed, "here": here, "at": round(at * PLACES), "threshold": found.threshold, "band": [low, high]}
     _component()(key="histogram", data=data, on_moved_change=moved)
     st.caption(
-        f"{scope.words[REPORTED_ON].capitalize()}: {cases.good:,} good parts above the axis, {cases.defects:,} defects below. Left of the "
-        "line a part passes, right of it, it is rejected. Drag the line, or click it and use the arrow keys."
+        f"{_caption(scope)} Left of the line a part passes, right of it, it is rejected. Drag the line, or click it and use the arrow keys."
     )
+
+
+def _caption(scope: Scope) -> str:
+    cases = scope.cases[REPORTED_ON]
+    if not cases.rows.any():
+        return "These pictures have no labels that the model knows, so nothing can be counted but what is rejected."
+    words = scope.words[REPORTED_ON]
+    return f"{words[0].upper()}{words[1:]}: {cases.good:,} good parts above the axis, {cases.defects:,} defects below."
 
 
 def _fixed(scope: Scope, place: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> dict[str, Any]:
     """What does not change with the threshold."""
     cases, grid = scope.cases[REPORTED_ON], _grid(place)
-    bins = (place(cases.scores) * BINS).astype(int).clip(0, BINS - 1)
-    words = scope.words
+    labelled = bool(cases.rows.any())
+    above, below = (cases.scores[~cases.defect], cases.scores[cases.defect]) if labelled else (_readable(scope), np.empty(0))
+    lines = [
+        {
+            "name": f"{name[0].upper()}{name[1:]}",
+            "counts": [
+                {"words": words, "all": len(scores), "grid": _counted(scores, passed, grid).tolist()} for words, scores, passed in kinds
+            ],
+        }
+        for name, kinds in _kinds(scope)
+    ]
     return {
         "grid": grid.tolist(),
-        "good": np.bincount(bins[~cases.defect], minlength=BINS).tolist(),
-        "defect": np.bincount(bins[cases.defect], minlength=BINS).tolist(),
+        "good": _binned(place(above)),
+        "defect": _binned(place(below)),
+        "sides": ["good parts", "defects"] if labelled else ["pictures", ""],
         "ticks": _ticks(place),
-        "splits": [_counts(scope.cases[split], words[split], grid) for split in (CHOSEN_ON, REPORTED_ON) if scope.cases[split].rows.any()],
+        "lines": lines,
     }
 
 
-def _counts(cases: Cases, name: str, grid: NDArray[np.float64]) -> dict[str, Any]:
-    """What escapes and what is rejected for nothing at each place of the line."""
-    defects, good = np.sort(cases.scores[cases.defect]), np.sort(cases.scores[~cases.defect])
-    escapes, passed = np.searchsorted(defects, grid), np.searchsorted(good, grid)
-    return {
-        "name": name.capitalize(),
-        "escapes": escapes.tolist(),
-        "overkill": (len(good) - passed).tolist(),
-        "defects": len(defects),
-        "good": len(good),
-    }
+Kind = tuple[str, NDArray[np.float64], bool]
+"""What is counted, the scores of such pictures in rising order, and whether those that pass are counted or those that are rejected."""
+
+
+def _kinds(scope: Scope) -> list[tuple[str, list[Kind]]]:
+    """What is counted of each split, by its name; of all pictures where none has a label."""
+
+    def found() -> list[tuple[str, list[Kind]]]:
+        named = [(scope.words[split], scope.cases[split]) for split in (CHOSEN_ON, REPORTED_ON) if scope.cases[split].rows.any()]
+        return [
+            (
+                name,
+                [
+                    ("defects escape", np.sort(cases.scores[cases.defect]), True),
+                    ("good parts rejected", np.sort(cases.scores[~cases.defect]), False),
+                ],
+            )
+            for name, cases in named
+        ] or [("all pictures", [("rejected", np.sort(_readable(scope)), False)])]
+
+    return scope.kept("kinds", found)
+
+
+def _readable(scope: Scope) -> NDArray[np.float64]:
+    return scope.scores[np.isfinite(scope.scores)]
+
+
+def _counted(scores: NDArray[np.float64], passed: bool, at: NDArray[np.float64] | float) -> NDArray[np.intp]:
+    """How many of sorted scores pass, or are rejected, at each threshold."""
+    below = np.searchsorted(scores, at)
+    return below if passed else len(scores) - below
+
+
+def _binned(places: NDArray[np.float64]) -> list[int]:
+    found: list[int] = np.bincount((places * BINS).astype(int).clip(0, BINS - 1), minlength=BINS).tolist()
+    return found
 
 
 def _probability(scores: NDArray[np.float64]) -> NDArray[np.float64]:
