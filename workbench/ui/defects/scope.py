@@ -117,13 +117,15 @@ def _positive(known: Predictions) -> tuple[str, ...] | None:
         guess = tuple(name for name in names if name != good) if good is not None else ()
     if len(names) == 2 and guess:
         return guess
+    if len(names) > MOST_CLASSES and guess:
+        return guess
     if len(names) > MOST_CLASSES:
         st.info(
             f"This model tells {len(names):,} classes apart, none of which is a defect. Choose a model that judges parts.",
             icon=":material/category:",
         )
         return None
-    asked = url.pills("Classes that are defects", names, key="defect", default=guess)
+    asked = url.pills("Classes that are defects", names, key="defect", default=guess, format_func=choice.plain)
     if not asked or len(asked) == len(names):
         st.info("Choose which classes are defects above: some must be, and some not.", icon=":material/touch_app:")
         return None
@@ -134,36 +136,56 @@ MOST_CLASSES = 60
 
 
 def _splits(cases: Cases, known: Predictions) -> tuple[dict[str, Cases], dict[str, str]]:
-    """The pictures to choose on and to report on; where there is no validation split, two halves if the visitor wants them."""
+    """The pictures to choose on and to report on; where a split lacks what that takes, two halves if the visitor wants them."""
     found = {name: of_split(cases, name) for name in SPLITS}
-    if all(one.defects and one.good for one in found.values()):
+    if all(_whole(one) for one in found.values()):
+        return found, SPLITS
+    if not cases.rows.any():
+        st.caption(":material/info: None of these pictures has a label that the model knows: a threshold can be set, but not judged.")
         return found, SPLITS
     halves = deal(cases)
-    if not all(one.defects and one.good for one in halves.values()):
+    if all(_whole(one) for one in halves.values()):
+        options = {"off": "As they are", "halves": "Two halves"}
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(
+                f":material/info: {_missing(found)} The pictures that the model was not trained on can be dealt into two halves instead: "
+                "one to choose a threshold on, one to report it on."
+            )
+            wanted = url.segments("Splits", list(options), key="splits", default="off", format_func=options.__getitem__)
+        if wanted == "halves":
+            return halves, HALVES
+    else:
+        st.caption(f":material/info: {_missing(found)}")
+    return _as_they_are(cases, found, known)
+
+
+def _as_they_are(cases: Cases, found: dict[str, Cases], known: Predictions) -> tuple[dict[str, Cases], dict[str, str]]:
+    """Without a test split, report on what the model was not trained on, and never on what the threshold is chosen on."""
+    if found[REPORTED_ON].rows.any():
         return found, SPLITS
-    options = {"off": "By hand only", "halves": "Deal them into two halves"}
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(
-            f":material/info: {_missing(found)} So no threshold can be chosen from these pictures unless those that the model was not "
-            "trained on are dealt into two halves: one to choose on, one to report on."
-        )
-        wanted = url.segments("Splits", list(options), key="splits", default="off", format_func=options.__getitem__)
-    if wanted == "halves":
-        return halves, HALVES
-    everything = {CHOSEN_ON: found[CHOSEN_ON], REPORTED_ON: found[REPORTED_ON] if found[REPORTED_ON].rows.any() else cases}
-    named = known.frame["split"].notna().any()
-    return everything, {
-        **SPLITS,
-        REPORTED_ON: SPLITS[REPORTED_ON] if found[REPORTED_ON].rows.any() else "all pictures" if not named else "set",
-    }
+    split, nothing = known.frame["split"], cases.where(np.zeros(len(known), bool))
+    rest = cases.where(split.isna().to_numpy(bool))
+    if rest.rows.any():
+        return {**found, REPORTED_ON: rest}, {**SPLITS, REPORTED_ON: "pictures of no split" if split.notna().any() else "set"}
+    if found[CHOSEN_ON].rows.any():
+        return {CHOSEN_ON: nothing, REPORTED_ON: found[CHOSEN_ON]}, {**SPLITS, REPORTED_ON: SPLITS[CHOSEN_ON]}
+    st.caption(":material/warning: The model was trained on all of these pictures: its rates on new parts are worse than those below.")
+    return {CHOSEN_ON: nothing, REPORTED_ON: cases}, {**SPLITS, REPORTED_ON: "training split"}
+
+
+def _whole(cases: Cases) -> bool:
+    return bool(cases.defects and cases.good)
 
 
 def _missing(found: Mapping[str, Cases]) -> str:
+    """What the splits lack, and what follows from it."""
+    lacks = []
     for split, cases in found.items():
-        lacks = "labelled pictures" if not cases.rows.any() else "defects" if not cases.defects else "good parts" if not cases.good else ""
-        if lacks:
-            return f"The {SPLITS[split]} has no {lacks}."
-    return ""
+        if not _whole(cases):
+            what = "labelled pictures" if not cases.rows.any() else "good parts" if cases.defects else "defects"
+            lacks.append(f"The {SPLITS[split]} has no {what}.")
+    follows = "" if _whole(found[CHOSEN_ON]) and found[REPORTED_ON].rows.any() else " So no threshold can be chosen, only set by hand."
+    return " ".join(lacks) + follows
 
 
 def _costs() -> Costs:

@@ -60,9 +60,10 @@ class Setting:
 def controls(scope: Scope) -> Setting:
     """Draw the controls and find the threshold."""
     own = scope.model.rule.threshold if scope.positive == (scope.model.rule.positive,) else None
-    ways = [way for way in WAYS if way != "model" or own is not None]
+    to_choose_on = scope.cases[CHOSEN_ON].rows.any()
+    ways = [way for way in WAYS if (own is not None if way == "model" else to_choose_on or way == "hand")]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        way = url.segments("Threshold", ways, key="choose", default="cost" if own is None else "model", format_func=WAYS.__getitem__)
+        way = url.segments("Threshold", ways, key="choose", default=ways[0], format_func=WAYS.__getitem__)
         ceiling = _ceiling(way)
         by_hand = 0.5 if own is None else own
         if way == "hand":
@@ -81,7 +82,7 @@ def controls(scope: Scope) -> Setting:
 def moved() -> None:
     """Callback of the histogram: the line was dragged."""
     value = st.session_state["histogram"].moved
-    if value is not None:
+    if isinstance(value, int | float):  # a browser may send anything
         st.query_params.update({"choose": "hand", "threshold": str(float(value))})
 
 
@@ -119,7 +120,7 @@ def _enough(scope: Scope, coverage: float) -> None:
 
 def sentence(scope: Scope, setting: Setting) -> str:
     """Which threshold is looked at, why, and what of it is measured where."""
-    return (
-        f"A part is rejected from a score of **{setting.threshold:.4f}** on: the probability of {scope.defect}. {setting.reason} "
-        f"Reported on the {scope.words[REPORTED_ON]}."
+    known = scope.cases[REPORTED_ON].rows.any()
+    return f"A part is rejected from a score of **{setting.threshold:.4f}** on: the probability of {scope.defect}. {setting.reason} " + (
+        f"Reported on the {scope.words[REPORTED_ON]}." if known else "Without labels nothing can be reported."
     )
