@@ -45,7 +45,7 @@ def section(scope: Scope, setting: Setting) -> None:
     row = queue.choose(scope, setting)
     if row is None:
         return
-    item = scope.images.by_name[str(scope.known.frame["name"][row])]
+    item = _item(scope, row)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = url.select("Map by", offered(scope.model), key="map", format_func=lambda name: METHODS[name].title, width=250)
         fill = url.select("Regions are filled with", list(FILLS), key="fill", format_func=lambda name: MEANINGS[name], width=290)
@@ -62,15 +62,28 @@ def section(scope: Scope, setting: Setting) -> None:
         _sentence(scope, item, decided, target)
     if isinstance(found, str):
         st.info(choice.plain(found, 600), icon=":material/block:")
-    elif found is None:
-        return
     _pictures(item, picture, shown, regions)
-    _table(item, decided)
+    if shown is not None:
+        _table(item, decided)
     _neighbours(scope, row, item, method, shown, picture)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Your verdict", anchor=False)
         draw.meaning(record.meaning())
     record.form(scope, item, decided, shown)
+
+
+def _item(scope: Scope, row: int) -> ImageItem:
+    """The picture of a row.
+
+    Raises:
+        InputError: Its file was written over since the model was asked about it: no verdict of then may stand beside the picture of now.
+    """
+    item, then = scope.images.by_name[str(scope.known.frame["name"][row])], scope.known.frame["id"][row]
+    if isinstance(then, str) and then != item.id:
+        raise InputError(
+            f"The file of {item.name} was written over since the model was asked about it: audit the set again, or put it back."
+        )
+    return item
 
 
 def offered(model: choice.ModelChoice) -> list[str]:
@@ -191,19 +204,21 @@ def _table(item: ImageItem, decided: Decision) -> None:
     draw.download("Regions (CSV)", lambda: frame.to_csv(index=False), f"{draw.stem(item.name)}-regions.csv", "text/csv", "csv regions")
 
 
+@work.guarded
 def _neighbours(scope: Scope, row: int, item: ImageItem, method: str, shown: Attribution | None, picture: Image.Image) -> None:
-    """The nearest good part and the nearest defect that the model was trained on, with maps on one scale."""
+    """The nearest good part and the nearest defect that the model was trained on, with maps on one scale where there are maps."""
     st.subheader("Nearest parts of the training split", anchor=False)
     found = _nearest(scope, row)
-    if found is None or shown is None:
+    if found is None:
         return
-    maps: list[tuple[str, Image.Image, np.ndarray | None]] = [("This part", picture, _heatmap(shown, picture))]
+    maps: list[tuple[str, Image.Image, np.ndarray | None]] = [("This part", picture, None if shown is None else _heatmap(shown, picture))]
     for title, (other, alike) in found.items():
         neighbour = scope.images.by_name[str(scope.known.frame["name"][other])]
-        its = work.fitted(neighbour, EDGE)
-        aim = {"target": _target(scope, row), "score": "logit"}
-        its_map = work.attribution(scope.model, scope.images, neighbour, method, aim, {})
-        heat = None if its_map is None or isinstance(its_map, str) else _heatmap(its_map, its)
+        its, heat = work.fitted(neighbour, EDGE), None
+        if shown is not None:
+            aim = {"target": _target(scope, row), "score": "logit"}
+            its_map = work.attribution(scope.model, scope.images, neighbour, method, aim, {})
+            heat = None if its_map is None or isinstance(its_map, str) else _heatmap(its_map, its)
         what = f"{title}: {choice.plain(neighbour.label)}, score {scope.scores[other]:.2f}, similarity {alike:.2f}"
         maps.append((what, its, heat))
     scale = render.scale_of([heat for _, _, heat in maps if heat is not None], METHODS[method].signed)
@@ -213,7 +228,8 @@ def _neighbours(scope: Scope, row: int, item: ImageItem, method: str, shown: Att
                 pair = its if heat is None else _beside(its, render.overlay(its, heat, scale.signed, scale.limit))
                 st.image(pair, width="stretch", output_format="PNG", alt=what)
                 st.caption(what)
-    draw.colour_bar(scale, f"{METHODS[method].unit}, one scale for the three maps")
+    if shown is not None:
+        draw.colour_bar(scale, f"{METHODS[method].unit}, one scale for the three maps")
     draw.meaning(
         "Nearest in what goes into the model's last layer (cosine similarity, 1: alike), among the parts that the model learnt from. "
         "A neighbour with the wrong label, or one that looks nothing like this part, says where the decision may come from."

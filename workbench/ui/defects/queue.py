@@ -57,9 +57,12 @@ def _pictures(scope: Scope) -> NDArray[np.bool_]:
 
 def _walk(scope: Scope, rows: NDArray[np.intp], title: str) -> int:
     names = scope.known.frame["name"].to_numpy()[rows]
-    now = str(st.query_params.get("image") or st.session_state.get("image name") or "")
+    before = str(st.session_state.get("image name") or "")
+    now = str(st.query_params.get("image") or before)
     found = np.flatnonzero(names == now)
     at = int(found[0]) if len(found) else 0
+    if not len(found) and now != before:  # else it was chosen here, before the queue was
+        st.info(f"This link names the picture “{choice.plain(now)}”, which is not among these. Here is the first one that is.")
     choice.choose_image(str(names[at]))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Previous", icon=":material/arrow_back:", shortcut="P", disabled=at == 0, **_going(names, at - 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import tempfile
 from pathlib import Path
@@ -12,6 +13,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from workbench.defects import Decision
+from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.journal import Draft, Entry, Journal, journal_path, map_digest
 from workbench.ui import choice, work
@@ -52,30 +54,35 @@ def latest(scope: Scope) -> dict[str, Entry]:
     key = ("journal", str(kept.path), kept.head().hash, scope.model.key)
     found: dict[str, Entry] | None = work.maps().get(key)
     if found is None:
-        found = {entry.image: entry for entry in kept.entries(model=scope.model.key)}
+        found = {str(entry.image): entry for entry in kept.entries(model=scope.model.key)}
         work.maps().put(key, found, 2048 * len(found))
     return found
 
 
 def overruled(scope: Scope) -> NDArray[np.bool_]:
-    """Which pictures' newest entry overrules the machine, (N,)."""
-    gone = {image for image, entry in latest(scope).items() if entry.overruled is not None}
+    """Which pictures' newest entry overrules the machine, (N,); none where the journal cannot be read, which `form` says."""
+    try:
+        gone = {image for image, entry in latest(scope).items() if entry.overruled is not None}
+    except InputError:
+        gone = set()
     return scope.known.frame["id"].isin(gone).to_numpy(bool)
 
 
+@work.guarded
 def form(scope: Scope, item: ImageItem, decided: Decision, shown: Attribution | None) -> None:
     """Agree with the machine or overrule it, with a reason; and what was decided about this picture before."""
     before = latest(scope).get(item.id)
     if before is not None:
         what = f"overruled to **{choice.plain(before.overruled)}**: {choice.plain(before.reason, 300)}" if before.overruled else "confirmed"
         st.caption(
-            f":material/history: Entry {before.number:,}, {before.time[:16].replace('T', ' ')} UTC, {choice.plain(before.user)}: "
-            f"{before.verdict} at {before.threshold:.4f}, {what}."
+            f":material/history: Entry {before.number}, {choice.plain(str(before.time)[:16].replace('T', ' '))} UTC, "
+            f"{choice.plain(before.user)}: {choice.plain(before.verdict)} at {choice.plain(figure(before.threshold))}, {what}."
         )
-    this = item.id[:12]  # what was filled in for one picture must not stand there for the next
+    # What was filled in for one picture must not stand there for the next, nor once it was written.
+    this = f"{item.id[:12]} {st.session_state.get('entries written', 0)}"
     with st.form(f"verdict {this}", border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            name = st.session_state.get("user name") or (getpass.getuser() if choice.local() else "")
+            name = st.session_state.get("user name") or _at_this_machine()
             user = st.text_input("Who decides", name, max_chars=200, width=220)
             says = st.selectbox("You say", [AGREE, *(f"It is {label}" for label in scope.known.class_names)], key=f"says {this}", width=260)
         reason = st.text_area(
@@ -89,6 +96,19 @@ def form(scope: Scope, item: ImageItem, decided: Decision, shown: Attribution | 
     if sent:
         with work.troubles():
             _write(scope, item, decided, shown, user, None if says == AGREE else str(says).removeprefix("It is "), reason)
+
+
+def figure(value: object) -> str:
+    """A figure of an entry, which may hold anything where somebody changed it."""
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _at_this_machine() -> str:
+    """Who sits at this machine, where visitors do; some systems do not know."""
+    if choice.local():
+        with contextlib.suppress(KeyError, OSError):
+            return getpass.getuser()
+    return ""
 
 
 def _write(
@@ -113,6 +133,7 @@ def _write(
         map_method=None if shown is None else shown.method,
     )
     entry = journal(scope.model).append(draft)
+    st.session_state["entries written"] = st.session_state.get("entries written", 0) + 1
     st.session_state["written"] = f"Entry {entry.number:,} was written into the journal (hash {entry.hash[:12]})."
     st.rerun()
 
