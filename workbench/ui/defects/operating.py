@@ -9,7 +9,7 @@ import streamlit as st
 
 from workbench.defects import CHOSEN_ON, FIGURES, REPORTED_ON, Cases, expected, point_at, review
 from workbench.metrics import Rate, auc, wilson
-from workbench.ui import choice, draw, work
+from workbench.ui import draw, url, work
 from workbench.ui.bias.attributes import grouping
 from workbench.ui.defects import curves, histogram, threshold
 from workbench.ui.defects.scope import Scope
@@ -144,7 +144,7 @@ def _groups(scope: Scope, setting: Setting) -> None:
         return
     st.subheader("By group", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        by = st.selectbox("Group by", found.names, key="defects by", width=220)
+        by = url.select("Group by", found.names, key="by", width=220)
         draw.meaning("The same threshold may let more defects pass in one group than in another. The Bias page says which gaps are proven.")
     values = found.predictions.frame[by][cases.rows].to_numpy()
     passed = cases.scores < setting.threshold
@@ -153,10 +153,12 @@ def _groups(scope: Scope, setting: Setting) -> None:
         among = values == value
         escapes = wilson(int((among & passed & cases.defect).sum()), int((among & cases.defect).sum()))
         overkill = wilson(int((among & ~passed & ~cases.defect).sum()), int((among & ~cases.defect).sum()))
-        rows.append({str(by): choice.plain(value, 60).replace("\\", ""), "escapes": _counted(escapes), "overkill": _counted(overkill)})
+        rows.append({"group": " ".join(str(value).split())[:60], "escapes": _counted(escapes), "overkill": _counted(overkill)})
     frame = pd.DataFrame(rows)
     st.dataframe(frame, hide_index=True, alt="Escapes and overkill by group")
-    draw.download("Groups (CSV)", lambda: frame.to_csv(index=False), "operating-point-groups.csv", "text/csv", "csv operating groups")
+    draw.download(
+        "Groups (CSV)", lambda: frame.assign(by=by).to_csv(index=False), "operating-point-groups.csv", "text/csv", "csv operating groups"
+    )
 
 
 def _counted(rate: Rate) -> str:
