@@ -8,18 +8,17 @@ from workbench.catalog import home
 from workbench.ui import choice, journal
 from workbench.ui.defects import record
 
+st.title("Journal")
+st.markdown("Who decided what about which part, when, with which model and map, and whether anybody changed it since.")
 model = choice.model()
 images = choice.images(model)
 kept = record.journal(model)
-
-st.title("Journal")
-st.markdown("Who decided what about which part, when, with which model and map, and whether anybody changed it since.")
 if kept.count():
     journal.place(kept, record.own(model))
-    journal.soundness(kept)
+    sound = journal.soundness(kept)
     journal.entries(kept)
-    journal.hand_on(kept, images)
-else:
+    journal.hand_on(kept, images, sound)
+elif journal.soundness(kept):
     st.info(
         "Nothing has been decided yet. Open a picture on the Defects page, and write your verdict into the journal.",
         icon=":material/inbox:",

@@ -9,15 +9,16 @@ import streamlit as st
 
 from workbench.catalog import home
 from workbench.images import ImageSet
-from workbench.journal import Entry, Journal, relabelled, to_csv, to_json
-from workbench.ui import choice, draw, url
+from workbench.journal import Entry, Journal, Verdict, relabelled, to_csv, to_json
+from workbench.ui import choice, draw, url, work
+from workbench.ui.defects.record import figure
 
 if TYPE_CHECKING:
     import pandas as pd
 
 AT_ONCE = 5000
 """Up to so many entries are checked without being asked."""
-PAGE = 25
+PAGE, SHOWN = 25, 20
 DEFECTS = home() / "pages" / "defects.py"
 _HELP = """
 Each entry's hash covers the whole entry and the hash of the one before. A changed, removed, inserted or reordered entry breaks the chain,
@@ -38,25 +39,32 @@ def place(kept: Journal, own: bool) -> None:
         st.caption(f"It lies at {choice.plain(kept.path, 300)}.")
 
 
-def soundness(kept: Journal) -> None:
-    """Whether nobody changed, removed or reordered an entry since."""
-    count = kept.count()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        typed = (
-            st.text_input("Digest that you kept", key="expected digest", placeholder="64 characters, optional", width=420).strip().lower()
-        )
-        asked = count <= AT_ONCE or st.button(f"Check all {count:,} entries", icon=":material/verified_user:")
-        draw.meaning(_HELP)
+def soundness(kept: Journal) -> bool:
+    """Whether nobody changed, removed or reordered an entry since; False too where a long journal was not looked through yet."""
+    count, typed, asked = kept.count(), "", True
+    if count:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            typed = st.text_input("Digest that you kept", key="expected digest", placeholder="64 characters, optional", width=420)
+            asked = count <= AT_ONCE or st.button(f"Check all {count:,} entries", icon=":material/verified_user:")
+            draw.meaning(_HELP)
+    typed = typed.strip().lower()
     if typed and not re.fullmatch("[0-9a-f]{64}", typed):
         st.warning("A digest has 64 characters, 0 to 9 and a to f: copy it whole.", icon=":material/error:")
         typed = ""
     if not asked:
-        return
+        return False
     found = kept.verify(typed or None)
-    for problem in found.problems[:20]:
+    for problem in found.problems[:SHOWN]:
         st.error(choice.plain(problem, 400), icon=":material/gpp_bad:")
-    if len(found.problems) > 20:
-        st.error(f"And {len(found.problems) - 20:,} more.", icon=":material/gpp_bad:")
+    if len(found.problems) > SHOWN:
+        st.error(f"And {len(found.problems) - SHOWN:,} more.", icon=":material/gpp_bad:")
+    if count:
+        _told(found)
+    return found.sound
+
+
+def _told(found: Verdict) -> None:
+    """What the check found besides problems."""
     if found.sound:
         entries = "entry" if found.count == 1 else "entries"
         st.success(f"Sound: {found.count:,} {entries}, {_time(found.first)} to {_time(found.last)} UTC.", icon=":material/verified:")
@@ -66,6 +74,7 @@ def soundness(kept: Journal) -> None:
     st.code(found.head, language=None)
 
 
+@work.guarded
 def entries(kept: Journal) -> None:
     """The entries, newest first, and one of them in full."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -93,16 +102,16 @@ def _table(shown: tuple[Entry, ...]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "no.": entry.number,
+                "no.": entry.number if isinstance(entry.number, int) else None,
                 "time (UTC)": _time(entry.time),
-                "who": entry.user,
-                "picture": entry.image_name,
-                "score": round(entry.score, 4),
-                "threshold": round(entry.threshold, 4),
-                "verdict": entry.verdict,
+                "who": str(entry.user),
+                "picture": str(entry.image_name),
+                "score": figure(entry.score),
+                "threshold": figure(entry.threshold),
+                "verdict": str(entry.verdict),
                 "person": f"it is {entry.overruled}" if entry.overruled else "agrees",
-                "why": entry.reason,
-                "ground truth": entry.label or "",
+                "why": str(entry.reason),
+                "ground truth": str(entry.label or ""),
             }
             for entry in shown
         ]
@@ -111,30 +120,40 @@ def _table(shown: tuple[Entry, ...]) -> pd.DataFrame:
 
 def _whole(entry: Entry) -> None:
     with st.container(border=True):
-        st.markdown(f"**Entry {entry.number:,}**")
+        st.markdown(f"**Entry {choice.plain(entry.number)}**")
         facts = {name: str(value) for name, value in vars(entry).items() if value is not None}
         st.json(facts, expanded=True)
         if entry.model == choice.model().key:
-            query = choice.link(view="decisions", queue="all", image=entry.image_name, on="all")
+            query = choice.link(view="decisions", queue="all", image=str(entry.image_name), on="all")
             st.page_link(DEFECTS, label="Look at this picture again", icon=":material/center_focus_strong:", query_params=query)
 
 
-def hand_on(kept: Journal, images: ImageSet) -> None:
+@work.guarded
+def hand_on(kept: Journal, images: ImageSet, sound: bool) -> None:
     """The whole journal as files, and overruled labels to train with."""
     st.subheader("Hand it on", anchor=False)
+    if not sound:
+        kept.entries()  # says here what a download could only say in the server's log
     with st.container(horizontal=True):
         draw.download("Journal (CSV)", lambda: to_csv(kept.entries()), "journal.csv", "text/csv", "csv journal")
         draw.download("Journal with its chain (JSON)", lambda: to_json(kept.entries()), "journal.json", "application/json", "json journal")
-        draw.download(
-            f"Labels of {images.name} as people see them (manifest.csv)",
-            lambda: relabelled(images, kept.entries()),
-            "manifest.csv", "text/csv", "csv labels",
-        )  # fmt: skip
+    st.caption("The JSON holds all that it takes to check the chain without this program.")
+    _labels(kept, images)
+
+
+def _labels(kept: Journal, images: ImageSet) -> None:
+    """The manifest of overruled labels: every picture is read for it, so it is made first, and what is wrong with one is said here."""
+    made = ("manifest", str(kept.path), kept.head().hash, choice.token(images))
+    if st.button(f"Make labels of {choice.plain(images.name)} as people see them", icon=":material/edit_note:", key="make labels"):
+        st.session_state["labels made"] = (made, relabelled(images, kept.entries()))
+    ready, text = st.session_state.get("labels made", (None, ""))
+    if ready == made:
+        draw.download("Labels (manifest.csv)", lambda: text, "manifest.csv", "text/csv", "csv labels")
     st.caption(
-        "The JSON holds all that it takes to check the chain without this program. The manifest lists every picture of the set, with "
-        "the label that the newest overruling gave it: put it into the set's folder and train again with `workbench train`."
+        "The manifest lists every picture of the set, with the label that the newest overruling gave it: put it into the set's folder and "
+        "train again with `workbench train`."
     )
 
 
-def _time(text: str | None) -> str:
-    return "" if text is None else text[:19].replace("T", " ")
+def _time(text: object) -> str:
+    return "" if text is None else str(text)[:19].replace("T", " ")
