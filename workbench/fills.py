@@ -21,6 +21,8 @@ FILLS = {
 """What a region is covered with. A patch leaves no mark of its own: a flat or blurred one may look like a defect."""
 RANDOM = frozenset(("patch", "exchange"))
 """The fills that are drawn: covering again gives another picture."""
+COARSE = 128
+"""Pixels of the longer side at which a picture is inpainted."""
 SEEN = 0.01
 """A feathered cover that is fainter than this changes no pixel by more than two levels of 255."""
 
@@ -66,13 +68,22 @@ def covered(
 def _inpainted(picture: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
     """A picture (H, W, 3) with what lies inside continued from around it.
 
-    Biharmonic inpainting: Damelin and Hoang 2018, "On surface completion and image inpainting by biharmonic functions".
+    Biharmonic inpainting: Damelin and Hoang 2018, "On surface completion and image inpainting by biharmonic functions". As what it
+    paints is smooth, it is done on a copy of at most `COARSE` pixels a side, in a fraction of the time.
     """
     from skimage.restoration import inpaint_biharmonic
 
-    if inside.all() or not inside.any():
+    height, width = inside.shape
+    shrunk = min(COARSE / max(inside.shape), 1.0)
+    size = max(round(width * shrunk), 1), max(round(height * shrunk), 1)
+    known = Image.fromarray((~inside * 255).astype(np.uint8)).resize(size, Image.Resampling.BOX)
+    hidden = np.asarray(known) < 255
+    if hidden.all() or not hidden.any():
         return np.broadcast_to(picture.reshape(-1, 3).mean(0, dtype=np.float32), picture.shape)
-    return np.asarray(255 * inpaint_biharmonic(picture, inside, channel_axis=-1), np.float32)
+    coarse = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
+    found = (255 * inpaint_biharmonic(coarse, hidden, channel_axis=-1)).astype(np.float32)
+    planes = [Image.fromarray(found[..., c]).resize((width, height), Image.Resampling.BICUBIC) for c in range(3)]
+    return np.stack([np.asarray(plane) for plane in planes], -1)
 
 
 def _near(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
