@@ -1,0 +1,319 @@
+"""One edit over its whole range: where the decision of a picture flips, and how many of a set's decisions do."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from workbench.errors import InputError
+from workbench.images import ImageItem
+from workbench.metrics import wilson
+from workbench.probe.edits import KINDS, Edit, apply, further
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.classifier import Classifier
+
+POINTS = 25
+"""Values of a sweep where none are named; between neighbours that are decided differently it looks closer."""
+MOST = 200
+"""Pictures of a sample."""
+ALL = "all pictures"
+Progress = Callable[[int, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Flip:
+    """A change of the decision along the slider.
+
+    Attributes:
+        low: The last value known to be decided as `before`.
+        high: The first value known to be decided as `after`, at most one step of the slider further.
+        before: Class at `low`.
+        after: Class at `high`.
+    """
+
+    low: float
+    high: float
+    before: str
+    after: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sweep:
+    """One picture under one edit.
+
+    Attributes:
+        kind: A name in `KINDS`.
+        values: (V,) of the edit, ascending.
+        probabilities: (V, K).
+        decisions: (V,) columns.
+        flips: Every change of the decision that `values` show, in their order, each narrowed down to one step of the slider.
+    """
+
+    kind: str
+    values: NDArray[np.float64]
+    probabilities: NDArray[np.float32]
+    decisions: NDArray[np.intp]
+    flips: tuple[Flip, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SweptSet:
+    """A set of pictures under one edit.
+
+    Attributes:
+        frame: One row for each value and group: value, by ("all", "label" or the attribute), group, support (pictures), changed (share
+            whose decision is not that at the neutral value) with "changed low" and "changed high", labelled (pictures with a label
+            that the model knows), accuracy with "accuracy low" and "accuracy high". Wilson's intervals of 95 %; NaN where there is
+            nothing to compute a figure from.
+        kind: A name in `KINDS`.
+        values: (V,), ascending; the neutral one is among them.
+        neutral: Where among them.
+        decisions: (M, V) columns, of the pictures that could be judged.
+        names: (M,) of those.
+        left_out: Why pictures of the sample have no decisions, by name: one sentence each.
+        sample: How many pictures there are, how many were drawn, and with which seed.
+    """
+
+    frame: pd.DataFrame
+    kind: str
+    values: NDArray[np.float64]
+    neutral: int
+    decisions: NDArray[np.intp]
+    names: tuple[str, ...]
+    left_out: Mapping[str, str]
+    sample: Mapping[str, int]
+
+
+def sweep(
+    classifier: Classifier,
+    picture: Image.Image,
+    kind: str,
+    *,
+    values: Sequence[float] | None = None,
+    edits_before: Sequence[Edit] = (),
+    others: Mapping[str, Image.Image] | None = None,
+    on_progress: Progress | None = None,
+) -> Sweep:
+    """Ask about one picture at every value of one slider.
+
+    Args:
+        classifier: The model.
+        picture: RGB.
+        kind: A name in `KINDS`.
+        values: Of the edit; `POINTS` of the slider's own, spread over its whole range, where missing.
+        edits_before: What is done to the picture first.
+        others: Pictures to paste from, by name.
+        on_progress: Called with (done, total) evaluations, of which the closer looks at flips add more as they come; what it raises
+            stops the work.
+
+    Raises:
+        InputError: There is no such edit, a value lies outside of its range, or the model's answer is not a number.
+    """
+    from workbench.classifier import BATCH
+
+    points = _values(_kind(kind), spread(kind) if values is None else values)
+    start, asked, total = apply(picture, edits_before, others), 0, len(points)
+    known: dict[float, NDArray[np.float32]] = {}
+
+    def ask_at(some: Sequence[float]) -> None:
+        nonlocal asked
+        for first in range(0, len(some), BATCH):
+            if on_progress:
+                on_progress(asked, total)
+            part = some[first : first + BATCH]
+            pictures = (further(start, edits_before, Edit(kind, value)).pixels for value in part)
+            known.update(zip(part, _answers(classifier, pictures), strict=True))
+            asked += len(part)
+
+    def decided(at: Sequence[float]) -> NDArray[np.intp]:
+        return classifier.rule.decide(np.stack([known[value] for value in at]))[0]
+
+    ask_at(points)
+    while middles := _middles(kind, sorted(known), decided(sorted(known))):
+        total += len(middles)
+        ask_at(middles)
+    if on_progress:
+        on_progress(total, total)
+    every = sorted(known)
+    columns, names = decided(every), classifier.class_names
+    changes = np.flatnonzero(columns[1:] != columns[:-1]).tolist()
+    flips = tuple(Flip(every[i], every[i + 1], names[columns[i]], names[columns[i + 1]]) for i in changes)
+    return Sweep(kind, np.array(points), np.stack([known[value] for value in points]), decided(points), flips)
+
+
+def sweep_set(
+    classifier: Classifier,
+    items: Iterable[ImageItem],
+    kind: str,
+    values: Sequence[float] | None = None,
+    *,
+    attributes: Sequence[str] = (),
+    most: int = MOST,
+    seed: int = 0,
+    known: MutableMapping[str, NDArray[np.intp]] | None = None,
+    on_progress: Progress | None = None,
+) -> SweptSet:
+    """Ask about the pictures of a set at each of some values of one edit.
+
+    Args:
+        classifier: The model.
+        items: The pictures.
+        kind: A name in `KINDS`.
+        values: Of the edit; 9 of the slider's own, spread over its whole range, where missing. The neutral one is added.
+        attributes: Of the items, to group them by.
+        most: How many pictures at most: a sample drawn with equal chances, of which a larger one with the same seed holds the smaller.
+        seed: Of the sample, and of noise, which differs from picture to picture.
+        known: Decisions (V,) of the same model, edit and values, by the pictures' names: what is there is not asked again, and what is
+            asked is put there, so that work that was stopped goes on where it was.
+        on_progress: Called with (done, total) pictures before each and at the end; what it raises stops the work.
+
+    Raises:
+        InputError: There is no such edit or attribute, a value lies outside of its range, or no picture can be judged.
+    """
+    points = _values(kind, [*(spread(kind, 9) if values is None else values), KINDS[_kind(kind)].neutral])
+    pool = list(items)
+    for name in attributes:
+        if all(item.attributes.get(name) is None for item in pool):
+            raise InputError(f"None of the pictures carries {name}: choose another attribute.")
+    chosen, known, left_out = drawn(pool, most, seed), {} if known is None else known, {}
+    for done, item in enumerate(chosen):
+        if on_progress:
+            on_progress(done, len(chosen))
+        if len(known.get(item.name, ())) != len(points):
+            try:
+                known[item.name] = _decisions(classifier, item, kind, points, seed)
+            except InputError as error:
+                left_out[item.name] = str(error)
+    if on_progress:
+        on_progress(len(chosen), len(chosen))
+    judged = [item for item in chosen if item.name not in left_out]
+    if not judged:
+        raise InputError(next(iter(left_out.values()), "There are no pictures to sweep over: choose a set that holds some."))
+    decisions, neutral = np.stack([known[item.name] for item in judged]), points.index(float(KINDS[kind].neutral))
+    frame = _frame(judged, classifier.class_names, points, decisions, neutral, attributes)
+    sample = {"pictures": len(pool), "drawn": len(chosen), "seed": seed}
+    return SweptSet(frame, kind, np.array(points), neutral, decisions, tuple(item.name for item in judged), left_out, sample)
+
+
+def spread(kind: str, points: int = POINTS) -> list[float]:
+    """Values of a slider, about so many, spread over its whole range with both ends and the neutral one; all of them where they are few.
+
+    Raises:
+        InputError: There is no such edit.
+    """
+    chosen = KINDS[_kind(kind)]
+    steps = round((chosen.high - chosen.low) / chosen.step)
+    at = {round(i) for i in np.linspace(0, steps, min(points, steps + 1))}
+    return sorted({round(chosen.low + i * chosen.step, 6) for i in at} | {float(chosen.neutral)})
+
+
+def drawn(items: Sequence[ImageItem], most: int, seed: int) -> list[ImageItem]:
+    """At most so many of some pictures, each with the same chance, in their order."""
+    ranked = sorted(items, key=lambda item: _digest(seed, item))
+    kept = {item.name for item in ranked[:most]}
+    return [item for item in items if item.name in kept]
+
+
+def _digest(seed: int, item: ImageItem) -> bytes:
+    return hashlib.sha256(f"{seed} {item.name}".encode()).digest()
+
+
+def _kind(kind: str) -> str:
+    if kind not in KINDS:
+        raise InputError(f"There is no edit {kind[:40]!r} with a slider: choose one of {', '.join(KINDS)}.")
+    return kind
+
+
+def _values(kind: str, values: Sequence[float]) -> list[float]:
+    """Values of an edit as it takes them, ascending, each once."""
+    found = sorted({Edit(kind, float(value)).value for value in values})
+    if not found:
+        raise InputError(f"There is no value of {KINDS[kind].title} to try: name at least one.")
+    return found
+
+
+def _middles(kind: str, values: Sequence[float], decisions: NDArray[np.intp]) -> list[float]:
+    """A value between each pair of neighbours that are decided differently and lie more than a step of the slider apart, on the slider."""
+    low, step = KINDS[kind].low, KINDS[kind].step
+    found = []
+    for i in np.flatnonzero(decisions[1:] != decisions[:-1]).tolist():
+        left, right = values[i], values[i + 1]
+        if right - left > step * (1 + 1e-6):
+            middle = round(low + round(((left + right) / 2 - low) / step) * step, 6)
+            found.append(middle if left < middle < right else Edit(kind, (left + right) / 2).value)
+    return found
+
+
+def _answers(classifier: Classifier, pictures: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    """Probabilities (N, K) for at most a batch of pictures, of which no more than one is held at a time.
+
+    Raises:
+        InputError: They are not numbers.
+    """
+    import torch
+
+    from workbench.classifier import untouched
+
+    inputs = torch.stack([classifier.prepare(Image.fromarray(picture)) for picture in pictures])
+    with untouched(classifier), torch.inference_mode():
+        found = classifier.logits(inputs).float().softmax(1).cpu().numpy()
+    if not np.isfinite(found).all():
+        raise InputError("The model's answer for an edited picture is not a number: look for damaged weights.")
+    return found
+
+
+def _decisions(classifier: Classifier, item: ImageItem, kind: str, values: Sequence[float], seed: int) -> NDArray[np.intp]:
+    """Columns (V,) of one picture."""
+    from workbench.classifier import BATCH
+
+    start, own = apply(item.open(), ()), int.from_bytes(_digest(seed, item)[:6], "big")
+
+    def pictures(part: Sequence[float]) -> Iterator[NDArray[np.uint8]]:
+        return (further(start, (), Edit(kind, value), seed=own).pixels for value in part)
+
+    parts = [_answers(classifier, pictures(values[first : first + BATCH])) for first in range(0, len(values), BATCH)]
+    return classifier.rule.decide(np.concatenate(parts))[0]
+
+
+def _frame(
+    items: Sequence[ImageItem],
+    names: Sequence[str],
+    values: Sequence[float],
+    decisions: NDArray[np.intp],
+    neutral: int,
+    attributes: Sequence[str],
+) -> pd.DataFrame:
+    """The table of `SweptSet`, from decisions (M, V)."""
+    import pandas as pd
+
+    truth = np.array([names.index(item.label) if item.label in names else -1 for item in items])
+    changed, right, labelled = decisions != decisions[:, [neutral]], decisions == truth[:, None], truth >= 0
+    columns: dict[str, list[object]] = {"label": [item.label for item in items]}
+    columns |= {name: [item.attributes.get(name) for item in items] for name in attributes}
+    groups = [("all", ALL, np.ones(len(items), bool))]
+    for by, found in columns.items():
+        for own in sorted({str(one) for one in found if one is not None}):
+            groups.append((by, own, np.array([one is not None and str(one) == own for one in found])))
+    lines = []
+    for by, group, rows in groups:
+        usable = rows & labelled
+        for i, value in enumerate(values):
+            line: dict[str, object] = {"value": value, "by": by, "group": group, "support": int(rows.sum())}
+            line |= _rate("changed", int(changed[rows, i].sum()), int(rows.sum())) | {"labelled": int(usable.sum())}
+            lines.append(line | _rate("accuracy", int(right[usable, i].sum()), int(usable.sum())))
+    return pd.DataFrame(lines)
+
+
+def _rate(name: str, count: int, support: int) -> dict[str, object]:
+    rate = wilson(count, support)
+    ends = {name: rate.value, f"{name} low": rate.low, f"{name} high": rate.high}
+    return {key: np.nan if end is None else end for key, end in ends.items()}
