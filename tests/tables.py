@@ -55,3 +55,10 @@ def table(
         }
     )
     return Predictions(frame, probabilities, np.log(probabilities + 1e-6), DecisionRule(tuple(classes), positive), "key")
+
+
+def scored(good: Sequence[float], bad: Sequence[float], split: str = "validation") -> Predictions:
+    """Good parts and defects with these probabilities of a defect, in float32 as a model gives them."""
+    labels = ["good"] * len(good) + ["bad"] * len(bad)
+    found = table(labels, ["bad"] * len(labels), confidence=np.array([*good, *bad]))
+    return with_attributes(found, split=split)
