@@ -1,0 +1,157 @@
+"""One decision in words, the queues in the order of their gravity, and the nearest neighbours by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tables import scored, table, with_attributes
+
+from workbench.defects.cases import all_scores, cases_of
+from workbench.defects.decision import NEAR, QUEUES, Decision, decide, nearest, queue
+from workbench.defects.doubt import Band
+from workbench.defects.regions import Filled, Spot
+
+BARE = Band(0.41, 0.41, 0.41)
+
+
+def spot(mass: float, area: float) -> Spot:
+    return Spot(np.ones((1, 1), bool), (0, 0, 1, 1), area, mass, 1.0)
+
+
+def filled(after: float, *elsewhere: float) -> Filled:
+    return Filled("inpaint", after, elsewhere)
+
+
+SENTENCES = [
+    (
+        (0.93, BARE, [spot(0.78, 0.02), spot(0.1, 0.3)], [filled(0.12, 0.95, 0.9), filled(0.5, 0.1, 0.2)]),
+        "Rejected: 0.93 against 0.41; 78% of the evidence for a defect lies in one region of 2.0% of the area; filling it drops the score "
+        "to 0.12 (as much elsewhere: 0.90 to 0.95).",
+    ),
+    (
+        (0.1, BARE, [spot(0.314, 0.256)], [filled(0.3, 0.0999, 0.1, 0.1001)]),
+        "Passed: 0.10 against 0.41; 31% of the evidence for a defect lies in one region of 26% of the area; filling it raises the score to "
+        "0.30 (as much elsewhere: 0.10).",
+    ),
+    (
+        (0.6, Band(0.2, 0.41, 0.8), [spot(1, 0.0123)], [filled(0.602, 0.2, 0.9)]),
+        "For review: 0.60 against 0.41; 100% of the evidence for a defect lies in one region of 1.2% of the area; filling it leaves the "
+        "score at 0.60 (as much elsewhere: 0.20 to 0.90).",
+    ),
+    ((0.4, Band(0.5, 0.5, 0.5), [], []), "Passed: 0.40 against 0.50."),
+    (
+        (0.41, BARE, [spot(0.5, 0.05)], []),
+        "Rejected: 0.41 against 0.41; 50% of the evidence for a defect lies in one region of 5.0% of the area.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "said"), SENTENCES)
+def test_the_sentence_word_for_word(given, said) -> None:
+    assert decide("id", *given).sentence == said
+
+
+def test_numbers_that_differ_read_differently_and_those_that_read_alike_are_not_told_apart() -> None:
+    assert decide("id", 0.4951, Band(0.5049, 0.5049, 0.5049)).sentence == "Passed: 0.495 against 0.505."
+    assert decide("id", 0.41003, BARE).sentence == "Rejected: 0.41003 against 0.41000."
+    assert decide("id", 0.4100000001, BARE).sentence == "Rejected: 0.41 against 0.41."
+    read = decide("id", 0.9349, BARE, [spot(1, 1)], [filled(0.9251, 0.8951, 0.9002)]).sentence
+    assert read.endswith("filling it leaves the score at 0.93 (as much elsewhere: 0.90).")
+    read = decide("id", 0.9349, BARE, [spot(1, 1)], [filled(0.9351, 0.8949, 0.8951)]).sentence
+    assert read.endswith("filling it raises the score to 0.94 (as much elsewhere: 0.89 to 0.90).")
+
+
+def test_the_margin_and_the_verdict_are_those_of_the_band() -> None:
+    for score, verdict in ((0.1, "pass"), (0.2, "review"), (0.79, "review"), (0.8, "reject")):
+        found = decide("id", score, Band(0.2, 0.5, 0.8))
+        assert isinstance(found, Decision)
+        assert found.verdict == verdict
+        assert found.margin == pytest.approx(score - 0.5)
+
+
+def test_a_fill_is_beyond_chance_where_every_random_place_does_less() -> None:
+    assert filled(0.1, 0.2, 0.3).beyond
+    assert not filled(0.2, 0.2, 0.3).beyond
+    assert not filled(0.25, 0.2, 0.3).beyond
+
+
+def test_the_nearest_by_hand() -> None:
+    vectors = np.array([[1, 0], [3, 0.3], [0, 1], [-1, 0], [np.nan, 0], [0, 0], [2, 2], [1, 0]], np.float32)
+    every = np.ones(8, bool)
+    assert nearest(vectors, 0, every) == (7, 1.0)  # a copy, but never itself
+    assert nearest(vectors, 0, np.arange(8) < 7) == (1, pytest.approx(3 / np.hypot(3, 0.3)))
+    assert nearest(vectors, 0, np.isin(np.arange(8), [2, 3, 6])) == (6, pytest.approx(np.sqrt(0.5)))
+    assert nearest(vectors, 0, np.isin(np.arange(8), [2, 3])) == (2, 0)
+    assert nearest(vectors, 0, np.arange(8) == 3) == (3, -1)
+    assert nearest(vectors, 0, np.arange(8) == 5) == (5, 0)  # nothing is like nothing
+    assert nearest(vectors, 0, np.arange(8) == 0) is None
+    assert nearest(vectors, 0, np.arange(8) == 4) is None
+    assert nearest(vectors, 4, every) is None
+
+
+def test_a_similarity_is_never_above_one() -> None:
+    vectors = np.random.default_rng(0).normal(size=(60, 500)).astype(np.float32)
+    every = np.arange(60)
+    both = np.concatenate([vectors, 3 * vectors])
+    found = [nearest(both, row, np.arange(120) >= 60) for row in every]
+    assert [other for other, _ in found] == (every + 60).tolist()
+    assert all(0.99999 < alike <= 1 for _, alike in found)
+
+
+GOOD, BAD = [0.05, 0.35, 0.55, 0.62, 0.94], [0.02, 0.15, 0.46, 0.66, 0.99]
+BAND = Band(0.3, 0.5, 0.6)
+
+
+def waiting(name: str, band: Band = BAND, rows=None, overruled=(), predictions=None) -> list[float]:
+    """The scores that wait under a name, in their order."""
+    predictions = scored(GOOD, BAD) if predictions is None else predictions
+    cases, scores = cases_of(predictions), all_scores(predictions, ("bad",))
+    rows = np.ones(len(scores), bool) if rows is None else rows
+    found = queue(cases, scores, rows, band, name, np.isin(np.arange(len(scores)), overruled))
+    return scores[found].round(2).tolist()
+
+
+def test_the_gravest_wait_first() -> None:
+    assert waiting("escapes") == [0.02, 0.15]
+    assert waiting("overkill") == [0.94, 0.62]
+    assert waiting("near") == [0.46, 0.55, 0.35]
+    assert waiting("overruled", overruled=[0, 2, 9]) == [0.55, 0.05, 0.99]
+    assert waiting("all") == [0.46, 0.55, 0.62, 0.35, 0.66, 0.15, 0.94, 0.05, 0.02, 0.99]
+    with pytest.raises(KeyError):
+        waiting("others")
+
+
+def test_without_a_band_those_near_the_threshold_are_in_doubt() -> None:
+    bare = Band(0.5, 0.5, 0.5)
+    assert NEAR == 0.1
+    assert waiting("near", bare) == [0.46, 0.55]
+    assert waiting("escapes", bare) == [0.02, 0.15, 0.46]
+    assert waiting("overkill", bare) == [0.94, 0.62, 0.55]
+
+
+def test_only_what_is_looked_at_waits() -> None:
+    rows = np.arange(10) >= 6
+    assert waiting("escapes", rows=rows) == [0.15]
+    assert waiting("overkill", rows=rows) == []
+    assert waiting("all", rows=rows) == [0.46, 0.66, 0.15, 0.99]
+
+
+def test_pictures_without_a_label_are_neither_escapes_nor_overkill() -> None:
+    predictions = table([None, "strange", "bad", "good", None], ["bad"] * 5, confidence=[0.1, 0.92, 0.2, 0.8, 0.55])
+    found = {name: waiting(name, predictions=predictions, overruled=[4]) for name in QUEUES}
+    assert found == {"escapes": [0.2], "overkill": [0.8], "near": [0.55], "overruled": [0.55], "all": [0.55, 0.2, 0.8, 0.1, 0.92]}
+
+
+def test_what_cannot_be_read_waits_nowhere() -> None:
+    predictions = with_attributes(scored([np.nan, 0.92], [np.nan, 0.1]), split="test")
+    predictions.frame.loc[[0, 2], "verdict"] = None
+    found = {name: waiting(name, predictions=predictions, overruled=range(4)) for name in QUEUES}
+    assert found == {"escapes": [0.1], "overkill": [0.92], "near": [], "overruled": [0.1, 0.92], "all": [0.1, 0.92]}
+
+
+def test_equal_scores_keep_the_order_of_the_table() -> None:
+    predictions = scored([0.9, 0.8] * 200, [0.1, 0.2] * 200)
+    cases, scores = cases_of(predictions), all_scores(predictions, ("bad",))
+    nobody, every = np.zeros(800, bool), np.ones(800, bool)
+    assert queue(cases, scores, every, BAND, "escapes", nobody).tolist() == [*range(400, 800, 2), *range(401, 800, 2)]
+    assert queue(cases, scores, every, BAND, "overkill", nobody).tolist() == [*range(0, 400, 2), *range(1, 400, 2)]
