@@ -306,3 +306,58 @@ def test_a_panel_cannot_be_changed(picture):
     panel = render.Panel("t", picture, render.Scale(1.0, signed=True), "score")
     with pytest.raises(dataclasses.FrozenInstanceError):
         panel.title = "other"
+
+
+# Outlines and boxes
+
+
+def coloured(picture, colour):
+    return (np.asarray(picture) == colour).all(-1)
+
+
+def test_an_outline_runs_around_the_mask_and_leaves_it_free():
+    mask = np.zeros((30, 50), bool)
+    mask[10:20, 15:30] = True
+    line = coloured(render.outlined(Image.new("RGB", (50, 30), "white"), mask), (255, 0, 200))
+    assert not (line & mask).any()
+    assert line[9, 15:30].all()
+    assert line[20, 15:30].all()
+    assert line[10:20, 14].all()
+    assert line.sum() == 2 * (10 + 15)
+
+
+@pytest.mark.parametrize("value", [False, True])
+def test_a_mask_without_an_edge_has_no_outline(picture, value):
+    drawn = render.outlined(picture, np.full((30, 50), value))
+    assert (np.asarray(drawn) == np.asarray(picture)).all()
+
+
+def test_an_outline_is_wide_enough_to_see_on_a_large_picture():
+    mask = np.zeros((400, 1000), bool)
+    mask[100:200, 100:200] = True
+    line = coloured(render.outlined(Image.new("L", (1000, 400)), mask), (255, 0, 200))
+    assert line[95:100, 150].all()
+    assert not line[94, 150]
+
+
+def test_boxes_enclose_their_pixels_and_stay_inside():
+    drawn = render.boxed(Image.new("RGB", (50, 30), "white"), [(0, 0, 50, 30), (20, 10, 30, 25)])
+    line = coloured(drawn, (255, 205, 0))
+    assert drawn.size == (50, 30)
+    assert line[0].all()
+    assert line[29].all()
+    assert line[10:25, 20].all()
+    assert line[10:25, 29].all()
+    assert line[24, 20:30].all()
+    assert not line[25:29, 1:49].any()
+
+
+def test_boxes_are_numbered(picture):
+    one, two = (np.asarray(render.boxed(Image.new("RGB", (300, 200)), [(0, 0, 9, 9)] * n + [(100, 100, 200, 150)])) for n in (0, 1))
+    assert (one[60:100, 100:130] != two[60:100, 100:130]).any(), "the second box has another number than the first"
+    assert (np.asarray(render.boxed(picture, [])) == np.asarray(picture)).all()
+
+
+def test_a_single_pixel_can_be_boxed():
+    drawn = render.boxed(Image.new("RGB", (1, 1)), [(0, 0, 1, 1)])
+    assert drawn.size == (1, 1)

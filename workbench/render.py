@@ -118,7 +118,7 @@ def boxed(picture: Image.Image, boxes: Sequence[tuple[int, int, int, int]], colo
 
     drawn = picture.convert("RGB")
     pen, width = ImageDraw.Draw(drawn), max(round(max(picture.size) / 200), 1)
-    size = max(picture.size) / 22
+    size = max(max(picture.size) / 22, 6)  # of a tiny picture it would be no size that a font has
     for number, (left, top, right, bottom) in enumerate(boxes, 1):
         pen.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=width)
         above = top - size * 1.15 if top > size * 1.2 else top + width
