@@ -55,3 +55,35 @@ def test_typed_words_are_no_mathematics(draw):
 def test_a_long_name_is_cut():
     figure = charts.interval_bars(["x" * 100], [0.5], [0.4], [0.6], title="t", unit="recall")
     assert len(figure.axes[0].get_yticklabels()[0].get_text()) == charts.LONGEST_NAME
+
+
+def panel(name, lines, dots):
+    return charts.Panel(name, "overkill rate", "defects found", lines, dots)
+
+
+def test_curves_draw_each_line_with_its_place():
+    lines = {"validation": ([0, 0.5, 1], [0, 0.9, 1]), "test": ([0, 0.4, 1], [0, 0.8, 1])}
+    dots = {"validation": (0.5, 0.9), "test": (0.4, 0.8)}
+    figure = charts.curves([panel("ROC", lines, dots), panel("again", lines, dots)], title="Threshold 0.4", footer="model x")
+    first, second = figure.axes
+    assert [ax.get_title() for ax in (first, second)] == ["ROC", "again"]
+    grey, grey_dot, ink, ink_dot = first.lines
+    assert np.allclose(grey.get_xydata(), [[0, 0], [0.5, 0.9], [1, 1]])
+    assert np.allclose(grey_dot.get_xydata(), [[0.5, 0.9]])
+    assert np.allclose(ink_dot.get_xydata(), [[0.4, 0.8]])
+    assert (grey.get_color(), ink.get_color(), ink_dot.get_color()) == ("0.55", charts.INK, charts.INK)
+    assert [text.get_text() for text in first.get_legend().get_texts()] == ["validation", "test"]
+    assert (first.get_xlabel(), first.get_ylabel()) == ("overkill rate", "defects found")
+    assert (figure.get_suptitle(), figure.get_supxlabel()) == ("Threshold 0.4", "model x")
+
+
+def test_one_curve_alone_is_in_ink_and_gaps_stay_gaps():
+    figure = charts.curves([panel("ROC", {"test": ([0, 0.5, 1], [np.nan, 0.9, 1])}, {"test": (np.nan, np.nan)})], title="t")
+    assert figure.axes[0].lines[0].get_color() == charts.INK
+    assert to_png(figure).startswith(b"\x89PNG")
+
+
+def test_typed_words_of_curves_are_no_mathematics():
+    figure = charts.curves([panel(HOSTILE, {"test": ([0, 1], [0, 1])}, {"test": (0, 1)})], title=HOSTILE, footer=HOSTILE)
+    assert HOSTILE in drawn_text(figure)
+    assert (figure.get_suptitle(), figure.get_supxlabel()) == (HOSTILE, HOSTILE)
