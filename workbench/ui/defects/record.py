@@ -82,8 +82,9 @@ def form(scope: Scope, item: ImageItem, decided: Decision, shown: Attribution | 
     this = f"{item.id[:12]} {st.session_state.get('entries written', 0)}"
     with st.form(f"verdict {this}", border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            name = st.session_state.get("user name") or _at_this_machine()
-            user = st.text_input("Who decides", name, max_chars=200, width=220)
+            # By key: with a default that changes, Streamlit would take it for another field and drop what was typed meanwhile.
+            st.session_state.setdefault("who", st.session_state.get("user name") or _at_this_machine())
+            user = st.text_input("Who decides", key="who", max_chars=200, width=220)
             says = st.selectbox("You say", [AGREE, *(f"It is {label}" for label in scope.known.class_names)], key=f"says {this}", width=260)
         reason = st.text_area(
             "Why", key=f"why {this}", max_chars=2000, height=80, placeholder="To overrule, say what you see or how you know."
