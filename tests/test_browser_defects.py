@@ -87,3 +87,132 @@ def overrule(view, who, why):
     expect(page.get_by_text("Entry 1 was written into the journal")).to_be_visible()
     view.settled()
     expect(page.get_by_role("radio", name="Overruled (1)")).to_be_visible()
+
+
+SLIDER = 'svg[role="slider"]'
+
+
+def threshold(view):
+    """The threshold that the page speaks of."""
+    return number(view.page.get_by_text("A part is rejected from a score of").inner_text(), r"score of ([\d.]+)")
+
+
+def test_the_threshold_is_moved_by_keys(visitor):
+    view = visitor().open("/defects?choose=hand&threshold=0.4")
+    slider = view.page.locator(SLIDER)
+    slider.focus()
+    for keys, to in (
+        (["ArrowRight"] * 3, 0.403),
+        (["ArrowLeft", "ArrowDown"], 0.401),
+        (["ArrowUp", "Shift+ArrowRight"], 0.412),
+        (["PageDown", "PageDown"], 0.392),
+        (["Shift+PageUp"], 0.492),
+        (["End", "ArrowRight"], 1.0),
+        (["ArrowLeft"], 0.999),
+        (["Home", "ArrowLeft"], 0.0),
+    ):
+        for key in keys:
+            view.page.keyboard.press(key)
+        assert float(slider.get_attribute("aria-valuenow")) == pytest.approx(to)
+        expect(view.page.get_by_text(f"A part is rejected from a score of {to:.4f} on")).to_be_visible()
+        view.settled()
+        assert float(slider.get_attribute("aria-valuenow")) == pytest.approx(to), "the answer left the line where it was put"
+    assert view.query()["threshold"] == ["0.0"]
+    assert slider.evaluate("svg => svg.getRootNode().activeElement === svg"), "the next key goes on from here"
+
+
+def test_a_line_that_is_held_is_not_torn_away_by_an_answer(visitor):
+    view = visitor().open("/defects?choose=hand&threshold=0.4")
+    box = view.page.locator(SLIDER).bounding_box()
+    middle = box["y"] + box["height"] / 2
+    view.page.mouse.move(box["x"] + 0.4 * box["width"], middle)
+    view.page.mouse.down()
+    view.page.mouse.move(box["x"] + 0.6 * box["width"], middle)
+    view.page.mouse.up()
+    view.page.mouse.down()  # before the page has followed
+    expect(view.page.get_by_text(re.compile("from a score of 0.6"))).to_be_visible()
+    view.settled()
+    view.page.mouse.move(box["x"] + 0.8 * box["width"], middle)
+    assert float(view.page.locator(SLIDER).get_attribute("aria-valuenow")) == pytest.approx(0.8, abs=0.005)
+    view.page.mouse.up()
+    expect(view.page.get_by_text(re.compile(r"from a score of 0\.(79|80)"))).to_be_visible()
+
+
+def test_the_line_counts_what_the_table_counts(visitor):
+    """The readout follows in the browser, the table comes from the app; also between two places of the line."""
+    view = visitor().open("/defects?choose=cost&axis=odds")
+    for way in ("Lowest cost", "Escape ceiling", "Overkill ceiling", "The model's own"):
+        view.page.get_by_role("radio", name=way).click()
+        view.settled()
+        cells = view.page.locator('[data-testid="stTable"]').first.locator("tr")
+        for row, pattern in (("escapes", r"([\d,]+) of [\d,]+ defects escape"), ("overkill", r"([\d,]+) of [\d,]+ good parts rejected")):
+            shown = cells.filter(has=view.page.get_by_text(row, exact=True)).locator("td").all_inner_texts()
+            assert re.findall(pattern, view.page.locator(".readout").inner_text()) == shown[-2:]
+
+
+def test_a_link_restores_what_was_looked_at(visitor):
+    settings = "choose=hand&threshold=0.3&review=90&view=decisions&queue=near&on=validation&map=grad_cam&fill=mean"
+    costs = "escape_cost=25.0&overkill_cost=2.0&prior=1.5"
+    view = visitor().open(f"/defects?{settings}&{costs}")
+    expect(view.current('img[alt^="Grad-CAM of "]')).to_have_count(1, timeout=SLOW)
+    view.page.get_by_role("button", name="Next", exact=False).first.click()
+    view.settled()
+    address, sentence = view.page.url, view.page.locator("h4").inner_text()
+    other = visitor().open(address)
+    expect(other.page.locator("h4")).to_have_text(sentence, timeout=SLOW)
+    assert other.settled().query() == view.query()
+    assert threshold(other) == 0.3
+    for key, shown in (("map", "Grad-CAM"), ("review", "90 %"), ("on", "Validation split")):
+        expect(other.page.locator(f".st-key-{key} input")).to_have_value(shown)
+    other.page.get_by_role("radio", name="Threshold", exact=True).click()
+    other.settled()
+    for key, shown in (("escape_cost", "25.00"), ("overkill_cost", "2.00"), ("prior", "1.50")):
+        expect(other.page.locator(f".st-key-{key} input")).to_have_value(shown)
+
+
+def test_letters_that_are_typed_turn_no_page(visitor):
+    view = visitor().open("/defects?view=decisions&map=grad_cam")
+    expect(view.current('img[alt^="Grad-CAM of "]')).to_have_count(1, timeout=SLOW)
+    shown = view.query()["image"]
+    view.page.get_by_label("Why").click()
+    view.page.keyboard.type("no panel, pinned on paper")
+    view.settled()
+    assert view.query()["image"] == shown
+    expect(view.page.get_by_label("Why")).to_have_value("no panel, pinned on paper")
+
+
+def test_two_visitors_see_what_the_other_wrote(visitor):
+    one, other = visitor(), visitor()
+    for view in (one, other):
+        view.open("/defects?view=decisions&queue=overkill&map=grad_cam")
+        expect(view.current('img[alt^="Grad-CAM of "]')).to_have_count(1, timeout=SLOW)
+    assert one.query()["image"] == other.query()["image"]
+    for view, who in ((one, "Ada"), (other, "Ben")):
+        view.page.get_by_label("Who decides").fill(who)
+        view.page.get_by_role("button", name="Write into the journal").click()
+        expect(view.page.get_by_text("was written into the journal")).to_be_visible()
+    expect(other.page.get_by_text(re.compile(r"Entry \d+, .* Ben: reject"))).to_be_visible()
+    one.page.keyboard.press("Escape")
+    one.page.reload()
+    expect(one.page.get_by_text(re.compile(r"Entry \d+, .* Ben: reject"))).to_be_visible(timeout=SLOW)
+    one.open("/journal")
+    expect(one.page.get_by_text(re.compile(r"Sound: \d+ entries"))).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1440, 400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_fit_every_screen(visitor, scheme, width):
+    view = visitor(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    for address in ("/defects?review=95&axis=odds", "/defects?view=decisions&map=grad_cam&review=90", "/defects?view=masks", "/journal"):
+        view.open(address)
+        wide = view.page.evaluate(
+            "[document.documentElement, document.querySelector('[data-testid=stMain]')].map(e => [e.scrollWidth, e.clientWidth])"
+        )
+        assert all(scroll <= client for scroll, client in wide), f"{address} scrolls sideways: {wide}"
+    view.open("/defects")
+    box = view.page.locator(".value").bounding_box()
+    assert box["height"] > 11, "the threshold is large enough to read"
+    ink = view.page.locator(SLIDER).evaluate("svg => getComputedStyle(svg.querySelector('.tick')).fill")
+    ground = view.page.locator('[data-testid="stApp"]').evaluate("app => getComputedStyle(app).backgroundColor")
+    light = [sum(map(float, re.findall(r"[\d.]+", colour)[:3])) > 382 for colour in (ink, ground)]
+    assert light == ([False, True] if scheme == "light" else [True, False])
