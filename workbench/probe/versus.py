@@ -1,0 +1,306 @@
+"""Two models side by side: where they disagree, whether by more than chance, and whether they decide for the same reasons."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from workbench.errors import InputError
+from workbench.images import ImageItem
+from workbench.metrics import Rate, mean_of, wilson
+from workbench.predictions import Predictions
+from workbench.probe.sweep import MOST, drawn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.attribution import Attribution
+    from workbench.classifier import Classifier
+
+EDGE = 256
+"""Pixels of the longer side of the picture on which maps of models with other inputs are compared."""
+TOP = 0.1
+"""The share of a map that counts as its top."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Versus:
+    """Two models on the same pictures.
+
+    Attributes:
+        frame: One row a picture that they decide differently, those that both are sure of first: name, label, "first" and "second"
+            (decisions), "first confidence", "second confidence", right ("first", "second", "neither", None without a usable label).
+        both_right: How many labelled pictures both decide rightly.
+        only_first: How many only the first does.
+        only_second: How many only the second does.
+        both_wrong: How many neither does.
+        p: The chance of so uneven a split of the pictures that only one decides rightly, were both models equally good: the exact test
+            of McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages".
+        first: Accuracy of the first model on the labelled pictures.
+        second: Of the second.
+        difference: The first's accuracy less the second's, as `paired_difference`.
+        agree: Share of all pictures that they decide alike.
+        left_out: How many pictures only one of them has, or could not read, or that are other pictures of the same name.
+    """
+
+    frame: pd.DataFrame
+    both_right: int
+    only_first: int
+    only_second: int
+    both_wrong: int
+    p: float
+    first: Rate
+    second: Rate
+    difference: Rate
+    agree: Rate
+    left_out: int
+
+
+def compare_models(first: Predictions, second: Predictions, rows: NDArray[np.bool_] | None = None) -> Versus:
+    """Compare what two models say of the same pictures, matched by name; each decides by its own rule.
+
+    Args:
+        first: N pictures.
+        second: The same, in any order.
+        rows: Booleans of shape (N,): which pictures of the first count; all where missing.
+
+    Raises:
+        InputError: They know other classes, or no picture was read by both.
+    """
+    import pandas as pd
+
+    _check_classes(first.class_names, second.class_names)
+    one = first.frame if rows is None else first.frame[np.asarray(rows, dtype=bool)]
+    columns = ["name", "id", "label", "predicted", "confidence"]
+    both = one[columns].merge(second.frame[columns], on="name", suffixes=(" first", " second"))
+    both = both[both["predicted first"].notna() & both["predicted second"].notna() & (both["id first"] == both["id second"])]
+    if not len(both):
+        raise InputError("No picture was read by both models: run both on the same image set.")
+    label, a, b = (both[name].to_numpy(dtype=object) for name in ("label first", "predicted first", "predicted second"))
+    usable = np.isin(label.astype(str), first.class_names) & both["label first"].notna().to_numpy()
+    counts = [int((usable & ((a == label) == x) & ((b == label) == y)).sum()) for x in (True, False) for y in (True, False)]
+    both_right, only_first, only_second, both_wrong = counts
+    right = np.select([usable & (a == label), usable & (b == label)], ["first", "second"], "neither").astype(object)
+    right[~usable] = None
+    told = {"label": label, "first": a, "second": b, "right": right}
+    frame = both.assign(**{name: pd.Series(values, both.index, object) for name, values in told.items()})[a != b]
+    frame = frame.rename(columns={"confidence first": "first confidence", "confidence second": "second confidence"})
+    sure = (-frame["first confidence"] - frame["second confidence"]).argsort(kind="stable")
+    shown = ["name", "label", "first", "second", "first confidence", "second confidence", "right"]
+    names = set(one["name"]) | (set(second.frame["name"]) if rows is None else set())
+    return Versus(
+        frame=frame.iloc[sure][shown].reset_index(drop=True),
+        both_right=both_right,
+        only_first=only_first,
+        only_second=only_second,
+        both_wrong=both_wrong,
+        p=mcnemar(only_first, only_second),
+        first=wilson(both_right + only_first, sum(counts)),
+        second=wilson(both_right + only_second, sum(counts)),
+        difference=paired_difference(*counts),
+        agree=wilson(int((a == b).sum()), len(both)),
+        left_out=len(names) - len(both),
+    )
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """The two-sided exact p-value for discordant pairs: each falls on either side with the same chance. Without any it is 1."""
+    from scipy.stats import binomtest
+
+    discordant = only_first + only_second
+    return float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
+
+
+def paired_difference(both: int, only_first: int, only_second: int, neither: int, level: float = 0.95) -> Rate:
+    """The difference of two proportions of the same cases: first less second.
+
+    Its interval is method 10 of Newcombe 1998, "Improved confidence intervals for the difference between binomial proportions based on
+    paired data": Wilson's limits of each, put together with the correlation of the two, corrected for continuity.
+
+    Returns:
+        The difference, with `only_first` as count; without a value where there are no cases.
+    """
+    cases = both + only_first + only_second + neither
+    if not cases:
+        return Rate(None, None, None, 0, 0)
+    z_first, z_second = wilson(both + only_first, cases, level), wilson(both + only_second, cases, level)
+    margins = (both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
+    product = both * neither - only_first * only_second
+    phi = (max(product - cases / 2, 0) if product > 0 else product) / math.sqrt(margins) if margins else 0.0
+    (p, low, high), (q, down, up) = ((float(r.value or 0), float(r.low or 0), float(r.high or 0)) for r in (z_first, z_second))
+
+    def reach(one: float, other: float) -> float:
+        return math.sqrt(max(one**2 - 2 * phi * one * other + other**2, 0))
+
+    return Rate(p - q, p - q - reach(p - low, up - q), p - q + reach(high - p, q - down), only_first, cases)
+
+
+def _check_classes(first: Sequence[str], second: Sequence[str]) -> None:
+    if strange := sorted(set(first) ^ set(second)):
+        raise InputError(f"Only one of the models knows {', '.join(map(repr, strange[:4]))}: compare models with the same classes.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """The maps of two models for one picture, and those of the first model for the picture and the same with the least noise.
+
+    Attributes:
+        name: The picture's.
+        first: Decision of the first model, which both maps explain.
+        second: Decision of the second.
+        correlation: Spearman's, of the two maps.
+        overlap: What their top 10 % have in common, as a share of the larger of both; unrelated maps share about a tenth.
+        same: Whether both decide alike.
+        own_correlation: As before, of the first model with itself under noise.
+        own_overlap: Likewise.
+        own_same: Likewise.
+    """
+
+    name: str
+    first: str
+    second: str
+    correlation: float
+    overlap: float
+    same: bool
+    own_correlation: float
+    own_overlap: float
+    own_same: bool
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Moved:
+    """Whether two models decide for the same reasons.
+
+    Attributes:
+        frame: One row a picture, with the fields of `Pair`.
+        method: Which attribution method made the maps.
+        figures: Means over the pictures with intervals of 95 %: "correlation", "overlap", "own_correlation", "own_overlap" (Student),
+            "same" and "own_same" (Wilson). The own ones say what no change looks like.
+        left_out: Why pictures of the sample have no figures, by name: one sentence each.
+        sample: How many pictures there are, how many were drawn, and with which seed.
+    """
+
+    frame: pd.DataFrame
+    method: str
+    figures: Mapping[str, Rate]
+    left_out: Mapping[str, str]
+    sample: Mapping[str, int]
+
+
+def maps_moved(
+    first: Classifier,
+    second: Classifier,
+    items: Iterable[ImageItem],
+    method: str,
+    *,
+    params: Mapping[str, Any] | None = None,
+    most: int = MOST,
+    seed: int = 0,
+    known: MutableMapping[str, Pair] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Moved:
+    """Explain pictures by two models and measure how far the maps lie apart: did making it cheaper change why it decides?
+
+    Both explain the class that the first model decides on. As a measure of what no change looks like, the first model also explains each
+    picture with every value moved by at most one grey level of 255.
+
+    Args:
+        first: A model.
+        second: One with the same classes.
+        items: The pictures.
+        method: A name in `METHODS`.
+        params: The method's settings.
+        most: How many pictures at most, as in `sweep.sweep_set`.
+        seed: Of the sample and the noise.
+        known: Pairs of the same models, method and settings by the pictures' names: what is there is not measured again, and what is
+            measured is put there, so that work that was stopped goes on where it was.
+        on_progress: Called with (done, total) pictures before each and at the end; what it raises stops the work.
+
+    Raises:
+        InputError: They know other classes, the method does not suit one of them, or no picture could be measured.
+    """
+    import pandas as pd
+
+    from workbench.attribution import suits
+
+    _check_classes(first.class_names, second.class_names)
+    for model in (first, second):
+        if why := suits(model, method):
+            raise InputError(why)
+    pool = list(items)
+    chosen, known, left_out = drawn(pool, most, seed), {} if known is None else known, {}
+    for done, item in enumerate(chosen):
+        if on_progress:
+            on_progress(done, len(chosen))
+        if item.name not in known:
+            try:
+                known[item.name] = _pair(first, second, item, method, {"background": chosen, **(params or {})}, seed)
+            except InputError as error:
+                left_out[item.name] = str(error)
+    if on_progress:
+        on_progress(len(chosen), len(chosen))
+    pairs = [known[item.name] for item in chosen if item.name not in left_out]
+    if not pairs:
+        raise InputError(next(iter(left_out.values()), "There are no pictures to explain: choose a set that holds some."))
+    frame = pd.DataFrame([dataclasses.asdict(pair) for pair in pairs])
+    figures = {name: mean_of(frame[name].to_numpy()) for name in ("correlation", "overlap", "own_correlation", "own_overlap")}
+    figures |= {name: wilson(int(frame[name].sum()), len(frame)) for name in ("same", "own_same")}
+    return Moved(frame, method, figures, left_out, {"pictures": len(pool), "drawn": len(chosen), "seed": seed})
+
+
+def _pair(first: Classifier, second: Classifier, item: ImageItem, method: str, params: Mapping[str, Any], seed: int) -> Pair:
+    from workbench.attribution import attribute
+    from workbench.classifier import ask
+
+    picture = item.open()
+    pixels = np.asarray(picture)
+    digest = hashlib.sha256(f"{seed} {item.name}".encode()).digest()
+    noise = np.random.default_rng(list(digest)).integers(-1, 2, pixels.shape, np.int16)
+    shaken = (pixels + noise).clip(0, 255).astype(np.uint8)
+    called = [first.class_names[c] for c in first.rule.decide(ask(first, [pixels, shaken]))[0]]
+    other = second.class_names[int(second.rule.decide(ask(second, [pixels]))[0][0])]
+    mine = attribute(first, picture, method, called[0], **params)
+    theirs = attribute(second, picture, method, called[0], **params)
+    again = attribute(first, Image.fromarray(shaken), method, called[0], **params)
+    apart, own = likeness(mine, theirs), likeness(mine, again)
+    return Pair(item.name, called[0], other, *apart, other == called[0], *own, called[1] == called[0])
+
+
+def likeness(one: Attribution, other: Attribution) -> tuple[float, float]:
+    """Spearman's correlation of two maps of a picture, and what their top 10 % have in common, where both models looked."""
+    a, b = one.ranking, other.ranking
+    if one.placement != other.placement or a.shape != b.shape:
+        (a, seen), (b, too) = _laid(one), _laid(other)
+        a, b = a[seen & too], b[seen & too]
+    return _spearman(a, b), _overlap(a.ravel(), b.ravel())
+
+
+def _laid(found: Attribution) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """A map on a copy of its picture of at most `EDGE` pixels a side, and what the model saw of that."""
+    width, height = found.placement.original
+    scale = min(1.0, EDGE / max(width, height))
+    placement = found.placement.scaled(Image.new("1", (max(round(width * scale), 1), max(round(height * scale), 1))))
+    return placement.to_original(found.ranking), placement.to_original(np.ones(found.ranking.shape, np.float32)) > 0
+
+
+def _spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+    """Rank correlation; 0 where one map is the same everywhere, for then it tells nothing of the other."""
+    from scipy.stats import rankdata
+
+    one, other = (ranks - ranks.mean() for ranks in (rankdata(a), rankdata(b)))
+    norm = math.sqrt((one**2).sum() * (other**2).sum())
+    return float((one * other).sum() / norm) if norm > 0 else 0.0
+
+
+def _overlap(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+    """What the highest values of two maps (P,) have in common; none where a map is the same everywhere, or lowest there."""
+    count = max(round(TOP * a.size), 1)
+    one, other = ((values >= np.partition(values, -count)[-count]) & (values > values.min()) for values in (a, b))
+    return float((one & other).sum() / max(one.sum(), other.sum(), 1))
