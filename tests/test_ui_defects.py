@@ -546,3 +546,10 @@ def test_a_verdict_that_somebody_changed_in_the_journal_ends_in_a_sentence(defec
         assert not at.exception
         assert all("went wrong" not in e.value for e in at.error)
         assert any("margin to the threshold" in m.value for m in at.markdown)
+
+
+def test_what_rests_on_few_parts_is_said_to(defects):
+    labels = ["bad"] * 80 + ["good"] * 40
+    at = defects(scored(labels, np.linspace(0, 1, 120), splits=("validation", "test", "test", "test"))).sound()
+    assert "Only 20 defects in the validation split and 10 good parts in the validation split: look at the ranges" in told(at)
+    assert "in the test split: look" not in told(at)

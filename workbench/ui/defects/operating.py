@@ -67,7 +67,12 @@ def _table(scope: Scope, points: dict[str, pd.Series], setting: Setting) -> None
         st.subheader("At this threshold", anchor=False)
         draw.meaning(_MEANING)
     st.table(frame)
-    few = [f"{point['defects']:,.0f} defects in the {scope.words[split]}" for split, point in points.items() if point["defects"] < ENOUGH]
+    few = [
+        f"{point[kind]:,.0f} {words} in the {scope.words[split]}"
+        for split, point in points.items()
+        for kind, words in (("defects", "defects"), ("good", "good parts"))
+        if point[kind] < ENOUGH
+    ]
     if few:
         st.caption(f":material/info: Only {' and '.join(few)}: look at the ranges, not at the figures.")
     facts = {"chosen": setting.way, "defects": ", ".join(scope.positive), "model": scope.model.key}
