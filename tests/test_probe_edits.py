@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.probe.edits import FILLS, KINDS, MOST_BOXES, MOST_EDITS, Edit, Edited, apply, further, inside, read
+from workbench.fills import covered
+from workbench.probe import edits
+from workbench.probe.edits import FILLS, FINEST, KINDS, MOST_BOXES, MOST_EDITS, Edit, Edited, apply, further, inside, read
 
 WHOLE = ((0.0, 0.0, 1.0, 1.0),)
 
@@ -24,9 +26,9 @@ def noisy(height: int, width: int, seed: int = 0) -> Image.Image:
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8))
 
 
-def plane(picture, *edits, **more):
+def plane(picture, *done, **more):
     """What edits make of a picture, its red channel."""
-    return apply(picture, edits, **more).pixels[..., 0]
+    return apply(picture, done, **more).pixels[..., 0]
 
 
 @pytest.mark.parametrize(
@@ -170,6 +172,18 @@ def test_a_fill_changes_its_regions_and_nothing_else(fill) -> None:
         assert (edited.pixels[where] == pasted[where]).all()
 
 
+def test_a_large_region_is_inpainted_on_a_smaller_copy(monkeypatch) -> None:
+    asked = []
+    monkeypatch.setattr(edits, "covered", lambda picture, where, *more: asked.append(where.sum()) or covered(picture, where, *more))
+    ramp = np.add.outer(np.arange(600) * 0.1, np.arange(800) * 0.2).round() + 5
+    spoilt = ramp.copy()
+    spoilt[150:450, 200:600] = 255
+    found = plane(grey(spoilt), Edit("fill", boxes=((0.23, 0.23, 0.77, 0.77),), fill="inpaint")).astype(int)
+    assert asked == [pytest.approx(FINEST, rel=0.02)]
+    assert np.abs(found - ramp)[inside([(0.28, 0.28, 0.72, 0.72)], (600, 800))].max() <= 8
+    assert (found == spoilt)[~inside([(0.16, 0.14, 0.84, 0.86)], (600, 800))].all()
+
+
 def test_random_edits_draw_alike_whatever_comes_before_them() -> None:
     """So that undoing or moving an edit changes nothing in another one."""
     picture, noise = grey(np.full((30, 30), 100)), Edit("noise", 0.05)
@@ -208,21 +222,21 @@ def test_a_spot_is_traced_back_to_its_pixels(seed) -> None:
     rng = random.Random(seed)
     found = 0
     while found < 4:
-        edits = [movement(rng) for _ in range(rng.randint(1, 5))]
+        done = [movement(rng) for _ in range(rng.randint(1, 5))]
         y, x = rng.randint(5, 84), rng.randint(5, 144)
         values = np.zeros((90, 150), np.uint8)
         values[y - 2 : y + 3, x - 2 : x + 3] = 255
-        edited = apply(grey(values), edits)
+        edited = apply(grey(values), done)
         back = edited.to_original(edited.pixels[..., 0].astype(np.float32))
         assert back.shape == (90, 150)
         shown = edited.to_original(np.ones(edited.pixels.shape[:2]))[y - 3 : y + 4, x - 3 : x + 4]
         if not shown.any():
-            assert back.max() < 128, edits
+            assert back.max() < 128, done
         if not shown.all():
             continue
         rows, columns = np.nonzero(back > 0.5 * back.max())
-        assert abs(rows.mean() - y) <= 1, edits
-        assert abs(columns.mean() - x) <= 1, edits
+        assert abs(rows.mean() - y) <= 1, done
+        assert abs(columns.mean() - x) <= 1, done
         found += 1
 
 
