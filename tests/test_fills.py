@@ -94,3 +94,19 @@ def test_inpainting_continues_what_lies_around() -> None:
     found = covered(spoilt, inside, "inpaint", (), np.random.default_rng(0)).astype(int)
     assert np.abs(found - ramp)[distance_transform_edt(inside) > 7].max() <= 6
     assert covered(ramp, np.ones((96, 96), bool), "inpaint", (), np.random.default_rng(0)).std() < 1
+
+
+def test_a_large_region_is_inpainted_on_a_small_copy(monkeypatch) -> None:
+    from skimage import restoration
+
+    asked = []
+    whole = restoration.inpaint_biharmonic
+    monkeypatch.setattr(
+        restoration, "inpaint_biharmonic", lambda coarse, hidden, **more: asked.append(hidden.size) or whole(coarse, hidden, **more)
+    )
+    ramp = np.add.outer(np.arange(600) * 0.1, np.arange(800) * 0.2).round()[..., None].repeat(3, 2).astype(np.uint8) + np.uint8(5)
+    inside = Region("most", (0.23, 0.23, 0.77, 0.77)).on(600, 800)
+    spoilt = np.where(distance_transform_edt(inside)[..., None] > 20, np.uint8(255), ramp)
+    found = covered(spoilt, inside, "inpaint", (), np.random.default_rng(0)).astype(int)
+    assert asked == [128 * 96]  # in full it takes minutes
+    assert np.abs(found - ramp)[distance_transform_edt(inside) > 40].max() <= 8

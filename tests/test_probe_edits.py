@@ -11,9 +11,7 @@ import pytest
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.fills import covered
-from workbench.probe import edits
-from workbench.probe.edits import FILLS, FINEST, KINDS, MOST_BOXES, MOST_EDITS, Edit, Edited, apply, further, inside, read
+from workbench.probe.edits import FILLS, KINDS, MOST_BOXES, MOST_EDITS, Edit, Edited, apply, further, inside, read
 
 WHOLE = ((0.0, 0.0, 1.0, 1.0),)
 
@@ -170,18 +168,6 @@ def test_a_fill_changes_its_regions_and_nothing_else(fill) -> None:
     if fill == "paste":
         pasted = np.asarray(other.resize((90, 60), Image.Resampling.BILINEAR))
         assert (edited.pixels[where] == pasted[where]).all()
-
-
-def test_a_large_region_is_inpainted_on_a_smaller_copy(monkeypatch) -> None:
-    asked = []
-    monkeypatch.setattr(edits, "covered", lambda picture, where, *more: asked.append(where.sum()) or covered(picture, where, *more))
-    ramp = np.add.outer(np.arange(600) * 0.1, np.arange(800) * 0.2).round() + 5
-    spoilt = ramp.copy()
-    spoilt[150:450, 200:600] = 255
-    found = plane(grey(spoilt), Edit("fill", boxes=((0.23, 0.23, 0.77, 0.77),), fill="inpaint")).astype(int)
-    assert asked == [pytest.approx(FINEST, rel=0.02)]
-    assert np.abs(found - ramp)[inside([(0.28, 0.28, 0.72, 0.72)], (600, 800))].max() <= 8
-    assert (found == spoilt)[~inside([(0.16, 0.14, 0.84, 0.86)], (600, 800))].all()
 
 
 def test_random_edits_draw_alike_whatever_comes_before_them() -> None:

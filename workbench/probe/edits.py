@@ -18,8 +18,6 @@ from workbench.fills import covered
 Box = tuple[float, float, float, float]
 Pixels = NDArray[np.uint8]
 MOST_EDITS, MOST_BOXES = 40, 40
-FINEST = 40_000
-"""Pixels of a region up to which it is inpainted as it is: the time grows with their square, and 600,000 took 78 s."""
 FILLS = ("inpaint", "mean", "blur", "patch", "noise", "paste", "keep")
 """What regions are filled with: as in `workbench.fills`; or noise, the same place of another picture, or grey for all but them."""
 
@@ -272,20 +270,7 @@ def _filled(pixels: Pixels, edit: Edit, others: Mapping[str, Image.Image], rng: 
             raise InputError(f"There is no picture {edit.other!r} to paste from: choose another one.")
         other = others[edit.other].convert("RGB").resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.BILINEAR)
         return np.where(where[..., None], np.asarray(other), pixels)
-    if edit.fill == "inpaint" and where.sum() > FINEST:
-        return _inpainted(pixels, where, edit.boxes, rng)
     return covered(pixels, where, edit.fill, (), rng)
-
-
-def _inpainted(pixels: Pixels, where: NDArray[np.bool_], boxes: Sequence[Box], rng: np.random.Generator) -> Pixels:
-    """A large region continued on a smaller copy, which shows as much, for what continues it is smooth."""
-    from scipy.ndimage import gaussian_filter
-
-    (height, width), scale = where.shape, math.sqrt(FINEST / where.sum())
-    small = np.asarray(Image.fromarray(pixels).resize((max(round(width * scale), 1), max(round(height * scale), 1))))
-    cover = Image.fromarray(covered(small, inside(boxes, small.shape), "inpaint", (), rng)).resize((width, height))
-    alpha = gaussian_filter(where.astype(np.float32), max(where.shape) / 64)[..., None]
-    return _rounded(alpha * np.asarray(cover, np.float32) + (1 - alpha) * pixels)
 
 
 def _rounded(values: NDArray[np.floating]) -> Pixels:
