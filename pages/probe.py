@@ -5,9 +5,18 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench.ui import choice, explain, gallery, url, work
-from workbench.ui.probe import edit
+from workbench.ui.probe import attack, behind, compare, concepts, contrast, edit, regions, sweeps
 
-VIEWS = {"edit": "Edit"}
+VIEWS = {
+    "edit": "Edit",
+    "sweep": "Sweep",
+    "regions": "What must go, what must stay",
+    "contrast": "Class against class",
+    "attack": "Attack",
+    "behind": "Training pictures",
+    "concepts": "Concepts",
+    "compare": "Compare",
+}
 
 model = choice.model()
 images = choice.images(model)
@@ -22,3 +31,17 @@ with st.expander("Choose a picture", icon=":material/photo_library:"):
 view = url.segments("View", list(VIEWS), key="view", default="edit", format_func=VIEWS.__getitem__, label_visibility="collapsed")
 if view == "edit":
     edit.view(model, images, item)
+elif view == "regions":
+    regions.view(model, images, item, known)
+elif view == "sweep":
+    sweeps.view(model, images, item, known)
+elif view == "contrast":
+    contrast.view(model, images, item)
+elif view == "attack":
+    attack.view(model, images, item, known)
+elif view == "behind":
+    behind.view(model, images, item, known)
+elif view == "concepts":
+    concepts.view(model, images, known)
+else:
+    compare.view(model, images, item, known)

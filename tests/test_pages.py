@@ -11,7 +11,7 @@ from workbench.predictions import Predictions
 from workbench.ui import gallery, work
 
 torch.set_num_threads(1)
-TITLES = {"overview": "Overview", "explain": "Explain", "bias": "Bias"}
+TITLES = {"overview": "Overview", "explain": "Explain", "probe": "Probe", "bias": "Bias", "defects": "Defects", "journal": "Journal"}
 QUICK = {"method": "saliency"}
 
 

@@ -116,10 +116,13 @@ def model() -> ModelChoice:
 
 def classifier(choice: ModelChoice) -> Classifier:
     """The chosen model, loaded; this is where torch comes in."""
-    if choice.ref in own("models"):
-        found: Classifier = own("models")[choice.ref]
-        return found
-    return _load(choice.ref, choice.key if choice.folder else "")
+    found: Classifier | None = own("models").get(choice.ref)
+    return found or _load(choice.ref, choice.key if choice.folder else "")
+
+
+def other(ref: str) -> Classifier:
+    """Another model of the catalog, loaded."""
+    return _load(ref, "")
 
 
 def images(choice: ModelChoice) -> ImageSet:

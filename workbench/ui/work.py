@@ -206,11 +206,29 @@ def attribution(
         except InputError as error:
             return str(error)
 
-    def size(found: Attribution | str) -> int:
-        return 1024 if isinstance(found, str) else found.values.nbytes + 1024
-
     key = map_key(model, images, item, method, aim, params)
-    return computed(key, METHODS[method].title, f"{method} {item.id[:12]}", make, size)
+    return computed(key, METHODS[method].title, f"{method} {item.id[:12]}", make, _map_size)
+
+
+def map_of_pixels(
+    model: choice.ModelChoice, item: ImageItem, picture: Image.Image, edits: Hashable, method: str, target: int
+) -> Attribution | str | None:
+    """As `attribution`, of the logit of a class, for a picture in memory: that of `item` after some edits."""
+
+    def make(progress: Stoppable) -> Attribution | str:
+        from workbench.attribution import attribute
+
+        try:
+            return attribute(choice.classifier(model), picture, method, target, on_progress=progress)
+        except InputError as error:
+            return str(error)
+
+    key = ("edited map", model.key, item.id, picture.size, edits, method, target)
+    return computed(key, METHODS[method].title, f"edited {method} {item.id[:12]}", make, _map_size)
+
+
+def _map_size(found: Attribution | str) -> int:
+    return 1024 if isinstance(found, str) else found.values.nbytes + 1024
 
 
 def background_of(images: ImageSet) -> list[ImageItem]:

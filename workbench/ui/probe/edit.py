@@ -39,9 +39,9 @@ holds them all.
 @work.guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
     """The canvas with its list on the left, what the model says now on the right."""
-    found = steps.edits()
+    found = steps.possible(steps.edits(), images)
     picture = work.fitted(item, EDGE)
-    others = {edit.other: work.fitted(images.by_name[edit.other], EDGE) for edit in found if edit.other in images.by_name}
+    others = {edit.other: work.fitted(images.by_name[edit.other], EDGE) for edit in found if edit.other}
     edited = apply(picture, found, others)
     now = Image.fromarray(edited.pixels)
     left, right = st.columns([1, 1.15], gap="medium")
@@ -53,23 +53,11 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
         draw.download("Edited picture (PNG)", lambda: render.to_png(now), f"{draw.stem(item.name)}-edited.png", "image/png", "png edited")
         steps.listed(found)
     with right:
-        before, after = (_asked(model, item, one, key) for one, key in ((picture, ()), (now, found)))
+        before, after = (work.asked(model, item, one, key) for one, key in ((picture, ()), (now, found)))
         _decision(model, before, after, bool(found))
         _maps(model, item, picture, edited, found, before)
         with st.expander("Light, sharpness, position", icon=":material/tune:", expanded=True):
             steps.sliders(found)
-
-
-def _asked(model: choice.ModelChoice, item: ImageItem, picture: Image.Image, key: tuple[object, ...]) -> np.ndarray:
-    """The probabilities, (K,)."""
-    kept = ("edited", model.key, item.id, key)
-    found: np.ndarray | None = work.maps().get(kept)
-    if found is None:
-        from workbench.classifier import ask
-
-        found = ask(choice.classifier(model), [np.asarray(picture)])[0]
-        work.maps().put(kept, found, 4096 + found.nbytes)
-    return found
 
 
 def _decision(model: choice.ModelChoice, before: np.ndarray, after: np.ndarray, changed: bool) -> None:
@@ -147,22 +135,8 @@ def _maps(
 def _map(
     model: choice.ModelChoice, item: ImageItem, picture: Image.Image, key: tuple[object, ...], method: str, target: int
 ) -> Attribution | None:
-    """The map of a picture in memory, from the shelf or computed with progress; None, and why, where there is none."""
-
-    def make(progress: work.Stoppable) -> Attribution | str:
-        from workbench.attribution import attribute
-        from workbench.errors import InputError
-
-        try:
-            return attribute(choice.classifier(model), picture, method, target, on_progress=progress)
-        except InputError as error:
-            return str(error)
-
-    kept = ("edited map", model.key, item.id, key, method, target)
-    label = METHODS[method].title
-    found = work.computed(
-        kept, label, f"edited {method} {item.id[:12]}", make, lambda one: 1024 if isinstance(one, str) else one.values.nbytes + 1024
-    )
+    """The map of an edited picture; None, and why, where there is none."""
+    found = work.map_of_pixels(model, item, picture, key, method, target)
     if isinstance(found, str):
         st.info(choice.plain(found, 600), icon=":material/block:")
         return None

@@ -38,6 +38,16 @@ def edits() -> tuple[Edit, ...]:
     return tuple(found)
 
 
+def possible(found: Sequence[Edit], images: ImageSet) -> tuple[Edit, ...]:
+    """Those that can be made here: a picture to paste from may be one of another set."""
+    for edit in found:
+        if edit.fill == "paste" and edit.other not in images.by_name:
+            st.warning(
+                f"There is no picture {choice.plain(edit.other)} here to paste from: that edit was left out.", icon=":material/link_off:"
+            )
+    return tuple(edit for edit in found if edit.fill != "paste" or edit.other in images.by_name)
+
+
 def put(found: Sequence[Edit]) -> None:
     """Make these the edits."""
     if found:

@@ -1,0 +1,72 @@
+"""Pictures of the set that are most like another one in what the model makes of them, and the way to know that."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from workbench.audit import Audit
+from workbench.catalog import home
+from workbench.errors import InputError
+from workbench.images import ImageItem, ImageSet
+from workbench.predictions import Predictions
+from workbench.probe.minimal import Counterfactual
+from workbench.probe.minimal import counterfactual as nearest_other
+from workbench.ui import audits, choice, draw, work
+
+EDGE = 320
+PROBE = home() / "pages" / "probe.py"
+
+
+def embedded(model: choice.ModelChoice, images: ImageSet) -> tuple[Audit, NDArray[np.float32]] | None:
+    """The audit with the embeddings of its pictures; None, and the way to them, where they are not known."""
+    audit = audits.opened(model, images)
+    if audit is None:
+        st.caption("To find it, the model has to be run over the whole set once; what it finds is kept.")
+        work.offer_predictions(model, images, "")
+        return None
+    key = ("embeddings", model.key, choice.token(images))
+    vectors: NDArray[np.float32] | None = work.maps().get(key)
+    if vectors is None:
+        try:
+            vectors = audit.embeddings()
+        except InputError as error:
+            st.caption(choice.plain(error, 300))
+            return None
+        work.maps().put(key, vectors, vectors.nbytes)
+    return audit, vectors
+
+
+def counterfactual(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
+    """The nearest picture of the set that is decided otherwise, beside this one."""
+    found = embedded(model, images)
+    if found is None:
+        return
+    audit, vectors = found
+    names = audit.predictions.frame["name"]
+    if not (names == item.name).any():
+        st.caption("This picture is none of the set, so its neighbours are not known: choose one of the set.")
+        return
+    other = nearest_other(audit.predictions, vectors, int(names.index[names == item.name][0]))
+    if other is None:
+        st.caption("No picture of the set is decided otherwise.")
+        return
+    _beside(images, item, other)
+
+
+def _beside(images: ImageSet, item: ImageItem, other: Counterfactual) -> None:
+    with st.container(horizontal=True):
+        for one, words in ((item, "This picture"), (images.by_name[other.name], _words(other))):
+            with st.container(width=EDGE):
+                st.image(work.fitted(one, EDGE), width="stretch", output_format="PNG", alt=one.name)
+                st.caption(words)
+    st.page_link(PROBE, label="Take that picture in hand", icon=":material/science:", query_params=choice.link(image=other.name))
+    draw.meaning(
+        "Nearest in what goes into the model's last layer (1 - cosine similarity; 0: alike), among pictures taken for another class."
+    )
+
+
+def _words(other: Counterfactual) -> str:
+    truth = f", and is {choice.plain(other.label)}" if other.label else ""
+    return f"{choice.plain(other.name)} is taken for {choice.plain(other.predicted)}{truth}; distance {other.distance:.3f}"

@@ -1,0 +1,143 @@
+"""The view of attacks: how little noise turns the decision about this picture, and how far the map moves with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from workbench import render
+from workbench.images import ImageItem, ImageSet
+from workbench.methods import METHODS as MAPS
+from workbench.predictions import Predictions
+from workbench.probe.attacks import METHODS, UNITS, Attacked, Least, least_epsilon, shift
+from workbench.ui import choice, draw, url, work
+from workbench.ui.probe import robust
+
+if TYPE_CHECKING:
+    from workbench.attribution import Attribution
+
+_HELP = """
+An **attack** looks for a change too small for the eye that turns the decision. **FGSM** takes one step along the gradient, **PGD** many
+small ones; the **Square attack** knows nothing of the model's inside and only asks it again and again.
+
+**Epsilon** bounds the change: of any pixel, in levels of 255, or (L2) of the whole picture. What is shown is the least at which the
+attack did turn the decision, asked again about the picture rounded to 8 bits: it could be saved and sent to the model as it is.
+
+An attack that fails proves nothing: a stronger one may succeed. These are weaker than AutoAttack, so they make a model look a little more
+robust than it is.
+"""
+
+
+@work.guarded
+def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
+    """The least epsilon that turns the decision, with the picture before and after."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        method = url.select("Attack", list(METHODS), key="attack", default="pgd", format_func=lambda name: METHODS[name].title, width=200)
+        draw.meaning(_HELP + f"\n\n**{METHODS[method].title}**: {METHODS[method].about}.")
+
+    def make(progress: work.Stoppable) -> Least:
+        return least_epsilon(choice.classifier(model), item, method, on_progress=progress)
+
+    key = ("least epsilon", model.key, item.id, method)
+    found = work.computed(key, METHODS[method].title, f"{method} {item.id[:12]}", make, lambda one: 2 * one.attacked.clean.nbytes)
+    if found is None:
+        return
+    _said(model, found)
+    _pictures(item, found.attacked)
+    _tried(found)
+    st.subheader("How far the map moved", anchor=False)
+    _moved(model, item, found.attacked)
+    st.subheader("On the set", anchor=False)
+    robust.section(model, images, known, method)
+
+
+def _said(model: choice.ModelChoice, found: Least) -> None:
+    names, one = model.rule.class_names, found.attacked
+    was, now = (choice.plain(names[int(state)]) for state in (one.was, one.now))  # type: ignore[call-overload]
+    bound = _bound(one.method, found.tried[-1][0] if found.epsilon is None else found.epsilon)
+    if found.epsilon is None:
+        st.markdown(f"#### Still {was} at {_bound(one.method, max(tried for tried, _ in found.tried))}")
+        st.caption("This attack did not turn the decision. That proves nothing: a stronger one might.")
+    else:
+        st.markdown(f"#### :orange[{was} becomes {now} with {bound}]")
+    first, second = one.before[int(one.was)], one.after[int(one.was)]  # type: ignore[call-overload]
+    st.caption(
+        f"P({was}): {first:.1%} before, {second:.1%} after. Largest change of a pixel {one.linf} of 255, L2 norm {one.l2:.3f}; "
+        f"the last attack asked the model {one.queries:,} times."
+    )
+
+
+def _bound(method: str, epsilon: float) -> str:
+    return f"{epsilon:g} of 255 levels a pixel" if METHODS[method].norm == "linf" else f"an L2 norm of {epsilon:.3g}"
+
+
+def _pictures(item: ImageItem, one: Attacked) -> None:
+    """Clean, attacked, and the difference magnified so that its largest change is half of the scale."""
+    difference = one.attacked.astype(int) - one.clean
+    factor = max(int(127 / max(np.abs(difference).max(), 1)), 1)
+    magnified = (127 + factor * difference).clip(0, 255).astype(np.uint8)
+    shown = {"Before": one.clean, "After": one.attacked, f"Difference, {factor} times": magnified}
+    with st.grid(3, min_column_width=180):
+        for title, pixels in shown.items():
+            with st.container():
+                st.markdown(f"**{title}**")
+                st.image(Image.fromarray(pixels), width="stretch", output_format="PNG", alt=f"{title}: {item.name}")
+    stem = draw.stem(item.name)
+    with st.container(horizontal=True):
+        draw.download(
+            "Attacked picture (PNG)",
+            lambda: render.to_png(Image.fromarray(one.attacked)),
+            f"{stem}-{one.method}.png", "image/png", "png attacked",
+        )  # fmt: skip
+        draw.download(
+            "Magnified difference (PNG)",
+            lambda: render.to_png(Image.fromarray(magnified)),
+            f"{stem}-{one.method}-difference.png", "image/png", "png magnified",
+        )  # fmt: skip
+    st.caption("These are the pixels that the model is fed, before normalisation.")
+
+
+def _tried(found: Least) -> None:
+    import pandas as pd
+
+    with st.expander(f"Values of epsilon that were tried ({len(found.tried)})"):
+        rows = [{"epsilon": f"{epsilon:g}", "decision": "turned" if flipped else "held"} for epsilon, flipped in sorted(found.tried)]
+        st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Tried")
+        unit = UNITS[METHODS[found.attacked.method].norm]
+        st.caption(
+            f"Looked for by doubling and halving in steps of {unit:g}; attacks need not grow with epsilon, so a smaller one might turn it."
+        )
+
+
+def _moved(model: choice.ModelChoice, item: ImageItem, one: Attacked) -> None:
+    """The map of the class that was decided on, before and after, on one scale."""
+    method = url.select(
+        "Map by", ["grad_cam", "integrated_gradients", "saliency"], key="map", format_func=lambda n: MAPS[n].title, width=230
+    )
+    target = int(one.was)  # type: ignore[call-overload]
+    first, second = (_map(model, item, pixels, method, target, key) for pixels, key in ((one.clean, "clean"), (one.attacked, one.method)))
+    if first is None or second is None:
+        return
+    was, now = first.on_picture(), second.on_picture()
+    scale, signed = render.scale_of([was, now], MAPS[method].signed), MAPS[method].signed
+    with st.grid(3, min_column_width=180):
+        for title, pixels, heat in (("Before", one.clean, was), ("After", one.attacked, now)):
+            with st.container():
+                laid = render.overlay(Image.fromarray(pixels), heat, signed, scale.limit)
+                st.image(laid, width="stretch", output_format="PNG", alt=f"{title}: {MAPS[method].title} of {item.name}", caption=title)
+        with st.container():
+            moved = shift(was, now)
+            st.metric("Rank correlation of the maps", f"{moved.spearman:.2f}", help="Spearman's; 1: the same order of pixels.")
+            st.metric("Overlap of their top tenth", f"{moved.overlap:.0%}", help="By chance a tenth of it.")
+    draw.colour_bar(scale, f"{MAPS[method].unit}, one scale for both")
+
+
+def _map(model: choice.ModelChoice, item: ImageItem, pixels: np.ndarray, method: str, target: int, key: str) -> Attribution | None:
+    found = work.map_of_pixels(model, item, Image.fromarray(pixels), ("attack", key), method, target)
+    if isinstance(found, str):
+        st.info(choice.plain(found, 600), icon=":material/block:")
+        return None
+    return found

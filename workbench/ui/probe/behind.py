@@ -1,0 +1,95 @@
+"""The view of training pictures behind a decision: the nearest, and those that speak for and against it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from workbench.catalog import home
+from workbench.images import ImageItem, ImageSet
+from workbench.predictions import Predictions
+from workbench.probe.influence import Behind, behind
+from workbench.ui import choice, draw, neighbours, url, work
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = 8
+EXPLAIN = home() / "pages" / "explain.py"
+_HELP = """
+**Nearest**: the training pictures that the model's last layer but one finds most alike (cosine similarity; 1 is the same).
+
+**For it, against it**: influence by TracIn (Pruthi et al. 2020, through Captum) on the last layer with the finished weights: how much a
+further small step of training on that picture would lower, or raise, the loss of calling this one so. A picture that the model has
+learnt to the last has hardly any, so those that it still gets wrong stand out, mislabelled ones among them. It is not what training did,
+which had other weights at each step.
+
+A neighbour whose **label contradicts** what the model is sure of deserves a look: perhaps it is mislabelled, or was put there to deceive.
+"""
+
+
+@work.guarded
+def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
+    """Three rows of training pictures with labels."""
+    if known is None or not (known.frame["split"] == "train").any():
+        st.info(
+            f"{choice.plain(images.name)} has no training split, so it is not known what the model learnt from. Add a column split to its "
+            "manifest, or folders train, validation and test.",
+            icon=":material/school:",
+        )
+        return
+    found = neighbours.embedded(model, images)
+    if found is None:
+        return
+    audit, vectors = found
+    predictions = audit.predictions
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        target = url.select("Why it would be called", ["predicted", *predictions.class_names], key="behind_class", width=230)
+        draw.meaning(_HELP)
+
+    def make(progress: work.Stoppable) -> Behind:
+        at = predictions.frame.index[predictions.frame["name"] == item.name]
+        splits = known.frame.set_index("name")["split"].reindex(predictions.frame["name"])
+        asked: int | ImageItem = int(at[0]) if len(at) else item
+        chosen = None if target == "predicted" else target
+        return behind(
+            choice.classifier(model), vectors, predictions, (splits == "train").to_numpy(bool), asked, target=chosen, k=SHOWN,
+            on_progress=progress,
+        )  # fmt: skip
+
+    key = ("behind", model.key, choice.token(images), item.id, target)
+    result = work.computed(key, "Looking for training pictures", f"behind {item.id[:12]} {target}", make, lambda _: 64 * 1024)
+    if result is not None:
+        _shown(images, item, result)
+
+
+def _shown(images: ImageSet, item: ImageItem, found: Behind) -> None:
+    st.markdown(f"#### Called {choice.plain(found.target)} with {found.confidence:.1%}; behind it, of {found.among:,} training pictures")
+    rows = {"The nearest": found.nearest, f"For {found.target}": found.proponents, f"Against {found.target}": found.opponents}
+    for number, (title, frame) in enumerate(rows.items()):
+        st.markdown(f"**{choice.plain(title)}**")
+        if frame.empty:
+            st.caption(choice.plain(found.why or "There is none.", 300))
+            continue
+        _row(images, frame, number)
+        for reason in dict.fromkeys(frame["look"].dropna()):
+            names = ", ".join(choice.plain(name) for name in frame["name"][frame["look"] == reason])
+            st.warning(f"{names}: {choice.plain(reason, 300)}", icon=":material/flag:")
+    stem = draw.stem(item.name)
+    with st.container(horizontal=True):
+        for title, frame in rows.items():
+            label = f"{title} (CSV)"
+            draw.download(label, lambda frame=frame: frame.to_csv(index=False), f"{stem}-behind.csv", "text/csv", label)  # type: ignore[misc]
+
+
+def _row(images: ImageSet, frame: pd.DataFrame, number: int) -> None:
+    with st.grid(SHOWN, min_column_width=96, gap="small", key=f"behind-{number}"):
+        for line in frame.to_dict("records"):
+            with st.container(gap="xsmall"):
+                picture = work.thumbnail(images.by_name[str(line["name"])])
+                if picture is not None:
+                    st.image(picture, width="stretch", output_format="PNG", alt=str(line["name"]))
+                flag = ":material/flag: " if line["look"] else ""
+                figure = f"{line['similarity']:.3f}" if number == 0 else f"{line['influence']:+.2g}"
+                st.caption(f"{flag}{choice.plain(line['label'] or 'no label')} · {figure}")

@@ -1,0 +1,223 @@
+"""The view of two models side by side: on this picture, on the set, and whether they decide for the same reasons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from workbench import render
+from workbench.catalog import load_catalog, read_spec
+from workbench.errors import InputError
+from workbench.images import ImageItem, ImageSet
+from workbench.methods import METHODS
+from workbench.metrics import Rate
+from workbench.predictions import Predictions
+from workbench.probe.cheaper import CHEAPER, cheaper, stored
+from workbench.probe.sweep import drawn
+from workbench.probe.versus import Moved, Versus, compare_models, maps_moved
+from workbench.ui import choice, draw, samples, url, work
+from workbench.ui.probe.edit import EDGE
+
+if TYPE_CHECKING:
+    from workbench.classifier import Classifier
+
+SAMPLE, MAPPED = 200, 40
+MAPS = ("grad_cam", "integrated_gradients", "saliency", "input_x_gradient")
+_HELP = """
+**A cheaper copy** has its weights rounded or its smallest weights set to zero. It still computes in floating point: it shows what the
+saving does to the answers, not how fast it is, and nothing was trained again after it.
+
+**McNemar's test** looks at the pictures that only one of the two decides rightly: were both equally good, they would fall to either side
+alike; p says how often chance makes as uneven a split.
+
+**Do they decide for the same reasons?** The correlation of their maps, and how much of their top tenth they share, beside the same
+figures for the first model against itself with a noise of one grey level: what no change looks like.
+"""
+
+
+@work.guarded
+def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
+    """Choose the other one, then picture, set and reasons."""
+    options = _others(model)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        titles = {
+            **{how: f"A copy of it: {how}" for how in CHEAPER},
+            **{ref: load_catalog().models[ref].title for ref in options if ref not in CHEAPER},
+        }
+        other = url.select("Compare with", options, key="versus", default="int8", format_func=titles.__getitem__, width=280)
+        method = url.select("Map by", list(MAPS), key="map", format_func=lambda name: METHODS[name].title, width=230)
+        draw.meaning(_HELP)
+    first = choice.classifier(model)
+    second = _second(model, first, other)
+    if other in CHEAPER:
+        before, after = stored(first).size, stored(second, other).size
+        st.caption(
+            f"Its weights {CHEAPER[other].about}: {after / 2**20:.2f} MB to store, where the whole model takes {before / 2**20:.2f} MB."
+        )
+    st.subheader("On this picture", anchor=False)
+    _picture(model, item, (first, second), (model.title, titles[other]), method)
+    st.subheader("On the set", anchor=False)
+    items = drawn(samples.tested(images, known), SAMPLE, 0)
+    _set(model, images, items, known, second, (model.title, titles[other]))
+    st.subheader("Do they decide for the same reasons?", anchor=False)
+    _reasons(images, items[:MAPPED], first, second, method)
+
+
+def _others(model: choice.ModelChoice) -> list[str]:
+    """Cheaper copies, and the catalog's models with the same classes."""
+    found = []
+    for ref, entry in load_catalog().models.items():
+        try:
+            folder = Path(entry.ref)
+            if ref != model.ref and folder.is_dir() and set(read_spec(folder).classes) == set(model.rule.class_names):
+                found.append(ref)
+        except InputError:  # an entry that cannot be read is told of where it is chosen
+            continue
+    return [*CHEAPER, *found]
+
+
+def _second(model: choice.ModelChoice, first: Classifier, other: str) -> Classifier:
+    if other not in CHEAPER:
+        return choice.other(other)
+    key = ("cheaper", model.key, other)
+    found: Classifier | None = work.maps().get(key)
+    if found is None:
+        found = cheaper(first, other)
+        work.maps().put(key, found, 4 * first.parameters)
+    return found
+
+
+def _picture(model: choice.ModelChoice, item: ImageItem, both: tuple[Classifier, Classifier], titles: tuple[str, str], method: str) -> None:
+    """Decision, probability and map of either, on one scale."""
+    from workbench.attribution import attribute
+    from workbench.classifier import ask
+
+    picture = work.fitted(item, EDGE)
+    target, shown = -1, []
+    for one, title in zip(both, titles, strict=True):
+        answers = ask(one, [np.asarray(picture)])
+        decided = int(one.rule.decide(answers)[0][0])
+        target = decided if target < 0 else one.index(both[0].class_names[target])
+
+        def make(progress: work.Stoppable, one: Classifier = one, target: int = target) -> object:
+            try:
+                return attribute(one, picture, method, target, on_progress=progress)
+            except InputError as error:
+                return str(error)
+
+        key = ("compared", one.key, item.id, method, target)
+        found = work.computed(key, METHODS[method].title, f"compare {title} {method} {item.id[:12]}", make, lambda _: 2**20)
+        said = f"**{choice.plain(title)}**: {choice.plain(one.class_names[decided])}, {float(answers[0, decided]):.1%}"
+        shown.append((said, found))
+    heats = [found.on_picture() for _, found in shown if hasattr(found, "on_picture")]
+    scale = render.scale_of(heats, METHODS[method].signed) if heats else None
+    with st.grid(2, min_column_width=260):
+        for said, found in shown:
+            with st.container():
+                st.markdown(said)
+                if isinstance(found, str):
+                    st.info(choice.plain(found, 400), icon=":material/block:")
+                elif scale is not None and hasattr(found, "on_picture"):
+                    laid = render.overlay(picture, found.on_picture(), scale.signed, scale.limit)
+                    st.image(laid, width="stretch", output_format="PNG", alt=f"{METHODS[method].title} of {item.name}")
+    if scale is not None:
+        draw.colour_bar(
+            scale, f"{METHODS[method].unit}, one scale for both, of the class {choice.plain(model.rule.class_names[target], 60)}"
+        )
+
+
+def _set(
+    model: choice.ModelChoice,
+    images: ImageSet,
+    items: list[ImageItem],
+    known: Predictions | None,
+    second: Classifier,
+    titles: tuple[str, str],
+) -> None:
+    key = ("versus", model.key, second.key, choice.token(images))
+
+    def make(progress: work.Stoppable) -> Versus:
+        from workbench.classifier import predict
+
+        theirs = predict(second, items, on_progress=progress)
+        ours = known if known is not None else predict(choice.classifier(model), items, on_progress=progress)
+        return compare_models(ours, theirs, ours.frame["name"].isin(theirs.frame["name"]).to_numpy(bool))
+
+    found: Versus | None = work.maps().get(key)
+    if found is None:
+        st.caption(f"The other model is asked about {len(items):,} pictures{samples.of_split(items)}.")
+        work.offer(
+            f"Compare on {len(items):,} pictures", f"versus {second.key[:12]}",
+            lambda: work.computed(key, "Asking the other model", f"versus {second.key[:12]}", make, lambda one: 2**20),
+        )  # fmt: skip
+        return
+    _told(found, titles)
+
+
+def _told(found: Versus, titles: tuple[str, str]) -> None:
+    labelled = found.both_right + found.only_first + found.only_second + found.both_wrong
+    first, second = (choice.plain(title) for title in titles)
+    st.markdown(f"They decide alike on {_share(found.agree)} of {found.agree.support:,} pictures.")
+    if labelled:
+        proven = "so they are not equally good" if found.p <= 0.05 else "so chance alone may have made the difference"
+        st.markdown(
+            f"{first} is right on {_share(found.first)}, {second} on {_share(found.second)}: a difference of "
+            f"{_points(found.difference)}. Only the first is right on {found.only_first:,}, only the second on "
+            f"{found.only_second:,}: McNemar's p = {found.p:.2g}, {proven}."
+        )
+    if len(found.frame):
+        st.dataframe(found.frame.head(200), hide_index=True, alt="Where they disagree")
+        draw.download("Where they disagree (CSV)", lambda: found.frame.to_csv(index=False), "disagreements.csv", "text/csv", "csv versus")
+
+
+def _points(rate: Rate) -> str:
+    if rate.value is None or rate.low is None or rate.high is None:
+        return "not known"
+    return f"{100 * rate.value:+.1f} points (95 % interval {100 * rate.low:+.1f} to {100 * rate.high:+.1f})"
+
+
+def _share(rate: Rate) -> str:
+    return "n/a" if rate.value is None else f"{rate.value:.1%} ({draw.interval(rate)})"
+
+
+def _reasons(images: ImageSet, items: list[ImageItem], first: Classifier, second: Classifier, method: str) -> None:
+    import pandas as pd
+
+    key = ("moved", first.key, second.key, choice.token(images), method)
+    rows = work.maps().get((*key, "rows")) or {}
+
+    def make(progress: work.Stoppable) -> Moved:
+        try:
+            return maps_moved(first, second, items, method, known=rows, on_progress=progress)
+        finally:
+            work.maps().put((*key, "rows"), rows, 1024 * (1 + len(rows)))
+
+    found: Moved | None = work.maps().get(key)
+    if found is None:
+        st.caption(f"{METHODS[method].title} of both models for {len(items):,} pictures{samples.of_split(items)}.")
+        work.offer(
+            f"Compare the maps of {len(items):,} pictures", f"moved {method} {second.key[:12]}",
+            lambda: work.computed(key, "Comparing maps", f"moved {method} {second.key[:12]}", make, lambda one: 2**20),
+        )  # fmt: skip
+        return
+    words = {"correlation": "rank correlation of the maps", "overlap": "overlap of their top tenth", "same": "same decision"}
+    frame = pd.DataFrame(
+        [
+            {
+                "figure": words[name],
+                "the two models": _mean(found.figures[name]),
+                "no change looks like": _mean(found.figures[f"own_{name}"]),
+            }
+            for name in words
+        ]
+    )
+    st.table(frame.set_index("figure"))
+    st.caption(f"Means over {len(found.frame):,} pictures{samples.of_split(items)}, with 95 % intervals.")
+    draw.download("Each picture (CSV)", lambda: found.frame.to_csv(index=False), f"maps-moved-{method}.csv", "text/csv", "csv moved")
+
+
+def _mean(rate: Rate) -> str:
+    return "n/a" if rate.value is None else f"{rate.value:.2f} ({rate.low:.2f} to {rate.high:.2f})"

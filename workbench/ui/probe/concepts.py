@@ -1,0 +1,164 @@
+"""The view of concepts: name one, show it by a few pictures, and see whether the class answers to it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from workbench.errors import InputError
+from workbench.images import ImageItem, ImageSet, image_from_bytes
+from workbench.predictions import Predictions
+from workbench.probe.concepts import LEAST, Concepts, tcav
+from workbench.ui import choice, draw, gallery, url, work
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST = 4
+_HELP = f"""
+A **concept** is what you show by pictures: drop {LEAST} or more that have it in common, or take a group of this set. A linear separator
+is trained to tell them from random pictures of the set inside the model; its direction is the concept's.
+
+**Score**: the share of the class's pictures whose class score rises along that direction (TCAV, Kim et al. 2018, through Captum). It
+means something only against **random** concepts, made of random pictures: p says how often those rise as steeply, corrected for the
+number of concepts (Holm). **Separator**: how often it is right on pictures that it has not seen; at 50 % it is guessing, and the layer
+does not know the concept.
+
+A concept may matter because of something that comes along with it. Choose its pictures so that they share nothing else.
+"""
+
+
+@work.guarded
+def view(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
+    """The concepts that were named, and the test."""
+    names = model.rule.class_names
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        target = url.select("Does it matter to the class", names, key="concept_class", width=240)
+        draw.meaning(_HELP)
+    _add(images)
+    chosen = _concepts(images)
+    if not chosen:
+        st.info("Name a concept above and show it by pictures, or take a group of this set.", icon=":material/category:")
+        return
+    pictures = _of_class(images, known, target)
+    st.caption(f"Asked of {len(pictures):,} pictures of {choice.plain(target)}, against random pictures of {choice.plain(images.name)}.")
+    key = (
+        "concepts",
+        model.key,
+        choice.token(images),
+        target,
+        tuple((name, tuple(i.name for i in items)) for name, items in chosen.items()),
+    )
+    found: Concepts | None = work.maps().get(key)
+    if found is None:
+        work.offer(
+            f"Test {len(chosen)} {'concept' if len(chosen) == 1 else 'concepts'}",
+            "test concepts", lambda: _tested(model, images, chosen, pictures, target, key),
+        )  # fmt: skip
+        return
+    _shown(found)
+
+
+def _add(images: ImageSet) -> None:
+    """Two ways to name a concept; each is kept for the session."""
+    groups = gallery.groups(images)
+    with st.container(horizontal=True):
+        with st.popover("Show a concept by pictures", icon=":material/add_photo_alternate:"), st.form("concept upload", border=False):
+            name = st.text_input("What it is called", max_chars=60, placeholder="vertical stripes")
+            files = st.file_uploader(f"{LEAST} or more pictures that show it", accept_multiple_files=True)
+            if st.form_submit_button("Keep it", icon=":material/add:") and name and files:
+                _keep(name.strip(), files)
+        if groups:
+            with st.popover("Take a group of this set", icon=":material/category:"):
+                options = [f"{name}: {value}" for name, values in groups.items() for value in values]
+                url.pills("Groups", options, key="concepts", default=[])
+
+
+def _keep(name: str, files: list[Any]) -> None:
+    kept: dict[str, list[ImageItem]] = st.session_state.setdefault("own concepts", {})
+    found = []
+    for file in files[:40]:
+        try:
+            found.append(image_from_bytes(file.getvalue(), PurePosixPath(file.name).name))
+        except InputError as error:
+            st.warning(choice.plain(error, 300))
+    if found:
+        kept[name] = found
+
+
+def _concepts(images: ImageSet) -> dict[str, list[ImageItem]]:
+    """All that were named, the visitor's own first."""
+    own: dict[str, list[ImageItem]] = st.session_state.get("own concepts", {})
+    found = dict(own)
+    for group in st.session_state.get("concepts") or ():
+        name, _, value = group.partition(": ")
+        found[group] = [item for item in images if str(item.attributes.get(name)) == value]
+    for name, items in list(found.items())[:MOST]:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(f"**{choice.plain(name)}**: {len(items):,} pictures")
+            for item in items[:6]:
+                if (picture := work.thumbnail(item, 48)) is not None:
+                    st.image(picture, width=48, output_format="PNG")
+            if name in own:
+                st.button("Remove", key=f"forget {name}", on_click=_forget, args=(name,), type="tertiary")
+    if len(found) > MOST:
+        st.caption(f"The first {MOST} are tested.")
+    return dict(list(found.items())[:MOST])
+
+
+def _forget(name: str) -> None:
+    st.session_state["own concepts"].pop(name, None)
+
+
+def _of_class(images: ImageSet, known: Predictions | None, target: str) -> list[ImageItem]:
+    """Pictures of the class: labelled so, or called so where nothing is labelled."""
+    labelled = [item for item in images if item.label == target]
+    if labelled or known is None:
+        return labelled
+    called = set(known.frame["name"][known.frame["predicted"] == target])
+    return [item for item in images if item.name in called]
+
+
+def _tested(
+    model: choice.ModelChoice, images: ImageSet, chosen: dict[str, list[ImageItem]], pictures: list[ImageItem], target: str, key: Any
+) -> Concepts | None:
+    def make(progress: work.Stoppable) -> Concepts:
+        return tcav(choice.classifier(model), chosen, pictures, target, background=list(images), on_progress=progress)
+
+    return work.computed(key, "Testing concepts", f"concepts {images.key[:12]} {target}", make, lambda _: 64 * 1024)
+
+
+def _shown(found: Concepts) -> None:
+    frame = table(found)
+    st.dataframe(frame, hide_index=True, alt="Concepts")
+    for line in found.frame.to_dict("records"):
+        st.markdown(f"**{choice.plain(line['concept'])}**: {choice.plain(line['why'], 400)}")
+    of = choice.plain(found.target)
+    st.caption(f"At the layer {choice.plain(found.layer)}, on {found.pictures:,} pictures of {of}; ranges are 95 % intervals.")
+    draw.download("Figures (CSV)", lambda: found.frame.to_csv(index=False), "concepts.csv", "text/csv", "csv concepts")
+
+
+def table(found: Concepts) -> pd.DataFrame:
+    """The figures as text."""
+    import pandas as pd
+
+    def share(value: float) -> str:
+        return "n/a" if math.isnan(value) else f"{value:.0%}"
+
+    return pd.DataFrame(
+        [
+            {
+                "concept": line["concept"],
+                "verdict": line["verdict"],
+                "score": f"{share(line['score'])} ({share(line['low'])} to {share(line['high'])})",
+                "random": share(line["random score"]),
+                "p": "n/a" if math.isnan(line["p"]) else f"{line['p']:.2g}",
+                "separator right": share(line["accuracy"]),
+                "pictures": line["pictures"],
+            }
+            for line in found.frame.to_dict("records")
+        ]
+    )

@@ -1,0 +1,74 @@
+"""The view of one class against another: where the evidence for this one rather than that one lies."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from workbench import render
+from workbench.images import ImageItem, ImageSet
+from workbench.methods import METHODS
+from workbench.ui import choice, draw, url, work
+from workbench.ui.probe.edit import EDGE
+
+OFFERED = ("integrated_gradients", "grad_cam", "input_x_gradient", "occlusion")
+_HELP = """
+A map of one class's score says what speaks for that class, and often speaks for others too: an edge, a dark spot. The map of the
+**margin**, this class's logit minus the other's, keeps only what tells the two apart: red speaks for the first, blue for the second.
+
+The two maps on the left are those of each class by itself. All three have one scale.
+"""
+
+
+@work.guarded
+def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
+    """Three maps: of either class, and of the margin."""
+    picture = work.fitted(item, EDGE)
+    probabilities = work.asked(model, item, picture, ())
+    names = [model.rule.class_names[i] for i in probabilities.argsort()[::-1]]
+    decided = model.rule.class_names[int(model.rule.decide(probabilities[None])[0][0])]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        first = url.select("Why", names, key="why", default=decided, width=220)
+        others = [name for name in names if name != first]
+        second = url.select("rather than", others, key="rather", width=220)
+        method = url.select("Map by", list(OFFERED), key="map", format_func=lambda name: METHODS[name].title, width=230)
+        draw.meaning(_HELP)
+    p = {name: float(probabilities[model.rule.class_names.index(name)]) for name in (first, second)}
+    st.caption(f"{choice.plain(first)} {p[first]:.1%}, {choice.plain(second)} {p[second]:.1%}.")
+    asked = {
+        f"For {first}": {"target": first, "score": "logit"},
+        f"For {second}": {"target": second, "score": "logit"},
+        f"For {first} rather than {second}": {"target": first, "score": "margin", "against": second},
+    }
+    maps: dict[str, np.ndarray] = {}
+    for title, aim in asked.items():
+        found = work.attribution(model, images, item, method, aim, {})
+        if isinstance(found, str):
+            st.info(choice.plain(found, 600), icon=":material/block:")
+            return
+        if found is None:
+            return
+        maps[title] = found.placement.scaled(picture).to_original(found.heatmap())
+    _shown(model, item, maps, method)
+
+
+def _shown(model: choice.ModelChoice, item: ImageItem, maps: dict[str, np.ndarray], method: str) -> None:
+    """The maps on one scale, and all of them as one figure."""
+    picture, scale = work.fitted(item, EDGE), render.scale_of(list(maps.values()), True)
+    with st.grid(3, min_column_width=220):
+        for title, heat in maps.items():
+            with st.container():
+                st.markdown(f"**{choice.plain(title)}**")
+                laid = render.overlay(picture, heat, True, scale.limit)
+                st.image(laid, width="stretch", output_format="PNG", alt=f"{title}: {METHODS[method].title} of {item.name}")
+    draw.colour_bar(scale, f"{METHODS[method].unit}, one scale for all three")
+    panels = [
+        render.Panel(title, render.overlay(picture, heat, True, scale.limit), scale, METHODS[method].unit) for title, heat in maps.items()
+    ]
+    heading = f"{item.name}: {METHODS[method].title}"
+    footer = f"{model.title}, model {model.key[:12]}"
+    draw.download(
+        "All as one figure (PNG)",
+        lambda: render.to_png(render.figure(picture, panels, heading, footer)),
+        f"{draw.stem(item.name)}-against.png", "image/png", "png contrast",
+    )  # fmt: skip

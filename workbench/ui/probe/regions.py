@@ -1,0 +1,97 @@
+"""The view of what must go and what must stay: the smallest regions that turn or keep a decision."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from workbench import render
+from workbench.images import ImageItem, ImageSet
+from workbench.predictions import Predictions
+from workbench.probe.minimal import LARGEST, Minimal, smallest
+from workbench.probe.pieces import FILLS
+from workbench.ui import choice, draw, neighbours, url, work
+
+WORDS = {
+    "inpaint": "what lies around it",
+    "mean": "the mean colour around it",
+    "blur": "a heavy blur",
+    "patch": "texture from elsewhere in it",
+    "grey": "grey",
+}
+GRIDS = {"64": "about 64 superpixels", "128": "about 128 superpixels", "256": "about 256 superpixels", "cells": "16 square cells a side"}
+TITLES = {"flip": "What must go", "keep": "What must stay"}
+_HELP = """
+**What must go**: the smallest region found whose filling turns the decision. **What must stay**: the smallest that alone, all else
+filled, keeps it. The picture is cut into superpixels; those that integrated gradients names first are taken first, until it is enough,
+and then each is dropped again that can be spared.
+
+So no part of the region can be spared, but another region might be smaller: this is not searched through and through. **At random** says
+how often as much area, chosen by lot, does the same: if that is often, the region is nothing special.
+
+What a region is filled with matters: try another fill before you believe a finding.
+"""
+
+
+@work.guarded
+def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
+    """Both regions beside each other, and the nearest picture that is decided otherwise."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        fills = [fill for fill in WORDS if fill in FILLS]
+        fill = url.select("Filled with", fills, key="fill", format_func=WORDS.__getitem__, width=230)
+        grid = url.select("Cut into", list(GRIDS), key="grid", format_func=GRIDS.__getitem__, width=230)
+        draw.meaning(_HELP)
+    picture = work.fitted(item, LARGEST)
+    with st.grid(2, min_column_width=300):
+        cells = [st.container() for _ in TITLES]
+    for cell, (aim, title) in zip(cells, TITLES.items(), strict=True):
+        with cell:
+            st.markdown(f"#### {title}")
+            found = _found(model, images, item, aim, fill, grid)
+            if found is not None:
+                _shown(item, picture, found)
+    st.subheader("The nearest picture that is decided otherwise", anchor=False)
+    neighbours.counterfactual(model, images, item, known)
+
+
+def _found(model: choice.ModelChoice, images: ImageSet, item: ImageItem, aim: str, fill: str, grid: str) -> Minimal | None:
+    def make(progress: work.Stoppable) -> Minimal:
+        picture = work.fitted(item, LARGEST)
+        loaded = choice.classifier(model)
+        target = model.rule.class_names[int(model.rule.decide(work.asked(model, item, picture, ())[None])[0][0])]
+        guide = work.attribution(model, images, item, "integrated_gradients", {"target": target, "score": "logit"}, {})
+        heat = None if guide is None or isinstance(guide, str) else guide.placement.scaled(picture).to_original(guide.ranking)
+        cut = {"cells": 16} if grid == "cells" else {"segments": int(grid)}
+        return smallest(loaded, picture, aim=aim, heatmap=heat, fill=fill, on_progress=progress, **cut)  # type: ignore[arg-type]
+
+    key = ("smallest", model.key, item.id, aim, fill, grid)
+    return work.computed(key, TITLES[aim], f"{aim} {fill} {grid} {item.id[:12]}", make, lambda one: one.inside.nbytes + one.picture.nbytes)
+
+
+def _shown(item: ImageItem, picture: Image.Image, found: Minimal) -> None:
+    st.markdown(choice.plain(found.sentence, 600))
+    if not found.found or not found.chosen:
+        return
+    marked = render.outlined(picture, found.inside, (255, 205, 0))
+    asked = Image.fromarray(found.picture)
+    left, right = st.columns(2)
+    with left:
+        st.image(marked, width="stretch", output_format="PNG", alt=f"{TITLES[found.aim]}: the region of {item.name}")
+    with right:
+        st.image(asked, width="stretch", output_format="PNG", alt=f"{TITLES[found.aim]}: what the model is asked about {item.name}")
+    _path(found)
+    stem = f"{draw.stem(item.name)}-{found.aim}"
+    with st.container(horizontal=True):
+        draw.download("Region (PNG)", lambda: render.to_png(marked), f"{stem}.png", "image/png", f"png {stem}")
+        draw.download("What is asked (PNG)", lambda: render.to_png(asked), f"{stem}-asked.png", "image/png", f"png asked {stem}")
+
+
+def _path(found: Minimal) -> None:
+    """The probability as the region grows."""
+    import pandas as pd
+
+    word = "filled" if found.aim == "flip" else "kept"
+    frame = pd.DataFrame({f"{word}, % of the picture": 100 * np.asarray(found.areas), "probability": np.asarray(found.scores)})
+    st.line_chart(frame, x=frame.columns[0], y="probability", height=170)
+    st.caption(f"Probability of {choice.plain(found.before)} while the region grows; {found.evaluations:,} pictures were asked about.")

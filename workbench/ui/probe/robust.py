@@ -1,0 +1,89 @@
+"""The section on attacks over a set: accuracy against epsilon, and whether the model hides its gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from workbench.images import ImageItem, ImageSet
+from workbench.predictions import Predictions
+from workbench.probe.attacks import METHODS
+from workbench.probe.robustness import Robustness, robustness
+from workbench.ui import choice, draw, samples, work
+
+SAMPLE = 40
+EPSILONS = {"linf": (1.0, 2.0, 4.0, 8.0), "l2": (0.125, 0.25, 0.5, 1.0)}
+_HELP = """
+The share of pictures that are decided rightly while an attacker may change them by epsilon. A picture counts as robust only where no
+smaller epsilon turned it either, so the curve never rises. It is an upper bound: a stronger attack (AutoAttack, Croce and Hein 2020)
+would find more.
+
+**Masked gradients**: an attack that follows the gradient can fail because the gradient says nothing, not because the model is robust.
+Then an attack that never looks at it succeeds more often, and a flag is raised.
+"""
+
+
+def section(model: choice.ModelChoice, images: ImageSet, known: Predictions | None, method: str) -> None:
+    """A button, then the curves and what the black-box attack says."""
+    method = method if METHODS[method].white else "pgd"
+    items = [item for item in samples.tested(images, known) if item.label in model.rule.class_names]
+    if not items:
+        st.caption("None of these pictures has a label that the model knows: accuracy under attack cannot be measured.")
+        return
+    many = min(len(items), SAMPLE)
+    check = METHODS[method].norm == "linf" and st.toggle("Also look for masked gradients (minutes)", key="masked gradients")
+    found: Robustness | None = work.maps().get(_key(model, images, method, check))
+    if found is None:
+        st.caption(f"{METHODS[method].title} with growing epsilon on {many:,} pictures{samples.of_split(items)}: minutes on a CPU.")
+        work.offer(f"Attack {many:,} pictures", f"robust {method}", lambda: _attacked(model, images, items, method, check))
+        return
+    draw.meaning(_HELP)
+    if found.masking is not None:
+        kind = st.error if found.masking.flagged else st.success
+        kind(choice.plain(found.masking.message, 500), icon=":material/visibility_off:" if found.masking.flagged else ":material/check:")
+    _curves(found)
+    st.caption(f"{len(found.rows):,} of {found.sample['pictures']:,} pictures{samples.of_split(items)}; bands are 95 % intervals (Wilson).")
+    draw.download("Figures (CSV)", lambda: found.frame.to_csv(index=False), f"robustness-{method}.csv", "text/csv", "csv robust")
+
+
+def _key(model: choice.ModelChoice, images: ImageSet, method: str, check: bool) -> tuple[object, ...]:
+    return ("robust", model.key, choice.token(images), method, check)
+
+
+def _attacked(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], method: str, check: bool) -> Robustness | None:
+    key = _key(model, images, method, check)
+    kept = (*key, "rows")
+    rows = work.maps().get(kept) or {}
+    norm = METHODS[method].norm
+
+    def make(progress: work.Stoppable) -> Robustness:
+        try:
+            return robustness(
+                choice.classifier(model), items, EPSILONS[norm], method, check=check, most=SAMPLE, known=rows, on_progress=progress
+            )
+        finally:
+            work.maps().put(kept, rows, 1024 * (1 + len(rows)))
+
+    return work.computed(key, METHODS[method].title, f"robust {method} {images.key[:12]}", make, lambda _: 64 * 1024)
+
+
+def _curves(found: Robustness) -> None:
+    x = {"field": "epsilon", "type": "quantitative", "title": "epsilon"}
+    scale = {"type": "quantitative", "title": "decided rightly", "scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
+    colour = {"field": "group", "type": "nominal", "title": None}
+    tip = [{"field": "group"}, {"field": "epsilon"}, {"field": "accuracy", "format": ".1%"}, {"field": "support"}]
+    spec: dict[str, Any] = {
+        "height": 260,
+        "layer": [
+            {
+                "mark": {"type": "area", "opacity": 0.15},
+                "encoding": {"x": x, "y": {"field": "low", **scale}, "y2": {"field": "high"}, "color": colour},
+            },
+            {
+                "mark": {"type": "line", "point": True},
+                "encoding": {"x": x, "y": {"field": "accuracy", **scale}, "color": colour, "tooltip": tip},
+            },
+        ],
+    }
+    st.vega_lite_chart(found.frame, spec)

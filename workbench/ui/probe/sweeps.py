@@ -1,0 +1,142 @@
+"""The view of sweeps: one slider over its whole range, on this picture and on the whole test split."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from workbench.images import ImageItem, ImageSet
+from workbench.predictions import Predictions
+from workbench.probe.edits import KINDS
+from workbench.probe.sweep import Sweep, SweptSet, sweep, sweep_set
+from workbench.ui import choice, draw, gallery, samples, url, work
+from workbench.ui.probe.edit import EDGE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_LINES = 5
+SAMPLE = 100
+_HELP = """
+**On this picture**: the slider runs over its whole range, nothing else changes. The curves are the probabilities of the likeliest
+classes; a dashed line stands where the decision turns, found to one step of the slider.
+
+**On the set**: the share of pictures whose decision is another one than without the edit, whether it was right or not, with the 95 %
+interval (Wilson). A part on the line is never lit or placed quite alike: what turns many decisions within the range that the line may
+take is a risk, and a reason to light better or to train with such pictures.
+"""
+
+
+@work.guarded
+def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
+    """The slider, the picture's curves, and those of the set."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        kind = url.select("Slider", list(KINDS), key="slider", format_func=lambda name: KINDS[name].title, width=220)
+        draw.meaning(_HELP)
+    st.subheader("On this picture", anchor=False)
+    _picture(model, item, kind)
+    st.subheader("On the set", anchor=False)
+    _set(model, images, known, kind)
+
+
+def _picture(model: choice.ModelChoice, item: ImageItem, kind: str) -> None:
+    def make(progress: work.Stoppable) -> Sweep:
+        return sweep(choice.classifier(model), work.fitted(item, EDGE), kind, on_progress=progress)
+
+    found = work.computed(("sweep", model.key, item.id, kind), "Sweeping", f"sweep {kind} {item.id[:12]}", make, lambda _: 64 * 1024)
+    if found is None:
+        return
+    if found.flips:
+        for flip in found.flips[:6]:
+            turns = f"**{choice.plain(flip.before)}** becomes **{choice.plain(flip.after)}**"
+            st.markdown(f"{turns} between {flip.low:g} and {flip.high:g} ({KINDS[kind].unit}).")
+    else:
+        st.markdown(f"It stays **{choice.plain(model.rule.class_names[int(found.decisions[0])])}** over the whole range.")
+    frame = _lines(model, found)
+    x = {"field": "value", "type": "quantitative", "title": f"{KINDS[kind].title}: {KINDS[kind].unit}"}
+    y = {"field": "probability", "type": "quantitative", "scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
+    rules = [{"at": (flip.low + flip.high) / 2} for flip in found.flips]
+    spec: dict[str, Any] = {
+        "height": 260,
+        "layer": [
+            {"mark": {"type": "line"}, "encoding": {"x": x, "y": y, "color": {"field": "class", "type": "nominal", "title": None}}},
+            {
+                "data": {"values": rules},
+                "mark": {"type": "rule", "strokeDash": [5, 4], "color": "#c8553d"},
+                "encoding": {"x": {"field": "at", "type": "quantitative"}},
+            },
+        ],
+    }
+    st.vega_lite_chart(frame, spec)
+    draw.download("Curves (CSV)", lambda: frame.to_csv(index=False), f"{draw.stem(item.name)}-{kind}.csv", "text/csv", "csv sweep")
+
+
+def _lines(model: choice.ModelChoice, found: Sweep) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = found.probabilities.max(0).argsort()[::-1][:MOST_LINES]
+    parts = [
+        pd.DataFrame({"value": found.values, "probability": found.probabilities[:, c].astype(float), "class": model.rule.class_names[c]})
+        for c in columns
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _set(model: choice.ModelChoice, images: ImageSet, known: Predictions | None, kind: str) -> None:
+    items = samples.tested(images, known)
+    key = ("swept", model.key, choice.token(images), kind)
+    many = min(len(items), SAMPLE)
+    result: SweptSet | None = work.maps().get(key)
+    if result is None:
+        st.caption(f"{KINDS[kind].title} is changed in 9 steps on {many:,} pictures{samples.of_split(items)}.")
+        work.offer(f"Sweep over {many:,} pictures", f"sweep {kind}", lambda: _swept(model, images, items, kind))
+        return
+    frame = result.frame
+    named = {f"{row['by']}: {row['group']}" if row["by"] != "all" else "all" for row in frame[["by", "group"]].to_dict("records")}
+    groups = sorted(named, key=lambda name: (name != "all", name))
+    shown = st.pills("Lines", groups, default=groups[:1], selection_mode="multi", key=f"lines {kind}")
+    labels = np.where(frame["by"] == "all", "all", frame["by"].astype(str) + ": " + frame["group"].astype(str))
+    chosen = frame.assign(line=labels)[np.isin(labels, shown)]
+    if len(chosen):
+        _shares(chosen, kind)
+    drawn = f"{len(result.names):,} of {result.sample['pictures']:,} pictures{samples.of_split(items)}"
+    st.caption(f"{drawn}; bands are 95 % intervals." + (f" {len(result.left_out):,} could not be judged." if result.left_out else ""))
+    draw.download("Figures (CSV)", lambda: frame.to_csv(index=False), f"sweep-{kind}.csv", "text/csv", "csv swept")
+
+
+def _swept(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], kind: str) -> SweptSet | None:
+    kept = ("swept pictures", model.key, choice.token(images), kind)
+    known = work.maps().get(kept) or {}
+
+    def make(progress: work.Stoppable) -> SweptSet:
+        attributes = [name for name in gallery.groups(images) if any(item.attributes.get(name) is not None for item in items)]
+        try:
+            return sweep_set(choice.classifier(model), items, kind, attributes=attributes, most=SAMPLE, known=known, on_progress=progress)
+        finally:
+            work.maps().put(kept, known, 1024 * (1 + len(known)))
+
+    key = ("swept", model.key, choice.token(images), kind)
+    return work.computed(key, f"Sweeping {KINDS[kind].title.lower()}", f"sweep set {kind} {images.key[:12]}", make, lambda _: 256 * 1024)
+
+
+def _shares(chosen: pd.DataFrame, kind: str) -> None:
+    x = {"field": "value", "type": "quantitative", "title": f"{KINDS[kind].title}: {KINDS[kind].unit}"}
+    scale = {"type": "quantitative", "title": "decisions that turn", "scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
+    colour = {"field": "line", "type": "nominal", "title": None}
+    tip = [{"field": "line"}, {"field": "value"}, {"field": "changed", "format": ".1%"}, {"field": "support"}]
+    spec: dict[str, Any] = {
+        "height": 260,
+        "layer": [
+            {
+                "mark": {"type": "area", "opacity": 0.2},
+                "encoding": {"x": x, "y": {"field": "changed low", **scale}, "y2": {"field": "changed high"}, "color": colour},
+            },
+            {
+                "mark": {"type": "line", "point": True},
+                "encoding": {"x": x, "y": {"field": "changed", **scale}, "color": colour, "tooltip": tip},
+            },
+        ],
+    }
+    st.vega_lite_chart(chosen, spec)
