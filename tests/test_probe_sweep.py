@@ -15,7 +15,7 @@ from workbench.images import BytesSource, ImageItem
 from workbench.loading import load_classifier
 from workbench.metrics import wilson
 from workbench.probe.edits import KINDS, Edit, apply
-from workbench.probe.sweep import ALL, MOST, POINTS, Flip, drawn, spread, sweep, sweep_set
+from workbench.probe.sweep import ALL, MOST, POINTS, Flip, drawn, outward, spread, sweep, sweep_set
 
 torch.set_num_threads(1)
 SIZE = (16, 24)
@@ -156,6 +156,18 @@ def test_the_values_of_a_slider_are_its_own(kind) -> None:
     steps = (np.array(values) - chosen.low) / chosen.step
     assert np.abs(steps - steps.round()).max() < 1e-4
     assert len(spread(kind, 10_000)) == round((chosen.high - chosen.low) / chosen.step) + 1
+
+
+def test_a_set_is_asked_about_small_changes_too(two) -> None:
+    assert outward("rotate") == [-180, -90, -45, -22, -11, 0, 11, 22, 45, 90, 180]
+    assert outward("noise") == [0, 0.02, 0.05, 0.1, 0.2, 0.4]
+    assert outward("jpeg") == [5, 52, 76, 88, 94, 100]
+    assert sweep_set(two, ITEMS[:1], "rotate").values.tolist() == outward("rotate")
+    for kind, chosen in KINDS.items():
+        values = outward(kind)
+        assert {chosen.low, chosen.neutral, chosen.high} <= set(values)
+        assert all(Edit(kind, value).value == value for value in values)
+        assert len(values) in (6, 10, 11)  # the small steps of one end fall together for the scale
 
 
 LEVELS = {"a": 10, "b": 60, "c": 100, "d": 140, "e": 160, "f": 200, "g": 250}

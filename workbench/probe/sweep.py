@@ -168,7 +168,7 @@ def sweep_set(
         classifier: The model.
         items: The pictures.
         kind: A name in `KINDS`.
-        values: Of the edit; 9 of the slider's own, spread over its whole range, where missing. The neutral one is added.
+        values: Of the edit; those of `outward` where missing. The neutral one is added.
         attributes: Of the items, to group them by.
         most: How many pictures at most: a sample drawn with equal chances, of which a larger one with the same seed holds the smaller.
         seed: Of the sample, and of noise, which differs from picture to picture.
@@ -179,7 +179,7 @@ def sweep_set(
     Raises:
         InputError: There is no such edit or attribute, a value lies outside of its range, or no picture can be judged.
     """
-    points = _values(kind, [*(spread(kind, 9) if values is None else values), KINDS[_kind(kind)].neutral])
+    points = _values(kind, [*(outward(kind) if values is None else values), KINDS[_kind(kind)].neutral])
     pool = list(items)
     for name in attributes:
         if all(item.attributes.get(name) is None for item in pool):
@@ -214,6 +214,20 @@ def spread(kind: str, points: int = POINTS) -> list[float]:
     steps = round((chosen.high - chosen.low) / chosen.step)
     at = {round(i) for i in np.linspace(0, steps, min(points, steps + 1))}
     return sorted({round(chosen.low + i * chosen.step, 6) for i in at} | {float(chosen.neutral)})
+
+
+def outward(kind: str) -> list[float]:
+    """The neutral value of a slider and those 1/16, 1/8, 1/4, 1/2 and all of the way to each end: dense where small changes are likely.
+
+    Raises:
+        InputError: There is no such edit.
+    """
+    chosen = KINDS[_kind(kind)]
+    found = {float(chosen.neutral)}
+    for end in {chosen.low, chosen.high} - {chosen.neutral}:
+        steps = (end - chosen.neutral) / chosen.step
+        found |= {round(float(chosen.neutral) + round(steps / part) * chosen.step, 6) for part in (16, 8, 4, 2, 1)}
+    return sorted(found)
 
 
 def drawn(items: Sequence[ImageItem], most: int, seed: int) -> list[ImageItem]:
