@@ -34,12 +34,13 @@ def section(scope: Scope, threshold: float) -> None:
         st.subheader("All thresholds", anchor=False)
         draw.meaning("\n\n".join(f"**{name}**: {text}" for name, (_, _, text) in CURVES.items()))
     lines = {split: scope.kept(("curve", split, scope.costs), lambda split=split: _thin(scope.points(split))) for split in splits}  # type: ignore[misc]
+    drawn = scope.kept(("drawn curves", scope.costs), lambda: {name: _stacked(scope, lines, *axes[:2]) for name, axes in CURVES.items()})
     here = {split: _with_recall(point_at(scope.cases[split], threshold, scope.costs).to_frame().T) for split in splits}
     with st.grid(3, min_column_width=280):
         for name, (across, up, _) in CURVES.items():
             with st.container():
                 st.markdown(f"**{name}**")
-                _drawn(scope, lines, here, across, up)
+                _drawn(scope, drawn[name], here, across, up)
     said = " · ".join(f"{'grey' if split == CHOSEN_ON else 'green'}: {scope.words[split]}" for split in splits)
     st.caption(f"{said}. The dots are the threshold that is looked at.")
     draw.download(
@@ -60,13 +61,15 @@ def _with_recall(points: pd.DataFrame) -> pd.DataFrame:
     return shown.assign(**{"defects found": 1 - points["escape rate"].astype(float)}).reset_index(drop=True)
 
 
-def _drawn(scope: Scope, lines: dict[str, pd.DataFrame], here: dict[str, pd.DataFrame], across: str, up: str) -> None:
+def _stacked(scope: Scope, parts: dict[str, pd.DataFrame], across: str, up: str) -> pd.DataFrame:
+    """The points of all splits in one table, as a chart takes them."""
     import pandas as pd
 
-    def stacked(parts: dict[str, pd.DataFrame]) -> pd.DataFrame:
-        named = [part[[across, up]].assign(split=scope.words[split], order=np.arange(len(part))) for split, part in parts.items()]
-        return pd.concat(named, ignore_index=True).dropna()
+    named = [part[[across, up]].assign(split=scope.words[split], order=np.arange(len(part))) for split, part in parts.items()]
+    return pd.concat(named, ignore_index=True).dropna()
 
+
+def _drawn(scope: Scope, lines: pd.DataFrame, here: dict[str, pd.DataFrame], across: str, up: str) -> None:
     split = {"field": "split", "type": "nominal", "legend": None}
     colour = {**split, "scale": {"domain": [scope.words[s] for s in INK], "range": list(INK.values())}}
     x, y = (_axis(name) for name in (across, up))
@@ -76,13 +79,13 @@ def _drawn(scope: Scope, lines: dict[str, pd.DataFrame], here: dict[str, pd.Data
         "layer": [
             {"mark": {"type": "line", "strokeWidth": 2}, "encoding": {"x": x, "y": y, "color": colour, "order": {"field": "order"}}},
             {
-                "data": {"values": stacked(here).to_dict("records")},
+                "data": {"values": _stacked(scope, here, across, up).to_dict("records")},
                 "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1},
                 "encoding": {"x": x, "y": y, "color": colour, "tooltip": tip},
             },
         ],
     }
-    st.vega_lite_chart(stacked(lines), spec)
+    st.vega_lite_chart(lines, spec)
 
 
 def _axis(name: str) -> dict[str, Any]:

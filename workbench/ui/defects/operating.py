@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.defects import CHOSEN_ON, FIGURES, REPORTED_ON, Cases, expected, point_at, review
+from workbench.defects import CHOSEN_ON, FIGURES, REPORTED_ON, expected, point_at, review
 from workbench.metrics import Rate, auc, wilson
 from workbench.ui import draw, url, work
 from workbench.ui.bias.attributes import grouping
@@ -57,7 +57,7 @@ def _table(scope: Scope, points: dict[str, pd.Series], setting: Setting) -> None
                 f"{point['escapes']:,.0f}",
                 f"{point['overkill']:,.0f}",
                 *(said(point, name) for name in FIGURES),
-                _area(scope.cases[split]),
+                _area(scope, split),
             ]
             for split, point in points.items()
         },
@@ -93,8 +93,9 @@ def _csv(table: pd.DataFrame, facts: dict[str, object]) -> str:
     return pd.concat([pd.DataFrame(dict.fromkeys(table, facts)), table]).to_csv(index_label="figure")
 
 
-def _area(cases: Cases) -> str:
-    found = auc(cases.scores, cases.defect)
+def _area(scope: Scope, split: str) -> str:
+    cases = scope.cases[split]
+    found = scope.kept(("area", split), lambda: auc(cases.scores, cases.defect))
     return "n/a" if found.value is None else f"{found.value:.3f} ({draw.interval(found, 'AUC')})"
 
 
