@@ -71,7 +71,7 @@ def _told(found: Verdict) -> None:
     if found.covered is not None:
         st.success(f"The digest that you kept is that of entry {found.covered:,}: up to it nothing was changed.", icon=":material/lock:")
     st.caption("Digest of the last entry, to keep elsewhere:")
-    st.code(found.head, language=None)
+    st.code(found.head, language=None, wrap_lines=True)
 
 
 @work.guarded
@@ -87,7 +87,14 @@ def entries(kept: Journal) -> None:
     page = url.pages(pages, key="sheet", max_visible_pages=5) if pages > 1 else 1
     shown = kept.entries(newest_first=True, limit=PAGE, offset=(page - 1) * PAGE, overruled=only == "overruled")
     picked = st.dataframe(
-        _table(shown), hide_index=True, on_select="rerun", selection_mode="single-row", key=f"journal {only} {page}", alt="Journal entries"
+        _table(shown),
+        hide_index=True,
+        height="content",
+        column_config={"why": st.column_config.TextColumn(width="medium")},
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"journal {only} {page}",
+        alt="Journal entries",
     )
     rows = picked["selection"]["rows"]
     if rows and rows[0] < len(shown):
