@@ -75,13 +75,15 @@ def test_a_convolution_is_rounded_by_its_output_channels(make, channel) -> None:
 
 
 @pytest.mark.parametrize(("how", "share"), [("pruned 30 %", 0.3), ("pruned 50 %", 0.5), ("pruned 80 %", 0.8)])
-def test_pruning_sets_exactly_the_share_of_the_smallest_to_zero(how, share, tiny_net) -> None:
-    original = loaded(tiny_net())
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_pruning_sets_exactly_the_share_of_the_smallest_to_zero(how, share, layout, tiny_net) -> None:
+    original = loaded(tiny_net().to(memory_format=layout))
     pruned = cheaper(original, how)
     old, new = ([m.weight.detach().ravel() for m in c.model.modules() if isinstance(m, LAYERS)] for c in (original, pruned))
     old, new = torch.cat(old), torch.cat(new)
     gone = new == 0
     assert gone.sum() == round(share * len(old))
+    assert pruned.model[0].weight.stride() == original.model[0].weight.stride()
     assert (new[~gone] == old[~gone]).all()
     assert old[gone].abs().max() <= old[~gone].abs().min()
     assert pruned.model.state_dict().keys() == original.model.state_dict().keys()  # made permanent: no masks are left

@@ -187,8 +187,15 @@ def _round(weight: nn.Parameter, channel: int, bits: int) -> None:
 
 def _prune(layers: Sequence[tuple[nn.Module, str, int]], share: float) -> None:
     """Set the smallest of all weights together to zero."""
+    import torch
     from torch.nn.utils import prune
 
+    last = [(module, name) for module, name, _ in layers if not getattr(module, name).is_contiguous()]
+    for module, name in last:  # laid out with the channels last, which the library cannot take
+        getattr(module, name).data = getattr(module, name).data.contiguous()
     prune.global_unstructured([(module, name) for module, name, _ in layers], prune.L1Unstructured, amount=share)
     for module, name, _ in layers:
         prune.remove(module, name)
+    for module, name in last:
+        if getattr(module, name).ndim == 4:
+            getattr(module, name).data = getattr(module, name).data.contiguous(memory_format=torch.channels_last)
