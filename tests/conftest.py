@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
     from torch import nn
 
-pytest.register_assert_rewrite("browsing")
+pytest.register_assert_rewrite("browsing", "inspected")
 
 Write = Callable[..., Path]
 Net = Callable[..., "nn.Sequential"]

@@ -1,0 +1,110 @@
+"""The Defects page for tests: tables with made-up scores and their pictures, a page that shows them, and what stands on it."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from tables import table, with_attributes
+
+from workbench.images import BytesSource, ImageItem, ImageSet
+from workbench.render import to_png
+from workbench.ui import choice, work
+from workbench.ui.defects import histogram
+
+HOSTILE = "![x](https://attack.example/x.png)"
+LINES = '<b>$a$</b>\n# `_two_` "lines"'
+DECIDE = {"view": "decisions", "queue": "all"}
+REFUSED = "This method is not for this model: choose another."
+
+
+def scored(labels, scores, splits=("test",), classes=("good", "bad"), positive="bad", **attributes):
+    """A table in which the last class has these scores, and the first has the rest."""
+    scores = np.asarray(scores, dtype=np.float64)
+    called = np.where(scores >= 0.5, classes[-1], classes[0])
+    found = table(labels, called, attributes, classes=classes, positive=positive)
+    probabilities = np.zeros((len(labels), len(classes)), np.float32)
+    probabilities[:, 0], probabilities[:, -1] = 1 - scores, scores
+    broken = pd.Series(np.where(np.isfinite(scores), None, "cannot be read"), dtype=object)
+    frame = found.frame.assign(split=pd.Series(np.resize(np.array(splits, dtype=object), len(labels))), error=broken)
+    frame.loc[~np.isfinite(scores), "verdict"] = None
+    return dataclasses.replace(found, frame=frame, probabilities=probabilities)
+
+
+def mixed(count=400, splits=("train", "validation", "test", "test"), seed=0):
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(["good", "good", "bad"], count)
+    return scored(labels, np.where(labels == "bad", rng.beta(4, 2, count), rng.beta(2, 5, count)), rng.choice(splits, count))
+
+
+def picture(colour, size=(24, 16)):
+    return to_png(Image.new("RGB", size, colour))
+
+
+def pictures(found, masks=None):
+    """A set of pictures for a table, and the table with their digests."""
+    items = tuple(
+        ImageItem(row["name"], BytesSource(picture((i % 256, i // 256, 90))), row["label"], mask=(masks or {}).get(i), split=row["split"])
+        for i, row in enumerate(found.frame.to_dict("records"))
+    )
+    return ImageSet("Made up", items, found.class_names), with_attributes(found, id=[item.id for item in items])
+
+
+@pytest.fixture
+def defects(visit, monkeypatch):
+    """Opens the Defects page on a table of one's own; every method refuses, which is quick."""
+    monkeypatch.setattr(work, "attribution", lambda *_: REFUSED)
+
+    def opened(found, /, masks=None, **address):
+        made, known = pictures(found, masks)
+        monkeypatch.setattr(choice, "images", lambda model: made)
+        monkeypatch.setattr(work, "known_predictions", lambda model, images: known)
+        return visit("defects", **address)
+
+    return opened
+
+
+@pytest.fixture
+def journal(tmp_path, monkeypatch):
+    """The journal of this test alone."""
+    path = tmp_path / "journal.sqlite"
+    monkeypatch.setenv("WORKBENCH_JOURNAL", str(path))
+    return path
+
+
+@pytest.fixture
+def drawn_lines(monkeypatch):
+    """What the histogram was given, run by run."""
+    given = []
+    monkeypatch.setattr(histogram, "_component", lambda: lambda key, data, **_: given.append(data))
+    return given
+
+
+def sentence(at):
+    return at.unescaped(next(m.value for m in at.markdown if m.value.startswith("A part is rejected"))).replace("**", "")
+
+
+def at_threshold(at):
+    return float(re.search(r"score of ([\d.]+) on", sentence(at)).group(1))
+
+
+def told(at):
+    """All that is said in small print."""
+    return "\n".join(at.unescaped(c.value) for c in at.caption)
+
+
+def drawn(at):
+    """All Markdown that the page draws, names of options included."""
+    kinds = (at.markdown, at.caption, at.info, at.warning, at.error, at.header, at.subheader)
+    options = [o.content for e in at.get("button_group") for o in e.proto.options]
+    return [e.value for kind in kinds for e in kind] + options
+
+
+def says(at):
+    return next(s for s in at.selectbox if s.label == "You say")
+
+
+def write(at, label="Write into the journal"):
+    return next(b for b in at.button if b.label == label).click().run()
