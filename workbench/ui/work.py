@@ -176,13 +176,13 @@ def computed(key: Hashable, label: str, stop: str, make: Callable[[Stoppable], T
     Args:
         key: All that the result depends on.
         label: What is said while it is computed.
-        stop: Which work it is for the button that stops it.
+        stop: Names the work for the button that stops it, which stops this result alone: a page may show several like it.
         make: Computes it, given the progress to report to.
         size: What the result takes on the shelf, in bytes.
     """
     found: T | None = maps().get(key)
     if found is None:
-        progress = Stoppable(label, stop)
+        progress = Stoppable(label, f"{stop} {hash(key)}")
         if progress.stopped:
             return None
         found = make(progress)
@@ -303,9 +303,15 @@ def offer(label: str, key: str, run: Callable[[], object]) -> None:
     """A button that starts long work, which goes on through reruns; the page starts again once `run` returns anything but None."""
     if st.button(label, icon=":material/playlist_play:", key=key):
         st.session_state["running"] = key
-    if st.session_state.get("running") == key and run() is not None:
-        st.session_state.pop("running")
-        st.rerun()
+    if st.session_state.get("running") == key:
+        try:
+            found = run()
+        except Exception:
+            st.session_state.pop("running")  # else it would start again, and fail again, with every click
+            raise
+        if found is not None:
+            st.session_state.pop("running")
+            st.rerun()
 
 
 def offer_predictions(model: choice.ModelChoice, images: ImageSet, why: str) -> None:

@@ -118,7 +118,8 @@ def _moved(model: choice.ModelChoice, item: ImageItem, one: Attacked) -> None:
         "Map by", ["grad_cam", "integrated_gradients", "saliency"], key="map", format_func=lambda n: MAPS[n].title, width=230
     )
     target = int(one.was)  # type: ignore[call-overload]
-    first, second = (_map(model, item, pixels, method, target, key) for pixels, key in ((one.clean, "clean"), (one.attacked, one.method)))
+    first = _map(model, item, one.clean, method, target, "clean")
+    second = None if first is None else _map(model, item, one.attacked, method, target, one.method)
     if first is None or second is None:
         return
     was, now = first.on_picture(), second.on_picture()
