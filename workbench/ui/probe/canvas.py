@@ -26,10 +26,10 @@ def draw(picture: Image.Image, alt: str, on_box: Callable[[], None]) -> None:
 
 def drawn() -> tuple[float, float, float, float] | None:
     """The box that was just drawn: left, top, right and bottom as shares of the picture."""
-    found = st.session_state[KEY].boxed
-    if not found or len(found) != 4:
+    try:
+        left, top, right, bottom = (float(end) for end in st.session_state[KEY].boxed)
+    except (TypeError, ValueError):  # a browser may send anything
         return None
-    left, top, right, bottom = (float(end) for end in found)
     return left, top, right, bottom
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,9 +10,10 @@ import streamlit as st
 from PIL import Image
 
 from workbench import render
+from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS
-from workbench.probe.edits import Edited, apply
+from workbench.probe.edits import Edit, Edited, apply
 from workbench.ui import choice, draw, url, work
 from workbench.ui.explain import OWN
 from workbench.ui.probe import canvas, steps
@@ -39,11 +41,13 @@ holds them all.
 @work.guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
     """The canvas with its list on the left, what the model says now on the right."""
-    found = steps.possible(steps.edits(), images)
+    steps.troubles()
     picture = work.fitted(item, EDGE)
-    others = {edit.other: work.fitted(images.by_name[edit.other], EDGE) for edit in found if edit.other}
-    edited = apply(picture, found, others)
-    now = Image.fromarray(edited.pixels)
+    found, others = steps.possible(steps.edits(), images, EDGE)
+    edited = _made(picture, found, others)
+    if edited is None:
+        return
+    now, key = Image.fromarray(edited.pixels), (*found, *(images.by_name[name].id for name in others))
     left, right = st.columns([1, 1.15], gap="medium")
     with left:
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -53,11 +57,21 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
         draw.download("Edited picture (PNG)", lambda: render.to_png(now), f"{draw.stem(item.name)}-edited.png", "image/png", "png edited")
         steps.listed(found)
     with right:
-        before, after = (work.asked(model, item, one, key) for one, key in ((picture, ()), (now, found)))
+        before, after = (work.asked(model, item, one, of) for one, of in ((picture, ()), (now, key)))
         _decision(model, before, after, bool(found))
-        _maps(model, item, picture, edited, found, before)
+        _maps(model, item, picture, edited, key, before)
         with st.expander("Light, sharpness, position", icon=":material/tune:", expanded=True):
             steps.sliders(found)
+
+
+def _made(picture: Image.Image, found: Sequence[Edit], others: Mapping[str, Image.Image]) -> Edited | None:
+    """The edited picture; where an edit fails, why, and the list to take it out of."""
+    try:
+        return apply(picture, found, others)
+    except InputError as error:
+        st.error(choice.plain(error, 300), icon=":material/error:")
+        steps.listed(found)
+        return None
 
 
 def _decision(model: choice.ModelChoice, before: np.ndarray, after: np.ndarray, changed: bool) -> None:
@@ -110,8 +124,10 @@ def _maps(
         method = url.select("Map by", offered, key="map", format_func=lambda name: METHODS[name].title, width=230)
         st.caption(f"of the class {choice.plain(model.rule.class_names[target])}")
     first = _map(model, item, picture, (), method, target)
+    if first is None:
+        return
     second = _map(model, item, Image.fromarray(edited.pixels), key, method, target) if key else first
-    if first is None or second is None:
+    if second is None:
         return
     was = first.on_picture()
     now = second.on_picture()

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
+from PIL import Image
 
 from workbench.errors import InputError
 from workbench.images import ImageSet
 from workbench.probe.edits import FILLS, KINDS, MOST_EDITS, Edit, read
-from workbench.ui import choice, draw, url
+from workbench.ui import choice, draw, url, work
 from workbench.ui.probe import canvas
 
-KEY = "edit"
+KEY, TROUBLES = "edit", "upload troubles"
 WORDS = {
     "inpaint": "what lies around it",
     "mean": "the mean colour around it",
@@ -38,14 +39,29 @@ def edits() -> tuple[Edit, ...]:
     return tuple(found)
 
 
-def possible(found: Sequence[Edit], images: ImageSet) -> tuple[Edit, ...]:
-    """Those that can be made here: a picture to paste from may be one of another set."""
-    for edit in found:
-        if edit.fill == "paste" and edit.other not in images.by_name:
-            st.warning(
-                f"There is no picture {choice.plain(edit.other)} here to paste from: that edit was left out.", icon=":material/link_off:"
-            )
-    return tuple(edit for edit in found if edit.fill != "paste" or edit.other in images.by_name)
+def possible(found: Sequence[Edit], images: ImageSet, edge: int) -> tuple[tuple[Edit, ...], dict[str, Image.Image]]:
+    """Those that can be made here, and the pictures to paste from: one may be of another set, or cannot be read."""
+    others: dict[str, Image.Image] = {}
+    for name in dict.fromkeys(edit.other for edit in found if edit.fill == "paste"):
+        why = f"There is no picture {name} here to paste from" if name else "There is no other picture to paste from"
+        try:
+            if name in images.by_name:
+                others[name] = work.fitted(images.by_name[name], edge)
+                continue
+        except InputError as error:
+            why = str(error).rstrip(".")
+        st.warning(f"{choice.plain(why, 300)}: that edit was left out.", icon=":material/link_off:")
+    return tuple(edit for edit in found if edit.fill != "paste" or edit.other in others), others
+
+
+def troubles() -> None:
+    """What went wrong in a callback of this part of the page: it is drawn again without the sidebar, which tells of them otherwise."""
+    for trouble in st.session_state.pop(TROUBLES, ()):
+        st.error(choice.plain(trouble, 300), icon=":material/error:")
+
+
+def _trouble(why: object) -> None:
+    st.session_state.setdefault(TROUBLES, []).append(str(why))
 
 
 def put(found: Sequence[Edit]) -> None:
@@ -83,9 +99,17 @@ def add_region() -> None:
         else:
             found.append(Edit("fill", boxes=(box,), fill=fill, other=other))
     except InputError as error:
-        st.session_state.setdefault("upload troubles", []).append(str(error))
+        _trouble(error)
         return
-    put(found[:MOST_EDITS])
+    _more(found)
+
+
+def _more(found: Sequence[Edit]) -> None:
+    """Make these the edits, one of which is new."""
+    if len(found) > MOST_EDITS:
+        _trouble(f"There are {MOST_EDITS} edits already, and no room for another: undo some.")
+    else:
+        put(found)
 
 
 def sliders(found: Sequence[Edit]) -> None:
@@ -108,7 +132,7 @@ def _slid(name: str) -> None:
         found[places[-1]] = Edit(name, value)
         put(found)
     else:
-        put([*found, Edit(name, value)][:MOST_EDITS])
+        _more([*found, Edit(name, value)])
 
 
 def listed(found: Sequence[Edit]) -> None:
@@ -147,7 +171,6 @@ def _load() -> None:
         texts = json.loads(file.getvalue())
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise InputError(f"{file.name} is no list of edits: save one on this page first.")
-        put([read(text) for text in texts[:MOST_EDITS]])
+        _more([read(text) for text in texts[: MOST_EDITS + 1]])
     except (ValueError, RecursionError) as error:
-        why = str(error) if isinstance(error, InputError) else f"{file.name} is no list of edits: save one on this page first."
-        st.session_state.setdefault("upload troubles", []).append(why)
+        _trouble(error if isinstance(error, InputError) else f"{file.name} is no list of edits: save one on this page first.")
