@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import streamlit as st
 from PIL import Image
@@ -12,6 +14,9 @@ from workbench.predictions import Predictions
 from workbench.probe.minimal import LARGEST, Minimal, smallest
 from workbench.probe.pieces import FILLS
 from workbench.ui import choice, draw, neighbours, url, work
+
+if TYPE_CHECKING:
+    from workbench.attribution import Attribution
 
 WORDS = {
     "inpaint": "what lies around it",
@@ -43,29 +48,36 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
         grid = url.select("Cut into", list(GRIDS), key="grid", format_func=GRIDS.__getitem__, width=230)
         draw.meaning(_HELP)
     picture = work.fitted(item, LARGEST)
+    target = model.rule.class_names[int(model.rule.decide(work.asked(model, item, picture, ())[None])[0][0])]
+    keys = {aim: ("smallest", model.key, item.id, aim, fill, grid) for aim in TITLES}
+    guide: Attribution | str | None = None
+    if any(work.maps().get(key) is None for key in keys.values()):  # once for both, so that it is stopped once for both
+        guide = work.attribution(model, images, item, "integrated_gradients", {"target": target, "score": "logit"}, {})
+        if guide is None:
+            return
     with st.grid(2, min_column_width=300):
         cells = [st.container() for _ in TITLES]
     for cell, (aim, title) in zip(cells, TITLES.items(), strict=True):
         with cell:
             st.markdown(f"#### {title}")
-            found = _found(model, images, item, aim, fill, grid)
+            found = _found(model, item, guide, aim, keys[aim])
             if found is not None:
                 _shown(item, picture, found)
     st.subheader("The nearest picture that is decided otherwise", anchor=False)
     neighbours.counterfactual(model, images, item, known)
 
 
-def _found(model: choice.ModelChoice, images: ImageSet, item: ImageItem, aim: str, fill: str, grid: str) -> Minimal | None:
+def _found(model: choice.ModelChoice, item: ImageItem, guide: Attribution | str | None, aim: str, key: tuple[str, ...]) -> Minimal | None:
+    """The smallest region; where integrated gradients refuses, it is looked for without a guide."""
+    *_, fill, grid = key
+
     def make(progress: work.Stoppable) -> Minimal:
         picture = work.fitted(item, LARGEST)
-        loaded = choice.classifier(model)
-        target = model.rule.class_names[int(model.rule.decide(work.asked(model, item, picture, ())[None])[0][0])]
-        guide = work.attribution(model, images, item, "integrated_gradients", {"target": target, "score": "logit"}, {})
         heat = None if guide is None or isinstance(guide, str) else guide.placement.scaled(picture).to_original(guide.ranking)
         cut = {"cells": 16} if grid == "cells" else {"segments": int(grid)}
+        loaded = choice.classifier(model)
         return smallest(loaded, picture, aim=aim, heatmap=heat, fill=fill, on_progress=progress, **cut)  # type: ignore[arg-type]
 
-    key = ("smallest", model.key, item.id, aim, fill, grid)
     return work.computed(key, TITLES[aim], f"{aim} {fill} {grid} {item.id[:12]}", make, lambda one: one.inside.nbytes + one.picture.nbytes)
 
 
