@@ -64,12 +64,12 @@ def local() -> bool:
 
 
 def own(kind: str) -> dict[str, Any]:
-    """What this session uploaded, by name: "models", "sets" or "pictures". No other session sees it."""
+    """What this session uploaded, by name: "models", "sets", "pictures" or "concepts". No other session sees it."""
     store: dict[str, Any] = st.session_state.setdefault(f"own {kind}", {})
     return store
 
 
-def _keep(kind: str, name: str, value: Any, size: int) -> None:
+def keep(kind: str, name: str, value: Any, size: int) -> None:
     """Keep what was uploaded for as long as the session lasts.
 
     Raises:
@@ -92,7 +92,7 @@ def _forget() -> None:
     for key, kind in (("model", "models"), ("set", "sets")):
         if st.session_state.get(key) in own(kind):
             st.query_params.pop(key, None)
-    for kind in ("models", "sets", "pictures"):
+    for kind in ("models", "sets", "pictures", "concepts"):
         own(kind).clear()
     st.session_state["own sizes"] = {}
     st.session_state["forgotten"] = {file.file_id for file in st.session_state.get("picture upload") or ()}
@@ -121,8 +121,9 @@ def classifier(choice: ModelChoice) -> Classifier:
 
 
 def other(ref: str) -> Classifier:
-    """Another model of the catalog, loaded."""
-    return _load(ref, "")
+    """Another model of the catalog that lies in a folder, loaded."""
+    folder = Path(load_catalog().models[ref].ref)
+    return _load(ref, spec_key(folder, read_spec(folder)))
 
 
 def images(choice: ModelChoice) -> ImageSet:
@@ -243,7 +244,7 @@ def take_pictures(uploader: str) -> None:
             name, kept = f"yours/{item.name}", own("pictures")
             while name in kept and kept[name].id != item.id:  # another picture that is called the same
                 name = f"{name} again"
-            _keep("pictures", name, dataclasses.replace(item, name=name), file.size)
+            keep("pictures", name, dataclasses.replace(item, name=name), file.size)
             choose_image(name)
 
         _trying(take)
@@ -293,7 +294,7 @@ def _take_model() -> None:
                 Path(folder, path.name).write_bytes(source.read())
         loaded = load_folder(Path(folder), trusted=False)
     name = f"Your {file.name}"
-    _keep("models", name, loaded, sum(tensor.nbytes for tensor in loaded.model.state_dict().values()))
+    keep("models", name, loaded, sum(tensor.nbytes for tensor in loaded.model.state_dict().values()))
     st.session_state["model"] = name
 
 
@@ -303,7 +304,7 @@ def _take_set() -> None:
         return
     name = f"Your {file.name}"
     found = images_from_zip(file.getvalue(), file.name)
-    _keep("sets", name, dataclasses.replace(found, name=name), file.size + ITEM_BYTES * len(found))
+    keep("sets", name, dataclasses.replace(found, name=name), file.size + ITEM_BYTES * len(found))
     st.session_state["set"] = name
 
 

@@ -17,7 +17,8 @@ from workbench.ui import choice, draw, gallery, url, work
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST = 4
+MOST, SHOWN = 4, 40
+"""Concepts that are tested at once, and pictures of one's own that show one."""
 _HELP = f"""
 A **concept** is what you show by pictures: drop {LEAST} or more that have it in common, or take a group of this set. A linear separator
 is trained to tell them from random pictures of the set inside the model; its direction is the concept's.
@@ -38,8 +39,7 @@ def view(model: choice.ModelChoice, images: ImageSet, known: Predictions | None)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         target = url.select("Does it matter to the class", names, key="concept_class", width=240)
         draw.meaning(_HELP)
-    _add(images)
-    chosen = _concepts(images)
+    chosen = _concepts(images, _add(images))
     if not chosen:
         st.info("Name a concept above and show it by pictures, or take a group of this set.", icon=":material/category:")
         return
@@ -50,50 +50,59 @@ def view(model: choice.ModelChoice, images: ImageSet, known: Predictions | None)
         model.key,
         choice.token(images),
         target,
-        tuple((name, tuple(i.name for i in items)) for name, items in chosen.items()),
+        tuple((name, tuple(i.name if images.by_name.get(i.name) is i else i.id for i in items)) for name, items in chosen.items()),
     )
     found: Concepts | None = work.maps().get(key)
     if found is None:
         work.offer(
             f"Test {len(chosen)} {'concept' if len(chosen) == 1 else 'concepts'}",
-            "test concepts", lambda: _tested(model, images, chosen, pictures, target, key),
+            f"test concepts {model.key[:12]}", lambda: _tested(model, images, chosen, pictures, target, key),
         )  # fmt: skip
         return
     _shown(found)
 
 
-def _add(images: ImageSet) -> None:
-    """Two ways to name a concept; each is kept for the session."""
+def _add(images: ImageSet) -> list[str]:
+    """Two ways to name a concept: pictures, which are kept for the session, and groups of this set, which are returned."""
     groups = gallery.groups(images)
     with st.container(horizontal=True):
         with st.popover("Show a concept by pictures", icon=":material/add_photo_alternate:"), st.form("concept upload", border=False):
             name = st.text_input("What it is called", max_chars=60, placeholder="vertical stripes")
             files = st.file_uploader(f"{LEAST} or more pictures that show it", accept_multiple_files=True)
-            if st.form_submit_button("Keep it", icon=":material/add:") and name and files:
-                _keep(name.strip(), files)
+            if st.form_submit_button("Keep it", icon=":material/add:"):
+                _keep(" ".join(name.split()), files)
         if groups:
             with st.popover("Take a group of this set", icon=":material/category:"):
                 options = [f"{name}: {value}" for name, values in groups.items() for value in values]
-                url.pills("Groups", options, key="concepts", default=[])
+                return url.pills("Groups", options, key="concepts", default=[])
+    return []
 
 
 def _keep(name: str, files: list[Any]) -> None:
-    kept: dict[str, list[ImageItem]] = st.session_state.setdefault("own concepts", {})
+    """Keep what was uploaded, or say why not."""
+    if not name or not files:
+        st.warning("Say what it is called, and choose pictures that show it.")
+        return
+    if len(files) > SHOWN:
+        st.warning(f"The first {SHOWN} of these {len(files):,} pictures are kept.")
     found = []
-    for file in files[:40]:
+    for file in files[:SHOWN]:
         try:
             found.append(image_from_bytes(file.getvalue(), PurePosixPath(file.name).name))
         except InputError as error:
             st.warning(choice.plain(error, 300))
-    if found:
-        kept[name] = found
+    try:
+        if found:
+            choice.keep("concepts", name, found, sum(file.size for file in files[:SHOWN]))
+    except InputError as error:
+        st.warning(choice.plain(error, 300))
 
 
-def _concepts(images: ImageSet) -> dict[str, list[ImageItem]]:
-    """All that were named, the visitor's own first."""
-    own: dict[str, list[ImageItem]] = st.session_state.get("own concepts", {})
+def _concepts(images: ImageSet, groups: list[str]) -> dict[str, list[ImageItem]]:
+    """All that were named and can be tested, the visitor's own first."""
+    own: dict[str, list[ImageItem]] = choice.own("concepts")
     found = dict(own)
-    for group in st.session_state.get("concepts") or ():
+    for group in groups:
         name, _, value = group.partition(": ")
         found[group] = [item for item in images if str(item.attributes.get(name)) == value]
     for name, items in list(found.items())[:MOST]:
@@ -102,15 +111,18 @@ def _concepts(images: ImageSet) -> dict[str, list[ImageItem]]:
             for item in items[:6]:
                 if (picture := work.thumbnail(item, 48)) is not None:
                     st.image(picture, width=48, output_format="PNG")
-            if name in own:
+            if len(items) < LEAST:
+                st.caption(f"Too few to learn it from: {LEAST} are needed. It is not tested.")
+            if own.get(name) is items:
                 st.button("Remove", key=f"forget {name}", on_click=_forget, args=(name,), type="tertiary")
     if len(found) > MOST:
         st.caption(f"The first {MOST} are tested.")
-    return dict(list(found.items())[:MOST])
+    return {name: items for name, items in list(found.items())[:MOST] if len(items) >= LEAST}
 
 
 def _forget(name: str) -> None:
-    st.session_state["own concepts"].pop(name, None)
+    choice.own("concepts").pop(name, None)
+    st.session_state["own sizes"].pop(("concepts", name), None)
 
 
 def _of_class(images: ImageSet, known: Predictions | None, target: str) -> list[ImageItem]:
@@ -128,7 +140,7 @@ def _tested(
     def make(progress: work.Stoppable) -> Concepts:
         return tcav(choice.classifier(model), chosen, pictures, target, background=list(images), on_progress=progress)
 
-    return work.computed(key, "Testing concepts", f"concepts {images.key[:12]} {target}", make, lambda _: 64 * 1024)
+    return work.computed(key, "Testing concepts", f"concepts {model.key[:12]} {images.key[:12]} {target}", make, lambda _: 64 * 1024)
 
 
 def _shown(found: Concepts) -> None:
