@@ -66,7 +66,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
 
 def _shown(images: ImageSet, item: ImageItem, found: Behind) -> None:
     st.markdown(f"#### Called {choice.plain(found.target)} with {found.confidence:.1%}; behind it, of {found.among:,} training pictures")
-    rows = {"The nearest": found.nearest, f"For {found.target}": found.proponents, f"Against {found.target}": found.opponents}
+    rows = {"Nearest": found.nearest, f"For {found.target}": found.proponents, f"Against {found.target}": found.opponents}
     for number, (title, frame) in enumerate(rows.items()):
         st.markdown(f"**{choice.plain(title)}**")
         if frame.empty:
@@ -79,8 +79,8 @@ def _shown(images: ImageSet, item: ImageItem, found: Behind) -> None:
     stem = draw.stem(item.name)
     with st.container(horizontal=True):
         for title, frame in rows.items():
-            label = f"{title} (CSV)"
-            draw.download(label, lambda frame=frame: frame.to_csv(index=False), f"{stem}-behind.csv", "text/csv", label)  # type: ignore[misc]
+            label, name = f"{choice.plain(title)} (CSV)", f"{stem}-{title.split()[0].lower()}.csv"
+            draw.download(label, lambda frame=frame: frame.to_csv(index=False), name, "text/csv", title)  # type: ignore[misc]
 
 
 def _row(images: ImageSet, frame: pd.DataFrame, number: int) -> None:

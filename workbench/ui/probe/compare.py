@@ -96,11 +96,12 @@ def _picture(model: choice.ModelChoice, item: ImageItem, both: tuple[Classifier,
     from workbench.classifier import ask
 
     picture = work.fitted(item, EDGE)
-    target, shown = -1, []
+    explained, shown = -1, []
     for one, title in zip(both, titles, strict=True):
         answers = ask(one, [np.asarray(picture)])
         decided = int(one.rule.decide(answers)[0][0])
-        target = decided if target < 0 else one.index(both[0].class_names[target])
+        explained = decided if explained < 0 else explained
+        target = one.index(both[0].class_names[explained])  # the other one may list them in another order
 
         def make(progress: work.Stoppable, one: Classifier = one, target: int = target) -> object:
             try:
@@ -125,7 +126,7 @@ def _picture(model: choice.ModelChoice, item: ImageItem, both: tuple[Classifier,
                     st.image(laid, width="stretch", output_format="PNG", alt=f"{METHODS[method].title} of {item.name}")
     if scale is not None:
         draw.colour_bar(
-            scale, f"{METHODS[method].unit}, one scale for both, of the class {choice.plain(model.rule.class_names[target], 60)}"
+            scale, f"{METHODS[method].unit}, one scale for both, of the class {choice.plain(model.rule.class_names[explained], 60)}"
         )
 
 

@@ -36,7 +36,7 @@ def section(model: choice.ModelChoice, images: ImageSet, known: Predictions | No
     found: Robustness | None = work.maps().get(_key(model, images, method, check))
     if found is None:
         st.caption(f"{METHODS[method].title} with growing epsilon on {many:,} pictures{samples.of_split(items)}: minutes on a CPU.")
-        work.offer(f"Attack {many:,} pictures", f"robust {method}", lambda: _attacked(model, images, items, method, check))
+        work.offer(f"Attack {many:,} pictures", f"robust {method} {model.key[:12]}", lambda: _attacked(model, images, items, method, check))
         return
     draw.meaning(_HELP)
     if found.masking is not None:
@@ -65,7 +65,8 @@ def _attacked(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem
         finally:
             work.maps().put(kept, rows, 1024 * (1 + len(rows)))
 
-    return work.computed(key, METHODS[method].title, f"robust {method} {images.key[:12]}", make, lambda _: 64 * 1024)
+    stop = f"robust {method} {check} {model.key[:12]} {images.key[:12]}"
+    return work.computed(key, METHODS[method].title, stop, make, lambda _: 64 * 1024)
 
 
 def _curves(found: Robustness) -> None:

@@ -91,7 +91,7 @@ def _set(model: choice.ModelChoice, images: ImageSet, known: Predictions | None,
     result: SweptSet | None = work.maps().get(key)
     if result is None:
         st.caption(f"{KINDS[kind].title} is changed in 9 steps on {many:,} pictures{samples.of_split(items)}.")
-        work.offer(f"Sweep over {many:,} pictures", f"sweep {kind}", lambda: _swept(model, images, items, kind))
+        work.offer(f"Sweep over {many:,} pictures", f"sweep {kind} {model.key[:12]}", lambda: _swept(model, images, items, kind))
         return
     frame = result.frame
     named = {f"{row['by']}: {row['group']}" if row["by"] != "all" else "all" for row in frame[["by", "group"]].to_dict("records")}
@@ -117,8 +117,8 @@ def _swept(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], 
         finally:
             work.maps().put(kept, known, 1024 * (1 + len(known)))
 
-    key = ("swept", model.key, choice.token(images), kind)
-    return work.computed(key, f"Sweeping {KINDS[kind].title.lower()}", f"sweep set {kind} {images.key[:12]}", make, lambda _: 256 * 1024)
+    key, stop = ("swept", model.key, choice.token(images), kind), f"sweep set {kind} {model.key[:12]} {images.key[:12]}"
+    return work.computed(key, f"Sweeping {KINDS[kind].title.lower()}", stop, make, lambda _: 256 * 1024)
 
 
 def _shares(chosen: pd.DataFrame, kind: str) -> None:
