@@ -90,7 +90,7 @@ def _set(model: choice.ModelChoice, images: ImageSet, known: Predictions | None,
     many = min(len(items), SAMPLE)
     result: SweptSet | None = work.maps().get(key)
     if result is None:
-        st.caption(f"{KINDS[kind].title} is changed in 9 steps on {many:,} pictures{samples.of_split(items)}.")
+        st.caption(f"{KINDS[kind].title} is changed step by step on {many:,} pictures{samples.of_split(items)}.")
         work.offer(f"Sweep over {many:,} pictures", f"sweep {kind} {model.key[:12]}", lambda: _swept(model, images, items, kind))
         return
     frame = result.frame
