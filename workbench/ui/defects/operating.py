@@ -75,7 +75,7 @@ def _table(scope: Scope, points: dict[str, pd.Series], setting: Setting) -> None
     ]
     if few:
         st.caption(f":material/info: Only {' and '.join(few)}: look at the ranges, not at the figures.")
-    facts = {"chosen": setting.way, "defects": ", ".join(scope.positive), "model": scope.model.key}
+    facts: dict[str, object] = {"chosen": setting.way, "defects": ", ".join(scope.positive), "model": scope.model.key}
     with st.container(horizontal=True):
         table = pd.DataFrame({scope.words[split]: point for split, point in points.items()})
         draw.download("Figures (CSV)", lambda: _csv(table, facts), "operating-point.csv", "text/csv", "csv point")
