@@ -1,0 +1,384 @@
+"""What must go for a decision to fall, what must stay for it to stand, and the nearest picture of the set that is decided otherwise."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from workbench.errors import InputError
+from workbench.metrics import Rate, wilson
+from workbench.predictions import DecisionRule, Predictions
+from workbench.probe.pieces import FILLS, Pieces, Pixels, square_cells, superpixels
+
+if TYPE_CHECKING:
+    from workbench.classifier import Classifier
+
+Aim = Literal["flip", "keep"]
+Decide = Callable[[NDArray[np.floating]], NDArray[Any]]
+Progress = Callable[[int, int], None] | None
+LARGEST = 512
+"""Pixels of the longer side to which larger pictures are shrunk before they are cut up, filled and shown to the model."""
+MOST_SEGMENTS, MOST_CELLS = 256, 32
+BATCH = 16
+"""Filled pictures that are made, and asked about, at once."""
+WIDE = 8
+"""How many superpixels are tried for each step of the growing region."""
+DRAWS = 20
+"""Random regions beside the one found."""
+OTHER = "another class"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Minimal:
+    """The smallest region found that is enough to change a decision, or to keep it.
+
+    It is one-minimal: none of its superpixels can be spared, which was tried for each. Another region, not looked at, may be smaller.
+
+    Attributes:
+        aim: "flip": filling the region changes the decision; "keep": the region alone, all else filled, keeps it.
+        fill: One of `FILLS`.
+        found: False where even filling everything does not change the decision, or keeping everything does not keep it.
+        inside: (H, W) the region in the pixels of the picture; empty where none was found, or where nothing needs to be kept.
+        area: Its share of the picture.
+        chosen: How many superpixels it has.
+        parts: How many the picture has.
+        before: The decision about the picture.
+        after: The decision with the region filled, or with it alone kept; where none was found, at the last step.
+        score: The probability of the classes decided on, of the picture.
+        score_after: Likewise, of what `after` is about.
+        areas: (S,) share of the picture that is filled (or kept) at each step of the growing region, until it was enough.
+        scores: (S,) the probability of the classes decided on at each step.
+        random: How often random superpixels of at least equal area do the same, of `DRAWS`; without a value where there is no region.
+        evaluations: How many pictures the model was asked about.
+        picture: (h, w, 3) what `after` is about, at most `LARGEST` pixels a side.
+    """
+
+    aim: Aim
+    fill: str
+    found: bool
+    inside: NDArray[np.bool_]
+    area: float
+    chosen: int
+    parts: int
+    before: str
+    after: str
+    score: float
+    score_after: float
+    areas: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    random: Rate
+    evaluations: int
+    picture: Pixels
+
+    @property
+    def sentence(self) -> str:
+        """What was found, how sure that is, and what chance does."""
+        if not self.found:
+            if self.aim == "keep":
+                return f"Even with everything kept the decision is not {self.before}."
+            return (
+                f"Filling everything ({self.fill}) does not change the decision {self.before}, nor did any smaller region that was tried."
+            )
+        if not self.chosen:
+            return f"Nothing needs to stay: with everything filled ({self.fill}) the decision is still {self.before}."
+        size = f"{100 * self.area:.2g} % of the picture, {self.chosen} of {self.parts} superpixels"
+        does = f"Filling {size}, turns {self.before} into {self.after}" if self.aim == "flip" else f"{size}, alone keep {self.before}"
+        return (
+            f"{does} ({self.score:.2f} to {self.score_after:.2f}). None of them can be spared, though another region may be smaller. "
+            f"As much at random did it {self.random.count} times in {self.random.support}."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Counterfactual:
+    """The picture of a set most like another one that is decided otherwise.
+
+    Attributes:
+        row: In the table of predictions.
+        name: The picture's.
+        predicted: What it is taken for.
+        label: What it is, where that is known.
+        verdict: "right", "wrong", or None without a usable label.
+        distance: Between the embeddings, 1 - cosine similarity: 0 alike, 1 nothing in common, 2 opposed.
+    """
+
+    row: int
+    name: str
+    predicted: str
+    label: str | None
+    verdict: str | None
+    distance: float
+
+
+def smallest(
+    classifier: Classifier,
+    picture: Image.Image,
+    *,
+    aim: Aim,
+    heatmap: NDArray[np.floating] | None = None,
+    fill: str = "inpaint",
+    positive: Sequence[str] | None = None,
+    decide: Decide | None = None,
+    segments: int = 64,
+    cells: int | None = None,
+    seed: int = 0,
+    on_progress: Progress = None,
+) -> Minimal:
+    """Look for the smallest region that decides, among superpixels.
+
+    The region grows by one superpixel at a time, those with the most of the map first, until it is enough. Then it is pruned: of the
+    superpixels that can be spared singly as many as can go together go, those that matter least first, until none can be spared. The
+    regions are those of Dabkowski and Gal 2017, "Real time image saliency for black box classifiers" (smallest destroying and smallest
+    sufficient region); pruning is the one-minimality of Zeller and Hildebrandt 2002, "Simplifying and isolating failure-inducing input".
+
+    Args:
+        classifier: The model.
+        picture: RGB; one larger than `LARGEST` is shrunk for all of this, also for the decision before.
+        aim: "flip" or "keep".
+        heatmap: (H, W) of the picture's pixels, what speaks for the decision positive. Where missing, or nowhere positive, each superpixel
+            is filled by itself and counts by what that takes from the score.
+        fill: One of `FILLS`.
+        positive: Classes that count as one decision, such as all defects, their probabilities added; the decided class where missing.
+        decide: What is decided for probabilities (N, K): labels (N,) of any kind, "pass" and "reject" say. By default the rule's own
+            class with its threshold, or with `positive` whether that is one of them. Where it is not, the score is that of the others.
+        segments: About how many superpixels (SLIC, Achanta et al. 2012).
+        cells: In their place square cells, this many along the longer side.
+        seed: Of patches and of the random regions.
+        on_progress: Called with (done, total), an estimate, after each batch and at the end; what it raises stops the work.
+
+    Raises:
+        InputError: A setting is out of range, or a class is not the model's.
+    """
+    if aim not in ("flip", "keep") or fill not in FILLS:
+        raise InputError(f"There is no aim {aim!r} with the fill {fill!r}: choose flip or keep, and one of {', '.join(FILLS)}.")
+    if not 2 <= segments <= MOST_SEGMENTS or not 2 <= (cells or 2) <= MOST_CELLS:
+        raise InputError(f"There can be 2 to {MOST_SEGMENTS} superpixels or 2 to {MOST_CELLS} cells a side: choose a number between.")
+    small = picture.convert("RGB")
+    small.thumbnail((LARGEST, LARGEST), Image.Resampling.BOX)
+    pixels = np.asarray(small)
+    labels = superpixels(pixels, segments) if cells is None else square_cells(pixels.shape, cells)
+    trial = _Trial(classifier, Pieces(pixels, labels, fill, seed), aim, on_progress)
+    trial.settle(positive, decide)
+    masses = None if heatmap is None else _masses(heatmap, picture.size, labels)
+    region, areas, scores = _grown(trial, masses)
+    found = region is not None
+    region = np.zeros(trial.pieces.parts, bool) if region is None else _pruned(trial, region)
+    return _told(trial, region, found, areas, scores, picture.size, seed)
+
+
+def counterfactual(
+    predictions: Predictions,
+    embeddings: NDArray[np.floating],
+    row: int,
+    *,
+    rows: NDArray[np.bool_] | None = None,
+    to: Collection[str] | None = None,
+) -> Counterfactual | None:
+    """The nearest picture of the set that is taken for another class, one that is rightly taken for it if there is any.
+
+    It is the nearest unlike neighbour of Keane and Smyth 2020, "Good counterfactuals and where to find them".
+
+    Args:
+        predictions: N pictures.
+        embeddings: (N, D) what goes into the model's last layer, a row each of the table; NaN where a picture cannot be read.
+        row: Which picture.
+        rows: (N,) among which others; all where missing.
+        to: The classes that it may be taken for; all but the picture's own where missing.
+
+    Returns:
+        None where there is none, or where the picture itself cannot be read.
+    """
+    frame = predictions.frame
+    if len(embeddings) != len(frame):
+        raise ValueError(f"expected {len(frame)} embeddings, got {len(embeddings)}")
+    own, predicted = embeddings[row].astype(np.float64), frame["predicted"]
+    free = frame["error"].isna().to_numpy(bool) & np.isfinite(embeddings).all(1) & (predicted != predicted.iloc[row]).to_numpy(bool)
+    if rows is not None:
+        free &= rows
+    if to is not None:
+        free &= predicted.isin(list(to)).to_numpy(bool)
+    free[row] = False
+    right = free & (frame["verdict"] == "right").to_numpy(bool)
+    among = np.flatnonzero(right if right.any() else free)
+    if not len(among) or not np.isfinite(own).all():
+        return None
+    lengths = np.linalg.norm(embeddings[among].astype(np.float64), axis=1) * np.linalg.norm(own)
+    alike = embeddings[among] @ own / np.maximum(lengths, 1e-12)
+    best = frame.iloc[int(among[alike.argmax()])]
+    distance = float(1 - min(alike.max(), 1.0))
+    return Counterfactual(int(among[alike.argmax()]), best["name"], best["predicted"], best["label"], best["verdict"], distance)
+
+
+class _Trial:
+    """One picture cut into n superpixels, and what the model says when some of them are filled."""
+
+    def __init__(self, classifier: Classifier, pieces: Pieces, aim: Aim, on_progress: Progress) -> None:
+        self.classifier, self.pieces, self.aim, self.on_progress = classifier, pieces, aim, on_progress
+        self.asked, self.total = 0, 4 * pieces.parts + DRAWS
+
+    def settle(self, positive: Sequence[str] | None, decide: Decide | None) -> None:
+        """Ask about the picture itself, and fix what is decided and which classes the score adds up."""
+        rule = self.classifier.rule
+        for name in positive or ():
+            self.classifier.index(name)
+        self.decide = decide or _by_rule(rule, positive)
+        whole = self._ask([self.pieces.pixels])
+        self.before = self.decide(whole)[0]
+        decided = [rule.class_names[int(rule.decide(whole)[0][0])]]
+        own = np.isin(rule.class_names, list(positive or decided))
+        if own.all():
+            raise InputError("All classes count as one decision, so that nothing can change it: leave out at least one.")
+        sides = np.stack([own / own.sum(), ~own / (~own).sum()])
+        self.own = ~own if self.decide(sides)[1] == self.before else own
+        self.score = float(whole[0, self.own].sum())
+
+    def tries(self, regions: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """For regions (M, n): whether each is enough (M,), and the score (M,)."""
+        holds, scores, _ = self.results(regions if self.aim == "flip" else ~regions)
+        return holds, scores
+
+    def results(self, filled: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[Any]]:
+        """For fillings (M, n): whether each reaches the aim, the score, and the decision, each (M,)."""
+        found = []
+        for start in range(0, len(filled), BATCH):
+            found.append(self._ask([self.pieces.shown(one) for one in filled[start : start + BATCH]]))
+            if self.on_progress:
+                self.on_progress(min(self.asked, self.total), self.total)
+        probabilities = np.concatenate(found)
+        decided = self.decide(probabilities)
+        same = np.array([one == self.before for one in decided], bool)
+        return ~same if self.aim == "flip" else same, probabilities[:, self.own].sum(1, dtype=np.float64).clip(0, 1), decided
+
+    def _ask(self, pictures: list[Pixels]) -> NDArray[np.float32]:
+        from workbench.classifier import ask
+
+        self.asked += len(pictures)
+        return ask(self.classifier, pictures)
+
+
+def _by_rule(rule: DecisionRule, positive: Sequence[str] | None) -> Decide:
+    """The rule's class by name; or whether it is one of some."""
+    names = np.array(rule.class_names, object)
+    if positive is None:
+        return lambda probabilities: names[rule.decide(probabilities)[0]]
+    among, said = np.isin(rule.class_names, list(positive)), " or ".join(positive)
+    return lambda probabilities: np.where(among[rule.decide(probabilities)[0]], said, OTHER)
+
+
+def _masses(heatmap: NDArray[np.floating], size: tuple[int, int], labels: NDArray[np.intp]) -> NDArray[np.float64] | None:
+    """How much of a map's positive part lies in each superpixel, (n,); None where nothing is positive."""
+    if heatmap.shape != size[::-1]:
+        raise ValueError(f"expected a map of shape {size[::-1]}, got {heatmap.shape}")
+    positive = Image.fromarray(np.clip(heatmap, 0, None).astype(np.float32))
+    small = np.asarray(positive.resize(labels.shape[::-1], Image.Resampling.BOX))
+    return np.bincount(labels.ravel(), small.ravel()).astype(np.float64) if small.any() else None
+
+
+def _grown(trial: _Trial, masses: NDArray[np.float64] | None) -> tuple[NDArray[np.bool_] | None, NDArray[np.float64], NDArray[np.float64]]:
+    """A region (n,) that is enough, None where there is none, and the area and the score of each step towards it.
+
+    The first step tries every superpixel; each further one only those that promise most, by their last trial and by the map. From half of
+    the superpixels on the others join as they come, for nobody wants so large a region.
+    """
+    parts, better = trial.pieces.parts, -1 if trial.aim == "flip" else 1
+    region, gains = np.zeros(parts, bool), np.zeros(parts)
+    holds, some = trial.tries(region[None])
+    path, scores = [region], [float(some[0])]
+    while not holds.any() and not region.all():
+        free = np.flatnonzero(~region)
+        one_of = region.sum() < parts // 2
+        among = free if not region.any() else _promising(free, gains, masses)[: WIDE if one_of else None]
+        tried = np.tile(region, (len(among), 1))
+        tried[np.arange(len(among)), among] = True
+        if not one_of:
+            tried = np.logical_or.accumulate(tried)
+        holds, some = trial.tries(tried)
+        if one_of:
+            gains[among] = better * (some - scores[-1])
+            taken = np.array([int(np.where(holds == holds.any(), gains[among], -np.inf).argmax())])
+        else:
+            taken = np.arange(int(holds.argmax()) + 1 if holds.any() else len(among))
+        path += list(tried[taken])
+        scores += some[taken].tolist()
+        region = path[-1]
+    return region if holds.any() else None, np.stack(path) @ trial.pieces.areas, np.array(scores)
+
+
+def _promising(free: NDArray[np.intp], gains: NDArray[np.float64], masses: NDArray[np.float64] | None) -> NDArray[np.intp]:
+    """Superpixels in the order in which they are worth a trial: by turns what last gained most and what has most of the map."""
+    by_gain = free[np.argsort(-gains[free], kind="stable")]
+    if masses is None:
+        return by_gain
+    by_map = free[np.argsort(-masses[free], kind="stable")]
+    both = np.stack([by_map, by_gain], 1).ravel()
+    return both[np.sort(np.unique(both, return_index=True)[1])]
+
+
+def _pruned(trial: _Trial, region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A region (n,) that is enough, without what can be spared: in the end each of its superpixels was tried and is needed."""
+    trial.total = max(trial.total, trial.asked + int(region.sum()) + DRAWS)
+    while region.any():
+        members = np.flatnonzero(region)
+        holds, scores = trial.tries(region & ~np.eye(trial.pieces.parts, dtype=bool)[members])
+        if not holds.any():
+            break
+        spared = members[holds][np.argsort(scores[holds] if trial.aim == "flip" else -scores[holds], kind="stable")]
+        counts = [len(spared) >> halved for halved in range(len(spared).bit_length())]
+        tried = np.tile(region, (len(counts), 1))
+        for one, count in zip(tried, counts, strict=True):
+            one[spared[:count]] = False
+        together = trial.tries(tried[:-1])[0] if len(counts) > 1 else np.empty(0, bool)
+        region = tried[int(np.append(together, True).argmax())]  # the last, without one, is known to be enough
+    return region
+
+
+def _told(
+    trial: _Trial,
+    region: NDArray[np.bool_],
+    found: bool,
+    areas: NDArray[np.float64],
+    scores: NDArray[np.float64],
+    size: tuple[int, int],
+    seed: int,
+) -> Minimal:
+    """The result for a region (n,) of a picture of (width, height), with random ones beside it."""
+    filled = region if trial.aim == "flip" else ~region
+    if not found:
+        filled = ~filled
+    _, (score_after,), (after,) = trial.results(filled[None])
+    hits = trial.tries(_drawn(trial.pieces.areas, float(trial.pieces.areas[region].sum()), seed))[0] if region.any() else np.empty(0, bool)
+    if trial.on_progress:
+        trial.on_progress(trial.total, trial.total)
+    rows, columns = (np.arange(n) * m // n for n, m in zip(size[::-1], trial.pieces.labels.shape, strict=True))
+    return Minimal(
+        aim=trial.aim,
+        fill=trial.pieces.fill,
+        found=found,
+        inside=region[trial.pieces.labels][np.ix_(rows, columns)],
+        area=float(trial.pieces.areas[region].sum()),
+        chosen=int(region.sum()),
+        parts=trial.pieces.parts,
+        before=str(trial.before),
+        after=str(after),
+        score=trial.score,
+        score_after=float(score_after),
+        areas=areas,
+        scores=scores,
+        random=wilson(int(hits.sum()), len(hits)),
+        evaluations=trial.asked,
+        picture=trial.pieces.shown(filled),
+    )
+
+
+def _drawn(areas: NDArray[np.float64], least: float, seed: int) -> NDArray[np.bool_]:
+    """Random sets of superpixels (`DRAWS`, n), each just as large as `least` or the next size above."""
+    rng, sets = np.random.default_rng(seed), np.zeros((DRAWS, len(areas)), bool)
+    for one in sets:
+        order = rng.permutation(len(areas))
+        one[order[: int(np.searchsorted(areas[order].cumsum(), least - 1e-9)) + 1]] = True
+    return sets
