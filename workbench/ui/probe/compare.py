@@ -177,7 +177,7 @@ def _told(found: Versus, titles: tuple[str, str]) -> None:
 def _points(rate: Rate) -> str:
     if rate.value is None or rate.low is None or rate.high is None:
         return "not known"
-    return f"{100 * rate.value:+.1f} points (95 % interval {100 * rate.low:+.1f} to {100 * rate.high:+.1f})"
+    return f"{100 * rate.value:+z.1f} points (95 % interval {100 * rate.low:+z.1f} to {100 * rate.high:+z.1f})"
 
 
 def _share(rate: Rate) -> str:

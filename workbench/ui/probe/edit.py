@@ -81,7 +81,7 @@ def _decision(model: choice.ModelChoice, before: np.ndarray, after: np.ndarray, 
     was, now = choice.plain(names[first]), choice.plain(names[second])
     st.markdown(f"#### {now}" if not changed else f"#### Still {now}" if first == second else f"#### :orange[{was} has become {now}]")
     if changed:
-        st.caption(f"P({was}): {before[first]:.1%} before, {after[first]:.1%} now ({100 * (after[first] - before[first]):+.1f} points).")
+        st.caption(f"P({was}): {before[first]:.1%} before, {after[first]:.1%} now ({100 * (after[first] - before[first]):+z.1f} points).")
     else:
         st.caption("Not edited yet: draw a box on the picture, or move a slider.")
     st.dataframe(_table(names, before, after), hide_index=True, column_config=_COLUMNS, alt="Probabilities before and after")
@@ -96,15 +96,15 @@ def _table(names: tuple[str, ...], before: np.ndarray, after: np.ndarray, most: 
             "class": [names[i] for i in order],
             "before": before[order].astype(float),
             "after": after[order].astype(float),
-            "change": [f"{100 * (after[i] - before[i]):+.1f} points" for i in order],
+            "change": [f"{100 * (after[i] - before[i]):+z.1f} points" for i in order],
         }
     )
 
 
 _COLUMNS = {
     "class": st.column_config.TextColumn("Class"),
-    "before": st.column_config.ProgressColumn("Before", format="percent", min_value=0, max_value=1),
-    "after": st.column_config.ProgressColumn("After", format="percent", min_value=0, max_value=1),
+    "before": st.column_config.ProgressColumn("Before", format="percent", width="small", min_value=0, max_value=1),
+    "after": st.column_config.ProgressColumn("After", format="percent", width="small", min_value=0, max_value=1),
     "change": st.column_config.TextColumn("Change"),
 }
 
