@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import random
 import tempfile
-from pathlib import Path
 
 import captum.concept
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 from scipy.stats import t
+from sklearn.linear_model import SGDClassifier
 from torch import nn
 
 from workbench.images import BytesSource, ImageItem
@@ -85,10 +85,6 @@ def state(model):
     return values, [m.training for m in modules], hooks, [(p.requires_grad, p.grad is None) for p in model.parameters()]
 
 
-def left():
-    return list(Path(tempfile.gettempdir()).glob("workbench-tcav-*"))
-
-
 def ask(classifier, concepts=None, **settings):
     """Small tests of stripes, where nothing else is said."""
     concepts = {"stripes": shows(8, 1, stripes=True)} if concepts is None else concepts
@@ -121,50 +117,64 @@ def test_the_planted_concept_is_found_and_no_other(striped):
 
 def test_random_concepts_matter_as_rarely_as_said(striped, monkeypatch):
     """A t-test of repeats against random pairs, as is usual, calls a third of them significant."""
-    monkeypatch.setattr(module, "RANDOM", 12)
+    monkeypatch.setattr(module, "RANDOM", 10)
     background, pictures = shows(50, 5), shows(12, 4, stripes=True)
     p = [
         ask(striped, {"x": shows(12, 100 + n)}, pictures=pictures, background=background, repeats=2, seed=n).frame["p"].iloc[0]
-        for n in range(24)
+        for n in range(20)
     ]
     assert np.mean(np.array(p) <= 0.05) <= 0.1
     assert min(p) < 0.5  # it does not call everything chance either
 
 
-def test_figures_are_captums_on_the_whole_model(striped, quick, monkeypatch):
+@pytest.fixture
+def watched(monkeypatch):
+    """What Captum is given and answers: activations of both sides, the separator's seed, figures."""
     seen, genuine = [], captum.concept.TCAV.interpret
 
     def spy(self, inputs, sets, **named):
         found = genuine(self, inputs, sets, **named)
-        seen.append(([concept.data_iter[0] for concept in sets[0]], self.classifier._seed, found["0-1"]["activation"]))
+        if "activation" in found["0-1"]:
+            seen.append(([concept.data_iter[0] for concept in sets[0]], self.classifier._seed, found["0-1"]["activation"]))
         return found
 
     monkeypatch.setattr(captum.concept.TCAV, "interpret", spy)
+    return seen
+
+
+def slowly(classifier, sides, pictures, seed):
+    """Captum's figures from the whole model at its deepest layer, for the inputs of both sides of a separator."""
+    concepts = [captum.concept.Concept(n, str(n), [inputs]) for n, inputs in enumerate(sides)]
+    with tempfile.TemporaryDirectory() as folder:
+        whole = captum.concept.TCAV(classifier.model, "4", classifier=module._Separator(seed), save_path=folder, judged=False)
+        return whole.interpret(pictures.clone().requires_grad_(), [concepts], target=1)["0-1"]["4"]
+
+
+def test_figures_are_captums_on_the_whole_model(striped, quick, watched):
     own, background, pictures = shows(10, 1, stripes=True), shows(20, 5), shows(9, 4, stripes=True)
     found = ask(striped, {"stripes": own}, pictures=pictures, background=background)
-    monkeypatch.undo()
-    inputs = torch.stack([striped.prepare(one) for one in own + background])
-    values = striped.model[:5](inputs).flatten(1).detach()
-    assert len(seen) == 2 + 6
-    for number, (pair, seed, figures) in enumerate(seen):
+    inputs, asked = (torch.stack([striped.prepare(one) for one in items]) for items in (own + background, pictures))
+    values, inner = striped.model[:5](inputs).flatten(1).detach(), striped.model[:5](asked).detach().requires_grad_()
+    slopes = torch.autograd.grad(striped.model[5:](inner)[:, 1].sum(), inner)[0].flatten(1).numpy()
+    assert (len(watched), found.layer) == (2 + 6, "4")  # the deepest
+    for number, (pair, seed, figures) in enumerate(list(watched)):
         rows = [[int((values - value).abs().sum(1).argmin()) for value in side] for side in pair]
-        assert all(len(set(side)) == 10 for side in rows)
+        assert len({*rows[0], *rows[1]}) == 20
         assert set(rows[0]) == set(range(10)) if number < 2 else min(rows[0]) >= 10  # random concepts are of the background
         assert min(rows[1]) >= 10
-        assert not set(rows[0]) & set(rows[1])
-        concepts = [captum.concept.Concept(n, str(n), [inputs[side]]) for n, side in enumerate(rows)]
-        with tempfile.TemporaryDirectory() as folder:
-            slow = captum.concept.TCAV(striped.model, "4", classifier=module._Separator(seed), save_path=folder, judged=False)
-            aimed = torch.stack([striped.prepare(one) for one in pictures]).requires_grad_()
-            expected = slow.interpret(aimed, [concepts], target=1)["0-1"]["4"]
+        expected = slowly(striped, [inputs[side] for side in rows], asked, seed)
         assert figures["sign_count"].tolist() == expected["sign_count"].tolist()
         assert figures["magnitude"].tolist() == pytest.approx(expected["magnitude"].tolist(), rel=1e-4)
-    assert found.layer == "4"  # the deepest
+        fitted = SGDClassifier(alpha=0.01, random_state=seed).fit(torch.cat(pair).numpy(), [0] * 10 + [1] * 10).coef_[0]
+        assert float(figures["magnitude"][0]) == pytest.approx(float((slopes @ -fitted).mean() / np.linalg.norm(fitted)), rel=1e-3)
+
+
+def test_the_table_is_made_of_captums_figures(striped, quick, watched):
+    found = ask(striped)
     line = found.frame.iloc[0]
-    slopes = np.array([float(figures["magnitude"][0]) for *_, figures in seen])
-    shares = np.array([float(figures["sign_count"][0]) for *_, figures in seen])
-    assert line["slope"] == pytest.approx(slopes[:2].mean())
-    assert line["random slope"] == pytest.approx(np.sqrt((slopes[2:] ** 2).mean()))
+    steep, shares = (np.array([float(figures[kind][0]) for *_, figures in watched]) for kind in ("magnitude", "sign_count"))
+    assert line["slope"] == pytest.approx(steep[:2].mean())
+    assert line["random slope"] == pytest.approx(np.sqrt((steep[2:] ** 2).mean()))
     assert line["p"] == pytest.approx(2 * t.sf(abs(line["slope"]) / line["random slope"], 6))
     assert (line["score"], line["random score"]) == pytest.approx((shares[:2].mean(), shares[2:].mean()))
     assert found.scores["stripes"].tolist() == pytest.approx(shares[:2].tolist())
@@ -201,7 +211,8 @@ def test_the_same_seed_gives_the_same_and_no_global_generator_is_touched(striped
 
 
 @pytest.mark.parametrize("stop", [1, 3, 9])
-def test_the_model_is_left_as_it_was_also_when_stopped(striped, quick, stop):
+def test_the_model_is_left_as_it_was_also_when_stopped(striped, quick, stop, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     striped.model.train()
     striped.model[0].weight.requires_grad_(False)
     before, steps = state(striped.model), []
@@ -216,7 +227,7 @@ def test_the_model_is_left_as_it_was_also_when_stopped(striped, quick, stop):
     with pytest.raises(KeyboardInterrupt):
         ask(striped, on_progress=halt)
     assert state(striped.model) == before
-    assert left() == []
+    assert list(tmp_path.iterdir()) == []
     striped.model[0].weight.requires_grad_(True)
 
 

@@ -87,7 +87,7 @@ def tcav(
     score has a positive slope along it. Each repeat draws anew.
 
     The test is not Kim's. A t-test of the repeats' scores against those of random pairs takes the repeats for independent, but they share
-    the concept's pictures: on the shipped metal model it found significance at 5 % for 38 % of concepts made of random pictures. Nor do
+    the concept's pictures: on the shipped metal models it found 20 to 38 % of concepts made of random pictures significant at 5 %. Nor do
     shares tell much in late layers, where the slopes of a class have one sign and every direction scores 0 or 1. Here the concept as a
     whole is one draw: its mean slope is held against those of `RANDOM` separators between random pictures of the background, which scatter
     about 0, for either side could be called the concept; two-sided, by Student's t with `RANDOM` degrees of freedom. This errs on the
