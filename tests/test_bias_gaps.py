@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import fisher_exact, studentized_range
 
 from workbench.bias.figures import f1_of, means, moments
-from workbench.bias.gaps import gap, holm, means_differ, normal_ranges, shares_differ, simultaneous
+from workbench.bias.gaps import gap, means_differ, normal_ranges, shares_differ, simultaneous
 from workbench.metrics import Rate, auc, wilson
 
 DRAWS = 2000
@@ -150,16 +150,3 @@ def test_normal_ranges_are_those_of_a_permutation() -> None:
     null = [np.ptp(np.bincount(rng.permutation(group), values) / count[:, 0]) for _ in range(5000)]
     found = normal_ranges(np.ones((3, 1)), count, np.array([values.var(ddof=1)]), 20_000, rng)
     assert np.quantile(found, (0.1, 0.5, 0.95)) == pytest.approx(np.quantile(null, (0.1, 0.5, 0.95)), rel=0.04)
-
-
-def test_holm_is_its_definition() -> None:
-    rng = np.random.default_rng(5)
-    for p in ([0.01, 0.04, 0.03, 0.005], [0.5], [0.02, 0.02, 0.9], rng.random(40)):
-        adjusted = holm(p)
-        p = np.asarray(p)
-        for i, one in enumerate(p):  # the largest of (T - rank) p over all that are as small, and never over 1
-            smaller = np.sort(p)[: (np.sort(p) <= one).sum()]
-            expected = min(1, max((len(p) - r) * x for r, x in enumerate(smaller)))
-            assert adjusted[i] == pytest.approx(expected, abs=1e-15)
-    assert holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([]).tolist() == []

@@ -18,8 +18,8 @@ from fairlearn.metrics import (
 from sklearn.metrics import accuracy_score
 from tables import solar, table, with_attributes
 
-from workbench.bias.gaps import holm
 from workbench.bias.groups import COMPARED, compare, fairness
+from workbench.metrics import holm
 
 EXACT = {"rel": 0, "abs": 1e-12}
 TEST = (solar().frame["split"] == "test").to_numpy()

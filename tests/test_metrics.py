@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from workbench.errors import InputError
 from workbench.images import BytesSource, ImageItem
-from workbench.metrics import auc, best_threshold, headline, mean_of, wilson
+from workbench.metrics import auc, best_threshold, headline, holm, mean_of, wilson
 from workbench.predictions import DecisionRule, Predictions, tabulate
 
 CLASSES = ("functional", "defective")
@@ -190,3 +190,16 @@ def test_no_threshold_is_guessed(labels, positive, words) -> None:
 def test_importing_the_figures_needs_no_torch() -> None:
     code = "import sys, workbench.metrics; print([m for m in ('torch', 'scipy', 'streamlit', 'pandas') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_holm_is_its_definition() -> None:
+    rng = np.random.default_rng(5)
+    for p in ([0.01, 0.04, 0.03, 0.005], [0.5], [0.02, 0.02, 0.9], rng.random(40)):
+        adjusted = holm(p)
+        p = np.asarray(p)
+        for i, one in enumerate(p):  # the largest of (T - rank) p over all that are as small, and never over 1
+            smaller = np.sort(p)[: (np.sort(p) <= one).sum()]
+            expected = min(1, max((len(p) - r) * x for r, x in enumerate(smaller)))
+            assert adjusted[i] == pytest.approx(expected, abs=1e-15)
+    assert holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]).tolist() == []

@@ -153,6 +153,16 @@ def headline(predictions: Predictions, rows: NDArray[np.bool_] | None = None) ->
     return found
 
 
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """P-values (T,) adjusted for their number: Holm 1979, "A simple sequentially rejective multiple test procedure"."""
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
+    adjusted = np.empty_like(p)
+    adjusted[order] = stepped
+    return adjusted
+
+
 def best_threshold(predictions: Predictions) -> float:
     """The threshold on the positive class's probability with the highest accuracy on the given pictures.
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from workbench.metrics import Rate
 
@@ -168,13 +168,3 @@ def normal_ranges(
 def tail(observed: float, null: NDArray[np.float64]) -> float:
     """The share of `null` that is at least as large as what was observed, which counts as one of them."""
     return float((1 + (null >= observed - _EQUAL).sum()) / (1 + len(null)))
-
-
-def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """P-values (T,) adjusted for their number: Holm 1979, "A simple sequentially rejective multiple test procedure"."""
-    p = np.asarray(p_values, dtype=np.float64)
-    order = np.argsort(p, kind="stable")
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
-    adjusted = np.empty_like(p)
-    adjusted[order] = stepped
-    return adjusted

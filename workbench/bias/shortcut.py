@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.bias.gaps import holm
 from workbench.bias.groups import SIGNIFICANT
 from workbench.bias.intervene import Intervention, Progress, intervene
 from workbench.bias.regions import BORDER, CORNERS, Region, shares
 from workbench.bias.where import Maps
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
-from workbench.metrics import Rate, mean_of
+from workbench.metrics import Rate, holm, mean_of
 
 if TYPE_CHECKING:
     from workbench.classifier import Classifier

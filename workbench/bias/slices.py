@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.bias.cases import MOST_GROUPS, Cases, attributes_of, cases_of, factorised
-from workbench.bias.gaps import holm
 from workbench.bias.groups import SIGNIFICANT
 from workbench.bias.rates import ENOUGH
 from workbench.errors import InputError
-from workbench.metrics import Rate, wilson
+from workbench.metrics import Rate, holm, wilson
 from workbench.predictions import Predictions
 
 if TYPE_CHECKING:

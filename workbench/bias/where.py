@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from workbench.audit import Summaries
 from workbench.bias.cases import factorised
-from workbench.bias.gaps import holm, means_differ
+from workbench.bias.gaps import means_differ
 from workbench.bias.groups import DRAWS, SIGNIFICANT
 from workbench.bias.rates import ENOUGH
 from workbench.bias.regions import BORDER, CENTRE, CORNERS, QUADRANTS, Region, shares
 from workbench.errors import InputError
-from workbench.metrics import mean_of
+from workbench.metrics import holm, mean_of
 from workbench.predictions import Predictions
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.images import ImageItem
-from workbench.metrics import mean_of
+from workbench.metrics import holm, mean_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -346,7 +346,7 @@ def _frame(found: Mapping[str, _Trial], target: str) -> pd.DataFrame:
     import pandas as pd
 
     tested = [concept for concept, trial in found.items() if trial.size]
-    p = dict(zip(tested, _holm([_p(found[concept]) for concept in tested]), strict=True))
+    p = dict(zip(tested, holm([_p(found[concept]) for concept in tested]), strict=True))
     lines = []
     for concept, trial in found.items():
         line: dict[str, object] = {"concept": concept, "pictures": trial.pictures, "size": trial.size}
@@ -370,15 +370,6 @@ def _p(trial: _Trial) -> float:
 
     slope, spread = abs(float(trial.own[:, 1].mean())), _spread(trial)
     return float(2 * stdtr(len(trial.random), -slope / spread)) if spread else 1.0
-
-
-def _holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for their number: Holm 1979, "A simple sequentially rejective multiple test procedure"."""
-    p = np.array(p_values)
-    order = np.argsort(p)
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
-    return adjusted.tolist()
 
 
 def _judged(trial: _Trial, figures: Mapping[str, float], target: str) -> tuple[str, str]:
