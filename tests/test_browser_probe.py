@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from browsing import SLOW
+from browsing import SLOW, upload
 from playwright.sync_api import expect
 
 from workbench.probe.edits import read
@@ -56,3 +56,76 @@ def test_draw_undo_and_share(visitor):
         assert len(view.query().get("edit", [])) == left
     assert page.locator(".frame img").get_attribute("src") == before
     expect(page.get_by_text("Not edited yet")).to_be_visible()
+
+
+def test_undo_by_key_reorder_and_troubles_told_at_once(visitor):
+    view = visitor()
+    page = view.open("/probe?model=metal-sound&edit=gamma:2&edit=rotate:15&edit=blur:1").page
+    page.locator(".st-key-step-2").get_by_role("button").first.click()
+    view.settled()
+    assert view.query()["edit"] == ["gamma:2", "blur:1", "rotate:15"]
+    page.get_by_role("heading", level=1).click()
+    page.keyboard.press("Control+z")
+    view.settled()
+    assert view.query()["edit"] == ["gamma:2", "blur:1"]
+    page.get_by_role("button", name="Load a list").click()
+    upload(view, "edits-upload", "bad.json", b"[[[[")
+    expect(page.get_by_text("bad.json is no list of edits")).to_be_visible()
+    assert view.query()["edit"] == ["gamma:2", "blur:1"]
+
+
+def test_paste_from_another_picture(visitor):
+    view = visitor()
+    page = view.open("/probe?model=metal-sound&region=paste").page
+    view.settled()
+    before = page.locator(".frame img").get_attribute("src")
+    box(view, 0.25, 0.25, 0.75, 0.75)
+    edit = read(view.query()["edit"][0])
+    assert edit.fill == "paste"
+    assert edit.other
+    assert edit.other != view.query()["image"][0]
+    assert page.locator(".frame img").get_attribute("src") != before
+    expect(page.get_by_text("was left out")).to_have_count(0)
+
+
+def test_a_finger_draws_on_a_small_dark_screen(visitor):
+    view = visitor(viewport={"width": 400, "height": 900}, has_touch=True, is_mobile=True, color_scheme="dark")
+    page = view.open("/probe?model=metal-sound").page
+    frame = page.locator(".frame")
+    frame.scroll_into_view_if_needed()
+    area = frame.bounding_box()
+    assert area["width"] > 300, "the picture takes the width of the screen"
+    touch(view, [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in ((0.2, 0.3), (0.4, 0.5), (0.6, 0.7))])
+    view.settled()
+    assert read(view.query()["edit"][0]).boxes[0] == pytest.approx((0.2, 0.3, 0.6, 0.7), abs=0.02)
+
+
+def touch(view, places):
+    """Draw with one finger."""
+    session = view.context.new_cdp_session(view.page)
+    for kind, place in zip(("touchStart", *["touchMove"] * (len(places) - 1)), places, strict=True):
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": place[0], "y": place[1]}]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_view_scrolls_sideways_on_a_small_screen(visitor, scheme):
+    view = visitor(viewport={"width": 400, "height": 900}, color_scheme=scheme)
+    for name in ("edit", "sweep", "regions", "contrast", "attack", "behind", "concepts", "compare"):
+        page = view.open(f"/probe?model=metal-sound&view={name}&edit=gamma:2&edit=fill:0,0,0.5,0.5:mean").page
+        wide = page.evaluate("[...document.querySelectorAll('[data-testid=\"stMain\"], html')].map((e) => e.scrollWidth - e.clientWidth)")
+        assert max(wide) <= 0, name
+        expect(page.get_by_text("Something went wrong")).to_have_count(0)
+
+
+def test_links_to_a_sweep_and_a_comparison_open_them(visitor):
+    view = visitor()
+    page = view.open("/probe?model=metal-sound&view=sweep&slider=rotate").page
+    expect(page.get_by_text("degrees, counter-clockwise").or_(page.get_by_text("over the whole range")).first).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Sweep over")).click()
+    expect(page.get_by_text("bands are 95 % intervals")).to_be_visible(timeout=SLOW)
+    page = view.open("/probe?model=metal-sound&view=compare&versus=metal-shortcut&map=saliency").page
+    expect(view.map_of("Saliency")).to_have_count(2, timeout=SLOW)
+    page.get_by_role("button", name=re.compile("^Compare on")).click()
+    expect(page.get_by_text("McNemar's p")).to_be_visible(timeout=SLOW)
+    assert {"versus": ["metal-shortcut"], "map": ["saliency"]}.items() <= view.query().items()
