@@ -24,8 +24,8 @@ def embedded(model: choice.ModelChoice, images: ImageSet) -> tuple[Audit, NDArra
     audit = audits.opened(model, images)
     if audit is None:
         st.caption("To find it, the model has to be run over the whole set once; what it finds is kept.")
-        key = f"embed {model.key[:12]} {images.key[:12]}"  # the gallery's own button for this may stand on the same page
-        work.offer(f"Predict all {len(images):,} pictures", key, lambda: work.audited(model, images))
+        button = f"embed {model.key[:12]} {images.key[:12]}"  # the gallery's own for this may stand on the same page
+        work.offer(f"Predict all {len(images):,} pictures", button, lambda: work.audited(model, images))
         return None
     key = ("embeddings", model.key, choice.token(images))
     vectors: NDArray[np.float32] | None = work.maps().get(key)

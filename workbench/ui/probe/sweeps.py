@@ -86,12 +86,16 @@ def _lines(model: choice.ModelChoice, found: Sweep) -> pd.DataFrame:
 
 def _set(model: choice.ModelChoice, images: ImageSet, known: Predictions | None, kind: str) -> None:
     items = samples.tested(images, known)
-    key = ("swept", model.key, choice.token(images), kind)
-    many = min(len(items), SAMPLE)
+    many = len(items)
+    if many > SAMPLE:
+        options = {"sample": f"A sample of {SAMPLE}", "all": f"All {many:,}"}
+        of = url.segments("Pictures", list(options), key="of", default="sample", format_func=options.__getitem__)
+        many = SAMPLE if of == "sample" else many
+    key = ("swept", model.key, choice.token(images), kind, many)
     result: SweptSet | None = work.maps().get(key)
     if result is None:
         st.caption(f"{KINDS[kind].title} is changed step by step on {many:,} pictures{samples.of_split(items)}.")
-        work.offer(f"Sweep over {many:,} pictures", f"sweep {kind} {model.key[:12]}", lambda: _swept(model, images, items, kind))
+        work.offer(f"Sweep over {many:,} pictures", f"sweep {kind} {model.key[:12]}", lambda: _swept(model, images, items, kind, many))
         return
     frame = result.frame
     named = {f"{row['by']}: {row['group']}" if row["by"] != "all" else "all" for row in frame[["by", "group"]].to_dict("records")}
@@ -106,18 +110,18 @@ def _set(model: choice.ModelChoice, images: ImageSet, known: Predictions | None,
     draw.download("Figures (CSV)", lambda: frame.to_csv(index=False), f"sweep-{kind}.csv", "text/csv", "csv swept")
 
 
-def _swept(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], kind: str) -> SweptSet | None:
+def _swept(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], kind: str, many: int) -> SweptSet | None:
     kept = ("swept pictures", model.key, choice.token(images), kind)
     known = work.maps().get(kept) or {}
 
     def make(progress: work.Stoppable) -> SweptSet:
         attributes = [name for name in gallery.groups(images) if any(item.attributes.get(name) is not None for item in items)]
         try:
-            return sweep_set(choice.classifier(model), items, kind, attributes=attributes, most=SAMPLE, known=known, on_progress=progress)
+            return sweep_set(choice.classifier(model), items, kind, attributes=attributes, most=many, known=known, on_progress=progress)
         finally:
             work.maps().put(kept, known, 1024 * (1 + len(known)))
 
-    key, stop = ("swept", model.key, choice.token(images), kind), f"sweep set {kind} {model.key[:12]} {images.key[:12]}"
+    key, stop = ("swept", model.key, choice.token(images), kind, many), f"sweep set {kind} {model.key[:12]} {images.key[:12]}"
     return work.computed(key, f"Sweeping {KINDS[kind].title.lower()}", stop, make, lambda _: 256 * 1024)
 
 
