@@ -154,10 +154,10 @@ def test_the_class_of_a_model_that_lists_them_in_another_order_is_named_rightly(
     rule = dataclasses.replace(clf.rule, class_names=tuple(clf.class_names[i] for i in order))
     turned = dataclasses.replace(clf, key="turned", model=torch.nn.Sequential(clf.model, Turn(order)).eval(), rule=rule)
     monkeypatch.setattr(choice, "other", lambda ref: turned)
-    item = next(item for item in images if item.label == "pit" and item.split == "train")
+    item = next(item for item in images if item.label == "dent" and item.split == "train")
     at = visit("probe", view="compare", versus="metal-shortcut", map="saliency", image=item.name, **METAL).sound("Probe")
-    assert told(at).count(": pit, ") == 2
-    assert any("of the class pit" in h.proto.body for h in at.get("html"))
+    assert told(at).count(": dent, ") == 2
+    assert any("of the class dent" in h.proto.body for h in at.get("html"))
 
 
 class Turn(torch.nn.Module):
