@@ -202,7 +202,6 @@ def counterfactual(
         free &= rows
     if to is not None:
         free &= predicted.isin(list(to)).to_numpy(bool)
-    free[row] = False
     right = free & (frame["verdict"] == "right").to_numpy(bool)
     among = np.flatnonzero(right if right.any() else free)
     if not len(among) or not np.isfinite(own).all():
