@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: many 
 
 import io
 import re
+import signal
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -195,6 +196,12 @@ def visit(page_class: type[AppTest], monkeypatch: pytest.MonkeyPatch) -> Callabl
         return at.run()
 
     return opened
+
+
+def pytest_configure() -> None:
+    """Let interruptions through to what tests start: run in the background of a shell they are ignored, and children inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
