@@ -57,6 +57,7 @@ def test_from_a_ceiling_to_a_record_that_holds(visitor):
 
 def drag(view, to):
     """Drag the threshold to a place of the histogram; the threshold that the page then speaks of."""
+    expect(view.page.locator('svg[role="slider"]')).to_have_attribute("aria-valuenow", re.compile(r"\d"))
     box = view.page.locator('svg[role="slider"]').bounding_box()
     at = float(view.page.locator('svg[role="slider"]').get_attribute("aria-valuenow"))
     middle = box["y"] + box["height"] / 2
@@ -123,6 +124,7 @@ def test_the_threshold_is_moved_by_keys(visitor):
 
 def test_a_line_that_is_held_is_not_torn_away_by_an_answer(visitor):
     view = visitor().open("/defects?choose=hand&threshold=0.4")
+    expect(view.page.locator(SLIDER)).to_have_attribute("aria-valuenow", re.compile(r"\d"))
     box = view.page.locator(SLIDER).bounding_box()
     middle = box["y"] + box["height"] / 2
     view.page.mouse.move(box["x"] + 0.4 * box["width"], middle)

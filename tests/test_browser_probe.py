@@ -9,14 +9,20 @@ from playwright.sync_api import expect
 from workbench.probe.edits import read
 
 pytest_plugins = ["browsing"]
+DRAWN = re.compile("^data:image")
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+
+def canvas(view):
+    """Where the picture to draw on lies, once it is there."""
+    expect(view.page.locator(".frame img")).to_have_attribute("src", DRAWN)
+    view.page.locator(".frame").scroll_into_view_if_needed()
+    return view.page.locator(".frame").bounding_box()
 
 
 def box(view, left, top, right, bottom):
     """Draw a box, in shares of the picture."""
-    frame = view.page.locator(".frame")
-    frame.scroll_into_view_if_needed()
-    area = frame.bounding_box()
+    area = canvas(view)
     ends = [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in ((left, top), (right, bottom))]
     view.page.mouse.move(*ends[0])
     view.page.mouse.down()
@@ -31,11 +37,12 @@ def test_draw_undo_and_share(visitor):
     page = view.open("/probe?model=solar-cells&image=cell0001.png").page
     expect(view.current('img[alt^="Difference: Grad-CAM of "]')).to_have_count(1, timeout=SLOW)
     view.settled()
+    expect(page.locator(".frame img")).to_have_attribute("src", DRAWN)
     before = page.locator(".frame img").get_attribute("src")
     box(view, 0.2, 0.3, 0.5, 0.8)
     edit = read(view.query()["edit"][0])
     assert edit.boxes[0] == pytest.approx((0.2, 0.3, 0.5, 0.8), abs=0.01)
-    assert page.locator(".frame img").get_attribute("src") != before
+    expect(page.locator(".frame img")).not_to_have_attribute("src", before)
     expect(page.get_by_role("heading", name=re.compile("^Still defective|has become functional"))).to_be_visible()
     box(view, 0.6, 0.6, 0.9, 0.9)
     assert len(read(view.query()["edit"][0]).boxes) == 2  # boxes in a row are one edit
@@ -47,14 +54,14 @@ def test_draw_undo_and_share(visitor):
     other.open(page.url)
     expect(other.page.get_by_text("1. Fill 2 regions")).to_be_visible()
     expect(other.page.get_by_text("2. Rotation 1")).to_be_visible()
-    assert other.page.locator(".frame img").get_attribute("src") == page.locator(".frame img").get_attribute("src")
+    expect(other.page.locator(".frame img")).to_have_attribute("src", page.locator(".frame img").get_attribute("src"))
     assert other.download("Edited picture (PNG)")[1] == view.download("Edited picture (PNG)")[1]
 
     for left in (1, 0):
         page.get_by_role("button", name="Undo").click()
         view.settled()
         assert len(view.query().get("edit", [])) == left
-    assert page.locator(".frame img").get_attribute("src") == before
+    expect(page.locator(".frame img")).to_have_attribute("src", before)
     expect(page.get_by_text("Not edited yet")).to_be_visible()
 
 
@@ -78,22 +85,21 @@ def test_paste_from_another_picture(visitor):
     view = visitor()
     page = view.open("/probe?model=metal-sound&region=paste").page
     view.settled()
+    expect(page.locator(".frame img")).to_have_attribute("src", DRAWN)
     before = page.locator(".frame img").get_attribute("src")
     box(view, 0.25, 0.25, 0.75, 0.75)
     edit = read(view.query()["edit"][0])
     assert edit.fill == "paste"
     assert edit.other
     assert edit.other != view.query()["image"][0]
-    assert page.locator(".frame img").get_attribute("src") != before
+    expect(page.locator(".frame img")).not_to_have_attribute("src", before)
     expect(page.get_by_text("was left out")).to_have_count(0)
 
 
 def test_a_finger_draws_on_a_small_dark_screen(visitor):
     view = visitor(viewport={"width": 400, "height": 900}, has_touch=True, is_mobile=True, color_scheme="dark")
-    page = view.open("/probe?model=metal-sound").page
-    frame = page.locator(".frame")
-    frame.scroll_into_view_if_needed()
-    area = frame.bounding_box()
+    view.open("/probe?model=metal-sound")
+    area = canvas(view)
     assert area["width"] > 300, "the picture takes the width of the screen"
     touch(view, [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in ((0.2, 0.3), (0.4, 0.5), (0.6, 0.7))])
     view.settled()
