@@ -125,10 +125,10 @@ def test_an_uploader_does_not_bring_back_what_was_forgotten(monkeypatch):
 def test_models_have_a_bound_of_their_own(monkeypatch):
     monkeypatch.setattr(choice, "st", SimpleNamespace(session_state={}))
     monkeypatch.setattr(choice, "OWN_MODELS", 100)
-    choice._keep("models", "a", 1, 60)
-    choice._keep("sets", "s", 2, 90)
+    choice.keep("models", "a", 1, 60)
+    choice.keep("sets", "s", 2, 90)
     with pytest.raises(InputError, match="Forget my uploads"):
-        choice._keep("models", "b", 3, 60)
+        choice.keep("models", "b", 3, 60)
     assert list(choice.own("models")) == ["a"]
 
 
