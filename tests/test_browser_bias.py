@@ -63,10 +63,12 @@ def test_from_the_worst_class_to_a_picture_that_it_misses(visitor):
 def test_a_cell_is_chosen_with_the_keyboard(visitor):
     view = visitor().open("/bias?true=functional&called=functional")
     expect(view.page.locator(".st-key-true input")).to_have_value("functional")
+    view.page.wait_for_load_state("networkidle")  # the server forgets pictures that a new run no longer shows
     view.page.locator(CANVAS).focus()
     view.page.keyboard.press("ArrowDown")
     expect(view.page.locator(".st-key-true input")).to_have_value("defective")
     expect(view.current("p").filter(has_text="pictures of defective are called functional")).to_be_visible()
+    view.settled()
 
 
 def test_the_figures_are_downloaded(visitor):
