@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from workbench.attribution.superpixels import segmented
 from workbench.fills import covered
-from workbench.probe.pieces import FILLS, Pieces, square_cells, superpixels
+from workbench.probe.pieces import FILLS, Pieces, square_cells
 
 RAMP = np.repeat(np.linspace(40, 200, 192).round().astype(np.uint8)[None, :, None], 3, 2) * np.ones((128, 1, 1), np.uint8)
 
@@ -27,14 +28,14 @@ def test_superpixels_follow_edges_and_are_numbered_without_gaps():
     pixels = np.full((60, 90, 3), 90, np.uint8)
     pixels[13:37, 22:53] = 220
     inside = pixels[..., 0] == 220
-    labels = superpixels(pixels, 40)
+    labels = segmented(pixels, 40)
     assert np.unique(labels).tolist() == list(range(labels.max() + 1))
     assert 20 < labels.max() < 80
     most = np.bincount(labels.ravel(), inside.ravel()) / np.bincount(labels.ravel()) > 0.5
     found = most[labels]
     assert (found & inside).sum() / (found | inside).sum() > 0.9
     noise = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
-    assert superpixels(noise, 40).max() >= 20
+    assert segmented(noise, 40).max() >= 20
 
 
 def test_grey_is_exact_and_the_rest_stays():

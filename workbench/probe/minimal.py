@@ -13,7 +13,7 @@ from PIL import Image
 from workbench.errors import InputError
 from workbench.metrics import Rate, wilson
 from workbench.predictions import DecisionRule, Predictions
-from workbench.probe.pieces import FILLS, Pieces, Pixels, square_cells, superpixels
+from workbench.probe.pieces import FILLS, Pieces, Pixels, square_cells
 
 if TYPE_CHECKING:
     from workbench.classifier import Classifier
@@ -154,6 +154,8 @@ def smallest(
     Raises:
         InputError: A setting is out of range, or a class is not the model's.
     """
+    from workbench.attribution.superpixels import segmented
+
     if aim not in ("flip", "keep") or fill not in FILLS:
         raise InputError(f"There is no aim {aim!r} with the fill {fill!r}: choose flip or keep, and one of {', '.join(FILLS)}.")
     if not 2 <= segments <= MOST_SEGMENTS or not 2 <= (cells or 2) <= MOST_CELLS:
@@ -161,7 +163,7 @@ def smallest(
     small = picture.convert("RGB")
     small.thumbnail((LARGEST, LARGEST), Image.Resampling.BOX)
     pixels = np.asarray(small)
-    labels = superpixels(pixels, segments) if cells is None else square_cells(pixels.shape, cells)
+    labels = segmented(pixels, segments) if cells is None else square_cells(pixels.shape, cells)
     trial = _Trial(classifier, Pieces(pixels, labels, fill, seed), aim, on_progress)
     trial.settle(positive, decide)
     masses = None if heatmap is None else _masses(heatmap, picture.size, labels)

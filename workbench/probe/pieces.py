@@ -46,23 +46,6 @@ class Pieces:
         return covered(self.pixels, inside, self.fill, (), np.random.default_rng(self._seed), self._texture)
 
 
-def superpixels(pixels: Pixels, segments: int) -> NDArray[np.intp]:
-    """The number of each pixel's superpixel, from 0 on, (H, W), about `segments` of them.
-
-    SLIC as the attribution methods use it: where colours flicker so much that hardly any region holds together, the next try heeds them
-    less, down to an even grid; and a spot keeps a superpixel of its own down to a quarter of the usual size.
-    """
-    from skimage.segmentation import slic
-
-    labels = np.zeros(pixels.shape[:2], np.intp)
-    for compactness in (10, 100, 1000):
-        found = slic(pixels, n_segments=segments, compactness=compactness, min_size_factor=0.25, start_label=0)
-        labels = np.unique(found, return_inverse=True)[1].reshape(found.shape)
-        if 2 * (labels.max() + 1) > segments:
-            break
-    return labels
-
-
 def square_cells(shape: tuple[int, ...], cells: int) -> NDArray[np.intp]:
     """The number of each pixel's cell, (H, W): squares as nearly as the picture allows, `cells` of them along its longer side."""
     height, width = shape[:2]
