@@ -23,7 +23,7 @@ def embedded(model: choice.ModelChoice, images: ImageSet) -> tuple[Audit, NDArra
     """The audit with the embeddings of its pictures; None, and the way to them, where they are not known."""
     audit = audits.opened(model, images)
     if audit is None:
-        st.caption("To find it, the model has to be run over the whole set once; what it finds is kept.")
+        st.caption("To find the nearest, the model has to be run over the whole set once; what it finds is kept.")
         button = f"embed {model.key[:12]} {images.key[:12]}"  # the gallery's own for this may stand on the same page
         work.offer(f"Predict all {len(images):,} pictures", button, lambda: work.audited(model, images))
         return None

@@ -14,7 +14,7 @@ from workbench.errors import InputError
 from workbench.fills import FILLS as MEANINGS
 from workbench.images import ImageItem
 from workbench.methods import METHODS
-from workbench.ui import audits, choice, draw, url, work
+from workbench.ui import choice, draw, neighbours, url, work
 from workbench.ui.defects import queue, record
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting
@@ -250,16 +250,10 @@ def _nearest(scope: Scope, row: int) -> dict[str, tuple[int, float]] | None:
     if not trained.any():
         st.caption("This set has no labelled training split, so it is not known what the model learnt from.")
         return None
-    audit = audits.opened(scope.model, scope.images)
-    if audit is None:
-        st.caption("To find them, the model has to be run over the whole set once; what it finds is kept.")
-        work.offer_predictions(scope.model, scope.images, "")
+    known = neighbours.embedded(scope.model, scope.images)
+    if known is None:
         return None
-    try:
-        vectors = scope.kept("embeddings", audit.embeddings, lambda found: found.nbytes)
-    except InputError as error:
-        st.caption(choice.plain(error, 300))
-        return None
+    audit, vectors = known
     order = dict(zip(audit.predictions.frame["name"], range(len(audit.predictions)), strict=True))
     ours = vectors[[order[name] for name in frame["name"]]]
     defect = frame["label"].isin(scope.positive).to_numpy(bool)
