@@ -68,13 +68,13 @@ class Scope:
         """The operating points of one of the two splits."""
         return self.kept(("points", split, self.costs), lambda: points_of(self.cases[split], self.costs))
 
-    def kept(self, what: Hashable, make: Callable[[], T], size: Callable[[T], int] | None = None) -> T:
-        """What `make` computes, from the shelf where it was computed before; `size` says what it takes there, in bytes."""
+    def kept(self, what: Hashable, make: Callable[[], T]) -> T:
+        """What `make` computes, from the shelf where it was computed before."""
         key = ("defects", self.key, what)
         found: T | None = work.maps().get(key)
         if found is None:
             found = make()
-            work.maps().put(key, found, size(found) if size else 64 * 1024 + 160 * len(self.known))
+            work.maps().put(key, found, 64 * 1024 + 160 * len(self.known))
         return found
 
     @property
