@@ -33,16 +33,14 @@ IDLE = """() => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """The address of a server as `workbench run` starts it, and its log."""
-    folder = tmp_path_factory.mktemp("server")
+@contextlib.contextmanager
+def served(folder, settings, *options):
+    """The address of a server that `workbench run` starts in a folder with these variables, its journal there too, and its log."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     log = folder / "server.log"
-    settings = {k: v for k, v in os.environ.items() if not k.startswith(("WORKBENCH_", "STREAMLIT_", "OMP_"))}
-    settings["WORKBENCH_JOURNAL"] = str(folder / "journal.sqlite")
-    command = [Path(sys.executable).with_name("workbench"), "run", "--port", str(port), "--no-browser"]
+    settings = settings | {"WORKBENCH_JOURNAL": str(folder / "journal.sqlite")}
+    command = [Path(sys.executable).with_name("workbench"), "run", "--port", str(port), "--no-browser", *options]
     with log.open("w") as out:
         process = subprocess.Popen(command, cwd=folder, env=settings, stdout=out, stderr=subprocess.STDOUT)
     address = f"http://127.0.0.1:{port}"
@@ -61,6 +59,14 @@ def server(tmp_path_factory):
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The address of a server without settings of the environment, and its log."""
+    settings = {k: v for k, v in os.environ.items() if not k.startswith(("WORKBENCH_", "STREAMLIT_", "OMP_"))}
+    with served(tmp_path_factory.mktemp("server"), settings) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

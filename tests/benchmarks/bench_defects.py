@@ -8,16 +8,11 @@ is over and its charts and groups are drawn. Each is that of a warm page, after 
 """
 
 import argparse
-import contextlib
 import os
 import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +22,7 @@ from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from browsing import FLAGS, IDLE, NAMES
+from browsing import FLAGS, IDLE, NAMES, served
 from tables import table
 
 from workbench.catalog import home, read_spec, spec_key
@@ -78,26 +73,6 @@ def written(folder, count):
     return model, folder / "pictures" / "manifest.csv"
 
 
-@contextlib.contextmanager
-def served(folder, model, images):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [Path(sys.executable).with_name("workbench"), "run", "--port", str(port), "--no-browser"]
-    settings = os.environ | {"WORKBENCH_JOURNAL": str(folder / "journal.sqlite"), "WORKBENCH_CACHE": str(folder / "cache")}
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen([*command, "--model", model, "--images", images], env=settings, stdout=log, stderr=log)
-    try:
-        for _ in range(300):
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2):
-                break
-            time.sleep(0.2)
-        print(f"server {process.pid}", file=sys.stderr)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
 def drag(page, to):
     """Drag the line to `to`; seconds until the figures, and until all of the page, are there."""
     slider = page.locator('svg[role="slider"]')
@@ -122,7 +97,9 @@ def main():
     browser = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
-        with served(folder, *written(folder, given.pictures)) as address:
+        model, images = written(folder, given.pictures)
+        settings = os.environ | {"WORKBENCH_CACHE": str(folder / "cache")}
+        with served(folder, settings, "--model", model, "--images", images) as (address, _):
             page = playwright.chromium.launch(executable_path=browser, args=FLAGS).new_page(viewport={"width": 1440, "height": 1000})
             page.set_default_timeout(240_000)
             page.goto(f"{address}/defects?choose=hand")

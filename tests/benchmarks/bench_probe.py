@@ -8,15 +8,11 @@ edit the bare model is timed on one prepared picture, so that a busy moment hits
 """
 
 import argparse
-import contextlib
 import os
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +21,7 @@ from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from browsing import FLAGS, IDLE, NAMES
+from browsing import FLAGS, IDLE, NAMES, served
 
 from workbench.catalog import home
 from workbench.layouts import load_images
@@ -46,25 +42,6 @@ WATCH = (
   look();
 }"""
 )
-
-
-@contextlib.contextmanager
-def served(folder):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [Path(sys.executable).with_name("workbench"), "run", "--port", str(port), "--no-browser", "--model", MODEL]
-    with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(command, env=os.environ | {"WORKBENCH_JOURNAL": str(folder / "journal.sqlite")}, stdout=log, stderr=log)
-    try:
-        for _ in range(300):
-            with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2):
-                break
-            time.sleep(0.2)
-        print(f"server {process.pid}", file=sys.stderr)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def settled(page):
@@ -109,7 +86,11 @@ def main():
     name = str(frame["name"].iloc[int((frame["confidence"] - 0.6).abs().to_numpy().argmin())])
     inputs = classifier.prepare(images.by_name[name].open())[None]
     browser = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright, served(Path(folder)) as address:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        sync_playwright() as playwright,
+        served(Path(folder), dict(os.environ), "--model", MODEL) as (address, _),
+    ):
         page = playwright.chromium.launch(executable_path=browser, args=FLAGS).new_page(viewport={"width": 1440, "height": 1000})
         page.set_default_timeout(240_000)
         page.goto(f"{address}/probe?image={name}&region=mean")
