@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from workbench import catalog
-from workbench.catalog import load_catalog, read_spec, shared, spec_key, stored_path, weights_path
+from workbench.catalog import has_drive, load_catalog, read_spec, scheme, shared, spec_key, stored_path, weights_path
 from workbench.layouts import load_images
 
 Refusal = Callable[[Callable[[], object]], str]
@@ -274,3 +274,40 @@ def test_records_lie_where_nothing_sweeps_them(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(catalog.sys, "platform", system)
     assert catalog.data_folder() == Path(place)
     assert catalog.cache_folder() not in (catalog.data_folder(), *catalog.data_folder().parents)
+
+
+# What a reference is
+
+
+@pytest.mark.parametrize(
+    ("ref", "found"),
+    [
+        ("timm:resnet18", "timm"),
+        ("torchvision:vgg11", "torchvision"),
+        ("python:mine:make", "python"),
+        ("package:skimage/data", "package"),
+        ("stamped-metal:7", "stamped-metal"),
+        ("C:\\parts\\model", None),
+        ("C:/parts", None),
+        ("D:parts", None),
+        ("\\\\server\\share", None),
+        ("lot 12:30/good", None),
+        ("./timm:resnet18", None),
+        ("timm", None),
+        ("", None),
+    ],
+)
+def test_a_colon_makes_a_scheme_of_known_words_only(ref: str, found: str | None) -> None:
+    assert scheme(ref) == found
+
+
+def test_a_drive_is_one_letter_and_a_colon() -> None:
+    assert [name for name in ("C:", "c:x", "Z:\\x", "lot:1", "1:x", ":x", "c", "", "é:x") if has_drive(name)] == ["C:", "c:x", "Z:\\x"]
+
+
+@pytest.mark.parametrize("name", ["C:\\parts", "lot 12:30"])
+def test_a_catalog_anchors_paths_with_colons_to_its_own_folder(own: Path, write_picture: Write, name: str) -> None:
+    write_picture(f"mine/{name}/ok/a.png")
+    own.write_text(f"[images.lot]\ntitle = 'Lot'\nref = '{name}'\n", encoding="utf-8")
+    assert load_catalog().images["lot"].ref == str(own.parent / name)
+    assert len(load_images("lot")) == 1

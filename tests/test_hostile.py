@@ -202,3 +202,13 @@ def png(colour: str = "black") -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (9, 7), colour).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+@pytest.mark.parametrize("name", ["C:\\parts", "lot 12:30"])
+def test_a_typed_path_may_hold_colons(monkeypatch, tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / "timm:resnet18").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(choice, "local", lambda: True)
+    assert choice._typed_folder(name).samefile(tmp_path / name)
+    assert choice._typed_folder("timm:resnet18") is None

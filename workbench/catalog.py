@@ -23,6 +23,8 @@ from workbench.errors import InputError
 CONFIG_VARIABLE, MODEL_VARIABLE, IMAGES_VARIABLE = "WORKBENCH_CONFIG", "WORKBENCH_MODEL", "WORKBENCH_IMAGES"
 AUDIT_VARIABLE = "WORKBENCH_AUDIT"
 CACHE_VARIABLE, JOURNAL_VARIABLE = "WORKBENCH_CACHE", "WORKBENCH_JOURNAL"
+SCHEMES = ("timm", "torchvision", "python", "package", "stamped-metal")
+"""What may stand before a colon and makes something else than a path of a reference."""
 PACKAGE = Path(__file__).resolve().parent
 T = TypeVar("T", bound=BaseModel)
 
@@ -306,6 +308,17 @@ def validated(kind: type[T], table: dict[str, object], name: str) -> T:
         raise InputError(f"{name} is not valid at {where!r} ({first['msg']}): correct that entry.") from None
 
 
+def scheme(ref: str) -> str | None:
+    r"""Which of `SCHEMES` a reference begins with; None for a path, also one with colons of its own such as `C:\parts`."""
+    before, colon, _ = ref.partition(":")
+    return before if colon and before in SCHEMES else None
+
+
+def has_drive(part: str) -> bool:
+    """Whether a part of a path begins with what Windows takes for a drive, as in `c:x`: there it leads out of any folder."""
+    return len(part) > 1 and part[1] == ":" and part[0].isascii() and part[0].isalpha()
+
+
 def _anchored(ref: str, base: Path) -> str:
     """Paths in a catalog start at its own folder; schemes and layouts stay as they are."""
-    return ref if ":" in ref.split("/")[0] or ref == "elpv" else str(stored_path(ref, base))
+    return ref if scheme(ref) or ref == "elpv" else str(stored_path(ref, base))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, read_spec, spec_key, stored_path, weights_path
+from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, read_spec, scheme, spec_key, stored_path, weights_path
 from workbench.errors import LONGEST, InputError
 from workbench.images import ImageItem, ImageSet, image_from_bytes
 from workbench.layouts import images_from_zip, load_images, stamp, zip_tree
@@ -338,7 +338,7 @@ def _from_classifier(ref: str, loaded: Classifier, source: str) -> ModelChoice:
 
 def _typed_folder(ref: str) -> Path | None:
     """The folder that the command line or a visitor at this machine named, if it is one."""
-    if ":" in ref or not (local() or _given(ref)):
+    if scheme(ref) or not (local() or _given(ref)):
         return None
     folder = stored_path(ref)
     return folder if folder.is_dir() else None
