@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
-from workbench.catalog import is_inside, load_catalog, package_folder, read_text, shared, stored_path
+from workbench.catalog import has_drive, is_inside, load_catalog, package_folder, read_text, shared, stored_path
 from workbench.errors import InputError
 from workbench.images import MAX_BYTES, SUFFIXES, FileSource, ImageItem, ImageSet, Source, read_source
 from workbench.manifests import MAX_MEMBERS, SPLITS, csv_rows, files_below, read_manifest, some
@@ -55,6 +55,12 @@ class Tree:
     files: Mapping[PurePosixPath, Source]
     folder: Path | None = None
 
+    @property
+    def manifest(self) -> PurePosixPath | None:
+        """The manifest at the root, in whatever case its name is written; a CSV before a Parquet file."""
+        there = sorted(path for path in self.files if len(path.parts) == 1 and path.name.lower() in MANIFESTS)
+        return min(there, key=lambda path: MANIFESTS.index(path.name.lower()), default=None)
+
     def images(self) -> list[PurePosixPath]:
         """Paths with a picture's ending."""
         return [path for path in self.files if path.suffix.lower() in SUFFIXES]
@@ -83,7 +89,7 @@ def folder_tree(folder: Path) -> Tree:
             raise InputError(f"{name} holds over {MAX_MEMBERS:,} files and folders: choose a folder of the pictures alone, or split it.")
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         for file in names:
-            if not file.startswith(".") and (os.path.splitext(file)[1].lower() in SUFFIXES or file in MANIFESTS):
+            if not file.startswith(".") and (os.path.splitext(file)[1].lower() in SUFFIXES or file.lower() in MANIFESTS):
                 path = Path(base, file)
                 relative = os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", "backslashreplace")
                 if path.is_symlink() and os.path.exists(path) and not is_inside(path, folder):
@@ -105,18 +111,16 @@ def zip_tree(data: Path | bytes, name: str) -> Tree:
     members = [m for m in archive.infolist() if m.filename and not m.is_dir()]
     if len(members) > MAX_MEMBERS:
         raise InputError(f"{name} holds {len(members):,} files, over the limit of {MAX_MEMBERS:,}: split it.")
-    packed, unpacked = sum(m.compress_size for m in members), sum(m.file_size for m in members)
-    worst = max((m.file_size for m in members), default=0)
-    if unpacked > MAX_UNPACKED or worst > MAX_BYTES or unpacked > MAX_RATIO * max(packed, 2**16):
-        raise InputError(
-            f"{name} would unpack from {packed / 2**20:,.1f} MB to {unpacked / 2**20:,.0f} MB, which looks like a zip bomb: "
-            "zip the pictures themselves, without padding."
-        )
+    _check_sizes(members, name)
     files: dict[PurePosixPath, Source] = {}
     for member in members:
         path = PurePosixPath(member.filename.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]):
+        if path.is_absolute() or ".." in path.parts:
             raise InputError(f"{name} holds {member.filename!r}, which points outside of the zip: zip the folder again from inside it.")
+        if drive := next((part[:2] for part in path.parts if has_drive(part)), None):
+            raise InputError(
+                f"{name} holds {member.filename!r}, where {drive!r} names a drive of Windows: rename it and zip the folder again."
+            )
         if member.flag_bits & 0x1:
             raise InputError(f"{name} is protected by a password: zip the folder again without one.")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -126,6 +130,27 @@ def zip_tree(data: Path | bytes, name: str) -> Tree:
         if path.parts and not any(part.startswith((".", "__MACOSX")) for part in path.parts):
             files[path] = ZipSource(archive, member)
     return Tree(Path(name).stem, dict(sorted(files.items())))
+
+
+def _check_sizes(members: Sequence[zipfile.ZipInfo], name: str) -> None:
+    """Refuse a zip that would unpack to more than the limits."""
+    packed, unpacked = sum(m.compress_size for m in members), sum(m.file_size for m in members)
+    if unpacked > MAX_RATIO * max(packed, 2**16):
+        raise InputError(
+            f"{name} would unpack from {packed / 2**20:,.1f} MB to {unpacked / 2**20:,.0f} MB, which looks like a zip bomb: "
+            "zip the images themselves, without padding."
+        )
+    largest = max(members, key=lambda m: m.file_size, default=None)
+    if largest is not None and largest.file_size > MAX_BYTES:
+        raise InputError(
+            f"{name} holds {largest.filename!r} of {largest.file_size / 2**20:,.0f} MB, over the limit of {MAX_BYTES // 2**20} MB a file: "
+            "leave it out, or compress or crop it."
+        )
+    if unpacked > MAX_UNPACKED:
+        raise InputError(
+            f"{name} holds {unpacked / 2**30:,.1f} GB, over the limit of {MAX_UNPACKED // 2**30} GB: "
+            "split it, or unpack it and give the folder."
+        )
 
 
 def load_images(ref: str | os.PathLike[str], *, class_names: Sequence[str] | None = None, trusted: bool = True) -> ImageSet:
@@ -226,10 +251,8 @@ def _from_tree(tree: Tree) -> ImageSet:
         if not _is_wrapped(tree):
             break
         tree = tree.below(tree.images()[0].parts[0])
-    for name in MANIFESTS:
-        source = tree.files.get(PurePosixPath(name))
-        if source is not None:
-            return read_manifest(tree.name, name, read_source(source, name), tree.find)
+    if path := tree.manifest:
+        return read_manifest(tree.name, path.name, read_source(tree.files[path], path.name), tree.find)
     images = tree.images()
     if not images:
         raise InputError(f"{tree.name} holds no pictures: use {', '.join(sorted(SUFFIXES))}.")
@@ -243,13 +266,12 @@ def _is_wrapped(tree: Tree) -> bool:
     """Whether the set begins one folder further down: all lies in one that is neither a split nor a class."""
     images = tree.images()
     tops = {path.parts[0] for path in images}
-    if len(tops) != 1 or any(PurePosixPath(name) in tree.files for name in MANIFESTS) or any(len(path.parts) < 2 for path in images):
+    if len(tops) != 1 or tree.manifest or any(len(path.parts) < 2 for path in images):
         return False
     top = tops.pop()
     if top.lower() in SPLITS:
         return False
-    described = any(PurePosixPath(top, name) in tree.files for name in MANIFESTS)
-    return described or top == tree.name or all(len(path.parts) > 2 for path in images)
+    return tree.below(top).manifest is not None or top == tree.name or all(len(path.parts) > 2 for path in images)
 
 
 def _named(name: str, items: Iterable[ImageItem]) -> ImageSet:
