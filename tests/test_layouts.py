@@ -250,21 +250,26 @@ def test_csv_names_with_signs_of_their_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "lists no pictures"),
-        ("image,label\n", "lists no pictures"),
+        ("", "lists no images"),
+        ("image,label\n", "lists no images"),
         ("file,label\na.png,ok\n", "no column 'image' (it has file, label)"),
-        ("image,label\na.png,ok\nb.png,ok\n", "'b.png' in row 2"),
-        ("image,label\n../secret.png,ok\n", "'../secret.png' in row 1"),
-        ("image,mask\na.png,../secret.png\n", "'../secret.png' in row 1"),
-        ("image,label\n" + "x" * 5000 + ".png,ok\n", "in row 1"),
-        ("image,label\n.,ok\n", "'.' in row 1"),
-        ("image,label\n,ok\n", "names no picture in row 1"),
+        ("image,label\na.png,ok\nb.png,ok\n", "'b.png' in line 3"),
+        ("image,label\n../secret.png,ok\n", "'../secret.png' in line 2"),
+        ("image,mask\na.png,../secret.png\n", "'../secret.png' in line 2"),
+        ("image,label\n" + "x" * 5000 + ".png,ok\n", "in line 2"),
+        ("image,label\n.,ok\n", "'.' in line 2"),
+        ("image,label\n,ok\n", "names no image in line 2"),
         ("image,label\na.png,ok\na.png,bad\n", "names a.png 2 times"),
-        ("image,split\na.png,holdout\n", "the split 'holdout' in row 1"),
-        ("image,mask\na.png,none.png\n", "'none.png' in row 1"),
+        ("image,split\na.png,holdout\n", "the split 'holdout' in line 2"),
+        ("image,mask\na.png,none.png\n", "'none.png' in line 2"),
         ("image,label\na.png," + "x" * 200_000 + "\n", "not a CSV this can read"),
         ("image,label\na.png,dé\n".encode("latin-1"), "not text in UTF-8"),
         ("image,label\na.png,ok\n".encode("utf-16"), "not text in UTF-8"),
+        ("# made by hand\r\n\r\nimage,label\r\na.png,ok\r\n\r\n,ok\r\n", "names no image in line 6"),
+        ('image,label,note\na.png,ok,"two\nlines"\nb.png,ok,\n', "'b.png' in line 4"),
+        ("image,label\ra.png,ok\rb.png,ok\r", "'b.png' in line 3"),
+        ("image,label,split\na.png,a crack, deep,test\n", "4 cells in line 2, but its header names 3"),
+        ("image,label, label \na.png,ok,bad\n", "the column 'label' more than once"),
     ],
 )
 def test_a_manifest_that_cannot_be_used_is_refused(tmp_path: Path, text: str | bytes, says: str, refusal: Refusal) -> None:
@@ -291,7 +296,7 @@ def test_a_parquet_file_that_claims_too_many_rows_is_refused_unread(tmp_path: Pa
     path = tmp_path / "m.parquet"
     pd.DataFrame({"image": pd.Categorical(["a.png"]).repeat(200_001)}).to_parquet(path)
     assert path.stat().st_size < 10_000
-    assert "200,001 pictures, over the limit" in refusal(lambda: load_images(path))
+    assert "200,001 images, over the limit" in refusal(lambda: load_images(path))
 
 
 # Real image sets

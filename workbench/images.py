@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from workbench.errors import InputError
+from workbench.values import scalar
 
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 200 * 2**20
@@ -80,7 +81,8 @@ class ImageItem:
         label: Ground-truth class, where known.
         mask: Ground-truth region, where there is one: a picture of the same size, non-zero inside.
         split: "train", "validation", "test" or None.
-        attributes: Anything else that is known: camera, line, module type.
+        attributes: Anything else that is known: camera, line, module type. Text, numbers and booleans, whatever was handed in
+            (see `values.scalar`); what is missing is left out.
     """
 
     name: str
@@ -89,6 +91,10 @@ class ImageItem:
     mask: Source | None = None
     split: str | None = None
     attributes: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        given = ((str(name), scalar(value)) for name, value in self.attributes.items())
+        object.__setattr__(self, "attributes", {name: value for name, value in given if value is not None})
 
     @cached_property
     def id(self) -> str:

@@ -1,0 +1,71 @@
+"""What is known of an image as one kind of value: text, a number or yes and no, whatever a table or a program handed in."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import hashlib
+import json
+import math
+import numbers
+
+Scalar = str | int | float | bool
+EXACT = 2**53
+"""Whole numbers beyond this are text: as a column of floats, which gaps make of them, two of them might be one."""
+LONGEST = 200
+
+
+def scalar(value: object) -> Scalar | None:
+    """`value` as text, number or boolean; None where there is none (None, NaN, NaT, NA).
+
+    Decimals become numbers, dates and times text as in ISO 8601, bytes text where they are UTF-8, lists and tables JSON. What has more
+    than `LONGEST` characters by then is cut and told apart by its digest.
+
+        >>> scalar(float("nan")), scalar(decimal.Decimal("1.5")), scalar([1, "a"])
+        (None, 1.5, '[1, "a"]')
+    """
+    if value is None or isinstance(value, str | bool):
+        return value
+    if type(value).__name__ in ("NaTType", "NAType"):  # pandas is not imported for them
+        return None
+    if isinstance(value, numbers.Integral):
+        return int(value) if abs(int(value)) <= EXACT else str(int(value))
+    if isinstance(value, numbers.Real | decimal.Decimal):
+        number = float(value)
+        return None if math.isnan(number) else number
+    if callable(item := getattr(value, "tolist", None)) and type(value).__name__ != "datetime64":  # NumPy's own kinds and arrays
+        return scalar(item())
+    return _short(_written(value))
+
+
+def shown(value: object) -> str:
+    """A value as it is read: a whole number with gaps in its column, which pandas holds as 3.0, is 3."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _written(value: object) -> str:
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, bytes | bytearray | memoryview):
+        data = bytes(value)
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            return f"{len(data):,} bytes (SHA-256 {hashlib.sha256(data).hexdigest()[:12]})"
+    if isinstance(value, list | tuple | dict):
+        try:
+            return json.dumps(value, ensure_ascii=False, sort_keys=True, default=_plain)
+        except (TypeError, ValueError):  # keys of several kinds, a list within itself
+            return str(value)
+    return str(value)
+
+
+def _plain(value: object) -> object:
+    """What JSON has no form for."""
+    return scalar(value)
+
+
+def _short(text: str) -> str:
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[: LONGEST // 2]}… (SHA-256 {hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:12]})"
