@@ -18,6 +18,7 @@ RANK = {
     "catalog": 1,
     "charts": 1,
     "parts": 1,
+    "sheets": 1,
     "values": 1,
     "grids": 2,
     "images": 2,

@@ -118,7 +118,7 @@ def test_overruled_labels_load_again_with_everything_else_as_it_was(journal, fol
     assert [item.id for item in again] == [item.id for item in images]
     assert [item.attributes["camera"] for item in again] == [f"c{i}" for i in range(6)]
     assert [item.attributes["overruled"] for item in again] == ["no", "yes", "yes", "no", "no", "no"]
-    assert [item.attributes.get("reason") for item in again][1:3] == ["'=a reflection, no crack", "seen\nlate; too late"]
+    assert [item.attributes.get("reason") for item in again][1:3] == ["=a reflection, no crack", "seen\nlate; too late"]
     assert again.items[1].open_mask().all()
     assert (again.synthetic, again.class_names) == (True, ("bad", "good"))
     check_attributes(again)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from workbench.errors import InputError
 from workbench.images import FileSource, ImageItem, ImageSet, Source
+from workbench.sheets import unguarded
 from workbench.values import scalar, shown
 
 MAX_MEMBERS = 200_000
@@ -81,7 +82,7 @@ def _csv_lines(data: bytes, name: str) -> list[tuple[str, dict[str, object]]]:
     text.seek(start)
     reader = csv.reader(text, delimiter=max(",;\t", key=line.count))
     try:
-        header = [cell.strip() for cell in next(reader, [])]
+        header = [unguarded(cell.strip()) for cell in next(reader, [])]
         _check_once(header, name)
         found: list[tuple[str, dict[str, object]]] = []
         begin = reader.line_num
@@ -109,9 +110,12 @@ def _check_once(columns: Sequence[str], name: str) -> None:
 
 
 def _cell(text: str) -> str | None:
-    """What a cell of a CSV says; None where it says nothing, or NaN, which is how programs write nothing."""
+    """What a cell of a CSV says, without the apostrophe that keeps a spreadsheet from computing it.
+
+    None where it says nothing, or NaN, which is how programs write nothing.
+    """
     text = text.strip()
-    return None if text.lower() in ("", "nan") else text
+    return None if text.lower() in ("", "nan") else unguarded(text)
 
 
 def _parquet_rows(data: bytes, name: str) -> list[tuple[str, dict[str, object]]]:

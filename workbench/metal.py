@@ -6,10 +6,8 @@ the test split; in the other splits a set may be asked for in which the stamp go
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
-import io
 import os
 import shutil
 import tempfile
@@ -25,6 +23,7 @@ from PIL import Image
 from workbench.catalog import CACHE_VARIABLE, cache_folder
 from workbench.errors import InputError
 from workbench.parts import CAMERAS, FINISH, LABELS, LIGHTS, Part, draw
+from workbench.sheets import to_csv
 
 NAME = "stamped-metal"
 EDITION = 1
@@ -219,9 +218,8 @@ def _write(plan: Plan, folder: Path, workers: int | None) -> Iterator[tuple[int,
     parts = plan.parts()
     for name in ("images", "masks"):
         (folder / name).mkdir()
-    table = io.StringIO(newline="")
-    rows = csv.writer(table, lineterminator="\n")
-    rows.writerow(("image", "label", "split", "mask", "camera", "lighting", "line", "stamp", "synthetic"))
+    header = ("image", "label", "split", "mask", "camera", "lighting", "line", "stamp", "synthetic")
+    rows: list[tuple[object, ...]] = []
 
     def keep(number: int) -> tuple[str, str]:
         picture, mask = draw(parts[number][1], plan.size)
@@ -234,9 +232,9 @@ def _write(plan: Plan, folder: Path, workers: int | None) -> Iterator[tuple[int,
     for number, (image, mask) in enumerate(_in_parallel(keep, len(parts), workers)):
         split, part = parts[number]
         stamp = "bottom right" if part.stamped else "none"
-        rows.writerow((image, part.label, split, mask, part.camera, part.lighting, part.line, stamp, "yes"))
+        rows.append((image, part.label, split, mask, part.camera, part.lighting, part.line, stamp, "yes"))
         yield number + 1, len(parts)
-    (folder / "manifest.csv").write_text(table.getvalue(), encoding="utf-8", newline="\n")
+    (folder / "manifest.csv").write_text(to_csv(header, rows), encoding="utf-8", newline="")
 
 
 def _in_parallel(work: Callable[[int], T], total: int, workers: int | None) -> Iterator[T]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -11,25 +9,23 @@ from workbench.errors import InputError
 from workbench.images import FileSource, ImageItem, ImageSet, Source
 from workbench.journal.entries import Entry, canonical
 from workbench.manifests import SYNTHETIC
+from workbench.sheets import to_csv as table_csv
 
 COLUMNS = (
     "number", "time", "user", "verdict", "overruled", "reason", "label", "score", "threshold", "positive", "image_name", "set_name",
     "model_name", "image", "model", "map_method", "map_digest", "previous", "hash",
 )  # fmt: skip
 MARKS = ("overruled", "reason")
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 FORMAT = "workbench journal 1"
 
 
 def to_csv(entries: Iterable[Entry]) -> str:
     """One row an entry, for a spreadsheet: several positive classes stand in one cell with semicolons between.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe before it (OWASP, "CSV Injection"); numbers stay numbers, in
-    the shortest form that reads back to the same double. Half a pair of surrogates, which no file can hold, becomes a replacement
-    character: to check hashes, use `to_json`.
+    A text that a spreadsheet would take for a formula gets an apostrophe before it, and half a pair of surrogates becomes a replacement
+    character, as `workbench.sheets` tells: to check hashes, use `to_json`.
     """
-    rows = ([_cell(getattr(entry, name)) for name in COLUMNS] for entry in entries)
-    return _table(COLUMNS, rows)
+    return table_csv(COLUMNS, ([getattr(entry, name) for name in COLUMNS] for entry in entries))
 
 
 def to_json(entries: Iterable[Entry]) -> str:
@@ -58,7 +54,8 @@ def relabelled(images: ImageSet, entries: Iterable[Entry]) -> str:
     A picture is found by the digest of its bytes, whatever model or set the decision was about. Its newest overruling counts, unless
     a later decision on the same picture, of this model or another, lets stand a verdict that contradicts it: then it was taken back.
     Columns: `image`, `label`, `split`, `mask` where it lies in the set's folder, the set's attributes, `overruled` ("yes" or "no")
-    and `reason`. The file belongs into `folder_of(images)`, where its paths begin. Marks of an earlier such manifest stay.
+    and `reason`. The file belongs into `folder_of(images)`, where its paths begin. Marks of an earlier such manifest stay. What begins
+    like a formula is guarded as in every table, which reading a manifest undoes.
 
     Raises:
         InputError: A picture cannot be read, or a name, label or attribute is no text that a file can hold.
@@ -80,13 +77,18 @@ def relabelled(images: ImageSet, entries: Iterable[Entry]) -> str:
             *(["yes"] if images.synthetic else []),
         ]
         rows.append([*given, *(item.attributes.get(name) for name in attributes), *_marks(item, entry)])
-    text = _table(header, [["" if value is None else value for value in row] for row in rows])
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        around = text[max(0, error.start - 40) : error.end + 40]
-        raise InputError(f"{images.name} has a name or label that no file in UTF-8 can hold ({around!r}): rename it.") from None
-    return text
+    _check_names(images, header, rows)
+    return table_csv(header, rows)
+
+
+def _check_names(images: ImageSet, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Refuse what no file can hold, but in a reason: to replace it there, as a table does, loses no image."""
+    for cells in (header, *(row[:-1] for row in rows)):
+        try:
+            " ".join(str(cell) for cell in cells).encode()
+        except UnicodeEncodeError as error:
+            around = str(error.object)[max(0, error.start - 40) : error.end + 40]
+            raise InputError(f"{images.name} has a name or label that no file in UTF-8 can hold ({around!r}): rename it.") from None
 
 
 def folder_of(images: ImageSet) -> Path | None:
@@ -120,24 +122,6 @@ def _standing(entries: Iterable[Entry]) -> dict[str, Entry]:
 
 def _marks(item: ImageItem, entry: Entry | None) -> tuple[object, object]:
     if entry is not None:
-        return "yes", _cell(entry.reason)
+        return "yes", entry.reason
     earlier: Mapping[str, object] = item.attributes
     return earlier.get("overruled") or "no", earlier.get("reason") or ""
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A CSV as RFC 4180 has it: lines end with CR LF, and with both of them a cell that holds either is quoted."""
-    buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer)
-    writer.writerow(header)
-    writer.writerows(rows)
-    return buffer.getvalue()
-
-
-def _cell(value: object) -> object:
-    """A value as a cell that no spreadsheet takes for a formula."""
-    if value is None or isinstance(value, int | float):
-        return "" if value is None else repr(value)
-    text = value if isinstance(value, str) else "; ".join(value)  # type: ignore[arg-type]
-    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return f"'{text}" if text.startswith(FORMULA) else text

@@ -13,10 +13,13 @@ from workbench.catalog import shared
 from workbench.errors import LONGEST
 from workbench.predictions import UNSURE
 from workbench.render import Scale
+from workbench.sheets import frame_csv
 from workbench.ui import choice
 from workbench.ui.gallery import VERDICTS, chip, kind
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from workbench.metrics import Rate
     from workbench.predictions import Predictions
 
@@ -109,6 +112,11 @@ def meaning(text: str, label: str = "What does this mean?") -> None:
 def download(label: str, make: Callable[[], bytes | str], name: str, mime: str, key: str) -> None:
     """A download that is made when it is asked for, and does not run the page again."""
     st.download_button(label, make, name, mime, key=key, on_click="ignore", icon=":material/download:")
+
+
+def table(label: str, make: Callable[[], pd.DataFrame], name: str, key: str, index: str | None = None) -> None:
+    """A table as a download that a spreadsheet can open safely; `index` is the name of a column of row labels, where they count."""
+    download(label, lambda: frame_csv(make(), index), name, "text/csv", key)
 
 
 def stem(name: str) -> str:

@@ -89,7 +89,7 @@ def downloads(scope: Scope, found: Breakdown, figure: str, stem: str) -> None:
 
 def csv(label: str, frame: pd.DataFrame, stem: str) -> None:
     """A table as CSV."""
-    draw.download(label, lambda: frame.to_csv(index=False), f"{stem}.csv", "text/csv", f"csv {stem}")
+    draw.table(label, lambda: frame, f"{stem}.csv", f"csv {stem}")
 
 
 def links(scope: Scope, lines: Sequence[tuple[str, int, dict[str, str]]]) -> None:

@@ -201,7 +201,7 @@ def _table(item: ImageItem, decided: Decision) -> None:
         rows.append(row)
     frame = pd.DataFrame(rows)
     st.dataframe(frame, hide_index=True, alt="Regions")
-    draw.download("Regions (CSV)", lambda: frame.to_csv(index=False), f"{draw.stem(item.name)}-regions.csv", "text/csv", "csv regions")
+    draw.table("Regions (CSV)", lambda: frame, f"{draw.stem(item.name)}-regions.csv", "csv regions")
 
 
 @work.guarded

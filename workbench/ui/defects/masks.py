@@ -106,7 +106,7 @@ def _table(scope: Scope, found: Localisation) -> None:
             for one in found.left_out[:50]:
                 st.caption(f"{choice.plain(one.name)}: {choice.plain(one.message, 300)}")
     name = f"maps-against-masks-{found.method}"
-    draw.download("Figures (CSV)", lambda: found.frame.to_csv(index=False), f"{name}.csv", "text/csv", "csv masks")
+    draw.table("Figures (CSV)", lambda: found.frame, f"{name}.csv", "csv masks")
 
 
 def said(found: Localisation) -> pd.DataFrame:

@@ -78,19 +78,20 @@ def _table(scope: Scope, points: dict[str, pd.Series], setting: Setting) -> None
     facts: dict[str, object] = {"chosen": setting.way, "defects": ", ".join(scope.positive), "model": scope.model.key}
     with st.container(horizontal=True):
         table = pd.DataFrame({scope.words[split]: point for split, point in points.items()})
-        draw.download("Figures (CSV)", lambda: _csv(table, facts), "operating-point.csv", "text/csv", "csv point")
+        draw.table("Figures (CSV)", lambda: _with_facts(table, facts), "operating-point.csv", "csv point", index="figure")
         for split in points:
-            draw.download(
+            draw.table(
                 f"All thresholds, {scope.words[split]} (CSV)",
-                lambda split=split: scope.points(split).to_csv(index=False),  # type: ignore[misc]
-                f"operating-points-{split}.csv", "text/csv", f"csv points {split}",
-            )  # fmt: skip
+                lambda split=split: scope.points(split),  # type: ignore[misc]
+                f"operating-points-{split}.csv",
+                f"csv points {split}",
+            )
 
 
-def _csv(table: pd.DataFrame, facts: dict[str, object]) -> str:
+def _with_facts(table: pd.DataFrame, facts: dict[str, object]) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.concat([pd.DataFrame(dict.fromkeys(table, facts)), table]).to_csv(index_label="figure")
+    return pd.concat([pd.DataFrame(dict.fromkeys(table, facts)), table])
 
 
 def _area(scope: Scope, split: str) -> str:
@@ -162,9 +163,7 @@ def _groups(scope: Scope, setting: Setting) -> None:
         rows.append({"group": " ".join(str(value).split())[:60], "escapes": _counted(escapes), "overkill": _counted(overkill)})
     frame = pd.DataFrame(rows)
     st.dataframe(frame, hide_index=True, alt="Escapes and overkill by group")
-    draw.download(
-        "Groups (CSV)", lambda: frame.assign(by=by).to_csv(index=False), "operating-point-groups.csv", "text/csv", "csv operating groups"
-    )
+    draw.table("Groups (CSV)", lambda: frame.assign(by=by), "operating-point-groups.csv", "csv operating groups")
 
 
 def _counted(rate: Rate) -> str:

@@ -80,7 +80,7 @@ def _shown(images: ImageSet, item: ImageItem, found: Behind) -> None:
     with st.container(horizontal=True):
         for title, frame in rows.items():
             label, name = f"{choice.plain(title)} (CSV)", f"{stem}-{title.split()[0].lower()}.csv"
-            draw.download(label, lambda frame=frame: frame.to_csv(index=False), name, "text/csv", title)  # type: ignore[misc]
+            draw.table(label, lambda frame=frame: frame, name, title)  # type: ignore[misc]
 
 
 def _row(images: ImageSet, frame: pd.DataFrame, number: int) -> None:

@@ -171,7 +171,7 @@ def _told(found: Versus, titles: tuple[str, str]) -> None:
         )
     if len(found.frame):
         st.dataframe(found.frame.head(200), hide_index=True, alt="Where they disagree")
-        draw.download("Where they disagree (CSV)", lambda: found.frame.to_csv(index=False), "disagreements.csv", "text/csv", "csv versus")
+        draw.table("Where they disagree (CSV)", lambda: found.frame, "disagreements.csv", "csv versus")
 
 
 def _points(rate: Rate) -> str:
@@ -217,7 +217,7 @@ def _reasons(images: ImageSet, items: list[ImageItem], first: Classifier, second
     )
     st.table(frame.set_index("figure"))
     st.caption(f"Means over {len(found.frame):,} pictures{samples.of_split(items)}, with 95 % intervals.")
-    draw.download("Each picture (CSV)", lambda: found.frame.to_csv(index=False), f"maps-moved-{method}.csv", "text/csv", "csv moved")
+    draw.table("Each picture (CSV)", lambda: found.frame, f"maps-moved-{method}.csv", "csv moved")
 
 
 def _mean(rate: Rate) -> str:

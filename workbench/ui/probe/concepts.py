@@ -150,7 +150,7 @@ def _shown(found: Concepts) -> None:
         st.markdown(f"**{choice.plain(line['concept'])}**: {choice.plain(line['why'], 400)}")
     of = choice.plain(found.target)
     st.caption(f"At the layer {choice.plain(found.layer)}, on {found.pictures:,} pictures of {of}; ranges are 95 % intervals.")
-    draw.download("Figures (CSV)", lambda: found.frame.to_csv(index=False), "concepts.csv", "text/csv", "csv concepts")
+    draw.table("Figures (CSV)", lambda: found.frame, "concepts.csv", "csv concepts")
 
 
 def table(found: Concepts) -> pd.DataFrame:

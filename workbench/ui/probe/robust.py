@@ -44,7 +44,7 @@ def section(model: choice.ModelChoice, images: ImageSet, known: Predictions | No
         kind(choice.plain(found.masking.message, 500), icon=":material/visibility_off:" if found.masking.flagged else ":material/check:")
     _curves(found)
     st.caption(f"{len(found.rows):,} of {found.sample['pictures']:,} pictures{samples.of_split(items)}; bands are 95 % intervals (Wilson).")
-    draw.download("Figures (CSV)", lambda: found.frame.to_csv(index=False), f"robustness-{method}.csv", "text/csv", "csv robust")
+    draw.table("Figures (CSV)", lambda: found.frame, f"robustness-{method}.csv", "csv robust")
 
 
 def _key(model: choice.ModelChoice, images: ImageSet, method: str, check: bool) -> tuple[object, ...]:

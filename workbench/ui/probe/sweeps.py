@@ -70,7 +70,7 @@ def _picture(model: choice.ModelChoice, item: ImageItem, kind: str) -> None:
         ],
     }
     st.vega_lite_chart(frame, spec)
-    draw.download("Curves (CSV)", lambda: frame.to_csv(index=False), f"{draw.stem(item.name)}-{kind}.csv", "text/csv", "csv sweep")
+    draw.table("Curves (CSV)", lambda: frame, f"{draw.stem(item.name)}-{kind}.csv", "csv sweep")
 
 
 def _lines(model: choice.ModelChoice, found: Sweep) -> pd.DataFrame:
@@ -107,7 +107,7 @@ def _set(model: choice.ModelChoice, images: ImageSet, known: Predictions | None,
         _shares(chosen, kind)
     drawn = f"{len(result.names):,} of {result.sample['pictures']:,} pictures{samples.of_split(items)}"
     st.caption(f"{drawn}; bands are 95 % intervals." + (f" {len(result.left_out):,} could not be judged." if result.left_out else ""))
-    draw.download("Figures (CSV)", lambda: frame.to_csv(index=False), f"sweep-{kind}.csv", "text/csv", "csv swept")
+    draw.table("Figures (CSV)", lambda: frame, f"sweep-{kind}.csv", "csv swept")
 
 
 def _swept(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], kind: str, many: int) -> SweptSet | None:
