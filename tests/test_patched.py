@@ -178,6 +178,17 @@ class Aside(Deep):
         return super().forward(x)
 
 
+class AsideAlone(Deep):
+    """The same for every batch, but by way of a view where it holds a single input."""
+
+    def forward(self, x):
+        x = F.relu(x)
+        if len(x) > 1:
+            return super().forward(x * (torch.arange(x.shape[2]) % 2)[:, None])
+        x[:, :, ::2].zero_()
+        return super().forward(x)
+
+
 class Suspicious(Deep):
     def forward(self, x):
         if type(x) is not torch.Tensor:
@@ -197,10 +208,18 @@ def patches(size):
         (Deep(), (64, 80), True),
         (Deep(), (63, 64), False),
         (Aside(), (64, 80), False),
+        (AsideAlone(), (64, 80), False),
         (Suspicious(), (64, 80), False),
         (patches((64, 80)), (64, 80), False),
     ],
-    ids=["yes", "too small to gain", "answers otherwise", "refuses such tensors", "too little to gain"],
+    ids=[
+        "yes",
+        "too small to gain",
+        "answers otherwise",
+        "answers otherwise to a single one",
+        "refuses such tensors",
+        "too little to gain",
+    ],
 )
 def test_a_model_is_tried_once_before_it_is_asked_so(model, size, suited, monkeypatch):
     clf = load_classifier(model.eval(), size=size, device="cpu")

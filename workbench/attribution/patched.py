@@ -21,6 +21,8 @@ OUTGROWN = 0.75  # of a layer's area, from where on the whole is cheaper
 _aten = torch.ops.aten
 Corners = list[tuple[int, int]]
 Operation = Callable[..., Any]
+Operand = tuple[Tensor, int]
+"""A tensor, and how often it had been written to when it was used."""
 
 
 class Kept:
@@ -35,8 +37,10 @@ class Kept:
         self.picture = picture.contiguous(memory_format=torch.channels_last)
         self.spared = 0
         self._results: dict[object, Tensor] = {}
+        self._made_with: dict[object, list[Operand]] = {}
         self._times: collections.Counter[object] = collections.Counter()
         self._now: object = None
+        self._operands: list[Tensor] = []
 
     def through(self, forward: Callable[[Tensor], Tensor], inputs: Patched) -> Tensor:
         """What `forward` answers to `inputs`."""
@@ -45,27 +49,45 @@ class Kept:
             out = forward(inputs)
         return out.full() if isinstance(out, Patched) else out
 
-    def enter(self, operation: object, *arguments: object) -> None:
-        """Begin an operation. It is known by what it is applied to, and by how often that has happened in this pass.
+    def enter(self, operation: object, *arguments: object) -> bool:
+        """Begin an operation; whether what is kept of it, if anything, was made with the same operands.
 
-        It cannot be known by its place in the order: what is done on the whole batch in one chunk is not seen here.
+        It is known by what it is applied to, and by how often that has happened in this pass. It cannot be known by its place in the
+        order: what is done on the whole batch in one chunk is not seen here. Nor by the shapes of its operands: one that has the shape
+        of a weight may depend on the input, such as the gate of squeeze and excite where a batch holds a single copy.
         """
-        known = (operation, *(_signature(leaf) for leaf in tree_leaves(arguments)))
+        leaves = tree_leaves(arguments)
+        known = (operation, *map(_signature, leaves))
         self._now = (known, self._times[known])
         self._times[known] += 1
+        self._operands = [leaf for leaf in leaves if isinstance(leaf, Tensor) and not isinstance(leaf, Patched)]
+        before = self._made_with.get(self._now)
+        return before is None or all(map(_unchanged, before, self._operands))
 
     def result(self, make: Callable[[], Tensor], part: object = None) -> Tensor:
-        """The operation's result for the picture itself: from `make` the first time, kept ever after."""
+        """The operation's result for the picture itself: from `make` the first time, kept ever after with its operands."""
         key = (self._now, part)
         if key not in self._results:
             self._results[key] = make()
+            self._made_with[self._now] = [(operand, _version(operand)) for operand in self._operands]
         return self._results[key]
 
 
 def _signature(leaf: object) -> object:
     if isinstance(leaf, Patched):
         return id(leaf.whole)  # which is kept, so that nothing else gets its id
-    return tuple(leaf.shape) if isinstance(leaf, Tensor) else leaf
+    return (tuple(leaf.shape), leaf.dtype) if isinstance(leaf, Tensor) else leaf
+
+
+def _unchanged(kept: Operand, given: Tensor) -> bool:
+    """Whether a tensor, of the same shape and kind, has the values that a kept one had."""
+    tensor, version = kept
+    return _version(tensor) == version and (tensor is given or torch.equal(tensor, given))
+
+
+def _version(tensor: Tensor) -> int:
+    """How often a tensor was written to; those made for inference alone cannot be, outside of it."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 class Patched(Tensor):
@@ -113,8 +135,7 @@ class Patched(Tensor):
         patched = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Patched)]
         in_place = func in IN_PLACE and isinstance(args[0], Patched)
         known = IN_PLACE[func] if in_place else func
-        if known in LOCAL:
-            patched[0].kept.enter(known, args, kwargs)
+        if known in LOCAL and patched[0].kept.enter(known, args, kwargs):
             out = LOCAL[known](known, *args, **kwargs)
             if out is not None and in_place:
                 args[0].become(out.whole, out.patch, out.corners)
