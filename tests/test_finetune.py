@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -127,6 +128,57 @@ def test_the_best_epoch_is_kept_and_the_training_ends_when_none_comes(tmp_path) 
     again.load_state_dict(watch.state_dict())
     assert again.ended
     assert again.losses == watch.losses
+
+
+def test_a_validation_loss_that_is_no_number_is_never_the_best_and_freezes_nothing() -> None:
+    images, labels = torch.zeros(6, 3, 4, 4, dtype=torch.uint8), torch.tensor([0, 0, 0, 0, 0, 1])
+    watch = EarlyStop(images, torch.arange(6), labels, "run", patience=3)
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 2)).train()
+    torch.nn.init.zeros_(model[1].weight)
+    ended = []
+    for wrong in (float("nan"), 3.0, 2.0, float("nan"), 4.0, 5.0):
+        model[1].bias.data = torch.tensor([0.0, wrong])
+        watch.look(model, 0.5)
+        ended.append(watch.ended)
+        assert bool(watch.best) == (len(ended) > 1)
+    assert ended == [False] * 5 + [True]
+    assert watch.best["1.bias"].tolist() == [0.0, 2.0]
+    assert [np.isfinite(loss) for _, loss in watch.losses] == [False, True, True, False, True, True]
+
+
+def test_a_training_without_one_usable_epoch_says_so_and_writes_nothing(small, parts, tmp_path, monkeypatch, refusal) -> None:
+    look = EarlyStop.look
+
+    def spoilt(self, average, loss):
+        average = copy.deepcopy(average)
+        next(average.parameters()).data.fill_(float("nan"))
+        look(self, average, loss)
+
+    monkeypatch.setattr(EarlyStop, "look", spoilt)
+    message = refusal(lambda: list(train(parts, tmp_path / "made", **SMALL)))
+    assert message.startswith("After none of the 3 epochs")
+    assert "another seed" in message
+    assert not list((tmp_path / "made").glob("model*"))
+
+
+def test_weights_that_come_apart_end_the_training_in_a_sentence(parts, tmp_path, monkeypatch, refusal) -> None:
+    def backbone(classes):
+        network = build("timm:test_resnet", trusted=True, options={"num_classes": classes})[0]
+        next(network.parameters()).data.fill_(float("nan"))
+        return network
+
+    monkeypatch.setattr(finetune, "backbone", backbone)
+    message = refusal(lambda: list(train(parts, tmp_path / "made", **SMALL)))
+    assert "epoch 1, step 1" in message
+    assert "damaged start weights" in message
+
+
+@pytest.mark.parametrize("epochs", [1, 5])
+def test_the_smallest_set_that_can_be_learnt_from_is_trained_for_any_number_of_epochs(small, tmp_path, epochs) -> None:
+    images = load_images(lay(tmp_path / "parts", {"good": 5, "holed": 5}))
+    steps = [step for step in train(images, tmp_path / "made", epochs=epochs, size=32) if step.stage == "training"]
+    assert [(step.done, step.total) for step in steps] == [(i + 1, epochs) for i in range(epochs)], "one step an epoch: 8 a batch of 6"
+    assert load_classifier(tmp_path / "made").class_names == ("good", "holed")
 
 
 def test_an_ended_training_writes_the_best_epochs_weights(small, parts, tmp_path, monkeypatch) -> None:

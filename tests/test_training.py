@@ -1,13 +1,14 @@
 """Training is seeded, resumes exactly, and gives back the moving average."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from workbench.training import Progress, Recipe, augment, fit
+from workbench.training import Progress, Recipe, augment, fit, one_cycle
 
 torch.set_num_threads(1)
 RECIPE = Recipe(epochs=3, sizes=(8, 12), batch=5, rate=0.01, seed=7)
@@ -200,3 +201,57 @@ def test_an_order_decides_which_pictures_are_shown(data):
     assert [step.total for step in steps] == [6] * 6, "two steps of five and three in each of three epochs"
     assert torch.cat(seen).all()
     assert [len(part) for part in seen[:2]] == [5, 3]
+
+
+# Few steps, and losses that are no numbers
+
+
+@pytest.mark.parametrize("steps", range(1, 13))
+def test_a_schedule_of_any_length_has_a_rate_at_every_step(steps):
+    optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule, rates = one_cycle(optimizer, 1.0, steps), []
+    for _ in range(steps):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert all(math.isfinite(rate) and 0 < rate <= 1 for rate in rates)
+    assert max(rates) >= 0.5, "so that a run of a single step learns something"
+    top = rates.index(max(rates))
+    assert rates[top:] == sorted(rates[top:], reverse=True)
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 5])
+@pytest.mark.parametrize("batch", [1, 2, 3, 5, 12, 64])
+def test_any_product_of_epochs_and_steps_is_trained(data, epochs, batch):
+    images, targets = data
+    recipe = dataclasses.replace(RECIPE, epochs=epochs, batch=batch, sizes=(8,))
+    before = net()
+    model, count = net(), -(-5 // batch)
+    steps = list(fit(model, images[:5], targets[:5], recipe))
+    assert [step.done for step in steps] == list(range(1, epochs * count + 1))
+    assert not same(model, before)
+    assert all(value.isfinite().all() for value in model.state_dict().values())
+
+
+@pytest.mark.parametrize("broken", ["loss", "gradient"])
+def test_a_loss_that_is_no_number_ends_the_training_in_a_sentence(data, tmp_path, refusal, broken):
+    class Broken(nn.Module):
+        """Answers as its net does until the sixth batch, in the second epoch."""
+
+        def __init__(self):
+            super().__init__()
+            self.net, self.seen = net(), 0
+
+        def forward(self, x):
+            self.seen += 1
+            out = self.net(x)
+            if self.seen < 6:
+                return out
+            return out * float("nan") if broken == "loss" else out + (self.net[0].weight * 0).sum().sqrt()
+
+    path = tmp_path / "run.pt"
+    message = refusal(lambda: list(fit(Broken(), *data, RECIPE, path)))
+    assert "epoch 2, step 3" in message
+    assert "another seed" in message
+    kept = torch.load(path, weights_only=True)["model"]
+    assert all(value.isfinite().all() for value in kept.values()), "the checkpoint is of the epoch before"

@@ -78,6 +78,11 @@ def train(
         watch = yield from _fitted(network, pictures, known, dealt, classes, recipe, kept)
     finally:
         pictures.unlink(missing_ok=True)
+    if not watch.best:
+        raise InputError(
+            f"After none of the {len(watch.losses)} epochs the validation loss was a number, so nothing can be kept: train again with "
+            "another seed or a larger image size, and remove the checkpoint first."
+        )
     network.load_state_dict(watch.best)
     account = Account(images.name, images.synthetic, recipe, PATIENCE, tuple(watch.losses), dealt, unreadable)
     split_of = {item.name: split for item, split in zip(known, dealt.splits, strict=True)}
@@ -129,7 +134,7 @@ class EarlyStop:
 
     Attributes:
         best: The weights of the best epoch.
-        losses: For each epoch the mean training loss and the validation loss.
+        losses: For each epoch the mean training loss and the validation loss; infinite where that is no number, and so never the best.
     """
 
     def __init__(self, images: Tensor, rows: Tensor, labels: Tensor, run: str, patience: int = PATIENCE) -> None:
@@ -152,7 +157,8 @@ class EarlyStop:
         average.train()
         each = F.cross_entropy(torch.cat(parts), self._labels, reduction="none")
         found = torch.stack([each[self._labels == label].mean() for label in self._labels.unique()]).mean().item()
-        if all(found < before for _, before in self.losses):
+        found = math.inf if math.isnan(found) else found
+        if found < min((before for _, before in self.losses), default=math.inf):
             self.best = {name: tensor.clone() for name, tensor in average.state_dict().items()}
         self.losses.append((loss, found))
 

@@ -15,7 +15,13 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from workbench.errors import InputError
+
+WARM_UP = 0.2
+"""Of all steps; with so few that not one whole step would warm up, none does."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,13 +139,16 @@ def fit(
 
     Yields:
         Progress after every step.
+
+    Raises:
+        InputError: The loss, or what the weights should change by, is no number any more.
     """
     model.to(memory_format=torch.channels_last).train()
     order = order or (lambda generator: torch.randperm(len(images), generator=generator))
     steps = math.ceil(len(order(torch.Generator())) / recipe.batch)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging), use_buffers=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=recipe.epochs * steps, pct_start=0.2)
+    schedule = one_cycle(optimizer, recipe.rate, recipe.epochs * steps)
     state = {"model": model, "average": average, "optimizer": optimizer, "schedule": schedule} | ({"watch": watch} if watch else {})
     first = _resume(state, checkpoint)
     for epoch in range(first, recipe.epochs):
@@ -154,7 +163,8 @@ def fit(
             loss = F.cross_entropy(model(x.to(memory_format=torch.channels_last)), y)
             optimizer.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            change = nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            _check_finite(loss, change, epoch + 1, step + 1)
             optimizer.step()
             schedule.step()
             average.update_parameters(model)
@@ -165,6 +175,22 @@ def fit(
         _save(state, checkpoint, epoch + 1)
     model.load_state_dict(average.module.state_dict())
     model.eval()
+
+
+def one_cycle(optimizer: torch.optim.Optimizer, rate: float, steps: int) -> LRScheduler:
+    """The one-cycle schedule up to `rate` over any number of steps, 1 included, none of which has a rate of 0."""
+    if steps * WARM_UP > 1:
+        return OneCycleLR(optimizer, rate, total_steps=steps, pct_start=WARM_UP)
+    return OneCycleLR(optimizer, rate, total_steps=steps + 1, pct_start=0.0)
+
+
+def _check_finite(loss: Tensor, change: Tensor, epoch: int, step: int) -> None:
+    """Stop where the next weights would be no numbers: no later epoch could mend them, and none could be the best."""
+    if not (loss.isfinite() and change.isfinite()):
+        raise InputError(
+            f"The training came apart in epoch {epoch}, step {step}, where the loss is {loss.item():g} and its gradient {change.item():g}: "
+            "train again from scratch with another seed or a larger image size; if that comes apart too, look for damaged start weights."
+        )
 
 
 def _mix(x: Tensor, y: Tensor, alpha: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
