@@ -17,6 +17,7 @@ RANK = {
     "errors": 0,
     "catalog": 1,
     "charts": 1,
+    "doors": 1,
     "parts": 1,
     "sheets": 1,
     "values": 1,

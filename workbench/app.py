@@ -1,13 +1,26 @@
-"""The app's entry: page config, navigation and the sidebar that all pages share. Start it with `workbench run`."""
+"""The app's entry: page config, navigation and the sidebar that all pages share. Start it with `workbench run`.
+
+Streamlit imports this file for the server in it, and runs it as `__main__` for each visit.
+"""
 
 from __future__ import annotations
 
+import threading
+import webbrowser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
 import streamlit as st
+from starlette.middleware import Middleware
 
 from workbench.catalog import home, shared
+from workbench.doors import Doors, Limits, expected, scripts_of, shown
 from workbench.ui import choice, draw, url, work
 
 PAGES = home() / "pages"
+UPLOADS = Limits(bytes=600 * 2**20, files=1000, bytes_of_all=4 * 2**30)
+"""What Streamlit holds of uploads before and beside what the app keeps of them."""
 
 
 def main() -> None:
@@ -35,4 +48,30 @@ def main() -> None:
     work.warm_up()
 
 
-main()
+
+def guarded() -> Middleware:
+    """The layer that each request passes before Streamlit sees it."""
+    page = Path(st.__file__).parent / "static" / "index.html"
+    guests = expected(st.get_option("server.address"))
+    return Middleware(Doors, guests, scripts_of(page.read_text(encoding="utf-8")), UPLOADS, _held)
+
+
+def _held() -> dict[str, list[int]]:
+    """The sizes of the files that Streamlit holds of uploads, by session."""
+    files = getattr(st.runtime.get_instance().uploaded_file_mgr, "file_storage", {})
+    return {session: [len(file.data) for file in list(kept.values())] for session, kept in list(files.items())}
+
+
+@asynccontextmanager
+async def window(server: st.App) -> AsyncIterator[None]:
+    """Open the visitor's browser once the server stands, unless it was started without a window."""
+    if not st.get_option("server.headless"):
+        address = shown(st.get_option("server.address"), st.get_option("server.port"))
+        threading.Timer(0.5, webbrowser.open, [f"{address}/{st.get_option('server.baseUrlPath').strip('/')}"]).start()
+    yield
+
+
+if __name__ == "__main__":
+    main()
+else:
+    app = st.App(__file__, lifespan=window, middleware=[guarded()])

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from workbench.catalog import AUDIT_VARIABLE, IMAGES_VARIABLE, MODEL_VARIABLE
+from workbench.doors import HOSTS_VARIABLE, expected, shown
 from workbench.errors import InputError
 
 ModelOption = Annotated[str | None, typer.Option(help="A catalog name, a folder with model.toml, timm:NAME or torchvision:NAME.")]
@@ -25,12 +26,16 @@ def run(
     host: Annotated[
         str, typer.Option(help="127.0.0.1 lets only this machine in; 0.0.0.0 lets everybody in who can reach it.")
     ] = "127.0.0.1",
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="A name that people reach it by besides, such as that of a proxy before it (may be given more than once)."),
+    ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser window.")] = False,
 ) -> None:
     """Open the workbench in the browser.
 
-    The model and image set may also be named by the environment variables WORKBENCH_MODEL and WORKBENCH_IMAGES, and a catalog of
-    your own by WORKBENCH_CONFIG.
+    The model and image set may also be named by the environment variables WORKBENCH_MODEL and WORKBENCH_IMAGES, a catalog of
+    your own by WORKBENCH_CONFIG, and the names to answer to, with commas between them, by WORKBENCH_HOSTS.
     """
     model, images = model or os.environ.get(MODEL_VARIABLE), images or os.environ.get(IMAGES_VARIABLE)
     _check_model(model)
@@ -40,15 +45,15 @@ def run(
 
         open_audit(audit)
     _check_port(host, port)
-    os.environ.update(
-        {
-            name: ref
-            for name, ref in ((MODEL_VARIABLE, model), (IMAGES_VARIABLE, images), (AUDIT_VARIABLE, audit and str(audit.resolve())))
-            if ref
-        }
-    )
-    shown = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, f"[{host}]" if ":" in host else host)
-    print(f"Explainability workbench: http://{shown}:{port} (Ctrl-C stops it)", flush=True)
+    settings = {
+        MODEL_VARIABLE: model,
+        IMAGES_VARIABLE: images,
+        AUDIT_VARIABLE: audit and str(audit.resolve()),
+        HOSTS_VARIABLE: ",".join([*(allow_host or ()), os.environ.get(HOSTS_VARIABLE, "")]).strip(","),
+    }
+    os.environ.update({name: value for name, value in settings.items() if value})
+    expected(host)
+    print(f"Explainability workbench: {shown(host, port)} (Ctrl-C stops it)", flush=True)
     _start(streamlit_command(host, port, browser=not no_browser))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, read_spec, scheme, spec_key, stored_path, weights_path
+from workbench.doors import expected
 from workbench.errors import LONGEST, InputError
 from workbench.images import ImageItem, ImageSet, image_from_bytes
 from workbench.layouts import images_from_zip, load_images, stamp, zip_tree
@@ -60,7 +61,7 @@ class ModelChoice:
 
 def local() -> bool:
     """Whether only people at this machine can reach the app: then what they type may name folders of it."""
-    return st.get_option("server.address") in ("localhost", "127.0.0.1", "::1")
+    return expected(st.get_option("server.address")).local
 
 
 def own(kind: str) -> dict[str, Any]:
