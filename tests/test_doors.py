@@ -58,7 +58,16 @@ def shared(tmp_path_factory):
         yield found
 
 
-FOREIGN = ("attack.example", "attack.example:{port}", "localhost.attack.example:{port}", "10.1.2.3", "0.0.0.0:{port}", "", "a b", "localhost@x")
+FOREIGN = (
+    "attack.example",
+    "attack.example:{port}",
+    "localhost.attack.example:{port}",
+    "10.1.2.3",
+    "0.0.0.0:{port}",
+    "",
+    "a b",
+    "localhost@x",
+)
 
 
 @pytest.mark.parametrize("host", FOREIGN)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Iterator
@@ -92,3 +93,5 @@ def test_it_starts(address: str) -> None:
     else:
         pytest.fail("the server never answered")
     assert b"<title>" in urllib.request.urlopen(f"{address}/explain").read()
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(urllib.request.Request(f"{address}/explain", headers={"Host": "attack.example"}))

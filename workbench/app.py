@@ -48,7 +48,6 @@ def main() -> None:
     work.warm_up()
 
 
-
 def guarded() -> Middleware:
     """The layer that each request passes before Streamlit sees it."""
     page = Path(st.__file__).parent / "static" / "index.html"

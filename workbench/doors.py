@@ -217,12 +217,12 @@ class Doors:
             arrived += len(message.get("body", b""))
             self._arriving[session] += len(message.get("body", b""))
             if self._is_full(session):
-                raise _Full
+                raise _FullError
             return message
 
         try:
             await self._app(scope, counted, send)
-        except _Full:
+        except _FullError:
             await _refuse(scope, send, TOO_LARGE, "Your uploads together are too large: remove some of them first.")
         finally:
             self._arriving[session] -= arrived
@@ -238,7 +238,7 @@ class Doors:
         )
 
 
-class _Full(Exception):
+class _FullError(Exception):
     """No more may be uploaded."""
 
 
@@ -255,7 +255,8 @@ def _values(scope: Scope, name: bytes) -> list[str]:
 async def _refuse(scope: Scope, send: Send, status: int, why: str) -> None:
     """End a request, or a WebSocket before it opens (its client sees 403)."""
     if scope["type"] == "websocket":
-        return await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+        await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+        return
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(why)).encode()), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": why.encode()})

@@ -373,18 +373,6 @@ def _predictions(path: str, modified: int) -> Predictions:
     return Predictions.load(Path(path))
 
 
-def licence(ref: str) -> str:
-    """The licence of a catalog's image set, or an empty string."""
-    entry = load_catalog().images.get(ref)
-    return entry.licence if entry else ""
-
-
-def card(choice: ModelChoice) -> str | None:
-    """The text of the model card, where there is one."""
-    path = choice.folder / "MODEL_CARD.md" if choice.folder else None
-    return path.read_text(encoding="utf-8", errors="replace") if path and path.is_file() else None
-
-
 def link(**changed: str) -> Mapping[str, str]:
     """Query parameters for a link to a page that keeps model and image set."""
     kept = {key: st.query_params[key] for key in ("model", "set") if key in st.query_params}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from workbench.catalog import home
+from workbench.catalog import home, load_catalog
 from workbench.images import ImageSet
 from workbench.metrics import Rate, headline, wilson
 from workbench.predictions import DecisionRule, Predictions
@@ -95,10 +95,22 @@ def headline_of(model: choice.ModelChoice, images: ImageSet, known: Predictions 
         st.caption(f"Measured on {choice.plain(where)}{at}, {support:,} labelled pictures. Ranges are 95 % intervals.{few}")
         draw.meaning(_intervals(found))
     _by_group(images, known, rows)
-    if text := choice.card(model):
+    if text := _card(model):
         with st.expander("Model card", icon=":material/description:"):
             st.markdown(text)
             draw.download("Model card (Markdown)", lambda: text, "MODEL_CARD.md", "text/markdown", "model card")
+
+
+def _card(model: choice.ModelChoice) -> str | None:
+    """The text of the model card, where there is one."""
+    path = model.folder / "MODEL_CARD.md" if model.folder else None
+    return path.read_text(encoding="utf-8", errors="replace") if path and path.is_file() else None
+
+
+def _licence(ref: str) -> str:
+    """The licence of a catalog's image set, or an empty string."""
+    entry = load_catalog().images.get(ref)
+    return entry.licence if entry else ""
 
 
 def _no_headline(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
@@ -187,7 +199,7 @@ def set_facts(model: choice.ModelChoice, images: ImageSet) -> None:
     facts = {
         "Pictures": f"{len(images):,}",
         "Digest": f"{images.key[:16]} (SHA-256 of names, sizes and labels)",
-        "Licence": choice.licence(ref),
+        "Licence": _licence(ref),
         "Synthetic": "yes: made, not photographed" if images.synthetic else None,
         "Masks": f"{sum(i.mask is not None for i in images):,} pictures" if any(i.mask for i in images) else None,
     }
