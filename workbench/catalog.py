@@ -11,9 +11,9 @@ import sys
 import tomllib
 from collections.abc import Iterable
 from functools import lru_cache
+from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -161,8 +161,8 @@ def read_spec(folder: Path) -> ModelSpec:
     """
     spec = validated(ModelSpec, read_toml(folder / "model.toml"), "model.toml")
     if isinstance(spec.classes, str):
-        path = stored_path(spec.classes, folder)
-        if not is_inside(path, folder) or not path.is_file():
+        path = None if scheme(spec.classes) else stored_path(spec.classes, folder)
+        if path is None or not is_inside(path, folder) or not path.is_file():
             raise InputError(f"model.toml names the class list {spec.classes!r}, which is not in its folder: put it there.")
         spec = spec.model_copy(update={"classes": read_text(path).splitlines()})
     if spec.positive is not None and spec.positive not in spec.classes:
@@ -202,11 +202,14 @@ def stored_path(ref: str, base: Path | None = None) -> Path:
     """The path that `ref` means: `package:NAME/path` lies in an installed package, all else below `base`.
 
     Raises:
-        InputError: It is not a path this system can hold, or the package is not installed.
+        InputError: It is not a path this system can hold, it leads out of the package, or that is not installed.
     """
     if ref.startswith("package:"):
         name, _, inside = ref.removeprefix("package:").partition("/")
-        base, ref = package_folder(name), inside
+        base, given = package_folder(name), PurePath(inside)
+        if given.anchor or ".." in given.parts or inside.startswith("~"):
+            raise InputError(f"{ref!r} leads out of the package {name}: name a path inside of it.")
+        ref = inside
     try:
         path = (base or Path()) / Path(ref).expanduser()
         path.exists()
@@ -217,18 +220,16 @@ def stored_path(ref: str, base: Path | None = None) -> Path:
 
 
 def package_folder(name: str) -> Path:
-    """The folder of an installed package.
+    """The folder of an installed package, found without importing anything.
 
     Raises:
-        InputError: It is not installed.
+        InputError: It is not installed, or not a folder.
     """
-    try:
-        spec = find_spec(name)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None or spec.origin is None:
+    spec = PathFinder.find_spec(name) if name.isidentifier() else None
+    folders = list(spec.submodule_search_locations or ()) if spec and spec.origin else []
+    if not folders:
         raise InputError(f"This needs the package {name}: run pip install 'explainability-workbench[demo]'.")
-    return Path(spec.origin).parent
+    return Path(folders[0])
 
 
 def cache_folder() -> Path:

@@ -137,7 +137,7 @@ def images(choice: ModelChoice) -> ImageSet:
     if ref in own("sets"):
         found: ImageSet = own("sets")[ref]
         return found
-    trusted = local() or ref == os.environ.get(IMAGES_VARIABLE)
+    trusted = ref == os.environ.get(IMAGES_VARIABLE) or (local() and scheme(ref) != "package")
     return _images(ref, trusted, stamp(ref) if trusted or ref in load_catalog().images else "")
 
 
