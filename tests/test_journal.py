@@ -95,6 +95,17 @@ BAD = {
     "no model": ({"model": None}, "The model None"),
     "half a map": ({"map_digest": None}, "by half"),
     "a short digest": ({"map_digest": "abc"}, "The map_digest 'abc'"),
+    "a verdict that does not follow": ({"verdict": "pass", "threshold": 0.41}, "'pass' does not follow from the score 0.93"),
+    "a review without a band": ({"verdict": "review", "review_from": None, "review_to": None}, "that is 'reject'"),
+    "a band beside its threshold": ({"review_from": 0.5}, "does not hold the threshold 0.41"),
+    "a band for no target": ({"review_from": 0.2, "review_to": 0.5}, "no coverage"),
+    "an end of a band that is none": ({"review_to": 1.1}, "The review_to 1.1"),
+    "a threshold from nowhere": ({"threshold_by": None}, "How the threshold was found, None"),
+    "costs that are not told": ({"threshold_by": "cost", "chosen_on": "x", "escape_cost": 1}, "lacks its overkill_cost"),
+    "a ceiling that is not told": ({"threshold_by": "escape", "chosen_on": "x"}, "lacks its ceiling"),
+    "images that are not told": ({"threshold_by": "overkill", "ceiling": 0.1}, "lacks its chosen_on"),
+    "an endless cost": ({"escape_cost": float("inf")}, "The escape_cost inf"),
+    "a label that is known and not told": ({"label": None, "label_known": True}, "no label"),
 }
 
 
@@ -228,7 +239,7 @@ def _foreign(path):
 def _newer(path):
     Journal(path)
     with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 2")
+        db.execute("PRAGMA user_version = 3")
 
 
 def _cut(path):

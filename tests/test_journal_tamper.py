@@ -22,7 +22,7 @@ def journal(tmp_path):
     journal = Journal(tmp_path / "journal.sqlite")
     for i in range(1, COUNT + 1):
         make = overruled if i % 4 == 0 and i < COUNT else draft
-        journal.append(make(image=digest(f"image {i}"), score=i / 20))
+        journal.append(make(image=digest(f"image {i}"), score=i / 20, threshold=0.01))
     assert journal.verify().problems == ()
     return journal
 
@@ -69,6 +69,8 @@ CHANGES = {
     "number": 99, "time": "2020-01-01T00:00:00.000000+00:00", "user": "Eve", "model": "0" * 64, "model_name": "x", "image": "1" * 64,
     "image_name": "x", "set_name": "x", "label": "functional", "positive": ["functional"], "threshold": 0.41000000000000003,
     "score": 0.9, "verdict": "pass", "overruled": "broken", "reason": "none", "map_digest": None, "map_method": None, "previous": "a" * 64,
+    "threshold_by": "model", "review_from": 0.3, "review_to": 0.5, "coverage": 0.9, "chosen_on": "x", "ceiling": 0.1, "escape_cost": 5.0,
+    "overkill_cost": 5.0, "prevalence": 0.5, "label_known": False,
 }  # fmt: skip
 
 

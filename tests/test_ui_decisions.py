@@ -2,15 +2,18 @@
 
 import dataclasses
 import io
+import json
 import sqlite3
 
+import numpy as np
 import pytest
 from inspected import DECIDE, REFUSED, at_threshold, mixed, picture, pictures, says, scored, told, write
 from PIL import Image
 
+from workbench.defects import band, cases_of, of_split
 from workbench.errors import InputError
 from workbench.images import BytesSource
-from workbench.journal import Journal
+from workbench.journal import Journal, to_json
 from workbench.ui import choice, work
 
 pytest_plugins = ["inspected"]
@@ -178,3 +181,57 @@ def test_a_verdict_that_somebody_changed_in_the_journal_ends_in_a_sentence(defec
         assert not at.exception
         assert all("went wrong" not in e.value for e in at.error)
         assert any("margin to the threshold" in m.value for m in at.markdown)
+
+
+# What the entry holds
+
+
+def derived(fields):
+    """What became of a part, from the fields of its entry alone: right, escape, overkill or review; None where no label says."""
+    if fields["review_from"] <= fields["score"] < fields["review_to"]:
+        return "review"
+    if not fields["label_known"]:
+        return None
+    rejected, bad = fields["score"] >= fields["review_to"], fields["label"] in fields["positive"]
+    return "right" if rejected == bad else "overkill" if rejected else "escape"
+
+
+RULES = {
+    "by hand": {"choose": "hand", "threshold": "0.4"},
+    "by cost with a band": {"choose": "cost", "review": "95", "escape_cost": "40.0", "prior": "2.5"},
+    "under a ceiling": {"choose": "escape", "ceiling": "20.0", "review": "90"},
+    "under a ceiling that cannot be kept": {"choose": "overkill", "ceiling": "0.01"},
+    "the model's own": {"review": "99"},
+}
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+@pytest.mark.parametrize("queue", ["escapes", "overkill", "near", "all"])
+def test_the_verdict_on_the_page_is_derived_from_the_entry_alone(defects, journal, rule, queue):
+    rng = np.random.default_rng(0)
+    labels = rng.choice(["functional", "functional", "defective"], 400)
+    scores = np.where(labels == "defective", rng.beta(4, 2, 400), rng.beta(2, 5, 400))
+    splits = rng.choice(["train", "validation", "test", "test"], 400)
+    found = scored(labels, scores, splits, classes=("functional", "defective"), positive="defective")
+    at = defects(found, view="decisions", queue=queue, on="test", **rule).sound()
+    if not at.text_input:
+        assert queue in ("escapes", "overkill")
+        return
+    at.text_input[-1].set_value("Quinn")
+    write(at).sound()
+    (row,) = json.loads(to_json(Journal(journal).entries()))["entries"]
+    fields, chips = row["entry"], next(m.value for m in at.markdown if "margin to the threshold" in m.value)
+    kinds = {"[escape]": "escape", "[overkill]": "overkill", "for review": "review"}
+    shown = next((kind for words, kind in kinds.items() if words in chips), "right")
+    assert derived(fields) == shown
+    assert {"escapes": "escape", "overkill": "overkill"}.get(queue, shown) == shown
+    given = {"choose": "model"} | rule
+    way = "fallback" if given.get("ceiling") == "0.01" else given["choose"]
+    assert (fields["threshold_by"], fields["coverage"]) == (way, int(given["review"]) / 100 if "review" in given else None)
+    looked = way in ("cost", "escape", "overkill") or "review" in given
+    assert fields["chosen_on"] == ("validation split" if looked else None)
+    assert fields["ceiling"] == (0.2 if way == "escape" else None)
+    assert (fields["escape_cost"], fields["overkill_cost"], fields["prevalence"]) == ((40, 1, 0.025) if way == "cost" else (None,) * 3)
+    cases = of_split(cases_of(found), "validation")
+    low, high = (band(cases, fields["threshold"], fields["coverage"]).__dict__[end] for end in ("low", "high"))
+    assert (fields["review_from"], fields["review_to"]) == (low, high)

@@ -1,12 +1,13 @@
 """The decision journal: append-only, each entry chained to the one before, so that it stands in an audit."""
 
-from workbench.journal.entries import GENESIS, VERDICTS, Draft, Entry, canonical, map_digest
+from workbench.journal.entries import GENESIS, THRESHOLD_BY, VERDICTS, Draft, Entry, canonical, map_digest
 from workbench.journal.export import folder_of, relabelled, to_csv, to_json
 from workbench.journal.proof import Head, Verdict
 from workbench.journal.store import Journal, journal_path
 
 __all__ = [
     "GENESIS",
+    "THRESHOLD_BY",
     "VERDICTS",
     "Draft",
     "Entry",

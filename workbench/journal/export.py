@@ -12,7 +12,8 @@ from workbench.manifests import SYNTHETIC
 from workbench.sheets import to_csv as table_csv
 
 COLUMNS = (
-    "number", "time", "user", "verdict", "overruled", "reason", "label", "score", "threshold", "positive", "image_name", "set_name",
+    "number", "time", "user", "verdict", "overruled", "reason", "label", "label_known", "score", "threshold", "review_from", "review_to",
+    "coverage", "threshold_by", "chosen_on", "ceiling", "escape_cost", "overkill_cost", "prevalence", "positive", "image_name", "set_name",
     "model_name", "image", "model", "map_method", "map_digest", "previous", "hash",
 )  # fmt: skip
 MARKS = ("overruled", "reason")

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from workbench.journal.entries import GENESIS, SEALED, digest_of, dumped
+from workbench.journal.entries import GENESIS, digest_of, dumped, sealed_fields
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +115,8 @@ def _fields(body: object) -> dict | None:
     """What a canonical text holds; None where it is not one, in every detail."""
     try:
         fields = json.loads(body)  # type: ignore[arg-type]
-        exact = fields.keys() == SEALED and isinstance(fields["number"], int) and dumped(fields) == body
+        named = fields.keys() == sealed_fields(fields.get("threshold_by"))
+        exact = named and isinstance(fields["number"], int) and dumped(fields) == body
     except (AttributeError, TypeError, ValueError, RecursionError):
         return None
     return fields if exact else None

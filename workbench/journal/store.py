@@ -21,8 +21,8 @@ from workbench.errors import InputError
 from workbench.journal.entries import DIGEST, GENESIS, Draft, Entry, dumped, entry_from, sealed
 from workbench.journal.proof import Head, Verdict, chain_problems, head_problems, read_head, time_of, write_head
 
-APPLICATION, SCHEMA = 0x57424A4C, 1
-"""What marks an SQLite file as a journal ("WBJL"), and the release of its tables."""
+APPLICATION, SCHEMA = 0x57424A4C, 2
+"""What marks an SQLite file as a journal ("WBJL"), and the release of what stands in it: 1 had entries without `ADDED`."""
 PATIENCE = 10.0
 """Seconds to wait for another writer."""
 RULES = {
@@ -103,6 +103,8 @@ class Journal:
             now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
             body, digest = sealed(draft, number + 1, now, previous)
             db.execute("INSERT INTO entries VALUES (?, ?, ?)", (number + 1, body, digest))
+            if db.execute("PRAGMA user_version").fetchone() != (SCHEMA,):  # so that the older release, which cannot read this, says so
+                db.execute(f"PRAGMA user_version={SCHEMA}")
             db.execute("COMMIT")
             self._note_head(db)
         return entry_from(body, digest)

@@ -69,7 +69,7 @@ def section(scope: Scope, setting: Setting) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Your verdict", anchor=False)
         draw.meaning(record.meaning())
-    record.form(scope, item, decided, shown)
+    record.form(scope, setting, item, decided, shown)
 
 
 def _item(scope: Scope, row: int) -> ImageItem:

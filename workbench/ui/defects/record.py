@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import getpass
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -18,15 +19,17 @@ from workbench.images import ImageItem
 from workbench.journal import Draft, Entry, Journal, journal_path, map_digest
 from workbench.ui import choice, work
 from workbench.ui.defects.scope import Scope
+from workbench.ui.defects.threshold import Setting
 
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
 
 AGREE = "The verdict is right"
 _HELP = """
-Each entry holds who decided what and when, the digests of the model, of the picture's file and of the map that was shown, threshold,
-score and verdict, and the hash of the entry before it. So nobody can change, remove or reorder entries afterwards without its being
-found: see the Journal page. Entries are never changed; a later one about the same picture stands beside the earlier.
+Each entry holds who decided what and when, the digests of the model, of the image's file and of the map that was shown, the score, the
+threshold and the review band with how they were found, and the verdict, so that it can be derived from the entry again; and the hash of
+the entry before it. So nobody can change, remove or reorder entries afterwards without its being found: see the Journal page. Entries are
+never changed; a later one about the same image stands beside the earlier.
 """
 
 
@@ -69,7 +72,7 @@ def overruled(scope: Scope) -> NDArray[np.bool_]:
 
 
 @work.guarded
-def form(scope: Scope, item: ImageItem, decided: Decision, shown: Attribution | None) -> None:
+def form(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, shown: Attribution | None) -> None:
     """Agree with the machine or overrule it, with a reason; and what was decided about this picture before."""
     before = latest(scope).get(item.id)
     if before is not None:
@@ -96,7 +99,8 @@ def form(scope: Scope, item: ImageItem, decided: Decision, shown: Attribution | 
         )
     if sent:
         with work.troubles():
-            _write(scope, item, decided, shown, user, None if says == AGREE else str(says).removeprefix("It is "), reason)
+            person = {"user": user, "overruled": None if says == AGREE else str(says).removeprefix("It is "), "reason": reason.strip()}
+            write(scope, setting, item, decided, shown, person)
 
 
 def figure(value: object) -> str:
@@ -112,12 +116,24 @@ def _at_this_machine() -> str:
     return ""
 
 
-def _write(
-    scope: Scope, item: ImageItem, decided: Decision, shown: Attribution | None, user: str, overruled: str | None, reason: str
-) -> None:
-    st.session_state["user name"] = user
+def write(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, shown: Attribution | None, person: Mapping[str, Any]) -> None:
+    """Write a decision into the journal, and draw the page anew.
+
+    Args:
+        scope: What the page speaks of.
+        setting: How the threshold was found.
+        item: The image.
+        decided: What the machine says of it.
+        shown: The map that was shown, if any.
+        person: The fields `user`, `overruled` and `reason` of the entry.
+
+    Raises:
+        InputError: The entry lacks something, or the journal cannot be written to.
+    """
+    st.session_state["user name"] = person["user"]
     draft = Draft(
-        user=user,
+        **person,
+        **_rule(scope, setting),
         model=scope.model.key,
         model_name=scope.model.title,
         image=item.id,
@@ -125,11 +141,12 @@ def _write(
         set_name=scope.images.name,
         label=item.label,
         positive=scope.positive,
+        label_known=item.label in scope.known.class_names,
         threshold=decided.band.threshold,
+        review_from=decided.band.low,
+        review_to=decided.band.high,
         score=decided.score,
         verdict=decided.verdict,
-        overruled=overruled,
-        reason=reason.strip(),
         map_digest=None if shown is None else map_digest(shown.values),
         map_method=None if shown is None else shown.method,
     )
@@ -137,6 +154,15 @@ def _write(
     st.session_state["entries written"] = st.session_state.get("entries written", 0) + 1
     st.session_state["written"] = f"Entry {entry.number:,} was written into the journal (hash {entry.hash[:12]})."
     st.rerun()
+
+
+def _rule(scope: Scope, setting: Setting) -> dict[str, Any]:
+    """How the threshold was found, as fields of an entry."""
+    costs = scope.costs
+    by_cost = {"escape_cost": costs.escape, "overkill_cost": costs.overkill, "prevalence": costs.prior} if setting.way == "cost" else {}
+    return {
+        "threshold_by": setting.way, "coverage": setting.coverage, "ceiling": setting.ceiling, "chosen_on": setting.chosen_on, **by_cost,
+    }  # fmt: skip
 
 
 def said() -> None:

@@ -18,6 +18,8 @@ WAYS = {
     "overkill": "Overkill ceiling",
     "hand": "By hand",
 }
+CHOSEN = ("cost", "escape", "overkill")
+"""The ways that look at images."""
 REVIEWS = {"none": "none", "90": "90 %", "95": "95 %", "98": "98 %", "99": "99 %"}
 _HELP = """
 **Lowest cost**: the threshold with the lowest cost a part on the validation split.
@@ -41,15 +43,19 @@ class Setting:
 
     Attributes:
         band: The threshold, with the band of doubt around it.
-        way: One of `WAYS`.
+        way: One of `WAYS`, or "fallback" where none could be chosen in that way and another stands in.
         reason: Why this one, as a sentence.
         coverage: The target of the review band, None where there is none.
+        ceiling: Of the escape or overkill rate, where the threshold was chosen to keep one.
+        chosen_on: What the images are called that threshold or band were found on; None where neither was found on any.
     """
 
     band: Band
     way: str
     reason: str
     coverage: float | None
+    ceiling: float | None
+    chosen_on: str | None
 
     @property
     def threshold(self) -> float:
@@ -72,11 +78,13 @@ def controls(scope: Scope) -> Setting:
             "Review band", list(REVIEWS), key="review", format_func=REVIEWS.__getitem__, width=110, help="Target for each class."
         )
         draw.meaning(_HELP)
-    threshold, reason = _found(scope, way, ceiling, by_hand, own)
+    way, threshold, reason = _found(scope, way, ceiling, by_hand, own)
     coverage = None if wanted == "none" else int(wanted) / 100
     if coverage is not None:
         _enough(scope, coverage)
-    return Setting(band(scope.cases[CHOSEN_ON], threshold, coverage), way, reason, coverage)
+    chosen_on = scope.words[CHOSEN_ON] if way in CHOSEN or coverage is not None else None
+    kept = ceiling if way in CHOSEN else None
+    return Setting(band(scope.cases[CHOSEN_ON], threshold, coverage), way, reason, coverage, kept, chosen_on)
 
 
 def moved() -> None:
@@ -93,18 +101,18 @@ def _ceiling(way: str) -> float | None:
     return url.number(label, 0.01, 99.0, key="ceiling", default=5.0, step=0.5, width=160) / 100
 
 
-def _found(scope: Scope, way: str, ceiling: float | None, by_hand: float, own: float | None) -> tuple[float, str]:
-    """The threshold and why; the fallback, and what stands in the way, where none can be chosen."""
+def _found(scope: Scope, way: str, ceiling: float | None, by_hand: float, own: float | None) -> tuple[str, float, str]:
+    """The way, the threshold and why; the fallback, and what stands in the way, where none can be chosen."""
     if way == "model" and own is not None:
-        return own, f"It came with {choice.plain(scope.model.title)}."
+        return way, own, f"It came with {choice.plain(scope.model.title)}."
     if way == "hand":
-        return by_hand, "It was set by hand."
+        return way, by_hand, "It was set by hand."
     try:
         found = choose(scope.cases[CHOSEN_ON], way, ceiling=ceiling, costs=scope.costs, points=scope.points(CHOSEN_ON))
     except InputError as error:
         st.warning(f"{choice.plain(error, 400)} Shown is {by_hand:.3f}.", icon=":material/block:")
-        return by_hand, "None could be chosen."
-    return found.threshold, f"{choice.plain(found.reason, 400)} Chosen on the {scope.words[CHOSEN_ON]}."
+        return "fallback", by_hand, "It stands in, for none could be chosen."
+    return way, found.threshold, f"{choice.plain(found.reason, 400)} Chosen on the {scope.words[CHOSEN_ON]}."
 
 
 def _enough(scope: Scope, coverage: float) -> None:
