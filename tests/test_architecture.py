@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Every import goes downward, to a smaller number; inside `ui` and among names of equal rank there is none.
 RANK = {
     "errors": 0,
+    "apart": 1,
     "catalog": 1,
     "charts": 1,
     "doors": 1,
@@ -26,6 +27,7 @@ RANK = {
     "metal": 2,
     "methods": 2,
     "preprocessing": 2,
+    "tables": 2,
     "answers": 3,
     "bounds": 3,
     "exported": 3,

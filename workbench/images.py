@@ -139,12 +139,14 @@ class ImageSet:
         items: The pictures, in a stable order.
         class_names: The labels that occur, sorted, or the order that the layout gives.
         synthetic: True where the pictures are made, not photographed.
+        notes: What of the set could not be taken, one sentence each.
     """
 
     name: str
     items: tuple[ImageItem, ...]
     class_names: tuple[str, ...] = ()
     synthetic: bool = False
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = Counter(item.name for item in self.items)

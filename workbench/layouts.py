@@ -18,8 +18,9 @@ from pathlib import Path, PurePosixPath
 from workbench.catalog import has_drive, is_inside, load_catalog, package_folder, read_text, shared, stored_path
 from workbench.errors import InputError
 from workbench.images import MAX_BYTES, SUFFIXES, FileSource, ImageItem, ImageSet, Source, read_source
-from workbench.manifests import MAX_MEMBERS, SPLITS, csv_rows, files_below, read_manifest, some
+from workbench.manifests import MAX_MEMBERS, SPLITS, files_below, read_manifest, some
 from workbench.metal import seed_of, set_folder, stored_set
+from workbench.tables import csv_rows
 
 MAX_UNPACKED = 20 * 2**30
 MAX_RATIO = 200

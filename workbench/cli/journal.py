@@ -72,7 +72,7 @@ def labels(
     """Write a manifest of an image set in which the labels that people overruled are the newest ones, for `workbench train`."""
     from workbench.journal import Journal, folder_of, journal_path, relabelled
     from workbench.layouts import load_images
-    from workbench.manifests import csv_rows
+    from workbench.tables import csv_rows
 
     if out.suffix.lower() != ".csv":
         raise InputError(f"{out.name} is not a .csv: give it that ending.")

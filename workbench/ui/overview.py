@@ -204,6 +204,8 @@ def set_facts(model: choice.ModelChoice, images: ImageSet) -> None:
         "Masks": f"{sum(i.mask is not None for i in images):,} pictures" if any(i.mask for i in images) else None,
     }
     _facts({name: fact for name, fact in facts.items() if fact})
+    for note in images.notes[:6]:
+        st.caption(f":material/info: {choice.plain(note)}")
     strange = sorted(set(images.class_names) - set(model.rule.class_names))
     if strange:
         names = choice.plain(", ".join(strange[:4]))
