@@ -7,9 +7,10 @@ import pytest
 from tables import scored, table, with_attributes
 
 from workbench.defects.cases import all_scores, cases_of
-from workbench.defects.decision import NEAR, QUEUES, Decision, decide, nearest, queue
+from workbench.defects.decision import QUEUES, Decision, decide, nearest, queue
 from workbench.defects.doubt import Band
 from workbench.defects.regions import Filled, Spot
+from workbench.predictions import UNSURE
 
 BARE = Band(0.41, 0.41, 0.41)
 
@@ -123,7 +124,7 @@ def test_the_gravest_wait_first() -> None:
 
 def test_without_a_band_those_near_the_threshold_are_in_doubt() -> None:
     bare = Band(0.5, 0.5, 0.5)
-    assert NEAR == 0.1
+    assert UNSURE == 0.1
     assert waiting("near", bare) == [0.46, 0.55]
     assert waiting("escapes", bare) == [0.02, 0.15, 0.46]
     assert waiting("overkill", bare) == [0.94, 0.62, 0.55]

@@ -76,7 +76,8 @@ def test_the_solar_cells_of_the_test_split_are_covered(target) -> None:
         assert low <= bare.value <= widest
         own = getattr(found[whole][1], side)
         assert own.value >= low
-        ends = found[whole][0].low < whole if side == "defects" else found[whole][0].high > whole
+        own_band = found[whole][0]
+        ends = own_band.low < own_band.threshold if side == "defects" else own_band.high > own_band.threshold
         assert own.value == bare.value if ends else own.value >= bare.value
 
 
@@ -129,11 +130,11 @@ def test_the_band_begins_and_ends_with_parts_of_its_own_set() -> None:
     good, bad = np.linspace(0, 0.7, 19), np.linspace(0.3, 1, 39)
     found = band(cases_of(scored(good, bad)), 0.5, 0.9)
     assert found.low == np.float32(bad[3])  # the 36th of 39 from above
-    assert found.high == np.nextafter(np.float64(np.float32(good[17])), 1)  # the 18th of 19 from below
+    assert found.high == np.nextafter(np.float32(good[17]), np.float32(1))  # the 18th of 19 from below
     high = band(cases_of(scored(good, bad)), 0.65, 0.9)
-    assert (high.low, high.high) == (found.low, max(found.high, 0.65))
+    assert (high.low, high.high) == (found.low, max(found.high, float(np.float32(0.65))))
     low = band(cases_of(scored(good, bad)), 0.1, 0.9)
-    assert (low.low, low.high) == (0.1, found.high)
+    assert (low.low, low.high) == (np.float32(0.1), found.high)
 
 
 def test_classes_that_lie_apart_leave_nothing_to_review() -> None:

@@ -96,7 +96,7 @@ def test_a_threshold_can_move_by_its_width_and_no_further(name) -> None:
 
 def test_scores_that_are_neighbouring_numbers_are_told_apart() -> None:
     predictions = table(["good", "pit", "dent"], ["pit"] * 3, classes=("good", "pit", "dent"), positive=None)
-    tiny = 2.0**-53
+    tiny = 2.0**-24
     sums = np.array([[0.5, 0.5, 0], [0.5, 0.5, tiny], [0.5, 0.5, 2 * tiny]], np.float32)
     cases = cases_of(dataclasses.replace(predictions, probabilities=sums))
     assert len(set(cases.scores.tolist())) == 3
@@ -112,7 +112,7 @@ def test_a_part_at_the_threshold_is_rejected() -> None:
     cases = cases_of(scored([0.25, 0.5], [0.5, 0.75]))
     point = point_at(cases, 0.5)
     assert (point["escapes"], point["overkill"]) == (0, 1)
-    assert point_at(cases, np.nextafter(0.5, 1))[["escapes", "overkill"]].tolist() == [1, 0]
+    assert point_at(cases, np.nextafter(np.float32(0.5), np.float32(1)))[["escapes", "overkill"]].tolist() == [1, 0]
 
 
 def test_one_point_is_a_row_of_all() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import InputError
-from workbench.predictions import Predictions
+from workbench.predictions import Predictions, as_scores, between
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,7 +190,7 @@ def best_threshold(predictions: Predictions) -> float:
     others = probabilities.copy()
     others[:, column] = -1
     right_below = np.array(predictions.class_names, dtype=object)[others.argmax(1)] == label
-    scores = probabilities[:, column]
+    scores = as_scores(probabilities[:, column])
     levels = np.unique(scores)
     edges = np.concatenate([[0.0], levels, [1.0]])
     # A threshold in gap i lies above the i lowest levels: those cases are called something else, the others positive.
@@ -199,7 +199,7 @@ def best_threshold(predictions: Predictions) -> float:
     right = truth.sum() + np.concatenate([[0], np.cumsum(gain)])
     width = np.diff(edges)  # 0 below a score of 0 and above a score of 1, where no threshold can stand
     gap = int(np.where(right == right[width > 0].max(), width, -1).argmax())
-    return float((edges[gap] + edges[gap + 1]) / 2)
+    return float(between(edges[gap], edges[gap + 1]))
 
 
 def _usable(predictions: Predictions) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import InputError
 from workbench.images import ImageItem
@@ -64,7 +64,32 @@ class DecisionRule:
         score = probabilities[:, column]
         others = probabilities.copy()
         others[:, column] = -1
-        return np.where(score >= self.threshold, column, others.argmax(1)), np.abs(score - self.threshold) < UNSURE
+        return np.where(reaches(score, self.threshold), column, others.argmax(1)), near(score, self.threshold)
+
+
+def as_scores(values: ArrayLike) -> NDArray[np.float64]:
+    """Numbers rounded to the precision that scores have, which is that of the models' answers: float32, in float64."""
+    return np.asarray(values, np.float32).astype(np.float64)
+
+
+def reaches(scores: ArrayLike, threshold: ArrayLike) -> NDArray[np.bool_]:
+    """Whether scores are at or above a threshold: the one place where the two are compared.
+
+    Both are rounded to the precision of scores first, so that 0.7 reaches a threshold of 0.7 whatever it was stored as.
+    """
+    return np.asarray(as_scores(scores) >= as_scores(threshold))
+
+
+def near(scores: ArrayLike, threshold: ArrayLike) -> NDArray[np.bool_]:
+    """Whether scores come within `UNSURE` of a threshold."""
+    return np.asarray(np.abs(as_scores(scores) - as_scores(threshold)) < UNSURE)
+
+
+def between(low: ArrayLike, high: ArrayLike) -> NDArray[np.float64]:
+    """The middle of neighbouring scores, low < high, as a threshold that `high` reaches and `low` does not."""
+    low, high = as_scores(low), as_scores(high)
+    middle = as_scores((low + high) / 2)
+    return np.where(middle > low, middle, high)  # between two neighbouring numbers the middle is rounded to either
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import InputError
-from workbench.predictions import Predictions, good_class
+from workbench.predictions import Predictions, as_scores, good_class
 
 CHOSEN_ON, REPORTED_ON = "validation", "test"
 HALVES = {CHOSEN_ON: "choosing half", REPORTED_ON: "reporting half"}
@@ -94,7 +94,7 @@ def defect_classes(predictions: Predictions, positive: str | Sequence[str] | Non
 def all_scores(predictions: Predictions, positive: Sequence[str]) -> NDArray[np.float64]:
     """The probability of any defect, (N,): the sum over the classes that are defects; NaN where a picture could not be read."""
     columns = [predictions.class_names.index(name) for name in positive]
-    return predictions.probabilities[:, columns].astype(np.float64).sum(1).clip(0, 1)
+    return as_scores(predictions.probabilities[:, columns].astype(np.float64).sum(1).clip(0, 1))
 
 
 def of_split(cases: Cases, split: str) -> Cases:

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from workbench.defects.cases import Cases
 from workbench.defects.doubt import Band
 from workbench.defects.regions import Filled, Spot
+from workbench.predictions import near
 
 QUEUES = ("escapes", "overkill", "near", "overruled", "all")
-NEAR = 0.1
-"""How near, in probability, a score must come to the threshold to wait with those in doubt."""
 SAID = {"pass": "Passed", "reject": "Rejected", "review": "For review"}
 
 
@@ -111,7 +110,7 @@ def queue(
     kinds = {
         "escapes": (cases.rows & defect & (verdicts == "pass"), scores),
         "overkill": (cases.rows & ~defect & (verdicts == "reject"), -scores),
-        "near": ((verdicts == "review") | (distance < NEAR), distance),
+        "near": ((verdicts == "review") | near(scores, band.threshold), distance),
         "overruled": (overruled, distance),
         "all": (np.ones(len(scores), bool), distance),
     }

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from workbench.defects.cases import Cases
 from workbench.errors import InputError
 from workbench.metrics import Rate, wilson
+from workbench.predictions import as_scores, reaches
 
 VERDICTS = ("pass", "review", "reject")
 
 
 @dataclasses.dataclass(frozen=True)
 class Band:
-    """Which scores are passed, reviewed and rejected.
+    """Which scores are passed, reviewed and rejected. The three are rounded to the precision of scores, in which they are compared.
 
     Attributes:
         low: Below it a part passes; at most the threshold.
@@ -29,6 +30,10 @@ class Band:
     threshold: float
     high: float
 
+    def __post_init__(self) -> None:
+        for name in ("low", "threshold", "high"):
+            object.__setattr__(self, name, float(as_scores(getattr(self, name))))
+
     @property
     def empty(self) -> bool:
         """Whether no score is reviewed."""
@@ -36,7 +41,7 @@ class Band:
 
     def verdicts(self, scores: NDArray[np.floating]) -> NDArray[np.str_]:
         """One of `VERDICTS` for each score, (N,)."""
-        return np.where(scores >= self.high, "reject", np.where(scores < self.low, "pass", "review"))
+        return np.where(reaches(scores, self.high), "reject", np.where(reaches(scores, self.low), "review", "pass"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +83,7 @@ def band(cases: Cases, threshold: float, coverage: float | None) -> Band:
     if not 0 < coverage < 1:
         raise InputError(f"The target {coverage:g} for reviews must lie between 0 and 1: correct it.")
     low = 0.0 - _reached(-cases.scores[cases.defect], coverage, worst=0.0)  # not -0.0, which would be shown
-    high = float(np.nextafter(_reached(cases.scores[~cases.defect], coverage, worst=1.0), 2))  # that good part itself is not rejected
+    high = _above(_reached(cases.scores[~cases.defect], coverage, worst=1.0))  # that good part itself is not rejected
     return Band(min(low, threshold), threshold, max(high, threshold))
 
 
@@ -120,6 +125,11 @@ def review(cases: Cases, found: Band) -> Reviewed:
         escapes,
         overkill,
     )
+
+
+def _above(score: float) -> float:
+    """The next score above one."""
+    return float(np.nextafter(np.float32(score), np.float32(2)))
 
 
 def _reached(values: NDArray[np.float64], coverage: float, worst: float) -> float:

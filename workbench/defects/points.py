@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.defects.cases import Cases, cases_of
 from workbench.errors import InputError
 from workbench.metrics import wilson_bounds
-from workbench.predictions import Predictions
+from workbench.predictions import Predictions, between, reaches
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,8 +85,7 @@ def points_of(cases: Cases, costs: Costs | None = None, level: float = 0.95) -> 
     width = np.diff(edges)
     kept = width > 0
     kept[0] = True  # at 0 everything is rejected, whatever the scores
-    middle = (edges[:-1] + edges[1:]) / 2
-    middle = np.where(middle > edges[:-1], middle, edges[1:])  # between two neighbouring numbers the middle is rounded to either
+    middle = between(edges[:-1], edges[1:])
     middle[0] = 0.0
     frame = _table(middle[kept], escapes[kept], overkill[kept], cases, costs or Costs(), level)
     frame.insert(1, "width", width[kept])
@@ -95,7 +94,7 @@ def points_of(cases: Cases, costs: Costs | None = None, level: float = 0.95) -> 
 
 def point_at(cases: Cases, threshold: float, costs: Costs | None = None, level: float = 0.95) -> pd.Series:
     """The figures at one threshold, as a row of `operating_points`, without its width."""
-    passed = cases.scores < threshold
+    passed = ~reaches(cases.scores, threshold)
     counts = np.array([int((passed & cases.defect).sum())]), np.array([int((~passed & ~cases.defect).sum())])
     return _table(np.array([threshold]), *counts, cases, costs or Costs(), level).iloc[0]
 

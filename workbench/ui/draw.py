@@ -11,7 +11,7 @@ import streamlit as st
 
 from workbench.catalog import shared
 from workbench.errors import LONGEST
-from workbench.predictions import UNSURE
+from workbench.predictions import UNSURE, reaches
 from workbench.render import Scale
 from workbench.sheets import frame_csv
 from workbench.ui import choice
@@ -55,7 +55,7 @@ def decision(predictions: Predictions, row: int) -> None:
     because = f"{facts['confidence']:.1%} probable"
     if rule.positive is not None and rule.threshold is not None:
         score = predictions.probabilities[row, rule.class_names.index(rule.positive)]
-        side = "at or above" if score >= rule.threshold else "below"
+        side = "at or above" if reaches(score, rule.threshold) else "below"
         because = f"P({html.escape(rule.positive)}) = {score:.1%}, {side} the threshold of {rule.threshold:.1%}"
     st.html(
         f'<div class="wb-decision">{html.escape(str(facts["predicted"]))}</div>'

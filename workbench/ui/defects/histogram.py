@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.catalog import shared
 from workbench.defects import CHOSEN_ON, REPORTED_ON
+from workbench.predictions import as_scores
 from workbench.ui import url
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting, moved
@@ -105,7 +106,7 @@ def _readable(scope: Scope) -> NDArray[np.float64]:
 
 def _counted(scores: NDArray[np.float64], passed: bool, at: NDArray[np.float64] | float) -> NDArray[np.intp]:
     """How many of sorted scores pass, or are rejected, at each threshold."""
-    below = np.searchsorted(scores, at)
+    below = np.searchsorted(scores, as_scores(at))
     return below if passed else len(scores) - below
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from workbench.defects import CHOSEN_ON, FIGURES, REPORTED_ON, expected, point_at, review
 from workbench.metrics import Rate, auc, wilson
+from workbench.predictions import reaches
 from workbench.ui import draw, url, work
 from workbench.ui.bias.attributes import grouping
 from workbench.ui.defects import curves, histogram, threshold
@@ -154,7 +155,7 @@ def _groups(scope: Scope, setting: Setting) -> None:
         by = url.select("Group by", found.names, key="by", width=220)
         draw.meaning("The same threshold may let more defects pass in one group than in another. The Bias page says which gaps are proven.")
     values = found.predictions.frame[by][cases.rows].to_numpy()
-    passed = cases.scores < setting.threshold
+    passed = ~reaches(cases.scores, setting.threshold)
     rows = []
     for value in sorted({v for v in values if v is not None and v == v}, key=str):
         among = values == value
