@@ -120,7 +120,10 @@ class View:
 
     def choose(self, key, option):
         """Pick an option of the selectbox `key` by clicking."""
-        self.page.locator(f".st-key-{key} input").click()
+        box = self.page.locator(f".st-key-{key} input")
+        box.scroll_into_view_if_needed()  # what scrolls after the click closes the list again
+        self.page.wait_for_timeout(200)
+        box.click()
         self.page.get_by_role("option", name=option).click()
 
     def press(self, key, label):

@@ -53,7 +53,7 @@ def test_from_the_headline_to_a_record_that_a_colleague_can_open(visitor):
     assert view.query()["verdict"] == ["escape"]
 
     before = {name: view.pixels(name) for name in ("Grad-CAM", "Integrated gradients")}
-    view.choose("target", "defective (true)")
+    view.choose("target", "the true class")
     expect(view.page).to_have_url(re.compile("target=true"))
     view.wait_for_maps("Saliency", "Grad-CAM", "Integrated gradients")
     after = {name: view.pixels(name) for name in before}
@@ -126,6 +126,66 @@ def test_a_picture_is_chosen_with_the_mouse_the_keyboard_and_the_back_button(vis
     view.settled().page.go_back()
     expect(view.map_of("Saliency")).to_have_attribute("alt", f"Saliency of {first}")
     assert view.settled().query()["image"] == [first]
+
+
+def test_selector_verdict_and_maps_speak_of_one_class_from_picture_to_picture(visitor):
+    view = visitor().open("/explain?method=input_x_gradient&class=functional&verdict=right&sort=sure").wait_for_maps("Input x gradient")
+    pick(view, 1)
+    seen = [agree(view)]
+    view.settled().choose("class", "defective")
+    view.settled()
+    for place in (3, 7):
+        pick(view, place)
+        seen.append(agree(view))
+    assert seen == ["functional", "defective", "defective"]
+    view.choose("target", "functional")
+    expect(view.page.locator(".st-key-explained")).to_contain_text("Red speaks for functional, blue against it.")
+    pick(view.settled(), 5)
+    view.wait_for_maps("Input x gradient")
+    expect(view.page.locator(".st-key-target input")).to_have_value("functional")
+    expect(view.current(".wb-decision")).to_have_text("defective")
+    assert drawn_for(view) == "functional"
+
+
+def pick(view, place):
+    """Click on a picture of the gallery."""
+    name = view.page.locator(".st-key-gallery img").nth(place).get_attribute("alt")
+    view.page.locator(f".st-key-pick-{place} button").first.click()
+    expect(view.page).to_have_url(re.compile(re.escape(f"image={name}")))
+    view.settled()
+
+
+def agree(view):
+    """The class that the model decided on, checked to be what the selector, the words over the map and the map itself are about."""
+    view.wait_for_maps("Input x gradient")
+    decided = view.current(".wb-decision").inner_text()
+    expect(view.page.locator(".st-key-target input")).to_have_value("what the model decided")
+    expect(view.page.locator(".st-key-explained")).to_have_text(
+        f"Explained: the logit of {decided}. Red speaks for {decided}, blue against it."
+    )
+    assert drawn_for(view) == decided
+    return decided
+
+
+def drawn_for(view):
+    """The class that the map on the page explains, by the record that is saved with it."""
+    _, data = view.download("Manifest (JSON)")
+    (facts,) = json.loads(data)
+    assert facts["image"]["name"] == view.query()["image"][0]
+    return facts["target"]
+
+
+def test_one_class_against_another_asks_about_the_picture_that_is_shown(visitor):
+    view = visitor().open("/probe?view=contrast&map=input_x_gradient&class=functional&verdict=right&sort=sure")
+    view.page.get_by_text("Choose a picture").click()
+    for kind in ("functional", "defective"):
+        if kind != "functional":
+            view.settled().choose("class", kind)
+        pick(view.settled(), 2)
+        expect(view.page.locator(".st-key-why input")).to_have_value(kind)
+        other = {"functional": "defective", "defective": "functional"}[kind]
+        expect(view.current(f'img[alt^="For {kind} rather than {other}"]')).to_be_visible(timeout=SLOW)
+        assert not {"why", "rather"} & view.query().keys(), "nobody chose a class"
 
 
 def test_a_view_is_kept_while_another_page_is_visited(visitor):

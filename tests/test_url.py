@@ -3,6 +3,8 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from workbench.ui import url
+
 METHODS = ["saliency", "grad_cam", "occlusion"]
 FIRST = ["saliency", "grad_cam"]
 DEFAULTS = {"fruit": "apple", "free": "one", "view": "own", "method": FIRST, "opacity": 60, "noise": 0.15, "page": 1}
@@ -252,3 +254,101 @@ def test_options_that_no_longer_hold_the_choice_fall_back():
     assert not at.exception
     assert at.session_state["found"] == "all"
     assert address(at) == {}
+
+
+def shown_on(script, **state):
+    """Runs a script of widgets for the picture that the session is about."""
+    at = AppTest.from_function(script, default_timeout=60)
+    for key, value in state.items():
+        at.session_state[key] = value
+    at.run()
+    assert not at.exception
+    return at
+
+
+def about(at, **state):
+    for key, value in state.items():
+        at.session_state[key] = value
+    at.run()
+    assert not at.exception
+    return at
+
+
+def test_a_label_that_is_worded_anew_is_sent_to_the_browser():
+    """A browser goes by the label of the option and keeps an earlier picture's, unless it is told."""
+
+    def labelled():
+        import streamlit as st
+
+        from workbench.ui import url
+
+        url.begin("a")
+        word = st.session_state.get("word", "functional")
+        url.select("Explain", ["predicted", "other"], key="target", format_func=lambda v: f"{word} (predicted)" if v == "predicted" else v)
+
+    at = shown_on(labelled)
+    about(at, word="defective")
+    sent = at.selectbox(key="target").proto
+    assert (sent.set_value, sent.raw_value) == (True, "defective (predicted)")
+    assert at.run().selectbox(key="target").proto.set_value is False, "once, so that no click is overtaken"
+    at.selectbox(key="target").select("other").run()
+    assert at.selectbox(key="target").proto.set_value is False
+
+
+def test_a_default_that_was_never_departed_from_follows_what_is_shown():
+    def defaulted():
+        import streamlit as st
+
+        from workbench.ui import url
+
+        url.begin(st.session_state.get("page", "a"))
+        decided = st.session_state.get("decided", "cat")
+        if st.session_state.get("page", "a") == "a":
+            why = url.select("Why", ["cat", "dog", "cow"], key="why", default=decided)
+            kinds = url.pills("Kinds", ["cat", "dog", "cow"], key="kinds", default=[decided])
+            st.session_state["found"] = why, kinds
+
+    at = shown_on(defaulted)
+    about(at, decided="dog")
+    assert (at.session_state["found"], address(at)) == (("dog", ["dog"]), {}), "nobody chose the earlier picture's class"
+    about(at, page="b")
+    about(at, page="a", decided="cow")
+    assert (at.session_state["found"], address(at)) == (("cow", ["cow"]), {}), "nor was it chosen on another page"
+    at.selectbox(key="why").select("cat").run()
+    about(at, decided="dog")
+    assert (at.session_state["found"], address(at)) == (("cat", ["dog"]), {"why": "cat"}), "what was chosen stays"
+    about(at, decided="cat")
+    about(at, decided="dog")
+    assert address(at) == {}, "what is the default is no choice"
+
+
+def test_what_a_callback_chooses_holds_though_it_was_the_default_before():
+    """As a click on a cell of the confusion matrix, which chooses row and column, and the row decides the column's default."""
+
+    def cells():
+        import streamlit as st
+
+        from workbench.ui import url
+
+        def click():
+            url.choose("true", "b")
+            url.choose("called", "x")
+
+        url.begin("a")
+        true = url.select("True", ["a", "b"], key="true")
+        st.session_state["found"] = true, url.select("Called", ["x", "y"], key="called", default={"a": "x", "b": "y"}[true])
+        st.button("cell", on_click=click)
+
+    at = shown_on(cells)
+    assert at.session_state["found"] == ("a", "x")
+    at.button[0].click().run()
+    assert at.session_state["found"] == ("b", "x")
+    assert address(at) == {"true": "b", "called": "x"}
+
+
+def test_a_class_that_is_called_like_a_word_of_the_page_is_another_option():
+    words, names = ["predicted", "true"], ["predicted", "=predicted", "true", "cat", "=", ""]
+    written = [url.named(name, words) for name in names]
+    assert len({*words, *written}) == len(words) + len(names)
+    assert [name.removeprefix("=") for name in written] == names
+    assert written[3] == "cat", "an ordinary name reads as it is"

@@ -252,10 +252,11 @@ def take_pictures(uploader: str) -> None:
 
 
 def _follow_model() -> None:
-    """A newly chosen model brings its image set along."""
+    """A newly chosen model brings its image set along; one without leaves what is there."""
     entry = load_catalog().models.get(st.session_state.get("model") or "")
-    if entry is not None and entry.images:
-        st.session_state["set"] = entry.images
+    own_set = entry.images if entry is not None else None
+    if own_set or st.session_state.get("set"):
+        url.choose("set", own_set or st.session_state["set"])
 
 
 def _uploads() -> None:

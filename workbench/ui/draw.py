@@ -29,13 +29,13 @@ def style() -> None:
     st.html(shared("style.css"))
 
 
-def colour_bar(scale: Scale, unit: str) -> None:
-    """What the colours of a map mean, in its own unit."""
+def colour_bar(scale: Scale, unit: str, ends: tuple[str, str] | None = None) -> None:
+    """What the colours of a map mean, in its own unit; `ends` says what its first and its last colour stand for."""
     ticks = "".join(f"<span>{html.escape(label)}</span>" for _, label in scale.ticks())
-    ends = "against · for the class" if scale.signed else "none · strong"
+    ends = ends or (("against", "for the class") if scale.signed else ("none", "strong"))
     st.html(
         f'<div class="wb-bar" role="img" aria-label="colour bar" style="background:{scale.gradient()}"></div>'
-        f'<div class="wb-ticks">{ticks}</div><div class="wb-small">{html.escape(unit)} ({ends})</div>'
+        f'<div class="wb-ticks">{ticks}</div><div class="wb-small">{html.escape(unit)} ({html.escape(" · ".join(ends))})</div>'
     )
 
 

@@ -22,6 +22,8 @@ NOISY = ("smoothgrad", "smoothgrad_sq", "vargrad")
 ONLY = {"n_steps": ("integrated_gradients",), "samples": NOISY, "noise": NOISY, "window": ("occlusion",)}
 """Which methods the page's control of a setting is for; where none is named, all that have it."""
 SCORES = {"logit": "Logit", "probability": "Probability", "margin": "Margin"}
+AIMS = {"predicted": "what the model decided", "true": "the true class"}
+"""Classes that are named by what they are for the picture: the words must not depend on it."""
 AUTOMATIC = "automatic"
 OWN = "anomaly_map"
 """The method that only models with a map of their own have."""
@@ -125,17 +127,14 @@ def _settings_of(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
 def _aim(item: ImageItem, decided: Decided) -> dict[str, Any]:
     predictions, row = decided
     names = predictions.class_names
-    special = {"predicted": str(predictions.frame["predicted"].loc[row])}
+    meant = {"predicted": str(predictions.frame["predicted"].loc[row])}
     if item.label in names:
-        special["true"] = str(item.label)
-    options = [*special, *(name for name in names if name not in special)]
+        meant["true"] = str(item.label)
+    classes = {url.named(name, AIMS): name for name in names}
     target = url.select(
-        "Explain the class",
-        options,
-        key="target",
-        format_func=lambda name: f"{special[name]} ({name})" if name in special else name,
-        width=230,
+        "Explain the class", [*meant, *classes], key="target", format_func=lambda name: AIMS.get(name) or name.removeprefix("="), width=230
     )
+    meant |= classes
     score = url.select(
         "by its",
         list(SCORES),
@@ -144,7 +143,7 @@ def _aim(item: ImageItem, decided: Decided) -> dict[str, Any]:
         width=140,
         help="Logit: the raw output. Probability: after softmax. Margin: this class's logit minus another's.",
     )
-    aim: dict[str, Any] = {"target": special.get(target, target), "score": score}
+    aim: dict[str, Any] = {"target": meant[target], "score": score}
     if score == "margin":
         order: list[str] = [names[i] for i in predictions.logits[row].argsort()[::-1] if names[i] != aim["target"]]
         aim["against"] = url.select("against", order, key="against", width=180)

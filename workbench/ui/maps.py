@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,7 +88,7 @@ def _view(model: choice.ModelChoice, item: ImageItem, decided: Decided, results:
             ["signed", "strength"],
             key="colours",
             default="signed",
-            help="Signed: red speaks for the class, blue against it. Strength: the sign is left out.",
+            help="Signed: red and blue tell for and against apart. Strength: the sign is left out.",
         )
         scale = url.segments(
             "Scale",
@@ -103,6 +103,9 @@ def _view(model: choice.ModelChoice, item: ImageItem, decided: Decided, results:
     signed = {m: METHODS[m].signed and signs == "signed" for m in found}
     scales = {m: render.scale_of(list(heatmaps.values()) if scale == "shared" else [h], signed[m]) for m, h in heatmaps.items()}
     panels = {}
+    if found:
+        with st.container(key="explained"):
+            st.markdown(explained(found, decided[0].class_names, signed))
     with st.grid(3, min_column_width=210):
         for method, attribution in results.items():
             with st.container(key=f"map-{method}"):
@@ -123,10 +126,10 @@ def _cell(
     model: choice.ModelChoice, item: ImageItem, decided: Decided, found: Attribution, panel: render.Panel, shown: Image.Image
 ) -> None:
     method = METHODS[found.method]
-    if not _trusted(found):
+    if not _trusted(item, found):
         return
     st.image(panel.picture, width="stretch", output_format="PNG", alt=f"{method.title} of {item.name}")
-    draw.colour_bar(panel.scale, method.unit)
+    draw.colour_bar(panel.scale, method.unit, _ends(found, decided[0].class_names) if panel.scale.signed else None)
     if not np.any(found.values):
         st.caption(":material/info: This map is zero everywhere: the method found no evidence at this layer or baseline.")
     if found.delta is not None:
@@ -172,7 +175,7 @@ def _downloads(
     st.caption(":material/link: The address bar holds this exact view: copy it to share.")
 
 
-def _trusted(found: Attribution) -> bool:
+def _trusted(item: ImageItem, found: Attribution) -> bool:
     """Whether to show a map: one that does not add up although it must is kept back until the reader insists."""
     relative = found.relative_delta
     if relative is None or relative <= UNBELIEVABLE or METHODS[found.method].background:  # those add up in the mean of many draws only
@@ -180,7 +183,7 @@ def _trusted(found: Attribution) -> bool:
     st.warning(
         f"This map misses {relative:.0%} of the change of the score that it must add up to, so it is not shown.", icon=":material/block:"
     )
-    return st.toggle("Show it all the same", key=f"insist {found.method}")
+    return st.toggle("Show it all the same", key=f"insist {item.id[:12]} {found.method} {found.target} {found.output}")
 
 
 def _completeness(found: Attribution) -> None:
@@ -201,6 +204,35 @@ def _sum_note(found: Attribution) -> str:
 
 def _heatmap(found: Attribution, shown: Image.Image) -> np.ndarray:
     return found.placement.scaled(shown).to_original(found.heatmap())
+
+
+def explained(found: Mapping[str, Attribution], names: Sequence[str], signed: Mapping[str, bool]) -> str:
+    """Which score the maps explain, and which colour speaks for what, by what the maps themselves say.
+
+    Args:
+        found: The maps by method.
+        names: The K classes.
+        signed: For each method whether its map is drawn in two colours.
+    """
+    lines = []
+    for target, score, against in dict.fromkeys((a.target, a.score, a.params.get("against")) for a in found.values()):
+        name, other = f"**{choice.plain(names[target])}**", f"**{choice.plain(str(against))}**"
+        lines.append(f"Explained: the {score} of {name}" + (f" over {other}." if against else "."))
+        if any(signed[m] and not METHODS[m].reacts for m in found):
+            lines.append(f"Red speaks for {name}, blue {f'for {other}' if against else 'against it'}.")
+    if reacting := [METHODS[m].title for m in found if signed[m] and METHODS[m].reacts]:
+        lines.append(f"{' and '.join(reacting)}: red where the score rises as the input grows, blue where it falls.")
+    if strength := [METHODS[m].title for m in found if not signed[m]]:
+        lines.append(f"{' and '.join(strength)}: how strongly, not in which direction.")
+    return " ".join(lines)
+
+
+def _ends(found: Attribution, names: Sequence[str]) -> tuple[str, str]:
+    """What the blue and the red end of a map in two colours stand for."""
+    if METHODS[found.method].reacts:
+        return "falls", "rises as the input grows"
+    other = found.params.get("against")
+    return f"for {other}" if other else "against", f"for {names[found.target]}"
 
 
 def _about(method: Method, found: Attribution) -> str:

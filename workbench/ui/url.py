@@ -2,12 +2,13 @@
 
 Streamlit's own `bind="query-params"` writes the labels of the options into the address; these write their names, which stay the
 same when a label is reworded. The rules: what the address says wins when it changed from outside (a link, the back button); on
-another page an address that says nothing keeps what was chosen before; a value that is the default stands in no address.
+another page an address that says nothing keeps what was chosen before; a value that is the default stands in no address. A default that was
+never departed from is no choice: where it depends on what is shown, it follows that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -26,8 +27,30 @@ def begin(page: str) -> None:
         state["address says"] = bool(set(st.query_params) - set(SHARED))
 
 
-def select(label: str, options: Sequence[str], *, key: str, default: str | None = None, free: bool = False, **settings: Any) -> str:
-    """A `st.selectbox`; with `free`, what the visitor types is taken too."""
+def choose(key: str, value: str) -> None:
+    """In a callback: make this the choice, also where it is the default of the moment."""
+    st.query_params[key] = value
+
+
+def named(name: str, words: Collection[str]) -> str:
+    """What stands for a name among options that are also `words` of another meaning; two names never become one."""
+    return f"={name}" if name in words or name.startswith("=") else name
+
+
+def select(
+    label: str,
+    options: Sequence[str],
+    *,
+    key: str,
+    default: str | None = None,
+    free: bool = False,
+    format_func: Callable[[str], str] = str,
+    **settings: Any,
+) -> str:
+    """A `st.selectbox`; with `free`, what the visitor types is taken too.
+
+    A browser goes by the label of the option and keeps that of an earlier run, so it is told where the chosen one is worded anew.
+    """
     default = options[0] if default is None else default
 
     def parse(raw: Sequence[str]) -> str | None:
@@ -37,7 +60,13 @@ def select(label: str, options: Sequence[str], *, key: str, default: str | None 
         options = [*options, now]
 
     def draw(now: str) -> str:
-        return str(st.selectbox(label, options, index=options.index(now), key=key, accept_new_options=free, **settings))
+        said = format_func(now)
+        value, before = st.session_state.get(f"label {key}", (now, said))
+        if value == now and before != said:
+            st.session_state[key] = now
+        st.session_state[f"label {key}"] = now, said
+        place = options.index(now)
+        return str(st.selectbox(label, options, index=place, key=key, format_func=format_func, accept_new_options=free, **settings))
 
     return _bound(key, default, parse, draw)
 
@@ -112,13 +141,13 @@ def _bound(key: str, default: T, parse: Callable[[Sequence[str]], T | None], dra
         state[key] = now
     state["drawn keys"].add(key)
     value = draw(now)
-    written = [] if value == default else _written(value)
-    if written != st.query_params.get_all(key):
-        if written:
-            st.query_params[key] = written
+    said = [] if value == default else _written(value)
+    if said != st.query_params.get_all(key):
+        if said:
+            st.query_params[key] = said
         else:
             st.query_params.pop(key, None)
-    state[f"url {key}"], state[f"kept {key}"] = written, value
+    state[f"url {key}"], state[f"kept {key}"], state[f"default {key}"] = said, value, default
     return value
 
 
@@ -126,10 +155,13 @@ def _now(key: str, parse: Callable[[Sequence[str]], T | None], default: T) -> T:
     """What the widget must show."""
     state, raw = st.session_state, st.query_params.get_all(key)
     kept = state.get(f"kept {key}")
+    follows = kept is not None and kept == state.get(f"default {key}") and state.get(key, kept) == kept
     if key not in state["drawn keys"]:
-        value = parse(raw or ([] if state["address says"] or kept is None else _written(kept)))
+        value = parse(raw or ([] if state["address says"] or kept is None or follows else _written(kept)))
     elif raw != state.get(f"url {key}", []):
         value = parse(raw)
+    elif follows:
+        return default
     else:
         value = parse(_written(state.get(key, kept)))
     return default if value is None else value

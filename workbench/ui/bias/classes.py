@@ -28,7 +28,7 @@ def section(scope: Scope) -> None:
         draw.meaning(_HELP)
     tables.figures(found, words.CLASS_FIGURES, "class")
     tables.bars(found, "recall")
-    tables.links(scope, _mistakes(scope, found))
+    tables.links(scope, _mistakes(scope, found), "class")
     tables.downloads(scope, found, "recall", "bias-classes")
 
 

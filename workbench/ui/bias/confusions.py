@@ -90,7 +90,9 @@ def _clicked(names: Sequence[str]) -> None:
     cells = st.session_state["confusion"]["selection"]["cells"]
     if cells:
         row, called = cells[0]
-        st.session_state["true"], st.session_state["called"], st.session_state["behind"] = names[row], called, 1
+        url.choose("true", names[row])
+        url.choose("called", called)
+        _first_page()
 
 
 def _cell(scope: Scope, found: Confusion) -> tuple[str, str]:

@@ -59,7 +59,7 @@ def section(scope: Scope) -> None:
         draw.meaning(_HELP)
     tables.figures(found, names, "group")
     tables.bars(found, "accuracy")
-    tables.links(scope, _mistakes(scope, found))
+    tables.links(scope, _mistakes(scope, found), "group")
     tables.downloads(scope, found, "accuracy", "bias-groups")
     comparison = scope.comparison()
     if comparison is not None:

@@ -92,12 +92,13 @@ def csv(label: str, frame: pd.DataFrame, stem: str) -> None:
     draw.table(label, lambda: frame, f"{stem}.csv", f"csv {stem}")
 
 
-def links(scope: Scope, lines: Sequence[tuple[str, int, dict[str, str]]]) -> None:
+def links(scope: Scope, lines: Sequence[tuple[str, int, dict[str, str]]], what: str) -> None:
     """Where to look at the mistakes.
 
     Args:
         scope: What they are part of.
         lines: A name, how many mistakes, and the query of the link, for each row of the table.
+        what: Of which table of the page they are.
     """
     wrong = [line for line in lines if line[1]]
     if not wrong:
@@ -109,13 +110,13 @@ def links(scope: Scope, lines: Sequence[tuple[str, int, dict[str, str]]]) -> Non
             label = f"{choice.plain(name, 40)}: {count:,} wrong"
             st.page_link(EXPLAIN, label=label, icon=":material/center_focus_strong:", query_params=scope.link(**query))
     if len(wrong) > MOST_LINKS:
-        _any_other(scope, wrong)
+        _any_other(scope, wrong, what)
 
 
-def _any_other(scope: Scope, lines: Sequence[tuple[str, int, dict[str, str]]]) -> None:
+def _any_other(scope: Scope, lines: Sequence[tuple[str, int, dict[str, str]]], what: str) -> None:
     by_name = {name: (count, query) for name, count, query in lines}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.selectbox("Any other", list(by_name), index=None, key="any other", width=260)
+        name = st.selectbox("Any other", list(by_name), index=None, key=f"any other {what}", width=260)
         if name is not None:
             count, query = by_name[name]
             st.page_link(EXPLAIN, label=f"{choice.plain(name, 40)}: {count:,} wrong", query_params=scope.link(**query))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 8
+AIMS = {"predicted": "what the model decided"}
 EXPLAIN = home() / "pages" / "explain.py"
 _HELP = """
 **Nearest**: the training pictures that the model's last layer but one finds most alike (cosine similarity; 1 is the same).
@@ -45,14 +46,21 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     audit, vectors = found
     predictions = audit.predictions
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        target = url.select("Why it would be called", ["predicted", *predictions.class_names], key="behind_class", width=230)
+        classes = {url.named(name, AIMS): name for name in predictions.class_names}
+        target = url.select(
+            "Why it would be called",
+            [*AIMS, *classes],
+            key="behind_class",
+            format_func=lambda name: AIMS.get(name) or name.removeprefix("="),
+            width=230,
+        )
         draw.meaning(_HELP)
 
     def make(progress: work.Stoppable) -> Behind:
         at = predictions.frame.index[predictions.frame["name"] == item.name]
         splits = known.frame.set_index("name")["split"].reindex(predictions.frame["name"])
         asked: int | ImageItem = int(at[0]) if len(at) else item
-        chosen = None if target == "predicted" else target
+        chosen = classes.get(target)
         return behind(
             choice.classifier(model), vectors, predictions, (splits == "train").to_numpy(bool), asked, target=chosen, k=SHOWN,
             on_progress=progress,

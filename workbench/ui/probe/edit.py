@@ -145,7 +145,8 @@ def _maps(
                 signed = title == "Difference" or not unsigned
                 laid = render.overlay(ground, values, signed, scale.limit)
                 st.image(laid, width="stretch", output_format="PNG", alt=f"{title}: {METHODS[method].title} of {item.name}")
-                draw.colour_bar(render.Scale(scale.limit, signed, scale.clipped), METHODS[method].unit)
+                ends = ("less", "more than before") if title == "Difference" else None
+                draw.colour_bar(render.Scale(scale.limit, signed, scale.clipped), METHODS[method].unit, ends)
 
 
 def _map(
