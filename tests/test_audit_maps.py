@@ -73,6 +73,11 @@ def frame(*groups):
     return found.assign(id=[f"id {i}" for i in range(len(rows))], name=[f"{i}.png" for i in range(len(rows))], error=None)
 
 
+def strata(said):
+    """How many were drawn of each (label, split)."""
+    return {(one["label"], one["split"]): one["drawn"] for one in said["strata"]}
+
+
 def steps_of(classifier, images, folder, method="saliency", **settings):
     return [step for step in run(classifier, images, folder, attributions=method, **settings) if step.stage == "attributions"]
 
@@ -89,9 +94,15 @@ def test_classes_and_splits_give_equally_many_and_small_ones_all_they_have() -> 
         ("bad", "validation"): 5,
         ("none", "none"): 20,
     }
-    assert said["strata"] == {"bad / validation": 5, "unlabelled / no split": 20, "bad / train": 20, "good / train": 20}
+    assert strata(said) == {("bad", "validation"): 5, (None, None): 20, ("bad", "train"): 20, ("good", "train"): 20}
     assert (said["asked"], said["drawn"], said["seed"], said["split"]) == (65, 65, 0, None)
     assert chosen == sorted(chosen)
+
+
+def test_a_class_named_like_what_has_no_label_is_another_stratum() -> None:
+    table = frame((30, "unlabelled", None), (30, None, None), (30, "a / b", "train"), (30, "a", "train"))
+    _, said = draw(table, 40, 0)
+    assert strata(said) == {("unlabelled", None): 10, (None, None): 10, ("a / b", "train"): 10, ("a", "train"): 10}
 
 
 def test_only_the_test_split_is_drawn_from_where_there_is_one() -> None:
@@ -135,7 +146,7 @@ def test_a_row_says_where_the_model_looks(classifier, images, tmp_path) -> None:
     assert rows.drop(index=masked)["mask"].isna().all()
     assert found.heatmaps.sum(axis=(1, 2)) == pytest.approx(np.ones(6), abs=1e-5)
     assert found.heatmaps[:, :16, :16].sum(axis=(1, 2)) == pytest.approx(rows["top left"].to_numpy(), abs=1e-5)
-    assert found.facts["sample"]["strata"] == {"bad / no split": 3, "good / no split": 3}
+    assert strata(found.facts["sample"]) == {("bad", None): 3, ("good", None): 3}
     assert (found.facts["method"], found.facts["score"], found.facts["model"]) == ("saliency", "logit", classifier.key)
 
 

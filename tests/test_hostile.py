@@ -174,11 +174,12 @@ def test_only_a_link_is_blamed_for_a_picture_that_is_not_there(visit):
     assert not at.said()
 
 
-def test_an_attribute_named_like_a_column_is_told_and_does_not_break_the_gallery():
-    item = image_from_bytes(png(), "a.png")
-    images = ImageSet("named", (dataclasses.replace(item, attributes={"name": "another"}),))
-    with pytest.raises(InputError, match="'name'"):
-        gallery.table(images, None)
+def test_what_has_no_attribute_is_in_no_group_of_that_name():
+    item = image_from_bytes(png(), "a")
+    given = (("a", {"camera": "None"}), ("b", {}), ("c", {"camera": "left", "name": "b"}))
+    images = ImageSet("cameras", tuple(dataclasses.replace(item, name=n, attributes=a) for n, a in given))
+    assert [one.name for one in gallery.members(images, "camera", "None")] == ["a"]
+    assert list(gallery.table(images, None)["name"]) == ["a", "b", "c"]
 
 
 def test_groups_of_whole_numbers_with_gaps_hold_their_pictures():

@@ -14,7 +14,6 @@ from decisions import digest, draft, overruled
 
 from workbench.journal import GENESIS, Journal, folder_of, relabelled, to_csv, to_json
 from workbench.layouts import images_from_zip, load_images
-from workbench.predictions import check_attributes
 
 
 @pytest.fixture
@@ -121,7 +120,6 @@ def test_overruled_labels_load_again_with_everything_else_as_it_was(journal, fol
     assert [item.attributes.get("reason") for item in again][1:3] == ["=a reflection, no crack", "seen\nlate; too late"]
     assert again.items[1].open_mask().all()
     assert (again.synthetic, again.class_names) == (True, ("bad", "good"))
-    check_attributes(again)
 
 
 def test_a_set_made_of_class_folders_can_be_relabelled_too(journal, tmp_path, write_picture):

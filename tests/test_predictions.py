@@ -13,7 +13,7 @@ from torch import nn
 
 import workbench as wb
 from workbench.images import BytesSource, ImageItem
-from workbench.predictions import COLUMNS, DecisionRule, Predictions, good_class, tabulate
+from workbench.predictions import COLUMNS, DecisionRule, Predictions, column_of, good_class, tabulate
 
 Refusal = Callable[[Callable[[], object]], str]
 Net = Callable[..., nn.Sequential]
@@ -102,10 +102,23 @@ def test_an_answer_that_is_no_number_is_a_row_with_an_error() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(COLUMNS))
-def test_an_attribute_with_the_name_of_a_column_is_refused(name: str, refusal: Refusal) -> None:
-    message = refusal(lambda: table([item("a.png", attributes={name: 1})], [[1, 0, 0]]))
-    assert f"{name!r}" in message
-    assert "rename the column" in message
+def test_an_attribute_with_the_name_of_a_column_has_a_column_of_its_own(name: str, tmp_path: Path) -> None:
+    items = [item("a.png", attributes={name: 1, f"{name} (attribute)": 2, "camera": 3}), item("b.png", attributes={name: "x"})]
+    plain = table([item("a.png"), item("b.png")], [[1, 0, 0], [0, 1, 0]])
+    found = table(items, [[1, 0, 0], [0, 1, 0]])
+    assert found.frame[list(plain.frame)].equals(plain.frame)
+    assert list(found.frame[f"{name} (attribute)"]) == ["1", "x"], "a column of two kinds is text"
+    assert found.frame[f"{name} (attribute) (attribute)"].iloc[0] == 2
+    assert found.frame["camera"].iloc[0] == 3
+    found.save(tmp_path / "p.parquet")
+    assert Predictions.load(tmp_path / "p.parquet").frame.equals(found.frame)
+
+
+def test_no_two_attributes_share_a_column() -> None:
+    names = [name + " (attribute)" * times for name in (*sorted(COLUMNS), "camera", "", "(attribute)") for times in range(3)]
+    columns = [column_of(name) for name in names]
+    assert len(set(columns)) == len(names)
+    assert not COLUMNS & set(columns)
 
 
 def test_the_names_that_attributes_may_not_have_are_those_of_the_table(tmp_path: Path) -> None:
@@ -114,13 +127,6 @@ def test_the_names_that_attributes_may_not_have_are_those_of_the_table(tmp_path:
     table([item("a.png")], [[1, 0, 0]]).save(tmp_path / "p.parquet")
     of_an_audit = {"margin", "entropy", "embedding"}
     assert set(pq.read_table(tmp_path / "p.parquet").column_names) == COLUMNS - of_an_audit
-
-
-def test_a_clash_is_found_before_the_model_is_asked(tiny_net: Net, refusal: Refusal) -> None:
-    net = tiny_net()
-    classifier = wb.load_classifier(net, size=(8, 8))
-    net.register_forward_hook(lambda *_: pytest.fail("was asked"))
-    refusal(lambda: wb.predict(classifier, [item("a.png", attributes={"confidence": 1})]))
 
 
 def test_arrays_of_another_shape_are_refused() -> None:

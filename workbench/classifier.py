@@ -18,7 +18,7 @@ from workbench.answers import Answer, read_answer
 from workbench.errors import InputError
 from workbench.grids import Grid, read_grids
 from workbench.images import ImageItem
-from workbench.predictions import DecisionRule, Predictions, check_attributes, tabulate
+from workbench.predictions import DecisionRule, Predictions, tabulate
 from workbench.preprocessing import Placement, Preprocessing
 
 BATCH = 16
@@ -179,7 +179,6 @@ def predict(
         One row a picture, in order.
     """
     items = [items] if isinstance(items, ImageItem) else list(items)
-    check_attributes(items)
     outputs = np.full((len(items), len(classifier.class_names)), np.nan, np.float32)
     errors: dict[int, str] = {}
     for start in range(0, len(items), batch):

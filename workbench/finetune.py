@@ -24,7 +24,7 @@ from workbench.demo import FILES, Step, backbone, check_writable, judged, model_
 from workbench.errors import InputError
 from workbench.finecard import Account, model_card
 from workbench.images import ImageItem, ImageSet
-from workbench.predictions import DecisionRule, check_attributes, good_class
+from workbench.predictions import DecisionRule, good_class
 from workbench.preprocessing import Preprocessing
 from workbench.training import Recipe, fit
 
@@ -66,7 +66,6 @@ def train(
     classes = _classes(images, positive)
     if positive is None and len(classes) == 2 and (good := good_class(classes)):
         positive = next(name for name in classes if name != good)
-    check_attributes(images)
     check_writable(out)
     _check_own(out)
     network = backbone(len(classes))  # before the pictures are read, for its weights may be missing

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import InputError
 from workbench.images import ImageItem
+from workbench.values import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +24,8 @@ NUMBERS = ("probabilities", "logits", "embedding")
 COLUMNS = frozenset(
     ("name", "id", "label", "split", "predicted", "confidence", "unsure", "verdict", "error", "margin", "entropy", *NUMBERS)
 )
+ATTRIBUTE = " (attribute)"
+"""What follows the name of an attribute's column where the table has a column of that name of its own."""
 UNSURE = 0.1
 """How near, in probability, a score may come to the decision's boundary before the verdict is called unsure."""
 GOOD = frozenset((
@@ -97,9 +100,9 @@ class Predictions:
     """Predictions for N pictures over K classes.
 
     Attributes:
-        frame: One row a picture: name, id, label, split, its attributes, predicted, confidence (the probability of the
-            predicted class), unsure, verdict ("right", "wrong", or None where there is no usable label), and error (why a
-            picture could not be read, else None). That of an audit also has margin (how far the highest logit is above the
+        frame: One row an image: name, id, label, split, its attributes (in the columns that `column_of` says), predicted, confidence
+            (the probability of the predicted class), unsure, verdict ("right", "wrong", or None where there is no usable label), and
+            error (why an image could not be read, else None). That of an audit also has margin (how far the highest logit is above the
             second) and entropy (of the probabilities, in nats).
         probabilities: (N, K); NaN where a picture could not be read.
         logits: (N, K), likewise.
@@ -181,18 +184,21 @@ def _reads_as_good(name: str) -> bool:
     return bool(words & NOT) if words & BAD else bool(words & GOOD) and not words & NOT
 
 
-def check_attributes(items: Iterable[ImageItem]) -> None:
-    """Refuse attributes that have the name of a column of the table."""
-    if clash := COLUMNS & {name for item in items for name in item.attributes}:
-        raise InputError(f"The image set has an attribute named {min(clash)!r}, which the table of predictions needs: rename the column.")
+def column_of(attribute: str) -> str:
+    """The column that holds an attribute: its name, and never that of another column or attribute.
+
+    For example "camera" stands in the column "camera", and "label" in "label (attribute)".
+    """
+    return attribute + ATTRIBUTE if attribute in COLUMNS or attribute.endswith(ATTRIBUTE) else attribute
 
 
 def attributes_of(items: Sequence[ImageItem]) -> pd.DataFrame:
-    """The attributes of N pictures, a column each in the order of first appearance, of one kind; None where a picture has none."""
+    """The attributes of N images by their columns, in the order of first appearance, of one kind each; None where an image has none."""
     import pandas as pd
 
     names = dict.fromkeys(name for item in items for name in item.attributes)
-    return _plain(pd.DataFrame({name: [item.attributes.get(name) for item in items] for name in names}, index=range(len(items))))
+    columns = {column_of(name): [item.attributes.get(name) for item in items] for name in names}
+    return _plain(pd.DataFrame(columns, index=range(len(items))))
 
 
 def tabulate(
@@ -210,7 +216,6 @@ def tabulate(
     """
     import pandas as pd
 
-    check_attributes(items)
     mute = [i for i in np.flatnonzero(~np.isfinite(probabilities).all(axis=1)).tolist() if i not in errors]
     errors = {**errors, **{i: f"The model's answer for {items[i].name} is not a number: look for damaged weights." for i in mute}}
     chosen, unsure = rule.decide(np.nan_to_num(probabilities))
@@ -242,8 +247,8 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
             continue
         values = frame[name].astype(object)
         kinds = {type(value) for value in values.dropna()}
-        if len(kinds) > 1 and str in kinds:  # Parquet holds one kind a column
-            values = values.map(str, na_action="ignore").astype(object)
+        if len(kinds) > 1 and not kinds <= {int, float}:  # Parquet holds one kind a column
+            values = values.map(shown, na_action="ignore").astype(object)
         frame[name] = values.where(values.notna(), None)
     return frame
 
@@ -255,7 +260,7 @@ def concatenated(parts: Sequence[Predictions]) -> Predictions:
     first = parts[0]
     return dataclasses.replace(
         first,
-        frame=pd.concat([part.frame for part in parts], ignore_index=True),
+        frame=_plain(pd.concat([part.frame for part in parts], ignore_index=True)),
         probabilities=np.concatenate([part.probabilities for part in parts]),
         logits=np.concatenate([part.logits for part in parts]),
     )

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import numbers
+from collections.abc import Iterable
 
 Scalar = str | int | float | bool
 EXACT = 2**53
@@ -41,6 +42,18 @@ def scalar(value: object) -> Scalar | None:
 def shown(value: object) -> str:
     """A value as it is read: a whole number with gaps in its column, which pandas holds as 3.0, is 3."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def apart(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
+    """`names` as labels of which no two are the same, nor one of those that are `taken`: a second "a" becomes "a (2)"."""
+    used, found = set(taken), []
+    for name in names:
+        label, number = name, 2
+        while label in used:
+            label, number = f"{name} ({number})", number + 1
+        used.add(label)
+        found.append(label)
+    return found
 
 
 def _written(value: object) -> str:

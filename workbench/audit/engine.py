@@ -18,7 +18,7 @@ from workbench.catalog import versions
 from workbench.errors import InputError
 from workbench.images import ImageSet
 from workbench.methods import METHODS
-from workbench.predictions import Predictions, check_attributes
+from workbench.predictions import Predictions
 
 if TYPE_CHECKING:
     from workbench.classifier import Classifier
@@ -88,7 +88,6 @@ def run(
         raise InputError(f"There is no method {attributions!r}: choose one of {', '.join(METHODS)}.")
     if sample < 1:
         raise InputError(f"A sample of {sample} pictures cannot be drawn: give a number from 1 up.")
-    check_attributes(images)
     folder = Path(folder)
     with _held(folder, classifier, images):
         yield from _asked(classifier, images, folder, engine)

@@ -49,16 +49,17 @@ def draw(frame: pd.DataFrame, sample: int, seed: int) -> tuple[list[int], dict[s
     readable = np.flatnonzero(frame["error"].isna().to_numpy()).tolist()
     splits, labels = frame["split"].tolist(), frame["label"].tolist()
     tested = [i for i in readable if splits[i] == "test"]
-    strata: dict[tuple[str, str], list[int]] = defaultdict(list)
+    strata: dict[tuple[str | None, str | None], list[int]] = defaultdict(list)
     for i in tested or readable:
-        strata[labels[i] or "unlabelled", splits[i] or "no split"].append(i)
+        strata[labels[i], splits[i]].append(i)
     chosen: list[int] = []
-    sizes: dict[str, int] = {}
-    for left, key in zip(range(len(strata), 0, -1), sorted(strata, key=lambda k: (len(strata[k]), k)), strict=True):
+    sizes: list[dict[str, object]] = []
+    order = sorted(strata, key=lambda k: (len(strata[k]), *((part is None, part or "") for part in k)))
+    for left, key in zip(range(len(strata), 0, -1), order, strict=True):
         ranked = sorted(strata[key], key=lambda i: hashlib.sha256(f"{seed} {frame['id'][i]} {frame['name'][i]}".encode()).digest())
         some = ranked[: (sample - len(chosen)) // left]
         chosen += some
-        sizes[" / ".join(key)] = len(some)
+        sizes.append({"label": key[0], "split": key[1], "drawn": len(some)})
     said: dict[str, object] = {
         "asked": sample,
         "drawn": len(chosen),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.predictions import COLUMNS, Predictions
+from workbench.values import apart, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,8 +60,8 @@ class Groups:
     """The groups that M pictures fall into.
 
     Attributes:
-        by: What they are grouped by, as words.
-        names: How the G groups are called, in their natural order.
+        by: What they are grouped by, as words: the column, or "first x second" for two crossed.
+        names: How the G groups are called, in their natural order, no two alike.
         values: What each is in the table: one value, or two where two attributes are crossed.
         codes: (M,) the number of each picture's group; -1 where an attribute is not known.
     """
@@ -109,7 +110,7 @@ def groups_of(cases: Cases, by: By) -> Groups:
         InputError: There is no such attribute, no picture carries it, or it has too many values.
     """
     parts = (by,) if isinstance(by, str) else tuple(by)
-    said = " x ".join(parts)
+    said = by_of(cases.predictions, by)
     columns = [_column(cases, name) for name in parts]
     codes, values = columns[0][0], [(value,) for value in columns[0][1]]
     for more, others in columns[1:]:
@@ -123,11 +124,19 @@ def groups_of(cases: Cases, by: By) -> Groups:
         raise InputError(
             f"{said} has {len(values):,} values, more than the {MOST_GROUPS} groups that can be compared: sort them into classes."
         )
-    return Groups(said, tuple(" x ".join(map(str, value)) for value in values), tuple(values), codes)
+    return Groups(said, tuple(apart(" x ".join(map(shown, value)) for value in values)), tuple(values), codes)
+
+
+def by_of(predictions: Predictions, by: By) -> str:
+    """What is grouped by, as words: two crossed attributes never read as a third one that is called so."""
+    if isinstance(by, str):
+        return by
+    said = " x ".join(by)
+    return apart([said], attributes_of(predictions))[0]
 
 
 def attributes_of(predictions: Predictions) -> tuple[str, ...]:
-    """The names of what the pictures can be grouped by, beside label and split."""
+    """The columns of what the images can be grouped by, beside label and split: see `predictions.column_of`."""
     return tuple(str(name) for name in predictions.frame if name not in COLUMNS | _MEASURED)
 
 
@@ -139,7 +148,7 @@ def _column(cases: Cases, name: str) -> tuple[NDArray[np.intp], list[object]]:
     try:
         order = sorted(range(len(values)), key=values.__getitem__)
     except TypeError:  # kinds that cannot be compared
-        order = sorted(range(len(values)), key=lambda i: str(values[i]))
+        order = sorted(range(len(values)), key=lambda i: shown(values[i]))
     rank = np.empty(len(values) + 1, np.intp)
     rank[order] = np.arange(len(values))
     rank[-1] = -1  # where pandas puts what is missing

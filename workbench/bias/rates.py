@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.bias.calibration import BINS, calibration_cells
-from workbench.bias.cases import By, Cases, cases_of, groups_of
+from workbench.bias.cases import By, Cases, by_of, cases_of, groups_of
 from workbench.bias.figures import FIGURES, calibrations, estimates, f1_of, means, moments, tally
 from workbench.metrics import Rate, wilson
 from workbench.predictions import Predictions
@@ -111,8 +111,7 @@ def breakdown(
     placed[cases.rows] = rank[codes]
     rates = tuple(found[g] for g in order)
     frame = _framed([names[g] for g in order], [support[g] for g in order], rates)
-    said = by if isinstance(by, str) else " x ".join(by)
-    return Breakdown(said, tuple(rates[0]), frame, tuple(values[g] for g in order), placed, cases.split, rates)
+    return Breakdown(by_of(predictions, by), tuple(rates[0]), frame, tuple(values[g] for g in order), placed, cases.split, rates)
 
 
 def confusion(predictions: Predictions, rows: NDArray[np.bool_] | None = None) -> Confusion:

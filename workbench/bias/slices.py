@@ -15,6 +15,7 @@ from workbench.bias.rates import ENOUGH
 from workbench.errors import InputError
 from workbench.metrics import Rate, holm, wilson
 from workbench.predictions import Predictions
+from workbench.values import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,7 @@ class Trait:
     support: int
 
     def __str__(self) -> str:
-        return f"{self.attribute} {self.value} ({100 * self.share:.0f} % against {100 * self.overall:.0f} %)"
+        return f"{self.attribute} {shown(self.value)} ({100 * self.share:.0f} % against {100 * self.overall:.0f} %)"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from workbench.bias.regions import BORDER, CENTRE, CORNERS, QUADRANTS, Region, s
 from workbench.errors import InputError
 from workbench.metrics import holm, mean_of
 from workbench.predictions import Predictions
+from workbench.values import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,10 +131,10 @@ def _groups(maps: Maps, by: str) -> tuple[NDArray[np.intp], list[str]]:
     if by not in maps.frame:
         raise InputError(f"There is no attribute {by!r}: choose one of the set's attributes, label or predicted.")
     codes, values = factorised(maps.frame[by], np.arange(len(maps.frame)))
-    order = sorted(range(len(values)), key=lambda i: str(values[i]))
+    order = sorted(range(len(values)), key=lambda i: shown(values[i]))
     rank = np.full(len(values) + 1, -1, np.intp)
     rank[order] = np.arange(len(values))
-    return rank[codes], [str(values[i]) for i in order]
+    return rank[codes], [shown(values[i]) for i in order]
 
 
 def _apart(count: NDArray[np.float64], total: NDArray[np.float64]) -> tuple[int, int, float]:

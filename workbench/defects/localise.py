@@ -24,6 +24,7 @@ from workbench.methods import METHODS
 from workbench.metrics import Rate, auc, mean_of, wilson
 from workbench.predictions import good_class
 from workbench.preprocessing import Placement
+from workbench.values import apart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,7 @@ MOST = 200
 """Pictures of a sample."""
 FEW = 5
 """On fewer pictures than this nothing is said of a kind: its figures stand with their support alone."""
-ALL = "all defects"
+ALL, UNLABELLED = "all defects", "unlabelled"
 FIGURES = ("mass accuracy", "pointing", "pixel AUROC", "AUPRO", "image AUROC")
 Target = str | Callable[[ImageItem], str] | None
 
@@ -230,13 +231,13 @@ def summarise(
         seed: For the resamples of those of the curves.
 
     Returns:
-        One row a kind, sorted, and one of all together: kind, support (its pictures), enough (whether there are `FEW`), regions
-        (connected ones in its masks), left out (how many pictures), why ("2 no mask, 1 unreadable"), and of each of `FIGURES` its
-        name, and the name followed by "low", "high" and "chance". "mass accuracy" is the mean share of the positive map inside
-        of the mask (Arras et al. 2022, "CLEVR-XAI"; Student's t), "pointing" how often the map is highest inside of it (Zhang et al. 2018,
-        "Top-down neural attention by excitation backprop", without their grace of 15 pixels; Wilson), "pixel AUROC" and "AUPRO"
-        as in `curves.areas`, "image AUROC" how far the pictures' scores tell the kind from good ones (DeLong). NaN where there is
-        nothing to compute a figure from.
+        One row a kind, sorted, and one of all together: kind (no two called alike), support (its pictures), enough (whether there
+        are `FEW`), regions (connected ones in its masks), left out (how many pictures), why ("2 no mask, 1 unreadable"), and of
+        each of `FIGURES` its name, and the name followed by "low", "high" and "chance". "mass accuracy" is the mean share of the
+        positive map inside of the mask (Arras et al. 2022, "CLEVR-XAI"; Student's t), "pointing" how often the map is highest
+        inside of it (Zhang et al. 2018, "Top-down neural attention by excitation backprop", without their grace of 15 pixels;
+        Wilson), "pixel AUROC" and "AUPRO" as in `curves.areas`, "image AUROC" how far the pictures' scores tell the kind from good
+        ones (DeLong). NaN where there is nothing to compute a figure from.
 
     Raises:
         InputError: No picture has a defect.
@@ -252,12 +253,12 @@ def summarise(
     pools = {kind: merged(row.pixels for row in of[kind]) for kind in kinds}
     missing = {kind: [one for one in left if one.kind == kind] for kind in kinds}
     lines = []
-    for kind in [*kinds, ALL]:
-        members = [kind] if kind in of else kinds
+    names = apart([kind or UNLABELLED for kind in kinds], [ALL])
+    for name, members in [*((name, [kind]) for name, kind in zip(names, kinds, strict=True)), (ALL, kinds)]:
         own = [row for member in members for row in of[member]]
         parts = [outside, *(pools[member] for member in members)]
         reasons = Counter(one.reason for member in members for one in missing[member])
-        line: dict[str, object] = {"kind": kind, "support": len(own), "enough": len(own) >= FEW}
+        line: dict[str, object] = {"kind": name, "support": len(own), "enough": len(own) >= FEW}
         line |= {"regions": sum(row.pixels.regions for row in own), "left out": reasons.total()}
         line["why"] = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
         pro = areas([row.pixels for row in own], [row.pixels for row in good], parts, limit=limit, level=level, seed=seed)
@@ -266,8 +267,8 @@ def summarise(
 
 
 def kind_of(item: ImageItem) -> str:
-    """The kind of defect of a picture that has one."""
-    return item.label or "unlabelled"
+    """The kind of defect of an image that has one; an empty text where it is not labelled, which no label is."""
+    return item.label or ""
 
 
 def meets(region: NDArray[np.bool_], mask: NDArray[np.bool_]) -> bool:

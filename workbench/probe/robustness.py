@@ -19,6 +19,7 @@ from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.metrics import wilson
 from workbench.probe.attacks import METHODS, attack
+from workbench.values import apart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,18 +178,20 @@ def curve(rows: Sequence[Row], epsilons: Sequence[float], level: float = 0.95) -
         level: Confidence level of the intervals.
 
     Returns:
-        One row a class, and one of all together first, and an epsilon: group, epsilon, support (pictures), robust (how many are decided
-        rightly under attack), accuracy, and low and high, its ends by Wilson.
+        One row a class, and one of all together first, and an epsilon: group (no two called alike), epsilon, support (pictures),
+        robust (how many are decided rightly under attack), accuracy, and low and high, its ends by Wilson.
     """
     import pandas as pd
 
     sizes = sorted({0.0, *(float(epsilon) for epsilon in epsilons)})
-    groups = {ALL: list(rows)} | {label: [row for row in rows if row.label == label] for label in sorted({row.label for row in rows})}
+    labels = sorted({row.label for row in rows})
+    members = [list(rows), *([row for row in rows if row.label == label] for label in labels)]
+    groups = dict(zip([ALL, *apart(labels, [ALL])], members, strict=True))
     lines = []
-    for group, members in groups.items():
-        falls = np.array([_falls(row, sizes[-1]) for row in members])
+    for group, own in groups.items():
+        falls = np.array([_falls(row, sizes[-1]) for row in own])
         for size in sizes:
-            rate = wilson(int((falls > size).sum()), len(members), level)
+            rate = wilson(int((falls > size).sum()), len(own), level)
             lines.append((group, size, rate.support, rate.count, rate.value, rate.low, rate.high))
     return pd.DataFrame(lines, columns=["group", "epsilon", "support", "robust", "accuracy", "low", "high"])
 

@@ -14,7 +14,9 @@ from PIL import Image
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.metrics import wilson
+from workbench.predictions import column_of
 from workbench.probe.edits import KINDS, Edit, apply, further
+from workbench.values import apart, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +27,7 @@ POINTS = 25
 """Values of a sweep where none are named; between neighbours that are decided differently it looks closer."""
 MOST = 200
 """Pictures of a sample."""
-ALL = "all pictures"
+ALL, ALL_BY = "all pictures", "all"
 Progress = Callable[[int, int], None]
 
 
@@ -70,10 +72,10 @@ class SweptSet:
     """A set of pictures under one edit.
 
     Attributes:
-        frame: One row for each value and group: value, by ("all", "label" or the attribute), group, support (pictures), changed (share
-            whose decision is not that at the neutral value) with "changed low" and "changed high", labelled (pictures with a label
-            that the model knows), accuracy with "accuracy low" and "accuracy high". Wilson's intervals of 95 %; NaN where there is
-            nothing to compute a figure from.
+        frame: One row for each value and group: value, by ("all", "label" or the attribute's column), group, support (pictures),
+            changed (share whose decision is not that at the neutral value) with "changed low" and "changed high", labelled (pictures
+            with a label that the model knows), accuracy with "accuracy low" and "accuracy high". Wilson's intervals of 95 %; NaN where
+            there is nothing to compute a figure from.
         kind: A name in `KINDS`.
         values: (V,), ascending; the neutral one is among them.
         neutral: Where among them.
@@ -312,11 +314,12 @@ def _frame(
     truth = np.array([names.index(item.label) if item.label in names else -1 for item in items])
     changed, right, labelled = decisions != decisions[:, [neutral]], decisions == truth[:, None], truth >= 0
     columns: dict[str, list[object]] = {"label": [item.label for item in items]}
-    columns |= {name: [item.attributes.get(name) for item in items] for name in attributes}
-    groups = [("all", ALL, np.ones(len(items), bool))]
+    for by, name in zip(apart(map(column_of, attributes), [ALL_BY]), attributes, strict=True):
+        columns[by] = [item.attributes.get(name) for item in items]
+    groups = [(ALL_BY, ALL, np.ones(len(items), bool))]
     for by, found in columns.items():
-        for own in sorted({str(one) for one in found if one is not None}):
-            groups.append((by, own, np.array([one is not None and str(one) == own for one in found])))
+        for own in sorted({shown(one) for one in found if one is not None}):
+            groups.append((by, own, np.array([one is not None and shown(one) == own for one in found])))
     lines = []
     for by, group, rows in groups:
         usable = rows & labelled

@@ -13,6 +13,7 @@ from workbench.methods import METHODS
 from workbench.predictions import Predictions
 from workbench.preprocessing import BASELINES
 from workbench.ui import choice, draw, url, work
+from workbench.values import shown
 
 EDGE = 800
 """Longest side, in pixels, of what the screen shows; downloads carry the raw values."""
@@ -63,10 +64,9 @@ def bring(model: choice.ModelChoice, images: ImageSet, known: Predictions | None
 
 def picture(item: ImageItem) -> None:
     """The picture and what is known of it."""
-    shown = work.fitted(item, EDGE)
-    st.image(shown, width="stretch", output_format="PNG", alt=item.name)
-    known = {"split": item.split, **item.attributes}
-    st.caption(" · ".join([choice.plain(item.name), *(f"{choice.plain(k)}: {choice.plain(v)}" for k, v in known.items() if v is not None)]))
+    st.image(work.fitted(item, EDGE), width="stretch", output_format="PNG", alt=item.name)
+    known = [*([("split", item.split)] if item.split else []), *item.attributes.items()]
+    st.caption(" · ".join([choice.plain(item.name), *(f"{choice.plain(k)}: {choice.plain(shown(v))}" for k, v in known)]))
 
 
 def notes(model: choice.ModelChoice) -> None:

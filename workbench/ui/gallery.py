@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.images import ImageItem, ImageSet
-from workbench.predictions import Predictions, check_attributes
+from workbench.predictions import Predictions
 from workbench.ui import choice, url, work
+from workbench.values import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,16 +31,14 @@ SORTS = {"set": "as in the set", "sure": "surest first", "doubt": "least sure fi
 
 
 def table(images: ImageSet, predictions: Predictions | None) -> pd.DataFrame:
-    """One row a picture: name, label, split, attributes, and where predictions are known predicted, confidence, unsure, verdict."""
+    """One row an image: name, label, split, and where predictions are known verdict, unsure and kind (as `kinds`)."""
     if predictions is not None:
-        frame = predictions.frame.copy()
+        frame = predictions.frame[["name", "label", "split", "verdict", "unsure"]].copy()
         frame["kind"] = kinds(predictions)
         return frame
     import pandas as pd
 
-    check_attributes(images)
-    rows = [{"name": i.name, "label": i.label, "split": i.split, **i.attributes} for i in images]
-    return pd.DataFrame(rows)
+    return pd.DataFrame([{"name": i.name, "label": i.label, "split": i.split} for i in images])
 
 
 def kinds(predictions: Predictions) -> list[str | None]:
@@ -69,15 +68,26 @@ def groups(images: ImageSet) -> Mapping[str, Sequence[str]]:
     """The attributes that divide the set into a few groups, with their values."""
     found = {}
     for name in images.attribute_names:
-        values = {str(item.attributes[name]) for item in images if name in item.attributes}
+        values = {shown(item.attributes[name]) for item in images if name in item.attributes}
         if 1 < len(values) <= FEW:
             found[name] = sorted(values)
     return found
 
 
+def token(name: str, value: str) -> str:
+    """A group as it stands in an address: "name: value", where no colon within the name reads as the one between the two."""
+    return name.replace("\\", "\\\\").replace(": ", "\\: ") + f": {value}"
+
+
 def in_group(images: ImageSet, frame: pd.DataFrame, name: str, value: str) -> pd.Series:
-    """Which rows have this value: asked of the pictures, for a column of whole numbers with gaps holds 3.0 for 3."""
-    return frame["name"].map(lambda picture: str(images.by_name[picture].attributes.get(name)) == value).astype(bool)
+    """Which rows have this value, as `groups` gives them."""
+    there = {item.name for item in members(images, name, value)}
+    return frame["name"].isin(there)
+
+
+def members(images: ImageSet, name: str, value: str) -> list[ImageItem]:
+    """The images with this value of an attribute, as `groups` gives them; one without the attribute is in no group."""
+    return [item for item in images if name in item.attributes and shown(item.attributes[name]) == value]
 
 
 def first_look(images: ImageSet, predictions: Predictions | None) -> str:
@@ -104,10 +114,10 @@ def gallery(images: ImageSet, predictions: Predictions | None, chosen: ImageItem
         few = len(frame) < len(images)
         st.caption(f"{len(frame):,} of {len(images):,} pictures" if few else f"{len(images):,} pictures")
         page = url.pages(pages, key="page", max_visible_pages=5) if pages > 1 else 1
-    shown = [images.by_name[name] for name in frame["name"].iloc[(page - 1) * PAGE : page * PAGE]]
+    here = [images.by_name[name] for name in frame["name"].iloc[(page - 1) * PAGE : page * PAGE]]
     verdicts = dict(zip(frame["name"], frame["verdict"], strict=True)) if "verdict" in frame else {}
     with thumbnails, st.grid(PAGE, min_column_width=72, gap="xsmall", key="gallery"):
-        for number, item in enumerate([*choice.own("pictures").values(), *shown]):
+        for number, item in enumerate([*choice.own("pictures").values(), *here]):
             thumbnail(number, item, verdicts.get(item.name), item.name == chosen.name)
 
 
@@ -143,11 +153,17 @@ def _filtered(images: ImageSet, frame: pd.DataFrame, predictions: Predictions | 
             frame = _one("Split", "split", frame, "split", splits)
         found = groups(images)
         if found:
-            options = [ALL, *(f"{name}: {value}" for name, values in found.items() for value in values)]
-            group = url.select("Group", options, key="group", on_change=_first_page, width=190)
+            options = {token(name, value): (name, value) for name, values in found.items() for value in values}
+            group = url.select(
+                "Group",
+                [ALL, *options],
+                key="group",
+                format_func=lambda one: ": ".join(options[one]) if one in options else one,
+                on_change=_first_page,
+                width=190,
+            )
             if group != ALL:
-                name, _, value = group.partition(": ")
-                frame = frame[in_group(images, frame, name, value)]
+                frame = frame[in_group(images, frame, *options[group])]
         if predictions is not None:
             frame = _by_prediction(frame, predictions)
     return frame

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +15,7 @@ from workbench.images import ImageSet
 from workbench.metrics import Rate, headline, wilson
 from workbench.predictions import DecisionRule, Predictions
 from workbench.ui import choice, draw, gallery, work
+from workbench.values import apart, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 EXPLAIN = home() / "pages" / "explain.py"
 ENOUGH = 30
 """Fewer pictures than this support no verdict on a model."""
+SPLITS = ("train", "validation", "test")
 MEANINGS = {
     "accuracy": "Share of the pictures that the model gets right.",
     "AUC": "Chance that a defect scores higher than a good part: 0.5 is guessing, 1 is perfect. It needs no threshold.",
@@ -155,13 +159,13 @@ def model_facts(model: choice.ModelChoice) -> None:
     if model.about:
         st.write(model.about)
     names = model.rule.class_names
-    shown = ", ".join(names[:4]) + (f" and {len(names) - 4:,} more" if len(names) > 4 else "")
+    some = ", ".join(names[:4]) + (f" and {len(names) - 4:,} more" if len(names) > 4 else "")
     rows, columns = model.preprocessing.size
     channels = "grey" if len(model.preprocessing.mean) == 1 else "colour"
     facts = {
         "Source": model.source,
         "Digest": f"{model.key[:16]} (SHA-256 of weights and settings)",
-        "Classes": f"{len(names):,}: {shown}",
+        "Classes": f"{len(names):,}: {some}",
         "Positive class": _positive(model.rule),
         "Input": f"{rows} x {columns} pixels, {channels}, {model.preprocessing.resize}",
         "Weights": f"{model.size / 1e6:.1f} MB" if model.size else None,
@@ -220,20 +224,33 @@ def _counts(images: ImageSet) -> dict[str, pd.DataFrame]:
     """Tables of counts: classes by split, and groups by class."""
     import pandas as pd
 
-    label = pd.Series([i.label or "(no label)" for i in images], name="class")
-    split = pd.Series([i.split or "(no split)" for i in images])
     if not images.class_names:
         return {}
-    order = [s for s in ("train", "validation", "test", "(no split)") if (split == s).any()]
-    tables = {"class and split": pd.crosstab(label, split)[order].assign(all=label.value_counts()).reset_index()}
-    lines = []
-    for name in gallery.groups(images):
-        values = pd.Series([str(i.attributes.get(name, "(none)")) for i in images])
-        table = pd.crosstab(values, label).assign(all=values.value_counts()).reset_index(names="group")
-        lines.append(table.assign(group=name + ": " + table["group"]))
+    count = Counter((item.label, item.split) for item in images)
+    splits = [split for split in (*SPLITS, None) if any(key[1] == split for key in count)]
+    labels: list[str | None] = [label for label in images.class_names if any(count[label, split] for split in splits)]
+    columns = apart(map(str, labels), ("class", "group", "all", "(no label)"))
+    if any(count[None, split] for split in splits):
+        labels, columns = [*labels, None], [*columns, "(no label)"]
+    counted = [[count[label, split] for split in splits] for label in labels]
+    rows = [(column, *own, sum(own)) for column, own in zip(columns, counted, strict=True)]
+    named = [split or "(no split)" for split in splits]
+    tables = {"class and split": pd.DataFrame(rows, columns=["class", *named, "all"])}
+    lines = list(_counted(images, labels))
     if lines:
-        tables["group and class"] = pd.concat(lines)
+        table = pd.DataFrame(lines, columns=["group", *columns, "all"])
+        tables["group and class"] = table.assign(group=apart(table["group"]))
     return tables
+
+
+def _counted(images: ImageSet, labels: Sequence[str | None]) -> Iterator[tuple[str | int, ...]]:
+    """For each group its name, how many images of each label it holds, and how many in all."""
+    for name, values in gallery.groups(images).items():
+        count = Counter((shown(item.attributes[name]) if name in item.attributes else None, item.label) for item in images)
+        for value in [*values, None]:
+            own = [count[value, label] for label in labels]
+            if any(own):
+                yield f"{name}: {'(none)' if value is None else value}", *own, sum(own)
 
 
 def contact_sheet(images: ImageSet) -> None:

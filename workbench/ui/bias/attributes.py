@@ -54,7 +54,10 @@ def grouping(predictions: Predictions) -> Grouping:
         else:
             left_out.append((name, f"has {known:,} values, more than {MOST_VALUES}"))
     if ranges:
-        predictions = dataclasses.replace(predictions, frame=frame.assign(**ranges))
+        frame = frame.copy(deep=False)
+        for name, cut in ranges.items():
+            frame[name] = cut
+        predictions = dataclasses.replace(predictions, frame=frame)
     return Grouping(predictions, tuple(names), tuple(ranges), tuple(left_out))
 
 

@@ -13,9 +13,11 @@ import streamlit as st
 from workbench.bias import ENOUGH, Breakdown, Comparison, Simpson, fairness, simpson
 from workbench.bias.cases import By
 from workbench.metrics import Rate
+from workbench.predictions import column_of
 from workbench.ui import choice, draw, gallery, work
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import Scope
+from workbench.values import apart, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,15 +85,16 @@ def _mistakes(scope: Scope, found: Breakdown) -> list[tuple[str, int, dict[str, 
     count = np.bincount(codes, minlength=len(found.frame))
     first = dict(zip(codes[::-1].tolist(), wrong[::-1].tolist(), strict=True))
     names = scope.predictions.frame["name"].to_numpy()
-    alone = found.by in scope.whole and scope.predictions.frame[found.by].nunique() <= gallery.FEW
+    attribute = next((name for name in scope.images.attribute_names if column_of(name) == found.by), None)
+    alone = attribute in gallery.groups(scope.images) and found.by in scope.whole
     lines = []
     for code, group in enumerate(found.frame["group"].tolist()):
         query = {}
         if code in first:
             picture = scope.images.by_name[str(names[first[code]])]
             query = {"verdict": "wrong", "image": picture.name}
-            if alone:  # as the gallery writes it: a column of whole numbers with gaps holds 3.0 for 3
-                query["group"] = f"{found.by}: {picture.attributes.get(found.by)}"
+            if alone and attribute is not None:
+                query["group"] = gallery.token(attribute, shown(picture.attributes[attribute]))
         lines.append((str(group), int(count[code]), query))
     return lines
 
@@ -180,7 +183,8 @@ def _paradoxes(scope: Scope, by: By) -> None:
     for gap in told:
         st.warning(choice.plain(gap.warning, 600), icon=":material/warning:")
         with st.expander(f"The {gap.figure} within each {_what(gap)}"):
-            st.dataframe(gap.frame.rename(columns={"first": gap.first, "second": gap.second}), hide_index=True)
+            first, second = apart([gap.first, gap.second], (str(name) for name in gap.frame if name not in ("first", "second")))
+            st.dataframe(gap.frame.rename(columns={"first": first, "second": second}), hide_index=True)
             tables.csv("Within (CSV)", gap.frame, f"bias-within-{within.index(gap.within)}-{scope.split}")
     if found and not told:
         st.caption(

@@ -11,7 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from workbench.bias import ENOUGH, Breakdown, Comparison
-from workbench.bias.cases import cases_of, groups_of
+from workbench.bias.cases import by_of, cases_of, groups_of
 from workbench.bias.figures import FIGURES
 from workbench.bias.gaps import gap, simultaneous
 from workbench.metrics import wilson
@@ -28,7 +28,7 @@ def section(scope: Scope) -> None:
     lines = of_classes(scope.breakdown())
     comparison = scope.comparison()
     if comparison is not None:
-        chosen = scope.by if isinstance(scope.by, str) else " x ".join(scope.by or ())
+        chosen = None if scope.by is None else by_of(scope.predictions, scope.by)
         ways = sorted(dict.fromkeys(comparison.frame["by"]), key=lambda by: by != chosen)
         within = scope.kept("nested", lambda: nested(scope.predictions, scope.rows, scope.attributes))
         lines += [of_groups(comparison, by, by in within) for by in ways[:MOST_ATTRIBUTES]]

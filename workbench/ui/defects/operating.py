@@ -15,6 +15,7 @@ from workbench.ui.bias.attributes import grouping
 from workbench.ui.defects import curves, histogram, threshold
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting
+from workbench.values import apart, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,11 +158,13 @@ def _groups(scope: Scope, setting: Setting) -> None:
     values = found.predictions.frame[by][cases.rows].to_numpy()
     passed = ~reaches(cases.scores, setting.threshold)
     rows = []
-    for value in sorted({v for v in values if v is not None and v == v}, key=str):
+    there = sorted({v for v in values if v is not None and v == v}, key=shown)
+    names = apart(" ".join(shown(value).split())[:60] for value in there)
+    for name, value in zip(names, there, strict=True):
         among = values == value
         escapes = wilson(int((among & passed & cases.defect).sum()), int((among & cases.defect).sum()))
         overkill = wilson(int((among & ~passed & ~cases.defect).sum()), int((among & ~cases.defect).sum()))
-        rows.append({"group": " ".join(str(value).split())[:60], "escapes": _counted(escapes), "overkill": _counted(overkill)})
+        rows.append({"group": name, "escapes": _counted(escapes), "overkill": _counted(overkill)})
     frame = pd.DataFrame(rows)
     st.dataframe(frame, hide_index=True, alt="Escapes and overkill by group")
     draw.table("Groups (CSV)", lambda: frame.assign(by=by), "operating-point-groups.csv", "csv operating groups")

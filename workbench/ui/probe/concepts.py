@@ -13,6 +13,7 @@ from workbench.images import ImageItem, ImageSet, image_from_bytes
 from workbench.predictions import Predictions
 from workbench.probe.concepts import LEAST, Concepts, tcav
 from workbench.ui import choice, draw, gallery, url, work
+from workbench.values import apart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,8 +63,8 @@ def view(model: choice.ModelChoice, images: ImageSet, known: Predictions | None)
     _shown(found)
 
 
-def _add(images: ImageSet) -> list[str]:
-    """Two ways to name a concept: pictures, which are kept for the session, and groups of this set, which are returned."""
+def _add(images: ImageSet) -> list[tuple[str, str]]:
+    """Two ways to name a concept: images, kept for the session, and groups of this set, which are returned: (attribute, value)."""
     groups = gallery.groups(images)
     with st.container(horizontal=True):
         with st.popover("Show a concept by pictures", icon=":material/add_photo_alternate:"), st.form("concept upload", border=False):
@@ -73,8 +74,9 @@ def _add(images: ImageSet) -> list[str]:
                 _keep(" ".join(name.split()), files)
         if groups:
             with st.popover("Take a group of this set", icon=":material/category:"):
-                options = [f"{name}: {value}" for name, values in groups.items() for value in values]
-                return url.pills("Groups", options, key="concepts", default=[])
+                options = {gallery.token(name, value): (name, value) for name, values in groups.items() for value in values}
+                chosen = url.pills("Groups", list(options), key="concepts", default=[], format_func=lambda one: ": ".join(options[one]))
+                return [options[one] for one in chosen]
     return []
 
 
@@ -98,13 +100,12 @@ def _keep(name: str, files: list[Any]) -> None:
         st.warning(choice.plain(error, 300))
 
 
-def _concepts(images: ImageSet, groups: list[str]) -> dict[str, list[ImageItem]]:
+def _concepts(images: ImageSet, groups: list[tuple[str, str]]) -> dict[str, list[ImageItem]]:
     """All that were named and can be tested, the visitor's own first."""
     own: dict[str, list[ImageItem]] = choice.own("concepts")
     found = dict(own)
-    for group in groups:
-        name, _, value = group.partition(": ")
-        found[group] = [item for item in images if str(item.attributes.get(name)) == value]
+    for title, group in zip(apart((": ".join(group) for group in groups), own), groups, strict=True):
+        found[title] = gallery.members(images, *group)
     for name, items in list(found.items())[:MOST]:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{choice.plain(name)}**: {len(items):,} pictures")

@@ -10,9 +10,10 @@ import streamlit as st
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
 from workbench.probe.edits import KINDS
-from workbench.probe.sweep import Sweep, SweptSet, sweep, sweep_set
+from workbench.probe.sweep import ALL_BY, Sweep, SweptSet, sweep, sweep_set
 from workbench.ui import choice, draw, gallery, samples, url, work
 from workbench.ui.probe.edit import EDGE
+from workbench.values import apart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,16 +99,22 @@ def _set(model: choice.ModelChoice, images: ImageSet, known: Predictions | None,
         work.offer(f"Sweep over {many:,} pictures", f"sweep {kind} {model.key[:12]}", lambda: _swept(model, images, items, kind, many))
         return
     frame = result.frame
-    named = {f"{row['by']}: {row['group']}" if row["by"] != "all" else "all" for row in frame[["by", "group"]].to_dict("records")}
-    groups = sorted(named, key=lambda name: (name != "all", name))
-    shown = st.pills("Lines", groups, default=groups[:1], selection_mode="multi", key=f"lines {kind}")
-    labels = np.where(frame["by"] == "all", "all", frame["by"].astype(str) + ": " + frame["group"].astype(str))
-    chosen = frame.assign(line=labels)[np.isin(labels, shown)]
+    lines = _named(frame)
+    shown = st.pills("Lines", list(dict.fromkeys(lines)), default=lines[:1], selection_mode="multi", key=f"lines {kind}")
+    chosen = frame.assign(line=lines)[np.isin(lines, shown)]
     if len(chosen):
         _shares(chosen, kind)
     drawn = f"{len(result.names):,} of {result.sample['pictures']:,} pictures{samples.of_split(items)}"
     st.caption(f"{drawn}; bands are 95 % intervals." + (f" {len(result.left_out):,} could not be judged." if result.left_out else ""))
     draw.table("Figures (CSV)", lambda: frame, f"sweep-{kind}.csv", "csv swept")
+
+
+def _named(frame: pd.DataFrame) -> list[str]:
+    """The line that each row of the table belongs to: "all", or attribute and value; no two lines are called alike."""
+    rows = list(zip(frame["by"], frame["group"], strict=True))
+    groups = list(dict.fromkeys(rows))
+    names = dict(zip(groups, apart("all" if by == ALL_BY else f"{by}: {group}" for by, group in groups), strict=True))
+    return [names[row] for row in rows]
 
 
 def _swept(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], kind: str, many: int) -> SweptSet | None:
