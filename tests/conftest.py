@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
     from torch import nn
 
+    from workbench.ui.cache import Shelf
+
 pytest.register_assert_rewrite("browsing", "inspected")
 
 Write = Callable[..., Path]
@@ -122,6 +124,16 @@ def cheap() -> Settings:
         return found | ({"background": background} if METHODS[method].background else {})
 
     return settings
+
+
+@pytest.fixture
+def empty_shelves(monkeypatch: pytest.MonkeyPatch) -> dict[str, Shelf]:
+    """Shelves of this test's own, by kind, so that nothing is known from another test."""
+    from workbench.ui import cache
+
+    shelves: dict[str, cache.Shelf] = {}
+    monkeypatch.setattr(cache, "shelf", lambda kind: shelves.setdefault(kind, cache.Shelf(2**28)))
+    return shelves
 
 
 @pytest.fixture

@@ -256,7 +256,7 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_computed_twice(picture
         assert process.wait(120) == (-signal.SIGKILL if kill else 0)
         now = log.read_text().split()[1:]  # without the blank picture of loading
         assert not kept & set(now), "computed although it was written"
-        found = set(outputs.Index(tmp_path / "out").rows)
+        found = set(outputs.Index(outputs.files(tmp_path / "out")).rows)
         assert _inputs(images, found) >= kept, "lost although it was written"
         kept = _inputs(images, found)
         computed.append(len(now))

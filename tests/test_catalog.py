@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench import catalog
+from workbench import folders
 from workbench.catalog import has_drive, load_catalog, read_spec, scheme, shared, spec_key, stored_path, weights_path
 from workbench.layouts import load_images
 
@@ -270,8 +270,8 @@ def test_the_cache_lies_where_the_system_has_it(
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(catalog.sys, "platform", system)
-    assert catalog.cache_folder() == Path(place)
+    monkeypatch.setattr(folders.sys, "platform", system)
+    assert folders.cache_folder() == Path(place)
 
 
 @pytest.mark.parametrize(
@@ -288,9 +288,9 @@ def test_records_lie_where_nothing_sweeps_them(monkeypatch: pytest.MonkeyPatch, 
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(catalog.sys, "platform", system)
-    assert catalog.data_folder() == Path(place)
-    assert catalog.cache_folder() not in (catalog.data_folder(), *catalog.data_folder().parents)
+    monkeypatch.setattr(folders.sys, "platform", system)
+    assert folders.data_folder() == Path(place)
+    assert folders.cache_folder() not in (folders.data_folder(), *folders.data_folder().parents)
 
 
 # What a reference is

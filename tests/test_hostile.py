@@ -14,7 +14,7 @@ from PIL import Image
 from workbench.errors import InputError
 from workbench.images import ImageSet, image_from_bytes
 from workbench.layouts import images_from_zip
-from workbench.ui import audits, choice, gallery, work
+from workbench.ui import audits, choice, gallery, sets, work
 
 
 def test_every_control_falls_back_to_its_value_when_the_browser_forgets_it(visit):
@@ -54,7 +54,7 @@ def set_of(colour: int) -> ImageSet:
 def test_sets_of_the_same_names_and_sizes_share_neither_thumbnails_nor_predictions(monkeypatch):
     """A camera writes pictures of one size under the same names each day; what one visitor uploaded must not show to another."""
     monday, tuesday = set_of(200), set_of(100)
-    assert monday.key == tuesday.key
+    assert monday.key != tuesday.key
     assert work.thumbnail(monday.items[0]).getpixel((0, 0)) == (200, 0, 0)
     assert work.thumbnail(tuesday.items[0]).getpixel((0, 0)) == (100, 0, 0)
     monkeypatch.setattr(choice, "own", lambda kind: {"mine": None})
@@ -142,14 +142,14 @@ def test_a_folder_that_changed_is_read_again(visit, monkeypatch, tmp_path):
     os.utime(tmp_path / "good", (1, 1))
     assert len(at.run().sound().thumbnails()) == 2
     loaded = []
-    monkeypatch.setattr(choice, "load_images", lambda *args, **settings: loaded.append(args))
+    monkeypatch.setattr(sets, "load_images", lambda *args, **settings: loaded.append(args))
     at.run().sound()
     assert not loaded, "what did not change is kept"
 
 
 def test_a_visitor_of_a_server_learns_nothing_of_its_disk(visit, monkeypatch):
     monkeypatch.setattr(choice, "local", lambda: False)
-    monkeypatch.setattr(choice, "stamp", lambda ref: pytest.fail(ref) if ref == "/etc" else "")
+    monkeypatch.setattr(sets, "stamp", lambda ref, images: pytest.fail(ref) if ref == "/etc" else "")
     at = visit("explain", set="/etc", method="saliency")
     assert not at.exception
     monkeypatch.setattr(choice, "st", SimpleNamespace(session_state={"set": "/etc"}, cache_resource=None))

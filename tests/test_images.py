@@ -14,7 +14,7 @@ from PIL import Image
 
 import workbench as wb
 from workbench import images
-from workbench.images import BytesSource, FileSource, ImageItem, ImageSet, contact_sheet, decode, image_from_bytes, image_from_file
+from workbench.images import BytesSource, FileSource, ImageItem, ImageSet, decode, image_from_bytes, image_from_file
 
 Refusal = Callable[[Callable[[], object]], str]
 RED, WHITE = (255, 0, 0), (255, 255, 255)
@@ -274,7 +274,8 @@ def test_a_set_without_pictures_or_with_a_name_twice_is_refused(refusal: Refusal
 def test_the_key_of_a_set_follows_what_it_lists() -> None:
     base = ImageItem("a.png", BytesSource(b"123"), label="ok", attributes={"line": 1})
     key = ImageSet("one", (base,)).key
-    assert ImageSet("other title", (ImageItem("a.png", BytesSource(b"456"), label="ok", attributes={"line": 1}),)).key == key
+    assert ImageSet("other title", (ImageItem("a.png", BytesSource(b"123"), label="ok", attributes={"line": 1}),)).key == key
+    assert ImageSet("one", (ImageItem("a.png", BytesSource(b"456"), label="ok", attributes={"line": 1}),)).key != key
     changed = [
         ImageItem("b.png", BytesSource(b"123"), label="ok", attributes={"line": 1}),
         ImageItem("a.png", BytesSource(b"1234"), label="ok", attributes={"line": 1}),
@@ -283,13 +284,6 @@ def test_the_key_of_a_set_follows_what_it_lists() -> None:
         ImageItem("a.png", BytesSource(b"123"), label="ok", attributes={"line": 2}),
     ]
     assert len({ImageSet("one", (other,)).key for other in changed} | {key}) == 6
-
-
-def test_a_contact_sheet_leaves_a_gap_for_what_cannot_be_read() -> None:
-    sheet = contact_sheet([item(encoded(quarters())), item(b"no")], edge=12)
-    assert sheet[1] is None
-    assert sheet[0] is not None
-    assert sheet[0].size == (12, 12)
 
 
 def test_decoding_in_threads_leaves_the_filters_of_warnings_as_they_were(write_picture, monkeypatch) -> None:

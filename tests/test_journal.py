@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from decisions import digest, draft, overruled
 
-from workbench.catalog import data_folder
+from workbench.folders import data_folder
 from workbench.journal import GENESIS, Draft, Entry, Journal, canonical, journal_path, map_digest
 from workbench.journal import store as inner
 

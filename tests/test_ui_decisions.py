@@ -14,7 +14,7 @@ from workbench.defects import band, cases_of, of_split
 from workbench.errors import InputError
 from workbench.images import BytesSource
 from workbench.journal import Journal, to_json
-from workbench.ui import choice, work
+from workbench.ui import cache, choice, work
 
 pytest_plugins = ["inspected"]
 
@@ -176,7 +176,7 @@ def test_a_verdict_that_somebody_changed_in_the_journal_ends_in_a_sentence(defec
             db.execute("DROP TRIGGER IF EXISTS no_update")
             db.execute("DROP INDEX IF EXISTS by_image")
             db.execute("UPDATE entries SET body = ?", (body,))
-        work.maps()._kept.clear()
+        cache.shelf("latest entries")._kept.clear()
         at.run()
         assert not at.exception
         assert all("went wrong" not in e.value for e in at.error)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from workbench import attribution
+from workbench import attribution, render
 from workbench.classifier import predict
 from workbench.errors import InputError
 from workbench.images import BytesSource, ImageItem
@@ -27,11 +27,8 @@ def metal():
 
 
 @pytest.fixture(autouse=True)
-def shelf(monkeypatch):
-    """An empty shelf, so that nothing is known from another test."""
-    found = work.Shelf(2**28)
-    monkeypatch.setattr(work, "maps", lambda: found)
-    return found
+def shelves(empty_shelves):
+    return empty_shelves
 
 
 def told(at):
@@ -73,12 +70,13 @@ def test_sets_that_lack_something_say_so(visit, metal, monkeypatch, changed, vie
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_set_of_which_nothing_is_known_yet(visit, metal, monkeypatch, tmp_path, view):
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
-    found = lacking(metal[1])
+    items = [dataclasses.replace(item, source=BytesSource(render.to_png(item.open()) + b"new")) for item in metal[1].items[:60]]
+    found = dataclasses.replace(metal[1], items=tuple(items))
     monkeypatch.setattr(choice, "images", lambda model: found)
     at = visit("probe", view=view, attack="fgsm", **METAL).sound("Probe")
-    assert [b.label for b in at.button if b.label.startswith("Predict all 60 pictures")]
+    assert [b.label for b in at.button if b.label.startswith("Predict all 60 images")]
     if view == "regions":
-        next(b for b in at.button if b.label == "Predict all 60 pictures").click().run().sound("Probe")
+        next(b for b in at.button if b.label == "Predict all 60 images").click().run().sound("Probe")
         assert "distance" in told(at)
 
 

@@ -31,11 +31,8 @@ def metal():
 
 
 @pytest.fixture(autouse=True)
-def shelf(monkeypatch):
-    """An empty shelf, so that nothing is known from another test."""
-    found = work.Shelf(2**28)
-    monkeypatch.setattr(work, "maps", lambda: found)
-    return found
+def shelves(empty_shelves):
+    return empty_shelves
 
 
 @pytest.fixture
@@ -253,7 +250,7 @@ def uploaded(at, name, colours):
     return press(at, "Keep it")
 
 
-def test_a_concept_of_ones_own_stays_in_its_session_and_is_known_by_its_contents(visit, shelf, monkeypatch):
+def test_a_concept_of_ones_own_stays_in_its_session_and_is_known_by_its_contents(visit, monkeypatch):
     asked = []
     monkeypatch.setattr(concepts, "tcav", lambda clf, chosen, *_, **__: asked.append({n: [i.id for i in c] for n, c in chosen.items()}))
     monkeypatch.setattr(concepts, "_shown", lambda found: None)

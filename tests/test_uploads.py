@@ -47,6 +47,11 @@ def cells(count=2):
     return {f"{('functional', 'defective')[i % 2]}/{path.name}": path.read_bytes() for i, path in enumerate(names)}
 
 
+def new(photographs):
+    """The same photographs in files that nobody has seen."""
+    return {name: data + b"new" for name, data in photographs.items()}
+
+
 def test_a_picture_of_ones_own(visit):
     at = visit("explain", model="everyday", **QUICK).sound()
     photo = (package_folder("skimage") / "data" / "coffee.png").read_bytes()
@@ -117,6 +122,9 @@ def test_an_image_set_of_ones_own(visit):
     at.run().sound("Overview")
     assert at.selectbox(key="set").value == "Your line 3.zip"
     assert at.query_params["set"] == "Your line 3.zip"
+    assert not at.said(), "the model was run over these very photographs before: that is known by their bytes"
+    at.file_uploader(key="set upload").set_value(("line 4.zip", zipped(**new(cells(3))), "application/zip"))
+    at.run().sound("Overview")
     assert any("This model has not been tried on this image set yet." in text for text in at.said())
     next(b for b in at.button if b.label.startswith("Predict all 6")).click().run().sound()
     assert {m.label for m in at.metric} >= {"Accuracy", "AUC"}

@@ -13,7 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 import workbench as wb
 from workbench.images import ImageSet, image_from_file
-from workbench.ui import choice, work
+from workbench.keys import KINDS
+from workbench.ui import cache, choice, work
 
 torch.set_num_threads(1)
 
@@ -21,14 +22,14 @@ torch.set_num_threads(1)
 
 
 def test_a_shelf_gives_back_what_was_put():
-    shelf = work.Shelf(100)
+    shelf = cache.Shelf(100)
     assert shelf.get("a") is None
     shelf.put("a", "map", 10)
     assert shelf.get("a") == "map"
 
 
 def test_a_shelf_is_bounded_in_bytes_and_drops_the_least_recently_used():
-    shelf = work.Shelf(100)
+    shelf = cache.Shelf(100)
     for name in "abc":
         shelf.put(name, name, 30)
     assert shelf.get("a") == "a"  # now b is the one used least recently
@@ -37,7 +38,7 @@ def test_a_shelf_is_bounded_in_bytes_and_drops_the_least_recently_used():
 
 
 def test_a_shelf_counts_what_is_replaced_only_once():
-    shelf = work.Shelf(100)
+    shelf = cache.Shelf(100)
     shelf.put("other", 0, 40)
     for turn in range(10):
         shelf.put("a", turn, 50)
@@ -45,19 +46,17 @@ def test_a_shelf_counts_what_is_replaced_only_once():
     assert shelf.get("other") == 0, "ten versions of one map are one map"
 
 
-def test_a_shelf_keeps_the_last_even_where_it_is_too_large_alone():
-    shelf = work.Shelf(100)
+def test_a_result_that_is_too_large_alone_stands_beside_the_shelf_and_throws_nothing_out():
+    shelf = cache.Shelf(100)
     shelf.put("a", "a", 60)
     shelf.put("huge", "huge", 5000)
-    assert shelf.get("huge") == "huge"
-    assert shelf.get("a") is None
-    shelf.put("b", "b", 10)
-    assert shelf.get("huge") is None
-    assert shelf.get("b") == "b"
+    assert [shelf.get(name) for name in ("a", "huge")] == ["a", "huge"]
+    shelf.put("larger", "larger", 6000)
+    assert [shelf.get(name) for name in ("a", "huge", "larger")] == ["a", None, "larger"]
 
 
 def test_a_shelf_holds_under_many_threads():
-    shelf, errors = work.Shelf(1000), []
+    shelf, errors = cache.Shelf(1000), []
 
     def hammer(seed):
         rng = np.random.default_rng(seed)
@@ -81,9 +80,20 @@ def test_a_shelf_holds_under_many_threads():
 
 
 def test_the_shelves_of_the_app_are_bounded():
-    assert work.maps()._limit <= 256 * 2**20
-    assert work.pictures()._limit <= 128 * 2**20
-    assert work.maps() is work.maps()
+    assert set(cache.LIMITS) <= set(KINDS)
+    assert sum(cache.LIMITS.get(kind, cache.LIMIT) for kind in KINDS) <= 3 * 1024
+    assert cache.shelf("map") is cache.shelf("map") is not cache.shelf("findings")
+    assert cache.shelf("map")._limit == 256 * 2**20
+
+
+def test_a_kind_of_result_throws_out_no_other():
+    places = {kind: cache.slot(kind, image="a", edge=1) for kind in ("thumbnail", "fitted image")}
+    for place in places.values():
+        place.put(place.kind, 10)
+    for edge in range(2, 300):
+        cache.slot("thumbnail", image="a", edge=edge).put(edge, 2**20)
+    assert places["thumbnail"].get() is None
+    assert places["fitted image"].get() == "fitted image"
 
 
 # What goes wrong
@@ -324,13 +334,15 @@ def test_all_that_a_map_depends_on_is_in_its_key(asked, write_picture):
         (*base[:4], {"target": "a", "score": "probability"}, base[5]),
         (*base[:5], {"window": 0.2}),
     ]
-    keys = [work.map_key(*facts) for facts in (base, *changed)]
+    keys = [work.map_slot(*facts) for facts in (base, *changed)]
     assert len(set(keys)) == len(keys)
-    assert work.map_key(*base[:4], {"score": "logit", "target": "a"}, {"window": 0.1}) == keys[0]
-    again = choice.dataclasses.replace(images)
-    assert work.map_key(model, again, *base[2:]) == keys[0]  # only methods that compare with the set depend on it
-    compared = [work.map_key(model, found, item, "expected_gradients", *base[4:]) for found in (images, again)]
+    assert work.map_slot(*base[:4], {"score": "logit", "target": "a"}, {"window": 0.1}) == keys[0]
+    fewer = ImageSet("forty", images.items[:30])
+    assert work.map_slot(model, fewer, *base[2:]) == keys[0]  # only methods that compare with the set depend on it
+    compared = [work.map_slot(model, found, item, "expected_gradients", *base[4:]) for found in (images, fewer)]
     assert len(set(compared)) == 2
+    again = ImageSet("forty", images.items)
+    assert work.map_slot(model, again, item, "expected_gradients", *base[4:]) == compared[0], "the same images are the same background"
 
 
 def test_what_was_imported_is_not_searched_for_garbage_after_every_run(monkeypatch):

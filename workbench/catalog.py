@@ -18,11 +18,11 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from workbench.digests import file_digest
 from workbench.errors import InputError
 
 CONFIG_VARIABLE, MODEL_VARIABLE, IMAGES_VARIABLE = "WORKBENCH_CONFIG", "WORKBENCH_MODEL", "WORKBENCH_IMAGES"
 AUDIT_VARIABLE = "WORKBENCH_AUDIT"
-CACHE_VARIABLE, JOURNAL_VARIABLE = "WORKBENCH_CACHE", "WORKBENCH_JOURNAL"
 SCHEMES = ("timm", "torchvision", "python", "package", "stamped-metal")
 """What may stand before a colon and makes something else than a path of a reference."""
 PACKAGE = Path(__file__).resolve().parent
@@ -172,16 +172,22 @@ def read_spec(folder: Path) -> ModelSpec:
 
 def spec_key(folder: Path, spec: ModelSpec) -> str:
     """Digest of a model: its weights' bytes and all that decides what they compute. Needs no torch."""
-    path = weights_path(folder, spec)
-    stamp = path.stat()
-    return _digest(path, stamp.st_size, stamp.st_mtime_ns, spec.model_dump_json(exclude={"title", "about", "threshold"}))
+    weights = file_digest(weights_path(folder, spec))
+    rest = spec.model_dump_json(exclude={"title", "about", "threshold"})
+    scheme, _, factory = spec.architecture.partition(":")
+    code = f" {_code_digest(factory.partition(':')[0])}" if scheme == "python" else ""
+    return hashlib.sha256(f"{weights} {rest}{code}".encode()).hexdigest()
 
 
 @lru_cache(maxsize=32)
-def _digest(path: Path, size: int, modified: int, rest: str) -> str:
-    with path.open("rb") as file:
-        weights = hashlib.file_digest(file, "sha256").hexdigest()
-    return hashlib.sha256(f"{weights} {rest}".encode()).hexdigest()
+def _code_digest(module: str) -> str:
+    """Digest of the source of a module, found without importing it, as it was when it was first asked for: Python loads it once."""
+    for base in sys.path:
+        path = Path(base, *module.split("."))
+        for source in (path / "__init__.py", path.with_suffix(".py")):
+            if source.is_file():
+                return file_digest(source)
+    return "not found"
 
 
 def weights_path(folder: Path, spec: ModelSpec) -> Path:
@@ -230,26 +236,6 @@ def package_folder(name: str) -> Path:
     if not folders:
         raise InputError(f"This needs the package {name}: run pip install 'explainability-workbench[demo]'.")
     return Path(folders[0])
-
-
-def cache_folder() -> Path:
-    """Where this user's caches lie, by the custom of the system, or where WORKBENCH_CACHE says."""
-    if named := os.environ.get(CACHE_VARIABLE):
-        return Path(named)
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
-    else:
-        base = "~/Library/Caches" if sys.platform == "darwin" else os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.path.expanduser(base), "explainability-workbench")
-
-
-def data_folder() -> Path:
-    """Where this user's own records lie, by the custom of the system: unlike the cache, nothing sweeps it."""
-    if sys.platform == "win32":
-        base = os.environ.get("APPDATA") or "~/AppData/Roaming"
-    else:
-        base = "~/Library/Application Support" if sys.platform == "darwin" else os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(os.path.expanduser(base), "explainability-workbench")
 
 
 def versions(names: Iterable[str]) -> dict[str, str | None]:

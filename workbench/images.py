@@ -6,6 +6,7 @@ through the browser. Layouts of whole sets are read in `workbench.layouts`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -21,7 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from workbench.digests import file_digest, store
 from workbench.errors import InputError
+from workbench.keys import written
 from workbench.values import scalar
 
 MAX_PIXELS = 100_000_000
@@ -42,6 +45,10 @@ class Source(Protocol):
     def read(self) -> bytes:
         """All the bytes."""
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the bytes in hex, of what they are now."""
+
 
 @dataclasses.dataclass(frozen=True)
 class FileSource:
@@ -56,6 +63,10 @@ class FileSource:
     def read(self) -> bytes:
         return self.path.read_bytes()
 
+    @property
+    def digest(self) -> str:
+        return file_digest(self.path)
+
 
 @dataclasses.dataclass(frozen=True)
 class BytesSource:
@@ -69,6 +80,10 @@ class BytesSource:
 
     def read(self) -> bytes:
         return self.data
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,10 +111,28 @@ class ImageItem:
         given = ((str(name), scalar(value)) for name, value in self.attributes.items())
         object.__setattr__(self, "attributes", {name: value for name, value in given if value is not None})
 
-    @cached_property
+    @property
     def id(self) -> str:
-        """SHA-256 of the bytes, in hex."""
-        return hashlib.sha256(self._bytes()).hexdigest()
+        """SHA-256 of the bytes in hex, of what the file holds now.
+
+        Raises:
+            InputError: The file cannot be read, or is larger than the limits.
+        """
+        return source_digest(self.source, self.name)
+
+    @property
+    def mask_id(self) -> str | None:
+        """SHA-256 of the mask's bytes in hex; None where there is no mask. Errors as `id`."""
+        return None if self.mask is None else source_digest(self.mask, f"the mask of {self.name}")
+
+    @property
+    def key(self) -> str:
+        """Digest of all that is known of the image: its name, its bytes, those of its mask, label, split and attributes."""
+        return hashlib.sha256(written(self._facts()).encode()).hexdigest()
+
+    def _facts(self) -> tuple[object, ...]:
+        contents = _contents(self.source, self.name), self.mask and _contents(self.mask, self.name)
+        return self.name, *contents, self.label, self.split, {k: f"{type(v).__name__}:{v}" for k, v in self.attributes.items()}
 
     def open(self) -> Image.Image:
         """Decode to RGB, upright.
@@ -169,11 +202,20 @@ class ImageSet:
 
     @cached_property
     def key(self) -> str:
-        """Digest of what the set lists: names, byte sizes, labels and splits. Cheap, for no picture is read."""
-        digest = hashlib.sha256()
+        """Digest of all that is known of its images, their bytes among it, in order: of the first time that it was asked for.
+
+        Files are read for it that were not read before, or that changed.
+        """
+        digest = hashlib.sha256(written(self.class_names).encode())
         for item in self.items:
-            digest.update(repr((item.name, _size(item.source), item.label, item.split, sorted(item.attributes.items()))).encode())
+            digest.update(item.key.encode())
+        store()
         return digest.hexdigest()
+
+    @property
+    def background(self) -> Sequence[ImageItem]:
+        """The images that stand for the set where a method compares with it: its training split, or all where it has none."""
+        return [item for item in self.items if item.split == "train"] or self.items
 
     @cached_property
     def attribute_names(self) -> tuple[str, ...]:
@@ -321,32 +363,34 @@ def _finite(values: NDArray) -> NDArray[np.float64]:
 
 def read_source(source: Source, name: str) -> bytes:
     """All the bytes of `source`, or an InputError that calls it `name`."""
+    with _reading(source, name):
+        return source.read()
+
+
+@contextlib.contextmanager
+def _reading(source: Source, name: str) -> Iterator[None]:
+    """Errors of reading `source` as an InputError that calls it `name`; it is refused where it is too large."""
     try:
         if source.size > MAX_BYTES:
             raise InputError(
                 f"{name} is {source.size / 2**20:,.0f} MB, over the limit of {MAX_BYTES // 2**20} MB: compress or crop it first."
             )
-        return source.read()
+        yield
     except FileNotFoundError:
         raise InputError(f"{name} is no longer there: load the image set again.") from None
     except OSError as error:
         raise InputError(f"{name} cannot be read ({error.strerror or type(error).__name__}): check the file and its permissions.") from None
 
 
-def _size(source: Source) -> int:
+def source_digest(source: Source, name: str) -> str:
+    """SHA-256 of the bytes of `source` in hex, or an InputError that calls it `name`."""
+    with _reading(source, name):
+        return source.digest
+
+
+def _contents(source: Source, name: str) -> str:
+    """The digest of what can be read, or why it cannot."""
     try:
-        return source.size
-    except OSError:  # gone, or a link that leads nowhere: reading it tells why
-        return -1
-
-
-def contact_sheet(items: Sequence[ImageItem], edge: int = 96) -> list[Image.Image | None]:
-    """Square thumbnails of `edge` pixels, one an item; None where a picture cannot be read."""
-
-    def thumbnail(item: ImageItem) -> Image.Image | None:
-        try:
-            return ImageOps.fit(item.open(), (edge, edge))
-        except InputError:
-            return None
-
-    return [thumbnail(item) for item in items]
+        return source_digest(source, name)
+    except InputError as error:
+        return f"unreadable: {error}"

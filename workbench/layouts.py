@@ -12,10 +12,11 @@ import os
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from workbench.catalog import has_drive, is_inside, load_catalog, package_folder, read_text, shared, stored_path
+from workbench.digests import Stamp, stamp_of
 from workbench.errors import InputError
 from workbench.images import MAX_BYTES, SUFFIXES, FileSource, ImageItem, ImageSet, Source, read_source
 from workbench.manifests import MAX_MEMBERS, SPLITS, files_below, read_manifest, some
@@ -24,7 +25,6 @@ from workbench.tables import csv_rows
 
 MAX_UNPACKED = 20 * 2**30
 MAX_RATIO = 200
-MAX_STAMPED = 1000
 DEEPEST = 16
 MANIFESTS = ("manifest.csv", "manifest.parquet")
 
@@ -46,6 +46,10 @@ class ZipSource:
                 return file.read(self.size)  # a bound, for read() without one unpacks what the header does not admit
         except Exception as error:  # zipfile, zlib and the file system each raise their own kinds
             raise InputError(f"{self.member.filename} in the zip cannot be unpacked ({error}): zip it again.") from None
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self.read()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -181,38 +185,33 @@ def load_images(ref: str | os.PathLike[str], *, class_names: Sequence[str] | Non
     return found
 
 
-def stamp(ref: str) -> str:
-    """A digest that changes when an image set on disk does, cheap enough for every run of a page.
+def stamp(ref: str, images: ImageSet | None = None) -> str:
+    """A digest that changes when an image set on disk does: names, sizes, times and places of all files that it is read from.
 
-    It holds the times of the zip or manifest, or of the folder and two levels of folders in it with their manifests: pictures that
-    come, go or are renamed change those, a picture that is written over under its own name does not. Errors as `stored_path`.
+    Args:
+        ref: As for `load_images`.
+        images: The set as it was loaded: the files that it names are looked at too, wherever they lie. Errors as `stored_path`.
     """
     entry = load_catalog().images.get(ref)
     ref = entry.ref if entry else ref
     seed = seed_of(ref)
-    level = found = [stored_path(ref) if seed is None else set_folder(seed)]
-    for _ in range(2):
-        level = [folder for parent in level for folder in _folders(parent, _changed(parent))][:MAX_STAMPED]
-        found = [*found, *level]
-    paths = [path for folder in found for path in (folder, *(folder / name for name in MANIFESTS))]
-    return hashlib.sha256(repr([(str(path), _changed(path)) for path in paths]).encode()).hexdigest()
+    root = package_folder("elpv_dataset") if ref == "elpv" else stored_path(ref) if seed is None else set_folder(seed)
+    sources = list(folder_tree(root).files.values()) if root.is_dir() else []
+    sources += [source for item in images or () for source in (item.source, item.mask) if source is not None]
+    paths = dict.fromkeys(source.path for source in sources if isinstance(source, FileSource))
+    if not root.is_dir():
+        paths[root] = None
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(repr((str(path), _stamp(path))).encode())
+    return digest.hexdigest()
 
 
-def _changed(path: Path) -> tuple[int, int] | None:
+def _stamp(path: Path) -> Stamp | None:
     try:
-        return path.stat().st_mtime_ns, path.stat().st_size
+        return stamp_of(path)
     except (OSError, ValueError):
         return None
-
-
-@lru_cache(maxsize=4 * MAX_STAMPED)
-def _folders(folder: Path, changed: tuple[int, int] | None) -> tuple[Path, ...]:
-    """The folders in a folder, listed again only when it changed."""
-    try:
-        with os.scandir(folder) as entries:
-            return tuple(sorted(Path(e.path) for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False)))
-    except (OSError, ValueError):  # gone, not permitted, or a name that no system can hold
-        return ()
 
 
 def images_from_zip(data: bytes, name: str) -> ImageSet:

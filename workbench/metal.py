@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from workbench.catalog import CACHE_VARIABLE, cache_folder
 from workbench.errors import InputError
+from workbench.folders import CACHE_VARIABLE, cache_folder
 from workbench.parts import CAMERAS, FINISH, LABELS, LIGHTS, Part, draw
 from workbench.sheets import to_csv
 

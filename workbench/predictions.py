@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import InputError
 from workbench.images import ImageItem
+from workbench.parquet import facts_of, metadata_of, opened
 from workbench.values import shown
 
 if TYPE_CHECKING:
@@ -137,8 +137,9 @@ class Predictions:
         table = pa.Table.from_pandas(self.frame, preserve_index=False)
         for name, values in (("probabilities", self.probabilities), ("logits", self.logits)):
             table = table.append_column(name, pa.FixedSizeListArray.from_arrays(values.astype(np.float32).ravel(), values.shape[1]))
-        facts = json.dumps({"rule": dataclasses.asdict(self.rule), "model": self.model})
-        pq.write_table(table.replace_schema_metadata({**table.schema.metadata, b"workbench": facts.encode()}), path, compression="zstd")
+        facts = metadata_of({"rule": dataclasses.asdict(self.rule), "model": self.model})
+        table = table.replace_schema_metadata({**table.schema.metadata, **facts})
+        pq.write_table(table, path, compression="zstd", write_page_checksum=True)
 
     @classmethod
     def load(cls, path: Path) -> Predictions:
@@ -148,19 +149,18 @@ class Predictions:
             InputError: The file is missing or is something else.
         """
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         try:
-            file = pq.ParquetFile(path)
+            file = opened(path)
             table = file.read([name for name in file.schema_arrow.names if name != "embedding"])
-            facts = json.loads(table.schema.metadata[b"workbench"])
+            facts: dict[str, Any] = facts_of(table.schema.metadata)
             rule = DecisionRule(tuple(facts["rule"].pop("class_names")), **facts["rule"])
             arrays = [
                 table.column(name).combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.float32)
                 for name in ("probabilities", "logits")
             ]
             probabilities, logits = (values.reshape(len(table), len(rule.class_names)) for values in arrays)
-        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError) as error:
             why = "is not there" if isinstance(error, FileNotFoundError) else "holds no predictions of the workbench"
             raise InputError(f"{path} {why}: run the audit again.") from None
         frame = _plain(table.drop_columns(["probabilities", "logits"]).to_pandas())

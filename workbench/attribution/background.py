@@ -10,7 +10,7 @@ from torch import Tensor
 
 from workbench.classifier import Classifier
 from workbench.errors import InputError
-from workbench.images import ImageItem
+from workbench.images import ImageItem, ImageSet
 from workbench.methods import Method
 
 MOST = 64
@@ -20,7 +20,7 @@ MOST = 64
 def prepare_background(classifier: Classifier, method: Method, pictures: Iterable[ImageItem] | None) -> tuple[Tensor, dict[str, object]]:
     """The background as inputs of shape (N, C, H, W), and what is recorded of it: how many pictures, and a digest of their ids.
 
-    Pictures that cannot be read are left out.
+    Of an image set it is the training split, or all of it where it has none. Images that cannot be read are left out.
 
     Raises:
         InputError: There is none, or it holds something else than pictures.
@@ -29,7 +29,8 @@ def prepare_background(classifier: Classifier, method: Method, pictures: Iterabl
         raise InputError(
             f"{method.title} needs a background, pictures of the image set to compare with: give them as background=load_images(...)."
         )
-    items = list(pictures) if isinstance(pictures, Iterable) else []
+    chosen = pictures.background if isinstance(pictures, ImageSet) else pictures
+    items = list(chosen) if isinstance(chosen, Iterable) else []
     if not items or not all(isinstance(item, ImageItem) for item in items):
         raise InputError(f"{method.title} cannot use this background: give pictures of an image set, as load_images(...) returns.")
     inputs, digest = [], hashlib.sha256()

@@ -6,17 +6,18 @@ import contextlib
 import dataclasses
 import importlib
 import json
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from workbench import __version__
-from workbench.audit.outputs import PARTS, PREDICTIONS, Index, write_predictions
+from workbench.audit.outputs import PARTS, PREDICTIONS, Index, own_files, write_predictions
 from workbench.audit.parts import Parts, sweep, written
 from workbench.catalog import versions
 from workbench.errors import InputError
 from workbench.images import ImageSet
+from workbench.keys import key
 from workbench.methods import METHODS
 from workbench.predictions import Predictions
 
@@ -57,6 +58,7 @@ def run(
     sample: int = 200,
     seed: int = 0,
     engine: str = "local",
+    given: Collection[str] = (),
 ) -> Generator[Progress, None, None]:
     """Ask a classifier about every picture of a set, and write what it says to a folder that `open_audit` reads.
 
@@ -74,6 +76,8 @@ def run(
         seed: Which sample.
         engine: "local", or "ray" for the Ray cluster that the environment names, else one on this machine; the sample's maps are
             made on this machine in both cases.
+        given: Digests of images whose outputs are kept elsewhere: they are not computed. Then no table is written, for the folder holds
+            a part of it only, and there are no attributions.
 
     Yields:
         How far it has come. Closing the generator writes what is computed and ends the run.
@@ -90,8 +94,8 @@ def run(
         raise InputError(f"A sample of {sample} pictures cannot be drawn: give a number from 1 up.")
     folder = Path(folder)
     with _held(folder, classifier, images):
-        yield from _asked(classifier, images, folder, engine)
-        if attributions is not None:
+        yield from _asked(classifier, images, folder, engine, given)
+        if attributions is not None and not given:
             yield from _explained(classifier, images, Predictions.load(folder / PREDICTIONS), folder, attributions, sample, seed)
 
 
@@ -130,8 +134,10 @@ def _explained(
         yield Progress("attributions", done, total, errors, computed)
 
 
-def _asked(classifier: Classifier, images: ImageSet, folder: Path, engine: str) -> Iterator[Progress]:
-    parts, known = Parts(folder / PARTS), set(Index(folder).rows)
+def _asked(classifier: Classifier, images: ImageSet, folder: Path, engine: str, given: Collection[str]) -> Iterator[Progress]:
+    about = facts(classifier, images)
+    parts = Parts(folder / PARTS, {name: about[name] for name in ("workbench", "model", "outputs")})
+    known = {*Index(own_files(folder, classifier.key)).rows, *given}
     ids: list[str | None] = [None] * len(images)
     errors: dict[int, str] = {}
     done = computed = 0
@@ -147,13 +153,15 @@ def _asked(classifier: Classifier, images: ImageSet, folder: Path, engine: str) 
                 yield Progress("pictures", done, len(images), len(errors), computed)
     finally:
         parts.flush()
-    write_predictions(folder, images, ids, errors, classifier.rule, facts(classifier, images))
+    if not given:
+        write_predictions(folder, images, ids, errors, classifier.rule, about)
 
 
 def facts(classifier: Classifier, images: ImageSet) -> dict[str, object]:
     """What results belong to, for the metadata of a file."""
     return {
         "workbench": __version__,
+        "outputs": key("outputs", model=classifier.key),
         "model": classifier.key,
         "model name": classifier.name,
         "notes": classifier.notes,
@@ -162,6 +170,10 @@ def facts(classifier: Classifier, images: ImageSet) -> dict[str, object]:
         "synthetic": images.synthetic,
         "versions": versions(PACKAGES),
     }
+
+
+class BusyError(InputError):
+    """Another run writes to the folder of an audit at this moment."""
 
 
 @contextlib.contextmanager
@@ -177,7 +189,7 @@ def _held(folder: Path, classifier: Classifier, images: ImageSet) -> Iterator[No
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        raise InputError(f"Another audit is writing to {folder}: wait for it, stop it, or give another folder.") from None
+        raise BusyError(f"Another audit is writing to {folder}: wait for it, stop it, or give another folder.") from None
     except OSError as error:
         raise InputError(f"{folder} cannot be written to ({error.strerror or error}): give another folder.") from None
     try:
@@ -186,6 +198,19 @@ def _held(folder: Path, classifier: Classifier, images: ImageSet) -> Iterator[No
         yield
     finally:
         lock.release()
+
+
+def waited(folder: Path, seconds: float) -> bool:
+    """Whether no run works in a folder any more within so many seconds."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / LOCK).acquire(timeout=seconds):
+            return True
+    except Timeout:
+        return False
+    except OSError:  # the folder is gone
+        return True
 
 
 def _own(folder: Path, classifier: Classifier, images: ImageSet) -> None:

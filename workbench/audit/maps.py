@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from workbench.audit.engine import facts
 from workbench.audit.parts import Parts, lists, stands, write_rows
 from workbench.audit.store import ATTRIBUTIONS
 from workbench.audit.summary import GRID, REGIONS, summarise
 from workbench.errors import InputError
-from workbench.images import ImageItem, ImageSet, read_source
+from workbench.images import ImageItem, ImageSet
+from workbench.keys import key as result_key
+from workbench.methods import METHODS
+from workbench.parquet import read
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from workbench.classifier import Classifier
 
 FIGURES = (*REGIONS, "entropy", "peak row", "peak column")
-WORDS = ("id", "name", "method", "target", "error", "mask id")
+WORDS = ("id", "name", "method", "target", "error", "mask id", "basis")
 RULE = "as evenly over classes and splits as their sizes allow, by a digest of seed, picture and name"
 Row = dict[str, object]
 Key = tuple[object, ...]
@@ -87,31 +89,38 @@ def summed_up(
     from workbench.attribution import suits
 
     chosen, said = draw(frame, sample, seed)
+    basis_now = basis(classifier.key, images, method)
     path, parts = folder / ATTRIBUTIONS / f"{method}.parquet", Parts(folder / ATTRIBUTIONS / method)
     known, rows, computed = _known([path, *parts.paths()]), [], 0
     try:
         for position in chosen:
             item, target = images.items[position], frame["predicted"][position]
             mask, fault = _mask_id(item)
-            key = (frame["id"][position], mask, target)
+            key = (frame["id"][position], mask, target, basis_now)
             if key not in known:
                 if computed == 0 and (why := suits(classifier, method)):
                     raise InputError(why)
-                found = {"id": key[0], "mask id": mask, "method": method, "target": target}
-                known[key] = found | _summary(classifier, item, method, target, images.items, fault)
+                found = {"id": key[0], "mask id": mask, "method": method, "target": target, "basis": basis_now}
+                known[key] = found | _summary(classifier, item, method, target, images, fault)
                 computed += 1
                 parts.put(_table([known[key] | {"name": item.name}]))
             rows.append(known[key] | {"name": item.name})
             yield len(rows), len(chosen), sum(row["error"] is not None for row in rows), computed
     finally:
         parts.flush()
-    about = {**facts(classifier, images), "method": method, "score": "logit", "sample": said}
+    about = {**facts(classifier, images), "method": method, "score": "logit", "basis": basis_now, "sample": said}
     if parts.paths() or not stands(path, about):
         write_rows(path, [_table(rows)], about)
     parts.clear()
 
 
-def _summary(classifier: Classifier, item: ImageItem, method: str, target: str, background: Sequence[ImageItem], fault: str | None) -> Row:
+def basis(model: str, images: ImageSet, method: str) -> str:
+    """What all maps of a sample depend on beside image, mask and class, `model` being its digest."""
+    background = [item.key for item in images.background] if METHODS[method].background else None
+    return result_key("map summary", model=model, method=method, score="logit", background=background)
+
+
+def _summary(classifier: Classifier, item: ImageItem, method: str, target: str, background: ImageSet, fault: str | None) -> Row:
     """The numbers of one map, or why there are none."""
     from workbench.attribution import attribute
 
@@ -131,10 +140,8 @@ def _summary(classifier: Classifier, item: ImageItem, method: str, target: str, 
 
 def _mask_id(item: ImageItem) -> tuple[str | None, str | None]:
     """Digest of a picture's mask, and why it cannot be read; both None where it has none."""
-    if item.mask is None:
-        return None, None
     try:
-        return hashlib.sha256(read_source(item.mask, f"the mask of {item.name}")).hexdigest(), None
+        return item.mask_id, None
     except InputError as error:
         return None, str(error)
 
@@ -151,8 +158,8 @@ def _known(paths: Sequence[Path]) -> dict[Key, Row]:
     found: dict[Key, Row] = {}
     for path in paths:
         try:
-            rows = pq.read_table(path).to_pylist()
-        except (OSError, pa.ArrowException):
+            rows = read(path).to_pylist()
+        except (OSError, InputError):
             continue
-        found |= {(row["id"], row["mask id"], row["target"]): row for row in rows if row["error"] is None}
+        found |= {(row["id"], row["mask id"], row["target"], row.get("basis")): row for row in rows if row["error"] is None}
     return found

@@ -2,26 +2,53 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from workbench.audit.parts import Parts, lists, matrix, stands, write_rows
-from workbench.errors import InputError
 from workbench.images import ImageSet
-from workbench.predictions import DecisionRule, attributes_of, tabulate
+from workbench.keys import key
+from workbench.parquet import DamagedError, facts_of, opened, read_facts
+from workbench.predictions import DecisionRule, Predictions, attributes_of, tabulate
 
 PREDICTIONS, PARTS = "predictions.parquet", "parts"
 NUMBERS = ("logits", "probabilities", "embedding")
 ROWS = 2048
 """Rows that are in memory at once while the table is written."""
+
+
+def belonging(paths: Iterable[Path], model: str) -> list[Path]:
+    """Those of some tables and parts that hold outputs of this model as they are computed now, or that are damaged."""
+    wanted = key("outputs", model=model)
+    facts = {path: read_facts(path) for path in paths if path.is_file()}
+    return [path for path, told in facts.items() if not told or (told.get("model"), told.get("outputs", wanted)) == (model, wanted)]
+
+
+def files(folder: Path) -> list[Path]:
+    """The files of an audit that may hold outputs: its table and its parts."""
+    return [folder / PREDICTIONS, *Parts(folder / PARTS).paths()]
+
+
+def own_files(folder: Path, model: str) -> list[Path]:
+    """Those of an audit's files that hold outputs of this model."""
+    return belonging(files(folder), model)
+
+
+def names_of(paths: Iterable[Path]) -> set[str]:
+    """The names of the images that tables tell of; parts hold none."""
+    found: set[str] = set()
+    for path in paths:
+        with contextlib.suppress(OSError, pa.ArrowException, KeyError, ValueError):
+            found.update(opened(path).read(["name"]).column("name").to_pylist())
+    return found
 
 
 class Index:
@@ -30,21 +57,28 @@ class Index:
     Attributes:
         rows: Number of a row, counted through all files, by the digest of its picture.
         widths: Length of each of `NUMBERS` that the files hold.
+        damaged: Files that are there and are no whole tables.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Look through the table and the parts in `folder`; what is no whole file counts as not there."""
+    def __init__(self, files: Iterable[Path]) -> None:
+        """Look through tables and parts; what is no whole file counts as not there."""
         self.rows: dict[str, int] = {}
         self.widths: dict[str, int] = {}
+        self.damaged: list[Path] = []
         self._groups: list[tuple[Path, int]] = []
         self._starts: list[int] = []
         total = 0
-        for path in (folder / PREDICTIONS, *Parts(folder / PARTS).paths()):
+        for path in files:
             try:
-                file = pq.ParquetFile(path)
+                file = opened(path)
+                if not facts_of(file.schema_arrow.metadata):
+                    raise KeyError(path)
                 self.widths |= {name: file.schema_arrow.field(name).type.list_size for name in NUMBERS if name in file.schema_arrow.names}
                 ids = [file.read_row_group(group, ["id"]).column("id").to_pylist() for group in range(file.num_row_groups)]
-            except (OSError, pa.ArrowException, KeyError, AttributeError):
+            except FileNotFoundError:
+                continue
+            except (OSError, pa.ArrowException, KeyError, AttributeError, ValueError):
+                self.damaged.append(path)
                 continue
             for group, column in enumerate(ids):
                 self._groups.append((path, group))
@@ -54,23 +88,25 @@ class Index:
                         self.rows.setdefault(digest, i)
                 total += len(column)
 
-    def take(self, ids: Sequence[str | None]) -> dict[str, NDArray[np.float32]]:
-        """For each of `NUMBERS` that there is float32 of shape (N, width), a row an id; NaN where the picture is not known.
+    def take(self, ids: Sequence[str | None], names: Collection[str] = NUMBERS) -> dict[str, NDArray[np.float32]]:
+        """For each of `names` that there is float32 of shape (N, width), a row an id; NaN where the picture is not known.
 
         Raises:
-            InputError: A file is damaged.
+            DamagedError: A file is damaged.
         """
         rows = np.array([self.rows.get(digest, -1) if digest else -1 for digest in ids], dtype=np.int64)
         groups = np.searchsorted(self._starts, rows, side="right") - 1
-        found = {name: np.full((len(ids), width), np.nan, np.float32) for name, width in self.widths.items()}
+        found = {name: np.full((len(ids), width), np.nan, np.float32) for name, width in self.widths.items() if name in names}
         for group in np.unique(groups[rows >= 0]).tolist():
             at = np.flatnonzero((groups == group) & (rows >= 0))
             path, number = self._groups[group]
             try:
-                table = pq.ParquetFile(path).read_row_group(number, list(self.widths))
-            except (OSError, pa.ArrowException):
-                raise InputError(f"{path} is damaged: remove it and run the audit again, which computes what it held.") from None
-            for name in self.widths:
+                file = opened(path)
+                there = [name for name in found if name in file.schema_arrow.names]
+                table = file.read_row_group(number, there)
+            except (OSError, pa.ArrowException, ValueError):
+                raise DamagedError(path) from None
+            for name in there:
                 found[name][at] = matrix(table.column(name))[rows[at] - self._starts[group]]
         return found
 
@@ -95,12 +131,24 @@ def write_predictions(
         rule: How probabilities become a class.
         facts: What the table belongs to, with the digest of the model as "model".
     """
-    path, parts, index = folder / PREDICTIONS, Parts(folder / PARTS), Index(folder)
+    path, parts, index = folder / PREDICTIONS, Parts(folder / PARTS), Index(own_files(folder, str(facts["model"])))
     pictures = hashlib.sha256(json.dumps([ids, sorted(errors.items())]).encode()).hexdigest()
     facts = {**facts, "pictures": pictures, "rule": dataclasses.asdict(rule)}
     if parts.paths() or not stands(path, facts):
         write_rows(path, _tables(index, images, ids, errors, rule, str(facts["model"])), facts)
     parts.clear()
+
+
+def predictions_of(
+    index: Index, images: ImageSet, ids: Sequence[str | None], errors: Mapping[int, str], rule: DecisionRule, model: str
+) -> Predictions:
+    """The table as `write_predictions` writes it, in memory."""
+    widths = {"logits": len(rule.class_names), "probabilities": len(rule.class_names)}
+    numbers = {name: np.full((len(images), width), np.nan, np.float32) for name, width in widths.items()}
+    numbers |= index.take(ids, tuple(widths))
+    table = tabulate(images.items, numbers["logits"], numbers["probabilities"], errors, rule, model, ids)
+    table.frame["margin"], table.frame["entropy"] = _lead(numbers["logits"]), _entropy(numbers["probabilities"])
+    return table
 
 
 def _tables(

@@ -10,6 +10,8 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,12 +19,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from workbench.errors import InputError
+from workbench.parquet import metadata_of, read_facts
 
 ROWS = 512
 SECONDS = 3.0
 """How many rows, and how long, wait at most before they are written: what a kill at the worst moment costs."""
 UNFINISHED = ".unfinished"
-FACTS = b"workbench"
 
 
 class Parts:
@@ -32,8 +34,9 @@ class Parts:
         folder: Where they lie; made when the first is written.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, facts: Mapping[str, object] = MappingProxyType({})) -> None:
+        """`facts` are what the rows belong to, for the metadata of each file."""
+        self.folder, self._facts = folder, facts
         self._waiting: list[pa.Table] = []
         self._since = time.monotonic()
         self._next = 1 + max((int(path.stem) for path in self.paths()), default=-1)
@@ -55,8 +58,9 @@ class Parts:
         if not self._waiting:
             return
         path, table = self.folder / f"{self._next:08d}.parquet", pa.concat_tables(self._waiting)
+        table = table.replace_schema_metadata(metadata_of(dict(self._facts)))
         with written(path) as unfinished:
-            pq.write_table(table, unfinished, compression="zstd", use_dictionary=False)
+            pq.write_table(table, unfinished, compression="zstd", use_dictionary=False, write_page_checksum=True)
         self._next += 1
         self._waiting.clear()
 
@@ -126,20 +130,12 @@ def write_rows(path: Path, tables: Iterable[pa.Table], facts: Mapping[str, objec
     rest = iter(tables)
     first = next(rest)
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    schema = first.schema.with_metadata({FACTS: json.dumps({**facts, "created": created}, ensure_ascii=False).encode()})
+    schema = first.schema.with_metadata(metadata_of({**facts, "created": created}))
     words = [field.name for field in schema if pa.types.is_string(field.type) and field.name not in ("id", "name")]
-    with written(path) as unfinished, pq.ParquetWriter(unfinished, schema, compression="zstd", use_dictionary=words) as writer:
+    settings: dict[str, Any] = {"compression": "zstd", "use_dictionary": words, "write_page_checksum": True}
+    with written(path) as unfinished, pq.ParquetWriter(unfinished, schema, **settings) as writer:
         for table in itertools.chain([first], rest):
             writer.write_table(table)
-
-
-def read_facts(path: Path) -> dict[str, object]:
-    """What `write_rows` put into the metadata of a file; empty where there is no such file."""
-    try:
-        found = json.loads((pq.read_schema(path).metadata or {})[FACTS])
-    except (OSError, pa.ArrowException, KeyError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def stands(path: Path, facts: Mapping[str, object]) -> bool:

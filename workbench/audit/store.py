@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from workbench.audit.outputs import PREDICTIONS
-from workbench.audit.parts import matrix, read_facts
+from workbench.audit.parts import matrix
 from workbench.audit.summary import GRID
 from workbench.errors import InputError
+from workbench.parquet import DamagedError, opened, read, read_facts
 from workbench.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Audit:
         Raises:
             InputError: The model has none; the message says why.
         """
-        file = pq.ParquetFile(self.folder / PREDICTIONS)
+        file = opened(self.folder / PREDICTIONS)
         if "embedding" not in file.schema_arrow.names:
             raise InputError(f"There are no embeddings: {NO_EMBEDDING}.")
         found = np.empty((file.metadata.num_rows, file.schema_arrow.field("embedding").type.list_size), np.float32)
@@ -106,11 +106,14 @@ def open_summaries(folder: Path, method: str) -> Summaries:
     path = folder / ATTRIBUTIONS / f"{method}.parquet"
     if not path.is_file():
         raise InputError(f"There are no attributions by {method!r} in {folder}: run workbench audit with --attributions {method}.")
-    table = pq.read_table(path)
-    heatmaps = matrix(table.column("heatmap")).reshape(-1, GRID, GRID)
-    frame = table.drop_columns(["heatmap", "mask id"]).to_pandas()
-    frame["error"] = frame["error"].astype(object).where(frame["error"].notna(), None)
-    return Summaries(frame, heatmaps, read_facts(path))
+    table = read(path)
+    try:
+        heatmaps = matrix(table.column("heatmap")).reshape(-1, GRID, GRID)
+        frame = table.drop_columns([name for name in ("heatmap", "mask id", "basis") if name in table.column_names]).to_pandas()
+        frame["error"] = frame["error"].astype(object).where(frame["error"].notna(), None)
+        return Summaries(frame, heatmaps, read_facts(path))
+    except (KeyError, ValueError, AttributeError):  # columns that were not written so
+        raise DamagedError(path) from None
 
 
 def open_audit(folder: Path | str) -> Audit:

@@ -47,7 +47,7 @@ def explain(
     shortcuts = {"baseline": baseline, "layer": layer, "n_steps": steps}
     params = {name: value for name, value in shortcuts.items() if value is not None} | _settings(setting or [])
     if images is not None:
-        params["background"] = load_images(images).items
+        params["background"] = load_images(images)
     item = image_from_file(image)
     item.open()
     out.mkdir(parents=True, exist_ok=True)

@@ -125,7 +125,7 @@ def localise(
         method: A name in `METHODS`.
         target: The class that is explained, by name, or what names it for a picture; the predicted one where missing. A good picture
             needs the class of a defect too, for its map should say where a defect would be.
-        params: The method's settings.
+        params: The method's settings, and the background where it compares with one: the images that are drawn where it is missing.
         score: What is explained: "logit", "probability" or "margin".
         good: Labels of pictures without a defect; where missing the one that reads so. A picture without a label is good where its
             mask is empty.
@@ -148,12 +148,13 @@ def localise(
     if why := suits(classifier, method):
         raise InputError(why)
     chosen, left, sample = _drawn(list(items), good, most, seed)
+    settings: dict[str, Any] = {"background": [one for one, _ in chosen], **(params or {})}
     known = {} if rows is None else rows
     found = []
 
     def explain(item: ImageItem, picture: Image.Image) -> Attribution:
         aim = target(item) if callable(target) else target
-        return attribute(classifier, picture, method, aim, score=score, background=[one for one, _ in chosen], **(params or {}))
+        return attribute(classifier, picture, method, aim, score=score, **settings)
 
     for done, (item, sound) in enumerate(chosen):
         if on_progress:

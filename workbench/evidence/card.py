@@ -258,7 +258,7 @@ def examine(
         budget=BUDGETS[budget],
         seed=seed,
         meter=Meter(plan, on_progress),
-        background=None if background is None else tuple(background),
+        background=None if background is None else tuple(getattr(background, "background", background)),
     )
     _fitting(case)
     plan += [check.evaluations(case) for check in chosen]

@@ -16,8 +16,9 @@ from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from workbench.catalog import JOURNAL_VARIABLE, data_folder, stored_path
+from workbench.catalog import stored_path
 from workbench.errors import InputError
+from workbench.folders import JOURNAL_VARIABLE, data_folder
 from workbench.journal.entries import DIGEST, GENESIS, Draft, Entry, dumped, entry_from, sealed
 from workbench.journal.proof import Head, Verdict, chain_problems, head_problems, read_head, time_of, write_head
 

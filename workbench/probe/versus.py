@@ -216,7 +216,7 @@ def maps_moved(
         second: One with the same classes.
         items: The pictures.
         method: A name in `METHODS`.
-        params: The method's settings.
+        params: The method's settings, and the background where it compares with one: the images that are drawn where it is missing.
         most: How many pictures at most, as in `sweep.sweep_set`.
         seed: Of the sample and the noise.
         known: Pairs of the same models, method and settings by the pictures' names: what is there is not measured again, and what is

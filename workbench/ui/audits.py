@@ -1,27 +1,38 @@
-"""Where the audit of the chosen model over the chosen set lies, and what it holds."""
+"""Where the outputs of the chosen model for the chosen set lie, and what they hold."""
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.audit import Audit, Summaries, open_audit, open_summaries
+from workbench.audit import Outputs, Summaries, known_outputs, open_summaries, waited
 from workbench.audit.engine import OWNER
-from workbench.audit.outputs import PREDICTIONS
+from workbench.audit.maps import basis
+from workbench.audit.outputs import files, names_of
 from workbench.audit.store import ATTRIBUTIONS
-from workbench.catalog import AUDIT_VARIABLE, cache_folder
-from workbench.errors import InputError
+from workbench.catalog import AUDIT_VARIABLE
+from workbench.digests import Stamp, stamp_of
+from workbench.folders import cache_folder
 from workbench.images import ImageSet
-from workbench.layouts import stamp
+from workbench.keys import key
+from workbench.methods import METHODS
+from workbench.parquet import DamagedError
 from workbench.predictions import Predictions
 from workbench.ui import choice
+from workbench.ui.cache import slot
 
-SEEN = "seen.txt"
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+STORED = "predictions.parquet"
 
 
 def folder_of(model: choice.ModelChoice, images: ImageSet) -> Path:
@@ -33,48 +44,89 @@ def folder_of(model: choice.ModelChoice, images: ImageSet) -> Path:
     if model.ref in choice.own("models") or ref in choice.own("sets"):
         if "own audits" not in st.session_state:
             st.session_state["own audits"] = tempfile.TemporaryDirectory(prefix="workbench-")
-        return Path(st.session_state["own audits"].name, _digest(model.key, choice.token(images)))
+        return Path(st.session_state["own audits"].name, _named(model.key, choice.token(images), images.name))
     given = os.environ.get(AUDIT_VARIABLE)
     if given and _owned(Path(given), model, images):
         return Path(given)
-    return cache_folder() / "audits" / _digest(model.key, ref, images.name)
+    return cache_folder() / "audits" / _named(model.key, ref, images.name)
 
 
-def opened(model: choice.ModelChoice, images: ImageSet) -> Audit | None:
-    """The audit of this very set by this very model and rule, where it is finished; None otherwise."""
+def _named(model: str, images: str, name: str) -> str:
+    return key("audit folder", model=model, set=images, name=name)[:24]
+
+
+def known(model: choice.ModelChoice, images: ImageSet) -> Outputs:
+    """What is known of the model's outputs for the set as it is now."""
     folder = folder_of(model, images)
-    try:
-        changed = (folder / PREDICTIONS).stat().st_mtime_ns
-        seen = (folder / SEEN).read_text(encoding="utf-8") if (folder / SEEN).exists() else None
-        found = _opened(str(folder), changed)
-    except (OSError, InputError):
-        return None
-    if seen not in (None, _stamp(model)) or found.facts["set"] != images.key or found.predictions.rule != model.rule:
-        return None
-    return found if found.facts["model"] == model.key else None
+    others = [model.folder / STORED] if model.folder else []
+    source = [(path, _stamp(path)) for path in (*files(folder), *others)]
+    place = slot("table", **model.identity, images=images.key, source=source)
+    result: Outputs | None = place.get()
+    if result is None:
+        result = known_outputs(images, model.key, model.rule, folder, others)
+        place.put(result, 4096 + 400 * len(images) + 8 * len(model.rule.class_names) * len(images))
+    return result
 
 
-def summaries(model: choice.ModelChoice, images: ImageSet, known: Predictions, method: str) -> Summaries | None:
-    """The maps of a sample by one method, where they are of this set, this model and these predictions; None otherwise."""
+def why(model: choice.ModelChoice, images: ImageSet, outputs: Outputs) -> str:
+    """Why no figures are shown although the model was run over this set or one like it; empty where it never was."""
+    if outputs.damaged:
+        names = ", ".join(path.name for path in outputs.damaged)
+        return f"What was computed before cannot be read: {names} is damaged. Compute it anew: what can be read is kept."
+    before = len(images) - outputs.missing
+    if before and outputs.missing:
+        return (
+            f"{outputs.missing:,} of {len(images):,} images are new or were changed since the model was run over this set, so its stored "
+            "figures no longer fit and none are shown. The others are kept: only these are computed."
+        )
+    if names_of([*outputs.own, *([model.folder / STORED] if model.folder else [])]) & images.by_name.keys():
+        return (
+            "None of these images is what it was when the model was run over them: files were overwritten or exchanged. So the stored "
+            "figures no longer fit, and none are shown."
+        )
+    return ""
+
+
+def clear_damaged(outputs: Outputs) -> None:
+    """Remove files of an audit that cannot be read; what comes with a model stays where it is."""
+    for path in set(outputs.damaged) & set(outputs.own):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def embeddings(model: choice.ModelChoice, images: ImageSet, outputs: Outputs) -> NDArray[np.float32]:
+    """What goes into the model's last layer, (N, D), a row for each of the table. Errors as `Outputs.embeddings`."""
+    source = [(path, _stamp(path)) for path in outputs.own]
+    place = slot("embeddings", **model.identity, images=images.key, source=source)
+    result: NDArray[np.float32] | None = place.get()
+    if result is None:
+        result = outputs.embeddings()
+        place.put(result, result.nbytes)
+    return result
+
+
+def summaries(model: choice.ModelChoice, images: ImageSet, predictions: Predictions, method: str) -> Summaries | None:
+    """The maps of a sample by one method, where they are of this set, this model and these predictions; None otherwise.
+
+    A file that is damaged is told of, and counts as not there.
+    """
     folder = folder_of(model, images)
+    path = folder / ATTRIBUTIONS / f"{method}.parquet"
     try:
-        found = _summaries(str(folder), method, (folder / ATTRIBUTIONS / f"{method}.parquet").stat().st_mtime_ns)
-    except (OSError, InputError):
+        result = _summaries(str(folder), method, _stamp(path)) if path.is_file() else None
+    except DamagedError:
+        st.warning(f"{METHODS[method].title}: the stored maps ({path.name}) are damaged. Compute them anew.", icon=":material/warning:")
         return None
-    if found.facts.get("set") != images.key or found.facts.get("model") != model.key:
+    if result is None or result.facts.get("basis") != basis(model.key, images, method) or result.facts.get("set") != images.key:
         return None
-    called = known.frame.set_index("name")["predicted"].reindex(found.frame["name"])
-    return found if (called.to_numpy() == found.frame["target"].to_numpy()).all() else None
+    called = predictions.frame.set_index("name")["predicted"].reindex(result.frame["name"])
+    return result if (called.to_numpy() == result.frame["target"].to_numpy()).all() else None
 
 
-def finished(model: choice.ModelChoice, images: ImageSet) -> None:
-    """Note which state of the files the audit has seen: names and sizes alone do not tell when one is written over."""
-    (folder_of(model, images) / SEEN).write_text(_stamp(model), encoding="utf-8")
-
-
-def _stamp(model: choice.ModelChoice) -> str:
-    ref = choice.set_ref(model)
-    return "" if ref in choice.own("sets") else stamp(ref)
+def joined(folder: Path, count: Callable[[], int], total: int, progress: Callable[[int, int], None]) -> None:
+    """Wait, with progress, until the run that works in a folder has ended."""
+    while not waited(folder, 0.5):
+        progress(min(count(), total), total)
 
 
 def _owned(folder: Path, model: choice.ModelChoice, images: ImageSet) -> bool:
@@ -85,15 +137,13 @@ def _owned(folder: Path, model: choice.ModelChoice, images: ImageSet) -> bool:
     return isinstance(owner, dict) and owner.get("model") == model.key and owner.get("set name") == images.name
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _opened(folder: str, changed: int) -> Audit:
-    return open_audit(Path(folder))
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        return stamp_of(path)
+    except OSError:
+        return None
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _summaries(folder: str, method: str, changed: int) -> Summaries:
+def _summaries(folder: str, method: str, stamp: Stamp | None) -> Summaries:
     return open_summaries(Path(folder), method)
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]

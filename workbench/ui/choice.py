@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, read_spec, scheme, spec_key, stored_path, weights_path
+from workbench.digests import file_digest
 from workbench.doors import expected
 from workbench.errors import LONGEST, InputError
 from workbench.images import ImageItem, ImageSet, image_from_bytes
-from workbench.layouts import images_from_zip, load_images, stamp, zip_tree
-from workbench.predictions import DecisionRule, Predictions
+from workbench.layouts import images_from_zip, zip_tree
+from workbench.predictions import DecisionRule
 from workbench.preprocessing import Preprocessing
-from workbench.ui import url
+from workbench.ui import sets, url
 
 if TYPE_CHECKING:
     from workbench.classifier import Classifier
@@ -57,6 +58,11 @@ class ModelChoice:
     folder: Path | None = None
     size: int | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What every result of this model depends on, as ingredients of a key."""
+        return {"model": self.key, "rule": self.rule}
 
 
 def local() -> bool:
@@ -112,19 +118,33 @@ def model() -> ModelChoice:
         return _from_classifier(ref, own("models")[ref], "uploaded in this session")
     if folder is not None and (folder / "model.toml").is_file():
         return _from_folder(ref, folder, entry.title if entry else "", entry.about if entry else "")
-    return _from_classifier(ref, _load(ref, ""), entry.ref if entry else ref)
+    return _from_classifier(ref, _load(ref, _file_key(ref)), entry.ref if entry else ref)
 
 
 def classifier(choice: ModelChoice) -> Classifier:
     """The chosen model, loaded; this is where torch comes in."""
     found: Classifier | None = own("models").get(choice.ref)
-    return found or _load(choice.ref, choice.key if choice.folder else "")
+    return found or _ruled(_load(choice.ref, choice.key if choice.folder else _file_key(choice.ref)), choice.rule)
 
 
 def other(ref: str) -> Classifier:
     """Another model of the catalog that lies in a folder, loaded."""
     folder = Path(load_catalog().models[ref].ref)
-    return _load(ref, spec_key(folder, read_spec(folder)))
+    spec = read_spec(folder)
+    return _ruled(_load(ref, spec_key(folder, spec)), DecisionRule(tuple(spec.classes), spec.positive, spec.threshold))
+
+
+def _ruled(loaded: Classifier, rule: DecisionRule) -> Classifier:
+    """The same network under a rule that may have been edited since it was loaded; the lock stays one."""
+    return loaded if loaded.rule == rule else dataclasses.replace(loaded, rule=rule)
+
+
+def _file_key(ref: str) -> str:
+    """The digest of the file that a reference names; empty where it names none."""
+    if scheme(ref) or not (local() or _given(ref)):
+        return ""
+    path = stored_path(ref)
+    return file_digest(path) if path.is_file() else ""
 
 
 def images(choice: ModelChoice) -> ImageSet:
@@ -138,7 +158,7 @@ def images(choice: ModelChoice) -> ImageSet:
         found: ImageSet = own("sets")[ref]
         return found
     trusted = ref == os.environ.get(IMAGES_VARIABLE) or (local() and scheme(ref) != "package")
-    return _images(ref, trusted, stamp(ref) if trusted or ref in load_catalog().images else "")
+    return sets.shared(ref, trusted=trusted)
 
 
 def set_ref(choice: ModelChoice) -> str:
@@ -150,17 +170,6 @@ def token(thing: object) -> str:
     """This very object: `ImageSet.key` lists names and sizes, which the pictures of another day or another visitor may share."""
     found: str = vars(thing).setdefault("token", uuid.uuid4().hex)
     return found
-
-
-def stored_predictions(choice: ModelChoice, found: ImageSet) -> Predictions | None:
-    """The predictions that lie beside the model, where they are of this model, this rule and these pictures."""
-    path = choice.folder / "predictions.parquet" if choice.folder else None
-    if path is None or not path.is_file():
-        return None
-    stored = _predictions(str(path), path.stat().st_mtime_ns)
-    if stored.model != choice.key or stored.rule != choice.rule or set(stored.frame["name"]) != set(found.by_name):
-        return None
-    return stored
 
 
 def image(found: ImageSet, fallback: Callable[[], str]) -> ImageItem:
@@ -361,17 +370,6 @@ def _load(ref: str, key: str) -> Classifier:
     if ref.startswith(("timm:", "torchvision:")) and not (local() or _given(ref)):
         raise InputError(f"There is no model named {ref!r} here: choose one of {', '.join(load_catalog().models)}.")
     return load_classifier(ref, trusted=_given(ref))
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _images(ref: str, trusted: bool, changed: str) -> ImageSet:
-    """A shared image set; `changed` makes a changed folder a new one."""
-    return load_images(ref, trusted=trusted)
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _predictions(path: str, modified: int) -> Predictions:
-    return Predictions.load(Path(path))
 
 
 def link(**changed: str) -> Mapping[str, str]:

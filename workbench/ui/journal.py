@@ -10,6 +10,7 @@ import streamlit as st
 from workbench.catalog import home
 from workbench.images import ImageSet
 from workbench.journal import Entry, Journal, Verdict, relabelled, to_csv, to_json
+from workbench.keys import key
 from workbench.ui import choice, draw, url, work
 from workbench.ui.defects.record import figure
 
@@ -150,7 +151,7 @@ def hand_on(kept: Journal, images: ImageSet, sound: bool) -> None:
 
 def _labels(kept: Journal, images: ImageSet) -> None:
     """The manifest of overruled labels: every picture is read for it, so it is made first, and what is wrong with one is said here."""
-    made = ("manifest", str(kept.path), kept.head().hash, choice.token(images))
+    made = key("corrected labels", journal=kept.path, head=kept.head().hash, images=images.key)
     if st.button(f"Make labels of {choice.plain(images.name)} as people see them", icon=":material/edit_note:", key="make labels"):
         st.session_state["labels made"] = (made, relabelled(images, kept.entries()))
     ready, text = st.session_state.get("labels made", (None, ""))

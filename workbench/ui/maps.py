@@ -37,26 +37,27 @@ def maps(model: choice.ModelChoice, images: ImageSet, item: ImageItem, decided: 
         st.info("Choose at least one method above.", icon=":material/touch_app:")
         return {}
     area, view = st.empty(), st.empty()  # one place each: the browser mixes up what is drawn twice in one place in one run
-    keys = {m: work.map_key(model, images, item, m, settings.aim, settings.params[m]) for m in settings.methods}
-    if any(work.maps().get(key) is None for key in keys.values()):
+    places = {m: work.map_slot(model, images, item, m, settings.aim, settings.params[m]) for m in settings.methods}
+    results = {m: place.get() for m, place in places.items()}
+    if None in results.values():
         with area.container():
-            if not _compute(model, images, item, settings):
+            results = _compute(model, images, item, settings)
+            if None in results.values():
                 return {}
         area.empty()
-    results = {m: work.maps().get(key) for m, key in keys.items()}
     with view.container():
         _view(model, item, decided, results)
     return {m: result for m, result in results.items() if result is not None and not isinstance(result, str)}
 
 
-def _compute(model: choice.ModelChoice, images: ImageSet, item: ImageItem, settings: Settings) -> bool:
-    """Fill one cell after another; False where the user stopped one."""
+def _compute(model: choice.ModelChoice, images: ImageSet, item: ImageItem, settings: Settings) -> dict[str, Attribution | str | None]:
+    """Fill one cell after another; a result by method, None where the user stopped it."""
     if not work.torch_ready():
         waiting = st.caption(":material/hourglass_top: Loading the model, a few seconds the first time …")
         choice.classifier(model)
         waiting.empty()
     shown = work.fitted(item, EDGE)
-    complete = True
+    results: dict[str, Attribution | str | None] = {}
     with st.grid(3, min_column_width=210):
         cells = [st.container() for _ in settings.methods]
     for cell, method in zip(cells, settings.methods, strict=True):
@@ -68,8 +69,8 @@ def _compute(model: choice.ModelChoice, images: ImageSet, item: ImageItem, setti
             elif found is not None:
                 laid = render.overlay(shown, _heatmap(found, shown), METHODS[method].signed)
                 st.image(laid, width="stretch", output_format="PNG", alt=f"{METHODS[method].title} of {item.name}")
-        complete = complete and found is not None
-    return complete
+        results[method] = found
+    return results
 
 
 def _refused(reason: str) -> None:

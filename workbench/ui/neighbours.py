@@ -6,7 +6,6 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from workbench.audit import Audit
 from workbench.catalog import home
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
@@ -19,24 +18,19 @@ EDGE = 320
 PROBE = home() / "pages" / "probe.py"
 
 
-def embedded(model: choice.ModelChoice, images: ImageSet) -> tuple[Audit, NDArray[np.float32]] | None:
-    """The audit with the embeddings of its pictures; None, and the way to them, where they are not known."""
-    audit = audits.opened(model, images)
-    if audit is None:
+def embedded(model: choice.ModelChoice, images: ImageSet) -> tuple[Predictions, NDArray[np.float32]] | None:
+    """The table with the embedding of each image; None, and the way to them, where they are not known."""
+    outputs = audits.known(model, images)
+    if outputs.predictions is None or outputs.elsewhere:
         st.caption("To find the nearest, the model has to be run over the whole set once; what it finds is kept.")
-        button = f"embed {model.key[:12]} {images.key[:12]}"  # the gallery's own for this may stand on the same page
-        work.offer(f"Predict all {len(images):,} pictures", button, lambda: work.audited(model, images))
+        button = f"embed {model.key[:12]} {choice.token(images)[:12]}"  # the gallery's own for this may stand on the same page
+        work.offer(f"Predict all {len(images):,} images", button, lambda: work.audited(model, images, embeddings=True))
         return None
-    key = ("embeddings", model.key, choice.token(images))
-    vectors: NDArray[np.float32] | None = work.maps().get(key)
-    if vectors is None:
-        try:
-            vectors = audit.embeddings()
-        except InputError as error:
-            st.caption(choice.plain(error, 300))
-            return None
-        work.maps().put(key, vectors, vectors.nbytes)
-    return audit, vectors
+    try:
+        return outputs.predictions, audits.embeddings(model, images, outputs)
+    except InputError as error:
+        st.caption(choice.plain(error, 300))
+        return None
 
 
 def counterfactual(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
@@ -44,12 +38,12 @@ def counterfactual(model: choice.ModelChoice, images: ImageSet, item: ImageItem,
     found = embedded(model, images)
     if found is None:
         return
-    audit, vectors = found
-    names = audit.predictions.frame["name"]
+    predictions, vectors = found
+    names = predictions.frame["name"]
     if not (names == item.name).any():
         st.caption("This picture is none of the set, so its neighbours are not known: choose one of the set.")
         return
-    other = nearest_other(audit.predictions, vectors, int(names.index[names == item.name][0]))
+    other = nearest_other(predictions, vectors, int(names.index[names == item.name][0]))
     if other is None:
         st.caption("No picture of the set is decided otherwise.")
         return

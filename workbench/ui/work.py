@@ -10,77 +10,41 @@ import sys
 import threading
 import time
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 import streamlit as st
+from PIL import ImageOps
 
 from workbench import render
 from workbench.errors import LONGEST, InputError
-from workbench.images import ImageItem, ImageSet, contact_sheet
+from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS
 from workbench.predictions import Predictions
 from workbench.ui import audits, choice
+from workbench.ui.cache import Slot, slot
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
     from workbench.attribution import Attribution
-    from workbench.audit import Audit, Summaries
     from workbench.audit import Progress as AuditProgress
+    from workbench.audit import Summaries
     from workbench.evidence import Finding
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+SAMPLE = 200
+"""Images whose maps are summed up at most."""
 PATIENCE = 0.4
 """Seconds before a progress bar shows: quicker work would only make it flash."""
 log = logging.getLogger("workbench")
-
-
-class Shelf:
-    """Results of all sessions by digest, bounded in bytes, the least recently used thrown out first."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit, self._held = limit, 0
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
-
-    def get(self, key: Hashable) -> Any:
-        """What stands under `key`, or None."""
-        with self._lock:
-            if key not in self._kept:
-                return None
-            self._kept.move_to_end(key)
-            return self._kept[key][0]
-
-    def put(self, key: Hashable, value: Any, size: int) -> None:
-        """Keep `value`, which takes `size` bytes."""
-        with self._lock:
-            self._held -= self._kept.pop(key, (None, 0))[1]
-            self._kept[key] = value, size
-            self._held += size
-            while self._held > self._limit and len(self._kept) > 1:
-                self._held -= self._kept.popitem(last=False)[1][1]
-
-
-@st.cache_resource(show_spinner=False)
-def _shelf(name: str, limit: int) -> Shelf:
-    return Shelf(limit)
-
-
-def maps() -> Shelf:
-    """Attributions, 256 MB at most."""
-    return _shelf("maps", 256 * 2**20)
-
-
-def pictures() -> Shelf:
-    """Thumbnails and pictures, 128 MB at most."""
-    return _shelf("pictures", 128 * 2**20)
 
 
 @contextlib.contextmanager
@@ -162,52 +126,53 @@ def _stopped() -> set[str]:
     return found
 
 
-def map_key(
+def map_slot(
     model: choice.ModelChoice, images: ImageSet, item: ImageItem, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]
-) -> Hashable:
-    """All that a map depends on."""
-    background = choice.token(images) if METHODS[method].background else None
-    return model.key, item.id, method, background, tuple(sorted(aim.items(), key=str)), tuple(sorted(params.items(), key=str))
+) -> Slot:
+    """The place of a map."""
+    return slot("map", **model.identity, image=item.id, **_aim(images, method, aim, params))
 
 
-def computed(key: Hashable, label: str, stop: str, make: Callable[[Stoppable], T], size: Callable[[T], int]) -> T | None:
-    """A result from the shelf, or computed with progress and kept; None where the user stopped it.
+def _aim(images: ImageSet, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, object]:
+    """What a map of an image depends on beside model and image."""
+    background = images.key if METHODS[method].background else None
+    return {"method": method, "aim": aim, "settings": params, "background": background}
+
+
+def computed(place: Slot, label: str, make: Callable[[Stoppable], T], size: Callable[[T], int]) -> T | None:
+    """A result from its place, or computed with progress and kept; None where the user stopped it.
 
     Args:
-        key: All that the result depends on.
+        place: Where it is kept.
         label: What is said while it is computed.
-        stop: Names the work for the button that stops it, which stops this result alone: a page may show several like it.
         make: Computes it, given the progress to report to.
-        size: What the result takes on the shelf, in bytes.
+        size: What the result takes, in bytes.
     """
-    found: T | None = maps().get(key)
-    if found is None:
-        progress = Stoppable(label, f"{stop} {hash(key)}")
+    result: T | None = place.get()
+    if result is None:
+        progress = Stoppable(label, f"{place.kind} {place.key[:16]}")
         if progress.stopped:
             return None
-        found = make(progress)
-        maps().put(key, found, size(found))
+        result = make(progress)
+        place.put(result, size(result))
         progress.done()
-    return found
+    return result
 
 
 def attribution(
     model: choice.ModelChoice, images: ImageSet, item: ImageItem, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]
 ) -> Attribution | str | None:
-    """The map, from the shelf or computed with progress; a sentence where the method refuses; None where the user stopped it."""
+    """The map, kept or computed with progress; a sentence where the method refuses; None where the user stopped it."""
 
     def make(progress: Stoppable) -> Attribution | str:
         from workbench.attribution import attribute
 
-        loaded = choice.classifier(model)
-        background = background_of(images) if METHODS[method].background else None
         try:
-            return attribute(loaded, item, method, **aim, **params, background=background, on_progress=progress)
+            return attribute(choice.classifier(model), item, method, **aim, **params, background=images, on_progress=progress)
         except InputError as error:
             return str(error)
 
-    key = map_key(model, images, item, method, aim, params)
-    return computed(key, METHODS[method].title, f"{method} {item.id[:12]}", make, _map_size)
+    return computed(map_slot(model, images, item, method, aim, params), METHODS[method].title, make, _map_size)
 
 
 def map_of_pixels(
@@ -223,80 +188,113 @@ def map_of_pixels(
         except InputError as error:
             return str(error)
 
-    key = ("edited map", model.key, item.id, picture.size, edits, method, target)
-    return computed(key, METHODS[method].title, f"edited {method} {item.id[:12]}", make, _map_size)
+    facts = {"image": item.id, "size": picture.size, "edits": edits, "method": method, "target": target}
+    return computed(slot("edited map", **model.identity, **facts), METHODS[method].title, make, _map_size)
 
 
-def _map_size(found: Attribution | str) -> int:
-    return 1024 if isinstance(found, str) else found.values.nbytes + 1024
-
-
-def background_of(images: ImageSet) -> list[ImageItem]:
-    """The pictures that stand for the set: its training split, or all of it where it has none."""
-    return [item for item in images if item.split == "train"] or list(images)
+def _map_size(made: Attribution | str) -> int:
+    return 1024 if isinstance(made, str) else made.values.nbytes + 1024
 
 
 def findings(
     model: choice.ModelChoice, images: ImageSet, item: ImageItem, found: Attribution, budget: Literal["quick", "full"]
 ) -> list[Finding] | None:
-    """What the checks find about a map, from the shelf or computed with progress; None where the user stopped them."""
+    """What the checks find about a map, kept or computed with progress; None where the user stopped them."""
 
     def make(progress: Stoppable) -> list[Finding]:
         from workbench.evidence import examine
 
-        background = background_of(images) if METHODS[found.method].background else None
-        return list(examine(choice.classifier(model), item, found, background=background, budget=budget, on_progress=progress))
+        return list(examine(choice.classifier(model), item, found, background=images, budget=budget, on_progress=progress))
 
-    key = ("findings", budget, map_key(model, images, item, found.method, {"target": found.target, "score": found.score}, found.params))
-    return computed(key, "Checking", f"findings {budget} {found.method} {item.id[:12]}", make, lambda kept: 64 * 1024)
+    aim = _aim(images, found.method, {"target": found.target, "score": found.score}, found.params)
+    place = slot("findings", **model.identity, image=item.id, mask=item.mask_id, **aim, budget=budget)
+    return computed(place, "Checking", make, lambda kept: 64 * 1024)
 
 
 def known_predictions(model: choice.ModelChoice, images: ImageSet) -> Predictions | None:
-    """Predictions that need no computing."""
-    stored = choice.stored_predictions(model, images)
-    if stored is not None:
-        return stored
-    audit = audits.opened(model, images)
-    return None if audit is None else audit.predictions
+    """The table of what the model says of each image, where that needs no computing."""
+    return audits.known(model, images).predictions
 
 
-def audited(model: choice.ModelChoice, images: ImageSet) -> Audit | None:
-    """The audit of the whole set, run with progress where it is not there; None where the user stopped it.
+def audited(model: choice.ModelChoice, images: ImageSet, *, embeddings: bool = False) -> Predictions | None:
+    """The table for the whole set, computed with progress for the images whose outputs are not known; None where the user stopped it.
 
-    What an interrupted run computed is kept, so that the next one goes on where it was.
+    What an interrupted run computed is kept, so that the next one goes on where it was; where another tab or process is at it already,
+    this one joins and shows how far that has come.
+
+    Args:
+        model: The chosen model.
+        images: The chosen image set.
+        embeddings: Whether embeddings are wanted too, which the outputs that come with a model do not hold.
     """
     from workbench.audit import run
+    from workbench.audit.outputs import Index, own_files
 
-    found = audits.opened(model, images)
-    if found is None:
-        steps = run(choice.classifier(model), images, audits.folder_of(model, images))
-        if _ran(f"Auditing {len(images):,} pictures", f"audit {images.key[:12]}", steps):
-            audits.finished(model, images)
-            found = audits.opened(model, images)
-    return found
+    outputs = audits.known(model, images)
+    wanted = len(outputs.elsewhere) * embeddings + outputs.missing
+    if not wanted:
+        return outputs.predictions
+    audits.clear_damaged(outputs)
+    folder, given = audits.folder_of(model, images), frozenset() if embeddings else outputs.elsewhere
+
+    def start() -> Generator[AuditProgress, None, None]:
+        return run(choice.classifier(model), images, folder, given=given)
+
+    def count() -> int:
+        return len(Index(own_files(folder, model.key)).rows)
+
+    place = f"audit {model.key[:12]} {choice.token(images)[:12]}"
+    if not _ran(f"Asking the model about {wanted:,} images", place, start, folder, count, len(images)):
+        return None
+    outputs = audits.known(model, images)
+    if outputs.missing:
+        raise InputError("The images changed while the model was asked about them: start again once their files are written.")
+    return outputs.predictions
 
 
 def summaries(model: choice.ModelChoice, images: ImageSet, known: Predictions, method: str) -> Summaries | None:
     """The maps of a sample of the set, summed up, made with progress where they are not there; None where the user stopped it."""
     from workbench.audit import look
+    from workbench.audit.parts import Parts
+    from workbench.audit.store import ATTRIBUTIONS
 
-    found = audits.summaries(model, images, known, method)
-    if found is None:
-        steps = look(choice.classifier(model), images, known, audits.folder_of(model, images), method)
-        if _ran(METHODS[method].title, f"look {method} {images.key[:12]}", steps):
-            found = audits.summaries(model, images, known, method)
-    return found
+    result = audits.summaries(model, images, known, method)
+    if result is None:
+        folder = audits.folder_of(model, images)
+
+        def start() -> Generator[AuditProgress, None, None]:
+            return look(choice.classifier(model), images, known, folder, method)
+
+        def count() -> int:
+            return len(Parts(folder / ATTRIBUTIONS / method).paths())
+
+        if _ran(METHODS[method].title, f"look {method} {choice.token(images)[:12]}", start, folder, count, SAMPLE):
+            result = audits.summaries(model, images, known, method)
+    return result
 
 
-def _ran(label: str, key: str, steps: Generator[AuditProgress, None, None]) -> bool:
-    """Run to the end with progress; False where the user stopped it, now or before."""
+def _ran(
+    label: str, key: str, start: Callable[[], Generator[AuditProgress, None, None]], folder: Path, count: Callable[[], int], total: int
+) -> bool:
+    """Run to the end with progress; False where the user stopped it, now or before.
+
+    Where another run works in the folder already, this one joins it: its progress, `count` of `total`, is shown until it ends, and what
+    it left undone is done here.
+    """
+    from workbench.audit import BusyError
+
     progress = Stoppable(label, key)
-    if not progress.stopped:
-        with contextlib.closing(steps):
-            for step in steps:
-                progress(step.done, step.total)
-        progress.done()
-    return not progress.stopped
+    while not progress.stopped:
+        try:
+            with contextlib.closing(start()) as steps:
+                for step in steps:
+                    progress(step.done, step.total)
+        except BusyError:
+            audits.joined(folder, count, total, progress)
+        else:
+            progress.done()
+            return True
+    return False
 
 
 def offer(label: str, key: str, run: Callable[[], object]) -> None:
@@ -315,63 +313,69 @@ def offer(label: str, key: str, run: Callable[[], object]) -> None:
 
 
 def offer_predictions(model: choice.ModelChoice, images: ImageSet, why: str) -> None:
-    """A button that predicts the whole set."""
-    key = f"audit {model.key[:12]} {images.key[:12]}"
-    offer(f"Predict all {len(images):,} pictures{why}", key, lambda: audited(model, images))
+    """A button that predicts the images whose outputs are not known, and why they are not."""
+    outputs = audits.known(model, images)
+    if reason := audits.why(model, images, outputs):
+        st.info(reason, icon=":material/published_with_changes:")
+    part = outputs.missing < len(images)
+    label = f"Predict the {outputs.missing:,} that are missing" if part else f"Predict all {len(images):,} images"
+    offer(f"{label}{why}", f"audit {model.key[:12]} {choice.token(images)[:12]}", lambda: audited(model, images))
 
 
 def prediction(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> tuple[Predictions, int]:
-    """A table of predictions with the row of `item` in it: the known one, or computed for this picture alone."""
+    """A table of predictions with the row of `item` in it: the known one, or computed for this image alone."""
     if known is not None and images.by_name.get(item.name) is item:
         row = known.frame.index[known.frame["name"] == item.name][0]
         if known.frame["id"].loc[row] in (item.id, None):  # else the file is another one than when they were made
             return known, row
-    key = ("prediction", model.key, item.id)
-    found = maps().get(key)
-    if found is None:
+    place = slot("prediction", **model.identity, item=item.key)
+    result = place.get()
+    if result is None:
         from workbench.classifier import predict
 
-        found = predict(choice.classifier(model), item)
-        maps().put(key, found, 4096 + 8 * len(found.class_names))
-    return found, 0
+        result = predict(choice.classifier(model), item)
+        place.put(result, 4096 + 8 * len(result.class_names))
+    return result, 0
 
 
 def asked(model: choice.ModelChoice, item: ImageItem, picture: Image.Image, edits: Hashable) -> NDArray[np.float32]:
     """The probabilities, (K,), for a picture in memory: that of `item` after some edits."""
-    key = ("edited", model.key, item.id, picture.size, edits)
-    found: NDArray[np.float32] | None = maps().get(key)
-    if found is None:
+    place = slot("edited prediction", **model.identity, image=item.id, size=picture.size, edits=edits)
+    result: NDArray[np.float32] | None = place.get()
+    if result is None:
         import numpy as np
 
         from workbench.classifier import ask
 
-        found = ask(choice.classifier(model), [np.asarray(picture.convert("RGB"))])[0]
-        maps().put(key, found, 4096 + found.nbytes)
-    return found
+        result = ask(choice.classifier(model), [np.asarray(picture.convert("RGB"))])[0]
+        place.put(result, 4096 + result.nbytes)
+    return result
 
 
 def thumbnail(item: ImageItem, edge: int = 160) -> Image.Image | None:
     """A square thumbnail; None where the picture cannot be read."""
     try:
-        key = ("thumbnail", item.id, edge)
+        place = slot("thumbnail", image=item.id, edge=edge)
     except InputError:
         return None
-    found = pictures().get(key)
-    if found is None:
-        found = contact_sheet([item], edge)[0]
-        if found is not None:
-            pictures().put(key, found, edge * edge * 3)
-    return found
+    result = place.get()
+    if result is None:
+        try:
+            result = ImageOps.fit(item.open(), (edge, edge))
+        except InputError:
+            return None
+        place.put(result, edge * edge * 3)
+    return result
 
 
 def fitted(item: ImageItem, edge: int) -> Image.Image:
     """The picture with no side over `edge` pixels: decoded once, for a camera's picture takes a second each time."""
-    key = ("fitted", item.id, edge)
-    found: Image.Image | None = pictures().get(key)
-    if found is None:
-        found, _ = render.fitted(item.open(), edge)
-        pictures().put(key, found, found.width * found.height * 3)
-    return found
+    place = slot("fitted image", image=item.id, edge=edge)
+    result: Image.Image | None = place.get()
+    if result is None:
+        result, _ = render.fitted(item.open(), edge)
+        place.put(result, result.width * result.height * 3)
+    return result
 
 
 def torch_ready() -> bool:

@@ -10,6 +10,7 @@ from workbench import render
 from workbench.images import ImageItem
 from workbench.ui import choice, url, work
 from workbench.ui.bias.scope import EXPLAIN, Scope
+from workbench.ui.cache import slot
 
 PAGE = 24
 
@@ -53,9 +54,9 @@ def _encoded(item: ImageItem) -> bytes | None:
     thumbnail = work.thumbnail(item)
     if thumbnail is None:
         return None
-    key = ("thumbnail as PNG", item.id)
-    found: bytes | None = work.pictures().get(key)
-    if found is None:
-        found = render.to_png(thumbnail)
-        work.pictures().put(key, found, len(found))
-    return found
+    place = slot("thumbnail as PNG", image=item.id, edge=thumbnail.width)
+    result: bytes | None = place.get()
+    if result is None:
+        result = render.to_png(thumbnail)
+        place.put(result, len(result))
+    return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from workbench.images import ImageSet
 from workbench.predictions import Predictions
 from workbench.ui import choice, draw, gallery, url, work
 from workbench.ui.bias.attributes import MOST_VALUES, Grouping, grouping
+from workbench.ui.cache import slot
 
 EXPLAIN = home() / "pages" / "explain.py"
 ALL = "all"
@@ -52,7 +53,7 @@ class Scope:
         attributes: All attributes that the pictures can be grouped by.
         whole: Those of them that are as in the image set, not cut into ranges.
         support: How many of the pictures can be judged.
-        key: For caches: these predictions and this split.
+        facts: These predictions and this split, as ingredients of a key.
     """
 
     model: choice.ModelChoice
@@ -64,7 +65,7 @@ class Scope:
     attributes: tuple[str, ...]
     whole: tuple[str, ...]
     support: int
-    key: Hashable
+    facts: Mapping[str, object]
 
     @property
     def where(self) -> str:
@@ -79,14 +80,14 @@ class Scope:
         where = f"{SPLITS[self.split].lower()}, {self.support:,} labelled pictures"
         return f"{self.model.title}, model {self.model.key[:12]}{at}; {self.images.name}{made}, {where}; 95 % intervals"
 
-    def kept(self, what: Hashable, make: Callable[[], T]) -> T:
+    def kept(self, what: object, make: Callable[[], T]) -> T:
         """What `make` computes of these predictions, from the shelf where it was computed before."""
-        key = ("bias", self.key, what)
-        found: T | None = work.maps().get(key)
-        if found is None:
-            found = make()
-            work.maps().put(key, found, 64 * 1024 + 8 * len(self.predictions))
-        return found
+        place = slot("bias figure", **self.facts, figure=what)
+        result: T | None = place.get()
+        if result is None:
+            result = make()
+            place.put(result, 64 * 1024 + 8 * len(self.predictions))
+        return result
 
     def breakdown(self, by: By = "label") -> Breakdown:
         """The figures by class or by group."""
@@ -122,7 +123,8 @@ def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | Non
     rows = np.ones(len(known), bool) if split == ALL else (known.frame["split"] == split).to_numpy(bool)
     support = int((rows & known.frame["verdict"].notna().to_numpy(bool)).sum())
     whole = tuple(name for name in found.names if name not in found.cut)
-    scope = Scope(model, images, found.predictions, rows, split, by, found.names, whole, support, (choice.token(known), split))
+    facts = {"table": choice.token(known), "split": split}
+    scope = Scope(model, images, found.predictions, rows, split, by, found.names, whole, support, facts)
     _facts(scope, found)
     if not support:
         st.info("None of these pictures has a label that the model knows: choose other pictures above.", icon=":material/label_off:")
@@ -131,12 +133,12 @@ def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | Non
 
 
 def _grouping(known: Predictions) -> Grouping:
-    key = ("grouping", choice.token(known))
-    found: Grouping | None = work.maps().get(key)
-    if found is None:
-        found = grouping(known)
-        work.maps().put(key, found, 64 * 1024 + (200 * len(known) if found.cut else 0))
-    return found
+    place = slot("grouping", table=choice.token(known))
+    result: Grouping | None = place.get()
+    if result is None:
+        result = grouping(known)
+        place.put(result, 64 * 1024 + (200 * len(known) if result.cut else 0))
+    return result
 
 
 def _split(known: Predictions) -> str:

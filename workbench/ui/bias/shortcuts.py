@@ -17,6 +17,7 @@ from workbench.methods import METHODS
 from workbench.ui import choice, draw, url, work
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import EXPLAIN, Scope
+from workbench.ui.cache import slot
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,8 +100,9 @@ def _found(scope: Scope, maps: Maps) -> list[Finding] | None:
     def size(found: list[Finding]) -> int:
         return 2048 * (len(found) + sum(len(f.tried.frame) for f in found if f.tried))
 
-    key = ("shortcuts", scope.key, maps.method, tuple(maps.frame["id"]))
-    return work.computed(key, "Covering places that stand out", f"shortcuts {maps.method} {scope.split}", make, size)
+    shown = maps.method, maps.frame["id"].tolist(), maps.heatmaps
+    place = slot("shortcuts", **scope.model.identity, **scope.facts, images=scope.images.key, maps=shown)
+    return work.computed(place, "Covering places that stand out", make, size)
 
 
 def _told(scope: Scope, finding: Finding) -> None:
@@ -184,12 +186,13 @@ def _tried(scope: Scope, region: Region, target: str, fill: str, chosen: list[Im
         model, others = choice.classifier(scope.model), _others(scope)
         return intervene(model, chosen, region, target=target, fill=fill, others=others, on_progress=progress)
 
-    key = ("cover", scope.key, region, target, fill, len(chosen))
-    asked = work.maps().get(key) is not None or st.session_state.get("covering") == key
+    facts = {"region": region, "target": target, "fill": fill, "chosen": [item.id for item in chosen], "others": _others(scope)}
+    place = slot("covering", **scope.model.identity, **scope.facts, **facts)
+    asked = place.get() is not None or st.session_state.get("covering") == place
     if not asked and not st.button(f"Cover it in {len(chosen)} pictures", icon=":material/content_cut:", key="cover it"):
         return None
-    st.session_state["covering"] = key
-    return work.computed(key, f"Covering the {region.name}", f"cover {hash(key)}", make, lambda found: 4096 + 512 * len(found.frame))
+    st.session_state["covering"] = place
+    return work.computed(place, f"Covering the {region.name}", make, lambda tried: 4096 + 512 * len(tried.frame))
 
 
 def _outcome(scope: Scope, tried: Intervention, target: str) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from workbench import charts, render
-from workbench.audit import Audit
 from workbench.bias import ENOUGH
 from workbench.bias.slices import Slice, Slices, slices
 from workbench.ui import audits, choice, draw, url, work
@@ -30,10 +28,14 @@ slices of fewer than {ENOUGH} pictures.
 @work.guarded
 def section(scope: Scope) -> None:
     """Slices of what the model sees."""
-    audit = audits.opened(scope.model, scope.images)
-    if audit is None:
+    outputs = audits.known(scope.model, scope.images)
+    if outputs.predictions is None or outputs.elsewhere:
         st.info("Slices need what the model sees in each picture (its embeddings), which an audit stores.", icon=":material/bubble_chart:")
-        work.offer(f"Audit all {len(scope.images):,} pictures", "audit for slices", lambda: work.audited(scope.model, scope.images))
+        work.offer(
+            f"Audit all {len(scope.images):,} pictures",
+            "audit for slices",
+            lambda: work.audited(scope.model, scope.images, embeddings=True),
+        )
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         wanted = url.segments(
@@ -44,14 +46,9 @@ def section(scope: Scope) -> None:
         st.caption("Is there a kind of picture that the model gets wrong, whether or not it has a name? It takes some seconds.")
         return
     with st.spinner("Looking for slices"):
-        found = scope.kept(("slices", choice.token(audit)), lambda: slices(_embeddings(scope, audit), scope.predictions, rows=scope.rows))
+        vectors = audits.embeddings(scope.model, scope.images, outputs)
+        found = scope.kept("slices", lambda: slices(vectors, scope.predictions, rows=scope.rows))
     _told(scope, found)
-
-
-def _embeddings(scope: Scope, audit: Audit) -> NDArray[np.float32]:
-    """A row for each row of the table, (N, D)."""
-    place = {name: row for row, name in enumerate(audit.predictions.frame["name"])}
-    return audit.embeddings()[[place[name] for name in scope.predictions.frame["name"]]]
 
 
 def _told(scope: Scope, found: Slices) -> None:

@@ -15,6 +15,7 @@ from workbench.fills import FILLS as MEANINGS
 from workbench.images import ImageItem
 from workbench.methods import METHODS
 from workbench.ui import choice, draw, neighbours, url, work
+from workbench.ui.cache import slot
 from workbench.ui.defects import queue, record
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting
@@ -114,8 +115,9 @@ def _filled(scope: Scope, item: ImageItem, regions: list[Spot], method: str, fil
 
     if not regions or regions[0].inside.all():
         return []
-    key = ("filled", scope.model.key, item.id, method, fill, scope.positive)
-    return work.computed(key, "Filling regions", f"filled {item.id[:12]} {method}", make, lambda _: 4096) or []
+    inside = [np.packbits(region.inside) for region in regions]
+    facts = {"image": item.id, "regions": inside, "fill": fill, "positive": scope.positive}
+    return work.computed(slot("filled regions", **scope.model.identity, **facts), "Filling regions", make, lambda _: 4096) or []
 
 
 def _sentence(scope: Scope, item: ImageItem, decided: Decision, target: str) -> None:
@@ -253,8 +255,8 @@ def _nearest(scope: Scope, row: int) -> dict[str, tuple[int, float]] | None:
     known = neighbours.embedded(scope.model, scope.images)
     if known is None:
         return None
-    audit, vectors = known
-    order = dict(zip(audit.predictions.frame["name"], range(len(audit.predictions)), strict=True))
+    predictions, vectors = known
+    order = dict(zip(predictions.frame["name"], range(len(predictions)), strict=True))
     ours = vectors[[order[name] for name in frame["name"]]]
     defect = frame["label"].isin(scope.positive).to_numpy(bool)
     asked = {"Nearest good part": trained & ~defect, "Nearest defect": trained & defect}

@@ -13,6 +13,7 @@ from workbench.defects.localise import FEW, FIGURES, MOST, Localisation, Row, lo
 from workbench.images import ImageItem
 from workbench.methods import METHODS
 from workbench.ui import choice, draw, url, work
+from workbench.ui.cache import Slot, slot
 from workbench.ui.defects import decision
 from workbench.ui.defects.scope import Scope
 
@@ -46,8 +47,7 @@ def section(scope: Scope) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = url.select("Map by", decision.offered(scope.model), key="map", format_func=lambda name: METHODS[name].title, width=250)
         draw.meaning(_HELP)
-    key = ("localised", scope.key, scope.model.key, method)
-    result: Localisation | None = work.maps().get(key)
+    result: Localisation | None = _place("localisation", scope, method).get()
     if result is None:
         many = min(len(found), MOST)
         st.caption(f"{METHODS[method].title} is computed for {many:,} pictures, good ones too, and held against the masks.")
@@ -66,7 +66,8 @@ def _pictures(scope: Scope) -> list[ImageItem]:
 
 def _measured(scope: Scope, items: list[ImageItem], method: str) -> Localisation | None:
     """The figures, computed with progress; the pictures measured so far are kept where it is stopped."""
-    rows: MutableMapping[str, Row] = work.maps().get(("rows", scope.key, scope.model.key, method)) or {}
+    kept = _place("localisation rows", scope, method)
+    rows: MutableMapping[str, Row] = kept.get() or {}
     names, scores = scope.known.frame["name"].to_numpy(), scope.scores
     columns = [scope.known.class_names.index(name) for name in scope.positive]
     likeliest = dict(zip(names, np.nan_to_num(scope.known.probabilities[:, columns]).argmax(1), strict=True))
@@ -82,13 +83,17 @@ def _measured(scope: Scope, items: list[ImageItem], method: str) -> Localisation
                 good=[name for name in scope.known.class_names if name not in scope.positive],
                 scores=known,
                 rows=rows,
+                params={"background": scope.images},
                 on_progress=progress,
             )
         finally:
-            work.maps().put(("rows", scope.key, scope.model.key, method), rows, 64 * 1024 + 2**20 * len(rows))
+            kept.put(rows, 64 * 1024 + 2**20 * len(rows))
 
-    key = ("localised", scope.key, scope.model.key, method)
-    return work.computed(key, METHODS[method].title, f"localise {method} {scope.images.key[:12]}", make, lambda _: 64 * 1024)
+    return work.computed(_place("localisation", scope, method), METHODS[method].title, make, lambda _: 64 * 1024)
+
+
+def _place(kind: str, scope: Scope, method: str) -> Slot:
+    return slot(kind, **scope.model.identity, **scope.facts, images=scope.images.key, method=method)
 
 
 def _table(scope: Scope, found: Localisation) -> None:

@@ -18,6 +18,7 @@ from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.journal import Draft, Entry, Journal, journal_path, map_digest
 from workbench.ui import choice, work
+from workbench.ui.cache import slot
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting
 
@@ -54,12 +55,12 @@ def own(model: choice.ModelChoice) -> bool:
 def latest(scope: Scope) -> dict[str, Entry]:
     """The newest entry about each picture by this model, by the picture's digest."""
     kept = journal(scope.model)
-    key = ("journal", str(kept.path), kept.head().hash, scope.model.key)
-    found: dict[str, Entry] | None = work.maps().get(key)
-    if found is None:
-        found = {str(entry.image): entry for entry in kept.entries(model=scope.model.key)}
-        work.maps().put(key, found, 2048 * len(found))
-    return found
+    place = slot("latest entries", journal=kept.path, head=kept.head().hash, model=scope.model.key)
+    result: dict[str, Entry] | None = place.get()
+    if result is None:
+        result = {str(entry.image): entry for entry in kept.entries(model=scope.model.key)}
+        place.put(result, 2048 * len(result))
+    return result
 
 
 def overruled(scope: Scope) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from workbench.defects import CHOSEN_ON, HALVES, REPORTED_ON, Cases, Costs, all_
 from workbench.images import ImageSet
 from workbench.predictions import Predictions, good_class
 from workbench.ui import choice, draw, url, work
+from workbench.ui.cache import slot
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,9 +56,9 @@ class Scope:
     costs: Costs
 
     @property
-    def key(self) -> Hashable:
-        """These predictions, classes and splits, for caches."""
-        return choice.token(self.known), self.positive, self.words[CHOSEN_ON]
+    def facts(self) -> dict[str, object]:
+        """These predictions, classes and splits, as ingredients of a key."""
+        return {"table": choice.token(self.known), "positive": self.positive, "chosen on": self.words[CHOSEN_ON]}
 
     @property
     def scores(self) -> NDArray[np.float64]:
@@ -68,14 +69,14 @@ class Scope:
         """The operating points of one of the two splits."""
         return self.kept(("points", split, self.costs), lambda: points_of(self.cases[split], self.costs))
 
-    def kept(self, what: Hashable, make: Callable[[], T]) -> T:
+    def kept(self, what: object, make: Callable[[], T]) -> T:
         """What `make` computes, from the shelf where it was computed before."""
-        key = ("defects", self.key, what)
-        found: T | None = work.maps().get(key)
-        if found is None:
-            found = make()
-            work.maps().put(key, found, 64 * 1024 + 160 * len(self.known))
-        return found
+        place = slot("defects figure", **self.facts, figure=what)
+        result: T | None = place.get()
+        if result is None:
+            result = make()
+            place.put(result, 64 * 1024 + 160 * len(self.known))
+        return result
 
     @property
     def defect(self) -> str:

@@ -14,6 +14,7 @@ from workbench.methods import METHODS as MAPS
 from workbench.predictions import Predictions
 from workbench.probe.attacks import METHODS, UNITS, Attacked, Least, least_epsilon, shift
 from workbench.ui import choice, draw, url, work
+from workbench.ui.cache import slot
 from workbench.ui.probe import robust
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     def make(progress: work.Stoppable) -> Least:
         return least_epsilon(choice.classifier(model), item, method, on_progress=progress)
 
-    key = ("least epsilon", model.key, item.id, method)
-    found = work.computed(key, METHODS[method].title, f"{method} {item.id[:12]}", make, lambda one: 2 * one.attacked.clean.nbytes)
+    place = slot("least epsilon", **model.identity, image=item.id, label=item.label, method=method)
+    found = work.computed(place, METHODS[method].title, make, lambda one: 2 * one.attacked.clean.nbytes)
     if found is None:
         return
     _said(model, found)

@@ -11,6 +11,7 @@ from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
 from workbench.probe.influence import Behind, behind
 from workbench.ui import choice, draw, neighbours, url, work
+from workbench.ui.cache import slot
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,8 +44,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     found = neighbours.embedded(model, images)
     if found is None:
         return
-    audit, vectors = found
-    predictions = audit.predictions
+    predictions, vectors = found
     with st.container(horizontal=True, vertical_alignment="bottom"):
         classes = {url.named(name, AIMS): name for name in predictions.class_names}
         target = url.select(
@@ -66,8 +66,8 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
             on_progress=progress,
         )  # fmt: skip
 
-    key = ("behind", model.key, choice.token(images), item.id, target)
-    result = work.computed(key, "Looking for training pictures", f"behind {item.id[:12]} {target}", make, lambda _: 64 * 1024)
+    place = slot("influence", **model.identity, images=images.key, image=item.id, target=target)
+    result = work.computed(place, "Looking for training pictures", make, lambda _: 64 * 1024)
     if result is not None:
         _shown(images, item, result)
 

@@ -19,6 +19,7 @@ from workbench.probe.cheaper import CHEAPER, cheaper, stored
 from workbench.probe.sweep import drawn
 from workbench.probe.versus import Moved, Versus, compare_models, maps_moved
 from workbench.ui import choice, draw, samples, url, work
+from workbench.ui.cache import slot
 from workbench.ui.probe.edit import EDGE
 
 if TYPE_CHECKING:
@@ -82,12 +83,12 @@ def _others(model: choice.ModelChoice) -> list[str]:
 def _second(model: choice.ModelChoice, first: Classifier, other: str) -> Classifier:
     if other not in CHEAPER:
         return choice.other(other)
-    key = ("cheaper", model.key, other)
-    found: Classifier | None = work.maps().get(key)
-    if found is None:
-        found = cheaper(first, other)
-        work.maps().put(key, found, 4 * first.parameters)
-    return found
+    place = slot("cheaper copy", **model.identity, how=other)
+    copy: Classifier | None = place.get()
+    if copy is None:
+        copy = cheaper(first, other)
+        place.put(copy, 4 * first.parameters)
+    return copy
 
 
 def _picture(model: choice.ModelChoice, item: ImageItem, both: tuple[Classifier, Classifier], titles: tuple[str, str], method: str) -> None:
@@ -109,8 +110,8 @@ def _picture(model: choice.ModelChoice, item: ImageItem, both: tuple[Classifier,
             except InputError as error:
                 return str(error)
 
-        key = ("compared", one.key, item.id, method, target)
-        found = work.computed(key, METHODS[method].title, f"compare {title} {method} {item.id[:12]}", make, lambda _: 2**20)
+        place = slot("compared map", model=one.key, rule=one.rule, image=item.id, method=method, target=target)
+        found = work.computed(place, METHODS[method].title, make, lambda _: 2**20)
         said = f"**{choice.plain(title)}**: {choice.plain(one.class_names[decided])}, {float(answers[0, decided]):.1%}"
         shown.append((said, found))
     heats = [found.on_picture() for _, found in shown if hasattr(found, "on_picture")]
@@ -138,7 +139,7 @@ def _set(
     second: Classifier,
     titles: tuple[str, str],
 ) -> None:
-    key = ("versus", model.key, second.key, choice.token(images))
+    place = slot("versus", **model.identity, **_second_of(second, images, items), table=None if known is None else choice.token(known))
 
     def make(progress: work.Stoppable) -> Versus:
         from workbench.classifier import predict
@@ -147,15 +148,20 @@ def _set(
         ours = known if known is not None else predict(choice.classifier(model), items, on_progress=progress)
         return compare_models(ours, theirs, ours.frame["name"].isin(theirs.frame["name"]).to_numpy(bool))
 
-    found: Versus | None = work.maps().get(key)
+    found: Versus | None = place.get()
     if found is None:
         st.caption(f"The other model is asked about {len(items):,} pictures{samples.of_split(items)}.")
         work.offer(
             f"Compare on {len(items):,} pictures", f"versus {second.key[:12]}",
-            lambda: work.computed(key, "Asking the other model", f"versus {second.key[:12]}", make, lambda one: 2**20),
+            lambda: work.computed(place, "Asking the other model", make, lambda one: 2**20),
         )  # fmt: skip
         return
     _told(found, titles)
+
+
+def _second_of(second: Classifier, images: ImageSet, items: list[ImageItem]) -> dict[str, object]:
+    """What a comparison depends on beside the first model."""
+    return {"second": (second.key, second.rule), "images": images.key, "items": [item.name for item in items]}
 
 
 def _told(found: Versus, titles: tuple[str, str]) -> None:
@@ -187,21 +193,22 @@ def _share(rate: Rate) -> str:
 def _reasons(images: ImageSet, items: list[ImageItem], first: Classifier, second: Classifier, method: str) -> None:
     import pandas as pd
 
-    key = ("moved", first.key, second.key, choice.token(images), method)
-    rows = work.maps().get((*key, "rows")) or {}
+    facts = {"model": first.key, "rule": first.rule, **_second_of(second, images, items), "method": method}
+    place, kept = slot("moved maps", **facts), slot("moved rows", **facts)
+    rows = kept.get() or {}
 
     def make(progress: work.Stoppable) -> Moved:
         try:
-            return maps_moved(first, second, items, method, known=rows, on_progress=progress)
+            return maps_moved(first, second, items, method, params={"background": images}, known=rows, on_progress=progress)
         finally:
-            work.maps().put((*key, "rows"), rows, 1024 * (1 + len(rows)))
+            kept.put(rows, 1024 * (1 + len(rows)))
 
-    found: Moved | None = work.maps().get(key)
+    found: Moved | None = place.get()
     if found is None:
         st.caption(f"{METHODS[method].title} of both models for {len(items):,} pictures{samples.of_split(items)}.")
         work.offer(
             f"Compare the maps of {len(items):,} pictures", f"moved {method} {second.key[:12]}",
-            lambda: work.computed(key, "Comparing maps", f"moved {method} {second.key[:12]}", make, lambda one: 2**20),
+            lambda: work.computed(place, "Comparing maps", make, lambda one: 2**20),
         )  # fmt: skip
         return
     words = {"correlation": "rank correlation of the maps", "overlap": "overlap of their top tenth", "same": "same decision"}

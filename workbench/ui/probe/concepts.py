@@ -13,6 +13,7 @@ from workbench.images import ImageItem, ImageSet, image_from_bytes
 from workbench.predictions import Predictions
 from workbench.probe.concepts import LEAST, Concepts, tcav
 from workbench.ui import choice, draw, gallery, url, work
+from workbench.ui.cache import Slot, slot
 from workbench.values import apart
 
 if TYPE_CHECKING:
@@ -46,18 +47,14 @@ def view(model: choice.ModelChoice, images: ImageSet, known: Predictions | None)
         return
     pictures = _of_class(images, known, target)
     st.caption(f"Asked of {len(pictures):,} pictures of {choice.plain(target)}, against random pictures of {choice.plain(images.name)}.")
-    key = (
-        "concepts",
-        model.key,
-        choice.token(images),
-        target,
-        tuple((name, tuple(i.name if images.by_name.get(i.name) is i else i.id for i in items)) for name, items in chosen.items()),
-    )
-    found: Concepts | None = work.maps().get(key)
+    shown = [(name, [item.id for item in items]) for name, items in chosen.items()]
+    examples = [item.id for item in pictures]
+    place = slot("concepts", **model.identity, images=images.key, target=target, concepts=shown, examples=examples)
+    found: Concepts | None = place.get()
     if found is None:
         work.offer(
             f"Test {len(chosen)} {'concept' if len(chosen) == 1 else 'concepts'}",
-            f"test concepts {model.key[:12]}", lambda: _tested(model, images, chosen, pictures, target, key),
+            f"test concepts {model.key[:12]}", lambda: _tested(model, images, chosen, pictures, target, place),
         )  # fmt: skip
         return
     _shown(found)
@@ -136,12 +133,12 @@ def _of_class(images: ImageSet, known: Predictions | None, target: str) -> list[
 
 
 def _tested(
-    model: choice.ModelChoice, images: ImageSet, chosen: dict[str, list[ImageItem]], pictures: list[ImageItem], target: str, key: Any
+    model: choice.ModelChoice, images: ImageSet, chosen: dict[str, list[ImageItem]], pictures: list[ImageItem], target: str, place: Slot
 ) -> Concepts | None:
     def make(progress: work.Stoppable) -> Concepts:
         return tcav(choice.classifier(model), chosen, pictures, target, background=list(images), on_progress=progress)
 
-    return work.computed(key, "Testing concepts", f"concepts {model.key[:12]} {images.key[:12]} {target}", make, lambda _: 64 * 1024)
+    return work.computed(place, "Testing concepts", make, lambda _: 64 * 1024)
 
 
 def _shown(found: Concepts) -> None:

@@ -14,6 +14,7 @@ from workbench.predictions import Predictions
 from workbench.probe.minimal import LARGEST, Minimal, smallest
 from workbench.probe.pieces import FILLS
 from workbench.ui import choice, draw, neighbours, url, work
+from workbench.ui.cache import Slot, slot
 
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
@@ -49,9 +50,10 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
         draw.meaning(_HELP)
     picture = work.fitted(item, LARGEST)
     target = model.rule.class_names[int(model.rule.decide(work.asked(model, item, picture, ())[None])[0][0])]
-    keys = {aim: ("smallest", model.key, item.id, aim, fill, grid) for aim in TITLES}
+    facts = {**model.identity, "image": item.id, "fill": fill, "grid": grid}
+    places = {aim: slot("smallest region", **facts, aim=aim) for aim in TITLES}
     guide: Attribution | str | None = None
-    if any(work.maps().get(key) is None for key in keys.values()):  # once for both, so that it is stopped once for both
+    if any(place.get() is None for place in places.values()):  # once for both, so that it is stopped once for both
         guide = work.attribution(model, images, item, "integrated_gradients", {"target": target, "score": "logit"}, {})
         if guide is None:
             return
@@ -60,16 +62,18 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     for cell, (aim, title) in zip(cells, TITLES.items(), strict=True):
         with cell:
             st.markdown(f"#### {title}")
-            found = _found(model, item, guide, aim, keys[aim])
+            found = _found(model, item, guide, (aim, fill, grid), places[aim])
             if found is not None:
                 _shown(item, picture, found)
     st.subheader("The nearest picture that is decided otherwise", anchor=False)
     neighbours.counterfactual(model, images, item, known)
 
 
-def _found(model: choice.ModelChoice, item: ImageItem, guide: Attribution | str | None, aim: str, key: tuple[str, ...]) -> Minimal | None:
+def _found(
+    model: choice.ModelChoice, item: ImageItem, guide: Attribution | str | None, wanted: tuple[str, str, str], place: Slot
+) -> Minimal | None:
     """The smallest region; where integrated gradients refuses, it is looked for without a guide."""
-    *_, fill, grid = key
+    aim, fill, grid = wanted
 
     def make(progress: work.Stoppable) -> Minimal:
         picture = work.fitted(item, LARGEST)
@@ -78,7 +82,7 @@ def _found(model: choice.ModelChoice, item: ImageItem, guide: Attribution | str 
         loaded = choice.classifier(model)
         return smallest(loaded, picture, aim=aim, heatmap=heat, fill=fill, on_progress=progress, **cut)  # type: ignore[arg-type]
 
-    return work.computed(key, TITLES[aim], f"{aim} {fill} {grid} {item.id[:12]}", make, lambda one: one.inside.nbytes + one.picture.nbytes)
+    return work.computed(place, TITLES[aim], make, lambda one: one.inside.nbytes + one.picture.nbytes)
 
 
 def _shown(item: ImageItem, picture: Image.Image, found: Minimal) -> None:

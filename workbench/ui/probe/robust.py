@@ -11,6 +11,7 @@ from workbench.predictions import Predictions
 from workbench.probe.attacks import METHODS
 from workbench.probe.robustness import Robustness, robustness
 from workbench.ui import choice, draw, samples, work
+from workbench.ui.cache import Slot, slot
 
 SAMPLE = 40
 EPSILONS = {"linf": (1.0, 2.0, 4.0, 8.0), "l2": (0.125, 0.25, 0.5, 1.0)}
@@ -33,7 +34,7 @@ def section(model: choice.ModelChoice, images: ImageSet, known: Predictions | No
         return
     many = min(len(items), SAMPLE)
     check = METHODS[method].norm == "linf" and st.toggle("Also look for masked gradients (minutes)", key="masked gradients")
-    found: Robustness | None = work.maps().get(_key(model, images, method, check))
+    found: Robustness | None = _place("robustness", model, images, items, method, check).get()
     if found is None:
         st.caption(f"{METHODS[method].title} with growing epsilon on {many:,} pictures{samples.of_split(items)}: minutes on a CPU.")
         work.offer(f"Attack {many:,} pictures", f"robust {method} {model.key[:12]}", lambda: _attacked(model, images, items, method, check))
@@ -47,14 +48,14 @@ def section(model: choice.ModelChoice, images: ImageSet, known: Predictions | No
     draw.table("Figures (CSV)", lambda: found.frame, f"robustness-{method}.csv", "csv robust")
 
 
-def _key(model: choice.ModelChoice, images: ImageSet, method: str, check: bool) -> tuple[object, ...]:
-    return ("robust", model.key, choice.token(images), method, check)
+def _place(kind: str, model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], method: str, check: bool) -> Slot:
+    names = [item.name for item in items]
+    return slot(kind, **model.identity, images=images.key, items=names, method=method, check=check)
 
 
 def _attacked(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], method: str, check: bool) -> Robustness | None:
-    key = _key(model, images, method, check)
-    kept = (*key, "rows")
-    rows = work.maps().get(kept) or {}
+    kept = _place("robustness rows", model, images, items, method, check)
+    rows = kept.get() or {}
     norm = METHODS[method].norm
 
     def make(progress: work.Stoppable) -> Robustness:
@@ -63,10 +64,9 @@ def _attacked(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem
                 choice.classifier(model), items, EPSILONS[norm], method, check=check, most=SAMPLE, known=rows, on_progress=progress
             )
         finally:
-            work.maps().put(kept, rows, 1024 * (1 + len(rows)))
+            kept.put(rows, 1024 * (1 + len(rows)))
 
-    stop = f"robust {method} {check} {model.key[:12]} {images.key[:12]}"
-    return work.computed(key, METHODS[method].title, stop, make, lambda _: 64 * 1024)
+    return work.computed(_place("robustness", model, images, items, method, check), METHODS[method].title, make, lambda _: 64 * 1024)
 
 
 def _curves(found: Robustness) -> None:

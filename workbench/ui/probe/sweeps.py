@@ -12,6 +12,7 @@ from workbench.predictions import Predictions
 from workbench.probe.edits import KINDS
 from workbench.probe.sweep import ALL_BY, Sweep, SweptSet, sweep, sweep_set
 from workbench.ui import choice, draw, gallery, samples, url, work
+from workbench.ui.cache import Slot, slot
 from workbench.ui.probe.edit import EDGE
 from workbench.values import apart
 
@@ -46,7 +47,7 @@ def _picture(model: choice.ModelChoice, item: ImageItem, kind: str) -> None:
     def make(progress: work.Stoppable) -> Sweep:
         return sweep(choice.classifier(model), work.fitted(item, EDGE), kind, on_progress=progress)
 
-    found = work.computed(("sweep", model.key, item.id, kind), "Sweeping", f"sweep {kind} {item.id[:12]}", make, lambda _: 64 * 1024)
+    found = work.computed(slot("sweep", **model.identity, image=item.id, slider=kind), "Sweeping", make, lambda _: 64 * 1024)
     if found is None:
         return
     if found.flips:
@@ -92,8 +93,7 @@ def _set(model: choice.ModelChoice, images: ImageSet, known: Predictions | None,
         options = {"sample": f"A sample of {SAMPLE}", "all": f"All {many:,}"}
         of = url.segments("Pictures", list(options), key="of", default="sample", format_func=options.__getitem__)
         many = SAMPLE if of == "sample" else many
-    key = ("swept", model.key, choice.token(images), kind, many)
-    result: SweptSet | None = work.maps().get(key)
+    result: SweptSet | None = _place(model, images, items, kind, many).get()
     if result is None:
         st.caption(f"{KINDS[kind].title} is changed step by step on {many:,} pictures{samples.of_split(items)}.")
         work.offer(f"Sweep over {many:,} pictures", f"sweep {kind} {model.key[:12]}", lambda: _swept(model, images, items, kind, many))
@@ -118,18 +118,23 @@ def _named(frame: pd.DataFrame) -> list[str]:
 
 
 def _swept(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], kind: str, many: int) -> SweptSet | None:
-    kept = ("swept pictures", model.key, choice.token(images), kind)
-    known = work.maps().get(kept) or {}
+    kept = slot("swept images", **model.identity, images=images.key, slider=kind)
+    known = kept.get() or {}
 
     def make(progress: work.Stoppable) -> SweptSet:
         attributes = [name for name in gallery.groups(images) if any(item.attributes.get(name) is not None for item in items)]
         try:
             return sweep_set(choice.classifier(model), items, kind, attributes=attributes, most=many, known=known, on_progress=progress)
         finally:
-            work.maps().put(kept, known, 1024 * (1 + len(known)))
+            kept.put(known, 1024 * (1 + len(known)))
 
-    key, stop = ("swept", model.key, choice.token(images), kind, many), f"sweep set {kind} {model.key[:12]} {images.key[:12]}"
-    return work.computed(key, f"Sweeping {KINDS[kind].title.lower()}", stop, make, lambda _: 256 * 1024)
+    place = _place(model, images, items, kind, many)
+    return work.computed(place, f"Sweeping {KINDS[kind].title.lower()}", make, lambda _: 256 * 1024)
+
+
+def _place(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], kind: str, many: int) -> Slot:
+    names = [item.name for item in items]
+    return slot("swept set", **model.identity, images=images.key, items=names, many=many, slider=kind)
 
 
 def _shares(chosen: pd.DataFrame, kind: str) -> None:

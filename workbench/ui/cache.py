@@ -1,0 +1,86 @@
+"""Results that all sessions share, a bounded shelf for each kind, named after all that they depend on."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import streamlit as st
+
+from workbench import keys
+
+LIMIT = 32
+LIMITS: Mapping[str, int] = MappingProxyType(
+    {"map": 256, "edited map": 64, "compared map": 64, "thumbnail": 64, "thumbnail as PNG": 32, "fitted image": 128}
+    | {"table": 256, "embeddings": 256, "smallest region": 64, "least epsilon": 64, "cheaper copy": 256, "localisation rows": 128}
+)
+"""Megabytes that results of a kind take at most; `LIMIT` where the kind is not named."""
+
+
+class Shelf:
+    """Results of one kind by key, bounded in bytes, the least recently used thrown out first.
+
+    A result that is larger than the whole shelf stands beside it, in the place of the last such one, and throws nothing out.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._held = limit, 0
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, tuple[Any, int]] = OrderedDict()
+        self._large: tuple[str, Any] = ("", None)
+
+    def get(self, key: str) -> Any:
+        """What stands under `key`, or None."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key][0]
+            return self._large[1] if self._large[0] == key else None
+
+    def put(self, key: str, value: Any, size: int) -> None:
+        """Keep `value`, which takes `size` bytes."""
+        with self._lock:
+            self._held -= self._kept.pop(key, (None, 0))[1]
+            if size > self._limit:
+                self._large = key, value
+                return
+            self._kept[key] = value, size
+            self._held += size
+            while self._held > self._limit:
+                self._held -= self._kept.popitem(last=False)[1][1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Slot:
+    """The place of one result.
+
+    Attributes:
+        kind: One of `workbench.keys.KINDS`.
+        key: All that the result depends on, as `workbench.keys.key` names it.
+    """
+
+    kind: str
+    key: str
+
+    def get(self) -> Any:
+        """The result, or None where it is not known."""
+        return shelf(self.kind).get(self.key)
+
+    def put(self, value: Any, size: int) -> None:
+        """Keep the result, which takes `size` bytes."""
+        shelf(self.kind).put(self.key, value, size)
+
+
+def slot(kind: str, /, **ingredients: object) -> Slot:
+    """The place of the result of this kind that depends on these ingredients. Errors as `workbench.keys.key`."""
+    return Slot(kind, keys.key(kind, **ingredients))
+
+
+@st.cache_resource(show_spinner=False)
+def shelf(kind: str) -> Shelf:
+    """The shelf of a kind."""
+    return Shelf(LIMITS.get(kind, LIMIT) * 2**20)
