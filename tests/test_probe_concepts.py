@@ -98,21 +98,24 @@ def test_the_planted_concept_is_found_and_no_other(striped):
     known = {"background": shows(80, 5, red=False), "layer": "2", "repeats": 5}
     found = tcav(striped, concepts, shows(20, 4, stripes=True), "striped", **known)
     frame = found.frame.set_index("concept")
-    assert frame["verdict"].to_dict() == {"stripes": "matters", "red": "no more than chance", "nothing": "no more than chance"}
+    assert frame["verdict"].to_dict() == {
+        "stripes": "matters, for the class",
+        "red": "no more than chance",
+        "nothing": "no more than chance",
+    }
     stripes, red, nothing = (frame.loc[concept] for concept in concepts)
     assert (stripes["score"], stripes["low"], stripes["high"]) == pytest.approx((1, 1, 1), abs=0.05)
     assert stripes["p"] <= 0.001
     assert min(red["p"], nothing["p"]) > 0.2
     assert min(stripes["accuracy"], red["accuracy"]) >= 0.95
     assert nothing["accuracy"] < module.KNOWN
-    assert stripes["why"] == "The score of striped rises along it in 100% of the pictures, and more steeply than along random directions."
-    assert red["why"].endswith("but no more steeply than along random directions.")
+    assert stripes["why"] == "It raises the score of striped in 20 of 20, and more steeply than random directions do."
+    assert red["why"].endswith("but no more steeply than random directions do.")
     assert nothing["why"].startswith("The layer does not know it: a separator tells it from other pictures in ")
     assert (found.layer, found.target, found.pictures) == ("2", "striped", 20)
     other = tcav(striped, {"stripes": concepts["stripes"]}, shows(20, 6), "plain", **known).frame.iloc[0]
-    assert other["verdict"] == "matters"
-    assert other["score"] <= 0.05
-    assert "falls along it in 100%" in other["why"]
+    assert (other["verdict"], other["score"]) == ("matters, against the class", 0)
+    assert other["why"] == "It lowers the score of plain in 20 of 20, and more steeply than random directions do."
 
 
 def test_random_concepts_matter_as_rarely_as_said(striped, monkeypatch):

@@ -17,6 +17,7 @@ from workbench.classifier import ask
 from workbench.defects.decision import nearest
 from workbench.defects.doubt import Band
 from workbench.loading import load_classifier
+from workbench.metrics import wilson
 from workbench.preprocessing import Preprocessing
 from workbench.probe import minimal
 from workbench.probe.minimal import counterfactual, smallest
@@ -260,6 +261,23 @@ def test_a_region_that_is_nothing_special_is_told_as_such():
     found = smallest(model, white, aim="flip", fill="grey", cells=6)
     assert found.found
     assert found.random.value == 1
+    assert (found.special, found.p) == (False, 1)
+    assert "No place stands out" in found.sentence
+    assert "39 of 39 regions" in found.sentence
+
+
+@pytest.mark.parametrize(("aim", "does"), [("flip", "Filling"), ("keep", "alone keep")])
+@pytest.mark.parametrize("count", range(8))
+def test_a_region_is_announced_only_where_random_ones_of_its_area_do_less(aim, does, count):
+    """By the exact chance of so few hits, where the region found and the random ones are alike and any may come first."""
+    found = smallest(reader(threshold=ALL_GONE if aim == "flip" else ALL_THERE), picture(), aim=aim, fill="grey", cells=CELLS)
+    found = dataclasses.replace(found, random=wilson(count, minimal.DRAWS))
+    shuffles = np.random.default_rng(0).random((20_000, minimal.DRAWS + 1)).argsort(1)[:, 0]
+    assert found.p == pytest.approx((shuffles <= count).mean(), abs=0.01)
+    assert found.special == (count <= 1)
+    assert found.sentence.startswith("No place stands out") == (count > 1)
+    assert (does in found.sentence) == (count <= 1 or aim == "keep")
+    assert f"{count} of {minimal.DRAWS} regions of that area chosen at random" in found.sentence
 
 
 def test_settings_out_of_range_are_refused(refusal):
@@ -279,7 +297,7 @@ def test_the_sentence_agrees_with_the_numbers():
     assert f"{found.chosen} of {found.parts} superpixels" in found.sentence
     assert "turns hit into miss (0.95 to 0.05)" in found.sentence
     assert "None of them can be spared" in found.sentence
-    assert "0 times in 20" in found.sentence
+    assert "by 0 of 39 regions of that area chosen at random (exact p = 0.025)" in found.sentence
 
 
 # The nearest picture that is decided otherwise.

@@ -186,6 +186,21 @@ def test_the_flag_is_mcnemars_exact_test() -> None:
     assert not masked(rows(0, 4, 0), 8).flagged
 
 
+@pytest.mark.parametrize("both", range(8))
+def test_nothing_is_said_of_masked_gradients_on_a_handful(both) -> None:
+    """On fewer pictures than five even a black-box attack that alone flips all of them is no proof."""
+    found = masked([Row(str(i), "a", True, None, False, 1) for i in range(both)], 8)
+    assert ("too few to tell" in found.message) == (0.5**both > 0.05)
+    assert ("no sign" in found.message) == (0.5**both <= 0.05)
+
+
+def test_what_is_wrong_without_an_attack_is_never_robust() -> None:
+    rows = [Row("wrong", "a", False, None, None, 1), Row("held", "a", True, None, None, 1), Row("fell", "a", True, 4.0, None, 1)]
+    found = curve(rows, [2, 4]).query("group == 'a'")
+    assert found["robust"].tolist() == [2, 2, 1]
+    assert found["support"].tolist() == [3, 3, 3]
+
+
 def test_the_sample_is_even_seeded_and_of_the_test_split() -> None:
     many = [item(100 + k, label, f"{label} {k}", "test" if k % 2 else "train") for k in range(1, 21) for label in ("bright", "dark")]
     many += [item(99, "else", "other"), item(99, None, "unlabelled")]

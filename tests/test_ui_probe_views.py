@@ -108,6 +108,26 @@ def test_the_least_epsilon_is_the_librarys(visit, metal):
     assert found.epsilon is not None
     assert f"becomes {now} with {found.epsilon:g} of 255 levels a pixel" in told(at)
     assert f"L2 norm {found.attacked.l2:.3f}" in told(at)
+    assert f"makes the decision wrong: the ground truth is {named(images).label}." in told(at)
+
+
+def test_a_change_that_makes_a_wrong_decision_right_is_a_cure_and_no_attack(visit, metal, monkeypatch):
+    clf, images = metal
+    found = least_epsilon(clf, named(images), "fgsm").attacked
+    was, now = (clf.class_names[int(state)] for state in (found.was, found.now))
+    other = next(name for name in clf.class_names if name not in (was, now))
+    words = {
+        was: "makes the decision wrong",
+        now: "makes the decision right",
+        other: "wrong before and after",
+        None: "not known",
+        "unheard of": "not known",
+    }
+    for label, said in words.items():
+        monkeypatch.setattr(choice, "image", lambda *_, label=label: dataclasses.replace(named(images), label=label))
+        page = told(visit("probe", view="attack", attack="fgsm", **METAL).sound("Probe"))
+        assert {w for w in words.values() if w in page} == {said}
+        assert f"becomes {now}" in page
 
 
 def test_class_against_class_says_the_librarys_probabilities(visit, metal):

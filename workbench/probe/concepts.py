@@ -38,7 +38,7 @@ HELD = 0.25
 BATCH = 16
 NUMBERS = 150_000_000
 """Activations that are in memory at once: 600 MB."""
-VERDICTS = ("matters", "no more than chance", "too few")
+VERDICTS = ("matters, for the class", "matters, against the class", "no more than chance", "too few")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -135,7 +135,7 @@ def tcav(
         found[concept] = _tried(shown, own, others, repeats, np.random.default_rng([seed, number]), tick)
     tick.finish()
     return Concepts(
-        frame=_frame(found, called),
+        frame=_frame(found, called, len(shown.ids)),
         scores={concept: trial.own[:, 0] for concept, trial in found.items()},
         random={concept: trial.random[:, 0] for concept, trial in found.items()},
         layer=name,
@@ -342,7 +342,8 @@ def _scored(shown: _Seen, concept: Tensor, other: Tensor, seed: int, judged: boo
     return float(found["sign_count"][0]), float(found["magnitude"][0]), accuracy
 
 
-def _frame(found: Mapping[str, _Trial], target: str) -> pd.DataFrame:
+def _frame(found: Mapping[str, _Trial], target: str, asked: int) -> pd.DataFrame:
+    """The figures of all concepts, asked about so many of the class's pictures."""
     import pandas as pd
 
     tested = [concept for concept, trial in found.items() if trial.size]
@@ -356,7 +357,7 @@ def _frame(found: Mapping[str, _Trial], target: str) -> pd.DataFrame:
             figures |= {"score": score.value or 0.0, "low": max(score.low or 0.0, 0.0), "high": min(score.high or 0.0, 1.0)}
             figures |= {"slope": slope, "random score": float(trial.random[:, 0].mean()), "random slope": _spread(trial)}
             figures |= {"p": p[concept], "accuracy": accuracy}
-        lines.append(line | figures | dict(zip(("verdict", "why"), _judged(trial, figures, target), strict=True)))
+        lines.append(line | figures | dict(zip(("verdict", "why"), _judged(trial, figures, target, asked), strict=True)))
     return pd.DataFrame(lines)
 
 
@@ -372,9 +373,9 @@ def _p(trial: _Trial) -> float:
     return float(2 * stdtr(len(trial.random), -slope / spread)) if spread else 1.0
 
 
-def _judged(trial: _Trial, figures: Mapping[str, float], target: str) -> tuple[str, str]:
+def _judged(trial: _Trial, figures: Mapping[str, float], target: str, asked: int) -> tuple[str, str]:
     """The verdict and its reason."""
-    matters, chance, few = VERDICTS
+    supports, opposes, chance, few = VERDICTS
     if trial.pictures < LEAST:
         return few, f"Only {trial.pictures} of its pictures can be read: give {LEAST} or more."
     if not trial.size:
@@ -382,8 +383,12 @@ def _judged(trial: _Trial, figures: Mapping[str, float], target: str) -> tuple[s
     if figures["accuracy"] < KNOWN:
         right = f"a separator tells it from other pictures in {figures['accuracy']:.0%} of cases, where guessing does in 50%"
         return chance, f"The layer does not know it: {right}. Try another layer or more pictures."
-    verb, share = ("rises", figures["score"]) if figures["slope"] > 0 else ("falls", 1 - figures["score"])
-    said = f"The score of {target} {verb} along it in {share:.0%} of the pictures"
+    helps = figures["slope"] > 0
+    share = figures["score"] if helps else 1 - figures["score"]
+    many = (
+        f"{share * asked:.0f} of {asked}" if share in (0, 1) else f"{share * asked:.1f} of {asked}, the mean of {len(trial.own)} separators"
+    )
+    said = f"It {'raises' if helps else 'lowers'} the score of {target} in {many}"
     if figures["p"] <= SIGNIFICANT:
-        return matters, f"{said}, and more steeply than along random directions."
-    return chance, f"{said}, but no more steeply than along random directions."
+        return (supports if helps else opposes), f"{said}, and more steeply than random directions do."
+    return chance, f"{said}, but no more steeply than random directions do."

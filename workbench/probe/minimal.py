@@ -28,8 +28,9 @@ BATCH = 16
 """Filled pictures that are made, and asked about, at once."""
 WIDE = 8
 """How many superpixels are tried for each step of the growing region."""
-DRAWS = 20
-"""Random regions beside the one found."""
+DRAWS = 39
+"""Random regions beside the one found: so many that one of them may do the same by chance at the level of `SIGNIFICANT`."""
+SIGNIFICANT = 0.05
 OTHER = "another class"
 
 
@@ -76,6 +77,16 @@ class Minimal:
     picture: Pixels
 
     @property
+    def p(self) -> float:
+        """The chance that a region which is nothing special stands out as far: exact, one random region (Barnard 1963); 1 without any."""
+        return (1 + self.random.count) / (1 + self.random.support) if self.random.support else 1.0
+
+    @property
+    def special(self) -> bool:
+        """Whether the region does what random ones of its area do not: only then is it a finding."""
+        return self.found and self.chosen > 0 and self.p <= SIGNIFICANT
+
+    @property
     def sentence(self) -> str:
         """What was found, how sure that is, and what chance does."""
         if not self.found:
@@ -87,10 +98,14 @@ class Minimal:
         if not self.chosen:
             return f"Nothing needs to stay: with everything filled ({self.fill}) the decision is still {self.before}."
         size = f"{100 * self.area:.2g} % of the picture, {self.chosen} of {self.parts} superpixels"
+        random = f"{self.random.count} of {self.random.support} regions of that area chosen at random (exact p = {self.p:.2g})"
+        if not self.special:
+            does = f"filling {size}, turns {self.before} into {self.after}" if self.aim == "flip" else f"{size}, alone keep {self.before}"
+            return f"No place stands out: {does}, but so do {random}. Another place does as much, so this one is no finding."
         does = f"Filling {size}, turns {self.before} into {self.after}" if self.aim == "flip" else f"{size}, alone keep {self.before}"
         return (
             f"{does} ({self.score:.2f} to {self.score_after:.2f}). None of them can be spared, though another region may be smaller. "
-            f"As much at random did it {self.random.count} times in {self.random.support}."
+            f"The same is done by {random}."
         )
 
 

@@ -35,6 +35,8 @@ CHECK = "square"
 """The black-box attack that gradient attacks are held against."""
 ALPHA = 0.05
 """How seldom chance alone may raise the flag."""
+TESTED = 5
+"""On fewer pictures than this no lead of one attack can be told from chance."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,7 +208,9 @@ def masked(rows: Sequence[Row], epsilon: float) -> Masking:
     black_only, white_only = sum(black and not white for white, black in both), sum(white and not black for white, black in both)
     apart = black_only + white_only
     p = sum(math.comb(apart, k) for k in range(black_only, apart + 1)) / 2**apart
-    if p <= ALPHA:
+    if len(both) < TESTED:
+        message = f"Only {len(both)} pictures met both attacks: too few to tell whether the gradient is masked."
+    elif p <= ALPHA:
         message = (
             f"At epsilon {epsilon:g} the black-box attack alone flips {black_only} pictures and the gradient attack alone {white_only} "
             f"(p = {p:.2g}): the gradient seems to be masked, so that the model is less robust than the gradient attack makes it look."

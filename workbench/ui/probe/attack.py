@@ -46,7 +46,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     found = work.computed(place, METHODS[method].title, make, lambda one: 2 * one.attacked.clean.nbytes)
     if found is None:
         return
-    _said(model, found)
+    _said(model, item, found)
     _pictures(item, found.attacked)
     _tried(found)
     st.subheader("How far the map moved", anchor=False)
@@ -55,20 +55,36 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     robust.section(model, images, known, method)
 
 
-def _said(model: choice.ModelChoice, found: Least) -> None:
+def _said(model: choice.ModelChoice, item: ImageItem, found: Least) -> None:
     names, one = model.rule.class_names, found.attacked
     was, now = (choice.plain(names[int(state)]) for state in (one.was, one.now))  # type: ignore[call-overload]
-    bound = _bound(one.method, found.tried[-1][0] if found.epsilon is None else found.epsilon)
+    truth = choice.plain(item.label) if item.label in names else None
     if found.epsilon is None:
         st.markdown(f"#### Still {was} at {_bound(one.method, max(tried for tried, _ in found.tried))}")
-        st.caption("This attack did not turn the decision. That proves nothing: a stronger one might.")
+        wrong = f" It is wrong as it stands: the ground truth is {truth}." if truth not in (None, was) else ""
+        st.caption(f"This attack did not turn the decision. That proves nothing: a stronger one might.{wrong}")
     else:
-        st.markdown(f"#### :orange[{was} becomes {now} with {bound}]")
+        colour = "green" if now == truth else "orange"
+        st.markdown(f"#### :{colour}[{was} becomes {now} with {_bound(one.method, found.epsilon)}]")
+        st.markdown(_judged(was, now, truth))
     first, second = one.before[int(one.was)], one.after[int(one.was)]  # type: ignore[call-overload]
     st.caption(
         f"P({was}): {first:.1%} before, {second:.1%} after. Largest change of a pixel {one.linf} of 255, L2 norm {one.l2:.3f}; "
         f"the last attack asked the model {one.queries:,} times."
     )
+
+
+def _judged(was: str, now: str, truth: str | None) -> str:
+    """Whether a decision that turned was an attack's work or a cure, by the ground truth."""
+    if truth is None:
+        return "The ground truth is not known: whether the decision was right before, or is right now, cannot be said."
+    if truth == was:
+        return f"The smallest change found that makes the decision wrong: the ground truth is {truth}."
+    if truth == now:
+        return (
+            f"The smallest change found that makes the decision **right**: the ground truth is {truth}, so this is no attack but the cure."
+        )
+    return f"The decision is wrong before and after: the ground truth is {truth}."
 
 
 def _bound(method: str, epsilon: float) -> str:

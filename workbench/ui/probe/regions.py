@@ -33,8 +33,9 @@ _HELP = """
 filled, keeps it. The picture is cut into superpixels; those that integrated gradients names first are taken first, until it is enough,
 and then each is dropped again that can be spared.
 
-So no part of the region can be spared, but another region might be smaller: this is not searched through and through. **At random** says
-how often as much area, chosen by lot, does the same: if that is often, the region is nothing special.
+So no part of the region can be spared, but another region might be smaller: this is not searched through and through. It is a finding
+only where regions of the same area, chosen **at random**, do not do the same: p is the exact chance that a region which is nothing special
+stands out as far among them. Where p is above 0.05, filling another place does as much.
 
 What a region is filled with matters: try another fill before you believe a finding.
 """
@@ -86,9 +87,19 @@ def _found(
 
 
 def _shown(item: ImageItem, picture: Image.Image, found: Minimal) -> None:
-    st.markdown(choice.plain(found.sentence, 600))
     if not found.found or not found.chosen:
-        return
+        st.markdown(choice.plain(found.sentence, 600))
+    elif found.special:
+        st.markdown(choice.plain(found.sentence, 600))
+        _region(item, picture, found)
+    else:
+        st.info(choice.plain(found.sentence, 600), icon=":material/casino:")
+        with st.expander("What was tried"):
+            _region(item, picture, found)
+
+
+def _region(item: ImageItem, picture: Image.Image, found: Minimal) -> None:
+    """The region, what the model is asked, and the way there."""
     marked = render.outlined(picture, found.inside, (255, 205, 0))
     asked = Image.fromarray(found.picture)
     left, right = st.columns(2)

@@ -9,16 +9,16 @@ import streamlit as st
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
 from workbench.probe.attacks import METHODS
-from workbench.probe.robustness import Robustness, robustness
+from workbench.probe.robustness import TESTED, Robustness, robustness
 from workbench.ui import choice, draw, samples, work
 from workbench.ui.cache import Slot, slot
 
 SAMPLE = 40
 EPSILONS = {"linf": (1.0, 2.0, 4.0, 8.0), "l2": (0.125, 0.25, 0.5, 1.0)}
 _HELP = """
-The share of pictures that are decided rightly while an attacker may change them by epsilon. A picture counts as robust only where no
-smaller epsilon turned it either, so the curve never rises. It is an upper bound: a stronger attack (AutoAttack, Croce and Hein 2020)
-would find more.
+The share of pictures that are decided rightly while an attacker may change them by epsilon. A picture that is decided wrongly without an
+attack counts as wrong at every epsilon, and one counts as robust only where no smaller epsilon turned it either, so the curve never rises.
+It is an upper bound: a stronger attack (AutoAttack, Croce and Hein 2020) would find more.
 
 **Masked gradients**: an attack that follows the gradient can fail because the gradient says nothing, not because the model is robust.
 Then an attack that never looks at it succeeds more often, and a flag is raised.
@@ -41,7 +41,7 @@ def section(model: choice.ModelChoice, images: ImageSet, known: Predictions | No
         return
     draw.meaning(_HELP)
     if found.masking is not None:
-        kind = st.error if found.masking.flagged else st.success
+        kind = st.error if found.masking.flagged else st.success if found.masking.tested >= TESTED else st.info
         kind(choice.plain(found.masking.message, 500), icon=":material/visibility_off:" if found.masking.flagged else ":material/check:")
     _curves(found)
     st.caption(f"{len(found.rows):,} of {found.sample['pictures']:,} pictures{samples.of_split(items)}; bands are 95 % intervals (Wilson).")
