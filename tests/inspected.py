@@ -83,7 +83,9 @@ def drawn_lines(monkeypatch):
 
 
 def sentence(at):
-    return at.unescaped(next(m.value for m in at.markdown if m.value.startswith("A part is rejected"))).replace("**", "")
+    return at.unescaped(next(m.value for m in at.markdown if m.value.startswith(("A part is rejected", "A part is never")))).replace(
+        "**", ""
+    )
 
 
 def at_threshold(at):

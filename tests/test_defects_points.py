@@ -15,6 +15,7 @@ from tables import scored, solar, table
 
 import workbench as wb
 from workbench.defects.cases import cases_of, of_split
+from workbench.defects.doubt import Band
 from workbench.defects.points import FIGURES, Costs, operating_points, point_at, points_of
 
 
@@ -251,3 +252,26 @@ def test_twenty_thousand_pictures_are_no_more_work_a_picture() -> None:
     few, many = drawn(2_000), drawn(20_000)
     assert len(points_of(many)) == 20_001
     assert seconds(many) < 20 * seconds(few)
+
+
+@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("ends", [(0.3, 0.5, 0.7), (0.0, 0.5, 1 + 2**-23), (0.5, 0.5, 0.5), (0.2, 0.2, 0.9)])
+def test_with_a_band_only_what_is_decided_unseen_counts(name, ends) -> None:
+    cases, (low, threshold, high) = EVERY[name](), map(np.float32, ends)
+    costs = Costs(20, 3, 0.01)
+    point = point_at(cases, Band(low, threshold, high), costs)
+    passed, rejected = cases.scores < low, cases.scores >= high
+    escapes, overkill = np.sum(passed & cases.defect), np.sum(rejected & ~cases.defect)
+    assert (point["escapes"], point["overkill"], point["review"]) == (escapes, overkill, np.sum(~passed & ~rejected))
+    missed, wrong = escapes / cases.defects, overkill / cases.good
+    found = np.sum(rejected & cases.defect) / cases.defects
+    assert (point["escape rate"], point["overkill rate"]) == (pytest.approx(missed), pytest.approx(wrong))
+    assert point["cost"] == pytest.approx(20 * 0.01 * missed + 3 * 0.99 * wrong)
+    if rejected.any():
+        assert point["precision"] == pytest.approx(0.01 * found / (0.01 * found + 0.99 * wrong))
+        assert point["F1"] == pytest.approx(2 * 0.01 * found / (0.01 * found + 0.99 * wrong + 0.01))
+    else:
+        assert np.isnan(point["precision"])
+    assert point["cost low"] <= point["cost"] <= point["cost high"]
+    if low == high:
+        pd.testing.assert_series_equal(point.drop("review"), point_at(cases, threshold, costs))

@@ -201,9 +201,9 @@ def test_a_validation_split_without_a_defect_chooses_nothing(defects):
         (("train", "validation"), "validation split"),
         (("validation",), "validation split"),
         (("train",), "training split"),
-        (("train", None), "pictures of no split"),
+        (("train", None), "images of no split"),
         ((None,), "set"),
-        (("validation", None), "pictures of no split"),
+        (("validation", None), "images of no split"),
         (("test",), "test split"),
     ],
 )
@@ -244,7 +244,7 @@ def test_unreadable_pictures_wait_in_no_queue(defects):
     at = defects(found, view="decisions", queue="all").sound()
     assert list(at.thumbnails()) == ["2.png", "0.png"]
     none = defects(scored(["bad"], [np.nan]), view="decisions", queue="all").sound()
-    assert any("None of these pictures could be read" in text for text in none.said())
+    assert any("None of these images could be read" in text for text in none.said())
 
 
 # Classes

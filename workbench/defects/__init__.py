@@ -3,7 +3,7 @@
 from workbench.defects.cases import CHOSEN_ON, HALVES, REPORTED_ON, Cases, all_scores, cases_of, deal, defect_classes, of_split
 from workbench.defects.choice import WAYS, Choice, choose, upper_bound
 from workbench.defects.decision import QUEUES, Decision, decide, nearest, queue
-from workbench.defects.doubt import Band, Reviewed, band, expected, needed, review
+from workbench.defects.doubt import Band, Reviewed, band, expected, needed, reach, review
 from workbench.defects.points import FIGURES, Costs, operating_points, point_at, points_of
 from workbench.defects.regions import FILLS, Filled, Spot, fill_spots, spots
 
@@ -39,6 +39,7 @@ __all__ = [
     "point_at",
     "points_of",
     "queue",
+    "reach",
     "review",
     "spots",
     "upper_bound",

@@ -102,6 +102,8 @@ def _cheapest(table: pd.DataFrame) -> Choice:
     row = best.loc[best["width"].idxmax()]
     low, high = row["cost low"], row["cost high"]
     reason = f"It has the lowest cost a part: {row['cost']:.3g} (95 % interval {low:.3g} to {high:.3g})."
+    if free["cost"].max() <= free["cost"].min() * (1 + 1e-9):
+        reason = f"All thresholds cost the same, {row['cost']:.3g} a part: it lies in the middle of the widest gap between scores."
     return Choice(float(row["threshold"]), "cost", reason)
 
 

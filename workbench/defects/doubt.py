@@ -80,11 +80,20 @@ def band(cases: Cases, threshold: float, coverage: float | None) -> Band:
     """
     if coverage is None:
         return Band(threshold, threshold, threshold)
+    low, high = reach(cases, coverage)
+    return Band(min(low, threshold), threshold, max(high, threshold))
+
+
+def reach(cases: Cases, coverage: float) -> tuple[float, float]:
+    """How far down and up a band reaches, wherever its threshold lies; arguments and errors as `band`.
+
+    The second is just above 1 where there are too few good parts for any score to be rejected.
+    """
     if not 0 < coverage < 1:
         raise InputError(f"The target {coverage:g} for reviews must lie between 0 and 1: correct it.")
     low = 0.0 - _reached(-cases.scores[cases.defect], coverage, worst=0.0)  # not -0.0, which would be shown
     high = _above(_reached(cases.scores[~cases.defect], coverage, worst=1.0))  # that good part itself is not rejected
-    return Band(min(low, threshold), threshold, max(high, threshold))
+    return low, high
 
 
 def needed(coverage: float) -> int:

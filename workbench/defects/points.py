@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.defects.cases import Cases, cases_of
+from workbench.defects.doubt import Band
 from workbench.errors import InputError
 from workbench.metrics import wilson_bounds
-from workbench.predictions import Predictions, between, reaches
+from workbench.predictions import Predictions, between
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,31 +88,49 @@ def points_of(cases: Cases, costs: Costs | None = None, level: float = 0.95) -> 
     kept[0] = True  # at 0 everything is rejected, whatever the scores
     middle = between(edges[:-1], edges[1:])
     middle[0] = 0.0
-    frame = _table(middle[kept], escapes[kept], overkill[kept], cases, costs or Costs(), level)
+    frame = _table(middle[kept], escapes[kept], escapes[kept], overkill[kept], cases, costs or Costs(), level)
     frame.insert(1, "width", width[kept])
     return frame
 
 
-def point_at(cases: Cases, threshold: float, costs: Costs | None = None, level: float = 0.95) -> pd.Series:
-    """The figures at one threshold, as a row of `operating_points`, without its width."""
-    passed = ~reaches(cases.scores, threshold)
-    counts = np.array([int((passed & cases.defect).sum())]), np.array([int((~passed & ~cases.defect).sum())])
-    return _table(np.array([threshold]), *counts, cases, costs or Costs(), level).iloc[0]
+def point_at(cases: Cases, threshold: float | Band, costs: Costs | None = None, level: float = 0.95) -> pd.Series:
+    """The figures at one threshold, as a row of `operating_points` without its width.
+
+    With a band, an escape is a defect that passes unseen, overkill a good part that is rejected unseen, and a part that a person looks at
+    is neither and costs nothing: "review" says how many there are. Precision and F1 are those of what is rejected unseen.
+    """
+    band = threshold if isinstance(threshold, Band) else Band(threshold, threshold, threshold)
+    verdicts = band.verdicts(cases.scores)
+    passed, rejected = verdicts == "pass", verdicts == "reject"
+    escapes, unfound, overkill = (
+        np.array([int(kind.sum())]) for kind in (cases.defect & passed, cases.defect & ~rejected, ~cases.defect & rejected)
+    )
+    frame = _table(np.array([band.threshold]), escapes, unfound, overkill, cases, costs or Costs(), level)
+    if isinstance(threshold, Band):
+        frame.insert(5, "review", int((verdicts == "review").sum()))
+    return frame.iloc[0]
 
 
 def _table(
-    thresholds: Column, escapes: NDArray[np.int64], overkill: NDArray[np.int64], cases: Cases, costs: Costs, level: float
+    thresholds: Column,
+    escapes: NDArray[np.int64],
+    unfound: NDArray[np.int64],
+    overkill: NDArray[np.int64],
+    cases: Cases,
+    costs: Costs,
+    level: float,
 ) -> pd.DataFrame:
+    """The figures at T thresholds with as many escapes, defects that are not rejected, and good parts that are, each (T,)."""
     import pandas as pd
 
     defects, good = cases.defects, cases.good
-    missed, wrong = (_rate(count, support, level) for count, support in ((escapes, defects), (overkill, good)))
+    missed, left, wrong = (_rate(count, support, level) for count, support in ((escapes, defects), (unfound, defects), (overkill, good)))
     prior = costs.prior if costs.prior is not None else defects / max(defects + good, 1)
     figures = {
         "escape rate": missed,
         "overkill rate": wrong,
-        "precision": _precision(missed, wrong, prior),
-        "F1": _f1(missed, wrong, prior),
+        "precision": _precision(left, wrong, prior),
+        "F1": _f1(left, wrong, prior),
         "cost": _sum(_scaled(missed, costs.escape * prior), _scaled(wrong, costs.overkill * (1 - prior))),
     }
     columns = {f"{name}{end}": values for name, three in figures.items() for end, values in zip(("", " low", " high"), three, strict=True)}

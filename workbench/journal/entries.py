@@ -31,10 +31,10 @@ DIGESTS = ("model", "image", "map_digest")
 DIGEST = re.compile("[0-9a-f]{64}")
 ENDS = ("review_from", "review_to")
 NUMBERS = {
-    "review_from": 1.0, "review_to": math.nextafter(1, 2), "coverage": 1.0, "ceiling": 1.0, "prevalence": 1.0,
+    "review_from": 1.0, "review_to": 1 + 2**-23, "coverage": 1.0, "ceiling": 1.0, "prevalence": 1.0,
     "escape_cost": sys.float_info.max, "overkill_cost": sys.float_info.max,
 }  # fmt: skip
-"""The greatest value of each optional number."""
+"""The greatest value of each optional number; nothing is rejected from the first score above 1 on, in the precision of scores."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

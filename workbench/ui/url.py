@@ -111,16 +111,25 @@ def number(label: str, low: float, high: float, *, key: str, default: float, ste
     """A `st.number_input` over decimals."""
 
     def parse(raw: Sequence[str]) -> float | None:
-        try:
-            value = float(raw[0])
-        except (ValueError, IndexError):
-            return None
-        return value if low <= value <= high else None
+        return _decimal(raw, low, high)
 
     def draw(now: float) -> float:
         return float(st.number_input(label, low, high, now, step=step, key=key, **settings))
 
     return _bound(key, default, parse, draw)
+
+
+def optional(label: str, low: float, high: float, *, key: str, step: float, **settings: Any) -> float | None:
+    """A `st.number_input` over decimals that may stay empty; empty is None, and is what an address without it says."""
+
+    def parse(raw: Sequence[str]) -> float | None:
+        return _decimal(raw, low, high)
+
+    def draw(now: float | None) -> float | None:
+        value = st.number_input(label, low, high, None, step=step, key=key, **settings)  # a field with a default cannot be emptied
+        return None if value is None else float(value)
+
+    return _bound(key, None, parse, draw)
 
 
 def pages(count: int, *, key: str, **settings: Any) -> int:
@@ -131,6 +140,15 @@ def pages(count: int, *, key: str, **settings: Any) -> int:
         return min(int(raw[0]), count) if known else None
 
     return _bound(key, 1, parse, lambda now: st.pagination(count, default=now, key=key, **settings))
+
+
+def _decimal(raw: Sequence[str], low: float, high: float) -> float | None:
+    """The number that an address says, None where it says none within the bounds."""
+    try:
+        value = float(raw[0])
+    except (ValueError, IndexError):
+        return None
+    return value if low <= value <= high else None
 
 
 def _bound(key: str, default: T, parse: Callable[[Sequence[str]], T | None], draw: Callable[[T], T]) -> T:

@@ -11,6 +11,7 @@ from workbench import charts, render
 from workbench.defects import CHOSEN_ON, REPORTED_ON, point_at
 from workbench.ui import draw
 from workbench.ui.defects.scope import Scope
+from workbench.ui.defects.threshold import Setting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +26,9 @@ CURVES = {
 }
 
 
-def section(scope: Scope, threshold: float) -> None:
-    """The three curves side by side."""
+def section(scope: Scope, setting: Setting) -> None:
+    """The three curves side by side; they know no review, which a threshold alone does not bring."""
+    threshold = setting.threshold
     splits = [split for split in (CHOSEN_ON, REPORTED_ON) if scope.cases[split].defects and scope.cases[split].good]
     if not splits:
         return
@@ -42,7 +44,8 @@ def section(scope: Scope, threshold: float) -> None:
                 st.markdown(f"**{name}**")
                 _drawn(scope, drawn[name], here, across, up)
     said = " · ".join(f"{'grey' if split == CHOSEN_ON else 'green'}: {scope.words[split]}" for split in splits)
-    st.caption(f"{said}. The dots are the threshold that is looked at.")
+    unseen = "" if setting.band.empty else ", as if no part were reviewed"
+    st.caption(f"{said}. The dots are the threshold that is looked at{unseen}.")
     draw.download(
         "Curves (PNG)",
         lambda: render.to_png(charts.curves(_panels(scope, lines, here), title=f"Threshold {threshold:.4f}", footer=scope.footer)),

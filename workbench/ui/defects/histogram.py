@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from workbench.catalog import shared
-from workbench.defects import CHOSEN_ON, REPORTED_ON
+from workbench.defects import CHOSEN_ON, REPORTED_ON, Band, reach
 from workbench.predictions import as_scores
 from workbench.ui import url
 from workbench.ui.defects.scope import Scope
@@ -34,80 +35,104 @@ def draw(scope: Scope, setting: Setting) -> None:
         help="Log-odds spread out what lies close to 0 and 1. The height of a bar is the square root of its count.",
     )
     place = _probability if scale == "probability" else _odds
-    fixed = scope.kept(("histogram", scale), lambda: _fixed(scope, place))
+    fixed = scope.kept(("histogram", scale, setting.coverage), lambda: _fixed(scope, place, setting.coverage))
     found = setting.band
-    low, at, high = place(np.array([found.low, found.threshold, found.high])).tolist()
-    here = [[int(_counted(scores, passed, found.threshold)) for _, scores, passed in kinds] for _, kinds in _kinds(scope)]
+    low, at, high = place(np.array([found.low, found.threshold, found.high])).clip(0, 1).tolist()
+    ends = _Ends(*(np.array([end]) for end in (found.low, found.high)))
+    here = [[int(_counted(kind, ends)[0]) for kind in kinds] for _, kinds in _kinds(scope, setting.coverage)]
     data = {**fixed, "here": here, "at": round(at * PLACES), "threshold": found.threshold, "band": [low, high]}
     _component()(key="histogram", data=data, on_moved_change=moved)
-    st.caption(
-        f"{_caption(scope)} Left of the line a part passes, right of it, it is rejected. Drag the line, or click it and use the arrow keys."
-    )
+    st.caption(f"{_caption(scope)} {_sides(found)} Drag the line, or click it and use the arrow keys.")
+
+
+def _sides(found: Band) -> str:
+    if found.empty:
+        return "Left of the line a part passes, right of it, it is rejected."
+    passes = "left of it, it passes, " if found.low > 0 else ""
+    rejected = "right of it, it is rejected." if found.high <= 1 else "and none is rejected."
+    return f"In the band a part is for review; {passes or 'none passes unseen, '}{rejected}"
 
 
 def _caption(scope: Scope) -> str:
     cases = scope.cases[REPORTED_ON]
     if not cases.rows.any():
-        return "These pictures have no labels that the model knows, so nothing can be counted but what is rejected."
+        return "These images have no labels that the model knows, so nothing can be counted but what is rejected."
     words = scope.words[REPORTED_ON]
     return f"{words[0].upper()}{words[1:]}: {cases.good:,} good parts above the axis, {cases.defects:,} defects below."
 
 
-def _fixed(scope: Scope, place: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> dict[str, Any]:
+def _fixed(scope: Scope, place: Callable[[NDArray[np.float64]], NDArray[np.float64]], coverage: float | None) -> dict[str, Any]:
     """What does not change with the threshold."""
     cases, grid = scope.cases[REPORTED_ON], _grid(place)
+    low, high = (1.0, 0.0) if coverage is None else reach(scope.cases[CHOSEN_ON], coverage)
+    ends = _Ends(np.minimum(grid, low), np.maximum(grid, high))
     labelled = bool(cases.rows.any())
     above, below = (cases.scores[~cases.defect], cases.scores[cases.defect]) if labelled else (_readable(scope), np.empty(0))
     lines = [
         {
             "name": f"{name[0].upper()}{name[1:]}",
-            "counts": [
-                {"words": words, "all": len(scores), "grid": _counted(scores, passed, grid).tolist()} for words, scores, passed in kinds
-            ],
+            "counts": [{"words": kind.words, "all": len(kind.scores), "grid": _counted(kind, ends).tolist()} for kind in kinds],
         }
-        for name, kinds in _kinds(scope)
+        for name, kinds in _kinds(scope, coverage)
     ]
     return {
         "grid": grid.tolist(),
         "good": _binned(place(above)),
         "defect": _binned(place(below)),
-        "sides": ["good parts", "defects"] if labelled else ["pictures", ""],
+        "sides": ["good parts", "defects"] if labelled else ["images", ""],
         "ticks": _ticks(place),
         "lines": lines,
     }
 
 
-Kind = tuple[str, NDArray[np.float64], bool]
-"""What is counted, the scores of such pictures in rising order, and whether those that pass are counted or those that are rejected."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Ends:
+    """Where review begins and ends at T places of the line, each (T,); both at the line where there is no band."""
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
 
 
-def _kinds(scope: Scope) -> list[tuple[str, list[Kind]]]:
-    """What is counted of each split, by its name; of all pictures where none has a label."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Kind:
+    """What is counted: which verdict, among which scores (in rising order), and in which words."""
 
-    def found() -> list[tuple[str, list[Kind]]]:
+    words: str
+    scores: NDArray[np.float64]
+    verdict: str
+
+
+def _kinds(scope: Scope, coverage: float | None) -> list[tuple[str, list[_Kind]]]:
+    """What is counted of each split, by its name; of all images where none has a label."""
+
+    def found() -> list[tuple[str, list[_Kind]]]:
         named = [(scope.words[split], scope.cases[split]) for split in (CHOSEN_ON, REPORTED_ON) if scope.cases[split].rows.any()]
-        return [
+        labelled = [
             (
                 name,
                 [
-                    ("defects escape", np.sort(cases.scores[cases.defect]), True),
-                    ("good parts rejected", np.sort(cases.scores[~cases.defect]), False),
+                    _Kind("defects escape", np.sort(cases.scores[cases.defect]), "pass"),
+                    _Kind("good parts rejected", np.sort(cases.scores[~cases.defect]), "reject"),
+                    _Kind("for review", np.sort(cases.scores), "review"),
                 ],
             )
             for name, cases in named
-        ] or [("all pictures", [("rejected", np.sort(_readable(scope)), False)])]
+        ]
+        every = np.sort(_readable(scope))
+        return labelled or [("all images", [_Kind("rejected", every, "reject"), _Kind("for review", every, "review")])]
 
-    return scope.kept("kinds", found)
+    kinds = scope.kept("kinds", found)
+    return kinds if coverage is not None else [(name, [kind for kind in each if kind.verdict != "review"]) for name, each in kinds]
 
 
 def _readable(scope: Scope) -> NDArray[np.float64]:
     return scope.scores[np.isfinite(scope.scores)]
 
 
-def _counted(scores: NDArray[np.float64], passed: bool, at: NDArray[np.float64] | float) -> NDArray[np.intp]:
-    """How many of sorted scores pass, or are rejected, at each threshold."""
-    below = np.searchsorted(scores, as_scores(at))
-    return below if passed else len(scores) - below
+def _counted(kind: _Kind, ends: _Ends) -> NDArray[np.intp]:
+    """How many get the verdict at each place of the line, (T,): one below `low` passes, one from `high` on is rejected."""
+    passed, unrejected = (np.searchsorted(kind.scores, as_scores(end)) for end in (ends.low, ends.high))
+    return {"pass": passed, "reject": len(kind.scores) - unrejected, "review": unrejected - passed}[kind.verdict]
 
 
 def _binned(places: NDArray[np.float64]) -> list[int]:

@@ -9,7 +9,6 @@ import streamlit as st
 
 from workbench.defects import CHOSEN_ON, FIGURES, REPORTED_ON, expected, point_at, review
 from workbench.metrics import Rate, auc, wilson
-from workbench.predictions import reaches
 from workbench.ui import draw, url, work
 from workbench.ui.bias.attributes import grouping
 from workbench.ui.defects import curves, histogram, threshold
@@ -22,11 +21,11 @@ if TYPE_CHECKING:
 
 ENOUGH = 30
 _HELP = {
-    "escape rate": "Defects that pass, of all defects: FN / (FN + TP).",
-    "overkill rate": "Good parts that are rejected, of all good parts: FP / (FP + TN).",
-    "precision": "Of the rejected parts, the share that is defective; for the share of defects on the line, where that is given.",
-    "F1": "The harmonic mean of precision and of the share of defects found.",
-    "cost": "What mistakes cost a part, on average, in the unit of the costs given above.",
+    "escape rate": "Defects that pass, of all defects: FN / (FN + TP). With a review band, those that pass unseen.",
+    "overkill rate": "Good parts that are rejected, of all good parts: FP / (FP + TN). With a review band, those that are rejected unseen.",
+    "precision": "Of the rejected parts, the share that is defective. With a review band, of those that are rejected unseen.",
+    "F1": "The harmonic mean of precision and of the share of defects that are rejected.",
+    "cost": "What mistakes cost a part, on average, in the unit of the costs given above; a part that is reviewed costs nothing here.",
 }
 _MEANING = "\n\n".join(f"**{name[0].upper()}{name[1:]}**: {text}" for name, text in _HELP.items()) + (
     "\n\nRanges are 95 % intervals: with other parts of the same kind, 19 of 20 such ranges would hold the true figure."
@@ -40,44 +39,41 @@ def view(scope: Scope) -> None:
     setting = threshold.controls(scope)
     st.markdown(threshold.sentence(scope, setting))
     histogram.draw(scope, setting)
-    points = {split: point_at(cases, setting.threshold, scope.costs) for split, cases in scope.cases.items() if cases.rows.any()}
+    points = {split: point_at(cases, setting.band, scope.costs) for split, cases in scope.cases.items() if cases.rows.any()}
     if points:
         _table(scope, points, setting)
     if setting.coverage is not None and all(scope.cases[split].rows.any() for split in (CHOSEN_ON, REPORTED_ON)):
         _reviewed(scope, setting)
-    curves.section(scope, setting.threshold)
+    curves.section(scope, setting)
     _groups(scope, setting)
 
 
 def _table(scope: Scope, points: dict[str, pd.Series], setting: Setting) -> None:
-    """The figures at the threshold, a column a split."""
+    """The figures at the threshold and its band, a column a split."""
     import pandas as pd
 
+    counts = ["escapes", "overkill", *(["review"] if setting.coverage is not None else [])]
     frame = pd.DataFrame(
         {
             f"{scope.words[split]} ({point['defects']:,.0f} defects, {point['good']:,.0f} good)": [
-                f"{point['escapes']:,.0f}",
-                f"{point['overkill']:,.0f}",
+                *(f"{point[name]:,.0f}" for name in counts),
                 *(said(point, name) for name in FIGURES),
                 _area(scope, split),
             ]
             for split, point in points.items()
         },
-        index=["escapes", "overkill", *FIGURES[:-1], "cost a part", "AUC"],
+        index=["escapes", "overkill", *(["for review"] if "review" in counts else []), *FIGURES[:-1], "cost a part", "AUC"],
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("At this threshold", anchor=False)
+        st.subheader("At this threshold" if setting.coverage is None else "With this threshold and review band", anchor=False)
         draw.meaning(_MEANING)
     st.table(frame)
-    few = [
-        f"{point[kind]:,.0f} {words} in the {scope.words[split]}"
-        for split, point in points.items()
-        for kind, words in (("defects", "defects"), ("good", "good parts"))
-        if point[kind] < ENOUGH
-    ]
-    if few:
-        st.caption(f":material/info: Only {' and '.join(few)}: look at the ranges, not at the figures.")
-    facts: dict[str, object] = {"chosen": setting.way, "defects": ", ".join(scope.positive), "model": scope.model.key}
+    st.caption(_line(scope, points))
+    _warn_of_few(scope, points)
+    facts: dict[str, object] = {
+        "chosen": setting.way, "review from": setting.band.low, "review to": setting.band.high, "coverage": setting.coverage,
+        "defects on the line": scope.costs.prior, "defects": ", ".join(scope.positive), "model": scope.model.key,
+    }  # fmt: skip
     with st.container(horizontal=True):
         table = pd.DataFrame({scope.words[split]: point for split, point in points.items()})
         draw.table("Figures (CSV)", lambda: _with_facts(table, facts), "operating-point.csv", "csv point", index="figure")
@@ -88,6 +84,31 @@ def _table(scope: Scope, points: dict[str, pd.Series], setting: Setting) -> None
                 f"operating-points-{split}.csv",
                 f"csv points {split}",
             )
+
+
+def _warn_of_few(scope: Scope, points: dict[str, pd.Series]) -> None:
+    few = [
+        f"{point[kind]:,.0f} {words} in the {scope.words[split]}"
+        for split, point in points.items()
+        for kind, words in (("defects", "defects"), ("good", "good parts"))
+        if point[kind] < ENOUGH
+    ]
+    if few:
+        st.caption(f":material/info: Only {' and '.join(few)}: look at the ranges, not at the figures.")
+
+
+def _line(scope: Scope, points: dict[str, pd.Series]) -> str:
+    """Which share of defects the figures of the line are reckoned for."""
+    if scope.costs.prior is not None:
+        return f"Precision, F1 and cost are those of a line on which {_percent(scope.costs.prior)} of the parts are defects."
+    shares = [
+        f"{_percent(point['defects'] / (point['defects'] + point['good']))} in the {scope.words[split]}" for split, point in points.items()
+    ]
+    return f"Precision, F1 and cost are those of a line with as many defects as these images have: {', '.join(shares)}."
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def _with_facts(table: pd.DataFrame, facts: dict[str, object]) -> pd.DataFrame:
@@ -118,11 +139,10 @@ def _reviewed(scope: Scope, setting: Setting) -> None:
 
     chosen, tested = scope.cases[CHOSEN_ON], scope.cases[REPORTED_ON]
     found, target = review(tested, setting.band), setting.coverage or 0
-    st.subheader("With a review band", anchor=False)
+    st.subheader("What the review band promises", anchor=False)
     st.markdown(
-        f"Scores from **{setting.band.low:.4f}** to **{setting.band.high:.4f}** are for review: {_share(found.review)} of the "
-        f"{scope.words[REPORTED_ON]}. Of its defects {found.escapes:,} then pass unseen, and {found.overkill:,} good parts are rejected "
-        "unseen."
+        f"{_share(found.review)} of the {scope.words[REPORTED_ON]} is for review. {found.escapes:,} of its defects pass unseen, and "
+        f"{found.overkill:,} of its good parts are rejected unseen."
     )
     lines = {}
     for kind, rate, calibrated, ends in (
@@ -131,6 +151,7 @@ def _reviewed(scope: Scope, setting: Setting) -> None:
     ):
         low, high = expected(target, calibrated, rate.support)
         should = f"{low:.1%} to {high:.1%}" if ends else f"{low:.1%} or more: the threshold alone keeps the promise"
+        should = should if rate.support else "n/a"
         lines[kind] = {"target": f"{target:.0%}", f"measured on the {scope.words[REPORTED_ON]}": _share(rate), "expected there": should}
     st.table(pd.DataFrame(lines).T)
     st.caption(
@@ -156,15 +177,19 @@ def _groups(scope: Scope, setting: Setting) -> None:
         by = url.select("Group by", found.names, key="by", width=220)
         draw.meaning("The same threshold may let more defects pass in one group than in another. The Bias page says which gaps are proven.")
     values = found.predictions.frame[by][cases.rows].to_numpy()
-    passed = ~reaches(cases.scores, setting.threshold)
+    verdicts = setting.band.verdicts(cases.scores)
+    passed, rejected, reviewed = (verdicts == name for name in ("pass", "reject", "review"))
     rows = []
     there = sorted({v for v in values if v is not None and v == v}, key=shown)
     names = apart(" ".join(shown(value).split())[:60] for value in there)
     for name, value in zip(names, there, strict=True):
         among = values == value
         escapes = wilson(int((among & passed & cases.defect).sum()), int((among & cases.defect).sum()))
-        overkill = wilson(int((among & ~passed & ~cases.defect).sum()), int((among & ~cases.defect).sum()))
-        rows.append({"group": name, "escapes": _counted(escapes), "overkill": _counted(overkill)})
+        overkill = wilson(int((among & rejected & ~cases.defect).sum()), int((among & ~cases.defect).sum()))
+        row = {"group": name, "escapes": _counted(escapes), "overkill": _counted(overkill)}
+        if setting.coverage is not None:
+            row["for review"] = _counted(wilson(int((among & reviewed).sum()), int(among.sum())))
+        rows.append(row)
     frame = pd.DataFrame(rows)
     st.dataframe(frame, hide_index=True, alt="Escapes and overkill by group")
     draw.table("Groups (CSV)", lambda: frame.assign(by=by), "operating-point-groups.csv", "csv operating groups")

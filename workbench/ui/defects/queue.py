@@ -8,21 +8,23 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from workbench.defects import QUEUES, cases_of, queue
+from workbench.defects import CHOSEN_ON, HALVES, QUEUES, REPORTED_ON, cases_of, queue
 from workbench.ui import choice, gallery, url
 from workbench.ui.defects import record
-from workbench.ui.defects.scope import Scope
+from workbench.ui.defects.scope import REST, SPLITS, Scope
 from workbench.ui.defects.threshold import Setting
 
 WORDS = {"escapes": "Escapes", "overkill": "Overkill", "near": "Near the threshold", "overruled": "Overruled", "all": "All"}
 EMPTY = {
-    "escapes": "No defect among these pictures escapes at this threshold.",
-    "overkill": "No good part among these pictures is rejected at this threshold.",
-    "near": "No score among these pictures is near the threshold.",
-    "overruled": "Nobody has overruled a decision about these pictures yet.",
-    "all": "None of these pictures could be read.",
+    "escapes": "No image that is known to show a defect passes here.",
+    "overkill": "No image that is known to show a good part is rejected here.",
+    "near": "No score among these images is near the threshold or for review.",
+    "overruled": "Nobody has overruled a decision about these images yet.",
+    "all": "None of these images could be read.",
 }
-ON = {"test": "Test split", "validation": "Validation split", "train": "Training split", "all": "All pictures"}
+DOUBT = "For review or near the threshold"
+"""What waits near the threshold where there is a review band."""
+ON = {"test": "Test split", "validation": "Validation split", "train": "Training split", "all": "All images"}
 STRIP = 12
 
 
@@ -37,22 +39,36 @@ def choose(scope: Scope, setting: Setting) -> int | None:
         gone = record.overruled(scope)
         judged = cases_of(scope.known, scope.positive, rows)
         waiting = {name: queue(judged, scope.scores, rows, setting.band, name, gone) for name in QUEUES}
+        words = WORDS if setting.coverage is None else WORDS | {"near": DOUBT}
         name = url.segments(
-            "Queue", list(QUEUES), key="queue", default="escapes", format_func=lambda q: f"{WORDS[q]} ({len(waiting[q]):,})"
+            "Queue", list(QUEUES), key="queue", default="escapes", format_func=lambda q: f"{words[q]} ({len(waiting[q]):,})"
         )
     if not len(waiting[name]):
-        st.info(f"{EMPTY[name]} Choose another queue or other pictures above.", icon=":material/inbox:")
+        st.info(f"{EMPTY[name]} Choose another queue or other images above.", icon=":material/inbox:")
         return None
-    return _walk(scope, waiting[name], WORDS[name])
+    return _walk(scope, waiting[name], words[name])
 
 
 def _pictures(scope: Scope) -> NDArray[np.bool_]:
-    """Which pictures are looked at, (N,)."""
+    """Which images are looked at, (N,): at first those that the figures are reported on, so that a queue is as long as its figure says."""
     splits = scope.known.frame["split"]
-    there = set(splits.dropna().unique())
-    options = [*(split for split in ON if split in there), "all"]
-    on = url.select("Pictures", options, key="on", default="test" if "test" in there else "all", format_func=ON.__getitem__, width=160)
+    there = [split for split in ON if (splits == split).any()]
+    parts = {split: scope.cases[split].rows for split in (REPORTED_ON, CHOSEN_ON)}
+    words = {f"{split} half": _capital(scope.words[split]) for split in parts if scope.words[split] == HALVES[split]}
+    if scope.words[REPORTED_ON] == REST:
+        words[REST] = _capital(REST)
+    options = [*words, *there, "all"]
+    same = {SPLITS[split]: split for split in SPLITS} | {"training split": "train"}
+    default = options[0] if words else same.get(scope.words[REPORTED_ON], "all")
+    named = ON | words
+    on = url.select("Images", options, key="on", default=default if default in options else "all", format_func=named.__getitem__, width=180)
+    if on in words:
+        return parts[CHOSEN_ON if on == f"{CHOSEN_ON} half" else REPORTED_ON]
     return np.ones(len(splits), bool) if on == "all" else (splits == on).to_numpy(bool)
+
+
+def _capital(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}"
 
 
 def _walk(scope: Scope, rows: NDArray[np.intp], title: str) -> int:

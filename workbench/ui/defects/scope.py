@@ -20,13 +20,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SPLITS = {CHOSEN_ON: "validation split", REPORTED_ON: "test split"}
+REST = "images of no split"
 T = TypeVar("T")
 _HELP = """
-**Escape**: a defect that passes. **Overkill**: a good part that is rejected. Both cost money, seldom the same: what counts is how many
-times dearer one is than the other, so any unit will do.
+**Escape**: a defect that passes. **Overkill**: a good part that is rejected. With a review band, only what passes or is rejected unseen
+is one; a part that a person looks at is neither. Both cost money, seldom the same: what counts is how many times dearer one is than the
+other, so any unit will do.
 
-**Defects on the line**: the pictures here were often picked to show defects, and the line makes far fewer. Cost, precision and F1 are
-reckoned for the share that you give; escape and overkill rates do not depend on it.
+**Defects on the line**: the images here were often picked to show defects, and the line makes far fewer. Cost, precision and F1 are
+reckoned for the share that you give, or where the field is empty for the share among the images of each split; escape and overkill rates
+do not depend on it.
 
 **Two splits**: a threshold is chosen on pictures that the model was not trained on (validation), and its rates are measured on others that
 had no say in it (test). On the pictures that it was chosen on, any threshold looks better than it is.
@@ -134,6 +137,8 @@ def _positive(known: Predictions) -> tuple[str, ...] | None:
 
 
 MOST_CLASSES = 60
+LEAST_PRIOR = 1e-4
+"""Per cent: one defect in a million parts. Links of older releases say 0 for an empty field, which is below it."""
 
 
 def _splits(cases: Cases, known: Predictions) -> tuple[dict[str, Cases], dict[str, str]]:
@@ -167,7 +172,7 @@ def _as_they_are(cases: Cases, found: dict[str, Cases], known: Predictions) -> t
     split, nothing = known.frame["split"], cases.where(np.zeros(len(known), bool))
     rest = cases.where(split.isna().to_numpy(bool))
     if rest.rows.any():
-        return {**found, REPORTED_ON: rest}, {**SPLITS, REPORTED_ON: "pictures of no split" if split.notna().any() else "set"}
+        return {**found, REPORTED_ON: rest}, {**SPLITS, REPORTED_ON: REST if split.notna().any() else "set"}
     if found[CHOSEN_ON].rows.any():
         return {CHOSEN_ON: nothing, REPORTED_ON: found[CHOSEN_ON]}, {**SPLITS, REPORTED_ON: SPLITS[CHOSEN_ON]}
     st.caption(":material/warning: The model was trained on all of these pictures: its rates on new parts are worse than those below.")
@@ -192,14 +197,15 @@ def _missing(found: Mapping[str, Cases]) -> str:
 def _costs() -> Costs:
     escape = url.number("Cost of an escape", 0.0, 1e9, key="escape_cost", default=10.0, step=1.0, width=150)
     overkill = url.number("Cost of an overkill", 0.0, 1e9, key="overkill_cost", default=1.0, step=1.0, width=150)
-    prior = url.number(
+    prior = url.optional(
         "Defects on the line, %",
-        0.0,
+        LEAST_PRIOR,
         99.0,
         key="prior",
-        default=0.0,
         step=0.1,
-        width=170,
-        help="How many of the parts that the line makes are bad. 0: as many as among these pictures.",
+        width=190,
+        format="%.4g",
+        placeholder="as in these images",
+        help="How many of the parts that the line makes are bad. Empty: as many as among these images.",
     )
-    return Costs(escape, overkill, prior / 100 if prior else None)
+    return Costs(escape, overkill, None if prior is None else prior / 100)

@@ -127,8 +127,20 @@ def _enough(scope: Scope, coverage: float) -> None:
 
 
 def sentence(scope: Scope, setting: Setting) -> str:
-    """Which threshold is looked at, why, and what of it is measured where."""
-    known = scope.cases[REPORTED_ON].rows.any()
-    return f"A part is rejected from a score of **{setting.threshold:.4f}** on: the probability of {scope.defect}. {setting.reason} " + (
-        f"Reported on the {scope.words[REPORTED_ON]}." if known else "Without labels nothing can be reported."
+    """What becomes of a part by its score, why, and what of it is measured where."""
+    reported = scope.cases[REPORTED_ON].rows.any()
+    return f"{decides(setting.band, scope.defect)} {setting.reason} " + (
+        f"Reported on the {scope.words[REPORTED_ON]}." if reported else "Without labels nothing can be reported."
+    )
+
+
+def decides(found: Band, defect: str) -> str:
+    """What becomes of a part by its score, in Markdown; `defect` is what the score is the probability of."""
+    if found.empty:
+        return f"A part is rejected from a score of **{found.threshold:.4f}** on: the probability of {defect}."
+    passes = f"passes under **{found.low:.4f}**" if found.low > 0 else "never passes unseen"
+    rejected = f"is rejected from a score of **{found.high:.4f}** on" if found.high <= 1 else "is never rejected unseen"
+    return (
+        f"A part {rejected}, {passes}, and is otherwise for review: the score is the probability of {defect}, and the threshold in the "
+        f"band **{found.threshold:.4f}**."
     )
