@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -382,7 +383,13 @@ def plain(text: object, most: int = 120) -> str:
     """Text that a user typed or named a file with, as Markdown that shows just that text on one line."""
     line = " ".join(str(text).split())
     line = line if len(line) <= most else line[: most - 1] + "…"
-    return "".join(f"\\{c}" if c in _MARKDOWN else c for c in line if c.isprintable())
+    line = unlinked("".join(c for c in line if c.isprintable()))
+    return "".join(f"\\{c}" if c in _MARKDOWN else c for c in line)
+
+
+def unlinked(text: str) -> str:
+    """Text whose addresses the browser does not make links of, parted where nobody sees it: Markdown has no sign that would prevent it."""
+    return re.sub(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=@)", "\u2060", text)
 
 
 _MARKDOWN = frozenset("\\`*_{}[]()<>#+-.!|~$:&^=\"'")

@@ -11,6 +11,7 @@ import numpy as np
 import streamlit as st
 
 from workbench.catalog import home, load_catalog
+from workbench.errors import LONGEST
 from workbench.images import ImageSet
 from workbench.metrics import Rate, headline, wilson
 from workbench.predictions import DecisionRule, Predictions
@@ -101,7 +102,7 @@ def headline_of(model: choice.ModelChoice, images: ImageSet, known: Predictions 
     _by_group(images, known, rows)
     if text := _card(model):
         with st.expander("Model card", icon=":material/description:"):
-            st.markdown(text)
+            st.markdown(draw.prose(text))
             draw.download("Model card (Markdown)", lambda: text, "MODEL_CARD.md", "text/markdown", "model card")
 
 
@@ -157,7 +158,7 @@ def model_facts(model: choice.ModelChoice) -> None:
     """Which model it is."""
     st.subheader(choice.plain(model.title), anchor=False)
     if model.about:
-        st.write(model.about)
+        st.write(choice.plain(model.about, LONGEST))
     names = model.rule.class_names
     some = ", ".join(names[:4]) + (f" and {len(names) - 4:,} more" if len(names) > 4 else "")
     rows, columns = model.preprocessing.size
@@ -173,7 +174,7 @@ def model_facts(model: choice.ModelChoice) -> None:
     _facts({name: fact for name, fact in facts.items() if fact})
     st.fragment(_loaded_facts, run_every=None if work.torch_ready() else 1.0)(model)
     for note in model.notes:
-        st.warning(note, icon=":material/warning:")
+        st.warning(choice.plain(note, LONGEST), icon=":material/warning:")
 
 
 def _positive(rule: DecisionRule) -> str | None:
