@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from workbench import render
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS
-from workbench.probe.edits import Edit, Edited, apply
+from workbench.probe.edits import Edit, Edited, apply, further
 from workbench.ui import choice, draw, url, work
 from workbench.ui.explain import OWN
 from workbench.ui.probe import canvas, steps
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 EDGE = 640
 """Longest side of the picture that is edited and asked about, in pixels."""
+LONGEST = 10.0
+"""Seconds that one list of edits may take."""
 MAPS = ("grad_cam", "saliency", "input_x_gradient", "layer_cam", "integrated_gradients", "occlusion")
 _HELP = """
 **Draw a box** on the picture with mouse or finger: the region becomes what you choose above it, and the model is asked again. Several
@@ -44,10 +47,12 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
     steps.troubles()
     picture = work.fitted(item, EDGE)
     found, others = steps.possible(steps.edits(), images, EDGE)
-    edited = _made(picture, found, others)
-    if edited is None:
+    origins = tuple(images.by_name[name].id for name in others)
+    made = _made(item, picture, found, others, origins)
+    if made is None:
         return
-    now, key = Image.fromarray(edited.pixels), (*found, *(images.by_name[name].id for name in others))
+    edited, done = made
+    now, key = Image.fromarray(edited.pixels), (*done, *origins)
     left, right = st.columns([1, 1.15], gap="medium")
     with left:
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -64,14 +69,36 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
             steps.sliders(found)
 
 
-def _made(picture: Image.Image, found: Sequence[Edit], others: Mapping[str, Image.Image]) -> Edited | None:
-    """The edited picture; where an edit fails, why, and the list to take it out of."""
+def _made(
+    item: ImageItem, picture: Image.Image, found: tuple[Edit, ...], others: Mapping[str, Image.Image], origins: tuple[str, ...]
+) -> tuple[Edited, tuple[Edit, ...]] | None:
+    """The edited image and the edits that it shows; where one fails or the visitor stopped, the list to take some out of.
+
+    Those that come after `LONGEST` are left out: a link may hold many that each take a second.
+    """
+
+    def make(progress: work.Stoppable) -> tuple[Edited, tuple[Edit, ...]]:
+        edited, started = apply(picture, ()), time.monotonic()
+        for number, edit in enumerate(found):
+            if time.monotonic() - started > LONGEST:
+                return edited, found[:number]
+            progress(number, len(found))
+            edited = further(edited, found[:number], edit, others)
+        return edited, found
+
     try:
-        return apply(picture, found, others)
+        made = work.computed(("edits", item.id, EDGE, found, origins), "Editing", "edits", make, lambda one: one[0].pixels.nbytes)
     except InputError as error:
         st.error(choice.plain(error, 300), icon=":material/error:")
+        made = None
+    if made is None:
         steps.listed(found)
-        return None
+    elif left := len(found) - len(made[1]):
+        st.warning(
+            f"These edits take more than {LONGEST:g} seconds: the last {left} of {len(found)} are left out. Remove some of the others.",
+            icon=":material/timer_off:",
+        )
+    return made
 
 
 def _decision(model: choice.ModelChoice, before: np.ndarray, after: np.ndarray, changed: bool) -> None:

@@ -30,8 +30,10 @@ WORDS = {
 
 def edits() -> tuple[Edit, ...]:
     """The edits in the address bar; what is none is left out with a sentence."""
-    found = []
-    for text in st.query_params.get_all(KEY)[:MOST_EDITS]:
+    found, texts = [], st.query_params.get_all(KEY)
+    if len(texts) > MOST_EDITS:
+        st.warning(f"This link holds {len(texts):,} edits: the first {MOST_EDITS} are made.", icon=":material/link_off:")
+    for text in texts[:MOST_EDITS]:
         try:
             found.append(read(text))
         except InputError as error:
