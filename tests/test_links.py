@@ -48,7 +48,7 @@ def test_the_keys_are_found():
 @pytest.mark.parametrize(("page", "view"), VIEWS, ids=lambda v: v if isinstance(v, str) else v.get("view", ""))
 def test_a_page_takes_a_link_of_nonsense(visit, page, view, value, caplog):
     started = time.process_time()
-    at = visit(page, **{key: ABSURD[value] for key in keys()} | view)
+    at = visit(page, **dict.fromkeys(keys(), ABSURD[value]) | view)
     assert not at.exception
     assert not [text for text in at.said() if "went wrong" in text]
     assert not [record for record in caplog.records if record.name == "workbench"]

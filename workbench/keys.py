@@ -40,6 +40,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         # of one image
         "map": _kind(*MODEL, "image", *_AIM, version=2),
+        "edited image": _kind("image", "edge", "edits"),
         "edited map": _kind(*MODEL, "image", "size", "edits", "method", "target"),
         "edited prediction": _kind(*MODEL, "image", "size", "edits"),
         "findings": _kind(*MODEL, "image", "mask", *_AIM, "budget"),

@@ -16,6 +16,7 @@ from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS
 from workbench.probe.edits import Edit, Edited, apply, further
 from workbench.ui import choice, draw, url, work
+from workbench.ui.cache import slot
 from workbench.ui.explain import OWN
 from workbench.ui.probe import canvas, steps
 
@@ -86,8 +87,9 @@ def _made(
             edited = further(edited, found[:number], edit, others)
         return edited, found
 
+    place = slot("edited image", image=item.id, edge=EDGE, edits=(found, origins))
     try:
-        made = work.computed(("edits", item.id, EDGE, found, origins), "Editing", "edits", make, lambda one: one[0].pixels.nbytes)
+        made = work.computed(place, "Editing", make, lambda one: one[0].pixels.nbytes)
     except InputError as error:
         st.error(choice.plain(error, 300), icon=":material/error:")
         made = None
