@@ -1,5 +1,6 @@
 """Every page runs, on the shipped solar cells and on everyday photos, and an address restores what it shows."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -243,3 +244,13 @@ def test_a_layer_that_is_not_there_is_the_default_one(visit):
     at = visit("explain", layer="no.such.layer", method="grad_cam").sound("Explain")
     assert at.maps() == ["Grad-CAM"]
     assert "layer" not in at.query_params
+
+
+@pytest.mark.parametrize("page", ["overview", "journal"])
+def test_a_text_that_documents_a_constant_is_not_drawn(visit, page):
+    """Streamlit draws whatever stands alone on a line of the entry, unless it is told not to."""
+    drawn = [m.value for m in visit(page).sound().markdown]
+    entry = ast.parse((home() / "workbench" / "app.py").read_text(encoding="utf-8"))
+    alone = [n.value.value for n in ast.walk(entry) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)]
+    assert alone
+    assert not set(alone) & set(drawn)
