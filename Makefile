@@ -18,8 +18,8 @@ help: ## List the targets
 run: .venv/.stamp-demo ## Open the workbench on http://localhost:8501 (PORT=..., ARGS="--model ... --images ...")
 	@exec $(BIN)/workbench run --port $(PORT) $(ARGS)
 
-test: lint chromium ## Check style and types, then run every test
-	$(BIN)/pytest
+test: lint chromium ## Check style and types, then run every test, a file of tests a processor at a time
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 lint: .venv/.stamp-test ## Check style and types only
 	$(BIN)/ruff check
