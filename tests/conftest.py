@@ -194,11 +194,11 @@ def page_class() -> type[AppTest]:
 def visit(page_class: type[AppTest], monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """Opens a page of the app by its address, as a first visitor does; torch counts as loaded."""
     from workbench.catalog import home
-    from workbench.ui import work
+    from workbench.ui import warm
 
     for name in ("WORKBENCH_MODEL", "WORKBENCH_IMAGES"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(work, "torch_ready", lambda: True)
+    monkeypatch.setattr(warm, "torch_ready", lambda: True)
 
     def opened(page: str = "overview", /, **address: object) -> AppTest:
         at = page_class(home() / "workbench" / "app.py", default_timeout=240)

@@ -114,7 +114,7 @@ def test_nothing_keeps_a_result_beside_the_shelves():
         "workbench/ui/defects/histogram.py": None,
         "workbench/ui/probe/canvas.py": None,
         "workbench/ui/sets.py": {"_shared"},
-        "workbench/ui/work.py": {"warm_up"},
+        "workbench/ui/warm.py": {"warm_up"},
     }
     found = {str(path.relative_to(ROOT)): {name for name, _ in decorated(tree)} for path, tree in sources()}
     found = {path: names for path, names in found.items() if names}

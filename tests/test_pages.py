@@ -9,7 +9,7 @@ import torch
 
 from workbench.catalog import home, load_catalog
 from workbench.predictions import Predictions
-from workbench.ui import gallery, work
+from workbench.ui import gallery, warm
 
 torch.set_num_threads(1)
 TITLES = {"overview": "Overview", "explain": "Explain", "probe": "Probe", "bias": "Bias", "defects": "Defects", "journal": "Journal"}
@@ -55,7 +55,7 @@ def test_the_solar_cells_come_without_asking(visit, page):
 
 @pytest.mark.parametrize("page", TITLES)
 def test_a_page_stands_before_torch_does(visit, page, monkeypatch):
-    monkeypatch.setattr(work, "torch_ready", lambda: False)
+    monkeypatch.setattr(warm, "torch_ready", lambda: False)
     visit(page, **(QUICK if page == "explain" else {})).sound(TITLES[page])
 
 

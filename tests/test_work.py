@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 import workbench as wb
 from workbench.images import ImageSet, image_from_file
 from workbench.keys import KINDS
-from workbench.ui import cache, choice, work
+from workbench.ui import cache, choice, warm, work
 
 torch.set_num_threads(1)
 
@@ -348,13 +348,36 @@ def test_all_that_a_map_depends_on_is_in_its_key(asked, write_picture):
 def test_what_was_imported_is_not_searched_for_garbage_after_every_run(monkeypatch):
     """Streamlit collects garbage after each run of a page: 0.3 s each time for the objects of torch, which hold every answer up."""
     warmed = threading.Event()
-    monkeypatch.setattr(work, "_warmed", warmed)
-    monkeypatch.setattr(work.importlib, "import_module", lambda name: None)
-    work.warm_up.clear()
+    monkeypatch.setattr(warm, "_warmed", warmed)
+    monkeypatch.setattr(warm.importlib, "import_module", lambda name: None)
+    warm.warm_up.clear()
     try:
-        work.warm_up()
+        warm.warm_up()
         assert warmed.wait(10)
         assert gc.get_freeze_count() > len(gc.get_objects())
     finally:
         gc.unfreeze()
-        work.warm_up.clear()
+        warm.warm_up.clear()
+
+
+def reading(images):
+    import streamlit as st
+
+    from workbench.ui import work
+
+    st.session_state["read"] = work._read(images)
+
+
+def test_a_set_is_read_once_with_progress_and_can_be_stopped(asked, impatient):
+    _, _, images, _ = asked
+    images = ImageSet("forty", images.items)
+    at = AppTest.from_function(reading, args=(images,), default_timeout=60).run()
+    assert at.session_state["read"]
+    assert "key" in vars(images)
+    fresh = ImageSet("forty", images.items)
+    at = AppTest.from_function(reading, args=(fresh,), default_timeout=60)
+    at.session_state["stopped works"] = {f"stop read {choice.token(fresh)}"}
+    at.run()
+    assert not at.session_state["read"]
+    assert "key" not in vars(fresh)
+    assert labels(at) == ["Go on"]

@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 
 from workbench.catalog import home, shared
 from workbench.doors import Doors, Limits, expected, scripts_of, shown
-from workbench.ui import choice, draw, url, work
+from workbench.ui import choice, draw, url, warm, work
 
 PAGES = home() / "pages"
 UPLOADS = Limits(bytes=600 * 2**20, files=1000, bytes_of_all=4 * 2**30)
@@ -45,7 +45,7 @@ def main() -> None:
     with work.troubles():
         choice.sidebar()
         page.run()
-    work.warm_up()
+    warm.warm_up()
 
 
 def guarded() -> Middleware:

@@ -12,7 +12,7 @@ from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS
 from workbench.predictions import Predictions
 from workbench.preprocessing import BASELINES
-from workbench.ui import choice, draw, url, work
+from workbench.ui import choice, draw, url, warm, work
 from workbench.values import shown
 
 EDGE = 800
@@ -110,7 +110,7 @@ def _methods(model: choice.ModelChoice) -> tuple[str, ...]:
 
 def gives_map(model: choice.ModelChoice) -> bool:
     """Whether the model answers with an anomaly map of its own; not known, so no, before it is loaded."""
-    return work.torch_ready() and choice.classifier(model).scored
+    return warm.torch_ready() and choice.classifier(model).scored
 
 
 def _add(name: str) -> None:
@@ -177,7 +177,7 @@ def _params(model: choice.ModelChoice, item: ImageItem) -> dict[str, Any]:
 
 def _layer(model: choice.ModelChoice) -> str | None:
     """The layer for the CAM methods; None for the one that suits the model."""
-    if not work.torch_ready():
+    if not warm.torch_ready():
         st.caption("The layers can be chosen as soon as the model is loaded.")
         return st.query_params.get("layer")
     layers = choice.classifier(model).layers

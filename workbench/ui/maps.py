@@ -13,7 +13,7 @@ from workbench import render
 from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS, Method
 from workbench.record import manifest, npz
-from workbench.ui import choice, draw, url, work
+from workbench.ui import choice, draw, url, warm, work
 from workbench.ui.explain import EDGE, Decided, Settings
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def maps(model: choice.ModelChoice, images: ImageSet, item: ImageItem, decided: 
 
 def _compute(model: choice.ModelChoice, images: ImageSet, item: ImageItem, settings: Settings) -> dict[str, Attribution | str | None]:
     """Fill one cell after another; a result by method, None where the user stopped it."""
-    if not work.torch_ready():
+    if not warm.torch_ready():
         waiting = st.caption(":material/hourglass_top: Loading the model, a few seconds the first time …")
         choice.classifier(model)
         waiting.empty()

@@ -15,7 +15,7 @@ from workbench.errors import LONGEST
 from workbench.images import ImageSet
 from workbench.metrics import Rate, headline, wilson
 from workbench.predictions import DecisionRule, Predictions
-from workbench.ui import choice, draw, gallery, work
+from workbench.ui import choice, draw, gallery, warm, work
 from workbench.values import apart, shown
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def model_facts(model: choice.ModelChoice) -> None:
         "Weights": f"{model.size / 1e6:.1f} MB" if model.size else None,
     }
     _facts({name: fact for name, fact in facts.items() if fact})
-    st.fragment(_loaded_facts, run_every=None if work.torch_ready() else 1.0)(model)
+    st.fragment(_loaded_facts, run_every=None if warm.torch_ready() else 1.0)(model)
     for note in model.notes:
         st.warning(choice.plain(note, LONGEST), icon=":material/warning:")
 
@@ -187,7 +187,7 @@ def _positive(rule: DecisionRule) -> str | None:
 @work.guarded
 def _loaded_facts(model: choice.ModelChoice) -> None:
     """What only the loaded model can say; looks again each second until torch is there."""
-    if not work.torch_ready():
+    if not warm.torch_ready():
         st.session_state["waiting"] = True
         st.caption(":material/hourglass_top: The model itself loads in the background.")
     elif st.session_state.pop("waiting", False):

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import gc
-import importlib
 import logging
-import sys
-import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
@@ -212,8 +208,26 @@ def findings(
 
 
 def known_predictions(model: choice.ModelChoice, images: ImageSet) -> Predictions | None:
-    """The table of what the model says of each image, where that needs no computing."""
-    return audits.known(model, images).predictions
+    """The table of what the model says of each image, where that needs no computing; None too where the user stopped the reading.
+
+    To know which image is which, each file is read once, with progress.
+    """
+    return audits.known(model, images).predictions if _read(images) else None
+
+
+def _read(images: ImageSet) -> bool:
+    """Read the files of a set that were not read before; False where the user stopped it."""
+    if "key" not in vars(images):
+        progress = Stoppable("Reading the images", f"read {choice.token(images)}")
+        if progress.stopped:
+            return False
+        for done, item in enumerate(images):
+            progress(done, len(images))
+            with contextlib.suppress(InputError):
+                item.id  # noqa: B018
+        images.key  # noqa: B018
+        progress.done()
+    return True
 
 
 def audited(model: choice.ModelChoice, images: ImageSet, *, embeddings: bool = False) -> Predictions | None:
@@ -314,6 +328,8 @@ def offer(label: str, key: str, run: Callable[[], object]) -> None:
 
 def offer_predictions(model: choice.ModelChoice, images: ImageSet, why: str) -> None:
     """A button that predicts the images whose outputs are not known, and why they are not."""
+    if not _read(images):
+        return
     outputs = audits.known(model, images)
     if reason := audits.why(model, images, outputs):
         st.info(reason, icon=":material/published_with_changes:")
@@ -376,25 +392,3 @@ def fitted(item: ImageItem, edge: int) -> Image.Image:
         result, _ = render.fitted(item.open(), edge)
         place.put(result, result.width * result.height * 3)
     return result
-
-
-def torch_ready() -> bool:
-    """Whether torch is loaded, so that asking the model is quick."""
-    return "torch" in sys.modules and _warmed.is_set()
-
-
-_warmed = threading.Event()
-
-
-@st.cache_resource(show_spinner=False)
-def warm_up() -> None:
-    """Import the heavy packages in the background, once a server, while the visitor looks at the page."""
-
-    def load() -> None:
-        with contextlib.suppress(Exception):
-            for name in ("captum.attr", "timm", "workbench.attribution", "workbench.loading"):
-                importlib.import_module(name)
-        gc.freeze()  # Streamlit collects garbage after every run of a page: half a million objects of torch take 0.3 s each time
-        _warmed.set()
-
-    threading.Thread(target=load, name="warm-up", daemon=True).start()
