@@ -30,6 +30,7 @@ RANK = {
     "images": 2,
     "metal": 2,
     "methods": 2,
+    "wording": 1,
     "preprocessing": 2,
     "tables": 2,
     "answers": 3,

@@ -16,6 +16,7 @@ from workbench.errors import InputError
 from workbench.fills import FILLS, RANDOM, covered, tile
 from workbench.images import ImageItem
 from workbench.metrics import Rate, mean_of, wilson
+from workbench.wording import directed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,6 +69,20 @@ class Intervention:
         """Whether covering the region lowers the target's probability, and more than elsewhere: by at least `MATTERS` and not by chance."""
         lowers = (self.change.high or 0) < 0 and (self.effect.high or 0) < 0
         return lowers and (self.effect.value or 0) <= -MATTERS and self.p <= SIGNIFICANT
+
+    @property
+    def otherwise(self) -> str:
+        """What covering the region does where it does not matter in that sense."""
+        effect = self.effect.value or 0
+        if self.p > SIGNIFICANT:
+            return "that covering it does more than covering as much elsewhere is not proven"
+        amount = directed(effect, "{:.2f}", "higher than", "lower than", "just")
+        leaves = f"covering it leaves the probability {amount} where covering as much elsewhere does"
+        if abs(effect) < MATTERS:
+            return f"{leaves}, too little to matter"
+        if effect > 0:
+            return f"{leaves}: the place speaks against the class"
+        return f"{leaves}, but does not clearly lower it"
 
 
 def intervene(

@@ -71,7 +71,8 @@ class Finding:
         falls = f"P({self.target}) by {-(effect.value or 0):.2f} ({-(effect.high or 0):.2f} to {-(effect.low or 0):.2f})"
         verdicts = f"in {turned.support} pictures {turned.value:.0%} of verdicts turn, {other.value:.0%} elsewhere"
         if self.verdict == "looks":
-            return f"{where}, but covering it matters no more than covering as much elsewhere ({verdicts})."
+            corrected = dataclasses.replace(self.tried, p=self.p_effect or self.tried.p)
+            return f"{where}, but {corrected.otherwise} ({verdicts})."
         tail = (
             "the marked defects lie elsewhere."
             if self.masks

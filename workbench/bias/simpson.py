@@ -158,7 +158,8 @@ def _told(pair: _Pair, first: str, second: str, groups: Groups, strata: Groups, 
     over, inside = (f"{100 * abs(span[0]):.1f} points" for span in spans[:2])
     ends = {
         "reversed": f"but within {what} it is {inside} lower: the groups differ in what they consist of, and the gap overall misleads.",
-        "explained": f"but within {what} the gap is {100 * spans[1][0]:.1f} points: what the groups consist of makes most of it.",
+        "explained": f"but within {what} the gap is {inside}{' the other way' if pair.inside < 0 else ''}: "
+        "what the groups consist of makes most of it.",
         "hidden": f"but within {what} it is {inside} {'lower' if pair.inside < 0 else 'higher'}: what they consist of hides the gap.",
     }
     warning = (

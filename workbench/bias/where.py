@@ -146,7 +146,8 @@ def _apart(count: NDArray[np.float64], total: NDArray[np.float64]) -> tuple[int,
     most, least = int(excess.argmax()), int(excess.argmin())
     means = total / np.maximum(count, 1)
     weights = count[most] * count[least] / np.maximum(count[most] + count[least], 1)
-    return most, least, float(weights @ (means[most] - means[least]) / max(weights.sum(), 1e-12))
+    gap = float(weights @ (means[most] - means[least]) / max(weights.sum(), 1e-12))
+    return (most, least, gap) if gap >= 0 else (least, most, -gap)
 
 
 def _moments(values: NDArray[np.float64], codes: NDArray[np.intp], strata: NDArray[np.intp]) -> NDArray[np.float64]:

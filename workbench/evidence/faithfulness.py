@@ -14,6 +14,7 @@ from workbench.attribution import CHUNK
 from workbench.evidence.case import Case
 from workbench.evidence.result import Outcome, Verdict, advantage, limit
 from workbench.preprocessing import BASELINES
+from workbench.wording import chosen, directed
 
 COMPLETE = 0.01
 """The tolerance to which this workbench refines integrated gradients by default."""
@@ -49,7 +50,8 @@ def completeness(case: Case) -> Outcome:
             "doubtful",
         )
     error = abs(total - change) / abs(change)
-    reason = f"The values sum to {total:.4g} and the score rises by {change:.4g} from the baseline: an error of {error:.1%}."
+    goes = "rises" if change > 0 else "falls"
+    reason = f"The values sum to {total:.4g} and the score {goes} by {abs(change):.4g} from the baseline: an error of {error:.1%}."
     return Outcome(reason, limit((error, error), COMPLETE, INCOMPLETE), error, chance=1.0)
 
 
@@ -136,10 +138,12 @@ def _curve(case: Case, *, deleting: bool) -> Outcome:
     gaps = (areas[1:] - areas[0]) * (1 if deleting else -1)
     gap, low, high = float(gaps.mean()), float(gaps.min()), float(gaps.max())
     top = gap + TWO_SIGMA * float(gaps.std(ddof=1)) / math.sqrt(len(gaps))
-    verb, ideal = ("removed", "falls sooner") if deleting else ("put in", "rises sooner")
+    verb, goes = ("removed", "falls") if deleting else ("put in", "rises")
+    when = chosen(gap, "{:.1%}", "sooner than", "later than", "no sooner and no later than")
+    ends = " to ".join(directed(end, "{:.1%}", "sooner", "later", "no difference") for end in (low, high))
     reason = (
-        f"Pixels are {verb} in the map's order, with {case.replacement[1]} in the place of those that are out: the score {ideal} than for "
-        f"{len(gaps)} random orders as smooth as the map by an area of {gap:.1%} of its range ({low:.1%} to {high:.1%} against each)."
+        f"Pixels are {verb} in the map's order, with {case.replacement[1]} in the place of those that are out: the score {goes} {when} for "
+        f"{len(gaps)} random orders as smooth as the map, by an area of {abs(gap):.1%} of its range (against each of them {ends})."
     )
     curves = {"share": share, "map": curve, "random_share": share[marks], "random": chance.copy()}
     return Outcome(reason, advantage(gap, low=low, top=top, chance=0.0, useful=USEFUL_AREA), gap, (low, high), 0.0, curves)

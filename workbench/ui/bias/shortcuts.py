@@ -197,10 +197,11 @@ def _tried(scope: Scope, region: Region, target: str, fill: str, chosen: list[Im
 
 def _outcome(scope: Scope, tried: Intervention, target: str) -> None:
     change, elsewhere, effect = (_change(rate) for rate in (tried.change, tried.elsewhere, tried.effect))
-    verdict = "**It matters for this class.**" if tried.matters else "It matters no more than other places of that size."
+    otherwise = tried.otherwise
+    verdict = "**It matters for this class.**" if tried.matters else f"{otherwise[0].upper()}{otherwise[1:]}."
     st.markdown(
         f"Covering the **{choice.plain(tried.region.name)}** changes P({choice.plain(target)}) by {change}, covering as much elsewhere by "
-        f"{elsewhere}; the place itself adds {effect}, {words.chance(tried.p)}. {verdict}  \n"
+        f"{elsewhere}; the place itself accounts for {effect}, {words.chance(tried.p)}. {verdict}  \n"
         f"Verdicts that turn: {words.said(tried.turned, 'share')} with the place covered, {words.said(tried.turned_elsewhere, 'share')} "
         f"elsewhere, of {tried.turned.support} pictures."
     )

@@ -1,0 +1,22 @@
+"""Amounts in sentences: the sign of a figure chooses the word, and the figure that is told has none."""
+
+from __future__ import annotations
+
+
+def directed(value: float, form: str, up: str, down: str, none: str = "no different") -> str:
+    """An amount followed by the word for its direction, as in "15.3% sooner" or "15.3% later".
+
+    Args:
+        value: Positive for `up`, negative for `down`.
+        form: How the amount is written, as `str.format` takes it: "{:.1%}".
+        up: The word where it is above zero.
+        down: The word where it is below.
+        none: What is said, without an amount, where it is zero as it is written.
+    """
+    amount = form.format(abs(value))
+    return none if amount == form.format(0.0) else f"{amount} {up if value > 0 else down}"
+
+
+def chosen(value: float, form: str, up: str, down: str, none: str) -> str:
+    """The word alone, by the same rule."""
+    return none if form.format(abs(value)) == form.format(0.0) else up if value > 0 else down
