@@ -191,3 +191,24 @@ def test_an_item_tells_the_digest_of_what_its_file_holds_now(tmp_path):
     Image.new("RGB", (8, 8), "blue").save(path)
     os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
     assert item.id == hashlib.sha256(path.read_bytes()).hexdigest() != first
+
+
+def test_summed_up_maps_that_are_damaged_or_no_longer_fit_are_said_to_be_and_made_anew(visit, parts, monkeypatch, tmp_path):
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    address = {"model": "metal-sound", "set": str(parts), "maps": "saliency"}
+    predicted(visit("overview", **address))
+
+    def looked(at):
+        return next(b for b in at.button if b.label == "Look at 200 images").click().run().sound()
+
+    at = looked(visit("bias", **address))
+    (path,) = (tmp_path / "cache").rglob("attributions/saliency.parquet")
+    good = path.read_bytes()
+    path.write_bytes(good[:2000] + bytes(60) + good[2060:])
+    at = visit("bias", **address)
+    assert [w.value for w in at.warning if "saliency.parquet" in w.value.replace("\\", "") and "damaged" in w.value]
+    looked(at)
+    manifest(parts, label=lambda path, number: {"good": "pit"}.get(label_of(path), label_of(path)))
+    at = visit("bias", **address).sound()
+    assert any("no longer fit" in said for said in at.said())
+    assert not any("no longer fit" in said for said in looked(at).said())

@@ -123,6 +123,11 @@ def summaries(model: choice.ModelChoice, images: ImageSet, predictions: Predicti
     return result if (called.to_numpy() == result.frame["target"].to_numpy()).all() else None
 
 
+def outdated(model: choice.ModelChoice, images: ImageSet, method: str) -> bool:
+    """Whether maps were summed up before, which `summaries` does not take any more."""
+    return (folder_of(model, images) / ATTRIBUTIONS / f"{method}.parquet").is_file()
+
+
 def joined(folder: Path, count: Callable[[], int], total: int, progress: Callable[[int, int], None]) -> None:
     """Wait, with progress, until the run that works in a folder has ended."""
     while not waited(folder, 0.5):

@@ -54,14 +54,24 @@ def maps(scope: Scope) -> Maps | None:
         draw.meaning(_HELP)
     found = audits.summaries(scope.model, scope.images, scope.predictions, method)
     if found is None:
-        st.info(
-            f"To see where the model looks on average, {METHODS[method].title} is computed for a sample of up to 200 pictures, spread over "
-            "the classes of the test split.",
-            icon=":material/center_focus_strong:",
-        )
-        work.offer("Look at 200 pictures", f"look {method}", lambda: work.summaries(scope.model, scope.images, scope.predictions, method))
+        _offer(scope, method)
         return None
     return _among(scope, maps_of(found, scope.predictions))
+
+
+def _offer(scope: Scope, method: str) -> None:
+    """The way to the maps, and why those that were made before are not shown."""
+    stale = (
+        " The maps that were made before no longer fit: images, labels, decisions or the background changed since. What still fits is "
+        "kept, and only the rest is computed."
+    )
+    st.info(
+        f"To see where the model looks on average, {METHODS[method].title} is computed for a sample of up to {work.SAMPLE} images, spread "
+        f"over the classes of the test split.{stale if audits.outdated(scope.model, scope.images, method) else ''}",
+        icon=":material/center_focus_strong:",
+    )
+    label = f"Look at {work.SAMPLE} images"
+    work.offer(label, f"look {method}", lambda: work.summaries(scope.model, scope.images, scope.predictions, method))
 
 
 def _among(scope: Scope, found: Maps) -> Maps | None:
