@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RANK = {
     "errors": 0,
     "apart": 1,
+    "disk": 0,
     "folders": 0,
     "keys": 0,
     "digests": 1,

@@ -6,6 +6,7 @@ Reading the catalog needs neither torch nor a picture, so that the first page st
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import sys
 import tomllib
@@ -19,6 +20,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from workbench.digests import file_digest
+from workbench.disk import open_file
 from workbench.errors import InputError
 
 CONFIG_VARIABLE, MODEL_VARIABLE, IMAGES_VARIABLE = "WORKBENCH_CONFIG", "WORKBENCH_MODEL", "WORKBENCH_IMAGES"
@@ -278,7 +280,8 @@ def read_text(path: Path) -> str:
         InputError: It cannot be read, or is not UTF-8.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        with io.TextIOWrapper(open_file(path), encoding="utf-8-sig") as file:
+            return file.read()
     except UnicodeDecodeError:
         raise InputError(f"{path.name} is not text in UTF-8: save it as UTF-8.") from None
     except OSError as error:

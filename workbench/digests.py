@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from workbench.disk import open_file
 from workbench.folders import cache_folder
 
 FRESH = 2.0
@@ -49,7 +50,7 @@ def file_digest(path: Path) -> str:
     known = _index().get(name, stamp)
     if known is not None:
         return known
-    with path.open("rb") as file:
+    with open_file(path) as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     newest = max(stamp[1], stamp[2]) / 1e9
     if stamp_of(path) == stamp and time.time() - newest > FRESH:

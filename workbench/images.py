@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from workbench.digests import file_digest, store
+from workbench.disk import read_file
 from workbench.errors import InputError
 from workbench.keys import written
 from workbench.values import scalar
@@ -61,7 +62,7 @@ class FileSource:
         return self.path.stat().st_size
 
     def read(self) -> bytes:
-        return self.path.read_bytes()
+        return read_file(self.path, MAX_BYTES)
 
     @property
     def digest(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import time
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,8 @@ from workbench.tables import csv_rows
 MAX_UNPACKED = 20 * 2**30
 MAX_RATIO = 200
 DEEPEST = 16
+LISTING = 10.0
+"""Seconds that looking through a folder may take."""
 MANIFESTS = ("manifest.csv", "manifest.parquet")
 
 
@@ -87,9 +90,11 @@ def folder_tree(folder: Path) -> Tree:
         InputError: It holds more files than the limit, or a picture in it is a link that leads out of it.
     """
     files: dict[PurePosixPath, Source] = {}
-    seen, name = 0, folder.resolve().name or str(folder)
+    seen, name, started = 0, folder.resolve().name or str(folder), time.monotonic()
     for base, folders, names in os.walk(folder):
         seen += len(folders) + len(names)
+        if time.monotonic() - started > LISTING:
+            raise InputError(f"{name} takes over {LISTING:g} seconds to look through: choose a folder of the images alone.")
         if seen > MAX_MEMBERS:
             raise InputError(f"{name} holds over {MAX_MEMBERS:,} files and folders: choose a folder of the pictures alone, or split it.")
         folders[:] = sorted(f for f in folders if not f.startswith("."))
@@ -239,7 +244,7 @@ def _located(ref: str, root: Path | None) -> ImageSet:
         raise InputError(f"There is no folder, zip, manifest or catalog entry {ref!r}: the catalog has {', '.join(load_catalog().images)}.")
     if path.is_dir():
         return _from_tree(folder_tree(path))
-    if path.suffix.lower() == ".zip":
+    if path.suffix.lower() == ".zip" and path.is_file():
         return _from_tree(zip_tree(path, path.name))
     if path.suffix.lower() in (".csv", ".parquet"):
         return read_manifest(path.stem, path.name, read_source(FileSource(path), path.name), files_below(root or path.parent))

@@ -18,6 +18,7 @@ from workbench.answers import Answer, read_answer
 from workbench.bounds import check_options, check_parameters, check_size, outline
 from workbench.catalog import ModelSpec, PreprocessingSpec, load_catalog, read_spec, spec_key, stored_path, validated, weights_path
 from workbench.classifier import Classifier, set_evaluating
+from workbench.disk import open_file
 from workbench.errors import InputError
 from workbench.exported import Exported, read_exported
 from workbench.predictions import DecisionRule
@@ -303,7 +304,7 @@ def _state_key(model: nn.Module) -> str:
 
 
 def _file_key(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
