@@ -19,25 +19,36 @@ def spot(mass: float, area: float) -> Spot:
     return Spot(np.ones((1, 1), bool), (0, 0, 1, 1), area, mass, 1.0)
 
 
-def filled(after: float, *elsewhere: float) -> Filled:
-    return Filled("inpaint", after, elsewhere)
+def filled(before: float, after: float, *elsewhere: float) -> Filled:
+    return Filled("inpaint", before, after, elsewhere)
 
 
 SENTENCES = [
     (
-        (0.93, BARE, [spot(0.78, 0.02), spot(0.1, 0.3)], [filled(0.12, 0.95, 0.9), filled(0.5, 0.1, 0.2)]),
+        (0.93, BARE, [spot(0.78, 0.02), spot(0.1, 0.3)], [filled(0.93, 0.12, 0.95, 0.9), filled(0.93, 0.5, 0.1, 0.2)]),
         "Rejected: 0.93 against 0.41; 78% of the evidence for a defect lies in one region of 2.0% of the area; filling it drops the score "
-        "to 0.12 (as much elsewhere: 0.90 to 0.95).",
+        "to 0.12 (as much elsewhere: 0.90 to 0.95); the score rests on it: without it the part would pass.",
     ),
     (
-        (0.1, BARE, [spot(0.314, 0.256)], [filled(0.3, 0.0999, 0.1, 0.1001)]),
+        (0.1, BARE, [spot(0.314, 0.256)], [filled(0.1, 0.3, 0.0999, 0.1, 0.1001)]),
         "Passed: 0.10 against 0.41; 31% of the evidence for a defect lies in one region of 26% of the area; filling it raises the score to "
-        "0.30 (as much elsewhere: 0.10).",
+        "0.30 (as much elsewhere: 0.10); it holds the score down.",
     ),
     (
-        (0.6, Band(0.2, 0.41, 0.8), [spot(1, 0.0123)], [filled(0.602, 0.2, 0.9)]),
+        (0.6, Band(0.2, 0.41, 0.8), [spot(1, 0.0123)], [filled(0.6, 0.602, 0.2, 0.9)]),
         "For review: 0.60 against 0.41; 100% of the evidence for a defect lies in one region of 1.2% of the area; filling it leaves the "
-        "score at 0.60 (as much elsewhere: 0.20 to 0.90).",
+        "score at 0.60 (as much elsewhere: 0.20 to 0.90); no more than elsewhere.",
+    ),
+    (
+        (0.05, BARE, [spot(0.4, 0.05)], [filled(0.05, 0.73, 0.04, 0.47)]),
+        "Passed: 0.05 against 0.41; 40% of the evidence for a defect lies in one region of 5.0% of the area; filling it raises the "
+        "score to 0.73 (as much elsewhere: 0.04 to 0.47); it holds the score down: without it the part would be rejected.",
+    ),
+    (
+        (0.93, BARE, [spot(0.4, 0.05)], [filled(0.8, 0.1, 0.7)]),
+        "Rejected: 0.93 against 0.41; 40% of the evidence for a defect lies in one region of 5.0% of the area; filling it drops the "
+        "score from 0.80, which it is at the size shown, to 0.10 (as much elsewhere: 0.70); the score rests on it: without it "
+        "the part would pass.",
     ),
     ((0.4, Band(0.5, 0.5, 0.5), [], []), "Passed: 0.40 against 0.50."),
     (
@@ -56,10 +67,12 @@ def test_numbers_that_differ_read_differently_and_those_that_read_alike_are_not_
     assert decide("id", 0.4951, Band(0.5049, 0.5049, 0.5049)).sentence == "Passed: 0.495 against 0.505."
     assert decide("id", 0.41003, BARE).sentence == "Rejected: 0.41003 against 0.41000."
     assert decide("id", 0.4100000001, BARE).sentence == "Rejected: 0.41 against 0.41."
-    read = decide("id", 0.9349, BARE, [spot(1, 1)], [filled(0.9251, 0.8951, 0.9002)]).sentence
-    assert read.endswith("filling it leaves the score at 0.93 (as much elsewhere: 0.90).")
-    read = decide("id", 0.9349, BARE, [spot(1, 1)], [filled(0.9351, 0.8949, 0.8951)]).sentence
-    assert read.endswith("filling it raises the score to 0.94 (as much elsewhere: 0.89 to 0.90).")
+    read = decide("id", 0.9349, BARE, [spot(1, 1)], [filled(0.9349, 0.9251, 0.8951, 0.9002)]).sentence
+    assert read.endswith("filling it leaves the score at 0.93 (as much elsewhere: 0.90); no more than elsewhere.")
+    read = decide("id", 0.9349, BARE, [spot(1, 1)], [filled(0.9349, 0.9351, 0.8949, 0.8951)]).sentence
+    assert read.endswith(
+        "filling it raises the score to 0.94 (as much elsewhere: 0.89 to 0.90); further than elsewhere, but by less than 0.05."
+    )
 
 
 def test_the_margin_and_the_verdict_are_those_of_the_band() -> None:
@@ -70,10 +83,38 @@ def test_the_margin_and_the_verdict_are_those_of_the_band() -> None:
         assert found.margin == pytest.approx(score - 0.5)
 
 
-def test_a_fill_is_beyond_chance_where_every_random_place_does_less() -> None:
-    assert filled(0.1, 0.2, 0.3).beyond
-    assert not filled(0.2, 0.2, 0.3).beyond
-    assert not filled(0.25, 0.2, 0.3).beyond
+EFFECTS = [
+    ((0.5, 0.1, 0.2, 0.3), "rests"), ((0.5, 0.2, 0.2, 0.3), "none"), ((0.5, 0.25, 0.2, 0.3), "none"),
+    ((0.05, 0.73, 0.04, 0.47), "holds down"), ((0.05, 0.47, 0.04, 0.47), "none"), ((0.05, 0.3, 0.04, 0.47), "none"),
+    ((0.5, 0.47, 0.48, 0.5), "little"), ((0.5, 0.53, 0.48, 0.5), "little"), ((0.5, 0.5, 0.48, 0.49), "none"),
+    ((0.5, 0.4, 0.1, 0.2), "none"),  # it falls, but elsewhere further
+    ((0.5, 0.6, 0.8, 0.9), "none"),  # it rises, but elsewhere further
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "effect"), EFFECTS)
+def test_a_region_counts_where_every_random_place_moves_the_score_less_in_either_direction(given, effect) -> None:
+    assert filled(*given).effect == effect
+    before, after, *elsewhere = given
+    down, up = before - after > 0 and all(after < other for other in elsewhere), after > before and all(after > o for o in elsewhere)
+    assert (effect != "none") == (down or up)
+    assert (effect in ("rests", "holds down")) == ((down or up) and abs(after - before) >= 0.05)
+    for threshold in (0.02, 0.4, 0.99):
+        found = decide("id", before, Band(threshold, threshold, threshold), [spot(0.5, 0.05)], [filled(*given)])
+        assert found.meaning(found.filled[0]) in found.sentence, "heading and table say the same"
+        turned = (before >= threshold) != (after >= threshold) and effect in ("rests", "holds down")
+        assert ("without it the part would " + ("be rejected" if up else "pass") in found.sentence) == turned
+
+
+def test_what_a_region_does_for_a_review_is_said_too() -> None:
+    found = decide(
+        "id", 0.5, Band(0.2, 0.5, 0.8), [spot(0.5, 0.05)], [filled(0.5, 0.9, 0.4), filled(0.5, 0.1, 0.4), filled(0.9, 0.1, 0.95)]
+    )
+    assert [found.meaning(tried) for tried in found.filled] == [
+        "it holds the score down: without it the part would be rejected",
+        "the score rests on it: without it the part would pass",
+        "the score rests on it",  # at the size shown it would not have been for review in the first place
+    ]
 
 
 def test_the_nearest_by_hand() -> None:

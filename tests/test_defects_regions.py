@@ -153,10 +153,11 @@ def test_filling_what_the_model_looks_at_lowers_the_score_and_nothing_else_does(
     before, (over, beside) = fill_spots(patch, part, [OVER, BESIDE], DEFECTS, fill)
     assert before > 0.99
     assert over.after < 0.5
-    assert over.beyond
+    assert over.effect == "rests"
+    assert over.before == before
     assert min(over.elsewhere) > 0.95  # at most a corner of the patch is covered
     assert beside.after == before
-    assert not beside.beyond
+    assert beside.effect == "none"
     assert {over.fill, beside.fill} == {fill}
     assert {len(over.elsewhere), len(beside.elsewhere)} == {ELSEWHERE}
 
@@ -237,8 +238,8 @@ def test_a_region_that_cannot_be_left_free_is_met_as_little_as_can_be() -> None:
 
 
 def test_beyond_is_below_every_random_place() -> None:
-    assert Filled("mean", 0.1, (0.2, 0.11)).beyond
-    assert not Filled("mean", 0.11, (0.2, 0.11)).beyond
+    assert Filled("mean", 0.3, 0.1, (0.2, 0.11)).effect == "rests"
+    assert Filled("mean", 0.3, 0.11, (0.2, 0.11)).effect == "none"
 
 
 def test_on_stamped_metal_the_top_region_meets_the_mask_of_detected_defects() -> None:

@@ -10,11 +10,18 @@ from numpy.typing import NDArray
 
 from workbench.defects.cases import Cases
 from workbench.defects.doubt import Band
-from workbench.defects.regions import Filled, Spot
+from workbench.defects.regions import LEAST, Filled, Spot
 from workbench.predictions import near
 
 QUEUES = ("escapes", "overkill", "near", "overruled", "all")
 SAID = {"pass": "Passed", "reject": "Rejected", "review": "For review"}
+EFFECTS = {
+    "rests": "the score rests on it",
+    "holds down": "it holds the score down",
+    "little": f"further than elsewhere, but by less than {LEAST}",
+    "none": "no more than elsewhere",
+}
+WITHOUT = {"pass": "would pass", "reject": "would be rejected", "review": "would be for review"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,11 +60,21 @@ class Decision:
             said.append(self._what_filling_does(self.filled[0]))
         return "; ".join(said) + "."
 
+    def meaning(self, tried: Filled) -> str:
+        """What filling a region says of it, and what would be decided without it where that is something else."""
+        before, after = (str(verdict) for verdict in self.band.verdicts(np.array([tried.before, tried.after])))
+        told = EFFECTS[tried.effect]
+        if tried.effect in ("rests", "holds down") and before == self.verdict != after:
+            told += f": without it the part {WITHOUT[after]}"
+        return told
+
     def _what_filling_does(self, tried: Filled) -> str:
-        change = round(tried.after, 2) - round(self.score, 2)  # as they are read
+        change = round(tried.after, 2) - round(tried.before, 2)  # as they are read
         verb = "leaves" if change == 0 else "drops" if change < 0 else "raises"
         at = "at" if verb == "leaves" else "to"
-        return f"filling it {verb} the score {at} {tried.after:.2f} (as much elsewhere: {_range(tried.elsewhere)})"
+        start = "" if round(tried.before, 2) == round(self.score, 2) else f" from {tried.before:.2f}, which it is at the size shown,"
+        moved = f"filling it {verb} the score{start} {at} {tried.after:.2f} (as much elsewhere: {_range(tried.elsewhere)})"
+        return f"{moved}; {self.meaning(tried)}"
 
 
 def decide(item_id: str, score: float, band: Band, regions: Sequence[Spot] = (), filled: Sequence[Filled] = ()) -> Decision:

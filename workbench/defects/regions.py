@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ SMALLEST = 1e-3
 """Share of the picture under which a spot is no region."""
 ELSEWHERE = 8
 """How many random places of equal area are filled for comparison."""
+LEAST = 0.05
+"""By how much filling a region must move the score for it to count."""
 TRIES = 20
 """How many places are looked at for one that leaves the region free."""
 LARGEST = 512
@@ -56,18 +58,30 @@ class Filled:
 
     Attributes:
         fill: One of `workbench.fills.FILLS`.
+        before: The score of the same picture with nothing filled.
         after: The score with the region filled.
         elsewhere: The scores with as large a region filled at random places, `ELSEWHERE` of them.
     """
 
     fill: str
+    before: float
     after: float
     elsewhere: tuple[float, ...]
 
     @property
-    def beyond(self) -> bool:
-        """Whether the region lowers the score more than every random place."""
-        return self.after < min(self.elsewhere)
+    def effect(self) -> Literal["rests", "holds down", "little", "none"]:
+        """What the region does for the score, for filling it moves the score further than every random place, or does not.
+
+        "rests": the score falls without it, by `LEAST` or more; "holds down": it rises, likewise; "little": it moves further than
+        elsewhere, but by less than that; "none": not even further.
+        """
+        change = self.after - self.before
+        beyond = self.after < min(self.elsewhere) if change < 0 else change > 0 and self.after > max(self.elsewhere)
+        if not beyond:
+            return "none"
+        if abs(change) < LEAST:
+            return "little"
+        return "rests" if change < 0 else "holds down"
 
 
 def spots(heatmap: NDArray[np.floating], most: int = 5) -> list[Spot]:
@@ -136,7 +150,7 @@ def fill_spots(
         pictures += [covered(pixels, place, fill, (), rng, texture) for place in places]
     scores = ask(classifier, pictures)[:, columns].astype(np.float64).sum(1).clip(0, 1)
     lines = scores[1:].reshape(len(found), 1 + ELSEWHERE)
-    return float(scores[0]), [Filled(fill, float(line[0]), tuple(line[1:].tolist())) for line in lines]
+    return float(scores[0]), [Filled(fill, float(scores[0]), float(line[0]), tuple(line[1:].tolist())) for line in lines]
 
 
 def moved(inside: NDArray[np.bool_], count: int, rng: np.random.Generator) -> list[NDArray[np.bool_]]:

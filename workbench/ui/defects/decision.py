@@ -31,9 +31,10 @@ _HELP = """
 **Region**: where the map, smoothed a little, is at least 35 % as strong as at its peak, in one piece. Its **mass** is its share of all that
 the map says for a defect.
 
-**Filled**: the region is painted over, the edge feathered, and the model is asked again. If the score falls far, and much less where as
-large a place elsewhere is painted over (8 random ones), the decision rests on that region. If it does not fall, the map shows a place that
-the model can do without, whatever it looks like.
+**Filled**: the region is painted over, the edge feathered, and the model is asked again. If the score falls by 0.05 or more, and less where
+as large a place elsewhere is painted over (8 random ones), the score **rests on** that region. If it rises so, the region **holds the score
+down**: in a defect that passes, look there first. If it moves no more than elsewhere, the model can do without that place, whatever the
+map looks like.
 
 **Magenta** outlines the ground truth where there is a mask, **yellow** boxes the regions.
 """
@@ -196,9 +197,9 @@ def _table(item: ImageItem, decided: Decision) -> None:
             tried = decided.filled[number - 1]
             low, high = min(tried.elsewhere), max(tried.elsewhere)
             row |= {
-                "score with it filled": f"{tried.after:.3f} ({tried.after - decided.score:+.3f})",
+                "score with it filled": f"{tried.after:.3f} ({tried.after - tried.before:+.3f})",
                 "as much elsewhere": f"{np.mean(tried.elsewhere):.3f} ({low:.3f} to {high:.3f})",
-                "so": "the score rests on it" if tried.beyond and decided.score - tried.after > 0.05 else "no more than elsewhere",
+                "so": decided.meaning(tried),
             }
         rows.append(row)
     frame = pd.DataFrame(rows)
