@@ -203,7 +203,7 @@ def set_facts(model: choice.ModelChoice, images: ImageSet) -> None:
     ref = st.session_state.get("set") or choice.default_set(model.ref)
     facts = {
         "Pictures": f"{len(images):,}",
-        "Digest": f"{images.key[:16]} (SHA-256 of names, sizes and labels)",
+        "Digest": f"{images.key[:16]} (SHA-256 of images, masks, labels, splits and attributes)",
         "Licence": _licence(ref),
         "Synthetic": "yes: made, not photographed" if images.synthetic else None,
         "Masks": f"{sum(i.mask is not None for i in images):,} pictures" if any(i.mask for i in images) else None,
