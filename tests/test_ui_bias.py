@@ -4,16 +4,15 @@ import re
 from urllib.parse import parse_qs
 
 import numpy as np
-import pandas as pd
 import pytest
-from tables import solar, table, with_attributes
+from tables import solar, table
 
 from workbench.bias import ENOUGH, breakdown, compare, fairness
 from workbench.images import BytesSource, ImageItem, ImageSet
 from workbench.layouts import load_images
 from workbench.render import to_png
 from workbench.ui import choice, work
-from workbench.ui.bias import attributes, confusions, pictures, sentences, words
+from workbench.ui.bias import confusions, pictures, sentences, words
 
 TESTED = (solar().frame["split"] == "test").to_numpy()
 HOSTILE = "![x](https://attack.example/x.png)"
@@ -99,7 +98,7 @@ def test_the_headline_says_what_the_tests_say(visit):
     defects = tested[tested["label"] == "defective"]
     found = (defects["predicted"] == "defective").mean()
     assert f"Worst class: defective**: {100 * found:.1f} % of them are found" in text
-    comparison = compare(solar(), "module type", "defect probability", rows=TESTED)
+    comparison = compare(solar(), "module type", rows=TESTED)
     gap = comparison.row("module type", "accuracy")
     assert f"gap {100 * gap['gap']:.1f} points ({100 * gap['gap low']:.1f} to {100 * gap['gap high']:.1f})" in text
     assert gap["p adjusted"] > 0.05
@@ -109,11 +108,11 @@ def test_the_headline_says_what_the_tests_say(visit):
 def test_the_gaps_are_all_told_with_their_verdict(visit):
     at = visit("bias").sound()
     shown = figures(at, "by").reset_index()
-    comparison = compare(solar(), "module type", "defect probability", rows=TESTED)
+    comparison = compare(solar(), "module type", rows=TESTED)
     assert len(shown) == len(comparison.frame)
     verdicts = shown["verdict"].value_counts()
-    assert verdicts["gap"] == comparison.frame["significant"].sum()
-    assert verdicts["too few"] == comparison.frame["p"].isna().sum()
+    assert verdicts.get("gap", 0) == comparison.frame["significant"].sum()
+    assert verdicts["not proven"] == (~comparison.frame["significant"]).sum()
     assert "mono: 86.6 %" in shown["lowest"].tolist()
 
 
@@ -334,33 +333,6 @@ def test_a_gap_that_the_mix_makes_is_warned_of(bias):
 # Attributes
 
 
-def test_measurements_are_cut_into_quarters_and_names_left_out():
-    n = 200
-    found = with_attributes(
-        table(["good", "bad"] * (n // 2), ["good", "bad"] * (n // 2)),
-        camera=np.array(["A", "B"] * (n // 2), dtype=object),
-        exposure=np.r_[np.nan, np.linspace(0, 10, n - 1)],
-        serial=np.array([f"s{i}" for i in range(n)], dtype=object),
-        site="here",
-    )
-    made = attributes.grouping(found)
-    assert made.names == ("camera", "exposure")
-    assert made.cut == ("exposure",)
-    assert dict(made.left_out) == {"serial": "has 200 values, more than 20", "site": "has one value only"}
-    counts = made.predictions.frame["exposure"].value_counts()
-    assert len(counts) == 4
-    assert counts.between(48, 51).all()
-    assert pd.isna(made.predictions.frame["exposure"][0])
-    edge = made.predictions.frame.loc[1, "exposure"].split(" to ")
-    assert float(edge[0]) == 0
-    assert found.frame["exposure"].dtype == float, "the table itself stays as it was"
-
-
-def test_measurements_that_are_nearly_all_alike_are_left_out():
-    column = pd.Series([0.0] * 100 + list(range(1, 22)))
-    assert attributes.quarters(column) is None
-
-
 def test_what_cannot_be_grouped_by_is_said(bias):
     labels = ["good", "bad"] * 40
     at = bias(table(labels, labels, {"serial *no*": [f"s{i}" for i in range(80)], "camera": ["A", "B"] * 40})).sound()
@@ -370,11 +342,29 @@ def test_what_cannot_be_grouped_by_is_said(bias):
 
 def test_groups_by_a_crossed_pair_are_compared_too(bias):
     labels = ["good", "bad"] * 100
-    found = table(labels, labels, {"camera": ["A", "B"] * 100, "line": ["1", "1", "2", "2"] * 50})
+    found = table(labels, labels, {"camera": ["A", "A", "B", "B"] * 50, "line": ["1"] * 100 + ["2"] * 100})
     at = bias(found, by="camera", cross="line").sound()
     assert set(figures(at, "group").index) == {"A x 1", "A x 2", "B x 1", "B x 2"}
     assert "camera x line" in set(figures(at, "by").index)
     assert headline(at).index("**By camera x line**") < headline(at).index("**By camera**"), "what was chosen is told first"
+
+
+@pytest.mark.parametrize("cross", ["", "line"])
+def test_a_camera_that_goes_with_the_label_is_told_and_takes_no_part_in_any_test(bias, cross):
+    labels = ["good", "bad"] * 100
+    called = ["bad", *labels[1:]]
+    camera, line = ["A", "B"] * 100, ["1", "1", "2", "2"] * 50
+    at = bias(table(labels, called, {"camera": camera, "line": line}), by="camera", cross=cross).sound()
+    said = "camera** is known from the label (each of its values goes with one class): no comparison possible"
+    assert said in headline(at)
+    assert set(figures(at, "by").index) == {"line"}
+    alone = compare(table(labels, called, {"line": line}), "line")
+    assert f"after correction for {alone.tests} comparisons" in headline(at)
+    assert set(figures(at, "group").index) == ({"A x 1", "A x 2", "B x 1", "B x 2"} if cross else {"A", "B"}), "its figures stay"
+    assert not any("Fairness" in text for text in drawn(at)), "between such groups they would compare classes"
+    only = bias(table(labels, called, {"camera": camera})).sound()
+    assert said in headline(only)
+    assert not any(d.value.columns[0] == "by" for d in only.dataframe)
 
 
 def test_the_pictures_named_are_of_the_set(visit):

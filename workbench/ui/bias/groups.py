@@ -66,8 +66,9 @@ def section(scope: Scope) -> None:
     comparison = scope.comparison()
     if comparison is not None:
         _gaps(scope, comparison)
-    _fairness(scope, scope.by, found.by)
-    _paradoxes(scope, scope.by)
+    if scope.comparable:
+        _fairness(scope, scope.by, found.by)
+        _paradoxes(scope, scope.by)
 
 
 def _without_attributes() -> None:
@@ -176,7 +177,7 @@ def _card(name: str, found: Rate, meaning: str) -> None:
 def _paradoxes(scope: Scope, by: By) -> None:
     """Where a gap overall says something else than the gaps within classes or other attributes."""
     parts = (by,) if isinstance(by, str) else by
-    within = ["label", *[name for name in scope.attributes if name not in parts][:MOST_STRATA]]
+    within = ["label", *[name for name in scope.tested if name not in parts][:MOST_STRATA]]
     seen = [scope.kept(("simpson", by, name), partial(_simpson, scope, by, name)) for name in within]
     found = [gap for gap in seen if isinstance(gap, Simpson) and not math.isnan(gap.inside[0])]
     told = [gap for gap in found if gap.warning]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.bias import Breakdown, Comparison, Confusion, breakdown, compare, confusion
 from workbench.bias.cases import By
+from workbench.bias.source import Tie, tied_to_label
 from workbench.catalog import home
 from workbench.images import ImageSet
 from workbench.predictions import Predictions
@@ -51,6 +52,7 @@ class Scope:
         split: "test", "validation", "train" or "all".
         by: The attribute to group by, two of them where they are crossed, None where there is none.
         attributes: All attributes that the pictures can be grouped by.
+        tied: Those of them that the label is known from, and how: they take no part in any test.
         whole: Those of them that are as in the image set, not cut into ranges.
         support: How many of the pictures can be judged.
         facts: These predictions and this split, as ingredients of a key.
@@ -63,9 +65,20 @@ class Scope:
     split: str
     by: By | None
     attributes: tuple[str, ...]
+    tied: Mapping[str, Tie]
     whole: tuple[str, ...]
     support: int
     facts: Mapping[str, object]
+
+    @property
+    def tested(self) -> tuple[str, ...]:
+        """The attributes whose groups can be compared with each other."""
+        return tuple(name for name in self.attributes if name not in self.tied)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the chosen groups can be compared: not where the label is known from what they are grouped by."""
+        return self.by is not None and not self.tied.keys() & ({self.by} if isinstance(self.by, str) else set(self.by))
 
     @property
     def where(self) -> str:
@@ -98,10 +111,11 @@ class Scope:
         return self.kept("confusion", lambda: confusion(self.predictions, self.rows))
 
     def comparison(self) -> Comparison | None:
-        """The gaps by each attribute, and by the crossed ones where two are chosen; None without attributes."""
-        if not self.attributes:
+        """The gaps by each attribute, and by the crossed ones where two are chosen; None where no groups can be compared."""
+        if not self.tested:
             return None
-        ways: list[By] = [*self.attributes, *([] if self.by is None or isinstance(self.by, str) else [self.by])]
+        crossed = [] if self.by is None or isinstance(self.by, str) or not self.comparable else [self.by]
+        ways: list[By] = [*self.tested, *crossed]
         return self.kept(("comparison", tuple(ways)), lambda: compare(self.predictions, *ways, rows=self.rows))
 
     def link(self, **query: str) -> dict[str, str]:
@@ -124,7 +138,8 @@ def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | Non
     support = int((rows & known.frame["verdict"].notna().to_numpy(bool)).sum())
     whole = tuple(name for name in found.names if name not in found.cut)
     facts = {"table": choice.token(known), "split": split}
-    scope = Scope(model, images, found.predictions, rows, split, by, found.names, whole, support, facts)
+    tied = {name: tie for name, tie in tied_to_label(known, rows).items() if name in found.names}
+    scope = Scope(model, images, found.predictions, rows, split, by, found.names, tied, whole, support, facts)
     _facts(scope, found)
     if not support:
         st.info("None of these pictures has a label that the model knows: choose other pictures above.", icon=":material/label_off:")
@@ -174,6 +189,12 @@ def _facts(scope: Scope, found: Grouping) -> None:
     if notes:
         more = f" And {len(notes) - 6} more." if len(notes) > 6 else ""
         st.caption(":material/info: " + " ".join(notes[:6]) + more)
+
+
+def tied_words(name: str, tie: Tie) -> str:
+    """Why the groups of an attribute are compared nowhere, in one sentence of Markdown."""
+    how = "each of its values goes with one class" if tie == "one to one" else "a threshold on it parts the classes"
+    return f"**{choice.plain(name)}** is known from the label ({how}): no comparison possible, so it is left out of all tests."
 
 
 def _nothing(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:

@@ -18,7 +18,7 @@ from workbench.metrics import wilson
 from workbench.predictions import Predictions
 from workbench.ui import choice
 from workbench.ui.bias import words
-from workbench.ui.bias.scope import Scope
+from workbench.ui.bias.scope import Scope, tied_words
 
 MOST_ATTRIBUTES = 4
 
@@ -30,10 +30,11 @@ def section(scope: Scope) -> None:
     if comparison is not None:
         chosen = None if scope.by is None else by_of(scope.predictions, scope.by)
         ways = sorted(dict.fromkeys(comparison.frame["by"]), key=lambda by: by != chosen)
-        within = scope.kept("nested", lambda: nested(scope.predictions, scope.rows, scope.attributes))
+        within = scope.kept("nested", lambda: nested(scope.predictions, scope.rows, scope.tested))
         lines += [of_groups(comparison, by, by in within) for by in ways[:MOST_ATTRIBUTES]]
         if len(ways) > MOST_ATTRIBUTES:
             lines.append(f"Compared below as well: {', '.join(map(choice.plain, ways[MOST_ATTRIBUTES:]))}.")
+    lines += [tied_words(name, tie) for name, tie in scope.tied.items()]
     with st.container(border=True, key="headline"):
         st.markdown("\n".join(f"- {line}" for line in lines))
 

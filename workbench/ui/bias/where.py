@@ -147,10 +147,10 @@ def _share(value: float, low: float, high: float) -> str:
 
 
 def _differences(scope: Scope, found: Maps) -> None:
-    if not scope.attributes:
+    if not scope.tested:
         return
-    facts = "where", found.method, found.frame["id"].tolist(), found.heatmaps, scope.attributes
-    frame = scope.kept(facts, lambda: differences(found, *scope.attributes))
+    facts = "where", found.method, found.frame["id"].tolist(), found.heatmaps, scope.tested
+    frame = scope.kept(facts, lambda: differences(found, *scope.tested))
     if frame.empty:
         st.caption(f"No attribute has two groups of {ENOUGH} maps: whether groups differ in where the model looks cannot be said.")
         return

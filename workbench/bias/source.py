@@ -1,0 +1,63 @@
+"""Attributes that the label is known from: its own source, or what goes with it one to one. Groups by them are classes again."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.bias.cases import attributes_of, factorised
+from workbench.predictions import Predictions
+
+Tie = Literal["one to one", "threshold"]
+CHANCE = 0.001
+"""More often than this an attribute that has nothing to do with the label must not be tied to it by accident."""
+
+
+def tied_to_label(predictions: Predictions, rows: NDArray[np.bool_] | None = None) -> dict[str, Tie]:
+    """The attributes by which no group can be compared with another of the same class, for the label is known from them.
+
+    "one to one": each value goes with one class, and each class with one value. "threshold": a measurement whose values part the classes,
+    as a probability of which the label was made. An attribute of several values a class, such as the kind of defect, is not among them:
+    its groups are compared within the class. Chance is taken to have tied them where it would with more than `CHANCE`, by the number of
+    ways to deal the labels out.
+
+    Args:
+        predictions: N pictures, with the attributes as they were measured.
+        rows: (N,) which pictures count; all where missing.
+    """
+    frame = predictions.frame
+    labelled = frame["label"].notna().to_numpy(bool)
+    at = np.flatnonzero(labelled if rows is None else labelled & rows)
+    labels, _ = factorised(frame["label"], at)
+    found: dict[str, Tie] = {}
+    for name in attributes_of(predictions):
+        codes, values = factorised(frame[name], at)
+        there = codes >= 0
+        if there.any() and (tie := _tie(codes[there], values, labels[there])) is not None:
+            found[name] = tie
+    return found
+
+
+def _tie(codes: NDArray[np.intp], values: list[Any], labels: NDArray[np.intp]) -> Tie | None:
+    """How M pictures' values, by number, go with their labels (M,); None where a value has two labels, or one is all there is."""
+    labels = np.unique(labels, return_inverse=True)[1]
+    counts = np.bincount(labels)
+    pairs = np.unique(np.column_stack([codes, labels]), axis=0)
+    if len(counts) < 2 or len(pairs) > len(np.unique(pairs[:, 0])) or _by_chance(counts) > CHANCE:
+        return None
+    if len(pairs) == len(counts):
+        return "one to one"
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(numbers) < len(values):
+        return None
+    in_order = pairs[np.argsort(np.array(numbers, np.float64)[pairs[:, 0]]), 1]
+    return "threshold" if np.count_nonzero(np.diff(in_order)) == len(counts) - 1 else None
+
+
+def _by_chance(counts: NDArray[np.intp]) -> float:
+    """The chance that labels (K classes of so many each) dealt out at random come to lie class by class along values in an order."""
+    ways = math.lgamma(int(counts.sum()) + 1) - sum(math.lgamma(int(count) + 1) for count in counts)
+    return math.exp(min(math.lgamma(len(counts) + 1) - ways, 0.0))
