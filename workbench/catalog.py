@@ -19,7 +19,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from workbench.digests import file_digest
+from workbench.digests import Stamp, file_digest, stamp_of
 from workbench.disk import open_file
 from workbench.errors import InputError
 
@@ -124,11 +124,11 @@ def load_catalog() -> Catalog:
     path = stored_path(own).absolute() if own else Path.cwd() / "workbench.toml"
     if own and not path.is_file():
         raise InputError(f"{CONFIG_VARIABLE} names {path}, which is not there: correct it or unset it.")
-    return _merged(path if path.is_file() else None, path.stat().st_mtime_ns if path.is_file() else 0)
+    return _merged(path, stamp_of(path)) if path.is_file() else _merged(None, None)
 
 
 @lru_cache(maxsize=4)
-def _merged(own: Path | None, modified: int) -> Catalog:
+def _merged(own: Path | None, stamp: Stamp | None) -> Catalog:
     built_in = _read(shared("catalog.toml"))
     if own is None:
         return built_in
