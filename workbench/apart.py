@@ -67,10 +67,10 @@ def read_apart(reader: str, data: bytes, *arguments: str, name: str, megabytes: 
         raise _too_long(name, seconds)
     head, _, body = out.partition(b"\n")
     told: dict[str, Any] = json.loads(head) if not process.returncode else {"memory": process.returncode == -getattr(signal, "SIGKILL", 0)}
-    if "error" in told:
-        raise InputError(told["error"])
     if told.get("memory"):
         raise InputError(f"{name} takes over {megabytes:,} MB of memory to read: split it, or hand in less at once.")
+    if "error" in told:
+        raise InputError(told["error"])
     if process.returncode < 0:
         raise InputError(f"{name} is damaged in a way that ends the program that reads it: write it again.")
     if process.returncode:
@@ -103,13 +103,23 @@ def _limit(megabytes: int, seconds: int) -> None:
         next((int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmData")), 0) if status.exists() else 0
     )
     used = resource.getrusage(resource.RUSAGE_SELF)
-    for kind, most in (
-        (resource.RLIMIT_DATA, held * 1024 + megabytes * 2**20),
-        (resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + seconds),
-        (resource.RLIMIT_CORE, 0),
+    for kind, most, grace in (
+        (resource.RLIMIT_DATA, held * 1024 + megabytes * 2**20, 0),
+        (resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + seconds, 2),
+        (resource.RLIMIT_CORE, 0, 0),
     ):
         with contextlib.suppress(OSError, ValueError):  # a lower limit stands already
-            resource.setrlimit(kind, (most, most))
+            resource.setrlimit(kind, (most, most + grace))
+
+
+def _is_for_memory(error: BaseException | None) -> bool:
+    """Whether an error, or what it came of, is a lack of memory: each library says so in words of its own."""
+    words = ("allocate memory", "enough memory", "failed to map segment")
+    while error is not None:
+        if isinstance(error, MemoryError) or any(word in str(error) for word in words):
+            return True
+        error = error.__context__
+    return False
 
 
 def _main(reader: str, megabytes: str, seconds: str, *arguments: str) -> None:
@@ -124,10 +134,12 @@ def _main(reader: str, megabytes: str, seconds: str, *arguments: str) -> None:
     body = b""
     try:
         body = read(data, *arguments)
-    except InputError as error:
-        told["error"] = str(error)
-    except MemoryError:
-        told["memory"] = True
+    except Exception as error:
+        told["memory"] = _is_for_memory(error)
+        if isinstance(error, InputError):
+            told["error"] = str(error)
+        elif not told["memory"]:
+            raise
     answer.write(json.dumps(told).encode() + b"\n" + body)
     answer.close()
 

@@ -9,13 +9,17 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from workbench.errors import InputError
 
 MOST_PARAMETERS = 350_000_000  # a ViT-L passes
 MOST_PIXELS = 1024 * 1024
 LARGEST_OPTION = 2048
+MOST_STEPS = 500 * 10**9
+"""Floating-point operations of one pass: a ViT-L at 384 pixels passes, and takes some 10 s on one core."""
 SHORT = 64
 
 
@@ -43,6 +47,31 @@ def check_parameters(drawn: nn.Module, ref: str) -> None:
         raise InputError(
             f"{ref} would have {count / 1e6:,.0f} million parameters, over the {MOST_PARAMETERS // 10**6} million that a page may ask for: "
             "choose a smaller one, or name it when you start the workbench (--model)."
+        )
+
+
+def check_cost(model: nn.Module, shape: tuple[int, int, int]) -> None:
+    """Refuse a network whose pass over one image of shape (C, H, W) takes too long, by a pass without numbers.
+
+    Pixels and parameters alone do not bound it: attention goes by the square of the tokens, and a small patch makes many.
+    """
+    tensors = {name: tensor.detach().to("meta") for name, tensor in (*model.named_parameters(), *model.named_buffers())}
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        for module, _ in modes:
+            module.training = False
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            functional_call(model, tensors, (torch.empty(1, *shape, device="meta"),))
+    except Exception:  # what a network's own code raises where there are no numbers: then the trial tells, under a limit of time
+        return
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    steps = counter.get_total_flops()
+    if steps > MOST_STEPS:
+        raise InputError(
+            f"The model would take {steps / 1e9:,.0f} billion operations an image, over the {MOST_STEPS // 10**9} billion that a page may "
+            "ask for: choose a smaller input or larger patches, or name it when you start the workbench (--model)."
         )
 
 

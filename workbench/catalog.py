@@ -6,7 +6,6 @@ Reading the catalog needs neither torch nor a picture, so that the first page st
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import sys
 import tomllib
@@ -28,6 +27,10 @@ AUDIT_VARIABLE = "WORKBENCH_AUDIT"
 SCHEMES = ("timm", "torchvision", "python", "package", "stamped-metal")
 """What may stand before a colon and makes something else than a path of a reference."""
 PACKAGE = Path(__file__).resolve().parent
+LARGEST_TEXT, LARGEST_TOML = 8 * 2**20, 2**20
+"""In bytes."""
+MOST_CLASSES, LONGEST_CLASS = 25_000, 500
+"""Classes of a model, and characters of a name; ImageNet-21k has 21,841."""
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -155,18 +158,29 @@ def _read(path: Path) -> Catalog:
     )
 
 
+def read_description(folder: Path) -> ModelSpec:
+    """The `model.toml` in `folder` as it stands there; its class list may still be the name of a file. Errors as `read_spec`."""
+    return validated(ModelSpec, read_toml(folder / "model.toml"), "model.toml")
+
+
 def read_spec(folder: Path) -> ModelSpec:
     """The `model.toml` in `folder`, its class list read.
 
     Raises:
         InputError: It is missing or not valid.
     """
-    spec = validated(ModelSpec, read_toml(folder / "model.toml"), "model.toml")
+    spec = read_description(folder)
     if isinstance(spec.classes, str):
         path = None if scheme(spec.classes) else stored_path(spec.classes, folder)
         if path is None or not is_inside(path, folder) or not path.is_file():
             raise InputError(f"model.toml names the class list {spec.classes!r}, which is not in its folder: put it there.")
         spec = spec.model_copy(update={"classes": read_text(path).splitlines()})
+    longest = max(map(len, spec.classes), default=0)
+    if len(spec.classes) > MOST_CLASSES or longest > LONGEST_CLASS:
+        raise InputError(
+            f"model.toml names {len(spec.classes):,} classes with up to {longest:,} characters, over the limit of {MOST_CLASSES:,} with "
+            f"{LONGEST_CLASS}: correct the class list."
+        )
     if spec.positive is not None and spec.positive not in spec.classes:
         raise InputError(f"model.toml names the positive class {spec.positive!r}, which is not among its classes: correct one of them.")
     return spec
@@ -265,23 +279,28 @@ def read_toml(path: Path) -> dict[str, object]:
     Raises:
         InputError: It is missing or not TOML.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         raise InputError(f"There is no {path.name} in {path.parent}: add one (the README shows how).")
     try:
-        return tomllib.loads(read_text(path))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        return tomllib.loads(read_text(path, LARGEST_TOML))
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:  # tomllib's own kind, and Python's for numbers of thousands of digits
         raise InputError(f"{path.name} is not valid TOML ({error}): correct that line.") from None
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, most: int = LARGEST_TEXT) -> str:
     """The text of a file in UTF-8, with or without a byte order mark.
 
     Raises:
-        InputError: It cannot be read, or is not UTF-8.
+        InputError: It cannot be read, has more than `most` bytes, or is not UTF-8.
     """
     try:
-        with io.TextIOWrapper(open_file(path), encoding="utf-8-sig") as file:
-            return file.read()
+        with open_file(path) as file:
+            data = file.read(most + 1)
+        if len(data) > most:
+            raise InputError(f"{path.name} has over {most / 2**20:,.0f} MB of text, which is the limit: shorten it.")
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
         raise InputError(f"{path.name} is not text in UTF-8: save it as UTF-8.") from None
     except OSError as error:
@@ -293,7 +312,7 @@ def validated(kind: type[T], table: dict[str, object], name: str) -> T:
     try:
         return kind.model_validate(table)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{name} is not valid at {where!r} ({first['msg']}): correct that entry.") from None
 

@@ -7,7 +7,6 @@ in place and never unpacked, so that nothing it holds can land outside of it.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import time
 import zipfile
@@ -23,6 +22,7 @@ from workbench.images import MAX_BYTES, SUFFIXES, FileSource, ImageItem, ImageSe
 from workbench.manifests import MAX_MEMBERS, SPLITS, files_below, read_manifest, some
 from workbench.metal import seed_of, set_folder, stored_set
 from workbench.tables import csv_rows
+from workbench.zips import open_zip
 
 MAX_UNPACKED = 20 * 2**30
 MAX_RATIO = 200
@@ -114,13 +114,8 @@ def zip_tree(data: Path | bytes, name: str) -> Tree:
     Raises:
         InputError: It is no zip, climbs out of its folder, or would unpack to more than the limits.
     """
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(data) if isinstance(data, bytes) else data)
-    except Exception:  # zipfile raises its own kinds on a damaged index
-        raise InputError(f"{name} is not a zip this can read: zip the folder again.") from None
+    archive = open_zip(data, name)
     members = [m for m in archive.infolist() if m.filename and not m.is_dir()]
-    if len(members) > MAX_MEMBERS:
-        raise InputError(f"{name} holds {len(members):,} files, over the limit of {MAX_MEMBERS:,}: split it.")
     _check_sizes(members, name)
     files: dict[PurePosixPath, Source] = {}
     for member in members:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.answers import Answer, read_answer
-from workbench.bounds import check_options, check_parameters, check_size, outline
+from workbench.bounds import check_cost, check_options, check_parameters, check_size, outline
 from workbench.catalog import ModelSpec, PreprocessingSpec, load_catalog, read_spec, spec_key, stored_path, validated, weights_path
 from workbench.classifier import Classifier, set_evaluating
 from workbench.disk import open_file
@@ -119,6 +119,7 @@ class _Settings:
         preprocessing = Preprocessing(**chosen.model_dump())
         if not self.trusted:
             check_size(preprocessing.size)
+            check_cost(model, (len(preprocessing.mean), *preprocessing.size))
         device = _device(self.device)
         answer = _answer(model.to(device), preprocessing, device)
         width = 1 if answer.logits.ndim == 1 else answer.logits.shape[1]
@@ -168,6 +169,12 @@ def load_folder(folder: Path, settings: _Settings = _Settings(), *, trusted: boo
     if settings.classes or settings.preprocessing:  # another model than model.toml describes
         return classifier
     return dataclasses.replace(classifier, key=key)
+
+
+def tried(_: bytes, folder: str) -> bytes:
+    """Load and try a stranger's model in a process apart: what matters is whether it can be. Errors as `load_classifier`."""
+    load_folder(Path(folder), trusted=False)
+    return b""
 
 
 def _described(folder: Path, spec: ModelSpec, settings: _Settings, *, trusted: bool) -> nn.Module:

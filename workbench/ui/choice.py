@@ -5,20 +5,22 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import tempfile
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from workbench.apart import wanted
 from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, read_spec, scheme, spec_key, stored_path, weights_path
 from workbench.digests import file_digest
 from workbench.doors import expected
 from workbench.errors import LONGEST, InputError
 from workbench.images import ImageItem, ImageSet, image_from_bytes
-from workbench.layouts import images_from_zip, zip_tree
+from workbench.layouts import images_from_zip
 from workbench.predictions import DecisionRule
 from workbench.preprocessing import Preprocessing
 from workbench.ui import sets, url
@@ -26,7 +28,6 @@ from workbench.ui import sets, url
 if TYPE_CHECKING:
     from workbench.classifier import Classifier
 
-MODEL_FILES = frozenset({".toml", ".safetensors", ".pt", ".pth", ".txt"})
 OWN_PICTURES, OWN_MODELS = 500 * 2**20, 2 * 2**30
 """Bytes that one visitor may upload: pictures and image sets together, and models."""
 ITEM_BYTES = 1024
@@ -290,21 +291,12 @@ def _uploads() -> None:
 
 
 def _take_model() -> None:
-    from workbench.loading import load_folder
+    from workbench.uploads import model_from_zip
 
     file = st.session_state["model upload"]
     if file is None:
         return
-    tree = zip_tree(file.getvalue(), file.name)
-    wanted = {path: source for path, source in tree.files.items() if path.suffix.lower() in MODEL_FILES}
-    home = next((path.parent for path in wanted if path.name == "model.toml"), None)
-    if home is None:
-        raise InputError(f"{file.name} holds no model.toml: add one beside the weights (the README shows how).")
-    with tempfile.TemporaryDirectory() as folder:
-        for path, source in wanted.items():
-            if path.parent == home:
-                Path(folder, path.name).write_bytes(source.read())
-        loaded = load_folder(Path(folder), trusted=False)
+    loaded = model_from_zip(file.getvalue(), file.name)
     name = f"Your {file.name}"
     keep("models", name, loaded, sum(tensor.nbytes for tensor in loaded.model.state_dict().values()))
     st.session_state["model"] = name
@@ -323,9 +315,17 @@ def _take_set() -> None:
 def _trying(work: Callable[[], None]) -> None:
     """Run a callback; what the user can mend is told at the top of the page instead of ending the session's run."""
     try:
-        work()
+        with wanted(_stay):
+            work()
     except InputError as error:
         st.session_state.setdefault("upload troubles", []).append(str(error))
+
+
+def _stay() -> None:
+    """End what is read for a visitor who has left."""
+    context = get_script_run_ctx(suppress_warning=True)
+    if runtime.exists() and context is not None and not runtime.get_instance().is_active_session(context.session_id):
+        st.stop()
 
 
 def _from_folder(ref: str, folder: Path, title: str, about: str) -> ModelChoice:
