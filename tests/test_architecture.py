@@ -19,6 +19,7 @@ RANK = {
     "disk": 0,
     "folders": 0,
     "keys": 0,
+    "decoding": 1,
     "digests": 1,
     "catalog": 2,
     "charts": 1,

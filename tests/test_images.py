@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 
 import workbench as wb
-from workbench import images
-from workbench.images import BytesSource, FileSource, ImageItem, ImageSet, decode, image_from_bytes, image_from_file
+from workbench import decoding
+from workbench.decoding import decode
+from workbench.images import BytesSource, FileSource, ImageItem, ImageSet, image_from_bytes, image_from_file
 
 Refusal = Callable[[Callable[[], object]], str]
 RED, WHITE = (255, 0, 0), (255, 255, 255)
@@ -173,10 +174,10 @@ def reference_levels(values: np.ndarray) -> np.ndarray:
     ids=str,
 )
 def test_levels_are_the_exact_ones_however_the_picture_is_cut_into_parts(values: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = images._eight_bit(values[None])
-    monkeypatch.setattr(images, "PART", 3 if len(values) < 2000 else 5000)
+    whole = decoding._eight_bit(values[None])
+    monkeypatch.setattr(decoding, "PART", 3 if len(values) < 2000 else 5000)
     assert np.array_equal(whole, reference_levels(values[None]))
-    assert np.array_equal(images._eight_bit(values[:, None]), reference_levels(values[:, None]))
+    assert np.array_equal(decoding._eight_bit(values[:, None]), reference_levels(values[:, None]))
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
@@ -184,7 +185,7 @@ def test_a_large_picture_of_many_bits_takes_little_more_memory_than_its_pixels(d
     values = np.ones((4000, 4000), dtype)
     tracemalloc.start()
     try:
-        images._eight_bit(values)
+        decoding._eight_bit(values)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -297,7 +298,7 @@ def test_decoding_in_threads_leaves_the_filters_of_warnings_as_they_were(write_p
         leave[int(threading.current_thread().name)].wait(10)
         return picture
 
-    monkeypatch.setattr(images, "_to_rgb", hold)
+    monkeypatch.setattr(decoding, "_to_rgb", hold)
     before = list(warnings.filters)
     threads = [threading.Thread(target=decode, args=(data, "a.png"), name=str(i)) for i in range(2)]
     for thread in threads:

@@ -9,31 +9,25 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import io
-import threading
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from workbench.decoding import FORMATS, decode, decode_mask, upright_size
 from workbench.digests import file_digest, store
 from workbench.disk import read_file
 from workbench.errors import InputError
 from workbench.keys import written
 from workbench.values import scalar
 
-MAX_PIXELS = 100_000_000
 MAX_BYTES = 200 * 2**20
-PART = 2**20
-FORMATS = {"PNG": ".png", "JPEG": ".jpg .jpeg", "TIFF": ".tif .tiff", "BMP": ".bmp", "WEBP": ".webp", "GIF": ".gif", "PPM": ".pgm .ppm"}
 SUFFIXES = frozenset(" ".join(FORMATS.values()).split())
-T = TypeVar("T")
 
 
 class Source(Protocol):
@@ -98,7 +92,7 @@ class ImageItem:
         mask: Ground-truth region, where there is one: a picture of the same size, non-zero inside.
         split: "train", "validation", "test" or None.
         attributes: Anything else that is known: camera, line, module type. Text, numbers and booleans, whatever was handed in
-            (see `values.scalar`); what is missing or has no name is left out.
+            (see `values.scalar`); what is missing is left out.
     """
 
     name: str
@@ -110,7 +104,7 @@ class ImageItem:
 
     def __post_init__(self) -> None:
         given = ((str(name), scalar(value)) for name, value in self.attributes.items())
-        object.__setattr__(self, "attributes", {name: value for name, value in given if name and value is not None})
+        object.__setattr__(self, "attributes", {name: value for name, value in given if value is not None})
 
     @property
     def id(self) -> str:
@@ -146,13 +140,15 @@ class ImageItem:
     def open_mask(self) -> NDArray[np.bool_] | None:
         """The mask as booleans of shape (H, W) in the pixels of the picture, or None where there is none.
 
+        Of the picture only the header is read.
+
         Raises:
             InputError: The mask cannot be read or has another size than the picture.
         """
         if self.mask is None:
             return None
         mask = decode_mask(read_source(self.mask, f"the mask of {self.name}"), f"the mask of {self.name}")
-        width, height = self.open().size
+        width, height = upright_size(self._bytes(), self.name)
         if mask.shape != (height, width):
             raise InputError(
                 f"The mask of {self.name} is {mask.shape[1]} x {mask.shape[0]} pixels but its picture is {width} x {height}: "
@@ -245,121 +241,6 @@ def image_from_bytes(data: bytes, name: str) -> ImageItem:
     item = ImageItem(name, BytesSource(data))
     item.open()
     return item
-
-
-def decode(data: bytes, name: str) -> Image.Image:
-    """Decode bytes to an upright RGB picture.
-
-    16-bit grey is scaled to 8 bit, CMYK and palettes are converted, transparency is laid over white, and EXIF orientation is
-    applied. The size is checked on the header, before any pixel is decoded.
-
-    Raises:
-        InputError: One sentence that says what is wrong with `name` and what to do.
-    """
-    return _decoded(data, name, _to_rgb)
-
-
-def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
-    """Decode bytes to an upright mask of shape (H, W): True where a pixel is not zero and not transparent.
-
-    No level is scaled or rounded, so that a mask of the counts 0 and 1 holds at any depth. Errors as `decode`.
-    """
-    return _decoded(data, name, _inside)
-
-
-def _decoded(data: bytes, name: str, convert: Callable[[Image.Image], T]) -> T:
-    if not data:
-        raise InputError(f"{name} is empty (0 bytes): export or copy it again.")
-    with _quiet:  # Pillow warns of large pictures and of damaged EXIF
-        try:
-            with Image.open(io.BytesIO(data), formats=list(FORMATS)) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise _too_large(name, f"{picture.width:,} x {picture.height:,} pixels")
-                picture.load()
-                ImageOps.exif_transpose(picture, in_place=True)
-                return convert(picture)
-        except UnidentifiedImageError:
-            raise InputError(f"{name} is not a picture this can read: use {', '.join(FORMATS)}.") from None
-        except Image.DecompressionBombError:
-            raise _too_large(name, "far more pixels than its file suggests") from None
-        except InputError:
-            raise
-        except Exception:  # each of Pillow's decoders raises its own kinds on damaged data
-            raise InputError(f"{name} is damaged or cut off and cannot be decoded: export or copy it again.") from None
-
-
-class _Quiet:
-    """No warnings while anybody is inside.
-
-    Python's own `catch_warnings` puts back what it found, which with several threads is what another one had set.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._filters = warnings.catch_warnings()
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._inside += 1
-            if self._inside == 1:
-                self._filters = warnings.catch_warnings()
-                self._filters.__enter__()
-                warnings.simplefilter("ignore")
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._filters.__exit__(None, None, None)
-
-
-_quiet = _Quiet()
-
-
-def _too_large(name: str, what: str) -> InputError:
-    return InputError(f"{name} has {what}, over the limit of {MAX_PIXELS // 10**6} million: scale or crop it first.")
-
-
-def _inside(picture: Image.Image) -> NDArray[np.bool_]:
-    if picture.has_transparency_data:
-        values = np.asarray(picture.convert("RGBA"))
-        opaque = values[..., 3] > 0
-        return np.asarray(values[..., :3].any(axis=2) if opaque.all() else opaque)
-    grey = picture.mode in ("1", "L") or picture.mode.startswith(("I", "F"))
-    values = np.asarray(picture if grey else picture.convert("RGB"))
-    return np.asarray(values != 0 if values.ndim == 2 else values.any(axis=2))
-
-
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith(("I", "F")):
-        return Image.fromarray(_eight_bit(np.asarray(picture))).convert("RGB")
-    if picture.has_transparency_data:
-        rgba = picture.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _eight_bit(values: NDArray) -> NDArray[np.uint8]:
-    """Scale 16-bit counts, or floats in 0 .. 1 (wider ranges by their own extremes), to 8 bit, a part at a time to save memory."""
-    flat, scaled = values.reshape(-1), np.empty(values.size, np.uint8)
-    parts = [slice(start, start + PART) for start in range(0, flat.size, PART)]
-    if np.issubdtype(values.dtype, np.integer):
-        counts = values.dtype.itemsize == 2 or flat.max() > 255
-        for part in parts:
-            levels = flat[part].clip(0, 65535 if counts else 255).astype(np.int32)
-            scaled[part] = (levels + 128) // 257 if counts else levels
-        return scaled.reshape(values.shape)
-    low = min(0.0, *(_finite(flat[part]).min() for part in parts))
-    high = max(1.0, *(_finite(flat[part]).max() for part in parts))
-    for part in parts:
-        scaled[part] = ((_finite(flat[part]) - low) / (high - low) * 255).round().clip(0, 255)
-    return scaled.reshape(values.shape)
-
-
-def _finite(values: NDArray) -> NDArray[np.float64]:
-    return np.nan_to_num(values.astype(np.float64), copy=False, nan=0, posinf=0, neginf=0)
 
 
 def read_source(source: Source, name: str) -> bytes:

@@ -13,8 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from workbench.audit.parts import lists
+from workbench.decoding import decode
 from workbench.errors import InputError
-from workbench.images import ImageItem, decode, read_source
+from workbench.images import ImageItem, read_source
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
