@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from decisions import draft
 from tables import scored
 
 from workbench.defects import CHOSEN_ON
@@ -15,10 +16,11 @@ from workbench.defects.choice import choose
 from workbench.defects.decision import decide, queue
 from workbench.defects.doubt import Band, band, review
 from workbench.defects.points import Costs, point_at, points_of
+from workbench.errors import InputError
 from workbench.images import BytesSource, ImageItem
 from workbench.metrics import best_threshold
 from workbench.predictions import DecisionRule, Predictions, between, near, reaches, tabulate
-from workbench.ui.defects.histogram import _counted
+from workbench.ui.defects.histogram import _counted, _Ends, _Kind
 
 THRESHOLDS = [0.7, 0.1, 1 / 3, 0.5, 0.0649, 0.2 + 0.1, 1.0, 1e-3]
 
@@ -58,8 +60,8 @@ def test_everyone_who_compares_a_score_with_a_threshold_says_the_same(threshold,
     assert queue(cases, scores, every, bare, "escapes", ~every).tolist() == [0]
     assert queue(dataclasses.replace(cases, positive=("good",)), scores, every, bare, "overkill", ~every).tolist() in ([2, 1], [1, 2])
     assert review(cases, bare).escapes == 1
-    assert _counted(np.sort(scores), True, threshold) == 1
-    assert _counted(np.sort(scores), False, np.array([threshold])).tolist() == [2]
+    ends = _Ends(np.array([threshold]), np.array([threshold]))
+    assert [_counted(_Kind("", np.sort(scores), verdict), ends).tolist() for verdict in ("pass", "reject")] == [[1], [2]]
 
 
 @pytest.mark.parametrize("threshold", THRESHOLDS)
@@ -155,3 +157,18 @@ def test_nobody_compares_with_a_threshold_by_himself():
                 if "threshold" in names and not ends and not all(isinstance(side, ast.Constant) for side in rest):
                     strange.append(f"{path.relative_to(package)}:{node.lineno}")
     assert not strange
+
+
+@pytest.mark.parametrize("threshold", THRESHOLDS)
+def test_the_journal_takes_the_verdict_that_the_band_gives_and_no_other(threshold):
+    """Also where nothing is rejected, because the band ends above every score."""
+    for score in around(threshold):
+        for low, high in ((threshold, threshold), (0.0, threshold), (threshold, 1 + 2**-23)):
+            found = Band(low, threshold, high)
+            decided = decide("id", float(score), found)
+            facts = {"score": decided.score, "coverage": 0.9, "chosen_on": "validation"}
+            ends = {"threshold": threshold, "review_from": low, "review_to": high}
+            draft(**facts, **ends, verdict=decided.verdict)
+            for other in {"pass", "review", "reject"} - {decided.verdict}:
+                with pytest.raises(InputError, match="does not follow"):
+                    draft(**facts, **ends, verdict=other)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import InputError
+from workbench.predictions import reaches
 
 GENESIS = "0" * 64
 """What stands for the hash of the entry before the first one."""
@@ -232,7 +233,7 @@ def _check_rule(draft: Draft) -> None:
         raise InputError(f"The review band from {low} to {high} does not hold the threshold {draft.threshold}: correct its ends.")
     if draft.coverage is None and low != high:
         raise InputError("The decision has a review band but no coverage: give the target that the band was made for.")
-    follows = "reject" if draft.score >= high else "pass" if draft.score < low else "review"
+    follows = "reject" if reaches(draft.score, high) else "review" if reaches(draft.score, low) else "pass"
     if draft.verdict != follows:
         raise InputError(f"The verdict {draft.verdict!r} does not follow from the score {draft.score}: that is {follows!r}.")
     by = draft.threshold_by
