@@ -15,7 +15,7 @@ from PIL import Image
 from workbench.errors import InputError
 from workbench.images import ImageSet, image_from_bytes
 from workbench.layouts import images_from_zip
-from workbench.ui import audits, choice, draw, gallery, sets, work
+from workbench.ui import audits, choice, draw, gallery, photographs, sets
 
 
 def test_every_control_falls_back_to_its_value_when_the_browser_forgets_it(visit):
@@ -56,8 +56,8 @@ def test_sets_of_the_same_names_and_sizes_share_neither_thumbnails_nor_predictio
     """A camera writes pictures of one size under the same names each day; what one visitor uploaded must not show to another."""
     monday, tuesday = set_of(200), set_of(100)
     assert monday.key != tuesday.key
-    assert work.thumbnail(monday.items[0]).getpixel((0, 0)) == (200, 0, 0)
-    assert work.thumbnail(tuesday.items[0]).getpixel((0, 0)) == (100, 0, 0)
+    assert photographs.thumbnail(monday.items[0]).getpixel((0, 0)) == (200, 0, 0)
+    assert photographs.thumbnail(tuesday.items[0]).getpixel((0, 0)) == (100, 0, 0)
     monkeypatch.setattr(choice, "own", lambda kind: {"mine": None})
     folders = {str(audits.folder_of(SimpleNamespace(key="m", ref="mine"), found)) for found in (monday, monday, tuesday)}
     assert len(folders) == 2
@@ -191,12 +191,12 @@ def test_groups_of_whole_numbers_with_gaps_hold_their_pictures():
     assert [list(frame["name"][gallery.in_group(images, frame, "camera", v)]) for v in gallery.groups(images)["camera"]] == [["a"], ["b"]]
 
 
-def test_a_large_picture_is_decoded_once_for_all_that_shows_it(monkeypatch):
+def test_a_large_picture_is_decoded_once_for_all_that_shows_it(monkeypatch, empty_shelves):
     item = image_from_bytes(png(), "a.png")
     opened = []
     monkeypatch.setattr(type(item), "open", lambda self: opened.append(self) or Image.new("RGB", (2000, 1000)))
-    assert work.fitted(item, 500).size == (500, 250)
-    assert work.fitted(item, 500) is work.fitted(item, 500)
+    assert photographs.fitted(item, 500).size == (500, 250)
+    assert photographs.fitted(item, 500) is photographs.fitted(item, 500)
     assert len(opened) == 1
 
 

@@ -18,7 +18,7 @@ from workbench.probe.cheaper import cheaper
 from workbench.probe.concepts import tcav
 from workbench.probe.sweep import sweep
 from workbench.probe.versus import compare_models
-from workbench.ui import choice, draw, work
+from workbench.ui import choice, draw, photographs, work
 from workbench.ui.probe import compare, concepts, regions, robust, sweeps
 
 METAL = {"model": "metal-sound"}
@@ -94,7 +94,7 @@ def test_a_sweep_is_the_librarys(visit, metal, made):
     item = named(images)
     visit("probe", view="sweep", slider="gamma", image=item.name, **METAL).sound("Probe")
     shown = pd.read_csv(io.StringIO(next(v for k, v in made.items() if k.endswith("-gamma.csv"))()))
-    found = sweep(clf, work.fitted(item, 640), "gamma")
+    found = sweep(clf, photographs.fitted(item, 640), "gamma")
     for name, group in shown.groupby("class"):
         assert group["probability"].to_numpy() == pytest.approx(found.probabilities[:, clf.class_names.index(name)], abs=1e-6)
         assert group["value"].to_numpy() == pytest.approx(found.values)

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 import workbench as wb
 from workbench.images import ImageSet, image_from_file
 from workbench.keys import KINDS
-from workbench.ui import cache, choice, warm, work
+from workbench.ui import cache, choice, photographs, warm, work
 
 torch.set_num_threads(1)
 
@@ -315,11 +315,11 @@ def test_an_interrupted_audit_goes_on_where_it_was(asked, monkeypatch):
 def test_a_thumbnail_of_what_cannot_be_read_is_none_and_others_are_square(write_picture, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG nonsense")
     items = image_from_file(write_picture("wide.png", size=(90, 20))), image_from_file(tmp_path / "broken.png")
-    assert work.thumbnail(items[1]) is None
-    found = work.thumbnail(items[0], edge=32)
+    assert photographs.thumbnail(items[1]) is None
+    found = photographs.thumbnail(items[0], edge=32)
     assert isinstance(found, Image.Image)
     assert found.size == (32, 32)
-    assert work.thumbnail(items[0], edge=32) is found
+    assert photographs.thumbnail(items[0], edge=32) is found
 
 
 def test_all_that_a_map_depends_on_is_in_its_key(asked, write_picture):

@@ -26,6 +26,23 @@ _HOOKS = tuple(name for name, table in vars(nn.Module()).items() if name.endswit
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Input:
+    """An image, decoded and made ready for a model once; `predict`, `attribute` and `assess` take it in place of the image.
+
+    Attributes:
+        image: Its pixels, upright RGB.
+        x: What the model is asked, float32 of shape (C, H, W) on the CPU.
+        placement: Where `x` lies on the image.
+        item: What is known of it, where it is one of a set.
+    """
+
+    image: Image.Image
+    x: Tensor
+    placement: Placement
+    item: ImageItem | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Classifier:
     """A model with everything that is needed to ask it about a picture.
 
@@ -67,6 +84,22 @@ class Classifier:
         """A picture as input: float32 of shape (C, H, W) on the CPU."""
         picture = image.open() if isinstance(image, ImageItem) else image
         return torch.from_numpy(self.preprocessing.normalise(self.preprocessing.pixels(picture)))
+
+    def input(self, image: ImageItem | Image.Image | Input, pixels: Image.Image | None = None) -> Input:
+        """An image with all that is made of it before the model is asked; one that is ready is taken as it is.
+
+        Args:
+            image: What to make ready.
+            pixels: Those of `image`, upright RGB, where they are at hand.
+
+        Raises:
+            InputError: As `ImageItem.open`.
+        """
+        if isinstance(image, Input):
+            return image
+        item = image if isinstance(image, ImageItem) else None
+        decoded = pixels or (image.open() if isinstance(image, ImageItem) else image)
+        return Input(decoded, self.prepare(decoded), self.placement(decoded), item)
 
     def placement(self, image: ImageItem | Image.Image) -> Placement:
         """Where the input lies on the picture."""
@@ -162,7 +195,7 @@ def untouched(classifier: Classifier) -> Iterator[None]:
 
 def predict(
     classifier: Classifier,
-    items: Iterable[ImageItem] | ImageItem,
+    items: Iterable[ImageItem | Input] | ImageItem | Input,
     *,
     batch: int = BATCH,
     on_progress: Callable[[int, int], None] | None = None,
@@ -171,21 +204,22 @@ def predict(
 
     Args:
         classifier: The model.
-        items: Pictures; one that cannot be read becomes a row with its reason.
+        items: Images of a set, as they are or made ready; one that cannot be read becomes a row with its reason.
         batch: Pictures a forward pass.
         on_progress: Called with (done, total) after each batch; what it raises stops the work.
 
     Returns:
         One row a picture, in order.
     """
-    items = [items] if isinstance(items, ImageItem) else list(items)
-    outputs = np.full((len(items), len(classifier.class_names)), np.nan, np.float32)
+    given = [items] if isinstance(items, ImageItem | Input) else list(items)
+    shown = [_item(one) for one in given]
+    outputs = np.full((len(shown), len(classifier.class_names)), np.nan, np.float32)
     errors: dict[int, str] = {}
-    for start in range(0, len(items), batch):
+    for start in range(0, len(shown), batch):
         inputs, rows = [], []
-        for row in range(start, min(start + batch, len(items))):
+        for row in range(start, min(start + batch, len(shown))):
             try:
-                inputs.append(classifier.prepare(items[row]))
+                inputs.append(classifier.input(given[row]).x)
                 rows.append(row)
             except InputError as error:
                 errors[row] = str(error)
@@ -193,9 +227,16 @@ def predict(
             with untouched(classifier), torch.inference_mode():
                 outputs[rows] = classifier.logits(torch.stack(inputs)).float().cpu().numpy()
         if on_progress:
-            on_progress(min(start + batch, len(items)), len(items))
+            on_progress(min(start + batch, len(shown)), len(shown))
     probabilities = torch.from_numpy(outputs).softmax(1).numpy()
-    return tabulate(items, outputs, probabilities, errors, classifier.rule, classifier.key)
+    return tabulate(shown, outputs, probabilities, errors, classifier.rule, classifier.key)
+
+
+def _item(given: ImageItem | Input) -> ImageItem:
+    item = given.item if isinstance(given, Input) else given
+    if item is None:
+        raise InputError("This image belongs to no set, so that there is no row for it: ask about an image of a set.")
+    return item
 
 
 def ask(classifier: Classifier, pictures: Sequence[NDArray[np.uint8]], *, batch: int = BATCH) -> NDArray[np.float32]:

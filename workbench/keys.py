@@ -54,6 +54,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "thumbnail": _kind("image", "edge"),
         "thumbnail as PNG": _kind("image", "edge"),
         "fitted image": _kind("image", "edge"),
+        "photograph": _kind("image"),
+        "mask": _kind("image", "mask"),
         # of a set
         "table": _kind(*MODEL, "images", "source"),
         "embeddings": _kind(*MODEL, "images", "source"),

@@ -15,7 +15,7 @@ from workbench.attribution import attention, backprop, gradients, integrated, la
 from workbench.attribution.background import prepare_background
 from workbench.attribution.job import CHUNK, OUTPUT, REFERENCE, Implementation, Job
 from workbench.attribution.result import SCORES, Attribution, Score, ScoreKind
-from workbench.classifier import Classifier, untouched
+from workbench.classifier import Classifier, Input, untouched
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.methods import METHODS, Method
@@ -35,7 +35,7 @@ IMPLEMENTATIONS: Mapping[str, Implementation] = (
 
 def attribute(
     classifier: Classifier,
-    item: ImageItem | Image.Image,
+    item: ImageItem | Image.Image | Input,
     method: str = "integrated_gradients",
     target: int | str | None = None,
     *,
@@ -49,7 +49,7 @@ def attribute(
 
     Args:
         classifier: The model.
-        item: The picture.
+        item: The picture, as it is or made ready.
         method: A name in `METHODS`.
         target: The class, by name or column; the predicted one where missing.
         score: What is explained: "logit", "probability" or "margin".
@@ -69,14 +69,14 @@ def attribute(
     params = _settings(chosen, params)
     if score not in SCORES:
         raise InputError(f"There is no score {score!r}: choose {', '.join(SCORES)}.")
-    picture = item.open() if isinstance(item, ImageItem) else item
-    x = classifier.prepare(picture)[None].to(classifier.device)
+    ready = classifier.input(item)
+    x = ready.x[None].to(classifier.device)
     backdrop, report = prepare_background(classifier, chosen, background) if chosen.background else (None, {})
     with untouched(classifier):
         aim = _aim(classifier, x, target, score, against)
         if "layer" in params:
             params["layer"] = layers.choose_layer(classifier, params["layer"])
-        baseline = _baseline(classifier, picture, params["baseline"]) if "baseline" in params else None
+        baseline = _baseline(classifier, ready.image, params["baseline"]) if "baseline" in params else None
         job = Job(chosen, aim, lambda z: aim.of(classifier, classifier.logits(z)), x, baseline, backdrop, params, classifier, report)
         values = _run(job, on_progress)
         output = _known(job, OUTPUT, x)
@@ -99,7 +99,7 @@ def attribute(
         output=output,
         delta=delta,
         change=change,
-        placement=classifier.placement(picture),
+        placement=ready.placement,
         classifier=classifier.key,
     )
 

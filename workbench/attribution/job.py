@@ -37,6 +37,7 @@ class Job:
         params: Settings.
         classifier: The model, held and in evaluation mode.
         report: Settings as they turned out, which the implementation writes and the attribution's `params` show.
+        measured: What was found about the picture and is needed more than once.
     """
 
     method: Method
@@ -48,6 +49,7 @@ class Job:
     params: Mapping[str, object]
     classifier: Classifier
     report: dict[str, object] = dataclasses.field(default_factory=dict)
+    measured: dict[str, Tensor] = dataclasses.field(default_factory=dict)
 
     def number(self, name: str) -> int:
         """A whole setting."""

@@ -12,8 +12,10 @@ from workbench.attribution.job import Job
 
 def superpixels(job: Job) -> Tensor:
     """The number of each pixel's superpixel, from 0 on, (1, 1, H, W), of the picture as the model sees it: `segmented`."""
-    pixels = np.asarray(job.classifier.preprocessing.picture(job.x[0].cpu().numpy()))
-    return torch.from_numpy(segmented(pixels, job.number("segments"))[None, None]).to(job.x.device)
+    if "superpixels" not in job.measured:
+        pixels = np.asarray(job.classifier.preprocessing.picture(job.x[0].cpu().numpy()))
+        job.measured["superpixels"] = torch.from_numpy(segmented(pixels, job.number("segments"))[None, None]).to(job.x.device)
+    return job.measured["superpixels"]
 
 
 def segmented(pixels: NDArray[np.uint8], segments: int) -> NDArray[np.intp]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.attribution import Attribution
-from workbench.classifier import Classifier
+from workbench.classifier import Classifier, Input
 from workbench.errors import InputError
 from workbench.evidence import faithfulness, figures, stability
 from workbench.evidence.case import BUDGETS, Case, Meter
@@ -195,7 +195,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType({check.name: check for check in _
 
 def assess(
     classifier: Classifier,
-    item: ImageItem | Image.Image,
+    item: ImageItem | Image.Image | Input,
     attribution: Attribution,
     mask: NDArray[np.bool_] | None = None,
     *,
@@ -209,7 +209,7 @@ def assess(
 
     Args:
         classifier: The model that the map is said to explain.
-        item: The picture that it explains.
+        item: The picture that it explains, as it is or made ready.
         attribution: The map.
         mask: Where the map should lie, (height, width) of the picture; the item's own mask where missing.
         checks: Names in `CHECKS`; all where missing. Those that do not apply say so.
@@ -232,7 +232,7 @@ def assess(
 
 def examine(
     classifier: Classifier,
-    item: ImageItem | Image.Image,
+    item: ImageItem | Image.Image | Input,
     attribution: Attribution,
     mask: NDArray[np.bool_] | None = None,
     *,
@@ -249,11 +249,12 @@ def examine(
         raise InputError(f"There is no budget {budget!r}: choose {' or '.join(BUDGETS)}.")
     chosen = [check for check in _TABLE if checks is None or check.name in checks]
     plan: list[int] = []
+    ready = classifier.input(item)
     case = Case(
         classifier=classifier,
-        picture=item.open() if isinstance(item, ImageItem) else item,
+        ready=ready,
         attribution=attribution,
-        mask=item.open_mask() if mask is None and isinstance(item, ImageItem) else mask,
+        mask=ready.item.open_mask() if mask is None and ready.item else mask,
         names=tuple(check.name for check in chosen),
         budget=BUDGETS[budget],
         seed=seed,
@@ -287,7 +288,7 @@ def _findings(case: Case, chosen: Sequence[Check]) -> Iterator[Finding]:
 
 def _fitting(case: Case) -> None:
     """Refuse what does not belong together."""
-    width, height = case.picture.size
+    width, height = case.ready.image.size
     attribution = case.attribution
     if attribution.placement.original != (width, height):
         raise InputError(

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from workbench.attribution import CHUNK, Attribution, Score, attribute
-from workbench.classifier import Classifier, untouched
+from workbench.classifier import Classifier, Input, untouched
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.methods import METHODS, Method
@@ -76,23 +75,12 @@ class Meter:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Asked(Classifier):
-    """A classifier that takes one picture for a given input; others, such as those of a background, it prepares as ever."""
-
-    picture: Image.Image | None = None
-    given: Tensor | None = None
-
-    def prepare(self, image: ImageItem | Image.Image) -> Tensor:
-        return self.given if image is self.picture and self.given is not None else super().prepare(image)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
 class Case:
     """A map with everything that a check may ask about.
 
     Attributes:
         classifier: The model.
-        picture: What is explained.
+        ready: What is explained, made ready for the model.
         attribution: The map.
         mask: Where the map should lie, (height, width) of the picture; None where that is not known.
         names: The checks that are to be done.
@@ -104,7 +92,7 @@ class Case:
     """
 
     classifier: Classifier
-    picture: Image.Image
+    ready: Input
     attribution: Attribution
     mask: NDArray[np.bool_] | None
     names: tuple[str, ...]
@@ -122,7 +110,7 @@ class Case:
     @cached_property
     def x(self) -> Tensor:
         """The picture as input, (1, C, H, W)."""
-        return self.classifier.prepare(self.picture)[None].to(self.classifier.device)
+        return self.ready.x[None].to(self.classifier.device)
 
     @property
     def lost(self) -> str | None:
@@ -139,9 +127,9 @@ class Case:
         """What stands in place of a removed pixel, (1, C, H, W), and what to call it: the map's own baseline, or else a blur."""
         name = self.attribution.params.get("baseline")
         if isinstance(name, str) and name in BASELINES:
-            values, words = self.classifier.preprocessing.baseline(name, self.picture), f"the map's own baseline ({name})"
+            values, words = self.classifier.preprocessing.baseline(name, self.ready.image), f"the map's own baseline ({name})"
         else:
-            values, words = self.classifier.preprocessing.baseline("blur", self.picture), "the blurred picture"
+            values, words = self.classifier.preprocessing.baseline("blur", self.ready.image), "the blurred picture"
         return torch.from_numpy(values)[None].to(self.classifier.device), words
 
     @cached_property
@@ -202,12 +190,6 @@ class Case:
             x: Another input, (1, C, H, W), in place of the picture's.
             seed: Another seed, for methods that draw.
         """
-        asked = classifier or self.classifier
-        if x is not None:
-            fields = {field.name: getattr(asked, field.name) for field in dataclasses.fields(Classifier)}
-            asked = _Asked(**fields, picture=self.picture, given=x[0].cpu())
-            if "layers" in vars(classifier or self.classifier):  # known already: finding them costs a forward with hooks
-                vars(asked)["layers"] = (classifier or self.classifier).layers
         old = self.attribution.params
         params: dict[str, Any] = {name: value for name, value in old.items() if name in self.method.params}
         if "evaluations" in old and "n_steps" in params:  # as many points as the map took: the models are compared, not the effort
@@ -224,8 +206,8 @@ class Case:
 
         with torch.enable_grad():  # Captum's metrics call this without gradients
             return attribute(
-                asked,
-                self.picture,
+                classifier or self.classifier,
+                self.ready if x is None else dataclasses.replace(self.ready, x=x[0].cpu()),
                 self.method.name,
                 self.attribution.target,
                 score=self.attribution.score,

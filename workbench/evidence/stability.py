@@ -113,7 +113,10 @@ def _private(classifier: Classifier) -> Classifier:
     """The classifier with a copy of its model that may be spoiled, and a lock of its own."""
     with untouched(classifier):
         model = copy.deepcopy(classifier.model)
-    return dataclasses.replace(classifier, key=f"{classifier.key} at random", model=model, lock=threading.RLock())
+    private = dataclasses.replace(classifier, key=f"{classifier.key} at random", model=model, lock=threading.RLock())
+    if "grids" in vars(classifier):  # where its layers lie does not hang on the weights: they are measured once
+        vars(private)["grids"] = classifier.grids
+    return private
 
 
 def _owners(private: Classifier, case: Case) -> list[nn.Module]:

@@ -15,7 +15,7 @@ from workbench import keys
 
 LIMIT = 32
 LIMITS: Mapping[str, int] = MappingProxyType(
-    {"map": 256, "edited map": 64, "compared map": 64, "thumbnail": 64, "thumbnail as PNG": 32, "fitted image": 128}
+    {"map": 256, "edited map": 64, "compared map": 64, "thumbnail": 64, "thumbnail as PNG": 32, "fitted image": 128, "photograph": 128}
     | {"table": 256, "embeddings": 256, "smallest region": 64, "least epsilon": 64, "cheaper copy": 256, "localisation rows": 128}
 )
 """Megabytes that results of a kind take at most; `LIMIT` where the kind is not named."""

@@ -12,7 +12,7 @@ from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS
 from workbench.predictions import Predictions
 from workbench.preprocessing import BASELINES
-from workbench.ui import choice, draw, url, warm, work
+from workbench.ui import choice, draw, photographs, url, warm, work
 from workbench.values import shown
 
 EDGE = 800
@@ -64,7 +64,7 @@ def bring(model: choice.ModelChoice, images: ImageSet, known: Predictions | None
 
 def picture(item: ImageItem) -> None:
     """The picture and what is known of it."""
-    st.image(work.fitted(item, EDGE), width="stretch", output_format="PNG", alt=item.name)
+    st.image(photographs.fitted(item, EDGE), width="stretch", output_format="PNG", alt=item.name)
     known = [*([("split", item.split)] if item.split else []), *item.attributes.items()]
     st.caption(" · ".join([choice.plain(item.name), *(f"{choice.plain(k)}: {choice.plain(shown(v))}" for k, v in known)]))
 
@@ -164,7 +164,7 @@ def _params(model: choice.ModelChoice, item: ImageItem) -> dict[str, Any]:
             help="The picture without evidence that integrated gradients, occlusion and others compare the real one with.",
         )
     with right:
-        values = model.preprocessing.baseline(params["baseline"], work.fitted(item, EDGE))
+        values = model.preprocessing.baseline(params["baseline"], photographs.fitted(item, EDGE))
         st.image(model.preprocessing.picture(values), width=96, caption="Baseline", output_format="PNG")
     params["layer"] = _layer(model)
     steps = url.slider("Steps (integrated gradients); 0: as many as it takes", 0, 400, key="steps", default=0, step=10)
@@ -179,17 +179,16 @@ def _layer(model: choice.ModelChoice) -> str | None:
     """The layer for the CAM methods; None for the one that suits the model."""
     if not warm.torch_ready():
         st.caption("The layers can be chosen as soon as the model is loaded.")
-        return st.query_params.get("layer", "").removeprefix("=") or None
+        return st.query_params.get("layer")
     layers = choice.classifier(model).layers
-    named = {url.named(name, (AUTOMATIC,)): name for name in layers}
     chosen = url.select(
         "Layer (Grad-CAM and its kin)",
-        [AUTOMATIC, *reversed(named)],
+        [AUTOMATIC, *reversed(list(layers))],
         key="layer",
-        format_func=lambda one: f"{named[one]} ({' x '.join(map(str, layers[named[one]]))})" if one in named else "the last that suits",
+        format_func=lambda name: f"{name} ({' x '.join(map(str, layers[name]))})" if name in layers else "the last that suits",
         help="Channels x height x width. Late layers see whole objects, early ones edges.",
     )
-    return named.get(chosen)
+    return None if chosen == AUTOMATIC else chosen
 
 
 _HELP = """

@@ -13,7 +13,7 @@ from workbench import render
 from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS, Method
 from workbench.record import manifest, npz
-from workbench.ui import choice, draw, url, warm, work
+from workbench.ui import choice, draw, photographs, url, warm, work
 from workbench.ui.explain import EDGE, Decided, Settings
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _compute(model: choice.ModelChoice, images: ImageSet, item: ImageItem, setti
         waiting = st.caption(":material/hourglass_top: Loading the model, a few seconds the first time …")
         choice.classifier(model)
         waiting.empty()
-    shown = work.fitted(item, EDGE)
+    shown = photographs.fitted(item, EDGE)
     results: dict[str, Attribution | str | None] = {}
     with st.grid(3, min_column_width=210):
         cells = [st.container() for _ in settings.methods]
@@ -99,7 +99,7 @@ def _view(model: choice.ModelChoice, item: ImageItem, decided: Decided, results:
             help="Own: each map uses all its colours. Shared: one scale for all, to compare maps of the same unit.",
         )
         opacity = url.slider("Opacity", 0, 100, key="opacity", default=60, step=5, format="%d%%", width=180) / 100
-    shown = work.fitted(item, EDGE)
+    shown = photographs.fitted(item, EDGE)
     heatmaps = {m: _heatmap(a, shown) for m, a in found.items()}
     signed = {m: METHODS[m].signed and signs == "signed" for m in found}
     scales = {m: render.scale_of(list(heatmaps.values()) if scale == "shared" else [h], signed[m]) for m, h in heatmaps.items()}

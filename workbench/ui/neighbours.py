@@ -12,7 +12,7 @@ from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
 from workbench.probe.minimal import Counterfactual
 from workbench.probe.minimal import counterfactual as nearest_other
-from workbench.ui import audits, choice, draw, work
+from workbench.ui import audits, choice, draw, photographs, work
 
 EDGE = 320
 PROBE = home() / "pages" / "probe.py"
@@ -54,7 +54,7 @@ def _beside(images: ImageSet, item: ImageItem, other: Counterfactual) -> None:
     with st.container(horizontal=True):
         for one, words in ((item, "This picture"), (images.by_name[other.name], _words(other))):
             with st.container(width=EDGE):
-                st.image(work.fitted(one, EDGE), width="stretch", output_format="PNG", alt=one.name)
+                st.image(photographs.fitted(one, EDGE), width="stretch", output_format="PNG", alt=one.name)
                 st.caption(words)
     st.page_link(PROBE, label="Take that picture in hand", icon=":material/science:", query_params=choice.link(image=other.name))
     draw.meaning(

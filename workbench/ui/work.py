@@ -11,14 +11,12 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 import streamlit as st
-from PIL import ImageOps
 
-from workbench import render
 from workbench.errors import LONGEST, InputError
 from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS
 from workbench.predictions import Predictions
-from workbench.ui import audits, choice
+from workbench.ui import audits, choice, photographs
 from workbench.ui.cache import Slot, slot
 
 if TYPE_CHECKING:
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from workbench.attribution import Attribution
     from workbench.audit import Progress as AuditProgress
     from workbench.audit import Summaries
+    from workbench.classifier import Input
     from workbench.evidence import Finding
 
 P = ParamSpec("P")
@@ -164,7 +163,9 @@ def attribution(
         from workbench.attribution import attribute
 
         try:
-            return attribute(choice.classifier(model), item, method, **aim, **params, background=images, on_progress=progress)
+            return attribute(
+                choice.classifier(model), _ready(model, item), method, **aim, **params, background=images, on_progress=progress
+            )
         except InputError as error:
             return str(error)
 
@@ -200,7 +201,8 @@ def findings(
     def make(progress: Stoppable) -> list[Finding]:
         from workbench.evidence import examine
 
-        return list(examine(choice.classifier(model), item, found, background=images, budget=budget, on_progress=progress))
+        asked, ready = choice.classifier(model), _ready(model, item)
+        return list(examine(asked, ready, found, photographs.mask_of(item), background=images, budget=budget, on_progress=progress))
 
     aim = _aim(images, found.method, {"target": found.target, "score": found.score}, found.params)
     place = slot("findings", **model.identity, image=item.id, mask=item.mask_id, **aim, budget=budget)
@@ -349,7 +351,7 @@ def prediction(model: choice.ModelChoice, images: ImageSet, item: ImageItem, kno
     if result is None:
         from workbench.classifier import predict
 
-        result = predict(choice.classifier(model), item)
+        result = predict(choice.classifier(model), _askable(model, item))
         place.put(result, 4096 + 8 * len(result.class_names))
     return result, 0
 
@@ -368,27 +370,14 @@ def asked(model: choice.ModelChoice, item: ImageItem, picture: Image.Image, edit
     return result
 
 
-def thumbnail(item: ImageItem, edge: int = 160) -> Image.Image | None:
-    """A square thumbnail; None where the picture cannot be read."""
+def _ready(model: choice.ModelChoice, item: ImageItem) -> Input:
+    """The picture made ready for the model."""
+    return choice.classifier(model).input(item, photographs.photograph(item))
+
+
+def _askable(model: choice.ModelChoice, item: ImageItem) -> Input | ImageItem:
+    """The same; one that cannot be read as it is, for the table to say why."""
     try:
-        place = slot("thumbnail", image=item.id, edge=edge)
+        return _ready(model, item)
     except InputError:
-        return None
-    result = place.get()
-    if result is None:
-        try:
-            result = ImageOps.fit(item.open(), (edge, edge))
-        except InputError:
-            return None
-        place.put(result, edge * edge * 3)
-    return result
-
-
-def fitted(item: ImageItem, edge: int) -> Image.Image:
-    """The picture with no side over `edge` pixels: decoded once, for a camera's picture takes a second each time."""
-    place = slot("fitted image", image=item.id, edge=edge)
-    result: Image.Image | None = place.get()
-    if result is None:
-        result, _ = render.fitted(item.open(), edge)
-        place.put(result, result.width * result.height * 3)
-    return result
+        return item

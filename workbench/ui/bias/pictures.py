@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from workbench import render
 from workbench.images import ImageItem
-from workbench.ui import choice, url, work
+from workbench.ui import choice, photographs, url
 from workbench.ui.bias.scope import EXPLAIN, Scope
 from workbench.ui.cache import slot
 
@@ -51,7 +51,7 @@ def row(scope: Scope, places: NDArray[np.intp], key: str, **query: str) -> None:
 
 def _encoded(item: ImageItem) -> bytes | None:
     """The thumbnail as PNG: made once, for two dozen of them take a quarter of a second on each run of the page."""
-    thumbnail = work.thumbnail(item)
+    thumbnail = photographs.thumbnail(item)
     if thumbnail is None:
         return None
     place = slot("thumbnail as PNG", image=item.id, edge=thumbnail.width)

@@ -14,7 +14,7 @@ from workbench.bias.shortcut import LEAST, MOST, Finding, shortcuts
 from workbench.bias.where import Maps
 from workbench.fills import FILLS, covered
 from workbench.methods import METHODS
-from workbench.ui import choice, draw, url, work
+from workbench.ui import choice, draw, photographs, url, work
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import EXPLAIN, Scope
 from workbench.ui.cache import slot
@@ -222,7 +222,7 @@ def _examples(scope: Scope, tried: Intervention) -> None:
         for line in frame.to_dict("records"):
             item = scope.images.by_name[line["name"]]
             with st.container(gap="xsmall"):
-                picture = np.asarray(work.fitted(item, 256))
+                picture = np.asarray(photographs.fitted(item, 256))
                 height, width = picture.shape[:2]
                 inside = tried.region.on(height, width, _mask(item, picture) if tried.region.of_mask else None)
                 hidden = covered(picture, inside, tried.fill, others, np.random.default_rng(0))
@@ -238,6 +238,6 @@ def _others(scope: Scope) -> list[ImageItem]:
 
 
 def _mask(item: ImageItem, picture: np.ndarray) -> np.ndarray | None:
-    mask = item.open_mask()
+    mask = photographs.mask_of(item)
     size = picture.shape[1], picture.shape[0]
     return None if mask is None else np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))

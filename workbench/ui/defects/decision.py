@@ -14,7 +14,7 @@ from workbench.errors import InputError
 from workbench.fills import FILLS as MEANINGS
 from workbench.images import ImageItem
 from workbench.methods import METHODS
-from workbench.ui import choice, draw, neighbours, url, work
+from workbench.ui import choice, draw, neighbours, photographs, url, work
 from workbench.ui.cache import slot
 from workbench.ui.defects import queue, record
 from workbench.ui.defects.scope import Scope
@@ -53,7 +53,7 @@ def section(scope: Scope, setting: Setting) -> None:
         fill = url.select("Regions are filled with", list(FILLS), key="fill", format_func=lambda name: MEANINGS[name], width=290)
         draw.meaning(_HELP)
     head = st.container()
-    picture = work.fitted(item, EDGE)
+    picture = photographs.fitted(item, EDGE)
     target = _target(scope, row)
     found = work.attribution(scope.model, scope.images, item, method, {"target": target, "score": "logit"}, {})
     shown = None if isinstance(found, str) else found
@@ -108,7 +108,7 @@ def _filled(scope: Scope, item: ImageItem, regions: list[Spot], method: str, fil
     """What filling each region does, computed one after the other; none where it was stopped."""
 
     def make(progress: work.Stoppable) -> list[Filled]:
-        loaded, picture, done = choice.classifier(scope.model), work.fitted(item, EDGE), []
+        loaded, picture, done = choice.classifier(scope.model), photographs.fitted(item, EDGE), []
         for number, region in enumerate(regions):
             progress(number, len(regions))
             done += fill_spots(loaded, picture, [region], scope.positive, fill)[1]
@@ -141,7 +141,7 @@ _COLOURS = {"pass": "green", "review": "orange", "reject": "red"}
 def _pictures(item: ImageItem, picture: Image.Image, shown: Attribution | None, regions: list[Spot]) -> None:
     """The photograph and the map over it, each with the outline of the ground truth."""
     try:
-        mask = item.open_mask()
+        mask = photographs.mask_of(item)
     except InputError as error:
         mask = None
         st.caption(f":material/warning: {choice.plain(error, 300)}")
@@ -217,7 +217,7 @@ def _neighbours(scope: Scope, row: int, item: ImageItem, method: str, shown: Att
     maps: list[tuple[str, Image.Image, np.ndarray | None]] = [("This part", picture, None if shown is None else _heatmap(shown, picture))]
     for title, (other, alike) in found.items():
         neighbour = scope.images.by_name[str(scope.known.frame["name"][other])]
-        its, heat = work.fitted(neighbour, EDGE), None
+        its, heat = photographs.fitted(neighbour, EDGE), None
         if shown is not None:
             aim = {"target": _target(scope, row), "score": "logit"}
             its_map = work.attribution(scope.model, scope.images, neighbour, method, aim, {})

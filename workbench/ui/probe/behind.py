@@ -10,7 +10,7 @@ from workbench.catalog import home
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
 from workbench.probe.influence import Behind, behind
-from workbench.ui import choice, draw, neighbours, url, work
+from workbench.ui import choice, draw, neighbours, photographs, url, work
 from workbench.ui.cache import slot
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _row(images: ImageSet, frame: pd.DataFrame, number: int) -> None:
     with st.grid(SHOWN, min_column_width=96, gap="small", key=f"behind-{number}"):
         for line in frame.to_dict("records"):
             with st.container(gap="xsmall"):
-                picture = work.thumbnail(images.by_name[str(line["name"])])
+                picture = photographs.thumbnail(images.by_name[str(line["name"])])
                 if picture is not None:
                     st.image(picture, width="stretch", output_format="PNG", alt=str(line["name"]))
                 flag = ":material/flag: " if line["look"] else ""

@@ -12,7 +12,7 @@ from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet, image_from_bytes
 from workbench.predictions import Predictions
 from workbench.probe.concepts import LEAST, Concepts, tcav
-from workbench.ui import choice, draw, gallery, url, work
+from workbench.ui import choice, draw, gallery, photographs, url, work
 from workbench.ui.cache import Slot, slot
 from workbench.values import apart
 
@@ -107,7 +107,7 @@ def _concepts(images: ImageSet, groups: list[tuple[str, str]]) -> dict[str, list
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{choice.plain(name)}**: {len(items):,} pictures")
             for item in items[:6]:
-                if (picture := work.thumbnail(item, 48)) is not None:
+                if (picture := photographs.thumbnail(item, 48)) is not None:
                     st.image(picture, width=48, output_format="PNG")
             if len(items) < LEAST:
                 st.caption(f"Too few to learn it from: {LEAST} are needed. It is not tested.")

@@ -8,7 +8,7 @@ import streamlit as st
 from workbench import render
 from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS
-from workbench.ui import choice, draw, url, work
+from workbench.ui import choice, draw, photographs, url, work
 from workbench.ui.probe.edit import EDGE
 
 OFFERED = ("integrated_gradients", "grad_cam", "input_x_gradient", "occlusion")
@@ -23,7 +23,7 @@ The two maps on the left are those of each class by itself. All three have one s
 @work.guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
     """Three maps: of either class, and of the margin."""
-    picture = work.fitted(item, EDGE)
+    picture = photographs.fitted(item, EDGE)
     probabilities = work.asked(model, item, picture, ())
     names = [model.rule.class_names[i] for i in probabilities.argsort()[::-1]]
     decided = model.rule.class_names[int(model.rule.decide(probabilities[None])[0][0])]
@@ -54,7 +54,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
 
 def _shown(model: choice.ModelChoice, item: ImageItem, maps: dict[str, np.ndarray], method: str) -> None:
     """The maps on one scale, and all of them as one figure."""
-    picture, scale = work.fitted(item, EDGE), render.scale_of(list(maps.values()), True)
+    picture, scale = photographs.fitted(item, EDGE), render.scale_of(list(maps.values()), True)
     with st.grid(3, min_column_width=220):
         for title, heat in maps.items():
             with st.container():

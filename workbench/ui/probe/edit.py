@@ -15,7 +15,7 @@ from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS
 from workbench.probe.edits import Edit, Edited, apply, further
-from workbench.ui import choice, draw, url, work
+from workbench.ui import choice, draw, photographs, url, work
 from workbench.ui.cache import slot
 from workbench.ui.explain import OWN
 from workbench.ui.probe import canvas, steps
@@ -46,7 +46,7 @@ holds them all.
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
     """The canvas with its list on the left, what the model says now on the right."""
     steps.troubles()
-    picture = work.fitted(item, EDGE)
+    picture = photographs.fitted(item, EDGE)
     found, others = steps.possible(steps.edits(), images, EDGE)
     origins = tuple(images.by_name[name].id for name in others)
     made = _made(item, picture, found, others, origins)

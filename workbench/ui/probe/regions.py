@@ -13,7 +13,7 @@ from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
 from workbench.probe.minimal import LARGEST, Minimal, smallest
 from workbench.probe.pieces import FILLS
-from workbench.ui import choice, draw, neighbours, url, work
+from workbench.ui import choice, draw, neighbours, photographs, url, work
 from workbench.ui.cache import Slot, slot
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
         fill = url.select("Filled with", fills, key="fill", format_func=WORDS.__getitem__, width=230)
         grid = url.select("Cut into", list(GRIDS), key="grid", format_func=GRIDS.__getitem__, width=230)
         draw.meaning(_HELP)
-    picture = work.fitted(item, LARGEST)
+    picture = photographs.fitted(item, LARGEST)
     target = model.rule.class_names[int(model.rule.decide(work.asked(model, item, picture, ())[None])[0][0])]
     facts = {**model.identity, "image": item.id, "fill": fill, "grid": grid}
     places = {aim: slot("smallest region", **facts, aim=aim) for aim in TITLES}
@@ -77,7 +77,7 @@ def _found(
     aim, fill, grid = wanted
 
     def make(progress: work.Stoppable) -> Minimal:
-        picture = work.fitted(item, LARGEST)
+        picture = photographs.fitted(item, LARGEST)
         heat = None if guide is None or isinstance(guide, str) else guide.placement.scaled(picture).to_original(guide.ranking)
         cut = {"cells": 16} if grid == "cells" else {"segments": int(grid)}
         loaded = choice.classifier(model)

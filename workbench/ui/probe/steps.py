@@ -12,7 +12,7 @@ from PIL import Image
 from workbench.errors import InputError
 from workbench.images import ImageSet
 from workbench.probe.edits import FILLS, KINDS, MOST_EDITS, Edit, read
-from workbench.ui import choice, draw, url, work
+from workbench.ui import choice, draw, photographs, url
 from workbench.ui.probe import canvas
 
 KEY, TROUBLES = "edit", "upload troubles"
@@ -48,7 +48,7 @@ def possible(found: Sequence[Edit], images: ImageSet, edge: int) -> tuple[tuple[
         why = f"There is no picture {name} here to paste from" if name else "There is no other picture to paste from"
         try:
             if name in images.by_name:
-                others[name] = work.fitted(images.by_name[name], edge)
+                others[name] = photographs.fitted(images.by_name[name], edge)
                 continue
         except InputError as error:
             why = str(error).rstrip(".")

@@ -11,7 +11,7 @@ from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
 from workbench.probe.edits import KINDS
 from workbench.probe.sweep import ALL_BY, Sweep, SweptSet, sweep, sweep_set
-from workbench.ui import choice, draw, gallery, samples, url, work
+from workbench.ui import choice, draw, gallery, photographs, samples, url, work
 from workbench.ui.cache import Slot, slot
 from workbench.ui.probe.edit import EDGE
 from workbench.values import apart
@@ -45,7 +45,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
 
 def _picture(model: choice.ModelChoice, item: ImageItem, kind: str) -> None:
     def make(progress: work.Stoppable) -> Sweep:
-        return sweep(choice.classifier(model), work.fitted(item, EDGE), kind, on_progress=progress)
+        return sweep(choice.classifier(model), photographs.fitted(item, EDGE), kind, on_progress=progress)
 
     found = work.computed(slot("sweep", **model.identity, image=item.id, slider=kind), "Sweeping", make, lambda _: 64 * 1024)
     if found is None:

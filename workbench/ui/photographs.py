@@ -1,0 +1,65 @@
+"""The images of a page: each is decoded once, whatever the page makes of it, and kept on bounded shelves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PIL import ImageOps
+
+from workbench import render
+from workbench.errors import InputError
+from workbench.images import ImageItem
+from workbench.ui.cache import slot
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+
+def thumbnail(item: ImageItem, edge: int = 160) -> Image.Image | None:
+    """A square thumbnail; None where the picture cannot be read."""
+    try:
+        place = slot("thumbnail", image=item.id, edge=edge)
+    except InputError:
+        return None
+    result = place.get()
+    if result is None:
+        try:
+            result = ImageOps.fit(photograph(item), (edge, edge))
+        except InputError:
+            return None
+        place.put(result, edge * edge * 3)
+    return result
+
+
+def fitted(item: ImageItem, edge: int) -> Image.Image:
+    """The picture with no side over `edge` pixels: decoded once, for a camera's picture takes a second each time."""
+    place = slot("fitted image", image=item.id, edge=edge)
+    result: Image.Image | None = place.get()
+    if result is None:
+        result, _ = render.fitted(photograph(item), edge)
+        place.put(result, result.width * result.height * 3)
+    return result
+
+
+def photograph(item: ImageItem) -> Image.Image:
+    """The whole picture, decoded once for all that a page makes of it. It is shared: whoever changes it changes a copy."""
+    place = slot("photograph", image=item.id)
+    result: Image.Image | None = place.get()
+    if result is None:
+        result = item.open()
+        place.put(result, result.width * result.height * 3)
+    return result
+
+
+def mask_of(item: ImageItem) -> NDArray[np.bool_] | None:
+    """The mask, decoded once; None where there is none. Errors as `ImageItem.open_mask`."""
+    if item.mask is None:
+        return None
+    place = slot("mask", image=item.id, mask=item.mask_id)
+    result: NDArray[np.bool_] | None = place.get()
+    if result is None:
+        result = item.open_mask()
+        place.put(result, 0 if result is None else result.nbytes)
+    return result
