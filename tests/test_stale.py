@@ -212,3 +212,21 @@ def test_summed_up_maps_that_are_damaged_or_no_longer_fit_are_said_to_be_and_mad
     at = visit("bias", **address).sound()
     assert any("no longer fit" in said for said in at.said())
     assert not any("no longer fit" in said for said in looked(at).said())
+
+
+def test_a_set_that_takes_long_to_look_at_is_looked_at_aside_and_no_visitor_waits(parts, monkeypatch):
+    import threading
+
+    from workbench.ui import sets
+
+    monkeypatch.setattr(sets, "REST", 0)
+    held = sets._Shared(str(parts), trusted=True)
+    assert len(held.current()) == 24
+    monkeypatch.setattr(sets, "QUICK", -1.0)
+    (parts / "good" / "new.bmp").write_bytes(files(parts)[0].read_bytes())
+    assert len(held.current()) == 24, "the visitor does not wait"
+    for thread in threading.enumerate():
+        if thread.name == "look at files":
+            thread.join(30)
+    monkeypatch.setattr(sets, "REST", 1e9)
+    assert len(held.current()) == 25

@@ -92,7 +92,7 @@ class ImageItem:
         mask: Ground-truth region, where there is one: a picture of the same size, non-zero inside.
         split: "train", "validation", "test" or None.
         attributes: Anything else that is known: camera, line, module type. Text, numbers and booleans, whatever was handed in
-            (see `values.scalar`); what is missing is left out.
+            (see `values.scalar`); what is missing or has no name is left out.
     """
 
     name: str
@@ -104,7 +104,7 @@ class ImageItem:
 
     def __post_init__(self) -> None:
         given = ((str(name), scalar(value)) for name, value in self.attributes.items())
-        object.__setattr__(self, "attributes", {name: value for name, value in given if value is not None})
+        object.__setattr__(self, "attributes", {name: value for name, value in given if name and value is not None})
 
     @property
     def id(self) -> str:

@@ -179,16 +179,17 @@ def _layer(model: choice.ModelChoice) -> str | None:
     """The layer for the CAM methods; None for the one that suits the model."""
     if not warm.torch_ready():
         st.caption("The layers can be chosen as soon as the model is loaded.")
-        return st.query_params.get("layer")
+        return st.query_params.get("layer", "").removeprefix("=") or None
     layers = choice.classifier(model).layers
+    named = {url.named(name, (AUTOMATIC,)): name for name in layers}
     chosen = url.select(
         "Layer (Grad-CAM and its kin)",
-        [AUTOMATIC, *reversed(list(layers))],
+        [AUTOMATIC, *reversed(named)],
         key="layer",
-        format_func=lambda name: f"{name} ({' x '.join(map(str, layers[name]))})" if name in layers else "the last that suits",
+        format_func=lambda one: f"{named[one]} ({' x '.join(map(str, layers[named[one]]))})" if one in named else "the last that suits",
         help="Channels x height x width. Late layers see whole objects, early ones edges.",
     )
-    return None if chosen == AUTOMATIC else chosen
+    return named.get(chosen)
 
 
 _HELP = """

@@ -74,6 +74,11 @@ def groups(images: ImageSet) -> Mapping[str, Sequence[str]]:
     return found
 
 
+def class_token(name: str) -> str:
+    """A class as the filter's address says it: one that is called "all" is not all of them."""
+    return url.named(name, (ALL,))
+
+
 def token(name: str, value: str) -> str:
     """A group as it stands in an address: "name: value", where no colon within the name reads as the one between the two."""
     return name.replace("\\", "\\\\").replace(": ", "\\: ") + f": {value}"
@@ -147,10 +152,10 @@ def _filtered(images: ImageSet, frame: pd.DataFrame, predictions: Predictions | 
     """The controls, and the rows that they leave."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
         if images.class_names:
-            frame = _one("Class", "class", frame, "label", images.class_names)
+            frame = _one("Class", "class", frame, "label", {class_token(name): name for name in images.class_names})
         splits = [s for s in ("train", "validation", "test") if (frame["split"] == s).any() or s == st.session_state.get("split")]
         if splits:
-            frame = _one("Split", "split", frame, "split", splits)
+            frame = _one("Split", "split", frame, "split", {split: split for split in splits})
         found = groups(images)
         if found:
             options = {token(name, value): (name, value) for name, values in found.items() for value in values}
@@ -169,9 +174,9 @@ def _filtered(images: ImageSet, frame: pd.DataFrame, predictions: Predictions | 
     return frame
 
 
-def _one(label: str, key: str, frame: pd.DataFrame, column: str, options: Sequence[str]) -> pd.DataFrame:
-    value = url.select(label, [ALL, *options], key=key, on_change=_first_page, width=140)
-    return frame if value == ALL else frame[frame[column] == value]
+def _one(label: str, key: str, frame: pd.DataFrame, column: str, options: Mapping[str, str]) -> pd.DataFrame:
+    value = url.select(label, [ALL, *options], key=key, format_func=lambda one: options.get(one, one), on_change=_first_page, width=140)
+    return frame if value == ALL else frame[frame[column] == options[value]]
 
 
 def _by_prediction(frame: pd.DataFrame, predictions: Predictions) -> pd.DataFrame:

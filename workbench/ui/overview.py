@@ -203,7 +203,7 @@ def set_facts(model: choice.ModelChoice, images: ImageSet) -> None:
     ref = st.session_state.get("set") or choice.default_set(model.ref)
     facts = {
         "Pictures": f"{len(images):,}",
-        "Digest": f"{images.key[:16]} (SHA-256 of names, sizes and labels)",
+        "Digest": f"{images.key[:16]} (SHA-256 of images, masks, labels, splits and attributes)",
         "Licence": _licence(ref),
         "Synthetic": "yes: made, not photographed" if images.synthetic else None,
         "Masks": f"{sum(i.mask is not None for i in images):,} pictures" if any(i.mask for i in images) else None,
@@ -230,16 +230,16 @@ def _counts(images: ImageSet) -> dict[str, pd.DataFrame]:
     count = Counter((item.label, item.split) for item in images)
     splits = [split for split in (*SPLITS, None) if any(key[1] == split for key in count)]
     labels: list[str | None] = [label for label in images.class_names if any(count[label, split] for split in splits)]
-    columns = apart(map(str, labels), ("class", "group", "all", "(no label)"))
+    names = apart(map(str, labels), ["(no label)"])
     if any(count[None, split] for split in splits):
-        labels, columns = [*labels, None], [*columns, "(no label)"]
+        labels, names = [*labels, None], [*names, "(no label)"]
     counted = [[count[label, split] for split in splits] for label in labels]
-    rows = [(column, *own, sum(own)) for column, own in zip(columns, counted, strict=True)]
+    rows = [(name, *own, sum(own)) for name, own in zip(names, counted, strict=True)]
     named = [split or "(no split)" for split in splits]
     tables = {"class and split": pd.DataFrame(rows, columns=["class", *named, "all"])}
     lines = list(_counted(images, labels))
     if lines:
-        table = pd.DataFrame(lines, columns=["group", *columns, "all"])
+        table = pd.DataFrame(lines, columns=["group", *apart(names, ("group", "all")), "all"])
         tables["group and class"] = table.assign(group=apart(table["group"]))
     return tables
 

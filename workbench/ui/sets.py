@@ -7,37 +7,62 @@ import time
 
 import streamlit as st
 
+from workbench.errors import InputError
 from workbench.images import ImageSet
 from workbench.layouts import load_images, stamp
 
 REST = 10
 """How many times as long as a look at the files takes nobody looks again: a set of a hundred thousand files is no brake on every click."""
+QUICK = 0.3
+"""Seconds that a visitor waits for a look at most; a longer one is taken aside, and what it sees shows with the next click."""
 
 
 class _Shared:
-    """One image set.
-
-    Attributes:
-        ref: As for `load_images`.
-        trusted: As for `load_images`.
-    """
+    """One image set; `ref` and `trusted` are as for `load_images`, which raises its errors here."""
 
     def __init__(self, ref: str, trusted: bool) -> None:
-        self.ref, self.trusted = ref, trusted
+        self._ref, self._trusted = ref, trusted
         self._lock = threading.Lock()
         self._images = load_images(ref, trusted=trusted)
-        self._stamp, self._rests = stamp(ref, self._images), 0.0
+        self._stamp, self._cost, self._due, self._looking = "", 0.0, 0.0, False
+        self._noted(self._images)
 
     def current(self) -> ImageSet:
         """The set as it is now; the same object while none of its files changes. Errors as `load_images`."""
         with self._lock:
-            started = time.monotonic()
-            if started >= self._rests:
-                if stamp(self.ref, self._images) != self._stamp:
-                    self._images = load_images(self.ref, trusted=self.trusted)
-                    self._stamp = stamp(self.ref, self._images)
-                self._rests = time.monotonic() + REST * (time.monotonic() - started)
+            if self._looking or time.monotonic() < self._due:
+                return self._images
+            if self._cost <= QUICK:
+                self._look()
+            else:
+                self._looking = True
+                threading.Thread(target=self._look_aside, name="look at files", daemon=True).start()
             return self._images
+
+    def _look(self) -> None:
+        started = time.monotonic()
+        if stamp(self._ref, self._images) == self._stamp:
+            self._rest(started)
+        else:
+            self._noted(load_images(self._ref, trusted=self._trusted))
+
+    def _look_aside(self) -> None:
+        """Look without a visitor who waits; why a set cannot be loaded any more is told by the next look, which is not taken aside."""
+        try:
+            self._look()
+        except InputError:
+            self._cost = self._due = 0.0
+        finally:
+            self._looking = False
+
+    def _noted(self, images: ImageSet) -> None:
+        started = time.monotonic()
+        self._stamp, self._images = stamp(self._ref, images), images
+        self._rest(started)
+
+    def _rest(self, started: float) -> None:
+        self._cost = time.monotonic() - started
+        self._due = time.monotonic() + REST * self._cost
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from workbench.values import apart
+
 SHARED = ("model", "set", "image")
 LONGEST = 500
 T = TypeVar("T")
@@ -54,41 +56,60 @@ def select(
     default = options[0] if default is None else default
 
     def parse(raw: Sequence[str]) -> str | None:
-        return raw[0][:LONGEST] if raw and (raw[0] in options or (free and raw[0])) else None
+        if raw and raw[0] in options:
+            return raw[0]
+        return raw[0][:LONGEST] if free and raw and raw[0] else None
 
     if free and (now := _now(key, parse, default)) not in options:
         options = [*options, now]
 
+    words = _words(options, format_func)
+
     def draw(now: str) -> str:
-        said = format_func(now)
+        said = words(now)
         value, before = st.session_state.get(f"label {key}", (now, said))
         if value == now and before != said:
             st.session_state[key] = now
         st.session_state[f"label {key}"] = now, said
         place = options.index(now)
-        return str(st.selectbox(label, options, index=place, key=key, format_func=format_func, accept_new_options=free, **settings))
+        return str(st.selectbox(label, options, index=place, key=key, format_func=words, accept_new_options=free, **settings))
 
     return _bound(key, default, parse, draw)
 
 
-def segments(label: str, options: Sequence[str], *, key: str, default: str, **settings: Any) -> str:
+def _words(options: Sequence[str], format_func: Callable[[str], str]) -> Callable[[str], str]:
+    """`format_func` for widgets that know an option by its label: no two options have the same."""
+    labels = dict(zip(options, apart(map(format_func, options)), strict=True))
+    return lambda option: labels.get(option, option)
+
+
+def segments(
+    label: str, options: Sequence[str], *, key: str, default: str, format_func: Callable[[str], str] = str, **settings: Any
+) -> str:
     """A `st.segmented_control` with exactly one choice."""
+    words = _words(options, format_func)
 
     def parse(raw: Sequence[str]) -> str | None:
         return raw[0] if raw and raw[0] in options else None
 
-    return _bound(key, default, parse, lambda now: st.segmented_control(label, options, default=now, key=key, required=True, **settings))
+    def draw(now: str) -> str:
+        return str(st.segmented_control(label, options, default=now, key=key, format_func=words, required=True, **settings))
+
+    return _bound(key, default, parse, draw)
 
 
-def pills(label: str, options: Sequence[str], *, key: str, default: Sequence[str], **settings: Any) -> list[str]:
+def pills(
+    label: str, options: Sequence[str], *, key: str, default: Sequence[str], format_func: Callable[[str], str] = str, **settings: Any
+) -> list[str]:
     """A `st.pills` with any number of choices; none of them stands in the address as an empty value."""
+    words = _words(options, format_func)
 
     def parse(raw: Sequence[str]) -> list[str] | None:
         known = [value for value in dict.fromkeys(raw) if value in options]
         return known if known or list(raw) == [""] else None
 
     def draw(now: list[str]) -> list[str]:
-        return st.pills(label, options, default=now, key=key, selection_mode="multi", **settings)
+        return st.pills(label, options, default=now, key=key, format_func=words, selection_mode="multi", **settings)
 
     return _bound(key, list(default), parse, draw)
 

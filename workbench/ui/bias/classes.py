@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from workbench.bias import ENOUGH, Breakdown
-from workbench.ui import draw, work
+from workbench.ui import draw, gallery, work
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import Scope
 
@@ -42,6 +42,6 @@ def _mistakes(scope: Scope, found: Breakdown) -> list[tuple[str, int, dict[str, 
     names = scope.predictions.frame["name"].to_numpy()
     lines = []
     for code, (name,) in enumerate(found.values):
-        query = {"class": str(name), "verdict": "wrong", "image": str(names[first[code]])} if code in first else {}
+        query = {"class": gallery.class_token(str(name)), "verdict": "wrong", "image": str(names[first[code]])} if code in first else {}
         lines.append((str(name), int(count[code]), query))
     return lines

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from workbench import charts, render
 from workbench.bias import ENOUGH, Confusion
-from workbench.ui import choice, draw, url, work
+from workbench.ui import choice, draw, gallery, url, work
 from workbench.ui.bias import pictures, tables
 from workbench.ui.bias.scope import Scope
+from workbench.values import apart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +73,7 @@ def _matrix(counts: NDArray[np.int64], names: Sequence[str], cell: tuple[str, st
 
     share = charts.row_shares(counts) * (counts.sum(1, keepdims=True) >= ENOUGH)
     styles = np.array([[f"background-color: rgba(18, 165, 148, {0.65 * x:.3f})" if x else "" for x in row] for row in share], dtype=object)
-    frame = pd.DataFrame(counts, index=pd.Index(names, name=CORNER), columns=list(names))
+    frame = pd.DataFrame(counts, index=pd.Index(names, name=apart([CORNER], names)[0]), columns=list(names))
     chosen = [(names.index(cell[0]), cell[1])] if set(cell) <= set(names) else []
     st.session_state["confusion"] = {"selection": {"rows": [], "columns": [], "cells": chosen}}
     st.dataframe(
@@ -115,7 +116,7 @@ def _cell(scope: Scope, found: Confusion) -> tuple[str, str]:
         + (", which is right." if verdict == "right" else ".")
     )
     if len(places):
-        pictures.paged(scope, places, "behind", **{"class": chosen, "verdict": verdict})
+        pictures.paged(scope, places, "behind", **{"class": gallery.class_token(chosen), "verdict": verdict})
     return chosen, taken
 
 

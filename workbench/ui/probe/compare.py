@@ -46,13 +46,13 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     with st.container(horizontal=True, vertical_alignment="bottom"):
         titles = {
             **{how: f"A copy of it: {how}" for how in CHEAPER},
-            **{ref: load_catalog().models[ref].title for ref in options if ref not in CHEAPER},
+            **{one: load_catalog().models[ref].title for one, ref in options.items()},
         }
-        other = url.select("Compare with", options, key="versus", default="int8", format_func=titles.__getitem__, width=280)
+        other = url.select("Compare with", list(titles), key="versus", default="int8", format_func=titles.__getitem__, width=280)
         method = url.select("Map by", list(MAPS), key="map", format_func=lambda name: METHODS[name].title, width=230)
         draw.meaning(_HELP)
     first = choice.classifier(model)
-    second = _second(model, first, other)
+    second = _cheaper(model, first, other) if other in CHEAPER else choice.other(options[other])
     if other in CHEAPER:
         before, after = stored(first).size, stored(second, other).size
         st.caption(
@@ -67,22 +67,20 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     _reasons(images, items[:MAPPED], first, second, method)
 
 
-def _others(model: choice.ModelChoice) -> list[str]:
-    """Cheaper copies, and the catalog's models with the same classes."""
-    found = []
+def _others(model: choice.ModelChoice) -> dict[str, str]:
+    """The catalog's models with the same classes, by what stands for each in an address: one may be called like a cheaper copy."""
+    found = {}
     for ref, entry in load_catalog().models.items():
         try:
             folder = Path(entry.ref)
             if ref != model.ref and folder.is_dir() and set(read_spec(folder).classes) == set(model.rule.class_names):
-                found.append(ref)
+                found[url.named(ref, CHEAPER)] = ref
         except InputError:  # an entry that cannot be read is told of where it is chosen
             continue
-    return [*CHEAPER, *found]
+    return found
 
 
-def _second(model: choice.ModelChoice, first: Classifier, other: str) -> Classifier:
-    if other not in CHEAPER:
-        return choice.other(other)
+def _cheaper(model: choice.ModelChoice, first: Classifier, other: str) -> Classifier:
     place = slot("cheaper copy", **model.identity, how=other)
     copy: Classifier | None = place.get()
     if copy is None:
