@@ -160,9 +160,9 @@ def test_a_visitor_of_a_server_learns_nothing_of_its_disk(visit, monkeypatch):
 
 def test_a_link_to_a_model_that_is_not_here_says_so(visit, monkeypatch):
     monkeypatch.setattr(choice, "local", lambda: False)
-    at = visit(model="Your own.zip", set="/etc").sound()
+    at = visit(model="mine.zip", set="/etc").sound()
     assert [sentence.split(",")[0] for sentence in at.said()] == [
-        "This link names the model “Your own.zip”",
+        "This link names the model “mine.zip”",
         "This link names the image set “/etc”",
     ]
     assert not at.run().said()

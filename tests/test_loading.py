@@ -134,7 +134,7 @@ def test_weights_that_do_not_fit_are_refused(
 
 @pytest.mark.parametrize(
     ("classes", "says"),
-    [(["ok", "bad"], "fc.bias has another shape"), (["a"] * 3, "names a class twice"), (["a", "b", "c", "d"], "has another shape")],
+    [(["ok", "bad"], "fc.bias has another shape"), (["a"] * 3, "names 'a' twice"), (["a", "b", "c", "d"], "has another shape")],
 )
 def test_a_class_list_that_does_not_fit_is_refused(
     tmp_path: Path, resnet: dict[str, Tensor], refusal: Refusal, classes: list[str], says: str

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from workbench.catalog import package_folder
+from workbench.ui import choice
 
 torch.set_num_threads(1)
 QUICK = {"method": "saliency"}
@@ -222,3 +223,13 @@ def test_a_set_that_cannot_be_used_is_one_sentence(visit):
     (sentence,) = at.said()
     assert "bad holds no pictures" in sentence
     assert at.selectbox(key="set").value == "solar-cells"
+
+
+@pytest.mark.parametrize("here", [True, False])
+@pytest.mark.parametrize(("key", "name"), [("set", "Your parts.zip"), ("model", "Your welds.zip")])
+def test_an_upload_that_is_gone_with_its_session_says_so_and_what_to_do(visit, monkeypatch, here, key, name):
+    monkeypatch.setattr(choice, "local", lambda: here)
+    at = visit("overview", **{key: name})
+    assert not at.exception
+    assert f"“{name}” was uploaded, and uploads last until the page is loaded anew: upload it again under “Bring your own”." in at.said()
+    assert not any("no folder" in text or "no model" in text for text in at.said())

@@ -9,7 +9,8 @@ import hashlib
 import os
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, version
@@ -174,16 +175,25 @@ def read_spec(folder: Path) -> ModelSpec:
         path = None if scheme(spec.classes) else stored_path(spec.classes, folder)
         if path is None or not is_inside(path, folder) or not path.is_file():
             raise InputError(f"model.toml names the class list {spec.classes!r}, which is not in its folder: put it there.")
-        spec = spec.model_copy(update={"classes": read_text(path).splitlines()})
+        spec = spec.model_copy(update={"classes": [line.strip() for line in read_text(path).rstrip().splitlines()]})
     longest = max(map(len, spec.classes), default=0)
     if len(spec.classes) > MOST_CLASSES or longest > LONGEST_CLASS:
         raise InputError(
             f"model.toml names {len(spec.classes):,} classes with up to {longest:,} characters, over the limit of {MOST_CLASSES:,} with "
             f"{LONGEST_CLASS}: correct the class list."
         )
+    check_classes(spec.classes)
     if spec.positive is not None and spec.positive not in spec.classes:
         raise InputError(f"model.toml names the positive class {spec.positive!r}, which is not among its classes: correct one of them.")
     return spec
+
+
+def check_classes(classes: Sequence[str]) -> None:
+    """Refuse a list of classes that names one twice or not at all: no label could tell which is meant."""
+    if "" in classes:
+        raise InputError(f"The class list names nothing in place {classes.index('') + 1}: give that class a name, or remove it.")
+    if twice := next((name for name, count in Counter(classes).items() if count > 1), None):
+        raise InputError(f"The class list names {twice!r} twice: give each class its own name.")
 
 
 def spec_key(folder: Path, spec: ModelSpec) -> str:

@@ -16,7 +16,17 @@ from torch import Tensor, nn
 
 from workbench.answers import Answer, read_answer
 from workbench.bounds import check_cost, check_options, check_parameters, check_size, outline
-from workbench.catalog import ModelSpec, PreprocessingSpec, load_catalog, read_spec, spec_key, stored_path, validated, weights_path
+from workbench.catalog import (
+    ModelSpec,
+    PreprocessingSpec,
+    check_classes,
+    load_catalog,
+    read_spec,
+    spec_key,
+    stored_path,
+    validated,
+    weights_path,
+)
 from workbench.classifier import Classifier, set_evaluating
 from workbench.disk import open_file
 from workbench.errors import InputError
@@ -132,8 +142,7 @@ class _Settings:
         classes = tuple(map(str, self.classes)) if self.classes else tuple(f"class {i}" for i in range(max(width, 2)))
         if len(classes) != max(width, 2):
             raise InputError(f"The class list names {len(classes)} classes but the model answers with {width}: give one name for each.")
-        if len(set(classes)) < len(classes):
-            raise InputError("The class list names a class twice: give each its own name.")
+        check_classes(classes)
         if self.positive is not None and self.positive not in classes:
             raise InputError(
                 f"The positive class {self.positive!r} is not among the classes {', '.join(classes[:6])}: correct one of them."

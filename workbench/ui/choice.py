@@ -120,6 +120,7 @@ def model() -> ModelChoice:
         return _from_classifier(ref, own("models")[ref], "uploaded in this session")
     if folder is not None and (folder / "model.toml").is_file():
         return _from_folder(ref, folder, entry.title if entry else "", entry.about if entry else "")
+    sets.check_there(ref, here=local())
     return _from_classifier(ref, _load(ref, _file_key(ref)), entry.ref if entry else ref)
 
 
@@ -159,6 +160,7 @@ def images(choice: ModelChoice) -> ImageSet:
     if ref in own("sets"):
         found: ImageSet = own("sets")[ref]
         return found
+    sets.check_there(ref, here=local())
     trusted = ref == os.environ.get(IMAGES_VARIABLE) or (local() and scheme(ref) != "package")
     return sets.shared(ref, trusted=trusted)
 
@@ -242,7 +244,7 @@ def _strange_link(key: str, options: Sequence[str]) -> None:
     named = st.query_params.get(key)
     if named and named not in options and not local():
         other = "model" if key == "model" else "image set"
-        st.info(f"This link names the {other} “{plain(named)}”, which is not here. Here is another one.")
+        st.info(sets.gone(named) or f"This link names the {other} “{plain(named)}”, which is not here. Here is another one.")
 
 
 def take_pictures(uploader: str) -> None:
@@ -297,7 +299,7 @@ def _take_model() -> None:
     if file is None:
         return
     loaded = model_from_zip(file.getvalue(), file.name)
-    name = f"Your {file.name}"
+    name = f"{sets.YOUR}{file.name}"
     keep("models", name, loaded, sum(tensor.nbytes for tensor in loaded.model.state_dict().values()))
     st.session_state["model"] = name
 
@@ -306,7 +308,7 @@ def _take_set() -> None:
     file = st.session_state["set upload"]
     if file is None:
         return
-    name = f"Your {file.name}"
+    name = f"{sets.YOUR}{file.name}"
     found = images_from_zip(file.getvalue(), file.name)
     keep("sets", name, dataclasses.replace(found, name=name), file.size + ITEM_BYTES * len(found))
     st.session_state["set"] = name

@@ -7,6 +7,7 @@ import time
 
 import streamlit as st
 
+from workbench.catalog import stored_path
 from workbench.errors import InputError
 from workbench.images import ImageSet
 from workbench.layouts import load_images, stamp
@@ -15,6 +16,23 @@ REST = 10
 """How many times as long as a look at the files takes nobody looks again: a set of a hundred thousand files is no brake on every click."""
 QUICK = 0.3
 """Seconds that a visitor waits for a look at most; a longer one is taken aside, and what it sees shows with the next click."""
+
+
+YOUR = "Your "
+"""How the name of an upload begins."""
+
+
+def gone(ref: str) -> str | None:
+    """Why an upload of this name is not there any more; None for a name that no upload has."""
+    if not (ref.startswith(YOUR) and ref.lower().endswith(".zip")):
+        return None
+    return f"“{ref}” was uploaded, and uploads last until the page is loaded anew: upload it again under “Bring your own”."
+
+
+def check_there(ref: str, *, here: bool) -> None:
+    """Refuse the name of an upload that is gone; a visitor `here`, at this machine, may have a file that is called like one."""
+    if (why := gone(ref)) and not (here and stored_path(ref).exists()):
+        raise InputError(why)
 
 
 class _Shared:
