@@ -18,6 +18,7 @@ RANK = {
     "apart": 1,
     "disk": 0,
     "folders": 0,
+    "texts": 0,
     "keys": 0,
     "decoding": 1,
     "digests": 1,

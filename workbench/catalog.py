@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from workbench.digests import Stamp, file_digest, stamp_of
 from workbench.disk import open_file
 from workbench.errors import InputError
+from workbench.folders import JOURNAL_VARIABLE, cache_folder, data_folder
 
 CONFIG_VARIABLE, MODEL_VARIABLE, IMAGES_VARIABLE = "WORKBENCH_CONFIG", "WORKBENCH_MODEL", "WORKBENCH_IMAGES"
 AUDIT_VARIABLE = "WORKBENCH_AUDIT"
@@ -262,6 +263,12 @@ def package_folder(name: str) -> Path:
     if not folders:
         raise InputError(f"This needs the package {name}: run pip install 'explainability-workbench[demo]'.")
     return Path(folders[0])
+
+
+def places() -> set[Path]:
+    """The folders that this server was told of or keeps its own things in, as far as messages may name them."""
+    named = (os.environ.get(name) for name in (CONFIG_VARIABLE, MODEL_VARIABLE, IMAGES_VARIABLE, AUDIT_VARIABLE, JOURNAL_VARIABLE))
+    return {Path.cwd(), Path.home(), home(), cache_folder(), data_folder(), *(Path(path).absolute().parent for path in named if path)}
 
 
 def versions(names: Iterable[str]) -> dict[str, str | None]:

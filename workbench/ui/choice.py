@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -15,7 +14,7 @@ from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from workbench.apart import wanted
-from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, read_spec, scheme, spec_key, stored_path, weights_path
+from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, places, read_spec, scheme, spec_key, stored_path, weights_path
 from workbench.digests import file_digest
 from workbench.doors import expected
 from workbench.errors import LONGEST, InputError
@@ -23,6 +22,7 @@ from workbench.images import ImageItem, ImageSet, image_from_bytes
 from workbench.layouts import images_from_zip
 from workbench.predictions import DecisionRule
 from workbench.preprocessing import Preprocessing
+from workbench.texts import escaped, without_folders
 from workbench.ui import sets, url
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def model() -> ModelChoice:
     if folder is not None and (folder / "model.toml").is_file():
         return _from_folder(ref, folder, entry.title if entry else "", entry.about if entry else "")
     sets.check_there(ref, here=local())
-    return _from_classifier(ref, _load(ref, _file_key(ref)), entry.ref if entry else ref)
+    return _from_classifier(ref, _load(ref, _file_key(ref)), seen(entry.ref if entry else ref))
 
 
 def classifier(choice: ModelChoice) -> Classifier:
@@ -219,7 +219,7 @@ def sidebar() -> None:
             models,
             key="model",
             free=local(),
-            format_func=lambda ref: catalog.models[ref].title if ref in catalog.models else ref,
+            format_func=lambda ref: catalog.models[ref].title if ref in catalog.models else seen(ref),
             help=typed,
             on_change=_follow_model,
         )
@@ -230,7 +230,7 @@ def sidebar() -> None:
             sets,
             key="set",
             free=local(),
-            format_func=lambda ref: catalog.images[ref].title if ref in catalog.images else ref,
+            format_func=lambda ref: catalog.images[ref].title if ref in catalog.images else seen(ref),
             help="You can also type the path of a folder, a zip or a manifest." if local() else None,
         )
         with st.expander("Bring your own", icon=":material/upload:"):
@@ -383,15 +383,9 @@ def link(**changed: str) -> Mapping[str, str]:
 
 def plain(text: object, most: int = 120) -> str:
     """Text that a user typed or named a file with, as Markdown that shows just that text on one line."""
-    line = " ".join(str(text).split())
-    line = line if len(line) <= most else line[: most - 1] + "…"
-    line = unlinked("".join(c for c in line if c.isprintable()))
-    return "".join(f"\\{c}" if c in _MARKDOWN else c for c in line)
+    return escaped(seen(text), most)
 
 
-def unlinked(text: str) -> str:
-    """Text whose addresses the browser does not make links of, parted where nobody sees it: Markdown has no sign that would prevent it."""
-    return re.sub(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=@)", "\u2060", text)
-
-
-_MARKDOWN = frozenset("\\`*_{}[]()<>#+-.!|~$:&^=\"'")
+def seen(text: object) -> str:
+    """Text for this visitor: of the server's folders, people elsewhere see the last names."""
+    return str(text) if local() else without_folders(str(text), places())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,26 +22,6 @@ if TYPE_CHECKING:
 
     from workbench.metrics import Rate
     from workbench.predictions import Predictions
-
-
-_CODE = re.compile(
-    r"^(?P<fence>`{3,}|~{3,})[^`\n]*\n(?s:.*?)(?:^ {0,3}(?P=fence)[`~]*[ \t]*$|\Z)|(?<![`\\])(?P<span>`+)(?!`).+?(?<!`)(?P=span)(?!`)",
-    re.MULTILINE,
-)
-_REACHES = re.compile(r"!(?=\[)|<|\$|(?<=\])[(\[:]|:(?=[A-Za-z_+])")
-
-
-def prose(text: str) -> str:
-    """Somebody's Markdown: headings, lists, tables and code are drawn; an image, a link, HTML, a formula or an icon stays text."""
-    shown, at = "", 0
-    for code in _CODE.finditer(text):
-        shown += _as_text(text[at : code.start()]) + code[0]
-        at = code.end()
-    return shown + _as_text(text[at:])
-
-
-def _as_text(markdown: str) -> str:
-    return choice.unlinked(_REACHES.sub(r"\\\g<0>", markdown))
 
 
 def style() -> None:

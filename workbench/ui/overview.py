@@ -15,6 +15,7 @@ from workbench.errors import LONGEST
 from workbench.images import ImageSet
 from workbench.metrics import Rate, headline, wilson
 from workbench.predictions import DecisionRule, Predictions
+from workbench.texts import prose
 from workbench.ui import choice, draw, gallery, photographs, warm, work
 from workbench.values import apart, shown
 
@@ -102,7 +103,7 @@ def headline_of(model: choice.ModelChoice, images: ImageSet, known: Predictions 
     _by_group(images, known, rows)
     if text := _card(model):
         with st.expander("Model card", icon=":material/description:"):
-            st.markdown(draw.prose(text))
+            st.markdown(prose(choice.seen(text)))
             draw.download("Model card (Markdown)", lambda: text, "MODEL_CARD.md", "text/markdown", "model card")
 
 
