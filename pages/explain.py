@@ -21,11 +21,15 @@ with left:
     explain.picture(item)
     decided = work.prediction(model, images, item, known)
     draw.decision(*decided)
-    draw.probabilities(*decided)
+    answered = not decided[0].frame["error"].loc[decided[1]]
+    if answered:
+        draw.probabilities(*decided)
     explain.notes(model)
-with right:
-    settings = explain.controls(model, item, decided)
-    found = maps.maps(model, images, item, decided, settings)
+found = {}
+if answered:
+    with right:
+        settings = explain.controls(model, item, decided)
+        found = maps.maps(model, images, item, decided, settings)
 if found:
     st.divider()
     evidence.section(model, images, item, found)

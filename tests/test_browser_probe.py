@@ -127,7 +127,7 @@ def test_no_view_scrolls_sideways_on_a_small_screen(visitor, scheme):
 def test_links_to_a_sweep_and_a_comparison_open_them(visitor):
     view = visitor()
     page = view.open("/probe?model=metal-sound&view=sweep&slider=rotate").page
-    expect(page.get_by_text("degrees, counter-clockwise").or_(page.get_by_text("over the whole range")).first).to_be_visible()
+    expect(page.get_by_text("degrees, counter-clockwise").or_(page.get_by_text("values tried")).first).to_be_visible()
     page.get_by_role("button", name=re.compile("^Sweep over")).click()
     expect(page.get_by_text("bands are 95 % intervals")).to_be_visible(timeout=SLOW)
     page = view.open("/probe?model=metal-sound&view=compare&versus=metal-shortcut&map=saliency").page

@@ -240,10 +240,17 @@ def _item(given: ImageItem | Input) -> ImageItem:
 
 
 def ask(classifier: Classifier, pictures: Sequence[NDArray[np.uint8]], *, batch: int = BATCH) -> NDArray[np.float32]:
-    """Probabilities of shape (N, K) for N pictures, each (H, W, 3), that lie in no file."""
+    """Probabilities of shape (N, K) for N pictures, each (H, W, 3), that lie in no file.
+
+    Raises:
+        InputError: They are no numbers: of those a rule would decide on some class all the same.
+    """
     found = []
     for start in range(0, len(pictures), batch):
         inputs = torch.stack([classifier.prepare(Image.fromarray(picture)) for picture in pictures[start : start + batch]])
         with untouched(classifier), torch.inference_mode():
             found.append(classifier.logits(inputs).float().softmax(1).cpu().numpy())
-    return np.concatenate(found)
+    answers = np.concatenate(found)
+    if not np.isfinite(answers).all():
+        raise InputError("The model's answer for this image is not a number: look for damaged weights.")
+    return answers

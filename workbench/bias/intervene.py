@@ -127,11 +127,8 @@ def intervene(
         if on_progress:
             on_progress(done, len(items))
         try:
-            pictures = _variants(item, items if others is None else others, region, fill, rng)
+            answers = ask(classifier, _variants(item, items if others is None else others, region, fill, rng))
         except InputError:
-            continue
-        answers = ask(classifier, pictures)
-        if not np.isfinite(answers).all():
             continue
         called = classifier.rule.decide(answers)[0]
         watched = int(called[0]) if column is None else column

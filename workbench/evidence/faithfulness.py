@@ -120,6 +120,8 @@ def insertion(case: Case) -> Outcome:
 
 
 def _curve(case: Case, *, deleting: bool) -> Outcome:
+    if case.ranking.min() == case.ranking.max():
+        return Outcome("The map is the same everywhere: it names no place to begin with.")
     order, budget = order_of(case.ranking, case.generator(2)), case.budget
 
     def kept() -> Iterator[NDArray[np.bool_]]:

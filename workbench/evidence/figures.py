@@ -69,8 +69,16 @@ def pointing(case: Case) -> Outcome:
     if isinstance(placed, Outcome):
         return placed
     values, inside, seen = placed
+    peak, chance = values == values.max(), float(inside[seen].mean())
+    hits = int((peak & inside).sum())
+    if 0 < hits < peak.sum():
+        return Outcome(
+            f"The largest value is that of {peak.sum():,} pixels, of which {hits:,} lie inside of the mask, which covers {chance:.1%}: "
+            "the map has no single peak.",
+            "doubtful", hits / float(peak.sum()), chance=chance,
+        )  # fmt: skip
     y, x = np.unravel_index(int(values.argmax()), values.shape)
-    hit, chance = bool(inside[y, x]), float(inside[seen].mean())
+    hit = hits > 0
     where = f"The most positive pixel (column {x}, row {y}) lies {'inside' if hit else 'outside'} of the mask, which covers {chance:.1%}"
     if hit and chance > SMALL:
         return Outcome(f"{where}: one hit there may well be chance.", "doubtful", 1.0, chance=chance)
@@ -120,7 +128,7 @@ def agreement(attributions: Sequence[Attribution]) -> tuple[list[str], NDArray[n
 
     Returns:
         The names of their methods, numbered where one comes again, and a matrix (N, N) of the rank correlation of |values| on a coarse
-        grid, where fine-grained and coarse maps can be compared.
+        grid, where fine-grained and coarse maps can be compared; NaN where a map is the same everywhere and so has no order.
 
     Raises:
         InputError: There is none, or they lie on pictures or inputs of different sizes.
@@ -134,4 +142,7 @@ def agreement(attributions: Sequence[Attribution]) -> tuple[list[str], NDArray[n
         before = sum(other.method == one.method for other in attributions[: len(names)])
         names.append(f"{one.method} ({before + 1})" if before else one.method)
     grids = [pooled(strength(one.values)) for one in attributions]
-    return names, np.array([[spearman(a, b) for b in grids] for a in grids])
+    matrix = np.array([[spearman(a, b) for b in grids] for a in grids])
+    even = np.array([np.ptp(grid) == 0 for grid in grids])
+    matrix[even | even[:, None]] = np.nan
+    return names, matrix

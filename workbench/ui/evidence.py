@@ -95,6 +95,7 @@ def _curves(finding: Finding) -> None:
 
 
 def _agreement(found: Mapping[str, Attribution]) -> None:
+    import numpy as np
     import pandas as pd
 
     from workbench.evidence import agreement
@@ -108,6 +109,8 @@ def _agreement(found: Mapping[str, Attribution]) -> None:
             "may differ and both be right; agreement of unlike methods is the stronger sign."
         )
     st.dataframe(pd.DataFrame(matrix, index=titles, columns=titles).round(2))
+    if np.isnan(matrix).any():
+        st.caption(":material/info: A map that is the same everywhere has no order of places to compare.")
 
 
 def _plain(finding: Finding) -> dict[str, object]:

@@ -193,7 +193,7 @@ def _completeness(found: Attribution) -> None:
     good = relative is not None and relative <= TOLERANCE
     icon = ":material/check_circle:" if good else ":material/warning:"
     share = f"{relative:.1%}" if relative is not None else "not measurable"
-    advice = "" if good else " Take more steps in Settings."
+    advice = "" if good or "n_steps" not in METHODS[found.method].params else " Take more steps in Settings."
     st.caption(f"{icon} {_sum_note(found)} Convergence delta {found.delta:+.3g} ({share}).{advice}")
 
 

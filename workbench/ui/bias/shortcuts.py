@@ -79,10 +79,12 @@ def section(scope: Scope, maps: Maps, top: DeltaGenerator) -> None:
         st.info(f"No class has {LEAST} maps: nothing can be said of shortcuts.", icon=":material/data_usage:")
         return
     if not any(finding.verdict in ("shortcut", "leans", "too few") for finding in grave):
-        st.success(
-            f"No shortcut was found: {classes} classes and {len(found) // classes} places at the edge were looked at by "
-            f"{METHODS[maps.method].title}, and covering those that stood out did not matter.",
-            icon=":material/check_circle:",
+        tried = sum(finding.tried is not None for finding in found)
+        outcome = f"{tried} of them stood out, and for none is it proven that the class hangs on it" if tried else "none of them stood out"
+        st.info(
+            f"No shortcut is proven: {classes} classes and {len(found) // classes} places at the edge were looked at by "
+            f"{METHODS[maps.method].title} in {len(maps.frame):,} pictures; {outcome}.",
+            icon=":material/search:",
         )
     for finding in grave:
         _told(scope, finding)

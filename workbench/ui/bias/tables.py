@@ -102,7 +102,7 @@ def links(scope: Scope, lines: Sequence[tuple[str, int, dict[str, str]]], what: 
     """
     wrong = [line for line in lines if line[1]]
     if not wrong:
-        st.caption(":material/check: There is no mistake to look at.")
+        st.caption(":material/check: None of these holds a mistake.")
         return
     st.caption("Look at the mistakes:")
     with st.container(horizontal=True, gap="small"):

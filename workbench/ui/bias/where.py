@@ -79,7 +79,11 @@ def _among(scope: Scope, found: Maps) -> Maps | None:
     names = set(scope.predictions.frame["name"][scope.rows])
     kept = found.frame["name"].isin(names).to_numpy(bool)
     if not kept.any():
-        st.info("The sample was drawn from the test split: choose it above to see its maps.", icon=":material/filter_alt_off:")
+        of = " and ".join(sorted(found.frame["split"].dropna().unique()))
+        where = f"of the {of} split" if of else "without a split"
+        st.info(
+            f"The maps are of a sample {where}, none of them among these pictures: choose others above.", icon=":material/filter_alt_off:"
+        )
         return None
     return Maps(found.frame[kept].reset_index(drop=True), found.heatmaps[kept], found.mask[kept], found.method)
 
@@ -157,7 +161,7 @@ def _differences(scope: Scope, found: Maps) -> None:
     proven = frame[frame["significant"]].sort_values("p adjusted", kind="stable").to_dict("records")
     if not proven:
         st.markdown(
-            f"**Groups**: in no region do groups differ more than chance makes them ({len(frame)} comparisons, the smallest "
+            f"**Groups**: that groups differ in where the model looks is proven for no region ({len(frame)} comparisons, the smallest "
             f"{words.chance(frame['p adjusted'].min())} after correction)."
         )
     for line in proven[:4]:

@@ -148,8 +148,11 @@ def _moved(model: choice.ModelChoice, item: ImageItem, one: Attacked) -> None:
                 st.image(laid, width="stretch", output_format="PNG", alt=f"{title}: {MAPS[method].title} of {item.name}", caption=title)
         with st.container():
             moved = shift(was, now)
-            st.metric("Rank correlation of the maps", f"{moved.spearman:.2f}", help="Spearman's; 1: the same order of pixels.")
-            st.metric("Overlap of their top tenth", f"{moved.overlap:.0%}", help="By chance a tenth of it.")
+            if np.isnan(moved.spearman):
+                st.caption("One of the maps is the same everywhere: it has no order of pixels to compare.")
+            else:
+                st.metric("Rank correlation of the maps", f"{moved.spearman:.2f}", help="Spearman's; 1: the same order of pixels.")
+                st.metric("Overlap of their top tenth", f"{moved.overlap:.0%}", help="By chance a tenth of it.")
     draw.colour_bar(scale, f"{MAPS[method].unit}, one scale for both")
 
 

@@ -46,7 +46,8 @@ def view(model: choice.ModelChoice, images: ImageSet, known: Predictions | None)
         st.info("Name a concept above and show it by pictures, or take a group of this set.", icon=":material/category:")
         return
     pictures = _of_class(images, known, target)
-    st.caption(f"Asked of {len(pictures):,} pictures of {choice.plain(target)}, against random pictures of {choice.plain(images.name)}.")
+    of = "labelled" if any(item.label == target for item in pictures) else "that the model calls"
+    st.caption(f"Asked of {len(pictures):,} pictures {of} {choice.plain(target)}, against random pictures of {choice.plain(images.name)}.")
     shown = [(name, [item.id for item in items]) for name, items in chosen.items()]
     examples = [item.id for item in pictures]
     place = slot("concepts", **model.identity, images=images.key, target=target, concepts=shown, examples=examples)

@@ -55,7 +55,8 @@ def _picture(model: choice.ModelChoice, item: ImageItem, kind: str) -> None:
             turns = f"**{choice.plain(flip.before)}** becomes **{choice.plain(flip.after)}**"
             st.markdown(f"{turns} between {flip.low:g} and {flip.high:g} ({KINDS[kind].unit}).")
     else:
-        st.markdown(f"It stays **{choice.plain(model.rule.class_names[int(found.decisions[0])])}** over the whole range.")
+        same = choice.plain(model.rule.class_names[int(found.decisions[0])])
+        st.markdown(f"It is **{same}** at each of the {len(found.values)} values tried, {found.values[0]:g} to {found.values[-1]:g}.")
     frame = _lines(model, found)
     x = {"field": "value", "type": "quantitative", "title": f"{KINDS[kind].title}: {KINDS[kind].unit}"}
     y = {"field": "probability", "type": "quantitative", "scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
