@@ -168,6 +168,12 @@ def test_who_comes_through_a_proxy_is_not_at_this_machine(monkeypatch):
     assert not doors.expected("127.0.0.1").local
 
 
+def test_who_is_refused_learns_how_to_be_let_in(address):
+    line = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
+    line.request("GET", "/", headers={"Host": "inspection.example.com"})
+    assert b"--allow-host" in line.getresponse().read()
+
+
 def test_a_name_that_is_none_is_one_sentence(monkeypatch, refusal):
     monkeypatch.setenv(doors.HOSTS_VARIABLE, "good.example, https://bad.example/")
     assert "https://bad.example/" in refusal(lambda: doors.expected("127.0.0.1"))

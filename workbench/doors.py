@@ -27,6 +27,7 @@ EVERYWHERE = frozenset({"", "0.0.0.0", "::"})
 UPLOADS = "/_stcore/upload_file/"
 REFUSED, TOO_LARGE = 403, 413
 POLICY_VIOLATION = 1008
+STRANGE = "This server answers its own pages only, under the names it was started for: workbench run --allow-host NAME adds one."
 _PLACE = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?", re.ASCII | re.IGNORECASE)
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
@@ -176,7 +177,7 @@ class Doors:
             return await self._app(scope, receive, send)
         host = self._admitted(scope)
         if host is None:
-            return await _refuse(scope, send, REFUSED, "This server was not started for this name, or for pages of another site.")
+            return await _refuse(scope, send, REFUSED, STRANGE)
         headers = [(name.encode(), value.encode()) for name, value in security_headers(host, self._scripts).items()]
 
         async def answer(message: Message) -> None:
