@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    from workbench.journal import Entry, Journal
 
 app = typer.Typer(
     help="Check the decision journal, and hand it on.",
@@ -32,17 +36,22 @@ def verify(
 ) -> None:
     """Look for entries that were changed, removed, reordered or put in. Ends with 0 where there are none, else with 1.
 
+    It reads the journal only, so it works on a disk that is full or read-only too. That a clock was set back is told as a note.
+
     Keep the head that it prints out of reach of those who can write to the journal: only that shows that nobody wrote all of it anew.
     """
     from workbench.journal import Journal, journal_path
 
     found = Journal(journal or journal_path(), create=False).verify(expect)
-    for problem in found.problems:
-        print(problem)
+    for line in (*found.problems, *(f"Note: {note}" for note in found.notes)):
+        print(line)
     if not found.sound:
         raise typer.Exit(1)
-    time = f", from {found.first} to {found.last}" if found.count else ""
-    print(f"{found.count:,} {'entry' if found.count == 1 else 'entries'}, sound, head {found.head}{time}")
+    if not found.count:
+        print("0 entries, sound: there is nothing to keep a digest of yet")
+        return
+    entries = "entry" if found.count == 1 else "entries"
+    print(f"{found.count:,} {entries}, sound, head {found.head}, from {found.first} to {found.last}")
     if found.covered is not None:
         print(f"The digest that was expected is the head after {found.covered:,} of them")
 
@@ -58,7 +67,7 @@ def export(
     kinds = {".csv": to_csv, ".json": to_json}
     if out.suffix.lower() not in kinds:
         raise InputError(f"{out.name} is neither a .csv nor a .json: give it one of these endings.")
-    entries = Journal(journal or journal_path(), create=False).entries()
+    entries = _checked(Journal(journal or journal_path(), create=False))
     _write(out, kinds[out.suffix.lower()](entries))
     print(f"Wrote {len(entries):,} {'entry' if len(entries) == 1 else 'entries'} to {out}")
 
@@ -78,7 +87,7 @@ def labels(
         raise InputError(f"{out.name} is not a .csv: give it that ending.")
     if out.exists():  # it may be the ground truth
         raise InputError(f"{out} is already there and may hold the labels as they were: choose another name.")
-    entries = Journal(journal or journal_path(), create=False).entries()
+    entries = _checked(Journal(journal or journal_path(), create=False))
     pictures = load_images(images)
     text = relabelled(pictures, entries)
     _write(out, text)
@@ -87,6 +96,15 @@ def labels(
     folder = folder_of(pictures)
     if folder is None or folder.resolve() != out.parent.resolve():
         print(f"Its paths begin in {folder or 'the folder of the set'}: put it there before you load it")
+
+
+def _checked(journal: Journal) -> tuple[Entry, ...]:
+    """All entries of a journal; that it is not sound is said beside what is made of it."""
+    found = journal.verify()
+    if not found.sound:
+        many = "1 thing is" if len(found.problems) == 1 else f"{len(found.problems):,} things are"
+        print(f"The journal is not sound, {many} wrong with it: run workbench journal verify", file=sys.stderr)
+    return journal.entries()
 
 
 def _write(out: Path, text: str) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from workbench.journal.entries import GENESIS, digest_of, dumped, sealed_fields
+from workbench.errors import InputError
+from workbench.journal.entries import DIGEST, GENESIS, digest_of, dumped, sealed_fields
+
+SKEW = datetime.timedelta(minutes=5)
+"""How far the clocks of two machines may be apart."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +35,9 @@ class Verdict:
         first: Time of the first entry, None in an empty journal.
         last: Time of the last entry.
         covered: The number of the entry whose hash is the digest that was expected: up to it, nothing was changed since that was noted.
-            None where none was expected or no entry has it.
+            None where none was expected, no entry has it, or something is wrong before it.
         problems: A sentence for each thing that is wrong, with the entry's number.
+        notes: Sentences on what is no sign of tampering but worth knowing, as that the clock was set back.
     """
 
     sound: bool
@@ -41,6 +47,7 @@ class Verdict:
     last: str | None
     covered: int | None
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_head(path: Path) -> Head | None:
@@ -64,31 +71,108 @@ def write_head(path: Path, head: Head) -> None:
     partial.replace(path)
 
 
-def chain_problems(rows: Iterable[tuple[int, str, str]]) -> Iterator[str]:
-    """Sentences on what is wrong with a chain.
+@dataclasses.dataclass
+class Walk:
+    """What was found on the way along a chain, so far.
+
+    Attributes:
+        hashes: The hash that stands beside each entry, by its number.
+        times: When each was written, where that can be read.
+        faults: What is wrong, as sentences, each with the number of the entry that it shows at.
+    """
+
+    hashes: dict[int, str] = dataclasses.field(default_factory=dict)
+    times: dict[int, str] = dataclasses.field(default_factory=dict)
+    faults: list[tuple[int, str]] = dataclasses.field(default_factory=list)
+
+    def along(self, rows: Iterable[tuple[int, str, str]]) -> None:
+        """Go on with these rows: number, canonical text and hash of each entry, by rising number from the first."""
+        due, links, shift = 1, {GENESIS}, 0
+        for number, body, digest in rows:
+            self.hashes[number] = digest
+            if number < 1:
+                self.faults.append((number, f"Entry {number} was put in from outside: the journal begins with entry 1."))
+                continue
+            if gap := number - due:
+                self.faults.append((due, f"{_missing(due, number)} removed."))
+            fields, own = _fields(body), digest_of(body) if isinstance(body, str) else ""
+            moved = fields["number"] - number if fields else 0
+            if fields:
+                self.times[number] = str(fields["time"])
+            if own != digest or fields is None:
+                self.faults.append((number, f"Entry {number} was changed: what it says does not fit its hash."))
+            elif moved and moved != shift:
+                told = f"Entry {number} calls itself entry {fields['number']}: entries were put in, removed, reordered or renumbered here."
+                self.faults.append((number, told))
+            elif not moved and not gap and not shift and fields["previous"] not in links:
+                before = f"entry {number - 1}" if number > 1 else "the beginning"
+                told = f"Entry {number} does not follow on {before}: one of the two was rewritten, exchanged or put in from outside."
+                self.faults.append((number, told))
+            due, links, shift = number + 1, {digest, own}, moved
+
+    def covered(self, expect: str | None) -> int | None:
+        """The number of the entry that has this hash, where nothing is wrong up to it."""
+        number = next((number for number, digest in self.hashes.items() if digest == expect), None)
+        return None if number is None or any(at <= number for at, _ in self.faults) else number
+
+
+def _missing(first: int, number: int) -> str:
+    return f"Entry {first} is missing: it was" if number - first == 1 else f"Entries {first} to {number - 1} are missing: they were"
+
+
+def kept_digest(text: str) -> str:
+    """A digest that somebody kept, without the spaces and line ends that it got on the way.
+
+    Raises:
+        InputError: It cannot be the digest of an entry.
+    """
+    digest = "".join(text.split()).lower()
+    if not DIGEST.fullmatch(digest):
+        raise InputError(f"The digest {digest[:80]!r} is not a SHA-256 in hex: give all 64 characters, 0 to 9 and a to f.")
+    if digest == GENESIS:
+        raise InputError(
+            "64 zeros are the digest of no entry: they stand before the first entry of every journal, so they prove nothing. Give the "
+            "digest of an entry that you kept."
+        )
+    return digest
+
+
+def clock_notes(times: Mapping[int, str], now: datetime.datetime) -> Iterator[str]:
+    """Sentences on entries whose times cannot all be right: no sign of tampering, for the chain keeps the order by itself.
 
     Args:
-        rows: Number, canonical text and hash of each entry, by rising number.
+        times: When each entry says it was written, by rising number.
+        now: The time now, UTC.
     """
-    due, links, shift = 1, {GENESIS}, 0
-    for number, body, digest in rows:
-        if number < 1:
-            yield f"Entry {number} was put in from outside: the journal begins with entry 1."
+    before: tuple[int, datetime.datetime] | None = None
+    back: list[tuple[int, int]] = []
+    for number, text in times.items():
+        at = _moment(text)
+        if at is None:
             continue
-        if gap := number - due:
-            yield (
-                f"Entry {due} is missing: it was removed." if gap == 1 else f"Entries {due} to {number - 1} are missing: they were removed."
-            )
-        fields, own = _fields(body), digest_of(body) if isinstance(body, str) else ""
-        moved = fields["number"] - number if fields else 0
-        if own != digest or fields is None:
-            yield f"Entry {number} was changed: what it says does not fit its hash."
-        elif moved and moved != shift:
-            yield f"Entry {number} calls itself entry {fields['number']}: entries were put in, removed, reordered or renumbered here."
-        elif not moved and not gap and not shift and fields["previous"] not in links:
-            before = f"entry {number - 1}" if number > 1 else "the beginning"
-            yield f"Entry {number} does not follow on {before}: one of the two was rewritten, exchanged or put in from outside."
-        due, links, shift = number + 1, {digest, own}, moved
+        if before is not None and at < before[1]:
+            back.append((number, before[0]))
+        before = number, at
+    if back:
+        number, earlier = back[0]
+        more = f" The same holds of {len(back) - 1:,} more." if len(back) > 1 else ""
+        yield (
+            f"Entry {number} has an earlier time than entry {earlier} ({times[number][:19]} after {times[earlier][:19]} UTC): the clock "
+            f"was set back between them, or one of the two ran wrong.{more} The order of the entries holds all the same."
+        )
+    if before is not None and before[1] - now > SKEW:
+        yield (
+            f"Entry {before[0]} has a time in the future ({times[before[0]][:19]} UTC): the clock of this machine is slow, or that one was "
+            "fast. The order of the entries holds all the same."
+        )
+
+
+def _moment(text: str) -> datetime.datetime | None:
+    try:
+        at = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=datetime.UTC)
 
 
 def head_problems(noted: Head | None, hashes: Mapping[int, str]) -> Iterator[str]:
@@ -103,12 +187,6 @@ def head_problems(noted: Head | None, hashes: Mapping[int, str]) -> Iterator[str
         yield f"The last entries were removed: the journal ends with entry {end}, and its head file notes {noted.count:,} entries."
     elif noted.hash != (hashes.get(noted.count) if noted.count else GENESIS):
         yield f"Entry {noted.count} is not the one that the head file notes: it was removed, rewritten or exchanged."
-
-
-def time_of(body: object) -> str | None:
-    """When the entry with this canonical text was written; None where it is not one."""
-    fields = _fields(body)
-    return str(fields["time"]) if fields else None
 
 
 def _fields(body: object) -> dict | None:

@@ -11,7 +11,7 @@ import errno
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,8 @@ from pathlib import Path
 from workbench.catalog import stored_path
 from workbench.errors import InputError
 from workbench.folders import JOURNAL_VARIABLE, data_folder
-from workbench.journal.entries import DIGEST, GENESIS, Draft, Entry, dumped, entry_from, sealed
-from workbench.journal.proof import Head, Verdict, chain_problems, head_problems, read_head, time_of, write_head
+from workbench.journal.entries import GENESIS, Draft, Entry, dumped, entry_from, sealed
+from workbench.journal.proof import Head, Verdict, Walk, clock_notes, head_problems, kept_digest, read_head, write_head
 
 APPLICATION, SCHEMA = 0x57424A4C, 2
 """What marks an SQLite file as a journal ("WBJL"), and the release of what stands in it: 1 had entries without `ADDED`."""
@@ -37,6 +37,12 @@ RULES = {
 }
 FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 """How SQLite says that a file cannot grow: no space, or a quota or limit on its size."""
+UNWRITABLE = frozenset({
+    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
+})  # fmt: skip
+"""The kinds of error that a file gives in whose folder nothing can be written."""
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+"""The kinds that a file gives in which something was overwritten."""
 PRIMARY = 0xFF
 """The part of an SQLite error code that names its kind."""
 LAST = "SELECT number, hash FROM entries ORDER BY number DESC LIMIT 1"
@@ -55,40 +61,44 @@ class Journal:
 
     Attributes:
         path: Its file, links followed.
+        called: What messages call it.
     """
 
-    def __init__(self, path: Path | str, *, create: bool = True) -> None:
-        """Open a journal, or make it and the folders above it.
+    def __init__(self, path: Path | str, *, create: bool = True, called: str | None = None) -> None:
+        """Open a journal, or make it and the folders above it. One that is there can be read also where nothing can be written.
 
         Args:
             path: Its file.
             create: Whether to make one where there is none.
+            called: What messages call it, for readers who need not know the path; the path where missing.
 
         Raises:
-            InputError: There is none, the file is something else, is damaged or comes from a newer release, or the folder cannot be
-                written to.
+            InputError: There is none, the file is something else, is damaged or comes from a newer release, or cannot be read or made.
         """
         try:
             self.path = stored_path(str(path)).resolve()
         except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a path that no system can hold
             raise InputError(f"{str(path)!r} is not a path that can be opened ({error}): correct it.") from None
+        self.called = called or str(self.path)
         self._head_file = self.path.with_name(f"{self.path.name}.head")
         if self.path.is_dir():
-            raise InputError(f"{self.path} is a folder, not a journal: name a file in it.")
-        if not self.path.exists():
+            raise InputError(f"{self.called} is a folder, not a journal: name a file in it.")
+        was_there = self.path.exists()
+        if not was_there:
             if not create:
-                raise InputError(f"There is no journal at {self.path}: name the right file, or write a first decision into it.")
+                raise InputError(f"There is no journal at {self.called}: name the right file, or write a first decision into it.")
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise self._refused(error) from None
-        with self._connected("rwc" if create else "rw") as db:
+        with self._reading() if was_there else self._connected("rwc") as db:
             db.execute("BEGIN")  # one look: another process may be laying it out
             blank = self._is_blank(db)
             db.execute("ROLLBACK")
-            if blank:
-                if not create:
-                    raise InputError(f"{self.path} is not a journal of the workbench but an empty file: name another one.")
+        if blank and not create:
+            raise InputError(f"{self.called} is not a journal of the workbench but an empty file: name another one.")
+        if blank:
+            with self._connected("rwc") as db:
                 self._lay_out(db)
 
     def append(self, draft: Draft) -> Entry:
@@ -135,14 +145,14 @@ class Journal:
         where, values = _filters(model, image, user, overruled)
         order = "DESC" if newest_first else "ASC"
         query = f"SELECT body, hash FROM entries{where} ORDER BY number {order} LIMIT ? OFFSET ?"
-        with self._connected() as db:
+        with self._reading() as db:
             rows = db.execute(query, (*values, -1 if limit is None else limit, offset)).fetchall()
         return tuple(entry_from(*row) for row in rows)
 
     def count(self, *, model: str | None = None, image: str | None = None, user: str | None = None, overruled: bool = False) -> int:
         """How many entries there are, filtered as in `entries`."""
         where, values = _filters(model, image, user, overruled)
-        with self._connected() as db:
+        with self._reading() as db:
             return int(db.execute(f"SELECT count(*) FROM entries{where}", values).fetchone()[0])
 
     def latest(self, model: str, images: Sequence[str]) -> dict[str, Entry]:
@@ -152,13 +162,13 @@ class Journal:
             f"SELECT {image}, body, hash, max(number) FROM entries WHERE json_extract(body, '$.model') = ?"
             f" AND {image} IN (SELECT value FROM json_each(?)) GROUP BY {image}"
         )
-        with self._connected() as db:
+        with self._reading() as db:
             rows = db.execute(query, (_plain(model), dumped(list(images)))).fetchall()
         return {name: entry_from(body, digest) for name, body, digest, _ in rows}
 
     def head(self) -> Head:
         """Number and hash of the last entry: what to keep elsewhere, in a mail or on paper, to hold the journal against later."""
-        with self._connected() as db:
+        with self._reading() as db:
             return _head(db)
 
     def verify(self, expect: str | None = None) -> Verdict:
@@ -180,31 +190,31 @@ class Journal:
             expect: The hash of the last entry as it was noted at any earlier time.
 
         Raises:
-            InputError: `expect` is no digest, or the file cannot be opened.
+            InputError: `expect` is no digest of an entry, or the file cannot be read.
         """
-        expect = expect and expect.strip().lower()
-        if expect is not None and not DIGEST.fullmatch(expect):
-            raise InputError(f"The digest {expect!r} is not a SHA-256 in hex: give all 64 characters of the head that was noted.")
+        expect = None if expect is None else kept_digest(expect)
         noted = read_head(self._head_file)  # before the file: then it can lag behind, and never run ahead
-        hashes: dict[int, str] = {}
-        problems: list[str] = []
-        times: tuple[str | None, str | None] = (None, None)
-        with self._connected() as db:
+        walk, problems = Walk(), list[str]()
+        with self._reading() as db:
             db.execute("BEGIN")
             try:
                 problems += _rule_problems(db)
-                problems += chain_problems(_walked(db, hashes))
-                times = _times(db)
+                walk.along(db.execute("SELECT number, body, hash FROM entries ORDER BY number"))
             except sqlite3.DatabaseError as error:
-                problems.append(f"The file is damaged after entry {max(hashes, default=0)} ({error}): restore it from a copy.")
-        end = max(hashes, default=0)
-        head = hashes.get(end, GENESIS)
-        covered = next((number for number, digest in {0: GENESIS, **hashes}.items() if digest == expect), None)
+                if _kind(error) not in DAMAGED:
+                    raise
+                last = _last(walk.hashes)
+                walk.faults.append((last + 1, f"The file is damaged after entry {last} ({error}): restore it from a copy."))
+        problems += [told for _, told in walk.faults]
+        end = _last(walk.hashes)
+        head, covered = walk.hashes.get(end, GENESIS), walk.covered(expect)
         if noted is not None or expect != head:
-            problems += head_problems(noted, hashes)
-        if expect is not None and covered is None:
+            problems += head_problems(noted, walk.hashes)
+        if expect is not None and expect not in walk.hashes.values():
             problems.append(f"No entry has the digest {expect} that was expected: the entries up to it were rewritten or removed since.")
-        return Verdict(not problems, len(hashes), head, *times, covered, tuple(problems))
+        times = walk.times.get(min(walk.hashes, default=0)), walk.times.get(end)
+        notes = tuple(clock_notes(walk.times, datetime.datetime.now(datetime.UTC)))
+        return Verdict(not problems, len(walk.hashes), head, *times, covered, tuple(problems), notes)
 
     def _is_blank(self, db: sqlite3.Connection) -> bool:
         """Whether nothing was laid out yet; refuses what is no journal, or one of a newer release."""
@@ -213,9 +223,9 @@ class Journal:
         if application == 0 and tables == 0:
             return True
         if application != APPLICATION:
-            raise InputError(f"{self.path} is not a journal of the workbench but a database of another program: name another file.")
+            raise InputError(f"{self.called} is not a journal of the workbench but a database of another program: name another file.")
         if schema > SCHEMA:
-            raise InputError(f"{self.path} was written by a newer release of the workbench: update this one to read it.")
+            raise InputError(f"{self.called} was written by a newer release of the workbench: update this one to read it.")
         return False
 
     def _lay_out(self, db: sqlite3.Connection) -> None:
@@ -230,7 +240,7 @@ class Journal:
                     raise
                 time.sleep(0.02)
         if mode != "wal":
-            raise InputError(f"{self.path} lies on a file system without shared memory: put the journal on a disk of this machine.")
+            raise InputError(f"{self.called} lies on a file system without shared memory: put the journal on a disk of this machine.")
         db.execute("BEGIN IMMEDIATE")
         if self._is_blank(db):
             for rule in RULES.values():
@@ -262,35 +272,71 @@ class Journal:
     @contextmanager
     def _connected(self, mode: str = "rw") -> Iterator[sqlite3.Connection]:
         """A connection of one's own; what SQLite complains of becomes an InputError."""
-        address = f"{self.path.as_uri()}?mode={mode}"
         try:
-            with closing(sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None)) as db:
-                db.text_factory = partial(str, encoding="utf-8", errors="replace")
+            with closing(_opened(f"{self.path.as_uri()}?mode={mode}")) as db:
                 db.execute("PRAGMA synchronous=FULL")
                 db.execute("PRAGMA fullfsync=ON")
                 yield db
         except sqlite3.Error as error:
             raise self._refused(error) from None
 
-    def _refused(self, error: sqlite3.Error | OSError) -> InputError:
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection to read with, also where nothing can be written: on a full disk, or a read-only one."""
+        try:
+            with closing(self._readable()) as db:
+                yield db
+        except sqlite3.Error as error:
+            raise self._refused(error, reading=True) from None
+
+    def _readable(self) -> sqlite3.Connection:
+        address = self.path.as_uri()
+        try:
+            db = _opened(f"{address}?mode=rw")
+            try:
+                db.execute("PRAGMA schema_version").fetchone()  # here SQLite makes the files that it wants beside a journal
+            except sqlite3.Error:
+                db.close()
+                raise
+            return db
+        except sqlite3.OperationalError as error:
+            if _kind(error) not in UNWRITABLE:
+                raise
+        beside = self.path.with_name(f"{self.path.name}-wal")
+        if not beside.exists() or not beside.stat().st_size:
+            return _opened(f"{address}?mode=ro&immutable=1")
+        db = _opened(f"{address}?mode=ro&vfs={'win32' if os.name == 'nt' else 'unix'}-none")  # the last entries may stand in that file only
+        db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        return db
+
+    def _refused(self, error: sqlite3.Error | OSError, reading: bool = False) -> InputError:
         """What to say of an error of the disk or of SQLite."""
         if isinstance(error, OSError):
             code = sqlite3.SQLITE_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else sqlite3.SQLITE_CANTOPEN
         else:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        kind, name = code & PRIMARY, self.called
         if code in FULL:
             return InputError(
-                f"The disk is full, so nothing was written to {self.path}; every entry accepted before is kept: make space and try again."
+                f"The disk is full, so nothing was written to {name}; every entry accepted before is kept: make space and try again."
             )
-        if code & PRIMARY == sqlite3.SQLITE_BUSY:
-            return InputError(f"{self.path} is in use by another program for more than {PATIENCE:.0f} seconds: close that and try again.")
-        if code & PRIMARY in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            return InputError(f"{self.path} is not a journal, or is damaged: name another file or restore this one from a copy.")
-        if code & PRIMARY in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
+        if kind == sqlite3.SQLITE_BUSY:
+            return InputError(f"{name} is in use by another program for more than {PATIENCE:.0f} seconds: close that and try again.")
+        if kind in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            return InputError(f"{name} is not a journal, or is damaged: name another file or restore this one from a copy.")
+        if kind in UNWRITABLE and reading:
+            return InputError(f"{name} cannot be read: check that the file is there, and the permissions of file and folder.")
+        if kind in UNWRITABLE - {sqlite3.SQLITE_IOERR}:
             return InputError(
-                f"{self.path} cannot be written to: check the folder and its permissions, or name another file in {JOURNAL_VARIABLE}."
+                f"{name} cannot be written to: check the folder and its permissions, or name another file in {JOURNAL_VARIABLE}."
             )
-        return InputError(f"{self.path} cannot be used ({error}): check the file and the disk.")
+        return InputError(f"{name} cannot be used ({error}): check the file and the disk.")
+
+
+def _opened(address: str) -> sqlite3.Connection:
+    db = sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None)
+    db.text_factory = partial(str, encoding="utf-8", errors="replace")
+    return db
 
 
 def _filters(model: str | None, image: str | None, user: str | None, overruled: bool) -> tuple[str, list[object]]:
@@ -319,18 +365,14 @@ def _head(db: sqlite3.Connection) -> Head:
     return Head(*(db.execute(LAST).fetchone() or ()))
 
 
-def _walked(db: sqlite3.Connection, hashes: dict[int, str]) -> Iterator[tuple[int, str, str]]:
-    """All rows; `hashes` fills with their hashes by number on the way."""
-    for row in db.execute("SELECT number, body, hash FROM entries ORDER BY number"):
-        hashes[row[0]] = row[2]
-        yield row
+def _last(hashes: Mapping[int, str]) -> int:
+    """The number of the last entry, 0 where there is none."""
+    return max(hashes, default=0)
 
 
-def _times(db: sqlite3.Connection) -> tuple[str | None, str | None]:
-    """When the first and the last entry were written, where there is one that can be read."""
-    ends = [db.execute(f"SELECT body FROM entries ORDER BY number {order} LIMIT 1").fetchone() for order in ("ASC", "DESC")]
-    first, last = (time_of(row[0]) if row else None for row in ends)
-    return first, last
+def _kind(error: sqlite3.Error) -> int:
+    """The kind of an error of SQLite; that of a bad statement where the driver gives none."""
+    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & PRIMARY
 
 
 def _rule_problems(db: sqlite3.Connection) -> Iterator[str]:

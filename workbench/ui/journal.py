@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from workbench.catalog import home
+from workbench.errors import InputError
 from workbench.images import ImageSet
-from workbench.journal import Entry, Journal, Verdict, relabelled, to_csv, to_json
+from workbench.journal import Entry, Journal, Verdict, kept_digest, relabelled, to_csv, to_json
 from workbench.keys import key
 from workbench.ui import choice, draw, url, work
 from workbench.ui.defects.record import figure
@@ -42,19 +42,19 @@ def place(kept: Journal, own: bool) -> None:
 
 def soundness(kept: Journal) -> bool:
     """Whether nobody changed, removed or reordered an entry since; False too where a long journal was not looked through yet."""
-    count, typed, asked = kept.count(), "", True
-    if count:
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            typed = st.text_input("Digest that you kept", key="expected digest", placeholder="64 characters, optional", width=420)
-            asked = count <= AT_ONCE or st.button(f"Check all {count:,} entries", icon=":material/verified_user:")
-            draw.meaning(_HELP)
-    typed = typed.strip().lower()
-    if typed and not re.fullmatch("[0-9a-f]{64}", typed):
-        st.warning("A digest has 64 characters, 0 to 9 and a to f: copy it whole.", icon=":material/error:")
-        typed = ""
+    count = kept.count()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        typed = st.text_input("Digest that you kept", key="expected digest", placeholder="64 characters, optional", width=420)
+        asked = count <= AT_ONCE or st.button(f"Check all {count:,} entries", icon=":material/verified_user:")
+        draw.meaning(_HELP)
+    try:
+        expect = kept_digest(typed) if typed.strip() else None
+    except InputError as error:
+        st.warning(f"Nothing was checked. {choice.plain(error, 400)}", icon=":material/error:")
+        return False
     if not asked:
         return False
-    found = kept.verify(typed or None)
+    found = kept.verify(expect)
     for problem in found.problems[:SHOWN]:
         st.error(choice.plain(problem, 400), icon=":material/gpp_bad:")
     if len(found.problems) > SHOWN:
@@ -69,6 +69,8 @@ def _told(found: Verdict) -> None:
     if found.sound:
         entries = "entry" if found.count == 1 else "entries"
         st.success(f"Sound: {found.count:,} {entries}, {_time(found.first)} to {_time(found.last)} UTC.", icon=":material/verified:")
+    for note in found.notes:
+        st.warning(choice.plain(note, 600), icon=":material/schedule:")
     if found.covered is not None:
         st.success(f"The digest that you kept is that of entry {found.covered:,}: up to it nothing was changed.", icon=":material/lock:")
     st.caption("Digest of the last entry, to keep elsewhere:")
@@ -113,7 +115,7 @@ def _table(shown: tuple[Entry, ...]) -> pd.DataFrame:
                 "no.": entry.number if isinstance(entry.number, int) else None,
                 "time (UTC)": _time(entry.time),
                 "who": str(entry.user),
-                "picture": str(entry.image_name),
+                "image": str(entry.image_name),
                 "score": figure(entry.score),
                 "threshold": figure(entry.threshold),
                 "verdict": str(entry.verdict),
