@@ -13,16 +13,18 @@ st.markdown("Who decided what about which part, when, with which model and map, 
 model = choice.model()
 images = choice.images(model)
 kept = record.journal(model)
-if kept.count():
+if not choice.local():
+    st.info(record.SHUT, icon=":material/lock:")
+if kept is None:
+    st.info("No decision about this model and image set can be read here.", icon=":material/inbox:")
+elif kept.count():
     journal.place(kept, record.own(model))
     sound = journal.soundness(kept)
     journal.entries(kept)
     journal.hand_on(kept, images, sound)
 elif journal.soundness(kept):
-    st.info(
-        "Nothing has been decided yet. Open a picture on the Defects page, and write your verdict into the journal.",
-        icon=":material/inbox:",
-    )
+    open_one = " Open an image on the Defects page, and write your verdict into the journal." if choice.local() else ""
+    st.info(f"Nothing has been decided yet.{open_one}", icon=":material/inbox:")
     st.page_link(
         home() / "pages" / "defects.py", label="Go to the decisions", icon=":material/rule:", query_params=choice.link(view="decisions")
     )

@@ -15,6 +15,7 @@ from workbench.errors import InputError
 from workbench.images import BytesSource
 from workbench.journal import Journal, to_json
 from workbench.ui import cache, choice, work
+from workbench.ui.defects import record
 
 pytest_plugins = ["inspected"]
 
@@ -181,6 +182,29 @@ def test_a_verdict_that_somebody_changed_in_the_journal_ends_in_a_sentence(defec
         assert not at.exception
         assert all("went wrong" not in e.value for e in at.error)
         assert any("margin to the threshold" in m.value for m in at.markdown)
+
+
+# Where others reach the server
+
+
+def test_where_others_reach_the_server_no_form_is_offered_and_no_callback_writes(defects, journal, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_HOSTS", "inspection.example.com")
+    handed = []
+    monkeypatch.setattr(record, "form", lambda *given: handed.append(given))
+    defects(mixed(), **DECIDE).sound()
+    scope, setting, item, decided, shown = handed[-1]
+    with pytest.raises(InputError, match="nobody signs in"):
+        record.write(scope, setting, item, decided, shown, {"user": "Quinn", "overruled": None, "reason": ""})
+    assert not journal.exists()
+
+
+def test_where_others_reach_the_server_it_is_said_why(defects, journal, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_HOSTS", "inspection.example.com")
+    at = defects(mixed(), **DECIDE).sound()
+    assert [text for text in at.said() if "nobody signs in" in text] == [record.SHUT]
+    assert not at.text_area
+    assert not [b for b in at.button if "journal" in b.label]
+    assert not journal.exists()
 
 
 # What the entry holds

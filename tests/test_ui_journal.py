@@ -1,6 +1,7 @@
 """The Journal page: it says whether the record is sound, shows what stands in it, and hands it on, or says why it cannot."""
 
 import csv
+import datetime
 import io
 import json
 import sqlite3
@@ -11,6 +12,7 @@ from decisions import digest, draft, overruled
 from workbench.errors import InputError
 from workbench.images import BytesSource, ImageItem, ImageSet
 from workbench.journal import Journal, to_json
+from workbench.journal import store as inner
 from workbench.ui import choice, draw
 from workbench.ui import journal as page
 
@@ -63,7 +65,7 @@ def press(at, label):
 
 def test_a_new_journal_leads_to_the_decisions(visit, path):
     at = visit("journal").sound("Journal")
-    assert at.said() == ["Nothing has been decided yet. Open a picture on the Defects page, and write your verdict into the journal."]
+    assert at.said() == ["Nothing has been decided yet. Open an image on the Defects page, and write your verdict into the journal."]
     assert "view=decisions" in at.get("page_link")[0].proto.query_string
     assert not at.dataframe
 
@@ -111,8 +113,88 @@ def test_a_digest_that_was_kept_covers_what_came_before(visit, kept):
     assert any("is that of entry 2" in s.value for s in at.success)
     at.text_input(key="expected digest").set_value(digest("another")).run()
     assert any("that was expected" in text for text in problems(at))
-    at.text_input(key="expected digest").set_value("12ab").run().sound()
-    assert any("has 64 characters" in text for text in at.said())
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"), [("0" * 64, "64 zeros are the digest of no entry"), ("12ab", "give all 64 characters"), ("x" * 64, "64")]
+)
+@pytest.mark.parametrize("entries", [0, 3])
+def test_what_vouches_for_nothing_is_no_success(visit, path, typed, said, entries):
+    made = Journal(path)
+    for _ in range(entries):
+        made.append(draft())
+    at = visit("journal").sound()
+    at.text_input(key="expected digest").set_value(typed).run().sound()
+    (warning,) = at.warning
+    assert said in at.unescaped(warning.value)
+    assert "Nothing was checked." in warning.value
+    assert not at.success
+    assert not any("Nothing has been decided" in text for text in at.said())
+
+
+def test_an_emptied_journal_without_its_head_file_shows_against_a_digest_that_was_kept(visit, path, kept):
+    noted = kept.head().hash
+    tampered(path, "DELETE FROM entries")
+    with sqlite3.connect(path) as db:
+        for name, rule in inner.RULES.items():
+            if name not in ("entries",):
+                db.execute(rule)
+    db.close()
+    path.with_name("journal.sqlite.head").unlink()
+    at = visit("journal").sound()
+    assert any("Nothing has been decided yet" in text for text in at.said()), "nobody can tell it from a new one"
+    at.text_input(key="expected digest").set_value(noted).run()
+    assert any("that was expected" in text for text in problems(at))
+    assert not at.success
+
+
+def test_a_clock_that_was_set_back_is_said(visit, path, monkeypatch):
+    made, times = Journal(path), iter([30, 10])
+
+    class Clock(datetime.datetime):
+        @classmethod
+        def now(cls, zone=None):
+            return datetime.datetime(2026, 3, next(times, 31), 8, tzinfo=zone)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inner.datetime, "datetime", Clock)
+        made.append(draft())
+        made.append(draft())
+        assert "earlier time" in made.verify().notes[0]
+    at = visit("journal").sound()
+    assert any("Entry 2 has an earlier time than entry 1" in text for text in at.said())
+    assert at.success[0].value.startswith("Sound: 2 entries")
+
+
+# Where others reach the server
+
+
+@pytest.fixture
+def shared_server(monkeypatch):
+    """Others reach the server."""
+    monkeypatch.setenv("WORKBENCH_HOSTS", "inspection.example.com")
+    assert not choice.local()
+
+
+def test_a_shared_server_shows_its_journal_and_takes_no_entry(visit, kept, shared_server, path):
+    at = visit("journal").sound("Journal")
+    assert any("nobody signs in" in text for text in at.said())
+    assert at.dataframe[0].value["no."].tolist() == [3, 2, 1]
+    assert not any(str(path.parent) in text for text in [*at.said(), *(c.value for c in at.caption)])
+
+
+def test_a_shared_server_makes_no_journal(visit, path, shared_server):
+    at = visit("journal").sound("Journal")
+    assert any("nobody signs in" in text for text in at.said())
+    assert not any("write your verdict" in text for text in at.said())
+    assert not path.exists()
+
+
+def test_a_shared_server_names_no_path_where_its_journal_is_damaged(visit, path, shared_server):
+    path.write_bytes(b"Dear diary, " * 500)
+    (said,) = problems(visit("journal"))
+    assert said.startswith("The journal of this server is not a journal, or is damaged")
+    assert str(path) not in said
 
 
 def test_a_long_journal_is_checked_when_asked(visit, kept, monkeypatch):

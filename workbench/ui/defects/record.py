@@ -34,12 +34,21 @@ never changed; a later one about the same image stands beside the earlier.
 """
 
 
-def journal(model: choice.ModelChoice) -> Journal:
-    """The journal that decisions of this model are written to.
+SHUT = (
+    "Others reach this server and nobody signs in, so it cannot be known who decides: here nothing is written into the journal. To record "
+    "decisions, start the app where only you reach it, as workbench run does by itself."
+)
+
+
+def journal(model: choice.ModelChoice) -> Journal | None:
+    """The journal that decisions of this model are written to; None where others reach the server and there is none to read.
 
     Raises:
         InputError: It cannot be opened.
     """
+    if not choice.local():
+        kept = None if own(model) else journal_path()
+        return Journal(kept, create=False, called="The journal of this server") if kept is not None and kept.exists() else None
     if own(model):
         if "own journal" not in st.session_state:
             st.session_state["own journal"] = tempfile.TemporaryDirectory(prefix="workbench-")
@@ -55,6 +64,8 @@ def own(model: choice.ModelChoice) -> bool:
 def latest(scope: Scope) -> dict[str, Entry]:
     """The newest entry about each picture by this model, by the picture's digest."""
     kept = journal(scope.model)
+    if kept is None:
+        return {}
     place = slot("latest entries", journal=kept.path, head=kept.head().hash, model=scope.model.key)
     result: dict[str, Entry] | None = place.get()
     if result is None:
@@ -82,6 +93,9 @@ def form(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, sho
             f":material/history: Entry {before.number}, {choice.plain(str(before.time)[:16].replace('T', ' '))} UTC, "
             f"{choice.plain(before.user)}: {choice.plain(before.verdict)} at {choice.plain(figure(before.threshold))}, {what}."
         )
+    if not choice.local():
+        st.info(SHUT, icon=":material/lock:")
+        return
     # What was filled in for one picture must not stand there for the next, nor once it was written.
     this = f"{item.id[:12]} {st.session_state.get('entries written', 0)}"
     with st.form(f"verdict {this}", border=True):
@@ -129,8 +143,11 @@ def write(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, sh
         person: The fields `user`, `overruled` and `reason` of the entry.
 
     Raises:
-        InputError: The entry lacks something, or the journal cannot be written to.
+        InputError: The entry lacks something, or the journal cannot be written to, as where others reach the server.
     """
+    kept = journal(scope.model) if choice.local() else None
+    if kept is None:
+        raise InputError(SHUT)
     st.session_state["user name"] = person["user"]
     draft = Draft(
         **person,
@@ -151,7 +168,7 @@ def write(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, sh
         map_digest=None if shown is None else map_digest(shown.values),
         map_method=None if shown is None else shown.method,
     )
-    entry = journal(scope.model).append(draft)
+    entry = kept.append(draft)
     st.session_state["entries written"] = st.session_state.get("entries written", 0) + 1
     st.session_state["written"] = f"Entry {entry.number:,} was written into the journal (hash {entry.hash[:12]})."
     st.rerun()
