@@ -71,6 +71,19 @@ def test_a_page_decodes_each_image_once(journey, visit, empty_shelves, decoded, 
     assert max(decoded.values()) == 1, decoded
 
 
+def test_the_command_decodes_its_image_once(decoded, tmp_path):
+    from typer.testing import CliRunner
+
+    from workbench.cli import app
+
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "part.png")
+    order = ["explain", "--model", "metal-sound", "--image", str(tmp_path / "part.png"), "--method", "saliency", "--out", str(tmp_path)]
+    answer = CliRunner().invoke(app, order)
+    assert answer.exit_code == 0, answer.output
+    assert (tmp_path / "overlay.png").exists()
+    assert decoded == {"part.png": 1}
+
+
 def test_an_image_whose_prediction_is_not_known_is_decoded_once_too(visit, empty_shelves, decoded, marked, monkeypatch):
     from workbench.ui import work
 

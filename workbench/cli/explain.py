@@ -13,7 +13,7 @@ from workbench.errors import InputError
 
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
-    from workbench.classifier import Classifier
+    from workbench.classifier import Classifier, Input
     from workbench.images import ImageItem
 
 
@@ -49,16 +49,17 @@ def explain(
     if images is not None:
         params["background"] = load_images(images)
     item = image_from_file(image)
-    item.open()
+    pixels = item.open()
     out.mkdir(parents=True, exist_ok=True)
     from workbench.loading import load_classifier
 
     classifier = load_classifier(model, architecture=architecture, classes=_class_names(classes))
-    _write(out, classifier, item, _map(classifier, item, method, (target, against), score, params), model)
+    ready = classifier.input(item, pixels)
+    _write(out, classifier, item, ready, _map(classifier, ready, method, (target, against), score, params), model)
 
 
 def _map(
-    classifier: Classifier, item: ImageItem, method: str, classes: tuple[str | None, str | None], score: str, params: Mapping[str, object]
+    classifier: Classifier, ready: Input, method: str, classes: tuple[str | None, str | None], score: str, params: Mapping[str, object]
 ) -> Attribution:
     """The map for a target and the class it is held against, each by name or number."""
     from workbench.attribution import attribute
@@ -68,7 +69,7 @@ def _map(
     with Meter() as meter:
         return attribute(
             classifier,
-            item,
+            ready,
             method,
             target,
             score=score,  # type: ignore[arg-type]
@@ -108,7 +109,7 @@ def _class_names(text: str | None) -> list[str] | None:
     return [name.strip() for name in text.split(",")]
 
 
-def _write(out: Path, classifier: Classifier, item: ImageItem, found: Attribution, ref: str) -> None:
+def _write(out: Path, classifier: Classifier, item: ImageItem, ready: Input, found: Attribution, ref: str) -> None:
     """Write the three files and say what they show."""
     import json
 
@@ -117,10 +118,10 @@ def _write(out: Path, classifier: Classifier, item: ImageItem, found: Attributio
     from workbench.record import manifest, npz
     from workbench.render import overlay
 
-    said = predict(classifier, item)
+    said = predict(classifier, ready)
     model = {"name": classifier.name, "ref": ref, "notes": list(classifier.notes)}
     record = manifest(found, item, classifier.class_names, said.probabilities[0], model)
-    picture = overlay(item.open(), found.on_picture(), METHODS[found.method].signed)
+    picture = overlay(ready.image, found.on_picture(), METHODS[found.method].signed)
     (out / "attribution.npz").write_bytes(npz({"values": found}))
     picture.save(out / "overlay.png")
     (out / "manifest.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
