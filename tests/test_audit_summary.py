@@ -45,7 +45,7 @@ SPOTS = {  # (row, column) of one pixel of a map of 80 x 160: the regions that i
 }
 
 
-@pytest.mark.parametrize(("spot", "regions"), SPOTS.items(), ids=str)
+@pytest.mark.parametrize(("spot", "regions"), SPOTS.items(), ids=[str(spot) for spot in SPOTS])
 def test_one_pixel_lies_where_it_lies(spot, regions) -> None:
     values = np.zeros((80, 160), np.float32)
     values[spot] = -0.01
