@@ -209,11 +209,22 @@ def test_a_reason_is_as_good_as_its_setting():
 # The table in the README
 
 
+def test_the_cells_of_the_table_in_the_readme_are_those_that_its_legend_names():
+    section = script.SECTION.search(script.README.read_text(encoding="utf-8"))[0]
+    legend, rows = section.splitlines()[1], [line for line in section.splitlines() if line.startswith("|")][2:]
+    assert legend == script.LEGEND
+    assert "✓" not in script.README.read_text(encoding="utf-8")
+    cells = {cell.strip() for row in rows for cell in row.strip("|").split("|")[1:]}
+    assert {cell.partition(" (")[0] for cell in cells} == {script.WORKS, script.REFUSED}
+
+
 def test_the_table_says_what_works_and_gives_each_reason_once(tmp_path):
     found = {"timm:a": {"saliency": None, "deeplift": "DeepLift does not suit this model: it is odd."}}
     found["b"] = {"saliency": "Too dark.", "deeplift": "DeepLift does not suit this model: it is odd."}
     text = script.table(found)
     assert text.splitlines() == [
+        script.LEGEND,
+        "",
         "| Method | timm a | b |",
         "|---|---|---|",
         "| Saliency | works | no (1) |",

@@ -139,7 +139,7 @@ def test_explain_takes_a_file_of_weights_and_passes_on_what_to_know(place, capsy
         (["run", "--model", "part.png"], "a folder that holds it"),
         (["run", "--model", "."], "no model.toml"),
         (["run", "--images", "nope"], "nope"),
-        (["run", "--images", "empty"], "no pictures"),
+        (["run", "--images", "empty"], "no images"),
         (["run", "--host", "300.1.1.1"], "no host"),
         (["train-demo", "unicorns"], "no demo 'unicorns'"),
         (["train-demo", "solar-cells", "--out", "part.png/x"], "cannot be made"),

@@ -268,7 +268,7 @@ def test_a_mask_of_another_size_is_refused(refusal: Refusal) -> None:
 
 
 def test_a_set_without_pictures_or_with_a_name_twice_is_refused(refusal: Refusal) -> None:
-    assert "holds no pictures" in refusal(lambda: ImageSet("tiles", ()))
+    assert "holds no images of a kind that is read" in refusal(lambda: ImageSet("tiles", ()))
     assert "names a.png 2 times" in refusal(lambda: ImageSet("tiles", (item(b"1", "a.png"), item(b"2", "a.png"))))
 
 

@@ -72,7 +72,7 @@ def test_a_flat_folder_has_no_labels(tmp_path: Path) -> None:
 def test_an_empty_folder_is_refused(tmp_path: Path, refusal: Refusal) -> None:
     (tmp_path / "readme.txt").write_text("nothing here")
     message = refusal(lambda: load_images(tmp_path))
-    assert "holds no pictures" in message
+    assert "holds no images of a kind that is read" in message
     assert ".png" in message
 
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from workbench import layouts
+from workbench.images import image_from_file
 from workbench.layouts import load_images, stamp
 
 Refusal = Callable[[Callable[[], object]], str]
@@ -122,3 +123,11 @@ def test_the_stamp_of_a_catalog_entry_is_that_of_its_folder() -> None:
 @pytest.mark.parametrize("ref", ["", "no-such-set", "a\0b", "elpv"])
 def test_what_lies_nowhere_has_a_stamp_that_stays(ref: str) -> None:
     assert stamp(ref) == stamp(ref)
+
+
+def test_what_is_no_set_is_told_by_its_true_cause(tmp_path: Path, refusal: Refusal) -> None:
+    (tmp_path / "phone").mkdir()
+    (tmp_path / "phone" / "x.heic").write_bytes(b"ftypheic")
+    assert "phone holds no images of a kind that is read: convert them" in refusal(lambda: load_images(tmp_path / "phone"))
+    assert "address of the network" in refusal(lambda: load_images("https://example.com/parts.zip"))
+    assert "is a folder: name one image in it" in refusal(lambda: image_from_file(tmp_path))

@@ -291,7 +291,7 @@ def test_published_preprocessing_comes_with_the_name() -> None:
         ("python:own_factory:broken", "KeyError"),
         ("python:own_factory:number", "returned int"),
         ("no-such-model", "There is no model 'no-such-model'"),
-        ("", "There is no model.toml"),
+        ("", "There is no model ''"),
         ("x" * 5000, "not a path"),
         ("~nobody-of-that-name/m", "not a path"),
         ("package:no_such_package/m", "pip install"),
@@ -335,3 +335,22 @@ def test_the_everyday_model_knows_the_cat() -> None:
     row = wb.predict(classifier, load_images("everyday").by_name["chelsea.png"]).frame.iloc[0]
     assert row["predicted"] == "Egyptian cat"
     assert row["confidence"] == pytest.approx(0.79, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("ref", "says"),
+    [
+        ("model.h5", "model.h5 is no file that a model is read from: give weights"),
+        ("net.onnx", "net.onnx is no file that a model is read from"),
+        ("https://example.com/model.pt", "is an address of the network, from which nothing is fetched: download it"),
+        ("", "There is no model ''"),
+        ("nowhere", "There is no model 'nowhere'"),
+    ],
+)
+def test_what_is_no_model_is_told_by_its_true_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Refusal, ref: str, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.h5").write_bytes(b"\x89HDF")
+    (tmp_path / "net.onnx").write_bytes(b"x")
+    assert says in refusal(lambda: wb.load_classifier(ref))

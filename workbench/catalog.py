@@ -340,6 +340,12 @@ def scheme(ref: str) -> str | None:
     return before if colon and before in SCHEMES else None
 
 
+def check_local(ref: str) -> None:
+    """Refuse an address of the network, from which nothing is fetched."""
+    if "://" in ref:
+        raise InputError(f"{ref!r} is an address of the network, from which nothing is fetched: download it and give its path.")
+
+
 def has_drive(part: str) -> bool:
     """Whether a part of a path begins with what Windows takes for a drive, as in `c:x`: there it leads out of any folder."""
     return len(part) > 1 and part[1] == ":" and part[0].isascii() and part[0].isalpha()

@@ -30,6 +30,11 @@ MAX_BYTES = 200 * 2**20
 SUFFIXES = frozenset(" ".join(FORMATS.values()).split())
 
 
+def no_images(name: str) -> InputError:
+    """What to say where nothing of a set is an image that can be read, whatever else it holds."""
+    return InputError(f"{name} holds no images of a kind that is read: convert them to one of {', '.join(sorted(SUFFIXES))}.")
+
+
 class Source(Protocol):
     """Where bytes come from."""
 
@@ -181,7 +186,7 @@ class ImageSet:
     def __post_init__(self) -> None:
         names = Counter(item.name for item in self.items)
         if not names:
-            raise InputError(f"{self.name} holds no pictures: use {', '.join(sorted(SUFFIXES))}.")
+            raise no_images(self.name)
         name, count = names.most_common(1)[0]
         if count > 1:
             raise InputError(f"{self.name} names {name} {count} times: list each picture once.")
@@ -224,9 +229,11 @@ def image_from_file(path: Path | str) -> ImageItem:
     """The picture in one file, named after it."""
     path = Path(path)
     try:
-        there = path.is_file()
+        there, folder = path.is_file(), path.is_dir()
     except OSError:  # a name that is too long, or a folder that may not be entered
-        there = False
+        there = folder = False
+    if folder:
+        raise InputError(f"{path} is a folder: name one image in it.")
     if not there:
         raise InputError(f"There is no file {path}: check the path.")
     return ImageItem(path.name, FileSource(path))

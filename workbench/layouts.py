@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from workbench.catalog import has_drive, is_inside, load_catalog, package_folder, read_text, shared, stored_path
+from workbench.catalog import check_local, has_drive, is_inside, load_catalog, package_folder, read_text, shared, stored_path
 from workbench.digests import Stamp, stamp_of
 from workbench.errors import InputError
-from workbench.images import MAX_BYTES, SUFFIXES, FileSource, ImageItem, ImageSet, Source, read_source
+from workbench.images import MAX_BYTES, SUFFIXES, FileSource, ImageItem, ImageSet, Source, no_images, read_source
 from workbench.manifests import MAX_MEMBERS, SPLITS, files_below, read_manifest, some
 from workbench.metal import seed_of, set_folder, stored_set
 from workbench.tables import csv_rows
@@ -235,6 +235,7 @@ def _located(ref: str, root: Path | None) -> ImageSet:
     if (seed := seed_of(ref)) is not None:
         return replace(_from_tree(folder_tree(stored_set(seed))), name=ref)
     path = stored_path(ref)
+    check_local(ref)
     if not ref.strip() or not path.exists():
         raise InputError(f"There is no folder, zip, manifest or catalog entry {ref!r}: the catalog has {', '.join(load_catalog().images)}.")
     if path.is_dir():
@@ -255,7 +256,7 @@ def _from_tree(tree: Tree) -> ImageSet:
         return read_manifest(tree.name, path.name, read_source(tree.files[path], path.name), tree.find)
     images = tree.images()
     if not images:
-        raise InputError(f"{tree.name} holds no pictures: use {', '.join(sorted(SUFFIXES))}.")
+        raise no_images(tree.name)
     tops = {path.parts[0] for path in images}
     if {"test"} < tops and "ground_truth" in tops:
         return _named(tree.name, _mvtec(tree, images))

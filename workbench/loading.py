@@ -20,6 +20,7 @@ from workbench.catalog import (
     ModelSpec,
     PreprocessingSpec,
     check_classes,
+    check_local,
     load_catalog,
     read_spec,
     spec_key,
@@ -93,7 +94,7 @@ def load_classifier(
         model, notes = build(ref, trusted=trusted, pretrained=pretrained)
         return settings.finish(model, ref, _state_key(model), notes=notes)
     path = stored_path(ref)
-    if path.is_dir():
+    if ref.strip() and path.is_dir():
         return load_folder(path, settings, trusted=trusted)
     if path.suffix.lower() == ".pt2" and path.is_file():
         return settings.finish(read_exported(path, _device(device)), path.stem, _file_key(path))
@@ -105,6 +106,9 @@ def load_classifier(
             )
         model = _filled(architecture, classes or (), read_weights(path), path.name, trusted=trusted)
         return settings.finish(model, path.stem, _state_key(model))
+    if path.is_file():
+        raise InputError(f"{path.name} is no file that a model is read from: give weights (.safetensors, .pt, .pth) or an archive (.pt2).")
+    check_local(ref)
     raise InputError(
         f"There is no model {ref!r}: give a catalog name ({', '.join(load_catalog().models)}), a folder with model.toml, "
         "a file of weights, a .pt2 archive, timm:NAME or torchvision:NAME."

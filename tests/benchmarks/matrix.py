@@ -18,6 +18,8 @@ from workbench.attribution import suits
 from workbench.methods import METHODS
 
 README = Path(__file__).resolve().parents[2] / "README.md"
+WORKS, REFUSED = "works", "no"
+LEGEND = f"Tried on untrained networks, with no configuration: **{WORKS}**, or **{REFUSED}** with the number of the reason below the table."
 SECTION = re.compile(r"(<!-- matrix -->\n).*?(<!-- /matrix -->)", re.DOTALL)
 MODELS = (
     "timm:resnet18",
@@ -70,7 +72,7 @@ def clause(method, reason):
 
 
 def table(found):
-    """The matrix in Markdown, a row a method and a column a model, with numbered reasons below.
+    """The matrix in Markdown: what its cells mean, a row a method and a column a model, and numbered reasons below.
 
     Args:
         found: For each model, what `reasons` says.
@@ -81,9 +83,9 @@ def table(found):
         cells = []
         for answers in found.values():
             why = answers[name]
-            cells.append("works" if why is None else f"no ({notes.setdefault(clause(name, why), len(notes) + 1)})")
+            cells.append(WORKS if why is None else f"{REFUSED} ({notes.setdefault(clause(name, why), len(notes) + 1)})")
         lines.append(f"| {METHODS[name].title} | " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "", *(f"{number}. {text[0].upper()}{text[1:]}." for text, number in notes.items()), ""])
+    return "\n".join([LEGEND, "", *lines, "", *(f"{number}. {text[0].upper()}{text[1:]}." for text, number in notes.items()), ""])
 
 
 def write(text, path):

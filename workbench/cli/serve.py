@@ -59,7 +59,7 @@ def run(
 
 def _check_model(ref: str | None) -> None:
     """Find what is plainly wrong before the server starts; torch is not imported for it."""
-    from workbench.catalog import load_catalog, read_spec, stored_path, weights_path
+    from workbench.catalog import check_local, load_catalog, read_spec, stored_path, weights_path
 
     names = load_catalog().models
     if ref is None or ref in names or ref.startswith(("timm:", "torchvision:", "python:")):
@@ -70,6 +70,7 @@ def _check_model(ref: str | None) -> None:
     elif path.is_file():
         raise InputError(f"{path.name} is a file: name a folder that holds it and a model.toml (the README shows how).")
     else:
+        check_local(ref)
         raise InputError(
             f"There is no model {ref!r}: give one of {', '.join(names)}, a folder with model.toml, timm:NAME or torchvision:NAME."
         )
