@@ -5,17 +5,20 @@ from __future__ import annotations
 import io
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from workbench.errors import InputError
 
 MAX_PIXELS = 100_000_000
-PART = 2**20
+HUNGRY = {"WEBP": MAX_PIXELS // 2}
+"""Pixels of formats whose decoders hold a picture four times over."""
+PART, TILE = 2**20, 1024
+"""Values that are scaled at once, and the edge in pixels of what is converted at once."""
 FORMATS = {"PNG": ".png", "JPEG": ".jpg .jpeg", "TIFF": ".tif .tiff", "BMP": ".bmp", "WEBP": ".webp", "GIF": ".gif", "PPM": ".pgm .ppm"}
 T = TypeVar("T")
 
@@ -72,8 +75,9 @@ def _opened(data: bytes, name: str, read: Callable[[Image.Image], T]) -> T:
     with _quiet:  # Pillow warns of large pictures and of damaged EXIF
         try:
             with Image.open(io.BytesIO(data), formats=list(FORMATS)) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise _too_large(name, f"{picture.width:,} x {picture.height:,} pixels")
+                most = HUNGRY.get(picture.format or "", MAX_PIXELS)
+                if picture.width * picture.height > most:
+                    raise _too_large(name, f"{picture.width:,} x {picture.height:,} pixels", most)
                 return read(picture)
         except UnidentifiedImageError:
             raise InputError(f"{name} is not a picture this can read: use {', '.join(FORMATS)}.") from None
@@ -81,7 +85,11 @@ def _opened(data: bytes, name: str, read: Callable[[Image.Image], T]) -> T:
             raise _too_large(name, "far more pixels than its file suggests") from None
         except InputError:
             raise
-        except Exception:  # each of Pillow's decoders raises its own kinds on damaged data
+        except MemoryError:
+            raise InputError(f"{name} takes more memory to decode than there is: scale or crop it first.") from None
+        except Exception as error:  # each of Pillow's decoders raises its own kinds on damaged data
+            if "MAX_TEXT" in str(error):
+                raise InputError(f"{name} holds more text than an image should: export it again without.") from None
             raise InputError(f"{name} is damaged or cut off and cannot be decoded: export or copy it again.") from None
 
 
@@ -114,28 +122,46 @@ class _Quiet:
 _quiet = _Quiet()
 
 
-def _too_large(name: str, what: str) -> InputError:
-    return InputError(f"{name} has {what}, over the limit of {MAX_PIXELS // 10**6} million: scale or crop it first.")
+def _too_large(name: str, what: str, most: int = MAX_PIXELS) -> InputError:
+    return InputError(f"{name} has {what}, over the limit of {most // 10**6} million: scale or crop it first.")
 
 
 def _inside(picture: Image.Image) -> NDArray[np.bool_]:
     if picture.has_transparency_data:
-        values = np.asarray(picture.convert("RGBA"))
-        opaque = values[..., 3] > 0
-        return np.asarray(values[..., :3].any(axis=2) if opaque.all() else opaque)
-    grey = picture.mode in ("1", "L") or picture.mode.startswith(("I", "F"))
-    values = np.asarray(picture if grey else picture.convert("RGB"))
-    return np.asarray(values != 0 if values.ndim == 2 else values.any(axis=2))
+        opaque = _tilewise(picture, np.bool_, lambda tile: np.asarray(tile.convert("RGBA").getchannel("A")) > 0)
+        if not opaque.all():
+            return opaque
+        return _tilewise(picture, np.bool_, lambda tile: np.asarray(tile.convert("RGBA"))[..., :3].any(axis=2))
+    if picture.mode in ("1", "L") or picture.mode.startswith(("I", "F")):
+        return _tilewise(picture, np.bool_, lambda tile: np.asarray(tile) != 0)
+    return _tilewise(picture, np.bool_, lambda tile: np.asarray(tile.convert("RGB")).any(axis=2))
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith(("I", "F")):
-        return Image.fromarray(_eight_bit(np.asarray(picture))).convert("RGB")
-    if picture.has_transparency_data:
-        rgba = picture.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return picture.convert("RGB")
+        kind = np.asarray(picture.crop((0, 0, 1, 1))).dtype
+        return Image.fromarray(_eight_bit(_tilewise(picture, kind, np.asarray))).convert("RGB")
+    if not picture.has_transparency_data:
+        return picture if picture.mode == "RGB" else picture.convert("RGB")
+    shown = Image.new("RGB", picture.size)
+    for box in _tiles(picture.size):
+        tile = picture.crop(box).convert("RGBA")
+        shown.paste(Image.alpha_composite(Image.new("RGBA", tile.size, "white"), tile).convert("RGB"), box)
+    return shown
+
+
+def _tilewise(picture: Image.Image, kind: DTypeLike, read: Callable[[Image.Image], ArrayLike]) -> NDArray:
+    """What `read` makes of each tile, put together to (H, W): a picture is never held as a whole in a second form."""
+    found = np.empty((picture.height, picture.width), kind)
+    for left, top, right, bottom in _tiles(picture.size):
+        found[top:bottom, left:right] = read(picture.crop((left, top, right, bottom)))
+    return found
+
+
+def _tiles(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
+    width, height = size
+    for top in range(0, height, TILE):
+        yield from ((left, top, min(left + TILE, width), min(top + TILE, height)) for left in range(0, width, TILE))
 
 
 def _eight_bit(values: NDArray) -> NDArray[np.uint8]:
