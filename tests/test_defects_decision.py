@@ -63,6 +63,12 @@ def test_the_sentence_word_for_word(given, said) -> None:
     assert decide("id", *given).sentence == said
 
 
+def test_the_sentence_names_what_the_map_shows_a_share_of() -> None:
+    for words in ("what the score reacts to", "the evidence for scratch"):
+        said = decide("id", 0.93, BARE, [spot(0.78, 0.02)], evidence=words).sentence
+        assert said == f"Rejected: 0.93 against 0.41; 78% of {words} lies in one region of 2.0% of the area."
+
+
 def test_numbers_that_differ_read_differently_and_those_that_read_alike_are_not_told_apart() -> None:
     assert decide("id", 0.4951, Band(0.5049, 0.5049, 0.5049)).sentence == "Passed: 0.495 against 0.505."
     assert decide("id", 0.41003, BARE).sentence == "Rejected: 0.41003 against 0.41000."

@@ -212,7 +212,8 @@ def test_nothing_is_chosen_on_what_is_reported(defects, splits, reported):
     assert sentence(at).endswith(f"Reported on the {reported}.")
     chosen = "Chosen on the validation split" in sentence(at)
     assert chosen == (splits == ("validation", None))
-    assert ("worse than those below" in told(at)) == (splits == ("train",))
+    assert ("no threshold can be chosen" in told(at)) != chosen
+    assert ("rates on new parts to be worse" in told(at)) == (splits == ("train",))
 
 
 @pytest.mark.parametrize(
@@ -224,9 +225,9 @@ def test_sets_that_lack_a_kind_are_said_to(defects, labels, view, review):
     found = scored(labels, np.linspace(0.2, 0.8, len(labels)), splits=("test",))
     at = defects(found, view=view, queue="all", review=review).sound("Defects")
     if labels[0] in (None, "else"):
-        assert "None of these pictures has a label" in told(at)
+        assert "None of these images has a label" in told(at)
     else:
-        assert "So no threshold can be chosen, only set by hand." in told(at)
+        assert "So no threshold can be chosen by cost or a ceiling." in told(at)
 
 
 def test_pictures_without_labels_are_decided_all_the_same(defects, drawn_lines):

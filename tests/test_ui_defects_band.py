@@ -1,12 +1,18 @@
 """The Defects page counts escapes, overkill and reviews once, and says which share of defects its figures are reckoned for."""
 
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from inspected import mixed, sentence, told
+from PIL import Image
 from tables import with_attributes
 
-from workbench.defects import Costs, cases_of, choose, of_split, point_at
-from workbench.ui.defects import operating
+import workbench as wb
+from workbench.defects import Costs, cases_of, choose, defect_classes, of_split, point_at
+from workbench.methods import METHODS
+from workbench.ui.defects import decision, operating
 
 pytest_plugins = ["inspected"]
 
@@ -158,3 +164,42 @@ def test_no_share_is_no_number_that_somebody_may_mean(defects):
     at.run().sound()
     assert at.query_params.get("prior", []) == []
     assert at.number_input(key="prior").min > 0
+
+
+# What is said is what was computed
+
+
+@pytest.mark.parametrize("way", [{"choose": "cost"}, {"choose": "escape", "ceiling": "20.0"}])
+def test_the_reason_of_a_threshold_is_not_taken_for_a_figure_of_its_band(defects, way):
+    alone = "as if no part were reviewed"
+    found = mixed()
+    assert alone not in sentence(defects(found, **way).sound())
+    assert alone in sentence(defects(found, **way, review="99").sound())
+
+
+def test_a_rule_for_good_parts_makes_no_defect_of_them(defects):
+    found = mixed()
+    turned = dataclasses.replace(found, rule=dataclasses.replace(found.rule, positive="good", threshold=0.7))
+    assert defect_classes(turned) == ("bad",)
+    assert "the probability of bad" in sentence(defects(turned, choose="hand", threshold="0.5").sound())
+
+
+def test_where_mistakes_cost_nothing_no_threshold_is_called_the_cheapest(defects):
+    at = defects(mixed(), choose="cost", escape_cost="0.0", overkill_cost="0.0").sound()
+    assert "All thresholds cost the same, 0 a part" in sentence(at)
+    assert "lowest cost a part: 0" not in sentence(at)
+
+
+@pytest.mark.parametrize("method", decision.OFFERED)
+def test_a_map_of_how_the_score_reacts_is_not_said_to_speak_for_a_defect(method, tiny_net, cheap):
+    loaded = wb.load_classifier(tiny_net(), classes=("good", "bad"), device="cpu", size=(16, 16), mean=(0, 0, 0), std=(1, 1, 1))
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    try:
+        found = wb.attribute(loaded, Image.fromarray(pixels), method, "bad", score="logit", **cheap(method))
+    except wb.InputError:
+        pytest.skip("this method is not for so small a net")
+    reacts = METHODS[method].reacts
+    assert not (reacts and (found.ranking < 0).any())
+    assert decision._signed(method) == (METHODS[method].signed and not reacts)
+    scope = SimpleNamespace(positive=("bad", "worse"))
+    assert decision._evidence(scope, method, "worse") == ("what the score reacts to" if reacts else "the evidence for worse")

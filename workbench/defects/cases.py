@@ -63,6 +63,7 @@ def cases_of(predictions: Predictions, positive: str | Sequence[str] | None = No
     Args:
         predictions: N pictures.
         positive: The class or classes that are defects; where missing the rule's, or else all but the one whose name says that it is good.
+            A rule whose class reads as good, which is a threshold for good parts, does not make it a defect.
         rows: (N,) which pictures count; all where missing.
 
     Raises:
@@ -77,9 +78,9 @@ def defect_classes(predictions: Predictions, positive: str | Sequence[str] | Non
     """The classes that are defects, in the model's order. Arguments and errors as `cases_of`."""
     names = predictions.class_names
     if positive is None:
-        if predictions.rule.positive is not None:
-            return (predictions.rule.positive,)
         good = good_class(names)
+        if predictions.rule.positive not in (None, good):
+            return (str(predictions.rule.positive),)
         if good is None:
             raise InputError(f"None of the classes says by its name that it is good ({_listed(names)}): name those that are defects.")
         return tuple(name for name in names if name != good)

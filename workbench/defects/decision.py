@@ -15,6 +15,7 @@ from workbench.predictions import near
 
 QUEUES = ("escapes", "overkill", "near", "overruled", "all")
 SAID = {"pass": "Passed", "reject": "Rejected", "review": "For review"}
+EVIDENCE = "the evidence for a defect"
 EFFECTS = {
     "rests": "the score rests on it",
     "holds down": "it holds the score down",
@@ -35,6 +36,7 @@ class Decision:
         verdict: "pass", "review" or "reject".
         regions: Where the evidence lies, the heaviest first.
         filled: What filling each of them does; empty where that was not tried.
+        evidence: What the regions hold a share of, in words.
     """
 
     item_id: str
@@ -43,6 +45,7 @@ class Decision:
     verdict: str
     regions: tuple[Spot, ...] = ()
     filled: tuple[Filled, ...] = ()
+    evidence: str = EVIDENCE
 
     @property
     def margin(self) -> float:
@@ -55,7 +58,7 @@ class Decision:
         said = [f"{SAID[self.verdict]}: {' against '.join(_apart(self.score, self.band.threshold))}"]
         if self.regions:
             top = self.regions[0]
-            said.append(f"{top.mass:.0%} of the evidence for a defect lies in one region of {_percent(top.area)} of the area")
+            said.append(f"{top.mass:.0%} of {self.evidence} lies in one region of {_percent(top.area)} of the area")
         if self.filled:
             said.append(self._what_filling_does(self.filled[0]))
         return "; ".join(said) + "."
@@ -77,9 +80,11 @@ class Decision:
         return f"{moved}; {self.meaning(tried)}"
 
 
-def decide(item_id: str, score: float, band: Band, regions: Sequence[Spot] = (), filled: Sequence[Filled] = ()) -> Decision:
-    """The decision about a picture with a score, (1,) of `Band.verdicts`."""
-    return Decision(item_id, score, band, str(band.verdicts(np.array([score]))[0]), tuple(regions), tuple(filled))
+def decide(
+    item_id: str, score: float, band: Band, regions: Sequence[Spot] = (), filled: Sequence[Filled] = (), evidence: str = EVIDENCE
+) -> Decision:
+    """The decision about a picture with a score, (1,) of `Band.verdicts`; the rest as `Decision` has it."""
+    return Decision(item_id, score, band, str(band.verdicts(np.array([score]))[0]), tuple(regions), tuple(filled), evidence)
 
 
 def nearest(embeddings: NDArray[np.floating], row: int, rows: NDArray[np.bool_]) -> tuple[int, float] | None:

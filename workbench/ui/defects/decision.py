@@ -59,7 +59,7 @@ def section(scope: Scope, setting: Setting) -> None:
     shown = None if isinstance(found, str) else found
     regions = [] if shown is None else spots(_heatmap(shown, picture), MOST)
     filled = _filled(scope, item, regions, method, fill)
-    decided = decide(item.id, float(scope.scores[row]), setting.band, regions, filled)
+    decided = decide(item.id, float(scope.scores[row]), setting.band, regions, filled, _evidence(scope, method, target))
     with head:
         _sentence(scope, item, decided, target)
     if isinstance(found, str):
@@ -91,6 +91,20 @@ def _item(scope: Scope, row: int) -> ImageItem:
 def offered(model: choice.ModelChoice) -> list[str]:
     """The methods that a decision can be looked at with: the model's own map first, where it gives one."""
     return [*([OWN] if choice.classifier(model).scored else []), *OFFERED]
+
+
+def _evidence(scope: Scope, method: str, target: str) -> str:
+    """What a map's regions hold a share of."""
+    if METHODS[method].reacts:
+        return "what the score reacts to"
+    if METHODS[method].family == "own":
+        return "what the model's own map shows"
+    return f"the evidence for {'a defect' if len(scope.positive) == 1 else target}"
+
+
+def _signed(method: str) -> bool:
+    """Whether the map that is looked at here speaks against the defect anywhere: of how the score reacts, only the size counts."""
+    return METHODS[method].signed and not METHODS[method].reacts
 
 
 def _target(scope: Scope, row: int) -> str:
@@ -161,8 +175,8 @@ def _pictures(item: ImageItem, picture: Image.Image, shown: Attribution | None, 
             st.image(marked(picture), width="stretch", output_format="PNG", alt=f"Regions of {item.name}")
         if shown is not None:
             method, heat = METHODS[shown.method], _heatmap(shown, picture)
-            scale = render.scale_of([heat], method.signed)
-            over = marked(render.overlay(picture, heat, method.signed))
+            scale = render.scale_of([heat], _signed(shown.method))
+            over = marked(render.overlay(picture, heat, _signed(shown.method)))
             with st.container():
                 st.markdown(f"**{method.title}**")
                 st.image(over, width="stretch", output_format="PNG", alt=f"{method.title} of {item.name}")
@@ -179,7 +193,7 @@ def _table(item: ImageItem, decided: Decision) -> None:
     import pandas as pd
 
     if not decided.regions:
-        st.caption(":material/info: Nothing of the map speaks for a defect: there is no region.")
+        st.caption(":material/info: Nothing of the map speaks for this defect: there is no region.")
         return
     rows: list[dict[str, Any]] = []
     for number, spot in enumerate(decided.regions, 1):
@@ -224,7 +238,7 @@ def _neighbours(scope: Scope, row: int, item: ImageItem, method: str, shown: Att
             heat = None if its_map is None or isinstance(its_map, str) else _heatmap(its_map, its)
         what = f"{title}: {choice.plain(neighbour.label)}, score {scope.scores[other]:.2f}, similarity {alike:.2f}"
         maps.append((what, its, heat))
-    scale = render.scale_of([heat for _, _, heat in maps if heat is not None], METHODS[method].signed)
+    scale = render.scale_of([heat for _, _, heat in maps if heat is not None], _signed(method))
     with st.grid(3, min_column_width=230):
         for what, its, heat in maps:
             with st.container():

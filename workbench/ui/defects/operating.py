@@ -155,8 +155,8 @@ def _reviewed(scope: Scope, setting: Setting) -> None:
         lines[kind] = {"target": f"{target:.0%}", f"measured on the {scope.words[REPORTED_ON]}": _share(rate), "expected there": should}
     st.table(pd.DataFrame(lines).T)
     st.caption(
-        "Expected: where 19 of 20 measurements lie that keep the target, for so few pictures to make the band from and to measure it on. "
-        "A measurement below it says that the two splits are not alike."
+        "Expected: where 19 of 20 measurements lie that keep the target, for so few images to make the band from and to measure it on. "
+        "A measurement below it hints that the two splits are not alike."
     )
 
 

@@ -115,7 +115,7 @@ def _positive(known: Predictions) -> tuple[str, ...] | None:
     """The classes that are defects: two classes of which one is named need no question."""
     names, rule = known.class_names, known.rule
     good = good_class(names)
-    if rule.positive is not None:
+    if rule.positive is not None and rule.positive != good:  # a threshold for good parts makes no defect of them
         guess: tuple[str, ...] = (rule.positive,)
     else:
         guess = tuple(name for name in names if name != good) if good is not None else ()
@@ -147,21 +147,21 @@ def _splits(cases: Cases, known: Predictions) -> tuple[dict[str, Cases], dict[st
     if all(_whole(one) for one in found.values()):
         return found, SPLITS
     if not cases.rows.any():
-        st.caption(":material/info: None of these pictures has a label that the model knows: a threshold can be set, but not judged.")
+        st.caption(":material/info: None of these images has a label that the model knows: a threshold can be set, but not judged.")
         return found, SPLITS
     halves = deal(cases)
     if all(_whole(one) for one in halves.values()):
         options = {"off": "As they are", "halves": "Two halves"}
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(
-                f":material/info: {_missing(found)} The pictures that the model was not trained on can be dealt into two halves instead: "
-                "one to choose a threshold on, one to report it on."
+                f":material/info: {_missing(found, known)} The images that the model was not trained on can be dealt into two halves "
+                "instead: one to choose a threshold on, one to report it on."
             )
             wanted = url.segments("Splits", list(options), key="splits", default="off", format_func=options.__getitem__)
         if wanted == "halves":
             return halves, HALVES
     else:
-        st.caption(f":material/info: {_missing(found)}")
+        st.caption(f":material/info: {_missing(found, known)}")
     return _as_they_are(cases, found, known)
 
 
@@ -175,7 +175,9 @@ def _as_they_are(cases: Cases, found: dict[str, Cases], known: Predictions) -> t
         return {**found, REPORTED_ON: rest}, {**SPLITS, REPORTED_ON: REST if split.notna().any() else "set"}
     if found[CHOSEN_ON].rows.any():
         return {CHOSEN_ON: nothing, REPORTED_ON: found[CHOSEN_ON]}, {**SPLITS, REPORTED_ON: SPLITS[CHOSEN_ON]}
-    st.caption(":material/warning: The model was trained on all of these pictures: its rates on new parts are worse than those below.")
+    st.caption(
+        ":material/warning: The model was trained on all of the images whose label it knows: expect its rates on new parts to be worse."
+    )
     return {CHOSEN_ON: nothing, REPORTED_ON: cases}, {**SPLITS, REPORTED_ON: "training split"}
 
 
@@ -183,14 +185,15 @@ def _whole(cases: Cases) -> bool:
     return bool(cases.defects and cases.good)
 
 
-def _missing(found: Mapping[str, Cases]) -> str:
+def _missing(found: Mapping[str, Cases], known: Predictions) -> str:
     """What the splits lack, and what follows from it."""
     lacks = []
     for split, cases in found.items():
         if not _whole(cases):
-            what = "labelled pictures" if not cases.rows.any() else "good parts" if cases.defects else "defects"
+            what = "labelled images" if not cases.rows.any() else "good parts" if cases.defects else "defects"
             lacks.append(f"The {SPLITS[split]} has no {what}.")
-    follows = "" if _whole(found[CHOSEN_ON]) and found[REPORTED_ON].rows.any() else " So no threshold can be chosen, only set by hand."
+    others = found[REPORTED_ON].rows.any() or bool((known.frame["split"].isna() & known.frame["verdict"].notna()).any())
+    follows = "" if _whole(found[CHOSEN_ON]) and others else " So no threshold can be chosen by cost or a ceiling."
     return " ".join(lacks) + follows
 
 
@@ -203,7 +206,7 @@ def _costs() -> Costs:
         99.0,
         key="prior",
         step=0.1,
-        width=190,
+        width=215,
         format="%.4g",
         placeholder="as in these images",
         help="How many of the parts that the line makes are bad. Empty: as many as among these images.",

@@ -82,9 +82,12 @@ def controls(scope: Scope) -> Setting:
     coverage = None if wanted == "none" else int(wanted) / 100
     if coverage is not None:
         _enough(scope, coverage)
+    found = band(scope.cases[CHOSEN_ON], threshold, coverage)
+    if way in CHOSEN and not found.empty:
+        reason = f"{reason} These figures are of the threshold alone, as if no part were reviewed."
     chosen_on = scope.words[CHOSEN_ON] if way in CHOSEN or coverage is not None else None
     kept = ceiling if way in CHOSEN else None
-    return Setting(band(scope.cases[CHOSEN_ON], threshold, coverage), way, reason, coverage, kept, chosen_on)
+    return Setting(found, way, reason, coverage, kept, chosen_on)
 
 
 def moved() -> None:
