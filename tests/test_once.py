@@ -18,7 +18,7 @@ from workbench.evidence.case import BUDGETS, Budget
 from workbench.images import BytesSource, ImageItem
 from workbench.layouts import load_images
 from workbench.loading import load_classifier
-from workbench.ui import photographs
+from workbench.ui import cache, photographs
 
 torch.set_num_threads(1)
 METAL = {"model": "metal-sound"}
@@ -64,6 +64,9 @@ JOURNEYS = {
 def test_a_page_decodes_each_image_once(journey, visit, empty_shelves, decoded, marked, monkeypatch):
     monkeypatch.setitem(BUDGETS, "quick", Budget(steps=4, marks=(1, 3), orders=3, stages=2, noises=1, squares=8))
     page, address, masked = JOURNEYS[journey]
+    width, height = marked.open().size
+    decoded.clear()
+    empty_shelves["photograph"] = cache.Shelf(4 * width * height * 3)  # far fewer than the page has thumbnails, as with a camera's images
     address = {**address, **METAL, "image": marked.name}
     visit(page, **address).sound()
     assert decoded[marked.name] == 1, decoded
@@ -93,8 +96,6 @@ def test_an_image_whose_prediction_is_not_known_is_decoded_once_too(visit, empty
 
 
 def test_the_photographs_that_are_kept_stay_bounded(empty_shelves):
-    from workbench.ui import cache
-
     assert cache.LIMITS["photograph"] <= 128
     shelf = empty_shelves["photograph"] = cache.Shelf(3 * 30 * 20 * 3)
     for level in range(6):

@@ -128,7 +128,7 @@ def gallery(images: ImageSet, predictions: Predictions | None, chosen: ImageItem
 
 def thumbnail(number: int, item: ImageItem, verdict: str | None, chosen: bool) -> None:
     """One picture to click on, the `number`-th of its grid."""
-    picture = photographs.thumbnail(item)
+    picture = photographs.thumbnail(item, chosen=chosen)
     state = "chosen" if chosen else "plain"
     with st.container(key=f"thumb-{state}-{number}", gap=None):
         if picture is None:

@@ -9,7 +9,7 @@ from PIL import ImageOps
 from workbench import render
 from workbench.errors import InputError
 from workbench.images import ImageItem
-from workbench.ui.cache import slot
+from workbench.ui.cache import Slot, slot
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,8 +17,15 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-def thumbnail(item: ImageItem, edge: int = 160) -> Image.Image | None:
-    """A square thumbnail; None where the picture cannot be read."""
+def thumbnail(item: ImageItem, edge: int = 160, *, chosen: bool = False) -> Image.Image | None:
+    """A square thumbnail; None where the picture cannot be read.
+
+    Args:
+        item: The picture.
+        edge: Side in pixels.
+        chosen: Whether the page is about this one, and will show more of it: then the whole of it is kept. Of the others a page may have
+            a hundred, which would drive the chosen one off the shelf.
+    """
     try:
         place = slot("thumbnail", image=item.id, edge=edge)
     except InputError:
@@ -26,7 +33,8 @@ def thumbnail(item: ImageItem, edge: int = 160) -> Image.Image | None:
     result = place.get()
     if result is None:
         try:
-            result = ImageOps.fit(photograph(item), (edge, edge))
+            whole = photograph(item) if chosen else _photograph(item).get() or item.open()
+            result = ImageOps.fit(whole, (edge, edge))
         except InputError:
             return None
         place.put(result, edge * edge * 3)
@@ -45,12 +53,16 @@ def fitted(item: ImageItem, edge: int) -> Image.Image:
 
 def photograph(item: ImageItem) -> Image.Image:
     """The whole picture, decoded once for all that a page makes of it. It is shared: whoever changes it changes a copy."""
-    place = slot("photograph", image=item.id)
+    place = _photograph(item)
     result: Image.Image | None = place.get()
     if result is None:
         result = item.open()
         place.put(result, result.width * result.height * 3)
     return result
+
+
+def _photograph(item: ImageItem) -> Slot:
+    return slot("photograph", image=item.id)
 
 
 def mask_of(item: ImageItem) -> NDArray[np.bool_] | None:
