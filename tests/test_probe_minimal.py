@@ -266,7 +266,7 @@ def test_a_region_that_is_nothing_special_is_told_as_such():
     assert "39 of 39 regions" in found.sentence
 
 
-@pytest.mark.parametrize(("aim", "does"), [("flip", "Filling"), ("keep", "alone keep")])
+@pytest.mark.parametrize(("aim", "does"), [("flip", "Filling"), ("keep", "alone keeps")])
 @pytest.mark.parametrize("count", range(8))
 def test_a_region_is_announced_only_where_random_ones_of_its_area_do_less(aim, does, count):
     """By the exact chance of so few hits, where the region found and the random ones are alike and any may come first."""
@@ -294,7 +294,7 @@ def test_settings_out_of_range_are_refused(refusal):
 
 def test_the_sentence_agrees_with_the_numbers():
     found = smallest(reader(threshold=ALL_GONE), picture(), aim="flip", fill="grey", cells=CELLS)
-    assert f"{found.chosen} of {found.parts} superpixels" in found.sentence
+    assert f"{found.chosen} of {found.parts} pieces" in found.sentence
     assert "turns hit into miss (0.95 to 0.05)" in found.sentence
     assert "None of them can be spared" in found.sentence
     assert "by 0 of 39 regions of that area chosen at random (exact p = 0.025)" in found.sentence

@@ -103,6 +103,7 @@ def test_the_headline_says_what_the_tests_say(visit):
     assert f"gap {100 * gap['gap']:.1f} points ({100 * gap['gap low']:.1f} to {100 * gap['gap high']:.1f})" in text
     assert gap["p adjusted"] > 0.05
     assert f"p = {gap['p adjusted']:.2f} after correction for {comparison.tests} comparisons: not proven" in text
+    assert "defect probability** gives the label away (a threshold on it parts the classes): no comparison possible" in text
 
 
 def test_the_gaps_are_all_told_with_their_verdict(visit):

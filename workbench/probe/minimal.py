@@ -78,7 +78,7 @@ class Minimal:
 
     @property
     def p(self) -> float:
-        """The chance that a region which is nothing special stands out as far: exact, one random region (Barnard 1963); 1 without any."""
+        """The chance that a region which is nothing special stands out as far: exact, by its rank among the random ones (Barnard 1963)."""
         return (1 + self.random.count) / (1 + self.random.support) if self.random.support else 1.0
 
     @property
@@ -97,12 +97,12 @@ class Minimal:
             )
         if not self.chosen:
             return f"Nothing needs to stay: with everything filled ({self.fill}) the decision is still {self.before}."
-        size = f"{100 * self.area:.2g} % of the picture, {self.chosen} of {self.parts} superpixels"
+        size = f"{100 * self.area:.2g} % of the picture, {self.chosen} of {self.parts} pieces"
         random = f"{self.random.count} of {self.random.support} regions of that area chosen at random (exact p = {self.p:.2g})"
         if not self.special:
-            does = f"filling {size}, turns {self.before} into {self.after}" if self.aim == "flip" else f"{size}, alone keep {self.before}"
+            does = f"filling {size}, turns {self.before} into {self.after}" if self.aim == "flip" else f"{size}, alone keeps {self.before}"
             return f"No place stands out: {does}, but so do {random}. Another place does as much, so this one is no finding."
-        does = f"Filling {size}, turns {self.before} into {self.after}" if self.aim == "flip" else f"{size}, alone keep {self.before}"
+        does = f"Filling {size}, turns {self.before} into {self.after}" if self.aim == "flip" else f"{size}, alone keeps {self.before}"
         return (
             f"{does} ({self.score:.2f} to {self.score_after:.2f}). None of them can be spared, though another region may be smaller. "
             f"The same is done by {random}."

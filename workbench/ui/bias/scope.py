@@ -193,8 +193,11 @@ def _facts(scope: Scope, found: Grouping) -> None:
 
 def tied_words(name: str, tie: Tie) -> str:
     """Why the groups of an attribute are compared nowhere, in one sentence of Markdown."""
-    how = "each of its values goes with one class" if tie == "one to one" else "a threshold on it parts the classes"
-    return f"**{choice.plain(name)}** is known from the label ({how}): no comparison possible, so it is left out of all tests."
+    if tie == "one to one":
+        how = "is known from the label (each of its values goes with one class)"
+    else:
+        how = "gives the label away (a threshold on it parts the classes)"
+    return f"**{choice.plain(name)}** {how}: no comparison possible, so it is left out of all tests."
 
 
 def _nothing(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
