@@ -298,7 +298,11 @@ def test_a_missing_head_file_is_told_and_not_made_anew(journal):
     assert any("missing" in p for p in problems(journal, expect=stored(journal, 5)[1]))
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"count": "x", "hash": 1}', '{"count": -1, "hash": ""}', "\xff"], ids=repr)
+DAMAGED = ["", "{}", "[]", "null", '{"count": "x", "hash": 1}', '{"count": -1, "hash": ""}', "\xff", '{"count": 1e400, "hash": ""}']
+DAMAGED += ["[" * 100_000, '{"count":' * 50_000, '{"count": ' + "9" * 5000 + ', "hash": ""}']
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=lambda text: repr(text[:30]))
 def test_a_damaged_head_file_is_told_and_kept(journal, text):
     head_file(journal).write_bytes(text.encode("latin-1"))
     journal.append(draft())

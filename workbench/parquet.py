@@ -42,7 +42,7 @@ def facts_of(metadata: Mapping[bytes, bytes] | None) -> dict[str, object]:
         return {}
     try:
         facts = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) else {}
 

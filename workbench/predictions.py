@@ -160,10 +160,10 @@ class Predictions:
                 for name in ("probabilities", "logits")
             ]
             probabilities, logits = (values.reshape(len(table), len(rule.class_names)) for values in arrays)
-        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError) as error:
+            frame = _plain(table.drop_columns(["probabilities", "logits"]).to_pandas())
+        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
             why = "is not there" if isinstance(error, FileNotFoundError) else "holds no predictions of the workbench"
             raise InputError(f"{path} {why}: run the audit again.") from None
-        frame = _plain(table.drop_columns(["probabilities", "logits"]).to_pandas())
         return cls(frame, probabilities, logits, rule, facts["model"])
 
 

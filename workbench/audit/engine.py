@@ -222,7 +222,7 @@ def _own(folder: Path, classifier: Classifier, images: ImageSet) -> None:
         with written(path) as unfinished:
             unfinished.write_text(json.dumps(mine, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise InputError(f"{path} cannot be read: give another folder, or remove this one to start again.") from None
     for what in ("model", "set name"):
         if not isinstance(other, dict) or other.get(what) != mine[what]:

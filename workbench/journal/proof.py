@@ -14,6 +14,8 @@ from workbench.journal.entries import DIGEST, GENESIS, digest_of, dumped, sealed
 
 SKEW = datetime.timedelta(minutes=5)
 """How far the clocks of two machines may be apart."""
+LONGEST = 4096
+"""Characters of a head file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,11 +55,12 @@ class Verdict:
 def read_head(path: Path) -> Head | None:
     """What a head file notes; None where there is no file, and a count of -1 where it is damaged."""
     try:
-        noted = json.loads(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as file:
+            noted = json.loads(file.read(LONGEST))
         return Head(int(noted["count"]), str(noted["hash"]))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
         return Head(-1, "")
 
 

@@ -137,7 +137,7 @@ def joined(folder: Path, count: Callable[[], int], total: int, progress: Callabl
 def _owned(folder: Path, model: choice.ModelChoice, images: ImageSet) -> bool:
     try:
         owner = json.loads((folder / OWNER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(owner, dict) and owner.get("model") == model.key and owner.get("set name") == images.name
 
