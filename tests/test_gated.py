@@ -249,6 +249,7 @@ PARTS = 12
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_gated_network_has_that_map_in_every_case(family, part, monkeypatch):
