@@ -52,10 +52,10 @@ class _Shared:
                 return self._images
             if self._cost <= QUICK:
                 self._look()
-            else:
-                self._looking = True
-                threading.Thread(target=self._look_aside, name="look at files", daemon=True).start()
-            return self._images
+                return self._images
+            images, self._looking = self._images, True
+            threading.Thread(target=self._look_aside, name="look at files", daemon=True).start()
+            return images
 
     def _look(self) -> None:
         started = time.monotonic()
