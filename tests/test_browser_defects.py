@@ -163,13 +163,24 @@ def test_a_link_restores_what_was_looked_at(visitor):
     other = visitor().open(address)
     expect(other.page.locator("h4")).to_have_text(sentence, timeout=SLOW)
     assert other.settled().query() == view.query()
-    assert threshold(other) == 0.3
+    expect(other.page.get_by_text("and the threshold in the band 0.3000")).to_be_visible()
     for key, shown in (("map", "Grad-CAM"), ("review", "90 %"), ("on", "Validation split")):
         expect(other.page.locator(f".st-key-{key} input")).to_have_value(shown)
     other.page.get_by_role("radio", name="Threshold", exact=True).click()
     other.settled()
-    for key, shown in (("escape_cost", "25.00"), ("overkill_cost", "2.00"), ("prior", "1.50")):
+    for key, shown in (("escape_cost", "25.00"), ("overkill_cost", "2.00"), ("prior", "1.5")):
         expect(other.page.locator(f".st-key-{key} input")).to_have_value(shown)
+    share = other.page.locator(".st-key-prior input")
+    share.fill("")
+    share.press("Enter")
+    other.settled()
+    expect(share).to_have_value("")
+    expect(other.page.get_by_text("a line with as many defects as these images have")).to_be_visible()
+    assert "prior" not in other.query()
+    share.fill("0")
+    share.press("Enter")
+    other.settled()
+    assert "prior" not in other.query(), "none at all is no share that a cost can be reckoned for"
 
 
 def test_letters_that_are_typed_turn_no_page(visitor):
