@@ -214,7 +214,7 @@ def assess(
         mask: Where the map should lie, (height, width) of the picture; the item's own mask where missing.
         checks: Names in `CHECKS`; all where missing. Those that do not apply say so.
         background: The pictures that the map was made with, for methods that compare with pictures of the image set.
-        budget: "quick" for a glance, "full" for narrower intervals at about six times the cost.
+        budget: "quick" for a glance, "full" for narrower intervals at three to five times the cost.
         seed: For everything that is drawn; the same seed gives the same card.
         on_progress: Called with (done, total) evaluations; what it raises stops the work and leaves the model as it was.
 

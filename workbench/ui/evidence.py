@@ -31,7 +31,7 @@ A coloured map always looks convincing. These checks ask whether it deserves it.
 - **doubtful**: the figure could still be chance, or lies between good and bad.
 - **fails**: the map does not do what it promises: do not build a decision on it.
 
-**Quick** takes a few seconds a map; **Thorough** about eight times as long, with narrower intervals. No check proves that the model's
+**Quick** takes a few seconds a map; **Thorough** three to five times as long, with narrower intervals. No check proves that the model's
 *reason* is a good one: they say whether the map shows the model's reason.
 """
 
