@@ -168,3 +168,29 @@ def test_a_sweep_over_attributes_of_any_name_keeps_all_images_apart(tmp_path: Pa
         ("all", "all pictures"): 6, ("label", "all"): 3, ("label", "label"): 3,
         ("all (2)", "all"): 3, ("all (2)", "yes"): 3, ("predicted (attribute)", "all"): 1,
     }  # fmt: skip
+
+
+def test_an_audit_keeps_columns_of_every_kind_and_name(tmp_path: Path, write_picture, tiny_net) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    import workbench as wb
+    from workbench.audit import open_audit, run
+
+    names = [write_picture(f"{i}.png", (20 * i, 0, 0)).name for i in range(6)]
+    columns = {
+        "tags": [["a", "b"], ["a"], None, [], ["a"], ["a"]],
+        "verdict": [b"\xff", b"ok", None, b"ok", b"ok", b"\xff"],
+        "embedding": [{"x": 1}, {"x": 1}, {"x": None}, None, {"x": 1}, {"x": 1}],
+    }
+    table = {"image": names, "label": ["all", "None"] * 3, **{name: pa.array(values) for name, values in columns.items()}}
+    pq.write_table(pa.table(table), tmp_path / "manifest.parquet")
+    images = load_images(tmp_path)
+    classifier = wb.load_classifier(tiny_net(), classes=("all", "None"), size=(8, 8))
+    list(run(classifier, images, tmp_path / "audit"))
+    found = open_audit(tmp_path / "audit").predictions
+    counted = {by: dict(breakdown(found, by).frame[["group", "support"]].to_numpy().tolist()) for by in map(column_of, columns)}
+    assert counted["tags"] == {'["a", "b"]': 1, '["a"]': 3, "[]": 1}
+    assert sorted(counted["verdict (attribute)"].values()) == [2, 3]
+    assert counted["verdict (attribute)"]["ok"] == 3
+    assert counted["embedding (attribute)"] == {'{"x": 1}': 4, '{"x": null}': 1}
