@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -96,3 +97,27 @@ def is_gone(process: int) -> bool:
     except ProcessLookupError:
         return True
     return False
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_page_reads_on_only_for_a_visitor_who_is_there(here: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from types import SimpleNamespace
+
+    class LeftError(Exception):
+        pass
+
+    def stop() -> None:  # outside of a server Streamlit's own does nothing
+        raise LeftError
+
+    from workbench.ui import choice
+
+    asked: list[str] = []
+    server = SimpleNamespace(is_active_session=lambda session: asked.append(session) or here)
+    monkeypatch.setattr(choice, "runtime", SimpleNamespace(exists=lambda: True, get_instance=lambda: server))
+    monkeypatch.setattr(choice, "get_script_run_ctx", lambda **_: SimpleNamespace(session_id="s"))
+    monkeypatch.setattr(choice.st, "stop", stop)
+    read: list[bytes] = []
+    with contextlib.suppress(LeftError):
+        choice._trying(lambda: read.append(apart("upper", b"a", "b")))
+    assert read == ([b"Ab"] if here else [])
+    assert set(asked) == {"s"}

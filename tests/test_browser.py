@@ -241,7 +241,7 @@ def test_a_model_and_pictures_of_ones_own_stay_with_their_visitor(visitor):
     view = visitor().open("/explain?method=saliency").wait_for_maps("Saliency")
     view.page.get_by_text("Bring your own").click()
     upload(view, "model-upload", "welds.zip", zipped({"model.toml": spec, "w.safetensors": weights}))
-    expect(view.page.locator(".st-key-model input")).to_have_value("Your welds.zip")
+    expect(view.page.locator(".st-key-model input")).to_have_value("Your welds.zip", timeout=SLOW)
     names = ["cell0001.png", "cell0002.png", "cell0003.png", "cell0004.png"]
     files = {f"{('good', 'bad')[i % 2]}/{name}": (cells() / name).read_bytes() for i, name in enumerate(names)}
     upload(view, "set-upload", "line 3.zip", zipped(files))
