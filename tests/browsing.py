@@ -88,7 +88,7 @@ class View:
     """One visitor's window, and what it complained of."""
 
     def __init__(self, browser, address, **settings):
-        self.address, self.complaints = address, []
+        self.address, self.complaints, self.missed = address, [], []
         self.context = browser.new_context(**{"viewport": {"width": 1440, "height": 1000}} | settings)
         self.context.on("request", lambda r: self._asked(r.url))
         self.page = self.context.new_page()
@@ -103,8 +103,17 @@ class View:
             self.complaints.append(f"request to another host: {url}")
 
     def _logged(self, message):
-        if message.type == "error" and not urlsplit(message.location.get("url", "")).path.endswith(PROBES):
-            self.complaints.append(f"console: {message.text} {message.location.get('url', '')}")
+        url = message.location.get("url", "")
+        path = urlsplit(url).path
+        if message.type == "error" and path.startswith("/media/"):
+            self.missed.append(path)
+        elif message.type == "error" and not path.endswith(PROBES):
+            self.complaints.append(f"console: {message.text} {url}")
+
+    def broken(self):
+        """Images that did not come and are still shown; one that came too late because the page was drawn anew is none of them."""
+        shown = self.page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)") if self.missed else []
+        return [f"broken image: {url}" for url in shown if urlsplit(url).path in self.missed]
 
     def open(self, path):
         self.page.goto(path if path.startswith("http") else self.address + path)
@@ -175,6 +184,8 @@ def visitor(browser, server, request, tmp_path):
         if failed:
             with contextlib.suppress(sync_api.Error):
                 view.page.screenshot(path=tmp_path / f"visitor {number}.png", full_page=True)
+        with contextlib.suppress(sync_api.Error):  # the test closed its window
+            view.complaints += view.broken()
         view.context.close()
     if failed:
         print(f"screenshots: {tmp_path}\nserver log:\n{log.read_text()[-4000:]}")

@@ -163,14 +163,14 @@ def test_a_crop_to_almost_nothing(visit, size):
 
 
 def test_an_edit_that_fails_can_be_taken_out(visit, monkeypatch):
-    plain = edit.apply
+    plain = edit.further
 
-    def failing(picture, found, others):
-        if any(one.kind == "jpeg" for one in found):
+    def failing(edited, before, one, others):
+        if one.kind == "jpeg":
             raise InputError("A JPEG has at most 65,535 pixels a side: crop the picture first.")
-        return plain(picture, found, others)
+        return plain(edited, before, one, others)
 
-    monkeypatch.setattr(edit, "apply", failing)
+    monkeypatch.setattr(edit, "further", failing)
     at = visit("probe", edit=["gamma:2", "jpeg:5"], **METAL)
     assert any("65,535" in text for text in at.said())
     assert at.button(key="drop 1").click().run().sound("Probe").query_params["edit"] in ("gamma:2", ["gamma:2"])

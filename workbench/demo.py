@@ -25,7 +25,7 @@ from workbench.layouts import load_images
 from workbench.loading import build, load_classifier
 from workbench.metrics import best_threshold
 from workbench.predictions import DecisionRule, Predictions, concatenated, tabulate
-from workbench.training import Recipe, fit
+from workbench.training import Recipe, cycle_length, fit
 from workbench.weights import fit_weights, read_weights
 
 ARCHITECTURE = "timm:tf_efficientnet_lite0"
@@ -233,12 +233,12 @@ def check_checkpoint(path: Path, network: nn.Module, recipe: Recipe, images: int
     try:
         saved = torch.load(path, weights_only=True, map_location="cpu")
         same = saved["model"].keys() == network.state_dict().keys() and {"average", "optimizer", "epoch"} <= saved.keys()
-        steps = saved["schedule"]["total_steps"]
+        length = saved["schedule"]["total_steps"]
     except Exception:  # whatever torch raises on a file that is something else
         raise InputError(f"{path.name} cannot be resumed from, for {why}: name another file or remove it.") from None
     wanted = recipe.epochs * math.ceil(images / recipe.batch)
-    if same and steps != wanted:
-        why, same = f"it was made for {steps} steps where this training has {wanted}", False
+    if same and length != cycle_length(wanted):
+        why, same = f"it was made for {length} steps where this training has {cycle_length(wanted)}", False
     if not same:
         raise InputError(f"{path.name} cannot be resumed from, for {why}: name another file or remove it.")
 

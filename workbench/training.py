@@ -179,9 +179,13 @@ def fit(
 
 def one_cycle(optimizer: torch.optim.Optimizer, rate: float, steps: int) -> LRScheduler:
     """The one-cycle schedule up to `rate` over any number of steps, 1 included, none of which has a rate of 0."""
-    if steps * WARM_UP > 1:
-        return OneCycleLR(optimizer, rate, total_steps=steps, pct_start=WARM_UP)
-    return OneCycleLR(optimizer, rate, total_steps=steps + 1, pct_start=0.0)
+    warm_up = WARM_UP if cycle_length(steps) == steps else 0.0
+    return OneCycleLR(optimizer, rate, total_steps=cycle_length(steps), pct_start=warm_up)
+
+
+def cycle_length(steps: int) -> int:
+    """How many steps the schedule of so many steps is made for: one more where none of them warms up, for its last has a rate of 0."""
+    return steps if steps * WARM_UP > 1 else steps + 1
 
 
 def _check_finite(loss: Tensor, change: Tensor, epoch: int, step: int) -> None:

@@ -52,7 +52,7 @@ class Row:
         kind: Kind of defect: its label; None for a picture without a defect.
         pixels: The map's values on the picture, parted by the mask: about 4 bytes a pixel, which exact curves need.
         mass: Share of the map's positive values that lies in the mask; 0 where there are none.
-        hit: Whether the map is highest inside of the mask.
+        hit: Whether the map is highest inside of the mask: at least half of the pixels where it is, should several be.
         chance: What of the pixels that the model saw the mask covers: the two figures before, by chance.
         score: How defective the picture is for the model; None where that is not known.
     """
@@ -203,14 +203,14 @@ def measure(
     labels = np.zeros(values.shape, np.int32) if mask is None else _shrunk(regions_of(mask), values.shape)
     positive, inside = values.clip(0), labels > 0
     total = float(positive.sum(dtype=np.float64))
-    highest = np.where(seen, values, -np.inf).argmax()
+    highest = seen & (values == values[seen].max())
     ranked = np.where(seen, values, values[seen].min()) if own else positive  # an anomaly map may lie below zero all over
     return Row(
         name=item.name,
         kind=kind_of(item) if inside.any() else None,
         pixels=parted(ranked, labels),
         mass=float(positive[inside].sum(dtype=np.float64)) / total if total else 0.0,
-        hit=bool(inside.flat[highest]) and bool(values.max() > values.min()),
+        hit=bool(inside[highest].mean() >= 0.5) and bool(values.max() > values.min()),
         chance=float(inside[seen].mean()),
         score=score,
     )
