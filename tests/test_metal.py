@@ -110,7 +110,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path, refusal: Refusal) -> 
     work = make_set(tmp_path / "set", count=200, size=32)
     assert next(work) == (1, 200)
     assert next((tmp_path / "set").glob(".new-*/images/*"))
-    assert "no pictures" in refusal(lambda: load_images(tmp_path / "set"))  # killed here, it is no set
+    assert "holds no images" in refusal(lambda: load_images(tmp_path / "set"))  # killed here, it is no set
     work.close()
     assert list((tmp_path / "set").iterdir()) == []
 

@@ -32,7 +32,8 @@ SUFFIXES = frozenset(" ".join(FORMATS.values()).split())
 
 def no_images(name: str) -> InputError:
     """What to say where nothing of a set is an image that can be read, whatever else it holds."""
-    return InputError(f"{name} holds no images of a kind that is read: convert them to one of {', '.join(sorted(SUFFIXES))}.")
+    kinds = ", ".join(sorted(SUFFIXES))
+    return InputError(f"{name} holds no images of a kind that is read: add some, or convert what it holds, as {kinds}.")
 
 
 class Source(Protocol):
