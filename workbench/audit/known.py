@@ -67,7 +67,8 @@ def known_outputs(images: ImageSet, model: str, rule: DecisionRule, folder: Path
         others: Further tables of predictions, as they come with a model.
     """
     own = tuple(own_files(folder, model))
-    ours, index = Index(own), Index([*own, *belonging(others, model)])
+    ours, theirs = Index(own), belonging(others, model)
+    index = Index([*own, *theirs]) if theirs else ours
     ids = tuple(_id(item) for item in images)
     unknown = [i for i, digest in enumerate(ids) if digest is None or digest not in index.rows]
     elsewhere = frozenset(digest for digest in ids if digest in index.rows and digest not in ours.rows)

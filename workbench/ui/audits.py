@@ -61,11 +61,8 @@ def known(model: choice.ModelChoice, images: ImageSet) -> Outputs:
     others = [model.folder / STORED] if model.folder else []
     source = [(path, _stamp(path)) for path in (*files(folder), *others)]
     place = slot("table", **model.identity, images=images.key, source=source)
-    result: Outputs | None = place.get()
-    if result is None:
-        result = known_outputs(images, model.key, model.rule, folder, others)
-        place.put(result, 4096 + 400 * len(images) + 8 * len(model.rule.class_names) * len(images))
-    return result
+    size = 4096 + 400 * len(images) + 8 * len(model.rule.class_names) * len(images)
+    return place.kept(lambda: known_outputs(images, model.key, model.rule, folder, others), lambda _: size)
 
 
 def why(model: choice.ModelChoice, images: ImageSet, outputs: Outputs) -> str:
@@ -98,11 +95,7 @@ def embeddings(model: choice.ModelChoice, images: ImageSet, outputs: Outputs) ->
     """What goes into the model's last layer, (N, D), a row for each of the table. Errors as `Outputs.embeddings`."""
     source = [(path, _stamp(path)) for path in outputs.own]
     place = slot("embeddings", **model.identity, images=images.key, source=source)
-    result: NDArray[np.float32] | None = place.get()
-    if result is None:
-        result = outputs.embeddings()
-        place.put(result, result.nbytes)
-    return result
+    return place.kept(outputs.embeddings, lambda made: made.nbytes)
 
 
 def summaries(model: choice.ModelChoice, images: ImageSet, predictions: Predictions, method: str) -> Summaries | None:

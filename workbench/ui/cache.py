@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from workbench import keys
 
+T = TypeVar("T")
 LIMIT = 32
 LIMITS: Mapping[str, int] = MappingProxyType(
     {"map": 256, "edited map": 64, "compared map": 64, "thumbnail": 64, "thumbnail as PNG": 32, "fitted image": 128, "photograph": 128}
@@ -73,6 +74,14 @@ class Slot:
     def put(self, value: Any, size: int) -> None:
         """Keep the result, which takes `size` bytes."""
         shelf(self.kind).put(self.key, value, size)
+
+    def kept(self, make: Callable[[], T], size: Callable[[T], int]) -> T:
+        """The result, made and kept where it is not known; `size` says how many bytes it takes."""
+        result: T | None = self.get()
+        if result is None:
+            result = make()
+            self.put(result, size(result))
+        return result
 
 
 def slot(kind: str, /, **ingredients: object) -> Slot:

@@ -53,12 +53,7 @@ def fitted(item: ImageItem, edge: int) -> Image.Image:
 
 def photograph(item: ImageItem) -> Image.Image:
     """The whole picture, decoded once for all that a page makes of it. It is shared: whoever changes it changes a copy."""
-    place = _photograph(item)
-    result: Image.Image | None = place.get()
-    if result is None:
-        result = item.open()
-        place.put(result, result.width * result.height * 3)
-    return result
+    return _photograph(item).kept(item.open, lambda made: made.width * made.height * 3)
 
 
 def _photograph(item: ImageItem) -> Slot:

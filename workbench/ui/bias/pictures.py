@@ -55,8 +55,4 @@ def _encoded(item: ImageItem) -> bytes | None:
     if thumbnail is None:
         return None
     place = slot("thumbnail as PNG", image=item.id, edge=thumbnail.width)
-    result: bytes | None = place.get()
-    if result is None:
-        result = render.to_png(thumbnail)
-        place.put(result, len(result))
-    return result
+    return place.kept(lambda: render.to_png(thumbnail), len)

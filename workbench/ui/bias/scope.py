@@ -95,12 +95,7 @@ class Scope:
 
     def kept(self, what: object, make: Callable[[], T]) -> T:
         """What `make` computes of these predictions, from the shelf where it was computed before."""
-        place = slot("bias figure", **self.facts, figure=what)
-        result: T | None = place.get()
-        if result is None:
-            result = make()
-            place.put(result, 64 * 1024 + 8 * len(self.predictions))
-        return result
+        return slot("bias figure", **self.facts, figure=what).kept(make, lambda _: 64 * 1024 + 8 * len(self.predictions))
 
     def breakdown(self, by: By = "label") -> Breakdown:
         """The figures by class or by group."""
@@ -149,11 +144,7 @@ def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | Non
 
 def _grouping(known: Predictions) -> Grouping:
     place = slot("grouping", table=choice.token(known))
-    result: Grouping | None = place.get()
-    if result is None:
-        result = grouping(known)
-        place.put(result, 64 * 1024 + (200 * len(known) if result.cut else 0))
-    return result
+    return place.kept(lambda: grouping(known), lambda made: 64 * 1024 + (200 * len(known) if made.cut else 0))
 
 
 def _split(known: Predictions) -> str:

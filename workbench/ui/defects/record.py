@@ -67,11 +67,7 @@ def latest(scope: Scope) -> dict[str, Entry]:
     if kept is None:
         return {}
     place = slot("latest entries", journal=kept.path, head=kept.head().hash, model=scope.model.key)
-    result: dict[str, Entry] | None = place.get()
-    if result is None:
-        result = {str(entry.image): entry for entry in kept.entries(model=scope.model.key)}
-        place.put(result, 2048 * len(result))
-    return result
+    return place.kept(lambda: {str(entry.image): entry for entry in kept.entries(model=scope.model.key)}, lambda made: 2048 * len(made))
 
 
 def overruled(scope: Scope) -> NDArray[np.bool_]:

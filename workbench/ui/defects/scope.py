@@ -74,12 +74,7 @@ class Scope:
 
     def kept(self, what: object, make: Callable[[], T]) -> T:
         """What `make` computes, from the shelf where it was computed before."""
-        place = slot("defects figure", **self.facts, figure=what)
-        result: T | None = place.get()
-        if result is None:
-            result = make()
-            place.put(result, 64 * 1024 + 160 * len(self.known))
-        return result
+        return slot("defects figure", **self.facts, figure=what).kept(make, lambda _: 64 * 1024 + 160 * len(self.known))
 
     @property
     def defect(self) -> str:

@@ -82,11 +82,7 @@ def _others(model: choice.ModelChoice) -> dict[str, str]:
 
 def _cheaper(model: choice.ModelChoice, first: Classifier, other: str) -> Classifier:
     place = slot("cheaper copy", **model.identity, how=other)
-    copy: Classifier | None = place.get()
-    if copy is None:
-        copy = cheaper(first, other)
-        place.put(copy, 4 * first.parameters)
-    return copy
+    return place.kept(lambda: cheaper(first, other), lambda _: 4 * first.parameters)
 
 
 def _picture(model: choice.ModelChoice, item: ImageItem, both: tuple[Classifier, Classifier], titles: tuple[str, str], method: str) -> None:
