@@ -8,9 +8,8 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-import torch
+from corner import Corner
 from PIL import Image
-from torch import nn
 
 import workbench as wb
 from workbench import attribution
@@ -19,18 +18,6 @@ from workbench.audit.maps import draw
 from workbench.images import FileSource, ImageItem, ImageSet
 
 CLASSES = ("good", "bad")
-
-
-class Corner(nn.Module):
-    """Looks at the top left quadrant alone, and not at all where it is black."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.head = nn.Linear(192, 2)
-
-    def forward(self, x):
-        return self.head(x[..., :8, :8].square().flatten(1))
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import time
 import numpy as np
 import pytest
 import torch
+from corner import Corner
 from PIL import Image
 from streamlit.testing.v1 import AppTest
-from torch import nn
 
 import workbench as wb
 from workbench.audit import BusyError, known_outputs, look, open_audit, open_summaries, run
@@ -24,18 +24,6 @@ from workbench.ui import choice
 
 torch.set_num_threads(1)
 CLASSES = ("good", "bad")
-
-
-class Corner(nn.Module):
-    """Looks at the top left quadrant alone."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.head = nn.Linear(192, 2)
-
-    def forward(self, x):
-        return self.head(x[..., :8, :8].square().flatten(1))
 
 
 def classifier(**settings):

@@ -44,11 +44,7 @@ def thumbnail(item: ImageItem, edge: int = 160, *, chosen: bool = False) -> Imag
 def fitted(item: ImageItem, edge: int) -> Image.Image:
     """The picture with no side over `edge` pixels: decoded once, for a camera's picture takes a second each time."""
     place = slot("fitted image", image=item.id, edge=edge)
-    result: Image.Image | None = place.get()
-    if result is None:
-        result, _ = render.fitted(photograph(item), edge)
-        place.put(result, result.width * result.height * 3)
-    return result
+    return place.kept(lambda: render.fitted(photograph(item), edge)[0], lambda made: made.width * made.height * 3)
 
 
 def photograph(item: ImageItem) -> Image.Image:
