@@ -9,7 +9,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint clean chromium
+.PHONY: help run test bench lint docs lock changelog clean chromium
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -30,6 +30,17 @@ bench: .venv/.stamp-bench ## Run the side-by-side benchmarks
 	@found=; for file in tests/benchmarks/bench_*.py; do \
 	  [ -e "$$file" ] || continue; found=1; echo "== $$file"; $(BIN)/python "$$file" || exit 1; \
 	done; [ -n "$$found" ] || echo "There are no benchmarks in tests/benchmarks yet."
+
+docs: .venv/.stamp-test ## Regenerate the documentation's generated parts and build the site into build/docs
+	$(BIN)/python docs/generate.py
+	$(BIN)/mkdocs build --quiet --strict
+	@echo "Open build/docs/index.html"
+
+lock: .venv/.stamp-test ## Renew requirements.lock after a change of the dependencies (LOCK=--upgrade takes the newest)
+	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --all-extras $(LOCK) --output-file requirements.lock pyproject.toml
+
+changelog: .venv/.stamp-test ## Move the news fragments of changes/ into CHANGELOG.md (VERSION=0.2.0)
+	$(BIN)/towncrier build --yes --version $(VERSION)
 
 clean: ## Remove caches and build outputs (to free the installed packages too, remove .venv)
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache *.egg-info
