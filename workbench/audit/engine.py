@@ -11,13 +11,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from workbench import __version__
-from workbench.audit.outputs import PARTS, PREDICTIONS, Index, own_files, write_predictions
+from workbench.audit.maps import summed_up
+from workbench.audit.outputs import PARTS, PREDICTIONS, Index, own_files, provenance, write_predictions
 from workbench.audit.parts import Parts, sweep, written
-from workbench.catalog import versions
 from workbench.errors import InputError
 from workbench.images import ImageSet
-from workbench.keys import key
 from workbench.methods import METHODS
 from workbench.predictions import Predictions
 
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 ENGINES: Mapping[str, str] = MappingProxyType({"local": "workbench.audit.local", "ray": "workbench.audit.cluster"})
 """Where the generator `outputs` of each engine is found."""
 OWNER, LOCK = "audit.json", "audit.lock"
-PACKAGES = ("torch", "torchvision", "timm", "captum", "numpy", "pillow", "pyarrow")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,15 +124,13 @@ def look(
 def _explained(
     classifier: Classifier, images: ImageSet, predictions: Predictions, folder: Path, method: str, sample: int, seed: int
 ) -> Iterator[Progress]:
-    from workbench.audit.maps import summed_up
-
     frame = predictions.frame.set_index("name", drop=False).loc[[item.name for item in images]].reset_index(drop=True)
     for done, total, errors, computed in summed_up(classifier, images, frame, folder, method, sample, seed):
         yield Progress("attributions", done, total, errors, computed)
 
 
 def _asked(classifier: Classifier, images: ImageSet, folder: Path, engine: str, given: Collection[str]) -> Iterator[Progress]:
-    about = facts(classifier, images)
+    about = provenance(classifier, images)
     parts = Parts(folder / PARTS, {name: about[name] for name in ("workbench", "model", "outputs")})
     known = {*Index(own_files(folder, classifier.key)).rows, *given}
     ids: list[str | None] = [None] * len(images)
@@ -155,21 +150,6 @@ def _asked(classifier: Classifier, images: ImageSet, folder: Path, engine: str, 
         parts.flush()
     if not given:
         write_predictions(folder, images, ids, errors, classifier.rule, about)
-
-
-def facts(classifier: Classifier, images: ImageSet) -> dict[str, object]:
-    """What results belong to, for the metadata of a file."""
-    return {
-        "workbench": __version__,
-        "outputs": key("outputs", model=classifier.key),
-        "model": classifier.key,
-        "model name": classifier.name,
-        "notes": classifier.notes,
-        "set": images.key,
-        "set name": images.name,
-        "synthetic": images.synthetic,
-        "versions": versions(PACKAGES),
-    }
 
 
 class BusyError(InputError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from workbench.audit.engine import facts
+from workbench.audit.outputs import provenance
 from workbench.audit.parts import Parts, lists, stands, write_rows
 from workbench.audit.store import ATTRIBUTIONS
 from workbench.audit.summary import GRID, REGIONS, summarise
@@ -108,7 +108,7 @@ def summed_up(
             yield len(rows), len(chosen), sum(row["error"] is not None for row in rows), computed
     finally:
         parts.flush()
-    about = {**facts(classifier, images), "method": method, "score": "logit", "basis": basis_now, "sample": said}
+    about = {**provenance(classifier, images), "method": method, "score": "logit", "basis": basis_now, "sample": said}
     if parts.paths() or not stands(path, about):
         write_rows(path, [_table(rows)], about)
     parts.clear()

@@ -8,21 +8,43 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from workbench import __version__
 from workbench.audit.parts import Parts, lists, matrix, stands, write_rows
+from workbench.catalog import versions
 from workbench.images import ImageSet
 from workbench.keys import key
 from workbench.parquet import DamagedError, facts_of, opened, read_facts
 from workbench.predictions import DecisionRule, Predictions, attributes_of, tabulate
 
+if TYPE_CHECKING:
+    from workbench.classifier import Classifier
+
 PREDICTIONS, PARTS = "predictions.parquet", "parts"
+PACKAGES = ("torch", "torchvision", "timm", "captum", "numpy", "pillow", "pyarrow")
 NUMBERS = ("logits", "probabilities", "embedding")
 ROWS = 2048
 """Rows that are in memory at once while the table is written."""
+
+
+def provenance(classifier: Classifier, images: ImageSet) -> dict[str, object]:
+    """What results belong to, for the metadata of a file."""
+    return {
+        "workbench": __version__,
+        "outputs": key("outputs", model=classifier.key),
+        "model": classifier.key,
+        "model name": classifier.name,
+        "notes": classifier.notes,
+        "set": images.key,
+        "set name": images.name,
+        "synthetic": images.synthetic,
+        "versions": versions(PACKAGES),
+    }
 
 
 def belonging(paths: Iterable[Path], model: str) -> list[Path]:
