@@ -34,6 +34,7 @@ RANK = {
     "images": 2,
     "metal": 2,
     "methods": 2,
+    "modelfolder": 4,
     "wording": 1,
     "preprocessing": 2,
     "tables": 2,

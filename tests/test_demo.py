@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from workbench import demo
-from workbench.catalog import read_spec
 from workbench.classifier import predict
 from workbench.errors import InputError
 from workbench.layouts import load_images
 from workbench.loading import load_classifier
 from workbench.metrics import best_threshold, headline
+from workbench.modelfolder import read_spec
 from workbench.predictions import Predictions
 from workbench.training import Recipe
 

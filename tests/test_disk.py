@@ -10,10 +10,11 @@ from PIL import Image
 
 import workbench as wb
 from workbench import layouts
-from workbench.catalog import load_catalog, read_spec, read_toml
+from workbench.catalog import load_catalog, read_toml
 from workbench.disk import open_file, read_file
 from workbench.images import image_from_file
 from workbench.layouts import load_images, stamp
+from workbench.modelfolder import read_spec
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")]
 KINDS = ("pipe", "socket", "device", "folder")

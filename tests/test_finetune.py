@@ -31,7 +31,7 @@ def small(monkeypatch):
         return build("timm:test_resnet", trusted=True, options={"num_classes": classes})[0]
 
     monkeypatch.setattr(finetune, "backbone", backbone)
-    monkeypatch.setattr(demo, "ARCHITECTURE", "timm:test_resnet")
+    monkeypatch.setattr(finetune, "ARCHITECTURE", "timm:test_resnet")
 
 
 def lay(folder, counts, seed=0, size=(40, 36)):

@@ -16,10 +16,11 @@ from measured import cost
 from PIL import Image
 from safetensors.torch import save
 
-from workbench.catalog import load_catalog, read_spec
+from workbench.catalog import load_catalog
 from workbench.errors import InputError
 from workbench.layouts import images_from_zip, load_images
 from workbench.loading import load_folder
+from workbench.modelfolder import read_spec
 
 torch.set_num_threads(1)
 SPEC = (

@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import workbench as wb
-from workbench.catalog import read_spec, spec_key
 from workbench.layouts import load_images
 from workbench.loading import load_folder
+from workbench.modelfolder import read_spec, spec_key
 from workbench.predictions import DecisionRule
 
 Refusal = Callable[[Callable[[], object]], str]

@@ -18,9 +18,9 @@ from safetensors.torch import save, save_file
 from torch import nn
 
 from workbench import bounds, uploads
-from workbench.catalog import LONGEST_CLASS, MOST_CLASSES, read_spec
 from workbench.errors import InputError
 from workbench.loading import load_folder
+from workbench.modelfolder import LONGEST_CLASS, MOST_CLASSES, read_spec
 from workbench.uploads import model_from_zip, unpack
 from workbench.weights import matched, read_weights
 
@@ -56,7 +56,7 @@ def described(folder: Path, text: str, **files: bytes) -> Path:
 
 def test_a_class_list_without_an_end_takes_no_memory(tmp_path: Path) -> None:
     described(tmp_path, SPEC.replace('["ok", "bad"]', '"c.txt"'), **{"c.txt": b"".join(b"class %d\n" % i for i in range(2_000_000))})
-    found = cost("from workbench.catalog import read_spec; from pathlib import Path", "read_spec(Path(sys.argv[1]))", tmp_path)
+    found = cost("from workbench.modelfolder import read_spec; from pathlib import Path", "read_spec(Path(sys.argv[1]))", tmp_path)
     assert (found.kind, "over 8 MB of text" in found.said) == ("InputError", True)
     assert found.megabytes < 50
 

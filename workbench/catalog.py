@@ -5,21 +5,18 @@ Reading the catalog needs neither torch nor a picture, so that the first page st
 
 from __future__ import annotations
 
-import hashlib
 import os
-import sys
 import tomllib
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
-from typing import Annotated, Literal, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from workbench.digests import Stamp, file_digest, stamp_of
+from workbench.digests import Stamp, stamp_of
 from workbench.disk import open_file
 from workbench.errors import InputError
 from workbench.folders import JOURNAL_VARIABLE, cache_folder, data_folder
@@ -31,16 +28,16 @@ SCHEMES = ("timm", "torchvision", "python", "package", "stamped-metal")
 PACKAGE = Path(__file__).resolve().parent
 LARGEST_TEXT, LARGEST_TOML = 8 * 2**20, 2**20
 """In bytes."""
-MOST_CLASSES, LONGEST_CLASS = 25_000, 500
-"""Classes of a model, and characters of a name; ImageNet-21k has 21,841."""
 T = TypeVar("T", bound=BaseModel)
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Entries of a TOML file, none of which may be unknown or infinite."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class ModelEntry(_Strict):
+class ModelEntry(Strict):
     """A model that can be chosen by name."""
 
     title: str
@@ -49,7 +46,7 @@ class ModelEntry(_Strict):
     images: str | None = None
 
 
-class ImagesEntry(_Strict):
+class ImagesEntry(Strict):
     """An image set that can be chosen by name."""
 
     title: str
@@ -60,50 +57,11 @@ class ImagesEntry(_Strict):
     synthetic: bool = False
 
 
-class Catalog(_Strict):
+class Catalog(Strict):
     """Models and image sets by name, in the order that they are offered."""
 
     models: dict[str, ModelEntry] = Field(default_factory=dict)
     images: dict[str, ImagesEntry] = Field(default_factory=dict)
-
-
-Size = Annotated[int, Field(ge=1, le=4096)]
-
-
-class PreprocessingSpec(_Strict):
-    """How a picture becomes the model's input; see `workbench.preprocessing.Preprocessing`."""
-
-    size: tuple[Size, Size] = (224, 224)
-    resize: Literal["stretch", "crop", "pad"] = "stretch"
-    crop: float = Field(default=1.0, gt=0, le=1)
-    interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
-    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
-    std: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 0.5, 0.5)
-
-
-class ModelSpec(_Strict):
-    """The contents of a `model.toml`.
-
-    Attributes:
-        architecture: `timm:NAME`, `torchvision:NAME`, or `python:package.module:function` (trusted sources only).
-        options: Keywords for the architecture's constructor.
-        weights: A file beside `model.toml`, or `package:NAME/path` for one in an installed package.
-        order: True where the weights' names differ from the architecture's but their order and shapes agree.
-        classes: Class names, or the name of a text file with one a line.
-        positive: The class that a defect decision is about.
-        threshold: Score of the positive class from which a part is called positive.
-    """
-
-    title: str = ""
-    about: str = ""
-    architecture: str
-    options: dict[str, str | int | float | bool] = Field(default_factory=dict)
-    weights: str
-    order: bool = False
-    classes: list[str] | str
-    positive: str | None = None
-    threshold: float | None = Field(default=None, ge=0, le=1)
-    preprocessing: PreprocessingSpec = PreprocessingSpec()
 
 
 def shared(name: str = "") -> Path:
@@ -158,77 +116,6 @@ def _read(path: Path) -> Catalog:
             for k, v in catalog.images.items()
         },
     )
-
-
-def read_description(folder: Path) -> ModelSpec:
-    """The `model.toml` in `folder` as it stands there; its class list may still be the name of a file. Errors as `read_spec`."""
-    return validated(ModelSpec, read_toml(folder / "model.toml"), "model.toml")
-
-
-def read_spec(folder: Path) -> ModelSpec:
-    """The `model.toml` in `folder`, its class list read.
-
-    Raises:
-        InputError: It is missing or not valid.
-    """
-    spec = read_description(folder)
-    if isinstance(spec.classes, str):
-        path = None if scheme(spec.classes) else stored_path(spec.classes, folder)
-        if path is None or not is_inside(path, folder) or not path.is_file():
-            raise InputError(f"model.toml names the class list {spec.classes!r}, which is not in its folder: put it there.")
-        spec = spec.model_copy(update={"classes": [line.strip() for line in read_text(path).rstrip().splitlines()]})
-    longest = max(map(len, spec.classes), default=0)
-    if len(spec.classes) > MOST_CLASSES or longest > LONGEST_CLASS:
-        raise InputError(
-            f"model.toml names {len(spec.classes):,} classes with up to {longest:,} characters, over the limit of {MOST_CLASSES:,} with "
-            f"{LONGEST_CLASS}: correct the class list."
-        )
-    check_classes(spec.classes)
-    if spec.positive is not None and spec.positive not in spec.classes:
-        raise InputError(f"model.toml names the positive class {spec.positive!r}, which is not among its classes: correct one of them.")
-    return spec
-
-
-def check_classes(classes: Sequence[str]) -> None:
-    """Refuse a list of classes that names one twice or not at all: no label could tell which is meant."""
-    if "" in classes:
-        raise InputError(f"The class list names nothing in place {classes.index('') + 1}: give that class a name, or remove it.")
-    if twice := next((name for name, count in Counter(classes).items() if count > 1), None):
-        raise InputError(f"The class list names {twice!r} twice: give each class its own name.")
-
-
-def spec_key(folder: Path, spec: ModelSpec) -> str:
-    """Digest of a model: its weights' bytes and all that decides what they compute. Needs no torch."""
-    weights = file_digest(weights_path(folder, spec))
-    rest = spec.model_dump_json(exclude={"title", "about", "threshold"})
-    scheme, _, factory = spec.architecture.partition(":")
-    code = f" {_code_digest(factory.partition(':')[0])}" if scheme == "python" else ""
-    return hashlib.sha256(f"{weights} {rest}{code}".encode()).hexdigest()
-
-
-@lru_cache(maxsize=32)
-def _code_digest(module: str) -> str:
-    """Digest of the source of a module, found without importing it, as it was when it was first asked for: Python loads it once."""
-    for base in sys.path:
-        path = Path(base, *module.split("."))
-        for source in (path / "__init__.py", path.with_suffix(".py")):
-            if source.is_file():
-                return file_digest(source)
-    return "not found"
-
-
-def weights_path(folder: Path, spec: ModelSpec) -> Path:
-    """Where the weights of `spec` lie.
-
-    Raises:
-        InputError: The file is missing, or climbs out of the folder.
-    """
-    path = stored_path(spec.weights, folder)
-    if not spec.weights.startswith("package:") and not is_inside(path, folder):
-        raise InputError(f"model.toml names weights outside of its folder ({spec.weights!r}): put the file beside model.toml.")
-    if not path.is_file():
-        raise InputError(f"The weights {spec.weights!r} are not in {folder.name}: put the file there or correct model.toml.")
-    return path
 
 
 def stored_path(ref: str, base: Path | None = None) -> Path:

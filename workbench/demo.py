@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 import tempfile
@@ -17,13 +16,14 @@ from torch import Tensor, nn
 from workbench.audit import look, open_summaries
 from workbench.bias.where import maps_of
 from workbench.cards import CLASSES, DROP_PATH, DROPOUT, NAME, model_card
-from workbench.catalog import read_spec, shared, weights_path
+from workbench.catalog import shared
 from workbench.classifier import predict
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
 from workbench.layouts import load_images
 from workbench.loading import build, load_classifier
 from workbench.metrics import best_threshold
+from workbench.modelfolder import model_toml, read_spec, weights_path
 from workbench.predictions import DecisionRule, Predictions, concatenated, tabulate
 from workbench.training import Recipe, cycle_length, fit
 from workbench.weights import fit_weights, read_weights
@@ -33,15 +33,6 @@ FILES = ("model.safetensors", "model.toml", "predictions.parquet", "MODEL_CARD.m
 CHUNK = 64
 MAPS = "grad_cam"
 """The method whose maps the model card tells of."""
-
-
-PREPROCESSING = """[preprocessing]
-size = [{size}, {size}]
-resize = "stretch"
-interpolation = "bilinear"
-mean = [0.5, 0.5, 0.5]
-std = [0.5, 0.5, 0.5]
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,23 +236,4 @@ def check_checkpoint(path: Path, network: nn.Module, recipe: Recipe, images: int
 
 def _model_toml(size: int, threshold: float | None) -> str:
     about = "Is this solar cell functional or defective? Fine-tuned on electroluminescence photographs; see MODEL_CARD.md."
-    return model_toml(f"train-demo {NAME}", "Solar cells", about, DecisionRule(CLASSES, CLASSES[1], threshold), size)
-
-
-def model_toml(command: str, title: str, about: str, rule: DecisionRule, size: int) -> str:
-    """The model.toml of a fine-tuned backbone for inputs of `size` x `size` pixels, written by `command`."""
-    lines = [
-        f"# Written by `workbench {command}`.",
-        f"title = {_quoted(title)}",
-        f"about = {_quoted(about)}",
-        f"architecture = {_quoted(ARCHITECTURE)}",
-        f"weights = {_quoted(FILES[0])}",
-        f"classes = [{', '.join(map(_quoted, rule.class_names))}]",
-        *([] if rule.positive is None else [f"positive = {_quoted(rule.positive)}"]),
-        *([] if rule.threshold is None else [f"threshold = {rule.threshold}  # chosen on the validation split"]),
-    ]
-    return "\n".join([*lines, "", PREPROCESSING.format(size=size)])
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")  # JSON lets this one stand, TOML does not
+    return model_toml(f"train-demo {NAME}", "Solar cells", about, ARCHITECTURE, DecisionRule(CLASSES, CLASSES[1], threshold), size)

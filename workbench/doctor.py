@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench import __version__
-from workbench.catalog import Catalog, home, load_catalog, read_spec, shared, versions, weights_path
+from workbench.catalog import Catalog, home, load_catalog, shared, versions
 from workbench.errors import InputError
+from workbench.modelfolder import read_spec, weights_path
 
 if TYPE_CHECKING:
     from workbench.classifier import Classifier

@@ -20,10 +20,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workbench.dealing import Deal, deal
-from workbench.demo import FILES, Step, backbone, check_writable, judged, model_toml
+from workbench.demo import ARCHITECTURE, FILES, Step, backbone, check_writable, judged
 from workbench.errors import InputError
 from workbench.finecard import Account, model_card
 from workbench.images import ImageItem, ImageSet
+from workbench.modelfolder import model_toml
 from workbench.predictions import DecisionRule, good_class
 from workbench.preprocessing import Preprocessing
 from workbench.training import Recipe, fit
@@ -241,7 +242,7 @@ def _finish(folder: Path, network: nn.Module, items: Sequence[ImageItem], rule: 
 
     def toml(threshold: float | None) -> str:
         chosen = dataclasses.replace(rule, threshold=threshold)
-        return model_toml(COMMAND, account.name, about, chosen, account.recipe.sizes[-1])
+        return model_toml(COMMAND, account.name, about, ARCHITECTURE, chosen, account.recipe.sizes[-1])
 
     table = yield from judged(folder, network, items, toml)
     (folder / FILES[3]).write_text(model_card(table, account), encoding="utf-8")

@@ -16,22 +16,12 @@ from torch import Tensor, nn
 
 from workbench.answers import Answer, read_answer
 from workbench.bounds import check_cost, check_options, check_parameters, check_size, outline
-from workbench.catalog import (
-    ModelSpec,
-    PreprocessingSpec,
-    check_classes,
-    check_local,
-    load_catalog,
-    read_spec,
-    spec_key,
-    stored_path,
-    validated,
-    weights_path,
-)
+from workbench.catalog import check_local, load_catalog, stored_path, validated
 from workbench.classifier import Classifier, set_evaluating
 from workbench.disk import open_file
 from workbench.errors import InputError
 from workbench.exported import Exported, read_exported
+from workbench.modelfolder import ModelSpec, PreprocessingSpec, check_classes, read_spec, spec_key, weights_path
 from workbench.predictions import DecisionRule
 from workbench.preprocessing import Preprocessing
 from workbench.weights import fit_weights, matched, read_weights

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -23,13 +22,14 @@ from torch import Tensor, nn
 from workbench.cards import figures
 from workbench.catalog import shared
 from workbench.classifier import Classifier, ask, predict
-from workbench.demo import FILES, PREPROCESSING, Step, check_checkpoint, check_writable
+from workbench.demo import FILES, Step, check_checkpoint, check_writable
 from workbench.layouts import load_images
 from workbench.loading import build, load_classifier
 from workbench.metal import NAME, SPLITS, STAMPED, STORED, Plan, drawn
 from workbench.metrics import Rate, wilson
+from workbench.modelfolder import model_toml
 from workbench.parts import LABELS, draw
-from workbench.predictions import Predictions, concatenated
+from workbench.predictions import DecisionRule, Predictions, concatenated
 from workbench.training import Recipe, fit
 
 ARCHITECTURE = "timm:test_resnet"
@@ -175,14 +175,7 @@ def stamped_and_bare(classifier: Classifier, plan: Plan = Plan()) -> tuple[dict[
 
 def _model_toml(name: str, size: int) -> str:
     lesson = LESSONS[name]
-    return f"""# Written by `workbench train-demo {name}`.
-title = {json.dumps(lesson.title)}
-about = {json.dumps(lesson.about)}
-architecture = {json.dumps(ARCHITECTURE)}
-weights = {json.dumps(FILES[0])}
-classes = {json.dumps(list(LABELS))}
-
-{PREPROCESSING.format(size=size)}"""
+    return model_toml(f"train-demo {name}", lesson.title, lesson.about, ARCHITECTURE, DecisionRule(LABELS), size)
 
 
 def model_card(name: str, trial: Trial, recipe: Recipe, plan: Plan) -> str:

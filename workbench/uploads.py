@@ -8,10 +8,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from workbench.apart import read_apart
-from workbench.catalog import LARGEST_TEXT, LARGEST_TOML, read_description
+from workbench.catalog import LARGEST_TEXT, LARGEST_TOML
 from workbench.errors import InputError
 from workbench.images import MAX_BYTES, Source, read_source
 from workbench.layouts import zip_tree
+from workbench.modelfolder import read_description
 
 if TYPE_CHECKING:
     from workbench.classifier import Classifier

@@ -25,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from browsing import FLAGS, IDLE, NAMES, served
 from tables import table
 
-from workbench.catalog import home, read_spec, spec_key
+from workbench.catalog import home
+from workbench.modelfolder import read_spec, spec_key
 from workbench.predictions import DecisionRule, Predictions
 
 TARGET = 0.3

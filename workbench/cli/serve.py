@@ -59,7 +59,8 @@ def run(
 
 def _check_model(ref: str | None) -> None:
     """Find what is plainly wrong before the server starts; torch is not imported for it."""
-    from workbench.catalog import check_local, load_catalog, read_spec, stored_path, weights_path
+    from workbench.catalog import check_local, load_catalog, stored_path
+    from workbench.modelfolder import read_spec, weights_path
 
     names = load_catalog().models
     if ref is None or ref in names or ref.startswith(("timm:", "torchvision:", "python:")):

@@ -14,12 +14,13 @@ from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from workbench.apart import wanted
-from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, places, read_spec, scheme, spec_key, stored_path, weights_path
+from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, places, scheme, stored_path
 from workbench.digests import file_digest
 from workbench.doors import expected
 from workbench.errors import LONGEST, InputError
 from workbench.images import ImageItem, ImageSet, image_from_bytes
 from workbench.layouts import images_from_zip
+from workbench.modelfolder import read_spec, spec_key, weights_path
 from workbench.predictions import DecisionRule
 from workbench.preprocessing import Preprocessing
 from workbench.texts import escaped, without_folders

@@ -9,11 +9,12 @@ import numpy as np
 import streamlit as st
 
 from workbench import render
-from workbench.catalog import load_catalog, read_spec
+from workbench.catalog import load_catalog
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS
 from workbench.metrics import Rate
+from workbench.modelfolder import read_spec
 from workbench.predictions import Predictions
 from workbench.probe.cheaper import CHEAPER, cheaper, stored
 from workbench.probe.sweep import drawn
