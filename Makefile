@@ -33,7 +33,7 @@ bench: .venv/.stamp-bench ## Run the side-by-side benchmarks
 
 docs: .venv/.stamp-test ## Regenerate the documentation's generated parts and build the site into build/docs
 	$(BIN)/python docs/generate.py
-	$(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	@echo "Open build/docs/index.html"
 
 lock: .venv/.stamp-test ## Renew requirements.lock after a change of the dependencies (LOCK=--upgrade takes the newest)

@@ -206,14 +206,14 @@ def test_a_reason_is_as_good_as_its_setting():
     assert "max-pooling" in suits(clf, "deeplift", baseline="blur")
 
 
-# The table in the README
+# The table in the documentation
 
 
 def test_the_cells_of_the_table_in_the_readme_are_those_that_its_legend_names():
-    section = script.SECTION.search(script.README.read_text(encoding="utf-8"))[0]
+    section = script.SECTION.search(script.PAGE.read_text(encoding="utf-8"))[0]
     legend, rows = section.splitlines()[1], [line for line in section.splitlines() if line.startswith("|")][2:]
     assert legend == script.LEGEND
-    assert "✓" not in script.README.read_text(encoding="utf-8")
+    assert "✓" not in script.PAGE.read_text(encoding="utf-8")
     cells = {cell.strip() for row in rows for cell in row.strip("|").split("|")[1:]}
     assert {cell.partition(" (")[0] for cell in cells} == {script.WORKS, script.REFUSED}
 

@@ -38,7 +38,14 @@ class Strict(BaseModel):
 
 
 class ModelEntry(Strict):
-    """A model that can be chosen by name."""
+    """A model that can be chosen by name.
+
+    Attributes:
+        title: Its name on the screen.
+        ref: As for `load_classifier`; a path starts at the file that it stands in.
+        about: One sentence about it.
+        images: The image set that is shown with it at first, by its name.
+    """
 
     title: str
     ref: str
@@ -47,7 +54,16 @@ class ModelEntry(Strict):
 
 
 class ImagesEntry(Strict):
-    """An image set that can be chosen by name."""
+    """An image set that can be chosen by name.
+
+    Attributes:
+        title: Its name on the screen.
+        ref: As for `load_images`; a path starts at the file that it stands in.
+        root: The folder that the paths of a manifest start at, where it is not the manifest's own.
+        about: One sentence about it.
+        licence: Under which its images may be used.
+        synthetic: Whether its images are made, not photographed.
+    """
 
     title: str
     ref: str

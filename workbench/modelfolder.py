@@ -32,7 +32,16 @@ Size = Annotated[int, Field(ge=1, le=4096)]
 
 
 class PreprocessingSpec(Strict):
-    """How an image becomes the model's input; see `workbench.preprocessing.Preprocessing`."""
+    """How an image becomes the model's input.
+
+    Attributes:
+        size: Height and width of the input in pixels.
+        resize: How an image of another shape is fitted to it.
+        crop: With `crop`: the share of the shorter side that is kept.
+        interpolation: How pixels are computed when the size changes.
+        mean: Subtracted from pixels in 0 .. 1: one number for grey, three for colour.
+        std: Divided by, likewise.
+    """
 
     size: tuple[Size, Size] = (224, 224)
     resize: Literal["stretch", "crop", "pad"] = "stretch"
@@ -46,13 +55,17 @@ class ModelSpec(Strict):
     """The contents of a `model.toml`.
 
     Attributes:
-        architecture: `timm:NAME`, `torchvision:NAME`, or `python:package.module:function` (trusted sources only).
+        title: Its name on the screen; the folder's where missing.
+        about: One sentence about it.
+        architecture: `timm:NAME`, `torchvision:NAME`; from trusted sources only also `python:package.module:function`, and `exported`
+            for a `.pt2` archive.
         options: Keywords for the architecture's constructor.
         weights: A file beside `model.toml`, or `package:NAME/path` for one in an installed package.
         order: True where the weights' names differ from the architecture's but their order and shapes agree.
         classes: Class names, or the name of a text file with one a line.
         positive: The class that a defect decision is about.
         threshold: Score of the positive class from which a part is called positive.
+        preprocessing: How an image becomes its input.
     """
 
     title: str = ""

@@ -1,7 +1,7 @@
 """Which method suits which architecture: each is tried with random weights, and the table is written in Markdown.
 
     python tests/benchmarks/matrix.py            # prints the table
-    python tests/benchmarks/matrix.py --write    # and puts it into the README, between <!-- matrix --> and <!-- /matrix -->
+    python tests/benchmarks/matrix.py --write    # and puts it into docs/methods.md, between <!-- matrix --> and <!-- /matrix -->
 
 A method works, or it is refused with a reason; the reasons stand below the table, each once.
 """
@@ -17,7 +17,7 @@ from workbench import load_classifier
 from workbench.attribution import suits
 from workbench.methods import METHODS
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "methods.md"
 WORKS, REFUSED = "works", "no"
 LEGEND = f"Tried on untrained networks, with no configuration: **{WORKS}**, or **{REFUSED}** with the number of the reason below the table."
 SECTION = re.compile(r"(<!-- matrix -->\n).*?(<!-- /matrix -->)", re.DOTALL)
@@ -102,7 +102,7 @@ def write(text, path):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("--write", action="store_true", help="put the table into the README")
+    options.add_argument("--write", action="store_true", help="put the table into docs/methods.md")
     options.add_argument("models", nargs="*", default=MODELS, help="other models than the usual ones")
     given = options.parse_args()
     torch.set_num_threads(1)
@@ -112,7 +112,7 @@ def main():
         found[ref] = reasons(ref)
     print(table(found))
     if given.write:
-        write(table(found), README)
+        write(table(found), PAGE)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,188 @@
+"""Write the parts of the documentation that follow from the code, each between two markers of its page: `make docs`.
+
+A marker is `<!-- generated: NAME -->`; the part ends at `<!-- /generated: NAME -->`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+from typer.testing import CliRunner
+
+import workbench
+from workbench.catalog import ImagesEntry, ModelEntry
+from workbench.cli import app
+from workbench.evidence import CHECKS
+from workbench.methods import METHODS
+from workbench.modelfolder import ModelSpec, PreprocessingSpec
+
+DOCS = Path(__file__).resolve().parent
+FUNCTIONS = ("load_classifier", "load_images", "predict", "attribute", "assess", "breakdown", "operating_points")
+RESULTS = ("Classifier", "ImageSet", "ImageItem", "Predictions", "Attribution", "Evidence", "Breakdown")
+PART = re.compile(r"<!-- generated: (?P<name>[^>]+) -->\n.*?<!-- /generated: (?P=name) -->", re.DOTALL)
+SECTION = re.compile(r"^(Args|Attributes|Returns|Raises):\n((?:    .*\n?|\n)*)", re.MULTILINE)
+ENTRY = re.compile(r"^ {4}(\*{0,2}\w+): ((?:.|\n(?! {4}\S))*)", re.MULTILINE)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def section(document: str, name: str) -> str:
+    """A section of a docstring, without its heading; empty where it has none."""
+    return next((body for title, body in SECTION.findall(f"{document}\n") if title == name), "")
+
+
+def entries(document: str, name: str) -> dict[str, str]:
+    """The entries of a section of a docstring, by name, each on one line."""
+    return {key: " ".join(text.split()) for key, text in ENTRY.findall(section(document, name))}
+
+
+def methods() -> str:
+    """The table of attribution methods."""
+    rows = (
+        (
+            f"{row.title}<br>`{row.name}`",
+            row.plain,
+            row.family,
+            ", ".join(f"`{name}={value}`" for name, value in row.params.items()) or "none",
+            row.unit,
+            "yes" if row.signed else "no",
+            "yes" if row.complete else "no",
+            f"{row.cost:,}",
+            row.paper,
+        )
+        for row in METHODS.values()
+    )
+    head = ("Method", "What it shows", "Family", "Settings", "Unit of the map", "Signed", "Sum", "Cost", "Source")
+    return table(head, rows)
+
+
+def checks() -> str:
+    """The table of checks."""
+    rows = (
+        (
+            f"{check.title}<br>`{check.name}`",
+            check.question,
+            "<br>".join(f"**{verdict}**: {text}" for verdict, text in check.meaning.items()) or "a figure, without a verdict",
+            check.source,
+        )
+        for check in CHECKS.values()
+    )
+    return table(("Check", "Question", "Verdicts", "Source"), rows)
+
+
+def command_names(command: object, name: str = "workbench") -> list[str]:
+    """A command line's commands by their whole names, groups first."""
+    below: Mapping[str, object] = getattr(command, "commands", {})
+    return [name, *(deeper for key, one in below.items() for deeper in command_names(one, f"{name} {key}"))]
+
+
+def commands() -> str:
+    """The help of every command."""
+    text = []
+    for name in command_names(typer.main.get_command(app)):
+        words = [*name.split()[1:], "--help"]
+        result = CliRunner().invoke(app, words, prog_name="workbench", env={"COLUMNS": "80", "TERMINAL_WIDTH": "80", "NO_COLOR": "1"})
+        help_text = "\n".join(line.rstrip() for line in result.output.strip().splitlines())
+        text.append(f"### {name}\n\n```text\n{help_text}\n```\n")
+    return "\n".join(text)
+
+
+def keys(kind: type[BaseModel], prefix: str = "") -> str:
+    """The keys of a table in a TOML file, with what their docstring says of each."""
+    meanings = entries(inspect.getdoc(kind) or "", "Attributes")
+    fields = ((name, field) for name, field in kind.model_fields.items() if field.annotation is not PreprocessingSpec)
+    rows = ((f"`{prefix}{name}`", _kind(field), _default(field), meanings[name]) for name, field in fields)
+    return table(("Key", "Type", "Default", "Meaning"), rows)
+
+
+def _kind(field: FieldInfo) -> str:
+    """What may stand behind a key, in words, with its bounds."""
+    limits = [f"{getattr(limit, at):g}" for limit in field.metadata for at in ("gt", "ge", "le", "lt") if hasattr(limit, at)]
+    return _words(field.annotation) + (f" from {' to '.join(limits)}" if limits else "")
+
+
+def _words(kind: Any) -> str:
+    origin, inside = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _words(inside[0])
+    if origin is Literal:
+        return " or ".join(f'`"{choice}"`' for choice in inside)
+    if origin in (Union, UnionType):
+        return " or ".join(dict.fromkeys(_words(part) for part in inside if part is not NoneType))
+    if origin in (list, tuple):
+        return f"list of {_words(inside[0])}s"
+    return "table" if origin is dict else {str: "text", int: "whole number", float: "number", bool: "true or false"}[kind]
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "**required**"
+    value = field.default if field.default is not PydanticUndefined else {}
+    value = list(value) if isinstance(value, tuple) else value
+    return "none" if value is None or value in ("", {}) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def function(name: str) -> str:
+    """How a function is called, what its arguments mean, what it returns and raises."""
+    call = getattr(workbench, name)
+    document = inspect.getdoc(call) or ""
+    signature = inspect.Signature(
+        [parameter.replace(annotation=inspect.Parameter.empty) for parameter in inspect.signature(call).parameters.values()]
+    )
+    rows = [(f"`{argument}`", meaning) for argument, meaning in entries(document, "Args").items()]
+    ends = [f"**{title}**: {' '.join(body.split())}\n" for title in ("Returns", "Raises") if (body := section(document, title))]
+    first = " ".join(document.split("\n\n")[0].split())
+    return "\n".join([f"```text\nworkbench.{name}{signature}\n```\n", f"{first}\n", table(("Argument", "Meaning"), rows), *ends])
+
+
+def record(name: str) -> str:
+    """What a class holds."""
+    document = inspect.getdoc(getattr(workbench, name)) or ""
+    rows = [(f"`{attribute}`", meaning) for attribute, meaning in entries(document, "Attributes").items()]
+    first = " ".join(document.split("\n\n")[0].split())
+    return "\n".join([f"{first}\n", table(("Attribute", "Meaning"), rows)])
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "methods": methods,
+    "checks": checks,
+    "commands": commands,
+    "model.toml": lambda: f"{keys(ModelSpec)}\n## [preprocessing]\n\n{keys(PreprocessingSpec, 'preprocessing.')}",
+    "workbench.toml": lambda: (
+        f"## [models.NAME]\n\n{keys(ModelEntry, 'models.NAME.')}\n## [images.NAME]\n\n{keys(ImagesEntry, 'images.NAME.')}"
+    ),
+    **{name: partial(function, name) for name in FUNCTIONS},
+    **{name: partial(record, name) for name in RESULTS},
+}
+"""What makes each generated part, by its name."""
+
+
+def regenerated(text: str) -> str:
+    """A page with its generated parts as the code says today."""
+    return PART.sub(
+        lambda found: f"<!-- generated: {found['name']} -->\n{PARTS[found['name']]()}<!-- /generated: {found['name']} -->", text
+    )
+
+
+def main() -> None:
+    """Write every page anew."""
+    for path in sorted(DOCS.rglob("*.md")):
+        path.write_text(regenerated(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
