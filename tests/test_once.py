@@ -56,6 +56,10 @@ JOURNEYS = {
         True,
     ),
     "defects, a decision": ("defects", {"view": "decisions", "queue": "all", "map": "grad_cam"}, True),
+    "probe, an attack": ("probe", {"view": "attack", "attack": "fgsm", "map": "grad_cam"}, False),
+    "probe, minimal regions": ("probe", {"view": "regions", "fill": "grey", "grid": "64"}, False),
+    "probe, one class against another": ("probe", {"view": "contrast"}, False),
+    "probe, two models": ("probe", {"view": "compare", "map": "grad_cam"}, False),
     "probe, an edit": ("probe", {"edit": ["gamma:2", "fill:0.1,0.1,0.3,0.3:inpaint"], "map": "grad_cam"}, False),
 }
 

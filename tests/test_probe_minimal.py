@@ -13,7 +13,7 @@ from tables import table
 from torch import nn
 
 from workbench.attribution import attribute
-from workbench.classifier import ask
+from workbench.classifier import answers, ask
 from workbench.defects.decision import nearest
 from workbench.defects.doubt import Band
 from workbench.loading import load_classifier
@@ -245,7 +245,7 @@ def test_progress_is_told_and_may_stop_the_work():
 
 def test_evaluations_are_counted_and_random_regions_are_as_large(monkeypatch):
     asked = []
-    monkeypatch.setattr("workbench.classifier.ask", lambda model, pictures: asked.extend(pictures) or ask(model, pictures))
+    monkeypatch.setattr("workbench.classifier.answers", lambda model, shown: answers(model, (asked.append(one) or one for one in shown)))
     found = smallest(reader(threshold=ALL_GONE), picture(), aim="flip", fill="grey", cells=CELLS)
     assert found.evaluations == len(asked)
     drawn = [(one == 128).all(-1).mean() for one in asked[-minimal.DRAWS :]]

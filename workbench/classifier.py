@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import cached_property
 
 import numpy as np
@@ -22,6 +23,7 @@ from workbench.predictions import DecisionRule, Predictions, tabulate
 from workbench.preprocessing import Placement, Preprocessing
 
 BATCH = 16
+"""Images in one forward pass."""
 _HOOKS = tuple(name for name, table in vars(nn.Module()).items() if name.endswith("_hooks") and table is not None)
 
 
@@ -40,6 +42,10 @@ class Input:
     x: Tensor
     placement: Placement
     item: ImageItem | None = None
+
+
+Askable = ImageItem | Image.Image | NDArray[np.uint8] | Input
+"""An image in any form that a classifier can be asked about."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -85,11 +91,11 @@ class Classifier:
         picture = image.open() if isinstance(image, ImageItem) else image
         return torch.from_numpy(self.preprocessing.normalise(self.preprocessing.pixels(picture)))
 
-    def input(self, image: ImageItem | Image.Image | Input, pixels: Image.Image | None = None) -> Input:
+    def input(self, image: Askable, pixels: Image.Image | None = None) -> Input:
         """An image with all that is made of it before the model is asked; one that is ready is taken as it is.
 
         Args:
-            image: What to make ready.
+            image: What to make ready; an array has shape (H, W, 3).
             pixels: Those of `image`, upright RGB, where they are at hand.
 
         Raises:
@@ -97,6 +103,8 @@ class Classifier:
         """
         if isinstance(image, Input):
             return image
+        if isinstance(image, np.ndarray):
+            image = Image.fromarray(image)
         item = image if isinstance(image, ImageItem) else None
         decoded = pixels or (image.open() if isinstance(image, ImageItem) else image)
         return Input(decoded, self.prepare(decoded), self.placement(decoded), item)
@@ -124,6 +132,11 @@ class Classifier:
             z = out.reshape(len(x), 1)
             out = torch.cat([torch.zeros_like(z), z], dim=1)
         return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, K), float32 on the CPU, for inputs (N, C, H, W): without gradients, and with the model left as it was."""
+        with untouched(self), torch.inference_mode():
+            return self.logits(x).float().cpu()
 
     def index(self, target: int | str) -> int:
         """The column of a class given by name or number.
@@ -212,24 +225,14 @@ def predict(
         One row a picture, in order.
     """
     given = [items] if isinstance(items, ImageItem | Input) else list(items)
-    shown = [_item(one) for one in given]
-    outputs = np.full((len(shown), len(classifier.class_names)), np.nan, np.float32)
-    errors: dict[int, str] = {}
-    for start in range(0, len(shown), batch):
-        inputs, rows = [], []
-        for row in range(start, min(start + batch, len(shown))):
-            try:
-                inputs.append(classifier.input(given[row]).x)
-                rows.append(row)
-            except InputError as error:
-                errors[row] = str(error)
-        if inputs:
-            with untouched(classifier), torch.inference_mode():
-                outputs[rows] = classifier.logits(torch.stack(inputs)).float().cpu().numpy()
+    rows, errors = [_item(image) for image in given], dict[int, str]()
+    logits = [torch.zeros(0, len(classifier.class_names))]
+    for part in forwards(classifier, given, batch=batch, errors=errors):
+        logits.append(part)
         if on_progress:
-            on_progress(min(start + batch, len(shown)), len(shown))
-    probabilities = torch.from_numpy(outputs).softmax(1).numpy()
-    return tabulate(shown, outputs, probabilities, errors, classifier.rule, classifier.key)
+            on_progress(min((len(logits) - 1) * batch, len(rows)), len(rows))
+    outputs = torch.cat(logits)
+    return tabulate(rows, outputs.numpy(), outputs.softmax(1).numpy(), errors, classifier.rule, classifier.key)
 
 
 def _item(given: ImageItem | Input) -> ImageItem:
@@ -239,18 +242,51 @@ def _item(given: ImageItem | Input) -> ImageItem:
     return item
 
 
-def ask(classifier: Classifier, pictures: Sequence[NDArray[np.uint8]], *, batch: int = BATCH) -> NDArray[np.float32]:
-    """Probabilities of shape (N, K) for N pictures, each (H, W, 3), that lie in no file.
+def ask(classifier: Classifier, images: Iterable[Askable], *, batch: int = BATCH) -> NDArray[np.float32]:
+    """Probabilities of shape (N, K) for N images. Errors as `answers`."""
+    return np.concatenate(list(answers(classifier, images, batch=batch)))
+
+
+def answers(classifier: Classifier, images: Iterable[Askable], *, batch: int = BATCH) -> Iterator[NDArray[np.float32]]:
+    """Probabilities of shape (n, K), a batch of n images at a time.
 
     Raises:
-        InputError: They are no numbers: of those a rule would decide on some class all the same.
+        InputError: An image cannot be read, or probabilities are no numbers: of those a rule would decide on some class all the same.
     """
-    found = []
-    for start in range(0, len(pictures), batch):
-        inputs = torch.stack([classifier.prepare(Image.fromarray(picture)) for picture in pictures[start : start + batch]])
-        with untouched(classifier), torch.inference_mode():
-            found.append(classifier.logits(inputs).float().softmax(1).cpu().numpy())
-    answers = np.concatenate(found)
-    if not np.isfinite(answers).all():
-        raise InputError("The model's answer for this image is not a number: look for damaged weights.")
-    return answers
+    for logits in forwards(classifier, images, batch=batch):
+        probabilities = logits.softmax(1).numpy()
+        if not np.isfinite(probabilities).all():
+            raise InputError("The model's answer for this image is not a number: look for damaged weights.")
+        yield probabilities
+
+
+def forwards(
+    classifier: Classifier, images: Iterable[Askable], *, batch: int = BATCH, errors: MutableMapping[int, str] | None = None
+) -> Iterator[Tensor]:
+    """Logits of shape (n, K), a forward pass of n images at a time; of their pixels no more than one image's are held.
+
+    Args:
+        classifier: The model, left as it was.
+        images: What to ask about; each is made only when its turn comes.
+        batch: Images in one forward pass.
+        errors: Takes, by position, why an image cannot be read, whose logits are NaN.
+
+    Raises:
+        InputError: An image cannot be read, and there is no `errors`.
+    """
+
+    def ready(position: int, image: Askable) -> Tensor | None:
+        try:
+            return classifier.input(image).x
+        except InputError as error:
+            if errors is None:
+                raise
+            errors[position] = str(error)
+            return None
+
+    inputs = itertools.starmap(ready, enumerate(images))
+    while part := list(itertools.islice(inputs, batch)):
+        logits, readable = torch.full((len(part), len(classifier.class_names)), torch.nan), [x for x in part if x is not None]
+        if readable:
+            logits[[x is not None for x in part]] = classifier.forward(torch.stack(readable))
+        yield logits

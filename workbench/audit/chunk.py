@@ -97,8 +97,8 @@ def _answers(classifier: Classifier, inputs: Mapping[str, Tensor]) -> pa.Table:
 
     from workbench.classifier import untouched
 
-    with untouched(classifier), torch.inference_mode(), _watched(classifier) as calls:
-        logits = classifier.logits(torch.stack(list(inputs.values()))).float().cpu()
+    with untouched(classifier), _watched(classifier) as calls:
+        logits = classifier.forward(torch.stack(list(inputs.values())))
         embedding = _embedding(calls, len(inputs))
     columns = {"logits": logits.numpy(), "probabilities": logits.softmax(1).numpy()}
     if embedding is not None:

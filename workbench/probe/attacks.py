@@ -18,14 +18,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from workbench.errors import InputError
-from workbench.images import ImageItem
 from workbench.probe.search import Decide, Levels, Norm, Progress, Search, climb, squares
 
 if TYPE_CHECKING:
-    from workbench.classifier import Classifier
+    from workbench.classifier import Askable, Classifier
 
 UNITS: Mapping[Norm, float] = {"linf": 1.0, "l2": 1 / 16}
 """Steps in which the least epsilon is looked for: one level of 255, and a sixteenth of the L2 norm over 0 .. 1."""
@@ -131,7 +129,7 @@ class Shift:
 
 def attack(
     classifier: Classifier,
-    picture: ImageItem | Image.Image,
+    picture: Askable,
     method: str,
     epsilon: float,
     *,
@@ -167,8 +165,7 @@ def attack(
     steps = chosen.steps if steps is None or chosen.steps == 1 else steps
     if not 0 <= epsilon < math.inf or steps < 1:
         raise InputError(f"Epsilon is {epsilon!r} and steps are {steps!r}: give an epsilon from 0 up and at least one step.")
-    opened = picture.open() if isinstance(picture, ImageItem) else picture
-    clean = (classifier.preprocessing.pixels(opened) * 255).round().astype(np.int32)
+    clean = (classifier.preprocessing.pixels(classifier.input(picture).image) * 255).round().astype(np.int32)
     search = Search(classifier, clean, decide, epsilon, chosen.norm, on_progress)
     found = climb(search, steps, seed, once=chosen.steps == 1) if chosen.white else squares(search, steps, seed)
     after, now = search.ask(found)
@@ -193,7 +190,7 @@ def attack(
 
 def least_epsilon(
     classifier: Classifier,
-    picture: ImageItem | Image.Image,
+    picture: Askable,
     method: str,
     *,
     most: float | None = None,
@@ -226,7 +223,7 @@ def least_epsilon(
         raise InputError(f"The largest epsilon is {most!r}: give at least {unit:g}.")
     last = int(most / unit)
     total = 2 * last.bit_length()
-    opened = picture.open() if isinstance(picture, ImageItem) else picture
+    ready = classifier.input(picture)
     found: Attacked | None = None
     tried: dict[int, bool] = {}
     low, high = 0, last + 1
@@ -237,7 +234,7 @@ def least_epsilon(
 
     while high - low > 1:
         k = (low + high) // 2 if found else min(max(2 * low, 1), last)
-        result = attack(classifier, opened, method, k * unit, steps=steps, seed=seed, decide=decide, on_progress=tell)
+        result = attack(classifier, ready, method, k * unit, steps=steps, seed=seed, decide=decide, on_progress=tell)
         tried[k] = result.flipped
         if result.flipped:
             needed = result.linf if norm == "linf" else result.l2 / unit

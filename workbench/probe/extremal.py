@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.classifier import Classifier
+    from workbench.classifier import Askable, Classifier
     from workbench.preprocessing import Placement
 
 Variant = Literal["preserve", "delete"]
@@ -59,7 +58,7 @@ class Extremal:
 
 def extremal(
     classifier: Classifier,
-    picture: Image.Image,
+    picture: Askable,
     *,
     variant: Variant = "preserve",
     target: int | str | None = None,
@@ -74,7 +73,7 @@ def extremal(
 
     Args:
         classifier: The model, which must let gradients through.
-        picture: RGB.
+        picture: What to look at.
         variant: "preserve" or "delete".
         target: The class; the decided one where missing.
         areas: Shares of the model's input, each above 0 and below 1.
@@ -90,11 +89,12 @@ def extremal(
 
     if variant not in ("preserve", "delete") or not areas or not all(0 < area < 1 for area in areas) or iterations < 1:
         raise InputError("Extremal perturbation needs the variant preserve or delete, areas between 0 and 1, and at least one step.")
-    blurs = _blurs(classifier.prepare(picture))
+    ready = classifier.input(picture)
+    blurs = _blurs(ready.x)
     size, sign = tuple(blurs.shape[2:]), 1 if variant == "preserve" else -1
     seeds = torch.full((len(areas), 1, *(max(round(GRID * n / max(size)), 2) for n in size)), 0.5)
     step = torch.zeros_like(seeds)
-    ends = _logits(classifier, blurs[[0, -1]])
+    ends = classifier.forward(blurs[[0, -1]])
     column = int(classifier.rule.decide(ends.softmax(1).numpy())[0][0]) if target is None else classifier.index(target)
     scale = float(_log_odds(ends, column).diff().abs().clamp(min=1e-3))
     for done in range(iterations):
@@ -110,18 +110,9 @@ def extremal(
         if on_progress:
             on_progress(done + 1, iterations)
     masks = _smooth(seeds, size)
-    scores = _logits(classifier, _blurred(blurs, masks, variant)).softmax(1)[:, column].numpy()
+    scores = classifier.forward(_blurred(blurs, masks, variant)).softmax(1)[:, column].numpy()
     before, blurred = ends.softmax(1)[:, column].tolist()
-    return Extremal(variant, column, tuple(areas), masks[:, 0].numpy(), scores, before, blurred, classifier.placement(picture))
-
-
-def _logits(classifier: Classifier, x: Tensor) -> Tensor:
-    import torch
-
-    from workbench.classifier import untouched
-
-    with untouched(classifier), torch.inference_mode():
-        return classifier.logits(x).float().cpu()
+    return Extremal(variant, column, tuple(areas), masks[:, 0].numpy(), scores, before, blurred, ready.placement)
 
 
 def _log_odds(logits: Tensor, column: int) -> Tensor:

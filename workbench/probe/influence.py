@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from workbench.errors import InputError
-from workbench.images import ImageItem
 from workbench.predictions import Predictions
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
-    from workbench.classifier import Classifier
+    from workbench.classifier import Askable, Classifier
 
 CHUNK = 4096
 """Training pictures that Captum compares at once: with 1,280 numbers each, 40 MB."""
@@ -67,7 +65,7 @@ def behind(
     embeddings: NDArray[np.floating],
     predictions: Predictions,
     rows: NDArray[np.bool_],
-    asked: int | ImageItem | Image.Image,
+    asked: int | Askable,
     *,
     target: int | str | None = None,
     k: int = 8,
@@ -135,9 +133,7 @@ class _Picture:
     row: int | None = None
 
 
-def _asked(
-    classifier: Classifier, embeddings: NDArray[np.floating], predictions: Predictions, asked: int | ImageItem | Image.Image
-) -> _Picture:
+def _asked(classifier: Classifier, embeddings: NDArray[np.floating], predictions: Predictions, asked: int | Askable) -> _Picture:
     """What is known of a row, or what the model says of another picture."""
     if isinstance(asked, int | np.integer):
         if not 0 <= asked < len(embeddings):
@@ -150,8 +146,9 @@ def _asked(
     from workbench.audit.parts import matrix
     from workbench.audit.store import NO_EMBEDDING
 
-    digest, label = (asked.id, asked.label) if isinstance(asked, ImageItem) else (None, None)
-    table = compute(classifier, 0, [Picture(digest or "asked", classifier.prepare(asked))], set()).table
+    ready = classifier.input(asked)
+    digest, label = (ready.item.id, ready.item.label) if ready.item else (None, None)
+    table = compute(classifier, 0, [Picture(digest or "asked", ready.x)], set()).table
     if table is None or "embedding" not in table.column_names:
         raise InputError(f"There are no embeddings: {NO_EMBEDDING}.")
     found, logits = matrix(table.column("embedding"))[0], matrix(table.column("logits"))[0].astype(np.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -24,8 +24,6 @@ Progress = Callable[[int, int], None] | None
 LARGEST = 512
 """Pixels of the longer side to which larger pictures are shrunk before they are cut up, filled and shown to the model."""
 MOST_SEGMENTS, MOST_CELLS = 256, 32
-BATCH = 16
-"""Filled pictures that are made, and asked about, at once."""
 WIDE = 8
 """How many superpixels are tried for each step of the growing region."""
 DRAWS = 39
@@ -243,7 +241,7 @@ class _Trial:
         for name in positive or ():
             self.classifier.index(name)
         self.decide = decide or _by_rule(rule, positive)
-        whole = self._ask([self.pieces.pixels])
+        (whole,) = self._answers(np.zeros((1, self.pieces.parts), bool))
         self.before = self.decide(whole)[0]
         decided = [rule.class_names[int(rule.decide(whole)[0][0])]]
         own = np.isin(rule.class_names, list(positive or decided))
@@ -260,21 +258,22 @@ class _Trial:
 
     def results(self, filled: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[Any]]:
         """For fillings (M, n): whether each reaches the aim, the score, and the decision, each (M,)."""
-        found = []
-        for start in range(0, len(filled), BATCH):
-            found.append(self._ask([self.pieces.shown(one) for one in filled[start : start + BATCH]]))
+        parts = []
+        for part in self._answers(filled):
+            parts.append(part)
             if self.on_progress:
                 self.on_progress(min(self.asked, self.total), self.total)
-        probabilities = np.concatenate(found)
+        probabilities = np.concatenate(parts)
         decided = self.decide(probabilities)
         same = np.array([one == self.before for one in decided], bool)
         return ~same if self.aim == "flip" else same, probabilities[:, self.own].sum(1, dtype=np.float64).clip(0, 1), decided
 
-    def _ask(self, pictures: list[Pixels]) -> NDArray[np.float32]:
-        from workbench.classifier import ask
+    def _answers(self, filled: NDArray[np.bool_]) -> Iterator[NDArray[np.float32]]:
+        from workbench.classifier import answers
 
-        self.asked += len(pictures)
-        return ask(self.classifier, pictures)
+        for part in answers(self.classifier, map(self.pieces.shown, filled)):
+            self.asked += len(part)
+            yield part
 
 
 def _by_rule(rule: DecisionRule, positive: Sequence[str] | None) -> Decide:

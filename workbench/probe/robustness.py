@@ -249,19 +249,18 @@ def _row(
 ) -> Row:
     from workbench.classifier import ask
 
-    picture, label = item.open(), str(item.label)
-    probabilities = ask(classifier, [np.asarray(picture)])
-    if classifier.rule.decide(probabilities)[0][0] != classifier.index(label):
+    ready, label = classifier.input(item), str(item.label)
+    if classifier.rule.decide(ask(classifier, [ready]))[0][0] != classifier.index(label):
         return Row(item.name, label, False, None, None, 1)
     white, queries = None, 1
     for size in sizes:
-        result = attack(classifier, picture, method, size, steps=steps, seed=seed, on_progress=tell)
+        result = attack(classifier, ready, method, size, steps=steps, seed=seed, on_progress=tell)
         queries += result.queries
         if result.flipped:
             white = size
             break
     black = None
     if check:
-        result = attack(classifier, picture, CHECK, sizes[-1], seed=seed, on_progress=tell)
+        result = attack(classifier, ready, CHECK, sizes[-1], seed=seed, on_progress=tell)
         black, queries = result.flipped, queries + result.queries
     return Row(item.name, label, True, white, black, queries)

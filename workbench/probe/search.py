@@ -67,10 +67,7 @@ class Search:
         """Probabilities (K,) for a picture, and what is decided of it."""
         import torch
 
-        from workbench.classifier import untouched
-
-        with untouched(self.classifier), torch.inference_mode():
-            return self._decided(self._logits(torch.from_numpy(levels[None].astype(np.float32))))
+        return self._decided(self.classifier.forward(self._input(torch.from_numpy(levels[None].astype(np.float32)))))
 
     def __call__(self, x: Tensor) -> Tensor:
         """How far (1, C, H, W), brought to 8 bits within epsilon, is from another decision: (1,), with the gradient there.
@@ -83,7 +80,7 @@ class Search:
 
         levels = snapped(self.clean, x.detach().numpy()[0], self.reach, self.norm)
         rounded = torch.from_numpy(levels[None].astype(np.float32))
-        logits = self._logits(rounded + (x - x.detach()))  # what is added is zero: it only lets the gradient through
+        logits = self.classifier.logits(self._input(rounded + (x - x.detach())))  # what is added is zero: it only lets the gradient through
         margin = self.margin(logits)
         if x.requires_grad and not margin.requires_grad:
             raise InputError("No gradient flows from the model's answer back to the picture: choose the Square attack, which needs none.")
@@ -95,13 +92,14 @@ class Search:
             raise _FlippedError
         return margin
 
-    def _logits(self, levels: Tensor) -> Tensor:
+    def _input(self, levels: Tensor) -> Tensor:
+        """What the model is asked next, normalised."""
         if self.tell:
             self.tell(min(self.queries, self.total), self.total)
         self.queries += 1
         scaling = self.classifier.preprocessing
         mean, std = (levels.new_tensor(numbers)[:, None, None] for numbers in (scaling.mean, scaling.std))
-        return self.classifier.logits((levels / 255 - mean) / std)
+        return (levels / 255 - mean) / std
 
     def _decided(self, logits: Tensor) -> tuple[NDArray[np.float32], Any]:
         probabilities = logits.float().softmax(1).cpu().numpy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -120,7 +120,7 @@ def sweep(
     Raises:
         InputError: There is no such edit, a value lies outside of its range, or the model's answer is not a number.
     """
-    from workbench.classifier import BATCH
+    from workbench.classifier import answers
 
     points = _values(_kind(kind), spread(kind) if values is None else values)
     start, asked, total = apply(picture, edits_before, others), 0, len(points)
@@ -128,23 +128,22 @@ def sweep(
 
     def ask_at(some: Sequence[float]) -> None:
         nonlocal asked
-        for first in range(0, len(some), BATCH):
+        first = asked
+        for probabilities in answers(classifier, (further(start, edits_before, Edit(kind, value)).pixels for value in some)):
+            known.update(zip(some[asked - first :], probabilities, strict=False))
+            asked += len(probabilities)
             if on_progress:
                 on_progress(asked, total)
-            part = some[first : first + BATCH]
-            pictures = (further(start, edits_before, Edit(kind, value)).pixels for value in part)
-            known.update(zip(part, _answers(classifier, pictures), strict=True))
-            asked += len(part)
 
     def decided(at: Sequence[float]) -> NDArray[np.intp]:
         return classifier.rule.decide(np.stack([known[value] for value in at]))[0]
 
+    if on_progress:
+        on_progress(0, total)
     ask_at(points)
     while middles := _middles(kind, sorted(known), decided(sorted(known))):
         total += len(middles)
         ask_at(middles)
-    if on_progress:
-        on_progress(total, total)
     every = sorted(known)
     columns, names = decided(every), classifier.class_names
     changes = np.flatnonzero(columns[1:] != columns[:-1]).tolist()
@@ -269,35 +268,12 @@ def _middles(kind: str, values: Sequence[float], decisions: NDArray[np.intp]) ->
     return found
 
 
-def _answers(classifier: Classifier, pictures: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
-    """Probabilities (N, K) for at most a batch of pictures, of which no more than one is held at a time.
-
-    Raises:
-        InputError: They are not numbers.
-    """
-    import torch
-
-    from workbench.classifier import untouched
-
-    inputs = torch.stack([classifier.prepare(Image.fromarray(picture)) for picture in pictures])
-    with untouched(classifier), torch.inference_mode():
-        found = classifier.logits(inputs).float().softmax(1).cpu().numpy()
-    if not np.isfinite(found).all():
-        raise InputError("The model's answer for an edited picture is not a number: look for damaged weights.")
-    return found
-
-
 def _decisions(classifier: Classifier, item: ImageItem, kind: str, values: Sequence[float], seed: int) -> NDArray[np.intp]:
     """Columns (V,) of one picture."""
-    from workbench.classifier import BATCH
+    from workbench.classifier import ask
 
     start, own = apply(item.open(), ()), int.from_bytes(_digest(seed, item)[:6], "big")
-
-    def pictures(part: Sequence[float]) -> Iterator[NDArray[np.uint8]]:
-        return (further(start, (), Edit(kind, value), seed=own).pixels for value in part)
-
-    parts = [_answers(classifier, pictures(values[first : first + BATCH])) for first in range(0, len(values), BATCH)]
-    return classifier.rule.decide(np.concatenate(parts))[0]
+    return classifier.rule.decide(ask(classifier, (further(start, (), Edit(kind, value), seed=own).pixels for value in values)))[0]
 
 
 def _frame(

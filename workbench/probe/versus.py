@@ -259,15 +259,16 @@ def _pair(first: Classifier, second: Classifier, item: ImageItem, method: str, p
     from workbench.attribution import attribute
     from workbench.classifier import ask
 
-    picture = item.open()
-    pixels = np.asarray(picture)
+    ready = first.input(item)
+    pixels = np.asarray(ready.image)
     digest = hashlib.sha256(f"{seed} {item.name}".encode()).digest()
     noise = np.random.default_rng(list(digest)).integers(-1, 2, pixels.shape, np.int16)
     shaken = (pixels + noise).clip(0, 255).astype(np.uint8)
-    called = [first.class_names[c] for c in first.rule.decide(ask(first, [pixels, shaken]))[0]]
-    other = second.class_names[int(second.rule.decide(ask(second, [pixels]))[0][0])]
-    mine = attribute(first, picture, method, called[0], **params)
-    theirs = attribute(second, picture, method, called[0], **params)
+    called = [first.class_names[c] for c in first.rule.decide(ask(first, [ready, shaken]))[0]]
+    theirs_ready = second.input(item, ready.image)
+    other = second.class_names[int(second.rule.decide(ask(second, [theirs_ready]))[0][0])]
+    mine = attribute(first, ready, method, called[0], **params)
+    theirs = attribute(second, theirs_ready, method, called[0], **params)
     again = attribute(first, Image.fromarray(shaken), method, called[0], **params)
     apart, own = likeness(mine, theirs), likeness(mine, again)
     return Pair(item.name, called[0], other, *apart, other == called[0], *own, called[1] == called[0])

@@ -163,9 +163,7 @@ def attribution(
         from workbench.attribution import attribute
 
         try:
-            return attribute(
-                choice.classifier(model), _ready(model, item), method, **aim, **params, background=images, on_progress=progress
-            )
+            return attribute(choice.classifier(model), ready(model, item), method, **aim, **params, background=images, on_progress=progress)
         except InputError as error:
             return str(error)
 
@@ -201,8 +199,8 @@ def findings(
     def make(progress: Stoppable) -> list[Finding]:
         from workbench.evidence import examine
 
-        asked, ready = choice.classifier(model), _ready(model, item)
-        return list(examine(asked, ready, found, photographs.mask_of(item), background=images, budget=budget, on_progress=progress))
+        given, mask = ready(model, item), photographs.mask_of(item)
+        return list(examine(choice.classifier(model), given, found, mask, background=images, budget=budget, on_progress=progress))
 
     aim = _aim(images, found.method, {"target": found.target, "score": found.score}, found.params)
     place = slot("findings", **model.identity, image=item.id, mask=item.mask_id, **aim, budget=budget)
@@ -370,7 +368,7 @@ def asked(model: choice.ModelChoice, item: ImageItem, picture: Image.Image, edit
     return result
 
 
-def _ready(model: choice.ModelChoice, item: ImageItem) -> Input:
+def ready(model: choice.ModelChoice, item: ImageItem) -> Input:
     """The picture made ready for the model."""
     return choice.classifier(model).input(item, photographs.photograph(item))
 
@@ -378,6 +376,6 @@ def _ready(model: choice.ModelChoice, item: ImageItem) -> Input:
 def _askable(model: choice.ModelChoice, item: ImageItem) -> Input | ImageItem:
     """The same; one that cannot be read as it is, for the table to say why."""
     try:
-        return _ready(model, item)
+        return ready(model, item)
     except InputError:
         return item

@@ -40,7 +40,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
         draw.meaning(_HELP + f"\n\n**{METHODS[method].title}**: {METHODS[method].about}.")
 
     def make(progress: work.Stoppable) -> Least:
-        return least_epsilon(choice.classifier(model), item, method, on_progress=progress)
+        return least_epsilon(choice.classifier(model), work.ready(model, item), method, on_progress=progress)
 
     place = slot("least epsilon", **model.identity, image=item.id, label=item.label, method=method)
     found = work.computed(place, METHODS[method].title, make, lambda one: 2 * one.attacked.clean.nbytes)

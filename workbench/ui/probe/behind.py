@@ -59,7 +59,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     def make(progress: work.Stoppable) -> Behind:
         at = predictions.frame.index[predictions.frame["name"] == item.name]
         splits = known.frame.set_index("name")["split"].reindex(predictions.frame["name"])
-        asked: int | ImageItem = int(at[0]) if len(at) else item
+        asked = int(at[0]) if len(at) else work.ready(model, item)
         chosen = classes.get(target)
         return behind(
             choice.classifier(model), vectors, predictions, (splits == "train").to_numpy(bool), asked, target=chosen, k=SHOWN,
