@@ -14,9 +14,9 @@ from scipy.stats import binom
 from torch import nn
 
 import workbench as wb
-from workbench.bias.intervene import DRAWS, LARGEST, _elsewhere, intervene
+from workbench.bias.intervene import DRAWS, LARGEST, intervene
 from workbench.bias.regions import BACKGROUND, BORDER, CENTRE, CORNERS, REGIONS, Region
-from workbench.fills import FILLS
+from workbench.fills import FILLS, elsewhere
 from workbench.images import BytesSource, ImageItem
 from workbench.metrics import wilson
 
@@ -149,19 +149,19 @@ def test_elsewhere_spares_the_defect_where_the_region_does() -> None:
 
 def test_elsewhere_is_mirrored_where_it_can_be() -> None:
     rng, corners = np.random.default_rng(0), [region.on(24, 40) for region in CORNERS]
-    taken = np.array([_elsewhere(corners[3], None, rng) for _ in range(60)])
+    taken = np.array([elsewhere(corners[3], None, rng) for _ in range(60)])
     assert {str(place) for place in taken} == {str(corner) for corner in corners[:3]}
-    assert all((_elsewhere(corners[3], corners[0] | corners[1], rng) == corners[2]).all() for _ in range(20))
-    shifted = np.array([_elsewhere(corners[3], corners[0] | corners[1] | corners[2], rng) for _ in range(60)])
+    assert all((elsewhere(corners[3], corners[0] | corners[1], rng) == corners[2]).all() for _ in range(20))
+    shifted = np.array([elsewhere(corners[3], corners[0] | corners[1] | corners[2], rng) for _ in range(60)])
     assert (shifted.sum((1, 2)) == corners[3].sum()).all()
     assert (shifted & (corners[0] | corners[1] | corners[2])).any((1, 2)).mean() < 0.1
     for region in (BORDER, CENTRE):  # they meet their mirror images
-        taken = np.array([_elsewhere(region.on(24, 40), None, rng) for _ in range(60)])
+        taken = np.array([elsewhere(region.on(24, 40), None, rng) for _ in range(60)])
         assert (taken.sum((1, 2)) == region.on(24, 40).sum()).all()
         assert len({place.tobytes() for place in taken}) > 40
 
 
-def test_covering_matters_if_it_lowers_the_answer_more_than_elsewhere(corner) -> None:
+def test_covering_matters_if_it_lowers_the_answer_more_thanelsewhere(corner) -> None:
     real = intervene(corner, pictures(box=STAMP), CORNER, target="bad")
     assert real.matters
     assert not intervene(corner, pictures(box=STAMP), CORNERS[0], target="bad").matters

@@ -14,7 +14,8 @@ import workbench as wb
 from workbench.attribution import attribute
 from workbench.defects.cases import all_scores, cases_of
 from workbench.defects.localise import meets, meets_by_chance
-from workbench.defects.regions import ELSEWHERE, FILLS, LEVEL, SMOOTH, Filled, Spot, fill_spots, moved, spots
+from workbench.defects.regions import ELSEWHERE, FILLS, LEVEL, SMOOTH, Filled, Spot, fill_spots, spots
+from workbench.fills import elsewhere
 
 torch.set_num_threads(1)
 Box = tuple[slice, slice]
@@ -197,6 +198,10 @@ def shapes() -> dict[str, NDArray[np.bool_]]:
     made["ring"] = (abs(np.hypot(down - 32, across - 20) - 12) < 3)[:, :]
     made["two corners"] = made["box"] | binary_dilation(made["speck"], iterations=2)
     return made
+
+
+def moved(inside: NDArray[np.bool_], count: int, rng: np.random.Generator) -> list[NDArray[np.bool_]]:
+    return [elsewhere(inside, inside, rng, mirrored=False) for _ in range(count)]
 
 
 @pytest.mark.parametrize("name", shapes())

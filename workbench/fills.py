@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ COARSE = 128
 """Pixels of the longer side at which a picture is inpainted."""
 SEEN = 0.01
 """A feathered cover that is fainter than this changes no pixel by more than two levels of 255."""
+TRIES = 20
+"""How many random places are looked at for one that covers nothing that is to be spared."""
 
 
 def covered(
@@ -34,6 +36,7 @@ def covered(
     others: Sequence[ImageItem],
     rng: np.random.Generator,
     texture: NDArray[np.float32] | None = None,
+    coarse: int = COARSE,
 ) -> NDArray[np.uint8]:
     """A picture with a region covered, its edge feathered over 1/64 of the picture so that no seam shows.
 
@@ -44,37 +47,38 @@ def covered(
         others: Pictures to exchange with.
         rng: Which of them, and from where a patch comes.
         texture: What patches are cut from, (H, W, 3), with ends that meet; the picture's own where missing.
+        coarse: Pixels of the longer side of the copy on which "inpaint" is worked out.
 
     Raises:
         InputError: None of the pictures to exchange with can be read.
     """
     from scipy.ndimage import gaussian_filter
 
-    own, near = picture.astype(np.float32), _near(inside)
+    own, (height, width) = picture.astype(np.float32), inside.shape
     alpha = gaussian_filter(inside.astype(np.float32), max(inside.shape) / 64)[..., None]
-    if fill == "mean":
-        cover = np.broadcast_to(own[near].mean(0), own.shape)
-    elif fill == "blur":
+    if fill == "blur":
         cover = np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(max(inside.shape) / 16)), np.float32)
     elif fill == "inpaint":
-        cover = _inpainted(picture, alpha[..., 0] > SEEN)
+        cover = _inpainted(picture, alpha[..., 0] > SEEN, coarse)
+    elif fill == "mean":
+        cover = np.broadcast_to(own[_near(inside)].mean(0), own.shape)
     else:
-        height, width = inside.shape
+        near = _near(inside)
         cover = _patch(tile(picture) if texture is None else texture, rng) if fill == "patch" else _other(others, (width, height), rng)
         cover = cover + own[near].mean(0) - cover[near].mean(0)  # as bright as what is near
     return np.asarray((alpha * cover + (1 - alpha) * own).round().clip(0, 255).astype(np.uint8))
 
 
-def _inpainted(picture: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _inpainted(picture: NDArray[np.uint8], inside: NDArray[np.bool_], edge: int) -> NDArray[np.float32]:
     """A picture (H, W, 3) with what lies inside continued from around it.
 
     Biharmonic inpainting: Damelin and Hoang 2018, "On surface completion and image inpainting by biharmonic functions". As what it
-    paints is smooth, it is done on a copy of at most `COARSE` pixels a side, in a fraction of the time.
+    paints is smooth, it is done on a copy of at most `edge` pixels a side, in a fraction of the time.
     """
     from skimage.restoration import inpaint_biharmonic
 
     height, width = inside.shape
-    shrunk = min(COARSE / max(inside.shape), 1.0)
+    shrunk = min(edge / max(inside.shape), 1.0)
     size = max(round(width * shrunk), 1), max(round(height * shrunk), 1)
     known = Image.fromarray((~inside * 255).astype(np.uint8)).resize(size, Image.Resampling.BOX)
     hidden = np.asarray(known) < 255
@@ -84,6 +88,50 @@ def _inpainted(picture: NDArray[np.uint8], inside: NDArray[np.bool_]) -> NDArray
     found = (255 * inpaint_biharmonic(coarse, hidden, channel_axis=-1)).astype(np.float32)
     planes = [Image.fromarray(found[..., c]).resize((width, height), Image.Resampling.BICUBIC) for c in range(3)]
     return np.stack([np.asarray(plane) for plane in planes], -1)
+
+
+def elsewhere(
+    inside: NDArray[np.bool_], spared: NDArray[np.bool_] | None, rng: np.random.Generator, *, mirrored: bool = True
+) -> NDArray[np.bool_]:
+    """A region at another place, of the same area, that covers nothing that is to be spared, or the least of it among those tried.
+
+    Args:
+        inside: (H, W), the region.
+        spared: (H, W), what it should not cover.
+        rng: Which place.
+        mirrored: Its mirror images, where they do not meet it, have the first turn, for they lie to the edges alike; then it is shifted,
+            what leaves the image on one side coming back on the other. Else it lies anywhere within the image, turned by quarters
+            where that fits.
+    """
+    best, least = inside, inside.size + 1
+    for place in _mirrored(inside, rng) if mirrored else _thrown(inside, rng):
+        hit = 0 if spared is None else int((place & spared).sum())
+        if hit < least:
+            best, least = place, hit
+        if not least:
+            break
+    return best
+
+
+def _mirrored(inside: NDArray[np.bool_], rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
+    """The mirror images of a region (H, W) that do not meet it, in random order, and then the region shifted."""
+    mirrored = [place for place in (inside[::-1], inside[:, ::-1], inside[::-1, ::-1]) if not (place & inside).any()]
+    yield from (mirrored[i] for i in rng.permutation(len(mirrored)))
+    yield from (np.roll(inside, [int(rng.integers(n)) for n in inside.shape], axis=(0, 1)) for _ in range(TRIES))
+
+
+def _thrown(inside: NDArray[np.bool_], rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
+    """A region (H, W) at random places within the image, turned by quarters where that fits."""
+    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+    shape = inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    for _ in range(TRIES):
+        turned = np.rot90(shape, int(rng.integers(4)))
+        if turned.shape[0] > inside.shape[0] or turned.shape[1] > inside.shape[1]:
+            turned = shape
+        top, left = (int(rng.integers(n - m + 1)) for n, m in zip(inside.shape, turned.shape, strict=True))
+        place = np.zeros_like(inside)
+        place[top : top + turned.shape[0], left : left + turned.shape[1]] = turned
+        yield place
 
 
 def _near(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:

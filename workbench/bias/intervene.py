@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from PIL import Image
 from workbench.bias.groups import SIGNIFICANT
 from workbench.bias.regions import Region
 from workbench.errors import InputError
-from workbench.fills import FILLS, RANDOM, covered, tile
+from workbench.fills import FILLS, RANDOM, covered, elsewhere, tile
 from workbench.images import ImageItem
 from workbench.metrics import Rate, mean_of, wilson
 from workbench.wording import directed
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 DRAWS = 4
 """How many times each picture's region, and as many other places of equal area, are covered."""
 FLIPS = 4000
-TRIES = 20
-"""How many shifted places are looked at for one that leaves the defect free."""
 MATTERS = 0.05
 """A smaller effect on a probability is none to speak of: the rim of a cover alone may have one, where no mirrored place is as good."""
 LARGEST = 1024
@@ -192,7 +190,7 @@ def _variants(item: ImageItem, others: Sequence[ImageItem], region: Region, fill
     again = DRAWS if fill in RANDOM else 1  # the others cover alike each time
     spared = None if mask is None or region.of_mask or (inside & mask).any() else mask
     own = [cover(inside) for _ in range(again)] * (DRAWS // again)
-    return [picture, *own, *(cover(_elsewhere(inside, spared, rng)) for _ in range(DRAWS))]
+    return [picture, *own, *(cover(elsewhere(inside, spared, rng)) for _ in range(DRAWS))]
 
 
 def _opened(item: ImageItem) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
@@ -202,24 +200,6 @@ def _opened(item: ImageItem) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | Non
         picture.thumbnail((LARGEST, LARGEST))
         mask = None if mask is None else np.asarray(Image.fromarray(mask).resize(picture.size, Image.Resampling.NEAREST))
     return np.asarray(picture), mask
-
-
-def _elsewhere(inside: NDArray[np.bool_], spared: NDArray[np.bool_] | None, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """The region (H, W) at another place that covers nothing that is to be spared, or the least of it among those tried."""
-    mirrored = [place for place in (inside[::-1], inside[:, ::-1], inside[::-1, ::-1]) if not (place & inside).any()]
-
-    def places() -> Iterator[NDArray[np.bool_]]:
-        yield from (mirrored[i] for i in rng.permutation(len(mirrored)))
-        yield from (np.roll(inside, [int(rng.integers(n)) for n in inside.shape], axis=(0, 1)) for _ in range(TRIES))
-
-    best, least = inside, inside.size + 1
-    for place in places():
-        hit = 0 if spared is None else int((place & spared).sum())
-        if hit < least:
-            best, least = place, hit
-        if not least:
-            break
-    return best
 
 
 def _without(picture: NDArray[np.uint8], mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.fills import covered, tile
+from workbench.fills import covered, elsewhere, tile
 
 if TYPE_CHECKING:
     from workbench.classifier import Classifier
@@ -27,8 +27,6 @@ ELSEWHERE = 8
 """How many random places of equal area are filled for comparison."""
 LEAST = 0.05
 """By how much filling a region must move the score for it to count."""
-TRIES = 20
-"""How many places are looked at for one that leaves the region free."""
 LARGEST = 512
 """Pixels of the longer side to which larger pictures are shrunk before regions are looked for and filled."""
 
@@ -146,36 +144,8 @@ def fill_spots(
             raise ValueError(f"expected regions of shape {pixels.shape[:2]}, got {spot.inside.shape}")
         if spot.inside.all():
             raise InputError("The region is the whole picture, so that there is nothing to compare it with: choose another map.")
-        places = [spot.inside, *moved(spot.inside, ELSEWHERE, rng)]
+        places = [spot.inside, *(elsewhere(spot.inside, spot.inside, rng, mirrored=False) for _ in range(ELSEWHERE))]
         pictures += [covered(pixels, place, fill, (), rng, texture) for place in places]
     scores = ask(classifier, pictures)[:, columns].astype(np.float64).sum(1).clip(0, 1)
     lines = scores[1:].reshape(len(found), 1 + ELSEWHERE)
     return float(scores[0]), [Filled(fill, float(scores[0]), float(line[0]), tuple(line[1:].tolist())) for line in lines]
-
-
-def moved(inside: NDArray[np.bool_], count: int, rng: np.random.Generator) -> list[NDArray[np.bool_]]:
-    """The same shape (H, W) at random other places, turned by quarters where it fits, meeting its own place as little as can be."""
-    found = []
-    for _ in range(count):
-        best, least = inside, inside.size + 1
-        for _ in range(TRIES):
-            place = _thrown(inside, rng)
-            hit = int((place & inside).sum())
-            if hit < least:
-                best, least = place, hit
-            if not least:
-                break
-        found.append(best)
-    return found
-
-
-def _thrown(inside: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
-    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
-    shape = inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    turned = np.rot90(shape, int(rng.integers(4)))
-    if turned.shape[0] > inside.shape[0] or turned.shape[1] > inside.shape[1]:
-        turned = shape
-    top, left = (int(rng.integers(n - m + 1)) for n, m in zip(inside.shape, turned.shape, strict=True))
-    place = np.zeros_like(inside)
-    place[top : top + turned.shape[0], left : left + turned.shape[1]] = turned
-    return place
