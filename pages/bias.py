@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import choice, work
+from workbench.ui import choice, results
 from workbench.ui.bias import classes, confusions, groups, scope, sentences, shortcuts, slices, where
 
 model = choice.model()
 images = choice.images(model)
-known = work.known_predictions(model, images)
+known = results.known_predictions(model, images)
 
 st.title("Bias")
 st.markdown("Is the model worse for some class or group of pictures, by how much, and how sure is that? And does it look where it should?")

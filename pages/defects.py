@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import choice, url, work
+from workbench.ui import choice, results, url
 from workbench.ui.defects import decision, masks, operating, scope, threshold
 
 VIEWS = {"threshold": "Threshold", "decisions": "Decisions", "masks": "Maps against masks"}
 
 model = choice.model()
 images = choice.images(model)
-known = work.known_predictions(model, images)
+known = results.known_predictions(model, images)
 
 st.title("Defects")
 st.markdown(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import choice, draw, evidence, explain, gallery, maps, work
+from workbench.ui import choice, draw, evidence, explain, gallery, maps, results
 
 model = choice.model()
 images = choice.images(model)
-known = work.known_predictions(model, images)
+known = results.known_predictions(model, images)
 item = choice.image(images, lambda: gallery.first_look(images, known))
 
 st.title("Explain")
@@ -19,7 +19,7 @@ with st.expander("Choose a picture", expanded=True, icon=":material/photo_librar
 left, right = st.columns([1, 2.3], gap="medium")
 with left:
     explain.picture(item)
-    decided = work.prediction(model, images, item, known)
+    decided = results.prediction(model, images, item, known)
     draw.decision(*decided)
     answered = not decided[0].frame["error"].loc[decided[1]]
     if answered:

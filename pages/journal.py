@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench.catalog import home
-from workbench.ui import choice, journal
+from workbench.ui import choice, journal, session, url
 from workbench.ui.defects import record
 
 st.title("Journal")
@@ -13,7 +13,7 @@ st.markdown("Who decided what about which part, when, with which model and map, 
 model = choice.model()
 images = choice.images(model)
 kept = record.journal(model)
-if not choice.local():
+if not session.local():
     st.info(record.SHUT, icon=":material/lock:")
 if kept is None:
     st.info("No decision about this model and image set can be read here.", icon=":material/inbox:")
@@ -23,8 +23,8 @@ elif kept.count():
     journal.entries(kept)
     journal.hand_on(kept, images, sound)
 elif journal.soundness(kept):
-    open_one = " Open an image on the Defects page, and write your verdict into the journal." if choice.local() else ""
+    open_one = " Open an image on the Defects page, and write your verdict into the journal." if session.local() else ""
     st.info(f"Nothing has been decided yet.{open_one}", icon=":material/inbox:")
     st.page_link(
-        home() / "pages" / "defects.py", label="Go to the decisions", icon=":material/rule:", query_params=choice.link(view="decisions")
+        home() / "pages" / "defects.py", label="Go to the decisions", icon=":material/rule:", query_params=url.link(view="decisions")
     )

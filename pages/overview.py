@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import choice, overview, work
+from workbench.ui import choice, overview, results
 
 model = choice.model()
 images = choice.images(model)
-predictions = work.known_predictions(model, images)
+predictions = results.known_predictions(model, images)
 
 st.title("Overview")
 overview.questions(predictions)

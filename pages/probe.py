@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import choice, explain, gallery, url, work
+from workbench.ui import choice, explain, gallery, results, url
 from workbench.ui.probe import attack, behind, compare, concepts, contrast, edit, regions, sweeps
 
 VIEWS = {
@@ -20,7 +20,7 @@ VIEWS = {
 
 model = choice.model()
 images = choice.images(model)
-known = work.known_predictions(model, images)
+known = results.known_predictions(model, images)
 item = choice.image(images, lambda: gallery.first_look(images, known))
 
 st.title("Probe")

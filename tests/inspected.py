@@ -11,7 +11,7 @@ from tables import table, with_attributes
 
 from workbench.images import BytesSource, ImageItem, ImageSet
 from workbench.render import to_png
-from workbench.ui import choice, work
+from workbench.ui import choice, results
 from workbench.ui.defects import histogram
 
 HOSTILE = "![x](https://attack.example/x.png)"
@@ -55,12 +55,12 @@ def pictures(found, masks=None):
 @pytest.fixture
 def defects(visit, monkeypatch):
     """Opens the Defects page on a table of one's own; every method refuses, which is quick."""
-    monkeypatch.setattr(work, "attribution", lambda *_: REFUSED)
+    monkeypatch.setattr(results, "attribution", lambda *_: REFUSED)
 
     def opened(found, /, masks=None, **address):
         made, known = pictures(found, masks)
         monkeypatch.setattr(choice, "images", lambda model: made)
-        monkeypatch.setattr(work, "known_predictions", lambda model, images: known)
+        monkeypatch.setattr(results, "known_predictions", lambda model, images: known)
         return visit("defects", **address)
 
     return opened

@@ -109,15 +109,15 @@ def test_a_page_reads_on_only_for_a_visitor_who_is_there(here: bool, monkeypatch
     def stop() -> None:  # outside of a server Streamlit's own does nothing
         raise LeftError
 
-    from workbench.ui import choice
+    from workbench.ui import sidebar
 
     asked: list[str] = []
     server = SimpleNamespace(is_active_session=lambda session: asked.append(session) or here)
-    monkeypatch.setattr(choice, "runtime", SimpleNamespace(exists=lambda: True, get_instance=lambda: server))
-    monkeypatch.setattr(choice, "get_script_run_ctx", lambda **_: SimpleNamespace(session_id="s"))
-    monkeypatch.setattr(choice.st, "stop", stop)
+    monkeypatch.setattr(sidebar, "runtime", SimpleNamespace(exists=lambda: True, get_instance=lambda: server))
+    monkeypatch.setattr(sidebar, "get_script_run_ctx", lambda **_: SimpleNamespace(session_id="s"))
+    monkeypatch.setattr(sidebar.st, "stop", stop)
     read: list[bytes] = []
     with contextlib.suppress(LeftError):
-        choice._trying(lambda: read.append(apart("upper", b"a", "b")))
+        sidebar._trying(lambda: read.append(apart("upper", b"a", "b")))
     assert read == ([b"Ab"] if here else [])
     assert set(asked) == {"s"}

@@ -14,7 +14,7 @@ from PIL import Image
 from workbench.errors import InputError
 from workbench.images import ImageSet, image_from_bytes
 from workbench.layouts import images_from_zip
-from workbench.ui import audits, choice, gallery, overview, photographs, sets
+from workbench.ui import audits, choice, gallery, overview, photographs, session, sets, sidebar
 
 
 def test_every_control_falls_back_to_its_value_when_the_browser_forgets_it(visit):
@@ -34,7 +34,7 @@ def test_every_control_falls_back_to_its_value_when_the_browser_forgets_it(visit
 @pytest.mark.parametrize("ref", ["~nobody-by-this-name", "a" * 400, "\0", "~nobody-by-this-name/x"])
 @pytest.mark.parametrize("key", ["model", "set"])
 def test_an_address_that_names_no_possible_path_is_told_in_one_sentence(visit, monkeypatch, caplog, key, ref):
-    monkeypatch.setattr(choice, "local", lambda: True)
+    monkeypatch.setattr(session, "local", lambda: True)
     at = visit("explain", **{key: ref})
     assert not at.exception
     assert len(at.error) == 1
@@ -57,7 +57,7 @@ def test_sets_of_the_same_names_and_sizes_share_neither_thumbnails_nor_predictio
     assert monday.key != tuesday.key
     assert photographs.thumbnail(monday.items[0]).getpixel((0, 0)) == (200, 0, 0)
     assert photographs.thumbnail(tuesday.items[0]).getpixel((0, 0)) == (100, 0, 0)
-    monkeypatch.setattr(choice, "own", lambda kind: {"mine": None})
+    monkeypatch.setattr(session, "own", lambda kind: {"mine": None})
     folders = {str(audits.folder_of(SimpleNamespace(key="m", ref="mine"), found)) for found in (monday, monday, tuesday)}
     assert len(folders) == 2
 
@@ -81,8 +81,8 @@ def packed(pictures: int) -> bytes:
 
 @pytest.mark.parametrize("here", [True, False], ids=["this machine", "a server"])
 def test_what_one_visitor_uploads_is_bounded_and_can_be_forgotten(visit, monkeypatch, here):
-    monkeypatch.setattr(choice, "local", lambda: here)
-    monkeypatch.setattr(choice, "OWN_PICTURES", 9000)
+    monkeypatch.setattr(session, "local", lambda: here)
+    monkeypatch.setattr(session, "OWN_PICTURES", 9000)
     at = visit("explain", model="everyday", method="saliency").sound()
     assert not [b for b in at.button if b.label == "Forget my uploads"]
 
@@ -113,27 +113,29 @@ def test_what_one_visitor_uploads_is_bounded_and_can_be_forgotten(visit, monkeyp
 
 def test_an_uploader_does_not_bring_back_what_was_forgotten(monkeypatch):
     state = {"picture upload": [SimpleNamespace(name="a.png", file_id="1", size=9, getvalue=png)]}
-    monkeypatch.setattr(choice, "st", SimpleNamespace(session_state=state, query_params={}))
-    choice.take_pictures("picture upload")
-    assert list(choice.own("pictures")) == ["yours/a.png"]
-    choice._forget()
+    streamlit = SimpleNamespace(session_state=state, query_params={})
+    for room in (choice, session, sidebar):
+        monkeypatch.setattr(room, "st", streamlit)
+    sidebar.take_pictures("picture upload")
+    assert list(session.own("pictures")) == ["yours/a.png"]
+    session.forget()
     state["picture upload"].append(SimpleNamespace(name="b.png", file_id="2", size=9, getvalue=png))
-    choice.take_pictures("picture upload")
-    assert list(choice.own("pictures")) == ["yours/b.png"]
+    sidebar.take_pictures("picture upload")
+    assert list(session.own("pictures")) == ["yours/b.png"]
 
 
 def test_models_have_a_bound_of_their_own(monkeypatch):
-    monkeypatch.setattr(choice, "st", SimpleNamespace(session_state={}))
-    monkeypatch.setattr(choice, "OWN_MODELS", 100)
-    choice.keep("models", "a", 1, 60)
-    choice.keep("sets", "s", 2, 90)
+    monkeypatch.setattr(session, "st", SimpleNamespace(session_state={}))
+    monkeypatch.setattr(session, "OWN_MODELS", 100)
+    session.keep("models", "a", 1, 60)
+    session.keep("sets", "s", 2, 90)
     with pytest.raises(InputError, match="Forget my uploads"):
-        choice.keep("models", "b", 3, 60)
-    assert list(choice.own("models")) == ["a"]
+        session.keep("models", "b", 3, 60)
+    assert list(session.own("models")) == ["a"]
 
 
 def test_a_folder_that_changed_is_read_again(visit, monkeypatch, tmp_path):
-    monkeypatch.setattr(choice, "local", lambda: True)
+    monkeypatch.setattr(session, "local", lambda: True)
     (tmp_path / "good").mkdir()
     (tmp_path / "good" / "1.png").write_bytes(png())
     at = visit("explain", model="everyday", set=str(tmp_path), method="saliency").sound()
@@ -148,17 +150,18 @@ def test_a_folder_that_changed_is_read_again(visit, monkeypatch, tmp_path):
 
 
 def test_a_visitor_of_a_server_learns_nothing_of_its_disk(visit, monkeypatch):
-    monkeypatch.setattr(choice, "local", lambda: False)
+    monkeypatch.setattr(session, "local", lambda: False)
     monkeypatch.setattr(sets, "stamp", lambda ref, images: pytest.fail(ref) if ref == "/etc" else "")
     at = visit("explain", set="/etc", method="saliency")
     assert not at.exception
-    monkeypatch.setattr(choice, "st", SimpleNamespace(session_state={"set": "/etc"}, cache_resource=None))
+    for room in (choice, session):
+        monkeypatch.setattr(room, "st", SimpleNamespace(session_state={"set": "/etc"}, cache_resource=None))
     with pytest.raises(InputError, match="no image set named '/etc'"):
         choice.images(SimpleNamespace(ref="everyday"))
 
 
 def test_a_link_to_a_model_that_is_not_here_says_so(visit, monkeypatch):
-    monkeypatch.setattr(choice, "local", lambda: False)
+    monkeypatch.setattr(session, "local", lambda: False)
     at = visit(model="mine.zip", set="/etc").sound()
     assert [sentence.split(",")[0] for sentence in at.said()] == [
         "This link names the model “mine.zip”",
@@ -210,7 +213,7 @@ def test_a_typed_path_may_hold_colons(monkeypatch, tmp_path, name):
     (tmp_path / name).mkdir()
     (tmp_path / "timm:resnet18").mkdir()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(choice, "local", lambda: True)
+    monkeypatch.setattr(session, "local", lambda: True)
     assert choice._typed_folder(name).samefile(tmp_path / name)
     assert choice._typed_folder("timm:resnet18") is None
 

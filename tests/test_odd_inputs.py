@@ -14,7 +14,7 @@ from workbench.bias.where import Maps
 from workbench.classifier import Classifier, ask
 from workbench.evidence import agreement, assess
 from workbench.loading import load_classifier
-from workbench.ui import work
+from workbench.ui import results
 from workbench.ui.bias import where
 
 torch.set_num_threads(1)
@@ -41,7 +41,7 @@ def test_no_view_decides_on_an_answer_that_is_no_number(visit, mute, view):
 
 
 def test_explain_explains_no_answer_that_is_no_number(visit, mute, monkeypatch):
-    monkeypatch.setattr(work, "known_predictions", lambda model, images: None)
+    monkeypatch.setattr(results, "known_predictions", lambda model, images: None)
     at = visit("explain", model="metal-sound")
     assert not at.exception
     assert MUTE in told(at)

@@ -18,7 +18,7 @@ from workbench.evidence.case import BUDGETS, Budget
 from workbench.images import BytesSource, ImageItem
 from workbench.layouts import load_images
 from workbench.loading import load_classifier
-from workbench.ui import cache, photographs
+from workbench.ui import cache, photographs, results
 
 torch.set_num_threads(1)
 METAL = {"model": "metal-sound"}
@@ -92,9 +92,7 @@ def test_the_command_decodes_its_image_once(decoded, tmp_path):
 
 
 def test_an_image_whose_prediction_is_not_known_is_decoded_once_too(visit, empty_shelves, decoded, marked, monkeypatch):
-    from workbench.ui import work
-
-    monkeypatch.setattr(work, "known_predictions", lambda model, images: None)
+    monkeypatch.setattr(results, "known_predictions", lambda model, images: None)
     visit("explain", image=marked.name, method=["saliency", "occlusion"], **METAL).sound()
     assert decoded[marked.name] == 1
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 import workbench as wb
 from workbench.catalog import shared
-from workbench.ui import choice, work
+from workbench.ui import results, session
 
 CLASSES = ("good", "scratch", "pit", "stain", "dent")
 
@@ -25,7 +25,7 @@ def drawn():
 @pytest.fixture
 def parts(tmp_path, monkeypatch, drawn):
     """A folder of 24 parts as BMPs in class folders, and the app on one's own machine."""
-    monkeypatch.setattr(choice, "local", lambda: True)
+    monkeypatch.setattr(session, "local", lambda: True)
     folder, left = tmp_path / "parts", dict.fromkeys(("good", "scratch", "pit"), 8)
     for item in (item for item in drawn if left.get(item.label)):
         left[item.label] -= 1
@@ -74,7 +74,7 @@ def label_of(path):
 def test_labels_that_are_corrected_change_every_figure_and_cost_no_prediction(visit, parts, monkeypatch):
     at = predicted(visit(model="metal-sound", set=str(parts)))
     assert figures(at, "Accuracy") == pytest.approx(right("metal-sound", parts), abs=0.06)
-    monkeypatch.setattr(work, "audited", lambda *_, **__: pytest.fail("nothing has to be computed"))
+    monkeypatch.setattr(results, "audited", lambda *_, **__: pytest.fail("nothing has to be computed"))
     swap = {"good": "scratch", "scratch": "good", "pit": "dent"}
     seen = {figures(at, "Accuracy")}
     for turned in (6, 24):
@@ -128,7 +128,7 @@ def test_an_image_far_down_is_seen_and_it_alone_is_computed(visit, parts, monkey
 @pytest.fixture
 def ruled(tmp_path, monkeypatch):
     """A model of one's own with a threshold, and what rewrites it."""
-    monkeypatch.setattr(choice, "local", lambda: True)
+    monkeypatch.setattr(session, "local", lambda: True)
     folder = tmp_path / "model"
     shutil.copytree(shared("models/metal-sound"), folder)
     text = (folder / "model.toml").read_text()

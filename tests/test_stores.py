@@ -136,11 +136,11 @@ def shown(clf, item):
     import streamlit as st
 
     from workbench.images import ImageSet
-    from workbench.ui import choice, work
+    from workbench.ui import choice, results
 
     st.session_state["own models"] = {"mine": clf}
     model = choice.ModelChoice("mine", "mine", "", "", clf.key, clf.rule, clf.preprocessing)
-    table, row = work.prediction(model, ImageSet("set", (item,)), item, None)
+    table, row = results.prediction(model, ImageSet("set", (item,)), item, None)
     st.session_state["found"] = table.frame.loc[row].to_dict()
 
 
@@ -161,11 +161,11 @@ def checked(clf, item, attribution):
     import streamlit as st
 
     from workbench.images import ImageSet
-    from workbench.ui import choice, work
+    from workbench.ui import choice, results
 
     st.session_state["own models"] = {"mine": clf}
     model = choice.ModelChoice("mine", "mine", "", "", clf.key, clf.rule, clf.preprocessing)
-    st.session_state["found"] = work.findings(model, ImageSet("set", (item,)), item, attribution, "quick")
+    st.session_state["found"] = results.findings(model, ImageSet("set", (item,)), item, attribution, "quick")
 
 
 def test_findings_are_those_of_the_mask_that_is_there_now(images):
@@ -191,10 +191,10 @@ def test_findings_are_those_of_the_mask_that_is_there_now(images):
 def audited(clf, model, images):
     import streamlit as st
 
-    from workbench.ui import work
+    from workbench.ui import results
 
     st.session_state["own models"] = {"mine": clf}
-    known = work.audited(model, images)
+    known = results.audited(model, images)
     st.session_state["found"] = None if known is None else known.frame["name"].tolist()
 
 

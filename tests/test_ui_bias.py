@@ -11,7 +11,7 @@ from workbench.bias import ENOUGH, breakdown, compare, fairness
 from workbench.images import BytesSource, ImageItem, ImageSet
 from workbench.layouts import load_images
 from workbench.render import to_png
-from workbench.ui import choice, work
+from workbench.ui import choice, results
 from workbench.ui.bias import confusions, pictures, sentences, words
 
 TESTED = (solar().frame["split"] == "test").to_numpy()
@@ -34,7 +34,7 @@ def bias(visit, monkeypatch):
         )
         made = ImageSet("Made up", items, found.class_names)
         monkeypatch.setattr(choice, "images", lambda model: made)
-        monkeypatch.setattr(work, "known_predictions", lambda model, images: found)
+        monkeypatch.setattr(results, "known_predictions", lambda model, images: found)
         return visit("bias", **address)
 
     return opened

@@ -14,7 +14,7 @@ from workbench.defects import band, cases_of, of_split
 from workbench.errors import InputError
 from workbench.images import BytesSource
 from workbench.journal import Journal, to_json
-from workbench.ui import cache, choice, work
+from workbench.ui import cache, choice, results
 from workbench.ui.defects import record
 
 pytest_plugins = ["inspected"]
@@ -34,7 +34,7 @@ def test_a_method_that_refuses_leaves_picture_and_form(defects):
 
 def test_a_method_that_is_stopped_leaves_picture_and_form(defects, monkeypatch):
     at = defects(mixed(), **DECIDE).sound()
-    monkeypatch.setattr(work, "attribution", lambda *_: None)
+    monkeypatch.setattr(results, "attribution", lambda *_: None)
     at.run().sound()
     assert at.text_area
     assert "there is no region" not in told(at)

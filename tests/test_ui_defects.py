@@ -12,7 +12,7 @@ from tables import solar, with_attributes
 
 from workbench.defects import Costs, cases_of, choose, of_split, point_at
 from workbench.journal import Journal
-from workbench.ui import draw, work
+from workbench.ui import draw, results
 from workbench.ui.defects import operating, threshold
 
 pytest_plugins = ["inspected"]
@@ -119,7 +119,7 @@ def test_an_address_restores_the_view(visit):
 
 
 def test_an_address_restores_a_decision(visit, monkeypatch):
-    monkeypatch.setattr(work, "attribution", lambda *_: REFUSED)
+    monkeypatch.setattr(results, "attribution", lambda *_: REFUSED)
     frame = solar().frame
     name = frame[(frame["split"] == "validation") & (frame["label"] == "defective")]["name"].iloc[7]
     address = {"view": "decisions", "queue": "all", "on": "validation", "image": name, "map": "grad_cam", "fill": "blur"}

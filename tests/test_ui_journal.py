@@ -13,7 +13,7 @@ from workbench.errors import InputError
 from workbench.images import BytesSource, ImageItem, ImageSet
 from workbench.journal import Journal, to_json
 from workbench.journal import store as inner
-from workbench.ui import choice, draw
+from workbench.ui import choice, draw, session
 from workbench.ui import journal as page
 
 
@@ -173,7 +173,7 @@ def test_a_clock_that_was_set_back_is_said(visit, path, monkeypatch):
 def shared_server(monkeypatch):
     """Others reach the server."""
     monkeypatch.setenv("WORKBENCH_HOSTS", "inspection.example.com")
-    assert not choice.local()
+    assert not session.local()
 
 
 def test_a_shared_server_shows_its_journal_and_takes_no_entry(visit, kept, shared_server, path):

@@ -13,7 +13,7 @@ from workbench.errors import InputError
 from workbench.images import BytesSource, ImageItem
 from workbench.layouts import load_images
 from workbench.loading import load_classifier
-from workbench.ui import choice, work
+from workbench.ui import choice, results
 from workbench.ui.probe import canvas, compare, edit, regions, steps
 
 METAL = {"model": "metal-sound"}
@@ -57,7 +57,7 @@ def test_sets_that_lack_something_say_so(visit, metal, monkeypatch, changed, vie
     found = lacking(metal[1], **changed)
     known = predict(metal[0], found.items)
     monkeypatch.setattr(choice, "images", lambda model: found)
-    monkeypatch.setattr(work, "known_predictions", lambda model, images: known)
+    monkeypatch.setattr(results, "known_predictions", lambda model, images: known)
     at = visit("probe", view=view, attack="fgsm", **METAL).sound("Probe")
     if view == "behind" and changed == {"split": None}:
         assert "has no training split" in told(at)

@@ -18,7 +18,7 @@ from workbench.probe.cheaper import cheaper
 from workbench.probe.concepts import tcav
 from workbench.probe.sweep import sweep
 from workbench.probe.versus import compare_models
-from workbench.ui import choice, draw, photographs, work
+from workbench.ui import choice, draw, photographs, progress
 from workbench.ui.probe import compare, concepts, regions, robust, sweeps
 
 METAL = {"model": "metal-sound"}
@@ -46,7 +46,7 @@ def made(monkeypatch):
 @pytest.fixture
 def stop(monkeypatch):
     """Clicks on Stop, once, when this share of the work is done."""
-    plain = work.Stoppable.__call__
+    plain = progress.Stoppable.__call__
 
     def at(share):
         left = [share]
@@ -58,7 +58,7 @@ def stop(monkeypatch):
                 st.rerun()
             plain(self, done, total)
 
-        monkeypatch.setattr(work.Stoppable, "__call__", told)
+        monkeypatch.setattr(progress.Stoppable, "__call__", told)
 
     return at
 
@@ -245,7 +245,7 @@ def test_smallest_regions_are_stopped_one_by_one(visit, stop, monkeypatch):
 
 
 def test_maps_that_take_long_can_stand_on_one_page(visit, monkeypatch, stop):
-    monkeypatch.setattr(work, "PATIENCE", -1.0)
+    monkeypatch.setattr(progress, "PATIENCE", -1.0)
     for view in ("contrast", "attack", "edit"):
         visit("probe", view=view, map="integrated_gradients", edit="gamma:2", **METAL).sound("Probe")
 

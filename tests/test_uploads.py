@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from workbench.catalog import package_folder
-from workbench.ui import choice
+from workbench.ui import session
 
 torch.set_num_threads(1)
 QUICK = {"method": "saliency"}
@@ -228,7 +228,7 @@ def test_a_set_that_cannot_be_used_is_one_sentence(visit):
 @pytest.mark.parametrize("here", [True, False])
 @pytest.mark.parametrize(("key", "name"), [("set", "Your parts.zip"), ("model", "Your welds.zip")])
 def test_an_upload_that_is_gone_with_its_session_says_so_and_what_to_do(visit, monkeypatch, here, key, name):
-    monkeypatch.setattr(choice, "local", lambda: here)
+    monkeypatch.setattr(session, "local", lambda: here)
     at = visit("overview", **{key: name})
     assert not at.exception
     assert f"“{name}” was uploaded, and uploads last until the page is loaded anew: upload it again under “Bring your own”." in at.said()

@@ -1,5 +1,6 @@
 """Long work: bounded shelves, progress that can be stopped and resumed, and one sentence instead of a traceback."""
 
+import dataclasses
 import gc
 import logging
 import re
@@ -14,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 import workbench as wb
 from workbench.images import ImageSet, image_from_file
 from workbench.keys import KINDS
-from workbench.ui import cache, choice, photographs, warm, work
+from workbench.ui import cache, choice, photographs, progress, results, session, text, warm
 
 torch.set_num_threads(1)
 
@@ -102,16 +103,16 @@ def test_a_kind_of_result_throws_out_no_other():
 def failing(error, guarded=False):
     import streamlit as st
 
-    from workbench.ui import work
+    from workbench.ui import progress
 
     def fail():
         st.write("before")
         raise error
 
     if guarded:
-        work.guarded(fail)()
+        progress.guarded(fail)()
     else:
-        with work.troubles():
+        with progress.troubles():
             fail()
     st.write("the rest of the page")
 
@@ -121,7 +122,7 @@ def test_what_the_user_can_mend_is_said_as_it_is(guarded):
     error = wb.InputError("![a](part.png) is damaged: export it again.")
     at = AppTest.from_function(failing, args=(error, guarded), default_timeout=60).run()
     assert not at.exception
-    assert [e.value for e in at.error] == [choice.plain(error)], "and its characters are not Markdown"
+    assert [e.value for e in at.error] == [text.plain(error)], "and its characters are not Markdown"
     assert [m.value for m in at.markdown] == ["before", "the rest of the page"]
 
 
@@ -144,9 +145,9 @@ def test_stopping_and_running_again_are_no_troubles():
     def script():
         import streamlit as st
 
-        from workbench.ui import work
+        from workbench.ui import progress
 
-        with work.troubles():
+        with progress.troubles():
             if "again" not in st.session_state:
                 st.session_state["again"] = True
                 st.rerun()
@@ -166,10 +167,10 @@ def test_stopping_and_running_again_are_no_troubles():
 def slow():
     import streamlit as st
 
-    from workbench.ui import work
+    from workbench.ui.progress import Stoppable
 
     for name in st.session_state.get("works", ["maps"]):
-        progress = work.Stoppable(f"Making {name}", name)
+        progress = Stoppable(f"Making {name}", name)
         if progress.stopped:
             continue
         ran = st.session_state.setdefault("ran", {})
@@ -182,7 +183,7 @@ def slow():
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(work, "PATIENCE", -1.0)
+    monkeypatch.setattr(progress, "PATIENCE", -1.0)
 
 
 def labels(at):
@@ -268,15 +269,15 @@ def asked(tiny_net, write_picture):
 def predicting(clf, model, images):
     import streamlit as st
 
-    from workbench.ui import work
+    from workbench.ui import results
 
     st.session_state["own models"] = {"mine": clf}
     try:
-        found = work.audited(model, images)
+        found = results.audited(model, images)
     except BaseException as error:
         st.session_state["ended by"] = type(error).__name__
         return
-    known = work.known_predictions(model, images)
+    known = results.known_predictions(model, images)
     st.session_state["found"] = None if found is None else known.frame["name"].tolist()
 
 
@@ -296,14 +297,14 @@ def test_an_interrupted_audit_goes_on_where_it_was(asked, monkeypatch):
     class Interrupted(BaseException):
         pass
 
-    class Stoppable(work.Stoppable):
+    class Stoppable(progress.Stoppable):
         def __call__(self, done, total):
             if done == 32:
                 raise Interrupted
 
     at = AppTest.from_function(predicting, args=(clf, model, images), default_timeout=60)
     with monkeypatch.context() as patch:
-        patch.setattr(work, "Stoppable", Stoppable)
+        patch.setattr(results, "Stoppable", Stoppable)
         at.run()
     assert at.session_state["ended by"] == "Interrupted"
     assert sum(sizes) == 32
@@ -327,22 +328,22 @@ def test_all_that_a_map_depends_on_is_in_its_key(asked, write_picture):
     item, other = images.items[:2]
     base = (model, images, item, "occlusion", {"target": "a", "score": "logit"}, {"window": 0.1})
     changed = [
-        (choice.dataclasses.replace(model, key="another"), *base[1:]),
+        (dataclasses.replace(model, key="another"), *base[1:]),
         (model, images, other, *base[3:]),
         (model, images, item, "saliency", *base[4:]),
         (*base[:4], {"target": "b", "score": "logit"}, base[5]),
         (*base[:4], {"target": "a", "score": "probability"}, base[5]),
         (*base[:5], {"window": 0.2}),
     ]
-    keys = [work.map_slot(*facts) for facts in (base, *changed)]
+    keys = [results.map_slot(*facts) for facts in (base, *changed)]
     assert len(set(keys)) == len(keys)
-    assert work.map_slot(*base[:4], {"score": "logit", "target": "a"}, {"window": 0.1}) == keys[0]
+    assert results.map_slot(*base[:4], {"score": "logit", "target": "a"}, {"window": 0.1}) == keys[0]
     fewer = ImageSet("forty", images.items[:30])
-    assert work.map_slot(model, fewer, *base[2:]) == keys[0]  # only methods that compare with the set depend on it
-    compared = [work.map_slot(model, found, item, "expected_gradients", *base[4:]) for found in (images, fewer)]
+    assert results.map_slot(model, fewer, *base[2:]) == keys[0]  # only methods that compare with the set depend on it
+    compared = [results.map_slot(model, found, item, "expected_gradients", *base[4:]) for found in (images, fewer)]
     assert len(set(compared)) == 2
     again = ImageSet("forty", images.items)
-    assert work.map_slot(model, again, item, "expected_gradients", *base[4:]) == compared[0], "the same images are the same background"
+    assert results.map_slot(model, again, item, "expected_gradients", *base[4:]) == compared[0], "the same images are the same background"
 
 
 def test_what_was_imported_is_not_searched_for_garbage_after_every_run(monkeypatch):
@@ -363,9 +364,9 @@ def test_what_was_imported_is_not_searched_for_garbage_after_every_run(monkeypat
 def reading(images):
     import streamlit as st
 
-    from workbench.ui import work
+    from workbench.ui import results
 
-    st.session_state["read"] = work._read(images)
+    st.session_state["read"] = results._read(images)
 
 
 def test_a_set_is_read_once_with_progress_and_can_be_stopped(asked, impatient):
@@ -376,7 +377,7 @@ def test_a_set_is_read_once_with_progress_and_can_be_stopped(asked, impatient):
     assert "key" in vars(images)
     fresh = ImageSet("forty", images.items)
     at = AppTest.from_function(reading, args=(fresh,), default_timeout=60)
-    at.session_state["stopped works"] = {f"stop read {choice.token(fresh)}"}
+    at.session_state["stopped works"] = {f"stop read {session.token(fresh)}"}
     at.run()
     assert not at.session_state["read"]
     assert "key" not in vars(fresh)

@@ -16,7 +16,8 @@ from starlette.middleware import Middleware
 
 from workbench.catalog import home, shared
 from workbench.doors import Doors, Limits, expected, scripts_of, shown
-from workbench.ui import choice, draw, url, warm, work
+from workbench.ui import draw, sidebar, url, warm
+from workbench.ui.progress import troubles
 
 PAGES = home() / "pages"
 UPLOADS = Limits(bytes=600 * 2**20, files=1000, bytes_of_all=4 * 2**30)
@@ -42,8 +43,8 @@ def main() -> None:
     )
     url.begin(page.url_path)
     draw.style()
-    with work.troubles():
-        choice.sidebar()
+    with troubles():
+        sidebar.sidebar()
         page.run()
     warm.warm_up()
 

@@ -25,7 +25,7 @@ from workbench.keys import key
 from workbench.methods import METHODS
 from workbench.parquet import DamagedError
 from workbench.predictions import Predictions
-from workbench.ui import choice
+from workbench.ui import choice, session
 from workbench.ui.cache import slot
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ def folder_of(model: choice.ModelChoice, images: ImageSet) -> Path:
     What a visitor uploaded is audited in a folder of their session, which goes when the session does.
     """
     ref = choice.set_ref(model)
-    if model.ref in choice.own("models") or ref in choice.own("sets"):
+    if model.ref in session.own("models") or ref in session.own("sets"):
         if "own audits" not in st.session_state:
             st.session_state["own audits"] = tempfile.TemporaryDirectory(prefix="workbench-")
-        return Path(st.session_state["own audits"].name, _named(model.key, choice.token(images), images.name))
+        return Path(st.session_state["own audits"].name, _named(model.key, session.token(images), images.name))
     given = os.environ.get(AUDIT_VARIABLE)
     if given and _owned(Path(given), model, images):
         return Path(given)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from workbench import keys
+from workbench.ui.progress import Stoppable
 
 T = TypeVar("T")
 LIMIT = 32
@@ -93,3 +94,23 @@ def slot(kind: str, /, **ingredients: object) -> Slot:
 def shelf(kind: str) -> Shelf:
     """The shelf of a kind."""
     return Shelf(LIMITS.get(kind, LIMIT) * 2**20)
+
+
+def computed(place: Slot, label: str, make: Callable[[Stoppable], T], size: Callable[[T], int]) -> T | None:
+    """A result from its place, or computed with progress and kept; None where the user stopped it.
+
+    Args:
+        place: Where it is kept.
+        label: What is said while it is computed.
+        make: Computes it, given the progress to report to.
+        size: What the result takes, in bytes.
+    """
+    result: T | None = place.get()
+    if result is None:
+        progress = Stoppable(label, f"{place.kind} {place.key[:16]}")
+        if progress.stopped:
+            return None
+        result = make(progress)
+        place.put(result, size(result))
+        progress.done()
+    return result

@@ -4,35 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import uuid
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamlit as st
-from streamlit import runtime
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from workbench.apart import wanted
-from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, places, scheme, stored_path
+from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, scheme, stored_path
 from workbench.digests import file_digest
-from workbench.doors import expected
-from workbench.errors import LONGEST, InputError
-from workbench.images import ImageItem, ImageSet, image_from_bytes
-from workbench.layouts import images_from_zip
+from workbench.errors import InputError
+from workbench.images import ImageItem, ImageSet
 from workbench.modelfolder import read_spec, spec_key, weights_path
 from workbench.predictions import DecisionRule
 from workbench.preprocessing import Preprocessing
-from workbench.texts import escaped, without_folders
-from workbench.ui import sets, url
+from workbench.ui import session, sets
+from workbench.ui.text import plain, seen
 
 if TYPE_CHECKING:
     from workbench.classifier import Classifier
-
-OWN_PICTURES, OWN_MODELS = 500 * 2**20, 2 * 2**30
-"""Bytes that one visitor may upload: pictures and image sets together, and models."""
-ITEM_BYTES = 1024
-"""What a set takes for each picture that it lists, besides the zip."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,46 +57,6 @@ class ModelChoice:
         return {"model": self.key, "rule": self.rule}
 
 
-def local() -> bool:
-    """Whether only people at this machine can reach the app: then what they type may name folders of it."""
-    return expected(st.get_option("server.address")).local
-
-
-def own(kind: str) -> dict[str, Any]:
-    """What this session uploaded, by name: "models", "sets", "pictures" or "concepts". No other session sees it."""
-    store: dict[str, Any] = st.session_state.setdefault(f"own {kind}", {})
-    return store
-
-
-def keep(kind: str, name: str, value: Any, size: int) -> None:
-    """Keep what was uploaded for as long as the session lasts.
-
-    Raises:
-        InputError: This visitor's uploads would take too much memory.
-    """
-    sizes: dict[tuple[str, str], int] = st.session_state.setdefault("own sizes", {})
-    most = OWN_MODELS if kind == "models" else OWN_PICTURES
-    others = sum(taken for key, taken in sizes.items() if key != (kind, name) and (key[0] == "models") == (kind == "models"))
-    if others + size > most:
-        raise InputError(
-            f"{name} takes {size / 2**20:,.0f} MB, and {others / 2**20:,.0f} of the {most / 2**20:,.0f} MB for your uploads are taken: "
-            "press “Forget my uploads” under “Bring your own”, or upload less."
-        )
-    sizes[kind, name] = size
-    own(kind)[name] = value
-
-
-def _forget() -> None:
-    """Drop all that this session uploaded, and choose something else where it was chosen."""
-    for key, kind in (("model", "models"), ("set", "sets")):
-        if st.session_state.get(key) in own(kind):
-            st.query_params.pop(key, None)
-    for kind in ("models", "sets", "pictures", "concepts"):
-        own(kind).clear()
-    st.session_state["own sizes"] = {}
-    st.session_state["forgotten"] = {file.file_id for file in st.session_state.get("picture upload") or ()}
-
-
 def model() -> ModelChoice:
     """The chosen model.
 
@@ -117,17 +66,17 @@ def model() -> ModelChoice:
     ref = st.session_state.get("model") or default_model()
     entry = load_catalog().models.get(ref)
     folder = Path(entry.ref) if entry is not None else _typed_folder(ref)
-    if ref in own("models"):
-        return _from_classifier(ref, own("models")[ref], "uploaded in this session")
+    if ref in session.own("models"):
+        return _from_classifier(ref, session.own("models")[ref], "uploaded in this session")
     if folder is not None and (folder / "model.toml").is_file():
         return _from_folder(ref, folder, entry.title if entry else "", entry.about if entry else "")
-    sets.check_there(ref, here=local())
+    sets.check_there(ref, here=session.local())
     return _from_classifier(ref, _load(ref, _file_key(ref)), seen(entry.ref if entry else ref))
 
 
 def classifier(choice: ModelChoice) -> Classifier:
     """The chosen model, loaded; this is where torch comes in."""
-    found: Classifier | None = own("models").get(choice.ref)
+    found: Classifier | None = session.own("models").get(choice.ref)
     return found or _ruled(_load(choice.ref, choice.key if choice.folder else _file_key(choice.ref)), choice.rule)
 
 
@@ -145,7 +94,7 @@ def _ruled(loaded: Classifier, rule: DecisionRule) -> Classifier:
 
 def _file_key(ref: str) -> str:
     """The digest of the file that a reference names; empty where it names none."""
-    if scheme(ref) or not (local() or _given(ref)):
+    if scheme(ref) or not (session.local() or _given(ref)):
         return ""
     path = stored_path(ref)
     return file_digest(path) if path.is_file() else ""
@@ -158,11 +107,11 @@ def images(choice: ModelChoice) -> ImageSet:
         InputError: It cannot be loaded.
     """
     ref = set_ref(choice)
-    if ref in own("sets"):
-        found: ImageSet = own("sets")[ref]
+    if ref in session.own("sets"):
+        found: ImageSet = session.own("sets")[ref]
         return found
-    sets.check_there(ref, here=local())
-    trusted = ref == os.environ.get(IMAGES_VARIABLE) or (local() and scheme(ref) != "package")
+    sets.check_there(ref, here=session.local())
+    trusted = ref == os.environ.get(IMAGES_VARIABLE) or (session.local() and scheme(ref) != "package")
     return sets.shared(ref, trusted=trusted)
 
 
@@ -171,16 +120,10 @@ def set_ref(choice: ModelChoice) -> str:
     return st.session_state.get("set") or default_set(choice.ref)
 
 
-def token(thing: object) -> str:
-    """This very object: `ImageSet.key` lists names and sizes, which the pictures of another day or another visitor may share."""
-    found: str = vars(thing).setdefault("token", uuid.uuid4().hex)
-    return found
-
-
 def image(found: ImageSet, fallback: Callable[[], str]) -> ImageItem:
     """The chosen picture: the URL's, or else that of `fallback`."""
     name = str(st.query_params.get("image") or st.session_state.get("image name") or "")
-    item: ImageItem | None = own("pictures").get(name) or found.by_name.get(name)
+    item: ImageItem | None = session.own("pictures").get(name) or found.by_name.get(name)
     if item is None:
         if name and name != st.session_state.get("image name"):  # else it was chosen here, before another set was
             st.info(f"This link names the picture “{plain(name)}”, which {plain(found.name)} does not hold. Here is another one.")
@@ -208,129 +151,6 @@ def default_set(model_ref: str) -> str:
     return os.environ.get(IMAGES_VARIABLE) or (entry.images if entry and entry.images else next(iter(catalog.images)))
 
 
-def sidebar() -> None:
-    """The pickers that every page shows, and the way to bring one's own."""
-    catalog = load_catalog()
-    typed = "You can also type timm:NAME, torchvision:NAME or the path of a folder." if local() else None
-    models = list(dict.fromkeys([default_model(), *catalog.models, *own("models")]))
-    _strange_link("model", models)
-    with st.sidebar:
-        chosen = url.select(
-            "Model",
-            models,
-            key="model",
-            free=local(),
-            format_func=lambda ref: catalog.models[ref].title if ref in catalog.models else seen(ref),
-            help=typed,
-            on_change=_follow_model,
-        )
-        sets = list(dict.fromkeys([default_set(chosen), *catalog.images, *own("sets")]))
-        _strange_link("set", sets)
-        url.select(
-            "Image set",
-            sets,
-            key="set",
-            free=local(),
-            format_func=lambda ref: catalog.images[ref].title if ref in catalog.images else seen(ref),
-            help="You can also type the path of a folder, a zip or a manifest." if local() else None,
-        )
-        with st.expander("Bring your own", icon=":material/upload:"):
-            _uploads()
-    for trouble in st.session_state.pop("upload troubles", ()):
-        st.error(plain(trouble, 2 * LONGEST), icon=":material/error:")
-
-
-def _strange_link(key: str, options: Sequence[str]) -> None:
-    """Say so where a link names what this visitor cannot have, rather than show something else without a word."""
-    named = st.query_params.get(key)
-    if named and named not in options and not local():
-        other = "model" if key == "model" else "image set"
-        st.info(sets.gone(named) or f"This link names the {other} “{plain(named)}”, which is not here. Here is another one.")
-
-
-def take_pictures(uploader: str) -> None:
-    """Callback of a picture uploader: keep what came, choose the last, and say what is wrong with the rest."""
-    for file in st.session_state[uploader] or ():
-        if file.file_id in st.session_state.get("forgotten", ()):  # an uploader hands over its older files again
-            continue
-
-        def take(file: Any = file) -> None:
-            item = image_from_bytes(file.getvalue(), PurePosixPath(file.name).name)
-            name, kept = f"yours/{item.name}", own("pictures")
-            while name in kept and kept[name].id != item.id:  # another picture that is called the same
-                name = f"{name} again"
-            keep("pictures", name, dataclasses.replace(item, name=name), file.size)
-            choose_image(name)
-
-        _trying(take)
-
-
-def _follow_model() -> None:
-    """A newly chosen model brings its image set along; one without leaves what is there."""
-    entry = load_catalog().models.get(st.session_state.get("model") or "")
-    own_set = entry.images if entry is not None else None
-    if own_set or st.session_state.get("set"):
-        url.choose("set", own_set or st.session_state["set"])
-
-
-def _uploads() -> None:
-    st.file_uploader(
-        "A model: zip of model.toml and its .safetensors",
-        type="zip",
-        key="model upload",
-        on_change=lambda: _trying(_take_model),
-        help="The README shows a model.toml. Nothing that is uploaded is ever run; pickled models are refused.",
-    )
-    st.file_uploader(
-        "Images: zip of class folders, MVTec AD, or with a manifest.csv",
-        type="zip",
-        key="set upload",
-        on_change=lambda: _trying(_take_set),
-        help="Folders named after classes, the MVTec AD layout, or manifest.csv with the columns image, label, split, mask and any others.",
-    )
-    st.caption("Uploads stay in this browser session: no link and no other visitor can see them.")
-    if st.session_state.get("own sizes"):
-        st.button("Forget my uploads", on_click=_forget, width="stretch")
-
-
-def _take_model() -> None:
-    from workbench.uploads import model_from_zip
-
-    file = st.session_state["model upload"]
-    if file is None:
-        return
-    loaded = model_from_zip(file.getvalue(), file.name)
-    name = f"{sets.YOUR}{file.name}"
-    keep("models", name, loaded, sum(tensor.nbytes for tensor in loaded.model.state_dict().values()))
-    st.session_state["model"] = name
-
-
-def _take_set() -> None:
-    file = st.session_state["set upload"]
-    if file is None:
-        return
-    name = f"{sets.YOUR}{file.name}"
-    found = images_from_zip(file.getvalue(), file.name)
-    keep("sets", name, dataclasses.replace(found, name=name), file.size + ITEM_BYTES * len(found))
-    st.session_state["set"] = name
-
-
-def _trying(work: Callable[[], None]) -> None:
-    """Run a callback; what the user can mend is told at the top of the page instead of ending the session's run."""
-    try:
-        with wanted(_stay):
-            work()
-    except InputError as error:
-        st.session_state.setdefault("upload troubles", []).append(str(error))
-
-
-def _stay() -> None:
-    """End what is read for a visitor who has left."""
-    context = get_script_run_ctx(suppress_warning=True)
-    if runtime.exists() and context is not None and not runtime.get_instance().is_active_session(context.session_id):
-        st.stop()
-
-
 def _from_folder(ref: str, folder: Path, title: str, about: str) -> ModelChoice:
     spec = read_spec(folder)
     weights = weights_path(folder, spec)
@@ -353,7 +173,7 @@ def _from_classifier(ref: str, loaded: Classifier, source: str) -> ModelChoice:
 
 def _typed_folder(ref: str) -> Path | None:
     """The folder that the command line or a visitor at this machine named, if it is one."""
-    if scheme(ref) or not (local() or _given(ref)):
+    if scheme(ref) or not (session.local() or _given(ref)):
         return None
     folder = stored_path(ref)
     return folder if folder.is_dir() else None
@@ -371,22 +191,6 @@ def _load(ref: str, key: str) -> Classifier:
 
     if (folder := _typed_folder(ref)) is not None and ref not in load_catalog().models:
         return load_folder(folder, trusted=_given(ref))
-    if ref.startswith(("timm:", "torchvision:")) and not (local() or _given(ref)):
+    if ref.startswith(("timm:", "torchvision:")) and not (session.local() or _given(ref)):
         raise InputError(f"There is no model named {ref!r} here: choose one of {', '.join(load_catalog().models)}.")
     return load_classifier(ref, trusted=_given(ref))
-
-
-def link(**changed: str) -> Mapping[str, str]:
-    """Query parameters for a link to a page that keeps model and image set."""
-    kept = {key: st.query_params[key] for key in ("model", "set") if key in st.query_params}
-    return kept | changed
-
-
-def plain(text: object, most: int = 120) -> str:
-    """Text that a user typed or named a file with, as Markdown that shows just that text on one line."""
-    return escaped(seen(text), most)
-
-
-def seen(text: object) -> str:
-    """Text for this visitor: of the server's folders, people elsewhere see the last names."""
-    return str(text) if local() else without_folders(str(text), places())

@@ -14,8 +14,8 @@ from workbench.errors import LONGEST
 from workbench.predictions import UNSURE, reaches
 from workbench.render import Scale
 from workbench.sheets import frame_csv
-from workbench.ui import choice
 from workbench.ui.gallery import VERDICTS, chip, kind
+from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,7 @@ def decision(predictions: Predictions, row: int) -> None:
     """What the model decides about one picture, how sure it is, and whether that is right."""
     facts, rule = predictions.frame.loc[row], predictions.rule
     if facts["error"]:
-        st.error(choice.plain(facts["error"], 2 * LONGEST))
+        st.error(plain(facts["error"], 2 * LONGEST))
         return
     near = "the threshold" if rule.positive is not None and rule.threshold is not None else "another class"
     chips = [chip(f"unsure: within {100 * UNSURE:.0f} points of {near}", "doubt")] if facts["unsure"] else []

@@ -11,7 +11,9 @@ import streamlit as st
 
 from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS
-from workbench.ui import choice, draw, url, work
+from workbench.ui import choice, draw, results, url
+from workbench.ui.progress import troubles
+from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
@@ -50,9 +52,9 @@ def section(model: choice.ModelChoice, images: ImageSet, item: ImageItem, found:
     with st.grid(3, min_column_width=210):
         cells = {method: st.container() for method in found}
     for method, attribution in found.items():
-        with cells[method], work.troubles():
+        with cells[method], troubles():
             st.markdown(f"**{METHODS[method].title}**")
-            findings = work.findings(model, images, item, attribution, "full" if budget == "full" else "quick")
+            findings = results.findings(model, images, item, attribution, "full" if budget == "full" else "quick")
             if findings is not None:
                 cards[method] = findings
                 for finding in findings:
@@ -73,7 +75,7 @@ def _finding(method: str, finding: Finding) -> None:
     label = BADGES[finding.verdict] if finding.verdict != "not applicable" else f":gray-badge[{finding.value:.2f}]"
     with st.popover(f"{label} {check.title}", type="tertiary", key=f"finding {method} {finding.name}"):
         st.markdown(f"**{check.question}**")
-        st.markdown(choice.plain(finding.reason, 600))
+        st.markdown(plain(finding.reason, 600))
         if finding.curves and "share" in finding.curves:
             _curves(finding)
         st.markdown(finding.meaning)

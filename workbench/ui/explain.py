@@ -12,7 +12,8 @@ from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS
 from workbench.predictions import Predictions
 from workbench.preprocessing import BASELINES
-from workbench.ui import choice, draw, photographs, url, warm, work
+from workbench.ui import choice, draw, photographs, results, sidebar, url, warm
+from workbench.ui.text import plain
 from workbench.values import shown
 
 EDGE = 800
@@ -54,19 +55,19 @@ def bring(model: choice.ModelChoice, images: ImageSet, known: Predictions | None
                 "Pictures (PNG, JPEG, TIFF, BMP, WebP, GIF, PPM)",
                 accept_multiple_files=True,
                 key="picture upload",
-                on_change=choice.take_pictures,
+                on_change=sidebar.take_pictures,
                 args=("picture upload",),
             )
             st.caption("They stay in this browser session: a link cannot carry them.")
         if known is None and len(images) > 1:
-            work.offer_predictions(model, images, ", to filter by verdict" if images.class_names else ", to filter by how sure it is")
+            results.offer_predictions(model, images, ", to filter by verdict" if images.class_names else ", to filter by how sure it is")
 
 
 def picture(item: ImageItem) -> None:
     """The picture and what is known of it."""
     st.image(photographs.fitted(item, EDGE), width="stretch", output_format="PNG", alt=item.name)
     known = [*([("split", item.split)] if item.split else []), *item.attributes.items()]
-    st.caption(" · ".join([choice.plain(item.name), *(f"{choice.plain(k)}: {choice.plain(shown(v))}" for k, v in known)]))
+    st.caption(" · ".join([plain(item.name), *(f"{plain(k)}: {plain(shown(v))}" for k, v in known)]))
 
 
 def notes(model: choice.ModelChoice) -> None:

@@ -10,7 +10,8 @@ import streamlit as st
 
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
-from workbench.ui import choice, photographs, url
+from workbench.ui import choice, photographs, session, url
+from workbench.ui.text import plain
 from workbench.values import shown
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def gallery(images: ImageSet, predictions: Predictions | None, chosen: ImageItem
     here = [images.by_name[name] for name in frame["name"].iloc[(page - 1) * PAGE : page * PAGE]]
     verdicts = dict(zip(frame["name"], frame["verdict"], strict=True)) if "verdict" in frame else {}
     with thumbnails, st.grid(PAGE, min_column_width=72, gap="xsmall", key="gallery"):
-        for number, item in enumerate([*choice.own("pictures").values(), *here]):
+        for number, item in enumerate([*session.own("pictures").values(), *here]):
             thumbnail(number, item, verdicts.get(item.name), item.name == chosen.name)
 
 
@@ -138,9 +139,9 @@ def thumbnail(number: int, item: ImageItem, verdict: str | None, chosen: bool) -
         mark = {"right": "✓ ", "wrong": "✗ "}.get(verdict or "", "")
         said = f"{item.name}" + (f", {verdict}" if verdict else "")
         st.button(
-            f"{mark}{choice.plain(item.name.rpartition('/')[2])}",
+            f"{mark}{plain(item.name.rpartition('/')[2])}",
             key=f"pick {number}",
-            help=choice.plain(said),
+            help=plain(said),
             on_click=choice.choose_image,
             args=(item.name,),
             type="tertiary",

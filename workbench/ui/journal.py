@@ -11,8 +11,10 @@ from workbench.errors import InputError
 from workbench.images import ImageSet
 from workbench.journal import Entry, Journal, Verdict, kept_digest, relabelled, to_csv, to_json
 from workbench.keys import key
-from workbench.ui import choice, draw, url, work
+from workbench.ui import choice, draw, session, url
 from workbench.ui.defects.record import figure
+from workbench.ui.progress import guarded
+from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,8 +38,8 @@ def place(kept: Journal, own: bool) -> None:
     """Where the journal lies; people elsewhere need not know the server's folders."""
     if own:
         st.caption(":material/info: This journal belongs to this session alone: hand it on below before you leave.")
-    elif choice.local():
-        st.caption(f"It lies at {choice.plain(kept.path, 300)}.")
+    elif session.local():
+        st.caption(f"It lies at {plain(kept.path, 300)}.")
 
 
 def soundness(kept: Journal) -> bool:
@@ -50,13 +52,13 @@ def soundness(kept: Journal) -> bool:
     try:
         expect = kept_digest(typed) if typed.strip() else None
     except InputError as error:
-        st.warning(f"Nothing was checked. {choice.plain(error, 400)}", icon=":material/error:")
+        st.warning(f"Nothing was checked. {plain(error, 400)}", icon=":material/error:")
         return False
     if not asked:
         return False
     found = kept.verify(expect)
     for problem in found.problems[:SHOWN]:
-        st.error(choice.plain(problem, 400), icon=":material/gpp_bad:")
+        st.error(plain(problem, 400), icon=":material/gpp_bad:")
     if len(found.problems) > SHOWN:
         st.error(f"And {len(found.problems) - SHOWN:,} more.", icon=":material/gpp_bad:")
     if count:
@@ -70,14 +72,14 @@ def _told(found: Verdict) -> None:
         entries = "entry" if found.count == 1 else "entries"
         st.success(f"Sound: {found.count:,} {entries}, {_time(found.first)} to {_time(found.last)} UTC.", icon=":material/verified:")
     for note in found.notes:
-        st.warning(choice.plain(note, 600), icon=":material/schedule:")
+        st.warning(plain(note, 600), icon=":material/schedule:")
     if found.covered is not None:
         st.success(f"The digest that you kept is that of entry {found.covered:,}: up to it nothing was changed.", icon=":material/lock:")
     st.caption("Digest of the last entry, to keep elsewhere:")
     st.code(found.head, language=None, wrap_lines=True)
 
 
-@work.guarded
+@guarded
 def entries(kept: Journal) -> None:
     """The entries, newest first, and one of them in full."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -130,15 +132,15 @@ def _table(shown: tuple[Entry, ...]) -> pd.DataFrame:
 
 def _whole(entry: Entry) -> None:
     with st.container(border=True):
-        st.markdown(f"**Entry {choice.plain(entry.number)}**")
+        st.markdown(f"**Entry {plain(entry.number)}**")
         facts = {name: str(value) for name, value in vars(entry).items() if value is not None}
         st.json(facts, expanded=True)
         if entry.model == choice.model().key:
-            query = choice.link(view="decisions", queue="all", image=str(entry.image_name), on="all")
+            query = url.link(view="decisions", queue="all", image=str(entry.image_name), on="all")
             st.page_link(DEFECTS, label="Look at this picture again", icon=":material/center_focus_strong:", query_params=query)
 
 
-@work.guarded
+@guarded
 def hand_on(kept: Journal, images: ImageSet, sound: bool) -> None:
     """The whole journal as files, and overruled labels to train with."""
     st.subheader("Hand it on", anchor=False)
@@ -154,7 +156,7 @@ def hand_on(kept: Journal, images: ImageSet, sound: bool) -> None:
 def _labels(kept: Journal, images: ImageSet) -> None:
     """The manifest of overruled labels: every picture is read for it, so it is made first, and what is wrong with one is said here."""
     made = key("corrected labels", journal=kept.path, head=kept.head().hash, images=images.key)
-    if st.button(f"Make labels of {choice.plain(images.name)} as people see them", icon=":material/edit_note:", key="make labels"):
+    if st.button(f"Make labels of {plain(images.name)} as people see them", icon=":material/edit_note:", key="make labels"):
         st.session_state["labels made"] = (made, relabelled(images, kept.entries()))
     ready, text = st.session_state.get("labels made", (None, ""))
     if ready == made:

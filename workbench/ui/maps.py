@@ -13,8 +13,10 @@ from workbench import render
 from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS, Method
 from workbench.record import manifest, npz
-from workbench.ui import choice, draw, photographs, url, warm, work
+from workbench.ui import choice, draw, photographs, results, url, warm
 from workbench.ui.explain import EDGE, Decided, Settings
+from workbench.ui.progress import guarded
+from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,17 +39,17 @@ def maps(model: choice.ModelChoice, images: ImageSet, item: ImageItem, decided: 
         st.info("Choose at least one method above.", icon=":material/touch_app:")
         return {}
     area, view = st.empty(), st.empty()  # one place each: the browser mixes up what is drawn twice in one place in one run
-    places = {m: work.map_slot(model, images, item, m, settings.aim, settings.params[m]) for m in settings.methods}
-    results = {m: place.get() for m, place in places.items()}
-    if None in results.values():
+    places = {m: results.map_slot(model, images, item, m, settings.aim, settings.params[m]) for m in settings.methods}
+    outcomes = {m: place.get() for m, place in places.items()}
+    if None in outcomes.values():
         with area.container():
-            results = _compute(model, images, item, settings)
-            if None in results.values():
+            outcomes = _compute(model, images, item, settings)
+            if None in outcomes.values():
                 return {}
         area.empty()
     with view.container():
-        _view(model, item, decided, results)
-    return {m: result for m, result in results.items() if result is not None and not isinstance(result, str)}
+        _view(model, item, decided, outcomes)
+    return {m: result for m, result in outcomes.items() if result is not None and not isinstance(result, str)}
 
 
 def _compute(model: choice.ModelChoice, images: ImageSet, item: ImageItem, settings: Settings) -> dict[str, Attribution | str | None]:
@@ -57,32 +59,32 @@ def _compute(model: choice.ModelChoice, images: ImageSet, item: ImageItem, setti
         choice.classifier(model)
         waiting.empty()
     shown = photographs.fitted(item, EDGE)
-    results: dict[str, Attribution | str | None] = {}
+    outcomes: dict[str, Attribution | str | None] = {}
     with st.grid(3, min_column_width=210):
         cells = [st.container() for _ in settings.methods]
     for cell, method in zip(cells, settings.methods, strict=True):
         with cell:
             st.markdown(f"**{METHODS[method].title}**")
-            found = work.attribution(model, images, item, method, settings.aim, settings.params[method])
+            found = results.attribution(model, images, item, method, settings.aim, settings.params[method])
             if isinstance(found, str):
                 _refused(found)
             elif found is not None:
                 laid = render.overlay(shown, _heatmap(found, shown), METHODS[method].signed)
                 st.image(laid, width="stretch", output_format="PNG", alt=f"{METHODS[method].title} of {item.name}")
-        results[method] = found
-    return results
+        outcomes[method] = found
+    return outcomes
 
 
 def _refused(reason: str) -> None:
     """Why there is no map."""
-    st.info(choice.plain(reason, 600), icon=":material/block:")
+    st.info(plain(reason, 600), icon=":material/block:")
 
 
 @st.fragment
-@work.guarded
-def _view(model: choice.ModelChoice, item: ImageItem, decided: Decided, results: Mapping[str, Attribution | str | None]) -> None:
+@guarded
+def _view(model: choice.ModelChoice, item: ImageItem, decided: Decided, outcomes: Mapping[str, Attribution | str | None]) -> None:
     """The maps and how they are drawn; a change here computes nothing."""
-    found = {m: result for m, result in results.items() if result is not None and not isinstance(result, str)}
+    found = {m: result for m, result in outcomes.items() if result is not None and not isinstance(result, str)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         signs = url.segments(
             "Colours",
@@ -108,7 +110,7 @@ def _view(model: choice.ModelChoice, item: ImageItem, decided: Decided, results:
         with st.container(key="explained"):
             st.markdown(explained(found, decided[0].class_names, signed))
     with st.grid(3, min_column_width=210):
-        for method, attribution in results.items():
+        for method, attribution in outcomes.items():
             with st.container(key=f"map-{method}"):
                 st.markdown(f"**{METHODS[method].title}**")
                 if attribution is None or isinstance(attribution, str):
@@ -217,7 +219,7 @@ def explained(found: Mapping[str, Attribution], names: Sequence[str], signed: Ma
     """
     lines = []
     for target, score, against in dict.fromkeys((a.target, a.score, a.params.get("against")) for a in found.values()):
-        name, other = f"**{choice.plain(names[target])}**", f"**{choice.plain(str(against))}**"
+        name, other = f"**{plain(names[target])}**", f"**{plain(str(against))}**"
         lines.append(f"Explained: the {score} of {name}" + (f" over {other}." if against else "."))
         if any(signed[m] and not METHODS[m].reacts for m in found):
             lines.append(f"Red speaks for {name}, blue {f'for {other}' if against else 'against it'}.")
@@ -240,7 +242,7 @@ def _about(method: Method, found: Attribution) -> str:
     lines = [method.plain, f"**Unit**: {method.unit}.", f"**Score on this picture**: {found.output:.3g} ({found.score})."]
     settings = ", ".join(f"{k} {v}" for k, v in found.params.items())
     if settings:
-        lines.append(f"**Settings**: {choice.plain(settings)}.")
+        lines.append(f"**Settings**: {plain(settings)}.")
     if method.complete:
         lines.append("**Check**: the map must sum to the score's change from the baseline; the convergence delta is what is missing.")
     return "\n\n".join([*lines, f"**Source**: {method.paper}."])

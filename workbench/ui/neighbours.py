@@ -12,7 +12,9 @@ from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
 from workbench.probe.minimal import Counterfactual
 from workbench.probe.minimal import counterfactual as nearest_other
-from workbench.ui import audits, choice, draw, photographs, work
+from workbench.ui import audits, choice, draw, photographs, results, session, url
+from workbench.ui.progress import offer
+from workbench.ui.text import plain
 
 EDGE = 320
 PROBE = home() / "pages" / "probe.py"
@@ -23,13 +25,13 @@ def embedded(model: choice.ModelChoice, images: ImageSet) -> tuple[Predictions, 
     outputs = audits.known(model, images)
     if outputs.predictions is None or outputs.elsewhere:
         st.caption("To find the nearest, the model has to be run over the whole set once; what it finds is kept.")
-        button = f"embed {model.key[:12]} {choice.token(images)[:12]}"  # the gallery's own for this may stand on the same page
-        work.offer(f"Predict all {len(images):,} images", button, lambda: work.audited(model, images, embeddings=True))
+        button = f"embed {model.key[:12]} {session.token(images)[:12]}"  # the gallery's own for this may stand on the same page
+        offer(f"Predict all {len(images):,} images", button, lambda: results.audited(model, images, embeddings=True))
         return None
     try:
         return outputs.predictions, audits.embeddings(model, images, outputs)
     except InputError as error:
-        st.caption(choice.plain(error, 300))
+        st.caption(plain(error, 300))
         return None
 
 
@@ -56,12 +58,12 @@ def _beside(images: ImageSet, item: ImageItem, other: Counterfactual) -> None:
             with st.container(width=EDGE):
                 st.image(photographs.fitted(one, EDGE), width="stretch", output_format="PNG", alt=one.name)
                 st.caption(words)
-    st.page_link(PROBE, label="Take that picture in hand", icon=":material/science:", query_params=choice.link(image=other.name))
+    st.page_link(PROBE, label="Take that picture in hand", icon=":material/science:", query_params=url.link(image=other.name))
     draw.meaning(
         "Nearest in what goes into the model's last layer (1 - cosine similarity; 0: alike), among pictures taken for another class."
     )
 
 
 def _words(other: Counterfactual) -> str:
-    truth = f", and is {choice.plain(other.label)}" if other.label else ""
-    return f"{choice.plain(other.name)} is taken for {choice.plain(other.predicted)}{truth}; distance {other.distance:.3f}"
+    truth = f", and is {plain(other.label)}" if other.label else ""
+    return f"{plain(other.name)} is taken for {plain(other.predicted)}{truth}; distance {other.distance:.3f}"

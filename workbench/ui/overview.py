@@ -17,7 +17,9 @@ from workbench.images import ImageSet
 from workbench.metrics import Rate, headline, wilson
 from workbench.predictions import DecisionRule, Predictions
 from workbench.texts import prose
-from workbench.ui import choice, draw, gallery, photographs, warm, work
+from workbench.ui import choice, draw, gallery, photographs, results, url, warm
+from workbench.ui.progress import guarded
+from workbench.ui.text import plain, seen
 from workbench.values import apart, shown
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ def questions(known: Predictions | None) -> None:
     with st.grid(len(cards), min_column_width=190):
         for question, answer, query in cards:
             with st.container(border=True, gap="xsmall", height="stretch"):
-                st.page_link(EXPLAIN, label=f"**{question}**", query_params=choice.link(**query))
+                st.page_link(EXPLAIN, label=f"**{question}**", query_params=url.link(**query))
                 st.caption(answer)
 
 
@@ -101,12 +103,12 @@ def headline_of(model: choice.ModelChoice, images: ImageSet, known: Predictions 
     support = found["accuracy"].support
     few = " **Too few pictures for a verdict.**" if support < ENOUGH else ""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"Measured on {choice.plain(where)}{at}, {support:,} labelled pictures. Ranges are 95 % intervals.{few}")
+        st.caption(f"Measured on {plain(where)}{at}, {support:,} labelled pictures. Ranges are 95 % intervals.{few}")
         draw.meaning(_intervals(found))
     _by_group(images, known, rows)
     if text := _card(model):
         with st.expander("Model card", icon=":material/description:"):
-            st.markdown(prose(choice.seen(text)))
+            st.markdown(prose(seen(text)))
             draw.download("Model card (Markdown)", lambda: text, "MODEL_CARD.md", "text/markdown", "model card")
 
 
@@ -133,13 +135,13 @@ def _licence(ref: str) -> str:
 def _no_headline(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
     if known is not None or not any(item.label in model.rule.class_names for item in images):
         st.info(
-            f"{choice.plain(images.name)} has no labels that the model knows, so nothing can be counted right or wrong. "
+            f"{plain(images.name)} has no labels that the model knows, so nothing can be counted right or wrong. "
             "Explain works all the same. To get figures, put the pictures into folders named after classes, or add a manifest.csv.",
             icon=":material/label_off:",
         )
         return
     st.info("This model has not been tried on this image set yet.", icon=":material/play_circle:")
-    work.offer_predictions(model, images, "")
+    results.offer_predictions(model, images, "")
 
 
 def _by_group(images: ImageSet, known: Predictions, rows: np.ndarray) -> None:
@@ -168,9 +170,9 @@ def _by_group(images: ImageSet, known: Predictions, rows: np.ndarray) -> None:
 
 def model_facts(model: choice.ModelChoice) -> None:
     """Which model it is."""
-    st.subheader(choice.plain(model.title), anchor=False)
+    st.subheader(plain(model.title), anchor=False)
     if model.about:
-        st.write(choice.plain(model.about, LONGEST))
+        st.write(plain(model.about, LONGEST))
     names = model.rule.class_names
     some = ", ".join(names[:4]) + (f" and {len(names) - 4:,} more" if len(names) > 4 else "")
     rows, columns = model.preprocessing.size
@@ -186,7 +188,7 @@ def model_facts(model: choice.ModelChoice) -> None:
     _facts({name: fact for name, fact in facts.items() if fact})
     st.fragment(_loaded_facts, run_every=None if warm.torch_ready() else 1.0)(model)
     for note in model.notes:
-        st.warning(choice.plain(note, LONGEST), icon=":material/warning:")
+        st.warning(plain(note, LONGEST), icon=":material/warning:")
 
 
 def _positive(rule: DecisionRule) -> str | None:
@@ -196,7 +198,7 @@ def _positive(rule: DecisionRule) -> str | None:
     return f"{rule.positive}, {when}"
 
 
-@work.guarded
+@guarded
 def _loaded_facts(model: choice.ModelChoice) -> None:
     """What only the loaded model can say; looks again each second until torch is there."""
     if not warm.torch_ready():
@@ -211,7 +213,7 @@ def _loaded_facts(model: choice.ModelChoice) -> None:
 
 def set_facts(model: choice.ModelChoice, images: ImageSet) -> None:
     """Which image set it is, with counts per class, split and group."""
-    st.subheader(choice.plain(images.name), anchor=False)
+    st.subheader(plain(images.name), anchor=False)
     ref = st.session_state.get("set") or choice.default_set(model.ref)
     facts = {
         "Pictures": f"{len(images):,}",
@@ -222,10 +224,10 @@ def set_facts(model: choice.ModelChoice, images: ImageSet) -> None:
     }
     _facts({name: fact for name, fact in facts.items() if fact})
     for note in images.notes[:6]:
-        st.caption(f":material/info: {choice.plain(note)}")
+        st.caption(f":material/info: {plain(note)}")
     strange = sorted(set(images.class_names) - set(model.rule.class_names))
     if strange:
-        names = choice.plain(", ".join(strange[:4]))
+        names = plain(", ".join(strange[:4]))
         st.warning(f"The model does not know these labels: {names}. Pictures with them count neither right nor wrong.")
     if counts := _counts(images):
         for title, frame in counts.items():
@@ -276,7 +278,7 @@ def contact_sheet(images: ImageSet) -> None:
             with st.container(gap=None, key=f"thumb-sheet-{number}"):
                 if thumbnail is not None:
                     st.image(thumbnail, width="stretch", output_format="PNG", alt=item.name)
-                st.page_link(EXPLAIN, label=choice.plain(item.label or "explain"), query_params=choice.link(image=item.name))
+                st.page_link(EXPLAIN, label=plain(item.label or "explain"), query_params=url.link(image=item.name))
     st.caption(f"{len(sample)} of {len(images):,} pictures, spread evenly over the set. Click one to see why.")
 
 

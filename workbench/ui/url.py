@@ -8,7 +8,7 @@ never departed from is no choice: where it depends on what is shown, it follows 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -32,6 +32,12 @@ def begin(page: str) -> None:
 def choose(key: str, value: str) -> None:
     """In a callback: make this the choice, also where it is the default of the moment."""
     st.query_params[key] = value
+
+
+def link(**changed: str) -> Mapping[str, str]:
+    """Query parameters for a link to a page that keeps model and image set."""
+    kept = {key: st.query_params[key] for key in ("model", "set") if key in st.query_params}
+    return kept | changed
 
 
 def named(name: str, words: Collection[str]) -> str:

@@ -6,9 +6,10 @@ import numpy as np
 import streamlit as st
 
 from workbench.bias import ENOUGH, Breakdown
-from workbench.ui import draw, gallery, work
+from workbench.ui import draw, gallery
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import Scope
+from workbench.ui.progress import guarded
 
 _HELP = "\n\n".join(
     [
@@ -19,7 +20,7 @@ _HELP = "\n\n".join(
 )
 
 
-@work.guarded
+@guarded
 def section(scope: Scope) -> None:
     """The table, worst first, and where to look at the mistakes."""
     found = scope.breakdown()

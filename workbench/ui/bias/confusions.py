@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from workbench import charts, render
 from workbench.bias import ENOUGH, Confusion
-from workbench.ui import choice, draw, gallery, url, work
+from workbench.ui import draw, gallery, url
 from workbench.ui.bias import pictures, tables
 from workbench.ui.bias.scope import Scope
+from workbench.ui.progress import guarded
+from workbench.ui.text import plain
 from workbench.values import apart
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ its explanation.
 
 
 @st.fragment
-@work.guarded
+@guarded
 def section(scope: Scope) -> None:
     """The matrix, and the pictures of the chosen cell."""
     found = scope.confusion()
@@ -112,7 +114,7 @@ def _cell(scope: Scope, found: Confusion) -> tuple[str, str]:
     verdict = "right" if chosen == taken else "wrong"
     total = int(counts[names.index(chosen)].sum())
     st.markdown(
-        f"**{len(places):,}** of {total:,} pictures of {choice.plain(chosen)} are called {choice.plain(taken)}"
+        f"**{len(places):,}** of {total:,} pictures of {plain(chosen)} are called {plain(taken)}"
         + (", which is right." if verdict == "right" else ".")
     )
     if len(places):

@@ -14,9 +14,11 @@ from workbench.bias import ENOUGH, Breakdown, Comparison, Simpson, fairness, sim
 from workbench.bias.cases import By
 from workbench.metrics import Rate
 from workbench.predictions import column_of
-from workbench.ui import choice, draw, gallery, work
+from workbench.ui import draw, gallery
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import Scope
+from workbench.ui.progress import guarded
+from workbench.ui.text import plain
 from workbench.values import apart, shown
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ FAIRNESS = {
 }
 
 
-@work.guarded
+@guarded
 def section(scope: Scope) -> None:
     """The groups' table, worst first; the gaps between them; and what may deceive about these."""
     if scope.by is None:
@@ -57,7 +59,7 @@ def section(scope: Scope) -> None:
     found = scope.breakdown(scope.by)
     names = [name for name in words.GROUP_FIGURES if name in found.figures]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{scope.where}, by **{choice.plain(found.by)}** (chosen on top). Worst first.")
+        st.caption(f"{scope.where}, by **{plain(found.by)}** (chosen on top). Worst first.")
         draw.meaning(_HELP)
     tables.figures(found, names, "group")
     tables.bars(found, "accuracy")
@@ -149,7 +151,7 @@ def _fairness(scope: Scope, by: By, said: str) -> None:
     """Fairlearn's measures as cards."""
     found = scope.kept(("fairness", by), lambda: fairness(scope.predictions, by, rows=scope.rows))
     st.subheader("Fairness measures", anchor=False)
-    st.caption(f"{scope.where}, by {choice.plain(said)}. As Fairlearn defines them, with 95 % intervals; 0 points is equal treatment.")
+    st.caption(f"{scope.where}, by {plain(said)}. As Fairlearn defines them, with 95 % intervals; 0 points is equal treatment.")
     with st.grid(3, min_column_width=210):
         for name, meaning in FAIRNESS.items():
             if name in found:
@@ -182,7 +184,7 @@ def _paradoxes(scope: Scope, by: By) -> None:
     found = [gap for gap in seen if isinstance(gap, Simpson) and not math.isnan(gap.inside[0])]
     told = [gap for gap in found if gap.warning]
     for gap in told:
-        st.warning(choice.plain(gap.warning, 600), icon=":material/warning:")
+        st.warning(plain(gap.warning, 600), icon=":material/warning:")
         with st.expander(f"The {gap.figure} within each {_what(gap)}"):
             first, second = apart([gap.first, gap.second], (str(name) for name in gap.frame if name not in ("first", "second")))
             st.dataframe(gap.frame.rename(columns={"first": first, "second": second}), hide_index=True)
@@ -195,7 +197,7 @@ def _paradoxes(scope: Scope, by: By) -> None:
 
 
 def _what(gap: Simpson) -> str:
-    return "class" if gap.within == "label" else choice.plain(gap.within)
+    return "class" if gap.within == "label" else plain(gap.within)
 
 
 def _simpson(scope: Scope, by: By, within: str) -> Simpson | str:

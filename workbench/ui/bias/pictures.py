@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from workbench import render
 from workbench.images import ImageItem
-from workbench.ui import choice, photographs, url
+from workbench.ui import photographs, url
 from workbench.ui.bias.scope import EXPLAIN, Scope
 from workbench.ui.cache import slot
+from workbench.ui.text import plain
 
 PAGE = 24
 
@@ -44,9 +45,7 @@ def row(scope: Scope, places: NDArray[np.intp], key: str, **query: str) -> None:
                     st.html('<div class="wb-broken" role="img" aria-label="unreadable">?</div>')
                 else:
                     st.image(picture, width="stretch", output_format="PNG", alt=str(name))
-                st.page_link(
-                    EXPLAIN, label=f"{confidence:.0%} sure", query_params=scope.link(image=str(name), **query), help=choice.plain(name)
-                )
+                st.page_link(EXPLAIN, label=f"{confidence:.0%} sure", query_params=scope.link(image=str(name), **query), help=plain(name))
 
 
 def _encoded(item: ImageItem) -> bytes | None:

@@ -16,9 +16,10 @@ from workbench.bias.source import Tie, tied_to_label
 from workbench.catalog import home
 from workbench.images import ImageSet
 from workbench.predictions import Predictions
-from workbench.ui import choice, draw, gallery, url, work
+from workbench.ui import choice, draw, gallery, results, session, url
 from workbench.ui.bias.attributes import MOST_VALUES, Grouping, grouping
 from workbench.ui.cache import slot
+from workbench.ui.text import plain
 
 EXPLAIN = home() / "pages" / "explain.py"
 ALL = "all"
@@ -116,7 +117,7 @@ class Scope:
     def link(self, **query: str) -> dict[str, str]:
         """Query parameters of a link to Explain that keeps model, set and split."""
         kept = {} if self.split == ALL else {"split": self.split}
-        return {**choice.link(**kept), **query}
+        return {**url.link(**kept), **query}
 
 
 def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> Scope | None:
@@ -132,7 +133,7 @@ def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | Non
     rows = np.ones(len(known), bool) if split == ALL else (known.frame["split"] == split).to_numpy(bool)
     support = int((rows & known.frame["verdict"].notna().to_numpy(bool)).sum())
     whole = tuple(name for name in found.names if name not in found.cut)
-    facts = {"table": choice.token(known), "split": split}
+    facts = {"table": session.token(known), "split": split}
     tied = {name: tie for name, tie in tied_to_label(known, rows).items() if name in found.names}
     scope = Scope(model, images, found.predictions, rows, split, by, found.names, tied, whole, support, facts)
     _facts(scope, found)
@@ -143,7 +144,7 @@ def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | Non
 
 
 def _grouping(known: Predictions) -> Grouping:
-    place = slot("grouping", table=choice.token(known))
+    place = slot("grouping", table=session.token(known))
     return place.kept(lambda: grouping(known), lambda made: 64 * 1024 + (200 * len(known) if made.cut else 0))
 
 
@@ -167,16 +168,16 @@ def _by(found: Grouping) -> By | None:
 def _facts(scope: Scope, found: Grouping) -> None:
     """What is measured on what, and what cannot be grouped by."""
     rule = scope.model.rule
-    at = f" at the threshold {rule.threshold:.3f} for {choice.plain(rule.positive)}" if rule.threshold is not None else ""
+    at = f" at the threshold {rule.threshold:.3f} for {plain(rule.positive)}" if rule.threshold is not None else ""
     synthetic = f" {gallery.chip('synthetic: made, not photographed', 'doubt')}" if scope.images.synthetic else ""
     st.caption(
-        f"**{choice.plain(scope.model.title)}**{at}, measured on **{choice.plain(scope.images.name)}**: {scope.where}. "
+        f"**{plain(scope.model.title)}**{at}, measured on **{plain(scope.images.name)}**: {scope.where}. "
         f"{CAVEATS[scope.split]}Ranges are 95 % intervals."
     )
     if synthetic:
         st.html(synthetic)
-    notes = [f"{choice.plain(name)} is a measurement: its pictures are grouped into four ranges." for name in found.cut]
-    notes += [f"{choice.plain(name)} {reason}: left out." for name, reason in found.left_out]
+    notes = [f"{plain(name)} is a measurement: its pictures are grouped into four ranges." for name in found.cut]
+    notes += [f"{plain(name)} {reason}: left out." for name, reason in found.left_out]
     if notes:
         more = f" And {len(notes) - 6} more." if len(notes) > 6 else ""
         st.caption(":material/info: " + " ".join(notes[:6]) + more)
@@ -188,16 +189,16 @@ def tied_words(name: str, tie: Tie) -> str:
         how = "is known from the label (each of its values goes with one class)"
     else:
         how = "gives the label away (a threshold on it parts the classes)"
-    return f"**{choice.plain(name)}** {how}: no comparison possible, so it is left out of all tests."
+    return f"**{plain(name)}** {how}: no comparison possible, so it is left out of all tests."
 
 
 def _nothing(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
     if known is None and any(item.label in model.rule.class_names for item in images):
         st.info("This model has not been tried on this image set yet.", icon=":material/play_circle:")
-        work.offer_predictions(model, images, "")
+        results.offer_predictions(model, images, "")
         return
     st.info(
-        f"{choice.plain(images.name)} has no labels that the model knows, so nothing can be counted right or wrong. "
+        f"{plain(images.name)} has no labels that the model knows, so nothing can be counted right or wrong. "
         "Put the pictures into folders named after classes, or add a manifest.csv with a column label.",
         icon=":material/label_off:",
     )

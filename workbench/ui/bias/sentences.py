@@ -16,9 +16,9 @@ from workbench.bias.figures import FIGURES
 from workbench.bias.gaps import gap, simultaneous
 from workbench.metrics import wilson
 from workbench.predictions import Predictions
-from workbench.ui import choice
 from workbench.ui.bias import words
 from workbench.ui.bias.scope import Scope, tied_words
+from workbench.ui.text import plain
 
 MOST_ATTRIBUTES = 4
 
@@ -33,7 +33,7 @@ def section(scope: Scope) -> None:
         within = scope.kept("nested", lambda: nested(scope.predictions, scope.rows, scope.tested))
         lines += [of_groups(comparison, by, by in within) for by in ways[:MOST_ATTRIBUTES]]
         if len(ways) > MOST_ATTRIBUTES:
-            lines.append(f"Compared below as well: {', '.join(map(choice.plain, ways[MOST_ATTRIBUTES:]))}.")
+            lines.append(f"Compared below as well: {', '.join(map(plain, ways[MOST_ATTRIBUTES:]))}.")
     lines += [tied_words(name, tie) for name, tie in scope.tied.items()]
     with st.container(border=True, key="headline"):
         st.markdown("\n".join(f"- {line}" for line in lines))
@@ -44,7 +44,7 @@ def of_classes(found: Breakdown) -> list[str]:
     rates = [rate for rate, ok in zip(found.rates("recall").values(), found.frame["enough"], strict=True) if ok]
     if not rates:
         return [f"No class has {ENOUGH} pictures here: too few to say anything of single classes."]
-    worst, name = rates[0], choice.plain(found.frame["group"].iloc[0])
+    worst, name = rates[0], plain(found.frame["group"].iloc[0])
     line = (
         f"**Worst class: {name}**: {words.percent(worst.value or 0)} of them are found "
         f"({100 * (worst.low or 0):.1f} to {100 * (worst.high or 0):.1f} %, {worst.support:,} pictures)."
@@ -54,7 +54,7 @@ def of_classes(found: Breakdown) -> list[str]:
     level = simultaneous(len(rates))
     apart = gap([wilson(rate.count, rate.support, level) for rate in rates])
     if apart.difference[1] > 0:
-        low, high = (choice.plain(found.frame["group"].iloc[at]) for at in (apart.lowest, apart.highest))
+        low, high = (plain(found.frame["group"].iloc[at]) for at in (apart.lowest, apart.highest))
         return [f"{line} From {low} to {high}, recall differs by {words.points(*apart.difference)}: more than chance makes."]
     return [f"{line} But chance alone could make the recall of {len(rates)} classes differ as much: which is worst is not settled."]
 
@@ -69,7 +69,7 @@ def of_groups(comparison: Comparison, by: str, nested: bool = False) -> str:
     """
     rows = comparison.frame[comparison.frame["by"] == by]
     accuracy = rows[rows["figure"] == "accuracy"].iloc[0]
-    line = f"**By {choice.plain(by)}**: "
+    line = f"**By {plain(by)}**: "
     if math.isnan(accuracy["p"]):
         return f"{line}fewer than two groups have {ENOUGH} pictures: too few to compare."
     verdict = "more than chance makes." if accuracy["significant"] else "not proven at this number of pictures."
@@ -77,7 +77,7 @@ def of_groups(comparison: Comparison, by: str, nested: bool = False) -> str:
     if nested:
         line += f"each group holds one class only, so only groups of the same class are compared. Gap in accuracy: {told}: {verdict}"
     else:
-        low, high = (choice.plain(accuracy[end]) for end in ("lowest", "highest"))
+        low, high = (plain(accuracy[end]) for end in ("lowest", "highest"))
         apart = words.points(*(accuracy[end] for end in ("gap", "gap low", "gap high")))
         shares = f"{words.percent(accuracy['lowest value'])} for {low}, {words.percent(accuracy['highest value'])} for {high}"
         line += f"accuracy {shares}; gap {apart}, {told}: {verdict}"
@@ -107,4 +107,4 @@ def nested(predictions: Predictions, rows: NDArray[np.bool_], attributes: Sequen
 def _ends(row: Mapping[Hashable, Any]) -> str:
     as_text = "{:.3f}".format if row["figure"] == "AUC" else words.percent
     low, high = as_text(row["lowest value"]), as_text(row["highest value"])
-    return f"{choice.plain(row['lowest'])}: {low}, {choice.plain(row['highest'])}: {high}"
+    return f"{plain(row['lowest'])}: {low}, {plain(row['highest'])}: {high}"

@@ -14,10 +14,12 @@ from workbench.bias.shortcut import LEAST, MOST, Finding, shortcuts
 from workbench.bias.where import Maps
 from workbench.fills import FILLS, covered
 from workbench.methods import METHODS
-from workbench.ui import choice, draw, photographs, url, work
+from workbench.ui import choice, draw, photographs, url
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import EXPLAIN, Scope
-from workbench.ui.cache import slot
+from workbench.ui.cache import computed, slot
+from workbench.ui.progress import Stoppable, guarded
+from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +73,7 @@ def section(scope: Scope, maps: Maps, top: DeltaGenerator) -> None:
     for finding in found:
         if finding.verdict in ("shortcut", "leans"):
             _, title = _SHOWN[finding.verdict]
-            said = f"**{title}: {choice.plain(finding.target)}, {finding.region.name}**: the model decides on it by a place, see below."
+            said = f"**{title}: {plain(finding.target)}, {finding.region.name}**: the model decides on it by a place, see below."
             top.error(said, icon=":material/report:")
     grave = [finding for finding in found if finding.verdict != "clear"]
     classes = len({finding.target for finding in found})
@@ -96,7 +98,7 @@ def section(scope: Scope, maps: Maps, top: DeltaGenerator) -> None:
 def _found(scope: Scope, maps: Maps) -> list[Finding] | None:
     """What is found about shortcuts, from the shelf or computed with progress; None where the user stopped it."""
 
-    def make(progress: work.Stoppable) -> list[Finding]:
+    def make(progress: Stoppable) -> list[Finding]:
         return shortcuts(choice.classifier(scope.model), scope.images, maps, on_progress=progress)
 
     def size(found: list[Finding]) -> int:
@@ -104,12 +106,12 @@ def _found(scope: Scope, maps: Maps) -> list[Finding] | None:
 
     shown = maps.method, maps.frame["id"].tolist(), maps.heatmaps
     place = slot("shortcuts", **scope.model.identity, **scope.facts, images=scope.images.key, maps=shown)
-    return work.computed(place, "Covering places that stand out", make, size)
+    return computed(place, "Covering places that stand out", make, size)
 
 
 def _told(scope: Scope, finding: Finding) -> None:
     icon, title = _SHOWN[finding.verdict]
-    text = f"**{title}: {choice.plain(finding.target)}, {finding.region.name}.** {choice.plain(finding.sentence, 800)}"
+    text = f"**{title}: {plain(finding.target)}, {finding.region.name}.** {plain(finding.sentence, 800)}"
     {"shortcut": st.error, "leans": st.warning}.get(finding.verdict, st.info)(text, icon=icon)
     if finding.tried is not None:
         _examples(scope, finding.tried)
@@ -146,7 +148,7 @@ def _effect(tried: Intervention) -> str:
 
 
 @st.fragment
-@work.guarded
+@guarded
 def cover(scope: Scope) -> None:
     """Cover a place in all pictures of a class and see what changes."""
     frame = scope.predictions.frame
@@ -184,7 +186,7 @@ def _drawn() -> Region | None:
 
 def _tried(scope: Scope, region: Region, target: str, fill: str, chosen: list[ImageItem]) -> Intervention | None:
 
-    def make(progress: work.Stoppable) -> Intervention:
+    def make(progress: Stoppable) -> Intervention:
         model, others = choice.classifier(scope.model), _others(scope)
         return intervene(model, chosen, region, target=target, fill=fill, others=others, on_progress=progress)
 
@@ -194,7 +196,7 @@ def _tried(scope: Scope, region: Region, target: str, fill: str, chosen: list[Im
     if not asked and not st.button(f"Cover it in {len(chosen)} pictures", icon=":material/content_cut:", key="cover it"):
         return None
     st.session_state["covering"] = place
-    return work.computed(place, f"Covering the {region.name}", make, lambda tried: 4096 + 512 * len(tried.frame))
+    return computed(place, f"Covering the {region.name}", make, lambda tried: 4096 + 512 * len(tried.frame))
 
 
 def _outcome(scope: Scope, tried: Intervention, target: str) -> None:
@@ -202,7 +204,7 @@ def _outcome(scope: Scope, tried: Intervention, target: str) -> None:
     otherwise = tried.otherwise
     verdict = "**It matters for this class.**" if tried.matters else f"{otherwise[0].upper()}{otherwise[1:]}."
     st.markdown(
-        f"Covering the **{choice.plain(tried.region.name)}** changes P({choice.plain(target)}) by {change}, covering as much elsewhere by "
+        f"Covering the **{plain(tried.region.name)}** changes P({plain(target)}) by {change}, covering as much elsewhere by "
         f"{elsewhere}; the place itself accounts for {effect}, {words.chance(tried.p)}. {verdict}  \n"
         f"Verdicts that turn: {words.said(tried.turned, 'share')} with the place covered, {words.said(tried.turned_elsewhere, 'share')} "
         f"elsewhere, of {tried.turned.support} pictures."
@@ -229,7 +231,7 @@ def _examples(scope: Scope, tried: Intervention) -> None:
                 inside = tried.region.on(height, width, _mask(item, picture) if tried.region.of_mask else None)
                 hidden = covered(picture, inside, tried.fill, others, np.random.default_rng(0))
                 st.image(Image.fromarray(np.hstack([picture, hidden])), width="stretch", output_format="PNG", alt=f"{item.name} covered")
-                st.caption(f"P({choice.plain(line['target'], 30)}) {line['before']:.2f} → {line['after']:.2f}")
+                st.caption(f"P({plain(line['target'], 30)}) {line['before']:.2f} → {line['after']:.2f}")
                 st.page_link(EXPLAIN, label="Explain", query_params=scope.link(image=item.name))
 
 

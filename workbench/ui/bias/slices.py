@@ -8,9 +8,11 @@ import streamlit as st
 from workbench import charts, render
 from workbench.bias import ENOUGH
 from workbench.bias.slices import Slice, Slices, slices
-from workbench.ui import audits, choice, draw, url, work
+from workbench.ui import audits, draw, results, url
 from workbench.ui.bias import pictures, tables, words
 from workbench.ui.bias.scope import Scope
+from workbench.ui.progress import guarded, offer
+from workbench.ui.text import plain
 
 MOST_SLICES = 6
 THUMBNAILS = 12
@@ -25,16 +27,16 @@ slices of fewer than {ENOUGH} pictures.
 
 
 @st.fragment
-@work.guarded
+@guarded
 def section(scope: Scope) -> None:
     """Slices of what the model sees."""
     outputs = audits.known(scope.model, scope.images)
     if outputs.predictions is None or outputs.elsewhere:
         st.info("Slices need what the model sees in each picture (its embeddings), which an audit stores.", icon=":material/bubble_chart:")
-        work.offer(
+        offer(
             f"Audit all {len(scope.images):,} pictures",
             "audit for slices",
-            lambda: work.audited(scope.model, scope.images, embeddings=True),
+            lambda: results.audited(scope.model, scope.images, embeddings=True),
         )
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -72,7 +74,7 @@ def _told(scope: Scope, found: Slices) -> None:
 
 def _slice(scope: Scope, number: int, part: Slice) -> None:
     verdict = "more than chance makes" if part.significant else "not proven: chance could have made it"
-    traits = choice.plain(", ".join(map(str, part.traits)), 400) or "nothing that is written down of its pictures"
+    traits = plain(", ".join(map(str, part.traits)), 400) or "nothing that is written down of its pictures"
     st.markdown(
         f"**Slice {number}**: {words.said(part.error, 'error rate')} wrong of {len(part.members):,} pictures, "
         f"{words.chance(part.p_adjusted)} corrected: {verdict}.  \nMore frequent here: {traits}."

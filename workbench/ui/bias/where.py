@@ -12,9 +12,11 @@ from workbench import render
 from workbench.bias import ENOUGH
 from workbench.bias.where import LOOKED_AT, Maps, differences, focus, maps_of, mean_maps
 from workbench.methods import METHODS
-from workbench.ui import audits, choice, draw, url, work
+from workbench.ui import audits, draw, results, url
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import Scope
+from workbench.ui.progress import offer
+from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,12 +68,12 @@ def _offer(scope: Scope, method: str) -> None:
         "kept, and only the rest is computed."
     )
     st.info(
-        f"To see where the model looks on average, {METHODS[method].title} is computed for a sample of up to {work.SAMPLE} images, spread "
-        f"over the classes of the test split.{stale if audits.outdated(scope.model, scope.images, method) else ''}",
+        f"To see where the model looks on average, {METHODS[method].title} is computed for a sample of up to {results.SAMPLE} images, "
+        f"spread over the classes of the test split.{stale if audits.outdated(scope.model, scope.images, method) else ''}",
         icon=":material/center_focus_strong:",
     )
-    label = f"Look at {work.SAMPLE} images"
-    work.offer(label, f"look {method}", lambda: work.summaries(scope.model, scope.images, scope.predictions, method))
+    label = f"Look at {results.SAMPLE} images"
+    offer(label, f"look {method}", lambda: results.summaries(scope.model, scope.images, scope.predictions, method))
 
 
 def _among(scope: Scope, found: Maps) -> Maps | None:
@@ -108,7 +110,7 @@ def _pictures(scope: Scope, found: Maps, by: str) -> None:
                 picture = Image.fromarray(scale.colours(heatmap * CELLS)).resize((EDGE, EDGE), Image.Resampling.BICUBIC)
                 st.image(picture, width="stretch", output_format="PNG", alt=f"mean map of {name}")
                 few = "" if count >= ENOUGH else ", too few for a verdict"
-                st.caption(f"**{choice.plain(name)}**, {count:,} pictures{few}")
+                st.caption(f"**{plain(name)}**, {count:,} pictures{few}")
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.container(width=260):
             draw.colour_bar(scale, UNIT)
@@ -166,8 +168,8 @@ def _differences(scope: Scope, found: Maps) -> None:
         )
     for line in proven[:4]:
         st.markdown(
-            f"**By {choice.plain(line['by'])}**: the model looks at the {line['region']} more for {choice.plain(line['most'])} than for "
-            f"{choice.plain(line['least'])}: {100 * line['gap']:.1f} points of its attribution more, {words.chance(line['p adjusted'])} "
+            f"**By {plain(line['by'])}**: the model looks at the {line['region']} more for {plain(line['most'])} than for "
+            f"{plain(line['least'])}: {100 * line['gap']:.1f} points of its attribution more, {words.chance(line['p adjusted'])} "
             f"after correction for {len(frame)} comparisons."
         )
     tables.csv("Do groups differ? (CSV)", frame, f"bias-where-{scope.split}")

@@ -14,12 +14,14 @@ from workbench.errors import InputError
 from workbench.fills import FILLS as MEANINGS
 from workbench.images import ImageItem
 from workbench.methods import METHODS
-from workbench.ui import choice, draw, neighbours, photographs, url, work
-from workbench.ui.cache import slot
+from workbench.ui import choice, draw, neighbours, photographs, results, url
+from workbench.ui.cache import computed, slot
 from workbench.ui.defects import queue, record
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting
 from workbench.ui.explain import OWN
+from workbench.ui.progress import Stoppable, guarded
+from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
@@ -40,7 +42,7 @@ map looks like.
 """
 
 
-@work.guarded
+@guarded
 def section(scope: Scope, setting: Setting) -> None:
     """The chosen queue, and the decision about one of its pictures."""
     record.said()
@@ -55,7 +57,7 @@ def section(scope: Scope, setting: Setting) -> None:
     head = st.container()
     picture = photographs.fitted(item, EDGE)
     target = _target(scope, row)
-    found = work.attribution(scope.model, scope.images, item, method, {"target": target, "score": "logit"}, {})
+    found = results.attribution(scope.model, scope.images, item, method, {"target": target, "score": "logit"}, {})
     shown = None if isinstance(found, str) else found
     regions = [] if shown is None else spots(_heatmap(shown, picture), MOST)
     filled = _filled(scope, item, regions, method, fill)
@@ -63,7 +65,7 @@ def section(scope: Scope, setting: Setting) -> None:
     with head:
         _sentence(scope, item, decided, target)
     if isinstance(found, str):
-        st.info(choice.plain(found, 600), icon=":material/block:")
+        st.info(plain(found, 600), icon=":material/block:")
     _pictures(item, picture, shown, regions)
     if shown is not None:
         _table(item, decided)
@@ -121,7 +123,7 @@ def _heatmap(found: Attribution, picture: Image.Image) -> np.ndarray:
 def _filled(scope: Scope, item: ImageItem, regions: list[Spot], method: str, fill: str) -> list[Filled]:
     """What filling each region does, computed one after the other; none where it was stopped."""
 
-    def make(progress: work.Stoppable) -> list[Filled]:
+    def make(progress: Stoppable) -> list[Filled]:
         loaded, picture, done = choice.classifier(scope.model), photographs.fitted(item, EDGE), []
         for number, region in enumerate(regions):
             progress(number, len(regions))
@@ -132,7 +134,7 @@ def _filled(scope: Scope, item: ImageItem, regions: list[Spot], method: str, fil
         return []
     inside = [np.packbits(region.inside) for region in regions]
     facts = {"image": item.id, "regions": inside, "fill": fill, "positive": scope.positive}
-    return work.computed(slot("filled regions", **scope.model.identity, **facts), "Filling regions", make, lambda _: 4096) or []
+    return computed(slot("filled regions", **scope.model.identity, **facts), "Filling regions", make, lambda _: 4096) or []
 
 
 def _sentence(scope: Scope, item: ImageItem, decided: Decision, target: str) -> None:
@@ -143,10 +145,10 @@ def _sentence(scope: Scope, item: ImageItem, decided: Decision, target: str) -> 
         right, wrong = kinds[item.label in scope.positive]
         if decided.verdict not in (right, "review"):
             chips += f" :red-badge[{wrong}]"
-        chips += f" ground truth: **{choice.plain(item.label)}**"
-    what = f", most probably {choice.plain(target)}" if len(scope.positive) > 1 else ""
-    st.markdown(f"#### {choice.plain(decided.sentence, 400)}")
-    st.markdown(f"{choice.plain(item.name)} · {chips} · margin to the threshold {decided.margin:+.3f}{what}")
+        chips += f" ground truth: **{plain(item.label)}**"
+    what = f", most probably {plain(target)}" if len(scope.positive) > 1 else ""
+    st.markdown(f"#### {plain(decided.sentence, 400)}")
+    st.markdown(f"{plain(item.name)} · {chips} · margin to the threshold {decided.margin:+.3f}{what}")
 
 
 _COLOURS = {"pass": "green", "review": "orange", "reject": "red"}
@@ -158,7 +160,7 @@ def _pictures(item: ImageItem, picture: Image.Image, shown: Attribution | None, 
         mask = photographs.mask_of(item)
     except InputError as error:
         mask = None
-        st.caption(f":material/warning: {choice.plain(error, 300)}")
+        st.caption(f":material/warning: {plain(error, 300)}")
     if mask is not None and mask.shape != (picture.height, picture.width):
         mask = np.asarray(Image.fromarray(mask).resize(picture.size, Image.Resampling.NEAREST))
     boxes = [spot.box for spot in regions]
@@ -221,7 +223,7 @@ def _table(item: ImageItem, decided: Decision) -> None:
     draw.table("Regions (CSV)", lambda: frame, f"{draw.stem(item.name)}-regions.csv", "csv regions")
 
 
-@work.guarded
+@guarded
 def _neighbours(scope: Scope, row: int, item: ImageItem, method: str, shown: Attribution | None, picture: Image.Image) -> None:
     """The nearest good part and the nearest defect that the model was trained on, with maps on one scale where there are maps."""
     st.subheader("Nearest parts of the training split", anchor=False)
@@ -234,9 +236,9 @@ def _neighbours(scope: Scope, row: int, item: ImageItem, method: str, shown: Att
         its, heat = photographs.fitted(neighbour, EDGE), None
         if shown is not None:
             aim = {"target": _target(scope, row), "score": "logit"}
-            its_map = work.attribution(scope.model, scope.images, neighbour, method, aim, {})
+            its_map = results.attribution(scope.model, scope.images, neighbour, method, aim, {})
             heat = None if its_map is None or isinstance(its_map, str) else _heatmap(its_map, its)
-        what = f"{title}: {choice.plain(neighbour.label)}, score {scope.scores[other]:.2f}, similarity {alike:.2f}"
+        what = f"{title}: {plain(neighbour.label)}, score {scope.scores[other]:.2f}, similarity {alike:.2f}"
         maps.append((what, its, heat))
     scale = render.scale_of([heat for _, _, heat in maps if heat is not None], _signed(method))
     with st.grid(3, min_column_width=230):

@@ -12,10 +12,12 @@ import streamlit as st
 from workbench.defects.localise import FEW, FIGURES, MOST, Localisation, Row, localise
 from workbench.images import ImageItem
 from workbench.methods import METHODS
-from workbench.ui import choice, draw, url, work
-from workbench.ui.cache import Slot, slot
+from workbench.ui import choice, draw, url
+from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.defects import decision
 from workbench.ui.defects.scope import Scope
+from workbench.ui.progress import Stoppable, guarded, offer
+from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,13 +35,13 @@ _HELP = "\n\n".join(f"**{name}**: {text}" for name, text in _MEANINGS.items()) +
 )
 
 
-@work.guarded
+@guarded
 def section(scope: Scope) -> None:
     """The method, a button, and the table."""
     found = _pictures(scope)
     if not any(item.mask is not None and item.label in scope.positive for item in found):
         st.info(
-            f"{choice.plain(scope.images.name)} has no masks that mark its defects, so nothing says where a map should lie. Sets in the "
+            f"{plain(scope.images.name)} has no masks that mark its defects, so nothing says where a map should lie. Sets in the "
             "MVTec AD layout, with x.png beside x.jpg, or with a column mask in manifest.csv have them.",
             icon=":material/select_all:",
         )
@@ -51,7 +53,7 @@ def section(scope: Scope) -> None:
     if result is None:
         many = min(len(found), MOST)
         st.caption(f"{METHODS[method].title} is computed for {many:,} pictures, good ones too, and held against the masks.")
-        work.offer(f"Measure on {many:,} pictures", f"localise {method}", lambda: _measured(scope, found, method))
+        offer(f"Measure on {many:,} pictures", f"localise {method}", lambda: _measured(scope, found, method))
         return
     _table(scope, result)
 
@@ -73,7 +75,7 @@ def _measured(scope: Scope, items: list[ImageItem], method: str) -> Localisation
     likeliest = dict(zip(names, np.nan_to_num(scope.known.probabilities[:, columns]).argmax(1), strict=True))
     known = {str(name): float(score) for name, score in zip(names, scores, strict=True) if math.isfinite(score)}
 
-    def make(progress: work.Stoppable) -> Localisation:
+    def make(progress: Stoppable) -> Localisation:
         try:
             return localise(
                 choice.classifier(scope.model),
@@ -89,7 +91,7 @@ def _measured(scope: Scope, items: list[ImageItem], method: str) -> Localisation
         finally:
             kept.put(rows, 64 * 1024 + 2**20 * len(rows))
 
-    return work.computed(_place("localisation", scope, method), METHODS[method].title, make, lambda _: 64 * 1024)
+    return computed(_place("localisation", scope, method), METHODS[method].title, make, lambda _: 64 * 1024)
 
 
 def _place(kind: str, scope: Scope, method: str) -> Slot:
@@ -109,7 +111,7 @@ def _table(scope: Scope, found: Localisation) -> None:
     if found.left_out:
         with st.expander(f"{len(found.left_out):,} pictures are left out"):
             for one in found.left_out[:50]:
-                st.caption(f"{choice.plain(one.name)}: {choice.plain(one.message, 300)}")
+                st.caption(f"{plain(one.name)}: {plain(one.message, 300)}")
     name = f"maps-against-masks-{found.method}"
     draw.table("Figures (CSV)", lambda: found.frame, f"{name}.csv", "csv masks")
 

@@ -9,11 +9,12 @@ import streamlit as st
 
 from workbench.defects import CHOSEN_ON, FIGURES, REPORTED_ON, expected, point_at, review
 from workbench.metrics import Rate, auc, wilson
-from workbench.ui import draw, url, work
+from workbench.ui import draw, url
 from workbench.ui.bias.attributes import grouping
 from workbench.ui.defects import curves, histogram, threshold
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting
+from workbench.ui.progress import guarded
 from workbench.values import apart, shown
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _MEANING = "\n\n".join(f"**{name[0].upper()}{name[1:]}**: {text}" for name, text
 
 
 @st.fragment
-@work.guarded
+@guarded
 def view(scope: Scope) -> None:
     """All that follows the threshold, without running the rest of the page again."""
     setting = threshold.controls(scope)

@@ -13,6 +13,7 @@ from workbench.ui import choice, gallery, url
 from workbench.ui.defects import record
 from workbench.ui.defects.scope import REST, SPLITS, Scope
 from workbench.ui.defects.threshold import Setting
+from workbench.ui.text import plain
 
 WORDS = {"escapes": "Escapes", "overkill": "Overkill", "near": "Near the threshold", "overruled": "Overruled", "all": "All"}
 EMPTY = {
@@ -78,7 +79,7 @@ def _walk(scope: Scope, rows: NDArray[np.intp], title: str) -> int:
     found = np.flatnonzero(names == now)
     at = int(found[0]) if len(found) else 0
     if not len(found) and now != before:  # else it was chosen here, before the queue was
-        st.info(f"This link names the picture “{choice.plain(now)}”, which is not among these. Here is the first one that is.")
+        st.info(f"This link names the picture “{plain(now)}”, which is not among these. Here is the first one that is.")
     choice.choose_image(str(names[at]))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Previous", icon=":material/arrow_back:", shortcut="P", disabled=at == 0, **_going(names, at - 1))

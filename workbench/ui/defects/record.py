@@ -17,10 +17,12 @@ from workbench.defects import Decision
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.journal import Draft, Entry, Journal, journal_path, map_digest
-from workbench.ui import choice, work
+from workbench.ui import choice, session
 from workbench.ui.cache import slot
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting
+from workbench.ui.progress import guarded, troubles
+from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
@@ -46,7 +48,7 @@ def journal(model: choice.ModelChoice) -> Journal | None:
     Raises:
         InputError: It cannot be opened.
     """
-    if not choice.local():
+    if not session.local():
         kept = None if own(model) else journal_path()
         return Journal(kept, create=False, called="The journal of this server") if kept is not None and kept.exists() else None
     if own(model):
@@ -58,7 +60,7 @@ def journal(model: choice.ModelChoice) -> Journal | None:
 
 def own(model: choice.ModelChoice) -> bool:
     """Whether model or pictures were uploaded, which no other visitor may see anything of."""
-    return model.ref in choice.own("models") or choice.set_ref(model) in choice.own("sets")
+    return model.ref in session.own("models") or choice.set_ref(model) in session.own("sets")
 
 
 def latest(scope: Scope) -> dict[str, Entry]:
@@ -79,17 +81,17 @@ def overruled(scope: Scope) -> NDArray[np.bool_]:
     return scope.known.frame["id"].isin(gone).to_numpy(bool)
 
 
-@work.guarded
+@guarded
 def form(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, shown: Attribution | None) -> None:
     """Agree with the machine or overrule it, with a reason; and what was decided about this picture before."""
     before = latest(scope).get(item.id)
     if before is not None:
-        what = f"overruled to **{choice.plain(before.overruled)}**: {choice.plain(before.reason, 300)}" if before.overruled else "confirmed"
+        what = f"overruled to **{plain(before.overruled)}**: {plain(before.reason, 300)}" if before.overruled else "confirmed"
         st.caption(
-            f":material/history: Entry {before.number}, {choice.plain(str(before.time)[:16].replace('T', ' '))} UTC, "
-            f"{choice.plain(before.user)}: {choice.plain(before.verdict)} at {choice.plain(figure(before.threshold))}, {what}."
+            f":material/history: Entry {before.number}, {plain(str(before.time)[:16].replace('T', ' '))} UTC, "
+            f"{plain(before.user)}: {plain(before.verdict)} at {plain(figure(before.threshold))}, {what}."
         )
-    if not choice.local():
+    if not session.local():
         st.info(SHUT, icon=":material/lock:")
         return
     # What was filled in for one picture must not stand there for the next, nor once it was written.
@@ -109,7 +111,7 @@ def form(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, sho
             ":material/info: You uploaded this, so it goes into a journal of this session: export it on the Journal page before you leave."
         )
     if sent:
-        with work.troubles():
+        with troubles():
             person = {"user": user, "overruled": None if says == AGREE else str(says).removeprefix("It is "), "reason": reason.strip()}
             write(scope, setting, item, decided, shown, person)
 
@@ -121,7 +123,7 @@ def figure(value: object) -> str:
 
 def _at_this_machine() -> str:
     """Who sits at this machine, where visitors do; some systems do not know."""
-    if choice.local():
+    if session.local():
         with contextlib.suppress(KeyError, OSError):
             return getpass.getuser()
     return ""
@@ -141,7 +143,7 @@ def write(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, sh
     Raises:
         InputError: The entry lacks something, or the journal cannot be written to, as where others reach the server.
     """
-    kept = journal(scope.model) if choice.local() else None
+    kept = journal(scope.model) if session.local() else None
     if kept is None:
         raise InputError(SHUT)
     st.session_state["user name"] = person["user"]

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from workbench.defects import CHOSEN_ON, HALVES, REPORTED_ON, Cases, Costs, all_scores, cases_of, deal, of_split, points_of
 from workbench.images import ImageSet
 from workbench.predictions import Predictions, good_class
-from workbench.ui import choice, draw, url, work
+from workbench.ui import choice, draw, results, session, url
 from workbench.ui.cache import slot
+from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +62,7 @@ class Scope:
     @property
     def facts(self) -> dict[str, object]:
         """These predictions, classes and splits, as ingredients of a key."""
-        return {"table": choice.token(self.known), "positive": self.positive, "chosen on": self.words[CHOSEN_ON]}
+        return {"table": session.token(self.known), "positive": self.positive, "chosen on": self.words[CHOSEN_ON]}
 
     @property
     def scores(self) -> NDArray[np.float64]:
@@ -79,7 +80,7 @@ class Scope:
     @property
     def defect(self) -> str:
         """What a defect is called, for Markdown."""
-        return choice.plain(self.positive[0]) if len(self.positive) == 1 else "a defect"
+        return plain(self.positive[0]) if len(self.positive) == 1 else "a defect"
 
     @property
     def footer(self) -> str:
@@ -92,7 +93,7 @@ def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | Non
     """The controls on top of the page; None, and a way out, where nothing can be decided."""
     if known is None:
         st.info("This model has not been tried on this image set yet.", icon=":material/play_circle:")
-        work.offer_predictions(model, images, "")
+        results.offer_predictions(model, images, "")
         return None
     positive = _positive(known)
     if positive is None:
@@ -124,7 +125,7 @@ def _positive(known: Predictions) -> tuple[str, ...] | None:
             icon=":material/category:",
         )
         return None
-    asked = url.pills("Classes that are defects", names, key="defect", default=guess, format_func=choice.plain)
+    asked = url.pills("Classes that are defects", names, key="defect", default=guess, format_func=plain)
     if not asked or len(asked) == len(names):
         st.info("Choose which classes are defects above: some must be, and some not.", icon=":material/touch_app:")
         return None

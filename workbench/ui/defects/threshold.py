@@ -8,8 +8,9 @@ import streamlit as st
 
 from workbench.defects import CHOSEN_ON, REPORTED_ON, Band, band, choose, needed
 from workbench.errors import InputError
-from workbench.ui import choice, draw, url
+from workbench.ui import draw, url
 from workbench.ui.defects.scope import Scope
+from workbench.ui.text import plain
 
 WAYS = {
     "model": "The model's own",
@@ -107,15 +108,15 @@ def _ceiling(way: str) -> float | None:
 def _found(scope: Scope, way: str, ceiling: float | None, by_hand: float, own: float | None) -> tuple[str, float, str]:
     """The way, the threshold and why; the fallback, and what stands in the way, where none can be chosen."""
     if way == "model" and own is not None:
-        return way, own, f"It came with {choice.plain(scope.model.title)}."
+        return way, own, f"It came with {plain(scope.model.title)}."
     if way == "hand":
         return way, by_hand, "It was set by hand."
     try:
         found = choose(scope.cases[CHOSEN_ON], way, ceiling=ceiling, costs=scope.costs, points=scope.points(CHOSEN_ON))
     except InputError as error:
-        st.warning(f"{choice.plain(error, 400)} Shown is {by_hand:.3f}.", icon=":material/block:")
+        st.warning(f"{plain(error, 400)} Shown is {by_hand:.3f}.", icon=":material/block:")
         return "fallback", by_hand, "It stands in, for none could be chosen."
-    return way, found.threshold, f"{choice.plain(found.reason, 400)} Chosen on the {scope.words[CHOSEN_ON]}."
+    return way, found.threshold, f"{plain(found.reason, 400)} Chosen on the {scope.words[CHOSEN_ON]}."
 
 
 def _enough(scope: Scope, coverage: float) -> None:

@@ -13,9 +13,11 @@ from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS as MAPS
 from workbench.predictions import Predictions
 from workbench.probe.attacks import METHODS, UNITS, Attacked, Least, least_epsilon, shift
-from workbench.ui import choice, draw, url, work
-from workbench.ui.cache import slot
+from workbench.ui import choice, draw, results, url
+from workbench.ui.cache import computed, slot
 from workbench.ui.probe import robust
+from workbench.ui.progress import Stoppable, guarded
+from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
@@ -32,18 +34,18 @@ robust than it is.
 """
 
 
-@work.guarded
+@guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
     """The least epsilon that turns the decision, with the picture before and after."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = url.select("Attack", list(METHODS), key="attack", default="pgd", format_func=lambda name: METHODS[name].title, width=200)
         draw.meaning(_HELP + f"\n\n**{METHODS[method].title}**: {METHODS[method].about}.")
 
-    def make(progress: work.Stoppable) -> Least:
-        return least_epsilon(choice.classifier(model), work.ready(model, item), method, on_progress=progress)
+    def make(progress: Stoppable) -> Least:
+        return least_epsilon(choice.classifier(model), results.ready(model, item), method, on_progress=progress)
 
     place = slot("least epsilon", **model.identity, image=item.id, label=item.label, method=method)
-    found = work.computed(place, METHODS[method].title, make, lambda one: 2 * one.attacked.clean.nbytes)
+    found = computed(place, METHODS[method].title, make, lambda one: 2 * one.attacked.clean.nbytes)
     if found is None:
         return
     _said(model, item, found)
@@ -57,8 +59,8 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
 
 def _said(model: choice.ModelChoice, item: ImageItem, found: Least) -> None:
     names, one = model.rule.class_names, found.attacked
-    was, now = (choice.plain(names[int(state)]) for state in (one.was, one.now))  # type: ignore[call-overload]
-    truth = choice.plain(item.label) if item.label in names else None
+    was, now = (plain(names[int(state)]) for state in (one.was, one.now))  # type: ignore[call-overload]
+    truth = plain(item.label) if item.label in names else None
     if found.epsilon is None:
         st.markdown(f"#### Still {was} at {_bound(one.method, max(tried for tried, _ in found.tried))}")
         wrong = f" It is wrong as it stands: the ground truth is {truth}." if truth not in (None, was) else ""
@@ -157,8 +159,8 @@ def _moved(model: choice.ModelChoice, item: ImageItem, one: Attacked) -> None:
 
 
 def _map(model: choice.ModelChoice, item: ImageItem, pixels: np.ndarray, method: str, target: int, key: str) -> Attribution | None:
-    found = work.map_of_pixels(model, item, Image.fromarray(pixels), ("attack", key), method, target)
+    found = results.map_of_pixels(model, item, Image.fromarray(pixels), ("attack", key), method, target)
     if isinstance(found, str):
-        st.info(choice.plain(found, 600), icon=":material/block:")
+        st.info(plain(found, 600), icon=":material/block:")
         return None
     return found

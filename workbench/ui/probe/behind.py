@@ -10,8 +10,10 @@ from workbench.catalog import home
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
 from workbench.probe.influence import Behind, behind
-from workbench.ui import choice, draw, neighbours, photographs, url, work
-from workbench.ui.cache import slot
+from workbench.ui import choice, draw, neighbours, photographs, results, url
+from workbench.ui.cache import computed, slot
+from workbench.ui.progress import Stoppable, guarded
+from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,12 +33,12 @@ A neighbour whose **label contradicts** what the model is sure of deserves a loo
 """
 
 
-@work.guarded
+@guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
     """Three rows of training pictures with labels."""
     if known is None or not (known.frame["split"] == "train").any():
         st.info(
-            f"{choice.plain(images.name)} has no training split, so it is not known what the model learnt from. Add a column split to its "
+            f"{plain(images.name)} has no training split, so it is not known what the model learnt from. Add a column split to its "
             "manifest, or folders train, validation and test.",
             icon=":material/school:",
         )
@@ -56,10 +58,10 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
         )
         draw.meaning(_HELP)
 
-    def make(progress: work.Stoppable) -> Behind:
+    def make(progress: Stoppable) -> Behind:
         at = predictions.frame.index[predictions.frame["name"] == item.name]
         splits = known.frame.set_index("name")["split"].reindex(predictions.frame["name"])
-        asked = int(at[0]) if len(at) else work.ready(model, item)
+        asked = int(at[0]) if len(at) else results.ready(model, item)
         chosen = classes.get(target)
         return behind(
             choice.classifier(model), vectors, predictions, (splits == "train").to_numpy(bool), asked, target=chosen, k=SHOWN,
@@ -67,27 +69,27 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
         )  # fmt: skip
 
     place = slot("influence", **model.identity, images=images.key, image=item.id, target=target)
-    result = work.computed(place, "Looking for training pictures", make, lambda _: 64 * 1024)
+    result = computed(place, "Looking for training pictures", make, lambda _: 64 * 1024)
     if result is not None:
         _shown(images, item, result)
 
 
 def _shown(images: ImageSet, item: ImageItem, found: Behind) -> None:
-    st.markdown(f"#### Called {choice.plain(found.target)} with {found.confidence:.1%}; behind it, of {found.among:,} training pictures")
+    st.markdown(f"#### Called {plain(found.target)} with {found.confidence:.1%}; behind it, of {found.among:,} training pictures")
     rows = {"Nearest": found.nearest, f"For {found.target}": found.proponents, f"Against {found.target}": found.opponents}
     for number, (title, frame) in enumerate(rows.items()):
-        st.markdown(f"**{choice.plain(title)}**")
+        st.markdown(f"**{plain(title)}**")
         if frame.empty:
-            st.caption(choice.plain(found.why or "There is none.", 300))
+            st.caption(plain(found.why or "There is none.", 300))
             continue
         _row(images, frame, number)
         for reason in dict.fromkeys(frame["look"].dropna()):
-            names = ", ".join(choice.plain(name) for name in frame["name"][frame["look"] == reason])
-            st.warning(f"{names}: {choice.plain(reason, 300)}", icon=":material/flag:")
+            names = ", ".join(plain(name) for name in frame["name"][frame["look"] == reason])
+            st.warning(f"{names}: {plain(reason, 300)}", icon=":material/flag:")
     stem = draw.stem(item.name)
     with st.container(horizontal=True):
         for title, frame in rows.items():
-            label, name = f"{choice.plain(title)} (CSV)", f"{stem}-{title.split()[0].lower()}.csv"
+            label, name = f"{plain(title)} (CSV)", f"{stem}-{title.split()[0].lower()}.csv"
             draw.table(label, lambda frame=frame: frame, name, title)  # type: ignore[misc]
 
 
@@ -100,4 +102,4 @@ def _row(images: ImageSet, frame: pd.DataFrame, number: int) -> None:
                     st.image(picture, width="stretch", output_format="PNG", alt=str(line["name"]))
                 flag = ":material/flag: " if line["look"] else ""
                 figure = f"{line['similarity']:.3f}" if number == 0 else f"{line['influence']:+.2g}"
-                st.caption(f"{flag}{choice.plain(line['label'] or 'no label')} · {figure}")
+                st.caption(f"{flag}{plain(line['label'] or 'no label')} · {figure}")

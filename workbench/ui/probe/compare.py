@@ -19,9 +19,11 @@ from workbench.predictions import Predictions
 from workbench.probe.cheaper import CHEAPER, cheaper, stored
 from workbench.probe.sweep import drawn
 from workbench.probe.versus import Moved, Versus, compare_models, maps_moved
-from workbench.ui import choice, draw, photographs, samples, url, work
-from workbench.ui.cache import slot
+from workbench.ui import choice, draw, photographs, samples, session, url
+from workbench.ui.cache import computed, slot
 from workbench.ui.probe.edit import EDGE
+from workbench.ui.progress import Stoppable, guarded, offer
+from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     from workbench.classifier import Classifier
@@ -40,7 +42,7 @@ figures for the first model against itself with a noise of one grey level: what 
 """
 
 
-@work.guarded
+@guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
     """Choose the other one, then picture, set and reasons."""
     options = _others(model)
@@ -99,15 +101,15 @@ def _picture(model: choice.ModelChoice, item: ImageItem, both: tuple[Classifier,
         explained = decided if explained < 0 else explained
         target = one.index(both[0].class_names[explained])  # the other one may list them in another order
 
-        def make(progress: work.Stoppable, one: Classifier = one, target: int = target) -> object:
+        def make(progress: Stoppable, one: Classifier = one, target: int = target) -> object:
             try:
                 return attribute(one, picture, method, target, on_progress=progress)
             except InputError as error:
                 return str(error)
 
         place = slot("compared map", model=one.key, rule=one.rule, image=item.id, method=method, target=target)
-        found = work.computed(place, METHODS[method].title, make, lambda _: 2**20)
-        said = f"**{choice.plain(title)}**: {choice.plain(one.class_names[decided])}, {float(answers[0, decided]):.1%}"
+        found = computed(place, METHODS[method].title, make, lambda _: 2**20)
+        said = f"**{plain(title)}**: {plain(one.class_names[decided])}, {float(answers[0, decided]):.1%}"
         shown.append((said, found))
     heats = [found.on_picture() for _, found in shown if hasattr(found, "on_picture")]
     scale = render.scale_of(heats, METHODS[method].signed) if heats else None
@@ -116,14 +118,12 @@ def _picture(model: choice.ModelChoice, item: ImageItem, both: tuple[Classifier,
             with st.container():
                 st.markdown(said)
                 if isinstance(found, str):
-                    st.info(choice.plain(found, 400), icon=":material/block:")
+                    st.info(plain(found, 400), icon=":material/block:")
                 elif scale is not None and hasattr(found, "on_picture"):
                     laid = render.overlay(picture, found.on_picture(), scale.signed, scale.limit)
                     st.image(laid, width="stretch", output_format="PNG", alt=f"{METHODS[method].title} of {item.name}")
     if scale is not None:
-        draw.colour_bar(
-            scale, f"{METHODS[method].unit}, one scale for both, of the class {choice.plain(model.rule.class_names[explained], 60)}"
-        )
+        draw.colour_bar(scale, f"{METHODS[method].unit}, one scale for both, of the class {plain(model.rule.class_names[explained], 60)}")
 
 
 def _set(
@@ -134,9 +134,9 @@ def _set(
     second: Classifier,
     titles: tuple[str, str],
 ) -> None:
-    place = slot("versus", **model.identity, **_second_of(second, images, items), table=None if known is None else choice.token(known))
+    place = slot("versus", **model.identity, **_second_of(second, images, items), table=None if known is None else session.token(known))
 
-    def make(progress: work.Stoppable) -> Versus:
+    def make(progress: Stoppable) -> Versus:
         from workbench.classifier import predict
 
         theirs = predict(second, items, on_progress=progress)
@@ -146,9 +146,9 @@ def _set(
     found: Versus | None = place.get()
     if found is None:
         st.caption(f"The other model is asked about {len(items):,} pictures{samples.of_split(items)}.")
-        work.offer(
+        offer(
             f"Compare on {len(items):,} pictures", f"versus {second.key[:12]}",
-            lambda: work.computed(place, "Asking the other model", make, lambda one: 2**20),
+            lambda: computed(place, "Asking the other model", make, lambda one: 2**20),
         )  # fmt: skip
         return
     _told(found, titles)
@@ -161,7 +161,7 @@ def _second_of(second: Classifier, images: ImageSet, items: list[ImageItem]) -> 
 
 def _told(found: Versus, titles: tuple[str, str]) -> None:
     labelled = found.both_right + found.only_first + found.only_second + found.both_wrong
-    first, second = (choice.plain(title) for title in titles)
+    first, second = (plain(title) for title in titles)
     st.markdown(f"They decide alike on {_share(found.agree)} of {found.agree.support:,} pictures.")
     if labelled:
         proven = "so they are not equally good" if found.p <= 0.05 else "so chance alone may have made the difference"
@@ -192,7 +192,7 @@ def _reasons(images: ImageSet, items: list[ImageItem], first: Classifier, second
     place, kept = slot("moved maps", **facts), slot("moved rows", **facts)
     rows = kept.get() or {}
 
-    def make(progress: work.Stoppable) -> Moved:
+    def make(progress: Stoppable) -> Moved:
         try:
             return maps_moved(first, second, items, method, params={"background": images}, known=rows, on_progress=progress)
         finally:
@@ -201,9 +201,9 @@ def _reasons(images: ImageSet, items: list[ImageItem], first: Classifier, second
     found: Moved | None = place.get()
     if found is None:
         st.caption(f"{METHODS[method].title} of both models for {len(items):,} pictures{samples.of_split(items)}.")
-        work.offer(
+        offer(
             f"Compare the maps of {len(items):,} pictures", f"moved {method} {second.key[:12]}",
-            lambda: work.computed(place, "Comparing maps", make, lambda one: 2**20),
+            lambda: computed(place, "Comparing maps", make, lambda one: 2**20),
         )  # fmt: skip
         return
     words = {"correlation": "rank correlation of the maps", "overlap": "overlap of their top tenth", "same": "same decision"}

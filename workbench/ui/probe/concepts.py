@@ -12,8 +12,10 @@ from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet, image_from_bytes
 from workbench.predictions import Predictions
 from workbench.probe.concepts import LEAST, Concepts, tcav
-from workbench.ui import choice, draw, gallery, photographs, url, work
-from workbench.ui.cache import Slot, slot
+from workbench.ui import choice, draw, gallery, photographs, session, url
+from workbench.ui.cache import Slot, computed, slot
+from workbench.ui.progress import Stoppable, guarded, offer
+from workbench.ui.text import plain
 from workbench.values import apart
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ A concept may matter because of something that comes along with it. Choose its p
 """
 
 
-@work.guarded
+@guarded
 def view(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
     """The concepts that were named, and the test."""
     names = model.rule.class_names
@@ -47,13 +49,13 @@ def view(model: choice.ModelChoice, images: ImageSet, known: Predictions | None)
         return
     pictures = _of_class(images, known, target)
     of = "labelled" if any(item.label == target for item in pictures) else "that the model calls"
-    st.caption(f"Asked of {len(pictures):,} pictures {of} {choice.plain(target)}, against random pictures of {choice.plain(images.name)}.")
+    st.caption(f"Asked of {len(pictures):,} pictures {of} {plain(target)}, against random pictures of {plain(images.name)}.")
     shown = [(name, [item.id for item in items]) for name, items in chosen.items()]
     examples = [item.id for item in pictures]
     place = slot("concepts", **model.identity, images=images.key, target=target, concepts=shown, examples=examples)
     found: Concepts | None = place.get()
     if found is None:
-        work.offer(
+        offer(
             f"Test {len(chosen)} {'concept' if len(chosen) == 1 else 'concepts'}",
             f"test concepts {model.key[:12]}", lambda: _tested(model, images, chosen, pictures, target, place),
         )  # fmt: skip
@@ -90,23 +92,23 @@ def _keep(name: str, files: list[Any]) -> None:
         try:
             found.append(image_from_bytes(file.getvalue(), PurePosixPath(file.name).name))
         except InputError as error:
-            st.warning(choice.plain(error, 300))
+            st.warning(plain(error, 300))
     try:
         if found:
-            choice.keep("concepts", name, found, sum(file.size for file in files[:SHOWN]))
+            session.keep("concepts", name, found, sum(file.size for file in files[:SHOWN]))
     except InputError as error:
-        st.warning(choice.plain(error, 300))
+        st.warning(plain(error, 300))
 
 
 def _concepts(images: ImageSet, groups: list[tuple[str, str]]) -> dict[str, list[ImageItem]]:
     """All that were named and can be tested, the visitor's own first."""
-    own: dict[str, list[ImageItem]] = choice.own("concepts")
+    own: dict[str, list[ImageItem]] = session.own("concepts")
     found = dict(own)
     for title, group in zip(apart((": ".join(group) for group in groups), own), groups, strict=True):
         found[title] = gallery.members(images, *group)
     for name, items in list(found.items())[:MOST]:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(f"**{choice.plain(name)}**: {len(items):,} pictures")
+            st.markdown(f"**{plain(name)}**: {len(items):,} pictures")
             for item in items[:6]:
                 if (picture := photographs.thumbnail(item, 48)) is not None:
                     st.image(picture, width=48, output_format="PNG")
@@ -120,7 +122,7 @@ def _concepts(images: ImageSet, groups: list[tuple[str, str]]) -> dict[str, list
 
 
 def _forget(name: str) -> None:
-    choice.own("concepts").pop(name, None)
+    session.own("concepts").pop(name, None)
     st.session_state["own sizes"].pop(("concepts", name), None)
 
 
@@ -136,19 +138,19 @@ def _of_class(images: ImageSet, known: Predictions | None, target: str) -> list[
 def _tested(
     model: choice.ModelChoice, images: ImageSet, chosen: dict[str, list[ImageItem]], pictures: list[ImageItem], target: str, place: Slot
 ) -> Concepts | None:
-    def make(progress: work.Stoppable) -> Concepts:
+    def make(progress: Stoppable) -> Concepts:
         return tcav(choice.classifier(model), chosen, pictures, target, background=list(images), on_progress=progress)
 
-    return work.computed(place, "Testing concepts", make, lambda _: 64 * 1024)
+    return computed(place, "Testing concepts", make, lambda _: 64 * 1024)
 
 
 def _shown(found: Concepts) -> None:
     frame = table(found)
     st.dataframe(frame, hide_index=True, alt="Concepts")
     for line in found.frame.to_dict("records"):
-        st.markdown(f"**{choice.plain(line['concept'])}**: {choice.plain(line['why'], 400)}")
-    of = choice.plain(found.target)
-    st.caption(f"At the layer {choice.plain(found.layer)}, on {found.pictures:,} pictures of {of}; ranges are 95 % intervals.")
+        st.markdown(f"**{plain(line['concept'])}**: {plain(line['why'], 400)}")
+    of = plain(found.target)
+    st.caption(f"At the layer {plain(found.layer)}, on {found.pictures:,} pictures of {of}; ranges are 95 % intervals.")
     draw.table("Figures (CSV)", lambda: found.frame, "concepts.csv", "csv concepts")
 
 

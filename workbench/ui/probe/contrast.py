@@ -8,8 +8,10 @@ import streamlit as st
 from workbench import render
 from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS
-from workbench.ui import choice, draw, photographs, url, work
+from workbench.ui import choice, draw, photographs, results, url
 from workbench.ui.probe.edit import EDGE
+from workbench.ui.progress import guarded
+from workbench.ui.text import plain
 
 OFFERED = ("integrated_gradients", "grad_cam", "input_x_gradient", "occlusion")
 _HELP = """
@@ -20,11 +22,11 @@ The two maps on the left are those of each class by itself. All three have one s
 """
 
 
-@work.guarded
+@guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
     """Three maps: of either class, and of the margin."""
     picture = photographs.fitted(item, EDGE)
-    probabilities = work.asked(model, item, picture, ())
+    probabilities = results.asked(model, item, picture, ())
     names = [model.rule.class_names[i] for i in probabilities.argsort()[::-1]]
     decided = model.rule.class_names[int(model.rule.decide(probabilities[None])[0][0])]
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -34,7 +36,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
         method = url.select("Map by", list(OFFERED), key="map", format_func=lambda name: METHODS[name].title, width=230)
         draw.meaning(_HELP)
     p = {name: float(probabilities[model.rule.class_names.index(name)]) for name in (first, second)}
-    st.caption(f"{choice.plain(first)} {p[first]:.1%}, {choice.plain(second)} {p[second]:.1%}.")
+    st.caption(f"{plain(first)} {p[first]:.1%}, {plain(second)} {p[second]:.1%}.")
     asked = {
         f"For {first}": {"target": first, "score": "logit"},
         f"For {second}": {"target": second, "score": "logit"},
@@ -42,9 +44,9 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
     }
     maps: dict[str, np.ndarray] = {}
     for title, aim in asked.items():
-        found = work.attribution(model, images, item, method, aim, {})
+        found = results.attribution(model, images, item, method, aim, {})
         if isinstance(found, str):
-            st.info(choice.plain(found, 600), icon=":material/block:")
+            st.info(plain(found, 600), icon=":material/block:")
             return
         if found is None:
             return
@@ -58,7 +60,7 @@ def _shown(model: choice.ModelChoice, item: ImageItem, maps: dict[str, np.ndarra
     with st.grid(3, min_column_width=220):
         for title, heat in maps.items():
             with st.container():
-                st.markdown(f"**{choice.plain(title)}**")
+                st.markdown(f"**{plain(title)}**")
                 laid = render.overlay(picture, heat, True, scale.limit)
                 st.image(laid, width="stretch", output_format="PNG", alt=f"{title}: {METHODS[method].title} of {item.name}")
     draw.colour_bar(scale, f"{METHODS[method].unit}, one scale for all three")

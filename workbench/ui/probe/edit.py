@@ -15,10 +15,12 @@ from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS
 from workbench.probe.edits import Edit, Edited, apply, further
-from workbench.ui import choice, draw, photographs, url, work
-from workbench.ui.cache import slot
+from workbench.ui import choice, draw, photographs, results, url
+from workbench.ui.cache import computed, slot
 from workbench.ui.explain import OWN
 from workbench.ui.probe import canvas, steps
+from workbench.ui.progress import Stoppable, guarded
+from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +44,7 @@ holds them all.
 
 
 @st.fragment
-@work.guarded
+@guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
     """The canvas with its list on the left, what the model says now on the right."""
     steps.troubles()
@@ -63,7 +65,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
         draw.download("Edited picture (PNG)", lambda: render.to_png(now), f"{draw.stem(item.name)}-edited.png", "image/png", "png edited")
         steps.listed(found)
     with right:
-        before, after = (work.asked(model, item, one, of) for one, of in ((picture, ()), (now, key)))
+        before, after = (results.asked(model, item, one, of) for one, of in ((picture, ()), (now, key)))
         _decision(model, before, after, bool(found))
         _maps(model, item, picture, edited, key, before)
         with st.expander("Light, sharpness, position", icon=":material/tune:", expanded=True):
@@ -78,7 +80,7 @@ def _made(
     Those that come after `LONGEST` are left out: a link may hold many that each take a second.
     """
 
-    def make(progress: work.Stoppable) -> tuple[Edited, tuple[Edit, ...]]:
+    def make(progress: Stoppable) -> tuple[Edited, tuple[Edit, ...]]:
         edited, started = apply(picture, ()), time.monotonic()
         for number, edit in enumerate(found):
             if time.monotonic() - started > LONGEST:
@@ -89,9 +91,9 @@ def _made(
 
     place = slot("edited image", image=item.id, edge=EDGE, edits=(found, origins))
     try:
-        made = work.computed(place, "Editing", make, lambda one: one[0].pixels.nbytes)
+        made = computed(place, "Editing", make, lambda one: one[0].pixels.nbytes)
     except InputError as error:
-        st.error(choice.plain(error, 300), icon=":material/error:")
+        st.error(plain(error, 300), icon=":material/error:")
         made = None
     if made is None:
         steps.listed(found)
@@ -107,7 +109,7 @@ def _decision(model: choice.ModelChoice, before: np.ndarray, after: np.ndarray, 
     """What the model decided before and decides now, and the probabilities that moved the most."""
     names, rule = model.rule.class_names, model.rule
     first, second = (int(rule.decide(one[None])[0][0]) for one in (before, after))
-    was, now = choice.plain(names[first]), choice.plain(names[second])
+    was, now = plain(names[first]), plain(names[second])
     st.markdown(f"#### {now}" if not changed else f"#### Still {now}" if first == second else f"#### :orange[{was} has become {now}]")
     if changed:
         st.caption(f"P({was}): {before[first]:.1%} before, {after[first]:.1%} now ({100 * (after[first] - before[first]):+z.1f} points).")
@@ -151,7 +153,7 @@ def _maps(
     with st.container(horizontal=True, vertical_alignment="bottom"):
         offered = [*([OWN] if choice.classifier(model).scored else []), *MAPS]
         method = url.select("Map by", offered, key="map", format_func=lambda name: METHODS[name].title, width=230)
-        st.caption(f"of the class {choice.plain(model.rule.class_names[target])}")
+        st.caption(f"of the class {plain(model.rule.class_names[target])}")
     first = _map(model, item, picture, (), method, target)
     if first is None:
         return
@@ -182,8 +184,8 @@ def _map(
     model: choice.ModelChoice, item: ImageItem, picture: Image.Image, key: tuple[object, ...], method: str, target: int
 ) -> Attribution | None:
     """The map of an edited picture; None, and why, where there is none."""
-    found = work.map_of_pixels(model, item, picture, key, method, target)
+    found = results.map_of_pixels(model, item, picture, key, method, target)
     if isinstance(found, str):
-        st.info(choice.plain(found, 600), icon=":material/block:")
+        st.info(plain(found, 600), icon=":material/block:")
         return None
     return found

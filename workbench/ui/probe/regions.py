@@ -13,8 +13,10 @@ from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
 from workbench.probe.minimal import LARGEST, Minimal, smallest
 from workbench.probe.pieces import FILLS
-from workbench.ui import choice, draw, neighbours, photographs, url, work
-from workbench.ui.cache import Slot, slot
+from workbench.ui import choice, draw, neighbours, photographs, results, url
+from workbench.ui.cache import Slot, computed, slot
+from workbench.ui.progress import Stoppable, guarded
+from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
@@ -41,7 +43,7 @@ What a region is filled with matters: try another fill before you believe a find
 """
 
 
-@work.guarded
+@guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
     """Both regions beside each other, and the nearest picture that is decided otherwise."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -50,12 +52,12 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
         grid = url.select("Cut into", list(GRIDS), key="grid", format_func=GRIDS.__getitem__, width=230)
         draw.meaning(_HELP)
     picture = photographs.fitted(item, LARGEST)
-    target = model.rule.class_names[int(model.rule.decide(work.asked(model, item, picture, ())[None])[0][0])]
+    target = model.rule.class_names[int(model.rule.decide(results.asked(model, item, picture, ())[None])[0][0])]
     facts = {**model.identity, "image": item.id, "fill": fill, "grid": grid}
     places = {aim: slot("smallest region", **facts, aim=aim) for aim in TITLES}
     guide: Attribution | str | None = None
     if any(place.get() is None for place in places.values()):  # once for both, so that it is stopped once for both
-        guide = work.attribution(model, images, item, "integrated_gradients", {"target": target, "score": "logit"}, {})
+        guide = results.attribution(model, images, item, "integrated_gradients", {"target": target, "score": "logit"}, {})
         if guide is None:
             return
     with st.grid(2, min_column_width=300):
@@ -76,24 +78,24 @@ def _found(
     """The smallest region; where integrated gradients refuses, it is looked for without a guide."""
     aim, fill, grid = wanted
 
-    def make(progress: work.Stoppable) -> Minimal:
+    def make(progress: Stoppable) -> Minimal:
         picture = photographs.fitted(item, LARGEST)
         heat = None if guide is None or isinstance(guide, str) else guide.placement.scaled(picture).to_original(guide.ranking)
         cut = {"cells": 16} if grid == "cells" else {"segments": int(grid)}
         loaded = choice.classifier(model)
         return smallest(loaded, picture, aim=aim, heatmap=heat, fill=fill, on_progress=progress, **cut)  # type: ignore[arg-type]
 
-    return work.computed(place, TITLES[aim], make, lambda one: one.inside.nbytes + one.picture.nbytes)
+    return computed(place, TITLES[aim], make, lambda one: one.inside.nbytes + one.picture.nbytes)
 
 
 def _shown(item: ImageItem, picture: Image.Image, found: Minimal) -> None:
     if not found.found or not found.chosen:
-        st.markdown(choice.plain(found.sentence, 600))
+        st.markdown(plain(found.sentence, 600))
     elif found.special:
-        st.markdown(choice.plain(found.sentence, 600))
+        st.markdown(plain(found.sentence, 600))
         _region(item, picture, found)
     else:
-        st.info(choice.plain(found.sentence, 600), icon=":material/casino:")
+        st.info(plain(found.sentence, 600), icon=":material/casino:")
         with st.expander("What was tried"):
             _region(item, picture, found)
 
@@ -121,4 +123,4 @@ def _path(found: Minimal) -> None:
     word = "filled" if found.aim == "flip" else "kept"
     frame = pd.DataFrame({f"{word}, % of the picture": 100 * np.asarray(found.areas), "probability": np.asarray(found.scores)})
     st.line_chart(frame, x=frame.columns[0], y="probability", height=170)
-    st.caption(f"Probability of {choice.plain(found.before)} while the region grows; {found.evaluations:,} pictures were asked about.")
+    st.caption(f"Probability of {plain(found.before)} while the region grows; {found.evaluations:,} pictures were asked about.")

@@ -10,8 +10,10 @@ from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
 from workbench.probe.attacks import METHODS
 from workbench.probe.robustness import TESTED, Robustness, robustness
-from workbench.ui import choice, draw, samples, work
-from workbench.ui.cache import Slot, slot
+from workbench.ui import choice, draw, samples
+from workbench.ui.cache import Slot, computed, slot
+from workbench.ui.progress import Stoppable, offer
+from workbench.ui.text import plain
 
 SAMPLE = 40
 EPSILONS = {"linf": (1.0, 2.0, 4.0, 8.0), "l2": (0.125, 0.25, 0.5, 1.0)}
@@ -37,12 +39,12 @@ def section(model: choice.ModelChoice, images: ImageSet, known: Predictions | No
     found: Robustness | None = _place("robustness", model, images, items, method, check).get()
     if found is None:
         st.caption(f"{METHODS[method].title} with growing epsilon on {many:,} pictures{samples.of_split(items)}: minutes on a CPU.")
-        work.offer(f"Attack {many:,} pictures", f"robust {method} {model.key[:12]}", lambda: _attacked(model, images, items, method, check))
+        offer(f"Attack {many:,} pictures", f"robust {method} {model.key[:12]}", lambda: _attacked(model, images, items, method, check))
         return
     draw.meaning(_HELP)
     if found.masking is not None:
         kind = st.error if found.masking.flagged else st.success if found.masking.tested >= TESTED else st.info
-        kind(choice.plain(found.masking.message, 500), icon=":material/visibility_off:" if found.masking.flagged else ":material/check:")
+        kind(plain(found.masking.message, 500), icon=":material/visibility_off:" if found.masking.flagged else ":material/check:")
     _curves(found)
     st.caption(f"{len(found.rows):,} of {found.sample['pictures']:,} pictures{samples.of_split(items)}; bands are 95 % intervals (Wilson).")
     draw.table("Figures (CSV)", lambda: found.frame, f"robustness-{method}.csv", "csv robust")
@@ -58,7 +60,7 @@ def _attacked(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem
     rows = kept.get() or {}
     norm = METHODS[method].norm
 
-    def make(progress: work.Stoppable) -> Robustness:
+    def make(progress: Stoppable) -> Robustness:
         try:
             return robustness(
                 choice.classifier(model), items, EPSILONS[norm], method, check=check, most=SAMPLE, known=rows, on_progress=progress
@@ -66,7 +68,7 @@ def _attacked(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem
         finally:
             kept.put(rows, 1024 * (1 + len(rows)))
 
-    return work.computed(_place("robustness", model, images, items, method, check), METHODS[method].title, make, lambda _: 64 * 1024)
+    return computed(_place("robustness", model, images, items, method, check), METHODS[method].title, make, lambda _: 64 * 1024)
 
 
 def _curves(found: Robustness) -> None:

@@ -12,8 +12,9 @@ from PIL import Image
 from workbench.errors import InputError
 from workbench.images import ImageSet
 from workbench.probe.edits import FILLS, KINDS, MOST_EDITS, Edit, read
-from workbench.ui import choice, draw, photographs, url
+from workbench.ui import draw, photographs, url
 from workbench.ui.probe import canvas
+from workbench.ui.text import plain
 
 KEY, TROUBLES = "edit", "upload troubles"
 WORDS = {
@@ -37,7 +38,7 @@ def edits() -> tuple[Edit, ...]:
         try:
             found.append(read(text))
         except InputError as error:
-            st.warning(f"An edit in this link was left out: {choice.plain(error, 300)}", icon=":material/link_off:")
+            st.warning(f"An edit in this link was left out: {plain(error, 300)}", icon=":material/link_off:")
     return tuple(found)
 
 
@@ -52,14 +53,14 @@ def possible(found: Sequence[Edit], images: ImageSet, edge: int) -> tuple[tuple[
                 continue
         except InputError as error:
             why = str(error).rstrip(".")
-        st.warning(f"{choice.plain(why, 300)}: that edit was left out.", icon=":material/link_off:")
+        st.warning(f"{plain(why, 300)}: that edit was left out.", icon=":material/link_off:")
     return tuple(edit for edit in found if edit.fill != "paste" or edit.other in others), others
 
 
 def troubles() -> None:
     """What went wrong in a callback of this part of the page: it is drawn again without the sidebar, which tells of them otherwise."""
     for trouble in st.session_state.pop(TROUBLES, ()):
-        st.error(choice.plain(trouble, 300), icon=":material/error:")
+        st.error(plain(trouble, 300), icon=":material/error:")
 
 
 def _trouble(why: object) -> None:
@@ -149,7 +150,7 @@ def listed(found: Sequence[Edit]) -> None:
             st.file_uploader("A list of edits (JSON)", type="json", key="edits upload", on_change=_load)
     for place, edit in enumerate(found):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"step-{place}"):
-            st.markdown(f"{place + 1}\\. {choice.plain(edit.said)}")
+            st.markdown(f"{place + 1}\\. {plain(edit.said)}")
             st.button("", icon=":material/arrow_upward:", key=f"up {place}", help="Earlier", disabled=place == 0, **_swap(found, place - 1))
             st.button("", icon=":material/close:", key=f"drop {place}", help="Remove", on_click=put, args=(_without(found, place),))
 

@@ -11,9 +11,11 @@ from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
 from workbench.probe.edits import KINDS
 from workbench.probe.sweep import ALL_BY, Sweep, SweptSet, sweep, sweep_set
-from workbench.ui import choice, draw, gallery, photographs, samples, url, work
-from workbench.ui.cache import Slot, slot
+from workbench.ui import choice, draw, gallery, photographs, samples, url
+from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.probe.edit import EDGE
+from workbench.ui.progress import Stoppable, guarded, offer
+from workbench.ui.text import plain
 from workbench.values import apart
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ take is a risk, and a reason to light better or to train with such pictures.
 """
 
 
-@work.guarded
+@guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
     """The slider, the picture's curves, and those of the set."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -44,18 +46,18 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
 
 
 def _picture(model: choice.ModelChoice, item: ImageItem, kind: str) -> None:
-    def make(progress: work.Stoppable) -> Sweep:
+    def make(progress: Stoppable) -> Sweep:
         return sweep(choice.classifier(model), photographs.fitted(item, EDGE), kind, on_progress=progress)
 
-    found = work.computed(slot("sweep", **model.identity, image=item.id, slider=kind), "Sweeping", make, lambda _: 64 * 1024)
+    found = computed(slot("sweep", **model.identity, image=item.id, slider=kind), "Sweeping", make, lambda _: 64 * 1024)
     if found is None:
         return
     if found.flips:
         for flip in found.flips[:6]:
-            turns = f"**{choice.plain(flip.before)}** becomes **{choice.plain(flip.after)}**"
+            turns = f"**{plain(flip.before)}** becomes **{plain(flip.after)}**"
             st.markdown(f"{turns} between {flip.low:g} and {flip.high:g} ({KINDS[kind].unit}).")
     else:
-        same = choice.plain(model.rule.class_names[int(found.decisions[0])])
+        same = plain(model.rule.class_names[int(found.decisions[0])])
         st.markdown(f"It is **{same}** at each of the {len(found.values)} values tried, {found.values[0]:g} to {found.values[-1]:g}.")
     frame = _lines(model, found)
     x = {"field": "value", "type": "quantitative", "title": f"{KINDS[kind].title}: {KINDS[kind].unit}"}
@@ -97,7 +99,7 @@ def _set(model: choice.ModelChoice, images: ImageSet, known: Predictions | None,
     result: SweptSet | None = _place(model, images, items, kind, many).get()
     if result is None:
         st.caption(f"{KINDS[kind].title} is changed step by step on {many:,} pictures{samples.of_split(items)}.")
-        work.offer(f"Sweep over {many:,} pictures", f"sweep {kind} {model.key[:12]}", lambda: _swept(model, images, items, kind, many))
+        offer(f"Sweep over {many:,} pictures", f"sweep {kind} {model.key[:12]}", lambda: _swept(model, images, items, kind, many))
         return
     frame = result.frame
     lines = _named(frame)
@@ -122,7 +124,7 @@ def _swept(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], 
     kept = slot("swept images", **model.identity, images=images.key, slider=kind)
     known = kept.get() or {}
 
-    def make(progress: work.Stoppable) -> SweptSet:
+    def make(progress: Stoppable) -> SweptSet:
         attributes = [name for name in gallery.groups(images) if any(item.attributes.get(name) is not None for item in items)]
         try:
             return sweep_set(choice.classifier(model), items, kind, attributes=attributes, most=many, known=known, on_progress=progress)
@@ -130,7 +132,7 @@ def _swept(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], 
             kept.put(known, 1024 * (1 + len(known)))
 
     place = _place(model, images, items, kind, many)
-    return work.computed(place, f"Sweeping {KINDS[kind].title.lower()}", make, lambda _: 256 * 1024)
+    return computed(place, f"Sweeping {KINDS[kind].title.lower()}", make, lambda _: 256 * 1024)
 
 
 def _place(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], kind: str, many: int) -> Slot:

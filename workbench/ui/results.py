@@ -1,23 +1,20 @@
-"""Long work for pages: bounded caches, progress with time left, a way to stop, and no traceback on the page."""
+"""What pages compute through the library and keep: predictions, attributions, findings, audits."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import time
-import uuid
-from collections.abc import Callable, Generator, Hashable, Iterator, Mapping
-from functools import wraps
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+from collections.abc import Callable, Generator, Hashable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
-from workbench.errors import LONGEST, InputError
+from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS
 from workbench.predictions import Predictions
-from workbench.ui import audits, choice, photographs
-from workbench.ui.cache import Slot, slot
+from workbench.ui import audits, choice, photographs, session
+from workbench.ui.cache import Slot, computed, slot
+from workbench.ui.progress import Stoppable, offer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,93 +29,8 @@ if TYPE_CHECKING:
     from workbench.classifier import Input
     from workbench.evidence import Finding
 
-P = ParamSpec("P")
-R = TypeVar("R")
-T = TypeVar("T")
 SAMPLE = 200
 """Images whose maps are summed up at most."""
-PATIENCE = 0.4
-"""Seconds before a progress bar shows: quicker work would only make it flash."""
-log = logging.getLogger("workbench")
-
-
-@contextlib.contextmanager
-def troubles() -> Iterator[None]:
-    """Show what the user can mend as one sentence, and anything else as one sentence with a number to find it in the log."""
-    try:
-        yield
-    except InputError as error:
-        st.error(choice.plain(error, 2 * LONGEST), icon=":material/error:")
-    except Exception:
-        number = uuid.uuid4().hex[:8]
-        log.exception("error %s", number)
-        st.error(
-            f"Something went wrong that should not have (number {number}; the server's log has the details). "
-            "Your choices are kept: choose another picture or reload the page.",
-            icon=":material/bug_report:",
-        )
-
-
-def guarded(function: Callable[P, R]) -> Callable[P, R | None]:
-    """`troubles` around a function: fragments need their own, for they run again without the app around them."""
-
-    @wraps(function)
-    def inside(*args: P.args, **kwargs: P.kwargs) -> R | None:
-        with troubles():
-            return function(*args, **kwargs)
-        return None
-
-    return inside
-
-
-class Stoppable:
-    """Work that shows its progress in a place of the page and can be stopped by a button there.
-
-    Attributes:
-        stopped: Whether the user stopped this work: then it must not start again by itself.
-    """
-
-    def __init__(self, label: str, key: str) -> None:
-        self._label, self._key = label, f"stop {key}"
-        self._place, self._started = st.empty(), time.monotonic()
-        self._bar: Any = None
-        self._drawn = 0.0
-        self.stopped = self._key in _stopped()
-        if self.stopped:
-            with self._place.container(horizontal=True, vertical_alignment="center"):
-                st.caption(f"{label}: stopped.")
-                st.button("Go on", key=f"go {key}", icon=":material/play_arrow:", on_click=self._resume)
-
-    def __call__(self, done: int, total: int) -> None:
-        """Report progress. A click on Stop ends the work inside this call."""
-        now = time.monotonic()
-        if now - self._started < PATIENCE or now - self._drawn < 0.15:
-            return
-        self._drawn = now
-        if self._bar is None:
-            with self._place.container(horizontal=True, vertical_alignment="center"):
-                self._bar = st.progress(0.0)
-                st.button("Stop", key=self._key, icon=":material/stop:", on_click=self._stop)
-        left = (now - self._started) / done * (total - done) if done else 0
-        ahead = f", about {max(round(left), 1)} s left" if done else ""
-        self._bar.progress(min(done / total, 1.0), text=f"{self._label}: {done:,} of {total:,}{ahead}")
-
-    def done(self) -> None:
-        """Clear the place."""
-        if not self.stopped:
-            self._place.empty()
-
-    def _stop(self) -> None:
-        _stopped().add(self._key)
-
-    def _resume(self) -> None:
-        _stopped().discard(self._key)
-
-
-def _stopped() -> set[str]:
-    """The works that this session's visitor stopped."""
-    found: set[str] = st.session_state.setdefault("stopped works", set())
-    return found
 
 
 def map_slot(
@@ -132,26 +44,6 @@ def _aim(images: ImageSet, method: str, aim: Mapping[str, Any], params: Mapping[
     """What a map of an image depends on beside model and image."""
     background = images.key if METHODS[method].background else None
     return {"method": method, "aim": aim, "settings": params, "background": background}
-
-
-def computed(place: Slot, label: str, make: Callable[[Stoppable], T], size: Callable[[T], int]) -> T | None:
-    """A result from its place, or computed with progress and kept; None where the user stopped it.
-
-    Args:
-        place: Where it is kept.
-        label: What is said while it is computed.
-        make: Computes it, given the progress to report to.
-        size: What the result takes, in bytes.
-    """
-    result: T | None = place.get()
-    if result is None:
-        progress = Stoppable(label, f"{place.kind} {place.key[:16]}")
-        if progress.stopped:
-            return None
-        result = make(progress)
-        place.put(result, size(result))
-        progress.done()
-    return result
 
 
 def attribution(
@@ -218,7 +110,7 @@ def known_predictions(model: choice.ModelChoice, images: ImageSet) -> Prediction
 def _read(images: ImageSet) -> bool:
     """Read the files of a set that were not read before; False where the user stopped it."""
     if "key" not in vars(images):
-        progress = Stoppable("Reading the images", f"read {choice.token(images)}")
+        progress = Stoppable("Reading the images", f"read {session.token(images)}")
         if progress.stopped:
             return False
         for done, item in enumerate(images):
@@ -257,7 +149,7 @@ def audited(model: choice.ModelChoice, images: ImageSet, *, embeddings: bool = F
     def count() -> int:
         return len(Index(own_files(folder, model.key)).rows)
 
-    place = f"audit {model.key[:12]} {choice.token(images)[:12]}"
+    place = f"audit {model.key[:12]} {session.token(images)[:12]}"
     if not _ran(f"Asking the model about {wanted:,} images", place, start, folder, count, len(images)):
         return None
     outputs = audits.known(model, images)
@@ -282,7 +174,7 @@ def summaries(model: choice.ModelChoice, images: ImageSet, known: Predictions, m
         def count() -> int:
             return len(Parts(folder / ATTRIBUTIONS / method).paths())
 
-        if _ran(METHODS[method].title, f"look {method} {choice.token(images)[:12]}", start, folder, count, SAMPLE):
+        if _ran(METHODS[method].title, f"look {method} {session.token(images)[:12]}", start, folder, count, SAMPLE):
             result = audits.summaries(model, images, known, method)
     return result
 
@@ -311,21 +203,6 @@ def _ran(
     return False
 
 
-def offer(label: str, key: str, run: Callable[[], object]) -> None:
-    """A button that starts long work, which goes on through reruns; the page starts again once `run` returns anything but None."""
-    if st.button(label, icon=":material/playlist_play:", key=key):
-        st.session_state["running"] = key
-    if st.session_state.get("running") == key:
-        try:
-            found = run()
-        except Exception:
-            st.session_state.pop("running")  # else it would start again, and fail again, with every click
-            raise
-        if found is not None:
-            st.session_state.pop("running")
-            st.rerun()
-
-
 def offer_predictions(model: choice.ModelChoice, images: ImageSet, why: str) -> None:
     """A button that predicts the images whose outputs are not known, and why they are not."""
     if not _read(images):
@@ -335,7 +212,7 @@ def offer_predictions(model: choice.ModelChoice, images: ImageSet, why: str) -> 
         st.info(reason, icon=":material/published_with_changes:")
     part = outputs.missing < len(images)
     label = f"Predict the {outputs.missing:,} that are missing" if part else f"Predict all {len(images):,} images"
-    offer(f"{label}{why}", f"audit {model.key[:12]} {choice.token(images)[:12]}", lambda: audited(model, images))
+    offer(f"{label}{why}", f"audit {model.key[:12]} {session.token(images)[:12]}", lambda: audited(model, images))
 
 
 def prediction(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> tuple[Predictions, int]:

@@ -1,0 +1,146 @@
+"""What every page shows at its side: the pickers of model and image set, and the uploads."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from workbench.apart import wanted
+from workbench.catalog import load_catalog
+from workbench.errors import LONGEST, InputError
+from workbench.images import image_from_bytes
+from workbench.layouts import images_from_zip
+from workbench.ui import choice, session, sets, url
+from workbench.ui.text import plain, seen
+
+ITEM_BYTES = 1024
+"""What a set takes for each picture that it lists, besides the zip."""
+
+
+def sidebar() -> None:
+    """The pickers that every page shows, and the way to bring one's own."""
+    catalog = load_catalog()
+    typed = "You can also type timm:NAME, torchvision:NAME or the path of a folder." if session.local() else None
+    models = list(dict.fromkeys([choice.default_model(), *catalog.models, *session.own("models")]))
+    _strange_link("model", models)
+    with st.sidebar:
+        chosen = url.select(
+            "Model",
+            models,
+            key="model",
+            free=session.local(),
+            format_func=lambda ref: catalog.models[ref].title if ref in catalog.models else seen(ref),
+            help=typed,
+            on_change=_follow_model,
+        )
+        sets = list(dict.fromkeys([choice.default_set(chosen), *catalog.images, *session.own("sets")]))
+        _strange_link("set", sets)
+        url.select(
+            "Image set",
+            sets,
+            key="set",
+            free=session.local(),
+            format_func=lambda ref: catalog.images[ref].title if ref in catalog.images else seen(ref),
+            help="You can also type the path of a folder, a zip or a manifest." if session.local() else None,
+        )
+        with st.expander("Bring your own", icon=":material/upload:"):
+            _uploads()
+    for trouble in st.session_state.pop("upload troubles", ()):
+        st.error(plain(trouble, 2 * LONGEST), icon=":material/error:")
+
+
+def _strange_link(key: str, options: Sequence[str]) -> None:
+    """Say so where a link names what this visitor cannot have, rather than show something else without a word."""
+    named = st.query_params.get(key)
+    if named and named not in options and not session.local():
+        other = "model" if key == "model" else "image set"
+        st.info(sets.gone(named) or f"This link names the {other} “{plain(named)}”, which is not here. Here is another one.")
+
+
+def take_pictures(uploader: str) -> None:
+    """Callback of a picture uploader: keep what came, choose the last, and say what is wrong with the rest."""
+    for file in st.session_state[uploader] or ():
+        if file.file_id in st.session_state.get("forgotten", ()):  # an uploader hands over its older files again
+            continue
+
+        def take(file: Any = file) -> None:
+            item = image_from_bytes(file.getvalue(), PurePosixPath(file.name).name)
+            name, kept = f"yours/{item.name}", session.own("pictures")
+            while name in kept and kept[name].id != item.id:  # another picture that is called the same
+                name = f"{name} again"
+            session.keep("pictures", name, dataclasses.replace(item, name=name), file.size)
+            choice.choose_image(name)
+
+        _trying(take)
+
+
+def _follow_model() -> None:
+    """A newly chosen model brings its image set along; one without leaves what is there."""
+    entry = load_catalog().models.get(st.session_state.get("model") or "")
+    own_set = entry.images if entry is not None else None
+    if own_set or st.session_state.get("set"):
+        url.choose("set", own_set or st.session_state["set"])
+
+
+def _uploads() -> None:
+    st.file_uploader(
+        "A model: zip of model.toml and its .safetensors",
+        type="zip",
+        key="model upload",
+        on_change=lambda: _trying(_take_model),
+        help="The README shows a model.toml. Nothing that is uploaded is ever run; pickled models are refused.",
+    )
+    st.file_uploader(
+        "Images: zip of class folders, MVTec AD, or with a manifest.csv",
+        type="zip",
+        key="set upload",
+        on_change=lambda: _trying(_take_set),
+        help="Folders named after classes, the MVTec AD layout, or manifest.csv with the columns image, label, split, mask and any others.",
+    )
+    st.caption("Uploads stay in this browser session: no link and no other visitor can see them.")
+    if st.session_state.get("own sizes"):
+        st.button("Forget my uploads", on_click=session.forget, width="stretch")
+
+
+def _take_model() -> None:
+    from workbench.uploads import model_from_zip
+
+    file = st.session_state["model upload"]
+    if file is None:
+        return
+    loaded = model_from_zip(file.getvalue(), file.name)
+    name = f"{sets.YOUR}{file.name}"
+    session.keep("models", name, loaded, sum(tensor.nbytes for tensor in loaded.model.state_dict().values()))
+    st.session_state["model"] = name
+
+
+def _take_set() -> None:
+    file = st.session_state["set upload"]
+    if file is None:
+        return
+    name = f"{sets.YOUR}{file.name}"
+    found = images_from_zip(file.getvalue(), file.name)
+    session.keep("sets", name, dataclasses.replace(found, name=name), file.size + ITEM_BYTES * len(found))
+    st.session_state["set"] = name
+
+
+def _trying(work: Callable[[], None]) -> None:
+    """Run a callback; what the user can mend is told at the top of the page instead of ending the session's run."""
+    try:
+        with wanted(_stay):
+            work()
+    except InputError as error:
+        st.session_state.setdefault("upload troubles", []).append(str(error))
+
+
+def _stay() -> None:
+    """End what is read for a visitor who has left."""
+    context = get_script_run_ctx(suppress_warning=True)
+    if runtime.exists() and context is not None and not runtime.get_instance().is_active_session(context.session_id):
+        st.stop()
