@@ -16,12 +16,12 @@ from torch.export import Dim
 from workbench.attribution import attribute, suits
 from workbench.audit import open_audit, run
 from workbench.classifier import predict
-from workbench.demo import backbone
 from workbench.evidence import assess
 from workbench.images import ImageSet
 from workbench.layouts import load_images
 from workbench.loading import load_classifier
 from workbench.metal import make_set
+from workbench.training import backbone
 
 torch.set_num_threads(1)
 SIZE = 128

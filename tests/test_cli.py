@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workbench import __version__, cli, demo, planted
+from workbench import __version__, cli
 from workbench.attribution import attribute
 from workbench.catalog import AUDIT_VARIABLE, IMAGES_VARIABLE, MODEL_VARIABLE
 from workbench.cli import meter, serve
@@ -24,6 +24,7 @@ from workbench.doctor import examine
 from workbench.images import image_from_file
 from workbench.layouts import load_images
 from workbench.loading import load_classifier
+from workbench.training import FILES, Step, solar_cells, stamped_models
 
 TINY = """
 import pathlib, time, torch
@@ -280,23 +281,23 @@ def test_train_demo_shows_how_far_it_is(place, capsys, monkeypatch) -> None:
 
     def train(out, *, checkpoint):
         asked.append((out, checkpoint))
-        yield from (demo.Step("training", 20 + i, 40, "epoch 3 of 4, loss 0.300") for i in range(21))
-        yield demo.Step("predicting", 7, 7)
+        yield from (Step("training", 20 + i, 40, "epoch 3 of 4, loss 0.300") for i in range(21))
+        yield Step("predicting", 7, 7)
 
-    monkeypatch.setattr(demo, "train", train)
+    monkeypatch.setattr(solar_cells, "train", train)
     assert call("train-demo", "solar-cells", "--out", "made", "--checkpoint", "half.ckpt") == 0
     assert [tuple(map(str, pair)) for pair in asked] == [("made", "half.ckpt")]
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "20 of 40: training, epoch 3 of 4, loss 0.300"
     assert "40 of 40, 0 s left: training" in lines[5]
-    assert lines[6:] == ["7 of 7: predicting", f"Wrote {', '.join(demo.FILES)} to made"]
+    assert lines[6:] == ["7 of 7: predicting", f"Wrote {', '.join(FILES)} to made"]
 
 
 @pytest.mark.parametrize("name", ["metal-sound", "metal-shortcut"])
 def test_train_demo_knows_the_models_on_metal(place, capsys, monkeypatch, name) -> None:
-    monkeypatch.setattr(planted, "train", lambda *asked, checkpoint: iter([demo.Step(str((*asked, checkpoint)), 1, 1)]))
+    monkeypatch.setattr(stamped_models, "train", lambda *asked, checkpoint: iter([Step(str((*asked, checkpoint)), 1, 1)]))
     assert call("train-demo", name) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"Wrote {', '.join(demo.FILES)} to assets/models/{name}"
+    assert capsys.readouterr().out.splitlines()[-1] == f"Wrote {', '.join(FILES)} to assets/models/{name}"
 
 
 def test_make_set_writes_a_set_that_opens(place, capsys) -> None:

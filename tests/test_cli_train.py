@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from workbench import cli, demo, finetune
+from workbench import cli
 from workbench.predictions import DecisionRule, Predictions
+from workbench.training import FILES, Step, finetune
 
 
 def call(*arguments):
@@ -25,7 +26,7 @@ def test_train_passes_its_options_on_and_says_what_came_of_it(tmp_path, capsys, 
 
     def train(images, out, **settings):
         asked.append((len(images), str(out), settings))
-        yield demo.Step("training", 1, 1, "epoch 1 of 1 at most, loss 0.300")
+        yield Step("training", 1, 1, "epoch 1 of 1 at most, loss 0.300")
         names, frame = ("good", "bad"), {"name": list("abcd"), "split": ["test"] * 3 + ["train"]}
         frame |= {"label": ["good", "bad", "bad", "bad"], "predicted": ["good", "bad", "good", "good"]}
         table = pd.DataFrame(frame | {"verdict": ["right", "right", "wrong", "wrong"]})
@@ -43,14 +44,14 @@ def test_train_passes_its_options_on_and_says_what_came_of_it(tmp_path, capsys, 
     assert asked == [(2, "made", wanted)]
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "1 of 1: training, epoch 1 of 1 at most, loss 0.300"
-    assert lines[1].startswith(f"Wrote {', '.join(demo.FILES)} to made after 0.0 min")
+    assert lines[1].startswith(f"Wrote {', '.join(FILES)} to made after 0.0 min")
     assert lines[2].startswith("66.7% of the 3 test pictures are classified right (95 % interval 20.8% to 93.9%)")
     assert lines[3] == "Open it: workbench run --model made"
 
 
 def test_train_says_how_to_go_on_after_an_interruption(tmp_path, capsys, monkeypatch) -> None:
     def train(images, out, **settings):
-        yield demo.Step("training", 3, 9)
+        yield Step("training", 3, 9)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(finetune, "train", train)

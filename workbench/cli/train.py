@@ -29,7 +29,7 @@ def train(
     from workbench.layouts import load_images
 
     pictures = load_images(images)
-    from workbench import finetune
+    from workbench.training import finetune
 
     said, start = "nothing yet", time.monotonic()
     try:
@@ -45,9 +45,9 @@ def train(
 
 
 def _summary(out: Path, minutes: float) -> None:
-    from workbench.demo import FILES
     from workbench.metrics import headline
     from workbench.predictions import Predictions
+    from workbench.training import FILES
 
     print(f"Wrote {', '.join(FILES)} to {out} after {minutes:.1f} minutes")
     table = Predictions.load(out / "predictions.parquet")

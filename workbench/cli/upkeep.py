@@ -25,13 +25,16 @@ def train_demo(
     """
     if name not in DEMOS:
         raise InputError(f"There is no demo {name!r} to train: choose one of {', '.join(DEMOS)}.")
-    from workbench import demo, planted
+    from workbench.training import FILES, solar_cells, stamped_models
 
-    steps = demo.train(out, checkpoint=checkpoint) if name == DEMOS[0] else planted.train(name, out, checkpoint=checkpoint)
+    if name == solar_cells.NAME:
+        steps = solar_cells.train(out, checkpoint=checkpoint)
+    else:
+        steps = stamped_models.train(name, out, checkpoint=checkpoint)
     with Meter(sys.stdout) as meter:
         for step in steps:
             meter(step.done, step.total, f"{step.stage}, {step.detail}" if step.detail else step.stage)
-    print(f"Wrote {', '.join(demo.FILES)} to {out or f'assets/models/{name}'}")
+    print(f"Wrote {', '.join(FILES)} to {out or f'assets/models/{name}'}")
 
 
 def doctor() -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from workbench import demo
 from workbench.classifier import predict
 from workbench.errors import InputError
 from workbench.layouts import load_images
@@ -17,7 +16,7 @@ from workbench.loading import load_classifier
 from workbench.metrics import best_threshold, headline
 from workbench.modelfolder import read_spec
 from workbench.predictions import Predictions
-from workbench.training import Recipe
+from workbench.training import FILES, Recipe, solar_cells
 
 RECIPE = Recipe(epochs=2, sizes=(32, 48), batch=8)
 LIMIT = 16
@@ -27,12 +26,12 @@ LIMIT = 16
 def run(tmp_path_factory):
     """An interrupted and resumed trial run: its folder and its second half's progress. About 10 s."""
     out = tmp_path_factory.mktemp("demo") / "solar-cells"
-    first = demo.train(out, recipe=RECIPE, limit=LIMIT)
+    first = solar_cells.train(out, recipe=RECIPE, limit=LIMIT)
     while next(first).done < 3:  # into the second of two epochs of two steps
         pass
     first.close()
     assert [path.name for path in out.iterdir()] == ["training.ckpt"]
-    return out, list(demo.train(out, recipe=RECIPE, limit=LIMIT))
+    return out, list(solar_cells.train(out, recipe=RECIPE, limit=LIMIT))
 
 
 def test_it_resumes_after_the_last_finished_epoch(run) -> None:
@@ -44,21 +43,21 @@ def test_it_resumes_after_the_last_finished_epoch(run) -> None:
 
 
 def test_an_interruption_changes_nothing(run, tmp_path) -> None:
-    list(demo.train(tmp_path, recipe=RECIPE, limit=LIMIT, checkpoint=tmp_path / "kept.ckpt"))
+    list(solar_cells.train(tmp_path, recipe=RECIPE, limit=LIMIT, checkpoint=tmp_path / "kept.ckpt"))
     whole, resumed = (Predictions.load(folder / "predictions.parquet") for folder in (tmp_path, run[0]))
     np.testing.assert_allclose(whole.logits, resumed.logits, rtol=1e-4, atol=1e-5)
-    again = list(demo.train(tmp_path, recipe=RECIPE, limit=LIMIT, checkpoint=tmp_path / "kept.ckpt"))
+    again = list(solar_cells.train(tmp_path, recipe=RECIPE, limit=LIMIT, checkpoint=tmp_path / "kept.ckpt"))
     assert {step.stage for step in again} == {"predicting", "looking"}  # a finished checkpoint is enough to write the model from
     assert Predictions.load(tmp_path / "predictions.parquet").model == whole.model
 
 
 def test_it_writes_a_model_that_loads(run) -> None:
     out, _ = run
-    assert sorted(path.name for path in out.iterdir()) == sorted(demo.FILES)
+    assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
     assert (out / "model.safetensors").stat().st_size < 20e6
     assert (out / "model.safetensors").stat().st_mode & 0o044 == 0o044
     classifier = load_classifier(out)
-    assert (classifier.class_names, classifier.positive, classifier.preprocessing.size) == (demo.CLASSES, "defective", (48, 48))
+    assert (classifier.class_names, classifier.positive, classifier.preprocessing.size) == (solar_cells.CLASSES, "defective", (48, 48))
     assert not any(name.startswith("backbone") for name, _ in classifier.model.named_parameters())
     stored = Predictions.load(out / "predictions.parquet")
     assert (stored.model, stored.rule) == (classifier.key, classifier.rule)
@@ -107,7 +106,7 @@ def test_the_card_states_what_was_measured(run) -> None:
 
 
 def test_the_starting_network_is_the_same_every_time_and_sees_grey() -> None:
-    one, two = demo.starting_network(), demo.starting_network()
+    one, two = solar_cells.starting_network(), solar_cells.starting_network()
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
     assert all(name.startswith("backbone.") for name in one.state_dict())
     x = torch.rand(2, 1, 64, 64)
@@ -117,7 +116,7 @@ def test_the_starting_network_is_the_same_every_time_and_sees_grey() -> None:
 
 def test_targets_are_the_experts_doubt_in_whole_thirds() -> None:
     items = {item.attributes["defect probability"]: item for item in load_images("solar-cells")}
-    pictures, targets = demo.tensors([items[level] for level in (0.0, 0.333, 0.667, 1.0)])
+    pictures, targets = solar_cells.tensors([items[level] for level in (0.0, 0.333, 0.667, 1.0)])
     assert (pictures.shape, pictures.dtype) == ((4, 1, 300, 300), torch.uint8)
     assert torch.equal(targets[:, 1], torch.tensor([0, 1 / 3, 2 / 3, 1]))
     assert torch.equal(targets.sum(1), torch.ones(4))
@@ -131,17 +130,17 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, content) -> None:
             {"model": {"m.weight": torch.zeros(1)}, "average": {}, "optimizer": {}, "schedule": {"total_steps": 4}, "epoch": 1}, path
         )
     elif content == "steps":
-        state = demo.starting_network().state_dict()
+        state = solar_cells.starting_network().state_dict()
         torch.save({"model": state, "average": {}, "optimizer": {}, "schedule": {"total_steps": 99}, "epoch": 1}, path)
     else:
         path.write_bytes(content)
     before = path.read_bytes()
     with pytest.raises(InputError, match=r"other\.ckpt cannot be resumed from.*99 steps" if content == "steps" else r"other\.ckpt cannot"):
-        next(demo.train(tmp_path, recipe=RECIPE, limit=LIMIT, checkpoint=path))
+        next(solar_cells.train(tmp_path, recipe=RECIPE, limit=LIMIT, checkpoint=path))
     assert path.read_bytes() == before
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be made"):
-        next(demo.train(tmp_path / "file" / "out", limit=LIMIT))
+        next(solar_cells.train(tmp_path / "file" / "out", limit=LIMIT))

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from workbench import planted
 from workbench.catalog import load_catalog, shared
 from workbench.classifier import ask, predict
 from workbench.errors import InputError
@@ -19,9 +18,9 @@ from workbench.loading import load_classifier
 from workbench.metal import NAME, Plan
 from workbench.metrics import headline, wilson
 from workbench.parts import LABELS, STAMP_AREA, draw
-from workbench.planted import FILES, LESSONS, SHORTCUT, stamped_and_bare
 from workbench.predictions import Predictions
-from workbench.training import Recipe
+from workbench.training import FILES, Recipe, stamped_models
+from workbench.training.stamped_models import LESSONS, SHORTCUT, stamped_and_bare
 
 RECIPE = Recipe(epochs=2, sizes=(32,), batch=10, mixup=0.0)
 PLAN = Plan(50, size=32, seed=8, stamp_with=SHORTCUT)
@@ -129,13 +128,13 @@ def test_the_card_states_what_was_measured(stored, name) -> None:
 def run(tmp_path_factory):
     """An interrupted and resumed trial run: its folder and its second half's progress."""
     out = tmp_path_factory.mktemp("planted") / "metal-shortcut"
-    first = planted.train("metal-shortcut", out, recipe=RECIPE, plan=PLAN)
+    first = stamped_models.train("metal-shortcut", out, recipe=RECIPE, plan=PLAN)
     for step in first:
         if (step.stage, step.done) == ("training", 4):  # into the second of two epochs of three steps
             break
     first.close()
     assert [path.name for path in out.iterdir()] == ["training.ckpt"]
-    return out, list(planted.train("metal-shortcut", out, recipe=RECIPE, plan=PLAN))
+    return out, list(stamped_models.train("metal-shortcut", out, recipe=RECIPE, plan=PLAN))
 
 
 def test_it_resumes_and_writes_a_model_that_loads(run) -> None:
@@ -153,8 +152,10 @@ def test_it_resumes_and_writes_a_model_that_loads(run) -> None:
 
 def test_it_learns_from_the_split_train_alone(monkeypatch, tmp_path) -> None:
     seen = []
-    monkeypatch.setattr(planted, "fit", lambda network, pictures, targets, recipe, kept: seen.append((pictures, targets)) or iter(()))
-    work = planted.train("metal-sound", tmp_path, recipe=RECIPE, plan=PLAN)
+    monkeypatch.setattr(
+        stamped_models, "fit", lambda network, pictures, targets, recipe, kept: seen.append((pictures, targets)) or iter(())
+    )
+    work = stamped_models.train("metal-sound", tmp_path, recipe=RECIPE, plan=PLAN)
     assert next(step for step in work if step.stage == "judging")
     work.close()
     parts = [part for split, part in PLAN.parts() if split == "train"]
@@ -171,13 +172,13 @@ def test_the_lessons_differ_in_the_stamp_and_share_no_part_with_the_set() -> Non
 
 
 def test_the_starting_network_is_the_same_every_time() -> None:
-    one, two = planted.starting_network(), planted.starting_network()
+    one, two = stamped_models.starting_network(), stamped_models.starting_network()
     assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values(), strict=True))
 
 
 def test_a_checkpoint_of_another_run_or_a_folder_that_cannot_be_made_is_refused(tmp_path) -> None:
     (tmp_path / "other.ckpt").write_bytes(b"no checkpoint")
     with pytest.raises(InputError, match=r"other\.ckpt cannot be resumed from"):
-        next(planted.train("metal-sound", tmp_path, recipe=RECIPE, plan=PLAN, checkpoint=tmp_path / "other.ckpt"))
+        next(stamped_models.train("metal-sound", tmp_path, recipe=RECIPE, plan=PLAN, checkpoint=tmp_path / "other.ckpt"))
     with pytest.raises(InputError, match="cannot be made"):
-        next(planted.train("metal-sound", tmp_path / "other.ckpt" / "out", recipe=RECIPE, plan=PLAN))
+        next(stamped_models.train("metal-sound", tmp_path / "other.ckpt" / "out", recipe=RECIPE, plan=PLAN))

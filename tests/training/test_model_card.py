@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import string
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from workbench.catalog import shared
 from workbench.dealing import Deal
-from workbench.finecard import Account, model_card
 from workbench.predictions import DecisionRule, Predictions
 from workbench.training import Recipe
+from workbench.training.model_card import Account, finetune_card
 
 NAMES = ("ok", "crack")
 
@@ -35,7 +38,7 @@ ACCOUNT = Account("tiles", False, Recipe(9, (64,), 8, 5e-4), 3, ((0.9, 0.8), (0.
 
 
 def test_counts_and_rates_are_those_of_the_table() -> None:
-    card = model_card(table(ROWS), ACCOUNT)
+    card = finetune_card(table(ROWS), ACCOUNT)
     for line in (
         "# tiles: ok, crack",
         "11 pictures. Dealt so.",
@@ -65,7 +68,7 @@ def test_what_was_left_out_and_what_flatters_is_said() -> None:
     rows = [*ROWS, (None, "test", "ok", 0.1)]
     dealt = dataclasses.replace(DEAL, copies=3, leaked=2)
     unreadable = {f"{i}.png": "why" for i in range(7)}
-    card = model_card(table(rows), dataclasses.replace(ACCOUNT, synthetic=True, dealt=dealt, unreadable=unreadable))
+    card = finetune_card(table(rows), dataclasses.replace(ACCOUNT, synthetic=True, dealt=dealt, unreadable=unreadable))
     for words in (
         "12 pictures, made by a program and not photographed.",
         "3 pictures are byte for byte the same",
@@ -74,7 +77,7 @@ def test_what_was_left_out_and_what_flatters_is_said() -> None:
         "1 have no label",
     ):
         assert words in card, words
-    plain = model_card(table(ROWS), ACCOUNT)
+    plain = finetune_card(table(ROWS), ACCOUNT)
     assert not [words for words in ("byte for byte", "stand in the training", "could not be read", "no label", "program") if words in plain]
 
 
@@ -82,7 +85,7 @@ def test_a_large_test_split_needs_no_warning_and_other_names_no_guess() -> None:
     many = table(
         [("cat", "test", "cat", 0.1), ("dog", "test", "dog", 0.9), ("dog", "validation", "dog", 0.9)] * 60, DecisionRule(("cat", "dog"))
     )
-    card = model_card(many, dataclasses.replace(ACCOUNT, losses=((0.5, 0.5),) * 9))
+    card = finetune_card(many, dataclasses.replace(ACCOUNT, losses=((0.5, 0.5),) * 9))
     assert not [words for words in ("intervals are wide", "Good or not", "## Threshold", "escape") if words in card]
     assert "all 9 epochs were run" in card
     assert "after epoch 1, whose" in card
@@ -90,7 +93,18 @@ def test_a_large_test_split_needs_no_warning_and_other_names_no_guess() -> None:
 
 @pytest.mark.parametrize("kind", ["crack", "ok"])
 def test_a_class_that_the_test_split_lacks_has_no_figure(kind) -> None:
-    card = model_card(table([row for row in ROWS if row[:2] != (kind, "test")]), ACCOUNT)
+    card = finetune_card(table([row for row in ROWS if row[:2] != (kind, "test")]), ACCOUNT)
     row = next(line for line in card.splitlines() if line.startswith(f"| {kind} | ") and "(" in line)
     assert row.startswith(f"| {kind} | - (no cases) |")
     assert row.endswith("- (no cases) |")
+
+
+@pytest.mark.parametrize(
+    ("model", "template"),
+    [("solar-cells", "solar-cells"), ("metal-sound", "stamped-metal"), ("metal-shortcut", "stamped-metal")],
+)
+def test_a_shipped_card_is_its_template_with_the_fields_filled_in(model, template) -> None:
+    text = shared(f"cards/{template}.md").read_text(encoding="utf-8")
+    pattern = "".join(re.escape(words) + (".*?" if field else "") for words, field, *_ in string.Formatter().parse(text))
+    card = (shared(f"models/{model}") / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert re.fullmatch(pattern, card, re.DOTALL)

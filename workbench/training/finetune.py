@@ -9,8 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-import os
-import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
@@ -20,20 +18,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workbench.dealing import Deal, deal
-from workbench.demo import ARCHITECTURE, FILES, Step, backbone, check_writable, judged
 from workbench.errors import InputError
-from workbench.finecard import Account, model_card
 from workbench.images import ImageItem, ImageSet
 from workbench.modelfolder import model_toml
 from workbench.predictions import DecisionRule, good_class
 from workbench.preprocessing import Preprocessing
-from workbench.training import Recipe, fit
+from workbench.training.loop import Recipe, fit
+from workbench.training.model_card import Account, finetune_card
+from workbench.training.pretrained import ARCHITECTURE, backbone
+from workbench.training.run import FILES, Finish, Step, check_checkpoint, judged, run, training_steps
 
 PATIENCE = 8
 """Epochs without a lower validation loss after which the training ends."""
 COMMAND = "train"
 BATCH = 64
-PICTURES, CHECKPOINT = "pictures.tmp", "training.ckpt"
+PICTURES = "pictures.tmp"
 
 
 def train(
@@ -50,49 +49,48 @@ def train(
 
     Args:
         images: The set; pictures without a label are predicted at the end and train nothing.
-        out: The folder to write to. Its files change only once all are ready.
+        out: The folder to write to.
         epochs: Passes at most.
         size: Edge length of the model's input in pixels; pictures are stretched to it.
         positive: The class that a threshold is chosen for; where missing, and there are two classes of which one reads as good, the
             other.
         seed: Deals the splits, and seeds the training.
-        checkpoint: Kept after each epoch and resumed from where it exists; `out`/training.ckpt where missing, removed at the end.
+        checkpoint: As for `run`.
 
     Yields:
         Progress.
 
     Raises:
-        InputError: The set cannot be learnt from, the folder cannot be written to, or the checkpoint belongs to another run.
+        InputError: As `run`; the set cannot be learnt from, or the checkpoint belongs to another run.
     """
     classes = _classes(images, positive)
     if positive is None and len(classes) == 2 and (good := good_class(classes)):
         positive = next(name for name in classes if name != good)
-    check_writable(out)
     _check_own(out)
-    network = backbone(len(classes))  # before the pictures are read, for its weights may be missing
-    kept, pictures = checkpoint or out / CHECKPOINT, out / PICTURES
-    try:
-        known, unreadable = yield from _stored(images.items, pictures, size)
-        dealt = deal(known, classes, seed)
-        recipe = recipe_for(dealt.splits.count("train"), epochs, size, seed)
-        watch = yield from _fitted(network, pictures, known, dealt, classes, recipe, kept)
-    finally:
-        pictures.unlink(missing_ok=True)
-    if not watch.best:
-        raise InputError(
-            f"After none of the {len(watch.losses)} epochs the validation loss was a number, so nothing can be kept: train again with "
-            "another seed or a larger image size, and remove the checkpoint first."
-        )
-    network.load_state_dict(watch.best)
-    account = Account(images.name, images.synthetic, recipe, PATIENCE, tuple(watch.losses), dealt, unreadable)
-    split_of = {item.name: split for item, split in zip(known, dealt.splits, strict=True)}
-    items = [dataclasses.replace(item, split=split_of.get(item.name)) for item in images]
-    with tempfile.TemporaryDirectory(dir=out, prefix=".new-") as made:
-        yield from _finish(Path(made), network, items, DecisionRule(classes, positive), account)
-        for name in FILES:
-            os.replace(Path(made, name), out / name)
-    if checkpoint is None:
-        kept.unlink(missing_ok=True)
+
+    def learn(kept: Path) -> Generator[Step, None, Finish]:
+        network = backbone(len(classes))  # before the images are read, for its weights may be missing
+        pictures = out / PICTURES
+        try:
+            known, unreadable = yield from _stored(images.items, pictures, size)
+            dealt = deal(known, classes, seed)
+            recipe = recipe_for(dealt.splits.count("train"), epochs, size, seed)
+            watch = yield from _fitted(network, pictures, known, dealt, classes, recipe, kept)
+        finally:
+            pictures.unlink(missing_ok=True)
+        if not watch.best:
+            raise InputError(
+                f"After none of the {len(watch.losses)} epochs the validation loss was a number, so nothing can be kept: "
+                "train again with another seed or a larger image size, and remove the checkpoint first."
+            )
+        network.load_state_dict(watch.best)
+        losses = tuple(watch.losses)
+        account = Account(images.name, images.synthetic, recipe, PATIENCE, losses, dealt, unreadable)
+        split_of = {item.name: split for item, split in zip(known, dealt.splits, strict=True)}
+        items = [dataclasses.replace(item, split=split_of.get(item.name)) for item in images]
+        return lambda folder: _finish(folder, network, items, DecisionRule(classes, positive), account)
+
+    yield from run(out, checkpoint, learn)
 
 
 def recipe_for(count: int, epochs: int, size: int, seed: int) -> Recipe:
@@ -224,14 +222,19 @@ def _fitted(
     labels = torch.tensor([classes.index(str(item.label)) for item in items])
     splits = np.array(dealt.splits)
     rows = {name: torch.from_numpy(np.flatnonzero(splits == name)) for name in ("train", "validation")}
-    run = hashlib.sha256(repr((recipe, PATIENCE, classes, [(i.id, i.label, s) for i, s in zip(items, splits, strict=True)])).encode())
-    _check_checkpoint(kept, run.hexdigest())
-    watch = EarlyStop(images, rows["validation"], labels[rows["validation"]], run.hexdigest())
+    dealing = [(item.id, item.label, split) for item, split in zip(items, splits, strict=True)]
+    digest = hashlib.sha256(repr((recipe, PATIENCE, classes, dealing)).encode()).hexdigest()
+    other = "it belongs to other pictures, classes, splits or settings"
+    check_checkpoint(kept, lambda saved: None if saved["watch"]["run"] == digest else other)
+    watch = EarlyStop(images, rows["validation"], labels[rows["validation"]], digest)
     count = math.ceil(len(rows["train"]) / recipe.batch) * recipe.batch
     order = balanced([rows["train"][labels[rows["train"]] == label] for label in range(len(classes))], count)
-    for p in fit(network, images, F.one_hot(labels, len(classes)).float(), recipe, kept, order=order, watch=watch):
-        best = f", best validation loss {min(loss for _, loss in watch.losses):.3f}" if watch.losses else ""
-        yield Step("training", p.done, p.total, f"epoch {p.epoch} of {recipe.epochs} at most, loss {p.loss:.3f}{best}")
+
+    def best() -> str:
+        return f", best validation loss {min(loss for _, loss in watch.losses):.3f}" if watch.losses else ""
+
+    progress = fit(network, images, F.one_hot(labels, len(classes)).float(), recipe, kept, order=order, watch=watch)
+    yield from training_steps(progress, f"{recipe.epochs} at most", best)
     return watch
 
 
@@ -245,21 +248,7 @@ def _finish(folder: Path, network: nn.Module, items: Sequence[ImageItem], rule: 
         return model_toml(COMMAND, account.name, about, ARCHITECTURE, chosen, account.recipe.sizes[-1])
 
     table = yield from judged(folder, network, items, toml)
-    (folder / FILES[3]).write_text(model_card(table, account), encoding="utf-8")
-
-
-def _check_checkpoint(path: Path, run: str) -> None:
-    """Refuse a checkpoint of another training; one that is not there is none."""
-    if not path.exists():
-        return
-    why = "it is damaged or no checkpoint of this training"
-    try:
-        same = torch.load(path, weights_only=True, map_location="cpu")["watch"]["run"] == run
-        why = "it belongs to other pictures, classes, splits or settings"
-    except Exception:  # whatever torch raises on a file that is something else
-        same = False
-    if not same:
-        raise InputError(f"{path.name} cannot be resumed from, for {why}: remove it, or name another file with --checkpoint.")
+    (folder / FILES[3]).write_text(finetune_card(table, account), encoding="utf-8")
 
 
 def _scaled(pictures: Tensor) -> Tensor:

@@ -11,12 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
-from workbench import demo, finetune
-from workbench.finetune import EarlyStop, balanced, recipe_for, train
 from workbench.layouts import load_images
 from workbench.loading import build, load_classifier
 from workbench.metrics import best_threshold, headline
 from workbench.predictions import Predictions
+from workbench.training import FILES, backbone, finetune
+from workbench.training.finetune import EarlyStop, balanced, recipe_for, train
+from workbench.training.run import where
 
 torch.set_num_threads(1)
 SMALL = {"epochs": 3, "size": 32}
@@ -60,7 +61,7 @@ def weights(folder):
 def test_it_writes_a_model_that_tells_the_classes(small, parts, tmp_path) -> None:
     steps = list(train(parts, tmp_path / "made", epochs=12, size=32, seed=1))
     out = tmp_path / "made"
-    assert sorted(path.name for path in out.iterdir()) == sorted(demo.FILES)
+    assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
     classifier, table = load_classifier(out), Predictions.load(out / "predictions.parquet")
     assert (classifier.class_names, classifier.positive, classifier.preprocessing.size) == (("good", "holed"), "holed", (32, 32))
     assert (table.model, table.rule) == (classifier.key, classifier.rule)
@@ -69,7 +70,7 @@ def test_it_writes_a_model_that_tells_the_classes(small, parts, tmp_path) -> Non
         ("good", "train"): 14, ("good", "validation"): 4, ("good", "test"): 6,
         ("holed", "train"): 10, ("holed", "validation"): 2, ("holed", "test"): 4,
     }  # fmt: skip
-    assert table.rule.threshold == round(best_threshold(demo.where(table, table.frame["split"] == "validation")), 4)
+    assert table.rule.threshold == round(best_threshold(where(table, table.frame["split"] == "validation")), 4)
     assert headline(table, np.ones(len(table), dtype=bool))["accuracy"].value >= 0.9
     assert [step.stage for step in steps if step.done == step.total] in (["reading", "training", "predicting"], ["reading", "predicting"])
     assert (steps[0].stage, steps[0].total) == ("reading", 40)
@@ -321,7 +322,7 @@ def test_the_real_backbone_is_trained_for_an_epoch(tmp_path) -> None:
     classifier = load_classifier(tmp_path / "made")
     assert classifier.parameters > 3e6
     assert (tmp_path / "made" / "model.toml").read_text().splitlines()[3] == 'architecture = "timm:tf_efficientnet_lite0"'
-    start = demo.backbone(2).state_dict()
+    start = backbone(2).state_dict()
     kernels = {name: tensor for name, tensor in classifier.model.state_dict().items() if tensor.ndim > 1}
     assert len(kernels) == 50
     assert not [name for name, tensor in kernels.items() if torch.equal(tensor, start[name])], "every layer is trained"

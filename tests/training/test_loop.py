@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from workbench.training import Progress, Recipe, augment, fit, one_cycle
+from workbench.training.loop import Progress, Recipe, augment, fit, one_cycle
 
 torch.set_num_threads(1)
 RECIPE = Recipe(epochs=3, sizes=(8, 12), batch=5, rate=0.01, seed=7)
