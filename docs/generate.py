@@ -174,7 +174,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
 def regenerated(text: str) -> str:
     """A page with its generated parts as the code says today."""
     return PART.sub(
-        lambda found: f"<!-- generated: {found['name']} -->\n{PARTS[found['name']]()}<!-- /generated: {found['name']} -->", text
+        lambda found: f"<!-- generated: {found['name']} -->\n{PARTS[found['name']]()}<!-- /generated: {found['name']} -->",
+        text,
     )
 
 
