@@ -44,6 +44,7 @@ RANK = {
     "fills": 3,
     "manifests": 3,
     "predictions": 3,
+    "samples": 3,
     "weights": 3,
     "metrics": 4,
     "classifier": 4,

@@ -14,8 +14,8 @@ from PIL import Image
 import workbench as wb
 from workbench import attribution
 from workbench.audit import Progress, open_audit, run
-from workbench.audit.maps import draw
 from workbench.images import FileSource, ImageItem, ImageSet
+from workbench.samples import stratified as draw
 
 CLASSES = ("good", "bad")
 

@@ -15,7 +15,8 @@ from workbench.images import BytesSource, ImageItem
 from workbench.loading import load_classifier
 from workbench.metrics import wilson
 from workbench.probe.edits import KINDS, Edit, apply
-from workbench.probe.sweep import ALL, MOST, POINTS, Flip, drawn, outward, spread, sweep, sweep_set
+from workbench.probe.sweep import ALL, MOST, POINTS, Flip, outward, spread, sweep, sweep_set
+from workbench.samples import drawn
 
 torch.set_num_threads(1)
 SIZE = (16, 24)

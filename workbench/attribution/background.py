@@ -12,6 +12,7 @@ from workbench.classifier import Classifier
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
 from workbench.methods import Method
+from workbench.samples import evenly
 
 MOST = 64
 """Pictures that are prepared, spread evenly over the set, which is often sorted by class."""
@@ -34,7 +35,7 @@ def prepare_background(classifier: Classifier, method: Method, pictures: Iterabl
     if not items or not all(isinstance(item, ImageItem) for item in items):
         raise InputError(f"{method.title} cannot use this background: give pictures of an image set, as load_images(...) returns.")
     inputs, digest = [], hashlib.sha256()
-    for item in [items[i * len(items) // MOST] for i in range(MOST)] if len(items) > MOST else items:
+    for item in evenly(items, MOST):
         try:
             inputs.append(classifier.prepare(item))
         except InputError:

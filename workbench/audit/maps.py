@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +19,7 @@ from workbench.images import ImageItem, ImageSet
 from workbench.keys import key as result_key
 from workbench.methods import METHODS
 from workbench.parquet import read
+from workbench.samples import stratified
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,48 +28,8 @@ if TYPE_CHECKING:
 
 FIGURES = (*REGIONS, "entropy", "peak row", "peak column")
 WORDS = ("id", "name", "method", "target", "error", "mask id", "basis")
-RULE = "as evenly over classes and splits as their sizes allow, by a digest of seed, picture and name"
 Row = dict[str, object]
 Key = tuple[object, ...]
-
-
-def draw(frame: pd.DataFrame, sample: int, seed: int) -> tuple[list[int], dict[str, object]]:
-    """Choose the pictures whose maps are made.
-
-    Readable pictures are drawn, of the test split alone where there is one. Each class in each split gives equally many, or all that
-    it has. A larger sample with the same seed holds the smaller one.
-
-    Args:
-        frame: That of `Predictions`, of N rows.
-        sample: How many at most.
-        seed: Any number; another one draws another sample.
-
-    Returns:
-        Positions in `frame`, ascending, and what to say of the sample.
-    """
-    readable = np.flatnonzero(frame["error"].isna().to_numpy()).tolist()
-    splits, labels = frame["split"].tolist(), frame["label"].tolist()
-    tested = [i for i in readable if splits[i] == "test"]
-    strata: dict[tuple[str | None, str | None], list[int]] = defaultdict(list)
-    for i in tested or readable:
-        strata[labels[i], splits[i]].append(i)
-    chosen: list[int] = []
-    sizes: list[dict[str, object]] = []
-    order = sorted(strata, key=lambda k: (len(strata[k]), *((part is None, part or "") for part in k)))
-    for left, key in zip(range(len(strata), 0, -1), order, strict=True):
-        ranked = sorted(strata[key], key=lambda i: hashlib.sha256(f"{seed} {frame['id'][i]} {frame['name'][i]}".encode()).digest())
-        some = ranked[: (sample - len(chosen)) // left]
-        chosen += some
-        sizes.append({"label": key[0], "split": key[1], "drawn": len(some)})
-    said: dict[str, object] = {
-        "asked": sample,
-        "drawn": len(chosen),
-        "seed": seed,
-        "split": "test" if tested else None,
-        "strata": sizes,
-        "rule": RULE,
-    }
-    return sorted(chosen), said
 
 
 def summed_up(
@@ -88,7 +47,7 @@ def summed_up(
     """
     from workbench.attribution import suits
 
-    chosen, said = draw(frame, sample, seed)
+    chosen, said = stratified(frame, sample, seed)
     basis_now = basis(classifier.key, images, method)
     path, parts = folder / ATTRIBUTIONS / f"{method}.parquet", Parts(folder / ATTRIBUTIONS / method)
     known, rows, computed = _known([path, *parts.paths()]), [], 0

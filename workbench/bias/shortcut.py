@@ -17,6 +17,7 @@ from workbench.bias.where import Maps
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
 from workbench.metrics import Rate, holm, mean_of
+from workbench.samples import shuffled
 
 if TYPE_CHECKING:
     from workbench.classifier import Classifier
@@ -165,7 +166,7 @@ def _without_mask(images: ImageSet, maps: Maps, finding: Finding, seed: int) -> 
     """At most `MOST` pictures that the model calls so and whose mask does not reach into the place."""
     names = maps.frame["name"][maps.frame["predicted"] == finding.target].tolist()
     chosen: list[ImageItem] = []
-    for name in np.random.default_rng(seed).permutation(names).tolist():
+    for name in shuffled(names, np.random.default_rng(seed)):
         item = images.by_name.get(name)
         try:
             mask = item.open_mask() if item else None

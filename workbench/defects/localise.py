@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from workbench.audit.maps import draw
 from workbench.defects.curves import LIMIT, Pixels, areas, merged, parted, regions_of
 from workbench.errors import InputError
 from workbench.images import ImageItem
@@ -24,6 +23,7 @@ from workbench.methods import METHODS
 from workbench.metrics import Rate, auc, mean_of, wilson
 from workbench.predictions import good_class
 from workbench.preprocessing import Placement
+from workbench.samples import stratified_items
 from workbench.values import apart
 
 if TYPE_CHECKING:
@@ -298,8 +298,6 @@ def _drawn(
     items: Sequence[ImageItem], good: Collection[str] | None, most: int, seed: int
 ) -> tuple[list[tuple[ImageItem, bool]], list[LeftOut], dict[str, object]]:
     """The pictures to measure, each with whether it is called good; those without a mask; and what to say of the sample."""
-    import pandas as pd
-
     if good is None:
         guess = good_class(sorted({item.label for item in items if item.label is not None}))
         good = () if guess is None else (guess,)
@@ -311,10 +309,8 @@ def _drawn(
         for item in items
         if item.label not in good and item.mask is None
     ]
-    names = [item.name for item in usable]
-    table = pd.DataFrame({"name": names, "id": names, "label": [kind_of(item) for item in usable], "split": None, "error": None})
-    positions, said = draw(table, most, seed)
-    sample = {"pictures": len(usable), "drawn": len(positions), "seed": seed, "rule": said["rule"]}
+    positions, facts = stratified_items(usable, [kind_of(item) for item in usable], [None] * len(usable), most, seed)
+    sample = {"pictures": len(usable), "drawn": len(positions), "seed": seed, "rule": facts["rule"]}
     return [(usable[i], usable[i].label in good) for i in positions], left, sample
 
 

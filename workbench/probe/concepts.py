@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.metrics import holm, mean_of
+from workbench.samples import picked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,8 +119,8 @@ def tcav(
     aim, name = Score("logit", classifier.index(target)), choose_layer(classifier, layer)
     rng, called = np.random.default_rng(seed), classifier.class_names[aim.target]
     _check(concepts, pictures, background, repeats)
-    pictures, background = _sample(pictures, rng), _sample(background, rng)
-    concepts = {concept: _sample(items, rng) for concept, items in concepts.items()}
+    pictures, background = picked(pictures, SAMPLE, rng), picked(background, SAMPLE, rng)
+    concepts = {concept: picked(items, SAMPLE, rng) for concept, items in concepts.items()}
     total, numbers = len(pictures) + len(background) + sum(map(len, concepts.values())), math.prod(classifier.layers[name])
     if numbers * total > NUMBERS:
         raise InputError(f"The layer {name} has {numbers:,} numbers a picture, too many for {total} pictures: choose a later layer.")
@@ -158,11 +159,6 @@ def _check(
         raise InputError(f"There are {len(background)} background pictures, too few for random concepts: give {2 * LEAST} or more.")
     if repeats < 2:
         raise InputError(f"{repeats} repeats tell nothing of their spread: ask for 2 or more.")
-
-
-def _sample(items: Sequence[ImageItem], rng: np.random.Generator) -> list[ImageItem]:
-    """At most `SAMPLE` of them, in their order."""
-    return [items[i] for i in np.sort(rng.permutation(len(items))[:SAMPLE])]
 
 
 class _Ticks:

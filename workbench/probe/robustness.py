@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.audit.maps import draw
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.metrics import wilson
 from workbench.probe.attacks import METHODS, attack
+from workbench.samples import stratified_items
 from workbench.values import apart
 
 if TYPE_CHECKING:
@@ -232,16 +232,11 @@ def _falls(row: Row, largest: float) -> float:
 
 def _drawn(items: Sequence[ImageItem], classes: Sequence[str], most: int, seed: int) -> tuple[list[ImageItem], dict[str, object]]:
     """The pictures to attack, and what to say of the sample."""
-    import pandas as pd
-
     usable = [item for item in items if item.label in classes]
     if not usable or most < 1:
         raise InputError("There is no picture to attack whose label is a class of the model: choose a set with the model's labels.")
-    names = [item.name for item in usable]
-    splits, labels = [item.split for item in usable], [item.label for item in usable]
-    table = pd.DataFrame({"name": names, "id": names, "label": labels, "split": splits, "error": None})
-    positions, said = draw(table, most, seed)
-    return [usable[i] for i in positions], {"pictures": len(usable), **said}
+    positions, facts = stratified_items(usable, [item.label for item in usable], [item.split for item in usable], most, seed)
+    return [usable[i] for i in positions], {"pictures": len(usable), **facts}
 
 
 def _row(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from workbench.images import ImageItem
 from workbench.metrics import wilson
 from workbench.predictions import column_of
 from workbench.probe.edits import KINDS, Edit, apply, further
+from workbench.samples import digest, drawn
 from workbench.values import apart, shown
 
 if TYPE_CHECKING:
@@ -231,17 +231,6 @@ def outward(kind: str) -> list[float]:
     return sorted(found)
 
 
-def drawn(items: Sequence[ImageItem], most: int, seed: int) -> list[ImageItem]:
-    """At most so many of some pictures, each with the same chance, in their order."""
-    ranked = sorted(items, key=lambda item: _digest(seed, item))
-    kept = {item.name for item in ranked[:most]}
-    return [item for item in items if item.name in kept]
-
-
-def _digest(seed: int, item: ImageItem) -> bytes:
-    return hashlib.sha256(f"{seed} {item.name}".encode()).digest()
-
-
 def _kind(kind: str) -> str:
     if kind not in KINDS:
         raise InputError(f"There is no edit {kind[:40]!r} with a slider: choose one of {', '.join(KINDS)}.")
@@ -272,7 +261,7 @@ def _decisions(classifier: Classifier, item: ImageItem, kind: str, values: Seque
     """Columns (V,) of one picture."""
     from workbench.classifier import ask
 
-    start, own = apply(item.open(), ()), int.from_bytes(_digest(seed, item)[:6], "big")
+    start, own = apply(item.open(), ()), int.from_bytes(digest(seed, item.name)[:6], "big")
     return classifier.rule.decide(ask(classifier, (further(start, (), Edit(kind, value), seed=own).pixels for value in values)))[0]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,8 @@ from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.metrics import Rate, mean_of, wilson
 from workbench.predictions import Predictions
-from workbench.probe.sweep import MOST, drawn
+from workbench.probe.sweep import MOST
+from workbench.samples import digest, drawn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -261,8 +261,7 @@ def _pair(first: Classifier, second: Classifier, item: ImageItem, method: str, p
 
     ready = first.input(item)
     pixels = np.asarray(ready.image)
-    digest = hashlib.sha256(f"{seed} {item.name}".encode()).digest()
-    noise = np.random.default_rng(list(digest)).integers(-1, 2, pixels.shape, np.int16)
+    noise = np.random.default_rng(list(digest(seed, item.name))).integers(-1, 2, pixels.shape, np.int16)
     shaken = (pixels + noise).clip(0, 255).astype(np.uint8)
     called = [first.class_names[c] for c in first.rule.decide(ask(first, [ready, shaken]))[0]]
     theirs_ready = second.input(item, ready.image)

@@ -14,6 +14,7 @@ from workbench.bias.shortcut import LEAST, MOST, Finding, shortcuts
 from workbench.bias.where import Maps
 from workbench.fills import FILLS, covered
 from workbench.methods import METHODS
+from workbench.samples import shuffled
 from workbench.ui import choice, draw, photographs, url
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import EXPLAIN, Scope
@@ -167,7 +168,7 @@ def cover(scope: Scope) -> None:
     if region is None:
         return
     names = frame["name"].to_numpy()[scope.rows][calls == target].tolist()
-    chosen = [scope.images.by_name[name] for name in sorted(np.random.default_rng(0).permutation(names).tolist()[:MOST])]
+    chosen = [scope.images.by_name[name] for name in sorted(shuffled(names, np.random.default_rng(0))[:MOST])]
     tried = _tried(scope, region, target, fill, chosen)
     if tried is not None:
         _outcome(scope, tried, target)
@@ -237,8 +238,8 @@ def _examples(scope: Scope, tried: Intervention) -> None:
 
 def _others(scope: Scope) -> list[ImageItem]:
     """Pictures of all classes, to exchange with."""
-    names = scope.predictions.frame["name"].to_numpy()[scope.rows]
-    return [scope.images.by_name[name] for name in np.random.default_rng(1).permutation(names).tolist()[:MOST]]
+    names = scope.predictions.frame["name"].to_numpy()[scope.rows].tolist()
+    return [scope.images.by_name[name] for name in shuffled(names, np.random.default_rng(1))[:MOST]]
 
 
 def _mask(item: ImageItem, picture: np.ndarray) -> np.ndarray | None:

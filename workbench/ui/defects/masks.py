@@ -12,6 +12,7 @@ import streamlit as st
 from workbench.defects.localise import FEW, FIGURES, MOST, Localisation, Row, localise
 from workbench.images import ImageItem
 from workbench.methods import METHODS
+from workbench.samples import tested
 from workbench.ui import choice, draw, url
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.defects import decision
@@ -60,9 +61,7 @@ def section(scope: Scope) -> None:
 
 def _pictures(scope: Scope) -> list[ImageItem]:
     """Those of the test split, or all where it has no masks."""
-    frame = scope.known.frame
-    tested = set(frame["name"][frame["split"] == "test"])
-    items = [item for item in scope.images if item.name in tested]
+    items = tested(scope.images, scope.known)
     return items if any(item.mask is not None for item in items) else list(scope.images)
 
 

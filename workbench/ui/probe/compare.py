@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from workbench import render
+from workbench import render, samples
 from workbench.catalog import load_catalog
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
@@ -17,9 +17,8 @@ from workbench.metrics import Rate
 from workbench.modelfolder import read_spec
 from workbench.predictions import Predictions
 from workbench.probe.cheaper import CHEAPER, cheaper, stored
-from workbench.probe.sweep import drawn
 from workbench.probe.versus import Moved, Versus, compare_models, maps_moved
-from workbench.ui import choice, draw, photographs, samples, session, url
+from workbench.ui import choice, draw, photographs, session, url
 from workbench.ui.cache import computed, slot
 from workbench.ui.probe.edit import EDGE
 from workbench.ui.progress import Stoppable, guarded, offer
@@ -64,7 +63,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     st.subheader("On this picture", anchor=False)
     _picture(model, item, (first, second), (model.title, titles[other]), method)
     st.subheader("On the set", anchor=False)
-    items = drawn(samples.tested(images, known), SAMPLE, 0)
+    items = samples.drawn(samples.tested(images, known), SAMPLE, 0)
     _set(model, images, items, known, second, (model.title, titles[other]))
     st.subheader("Do they decide for the same reasons?", anchor=False)
     _reasons(images, items[:MAPPED], first, second, method)

@@ -6,11 +6,12 @@ from typing import Any
 
 import streamlit as st
 
+from workbench import samples
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
 from workbench.probe.attacks import METHODS
 from workbench.probe.robustness import TESTED, Robustness, robustness
-from workbench.ui import choice, draw, samples
+from workbench.ui import choice, draw
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.progress import Stoppable, offer
 from workbench.ui.text import plain
