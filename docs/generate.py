@@ -51,23 +51,23 @@ def entries(document: str, name: str) -> dict[str, str]:
 
 
 def methods() -> str:
-    """The table of attribution methods."""
-    rows = (
+    """Two tables of the attribution methods: what each shows, and what it takes and gives."""
+    titles = {name: f"{row.title}<br>`{name}`" for name, row in METHODS.items()}
+    shows = ((titles[name], row.plain, row.paper) for name, row in METHODS.items())
+    takes = (
         (
-            f"{row.title}<br>`{row.name}`",
-            row.plain,
+            titles[name],
             row.family,
-            ", ".join(f"`{name}={value}`" for name, value in row.params.items()) or "none",
+            ", ".join(f"`{key}`" + ("" if value is None else f" = {value}") for key, value in row.params.items()) or "none",
             row.unit,
             "yes" if row.signed else "no",
             "yes" if row.complete else "no",
-            f"{row.cost:,}",
-            row.paper,
+            row.cost,
         )
-        for row in METHODS.values()
+        for name, row in METHODS.items()
     )
-    head = ("Method", "What it shows", "Family", "Settings", "Unit of the map", "Signed", "Sum", "Cost", "Source")
-    return table(head, rows)
+    head = ("Method", "Family", "Settings", "Unit of the map", "Signed", "Sum", "Cost")
+    return f"{table(('Method', 'What it shows', 'Source'), shows)}\n{table(head, takes)}"
 
 
 def checks() -> str:
