@@ -28,6 +28,7 @@ RANK = {
     "parquet": 1,
     "parts": 1,
     "sheets": 1,
+    "stats": 1,
     "values": 1,
     "zips": 1,
     "grids": 2,
@@ -69,7 +70,7 @@ RANK = {
     "pages": 12,
 }
 ONLY = {  # what some may know at all, beside types
-    "metrics": {"errors", "predictions"},
+    "metrics": {"errors", "predictions", "stats"},
     "render": {"errors", "images", "methods", "preprocessing"},
 }
 STREAMLIT = {"app", "ui", "pages"}

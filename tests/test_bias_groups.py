@@ -19,7 +19,7 @@ from sklearn.metrics import accuracy_score
 from tables import solar, table, with_attributes
 
 from workbench.bias.groups import COMPARED, compare, fairness
-from workbench.metrics import holm
+from workbench.stats import holm
 
 EXACT = {"rel": 0, "abs": 1e-12}
 TEST = (solar().frame["split"] == "test").to_numpy()

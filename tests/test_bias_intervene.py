@@ -18,7 +18,7 @@ from workbench.bias.intervene import DRAWS, LARGEST, intervene
 from workbench.bias.regions import BACKGROUND, BORDER, CENTRE, CORNERS, REGIONS, Region
 from workbench.fills import FILLS, elsewhere
 from workbench.images import BytesSource, ImageItem
-from workbench.metrics import wilson
+from workbench.stats import wilson
 
 CORNER = REGIONS["bottom right corner"]
 CLASSES = ("good", "bad")

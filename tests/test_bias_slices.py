@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import hypergeom
 from tables import solar, table
 
-from workbench.bias.slices import at_least, slices
+from workbench.bias.slices import slices
 
 
 def planted(size: int = 3000, seed: int = 0):
@@ -93,13 +93,6 @@ def test_many_pictures_are_clustered_in_batches() -> None:
     accused = np.isin(found.codes, [i for i, s in enumerate(found.slices) if s.significant])
     assert bad[accused].mean() > 0.95
     assert accused.sum() > 0.7 * bad.sum()
-
-
-@pytest.mark.parametrize(
-    ("hits", "drawn", "marked", "total"), [(0, 5, 3, 20), (3, 5, 3, 20), (12, 40, 90, 300), (2, 10, 12, 15), (8, 10, 12, 15)]
-)
-def test_the_tail_is_scipys(hits, drawn, marked, total) -> None:
-    assert at_least(hits, drawn, marked, total) == pytest.approx(hypergeom.sf(hits - 1, total, marked, drawn), rel=1e-9)
 
 
 def test_what_cannot_be_clustered_is_refused(refusal) -> None:

@@ -9,7 +9,7 @@ from tables import solar, table, with_attributes
 
 from workbench.bias import compare
 from workbench.bias.source import CHANCE, tied_to_label
-from workbench.metrics import holm
+from workbench.stats import holm
 from workbench.ui.bias import attributes
 
 

@@ -7,7 +7,7 @@ import pytest
 from tables import scored, table, with_attributes
 
 from workbench.defects.cases import all_scores, cases_of
-from workbench.defects.decision import QUEUES, Decision, decide, nearest, queue
+from workbench.defects.decision import QUEUES, Decision, decide, queue
 from workbench.defects.doubt import Band
 from workbench.defects.regions import Filled, Spot
 from workbench.predictions import UNSURE
@@ -121,29 +121,6 @@ def test_what_a_region_does_for_a_review_is_said_too() -> None:
         "the score rests on it: without it the part would pass",
         "the score rests on it",  # at the size shown it would not have been for review in the first place
     ]
-
-
-def test_the_nearest_by_hand() -> None:
-    vectors = np.array([[1, 0], [3, 0.3], [0, 1], [-1, 0], [np.nan, 0], [0, 0], [2, 2], [1, 0]], np.float32)
-    every = np.ones(8, bool)
-    assert nearest(vectors, 0, every) == (7, 1.0)  # a copy, but never itself
-    assert nearest(vectors, 0, np.arange(8) < 7) == (1, pytest.approx(3 / np.hypot(3, 0.3)))
-    assert nearest(vectors, 0, np.isin(np.arange(8), [2, 3, 6])) == (6, pytest.approx(np.sqrt(0.5)))
-    assert nearest(vectors, 0, np.isin(np.arange(8), [2, 3])) == (2, 0)
-    assert nearest(vectors, 0, np.arange(8) == 3) == (3, -1)
-    assert nearest(vectors, 0, np.arange(8) == 5) == (5, 0)  # nothing is like nothing
-    assert nearest(vectors, 0, np.arange(8) == 0) is None
-    assert nearest(vectors, 0, np.arange(8) == 4) is None
-    assert nearest(vectors, 4, every) is None
-
-
-def test_a_similarity_is_never_above_one() -> None:
-    vectors = np.random.default_rng(0).normal(size=(60, 500)).astype(np.float32)
-    every = np.arange(60)
-    both = np.concatenate([vectors, 3 * vectors])
-    found = [nearest(both, row, np.arange(120) >= 60) for row in every]
-    assert [other for other, _ in found] == (every + 60).tolist()
-    assert all(0.99999 < alike <= 1 for _, alike in found)
 
 
 GOOD, BAD = [0.05, 0.35, 0.55, 0.62, 0.94], [0.02, 0.15, 0.46, 0.66, 0.99]

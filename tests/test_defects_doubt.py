@@ -11,7 +11,7 @@ from tables import scored, solar
 
 from workbench.defects.cases import CHOSEN_ON, REPORTED_ON, Cases, cases_of, of_split
 from workbench.defects.doubt import VERDICTS, Band, band, expected, needed, review
-from workbench.metrics import wilson
+from workbench.stats import wilson
 
 TARGETS = (0.9, 0.95, 0.98)
 

@@ -22,7 +22,7 @@ from workbench.errors import InputError
 from workbench.evidence import assess
 from workbench.images import BytesSource, ImageItem
 from workbench.loading import load_classifier
-from workbench.metrics import wilson
+from workbench.stats import wilson
 
 torch.set_num_threads(1)
 Box = tuple[slice, slice]

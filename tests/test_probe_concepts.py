@@ -17,9 +17,9 @@ from torch import nn
 
 from workbench.images import BytesSource, ImageItem
 from workbench.loading import load_classifier
-from workbench.metrics import mean_of
 from workbench.probe import concepts as module
 from workbench.probe.concepts import tcav
+from workbench.stats import mean_of
 
 torch.set_num_threads(1)
 SIDE = 20

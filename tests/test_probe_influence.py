@@ -17,7 +17,6 @@ from torch.utils.data import TensorDataset
 
 from workbench.audit import open_audit, run
 from workbench.classifier import predict
-from workbench.defects.decision import nearest
 from workbench.images import BytesSource, ImageItem
 from workbench.layouts import load_images
 from workbench.loading import load_classifier
@@ -25,6 +24,7 @@ from workbench.metal import make_set
 from workbench.predictions import tabulate
 from workbench.probe import influence as module
 from workbench.probe.influence import behind
+from workbench.stats import nearest
 
 torch.set_num_threads(1)
 CLASSES = ("a", "b", "c")

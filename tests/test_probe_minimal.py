@@ -14,14 +14,13 @@ from torch import nn
 
 from workbench.attribution import attribute
 from workbench.classifier import answers, ask
-from workbench.defects.decision import nearest
 from workbench.defects.doubt import Band
 from workbench.loading import load_classifier
-from workbench.metrics import wilson
 from workbench.preprocessing import Preprocessing
 from workbench.probe import minimal
 from workbench.probe.minimal import counterfactual, smallest
 from workbench.probe.pieces import FILLS, Pieces, square_cells
+from workbench.stats import nearest, wilson
 
 torch.set_num_threads(1)
 HEIGHT, WIDTH, CELLS = 64, 96, 12

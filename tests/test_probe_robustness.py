@@ -15,9 +15,9 @@ from torch import nn
 
 from workbench.images import BytesSource, ImageItem
 from workbench.loading import load_classifier
-from workbench.metrics import wilson
 from workbench.probe import robustness as module
 from workbench.probe.robustness import ALL, Row, curve, masked, robustness
+from workbench.stats import wilson
 
 torch.set_num_threads(1)
 SIZE = (6, 8)

@@ -13,10 +13,10 @@ from torch import nn
 from workbench.classifier import BATCH, ask
 from workbench.images import BytesSource, ImageItem
 from workbench.loading import load_classifier
-from workbench.metrics import wilson
 from workbench.probe.edits import KINDS, Edit, apply
 from workbench.probe.sweep import ALL, MOST, POINTS, Flip, outward, spread, sweep, sweep_set
 from workbench.samples import drawn
+from workbench.stats import wilson
 
 torch.set_num_threads(1)
 SIZE = (16, 24)

@@ -16,10 +16,10 @@ from workbench.attribution import attribute
 from workbench.classifier import predict
 from workbench.images import BytesSource, ImageItem
 from workbench.loading import load_classifier
-from workbench.metrics import mean_of, wilson
 from workbench.predictions import DecisionRule, Predictions, tabulate
 from workbench.probe.cheaper import cheaper
-from workbench.probe.versus import Pair, compare_models, likeness, maps_moved, mcnemar, paired_difference
+from workbench.probe.versus import Pair, compare_models, likeness, maps_moved
+from workbench.stats import mean_of, wilson
 
 torch.set_num_threads(1)
 NAMES = ("good", "bad")
@@ -101,39 +101,6 @@ def test_without_labels_only_the_agreement_is_known() -> None:
     found = compare_models(*bare)
     assert (found.first.value, found.difference.value, found.p) == (None, None, 1)
     assert (found.agree.value, found.frame["name"].tolist()) == (0.5, ["b"])
-
-
-def test_mcnemar_is_exact() -> None:
-    """By hand: 2 * (1 + 14 + 91) / 2 ** 14 for 12 against 2."""
-    assert mcnemar(12, 2) == mcnemar(2, 12) == pytest.approx(212 / 16384, rel=1e-9)
-    assert mcnemar(5, 0) == pytest.approx(2 / 32)
-    assert mcnemar(3, 3) == mcnemar(0, 0) == 1
-
-
-@pytest.mark.parametrize(
-    ("table", "low", "high"),
-    [
-        ((36, 12, 2, 0), 0.0569, 0.3404),  # these three from Newcombe 1998, table II, method 10
-        ((18, 12, 2, 18), 0.0562, 0.3290),
-        ((53, 0, 0, 1), -0.0729, 0.0729),
-        ((1, 1, 7, 12), -0.5069, -0.0256),  # Bentur et al. 2009 in Fagerland et al. 2013: -0.507 to -0.026
-    ],
-)
-def test_the_interval_of_the_difference_is_the_published_one(table, low, high) -> None:
-    found = paired_difference(*table)
-    assert (found.low, found.high) == (pytest.approx(low, abs=6e-5), pytest.approx(high, abs=6e-5))
-    assert found.value == pytest.approx((table[1] - table[2]) / sum(table))
-    a, b, c, d = table
-    turned = paired_difference(a, c, b, d)
-    assert (turned.low, turned.high) == (pytest.approx(-found.high), pytest.approx(-found.low))
-
-
-def test_the_interval_covers_what_it_should() -> None:
-    rng = np.random.default_rng(0)
-    shares = np.array([0.7, 0.12, 0.05, 0.13])
-    tables = rng.multinomial(80, shares, 2000)
-    ends = [paired_difference(*table) for table in tables.tolist()]
-    assert 0.935 < np.mean([end.low <= 0.07 <= end.high for end in ends]) < 0.98
 
 
 def net(make, seed=0, size=(20, 30), **settings):

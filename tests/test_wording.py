@@ -17,7 +17,7 @@ from workbench.bias.regions import BORDER
 from workbench.bias.where import Maps, differences
 from workbench.evidence import assess
 from workbench.loading import load_classifier
-from workbench.metrics import Rate
+from workbench.stats import Rate
 from workbench.wording import chosen, directed
 
 torch.set_num_threads(1)

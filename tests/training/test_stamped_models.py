@@ -16,9 +16,10 @@ from workbench.errors import InputError
 from workbench.layouts import load_images
 from workbench.loading import load_classifier
 from workbench.metal import NAME, Plan
-from workbench.metrics import headline, wilson
+from workbench.metrics import headline
 from workbench.parts import LABELS, STAMP_AREA, draw
 from workbench.predictions import Predictions
+from workbench.stats import wilson
 from workbench.training import FILES, Recipe, stamped_models
 from workbench.training.stamped_models import LESSONS, SHORTCUT, stamped_and_bare
 

@@ -8,10 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.bias.calibration import calibration_cells, calibration_error
 from workbench.bias.cases import Cases
 from workbench.errors import InputError
-from workbench.metrics import Rate, auc, wilson
+from workbench.stats import Rate, auc, calibration_cells, calibration_error, f1_of, means, moments, wilson
 
 Counts = NDArray[np.int64]
 
@@ -137,8 +136,7 @@ def estimates(table: Tally, name: str, level: float = 0.95, seed: int = 0) -> li
 
     Shares have Wilson's interval. F1 is 2 F* / (1 + F*) of the share F* = TP / (TP + FP + FN) (Hand et al. 2021, "F*: an interpretable
     transformation of the F-measure"), so Wilson's interval of F* carries over. The mean has Student's t interval, the AUC that of
-    `metrics.auc`, and the
-    calibration error that of `calibration_error`.
+    `stats.auc`, and the calibration error that of `calibration_error`.
     """
     kind = figure_of(name, table.defects).kind
     if kind in ("share", "F1"):
@@ -163,32 +161,6 @@ def figure_of(name: str, defects: bool) -> Figure:
     if FIGURES[name].defects and not defects:
         raise InputError(f"The {name} needs a positive class: say which class is the defect.")
     return FIGURES[name]
-
-
-def f1_of(rate: Rate) -> Rate:
-    """F1 from F*, interval and all."""
-    value, low, high = (None if x is None else 2 * x / (1 + x) for x in (rate.value, rate.low, rate.high))
-    return dataclasses.replace(rate, value=value, low=low, high=high)
-
-
-def moments(codes: NDArray[np.intp], values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """Number, sum and sum of squares of values (M,) by code (M,): (3, size)."""
-    return np.stack([np.bincount(codes, weights, minlength=size).astype(np.float64) for weights in (None, values, values**2)])
-
-
-def means(found: NDArray[np.float64], level: float = 0.95) -> list[Rate]:
-    """Means between 0 and 1 with Student's t interval, from `moments` (3, G)."""
-    from scipy.special import stdtrit
-
-    rates = []
-    for count, total, squares in found.T.tolist():
-        n, mean = int(count), total / max(count, 1)
-        if n == 0:
-            rates.append(Rate(None, None, None, 0, 0))
-            continue
-        half = float(stdtrit(n - 1, (1 + level) / 2)) * (max(squares / n - mean**2, 0) / (n - 1)) ** 0.5 if n > 1 else 1.0
-        rates.append(Rate(mean, max(mean - half, 0.0), min(mean + half, 1.0), n, n))
-    return rates
 
 
 def calibrations(cells: NDArray[np.float64], level: float = 0.95, seed: int = 0) -> list[Rate]:

@@ -10,14 +10,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.bias.calibration import debiased_error, resampled
 from workbench.bias.cases import By, Groups, cases_of, groups_of
 from workbench.bias.figures import FIGURES, Tally, estimates, figure_of, tally
-from workbench.bias.gaps import gap, means_differ, normal_ranges, shares_differ, simultaneous, tail
 from workbench.bias.rates import ENOUGH
 from workbench.errors import InputError
-from workbench.metrics import Rate, holm, placements
 from workbench.predictions import Predictions
+from workbench.stats import (
+    Rate,
+    debiased_error,
+    gap,
+    holm,
+    means_differ,
+    normal_ranges,
+    placements,
+    resampled,
+    shares_differ,
+    simultaneous,
+    tail,
+)
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,7 @@ from workbench.bias.regions import Region
 from workbench.errors import InputError
 from workbench.fills import FILLS, RANDOM, covered, elsewhere, tile
 from workbench.images import ImageItem
-from workbench.metrics import Rate, mean_of, wilson
+from workbench.stats import Rate, mean_of, tail, wilson
 from workbench.wording import directed
 
 if TYPE_CHECKING:
@@ -163,8 +163,8 @@ def _judged(region: Region, fill: str, frame: pd.DataFrame, rng: np.random.Gener
     before, after, elsewhere = (frame[name].to_numpy() for name in ("before", "after", "elsewhere"))
     effect = after - elsewhere
     null = np.abs((rng.integers(0, 2, (FLIPS, len(effect)), dtype=np.int8) * 2 - 1) @ effect)
-    p = float((1 + (null >= abs(effect.sum()) - 1e-12).sum()) / (1 + FLIPS))
     turned = [_share_of(frame[name].to_numpy()) for name in ("turned", "turned elsewhere")]
+    p = tail(abs(effect.sum()), null)
     return Intervention(region, fill, frame, mean_of(after - before), mean_of(elsewhere - before), mean_of(effect), p, *turned)
 
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.bias.calibration import BINS, calibration_cells
 from workbench.bias.cases import By, Cases, by_of, cases_of, groups_of
-from workbench.bias.figures import FIGURES, calibrations, estimates, f1_of, means, moments, tally
-from workbench.metrics import Rate, wilson
+from workbench.bias.figures import FIGURES, calibrations, estimates, tally
 from workbench.predictions import Predictions
+from workbench.stats import BINS, Rate, calibration_cells, f1_of, means, moments, wilson
 
 if TYPE_CHECKING:
     import pandas as pd

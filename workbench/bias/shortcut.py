@@ -16,8 +16,8 @@ from workbench.bias.regions import BORDER, CORNERS, Region, shares
 from workbench.bias.where import Maps
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
-from workbench.metrics import Rate, holm, mean_of
 from workbench.samples import shuffled
+from workbench.stats import Rate, holm, mean_of
 
 if TYPE_CHECKING:
     from workbench.classifier import Classifier

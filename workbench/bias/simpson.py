@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -11,10 +10,10 @@ from numpy.typing import NDArray
 
 from workbench.bias.cases import By, Groups, cases_of, groups_of
 from workbench.bias.figures import FIGURES, figure_of, outcomes_of, shares_of
-from workbench.bias.gaps import simultaneous
 from workbench.bias.rates import ENOUGH
 from workbench.errors import InputError
 from workbench.predictions import Predictions
+from workbench.stats import critical_value, simultaneous
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,7 +104,7 @@ def simpson(
     kept = np.flatnonzero(count.sum(1) >= ENOUGH)
     if len(kept) < 2:
         return None
-    z = NormalDist().inv_cdf((1 + simultaneous(len(kept))) / 2)
+    z = critical_value(simultaneous(len(kept)))
     share = hits.sum(1) / np.maximum(count.sum(1), 1)
     numbers = [(a, b) if share[a] >= share[b] else (b, a) for i, a in enumerate(kept) for b in kept[i + 1 :]]
     pairs = [_Pair(hits[[a, b]], count[[a, b]], z) for a, b in numbers]
@@ -181,5 +180,5 @@ def _told(pair: _Pair, first: str, second: str, groups: Groups, strata: Groups, 
 
 
 def _span(value: float, error: float) -> Span:
-    half = NormalDist().inv_cdf(0.975) * error
+    half = critical_value(0.95) * error
     return value, value - half, value + half

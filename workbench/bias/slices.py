@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +12,8 @@ from workbench.bias.cases import MOST_GROUPS, Cases, attributes_of, cases_of, fa
 from workbench.bias.groups import SIGNIFICANT
 from workbench.bias.rates import ENOUGH
 from workbench.errors import InputError
-from workbench.metrics import Rate, holm, wilson
 from workbench.predictions import Predictions
+from workbench.stats import Rate, at_least, holm, wilson
 from workbench.values import shown
 
 if TYPE_CHECKING:
@@ -151,7 +150,7 @@ def slices(
     codes, distance = _clustered(features[cases.rows], min(most, CLUSTERS) if clusters is None else clusters, seed)
     wrong = cases.truth != cases.called
     total, size, errors = int(wrong.sum()), np.bincount(codes), np.bincount(codes, wrong).astype(int)
-    p = [at_least(int(k), int(n), total, len(codes)) for k, n in zip(errors, size, strict=True)]
+    p = at_least(errors, size, total, len(codes)).tolist()
     adjusted = holm(p)
     rates = [wilson(int(k), int(n)) for k, n in zip(errors, size, strict=True)]
     order = sorted(range(len(size)), key=lambda c: (size[c] < ENOUGH, -(rates[c].low or 0), -(rates[c].value or 0)))
@@ -166,20 +165,6 @@ def slices(
     placed = np.full(len(predictions), -1)
     placed[cases.rows] = rank[codes]
     return Slices(tuple(found), placed, wilson(total, len(codes)), cases.split)
-
-
-def at_least(hits: int, drawn: int, marked: int, total: int) -> float:
-    """The chance of `hits` or more marked among `drawn` out of `total`, `marked` of which are marked."""
-    top = min(drawn, marked)
-    low = max(hits, drawn + marked - total, 0)
-    if hits <= max(drawn + marked - total, 0):
-        return 1.0
-    terms = [_log_choose(marked, k) + _log_choose(total - marked, drawn - k) for k in range(low, top + 1)]
-    return min(math.fsum(math.exp(term - _log_choose(total, drawn)) for term in terms), 1.0)
-
-
-def _log_choose(n: int, k: int) -> float:
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
 
 
 def _clustered(features: NDArray[np.floating], clusters: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
@@ -210,7 +195,7 @@ def _columns(cases: Cases) -> dict[str, tuple[NDArray[np.intp], list[object]]]:
 
 
 def _traits(columns: dict[str, tuple[NDArray[np.intp], list[object]]], members: NDArray[np.intp]) -> tuple[Trait, ...]:
-    traits, p = [], []
+    traits, totals = [], []
     for name, (codes, values) in columns.items():
         overall = np.bincount(codes[codes >= 0], minlength=len(values)).tolist()
         here = codes[members]
@@ -218,7 +203,8 @@ def _traits(columns: dict[str, tuple[NDArray[np.intp], list[object]]], members: 
         for value, support, everywhere in zip(values, inside, overall, strict=True):
             share, usual = support / len(members), everywhere / len(codes)
             traits.append(Trait(name, value, share, usual, share / usual, support))
-            p.append(at_least(support, len(members), everywhere, len(codes)))
+            totals.append(everywhere)
+    p = at_least([trait.support for trait in traits], len(members), totals, len(codes)).tolist()
     adjusted = holm(p)
     telling = [i for i, trait in enumerate(traits) if adjusted[i] <= SIGNIFICANT and trait.lift >= LIFT]
     return tuple(traits[i] for i in sorted(telling, key=lambda i: (p[i], -traits[i].lift))[:TRAITS])

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from workbench.audit import Summaries
 from workbench.bias.cases import factorised
-from workbench.bias.gaps import means_differ
 from workbench.bias.groups import DRAWS, SIGNIFICANT
 from workbench.bias.rates import ENOUGH
 from workbench.bias.regions import BORDER, CENTRE, CORNERS, QUADRANTS, Region, shares
 from workbench.errors import InputError
-from workbench.metrics import holm, mean_of
 from workbench.predictions import Predictions
+from workbench.stats import holm, mean_of, means_differ, moments
 from workbench.values import shown
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def differences(maps: Maps, *by: str, regions: Sequence[Region] = LOOKED_AT, dra
 
     rng = np.random.default_rng(seed)
     values = shares(maps.heatmaps, tuple(regions))
-    strata, _ = factorised(maps.frame["predicted"], np.arange(len(maps.frame)))
+    strata, classes = factorised(maps.frame["predicted"], np.arange(len(maps.frame)))
     enough = max(draws, round(2 / SIGNIFICANT) * len(by) * len(regions))  # so that the smallest p stays small after Holm
     lines = []
     for name in by:
@@ -117,10 +116,12 @@ def differences(maps: Maps, *by: str, regions: Sequence[Region] = LOOKED_AT, dra
         kept = [g for g in range(len(names)) if (codes == g).sum() >= ENOUGH]
         if len(kept) < 2:
             continue
+        there, shape = codes >= 0, (3, len(names), len(classes))
+        place = codes[there] * len(classes) + strata[there]
         for column, region in enumerate(regions):
-            moments = _moments(values[:, column], codes, strata)[:, kept]
-            most, least, gap = _apart(moments[0], moments[1])
-            lines.append((name, region.name, names[kept[most]], names[kept[least]], gap, means_differ(moments, enough, rng)))
+            sums = moments(place, values[there, column], shape[1] * shape[2]).reshape(shape)[:, kept]
+            most, least, gap = _apart(sums[0], sums[1])
+            lines.append((name, region.name, names[kept[most]], names[kept[least]], gap, means_differ(sums, enough, rng)))
     frame = pd.DataFrame(lines, columns=["by", "region", "most", "least", "gap", "p"])
     adjusted = holm(frame["p"].to_numpy(np.float64))
     return frame.assign(**{"p adjusted": adjusted, "significant": adjusted <= SIGNIFICANT})
@@ -148,13 +149,3 @@ def _apart(count: NDArray[np.float64], total: NDArray[np.float64]) -> tuple[int,
     weights = count[most] * count[least] / np.maximum(count[most] + count[least], 1)
     gap = float(weights @ (means[most] - means[least]) / max(weights.sum(), 1e-12))
     return (most, least, gap) if gap >= 0 else (least, most, -gap)
-
-
-def _moments(values: NDArray[np.float64], codes: NDArray[np.intp], strata: NDArray[np.intp]) -> NDArray[np.float64]:
-    """(3, G, S) number, sum and sum of squares of values by group and stratum."""
-    known = codes >= 0
-    groups, layers = codes.max() + 1, strata.max() + 1
-    cell = codes[known] * layers + strata[known]
-    return np.stack(
-        [np.bincount(cell, weights, groups * layers).reshape(groups, layers) for weights in (None, values[known], values[known] ** 2)]
-    ).astype(np.float64)

@@ -1,8 +1,8 @@
 """From score to decision: operating points, thresholds, a band of doubt, and what one decision rests on."""
 
 from workbench.defects.cases import CHOSEN_ON, HALVES, REPORTED_ON, Cases, all_scores, cases_of, deal, defect_classes, of_split
-from workbench.defects.choice import WAYS, Choice, choose, upper_bound
-from workbench.defects.decision import QUEUES, Decision, decide, nearest, queue
+from workbench.defects.choice import WAYS, Choice, choose
+from workbench.defects.decision import QUEUES, Decision, decide, queue
 from workbench.defects.doubt import Band, Reviewed, band, expected, needed, reach, review
 from workbench.defects.points import FIGURES, Costs, operating_points, point_at, points_of
 from workbench.defects.regions import FILLS, Filled, Spot, fill_spots, spots
@@ -32,7 +32,6 @@ __all__ = [
     "defect_classes",
     "expected",
     "fill_spots",
-    "nearest",
     "needed",
     "of_split",
     "operating_points",
@@ -42,5 +41,4 @@ __all__ = [
     "reach",
     "review",
     "spots",
-    "upper_bound",
 ]

@@ -13,6 +13,7 @@ import numpy as np
 from workbench.defects.cases import CHOSEN_ON, Cases
 from workbench.defects.points import Costs, points_of
 from workbench.errors import InputError
+from workbench.stats import upper_bound
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,13 +89,6 @@ def choose(
     return _under(table, way, ceiling, level)
 
 
-def upper_bound(count: int, support: int, level: float = 0.95) -> float:
-    """The exact one-sided upper bound of a share (Clopper and Pearson 1934)."""
-    from scipy.special import betaincinv
-
-    return 1.0 if count >= support else float(betaincinv(count + 1, support - count, level))
-
-
 def _cheapest(table: pd.DataFrame) -> Choice:
     """Of equally cheap thresholds the one that can move the furthest without another decision."""
     free = table[table["width"] > 0]
@@ -114,7 +108,7 @@ def _under(table: pd.DataFrame, way: str, ceiling: float, level: float) -> Choic
         needed = math.ceil(math.log(1 - level) / math.log1p(-ceiling) - 1e-9)
         raise InputError(
             f"With {support:,} {'defects' if way == 'escape' else 'good parts'} no threshold can be shown to keep the {way} rate under "
-            f"{_percent(ceiling)}: even without a single mistake among them it could be {_percent(upper_bound(0, support, level))}. "
+            f"{_percent(ceiling)}: even without a single mistake among them it could be {_percent(float(upper_bound(0, support, level)))}. "
             f"At least {needed:,} are needed, or a higher ceiling."
         )
     kept = table[table[counted] <= allowed]
@@ -128,18 +122,15 @@ def _under(table: pd.DataFrame, way: str, ceiling: float, level: float) -> Choic
     name = "escape rate" if way == "escape" else "overkill rate"
     reason = (
         f"It is the {'highest' if way == 'escape' else 'lowest'} threshold whose {name} is under {_percent(ceiling)} with "
-        f"{_percent(level)} confidence: {count:,} of {support:,}, so at most {_percent(upper_bound(count, support, level))}."
+        f"{_percent(level)} confidence: {count:,} of {support:,}, so at most {_percent(float(upper_bound(count, support, level)))}."
     )
     return Choice(float(row["threshold"]), way, reason)
 
 
 def _allowed(support: int, ceiling: float, level: float) -> int | None:
     """How many mistakes leave the rate's upper bound under the ceiling; None where not even 0 do."""
-    from scipy.special import betaincinv
-
-    counts = np.arange(support)
-    under = betaincinv(counts + 1, support - counts, level) <= ceiling
-    return int(counts[under][-1]) if under.any() else None
+    under = np.flatnonzero(upper_bound(np.arange(support), support, level) <= ceiling)
+    return int(under[-1]) if len(under) else None
 
 
 def _percent(share: float) -> str:

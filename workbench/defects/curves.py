@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import InputError
-from workbench.metrics import Rate
+from workbench.stats import Rate
 
 LIMIT = 0.3
 """False-positive rate up to which the per-region overlap is integrated, as in the paper."""

@@ -87,28 +87,6 @@ def decide(
     return Decision(item_id, score, band, str(band.verdicts(np.array([score]))[0]), tuple(regions), tuple(filled), evidence)
 
 
-def nearest(embeddings: NDArray[np.floating], row: int, rows: NDArray[np.bool_]) -> tuple[int, float] | None:
-    """The picture most alike to another in what the model makes of it.
-
-    Args:
-        embeddings: (N, D) what goes into the model's last layer; NaN where a picture cannot be read.
-        row: Which picture.
-        rows: (N,) among which others; the picture itself never counts.
-
-    Returns:
-        Its row and the cosine similarity, 1 at most; None where there is none.
-    """
-    free = rows & np.isfinite(embeddings).all(1)
-    free[row] = False
-    if not free.any() or not np.isfinite(embeddings[row]).all():
-        return None
-    among = np.flatnonzero(free)
-    others, own = embeddings[among].astype(np.float64), embeddings[row].astype(np.float64)
-    alike = others @ own / np.maximum(np.linalg.norm(others, axis=1) * np.linalg.norm(own), 1e-12)
-    best = int(alike.argmax())
-    return int(among[best]), min(float(alike[best]), 1.0)
-
-
 def queue(
     cases: Cases, scores: NDArray[np.float64], rows: NDArray[np.bool_], band: Band, name: str, overruled: NDArray[np.bool_]
 ) -> NDArray[np.intp]:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from workbench.defects.cases import Cases
 from workbench.errors import InputError
-from workbench.metrics import Rate, wilson
 from workbench.predictions import as_scores, reaches
+from workbench.stats import Rate, wilson
 
 VERDICTS = ("pass", "review", "reject")
 

@@ -20,10 +20,10 @@ from workbench.defects.curves import LIMIT, Pixels, areas, merged, parted, regio
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.methods import METHODS
-from workbench.metrics import Rate, auc, mean_of, wilson
 from workbench.predictions import good_class
 from workbench.preprocessing import Placement
 from workbench.samples import stratified_items
+from workbench.stats import Rate, auc, mean_of, wilson
 from workbench.values import apart
 
 if TYPE_CHECKING:

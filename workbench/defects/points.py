@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.defects.cases import Cases, cases_of
 from workbench.defects.doubt import Band
 from workbench.errors import InputError
-from workbench.metrics import wilson_bounds
 from workbench.predictions import Predictions, between
+from workbench.stats import Estimates, difference, ratio, wilson_bounds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,62 +126,36 @@ def _table(
     defects, good = cases.defects, cases.good
     missed, left, wrong = (_rate(count, support, level) for count, support in ((escapes, defects), (unfound, defects), (overkill, good)))
     prior = costs.prior if costs.prior is not None else defects / max(defects + good, 1)
+    cost, low, high = difference(_scaled(missed, costs.escape * prior), _scaled(wrong, -costs.overkill * (1 - prior)))
     figures = {
         "escape rate": missed,
         "overkill rate": wrong,
         "precision": _precision(left, wrong, prior),
         "F1": _f1(left, wrong, prior),
-        "cost": _sum(_scaled(missed, costs.escape * prior), _scaled(wrong, costs.overkill * (1 - prior))),
+        "cost": (cost, np.maximum(low, 0), high),
     }
     columns = {f"{name}{end}": values for name, three in figures.items() for end, values in zip(("", " low", " high"), three, strict=True)}
     facts = {"threshold": thresholds, "defects": defects, "good": good, "escapes": escapes, "overkill": overkill}
     return pd.DataFrame({**facts, **columns})
 
 
-Three = tuple[Column, Column, Column]
-"""A figure, the lower and the upper end of its interval, each (T,)."""
-
-
-def _rate(count: NDArray[np.int64], support: int, level: float) -> Three:
+def _rate(count: NDArray[np.int64], support: int, level: float) -> Estimates:
     low, high = wilson_bounds(count, support, level)
     return (count / support if support else np.full(len(count), np.nan)), low, high
 
 
-def _scaled(figure: Three, factor: float, start: float = 0.0) -> Three:
+def _scaled(figure: Estimates, factor: float, start: float = 0.0) -> Estimates:
     value, low, high = (start + factor * part for part in figure)
     return (value, low, high) if factor >= 0 else (value, high, low)
 
 
-def _sum(one: Three, other: Three) -> Three:
-    """The sum of two independent figures (Zou and Donner 2008, "Construction of confidence limits about effect measures")."""
-    value = one[0] + other[0]
-    low = value - np.hypot(one[0] - one[1], other[0] - other[1])
-    return value, np.maximum(low, 0), value + np.hypot(one[2] - one[0], other[2] - other[0])
-
-
-def _precision(missed: Three, wrong: Three, prior: float) -> Three:
+def _precision(missed: Estimates, wrong: Estimates, prior: float) -> Estimates:
     """Of the rejected parts of a line, the share that is defective: 1 / (1 + rejected good ones / rejected defects)."""
-    ratio, low, high = _ratio(_scaled(wrong, 1 - prior), _scaled(missed, -prior, prior))
-    return 1 / (1 + ratio), 1 / (1 + high), 1 / (1 + low)
+    odds, low, high = ratio(_scaled(wrong, 1 - prior), _scaled(missed, -prior, prior))
+    return 1 / (1 + odds), 1 / (1 + high), 1 / (1 + low)
 
 
-def _f1(missed: Three, wrong: Three, prior: float) -> Three:
+def _f1(missed: Estimates, wrong: Estimates, prior: float) -> Estimates:
     """2 x found / (found + rejected good ones + all defects), in shares of the line."""
-    ratio, low, high = _ratio(_scaled(wrong, 1 - prior, prior), _scaled(missed, -prior, prior))
-    return 2 / (1 + ratio), 2 / (1 + high), 2 / (1 + low)
-
-
-def _ratio(top: Three, bottom: Three) -> Three:
-    """The ratio of two independent figures from 0 (Donner and Zou 2012, "Closed-form confidence intervals for functions of ...").
-
-    Infinite where the bottom is 0, and NaN where both are.
-    """
-    (a, a_low, a_high), (b, b_low, b_high) = top, bottom
-    with np.errstate(divide="ignore", invalid="ignore"):
-        value, inner = a / b, a * b
-        below, above = b_high * (2 * b - b_high), b_low * (2 * b - b_low)
-        low = (inner - np.sqrt(np.maximum(inner**2 - a_low * (2 * a - a_low) * below, 0))) / below
-        high = (inner + np.sqrt(np.maximum(inner**2 - a_high * (2 * a - a_high) * above, 0))) / above
-        low = np.where(np.abs(below) < 1e-12, a_low * (2 * a - a_low) / (2 * inner), low)  # the limit where 2b meets its upper end
-    low = np.where(a == 0, 0.0, np.clip(low, 0, None))
-    return value, np.where(np.isnan(value), np.nan, low), np.where(np.isnan(value), np.nan, np.where(b_low <= 0, np.inf, high))
+    odds, low, high = ratio(_scaled(wrong, 1 - prior, prior), _scaled(missed, -prior, prior))
+    return 2 / (1 + odds), 2 / (1 + high), 2 / (1 + low)

@@ -218,19 +218,6 @@ class Case:
             )
 
 
-def ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Ranks of all values from 0, ties at their mean, as a flat array."""
-    _, where, counts = np.unique(np.asarray(values, np.float64).ravel(), return_inverse=True, return_counts=True)
-    return (np.cumsum(counts) - (counts + 1) / 2)[where]
-
-
-def spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    """Rank correlation; zero where one of them is the same everywhere, for then it tells nothing of the other."""
-    one, other = (r - r.mean() for r in (ranks(a), ranks(b)))
-    norm = np.sqrt((one**2).sum() * (other**2).sum())
-    return float((one * other).sum() / norm) if norm > 0 else 0.0
-
-
 def strength(values: NDArray[np.floating]) -> NDArray[np.float32]:
     """|values| of a map (C, H, W), summed over channels: (H, W)."""
     return np.abs(values).sum(0, dtype=np.float32)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from workbench.attribution import Attribution
 from workbench.errors import InputError
-from workbench.evidence.case import Case, pooled, spearman, strength
+from workbench.evidence.case import Case, pooled, strength
 from workbench.evidence.result import Outcome, advantage
+from workbench.stats import spearman
 
 USEFUL_SHARE = 0.1
 """A tenth of the way from chance to a map that lies wholly inside of the mask: less is of no use to a reader, however sure it is."""

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from workbench.attribution import Attribution
 from workbench.classifier import Classifier, untouched
 from workbench.errors import InputError
-from workbench.evidence.case import Case, pooled, spearman, strength
+from workbench.evidence.case import Case, pooled, strength
 from workbench.evidence.result import Outcome, limit
+from workbench.stats import spearman
 
 SAME = 0.5
 """Rank correlation above which two maps count as alike: then they share more than a quarter of the variance of their ranks. Adebayo et

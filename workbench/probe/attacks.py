@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.probe.search import Decide, Levels, Norm, Progress, Search, climb, squares
+from workbench.stats import spearman
 
 if TYPE_CHECKING:
     from workbench.classifier import Askable, Classifier
@@ -251,8 +252,6 @@ def shift(before: NDArray[np.floating], after: NDArray[np.floating]) -> Shift:
 
     Ties at the edge of the top tenth are broken by lot, else two maps that are zero nearly everywhere would seem to agree.
     """
-    from scipy.stats import rankdata
-
     if before.shape != after.shape:
         raise ValueError(f"expected two heatmaps of one shape, got {before.shape} and {after.shape}")
     rng = np.random.default_rng(0)
@@ -261,8 +260,7 @@ def shift(before: NDArray[np.floating], after: NDArray[np.floating]) -> Shift:
         return Shift(math.nan, math.nan)
     count = math.ceil(TOP * flat[0].size)
     one, other = (np.lexsort((rng.random(values.size), -values))[:count] for values in flat)
-    ranks = [rankdata(values) for values in flat]
-    return Shift(float(np.corrcoef(*ranks)[0, 1]), float(np.isin(one, other).mean()))
+    return Shift(spearman(*flat), float(np.isin(one, other).mean()))
 
 
 def _shown(levels: Levels) -> NDArray[np.uint8]:

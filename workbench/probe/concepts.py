@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.images import ImageItem
-from workbench.metrics import holm, mean_of
 from workbench.samples import picked
+from workbench.stats import holm, mean_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.predictions import Predictions
+from workbench.stats import cosine
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,8 +108,7 @@ def behind(
     probabilities = np.exp(picture.logits - np.logaddexp.reduce(picture.logits))
     column = int(predictions.rule.decide(probabilities[None])[0][0]) if target is None else classifier.index(target)
     similarity = np.full(len(rows), np.nan)
-    lengths = np.linalg.norm(embeddings[among], axis=1) * np.linalg.norm(picture.embedding)
-    similarity[among] = np.minimum(embeddings[among] @ picture.embedding / np.maximum(lengths, 1e-12), 1)
+    similarity[among] = cosine(embeddings[among], picture.embedding)
     influence, why = _traced(classifier, embeddings, predictions, among, (picture.embedding, column), on_progress)
     table = _Table(predictions, similarity, influence, picture, k)
     return Behind(

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.metrics import Rate, wilson
 from workbench.predictions import DecisionRule, Predictions
 from workbench.probe.pieces import FILLS, Pieces, Pixels, square_cells
+from workbench.stats import Rate, nearest, wilson
 
 if TYPE_CHECKING:
     from workbench.classifier import Classifier
@@ -211,21 +211,18 @@ def counterfactual(
     frame = predictions.frame
     if len(embeddings) != len(frame):
         raise ValueError(f"expected {len(frame)} embeddings, got {len(embeddings)}")
-    own, predicted = embeddings[row].astype(np.float64), frame["predicted"]
+    predicted = frame["predicted"]
     free = frame["error"].isna().to_numpy(bool) & np.isfinite(embeddings).all(1) & (predicted != predicted.iloc[row]).to_numpy(bool)
     if rows is not None:
         free &= rows
     if to is not None:
         free &= predicted.isin(list(to)).to_numpy(bool)
     right = free & (frame["verdict"] == "right").to_numpy(bool)
-    among = np.flatnonzero(right if right.any() else free)
-    if not len(among) or not np.isfinite(own).all():
+    best = nearest(embeddings, row, right if right.any() else free)
+    if best is None:
         return None
-    lengths = np.linalg.norm(embeddings[among].astype(np.float64), axis=1) * np.linalg.norm(own)
-    alike = embeddings[among] @ own / np.maximum(lengths, 1e-12)
-    best = frame.iloc[int(among[alike.argmax()])]
-    distance = float(1 - min(alike.max(), 1.0))
-    return Counterfactual(int(among[alike.argmax()]), best["name"], best["predicted"], best["label"], best["verdict"], distance)
+    other = frame.iloc[best[0]]
+    return Counterfactual(best[0], other["name"], other["predicted"], other["label"], other["verdict"], 1 - best[1])
 
 
 class _Trial:

@@ -16,9 +16,9 @@ import numpy as np
 
 from workbench.errors import InputError
 from workbench.images import ImageItem
-from workbench.metrics import wilson
 from workbench.probe.attacks import METHODS, attack
 from workbench.samples import stratified_items
+from workbench.stats import mcnemar, wilson
 from workbench.values import apart
 
 if TYPE_CHECKING:
@@ -199,15 +199,12 @@ def curve(rows: Sequence[Row], epsilons: Sequence[float], level: float = 0.95) -
 
 
 def masked(rows: Sequence[Row], epsilon: float) -> Masking:
-    """Hold the black-box attack against the gradient attack at the largest epsilon, with McNemar's exact test.
-
-    McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages": of the pictures that one
+    """Hold the black-box attack against the gradient attack at the largest epsilon, with McNemar's exact test: of the pictures that one
     attack alone flips, chance would give either attack half.
     """
     both = [(row.white is not None, row.black) for row in rows if row.black is not None]
     black_only, white_only = sum(black and not white for white, black in both), sum(white and not black for white, black in both)
-    apart = black_only + white_only
-    p = sum(math.comb(apart, k) for k in range(black_only, apart + 1)) / 2**apart
+    p = mcnemar(black_only, white_only, "greater")
     if len(both) < TESTED:
         message = f"Only {len(both)} pictures met both attacks: too few to tell whether the gradient is masked."
     elif p <= ALPHA:

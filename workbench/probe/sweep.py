@@ -12,10 +12,10 @@ from PIL import Image
 
 from workbench.errors import InputError
 from workbench.images import ImageItem
-from workbench.metrics import wilson
 from workbench.predictions import column_of
 from workbench.probe.edits import KINDS, Edit, apply, further
 from workbench.samples import digest, drawn
+from workbench.stats import wilson
 from workbench.values import apart, shown
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +12,10 @@ from PIL import Image
 
 from workbench.errors import InputError
 from workbench.images import ImageItem
-from workbench.metrics import Rate, mean_of, wilson
 from workbench.predictions import Predictions
 from workbench.probe.sweep import MOST
 from workbench.samples import digest, drawn
+from workbench.stats import Rate, mcnemar, mean_of, paired_difference, spearman, wilson
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,38 +107,6 @@ def compare_models(first: Predictions, second: Predictions, rows: NDArray[np.boo
         agree=wilson(int((a == b).sum()), len(both)),
         left_out=len(names) - len(both),
     )
-
-
-def mcnemar(only_first: int, only_second: int) -> float:
-    """The two-sided exact p-value for discordant pairs: each falls on either side with the same chance. Without any it is 1."""
-    from scipy.stats import binomtest
-
-    discordant = only_first + only_second
-    return float(binomtest(only_first, discordant).pvalue) if discordant else 1.0
-
-
-def paired_difference(both: int, only_first: int, only_second: int, neither: int, level: float = 0.95) -> Rate:
-    """The difference of two proportions of the same cases: first less second.
-
-    Its interval is method 10 of Newcombe 1998, "Improved confidence intervals for the difference between binomial proportions based on
-    paired data": Wilson's limits of each, put together with the correlation of the two, corrected for continuity.
-
-    Returns:
-        The difference, with `only_first` as count; without a value where there are no cases.
-    """
-    cases = both + only_first + only_second + neither
-    if not cases:
-        return Rate(None, None, None, 0, 0)
-    z_first, z_second = wilson(both + only_first, cases, level), wilson(both + only_second, cases, level)
-    margins = (both + only_first) * (only_second + neither) * (both + only_second) * (only_first + neither)
-    product = both * neither - only_first * only_second
-    phi = (max(product - cases / 2, 0) if product > 0 else product) / math.sqrt(margins) if margins else 0.0
-    (p, low, high), (q, down, up) = ((float(r.value or 0), float(r.low or 0), float(r.high or 0)) for r in (z_first, z_second))
-
-    def reach(one: float, other: float) -> float:
-        return math.sqrt(max(one**2 - 2 * phi * one * other + other**2, 0))
-
-    return Rate(p - q, p - q - reach(p - low, up - q), p - q + reach(high - p, q - down), only_first, cases)
 
 
 def _check_classes(first: Sequence[str], second: Sequence[str]) -> None:
@@ -279,7 +246,7 @@ def likeness(one: Attribution, other: Attribution) -> tuple[float, float]:
     if one.placement != other.placement or a.shape != b.shape:
         (a, seen), (b, too) = _laid(one), _laid(other)
         a, b = a[seen & too], b[seen & too]
-    return _spearman(a, b), _overlap(a.ravel(), b.ravel())
+    return spearman(a, b), _overlap(a.ravel(), b.ravel())
 
 
 def _laid(found: Attribution) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -288,15 +255,6 @@ def _laid(found: Attribution) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     scale = min(1.0, EDGE / max(width, height))
     placement = found.placement.scaled(Image.new("1", (max(round(width * scale), 1), max(round(height * scale), 1))))
     return placement.to_original(found.ranking), placement.to_original(np.ones(found.ranking.shape, np.float32)) > 0
-
-
-def _spearman(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    """Rank correlation; 0 where one map is the same everywhere, for then it tells nothing of the other."""
-    from scipy.stats import rankdata
-
-    one, other = (ranks - ranks.mean() for ranks in (rankdata(a), rankdata(b)))
-    norm = math.sqrt((one**2).sum() * (other**2).sum())
-    return float((one * other).sum() / norm) if norm > 0 else 0.0
 
 
 def _overlap(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:

@@ -15,9 +15,10 @@ from workbench.catalog import shared
 from workbench.dealing import Deal
 from workbench.metal import SPLITS, STAMPED, STORED, Plan
 from workbench.methods import METHODS
-from workbench.metrics import Rate, auc, headline, wilson
+from workbench.metrics import headline
 from workbench.parts import LABELS
 from workbench.predictions import Predictions, good_class
+from workbench.stats import Rate, auc, wilson
 from workbench.training.loop import Recipe
 from workbench.training.pretrained import DROP_PATH, DROPOUT
 

@@ -20,10 +20,10 @@ from workbench.classifier import Classifier, ask
 from workbench.layouts import load_images
 from workbench.loading import build, load_classifier
 from workbench.metal import NAME, Plan, drawn
-from workbench.metrics import Rate, wilson
 from workbench.modelfolder import model_toml
 from workbench.parts import LABELS, draw
 from workbench.predictions import DecisionRule
+from workbench.stats import Rate, wilson
 from workbench.training.loop import Recipe, fit
 from workbench.training.model_card import SHORTCUT, Trial, stamped_card
 from workbench.training.run import FILES, Finish, Step, check_checkpoint, judged, run, training_steps

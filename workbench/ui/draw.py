@@ -20,8 +20,8 @@ from workbench.ui.text import plain
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.metrics import Rate
     from workbench.predictions import Predictions
+    from workbench.stats import Rate
 
 
 def style() -> None:

@@ -14,8 +14,9 @@ from workbench.catalog import home, load_catalog
 from workbench.disk import open_file
 from workbench.errors import LONGEST
 from workbench.images import ImageSet
-from workbench.metrics import Rate, headline, wilson
+from workbench.metrics import headline
 from workbench.predictions import DecisionRule, Predictions
+from workbench.stats import Rate, wilson
 from workbench.texts import prose
 from workbench.ui import choice, draw, gallery, photographs, results, url, warm
 from workbench.ui.progress import guarded

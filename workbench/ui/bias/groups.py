@@ -12,8 +12,8 @@ import streamlit as st
 
 from workbench.bias import ENOUGH, Breakdown, Comparison, Simpson, fairness, simpson
 from workbench.bias.cases import By
-from workbench.metrics import Rate
 from workbench.predictions import column_of
+from workbench.stats import Rate
 from workbench.ui import draw, gallery
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import Scope

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from workbench.bias import ENOUGH, Breakdown, Comparison
 from workbench.bias.cases import by_of, cases_of, groups_of
 from workbench.bias.figures import FIGURES
-from workbench.bias.gaps import gap, simultaneous
-from workbench.metrics import wilson
 from workbench.predictions import Predictions
+from workbench.stats import gap, simultaneous, wilson
 from workbench.ui.bias import words
 from workbench.ui.bias.scope import Scope, tied_words
 from workbench.ui.text import plain

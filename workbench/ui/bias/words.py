@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.bias import ENOUGH, Breakdown
-from workbench.metrics import Rate
+from workbench.stats import Rate
 
 if TYPE_CHECKING:
     import pandas as pd

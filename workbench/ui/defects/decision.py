@@ -9,11 +9,12 @@ import streamlit as st
 from PIL import Image
 
 from workbench import render
-from workbench.defects import FILLS, Decision, Filled, Spot, decide, fill_spots, nearest, spots
+from workbench.defects import FILLS, Decision, Filled, Spot, decide, fill_spots, spots
 from workbench.errors import InputError
 from workbench.fills import FILLS as MEANINGS
 from workbench.images import ImageItem
 from workbench.methods import METHODS
+from workbench.stats import nearest
 from workbench.ui import choice, draw, neighbours, photographs, results, url
 from workbench.ui.cache import computed, slot
 from workbench.ui.defects import queue, record

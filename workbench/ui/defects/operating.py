@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.defects import CHOSEN_ON, FIGURES, REPORTED_ON, expected, point_at, review
-from workbench.metrics import Rate, auc, wilson
+from workbench.stats import Rate, auc, wilson
 from workbench.ui import draw, url
 from workbench.ui.bias.attributes import grouping
 from workbench.ui.defects import curves, histogram, threshold

@@ -13,11 +13,11 @@ from workbench.catalog import load_catalog
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
 from workbench.methods import METHODS
-from workbench.metrics import Rate
 from workbench.modelfolder import read_spec
 from workbench.predictions import Predictions
 from workbench.probe.cheaper import CHEAPER, cheaper, stored
 from workbench.probe.versus import Moved, Versus, compare_models, maps_moved
+from workbench.stats import Rate
 from workbench.ui import choice, draw, photographs, session, url
 from workbench.ui.cache import computed, slot
 from workbench.ui.probe.edit import EDGE

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from statistics import NormalDist
-
 import numpy as np
 from numpy.typing import NDArray
+
+from workbench.stats.rates import critical_value, moments
 
 BINS = 15
 DRAWS = 500
@@ -28,18 +28,18 @@ def calibration_cells(groups: int, codes: NDArray[np.intp], scores: NDArray[np.f
         probabilities, and the sum of the squares.
     """
     place = (codes * BINS + np.minimum((scores * BINS).astype(np.intp), BINS - 1)) * 2 + hits
-    sums = [np.bincount(place, weights, minlength=groups * BINS * 2) for weights in (None, scores, scores**2)]
-    return np.stack(sums).reshape(3, groups, BINS, 2).astype(np.float64)
+    return moments(place, scores, groups * BINS * 2).reshape(3, groups, BINS, 2)
 
 
 def calibration_error(cells: Cells, level: float = 0.95, seed: int = 0) -> NDArray[np.float64]:
     """The expected calibration error of Guo et al. 2017, "On calibration of modern neural networks": 15 bins of equal width.
 
-    That figure is too high by what chance puts into each bin, the more so the smaller the group; its expected excess is taken
-    off as in Kumar et al. 2019, "Verified uncertainty calibration" (the gap of a bin as a normal variable). The interval is that of
-    a normal variable whose spread a bootstrap of the cells gives (500 draws, chance within a cell as normal noise). Where a
-    calibrated model would show as large an error in more than half of (1 - level) of draws (the consistency resampling of Bröcker
-    and Smith 2007, "Increasing the reliability of reliability diagrams"), it reaches down to 0.
+    That figure is too high by what chance puts into each bin, the more so the smaller the group; its expected excess is
+    taken off as in Kumar et al. 2019, "Verified uncertainty calibration" (the gap of a bin as a normal variable). The
+    interval is that of a normal variable whose spread a bootstrap of the cells gives (500 draws, chance within a cell
+    as normal noise). Where a calibrated model would show as large an error in more than half of (1 - level) of draws
+    (the consistency resampling of Bröcker and Smith 2007, "Increasing the reliability of reliability diagrams"), it
+    reaches down to 0.
 
     Args:
         cells: From `calibration_cells`, for G groups.
@@ -82,7 +82,7 @@ def _with_interval(cells: Cells, level: float, rng: np.random.Generator) -> NDAr
     there = sizes > 0
     cells, sizes = cells[:, there], sizes[there]
     error = debiased_error(cells)
-    half = NormalDist().inv_cdf((1 + level) / 2) * debiased_error(resampled(cells, sizes, DRAWS, rng)).std(0, ddof=1)
+    half = critical_value(level) * debiased_error(resampled(cells, sizes, DRAWS, rng)).std(0, ddof=1)
     gap, share, _ = _bins(cells)
     count = cells[0].sum(-1)
     expected = np.divide(cells[1].sum(-1), count, out=np.zeros_like(count), where=count > 0)

@@ -1,0 +1,48 @@
+"""Statistics by their textbook names: arrays in, arrays out. SciPy is loaded at the first call that needs it."""
+
+from __future__ import annotations
+
+from workbench.stats.auc import auc, placements
+from workbench.stats.calibration import BINS, calibration_cells, calibration_error, debiased_error, resampled
+from workbench.stats.gaps import Estimates, Gap, difference, gap, paired_difference, ratio, simultaneous
+from workbench.stats.neighbours import cosine, nearest
+from workbench.stats.ranks import midranks, spearman
+from workbench.stats.rates import Rate, critical_value, f1_of, mean_of, means, moments, upper_bound, wilson, wilson_bounds
+from workbench.stats.significance import at_least, holm, mcnemar, means_differ, normal_ranges, shares_differ, tail
+
+__all__ = [
+    "BINS",
+    "Estimates",
+    "Gap",
+    "Rate",
+    "at_least",
+    "auc",
+    "calibration_cells",
+    "calibration_error",
+    "cosine",
+    "critical_value",
+    "debiased_error",
+    "difference",
+    "f1_of",
+    "gap",
+    "holm",
+    "mcnemar",
+    "mean_of",
+    "means",
+    "means_differ",
+    "midranks",
+    "moments",
+    "nearest",
+    "normal_ranges",
+    "paired_difference",
+    "placements",
+    "ratio",
+    "resampled",
+    "shares_differ",
+    "simultaneous",
+    "spearman",
+    "tail",
+    "upper_bound",
+    "wilson",
+    "wilson_bounds",
+]

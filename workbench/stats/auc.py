@@ -1,0 +1,82 @@
+"""The area under the ROC curve with its confidence interval."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from workbench.stats.ranks import midranks
+from workbench.stats.rates import Rate, critical_value
+
+
+def auc(scores: ArrayLike, positive: ArrayLike, level: float = 0.95) -> Rate:
+    """The area under the ROC curve: the chance that a positive case scores above a negative one, ties counting half.
+
+    The interval is that of DeLong et al. 1988, "Comparing the areas under two or more correlated receiver operating
+    characteristic curves", taken on the logit scale so that it stays within 0 .. 1. Where that variance is zero (a
+    perfect separation says nothing of its spread) it is the score interval of Newcombe 2006, "Confidence intervals for
+    an effect size measure based on the Mann-Whitney statistic, part 2", method 5.
+
+    Args:
+        scores: Finite numbers of shape (N,), higher for positive.
+        positive: Booleans of shape (N,).
+        level: Confidence level of the interval.
+
+    Returns:
+        The area, with the positive cases as `count` and all cases as `support`; without a value where a class is
+        missing.
+    """
+    score, truth = np.asarray(scores, dtype=np.float64), np.asarray(positive, dtype=bool)
+    if score.ndim != 1 or score.shape != truth.shape or not np.isfinite(score).all():
+        raise ValueError("expected finite scores and booleans, both of shape (N,)")
+    n, m = int(truth.sum()), int((~truth).sum())
+    if n == 0 or m == 0:
+        return Rate(None, None, None, n, n + m)
+    above, below = placements(score, truth)
+    area = float(above.mean())
+    variance = (above.var(ddof=1) / n if n > 1 else 0.0) + (below.var(ddof=1) / m if m > 1 else 0.0)
+    if variance < 1e-12 or not 0 < area < 1 or min(n, m) == 1:
+        low, high = _newcombe(area, n, m, level)
+    else:
+        centre, half = math.log(area / (1 - area)), critical_value(level) * math.sqrt(variance) / (area * (1 - area))
+        low, high = _sigmoid(centre - half), _sigmoid(centre + half)
+    return Rate(area, low, high, n, n + m)
+
+
+def placements(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What each case contributes to the area: its share of the cases of the other kind that it is on the right side of.
+
+    Args:
+        scores: Finite numbers of shape (N,).
+        positive: Booleans of shape (N,), n of them true and m not, neither 0.
+
+    Returns:
+        For each positive case the share of the negatives below it (n,), and for each negative that of the positives
+        above (m,).
+    """
+    ranks, n, m = midranks(scores), int(positive.sum()), int((~positive).sum())
+    return (ranks[positive] - midranks(scores[positive])) / m, 1 - (ranks[~positive] - midranks(scores[~positive])) / n
+
+
+def _newcombe(area: float, n: int, m: int, level: float) -> tuple[float, float]:
+    """The values whose own standard error just reaches `area`, found by halving."""
+    z, rest = critical_value(level), (n + m) / 2 - 1
+
+    def reaches(value: float) -> bool:
+        spread = value * (1 - value) * (1 + rest * (1 - value) / (2 - value) + rest * value / (1 + value)) / (n * m)
+        return (value - area) ** 2 <= z**2 * spread
+
+    def limit(far: float) -> float:
+        near = area
+        for _ in range(60):
+            middle = (near + far) / 2
+            near, far = (middle, far) if reaches(middle) else (near, middle)
+        return near
+
+    return limit(0.0), limit(1.0)
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))

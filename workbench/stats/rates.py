@@ -1,0 +1,113 @@
+"""Proportions and means with their confidence intervals."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclasses.dataclass(frozen=True)
+class Rate:
+    """A figure between 0 and 1 with its confidence interval.
+
+    Attributes:
+        value: The figure, or None where there is nothing to compute it from.
+        low: Lower end of the interval, or None likewise.
+        high: Upper end of the interval, or None likewise.
+        count: How many of the cases count as hits; for an AUC, how many are positive.
+        support: How many cases the figure rests on.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    count: int
+    support: int
+
+
+def wilson(count: int, support: int, level: float = 0.95) -> Rate:
+    """A proportion with the score interval of Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+
+    Args:
+        count: Hits.
+        support: Cases.
+        level: Confidence level of the interval.
+
+    Returns:
+        The proportion; without a value where `support` is 0.
+    """
+    if not 0 <= count <= support:
+        raise ValueError(f"expected 0 <= count <= support, got {count} of {support}")
+    if support == 0:
+        return Rate(None, None, None, 0, 0)
+    low, high = wilson_bounds(np.array([count]), support, level)
+    return Rate(count / support, float(low[0]), float(high[0]), count, support)
+
+
+def wilson_bounds(counts: NDArray[np.integer], support: int, level: float = 0.95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The ends of the interval of `wilson` for many counts of hits among the same number of cases; NaN where there is none."""
+    if support == 0:
+        return np.full(counts.shape, np.nan), np.full(counts.shape, np.nan)
+    z, share = critical_value(level), counts / support
+    centre = (share + z**2 / (2 * support)) / (1 + z**2 / support)
+    half = z / (1 + z**2 / support) * np.sqrt(share * (1 - share) / support + z**2 / (4 * support**2))
+    return np.where(counts == 0, 0.0, np.maximum(centre - half, 0)), np.where(counts == support, 1.0, np.minimum(centre + half, 1))
+
+
+def upper_bound(counts: ArrayLike, support: int, level: float = 0.95) -> NDArray[np.float64]:
+    """The exact one-sided upper bounds of shares of the same number of cases (Clopper and Pearson 1934): 1 where all are hits."""
+    from scipy.special import betaincinv
+
+    count = np.asarray(counts)
+    return np.where(count < support, betaincinv(count + 1, np.maximum(support - count, 1), level), 1.0)
+
+
+def mean_of(values: NDArray[np.floating], level: float = 0.95) -> Rate:
+    """The mean of values (N,), whatever their range, with Student's interval; its ends are NaN for a single value.
+
+    Returns:
+        The mean, with the number of values below zero as `count`; without a value where there are none.
+    """
+    from scipy.special import stdtrit
+
+    size = len(values)
+    if size == 0:
+        return Rate(None, None, None, 0, 0)
+    half = float(stdtrit(size - 1, (1 + level) / 2) * values.std(ddof=1)) / math.sqrt(size) if size > 1 else math.nan
+    mean = float(values.mean())
+    return Rate(mean, mean - half, mean + half, int((values < 0).sum()), size)
+
+
+def f1_of(rate: Rate) -> Rate:
+    """F1 from F*, interval and all."""
+    value, low, high = (None if x is None else 2 * x / (1 + x) for x in (rate.value, rate.low, rate.high))
+    return dataclasses.replace(rate, value=value, low=low, high=high)
+
+
+def moments(codes: NDArray[np.intp], values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Number, sum and sum of squares of values (M,) by code (M,): (3, size)."""
+    return np.stack([np.bincount(codes, weights, minlength=size).astype(np.float64) for weights in (None, values, values**2)])
+
+
+def means(found: NDArray[np.float64], level: float = 0.95) -> list[Rate]:
+    """Means between 0 and 1 with Student's t interval, from `moments` (3, G)."""
+    from scipy.special import stdtrit
+
+    rates = []
+    for count, total, squares in found.T.tolist():
+        n, mean = int(count), total / max(count, 1)
+        if n == 0:
+            rates.append(Rate(None, None, None, 0, 0))
+            continue
+        half = float(stdtrit(n - 1, (1 + level) / 2)) * (max(squares / n - mean**2, 0) / (n - 1)) ** 0.5 if n > 1 else 1.0
+        rates.append(Rate(mean, max(mean - half, 0.0), min(mean + half, 1.0), n, n))
+    return rates
+
+
+def critical_value(level: float) -> float:
+    """How many standard errors a normal variable's two-sided interval of that level reaches to either side: 1.96 for 0.95."""
+    return NormalDist().inv_cdf((1 + level) / 2)

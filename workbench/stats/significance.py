@@ -1,0 +1,104 @@
+"""Tests of significance: permutations, McNemar's, and the correction for making many of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_EQUAL = 1e-12
+"""Statistics nearer than this are equal: they are sums of fractions."""
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """P-values (T,) adjusted for their number: Holm 1979, "A simple sequentially rejective multiple test procedure"."""
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
+    adjusted = np.empty_like(p)
+    adjusted[order] = stepped
+    return adjusted
+
+
+def shares_differ(hits: NDArray[np.integer], cases: NDArray[np.integer], draws: int, rng: np.random.Generator) -> float:
+    """The chance of so wide a range of shares if the groups were dealt out at random within each stratum.
+
+    The range is that of each group's share less the share to be expected of its strata, which for one stratum is the
+    range of the shares. The draws are those of a permutation test (Fisher; Phipson and Smyth 2010 for the + 1), made on
+    the counts.
+
+    Args:
+        hits: (G, S) by group and stratum.
+        cases: (G, S), with at least one case in each group.
+        draws: How many permutations.
+        rng: Where they come from.
+    """
+    size, total, found = cases.sum(1), cases.sum(0), hits.sum(0)
+    expected = cases @ (found / np.maximum(total, 1))
+    drawn = np.zeros((draws, len(cases)))
+    for stratum in np.flatnonzero((found > 0) & (found < total)):
+        drawn += rng.multivariate_hypergeometric(cases[:, stratum], found[stratum], size=draws, method="marginals")
+    return tail(np.ptp((hits.sum(1) - expected) / size), np.ptp((drawn - expected) / size, axis=1))
+
+
+def means_differ(moments: NDArray[np.float64], draws: int, rng: np.random.Generator) -> float:
+    """As `shares_differ` for means, whose permutations are drawn as normal variables of their exact covariance.
+
+    Args:
+        moments: (3, G, S) number, sum and sum of squares by group and stratum.
+        draws: How many.
+        rng: Where they come from.
+    """
+    count, total, squares = moments
+    cases = np.maximum(count.sum(0), 1)
+    mean = total.sum(0) / cases
+    variance = np.maximum(squares.sum(0) - cases * mean**2, 0) / np.maximum(cases - 1, 1)
+    size = count.sum(1)
+    excess = (total.sum(1) - count @ mean) / size
+    return tail(np.ptp(excess), normal_ranges(count / size[:, None], count, variance, draws, rng))
+
+
+def normal_ranges(
+    weights: NDArray[np.float64], count: NDArray[np.float64], variance: NDArray[np.float64], draws: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Ranges (draws,) over G groups of weighted sums of means, if the cases of each stratum were dealt out at random.
+
+    Args:
+        weights: (G, S) of each stratum's mean in the group's sum; 0 where it has none.
+        count: (G, S) cases.
+        variance: (S,) of the cases in each stratum.
+        draws: How many.
+        rng: Where they come from.
+    """
+    own = np.divide(weights**2, count, out=np.zeros_like(weights), where=count > 0) @ variance
+    shared = (weights * (variance / np.maximum(count.sum(0), 1))) @ weights.T
+    values, vectors = np.linalg.eigh(np.diag(own) - shared)
+    deviations = rng.standard_normal((draws, len(own))) * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    return np.asarray(np.ptp(deviations, axis=1))
+
+
+def tail(observed: float, null: NDArray[np.float64]) -> float:
+    """The share of `null` that is at least as large as what was observed, which counts as one of them."""
+    return float((1 + (null >= observed - _EQUAL).sum()) / (1 + len(null)))
+
+
+def mcnemar(only_first: int, only_second: int, alternative: str = "two-sided") -> float:
+    """The exact p-value of McNemar's test: discordant pairs fall on either side with the same chance. Without any it is 1.
+
+    McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages".
+
+    Args:
+        only_first: Cases of which only the first holds.
+        only_second: Cases of which only the second does.
+        alternative: "two-sided", or "greater": that the first holds more often.
+    """
+    from scipy.stats import binomtest
+
+    discordant = only_first + only_second
+    return float(binomtest(only_first, discordant, alternative=alternative).pvalue) if discordant else 1.0
+
+
+def at_least(hits: ArrayLike, drawn: ArrayLike, marked: ArrayLike, total: int) -> NDArray[np.float64]:
+    """The hypergeometric chance (T,) of `hits` or more marked cases among `drawn` out of `total`, `marked` of them so."""
+    from scipy.stats import hypergeom
+
+    return np.asarray(hypergeom.sf(np.subtract(hits, 1), total, marked, drawn), np.float64)
