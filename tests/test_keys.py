@@ -106,7 +106,6 @@ def sources():
 def test_nothing_keeps_a_result_beside_the_shelves():
     """A new cache belongs on a shelf, where its key is checked; those here hold no results of an image, a set or a model."""
     allowed = {
-        "workbench/bias/gaps.py": {"simultaneous"},
         "workbench/catalog.py": {"_merged"},
         "workbench/modelfolder.py": {"_code_digest"},
         "workbench/ui/audits.py": {"_summaries"},

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata, spearmanr
 
-from workbench.stats import midranks, spearman
+from workbench.stats.ranks import midranks, spearman
 
 
 def test_rank_correlation_on_known_cases() -> None:

@@ -73,7 +73,7 @@ def compare(
     """The gap of each figure between the groups of each attribute, with interval and test.
 
     A group takes part in a figure with at least `ENOUGH` cases that it rests on (for the AUC: of either kind). The interval of 95 %
-    is that of `gaps.gap`: it covers the gap of the true extremes. `p` is the chance of so wide a gap if the groups were dealt out at
+    is that of `stats.gap`: it covers the gap of the true extremes. `p` is the chance of so wide a gap if the groups were dealt out at
     random: among the pictures of each class for figures that judge the decision given the class (accuracy, recall, escape rate,
     overkill rate, mean confidence), so that a mere difference in the mix of classes is no evidence; among all cases that the figure
     rests on for the others. It is a permutation test on counts, for means and the AUC by the permutations' normal limit (Strasser
@@ -122,7 +122,7 @@ def fairness(
     "demographic parity difference" and "demographic parity ratio" are those of the selection rate, "equalized odds difference" is the
     wider of the gaps in recall and in overkill rate (its interval: the wider of both, each at 97.5 %), and "worst-group accuracy"
     is the lowest accuracy of a group (Sagawa et al. 2020; its interval holds for all groups together, by Šidák's level). Intervals
-    of gaps are those of `gaps.gap`.
+    of gaps are those of `stats.gap`.
 
     Args:
         predictions: N pictures.

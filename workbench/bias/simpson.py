@@ -70,7 +70,7 @@ def simpson(
     Within strata, the gap is sum(w (a - b)) / sum(w) over the strata s that hold both groups, w = n_a n_b / (n_a + n_b) (Mantel and
     Haenszel 1959; for differences Greenland and Robins 1985). Each pair of groups with `ENOUGH` cases is looked at. The two gaps are
     taken to differ where the interval of (overall - inside) leaves 0 out: normal, from the influence of each case, wide enough for all
-    pairs together (`gaps.simultaneous`). Then the gap is
+    pairs together (`stats.simultaneous`). Then the gap is
 
     - "reversed": both intervals leave 0 out, and inside it points the other way;
     - "explained": overall the interval leaves 0 out, and inside the gap is less than half as wide, or points the other way by chance;

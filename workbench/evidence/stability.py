@@ -15,7 +15,7 @@ from workbench.classifier import Classifier, untouched
 from workbench.errors import InputError
 from workbench.evidence.case import Case, pooled, strength
 from workbench.evidence.result import Outcome, limit
-from workbench.stats import spearman
+from workbench.stats import cosine, spearman
 
 SAME = 0.5
 """Rank correlation above which two maps count as alike: then they share more than a quarter of the variance of their ranks. Adebayo et
@@ -86,9 +86,8 @@ def _cascade(case: Case, private: Classifier, layers: list[nn.Module]) -> tuple[
 
 def _cosine(case: Case) -> float:
     """How alike the map and the same one made anew are, whatever their scale: 1 at best."""
-    a, b = (values.ravel().astype(np.float64) for values in (case.attribution.values, case.fresh.values))
-    norm = np.linalg.norm(a) * np.linalg.norm(b)
-    return float(a @ b / norm) if norm > 0 else float(not a.any() and not b.any())
+    a, b = case.attribution.values.ravel(), case.fresh.values.ravel()
+    return float(cosine(a[None], b)[0]) if a.any() or b.any() else 1.0
 
 
 def _foreign(case: Case) -> str:

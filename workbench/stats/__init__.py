@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from workbench.stats.auc import auc, placements
 from workbench.stats.calibration import BINS, calibration_cells, calibration_error, debiased_error, resampled
-from workbench.stats.gaps import Estimates, Gap, difference, gap, paired_difference, ratio, simultaneous
+from workbench.stats.gaps import Estimates, difference, gap, paired_difference, ratio, simultaneous
 from workbench.stats.neighbours import cosine, nearest
-from workbench.stats.ranks import midranks, spearman
+from workbench.stats.ranks import spearman
 from workbench.stats.rates import Rate, critical_value, f1_of, mean_of, means, moments, upper_bound, wilson, wilson_bounds
 from workbench.stats.significance import at_least, holm, mcnemar, means_differ, normal_ranges, shares_differ, tail
 
 __all__ = [
     "BINS",
     "Estimates",
-    "Gap",
     "Rate",
     "at_least",
     "auc",
@@ -30,7 +29,6 @@ __all__ = [
     "mean_of",
     "means",
     "means_differ",
-    "midranks",
     "moments",
     "nearest",
     "normal_ranges",
