@@ -22,6 +22,7 @@ RANK = {
     "keys": 0,
     "decoding": 1,
     "digests": 1,
+    "cases": 4,
     "catalog": 2,
     "charts": 1,
     "doors": 1,

@@ -13,8 +13,8 @@ from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_f
 from tables import solar, table, with_attributes
 
 import workbench as wb
-from workbench.bias.cases import MOST_GROUPS
 from workbench.bias.rates import ENOUGH, breakdown, confusion
+from workbench.cases import MOST_GROUPS
 from workbench.stats import calibration_cells, debiased_error, wilson
 
 TEST = (solar().frame["split"] == "test").to_numpy()

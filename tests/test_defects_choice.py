@@ -11,7 +11,7 @@ from scipy.special import betainc
 from scipy.stats import binom, binomtest
 from tables import scored, solar
 
-from workbench.defects.cases import CHOSEN_ON, REPORTED_ON, cases_of, of_split
+from workbench.defects import CHOSEN_ON, REPORTED_ON, cases_of, of_split
 from workbench.defects.choice import WAYS, _allowed, choose
 from workbench.defects.points import Costs, point_at, points_of
 from workbench.stats import upper_bound

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tables import scored, table, with_attributes
 
-from workbench.defects.cases import all_scores, cases_of
+from workbench.defects import all_scores, cases_of
 from workbench.defects.decision import QUEUES, Decision, decide, queue
 from workbench.defects.doubt import Band
 from workbench.defects.regions import Filled, Spot

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import betainc
 from tables import scored, solar
 
-from workbench.defects.cases import CHOSEN_ON, REPORTED_ON, Cases, cases_of, of_split
+from workbench.defects import CHOSEN_ON, REPORTED_ON, Cases, cases_of, of_split
 from workbench.defects.doubt import VERDICTS, Band, band, expected, needed, review
 from workbench.stats import wilson
 

@@ -14,7 +14,7 @@ from sklearn.metrics import confusion_matrix, f1_score, precision_recall_curve, 
 from tables import scored, solar, table
 
 import workbench as wb
-from workbench.defects.cases import cases_of, of_split
+from workbench.defects import cases_of, of_split
 from workbench.defects.doubt import Band
 from workbench.defects.points import FIGURES, Costs, operating_points, point_at, points_of
 

@@ -12,7 +12,7 @@ from torch import nn
 
 import workbench as wb
 from workbench.attribution import attribute
-from workbench.defects.cases import all_scores, cases_of
+from workbench.defects import all_scores, cases_of
 from workbench.defects.localise import meets, meets_by_chance
 from workbench.defects.regions import ELSEWHERE, FILLS, LEVEL, SMOOTH, Filled, Spot, fill_spots, spots
 from workbench.fills import elsewhere

@@ -10,8 +10,7 @@ import pytest
 from decisions import draft
 from tables import scored
 
-from workbench.defects import CHOSEN_ON
-from workbench.defects.cases import all_scores, cases_of
+from workbench.defects import CHOSEN_ON, all_scores, cases_of
 from workbench.defects.choice import choose
 from workbench.defects.decision import decide, queue
 from workbench.defects.doubt import Band, band, review

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.bias.cases import Cases
+from workbench.cases import Cases
 from workbench.errors import InputError
 from workbench.stats import Rate, auc, calibration_cells, calibration_error, f1_of, means, moments, wilson
 
@@ -85,16 +85,16 @@ def tally(cases: Cases, codes: NDArray[np.intp], groups: int) -> Tally:
     codes, truth, confidence = codes[there], cases.truth[there], cases.confidence[there]
     place = codes * cases.classes + truth
     order, scores = np.empty(0, np.intp), np.empty(0)
-    if cases.positive is not None:
-        order, scores = np.argsort(codes, kind="stable"), cases.scores(cases.positive)[there]
+    if cases.positive:
+        order, scores = np.argsort(codes, kind="stable"), cases.scores[there]
     return Tally(
         outcomes_of(cases, there, place, groups * cases.classes).reshape(groups, cases.classes, 2, 2, 2),
         moments(place, confidence, groups * cases.classes).reshape(3, groups, cases.classes),
         calibration_cells(groups, codes, confidence, (truth == cases.called[there])),
         scores[order],
-        (truth == cases.positive)[order],
+        cases.defect[there][order],
         np.cumsum(np.bincount(codes, minlength=groups)),
-        cases.positive is not None,
+        bool(cases.positive),
     )
 
 
@@ -111,7 +111,7 @@ def outcomes_of(cases: Cases, there: NDArray[np.bool_], place: NDArray[np.intp],
         (P, 2, 2, 2) by place, of another or of the positive class, wrong or right, and called another or the positive class.
     """
     truth, called = cases.truth[there], cases.called[there]
-    code = ((place * 2 + (truth == cases.positive)) * 2 + (truth == called)) * 2 + (called == cases.positive)
+    code = ((place * 2 + cases.defect[there]) * 2 + (truth == called)) * 2 + cases.is_positive(called)
     return np.bincount(code, minlength=places * 8).reshape(places, 2, 2, 2)
 
 

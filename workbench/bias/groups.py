@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.bias.cases import By, Groups, cases_of, groups_of
 from workbench.bias.figures import FIGURES, Tally, estimates, figure_of, tally
 from workbench.bias.rates import ENOUGH
+from workbench.cases import By, Groups, cases_of, groups_of
 from workbench.errors import InputError
 from workbench.predictions import Predictions
 from workbench.stats import (
@@ -97,7 +97,7 @@ def compare(
     if not by:
         raise InputError("Nothing is named to group the pictures by: name an attribute.")
     cases = cases_of(predictions, rows, positive)
-    defects = cases.positive is not None
+    defects = bool(cases.positive)
     names = [name for name in COMPARED if defects or not FIGURES[name].defects] if figures is None else list(figures)
     for name in names:
         figure_of(name, defects)
@@ -139,7 +139,7 @@ def fairness(
     groups = _not_label(groups_of(cases, by))
     table = tally(cases, groups.codes, len(groups.names))
     found = {}
-    if cases.positive is not None:
+    if cases.positive:
         spans = _spans(table, "selection rate", 0.95, least)
         found["demographic parity difference"], found["demographic parity ratio"] = spans
         odds = [_spans(table, name, 0.975, least)[0] for name in ("recall", "overkill rate")]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.bias.cases import By, Cases, by_of, cases_of, groups_of
 from workbench.bias.figures import FIGURES, calibrations, estimates, tally
+from workbench.cases import By, Cases, by_of, cases_of, groups_of
 from workbench.predictions import Predictions
 from workbench.stats import BINS, Rate, calibration_cells, f1_of, means, moments, wilson
 
@@ -136,7 +136,7 @@ def _of_classes(cases: Cases, seed: int) -> list[dict[str, Rate]]:
     mean = means(moments(cases.truth, cases.confidence, k))
     cells = np.empty((3, k, BINS, 2))
     for c in range(k):
-        cells[:, [c]] = calibration_cells(1, np.zeros_like(cases.truth), cases.scores(c), cases.truth == c)
+        cells[:, [c]] = calibration_cells(1, np.zeros_like(cases.truth), cases.probability(c), cases.truth == c)
     found = []
     for c, error in enumerate(calibrations(cells, seed=seed)):
         false, others = called[c] - hits[c], len(cases.rows) - own[c]
@@ -156,7 +156,7 @@ def _of_classes(cases: Cases, seed: int) -> list[dict[str, Rate]]:
 
 def _of_groups(cases: Cases, codes: NDArray[np.intp], groups: int, seed: int) -> list[dict[str, Rate]]:
     table = tally(cases, codes, groups)
-    names = [name for name, figure in FIGURES.items() if cases.positive is not None or not figure.defects]
+    names = [name for name, figure in FIGURES.items() if cases.positive or not figure.defects]
     found = {name: estimates(table, name, seed=seed) for name in names}
     return [{name: rates[group] for name, rates in found.items()} for group in range(groups)]
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.bias.cases import By, Groups, cases_of, groups_of
 from workbench.bias.figures import FIGURES, figure_of, outcomes_of, shares_of
 from workbench.bias.rates import ENOUGH
+from workbench.cases import By, Groups, cases_of, groups_of
 from workbench.errors import InputError
 from workbench.predictions import Predictions
 from workbench.stats import critical_value, simultaneous
@@ -92,7 +92,7 @@ def simpson(
         InputError: There is no such attribute, class, or share, or not one picture can be judged.
     """
     cases = cases_of(predictions, rows, positive)
-    if figure_of(figure, cases.positive is not None).kind != "share":
+    if figure_of(figure, bool(cases.positive)).kind != "share":
         raise InputError(f"The {figure} is no share of pictures: choose one of {', '.join(FIGURES_WITHIN)}.")
     if within in ((by,) if isinstance(by, str) else by):
         raise InputError(f"Groups and strata are both by {within}: choose two different attributes.")

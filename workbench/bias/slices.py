@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.bias.cases import MOST_GROUPS, Cases, attributes_of, cases_of, factorised
 from workbench.bias.groups import SIGNIFICANT
 from workbench.bias.rates import ENOUGH
+from workbench.cases import MOST_GROUPS, Cases, attributes_of, cases_of, factorised
 from workbench.errors import InputError
 from workbench.predictions import Predictions
 from workbench.stats import Rate, at_least, holm, wilson

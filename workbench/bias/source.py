@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.bias.cases import attributes_of, factorised
+from workbench.cases import attributes_of, factorised
 from workbench.predictions import Predictions
 
 Tie = Literal["one to one", "threshold"]

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.audit import Summaries
-from workbench.bias.cases import factorised
 from workbench.bias.groups import DRAWS, SIGNIFICANT
 from workbench.bias.rates import ENOUGH
 from workbench.bias.regions import BORDER, CENTRE, CORNERS, QUADRANTS, Region, shares
+from workbench.cases import factorised
 from workbench.errors import InputError
 from workbench.predictions import Predictions
 from workbench.stats import holm, mean_of, means_differ, moments

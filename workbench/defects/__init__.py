@@ -1,9 +1,10 @@
 """From score to decision: operating points, thresholds, a band of doubt, and what one decision rests on."""
 
-from workbench.defects.cases import CHOSEN_ON, HALVES, REPORTED_ON, Cases, all_scores, cases_of, deal, defect_classes, of_split
+from workbench.cases import Cases, all_scores
 from workbench.defects.choice import WAYS, Choice, choose
 from workbench.defects.decision import QUEUES, Decision, decide, queue
 from workbench.defects.doubt import Band, Reviewed, band, expected, needed, reach, review
+from workbench.defects.halves import CHOSEN_ON, HALVES, REPORTED_ON, cases_of, deal, defect_classes, of_split
 from workbench.defects.points import FIGURES, Costs, operating_points, point_at, points_of
 from workbench.defects.regions import FILLS, Filled, Spot, fill_spots, spots
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.defects.cases import CHOSEN_ON, Cases
+from workbench.cases import Cases
+from workbench.defects.halves import CHOSEN_ON
 from workbench.defects.points import Costs, points_of
 from workbench.errors import InputError
 from workbench.stats import upper_bound

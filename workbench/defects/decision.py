@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.defects.cases import Cases
+from workbench.cases import Cases
 from workbench.defects.doubt import Band
 from workbench.defects.regions import LEAST, Filled, Spot
 from workbench.predictions import near
@@ -103,13 +103,13 @@ def queue(
     Returns:
         Rows of the table. Escapes begin with the lowest score, overkill with the highest, the others with what is nearest to the threshold.
     """
-    defect = np.zeros(len(scores), bool)
+    known, defect = cases.mask, np.zeros(len(scores), bool)
     defect[cases.rows] = cases.defect
     verdicts = band.verdicts(np.nan_to_num(scores))
     distance = np.abs(scores - band.threshold)
     kinds = {
-        "escapes": (cases.rows & defect & (verdicts == "pass"), scores),
-        "overkill": (cases.rows & ~defect & (verdicts == "reject"), -scores),
+        "escapes": (defect & (verdicts == "pass"), scores),
+        "overkill": (known & ~defect & (verdicts == "reject"), -scores),
         "near": ((verdicts == "review") | near(scores, band.threshold), distance),
         "overruled": (overruled, distance),
         "all": (np.ones(len(scores), bool), distance),

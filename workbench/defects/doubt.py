@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.defects.cases import Cases
+from workbench.cases import Cases
 from workbench.errors import InputError
 from workbench.predictions import as_scores, reaches
 from workbench.stats import Rate, wilson

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.defects.cases import Cases, cases_of
+from workbench.cases import Cases
 from workbench.defects.doubt import Band
+from workbench.defects.halves import cases_of
 from workbench.errors import InputError
 from workbench.predictions import Predictions, between
 from workbench.stats import Estimates, difference, ratio, wilson_bounds

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.bias.cases import attributes_of, factorised
+from workbench.cases import attributes_of, factorised
 from workbench.predictions import Predictions
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 
 from workbench.bias import ENOUGH, Breakdown, Comparison, Simpson, fairness, simpson
-from workbench.bias.cases import By
+from workbench.cases import By
 from workbench.predictions import column_of
 from workbench.stats import Rate
 from workbench.ui import draw, gallery

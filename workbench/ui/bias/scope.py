@@ -11,8 +11,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from workbench.bias import Breakdown, Comparison, Confusion, breakdown, compare, confusion
-from workbench.bias.cases import By
 from workbench.bias.source import Tie, tied_to_label
+from workbench.cases import By
 from workbench.catalog import home
 from workbench.images import ImageSet
 from workbench.predictions import Predictions

@@ -11,8 +11,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from workbench.bias import ENOUGH, Breakdown, Comparison
-from workbench.bias.cases import by_of, cases_of, groups_of
 from workbench.bias.figures import FIGURES
+from workbench.cases import by_of, cases_of, groups_of
 from workbench.predictions import Predictions
 from workbench.stats import gap, simultaneous, wilson
 from workbench.ui.bias import words

@@ -55,7 +55,7 @@ def _sides(found: Band) -> str:
 
 def _caption(scope: Scope) -> str:
     cases = scope.cases[REPORTED_ON]
-    if not cases.rows.any():
+    if not len(cases):
         return "These images have no labels that the model knows, so nothing can be counted but what is rejected."
     words = scope.words[REPORTED_ON]
     return f"{words[0].upper()}{words[1:]}: {cases.good:,} good parts above the axis, {cases.defects:,} defects below."
@@ -66,7 +66,7 @@ def _fixed(scope: Scope, place: Callable[[NDArray[np.float64]], NDArray[np.float
     cases, grid = scope.cases[REPORTED_ON], _grid(place)
     low, high = (1.0, 0.0) if coverage is None else reach(scope.cases[CHOSEN_ON], coverage)
     ends = _Ends(np.minimum(grid, low), np.maximum(grid, high))
-    labelled = bool(cases.rows.any())
+    labelled = bool(len(cases))
     above, below = (cases.scores[~cases.defect], cases.scores[cases.defect]) if labelled else (_readable(scope), np.empty(0))
     lines = [
         {
@@ -106,7 +106,7 @@ def _kinds(scope: Scope, coverage: float | None) -> list[tuple[str, list[_Kind]]
     """What is counted of each split, by its name; of all images where none has a label."""
 
     def found() -> list[tuple[str, list[_Kind]]]:
-        named = [(scope.words[split], scope.cases[split]) for split in (CHOSEN_ON, REPORTED_ON) if scope.cases[split].rows.any()]
+        named = [(scope.words[split], scope.cases[split]) for split in (CHOSEN_ON, REPORTED_ON) if len(scope.cases[split])]
         labelled = [
             (
                 name,

@@ -40,10 +40,10 @@ def view(scope: Scope) -> None:
     setting = threshold.controls(scope)
     st.markdown(threshold.sentence(scope, setting))
     histogram.draw(scope, setting)
-    points = {split: point_at(cases, setting.band, scope.costs) for split, cases in scope.cases.items() if cases.rows.any()}
+    points = {split: point_at(cases, setting.band, scope.costs) for split, cases in scope.cases.items() if len(cases)}
     if points:
         _table(scope, points, setting)
-    if setting.coverage is not None and all(scope.cases[split].rows.any() for split in (CHOSEN_ON, REPORTED_ON)):
+    if setting.coverage is not None and all(len(scope.cases[split]) for split in (CHOSEN_ON, REPORTED_ON)):
         _reviewed(scope, setting)
     curves.section(scope, setting)
     _groups(scope, setting)
@@ -171,13 +171,13 @@ def _groups(scope: Scope, setting: Setting) -> None:
 
     found = scope.kept("grouping", lambda: grouping(scope.known))
     cases = scope.cases[REPORTED_ON]
-    if not found.names or not cases.rows.any():
+    if not found.names or not len(cases):
         return
     st.subheader("By group", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         by = url.select("Group by", found.names, key="by", width=220)
         draw.meaning("The same threshold may let more defects pass in one group than in another. The Bias page says which gaps are proven.")
-    values = found.predictions.frame[by][cases.rows].to_numpy()
+    values = found.predictions.frame[by].to_numpy()[cases.rows]
     verdicts = setting.band.verdicts(cases.scores)
     passed, rejected, reviewed = (verdicts == name for name in ("pass", "reject", "review"))
     rows = []

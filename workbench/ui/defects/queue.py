@@ -54,7 +54,7 @@ def _pictures(scope: Scope) -> NDArray[np.bool_]:
     """Which images are looked at, (N,): at first those that the figures are reported on, so that a queue is as long as its figure says."""
     splits = scope.known.frame["split"]
     there = [split for split in ON if (splits == split).any()]
-    parts = {split: scope.cases[split].rows for split in (REPORTED_ON, CHOSEN_ON)}
+    parts = {split: scope.cases[split].mask for split in (REPORTED_ON, CHOSEN_ON)}
     words = {f"{split} half": _capital(scope.words[split]) for split in parts if scope.words[split] == HALVES[split]}
     if scope.words[REPORTED_ON] == REST:
         words[REST] = _capital(REST)

@@ -142,7 +142,7 @@ def _splits(cases: Cases, known: Predictions) -> tuple[dict[str, Cases], dict[st
     found = {name: of_split(cases, name) for name in SPLITS}
     if all(_whole(one) for one in found.values()):
         return found, SPLITS
-    if not cases.rows.any():
+    if not len(cases):
         st.caption(":material/info: None of these images has a label that the model knows: a threshold can be set, but not judged.")
         return found, SPLITS
     halves = deal(cases)
@@ -163,13 +163,13 @@ def _splits(cases: Cases, known: Predictions) -> tuple[dict[str, Cases], dict[st
 
 def _as_they_are(cases: Cases, found: dict[str, Cases], known: Predictions) -> tuple[dict[str, Cases], dict[str, str]]:
     """Without a test split, report on what the model was not trained on, and never on what the threshold is chosen on."""
-    if found[REPORTED_ON].rows.any():
+    if len(found[REPORTED_ON]):
         return found, SPLITS
     split, nothing = known.frame["split"], cases.where(np.zeros(len(known), bool))
     rest = cases.where(split.isna().to_numpy(bool))
-    if rest.rows.any():
+    if len(rest):
         return {**found, REPORTED_ON: rest}, {**SPLITS, REPORTED_ON: REST if split.notna().any() else "set"}
-    if found[CHOSEN_ON].rows.any():
+    if len(found[CHOSEN_ON]):
         return {CHOSEN_ON: nothing, REPORTED_ON: found[CHOSEN_ON]}, {**SPLITS, REPORTED_ON: SPLITS[CHOSEN_ON]}
     st.caption(
         ":material/warning: The model was trained on all of the images whose label it knows: expect its rates on new parts to be worse."
@@ -186,9 +186,9 @@ def _missing(found: Mapping[str, Cases], known: Predictions) -> str:
     lacks = []
     for split, cases in found.items():
         if not _whole(cases):
-            what = "labelled images" if not cases.rows.any() else "good parts" if cases.defects else "defects"
+            what = "labelled images" if not len(cases) else "good parts" if cases.defects else "defects"
             lacks.append(f"The {SPLITS[split]} has no {what}.")
-    others = found[REPORTED_ON].rows.any() or bool((known.frame["split"].isna() & known.frame["verdict"].notna()).any())
+    others = bool(len(found[REPORTED_ON])) or bool((known.frame["split"].isna() & known.frame["verdict"].notna()).any())
     follows = "" if _whole(found[CHOSEN_ON]) and others else " So no threshold can be chosen by cost or a ceiling."
     return " ".join(lacks) + follows
 

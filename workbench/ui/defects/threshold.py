@@ -67,7 +67,7 @@ class Setting:
 def controls(scope: Scope) -> Setting:
     """Draw the controls and find the threshold."""
     own = scope.model.rule.threshold if scope.positive == (scope.model.rule.positive,) else None
-    to_choose_on = scope.cases[CHOSEN_ON].rows.any()
+    to_choose_on = bool(len(scope.cases[CHOSEN_ON]))
     ways = [way for way in WAYS if (own is not None if way == "model" else to_choose_on or way == "hand")]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         way = url.segments("Threshold", ways, key="choose", default=ways[0], format_func=WAYS.__getitem__)
@@ -132,7 +132,7 @@ def _enough(scope: Scope, coverage: float) -> None:
 
 def sentence(scope: Scope, setting: Setting) -> str:
     """What becomes of a part by its score, why, and what of it is measured where."""
-    reported = scope.cases[REPORTED_ON].rows.any()
+    reported = bool(len(scope.cases[REPORTED_ON]))
     return f"{decides(setting.band, scope.defect)} {setting.reason} " + (
         f"Reported on the {scope.words[REPORTED_ON]}." if reported else "Without labels nothing can be reported."
     )

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from tables import solar, table, with_attributes
 
-from workbench.defects.cases import CHOSEN_ON, REPORTED_ON, all_scores, cases_of, deal, defect_classes, of_split
+from workbench.defects import CHOSEN_ON, REPORTED_ON, all_scores, cases_of, deal, defect_classes, of_split
 
 METAL = ("good", "scratch", "pit")
 
@@ -57,11 +57,12 @@ def test_only_readable_pictures_with_a_label_the_model_knows_count() -> None:
     predictions = table(["good", "bad", None, "strange", "bad"], ["bad"] * 5, confidence=[0.1, 0.2, 0.3, 0.4, np.nan])
     predictions.frame.loc[4, ["verdict", "predicted"]] = None
     cases = cases_of(predictions)
-    assert cases.rows.tolist() == [True, True, False, False, False]
+    assert cases.rows.tolist() == [0, 1]
+    assert cases.mask.tolist() == [True, True, False, False, False]
     assert (cases.scores.round(6).tolist(), cases.defect.tolist()) == ([0.1, 0.2], [False, True])
     assert (cases.good, cases.defects) == (1, 1)
     assert np.isnan(all_scores(predictions, ("bad",))[4])
-    assert cases_of(predictions, rows=[False, True, True, True, True]).rows.tolist() == [False, True, False, False, False]
+    assert cases_of(predictions, rows=[False, True, True, True, True]).mask.tolist() == [False, True, False, False, False]
 
 
 def test_a_split_is_that_split() -> None:
@@ -69,9 +70,9 @@ def test_a_split_is_that_split() -> None:
     for split, defects, good in ((CHOSEN_ON, 123, 271), (REPORTED_ON, 205, 451)):
         found = of_split(cases, split)
         assert (found.defects, found.good) == (defects, good)
-        assert set(solar().frame["split"][found.rows]) == {split}
-    assert not of_split(cases, "elsewhere").rows.any()
-    assert (of_split(cases, REPORTED_ON).where(np.arange(2624) < 1500).rows[1500:] == 0).all()
+        assert set(solar().frame["split"][found.mask]) == {split}
+    assert not of_split(cases, "elsewhere").mask.any()
+    assert (of_split(cases, REPORTED_ON).where(np.arange(2624) < 1500).mask[1500:] == 0).all()
 
 
 def unsplit(labels, **columns):
@@ -83,11 +84,11 @@ def test_halves_are_disjoint_complete_and_alike() -> None:
     cases = cases_of(unsplit(["good"] * 71 + ["bad"] * 30))
     halves = deal(cases)
     first, second = halves[CHOSEN_ON], halves[REPORTED_ON]
-    assert not (first.rows & second.rows).any()
-    assert (first.rows | second.rows).all()
+    assert not (first.mask & second.mask).any()
+    assert (first.mask | second.mask).all()
     assert (first.good, first.defects, second.good, second.defects) == (36, 15, 35, 15)
-    assert 0.2 < (first.rows[1:] == first.rows[:-1]).mean() < 0.8  # not simply every other one of the table
-    assert 5 < first.rows[:35].sum() < 30
+    assert 0.2 < (first.mask[1:] == first.mask[:-1]).mean() < 0.8  # not simply every other one of the table
+    assert 5 < first.mask[:35].sum() < 30
 
 
 def test_halves_are_always_the_same_whatever_the_order() -> None:
@@ -99,7 +100,7 @@ def test_halves_are_always_the_same_whatever_the_order() -> None:
     )
 
     def ids(table):
-        return {half: set(table.frame["id"][cases.rows]) for half, cases in deal(cases_of(table)).items()}
+        return {half: set(table.frame["id"][cases.mask]) for half, cases in deal(cases_of(table)).items()}
 
     assert ids(predictions) == ids(predictions) == ids(shuffled)
 
@@ -109,7 +110,7 @@ def test_copies_of_a_picture_stay_together_even_under_two_labels() -> None:
     labels = ["good"] * 60 + ["bad"] * 60 + ["good"] * 31
     predictions = unsplit(labels, id=[*twice, *twice, *(f"once {i}" for i in range(31))])
     halves = deal(cases_of(predictions))
-    first, second = (set(predictions.frame["id"][half.rows]) for half in halves.values())
+    first, second = (set(predictions.frame["id"][half.mask]) for half in halves.values())
     assert not first & second
     assert (len(first), len(second)) == (31, 30)
 
@@ -120,16 +121,16 @@ def test_no_half_holds_what_was_trained_on() -> None:
     ids = [str(i) for i in range(120)]
     ids[25] = ids[3]  # a copy of a training picture
     halves = deal(cases_of(unsplit(labels, split=split, id=ids)))
-    dealt = halves[CHOSEN_ON].rows | halves[REPORTED_ON].rows
+    dealt = halves[CHOSEN_ON].mask | halves[REPORTED_ON].mask
     assert dealt.tolist() == [name != "train" and row != 25 for row, name in enumerate(split)]
-    assert Counter(pd.Series(labels)[halves[CHOSEN_ON].rows]) == {"good": 20, "bad": 20}
+    assert Counter(pd.Series(labels)[halves[CHOSEN_ON].mask]) == {"good": 20, "bad": 20}
 
 
 def test_a_picture_without_a_digest_is_in_no_half() -> None:
     predictions = unsplit(["good", "bad"] * 10)
     predictions.frame.loc[3, ["id", "verdict"]] = None
     predictions.frame.loc[4, ["id", "verdict", "split"]] = [None, None, "train"]
-    dealt = sum(half.rows for half in deal(cases_of(predictions)).values())
+    dealt = sum(half.mask for half in deal(cases_of(predictions)).values())
     assert dealt.tolist() == [row not in (3, 4) for row in range(20)]
 
 

@@ -1,16 +1,17 @@
-"""The pictures that count, and the groups that they fall into, as small integers: everything else is counting."""
+"""The images that count, and the groups that they fall into, as small integers: everything else is counting."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import InputError
-from workbench.predictions import COLUMNS, Predictions
+from workbench.predictions import COLUMNS, Predictions, as_scores
 from workbench.values import apart, shown
 
 if TYPE_CHECKING:
@@ -25,34 +26,90 @@ By = str | tuple[str, str]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Cases:
-    """M pictures with a usable label and a readable file, out of N.
+    """M images of a table that can be judged: readable ones with a label that the model knows.
 
     Attributes:
-        predictions: The table of N pictures.
-        rows: (M,) where each picture stands in the table.
-        truth: (M,) its class, as a column of the probabilities.
-        called: (M,) the class that the model decided on, likewise.
-        confidence: (M,) the probability of that class.
-        positive: The class that defect figures are about, or None.
-        split: The name of the split that the pictures come from, several joined, "no split" where none is known.
+        predictions: The table of N images.
+        rows: (M,) where each image stands in the table, ascending.
+        positive: The classes that defect figures are about; empty where there are none.
     """
 
     predictions: Predictions
     rows: NDArray[np.intp]
-    truth: NDArray[np.intp]
-    called: NDArray[np.intp]
-    confidence: NDArray[np.float64]
-    positive: int | None
-    split: str
+    positive: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
     @property
     def classes(self) -> int:
         """How many classes the model knows: K."""
         return len(self.predictions.class_names)
 
-    def scores(self, column: int) -> NDArray[np.float64]:
+    @cached_property
+    def truth(self) -> NDArray[np.intp]:
+        """The class of each, (M,), as a column of the probabilities."""
+        return self._column("label")
+
+    @cached_property
+    def called(self) -> NDArray[np.intp]:
+        """The class that the model decided on, (M,), likewise."""
+        return self._column("predicted")
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float64]:
+        """The probability of that class, (M,)."""
+        return self.predictions.frame["confidence"].to_numpy()[self.rows].astype(np.float64)
+
+    @cached_property
+    def scores(self) -> NDArray[np.float64]:
+        """The probability of any positive class, (M,)."""
+        return all_scores(self.predictions, self.positive)[self.rows]
+
+    @cached_property
+    def defect(self) -> NDArray[np.bool_]:
+        """Whether the ground truth is a positive class, (M,)."""
+        return self.is_positive(self.truth)
+
+    @property
+    def defects(self) -> int:
+        """How many are."""
+        return int(self.defect.sum())
+
+    @property
+    def good(self) -> int:
+        """How many are not."""
+        return len(self) - self.defects
+
+    @cached_property
+    def split(self) -> str:
+        """The name of the split that the images come from, several joined, "no split" where none is known."""
+        codes, values = factorised(self.predictions.frame["split"], self.rows)
+        return " and ".join([*sorted(map(str, values)), *(["no split"] if (codes < 0).any() else [])])
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """(N,) which images of the table these are."""
+        mask = np.zeros(len(self.predictions), dtype=bool)
+        mask[self.rows] = True
+        return mask
+
+    def probability(self, column: int) -> NDArray[np.float64]:
         """The probability of one class, (M,)."""
         return self.predictions.probabilities[self.rows, column].astype(np.float64)
+
+    def is_positive(self, classes: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Which of some classes, as columns of the probabilities, are positive."""
+        names = self.predictions.class_names
+        return np.isin(classes, [names.index(name) for name in self.positive])
+
+    def where(self, rows: NDArray[np.bool_]) -> Cases:
+        """Those of them that are among `rows`, (N,)."""
+        return dataclasses.replace(self, rows=self.rows[rows[self.rows]])
+
+    def _column(self, name: str) -> NDArray[np.intp]:
+        codes, values = factorised(self.predictions.frame[name], self.rows)
+        return np.array([self.predictions.class_names.index(str(value)) for value in values], dtype=np.intp)[codes]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,35 +129,37 @@ class Groups:
     codes: NDArray[np.intp]
 
 
+def judgeable(predictions: Predictions, rows: ArrayLike | None = None) -> NDArray[np.intp]:
+    """Where those images of `rows` (N,), all where missing, stand in a table that can be judged, ascending."""
+    usable = predictions.frame["verdict"].notna().to_numpy(dtype=bool)
+    if rows is None:
+        return np.flatnonzero(usable)
+    chosen = np.asarray(rows)
+    if chosen.shape != usable.shape or chosen.dtype != bool:
+        raise ValueError(f"expected rows as booleans of shape {usable.shape}")
+    return np.flatnonzero(usable & chosen)
+
+
 def cases_of(predictions: Predictions, rows: NDArray[np.bool_] | None = None, positive: str | None = None) -> Cases:
-    """The pictures among `rows` (N,) that can be judged; `positive` stands in for the rule's positive class.
+    """The images among `rows` (N,) that can be judged; `positive` stands in for the rule's positive class.
 
     Raises:
-        InputError: There is no such class, or not one picture can be judged.
+        InputError: There is no such class, or not one image can be judged.
     """
-    frame, names = predictions.frame, predictions.class_names
+    names = predictions.class_names
     positive = predictions.rule.positive if positive is None else positive
     if positive is not None and positive not in names:
-        raise InputError(f"There is no class {positive!r}: choose one of {_some(names)}.")
-    usable = frame["verdict"].notna().to_numpy(dtype=bool, copy=True)
-    if rows is not None:
-        rows = np.asarray(rows)
-        if rows.shape != usable.shape or rows.dtype != bool:
-            raise ValueError(f"expected rows as booleans of shape {usable.shape}")
-        usable &= rows
-    at = np.flatnonzero(usable)
-    if not len(at):
+        raise InputError(f"There is no class {positive!r}: choose one of {listed(names)}.")
+    cases = Cases(predictions, judgeable(predictions, rows), () if positive is None else (positive,))
+    if not len(cases):
         raise InputError("None of the chosen pictures has a label that the model knows: add labels, or choose other pictures.")
-    truth, called = (_classes(frame[name], at, names) for name in ("label", "predicted"))
-    return Cases(
-        predictions,
-        at,
-        truth,
-        called,
-        frame["confidence"].to_numpy()[at].astype(np.float64),
-        None if positive is None else names.index(positive),
-        _split(frame["split"], at),
-    )
+    return cases
+
+
+def all_scores(predictions: Predictions, positive: Sequence[str]) -> NDArray[np.float64]:
+    """The probability of any of the classes `positive`, (N,): their sum; NaN where an image could not be read."""
+    columns = [predictions.class_names.index(name) for name in positive]
+    return as_scores(predictions.probabilities[:, columns].astype(np.float64).sum(1).clip(0, 1))
 
 
 def groups_of(cases: Cases, by: By) -> Groups:
@@ -143,7 +202,7 @@ def attributes_of(predictions: Predictions) -> tuple[str, ...]:
 def _column(cases: Cases, name: str) -> tuple[NDArray[np.intp], list[object]]:
     known = (*attributes_of(cases.predictions), "label", "split")
     if name not in known:
-        raise InputError(f"There is no attribute {name!r}: choose one of {_some(known)}.")
+        raise InputError(f"There is no attribute {name!r}: choose one of {listed(known)}.")
     codes, values = factorised(cases.predictions.frame[name], cases.rows)
     try:
         order = sorted(range(len(values)), key=values.__getitem__)
@@ -155,16 +214,6 @@ def _column(cases: Cases, name: str) -> tuple[NDArray[np.intp], list[object]]:
     return rank[codes], [values[i] for i in order]
 
 
-def _classes(column: pd.Series, rows: NDArray[np.intp], names: Sequence[str]) -> NDArray[np.intp]:
-    codes, values = factorised(column, rows)
-    return np.array([names.index(str(value)) for value in values], dtype=np.intp)[codes]
-
-
-def _split(column: pd.Series, rows: NDArray[np.intp]) -> str:
-    codes, values = factorised(column, rows)
-    return " and ".join([*sorted(map(str, values)), *(["no split"] if (codes < 0).any() else [])])
-
-
 def factorised(column: pd.Series, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], list[Any]]:
     """What a column holds at `rows` (L,): (L,) numbers, -1 where there is nothing, and the values they stand for."""
     import pandas as pd
@@ -173,5 +222,6 @@ def factorised(column: pd.Series, rows: NDArray[np.intp]) -> tuple[NDArray[np.in
     return codes, values.tolist()
 
 
-def _some(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first few names, for a message."""
     return ", ".join(names[:6]) + (" …" if len(names) > 6 else "")
