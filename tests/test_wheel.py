@@ -47,8 +47,8 @@ def clean() -> dict[str, str]:
 
 def test_the_wheel_carries_what_it_needs(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    weights, card = "assets/models/solar-cells/model.safetensors", "assets/cards/solar-cells.md"
-    for needed in ("pages/explain.py", "pages/overview.py", ".streamlit/config.toml", weights, card):
+    weights, card, text = "assets/models/solar-cells/model.safetensors", "assets/cards/solar-cells.md", "assets/help/confusion-matrix.md"
+    for needed in ("pages/explain.py", "pages/overview.py", ".streamlit/config.toml", weights, card, text):
         assert f"workbench/_share/{needed}" in names
     assert not [name for name in names if name.startswith(("tests/", "workbench/_share/assets/screenshots"))]
 

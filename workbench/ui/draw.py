@@ -14,6 +14,7 @@ from workbench.errors import LONGEST
 from workbench.predictions import UNSURE, reaches
 from workbench.render import Scale
 from workbench.sheets import frame_csv
+from workbench.ui import terms
 from workbench.ui.gallery import VERDICTS, chip, kind
 from workbench.ui.text import plain
 
@@ -103,10 +104,10 @@ def interval(found: Rate, label: str = "") -> str:
     return f"{found.low:.3f} to {found.high:.3f}" if label == "AUC" else f"{found.low:.1%} to {found.high:.1%}"
 
 
-def meaning(text: str, label: str = "What does this mean?") -> None:
-    """A small button that opens an explanation."""
+def meaning(key: str, label: str = "What does this mean?", **fields: object) -> None:
+    """A small button that opens the text on a subject; see `terms.text`."""
     with st.popover(label, type="tertiary", icon=":material/help:"):
-        st.markdown(text)
+        st.markdown(terms.text(key, **fields))
 
 
 def download(label: str, make: Callable[[], bytes | str], name: str, mime: str, key: str) -> None:

@@ -26,23 +26,13 @@ BADGES = {
     "fails": ":red-badge[:material/close: fails]",
     "not applicable": ":gray-badge[not applicable]",
 }
-_HELP = """
-A coloured map always looks convincing. These checks ask whether it deserves it.
-
-- **holds**: the check found what a true map must show, beyond chance.
-- **doubtful**: the figure could still be chance, or lies between good and bad.
-- **fails**: the map does not do what it promises: do not build a decision on it.
-
-**Quick** takes a few seconds a map; **Thorough** three to five times as long, with narrower intervals. No check proves that the model's
-*reason* is a good one: they say whether the map shows the model's reason.
-"""
 
 
 def section(model: choice.ModelChoice, images: ImageSet, item: ImageItem, found: Mapping[str, Attribution]) -> None:
     """Choose how thoroughly to check; then the verdicts on each map, as they come."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         budget = url.segments("Can these maps be believed?", list(BUDGETS), key="evidence", default="off", format_func=BUDGETS.__getitem__)
-        draw.meaning(_HELP)
+        draw.meaning("evidence")
     if budget == "off":
         st.caption(
             "Check each map against the model: does it add up, does covering what it names change the score, does it follow the model?"
@@ -106,10 +96,7 @@ def _agreement(found: Mapping[str, Attribution]) -> None:
     titles = [METHODS[name].title if name in METHODS else name for name in names]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**Do the methods agree?**")
-        draw.meaning(
-            "Rank correlation (Spearman) between the maps: 1 means the same order of places, 0 none. Methods that ask different questions "
-            "may differ and both be right; agreement of unlike methods is the stronger sign."
-        )
+        draw.meaning("agreement")
     st.dataframe(pd.DataFrame(matrix, index=titles, columns=titles).round(2))
     if np.isnan(matrix).any():
         st.caption(":material/info: A map that is the same everywhere has no order of places to compare.")

@@ -82,7 +82,7 @@ def controls(model: choice.ModelChoice, item: ImageItem, decided: Decided) -> Se
         aim = _aim(item, decided)
         with st.popover("Settings", icon=":material/tune:"):
             params = _params(model, item)
-        draw.meaning(_HELP)
+        draw.meaning("attribution")
     methods = _methods(model)
     return Settings(aim, methods, {name: _settings_of(name, params) for name in methods})
 
@@ -191,12 +191,3 @@ def _layer(model: choice.ModelChoice) -> str | None:
         help="Channels x height x width. Late layers see whole objects, early ones edges.",
     )
     return named.get(chosen)
-
-
-_HELP = """
-**What you see.** The model turned the picture into one number for each class. A map shows which pixels that number came from.
-
-**Methods differ**, because they ask different questions. Where they agree, trust grows; where they do not, be careful.
-
-**A map is not a proof.** It shows where the model looked, not whether that was a good reason.
-"""

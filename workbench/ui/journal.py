@@ -23,15 +23,6 @@ AT_ONCE = 5000
 """Up to so many entries are checked without being asked."""
 PAGE, SHOWN = 25, 20
 DEFECTS = home() / "pages" / "defects.py"
-_HELP = """
-Each entry's hash covers the whole entry and the hash of the one before. A changed, removed, inserted or reordered entry breaks the chain,
-and a note of the last entry beside the journal shows a cut-off end.
-
-Whoever may write all these files could make a new chain from beginning to end. Against that, keep the **digest** of the last entry out of
-their reach: in a mail, in a signed report, on paper. Later, put it in here: everything up to that entry is then as it was on that day.
-
-The same check without the app: `workbench journal verify --expect DIGEST`.
-"""
 
 
 def place(kept: Journal, own: bool) -> None:
@@ -48,7 +39,7 @@ def soundness(kept: Journal) -> bool:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         typed = st.text_input("Digest that you kept", key="expected digest", placeholder="64 characters, optional", width=420)
         asked = count <= AT_ONCE or st.button(f"Check all {count:,} entries", icon=":material/verified_user:")
-        draw.meaning(_HELP)
+        draw.meaning("hash-chain")
     try:
         expect = kept_digest(typed) if typed.strip() else None
     except InputError as error:

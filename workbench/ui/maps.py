@@ -138,7 +138,7 @@ def _cell(
     if found.delta is not None:
         _completeness(found)
     with st.container(horizontal=True, gap="xsmall"):
-        draw.meaning(_about(method, found), "Meaning")
+        _meaning(method, found)
         with st.popover("Save", type="tertiary", icon=":material/download:"):
             stem = f"{draw.stem(item.name)}-{found.method}"
             facts = _manifest(model, item, decided, found)
@@ -238,14 +238,21 @@ def _ends(found: Attribution, names: Sequence[str]) -> tuple[str, str]:
     return f"for {other}" if other else "against", f"for {names[found.target]}"
 
 
-def _about(method: Method, found: Attribution) -> str:
-    lines = [method.plain, f"**Unit**: {method.unit}.", f"**Score on this picture**: {found.output:.3g} ({found.score})."]
-    settings = ", ".join(f"{k} {v}" for k, v in found.params.items())
-    if settings:
-        lines.append(f"**Settings**: {plain(settings)}.")
+def _meaning(method: Method, found: Attribution) -> None:
+    completeness = "not promised"
     if method.complete:
-        lines.append("**Check**: the map must sum to the score's change from the baseline; the convergence delta is what is missing.")
-    return "\n\n".join([*lines, f"**Source**: {method.paper}."])
+        completeness = "the map must sum to the score's change from the baseline; the convergence delta is what is missing"
+    draw.meaning(
+        "attribution-method",
+        "Meaning",
+        title=method.title,
+        plain=method.plain,
+        unit=method.unit,
+        score=f"{found.output:.3g} ({found.score})",
+        settings=choice.plain(", ".join(f"{k} {v}" for k, v in found.params.items()) or "none"),
+        completeness=completeness,
+        paper=method.paper,
+    )
 
 
 def _manifest(model: choice.ModelChoice, item: ImageItem, decided: Decided, found: Attribution) -> dict[str, object]:

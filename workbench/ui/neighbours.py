@@ -59,9 +59,7 @@ def _beside(images: ImageSet, item: ImageItem, other: Counterfactual) -> None:
                 st.image(photographs.fitted(one, EDGE), width="stretch", output_format="PNG", alt=one.name)
                 st.caption(words)
     st.page_link(PROBE, label="Take that picture in hand", icon=":material/science:", query_params=url.link(image=other.name))
-    draw.meaning(
-        "Nearest in what goes into the model's last layer (1 - cosine similarity; 0: alike), among pictures taken for another class."
-    )
+    draw.meaning("nearest-counterfactual")
 
 
 def _words(other: Counterfactual) -> str:

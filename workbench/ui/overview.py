@@ -18,7 +18,7 @@ from workbench.metrics import headline
 from workbench.predictions import DecisionRule, Predictions
 from workbench.stats import Rate, wilson
 from workbench.texts import prose
-from workbench.ui import choice, draw, gallery, photographs, results, url, warm
+from workbench.ui import choice, draw, gallery, photographs, results, terms, url, warm
 from workbench.ui.progress import guarded
 from workbench.ui.text import plain, seen
 from workbench.values import apart, shown
@@ -32,14 +32,7 @@ LONGEST_CARD = 2**19
 ENOUGH = 30
 """Fewer pictures than this support no verdict on a model."""
 SPLITS = ("train", "validation", "test")
-MEANINGS = {
-    "accuracy": "Share of the pictures that the model gets right.",
-    "AUC": "Chance that a defect scores higher than a good part: 0.5 is guessing, 1 is perfect. It needs no threshold.",
-    "escape rate": "Share of the defects that the model passes: missed defects, 1 - recall.",
-    "overkill rate": "Share of the good parts that the model rejects.",
-    "recall": "Share of the defects that the model finds.",
-    "precision": "Share of the rejected parts that really are defective.",
-}
+HEADLINE = ("accuracy", "AUC", "escape rate", "overkill rate", "recall", "precision")
 
 
 def questions(known: Predictions | None) -> None:
@@ -84,7 +77,7 @@ def headline_figures(known: Predictions, rows: np.ndarray) -> dict[str, Rate]:
     hit, called = found["recall"], found["precision"]
     found["escape rate"] = wilson(hit.support - hit.count, hit.support)
     found["overkill rate"] = wilson(called.support - called.count, found["accuracy"].support - hit.support)
-    return {name: found[name] for name in MEANINGS}
+    return {name: found[name] for name in HEADLINE}
 
 
 def headline_of(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
@@ -96,7 +89,7 @@ def headline_of(model: choice.ModelChoice, images: ImageSet, known: Predictions 
     found = headline_figures(known, rows)
     with st.grid(len(found), min_column_width=150):
         for name, figure in found.items():
-            draw.rate(name[0].upper() + name[1:], figure, MEANINGS[name])
+            draw.rate(name[0].upper() + name[1:], figure, terms.entry("metrics", name))
     where = (
         f"the {split} split of {images.name}" if split else f"all of {images.name}, for it has no test split: optimistic if trained on it"
     )
@@ -105,7 +98,7 @@ def headline_of(model: choice.ModelChoice, images: ImageSet, known: Predictions 
     few = " **Too few pictures for a verdict.**" if support < ENOUGH else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"Measured on {plain(where)}{at}, {support:,} labelled pictures. Ranges are 95 % intervals.{few}")
-        draw.meaning(_intervals(found))
+        draw.meaning("headline-metrics", metrics=terms.entries("metrics", found))
     _by_group(images, known, rows)
     if text := _card(model):
         with st.expander("Model card", icon=":material/description:"):
@@ -288,14 +281,4 @@ def _facts(facts: dict[str, str]) -> None:
         '<table class="wb-facts">'
         + "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(fact)}</td></tr>" for name, fact in facts.items())
         + "</table>"
-    )
-
-
-def _intervals(found: dict[str, Rate]) -> str:
-    lines = [f"**{name[0].upper() + name[1:]}**: {MEANINGS[name]}" for name in found]
-    return "\n\n".join(
-        [
-            *lines,
-            "**Ranges**: with other pictures of the same kind, 19 of 20 such ranges would hold the true figure.",
-        ]
     )

@@ -6,18 +6,10 @@ import numpy as np
 import streamlit as st
 
 from workbench.bias import ENOUGH, Breakdown
-from workbench.ui import draw, gallery
+from workbench.ui import draw, gallery, terms
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import Scope
 from workbench.ui.progress import guarded
-
-_HELP = "\n\n".join(
-    [
-        "Each class stands against all the others. The worst is on top: its recall is the lowest even at the upper end of the range.",
-        *(f"**{name[0].upper()}{name[1:]}**: {words.MEANINGS[name]}" for name in words.CLASS_FIGURES),
-        f"Nothing is said on fewer than {ENOUGH} pictures: there the table says how few they are.",
-    ]
-)
 
 
 @guarded
@@ -26,7 +18,8 @@ def section(scope: Scope) -> None:
     found = scope.breakdown()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{scope.where}. Worst first.")
-        draw.meaning(_HELP)
+        figures = terms.entries("metrics", words.CLASS_FIGURES)
+        draw.meaning("per-class-metrics", metrics=figures, enough=ENOUGH)
     tables.figures(found, words.CLASS_FIGURES, "class")
     tables.bars(found, "recall")
     tables.links(scope, _mistakes(scope, found), "class")

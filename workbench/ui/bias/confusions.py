@@ -24,13 +24,6 @@ if TYPE_CHECKING:
 
 MOST_CLASSES = 20
 CORNER = "true class"
-_HELP = f"""
-Each row is a true class, each column what the model called it: the diagonal is right, everything else is a confusion. The darker a
-cell, the larger its share of the row; rows of fewer than {ENOUGH} pictures stay blank, for a share of so few says little.
-
-**Choose a cell** with a click, or with the arrow keys and Enter, or by the two names below: its pictures appear, and each leads to
-its explanation.
-"""
 
 
 @st.fragment
@@ -40,7 +33,7 @@ def section(scope: Scope) -> None:
     found = scope.confusion()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{scope.where}. Rows: true class. Columns: what the model called it.")
-        draw.meaning(_HELP)
+        draw.meaning("confusion-matrix", enough=ENOUGH)
     shown = most_confused(found.counts)
     if len(shown) < len(found.class_names):
         there = int((found.counts.sum(0) + found.counts.sum(1) > 0).sum())

@@ -14,7 +14,7 @@ from workbench.bias import ENOUGH, Breakdown, Comparison, Simpson, fairness, sim
 from workbench.cases import By
 from workbench.predictions import column_of
 from workbench.stats import Rate
-from workbench.ui import draw, gallery
+from workbench.ui import draw, gallery, terms
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import Scope
 from workbench.ui.progress import guarded
@@ -25,24 +25,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_STRATA = 6
-_HELP = "\n\n".join(
-    [
-        "The worst group is on top: the one whose accuracy is the lowest even at the upper end of its range.",
-        *(f"**{name[0].upper()}{name[1:]}**: {words.MEANINGS[name]}" for name in words.GROUP_FIGURES),
-        f"Nothing is said on fewer than {ENOUGH} pictures: there the table says how few they are.",
-    ]
-)
-_GAP_HELP = """
-**Gap**: the highest group's figure minus the lowest group's, in points, with a range that accounts for having picked the two extremes.
-**Ratio**: lowest over highest; 1 is no difference.
-
-**p**: how often chance alone would make so wide a gap if the pictures were dealt out to the groups at random (for figures that judge
-decisions, among pictures of the same class). **Corrected**: for the number of comparisons on this page (Holm), because who looks at
-many gaps finds a wide one by chance. A gap can have a range that leaves out 0 and still be *not proven* once that is accounted for.
-
-**gap**: proven (corrected p of at most 0.05). **not proven**: chance could have made it, or there are too few pictures to tell. It does
-not mean that there is no gap. **too few**: fewer than two groups have enough pictures.
-"""
 FAIRNESS = {
     "demographic parity difference": "How much more often the model calls the positive class in one group than in another, rightly or not.",
     "equalized odds difference": "The wider of two gaps between groups: in the share of defects found, and in that of good parts rejected.",
@@ -60,7 +42,8 @@ def section(scope: Scope) -> None:
     names = [name for name in words.GROUP_FIGURES if name in found.figures]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{scope.where}, by **{plain(found.by)}** (chosen on top). Worst first.")
-        draw.meaning(_HELP)
+        figures = terms.entries("metrics", words.GROUP_FIGURES)
+        draw.meaning("per-group-metrics", metrics=figures, enough=ENOUGH)
     tables.figures(found, names, "group")
     tables.bars(found, "accuracy")
     tables.links(scope, _mistakes(scope, found), "group")
@@ -113,7 +96,7 @@ def _gaps(scope: Scope, comparison: Comparison) -> None:
             if comparison.tests
             else f"{scope.where}. No two groups have {ENOUGH} pictures: nothing can be compared."
         )
-        draw.meaning(_GAP_HELP)
+        draw.meaning("gap")
     st.dataframe(compared(comparison), hide_index=True, alt="Gaps between groups")
     tables.csv("Gaps (CSV)", comparison.frame, f"bias-gaps-{scope.split}")
 

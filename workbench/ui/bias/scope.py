@@ -31,14 +31,6 @@ CAVEATS = {
     ALL: "Optimistic where the model was trained on them. ",
 }
 T = TypeVar("T")
-_HELP = f"""
-**Pictures**: a model knows the pictures it was trained on, so that only the test split shows how it does on new ones.
-
-**Group by**: an attribute of the pictures with at most {MOST_VALUES} values; measurements are cut into four ranges with about as many
-pictures each. **Crossed with** makes a group of each pair of values, to see whether the trouble sits in one combination.
-
-**Ranges** in brackets are 95 % intervals: with other pictures of the same kind, 19 of 20 such ranges would hold the true figure.
-"""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -129,7 +121,7 @@ def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | Non
     with st.container(horizontal=True, vertical_alignment="bottom"):
         split = _split(known)
         by = _by(found)
-        draw.meaning(_HELP)
+        draw.meaning("evaluation-set", most=MOST_VALUES)
     rows = np.ones(len(known), bool) if split == ALL else (known.frame["split"] == split).to_numpy(bool)
     support = int((rows & known.frame["verdict"].notna().to_numpy(bool)).sum())
     whole = tuple(name for name in found.names if name not in found.cut)

@@ -36,25 +36,6 @@ _SHOWN = {
     "looks": (":material/visibility:", "Looks, but it does not matter"),
     "too few": (":material/data_usage:", "Too few pictures"),
 }
-_HELP = f"""
-A **shortcut** is a place that decides although the part does not lie there: a stamp, a scale, a frame. It is claimed only where two things
-agree:
-
-1. **Attribution**: when the model decides on a class, its maps lie in the place more than for other classes, and more than an even map
-would.
-2. **Intervention**: covering the place, in pictures whose marked defect lies elsewhere, lowers the probability of the class more than
-covering as much in other places of the same pictures.
-
-Both are tested and corrected for the number of tests (Holm). Without masks nothing shows where the part lies: then the finding says that
-the model leans on the place, and whether that is right is for someone to say who knows the part.
-
-Nothing is said on fewer than {LEAST} pictures of a class; at most {MOST} of each are covered.
-"""
-_COVER_HELP = """
-Each picture is shown to the model as it is, with the place covered, and with the same shape covered elsewhere (mirrored, or shifted
-where it meets its mirror image), four times each. If the answer changes no more than elsewhere, the place does not matter, whatever a
-map shows. A patch is texture from other places of the same picture: unlike a flat or blurred spot it does not look like a defect itself.
-"""
 
 
 def section(scope: Scope, maps: Maps, top: DeltaGenerator) -> None:
@@ -62,7 +43,7 @@ def section(scope: Scope, maps: Maps, top: DeltaGenerator) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words_of = {"off": "Off", "on": "Look for them"}
         wanted = url.segments("Shortcuts", ["off", "on"], key="shortcuts", default="off", format_func=words_of.__getitem__)
-        draw.meaning(_HELP)
+        draw.meaning("shortcut", least=LEAST, most=MOST)
     if wanted == "off":
         st.caption(
             "Is there a corner or an edge that decides, though the part does not lie there? It takes up to a minute for a large model."
@@ -163,7 +144,7 @@ def cover(scope: Scope) -> None:
         places = [name for name in REGIONS if name != BACKGROUND.name or any(item.mask for item in scope.images)]
         place = url.select("Cover", [*places, DRAWN], key="place", width=220)
         fill = url.select("with", list(FILLS), key="fill", format_func=lambda name: f"{name}: {FILLS[name]}", width=320)
-        draw.meaning(_COVER_HELP)
+        draw.meaning("intervention")
     region = _drawn() if place == DRAWN else REGIONS[place]
     if region is None:
         return

@@ -16,14 +16,6 @@ from workbench.ui.text import plain
 
 MOST_SLICES = 6
 THUMBNAILS = 12
-_HELP = f"""
-Pictures that look alike to the model are put into clusters, without a look at which ones it gets wrong. A cluster with many mistakes
-names a kind of picture that the model does not cope with, also one that nobody wrote down as an attribute. What is said of a slice is
-what is more frequent in it than elsewhere.
-
-**p**: how often chance would put so many mistakes into so many pictures, corrected for the number of slices (Holm). Nothing is said of
-slices of fewer than {ENOUGH} pictures.
-"""
 
 
 @st.fragment
@@ -43,7 +35,7 @@ def section(scope: Scope) -> None:
         wanted = url.segments(
             "Look for slices", ["off", "on"], key="slices", default="off", format_func={"off": "Off", "on": "Find them"}.__getitem__
         )
-        draw.meaning(_HELP)
+        draw.meaning("slices", enough=ENOUGH)
     if wanted == "off":
         st.caption("Is there a kind of picture that the model gets wrong, whether or not it has a name? It takes some seconds.")
         return

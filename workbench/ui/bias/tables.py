@@ -10,7 +10,7 @@ import streamlit as st
 
 from workbench import charts, render
 from workbench.bias import Breakdown
-from workbench.ui import draw
+from workbench.ui import draw, terms
 from workbench.ui.bias import words
 from workbench.ui.bias.scope import EXPLAIN, Scope
 from workbench.ui.text import plain
@@ -33,7 +33,7 @@ def figures(found: Breakdown, names: Sequence[str], first: str) -> None:
     few = ~found.frame["enough"].head(MOST_ROWS).to_numpy(bool)
     if len(found.frame) > MOST_ROWS:
         st.caption(f"The {MOST_ROWS} worst of {len(found.frame):,}; the CSV holds all.")
-    columns = {name: st.column_config.TextColumn(name, help=words.MEANINGS[name]) for name in names}
+    columns = {name: st.column_config.TextColumn(name, help=terms.entry("metrics", name)) for name in names}
     st.dataframe(
         frame.style.apply(lambda row: [_GREY if few[row.name] else ""] * len(row), axis=1),
         hide_index=True,

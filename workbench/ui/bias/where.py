@@ -28,18 +28,6 @@ MOST_MAPS = 12
 EDGE = 240
 CELLS = 1024
 UNIT = "times an even map"
-_HELP = """
-**Mean map**: the absolute attribution of many pictures, averaged; 1 is what a map that is even over the picture has everywhere. All maps
-of this section have one scale.
-
-**Share**: how much of a map lies in a region, beside the region's share of the picture. A corner is 30 % of each side, the border the outer
-eighth, the centre the middle half. Ranges are 95 % intervals (Student's t).
-
-**Do groups differ?** The gap between the largest and the smallest mean share, against dealing the pictures out to the groups at random
-among those that the model calls alike; p is corrected for the number of comparisons (Holm).
-
-A place that the model looks at is not yet one that it decides by: see the next section.
-"""
 
 
 def maps(scope: Scope) -> Maps | None:
@@ -53,7 +41,7 @@ def maps(scope: Scope) -> Maps | None:
             width=230,
             help="One method for the whole section.",
         )
-        draw.meaning(_HELP)
+        draw.meaning("mean-attribution-map")
     found = audits.summaries(scope.model, scope.images, scope.predictions, method)
     if found is None:
         _offer(scope, method)

@@ -34,20 +34,6 @@ GROUP_FIGURES = (
     "mean confidence",
     "calibration error",
 )
-MEANINGS = {
-    "accuracy": "Share of the pictures that the model gets right.",
-    "recall": "Share of the pictures of this class that the model finds.",
-    "precision": "Share of the pictures called this class that really are of it.",
-    "specificity": "Share of the pictures of other classes that are not called this class.",
-    "false-positive rate": "Share of the pictures of other classes that are called this class: 1 - specificity.",
-    "escape rate": "Share of the defects that the model passes: 1 - recall of the positive class.",
-    "overkill rate": "Share of the good parts that the model rejects.",
-    "F1": "Harmonic mean of precision and recall.",
-    "AUC": "Chance that a defect scores higher than a good part: 0.5 is guessing, 1 is perfect.",
-    "selection rate": "Share of the pictures that the model calls defective, rightly or not. Neither end is the good one.",
-    "mean confidence": "How sure the model says it is, on average. Neither end is the good one.",
-    "calibration error": "How far the confidence lies from the share that is right, on average; 0 is honest.",
-}
 
 
 def percent(value: float) -> str:

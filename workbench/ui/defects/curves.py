@@ -20,9 +20,9 @@ MOST = 250
 """Points of a curve on the screen."""
 INK = {CHOSEN_ON: "#8b9492", REPORTED_ON: "#12a594"}
 CURVES = {
-    "ROC": ("overkill rate", "defects found", "Up and left is better: many defects found, few good parts rejected."),
-    "Precision and recall": ("defects found", "precision", "How pure the rejects are when more of the defects are to be found."),
-    "Cost": ("threshold", "cost", "What mistakes cost a part at each threshold; the lowest place of the grey line is where it is chosen."),
+    "ROC": ("overkill rate", "defects found"),
+    "Precision and recall": ("defects found", "precision"),
+    "Cost": ("threshold", "cost"),
 }
 
 
@@ -34,12 +34,12 @@ def section(scope: Scope, setting: Setting) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("All thresholds", anchor=False)
-        draw.meaning("\n\n".join(f"**{name}**: {text}" for name, (_, _, text) in CURVES.items()))
+        draw.meaning("operating-curves")
     lines = {split: scope.kept(("curve", split, scope.costs), lambda split=split: _thin(scope.points(split))) for split in splits}  # type: ignore[misc]
-    drawn = scope.kept(("drawn curves", scope.costs), lambda: {name: _stacked(scope, lines, *axes[:2]) for name, axes in CURVES.items()})
+    drawn = scope.kept(("drawn curves", scope.costs), lambda: {name: _stacked(scope, lines, *axes) for name, axes in CURVES.items()})
     here = {split: _with_recall(point_at(scope.cases[split], threshold, scope.costs).to_frame().T) for split in splits}
     with st.grid(3, min_column_width=280):
-        for name, (across, up, _) in CURVES.items():
+        for name, (across, up) in CURVES.items():
             with st.container():
                 st.markdown(f"**{name}**")
                 _drawn(scope, drawn[name], here, across, up)
@@ -99,7 +99,7 @@ def _axis(name: str) -> dict[str, Any]:
 
 def _panels(scope: Scope, lines: dict[str, pd.DataFrame], here: dict[str, pd.DataFrame]) -> list[charts.Panel]:
     panels = []
-    for name, (across, up, _) in CURVES.items():
+    for name, (across, up) in CURVES.items():
         drawn = {scope.words[s]: (lines[s][across], lines[s][up]) for s in lines}
         dots = {scope.words[s]: (float(here[s][across].iloc[0]), float(here[s][up].iloc[0])) for s in here}
         panels.append(charts.Panel(name, across, up, drawn, dots))

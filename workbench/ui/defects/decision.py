@@ -30,17 +30,6 @@ if TYPE_CHECKING:
 EDGE, MOST = 512, 3
 """Longest side of the pictures in pixels, and how many regions are filled."""
 OFFERED = ("integrated_gradients", "grad_cam", "smoothgrad", "occlusion", "layer_cam")
-_HELP = """
-**Region**: where the map, smoothed a little, is at least 35 % as strong as at its peak, in one piece. Its **mass** is its share of all that
-the map says for a defect.
-
-**Filled**: the region is painted over, the edge feathered, and the model is asked again. If the score falls by 0.05 or more, and less where
-as large a place elsewhere is painted over (8 random ones), the score **rests on** that region. If it rises so, the region **holds the score
-down**: in a defect that passes, look there first. If it moves no more than elsewhere, the model can do without that place, whatever the
-map looks like.
-
-**Magenta** outlines the ground truth where there is a mask, **yellow** boxes the regions.
-"""
 
 
 @guarded
@@ -54,7 +43,7 @@ def section(scope: Scope, setting: Setting) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = url.select("Map by", offered(scope.model), key="map", format_func=lambda name: METHODS[name].title, width=250)
         fill = url.select("Regions are filled with", list(FILLS), key="fill", format_func=lambda name: MEANINGS[name], width=290)
-        draw.meaning(_HELP)
+        draw.meaning("attributed-regions")
     head = st.container()
     picture = photographs.fitted(item, EDGE)
     target = _target(scope, row)
@@ -73,7 +62,7 @@ def section(scope: Scope, setting: Setting) -> None:
     _neighbours(scope, row, item, method, shown, picture)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Your verdict", anchor=False)
-        draw.meaning(record.meaning())
+        draw.meaning("journal-entry")
     record.form(scope, setting, item, decided, shown)
 
 
@@ -250,10 +239,7 @@ def _neighbours(scope: Scope, row: int, item: ImageItem, method: str, shown: Att
                 st.caption(what)
     if shown is not None:
         draw.colour_bar(scale, f"{METHODS[method].unit}, one scale for the three maps")
-    draw.meaning(
-        "Nearest in what goes into the model's last layer (cosine similarity, 1: alike), among the parts that the model learnt from. "
-        "A neighbour with the wrong label, or one that looks nothing like this part, says where the decision may come from."
-    )
+    draw.meaning("nearest-training-images")
 
 
 def _beside(left: Image.Image, right: Image.Image) -> Image.Image:

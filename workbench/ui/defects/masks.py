@@ -13,7 +13,7 @@ from workbench.defects.localise import FEW, FIGURES, MOST, Localisation, Row, lo
 from workbench.images import ImageItem
 from workbench.methods import METHODS
 from workbench.samples import tested
-from workbench.ui import choice, draw, url
+from workbench.ui import choice, draw, terms, url
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.defects import decision
 from workbench.ui.defects.scope import Scope
@@ -22,18 +22,6 @@ from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_MEANINGS = {
-    "mass accuracy": "Share of what the map says for a defect that lies inside of the mask (Arras et al. 2022).",
-    "pointing": "Share of the defects in whose mask the map has its highest pixel (Zhang et al. 2018).",
-    "pixel AUROC": "The chance that a pixel of a defect has a higher value than a pixel without one, all pictures pooled.",
-    "AUPRO": "How much of each single defect is covered, on average up to 30 % of falsely marked pixels (MVTec AD, Bergmann et al. 2021).",
-    "image AUROC": "How well the model's score tells these defects from good parts; it needs no map.",
-}
-_HELP = "\n\n".join(f"**{name}**: {text}" for name, text in _MEANINGS.items()) + (
-    "\n\nIn brackets the 95 % interval, and what a map gets that knows nothing. The figures ask different things: a map of a few sharp "
-    "specks may point well but leave most of a defect unmarked (low AUPRO), and a broad one the other way round."
-)
 
 
 @guarded
@@ -49,7 +37,7 @@ def section(scope: Scope) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = url.select("Map by", decision.offered(scope.model), key="map", format_func=lambda name: METHODS[name].title, width=250)
-        draw.meaning(_HELP)
+        draw.meaning("localisation-metrics")
     result: Localisation | None = _place("localisation", scope, method).get()
     if result is None:
         many = min(len(found), MOST)
@@ -103,7 +91,7 @@ def _table(scope: Scope, found: Localisation) -> None:
         f"{METHODS[found.method].title} of {found.sample['drawn']:,} of {found.sample['pictures']:,} pictures, "
         f"{found.good:,} of them good parts."
     )
-    columns = {name: st.column_config.TextColumn(name, help=_MEANINGS[name]) for name in FIGURES}
+    columns = {name: st.column_config.TextColumn(name, help=terms.entry("localisation-metrics", name)) for name in FIGURES}
     st.dataframe(shown, hide_index=True, column_config=columns, alt="Maps against masks")
     if not found.frame["enough"].all():
         st.caption(f":material/info: Of a kind with fewer than {FEW} pictures only the count says anything.")

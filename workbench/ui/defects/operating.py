@@ -21,16 +21,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ENOUGH = 30
-_HELP = {
-    "escape rate": "Defects that pass, of all defects: FN / (FN + TP). With a review band, those that pass unseen.",
-    "overkill rate": "Good parts that are rejected, of all good parts: FP / (FP + TN). With a review band, those that are rejected unseen.",
-    "precision": "Of the rejected parts, the share that is defective. With a review band, of those that are rejected unseen.",
-    "F1": "The harmonic mean of precision and of the share of defects that are rejected.",
-    "cost": "What mistakes cost a part, on average, in the unit of the costs given above; a part that is reviewed costs nothing here.",
-}
-_MEANING = "\n\n".join(f"**{name[0].upper()}{name[1:]}**: {text}" for name, text in _HELP.items()) + (
-    "\n\nRanges are 95 % intervals: with other parts of the same kind, 19 of 20 such ranges would hold the true figure."
-)
 
 
 @st.fragment
@@ -67,7 +57,7 @@ def _table(scope: Scope, points: dict[str, pd.Series], setting: Setting) -> None
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("At this threshold" if setting.coverage is None else "With this threshold and review band", anchor=False)
-        draw.meaning(_MEANING)
+        draw.meaning("operating-point")
     st.table(frame)
     st.caption(_line(scope, points))
     _warn_of_few(scope, points)
@@ -176,7 +166,7 @@ def _groups(scope: Scope, setting: Setting) -> None:
     st.subheader("By group", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         by = url.select("Group by", found.names, key="by", width=220)
-        draw.meaning("The same threshold may let more defects pass in one group than in another. The Bias page says which gaps are proven.")
+        draw.meaning("threshold-by-group")
     values = found.predictions.frame[by].to_numpy()[cases.rows]
     verdicts = setting.band.verdicts(cases.scores)
     passed, rejected, reviewed = (verdicts == name for name in ("pass", "reject", "review"))

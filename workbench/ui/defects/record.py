@@ -28,12 +28,6 @@ if TYPE_CHECKING:
     from workbench.attribution import Attribution
 
 AGREE = "The verdict is right"
-_HELP = """
-Each entry holds who decided what and when, the digests of the model, of the image's file and of the map that was shown, the score, the
-threshold and the review band with how they were found, and the verdict, so that it can be derived from the entry again; and the hash of
-the entry before it. So nobody can change, remove or reorder entries afterwards without its being found: see the Journal page. Entries are
-never changed; a later one about the same image stands beside the earlier.
-"""
 
 
 SHUT = (
@@ -185,8 +179,3 @@ def said() -> None:
     """What was just written."""
     if note := st.session_state.pop("written", None):
         st.toast(note, icon=":material/check_circle:")
-
-
-def meaning() -> str:
-    """What an entry is."""
-    return _HELP

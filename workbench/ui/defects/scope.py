@@ -23,18 +23,6 @@ if TYPE_CHECKING:
 SPLITS = {CHOSEN_ON: "validation split", REPORTED_ON: "test split"}
 REST = "images of no split"
 T = TypeVar("T")
-_HELP = """
-**Escape**: a defect that passes. **Overkill**: a good part that is rejected. With a review band, only what passes or is rejected unseen
-is one; a part that a person looks at is neither. Both cost money, seldom the same: what counts is how many times dearer one is than the
-other, so any unit will do.
-
-**Defects on the line**: the images here were often picked to show defects, and the line makes far fewer. Cost, precision and F1 are
-reckoned for the share that you give, or where the field is empty for the share among the images of each split; escape and overkill rates
-do not depend on it.
-
-**Two splits**: a threshold is chosen on pictures that the model was not trained on (validation), and its rates are measured on others that
-had no say in it (test). On the pictures that it was chosen on, any threshold looks better than it is.
-"""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -101,7 +89,7 @@ def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | Non
     cases, words = _splits(cases_of(known, positive), known)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         costs = _costs()
-        draw.meaning(_HELP)
+        draw.meaning("escape-and-overkill")
     if images.synthetic:
         st.caption(":material/science: These pictures are synthetic: made by a program, not photographed.")
     return Scope(model, images, known, positive, cases, words, costs)

@@ -22,20 +22,6 @@ WAYS = {
 CHOSEN = ("cost", "escape", "overkill")
 """The ways that look at images."""
 REVIEWS = {"none": "none", "90": "90 %", "95": "95 %", "98": "98 %", "99": "99 %"}
-_HELP = """
-**Lowest cost**: the threshold with the lowest cost a part on the validation split.
-
-**Ceiling**: the threshold that rejects the fewest good parts while the escape rate stays under the ceiling (or lets the fewest defects
-pass while the overkill rate does). The *upper bound* of the rate stays under it, with 95 % confidence, not just the estimate: with few
-pictures the threshold is more careful, and with too few none can be chosen.
-
-**By hand**: drag the line in the histogram, or type a number.
-
-**Review band**: parts whose score lies in the band are neither passed nor rejected but looked at by a person. At 95 %, of new parts like
-these at most 5 % of the defects pass unseen, and at most 5 % of the good parts are rejected unseen (conformal prediction, for each class
-by itself). The more certain it must be, the wider the band. Where the threshold alone keeps the promise for a class, the band is not
-widened on that side.
-"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +64,7 @@ def controls(scope: Scope) -> Setting:
         wanted = url.select(
             "Review band", list(REVIEWS), key="review", format_func=REVIEWS.__getitem__, width=110, help="Target for each class."
         )
-        draw.meaning(_HELP)
+        draw.meaning("decision-threshold")
     way, threshold, reason = _found(scope, way, ceiling, by_hand, own)
     coverage = None if wanted == "none" else int(wanted) / 100
     if coverage is not None:

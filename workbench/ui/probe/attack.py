@@ -22,24 +22,13 @@ from workbench.ui.text import plain
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
 
-_HELP = """
-An **attack** looks for a change too small for the eye that turns the decision. **FGSM** takes one step along the gradient, **PGD** many
-small ones; the **Square attack** knows nothing of the model's inside and only asks it again and again.
-
-**Epsilon** bounds the change: of any pixel, in levels of 255, or (L2) of the whole picture. What is shown is the least at which the
-attack did turn the decision, asked again about the picture rounded to 8 bits: it could be saved and sent to the model as it is.
-
-An attack that fails proves nothing: a stronger one may succeed. These are weaker than AutoAttack, so they make a model look a little more
-robust than it is.
-"""
-
 
 @guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
     """The least epsilon that turns the decision, with the picture before and after."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = url.select("Attack", list(METHODS), key="attack", default="pgd", format_func=lambda name: METHODS[name].title, width=200)
-        draw.meaning(_HELP + f"\n\n**{METHODS[method].title}**: {METHODS[method].about}.")
+        draw.meaning("adversarial-attack", method=METHODS[method].title, about=METHODS[method].about)
 
     def make(progress: Stoppable) -> Least:
         return least_epsilon(choice.classifier(model), results.ready(model, item), method, on_progress=progress)

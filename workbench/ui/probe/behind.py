@@ -21,16 +21,6 @@ if TYPE_CHECKING:
 SHOWN = 8
 AIMS = {"predicted": "what the model decided"}
 EXPLAIN = home() / "pages" / "explain.py"
-_HELP = """
-**Nearest**: the training pictures that the model's last layer but one finds most alike (cosine similarity; 1 is the same).
-
-**For it, against it**: influence by TracIn (Pruthi et al. 2020, through Captum) on the last layer with the finished weights: how much a
-further small step of training on that picture would lower, or raise, the loss of calling this one so. A picture that the model has
-learnt to the last has hardly any, so those that it still gets wrong stand out, mislabelled ones among them. It is not what training did,
-which had other weights at each step.
-
-A neighbour whose **label contradicts** what the model is sure of deserves a look: perhaps it is mislabelled, or was put there to deceive.
-"""
 
 
 @guarded
@@ -56,7 +46,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
             format_func=lambda name: AIMS.get(name) or name.removeprefix("="),
             width=230,
         )
-        draw.meaning(_HELP)
+        draw.meaning("influential-training-images")
 
     def make(progress: Stoppable) -> Behind:
         at = predictions.frame.index[predictions.frame["name"] == item.name]

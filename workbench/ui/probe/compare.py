@@ -29,16 +29,6 @@ if TYPE_CHECKING:
 
 SAMPLE, MAPPED = 200, 40
 MAPS = ("grad_cam", "integrated_gradients", "saliency", "input_x_gradient")
-_HELP = """
-**A cheaper copy** has its weights rounded or its smallest weights set to zero. It still computes in floating point: it shows what the
-saving does to the answers, not how fast it is, and nothing was trained again after it.
-
-**McNemar's test** looks at the pictures that only one of the two decides rightly: were both equally good, they would fall to either side
-alike; p says how often chance makes as uneven a split.
-
-**Do they decide for the same reasons?** The correlation of their maps, and how much of their top tenth they share, beside the same
-figures for the first model against itself with a noise of one grey level: what no change looks like.
-"""
 
 
 @guarded
@@ -52,7 +42,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
         }
         other = url.select("Compare with", list(titles), key="versus", default="int8", format_func=titles.__getitem__, width=280)
         method = url.select("Map by", list(MAPS), key="map", format_func=lambda name: METHODS[name].title, width=230)
-        draw.meaning(_HELP)
+        draw.meaning("model-comparison")
     first = choice.classifier(model)
     second = _cheaper(model, first, other) if other in CHEAPER else choice.other(options[other])
     if other in CHEAPER:

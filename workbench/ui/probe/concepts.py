@@ -23,17 +23,6 @@ if TYPE_CHECKING:
 
 MOST, SHOWN = 4, 40
 """Concepts that are tested at once, and pictures of one's own that show one."""
-_HELP = f"""
-A **concept** is what you show by pictures: drop {LEAST} or more that have it in common, or take a group of this set. A linear separator
-is trained to tell them from random pictures of the set inside the model; its direction is the concept's.
-
-**Score**: the share of the class's pictures whose class score rises along that direction (TCAV, Kim et al. 2018, through Captum): at
-100 % the concept speaks for the class in all of them, at 0 % against it. It means something only against **random** concepts, made of
-random pictures: p says how often those rise or fall as steeply, corrected for the number of concepts (Holm). **Separator**: how often it
-is right on pictures that it has not seen; at 50 % it is guessing, and the layer does not know the concept.
-
-A concept may matter because of something that comes along with it. Choose its pictures so that they share nothing else.
-"""
 
 
 @guarded
@@ -42,7 +31,7 @@ def view(model: choice.ModelChoice, images: ImageSet, known: Predictions | None)
     names = model.rule.class_names
     with st.container(horizontal=True, vertical_alignment="bottom"):
         target = url.select("Does it matter to the class", names, key="concept_class", width=240)
-        draw.meaning(_HELP)
+        draw.meaning("concept", least=LEAST)
     chosen = _concepts(images, _add(images))
     if not chosen:
         st.info("Name a concept above and show it by pictures, or take a group of this set.", icon=":material/category:")

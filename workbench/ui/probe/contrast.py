@@ -14,12 +14,6 @@ from workbench.ui.progress import guarded
 from workbench.ui.text import plain
 
 OFFERED = ("integrated_gradients", "grad_cam", "input_x_gradient", "occlusion")
-_HELP = """
-A map of one class's score says what speaks for that class, and often speaks for others too: an edge, a dark spot. The map of the
-**margin**, this class's logit minus the other's, keeps only what tells the two apart: red speaks for the first, blue for the second.
-
-The two maps on the left are those of each class by itself. All three have one scale.
-"""
 
 
 @guarded
@@ -34,7 +28,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
         others = [name for name in names if name != first]
         second = url.select("rather than", others, key="rather", width=220)
         method = url.select("Map by", list(OFFERED), key="map", format_func=lambda name: METHODS[name].title, width=230)
-        draw.meaning(_HELP)
+        draw.meaning("contrastive-map")
     p = {name: float(probabilities[model.rule.class_names.index(name)]) for name in (first, second)}
     st.caption(f"{plain(first)} {p[first]:.1%}, {plain(second)} {p[second]:.1%}.")
     asked = {

@@ -32,15 +32,6 @@ EDGE = 640
 LONGEST = 10.0
 """Seconds that one list of edits may take."""
 MAPS = ("grad_cam", "saliency", "input_x_gradient", "layer_cam", "integrated_gradients", "occlusion")
-_HELP = """
-**Draw a box** on the picture with mouse or finger: the region becomes what you choose above it, and the model is asked again. Several
-boxes in a row are one edit. Move a slider for light, sharpness or position. Each step can be undone, moved or removed; the address bar
-holds them all.
-
-**After and before** are of the same picture, shrunk to 640 pixels at most, so that nothing but the edits differs.
-
-**Difference**: the map of the edited picture, laid back over the original's pixels, minus the map before. All three have one scale.
-"""
 
 
 @st.fragment
@@ -60,7 +51,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
     with left:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             steps.fills(images, item.name)
-            draw.meaning(_HELP)
+            draw.meaning("image-edit")
         canvas.draw(now, f"{item.name}, edited", steps.add_region)
         draw.download("Edited picture (PNG)", lambda: render.to_png(now), f"{draw.stem(item.name)}-edited.png", "image/png", "png edited")
         steps.listed(found)

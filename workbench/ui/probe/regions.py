@@ -30,17 +30,6 @@ WORDS = {
 }
 GRIDS = {"64": "about 64 superpixels", "128": "about 128 superpixels", "256": "about 256 superpixels", "cells": "16 square cells a side"}
 TITLES = {"flip": "What must go", "keep": "What must stay"}
-_HELP = """
-**What must go**: the smallest region found whose filling turns the decision. **What must stay**: the smallest that alone, all else
-filled, keeps it. The picture is cut into superpixels; those that integrated gradients names first are taken first, until it is enough,
-and then each is dropped again that can be spared.
-
-So no part of the region can be spared, but another region might be smaller: this is not searched through and through. It is a finding
-only where regions of the same area, chosen **at random**, do not do the same: p is the exact chance that a region which is nothing special
-stands out as far among them. Where p is above 0.05, filling another place does as much.
-
-What a region is filled with matters: try another fill before you believe a finding.
-"""
 
 
 @guarded
@@ -50,7 +39,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
         fills = [fill for fill in WORDS if fill in FILLS]
         fill = url.select("Filled with", fills, key="fill", format_func=WORDS.__getitem__, width=230)
         grid = url.select("Cut into", list(GRIDS), key="grid", format_func=GRIDS.__getitem__, width=230)
-        draw.meaning(_HELP)
+        draw.meaning("minimal-regions")
     picture = photographs.fitted(item, LARGEST)
     target = model.rule.class_names[int(model.rule.decide(results.asked(model, item, picture, ())[None])[0][0])]
     facts = {**model.identity, "image": item.id, "fill": fill, "grid": grid}

@@ -18,14 +18,6 @@ from workbench.ui.text import plain
 
 SAMPLE = 40
 EPSILONS = {"linf": (1.0, 2.0, 4.0, 8.0), "l2": (0.125, 0.25, 0.5, 1.0)}
-_HELP = """
-The share of pictures that are decided rightly while an attacker may change them by epsilon. A picture that is decided wrongly without an
-attack counts as wrong at every epsilon, and one counts as robust only where no smaller epsilon turned it either, so the curve never rises.
-It is an upper bound: a stronger attack (AutoAttack, Croce and Hein 2020) would find more.
-
-**Masked gradients**: an attack that follows the gradient can fail because the gradient says nothing, not because the model is robust.
-Then an attack that never looks at it succeeds more often, and a flag is raised.
-"""
 
 
 def section(model: choice.ModelChoice, images: ImageSet, known: Predictions | None, method: str) -> None:
@@ -42,7 +34,7 @@ def section(model: choice.ModelChoice, images: ImageSet, known: Predictions | No
         st.caption(f"{METHODS[method].title} with growing epsilon on {many:,} pictures{samples.of_split(items)}: minutes on a CPU.")
         offer(f"Attack {many:,} pictures", f"robust {method} {model.key[:12]}", lambda: _attacked(model, images, items, method, check))
         return
-    draw.meaning(_HELP)
+    draw.meaning("robust-accuracy")
     if found.masking is not None:
         kind = st.error if found.masking.flagged else st.success if found.masking.tested >= TESTED else st.info
         kind(plain(found.masking.message, 500), icon=":material/visibility_off:" if found.masking.flagged else ":material/check:")

@@ -24,14 +24,6 @@ if TYPE_CHECKING:
 
 MOST_LINES = 5
 SAMPLE = 100
-_HELP = """
-**On this picture**: the slider runs over its whole range, nothing else changes. The curves are the probabilities of the likeliest
-classes; a dashed line stands where the decision turns, found to one step of the slider.
-
-**On the set**: the share of pictures whose decision is another one than without the edit, whether it was right or not, with the 95 %
-interval (Wilson). A part on the line is never lit or placed quite alike: what turns many decisions within the range that the line may
-take is a risk, and a reason to light better or to train with such pictures.
-"""
 
 
 @guarded
@@ -39,7 +31,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     """The slider, the picture's curves, and those of the set."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = url.select("Slider", list(KINDS), key="slider", format_func=lambda name: KINDS[name].title, width=220)
-        draw.meaning(_HELP)
+        draw.meaning("sensitivity")
     st.subheader("On this picture", anchor=False)
     _picture(model, item, kind)
     st.subheader("On the set", anchor=False)
