@@ -34,7 +34,7 @@ def thumbnails(view):
 def test_from_the_worst_class_to_a_picture_that_it_misses(visitor):
     view = visitor().open("/bias")
     expect(view.page.locator(".st-key-headline")).to_contain_text(re.compile(r"Worst class: defective: \d\d\.\d % of them are found"))
-    expect(view.current("p").filter(has_text=re.compile("^55 of 205 pictures of defective are called functional"))).to_be_visible()
+    expect(view.current("p").filter(has_text=re.compile("^55 of 205 pictures of defective are predicted as functional"))).to_be_visible()
 
     table = view.page.locator(CANVAS)
     table.scroll_into_view_if_needed()
@@ -67,7 +67,7 @@ def test_a_cell_is_chosen_with_the_keyboard(visitor):
     view.page.locator(CANVAS).focus()
     view.page.keyboard.press("ArrowDown")
     expect(view.page.locator(".st-key-true input")).to_have_value("defective")
-    expect(view.current("p").filter(has_text="pictures of defective are called functional")).to_be_visible()
+    expect(view.current("p").filter(has_text="pictures of defective are predicted as functional")).to_be_visible()
     view.settled()
 
 

@@ -30,7 +30,7 @@ def test_the_bars_stand_where_the_intervals_are():
 
 def test_the_matrix_writes_counts_and_colours_shares():
     counts = np.array([[30, 10], [0, 5]])
-    figure = charts.matrix(counts, ["good", "bad"], ["good", "bad"], title="What is taken for what")
+    figure = charts.matrix(counts, ["good", "bad"], ["good", "bad"], title="Confusion matrix")
     ax = figure.axes[0]
     assert [text.get_text() for text in ax.texts] == ["30", "10", "0", "5"]
     assert np.allclose(ax.images[0].get_array(), [[0.75, 0.25], [0, 1]])

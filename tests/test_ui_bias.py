@@ -97,13 +97,13 @@ def test_the_headline_says_what_the_tests_say(visit):
     tested = solar().frame[TESTED]
     defects = tested[tested["label"] == "defective"]
     found = (defects["predicted"] == "defective").mean()
-    assert f"Worst class: defective**: {100 * found:.1f} % of them are found" in text
+    assert f"Worst class: defective**: recall {100 * found:.1f} %" in text
     comparison = compare(solar(), "module type", rows=TESTED)
     gap = comparison.row("module type", "accuracy")
     assert f"gap {100 * gap['gap']:.1f} points ({100 * gap['gap low']:.1f} to {100 * gap['gap high']:.1f})" in text
     assert gap["p adjusted"] > 0.05
     assert f"p = {gap['p adjusted']:.2f} after correction for {comparison.tests} comparisons: not proven" in text
-    assert "defect probability** gives the label away (a threshold on it parts the classes): no comparison possible" in text
+    assert "defect probability** reveals the label (a threshold on it separates the classes): no comparison is possible" in text
 
 
 def test_the_gaps_are_all_told_with_their_verdict(visit):
@@ -287,7 +287,7 @@ def test_a_proven_gap_is_called_one():
     found = sized(A=(200, 100), B=(295, 5))
     line = sentences.of_groups(compare(found, "camera"), "camera")
     assert "accuracy 66.7 % for A, 98.3 % for B" in line
-    assert "more than chance makes" in line
+    assert "more than chance would explain" in line
     assert "not proven" not in line
 
 
@@ -296,7 +296,7 @@ def test_classes_that_differ_by_chance_have_no_worst():
     called = ["bad"] * 8 + ["good"] * 42 + ["good"] * 6 + ["bad"] * 44
     (line,) = sentences.of_classes(breakdown(table(labels, called)))
     assert "Worst class: good" in line
-    assert "which is worst is not settled" in line
+    assert "which is worst is not proven" in line
 
 
 def test_no_class_is_judged_on_few_pictures():
@@ -356,7 +356,7 @@ def test_a_camera_that_goes_with_the_label_is_told_and_takes_no_part_in_any_test
     called = ["bad", *labels[1:]]
     camera, line = ["A", "B"] * 100, ["1", "1", "2", "2"] * 50
     at = bias(table(labels, called, {"camera": camera, "line": line}), by="camera", cross=cross).sound()
-    said = "camera** is known from the label (each of its values goes with one class): no comparison possible"
+    said = "camera** follows from the label (each of its values occurs with one class only): no comparison is possible"
     assert said in headline(at)
     assert set(figures(at, "by").index) == {"line"}
     alone = compare(table(labels, called, {"line": line}), "line")

@@ -126,7 +126,7 @@ def test_an_image_set_of_ones_own(visit):
     assert not at.said(), "the model was run over these very photographs before: that is known by their bytes"
     at.file_uploader(key="set upload").set_value(("line 4.zip", zipped(**new(cells(3))), "application/zip"))
     at.run().sound("Overview")
-    assert any("This model has not been tried on this image set yet." in text for text in at.said())
+    assert any("No predictions of this model for this image set yet." in text for text in at.said())
     next(b for b in at.button if b.label.startswith("Predict all 6")).click().run().sound()
     assert {m.label for m in at.metric} >= {"Accuracy", "AUC"}
     assert any("Too few pictures" in c.value for c in at.caption)

@@ -129,13 +129,13 @@ def _licence(ref: str) -> str:
 def _no_headline(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
     if known is not None or not any(item.label in model.rule.class_names for item in images):
         st.info(
-            f"{plain(images.name)} has no labels that the model knows, so nothing can be counted right or wrong. "
+            f"{plain(images.name)} has no labels that the model knows, so no accuracy can be computed. "
             "Explain works all the same. To get figures, put the pictures into folders named after classes, or add a manifest.csv.",
             icon=":material/label_off:",
         )
         return
-    st.info("This model has not been tried on this image set yet.", icon=":material/play_circle:")
-    results.offer_predictions(model, images, "")
+    st.info("No predictions of this model for this image set yet.", icon=":material/play_circle:")
+    work.offer_predictions(model, images, "")
 
 
 def _by_group(images: ImageSet, known: Predictions, rows: np.ndarray) -> None:

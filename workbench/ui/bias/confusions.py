@@ -32,7 +32,7 @@ def section(scope: Scope) -> None:
     """The matrix, and the pictures of the chosen cell."""
     found = scope.confusion()
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{scope.where}. Rows: true class. Columns: what the model called it.")
+        st.caption(f"{scope.where}. Rows: true class. Columns: predicted class.")
         draw.meaning("confusion-matrix", enough=ENOUGH)
     shown = most_confused(found.counts)
     if len(shown) < len(found.class_names):
@@ -49,7 +49,7 @@ def section(scope: Scope) -> None:
         tables.csv("All cells (CSV)", _listed(found), f"bias-confusion-{scope.split}")
         draw.download(
             "Matrix (PNG)",
-            lambda: render.to_png(charts.matrix(counts, names, names, title="What is taken for what", footer=scope.footer)),
+            lambda: render.to_png(charts.matrix(counts, names, names, title="Confusion matrix", footer=scope.footer)),
             f"bias-confusion-{scope.split}.png", "image/png", "png bias-confusion",
         )  # fmt: skip
 
@@ -107,7 +107,7 @@ def _cell(scope: Scope, found: Confusion) -> tuple[str, str]:
     verdict = "right" if chosen == taken else "wrong"
     total = int(counts[names.index(chosen)].sum())
     st.markdown(
-        f"**{len(places):,}** of {total:,} pictures of {plain(chosen)} are called {plain(taken)}"
+        f"**{len(places):,}** of {total:,} pictures of {plain(chosen)} are predicted as {plain(taken)}"
         + (", which is right." if verdict == "right" else ".")
     )
     if len(places):

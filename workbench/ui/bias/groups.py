@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 MOST_STRATA = 6
 FAIRNESS = {
-    "demographic parity difference": "How much more often the model calls the positive class in one group than in another, rightly or not.",
-    "equalized odds difference": "The wider of two gaps between groups: in the share of defects found, and in that of good parts rejected.",
-    "worst-group accuracy": "The accuracy of the group that fares worst.",
+    "demographic parity difference": "Gap between groups in how often the model predicts the positive class, correctly or not.",
+    "equalized odds difference": "The wider of two gaps between groups: in recall and in false-positive rate.",
+    "worst-group accuracy": "The lowest accuracy of any group.",
 }
 
 
@@ -58,7 +58,7 @@ def section(scope: Scope) -> None:
 
 def _without_attributes() -> None:
     st.info(
-        "Nothing is known of these pictures that they could be grouped by. Add a manifest.csv to the image set: beside the columns image, "
+        "These images have no attribute to group by. Add a manifest.csv to the image set: beside the columns image, "
         "label and split, each further column is an attribute, such as camera, line, supplier or shift.",
         icon=":material/category:",
     )
@@ -140,7 +140,7 @@ def _fairness(scope: Scope, by: By, said: str) -> None:
             if name in found:
                 _card(name, found[name], meaning)
     if scope.predictions.rule.positive is None:
-        st.caption("Parity and odds are about a positive class, and this model names none.")
+        st.caption("Parity and odds need a positive class, and this model names none.")
     import pandas as pd
 
     lines = [(n, r.value, r.low, r.high, r.count, r.support) for n, r in found.items()]
@@ -174,8 +174,8 @@ def _paradoxes(scope: Scope, by: By) -> None:
             tables.csv("Within (CSV)", gap.frame, f"bias-within-{within.index(gap.within)}-{scope.split}")
     if found and not told:
         st.caption(
-            ":material/check: No sign that the accuracy gap is made, hidden or turned round by what the groups consist of: "
-            f"it was held against the gaps within each {', '.join(map(_what, found))}."
+            ":material/check: No sign of Simpson's paradox: the mix of images in the groups does not make, hide or reverse "
+            f"the accuracy gap. It was compared with the gaps within each {', '.join(map(_what, found))}."
         )
 
 

@@ -26,7 +26,7 @@ ALL = "all"
 SPLITS = {"test": "Test split", "validation": "Validation split", "train": "Training split", ALL: "All pictures"}
 CAVEATS = {
     "test": "",
-    "validation": "The threshold may have been chosen on them: slightly optimistic. ",
+    "validation": "The threshold may have been chosen on these images: slightly optimistic. ",
     "train": "The model was trained on them: optimistic. ",
     ALL: "Optimistic where the model was trained on them. ",
 }
@@ -130,7 +130,7 @@ def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | Non
     scope = Scope(model, images, found.predictions, rows, split, by, found.names, tied, whole, support, facts)
     _facts(scope, found)
     if not support:
-        st.info("None of these pictures has a label that the model knows: choose other pictures above.", icon=":material/label_off:")
+        st.info("None of these images has a label that the model knows: choose other images above.", icon=":material/label_off:")
         return None
     return scope
 
@@ -178,19 +178,19 @@ def _facts(scope: Scope, found: Grouping) -> None:
 def tied_words(name: str, tie: Tie) -> str:
     """Why the groups of an attribute are compared nowhere, in one sentence of Markdown."""
     if tie == "one to one":
-        how = "is known from the label (each of its values goes with one class)"
+        how = "follows from the label (each of its values occurs with one class only)"
     else:
-        how = "gives the label away (a threshold on it parts the classes)"
-    return f"**{plain(name)}** {how}: no comparison possible, so it is left out of all tests."
+        how = "reveals the label (a threshold on it separates the classes)"
+    return f"**{plain(name)}** {how}: no comparison is possible, so it is excluded from all tests."
 
 
 def _nothing(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
     if known is None and any(item.label in model.rule.class_names for item in images):
-        st.info("This model has not been tried on this image set yet.", icon=":material/play_circle:")
-        results.offer_predictions(model, images, "")
+        st.info("No predictions of this model for this image set yet.", icon=":material/play_circle:")
+        work.offer_predictions(model, images, "")
         return
     st.info(
-        f"{plain(images.name)} has no labels that the model knows, so nothing can be counted right or wrong. "
+        f"{plain(images.name)} has no labels that the model knows, so no accuracy can be computed. "
         "Put the pictures into folders named after classes, or add a manifest.csv with a column label.",
         icon=":material/label_off:",
     )

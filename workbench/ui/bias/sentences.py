@@ -32,7 +32,7 @@ def section(scope: Scope) -> None:
         within = scope.kept("nested", lambda: nested(scope.predictions, scope.rows, scope.tested))
         lines += [of_groups(comparison, by, by in within) for by in ways[:MOST_ATTRIBUTES]]
         if len(ways) > MOST_ATTRIBUTES:
-            lines.append(f"Compared below as well: {', '.join(map(plain, ways[MOST_ATTRIBUTES:]))}.")
+            lines.append(f"Also compared below: {', '.join(map(plain, ways[MOST_ATTRIBUTES:]))}.")
     lines += [tied_words(name, tie) for name, tie in scope.tied.items()]
     with st.container(border=True, key="headline"):
         st.markdown("\n".join(f"- {line}" for line in lines))
@@ -42,10 +42,10 @@ def of_classes(found: Breakdown) -> list[str]:
     """Which class fares worst, and whether the classes really differ."""
     rates = [rate for rate, ok in zip(found.rates("recall").values(), found.frame["enough"], strict=True) if ok]
     if not rates:
-        return [f"No class has {ENOUGH} pictures here: too few to say anything of single classes."]
+        return [f"No class has {ENOUGH} pictures here: too few for a statement about single classes."]
     worst, name = rates[0], plain(found.frame["group"].iloc[0])
     line = (
-        f"**Worst class: {name}**: {words.percent(worst.value or 0)} of them are found "
+        f"**Worst class: {name}**: recall {words.percent(worst.value or 0)} "
         f"({100 * (worst.low or 0):.1f} to {100 * (worst.high or 0):.1f} %, {worst.support:,} pictures)."
     )
     if len(rates) < 2:
@@ -54,8 +54,8 @@ def of_classes(found: Breakdown) -> list[str]:
     apart = gap([wilson(rate.count, rate.support, level) for rate in rates])
     if apart.difference[1] > 0:
         low, high = (plain(found.frame["group"].iloc[at]) for at in (apart.lowest, apart.highest))
-        return [f"{line} From {low} to {high}, recall differs by {words.points(*apart.difference)}: more than chance makes."]
-    return [f"{line} But chance alone could make the recall of {len(rates)} classes differ as much: which is worst is not settled."]
+        return [f"{line} From {low} to {high}, recall differs by {words.points(*apart.difference)}: more than chance would explain."]
+    return [f"{line} Chance alone could explain as wide a spread of recall among {len(rates)} classes: which is worst is not proven."]
 
 
 def of_groups(comparison: Comparison, by: str, nested: bool = False) -> str:
@@ -71,10 +71,10 @@ def of_groups(comparison: Comparison, by: str, nested: bool = False) -> str:
     line = f"**By {plain(by)}**: "
     if math.isnan(accuracy["p"]):
         return f"{line}fewer than two groups have {ENOUGH} pictures: too few to compare."
-    verdict = "more than chance makes." if accuracy["significant"] else "not proven at this number of pictures."
+    verdict = "more than chance would explain." if accuracy["significant"] else "not proven with this number of images."
     told = f"{words.chance(accuracy['p adjusted'])} after correction for {comparison.tests} comparisons"
     if nested:
-        line += f"each group holds one class only, so only groups of the same class are compared. Gap in accuracy: {told}: {verdict}"
+        line += f"each group holds one class only, so groups are compared within a class only. Gap in accuracy: {told}: {verdict}"
     else:
         low, high = (plain(accuracy[end]) for end in ("lowest", "highest"))
         apart = words.points(*(accuracy[end] for end in ("gap", "gap low", "gap high")))
@@ -84,7 +84,7 @@ def of_groups(comparison: Comparison, by: str, nested: bool = False) -> str:
     listed = [f"{row['figure']} ({_ends(row)})" for row in others if not nested or FIGURES[row["figure"]].given_label]
     if listed:
         more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
-        besides = " besides" if accuracy["significant"] else ""
+        besides = " also" if accuracy["significant"] else ""
         line += f" Proven{besides}: {', '.join(listed[:3])}{more}."
     return line
 

@@ -32,8 +32,8 @@ DRAWN = "a box of my own"
 EXAMPLES = 6
 _SHOWN = {
     "shortcut": (":material/report:", "Shortcut"),
-    "leans": (":material/help:", "Leans on a place"),
-    "looks": (":material/visibility:", "Looks, but it does not matter"),
+    "leans": (":material/help:", "Relies on a place"),
+    "looks": (":material/visibility:", "Looks there, but does not rely on it"),
     "too few": (":material/data_usage:", "Too few pictures"),
 }
 
@@ -46,7 +46,7 @@ def section(scope: Scope, maps: Maps, top: DeltaGenerator) -> None:
         draw.meaning("shortcut", least=LEAST, most=MOST)
     if wanted == "off":
         st.caption(
-            "Is there a corner or an edge that decides, though the part does not lie there? It takes up to a minute for a large model."
+            "Is there a corner or an edge that drives the decision although the part is not there? Takes up to a minute for a large model."
         )
         return
     found = _found(scope, maps)
@@ -55,18 +55,20 @@ def section(scope: Scope, maps: Maps, top: DeltaGenerator) -> None:
     for finding in found:
         if finding.verdict in ("shortcut", "leans"):
             _, title = _SHOWN[finding.verdict]
-            said = f"**{title}: {plain(finding.target)}, {finding.region.name}**: the model decides on it by a place, see below."
+            said = f"**{title}: {plain(finding.target)}, {finding.region.name}**: this class is decided by a place, see below."
             top.error(said, icon=":material/report:")
     grave = [finding for finding in found if finding.verdict != "clear"]
     classes = len({finding.target for finding in found})
     if not found:
-        st.info(f"No class has {LEAST} maps: nothing can be said of shortcuts.", icon=":material/data_usage:")
+        st.info(f"No class has {LEAST} maps: too few to test for shortcuts.", icon=":material/data_usage:")
         return
     if not any(finding.verdict in ("shortcut", "leans", "too few") for finding in grave):
         tried = sum(finding.tried is not None for finding in found)
-        outcome = f"{tried} of them stood out, and for none is it proven that the class hangs on it" if tried else "none of them stood out"
+        outcome = (
+            f"{tried} of them stood out, and for none is it proven that the class depends on it" if tried else "none of them stood out"
+        )
         st.info(
-            f"No shortcut is proven: {classes} classes and {len(found) // classes} places at the edge were looked at by "
+            f"No shortcut is proven: {classes} classes and {len(found) // classes} places at the edge were examined with "
             f"{METHODS[maps.method].title} in {len(maps.frame):,} pictures; {outcome}.",
             icon=":material/search:",
         )
@@ -137,10 +139,10 @@ def cover(scope: Scope) -> None:
     calls = frame["predicted"].to_numpy()[scope.rows]
     classes = [name for name in scope.model.rule.class_names if (calls == name).sum() >= 2]
     if not classes:
-        st.caption("No class is predicted for two of these pictures.")
+        st.caption("No class is predicted for two or more of these images.")
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        target = url.select("Pictures that the model calls", classes, key="covered", width=220)
+        target = url.select("Images predicted as", classes, key="covered", width=220)
         places = [name for name in REGIONS if name != BACKGROUND.name or any(item.mask for item in scope.images)]
         place = url.select("Cover", [*places, DRAWN], key="place", width=220)
         fill = url.select("with", list(FILLS), key="fill", format_func=lambda name: f"{name}: {FILLS[name]}", width=320)
@@ -186,9 +188,9 @@ def _outcome(scope: Scope, tried: Intervention, target: str) -> None:
     otherwise = tried.otherwise
     verdict = "**It matters for this class.**" if tried.matters else f"{otherwise[0].upper()}{otherwise[1:]}."
     st.markdown(
-        f"Covering the **{plain(tried.region.name)}** changes P({plain(target)}) by {change}, covering as much elsewhere by "
-        f"{elsewhere}; the place itself accounts for {effect}, {words.chance(tried.p)}. {verdict}  \n"
-        f"Verdicts that turn: {words.said(tried.turned, 'share')} with the place covered, {words.said(tried.turned_elsewhere, 'share')} "
+        f"Covering the **{plain(tried.region.name)}** changes P({plain(target)}) by {change}, covering as much elsewhere "
+        f"by {elsewhere}; the effect of the place itself is {effect}, {words.chance(tried.p)}. {verdict}  \n"
+        f"Decisions that flip: {words.said(tried.turned, 'share')} with the place covered, {words.said(tried.turned_elsewhere, 'share')} "
         f"elsewhere, of {tried.turned.support} pictures."
     )
     _examples(scope, tried)

@@ -24,7 +24,10 @@ def section(scope: Scope) -> None:
     """Slices of what the model sees."""
     outputs = audits.known(scope.model, scope.images)
     if outputs.predictions is None or outputs.elsewhere:
-        st.info("Slices need what the model sees in each picture (its embeddings), which an audit stores.", icon=":material/bubble_chart:")
+        st.info(
+            "Slices need the embedding of each image (features of the penultimate layer). An audit stores them.",
+            icon=":material/bubble_chart:",
+        )
         offer(
             f"Audit all {len(scope.images):,} pictures",
             "audit for slices",
@@ -37,9 +40,9 @@ def section(scope: Scope) -> None:
         )
         draw.meaning("slices", enough=ENOUGH)
     if wanted == "off":
-        st.caption("Is there a kind of picture that the model gets wrong, whether or not it has a name? It takes some seconds.")
+        st.caption("Is there a kind of image that the model gets wrong, whether or not it has a name? Takes some seconds.")
         return
-    with st.spinner("Looking for slices"):
+    with st.spinner("Computing slices"):
         vectors = audits.embeddings(scope.model, scope.images, outputs)
         found = scope.kept("slices", lambda: slices(vectors, scope.predictions, rows=scope.rows))
     _told(scope, found)
@@ -51,7 +54,7 @@ def _told(scope: Scope, found: Slices) -> None:
     overall = words.percent(found.error.value or 0)
     st.caption(
         f"{scope.where}, in {len(found.slices)} slices. Overall {overall} are wrong; {proven} of the slices hold "
-        "more mistakes than chance puts there."
+        "more mistakes than chance would explain."
     )
     for number, part in large[:MOST_SLICES]:
         with st.container(border=True):
@@ -65,8 +68,8 @@ def _told(scope: Scope, found: Slices) -> None:
 
 
 def _slice(scope: Scope, number: int, part: Slice) -> None:
-    verdict = "more than chance makes" if part.significant else "not proven: chance could have made it"
-    traits = plain(", ".join(map(str, part.traits)), 400) or "nothing that is written down of its pictures"
+    verdict = "more than chance would explain" if part.significant else "not proven: chance could explain it"
+    traits = plain(", ".join(map(str, part.traits)), 400) or "no recorded attribute"
     st.markdown(
         f"**Slice {number}**: {words.said(part.error, 'error rate')} wrong of {len(part.members):,} pictures, "
         f"{words.chance(part.p_adjusted)} corrected: {verdict}.  \nMore frequent here: {traits}."
@@ -74,7 +77,7 @@ def _slice(scope: Scope, number: int, part: Slice) -> None:
     wrong = scope.predictions.frame["verdict"].to_numpy()[part.members] == "wrong"
     ordered = np.concatenate([part.members[wrong], part.members[~wrong]])
     pictures.row(scope, ordered[:THUMBNAILS], f"slice {number}")
-    st.caption(f"The {min(THUMBNAILS, len(ordered))} of its pictures shown: mistakes first, the most typical first.")
+    st.caption(f"The {min(THUMBNAILS, len(ordered))} of its images are shown: mistakes first, then the most typical.")
 
 
 def _picture(scope: Scope, large: list[tuple[int, Slice]]) -> bytes:

@@ -103,9 +103,9 @@ def links(scope: Scope, lines: Sequence[tuple[str, int, dict[str, str]]], what: 
     """
     wrong = [line for line in lines if line[1]]
     if not wrong:
-        st.caption(":material/check: None of these holds a mistake.")
+        st.caption(":material/check: No mistakes in any of these.")
         return
-    st.caption("Look at the mistakes:")
+    st.caption("See the mistakes:")
     with st.container(horizontal=True, gap="small"):
         for name, count, query in wrong[:MOST_LINKS]:
             label = f"{plain(name, 40)}: {count:,} wrong"

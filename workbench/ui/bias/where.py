@@ -52,8 +52,8 @@ def maps(scope: Scope) -> Maps | None:
 def _offer(scope: Scope, method: str) -> None:
     """The way to the maps, and why those that were made before are not shown."""
     stale = (
-        " The maps that were made before no longer fit: images, labels, decisions or the background changed since. What still fits is "
-        "kept, and only the rest is computed."
+        " The stored maps no longer fit: images, labels, decisions or the background have changed. Maps that still "
+        "fit are kept; only the rest is computed."
     )
     st.info(
         f"To see where the model looks on average, {METHODS[method].title} is computed for a sample of up to {results.SAMPLE} images, "
@@ -72,7 +72,7 @@ def _among(scope: Scope, found: Maps) -> Maps | None:
         of = " and ".join(sorted(found.frame["split"].dropna().unique()))
         where = f"of the {of} split" if of else "without a split"
         st.info(
-            f"The maps are of a sample {where}, none of them among these pictures: choose others above.", icon=":material/filter_alt_off:"
+            f"The maps are of a sample {where}, none of them among these images: choose others above.", icon=":material/filter_alt_off:"
         )
         return None
     return Maps(found.frame[kept].reset_index(drop=True), found.heatmaps[kept], found.mask[kept], found.method)
@@ -81,7 +81,7 @@ def _among(scope: Scope, found: Maps) -> Maps | None:
 def section(scope: Scope, found: Maps) -> None:
     """Mean maps, shares and differences."""
     ways = ["predicted", "label", *scope.attributes]
-    said = {"predicted": "what the model calls them", "label": "true class"}
+    said = {"predicted": "predicted class", "label": "true class"}
     by = url.select("Mean maps by", ways, key="maps_by", format_func=lambda way: said.get(way, way), width=230)
     _pictures(scope, found, by)
     frame = focus(found, by)
@@ -146,12 +146,12 @@ def _differences(scope: Scope, found: Maps) -> None:
     facts = "where", found.method, found.frame["id"].tolist(), found.heatmaps, scope.tested
     frame = scope.kept(facts, lambda: differences(found, *scope.tested))
     if frame.empty:
-        st.caption(f"No attribute has two groups of {ENOUGH} maps: whether groups differ in where the model looks cannot be said.")
+        st.caption(f"No attribute has two groups of {ENOUGH} maps: too few to compare where the model looks.")
         return
     proven = frame[frame["significant"]].sort_values("p adjusted", kind="stable").to_dict("records")
     if not proven:
         st.markdown(
-            f"**Groups**: that groups differ in where the model looks is proven for no region ({len(frame)} comparisons, the smallest "
+            f"**Groups**: no difference in where the model looks is proven for any region ({len(frame)} comparisons, the smallest "
             f"{words.chance(frame['p adjusted'].min())} after correction)."
         )
     for line in proven[:4]:

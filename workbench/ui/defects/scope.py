@@ -80,8 +80,8 @@ class Scope:
 def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> Scope | None:
     """The controls on top of the page; None, and a way out, where nothing can be decided."""
     if known is None:
-        st.info("This model has not been tried on this image set yet.", icon=":material/play_circle:")
-        results.offer_predictions(model, images, "")
+        st.info("No predictions of this model for this image set yet.", icon=":material/play_circle:")
+        work.offer_predictions(model, images, "")
         return None
     positive = _positive(known)
     if positive is None:
