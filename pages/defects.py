@@ -7,16 +7,14 @@ import streamlit as st
 from workbench.ui import choice, results, url
 from workbench.ui.defects import decision, masks, operating, scope, threshold
 
-VIEWS = {"threshold": "Threshold", "decisions": "Decisions", "masks": "Maps against masks"}
+VIEWS = {"threshold": "Threshold", "decisions": "Decisions", "masks": "Localisation: maps against masks"}
 
 model = choice.model()
 images = choice.images(model)
 known = results.known_predictions(model, images)
 
 st.title("Defects")
-st.markdown(
-    "Which parts are rejected, which defects escape and which good parts are scrapped for nothing, and what each decision rests on."
-)
+st.markdown("Which parts are rejected, which defects escape, which good parts are scrapped (overkill), and what each decision rests on.")
 chosen = scope.choose(model, images, known)
 if chosen is not None:
     view = url.segments("View", list(VIEWS), key="view", default="threshold", format_func=VIEWS.__getitem__, label_visibility="collapsed")

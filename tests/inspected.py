@@ -83,13 +83,11 @@ def drawn_lines(monkeypatch):
 
 
 def sentence(at):
-    return at.unescaped(next(m.value for m in at.markdown if m.value.startswith(("A part is rejected", "A part is never")))).replace(
-        "**", ""
-    )
+    return at.unescaped(next(m.value for m in at.markdown if m.value.startswith(("Parts with a score", "A part is ")))).replace("**", "")
 
 
 def at_threshold(at):
-    return float(re.search(r"score of ([\d.]+) on", sentence(at)).group(1))
+    return float(re.search(r"score of ([\d.]+) or more", sentence(at)).group(1))
 
 
 def told(at):
@@ -108,5 +106,5 @@ def says(at):
     return next(s for s in at.selectbox if s.label == "You say")
 
 
-def write(at, label="Write into the journal"):
+def write(at, label="Record in the journal"):
     return next(b for b in at.button if b.label == label).click().run()

@@ -22,7 +22,7 @@ def test_from_a_ceiling_to_a_record_that_holds(visitor):
     page = view.open("/defects?model=solar-cells").page
     page.get_by_role("radio", name="Escape ceiling").click()
     view.settled()
-    chosen = number(page.get_by_text("A part is rejected from a score of").inner_text(), r"score of ([\d.]+)")
+    chosen = number(page.get_by_text("Parts with a score of").inner_text(), r"score of ([\d.]+)")
     expect(page.get_by_text("Chosen on the validation split")).to_be_visible()
     assert view.query()["choose"] == ["escape"]
     dragged = drag(view, to=0.4)
@@ -33,7 +33,7 @@ def test_from_a_ceiling_to_a_record_that_holds(visitor):
     page.get_by_role("radio", name="Decisions").click()
     view.settled()
     expect(view.current('img[alt^="Integrated gradients of "]')).to_have_count(1, timeout=SLOW)
-    assert number(page.get_by_text("A part is rejected from a score of").inner_text(), r"score of ([\d.]+)") == dragged
+    assert number(page.get_by_text("Parts with a score of").inner_text(), r"score of ([\d.]+)") == dragged
     escape = view.query()["image"][0]
     expect(page.get_by_text(re.compile("^Passed: "))).to_be_visible()
     page.keyboard.press("n")
@@ -71,21 +71,21 @@ def drag(view, to):
     assert readout == view.page.locator(".readout").inner_text()
     escapes = number(readout, r"Test split: ([\d,]+) of")
     assert view.page.locator('[data-testid="stTable"] tr', has_text="escapes").locator("td").last.inner_text() == f"{escapes:.0f}"
-    return number(view.page.get_by_text("A part is rejected from a score of").inner_text(), r"score of ([\d.]+)")
+    return number(view.page.get_by_text("Parts with a score of").inner_text(), r"score of ([\d.]+)")
 
 
 def overrule(view, who, why):
     page = view.page
     page.get_by_label("Who decides").fill(who)
-    page.get_by_role("button", name="Write into the journal").scroll_into_view_if_needed()
+    page.get_by_role("button", name="Record in the journal").scroll_into_view_if_needed()
     view.settled()
     page.locator('[data-testid="stForm"] [data-testid="stSelectbox"]').get_by_role("button").click()
     page.get_by_role("option", name="It is defective").click()
-    page.get_by_role("button", name="Write into the journal").click()
+    page.get_by_role("button", name="Record in the journal").click()
     expect(page.get_by_text("without a reason")).to_be_visible()
     page.get_by_label("Why").fill(why)
-    page.get_by_role("button", name="Write into the journal").click()
-    expect(page.get_by_text("Entry 1 was written into the journal")).to_be_visible()
+    page.get_by_role("button", name="Record in the journal").click()
+    expect(page.get_by_text("Entry 1 recorded in the journal")).to_be_visible()
     view.settled()
     expect(page.get_by_role("radio", name="Overruled (1)")).to_be_visible()
 
@@ -95,7 +95,7 @@ SLIDER = 'svg[role="slider"]'
 
 def threshold(view):
     """The threshold that the page speaks of."""
-    return number(view.page.get_by_text("A part is rejected from a score of").inner_text(), r"score of ([\d.]+)")
+    return number(view.page.get_by_text("Parts with a score of").inner_text(), r"score of ([\d.]+)")
 
 
 def test_the_threshold_is_moved_by_keys(visitor):
@@ -115,7 +115,7 @@ def test_the_threshold_is_moved_by_keys(visitor):
         for key in keys:
             view.page.keyboard.press(key)
         assert float(slider.get_attribute("aria-valuenow")) == pytest.approx(to)
-        expect(view.page.get_by_text(f"A part is rejected from a score of {to:.4f} on")).to_be_visible()
+        expect(view.page.get_by_text(f"Parts with a score of {to:.4f} or more")).to_be_visible()
         view.settled()
         assert float(slider.get_attribute("aria-valuenow")) == pytest.approx(to), "the answer left the line where it was put"
     assert view.query()["threshold"] == ["0.0"]
@@ -132,12 +132,12 @@ def test_a_line_that_is_held_is_not_torn_away_by_an_answer(visitor):
     view.page.mouse.move(box["x"] + 0.6 * box["width"], middle)
     view.page.mouse.up()
     view.page.mouse.down()  # before the page has followed
-    expect(view.page.get_by_text(re.compile("from a score of 0.6"))).to_be_visible()
+    expect(view.page.get_by_text(re.compile("with a score of 0.6"))).to_be_visible()
     view.settled()
     view.page.mouse.move(box["x"] + 0.8 * box["width"], middle)
     assert float(view.page.locator(SLIDER).get_attribute("aria-valuenow")) == pytest.approx(0.8, abs=0.005)
     view.page.mouse.up()
-    expect(view.page.get_by_text(re.compile(r"from a score of 0\.(79|80)"))).to_be_visible()
+    expect(view.page.get_by_text(re.compile(r"with a score of 0\.(79|80)"))).to_be_visible()
 
 
 def test_the_line_counts_what_the_table_counts(visitor):
@@ -163,7 +163,7 @@ def test_a_link_restores_what_was_looked_at(visitor):
     other = visitor().open(address)
     expect(other.page.locator("h4")).to_have_text(sentence, timeout=SLOW)
     assert other.settled().query() == view.query()
-    expect(other.page.get_by_text("and the threshold in the band 0.3000")).to_be_visible()
+    expect(other.page.get_by_text("the threshold in the band is 0.3000")).to_be_visible()
     for key, shown in (("map", "Grad-CAM"), ("review", "90 %"), ("on", "Validation split")):
         expect(other.page.locator(f".st-key-{key} input")).to_have_value(shown)
     other.page.get_by_role("radio", name="Threshold", exact=True).click()
@@ -175,7 +175,7 @@ def test_a_link_restores_what_was_looked_at(visitor):
     share.press("Enter")
     other.settled()
     expect(share).to_have_value("")
-    expect(other.page.get_by_text("a line with as many defects as these images have")).to_be_visible()
+    expect(other.page.get_by_text("a line with the same share of defects as these images")).to_be_visible()
     assert "prior" not in other.query()
     share.fill("0")
     share.press("Enter")
@@ -202,8 +202,8 @@ def test_two_visitors_see_what_the_other_wrote(visitor):
     assert one.query()["image"] == other.query()["image"]
     for view, who in ((one, "Ada"), (other, "Ben")):
         view.page.get_by_label("Who decides").fill(who)
-        view.page.get_by_role("button", name="Write into the journal").click()
-        expect(view.page.get_by_text("was written into the journal")).to_be_visible()
+        view.page.get_by_role("button", name="Record in the journal").click()
+        expect(view.page.get_by_text("recorded in the journal")).to_be_visible()
     expect(other.page.get_by_text(re.compile(r"Entry \d+, .* Ben: reject"))).to_be_visible()
     one.page.keyboard.press("Escape")
     one.page.reload()

@@ -27,27 +27,27 @@ SENTENCES = [
     (
         (0.93, BARE, [spot(0.78, 0.02), spot(0.1, 0.3)], [filled(0.93, 0.12, 0.95, 0.9), filled(0.93, 0.5, 0.1, 0.2)]),
         "Rejected: 0.93 against 0.41; 78% of the evidence for a defect lies in one region of 2.0% of the area; filling it drops the score "
-        "to 0.12 (as much elsewhere: 0.90 to 0.95); the score rests on it: without it the part would pass.",
+        "to 0.12 (same area elsewhere: 0.90 to 0.95); the score rests on it: without it the part would pass.",
     ),
     (
         (0.1, BARE, [spot(0.314, 0.256)], [filled(0.1, 0.3, 0.0999, 0.1, 0.1001)]),
         "Passed: 0.10 against 0.41; 31% of the evidence for a defect lies in one region of 26% of the area; filling it raises the score to "
-        "0.30 (as much elsewhere: 0.10); it holds the score down.",
+        "0.30 (same area elsewhere: 0.10); it holds the score down.",
     ),
     (
         (0.6, Band(0.2, 0.41, 0.8), [spot(1, 0.0123)], [filled(0.6, 0.602, 0.2, 0.9)]),
         "For review: 0.60 against 0.41; 100% of the evidence for a defect lies in one region of 1.2% of the area; filling it leaves the "
-        "score at 0.60 (as much elsewhere: 0.20 to 0.90); no more than elsewhere.",
+        "score at 0.60 (same area elsewhere: 0.20 to 0.90); no more than elsewhere.",
     ),
     (
         (0.05, BARE, [spot(0.4, 0.05)], [filled(0.05, 0.73, 0.04, 0.47)]),
         "Passed: 0.05 against 0.41; 40% of the evidence for a defect lies in one region of 5.0% of the area; filling it raises the "
-        "score to 0.73 (as much elsewhere: 0.04 to 0.47); it holds the score down: without it the part would be rejected.",
+        "score to 0.73 (same area elsewhere: 0.04 to 0.47); it holds the score down: without it the part would be rejected.",
     ),
     (
         (0.93, BARE, [spot(0.4, 0.05)], [filled(0.8, 0.1, 0.7)]),
         "Rejected: 0.93 against 0.41; 40% of the evidence for a defect lies in one region of 5.0% of the area; filling it drops the "
-        "score from 0.80, which it is at the size shown, to 0.10 (as much elsewhere: 0.70); the score rests on it: without it "
+        "score from 0.80, which it is at the size shown, to 0.10 (same area elsewhere: 0.70); the score rests on it: without it "
         "the part would pass.",
     ),
     ((0.4, Band(0.5, 0.5, 0.5), [], []), "Passed: 0.40 against 0.50."),
@@ -64,7 +64,7 @@ def test_the_sentence_word_for_word(given, said) -> None:
 
 
 def test_the_sentence_names_what_the_map_shows_a_share_of() -> None:
-    for words in ("what the score reacts to", "the evidence for scratch"):
+    for words in ("what the score is sensitive to", "the evidence for scratch"):
         said = decide("id", 0.93, BARE, [spot(0.78, 0.02)], evidence=words).sentence
         assert said == f"Rejected: 0.93 against 0.41; 78% of {words} lies in one region of 2.0% of the area."
 
@@ -74,10 +74,10 @@ def test_numbers_that_differ_read_differently_and_those_that_read_alike_are_not_
     assert decide("id", 0.41003, BARE).sentence == "Rejected: 0.41003 against 0.41000."
     assert decide("id", 0.4100000001, BARE).sentence == "Rejected: 0.41 against 0.41."
     read = decide("id", 0.9349, BARE, [spot(1, 1)], [filled(0.9349, 0.9251, 0.8951, 0.9002)]).sentence
-    assert read.endswith("filling it leaves the score at 0.93 (as much elsewhere: 0.90); no more than elsewhere.")
+    assert read.endswith("filling it leaves the score at 0.93 (same area elsewhere: 0.90); no more than elsewhere.")
     read = decide("id", 0.9349, BARE, [spot(1, 1)], [filled(0.9349, 0.9351, 0.8949, 0.8951)]).sentence
     assert read.endswith(
-        "filling it raises the score to 0.94 (as much elsewhere: 0.89 to 0.90); further than elsewhere, but by less than 0.05."
+        "filling it raises the score to 0.94 (same area elsewhere: 0.89 to 0.90); further than elsewhere, but by less than 0.05."
     )
 
 

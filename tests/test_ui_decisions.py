@@ -47,7 +47,7 @@ def test_a_file_that_was_written_over_is_not_judged_by_its_old_score(defects, mo
     monkeypatch.setattr(choice, "images", lambda model: dataclasses.replace(made, items=tuple(other)))
     at.run()
     (error,) = at.error
-    assert "was written over since the model was asked" in at.unescaped(error.value)
+    assert "was overwritten after its prediction" in at.unescaped(error.value)
     assert not at.text_area
     assert not at.exception
 
@@ -64,7 +64,7 @@ def mask(size, kind="PNG"):
 def test_a_damaged_mask_leaves_the_decision(defects, damaged, said):
     at = defects(scored(["bad", "good"] * 3, [0.1, 0.3] * 3), {0: damaged}, view="decisions", queue="all", image="0.png").sound()
     assert said in told(at)
-    assert ("There is no mask" in told(at)) == bool(said)
+    assert ("No ground-truth mask" in told(at)) == bool(said)
     assert at.text_area
 
 
@@ -154,7 +154,7 @@ def test_the_journal_of_an_upload_stays_in_its_session(defects, visit, journal):
     mine, other = (defects(found, **DECIDE).sound() for _ in range(2))
     mine.session_state["own sets"] = {"Your parts.zip": pictures(found)[0]}
     mine.run().selectbox(key="set").select("Your parts.zip").run().sound()
-    assert "it goes into a journal of this session" in told(mine)
+    assert "the entry goes into a journal of this session" in told(mine)
     mine.text_input[-1].set_value("Quinn")
     write(mine).sound()
     assert "Entry 1, " in told(mine)
@@ -193,7 +193,7 @@ def test_where_others_reach_the_server_no_form_is_offered_and_no_callback_writes
     monkeypatch.setattr(record, "form", lambda *given: handed.append(given))
     defects(mixed(), **DECIDE).sound()
     scope, setting, item, decided, shown = handed[-1]
-    with pytest.raises(InputError, match="nobody signs in"):
+    with pytest.raises(InputError, match="without a login"):
         record.write(scope, setting, item, decided, shown, {"user": "Quinn", "overruled": None, "reason": ""})
     assert not journal.exists()
 
@@ -201,7 +201,7 @@ def test_where_others_reach_the_server_no_form_is_offered_and_no_callback_writes
 def test_where_others_reach_the_server_it_is_said_why(defects, journal, monkeypatch):
     monkeypatch.setenv("WORKBENCH_HOSTS", "inspection.example.com")
     at = defects(mixed(), **DECIDE).sound()
-    assert [text for text in at.said() if "nobody signs in" in text] == [record.SHUT]
+    assert [text for text in at.said() if "without a login" in text] == [record.SHUT]
     assert not at.text_area
     assert not [b for b in at.button if "journal" in b.label]
     assert not journal.exists()

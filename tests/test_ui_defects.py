@@ -99,7 +99,7 @@ def test_downloads_hold_the_figures_and_what_they_are_of(visit, monkeypatch):
 def test_what_rests_on_few_parts_is_said_to(defects):
     labels = ["bad"] * 80 + ["good"] * 40
     at = defects(scored(labels, np.linspace(0, 1, 120), splits=("validation", "test", "test", "test"))).sound()
-    assert "Only 20 defects in the validation split and 10 good parts in the validation split: look at the ranges" in told(at)
+    assert "Only 20 defects in the validation split and 10 good parts in the validation split: read the intervals" in told(at)
     assert "in the test split: look" not in told(at)
 
 
@@ -186,7 +186,7 @@ def test_a_validation_split_without_a_defect_chooses_nothing(defects):
         found, frame=found.frame[keep].reset_index(drop=True), probabilities=found.probabilities[keep], logits=found.logits[keep]
     )
     at = defects(found, choose="cost").sound()
-    assert any("No threshold can be chosen without defects" in text and "Shown is 0.500" in text for text in at.said())
+    assert any("No threshold can be chosen without defects" in text and "0.500 is used instead" in text for text in at.said())
     assert at_threshold(at) == 0.5
     assert "The validation split has no defects." in told(at)
     at = defects(found, choose="cost", splits="halves").sound()
@@ -213,7 +213,7 @@ def test_nothing_is_chosen_on_what_is_reported(defects, splits, reported):
     chosen = "Chosen on the validation split" in sentence(at)
     assert chosen == (splits == ("validation", None))
     assert ("no threshold can be chosen" in told(at)) != chosen
-    assert ("rates on new parts to be worse" in told(at)) == (splits == ("train",))
+    assert ("worse rates on new parts" in told(at)) == (splits == ("train",))
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_sets_that_lack_a_kind_are_said_to(defects, labels, view, review):
 
 def test_pictures_without_labels_are_decided_all_the_same(defects, drawn_lines):
     found = scored([None] * 50, np.linspace(0, 1, 50), splits=(None,))
-    assert "Without labels nothing can be reported." in sentence(defects(found).sound())
+    assert "Without labels no rates can be reported." in sentence(defects(found).sound())
     assert sum(drawn_lines[-1]["good"]) == 50
     assert drawn_lines[-1]["lines"][0]["counts"][0]["words"] == "rejected"
     assert drawn_lines[-1]["here"] == [[25]]
@@ -254,7 +254,7 @@ def test_unreadable_pictures_wait_in_no_queue(defects):
 def test_a_model_of_many_classes_needs_a_defect_among_them(defects):
     names = tuple(f"class {i}" for i in range(1000))
     found = scored([names[0], names[-1]] * 20, np.linspace(0, 1, 40), classes=names, positive=None)
-    assert any("1,000 classes apart, none of which is a defect" in text for text in defects(found).sound("Defects").said())
+    assert any("1,000 classes, and none is a defect" in text for text in defects(found).sound("Defects").said())
     known = scored([names[0], names[-1]] * 20, np.linspace(0, 1, 40), classes=names, positive=names[-1])
     assert "the probability of class 999" in sentence(defects(known).sound("Defects"))
 

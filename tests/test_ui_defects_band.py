@@ -94,12 +94,12 @@ def test_the_sentence_says_what_becomes_of_a_part_with_a_band(defects):
         low, high = ends(found, address)
         said = sentence(at)
         if "review" not in address:
-            assert f"A part is rejected from a score of {low:.4f} on: the probability of bad." in said
+            assert f"Parts with a score of {low:.4f} or more are rejected. The score is the probability of bad." in said
         else:
-            assert (f"rejected from a score of {high:.4f} on" in said) == (high <= 1)
+            assert (f"rejected at a score of {high:.4f} or more" in said) == (high <= 1)
             assert ("is never rejected unseen" in said) == (high > 1)
-            assert f"passes under {low:.4f}" in said or low <= 0
-            assert "otherwise for review" in said
+            assert f"passes below {low:.4f}" in said or low <= 0
+            assert "otherwise goes to review" in said
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_an_empty_share_of_defects_is_that_of_the_images_and_an_old_link_says_so
     by_hand = 10 * (share or there) * point["escape rate"] + (1 - (share or there)) * point["overkill rate"]
     assert float(shown["cost a part"].split(" (")[0]) == pytest.approx(by_hand, rel=5e-3)
     line = next(text for text in told(at).splitlines() if text.startswith("Precision, F1 and cost"))
-    assert ("2 % of the parts are defects" in line) if share else (f"{100 * there:.3g} % in the test split" in line)
+    assert ("a line with 2 % defects" in line) if share else (f"{100 * there:.3g} % in the test split" in line)
     assert at.query_params.get("prior", []) == ([] if share is None else "2.0")
 
 
@@ -159,7 +159,7 @@ def test_no_share_is_no_number_that_somebody_may_mean(defects):
     at.number_input(key="prior").set_value(0.01)
     at.run().sound()
     assert at.query_params["prior"] == "0.01"
-    assert "0.01 % of the parts" in told(at)
+    assert "0.01 % defects" in told(at)
     at.number_input(key="prior").set_value(None)
     at.run().sound()
     assert at.query_params.get("prior", []) == []
@@ -171,7 +171,7 @@ def test_no_share_is_no_number_that_somebody_may_mean(defects):
 
 @pytest.mark.parametrize("way", [{"choose": "cost"}, {"choose": "escape", "ceiling": "20.0"}])
 def test_the_reason_of_a_threshold_is_not_taken_for_a_figure_of_its_band(defects, way):
-    alone = "as if no part were reviewed"
+    alone = "without the review band"
     found = mixed()
     assert alone not in sentence(defects(found, **way).sound())
     assert alone in sentence(defects(found, **way, review="99").sound())
@@ -202,4 +202,4 @@ def test_a_map_of_how_the_score_reacts_is_not_said_to_speak_for_a_defect(method,
     assert not (reacts and (found.ranking < 0).any())
     assert decision._signed(method) == (METHODS[method].signed and not reacts)
     scope = SimpleNamespace(positive=("bad", "worse"))
-    assert decision._evidence(scope, method, "worse") == ("what the score reacts to" if reacts else "the evidence for worse")
+    assert decision._evidence(scope, method, "worse") == ("what the score is sensitive to" if reacts else "the evidence for worse")

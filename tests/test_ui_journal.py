@@ -178,14 +178,14 @@ def shared_server(monkeypatch):
 
 def test_a_shared_server_shows_its_journal_and_takes_no_entry(visit, kept, shared_server, path):
     at = visit("journal").sound("Journal")
-    assert any("nobody signs in" in text for text in at.said())
+    assert any("without a login" in text for text in at.said())
     assert at.dataframe[0].value["no."].tolist() == [3, 2, 1]
     assert not any(str(path.parent) in text for text in [*at.said(), *(c.value for c in at.caption)])
 
 
 def test_a_shared_server_makes_no_journal(visit, path, shared_server):
     at = visit("journal").sound("Journal")
-    assert any("nobody signs in" in text for text in at.said())
+    assert any("without a login" in text for text in at.said())
     assert not any("write your verdict" in text for text in at.said())
     assert not path.exists()
 

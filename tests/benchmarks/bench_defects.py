@@ -42,7 +42,7 @@ WATCH = """(svg) => {
       const row = [...document.querySelectorAll('[data-testid="stTable"] tr')].find((r) => text(r).startsWith("escapes"));
       const cells = row ? [...row.querySelectorAll("td")].map(text).slice(-counts.length) : [];
       const at = Number(svg.getAttribute("aria-valuenow")).toFixed(4);
-      const said = [...document.querySelectorAll("p")].some((p) => text(p).startsWith("A part is rejected from a score of " + at));
+      const said = [...document.querySelectorAll("p")].some((p) => text(p).startsWith("Parts with a score of " + at));
       if (said && cells.join() === counts.join()) window.shown = performance.now();
     }
     requestAnimationFrame(look);

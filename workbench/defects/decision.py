@@ -76,7 +76,7 @@ class Decision:
         verb = "leaves" if change == 0 else "drops" if change < 0 else "raises"
         at = "at" if verb == "leaves" else "to"
         start = "" if round(tried.before, 2) == round(self.score, 2) else f" from {tried.before:.2f}, which it is at the size shown,"
-        moved = f"filling it {verb} the score{start} {at} {tried.after:.2f} (as much elsewhere: {_range(tried.elsewhere)})"
+        moved = f"filling it {verb} the score{start} {at} {tried.after:.2f} (same area elsewhere: {_range(tried.elsewhere)})"
         return f"{moved}; {self.meaning(tried)}"
 
 

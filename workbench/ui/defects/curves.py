@@ -44,8 +44,8 @@ def section(scope: Scope, setting: Setting) -> None:
                 st.markdown(f"**{name}**")
                 _drawn(scope, drawn[name], here, across, up)
     said = " · ".join(f"{'grey' if split == CHOSEN_ON else 'green'}: {scope.words[split]}" for split in splits)
-    unseen = "" if setting.band.empty else ", as if no part were reviewed"
-    st.caption(f"{said}. The dots are the threshold that is looked at{unseen}.")
+    unseen = "" if setting.band.empty else ", without the review band"
+    st.caption(f"{said}. The dots mark the current threshold{unseen}.")
     draw.download(
         "Curves (PNG)",
         lambda: render.to_png(charts.curves(_panels(scope, lines, here), title=f"Threshold {threshold:.4f}", footer=scope.footer)),

@@ -42,7 +42,7 @@ def section(scope: Scope, setting: Setting) -> None:
     item = _item(scope, row)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = url.select("Map by", offered(scope.model), key="map", format_func=lambda name: METHODS[name].title, width=250)
-        fill = url.select("Regions are filled with", list(FILLS), key="fill", format_func=lambda name: MEANINGS[name], width=290)
+        fill = url.select("Fill regions with", list(FILLS), key="fill", format_func=lambda name: MEANINGS[name], width=290)
         draw.meaning("attributed-regions")
     head = st.container()
     picture = photographs.fitted(item, EDGE)
@@ -74,9 +74,7 @@ def _item(scope: Scope, row: int) -> ImageItem:
     """
     item, then = scope.images.by_name[str(scope.known.frame["name"][row])], scope.known.frame["id"][row]
     if isinstance(then, str) and then != item.id:
-        raise InputError(
-            f"The file of {item.name} was written over since the model was asked about it: audit the set again, or put it back."
-        )
+        raise InputError(f"The file of {item.name} was overwritten after its prediction: audit the set again, or restore the file.")
     return item
 
 
@@ -88,7 +86,7 @@ def offered(model: choice.ModelChoice) -> list[str]:
 def _evidence(scope: Scope, method: str, target: str) -> str:
     """What a map's regions hold a share of."""
     if METHODS[method].reacts:
-        return "what the score reacts to"
+        return "what the score is sensitive to"
     if METHODS[method].family == "own":
         return "what the model's own map shows"
     return f"the evidence for {'a defect' if len(scope.positive) == 1 else target}"
@@ -177,7 +175,7 @@ def _pictures(item: ImageItem, picture: Image.Image, shown: Attribution | None, 
                     "Picture (PNG)", lambda: render.to_png(over), f"{draw.stem(item.name)}-decision.png", "image/png", "png decision"
                 )
     if mask is None:
-        st.caption("There is no mask that says where the defect lies.")
+        st.caption("No ground-truth mask marks the defect.")
 
 
 def _table(item: ImageItem, decided: Decision) -> None:
@@ -185,7 +183,7 @@ def _table(item: ImageItem, decided: Decision) -> None:
     import pandas as pd
 
     if not decided.regions:
-        st.caption(":material/info: Nothing of the map speaks for this defect: there is no region.")
+        st.caption(":material/info: The map holds no evidence for this defect: there is no region.")
         return
     rows: list[dict[str, Any]] = []
     for number, spot in enumerate(decided.regions, 1):
@@ -195,16 +193,16 @@ def _table(item: ImageItem, decided: Decision) -> None:
             "box": f"{left}, {top} to {right}, {bottom}",
             "area": f"{spot.area:.1%}",
             "mass": f"{spot.mass:.0%}",
-            "score with it filled": "",
-            "as much elsewhere": "",
+            "score when filled": "",
+            "same area elsewhere": "",
             "so": "not filled" if number > len(decided.filled) else "",
         }
         if number <= len(decided.filled):
             tried = decided.filled[number - 1]
             low, high = min(tried.elsewhere), max(tried.elsewhere)
             row |= {
-                "score with it filled": f"{tried.after:.3f} ({tried.after - tried.before:+.3f})",
-                "as much elsewhere": f"{np.mean(tried.elsewhere):.3f} ({low:.3f} to {high:.3f})",
+                "score when filled": f"{tried.after:.3f} ({tried.after - tried.before:+.3f})",
+                "same area elsewhere": f"{np.mean(tried.elsewhere):.3f} ({low:.3f} to {high:.3f})",
                 "so": decided.meaning(tried),
             }
         rows.append(row)
@@ -216,7 +214,7 @@ def _table(item: ImageItem, decided: Decision) -> None:
 @guarded
 def _neighbours(scope: Scope, row: int, item: ImageItem, method: str, shown: Attribution | None, picture: Image.Image) -> None:
     """The nearest good part and the nearest defect that the model was trained on, with maps on one scale where there are maps."""
-    st.subheader("Nearest parts of the training split", anchor=False)
+    st.subheader("Nearest training images", anchor=False)
     found = _nearest(scope, row)
     if found is None:
         return
@@ -254,7 +252,7 @@ def _nearest(scope: Scope, row: int) -> dict[str, tuple[int, float]] | None:
     frame = scope.known.frame
     trained = (frame["split"] == "train").to_numpy(bool) & frame["verdict"].notna().to_numpy(bool)
     if not trained.any():
-        st.caption("This set has no labelled training split, so it is not known what the model learnt from.")
+        st.caption("This set has no labelled training split, so the training images are not known.")
         return None
     known = neighbours.embedded(scope.model, scope.images)
     if known is None:

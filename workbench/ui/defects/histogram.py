@@ -32,7 +32,7 @@ def draw(scope: Scope, setting: Setting) -> None:
         key="axis",
         default="probability",
         format_func=SCALES.__getitem__,
-        help="Log-odds spread out what lies close to 0 and 1. The height of a bar is the square root of its count.",
+        help="Log-odds spread out scores close to 0 and 1. The height of a bar is the square root of its count.",
     )
     place = _probability if scale == "probability" else _odds
     fixed = scope.kept(("histogram", scale, setting.coverage), lambda: _fixed(scope, place, setting.coverage))
@@ -47,16 +47,16 @@ def draw(scope: Scope, setting: Setting) -> None:
 
 def _sides(found: Band) -> str:
     if found.empty:
-        return "Left of the line a part passes, right of it, it is rejected."
-    passes = "left of it, it passes, " if found.low > 0 else ""
-    rejected = "right of it, it is rejected." if found.high <= 1 else "and none is rejected."
-    return f"In the band a part is for review; {passes or 'none passes unseen, '}{rejected}"
+        return "Parts left of the line pass; parts right of it are rejected."
+    passes = "parts left of it pass, " if found.low > 0 else ""
+    rejected = "parts right of it are rejected." if found.high <= 1 else "and none is rejected."
+    return f"Parts in the band are for review; {passes or 'none passes unseen, '}{rejected}"
 
 
 def _caption(scope: Scope) -> str:
     cases = scope.cases[REPORTED_ON]
-    if not len(cases):
-        return "These images have no labels that the model knows, so nothing can be counted but what is rejected."
+    if not cases.rows.any():
+        return "These images have no labels that the model knows, so only the rejected parts can be counted."
     words = scope.words[REPORTED_ON]
     return f"{words[0].upper()}{words[1:]}: {cases.good:,} good parts above the axis, {cases.defects:,} defects below."
 

@@ -30,8 +30,8 @@ def section(scope: Scope) -> None:
     found = _pictures(scope)
     if not any(item.mask is not None and item.label in scope.positive for item in found):
         st.info(
-            f"{plain(scope.images.name)} has no masks that mark its defects, so nothing says where a map should lie. Sets in the "
-            "MVTec AD layout, with x.png beside x.jpg, or with a column mask in manifest.csv have them.",
+            f"{plain(scope.images.name)} has no masks that mark its defects, so localisation cannot be measured. Masks "
+            "come with the MVTec AD layout, as x.png beside x.jpg, or in a column mask of manifest.csv.",
             icon=":material/select_all:",
         )
         return
@@ -41,7 +41,7 @@ def section(scope: Scope) -> None:
     result: Localisation | None = _place("localisation", scope, method).get()
     if result is None:
         many = min(len(found), MOST)
-        st.caption(f"{METHODS[method].title} is computed for {many:,} pictures, good ones too, and held against the masks.")
+        st.caption(f"{METHODS[method].title} is computed for {many:,} images, good parts included, and compared with the masks.")
         offer(f"Measure on {many:,} pictures", f"localise {method}", lambda: _measured(scope, found, method))
         return
     _table(scope, result)
@@ -92,9 +92,9 @@ def _table(scope: Scope, found: Localisation) -> None:
         f"{found.good:,} of them good parts."
     )
     columns = {name: st.column_config.TextColumn(name, help=terms.entry("localisation-metrics", name)) for name in FIGURES}
-    st.dataframe(shown, hide_index=True, column_config=columns, alt="Maps against masks")
+    st.dataframe(shown, hide_index=True, column_config=columns, alt="Localisation: maps against masks")
     if not found.frame["enough"].all():
-        st.caption(f":material/info: Of a kind with fewer than {FEW} pictures only the count says anything.")
+        st.caption(f":material/info: For a kind with fewer than {FEW} images only the count is meaningful.")
     if found.left_out:
         with st.expander(f"{len(found.left_out):,} pictures are left out"):
             for one in found.left_out[:50]:

@@ -85,17 +85,17 @@ def _warn_of_few(scope: Scope, points: dict[str, pd.Series]) -> None:
         if point[kind] < ENOUGH
     ]
     if few:
-        st.caption(f":material/info: Only {' and '.join(few)}: look at the ranges, not at the figures.")
+        st.caption(f":material/info: Only {' and '.join(few)}: read the intervals, not the figures.")
 
 
 def _line(scope: Scope, points: dict[str, pd.Series]) -> str:
     """Which share of defects the figures of the line are reckoned for."""
     if scope.costs.prior is not None:
-        return f"Precision, F1 and cost are those of a line on which {_percent(scope.costs.prior)} of the parts are defects."
+        return f"Precision, F1 and cost are computed for a line with {_percent(scope.costs.prior)} defects."
     shares = [
         f"{_percent(point['defects'] / (point['defects'] + point['good']))} in the {scope.words[split]}" for split, point in points.items()
     ]
-    return f"Precision, F1 and cost are those of a line with as many defects as these images have: {', '.join(shares)}."
+    return f"Precision, F1 and cost are computed for a line with the same share of defects as these images: {', '.join(shares)}."
 
 
 def _percent(share: float) -> str:
@@ -130,7 +130,7 @@ def _reviewed(scope: Scope, setting: Setting) -> None:
 
     chosen, tested = scope.cases[CHOSEN_ON], scope.cases[REPORTED_ON]
     found, target = review(tested, setting.band), setting.coverage or 0
-    st.subheader("What the review band promises", anchor=False)
+    st.subheader("What the review band guarantees", anchor=False)
     st.markdown(
         f"{_share(found.review)} of the {scope.words[REPORTED_ON]} is for review. {found.escapes:,} of its defects pass unseen, and "
         f"{found.overkill:,} of its good parts are rejected unseen."
@@ -141,13 +141,13 @@ def _reviewed(scope: Scope, setting: Setting) -> None:
         ("good parts not rejected unseen", found.good, chosen.good, setting.band.high > setting.threshold),
     ):
         low, high = expected(target, calibrated, rate.support)
-        should = f"{low:.1%} to {high:.1%}" if ends else f"{low:.1%} or more: the threshold alone keeps the promise"
+        should = f"{low:.1%} to {high:.1%}" if ends else f"{low:.1%} or more: the threshold alone keeps the guarantee"
         should = should if rate.support else "n/a"
         lines[kind] = {"target": f"{target:.0%}", f"measured on the {scope.words[REPORTED_ON]}": _share(rate), "expected there": should}
     st.table(pd.DataFrame(lines).T)
     st.caption(
-        "Expected: where 19 of 20 measurements lie that keep the target, for so few images to make the band from and to measure it on. "
-        "A measurement below it hints that the two splits are not alike."
+        "Expected: the range of 19 of 20 measurements when the target is met, with this number of images to set the band and to "
+        "measure it. A measurement below it suggests that the two splits differ."
     )
 
 

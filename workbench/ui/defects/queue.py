@@ -17,10 +17,10 @@ from workbench.ui.text import plain
 
 WORDS = {"escapes": "Escapes", "overkill": "Overkill", "near": "Near the threshold", "overruled": "Overruled", "all": "All"}
 EMPTY = {
-    "escapes": "No image that is known to show a defect passes here.",
-    "overkill": "No image that is known to show a good part is rejected here.",
-    "near": "No score among these images is near the threshold or for review.",
-    "overruled": "Nobody has overruled a decision about these images yet.",
+    "escapes": "No labelled defect passes here.",
+    "overkill": "No labelled good part is rejected here.",
+    "near": "No score is near the threshold or in the review band.",
+    "overruled": "No decision about these images has been overruled yet.",
     "all": "None of these images could be read.",
 }
 DOUBT = "For review or near the threshold"
@@ -79,7 +79,7 @@ def _walk(scope: Scope, rows: NDArray[np.intp], title: str) -> int:
     found = np.flatnonzero(names == now)
     at = int(found[0]) if len(found) else 0
     if not len(found) and now != before:  # else it was chosen here, before the queue was
-        st.info(f"This link names the picture “{plain(now)}”, which is not among these. Here is the first one that is.")
+        st.info(f"The image “{plain(now)}” in this link is not among these. This is the first of them.")
     choice.choose_image(str(names[at]))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Previous", icon=":material/arrow_back:", shortcut="P", disabled=at == 0, **_going(names, at - 1))

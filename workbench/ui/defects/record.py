@@ -31,8 +31,8 @@ AGREE = "The verdict is right"
 
 
 SHUT = (
-    "Others reach this server and nobody signs in, so it cannot be known who decides: here nothing is written into the journal. To record "
-    "decisions, start the app where only you reach it, as workbench run does by itself."
+    "This server is open to others without a login, so the author of a decision cannot be known: the journal is read-only here. To record "
+    "decisions, start the app where only you can reach it; workbench run does so by default."
 )
 
 
@@ -97,13 +97,11 @@ def form(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, sho
             user = st.text_input("Who decides", key="who", max_chars=200, width=220)
             says = st.selectbox("You say", [AGREE, *(f"It is {label}" for label in scope.known.class_names)], key=f"says {this}", width=260)
         reason = st.text_area(
-            "Why", key=f"why {this}", max_chars=2000, height=80, placeholder="To overrule, say what you see or how you know."
+            "Why", key=f"why {this}", max_chars=2000, height=80, placeholder="Required to overrule: what do you see, or how do you know?"
         )
-        sent = st.form_submit_button("Write into the journal", icon=":material/edit_note:", type="primary")
+        sent = st.form_submit_button("Record in the journal", icon=":material/edit_note:", type="primary")
     if own(scope.model):
-        st.caption(
-            ":material/info: You uploaded this, so it goes into a journal of this session: export it on the Journal page before you leave."
-        )
+        st.caption(":material/info: This is your upload, so the entry goes into a journal of this session: export it on the Journal page.")
     if sent:
         with troubles():
             person = {"user": user, "overruled": None if says == AGREE else str(says).removeprefix("It is "), "reason": reason.strip()}
@@ -162,7 +160,7 @@ def write(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, sh
     )
     entry = kept.append(draft)
     st.session_state["entries written"] = st.session_state.get("entries written", 0) + 1
-    st.session_state["written"] = f"Entry {entry.number:,} was written into the journal (hash {entry.hash[:12]})."
+    st.session_state["written"] = f"Entry {entry.number:,} recorded in the journal (hash {entry.hash[:12]})."
     st.rerun()
 
 

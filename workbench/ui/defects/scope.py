@@ -109,13 +109,13 @@ def _positive(known: Predictions) -> tuple[str, ...] | None:
         return guess
     if len(names) > MOST_CLASSES:
         st.info(
-            f"This model tells {len(names):,} classes apart, none of which is a defect. Choose a model that judges parts.",
+            f"This model has {len(names):,} classes, and none is a defect. Choose a model that inspects parts.",
             icon=":material/category:",
         )
         return None
     asked = url.pills("Classes that are defects", names, key="defect", default=guess, format_func=plain)
     if not asked or len(asked) == len(names):
-        st.info("Choose which classes are defects above: some must be, and some not.", icon=":material/touch_app:")
+        st.info("Choose which classes are defects above: at least one, but not all.", icon=":material/touch_app:")
         return None
     return tuple(name for name in names if name in asked)
 
@@ -130,16 +130,16 @@ def _splits(cases: Cases, known: Predictions) -> tuple[dict[str, Cases], dict[st
     found = {name: of_split(cases, name) for name in SPLITS}
     if all(_whole(one) for one in found.values()):
         return found, SPLITS
-    if not len(cases):
-        st.caption(":material/info: None of these images has a label that the model knows: a threshold can be set, but not judged.")
+    if not cases.rows.any():
+        st.caption(":material/info: None of these images has a label that the model knows: a threshold can be set, but not evaluated.")
         return found, SPLITS
     halves = deal(cases)
     if all(_whole(one) for one in halves.values()):
-        options = {"off": "As they are", "halves": "Two halves"}
+        options = {"off": "As given", "halves": "Two halves"}
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(
-                f":material/info: {_missing(found, known)} The images that the model was not trained on can be dealt into two halves "
-                "instead: one to choose a threshold on, one to report it on."
+                f":material/info: {_missing(found, known)} The images that the model was not trained on can be split into two "
+                "halves instead: one to choose a threshold on, one to report it on."
             )
             wanted = url.segments("Splits", list(options), key="splits", default="off", format_func=options.__getitem__)
         if wanted == "halves":
@@ -159,9 +159,7 @@ def _as_they_are(cases: Cases, found: dict[str, Cases], known: Predictions) -> t
         return {**found, REPORTED_ON: rest}, {**SPLITS, REPORTED_ON: REST if split.notna().any() else "set"}
     if len(found[CHOSEN_ON]):
         return {CHOSEN_ON: nothing, REPORTED_ON: found[CHOSEN_ON]}, {**SPLITS, REPORTED_ON: SPLITS[CHOSEN_ON]}
-    st.caption(
-        ":material/warning: The model was trained on all of the images whose label it knows: expect its rates on new parts to be worse."
-    )
+    st.caption(":material/warning: All labelled images were used for training: expect worse rates on new parts.")
     return {CHOSEN_ON: nothing, REPORTED_ON: cases}, {**SPLITS, REPORTED_ON: "training split"}
 
 
@@ -193,6 +191,6 @@ def _costs() -> Costs:
         width=215,
         format="%.4g",
         placeholder="as in these images",
-        help="How many of the parts that the line makes are bad. Empty: as many as among these images.",
+        help="Share of defects among the parts that the line makes (prior). Empty: as in these images.",
     )
     return Costs(escape, overkill, None if prior is None else prior / 100)

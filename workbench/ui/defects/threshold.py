@@ -71,7 +71,7 @@ def controls(scope: Scope) -> Setting:
         _enough(scope, coverage)
     found = band(scope.cases[CHOSEN_ON], threshold, coverage)
     if way in CHOSEN and not found.empty:
-        reason = f"{reason} These figures are of the threshold alone, as if no part were reviewed."
+        reason = f"{reason} These figures are for the threshold alone, without the review band."
     chosen_on = scope.words[CHOSEN_ON] if way in CHOSEN or coverage is not None else None
     kept = ceiling if way in CHOSEN else None
     return Setting(found, way, reason, coverage, kept, chosen_on)
@@ -94,14 +94,14 @@ def _ceiling(way: str) -> float | None:
 def _found(scope: Scope, way: str, ceiling: float | None, by_hand: float, own: float | None) -> tuple[str, float, str]:
     """The way, the threshold and why; the fallback, and what stands in the way, where none can be chosen."""
     if way == "model" and own is not None:
-        return way, own, f"It came with {plain(scope.model.title)}."
+        return way, own, f"It comes with {plain(scope.model.title)}."
     if way == "hand":
-        return way, by_hand, "It was set by hand."
+        return way, by_hand, "Set by hand."
     try:
         found = choose(scope.cases[CHOSEN_ON], way, ceiling=ceiling, costs=scope.costs, points=scope.points(CHOSEN_ON))
     except InputError as error:
-        st.warning(f"{plain(error, 400)} Shown is {by_hand:.3f}.", icon=":material/block:")
-        return "fallback", by_hand, "It stands in, for none could be chosen."
+        st.warning(f"{plain(error, 400)} {by_hand:.3f} is used instead.", icon=":material/block:")
+        return "fallback", by_hand, "It is a fallback: none could be chosen."
     return way, found.threshold, f"{plain(found.reason, 400)} Chosen on the {scope.words[CHOSEN_ON]}."
 
 
@@ -120,17 +120,17 @@ def sentence(scope: Scope, setting: Setting) -> str:
     """What becomes of a part by its score, why, and what of it is measured where."""
     reported = bool(len(scope.cases[REPORTED_ON]))
     return f"{decides(setting.band, scope.defect)} {setting.reason} " + (
-        f"Reported on the {scope.words[REPORTED_ON]}." if reported else "Without labels nothing can be reported."
+        f"Reported on the {scope.words[REPORTED_ON]}." if reported else "Without labels no rates can be reported."
     )
 
 
 def decides(found: Band, defect: str) -> str:
     """What becomes of a part by its score, in Markdown; `defect` is what the score is the probability of."""
     if found.empty:
-        return f"A part is rejected from a score of **{found.threshold:.4f}** on: the probability of {defect}."
-    passes = f"passes under **{found.low:.4f}**" if found.low > 0 else "never passes unseen"
-    rejected = f"is rejected from a score of **{found.high:.4f}** on" if found.high <= 1 else "is never rejected unseen"
+        return f"Parts with a score of **{found.threshold:.4f}** or more are rejected. The score is the probability of {defect}."
+    passes = f"passes below **{found.low:.4f}**" if found.low > 0 else "never passes unseen"
+    rejected = f"is rejected at a score of **{found.high:.4f}** or more" if found.high <= 1 else "is never rejected unseen"
     return (
-        f"A part {rejected}, {passes}, and is otherwise for review: the score is the probability of {defect}, and the threshold in the "
-        f"band **{found.threshold:.4f}**."
+        f"A part {rejected}, {passes}, and otherwise goes to review. The score is the probability of {defect}; the threshold "
+        f"in the band is **{found.threshold:.4f}**."
     )
