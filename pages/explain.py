@@ -12,7 +12,7 @@ known = results.known_predictions(model, images)
 item = choice.image(images, lambda: gallery.first_look(images, known))
 
 st.title("Explain")
-with st.expander("Choose a picture", expanded=True, icon=":material/photo_library:"):
+with st.expander("Choose an image", expanded=True, icon=":material/photo_library:"):
     explain.bring(model, images, known)
     gallery.gallery(images, known, item)
 

@@ -10,10 +10,10 @@ from workbench.ui.probe import attack, behind, compare, concepts, contrast, edit
 VIEWS = {
     "edit": "Edit",
     "sweep": "Sweep",
-    "regions": "What must go, what must stay",
-    "contrast": "Class against class",
+    "regions": "Minimal regions",
+    "contrast": "Contrastive map",
     "attack": "Attack",
-    "behind": "Training pictures",
+    "behind": "Influential training images",
     "concepts": "Concepts",
     "compare": "Compare",
 }
@@ -24,8 +24,8 @@ known = results.known_predictions(model, images)
 item = choice.image(images, lambda: gallery.first_look(images, known))
 
 st.title("Probe")
-st.markdown("Ask the model what would change its mind: cover, blur, brighten or turn what you like, and see what it says then.")
-with st.expander("Choose a picture", icon=":material/photo_library:"):
+st.markdown("What would change the decision? Cover, blur, brighten or rotate the image and see how the decision and the map respond.")
+with st.expander("Choose an image", icon=":material/photo_library:"):
     explain.bring(model, images, known)
     gallery.gallery(images, known, item)
 view = url.segments("View", list(VIEWS), key="view", default="edit", format_func=VIEWS.__getitem__, label_visibility="collapsed")

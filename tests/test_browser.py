@@ -177,7 +177,7 @@ def drawn_for(view):
 
 def test_one_class_against_another_asks_about_the_picture_that_is_shown(visitor):
     view = visitor().open("/probe?view=contrast&map=input_x_gradient&class=functional&verdict=right&sort=sure")
-    view.page.get_by_text("Choose a picture").click()
+    view.page.get_by_text("Choose an image").click()
     for kind in ("functional", "defective"):
         if kind != "functional":
             view.settled().choose("class", kind)

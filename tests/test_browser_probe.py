@@ -77,7 +77,7 @@ def test_undo_by_key_reorder_and_troubles_told_at_once(visitor):
     assert view.query()["edit"] == ["gamma:2", "blur:1"]
     page.get_by_role("button", name="Load a list").click()
     upload(view, "edits-upload", "bad.json", b"[[[[")
-    expect(page.get_by_text("bad.json is no list of edits")).to_be_visible()
+    expect(page.get_by_text("bad.json is not a list of edits")).to_be_visible()
     assert view.query()["edit"] == ["gamma:2", "blur:1"]
 
 

@@ -111,7 +111,7 @@ def test_the_planted_concept_is_found_and_no_other(striped):
     assert nothing["accuracy"] < module.KNOWN
     assert stripes["why"] == "It raises the score of striped in 20 of 20, and more steeply than random directions do."
     assert red["why"].endswith("but no more steeply than random directions do.")
-    assert nothing["why"].startswith("The layer does not know it: a separator tells it from other pictures in ")
+    assert nothing["why"].startswith("The layer does not encode it: a separator tells it from other images with ")
     assert (found.layer, found.target, found.pictures) == ("2", "striped", 20)
     other = tcav(striped, {"stripes": concepts["stripes"]}, shows(20, 6), "plain", **known).frame.iloc[0]
     assert (other["verdict"], other["score"]) == ("matters, against the class", 0)

@@ -294,12 +294,12 @@ def test_settings_out_of_range_are_refused(refusal):
 def test_the_sentence_agrees_with_the_numbers():
     found = smallest(reader(threshold=ALL_GONE), picture(), aim="flip", fill="grey", cells=CELLS)
     assert f"{found.chosen} of {found.parts} pieces" in found.sentence
-    assert "turns hit into miss (0.95 to 0.05)" in found.sentence
+    assert "flips hit to miss (0.95 to 0.05)" in found.sentence
     assert "None of them can be spared" in found.sentence
     assert "by 0 of 39 regions of that area chosen at random (exact p = 0.025)" in found.sentence
 
 
-# The nearest picture that is decided otherwise.
+# Nearest image with another decision.
 
 VECTORS = np.array([[1, 0], [0.9, 0.1], [10, 2], [1, 1], [0, 1], [np.nan, 0]], np.float32)
 

@@ -105,7 +105,7 @@ def test_a_saved_list_can_be_loaded_and_nonsense_cannot(visit):
     assert edits(at) == [Edit("rotate", 15)]
     at.file_uploader(key="edits upload").set_value(("bad.json", b"[[[[", "application/json")).run()
     assert edits(at) == [Edit("rotate", 15)]
-    assert any("no list of edits" in at.unescaped(e.value) for e in at.error)
+    assert any("not a list of edits" in at.unescaped(e.value) for e in at.error)
 
 
 @pytest.mark.parametrize("key", ["view", "region", "slider", "fill", "grid", "attack", "map", "why", "rather", "behind_class", "image"])

@@ -100,7 +100,7 @@ def test_a_thousand_classes_in_every_view(visit, view, monkeypatch):
     if view in ("contrast", "concepts"):
         assert len(at.selectbox(key={"contrast": "why", "concepts": "concept_class"}[view]).options) == 1000
     if view == "compare":
-        assert set(at.selectbox(key="versus").options) == {f"A copy of it: {how}" for how in compare.CHEAPER}
+        assert set(at.selectbox(key="versus").options) == {f"Compressed copy: {how}" for how in compare.CHEAPER}
 
 
 @pytest.mark.parametrize("view", ["edit", "compare"])

@@ -264,10 +264,10 @@ def test_concepts_can_be_stopped(visit, metal, stop):
 
 
 def uploaded(at, name, colours):
-    next(t for t in at.text_input if t.label == "What it is called").set_value(name)
+    next(t for t in at.text_input if t.label == "Name of the concept").set_value(name)
     files = [(f"{n}.png", png(colour), "image/png") for n, colour in enumerate(colours)]
-    next(f for f in at.file_uploader if "pictures that show it" in f.label).set_value(files)
-    return press(at, "Keep it")
+    next(f for f in at.file_uploader if "images that show it" in f.label).set_value(files)
+    return press(at, "Add")
 
 
 def test_a_concept_of_ones_own_stays_in_its_session_and_is_known_by_its_contents(visit, monkeypatch):
@@ -289,15 +289,15 @@ def test_a_concept_of_ones_own_stays_in_its_session_and_is_known_by_its_contents
 
 def test_a_concept_of_too_few_pictures_is_not_tested(visit):
     at = uploaded(visit("probe", view="concepts", **METAL), "![x](https://attack.example/x.png)", ["red", "blue"]).sound()
-    assert "Too few to learn it from: 8 are needed." in told(at)
+    assert "Too few to learn it: 8 are needed." in told(at)
     assert not any(b.label.startswith("Test") for b in at.button)
     assert not any("![x](" in m.value for m in at.markdown)
 
 
 def test_what_is_no_picture_is_no_concept(visit):
     at = visit("probe", view="concepts", **METAL)
-    next(t for t in at.text_input if t.label == "What it is called").set_value("noise")
-    next(f for f in at.file_uploader if "pictures that show it" in f.label).set_value([("a.png", b"nothing", "image/png")])
-    at = press(at, "Keep it").sound()
+    next(t for t in at.text_input if t.label == "Name of the concept").set_value("noise")
+    next(f for f in at.file_uploader if "images that show it" in f.label).set_value([("a.png", b"nothing", "image/png")])
+    at = press(at, "Add").sound()
     assert "a.png" in told(at)
-    assert "Name a concept above" in told(at)
+    assert "Define a concept by example images above" in told(at)

@@ -14,7 +14,7 @@ from workbench.images import ImageItem
 FILLS = {
     "patch": "texture from other places of the same picture",
     "exchange": "the same place of other pictures of the set",
-    "inpaint": "what lies around it, continued smoothly",
+    "inpaint": "its surroundings, continued smoothly (inpainting)",
     "mean": "the mean colour around it",
     "blur": "the picture itself, heavily blurred",
 }

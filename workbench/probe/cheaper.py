@@ -85,7 +85,7 @@ def cheaper(classifier: Classifier, how: str) -> Classifier:
     saving, model = _saving(how), _copied(classifier)
     layers = list(_layers(model))
     if not layers:
-        raise InputError("The model has no convolution or linear layer whose weights could be made cheaper: choose another model.")
+        raise InputError("The model has no convolution or linear layer whose weights could be compressed: choose another model.")
     with torch.no_grad():
         if saving.share:
             _prune(layers, saving.share)
@@ -155,7 +155,7 @@ def _copied(classifier: Classifier) -> nn.Module:
 
 def _saving(how: str) -> Saving:
     if how not in CHEAPER:
-        raise InputError(f"There is no way {how[:40]!r} to make a model cheaper: choose one of {', '.join(CHEAPER)}.")
+        raise InputError(f"There is no compression {how[:40]!r}: choose one of {', '.join(CHEAPER)}.")
     return CHEAPER[how]
 
 

@@ -377,8 +377,8 @@ def _judged(trial: _Trial, figures: Mapping[str, float], target: str, asked: int
     if not trial.size:
         return few, f"Only {trial.left} pictures of the background are not its own: give {2 * LEAST} or more."
     if figures["accuracy"] < KNOWN:
-        right = f"a separator tells it from other pictures in {figures['accuracy']:.0%} of cases, where guessing does in 50%"
-        return chance, f"The layer does not know it: {right}. Try another layer or more pictures."
+        right = f"a separator tells it from other images with {figures['accuracy']:.0%} accuracy; guessing gives 50%"
+        return chance, f"The layer does not encode it: {right}. Try another layer or more images."
     helps = figures["slope"] > 0
     share = figures["score"] if helps else 1 - figures["score"]
     many = (

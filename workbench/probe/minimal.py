@@ -98,12 +98,12 @@ class Minimal:
         size = f"{100 * self.area:.2g} % of the picture, {self.chosen} of {self.parts} pieces"
         random = f"{self.random.count} of {self.random.support} regions of that area chosen at random (exact p = {self.p:.2g})"
         if not self.special:
-            does = f"filling {size}, turns {self.before} into {self.after}" if self.aim == "flip" else f"{size}, alone keeps {self.before}"
-            return f"No place stands out: {does}, but so do {random}. Another place does as much, so this one is no finding."
-        does = f"Filling {size}, turns {self.before} into {self.after}" if self.aim == "flip" else f"{size}, alone keeps {self.before}"
+            does = f"filling {size}, flips {self.before} to {self.after}" if self.aim == "flip" else f"{size}, alone keeps {self.before}"
+            return f"No place stands out: {does}, but so do {random}. Another place does as much, so this is no finding."
+        does = f"Filling {size}, flips {self.before} to {self.after}" if self.aim == "flip" else f"{size}, alone keeps {self.before}"
         return (
-            f"{does} ({self.score:.2f} to {self.score_after:.2f}). None of them can be spared, though another region may be smaller. "
-            f"The same is done by {random}."
+            f"{does} ({self.score:.2f} to {self.score_after:.2f}). None of them can be spared, but another region may be "
+            f"smaller. The same is true of {random}."
         )
 
 

@@ -24,9 +24,9 @@ def embedded(model: choice.ModelChoice, images: ImageSet) -> tuple[Predictions, 
     """The table with the embedding of each image; None, and the way to them, where they are not known."""
     outputs = audits.known(model, images)
     if outputs.predictions is None or outputs.elsewhere:
-        st.caption("To find the nearest, the model has to be run over the whole set once; what it finds is kept.")
-        button = f"embed {model.key[:12]} {session.token(images)[:12]}"  # the gallery's own for this may stand on the same page
-        offer(f"Predict all {len(images):,} images", button, lambda: results.audited(model, images, embeddings=True))
+        st.caption("To find the nearest, the model must run over the whole set once; the results are stored.")
+        button = f"embed {model.key[:12]} {choice.token(images)[:12]}"  # the gallery's own for this may stand on the same page
+        offer(f"Predict all {len(images):,} images", button, lambda: work.audited(model, images, embeddings=True))
         return None
     try:
         return outputs.predictions, audits.embeddings(model, images, outputs)
@@ -43,11 +43,11 @@ def counterfactual(model: choice.ModelChoice, images: ImageSet, item: ImageItem,
     predictions, vectors = found
     names = predictions.frame["name"]
     if not (names == item.name).any():
-        st.caption("This picture is none of the set, so its neighbours are not known: choose one of the set.")
+        st.caption("This image is not part of the set, so its neighbours are not known: choose one of the set.")
         return
     other = nearest_other(predictions, vectors, int(names.index[names == item.name][0]))
     if other is None:
-        st.caption("No picture of the set is decided otherwise.")
+        st.caption("No image of the set has another decision.")
         return
     _beside(images, item, other)
 
@@ -58,10 +58,10 @@ def _beside(images: ImageSet, item: ImageItem, other: Counterfactual) -> None:
             with st.container(width=EDGE):
                 st.image(photographs.fitted(one, EDGE), width="stretch", output_format="PNG", alt=one.name)
                 st.caption(words)
-    st.page_link(PROBE, label="Take that picture in hand", icon=":material/science:", query_params=url.link(image=other.name))
+    st.page_link(PROBE, label="Edit this image", icon=":material/science:", query_params=url.link(image=other.name))
     draw.meaning("nearest-counterfactual")
 
 
 def _words(other: Counterfactual) -> str:
     truth = f", and is {plain(other.label)}" if other.label else ""
-    return f"{plain(other.name)} is taken for {plain(other.predicted)}{truth}; distance {other.distance:.3f}"
+    return f"{plain(other.name)} is predicted as {plain(other.predicted)}{truth}; distance {other.distance:.3f}"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
-    """The least epsilon that turns the decision, with the picture before and after."""
+    """The least epsilon that flips the decision, with the picture before and after."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = url.select("Attack", list(METHODS), key="attack", default="pgd", format_func=lambda name: METHODS[name].title, width=200)
         draw.meaning("adversarial-attack", method=METHODS[method].title, about=METHODS[method].about)
@@ -40,7 +40,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     _said(model, item, found)
     _pictures(item, found.attacked)
     _tried(found)
-    st.subheader("How far the map moved", anchor=False)
+    st.subheader("How much the map changed", anchor=False)
     _moved(model, item, found.attacked)
     st.subheader("On the set", anchor=False)
     robust.section(model, images, known, method)
@@ -52,8 +52,8 @@ def _said(model: choice.ModelChoice, item: ImageItem, found: Least) -> None:
     truth = plain(item.label) if item.label in names else None
     if found.epsilon is None:
         st.markdown(f"#### Still {was} at {_bound(one.method, max(tried for tried, _ in found.tried))}")
-        wrong = f" It is wrong as it stands: the ground truth is {truth}." if truth not in (None, was) else ""
-        st.caption(f"This attack did not turn the decision. That proves nothing: a stronger one might.{wrong}")
+        wrong = f" The decision is wrong without an attack: the ground truth is {truth}." if truth not in (None, was) else ""
+        st.caption(f"This attack did not flip the decision. That proves nothing: a stronger one might.{wrong}")
     else:
         colour = "green" if now == truth else "orange"
         st.markdown(f"#### :{colour}[{was} becomes {now} with {_bound(one.method, found.epsilon)}]")
@@ -61,20 +61,19 @@ def _said(model: choice.ModelChoice, item: ImageItem, found: Least) -> None:
     first, second = one.before[int(one.was)], one.after[int(one.was)]  # type: ignore[call-overload]
     st.caption(
         f"P({was}): {first:.1%} before, {second:.1%} after. Largest change of a pixel {one.linf} of 255, L2 norm {one.l2:.3f}; "
-        f"the last attack asked the model {one.queries:,} times."
+        f"the last attack queried the model {one.queries:,} times."
     )
 
 
 def _judged(was: str, now: str, truth: str | None) -> str:
-    """Whether a decision that turned was an attack's work or a cure, by the ground truth."""
+    """Whether a decision that flipped was an attack's work or a cure, by the ground truth."""
     if truth is None:
-        return "The ground truth is not known: whether the decision was right before, or is right now, cannot be said."
+        return "The ground truth is not known, so neither decision can be called right or wrong."
     if truth == was:
         return f"The smallest change found that makes the decision wrong: the ground truth is {truth}."
     if truth == now:
-        return (
-            f"The smallest change found that makes the decision **right**: the ground truth is {truth}, so this is no attack but the cure."
-        )
+        right = "The smallest change found that makes the decision **right**"
+        return f"{right}: the ground truth is {truth}, so this corrects a mistake instead of causing one."
     return f"The decision is wrong before and after: the ground truth is {truth}."
 
 
@@ -105,19 +104,17 @@ def _pictures(item: ImageItem, one: Attacked) -> None:
             lambda: render.to_png(Image.fromarray(magnified)),
             f"{stem}-{one.method}-difference.png", "image/png", "png magnified",
         )  # fmt: skip
-    st.caption("These are the pixels that the model is fed, before normalisation.")
+    st.caption("These are the model's input pixels, before normalisation.")
 
 
 def _tried(found: Least) -> None:
     import pandas as pd
 
-    with st.expander(f"Values of epsilon that were tried ({len(found.tried)})"):
-        rows = [{"epsilon": f"{epsilon:g}", "decision": "turned" if flipped else "held"} for epsilon, flipped in sorted(found.tried)]
+    with st.expander(f"Values of epsilon tried ({len(found.tried)})"):
+        rows = [{"epsilon": f"{epsilon:g}", "decision": "flipped" if flipped else "held"} for epsilon, flipped in sorted(found.tried)]
         st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Tried")
         unit = UNITS[METHODS[found.attacked.method].norm]
-        st.caption(
-            f"Looked for by doubling and halving in steps of {unit:g}; attacks need not grow with epsilon, so a smaller one might turn it."
-        )
+        st.caption(f"Found by doubling and halving in steps of {unit:g}. A smaller one might flip the decision too: success need not grow.")
 
 
 def _moved(model: choice.ModelChoice, item: ImageItem, one: Attacked) -> None:
@@ -140,7 +137,7 @@ def _moved(model: choice.ModelChoice, item: ImageItem, one: Attacked) -> None:
         with st.container():
             moved = shift(was, now)
             if np.isnan(moved.spearman):
-                st.caption("One of the maps is the same everywhere: it has no order of pixels to compare.")
+                st.caption("One of the maps is constant, so there is no order of pixels to compare.")
             else:
                 st.metric("Rank correlation of the maps", f"{moved.spearman:.2f}", help="Spearman's; 1: the same order of pixels.")
                 st.metric("Overlap of their top tenth", f"{moved.overlap:.0%}", help="By chance a tenth of it.")

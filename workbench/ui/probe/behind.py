@@ -28,7 +28,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     """Three rows of training pictures with labels."""
     if known is None or not (known.frame["split"] == "train").any():
         st.info(
-            f"{plain(images.name)} has no training split, so it is not known what the model learnt from. Add a column split to its "
+            f"{plain(images.name)} has no training split, so the training images are not known. Add a column split to its "
             "manifest, or folders train, validation and test.",
             icon=":material/school:",
         )
@@ -40,7 +40,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     with st.container(horizontal=True, vertical_alignment="bottom"):
         classes = {url.named(name, AIMS): name for name in predictions.class_names}
         target = url.select(
-            "Why it would be called",
+            "Influence on the class",
             [*AIMS, *classes],
             key="behind_class",
             format_func=lambda name: AIMS.get(name) or name.removeprefix("="),
@@ -59,18 +59,18 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
         )  # fmt: skip
 
     place = slot("influence", **model.identity, images=images.key, image=item.id, target=target)
-    result = computed(place, "Looking for training pictures", make, lambda _: 64 * 1024)
+    result = computed(place, "Computing influence", make, lambda _: 64 * 1024)
     if result is not None:
         _shown(images, item, result)
 
 
 def _shown(images: ImageSet, item: ImageItem, found: Behind) -> None:
-    st.markdown(f"#### Called {plain(found.target)} with {found.confidence:.1%}; behind it, of {found.among:,} training pictures")
+    st.markdown(f"#### {plain(found.target)} at {found.confidence:.1%}: influential images among {found.among:,} training images")
     rows = {"Nearest": found.nearest, f"For {found.target}": found.proponents, f"Against {found.target}": found.opponents}
     for number, (title, frame) in enumerate(rows.items()):
         st.markdown(f"**{plain(title)}**")
         if frame.empty:
-            st.caption(plain(found.why or "There is none.", 300))
+            st.caption(plain(found.why or "None.", 300))
             continue
         _row(images, frame, number)
         for reason in dict.fromkeys(frame["look"].dropna()):

@@ -37,7 +37,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     options = _others(model)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         titles = {
-            **{how: f"A copy of it: {how}" for how in CHEAPER},
+            **{how: f"Compressed copy: {how}" for how in CHEAPER},
             **{one: load_catalog().models[ref].title for one, ref in options.items()},
         }
         other = url.select("Compare with", list(titles), key="versus", default="int8", format_func=titles.__getitem__, width=280)
@@ -47,9 +47,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     second = _cheaper(model, first, other) if other in CHEAPER else choice.other(options[other])
     if other in CHEAPER:
         before, after = stored(first).size, stored(second, other).size
-        st.caption(
-            f"Its weights {CHEAPER[other].about}: {after / 2**20:.2f} MB to store, where the whole model takes {before / 2**20:.2f} MB."
-        )
+        st.caption(f"Its weights {CHEAPER[other].about}: {after / 2**20:.2f} MB to store; the original takes {before / 2**20:.2f} MB.")
     st.subheader("On this picture", anchor=False)
     _picture(model, item, (first, second), (model.title, titles[other]), method)
     st.subheader("On the set", anchor=False)
@@ -134,10 +132,10 @@ def _set(
 
     found: Versus | None = place.get()
     if found is None:
-        st.caption(f"The other model is asked about {len(items):,} pictures{samples.of_split(items)}.")
+        st.caption(f"The other model runs on {len(items):,} pictures{samples.of_split(items)}.")
         offer(
             f"Compare on {len(items):,} pictures", f"versus {second.key[:12]}",
-            lambda: computed(place, "Asking the other model", make, lambda one: 2**20),
+            lambda: computed(place, "Running the other model", make, lambda one: 2**20),
         )  # fmt: skip
         return
     _told(found, titles)
@@ -151,9 +149,9 @@ def _second_of(second: Classifier, images: ImageSet, items: list[ImageItem]) -> 
 def _told(found: Versus, titles: tuple[str, str]) -> None:
     labelled = found.both_right + found.only_first + found.only_second + found.both_wrong
     first, second = (plain(title) for title in titles)
-    st.markdown(f"They decide alike on {_share(found.agree)} of {found.agree.support:,} pictures.")
+    st.markdown(f"Both decide alike on {_share(found.agree)} of {found.agree.support:,} pictures.")
     if labelled:
-        proven = "so they are not equally good" if found.p <= 0.05 else "so chance alone may have made the difference"
+        proven = "so they are not equally good" if found.p <= 0.05 else "so chance alone could explain the difference"
         st.markdown(
             f"{first} is right on {_share(found.first)}, {second} on {_share(found.second)}: a difference of "
             f"{_points(found.difference)}. Only the first is right on {found.only_first:,}, only the second on "

@@ -30,15 +30,15 @@ def view(model: choice.ModelChoice, images: ImageSet, known: Predictions | None)
     """The concepts that were named, and the test."""
     names = model.rule.class_names
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        target = url.select("Does it matter to the class", names, key="concept_class", width=240)
+        target = url.select("Does it matter for the class", names, key="concept_class", width=240)
         draw.meaning("concept", least=LEAST)
     chosen = _concepts(images, _add(images))
     if not chosen:
-        st.info("Name a concept above and show it by pictures, or take a group of this set.", icon=":material/category:")
+        st.info("Define a concept by example images above, or take a group of this set.", icon=":material/category:")
         return
     pictures = _of_class(images, known, target)
-    of = "labelled" if any(item.label == target for item in pictures) else "that the model calls"
-    st.caption(f"Asked of {len(pictures):,} pictures {of} {plain(target)}, against random pictures of {plain(images.name)}.")
+    of = "labelled" if any(item.label == target for item in pictures) else "predicted as"
+    st.caption(f"Tested on {len(pictures):,} images {of} {plain(target)}, against random images of {plain(images.name)}.")
     shown = [(name, [item.id for item in items]) for name, items in chosen.items()]
     examples = [item.id for item in pictures]
     place = slot("concepts", **model.identity, images=images.key, target=target, concepts=shown, examples=examples)
@@ -56,10 +56,10 @@ def _add(images: ImageSet) -> list[tuple[str, str]]:
     """Two ways to name a concept: images, kept for the session, and groups of this set, which are returned: (attribute, value)."""
     groups = gallery.groups(images)
     with st.container(horizontal=True):
-        with st.popover("Show a concept by pictures", icon=":material/add_photo_alternate:"), st.form("concept upload", border=False):
-            name = st.text_input("What it is called", max_chars=60, placeholder="vertical stripes")
-            files = st.file_uploader(f"{LEAST} or more pictures that show it", accept_multiple_files=True)
-            if st.form_submit_button("Keep it", icon=":material/add:"):
+        with st.popover("Define a concept by images", icon=":material/add_photo_alternate:"), st.form("concept upload", border=False):
+            name = st.text_input("Name of the concept", max_chars=60, placeholder="vertical stripes")
+            files = st.file_uploader(f"{LEAST} or more images that show it", accept_multiple_files=True)
+            if st.form_submit_button("Add", icon=":material/add:"):
                 _keep(" ".join(name.split()), files)
         if groups:
             with st.popover("Take a group of this set", icon=":material/category:"):
@@ -72,7 +72,7 @@ def _add(images: ImageSet) -> list[tuple[str, str]]:
 def _keep(name: str, files: list[Any]) -> None:
     """Keep what was uploaded, or say why not."""
     if not name or not files:
-        st.warning("Say what it is called, and choose pictures that show it.")
+        st.warning("Give the concept a name and choose images that show it.")
         return
     if len(files) > SHOWN:
         st.warning(f"The first {SHOWN} of these {len(files):,} pictures are kept.")
@@ -102,7 +102,7 @@ def _concepts(images: ImageSet, groups: list[tuple[str, str]]) -> dict[str, list
                 if (picture := photographs.thumbnail(item, 48)) is not None:
                     st.image(picture, width=48, output_format="PNG")
             if len(items) < LEAST:
-                st.caption(f"Too few to learn it from: {LEAST} are needed. It is not tested.")
+                st.caption(f"Too few to learn it: {LEAST} are needed. It is not tested.")
             if own.get(name) is items:
                 st.button("Remove", key=f"forget {name}", on_click=_forget, args=(name,), type="tertiary")
     if len(found) > MOST:
@@ -157,8 +157,8 @@ def table(found: Concepts) -> pd.DataFrame:
                 "verdict": line["verdict"],
                 "score": f"{share(line['score'])} ({share(line['low'])} to {share(line['high'])})",
                 "random": share(line["random score"]),
-                "p": "n/a" if math.isnan(line["p"]) else f"{line['p']:.2g}",
-                "separator right": share(line["accuracy"]),
+                "p-value": "n/a" if math.isnan(line["p"]) else f"{line['p']:.2g}",
+                "separator accuracy": share(line["accuracy"]),
                 "pictures": line["pictures"],
             }
             for line in found.frame.to_dict("records")

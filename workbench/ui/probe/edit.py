@@ -105,7 +105,7 @@ def _decision(model: choice.ModelChoice, before: np.ndarray, after: np.ndarray, 
     if changed:
         st.caption(f"P({was}): {before[first]:.1%} before, {after[first]:.1%} now ({100 * (after[first] - before[first]):+z.1f} points).")
     else:
-        st.caption("Not edited yet: draw a box on the picture, or move a slider.")
+        st.caption("No edits yet: draw a box on the image, or move a slider.")
     st.dataframe(_table(names, before, after), hide_index=True, column_config=_COLUMNS, alt="Probabilities before and after")
 
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from workbench.attribution import Attribution
 
 WORDS = {
-    "inpaint": "what lies around it",
+    "inpaint": "its surroundings (inpainting)",
     "mean": "the mean colour around it",
     "blur": "a heavy blur",
-    "patch": "texture from elsewhere in it",
+    "patch": "texture from elsewhere in the image",
     "grey": "grey",
 }
 GRIDS = {"64": "about 64 superpixels", "128": "about 128 superpixels", "256": "about 256 superpixels", "cells": "16 square cells a side"}
@@ -57,7 +57,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
             found = _found(model, item, guide, (aim, fill, grid), places[aim])
             if found is not None:
                 _shown(item, picture, found)
-    st.subheader("The nearest picture that is decided otherwise", anchor=False)
+    st.subheader("Nearest image with another decision", anchor=False)
     neighbours.counterfactual(model, images, item, known)
 
 
@@ -102,7 +102,7 @@ def _region(item: ImageItem, picture: Image.Image, found: Minimal) -> None:
     stem = f"{draw.stem(item.name)}-{found.aim}"
     with st.container(horizontal=True):
         draw.download("Region (PNG)", lambda: render.to_png(marked), f"{stem}.png", "image/png", f"png {stem}")
-        draw.download("What is asked (PNG)", lambda: render.to_png(asked), f"{stem}-asked.png", "image/png", f"png asked {stem}")
+        draw.download("Model input (PNG)", lambda: render.to_png(asked), f"{stem}-asked.png", "image/png", f"png asked {stem}")
 
 
 def _path(found: Minimal) -> None:
@@ -112,4 +112,4 @@ def _path(found: Minimal) -> None:
     word = "filled" if found.aim == "flip" else "kept"
     frame = pd.DataFrame({f"{word}, % of the picture": 100 * np.asarray(found.areas), "probability": np.asarray(found.scores)})
     st.line_chart(frame, x=frame.columns[0], y="probability", height=170)
-    st.caption(f"Probability of {plain(found.before)} while the region grows; {found.evaluations:,} pictures were asked about.")
+    st.caption(f"Probability of {plain(found.before)} as the region grows; {found.evaluations:,} model evaluations.")

@@ -28,7 +28,7 @@ def section(model: choice.ModelChoice, images: ImageSet, known: Predictions | No
         st.caption("None of these pictures has a label that the model knows: accuracy under attack cannot be measured.")
         return
     many = min(len(items), SAMPLE)
-    check = METHODS[method].norm == "linf" and st.toggle("Also look for masked gradients (minutes)", key="masked gradients")
+    check = METHODS[method].norm == "linf" and st.toggle("Also test for gradient masking (minutes)", key="masked gradients")
     found: Robustness | None = _place("robustness", model, images, items, method, check).get()
     if found is None:
         st.caption(f"{METHODS[method].title} with growing epsilon on {many:,} pictures{samples.of_split(items)}: minutes on a CPU.")
@@ -66,7 +66,7 @@ def _attacked(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem
 
 def _curves(found: Robustness) -> None:
     x = {"field": "epsilon", "type": "quantitative", "title": "epsilon"}
-    scale = {"type": "quantitative", "title": "decided rightly", "scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
+    scale = {"type": "quantitative", "title": "correct under attack", "scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
     colour = {"field": "group", "type": "nominal", "title": None}
     tip = [{"field": "group"}, {"field": "epsilon"}, {"field": "accuracy", "format": ".1%"}, {"field": "support"}]
     spec: dict[str, Any] = {

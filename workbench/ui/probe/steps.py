@@ -18,14 +18,14 @@ from workbench.ui.text import plain
 
 KEY, TROUBLES = "edit", "upload troubles"
 WORDS = {
-    "inpaint": "what lies around it",
+    "inpaint": "its surroundings (inpainting)",
     "mean": "the mean colour around it",
     "blur": "a heavy blur",
-    "patch": "texture from elsewhere in it",
+    "patch": "texture from elsewhere in the image",
     "noise": "noise",
     "paste": "the same place of another picture",
     "keep": "grey everywhere else (keep only the region)",
-    "crop": "nothing: cut the region out",
+    "crop": "nothing: crop to the region",
 }
 
 
@@ -78,7 +78,7 @@ def put(found: Sequence[Edit]) -> None:
 def fills(images: ImageSet, current: str) -> None:
     """What the next region becomes."""
     options = [*FILLS, "crop"]
-    url.select("A region becomes", options, key="region", format_func=WORDS.__getitem__, width=330)
+    url.select("Fill a region with", options, key="region", format_func=WORDS.__getitem__, width=330)
     if st.session_state.get("region") == "paste":
         names = [name for name in images.by_name if name != current][:2000]
         if names:
@@ -110,7 +110,7 @@ def add_region() -> None:
 def _more(found: Sequence[Edit]) -> None:
     """Make these the edits, one of which is new."""
     if len(found) > MOST_EDITS:
-        _trouble(f"There are {MOST_EDITS} edits already, and no room for another: undo some.")
+        _trouble(f"There are {MOST_EDITS} edits already, the most allowed: undo some.")
     else:
         put(found)
 
@@ -173,7 +173,7 @@ def _load() -> None:
     try:
         texts = json.loads(file.getvalue())
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise InputError(f"{file.name} is no list of edits: save one on this page first.")
+            raise InputError(f"{file.name} is not a list of edits: save one on this page first.")
         _more([read(text) for text in texts[: MOST_EDITS + 1]])
     except (ValueError, RecursionError) as error:
-        _trouble(error if isinstance(error, InputError) else f"{file.name} is no list of edits: save one on this page first.")
+        _trouble(error if isinstance(error, InputError) else f"{file.name} is not a list of edits: save one on this page first.")

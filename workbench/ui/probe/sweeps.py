@@ -51,7 +51,9 @@ def _picture(model: choice.ModelChoice, item: ImageItem, kind: str) -> None:
             st.markdown(f"{turns} between {flip.low:g} and {flip.high:g} ({KINDS[kind].unit}).")
     else:
         same = plain(model.rule.class_names[int(found.decisions[0])])
-        st.markdown(f"It is **{same}** at each of the {len(found.values)} values tried, {found.values[0]:g} to {found.values[-1]:g}.")
+        st.markdown(
+            f"The decision is **{same}** at each of the {len(found.values)} values tried, {found.values[0]:g} to {found.values[-1]:g}."
+        )
     frame = _lines(model, found)
     x = {"field": "value", "type": "quantitative", "title": f"{KINDS[kind].title}: {KINDS[kind].unit}"}
     y = {"field": "probability", "type": "quantitative", "scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
@@ -91,7 +93,7 @@ def _set(model: choice.ModelChoice, images: ImageSet, known: Predictions | None,
         many = SAMPLE if of == "sample" else many
     result: SweptSet | None = _place(model, images, items, kind, many).get()
     if result is None:
-        st.caption(f"{KINDS[kind].title} is changed step by step on {many:,} pictures{samples.of_split(items)}.")
+        st.caption(f"{KINDS[kind].title} is varied step by step on {many:,} images{samples.of_split(items)}.")
         offer(f"Sweep over {many:,} pictures", f"sweep {kind} {model.key[:12]}", lambda: _swept(model, images, items, kind, many))
         return
     frame = result.frame
@@ -101,7 +103,7 @@ def _set(model: choice.ModelChoice, images: ImageSet, known: Predictions | None,
     if len(chosen):
         _shares(chosen, kind)
     drawn = f"{len(result.names):,} of {result.sample['pictures']:,} pictures{samples.of_split(items)}"
-    st.caption(f"{drawn}; bands are 95 % intervals." + (f" {len(result.left_out):,} could not be judged." if result.left_out else ""))
+    st.caption(f"{drawn}; bands are 95 % intervals." + (f" {len(result.left_out):,} could not be evaluated." if result.left_out else ""))
     draw.table("Figures (CSV)", lambda: frame, f"sweep-{kind}.csv", "csv swept")
 
 
@@ -135,7 +137,7 @@ def _place(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], 
 
 def _shares(chosen: pd.DataFrame, kind: str) -> None:
     x = {"field": "value", "type": "quantitative", "title": f"{KINDS[kind].title}: {KINDS[kind].unit}"}
-    scale = {"type": "quantitative", "title": "decisions that turn", "scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
+    scale = {"type": "quantitative", "title": "decisions that flip", "scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
     colour = {"field": "line", "type": "nominal", "title": None}
     tip = [{"field": "line"}, {"field": "value"}, {"field": "changed", "format": ".1%"}, {"field": "support"}]
     spec: dict[str, Any] = {
