@@ -9,7 +9,7 @@ from workbench.ui import choice, journal, session, url
 from workbench.ui.defects import record
 
 st.title("Journal")
-st.markdown("Who decided what about which part, when, with which model and map, and whether anybody changed it since.")
+st.markdown("Who decided what about which part, when, with which model and map. And was any entry changed since?")
 model = choice.model()
 images = choice.images(model)
 kept = record.journal(model)
@@ -23,8 +23,8 @@ elif kept.count():
     journal.entries(kept)
     journal.hand_on(kept, images, sound)
 elif journal.soundness(kept):
-    open_one = " Open an image on the Defects page, and write your verdict into the journal." if session.local() else ""
-    st.info(f"Nothing has been decided yet.{open_one}", icon=":material/inbox:")
+    open_one = " Open an image on the Defects page and record your verdict." if local() else ""
+    st.info(f"No decisions yet.{open_one}", icon=":material/inbox:")
     st.page_link(
         home() / "pages" / "defects.py", label="Go to the decisions", icon=":material/rule:", query_params=url.link(view="decisions")
     )

@@ -20,5 +20,5 @@ with left:
     overview.model_facts(model)
 with right:
     overview.set_facts(model, images)
-st.header("What do the pictures look like?", divider="gray")
+st.header("What do the images look like?", divider="gray")
 overview.contact_sheet(images)

@@ -159,7 +159,7 @@ def agree(view):
     """The class that the model decided on, checked to be what the selector, the words over the map and the map itself are about."""
     view.wait_for_maps("Input x gradient")
     decided = view.current(".wb-decision").inner_text()
-    expect(view.page.locator(".st-key-target input")).to_have_value("what the model decided")
+    expect(view.page.locator(".st-key-target input")).to_have_value("predicted class")
     expect(view.page.locator(".st-key-explained")).to_have_text(
         f"Explained: the logit of {decided}. Red speaks for {decided}, blue against it."
     )
@@ -205,7 +205,7 @@ def test_a_view_is_kept_while_another_page_is_visited(visitor):
 
 def test_a_photo_of_ones_own_is_named(visitor):
     view = visitor().open("/explain?model=everyday&method=saliency").wait_for_maps("Saliency")
-    view.page.get_by_role("button", name="Use your own picture").click()
+    view.page.get_by_role("button", name="Use your own image").click()
     upload(view, "picture-upload", "my pet.png", (package_folder("skimage") / "data" / "chelsea.png").read_bytes())
     expect(view.map_of("Saliency")).to_have_attribute("alt", "Saliency of yours/my pet.png")
     expect(view.current(".wb-decision")).to_have_text("Egyptian cat")
@@ -214,7 +214,7 @@ def test_a_photo_of_ones_own_is_named(visitor):
 def test_a_file_that_is_no_picture_is_one_sentence(visitor):
     view = visitor().open("/explain?model=everyday&method=saliency").wait_for_maps("Saliency")
     before = view.query()["image"]
-    view.page.get_by_role("button", name="Use your own picture").click()
+    view.page.get_by_role("button", name="Use your own image").click()
     upload(view, "picture-upload", "notes.png", b"These are my notes.")
     alerts = view.current("[data-testid=stAlert]")
     expect(alerts).to_have_count(1)
@@ -265,11 +265,11 @@ def test_slow_work_is_stopped_and_goes_on(visitor):
     view = visitor().open("/explain?method=saliency").wait_for_maps("Saliency")
     view.page.goto(f"{view.address}/explain?method=smoothgrad&samples=64&image=cell0021.png")
     view.page.locator("[class*=st-key-stop-]").get_by_role("button", name="Stop").click(timeout=SLOW)
-    again = view.page.get_by_role("button", name="Go on")
+    again = view.page.get_by_role("button", name="Continue")
     expect(again).to_be_visible()
     expect(view.settled().page.get_by_text("SmoothGrad: stopped.")).to_be_visible()
     expect(view.map_of("SmoothGrad")).to_have_count(0)
-    view.choose("sort", "surest first")  # anything else leaves it stopped
+    view.choose("sort", "highest confidence first")  # anything else leaves it stopped
     expect(view.page).to_have_url(re.compile("sort=sure"))
     expect(view.settled().map_of("SmoothGrad")).to_have_count(0)
     again.click()

@@ -163,9 +163,9 @@ def test_a_visitor_of_a_server_learns_nothing_of_its_disk(visit, monkeypatch):
 def test_a_link_to_a_model_that_is_not_here_says_so(visit, monkeypatch):
     monkeypatch.setattr(session, "local", lambda: False)
     at = visit(model="mine.zip", set="/etc").sound()
-    assert [sentence.split(",")[0] for sentence in at.said()] == [
-        "This link names the model “mine.zip”",
-        "This link names the image set “/etc”",
+    assert [sentence.split(". ")[0] for sentence in at.said()] == [
+        "The model “mine.zip” in this link does not exist here",
+        "The image set “/etc” in this link does not exist here",
     ]
     assert not at.run().said()
 
@@ -231,5 +231,5 @@ def test_a_model_card_without_end_is_cut_and_says_so(tmp_path):
     (tmp_path / "MODEL_CARD.md").write_bytes(b"# Card\n\xff" + b"x" * overview.LONGEST_CARD)
     text = overview._card(card)
     assert text.startswith("# Card\n\ufffd")
-    assert text.endswith("(The file goes on: these are the first 0.5 MB.)")
+    assert text.endswith("(Truncated: these are the first 0.5 MB.)")
     assert len(text) < overview.LONGEST_CARD + 100

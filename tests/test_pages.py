@@ -168,7 +168,7 @@ def test_no_method_at_all(visit):
 
 def test_filters_that_match_nothing_can_be_cleared(visit):
     at = visit("explain", **QUICK, **{"class": "functional", "verdict": "escape"}).sound("Explain")
-    assert "No picture matches these filters." in at.said()
+    assert "No image matches these filters." in at.said()
     assert at.maps() == ["Saliency"], "the chosen picture is still explained"
     next(b for b in at.button if b.label == "Clear the filters").click().run().sound()
     assert len(at.thumbnails()) == gallery.PAGE

@@ -186,7 +186,7 @@ def test_a_split_without_labels_is_one_sentence(bias):
     found = table([*["good", "bad"] * 40, *[None] * 5], ["good", "bad"] * 40 + ["good"] * 5)
     found.frame.loc[80:, "split"] = "train"
     at = bias(found, on="train").sound()
-    assert any("choose other pictures" in text for text in at.said())
+    assert any("choose other images" in text for text in at.said())
 
 
 # Links and pictures
@@ -312,7 +312,7 @@ def test_an_attribute_that_goes_with_the_classes_is_not_blamed():
     rows = np.ones(len(found), bool)
     assert sentences.nested(found, rows, ("grade", "camera")) == {"grade"}
     line = sentences.of_groups(compare(found, "grade", "camera"), "grade", nested=True)
-    assert "only groups of the same class are compared" in line
+    assert "groups are compared within a class only" in line
     assert "selection rate" not in line
 
 

@@ -161,7 +161,7 @@ def test_the_journal_of_an_upload_stays_in_its_session(defects, visit, journal):
     assert "Entry 1, " not in told(other.run().sound())
     assert not journal.exists() or Journal(journal).count() == 0
     third = visit("journal").sound("Journal")
-    assert any("Nothing has been decided yet" in text for text in third.said())
+    assert any("No decisions yet" in text for text in third.said())
     mine.switch_page("../pages/journal.py")
     mine.run().sound("Journal")
     assert any("Sound: 1 entry" in s.value for s in mine.success)

@@ -65,7 +65,7 @@ def press(at, label):
 
 def test_a_new_journal_leads_to_the_decisions(visit, path):
     at = visit("journal").sound("Journal")
-    assert at.said() == ["Nothing has been decided yet. Open an image on the Defects page, and write your verdict into the journal."]
+    assert at.said() == ["No decisions yet. Open an image on the Defects page and record your verdict."]
     assert "view=decisions" in at.get("page_link")[0].proto.query_string
     assert not at.dataframe
 
@@ -92,7 +92,7 @@ def test_only_what_was_overruled(visit, kept):
 
 def test_nothing_was_overruled(visit, path):
     Journal(path).append(draft())
-    assert "No decision was overruled yet." in visit("journal", entries="overruled").sound().said()
+    assert "No decision has been overruled yet." in visit("journal", entries="overruled").sound().said()
 
 
 def test_many_entries_come_in_pages(visit, path):
@@ -127,9 +127,9 @@ def test_what_vouches_for_nothing_is_no_success(visit, path, typed, said, entrie
     at.text_input(key="expected digest").set_value(typed).run().sound()
     (warning,) = at.warning
     assert said in at.unescaped(warning.value)
-    assert "Nothing was checked." in warning.value
+    assert "Not checked." in warning.value
     assert not at.success
-    assert not any("Nothing has been decided" in text for text in at.said())
+    assert not any("No decisions yet" in text for text in at.said())
 
 
 def test_an_emptied_journal_without_its_head_file_shows_against_a_digest_that_was_kept(visit, path, kept):
@@ -142,7 +142,7 @@ def test_an_emptied_journal_without_its_head_file_shows_against_a_digest_that_wa
     db.close()
     path.with_name("journal.sqlite.head").unlink()
     at = visit("journal").sound()
-    assert any("Nothing has been decided yet" in text for text in at.said()), "nobody can tell it from a new one"
+    assert any("No decisions yet" in text for text in at.said()), "nobody can tell it from a new one"
     at.text_input(key="expected digest").set_value(noted).run()
     assert any("that was expected" in text for text in problems(at))
     assert not at.success

@@ -20,7 +20,7 @@ from workbench.ui import explain, gallery, overview, url
 from workbench.values import scalar, shown
 
 torch.set_num_threads(1)
-CLASSES = ("all", "predicted", "group", "true", "None", "(no label)", "all (2)", "=x", "a: b", "what the model decided")
+CLASSES = ("all", "predicted", "group", "true", "None", "(no label)", "all (2)", "=x", "a: b", "predicted class")
 COLUMNS = ("all", "group", "name", "id", "verdict", "predicted", "None", "self", "a: b", "a", "label (attribute)", "kind", "tags", "x | y")
 VALUES = ("all", "None", "b: c", "(none)")
 COUNT = 120

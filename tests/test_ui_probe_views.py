@@ -222,10 +222,10 @@ def test_work_over_the_set_goes_on_where_it_was(visit, stop, monkeypatch, view, 
     at = press(at, label).sound()
     assert "stopped." in told(at)
     assert known == [0], "and does not start again by itself"
-    at = press(at, "Go on").sound()
+    at = press(at, "Continue").sound()
     assert len(known) == 2
     assert known[1] >= 2, "what was done is not done again"
-    assert not any(b.label in ("Go on", "Stop") or b.label.startswith(label) for b in at.button)
+    assert not any(b.label in ("Continue", "Stop") or b.label.startswith(label) for b in at.button)
 
 
 def test_smallest_regions_are_stopped_one_by_one(visit, stop, monkeypatch):
@@ -239,8 +239,8 @@ def test_smallest_regions_are_stopped_one_by_one(visit, stop, monkeypatch):
     stop(0)  # in the guide, which both need
     at = visit("probe", view="regions", **METAL).sound("Probe")
     assert begun == []
-    assert [b.label for b in at.button].count("Go on") == 1
-    at = press(at, "Go on").sound()
+    assert [b.label for b in at.button].count("Continue") == 1
+    at = press(at, "Continue").sound()
     assert begun == [("flip", True), ("keep", True)]
 
 
@@ -256,7 +256,7 @@ def test_concepts_can_be_stopped(visit, metal, stop):
     stop(0.1)
     at = press(at, "Test 1").sound()
     assert "Testing concepts: stopped." in told(at)
-    at = press(at, "Go on").sound()
+    at = press(at, "Continue").sound()
     assert len(table(at, "verdict")) == 1
 
 

@@ -231,5 +231,5 @@ def test_an_upload_that_is_gone_with_its_session_says_so_and_what_to_do(visit, m
     monkeypatch.setattr(session, "local", lambda: here)
     at = visit("overview", **{key: name})
     assert not at.exception
-    assert f"“{name}” was uploaded, and uploads last until the page is loaded anew: upload it again under “Bring your own”." in at.said()
+    assert f"“{name}” was uploaded, and uploads last until the page is reloaded: upload it again under “Bring your own”." in at.said()
     assert not any("no folder" in text or "no model" in text for text in at.said())

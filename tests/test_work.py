@@ -220,10 +220,10 @@ def test_stopped_work_stays_stopped_until_it_is_told_to_go_on(impatient):
     at = AppTest.from_function(slow, default_timeout=60).run()
     assert at.session_state["ran"] == {"maps": 1}
     at.button[0].click().run()
-    assert labels(at) == ["Go on"]
+    assert labels(at) == ["Continue"]
     assert [c.value for c in at.caption] == ["Making maps: stopped."]
     at.run()  # whatever else the visitor does
-    assert labels(at) == ["Go on"]
+    assert labels(at) == ["Continue"]
     assert at.session_state["ran"] == {"maps": 1}
     at.button[0].click().run()
     assert labels(at) == ["Stop"]
@@ -236,7 +236,7 @@ def test_stopping_one_work_leaves_the_others_running(impatient):
     at.session_state["works"] = ["one", "two"]
     at.run()
     at.button(key="stop one").click().run()
-    assert labels(at) == ["Go on", "Stop"]
+    assert labels(at) == ["Continue", "Stop"]
     assert at.session_state["ran"] == {"one": 1, "two": 2}
 
 
@@ -246,9 +246,9 @@ def test_two_works_can_be_stopped(impatient):
     at.run()
     at.button(key="stop one").click().run()
     at.button(key="stop two").click().run()
-    assert labels(at) == ["Go on", "Go on"], "stopping the second must not start the first again"
+    assert labels(at) == ["Continue", "Continue"], "stopping the second must not start the first again"
     at.button(key="go two").click().run()
-    assert labels(at) == ["Go on", "Stop"]
+    assert labels(at) == ["Continue", "Stop"]
 
 
 # Predictions of a set go on where they were
@@ -381,4 +381,4 @@ def test_a_set_is_read_once_with_progress_and_can_be_stopped(asked, impatient):
     at.run()
     assert not at.session_state["read"]
     assert "key" not in vars(fresh)
-    assert labels(at) == ["Go on"]
+    assert labels(at) == ["Continue"]

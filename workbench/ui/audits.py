@@ -69,17 +69,17 @@ def why(model: choice.ModelChoice, images: ImageSet, outputs: Outputs) -> str:
     """Why no figures are shown although the model was run over this set or one like it; empty where it never was."""
     if outputs.damaged:
         names = ", ".join(path.name for path in outputs.damaged)
-        return f"What was computed before cannot be read: {names} is damaged. Compute it anew: what can be read is kept."
+        return f"Stored results cannot be read: {names} is damaged. Compute them again; what can be read is kept."
     before = len(images) - outputs.missing
     if before and outputs.missing:
         return (
-            f"{outputs.missing:,} of {len(images):,} images are new or were changed since the model was run over this set, so its stored "
-            "figures no longer fit and none are shown. The others are kept: only these are computed."
+            f"{outputs.missing:,} of {len(images):,} images are new or have changed since the model ran over this set. The stored "
+            "figures no longer fit and are not shown. The others are kept: only these are computed."
         )
     if names_of([*outputs.own, *([model.folder / STORED] if model.folder else [])]) & images.by_name.keys():
         return (
-            "None of these images is what it was when the model was run over them: files were overwritten or exchanged. So the stored "
-            "figures no longer fit, and none are shown."
+            "All of these images have changed since the model ran over them: files were overwritten or replaced. The "
+            "stored figures no longer fit and are not shown."
         )
     return ""
 
@@ -108,7 +108,7 @@ def summaries(model: choice.ModelChoice, images: ImageSet, predictions: Predicti
     try:
         result = _summaries(str(folder), method, _stamp(path)) if path.is_file() else None
     except DamagedError:
-        st.warning(f"{METHODS[method].title}: the stored maps ({path.name}) are damaged. Compute them anew.", icon=":material/warning:")
+        st.warning(f"{METHODS[method].title}: the stored maps ({path.name}) are damaged. Compute them again.", icon=":material/warning:")
         return None
     if result is None or result.facts.get("basis") != basis(model.key, images, method) or result.facts.get("set") != images.key:
         return None

@@ -57,6 +57,46 @@ class ModelChoice:
         return {"model": self.key, "rule": self.rule}
 
 
+def local() -> bool:
+    """Whether only people at this machine can reach the app: then what they type may name folders of it."""
+    return expected(st.get_option("server.address")).local
+
+
+def own(kind: str) -> dict[str, Any]:
+    """What this session uploaded, by name: "models", "sets", "pictures" or "concepts". No other session sees it."""
+    store: dict[str, Any] = st.session_state.setdefault(f"own {kind}", {})
+    return store
+
+
+def keep(kind: str, name: str, value: Any, size: int) -> None:
+    """Keep what was uploaded for as long as the session lasts.
+
+    Raises:
+        InputError: This visitor's uploads would take too much memory.
+    """
+    sizes: dict[tuple[str, str], int] = st.session_state.setdefault("own sizes", {})
+    most = OWN_MODELS if kind == "models" else OWN_PICTURES
+    others = sum(taken for key, taken in sizes.items() if key != (kind, name) and (key[0] == "models") == (kind == "models"))
+    if others + size > most:
+        raise InputError(
+            f"{name} takes {size / 2**20:,.0f} MB, and {others / 2**20:,.0f} of the {most / 2**20:,.0f} MB for your uploads are used: "
+            "press “Forget my uploads” under “Bring your own”, or upload less."
+        )
+    sizes[kind, name] = size
+    own(kind)[name] = value
+
+
+def _forget() -> None:
+    """Drop all that this session uploaded, and choose something else where it was chosen."""
+    for key, kind in (("model", "models"), ("set", "sets")):
+        if st.session_state.get(key) in own(kind):
+            st.query_params.pop(key, None)
+    for kind in ("models", "sets", "pictures", "concepts"):
+        own(kind).clear()
+    st.session_state["own sizes"] = {}
+    st.session_state["forgotten"] = {file.file_id for file in st.session_state.get("picture upload") or ()}
+
+
 def model() -> ModelChoice:
     """The chosen model.
 
@@ -126,7 +166,7 @@ def image(found: ImageSet, fallback: Callable[[], str]) -> ImageItem:
     item: ImageItem | None = session.own("pictures").get(name) or found.by_name.get(name)
     if item is None:
         if name and name != st.session_state.get("image name"):  # else it was chosen here, before another set was
-            st.info(f"This link names the picture “{plain(name)}”, which {plain(found.name)} does not hold. Here is another one.")
+            st.info(f"The image “{plain(name)}” in this link is not in {plain(found.name)}. Another one is shown.")
         item = found.by_name[fallback()]
     choose_image(item.name)
     return item
@@ -149,6 +189,129 @@ def default_set(model_ref: str) -> str:
     catalog = load_catalog()
     entry = catalog.models.get(model_ref)
     return os.environ.get(IMAGES_VARIABLE) or (entry.images if entry and entry.images else next(iter(catalog.images)))
+
+
+def sidebar() -> None:
+    """The pickers that every page shows, and the way to bring one's own."""
+    catalog = load_catalog()
+    typed = "You can also type timm:NAME, torchvision:NAME or the path of a folder." if local() else None
+    models = list(dict.fromkeys([default_model(), *catalog.models, *own("models")]))
+    _strange_link("model", models)
+    with st.sidebar:
+        chosen = url.select(
+            "Model",
+            models,
+            key="model",
+            free=local(),
+            format_func=lambda ref: catalog.models[ref].title if ref in catalog.models else seen(ref),
+            help=typed,
+            on_change=_follow_model,
+        )
+        sets = list(dict.fromkeys([default_set(chosen), *catalog.images, *own("sets")]))
+        _strange_link("set", sets)
+        url.select(
+            "Image set",
+            sets,
+            key="set",
+            free=local(),
+            format_func=lambda ref: catalog.images[ref].title if ref in catalog.images else seen(ref),
+            help="You can also type the path of a folder, a zip or a manifest." if local() else None,
+        )
+        with st.expander("Bring your own", icon=":material/upload:"):
+            _uploads()
+    for trouble in st.session_state.pop("upload troubles", ()):
+        st.error(plain(trouble, 2 * LONGEST), icon=":material/error:")
+
+
+def _strange_link(key: str, options: Sequence[str]) -> None:
+    """Say so where a link names what this visitor cannot have, rather than show something else without a word."""
+    named = st.query_params.get(key)
+    if named and named not in options and not local():
+        other = "model" if key == "model" else "image set"
+        st.info(sets.gone(named) or f"The {other} “{plain(named)}” in this link does not exist here. Another one is in use.")
+
+
+def take_pictures(uploader: str) -> None:
+    """Callback of a picture uploader: keep what came, choose the last, and say what is wrong with the rest."""
+    for file in st.session_state[uploader] or ():
+        if file.file_id in st.session_state.get("forgotten", ()):  # an uploader hands over its older files again
+            continue
+
+        def take(file: Any = file) -> None:
+            item = image_from_bytes(file.getvalue(), PurePosixPath(file.name).name)
+            name, kept = f"yours/{item.name}", own("pictures")
+            while name in kept and kept[name].id != item.id:  # another picture that is called the same
+                name = f"{name} again"
+            keep("pictures", name, dataclasses.replace(item, name=name), file.size)
+            choose_image(name)
+
+        _trying(take)
+
+
+def _follow_model() -> None:
+    """A newly chosen model brings its image set along; one without leaves what is there."""
+    entry = load_catalog().models.get(st.session_state.get("model") or "")
+    own_set = entry.images if entry is not None else None
+    if own_set or st.session_state.get("set"):
+        url.choose("set", own_set or st.session_state["set"])
+
+
+def _uploads() -> None:
+    st.file_uploader(
+        "A model: zip of model.toml and its .safetensors",
+        type="zip",
+        key="model upload",
+        on_change=lambda: _trying(_take_model),
+        help="The README shows a model.toml. Uploads are never executed; pickled models are refused.",
+    )
+    st.file_uploader(
+        "Images: zip of class folders, MVTec AD, or with a manifest.csv",
+        type="zip",
+        key="set upload",
+        on_change=lambda: _trying(_take_set),
+        help="Folders named after classes, the MVTec AD layout, or manifest.csv with the columns image, label, split, mask and any others.",
+    )
+    st.caption("Uploads stay in this browser session; no link and no other visitor can see them.")
+    if st.session_state.get("own sizes"):
+        st.button("Forget my uploads", on_click=_forget, width="stretch")
+
+
+def _take_model() -> None:
+    from workbench.uploads import model_from_zip
+
+    file = st.session_state["model upload"]
+    if file is None:
+        return
+    loaded = model_from_zip(file.getvalue(), file.name)
+    name = f"{sets.YOUR}{file.name}"
+    keep("models", name, loaded, sum(tensor.nbytes for tensor in loaded.model.state_dict().values()))
+    st.session_state["model"] = name
+
+
+def _take_set() -> None:
+    file = st.session_state["set upload"]
+    if file is None:
+        return
+    name = f"{sets.YOUR}{file.name}"
+    found = images_from_zip(file.getvalue(), file.name)
+    keep("sets", name, dataclasses.replace(found, name=name), file.size + ITEM_BYTES * len(found))
+    st.session_state["set"] = name
+
+
+def _trying(work: Callable[[], None]) -> None:
+    """Run a callback; what the user can mend is told at the top of the page instead of ending the session's run."""
+    try:
+        with wanted(_stay):
+            work()
+    except InputError as error:
+        st.session_state.setdefault("upload troubles", []).append(str(error))
+
+
+def _stay() -> None:
+    """End what is read for a visitor who has left."""
+    context = get_script_run_ctx(suppress_warning=True)
+    if runtime.exists() and context is not None and not runtime.get_instance().is_active_session(context.session_id):
+        st.stop()
 
 
 def _from_folder(ref: str, folder: Path, title: str, about: str) -> ModelChoice:

@@ -52,7 +52,7 @@ def decision(predictions: Predictions, row: int) -> None:
         chips.append(chip("right", "good"))
     elif facts["verdict"] == "wrong":
         chips.append(chip(VERDICTS[kind(predictions, row) or "wrong"], "bad"))
-    truth = f"Ground truth: {html.escape(str(facts['label']))}." if facts["label"] else "Ground truth: not known."
+    truth = f"Ground truth: {html.escape(str(facts['label']))}." if facts["label"] else "Ground truth: unknown."
     because = f"{facts['confidence']:.1%} probable"
     if rule.positive is not None and rule.threshold is not None:
         score = predictions.probabilities[row, rule.class_names.index(rule.positive)]
@@ -93,7 +93,7 @@ def rate(label: str, found: Rate, meaning: str, unit: str = "pictures") -> None:
     with st.container(border=True, gap="xsmall", height="stretch"):
         if found.value is None:
             st.metric(label, "n/a", help=meaning)
-            st.caption("There is nothing to measure it on.")
+            st.caption("No images to measure it on.")
             return
         st.metric(label, f"{found.value:.3f}" if label == "AUC" else f"{found.value:.1%}", help=meaning)
         st.caption(f"{interval(found, label)}, {found.support:,} {unit}")

@@ -31,11 +31,11 @@ BADGES = {
 def section(model: choice.ModelChoice, images: ImageSet, item: ImageItem, found: Mapping[str, Attribution]) -> None:
     """Choose how thoroughly to check; then the verdicts on each map, as they come."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        budget = url.segments("Can these maps be believed?", list(BUDGETS), key="evidence", default="off", format_func=BUDGETS.__getitem__)
+        budget = url.segments("Can these maps be trusted?", list(BUDGETS), key="evidence", default="off", format_func=BUDGETS.__getitem__)
         draw.meaning("evidence")
     if budget == "off":
         st.caption(
-            "Check each map against the model: does it add up, does covering what it names change the score, does it follow the model?"
+            "Check each map against the model: is it complete, does deleting what it marks change the score, does it depend on the model?"
         )
         return
     cards = {}
@@ -99,7 +99,7 @@ def _agreement(found: Mapping[str, Attribution]) -> None:
         draw.meaning("agreement")
     st.dataframe(pd.DataFrame(matrix, index=titles, columns=titles).round(2))
     if np.isnan(matrix).any():
-        st.caption(":material/info: A map that is the same everywhere has no order of places to compare.")
+        st.caption(":material/info: A constant map has no order of places to compare.")
 
 
 def _plain(finding: Finding) -> dict[str, object]:

@@ -24,7 +24,7 @@ NOISY = ("smoothgrad", "smoothgrad_sq", "vargrad")
 ONLY = {"n_steps": ("integrated_gradients",), "samples": NOISY, "noise": NOISY, "window": ("occlusion",)}
 """Which methods the page's control of a setting is for; where none is named, all that have it."""
 SCORES = {"logit": "Logit", "probability": "Probability", "margin": "Margin"}
-AIMS = {"predicted": "what the model decided", "true": "the true class"}
+AIMS = {"predicted": "predicted class", "true": "the true class"}
 """Classes that are named by what they are for the picture: the words must not depend on it."""
 AUTOMATIC = "automatic"
 OWN = "anomaly_map"
@@ -50,7 +50,7 @@ class Settings:
 def bring(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
     """Upload pictures of one's own; predict the set where nothing is known of it."""
     with st.container(horizontal=True):
-        with st.popover("Use your own picture", icon=":material/add_photo_alternate:"):
+        with st.popover("Use your own image", icon=":material/add_photo_alternate:"):
             st.file_uploader(
                 "Pictures (PNG, JPEG, TIFF, BMP, WebP, GIF, PPM)",
                 accept_multiple_files=True,
@@ -58,9 +58,9 @@ def bring(model: choice.ModelChoice, images: ImageSet, known: Predictions | None
                 on_change=sidebar.take_pictures,
                 args=("picture upload",),
             )
-            st.caption("They stay in this browser session: a link cannot carry them.")
+            st.caption("They stay in this browser session; a link cannot contain them.")
         if known is None and len(images) > 1:
-            results.offer_predictions(model, images, ", to filter by verdict" if images.class_names else ", to filter by how sure it is")
+            work.offer_predictions(model, images, ", to filter by verdict" if images.class_names else ", to filter by confidence")
 
 
 def picture(item: ImageItem) -> None:
@@ -162,16 +162,16 @@ def _params(model: choice.ModelChoice, item: ImageItem) -> dict[str, Any]:
             key="baseline",
             default="mean",
             format_func=lambda name: f"{name}: {BASELINES[name]}",
-            help="The picture without evidence that integrated gradients, occlusion and others compare the real one with.",
+            help="The reference without evidence that integrated gradients, occlusion and others compare the image with.",
         )
     with right:
         values = model.preprocessing.baseline(params["baseline"], photographs.fitted(item, EDGE))
         st.image(model.preprocessing.picture(values), width=96, caption="Baseline", output_format="PNG")
     params["layer"] = _layer(model)
-    steps = url.slider("Steps (integrated gradients); 0: as many as it takes", 0, 400, key="steps", default=0, step=10)
+    steps = url.slider("Steps (integrated gradients); 0 = automatic", 0, 400, key="steps", default=0, step=10)
     params["n_steps"] = steps or None
-    params["samples"] = url.slider("Noisy copies (SmoothGrad and its kin)", 4, 64, key="samples", default=24, step=4)
-    params["noise"] = url.slider("Noise (SmoothGrad and its kin), as a share of the range", 0.05, 0.5, key="noise", default=0.15, step=0.05)
+    params["samples"] = url.slider("Noisy copies (SmoothGrad family)", 4, 64, key="samples", default=24, step=4)
+    params["noise"] = url.slider("Noise (SmoothGrad family), as a share of the range", 0.05, 0.5, key="noise", default=0.15, step=0.05)
     params["window"] = url.slider("Window (occlusion), as a share of the edge", 0.05, 0.5, key="window", default=0.125, step=0.025)
     return params
 
@@ -179,15 +179,15 @@ def _params(model: choice.ModelChoice, item: ImageItem) -> dict[str, Any]:
 def _layer(model: choice.ModelChoice) -> str | None:
     """The layer for the CAM methods; None for the one that suits the model."""
     if not warm.torch_ready():
-        st.caption("The layers can be chosen as soon as the model is loaded.")
+        st.caption("Layers can be chosen once the model is loaded.")
         return st.query_params.get("layer", "").removeprefix("=") or None
     layers = choice.classifier(model).layers
     named = {url.named(name, (AUTOMATIC,)): name for name in layers}
     chosen = url.select(
-        "Layer (Grad-CAM and its kin)",
+        "Layer (Grad-CAM family)",
         [AUTOMATIC, *reversed(named)],
         key="layer",
-        format_func=lambda one: f"{named[one]} ({' x '.join(map(str, layers[named[one]]))})" if one in named else "the last that suits",
+        format_func=lambda one: f"{named[one]} ({' x '.join(map(str, layers[named[one]]))})" if one in named else "the last suitable layer",
         help="Channels x height x width. Late layers see whole objects, early ones edges.",
     )
     return named.get(chosen)

@@ -28,7 +28,7 @@ VERDICTS = {
     "escape": "escape (missed defect)",
     "overkill": "overkill (good part rejected)",
 }
-SORTS = {"set": "as in the set", "sure": "surest first", "doubt": "least sure first"}
+SORTS = {"set": "order of the set", "sure": "highest confidence first", "doubt": "lowest confidence first"}
 
 
 def table(images: ImageSet, predictions: Predictions | None) -> pd.DataFrame:
@@ -111,7 +111,7 @@ def gallery(images: ImageSet, predictions: Predictions | None, chosen: ImageItem
     """Filters, thumbnails and pages; a click chooses a picture."""
     frame = _filtered(images, table(images, predictions), predictions)
     if frame.empty:
-        st.info("No picture matches these filters.", icon=":material/filter_alt_off:")
+        st.info("No image matches these filters.", icon=":material/filter_alt_off:")
         st.button("Clear the filters", on_click=_clear)
         return
     pages = -(-len(frame) // PAGE)

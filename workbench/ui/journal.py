@@ -28,8 +28,8 @@ DEFECTS = home() / "pages" / "defects.py"
 def place(kept: Journal, own: bool) -> None:
     """Where the journal lies; people elsewhere need not know the server's folders."""
     if own:
-        st.caption(":material/info: This journal belongs to this session alone: hand it on below before you leave.")
-    elif session.local():
+        st.caption(":material/info: This journal belongs to this session alone: export it below before you leave.")
+    elif local():
         st.caption(f"It lies at {plain(kept.path, 300)}.")
 
 
@@ -37,13 +37,13 @@ def soundness(kept: Journal) -> bool:
     """Whether nobody changed, removed or reordered an entry since; False too where a long journal was not looked through yet."""
     count = kept.count()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        typed = st.text_input("Digest that you kept", key="expected digest", placeholder="64 characters, optional", width=420)
+        typed = st.text_input("Your digest", key="expected digest", placeholder="64 characters, optional", width=420)
         asked = count <= AT_ONCE or st.button(f"Check all {count:,} entries", icon=":material/verified_user:")
         draw.meaning("hash-chain")
     try:
         expect = kept_digest(typed) if typed.strip() else None
     except InputError as error:
-        st.warning(f"Nothing was checked. {plain(error, 400)}", icon=":material/error:")
+        st.warning(f"Not checked. {plain(error, 400)}", icon=":material/error:")
         return False
     if not asked:
         return False
@@ -65,7 +65,7 @@ def _told(found: Verdict) -> None:
     for note in found.notes:
         st.warning(plain(note, 600), icon=":material/schedule:")
     if found.covered is not None:
-        st.success(f"The digest that you kept is that of entry {found.covered:,}: up to it nothing was changed.", icon=":material/lock:")
+        st.success(f"Your digest is that of entry {found.covered:,}: nothing up to it was changed.", icon=":material/lock:")
     st.caption("Digest of the last entry, to keep elsewhere:")
     st.code(found.head, language=None, wrap_lines=True)
 
@@ -77,7 +77,7 @@ def entries(kept: Journal) -> None:
         only = url.segments("Entries", ["all", "overruled"], key="entries", default="all", format_func=str.capitalize)
     count = kept.count(overruled=only == "overruled")
     if not count:
-        st.info("No decision was overruled yet.", icon=":material/inbox:")
+        st.info("No decision has been overruled yet.", icon=":material/inbox:")
         return
     pages = -(-count // PAGE)
     page = url.pages(pages, key="sheet", max_visible_pages=5) if pages > 1 else 1
@@ -128,19 +128,19 @@ def _whole(entry: Entry) -> None:
         st.json(facts, expanded=True)
         if entry.model == choice.model().key:
             query = url.link(view="decisions", queue="all", image=str(entry.image_name), on="all")
-            st.page_link(DEFECTS, label="Look at this picture again", icon=":material/center_focus_strong:", query_params=query)
+            st.page_link(DEFECTS, label="Open this image", icon=":material/center_focus_strong:", query_params=query)
 
 
 @guarded
 def hand_on(kept: Journal, images: ImageSet, sound: bool) -> None:
     """The whole journal as files, and overruled labels to train with."""
-    st.subheader("Hand it on", anchor=False)
+    st.subheader("Export", anchor=False)
     if not sound:
         kept.entries()  # says here what a download could only say in the server's log
     with st.container(horizontal=True):
         draw.download("Journal (CSV)", lambda: to_csv(kept.entries()), "journal.csv", "text/csv", "csv journal")
         draw.download("Journal with its chain (JSON)", lambda: to_json(kept.entries()), "journal.json", "application/json", "json journal")
-    st.caption("The JSON holds all that it takes to check the chain without this program.")
+    st.caption("The JSON contains everything needed to check the chain without this program.")
     _labels(kept, images)
 
 
@@ -153,7 +153,7 @@ def _labels(kept: Journal, images: ImageSet) -> None:
     if ready == made:
         draw.download("Labels (manifest.csv)", lambda: text, "manifest.csv", "text/csv", "csv labels")
     st.caption(
-        "The manifest lists every picture of the set, with the label that the newest overruling gave it: put it into the set's folder and "
+        "The manifest lists every image of the set with its label after the latest overruling: put it into the set's folder and "
         "train again with `workbench train`."
     )
 

@@ -91,7 +91,7 @@ def _view(model: choice.ModelChoice, item: ImageItem, decided: Decided, outcomes
             ["signed", "strength"],
             key="colours",
             default="signed",
-            help="Signed: red and blue tell for and against apart. Strength: the sign is left out.",
+            help="Signed: red is for, blue is against. Strength: the absolute value.",
         )
         scale = url.segments(
             "Scale",
@@ -114,7 +114,7 @@ def _view(model: choice.ModelChoice, item: ImageItem, decided: Decided, outcomes
             with st.container(key=f"map-{method}"):
                 st.markdown(f"**{METHODS[method].title}**")
                 if attribution is None or isinstance(attribution, str):
-                    _refused(attribution or "This map is gone from the cache: choose the method again.")
+                    _refused(attribution or "This map is no longer in the cache: choose the method again.")
                     continue
                 laid = render.overlay(shown, heatmaps[method], signed[method], scales[method].limit, opacity)
                 panels[method] = render.Panel(METHODS[method].title, laid, scales[method], METHODS[method].unit, _sum_note(attribution))
@@ -183,10 +183,8 @@ def _trusted(item: ImageItem, found: Attribution) -> bool:
     relative = found.relative_delta
     if relative is None or relative <= UNBELIEVABLE or METHODS[found.method].background:  # those add up in the mean of many draws only
         return True
-    st.warning(
-        f"This map misses {relative:.0%} of the change of the score that it must add up to, so it is not shown.", icon=":material/block:"
-    )
-    return st.toggle("Show it all the same", key=f"insist {item.id[:12]} {found.method} {found.target} {found.output}")
+    st.warning(f"This map misses {relative:.0%} of the score change that it must sum to, so it is not shown.", icon=":material/block:")
+    return st.toggle("Show it anyway", key=f"insist {item.id[:12]} {found.method} {found.target} {found.output}")
 
 
 def _completeness(found: Attribution) -> None:
@@ -195,7 +193,7 @@ def _completeness(found: Attribution) -> None:
     good = relative is not None and relative <= TOLERANCE
     icon = ":material/check_circle:" if good else ":material/warning:"
     share = f"{relative:.1%}" if relative is not None else "not measurable"
-    advice = "" if good or "n_steps" not in METHODS[found.method].params else " Take more steps in Settings."
+    advice = "" if good or "n_steps" not in METHODS[found.method].params else " Increase the steps in Settings."
     st.caption(f"{icon} {_sum_note(found)} Convergence delta {found.delta:+.3g} ({share}).{advice}")
 
 
@@ -226,7 +224,7 @@ def explained(found: Mapping[str, Attribution], names: Sequence[str], signed: Ma
     if reacting := [METHODS[m].title for m in found if signed[m] and METHODS[m].reacts]:
         lines.append(f"{' and '.join(reacting)}: red where the score rises as the input grows, blue where it falls.")
     if strength := [METHODS[m].title for m in found if not signed[m]]:
-        lines.append(f"{' and '.join(strength)}: how strongly, not in which direction.")
+        lines.append(f"{' and '.join(strength)}: strength only, no direction.")
     return " ".join(lines)
 
 

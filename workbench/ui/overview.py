@@ -37,7 +37,7 @@ HEADLINE = ("accuracy", "AUC", "escape rate", "overkill rate", "recall", "precis
 
 def questions(known: Predictions | None) -> None:
     """Where to go for which question."""
-    cards: list[tuple[str, str, dict[str, str]]] = [("Why did it decide this?", "See where in the picture the decision came from.", {})]
+    cards: list[tuple[str, str, dict[str, str]]] = [("Why did it decide this?", "See where in the image the decision comes from.", {})]
     if known is not None:
         kinds = np.array(gallery.kinds(known))
         split, rows = measured(known)
@@ -55,7 +55,7 @@ def questions(known: Predictions | None) -> None:
         if unsure.any():
             first = str(known.frame["name"][unsure].iloc[0])
             found = {"verdict": "unsure", "image": first, **tested}
-            cards.append(("Where is it unsure?", f"{unsure.sum():,} pictures near another decision", found))
+            cards.append(("Where is it unsure?", f"{unsure.sum():,} images near another decision", found))
     with st.grid(len(cards), min_column_width=190):
         for question, answer, query in cards:
             with st.container(border=True, gap="xsmall", height="stretch"):
@@ -91,13 +91,15 @@ def headline_of(model: choice.ModelChoice, images: ImageSet, known: Predictions 
         for name, figure in found.items():
             draw.rate(name[0].upper() + name[1:], figure, terms.entry("metrics", name))
     where = (
-        f"the {split} split of {images.name}" if split else f"all of {images.name}, for it has no test split: optimistic if trained on it"
+        f"the {split} split of {images.name}"
+        if split
+        else f"all of {images.name}, which has no test split: optimistic if the model was trained on it"
     )
     at = f" at the threshold {known.rule.threshold:.3f}" if known.rule.threshold is not None else ""
     support = found["accuracy"].support
-    few = " **Too few pictures for a verdict.**" if support < ENOUGH else ""
+    few = " **Too few images for a verdict.**" if support < ENOUGH else ""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"Measured on {plain(where)}{at}, {support:,} labelled pictures. Ranges are 95 % intervals.{few}")
+        st.caption(f"Measured on {plain(where)}{at}, {support:,} labelled images. Ranges are 95 % intervals.{few}")
         draw.meaning("headline-metrics", metrics=terms.entries("metrics", found))
     _by_group(images, known, rows)
     if text := _card(model):
@@ -116,7 +118,7 @@ def _card(model: choice.ModelChoice) -> str | None:
             data = file.read(LONGEST_CARD + 1)
     except OSError as error:
         return f"{path.name} cannot be read ({error.strerror}): check the file and its permissions."
-    rest = f"\n\n(The file goes on: these are the first {LONGEST_CARD / 2**20:g} MB.)" if len(data) > LONGEST_CARD else ""
+    rest = f"\n\n(Truncated: these are the first {LONGEST_CARD / 2**20:g} MB.)" if len(data) > LONGEST_CARD else ""
     return data[:LONGEST_CARD].decode("utf-8", errors="replace") + rest
 
 
@@ -130,7 +132,7 @@ def _no_headline(model: choice.ModelChoice, images: ImageSet, known: Predictions
     if known is not None or not any(item.label in model.rule.class_names for item in images):
         st.info(
             f"{plain(images.name)} has no labels that the model knows, so no accuracy can be computed. "
-            "Explain works all the same. To get figures, put the pictures into folders named after classes, or add a manifest.csv.",
+            "Explain still works. For figures, put the images into folders named after classes, or add a manifest.csv.",
             icon=":material/label_off:",
         )
         return
@@ -188,7 +190,7 @@ def model_facts(model: choice.ModelChoice) -> None:
 def _positive(rule: DecisionRule) -> str | None:
     if rule.positive is None:
         return None
-    when = "where it is the most probable" if rule.threshold is None else f"from a probability of {rule.threshold}"
+    when = "if it is the most probable class" if rule.threshold is None else f"from a probability of {rule.threshold}"
     return f"{rule.positive}, {when}"
 
 
@@ -197,7 +199,7 @@ def _loaded_facts(model: choice.ModelChoice) -> None:
     """What only the loaded model can say; looks again each second until torch is there."""
     if not warm.torch_ready():
         st.session_state["waiting"] = True
-        st.caption(":material/hourglass_top: The model itself loads in the background.")
+        st.caption(":material/hourglass_top: The model is loading in the background.")
     elif st.session_state.pop("waiting", False):
         st.rerun()
     else:
@@ -213,7 +215,7 @@ def set_facts(model: choice.ModelChoice, images: ImageSet) -> None:
         "Pictures": f"{len(images):,}",
         "Digest": f"{images.key[:16]} (SHA-256 of images, masks, labels, splits and attributes)",
         "Licence": _licence(ref),
-        "Synthetic": "yes: made, not photographed" if images.synthetic else None,
+        "Synthetic": "yes: generated, not photographed" if images.synthetic else None,
         "Masks": f"{sum(i.mask is not None for i in images):,} pictures" if any(i.mask for i in images) else None,
     }
     _facts({name: fact for name, fact in facts.items() if fact})
@@ -273,7 +275,7 @@ def contact_sheet(images: ImageSet) -> None:
                 if thumbnail is not None:
                     st.image(thumbnail, width="stretch", output_format="PNG", alt=item.name)
                 st.page_link(EXPLAIN, label=plain(item.label or "explain"), query_params=url.link(image=item.name))
-    st.caption(f"{len(sample)} of {len(images):,} pictures, spread evenly over the set. Click one to see why.")
+    st.caption(f"{len(sample)} of {len(images):,} pictures, spread evenly over the set. Click an image to see why.")
 
 
 def _facts(facts: dict[str, str]) -> None:

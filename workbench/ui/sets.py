@@ -26,7 +26,7 @@ def gone(ref: str) -> str | None:
     """Why an upload of this name is not there any more; None for a name that no upload has."""
     if not (ref.startswith(YOUR) and ref.lower().endswith(".zip")):
         return None
-    return f"“{ref}” was uploaded, and uploads last until the page is loaded anew: upload it again under “Bring your own”."
+    return f"“{ref}” was uploaded, and uploads last until the page is reloaded: upload it again under “Bring your own”."
 
 
 def check_there(ref: str, *, here: bool) -> None:

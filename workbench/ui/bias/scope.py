@@ -161,7 +161,7 @@ def _facts(scope: Scope, found: Grouping) -> None:
     """What is measured on what, and what cannot be grouped by."""
     rule = scope.model.rule
     at = f" at the threshold {rule.threshold:.3f} for {plain(rule.positive)}" if rule.threshold is not None else ""
-    synthetic = f" {gallery.chip('synthetic: made, not photographed', 'doubt')}" if scope.images.synthetic else ""
+    synthetic = f" {gallery.chip('synthetic: generated, not photographed', 'doubt')}" if scope.images.synthetic else ""
     st.caption(
         f"**{plain(scope.model.title)}**{at}, measured on **{plain(scope.images.name)}**: {scope.where}. "
         f"{CAVEATS[scope.split]}Ranges are 95 % intervals."

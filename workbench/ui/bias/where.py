@@ -60,8 +60,8 @@ def _offer(scope: Scope, method: str) -> None:
         f"spread over the classes of the test split.{stale if audits.outdated(scope.model, scope.images, method) else ''}",
         icon=":material/center_focus_strong:",
     )
-    label = f"Look at {results.SAMPLE} images"
-    offer(label, f"look {method}", lambda: results.summaries(scope.model, scope.images, scope.predictions, method))
+    label = f"Compute {work.SAMPLE} maps"
+    offer(label, f"look {method}", lambda: work.summaries(scope.model, scope.images, scope.predictions, method))
 
 
 def _among(scope: Scope, found: Maps) -> Maps | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 8
-AIMS = {"predicted": "what the model decided"}
+AIMS = {"predicted": "predicted class"}
 EXPLAIN = home() / "pages" / "explain.py"
 
 
