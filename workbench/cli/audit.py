@@ -17,11 +17,11 @@ def audit(
     images: Annotated[str, typer.Option(help="A catalog name, a folder, a .zip, or a manifest .csv or .parquet.")],
     out: Annotated[Path, typer.Option(help="The folder to write predictions.parquet and attributions/ to.")],
     engine: Annotated[str, typer.Option(help="local, or ray: the cluster at RAY_ADDRESS, else one on this machine.")] = "local",
-    attributions: Annotated[str | None, typer.Option(help="The method whose maps are summed up for a sample: grad_cam, ...")] = None,
-    sample: Annotated[int, typer.Option(min=1, help="How many pictures are in that sample.")] = 200,
-    seed: Annotated[int, typer.Option(help="Which sample.")] = 0,
+    attributions: Annotated[str | None, typer.Option(help="The method whose maps are summarised for a sample: grad_cam, ...")] = None,
+    sample: Annotated[int, typer.Option(min=1, help="Number of images in that sample.")] = 200,
+    seed: Annotated[int, typer.Option(help="Random seed of that sample.")] = 0,
 ) -> None:
-    """Ask a model about every picture of a set. It can be stopped at any time, and resumes when it is run again."""
+    """Run a model over every image of a set. It can be stopped at any time and resumes when run again."""
     from workbench.audit import open_audit, run
     from workbench.layouts import load_images
 

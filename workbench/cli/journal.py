@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from workbench.journal import Entry, Journal
 
 app = typer.Typer(
-    help="Check the decision journal, and hand it on.",
-    short_help="Check the decision journal, and hand it on.",
+    help="Check and export the decision journal.",
+    short_help="Check and export the decision journal.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-Where = Annotated[Path | None, typer.Option("--journal", help="WORKBENCH_JOURNAL where missing, else the one in your data folder.")]
+Where = Annotated[Path | None, typer.Option("--journal", help="Default: WORKBENCH_JOURNAL, else the one in your data folder.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -32,9 +32,9 @@ def _top(context: typer.Context) -> None:
 @app.command(short_help="Look for changed, removed or reordered entries.")
 def verify(
     journal: Where = None,
-    expect: Annotated[str | None, typer.Option(help="A head that was noted elsewhere: it must still be in the chain.")] = None,
+    expect: Annotated[str | None, typer.Option(help="A digest noted elsewhere: it must still be in the chain.")] = None,
 ) -> None:
-    """Look for entries that were changed, removed, reordered or put in. Ends with 0 where there are none, else with 1.
+    """Look for entries that were changed, removed, reordered or inserted. Exits with 0 if there are none, else with 1.
 
     It reads the journal only, so it works on a disk that is full or read-only too. That a clock was set back is told as a note.
 
@@ -61,7 +61,7 @@ def export(
     out: Annotated[Path, typer.Option(help="A .csv for a spreadsheet, or a .json from which the chain can be checked.")],
     journal: Where = None,
 ) -> None:
-    """Write all entries to a file: .csv for a spreadsheet, .json with all that it takes to check the chain without the workbench."""
+    """Write all entries to a file: .csv for a spreadsheet, .json with everything needed to check the chain without the workbench."""
     from workbench.journal import Journal, journal_path, to_csv, to_json
 
     kinds = {".csv": to_csv, ".json": to_json}
@@ -78,7 +78,7 @@ def labels(
     out: Annotated[Path, typer.Option(help="The manifest .csv to write: a new file, best in the set's folder.")],
     journal: Where = None,
 ) -> None:
-    """Write a manifest of an image set in which the labels that people overruled are the newest ones, for `workbench train`."""
+    """Write a manifest of an image set with its labels after the latest overrulings, for `workbench train`."""
     from workbench.journal import Journal, folder_of, journal_path, relabelled
     from workbench.layouts import load_images
     from workbench.tables import csv_rows

@@ -23,12 +23,10 @@ def run(
     images: ImagesOption = None,
     audit: Annotated[Path | None, typer.Option(help="The folder that workbench audit wrote for this model and these images.")] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen.")] = 8501,
-    host: Annotated[
-        str, typer.Option(help="127.0.0.1 lets only this machine in; 0.0.0.0 lets everybody in who can reach it.")
-    ] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="127.0.0.1: only this machine; 0.0.0.0: everybody who can reach it.")] = "127.0.0.1",
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="A name that people reach it by besides, such as that of a proxy before it (may be given more than once)."),
+        typer.Option(help="Another host name that it is reached by, such as that of a proxy (may be repeated)."),
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser window.")] = False,
 ) -> None:

@@ -15,14 +15,14 @@ from workbench.errors import InputError
 def make_set(
     name: Annotated[str, typer.Argument(help="stamped-metal")],
     out: Annotated[Path, typer.Option(help="The folder to write to: a new or an empty one.")],
-    count: Annotated[int, typer.Option(help="Pictures.")] = 1200,
+    count: Annotated[int, typer.Option(help="Number of images.")] = 1200,
     size: Annotated[int, typer.Option(help="Edge length in pixels.")] = 128,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same pictures.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same images.")] = 0,
     stamp_with: Annotated[
-        str | None, typer.Option(help="Class that the stamp goes with in the splits train and validation; with none where missing.")
+        str | None, typer.Option(help="Class that the stamp goes with in the splits train and validation; default: none.")
     ] = None,
     stamp_share: Annotated[
-        float | None, typer.Option(help="Share of that class's parts with a stamp, 0.95 where missing; of the others the rest to 1.")
+        float | None, typer.Option(help="Share of that class's parts with a stamp, default 0.95; of the other parts, the rest to 1.")
     ] = None,
 ) -> None:
     """Draw a synthetic image set with exact masks: a folder with manifest.csv, images and masks. Every picture is made by a program."""

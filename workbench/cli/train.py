@@ -16,11 +16,13 @@ from workbench.cli.meter import Meter
 def train(
     images: Annotated[str, typer.Argument(help="A folder, a .zip, a manifest .csv or .parquet, or a catalog name.")],
     out: Annotated[Path, typer.Option(help="The folder to write the model to.")],
-    epochs: Annotated[int, typer.Option(min=1, max=1000, help="At most; it ends earlier where the validation split gets no better.")] = 30,
+    epochs: Annotated[
+        int, typer.Option(min=1, max=1000, help="Maximum; training stops early when the validation split no longer improves.")
+    ] = 30,
     size: Annotated[int, typer.Option(min=32, max=1024, help="Edge length of the model's input in pixels; pictures are stretched.")] = 224,
-    positive: Annotated[str | None, typer.Option(help="The class that a threshold is chosen for: the defect.")] = None,
-    seed: Annotated[int, typer.Option(help="Deals the splits where the set has none, and seeds the training.")] = 0,
-    checkpoint: Annotated[Path | None, typer.Option(help="Kept after each epoch and resumed from where it exists.")] = None,
+    positive: Annotated[str | None, typer.Option(help="The positive class (the defect), which the threshold is chosen for.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the training, and of the splits if the set has none.")] = 0,
+    checkpoint: Annotated[Path | None, typer.Option(help="Written after each epoch; training resumes from it.")] = None,
 ) -> None:
     """Fine-tune the backbone that ships with the workbench on labelled pictures, and write a model with its model card.
 

@@ -16,10 +16,10 @@ DEMOS = ("solar-cells", "metal-sound", "metal-shortcut")
 
 def train_demo(
     name: Annotated[str, typer.Argument(help="solar-cells, metal-sound or metal-shortcut")],
-    out: Annotated[Path | None, typer.Option(help="The folder to write the model to; its place in assets/models where missing.")] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="Kept after each epoch and resumed from where it exists.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder to write the model to; default: its place in assets/models.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Written after each epoch; training resumes from it.")] = None,
 ) -> None:
-    """Train a model that ships with the workbench again, and write its model card.
+    """Retrain a model that ships with the workbench, and write its model card.
 
     On a CPU the solar cells take hours, the drawn metal parts minutes. It can be interrupted and goes on after its last finished epoch.
     """

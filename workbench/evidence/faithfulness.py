@@ -121,7 +121,7 @@ def insertion(case: Case) -> Outcome:
 
 def _curve(case: Case, *, deleting: bool) -> Outcome:
     if case.ranking.min() == case.ranking.max():
-        return Outcome("The map is the same everywhere: it names no place to begin with.")
+        return Outcome("The map is constant: it marks no place to begin with.")
     order, budget = order_of(case.ranking, case.generator(2)), case.budget
 
     def kept() -> Iterator[NDArray[np.bool_]]:
@@ -158,11 +158,11 @@ def infidelity(case: Case) -> Outcome:
     foretells none, and more than 1 one that foretells rises. By chance stands a map of one value everywhere on the same squares.
     """
     if not case.method.signed:
-        return Outcome(f"{case.method.title} shows no sign, so it does not foretell whether the score falls or rises.")
+        return Outcome(f"{case.method.title} shows no sign, so it cannot predict whether the score falls or rises.")
     squares = _squares(case)
     foretold, falls, figure = _covered(case, squares)
     if not (falls**2).mean() > (FLAT * max(map(abs, case.ends))) ** 2:
-        return Outcome(f"Covering squares with {case.replacement[1]} does not change the score: there is nothing to foretell.", "doubtful")
+        return Outcome(f"Covering squares with {case.replacement[1]} does not change the score: there is nothing to predict.", "doubtful")
 
     def share(rows: NDArray[np.int64]) -> NDArray[np.float64]:
         p, f = foretold[rows], falls[rows]
@@ -180,7 +180,7 @@ def infidelity(case: Case) -> Outcome:
         verdict = "holds"
     reason = (
         f"Of what covering {len(falls)} random squares with {case.replacement[1]} does to the score, the map misses {value:.0%} "
-        f"(95 % interval {interval[0]:.0%} to {interval[1]:.0%}); a map of one value everywhere misses {even:.0%}."
+        f"(95 % interval {interval[0]:.0%} to {interval[1]:.0%}); a uniform map misses {even:.0%}."
     )
     return Outcome(reason, verdict, value, interval, even, {"foretold": foretold, "falls": falls})
 

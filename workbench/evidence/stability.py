@@ -49,7 +49,7 @@ def randomisation(case: Case) -> Outcome:
         return Outcome(f"The model cannot be copied to try other weights ({type(error).__name__}).")
     layers = _owners(private, case)
     if not layers:
-        return Outcome("The model has no weights that could be drawn anew.")
+        return Outcome("The model has no weights to randomise.")
     try:
         counts, fine, coarse = _cascade(case, private, layers)
     except InputError as error:
@@ -57,7 +57,7 @@ def randomisation(case: Case) -> Outcome:
     value = max(fine[-1], coarse[-1])
     interval = _fisher(value, pooled(case.ranking).size)
     reason = (
-        f"With the weights of all {len(layers)} layers drawn anew, the rank correlation with this map is {fine[-1]:.2f} on pixels and "
+        f"With the weights of all {len(layers)} layers randomised, the rank correlation with this map is {fine[-1]:.2f} on pixels and "
         f"{coarse[-1]:.2f} on a coarse grid (95 % interval of the larger one {interval[0]:.2f} to {interval[1]:.2f})."
     )
     curves = {"layers": np.array([0, *counts]), "pixels": np.array(fine), "grid": np.array(coarse)}
@@ -153,7 +153,7 @@ def redraw(layers: list[nn.Module], rng: torch.Generator) -> None:
 def repeatability(case: Case) -> Outcome:
     """By how much the map changes with another seed, as a share of its size."""
     if "seed" not in case.attribution.params:
-        return Outcome(f"{case.method.title} draws nothing at random: the same settings give the same map.")
+        return Outcome(f"{case.method.title} is deterministic: the same settings give the same map.")
     if obstacle := _cannot(case):
         return Outcome(obstacle)
     seed = int(case.attribution.params["seed"]) + 1 + case.seed  # type: ignore[call-overload]
