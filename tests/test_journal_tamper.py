@@ -87,7 +87,7 @@ def test_a_changed_field_is_found_and_named(journal, name, number, rehash):
     assert said
     assert all(f"entry {number}" in p.lower() or f"entry {number + 1} does not follow on entry {number}" in p.lower() for p in said), said
     if not rehash:
-        assert said == [f"Entry {number} was changed: what it says does not fit its hash."]
+        assert said == [f"Entry {number} was changed: its content does not match its hash."]
 
 
 def test_a_changed_hash_is_found(journal):
@@ -103,7 +103,7 @@ def test_what_is_no_entry_at_all_is_found(journal, body, refusal):
     own = digest_of(body) if isinstance(body, str) else "h"
     edit(journal, "DROP INDEX by_image", ("UPDATE entries SET body = ?, hash = ? WHERE number = 5", (body, own)))
     said = problems(journal)
-    assert "Entry 5 was changed: what it says does not fit its hash." in said
+    assert "Entry 5 was changed: its content does not match its hash." in said
     assert any("by_image is missing" in p for p in said)
     assert "run workbench journal verify" in refusal(journal.entries)
 
@@ -111,7 +111,7 @@ def test_what_is_no_entry_at_all_is_found(journal, body, refusal):
 def test_the_same_fields_in_another_text_are_not_the_entry(journal):
     body = json.dumps(json.loads(stored(journal, COUNT)[0]), indent=1)
     edit(journal, ("UPDATE entries SET body = ?, hash = ? WHERE number = ?", (body, digest_of(body), COUNT)))
-    assert f"Entry {COUNT} was changed: what it says does not fit its hash." in problems(journal)
+    assert f"Entry {COUNT} was changed: its content does not match its hash." in problems(journal)
 
 
 def test_an_entry_removed_in_the_middle_is_found(journal):
@@ -204,7 +204,7 @@ def test_missing_rules_are_found(journal):
 
 def test_foreign_rules_are_found(journal):
     edit(journal, "CREATE TRIGGER quietly BEFORE INSERT ON entries BEGIN SELECT RAISE(IGNORE); END")
-    only(journal, "quietly was put in")
+    only(journal, "quietly was inserted")
 
 
 def rechained(journal, first, **changes):

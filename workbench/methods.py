@@ -66,7 +66,7 @@ _TABLE = (
         complete=False,
         params={"layer": None},
         unit="score, weighted activation",
-        plain="The coarse regions that one layer of the network found and that spoke for (or against) the class.",
+        plain="The coarse regions in one layer of the network that speak for (or against) the class.",
         paper="Selvaraju et al. 2017, Grad-CAM",
     ),
     Method(
@@ -78,7 +78,7 @@ _TABLE = (
         complete=False,
         params={"layer": None},
         unit="weighted activation",
-        plain="Grad-CAM with a weight for each place, so that several objects of the class all show.",
+        plain="Grad-CAM with a weight for each place: several objects of the class all show.",
         paper="Chattopadhay et al. 2018, Grad-CAM++",
     ),
     Method(
@@ -90,7 +90,7 @@ _TABLE = (
         complete=False,
         params={"layer": None},
         unit="score, weighted activation",
-        plain="Each place of a layer weighted by its own push for the class: finer than Grad-CAM, also on early layers.",
+        plain="Each place of a layer weighted by its own gradient for the class: finer than Grad-CAM, also on early layers.",
         paper="Jiang et al. 2021, LayerCAM",
     ),
     Method(
@@ -102,7 +102,7 @@ _TABLE = (
         complete=False,
         params={"layer": None},
         unit="activation along the layer's main pattern",
-        plain="Where the strongest pattern of one layer stands out. It is the same for every class: what is seen, not what decides.",
+        plain="The strongest pattern of one layer. It is the same for every class: what the model sees, not what decides.",
         paper="Muhammad and Yeasin 2020, Eigen-CAM",
     ),
     Method(
@@ -114,7 +114,7 @@ _TABLE = (
         complete=False,
         params={},
         unit="share of attention",
-        plain="How attention carries each patch to the answer. It is the same for every class: what is read, not what decides.",
+        plain="How attention carries each patch to the output. It is the same for every class: what the model reads, not what decides.",
         paper="Abnar and Zuidema 2020, Quantifying Attention Flow in Transformers",
     ),
     Method(
@@ -126,7 +126,7 @@ _TABLE = (
         complete=False,
         params={},
         unit="attention, weighted by its positive effect on the score",
-        plain="The attention that spoke for the class, followed through all blocks of a transformer to the picture.",
+        plain="The attention that speaks for the class, traced through all blocks of a transformer to the image.",
         paper="Chefer et al. 2021, Generic Attention-model Explainability",
     ),
     Method(
@@ -138,7 +138,7 @@ _TABLE = (
         complete=False,
         params={},
         unit="the model's own measure of anomaly",
-        plain="Where the model itself finds the part odd: the map that it gives beside its score, the same for every class.",
+        plain="Where the model finds the part anomalous: the map it outputs beside its score, the same for every class.",
         paper="The model itself; see Roth et al. 2022, Towards Total Recall in Industrial Anomaly Detection",
     ),
     Method(
@@ -150,7 +150,7 @@ _TABLE = (
         complete=False,
         params={},
         unit="score",
-        plain="Saliency with its sign, weighted by how bright the pixel is: a first guess at each pixel's contribution.",
+        plain="The gradient times the pixel's value: a first guess at each pixel's contribution.",
         paper="Shrikumar et al. 2017, Not Just a Black Box",
     ),
     Method(
@@ -162,7 +162,7 @@ _TABLE = (
         complete=False,
         params={},
         unit="score per unit of input",
-        plain="The gradient, followed back only through parts that spoke for the class: crisp, but it looks alike for many classes.",
+        plain="The gradient, passed back only through units with a positive effect: crisp, but similar for many classes.",
         paper="Springenberg et al. 2015, Striving for Simplicity",
     ),
     Method(
@@ -174,7 +174,7 @@ _TABLE = (
         complete=False,
         params={"layer": None},
         unit="guided gradient x Grad-CAM",
-        plain="Guided backprop inside of the regions that Grad-CAM finds for the class: fine detail, where it counts.",
+        plain="Guided backprop inside the regions that Grad-CAM finds for the class: fine detail where it counts.",
         paper="Selvaraju et al. 2017, Grad-CAM",
     ),
     Method(
@@ -186,7 +186,7 @@ _TABLE = (
         complete=True,
         params={"baseline": "mean"},
         unit="score",
-        plain="Shares out the score's rise from an empty picture by how far each unit moved, in one pass; the map sums to that rise.",
+        plain="Distributes the score's rise from the baseline by how much each unit changed, in one pass; the map sums to that rise.",
         paper="Shrikumar et al. 2017, Learning Important Features Through Propagating Activation Differences",
     ),
     Method(
@@ -198,7 +198,7 @@ _TABLE = (
         complete=False,
         params={"samples": 24, "noise": 0.15, "seed": 0},
         unit="score per unit of input",
-        plain="The gradient averaged over noisy copies of the picture, which keeps what is stable and drops what flickers.",
+        plain="The gradient averaged over noisy copies of the image: keeps what is stable and removes noise.",
         paper="Smilkov et al. 2017, SmoothGrad",
     ),
     Method(
@@ -210,7 +210,7 @@ _TABLE = (
         complete=False,
         params={"samples": 24, "noise": 0.15, "seed": 0},
         unit="squared score per squared unit of input",
-        plain="The squared gradient averaged over noisy copies: strong and steady effects stand out, in either direction.",
+        plain="The squared gradient averaged over noisy copies: strong, stable effects stand out, in either direction.",
         paper="Hooker et al. 2019, A Benchmark for Interpretability Methods in Deep Neural Networks",
     ),
     Method(
@@ -222,7 +222,7 @@ _TABLE = (
         complete=False,
         params={"samples": 24, "noise": 0.15, "seed": 0},
         unit="squared score per squared unit of input",
-        plain="How much the gradient varies over noisy copies of the picture: bright where the model is sensitive to details.",
+        plain="The variance of the gradient over noisy copies of the image: bright where the model is sensitive to details.",
         paper="Adebayo et al. 2018, Sanity Checks for Saliency Maps",
     ),
     Method(
@@ -233,8 +233,8 @@ _TABLE = (
         signed=True,
         complete=False,
         params={"baseline": "mean", "segments": 50},
-        unit="fall of the score, shared out among a superpixel's pixels",
-        plain="Covers one region of even colour after another: a region's values sum to how far the score falls without it.",
+        unit="fall of the score, distributed over a superpixel's pixels",
+        plain="Covers one superpixel after another: a region's values sum to the fall of the score without it.",
         paper="Zeiler and Fergus 2014, Visualizing and Understanding Convolutional Networks, over superpixels",
     ),
     Method(
@@ -246,7 +246,7 @@ _TABLE = (
         complete=True,
         params={"samples": 64, "noise": 0.0, "seed": 0},
         unit="score",
-        plain="Integrated gradients against pictures of the image set rather than one empty picture: what sets this one apart from them.",
+        plain="Integrated gradients with images of the set as baselines instead of one blank image: what sets this image apart from them.",
         paper="Erion et al. 2021, Improving Performance of Deep Learning Models with Axiomatic Attribution Priors",
         background=True,
     ),
@@ -258,8 +258,8 @@ _TABLE = (
         signed=False,
         complete=False,
         params={"layer": None, "channels": 64},
-        unit="activation of the busiest channels, weighted by score",
-        plain="Shows the model the picture through each of a layer's 64 busiest channels, and adds up those that keep the score high.",
+        unit="activation of the most active channels, weighted by score",
+        plain="Masks the image with each of a layer's 64 most active channels, and sums the channels by the score they keep.",
         paper="Wang et al. 2020, Score-CAM",
     ),
     Method(
@@ -271,7 +271,7 @@ _TABLE = (
         complete=True,
         params={"baseline": "mean", "n_steps": None, "tolerance": 0.01},
         unit="score",
-        plain="Shares out the score's rise from an empty picture (the baseline) to this one among the pixels; the map sums to that rise.",
+        plain="Distributes the score's rise from a blank image (the baseline) to this one over the pixels; the map sums to that rise.",
         paper="Sundararajan et al. 2017, Axiomatic Attribution for Deep Networks",
     ),
     Method(
@@ -283,7 +283,7 @@ _TABLE = (
         complete=False,
         params={"baseline": "mean", "window": 0.125},
         unit="fall of the score",
-        plain="Covers one spot after another and shows by how much the score falls: no gradients, just asking again.",
+        plain="Covers one spot after another and shows how much the score falls. It needs no gradients.",
         paper="Zeiler and Fergus 2014, Visualizing and Understanding Convolutional Networks",
     ),
     Method(
@@ -294,8 +294,8 @@ _TABLE = (
         signed=True,
         complete=False,
         params={"baseline": "mean", "segments": 50, "samples": 300, "seed": 0},
-        unit="score, shared out among a superpixel's pixels",
-        plain="Covers random sets of regions and fits a simple sum to the answers: what each region adds, near this picture.",
+        unit="score, distributed over a superpixel's pixels",
+        plain="Covers random sets of regions and fits a linear model to the scores: what each region adds, near this image.",
         paper='Ribeiro et al. 2016, "Why Should I Trust You?"',
     ),
     Method(
@@ -306,8 +306,8 @@ _TABLE = (
         signed=True,
         complete=True,
         params={"baseline": "mean", "segments": 50, "samples": 300, "seed": 0},
-        unit="score, shared out among a superpixel's pixels",
-        plain="Each region's fair share (Shapley value) of the score's rise from an empty picture; the shares sum to that rise.",
+        unit="score, distributed over a superpixel's pixels",
+        plain="Each region's Shapley value (fair share) of the score's rise from a blank image; the values sum to that rise.",
         paper="Lundberg and Lee 2017, A Unified Approach to Interpreting Model Predictions",
     ),
 )

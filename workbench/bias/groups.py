@@ -95,7 +95,7 @@ def compare(
     import pandas as pd
 
     if not by:
-        raise InputError("Nothing is named to group the pictures by: name an attribute.")
+        raise InputError("No attribute to group the images by: name one.")
     cases = cases_of(predictions, rows, positive)
     defects = bool(cases.positive)
     names = [name for name in COMPARED if defects or not FIGURES[name].defects] if figures is None else list(figures)

@@ -70,7 +70,7 @@ class Finding:
             return f"{where}, but fewer than {LEAST} pictures are left to try whether it matters: those without a defect there."
         effect, turned, other = self.tried.effect, self.tried.turned, self.tried.turned_elsewhere
         falls = f"P({self.target}) by {-(effect.value or 0):.2f} ({-(effect.high or 0):.2f} to {-(effect.low or 0):.2f})"
-        verdicts = f"in {turned.support} pictures {turned.value:.0%} of verdicts turn, {other.value:.0%} elsewhere"
+        verdicts = f"in {turned.support} pictures {turned.value:.0%} of decisions flip, {other.value:.0%} elsewhere"
         if self.verdict == "looks":
             corrected = dataclasses.replace(self.tried, p=self.p_effect or self.tried.p)
             return f"{where}, but {corrected.otherwise} ({verdicts})."

@@ -156,10 +156,10 @@ def _told(pair: _Pair, first: str, second: str, groups: Groups, strata: Groups, 
     what = "each class" if strata.by == "label" else f"each {strata.by}"
     over, inside = (f"{100 * abs(span[0]):.1f} points" for span in spans[:2])
     ends = {
-        "reversed": f"but within {what} it is {inside} lower: the groups differ in what they consist of, and the gap overall misleads.",
+        "reversed": f"but within {what} it is {inside} lower: the groups differ in composition, and the overall gap misleads.",
         "explained": f"but within {what} the gap is {inside}{' the other way' if pair.inside < 0 else ''}: "
-        "what the groups consist of makes most of it.",
-        "hidden": f"but within {what} it is {inside} {'lower' if pair.inside < 0 else 'higher'}: what they consist of hides the gap.",
+        "the composition of the groups explains most of it.",
+        "hidden": f"but within {what} it is {inside} {'lower' if pair.inside < 0 else 'higher'}: their composition hides the gap.",
     }
     warning = (
         f"Overall, the {figure} of {groups.by} {first} is {over} higher than that of {second}, {ends[pair.kind]}" if pair.kind else None

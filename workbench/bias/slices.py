@@ -173,7 +173,7 @@ def _clustered(features: NDArray[np.floating], clusters: int, seed: int) -> tupl
     from sklearn.decomposition import PCA
 
     if (features == features[0]).all():
-        raise InputError("All the pictures have the same features, so that nothing can be clustered: choose other features.")
+        raise InputError("All the pictures have the same features, so there is nothing to cluster: choose other features.")
     axes = min(AXES, features.shape[1], len(features) - 1)
     solver = "randomized" if axes < min(features.shape) else "full"
     places = PCA(axes, svd_solver=solver, random_state=seed).fit_transform(features.astype(np.float32))

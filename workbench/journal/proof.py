@@ -94,7 +94,7 @@ class Walk:
         for number, body, digest in rows:
             self.hashes[number] = digest
             if number < 1:
-                self.faults.append((number, f"Entry {number} was put in from outside: the journal begins with entry 1."))
+                self.faults.append((number, f"Entry {number} was inserted: the journal begins with entry 1."))
                 continue
             if gap := number - due:
                 self.faults.append((due, f"{_missing(due, number)} removed."))
@@ -103,13 +103,13 @@ class Walk:
             if fields:
                 self.times[number] = str(fields["time"])
             if own != digest or fields is None:
-                self.faults.append((number, f"Entry {number} was changed: what it says does not fit its hash."))
+                self.faults.append((number, f"Entry {number} was changed: its content does not match its hash."))
             elif moved and moved != shift:
                 told = f"Entry {number} calls itself entry {fields['number']}: entries were put in, removed, reordered or renumbered here."
                 self.faults.append((number, told))
             elif not moved and not gap and not shift and fields["previous"] not in links:
                 before = f"entry {number - 1}" if number > 1 else "the beginning"
-                told = f"Entry {number} does not follow on {before}: one of the two was rewritten, exchanged or put in from outside."
+                told = f"Entry {number} does not follow on {before}: one of the two was rewritten, replaced or inserted."
                 self.faults.append((number, told))
             due, links, shift = number + 1, {digest, own}, moved
 
@@ -161,12 +161,12 @@ def clock_notes(times: Mapping[int, str], now: datetime.datetime) -> Iterator[st
         more = f" The same holds of {len(back) - 1:,} more." if len(back) > 1 else ""
         yield (
             f"Entry {number} has an earlier time than entry {earlier} ({times[number][:19]} after {times[earlier][:19]} UTC): the clock "
-            f"was set back between them, or one of the two ran wrong.{more} The order of the entries holds all the same."
+            f"was set back between them, or one of the two ran wrong.{more} The order of the entries still holds."
         )
     if before is not None and before[1] - now > SKEW:
         yield (
             f"Entry {before[0]} has a time in the future ({times[before[0]][:19]} UTC): the clock of this machine is slow, or that one was "
-            "fast. The order of the entries holds all the same."
+            "fast. The order of the entries still holds."
         )
 
 
@@ -183,13 +183,13 @@ def head_problems(noted: Head | None, hashes: Mapping[int, str]) -> Iterator[str
     end = max(hashes, default=0)
     if noted is None:
         if hashes:
-            yield "The head file is missing, so nobody can tell whether the last entries were removed: keep it beside the journal."
+            yield "The head file is missing, so a removal of the last entries cannot be detected: keep it beside the journal."
     elif noted.count < 0:
-        yield "The head file is damaged, so nobody can tell whether the last entries were removed: look who changed it."
+        yield "The head file is damaged, so a removal of the last entries cannot be detected: find out who changed it."
     elif noted.count > end:
         yield f"The last entries were removed: the journal ends with entry {end}, and its head file notes {noted.count:,} entries."
     elif noted.hash != (hashes.get(noted.count) if noted.count else GENESIS):
-        yield f"Entry {noted.count} is not the one that the head file notes: it was removed, rewritten or exchanged."
+        yield f"Entry {noted.count} is not the one that the head file notes: it was removed, rewritten or replaced."
 
 
 def _fields(body: object) -> dict | None:

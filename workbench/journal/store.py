@@ -380,7 +380,7 @@ def _rule_problems(db: sqlite3.Connection) -> Iterator[str]:
     found = dict(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
     for name in sorted(RULES.keys() | found.keys()):
         if found.get(name) != RULES.get(name):
-            what = "is missing" if name not in found else "was put in" if name not in RULES else "was changed"
+            what = "is missing" if name not in found else "was inserted" if name not in RULES else "was changed"
             yield f"The rules that keep the journal append-only are not its own: {name} {what}."
     for (fault,) in db.execute("PRAGMA integrity_check(10)"):
         if fault != "ok":
