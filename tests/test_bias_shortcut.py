@@ -276,7 +276,7 @@ def test_a_sentence_says_share_effect_and_verdicts(parts) -> None:
         f"{one.share.value:.0%} of its attribution on 9% of the picture",
         f"{one.others:.0%} for other verdicts",
         f"P(bad) by {-effect.value:.2f} ({-effect.high:.2f} to {-effect.low:.2f})",
-        f"in {EACH} pictures {tried.turned.value:.0%} of verdicts turn, {tried.turned_elsewhere.value:.0%} elsewhere",
+        f"in {EACH} pictures {tried.turned.value:.0%} of decisions flip, {tried.turned_elsewhere.value:.0%} elsewhere",
     ):
         assert part in one.sentence
     assert one.sentence.endswith(".")
