@@ -64,7 +64,7 @@ def _verdict(error: Exception) -> tuple[str, int]:
             INPUT_ERROR,
         )
     hint = f"set {TRACEBACK_VARIABLE}=1 to see where, and please report it"
-    return f"This failed in a way nobody foresaw ({type(error).__name__}: {error}): {hint}.", 1
+    return f"Unexpected error ({type(error).__name__}: {error}): {hint}.", 1
 
 
 def _version(asked: bool) -> None:
