@@ -296,7 +296,7 @@ def test_the_sentence_agrees_with_the_numbers():
     assert f"{found.chosen} of {found.parts} pieces" in found.sentence
     assert "flips hit to miss (0.95 to 0.05)" in found.sentence
     assert "None of them can be spared" in found.sentence
-    assert "by 0 of 39 regions of that area chosen at random (exact p = 0.025)" in found.sentence
+    assert "true of 0 of 39 regions of that area chosen at random (exact p = 0.025)" in found.sentence
 
 
 # Nearest image with another decision.
