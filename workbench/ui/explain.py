@@ -60,7 +60,7 @@ def bring(model: choice.ModelChoice, images: ImageSet, known: Predictions | None
             )
             st.caption("They stay in this browser session; a link cannot contain them.")
         if known is None and len(images) > 1:
-            work.offer_predictions(model, images, ", to filter by verdict" if images.class_names else ", to filter by confidence")
+            results.offer_predictions(model, images, ", to filter by verdict" if images.class_names else ", to filter by confidence")
 
 
 def picture(item: ImageItem) -> None:

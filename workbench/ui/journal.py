@@ -29,7 +29,7 @@ def place(kept: Journal, own: bool) -> None:
     """Where the journal lies; people elsewhere need not know the server's folders."""
     if own:
         st.caption(":material/info: This journal belongs to this session alone: export it below before you leave.")
-    elif local():
+    elif session.local():
         st.caption(f"It lies at {plain(kept.path, 300)}.")
 
 

@@ -247,7 +247,7 @@ def _meaning(method: Method, found: Attribution) -> None:
         plain=method.plain,
         unit=method.unit,
         score=f"{found.output:.3g} ({found.score})",
-        settings=choice.plain(", ".join(f"{k} {v}" for k, v in found.params.items()) or "none"),
+        settings=plain(", ".join(f"{k} {v}" for k, v in found.params.items()) or "none"),
         completeness=completeness,
         paper=method.paper,
     )

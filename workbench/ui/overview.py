@@ -137,7 +137,7 @@ def _no_headline(model: choice.ModelChoice, images: ImageSet, known: Predictions
         )
         return
     st.info("No predictions of this model for this image set yet.", icon=":material/play_circle:")
-    work.offer_predictions(model, images, "")
+    results.offer_predictions(model, images, "")
 
 
 def _by_group(images: ImageSet, known: Predictions, rows: np.ndarray) -> None:

@@ -33,8 +33,8 @@ def troubles() -> Iterator[None]:
         number = uuid.uuid4().hex[:8]
         log.exception("error %s", number)
         st.error(
-            f"Something went wrong that should not have (number {number}; the server's log has the details). "
-            "Your choices are kept: choose another picture or reload the page.",
+            f"Unexpected error (reference {number}; details are in the server log). "
+            "Your choices are kept: choose another image or reload the page.",
             icon=":material/bug_report:",
         )
 
@@ -67,7 +67,7 @@ class Stoppable:
         if self.stopped:
             with self._place.container(horizontal=True, vertical_alignment="center"):
                 st.caption(f"{label}: stopped.")
-                st.button("Go on", key=f"go {key}", icon=":material/play_arrow:", on_click=self._resume)
+                st.button("Continue", key=f"go {key}", icon=":material/play_arrow:", on_click=self._resume)
 
     def __call__(self, done: int, total: int) -> None:
         """Report progress. A click on Stop ends the work inside this call."""

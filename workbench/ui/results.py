@@ -31,88 +31,6 @@ if TYPE_CHECKING:
 
 SAMPLE = 200
 """Images whose maps are summed up at most."""
-PATIENCE = 0.4
-"""Seconds before a progress bar shows: quicker work would only make it flash."""
-log = logging.getLogger("workbench")
-
-
-@contextlib.contextmanager
-def troubles() -> Iterator[None]:
-    """Show what the user can mend as one sentence, and anything else as one sentence with a number to find it in the log."""
-    try:
-        yield
-    except InputError as error:
-        st.error(plain(error, 2 * LONGEST), icon=":material/error:")
-    except Exception:
-        number = uuid.uuid4().hex[:8]
-        log.exception("error %s", number)
-        st.error(
-            f"Unexpected error (reference {number}; details are in the server log). "
-            "Your choices are kept: choose another image or reload the page.",
-            icon=":material/bug_report:",
-        )
-
-
-def guarded(function: Callable[P, R]) -> Callable[P, R | None]:
-    """`troubles` around a function: fragments need their own, for they run again without the app around them."""
-
-    @wraps(function)
-    def inside(*args: P.args, **kwargs: P.kwargs) -> R | None:
-        with troubles():
-            return function(*args, **kwargs)
-        return None
-
-    return inside
-
-
-class Stoppable:
-    """Work that shows its progress in a place of the page and can be stopped by a button there.
-
-    Attributes:
-        stopped: Whether the user stopped this work: then it must not start again by itself.
-    """
-
-    def __init__(self, label: str, key: str) -> None:
-        self._label, self._key = label, f"stop {key}"
-        self._place, self._started = st.empty(), time.monotonic()
-        self._bar: Any = None
-        self._drawn = 0.0
-        self.stopped = self._key in _stopped()
-        if self.stopped:
-            with self._place.container(horizontal=True, vertical_alignment="center"):
-                st.caption(f"{label}: stopped.")
-                st.button("Continue", key=f"go {key}", icon=":material/play_arrow:", on_click=self._resume)
-
-    def __call__(self, done: int, total: int) -> None:
-        """Report progress. A click on Stop ends the work inside this call."""
-        now = time.monotonic()
-        if now - self._started < PATIENCE or now - self._drawn < 0.15:
-            return
-        self._drawn = now
-        if self._bar is None:
-            with self._place.container(horizontal=True, vertical_alignment="center"):
-                self._bar = st.progress(0.0)
-                st.button("Stop", key=self._key, icon=":material/stop:", on_click=self._stop)
-        left = (now - self._started) / done * (total - done) if done else 0
-        ahead = f", about {max(round(left), 1)} s left" if done else ""
-        self._bar.progress(min(done / total, 1.0), text=f"{self._label}: {done:,} of {total:,}{ahead}")
-
-    def done(self) -> None:
-        """Clear the place."""
-        if not self.stopped:
-            self._place.empty()
-
-    def _stop(self) -> None:
-        _stopped().add(self._key)
-
-    def _resume(self) -> None:
-        _stopped().discard(self._key)
-
-
-def _stopped() -> set[str]:
-    """The works that this session's visitor stopped."""
-    found: set[str] = st.session_state.setdefault("stopped works", set())
-    return found
 
 
 def map_slot(
@@ -231,7 +149,7 @@ def audited(model: choice.ModelChoice, images: ImageSet, *, embeddings: bool = F
     def count() -> int:
         return len(Index(own_files(folder, model.key)).rows)
 
-    place = f"audit {model.key[:12]} {choice.token(images)[:12]}"
+    place = f"audit {model.key[:12]} {session.token(images)[:12]}"
     if not _ran(f"Running the model on {wanted:,} images", place, start, folder, count, len(images)):
         return None
     outputs = audits.known(model, images)

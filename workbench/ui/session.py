@@ -36,7 +36,7 @@ def keep(kind: str, name: str, value: Any, size: int) -> None:
     others = sum(taken for key, taken in sizes.items() if key != (kind, name) and (key[0] == "models") == (kind == "models"))
     if others + size > most:
         raise InputError(
-            f"{name} takes {size / 2**20:,.0f} MB, and {others / 2**20:,.0f} of the {most / 2**20:,.0f} MB for your uploads are taken: "
+            f"{name} takes {size / 2**20:,.0f} MB, and {others / 2**20:,.0f} of the {most / 2**20:,.0f} MB for your uploads are used: "
             "press “Forget my uploads” under “Bring your own”, or upload less."
         )
     sizes[kind, name] = size

@@ -60,7 +60,7 @@ def _strange_link(key: str, options: Sequence[str]) -> None:
     named = st.query_params.get(key)
     if named and named not in options and not session.local():
         other = "model" if key == "model" else "image set"
-        st.info(sets.gone(named) or f"This link names the {other} “{plain(named)}”, which is not here. Here is another one.")
+        st.info(sets.gone(named) or f"The {other} “{plain(named)}” in this link does not exist here. Another one is in use.")
 
 
 def take_pictures(uploader: str) -> None:
@@ -94,7 +94,7 @@ def _uploads() -> None:
         type="zip",
         key="model upload",
         on_change=lambda: _trying(_take_model),
-        help="The README shows a model.toml. Nothing that is uploaded is ever run; pickled models are refused.",
+        help="The README shows a model.toml. Uploads are never executed; pickled models are refused.",
     )
     st.file_uploader(
         "Images: zip of class folders, MVTec AD, or with a manifest.csv",
@@ -103,7 +103,7 @@ def _uploads() -> None:
         on_change=lambda: _trying(_take_set),
         help="Folders named after classes, the MVTec AD layout, or manifest.csv with the columns image, label, split, mask and any others.",
     )
-    st.caption("Uploads stay in this browser session: no link and no other visitor can see them.")
+    st.caption("Uploads stay in this browser session; no link and no other visitor can see them.")
     if st.session_state.get("own sizes"):
         st.button("Forget my uploads", on_click=session.forget, width="stretch")
 

@@ -187,7 +187,7 @@ def tied_words(name: str, tie: Tie) -> str:
 def _nothing(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
     if known is None and any(item.label in model.rule.class_names for item in images):
         st.info("No predictions of this model for this image set yet.", icon=":material/play_circle:")
-        work.offer_predictions(model, images, "")
+        results.offer_predictions(model, images, "")
         return
     st.info(
         f"{plain(images.name)} has no labels that the model knows, so no accuracy can be computed. "

@@ -60,8 +60,8 @@ def _offer(scope: Scope, method: str) -> None:
         f"spread over the classes of the test split.{stale if audits.outdated(scope.model, scope.images, method) else ''}",
         icon=":material/center_focus_strong:",
     )
-    label = f"Compute {work.SAMPLE} maps"
-    offer(label, f"look {method}", lambda: work.summaries(scope.model, scope.images, scope.predictions, method))
+    label = f"Compute {results.SAMPLE} maps"
+    offer(label, f"look {method}", lambda: results.summaries(scope.model, scope.images, scope.predictions, method))
 
 
 def _among(scope: Scope, found: Maps) -> Maps | None:
@@ -151,7 +151,7 @@ def _differences(scope: Scope, found: Maps) -> None:
     proven = frame[frame["significant"]].sort_values("p adjusted", kind="stable").to_dict("records")
     if not proven:
         st.markdown(
-            f"**Groups**: no difference in where the model looks is proven for any region ({len(frame)} comparisons, the smallest "
+            f"**Groups**: no difference in where the model looks is proven for any region ({len(frame)} comparisons, smallest "
             f"{words.chance(frame['p adjusted'].min())} after correction)."
         )
     for line in proven[:4]:

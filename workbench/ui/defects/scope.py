@@ -81,7 +81,7 @@ def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | Non
     """The controls on top of the page; None, and a way out, where nothing can be decided."""
     if known is None:
         st.info("No predictions of this model for this image set yet.", icon=":material/play_circle:")
-        work.offer_predictions(model, images, "")
+        results.offer_predictions(model, images, "")
         return None
     positive = _positive(known)
     if positive is None:
