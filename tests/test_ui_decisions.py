@@ -122,7 +122,7 @@ def test_what_was_written_is_told_and_not_written_twice(defects, journal):
     assert "Entry 1, " in told(at)
     assert "Quinn: reject at" in told(at)
     assert (at.text_input[-1].value, at.text_area[0].value) == ("Quinn", "")
-    assert any("Entry 1 was written" in t.value for t in at.toast)
+    assert any("Entry 1 recorded" in t.value for t in at.toast)
     assert not at.run().sound().toast
 
 
