@@ -129,7 +129,7 @@ def test_an_image_set_of_ones_own(visit):
     assert any("No predictions of this model for this image set yet." in text for text in at.said())
     next(b for b in at.button if b.label.startswith("Predict all 6")).click().run().sound()
     assert {m.label for m in at.metric} >= {"Accuracy", "AUC"}
-    assert any("Too few pictures" in c.value for c in at.caption)
+    assert any("Too few images" in c.value for c in at.caption)
     other = visit(set="Your line 3.zip")
     assert not other.exception
     assert "Your line 3.zip" not in visit().sound().selectbox(key="set").options

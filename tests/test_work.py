@@ -135,7 +135,7 @@ def test_anything_else_is_a_sentence_with_a_number_that_the_log_explains(guarded
     (shown,) = [e.value for e in at.error]
     for word in ("Traceback", "RuntimeError", "secret", "/home"):
         assert word not in shown
-    number = re.search(r"number ([0-9a-f]{8})", shown)[1]
+    number = re.search(r"reference ([0-9a-f]{8})", shown)[1]
     logged = [r for r in caplog.records if r.name == "workbench"]
     assert [number in r.getMessage() for r in logged] == [True]
     assert logged[0].exc_info[1] is secret
