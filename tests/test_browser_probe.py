@@ -62,7 +62,7 @@ def test_draw_undo_and_share(visitor):
         view.settled()
         assert len(view.query().get("edit", [])) == left
     expect(page.locator(".frame img")).to_have_attribute("src", before)
-    expect(page.get_by_text("Not edited yet")).to_be_visible()
+    expect(page.get_by_text("No edits yet")).to_be_visible()
 
 
 def test_undo_by_key_reorder_and_troubles_told_at_once(visitor):
@@ -121,7 +121,7 @@ def test_no_view_scrolls_sideways_on_a_small_screen(visitor, scheme):
         page = view.open(f"/probe?model=metal-sound&view={name}&edit=gamma:2&edit=fill:0,0,0.5,0.5:mean").page
         wide = page.evaluate("[...document.querySelectorAll('[data-testid=\"stMain\"], html')].map((e) => e.scrollWidth - e.clientWidth)")
         assert max(wide) <= 0, name
-        expect(page.get_by_text("Something went wrong")).to_have_count(0)
+        expect(page.get_by_text("Unexpected error")).to_have_count(0)
 
 
 def test_links_to_a_sweep_and_a_comparison_open_them(visitor):

@@ -197,7 +197,7 @@ def test_what_does_not_apply_says_why(clf):
     cards = {"saliency": assess(clf, PICTURE, attribute(clf, PICTURE, "saliency", 1)), "given": assess(clf, PICTURE, given)}
     expected = {
         ("saliency", "completeness"): "does not promise",
-        ("saliency", "repeatability"): "draws nothing",
+        ("saliency", "repeatability"): "is deterministic",
         ("saliency", "infidelity"): "no sign",
         ("saliency", "relevance_mass"): "no mask",
         ("saliency", "pointing"): "no mask",

@@ -123,4 +123,4 @@ def test_what_goes_wrong_is_told_without_a_folder(shared, trouble):
     with broken(shared.folder / name, data):
         drawn = shared.seen(page)
     assert betrayed(shared, drawn) == []
-    assert b"Something went wrong" not in drawn
+    assert b"Unexpected error" not in drawn

@@ -186,7 +186,7 @@ def test_a_shared_server_shows_its_journal_and_takes_no_entry(visit, kept, share
 def test_a_shared_server_makes_no_journal(visit, path, shared_server):
     at = visit("journal").sound("Journal")
     assert any("without a login" in text for text in at.said())
-    assert not any("write your verdict" in text for text in at.said())
+    assert not any("record your verdict" in text for text in at.said())
     assert not path.exists()
 
 

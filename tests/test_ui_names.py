@@ -97,7 +97,7 @@ def count_shown(at) -> int:
     """How many images the gallery says that it shows."""
     said = [match for c in at.caption if (match := re.fullmatch(r"(?:([\d,]+) of )?([\d,]+) pictures", c.value))]
     if not said:
-        assert any("No picture matches" in text for text in at.said())
+        assert any("No image matches" in text for text in at.said())
         return 0
     return int((said[0][1] or said[0][2]).replace(",", ""))
 

@@ -158,7 +158,7 @@ def test_a_crop_to_almost_nothing(visit, size):
     tail = ["blur:4", "defocus:4", "rotate:45", "fill:0,0,1,1:inpaint", "fill:0,0,0.5,0.5:patch", "jpeg:5", "scale:0.5"]
     at = visit("probe", edit=[f"crop:{size}", *tail], **METAL)
     assert not at.exception
-    assert not any("Something went wrong" in e.value for e in at.error)
+    assert not any("Unexpected error" in e.value for e in at.error)
     assert len([b for b in at.button if b.key and b.key.startswith("drop ")]) == len(tail) + 1
 
 
