@@ -33,7 +33,7 @@ def thumbnails(view):
 
 def test_from_the_worst_class_to_a_picture_that_it_misses(visitor):
     view = visitor().open("/bias")
-    expect(view.page.locator(".st-key-headline")).to_contain_text(re.compile(r"Worst class: defective: \d\d\.\d % of them are found"))
+    expect(view.page.locator(".st-key-headline")).to_contain_text(re.compile(r"Worst class: defective: recall \d\d\.\d %"))
     expect(view.current("p").filter(has_text=re.compile("^55 of 205 pictures of defective are predicted as functional"))).to_be_visible()
 
     table = view.page.locator(CANVAS)
