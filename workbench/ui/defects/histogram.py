@@ -55,7 +55,7 @@ def _sides(found: Band) -> str:
 
 def _caption(scope: Scope) -> str:
     cases = scope.cases[REPORTED_ON]
-    if not cases.rows.any():
+    if not len(cases):
         return "These images have no labels that the model knows, so only the rejected parts can be counted."
     words = scope.words[REPORTED_ON]
     return f"{words[0].upper()}{words[1:]}: {cases.good:,} good parts above the axis, {cases.defects:,} defects below."

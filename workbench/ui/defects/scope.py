@@ -130,7 +130,7 @@ def _splits(cases: Cases, known: Predictions) -> tuple[dict[str, Cases], dict[st
     found = {name: of_split(cases, name) for name in SPLITS}
     if all(_whole(one) for one in found.values()):
         return found, SPLITS
-    if not cases.rows.any():
+    if not len(cases):
         st.caption(":material/info: None of these images has a label that the model knows: a threshold can be set, but not evaluated.")
         return found, SPLITS
     halves = deal(cases)
