@@ -15,7 +15,8 @@ from tables import solar, table, with_attributes
 import workbench as wb
 from workbench.bias.rates import ENOUGH, breakdown, confusion
 from workbench.cases import MOST_GROUPS
-from workbench.stats import calibration_cells, debiased_error, wilson
+from workbench.stats import calibration_cells, wilson
+from workbench.stats.calibration import debiased_error
 
 TEST = (solar().frame["split"] == "test").to_numpy()
 EXACT = {"rel": 0, "abs": 1e-12}

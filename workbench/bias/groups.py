@@ -15,26 +15,13 @@ from workbench.bias.rates import ENOUGH
 from workbench.cases import By, Groups, cases_of, groups_of
 from workbench.errors import InputError
 from workbench.predictions import Predictions
-from workbench.stats import (
-    Rate,
-    debiased_error,
-    gap,
-    holm,
-    means_differ,
-    normal_ranges,
-    placements,
-    resampled,
-    shares_differ,
-    simultaneous,
-    tail,
-)
+from workbench.stats import Rate, aucs_differ, calibrations_differ, gap, holm, means_differ, shares_differ, simultaneous
 
 if TYPE_CHECKING:
     import pandas as pd
 
 DRAWS = 4000
 SIGNIFICANT = 0.05
-_AT_ONCE = 8000
 COMPARED = ("accuracy", "escape rate", "overkill rate", "precision", "F1", "selection rate", "AUC", "mean confidence", "calibration error")
 """What is compared where nothing is named: of two figures that are one another's rest, such as recall and escape rate, one."""
 
@@ -180,17 +167,8 @@ def _p(table: Tally, name: str, kept: list[int], observed: float, draws: int, rn
     if figure.kind == "mean":
         return means_differ(table.moments[:, kept], draws, rng)
     if figure.kind == "AUC":
-        parts = [table.scored(g) for g in kept]
-        above, below = placements(np.concatenate([scores for scores, _ in parts]), np.concatenate([defect for _, defect in parts]))
-        count = np.array([(defect.sum(), (~defect).sum()) for _, defect in parts], dtype=np.float64)
-        variance = np.array([above.var(ddof=1), below.var(ddof=1)])
-        return tail(observed, normal_ranges(np.ones_like(count), count, variance, draws, rng))
-    cells = table.cells[:, kept]
-    sizes = cells[0].sum((1, 2)).astype(np.intp)
-    together = np.broadcast_to(cells.sum(1, keepdims=True), cells.shape)
-    step = max(_AT_ONCE // len(kept), 1)
-    drawn = (resampled(together, sizes, min(step, draws - start), rng) for start in range(0, draws, step))
-    return tail(observed, np.concatenate([np.ptp(debiased_error(part).clip(0, 1), axis=1) for part in drawn]))
+        return aucs_differ([table.scored(g) for g in kept], observed, draws, rng)
+    return calibrations_differ(table.cells[:, kept], observed, draws, rng)
 
 
 def _kept(table: Tally, name: str, least: int) -> list[int]:

@@ -41,7 +41,7 @@ def auc(scores: ArrayLike, positive: ArrayLike, level: float = 0.95) -> Rate:
         low, high = _newcombe(area, n, m, level)
     else:
         centre, half = math.log(area / (1 - area)), critical_value(level) * math.sqrt(variance) / (area * (1 - area))
-        low, high = _sigmoid(centre - half), _sigmoid(centre + half)
+        low, high = (1 / (1 + math.exp(-end)) for end in (centre - half, centre + half))
     return Rate(area, low, high, n, n + m)
 
 
@@ -76,7 +76,3 @@ def _newcombe(area: float, n: int, m: int, level: float) -> tuple[float, float]:
         return near
 
     return limit(0.0), limit(1.0)
-
-
-def _sigmoid(x: float) -> float:
-    return 1 / (1 + math.exp(-x))

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from workbench.stats.auc import placements
+from workbench.stats.calibration import Cells, debiased_error, resampled
+
+_AT_ONCE = 8000
 _EQUAL = 1e-12
 """Statistics nearer than this are equal: they are sums of fractions."""
 
@@ -57,6 +63,25 @@ def means_differ(moments: NDArray[np.float64], draws: int, rng: np.random.Genera
     return tail(np.ptp(excess), normal_ranges(count / size[:, None], count, variance, draws, rng))
 
 
+def aucs_differ(
+    parts: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_]]], observed: float, draws: int, rng: np.random.Generator
+) -> float:
+    """As `means_differ` for areas under the ROC curve `observed` apart, from the scores and the truth of the cases of each group."""
+    above, below = placements(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    count = np.array([(truth.sum(), (~truth).sum()) for _, truth in parts], dtype=np.float64)
+    variance = np.array([above.var(ddof=1), below.var(ddof=1)])
+    return tail(observed, normal_ranges(np.ones_like(count), count, variance, draws, rng))
+
+
+def calibrations_differ(cells: Cells, observed: float, draws: int, rng: np.random.Generator) -> float:
+    """As `shares_differ` for calibration errors `observed` apart, by draws from the cells of all groups together."""
+    sizes = cells[0].sum((1, 2)).astype(np.intp)
+    together = np.broadcast_to(cells.sum(1, keepdims=True), cells.shape)
+    step = max(_AT_ONCE // len(sizes), 1)
+    drawn = (resampled(together, sizes, min(step, draws - start), rng) for start in range(0, draws, step))
+    return tail(observed, np.concatenate([np.ptp(debiased_error(part).clip(0, 1), axis=1) for part in drawn]))
+
+
 def normal_ranges(
     weights: NDArray[np.float64], count: NDArray[np.float64], variance: NDArray[np.float64], draws: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
@@ -82,14 +107,9 @@ def tail(observed: float, null: NDArray[np.float64]) -> float:
 
 
 def mcnemar(only_first: int, only_second: int, alternative: str = "two-sided") -> float:
-    """The exact p-value of McNemar's test: discordant pairs fall on either side with the same chance. Without any it is 1.
+    """The exact p-value for cases of which only the first or only the second holds; `alternative` as SciPy has it, 1 without any.
 
     McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages".
-
-    Args:
-        only_first: Cases of which only the first holds.
-        only_second: Cases of which only the second does.
-        alternative: "two-sided", or "greater": that the first holds more often.
     """
     from scipy.stats import binomtest
 
