@@ -14,7 +14,7 @@ import workbench as wb
 from workbench.attribution import attribute
 from workbench.defects import all_scores, cases_of
 from workbench.defects.localise import meets, meets_by_chance
-from workbench.defects.regions import ELSEWHERE, FILLS, LEVEL, SMOOTH, Filled, Spot, fill_spots, spots
+from workbench.defects.regions import DEFECT_FILLS, ELSEWHERE, LEVEL, SMOOTH, Filled, Spot, fill_spots, spots
 from workbench.fills import elsewhere
 
 torch.set_num_threads(1)
@@ -149,7 +149,7 @@ OVER, BESIDE = region(21, 35, 33, 51), region(2, 16, 70, 88)
 DEFECTS = ("bad", "worse")
 
 
-@pytest.mark.parametrize("fill", [*FILLS, "patch"])
+@pytest.mark.parametrize("fill", [*DEFECT_FILLS, "patch"])
 def test_filling_what_the_model_looks_at_lowers_the_score_and_nothing_else_does(patch, part, fill) -> None:
     before, (over, beside) = fill_spots(patch, part, [OVER, BESIDE], DEFECTS, fill)
     assert before > 0.99

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.probe.edits import FILLS, KINDS, MOST_BOXES, MOST_EDITS, Edit, Edited, apply, further, inside, read
+from workbench.probe.edits import EDIT_FILLS, KINDS, MOST_BOXES, MOST_EDITS, Edit, Edited, apply, further, inside, read
 
 WHOLE = ((0.0, 0.0, 1.0, 1.0),)
 
@@ -148,7 +148,7 @@ def test_jpeg_is_what_its_decoder_gives() -> None:
     assert (apply(picture, [Edit("jpeg", 30)]).pixels == np.asarray(Image.open(buffer))).all()
 
 
-@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("fill", EDIT_FILLS)
 def test_a_fill_changes_its_regions_and_nothing_else(fill) -> None:
     picture, other = noisy(60, 90), noisy(30, 45, 1)
     boxes = ((0.2, 0.2, 0.4, 0.5), (0.6, 0.5, 0.8, 0.9))
@@ -254,7 +254,7 @@ def random_edit(rng: random.Random) -> Edit:
     count = 1 if kind == "crop" else rng.randint(1, MOST_BOXES)
     corners = [(rng.random() * 0.9, rng.random() * 0.9) for _ in range(count)]
     boxes = tuple((x, y, x + rng.uniform(0.001, 1 - x), y + rng.uniform(0.001, 1 - y)) for x, y in corners)
-    fill = rng.choice(FILLS) if kind == "fill" else ""
+    fill = rng.choice(EDIT_FILLS) if kind == "fill" else ""
     names = ["a:b::c", "grün/ß 漢字.png", "50%&x=1;,#?", "line\nbreak\ttab", "", ":", "\u202e\x00"]
     return Edit(kind, boxes=boxes, fill=fill, other=rng.choice(names) if fill == "paste" else "")
 

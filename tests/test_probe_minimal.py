@@ -19,7 +19,7 @@ from workbench.loading import load_classifier
 from workbench.preprocessing import Preprocessing
 from workbench.probe import minimal
 from workbench.probe.minimal import counterfactual, smallest
-from workbench.probe.pieces import FILLS, Pieces, square_cells
+from workbench.probe.pieces import REGION_FILLS, Pieces, square_cells
 from workbench.stats import nearest, wilson
 
 torch.set_num_threads(1)
@@ -202,7 +202,7 @@ def test_a_decision_may_be_anothers():
     assert passed.score == pytest.approx(1 - ask(model, [np.asarray(dark)])[0, 2], abs=1e-6)
 
 
-@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("fill", REGION_FILLS)
 def test_every_fill_runs_and_gives_the_same_again(fill):
     model = reader(threshold=0.85)
     heat = INSIDE.astype(float)

@@ -7,7 +7,7 @@ import pytest
 
 from workbench.attribution.superpixels import segmented
 from workbench.fills import covered
-from workbench.probe.pieces import FILLS, Pieces, square_cells
+from workbench.probe.pieces import REGION_FILLS, Pieces, square_cells
 
 RAMP = np.repeat(np.linspace(40, 200, 192).round().astype(np.uint8)[None, :, None], 3, 2) * np.ones((128, 1, 1), np.uint8)
 
@@ -69,7 +69,7 @@ def test_what_little_is_kept_is_not_painted_over_the_picture():
     assert (pieces.shown(np.ones(9, bool)) == pixels.reshape(-1, 3).mean(0).round()).all()
 
 
-@pytest.mark.parametrize("fill", sorted(set(FILLS) - {"grey", "inpaint"}))
+@pytest.mark.parametrize("fill", sorted(set(REGION_FILLS) - {"grey", "inpaint"}))
 def test_other_fills_are_those_of_the_defects_page(fill):
     noisy = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     pieces = Pieces(noisy, square_cells(noisy.shape, 6), fill, seed=4)

@@ -6,12 +6,12 @@ from workbench.defects.decision import QUEUES, Decision, decide, queue
 from workbench.defects.doubt import Band, Reviewed, band, expected, needed, reach, review
 from workbench.defects.halves import CHOSEN_ON, HALVES, REPORTED_ON, cases_of, deal, defect_classes, of_split
 from workbench.defects.points import FIGURES, Costs, operating_points, point_at, points_of
-from workbench.defects.regions import FILLS, Filled, Spot, fill_spots, spots
+from workbench.defects.regions import DEFECT_FILLS, Filled, Spot, fill_spots, spots
 
 __all__ = [
     "CHOSEN_ON",
+    "DEFECT_FILLS",
     "FIGURES",
-    "FILLS",
     "HALVES",
     "QUEUES",
     "REPORTED_ON",

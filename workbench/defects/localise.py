@@ -39,7 +39,7 @@ MOST = 200
 FEW = 5
 """On fewer pictures than this nothing is said of a kind: its figures stand with their support alone."""
 ALL, UNLABELLED = "all defects", "unlabelled"
-FIGURES = ("mass accuracy", "pointing", "pixel AUROC", "AUPRO", "image AUROC")
+MAP_FIGURES = ("mass accuracy", "pointing", "pixel AUROC", "AUPRO", "image AUROC")
 Target = str | Callable[[ImageItem], str] | None
 
 
@@ -234,7 +234,7 @@ def summarise(
     Returns:
         One row a kind, sorted, and one of all together: kind (no two called alike), support (its pictures), enough (whether there
         are `FEW`), regions (connected ones in its masks), left out (how many pictures), why ("2 no mask, 1 unreadable"), and of
-        each of `FIGURES` its name, and the name followed by "low", "high" and "chance". "mass accuracy" is the mean share of the
+        each of `MAP_FIGURES` its name, and the name followed by "low", "high" and "chance". "mass accuracy" is the mean share of the
         positive map inside of the mask (Arras et al. 2022, "CLEVR-XAI"; Student's t), "pointing" how often the map is highest
         inside of it (Zhang et al. 2018, "Top-down neural attention by excitation backprop", without their grace of 15 pixels;
         Wilson), "pixel AUROC" and "AUPRO" as in `curves.areas`, "image AUROC" how far the pictures' scores tell the kind from good
@@ -374,7 +374,7 @@ def _columns(own: Sequence[Row], good: Sequence[Row], pro: tuple[Rate, Rate], li
     )
     chance = float(np.mean([row.chance for row in own])) if own else np.nan
     found: dict[str, object] = {}
-    for name, rate, expected in zip(FIGURES, rates, (chance, chance, 0.5, limit / 2, 0.5), strict=True):
+    for name, rate, expected in zip(MAP_FIGURES, rates, (chance, chance, 0.5, limit / 2, 0.5), strict=True):
         numbers = np.array([rate.value, rate.low, rate.high], np.float64).clip(0, 1).tolist()
         found |= dict(zip((name, f"{name} low", f"{name} high", f"{name} chance"), [*numbers, expected], strict=True))
     return found

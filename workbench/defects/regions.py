@@ -16,7 +16,7 @@ from workbench.fills import covered, elsewhere, tile
 if TYPE_CHECKING:
     from workbench.classifier import Classifier
 
-FILLS = ("inpaint", "blur", "mean")
+DEFECT_FILLS = ("inpaint", "blur", "mean")
 SMOOTH = 1 / 32
 """Width, as a share of the longer side, of the Gaussian that joins the specks of a pixel map into regions."""
 LEVEL = 0.35

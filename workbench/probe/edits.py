@@ -18,7 +18,7 @@ from workbench.fills import covered
 Box = tuple[float, float, float, float]
 Pixels = NDArray[np.uint8]
 MOST_EDITS, MOST_BOXES = 40, 40
-FILLS = ("inpaint", "mean", "blur", "patch", "noise", "paste", "keep")
+EDIT_FILLS = ("inpaint", "mean", "blur", "patch", "noise", "paste", "keep")
 """What regions are filled with: as in `workbench.fills`; or noise, the same place of another picture, or grey for all but them."""
 
 
@@ -74,7 +74,7 @@ class Edit:
         kind: A name in `KINDS`, "fill" or "crop".
         value: The number of an edit in `KINDS`.
         boxes: What is filled, or what is cropped to (one box): left, top, right, bottom as shares of the picture.
-        fill: One of `FILLS`.
+        fill: One of `EDIT_FILLS`.
         other: The name of the picture that is pasted from, for the fill "paste".
     """
 
@@ -94,8 +94,8 @@ class Edit:
             return
         if self.kind not in ("fill", "crop"):
             raise InputError(f"There is no edit {self.kind[:40]!r}: choose one of {', '.join(KINDS)}, fill or crop.")
-        if self.kind == "fill" and self.fill not in FILLS:
-            raise InputError(f"There is no fill {self.fill[:40]!r}: choose one of {', '.join(FILLS)}.")
+        if self.kind == "fill" and self.fill not in EDIT_FILLS:
+            raise InputError(f"There is no fill {self.fill[:40]!r}: choose one of {', '.join(EDIT_FILLS)}.")
         if self.kind == "crop" and (self.fill or self.other):
             raise InputError("A crop fills nothing: leave its fill out.")
         if not 1 <= len(self.boxes) <= (MOST_BOXES if self.kind == "fill" else 1):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from workbench.errors import InputError
 from workbench.predictions import DecisionRule, Predictions
-from workbench.probe.pieces import FILLS, Pieces, Pixels, square_cells
+from workbench.probe.pieces import REGION_FILLS, Pieces, Pixels, square_cells
 from workbench.stats import Rate, nearest, wilson
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Minimal:
 
     Attributes:
         aim: "flip": filling the region changes the decision; "keep": the region alone, all else filled, keeps it.
-        fill: One of `FILLS`.
+        fill: One of `REGION_FILLS`.
         found: False where even filling everything does not change the decision, or keeping everything does not keep it.
         inside: (H, W) the region in the pixels of the picture; empty where none was found, or where nothing needs to be kept.
         area: Its share of the picture.
@@ -155,7 +155,7 @@ def smallest(
         aim: "flip" or "keep".
         heatmap: (H, W) of the picture's pixels, what speaks for the decision positive. Where missing, or nowhere positive, each superpixel
             is filled by itself and counts by what that takes from the score.
-        fill: One of `FILLS`.
+        fill: One of `REGION_FILLS`.
         positive: Classes that count as one decision, such as all defects, their probabilities added; the decided class where missing.
         decide: What is decided for probabilities (N, K): labels (N,) of any kind, "pass" and "reject" say. By default the rule's own
             class with its threshold, or with `positive` whether that is one of them. Where it is not, the score is that of the others.
@@ -169,8 +169,8 @@ def smallest(
     """
     from workbench.attribution.superpixels import segmented
 
-    if aim not in ("flip", "keep") or fill not in FILLS:
-        raise InputError(f"There is no aim {aim!r} with the fill {fill!r}: choose flip or keep, and one of {', '.join(FILLS)}.")
+    if aim not in ("flip", "keep") or fill not in REGION_FILLS:
+        raise InputError(f"There is no aim {aim!r} with the fill {fill!r}: choose flip or keep, and one of {', '.join(REGION_FILLS)}.")
     if not 2 <= segments <= MOST_SEGMENTS or not 2 <= (cells or 2) <= MOST_CELLS:
         raise InputError(f"There can be 2 to {MOST_SEGMENTS} superpixels or 2 to {MOST_CELLS} cells a side: choose a number between.")
     small = picture.convert("RGB")

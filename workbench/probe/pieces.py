@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.fills import FILLS as COVERS
-from workbench.fills import covered, tile
+from workbench.fills import FILLS, covered, tile
 
 Pixels = NDArray[np.uint8]
-FILLS = {name: said for name, said in COVERS.items() if name != "exchange"} | {"grey": "mid-grey with a hard edge"}
+REGION_FILLS = {name: said for name, said in FILLS.items() if name != "exchange"} | {"grey": "mid-grey with a hard edge"}
 """What can be filled with. A patch comes from the same picture, so that it may bring along what was to go."""
 
 COARSER = 48
@@ -22,7 +21,7 @@ class Pieces:
     Attributes:
         pixels: (H, W, 3).
         labels: (H, W) the number of each pixel's piece, 0 to n - 1.
-        fill: One of `FILLS`.
+        fill: One of `REGION_FILLS`.
         parts: n.
         areas: (n,) share of the picture.
     """

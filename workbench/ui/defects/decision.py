@@ -9,9 +9,9 @@ import streamlit as st
 from PIL import Image
 
 from workbench import render
-from workbench.defects import FILLS, Decision, Filled, Spot, decide, fill_spots, spots
+from workbench.defects import DEFECT_FILLS, Decision, Filled, Spot, decide, fill_spots, spots
 from workbench.errors import InputError
-from workbench.fills import FILLS as MEANINGS
+from workbench.fills import FILLS
 from workbench.images import ImageItem
 from workbench.methods import METHODS
 from workbench.stats import nearest
@@ -42,7 +42,7 @@ def section(scope: Scope, setting: Setting) -> None:
     item = _item(scope, row)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = url.select("Map by", offered(scope.model), key="map", format_func=lambda name: METHODS[name].title, width=250)
-        fill = url.select("Fill regions with", list(FILLS), key="fill", format_func=lambda name: MEANINGS[name], width=290)
+        fill = url.select("Fill regions with", list(DEFECT_FILLS), key="fill", format_func=lambda name: FILLS[name], width=290)
         draw.meaning("attributed-regions")
     head = st.container()
     picture = photographs.fitted(item, EDGE)

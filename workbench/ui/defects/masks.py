@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from workbench.defects.localise import FEW, FIGURES, MOST, Localisation, Row, localise
+from workbench.defects.localise import FEW, MAP_FIGURES, MOST, Localisation, Row, localise
 from workbench.images import ImageItem
 from workbench.methods import METHODS
 from workbench.samples import tested
@@ -91,7 +91,7 @@ def _table(scope: Scope, found: Localisation) -> None:
         f"{METHODS[found.method].title} of {found.sample['drawn']:,} of {found.sample['pictures']:,} pictures, "
         f"{found.good:,} of them good parts."
     )
-    columns = {name: st.column_config.TextColumn(name, help=terms.entry("localisation-metrics", name)) for name in FIGURES}
+    columns = {name: st.column_config.TextColumn(name, help=terms.entry("localisation-metrics", name)) for name in MAP_FIGURES}
     st.dataframe(shown, hide_index=True, column_config=columns, alt="Localisation: maps against masks")
     if not found.frame["enough"].all():
         st.caption(f":material/info: For a kind with fewer than {FEW} images only the count is meaningful.")
@@ -108,7 +108,7 @@ def said(found: Localisation) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(
-        [{"kind": row["kind"], "pictures": row["support"], **{name: _figure(row, name) for name in FIGURES}} for row in _rows(found)]
+        [{"kind": row["kind"], "pictures": row["support"], **{name: _figure(row, name) for name in MAP_FIGURES}} for row in _rows(found)]
     )
 
 

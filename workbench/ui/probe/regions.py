@@ -12,7 +12,7 @@ from workbench import render
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
 from workbench.probe.minimal import LARGEST, Minimal, smallest
-from workbench.probe.pieces import FILLS
+from workbench.probe.pieces import REGION_FILLS
 from workbench.ui import choice, draw, neighbours, photographs, results, url
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.progress import Stoppable, guarded
@@ -36,7 +36,7 @@ TITLES = {"flip": "What must go", "keep": "What must stay"}
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
     """Both regions beside each other, and the nearest picture that is decided otherwise."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        fills = [fill for fill in WORDS if fill in FILLS]
+        fills = [fill for fill in WORDS if fill in REGION_FILLS]
         fill = url.select("Filled with", fills, key="fill", format_func=WORDS.__getitem__, width=230)
         grid = url.select("Cut into", list(GRIDS), key="grid", format_func=GRIDS.__getitem__, width=230)
         draw.meaning("minimal-regions")

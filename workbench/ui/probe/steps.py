@@ -11,7 +11,7 @@ from PIL import Image
 
 from workbench.errors import InputError
 from workbench.images import ImageSet
-from workbench.probe.edits import FILLS, KINDS, MOST_EDITS, Edit, read
+from workbench.probe.edits import EDIT_FILLS, KINDS, MOST_EDITS, Edit, read
 from workbench.ui import draw, photographs, url
 from workbench.ui.probe import canvas
 from workbench.ui.text import plain
@@ -77,7 +77,7 @@ def put(found: Sequence[Edit]) -> None:
 
 def fills(images: ImageSet, current: str) -> None:
     """What the next region becomes."""
-    options = [*FILLS, "crop"]
+    options = [*EDIT_FILLS, "crop"]
     url.select("Fill a region with", options, key="region", format_func=WORDS.__getitem__, width=330)
     if st.session_state.get("region") == "paste":
         names = [name for name in images.by_name if name != current][:2000]
@@ -90,7 +90,7 @@ def add_region() -> None:
     box = canvas.drawn()
     if box is None:
         return
-    fill = str(st.session_state.get("region") or FILLS[0])
+    fill = str(st.session_state.get("region") or EDIT_FILLS[0])
     other = str(st.session_state.get("paste from") or "") if fill == "paste" else ""
     found = list(edits())
     last = found[-1] if found else None
