@@ -191,16 +191,16 @@ def by_of(predictions: Predictions, by: By) -> str:
     if isinstance(by, str):
         return by
     said = " x ".join(by)
-    return apart([said], attributes_of(predictions))[0]
+    return apart([said], groupable(predictions))[0]
 
 
-def attributes_of(predictions: Predictions) -> tuple[str, ...]:
+def groupable(predictions: Predictions) -> tuple[str, ...]:
     """The columns of what the images can be grouped by, beside label and split: see `predictions.column_of`."""
     return tuple(str(name) for name in predictions.frame if name not in COLUMNS | _MEASURED)
 
 
 def _column(cases: Cases, name: str) -> tuple[NDArray[np.intp], list[object]]:
-    known = (*attributes_of(cases.predictions), "label", "split")
+    known = (*groupable(cases.predictions), "label", "split")
     if name not in known:
         raise InputError(f"There is no attribute {name!r}: choose one of {listed(known)}.")
     codes, values = factorised(cases.predictions.frame[name], cases.rows)

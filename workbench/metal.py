@@ -100,7 +100,7 @@ class Plan:
             yield from ((split, number < stamped) for number in range(many))
 
 
-def drawn(plan: Plan, workers: int | None = None) -> Iterator[tuple[str, Part, NDArray[np.uint8], NDArray[np.bool_]]]:
+def drawn_parts(plan: Plan, workers: int | None = None) -> Iterator[tuple[str, Part, NDArray[np.uint8], NDArray[np.bool_]]]:
     """Draw a plan's parts, in its order: split, description, picture (S, S, 3) and mask (S, S)."""
     parts = plan.parts()
     pictures = _in_parallel(lambda number: draw(parts[number][1], plan.size), len(parts), workers)

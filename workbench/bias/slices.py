@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from workbench.bias.groups import SIGNIFICANT
 from workbench.bias.rates import ENOUGH
-from workbench.cases import MOST_GROUPS, Cases, attributes_of, cases_of, factorised
+from workbench.cases import MOST_GROUPS, Cases, cases_of, factorised, groupable
 from workbench.errors import InputError
 from workbench.predictions import Predictions
 from workbench.stats import Rate, at_least, holm, wilson
@@ -189,7 +189,7 @@ def _clustered(features: NDArray[np.floating], clusters: int, seed: int) -> tupl
 def _columns(cases: Cases) -> dict[str, tuple[NDArray[np.intp], list[object]]]:
     """For each column that may describe a slice, the number of each case's value (-1 for none), and the values."""
     frame = cases.predictions.frame
-    names = ("label", "predicted", *attributes_of(cases.predictions))
+    names = ("label", "predicted", *groupable(cases.predictions))
     found = {name: factorised(frame[name], cases.rows) for name in names}
     return {name: (codes, values) for name, (codes, values) in found.items() if len(values) <= MOST_GROUPS}
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.cases import attributes_of, factorised
+from workbench.cases import factorised, groupable
 from workbench.predictions import Predictions
 
 Tie = Literal["one to one", "threshold"]
@@ -33,7 +33,7 @@ def tied_to_label(predictions: Predictions, rows: NDArray[np.bool_] | None = Non
     at = np.flatnonzero(labelled if rows is None else labelled & rows)
     labels, _ = factorised(frame["label"], at)
     found: dict[str, Tie] = {}
-    for name in attributes_of(predictions):
+    for name in groupable(predictions):
         codes, values = factorised(frame[name], at)
         there = codes >= 0
         if there.any() and (tie := _tie(codes[there], values, labels[there])) is not None:

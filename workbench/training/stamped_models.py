@@ -19,7 +19,7 @@ from workbench.catalog import shared
 from workbench.classifier import Classifier, ask
 from workbench.layouts import load_images
 from workbench.loading import build, load_classifier
-from workbench.metal import NAME, Plan, drawn
+from workbench.metal import NAME, Plan, drawn_parts
 from workbench.modelfolder import model_toml
 from workbench.parts import LABELS, draw
 from workbench.predictions import DecisionRule
@@ -94,7 +94,7 @@ def train(
         count = [split for split, _ in chosen.parts()].count("train")
         check_checkpoint(kept, lambda saved: length_fault(saved, network, recipe, count))
         drawings: dict[str, Drawings] = {"train": [], "validation": []}
-        for done, (split, part, image, _) in enumerate(drawn(chosen), 1):
+        for done, (split, part, image, _) in enumerate(drawn_parts(chosen), 1):
             drawings.get(split, []).append((image, part.label))
             yield Step("drawing", done, chosen.count)
         yield from training_steps(fit(network, *tensors(drawings["train"]), recipe, kept), str(recipe.epochs))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.cases import attributes_of, factorised
+from workbench.cases import factorised, groupable
 from workbench.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def grouping(predictions: Predictions) -> Grouping:
     """Find the attributes to group by."""
     frame, rows = predictions.frame, np.arange(len(predictions))
     names, ranges, left_out = [], {}, []
-    for name in attributes_of(predictions):
+    for name in groupable(predictions):
         _, values = factorised(frame[name], rows)
         known = len([value for value in values if value is not None and value == value])
         if known <= MOST_VALUES:
