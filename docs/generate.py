@@ -20,11 +20,11 @@ from pydantic_core import PydanticUndefined
 from typer.testing import CliRunner
 
 import workbench
+from workbench.attribution.methods import METHODS
 from workbench.catalog import ImagesEntry, ModelEntry
 from workbench.cli import app
-from workbench.evidence import CHECKS
-from workbench.methods import METHODS
-from workbench.modelfolder import ModelSpec, PreprocessingSpec
+from workbench.evidence.card import CHECKS
+from workbench.models.folder import ModelSpec, PreprocessingSpec
 
 DOCS = Path(__file__).resolve().parent
 FUNCTIONS = ("load_classifier", "load_images", "predict", "attribute", "assess", "breakdown", "operating_points")

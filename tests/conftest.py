@@ -109,8 +109,8 @@ def cheap() -> Settings:
     """Settings with which any method is done in a few evaluations; for methods that need one, with a background of three pictures."""
     import numpy as np
 
-    from workbench.images import image_from_bytes
-    from workbench.methods import METHODS
+    from workbench.attribution.methods import METHODS
+    from workbench.images.item import image_from_bytes
 
     few = {"samples": 20, "window": 0.25, "segments": 6}
     background = []
@@ -157,7 +157,7 @@ def page_class() -> type[AppTest]:
     """Streamlit's simulated visitor, who can also tell what stands on the page."""
     from streamlit.testing.v1 import AppTest
 
-    from workbench.methods import METHODS
+    from workbench.attribution.methods import METHODS
 
     titles = {method.title for method in METHODS.values()}
 

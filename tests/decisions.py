@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from workbench.journal import Draft
+from workbench.journal.entries import Draft
 
 
 def digest(name):

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from workbench.audit import GRID
-from workbench.bias.regions import Region
+from workbench.audit.summary import GRID
+from workbench.bias.places import Region
 from workbench.bias.where import Maps
 
 ALL = Region("all")

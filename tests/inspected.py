@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from tables import table, with_attributes
 
-from workbench.images import BytesSource, ImageItem, ImageSet
-from workbench.render import to_png
+from workbench.drawing.render import to_png
+from workbench.images.item import BytesSource, ImageItem, ImageSet
 from workbench.ui import choice, results
 from workbench.ui.defects import histogram
 

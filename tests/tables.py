@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.predictions import DecisionRule, Predictions
+from workbench.predictions.table import DecisionRule, Predictions
 
 
 @cache

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from workbench import folders
 from workbench.catalog import has_drive, load_catalog, scheme, shared, stored_path
-from workbench.layouts import load_images
-from workbench.modelfolder import read_spec, spec_key, weights_path
+from workbench.files import folders
+from workbench.images.layouts import load_images
+from workbench.models.folder import read_spec, spec_key, weights_path
 
 Refusal = Callable[[Callable[[], object]], str]
 Write = Callable[..., Path]
@@ -63,7 +63,7 @@ def test_the_built_in_catalog_is_complete() -> None:
 
 def test_reading_it_needs_no_torch_and_no_pictures() -> None:
     code = (
-        "import sys; from workbench.catalog import *; from workbench.modelfolder import *; c = load_catalog();"
+        "import sys; from workbench.catalog import *; from workbench.models.folder import *; c = load_catalog();"
         "f = Path(c.models['everyday'].ref); spec_key(f, read_spec(f));"
         "sys.exit(bool({'torch', 'PIL', 'numpy', 'streamlit'} & sys.modules.keys()))"
     )

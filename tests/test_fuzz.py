@@ -18,9 +18,9 @@ from safetensors.torch import save
 
 from workbench.catalog import load_catalog
 from workbench.errors import InputError
-from workbench.layouts import images_from_zip, load_images
-from workbench.loading import load_folder
-from workbench.modelfolder import read_spec
+from workbench.images.layouts import images_from_zip, load_images
+from workbench.models.folder import read_spec
+from workbench.models.loading import load_folder
 
 torch.set_num_threads(1)
 SPEC = (
@@ -195,8 +195,8 @@ def damage(path):
 
 
 def test_damaged_predictions(tmp_path: Path) -> None:
-    from workbench.images import BytesSource, ImageItem
-    from workbench.predictions import DecisionRule, tabulate
+    from workbench.images.item import BytesSource, ImageItem
+    from workbench.predictions.table import DecisionRule, tabulate
 
     items = [ImageItem(f"{i}.png", BytesSource(png()), "ok", attributes={"camera": "A"}) for i in range(9)]
     logits = np.random.default_rng(0).normal(size=(9, 2)).astype(np.float32)

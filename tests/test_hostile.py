@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.images import ImageSet, image_from_bytes
-from workbench.layouts import images_from_zip
+from workbench.images.item import ImageSet, image_from_bytes
+from workbench.images.layouts import images_from_zip
 from workbench.ui import audits, choice, gallery, overview, photographs, session, sets, sidebar
 
 

@@ -10,20 +10,22 @@ import pandas as pd
 import pytest
 from tables import table
 
-from workbench.bias import breakdown, compare, simpson
+from workbench.bias.groups import compare
+from workbench.bias.performance import breakdown
+from workbench.bias.simpson import simpson
 from workbench.bias.slices import slices
 from workbench.bias.where import Maps, focus, mean_maps
 from workbench.defects.localise import ALL as ALL_DEFECTS
 from workbench.defects.localise import LeftOut, summarise
 from workbench.defects.localise import Row as Measured
-from workbench.images import BytesSource, ImageItem
-from workbench.layouts import load_images
-from workbench.predictions import attributes_of, column_of
+from workbench.images.item import BytesSource, ImageItem
+from workbench.images.layouts import load_images
+from workbench.predictions.table import attributes_of, column_of
 from workbench.probe.robustness import ALL as ALL_CLASSES
 from workbench.probe.robustness import Row, curve
 from workbench.probe.sweep import sweep_set
+from workbench.texts.values import apart
 from workbench.ui.bias.attributes import grouping
-from workbench.values import apart
 
 NASTY = ("all", "group", "label", "predicted", "None", "nan", "all classes", "all defects", "unlabelled", "a: b", "a x b", "name", "x | y")
 
@@ -175,7 +177,8 @@ def test_an_audit_keeps_columns_of_every_kind_and_name(tmp_path: Path, write_pic
     import pyarrow.parquet as pq
 
     import workbench as wb
-    from workbench.audit import open_audit, run
+    from workbench.audit.reader import open_audit
+    from workbench.audit.runner import run
 
     names = [write_picture(f"{i}.png", (20 * i, 0, 0)).name for i in range(6)]
     columns = {

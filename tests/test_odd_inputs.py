@@ -9,11 +9,12 @@ import torch
 from PIL import Image
 from torch import nn
 
-from workbench.attribution import attribute
+from workbench.attribution.engine import attribute
 from workbench.bias.where import Maps
-from workbench.classifier import Classifier, ask
-from workbench.evidence import agreement, assess
-from workbench.loading import load_classifier
+from workbench.evidence.card import assess
+from workbench.evidence.location import agreement
+from workbench.models.classifier import Classifier, ask
+from workbench.models.loading import load_classifier
 from workbench.ui import results
 from workbench.ui.bias import where
 

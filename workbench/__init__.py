@@ -5,42 +5,21 @@ The public names are imported on first use, so that `import workbench` costs not
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from workbench.version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from workbench.attribution import Attribution, attribute
+    from workbench.attribution import METHODS, Attribution, attribute
     from workbench.bias import Breakdown, breakdown
-    from workbench.classifier import Classifier, predict
     from workbench.defects import operating_points
     from workbench.errors import InputError
     from workbench.evidence import Evidence, assess
-    from workbench.images import ImageItem, ImageSet
-    from workbench.layouts import load_images
-    from workbench.loading import load_classifier
-    from workbench.methods import METHODS
+    from workbench.images import ImageItem, ImageSet, load_images
+    from workbench.models import Classifier, load_classifier, predict
     from workbench.predictions import Predictions
-
-__version__ = "0.1.0"
-
-_HOMES = {
-    "METHODS": "methods",
-    "Attribution": "attribution",
-    "attribute": "attribution",
-    "Breakdown": "bias",
-    "breakdown": "bias",
-    "Classifier": "classifier",
-    "predict": "classifier",
-    "operating_points": "defects",
-    "InputError": "errors",
-    "Evidence": "evidence",
-    "assess": "evidence",
-    "ImageItem": "images",
-    "ImageSet": "images",
-    "load_images": "layouts",
-    "load_classifier": "loading",
-    "Predictions": "predictions",
-}
 
 __all__ = [
     "METHODS",
@@ -61,8 +40,34 @@ __all__ = [
     "predict",
 ]
 
+HOMES = {
+    "attribution": "METHODS Attribution attribute",
+    "bias": "Breakdown breakdown",
+    "defects": "operating_points",
+    "errors": "InputError",
+    "evidence": "Evidence assess",
+    "images": "ImageItem ImageSet load_images",
+    "models": "Classifier load_classifier predict",
+    "predictions": "Predictions",
+}
+"""Where each public name comes from."""
 
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'workbench' has no attribute {name!r}")
-    return getattr(import_module(f"workbench.{_HOMES[name]}"), name)
+
+def handed_on(package: str, homes: Mapping[str, str]) -> Callable[[str], object]:
+    """A package's `__getattr__` (PEP 562), which imports a name's module when the name is first asked for.
+
+    Args:
+        package: The package's `__name__`.
+        homes: The names, separated by spaces, by the module of the package that they come from.
+    """
+    modules = {name: module for module, names in homes.items() for name in names.split()}
+
+    def attribute_of(name: str) -> object:
+        if name not in modules:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(f"{package}.{modules[name]}"), name)
+
+    return attribute_of
+
+
+__getattr__ = handed_on(__name__, HOMES)

@@ -15,8 +15,8 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from workbench.catalog import home, shared
-from workbench.doors import Doors, Limits, expected, scripts_of, shown
 from workbench.ui import draw, sidebar, url, warm
+from workbench.ui.doors import Doors, Limits, expected, scripts_of, shown
 from workbench.ui.progress import troubles
 
 PAGES = home() / "pages"

@@ -16,10 +16,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from workbench.digests import Stamp, stamp_of
-from workbench.disk import open_file
 from workbench.errors import InputError
-from workbench.folders import JOURNAL_VARIABLE, cache_folder, data_folder
+from workbench.files import JOURNAL_VARIABLE, Stamp, cache_folder, data_folder, open_file, stamp_of
 
 CONFIG_VARIABLE, MODEL_VARIABLE, IMAGES_VARIABLE = "WORKBENCH_CONFIG", "WORKBENCH_MODEL", "WORKBENCH_IMAGES"
 AUDIT_VARIABLE = "WORKBENCH_AUDIT"

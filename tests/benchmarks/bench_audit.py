@@ -24,9 +24,11 @@ import torch
 from PIL import Image
 
 import workbench as wb
-from workbench.audit import open_audit, outputs, parts, run
+from workbench.audit import outputs, parts
 from workbench.audit.chunk import BATCH
-from workbench.images import BytesSource, ImageItem, ImageSet
+from workbench.audit.reader import open_audit
+from workbench.audit.runner import run
+from workbench.images.item import BytesSource, ImageItem, ImageSet
 
 
 def distinct(data, count, name="repeated", labels=("good", "bad")):

@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tables import solar
 
-from workbench.bias import breakdown, compare
+from workbench.bias.groups import compare
+from workbench.bias.performance import breakdown
 
 ROWS, ROUNDS = 200_000, 7
 ATTRIBUTES = ("module type", "camera", "line")

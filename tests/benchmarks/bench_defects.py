@@ -26,8 +26,8 @@ from browsing import FLAGS, IDLE, NAMES, served
 from tables import table
 
 from workbench.catalog import home
-from workbench.modelfolder import read_spec, spec_key
-from workbench.predictions import DecisionRule, Predictions
+from workbench.models.folder import read_spec, spec_key
+from workbench.predictions.table import DecisionRule, Predictions
 
 TARGET = 0.3
 CLASSES = ("functional", "defective")

@@ -21,7 +21,7 @@ import torch
 from bench_memory import table as memory
 
 import workbench as wb
-from workbench.classifier import untouched
+from workbench.models.classifier import untouched
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 STEPS = (50, 100, 200, 400)

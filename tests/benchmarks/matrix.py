@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 from workbench import load_classifier
-from workbench.attribution import suits
-from workbench.methods import METHODS
+from workbench.attribution.matrix import suits
+from workbench.attribution.methods import METHODS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "methods.md"
 WORKS, REFUSED = "works", "no"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from workbench.stats import auc
+from workbench.stats.auc import auc
 
 
 @pytest.mark.parametrize("digits", [1, 8])  # one digit makes many ties

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workbench.stats import BINS, calibration_cells, calibration_error
-from workbench.stats.calibration import debiased_error, resampled
+from workbench.stats.calibration import BINS, calibration_cells, calibration_error, debiased_error, resampled
 
 
 def answers(groups: int, size: int, overconfidence: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from workbench.stats import Rate, difference, gap, paired_difference, ratio, simultaneous, wilson
+from workbench.stats.gaps import difference, gap, paired_difference, ratio, simultaneous
+from workbench.stats.rates import Rate, wilson
 
 DRAWS = 2000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workbench.stats import cosine, nearest
+from workbench.stats.neighbours import cosine, nearest
 
 
 def test_the_nearest_by_hand() -> None:

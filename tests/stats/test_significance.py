@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
-from workbench.stats import at_least, holm, mcnemar, means_differ, moments, shares_differ
-from workbench.stats.significance import normal_ranges
+from workbench.stats.rates import moments
+from workbench.stats.significance import at_least, holm, mcnemar, means_differ, normal_ranges, shares_differ
 
 
 def test_holm_is_its_definition() -> None:

@@ -11,13 +11,14 @@ import pytest
 import torch
 from PIL import Image
 
-from workbench.layouts import load_images
-from workbench.loading import build, load_classifier
-from workbench.metrics import best_threshold, headline
-from workbench.predictions import Predictions
-from workbench.training import FILES, backbone, finetune
+from workbench.images.layouts import load_images
+from workbench.models.loading import build, load_classifier
+from workbench.predictions.headline import best_threshold, headline
+from workbench.predictions.table import Predictions
+from workbench.training import finetune
 from workbench.training.finetune import EarlyStop, balanced, recipe_for, train
-from workbench.training.run import where
+from workbench.training.pretrained import backbone
+from workbench.training.run import FILES, where
 
 torch.set_num_threads(1)
 SMALL = {"epochs": 3, "size": 32}

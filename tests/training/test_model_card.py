@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from workbench.catalog import shared
-from workbench.dealing import Deal
-from workbench.predictions import DecisionRule, Predictions
-from workbench.training import Recipe
+from workbench.images.splits import Deal
+from workbench.predictions.table import DecisionRule, Predictions
+from workbench.training.loop import Recipe
 from workbench.training.model_card import Account, finetune_card
 
 NAMES = ("ok", "crack")

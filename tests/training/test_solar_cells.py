@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 import torch
 
-from workbench.classifier import predict
 from workbench.errors import InputError
-from workbench.layouts import load_images
-from workbench.loading import load_classifier
-from workbench.metrics import best_threshold, headline
-from workbench.modelfolder import read_spec
-from workbench.predictions import Predictions
-from workbench.training import FILES, Recipe, solar_cells
+from workbench.images.layouts import load_images
+from workbench.models.classifier import predict
+from workbench.models.folder import read_spec
+from workbench.models.loading import load_classifier
+from workbench.predictions.headline import best_threshold, headline
+from workbench.predictions.table import Predictions
+from workbench.training import solar_cells
+from workbench.training.loop import Recipe
+from workbench.training.run import FILES
 
 RECIPE = Recipe(epochs=2, sizes=(32, 48), batch=8)
 LIMIT = 16

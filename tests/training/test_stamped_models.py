@@ -11,16 +11,18 @@ import pytest
 import torch
 
 from workbench.catalog import load_catalog, shared
-from workbench.classifier import ask, predict
 from workbench.errors import InputError
-from workbench.layouts import load_images
-from workbench.loading import load_classifier
-from workbench.metal import NAME, Plan
-from workbench.metrics import headline
-from workbench.parts import LABELS, STAMP_AREA, draw
-from workbench.predictions import Predictions
-from workbench.stats import wilson
-from workbench.training import FILES, Recipe, stamped_models
+from workbench.images.layouts import load_images
+from workbench.images.stamped_metal import NAME, Plan
+from workbench.images.stamped_part import LABELS, STAMP_AREA, draw
+from workbench.models.classifier import ask, predict
+from workbench.models.loading import load_classifier
+from workbench.predictions.headline import headline
+from workbench.predictions.table import Predictions
+from workbench.stats.rates import wilson
+from workbench.training import stamped_models
+from workbench.training.loop import Recipe
+from workbench.training.run import FILES
 from workbench.training.stamped_models import LESSONS, SHORTCUT, stamped_and_bare
 
 RECIPE = Recipe(epochs=2, sizes=(32,), batch=10, mixup=0.0)

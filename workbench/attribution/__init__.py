@@ -3,10 +3,32 @@
 Captum is Kokhlikyan et al. 2020, "Captum: A unified and generic model interpretability library for PyTorch".
 """
 
-from workbench.attribution.engine import IMPLEMENTATIONS, attribute
-from workbench.attribution.job import CHUNK
-from workbench.attribution.layers import choose_layer
-from workbench.attribution.matrix import suits
-from workbench.attribution.result import SCORES, Attribution, Score, ScoreKind
+from __future__ import annotations
 
-__all__ = ["CHUNK", "IMPLEMENTATIONS", "SCORES", "Attribution", "Score", "ScoreKind", "attribute", "choose_layer", "suits"]
+from typing import TYPE_CHECKING
+
+from workbench import handed_on
+
+if TYPE_CHECKING:
+    from workbench.attribution.engine import IMPLEMENTATIONS, attribute
+    from workbench.attribution.job import CHUNK
+    from workbench.attribution.layers import choose_layer
+    from workbench.attribution.matrix import suits
+    from workbench.attribution.methods import METHODS, Method
+    from workbench.attribution.record import manifest, npz
+    from workbench.attribution.result import SCORES, Attribution, Score, ScoreKind
+    from workbench.attribution.superpixels import segmented
+
+__getattr__ = handed_on(
+    __name__,
+    {
+        "engine": "IMPLEMENTATIONS attribute",
+        "job": "CHUNK",
+        "layers": "choose_layer",
+        "matrix": "suits",
+        "methods": "METHODS Method",
+        "record": "manifest npz",
+        "result": "Attribution SCORES Score ScoreKind",
+        "superpixels": "segmented",
+    },
+)

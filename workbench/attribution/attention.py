@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from workbench.attribution.capture import LAST_TOKEN, NO_GRADIENT, survey
 from workbench.attribution.job import Implementation, Job
-from workbench.grids import Grid, is_attention
+from workbench.models import Grid, is_attention
 
 _POSITIONS = ("query", "key", "value", "key_padding_mask", "need_weights", "attn_mask", "average_attn_weights", "is_causal")
 

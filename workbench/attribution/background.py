@@ -8,11 +8,10 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from workbench.classifier import Classifier
+from workbench.attribution.methods import Method
 from workbench.errors import InputError
-from workbench.images import ImageItem, ImageSet
-from workbench.methods import Method
-from workbench.samples import evenly
+from workbench.images import ImageItem, ImageSet, evenly
+from workbench.models import Classifier
 
 MOST = 64
 """Pictures that are prepared, spread evenly over the set, which is often sorted by class."""

@@ -13,9 +13,8 @@ from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
 from workbench.attribution.job import Job
-from workbench.classifier import Classifier, untouched
 from workbench.errors import InputError
-from workbench.grids import Grid, is_attention
+from workbench.models import Classifier, Grid, is_attention, untouched
 
 NO_GRADIENT = "its output carries no gradient: choose a method that only asks again, such as occlusion"
 

@@ -14,12 +14,11 @@ from torch import Tensor
 from workbench.attribution import attention, backprop, gradients, integrated, layers, own, perturbations
 from workbench.attribution.background import prepare_background
 from workbench.attribution.job import CHUNK, OUTPUT, REFERENCE, Implementation, Job
+from workbench.attribution.methods import METHODS, Method
 from workbench.attribution.result import SCORES, Attribution, Score, ScoreKind
-from workbench.classifier import Classifier, Input, untouched
 from workbench.errors import InputError
 from workbench.images import ImageItem
-from workbench.methods import METHODS, Method
-from workbench.preprocessing import BASELINES
+from workbench.models import BASELINES, Classifier, Input, untouched
 
 Progress = Callable[[int, int], None]
 IMPLEMENTATIONS: Mapping[str, Implementation] = (

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from workbench.attribution.job import CHUNK, Job
 from workbench.attribution.patched import Kept, cut
-from workbench.classifier import Classifier
+from workbench.models import Classifier
 
 PATCHED_CHUNK = 2 * CHUNK
 """Inputs a forward pass where only rectangles are computed: faster than 8. With what is kept, 225 windows of EfficientNet-Lite0 took

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.attribution.methods import Method
 from workbench.attribution.result import Score
-from workbench.classifier import Classifier
 from workbench.errors import InputError
-from workbench.methods import Method
+from workbench.models import Classifier
 
 CHUNK = 8
 """Inputs a forward pass. Larger chunks were slower on the CPU and cost memory in proportion."""

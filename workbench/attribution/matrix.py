@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from workbench.attribution.engine import attribute
-from workbench.classifier import Classifier, untouched
+from workbench.attribution.methods import METHODS, Method
 from workbench.errors import InputError
 from workbench.images import ImageItem, image_from_bytes
-from workbench.methods import METHODS, Method
+from workbench.models import Classifier, untouched
 
 FEW = 4
 """Samples, steps or segments that a trial takes."""

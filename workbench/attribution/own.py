@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from workbench.answers import read_answer
 from workbench.attribution.job import Implementation, Job
+from workbench.models import read_answer
 
 
 def anomaly_map(job: Job) -> Tensor:

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.classifier import Classifier
+from workbench.attribution.methods import METHODS
 from workbench.errors import InputError
-from workbench.methods import METHODS
-from workbench.preprocessing import Placement
+from workbench.models import Classifier, Placement
 
 ScoreKind = Literal["logit", "probability", "margin"]
 SCORES: Mapping[str, str] = MappingProxyType(

@@ -1,25 +1,31 @@
 """Run a model over a whole image set, once, and read what it said."""
 
-from workbench.audit.engine import ENGINES, BusyError, Progress, look, run, waited
-from workbench.audit.known import Outputs, known_outputs
-from workbench.audit.store import Audit, Summaries, open_audit, open_summaries
-from workbench.audit.summary import GRID, REGIONS, Summary, summarise
+from __future__ import annotations
 
-__all__ = [
-    "ENGINES",
-    "GRID",
-    "REGIONS",
-    "Audit",
-    "BusyError",
-    "Outputs",
-    "Progress",
-    "Summaries",
-    "Summary",
-    "known_outputs",
-    "look",
-    "open_audit",
-    "open_summaries",
-    "run",
-    "summarise",
-    "waited",
-]
+from typing import TYPE_CHECKING
+
+from workbench import handed_on
+
+if TYPE_CHECKING:
+    from workbench.audit.chunk import Picture, compute
+    from workbench.audit.known import Outputs, known_outputs
+    from workbench.audit.maps import basis
+    from workbench.audit.outputs import Index, files, names_of, own_files
+    from workbench.audit.parts import Parts, matrix
+    from workbench.audit.reader import ATTRIBUTIONS, NO_EMBEDDING, Audit, Summaries, open_audit, open_summaries
+    from workbench.audit.runner import ENGINES, OWNER, BusyError, Progress, look, run, waited
+    from workbench.audit.summary import GRID, REGIONS, Summary, summarise
+
+__getattr__ = handed_on(
+    __name__,
+    {
+        "chunk": "Picture compute",
+        "known": "Outputs known_outputs",
+        "maps": "basis",
+        "outputs": "Index files names_of own_files",
+        "parts": "Parts matrix",
+        "reader": "ATTRIBUTIONS Audit NO_EMBEDDING Summaries open_audit open_summaries",
+        "runner": "BusyError ENGINES OWNER Progress look run waited",
+        "summary": "GRID REGIONS Summary summarise",
+    },
+)

@@ -13,17 +13,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from workbench.audit.parts import lists
-from workbench.decoding import decode
 from workbench.errors import InputError
-from workbench.images import ImageItem, read_source
+from workbench.images import ImageItem, decode, read_source
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from workbench.classifier import Classifier
+    from workbench.models import Classifier
 
 BATCH = 16
-"""Pictures a forward pass: that of `workbench.classifier.predict`, so that the numbers are the same to the last bit."""
+"""Pictures a forward pass: that of `workbench.models.classifier.predict`, so that the numbers are the same to the last bit."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +71,7 @@ def read(classifier: Classifier, item: ImageItem, known: Container[str]) -> Pict
 def compute(classifier: Classifier, start: int, pictures: Sequence[Picture], known: set[str]) -> Done:
     """Ask the model about neighbouring pictures.
 
-    A forward pass takes what `workbench.classifier.predict` would give it, less what is known: so a first run over pictures that
+    A forward pass takes what `workbench.models.classifier.predict` would give it, less what is known: so a first run over pictures that
     all differ finds the same numbers to the last bit, and every run the same up to the rounding of other batches.
 
     Args:
@@ -95,7 +94,7 @@ def _answers(classifier: Classifier, inputs: Mapping[str, Tensor]) -> pa.Table:
     """One forward pass: id, logits (K), probabilities (K) and, where the model has one, embedding (D), all float32."""
     import torch
 
-    from workbench.classifier import untouched
+    from workbench.models import untouched
 
     with untouched(classifier), _watched(classifier) as calls:
         logits = classifier.forward(torch.stack(list(inputs.values())))

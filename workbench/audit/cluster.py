@@ -16,7 +16,7 @@ from workbench.errors import InputError
 from workbench.images import BytesSource, FileSource, ImageItem, read_source
 
 if TYPE_CHECKING:
-    from workbench.classifier import Classifier
+    from workbench.models import Classifier
 
 CHUNK = 4 * BATCH
 """Pictures a task."""
@@ -77,7 +77,7 @@ class _Worker:
         if self.classifier is None:
             import ray
 
-            from workbench.classifier import Classifier
+            from workbench.models import Classifier
 
             self.classifier = Classifier(**ray.get(model[0]), lock=threading.RLock())
         return compute(self.classifier, start, [_read(self.classifier, item, i) for item, i in zip(wanted, ids, strict=True)], seen)

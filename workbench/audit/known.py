@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.audit.outputs import NUMBERS, Index, belonging, own_files, predictions_of
-from workbench.audit.store import NO_EMBEDDING
+from workbench.audit.reader import NO_EMBEDDING
 from workbench.errors import InputError
+from workbench.files import DamagedError
 from workbench.images import ImageItem, ImageSet
-from workbench.parquet import DamagedError
 from workbench.predictions import DecisionRule, Predictions
 
 EMBEDDING = NUMBERS[-1]

@@ -14,7 +14,7 @@ from workbench.audit.chunk import BATCH, Done, Picture, compute, read
 from workbench.images import ImageItem
 
 if TYPE_CHECKING:
-    from workbench.classifier import Classifier
+    from workbench.models import Classifier
 
 THREADS = 4
 AHEAD, AHEAD_BYTES = 2 * BATCH, 128 * 2**20

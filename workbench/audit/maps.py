@@ -10,21 +10,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from workbench.attribution import METHODS
 from workbench.audit.outputs import provenance
 from workbench.audit.parts import Parts, lists, stands, write_rows
-from workbench.audit.store import ATTRIBUTIONS
+from workbench.audit.reader import ATTRIBUTIONS
 from workbench.audit.summary import GRID, REGIONS, summarise
 from workbench.errors import InputError
-from workbench.images import ImageItem, ImageSet
-from workbench.keys import key as result_key
-from workbench.methods import METHODS
-from workbench.parquet import read
-from workbench.samples import stratified
+from workbench.files import key as result_key
+from workbench.files import read
+from workbench.images import ImageItem, ImageSet, stratified
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.classifier import Classifier
+    from workbench.models import Classifier
 
 FIGURES = (*REGIONS, "entropy", "peak row", "peak column")
 WORDS = ("id", "name", "method", "target", "error", "mask id", "basis")

@@ -14,16 +14,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from workbench import __version__
 from workbench.audit.parts import Parts, lists, matrix, stands, write_rows
 from workbench.catalog import versions
+from workbench.files import DamagedError, facts_of, key, opened, read_facts
 from workbench.images import ImageSet
-from workbench.keys import key
-from workbench.parquet import DamagedError, facts_of, opened, read_facts
 from workbench.predictions import DecisionRule, Predictions, attributes_of, tabulate
+from workbench.version import __version__
 
 if TYPE_CHECKING:
-    from workbench.classifier import Classifier
+    from workbench.models import Classifier
 
 PREDICTIONS, PARTS = "predictions.parquet", "parts"
 PACKAGES = ("torch", "torchvision", "timm", "captum", "numpy", "pillow", "pyarrow")

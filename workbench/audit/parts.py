@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from workbench.errors import InputError
-from workbench.parquet import metadata_of, read_facts
+from workbench.files import metadata_of, read_facts
 
 ROWS = 512
 SECONDS = 3.0

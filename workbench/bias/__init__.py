@@ -5,8 +5,13 @@ It works on tables of predictions alone and needs no torch.
 
 from __future__ import annotations
 
+from workbench.bias.figures import FIGURES
 from workbench.bias.groups import Comparison, compare, fairness
-from workbench.bias.rates import ENOUGH, Breakdown, Confusion, breakdown, confusion
+from workbench.bias.intervene import Intervention, intervene
+from workbench.bias.performance import ENOUGH, Breakdown, Confusion, breakdown, confusion
+from workbench.bias.places import BACKGROUND, REGIONS, Region
+from workbench.bias.shortcut import LEAST, MOST, Finding, shortcuts
 from workbench.bias.simpson import Simpson, simpson
-
-__all__ = ["ENOUGH", "Breakdown", "Comparison", "Confusion", "Simpson", "breakdown", "compare", "confusion", "fairness", "simpson"]
+from workbench.bias.slices import Slice, Slices, slices
+from workbench.bias.source import Tie, tied_to_label
+from workbench.bias.where import LOOKED_AT, Maps, differences, focus, maps_of, mean_maps

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.cases import Cases
 from workbench.errors import InputError
+from workbench.predictions import Cases
 from workbench.stats import Rate, auc, calibration_cells, calibration_error, f1_of, means, moments, wilson
 
 Counts = NDArray[np.int64]

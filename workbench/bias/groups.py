@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.bias.figures import FIGURES, Tally, estimates, figure_of, tally
-from workbench.bias.rates import ENOUGH
-from workbench.cases import By, Groups, cases_of, groups_of
+from workbench.bias.performance import ENOUGH
 from workbench.errors import InputError
-from workbench.predictions import Predictions
+from workbench.predictions import By, Groups, Predictions, cases_of, groups_of
 from workbench.stats import Rate, aucs_differ, calibrations_differ, gap, holm, means_differ, shares_differ, simultaneous
 
 if TYPE_CHECKING:

@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.bias.groups import SIGNIFICANT
-from workbench.bias.regions import Region
+from workbench.bias.places import Region
 from workbench.errors import InputError
-from workbench.fills import FILLS, RANDOM, covered, elsewhere, tile
-from workbench.images import ImageItem
+from workbench.images import FILLS, RANDOM, ImageItem, covered, elsewhere, tile
 from workbench.stats import Rate, mean_of, tail, wilson
-from workbench.wording import directed
+from workbench.texts import directed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.classifier import Classifier
+    from workbench.models import Classifier
 
 DRAWS = 4
 """How many times each picture's region, and as many other places of equal area, are covered."""
@@ -115,7 +114,7 @@ def intervene(
     Raises:
         InputError: There is no such fill or class, or fewer than two pictures are left.
     """
-    from workbench.classifier import ask
+    from workbench.models import ask
 
     if fill not in FILLS:
         raise InputError(f"There is no fill {fill!r}: choose {', '.join(FILLS)}.")

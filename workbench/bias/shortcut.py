@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 
 from workbench.bias.groups import SIGNIFICANT
 from workbench.bias.intervene import Intervention, Progress, intervene
-from workbench.bias.regions import BORDER, CORNERS, Region, shares
+from workbench.bias.places import BORDER, CORNERS, Region, shares
 from workbench.bias.where import Maps
 from workbench.errors import InputError
-from workbench.images import ImageItem, ImageSet
-from workbench.samples import shuffled
+from workbench.images import ImageItem, ImageSet, shuffled
 from workbench.stats import Rate, holm, mean_of
 
 if TYPE_CHECKING:
-    from workbench.classifier import Classifier
+    from workbench.models import Classifier
 
 PLACES = (*CORNERS, BORDER)
 """Where shortcuts are looked for: stamps, scales, fixtures and frames lie at the edge."""

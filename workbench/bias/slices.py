@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.bias.groups import SIGNIFICANT
-from workbench.bias.rates import ENOUGH
-from workbench.cases import MOST_GROUPS, Cases, cases_of, factorised, groupable
+from workbench.bias.performance import ENOUGH
 from workbench.errors import InputError
-from workbench.predictions import Predictions
+from workbench.predictions import MOST_GROUPS, Cases, Predictions, cases_of, factorised, groupable
 from workbench.stats import Rate, at_least, holm, wilson
-from workbench.values import shown
+from workbench.texts import shown
 
 if TYPE_CHECKING:
     import pandas as pd

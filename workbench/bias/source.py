@@ -8,8 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.cases import factorised, groupable
-from workbench.predictions import Predictions
+from workbench.predictions import Predictions, factorised, groupable
 
 Tie = Literal["one to one", "threshold"]
 CHANCE = 0.001

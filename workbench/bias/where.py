@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from workbench.audit import Summaries
 from workbench.bias.groups import DRAWS, SIGNIFICANT
-from workbench.bias.rates import ENOUGH
-from workbench.bias.regions import BORDER, CENTRE, CORNERS, QUADRANTS, Region, shares
-from workbench.cases import factorised
+from workbench.bias.performance import ENOUGH
+from workbench.bias.places import BORDER, CENTRE, CORNERS, QUADRANTS, Region, shares
 from workbench.errors import InputError
-from workbench.predictions import Predictions
+from workbench.predictions import Predictions, factorised
 from workbench.stats import holm, mean_of, means_differ, moments
-from workbench.values import shown
+from workbench.texts import shown
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from workbench import __version__
 from workbench.cli import audit, explain, journal, serve, sets, train, upkeep
 from workbench.errors import InputError
+from workbench.version import __version__
 
 TRACEBACK_VARIABLE = "WORKBENCH_TRACEBACK"
 INPUT_ERROR, INTERRUPTED = 2, 130

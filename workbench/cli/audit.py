@@ -23,10 +23,10 @@ def audit(
 ) -> None:
     """Run a model over every image of a set. It can be stopped at any time and resumes when run again."""
     from workbench.audit import open_audit, run
-    from workbench.layouts import load_images
+    from workbench.images import load_images
 
     pictures = load_images(images)
-    from workbench.loading import load_classifier
+    from workbench.models import load_classifier
 
     said = "nothing yet"
     try:

@@ -13,8 +13,8 @@ from workbench.errors import InputError
 
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
-    from workbench.classifier import Classifier, Input
     from workbench.images import ImageItem
+    from workbench.models import Classifier, Input
 
 
 def explain(
@@ -36,9 +36,8 @@ def explain(
     classes: Annotated[str | None, typer.Option(help="Class names, separated by commas, or a text file with one a line.")] = None,
 ) -> None:
     """Explain one decision and write the map, its overlay and a record of everything it depends on."""
-    from workbench.images import image_from_file
-    from workbench.layouts import load_images
-    from workbench.methods import METHODS
+    from workbench.attribution import METHODS
+    from workbench.images import image_from_file, load_images
 
     if method not in METHODS:
         raise InputError(f"There is no method {method!r}: choose one of {', '.join(METHODS)}.")
@@ -51,7 +50,7 @@ def explain(
     item = image_from_file(image)
     pixels = item.open()
     out.mkdir(parents=True, exist_ok=True)
-    from workbench.loading import load_classifier
+    from workbench.models import load_classifier
 
     classifier = load_classifier(model, architecture=architecture, classes=_class_names(classes))
     ready = classifier.input(item, pixels)
@@ -113,10 +112,9 @@ def _write(out: Path, classifier: Classifier, item: ImageItem, ready: Input, fou
     """Write the three files and say what they show."""
     import json
 
-    from workbench.classifier import predict
-    from workbench.methods import METHODS
-    from workbench.record import manifest, npz
-    from workbench.render import overlay
+    from workbench.attribution import METHODS, manifest, npz
+    from workbench.drawing import overlay
+    from workbench.models import predict
 
     said = predict(classifier, ready)
     model = {"name": classifier.name, "ref": ref, "notes": list(classifier.notes)}

@@ -79,9 +79,9 @@ def labels(
     journal: Where = None,
 ) -> None:
     """Write a manifest of an image set with its labels after the latest overrulings, for `workbench train`."""
+    from workbench.files import csv_rows
+    from workbench.images import load_images
     from workbench.journal import Journal, folder_of, journal_path, relabelled
-    from workbench.layouts import load_images
-    from workbench.tables import csv_rows
 
     if out.suffix.lower() != ".csv":
         raise InputError(f"{out.name} is not a .csv: give it that ending.")

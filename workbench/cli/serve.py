@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 
 from workbench.catalog import AUDIT_VARIABLE, IMAGES_VARIABLE, MODEL_VARIABLE
-from workbench.doors import HOSTS_VARIABLE, expected, shown
 from workbench.errors import InputError
+from workbench.ui.doors import HOSTS_VARIABLE, expected, shown
 
 ModelOption = Annotated[str | None, typer.Option(help="A catalog name, a folder with model.toml, timm:NAME or torchvision:NAME.")]
 ImagesOption = Annotated[str | None, typer.Option(help="A catalog name, a folder, a .zip, or a manifest .csv or .parquet.")]
@@ -58,7 +58,7 @@ def run(
 def _check_model(ref: str | None) -> None:
     """Find what is plainly wrong before the server starts; torch is not imported for it."""
     from workbench.catalog import check_local, load_catalog, stored_path
-    from workbench.modelfolder import read_spec, weights_path
+    from workbench.models import read_spec, weights_path
 
     names = load_catalog().models
     if ref is None or ref in names or ref.startswith(("timm:", "torchvision:", "python:")):
@@ -79,7 +79,7 @@ def _check_images(ref: str | None) -> None:
     from workbench.catalog import load_catalog
 
     if ref is not None and ref not in load_catalog().images:
-        from workbench.layouts import load_images
+        from workbench.images import load_images
 
         load_images(ref)
 

@@ -26,14 +26,14 @@ def make_set(
     ] = None,
 ) -> None:
     """Draw a synthetic image set with exact masks: a folder with manifest.csv, images and masks. Every picture is made by a program."""
-    from workbench import metal
+    from workbench.images import stamped_metal
 
-    if name != metal.NAME:
-        raise InputError(f"There is no set {name!r} to make: the one there is is {metal.NAME}.")
+    if name != stamped_metal.NAME:
+        raise InputError(f"There is no set {name!r} to make: the one there is is {stamped_metal.NAME}.")
     if stamp_share is not None and stamp_with is None:
         raise InputError("--stamp-share says how often a class carries the stamp: name the class with --stamp-with.")
     share = 0.95 if stamp_share is None else stamp_share
     with Meter(sys.stdout) as meter:
-        for done, total in metal.make_set(out, count=count, size=size, seed=seed, stamp_with=stamp_with, stamp_share=share):
+        for done, total in stamped_metal.make_set(out, count=count, size=size, seed=seed, stamp_with=stamp_with, stamp_share=share):
             meter(done, total, "drawing")
     print(f"Wrote manifest.csv, images and masks of {count:,} synthetic parts to {out}")

@@ -28,7 +28,7 @@ def train(
 
     A folder for each class is enough. It can be interrupted, and goes on after its last finished epoch when it is run again.
     """
-    from workbench.layouts import load_images
+    from workbench.images import load_images
 
     pictures = load_images(images)
     from workbench.training import finetune
@@ -47,8 +47,7 @@ def train(
 
 
 def _summary(out: Path, minutes: float) -> None:
-    from workbench.metrics import headline
-    from workbench.predictions import Predictions
+    from workbench.predictions import Predictions, headline
     from workbench.training import FILES
 
     print(f"Wrote {', '.join(FILES)} to {out} after {minutes:.1f} minutes")

@@ -39,7 +39,7 @@ def train_demo(
 
 def doctor() -> None:
     """Look at packages, files, models and image sets, and make one real prediction."""
-    from workbench.doctor import examine
+    from workbench.cli.doctor import examine
 
     failed = 0
     for check in examine():

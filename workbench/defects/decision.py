@@ -8,10 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.cases import Cases
-from workbench.defects.doubt import Band
-from workbench.defects.regions import LEAST, Filled, Spot
-from workbench.predictions import near
+from workbench.defects.review_band import Band
+from workbench.defects.spots import LEAST, Filled, Spot
+from workbench.predictions import Cases, near
 
 QUEUES = ("escapes", "overkill", "near", "overruled", "all")
 SAID = {"pass": "Passed", "reject": "Rejected", "review": "For review"}

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from numpy.typing import ArrayLike
 
-from workbench.cases import Cases, judgeable, listed
 from workbench.errors import InputError
-from workbench.predictions import Predictions, good_class
+from workbench.predictions import Cases, Predictions, good_class, judgeable, listed
 
 CHOSEN_ON, REPORTED_ON = "validation", "test"
 HALVES = {CHOSEN_ON: "choosing half", REPORTED_ON: "reporting half"}

@@ -16,21 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from workbench.attribution import METHODS
 from workbench.defects.curves import LIMIT, Pixels, areas, merged, parted, regions_of
 from workbench.errors import InputError
-from workbench.images import ImageItem
-from workbench.methods import METHODS
+from workbench.images import ImageItem, stratified_items
+from workbench.models import Placement
 from workbench.predictions import good_class
-from workbench.preprocessing import Placement
-from workbench.samples import stratified_items
 from workbench.stats import Rate, auc, mean_of, wilson
-from workbench.values import apart
+from workbench.texts import apart
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.attribution import Attribution, ScoreKind
-    from workbench.classifier import Classifier
+    from workbench.models import Classifier
 
 EDGE = 512
 """Pixels of the longer side from which a picture is measured on a smaller copy."""

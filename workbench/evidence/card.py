@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.attribution import Attribution
-from workbench.classifier import Classifier, Input
 from workbench.errors import InputError
-from workbench.evidence import faithfulness, figures, stability
+from workbench.evidence import faithfulness, location, stability
 from workbench.evidence.case import BUDGETS, Case, Meter
-from workbench.evidence.result import Evidence, Finding, Outcome
+from workbench.evidence.finding import Evidence, Finding, Outcome
 from workbench.images import ImageItem
+from workbench.models import Classifier, Input
 
 Progress = Callable[[int, int], None]
 SKIPPED = "This check does not apply here, so it says nothing for or against the map."
@@ -151,7 +151,7 @@ _TABLE = (
         "Is the map on few pixels or on many?",
         {},
         "Chalasani et al. 2020, Concise Explanations of Neural Networks using Adversarial Training",
-        figures.sparsity,
+        location.sparsity,
     ),
     Check(
         "relevance_mass",
@@ -163,7 +163,7 @@ _TABLE = (
             "fails": "The map does not favour the mask: the model may look elsewhere, or the map is wrong.",
         },
         _ARRAS,
-        figures.relevance_mass,
+        location.relevance_mass,
     ),
     Check(
         "relevance_rank",
@@ -175,7 +175,7 @@ _TABLE = (
             "fails": "The strongest pixels do not favour the mask: the model may look elsewhere, or the map is wrong.",
         },
         _ARRAS,
-        figures.relevance_rank,
+        location.relevance_rank,
     ),
     Check(
         "pointing",
@@ -187,7 +187,7 @@ _TABLE = (
             "fails": "The map's peak lies outside the mask.",
         },
         "Zhang et al. 2018, Top-Down Neural Attention by Excitation Backprop",
-        figures.pointing,
+        location.pointing,
     ),
 )
 CHECKS: Mapping[str, Check] = MappingProxyType({check.name: check for check in _TABLE})

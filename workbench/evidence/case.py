@@ -12,12 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.attribution import CHUNK, Attribution, Score, attribute
-from workbench.classifier import Classifier, Input, untouched
+from workbench.attribution import CHUNK, METHODS, Attribution, Method, Score, attribute
 from workbench.errors import InputError
 from workbench.images import ImageItem
-from workbench.methods import METHODS, Method
-from workbench.preprocessing import BASELINES
+from workbench.models import BASELINES, Classifier, Input, untouched
 
 GRID = 8
 """Cells an edge of the coarse grid: about the grid of a network's last layer, and so the finest that every method can fill."""

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from workbench.attribution import CHUNK
 from workbench.evidence.case import Case
-from workbench.evidence.result import Outcome, Verdict, advantage, limit
-from workbench.preprocessing import BASELINES
-from workbench.wording import chosen, directed
+from workbench.evidence.finding import Outcome, Verdict, advantage, limit
+from workbench.models import BASELINES
+from workbench.texts import chosen, directed
 
 COMPLETE = 0.01
 """The tolerance to which this workbench refines integrated gradients by default."""

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from workbench.attribution import Attribution
-from workbench.classifier import Classifier, untouched
 from workbench.errors import InputError
 from workbench.evidence.case import Case, pooled, strength
-from workbench.evidence.result import Outcome, limit
+from workbench.evidence.finding import Outcome, limit
+from workbench.models import Classifier, untouched
 from workbench.stats import cosine, spearman
 
 SAME = 0.5

@@ -1,25 +1,23 @@
 """The decision journal: append-only, each entry chained to the one before, so that it stands in an audit."""
 
-from workbench.journal.entries import GENESIS, THRESHOLD_BY, VERDICTS, Draft, Entry, canonical, map_digest
-from workbench.journal.export import folder_of, relabelled, to_csv, to_json
-from workbench.journal.proof import Head, Verdict, kept_digest
-from workbench.journal.store import Journal, journal_path
+from __future__ import annotations
 
-__all__ = [
-    "GENESIS",
-    "THRESHOLD_BY",
-    "VERDICTS",
-    "Draft",
-    "Entry",
-    "Head",
-    "Journal",
-    "Verdict",
-    "canonical",
-    "folder_of",
-    "journal_path",
-    "kept_digest",
-    "map_digest",
-    "relabelled",
-    "to_csv",
-    "to_json",
-]
+from typing import TYPE_CHECKING
+
+from workbench import handed_on
+
+if TYPE_CHECKING:
+    from workbench.journal.entries import GENESIS, THRESHOLD_BY, VERDICTS, Draft, Entry, canonical, map_digest
+    from workbench.journal.export import folder_of, relabelled, to_csv, to_json
+    from workbench.journal.proof import Head, Verdict, kept_digest
+    from workbench.journal.store import Journal, journal_path
+
+__getattr__ = handed_on(
+    __name__,
+    {
+        "entries": "Draft Entry GENESIS THRESHOLD_BY VERDICTS canonical map_digest",
+        "export": "folder_of relabelled to_csv to_json",
+        "proof": "Head Verdict kept_digest",
+        "store": "Journal journal_path",
+    },
+)

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from workbench.errors import InputError
-from workbench.images import FileSource, ImageItem, ImageSet, Source
+from workbench.files import to_csv as table_csv
+from workbench.images import SYNTHETIC, FileSource, ImageItem, ImageSet, Source
 from workbench.journal.entries import Entry, canonical
-from workbench.manifests import SYNTHETIC
-from workbench.sheets import to_csv as table_csv
 
 COLUMNS = (
     "number", "time", "user", "verdict", "overruled", "reason", "label", "label_known", "score", "threshold", "review_from", "review_to",
@@ -24,7 +23,7 @@ def to_csv(entries: Iterable[Entry]) -> str:
     """One row an entry, for a spreadsheet: several positive classes stand in one cell with semicolons between.
 
     A text that a spreadsheet would take for a formula gets an apostrophe before it, and half a pair of surrogates becomes a replacement
-    character, as `workbench.sheets` tells: to check hashes, use `to_json`.
+    character, as `workbench.files.sheets` tells: to check hashes, use `to_json`.
     """
     return table_csv(COLUMNS, ([getattr(entry, name) for name in COLUMNS] for entry in entries))
 

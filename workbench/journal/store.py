@@ -18,7 +18,7 @@ from pathlib import Path
 
 from workbench.catalog import stored_path
 from workbench.errors import InputError
-from workbench.folders import JOURNAL_VARIABLE, data_folder
+from workbench.files import JOURNAL_VARIABLE, data_folder
 from workbench.journal.entries import GENESIS, Draft, Entry, dumped, entry_from, sealed
 from workbench.journal.proof import Head, Verdict, Walk, clock_notes, head_problems, kept_digest, read_head, write_head
 

@@ -24,7 +24,7 @@ from workbench.probe.search import Decide, Levels, Norm, Progress, Search, climb
 from workbench.stats import spearman
 
 if TYPE_CHECKING:
-    from workbench.classifier import Askable, Classifier
+    from workbench.models import Askable, Classifier
 
 UNITS: Mapping[Norm, float] = {"linf": 1.0, "l2": 1 / 16}
 """Steps in which the least epsilon is looked for: one level of 255, and a sixteenth of the L2 norm over 0 .. 1."""

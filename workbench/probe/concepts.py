@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import InputError
-from workbench.images import ImageItem
-from workbench.samples import picked
+from workbench.images import ImageItem, picked
 from workbench.stats import holm, mean_of
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from workbench.attribution import Score
-    from workbench.classifier import Classifier
+    from workbench.models import Classifier
 
 LEAST = 8
 """Pictures that a concept needs, and the class."""
@@ -215,7 +214,7 @@ def _activation(classifier: Classifier, x: Tensor, layer: str, aim: Score | None
     """What a layer gives for inputs (M, C, H, W), flat as Captum takes it, and the slope of a score to it."""
     import torch
 
-    from workbench.classifier import untouched
+    from workbench.models import untouched
 
     kept: list[Tensor] = []
 

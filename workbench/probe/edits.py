@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.fills import covered
+from workbench.images import covered
 
 Box = tuple[float, float, float, float]
 Pixels = NDArray[np.uint8]
 MOST_EDITS, MOST_BOXES = 40, 40
 EDIT_FILLS = ("inpaint", "mean", "blur", "patch", "noise", "paste", "keep")
-"""What regions are filled with: as in `workbench.fills`; or noise, the same place of another picture, or grey for all but them."""
+"""What regions are filled with: as in `workbench.images.fills`; or noise, the same place of another picture, or grey for all but them."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,8 +18,7 @@ from workbench.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.classifier import Askable, Classifier
-    from workbench.preprocessing import Placement
+    from workbench.models import Askable, Classifier, Placement
 
 Variant = Literal["preserve", "delete"]
 AREAS = (0.025, 0.05, 0.1, 0.2)
@@ -85,7 +84,7 @@ def extremal(
     """
     import torch
 
-    from workbench.classifier import untouched
+    from workbench.models import untouched
 
     if variant not in ("preserve", "delete") or not areas or not all(0 < area < 1 for area in areas) or iterations < 1:
         raise InputError("Extremal perturbation needs the variant preserve or delete, areas between 0 and 1, and at least one step.")

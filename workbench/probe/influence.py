@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
-    from workbench.classifier import Askable, Classifier
+    from workbench.models import Askable, Classifier
 
 CHUNK = 4096
 """Training pictures that Captum compares at once: with 1,280 numbers each, 40 MB."""
@@ -142,9 +142,7 @@ def _asked(classifier: Classifier, embeddings: NDArray[np.floating], predictions
         if not (np.isfinite(embeddings[asked]).all() and np.isfinite(logits).all()):
             raise InputError(f"{line['name']} cannot be read: choose another picture.")
         return _Picture(embeddings[asked], logits, line["id"], line["label"], int(asked))
-    from workbench.audit.chunk import Picture, compute
-    from workbench.audit.parts import matrix
-    from workbench.audit.store import NO_EMBEDDING
+    from workbench.audit import NO_EMBEDDING, Picture, compute, matrix
 
     ready = classifier.input(asked)
     digest, label = (ready.item.id, ready.item.label) if ready.item else (None, None)

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
+from workbench.images import REGION_FILLS, Pieces, Pixels, square_cells
 from workbench.predictions import DecisionRule, Predictions
-from workbench.probe.pieces import REGION_FILLS, Pieces, Pixels, square_cells
 from workbench.stats import Rate, nearest, wilson
 
 if TYPE_CHECKING:
-    from workbench.classifier import Classifier
+    from workbench.models import Classifier
 
 Aim = Literal["flip", "keep"]
 Decide = Callable[[NDArray[np.floating]], NDArray[Any]]
@@ -167,7 +167,7 @@ def smallest(
     Raises:
         InputError: A setting is out of range, or a class is not the model's.
     """
-    from workbench.attribution.superpixels import segmented
+    from workbench.attribution import segmented
 
     if aim not in ("flip", "keep") or fill not in REGION_FILLS:
         raise InputError(f"There is no aim {aim!r} with the fill {fill!r}: choose flip or keep, and one of {', '.join(REGION_FILLS)}.")
@@ -266,7 +266,7 @@ class _Trial:
         return ~same if self.aim == "flip" else same, probabilities[:, self.own].sum(1, dtype=np.float64).clip(0, 1), decided
 
     def _answers(self, filled: NDArray[np.bool_]) -> Iterator[NDArray[np.float32]]:
-        from workbench.classifier import answers
+        from workbench.models import answers
 
         for part in answers(self.classifier, map(self.pieces.shown, filled)):
             self.asked += len(part)

@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.errors import InputError
-from workbench.images import ImageItem
+from workbench.images import ImageItem, stratified_items
 from workbench.probe.attacks import METHODS, attack
-from workbench.samples import stratified_items
 from workbench.stats import mcnemar, wilson
-from workbench.values import apart
+from workbench.texts import apart
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.classifier import Classifier
+    from workbench.models import Classifier
 
 Progress = Callable[[int, int], None]
 
@@ -239,7 +238,7 @@ def _drawn(items: Sequence[ImageItem], classes: Sequence[str], most: int, seed: 
 def _row(
     classifier: Classifier, item: ImageItem, sizes: Sequence[float], method: str, steps: int | None, check: bool, seed: int, tell: Progress
 ) -> Row:
-    from workbench.classifier import ask
+    from workbench.models import ask
 
     ready, label = classifier.input(item), str(item.label)
     if classifier.rule.decide(ask(classifier, [ready]))[0][0] != classifier.index(label):

@@ -18,7 +18,7 @@ from workbench.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from workbench.classifier import Classifier
+    from workbench.models import Classifier
     from workbench.predictions import DecisionRule
 
 Progress = Callable[[int, int], None]
@@ -192,7 +192,7 @@ def climb(search: Search, steps: int, seed: int, *, once: bool) -> Levels:
     import torch
     from captum.robust import PGD
 
-    from workbench.classifier import untouched
+    from workbench.models import untouched
 
     search.total = 4 if once else 2 * steps + 4
     length = search.reach if once else STRIDE * search.reach / steps
@@ -242,7 +242,7 @@ def squares(search: Search, steps: int, seed: int) -> Levels:
     """
     import torch
 
-    from workbench.classifier import untouched
+    from workbench.models import untouched
 
     search.total = steps + 2
     rng, reach = np.random.default_rng(seed), int(search.reach)

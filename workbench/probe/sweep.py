@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.images import ImageItem
+from workbench.images import ImageItem, digest, drawn
 from workbench.predictions import column_of
 from workbench.probe.edits import KINDS, Edit, apply, further
-from workbench.samples import digest, drawn
 from workbench.stats import wilson
-from workbench.values import apart, shown
+from workbench.texts import apart, shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.classifier import Classifier
+    from workbench.models import Classifier
 
 POINTS = 25
 """Values of a sweep where none are named; between neighbours that are decided differently it looks closer."""
@@ -120,7 +119,7 @@ def sweep(
     Raises:
         InputError: There is no such edit, a value lies outside of its range, or the model's answer is not a number.
     """
-    from workbench.classifier import answers
+    from workbench.models import answers
 
     points = _values(_kind(kind), spread(kind) if values is None else values)
     start, asked, total = apply(picture, edits_before, others), 0, len(points)
@@ -259,7 +258,7 @@ def _middles(kind: str, values: Sequence[float], decisions: NDArray[np.intp]) ->
 
 def _decisions(classifier: Classifier, item: ImageItem, kind: str, values: Sequence[float], seed: int) -> NDArray[np.intp]:
     """Columns (V,) of one picture."""
-    from workbench.classifier import ask
+    from workbench.models import ask
 
     start, own = apply(item.open(), ()), int.from_bytes(digest(seed, item.name)[:6], "big")
     return classifier.rule.decide(ask(classifier, (further(start, (), Edit(kind, value), seed=own).pixels for value in values)))[0]

@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.images import ImageItem
+from workbench.images import ImageItem, digest, drawn
 from workbench.predictions import Predictions
 from workbench.probe.sweep import MOST
-from workbench.samples import digest, drawn
 from workbench.stats import Rate, mcnemar, mean_of, paired_difference, spearman, wilson
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.attribution import Attribution
-    from workbench.classifier import Classifier
+    from workbench.models import Classifier
 
 EDGE = 256
 """Pixels of the longer side of the picture on which maps of models with other inputs are compared."""
@@ -224,7 +223,7 @@ def maps_moved(
 
 def _pair(first: Classifier, second: Classifier, item: ImageItem, method: str, params: Mapping[str, Any], seed: int) -> Pair:
     from workbench.attribution import attribute
-    from workbench.classifier import ask
+    from workbench.models import ask
 
     ready = first.input(item)
     pixels = np.asarray(ready.image)

@@ -17,12 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.dealing import Deal, deal
 from workbench.errors import InputError
-from workbench.images import ImageItem, ImageSet
-from workbench.modelfolder import model_toml
+from workbench.images import Deal, ImageItem, ImageSet, deal
+from workbench.models import Preprocessing, model_toml
 from workbench.predictions import DecisionRule, good_class
-from workbench.preprocessing import Preprocessing
 from workbench.training.loop import Recipe, fit
 from workbench.training.model_card import Account, finetune_card
 from workbench.training.pretrained import ARCHITECTURE, backbone

@@ -9,15 +9,11 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.bias import compare
-from workbench.bias.where import Maps, differences
+from workbench.attribution import METHODS
+from workbench.bias import Maps, compare, differences
 from workbench.catalog import shared
-from workbench.dealing import Deal
-from workbench.metal import SPLITS, STAMPED, STORED, Plan
-from workbench.methods import METHODS
-from workbench.metrics import headline
-from workbench.parts import LABELS
-from workbench.predictions import Predictions, good_class
+from workbench.images import LABELS, SPLITS, STAMPED, STORED, Deal, Plan
+from workbench.predictions import Predictions, good_class, headline
 from workbench.stats import Rate, auc, wilson
 from workbench.training.loop import Recipe
 from workbench.training.pretrained import DROP_PATH, DROPOUT

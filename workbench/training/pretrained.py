@@ -6,9 +6,7 @@ import torch
 from torch import nn
 
 from workbench.catalog import shared
-from workbench.loading import build
-from workbench.modelfolder import read_spec, weights_path
-from workbench.weights import fit_weights, read_weights
+from workbench.models import build, fit_weights, read_spec, read_weights, weights_path
 
 ARCHITECTURE = "timm:tf_efficientnet_lite0"
 DROPOUT, DROP_PATH = 0.3, 0.1

@@ -14,13 +14,10 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from workbench.classifier import predict
 from workbench.errors import InputError
 from workbench.images import ImageItem
-from workbench.loading import load_classifier
-from workbench.metrics import best_threshold
-from workbench.modelfolder import WEIGHTS
-from workbench.predictions import Predictions, concatenated, tabulate
+from workbench.models import WEIGHTS, load_classifier, predict
+from workbench.predictions import Predictions, best_threshold, concatenated, tabulate
 from workbench.training.loop import Progress
 
 FILES = (WEIGHTS, "model.toml", "predictions.parquet", "MODEL_CARD.md")

@@ -12,12 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from workbench.audit import look, open_summaries
-from workbench.bias.where import maps_of
+from workbench.bias import maps_of
 from workbench.catalog import shared
-from workbench.images import ImageItem, ImageSet
-from workbench.layouts import load_images
-from workbench.loading import load_classifier
-from workbench.modelfolder import model_toml
+from workbench.images import ImageItem, ImageSet, load_images
+from workbench.models import load_classifier, model_toml
 from workbench.predictions import DecisionRule
 from workbench.training.loop import Recipe, cycle_length, fit
 from workbench.training.model_card import solar_card

@@ -16,12 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from workbench.catalog import shared
-from workbench.classifier import Classifier, ask
-from workbench.layouts import load_images
-from workbench.loading import build, load_classifier
-from workbench.metal import NAME, Plan, drawn_parts
-from workbench.modelfolder import model_toml
-from workbench.parts import LABELS, draw
+from workbench.images import LABELS, NAME, Plan, draw, drawn_parts, load_images
+from workbench.models import Classifier, ask, build, load_classifier, model_toml
 from workbench.predictions import DecisionRule
 from workbench.stats import Rate, wilson
 from workbench.training.loop import Recipe, fit

@@ -12,18 +12,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.audit import Outputs, Summaries, known_outputs, open_summaries, waited
-from workbench.audit.engine import OWNER
-from workbench.audit.maps import basis
-from workbench.audit.outputs import files, names_of
-from workbench.audit.store import ATTRIBUTIONS
+from workbench.attribution import METHODS
+from workbench.audit import ATTRIBUTIONS, OWNER, Outputs, Summaries, basis, files, known_outputs, names_of, open_summaries, waited
 from workbench.catalog import AUDIT_VARIABLE
-from workbench.digests import Stamp, stamp_of
-from workbench.folders import cache_folder
+from workbench.files import DamagedError, Stamp, cache_folder, key, stamp_of
 from workbench.images import ImageSet
-from workbench.keys import key
-from workbench.methods import METHODS
-from workbench.parquet import DamagedError
 from workbench.predictions import Predictions
 from workbench.ui import choice, session
 from workbench.ui.cache import slot

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from workbench import keys
+from workbench.files import keys
 from workbench.ui.progress import Stoppable
 
 T = TypeVar("T")
@@ -61,8 +61,8 @@ class Slot:
     """The place of one result.
 
     Attributes:
-        kind: One of `workbench.keys.KINDS`.
-        key: All that the result depends on, as `workbench.keys.key` names it.
+        kind: One of `workbench.files.keys.KINDS`.
+        key: All that the result depends on, as `workbench.files.keys.key` names it.
     """
 
     kind: str
@@ -86,7 +86,7 @@ class Slot:
 
 
 def slot(kind: str, /, **ingredients: object) -> Slot:
-    """The place of the result of this kind that depends on these ingredients. Errors as `workbench.keys.key`."""
+    """The place of the result of this kind that depends on these ingredients. Errors as `workbench.files.keys.key`."""
     return Slot(kind, keys.key(kind, **ingredients))
 
 

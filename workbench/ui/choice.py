@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, scheme, stored_path
-from workbench.digests import file_digest
 from workbench.errors import InputError
+from workbench.files import file_digest
 from workbench.images import ImageItem, ImageSet
-from workbench.modelfolder import read_spec, spec_key, weights_path
+from workbench.models import Preprocessing, read_spec, spec_key, weights_path
 from workbench.predictions import DecisionRule
-from workbench.preprocessing import Preprocessing
 from workbench.ui import session, sets
 from workbench.ui.text import plain, seen
 
 if TYPE_CHECKING:
-    from workbench.classifier import Classifier
+    from workbench.models import Classifier
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,7 +186,7 @@ def _given(ref: str) -> bool:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _load(ref: str, key: str) -> Classifier:
     """A shared classifier; `key` makes a changed folder a new one."""
-    from workbench.loading import load_classifier, load_folder
+    from workbench.models import load_classifier, load_folder
 
     if (folder := _typed_folder(ref)) is not None and ref not in load_catalog().models:
         return load_folder(folder, trusted=_given(ref))

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.catalog import shared
+from workbench.drawing import Scale
 from workbench.errors import LONGEST
+from workbench.files import frame_csv
 from workbench.predictions import UNSURE, reaches
-from workbench.render import Scale
-from workbench.sheets import frame_csv
 from workbench.ui import terms
 from workbench.ui.gallery import VERDICTS, chip, kind
 from workbench.ui.text import plain

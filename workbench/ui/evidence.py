@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from workbench.attribution import METHODS
 from workbench.images import ImageItem, ImageSet
-from workbench.methods import METHODS
 from workbench.ui import choice, draw, results, url
 from workbench.ui.progress import troubles
 from workbench.ui.text import plain

@@ -8,13 +8,13 @@ from typing import Any
 
 import streamlit as st
 
+from workbench.attribution import METHODS
 from workbench.images import ImageItem, ImageSet
-from workbench.methods import METHODS
+from workbench.models import BASELINES
 from workbench.predictions import Predictions
-from workbench.preprocessing import BASELINES
+from workbench.texts import shown
 from workbench.ui import choice, draw, photographs, results, sidebar, url, warm
 from workbench.ui.text import plain
-from workbench.values import shown
 
 EDGE = 800
 """Longest side, in pixels, of what the screen shows; downloads carry the raw values."""

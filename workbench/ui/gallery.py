@@ -10,9 +10,9 @@ import streamlit as st
 
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
+from workbench.texts import shown
 from workbench.ui import choice, photographs, session, url
 from workbench.ui.text import plain
-from workbench.values import shown
 
 if TYPE_CHECKING:
     import pandas as pd

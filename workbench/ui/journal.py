@@ -8,9 +8,9 @@ import streamlit as st
 
 from workbench.catalog import home
 from workbench.errors import InputError
+from workbench.files import key
 from workbench.images import ImageSet
 from workbench.journal import Entry, Journal, Verdict, kept_digest, relabelled, to_csv, to_json
-from workbench.keys import key
 from workbench.ui import choice, draw, session, url
 from workbench.ui.defects.record import figure
 from workbench.ui.progress import guarded

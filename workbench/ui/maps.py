@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from workbench import render
+from workbench.attribution import METHODS, Method, manifest, npz
+from workbench.drawing import render
 from workbench.images import ImageItem, ImageSet
-from workbench.methods import METHODS, Method
-from workbench.record import manifest, npz
 from workbench.ui import choice, draw, photographs, results, url, warm
 from workbench.ui.explain import EDGE, Decided, Settings
 from workbench.ui.progress import guarded

@@ -10,8 +10,8 @@ from workbench.catalog import home
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
-from workbench.probe.minimal import Counterfactual
-from workbench.probe.minimal import counterfactual as nearest_other
+from workbench.probe import Counterfactual
+from workbench.probe import counterfactual as nearest_other
 from workbench.ui import audits, choice, draw, photographs, results, session, url
 from workbench.ui.progress import offer
 from workbench.ui.text import plain

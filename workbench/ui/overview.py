@@ -11,17 +11,15 @@ import numpy as np
 import streamlit as st
 
 from workbench.catalog import home, load_catalog
-from workbench.disk import open_file
 from workbench.errors import LONGEST
+from workbench.files import open_file
 from workbench.images import ImageSet
-from workbench.metrics import headline
-from workbench.predictions import DecisionRule, Predictions
+from workbench.predictions import DecisionRule, Predictions, headline
 from workbench.stats import Rate, wilson
-from workbench.texts import prose
+from workbench.texts import apart, prose, shown
 from workbench.ui import choice, draw, gallery, photographs, results, terms, url, warm
 from workbench.ui.progress import guarded
 from workbench.ui.text import plain, seen
-from workbench.values import apart, shown
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PIL import ImageOps
 
-from workbench import render
+from workbench.drawing import render
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.ui.cache import Slot, slot

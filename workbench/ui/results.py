@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
+from workbench.attribution import METHODS
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
-from workbench.methods import METHODS
 from workbench.predictions import Predictions
 from workbench.ui import audits, choice, photographs, session
 from workbench.ui.cache import Slot, computed, slot
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from workbench.attribution import Attribution
     from workbench.audit import Progress as AuditProgress
     from workbench.audit import Summaries
-    from workbench.classifier import Input
     from workbench.evidence import Finding
+    from workbench.models import Input
 
 SAMPLE = 200
 """Images whose maps are summed up at most."""
@@ -133,8 +133,7 @@ def audited(model: choice.ModelChoice, images: ImageSet, *, embeddings: bool = F
         images: The chosen image set.
         embeddings: Whether embeddings are wanted too, which the outputs that come with a model do not hold.
     """
-    from workbench.audit import run
-    from workbench.audit.outputs import Index, own_files
+    from workbench.audit import Index, own_files, run
 
     outputs = audits.known(model, images)
     wanted = len(outputs.elsewhere) * embeddings + outputs.missing
@@ -160,9 +159,7 @@ def audited(model: choice.ModelChoice, images: ImageSet, *, embeddings: bool = F
 
 def summaries(model: choice.ModelChoice, images: ImageSet, known: Predictions, method: str) -> Summaries | None:
     """The maps of a sample of the set, summed up, made with progress where they are not there; None where the user stopped it."""
-    from workbench.audit import look
-    from workbench.audit.parts import Parts
-    from workbench.audit.store import ATTRIBUTIONS
+    from workbench.audit import ATTRIBUTIONS, Parts, look
 
     result = audits.summaries(model, images, known, method)
     if result is None:
@@ -224,7 +221,7 @@ def prediction(model: choice.ModelChoice, images: ImageSet, item: ImageItem, kno
     place = slot("prediction", **model.identity, item=item.key)
     result = place.get()
     if result is None:
-        from workbench.classifier import predict
+        from workbench.models import predict
 
         result = predict(choice.classifier(model), _askable(model, item))
         place.put(result, 4096 + 8 * len(result.class_names))
@@ -238,7 +235,7 @@ def asked(model: choice.ModelChoice, item: ImageItem, picture: Image.Image, edit
     if result is None:
         import numpy as np
 
-        from workbench.classifier import ask
+        from workbench.models import ask
 
         result = ask(choice.classifier(model), [np.asarray(picture.convert("RGB"))])[0]
         place.put(result, 4096 + result.nbytes)

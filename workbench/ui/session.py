@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from workbench.doors import expected
 from workbench.errors import InputError
+from workbench.ui.doors import expected
 
 OWN_PICTURES, OWN_MODELS = 500 * 2**20, 2 * 2**30
 """Bytes that one visitor may upload: pictures and image sets together, and models."""

@@ -9,8 +9,7 @@ import streamlit as st
 
 from workbench.catalog import stored_path
 from workbench.errors import InputError
-from workbench.images import ImageSet
-from workbench.layouts import load_images, stamp
+from workbench.images import ImageSet, load_images, stamp
 
 REST = 10
 """How many times as long as a look at the files takes nobody looks again: a set of a hundred thousand files is no brake on every click."""

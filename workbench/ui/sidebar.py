@@ -11,11 +11,10 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from workbench.apart import wanted
 from workbench.catalog import load_catalog
 from workbench.errors import LONGEST, InputError
-from workbench.images import image_from_bytes
-from workbench.layouts import images_from_zip
+from workbench.files import wanted
+from workbench.images import image_from_bytes, images_from_zip
 from workbench.ui import choice, session, sets, url
 from workbench.ui.text import plain, seen
 
@@ -109,7 +108,7 @@ def _uploads() -> None:
 
 
 def _take_model() -> None:
-    from workbench.uploads import model_from_zip
+    from workbench.models import model_from_zip
 
     file = st.session_state["model upload"]
     if file is None:

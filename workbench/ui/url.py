@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from workbench.values import apart
+from workbench.texts import apart
 
 SHARED = ("model", "set", "image")
 LONGEST = 500

@@ -25,7 +25,7 @@ def warm_up() -> None:
 
     def load() -> None:
         with contextlib.suppress(Exception):
-            for name in ("captum.attr", "timm", "workbench.attribution", "workbench.loading"):
+            for name in ("captum.attr", "timm", "workbench.attribution", "workbench.models.loading"):
                 importlib.import_module(name)
         gc.freeze()  # Streamlit collects garbage after every run of a page: half a million objects of torch take 0.3 s each time
         _warmed.set()

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.cases import factorised, groupable
-from workbench.predictions import Predictions
+from workbench.predictions import Predictions, factorised, groupable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,14 +10,14 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from workbench import charts, render
 from workbench.bias import ENOUGH, Confusion
+from workbench.drawing import charts, render
+from workbench.texts import apart
 from workbench.ui import draw, gallery, url
 from workbench.ui.bias import pictures, tables
 from workbench.ui.bias.scope import Scope
 from workbench.ui.progress import guarded
 from workbench.ui.text import plain
-from workbench.values import apart
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,15 +11,14 @@ import numpy as np
 import streamlit as st
 
 from workbench.bias import ENOUGH, Breakdown, Comparison, Simpson, fairness, simpson
-from workbench.cases import By
-from workbench.predictions import column_of
+from workbench.predictions import By, column_of
 from workbench.stats import Rate
+from workbench.texts import apart, shown
 from workbench.ui import draw, gallery, terms
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import Scope
 from workbench.ui.progress import guarded
 from workbench.ui.text import plain
-from workbench.values import apart, shown
 
 if TYPE_CHECKING:
     import pandas as pd

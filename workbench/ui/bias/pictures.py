@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from workbench import render
+from workbench.drawing import render
 from workbench.images import ImageItem
 from workbench.ui import photographs, url
 from workbench.ui.bias.scope import EXPLAIN, Scope

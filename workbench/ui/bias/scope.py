@@ -10,12 +10,10 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from workbench.bias import Breakdown, Comparison, Confusion, breakdown, compare, confusion
-from workbench.bias.source import Tie, tied_to_label
-from workbench.cases import By
+from workbench.bias import Breakdown, Comparison, Confusion, Tie, breakdown, compare, confusion, tied_to_label
 from workbench.catalog import home
 from workbench.images import ImageSet
-from workbench.predictions import Predictions
+from workbench.predictions import By, Predictions
 from workbench.ui import choice, draw, gallery, results, session, url
 from workbench.ui.bias.attributes import MOST_VALUES, Grouping, grouping
 from workbench.ui.cache import slot

@@ -10,10 +10,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from workbench.bias import ENOUGH, Breakdown, Comparison
-from workbench.bias.figures import FIGURES
-from workbench.cases import by_of, cases_of, groups_of
-from workbench.predictions import Predictions
+from workbench.bias import ENOUGH, FIGURES, Breakdown, Comparison
+from workbench.predictions import Predictions, by_of, cases_of, groups_of
 from workbench.stats import gap, simultaneous, wilson
 from workbench.ui.bias import words
 from workbench.ui.bias.scope import Scope, tied_words

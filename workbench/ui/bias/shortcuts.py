@@ -8,13 +8,9 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from workbench.bias.intervene import Intervention, intervene
-from workbench.bias.regions import BACKGROUND, REGIONS, Region
-from workbench.bias.shortcut import LEAST, MOST, Finding, shortcuts
-from workbench.bias.where import Maps
-from workbench.fills import FILLS, covered
-from workbench.methods import METHODS
-from workbench.samples import shuffled
+from workbench.attribution import METHODS
+from workbench.bias import BACKGROUND, LEAST, MOST, REGIONS, Finding, Intervention, Maps, Region, intervene, shortcuts
+from workbench.images import FILLS, covered, shuffled
 from workbench.ui import choice, draw, photographs, url
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import EXPLAIN, Scope

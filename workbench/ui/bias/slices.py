@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from workbench import charts, render
-from workbench.bias import ENOUGH
-from workbench.bias.slices import Slice, Slices, slices
+from workbench.bias import ENOUGH, Slice, Slices, slices
+from workbench.drawing import charts, render
 from workbench.ui import audits, draw, results, url
 from workbench.ui.bias import pictures, tables, words
 from workbench.ui.bias.scope import Scope

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from workbench import charts, render
 from workbench.bias import Breakdown
+from workbench.drawing import charts, render
 from workbench.ui import draw, terms
 from workbench.ui.bias import words
 from workbench.ui.bias.scope import EXPLAIN, Scope

@@ -8,10 +8,9 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from workbench import render
-from workbench.bias import ENOUGH
-from workbench.bias.where import LOOKED_AT, Maps, differences, focus, maps_of, mean_maps
-from workbench.methods import METHODS
+from workbench.attribution import METHODS
+from workbench.bias import ENOUGH, LOOKED_AT, Maps, differences, focus, maps_of, mean_maps
+from workbench.drawing import render
 from workbench.ui import audits, draw, results, url
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import Scope

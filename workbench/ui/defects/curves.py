@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from workbench import charts, render
 from workbench.defects import CHOSEN_ON, REPORTED_ON, point_at
+from workbench.drawing import charts, render
 from workbench.ui import draw
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting

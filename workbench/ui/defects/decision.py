@@ -8,12 +8,11 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from workbench import render
+from workbench.attribution import METHODS
 from workbench.defects import DEFECT_FILLS, Decision, Filled, Spot, decide, fill_spots, spots
+from workbench.drawing import render
 from workbench.errors import InputError
-from workbench.fills import FILLS
-from workbench.images import ImageItem
-from workbench.methods import METHODS
+from workbench.images import FILLS, ImageItem
 from workbench.stats import nearest
 from workbench.ui import choice, draw, neighbours, photographs, results, url
 from workbench.ui.cache import computed, slot

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from workbench.defects.localise import FEW, MAP_FIGURES, MOST, Localisation, Row, localise
-from workbench.images import ImageItem
-from workbench.methods import METHODS
-from workbench.samples import tested
+from workbench.attribution import METHODS
+from workbench.defects import FEW, MAP_FIGURES, MOST, Localisation, Row, localise
+from workbench.images import ImageItem, tested
 from workbench.ui import choice, draw, terms, url
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.defects import decision

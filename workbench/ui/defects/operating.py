@@ -9,13 +9,13 @@ import streamlit as st
 
 from workbench.defects import CHOSEN_ON, FIGURES, REPORTED_ON, expected, point_at, review
 from workbench.stats import Rate, auc, wilson
+from workbench.texts import apart, shown
 from workbench.ui import draw, url
 from workbench.ui.bias.attributes import grouping
 from workbench.ui.defects import curves, histogram, threshold
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting
 from workbench.ui.progress import guarded
-from workbench.values import apart, shown
 
 if TYPE_CHECKING:
     import pandas as pd

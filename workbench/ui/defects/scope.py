@@ -10,9 +10,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from workbench.defects import CHOSEN_ON, HALVES, REPORTED_ON, Cases, Costs, all_scores, cases_of, deal, of_split, points_of
+from workbench.defects import CHOSEN_ON, HALVES, REPORTED_ON, Costs, cases_of, deal, of_split, points_of
 from workbench.images import ImageSet
-from workbench.predictions import Predictions, good_class
+from workbench.predictions import Cases, Predictions, all_scores, good_class
 from workbench.ui import choice, draw, results, session, url
 from workbench.ui.cache import slot
 from workbench.ui.text import plain

@@ -8,11 +8,11 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from workbench import render
+from workbench.attribution import METHODS as MAPS
+from workbench.drawing import render
 from workbench.images import ImageItem, ImageSet
-from workbench.methods import METHODS as MAPS
 from workbench.predictions import Predictions
-from workbench.probe.attacks import METHODS, UNITS, Attacked, Least, least_epsilon, shift
+from workbench.probe import METHODS, UNITS, Attacked, Least, least_epsilon, shift
 from workbench.ui import choice, draw, results, url
 from workbench.ui.cache import computed, slot
 from workbench.ui.probe import robust

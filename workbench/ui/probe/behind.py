@@ -9,7 +9,7 @@ import streamlit as st
 from workbench.catalog import home
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
-from workbench.probe.influence import Behind, behind
+from workbench.probe import Behind, behind
 from workbench.ui import choice, draw, neighbours, photographs, results, url
 from workbench.ui.cache import computed, slot
 from workbench.ui.progress import Stoppable, guarded

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from workbench import render, samples
+from workbench.attribution import METHODS
 from workbench.catalog import load_catalog
+from workbench.drawing import render
 from workbench.errors import InputError
-from workbench.images import ImageItem, ImageSet
-from workbench.methods import METHODS
-from workbench.modelfolder import read_spec
+from workbench.images import ImageItem, ImageSet, samples
+from workbench.models import CHEAPER, cheaper, read_spec, stored
 from workbench.predictions import Predictions
-from workbench.probe.cheaper import CHEAPER, cheaper, stored
-from workbench.probe.versus import Moved, Versus, compare_models, maps_moved
+from workbench.probe import Moved, Versus, compare_models, maps_moved
 from workbench.stats import Rate
 from workbench.ui import choice, draw, photographs, session, url
 from workbench.ui.cache import computed, slot
@@ -25,7 +24,7 @@ from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain
 
 if TYPE_CHECKING:
-    from workbench.classifier import Classifier
+    from workbench.models import Classifier
 
 SAMPLE, MAPPED = 200, 40
 MAPS = ("grad_cam", "integrated_gradients", "saliency", "input_x_gradient")
@@ -78,7 +77,7 @@ def _cheaper(model: choice.ModelChoice, first: Classifier, other: str) -> Classi
 def _picture(model: choice.ModelChoice, item: ImageItem, both: tuple[Classifier, Classifier], titles: tuple[str, str], method: str) -> None:
     """Decision, probability and map of either, on one scale."""
     from workbench.attribution import attribute
-    from workbench.classifier import ask
+    from workbench.models import ask
 
     picture = photographs.fitted(item, EDGE)
     explained, shown = -1, []
@@ -124,7 +123,7 @@ def _set(
     place = slot("versus", **model.identity, **_second_of(second, images, items), table=None if known is None else session.token(known))
 
     def make(progress: Stoppable) -> Versus:
-        from workbench.classifier import predict
+        from workbench.models import predict
 
         theirs = predict(second, items, on_progress=progress)
         ours = known if known is not None else predict(choice.classifier(model), items, on_progress=progress)

@@ -11,12 +11,12 @@ import streamlit as st
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet, image_from_bytes
 from workbench.predictions import Predictions
-from workbench.probe.concepts import LEAST, Concepts, tcav
+from workbench.probe import LEAST, Concepts, tcav
+from workbench.texts import apart
 from workbench.ui import choice, draw, gallery, photographs, session, url
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain
-from workbench.values import apart
 
 if TYPE_CHECKING:
     import pandas as pd

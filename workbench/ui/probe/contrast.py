@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from workbench import render
+from workbench.attribution import METHODS
+from workbench.drawing import render
 from workbench.images import ImageItem, ImageSet
-from workbench.methods import METHODS
 from workbench.ui import choice, draw, photographs, results, url
 from workbench.ui.probe.edit import EDGE
 from workbench.ui.progress import guarded

@@ -10,11 +10,11 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from workbench import render
+from workbench.attribution import METHODS
+from workbench.drawing import render
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
-from workbench.methods import METHODS
-from workbench.probe.edits import Edit, Edited, apply, further
+from workbench.probe import Edit, Edited, apply, further
 from workbench.ui import choice, draw, photographs, results, url
 from workbench.ui.cache import computed, slot
 from workbench.ui.explain import OWN

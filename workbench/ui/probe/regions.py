@@ -8,11 +8,10 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from workbench import render
-from workbench.images import ImageItem, ImageSet
+from workbench.drawing import render
+from workbench.images import REGION_FILLS, ImageItem, ImageSet
 from workbench.predictions import Predictions
-from workbench.probe.minimal import LARGEST, Minimal, smallest
-from workbench.probe.pieces import REGION_FILLS
+from workbench.probe import LARGEST, Minimal, smallest
 from workbench.ui import choice, draw, neighbours, photographs, results, url
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.progress import Stoppable, guarded

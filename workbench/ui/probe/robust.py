@@ -6,11 +6,9 @@ from typing import Any
 
 import streamlit as st
 
-from workbench import samples
-from workbench.images import ImageItem, ImageSet
+from workbench.images import ImageItem, ImageSet, samples
 from workbench.predictions import Predictions
-from workbench.probe.attacks import METHODS
-from workbench.probe.robustness import TESTED, Robustness, robustness
+from workbench.probe import METHODS, TESTED, Robustness, robustness
 from workbench.ui import choice, draw
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.progress import Stoppable, offer

@@ -11,7 +11,7 @@ from PIL import Image
 
 from workbench.errors import InputError
 from workbench.images import ImageSet
-from workbench.probe.edits import EDIT_FILLS, KINDS, MOST_EDITS, Edit, read
+from workbench.probe import EDIT_FILLS, KINDS, MOST_EDITS, Edit, read
 from workbench.ui import draw, photographs, url
 from workbench.ui.probe import canvas
 from workbench.ui.text import plain

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from workbench import samples
-from workbench.images import ImageItem, ImageSet
+from workbench.images import ImageItem, ImageSet, samples
 from workbench.predictions import Predictions
-from workbench.probe.edits import KINDS
-from workbench.probe.sweep import ALL_BY, Sweep, SweptSet, sweep, sweep_set
+from workbench.probe import ALL_BY, KINDS, Sweep, SweptSet, sweep, sweep_set
+from workbench.texts import apart
 from workbench.ui import choice, draw, gallery, photographs, url
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.probe.edit import EDGE
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain
-from workbench.values import apart
 
 if TYPE_CHECKING:
     import pandas as pd

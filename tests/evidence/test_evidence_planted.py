@@ -1,0 +1,230 @@
+"""The card on planted cases: a model that looks at a known patch, its true maps, and maps that are wrong in a known way."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from workbench.attribution.engine import attribute
+from workbench.evidence.card import assess
+from workbench.evidence.finding import advantage, limit
+from workbench.models.loading import load_classifier
+
+torch.set_num_threads(1)
+EDGE = 128
+PATCH = np.s_[80:107, 16:43]
+MASK = np.zeros((EDGE, EDGE), bool)
+MASK[PATCH] = True
+PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (EDGE, EDGE, 3), dtype=np.uint8))
+TRUE = ("saliency", "input_x_gradient", "smoothgrad", "integrated_gradients", "occlusion")
+JUDGED = {"deletion", "insertion", "randomisation", "sensitivity", "relevance_mass", "relevance_rank", "pointing"}
+
+
+class OnPatch(nn.Module):
+    """Class 1 is a sum over the patch of rectified colour features; its last weights are zero everywhere else."""
+
+    def __init__(self, seed=0, patch=True):
+        super().__init__()
+        rng = torch.Generator().manual_seed(seed)
+        self.conv = nn.Conv2d(3, 4, 1)
+        self.head = nn.Linear(4 * EDGE * EDGE, 2)
+        with torch.no_grad():
+            self.conv.weight.copy_(torch.randn(4, 3, 1, 1, generator=rng))
+            self.conv.bias.zero_()
+            weights = torch.zeros(2, 4, EDGE, EDGE)
+            where = PATCH if patch else np.s_[:, :]
+            weights[1, :, *where] = (0.5 + torch.rand(weights[1, :, *where].shape, generator=rng)) / 100
+            self.head.weight.copy_(weights.flatten(1))
+            self.head.bias.zero_()
+
+    def forward(self, x):
+        return self.head(self.conv(x).relu().flatten(1))
+
+
+def wrap(model):
+    return load_classifier(model.eval(), size=(EDGE, EDGE), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def clf():
+    return wrap(OnPatch())
+
+
+@pytest.fixture(scope="module")
+def true_map(clf):
+    return attribute(clf, PICTURE, "integrated_gradients", 1)
+
+
+def with_values(attribution, values):
+    return dataclasses.replace(attribution, values=np.ascontiguousarray(np.broadcast_to(values, attribution.values.shape), np.float32))
+
+
+@pytest.mark.parametrize("method", TRUE)
+def test_the_true_map_holds_everywhere(clf, method):
+    card = assess(clf, PICTURE, attribute(clf, PICTURE, method, 1), MASK, budget="full")
+    verdicts = {finding.name: finding.verdict for finding in card if finding.verdict != "not applicable"}
+    signed = set() if method == "saliency" else {"infidelity"}
+    promised = {"integrated_gradients": {"completeness"}, "smoothgrad": {"repeatability"}}.get(method, set())
+    expected = JUDGED | signed | promised
+    assert verdicts == dict.fromkeys(expected, "holds"), card.verdicts
+
+
+def test_the_true_map_holds_at_a_glance(clf, true_map):
+    card = assess(clf, PICTURE, true_map, MASK)
+    assert {f.verdict for f in card} == {"holds", "not applicable"}
+    assert card["deletion"].value > 0.3
+    assert card["relevance_mass"].value == pytest.approx(1, abs=1e-3)
+    assert card["infidelity"].value == pytest.approx(0, abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_random_map_fails(clf, true_map, seed):
+    noise = np.random.default_rng(seed).normal(size=true_map.values.shape) * true_map.values.std()
+    card = assess(clf, PICTURE, with_values(true_map, noise), MASK, budget="full", seed=seed)
+    failed = {name for name, verdict in card.verdicts.items() if verdict == "fails"}
+    assert failed >= {"completeness", "deletion", "insertion", "randomisation", "relevance_mass", "relevance_rank", "pointing"}
+    assert "holds" not in card.verdicts.values()
+
+
+def test_random_maps_of_coarse_blocks_hold_no_oftener_than_chance(clf, true_map):
+    """Such a map lies on the patch by luck now and then, so that pixel noise would be beaten far more often than once in twenty."""
+    held = 0
+    for seed in range(20):
+        blocks = np.kron(np.random.default_rng(seed).normal(size=(8, 8)), np.ones((16, 16)))
+        card = assess(clf, PICTURE, with_values(true_map, blocks), MASK, seed=seed, checks=["deletion"])
+        held += card["deletion"].verdict == "holds"
+    assert held <= 3
+
+
+def test_a_map_beside_the_patch_fails(clf, true_map):
+    moved = np.roll(true_map.values, (-30, 30), axis=(1, 2))
+    card = assess(clf, PICTURE, with_values(true_map, moved), MASK, budget="full")
+    assert card["completeness"].verdict == "holds", "the sum knows nothing of places"
+    for name in ("randomisation", "pointing"):
+        assert card[name].verdict == "fails"
+    for name in ("deletion", "insertion", "relevance_mass", "relevance_rank"):
+        assert card[name].verdict in ("fails", "doubtful")
+        assert card[name].value < 0.05
+
+
+def test_the_map_of_another_model_fails(clf):
+    """A map of the same net with random weights, passed off as this one's."""
+    card = assess(clf, PICTURE, attribute(wrap(OnPatch(seed=7, patch=False)), PICTURE, "integrated_gradients", 1), MASK, budget="full")
+    assert card["randomisation"].verdict == "fails"
+    assert card["completeness"].verdict == "fails", "the sum is that of the other model's score"
+    assert card["sensitivity"].verdict == "not applicable", "nothing can be said of a map that the model does not give"
+    assert card["relevance_mass"].verdict == "fails"
+
+
+def edges():
+    """The size of the picture's own gradient: an edge detector, (1, H, W)."""
+    down, across = np.gradient(np.asarray(PICTURE.convert("L"), np.float32))
+    return np.hypot(down, across)[None]
+
+
+def test_an_edge_detector_passed_off_as_an_attribution_fails_randomisation(clf):
+    card = assess(clf, PICTURE, with_values(attribute(clf, PICTURE, "saliency", 1), edges()), checks=["randomisation"])
+    finding = card["randomisation"]
+    assert finding.verdict == "fails"
+    assert "another map" in finding.reason
+
+
+def test_a_method_that_ignores_the_weights_fails_randomisation(clf, monkeypatch):
+    """The harder case: the method itself is an edge detector, so that it gives the same map again on any weights."""
+    from workbench.attribution import engine
+    from workbench.attribution.job import Implementation
+
+    blind = Implementation(lambda job: torch.from_numpy(edges())[None].expand_as(job.x) + 0 * job.forward(job.x).sum())
+    monkeypatch.setattr(engine, "IMPLEMENTATIONS", engine.IMPLEMENTATIONS | {"saliency": blind})
+    finding = assess(clf, PICTURE, attribute(clf, PICTURE, "saliency", 1), checks=["randomisation"])["randomisation"]
+    assert (finding.verdict, finding.value) == ("fails", pytest.approx(1))
+    np.testing.assert_allclose(finding.curves["grid"], 1)
+
+
+def test_the_randomised_net_is_held_against_by_layers(clf, true_map):
+    """The head alone holds the place of the patch: the map is gone as soon as that is drawn anew."""
+    curves = assess(clf, PICTURE, true_map, checks=["randomisation"])["randomisation"].curves
+    assert curves["layers"].tolist() == [0, 1, 2]
+    assert curves["pixels"][0] == 1
+    assert (np.abs(curves["pixels"][1:]) < 0.2).all()
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, "holds"), (1.03, "doubtful"), (1.2, "fails"), (-1.0, "fails")])
+def test_a_broken_completeness_is_found(clf, true_map, factor, verdict):
+    """Although the map carries the delta of when it was made."""
+    finding = assess(clf, PICTURE, with_values(true_map, true_map.values * factor), checks=["completeness"])["completeness"]
+    assert finding.verdict == verdict
+    assert finding.value == pytest.approx(abs(factor - 1), abs=0.005)
+
+
+def test_a_map_of_the_opposite_sign_foretells_nothing(clf, true_map):
+    """Captum's normalisation alone would turn it round and call it perfect."""
+    card = assess(clf, PICTURE, with_values(true_map, -true_map.values), checks=["infidelity"], budget="full")
+    assert card["infidelity"].verdict == "fails"
+    assert card["infidelity"].value == pytest.approx(2, abs=0.01)
+
+
+def small_net(seed):
+    torch.manual_seed(seed)
+    layers = (
+        nn.Conv2d(3, 6, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(6, 6, 3, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(6 * 64, 2),
+    )
+    return load_classifier(nn.Sequential(*layers).eval(), size=(16, 16), device="cpu")
+
+
+def test_chance_seldom_holds():
+    """At most about one random map in twenty, fine-grained or in blocks, seems better than random to deletion or insertion."""
+    held = cases = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        picture = Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8))
+        clf = small_net(seed)
+        fine = rng.normal(size=(3, 16, 16))
+        values = fine if seed % 2 else np.kron(fine[:, :4, :4], np.ones((4, 4)))
+        fake = with_values(attribute(clf, picture, "saliency", 1), values)
+        fake = dataclasses.replace(fake, method="input_x_gradient")
+        card = assess(clf, picture, fake, checks=["deletion", "insertion"], seed=seed)
+        held += sum(verdict == "holds" for verdict in card.verdicts.values())
+        cases += len(card)
+    assert cases == 80
+    assert held <= 5
+
+
+def test_the_random_orders_are_as_smooth_as_the_map():
+    """Held by the correlation of neighbours: of pixel noise it is none, of blocks it is high, and so it is of their opponents."""
+    from workbench.evidence.faithfulness import alike
+
+    rng = np.random.default_rng(0)
+    fine = rng.normal(size=(64, 64))
+    for values in (fine, np.kron(fine[:8, :8], np.ones((8, 8)))):
+        found = [np.corrcoef(a[:, 1:].ravel(), a[:, :-1].ravel())[0, 1] for a in (values, alike(values, rng))]
+        assert found[1] == pytest.approx(found[0], abs=0.1)
+
+
+GAINS = {  # value, low, top: verdict, where chance is 0 and 0.1 is worth having
+    (0.5, 0.2, 0.6): "holds",
+    (0.5, 0.0, 0.6): "doubtful",
+    (0.5, -0.2, 0.6): "doubtful",
+    (0.05, 0.02, 0.12): "doubtful",
+    (0.05, 0.02, 0.08): "fails",
+    (-0.3, -0.5, -0.1): "fails",
+}
+
+
+@pytest.mark.parametrize("case", GAINS)
+def test_a_gain_holds_above_luck_and_fails_below_use(case):
+    value, low, top = case
+    assert advantage(value, low=low, top=top, chance=0.0, useful=0.1) == GAINS[case]
+
+
+@pytest.mark.parametrize(("interval", "verdict"), [((0, 1), "holds"), ((0, 1.1), "doubtful"), ((1.9, 3), "doubtful"), ((2.1, 3), "fails")])
+def test_a_loss_holds_up_to_what_is_good_and_fails_above_what_is_bad(interval, verdict):
+    assert limit(interval, 1, 2) == verdict

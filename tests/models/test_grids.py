@@ -1,0 +1,142 @@
+"""How layers lie over the picture: every layout is read with its places right, and what only looks like a grid is not listed."""
+
+import pytest
+import torch
+from torch import nn
+
+from workbench.models.grids import Grid, is_attention, read_grids
+
+torch.set_num_threads(1)
+
+
+def grids(model, *size, channels=3):
+    with torch.inference_mode():
+        return read_grids(model.eval(), torch.zeros(1, channels, *size))
+
+
+class Apply(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+def last(x):
+    return x.permute(0, 2, 3, 1)
+
+
+def tokens(x, prefix=0):
+    return nn.functional.pad(x.flatten(2).transpose(1, 2), (0, 0, prefix, 0))
+
+
+@pytest.mark.parametrize("prefix", [0, 1, 5])
+def test_every_layout_is_spread_to_the_same_places(prefix):
+    values = torch.randn(2, 3, 4, 6)
+    first = Grid("channels first", (3, 4, 6))
+    assert torch.equal(first.spread(values), values)
+    assert torch.equal(Grid("channels last", (3, 4, 6)).spread(last(values)), values)
+    assert torch.equal(Grid("tokens", (3, 4, 6), prefix).spread(tokens(values, prefix)), values)
+
+
+@pytest.mark.parametrize("size", [(32, 48), (56, 24), (30, 50)])
+def test_layouts_are_told_apart_on_inputs_that_are_not_square(size):
+    conv = nn.Conv2d(3, 10, 8, stride=8)
+    model = nn.Sequential(conv, Apply(last), nn.LayerNorm(10), nn.Linear(10, 7), nn.GELU(), nn.Flatten(1, 2), nn.Linear(7, 9))
+    height, width = conv(torch.zeros(1, 3, *size)).shape[2:]
+    found = grids(model, *size)
+    assert [(g.layout, g.shape[0]) for g in found.values()] == [
+        ("channels first", 10),
+        *[("channels last", c) for c in (10, 10, 7, 7)],
+        ("tokens", 7),
+        ("tokens", 9),
+    ]
+    assert {g.shape[1:] for g in found.values()} == {(height, width)}
+
+
+@pytest.mark.parametrize("prefix", [0, 1, 2])
+def test_prefix_tokens_are_found_by_counting(prefix):
+    model = nn.Sequential(nn.Conv2d(3, 8, 8, stride=8), Apply(lambda x: tokens(x, prefix)), nn.LayerNorm(8))
+    assert grids(model, 32, 48)["2"] == Grid("tokens", (8, 4, 6), prefix)
+
+
+def test_a_declared_number_of_prefix_tokens_counts_and_no_other():
+    model = nn.Sequential(nn.Conv2d(3, 8, 8, stride=8), Apply(lambda x: tokens(x, 5)), Apply(lambda x: x[:, 1:]))
+    assert "1" not in grids(model, 32, 48)
+    model.num_prefix_tokens = 5
+    assert list(grids(model, 32, 48)) == ["0", "1"], "four prefix tokens were not declared"
+    assert grids(model, 32, 48)["1"].prefix == 5
+
+
+def test_tokens_of_patches_cut_without_a_convolution_take_the_aspect_of_the_input():
+    cut = Apply(lambda x: nn.functional.unfold(x, 8, stride=8).transpose(1, 2))
+    assert grids(nn.Sequential(cut, nn.Linear(192, 5)), 32, 48)["1"] == Grid("tokens", (5, 4, 6))
+
+
+def test_tokens_may_be_merged_by_halves():
+    merge = Apply(lambda x: tokens(nn.functional.avg_pool2d(x, 2, ceil_mode=True), 1))
+    assert grids(nn.Sequential(nn.Conv2d(3, 8, 8, stride=8), merge), 40, 56)["1"] == Grid("tokens", (8, 3, 4), 1)
+
+
+def test_what_mixes_tokens_along_the_last_dimension_is_no_grid():
+    """In an MLP mixer (1, channels, tokens) has as many channels here as a grid of stride 2 has cells."""
+    model = nn.Sequential(nn.Conv2d(3, 384, 8, stride=8), Apply(tokens), Apply(lambda x: x.transpose(1, 2)), nn.Linear(24, 30))
+    assert list(grids(model, 32, 48)) == ["0", "1"]
+
+
+def test_windows_and_single_cells_and_vectors_are_no_grids():
+    split = Apply(lambda x: x.reshape(1, 8, 2, 2, 2, 3).permute(0, 2, 4, 3, 5, 1).reshape(4, 6, 8))
+    assert list(grids(nn.Sequential(nn.Conv2d(3, 8, 8, stride=8), split, nn.Linear(8, 8)), 32, 48)) == ["0"]
+    model = nn.Sequential(nn.Conv2d(3, 8, 8, stride=8), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 2))
+    assert list(grids(model, 32, 48)) == ["0"]
+
+
+class Attention(nn.Module):
+    """Attention whose matrix, at 4 x 4 tokens of a 16 x 16 input, has the shape of a map at full size."""
+
+    def __init__(self):
+        super().__init__()
+        self.num_heads = 2
+        self.qkv, self.inner = nn.Linear(8, 24), nn.Identity()
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).chunk(3, -1)
+        return self.inner((q @ k.transpose(1, 2)).softmax(-1)[None].reshape(1, 1, 16, 16))[0] @ v
+
+
+def test_the_inside_of_attention_is_not_listed():
+    model = nn.Sequential(nn.Conv2d(3, 8, 4, stride=4), Apply(tokens), Attention(), nn.LayerNorm(8))
+    assert is_attention(model[2])
+    assert list(grids(model, 16, 16)) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("how", [nn.Softmax(-1), Apply(lambda x: x.softmax(-1))])
+def test_a_matrix_of_attention_is_not_listed(how):
+    matrix = Apply(lambda x: tokens(x) @ tokens(x).transpose(1, 2))
+    model = nn.Sequential(nn.Conv2d(3, 8, 4, stride=4), matrix, nn.Unflatten(0, (1, 1)), how)
+    assert "3" not in grids(model, 16, 16)
+
+
+def test_a_doubtful_shape_is_read_as_the_layers_before_it_lay():
+    cube = nn.Sequential(nn.Conv2d(3, 8, 8, stride=8), nn.ReLU(), Apply(last), nn.LayerNorm(8), nn.GELU())
+    assert [g.layout for g in grids(cube, 64, 64).values()] == ["channels first"] * 3 + ["channels last"] * 2
+
+
+def test_convolutions_without_padding_or_with_uneven_strides_keep_their_grid():
+    model = nn.Sequential(nn.Conv2d(1, 4, 5), nn.ReLU(), nn.MaxPool2d(2), Apply(torch.tanh), nn.Conv2d(4, 6, 3, stride=(1, 2)), nn.ReLU())
+    found = grids(model, 28, 28, channels=1)
+    assert {g.layout for g in found.values()} == {"channels first"}
+    assert [g.shape for g in found.values()] == [(4, 24, 24)] * 2 + [(4, 12, 12)] * 2 + [(6, 10, 5)] * 2
+
+
+def test_calls_are_counted_and_hooks_removed():
+    same = nn.ReLU()
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), same, nn.Conv2d(4, 4, 3), same)
+    assert {name: g.calls for name, g in grids(model, 12, 16).items()} == {"0": 1, "2": 1, "1": 2}
+    model.append(nn.Linear(1, 1))
+    with pytest.raises(RuntimeError):
+        grids(model, 12, 16)
+    assert not any(module._forward_hooks for module in model.modules())

@@ -1,0 +1,116 @@
+"""The Probe page: its list of edits is the address, each view is about this picture, and nothing that is typed or linked breaks it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from workbench.images.layouts import load_images
+from workbench.models.classifier import ask
+from workbench.models.loading import load_classifier
+from workbench.probe.edits import MOST_EDITS, Edit, apply, read
+
+METAL = {"model": "metal-sound"}
+VIEWS = ("edit", "sweep", "regions", "contrast", "attack", "behind")
+
+
+@pytest.fixture(scope="module")
+def metal():
+    return load_classifier("metal-sound"), load_images("stamped-metal")
+
+
+def probabilities(at):
+    """The table of the Edit view: class, before, after."""
+    return next(d.value for d in at.dataframe if list(d.value.columns[:3]) == ["class", "before", "after"]).set_index("class")
+
+
+def edits(at):
+    found = at.query_params.get("edit", [])
+    return [read(text) for text in ([found] if isinstance(found, str) else found)]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_opens_on_a_picture(visit, view):
+    at = visit("probe", view=view, **METAL).sound("Probe")
+    assert at.segmented_control(key="view").value == view
+
+
+def test_the_figures_are_those_of_the_edited_picture(visit, metal):
+    clf, images = metal
+    item = images.items[3]
+    address = ["fill:0.2,0.3,0.6,0.9:mean", "rotate:30", "brightness:0.1"]
+    at = visit("probe", image=item.name, edit=address, **METAL).sound("Probe")
+    picture = item.open()
+    edited = apply(picture, [read(text) for text in address]).pixels
+    wanted = ask(clf, [np.asarray(picture), edited])
+    shown = probabilities(at)
+    for column, one in zip(("before", "after"), wanted, strict=True):
+        assert shown[column].to_dict() == pytest.approx(dict(zip(clf.class_names, one.tolist(), strict=True)), abs=1e-5)
+
+
+def test_a_slider_is_an_edit_and_its_neutral_place_is_none(visit):
+    at = visit("probe", **METAL).sound("Probe")
+    at.slider(key="slide rotate").set_value(15).run()
+    at.slider(key="slide contrast").set_value(1.5).run()
+    assert edits(at) == [Edit("rotate", 15), Edit("contrast", 1.5)]
+    at.slider(key="slide rotate").set_value(40).run()
+    assert edits(at) == [Edit("rotate", 40), Edit("contrast", 1.5)]  # changed in its place
+    at.slider(key="slide rotate").set_value(0).run()
+    assert edits(at) == [Edit("contrast", 1.5)]
+    at.sound("Probe")
+
+
+def test_edits_are_moved_removed_undone_and_cleared(visit):
+    at = visit("probe", edit=["rotate:15", "contrast:1.5", "gamma:2"], **METAL)
+    at.button(key="up 1").click().run()
+    assert [edit.kind for edit in edits(at)] == ["contrast", "rotate", "gamma"]
+    at.button(key="drop 0").click().run()
+    assert [edit.kind for edit in edits(at)] == ["rotate", "gamma"]
+    next(b for b in at.button if b.label == "Undo").click().run()
+    assert [edit.kind for edit in edits(at)] == ["rotate"]
+    next(b for b in at.button if b.label == "Clear").click().run()
+    assert edits(at) == []
+    at.sound("Probe")
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "fill:9,9,9,9:mean",
+        "rotate:1e9",
+        "rotate:nan",
+        "fill:::",
+        "<b>",
+        "fill:0,0,1,1:paste:![x](https://attack.example/x.png)",
+        "gamma:",
+        "x" * 4000,
+    ],
+)
+def test_what_is_no_edit_is_left_out_with_a_sentence(visit, hostile):
+    at = visit("probe", edit=["brightness:0.1", hostile], **METAL)
+    at.sound("Probe")
+    said = " ".join(at.unescaped(w.value) for w in (*at.warning, *at.error))
+    assert "left out" in said or "paste" in said
+    assert "![x](" not in " ".join(w.value for w in (*at.warning, *at.error, *at.markdown))
+
+
+def test_a_flood_of_edits_is_capped(visit):
+    at = visit("probe", edit=["gamma:2"] * 500, **METAL).sound("Probe")
+    assert len([b for b in at.button if b.key and b.key.startswith("drop ")]) == MOST_EDITS
+
+
+def test_a_saved_list_can_be_loaded_and_nonsense_cannot(visit):
+    at = visit("probe", **METAL).sound("Probe")
+    at.file_uploader(key="edits upload").set_value(("edits.json", json.dumps(["rotate:15"]).encode(), "application/json")).run()
+    assert edits(at) == [Edit("rotate", 15)]
+    at.file_uploader(key="edits upload").set_value(("bad.json", b"[[[[", "application/json")).run()
+    assert edits(at) == [Edit("rotate", 15)]
+    assert any("not a list of edits" in at.unescaped(e.value) for e in at.error)
+
+
+@pytest.mark.parametrize("key", ["view", "region", "slider", "fill", "grid", "attack", "map", "why", "rather", "behind_class", "image"])
+def test_nonsense_in_the_address_is_no_trouble(visit, key):
+    view = {"slider": "sweep", "fill": "regions", "grid": "regions", "attack": "attack", "why": "contrast", "rather": "contrast"}.get(
+        key, "edit"
+    )
+    visit("probe", **{"view": view, **METAL, key: "<script>alert(1)</script>"}).sound("Probe")

@@ -1,0 +1,179 @@
+"""The breakdown of a model's performance by class or by group, each figure with its interval, and the confusion behind it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.bias.figures import FIGURES, calibrations, estimates, tally
+from workbench.predictions import By, Cases, Predictions, by_of, cases_of, groups_of
+from workbench.stats import BINS, Rate, calibration_cells, f1_of, means, moments, wilson
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ENOUGH = 30
+"""On fewer pictures than this nothing is said of a class or group."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Breakdown:
+    """Figures of G classes or groups.
+
+    Attributes:
+        by: "label", the attribute, or "first x second".
+        figures: The names of the figures.
+        frame: One row a group, worst first, the groups with too few pictures last: group, support (its pictures), enough
+            (whether there are `ENOUGH`), and for each figure four columns: its name, and the name followed by "low", "high"
+            and "support" (the cases that it rests on). NaN where there is nothing to compute it from.
+        values: What each row's group is in the table of predictions: (value,), or (first, second).
+        codes: (N,) the row of the frame that each picture counts in; -1 where it counts in none.
+        split: The name of the split that the pictures come from; several are joined by "and".
+    """
+
+    by: str
+    figures: tuple[str, ...]
+    frame: pd.DataFrame
+    values: tuple[tuple[object, ...], ...]
+    codes: NDArray[np.intp]
+    split: str
+    _rates: tuple[dict[str, Rate], ...] = dataclasses.field(repr=False)
+
+    def rates(self, figure: str) -> dict[str, Rate]:
+        """One figure by the name of the group, in the frame's order."""
+        return {str(name): found[figure] for name, found in zip(self.frame["group"], self._rates, strict=True)}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Confusion:
+    """Which class is taken for which.
+
+    Attributes:
+        class_names: The K classes.
+        counts: (K, K) pictures by true class (row) and predicted class (column).
+        codes: (N,) the cell of each picture, row times K plus column; -1 where it does not count.
+    """
+
+    class_names: tuple[str, ...]
+    counts: NDArray[np.int64]
+    codes: NDArray[np.intp]
+
+    def members(self, label: str, predicted: str) -> NDArray[np.intp]:
+        """Where the pictures behind a cell stand in the table of predictions."""
+        row, column = self.class_names.index(label), self.class_names.index(predicted)
+        return np.flatnonzero(self.codes == row * len(self.class_names) + column)
+
+
+def breakdown(
+    predictions: Predictions, by: By = "label", *, rows: NDArray[np.bool_] | None = None, positive: str | None = None, seed: int = 0
+) -> Breakdown:
+    """How good a model is for each class, or for each group.
+
+    By "label" each class stands against the rest: recall, precision, specificity and false-positive rate (Wilson's intervals), F1
+    (see `figures.estimates`), the mean confidence in the decision on its pictures (Student's t), and the calibration error of its
+    own probability on all pictures (the class-wise error of Kull et al. 2019, "Beyond temperature scaling"; the interval is that of
+    `calibration_error`). By an attribute, or a pair of them crossed, each group has the accuracy, the mean confidence, the
+    calibration error of the confidence and, with a positive class, recall, escape rate, overkill rate, precision, F1, selection
+    rate and AUC. All intervals are of 95 %, each for itself.
+
+    The worst is first: the one whose recall (of a group: accuracy) is the lowest at the upper end of its interval, that is, even
+    when seen in the kindest light. Pictures without a usable label, unreadable ones, and those without the attribute never count.
+
+    Args:
+        predictions: N pictures.
+        by: "label", an attribute, or two attributes.
+        rows: Booleans of shape (N,): which pictures count; all where missing.
+        positive: The class that defect figures are about; the rule's where missing.
+        seed: Of the draws behind the calibration error's interval.
+
+    Raises:
+        InputError: There is no such attribute or class, or not one picture can be judged.
+    """
+    cases = cases_of(predictions, rows, positive)
+    if by == "label":
+        codes, found, names = cases.truth, _of_classes(cases, seed), predictions.class_names
+        values: tuple[tuple[object, ...], ...] = tuple((name,) for name in names)
+        there = np.bincount(cases.truth, minlength=len(names)) + np.bincount(cases.called, minlength=len(names)) > 0
+    else:
+        groups = groups_of(cases, by)
+        codes, names, values = groups.codes, groups.names, groups.values
+        found, there = _of_groups(cases, codes, len(names), seed), np.ones(len(names), bool)
+    support = np.bincount(codes[codes >= 0], minlength=len(names)).tolist()
+    order = sorted(np.flatnonzero(there).tolist(), key=lambda g: _badness(next(iter(found[g].values())), support[g]))
+    rank = np.full(len(names) + 1, -1)
+    rank[order] = np.arange(len(order))
+    placed = np.full(len(predictions), -1)
+    placed[cases.rows] = rank[codes]
+    rates = tuple(found[g] for g in order)
+    frame = _framed([names[g] for g in order], [support[g] for g in order], rates)
+    return Breakdown(by_of(predictions, by), tuple(rates[0]), frame, tuple(values[g] for g in order), placed, cases.split, rates)
+
+
+def confusion(predictions: Predictions, rows: NDArray[np.bool_] | None = None) -> Confusion:
+    """Count which class is taken for which, among the pictures of `rows` (N,) that can be judged.
+
+    Raises:
+        InputError: Not one picture can be judged.
+    """
+    cases = cases_of(predictions, rows)
+    codes = np.full(len(predictions), -1)
+    codes[cases.rows] = cases.truth * cases.classes + cases.called
+    return Confusion(predictions.class_names, _crossed(cases), codes)
+
+
+def _crossed(cases: Cases) -> NDArray[np.int64]:
+    k = cases.classes
+    return np.bincount(cases.truth * k + cases.called, minlength=k * k).reshape(k, k)
+
+
+def _of_classes(cases: Cases, seed: int) -> list[dict[str, Rate]]:
+    counts, k = _crossed(cases), cases.classes
+    own, called, hits = (x.tolist() for x in (counts.sum(1), counts.sum(0), counts.diagonal()))
+    mean = means(moments(cases.truth, cases.confidence, k))
+    cells = np.empty((3, k, BINS, 2))
+    for c in range(k):
+        cells[:, [c]] = calibration_cells(1, np.zeros_like(cases.truth), cases.probability(c), cases.truth == c)
+    found = []
+    for c, error in enumerate(calibrations(cells, seed=seed)):
+        false, others = called[c] - hits[c], len(cases.rows) - own[c]
+        found.append(
+            {
+                "recall": wilson(hits[c], own[c]),
+                "precision": wilson(hits[c], called[c]),
+                "specificity": wilson(others - false, others),
+                "false-positive rate": wilson(false, others),
+                "F1": f1_of(wilson(hits[c], own[c] + false)),
+                "mean confidence": mean[c],
+                "calibration error": error,
+            }
+        )
+    return found
+
+
+def _of_groups(cases: Cases, codes: NDArray[np.intp], groups: int, seed: int) -> list[dict[str, Rate]]:
+    table = tally(cases, codes, groups)
+    names = [name for name, figure in FIGURES.items() if cases.positive or not figure.defects]
+    found = {name: estimates(table, name, seed=seed) for name in names}
+    return [{name: rates[group] for name, rates in found.items()} for group in range(groups)]
+
+
+def _badness(rate: Rate, support: int) -> tuple[bool, float, float, int]:
+    """Sorts the worst first and those with too few pictures last."""
+    if rate.value is None or rate.high is None:
+        return True, 2.0, 2.0, 0
+    return support < ENOUGH, rate.high, rate.value, -support
+
+
+def _framed(names: list[str], support: list[int], rates: tuple[dict[str, Rate], ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns: dict[str, object] = {"group": names, "support": support, "enough": [n >= ENOUGH for n in support]}
+    for figure in rates[0]:
+        for suffix, field in (("", "value"), (" low", "low"), (" high", "high")):
+            values = [getattr(found[figure], field) for found in rates]
+            columns[figure + suffix] = np.array([np.nan if x is None else x for x in values], dtype=np.float64)
+        columns[f"{figure} support"] = [found[figure].support for found in rates]
+    return pd.DataFrame(columns)

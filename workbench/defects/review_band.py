@@ -1,0 +1,146 @@
+"""The third verdict, review: a band of scores around the threshold that a person looks at."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import InputError
+from workbench.predictions import Cases, as_scores, reaches
+from workbench.stats import Rate, wilson
+
+VERDICTS = ("pass", "review", "reject")
+
+
+@dataclasses.dataclass(frozen=True)
+class Band:
+    """Which scores are passed, reviewed and rejected. The three are rounded to the precision of scores, in which they are compared.
+
+    Attributes:
+        low: Below it a part passes; at most the threshold.
+        threshold: What decides where there is no band.
+        high: From it on a part is rejected; at least the threshold.
+    """
+
+    low: float
+    threshold: float
+    high: float
+
+    def __post_init__(self) -> None:
+        for name in ("low", "threshold", "high"):
+            object.__setattr__(self, name, float(as_scores(getattr(self, name))))
+
+    @property
+    def empty(self) -> bool:
+        """Whether no score is reviewed."""
+        return self.low >= self.high
+
+    def verdicts(self, scores: NDArray[np.floating]) -> NDArray[np.str_]:
+        """One of `VERDICTS` for each score, (N,)."""
+        return np.where(reaches(scores, self.high), "reject", np.where(reaches(scores, self.low), "review", "pass"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Reviewed:
+    """What a band does on some pictures.
+
+    Attributes:
+        defects: Share of the defects that are not passed: rejected or reviewed.
+        good: Share of the good parts that are not rejected: passed or reviewed.
+        review: Share of all parts that are reviewed.
+        escapes: Defects that pass unseen.
+        overkill: Good parts that are rejected unseen.
+    """
+
+    defects: Rate
+    good: Rate
+    review: Rate
+    escapes: int
+    overkill: int
+
+
+def band(cases: Cases, threshold: float, coverage: float | None) -> Band:
+    """The band of doubt around a threshold.
+
+    Its ends are split-conformal, each class for itself (Vovk 2012, "Conditional validity of inductive conformal predictors"): of new
+    parts like these, a defect scores at least `low` with a probability of at least `coverage`, and a good part less than `high`. Where
+    the classes lie further apart than that, the threshold's own place is the end.
+
+    Args:
+        cases: The validation split: pictures that are neither trained on nor reported on.
+        threshold: What decides where there is no band.
+        coverage: Target for each class, between 0 and 1; no band where missing.
+
+    Raises:
+        InputError: The coverage is out of range.
+    """
+    if coverage is None:
+        return Band(threshold, threshold, threshold)
+    low, high = reach(cases, coverage)
+    return Band(min(low, threshold), threshold, max(high, threshold))
+
+
+def reach(cases: Cases, coverage: float) -> tuple[float, float]:
+    """How far down and up a band reaches, wherever its threshold lies; arguments and errors as `band`.
+
+    The second is just above 1 where there are too few good parts for any score to be rejected.
+    """
+    if not 0 < coverage < 1:
+        raise InputError(f"The target {coverage:g} for reviews must lie between 0 and 1: correct it.")
+    low = 0.0 - _reached(-cases.scores[cases.defect], coverage, worst=0.0)  # not -0.0, which would be shown
+    high = _above(_reached(cases.scores[~cases.defect], coverage, worst=1.0))  # that good part itself is not rejected
+    return low, high
+
+
+def needed(coverage: float) -> int:
+    """How many pictures of each class a target needs, for its band to leave any score to the machine."""
+    return math.ceil(coverage / (1 - coverage) * (1 - 1e-9))
+
+
+def expected(coverage: float, calibrated: int, tested: int, level: float = 0.95) -> tuple[float, float]:
+    """Between which shares the coverage measured on new pictures should lie, if they are like those that the band was made from.
+
+    It is a beta-binomial (Angelopoulos and Bates 2021, "A gentle introduction to conformal prediction", section 3.2): the few pictures
+    of either split alone make it stray.
+
+    Args:
+        coverage: Target.
+        calibrated: Pictures of the class that the band was made from.
+        tested: New pictures of the class.
+        level: How often it should lie there.
+    """
+    from scipy.stats import betabinom
+
+    rank = math.ceil(coverage * (calibrated + 1) - 1e-9)
+    if rank > calibrated or not tested:
+        return 0.0 if not tested else 1.0, 1.0
+    low, high = betabinom.interval(level, tested, rank, calibrated + 1 - rank)
+    return float(low) / tested, float(high) / tested
+
+
+def review(cases: Cases, found: Band) -> Reviewed:
+    """What a band does on pictures that it was not made from."""
+    verdicts = found.verdicts(cases.scores)
+    passed, rejected = (verdicts == "pass") & cases.defect, (verdicts == "reject") & ~cases.defect
+    escapes, overkill = int(passed.sum()), int(rejected.sum())
+    return Reviewed(
+        wilson(cases.defects - escapes, cases.defects),
+        wilson(cases.good - overkill, cases.good),
+        wilson(int((verdicts == "review").sum()), len(verdicts)),
+        escapes,
+        overkill,
+    )
+
+
+def _above(score: float) -> float:
+    """The next score above one."""
+    return float(np.nextafter(np.float32(score), np.float32(2)))
+
+
+def _reached(values: NDArray[np.float64], coverage: float, worst: float) -> float:
+    """The value that a further one stays at or under with a probability of `coverage`: the `worst` where there are too few to tell."""
+    rank = math.ceil(coverage * (len(values) + 1) - 1e-9)
+    return float(np.sort(values)[rank - 1]) if rank <= len(values) else worst

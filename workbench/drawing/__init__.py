@@ -1,0 +1,12 @@
+"""Heatmaps and charts as images: arrays in, images out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench import handed_on
+
+if TYPE_CHECKING:
+    from workbench.drawing.render import Scale, overlay
+
+__getattr__ = handed_on(__name__, {"render": "Scale overlay"})

@@ -1,0 +1,140 @@
+"""The one way to name a result after all that it depends on.
+
+Every cached or stored result has a kind, and every kind says here what it depends on and which version of its computation made it.
+`key` refuses a call that leaves an ingredient out, so that a figure, map or verdict never stands for something else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping, Set
+from pathlib import PurePath
+from types import MappingProxyType
+
+import numpy as np
+
+MODEL = ("model", "rule")
+"""Digest of weights and preprocessing, and the rule that makes classes of probabilities (classes, positive class, threshold)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A kind of result.
+
+    Attributes:
+        needs: The names of its ingredients.
+        version: Raised whenever its computation gives other values for the same ingredients.
+    """
+
+    needs: tuple[str, ...]
+    version: int = 1
+
+
+def _kind(*needs: str, version: int = 1) -> Kind:
+    return Kind(needs, version)
+
+
+_AIM = ("method", "aim", "settings", "background")
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        # of one image
+        "map": _kind(*MODEL, "image", *_AIM, version=2),
+        "edited image": _kind("image", "edge", "edits"),
+        "edited map": _kind(*MODEL, "image", "size", "edits", "method", "target"),
+        "edited prediction": _kind(*MODEL, "image", "size", "edits"),
+        "findings": _kind(*MODEL, "image", "mask", *_AIM, "budget"),
+        "prediction": _kind(*MODEL, "item"),
+        "smallest region": _kind(*MODEL, "image", "aim", "fill", "grid"),
+        "sweep": _kind(*MODEL, "image", "slider"),
+        "least epsilon": _kind(*MODEL, "image", "label", "method"),
+        "filled regions": _kind(*MODEL, "image", "regions", "fill", "positive"),
+        "compared map": _kind(*MODEL, "image", "method", "target"),
+        "influence": _kind(*MODEL, "images", "image", "target"),
+        "thumbnail": _kind("image", "edge"),
+        "thumbnail as PNG": _kind("image", "edge"),
+        "fitted image": _kind("image", "edge"),
+        "photograph": _kind("image"),
+        "mask": _kind("image", "mask"),
+        # of a set
+        "table": _kind(*MODEL, "images", "source"),
+        "embeddings": _kind(*MODEL, "images", "source"),
+        "grouping": _kind("table"),
+        "bias figure": _kind("table", "split", "figure"),
+        "shortcuts": _kind(*MODEL, "images", "table", "split", "maps"),
+        "covering": _kind(*MODEL, "table", "split", "region", "target", "fill", "chosen", "others"),
+        "defects figure": _kind("table", "positive", "chosen on", "figure"),
+        "localisation": _kind(*MODEL, "images", "table", "positive", "chosen on", "method"),
+        "localisation rows": _kind(*MODEL, "images", "table", "positive", "chosen on", "method"),
+        "swept set": _kind(*MODEL, "images", "items", "many", "slider"),
+        "swept images": _kind(*MODEL, "images", "slider"),
+        "robustness": _kind(*MODEL, "images", "items", "method", "check"),
+        "robustness rows": _kind(*MODEL, "images", "items", "method", "check"),
+        "concepts": _kind(*MODEL, "images", "target", "concepts", "examples"),
+        "versus": _kind(*MODEL, "second", "images", "items", "table"),
+        "moved maps": _kind(*MODEL, "second", "images", "items", "method"),
+        "moved rows": _kind(*MODEL, "second", "images", "items", "method"),
+        "cheaper copy": _kind(*MODEL, "how"),
+        # of the journal
+        "latest entries": _kind("journal", "head", "model"),
+        "corrected labels": _kind("journal", "head", "images"),
+        # on disk
+        "outputs": _kind("model"),
+        "audit folder": _kind("model", "set", "name"),
+        "map summary": _kind("model", "method", "score", "background"),
+    }
+)
+
+
+def key(kind: str, /, **ingredients: object) -> str:
+    """The name of a result: SHA-256 in hex over its kind, the version of its computation and every ingredient.
+
+    Args:
+        kind: One of `KINDS`.
+        ingredients: All that the kind needs, and nothing else. Text, numbers, None, arrays, paths, dataclasses, and sequences, sets
+            and mappings of those; whatever has an attribute `key` of its own stands for that.
+
+    Raises:
+        TypeError: An ingredient is missing or is not of the kind, or is of a type that has no one way to be written down.
+
+    Example:
+        >>> from workbench.files.keys import key
+        >>> key("thumbnail", image="ab12", edge=160) == key("thumbnail", image="ab12", edge=161)
+        False
+    """
+    needs = KINDS[kind]
+    if ingredients.keys() != set(needs.needs):
+        raise TypeError(f"a result of the kind {kind!r} depends on {needs.needs}, not on {tuple(ingredients)}")
+    digest = hashlib.sha256(repr((kind, needs.version)).encode())
+    for name in needs.needs:
+        digest.update(f"\0{name}\0{written(ingredients[name])}".encode())
+    return digest.hexdigest()
+
+
+def written(value: object) -> str:
+    """A value as text that no other value has.
+
+    Raises:
+        TypeError: Its type has no one way to be written down.
+    """
+    if value is None or isinstance(value, bool | int | float | str | bytes | np.generic):
+        return f"{type(value).__name__}:{value!r}"
+    if isinstance(named := getattr(value, "key", None), str):
+        return f"{type(value).__name__}={named}"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return written({field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return f"array:{value.dtype}:{value.shape}:{hashlib.sha256(np.ascontiguousarray(value).data).hexdigest()}"
+    if isinstance(value, PurePath):
+        return f"path:{value}"
+    if isinstance(value, Mapping):
+        return _listed("mapping", sorted(f"{written(name)}->{written(part)}" for name, part in value.items()))
+    if isinstance(value, Set):
+        return _listed("set", sorted(map(written, value)))
+    if isinstance(value, list | tuple):
+        return _listed("sequence", map(written, value))
+    raise TypeError(f"a {type(value).__name__} has no one way to be written down: name what it stands for")
+
+
+def _listed(kind: str, parts: Iterable[str]) -> str:
+    return f"{kind}[{','.join(f'{len(part)}:{part}' for part in parts)}]"

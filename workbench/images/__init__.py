@@ -1,0 +1,45 @@
+"""Images and sets of images: read from any layout, decoded safely, dealt into splits, sampled, filled, and drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench import handed_on
+
+if TYPE_CHECKING:
+    from workbench.images.decoding import decode
+    from workbench.images.fills import FILLS, RANDOM, covered, elsewhere, tile
+    from workbench.images.item import (
+        MAX_BYTES,
+        BytesSource,
+        FileSource,
+        ImageItem,
+        ImageSet,
+        Source,
+        image_from_bytes,
+        image_from_file,
+        read_source,
+    )
+    from workbench.images.layouts import images_from_zip, load_images, stamp, zip_tree
+    from workbench.images.manifests import SYNTHETIC
+    from workbench.images.pieces import REGION_FILLS, Pieces, Pixels, square_cells
+    from workbench.images.samples import digest, drawn, evenly, picked, shuffled, stratified, stratified_items, tested
+    from workbench.images.splits import Deal, deal
+    from workbench.images.stamped_metal import NAME, SPLITS, STAMPED, STORED, Plan, drawn_parts
+    from workbench.images.stamped_part import LABELS, draw
+
+__getattr__ = handed_on(
+    __name__,
+    {
+        "decoding": "decode",
+        "fills": "FILLS RANDOM covered elsewhere tile",
+        "item": "BytesSource FileSource ImageItem ImageSet MAX_BYTES Source image_from_bytes image_from_file read_source",
+        "layouts": "images_from_zip load_images stamp zip_tree",
+        "manifests": "SYNTHETIC",
+        "pieces": "Pieces Pixels REGION_FILLS square_cells",
+        "samples": "digest drawn evenly picked shuffled stratified stratified_items tested",
+        "splits": "Deal deal",
+        "stamped_metal": "NAME Plan SPLITS STAMPED STORED drawn_parts",
+        "stamped_part": "LABELS draw",
+    },
+)

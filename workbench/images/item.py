@@ -1,0 +1,284 @@
+"""Pictures and sets of pictures, decoded safely.
+
+Nothing here knows where a picture comes from: a `Source` hands over bytes, whether they lie in a folder, in a zip or came
+through the browser. Layouts of whole sets are read in `workbench.images.layouts`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from workbench.errors import InputError
+from workbench.files import file_digest, read_file, store, written
+from workbench.images.decoding import FORMATS, decode, decode_mask, upright_size
+from workbench.texts import scalar
+
+MAX_BYTES = 200 * 2**20
+SUFFIXES = frozenset(" ".join(FORMATS.values()).split())
+
+
+def no_images(name: str) -> InputError:
+    """What to say where nothing of a set is an image that can be read, whatever else it holds."""
+    kinds = ", ".join(sorted(SUFFIXES))
+    return InputError(f"{name} holds no images of a kind that is read: add some, or convert what it holds, as {kinds}.")
+
+
+class Source(Protocol):
+    """Where bytes come from."""
+
+    @property
+    def size(self) -> int:
+        """Length in bytes, known without reading."""
+
+    def read(self) -> bytes:
+        """All the bytes."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the bytes in hex, of what they are now."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FileSource:
+    """A file on disk."""
+
+    path: Path
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size
+
+    def read(self) -> bytes:
+        return read_file(self.path, MAX_BYTES)
+
+    @property
+    def digest(self) -> str:
+        return file_digest(self.path)
+
+
+@dataclasses.dataclass(frozen=True)
+class BytesSource:
+    """Bytes in memory: an upload."""
+
+    data: bytes = dataclasses.field(repr=False)
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def read(self) -> bytes:
+        return self.data
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageItem:
+    """One picture of a set.
+
+    Attributes:
+        name: Unique within its set; for files the path below the set's folder.
+        source: Where its bytes come from.
+        label: Ground-truth class, where known.
+        mask: Ground-truth region, where there is one: a picture of the same size, non-zero inside.
+        split: "train", "validation", "test" or None.
+        attributes: Anything else that is known: camera, line, module type. Text, numbers and booleans, whatever was handed in
+            (see `values.scalar`); what is missing or has no name is left out.
+    """
+
+    name: str
+    source: Source
+    label: str | None = None
+    mask: Source | None = None
+    split: str | None = None
+    attributes: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        given = ((str(name), scalar(value)) for name, value in self.attributes.items())
+        object.__setattr__(self, "attributes", {name: value for name, value in given if name and value is not None})
+
+    @property
+    def id(self) -> str:
+        """SHA-256 of the bytes in hex, of what the file holds now.
+
+        Raises:
+            InputError: The file cannot be read, or is larger than the limits.
+        """
+        return source_digest(self.source, self.name)
+
+    @property
+    def mask_id(self) -> str | None:
+        """SHA-256 of the mask's bytes in hex; None where there is no mask. Errors as `id`."""
+        return None if self.mask is None else source_digest(self.mask, f"the mask of {self.name}")
+
+    @property
+    def key(self) -> str:
+        """Digest of all that is known of the image: its name, its bytes, those of its mask, label, split and attributes."""
+        return hashlib.sha256(written(self._facts()).encode()).hexdigest()
+
+    def _facts(self) -> tuple[object, ...]:
+        contents = _contents(self.source, self.name), self.mask and _contents(self.mask, self.name)
+        return self.name, *contents, self.label, self.split, {k: f"{type(v).__name__}:{v}" for k, v in self.attributes.items()}
+
+    def open(self) -> Image.Image:
+        """Decode to RGB, upright.
+
+        Raises:
+            InputError: The file is missing, is no picture, is cut off, or is larger than the limits.
+        """
+        return decode(self._bytes(), self.name)
+
+    def open_mask(self) -> NDArray[np.bool_] | None:
+        """The mask as booleans of shape (H, W) in the pixels of the picture, or None where there is none.
+
+        Of the picture only the header is read.
+
+        Raises:
+            InputError: The mask cannot be read or has another size than the picture.
+        """
+        if self.mask is None:
+            return None
+        mask = decode_mask(read_source(self.mask, f"the mask of {self.name}"), f"the mask of {self.name}")
+        width, height = upright_size(self._bytes(), self.name)
+        if mask.shape != (height, width):
+            raise InputError(
+                f"The mask of {self.name} is {mask.shape[1]} x {mask.shape[0]} pixels but its picture is {width} x {height}: "
+                "export the mask at the picture's size."
+            )
+        return mask
+
+    def _bytes(self) -> bytes:
+        return read_source(self.source, self.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSet:
+    """A named sequence of pictures.
+
+    Attributes:
+        name: How the set is called on the screen.
+        items: The pictures, in a stable order.
+        class_names: The labels that occur, sorted, or the order that the layout gives.
+        synthetic: True where the pictures are made, not photographed.
+        notes: What of the set could not be taken, one sentence each.
+    """
+
+    name: str
+    items: tuple[ImageItem, ...]
+    class_names: tuple[str, ...] = ()
+    synthetic: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = Counter(item.name for item in self.items)
+        if not names:
+            raise no_images(self.name)
+        name, count = names.most_common(1)[0]
+        if count > 1:
+            raise InputError(f"{self.name} names {name} {count} times: list each picture once.")
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[ImageItem]:
+        return iter(self.items)
+
+    @cached_property
+    def by_name(self) -> dict[str, ImageItem]:
+        """Pictures by name."""
+        return {item.name: item for item in self.items}
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of all that is known of its images, their bytes among it, in order: of the first time that it was asked for.
+
+        Files are read for it that were not read before, or that changed.
+        """
+        digest = hashlib.sha256(written(self.class_names).encode())
+        for item in self.items:
+            digest.update(item.key.encode())
+        store()
+        return digest.hexdigest()
+
+    @property
+    def background(self) -> Sequence[ImageItem]:
+        """The images that stand for the set where a method compares with it: its training split, or all where it has none."""
+        return [item for item in self.items if item.split == "train"] or self.items
+
+    @cached_property
+    def attribute_names(self) -> tuple[str, ...]:
+        """The attributes that any picture carries, in order of first appearance."""
+        return tuple(dict.fromkeys(name for item in self.items for name in item.attributes))
+
+
+def image_from_file(path: Path | str) -> ImageItem:
+    """The picture in one file, named after it."""
+    path = Path(path)
+    try:
+        there, folder = path.is_file(), path.is_dir()
+    except OSError:  # a name that is too long, or a folder that may not be entered
+        there = folder = False
+    if folder:
+        raise InputError(f"{path} is a folder: name one image in it.")
+    if not there:
+        raise InputError(f"There is no file {path}: check the path.")
+    return ImageItem(path.name, FileSource(path))
+
+
+def image_from_bytes(data: bytes, name: str) -> ImageItem:
+    """A picture that came as bytes, checked to decode.
+
+    Raises:
+        InputError: As `ImageItem.open`.
+    """
+    item = ImageItem(name, BytesSource(data))
+    item.open()
+    return item
+
+
+def read_source(source: Source, name: str) -> bytes:
+    """All the bytes of `source`, or an InputError that calls it `name`."""
+    with _reading(source, name):
+        return source.read()
+
+
+@contextlib.contextmanager
+def _reading(source: Source, name: str) -> Iterator[None]:
+    """Errors of reading `source` as an InputError that calls it `name`; it is refused where it is too large."""
+    try:
+        if source.size > MAX_BYTES:
+            raise InputError(
+                f"{name} is {source.size / 2**20:,.0f} MB, over the limit of {MAX_BYTES // 2**20} MB: compress or crop it first."
+            )
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{name} is no longer there: load the image set again.") from None
+    except OSError as error:
+        raise InputError(f"{name} cannot be read ({error.strerror or type(error).__name__}): check the file and its permissions.") from None
+
+
+def source_digest(source: Source, name: str) -> str:
+    """SHA-256 of the bytes of `source` in hex, or an InputError that calls it `name`."""
+    with _reading(source, name):
+        return source.digest
+
+
+def _contents(source: Source, name: str) -> str:
+    """The digest of what can be read, or why it cannot."""
+    try:
+        return source_digest(source, name)
+    except InputError as error:
+        return f"unreadable: {error}"

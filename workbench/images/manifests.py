@@ -1,0 +1,88 @@
+"""Read manifests: tables that name the pictures of a set and what is known of each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from workbench.errors import InputError
+from workbench.files import read_table
+from workbench.images.item import FileSource, ImageItem, ImageSet, Source
+from workbench.texts import scalar, shown
+
+MAX_MEMBERS = 200_000
+SPLITS = {
+    "train": "train", "training": "train",
+    "val": "validation", "valid": "validation", "validation": "validation",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+RESERVED = ("image", "label", "split", "mask")
+SYNTHETIC, TRUE = "synthetic", ("yes", "true", "1")
+
+
+def read_manifest(set_name: str, name: str, data: bytes, find: Callable[[str], Source | None]) -> ImageSet:
+    """A table with the column `image`, and `label`, `split`, `mask` and any others where known.
+
+    Where the column `synthetic` says yes in every row, the set is synthetic; else it is an attribute like any other.
+    """
+    table = read_table(data, name)
+    if not table.rows:
+        raise InputError(f"{name} lists no images: add a row for each.")
+    rows = [row for _, row in table.rows]
+    if "image" not in rows[0]:
+        raise InputError(f"{name} has no column 'image' (it has {some(list(rows[0]))}): name the column of paths 'image'.")
+
+    def source(path: str, where: str) -> Source:
+        found = find(path) or find(path.replace("\\", "/"))
+        if found is None:
+            raise InputError(f"{name} names {path!r} in {where}, but no such file lies in its folder: paths start there and stay inside.")
+        return found
+
+    synthetic = all((_text(row.get(SYNTHETIC)) or "").lower() in TRUE for row in rows)
+    known = (*RESERVED, SYNTHETIC) if synthetic else RESERVED
+    items = []
+    for where, row in table.rows:
+        image, mask, split = (_text(row.get(column)) for column in ("image", "mask", "split"))
+        if image is None:
+            raise InputError(f"{name} names no image in {where}: fill in the column 'image' or remove the row.")
+        if split is not None and split.lower() not in SPLITS:
+            raise InputError(f"{name} has the split {split!r} in {where}: use train, validation or test.")
+        items.append(
+            ImageItem(
+                name=image,
+                source=source(image, where),
+                label=_text(row.get("label")),
+                mask=source(mask, where) if mask else None,
+                split=SPLITS[split.lower()] if split else None,
+                attributes={k: v for k, v in row.items() if k not in known and _text(v) is not None},
+            )
+        )
+    labels = {item.label for item in items if item.label is not None}
+    notes = tuple(f"The column {column} holds too many values in lists or tables and is left out." for column in table.left_out)
+    return ImageSet(set_name, tuple(items), tuple(sorted(labels)), synthetic, notes)
+
+
+def files_below(folder: Path) -> Callable[[str], Source | None]:
+    """Finds the files of a manifest: never above its folder, whatever the manifest says."""
+    base = os.path.abspath(folder)
+
+    def find(path: str) -> Source | None:
+        whole = Path(os.path.abspath(os.path.join(base, path)))
+        try:
+            return FileSource(whole) if whole.is_relative_to(base) and whole.is_file() else None
+        except OSError:  # too long for a path, or not permitted
+            return None
+
+    return find
+
+
+def _text(value: object) -> str | None:
+    """A cell as text, None where it is empty. A column of whole numbers with gaps is read as floats: 3.0 means 3."""
+    known = scalar(value)
+    return None if known is None else shown(known).strip() or None
+
+
+def some(names: Sequence[str], most: int = 6) -> str:
+    """The first of `names` as a list in a sentence, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

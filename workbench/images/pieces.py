@@ -1,0 +1,55 @@
+"""A picture cut into pieces, and what it looks like with some of them filled."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.images.fills import FILLS, covered, tile
+
+Pixels = NDArray[np.uint8]
+REGION_FILLS = {name: said for name, said in FILLS.items() if name != "exchange"} | {"grey": "mid-grey with a hard edge"}
+"""What can be filled with. A patch comes from the same picture, so that it may bring along what was to go."""
+
+COARSER = 48
+"""Pixels of the longer side of the copy on which "inpaint" is worked out here: hundreds of images are filled for one answer."""
+
+
+class Pieces:
+    """A picture cut into n pieces.
+
+    Attributes:
+        pixels: (H, W, 3).
+        labels: (H, W) the number of each pixel's piece, 0 to n - 1.
+        fill: One of `REGION_FILLS`.
+        parts: n.
+        areas: (n,) share of the picture.
+    """
+
+    def __init__(self, pixels: Pixels, labels: NDArray[np.intp], fill: str, seed: int = 0) -> None:
+        self.pixels, self.labels, self.fill, self._seed = pixels, labels, fill, seed
+        self.parts = int(labels.max()) + 1
+        self.areas = np.bincount(labels.ravel(), minlength=self.parts) / labels.size
+        self._texture = tile(pixels) if fill == "patch" else None
+
+    def shown(self, filled: NDArray[np.bool_]) -> Pixels:
+        """The picture with some pieces (n,) filled: the same pieces, the same picture, for patches come from one place.
+
+        From half of the picture on, "inpaint" becomes the mean colour of what is filled: what little is left is what is asked about, and
+        continuing it would paint it all over the picture.
+        """
+        inside = filled[self.labels]
+        if not inside.any():
+            return self.pixels
+        if self.fill == "grey":
+            return np.where(inside[..., None], np.uint8(128), self.pixels)
+        fill = "mean" if self.fill == "inpaint" and inside.mean() >= 0.5 else self.fill
+        return covered(self.pixels, inside, fill, (), np.random.default_rng(self._seed), self._texture, COARSER)
+
+
+def square_cells(shape: tuple[int, ...], cells: int) -> NDArray[np.intp]:
+    """The number of each pixel's cell, (H, W): squares as nearly as the picture allows, `cells` of them along its longer side."""
+    height, width = shape[:2]
+    side = max(height, width) / cells
+    down, across = (min(max(round(n / side), 1), n) for n in (height, width))
+    return (np.arange(height) * down // height)[:, None] * across + (np.arange(width) * across // width)[None, :]

@@ -1,0 +1,33 @@
+"""Classifiers: loaded without running anybody's code, asked under one lock, with their preprocessing and their rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench import handed_on
+
+if TYPE_CHECKING:
+    from workbench.models.classifier import Askable, Classifier, Input, answers, ask, predict, untouched
+    from workbench.models.compressed import CHEAPER, cheaper, stored
+    from workbench.models.folder import WEIGHTS, model_toml, read_spec, spec_key, weights_path
+    from workbench.models.grids import Grid, is_attention
+    from workbench.models.heads import read_answer
+    from workbench.models.loading import build, load_classifier, load_folder
+    from workbench.models.preprocessing import BASELINES, Placement, Preprocessing
+    from workbench.models.uploads import model_from_zip
+    from workbench.models.weights import fit_weights, read_weights
+
+__getattr__ = handed_on(
+    __name__,
+    {
+        "classifier": "Askable Classifier Input answers ask predict untouched",
+        "compressed": "CHEAPER cheaper stored",
+        "folder": "WEIGHTS model_toml read_spec spec_key weights_path",
+        "grids": "Grid is_attention",
+        "heads": "read_answer",
+        "loading": "build load_classifier load_folder",
+        "preprocessing": "BASELINES Placement Preprocessing",
+        "uploads": "model_from_zip",
+        "weights": "fit_weights read_weights",
+    },
+)

@@ -1,0 +1,292 @@
+"""An image classifier and how to ask it; `workbench.models.loading` says where one comes from."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from workbench.errors import InputError
+from workbench.images import ImageItem
+from workbench.models.grids import Grid, read_grids
+from workbench.models.heads import Answer, read_answer
+from workbench.models.preprocessing import Placement, Preprocessing
+from workbench.predictions import DecisionRule, Predictions, tabulate
+
+BATCH = 16
+"""Images in one forward pass."""
+_HOOKS = tuple(name for name, table in vars(nn.Module()).items() if name.endswith("_hooks") and table is not None)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Input:
+    """An image, decoded and made ready for a model once; `predict`, `attribute` and `assess` take it in place of the image.
+
+    Attributes:
+        image: Its pixels, upright RGB.
+        x: What the model is asked, float32 of shape (C, H, W) on the CPU.
+        placement: Where `x` lies on the image.
+        item: What is known of it, where it is one of a set.
+    """
+
+    image: Image.Image
+    x: Tensor
+    placement: Placement
+    item: ImageItem | None = None
+
+
+Askable = ImageItem | Image.Image | NDArray[np.uint8] | Input
+"""An image in any form that a classifier can be asked about."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Classifier:
+    """A model with everything that is needed to ask it about a picture.
+
+    Attributes:
+        key: Digest of weights and preprocessing: two classifiers with the same key answer alike.
+        name: How it is called on the screen.
+        model: Takes (N, C, H, W) and returns logits (N, K), or (N, 1) or (N,) where `single`, or what else `read_answer` reads.
+        preprocessing: How a picture becomes its input.
+        rule: Classes, positive class and threshold.
+        device: Where it computes.
+        single: True for one logit: the log-odds of the second of two classes.
+        scored: True for an anomaly score in its place, which may come with a map.
+        notes: What a reader must know before believing it, one sentence each.
+        lock: Held around every forward and every attribution (hooks and modes are shared between threads).
+    """
+
+    key: str
+    name: str
+    model: nn.Module
+    preprocessing: Preprocessing
+    rule: DecisionRule
+    device: torch.device
+    single: bool = False
+    scored: bool = False
+    notes: tuple[str, ...] = ()
+    lock: threading.RLock = dataclasses.field(default_factory=threading.RLock, repr=False)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The K classes."""
+        return self.rule.class_names
+
+    @property
+    def positive(self) -> str | None:
+        """The class that a defect decision is about."""
+        return self.rule.positive
+
+    def prepare(self, image: ImageItem | Image.Image) -> Tensor:
+        """A picture as input: float32 of shape (C, H, W) on the CPU."""
+        picture = image.open() if isinstance(image, ImageItem) else image
+        return torch.from_numpy(self.preprocessing.normalise(self.preprocessing.pixels(picture)))
+
+    def input(self, image: Askable, pixels: Image.Image | None = None) -> Input:
+        """An image with all that is made of it before the model is asked; one that is ready is taken as it is.
+
+        Args:
+            image: What to make ready; an array has shape (H, W, 3).
+            pixels: Those of `image`, upright RGB, where they are at hand.
+
+        Raises:
+            InputError: As `ImageItem.open`.
+        """
+        if isinstance(image, Input):
+            return image
+        if isinstance(image, np.ndarray):
+            image = Image.fromarray(image)
+        item = image if isinstance(image, ImageItem) else None
+        decoded = pixels or (image.open() if isinstance(image, ImageItem) else image)
+        return Input(decoded, self.prepare(decoded), self.placement(decoded), item)
+
+    def placement(self, image: ImageItem | Image.Image) -> Placement:
+        """Where the input lies on the picture."""
+        return self.preprocessing.placement(image.open() if isinstance(image, ImageItem) else image)
+
+    def answer(self, x: Tensor) -> Answer:
+        """What the model says of inputs of shape (N, C, H, W), with its own anomaly map where it gives one.
+
+        Raises:
+            InputError: It answers with something else than a classifier does.
+        """
+        with self.lock:
+            return read_answer(self.model(x.to(self.device)))
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Logits of shape (N, K) for inputs of shape (N, C, H, W), with gradients where `x` asks for them.
+
+        A single log-odds z becomes (0, z), whose softmax is its sigmoid.
+        """
+        out = self.answer(x).logits
+        if self.single:
+            z = out.reshape(len(x), 1)
+            out = torch.cat([torch.zeros_like(z), z], dim=1)
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, K), float32 on the CPU, for inputs (N, C, H, W): without gradients, and with the model left as it was."""
+        with untouched(self), torch.inference_mode():
+            return self.logits(x).float().cpu()
+
+    def index(self, target: int | str) -> int:
+        """The column of a class given by name or number.
+
+        Raises:
+            InputError: There is no such class.
+        """
+        if isinstance(target, str) and target in self.class_names:
+            return self.class_names.index(target)
+        if isinstance(target, int | np.integer) and 0 <= target < len(self.class_names):
+            return int(target)
+        shown = ", ".join(self.class_names[:6]) + (" …" if len(self.class_names) > 6 else "")
+        raise InputError(f"There is no class {target!r}: choose one of {shown} (numbers 0 to {len(self.class_names) - 1}).")
+
+    @cached_property
+    def grids(self) -> Mapping[str, Grid]:
+        """Layers with a spatial output, in the order of execution, and how each lies over the picture."""
+        blank = torch.zeros(1, len(self.preprocessing.mean), *self.preprocessing.size, device=self.device)
+        with untouched(self), torch.inference_mode():
+            return read_grids(self.model, blank)
+
+    @cached_property
+    def layers(self) -> Mapping[str, tuple[int, ...]]:
+        """Layers with a spatial output, in the order of execution: name to (channels, height, width)."""
+        return {name: grid.shape for name, grid in self.grids.items()}
+
+    @cached_property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return sum(p.numel() for p in self.model.parameters())
+
+
+def set_evaluating(model: nn.Module) -> None:
+    """Put a model into evaluation mode, also one from `torch.export`, which refuses to be told: there the mode is part of the graph."""
+    try:
+        model.eval()
+    except NotImplementedError:
+        for module in model.modules():
+            module.training = False
+
+
+@contextlib.contextmanager
+def untouched(classifier: Classifier) -> Iterator[None]:
+    """Hold the classifier's lock with its model in evaluation mode, and leave the model as it was: modes, gradients and hooks."""
+    with classifier.lock:
+        modules = list(classifier.model.modules())
+        modes = [module.training for module in modules]
+        tables = [table for module in modules for name in _HOOKS if isinstance(table := vars(module).get(name), dict)]
+        hooks = [dict(table) if table else {} for table in tables]
+        wanted = [(p, p.requires_grad, p.grad) for p in classifier.model.parameters()]
+        if any(modes):
+            set_evaluating(classifier.model)
+        for parameter, _, _ in wanted:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for module, mode in zip(modules, modes, strict=True):
+                if module.training != mode:
+                    module.training = mode
+            for table, before in zip(tables, hooks, strict=True):
+                if table != before:
+                    table.clear()
+                    table.update(before)
+            for parameter, requires_grad, grad in wanted:
+                parameter.requires_grad_(requires_grad)
+                parameter.grad = grad
+
+
+def predict(
+    classifier: Classifier,
+    items: Iterable[ImageItem | Input] | ImageItem | Input,
+    *,
+    batch: int = BATCH,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Predictions:
+    """Ask a classifier about pictures.
+
+    Args:
+        classifier: The model.
+        items: Images of a set, as they are or made ready; one that cannot be read becomes a row with its reason.
+        batch: Pictures a forward pass.
+        on_progress: Called with (done, total) after each batch; what it raises stops the work.
+
+    Returns:
+        One row a picture, in order.
+    """
+    given = [items] if isinstance(items, ImageItem | Input) else list(items)
+    rows, errors = [_item(image) for image in given], dict[int, str]()
+    logits = [torch.zeros(0, len(classifier.class_names))]
+    for part in forwards(classifier, given, batch=batch, errors=errors):
+        logits.append(part)
+        if on_progress:
+            on_progress(min((len(logits) - 1) * batch, len(rows)), len(rows))
+    outputs = torch.cat(logits)
+    return tabulate(rows, outputs.numpy(), outputs.softmax(1).numpy(), errors, classifier.rule, classifier.key)
+
+
+def _item(given: ImageItem | Input) -> ImageItem:
+    item = given.item if isinstance(given, Input) else given
+    if item is None:
+        raise InputError("This image belongs to no set, so that there is no row for it: ask about an image of a set.")
+    return item
+
+
+def ask(classifier: Classifier, images: Iterable[Askable], *, batch: int = BATCH) -> NDArray[np.float32]:
+    """Probabilities of shape (N, K) for N images. Errors as `answers`."""
+    return np.concatenate(list(answers(classifier, images, batch=batch)))
+
+
+def answers(classifier: Classifier, images: Iterable[Askable], *, batch: int = BATCH) -> Iterator[NDArray[np.float32]]:
+    """Probabilities of shape (n, K), a batch of n images at a time.
+
+    Raises:
+        InputError: An image cannot be read, or probabilities are no numbers: of those a rule would decide on some class all the same.
+    """
+    for logits in forwards(classifier, images, batch=batch):
+        probabilities = logits.softmax(1).numpy()
+        if not np.isfinite(probabilities).all():
+            raise InputError("The model's answer for this image is not a number: look for damaged weights.")
+        yield probabilities
+
+
+def forwards(
+    classifier: Classifier, images: Iterable[Askable], *, batch: int = BATCH, errors: MutableMapping[int, str] | None = None
+) -> Iterator[Tensor]:
+    """Logits of shape (n, K), a forward pass of n images at a time; of their pixels no more than one image's are held.
+
+    Args:
+        classifier: The model, left as it was.
+        images: What to ask about; each is made only when its turn comes.
+        batch: Images in one forward pass.
+        errors: Takes, by position, why an image cannot be read, whose logits are NaN.
+
+    Raises:
+        InputError: An image cannot be read, and there is no `errors`.
+    """
+
+    def ready(position: int, image: Askable) -> Tensor | None:
+        try:
+            return classifier.input(image).x
+        except InputError as error:
+            if errors is None:
+                raise
+            errors[position] = str(error)
+            return None
+
+    inputs = itertools.starmap(ready, enumerate(images))
+    while part := list(itertools.islice(inputs, batch)):
+        logits, readable = torch.full((len(part), len(classifier.class_names)), torch.nan), [x for x in part if x is not None]
+        if readable:
+            logits[[x is not None for x in part]] = classifier.forward(torch.stack(readable))
+        yield logits

@@ -1,0 +1,186 @@
+"""A folder with a model: its `model.toml`, read and written in this one place, and the digest of what it describes.
+
+Neither needs torch, so that a model can be listed, checked and refused before anything heavy is imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from workbench.catalog import Strict, is_inside, read_text, read_toml, scheme, stored_path, validated
+from workbench.errors import InputError
+from workbench.files import file_digest
+
+if TYPE_CHECKING:
+    from workbench.predictions import DecisionRule
+
+WEIGHTS = "model.safetensors"
+"""What the weights are called in the folders that the workbench writes."""
+MOST_CLASSES, LONGEST_CLASS = 25_000, 500
+"""Classes of a model, and characters of a name; ImageNet-21k has 21,841."""
+
+Size = Annotated[int, Field(ge=1, le=4096)]
+
+
+class PreprocessingSpec(Strict):
+    """How an image becomes the model's input.
+
+    Attributes:
+        size: Height and width of the input in pixels.
+        resize: How an image of another shape is fitted to it.
+        crop: With `crop`: the share of the shorter side that is kept.
+        interpolation: How pixels are computed when the size changes.
+        mean: Subtracted from pixels in 0 .. 1: one number for grey, three for colour.
+        std: Divided by, likewise.
+    """
+
+    size: tuple[Size, Size] = (224, 224)
+    resize: Literal["stretch", "crop", "pad"] = "stretch"
+    crop: float = Field(default=1.0, gt=0, le=1)
+    interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 0.5, 0.5)
+
+
+class ModelSpec(Strict):
+    """The contents of a `model.toml`.
+
+    Attributes:
+        title: Its name on the screen; the folder's where missing.
+        about: One sentence about it.
+        architecture: `timm:NAME`, `torchvision:NAME`; from trusted sources only also `python:package.module:function`, and `exported`
+            for a `.pt2` archive.
+        options: Keywords for the architecture's constructor.
+        weights: A file beside `model.toml`, or `package:NAME/path` for one in an installed package.
+        order: True where the weights' names differ from the architecture's but their order and shapes agree.
+        classes: Class names, or the name of a text file with one a line.
+        positive: The class that a defect decision is about.
+        threshold: Score of the positive class from which a part is called positive.
+        preprocessing: How an image becomes its input.
+    """
+
+    title: str = ""
+    about: str = ""
+    architecture: str
+    options: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    weights: str
+    order: bool = False
+    classes: list[str] | str
+    positive: str | None = None
+    threshold: float | None = Field(default=None, ge=0, le=1)
+    preprocessing: PreprocessingSpec = PreprocessingSpec()
+
+
+def read_description(folder: Path) -> ModelSpec:
+    """The `model.toml` in `folder` as it stands there; its class list may still be the name of a file. Errors as `read_spec`."""
+    return validated(ModelSpec, read_toml(folder / "model.toml"), "model.toml")
+
+
+def read_spec(folder: Path) -> ModelSpec:
+    """The `model.toml` in `folder`, its class list read.
+
+    Raises:
+        InputError: It is missing or not valid.
+    """
+    spec = read_description(folder)
+    if isinstance(spec.classes, str):
+        path = None if scheme(spec.classes) else stored_path(spec.classes, folder)
+        if path is None or not is_inside(path, folder) or not path.is_file():
+            raise InputError(f"model.toml names the class list {spec.classes!r}, which is not in its folder: put it there.")
+        spec = spec.model_copy(update={"classes": [line.strip() for line in read_text(path).rstrip().splitlines()]})
+    longest = max(map(len, spec.classes), default=0)
+    if len(spec.classes) > MOST_CLASSES or longest > LONGEST_CLASS:
+        raise InputError(
+            f"model.toml names {len(spec.classes):,} classes with up to {longest:,} characters, over the limit of {MOST_CLASSES:,} with "
+            f"{LONGEST_CLASS}: correct the class list."
+        )
+    check_classes(spec.classes)
+    if spec.positive is not None and spec.positive not in spec.classes:
+        raise InputError(f"model.toml names the positive class {spec.positive!r}, which is not among its classes: correct one of them.")
+    return spec
+
+
+def check_classes(classes: Sequence[str]) -> None:
+    """Refuse a list of classes that names one twice or not at all: no label could tell which is meant."""
+    if "" in classes:
+        raise InputError(f"The class list names nothing in place {classes.index('') + 1}: give that class a name, or remove it.")
+    if twice := next((name for name, count in Counter(classes).items() if count > 1), None):
+        raise InputError(f"The class list names {twice!r} twice: give each class its own name.")
+
+
+def spec_key(folder: Path, spec: ModelSpec) -> str:
+    """Digest of a model: its weights' bytes and all that decides what they compute. Needs no torch."""
+    weights = file_digest(weights_path(folder, spec))
+    rest = spec.model_dump_json(exclude={"title", "about", "threshold"})
+    scheme, _, factory = spec.architecture.partition(":")
+    code = f" {_code_digest(factory.partition(':')[0])}" if scheme == "python" else ""
+    return hashlib.sha256(f"{weights} {rest}{code}".encode()).hexdigest()
+
+
+@lru_cache(maxsize=32)
+def _code_digest(module: str) -> str:
+    """Digest of the source of a module, found without importing it, as it was when it was first asked for: Python loads it once."""
+    for base in sys.path:
+        path = Path(base, *module.split("."))
+        for source in (path / "__init__.py", path.with_suffix(".py")):
+            if source.is_file():
+                return file_digest(source)
+    return "not found"
+
+
+def weights_path(folder: Path, spec: ModelSpec) -> Path:
+    """Where the weights of `spec` lie.
+
+    Raises:
+        InputError: The file is missing, or climbs out of the folder.
+    """
+    path = stored_path(spec.weights, folder)
+    if not spec.weights.startswith("package:") and not is_inside(path, folder):
+        raise InputError(f"model.toml names weights outside of its folder ({spec.weights!r}): put the file beside model.toml.")
+    if not path.is_file():
+        raise InputError(f"The weights {spec.weights!r} are not in {folder.name}: put the file there or correct model.toml.")
+    return path
+
+
+def model_toml(command: str, title: str, about: str, architecture: str, rule: DecisionRule, size: int) -> str:
+    """The text of a `model.toml` for a network trained here.
+
+    Args:
+        command: What wrote it, after `workbench`.
+        title: On the screen.
+        about: One sentence.
+        architecture: As `ModelSpec.architecture`.
+        rule: The classes, and the positive class and threshold where there are any.
+        size: Height and width of the input in pixels.
+    """
+    lines = [
+        f"# Written by `workbench {command}`.",
+        f"title = {_quoted(title)}",
+        f"about = {_quoted(about)}",
+        f"architecture = {_quoted(architecture)}",
+        f"weights = {_quoted(WEIGHTS)}",
+        f"classes = [{', '.join(map(_quoted, rule.class_names))}]",
+        *([] if rule.positive is None else [f"positive = {_quoted(rule.positive)}"]),
+        *([] if rule.threshold is None else [f"threshold = {rule.threshold}  # chosen on the validation split"]),
+        "",
+        "[preprocessing]",
+        f"size = [{size}, {size}]",
+        'resize = "stretch"',
+        'interpolation = "bilinear"',
+        "mean = [0.5, 0.5, 0.5]",
+        "std = [0.5, 0.5, 0.5]",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")  # JSON lets this one stand, TOML does not

@@ -1,0 +1,33 @@
+"""What a model says about a set of images: the table, the cases that count, and the headline figures."""
+
+from __future__ import annotations
+
+from workbench.predictions.cases import (
+    MOST_GROUPS,
+    By,
+    Cases,
+    Groups,
+    all_scores,
+    by_of,
+    cases_of,
+    factorised,
+    groupable,
+    groups_of,
+    judgeable,
+    listed,
+)
+from workbench.predictions.headline import best_threshold, headline
+from workbench.predictions.table import (
+    UNSURE,
+    DecisionRule,
+    Predictions,
+    as_scores,
+    attributes_of,
+    between,
+    column_of,
+    concatenated,
+    good_class,
+    near,
+    reaches,
+    tabulate,
+)

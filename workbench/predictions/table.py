@@ -1,0 +1,272 @@
+"""What a model says about a set of pictures, as a table that needs no torch to read."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from workbench.errors import InputError
+from workbench.files import facts_of, metadata_of, opened
+from workbench.images import ImageItem
+from workbench.texts import shown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NUMBERS = ("probabilities", "logits", "embedding")
+"""Columns that hold a list of numbers a row; the last one only in the file of an audit, where it is read by itself."""
+COLUMNS = frozenset(
+    ("name", "id", "label", "split", "predicted", "confidence", "unsure", "verdict", "error", "margin", "entropy", *NUMBERS)
+)
+ATTRIBUTE = " (attribute)"
+"""What follows the name of an attribute's column where the table has a column of that name of its own."""
+UNSURE = 0.1
+"""How near, in probability, a score may come to the decision's boundary before the verdict is called unsure."""
+GOOD = frozenset((
+    "good", "ok", "okay", "pass", "passed", "functional", "normal", "free", "intact", "flawless", "healthy", "undamaged", "undefective",
+    "accept", "accepted", "faultless", "io",
+))  # fmt: skip
+BAD = frozenset((
+    "defect", "defects", "defective", "fault", "faults", "faulty", "damage", "damaged", "anomaly", "anomalies", "anomalous", "flaw",
+    "flaws", "flawed",
+))  # fmt: skip
+NOT = frozenset(("no", "not", "non", "without", "nothing", "never"))
+
+
+@dataclasses.dataclass(frozen=True)
+class DecisionRule:
+    """How probabilities become a class.
+
+    Attributes:
+        class_names: The K classes.
+        positive: The class that a threshold applies to, or None: then the most probable class wins.
+        threshold: From this probability on, `positive` wins whatever the others say.
+    """
+
+    class_names: tuple[str, ...]
+    positive: str | None = None
+    threshold: float | None = None
+
+    def decide(self, probabilities: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Decide for probabilities of shape (N, K).
+
+        Returns:
+            The index of the class (N,), and whether the score came within `UNSURE` of another decision (N,).
+        """
+        ranked = np.sort(probabilities, axis=1)
+        if self.positive is None or self.threshold is None:
+            second = ranked[:, -2] if probabilities.shape[1] > 1 else np.zeros(len(ranked))
+            return probabilities.argmax(1), ranked[:, -1] - second < 2 * UNSURE
+        column = self.class_names.index(self.positive)
+        score = probabilities[:, column]
+        others = probabilities.copy()
+        others[:, column] = -1
+        return np.where(reaches(score, self.threshold), column, others.argmax(1)), near(score, self.threshold)
+
+
+def as_scores(values: ArrayLike) -> NDArray[np.float64]:
+    """Numbers rounded to the precision that scores have, which is that of the models' answers: float32, in float64."""
+    return np.asarray(values, np.float32).astype(np.float64)
+
+
+def reaches(scores: ArrayLike, threshold: ArrayLike) -> NDArray[np.bool_]:
+    """Whether scores are at or above a threshold: the one place where the two are compared.
+
+    Both are rounded to the precision of scores first, so that 0.7 reaches a threshold of 0.7 whatever it was stored as.
+    """
+    return np.asarray(as_scores(scores) >= as_scores(threshold))
+
+
+def near(scores: ArrayLike, threshold: ArrayLike) -> NDArray[np.bool_]:
+    """Whether scores come within `UNSURE` of a threshold."""
+    return np.asarray(np.abs(as_scores(scores) - as_scores(threshold)) < UNSURE)
+
+
+def between(low: ArrayLike, high: ArrayLike) -> NDArray[np.float64]:
+    """The middle of neighbouring scores, low < high, as a threshold that `high` reaches and `low` does not."""
+    low, high = as_scores(low), as_scores(high)
+    middle = as_scores((low + high) / 2)
+    return np.where(middle > low, middle, high)  # between two neighbouring numbers the middle is rounded to either
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+    """Predictions for N pictures over K classes.
+
+    Attributes:
+        frame: One row an image: name, id, label, split, its attributes (in the columns that `column_of` says), predicted, confidence
+            (the probability of the predicted class), unsure, verdict ("right", "wrong", or None where there is no usable label), and
+            error (why an image could not be read, else None). That of an audit also has margin (how far the highest logit is above the
+            second) and entropy (of the probabilities, in nats).
+        probabilities: (N, K); NaN where a picture could not be read.
+        logits: (N, K), likewise.
+        rule: How `predicted` follows from `probabilities`.
+        model: Digest of the model.
+    """
+
+    frame: pd.DataFrame
+    probabilities: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    rule: DecisionRule
+    model: str
+
+    def __post_init__(self) -> None:
+        shape = (len(self.frame), len(self.rule.class_names))
+        if self.probabilities.shape != shape or self.logits.shape != shape:
+            raise ValueError(f"expected probabilities and logits of shape {shape}")
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The K classes."""
+        return self.rule.class_names
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def save(self, path: Path) -> None:
+        """Write one Parquet file; what the numbers belong to goes into its metadata."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = pa.Table.from_pandas(self.frame, preserve_index=False)
+        for name, values in (("probabilities", self.probabilities), ("logits", self.logits)):
+            table = table.append_column(name, pa.FixedSizeListArray.from_arrays(values.astype(np.float32).ravel(), values.shape[1]))
+        facts = metadata_of({"rule": dataclasses.asdict(self.rule), "model": self.model})
+        table = table.replace_schema_metadata({**table.schema.metadata, **facts})
+        pq.write_table(table, path, compression="zstd", write_page_checksum=True)
+
+    @classmethod
+    def load(cls, path: Path) -> Predictions:
+        """Read what `save` or an audit wrote.
+
+        Raises:
+            InputError: The file is missing or is something else.
+        """
+        import pyarrow as pa
+
+        try:
+            file = opened(path)
+            table = file.read([name for name in file.schema_arrow.names if name != "embedding"])
+            facts: dict[str, Any] = facts_of(table.schema.metadata)
+            rule = DecisionRule(tuple(facts["rule"].pop("class_names")), **facts["rule"])
+            arrays = [
+                table.column(name).combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.float32)
+                for name in ("probabilities", "logits")
+            ]
+            probabilities, logits = (values.reshape(len(table), len(rule.class_names)) for values in arrays)
+            frame = _plain(table.drop_columns(["probabilities", "logits"]).to_pandas())
+        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
+            why = "is not there" if isinstance(error, FileNotFoundError) else "holds no predictions of the workbench"
+            raise InputError(f"{path} {why}: run the audit again.") from None
+        return cls(frame, probabilities, logits, rule, facts["model"])
+
+
+def good_class(class_names: Iterable[str]) -> str | None:
+    """The class of parts without a defect, guessed from the names: good, OK, pass, functional, MT_Free, defect-free, no_defect, ...
+
+    Returns:
+        The one class that reads so; None where none does, or several do.
+    """
+    found = [name for name in class_names if _reads_as_good(name)]
+    return found[0] if len(found) == 1 else None
+
+
+def _reads_as_good(name: str) -> bool:
+    words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name).lower()))
+    if "free" in words:  # free of whatever it names
+        return not words & NOT
+    return bool(words & NOT) if words & BAD else bool(words & GOOD) and not words & NOT
+
+
+def column_of(attribute: str) -> str:
+    """The column that holds an attribute: its name, and never that of another column or attribute.
+
+    For example "camera" stands in the column "camera", and "label" in "label (attribute)".
+    """
+    return attribute + ATTRIBUTE if attribute in COLUMNS or attribute.endswith(ATTRIBUTE) else attribute
+
+
+def attributes_of(items: Sequence[ImageItem]) -> pd.DataFrame:
+    """The attributes of N images by their columns, in the order of first appearance, of one kind each; None where an image has none."""
+    import pandas as pd
+
+    names = dict.fromkeys(name for item in items for name in item.attributes)
+    columns = {column_of(name): [item.attributes.get(name) for item in items] for name in names}
+    return _plain(pd.DataFrame(columns, index=range(len(items))))
+
+
+def tabulate(
+    items: Sequence[ImageItem],
+    logits: NDArray[np.float32],
+    probabilities: NDArray[np.float32],
+    errors: Mapping[int, str],
+    rule: DecisionRule,
+    model: str,
+    ids: Sequence[str | None] | None = None,
+) -> Predictions:
+    """Put outputs of shape (N, K) and what is known of the N pictures into one table.
+
+    Pictures whose digests are not given as `ids` are read again for them.
+    """
+    import pandas as pd
+
+    mute = [i for i in np.flatnonzero(~np.isfinite(probabilities).all(axis=1)).tolist() if i not in errors]
+    errors = {**errors, **{i: f"The model's answer for {items[i].name} is not a number: look for damaged weights." for i in mute}}
+    chosen, unsure = rule.decide(np.nan_to_num(probabilities))
+    readable = np.array([i not in errors for i in range(len(items))], dtype=bool)
+    names = np.array(rule.class_names, dtype=object)
+    labels = [item.label for item in items]
+    known = set(rule.class_names)
+    frame = pd.DataFrame(
+        {
+            "name": [item.name for item in items],
+            "id": [None if i in errors else item.id if ids is None else ids[i] for i, item in enumerate(items)],
+            "label": labels,
+            "split": [item.split for item in items],
+            **attributes_of(items),
+            "predicted": [names[c] if ok else None for c, ok in zip(chosen, readable, strict=True)],
+            "confidence": np.where(readable, probabilities[np.arange(len(items)), chosen], np.nan),
+            "unsure": readable & unsure,
+            "verdict": [_verdict(label, names[c], ok, known) for label, c, ok in zip(labels, chosen, readable, strict=True)],
+            "error": [errors.get(i) for i in range(len(items))],
+        }
+    )
+    return Predictions(_plain(frame), probabilities, logits, rule, model)
+
+
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """`frame` with text as Python strings and None where there is none, whatever pandas made of it, and one kind a column."""
+    for name in frame:
+        if frame[name].dtype.kind in "biufmMc":
+            continue
+        values = frame[name].astype(object)
+        kinds = {type(value) for value in values.dropna()}
+        if len(kinds) > 1 and not kinds <= {int, float}:  # Parquet holds one kind a column
+            values = values.map(shown, na_action="ignore").astype(object)
+        frame[name] = values.where(values.notna(), None)
+    return frame
+
+
+def concatenated(parts: Sequence[Predictions]) -> Predictions:
+    """Predictions of one model for one picture after another, put together; at least one part."""
+    import pandas as pd
+
+    first = parts[0]
+    return dataclasses.replace(
+        first,
+        frame=_plain(pd.concat([part.frame for part in parts], ignore_index=True)),
+        probabilities=np.concatenate([part.probabilities for part in parts]),
+        logits=np.concatenate([part.logits for part in parts]),
+    )
+
+
+def _verdict(label: str | None, predicted: str, readable: bool, known: Iterable[str]) -> str | None:
+    if not readable or label is None or label not in known:
+        return None
+    return "right" if label == predicted else "wrong"

@@ -1,0 +1,16 @@
+"""Words and values as they are shown: other people's text made safe, amounts in sentences, values of tables told apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench import handed_on
+
+if TYPE_CHECKING:
+    from workbench.texts.escaping import escaped, prose, without_folders
+    from workbench.texts.values import apart, scalar, shown
+    from workbench.texts.wording import chosen, directed
+
+__getattr__ = handed_on(
+    __name__, {"escaping": "escaped prose without_folders", "values": "apart scalar shown", "wording": "chosen directed"}
+)
