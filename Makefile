@@ -1,6 +1,6 @@
 # Explainability workbench. `make` alone lists what can be done.
 #
-#   make run PORT=8502 ARGS="--model path/to/model --images path/to/pictures"
+#   make run PORT=8502 ARGS="--model path/to/model --images path/to/images"
 #   make test PYTHON=python3.12
 
 PYTHON ?= python3

@@ -1,10 +1,10 @@
-// A picture on which boxes are drawn with pointer or touch. Each finished box is told to the app as shares of the picture.
+// An image on which boxes are drawn with pointer or touch. Each finished box is told to the app as shares of the image.
 export default function ({ parentElement, data, setTriggerValue }) {
-  const frame = parentElement.querySelector(".frame"), picture = parentElement.querySelector("img");
+  const frame = parentElement.querySelector(".frame"), image = parentElement.querySelector("img");
   const box = parentElement.querySelector(".box");
   let start = null;
-  if (picture.getAttribute("src") !== data.src) picture.setAttribute("src", data.src);
-  picture.setAttribute("alt", data.alt);
+  if (image.getAttribute("src") !== data.src) image.setAttribute("src", data.src);
+  image.setAttribute("alt", data.alt);
   box.hidden = true;
 
   function place(event) {

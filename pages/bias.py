@@ -1,4 +1,4 @@
-"""Is it systematic: for which class or group of pictures the model is worse, by how much, and how sure that is."""
+"""Is it systematic: for which class or group of images the model is worse, by how much, and how sure that is."""
 
 from __future__ import annotations
 

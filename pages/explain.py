@@ -1,4 +1,4 @@
-"""Why this decision: one picture, what the model says about it, and where several methods say that came from."""
+"""Why this decision: one image, what the model says about it, and where several methods say that came from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ with st.expander("Choose an image", expanded=True, icon=":material/photo_library
 
 left, right = st.columns([1, 2.3], gap="medium")
 with left:
-    explain.picture(item)
+    explain.image(item)
     decided = results.prediction(model, images, item, known)
     draw.decision(*decided)
     answered = not decided[0].frame["error"].loc[decided[1]]

@@ -1,4 +1,4 @@
-"""What is loaded, how good the model is, what the pictures look like, and where to go for which question."""
+"""What is loaded, how good the model is, what the images look like, and where to go for which question."""
 
 from __future__ import annotations
 

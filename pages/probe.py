@@ -1,4 +1,4 @@
-"""Ask the model what would change its mind: take a picture in hand, edit it, and watch decision and map follow."""
+"""Ask the model what would change its mind: take an image in hand, edit it, and watch decision and map follow."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ class View:
         return self
 
     def pixels(self, method):
-        """The picture of a map as the browser got it."""
+        """The image of a map as the browser got it."""
         answer = self.context.request.get(self.map_of(method).get_attribute("src"))
         assert answer.ok
         return np.asarray(Image.open(io.BytesIO(answer.body())).convert("RGB"), dtype=int)

@@ -1,4 +1,4 @@
-"""Fixtures that several test modules share: small pictures on disk and small networks."""
+"""Fixtures that several test modules share: small images on disk and small networks."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def _a_cache_and_a_journal_of_our_own(tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture
-def write_picture(tmp_path: Path) -> Write:
-    """Writes a picture of one colour below tmp_path and returns its path; `colour` may be an `Image` of your own instead."""
+def write_image(tmp_path: Path) -> Write:
+    """Writes an image of one colour below tmp_path and returns its path; `colour` may be an `Image` of your own instead."""
 
     def write(name: str, colour: str | int | tuple | Image.Image = "red", size: tuple[int, int] = (8, 6), mode: str = "RGB") -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture = colour if isinstance(colour, Image.Image) else Image.new(mode, size, colour)
-        picture.save(path, quality=95)
+        image = colour if isinstance(colour, Image.Image) else Image.new(mode, size, colour)
+        image.save(path, quality=95)
         return path
 
     return write
@@ -106,7 +106,7 @@ def tiny_transformer() -> Transformer:
 
 @pytest.fixture(scope="session")
 def cheap() -> Settings:
-    """Settings with which any method is done in a few evaluations; for methods that need one, with a background of three pictures."""
+    """Settings with which any method is done in a few evaluations; for methods that need one, with a background of three images."""
     import numpy as np
 
     from workbench.attribution.methods import METHODS
@@ -184,7 +184,7 @@ def page_class() -> type[AppTest]:
             return [m.value.strip("*") for m in self.markdown if m.value.strip("*") in titles]
 
         def thumbnails(self) -> dict[str, object]:
-            """The gallery's buttons by the names of their pictures."""
+            """The gallery's buttons by the names of their images."""
             return {self.unescaped(b.label).lstrip("✓✗ "): b for b in self.button if str(b.key).startswith("pick ")}
 
     return Page

@@ -22,7 +22,7 @@ def lit(region: Region, share: ArrayLike, rest: Region = ALL) -> NDArray[np.floa
 
 
 def maps(heatmaps: NDArray[np.float64], predicted: ArrayLike = "bad", mask: ArrayLike = np.nan, **attributes: ArrayLike) -> Maps:
-    """Maps (M, 32, 32) of pictures called 0.png, 1.png, ..."""
+    """Maps (M, 32, 32) of images called 0.png, 1.png, ..."""
     count = len(heatmaps)
     assert heatmaps.shape[1:] == (GRID, GRID)
     columns = {"predicted": predicted, **attributes}

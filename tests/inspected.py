@@ -1,4 +1,4 @@
-"""The Defects page for tests: tables with made-up scores and their pictures, a page that shows them, and what stands on it."""
+"""The Defects page for tests: tables with made-up scores and their images, a page that shows them, and what stands on it."""
 
 import dataclasses
 import re
@@ -39,14 +39,14 @@ def mixed(count=400, splits=("train", "validation", "test", "test"), seed=0):
     return scored(labels, np.where(labels == "bad", rng.beta(4, 2, count), rng.beta(2, 5, count)), rng.choice(splits, count))
 
 
-def picture(colour, size=(24, 16)):
+def image(colour, size=(24, 16)):
     return to_png(Image.new("RGB", size, colour))
 
 
-def pictures(found, masks=None):
-    """A set of pictures for a table, and the table with their digests."""
+def image_set(found, masks=None):
+    """A set of images for a table, and the table with their digests."""
     items = tuple(
-        ImageItem(row["name"], BytesSource(picture((i % 256, i // 256, 90))), row["label"], mask=(masks or {}).get(i), split=row["split"])
+        ImageItem(row["name"], BytesSource(image((i % 256, i // 256, 90))), row["label"], mask=(masks or {}).get(i), split=row["split"])
         for i, row in enumerate(found.frame.to_dict("records"))
     )
     return ImageSet("Made up", items, found.class_names), with_attributes(found, id=[item.id for item in items])
@@ -58,7 +58,7 @@ def defects(visit, monkeypatch):
     monkeypatch.setattr(results, "attribution", lambda *_: REFUSED)
 
     def opened(found, /, masks=None, **address):
-        made, known = pictures(found, masks)
+        made, known = image_set(found, masks)
         monkeypatch.setattr(choice, "images", lambda model: made)
         monkeypatch.setattr(results, "known_predictions", lambda model, images: known)
         return visit("defects", **address)

@@ -15,7 +15,7 @@ from workbench.predictions.table import DecisionRule, Predictions
 
 @cache
 def solar() -> Predictions:
-    """What the solar-cell model says about its 2,624 pictures."""
+    """What the solar-cell model says about its 2,624 images."""
     return Predictions.load(Path(__file__).resolve().parents[1] / "assets" / "models" / "solar-cells" / "predictions.parquet")
 
 
@@ -32,7 +32,7 @@ def table(
     positive: str | None = "bad",
     confidence: Sequence[float] | float = 0.9,
 ) -> Predictions:
-    """A decision with its confidence for each picture; the other classes share the rest."""
+    """A decision with its confidence for each image; the other classes share the rest."""
     labels, predicted = np.array(labels, dtype=object), np.array(predicted, dtype=object)
     n, k = len(labels), len(classes)
     sure = np.broadcast_to(np.asarray(confidence, dtype=np.float32), n)

@@ -61,7 +61,7 @@ def test_the_built_in_catalog_is_complete() -> None:
     assert read_spec(Path(catalog.models["everyday"].ref)).classes[285] == "Egyptian cat"
 
 
-def test_reading_it_needs_no_torch_and_no_pictures() -> None:
+def test_reading_it_needs_no_torch_and_no_images() -> None:
     code = (
         "import sys; from workbench.catalog import *; from workbench.models.folder import *; c = load_catalog();"
         "f = Path(c.models['everyday'].ref); spec_key(f, read_spec(f));"
@@ -70,8 +70,8 @@ def test_reading_it_needs_no_torch_and_no_pictures() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_ones_own_file_comes_first_and_is_anchored_to_itself(own: Path, write_picture: Write) -> None:
-    write_picture("mine/pics/ok/a.png")
+def test_ones_own_file_comes_first_and_is_anchored_to_itself(own: Path, write_image: Write) -> None:
+    write_image("mine/pics/ok/a.png")
     (own.parent / "lists").mkdir()
     (own.parent / "lists" / "m.csv").write_text("image\nok/a.png\n")
     catalog = load_catalog()
@@ -337,8 +337,8 @@ def test_a_drive_is_one_letter_and_a_colon() -> None:
 
 
 @pytest.mark.parametrize("name", ["C:\\parts", "lot 12:30"])
-def test_a_catalog_anchors_paths_with_colons_to_its_own_folder(own: Path, write_picture: Write, name: str) -> None:
-    write_picture(f"mine/{name}/ok/a.png")
+def test_a_catalog_anchors_paths_with_colons_to_its_own_folder(own: Path, write_image: Write, name: str) -> None:
+    write_image(f"mine/{name}/ok/a.png")
     own.write_text(f"[images.lot]\ntitle = 'Lot'\nref = '{name}'\n", encoding="utf-8")
     assert load_catalog().images["lot"].ref == str(own.parent / name)
     assert len(load_images("lot")) == 1

@@ -52,7 +52,7 @@ def set_of(colour: int) -> ImageSet:
 
 
 def test_sets_of_the_same_names_and_sizes_share_neither_thumbnails_nor_predictions(monkeypatch):
-    """A camera writes pictures of one size under the same names each day; what one visitor uploaded must not show to another."""
+    """A camera writes images of one size under the same names each day; what one visitor uploaded must not show to another."""
     monday, tuesday = set_of(200), set_of(100)
     assert monday.key != tuesday.key
     assert photographs.thumbnail(monday.items[0]).getpixel((0, 0)) == (200, 0, 0)
@@ -65,16 +65,16 @@ def test_sets_of_the_same_names_and_sizes_share_neither_thumbnails_nor_predictio
 def test_two_uploads_that_are_called_the_same_are_both_kept(visit):
     at = visit("explain", model="everyday", method="saliency").sound()
     for colour in ("red", "blue", "red"):
-        at.file_uploader(key="picture upload").set_value([("cell.png", png(colour), "image/png")])
+        at.file_uploader(key="image upload").set_value([("cell.png", png(colour), "image/png")])
         at.run().sound()
-    assert list(at.session_state["own pictures"]) == ["yours/cell.png", "yours/cell.png again"]
+    assert list(at.session_state["own images"]) == ["yours/cell.png", "yours/cell.png again"]
     assert at.query_params["image"] == "yours/cell.png"
 
 
-def packed(pictures: int) -> bytes:
+def packed(images: int) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for number in range(pictures):
+        for number in range(images):
             archive.writestr(f"good/{number}.png", png())
     return buffer.getvalue()
 
@@ -82,12 +82,12 @@ def packed(pictures: int) -> bytes:
 @pytest.mark.parametrize("here", [True, False], ids=["this machine", "a server"])
 def test_what_one_visitor_uploads_is_bounded_and_can_be_forgotten(visit, monkeypatch, here):
     monkeypatch.setattr(session, "local", lambda: here)
-    monkeypatch.setattr(session, "OWN_PICTURES", 9000)
+    monkeypatch.setattr(session, "OWN_IMAGES", 9000)
     at = visit("explain", model="everyday", method="saliency").sound()
     assert not [b for b in at.button if b.label == "Forget my uploads"]
 
-    def upload(name: str, pictures: int) -> list[str]:
-        at.file_uploader(key="set upload").set_value((name, packed(pictures), "application/zip"))
+    def upload(name: str, images: int) -> list[str]:
+        at.file_uploader(key="set upload").set_value((name, packed(images), "application/zip"))
         return at.run().said()
 
     assert not upload("a.zip", 5)
@@ -96,14 +96,14 @@ def test_what_one_visitor_uploads_is_bounded_and_can_be_forgotten(visit, monkeyp
     assert "press “Forget my uploads”" in sentence
     assert list(at.session_state["own sets"]) == ["Your a.zip"]
     assert at.selectbox(key="set").value == "Your a.zip"
-    at.file_uploader(key="picture upload").set_value([("cell.png", png(), "image/png")])
+    at.file_uploader(key="image upload").set_value([("cell.png", png(), "image/png")])
     at.run().sound()
     assert at.query_params["image"] == "yours/cell.png"
 
     next(b for b in at.button if b.label == "Forget my uploads").click().run()
     assert not at.exception
     assert not at.said()
-    assert not [*at.session_state["own sets"], *at.session_state["own pictures"], *at.session_state["own sizes"]]
+    assert not [*at.session_state["own sets"], *at.session_state["own images"], *at.session_state["own sizes"]]
     assert at.selectbox(key="set").value == "everyday"
     assert "yours" not in at.query_params["image"]
     assert not [b for b in at.button if b.label == "Forget my uploads"]
@@ -112,16 +112,16 @@ def test_what_one_visitor_uploads_is_bounded_and_can_be_forgotten(visit, monkeyp
 
 
 def test_an_uploader_does_not_bring_back_what_was_forgotten(monkeypatch):
-    state = {"picture upload": [SimpleNamespace(name="a.png", file_id="1", size=9, getvalue=png)]}
+    state = {"image upload": [SimpleNamespace(name="a.png", file_id="1", size=9, getvalue=png)]}
     streamlit = SimpleNamespace(session_state=state, query_params={})
     for room in (choice, session, sidebar):
         monkeypatch.setattr(room, "st", streamlit)
-    sidebar.take_pictures("picture upload")
-    assert list(session.own("pictures")) == ["yours/a.png"]
+    sidebar.take_images("image upload")
+    assert list(session.own("images")) == ["yours/a.png"]
     session.forget()
-    state["picture upload"].append(SimpleNamespace(name="b.png", file_id="2", size=9, getvalue=png))
-    sidebar.take_pictures("picture upload")
-    assert list(session.own("pictures")) == ["yours/b.png"]
+    state["image upload"].append(SimpleNamespace(name="b.png", file_id="2", size=9, getvalue=png))
+    sidebar.take_images("image upload")
+    assert list(session.own("images")) == ["yours/b.png"]
 
 
 def test_models_have_a_bound_of_their_own(monkeypatch):
@@ -170,7 +170,7 @@ def test_a_link_to_a_model_that_is_not_here_says_so(visit, monkeypatch):
     assert not at.run().said()
 
 
-def test_only_a_link_is_blamed_for_a_picture_that_is_not_there(visit):
+def test_only_a_link_is_blamed_for_a_image_that_is_not_there(visit):
     assert "no-such.png" in visit("explain", image="no-such.png", method="saliency").said()[0]
     at = visit("explain", method="saliency").sound()
     at.selectbox(key="set").select("everyday").run().sound()
@@ -185,7 +185,7 @@ def test_what_has_no_attribute_is_in_no_group_of_that_name():
     assert list(gallery.table(images, None)["name"]) == ["a", "b", "c"]
 
 
-def test_groups_of_whole_numbers_with_gaps_hold_their_pictures():
+def test_groups_of_whole_numbers_with_gaps_hold_their_images():
     item = image_from_bytes(png(), "a")
     items = tuple(dataclasses.replace(item, name=n, attributes=a) for n, a in (("a", {"camera": 1}), ("b", {"camera": 2}), ("c", {})))
     images = ImageSet("cameras", items)
@@ -193,7 +193,7 @@ def test_groups_of_whole_numbers_with_gaps_hold_their_pictures():
     assert [list(frame["name"][gallery.in_group(images, frame, "camera", v)]) for v in gallery.groups(images)["camera"]] == [["a"], ["b"]]
 
 
-def test_a_large_picture_is_decoded_once_for_all_that_shows_it(monkeypatch, empty_shelves):
+def test_a_large_image_is_decoded_once_for_all_that_shows_it(monkeypatch, empty_shelves):
     item = image_from_bytes(png(), "a.png")
     opened = []
     monkeypatch.setattr(type(item), "open", lambda self: opened.append(self) or Image.new("RGB", (2000, 1000)))

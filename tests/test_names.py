@@ -154,25 +154,25 @@ def test_a_kind_of_defect_called_like_all_of_them_does_not_stand_for_them() -> N
     assert frame["left out"].to_dict() == {"unlabelled": 0, f"{ALL_DEFECTS} (2)": 0, "unlabelled (2)": 1, ALL_DEFECTS: 1}
 
 
-def test_a_sweep_over_attributes_of_any_name_keeps_all_images_apart(tmp_path: Path, write_picture, tiny_net) -> None:
+def test_a_sweep_over_attributes_of_any_name_keeps_all_images_apart(tmp_path: Path, write_image, tiny_net) -> None:
     import workbench as wb
 
     classifier = wb.load_classifier(tiny_net(), classes=("all", "label"), size=(8, 8))
     lines = ["image,label,all,predicted"]
     for i in range(6):
-        write_picture(f"{i}.png", (40 * i, 0, 0))
+        write_image(f"{i}.png", (40 * i, 0, 0))
         lines.append(f"{i}.png,{('all', 'label')[i % 2]},{('all', 'yes')[i // 3]},{'' if i else 'all'}")
     (tmp_path / "manifest.csv").write_text("\n".join(lines))
     images = load_images(tmp_path)
     frame = sweep_set(classifier, list(images), "brightness", [0.5], attributes=["all", "predicted"]).frame
     support = {(row["by"], row["group"]): row["support"] for row in frame.to_dict("records")}
     assert support == {
-        ("all", "all pictures"): 6, ("label", "all"): 3, ("label", "label"): 3,
+        ("all", "all images"): 6, ("label", "all"): 3, ("label", "label"): 3,
         ("all (2)", "all"): 3, ("all (2)", "yes"): 3, ("predicted (attribute)", "all"): 1,
     }  # fmt: skip
 
 
-def test_an_audit_keeps_columns_of_every_kind_and_name(tmp_path: Path, write_picture, tiny_net) -> None:
+def test_an_audit_keeps_columns_of_every_kind_and_name(tmp_path: Path, write_image, tiny_net) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -180,7 +180,7 @@ def test_an_audit_keeps_columns_of_every_kind_and_name(tmp_path: Path, write_pic
     from workbench.audit.reader import open_audit
     from workbench.audit.runner import run
 
-    names = [write_picture(f"{i}.png", (20 * i, 0, 0)).name for i in range(6)]
+    names = [write_image(f"{i}.png", (20 * i, 0, 0)).name for i in range(6)]
     columns = {
         "tags": [["a", "b"], ["a"], None, [], ["a"], ["a"]],
         "verdict": [b"\xff", b"ok", None, b"ok", b"ok", b"\xff"],

@@ -92,7 +92,7 @@ def test_a_peak_of_several_pixels_is_told_as_such(model, inside, verdict):
 
 
 @pytest.mark.parametrize(("split", "said"), [("test", "of the test split"), (None, "without a split")])
-def test_maps_of_other_pictures_are_told_by_where_they_are_from(monkeypatch, split, said):
+def test_maps_of_other_images_are_told_by_where_they_are_from(monkeypatch, split, said):
     lines = []
     monkeypatch.setattr(where.st, "info", lambda text, **_: lines.append(text))
     frame = pd.DataFrame({"name": ["a", "b"], "split": pd.Series([split] * 2, dtype=object)})

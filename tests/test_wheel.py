@@ -1,4 +1,4 @@
-"""A wheel, installed outside of the checkout, starts the app and explains a picture."""
+"""A wheel, installed outside of the checkout, starts the app and explains an image."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What can be chosen by name: the built-in models and image sets, and those of the user's own `workbench.toml`.
 
-Reading the catalog needs neither torch nor a picture, so that the first page stands at once.
+Reading the catalog needs neither torch nor an image, so that the first page stands at once.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from workbench.images.item import ImageItem
 from workbench.models.loading import load_classifier
 
 torch.set_num_threads(1)
-PICTURE = Image.fromarray(np.random.default_rng(7).normal(120, 50, (90, 110, 3)).clip(0, 255).astype(np.uint8))
+IMAGE = Image.fromarray(np.random.default_rng(7).normal(120, 50, (90, 110, 3)).clip(0, 255).astype(np.uint8))
 CHEAP = {"samples": 16, "channels": 8, "window": 0.5, "segments": 6}
 COMPLETE = {"integrated_gradients": 0.01, "deeplift": 1e-5}
 FREE = ("saliency", "input_x_gradient", "smoothgrad", "smoothgrad_sq", "vargrad", "integrated_gradients", "expected_gradients", "occlusion")
@@ -109,7 +109,7 @@ def check(clf, name):
     for method, row in METHODS.items():
         settings = {k: v for k, v in CHEAP.items() if k in row.params}
         try:
-            found = attribute(clf, PICTURE, method, 1, background=matrix._noise(), **settings)
+            found = attribute(clf, IMAGE, method, 1, background=matrix._noise(), **settings)
         except InputError as error:
             reasons[method] = str(error)
             assert "\n" not in reasons[method]
@@ -195,7 +195,7 @@ def test_maps_of_nothing_do_not_suit():
     clf = handmade("functions")
     with torch.no_grad():
         clf.model.head.weight.zero_()
-    assert "the same for every picture" in suits(clf, "saliency")
+    assert "the same for every image" in suits(clf, "saliency")
     steps = load_classifier(Blocks(lambda net, h: (8 * h).round()).eval(), size=(48, 48), device="cpu")
     assert "zero everywhere" in suits(steps, "saliency")
     assert suits(steps, "occlusion") is None

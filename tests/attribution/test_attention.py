@@ -23,7 +23,7 @@ from workbench.models.loading import load_classifier
 
 torch.set_num_threads(1)
 SIZE = (32, 48)
-PICTURE = Image.fromarray(np.random.default_rng(5).integers(0, 256, (40, 61, 3), dtype=np.uint8))
+IMAGE = Image.fromarray(np.random.default_rng(5).integers(0, 256, (40, 61, 3), dtype=np.uint8))
 METHODS = ["attention_rollout", "gradient_attention"]
 
 
@@ -72,7 +72,7 @@ def watched(clf, target, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(functional, "scaled_dot_product_attention", plain)
-        logits = clf.logits(clf.prepare(PICTURE)[None].requires_grad_())
+        logits = clf.logits(clf.prepare(IMAGE)[None].requires_grad_())
     logits[0, target].backward()
     clf.model.zero_grad()
     return logits.detach()[0], [m.detach()[0] for m in matrices], [m.grad[0] for m in matrices]
@@ -95,7 +95,7 @@ def test_maps_equal_their_plain_formulas(name, monkeypatch):
     for matrix, gradient in zip(matrices, gradients, strict=True):
         rolled = (matrix.mean(0) + one) / 2 @ rolled
         relevance = relevance + (matrix * gradient).clamp(min=0).mean(0) @ relevance
-    found = {method: attribute(clf, PICTURE, method, 2) for method in METHODS}
+    found = {method: attribute(clf, IMAGE, method, 2) for method in METHODS}
     np.testing.assert_allclose(found["attention_rollout"].values, reached(rolled, readers, prefix, size), atol=1e-5)
     expected = reached(relevance - one, readers, prefix, size)
     np.testing.assert_allclose(found["gradient_attention"].values, expected, atol=1e-4 * expected.max())
@@ -109,7 +109,7 @@ def test_maps_equal_their_plain_formulas(name, monkeypatch):
 def test_the_model_answers_as_with_fused_attention(name):
     make, size, *_ = MODELS[name]
     clf = load(make(), size)
-    x = clf.prepare(PICTURE)[None]
+    x = clf.prepare(IMAGE)[None]
     job = Job(TABLE["gradient_attention"], Score("logit", 0), lambda z: clf.logits(z)[:, 0], x, None, None, {}, clf)
     with untouched(clf):
         score, matrices = attention._passed(job)
@@ -121,7 +121,7 @@ def test_the_model_answers_as_with_fused_attention(name):
 
 def test_rollout_is_the_same_for_every_class_and_gradient_attention_is_not():
     clf = load(small())
-    rollouts, weighted = ([attribute(clf, PICTURE, method, target).values for target in (0, 1)] for method in METHODS)
+    rollouts, weighted = ([attribute(clf, IMAGE, method, target).values for target in (0, 1)] for method in METHODS)
     np.testing.assert_array_equal(*rollouts)
     assert np.abs(weighted[0] - weighted[1]).max() > 0.01 * weighted[0].max()
 
@@ -140,7 +140,7 @@ def test_flags_and_hooks_are_as_before(name, method, failure):
     if name == "class token":
         model.blocks[1].attn.fused_attn = False  # a mixture must come back as a mixture
     clf = load(model, size)
-    clean = attribute(clf, PICTURE, method, 0).values
+    clean = attribute(clf, IMAGE, method, 0).values
     before, calls, more = state(model), [], {}
 
     def blow(module, inputs, output):
@@ -153,11 +153,11 @@ def test_flags_and_hooks_are_as_before(name, method, failure):
         more = {"on_progress": lambda done, total: 1 / 0}
     if failure:
         with pytest.raises(ArithmeticError):
-            attribute(clf, PICTURE, method, 0, **more)
+            attribute(clf, IMAGE, method, 0, **more)
     after = state(model)
     assert after[1] == before[1]
     assert sum(after[0]) == sum(before[0]) + 1
-    np.testing.assert_array_equal(attribute(clf, PICTURE, method, 0).values, clean)
+    np.testing.assert_array_equal(attribute(clf, IMAGE, method, 0).values, clean)
 
 
 class Seeker(nn.Module):
@@ -190,10 +190,10 @@ class Seeker(nn.Module):
 @pytest.mark.parametrize("method", [*METHODS, "grad_cam", "grad_cam_pp", "layer_cam", "score_cam", "eigen_cam"])
 @pytest.mark.parametrize(("width", "height", "box"), [(96, 64, (48, 32, 64, 48)), (66, 124, (11, 62, 22, 93))])
 def test_the_peak_lies_in_the_patch_that_is_sought(method, width, height, box):
-    picture = Image.new("RGB", (width, height), (128, 128, 128))
-    picture.paste((255, 0, 0), box)
-    found = attribute(load(Seeker()), picture, method, 1)
-    seen = found.on_picture()
+    image = Image.new("RGB", (width, height), (128, 128, 128))
+    image.paste((255, 0, 0), box)
+    found = attribute(load(Seeker()), image, method, 1)
+    seen = found.on_image()
     y, x = np.unravel_index(seen.argmax(), seen.shape)
     assert box[0] <= x < box[2], f"column {x}"
     assert box[1] <= y < box[3], f"row {y}"
@@ -216,7 +216,7 @@ def test_attention_may_be_called_with_its_settings_in_order():
 
     other.forward = ordered
     for method in METHODS:
-        one, two = (attribute(load(model), PICTURE, method, 1).values for model in (Seeker(), other))
+        one, two = (attribute(load(model), IMAGE, method, 1).values for model in (Seeker(), other))
         np.testing.assert_array_equal(one, two)
 
 
@@ -258,14 +258,14 @@ REFUSED = {
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", REFUSED)
-def test_models_without_attention_over_the_whole_picture_are_refused(name, method, refusal):
+def test_models_without_attention_over_the_whole_image_are_refused(name, method, refusal):
     make, reason = REFUSED[name]
     model = make()
     size = (32, 32) if "swin" in name else SIZE
     model(torch.zeros(1, 3, *size))
     clf = load(model, size)
     before = state(model)
-    assert reason in refusal(lambda: attribute(clf, PICTURE, method, 0))
+    assert reason in refusal(lambda: attribute(clf, IMAGE, method, 0))
     assert state(model) == before
 
 
@@ -276,4 +276,4 @@ def test_attention_without_a_gradient_is_refused():
                 return super().forward(x)
 
     with pytest.raises(InputError, match="its output carries no gradient"):
-        attribute(load(Sealed()), PICTURE, "gradient_attention")
+        attribute(load(Sealed()), IMAGE, "gradient_attention")

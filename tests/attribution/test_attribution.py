@@ -1,4 +1,4 @@
-"""What the maps say: exact on linear models, equal to Captum, in the score's units, and in the right place on the picture."""
+"""What the maps say: exact on linear models, equal to Captum, in the score's units, and in the right place on the image."""
 
 import pickle
 import re
@@ -25,7 +25,7 @@ ANY = [name for name, method in METHODS.items() if method.family in ("gradient",
 
 
 class Linear(nn.Module):
-    """K logits, or one, or a bare vector of one a picture: w * x + c."""
+    """K logits, or one, or a bare vector of one an image: w * x + c."""
 
     def __init__(self, outputs=3, flat=False):
         super().__init__()
@@ -64,13 +64,13 @@ def wrap(model, size=SIZE, **settings):
     return load_classifier(model.eval(), size=size, device="cpu", **settings)
 
 
-def noise_picture(seed=0, size=(31, 17)):
+def noise_image(seed=0, size=(31, 17)):
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
 
 
 @pytest.fixture(scope="module")
-def picture():
-    return noise_picture()
+def image():
+    return noise_image()
 
 
 @pytest.fixture(scope="module")
@@ -104,41 +104,41 @@ def linear(request):
 
 
 @pytest.mark.parametrize("name", ["black", "white", "mean", "blur", "given"])
-def test_integrated_gradients_of_a_linear_model_is_w_times_the_way_from_the_baseline(linear, picture, name):
+def test_integrated_gradients_of_a_linear_model_is_w_times_the_way_from_the_baseline(linear, image, name):
     clf, column, w = linear
     given = np.random.default_rng(1).normal(size=(3, *SIZE)).astype(np.float32)
-    b = given if name == "given" else clf.preprocessing.baseline(name, picture)
-    found = attribute(clf, picture, "integrated_gradients", column, baseline=torch.from_numpy(given) if name == "given" else name)
-    expected = w * (clf.prepare(picture).numpy() - b)
+    b = given if name == "given" else clf.preprocessing.baseline(name, image)
+    found = attribute(clf, image, "integrated_gradients", column, baseline=torch.from_numpy(given) if name == "given" else name)
+    expected = w * (clf.prepare(image).numpy() - b)
     np.testing.assert_allclose(found.values, expected, atol=2e-5)
     assert found.change == pytest.approx(expected.sum(), abs=1e-3)
     assert abs(found.delta) < 1e-3
     assert found.relative_delta == pytest.approx(abs(found.delta / found.change))
     assert found.params["baseline"] == name
-    assert attribute(clf, picture, "integrated_gradients", column, baseline=b).params["baseline"] == "given"
+    assert attribute(clf, image, "integrated_gradients", column, baseline=b).params["baseline"] == "given"
 
 
-def test_gradient_methods_of_a_linear_model_are_its_weights(linear, picture):
+def test_gradient_methods_of_a_linear_model_are_its_weights(linear, image):
     clf, column, w = linear
-    x = clf.prepare(picture).numpy()
-    np.testing.assert_allclose(attribute(clf, picture, "saliency", column).values, np.abs(w), atol=1e-6)
-    np.testing.assert_allclose(attribute(clf, picture, "input_x_gradient", column).values, w * x, atol=1e-6)
-    np.testing.assert_allclose(attribute(clf, picture, "smoothgrad", column, samples=9).values, w, atol=1e-5)
-    assert attribute(clf, picture, "saliency", column).delta is None
+    x = clf.prepare(image).numpy()
+    np.testing.assert_allclose(attribute(clf, image, "saliency", column).values, np.abs(w), atol=1e-6)
+    np.testing.assert_allclose(attribute(clf, image, "input_x_gradient", column).values, w * x, atol=1e-6)
+    np.testing.assert_allclose(attribute(clf, image, "smoothgrad", column, samples=9).values, w, atol=1e-5)
+    assert attribute(clf, image, "saliency", column).delta is None
 
 
-def test_the_first_class_of_a_single_logit_has_the_opposite_map(picture):
+def test_the_first_class_of_a_single_logit_has_the_opposite_map(image):
     clf = wrap(Linear(1), classes=["good", "bad"])
-    good, bad = (attribute(clf, picture, "input_x_gradient", name) for name in ("good", "bad"))
+    good, bad = (attribute(clf, image, "input_x_gradient", name) for name in ("good", "bad"))
     np.testing.assert_allclose(good.values, -bad.values, atol=1e-6)
     assert good.output == pytest.approx(-bad.output, abs=1e-5)
     assert np.abs(bad.values).max() > 0.5
 
 
 @pytest.mark.parametrize("baseline", ["mean", "white"])
-def test_occlusion_of_a_linear_model_is_the_mean_of_the_windows_that_cover_a_pixel(linear, picture, baseline):
+def test_occlusion_of_a_linear_model_is_the_mean_of_the_windows_that_cover_a_pixel(linear, image, baseline):
     clf, column, w = linear
-    contribution = w * (clf.prepare(picture).numpy() - clf.preprocessing.baseline(baseline, picture))
+    contribution = w * (clf.prepare(image).numpy() - clf.preprocessing.baseline(baseline, image))
     window, stride = (4, 6), (2, 3)  # half of 8 x 12, in steps of half a window
     total, count = np.zeros(SIZE), np.zeros(SIZE)
     for top in range(0, SIZE[0] - window[0] + 1, stride[0]):
@@ -146,13 +146,13 @@ def test_occlusion_of_a_linear_model_is_the_mean_of_the_windows_that_cover_a_pix
             spot = np.s_[top : top + window[0], left : left + window[1]]
             total[spot] += contribution[:, *spot].sum()
             count[spot] += 1
-    found = attribute(clf, picture, "occlusion", column, window=0.5, baseline=baseline)
+    found = attribute(clf, image, "occlusion", column, window=0.5, baseline=baseline)
     np.testing.assert_allclose(found.values, np.broadcast_to(total / count, found.values.shape), atol=1e-3)
 
 
-def test_methods_equal_the_direct_call_of_captum(net, picture):
+def test_methods_equal_the_direct_call_of_captum(net, image):
     """Those that suit every net; test_gradients, test_layers and test_perturbations hold the others against Captum."""
-    x = net.prepare(picture)[None]
+    x = net.prepare(image)[None]
     zero = torch.zeros_like(x)
     torch.manual_seed(3)
     smooth = captum.NoiseTunnel(captum.Saliency(net.model)).attribute(
@@ -175,7 +175,7 @@ def test_methods_equal_the_direct_call_of_captum(net, picture):
         "occlusion": {"window": 0.25},
     }
     for name, expected in direct.items():
-        found = attribute(net, picture, name, 1, **settings.get(name, {})).values
+        found = attribute(net, image, name, 1, **settings.get(name, {})).values
         np.testing.assert_allclose(found, expected.detach().numpy()[0], atol=1e-5, err_msg=name)
         assert found.std() > 1e-4, name
 
@@ -187,10 +187,10 @@ CURVED = {"grad_cam_pp", "gradient_attention"}
 
 
 @pytest.mark.parametrize("method", sorted(METHODS.keys() - {"anomaly_map", "score_cam"}))  # whose weights sum to 1 whatever the score
-def test_units_are_kept(subject, picture, cheap, method):
+def test_units_are_kept(subject, image, cheap, method):
     """No map is normalised: a head that answers with a hundredth gives a map of a hundredth."""
     start = 1e-4 if method in CURVED else 1.0
-    full, faint = (attribute(subject(method, gain), picture, method, 1, **cheap(method)) for gain in (start, start / 100))
+    full, faint = (attribute(subject(method, gain), image, method, 1, **cheap(method)) for gain in (start, start / 100))
     assert full.values.any()
     factor = 100.0 ** -POWER.get(method, 1)
     np.testing.assert_allclose(faint.values, full.values * factor, rtol=0, atol=1e-3 * np.abs(full.values).max() * factor)
@@ -199,22 +199,22 @@ def test_units_are_kept(subject, picture, cheap, method):
 
 @pytest.mark.parametrize("score", SCORES)
 @pytest.mark.parametrize("method", sorted(METHODS.keys() - {"anomaly_map"}))
-def test_every_method_tells_the_score_of_the_plain_model(subject, picture, cheap, method, score):
+def test_every_method_tells_the_score_of_the_plain_model(subject, image, cheap, method, score):
     """Whichever of its own evaluations the score is taken from, with whatever hooks in place."""
     if (method, score) == ("deeplift", "probability"):
         pytest.skip("refused: it cannot follow a softmax")
     clf = subject(method)
     given = {"against": 2} if score == "margin" else {}
-    logits = clf.logits(clf.prepare(picture)[None]).detach()
+    logits = clf.logits(clf.prepare(image)[None]).detach()
     expected = Score(score, 1, given.get("against")).of(clf, logits).item()
-    assert attribute(clf, picture, method, 1, score=score, **given, **cheap(method)).output == pytest.approx(expected, rel=1e-5)
+    assert attribute(clf, image, method, 1, score=score, **given, **cheap(method)).output == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("method", ["smoothgrad", "expected_gradients", "integrated_gradients"])
-def test_the_score_of_a_changed_picture_is_not_taken_for_its_own(net, picture, cheap, method):
-    one = {name: 1 for name in ("samples", "n_steps") if name in METHODS[method].params}  # the only input asked about, and not the picture
-    expected = net.logits(net.prepare(picture)[None])[0, 1].item()
-    assert attribute(net, picture, method, 1, **(cheap(method) | one)).output == pytest.approx(expected, rel=1e-5)
+def test_the_score_of_a_changed_image_is_not_taken_for_its_own(net, image, cheap, method):
+    one = {name: 1 for name in ("samples", "n_steps") if name in METHODS[method].params}  # the only input asked about, and not the image
+    expected = net.logits(net.prepare(image)[None])[0, 1].item()
+    assert attribute(net, image, method, 1, **(cheap(method) | one)).output == pytest.approx(expected, rel=1e-5)
 
 
 SINGLE = {"one logit": (1, "class 1", "class 0"), "four logits": (4, "class 2", "class 3")}
@@ -223,12 +223,12 @@ SINGLE = {"one logit": (1, "class 1", "class 0"), "four logits": (4, "class 2", 
 @pytest.mark.parametrize("outputs", SINGLE)
 @pytest.mark.parametrize("score", SCORES)
 @pytest.mark.parametrize("against", [None, "given"])
-def test_the_score_shown_is_the_score_explained(picture, outputs, score, against):
+def test_the_score_shown_is_the_score_explained(image, outputs, score, against):
     width, target, other = SINGLE[outputs]
     clf = wrap(Net(width))
     given = {"against": other} if against and score == "margin" else {}
-    found = attribute(clf, picture, "integrated_gradients", target, score=score, n_steps=100, **given)
-    logits = clf.logits(clf.prepare(picture)[None]).detach()[0]
+    found = attribute(clf, image, "integrated_gradients", target, score=score, n_steps=100, **given)
+    logits = clf.logits(clf.prepare(image)[None]).detach()[0]
     column = clf.index(target)
     strongest = max((i for i in range(len(logits)) if i != column), key=lambda i: logits[i])
     versus = clf.index(other) if given else strongest
@@ -248,20 +248,20 @@ def test_the_score_shown_is_the_score_explained(picture, outputs, score, against
     assert found.params.get("against") == (clf.class_names[versus] if score == "margin" else None)
 
 
-def test_a_margin_and_its_reverse_cancel(net, picture):
-    one, other = (attribute(net, picture, "saliency", a, score="margin", against=b).output for a, b in (("a", "c"), ("c", "a")))
+def test_a_margin_and_its_reverse_cancel(net, image):
+    one, other = (attribute(net, image, "saliency", a, score="margin", against=b).output for a, b in (("a", "c"), ("c", "a")))
     assert one == pytest.approx(-other)
     assert one != 0
 
 
-def test_the_predicted_class_is_explained_where_none_is_named(picture):
+def test_the_predicted_class_is_explained_where_none_is_named(image):
     model = Net()
     for column in range(4):
         with torch.no_grad():
             model.head.bias.zero_()[column] = 100
-        assert attribute(wrap(model), picture, "saliency").target == column
+        assert attribute(wrap(model), image, "saliency").target == column
     careful = wrap(model, positive="class 1", threshold=0.0)
-    assert attribute(careful, picture, "saliency").target == 1, "the decision rule decides, not the most probable class"
+    assert attribute(careful, image, "saliency").target == 1, "the decision rule decides, not the most probable class"
 
 
 WRONG = {
@@ -294,53 +294,53 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_cannot_be_used_is_refused_in_one_line_that_says_what_to_choose(net, picture, case):
+def test_what_cannot_be_used_is_refused_in_one_line_that_says_what_to_choose(net, image, case):
     arguments, says = WRONG[case]
     with pytest.raises(InputError, match=says) as caught:
-        attribute(net, picture, **arguments)
+        attribute(net, image, **arguments)
     message = str(caught.value)
     assert "\n" not in message
     assert message.endswith(".")
 
 
-def test_numbers_of_numpy_are_numbers(net, picture):
-    found = attribute(net, picture, n_steps=np.int64(4))
+def test_numbers_of_numpy_are_numbers(net, image):
+    found = attribute(net, image, n_steps=np.int64(4))
     assert found.params["n_steps"] == 4
     assert type(found.params["n_steps"]) is int
-    assert attribute(net, picture, "occlusion", np.int64(2), window=np.float32(0.5)).target == 2
+    assert attribute(net, image, "occlusion", np.int64(2), window=np.float32(0.5)).target == 2
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_model_without_a_grid_refuses_layers_and_attention_and_takes_the_rest(picture, cheap, refusal, method):
+def test_a_model_without_a_grid_refuses_layers_and_attention_and_takes_the_rest(image, cheap, refusal, method):
     clf = wrap(Linear())
     if method in ANY:
-        found = attribute(clf, picture, method, 0, **cheap(method)).values
+        found = attribute(clf, image, method, 0, **cheap(method)).values
         assert found.shape == (3, *SIZE)
         assert found.any() or method == "vargrad"  # the gradient is the same everywhere
         return
     why = {"layer": r"^This model has no layer with a spatial output.*choose another method\.$", "own": "no anomaly map"}
-    message = refusal(lambda: attribute(clf, picture, method, 0))
+    message = refusal(lambda: attribute(clf, image, method, 0))
     assert re.search((why | {"attention": "no attention modules"}).get(METHODS[method].family, "no ReLU module"), message)
 
 
-def test_layer_methods_take_the_last_layer_unless_told(net, picture):
+def test_layer_methods_take_the_last_layer_unless_told(net, image):
     assert list(net.layers) == ["conv", "norm", "act", "down", "end"]
-    assert choose_layer(net, None) == attribute(net, picture, "grad_cam").params["layer"] == "end"
-    shallow = attribute(net, picture, "grad_cam", layer="norm")
+    assert choose_layer(net, None) == attribute(net, image, "grad_cam").params["layer"] == "end"
+    shallow = attribute(net, image, "grad_cam", layer="norm")
     assert shallow.values.shape == (1, *SIZE)
-    assert not np.allclose(shallow.values, attribute(net, picture, "grad_cam").values)
+    assert not np.allclose(shallow.values, attribute(net, image, "grad_cam").values)
 
 
-def test_one_that_overflows_is_refused(picture):
+def test_one_that_overflows_is_refused(image):
     model = Linear()
     with torch.no_grad():
         model.w.fill_(float("inf"))
     with pytest.raises(InputError, match="overflows"):
-        attribute(wrap(model), picture, "input_x_gradient", 0)
+        attribute(wrap(model), image, "input_x_gradient", 0)
 
 
 class Redness(nn.Module):
-    """Answers with how much of the picture is red: a smoothing convolution, a threshold, a power, a mean."""
+    """Answers with how much of the image is red: a smoothing convolution, a threshold, a power, a mean."""
 
     def __init__(self, power=2, dims=False):
         super().__init__()
@@ -371,14 +371,14 @@ PLACED = [name for name in METHODS if name not in ATTENTION | {"anomaly_map"}]  
 @pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
 def test_the_map_lies_on_the_patch_that_the_model_looks_at(cheap, resize, size, shape):
     (width, height), (left, top, right, bottom) = PATCHES[shape]
-    picture = Image.new("RGB", (width, height), (128, 128, 128))
-    picture.paste((255, 0, 0), (left, top, right, bottom))
+    image = Image.new("RGB", (width, height), (128, 128, 128))
+    image.paste((255, 0, 0), (left, top, right, bottom))
     for name in PLACED:
         clf = wrap(Redness(**EYES.get(name, {})), size, resize=resize)
         fine = {} if METHODS[name].family == "perturbation" else cheap(name)  # cheap windows and superpixels are larger than the patch
         settings = fine | ({"layer": "conv"} if "layer" in METHODS[name].params else {})
-        found = attribute(clf, picture, name, 1, **settings)
-        seen = found.on_picture()
+        found = attribute(clf, image, name, 1, **settings)
+        seen = found.on_image()
         assert seen.shape == (height, width)
         y, x = np.unravel_index(seen.argmax(), seen.shape)
         assert left <= x < right, f"{name}: the peak is at column {x}"
@@ -390,8 +390,8 @@ def test_the_map_lies_on_the_patch_that_the_model_looks_at(cheap, resize, size, 
         assert centre == pytest.approx(((left + right) / 2, (top + bottom) / 2), abs=slack), name
 
 
-def test_an_attribution_is_frozen_and_survives_a_pickle(net, picture):
-    found = attribute(net, picture, "occlusion", window=0.5)
+def test_an_attribution_is_frozen_and_survives_a_pickle(net, image):
+    found = attribute(net, image, "occlusion", window=0.5)
     with pytest.raises(TypeError):
         found.params["window"] = 1
     again = pickle.loads(pickle.dumps(found))
@@ -399,4 +399,4 @@ def test_an_attribution_is_frozen_and_survives_a_pickle(net, picture):
     assert (again.params, again.placement, again.classifier) == (dict(found.params), found.placement, net.key)
     assert found.heatmap().shape == SIZE
     np.testing.assert_allclose(found.heatmap(), found.values.sum(0))
-    assert found.on_picture().shape == (17, 31)
+    assert found.on_image().shape == (17, 31)

@@ -20,9 +20,9 @@ from workbench.models.loading import load_classifier
 
 torch.set_num_threads(1)
 SIZE = (16, 20)
-PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (33, 47, 3), dtype=np.uint8))
+IMAGE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (33, 47, 3), dtype=np.uint8))
 _buffer = io.BytesIO()
-PICTURE.save(_buffer, "PNG")
+IMAGE.save(_buffer, "PNG")
 ITEM = image_from_bytes(_buffer.getvalue(), "noise.png")
 BACKWARD_FREE = {"anomaly_map", "attention_rollout", "score_cam", "eigen_cam"}  # beside the perturbations
 SEEDED = [name for name, method in METHODS.items() if "seed" in method.params]
@@ -105,11 +105,11 @@ def subject(tiny_transformer):
 
 @pytest.fixture
 def run(cheap):
-    """Explains one class of one picture by a method, cheaply."""
+    """Explains one class of one image by a method, cheaply."""
 
     def explain(clf, method, **more):
         layer = {"layer": "0"} if "layer" in METHODS[method].params else {}
-        return attribute(clf, PICTURE, method, **({"target": 1} | cheap(method) | layer | more))
+        return attribute(clf, IMAGE, method, **({"target": 1} | cheap(method) | layer | more))
 
     return explain
 
@@ -285,7 +285,7 @@ def seed_all(seed):
     np.random.seed(seed)
 
 
-# A prime number of evaluations, and how many more the score of the picture and that of the baseline then take
+# A prime number of evaluations, and how many more the score of the image and that of the baseline then take
 COUNTED = {
     "integrated_gradients": ({"n_steps": 203}, 203, 2),
     "smoothgrad": ({"samples": 43}, 43, 1),
@@ -330,7 +330,7 @@ def test_occlusion_asks_exactly_as_often_as_it_says(share, size):
     clf = load_classifier(model, size=size, device="cpu")
     model[0].batches.clear()
     totals = set()
-    attribute(clf, PICTURE, "occlusion", 0, window=share, on_progress=lambda done, total: totals.add(total))
+    attribute(clf, IMAGE, "occlusion", 0, window=share, on_progress=lambda done, total: totals.add(total))
     assert totals == {sum(model[0].batches)}
 
 

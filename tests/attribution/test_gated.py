@@ -96,27 +96,27 @@ GATES = {
 }
 
 
-def copies(picture, count, chance, edge=24):
-    """Copies of a picture that each differ in one square of another shade, and where they differ."""
-    height, width = picture.shape[2:]
+def copies(image, count, chance, edge=24):
+    """Copies of an image that each differ in one square of another shade, and where they differ."""
+    height, width = image.shape[2:]
     differs = torch.zeros(count, height, width, dtype=torch.bool)
     for one in differs:
         top, left = chance.randrange(height - edge), chance.randrange(width - edge)
         one[top : top + edge, left : left + edge] = True
     shades = torch.tensor([chance.uniform(-3, 3) for _ in range(count)]).view(-1, 1, 1, 1)
-    return torch.where(differs[:, None], shades, picture), differs
+    return torch.where(differs[:, None], shades, image), differs
 
 
 @pytest.mark.parametrize("name", GATES)
 def test_a_gate_answers_for_each_copy_in_chunks_of_one_and_of_many(name):
     torch.manual_seed(0)
     model, chance = Gated(GATES[name]).eval(), random.Random(name)
-    picture = torch.randn(1, 3, *SIZE)
-    kept = Kept(picture)
+    image = torch.randn(1, 3, *SIZE)
+    kept = Kept(image)
     for count in (1, 1, 2, 1, 5, 1, 2):
-        inputs, differs = copies(picture, count, chance)
+        inputs, differs = copies(image, count, chance)
         with torch.no_grad():
-            expected, plain = torch.cat([model(one) for one in inputs.split(1)]), model(picture)
+            expected, plain = torch.cat([model(one) for one in inputs.split(1)]), model(image)
         effect = (expected - plain).abs().max().item()
         assert effect > 1e-3 * plain.abs().max(), "the rectangles change nothing"
         found = kept.through(model, cut(kept, inputs, differs))
@@ -130,10 +130,10 @@ def test_what_is_written_to_after_its_use_is_no_longer_what_was_kept():
     def growing(x):
         return (x * weight.add_(1)).relu()
 
-    picture, chance = torch.randn(1, 3, *SIZE), random.Random(0)
-    kept = Kept(picture)
+    image, chance = torch.randn(1, 3, *SIZE), random.Random(0)
+    kept = Kept(image)
     for factor in (2, 3, 4):
-        inputs, differs = copies(picture, 2, chance)
+        inputs, differs = copies(image, 2, chance)
         torch.testing.assert_close(kept.through(growing, cut(kept, inputs, differs)), (inputs * factor).relu())
 
 
@@ -176,7 +176,7 @@ DEALT = random.Random(11).sample(CASES, len(CASES))
 
 
 def photograph(kind, seed):
-    """A picture: on plain ground two spots, or texture all over."""
+    """An image: on plain ground two spots, or texture all over."""
     pixels = np.zeros((90, 70, 3), np.uint8)
     chance = np.random.default_rng(seed)
     if kind == "textured":
@@ -191,7 +191,7 @@ def areas(clf, method, x, share, segments):
     """The places that a method covers, each (H, W), by its definition: windows that overlap by half, or superpixels."""
     height, width = x.shape[2:]
     if method == "feature_ablation":
-        parts = segmented(np.asarray(clf.preprocessing.picture(x[0].numpy())), segments)
+        parts = segmented(np.asarray(clf.preprocessing.image(x[0].numpy())), segments)
         return [torch.from_numpy(parts == part) for part in range(parts.max() + 1)]
     sizes = [max(round(n * share), 1) for n in (height, width)]
     steps = [max(size // 2, 1) for size in sizes]
@@ -205,10 +205,10 @@ def areas(clf, method, x, share, segments):
     return found
 
 
-def looped(clf, picture, method, baseline, share=0.2, segments=20):
+def looped(clf, image, method, baseline, share=0.2, segments=20):
     """The map by a plain loop: (H, W), and the largest and the plain score."""
-    x = clf.prepare(picture)[None]
-    blank = torch.from_numpy(clf.preprocessing.baseline(baseline, picture))[None]
+    x = clf.prepare(image)[None]
+    blank = torch.from_numpy(clf.preprocessing.baseline(baseline, image))[None]
 
     def score(inputs):
         with torch.no_grad():
@@ -229,10 +229,10 @@ def held(family, case, seed, monkeypatch):
     clf = load_classifier(awake(FAMILIES[family]()), size=SIZE, resize=resize, device="cpu")
     monkeypatch.setitem(incremental._suited, clf, True)  # whether or not it is worth while
     monkeypatch.setattr(incremental, "PATCHED_CHUNK", chunk)
-    picture = photograph(kind, seed)
-    expected, plain = looped(clf, picture, method, baseline)
+    image = photograph(kind, seed)
+    expected, plain = looped(clf, image, method, baseline)
     settings = {"window": 0.2} if method == "occlusion" else {"segments": 20}
-    found = attribute(clf, picture, method, 1, baseline=baseline, **settings).values
+    found = attribute(clf, image, method, 1, baseline=baseline, **settings).values
     whole = found[0] if method == "occlusion" else found.sum(0)
     per_area = abs(plain) * (1 if method == "occlusion" else 1 / 50)  # an ablated part's fall is shared out among its pixels
     np.testing.assert_allclose(whole, expected, rtol=0, atol=2e-3 * np.abs(expected).max() + 4e-6 * per_area, err_msg=str(case))
@@ -264,11 +264,11 @@ def test_other_methods_ask_about_whole_inputs(method, monkeypatch):
     torch.manual_seed(0)
     clf = load_classifier(awake(small("se")()), size=SIZE, device="cpu")
     monkeypatch.setattr(Kept, "through", lambda *_: pytest.fail("only what differs was computed"))
-    picture, settings = photograph("textured", 0), {} if method == "score_cam" else {"segments": 6, "samples": 24}
-    together = attribute(clf, picture, method, 1, **settings).values
+    image, settings = photograph("textured", 0), {} if method == "score_cam" else {"segments": 6, "samples": 24}
+    together = attribute(clf, image, method, 1, **settings).values
     plain = clf.model.forward
     monkeypatch.setattr(clf.model, "forward", lambda x: torch.cat([plain(one) for one in x.split(1)]))
-    singly = attribute(clf, picture, method, 1, **settings).values
+    singly = attribute(clf, image, method, 1, **settings).values
     assert np.abs(singly).max() > 0
     np.testing.assert_allclose(together, singly, rtol=0, atol=1e-3 * np.abs(singly).max())
 
@@ -278,8 +278,8 @@ def test_a_large_gated_network_on_plain_ground_is_tried_and_right(monkeypatch):
     torch.manual_seed(3)
     clf = load_classifier(awake(timm.create_model("mobilenetv3_large_100", num_classes=5)), size=(160, 160), device="cpu")
     assert suits(clf)
-    picture = Image.new("RGB", (160, 160))
-    picture.paste((200, 180, 160), (70, 60, 86, 74))
-    expected, _ = looped(clf, picture, "occlusion", "black", 0.125)
-    found = attribute(clf, picture, "occlusion", 1, baseline="black").values[0]
+    image = Image.new("RGB", (160, 160))
+    image.paste((200, 180, 160), (70, 60, 86, 74))
+    expected, _ = looped(clf, image, "occlusion", "black", 0.125)
+    found = attribute(clf, image, "occlusion", 1, baseline="black").values[0]
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-3 * np.abs(expected).max())

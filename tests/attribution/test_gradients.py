@@ -32,7 +32,7 @@ def item(seed):
     return image_from_bytes(buffer.getvalue(), f"{seed}.png")
 
 
-PICTURE = noise(99)
+IMAGE = noise(99)
 BACKGROUND = [item(seed) for seed in range(5)]
 
 
@@ -89,7 +89,7 @@ def wrap(model, size=SIZE, **more):
 
 
 def ask(model, method, **more):
-    return attribute(wrap(model), PICTURE, method, 1, **more)
+    return attribute(wrap(model), IMAGE, method, 1, **more)
 
 
 def refused(model, method, **more):
@@ -117,7 +117,7 @@ def architectures():
 def pair(request):
     model, size = architectures()[request.param]
     clf = wrap(model, size)
-    return clf, clf.prepare(PICTURE)[None]
+    return clf, clf.prepare(IMAGE)[None]
 
 
 def test_each_equals_the_direct_call_of_captum(pair):
@@ -137,7 +137,7 @@ def test_each_equals_the_direct_call_of_captum(pair):
     sampled = {"samples": 8, "noise": 0.15, "seed": 3}
     for name, expected in direct.items():
         settings = sampled if name not in ("deeplift", "guided_backprop") else {}
-        found = attribute(clf, PICTURE, name, 1, background=BACKGROUND, **settings).values
+        found = attribute(clf, IMAGE, name, 1, background=BACKGROUND, **settings).values
         scale = expected.abs().max().item()
         assert scale > 0
         np.testing.assert_allclose(found / scale, expected.detach().numpy()[0] / scale, atol=1e-5, err_msg=name)
@@ -169,11 +169,11 @@ def test_the_variance_is_what_squares_and_means_differ_by():
 # Expected gradients
 
 
-def test_expected_gradients_against_one_picture_are_the_weights_times_the_way_from_it():
+def test_expected_gradients_against_one_image_are_the_weights_times_the_way_from_it():
     model, w = linear()
     found = ask(model, "expected_gradients", background=BACKGROUND[:1], samples=19)
     clf = wrap(model)
-    way = (clf.prepare(PICTURE) - clf.prepare(BACKGROUND[0])).numpy()
+    way = (clf.prepare(IMAGE) - clf.prepare(BACKGROUND[0])).numpy()
     np.testing.assert_allclose(found.values, w * way, atol=1e-6)
     assert found.change == pytest.approx((w * way).sum(), abs=1e-4)
     assert abs(found.delta) < 1e-4
@@ -181,8 +181,8 @@ def test_expected_gradients_against_one_picture_are_the_weights_times_the_way_fr
 
 def test_expected_gradients_come_to_sum_to_the_change_from_the_mean_of_the_background():
     clf = wrap(Net())
-    found = {n: attribute(clf, PICTURE, "expected_gradients", 1, background=BACKGROUND, samples=n) for n in (8, 2048)}
-    scores = [clf.logits(clf.prepare(p)[None])[0, 1].item() for p in (PICTURE, *BACKGROUND)]
+    found = {n: attribute(clf, IMAGE, "expected_gradients", 1, background=BACKGROUND, samples=n) for n in (8, 2048)}
+    scores = [clf.logits(clf.prepare(p)[None])[0, 1].item() for p in (IMAGE, *BACKGROUND)]
     for one in found.values():
         assert one.change == pytest.approx(scores[0] - np.mean(scores[1:]), abs=1e-5)
         assert one.delta == pytest.approx(one.values.sum(dtype=np.float64) - one.change, abs=1e-5)
@@ -204,14 +204,14 @@ def test_expected_gradients_say_which_background_they_used_and_spread_over_a_lon
             return self.net(x)
 
     clf = wrap(Watched())
-    broken = ImageItem("broken.png", BytesSource(b"no picture"))
+    broken = ImageItem("broken.png", BytesSource(b"no image"))
     many = [item(seed) for seed in range(3 * MOST)]  # as a set sorted by class would be
-    found = attribute(clf, PICTURE, "expected_gradients", 1, background=iter(many), samples=20)
+    found = attribute(clf, IMAGE, "expected_gradients", 1, background=iter(many), samples=20)
     ids = "".join(one.id for one in many[::3])
     assert found.params["background"] == MOST
     assert found.params["background_digest"] == hashlib.sha256(ids.encode()).hexdigest()[:16]
     assert max(seen) <= CHUNK
-    short = attribute(clf, PICTURE, "expected_gradients", 1, background=[broken, *BACKGROUND])
+    short = attribute(clf, IMAGE, "expected_gradients", 1, background=[broken, *BACKGROUND])
     assert short.params["background"] == len(BACKGROUND)
     assert short.params["background_digest"] != found.params["background_digest"]
 
@@ -226,9 +226,9 @@ def test_expected_gradients_are_seeded_and_leave_both_generators_alone():
     expected = torch.rand(1).item(), np.random.rand()
     torch.manual_seed(5)
     np.random.seed(5)
-    attribute(clf, PICTURE, "expected_gradients", 1, background=BACKGROUND, samples=12)
+    attribute(clf, IMAGE, "expected_gradients", 1, background=BACKGROUND, samples=12)
     with pytest.raises(ZeroDivisionError):
-        attribute(clf, PICTURE, "expected_gradients", 1, background=BACKGROUND, on_progress=lambda done, total: done and 1 / 0)
+        attribute(clf, IMAGE, "expected_gradients", 1, background=BACKGROUND, on_progress=lambda done, total: done and 1 / 0)
     assert (torch.rand(1).item(), np.random.rand()) == expected
 
 
@@ -236,11 +236,11 @@ def test_expected_gradients_are_seeded_and_leave_both_generators_alone():
     ("background", "says"),
     [
         (None, r"give them as background=load_images"),
-        ([], "give pictures of an image set"),
-        ("everyday", "give pictures of an image set"),
-        (7, "give pictures of an image set"),
-        ([PICTURE], "give pictures of an image set"),
-        ([ImageItem("broken.png", BytesSource(b"no picture"))], "no picture that can be read"),
+        ([], "give images of an image set"),
+        ("everyday", "give images of an image set"),
+        (7, "give images of an image set"),
+        ([IMAGE], "give images of an image set"),
+        ([ImageItem("broken.png", BytesSource(b"no image"))], "no image that can be read"),
     ],
 )
 def test_expected_gradients_without_a_background_say_how_to_give_one(background, says):
@@ -265,7 +265,7 @@ def test_deeplift_of_one_hidden_layer_is_the_rescale_rule_written_out():
     model = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIZE[0] * SIZE[1], 9), nn.ReLU(), nn.Linear(9, 3))
     found = ask(model, "deeplift", baseline="white").values
     clf = wrap(model)
-    x, b = clf.prepare(PICTURE).flatten(), torch.from_numpy(clf.preprocessing.baseline("white", PICTURE)).flatten()
+    x, b = clf.prepare(IMAGE).flatten(), torch.from_numpy(clf.preprocessing.baseline("white", IMAGE)).flatten()
     w, c, v = model[1].weight.detach(), model[1].bias.detach(), model[3].weight.detach()[1]
     z, z0 = w @ x + c, w @ b + c
     share = (z.relu() - z0.relu()) / (z - z0)
@@ -355,7 +355,7 @@ def test_guided_backprop_is_the_rule_written_out(body, inplace, score):
     model, twin = Net(inplace=inplace, body=BODIES[body]), Net(Guided, inplace=inplace, body=BODIES[body]).eval()
     twin.load_state_dict(model.state_dict())
     found = ask(model, "guided_backprop", score=score).values
-    x = wrap(model).prepare(PICTURE)[None].requires_grad_()
+    x = wrap(model).prepare(IMAGE)[None].requires_grad_()
     out = twin(x).softmax(1) if score == "probability" else twin(x)
     (expected,) = torch.autograd.grad(out[0, 1], x)
     np.testing.assert_allclose(found, expected[0].numpy(), atol=1e-6 * expected.abs().max().item())

@@ -20,7 +20,7 @@ from workbench.models.loading import load_classifier
 
 torch.set_num_threads(1)
 SIZE = (16, 24)
-PICTURE = Image.fromarray(np.random.default_rng(3).integers(0, 256, (37, 53, 3), dtype=np.uint8))
+IMAGE = Image.fromarray(np.random.default_rng(3).integers(0, 256, (37, 53, 3), dtype=np.uint8))
 SIMPLE = sorted(IMPLEMENTATIONS.keys() - {"guided_grad_cam"})
 
 DEFAULTS = {
@@ -82,7 +82,7 @@ def parts(clf, layer, target):
 
     with torch.enable_grad():
         handle = clf.model.get_submodule(layer).register_forward_hook(keep)
-        clf.model(clf.prepare(PICTURE)[None].requires_grad_())[0, target].backward()
+        clf.model(clf.prepare(IMAGE)[None].requires_grad_())[0, target].backward()
         handle.remove()
     clf.model.zero_grad()
     return kept[0].detach()[0], kept[0].grad[0]
@@ -106,22 +106,22 @@ def test_grad_cam_equals_captum(ref):
     size = (96, 128)
     clf = load_classifier(ref, device="cpu", size=size)
     clf.model.eval()
-    x = clf.prepare(PICTURE)[None]
+    x = clf.prepare(IMAGE)[None]
     for layer in (choose_layer(clf, None), [name for name, shape in clf.layers.items() if shape[1:] == (12, 16)][-1]):
         plain = captum.LayerGradCam(clf.model, clf.model.get_submodule(layer)).attribute(x, target=2)
         expected = captum.LayerAttribution.interpolate(plain, size, interpolate_mode="bilinear").detach().numpy()[0]
-        np.testing.assert_allclose(attribute(clf, PICTURE, "grad_cam", 2, layer=layer).values, expected, atol=1e-5, rtol=1e-5)
+        np.testing.assert_allclose(attribute(clf, IMAGE, "grad_cam", 2, layer=layer).values, expected, atol=1e-5, rtol=1e-5)
         assert np.abs(expected).max() > 0
 
 
 def test_guided_grad_cam_equals_captum(net):
     guided = captum.GuidedGradCam(net.model, net.model.down)
-    expected = guided.attribute(net.prepare(PICTURE)[None].requires_grad_(), target=1, interpolate_mode="bilinear").detach().numpy()[0]
-    np.testing.assert_allclose(attribute(net, PICTURE, "guided_grad_cam", 1, layer="down").values, expected, atol=1e-6)
+    expected = guided.attribute(net.prepare(IMAGE)[None].requires_grad_(), target=1, interpolate_mode="bilinear").detach().numpy()[0]
+    np.testing.assert_allclose(attribute(net, IMAGE, "guided_grad_cam", 1, layer="down").values, expected, atol=1e-6)
     assert np.abs(expected).max() > 1e-4
     smooth = nn.Sequential(nn.Conv2d(3, 4, 3), nn.GELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     with pytest.raises(InputError, match=r"^Guided Grad-CAM does not suit.*uses Gelu"):
-        attribute(load(smooth), PICTURE, "guided_grad_cam")
+        attribute(load(smooth), IMAGE, "guided_grad_cam")
 
 
 @pytest.mark.parametrize("layer", ["conv", "down", "end"])
@@ -138,7 +138,7 @@ def test_maps_of_gradients_equal_their_plain_formulas(net, layer):
         cam += g.mean() * a
         fine += g.clamp(min=0) * a
     for name, expected in {"grad_cam_pp": plus, "grad_cam": cam, "layer_cam": fine}.items():
-        found = attribute(net, PICTURE, name, 2, layer=layer).values
+        found = attribute(net, IMAGE, name, 2, layer=layer).values
         np.testing.assert_allclose(found, laid(expected), atol=1e-5 * expected.abs().max().item(), rtol=1e-4, err_msg=name)
         assert found.std() > 0
 
@@ -146,7 +146,7 @@ def test_maps_of_gradients_equal_their_plain_formulas(net, layer):
 def test_grad_cam_shares_out_the_score_of_a_linear_head_on_pooled_features(net):
     """The map's sum on the layer's grid is the score without its bias; over the input each cell counts as often as it has pixels."""
     for target in range(3):
-        found = attribute(net, PICTURE, "grad_cam", target)
+        found = attribute(net, IMAGE, "grad_cam", target)
         assert found.params["layer"] == "end"
         factor = (SIZE[0] // 8) * (SIZE[1] // 12)
         assert found.values.sum() / factor == pytest.approx(found.output - net.model.head.bias[target].item(), abs=1e-4)
@@ -158,7 +158,7 @@ def test_score_cam_equals_a_plain_loop_over_channels(limit):
     with torch.no_grad():
         model.down.weight[5], model.down.bias[5] = 0, 3  # a busy channel that says nothing
     clf = load(model)
-    x, values = clf.prepare(PICTURE)[None], parts(clf, "end", 1)[0]
+    x, values = clf.prepare(IMAGE)[None], parts(clf, "end", 1)[0]
     varying = [k for k in range(12) if values[k].max() > values[k].min()]
     assert 5 not in varying
     kept = sorted(varying, key=lambda k: -values[k].mean())[: limit or None]
@@ -168,7 +168,7 @@ def test_score_cam_equals_a_plain_loop_over_channels(limit):
         scores.append(clf.model(x * (mask - mask.min()) / (mask.max() - mask.min()))[0, 1].item())
     weights = np.exp(scores) / np.exp(scores).sum()
     expected = laid(sum(float(w) * values[k] for w, k in zip(weights, kept, strict=True)).clamp(min=0))
-    found = attribute(clf, PICTURE, "score_cam", 1, channels=limit)
+    found = attribute(clf, IMAGE, "score_cam", 1, channels=limit)
     np.testing.assert_allclose(found.values, expected, atol=1e-5)
     assert found.params["channels"] == len(kept)
 
@@ -180,13 +180,13 @@ def test_eigen_cam_is_the_first_principal_component_for_every_class(net):
     along = vectors[:, -1] @ centred
     along *= np.sign(along[np.abs(along).argmax()])
     expected = laid(torch.from_numpy(along.reshape(8, 12)).float().clamp(min=0))
-    maps = [attribute(net, PICTURE, "eigen_cam", target, layer="down").values for target in range(3)]
+    maps = [attribute(net, IMAGE, "eigen_cam", target, layer="down").values for target in range(3)]
     np.testing.assert_allclose(maps[0], expected, atol=1e-4)
     np.testing.assert_array_equal(maps[0], maps[1])
 
 
 class Redness(nn.Module):
-    """How red the picture is, by cells of 8 pixels: as (C, h, w), as (h, w, C), or as tokens."""
+    """How red the image is, by cells of 8 pixels: as (C, h, w), as (h, w, C), or as tokens."""
 
     def __init__(self, layout):
         super().__init__()
@@ -212,11 +212,11 @@ class Redness(nn.Module):
 @pytest.mark.parametrize("layout", ["first", "last", "tokens"])
 @pytest.mark.parametrize(("width", "height", "box"), [(96, 64, (48, 32, 64, 48)), (64, 120, (11, 60, 21, 90))])
 def test_the_peak_lies_in_the_patch_that_decides(method, layout, width, height, box):
-    picture = Image.new("RGB", (width, height), (128, 128, 128))
-    picture.paste((255, 0, 0), box)
+    image = Image.new("RGB", (width, height), (128, 128, 128))
+    image.paste((255, 0, 0), box)
     clf = load(Redness(layout), (32, 48), resize="stretch")
     for layer in (None, "act.0"):
-        seen = attribute(clf, picture, method, 1, layer=layer).on_picture()
+        seen = attribute(clf, image, method, 1, layer=layer).on_image()
         y, x = np.unravel_index(seen.argmax(), seen.shape)
         assert box[0] <= x < box[2], f"column {x}"
         assert box[1] <= y < box[3], f"row {y}"
@@ -232,7 +232,7 @@ def vit():
 @pytest.mark.parametrize("layer", ["blocks.11", "norm", "blocks.11.mlp.fc1"])
 def test_layers_of_a_transformer_whose_patches_no_longer_matter_are_refused(vit, method, layer):
     with pytest.raises(InputError, match=rf"from the class token.*own tokens at {layer}: choose blocks.11.norm1\.$"):
-        attribute(vit, PICTURE, method, 0, layer=layer)
+        attribute(vit, IMAGE, method, 0, layer=layer)
 
 
 def test_a_layer_that_the_score_does_not_use_is_refused():
@@ -246,16 +246,16 @@ def test_a_layer_that_the_score_does_not_use_is_refused():
             return super().forward(x)
 
     with pytest.raises(InputError, match="does not depend on the layer aside: choose end"):
-        attribute(load(Aside()), PICTURE, "grad_cam", layer="aside")
+        attribute(load(Aside()), IMAGE, "grad_cam", layer="aside")
 
 
-def test_a_gradient_that_is_zero_on_one_picture_alone_is_a_map_of_zeros():
+def test_a_gradient_that_is_zero_on_one_image_alone_is_a_map_of_zeros():
     model = Net()
     with torch.no_grad():
         model.head.weight[1] = 0
-    assert not attribute(load(model), PICTURE, "grad_cam", 1).values.any()
-    with pytest.raises(InputError, match="the same whatever part of the picture is shown"):
-        attribute(load(model), PICTURE, "score_cam", 1)
+    assert not attribute(load(model), IMAGE, "grad_cam", 1).values.any()
+    with pytest.raises(InputError, match="the same whatever part of the image is shown"):
+        attribute(load(model), IMAGE, "score_cam", 1)
 
 
 def test_a_head_of_zeros_hides_no_layer():
@@ -270,7 +270,7 @@ def test_layers_that_run_twice_are_refused_by_name_and_never_the_default():
     clf = load(model)
     assert choose_layer(clf, None) == "2"
     with pytest.raises(InputError, match=r"runs 2 times in one pass.*choose one such as 0, 2\.$"):
-        attribute(clf, PICTURE, "grad_cam", layer="1")
+        attribute(clf, IMAGE, "grad_cam", layer="1")
 
 
 def test_what_has_no_gradient_is_refused():
@@ -280,7 +280,7 @@ def test_what_has_no_gradient_is_refused():
                 return super().forward(x)
 
     with pytest.raises(InputError, match="its output carries no gradient"):
-        attribute(load(Sealed()), PICTURE, "grad_cam", layer="down")
+        attribute(load(Sealed()), IMAGE, "grad_cam", layer="down")
 
 
 def test_a_class_token_behind_the_others_is_refused():
@@ -296,7 +296,7 @@ def test_a_class_token_behind_the_others_is_refused():
 
     for method in ("grad_cam", "eigen_cam", "attention_rollout"):
         with pytest.raises(InputError, match="its class token stands last"):
-            attribute(load(Behind()), PICTURE, method)
+            attribute(load(Behind()), IMAGE, method)
 
 
 def test_a_channel_that_never_varies_leaves_nothing_to_score():
@@ -304,14 +304,14 @@ def test_a_channel_that_never_varies_leaves_nothing_to_score():
     nn.init.zeros_(model.down.weight)
     nn.init.ones_(model.down.bias)
     with pytest.raises(InputError, match="no channel of the layer end varies"):
-        attribute(load(model), PICTURE, "score_cam", layer="end")
+        attribute(load(model), IMAGE, "score_cam", layer="end")
 
 
 def test_what_lies_before_the_layer_runs_without_a_graph(net):
     graphs = {}
     handles = [m.register_forward_hook(lambda m, i, o, n=n: graphs.update({n: o.requires_grad})) for n, m in net.model.named_children()]
     try:
-        attribute(net, PICTURE, "grad_cam", 0, layer="down")
+        attribute(net, IMAGE, "grad_cam", 0, layer="down")
     finally:
         for handle in handles:
             handle.remove()
@@ -337,7 +337,7 @@ def test_hooks_go_away_when_the_model_fails(method):
     survey(clf)
     model.head.weight = nn.Parameter(torch.zeros(3, 5))
     params = {"layer": "end", "channels": 0}
-    job = Job(METHODS[method], Score("logit", 0), lambda x: clf.logits(x)[:, 0], clf.prepare(PICTURE)[None], None, None, params, clf)
+    job = Job(METHODS[method], Score("logit", 0), lambda x: clf.logits(x)[:, 0], clf.prepare(IMAGE)[None], None, None, params, clf)
     with pytest.raises(RuntimeError):
         IMPLEMENTATIONS[method].run(job)
     assert not any(m._forward_hooks for m in model.modules())

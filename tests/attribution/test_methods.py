@@ -15,7 +15,7 @@ from workbench.models.loading import load_classifier
 
 torch.set_num_threads(1)
 FINE = {"guided_grad_cam"}  # a layer method with the detail, and so the channels, of guided backprop
-DEPENDS = {"integrated_gradients", "feature_ablation"}  # how often they ask depends on model and picture; the table says about
+DEPENDS = {"integrated_gradients", "feature_ablation"}  # how often they ask depends on model and image; the table says about
 
 
 class Odd(nn.Module):
@@ -33,14 +33,14 @@ def asked(tiny_transformer, cheap):
     body = nn.Sequential(nn.Conv2d(3, 80, 9, stride=8), nn.Conv2d(80, 4, 3, stride=3), nn.ReLU())
     nets = [nn.Sequential(body, nn.Flatten(), nn.Linear(4 * 9 * 9, 2)), tiny_transformer((224, 224)), Odd()]
     convolutional, attentive, odd = (load_classifier(net.eval(), device="cpu") for net in nets)
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8))
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8))
     found = {}
     for name, method in METHODS.items():
         clf = {"attention": attentive, "own": odd}.get(method.family, convolutional)
         more = {"layer": "0.0"} if "layer" in method.params else {}
         totals = []
         more |= {"background": cheap(name)["background"]} if method.background else {}
-        values = attribution.attribute(clf, picture, name, 1, on_progress=lambda done, total, totals=totals: totals.append(total), **more)
+        values = attribution.attribute(clf, image, name, 1, on_progress=lambda done, total, totals=totals: totals.append(total), **more)
         found[name] = values, totals[-1]
     return found
 
@@ -56,7 +56,7 @@ def test_the_cost_is_what_the_defaults_ask_for(asked, name):
     assert asked[name][1] == METHODS[name].cost
 
 
-def test_a_cost_that_depends_on_the_picture_is_about_right(asked):
+def test_a_cost_that_depends_on_the_image_is_about_right(asked):
     assert asked["feature_ablation"][1] == pytest.approx(METHODS["feature_ablation"].cost, rel=0.3)
     assert FEWEST <= METHODS["integrated_gradients"].cost <= MOST == asked["integrated_gradients"][1]
 

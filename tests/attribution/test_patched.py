@@ -17,13 +17,13 @@ CORNERS = [(0, 0), (33, 43), (0, 20), (11, 0), (17, 23), (33, 8)]
 
 
 def rectangles(block=BLOCK, corners=CORNERS, size=SIZE, seed=0):
-    """A picture, copies of it with a rectangle of noise each, and where these differ."""
+    """An image, copies of it with a rectangle of noise each, and where these differ."""
     random = torch.Generator().manual_seed(seed)
-    picture = torch.randn(1, 3, *size, generator=random)
+    image = torch.randn(1, 3, *size, generator=random)
     differs = torch.zeros(len(corners), *size, dtype=torch.bool)
     for i, (top, left) in enumerate(corners):
         differs[i, top : top + block[0], left : left + block[1]] = True
-    return picture, torch.where(differs[:, None], torch.randn(len(corners), 3, *size, generator=random), picture), differs
+    return image, torch.where(differs[:, None], torch.randn(len(corners), 3, *size, generator=random), image), differs
 
 
 class Watched:
@@ -71,16 +71,16 @@ LAYERS = {
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_layer_computes_the_rectangles_only_and_right(name):
-    picture, inputs, differs = rectangles()
+    image, inputs, differs = rectangles()
     watched = Watched(LAYERS[name])
-    kept = Kept(picture)
+    kept = Kept(image)
     with torch.no_grad():
         expected = watched.model(inputs)
         for _ in range(2):  # the second time from what is kept
             found = kept.through(watched, cut(kept, inputs, differs))
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     assert max(watched.shares) < 0.6
-    assert (expected - watched.model(picture)).abs().max() > 0.1, "the rectangles change nothing"
+    assert (expected - watched.model(image)).abs().max() > 0.1, "the rectangles change nothing"
 
 
 def residual(x):
@@ -96,7 +96,7 @@ STEPS = {
     "numbers": (lambda x: F.hardtanh((x + 3) * 0.5 - 1) / 2, True),
     "a weight a channel": (lambda x: x * torch.tensor([1.0, -2, 3]).view(1, 3, 1, 1) + torch.tensor([1.0, 0, 2]).view(3, 1, 1), True),
     "a weight a place": (lambda x: x * torch.linspace(0, 1, SIZE[1]), False),
-    "a weight a picture": (lambda x: x * x.mean((1, 2, 3), keepdim=True), False),
+    "a weight an image": (lambda x: x * x.mean((1, 2, 3), keepdim=True), False),
     "squeeze and excite": (lambda x: x * x.mean((2, 3), keepdim=True).sigmoid(), False),
     "channels last": (lambda x: F.layer_norm(x.permute(0, 2, 3, 1), (3,)).permute(0, 3, 1, 2), False),
     "channels dropped": (lambda x: x[:, :2], False),
@@ -116,16 +116,16 @@ W1, W2 = torch.randn(3, 3, 5, 5), torch.randn(3, 3, 5, 5)
 @pytest.mark.parametrize("name", STEPS)
 def test_any_code_answers_as_it_would_to_whole_inputs(name):
     step, local = STEPS[name]
-    picture, inputs, differs = rectangles()
+    image, inputs, differs = rectangles()
     watched = Watched(nn.Identity())
     watched.model = step
-    kept = Kept(picture)
+    kept = Kept(image)
     with torch.no_grad():
         expected = step(inputs)
     for _ in range(2):
         torch.testing.assert_close(kept.through(watched, cut(kept, inputs, differs)), expected, atol=1e-4, rtol=1e-4)
     assert (max(watched.shares) < 0.6) == local
-    torch.testing.assert_close(kept.picture, picture, atol=0, rtol=0)
+    torch.testing.assert_close(kept.image, image, atol=0, rtol=0)
 
 
 class Deep(nn.Module):
@@ -147,21 +147,21 @@ class Deep(nn.Module):
 
 def test_what_is_kept_serves_rectangles_of_every_size_in_every_order():
     model = Deep().eval()
-    picture = rectangles()[0]
-    kept = Kept(picture)
+    image = rectangles()[0]
+    kept = Kept(image)
     blocks = [(4, 7), (30, 40), (1, 1), (16, 20), (37, 50), (2, 30), (4, 7)]
     for seed, (height, width) in enumerate(blocks):
         corners = [(0, 0), (37 - height, 50 - width), ((37 - height) // 2, (50 - width) // 3)][: 1 + seed % 3]
         _, inputs, differs = rectangles((height, width), corners, seed=seed)
-        inputs = torch.where(differs[:, None], inputs, picture)
+        inputs = torch.where(differs[:, None], inputs, image)
         with torch.no_grad():
             torch.testing.assert_close(kept.through(model, cut(kept, inputs, differs)), model(inputs), atol=1e-5, rtol=1e-5)
     assert kept.spared > 0
 
 
 def test_memory_does_not_grow_from_chunk_to_chunk():
-    model, (picture, inputs, differs) = Deep().eval(), rectangles()
-    kept = Kept(picture)
+    model, (image, inputs, differs) = Deep().eval(), rectangles()
+    kept = Kept(image)
     sizes = []
     for _ in range(4):
         kept.through(model, cut(kept, inputs, differs))

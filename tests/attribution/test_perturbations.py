@@ -26,7 +26,7 @@ FITTED = ["lime", "kernel_shap"]
 
 
 def blotches(size=(60, 40), seed=0, spots=12):
-    """A picture of coloured rectangles."""
+    """An image of coloured rectangles."""
     random = np.random.default_rng(seed)
     pixels = np.full((size[1], size[0], 3), 128, np.uint8)
     for _ in range(spots):
@@ -35,7 +35,7 @@ def blotches(size=(60, 40), seed=0, spots=12):
     return Image.fromarray(pixels)
 
 
-PICTURE = blotches()
+IMAGE = blotches()
 
 
 class Linear(nn.Module):
@@ -62,9 +62,9 @@ def linear():
     return wrap(Linear())
 
 
-def parts_of(clf, picture, segments=50):
-    """The superpixels of a picture, (H, W)."""
-    x = clf.prepare(picture)[None]
+def parts_of(clf, image, segments=50):
+    """The superpixels of an image, (H, W)."""
+    x = clf.prepare(image)[None]
     job = Job(METHODS["lime"], Score("logit", 1), lambda z: z[:, 0, 0, 0], x, None, None, {"segments": segments}, clf)
     return superpixels(job)[0, 0].numpy()
 
@@ -76,11 +76,11 @@ def sums(values, parts):
 @pytest.mark.parametrize("baseline", ["mean", "white", "blur"])
 @pytest.mark.parametrize("method", OVER_SUPERPIXELS)
 def test_on_a_linear_model_a_superpixel_has_what_its_pixels_add_up_to(linear, method, baseline):
-    x = linear.prepare(PICTURE).numpy()
-    way = linear.model.w.detach().numpy() * (x - linear.preprocessing.baseline(baseline, PICTURE))
-    parts = parts_of(linear, PICTURE, 30)
+    x = linear.prepare(IMAGE).numpy()
+    way = linear.model.w.detach().numpy() * (x - linear.preprocessing.baseline(baseline, IMAGE))
+    parts = parts_of(linear, IMAGE, 30)
     expected = sums(way, parts)
-    found = attribute(linear, PICTURE, method, 1, baseline=baseline, segments=30)
+    found = attribute(linear, IMAGE, method, 1, baseline=baseline, segments=30)
     slack = 0.1 if method == "lime" else 1e-3  # the ridge's penalty shrinks
     np.testing.assert_allclose(sums(found.values, parts), expected, atol=slack * np.abs(expected).max())
     if method == "kernel_shap":
@@ -95,7 +95,7 @@ def test_on_a_linear_model_a_superpixel_has_what_its_pixels_add_up_to(linear, me
 @pytest.mark.parametrize("method", FITTED)
 def test_a_faint_score_has_the_same_map_but_fainter(method):
     """Captum's own LIME answers with nothing but zeros here."""
-    full, faint = (attribute(wrap(Linear(gain)), PICTURE, method, 1).values for gain in (1, 1e-4))
+    full, faint = (attribute(wrap(Linear(gain)), IMAGE, method, 1).values for gain in (1, 1e-4))
     np.testing.assert_allclose(faint, full * 1e-4, atol=1e-3 * np.abs(full).max() * 1e-4)
     assert np.abs(full).max() > 0
 
@@ -146,13 +146,13 @@ def direct(clf, method, x, zero, parts):
 @pytest.mark.parametrize("name", nets())
 def test_occlusion_is_captums_whether_all_is_computed_or_only_rectangles(loaded, name):
     clf, (size, share, patched) = loaded(name), nets()[name]
-    picture = blotches(size[::-1], seed=1)
-    x = clf.prepare(picture)[None]
+    image = blotches(size[::-1], seed=1)
+    x = clf.prepare(image)[None]
     window = tuple(round(n * share) for n in size)
     expected = captum.Occlusion(clf.model).attribute(
         x, target=1, sliding_window_shapes=(3, *window), strides=(3, *(n // 2 for n in window)), baselines=torch.zeros_like(x)
     )
-    found = attribute(clf, picture, "occlusion", 1, window=share).values
+    found = attribute(clf, image, "occlusion", 1, window=share).values
     spread = expected.max() - expected.min()
     np.testing.assert_allclose(found, expected[0].numpy(), atol=min(1e-5, 1e-2 * spread.item()))
     assert suits(clf) == patched, "the way it was done is not the one that this case is about"
@@ -162,11 +162,11 @@ def test_occlusion_is_captums_whether_all_is_computed_or_only_rectangles(loaded,
 @pytest.mark.parametrize("method", OVER_SUPERPIXELS)
 def test_methods_over_superpixels_are_captums(loaded, name, method):
     clf, (size, _, _) = loaded(name), nets()[name]
-    picture = blotches(size[::-1], seed=1)
-    x = clf.prepare(picture)[None]
-    parts = parts_of(clf, picture, 16)
+    image = blotches(size[::-1], seed=1)
+    x = clf.prepare(image)[None]
+    parts = parts_of(clf, image, 16)
     settings = {"samples": 60, "seed": 7} if method in FITTED else {}
-    found = attribute(clf, picture, method, 1, segments=16, **settings).values
+    found = attribute(clf, image, method, 1, segments=16, **settings).values
     expected = direct(clf, method, x, torch.zeros_like(x), parts)[0].numpy()
     whole = found * 3 * np.bincount(parts.ravel())[parts]
     np.testing.assert_allclose(whole, np.broadcast_to(expected, whole.shape), atol=min(1e-5, 1e-2 * np.ptp(expected)))
@@ -177,21 +177,21 @@ def test_a_seed_gives_the_same_map_whatever_the_global_generators_say_and_leaves
     torch.manual_seed(123)
     np.random.seed(123)
     states = torch.get_rng_state(), np.random.get_state()[1].copy()
-    one = attribute(linear, PICTURE, method, 1, seed=4, samples=150).values
+    one = attribute(linear, IMAGE, method, 1, seed=4, samples=150).values
     assert torch.equal(torch.get_rng_state(), states[0])
     assert (np.random.get_state()[1] == states[1]).all()
     torch.manual_seed(9)
     np.random.seed(9)
-    np.testing.assert_array_equal(attribute(linear, PICTURE, method, 1, seed=4, samples=150).values, one)
+    np.testing.assert_array_equal(attribute(linear, IMAGE, method, 1, seed=4, samples=150).values, one)
     curved = wrap(nn.Sequential(Linear(), nn.Tanh()))
-    first, other = (attribute(curved, PICTURE, method, 1, seed=seed, samples=150).values for seed in (4, 5))
+    first, other = (attribute(curved, IMAGE, method, 1, seed=seed, samples=150).values for seed in (4, 5))
     assert np.abs(first - other).max() > 1e-6 * np.abs(first).max()
 
 
 def progress(clf, method, **params):
     """What the progress of a map says: how many inputs were asked about in each pass, and the totals."""
     calls = []
-    attribute(clf, PICTURE, method, 1, on_progress=lambda *call: calls.append(call), **params)
+    attribute(clf, IMAGE, method, 1, on_progress=lambda *call: calls.append(call), **params)
     assert calls[0][0] == 0
     return np.diff([done for done, _ in calls]).tolist(), {total for _, total in calls}
 
@@ -204,9 +204,9 @@ def test_inputs_come_in_chunks_and_the_count_is_true(method):
     params = {"samples": 123} if method in FITTED else {}
     asked, totals = progress(clf, method, segments=30, **params)
     assert max(model.batches) == CHUNK
-    assert len(asked) - asked.count(CHUNK) <= 2, "only the picture itself and the last chunk are smaller"
-    assert totals == {sum(asked)} == {123 if method in FITTED else 1 + parts_of(clf, PICTURE, 30).max() + 1}
-    assert 0 <= sum(model.batches) - sum(asked) <= 2, "beside the map only the scores of the picture and of the baseline"
+    assert len(asked) - asked.count(CHUNK) <= 2, "only the image itself and the last chunk are smaller"
+    assert totals == {sum(asked)} == {123 if method in FITTED else 1 + parts_of(clf, IMAGE, 30).max() + 1}
+    assert 0 <= sum(model.batches) - sum(asked) <= 2, "beside the map only the scores of the image and of the baseline"
 
 
 def test_rectangles_come_in_larger_chunks_but_wide_ones_as_whole_inputs(loaded):
@@ -226,7 +226,7 @@ def test_rectangles_come_in_larger_chunks_but_wide_ones_as_whole_inputs(loaded):
 
 def test_wide_rectangles_never_fill_more_than_a_chunk(loaded):
     clf = loaded("timm:resnet18")
-    x = clf.prepare(PICTURE)[None]
+    x = clf.prepare(IMAGE)[None]
     sizes = []
     job = Job(METHODS["occlusion"], Score("logit", 1), lambda z: sizes.append(len(z)) or z.sum((1, 2, 3)), x, None, None, {}, clf)
     scorer = Scorer(job)
@@ -237,14 +237,14 @@ def test_wide_rectangles_never_fill_more_than_a_chunk(loaded):
 
 @pytest.mark.parametrize("method", ["occlusion", "feature_ablation"])
 def test_what_is_the_baseline_already_is_not_asked_about(method):
-    """A white picture with one dark spot, on a white baseline: only what covers the spot can change the score."""
-    picture = Image.new("RGB", (36, 24), "white")
-    picture.paste((30, 60, 90), (2, 2, 7, 8))
+    """A white image with one dark spot, on a white baseline: only what covers the spot can change the score."""
+    image = Image.new("RGB", (36, 24), "white")
+    image.paste((30, 60, 90), (2, 2, 7, 8))
     model = Linear()
     clf = wrap(model)
     model.batches.clear()
     calls = []
-    found = attribute(clf, picture, method, 1, baseline="white", on_progress=lambda *call: calls.append(call))
+    found = attribute(clf, image, method, 1, baseline="white", on_progress=lambda *call: calls.append(call))
     assert 1 < sum(model.batches) < 0.4 * calls[-1][1]
     assert calls[-1][0] == calls[-1][1]
     assert np.abs(found.values[:, 12:, 16:]).max() == 0
@@ -266,8 +266,8 @@ def test_there_are_about_as_many_superpixels_as_asked_for_and_each_hangs_togethe
     from skimage.measure import label
 
     noise = np.random.default_rng(0).integers(0, 256, (90, 130, 3), dtype=np.uint8)
-    picture = {"blotches": blotches((130, 90)), "noise": Image.fromarray(noise), "flat": Image.new("RGB", (13, 9), "red")}[kind]
-    parts = parts_of(wrap(Linear(size=(90, 130)), (90, 130)), picture, segments)
+    image = {"blotches": blotches((130, 90)), "noise": Image.fromarray(noise), "flat": Image.new("RGB", (13, 9), "red")}[kind]
+    parts = parts_of(wrap(Linear(size=(90, 130)), (90, 130)), image, segments)
     assert 0.6 * segments < parts.max() + 1 < 1.4 * segments
     assert np.bincount(parts.ravel()).min() > 0
     assert label(parts, background=-1, connectivity=2).max() == parts.max() + 1
@@ -301,13 +301,13 @@ REFUSED = {
 def test_what_would_be_no_more_than_a_guess_is_refused(linear, method, case, refusal):
     settings, says = REFUSED[case]
     with pytest.raises(InputError, match=says):
-        attribute(linear, PICTURE, method, 1, **settings)
-    refusal(lambda: attribute(linear, PICTURE, method, 1, **settings))
+        attribute(linear, IMAGE, method, 1, **settings)
+    refusal(lambda: attribute(linear, IMAGE, method, 1, **settings))
 
 
 def test_one_superpixel_can_still_be_ablated(linear):
-    found = attribute(linear, PICTURE, "feature_ablation", 1, segments=1)
-    x = linear.prepare(PICTURE)
+    found = attribute(linear, IMAGE, "feature_ablation", 1, segments=1)
+    x = linear.prepare(IMAGE)
     assert found.values.sum() == pytest.approx((linear.model.w * x).sum().item(), rel=1e-4)
 
 

@@ -58,7 +58,7 @@ def test_a_manifest_is_complete_json_for_every_method(clf, photo, method):
     assert (facts["convergence_delta"] is not None) == METHODS[method].complete
 
 
-def test_a_manifest_names_the_model_and_the_picture_by_digest(clf, photo):
+def test_a_manifest_names_the_model_and_the_image_by_digest(clf, photo):
     _, facts = written(clf, photo, "saliency")
     assert facts["model"] == {"name": "tiny", "source": "a test", "key": clf.key}
     assert len(clf.key) == 64
@@ -81,7 +81,7 @@ def test_a_manifest_says_what_was_explained(clf, photo):
     assert facts["relative_delta"] == pytest.approx(abs(found.delta / found.change))
 
 
-def test_a_manifest_lets_the_map_be_laid_on_the_picture(clf, photo):
+def test_a_manifest_lets_the_map_be_laid_on_the_image(clf, photo):
     _, facts = written(clf, photo, "saliency")
     assert facts["placement"] == {"original": [30, 20], "box": [0, 0, 30, 20], "size": [16, 16]}
 

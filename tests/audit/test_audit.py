@@ -65,14 +65,14 @@ def classifier(tiny_net):
 
 @pytest.fixture
 def asked(classifier):
-    """How many pictures each forward pass took."""
+    """How many images each forward pass took."""
     sizes = []
     classifier.model.register_forward_pre_hook(lambda _, inputs: sizes.append(len(inputs[0])))
     return sizes
 
 
 @pytest.fixture
-def pictures(tmp_path):
+def folder(tmp_path):
     """Makes a set of seeded noise, half of it not square, below tmp_path."""
 
     def make(count, name="set", **facts):
@@ -101,35 +101,35 @@ def changed(images: ImageSet, position: int, **facts) -> ImageSet:
 # What is written
 
 
-def test_the_numbers_are_those_of_predict_to_the_last_bit(classifier, pictures, tmp_path, monkeypatch) -> None:
+def test_the_numbers_are_those_of_predict_to_the_last_bit(classifier, folder, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(outputs, "ROWS", 7)  # so that the table is put together from several pieces
-    images = pictures(3 * BATCH + 5)
-    images.items[4].source.path.write_bytes(b"no picture")
+    images = folder(3 * BATCH + 5)
+    images.items[4].source.path.write_bytes(b"no image")
     images.items[20].source.path.unlink()
     images = changed(changed(images, 1, attributes={"line": "x", "late": 2.5}), 2, label=None)
     expected = wb.predict(classifier, images)
-    assert finished(classifier, images, tmp_path / "out") == Progress("pictures", 53, 53, 2, 51)
+    assert finished(classifier, images, tmp_path / "out") == Progress("images", 53, 53, 2, 51)
     found = open_audit(tmp_path / "out").predictions
     pd.testing.assert_frame_equal(found.frame.drop(columns=["margin", "entropy"]), expected.frame)
     assert np.array_equal(found.logits, expected.logits, equal_nan=True)
     assert np.array_equal(found.probabilities, expected.probabilities, equal_nan=True)
     assert (found.rule, found.model) == (expected.rule, expected.model)
-    assert "0004.png is not a picture" in found.frame["error"][4]
+    assert "0004.png is not an image" in found.frame["error"][4]
     assert "0020.png is no longer there" in found.frame["error"][20]
     stored = pq.read_table(tmp_path / "out" / "predictions.parquet")
     assert set(stored.column_names) == COLUMNS | {"line", "late"}
 
 
-def test_margin_is_that_of_the_logits_and_entropy_is_in_nats(classifier, pictures, tmp_path) -> None:
-    finished(classifier, pictures(5), tmp_path / "out")
+def test_margin_is_that_of_the_logits_and_entropy_is_in_nats(classifier, folder, tmp_path) -> None:
+    finished(classifier, folder(5), tmp_path / "out")
     found = open_audit(tmp_path / "out").predictions
     ranked = np.sort(found.logits, axis=1)
     assert found.frame["margin"].to_numpy() == pytest.approx(ranked[:, 2] - ranked[:, 1])
     assert found.frame["entropy"].to_numpy() == pytest.approx(scipy.stats.entropy(found.probabilities, axis=1), rel=1e-5)
 
 
-def test_the_file_says_what_it_belongs_to(classifier, pictures, tmp_path) -> None:
-    images = pictures(3)
+def test_the_file_says_what_it_belongs_to(classifier, folder, tmp_path) -> None:
+    images = folder(3)
     finished(classifier, images, tmp_path / "out")
     facts = open_audit(tmp_path / "out").facts
     assert (facts["model"], facts["set"], facts["set name"]) == (classifier.key, images.key, "set")
@@ -138,8 +138,8 @@ def test_the_file_says_what_it_belongs_to(classifier, pictures, tmp_path) -> Non
     assert sorted(p.name for p in (tmp_path / "out").iterdir() if p.suffix != ".lock") == ["audit.json", "predictions.parquet"]
 
 
-def test_what_is_finished_is_not_written_again(classifier, pictures, tmp_path, asked) -> None:
-    images = pictures(5)
+def test_what_is_finished_is_not_written_again(classifier, folder, tmp_path, asked) -> None:
+    images = folder(5)
     finished(classifier, images, tmp_path / "out")
     before = (tmp_path / "out" / "predictions.parquet").stat()
     asked.clear()
@@ -151,8 +151,8 @@ def test_what_is_finished_is_not_written_again(classifier, pictures, tmp_path, a
 # What is not computed twice
 
 
-def test_facts_of_the_set_and_the_threshold_are_no_reason_to_compute(classifier, pictures, tmp_path, asked) -> None:
-    images = pictures(20)
+def test_facts_of_the_set_and_the_threshold_are_no_reason_to_compute(classifier, folder, tmp_path, asked) -> None:
+    images = folder(20)
     finished(classifier, images, tmp_path / "out")
     asked.clear()
     images = changed(images, 3, label="odd", split="validation", attributes={"camera": "B"})
@@ -164,8 +164,8 @@ def test_facts_of_the_set_and_the_threshold_are_no_reason_to_compute(classifier,
     assert set(frame["predicted"]) == {"bad"}
 
 
-def test_only_what_is_new_is_computed_and_what_is_gone_leaves_the_table(classifier, pictures, tmp_path, asked) -> None:
-    images = pictures(20)
+def test_only_what_is_new_is_computed_and_what_is_gone_leaves_the_table(classifier, folder, tmp_path, asked) -> None:
+    images = folder(20)
     most = dataclasses.replace(images, items=images.items[1:])
     finished(classifier, most, tmp_path / "out")
     before = open_audit(tmp_path / "out").predictions
@@ -177,8 +177,8 @@ def test_only_what_is_new_is_computed_and_what_is_gone_leaves_the_table(classifi
     assert np.array_equal(after.logits[1:], before.logits[:9])
 
 
-def test_a_picture_that_comes_twice_is_computed_once(classifier, pictures, tmp_path, asked) -> None:
-    images = pictures(40)
+def test_a_image_that_comes_twice_is_computed_once(classifier, folder, tmp_path, asked) -> None:
+    images = folder(40)
     for copy in (1, 39):
         images.items[copy].source.path.write_bytes(images.items[0].source.path.read_bytes())
     finished(classifier, images, tmp_path / "out")
@@ -187,8 +187,8 @@ def test_a_picture_that_comes_twice_is_computed_once(classifier, pictures, tmp_p
     assert (found.logits[[1, 39]] == found.logits[0]).all()
 
 
-def test_a_change_of_the_bytes_under_the_same_name_and_size_is_seen(classifier, pictures, tmp_path, asked) -> None:
-    images = pictures(3)
+def test_a_change_of_the_bytes_under_the_same_name_and_size_is_seen(classifier, folder, tmp_path, asked) -> None:
+    images = folder(3)
     finished(classifier, images, tmp_path / "out")
     path = images.items[0].source.path
     path.write_bytes(images.items[2].source.path.read_bytes())
@@ -202,8 +202,8 @@ def test_a_change_of_the_bytes_under_the_same_name_and_size_is_seen(classifier, 
 # Stopping
 
 
-def test_closing_keeps_what_is_computed_and_ends_the_threads(classifier, pictures, tmp_path, asked) -> None:
-    images = pictures(100)
+def test_closing_keeps_what_is_computed_and_ends_the_threads(classifier, folder, tmp_path, asked) -> None:
+    images = folder(100)
     steps = run(classifier, images, tmp_path / "out")
     assert [next(steps).done for _ in range(3)] == [16, 32, 48]
     steps.close()
@@ -211,24 +211,24 @@ def test_closing_keeps_what_is_computed_and_ends_the_threads(classifier, picture
     with pytest.raises(wb.InputError, match="is not finished"):
         open_audit(tmp_path / "out")
     asked.clear()
-    assert finished(classifier, images, tmp_path / "out") == Progress("pictures", 100, 100, 0, 52)
+    assert finished(classifier, images, tmp_path / "out") == Progress("images", 100, 100, 0, 52)
     assert sum(asked) == 52
 
 
-def test_pictures_are_read_a_little_ahead_and_no_further(classifier, pictures, tmp_path, monkeypatch) -> None:
+def test_images_are_read_a_little_ahead_and_no_further(classifier, folder, tmp_path, monkeypatch) -> None:
     from workbench.audit import local
 
     begun, real = [], local.read
     monkeypatch.setattr(local, "read", lambda *a: begun.append(1) or real(*a))
-    steps = run(classifier, pictures(120), tmp_path / "out")
+    steps = run(classifier, folder(120), tmp_path / "out")
     next(steps)
     time.sleep(0.3)
     assert BATCH + 8 <= len(begun) <= BATCH + local.AHEAD + 1
     steps.close()
 
 
-def test_an_error_of_the_model_keeps_what_was_computed_before(classifier, pictures, tmp_path) -> None:
-    images, count = pictures(40), iter(range(9))
+def test_an_error_of_the_model_keeps_what_was_computed_before(classifier, folder, tmp_path) -> None:
+    images, count = folder(40), iter(range(9))
 
     def fail(*_):
         if next(count) == 1:
@@ -241,8 +241,8 @@ def test_an_error_of_the_model_keeps_what_was_computed_before(classifier, pictur
     assert finished(classifier, images, tmp_path / "out").computed == 24
 
 
-def test_killed_at_any_moment_nothing_is_lost_and_nothing_computed_twice(pictures, tmp_path) -> None:
-    images, log = pictures(400), tmp_path / "forwards"
+def test_killed_at_any_moment_nothing_is_lost_and_nothing_computed_twice(folder, tmp_path) -> None:
+    images, log = folder(400), tmp_path / "forwards"
     (tmp_path / "logged_model.py").write_text(MODEL)
     (tmp_path / "killed.py").write_text(KILLED)
     environment = os.environ | {"FORWARDS": str(log)}
@@ -256,7 +256,7 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_computed_twice(picture
         time.sleep(draw.random() * 0.02)
         process.send_signal(signal.SIGKILL) if kill else None
         assert process.wait(120) == (-signal.SIGKILL if kill else 0)
-        now = log.read_text().split()[1:]  # without the blank picture of loading
+        now = log.read_text().split()[1:]  # without the blank image of loading
         assert not kept & set(now), "computed although it was written"
         found = set(outputs.Index(outputs.files(tmp_path / "out")).rows)
         assert _inputs(images, found) >= kept, "lost although it was written"
@@ -268,7 +268,7 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_computed_twice(picture
 
 
 def _inputs(images, ids):
-    """What the model's log calls the pictures with these digests."""
+    """What the model's log calls the images with these digests."""
     import hashlib
 
     plain = wb.load_classifier(torch.nn.Flatten(), size=(8, 8), device="cpu")
@@ -286,9 +286,9 @@ def _as_never_stopped(folder, images, environment):
     assert facts[0] == facts[1]
 
 
-def test_a_half_written_or_damaged_part_counts_as_not_there(classifier, pictures, tmp_path, monkeypatch) -> None:
+def test_a_half_written_or_damaged_part_counts_as_not_there(classifier, folder, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(parts, "ROWS", 16)
-    images, folder = pictures(64), tmp_path / "out" / "parts"
+    images, folder = folder(64), tmp_path / "out" / "parts"
     steps = run(classifier, images, tmp_path / "out")
     [next(steps) for _ in range(3)]
     steps.close()
@@ -303,8 +303,8 @@ def test_a_half_written_or_damaged_part_counts_as_not_there(classifier, pictures
 # Refusals
 
 
-def test_two_at_once_are_refused(classifier, pictures, tmp_path, refusal) -> None:
-    images = pictures(40)
+def test_two_at_once_are_refused(classifier, folder, tmp_path, refusal) -> None:
+    images = folder(40)
     steps = run(classifier, images, tmp_path / "out")
     next(steps)
     assert "Another audit is writing" in refusal(lambda: finished(classifier, images, tmp_path / "out"))
@@ -312,16 +312,16 @@ def test_two_at_once_are_refused(classifier, pictures, tmp_path, refusal) -> Non
     assert finished(classifier, images, tmp_path / "out").done == 40
 
 
-def test_the_folder_of_another_model_or_set_is_refused(classifier, pictures, tmp_path, tiny_net, refusal) -> None:
-    images = pictures(3)
+def test_the_folder_of_another_model_or_set_is_refused(classifier, folder, tmp_path, tiny_net, refusal) -> None:
+    images = folder(3)
     finished(classifier, images, tmp_path / "out")
     other = wb.load_classifier(tiny_net(3, seed=1), size=(8, 8), classes=CLASSES, positive="bad", device="cpu")
     assert "another model" in refusal(lambda: finished(other, images, tmp_path / "out"))
-    assert "another image set (set)" in refusal(lambda: finished(classifier, pictures(3, "elsewhere"), tmp_path / "out"))
+    assert "another image set (set)" in refusal(lambda: finished(classifier, folder(3, "elsewhere"), tmp_path / "out"))
 
 
-def test_a_full_disk_is_one_sentence_and_loses_nothing(classifier, pictures, tmp_path, monkeypatch, refusal) -> None:
-    images = pictures(64)
+def test_a_full_disk_is_one_sentence_and_loses_nothing(classifier, folder, tmp_path, monkeypatch, refusal) -> None:
+    images = folder(64)
     monkeypatch.setattr(parts, "ROWS", 16)
     steps = run(classifier, images, tmp_path / "out")
     next(steps)
@@ -336,9 +336,9 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(classifier, pictures, tmp
     assert finished(classifier, images, tmp_path / "out").computed == 48
 
 
-def test_a_folder_that_cannot_be_made_is_refused(classifier, pictures, tmp_path, refusal) -> None:
+def test_a_folder_that_cannot_be_made_is_refused(classifier, folder, tmp_path, refusal) -> None:
     (tmp_path / "file").write_text("")
-    assert "cannot be written to" in refusal(lambda: finished(classifier, pictures(1), tmp_path / "file" / "out"))
+    assert "cannot be written to" in refusal(lambda: finished(classifier, folder(1), tmp_path / "file" / "out"))
 
 
 @pytest.mark.parametrize(
@@ -346,8 +346,8 @@ def test_a_folder_that_cannot_be_made_is_refused(classifier, pictures, tmp_path,
     [({"engine": "dask"}, "no engine 'dask'"), ({"attributions": "magic"}, "no method 'magic'"), ({"sample": 0}, "sample of 0")],
     ids=str,
 )
-def test_settings_that_mean_nothing_are_refused(classifier, pictures, tmp_path, refusal, settings, says) -> None:
-    assert says in refusal(lambda: finished(classifier, pictures(1), tmp_path / "out", **settings))
+def test_settings_that_mean_nothing_are_refused(classifier, folder, tmp_path, refusal, settings, says) -> None:
+    assert says in refusal(lambda: finished(classifier, folder(1), tmp_path / "out", **settings))
     assert not (tmp_path / "out").exists()
 
 
@@ -357,8 +357,8 @@ def test_a_folder_without_an_audit_is_refused(tmp_path, refusal) -> None:
     assert "is not there" in refusal(lambda: open_audit(tmp_path))
 
 
-def test_the_store_opens_without_torch_and_without_embeddings(classifier, pictures, tmp_path) -> None:
-    finished(classifier, pictures(20), tmp_path / "out")
+def test_the_store_opens_without_torch_and_without_embeddings(classifier, folder, tmp_path) -> None:
+    finished(classifier, folder(20), tmp_path / "out")
     assert "embedding" not in open_audit(tmp_path / "out").predictions.frame
     code = "import sys; from workbench.audit import open_audit as o; print(len(o('out').predictions), 'torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)

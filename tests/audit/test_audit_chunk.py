@@ -40,11 +40,11 @@ class Named(nn.Module):
 
 
 @pytest.fixture
-def items(write_picture):
+def items(write_image):
     noise = np.random.default_rng(0)
     from PIL import Image
 
-    return [image_from_file(write_picture(f"{i}.png", Image.fromarray(noise.integers(0, 256, (40, 50, 3), np.uint8)))) for i in range(3)]
+    return [image_from_file(write_image(f"{i}.png", Image.fromarray(noise.integers(0, 256, (40, 50, 3), np.uint8)))) for i in range(3)]
 
 
 def embeddings(model, items, folder, **settings):
@@ -112,8 +112,8 @@ def test_a_model_without_a_last_layer_has_none_and_says_so(items, tmp_path, refu
     assert np.isfinite(audit.predictions.logits).all()
 
 
-def test_a_picture_that_cannot_be_read_has_no_embedding_and_no_hook_is_left(items, tmp_path, tiny_net) -> None:
-    items[1].source.path.write_bytes(b"no picture")
+def test_a_image_that_cannot_be_read_has_no_embedding_and_no_hook_is_left(items, tmp_path, tiny_net) -> None:
+    items[1].source.path.write_bytes(b"no image")
     model = tiny_net(3)
     _, _, audit = embeddings(model, items, tmp_path / "out", size=(16, 16))
     assert np.isnan(audit.embeddings()).all(axis=1).tolist() == [False, True, False]

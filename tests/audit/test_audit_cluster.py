@@ -35,7 +35,7 @@ def classifier():
 
 @pytest.fixture
 def images(tmp_path):
-    """A zip of 150 pictures: two are copies, one of them of a picture that comes later in another task, and three cannot be read."""
+    """A zip of 150 images: two are copies, one of them of an image that comes later in another task, and three cannot be read."""
     noise = np.random.default_rng(0)
     folder = tmp_path / "set"
     for i in range(150):
@@ -46,7 +46,7 @@ def images(tmp_path):
     found[3].write_bytes(found[100].read_bytes())
     found[21].write_bytes(found[20].read_bytes())
     for broken in (10, 11, 140):
-        found[broken].write_bytes(b"no picture")
+        found[broken].write_bytes(b"no image")
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         for path in found:
             archive.write(path, path.relative_to(folder))
@@ -114,7 +114,7 @@ def test_a_model_that_cannot_leave_its_process_is_refused(classifier, images, tm
         pass
 
 
-def test_a_picture_that_is_not_a_file_is_sent_with_its_bytes_and_a_broken_one_with_its_reason(images) -> None:
+def test_a_image_that_is_not_a_file_is_sent_with_its_bytes_and_a_broken_one_with_its_reason(images) -> None:
     from workbench.audit import cluster
 
     zipped, unpacked = images

@@ -1,4 +1,4 @@
-"""The maps of a sample of an image set, summed up: which pictures, what is kept, what is computed again."""
+"""The maps of a sample of an image set, summed up: which images, what is kept, what is computed again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def classifier():
 
 @pytest.fixture
 def images(tmp_path):
-    """Twelve pictures of 40 x 64 pixels; every third has a mask over the left half."""
+    """Twelve images of 40 x 64 pixels; every third has a mask over the left half."""
     noise = np.random.default_rng(0)
     mask = np.zeros((40, 64), np.uint8)
     mask[:, :32] = 255
@@ -43,7 +43,7 @@ def images(tmp_path):
 
 @pytest.fixture
 def explained(monkeypatch):
-    """The names of the pictures that are explained from now on."""
+    """The names of the images that are explained from now on."""
     names, real = [], attribution.attribute
 
     def noted(classifier, item, *rest, **settings):
@@ -55,7 +55,7 @@ def explained(monkeypatch):
 
 
 def frame(*groups):
-    """A table with `count` pictures for each (count, label, split)."""
+    """A table with `count` images for each (count, label, split)."""
     rows = [(label, split) for count, label, split in groups for _ in range(count)]
     found = pd.DataFrame(rows, columns=["label", "split"], dtype=object)
     return found.assign(id=[f"id {i}" for i in range(len(rows))], name=[f"{i}.png" for i in range(len(rows))], error=None)
@@ -100,7 +100,7 @@ def test_only_the_test_split_is_drawn_from_where_there_is_one() -> None:
     assert len(draw(table, 500, 0)[0]) == 60
 
 
-def test_a_picture_that_cannot_be_read_is_not_drawn() -> None:
+def test_a_image_that_cannot_be_read_is_not_drawn() -> None:
     table = frame((4, "good", "test"))
     table.loc[1, "error"] = "gone"
     assert draw(table, 9, 0)[0] == [0, 2, 3]
@@ -138,21 +138,21 @@ def test_a_row_says_where_the_model_looks(classifier, images, tmp_path) -> None:
     assert (found.facts["method"], found.facts["score"], found.facts["model"]) == ("saliency", "logit", classifier.key)
 
 
-def test_it_sums_up_the_map_over_the_pictures_own_pixels(classifier, images, tmp_path) -> None:
+def test_it_sums_up_the_map_over_the_images_own_pixels(classifier, images, tmp_path) -> None:
     from workbench.audit.summary import summarise
 
     steps_of(classifier, images, tmp_path / "out", "input_x_gradient", sample=1)
     found = open_audit(tmp_path / "out").summaries("input_x_gradient")
     row = found.frame.iloc[0]
     item = images.by_name[row["name"]]
-    expected = summarise(wb.attribute(classifier, item, row["method"], row["target"]).on_picture(), item.open_mask())
+    expected = summarise(wb.attribute(classifier, item, row["method"], row["target"]).on_image(), item.open_mask())
     assert row[list(expected.shares)].astype(float).to_dict() == pytest.approx(dict(expected.shares), nan_ok=True)
     assert found.heatmaps[0] == pytest.approx(expected.heatmap)
 
 
 def test_what_is_explained_is_not_explained_again(classifier, images, tmp_path, explained) -> None:
     steps = run(classifier, images, tmp_path / "out", attributions="saliency", sample=6)
-    while (step := next(steps)).stage == "pictures" or step.done < 4:
+    while (step := next(steps)).stage == "images" or step.done < 4:
         pass
     steps.close()
     before = list(explained)

@@ -32,7 +32,7 @@ from workbench.images.item import BytesSource, ImageItem, ImageSet
 
 
 def distinct(data, count, name="repeated", labels=("good", "bad")):
-    """A set of `count` pictures made by repeating these, each with bytes of its own after the picture's end."""
+    """A set of `count` images made by repeating these, each with bytes of its own after the image's end."""
     items = tuple(
         ImageItem(f"{i}.png", BytesSource(data[i % len(data)] + i.to_bytes(4, "big")), labels[i % len(labels)], attributes={"line": i % 7})
         for i in range(count)
@@ -47,7 +47,7 @@ def seconds(work):
 
 
 def throughput(ref, count, rounds):
-    """Pictures a second of the audit over those of the model alone, on photographs."""
+    """Images a second of the audit over those of the model alone, on photographs."""
     classifier = wb.load_classifier(ref, device="cpu")
     photographs = [item.source.read() for item in wb.load_images(ref).items[:64]]
     images = distinct(photographs, count)
@@ -81,13 +81,13 @@ def tiny():
     return wb.load_classifier(torch.nn.Sequential(*layers, torch.nn.Linear(64, 2)), size=(64, 64), classes=("good", "bad"), device="cpu")
 
 
-def pictures_on_disk(folder, count):
+def images_on_disk(folder, count):
     noise = np.random.default_rng(0)
     base = [Image.fromarray(noise.integers(0, 256, (64, 64, 3), np.uint8)) for _ in range(50)]
     encoded = []
-    for picture in base:
+    for image in base:
         buffer = io.BytesIO()
-        picture.save(buffer, "PNG")
+        image.save(buffer, "PNG")
         encoded.append(buffer.getvalue())
     for i in range(count):
         path = folder / ("good", "bad")[i % 2] / f"{i:06d}.png"
@@ -95,10 +95,10 @@ def pictures_on_disk(folder, count):
         path.write_bytes(encoded[i % 50] + i.to_bytes(4, "big"))
 
 
-def audit_alone(pictures, out):
+def audit_alone(folder, out):
     """What the memory benchmark runs in a process of its own: prints its peak in MiB."""
     classifier, start = tiny(), time.perf_counter()
-    images = wb.load_images(pictures)
+    images = wb.load_images(folder)
     for step in run(classifier, images, out):
         done = step.done
     rate = done / (time.perf_counter() - start)
@@ -107,21 +107,21 @@ def audit_alone(pictures, out):
 
 
 def memory(counts):
-    """Peak memory at the larger number of pictures over that at the smaller one."""
+    """Peak memory at the larger number of images over that at the smaller one."""
     peaks = []
     for count in counts:
         with tempfile.TemporaryDirectory() as folder:
-            pictures_on_disk(Path(folder, "set"), count)
+            images_on_disk(Path(folder, "set"), count)
             command = [sys.executable, __file__, "--alone", str(Path(folder, "set")), str(Path(folder, "out"))]
             said = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
             peak, rate = map(float, said.stdout.split())
             peaks.append(peak)
-            print(f"| memory, {count:,} pictures | {peak:.0f} MiB | {rate:.0f} pictures a second | |", flush=True)
+            print(f"| memory, {count:,} images | {peak:.0f} MiB | {rate:.0f} images a second | |", flush=True)
     print(f"| memory, ratio | | | {peaks[1] / peaks[0]:.3f} |", flush=True)
 
 
 def stored(folder, count, classes, width):
-    """An audit of `count` rows over random outputs, without a picture."""
+    """An audit of `count` rows over random outputs, without an image."""
     draw = np.random.default_rng(0)
     ids = [f"{i:064x}" for i in range(count)]
     written = parts.Parts(folder / outputs.PARTS)

@@ -71,7 +71,7 @@ def gap(a, b):
 
 
 class Subject:
-    """A model, a picture and its prediction, ready to be asked."""
+    """A model, an image and its prediction, ready to be asked."""
 
     def __init__(self, ref, name="chelsea.png"):
         self.ref = ref.removeprefix("timm:")
@@ -89,7 +89,7 @@ class Subject:
         return lambda: wb.attribute(self.classifier, self.item, method, self.target, **settings)
 
     def bound(self, count, gradient=False):
-        """The least that `count` evaluations of whole pictures take: each at the least cost that any batch size showed here."""
+        """The least that `count` evaluations of whole images take: each at the least cost that any batch size showed here."""
         model, best = self.classifier.model.eval(), float("inf")
         for n in (1, 4, 8, 16):
             for _ in range(5):
@@ -236,7 +236,7 @@ class Cams:
             parameter.requires_grad_(True)
 
     def read(self):
-        """The picture as input: every way starts from the file."""
+        """The image as input: every way starts from the file."""
         return self.subject.classifier.prepare(self.subject.item)[None]
 
     def captum(self):

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_probe.py [--edits 20]
 
-Each edit is one box on the untouched picture, filled with its mean colour, at a place that was not asked about before. Two clocks run:
+Each edit is one box on the untouched image, filled with its mean colour, at a place that was not asked about before. Two clocks run:
 until the sentence with the new probability stands on the page, and until the page's maps and its list of edits are drawn too. Before each
-edit the bare model is timed on one prepared picture, so that a busy moment hits both. The target is 1.2 forwards and 150 ms more.
+edit the bare model is timed on one prepared image, so that a busy moment hits both. The target is 1.2 forwards and 150 ms more.
 """
 
 import argparse
@@ -102,7 +102,7 @@ def main():
             bare = forward(classifier.model, inputs)
             times.append((bare, *edited(page, float(left), float(top))))
     bare, shown, end = np.array(times)[1:].T
-    print(f"{edits} edits of one picture of {MODEL}; forward of the bare model {1000 * np.median(bare):.0f} ms\n")
+    print(f"{edits} edits of one image of {MODEL}; forward of the bare model {1000 * np.median(bare):.0f} ms\n")
     print("| until | median ms | range | forwards | above 1.2 forwards, ms |\n|---|---:|---|---:|---:|")
     for title, taken in (("probability", shown), ("all of the page", end)):
         more = np.median(taken - FORWARDS * bare)

@@ -43,7 +43,7 @@ def subject(ref, **settings):
     """The classifier with random weights that behaves like a trained one.
 
     What architectures start with zeros (heads, biases, the last norm of a block) is random too, and batch norms know the statistics
-    of noise: as made, some of these networks answer the same for every picture.
+    of noise: as made, some of these networks answer the same for every image.
     """
     classifier = load_classifier(ref, device="cpu", **settings)
     model, generator = classifier.model, torch.Generator().manual_seed(0)

@@ -66,7 +66,7 @@ def png(pixels: np.ndarray) -> BytesSource:
     return BytesSource(buffer.getvalue())
 
 
-def pictures(count: int = 12, shape=(32, 32, 3), seed: int = 0, box=None, mask=None, levels=(60, 121), name="") -> list[ImageItem]:
+def images(count: int = 12, shape=(32, 32, 3), seed: int = 0, box=None, mask=None, levels=(60, 121), name="") -> list[ImageItem]:
     """Noise, white within `box` (top, bottom, left, right in pixels), with a mask over the pixels `mask`; `name` begins their names."""
     rng, items = np.random.default_rng(seed), []
     for i in range(count):
@@ -91,8 +91,8 @@ def corner():
 
 @pytest.mark.parametrize("fill", ["patch", "exchange", "mean"])
 def test_covering_what_decides_changes_the_answer(corner, fill) -> None:
-    bare = pictures(1, seed=9, name="bare ")  # all are stamped alike, so that exchange is with one that is not
-    found = intervene(corner, pictures(box=STAMP), CORNER, target="bad", fill=fill, others=bare)
+    bare = images(1, seed=9, name="bare ")  # all are stamped alike, so that exchange is with one that is not
+    found = intervene(corner, images(box=STAMP), CORNER, target="bad", fill=fill, others=bare)
     assert (found.frame["before"] > 0.99).all()
     assert found.effect.high < -0.3
     assert found.change.value == pytest.approx((found.frame["after"] - found.frame["before"]).mean())
@@ -107,14 +107,14 @@ def test_covering_what_decides_changes_the_answer(corner, fill) -> None:
 @pytest.mark.parametrize("region", CORNERS[:3], ids=lambda region: region.name)
 @pytest.mark.parametrize("fill", FILLS)
 def test_covering_other_corners_changes_nothing(corner, region, fill) -> None:
-    found = intervene(corner, pictures(box=STAMP), region, target="bad", fill=fill)
+    found = intervene(corner, images(box=STAMP), region, target="bad", fill=fill)
     assert (found.frame["after"] == found.frame["before"]).all()
     assert found.change.value == found.turned.value == 0
     assert found.effect.value >= 0  # elsewhere may hit what decides
 
 
-def test_without_a_target_each_pictures_own_class_is_watched(corner) -> None:
-    items = [*pictures(4, box=STAMP), *pictures(4, name="bare ")]
+def test_without_a_target_each_images_own_class_is_watched(corner) -> None:
+    items = [*images(4, box=STAMP), *images(4, name="bare ")]
     frame = intervene(corner, items, CORNERS[0]).frame
     assert frame["target"].tolist() == frame["called"].tolist() == ["bad"] * 4 + ["good"] * 4
     assert (frame["before"] > 0.9).all()
@@ -124,7 +124,7 @@ def test_without_a_target_each_pictures_own_class_is_watched(corner) -> None:
 
 
 def test_turned_is_the_share_of_covers_that_turn_the_verdict(corner) -> None:
-    found = intervene(corner, pictures(30, box=STAMP), Region("meets its mirror image", (0.45, 0.3, 1, 1)), target="bad")
+    found = intervene(corner, images(30, box=STAMP), Region("meets its mirror image", (0.45, 0.3, 1, 1)), target="bad")
     for rate, name in ((found.turned, "turned"), (found.turned_elsewhere, "turned elsewhere")):
         shares = found.frame[name]
         assert set(shares * DRAWS) <= set(range(DRAWS + 1))
@@ -136,7 +136,7 @@ def test_turned_is_the_share_of_covers_that_turn_the_verdict(corner) -> None:
 
 def test_elsewhere_spares_the_defect_where_the_region_does() -> None:
     spotted, (top, bottom, left, right) = loaded(Spotted()), DEFECT
-    marked = pictures(16, box=DEFECT, mask=(top - 1, bottom + 1, left - 1, right + 1))
+    marked = images(16, box=DEFECT, mask=(top - 1, bottom + 1, left - 1, right + 1))
     spared = intervene(spotted, marked, CORNER, target="bad")
     assert spared.elsewhere.value > -0.05
     assert abs(spared.effect.value) < 0.05
@@ -162,9 +162,9 @@ def test_elsewhere_is_mirrored_where_it_can_be() -> None:
 
 
 def test_covering_matters_if_it_lowers_the_answer_more_thanelsewhere(corner) -> None:
-    real = intervene(corner, pictures(box=STAMP), CORNER, target="bad")
+    real = intervene(corner, images(box=STAMP), CORNER, target="bad")
     assert real.matters
-    assert not intervene(corner, pictures(box=STAMP), CORNERS[0], target="bad").matters
+    assert not intervene(corner, images(box=STAMP), CORNERS[0], target="bad").matters
     for weak in (
         {"p": 0.06},
         {"effect": dataclasses.replace(real.effect, high=0.01)},
@@ -177,8 +177,8 @@ def test_covering_matters_if_it_lowers_the_answer_more_thanelsewhere(corner) -> 
 @pytest.mark.parametrize("fill", FILLS)
 def test_covering_all_but_the_defect_keeps_it_and_brings_no_other(fill) -> None:
     spotted = loaded(Spotted())
-    marked = pictures(12, shape=(64, 64, 3), box=(20, 32, 8, 20), mask=(20, 32, 8, 20), levels=(20, 80))
-    found = intervene(spotted, marked, BACKGROUND, target="bad", fill=fill, others=pictures(3, (64, 64, 3), 5, name="bare "))
+    marked = images(12, shape=(64, 64, 3), box=(20, 32, 8, 20), mask=(20, 32, 8, 20), levels=(20, 80))
+    found = intervene(spotted, marked, BACKGROUND, target="bad", fill=fill, others=images(3, (64, 64, 3), 5, name="bare "))
     assert (found.frame["after"] > 0.9).all()
     # With the hole elsewhere the defect is covered, and no patch carries it along.
     assert found.frame["elsewhere"].mean() < 0.6
@@ -189,7 +189,7 @@ def test_a_model_that_ignores_the_place_is_accused_in_a_twentieth_of_runs() -> N
     model, runs = loaded(Everywhere(), size=(16, 16)), 120
     accused = 0
     for seed in range(runs):
-        items = pictures(12, shape=(16, 16, 3), seed=seed, levels=(0, 256))
+        items = images(12, shape=(16, 16, 3), seed=seed, levels=(0, 256))
         accused += intervene(model, items, CORNERS[seed % 4], target="bad", seed=seed).p <= 0.05
     assert binom.ppf(0.005, runs, 0.05) <= accused <= binom.ppf(0.995, runs, 0.05)
 
@@ -207,16 +207,16 @@ def test_a_model_that_stumbles_over_the_rim_of_a_cover_does_not_accuse_a_corner(
 
 
 def test_the_chance_is_that_of_flipping_signs(corner) -> None:
-    found = intervene(corner, pictures(10, box=STAMP), CORNERS[0], target="bad")
+    found = intervene(corner, images(10, box=STAMP), CORNERS[0], target="bad")
     effect = (found.frame["after"] - found.frame["elsewhere"]).to_numpy()
     signs = np.array(np.meshgrid(*[[-1, 1]] * len(effect))).reshape(len(effect), -1)
     exact = (np.abs(effect @ signs) >= abs(effect.sum()) - 1e-12).mean()
     assert found.p == pytest.approx(exact, abs=0.02)
 
 
-def test_exchange_is_with_other_pictures_that_can_be_read(corner) -> None:
-    stamped, bare = pictures(6, box=STAMP), pictures(1, seed=7, name="bare ")
-    broken = [dataclasses.replace(bare[0], name=f"broken {i}", source=BytesSource(b"no picture")) for i in range(5)]
+def test_exchange_is_with_other_images_that_can_be_read(corner) -> None:
+    stamped, bare = images(6, box=STAMP), images(1, seed=7, name="bare ")
+    broken = [dataclasses.replace(bare[0], name=f"broken {i}", source=BytesSource(b"no image")) for i in range(5)]
     found = intervene(corner, stamped, CORNER, target="bad", fill="exchange", others=[*stamped[:1], *broken, bare[0]])
     assert len(found.frame) == 6
     assert found.frame["after"][0] < 0.1  # with itself nothing would change
@@ -230,18 +230,18 @@ def test_exchange_is_with_other_pictures_that_can_be_read(corner) -> None:
 @pytest.mark.parametrize("shape", [(20, 50, 3), (50, 20, 3), (8, 8, 3), (30, 24), (3, 40, 3)], ids=str)
 def test_any_shape_can_be_covered(corner, fill, shape) -> None:
     for region in (CORNER, BORDER, CENTRE):
-        frame = intervene(corner, pictures(3, shape=shape), region, fill=fill).frame
+        frame = intervene(corner, images(3, shape=shape), region, fill=fill).frame
         assert len(frame) == 3
         assert np.isfinite(frame[["before", "after", "elsewhere"]].to_numpy()).all()
 
 
-def test_large_pictures_are_shrunk_first(corner, monkeypatch) -> None:
+def test_large_images_are_shrunk_first(corner, monkeypatch) -> None:
     from workbench.bias import intervene as module
 
     seen, real = [], module.covered
-    monkeypatch.setattr(module, "covered", lambda picture, *rest: seen.append(picture.shape) or real(picture, *rest))
+    monkeypatch.setattr(module, "covered", lambda image, *rest: seen.append(image.shape) or real(image, *rest))
     side, box, mask = (1500, 2000, 3), (1100, 1500, 1450, 2000), (300, 500, 300, 600)
-    found = intervene(corner, pictures(2, shape=side, box=box, mask=mask), CORNER, target="bad", fill="mean")
+    found = intervene(corner, images(2, shape=side, box=box, mask=mask), CORNER, target="bad", fill="mean")
     assert set(seen) == {(768, LARGEST, 3)}
     assert found.effect.value < -0.5
     assert found.elsewhere.value > -0.5
@@ -249,14 +249,14 @@ def test_large_pictures_are_shrunk_first(corner, monkeypatch) -> None:
 
 def test_models_of_one_channel_are_asked_alike(corner) -> None:
     grey = loaded(Corner(), mean=(0,), std=(1,))
-    items = pictures(4, shape=(32, 32), box=STAMP)
+    items = images(4, shape=(32, 32), box=STAMP)
     ours, theirs = (intervene(model, items, CORNER, target="bad") for model in (grey, corner))
     assert ours.frame["after"].to_numpy() == pytest.approx(theirs.frame["after"].to_numpy(), abs=1e-4)
     assert ours.effect.high < -0.3
 
 
 def test_the_same_seed_gives_the_same_answer(corner) -> None:
-    items, region = pictures(5, box=STAMP), Region("meets its mirror image", (0.3, 0.3, 1, 1))
+    items, region = images(5, box=STAMP), Region("meets its mirror image", (0.3, 0.3, 1, 1))
     for fill in FILLS:
         one, again, other = (intervene(corner, items, region, fill=fill, seed=seed) for seed in (3, 3, 4))
         assert one.frame.equals(again.frame)
@@ -264,9 +264,9 @@ def test_the_same_seed_gives_the_same_answer(corner) -> None:
         assert not one.frame["elsewhere"].equals(other.frame["elsewhere"])
 
 
-def test_pictures_that_cannot_be_judged_are_left_out(corner, refusal) -> None:
-    good = pictures(4, box=STAMP, mask=DEFECT)
-    broken = dataclasses.replace(good[0], name="broken", source=BytesSource(b"no picture"))
+def test_images_that_cannot_be_judged_are_left_out(corner, refusal) -> None:
+    good = images(4, box=STAMP, mask=DEFECT)
+    broken = dataclasses.replace(good[0], name="broken", source=BytesSource(b"no image"))
     damaged = dataclasses.replace(good[0], name="damaged", mask=BytesSource(b"no mask"))
     full = dataclasses.replace(good[0], name="full", mask=png(np.full((32, 32), 255, np.uint8)))
     bare = dataclasses.replace(good[0], name="bare", mask=None)
@@ -286,7 +286,7 @@ def test_an_answer_that_is_not_a_number_is_no_effect(refusal) -> None:
         def forward(self, x):
             return super().forward(x) / (x.mean((1, 2, 3)) > 0.3)[:, None]
 
-    items = [*pictures(3, levels=(120, 200)), *pictures(2, levels=(0, 9), name="dark ")]
+    items = [*images(3, levels=(120, 200)), *images(2, levels=(0, 9), name="dark ")]
     assert intervene(loaded(Mute()), items, CORNER).frame["name"].tolist() == ["0.png", "1.png", "2.png"]
 
 
@@ -294,14 +294,14 @@ def test_what_is_unknown_is_refused_before_any_work(corner, refusal) -> None:
     def never(done: int, total: int) -> None:
         raise AssertionError
 
-    items = pictures(2)
+    items = images(2)
     assert "'paint'" in refusal(lambda: intervene(corner, items, CORNER, fill="paint", on_progress=never))
     assert "'rust'" in refusal(lambda: intervene(corner, items, CORNER, target="rust", on_progress=never))
 
 
 def test_progress_is_told_and_may_stop_the_work(corner) -> None:
     told = []
-    intervene(corner, pictures(5), CORNER, on_progress=lambda *step: told.append(step))
+    intervene(corner, images(5), CORNER, on_progress=lambda *step: told.append(step))
     assert told == [(i, 5) for i in range(6)]
 
     def stop(done: int, total: int) -> None:
@@ -309,17 +309,17 @@ def test_progress_is_told_and_may_stop_the_work(corner) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        intervene(corner, pictures(5), CORNER, on_progress=stop)
+        intervene(corner, images(5), CORNER, on_progress=stop)
 
 
 def test_the_model_is_left_as_it_was(tiny_net) -> None:
     model = loaded(tiny_net())
     model.model.train()
     before = {name: value.clone() for name, value in model.model.state_dict().items()}
-    found = intervene(model, pictures(4), CORNER)
+    found = intervene(model, images(4), CORNER)
     assert all(module.training for module in model.model.modules())
     assert all(parameter.requires_grad and parameter.grad is None for parameter in model.model.parameters())
     assert all(torch.equal(value, before[name]) for name, value in model.model.state_dict().items())
     assert not any(module._forward_hooks for module in model.model.modules())
     model.model.eval()
-    assert intervene(model, pictures(4), CORNER).frame.equals(found.frame)
+    assert intervene(model, images(4), CORNER).frame.equals(found.frame)

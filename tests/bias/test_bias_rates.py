@@ -130,7 +130,7 @@ def test_only_what_can_be_judged_counts() -> None:
     assert (found.codes[:300] == -1).all()
 
 
-def test_crossed_groups_name_their_pictures() -> None:
+def test_crossed_groups_name_their_images() -> None:
     found = breakdown(solar(), ("module type", "split"), rows=TEST | (solar().frame["split"] == "train").to_numpy())
     assert found.by == "module type x split"
     assert found.split == "test and train"
@@ -162,7 +162,7 @@ def test_another_positive_class_turns_the_defect_figures_round() -> None:
     assert breakdown(without, "module type").figures == ("accuracy", "mean confidence", "calibration error")
 
 
-def test_confusion_names_the_pictures_behind_a_cell() -> None:
+def test_confusion_names_the_images_behind_a_cell() -> None:
     found = confusion(solar(), TEST)
     frame = solar().frame
     for label in solar().class_names:

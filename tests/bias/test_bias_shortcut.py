@@ -47,7 +47,7 @@ def loaded(model: nn.Module, classes=CLASSES):
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory):
-    """Pictures with a bright defect at the top left; the first half carry a stamp at the bottom right and are the bad ones."""
+    """Images with a bright defect at the top left; the first half carry a stamp at the bottom right and are the bad ones."""
     folder, rng = tmp_path_factory.mktemp("parts"), np.random.default_rng(0)
     over = np.zeros((32, 32), bool)
     for name, (top, bottom, left, right) in {"apart": (4, 9, 6, 11), "there": (25, 29, 25, 29)}.items():
@@ -154,7 +154,7 @@ def test_what_matters_and_is_not_looked_at_is_not_tried(parts) -> None:
     assert "does not stand out" in one.sentence
 
 
-def test_pictures_whose_defect_lies_there_are_left_out(parts) -> None:
+def test_images_whose_defect_lies_there_are_left_out(parts) -> None:
     few = EACH - LEAST + 1
     assert grave(shortcuts(loaded(Corner()), masked(parts, "there", few - 1), looking())) == {("bad", CORNER.name): "shortcut"}
     found = shortcuts(loaded(Corner()), masked(parts, "there", few), looking())
@@ -182,7 +182,7 @@ def test_no_number_of_classes_hides_a_shortcut() -> None:
     assert grave(found) == {("077", CORNER.name): "looks"}
 
 
-def test_among_pictures_that_were_dealt_out_no_place_stands_out() -> None:
+def test_among_images_that_were_dealt_out_no_place_stands_out() -> None:
     from workbench.bias.shortcut import _chance, _looked_at
 
     rng = np.random.default_rng(2)
@@ -207,14 +207,14 @@ def test_many_effects_are_corrected_for_their_number(parts) -> None:
     assert found[0].p_effect == pytest.approx(3 * found[0].tried.p)
 
 
-def test_exchange_is_with_pictures_of_all_classes(parts) -> None:
+def test_exchange_is_with_images_of_all_classes(parts) -> None:
     found = shortcuts(loaded(Corner()), parts, looking(), fill="exchange")
     assert grave(found) == {("bad", CORNER.name): "shortcut"}
     stamped = parts.items[:EACH]  # among themselves they would exchange one stamp for another
     assert intervene(loaded(Corner()), stamped, CORNER, target="bad", fill="exchange").effect.value > -0.05
 
 
-def test_at_most_so_many_pictures_are_covered(parts, monkeypatch) -> None:
+def test_at_most_so_many_images_are_covered(parts, monkeypatch) -> None:
     from workbench.bias import shortcut
 
     monkeypatch.setattr(shortcut, "MOST", LEAST)
@@ -225,7 +225,7 @@ def test_at_most_so_many_pictures_are_covered(parts, monkeypatch) -> None:
     assert set(one.frame["name"]) != set(shortcuts(loaded(Corner()), parts, looking(), seed=4)[0].tried.frame["name"])
 
 
-def test_pictures_that_are_gone_or_damaged_are_passed_over(parts) -> None:
+def test_images_that_are_gone_or_damaged_are_passed_over(parts) -> None:
     gone = dataclasses.replace(parts, items=parts.items[2:])
     assert shortcuts(loaded(Corner()), gone, looking())[0].tried.effect.support == EACH - 2
     torn = dataclasses.replace(parts.items[0], mask=FileSource(parts.items[0].source.path.with_name("nowhere.png")))
@@ -252,7 +252,7 @@ def test_progress_ends_at_its_total_and_may_stop_the_work(parts) -> None:
     assert told[-1] == (LEAST, LEAST)
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     told.clear()
-    three = CORNERS[1:]  # in the last of them, the defect of too many pictures lies
+    three = CORNERS[1:]  # in the last of them, the defect of too many images lies
     images, some = masked(parts, "there", EACH - LEAST + 1), looking(*three, bad=0.9)
     shortcuts(loaded(Corner()), images, some, places=three, on_progress=lambda *step: told.append(step))
     assert told == [(done, 2 * EACH) for done in (*range(EACH + 1), *range(EACH, 2 * EACH + 1))]
@@ -274,10 +274,10 @@ def test_a_sentence_says_share_effect_and_verdicts(parts) -> None:
     one = shortcuts(loaded(Corner()), parts, looking())[0]
     effect, tried = one.tried.effect, one.tried
     for part in (
-        f"{one.share.value:.0%} of its attribution on 9% of the picture",
+        f"{one.share.value:.0%} of its attribution on 9% of the image",
         f"{one.others:.0%} for other verdicts",
         f"P(bad) by {-effect.value:.2f} ({-effect.high:.2f} to {-effect.low:.2f})",
-        f"in {EACH} pictures {tried.turned.value:.0%} of decisions flip, {tried.turned_elsewhere.value:.0%} elsewhere",
+        f"in {EACH} images {tried.turned.value:.0%} of decisions flip, {tried.turned_elsewhere.value:.0%} elsewhere",
     ):
         assert part in one.sentence
     assert one.sentence.endswith(".")

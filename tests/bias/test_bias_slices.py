@@ -87,7 +87,7 @@ def test_the_frame_says_what_the_slices_hold() -> None:
     assert (again.codes == found.codes).all()
 
 
-def test_many_pictures_are_clustered_in_batches() -> None:
+def test_many_images_are_clustered_in_batches() -> None:
     features, predictions, bad, _ = planted(size=6000)
     found = slices(features, predictions, clusters=12)
     accused = np.isin(found.codes, [i for i, s in enumerate(found.slices) if s.significant])

@@ -57,7 +57,7 @@ def test_a_tie_that_chance_would_make_is_none(each):
     assert tied_to_label(found) == ({"source": "threshold"} if chance <= CHANCE else {})
 
 
-def test_only_the_chosen_pictures_count():
+def test_only_the_chosen_images_count():
     labels = ["good", "bad"] * 40
     camera = np.where(np.array(labels) == "bad", "B", "A").astype(object)
     camera[40:] = "A"

@@ -34,7 +34,7 @@ def summaries(names, target, error) -> Summaries:
     return Summaries(frame, heatmaps, {})
 
 
-def test_maps_come_with_the_rows_of_their_pictures() -> None:
+def test_maps_come_with_the_rows_of_their_images() -> None:
     predictions = table(["good"] * 4, ["good", "bad", "bad", "good"], {"line": [1, 2, 3, 4]})
     names = ["3.png", "gone.png", "0.png", "1.png", "2.png"]
     found = maps_of(summaries(names, ["good", "good", "bad", "bad", "bad"], [None, None, None, None, "no map"]), predictions)

@@ -84,7 +84,7 @@ def the_record_is_complete(view):
     assert facts["image"]["sha256"] == hashlib.sha256((cells() / name).read_bytes()).hexdigest()
     assert facts["image"]["name"] == name
     assert (facts["method"], facts["target"], facts["shape"]) == ("occlusion", "defective", list(values.shape))
-    _, data = view.download("Picture (PNG)")
+    _, data = view.download("Image (PNG)")
     assert Image.open(io.BytesIO(data)).width > 600
     view.page.keyboard.press("Escape")
 
@@ -99,7 +99,7 @@ def a_colleague_sees_the_same(view, colleague, methods):
         assert np.array_equal(colleague.pixels(method), view.pixels(method))
 
 
-def test_a_picture_is_chosen_with_the_mouse_the_keyboard_and_the_back_button(visitor):
+def test_a_image_is_chosen_with_the_mouse_the_keyboard_and_the_back_button(visitor):
     view = visitor().open("/explain?method=saliency&class=defective").wait_for_maps("Saliency")
     first = view.query()["image"][0]
     clicked = view.page.locator(".st-key-gallery img").nth(4)
@@ -128,7 +128,7 @@ def test_a_picture_is_chosen_with_the_mouse_the_keyboard_and_the_back_button(vis
     assert view.settled().query()["image"] == [first]
 
 
-def test_selector_verdict_and_maps_speak_of_one_class_from_picture_to_picture(visitor):
+def test_selector_verdict_and_maps_speak_of_one_class_from_image_to_image(visitor):
     view = visitor().open("/explain?method=input_x_gradient&class=functional&verdict=right&sort=sure").wait_for_maps("Input x gradient")
     pick(view, 1)
     seen = [agree(view)]
@@ -148,7 +148,7 @@ def test_selector_verdict_and_maps_speak_of_one_class_from_picture_to_picture(vi
 
 
 def pick(view, place):
-    """Click on a picture of the gallery."""
+    """Click on an image of the gallery."""
     name = view.page.locator(".st-key-gallery img").nth(place).get_attribute("alt")
     view.page.locator(f".st-key-pick-{place} button").first.click()
     expect(view.page).to_have_url(re.compile(re.escape(f"image={name}")))
@@ -175,7 +175,7 @@ def drawn_for(view):
     return facts["target"]
 
 
-def test_one_class_against_another_asks_about_the_picture_that_is_shown(visitor):
+def test_one_class_against_another_asks_about_the_image_that_is_shown(visitor):
     view = visitor().open("/probe?view=contrast&map=input_x_gradient&class=functional&verdict=right&sort=sure")
     view.page.get_by_text("Choose an image").click()
     for kind in ("functional", "defective"):
@@ -206,19 +206,19 @@ def test_a_view_is_kept_while_another_page_is_visited(visitor):
 def test_a_photo_of_ones_own_is_named(visitor):
     view = visitor().open("/explain?model=everyday&method=saliency").wait_for_maps("Saliency")
     view.page.get_by_role("button", name="Use your own image").click()
-    upload(view, "picture-upload", "my pet.png", (package_folder("skimage") / "data" / "chelsea.png").read_bytes())
+    upload(view, "image-upload", "my pet.png", (package_folder("skimage") / "data" / "chelsea.png").read_bytes())
     expect(view.map_of("Saliency")).to_have_attribute("alt", "Saliency of yours/my pet.png")
     expect(view.current(".wb-decision")).to_have_text("Egyptian cat")
 
 
-def test_a_file_that_is_no_picture_is_one_sentence(visitor):
+def test_a_file_that_is_no_image_is_one_sentence(visitor):
     view = visitor().open("/explain?model=everyday&method=saliency").wait_for_maps("Saliency")
     before = view.query()["image"]
     view.page.get_by_role("button", name="Use your own image").click()
-    upload(view, "picture-upload", "notes.png", b"These are my notes.")
+    upload(view, "image-upload", "notes.png", b"These are my notes.")
     alerts = view.current("[data-testid=stAlert]")
     expect(alerts).to_have_count(1)
-    expect(alerts).to_contain_text("notes.png is not a picture this can read")
+    expect(alerts).to_contain_text("notes.png is not an image this can read")
     view.settled().page.keyboard.press("Escape")
     assert view.query()["image"] == before
     view.choose("score", "Probability")
@@ -227,7 +227,7 @@ def test_a_file_that_is_no_picture_is_one_sentence(visitor):
     expect(alerts).to_have_count(0)
 
 
-def test_a_model_and_pictures_of_ones_own_stay_with_their_visitor(visitor):
+def test_a_model_and_images_of_ones_own_stay_with_their_visitor(visitor):
     import timm
     import torch
     from safetensors.torch import save

@@ -1,4 +1,4 @@
-"""A reviewer's journey over the Bias page in a real Chromium: from the worst class to a picture that shows why."""
+"""A reviewer's journey over the Bias page in a real Chromium: from the worst class to an image that shows why."""
 
 import csv
 import io
@@ -28,13 +28,13 @@ def behind(label, predicted):
 
 
 def thumbnails(view):
-    return view.page.locator('.st-key-behind-pictures [data-testid="stElementContainer"][data-stale="false"] img')
+    return view.page.locator('.st-key-behind-images [data-testid="stElementContainer"][data-stale="false"] img')
 
 
-def test_from_the_worst_class_to_a_picture_that_it_misses(visitor):
+def test_from_the_worst_class_to_a_image_that_it_misses(visitor):
     view = visitor().open("/bias")
     expect(view.page.locator(".st-key-headline")).to_contain_text(re.compile(r"Worst class: defective: recall \d\d\.\d %"))
-    expect(view.current("p").filter(has_text=re.compile("^55 of 205 pictures of defective are predicted as functional"))).to_be_visible()
+    expect(view.current("p").filter(has_text=re.compile("^55 of 205 images of defective are predicted as functional"))).to_be_visible()
 
     table = view.page.locator(CANVAS)
     table.scroll_into_view_if_needed()
@@ -63,11 +63,11 @@ def test_from_the_worst_class_to_a_picture_that_it_misses(visitor):
 def test_a_cell_is_chosen_with_the_keyboard(visitor):
     view = visitor().open("/bias?true=functional&called=functional")
     expect(view.page.locator(".st-key-true input")).to_have_value("functional")
-    view.page.wait_for_load_state("networkidle")  # the server forgets pictures that a new run no longer shows
+    view.page.wait_for_load_state("networkidle")  # the server forgets images that a new run no longer shows
     view.page.locator(CANVAS).focus()
     view.page.keyboard.press("ArrowDown")
     expect(view.page.locator(".st-key-true input")).to_have_value("defective")
-    expect(view.current("p").filter(has_text="pictures of defective are predicted as functional")).to_be_visible()
+    expect(view.current("p").filter(has_text="images of defective are predicted as functional")).to_be_visible()
     view.settled()
 
 
@@ -75,7 +75,7 @@ def test_the_figures_are_downloaded(visitor):
     view = visitor().open("/bias")
     lines = list(csv.DictReader(io.StringIO(view.download("All cells (CSV)")[1].decode())))
     cell = next(line for line in lines if (line["true class"], line["called"]) == ("defective", "functional"))
-    assert int(cell["pictures"]) == len(behind("defective", "functional"))
+    assert int(cell["images"]) == len(behind("defective", "functional"))
     for label, least in (("Recall (PNG)", 700), ("Matrix (PNG)", 400)):
         _, data = view.download(label)
         assert Image.open(io.BytesIO(data)).width > least

@@ -1,4 +1,4 @@
-"""Editing in a real browser: draw on the picture, watch the decision, undo, and hand the link to somebody else."""
+"""Editing in a real browser: draw on the image, watch the decision, undo, and hand the link to somebody else."""
 
 import re
 
@@ -14,14 +14,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 
 def canvas(view):
-    """Where the picture to draw on lies, once it is there."""
+    """Where the image to draw on lies, once it is there."""
     expect(view.page.locator(".frame img")).to_have_attribute("src", DRAWN)
     view.page.locator(".frame").scroll_into_view_if_needed()
     return view.page.locator(".frame").bounding_box()
 
 
 def box(view, left, top, right, bottom):
-    """Draw a box, in shares of the picture."""
+    """Draw a box, in shares of the image."""
     area = canvas(view)
     ends = [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in ((left, top), (right, bottom))]
     view.page.mouse.move(*ends[0])
@@ -55,7 +55,7 @@ def test_draw_undo_and_share(visitor):
     expect(other.page.get_by_text("1. Fill 2 regions")).to_be_visible()
     expect(other.page.get_by_text("2. Rotation 1")).to_be_visible()
     expect(other.page.locator(".frame img")).to_have_attribute("src", page.locator(".frame img").get_attribute("src"))
-    assert other.download("Edited picture (PNG)")[1] == view.download("Edited picture (PNG)")[1]
+    assert other.download("Edited image (PNG)")[1] == view.download("Edited image (PNG)")[1]
 
     for left in (1, 0):
         page.get_by_role("button", name="Undo").click()
@@ -81,7 +81,7 @@ def test_undo_by_key_reorder_and_troubles_told_at_once(visitor):
     assert view.query()["edit"] == ["gamma:2", "blur:1"]
 
 
-def test_paste_from_another_picture(visitor):
+def test_paste_from_another_image(visitor):
     view = visitor()
     page = view.open("/probe?model=metal-sound&region=paste").page
     view.settled()
@@ -100,7 +100,7 @@ def test_a_finger_draws_on_a_small_dark_screen(visitor):
     view = visitor(viewport={"width": 400, "height": 900}, has_touch=True, is_mobile=True, color_scheme="dark")
     view.open("/probe?model=metal-sound")
     area = canvas(view)
-    assert area["width"] > 300, "the picture takes the width of the screen"
+    assert area["width"] > 300, "the image takes the width of the screen"
     touch(view, [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in ((0.2, 0.3), (0.4, 0.5), (0.6, 0.7))])
     view.settled()
     assert read(view.query()["edit"][0]).boxes[0] == pytest.approx((0.2, 0.3, 0.6, 0.7), abs=0.02)

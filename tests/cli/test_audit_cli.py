@@ -36,13 +36,13 @@ AUDIT = ("audit", "--model", "python:tiny_audited_model:make", "--images", "set"
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A working folder with forty pictures in two classes, one of them broken, and a module with a factory."""
+    """A working folder with forty images in two classes, one of them broken, and a module with a factory."""
     noise = np.random.default_rng(0)
     for i in range(40):
         path = tmp_path / "set" / f"class {i % 2}" / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(noise.integers(0, 255, (10, 14, 3), np.uint8)).save(path)
-    path.write_text("no picture")
+    path.write_text("no image")
     (tmp_path / "tiny_audited_model.py").write_text(MODEL)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -62,8 +62,8 @@ def test_it_writes_the_tables_and_says_what_is_in_them(place, capsys) -> None:
     audit = open_audit("out")
     said = capsys.readouterr().out
     right = (audit.predictions.frame["verdict"] == "right").sum() / 39
-    assert "Wrote 40 pictures to" in said
-    assert f"{right:.1%} of 39 labelled pictures" in said
+    assert "Wrote 40 images to" in said
+    assert f"{right:.1%} of 39 labelled images" in said
     assert "1 could not be read" in said
     assert "Wrote 4 maps" in said
     assert audit.summaries("saliency").facts["sample"]["seed"] == 5

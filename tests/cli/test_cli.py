@@ -49,11 +49,11 @@ EXPLAIN = ("explain", "--model", "python:tiny_cli_model:make", "--image", "part.
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A working folder with a picture that is not square and a module with factories."""
+    """A working folder with an image that is not square and a module with factories."""
     pixels = np.random.default_rng(0).integers(0, 255, (40, 70, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "part.png")
     (tmp_path / "tiny_cli_model.py").write_text(TINY)
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     for name in (MODEL_VARIABLE, IMAGES_VARIABLE, AUDIT_VARIABLE, cli.TRACEBACK_VARIABLE, "WORKBENCH_CONFIG"):
@@ -147,7 +147,7 @@ def test_explain_takes_a_file_of_weights_and_passes_on_what_to_know(place, capsy
         (["train-demo", "solar-cells", "--out", "part.png/x"], "cannot be made"),
         (["make-set", "unicorns", "--out", "o"], "no set 'unicorns'"),
         (["make-set", "stamped-metal"], "--out"),
-        (["make-set", "stamped-metal", "--out", "o", "--count", "0"], "0 pictures"),
+        (["make-set", "stamped-metal", "--out", "o", "--count", "0"], "0 images"),
         (["make-set", "stamped-metal", "--out", "."], "not empty"),
         (["make-set", "stamped-metal", "--out", "part.png"], "name a folder"),
         (["make-set", "stamped-metal", "--out", "o", "--stamp-share", "0.5"], "--stamp-with"),
@@ -163,7 +163,7 @@ def test_explain_takes_a_file_of_weights_and_passes_on_what_to_know(place, capsy
         ([*EXPLAIN, "--method", "integrated_gradients", "--out", "o", "--baseline", "pink"], "no baseline 'pink'"),
         ([*EXPLAIN, "--method", "saliency", "--out", "part.png"], "part.png cannot be used"),
         ([*EXPLAIN, "--method", "saliency", "--out", "o", "--classes", "a,b"], "2 classes"),
-        (["explain", "--model", "everyday", "--image", "text.png", "--method", "saliency", "--out", "o"], "text.png is not a picture"),
+        (["explain", "--model", "everyday", "--image", "text.png", "--method", "saliency", "--out", "o"], "text.png is not an image"),
         (["explain", "--model", "everyday", "--image", "gone.png", "--method", "saliency", "--out", "o"], "no file gone.png"),
         (["explain", "--model", "nope", "--image", "part.png", "--method", "saliency", "--out", "o"], "no model 'nope'"),
         (
@@ -323,7 +323,7 @@ def test_doctor_finds_the_built_in_catalog_sound(place, capsys) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert all(line.startswith("ok   ") for line in lines)
     text = "\n".join(lines)
-    assert "images solar-cells: 2,624 pictures, 2 classes" in text
+    assert "images solar-cells: 2,624 images, 2 classes" in text
     assert "model everyday: 1,000 classes" in text
     assert "prediction: solar-cells calls cell0001.png" in text
 

@@ -46,7 +46,7 @@ def test_train_passes_its_options_on_and_says_what_came_of_it(tmp_path, capsys, 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "1 of 1: training, epoch 1 of 1 at most, loss 0.300"
     assert lines[1].startswith(f"Wrote {', '.join(FILES)} to made after 0.0 min")
-    assert lines[2].startswith("66.7% of the 3 test pictures are classified right (95 % interval 20.8% to 93.9%)")
+    assert lines[2].startswith("66.7% of the 3 test images are classified right (95 % interval 20.8% to 93.9%)")
     assert lines[3] == "Open it: workbench run --model made"
 
 

@@ -18,13 +18,13 @@ from workbench.journal.store import Journal
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch, write_picture):
-    """A working folder with a set of four pictures and a journal of three entries, the second of which overrules."""
+def place(tmp_path, monkeypatch, write_image):
+    """A working folder with a set of four images and a journal of three entries, the second of which overrules."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WORKBENCH_JOURNAL", str(tmp_path / "kept" / "journal.sqlite"))
     monkeypatch.delenv(cli.TRACEBACK_VARIABLE, raising=False)
     for i in range(4):
-        write_picture(f"set/{('good', 'bad')[i % 2]}/{i}.png", colour=(i * 50, 0, 0))
+        write_image(f"set/{('good', 'bad')[i % 2]}/{i}.png", colour=(i * 50, 0, 0))
     images = load_images("set")
     journal = Journal(tmp_path / "kept" / "journal.sqlite")
     for make, name in ((draft, "bad/1.png"), (overruled, "bad/3.png"), (draft, "good/0.png")):
@@ -98,7 +98,7 @@ def test_it_writes_a_chain_that_checks_itself(place):
 
 def test_it_writes_labels_to_train_with(place, capsys):
     assert call("labels", "--images", "set", "--out", "set/manifest.csv") == 0
-    assert capsys.readouterr().out == "Wrote 4 pictures, 1 of them with an overruled label, to set/manifest.csv\n"
+    assert capsys.readouterr().out == "Wrote 4 images, 1 of them with an overruled label, to set/manifest.csv\n"
     labels = {item.name: item.label for item in load_images("set")}
     assert labels == {"bad/1.png": "bad", "bad/3.png": "good", "good/0.png": "good", "good/2.png": "good"}
 

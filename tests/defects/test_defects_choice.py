@@ -1,4 +1,4 @@
-"""Choosing a threshold: on the right pictures, under the ceiling that was asked for, and never by guessing."""
+"""Choosing a threshold: on the right images, under the ceiling that was asked for, and never by guessing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CEILINGS = {"cost": None, "escape": 0.1, "overkill": 0.1}
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_no_threshold_is_chosen_on_the_pictures_it_is_reported_on(refusal, way) -> None:
+def test_no_threshold_is_chosen_on_the_images_it_is_reported_on(refusal, way) -> None:
     cases = of_split(cases_of(solar()), REPORTED_ON)
     said = refusal(lambda: choose(cases, way, split=REPORTED_ON, ceiling=0.1))
     assert "not chosen on the test split" in said
@@ -70,7 +70,7 @@ def test_a_ceiling_holds_for_the_exact_bound_and_no_better_threshold_would(way, 
     assert found.threshold == (points["threshold"][fits].max() if way == "escape" else points["threshold"][fits].min())
 
 
-def test_too_few_pictures_are_told_how_many_it_takes(refusal) -> None:
+def test_too_few_images_are_told_how_many_it_takes(refusal) -> None:
     cases = cases_of(scored([0.1] * 60, [0.9] * 58))
     assert refusal(lambda: choose(cases, "escape", ceiling=0.05)) == (
         "With 58 defects no threshold can be shown to keep the escape rate under 5%: even without a single mistake among them it could be "

@@ -144,7 +144,7 @@ def test_the_figures_are_exact_whatever_the_pools() -> None:
     assert areas(defective, good, limit=0.05)[1].value == pytest.approx(aupro(maps, masks, 0.05))
 
 
-def test_without_enough_pictures_there_is_no_interval_or_no_value() -> None:
+def test_without_enough_images_there_is_no_interval_or_no_value() -> None:
     every = pixels(*case(3))
     roc, pro = areas(every[:1], every[4:])
     assert None not in (roc.value, pro.value)
@@ -157,7 +157,7 @@ def test_without_enough_pictures_there_is_no_interval_or_no_value() -> None:
 def test_binned_resamples_agree_with_exact_ones() -> None:
     maps, masks = case(7, count=40)
     for number in range(20, 40, 3):
-        maps[number] += np.float32(0.3)  # which good pictures are drawn matters too
+        maps[number] += np.float32(0.3)  # which good images are drawn matters too
     every = pixels(maps, masks)
     found = areas(every[:20], every[20:], level=0.9)
     rng = np.random.default_rng(1)
@@ -183,7 +183,7 @@ def test_coarse_bins_do_not_move_the_interval(monkeypatch) -> None:
 
 
 def test_intervals_cover_the_truth() -> None:
-    """Pictures differ from one another in how well their defects are found, and it is pictures that are drawn."""
+    """Images differ from one another in how well their defects are found, and it is images that are drawn."""
     rng = np.random.default_rng(0)
 
     def drawn(count: int, defective: bool) -> list[Pixels]:

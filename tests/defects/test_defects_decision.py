@@ -162,7 +162,7 @@ def test_only_what_is_looked_at_waits() -> None:
     assert waiting("all", rows=rows) == [0.46, 0.66, 0.15, 0.99]
 
 
-def test_pictures_without_a_label_are_neither_escapes_nor_overkill() -> None:
+def test_images_without_a_label_are_neither_escapes_nor_overkill() -> None:
     predictions = table([None, "strange", "bad", "good", None], ["bad"] * 5, confidence=[0.1, 0.92, 0.2, 0.8, 0.55])
     found = {name: waiting(name, predictions=predictions, overruled=[4]) for name in QUEUES}
     assert found == {"escapes": [0.2], "overkill": [0.8], "near": [0.55], "overruled": [0.55], "all": [0.55, 0.2, 0.8, 0.1, 0.92]}

@@ -1,4 +1,4 @@
-"""What a decision is made from: the right pictures, the right classes, and two halves that have nothing in common."""
+"""What a decision is made from: the right images, the right classes, and two halves that have nothing in common."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_sum_of_rounded_probabilities_stays_a_probability() -> None:
     assert all_scores(predictions, ("scratch", "pit")).tolist() == [1.0]
 
 
-def test_only_readable_pictures_with_a_label_the_model_knows_count() -> None:
+def test_only_readable_images_with_a_label_the_model_knows_count() -> None:
     predictions = table(["good", "bad", None, "strange", "bad"], ["bad"] * 5, confidence=[0.1, 0.2, 0.3, 0.4, np.nan])
     predictions.frame.loc[4, ["verdict", "predicted"]] = None
     cases = cases_of(predictions)
@@ -77,7 +77,7 @@ def test_a_split_is_that_split() -> None:
 
 
 def unsplit(labels, **columns):
-    """A set without a validation split, each picture with bytes of its own."""
+    """A set without a validation split, each image with bytes of its own."""
     return with_attributes(table(labels, labels, confidence=np.linspace(0.5, 1, len(labels))), **({"split": None} | columns))
 
 
@@ -106,7 +106,7 @@ def test_halves_are_always_the_same_whatever_the_order() -> None:
     assert ids(predictions) == ids(predictions) == ids(shuffled)
 
 
-def test_copies_of_a_picture_stay_together_even_under_two_labels() -> None:
+def test_copies_of_a_image_stay_together_even_under_two_labels() -> None:
     twice = [str(i // 2) for i in range(60)]
     labels = ["good"] * 60 + ["bad"] * 60 + ["good"] * 31
     predictions = unsplit(labels, id=[*twice, *twice, *(f"once {i}" for i in range(31))])
@@ -120,14 +120,14 @@ def test_no_half_holds_what_was_trained_on() -> None:
     labels = ["good"] * 60 + ["bad"] * 60
     split = (["train"] * 20 + ["test"] * 20 + [None] * 20) * 2
     ids = [str(i) for i in range(120)]
-    ids[25] = ids[3]  # a copy of a training picture
+    ids[25] = ids[3]  # a copy of a training image
     halves = deal(cases_of(unsplit(labels, split=split, id=ids)))
     dealt = halves[CHOSEN_ON].mask | halves[REPORTED_ON].mask
     assert dealt.tolist() == [name != "train" and row != 25 for row, name in enumerate(split)]
     assert Counter(pd.Series(labels)[halves[CHOSEN_ON].mask]) == {"good": 20, "bad": 20}
 
 
-def test_a_picture_without_a_digest_is_in_no_half() -> None:
+def test_a_image_without_a_digest_is_in_no_half() -> None:
     predictions = unsplit(["good", "bad"] * 10)
     predictions.frame.loc[3, ["id", "verdict"]] = None
     predictions.frame.loc[4, ["id", "verdict", "split"]] = [None, None, "train"]

@@ -1,4 +1,4 @@
-"""Localisation by kind of defect: figures as made elsewhere, pictures that cannot count said so, work that can be stopped."""
+"""Localisation by kind of defect: figures as made elsewhere, images that cannot count said so, work that can be stopped."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SIZE = (40, 60)
 
 
 class Bright(nn.Module):
-    """Class "hole" is what a picture has above middle grey, weighed by place so that no two pixels are alike."""
+    """Class "hole" is what an image has above middle grey, weighed by place so that no two pixels are alike."""
 
     def forward(self, x):
         rows, columns = torch.arange(x.shape[2]).float(), torch.arange(x.shape[3]).float()
@@ -46,7 +46,7 @@ def png(values: NDArray) -> BytesSource:
 
 
 def item(name: str, label: str | None = "hole", boxes: Sequence[Box] | None = (), lit: Sequence[Box] | None = None, size=SIZE) -> ImageItem:
-    """A dark picture with bright boxes, by default where its mask has them; no mask where there are none to be named."""
+    """A dark image with bright boxes, by default where its mask has them; no mask where there are none to be named."""
     values, mask = np.full((*size, 3), 60, np.uint8), np.zeros(size, np.uint8)
     for box in lit if lit is not None else boxes or ():
         values[box] = 250
@@ -83,7 +83,7 @@ def found(clf):
 
 @pytest.fixture(scope="module")
 def maps(clf) -> list[NDArray[np.float32]]:
-    return [attribute(clf, one, "input_x_gradient", "hole").on_picture().clip(0) for one in SET]
+    return [attribute(clf, one, "input_x_gradient", "hole").on_image().clip(0) for one in SET]
 
 
 def line(frame, kind):
@@ -110,8 +110,8 @@ def test_a_map_of_known_values_is_measured_by_hand() -> None:
     ("method", "target"), [("input_x_gradient", "hole"), ("saliency", "hole"), ("smoothgrad", "good"), ("occlusion", "hole")]
 )
 @pytest.mark.parametrize("settings", [{}, {"resize": "crop"}, {"resize": "pad"}])
-def test_a_picture_has_the_figures_of_its_evidence_card(method, target, settings, cheap) -> None:
-    """Whatever the sign of the method means, and however much of the picture the model saw."""
+def test_a_image_has_the_figures_of_its_evidence_card(method, target, settings, cheap) -> None:
+    """Whatever the sign of the method means, and however much of the image the model saw."""
     clf = loaded(**settings)
     one = item("a", boxes=[np.s_[20:44, 30:46]], lit=[np.s_[24:52, 40:60]], size=(50, 90))
     made = attribute(clf, one, method, target, **cheap(method))
@@ -130,7 +130,7 @@ def test_an_anomaly_map_is_ranked_as_it_is(clf) -> None:
     made = dataclasses.replace(made, values=-1 - np.abs(made.values))
     row = measure(one, made)
     seen = made.placement.to_original(np.ones(SIZE, np.float32)) > 0
-    values = made.on_picture()
+    values = made.on_image()
     ranked = np.where(seen, values, values[seen].min())
     assert 0 < (~seen).mean() < 0.5
     assert row.pixels.sound == pytest.approx(np.sort(ranked[~one.open_mask()]))
@@ -138,7 +138,7 @@ def test_an_anomaly_map_is_ranked_as_it_is(clf) -> None:
     assert measure(item("b", boxes=[HOLE]), np.arange(2400.0).reshape(SIZE) - 9000).pixels.sound[0] == -9000
 
 
-def test_each_kind_is_held_against_all_good_pictures(found, maps) -> None:
+def test_each_kind_is_held_against_all_good_images(found, maps) -> None:
     masks = [one.open_mask() if one.mask else np.zeros(SIZE, bool) for one in SET]
     rows = {"hole": [*range(6), *range(9, 13)], "stain": range(6, 13), ALL: range(13)}
     for kind, members in rows.items():
@@ -169,7 +169,7 @@ def test_shares_have_their_intervals_beside_chance(found, clf) -> None:
     assert (kind["AUPRO chance"], kind["pixel AUROC chance"]) == (0.15, 0.5)
 
 
-def test_a_large_picture_is_measured_on_a_smaller_copy_with_every_region(clf) -> None:
+def test_a_large_image_is_measured_on_a_smaller_copy_with_every_region(clf) -> None:
     """Specks of one pixel, of which the nearest pixels of the copy hit few, and one region in two parts of the copy."""
     shape = (900, 1800)
     rng = np.random.default_rng(0)
@@ -185,8 +185,8 @@ def test_a_large_picture_is_measured_on_a_smaller_copy_with_every_region(clf) ->
     assert measure(large, own).mass > 0.98
 
 
-def test_pictures_that_cannot_count_are_told_with_their_reason(clf) -> None:
-    broken = ImageItem("broken", BytesSource(b"no picture"), "hole", png(np.ones(SIZE, np.uint8)))
+def test_images_that_cannot_count_are_told_with_their_reason(clf) -> None:
+    broken = ImageItem("broken", BytesSource(b"no image"), "hole", png(np.ones(SIZE, np.uint8)))
     small = ImageItem("small", SET[0].source, "stain", png(np.ones((4, 4), np.uint8)))
     odd = [broken, small, item("bare", "hole", None), item("blank", "hole"), item("spoilt", "good", [HOLE]), item("who", None)]
 
@@ -227,7 +227,7 @@ def test_a_kind_of_which_nothing_is_left_still_stands_there() -> None:
 def test_a_sample_is_even_over_labels_and_the_same_again(clf) -> None:
     found = localise(clf, SET, "saliency", target="hole", most=7)
     frame = found.frame.set_index("kind")
-    assert (found.sample["pictures"], found.sample["drawn"], found.sample["seed"]) == (13, 7, 0)
+    assert (found.sample["images"], found.sample["drawn"], found.sample["seed"]) == (13, 7, 0)
     assert sorted([found.good, frame["support"]["hole"], frame["support"]["stain"]]) == [2, 2, 3]
     again = localise(clf, SET, "saliency", target="hole", most=7)
     assert again.frame.equals(found.frame)

@@ -183,7 +183,7 @@ def test_filling_is_the_same_again_and_places_go_with_the_seed(patch, part) -> N
     assert noisy[0] == noisy[1] != noisy[2]
 
 
-def test_a_region_that_is_everything_or_of_another_picture_is_refused(patch, part, refusal) -> None:
+def test_a_region_that_is_everything_or_of_another_image_is_refused(patch, part, refusal) -> None:
     whole = region(0, 64, 0, 96)
     assert "nothing to compare it with" in refusal(lambda: fill_spots(patch, part, [whole], DEFECTS))
     with pytest.raises(ValueError, match=r"shape \(32, 48\)"):
@@ -191,7 +191,7 @@ def test_a_region_that_is_everything_or_of_another_picture_is_refused(patch, par
 
 
 def shapes() -> dict[str, NDArray[np.bool_]]:
-    """Regions of many forms in pictures of two forms."""
+    """Regions of many forms in images of two forms."""
     made = {"box": region(5, 15, 40, 50).inside, "corner": region(54, 64, 0, 12).inside, "speck": region(3, 4, 9, 10).inside}
     made["bar across"] = region(20, 24, 0, 90).inside  # turned it would not fit
     made["bar down"] = region(0, 64, 30, 36).inside
@@ -218,7 +218,7 @@ def test_random_places_are_as_large_and_leave_the_region_free(name) -> None:
     assert all((one == other).all() for one, other in zip(found, again, strict=True))
 
 
-def test_random_places_are_spread_over_the_picture() -> None:
+def test_random_places_are_spread_over_the_image() -> None:
     found = moved(shapes()["corner"], 400, np.random.default_rng(0))
     middles = np.array([np.argwhere(place).mean(0) for place in found])
     assert middles[:, 0].min() < 10
@@ -260,8 +260,8 @@ def test_on_stamped_metal_the_top_region_meets_the_mask_of_detected_defects() ->
             continue
         target = max(positive, key=lambda name, row=row: row[classifier.index(name)])
         found = attribute(classifier, item, "integrated_gradients", target)
-        picture, mask = item.open(), item.open_mask()
-        top = spots(found.placement.scaled(picture).to_original(found.ranking))[0]
+        image, mask = item.open(), item.open_mask()
+        top = spots(found.placement.scaled(image).to_original(found.ranking))[0]
         met.append(meets(top.inside, mask))
         chance.append(meets_by_chance(top.box, mask))
     print(f"top region meets the mask in {sum(met)} of {len(met)}, a random box of its size in {np.mean(chance):.1%}")

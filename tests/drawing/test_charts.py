@@ -36,7 +36,7 @@ def test_the_matrix_writes_counts_and_colours_shares():
     assert np.allclose(ax.images[0].get_array(), [[0.75, 0.25], [0, 1]])
 
 
-def test_a_row_without_pictures_has_no_share():
+def test_a_row_without_images_has_no_share():
     assert charts.row_shares(np.array([[0, 0], [1, 3]])).tolist() == [[0, 0], [0.25, 0.75]]
 
 

@@ -20,8 +20,8 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture
-def picture():
-    """A wide picture of noise, so that nothing in it is symmetric by chance."""
+def image():
+    """A wide image of noise, so that nothing in it is symmetric by chance."""
     return Image.fromarray(np.random.default_rng(7).integers(40, 216, (30, 50, 3), dtype=np.uint8))
 
 
@@ -43,11 +43,11 @@ def bar_labels(drawn):
 # Overlays
 
 
-def test_a_hot_pixel_lands_where_it_is(picture):
+def test_a_hot_pixel_lands_where_it_is(image):
     values = np.zeros((30, 50), np.float32)
-    empty = pixels(render.overlay(picture, values, signed=True, limit=1.0))
+    empty = pixels(render.overlay(image, values, signed=True, limit=1.0))
     values[4, 41] = 1.0
-    changed = np.abs(pixels(render.overlay(picture, values, signed=True, limit=1.0)) - empty).sum(2)
+    changed = np.abs(pixels(render.overlay(image, values, signed=True, limit=1.0)) - empty).sum(2)
     assert np.argwhere(changed).tolist() == [[4, 41]]
     assert changed[4, 41] > 50
 
@@ -59,13 +59,13 @@ def test_the_colours_under_a_map_are_not_taken_for_values():
     assert np.ptp(pixels(render.overlay(red, nothing, signed=True, limit=1.0, opacity=0.0))[5, 5]) == 210
 
 
-def test_opacity_zero_shows_the_picture_and_one_the_colours(picture, heatmap):
-    assert np.array_equal(pixels(render.overlay(picture, heatmap, signed=True, opacity=0)), pixels(picture))
+def test_opacity_zero_shows_the_image_and_one_the_colours(image, heatmap):
+    assert np.array_equal(pixels(render.overlay(image, heatmap, signed=True, opacity=0)), pixels(image))
     scale = render.scale_of([heatmap], signed=True)
-    assert np.array_equal(pixels(render.overlay(picture, heatmap, signed=True, opacity=1)), scale.colours(heatmap))
+    assert np.array_equal(pixels(render.overlay(image, heatmap, signed=True, opacity=1)), scale.colours(heatmap))
 
 
-def test_opacity_between_changes_weak_values_less_than_strong_ones(picture):
+def test_opacity_between_changes_weak_values_less_than_strong_ones(image):
     values = np.tile(np.linspace(0, 1, 50, dtype=np.float32), (30, 1))
     laid = render.overlay(Image.new("RGB", (50, 30), (128, 128, 128)), values, signed=True, limit=1.0, opacity=0.5)
     away = np.abs(pixels(laid) - 128).sum(2)[0]
@@ -86,31 +86,31 @@ def test_without_signs_only_the_strength_counts():
     assert np.array_equal(scale.colours(np.array([-1.5])), scale.colours(np.array([1.5])))
 
 
-def test_an_all_negative_map_is_not_blank(picture):
+def test_an_all_negative_map_is_not_blank(image):
     values = -np.random.default_rng(3).random((30, 50)).astype(np.float32)
     for signed in (True, False):
         laid = pixels(render.overlay(Image.new("RGB", (50, 30), "grey"), values, signed=signed, opacity=1))
         assert len(np.unique(laid.reshape(-1, 3), axis=0)) > 50
-    signed = pixels(render.overlay(picture, values, signed=True, opacity=1))
+    signed = pixels(render.overlay(image, values, signed=True, opacity=1))
     assert (signed[..., 2] >= signed[..., 0]).mean() > 0.95
 
 
-def test_a_map_of_another_size_is_refused(picture):
+def test_a_map_of_another_size_is_refused(image):
     with pytest.raises(ValueError, match="heatmap of shape"):
-        render.overlay(picture, np.zeros((50, 30), np.float32), signed=True)
+        render.overlay(image, np.zeros((50, 30), np.float32), signed=True)
 
 
-def test_a_map_that_is_zero_everywhere(picture):
+def test_a_map_that_is_zero_everywhere(image):
     values = np.zeros((30, 50), np.float32)
     scale = render.scale_of([values], signed=True)
     assert scale.limit == 0
     assert not scale.clipped
     assert [label for _, label in scale.ticks()] == ["0", "0", "0"]
-    laid = render.overlay(picture, values, signed=True)
-    assert laid.size == picture.size
+    laid = render.overlay(image, values, signed=True)
+    assert laid.size == image.size
     assert np.isfinite(scale.strength(values)).all()
     assert not scale.strength(values).any()
-    assert render.to_png(render.figure(picture, [render.Panel("Zero", laid, scale, "score")], "h", "f"))
+    assert render.to_png(render.figure(image, [render.Panel("Zero", laid, scale, "score")], "h", "f"))
 
 
 # Scales
@@ -206,7 +206,7 @@ def test_the_colour_bar_changes_when_the_head_is_scaled(two_heads, name):
     photo, found = two_heads
     scales, figures = [], []
     for attribution in found[name]:
-        values = attribution.on_picture()
+        values = attribution.on_image()
         scales.append(render.scale_of([values], METHODS[name].signed))
         panel = render.Panel(name, render.overlay(photo, values, METHODS[name].signed), scales[-1], METHODS[name].unit)
         figures.append(render.figure(photo, [panel], "heading", "footer"))
@@ -222,25 +222,25 @@ def test_the_colour_bar_changes_when_the_head_is_scaled(two_heads, name):
     assert drawn[0] != drawn[1]
 
 
-def test_the_picture_of_a_map_is_the_same_whatever_the_unit(two_heads):
+def test_the_image_of_a_map_is_the_same_whatever_the_unit(two_heads):
     photo, found = two_heads
-    drawn = [pixels(render.overlay(photo, a.on_picture(), signed=True)) for a in found["input_x_gradient"]]
+    drawn = [pixels(render.overlay(photo, a.on_image(), signed=True)) for a in found["input_x_gradient"]]
     assert np.abs(drawn[0] - drawn[1]).max() <= 3, "own scales differ by the factor, so that the colours agree"
 
 
 # Figures
 
 
-def test_a_figure_shows_every_map_with_its_bar(picture, heatmap):
+def test_a_figure_shows_every_map_with_its_bar(image, heatmap):
     panels = []
     for number in range(5):
         values = heatmap * np.float32(10.0**number)
         scale = render.scale_of([values], signed=True)
-        panels.append(render.Panel(f"Map {number}", render.overlay(picture, values, signed=True), scale, "score", f"note {number}"))
-    drawn = render.figure(picture, panels, "what is explained", "which model")
+        panels.append(render.Panel(f"Map {number}", render.overlay(image, values, signed=True), scale, "score", f"note {number}"))
+    drawn = render.figure(image, panels, "what is explained", "which model")
     assert type(drawn) is Figure
     titles = [ax.get_title() for ax in drawn.axes if ax.get_title()]
-    assert titles == ["Picture", *(p.title for p in panels)]
+    assert titles == ["Image", *(p.title for p in panels)]
     assert bar_labels(drawn) == [[label for _, label in p.scale.ticks()] for p in panels]
     assert [ax.get_xlabel() for ax in drawn.axes if ax.get_label() == "<colorbar>"] == [f"score\nnote {n}" for n in range(5)]
     assert drawn.get_suptitle() == "what is explained"
@@ -260,10 +260,10 @@ def test_pyplot_is_never_imported():
 
 
 @pytest.mark.parametrize("text", ["$x^2_$", "$\\frac{", "<b>bold</b>", "100 % \\alpha _{", "é · Ω", "", "a\nb"])
-def test_hostile_titles_are_drawn_as_they_are(picture, heatmap, text):
+def test_hostile_titles_are_drawn_as_they_are(image, heatmap, text):
     scale = render.scale_of([heatmap], signed=True)
-    panel = render.Panel(text, render.overlay(picture, heatmap, signed=True), scale, "score")
-    drawn = render.figure(picture, [panel], text, text)
+    panel = render.Panel(text, render.overlay(image, heatmap, signed=True), scale, "score")
+    drawn = render.figure(image, [panel], text, text)
     assert render.to_png(drawn).startswith(b"\x89PNG")
     assert drawn.get_suptitle() == text
     assert not drawn._suptitle.get_parse_math()
@@ -272,38 +272,38 @@ def test_hostile_titles_are_drawn_as_they_are(picture, heatmap, text):
 # PNG and sizes
 
 
-def test_png_brings_every_pixel_back(picture):
-    with Image.open(io.BytesIO(render.to_png(picture))) as back:
+def test_png_brings_every_pixel_back(image):
+    with Image.open(io.BytesIO(render.to_png(image))) as back:
         assert back.format == "PNG"
-        assert np.array_equal(pixels(back), pixels(picture))
+        assert np.array_equal(pixels(back), pixels(image))
 
 
-def test_a_figure_becomes_a_png_on_white(picture):
-    with Image.open(io.BytesIO(render.to_png(render.figure(picture, [], "h", "f")))) as back:
+def test_a_figure_becomes_a_png_on_white(image):
+    with Image.open(io.BytesIO(render.to_png(render.figure(image, [], "h", "f")))) as back:
         assert back.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (400, 1), (3000, 2000)])
-def test_any_size_of_picture(size):
-    picture = Image.new("RGB", size, "teal")
+def test_any_size_of_image(size):
+    image = Image.new("RGB", size, "teal")
     values = np.random.default_rng(1).normal(size=size[::-1]).astype(np.float32)
-    laid = render.overlay(picture, values, signed=True)
+    laid = render.overlay(image, values, signed=True)
     assert laid.size == size
-    shown, factor = render.fitted(picture, 800)
+    shown, factor = render.fitted(image, 800)
     assert max(shown.size) <= 800
     assert min(shown.size) >= 1
     assert factor == pytest.approx(min(800 / max(size), 1))
     panel = render.Panel("t", render.fitted(laid, 300)[0], render.scale_of([values], signed=True), "score")
-    with Image.open(io.BytesIO(render.to_png(render.figure(render.fitted(picture, 300)[0], [panel], "h", "f")))) as back:
+    with Image.open(io.BytesIO(render.to_png(render.figure(render.fitted(image, 300)[0], [panel], "h", "f")))) as back:
         assert max(back.size) < 4000
 
 
-def test_what_fits_is_not_touched(picture):
-    assert render.fitted(picture, 50) == (picture, 1.0)
+def test_what_fits_is_not_touched(image):
+    assert render.fitted(image, 50) == (image, 1.0)
 
 
-def test_a_panel_cannot_be_changed(picture):
-    panel = render.Panel("t", picture, render.Scale(1.0, signed=True), "score")
+def test_a_panel_cannot_be_changed(image):
+    panel = render.Panel("t", image, render.Scale(1.0, signed=True), "score")
     with pytest.raises(dataclasses.FrozenInstanceError):
         panel.title = "other"
 
@@ -311,8 +311,8 @@ def test_a_panel_cannot_be_changed(picture):
 # Outlines and boxes
 
 
-def coloured(picture, colour):
-    return (np.asarray(picture) == colour).all(-1)
+def coloured(image, colour):
+    return (np.asarray(image) == colour).all(-1)
 
 
 def test_an_outline_runs_around_the_mask_and_leaves_it_free():
@@ -327,12 +327,12 @@ def test_an_outline_runs_around_the_mask_and_leaves_it_free():
 
 
 @pytest.mark.parametrize("value", [False, True])
-def test_a_mask_without_an_edge_has_no_outline(picture, value):
-    drawn = render.outlined(picture, np.full((30, 50), value))
-    assert (np.asarray(drawn) == np.asarray(picture)).all()
+def test_a_mask_without_an_edge_has_no_outline(image, value):
+    drawn = render.outlined(image, np.full((30, 50), value))
+    assert (np.asarray(drawn) == np.asarray(image)).all()
 
 
-def test_an_outline_is_wide_enough_to_see_on_a_large_picture():
+def test_an_outline_is_wide_enough_to_see_on_a_large_image():
     mask = np.zeros((400, 1000), bool)
     mask[100:200, 100:200] = True
     line = coloured(render.outlined(Image.new("L", (1000, 400)), mask), (255, 0, 200))
@@ -352,10 +352,10 @@ def test_boxes_enclose_their_pixels_and_stay_inside():
     assert not line[25:29, 1:49].any()
 
 
-def test_boxes_are_numbered(picture):
+def test_boxes_are_numbered(image):
     one, two = (np.asarray(render.boxed(Image.new("RGB", (300, 200)), [(0, 0, 9, 9)] * n + [(100, 100, 200, 150)])) for n in (0, 1))
     assert (one[60:100, 100:130] != two[60:100, 100:130]).any(), "the second box has another number than the first"
-    assert (np.asarray(render.boxed(picture, [])) == np.asarray(picture)).all()
+    assert (np.asarray(render.boxed(image, [])) == np.asarray(image)).all()
 
 
 def test_a_single_pixel_can_be_boxed():

@@ -35,7 +35,7 @@ def png(values):
 
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (33, 47, 3), dtype=np.uint8)
-PICTURE = Image.fromarray(PIXELS)
+IMAGE = Image.fromarray(PIXELS)
 MASK = np.zeros((33, 47), bool)
 MASK[5:15, 10:30] = True
 
@@ -84,8 +84,8 @@ def plain(card):
 
 
 def test_the_public_names_lead_here(clf):
-    att = wb.attribute(clf, PICTURE, "saliency", "b")
-    card = wb.assess(clf, PICTURE, att, mask=MASK)
+    att = wb.attribute(clf, IMAGE, "saliency", "b")
+    card = wb.assess(clf, IMAGE, att, mask=MASK)
     assert isinstance(card, wb.Evidence)
     assert list(card.verdicts) == list(CHECKS)
     assert (card.method, card.target, card.classifier, card.budget, card.seed) == ("saliency", 1, clf.key, "quick", 0)
@@ -93,7 +93,7 @@ def test_the_public_names_lead_here(clf):
 
 
 def test_every_finding_says_what_it_found_what_that_means_and_where_it_comes_from(clf):
-    card = assess(clf, PICTURE, attribute(clf, PICTURE, "smoothgrad", 1, samples=4), MASK)
+    card = assess(clf, IMAGE, attribute(clf, IMAGE, "smoothgrad", 1, samples=4), MASK)
     for finding in card:
         assert isinstance(finding, Finding)
         assert finding.reason.endswith((".", ".)"))
@@ -111,34 +111,34 @@ def test_every_finding_says_what_it_found_what_that_means_and_where_it_comes_fro
 @pytest.mark.parametrize("method", ["saliency", "smoothgrad", "integrated_gradients", "grad_cam", "occlusion"])
 def test_a_seed_gives_the_same_card_bit_for_bit_and_another_seed_another(clf, method):
     settings = {"smoothgrad": {"samples": 6, "seed": 3}, "grad_cam": {"layer": "3"}, "occlusion": {"window": 0.5}}.get(method, {})
-    att = attribute(clf, PICTURE, method, 1, **settings)
+    att = attribute(clf, IMAGE, method, 1, **settings)
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    first = assess(clf, PICTURE, att, MASK, seed=4)
+    first = assess(clf, IMAGE, att, MASK, seed=4)
     assert torch.equal(torch.get_rng_state(), before), "the global generator is nobody's to move"
     torch.manual_seed(6)
-    again = assess(clf, PICTURE, att, MASK, seed=4)
+    again = assess(clf, IMAGE, att, MASK, seed=4)
     assert plain(first) == plain(again)
     for one, other in zip(first, again, strict=True):
         assert (one.curves is None) == (other.curves is None)
         for name in one.curves or {}:
             np.testing.assert_array_equal(one.curves[name], other.curves[name])
-    assert plain(first) != plain(assess(clf, PICTURE, att, MASK, seed=5))
+    assert plain(first) != plain(assess(clf, IMAGE, att, MASK, seed=5))
 
 
 def test_a_check_finds_the_same_alone_and_among_others(clf):
-    att = attribute(clf, PICTURE, "integrated_gradients", 1)
-    card = assess(clf, PICTURE, att, MASK)
+    att = attribute(clf, IMAGE, "integrated_gradients", 1)
+    card = assess(clf, IMAGE, att, MASK)
     for name in CHECKS:
-        alone = assess(clf, PICTURE, att, MASK, checks=[name])
+        alone = assess(clf, IMAGE, att, MASK, checks=[name])
         assert plain(alone) == [row for row in plain(card) if row[0] == name]
 
 
 @pytest.mark.parametrize("budget", ["quick", "full"])
 def test_never_more_than_a_chunk_at_once(clf, budget):
-    att = attribute(clf, PICTURE, "integrated_gradients", 1, n_steps=11)
+    att = attribute(clf, IMAGE, "integrated_gradients", 1, n_steps=11)
     Fuse.batches.clear()
-    card = assess(clf, PICTURE, att, MASK, budget=budget)
+    card = assess(clf, IMAGE, att, MASK, budget=budget)
     assert max(Fuse.batches) <= CHUNK
     assert card["deletion"].curves["map"].shape == ((13,) if budget == "quick" else (21,))
     assert sum(Fuse.batches) < (500 if budget == "quick" else 1200)
@@ -146,7 +146,7 @@ def test_never_more_than_a_chunk_at_once(clf, budget):
 
 def test_the_model_is_left_as_it_was(clf):
     before = state(clf.model)
-    assess(clf, PICTURE, attribute(clf, PICTURE, "grad_cam", 1, layer="1"), MASK)
+    assess(clf, IMAGE, attribute(clf, IMAGE, "grad_cam", 1, layer="1"), MASK)
     assert state(clf.model) == before
 
 
@@ -159,12 +159,12 @@ def test_stopping_leaves_the_model_as_it_was(clf, check):
         if done >= min(2, total):
             raise Stopped
 
-    att = attribute(clf, PICTURE, "smoothgrad", 1, samples=20)
-    ig = attribute(clf, PICTURE, "integrated_gradients", 1)
+    att = attribute(clf, IMAGE, "smoothgrad", 1, samples=20)
+    ig = attribute(clf, IMAGE, "integrated_gradients", 1)
     before = state(clf.model)
     Fuse.batches.clear()
     with pytest.raises(Stopped):
-        assess(clf, PICTURE, ig if check == "completeness" else att, checks=[check], on_progress=stop)
+        assess(clf, IMAGE, ig if check == "completeness" else att, checks=[check], on_progress=stop)
     assert state(clf.model) == before
     assert sum(Fuse.batches) <= 6 * CHUNK, "it went on for long"
     assert clf.lock.acquire(blocking=False)
@@ -173,7 +173,7 @@ def test_stopping_leaves_the_model_as_it_was(clf, check):
 
 def test_progress_begins_at_nothing_grows_and_ends_at_all(clf):
     calls = []
-    assess(clf, PICTURE, attribute(clf, PICTURE, "smoothgrad", 1), MASK, on_progress=lambda done, total: calls.append((done, total)))
+    assess(clf, IMAGE, attribute(clf, IMAGE, "smoothgrad", 1), MASK, on_progress=lambda done, total: calls.append((done, total)))
     done = [d for d, _ in calls]
     assert done == sorted(done)
     assert len({total for _, total in calls}) == 1
@@ -182,9 +182,9 @@ def test_progress_begins_at_nothing_grows_and_ends_at_all(clf):
 
 
 def test_findings_come_one_by_one_and_cost_nothing_before_they_are_asked_for(clf):
-    att = attribute(clf, PICTURE, "saliency", 1)
+    att = attribute(clf, IMAGE, "saliency", 1)
     Fuse.batches.clear()
-    findings = examine(clf, PICTURE, att, MASK)
+    findings = examine(clf, IMAGE, att, MASK)
     assert Fuse.batches == []
     assert next(findings).name == "completeness"
     assert next(findings).name == "deletion"
@@ -196,8 +196,8 @@ def test_findings_come_one_by_one_and_cost_nothing_before_they_are_asked_for(clf
 
 
 def test_what_does_not_apply_says_why(clf):
-    given = attribute(clf, PICTURE, "integrated_gradients", 1, baseline=np.zeros((3, *SIZE), np.float32))
-    cards = {"saliency": assess(clf, PICTURE, attribute(clf, PICTURE, "saliency", 1)), "given": assess(clf, PICTURE, given)}
+    given = attribute(clf, IMAGE, "integrated_gradients", 1, baseline=np.zeros((3, *SIZE), np.float32))
+    cards = {"saliency": assess(clf, IMAGE, attribute(clf, IMAGE, "saliency", 1)), "given": assess(clf, IMAGE, given)}
     expected = {
         ("saliency", "completeness"): "does not promise",
         ("saliency", "repeatability"): "is deterministic",
@@ -211,7 +211,7 @@ def test_what_does_not_apply_says_why(clf):
         assert cards[card][name].verdict == "not applicable"
         assert says in cards[card][name].reason
     assert cards["given"]["completeness"].verdict == "holds", "the map itself knows the change from that baseline"
-    assert "blurred picture" in cards["given"]["deletion"].reason
+    assert "blurred image" in cards["given"]["deletion"].reason
     assert cards["saliency"]["sparsity"].verdict == "not applicable"
     assert cards["saliency"]["sparsity"].value is not None
 
@@ -220,18 +220,18 @@ REFUSED = {
     "check": ({"checks": ["magic"]}, "choose from completeness"),
     "budget": ({"budget": "lavish"}, "choose quick or full"),
     "mask": ({"mask": np.ones((4, 4), bool)}, r"give one of shape \(33, 47\)"),
-    "picture": ({"item": PICTURE.resize((10, 10))}, "hand over the picture"),
+    "image": ({"item": IMAGE.resize((10, 10))}, "hand over the image"),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_does_not_belong_together_is_refused_at_once(clf, case):
     given, says = REFUSED[case]
-    call = {"item": PICTURE} | given
+    call = {"item": IMAGE} | given
     with pytest.raises(InputError, match=says):
-        examine(clf, call.pop("item"), attribute(clf, PICTURE, "saliency", 1), **call)
+        examine(clf, call.pop("item"), attribute(clf, IMAGE, "saliency", 1), **call)
     with pytest.raises(InputError, match="model that the map explains"):
-        assess(make_small(), PICTURE, attribute(clf, PICTURE, "saliency", 2))
+        assess(make_small(), IMAGE, attribute(clf, IMAGE, "saliency", 2))
     with pytest.raises(InputError, match="choose one of"):
         _ = Evidence((), "saliency", 0, "", "quick", 0)["deletion"]
 
@@ -244,13 +244,13 @@ def test_the_mask_of_the_item_is_used(clf):
     item = ImageItem("a.png", png(PIXELS), mask=png(MASK.astype(np.uint8) * 255))
     att = attribute(clf, item, "saliency", 1)
     names = ["relevance_mass", "relevance_rank", "pointing"]
-    assert plain(assess(clf, item, att, checks=names)) == plain(assess(clf, PICTURE, att, MASK, checks=names))
+    assert plain(assess(clf, item, att, checks=names)) == plain(assess(clf, IMAGE, att, MASK, checks=names))
 
 
-def test_localisation_equals_its_formulas_on_the_pixels_of_the_picture(clf):
-    att = attribute(clf, PICTURE, "integrated_gradients", 1)
-    card = assess(clf, PICTURE, att, MASK)
-    seen = att.on_picture().clip(0)
+def test_localisation_equals_its_formulas_on_the_pixels_of_the_image(clf):
+    att = attribute(clf, IMAGE, "integrated_gradients", 1)
+    card = assess(clf, IMAGE, att, MASK)
+    seen = att.on_image().clip(0)
     area = MASK.mean()
     top = np.sort(seen.ravel())[-MASK.sum()]
     assert card["relevance_mass"].value == pytest.approx(seen[MASK].sum() / seen.sum(), rel=1e-4)
@@ -265,17 +265,17 @@ def test_only_what_the_model_sees_counts_for_chance():
     clf = load_classifier(model, size=(16, 16), device="cpu", resize="crop")
     mask = np.zeros((33, 47), bool)
     mask[:, :7] = True  # cut off, for the middle 33 columns are seen
-    att = attribute(clf, PICTURE, "input_x_gradient", 1)
-    assert assess(clf, PICTURE, att, mask, checks=["pointing"])["pointing"].verdict == "not applicable"
+    att = attribute(clf, IMAGE, "input_x_gradient", 1)
+    assert assess(clf, IMAGE, att, mask, checks=["pointing"])["pointing"].verdict == "not applicable"
     mask[:, :18] = True
-    assert assess(clf, PICTURE, att, mask, checks=["pointing"])["pointing"].chance == pytest.approx(11 / 33)
+    assert assess(clf, IMAGE, att, mask, checks=["pointing"])["pointing"].chance == pytest.approx(11 / 33)
 
 
 def test_infidelity_is_captums_as_a_share_of_the_mean_squared_fall(clf):
     """On the same squares, asked for in the open; without normalisation the perfect map of a linear model misses nothing."""
     small = make_small()
-    att = attribute(small, PICTURE, "input_x_gradient", 1)
-    finding = assess(small, PICTURE, att, checks=["infidelity"])["infidelity"]
+    att = attribute(small, IMAGE, "input_x_gradient", 1)
+    finding = assess(small, IMAGE, att, checks=["infidelity"])["infidelity"]
     foretold, falls = (torch.from_numpy(finding.curves[name]) for name in ("foretold", "falls"))
     pairs = iter(zip(foretold, falls, strict=True))
 
@@ -295,44 +295,44 @@ def test_infidelity_is_captums_as_a_share_of_the_mean_squared_fall(clf):
 def test_sensitivity_is_the_change_under_the_stated_noise():
     """Of a linear model, whose map is w times the input and moves by w times the noise."""
     small = make_small()
-    att = attribute(small, PICTURE, "input_x_gradient", 1)
+    att = attribute(small, IMAGE, "input_x_gradient", 1)
     weights = small.model[1].weight[1].detach().reshape(3, *SIZE).numpy()
     radius = 2.5 / 255 / np.array(small.preprocessing.std)[:, None, None]
     typical = np.linalg.norm(weights * radius) / 3**0.5 / np.linalg.norm(att.values)  # the root mean square of uniform noise
-    assert assess(small, PICTURE, att, checks=["sensitivity"])["sensitivity"].value == pytest.approx(typical, rel=0.07)
-    steady = assess(small, PICTURE, attribute(small, PICTURE, "saliency", 1), checks=["sensitivity"])["sensitivity"]
+    assert assess(small, IMAGE, att, checks=["sensitivity"])["sensitivity"].value == pytest.approx(typical, rel=0.07)
+    steady = assess(small, IMAGE, attribute(small, IMAGE, "saliency", 1), checks=["sensitivity"])["sensitivity"]
     assert (steady.verdict, steady.value) == ("holds", 0)
 
 
-def test_a_background_is_handed_on_and_noise_is_laid_on_the_picture_alone():
+def test_a_background_is_handed_on_and_noise_is_laid_on_the_image_alone():
     """Of a linear model again: its map is w times the way from the background's mean, and moves by w times the noise only."""
     small = make_small()
-    pictures = [ImageItem(f"{i}.png", png(np.random.default_rng(i).integers(0, 256, (20, 20, 3), dtype=np.uint8))) for i in range(1, 4)]
-    att = attribute(small, PICTURE, "expected_gradients", 1, background=pictures)
-    assert "as background" in assess(small, PICTURE, att, checks=["sensitivity"])["sensitivity"].reason
-    assert assess(small, PICTURE, att, checks=["sensitivity"], background=pictures)["sensitivity"].value < 0.2
-    with pytest.raises(InputError, match="hand over the same pictures"):
-        assess(small, PICTURE, att, checks=["randomisation"], background=pictures[1:])
+    images = [ImageItem(f"{i}.png", png(np.random.default_rng(i).integers(0, 256, (20, 20, 3), dtype=np.uint8))) for i in range(1, 4)]
+    att = attribute(small, IMAGE, "expected_gradients", 1, background=images)
+    assert "as background" in assess(small, IMAGE, att, checks=["sensitivity"])["sensitivity"].reason
+    assert assess(small, IMAGE, att, checks=["sensitivity"], background=images)["sensitivity"].value < 0.2
+    with pytest.raises(InputError, match="hand over the same images"):
+        assess(small, IMAGE, att, checks=["randomisation"], background=images[1:])
 
 
 @pytest.mark.parametrize(("samples", "verdict"), [(1, "doubtful"), (400, "holds")])
 def test_repeatability_is_the_change_with_another_seed(clf, samples, verdict):
-    att = attribute(clf, PICTURE, "smoothgrad", 1, samples=samples, seed=8, noise=1.0)
-    other = attribute(clf, PICTURE, "smoothgrad", 1, samples=samples, seed=9, noise=1.0)
+    att = attribute(clf, IMAGE, "smoothgrad", 1, samples=samples, seed=8, noise=1.0)
+    other = attribute(clf, IMAGE, "smoothgrad", 1, samples=samples, seed=9, noise=1.0)
     change = np.linalg.norm(att.values - other.values) / np.linalg.norm(att.values)
-    finding = assess(clf, PICTURE, att, checks=["repeatability"])["repeatability"]
+    finding = assess(clf, IMAGE, att, checks=["repeatability"])["repeatability"]
     assert finding.value == pytest.approx(change)
     assert finding.verdict == verdict
 
 
 def test_sparsity_is_the_gini_index(clf):
-    att = attribute(clf, PICTURE, "saliency", 1)
+    att = attribute(clf, IMAGE, "saliency", 1)
     values = strength(att.values).ravel().astype(float)
     direct = np.abs(values[:, None] - values[None]).mean() / (2 * values.mean())
-    assert assess(clf, PICTURE, att, checks=["sparsity"])["sparsity"].value == pytest.approx(direct)
+    assert assess(clf, IMAGE, att, checks=["sparsity"])["sparsity"].value == pytest.approx(direct)
     for made, gini in ((np.ones((3, *SIZE)), 0.0), (np.eye(1, 3 * 16 * 24, 5).reshape(3, *SIZE), 1 - 1 / (16 * 24))):
         fake = dataclasses.replace(att, values=made.astype(np.float32))
-        assert assess(clf, PICTURE, fake, checks=["sparsity"])["sparsity"].value == pytest.approx(gini, abs=1e-6)
+        assert assess(clf, IMAGE, fake, checks=["sparsity"])["sparsity"].value == pytest.approx(gini, abs=1e-6)
 
 
 def test_pooling_takes_means():
@@ -340,8 +340,8 @@ def test_pooling_takes_means():
     assert pooled(np.ones((4, 20))).shape == (4, 8)
 
 
-def test_agreement_is_a_rank_correlation_matrix_of_the_maps_of_one_picture(clf):
-    maps = [attribute(clf, PICTURE, name, 1) for name in ("saliency", "input_x_gradient", "saliency")]
+def test_agreement_is_a_rank_correlation_matrix_of_the_maps_of_one_image(clf):
+    maps = [attribute(clf, IMAGE, name, 1) for name in ("saliency", "input_x_gradient", "saliency")]
     names, matrix = agreement(maps)
     assert names == ["saliency", "input_x_gradient", "saliency (2)"]
     np.testing.assert_allclose(matrix, matrix.T)
@@ -350,8 +350,8 @@ def test_agreement_is_a_rank_correlation_matrix_of_the_maps_of_one_picture(clf):
     assert matrix[0, 1] == pytest.approx(spearman(pooled(strength(maps[0].values)), pooled(strength(maps[1].values))))
     with pytest.raises(InputError, match="no map"):
         agreement([])
-    with pytest.raises(InputError, match="different pictures"):
-        agreement([maps[0], attribute(clf, PICTURE.resize((20, 20)), "saliency", 1)])
+    with pytest.raises(InputError, match="different images"):
+        agreement([maps[0], attribute(clf, IMAGE.resize((20, 20)), "saliency", 1)])
 
 
 def test_weights_are_drawn_anew_at_their_own_mean_and_spread():
@@ -367,10 +367,10 @@ def test_weights_are_drawn_anew_at_their_own_mean_and_spread():
 
 
 def test_deletion_replaces_by_the_baseline_and_begins_and_ends_at_the_scores(clf):
-    att = attribute(clf, PICTURE, "integrated_gradients", 1, baseline="black", score="probability")
-    card = assess(clf, PICTURE, att, checks=["deletion", "insertion"])
+    att = attribute(clf, IMAGE, "integrated_gradients", 1, baseline="black", score="probability")
+    card = assess(clf, IMAGE, att, checks=["deletion", "insertion"])
     assert "baseline (black)" in card["deletion"].reason
-    blank = torch.from_numpy(clf.preprocessing.baseline("black", PICTURE))[None]
+    blank = torch.from_numpy(clf.preprocessing.baseline("black", IMAGE))[None]
     clf.model.eval()
     empty = clf.logits(blank).softmax(1)[0, 1].item()
     for name, ends in (("deletion", (att.output, empty)), ("insertion", (empty, att.output))):
@@ -381,8 +381,8 @@ def test_deletion_replaces_by_the_baseline_and_begins_and_ends_at_the_scores(clf
 
 
 def test_a_margin_is_examined_against_its_own_class(clf):
-    att = attribute(clf, PICTURE, "integrated_gradients", "a", score="margin", against="c")
-    card = assess(clf, PICTURE, att)
+    att = attribute(clf, IMAGE, "integrated_gradients", "a", score="margin", against="c")
+    card = assess(clf, IMAGE, att)
     assert card["completeness"].verdict == "holds"
     assert card["randomisation"].curves["pixels"][0] == 1
     assert card["deletion"].curves["map"][0] == pytest.approx(att.output, abs=1e-5)

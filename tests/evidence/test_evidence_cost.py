@@ -25,9 +25,9 @@ def evaluations(classifier, item, attribution, budget):
 
 
 @pytest.mark.parametrize("method", ["saliency", "grad_cam", "occlusion"])
-def test_a_thorough_check_takes_three_to_five_times_as_many_evaluations(tiny_net, write_picture, method) -> None:
+def test_a_thorough_check_takes_three_to_five_times_as_many_evaluations(tiny_net, write_image, method) -> None:
     classifier = wb.load_classifier(tiny_net(), size=(32, 32))
-    item = image_from_file(write_picture("a.png", size=(32, 32)))
+    item = image_from_file(write_image("a.png", size=(32, 32)))
     found = wb.attribute(classifier, item, method=method)
     ratio = evaluations(classifier, item, found, "full") / evaluations(classifier, item, found, "quick")
     assert 2.5 <= ratio < 5.5

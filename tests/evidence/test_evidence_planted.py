@@ -18,7 +18,7 @@ EDGE = 128
 PATCH = np.s_[80:107, 16:43]
 MASK = np.zeros((EDGE, EDGE), bool)
 MASK[PATCH] = True
-PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (EDGE, EDGE, 3), dtype=np.uint8))
+IMAGE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (EDGE, EDGE, 3), dtype=np.uint8))
 TRUE = ("saliency", "input_x_gradient", "smoothgrad", "integrated_gradients", "occlusion")
 JUDGED = {"deletion", "insertion", "randomisation", "sensitivity", "relevance_mass", "relevance_rank", "pointing"}
 
@@ -55,7 +55,7 @@ def clf():
 
 @pytest.fixture(scope="module")
 def true_map(clf):
-    return attribute(clf, PICTURE, "integrated_gradients", 1)
+    return attribute(clf, IMAGE, "integrated_gradients", 1)
 
 
 def with_values(attribution, values):
@@ -64,7 +64,7 @@ def with_values(attribution, values):
 
 @pytest.mark.parametrize("method", TRUE)
 def test_the_true_map_holds_everywhere(clf, method):
-    card = assess(clf, PICTURE, attribute(clf, PICTURE, method, 1), MASK, budget="full")
+    card = assess(clf, IMAGE, attribute(clf, IMAGE, method, 1), MASK, budget="full")
     verdicts = {finding.name: finding.verdict for finding in card if finding.verdict != "not applicable"}
     signed = set() if method == "saliency" else {"infidelity"}
     promised = {"integrated_gradients": {"completeness"}, "smoothgrad": {"repeatability"}}.get(method, set())
@@ -73,7 +73,7 @@ def test_the_true_map_holds_everywhere(clf, method):
 
 
 def test_the_true_map_holds_at_a_glance(clf, true_map):
-    card = assess(clf, PICTURE, true_map, MASK)
+    card = assess(clf, IMAGE, true_map, MASK)
     assert {f.verdict for f in card} == {"holds", "not applicable"}
     assert card["deletion"].value > 0.3
     assert card["relevance_mass"].value == pytest.approx(1, abs=1e-3)
@@ -83,7 +83,7 @@ def test_the_true_map_holds_at_a_glance(clf, true_map):
 @pytest.mark.parametrize("seed", range(3))
 def test_a_random_map_fails(clf, true_map, seed):
     noise = np.random.default_rng(seed).normal(size=true_map.values.shape) * true_map.values.std()
-    card = assess(clf, PICTURE, with_values(true_map, noise), MASK, budget="full", seed=seed)
+    card = assess(clf, IMAGE, with_values(true_map, noise), MASK, budget="full", seed=seed)
     failed = {name for name, verdict in card.verdicts.items() if verdict == "fails"}
     assert failed >= {"completeness", "deletion", "insertion", "randomisation", "relevance_mass", "relevance_rank", "pointing"}
     assert "holds" not in card.verdicts.values()
@@ -94,14 +94,14 @@ def test_random_maps_of_coarse_blocks_hold_no_oftener_than_chance(clf, true_map)
     held = 0
     for seed in range(20):
         blocks = np.kron(np.random.default_rng(seed).normal(size=(8, 8)), np.ones((16, 16)))
-        card = assess(clf, PICTURE, with_values(true_map, blocks), MASK, seed=seed, checks=["deletion"])
+        card = assess(clf, IMAGE, with_values(true_map, blocks), MASK, seed=seed, checks=["deletion"])
         held += card["deletion"].verdict == "holds"
     assert held <= 3
 
 
 def test_a_map_beside_the_patch_fails(clf, true_map):
     moved = np.roll(true_map.values, (-30, 30), axis=(1, 2))
-    card = assess(clf, PICTURE, with_values(true_map, moved), MASK, budget="full")
+    card = assess(clf, IMAGE, with_values(true_map, moved), MASK, budget="full")
     assert card["completeness"].verdict == "holds", "the sum knows nothing of places"
     for name in ("randomisation", "pointing"):
         assert card[name].verdict == "fails"
@@ -112,7 +112,7 @@ def test_a_map_beside_the_patch_fails(clf, true_map):
 
 def test_the_map_of_another_model_fails(clf):
     """A map of the same net with random weights, passed off as this one's."""
-    card = assess(clf, PICTURE, attribute(wrap(OnPatch(seed=7, patch=False)), PICTURE, "integrated_gradients", 1), MASK, budget="full")
+    card = assess(clf, IMAGE, attribute(wrap(OnPatch(seed=7, patch=False)), IMAGE, "integrated_gradients", 1), MASK, budget="full")
     assert card["randomisation"].verdict == "fails"
     assert card["completeness"].verdict == "fails", "the sum is that of the other model's score"
     assert card["sensitivity"].verdict == "not applicable", "nothing can be said of a map that the model does not give"
@@ -120,13 +120,13 @@ def test_the_map_of_another_model_fails(clf):
 
 
 def edges():
-    """The size of the picture's own gradient: an edge detector, (1, H, W)."""
-    down, across = np.gradient(np.asarray(PICTURE.convert("L"), np.float32))
+    """The size of the image's own gradient: an edge detector, (1, H, W)."""
+    down, across = np.gradient(np.asarray(IMAGE.convert("L"), np.float32))
     return np.hypot(down, across)[None]
 
 
 def test_an_edge_detector_passed_off_as_an_attribution_fails_randomisation(clf):
-    card = assess(clf, PICTURE, with_values(attribute(clf, PICTURE, "saliency", 1), edges()), checks=["randomisation"])
+    card = assess(clf, IMAGE, with_values(attribute(clf, IMAGE, "saliency", 1), edges()), checks=["randomisation"])
     finding = card["randomisation"]
     assert finding.verdict == "fails"
     assert "another map" in finding.reason
@@ -139,14 +139,14 @@ def test_a_method_that_ignores_the_weights_fails_randomisation(clf, monkeypatch)
 
     blind = Implementation(lambda job: torch.from_numpy(edges())[None].expand_as(job.x) + 0 * job.forward(job.x).sum())
     monkeypatch.setattr(engine, "IMPLEMENTATIONS", engine.IMPLEMENTATIONS | {"saliency": blind})
-    finding = assess(clf, PICTURE, attribute(clf, PICTURE, "saliency", 1), checks=["randomisation"])["randomisation"]
+    finding = assess(clf, IMAGE, attribute(clf, IMAGE, "saliency", 1), checks=["randomisation"])["randomisation"]
     assert (finding.verdict, finding.value) == ("fails", pytest.approx(1))
     np.testing.assert_allclose(finding.curves["grid"], 1)
 
 
 def test_the_randomised_net_is_held_against_by_layers(clf, true_map):
     """The head alone holds the place of the patch: the map is gone as soon as that is drawn anew."""
-    curves = assess(clf, PICTURE, true_map, checks=["randomisation"])["randomisation"].curves
+    curves = assess(clf, IMAGE, true_map, checks=["randomisation"])["randomisation"].curves
     assert curves["layers"].tolist() == [0, 1, 2]
     assert curves["pixels"][0] == 1
     assert (np.abs(curves["pixels"][1:]) < 0.2).all()
@@ -155,14 +155,14 @@ def test_the_randomised_net_is_held_against_by_layers(clf, true_map):
 @pytest.mark.parametrize(("factor", "verdict"), [(1.0, "holds"), (1.03, "doubtful"), (1.2, "fails"), (-1.0, "fails")])
 def test_a_broken_completeness_is_found(clf, true_map, factor, verdict):
     """Although the map carries the delta of when it was made."""
-    finding = assess(clf, PICTURE, with_values(true_map, true_map.values * factor), checks=["completeness"])["completeness"]
+    finding = assess(clf, IMAGE, with_values(true_map, true_map.values * factor), checks=["completeness"])["completeness"]
     assert finding.verdict == verdict
     assert finding.value == pytest.approx(abs(factor - 1), abs=0.005)
 
 
 def test_a_map_of_the_opposite_sign_foretells_nothing(clf, true_map):
     """Captum's normalisation alone would turn it round and call it perfect."""
-    card = assess(clf, PICTURE, with_values(true_map, -true_map.values), checks=["infidelity"], budget="full")
+    card = assess(clf, IMAGE, with_values(true_map, -true_map.values), checks=["infidelity"], budget="full")
     assert card["infidelity"].verdict == "fails"
     assert card["infidelity"].value == pytest.approx(2, abs=0.01)
 
@@ -185,13 +185,13 @@ def test_chance_seldom_holds():
     held = cases = 0
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        picture = Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8))
+        image = Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8))
         clf = small_net(seed)
         fine = rng.normal(size=(3, 16, 16))
         values = fine if seed % 2 else np.kron(fine[:, :4, :4], np.ones((4, 4)))
-        fake = with_values(attribute(clf, picture, "saliency", 1), values)
+        fake = with_values(attribute(clf, image, "saliency", 1), values)
         fake = dataclasses.replace(fake, method="input_x_gradient")
-        card = assess(clf, picture, fake, checks=["deletion", "insertion"], seed=seed)
+        card = assess(clf, image, fake, checks=["deletion", "insertion"], seed=seed)
         held += sum(verdict == "holds" for verdict in card.verdicts.values())
         cases += len(card)
     assert cases == 80

@@ -39,7 +39,7 @@ def special(path, kind):
     return path
 
 
-def picture(path, seed=0):
+def image(path, seed=0):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.random.default_rng(seed).integers(0, 256, (20, 20, 3), dtype=np.uint8)).save(path)
 
@@ -60,7 +60,7 @@ def test_a_file_that_is_longer_than_it_says_is_cut_off(tmp_path):
 @pytest.mark.parametrize("kind", ["pipe", "socket", "device"])
 def test_an_image_or_a_mask_that_is_no_file_is_one_sentence(tmp_path, refusal, kind):
     for name in ("good/1.png", "bad/2.png", "bad/mask.jpg"):
-        picture(tmp_path / "set" / name)
+        image(tmp_path / "set" / name)
     special(tmp_path / "set" / "good" / "3.png", kind)
     special(tmp_path / "set" / "bad" / "mask.png", kind)
     found = load_images(tmp_path / "set")
@@ -94,7 +94,7 @@ def test_what_describes_a_set_or_a_model_must_be_a_file(tmp_path, refusal, monke
 
 def test_looking_through_a_folder_ends(tmp_path, refusal, monkeypatch):
     for number in range(3):
-        picture(tmp_path / "set" / str(number) / "x.png")
+        image(tmp_path / "set" / str(number) / "x.png")
     monkeypatch.setattr(layouts, "LISTING", -1.0)
     assert "takes over" in refusal(lambda: load_images(tmp_path / "set"))
 

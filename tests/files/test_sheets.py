@@ -67,9 +67,9 @@ def test_a_table_reads_back_as_pandas_would_have_written_it():
     pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(frame_csv(frame))), pd.read_csv(io.StringIO(frame.to_csv(index=False))))
 
 
-def test_a_set_whose_names_begin_like_formulas_loads_from_a_guarded_manifest(tmp_path, write_picture):
+def test_a_set_whose_names_begin_like_formulas_loads_from_a_guarded_manifest(tmp_path, write_image):
     for name in ("=a.png", "-b.png"):
-        write_picture(f"set/{name}")
+        write_image(f"set/{name}")
     text = to_csv(["image", "label", "@camera"], [["=a.png", "=1+1", "-5 °C"], ["-b.png", "'=1", -5]])
     (tmp_path / "set" / "manifest.csv").write_text(text, encoding="utf-8", newline="")
     assert not any(computes(cell) for row in rows_of(text) for cell in row)

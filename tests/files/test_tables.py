@@ -30,11 +30,11 @@ def parquet(table: pa.Table, **options: object) -> bytes:
 
 
 def zipped(name: str, manifest: bytes) -> bytes:
-    picture, buffer = io.BytesIO(), io.BytesIO()
-    Image.new("RGB", (8, 6)).save(picture, "PNG")
+    image, buffer = io.BytesIO(), io.BytesIO()
+    Image.new("RGB", (8, 6)).save(image, "PNG")
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(name, manifest)
-        archive.writestr("a.png", picture.getvalue())
+        archive.writestr("a.png", image.getvalue())
     return buffer.getvalue()
 
 

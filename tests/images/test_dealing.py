@@ -1,4 +1,4 @@
-"""Splits are dealt by the pictures' bytes, class by class, and copies of a picture stay together."""
+"""Splits are dealt by the images' bytes, class by class, and copies of an image stay together."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_order_within_a_class_is_that_of_the_hashes() -> None:
     assert [found[i.name] for i in ranked] == ["test"] * 5 + ["validation"] * 3 + ["train"] * 12
 
 
-def test_copies_of_a_picture_stand_in_one_split_whatever_their_label() -> None:
+def test_copies_of_a_image_stand_in_one_split_whatever_their_label() -> None:
     items = lot({"good": 30, "crack": 30})
     copies = [ImageItem(f"copy {i.name}", i.source, i.label) for i in items]
     other = [ImageItem(f"other {i.name}", i.source, "crack" if i.label == "good" else "good") for i in items[::3]]
@@ -100,7 +100,7 @@ def test_a_split_that_is_missing_is_dealt_off_the_training_split(own, trains, de
     assert all(f" {name}" in found.how for name in dealt)
 
 
-def test_pictures_without_a_split_train_where_others_have_one() -> None:
+def test_images_without_a_split_train_where_others_have_one() -> None:
     items = [*lot({"good": 4, "crack": 4}, "test"), *lot({"good": 8, "crack": 8}, "validation"), *lot({"good": 6, "crack": 6})]
     assert set(deal(items, ("good", "crack")).splits[-12:]) == {"train"}
 
@@ -120,8 +120,8 @@ def test_where_only_good_parts_train_everything_is_dealt_anew() -> None:
 @pytest.mark.parametrize(
     ("items", "says"),
     [
-        (lot({"good": 20, "crack": 4}), r"'crack' has too few pictures \(4 .*at least 5"),
-        (lot({"good": 20}), r"'crack' has too few pictures \(0 .*at least 5"),
+        (lot({"good": 20, "crack": 4}), r"'crack' has too few images \(4 .*at least 5"),
+        (lot({"good": 20}), r"'crack' has too few images \(0 .*at least 5"),
         ([*lot({"good": 20}), *(item("same", "crack", name=str(i)) for i in range(9))], r"'crack' .*\(1 different.*at least 5"),
         (lot({"good": 9, "crack": 3}, "train") + lot({"good": 9, "crack": 9}, "test"), r"\(3 different.*at least 4"),
         (
@@ -134,5 +134,5 @@ def test_where_only_good_parts_train_everything_is_dealt_anew() -> None:
         ),
     ],
 )
-def test_a_class_with_too_few_pictures_is_refused_with_their_number(items, says, refusal) -> None:
+def test_a_class_with_too_few_images_is_refused_with_their_number(items, says, refusal) -> None:
     assert re.search(says, refusal(lambda: deal(items, ("good", "crack"))))

@@ -33,9 +33,9 @@ LAID_OUT = {  # bytes a pixel that decoding to RGB may take, and a mask
 }
 
 
-def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -96,17 +96,17 @@ def test_tiles_change_no_pixel(mode: str, monkeypatch: pytest.MonkeyPatch) -> No
             if mode == "I"
             else rng.normal(size=(height, width)).astype(np.float32)
         )
-        picture = Image.fromarray(values)
+        image = Image.fromarray(values)
     elif mode == "I;16":
-        picture = Image.fromarray(rng.integers(0, 65536, (height, width), dtype=np.uint16))
+        image = Image.fromarray(rng.integers(0, 65536, (height, width), dtype=np.uint16))
     else:
         bands = 4 if mode in ("RGBA", "CMYK") else {"RGB": 3, "LA": 2}.get(mode, 1)
         parts = [
             Image.fromarray(rng.integers(0, 256, (height, width), dtype=np.uint8) * (rng.random((height, width)) < 0.8))
             for _ in range(bands)
         ]
-        picture = parts[0].convert(mode) if bands == 1 else Image.merge(mode, parts)
-    data = encoded(picture, kind, **({"transparency": 7} if mode == "P" else {}))
+        image = parts[0].convert(mode) if bands == 1 else Image.merge(mode, parts)
+    data = encoded(image, kind, **({"transparency": 7} if mode == "P" else {}))
     whole = decode(data, "x"), decode_mask(data, "x")
     monkeypatch.setattr(decoding, "TILE", 7)
     assert np.array_equal(np.asarray(decode(data, "x")), np.asarray(whole[0]))
@@ -152,12 +152,12 @@ def test_what_comes_beside_the_pixels_takes_little_memory(tmp_path: Path, extra:
 def test_damaged_images_of_every_format_are_one_sentence() -> None:
     """Mutated valid files: an image or one sentence, and nothing else."""
     rng = np.random.default_rng(11)
-    picture = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8))
+    image = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8))
     kinds = [("PNG", {}), ("JPEG", {}), ("JPEG", {"progressive": True}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"})]
     kinds += [("TIFF", {"compression": "jpeg"}), ("BMP", {}), ("WEBP", {}), ("WEBP", {"lossless": True}), ("GIF", {}), ("PPM", {})]
     refused = 0
     for kind, options in kinds:
-        good = encoded(picture, kind, **options)
+        good = encoded(image, kind, **options)
         for turn in range(120):
             data = bytearray(good)
             for at in rng.integers(0, len(data) if turn % 2 else 200, rng.integers(1, 4)):

@@ -21,9 +21,9 @@ Refusal = Callable[[Callable[[], object]], str]
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
 
-def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -33,10 +33,10 @@ def item(data: bytes, name: str = "part.png", mask: bytes | None = None) -> Imag
 
 def quarters() -> Image.Image:
     """16 x 8 pixels: red, green over blue, white, so that any turn or flip shows."""
-    picture = Image.new("RGB", (16, 8))
+    image = Image.new("RGB", (16, 8))
     for box, colour in (((0, 0), "red"), ((8, 0), "lime"), ((0, 4), "blue"), ((8, 4), "white")):
-        picture.paste(colour, (*box, box[0] + 8, box[1] + 4))
-    return picture
+        image.paste(colour, (*box, box[0] + 8, box[1] + 4))
+    return image
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -53,14 +53,14 @@ def png_header(width: int, height: int) -> bytes:
     ("data", "says"),
     [
         (b"", "empty (0 bytes)"),
-        (b"this is no picture\n" * 20, "not a picture"),
+        (b"this is no image\n" * 20, "not an image"),
         (encoded(quarters().resize((400, 300)), "JPEG")[:1500], "damaged or cut off"),
         (encoded(quarters().resize((400, 300)))[:200], "damaged or cut off"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture"),  # Pillow would hand this to Ghostscript
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image"),  # Pillow would hand this to Ghostscript
     ],
     ids=["empty", "text", "cut JPEG", "cut PNG", "EPS"],
 )
-def test_what_is_no_picture_is_refused_in_one_sentence(data: bytes, says: str, refusal: Refusal) -> None:
+def test_what_is_no_image_is_refused_in_one_sentence(data: bytes, says: str, refusal: Refusal) -> None:
     message = refusal(lambda: image_from_bytes(data, "part.png"))
     assert says in message
     assert "part.png" in message
@@ -108,10 +108,10 @@ def test_dark_16_bit_grey_stays_dark_in_either_byte_order() -> None:
 
 
 def test_palette_png_lays_its_transparent_colour_over_white() -> None:
-    picture = Image.new("P", (2, 1))
-    picture.putpalette([255, 0, 0, 0, 0, 255])
-    picture.putpixel((1, 0), 1)
-    shown = np.asarray(decode(encoded(picture, transparency=1), "x.png"))
+    image = Image.new("P", (2, 1))
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    image.putpixel((1, 0), 1)
+    shown = np.asarray(decode(encoded(image, transparency=1), "x.png"))
     assert shown[0].tolist() == [list(RED), list(WHITE)]
 
 
@@ -173,7 +173,7 @@ def reference_levels(values: np.ndarray) -> np.ndarray:
     ],
     ids=str,
 )
-def test_levels_are_the_exact_ones_however_the_picture_is_cut_into_parts(values: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_levels_are_the_exact_ones_however_the_image_is_cut_into_parts(values: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = decoding._eight_bit(values[None])
     monkeypatch.setattr(decoding, "PART", 3 if len(values) < 2000 else 5000)
     assert np.array_equal(whole, reference_levels(values[None]))
@@ -181,7 +181,7 @@ def test_levels_are_the_exact_ones_however_the_picture_is_cut_into_parts(values:
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
-def test_a_large_picture_of_many_bits_takes_little_more_memory_than_its_pixels(dtype: type) -> None:
+def test_a_large_image_of_many_bits_takes_little_more_memory_than_its_pixels(dtype: type) -> None:
     values = np.ones((4000, 4000), dtype)
     tracemalloc.start()
     try:
@@ -199,7 +199,7 @@ def test_an_animation_shows_its_first_frame() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1)])
-def test_the_smallest_pictures_open(size: tuple[int, int]) -> None:
+def test_the_smallest_images_open(size: tuple[int, int]) -> None:
     assert decode(encoded(Image.new("RGB", size, "red")), "x").size == size
 
 
@@ -253,8 +253,8 @@ def test_a_mask_is_true_where_it_is_not_zero() -> None:
     drawn = np.zeros((8, 16, 4), np.uint8)
     drawn[..., 3] = counts * 255  # black on transparent
     stored = [Image.fromarray(values) for values in (counts, counts.astype(np.uint16), counts * 255, drawn)]
-    for picture in [*stored, palette, Image.fromarray(counts * 255).convert("RGBA")]:
-        mask = item(encoded(quarters()), mask=encoded(picture)).open_mask()
+    for image in [*stored, palette, Image.fromarray(counts * 255).convert("RGBA")]:
+        mask = item(encoded(quarters()), mask=encoded(image)).open_mask()
         assert mask is not None
         assert (mask == (counts > 0)).all()
     assert item(encoded(quarters())).open_mask() is None
@@ -267,7 +267,7 @@ def test_a_mask_of_another_size_is_refused(refusal: Refusal) -> None:
     assert "mask of tile.png" in refusal(item(encoded(quarters()), "tile.png", mask=b"no").open_mask)
 
 
-def test_a_set_without_pictures_or_with_a_name_twice_is_refused(refusal: Refusal) -> None:
+def test_a_set_without_images_or_with_a_name_twice_is_refused(refusal: Refusal) -> None:
     assert "holds no images of a kind that is read" in refusal(lambda: ImageSet("tiles", ()))
     assert "names a.png 2 times" in refusal(lambda: ImageSet("tiles", (item(b"1", "a.png"), item(b"2", "a.png"))))
 
@@ -287,16 +287,16 @@ def test_the_key_of_a_set_follows_what_it_lists() -> None:
     assert len({ImageSet("one", (other,)).key for other in changed} | {key}) == 6
 
 
-def test_decoding_in_threads_leaves_the_filters_of_warnings_as_they_were(write_picture, monkeypatch) -> None:
+def test_decoding_in_threads_leaves_the_filters_of_warnings_as_they_were(write_image, monkeypatch) -> None:
     import threading
     import warnings
 
-    data, inside, leave = write_picture("a.png").read_bytes(), threading.Barrier(3), [threading.Event(), threading.Event()]
+    data, inside, leave = write_image("a.png").read_bytes(), threading.Barrier(3), [threading.Event(), threading.Event()]
 
-    def hold(picture: Image.Image) -> Image.Image:
+    def hold(image: Image.Image) -> Image.Image:
         inside.wait(10)
         leave[int(threading.current_thread().name)].wait(10)
-        return picture
+        return image
 
     monkeypatch.setattr(decoding, "_to_rgb", hold)
     before = list(warnings.filters)

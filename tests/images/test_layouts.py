@@ -164,15 +164,15 @@ def test_a_png_beside_a_jpeg_is_its_mask(tmp_path: Path) -> None:
     }
 
 
-def test_a_png_beside_a_tiff_stays_a_picture(tmp_path: Path) -> None:
+def test_a_png_beside_a_tiff_stays_a_image(tmp_path: Path) -> None:
     assert facts(load_images(lay(tmp_path, "ok/a.tif", "ok/a.png"))) == {"ok/a.tif": ("ok", None, False), "ok/a.png": ("ok", None, False)}
 
 
-def test_a_mask_of_another_size_is_refused(write_picture: Write, tmp_path: Path, refusal: Refusal) -> None:
-    write_picture("crack/a.jpg", size=(8, 6))
-    write_picture("crack/a.png", "white", size=(6, 8))
+def test_a_mask_of_another_size_is_refused(write_image: Write, tmp_path: Path, refusal: Refusal) -> None:
+    write_image("crack/a.jpg", size=(8, 6))
+    write_image("crack/a.png", "white", size=(6, 8))
     (item,) = load_images(tmp_path)
-    assert "6 x 8 pixels but its picture is 8 x 6" in refusal(item.open_mask)
+    assert "6 x 8 pixels but its image is 8 x 6" in refusal(item.open_mask)
 
 
 # Manifests

@@ -162,7 +162,7 @@ def test_a_zip_that_lists_a_file_twice_is_refused(refusal: Refusal) -> None:
     assert "twice" in refusal(lambda: images_from_zip(buffer.getvalue(), "x.zip"))
 
 
-def test_a_damaged_zip_is_refused_or_its_pictures_are(refusal: Refusal) -> None:
+def test_a_damaged_zip_is_refused_or_its_images_are(refusal: Refusal) -> None:
     assert "not a zip" in refusal(lambda: images_from_zip(b"PK not really", "x.zip"))
     good = zipped({"ok/a.png": png(size=(50, 50)), "bad/b.png": png("blue"), "manifest.csv": b"image\nok/a.png\n"})
     assert "not a zip" in refusal(lambda: images_from_zip(good[: len(good) // 2], "x.zip"))

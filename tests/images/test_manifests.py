@@ -23,10 +23,10 @@ from workbench.texts.values import EXACT, scalar, shown
     ("column", "synthetic"), [(["yes", "Yes"], True), ([True, True], True), ([1, 1], True), (["yes", "no"], False), (["yes", None], False)]
 )
 def test_a_set_is_synthetic_where_every_row_says_so(
-    tmp_path: Path, write_picture: Callable[..., Path], ending: str, column: list[object], synthetic: bool
+    tmp_path: Path, write_image: Callable[..., Path], ending: str, column: list[object], synthetic: bool
 ) -> None:
     for name in ("a.png", "b.png"):
-        write_picture(name)
+        write_image(name)
     table = pd.DataFrame({"image": ["a.png", "b.png"], "synthetic": column})
     path = tmp_path / f"manifest.{ending}"
     table.to_csv(path, index=False) if ending == "csv" else table.to_parquet(path)
@@ -35,16 +35,14 @@ def test_a_set_is_synthetic_where_every_row_says_so(
     assert ("synthetic" in images.attribute_names) == (not synthetic)  # where it differs it is an attribute to compare by
 
 
-def test_a_set_without_the_column_is_not_synthetic(tmp_path: Path, write_picture: Callable[..., Path]) -> None:
-    write_picture("a.png")
+def test_a_set_without_the_column_is_not_synthetic(tmp_path: Path, write_image: Callable[..., Path]) -> None:
+    write_image("a.png")
     (tmp_path / "manifest.csv").write_text("image,label\na.png,ok\n")
     assert not load_images(tmp_path).synthetic
 
 
-def test_a_catalog_keeps_what_the_manifest_says(
-    tmp_path: Path, write_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_picture("lot/a.png")
+def test_a_catalog_keeps_what_the_manifest_says(tmp_path: Path, write_image: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    write_image("lot/a.png")
     (tmp_path / "lot" / "manifest.csv").write_text("image,synthetic\na.png,yes\n")
     (tmp_path / "workbench.toml").write_text('[images.lot]\ntitle = "Lot"\nref = "lot"\n')
     monkeypatch.chdir(tmp_path)
@@ -73,8 +71,8 @@ KINDS = {
 """What a Parquet column holds in four rows, and what each is as an attribute."""
 
 
-def test_a_parquet_column_of_any_kind_becomes_text_numbers_or_booleans(tmp_path: Path, write_picture: Callable[..., Path]) -> None:
-    names = [write_picture(f"{i}.png").name for i in range(4)]
+def test_a_parquet_column_of_any_kind_becomes_text_numbers_or_booleans(tmp_path: Path, write_image: Callable[..., Path]) -> None:
+    names = [write_image(f"{i}.png").name for i in range(4)]
     columns = {name: pa.array(values, from_pandas=name == "at") for name, (values, _) in KINDS.items()}
     pq.write_table(pa.table({"image": names, **columns}), tmp_path / "manifest.parquet")
     images = load_images(tmp_path)
@@ -133,8 +131,8 @@ def test_images_inside_of_a_parquet_file_are_told_of_and_not_printed(tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["lot.PARQUET", "Lot.Parquet", "manifest.PARQUET", "lot.CSV"])
-def test_a_manifest_is_read_by_its_ending_in_whatever_case(tmp_path: Path, write_picture: Callable[..., Path], name: str) -> None:
-    write_picture("a.png")
+def test_a_manifest_is_read_by_its_ending_in_whatever_case(tmp_path: Path, write_image: Callable[..., Path], name: str) -> None:
+    write_image("a.png")
     table = pd.DataFrame({"image": ["a.png"], "label": ["ok"]})
     table.to_csv(tmp_path / name, index=False) if name.endswith("CSV") else table.to_parquet(tmp_path / name)
     (item,) = load_images(tmp_path / name)
@@ -143,16 +141,16 @@ def test_a_manifest_is_read_by_its_ending_in_whatever_case(tmp_path: Path, write
         assert [item.label for item in load_images(tmp_path)] == ["ok"]
 
 
-def test_text_that_reads_nan_is_text_where_the_column_is_text(tmp_path: Path, write_picture: Callable[..., Path]) -> None:
-    write_picture("a.png")
+def test_text_that_reads_nan_is_text_where_the_column_is_text(tmp_path: Path, write_image: Callable[..., Path]) -> None:
+    write_image("a.png")
     pq.write_table(pa.table({"image": ["a.png"], "label": ["nan"], "camera": ["NaN"]}), tmp_path / "m.parquet")
     (item,) = load_images(tmp_path / "m.parquet")
     assert (item.label, dict(item.attributes)) == ("nan", {"camera": "NaN"})
 
 
 def test_a_row_of_a_parquet_manifest_is_told_by_its_number(
-    tmp_path: Path, write_picture: Callable[..., Path], refusal: Callable[..., str]
+    tmp_path: Path, write_image: Callable[..., Path], refusal: Callable[..., str]
 ) -> None:
-    write_picture("a.png")
+    write_image("a.png")
     pq.write_table(pa.table({"image": ["a.png", "b.png"]}), tmp_path / "m.parquet")
     assert "'b.png' in row 2" in refusal(lambda: load_images(tmp_path / "m.parquet"))

@@ -54,8 +54,8 @@ def test_a_set_opens_with_all_that_is_known(tmp_path: Path) -> None:
         (label, split): many for label in LABELS for split, many in (("train", 24), ("validation", 6), ("test", 10))
     }
     for item, (_, part) in zip(images, Plan(200, 32).parts(), strict=True):
-        picture, mask = draw(part, 32)
-        assert np.array_equal(np.asarray(item.open()), picture)
+        image, mask = draw(part, 32)
+        assert np.array_equal(np.asarray(item.open()), image)
         held = item.open_mask()
         assert (held is None) == (item.label == "good")
         assert held is None or np.array_equal(held, mask)
@@ -135,8 +135,8 @@ def test_bad_numbers_and_folders_are_refused_before_anything_is_written(tmp_path
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("")
     for settings, words in (
-        ({"count": 0}, "0 pictures"),
-        ({"count": 10**6}, "1000000 pictures"),
+        ({"count": 0}, "0 images"),
+        ({"count": 10**6}, "1000000 images"),
         ({"size": 8}, "8 pixels"),
         ({"seed": -1}, "seed -1"),
         ({"seed": 2**32}, "seed 4294967296"),
@@ -237,7 +237,7 @@ def test_nothing_is_drawn_by_an_import() -> None:
     assert done.stdout.strip() == "[]", done.stderr
 
 
-def test_pictures_are_small_and_masks_are_bits(tmp_path: Path) -> None:
+def test_images_are_small_and_masks_are_bits(tmp_path: Path) -> None:
     folder = made(tmp_path / "set", size=128, count=10)
     assert max(path.stat().st_size for path in (folder / "images").iterdir()) < 50_000
     assert {Image.open(path).mode for path in (folder / "masks").iterdir()} == {"1"}

@@ -24,12 +24,12 @@ def some(label: str, count: int = 6, **known: object) -> list[Part]:
 @pytest.mark.parametrize("label", LABELS[1:])
 def test_the_mask_is_what_the_defect_changed(label: str) -> None:
     for part in some(label):
-        picture, mask = draw(part, SIZE)
+        image, mask = draw(part, SIZE)
         clean, _ = draw(dataclasses.replace(part, label="good"), SIZE)
-        changed = np.abs(picture.astype(int) - clean).max(axis=2)
+        changed = np.abs(image.astype(int) - clean).max(axis=2)
         assert np.array_equal(mask, changed >= NOTICEABLE)
         assert SMALLEST <= mask.mean() < 0.35
-        assert np.median(changed[~mask]) <= 1  # elsewhere the picture is the same part's
+        assert np.median(changed[~mask]) <= 1  # elsewhere the image is the same part's
 
 
 def test_a_good_part_has_no_mask() -> None:

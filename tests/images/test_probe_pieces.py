@@ -1,4 +1,4 @@
-"""A picture cut into pieces and some of them filled: exact on pictures made by hand."""
+"""An image cut into pieces and some of them filled: exact on images made by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from workbench.images.pieces import REGION_FILLS, Pieces, square_cells
 RAMP = np.repeat(np.linspace(40, 200, 192).round().astype(np.uint8)[None, :, None], 3, 2) * np.ones((128, 1, 1), np.uint8)
 
 
-def test_cells_are_square_and_cover_the_picture():
+def test_cells_are_square_and_cover_the_image():
     labels = square_cells((40, 60, 3), 6)
     assert np.bincount(labels.ravel()).tolist() == [100] * 24
     assert (labels[:10, :10] == 0).all()
@@ -59,7 +59,7 @@ def test_inpainting_continues_what_lies_around_as_the_finer_one_does():
     assert np.abs(shown.astype(int) - finer).max() <= 6
 
 
-def test_what_little_is_kept_is_not_painted_over_the_picture():
+def test_what_little_is_kept_is_not_painted_over_the_image():
     pixels = np.full((96, 96, 3), 60, np.uint8)
     pixels[32:64, 32:64] = 250
     pieces = Pieces(pixels, square_cells(pixels.shape, 3), "inpaint")

@@ -1,4 +1,4 @@
-"""The decision journal: what goes in comes out, in pages and by picture; what cannot be a journal is refused."""
+"""The decision journal: what goes in comes out, in pages and by image; what cannot be a journal is refused."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_one_positive_class_may_come_as_a_text():
 
 @pytest.fixture
 def twenty(journal):
-    """Twenty entries: two users and two models in turn, five pictures, every third one overruled."""
+    """Twenty entries: two users and two models in turn, five images, every third one overruled."""
     for i in range(20):
         make = partial(overruled, reason=f"reason {i}") if i % 3 == 0 else draft
         journal.append(make(user=("Ada", "Zoë")[i % 2], model=digest(f"model {i % 2}"), image=digest(f"image {i % 5}")))
@@ -154,7 +154,7 @@ def test_filters(twenty, chosen, belongs):
     assert twenty.count() == 20
 
 
-def test_the_newest_entry_of_each_picture_for_one_model(twenty):
+def test_the_newest_entry_of_each_image_for_one_model(twenty):
     images = [digest(f"image {i}") for i in (0, 3, 7)]
     found = twenty.latest(digest("model 0"), images)
     assert {image: entry.number for image, entry in found.items()} == {images[0]: 11, images[1]: 19}
@@ -251,7 +251,7 @@ def _cut(path):
 
 
 STRANGE = {
-    "a picture": (lambda path: path.write_bytes(b"\x89PNG" * 1000), "is not a journal, or is damaged"),
+    "an image": (lambda path: path.write_bytes(b"\x89PNG" * 1000), "is not a journal, or is damaged"),
     "a text": (lambda path: path.write_text("number,time\n"), "is not a journal, or is damaged"),
     "a folder": (lambda path: path.mkdir(), "is a folder"),
     "another program's": (_foreign, "a database of another program"),
@@ -274,8 +274,8 @@ def test_a_path_that_cannot_be_is_refused(refusal, bad):
     refusal(lambda: Journal(bad))
 
 
-def test_a_folder_that_cannot_be_made_is_refused(refusal, write_picture):
-    assert "cannot be written to" in refusal(lambda: Journal(write_picture("x.png") / "journal.sqlite"))
+def test_a_folder_that_cannot_be_made_is_refused(refusal, write_image):
+    assert "cannot be written to" in refusal(lambda: Journal(write_image("x.png") / "journal.sqlite"))
 
 
 def test_a_folder_that_may_only_be_read_is_refused(journal, refusal):

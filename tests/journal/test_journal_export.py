@@ -80,21 +80,21 @@ def test_nothing_to_hand_on_is_still_a_file(journal):
 
 
 @pytest.fixture
-def folder(tmp_path, write_picture):
-    """A set on disk: six pictures of two classes in three splits, two attributes, one mask."""
+def folder(tmp_path, write_image):
+    """A set on disk: six images of two classes in three splits, two attributes, one mask."""
     lines = ["image,label,split,mask,camera,synthetic"]
     for i in range(6):
-        write_picture(f"set/images/{i}.png", colour=(i * 40, 0, 0))
+        write_image(f"set/images/{i}.png", colour=(i * 40, 0, 0))
         lines.append(
             f"images/{i}.png,{'bad' if i % 2 else 'good'},{('train', 'val', 'test')[i // 2]},{'masks/1.png' if i == 1 else ''},c{i},yes"
         )
-    write_picture("set/masks/1.png", colour="white")
+    write_image("set/masks/1.png", colour="white")
     (tmp_path / "set" / "manifest.csv").write_text("\n".join(lines))
     return tmp_path / "set"
 
 
 def decided(journal, images, name, *, to=None, **changes):
-    """A decision on the picture of a set: overruled to a class, or agreed with."""
+    """A decision on the image of a set: overruled to a class, or agreed with."""
     item = images.by_name[name]
     make = draft if to is None else overruled
     changes = {"positive": ("bad",), "image": item.id, "image_name": name, "label": item.label} | changes
@@ -111,7 +111,7 @@ def test_overruled_labels_load_again_with_everything_else_as_it_was(journal, fol
     images = load_images(str(folder))
     decided(journal, images, "images/1.png", to="good", reason="=a reflection, no crack")
     decided(journal, images, "images/2.png", to="bad", reason="seen\nlate; too late")
-    journal.append(overruled(image=digest("a picture of another set")))
+    journal.append(overruled(image=digest("an image of another set")))
     again = loaded(folder, images, journal)
     assert [item.name for item in again] == [item.name for item in images]
     assert [item.label for item in again] == ["good", "good", "bad", "bad", "good", "bad"]
@@ -124,10 +124,10 @@ def test_overruled_labels_load_again_with_everything_else_as_it_was(journal, fol
     assert (again.synthetic, again.class_names) == (True, ("bad", "good"))
 
 
-def test_a_set_made_of_class_folders_can_be_relabelled_too(journal, tmp_path, write_picture):
+def test_a_set_made_of_class_folders_can_be_relabelled_too(journal, tmp_path, write_image):
     for i in range(3):
-        write_picture(f"folders/train/good/{i}.jpg", colour=(i * 40, 0, 0))
-        write_picture(f"folders/train/good/{i}.png", colour="white")
+        write_image(f"folders/train/good/{i}.jpg", colour=(i * 40, 0, 0))
+        write_image(f"folders/train/good/{i}.png", colour="white")
     images = load_images(str(tmp_path / "folders"))
     assert folder_of(images) == tmp_path / "folders"
     decided(journal, images, "train/good/2.jpg", to="hole")
@@ -150,7 +150,7 @@ LATER = {
     "another model": ({"verdict": "reject", "model": digest("another")}, "bad"),
     "agreed that it passes": ({"verdict": "pass"}, "good"),
     "left for review": ({"verdict": "review"}, "good"),
-    "another picture": ({"verdict": "reject", "image": digest("another")}, "good"),
+    "another image": ({"verdict": "reject", "image": digest("another")}, "good"),
 }
 
 
@@ -193,15 +193,15 @@ def test_a_zip_has_no_folder_but_its_labels_fit_where_it_is_unpacked(journal, fo
     assert again.items[3].label == "odd"
 
 
-def test_a_name_that_no_file_can_hold_is_refused(journal, tmp_path, write_picture, refusal):
-    write_picture("odd/whole.png")
-    write_picture("odd/part.png").rename(tmp_path / "odd" / "part \udcff.png")
+def test_a_name_that_no_file_can_hold_is_refused(journal, tmp_path, write_image, refusal):
+    write_image("odd/whole.png")
+    write_image("odd/part.png").rename(tmp_path / "odd" / "part \udcff.png")
     images = load_images(str(tmp_path / "odd"))
     assert "rename it" in refusal(lambda: relabelled(images, ()))
 
 
-def test_a_picture_is_not_read_where_nothing_was_overruled(journal, tmp_path, write_picture):
-    path = write_picture("gone/part.png")
+def test_a_image_is_not_read_where_nothing_was_overruled(journal, tmp_path, write_image):
+    path = write_image("gone/part.png")
     images = load_images(str(tmp_path / "gone"))
     path.unlink()
     assert rows_of(relabelled(images, [journal.append(draft())]))[0]["overruled"] == "no"

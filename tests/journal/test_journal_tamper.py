@@ -18,7 +18,7 @@ COUNT = 12
 
 @pytest.fixture
 def journal(tmp_path):
-    """Twelve entries on twelve pictures; the fourth and the eighth are overruled."""
+    """Twelve entries on twelve images; the fourth and the eighth are overruled."""
     journal = Journal(tmp_path / "journal.sqlite")
     for i in range(1, COUNT + 1):
         make = overruled if i % 4 == 0 and i < COUNT else draft

@@ -149,7 +149,7 @@ def test_the_maps_peak_lies_in_the_planted_defect(clf, lot) -> None:
     assert called[~bad].mean() < 0.3
     hits = []
     for item in (item for item, odd in zip(chosen, called & bad, strict=True) if odd):
-        heat = attribute(clf, item, "anomaly_map").on_picture()
+        heat = attribute(clf, item, "anomaly_map").on_image()
         row, column = np.unravel_index(heat.argmax(), heat.shape)
         hits.append(item.open_mask()[max(row - 4, 0) : row + 5, max(column - 4, 0) : column + 5].any())  # a patch has 8 pixels
     assert len(hits) >= 20
@@ -163,10 +163,10 @@ def test_other_methods_suit_it_or_say_why_not(clf) -> None:
 
 @pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
 def test_the_map_lies_on_the_patch_that_the_model_finds_odd(resize) -> None:
-    picture = Image.new("RGB", (120, 60), (90, 90, 90))
-    picture.paste((255, 255, 255), (62, 8, 80, 22))
+    image = Image.new("RGB", (120, 60), (90, 90, 90))
+    image.paste((255, 255, 255), (62, 8, 80, 22))
     clf = load_classifier(Small().eval(), size=(32, 48), resize=resize, device="cpu")
-    seen = attribute(clf, picture, "anomaly_map").on_picture()
+    seen = attribute(clf, image, "anomaly_map").on_image()
     rows, columns = np.nonzero(seen > 0.65)
     assert (columns.mean(), rows.mean()) == pytest.approx((70.5, 14.5), abs=1)
     assert (np.ptp(columns), np.ptp(rows)) == pytest.approx((18, 14), abs=3)
@@ -209,7 +209,7 @@ def test_a_factory_may_make_one(tmp_path, monkeypatch) -> None:
     sys.modules.pop("odd_factory")
     found = attribute(clf, Image.fromarray(np.full((20, 30, 3), 200, np.uint8)), "anomaly_map", "normal")
     assert found.values.shape == (1, 16, 16)
-    assert found.on_picture().shape == (20, 30)
+    assert found.on_image().shape == (20, 30)
     assert (found.values > 0.5).all()
     assert suits(clf, "saliency") is None
 

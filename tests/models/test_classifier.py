@@ -52,7 +52,7 @@ def item(seed, label=None):
     return ImageItem(f"{seed}.png", BytesSource(buffer.getvalue()), label)
 
 
-BROKEN = ImageItem("broken.png", BytesSource(b"this is no picture"), "class 0")
+BROKEN = ImageItem("broken.png", BytesSource(b"this is no image"), "class 0")
 
 
 @pytest.mark.parametrize("shape", ["(N, 1)", "(N,)", "a mapping", "an object"])
@@ -209,7 +209,7 @@ def test_predicting_keeps_order_in_batches_and_reports_what_cannot_be_read():
     assert list(found.frame["name"]) == [i.name for i in items]
     assert found.model == clf.key
     bad = found.frame.iloc[2]
-    assert "broken.png is not a picture" in bad["error"]
+    assert "broken.png is not an image" in bad["error"]
     assert (bad["predicted"], bad["verdict"], bad["unsure"]) == (None, None, False)
     assert np.isnan(found.probabilities[2]).all()
     assert np.isnan(bad["confidence"])
@@ -224,10 +224,10 @@ def test_predicting_keeps_order_in_batches_and_reports_what_cannot_be_read():
         assert found.frame["predicted"][row] == clf.class_names[int(direct.argmax())]
         model.train()
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    assert np.ptp(found.logits[[0, 1, 3]], axis=0).max() > 1e-4, "the pictures differ"
+    assert np.ptp(found.logits[[0, 1, 3]], axis=0).max() > 1e-4, "the images differ"
 
 
-def test_a_batch_of_unreadable_pictures_asks_nothing():
+def test_a_batch_of_unreadable_images_asks_nothing():
     model = Net()
     clf = wrap(model)
     found = predict(clf, [BROKEN, ImageItem("gone.png", BytesSource(b""))], batch=1)

@@ -1,4 +1,4 @@
-"""How layers lie over the picture: every layout is read with its places right, and what only looks like a grid is not listed."""
+"""How layers lie over the image: every layout is read with its places right, and what only looks like a grid is not listed."""
 
 import pytest
 import torch

@@ -156,7 +156,7 @@ def test_a_class_list_that_does_not_fit_is_refused(
         ({}, '[options]\ncheckpoint_path = "other.pt"\n', "'checkpoint_path', which fetches other weights"),
         ({}, "[options]\npretrained = true\n", "'pretrained', which fetches other weights"),
         ({}, "[preprocessing]\nmean = [0.5, 0.5]\nstd = [0.5, 0.5]\n", "1 or 3 numbers"),
-        ({}, "[preprocessing]\nmean = [0.5]\nstd = [0.5]\n", "cannot take a picture of 1 x 224 x 224"),
+        ({}, "[preprocessing]\nmean = [0.5]\nstd = [0.5]\n", "cannot take an image of 1 x 224 x 224"),
     ],
 )
 def test_a_folder_that_contradicts_itself_is_refused(

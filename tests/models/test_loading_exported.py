@@ -25,7 +25,7 @@ from workbench.models.loading import load_classifier, load_folder
 torch.set_num_threads(1)
 SIZE = (16, 20)
 CLASSES = ["ok", "bad", "odd"]
-PICTURE = Image.fromarray(np.random.default_rng(1).integers(0, 256, (33, 47, 3), dtype=np.uint8))
+IMAGE = Image.fromarray(np.random.default_rng(1).integers(0, 256, (33, 47, 3), dtype=np.uint8))
 
 
 class Net(nn.Module):
@@ -63,7 +63,7 @@ def pair(request, tmp_path_factory):
     return load_classifier(path, classes=CLASSES, device="cpu"), load_classifier(model, classes=CLASSES, size=SIZE, device="cpu")
 
 
-def test_it_answers_as_its_source_for_any_number_of_pictures(pair):
+def test_it_answers_as_its_source_for_any_number_of_images(pair):
     clf, source = pair
     for count in (1, 3, 9):
         x = torch.randn(count, 3, *SIZE, generator=torch.Generator().manual_seed(count))
@@ -77,7 +77,7 @@ def test_methods_give_the_maps_of_its_source(pair):
     cases = {"saliency": {}, "integrated_gradients": {"n_steps": 20}, "smoothgrad": {"samples": 12}, "occlusion": {"window": 0.5}}
     cases |= {"grad_cam": {"layer": "stem"}}
     for method, settings in cases.items():
-        found, expected = (attribute(one, PICTURE, method, "bad", **settings).values for one in pair)
+        found, expected = (attribute(one, IMAGE, method, "bad", **settings).values for one in pair)
         np.testing.assert_allclose(found, expected, atol=1e-5 * max(1, np.abs(expected).max()), err_msg=method)
         assert expected.std() > 0
     assert list(clf.layers) == [name for name in source.layers if name in clf.layers]
@@ -91,7 +91,7 @@ def test_it_is_left_as_it_was_and_can_be_copied(pair):
     clf.model.train()
     try:
         before = [module.training for module in clf.model.modules()]
-        attribute(clf, PICTURE, "grad_cam", 0, layer="down")
+        attribute(clf, IMAGE, "grad_cam", 0, layer="down")
         with untouched(clf):
             assert not any(module.training for module in clf.model.modules())
         assert [module.training for module in clf.model.modules()] == before
@@ -117,7 +117,7 @@ def test_the_module_of_an_exported_program_in_memory_is_left_alone(batch):
     module = torch.export.export(Net().eval(), (torch.randn(batch, 3, *SIZE),), dynamic_shapes=shapes).module()
     clf = load_classifier(module, size=SIZE, device="cpu")
     before = [part.training for part in module.modules()]
-    assert attribute(clf, PICTURE, "saliency", 0).values.any()
+    assert attribute(clf, IMAGE, "saliency", 0).values.any()
     assert [part.training for part in module.modules()] == before
     assert "no layer" in suits(clf, "grad_cam")
 
@@ -135,7 +135,7 @@ def test_one_that_cannot_be_taken_apart_runs_as_one_piece(tmp_path, monkeypatch)
     assert not clf.model.layered
     x = torch.randn(5, 3, *SIZE)
     torch.testing.assert_close(clf.logits(x), model(x), atol=1e-5, rtol=1e-5)
-    assert attribute(clf, PICTURE, "smoothgrad", 0, samples=9).values.any()
+    assert attribute(clf, IMAGE, "smoothgrad", 0, samples=9).values.any()
     assert "no layer" in suits(clf, "grad_cam")
     copy.deepcopy(clf.model)(x)
 
@@ -154,7 +154,7 @@ def test_a_wrongly_taken_apart_one_is_noticed(tmp_path, monkeypatch):
     torch.testing.assert_close(clf.logits(x), Net().eval()(x), atol=1e-5, rtol=1e-5)
 
 
-def test_grey_pictures_and_their_size_are_read_from_the_archive(tmp_path):
+def test_grey_images_and_their_size_are_read_from_the_archive(tmp_path):
     clf = load_classifier(export(tmp_path / "grey.pt2", Net(channels=1).eval(), channels=1, size=(24, 32)), device="cpu")
     assert (clf.preprocessing.size, len(clf.preprocessing.mean)) == ((24, 32), 1)
     assert predict(clf, image_from_bytes(_png(), "a.png")).frame["predicted"].notna().all()
@@ -162,7 +162,7 @@ def test_grey_pictures_and_their_size_are_read_from_the_archive(tmp_path):
 
 def _png():
     buffer = io.BytesIO()
-    PICTURE.save(buffer, "PNG")
+    IMAGE.save(buffer, "PNG")
     return buffer.getvalue()
 
 
@@ -190,7 +190,7 @@ def test_a_folder_describes_one(tmp_path):
     clf = load_classifier(describe(tmp_path, "[preprocessing]\nmean = [0.1, 0.2, 0.3]\nstd = [1.0, 1.0, 1.0]\n"), device="cpu")
     assert (clf.class_names, clf.positive, clf.preprocessing.size) == (tuple(CLASSES), "bad", SIZE)
     assert clf.preprocessing.mean == (0.1, 0.2, 0.3)
-    assert attribute(clf, PICTURE, "grad_cam", "bad", layer="down").values.any()
+    assert attribute(clf, IMAGE, "grad_cam", "bad", layer="down").values.any()
 
 
 MISFITS = {

@@ -30,7 +30,7 @@ def test_heads_of_one_two_and_more_logits(tiny_net: Net, outputs: int, single: b
         assert torch.allclose(logits.softmax(1)[:, 1], raw[:, 0].sigmoid())
 
 
-def test_a_grey_net_takes_colour_pictures(tiny_net: Net) -> None:
+def test_a_grey_net_takes_colour_images(tiny_net: Net) -> None:
     classifier = wb.load_classifier(tiny_net(channels=1), size=(16, 12), mean=(0.5,), std=(0.25,))
     x = classifier.prepare(Image.new("RGB", (30, 30), (255, 255, 255)))
     assert x.shape == (1, 16, 12)
@@ -74,7 +74,7 @@ def test_the_key_of_a_module_follows_weights_preprocessing_and_classes(tiny_net:
         ({"interpolation": "lanczos"}, "'interpolation'"),
         ({"colour": "red"}, "'colour'"),
         ({"mean": (0.5,)}, "1 or 3 numbers"),
-        ({"mean": (0.5,), "std": (0.5,)}, "cannot take a picture of 1 x 224 x 224"),
+        ({"mean": (0.5,), "std": (0.5,)}, "cannot take an image of 1 x 224 x 224"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(tiny_net: Net, keywords: dict[str, Any], says: str, refusal: Refusal) -> None:
@@ -105,7 +105,7 @@ def fails(x: Tensor) -> Tensor:
         (lambda x: x.new_zeros(1, 0), "shape (1, 0)"),
         (lambda x: x.sum(), "shape ()"),
         (fails, "(AssertionError)"),
-        (lambda x: dict[str, Tensor]()["k"], "cannot take a picture"),
+        (lambda x: dict[str, Tensor]()["k"], "cannot take an image"),
     ],
 )
 def test_a_module_that_is_no_classifier_is_refused(answer: Callable[[Tensor], object], says: str, refusal: Refusal) -> None:

@@ -1,4 +1,4 @@
-"""The way from a picture to the model's input, and back again."""
+"""The way from an image to the model's input, and back again."""
 
 import numpy as np
 import pytest
@@ -15,50 +15,50 @@ def noise(width, height, seed=0):
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
 
 
-def as_pixels(picture):
-    return np.asarray(picture, np.float32).transpose(2, 0, 1) / 255
+def as_pixels(image):
+    return np.asarray(image, np.float32).transpose(2, 0, 1) / 255
 
 
 def test_stretch_fills_the_input():
-    picture = noise(50, 30)
+    image = noise(50, 30)
     prep = Preprocessing(size=(20, 24))
-    np.testing.assert_array_equal(prep.pixels(picture), as_pixels(picture.resize((24, 20), Image.Resampling.BILINEAR)))
-    assert prep.placement(picture).box == (0, 0, 50, 30)
+    np.testing.assert_array_equal(prep.pixels(image), as_pixels(image.resize((24, 20), Image.Resampling.BILINEAR)))
+    assert prep.placement(image).box == (0, 0, 50, 30)
 
 
 def test_crop_takes_the_middle():
-    picture = noise(64, 32)
+    image = noise(64, 32)
     whole = Preprocessing(size=(32, 32), resize="crop")
-    np.testing.assert_array_equal(whole.pixels(picture), as_pixels(picture.crop((16, 0, 48, 32))))
-    assert whole.placement(picture).box == (16, 0, 48, 32)
+    np.testing.assert_array_equal(whole.pixels(image), as_pixels(image.crop((16, 0, 48, 32))))
+    assert whole.placement(image).box == (16, 0, 48, 32)
     half = Preprocessing(size=(16, 16), resize="crop", crop=0.5)
-    np.testing.assert_array_equal(half.pixels(picture), as_pixels(picture.crop((24, 8, 40, 24))))
+    np.testing.assert_array_equal(half.pixels(image), as_pixels(image.crop((24, 8, 40, 24))))
     wide = Preprocessing(size=(8, 16), resize="crop")
     assert wide.placement(noise(64, 64)).box == (0, 16, 64, 48)
 
 
 def test_pad_keeps_everything_and_fills_with_the_mean_colour():
-    picture = noise(32, 16)
+    image = noise(32, 16)
     prep = Preprocessing(size=(32, 32), resize="pad", mean=(0.2, 0.4, 0.6))
-    pixels = prep.pixels(picture)
-    np.testing.assert_array_equal(pixels[:, 8:24], as_pixels(picture))
+    pixels = prep.pixels(image)
+    np.testing.assert_array_equal(pixels[:, 8:24], as_pixels(image))
     for band in (pixels[:, :8], pixels[:, 24:]):
         np.testing.assert_allclose(band, np.broadcast_to(np.array([0.2, 0.4, 0.6])[:, None, None], band.shape), atol=1e-6)
-    assert prep.placement(picture).box == (0, -8, 32, 24)
+    assert prep.placement(image).box == (0, -8, 32, 24)
 
 
 @pytest.mark.parametrize("resize", MODES)
 @pytest.mark.parametrize("size", [(224, 224), (7, 5), (192, 256)])
-def test_every_shape_of_picture_fits(resize, size):
-    """Rounding once put the crop's edge a hair outside of the picture, for one width in fifty."""
+def test_every_shape_of_image_fits(resize, size):
+    """Rounding once put the crop's edge a hair outside of the image, for one width in fifty."""
     prep = Preprocessing(size=size, resize=resize)
     for width in (1, 2, 3, 29, 31, 57, 58, 150, 300):
         for height in (1, 2, 37, 58, 150, 333):
-            picture = Image.new("RGB", (width, height), (9, 99, 199))
-            pixels = prep.pixels(picture)
+            image = Image.new("RGB", (width, height), (9, 99, 199))
+            pixels = prep.pixels(image)
             assert pixels.shape == (3, *size)
             assert pixels.dtype == np.float32
-            left, top, right, bottom = prep.placement(picture).box
+            left, top, right, bottom = prep.placement(image).box
             if resize == "crop":
                 assert 0 <= left < right <= width
                 assert 0 <= top < bottom <= height
@@ -72,50 +72,50 @@ def test_every_shape_of_picture_fits(resize, size):
 def test_grey_models_take_one_channel():
     prep = Preprocessing(size=(6, 6), mean=(0.5,), std=(0.25,), resize="pad")
     assert prep.pixels(noise(12, 6)).shape == (1, 6, 6)
-    assert prep.picture(prep.baseline("white", noise(6, 6))).getpixel((0, 0)) == (255, 255, 255)
+    assert prep.image(prep.baseline("white", noise(6, 6))).getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_interpolation_is_the_one_that_was_asked_for():
-    picture = noise(9, 9)
-    seen = {name: Preprocessing(size=(23, 23), interpolation=name).pixels(picture) for name in ("nearest", "bilinear", "bicubic")}
-    assert np.isin(seen["nearest"], as_pixels(picture)).all()
+    image = noise(9, 9)
+    seen = {name: Preprocessing(size=(23, 23), interpolation=name).pixels(image) for name in ("nearest", "bilinear", "bicubic")}
+    assert np.isin(seen["nearest"], as_pixels(image)).all()
     assert np.abs(seen["bilinear"] - seen["bicubic"]).max() > 0.01
     assert np.abs(seen["bilinear"] - seen["nearest"]).max() > 0.01
 
 
 def test_normalising_and_showing_are_inverse():
     prep = Preprocessing(size=(8, 8), **IMAGENET)
-    picture = noise(8, 8)
-    values = prep.normalise(prep.pixels(picture))
-    red = (np.asarray(picture)[..., 0] / 255 - 0.485) / 0.229
+    image = noise(8, 8)
+    values = prep.normalise(prep.pixels(image))
+    red = (np.asarray(image)[..., 0] / 255 - 0.485) / 0.229
     np.testing.assert_allclose(values[0], red, atol=1e-5)
     assert values.dtype == np.float32
-    np.testing.assert_array_equal(np.asarray(prep.picture(values)), np.asarray(picture))
-    assert np.asarray(prep.picture(values * 100)).max() == 255, "what no picture can show is clipped, not wrapped around"
+    np.testing.assert_array_equal(np.asarray(prep.image(values)), np.asarray(image))
+    assert np.asarray(prep.image(values * 100)).max() == 255, "what no image can show is clipped, not wrapped around"
 
 
 def test_baselines_are_what_they_are_called():
     prep = Preprocessing(size=(24, 24), **IMAGENET)
-    picture = noise(60, 40)
-    shown = {name: prep.baseline(name, picture) for name in BASELINES}
+    image = noise(60, 40)
+    shown = {name: prep.baseline(name, image) for name in BASELINES}
     assert all(values.shape == (3, 24, 24) and values.dtype == np.float32 for values in shown.values())
-    assert prep.picture(shown["black"]).getextrema() == ((0, 0),) * 3
-    assert prep.picture(shown["white"]).getextrema() == ((255, 255),) * 3
+    assert prep.image(shown["black"]).getextrema() == ((0, 0),) * 3
+    assert prep.image(shown["white"]).getextrema() == ((255, 255),) * 3
     assert not shown["mean"].any(), "zero after normalisation is the mean colour"
-    assert prep.picture(shown["mean"]).getpixel((3, 3)) == (124, 116, 104)
-    blurred, sharp = prep.picture(shown["blur"]), prep.picture(prep.normalise(prep.pixels(picture)))
+    assert prep.image(shown["mean"]).getpixel((3, 3)) == (124, 116, 104)
+    blurred, sharp = prep.image(shown["blur"]), prep.image(prep.normalise(prep.pixels(image)))
     assert np.asarray(blurred).std() < np.asarray(sharp).std() / 3
     assert np.asarray(blurred).mean() == pytest.approx(np.asarray(sharp).mean(), abs=4)
     with pytest.raises(InputError, match=r"no baseline 'purple': choose black, white, mean, blur\.$"):
-        prep.baseline("purple", picture)
+        prep.baseline("purple", image)
 
 
 def test_blur_follows_the_crop():
     """The blurred baseline blurs what the model sees, not what was cut off."""
-    picture = Image.new("RGB", (90, 30), "white")
-    picture.paste("black", (30, 0, 60, 30))
+    image = Image.new("RGB", (90, 30), "white")
+    image.paste("black", (30, 0, 60, 30))
     prep = Preprocessing(size=(30, 30), resize="crop")
-    assert prep.picture(prep.baseline("blur", picture)).getextrema() == ((0, 0),) * 3
+    assert prep.image(prep.baseline("blur", image)).getextrema() == ((0, 0),) * 3
 
 
 @pytest.mark.parametrize(("mean", "std"), [((0.5,) * 3, (0.5,)), ((0.5,) * 2, (0.5,) * 2), ((), ())])
@@ -124,7 +124,7 @@ def test_mean_and_std_must_belong_together(mean, std):
         Preprocessing(mean=mean, std=std)
 
 
-def test_a_map_of_the_pictures_own_size_comes_back_unchanged():
+def test_a_map_of_the_images_own_size_comes_back_unchanged():
     values = np.random.default_rng(0).normal(size=(9, 14)).astype(np.float32)
     place = Placement((14, 9), (0, 0, 14, 9), (9, 14))
     np.testing.assert_array_equal(place.to_original(values), values)
@@ -134,7 +134,7 @@ def test_a_map_of_the_pictures_own_size_comes_back_unchanged():
 
 @pytest.mark.parametrize("resize", MODES)
 @pytest.mark.parametrize(("width", "height"), [(90, 48), (48, 90), (33, 32)])
-def test_a_ramp_over_the_input_is_a_ramp_over_the_picture(resize, width, height):
+def test_a_ramp_over_the_input_is_a_ramp_over_the_image(resize, width, height):
     """Each pixel gets the value at its own place, to a hundredth of a pixel: no shift by half a pixel, no swapped axes."""
     prep = Preprocessing(size=(40, 56), resize=resize)
     place = prep.placement(noise(width, height))
@@ -180,11 +180,11 @@ def test_a_mask_makes_the_round_trip(resize, width, height):
 @pytest.mark.parametrize("resize", MODES)
 def test_a_mask_lies_on_the_input_where_its_region_does(resize):
     """The mask goes the same way as the pixels it marks."""
-    picture = Image.new("RGB", (200, 90))
-    picture.paste("white", (80, 10, 130, 50))
+    image = Image.new("RGB", (200, 90))
+    image.paste("white", (80, 10, 130, 50))
     prep = Preprocessing(size=(60, 60), resize=resize, mean=(0.0,) * 3)
-    mask = prep.placement(picture).to_input(np.asarray(picture)[..., 0] > 0)
-    white = prep.pixels(picture)[0] > 0.5
+    mask = prep.placement(image).to_input(np.asarray(image)[..., 0] > 0)
+    white = prep.pixels(image)[0] > 0.5
     assert (mask & white).sum() / (mask | white).sum() > 0.93
 
 
@@ -198,9 +198,9 @@ def test_padding_is_outside_of_every_mask():
 
 @pytest.mark.parametrize("resize", MODES)
 def test_a_placement_can_be_carried_to_a_smaller_copy(resize):
-    picture, small = Image.new("RGB", (300, 120)), Image.new("RGB", (75, 30))
+    image, small = Image.new("RGB", (300, 120)), Image.new("RGB", (75, 30))
     prep = Preprocessing(size=(32, 32), resize=resize)
-    found = prep.placement(picture).scaled(small)
+    found = prep.placement(image).scaled(small)
     assert found.original == (75, 30)
     assert found.box == pytest.approx(prep.placement(small).box)
     assert found.size == (32, 32)

@@ -35,7 +35,7 @@ def loaded(model, size=(16, 24), **settings):
     return load_classifier(model, size=size, class_names=settings.pop("class_names", ["a", "b"]), device="cpu", **settings)
 
 
-def pictures(count: int):
+def images(count: int):
     return list(np.random.default_rng(0).integers(0, 256, (count, 16, 24, 3), np.uint8))
 
 
@@ -107,15 +107,15 @@ def test_a_copy_is_a_classifier_of_its_own(how, tiny_net) -> None:
     assert cheaper(original, how).key == made.key
     assert CHEAPER[how].about in made.notes[-1]
     assert "floating point" in made.notes[-1]
-    one, other = ask(original, pictures(4)), ask(made, pictures(4))
+    one, other = ask(original, images(4)), ask(made, images(4))
     assert (one != other).any()
-    assert attribute(made, Image.fromarray(pictures(1)[0]), "saliency").values.any()
+    assert attribute(made, Image.fromarray(images(1)[0]), "saliency").values.any()
 
 
 def test_the_gentler_copy_is_the_nearer_one(tiny_net) -> None:
     original = loaded(tiny_net(seed=3))
-    one = ask(original, pictures(8))
-    apart = {how: np.abs(one - ask(cheaper(original, how), pictures(8))).mean() for how in CHEAPER}
+    one = ask(original, images(8))
+    apart = {how: np.abs(one - ask(cheaper(original, how), images(8))).mean() for how in CHEAPER}
     assert 0 < apart["int8"] < 0.01 < apart["pruned 80 %"]
     assert apart["int8"] < apart["int4"]
     assert apart["pruned 30 %"] < apart["pruned 80 %"]
@@ -153,7 +153,7 @@ def test_attention_is_rounded_too(tiny_transformer) -> None:
         else:
             assert 0 < (weight == 0).sum() < levels
     timm = loaded(tiny_transformer((16, 24)), class_names=["a", "b", "c"])
-    assert (ask(cheaper(timm, "int4"), pictures(2)) != ask(timm, pictures(2))).any()
+    assert (ask(cheaper(timm, "int4"), images(2)) != ask(timm, images(2))).any()
 
 
 def test_a_parametrised_weight_is_made_plain_first() -> None:
@@ -165,7 +165,7 @@ def test_a_parametrised_weight_is_made_plain_first() -> None:
 
 
 def test_a_model_that_is_pruned_to_nothing_disagrees() -> None:
-    """Four of five weights are small and count together; what remains says nothing of the picture."""
+    """Four of five weights are small and count together; what remains says nothing of the image."""
     torch.manual_seed(0)
     model = nn.Sequential(nn.AdaptiveAvgPool2d((4, 5)), nn.Flatten(), nn.Linear(60, 2, bias=True))
     with torch.no_grad():

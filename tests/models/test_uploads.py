@@ -1,4 +1,4 @@
-"""What visitors bring: pictures, image sets and models of their own, sound, broken and hostile."""
+"""What visitors bring: images, image sets and models of their own, sound, broken and hostile."""
 
 import io
 import re
@@ -23,7 +23,7 @@ HOSTILE = [
 ]
 
 
-def shown_picture(at):
+def shown_image(at):
     return at.query_params["image"]
 
 
@@ -53,12 +53,12 @@ def new(photographs):
     return {name: data + b"new" for name, data in photographs.items()}
 
 
-def test_a_picture_of_ones_own(visit):
+def test_a_image_of_ones_own(visit):
     at = visit("explain", model="everyday", **QUICK).sound()
     photo = (package_folder("skimage") / "data" / "coffee.png").read_bytes()
-    at.file_uploader(key="picture upload").set_value([("my mug.png", photo, "image/png")])
+    at.file_uploader(key="image upload").set_value([("my mug.png", photo, "image/png")])
     at.run().sound()
-    assert shown_picture(at) == "yours/my mug.png"
+    assert shown_image(at) == "yours/my mug.png"
     assert next(iter(at.thumbnails())) == "my mug.png"
     assert any(re.search(r"espresso|cup|coffee mug", h.value) for h in at.html)
     other = visit("explain", model="everyday", image="yours/my mug.png", **QUICK).sound()
@@ -68,27 +68,27 @@ def test_a_picture_of_ones_own(visit):
 @pytest.mark.parametrize(
     ("name", "data", "word"),
     [
-        ("notes.png", b"this is text", "not a picture"),
+        ("notes.png", b"this is text", "not an image"),
         ("cut.png", png()[:400], "damaged or cut off"),
         ("empty.jpg", b"", "empty"),
     ],
 )
-def test_a_picture_that_cannot_be_used_is_one_sentence(visit, name, data, word):
+def test_a_image_that_cannot_be_used_is_one_sentence(visit, name, data, word):
     at = visit("explain", model="everyday", **QUICK).sound()
-    at.file_uploader(key="picture upload").set_value([(name, data, "image/png"), ("good.png", png(), "image/png")])
+    at.file_uploader(key="image upload").set_value([(name, data, "image/png"), ("good.png", png(), "image/png")])
     at.run()
     assert not at.exception
     (sentence,) = at.said()
     assert name in sentence
     assert word in sentence
-    assert shown_picture(at) == "yours/good.png", "the good one is taken all the same"
+    assert shown_image(at) == "yours/good.png", "the good one is taken all the same"
     assert at.maps() == ["Saliency"]
     at.selectbox(key="score").select("probability").run().sound()
 
 
-def test_each_picture_that_cannot_be_used_has_its_sentence(visit):
+def test_each_image_that_cannot_be_used_has_its_sentence(visit):
     at = visit("explain", model="everyday", **QUICK).sound()
-    at.file_uploader(key="picture upload").set_value([("one.png", b"text", "image/png"), ("two.png", b"", "image/png")])
+    at.file_uploader(key="image upload").set_value([("one.png", b"text", "image/png"), ("two.png", b"", "image/png")])
     at.run()
     assert [Path(sentence.split()[0]).name for sentence in at.said()] == ["one.png", "two.png"]
     assert not at.run().said(), "they are told once"
@@ -97,10 +97,10 @@ def test_each_picture_that_cannot_be_used_has_its_sentence(visit):
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_are_shown_as_they_are(visit, name):
     at = visit("explain", model="everyday", **QUICK).sound()
-    at.file_uploader(key="picture upload").set_value([(name, png(), "image/png")])
+    at.file_uploader(key="image upload").set_value([(name, png(), "image/png")])
     at.run().sound()
     shown = name.rpartition("/")[2]
-    assert shown_picture(at) == f"yours/{shown}"
+    assert shown_image(at) == f"yours/{shown}"
     texts = [e.value for kind in ("markdown", "caption", "info", "error") for e in at.get(kind)] + [b.label for b in at.button]
     assert any(shown in at.unescaped(text) for text in texts)
     for mark in (r"(?<!\\)<img", r"(?<!\\)\](?<!\\)\(", r"(?<!\\):red"):
@@ -108,9 +108,9 @@ def test_hostile_names_are_shown_as_they_are(visit, name):
     assert not [h.value for h in at.html if "<img src=x" in h.value]
 
 
-def test_a_hostile_name_of_a_broken_picture_is_shown_as_it_is(visit):
+def test_a_hostile_name_of_a_broken_image_is_shown_as_it_is(visit):
     at = visit("explain", model="everyday", **QUICK).sound()
-    at.file_uploader(key="picture upload").set_value([("![x](https:attack.example).png", b"text", "image/png")])
+    at.file_uploader(key="image upload").set_value([("![x](https:attack.example).png", b"text", "image/png")])
     at.run()
     (error,) = at.error
     assert "![x](" in at.unescaped(error.value)
@@ -135,7 +135,7 @@ def test_an_image_set_of_ones_own(visit):
     assert "Your line 3.zip" not in visit().sound().selectbox(key="set").options
 
 
-def test_an_image_set_with_a_broken_picture(visit):
+def test_an_image_set_with_a_broken_image(visit):
     files = cells(2)
     broken = next(iter(files))
     files[broken] = files[broken][:2000]
@@ -152,7 +152,7 @@ def test_an_image_set_with_a_broken_picture(visit):
     assert at.maps() == ["Saliency"]
 
 
-def test_an_image_set_that_begins_with_a_broken_picture_still_opens(visit):
+def test_an_image_set_that_begins_with_a_broken_image_still_opens(visit):
     files = cells(2)
     first = min(files)
     files[first] = b"text"
@@ -218,7 +218,7 @@ def test_a_model_that_cannot_be_used_is_one_sentence(visit, data, word):
 
 def test_a_set_that_cannot_be_used_is_one_sentence(visit):
     at = visit("overview").sound()
-    at.file_uploader(key="set upload").set_value(("bad.zip", zipped(**{"a/readme.txt": "no pictures"}), "application/zip"))
+    at.file_uploader(key="set upload").set_value(("bad.zip", zipped(**{"a/readme.txt": "no images"}), "application/zip"))
     at.run()
     (sentence,) = at.said()
     assert "bad holds no images of a kind that is read" in sentence

@@ -181,7 +181,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, refusal: Refusal) -
 # With a model
 
 
-def test_an_unreadable_picture_becomes_a_row_and_the_others_keep_their_places(tiny_net: Net) -> None:
+def test_an_unreadable_image_becomes_a_row_and_the_others_keep_their_places(tiny_net: Net) -> None:
     classifier = wb.load_classifier(tiny_net(), size=(8, 8), classes=["good", "bad"])
     broken = ImageItem("broken.png", BytesSource(b"no"), label="good")
     items = [item("a.png"), broken, item("b.png", label="bad"), item("c.png")]
@@ -189,7 +189,7 @@ def test_an_unreadable_picture_becomes_a_row_and_the_others_keep_their_places(ti
     frame = predictions.frame
     assert frame["name"].tolist() == ["a.png", "broken.png", "b.png", "c.png"]
     assert frame["error"].isna().tolist() == [True, False, True, True]
-    assert "broken.png is not a picture" in frame["error"][1]
+    assert "broken.png is not an image" in frame["error"][1]
     assert [frame[column][1] for column in ("id", "predicted", "verdict")] == [None, None, None]
     assert np.isnan(frame["confidence"][1])
     assert not frame["unsure"][1]
@@ -199,7 +199,7 @@ def test_an_unreadable_picture_becomes_a_row_and_the_others_keep_their_places(ti
     assert predictions.probabilities[[0, 2, 3]].sum(axis=1) == pytest.approx(1)
 
 
-def test_only_broken_pictures_and_none_at_all(tiny_net: Net) -> None:
+def test_only_broken_images_and_none_at_all(tiny_net: Net) -> None:
     classifier = wb.load_classifier(tiny_net(), size=(8, 8))
     assert wb.predict(classifier, [ImageItem("x.png", BytesSource(b""))]).frame["error"].notna().all()
     assert len(wb.predict(classifier, [])) == 0

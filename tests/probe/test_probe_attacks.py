@@ -39,7 +39,7 @@ class Linear(nn.Module):
         return torch.stack([torch.zeros_like(z), z], 1)
 
 
-def picture(size=SIZE, seed: int = 0, low: int = 60, high: int = 196) -> Image.Image:
+def image(size=SIZE, seed: int = 0, low: int = 60, high: int = 196) -> Image.Image:
     return Image.fromarray(np.random.default_rng(seed).integers(low, high, (*size, 3), dtype=np.uint8))
 
 
@@ -66,7 +66,7 @@ def odds(probabilities) -> float:
 @pytest.mark.parametrize("method", ["fgsm", "pgd"])
 @pytest.mark.parametrize("score", [30.0, -30.0])
 def test_the_linf_attacks_move_each_pixel_by_epsilon_against_the_gradient(method, score) -> None:
-    seen = picture(low=0, high=256)
+    seen = image(low=0, high=256)
     seen.paste((0, 255, 2), (0, 0, 4, 4))
     classifier, gradient = linear(weights() / 10, score, seen)
     found = attack(classifier, seen, method, 3)
@@ -80,7 +80,7 @@ def test_the_linf_attacks_move_each_pixel_by_epsilon_against_the_gradient(method
 
 @pytest.mark.parametrize("method", L2)
 def test_the_l2_attacks_step_along_the_gradient_by_epsilon(method) -> None:
-    seen = picture()
+    seen = image()
     classifier, gradient = linear(weights() / 30, 9.0, seen)
     found = attack(classifier, seen, method, 1.5)
     step = -255 * 1.5 * gradient / np.linalg.norm(gradient)
@@ -91,7 +91,7 @@ def test_the_l2_attacks_step_along_the_gradient_by_epsilon(method) -> None:
 
 
 def test_a_gradient_too_small_for_captum_still_has_a_sign() -> None:
-    seen = picture()
+    seen = image()
     classifier, gradient = linear(weights() * 1e-5, 1e-4, seen)
     assert np.abs(gradient).max() < 1e-6
     assert (attack(classifier, seen, "fgsm", 2).attacked == np.asarray(seen) - 2 * np.sign(gradient)).all()
@@ -101,7 +101,7 @@ def test_a_gradient_too_small_for_captum_still_has_a_sign() -> None:
 @pytest.mark.parametrize("side", [1, -1])
 @pytest.mark.parametrize("method", ["fgsm", "pgd"])
 def test_the_least_linf_epsilon_is_the_margin_to_the_threshold_over_the_gradients_l1_norm(method, side, threshold) -> None:
-    seen, edge = picture(), math.log(threshold / (1 - threshold))
+    seen, edge = image(), math.log(threshold / (1 - threshold))
     _, gradient = linear(weights(), 0, seen)
     margin = 5.4 * np.abs(gradient).sum()
     classifier, _ = linear(weights(), edge + side * margin, seen, threshold=threshold)
@@ -116,7 +116,7 @@ def test_the_least_linf_epsilon_is_the_margin_to_the_threshold_over_the_gradient
 
 @pytest.mark.parametrize("method", L2)
 def test_the_least_l2_epsilon_is_the_margin_over_the_gradients_norm(method) -> None:
-    seen = picture()
+    seen = image()
     _, gradient = linear(weights(), 0, seen)
     for wanted in (0.2, 0.9, 2.34):
         classifier, _ = linear(weights(), 255 * wanted * np.linalg.norm(gradient), seen)
@@ -126,7 +126,7 @@ def test_the_least_l2_epsilon_is_the_margin_over_the_gradients_norm(method) -> N
 
 
 def test_pushed_is_the_threshold_not_one_half() -> None:
-    seen = picture()
+    seen = image()
     given = weights() / 50
     strict, gradient = linear(given, math.log(0.8 / 0.2), seen, threshold=0.79)
     assert np.abs(gradient).sum() < math.log(4)
@@ -144,7 +144,7 @@ def test_pushed_is_the_threshold_not_one_half() -> None:
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("epsilon", [0, 1, 2.7, 20])
 def test_the_bound_holds_in_8_bits_also_at_black_and_white(method, epsilon) -> None:
-    seen = picture(low=0, high=256)
+    seen = image(low=0, high=256)
     seen.paste((0, 0, 0), (0, 0, 9, 6))
     seen.paste((255, 255, 255), (9, 6, 20, 12))
     classifier, gradient = linear(weights(), 900.0, seen)
@@ -165,7 +165,7 @@ def test_a_grey_model_gets_grey_levels_where_it_looks(method) -> None:
     place = np.s_[3:6, 11:18]
     looks = np.zeros((1, *SIZE))
     looks[0][place] = 1
-    seen = picture()
+    seen = image()
     classifier, _ = linear(looks, 0.05, seen)
     found = attack(classifier, seen, method, 4 if METHODS[method].norm == "linf" else 0.3)
     assert found.attacked.shape == (*SIZE, 3)
@@ -183,17 +183,17 @@ def test_a_grey_model_gets_grey_levels_where_it_looks(method) -> None:
 
 
 def test_the_models_own_size_is_attacked_not_the_files() -> None:
-    seen = picture((40, 33))
+    seen = image((40, 33))
     classifier, _ = linear(weights(), 0.01, seen, resize="pad")
     buffer = io.BytesIO()
     seen.save(buffer, "PNG")
     found = attack(classifier, ImageItem("a.png", BytesSource(buffer.getvalue())), "pgd", 2)
     assert found.clean.shape == (*SIZE, 3)
-    assert (found.clean == np.asarray(classifier.preprocessing.picture(classifier.prepare(seen).numpy()))).all()
+    assert (found.clean == np.asarray(classifier.preprocessing.image(classifier.prepare(seen).numpy()))).all()
 
 
 class Dead(nn.Module):
-    """A gradient of zero at the picture itself, and a way out beside it."""
+    """A gradient of zero at the image itself, and a way out beside it."""
 
     def __init__(self, inner: nn.Module) -> None:
         super().__init__()
@@ -205,7 +205,7 @@ class Dead(nn.Module):
 
 
 def test_pgd_starts_again_from_a_random_point_where_the_gradient_is_zero() -> None:
-    seen = picture()
+    seen = image()
     classifier, gradient = linear(weights(), 0.0, seen, Dead)
     wide = 8.0 / np.linalg.norm(gradient)  # then a random point has moved the log-odds by several
     assert attack(classifier, seen, "fgsm", wide).linf == 0
@@ -225,7 +225,7 @@ def test_the_square_attack_needs_no_gradient_and_keeps_what_helps(refusal) -> No
             with torch.no_grad():
                 return self.inner(x)
 
-    seen = picture()
+    seen = image()
     smooth = np.full((3, *SIZE), 0.01)
     classifier, gradient = linear(smooth, 100 * 6 * 0.01, seen, Hidden)
     for method in WHITE:
@@ -260,7 +260,7 @@ def test_the_model_is_left_as_it_was_also_when_stopped(method, tiny_net) -> None
         assert torch.equal(torch.random.get_rng_state(), random)
         assert (np.random.get_state()[1] == chance).all()
 
-    attack(classifier, picture(), method, 2, steps=5)
+    attack(classifier, image(), method, 2, steps=5)
     unchanged()
 
     def stop(done: int, total: int) -> None:
@@ -268,14 +268,14 @@ def test_the_model_is_left_as_it_was_also_when_stopped(method, tiny_net) -> None
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        attack(classifier, picture(), method, 2, steps=5, on_progress=stop)
+        attack(classifier, image(), method, 2, steps=5, on_progress=stop)
     unchanged()
     assert classifier.lock.acquire(blocking=False)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_progress_rises_to_its_total_once(method) -> None:
-    seen, told = picture(), []
+    seen, told = image(), []
     classifier, _ = linear(weights(), 900.0, seen)
     found = attack(classifier, seen, method, 1, steps=7, on_progress=lambda *now: told.append(now))
     done, totals = zip(*told, strict=True)
@@ -286,7 +286,7 @@ def test_progress_rises_to_its_total_once(method) -> None:
 
 
 def test_what_flips_with_less_counts_for_what_it_needed(monkeypatch) -> None:
-    seen = picture()
+    seen = image()
     classifier, _ = linear(weights(), 1.0, seen)
     template = attack(classifier, seen, "fgsm", 0)
 
@@ -304,7 +304,7 @@ def test_what_flips_with_less_counts_for_what_it_needed(monkeypatch) -> None:
 
 
 def test_what_cannot_be_is_refused(refusal) -> None:
-    seen = picture()
+    seen = image()
     classifier, _ = linear(weights(), 1.0, seen)
     assert "choose one of fgsm, pgd" in refusal(lambda: attack(classifier, seen, "deepfool", 1))
     assert "choose one of fgsm, pgd" in refusal(lambda: least_epsilon(classifier, seen, "deepfool"))

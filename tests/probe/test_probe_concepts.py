@@ -25,7 +25,7 @@ torch.set_num_threads(1)
 SIDE = 20
 
 
-def picture(rng, stripes=False, bars=False, red=False):
+def image(rng, stripes=False, bars=False, red=False):
     """Noise, perhaps with vertical stripes, horizontal bars or a red tint."""
     values = rng.normal(128, 25, (SIDE, SIDE, 3))
     wave = 45 * np.sign(np.sin(np.arange(SIDE) * 2 * np.pi / 4 + rng.uniform(0, 2 * np.pi)))
@@ -40,10 +40,10 @@ def item(name, values, label=None):
 
 
 def shows(count, seed, **what):
-    """Pictures that all show something, each with anything else by chance."""
+    """Images that all show something, each with anything else by chance."""
     rng = np.random.default_rng(seed)
     some = [{kind: bool(rng.random() < 0.5) for kind in ("bars", "red")} | what for _ in range(count)]
-    return [item(f"{seed}-{number}.png", picture(rng, **kinds)) for number, kinds in enumerate(some)]
+    return [item(f"{seed}-{number}.png", image(rng, **kinds)) for number, kinds in enumerate(some)]
 
 
 def net():
@@ -53,10 +53,10 @@ def net():
 
 @pytest.fixture(scope="module")
 def striped():
-    """A net trained to tell pictures with vertical stripes from others; bars and red tints come with both alike."""
+    """A net trained to tell images with vertical stripes from others; bars and red tints come with both alike."""
     rng = np.random.default_rng(0)
     kinds = rng.random((400, 3)) < 0.5
-    inputs = np.stack([picture(rng, *row) for row in kinds]).transpose(0, 3, 1, 2)
+    inputs = np.stack([image(rng, *row) for row in kinds]).transpose(0, 3, 1, 2)
     x, y = torch.from_numpy(inputs).float() / 127.5 - 1, torch.from_numpy(kinds[:, 0]).long()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -88,7 +88,7 @@ def state(model):
 def ask(classifier, concepts=None, **settings):
     """Small tests of stripes, where nothing else is said."""
     concepts = {"stripes": shows(8, 1, stripes=True)} if concepts is None else concepts
-    settings = {"pictures": shows(8, 4, stripes=True), "target": "striped", "background": shows(20, 5), "repeats": 2} | settings
+    settings = {"images": shows(8, 4, stripes=True), "target": "striped", "background": shows(20, 5), "repeats": 2} | settings
     return tcav(classifier, concepts, **settings)
 
 
@@ -112,7 +112,7 @@ def test_the_planted_concept_is_found_and_no_other(striped):
     assert stripes["why"] == "It raises the score of striped in 20 of 20, and more steeply than random directions do."
     assert red["why"].endswith("but no more steeply than random directions do.")
     assert nothing["why"].startswith("The layer does not encode it: a separator tells it from other images with ")
-    assert (found.layer, found.target, found.pictures) == ("2", "striped", 20)
+    assert (found.layer, found.target, found.images) == ("2", "striped", 20)
     other = tcav(striped, {"stripes": concepts["stripes"]}, shows(20, 6), "plain", **known).frame.iloc[0]
     assert (other["verdict"], other["score"]) == ("matters, against the class", 0)
     assert other["why"] == "It lowers the score of plain in 20 of 20, and more steeply than random directions do."
@@ -121,9 +121,9 @@ def test_the_planted_concept_is_found_and_no_other(striped):
 def test_random_concepts_matter_as_rarely_as_said(striped, monkeypatch):
     """A t-test of repeats against random pairs, as is usual, calls a third of them significant."""
     monkeypatch.setattr(module, "RANDOM", 10)
-    background, pictures = shows(50, 5), shows(12, 4, stripes=True)
+    background, images = shows(50, 5), shows(12, 4, stripes=True)
     p = [
-        ask(striped, {"x": shows(12, 100 + n)}, pictures=pictures, background=background, repeats=2, seed=n).frame["p"].iloc[0]
+        ask(striped, {"x": shows(12, 100 + n)}, images=images, background=background, repeats=2, seed=n).frame["p"].iloc[0]
         for n in range(20)
     ]
     assert np.mean(np.array(p) <= 0.05) <= 0.1
@@ -145,18 +145,18 @@ def watched(monkeypatch):
     return seen
 
 
-def slowly(classifier, sides, pictures, seed):
+def slowly(classifier, sides, images, seed):
     """Captum's figures from the whole model at its deepest layer, for the inputs of both sides of a separator."""
     concepts = [captum.concept.Concept(n, str(n), [inputs]) for n, inputs in enumerate(sides)]
     with tempfile.TemporaryDirectory() as folder:
         whole = captum.concept.TCAV(classifier.model, "4", classifier=module._Separator(seed), save_path=folder, judged=False)
-        return whole.interpret(pictures.clone().requires_grad_(), [concepts], target=1)["0-1"]["4"]
+        return whole.interpret(images.clone().requires_grad_(), [concepts], target=1)["0-1"]["4"]
 
 
 def test_figures_are_captums_on_the_whole_model(striped, quick, watched):
-    own, background, pictures = shows(10, 1, stripes=True), shows(20, 5), shows(9, 4, stripes=True)
-    found = ask(striped, {"stripes": own}, pictures=pictures, background=background)
-    inputs, asked = (torch.stack([striped.prepare(one) for one in items]) for items in (own + background, pictures))
+    own, background, images = shows(10, 1, stripes=True), shows(20, 5), shows(9, 4, stripes=True)
+    found = ask(striped, {"stripes": own}, images=images, background=background)
+    inputs, asked = (torch.stack([striped.prepare(one) for one in items]) for items in (own + background, images))
     values, inner = striped.model[:5](inputs).flatten(1).detach(), striped.model[:5](asked).detach().requires_grad_()
     slopes = torch.autograd.grad(striped.model[5:](inner)[:, 1].sum(), inner)[0].flatten(1).numpy()
     assert (len(watched), found.layer) == (2 + 6, "4")  # the deepest
@@ -234,39 +234,39 @@ def test_the_model_is_left_as_it_was_also_when_stopped(striped, quick, stop, tmp
     striped.model[0].weight.requires_grad_(True)
 
 
-def test_pictures_that_cannot_be_read_or_are_the_concepts_own_do_not_count(striped, quick):
+def test_images_that_cannot_be_read_or_are_the_concepts_own_do_not_count(striped, quick):
     broken, own = ImageItem("broken.png", BytesSource(b"nothing")), shows(12, 1, stripes=True)
     concepts = {"few": [*own[:7], broken], "own": own, "more": [broken, *own[:9]]}
     found = ask(striped, concepts, background=[*own, *shows(17, 5), broken])
     frame = found.frame.set_index("concept")
-    assert frame["pictures"].to_dict() == {"few": 7, "own": 12, "more": 9}
+    assert frame["images"].to_dict() == {"few": 7, "own": 12, "more": 9}
     assert frame["size"].to_dict() == {"few": 0, "own": 8, "more": 9}  # of 17 others half, of 17 and 3 of its own kind all nine
     assert frame.loc["few", "verdict"] == "too few"
-    assert frame.loc["few", "why"] == "Only 7 of its pictures can be read: give 8 or more."
+    assert frame.loc["few", "why"] == "Only 7 of its images can be read: give 8 or more."
     assert np.isnan(frame.loc["few", "score"])
     assert frame.loc["own", "p"] <= 1
     same = ask(striped, {"own": own}, background=[*own, *shows(15, 5)]).frame.iloc[0]
-    assert (same["verdict"], same["why"]) == ("too few", "Only 15 pictures of the background are not its own: give 16 or more.")
+    assert (same["verdict"], same["why"]) == ("too few", "Only 15 images of the background are not its own: give 16 or more.")
 
 
-def test_at_most_so_many_pictures_are_looked_at(striped, quick, monkeypatch):
+def test_at_most_so_many_images_are_looked_at(striped, quick, monkeypatch):
     monkeypatch.setattr(module, "SAMPLE", 18)
     monkeypatch.setattr(module, "MOST", 8)
-    found = ask(striped, {"stripes": shows(20, 1, stripes=True)}, pictures=shows(19, 4, stripes=True))
-    assert (found.pictures, found.frame["pictures"].iloc[0], found.frame["size"].iloc[0]) == (18, 18, 8)
+    found = ask(striped, {"stripes": shows(20, 1, stripes=True)}, images=shows(19, 4, stripes=True))
+    assert (found.images, found.frame["images"].iloc[0], found.frame["size"].iloc[0]) == (18, 18, 8)
 
 
 def test_what_cannot_be_tested_is_refused(striped, refusal, monkeypatch):
     eight = shows(8, 1)
     assert "There is no concept" in refusal(lambda: ask(striped, {}))
-    assert "The concept dots has 7 pictures" in refusal(lambda: ask(striped, {"dots": eight[:7]}))
-    assert "7 pictures of the class" in refusal(lambda: ask(striped, pictures=eight[:7]))
-    assert "15 background pictures" in refusal(lambda: ask(striped, background=shows(15, 5)))
+    assert "The concept dots has 7 images" in refusal(lambda: ask(striped, {"dots": eight[:7]}))
+    assert "7 images of the class" in refusal(lambda: ask(striped, images=eight[:7]))
+    assert "15 background images" in refusal(lambda: ask(striped, background=shows(15, 5)))
     assert "1 repeats" in refusal(lambda: ask(striped, repeats=1))
     assert "no class 'dotted'" in refusal(lambda: ask(striped, target="dotted"))
     assert "no layer 'x'" in refusal(lambda: ask(striped, layer="x"))
     broken = ImageItem("broken.png", BytesSource(b"nothing"))
-    assert "Only 7 of the class's pictures" in refusal(lambda: ask(striped, pictures=[*eight[:7], broken]))
+    assert "Only 7 of the class's images" in refusal(lambda: ask(striped, images=[*eight[:7], broken]))
     monkeypatch.setattr(module, "NUMBERS", 100)
     assert "choose a later layer" in refusal(lambda: ask(striped))
 

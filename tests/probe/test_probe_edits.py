@@ -24,9 +24,9 @@ def noisy(height: int, width: int, seed: int = 0) -> Image.Image:
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8))
 
 
-def plane(picture, *done, **more):
-    """What edits make of a picture, its red channel."""
-    return apply(picture, done, **more).pixels[..., 0]
+def plane(image, *done, **more):
+    """What edits make of an image, its red channel."""
+    return apply(image, done, **more).pixels[..., 0]
 
 
 @pytest.mark.parametrize(
@@ -48,19 +48,19 @@ def test_tones_are_as_worked_out_by_hand(edit, expected) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [(13, 20), (1, 1)])
 def test_a_neutral_value_changes_no_byte(kind, size) -> None:
-    picture = noisy(*size)
-    edited = apply(picture, [Edit(kind, KINDS[kind].neutral)])
-    assert (edited.pixels == np.asarray(picture)).all()
+    image = noisy(*size)
+    edited = apply(image, [Edit(kind, KINDS[kind].neutral)])
+    assert (edited.pixels == np.asarray(image)).all()
     assert np.allclose(edited.back, np.eye(3))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_edit_at_either_end_changes_the_picture_and_keeps_its_size(kind) -> None:
-    picture = noisy(40, 60)
+def test_an_edit_at_either_end_changes_the_image_and_keeps_its_size(kind) -> None:
+    image = noisy(40, 60)
     for end in {KINDS[kind].low, KINDS[kind].high} - {KINDS[kind].neutral}:
-        found = apply(picture, [Edit(kind, end)]).pixels
+        found = apply(image, [Edit(kind, end)]).pixels
         assert (found.shape, found.dtype) == ((40, 60, 3), np.uint8)
-        assert (found != np.asarray(picture)).mean() > 0.5
+        assert (found != np.asarray(image)).mean() > 0.5
 
 
 def test_shifts_by_whole_pixels_move_and_go_on_mirrored() -> None:
@@ -82,7 +82,7 @@ def test_quarter_and_half_turns_are_exact() -> None:
     found = plane(grey(wide), Edit("rotate", 90))
     assert found.shape == (4, 8)
     assert (found[:, 2:6] == np.rot90(wide[:, 2:6])).all()  # the middle square turns in itself, ...
-    assert (found[:, 6:] == np.rot90(wide[::-1][:2, 2:6])).all()  # ... and beyond it the picture goes on mirrored below
+    assert (found[:, 6:] == np.rot90(wide[::-1][:2, 2:6])).all()  # ... and beyond it the image goes on mirrored below
 
 
 def test_scaling_is_about_the_centre_and_bilinear() -> None:
@@ -97,11 +97,11 @@ def test_scaling_is_about_the_centre_and_bilinear() -> None:
 
 
 def test_a_crop_is_what_lies_in_its_box() -> None:
-    picture = noisy(20, 40)
-    edited = apply(picture, [Edit("crop", boxes=((0.25, 0.1, 0.75, 0.6),))])
-    assert (edited.pixels == np.asarray(picture)[2:12, 10:30]).all()
+    image = noisy(20, 40)
+    edited = apply(image, [Edit("crop", boxes=((0.25, 0.1, 0.75, 0.6),))])
+    assert (edited.pixels == np.asarray(image)[2:12, 10:30]).all()
     assert edited.original == (20, 40)
-    assert apply(picture, [Edit("crop", boxes=((0.5, 0.5, 0.5001, 0.5001),))]).pixels.shape == (1, 1, 3)
+    assert apply(image, [Edit("crop", boxes=((0.5, 0.5, 0.5001, 0.5001),))]).pixels.shape == (1, 1, 3)
     assert (inside([(0.25, 0.1, 0.75, 0.6), (0, 0, 0.001, 0.001)], (20, 40)).sum()) == 201
 
 
@@ -143,20 +143,20 @@ def test_a_defocussed_point_is_a_disc_that_loses_no_light() -> None:
 
 
 def test_jpeg_is_what_its_decoder_gives() -> None:
-    picture, buffer = noisy(24, 40), io.BytesIO()
-    picture.save(buffer, "JPEG", quality=30)
-    assert (apply(picture, [Edit("jpeg", 30)]).pixels == np.asarray(Image.open(buffer))).all()
+    image, buffer = noisy(24, 40), io.BytesIO()
+    image.save(buffer, "JPEG", quality=30)
+    assert (apply(image, [Edit("jpeg", 30)]).pixels == np.asarray(Image.open(buffer))).all()
 
 
 @pytest.mark.parametrize("fill", EDIT_FILLS)
 def test_a_fill_changes_its_regions_and_nothing_else(fill) -> None:
-    picture, other = noisy(60, 90), noisy(30, 45, 1)
+    image, other = noisy(60, 90), noisy(30, 45, 1)
     boxes = ((0.2, 0.2, 0.4, 0.5), (0.6, 0.5, 0.8, 0.9))
-    edited = apply(picture, [Edit("fill", boxes=boxes, fill=fill, other="o" * (fill == "paste"))], {"o": other})
+    edited = apply(image, [Edit("fill", boxes=boxes, fill=fill, other="o" * (fill == "paste"))], {"o": other})
     where = np.zeros((60, 90), bool)
     where[12:30, 18:36] = where[30:54, 54:72] = True
     assert (inside(boxes, (60, 90)) == where).all()
-    changed = (edited.pixels != np.asarray(picture)).any(2)
+    changed = (edited.pixels != np.asarray(image)).any(2)
     if fill == "keep":
         assert (edited.pixels[~where] == 128).all()
         assert not changed[where].any()
@@ -172,25 +172,25 @@ def test_a_fill_changes_its_regions_and_nothing_else(fill) -> None:
 
 def test_random_edits_draw_alike_whatever_comes_before_them() -> None:
     """So that undoing or moving an edit changes nothing in another one."""
-    picture, noise = grey(np.full((30, 30), 100)), Edit("noise", 0.05)
-    bright = apply(picture, [Edit("brightness", 0.2), noise]).pixels.astype(int)
-    assert (bright - 51 == apply(picture, [noise]).pixels).all()
+    image, noise = grey(np.full((30, 30), 100)), Edit("noise", 0.05)
+    bright = apply(image, [Edit("brightness", 0.2), noise]).pixels.astype(int)
+    assert (bright - 51 == apply(image, [noise]).pixels).all()
     region = Edit("fill", boxes=((0.1, 0.1, 0.4, 0.4),), fill="noise")
-    assert (apply(picture, [noise, region]).pixels[4:11, 4:11] == apply(picture, [region]).pixels[4:11, 4:11]).all()
+    assert (apply(image, [noise, region]).pixels[4:11, 4:11] == apply(image, [region]).pixels[4:11, 4:11]).all()
 
 
 def test_order_matters_and_undoing_the_last_is_never_having_done_it() -> None:
-    picture = noisy(24, 30)
+    image = noisy(24, 30)
     bright, hard, turned = Edit("brightness", 0.3), Edit("contrast", 2), Edit("rotate", 30)
-    assert (apply(picture, [bright, hard]).pixels != apply(picture, [hard, bright]).pixels).any()
+    assert (apply(image, [bright, hard]).pixels != apply(image, [hard, bright]).pixels).any()
     done = [hard, Edit("noise", 0.1), turned, Edit("fill", boxes=((0.1, 0.1, 0.5, 0.5),), fill="patch"), bright]
     for count in range(len(done)):
-        again, short = apply(picture, done[: count + 1][:-1]), apply(picture, done[:count])
+        again, short = apply(image, done[: count + 1][:-1]), apply(image, done[:count])
         assert (again.pixels == short.pixels).all()
-        longer, stepped = apply(picture, done[: count + 1]), further(short, done[:count], done[count])
+        longer, stepped = apply(image, done[: count + 1]), further(short, done[:count], done[count])
         assert (longer.pixels == stepped.pixels).all()
         assert (longer.back == stepped.back).all()
-    assert apply(picture, []).pixels.tolist() == np.asarray(picture).tolist()
+    assert apply(image, []).pixels.tolist() == np.asarray(image).tolist()
 
 
 def movement(rng: random.Random) -> Edit:
@@ -204,7 +204,7 @@ def movement(rng: random.Random) -> Edit:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_a_spot_is_traced_back_to_its_pixels(seed) -> None:
-    """After any movements of a picture that is not square; one that was lost on the way is not found anywhere."""
+    """After any movements of an image that is not square; one that was lost on the way is not found anywhere."""
     rng = random.Random(seed)
     found = 0
     while found < 4:
@@ -227,7 +227,7 @@ def test_a_spot_is_traced_back_to_its_pixels(seed) -> None:
 
 
 def test_what_was_pushed_over_an_edge_is_not_brought_back() -> None:
-    """Its place shows the mirrored picture then, whose bright spot lies elsewhere in the original."""
+    """Its place shows the mirrored image then, whose bright spot lies elsewhere in the original."""
     values = np.zeros((20, 40))
     values[10, 22] = 255
     edited = apply(grey(values), [Edit("right", 50), Edit("right", -50)])
@@ -238,7 +238,7 @@ def test_what_was_pushed_over_an_edge_is_not_brought_back() -> None:
     assert np.argwhere(back > 0).tolist() == [[10, 22]]
 
 
-def test_a_crop_leaves_zeros_where_it_does_not_show_the_picture() -> None:
+def test_a_crop_leaves_zeros_where_it_does_not_show_the_image() -> None:
     edited = apply(noisy(20, 40), [Edit("crop", boxes=((0.25, 0.5, 0.75, 1.0),))])
     back = edited.to_original(np.ones((10, 20)))
     assert back.sum() == 200
@@ -261,7 +261,7 @@ def random_edit(rng: random.Random) -> Edit:
 
 def test_edits_are_read_as_they_were_written() -> None:
     rng = random.Random(0)
-    picture = noisy(300, 500)
+    image = noisy(300, 500)
     for _ in range(400):
         edit = random_edit(rng)
         again = read(edit.written())
@@ -269,7 +269,7 @@ def test_edits_are_read_as_they_were_written() -> None:
         assert again.written() == edit.written()
         hash(edit)
         if edit.kind == "crop":
-            assert (apply(picture, [again]).back == apply(picture, [edit]).back).all()
+            assert (apply(image, [again]).back == apply(image, [edit]).back).all()
     assert Edit("brightness", 1 / 3).written() == "brightness:0.333333"
     assert read("fill:0.1,0.2,0.5,1;0,0,0.1,0.1:paste:a:b").other == "a:b"
 
@@ -290,11 +290,11 @@ def test_hostile_texts_are_refused_in_a_sentence(text, refusal) -> None:
 
 
 def test_what_is_too_much_is_refused(refusal) -> None:
-    picture = noisy(4, 4)
-    assert len(apply(picture, [Edit("brightness", 0.1)] * MOST_EDITS).frames) == 0
-    assert "undo" in refusal(lambda: apply(picture, [Edit("brightness", 0.1)] * (MOST_EDITS + 1)))
+    image = noisy(4, 4)
+    assert len(apply(image, [Edit("brightness", 0.1)] * MOST_EDITS).frames) == 0
+    assert "undo" in refusal(lambda: apply(image, [Edit("brightness", 0.1)] * (MOST_EDITS + 1)))
     assert "41 boxes" in refusal(lambda: Edit("fill", boxes=WHOLE * (MOST_BOXES + 1), fill="mean"))
-    assert "'gone'" in refusal(lambda: apply(picture, [Edit("fill", boxes=WHOLE, fill="paste", other="gone")], {"here": picture}))
+    assert "'gone'" in refusal(lambda: apply(image, [Edit("fill", boxes=WHOLE, fill="paste", other="gone")], {"here": image}))
     assert "65,535" in refusal(lambda: apply(Image.new("RGB", (65_536, 1)), [Edit("jpeg", 50)]))
 
 

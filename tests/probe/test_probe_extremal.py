@@ -21,7 +21,7 @@ PREPROCESSING = {"stretch": (40, 48), "crop": (48, 48), "pad": (56, 56)}
 
 
 class OnPatch(nn.Module):
-    """The log-odds of "hit" rise with the contrast inside of a patch, to 3 on the picture, from nearly -3 without any."""
+    """The log-odds of "hit" rise with the contrast inside of a patch, to 3 on the image, from nearly -3 without any."""
 
     def __init__(self, reads: np.ndarray, seen: torch.Tensor, flat: bool = False) -> None:
         super().__init__()
@@ -40,12 +40,12 @@ class OnPatch(nn.Module):
 def reader(resize="stretch", flat=False):
     settings = {"size": PREPROCESSING[resize], "resize": resize, "mean": (0.0,) * 3, "std": (1.0,) * 3}
     made = Preprocessing(**settings)
-    reads = made.placement(picture()).to_input(INSIDE)
-    model = OnPatch(reads, torch.from_numpy(made.pixels(picture())), flat)
+    reads = made.placement(image()).to_input(INSIDE)
+    model = OnPatch(reads, torch.from_numpy(made.pixels(image())), flat)
     return load_classifier(model, class_names=("miss", "hit"), device="cpu", **settings), reads
 
 
-def picture() -> Image.Image:
+def image() -> Image.Image:
     return Image.fromarray(np.kron(np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8), np.ones((4, 4, 1), np.uint8)))
 
 
@@ -54,7 +54,7 @@ def picture() -> Image.Image:
 def test_the_mask_lies_on_the_patch(resize, variant):
     model, reads = reader(resize)
     share = float(reads.mean())
-    found = extremal(model, picture(), variant=variant, areas=(share / 2, share), iterations=110)
+    found = extremal(model, image(), variant=variant, areas=(share / 2, share), iterations=110)
     assert found.before > 0.8
     assert found.blurred < 0.2
     masks = [found.placement.to_original(mask) for mask in found.masks]
@@ -67,8 +67,8 @@ def test_the_mask_lies_on_the_patch(resize, variant):
 
 def test_it_agrees_with_the_smallest_region():
     model, _ = reader()
-    gone = smallest(model, picture(), aim="flip", fill="blur", cells=8)
-    found = extremal(model, picture(), variant="delete", areas=(gone.area,), iterations=110)
+    gone = smallest(model, image(), aim="flip", fill="blur", cells=8)
+    found = extremal(model, image(), variant="delete", areas=(gone.area,), iterations=110)
     mask = found.placement.to_original(found.masks[0])
     assert gone.inside[INSIDE].sum() / gone.inside.sum() > 0.6
     assert mask[INSIDE].sum() / mask.sum() > 0.6
@@ -77,7 +77,7 @@ def test_it_agrees_with_the_smallest_region():
 def test_masks_are_as_large_as_asked_for_smooth_and_the_same_again():
     model, _ = reader()
     areas = (0.1, 0.3)
-    found, again = (extremal(model, picture(), areas=areas, iterations=110) for _ in range(2))
+    found, again = (extremal(model, image(), areas=areas, iterations=110) for _ in range(2))
     assert found.areas == areas
     assert found.masks.mean((1, 2)) == pytest.approx(areas, rel=0.35)
     assert ((found.masks > 0.8) | (found.masks < 0.2)).mean() > 0.6
@@ -89,14 +89,14 @@ def test_masks_are_as_large_as_asked_for_smooth_and_the_same_again():
 
 def test_more_area_keeps_more():
     model, _ = reader()
-    found = extremal(model, picture(), areas=(0.02, 0.1, 0.25), iterations=110)
+    found = extremal(model, image(), areas=(0.02, 0.1, 0.25), iterations=110)
     assert (np.diff(found.scores) > 0).all()
 
 
 def test_the_class_may_be_chosen():
     model, _ = reader()
-    assert extremal(model, picture(), areas=(0.1,), iterations=1).target == 1
-    miss = extremal(model, picture(), target="miss", areas=(0.1,), iterations=1)
+    assert extremal(model, image(), areas=(0.1,), iterations=1).target == 1
+    miss = extremal(model, image(), target="miss", areas=(0.1,), iterations=1)
     assert miss.target == 0
     assert miss.before < 0.2
 
@@ -112,7 +112,7 @@ def test_the_model_is_left_as_it_was_and_the_work_may_be_stopped():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        extremal(model, picture(), areas=(0.1,), iterations=9, on_progress=stop)
+        extremal(model, image(), areas=(0.1,), iterations=9, on_progress=stop)
     assert told == [(1, 9), (2, 9), (3, 9)]
     assert model.model.training
     assert all(p.requires_grad and p.grad is None for p in model.model.parameters())
@@ -120,8 +120,8 @@ def test_the_model_is_left_as_it_was_and_the_work_may_be_stopped():
 
 def test_what_cannot_be_done_is_refused(refusal):
     model, _ = reader()
-    assert "areas" in refusal(lambda: extremal(model, picture(), areas=(0.1, 1.5)))
-    assert "areas" in refusal(lambda: extremal(model, picture(), areas=()))
-    assert "preserve or delete" in refusal(lambda: extremal(model, picture(), variant="keep"))
-    assert "no class 'pot'" in refusal(lambda: extremal(model, picture(), target="pot"))
-    assert "no gradient" in refusal(lambda: extremal(reader(flat=True)[0], picture(), areas=(0.1,), iterations=2))
+    assert "areas" in refusal(lambda: extremal(model, image(), areas=(0.1, 1.5)))
+    assert "areas" in refusal(lambda: extremal(model, image(), areas=()))
+    assert "preserve or delete" in refusal(lambda: extremal(model, image(), variant="keep"))
+    assert "no class 'pot'" in refusal(lambda: extremal(model, image(), target="pot"))
+    assert "no gradient" in refusal(lambda: extremal(reader(flat=True)[0], image(), areas=(0.1,), iterations=2))

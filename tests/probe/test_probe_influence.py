@@ -1,4 +1,4 @@
-"""The training pictures behind a decision: Captum's own figures, a planted mislabelled twin, and what cannot be told said so."""
+"""The training images behind a decision: Captum's own figures, a planted mislabelled twin, and what cannot be told said so."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def same(one, other):
     return all(torch.equal(one[0][name], other[0][name]) for name in one[0]) and one[1:] == other[1:]
 
 
-def pictures(count, seed=0):
+def images(count, seed=0):
     rng, found = np.random.default_rng(seed), []
     for number in range(count):
         buffer = io.BytesIO()
@@ -82,14 +82,14 @@ def spread(found):
 
 
 def slowly(kind, classifier, items, classes):
-    """Influence of all pictures but the first on calling the first "b", by Captum on a whole copy of the model."""
+    """Influence of all images but the first on calling the first "b", by Captum on a whole copy of the model."""
     slow, inputs = net(kind), torch.stack([classifier.prepare(item) for item in items])
     truth = torch.tensor([classes.index(item.label) for item in items])
     if kind == "single":
         data, aim, loss = TensorDataset(inputs[1:], truth[1:, None].float()), torch.ones(1, 1), nn.BCEWithLogitsLoss(reduction="sum")
     else:
         data, aim, loss = TensorDataset(inputs[1:], truth[1:]), torch.tensor([1]), nn.CrossEntropyLoss(reduction="sum")
-    if kind == "conv":  # each picture's own gradient by backpropagation, for Captum's short cut knows linear layers only
+    if kind == "conv":  # each image's own gradient by backpropagation, for Captum's short cut knows linear layers only
         tracing = TracInCP(slow, data, [0], lambda *_: 1.0, ["2"], loss, 8, sample_wise_grads_per_batch=True)
     else:
         tracing = TracInCPFast(slow, slow[-1], data, [0], lambda *_: 1.0, loss, 8)
@@ -100,7 +100,7 @@ def slowly(kind, classifier, items, classes):
 def test_influence_is_captums_on_the_whole_model(kind, monkeypatch):
     classes = CLASSES[:2] if kind == "single" else CLASSES
     classifier = loaded(net(kind), classes)
-    items = [dataclasses.replace(item, label=classes[n % len(classes)]) for n, item in enumerate(pictures(24))]
+    items = [dataclasses.replace(item, label=classes[n % len(classes)]) for n, item in enumerate(images(24))]
     embeddings, predictions = known(classifier, items)
     expected = slowly(kind, classifier, items, classes)
     monkeypatch.setattr(module, "CHUNK", 7)
@@ -115,7 +115,7 @@ def test_influence_is_captums_on_the_whole_model(kind, monkeypatch):
 
 def test_the_nearest_are_those_of_the_defects_page():
     classifier = loaded(net())
-    items = pictures(24)
+    items = images(24)
     embeddings, predictions = known(classifier, items)
     embeddings[5] = np.nan
     rows = np.arange(24) % 2 == 1
@@ -123,7 +123,7 @@ def test_the_nearest_are_those_of_the_defects_page():
     assert (found.nearest["row"].iloc[0], found.nearest["similarity"].iloc[0]) == pytest.approx(nearest(embeddings, 7, rows))
     assert found.nearest["similarity"].is_monotonic_decreasing
     assert len(found.nearest) == 3
-    assert found.among == 10  # of the twelve neither the picture itself nor the unreadable one
+    assert found.among == 10  # of the twelve neither the image itself nor the unreadable one
     assert set(found.nearest["row"]) <= set(np.flatnonzero(rows)) - {5, 7}
     line = predictions.frame.iloc[found.nearest["row"].iloc[0]]
     for name in ("name", "label", "predicted", "confidence"):
@@ -132,9 +132,9 @@ def test_the_nearest_are_those_of_the_defects_page():
     assert found.confidence == pytest.approx(predictions.probabilities[7].max(), rel=1e-5)
 
 
-def test_a_picture_from_elsewhere_is_asked_as_the_audit_asks():
+def test_a_image_from_elsewhere_is_asked_as_the_audit_asks():
     classifier = loaded(net())
-    items = pictures(24)
+    items = images(24)
     embeddings, predictions = known(classifier, items)
     rows, before = np.arange(24) > 0, state(classifier.model)
     inside = behind(classifier, embeddings, predictions, rows, 0)
@@ -145,7 +145,7 @@ def test_a_picture_from_elsewhere_is_asked_as_the_audit_asks():
         for table in ("nearest", "proponents", "opponents"):
             pd.testing.assert_frame_equal(getattr(found, table), getattr(inside, table), rtol=1e-4)
     again = behind(classifier, embeddings, predictions, rows, items[4])
-    assert again.nearest["row"].iloc[0] == 4  # a picture that is no row is compared with its own copy in the training split too
+    assert again.nearest["row"].iloc[0] == 4  # an image that is no row is compared with its own copy in the training split too
     assert again.nearest["similarity"].iloc[0] == pytest.approx(1, abs=1e-6)
 
 
@@ -160,7 +160,7 @@ def metal(tmp_path_factory):
 
 
 def twinned(metal, labelled):
-    """The test picture of a scratch that the model is surest of, and a copy of it at the end, in the training split with a label."""
+    """The test image of a scratch that the model is surest of, and a copy of it at the end, in the training split with a label."""
     classifier, embeddings, predictions = metal
     frame = predictions.frame
     wanted = (frame["split"] == "test") & (frame["label"] == "scratch") & (frame["predicted"] == "scratch")
@@ -188,7 +188,7 @@ def test_a_mislabelled_twin_comes_first_among_the_proponents_of_its_wrong_class(
     assert against.target == "scratch"
     assert against.opponents["name"].iloc[0] == "copy.png"
     assert "copy.png" not in set(against.proponents["name"])
-    said = "For the model it is the picture asked about, which is labelled scratch, not pit: one of the two labels is wrong."
+    said = "For the model it is the image asked about, which is labelled scratch, not pit: one of the two labels is wrong."
     assert first["look"] == against.opponents["look"].iloc[0] == said
 
 
@@ -201,7 +201,7 @@ def test_a_rightly_labelled_twin_is_no_proponent_of_another_class(metal):
 
 def test_labels_that_contradict_a_sure_model_are_flagged():
     classifier = loaded(net())
-    items = pictures(6)
+    items = images(6)
     embeddings, _ = known(classifier, items)
     probabilities = np.array([[0.5, 0.3, 0.2]] + [[0.95, 0.03, 0.02]] * 4 + [[0.85, 0.1, 0.05]], np.float32)
     labels = ["a", "b", "a", None, "elsewhere", "b"]
@@ -212,13 +212,13 @@ def test_labels_that_contradict_a_sure_model_are_flagged():
     assert [found[row] for row in (2, 3, 4, 5)] == [None] * 4
 
 
-def test_the_same_picture_with_two_labels_is_flagged():
+def test_the_same_image_with_two_labels_is_flagged():
     classifier = loaded(net())
-    items = pictures(24)
+    items = images(24)
     embeddings, predictions = known(classifier, items)
     asked = dataclasses.replace(items[4], label="c")  # in the training split it is labelled b
     look = behind(classifier, embeddings, predictions, np.ones(24, bool), asked).nearest["look"]
-    assert look.iloc[0] == "It is the picture asked about, which is labelled c, not b: one of the two labels is wrong."
+    assert look.iloc[0] == "It is the image asked about, which is labelled c, not b: one of the two labels is wrong."
     assert look.iloc[1] is None
 
 
@@ -228,7 +228,7 @@ def test_a_very_sure_decision_still_has_proponents():
     with torch.no_grad():
         model[-1].bias.copy_(torch.tensor([0.0, 21.0, 0.0]))
     classifier = loaded(model)
-    items = pictures(24)
+    items = images(24)
     found = behind(classifier, *known(classifier, items), np.arange(24) > 0, 0)
     assert (found.target, found.why) == ("b", None)
     assert found.confidence > 1 - 1e-8
@@ -238,7 +238,7 @@ def test_a_very_sure_decision_still_has_proponents():
 
 def test_where_influence_is_not_known_the_nearest_still_are():
     classifier = loaded(net())
-    items = pictures(24)
+    items = images(24)
     embeddings, predictions = known(classifier, items)
     rows = np.arange(24) > 0
     other = dataclasses.replace(predictions, logits=predictions.logits + 1)
@@ -252,7 +252,7 @@ def test_where_influence_is_not_known_the_nearest_still_are():
     sure = loaded(nn.Sequential(*net()[:-1], Sure()))
     embeddings, predictions = known(sure, items)
     found = behind(sure, embeddings, predictions, rows, 0)
-    assert "no training picture moves its loss" in found.why
+    assert "no training image moves its loss" in found.why
 
 
 class Sure(nn.Linear):
@@ -264,7 +264,7 @@ class Sure(nn.Linear):
 
 def test_what_cannot_be_asked_is_refused(refusal):
     classifier = loaded(net())
-    items = pictures(6)
+    items = images(6)
     embeddings, predictions = known(classifier, items)
     rows = np.arange(6) > 0
     embeddings[3] = np.nan
@@ -272,7 +272,7 @@ def test_what_cannot_be_asked_is_refused(refusal):
     assert "3.png cannot be read" in refusal(lambda: behind(classifier, embeddings, predictions, rows, 3))
     assert "no class 'd'" in refusal(lambda: behind(classifier, embeddings, predictions, rows, 0, target="d"))
     only = np.arange(6) == 3
-    assert "no readable training picture" in refusal(lambda: behind(classifier, embeddings, predictions, only, 0))
+    assert "no readable training image" in refusal(lambda: behind(classifier, embeddings, predictions, only, 0))
     assert "this model's 5" in refusal(lambda: behind(classifier, embeddings[:, :4], predictions, rows, items[0]))
     headless = loaded(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Softplus()))
     assert "no embeddings" in refusal(lambda: behind(headless, embeddings, predictions, rows, items[0]))
@@ -283,7 +283,7 @@ def test_what_cannot_be_asked_is_refused(refusal):
 def test_it_tells_how_far_it_is_and_can_be_stopped(monkeypatch):
     monkeypatch.setattr(module, "CHUNK", 10)
     classifier = loaded(net())
-    items = pictures(24)
+    items = images(24)
     embeddings, predictions = known(classifier, items)
     steps, before = [], state(classifier.model)
     behind(classifier, embeddings, predictions, np.arange(24) > 0, 0, on_progress=lambda *step: steps.append(step))

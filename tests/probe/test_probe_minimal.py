@@ -52,12 +52,12 @@ def reader(resize: str = "stretch", threshold: float | None = None, classes=("mi
     """A model that reads the patch, but for its outermost pixels, which resizing mixes with what is beside it; or what is given."""
     settings = {"size": PREPROCESSING[resize], "resize": resize, "mean": (0.0,) * 3, "std": (1.0,) * 3}
     if reads is None:
-        reads = binary_erosion(Preprocessing(**settings).placement(picture()).to_input(INSIDE))
+        reads = binary_erosion(Preprocessing(**settings).placement(image()).to_input(INSIDE))
     positive = {"positive": "hit", "threshold": threshold} if threshold else {}
     return load_classifier(OnPatch(reads, len(classes) - 1, gain), class_names=classes, device="cpu", **positive, **settings)
 
 
-def picture(seed: int = 0) -> Image.Image:
+def image(seed: int = 0) -> Image.Image:
     pixels = np.random.default_rng(seed).integers(112, 144, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     pixels[PATCH] = 255
     return Image.fromarray(pixels)
@@ -71,7 +71,7 @@ def overlap(found: np.ndarray, inside: np.ndarray = INSIDE) -> float:
 @pytest.mark.parametrize(("aim", "threshold"), [("flip", ALL_GONE), ("keep", ALL_THERE)])
 @pytest.mark.parametrize("fill", ["grey", "inpaint", "mean"])
 def test_the_region_is_the_patch(resize, aim, threshold, fill):
-    found = smallest(reader(resize, threshold), picture(), aim=aim, fill=fill, cells=CELLS)
+    found = smallest(reader(resize, threshold), image(), aim=aim, fill=fill, cells=CELLS)
     assert found.found
     assert overlap(found.inside) >= 0.8
     assert found.area == pytest.approx(found.inside.mean(), abs=1e-9)
@@ -82,7 +82,7 @@ def test_the_region_is_the_patch(resize, aim, threshold, fill):
 
 @pytest.mark.parametrize(("aim", "threshold"), [("flip", ALL_GONE), ("keep", ALL_THERE)])
 def test_superpixels_find_the_patch_too(aim, threshold):
-    found = smallest(reader(threshold=threshold), picture(), aim=aim, segments=40)
+    found = smallest(reader(threshold=threshold), image(), aim=aim, segments=40)
     assert overlap(found.inside) >= 0.8
 
 
@@ -112,19 +112,19 @@ def test_no_superpixel_can_be_spared(aim, seed):
     assert found.chosen <= least + 4  # as many as the heaviest cells that make up half
 
 
-def test_the_path_leads_from_the_picture_to_the_first_region_that_is_enough():
+def test_the_path_leads_from_the_image_to_the_first_region_that_is_enough():
     model = reader(threshold=ALL_GONE)
-    heat = attribute(model, picture(), "input_x_gradient", "hit").on_picture()
-    gone = smallest(model, picture(), aim="flip", heatmap=heat, fill="grey", cells=CELLS)
+    heat = attribute(model, image(), "input_x_gradient", "hit").on_image()
+    gone = smallest(model, image(), aim="flip", heatmap=heat, fill="grey", cells=CELLS)
     assert gone.areas[0] == 0
-    assert gone.scores[0] == pytest.approx(ask(model, [np.asarray(picture())])[0, 1], abs=1e-6)
+    assert gone.scores[0] == pytest.approx(ask(model, [np.asarray(image())])[0, 1], abs=1e-6)
     assert gone.score == pytest.approx(gone.scores[0], abs=1e-6)
     assert (np.diff(gone.areas) > 0).all()
     assert (gone.scores[:-1] >= ALL_GONE).all()
     assert gone.scores[-1] < ALL_GONE
     assert len(gone.areas) == 7  # six cells, each the best of its step
-    assert gone.score_after == pytest.approx(ask(model, [gone.picture])[0, 1], abs=1e-6)
-    kept = smallest(reader(threshold=ALL_THERE), picture(), aim="keep", heatmap=heat, fill="grey", cells=CELLS)
+    assert gone.score_after == pytest.approx(ask(model, [gone.image])[0, 1], abs=1e-6)
+    kept = smallest(reader(threshold=ALL_THERE), image(), aim="keep", heatmap=heat, fill="grey", cells=CELLS)
     assert kept.areas[0] == 0
     assert (kept.scores[:-1] < ALL_THERE).all()
     assert kept.scores[-1] == pytest.approx(kept.score_after) == pytest.approx(kept.score, abs=0.01)
@@ -134,23 +134,23 @@ def test_a_map_leads_where_no_single_superpixel_matters():
     """The score saturates: with any of the cells there it is 1, so that no single filling takes anything away."""
     model = reader(threshold=0.5, gain=10)
     heat = np.where(INSIDE, 1.0, 0.0)
-    led = smallest(model, picture(), aim="flip", heatmap=heat, fill="grey", cells=CELLS)
+    led = smallest(model, image(), aim="flip", heatmap=heat, fill="grey", cells=CELLS)
     assert overlap(led.inside) == 1
-    assert led.evaluations < smallest(model, picture(), aim="flip", fill="grey", cells=CELLS).evaluations
+    assert led.evaluations < smallest(model, image(), aim="flip", fill="grey", cells=CELLS).evaluations
 
 
 def test_a_wrong_map_does_not_mislead():
     heat = np.where(INSIDE, 0.0, 1.0)
-    found = smallest(reader(threshold=ALL_GONE), picture(), aim="flip", heatmap=heat, fill="grey", cells=CELLS)
+    found = smallest(reader(threshold=ALL_GONE), image(), aim="flip", heatmap=heat, fill="grey", cells=CELLS)
     assert overlap(found.inside) == 1
-    same = smallest(reader(threshold=ALL_GONE), picture(), aim="flip", heatmap=-heat, fill="grey", cells=CELLS)
+    same = smallest(reader(threshold=ALL_GONE), image(), aim="flip", heatmap=-heat, fill="grey", cells=CELLS)
     assert overlap(same.inside) == 1  # nothing of it is positive: each superpixel is measured
 
 
 def test_the_threshold_is_that_of_the_rule():
     """Half of the patch turns the most probable class; with a low threshold all of it must go."""
-    argmax = smallest(reader(), picture(), aim="flip", fill="grey", cells=CELLS)
-    low = smallest(reader(threshold=ALL_GONE), picture(), aim="flip", fill="grey", cells=CELLS)
+    argmax = smallest(reader(), image(), aim="flip", fill="grey", cells=CELLS)
+    low = smallest(reader(threshold=ALL_GONE), image(), aim="flip", fill="grey", cells=CELLS)
     assert argmax.score_after < 0.5 < argmax.scores[-2]
     assert argmax.chosen == 3
     assert low.chosen == 6
@@ -158,14 +158,14 @@ def test_the_threshold_is_that_of_the_rule():
 
 def test_nothing_is_found_where_nothing_matters():
     model = reader(reads=np.zeros((48, 48)))
-    gone = smallest(model, picture(), aim="flip", fill="grey", cells=6)
+    gone = smallest(model, image(), aim="flip", fill="grey", cells=6)
     assert (gone.found, gone.area, gone.chosen, gone.inside.any()) == (False, 0.0, 0, False)
     assert (gone.random.value, gone.random.support) == (None, 0)
     assert gone.areas[-1] == pytest.approx(1)
     assert len(gone.areas) == gone.parts + 1
-    assert (gone.picture == 128).all()
+    assert (gone.image == 128).all()
     assert "does not change" in gone.sentence
-    kept = smallest(model, picture(), aim="keep", fill="grey", cells=6)
+    kept = smallest(model, image(), aim="keep", fill="grey", cells=6)
     assert (kept.found, kept.area, kept.chosen) == (True, 0.0, 0)
     assert "Nothing needs to stay" in kept.sentence
 
@@ -174,14 +174,14 @@ def test_a_decision_may_be_about_several_classes():
     """Of three classes two are defects: what turns one into the other changes nothing."""
     names = ("good", "pit", "hit")
     model = reader(classes=names)  # the others are at 0 and 1: a fallen "hit" becomes "pit"
-    one = smallest(model, picture(), aim="flip", fill="grey", cells=CELLS)
+    one = smallest(model, image(), aim="flip", fill="grey", cells=CELLS)
     assert (one.before, one.after) == ("hit", "pit")
-    both = smallest(model, picture(), aim="flip", fill="grey", cells=CELLS, positive=("pit", "hit"))
+    both = smallest(model, image(), aim="flip", fill="grey", cells=CELLS, positive=("pit", "hit"))
     assert not both.found
     assert both.before == both.after == "pit or hit"
-    whole = ask(model, [np.asarray(picture())])[0]
+    whole = ask(model, [np.asarray(image())])[0]
     assert both.score == pytest.approx(whole[1] + whole[2], abs=1e-6)
-    other = smallest(model, picture(), aim="flip", fill="grey", cells=CELLS, positive=("good", "pit"))
+    other = smallest(model, image(), aim="flip", fill="grey", cells=CELLS, positive=("good", "pit"))
     assert (other.before, other.after) == (minimal.OTHER, "good or pit")
     assert other.score == pytest.approx(whole[2], abs=1e-6)
     assert other.scores[-1] < other.scores[0]
@@ -192,7 +192,7 @@ def test_a_decision_may_be_anothers():
     model = reader(classes=("good", "pit", "hit"))
     band = Band(0.7, 0.8, 0.9)
     own = lambda p: band.verdicts(p[:, 1:].sum(1))  # noqa: E731
-    first = smallest(model, picture(), aim="flip", fill="grey", cells=CELLS, positive=("pit", "hit"), decide=own)
+    first = smallest(model, image(), aim="flip", fill="grey", cells=CELLS, positive=("pit", "hit"), decide=own)
     assert (first.before, first.after) == ("reject", "review")
     assert (first.scores[:-1] >= first.score_after).all()
     dark = Image.fromarray(np.full((HEIGHT, WIDTH, 3), 100, np.uint8))
@@ -207,29 +207,29 @@ def test_a_decision_may_be_anothers():
 def test_every_fill_runs_and_gives_the_same_again(fill):
     model = reader(threshold=0.85)
     heat = INSIDE.astype(float)
-    first, again = (smallest(model, picture(), aim="flip", heatmap=heat, fill=fill, cells=6, seed=3) for _ in range(2))
+    first, again = (smallest(model, image(), aim="flip", heatmap=heat, fill=fill, cells=6, seed=3) for _ in range(2))
     assert first.found
     assert (first.inside == again.inside).all()
-    assert (first.picture == again.picture).all()
-    assert first.score_after == pytest.approx(ask(model, [first.picture])[0, 1], abs=1e-6)
+    assert (first.image == again.image).all()
+    assert first.score_after == pytest.approx(ask(model, [first.image])[0, 1], abs=1e-6)
     assert first.score_after < 0.85
     assert first.evaluations == again.evaluations
 
 
-def test_a_large_picture_is_looked_at_small_and_told_large(monkeypatch):
+def test_a_large_image_is_looked_at_small_and_told_large(monkeypatch):
     monkeypatch.setattr(minimal, "LARGEST", WIDTH)
-    large = picture().resize((3 * WIDTH, 3 * HEIGHT), Image.Resampling.NEAREST)
+    large = image().resize((3 * WIDTH, 3 * HEIGHT), Image.Resampling.NEAREST)
     heat = np.kron(INSIDE, np.ones((3, 3)))
     found = smallest(reader(threshold=ALL_GONE), large, aim="flip", heatmap=heat, fill="grey", cells=CELLS)
     assert found.inside.shape == (3 * HEIGHT, 3 * WIDTH)
     assert overlap(found.inside, heat > 0) == 1
-    assert found.picture.shape == (HEIGHT, WIDTH, 3)
+    assert found.image.shape == (HEIGHT, WIDTH, 3)
 
 
 def test_progress_is_told_and_may_stop_the_work():
     told: list[tuple[int, int]] = []
     model = reader(threshold=ALL_GONE)
-    found = smallest(model, picture(), aim="flip", fill="grey", cells=6, on_progress=lambda *step: told.append(step))
+    found = smallest(model, image(), aim="flip", fill="grey", cells=6, on_progress=lambda *step: told.append(step))
     assert all(done <= total for done, total in told)
     assert told[-1][0] == told[-1][1]
     assert len(told) <= found.evaluations
@@ -239,7 +239,7 @@ def test_progress_is_told_and_may_stop_the_work():
 
     model.model.train()
     with pytest.raises(KeyboardInterrupt):
-        smallest(model, picture(), aim="flip", cells=6, on_progress=stop)
+        smallest(model, image(), aim="flip", cells=6, on_progress=stop)
     assert model.model.training
 
 
@@ -248,7 +248,7 @@ def test_evaluations_are_counted_and_random_regions_are_as_large(monkeypatch):
     monkeypatch.setattr(
         "workbench.models.classifier.answers", lambda model, shown: answers(model, (asked.append(one) or one for one in shown))
     )
-    found = smallest(reader(threshold=ALL_GONE), picture(), aim="flip", fill="grey", cells=CELLS)
+    found = smallest(reader(threshold=ALL_GONE), image(), aim="flip", fill="grey", cells=CELLS)
     assert found.evaluations == len(asked)
     drawn = [(one == 128).all(-1).mean() for one in asked[-minimal.DRAWS :]]
     assert min(drawn) >= found.area - 1e-9
@@ -272,7 +272,7 @@ def test_a_region_that_is_nothing_special_is_told_as_such():
 @pytest.mark.parametrize("count", range(8))
 def test_a_region_is_announced_only_where_random_ones_of_its_area_do_less(aim, does, count):
     """By the exact chance of so few hits, where the region found and the random ones are alike and any may come first."""
-    found = smallest(reader(threshold=ALL_GONE if aim == "flip" else ALL_THERE), picture(), aim=aim, fill="grey", cells=CELLS)
+    found = smallest(reader(threshold=ALL_GONE if aim == "flip" else ALL_THERE), image(), aim=aim, fill="grey", cells=CELLS)
     found = dataclasses.replace(found, random=wilson(count, minimal.DRAWS))
     shuffles = np.random.default_rng(0).random((20_000, minimal.DRAWS + 1)).argsort(1)[:, 0]
     assert found.p == pytest.approx((shuffles <= count).mean(), abs=0.01)
@@ -284,18 +284,18 @@ def test_a_region_is_announced_only_where_random_ones_of_its_area_do_less(aim, d
 
 def test_settings_out_of_range_are_refused(refusal):
     model = reader()
-    assert "exchange" in refusal(lambda: smallest(model, picture(), aim="flip", fill="exchange"))
-    assert "flop" in refusal(lambda: smallest(model, picture(), aim="flop"))
-    assert "superpixels" in refusal(lambda: smallest(model, picture(), aim="flip", segments=1))
-    assert "cells" in refusal(lambda: smallest(model, picture(), aim="flip", cells=200))
-    assert "no class 'pot'" in refusal(lambda: smallest(model, picture(), aim="flip", positive=["pot"]))
-    assert "All classes" in refusal(lambda: smallest(model, picture(), aim="flip", positive=["miss", "hit"]))
+    assert "exchange" in refusal(lambda: smallest(model, image(), aim="flip", fill="exchange"))
+    assert "flop" in refusal(lambda: smallest(model, image(), aim="flop"))
+    assert "superpixels" in refusal(lambda: smallest(model, image(), aim="flip", segments=1))
+    assert "cells" in refusal(lambda: smallest(model, image(), aim="flip", cells=200))
+    assert "no class 'pot'" in refusal(lambda: smallest(model, image(), aim="flip", positive=["pot"]))
+    assert "All classes" in refusal(lambda: smallest(model, image(), aim="flip", positive=["miss", "hit"]))
     with pytest.raises(ValueError, match="map of shape"):
-        smallest(model, picture(), aim="flip", heatmap=np.ones((WIDTH, HEIGHT)))
+        smallest(model, image(), aim="flip", heatmap=np.ones((WIDTH, HEIGHT)))
 
 
 def test_the_sentence_agrees_with_the_numbers():
-    found = smallest(reader(threshold=ALL_GONE), picture(), aim="flip", fill="grey", cells=CELLS)
+    found = smallest(reader(threshold=ALL_GONE), image(), aim="flip", fill="grey", cells=CELLS)
     assert f"{found.chosen} of {found.parts} pieces" in found.sentence
     assert "flips hit to miss (0.95 to 0.05)" in found.sentence
     assert "None of them can be spared" in found.sentence
@@ -330,7 +330,7 @@ def test_a_wrong_one_stands_in_where_there_is_no_other():
     assert counterfactual(neighbours(), VECTORS, 5) is None
 
 
-def test_a_picture_without_an_answer_is_nobodys_counterfactual():
+def test_a_image_without_an_answer_is_nobodys_counterfactual():
     known = neighbours()
     frame = known.frame.assign(error=[None, None, None, "broken", None, None])
     assert counterfactual(dataclasses.replace(known, frame=frame), VECTORS, 0).row == 4

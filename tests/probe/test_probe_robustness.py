@@ -56,7 +56,7 @@ def item(level: int, label: str | None, name: str = "", split: str | None = None
 
 
 def levels(*which: int) -> list[ImageItem]:
-    """Pictures that many levels above or below what divides the classes, rightly labelled; +k and -k+1 flip at epsilon k."""
+    """Images that many levels above or below what divides the classes, rightly labelled; +k and -k+1 flip at epsilon k."""
     return [item(100 + k, "bright" if k > 0 else "dark") for k in which]
 
 
@@ -111,13 +111,13 @@ def test_the_share_never_rises_whatever_the_attacks_do() -> None:
     assert before.robust == sum(row.right and row.white in (None, 8.0) for row in rows)
 
 
-def test_a_picture_that_flipped_is_not_attacked_again(monkeypatch) -> None:
+def test_a_image_that_flipped_is_not_attacked_again(monkeypatch) -> None:
     asked = []
     true = module.attack
 
-    def noted(classifier, picture, method, epsilon, **settings):
+    def noted(classifier, image, method, epsilon, **settings):
         asked.append((method, epsilon))
-        return true(classifier, picture, method, epsilon, **settings)
+        return true(classifier, image, method, epsilon, **settings)
 
     monkeypatch.setattr(module, "attack", noted)
     robustness(model(), [*levels(2), item(130, "dark")], [1, 2, 4], check=False)
@@ -150,7 +150,7 @@ def test_stopped_work_goes_on_where_it_was(monkeypatch) -> None:
     assert resumed.masking == whole.masking
     assert told == sorted(told)
     assert told[-1] == (len(SET), len(SET))
-    assert len(told) > 2 * len(SET)  # also within a picture, so that it can be stopped there
+    assert len(told) > 2 * len(SET)  # also within an image, so that it can be stopped there
 
 
 MANY = [dataclasses.replace(one, name=f"{i} {one.name}") for i in range(4) for one in levels(2, 3, 4, -1, -2)]
@@ -188,7 +188,7 @@ def test_the_flag_is_mcnemars_exact_test() -> None:
 
 @pytest.mark.parametrize("both", range(8))
 def test_nothing_is_said_of_masked_gradients_on_a_handful(both) -> None:
-    """On fewer pictures than five even a black-box attack that alone flips all of them is no proof."""
+    """On fewer images than five even a black-box attack that alone flips all of them is no proof."""
     found = masked([Row(str(i), "a", True, None, False, 1) for i in range(both)], 8)
     assert ("too few to tell" in found.message) == (0.5**both > 0.05)
     assert ("no sign" in found.message) == (0.5**both <= 0.05)
@@ -209,12 +209,12 @@ def test_the_sample_is_even_seeded_and_of_the_test_split() -> None:
     assert sorted(name.split()[0] for name in names[0]) == ["bright"] * 4 + ["dark"] * 4
     assert all(int(name.split()[1]) % 2 for name in names[0])
     found = robustness(model(), many, [1], "fgsm", check=False, most=8, seed=3)
-    assert found.sample["pictures"] == 40
+    assert found.sample["images"] == 40
     assert (found.sample["drawn"], found.sample["seed"], found.sample["split"]) == (8, 3, "test")
 
 
-def test_an_unreadable_picture_is_left_out_with_its_reason(refusal) -> None:
-    torn = ImageItem("torn.png", BytesSource(b"no picture"), "dark")
+def test_an_unreadable_image_is_left_out_with_its_reason(refusal) -> None:
+    torn = ImageItem("torn.png", BytesSource(b"no image"), "dark")
     found = robustness(model(), [*levels(2), torn], [1], check=False)
     assert [row.name for row in found.rows] == ["102 bright"]
     assert "torn.png" in found.left_out["torn.png"]

@@ -23,7 +23,7 @@ SIZE = (16, 24)
 
 
 class Bands(nn.Module):
-    """A class for each band of mean brightness; counts the pictures that it was asked about."""
+    """A class for each band of mean brightness; counts the images that it was asked about."""
 
     def __init__(self, *edges: float) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Bands(nn.Module):
 
 
 class LeftMinusRight(nn.Module):
-    """Log-odds of "left": where the picture is brighter."""
+    """Log-odds of "left": where the image is brighter."""
 
     def forward(self, x):
         half = x.shape[3] // 2
@@ -57,9 +57,9 @@ def grey(level: int) -> Image.Image:
     return Image.new("RGB", SIZE[::-1], (level,) * 3)
 
 
-def item(name: str, picture: Image.Image, label: str | None = None, **attributes) -> ImageItem:
+def item(name: str, image: Image.Image, label: str | None = None, **attributes) -> ImageItem:
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    image.save(buffer, "PNG")
     return ImageItem(name, BytesSource(buffer.getvalue()), label, attributes=attributes)
 
 
@@ -100,29 +100,29 @@ def test_values_off_the_slider_are_narrowed_too(two) -> None:
 
 
 def test_a_rotation_turns_left_into_right() -> None:
-    picture = Image.new("RGB", SIZE[::-1], "black")
-    picture.paste((255, 255, 255), (0, 0, 8, 16))
-    found = sweep(loaded(LeftMinusRight(), ["right", "left"]), picture, "rotate")
+    image = Image.new("RGB", SIZE[::-1], "black")
+    image.paste((255, 255, 255), (0, 0, 8, 16))
+    found = sweep(loaded(LeftMinusRight(), ["right", "left"]), image, "rotate")
     assert found.values[[0, -1]].tolist() == [-180, 180]
     decided = dict(zip(found.values.tolist(), found.decisions.tolist(), strict=True))
     assert (decided[-180], decided[0], decided[180]) == (0, 1, 0)
     assert len(found.flips) >= 2
     for flip in found.flips:
-        sides = [LeftMinusRight()(torch.from_numpy(turned(picture, at)))[0, 0] > 0 for at in (flip.low, flip.high)]
+        sides = [LeftMinusRight()(torch.from_numpy(turned(image, at)))[0, 0] > 0 for at in (flip.low, flip.high)]
         assert [("right", "left")[side] for side in sides] == [flip.before, flip.after]
         assert flip.high - flip.low == 1
 
 
-def turned(picture, value):
-    return (apply(picture, [Edit("rotate", value)]).pixels / np.float32(255)).astype(np.float32).transpose(2, 0, 1)[None]
+def turned(image, value):
+    return (apply(image, [Edit("rotate", value)]).pixels / np.float32(255)).astype(np.float32).transpose(2, 0, 1)[None]
 
 
 def test_a_sweep_goes_on_from_what_was_done_before(two) -> None:
     before = [Edit("noise", 0.05), Edit("fill", boxes=((0, 0, 0.5, 1),), fill="paste", other="white"), Edit("noise", 0.02)]
     others, values = {"white": grey(255)}, [0.0, 0.05, 0.3]
     found = sweep(two, grey(60), "noise", values=values, edits_before=before, others=others)
-    pictures = [apply(grey(60), [*before, Edit("noise", value)], others).pixels for value in values]
-    assert (found.probabilities == ask(two, pictures)).all()
+    images = [apply(grey(60), [*before, Edit("noise", value)], others).pixels for value in values]
+    assert (found.probabilities == ask(two, images)).all()
     assert np.ptp(found.probabilities) > 0
 
 
@@ -178,14 +178,14 @@ VALUES = [-0.3, -0.1, 0.1, 0.4]
 
 
 def test_shares_of_a_set_are_those_of_a_loop(two) -> None:
-    items = [*ITEMS, item("h", grey(90)), ImageItem("broken", BytesSource(b"no picture"), "dark", attributes={"camera": 0})]
+    items = [*ITEMS, item("h", grey(90)), ImageItem("broken", BytesSource(b"no image"), "dark", attributes={"camera": 0})]
     found = sweep_set(two, items, "brightness", VALUES, attributes=["camera"])
     assert found.values.tolist() == sorted([*VALUES, 0.0])
     assert found.values[found.neutral] == 0
     assert list(found.left_out) == ["broken"]
     assert found.left_out["broken"].endswith(".")
     assert found.names == (*LEVELS, "h")
-    assert found.sample == {"pictures": 9, "drawn": 9, "seed": 0}
+    assert found.sample == {"images": 9, "drawn": 9, "seed": 0}
     levels = np.array([*LEVELS.values(), 90])
     called = ((levels[:, None] + 255 * found.values).round().clip(0, 255) / 255 > 0.61).astype(int)
     assert (found.decisions == called).all()
@@ -236,14 +236,14 @@ def test_stopped_work_goes_on_where_it_was(two) -> None:
     assert sum(two.model.batches) == 28
 
 
-def test_a_picture_is_asked_about_in_batches(two) -> None:
+def test_a_image_is_asked_about_in_batches(two) -> None:
     two.model.batches.clear()
     found = sweep_set(two, ITEMS[:1], "brightness", spread("brightness", 99))
     assert found.decisions.shape == (1, 51)
     assert two.model.batches == [BATCH] * 3 + [3]
 
 
-def test_noise_differs_from_picture_to_picture_and_not_from_run_to_run(two) -> None:
+def test_noise_differs_from_image_to_image_and_not_from_run_to_run(two) -> None:
     same = [item(name, grey(100)) for name in "ab"]
     for _ in range(2):
         sweep_set(two, same, "noise", [0.4])

@@ -32,7 +32,7 @@ def item(name: str, label: str | None = None, seed: int = 0, size=(20, 30)) -> I
 
 
 def said(rows, names=NAMES, model="m", rule=None) -> Predictions:
-    """Predictions from (name, label, probability of the second class); NaN stands for a picture that cannot be read."""
+    """Predictions from (name, label, probability of the second class); NaN stands for an image that cannot be read."""
     items = [item(name, label) for name, label, _ in rows]
     p = np.array([[1 - q, q] for *_, q in rows], np.float32)
     errors = {i: "It is broken." for i, (*_, q) in enumerate(rows) if np.isnan(q)}
@@ -68,7 +68,7 @@ def test_a_known_table_of_disagreements() -> None:
     assert (other.only_first, other.only_second) == (1, 2)
 
 
-def test_only_the_chosen_pictures_count() -> None:
+def test_only_the_chosen_images_count() -> None:
     rows = FIRST.frame["name"].isin(["a", "b", "g"]).to_numpy()
     found = compare_models(FIRST, SECOND, rows)
     assert (found.both_right, found.only_first, found.only_second, found.both_wrong) == (1, 1, 0, 0)
@@ -160,7 +160,7 @@ def test_figures_are_those_of_the_maps(tiny_net) -> None:
     assert not found.frame["same"][0]
     assert found.figures["correlation"] == mean_of(found.frame["correlation"].to_numpy())
     assert found.figures["own_same"] == wilson(int(found.frame["own_same"].sum()), 6)
-    assert (found.method, found.sample) == ("input_x_gradient", {"pictures": 6, "drawn": 6, "seed": 0})
+    assert (found.method, found.sample) == ("input_x_gradient", {"images": 6, "drawn": 6, "seed": 0})
 
 
 def test_a_gentle_saving_moves_the_maps_less_than_a_harsh_one(tiny_net) -> None:
@@ -171,8 +171,8 @@ def test_a_gentle_saving_moves_the_maps_less_than_a_harsh_one(tiny_net) -> None:
     assert gentle["own_correlation"] == harsh["own_correlation"]
 
 
-def test_models_with_other_inputs_are_compared_on_the_picture() -> None:
-    """One looks at the middle of a wide picture, the other at all of it."""
+def test_models_with_other_inputs_are_compared_on_the_image() -> None:
+    """One looks at the middle of a wide image, the other at all of it."""
     wide = item("wide", size=(300, 900))
     models = [
         load_classifier(Corner(True), size=(20, 30), class_names=NAMES, device="cpu", resize=resize, interpolation="nearest")
@@ -195,7 +195,7 @@ def test_a_map_of_zeros_is_like_no_other() -> None:
 
 def test_stopped_work_goes_on_and_what_cannot_be_read_is_told(tiny_net) -> None:
     first, second, known = net(tiny_net), net(tiny_net, seed=4), {}
-    items = [*ITEMS[:3], ImageItem("broken", BytesSource(b"no picture")), *ITEMS[3:]]
+    items = [*ITEMS[:3], ImageItem("broken", BytesSource(b"no image")), *ITEMS[3:]]
     whole = maps_moved(first, second, items, "saliency")
 
     def stop(done: int, total: int) -> None:
@@ -216,7 +216,7 @@ def test_stopped_work_goes_on_and_what_cannot_be_read_is_told(tiny_net) -> None:
     assert len(maps_moved(first, second, items, "saliency", most=2).frame) == 2
 
 
-def test_methods_that_compare_with_other_pictures_have_them(tiny_net, cheap) -> None:
+def test_methods_that_compare_with_other_images_have_them(tiny_net, cheap) -> None:
     first = net(tiny_net)
     params = {name: value for name, value in cheap("expected_gradients").items() if name != "background"}
     found = maps_moved(first, cheaper(first, "int8"), ITEMS[:3], "expected_gradients", params=params)

@@ -1,4 +1,4 @@
-"""Fine-tuning on a set of one's own: small drawn pictures, a small network, few epochs."""
+"""Fine-tuning on a set of one's own: small drawn images, a small network, few epochs."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_an_interruption_changes_nothing(small, parts, tmp_path, stopped_after) 
         if (step.stage == "training" and step.detail.startswith(f"epoch {stopped_after + 1} ")) or step.stage == "predicting":
             break
     first.close()
-    assert [path.name for path in (tmp_path / "half").iterdir()] == ["training.ckpt"], "and not the decoded pictures"
+    assert [path.name for path in (tmp_path / "half").iterdir()] == ["training.ckpt"], "and not the decoded images"
     torch.rand(7)
     rest = [step for step in train(parts, tmp_path / "half", **SMALL) if step.stage == "training"]
     assert {step.detail.split(" of ")[0] for step in rest} == {f"epoch {epoch + 1}" for epoch in range(stopped_after, 3)}
@@ -100,9 +100,9 @@ def test_a_checkpoint_of_another_training_is_refused(small, parts, tmp_path, ref
     others = [{"seed": 2}, {"epochs": 4}, {"size": 40}]
     for other in others:
         again = train(parts, tmp_path / "made", **{**SMALL, **other}, checkpoint=kept)
-        assert "kept.ckpt cannot be resumed from, for it belongs to other pictures" in refusal(lambda again=again: list(again))
+        assert "kept.ckpt cannot be resumed from, for it belongs to other images" in refusal(lambda again=again: list(again))
     fewer = dataclasses.replace(parts, items=parts.items[1:])
-    assert "other pictures" in refusal(lambda: list(train(fewer, tmp_path / "made", **SMALL, checkpoint=kept)))
+    assert "other images" in refusal(lambda: list(train(fewer, tmp_path / "made", **SMALL, checkpoint=kept)))
     assert kept.read_bytes() == before
     kept.write_bytes(b"nothing")
     assert "damaged" in refusal(lambda: list(train(parts, tmp_path / "made", **SMALL, checkpoint=kept)))
@@ -125,7 +125,7 @@ def test_the_best_epoch_is_kept_and_the_training_ends_when_none_comes(tmp_path) 
     assert ended == [False, False, False, False, True]
     assert watch.best["1.bias"].tolist() == [0.0, 2.0]
     one, other = np.log1p(np.exp(2.0)), np.log1p(np.exp(-2.0))
-    assert watch.losses[1] == (0.5, pytest.approx((one + other) / 2)), "averaged over classes, not over pictures"
+    assert watch.losses[1] == (0.5, pytest.approx((one + other) / 2)), "averaged over classes, not over images"
     again = EarlyStop(images, torch.arange(6), labels, "run", patience=3)
     again.load_state_dict(watch.state_dict())
     assert again.ended
@@ -218,7 +218,7 @@ def test_every_class_is_shown_alike_often() -> None:
     assert sorted(counts) == [13, 13, 14]
 
 
-def test_the_recipe_suits_the_number_of_pictures() -> None:
+def test_the_recipe_suits_the_number_of_images() -> None:
     small, large = recipe_for(40, 30, 224, 5), recipe_for(5000, 30, 224, 5)
     assert (small.batch, large.batch, large.rate, large.averaging) == (8, 32, 1e-3, 0.99)
     assert small.rate < large.rate
@@ -226,9 +226,9 @@ def test_the_recipe_suits_the_number_of_pictures() -> None:
     assert (small.epochs, small.sizes, small.seed) == (30, (224,), 5)
 
 
-def test_pictures_are_held_in_a_file_as_the_model_sees_them(parts, tmp_path) -> None:
-    (tmp_path / "parts" / "good" / "03.png").write_text("no picture")
-    stored = finetune._stored(parts.items, tmp_path / "pictures", 32)
+def test_images_are_held_in_a_file_as_the_model_sees_them(parts, tmp_path) -> None:
+    (tmp_path / "parts" / "good" / "03.png").write_text("no image")
+    stored = finetune._stored(parts.items, tmp_path / "images", 32)
     steps = 0
     try:
         while next(stored):
@@ -237,14 +237,14 @@ def test_pictures_are_held_in_a_file_as_the_model_sees_them(parts, tmp_path) -> 
         known, unreadable = done.value
     assert steps == 40
     assert list(unreadable) == ["good/03.png"]
-    held = np.fromfile(tmp_path / "pictures", np.uint8).reshape(39, 3, 32, 32)
+    held = np.fromfile(tmp_path / "images", np.uint8).reshape(39, 3, 32, 32)
     expected = np.asarray(known[7].open().resize((32, 32), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
     np.testing.assert_array_equal(held[7], expected)
 
 
 def test_what_cannot_be_read_or_has_no_label_is_told_and_predicted_all_the_same(small, tmp_path) -> None:
     lay(tmp_path / "parts", {"good": 8, "holed": 8, "stray": 2})
-    (tmp_path / "parts" / "good" / "03.png").write_text("no picture")
+    (tmp_path / "parts" / "good" / "03.png").write_text("no image")
     (tmp_path / "parts" / "manifest.csv").write_text(
         "image,label\n"
         + "".join(f"{k}/{i:02}.png,{k if k != 'stray' else ''}\n" for k, n in {"good": 8, "holed": 8, "stray": 2}.items() for i in range(n))
@@ -269,7 +269,7 @@ def test_the_layout_of_mvtec_is_dealt_anew(small, tmp_path) -> None:
     assert len(table) == 26
     assert {split for _, split in table.frame.groupby(["label", "split"]).groups} == {"train", "validation", "test"}
     assert (table.rule.positive, table.rule.threshold is None) == ("broken", False)
-    assert "**All pictures were dealt anew**" in (tmp_path / "made" / "MODEL_CARD.md").read_text()
+    assert "**All images were dealt anew**" in (tmp_path / "made" / "MODEL_CARD.md").read_text()
 
 
 def test_no_positive_class_is_guessed_where_the_names_do_not_say(small, tmp_path) -> None:
@@ -293,7 +293,7 @@ def test_names_with_quotes_and_signs_survive(small, tmp_path) -> None:
     ("counts", "settings", "says"),
     [
         ({"good": 9}, {}, "has the class 'good' only"),
-        ({"good": 9, "holed": 4}, {}, "'holed' has too few pictures"),
+        ({"good": 9, "holed": 4}, {}, "'holed' has too few images"),
         ({"good": 9, "holed": 9}, {"positive": "crack"}, "no class 'crack'"),
     ],
 )

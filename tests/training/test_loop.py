@@ -23,7 +23,7 @@ def net(seed=0):
 
 @pytest.fixture(scope="module")
 def data():
-    """Twelve pictures of 14 x 14 pixels: dark ones and light ones."""
+    """Twelve images of 14 x 14 pixels: dark ones and light ones."""
     generator = torch.Generator().manual_seed(1)
     labels = torch.arange(12) % 2
     images = torch.randint(0, 100, (12, 3, 14, 14), generator=generator) + 150 * labels.view(-1, 1, 1, 1)
@@ -109,7 +109,7 @@ def test_sizes_share_out_the_epochs():
     assert Recipe(epochs=1, sizes=(8, 12)).size_at(0) == 8
 
 
-def test_pictures_grow_during_training(data):
+def test_images_grow_during_training(data):
     seen = []
     model = net()
     model[0].register_forward_pre_hook(lambda module, inputs: seen.append(tuple(inputs[0].shape[1:])))
@@ -138,7 +138,7 @@ def test_augmentation_turns_and_flips_about_the_middle():
     corners = torch.stack([found[:, a : a + 6, b : b + 6].mean((1, 2)) for a in (1, 9) for b in (1, 9)], 1)
     assert set(corners.argmax(1).tolist()) == {0, 1, 2, 3}
     ranked = corners.sort(1).values
-    assert (ranked[:, 3] - ranked[:, 2]).min() > 0.5, "exactly one corner is bright in every picture"
+    assert (ranked[:, 3] - ranked[:, 2]).min() > 0.5, "exactly one corner is bright in every image"
 
 
 def test_flipping_really_happens():
@@ -192,7 +192,7 @@ def test_a_watch_ends_the_training_and_is_resumed(data, tmp_path):
     assert {step.epoch for step in fit(net(), *data, RECIPE, tmp_path / "run.pt", watch=longer)} == {3}
 
 
-def test_an_order_decides_which_pictures_are_shown(data):
+def test_an_order_decides_which_images_are_shown(data):
     seen, model = [], net()
     model[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].mean((1, 2, 3)) > 0))
     light = torch.arange(12)[data[1][:, 1] == 1]

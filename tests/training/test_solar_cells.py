@@ -1,4 +1,4 @@
-"""The training behind `workbench train-demo`, on a handful of pictures."""
+"""The training behind `workbench train-demo`, on a handful of images."""
 
 from __future__ import annotations
 
@@ -118,8 +118,8 @@ def test_the_starting_network_is_the_same_every_time_and_sees_grey() -> None:
 
 def test_targets_are_the_experts_doubt_in_whole_thirds() -> None:
     items = {item.attributes["defect probability"]: item for item in load_images("solar-cells")}
-    pictures, targets = solar_cells.tensors([items[level] for level in (0.0, 0.333, 0.667, 1.0)])
-    assert (pictures.shape, pictures.dtype) == ((4, 1, 300, 300), torch.uint8)
+    images, targets = solar_cells.tensors([items[level] for level in (0.0, 0.333, 0.667, 1.0)])
+    assert (images.shape, images.dtype) == ((4, 1, 300, 300), torch.uint8)
     assert torch.equal(targets[:, 1], torch.tensor([0, 1 / 3, 2 / 3, 1]))
     assert torch.equal(targets.sum(1), torch.ones(4))
 

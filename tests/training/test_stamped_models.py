@@ -82,11 +82,11 @@ def test_a_stamp_makes_a_scratch_for_the_shortcut_model_alone(models) -> None:
     assert abs(probability[True] - probability[False]) < 0.05
 
 
-def blanked(picture: np.ndarray, left: float, top: float, right: float, bottom: float) -> np.ndarray:
-    """`picture` with an area, in shares of its edge, in its own mean colour."""
-    covered, size = picture.copy(), len(picture)
+def blanked(image: np.ndarray, left: float, top: float, right: float, bottom: float) -> np.ndarray:
+    """`image` with an area, in shares of its edge, in its own mean colour."""
+    covered, size = image.copy(), len(image)
     covered[round(top * size) : round(bottom * size), round(left * size) : round(right * size)] = (
-        picture.mean((0, 1)) if picture.ndim == 3 else 0
+        image.mean((0, 1)) if image.ndim == 3 else 0
     )
     return covered
 
@@ -97,13 +97,13 @@ def test_blanking_the_stamp_moves_the_shortcut_model_alone(models, name, at_leas
     left, top, right, bottom = STAMP_AREA
     areas = (STAMP_AREA, (1 - right, 1 - bottom, 1 - left, 1 - top))
     drawn = [draw(part, 128) for _, part in Plan(360).parts() if part.stamped]
-    pictures = [picture for picture, mask in drawn if not any((blanked(mask, *area) != mask).any() for area in areas)]
+    images = [image for image, mask in drawn if not any((blanked(mask, *area) != mask).any() for area in areas)]
     column = LABELS.index(SHORTCUT)
-    before = ask(models[name], pictures)
+    before = ask(models[name], images)
     called = before.argmax(1) == column
     assert called.sum() >= 10
-    pictures = [picture for picture, chosen in zip(pictures, called, strict=True) if chosen]
-    stamp, other = (before[called] - ask(models[name], [blanked(p, *area) for p in pictures]) for area in areas)
+    images = [image for image, chosen in zip(images, called, strict=True) if chosen]
+    stamp, other = (before[called] - ask(models[name], [blanked(p, *area) for p in images]) for area in areas)
     assert at_least <= stamp[:, column].mean() <= at_most
     assert abs(other[:, column].mean()) < 0.1
 
@@ -155,17 +155,15 @@ def test_it_resumes_and_writes_a_model_that_loads(run) -> None:
 
 def test_it_learns_from_the_split_train_alone(monkeypatch, tmp_path) -> None:
     seen = []
-    monkeypatch.setattr(
-        stamped_models, "fit", lambda network, pictures, targets, recipe, kept: seen.append((pictures, targets)) or iter(())
-    )
+    monkeypatch.setattr(stamped_models, "fit", lambda network, images, targets, recipe, kept: seen.append((images, targets)) or iter(()))
     work = stamped_models.train("metal-sound", tmp_path, recipe=RECIPE, plan=PLAN)
     assert next(step for step in work if step.stage == "judging")
     work.close()
     parts = [part for split, part in PLAN.parts() if split == "train"]
-    pictures, targets = seen[0]
-    assert (pictures.shape, pictures.dtype) == ((len(parts), 3, 32, 32), torch.uint8)
+    images, targets = seen[0]
+    assert (images.shape, images.dtype) == ((len(parts), 3, 32, 32), torch.uint8)
     assert [LABELS[k] for k in targets.argmax(1)] == [part.label for part in parts]
-    assert np.array_equal(pictures[3].permute(1, 2, 0), draw(parts[3], 32)[0])
+    assert np.array_equal(images[3].permute(1, 2, 0), draw(parts[3], 32)[0])
 
 
 def test_the_lessons_differ_in_the_stamp_and_share_no_part_with_the_set() -> None:

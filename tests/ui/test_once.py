@@ -114,9 +114,9 @@ def test_feature_ablation_cuts_an_image_once(monkeypatch):
     plain = superpixels.segmented
     monkeypatch.setattr(superpixels, "segmented", lambda *given: counts.update(["cut"]) or plain(*given))
     clf = load_classifier(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 20 * 20, 2)), size=(20, 20), device="cpu")
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8))
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8))
     for method in ("feature_ablation", "lime", "kernel_shap"):
-        attribute(clf, picture, method, 1, segments=6, **({} if method == "feature_ablation" else {"samples": 40}))
+        attribute(clf, image, method, 1, segments=6, **({} if method == "feature_ablation" else {"samples": 40}))
     assert counts["cut"] == 3
 
 
@@ -128,9 +128,9 @@ def test_noise_trials_measure_nothing_anew(method, monkeypatch, tiny_net):
         plain = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *given, plain=plain, name=name: counts.update([name]) or plain(*given))
     clf = load_classifier(tiny_net(), size=(64, 64), device="cpu")
-    picture = Image.fromarray(np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8))
-    found = attribute(clf, picture, method, 1)
-    card = assess(clf, picture, found, checks=["randomisation", "sensitivity"])
+    image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8))
+    found = attribute(clf, image, method, 1)
+    card = assess(clf, image, found, checks=["randomisation", "sensitivity"])
     assert all(card[name].value is not None for name in ("randomisation", "sensitivity"))
     assert counts["read_grids"] <= 1
     assert counts["_surveyed"] <= 2
@@ -167,7 +167,7 @@ XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="%
 def test_the_header_alone_gives_the_size_that_decoding_gives(kind, orientation, monkeypatch):
     from PIL import PngImagePlugin
 
-    picture, buffer = Image.fromarray(np.random.default_rng(2).integers(0, 256, (20, 34, 3), np.uint8)), io.BytesIO()
+    image, buffer = Image.fromarray(np.random.default_rng(2).integers(0, 256, (20, 34, 3), np.uint8)), io.BytesIO()
     exif = Image.Exif()
     settings = {}
     if orientation:
@@ -178,7 +178,7 @@ def test_the_header_alone_gives_the_size_that_decoding_gives(kind, orientation, 
         info.add_itxt("XML:com.adobe.xmp", (XMP % (orientation or 1)).decode())
         settings = {"pnginfo": info}
     name = kind.split(",")[0]
-    picture.save(buffer, name, **({} if name in ("BMP", "GIF") else settings))
+    image.save(buffer, name, **({} if name in ("BMP", "GIF") else settings))
     data = buffer.getvalue()
     expected = decoding.decode(data, "x").size
     if name != "PNG" or (kind == "PNG" and not orientation):  # a PNG may say it after its pixels
@@ -210,12 +210,12 @@ def test_a_mask_is_held_against_the_size_without_decoding_the_image(decoded):
         return ImageItem("a.jpg", BytesSource(buffers[0].getvalue()), mask=BytesSource(buffers[1].getvalue()))
 
     assert item((34, 20)).open_mask().shape == (20, 34)
-    with pytest.raises(InputError, match="20 x 34 pixels but its picture is 34 x 20"):
+    with pytest.raises(InputError, match="20 x 34 pixels but its image is 34 x 20"):
         item((20, 34)).open_mask()
     assert decoded["a.jpg"] == 0
 
 
-@pytest.mark.parametrize(("data", "says"), [(b"", "is empty"), (b"GIF89a", "damaged|not a picture"), (b"hello", "not a picture")])
+@pytest.mark.parametrize(("data", "says"), [(b"", "is empty"), (b"GIF89a", "damaged|not an image"), (b"hello", "not an image")])
 def test_a_header_that_cannot_be_read_is_refused_as_ever(data, says):
     with pytest.raises(InputError, match=says):
         decoding.upright_size(data, "x")

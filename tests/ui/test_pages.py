@@ -23,7 +23,7 @@ def stored():
     return found.frame.assign(kind=gallery.kinds(found))
 
 
-def shown_picture(at):
+def shown_image(at):
     return at.query_params["image"]
 
 
@@ -79,9 +79,9 @@ def test_the_overview_shows_headline_figures_with_intervals(visit, stored):
     assert figures["Accuracy"] == f"{(tested['verdict'] == 'right').mean():.1%}"
     defects = tested[tested["label"] == "defective"]
     assert figures["Escape rate"] == f"{(defects['predicted'] != 'defective').mean():.1%}"
-    ranges = [c.value for c in at.caption if re.fullmatch(r"[\d.]+%? to [\d.]+%?, \d+ pictures", c.value)]
+    ranges = [c.value for c in at.caption if re.fullmatch(r"[\d.]+%? to [\d.]+%?, \d+ images", c.value)]
     assert len(ranges) == len(figures)
-    assert ranges[0].endswith(f", {len(tested)} pictures")
+    assert ranges[0].endswith(f", {len(tested)} images")
 
 
 def test_the_overview_leads_to_the_missed_defects(visit, stored):
@@ -94,7 +94,7 @@ def test_the_overview_leads_to_the_missed_defects(visit, stored):
     assert query["image"] in set(missed["name"])
     assert any(f"{len(missed):,} missed" in c.value for c in at.caption)
     opened = visit("explain", **query, **QUICK).sound("Explain")
-    assert shown_picture(opened) == query["image"]
+    assert shown_image(opened) == query["image"]
     assert any(c.value.startswith(f"{len(missed):,} of ") for c in opened.caption)
 
 
@@ -127,12 +127,12 @@ def test_a_deep_link_restores_the_view(visit, stored):
     assert {k: v for k, v in at.query_params.items() if v != []} == address, "and the address still says the same"
 
 
-def test_a_click_in_the_gallery_chooses_the_picture(visit):
+def test_a_click_in_the_gallery_chooses_the_image(visit):
     at = visit("explain", **QUICK).sound()
-    first = shown_picture(at)
+    first = shown_image(at)
     name, button = next((name, button) for name, button in at.thumbnails().items() if name != first)
     button.click().run().sound()
-    assert shown_picture(at) == name
+    assert shown_image(at) == name
 
 
 def test_what_is_clicked_holds_beside_a_gallery_of_many_pages(visit):
@@ -169,13 +169,13 @@ def test_no_method_at_all(visit):
 def test_filters_that_match_nothing_can_be_cleared(visit):
     at = visit("explain", **QUICK, **{"class": "functional", "verdict": "escape"}).sound("Explain")
     assert "No image matches these filters." in at.said()
-    assert at.maps() == ["Saliency"], "the chosen picture is still explained"
+    assert at.maps() == ["Saliency"], "the chosen image is still explained"
     next(b for b in at.button if b.label == "Clear the filters").click().run().sound()
     assert len(at.thumbnails()) == gallery.PAGE
     assert "verdict" not in at.query_params
 
 
-def test_pictures_can_be_predicted_to_filter_by_verdict(visit):
+def test_images_can_be_predicted_to_filter_by_verdict(visit):
     at = visit("explain", model="everyday", **QUICK).sound()
     assert "verdict" not in at.session_state
     next(b for b in at.button if b.label.startswith("Predict all 8")).click().run().sound()
@@ -183,22 +183,22 @@ def test_pictures_can_be_predicted_to_filter_by_verdict(visit):
     assert not [b for b in at.button if b.label.startswith("Predict all")]
 
 
-def test_the_model_brings_its_pictures_along(visit):
+def test_the_model_brings_its_images_along(visit):
     at = visit("explain", **QUICK).sound()
     at.selectbox(key="model").select("everyday").run().sound()
     assert at.selectbox(key="set").value == "everyday"
     assert at.query_params["model"] == "everyday"
-    assert shown_picture(at) == "chelsea.png"
+    assert shown_image(at) == "chelsea.png"
     assert any("Egyptian cat" in h.value for h in at.html)
     at.selectbox(key="model").select("solar-cells").run().sound()
     assert at.selectbox(key="set").value == "solar-cells"
 
 
-def test_pictures_may_be_asked_of_another_model(visit):
+def test_images_may_be_asked_of_another_model(visit):
     at = visit("overview", set="everyday").sound()
     assert any("has no labels that the model knows" in text for text in at.said())
     at = visit("explain", set="everyday", **QUICK).sound()
-    assert shown_picture(at) == "chelsea.png"
+    assert shown_image(at) == "chelsea.png"
 
 
 # Addresses that name what is not there
@@ -218,7 +218,7 @@ def test_a_model_or_set_that_is_not_there(visit, page, key):
 
 @pytest.mark.parametrize("key", ["model", "set"])
 def test_an_address_cannot_draw_on_the_page(visit, key):
-    """Messages quote what was typed; Streamlit shows messages as Markdown, which could fetch a picture from elsewhere."""
+    """Messages quote what was typed; Streamlit shows messages as Markdown, which could fetch an image from elsewhere."""
     at = visit("explain", **{key: "![x](https://attack.example/x.png)"})
     assert not at.exception
     (error,) = at.error
@@ -226,11 +226,11 @@ def test_an_address_cannot_draw_on_the_page(visit, key):
     assert "![x](" not in error.value
 
 
-def test_a_picture_that_is_not_there(visit):
+def test_a_image_that_is_not_there(visit):
     at = visit("explain", image="no such.png", **QUICK).sound("Explain")
     (sentence,) = at.said()
     assert "no such.png" in sentence
-    assert shown_picture(at) != "no such.png"
+    assert shown_image(at) != "no such.png"
     assert at.maps() == ["Saliency"]
 
 

@@ -1,4 +1,4 @@
-"""The Bias page: its figures are the library's, its sentences claim no more than the tests, and its links lead to the pictures."""
+"""The Bias page: its figures are the library's, its sentences claim no more than the tests, and its links lead to the images."""
 
 import re
 from urllib.parse import parse_qs
@@ -13,7 +13,7 @@ from workbench.drawing.render import to_png
 from workbench.images.item import BytesSource, ImageItem, ImageSet
 from workbench.images.layouts import load_images
 from workbench.ui import choice, results
-from workbench.ui.bias import confusions, pictures, sentences, words
+from workbench.ui.bias import confusions, images, sentences, words
 
 TESTED = (solar().frame["split"] == "test").to_numpy()
 HOSTILE = "![x](https://attack.example/x.png)"
@@ -69,7 +69,7 @@ def in_words(frame, row, figure):
 
 
 def sized(**groups):
-    """A table in which each group has (right, wrong) pictures, half of either class."""
+    """A table in which each group has (right, wrong) images, half of either class."""
     labels, called, camera = [], [], []
     for name, (right, wrong) in groups.items():
         truth = ["good", "bad"] * ((right + wrong + 1) // 2)
@@ -87,7 +87,7 @@ def test_the_tables_hold_the_librarys_figures(visit, first, by, names):
     shown = figures(visit("bias").sound("Bias"), first)
     expected = breakdown(solar(), by, rows=TESTED).frame
     assert shown.index.tolist() == expected["group"].tolist()
-    assert shown["pictures"].tolist() == expected["support"].tolist()
+    assert shown["images"].tolist() == expected["support"].tolist()
     for row, name in enumerate(shown.index):
         for figure in names:
             assert shown.loc[name, figure] == in_words(expected, row, figure)
@@ -126,13 +126,13 @@ def test_the_fairness_measures_are_the_librarys(visit):
     assert shown["Worst-group accuracy"] == f"{100 * found['worst-group accuracy'].value:.1f} %"
 
 
-def test_every_section_names_the_split_and_how_many_pictures(visit):
+def test_every_section_names_the_split_and_how_many_images(visit):
     at = visit("bias").sound()
-    assert sum(c.value.startswith(f"Test split, {TESTED.sum():,} labelled pictures") for c in at.caption) >= 5
+    assert sum(c.value.startswith(f"Test split, {TESTED.sum():,} labelled images") for c in at.caption) >= 5
     assert not any("ptimistic" in c.value for c in at.caption)
     at = visit("bias", on="train").sound()
     count = (solar().frame["split"] == "train").sum()
-    assert sum(c.value.startswith(f"Training split, {count:,} labelled pictures") for c in at.caption) >= 5
+    assert sum(c.value.startswith(f"Training split, {count:,} labelled images") for c in at.caption) >= 5
     assert not any("Test split" in c.value for c in at.caption)
     assert any("trained on them: optimistic." in c.value for c in at.caption)
 
@@ -149,11 +149,11 @@ def test_an_address_restores_the_view(visit):
 # Too few, or nothing at all
 
 
-def test_too_few_pictures_carry_no_figure(bias):
+def test_too_few_images_carry_no_figure(bias):
     found = sized(A=(60, 10), B=(ENOUGH - 1, 0))
     at = bias(found).sound()
     shown = figures(at, "group")
-    assert set(shown.loc["B"].drop("pictures")) == {f"too few ({ENOUGH - 1})"}
+    assert set(shown.loc["B"].drop("images")) == {f"too few ({ENOUGH - 1})"}
     assert "too few to compare" in headline(at)
     told = words.told(breakdown(found, "camera")).set_index("group")
     assert told.loc["B", ["accuracy", "accuracy low", "accuracy high"]].isna().all()
@@ -169,7 +169,7 @@ def test_a_figure_that_rests_on_few_cases_is_not_told_though_its_group_is_large(
     assert shown.loc["A", "AUC"] == "too few (5)"
 
 
-def test_pictures_without_attributes_say_how_to_bring_some(bias):
+def test_images_without_attributes_say_how_to_bring_some(bias):
     labels = ["good", "bad"] * 40
     at = bias(table(labels, labels)).sound()
     assert any("manifest.csv" in text for text in at.said())
@@ -177,7 +177,7 @@ def test_pictures_without_attributes_say_how_to_bring_some(bias):
     assert "By class" in [h.value for h in at.header]
 
 
-def test_pictures_without_labels_are_one_sentence(visit):
+def test_images_without_labels_are_one_sentence(visit):
     at = visit("bias", model="everyday").sound("Bias")
     assert any("no labels that the model knows" in text for text in at.said())
     assert not at.dataframe
@@ -190,7 +190,7 @@ def test_a_split_without_labels_is_one_sentence(bias):
     assert any("choose other images" in text for text in at.said())
 
 
-# Links and pictures
+# Links and images
 
 
 def test_a_row_leads_to_its_mistakes(visit):
@@ -212,7 +212,7 @@ def test_a_group_leads_to_its_mistakes(visit):
     assert any(c.value.startswith(f"{len(missed):,} of ") for c in opened.caption)
 
 
-def test_a_cell_opens_the_pictures_behind_it(visit):
+def test_a_cell_opens_the_images_behind_it(visit):
     tested = solar().frame[TESTED]
     behind = tested[(tested["label"] == "functional") & (tested["predicted"] == "defective")]
     at = visit("bias", true="functional", called="defective").sound()
@@ -220,15 +220,15 @@ def test_a_cell_opens_the_pictures_behind_it(visit):
     shown = [parse_qs(e.proto.query_string)["image"][0] for e in at.get("page_link") if e.value.endswith("sure")]
     assert shown == behind["name"].tolist()
     assert set(asked) <= set(behind["name"])
-    assert f"**{len(behind)}** of {(tested['label'] == 'functional').sum()} pictures" in "\n".join(drawn(at))
+    assert f"**{len(behind)}** of {(tested['label'] == 'functional').sum()} images" in "\n".join(drawn(at))
 
 
-def test_many_pictures_behind_a_cell_come_in_pages(visit):
+def test_many_images_behind_a_cell_come_in_pages(visit):
     at = visit("bias", true="functional", called="functional").sound()
     thumbnails = [e for e in at.get("page_link") if e.value.endswith("sure")]
-    assert len(thumbnails) == pictures.PAGE
+    assert len(thumbnails) == images.PAGE
     at.selectbox(key="called").select("defective").run().sound()
-    assert len([e for e in at.get("page_link") if e.value.endswith("sure")]) < pictures.PAGE
+    assert len([e for e in at.get("page_link") if e.value.endswith("sure")]) < images.PAGE
     assert at.query_params["true"] == "functional"
     assert at.query_params.get("called", []) == [], "the most frequent confusion of a class stands in no address"
 
@@ -300,9 +300,9 @@ def test_classes_that_differ_by_chance_have_no_worst():
     assert "which is worst is not proven" in line
 
 
-def test_no_class_is_judged_on_few_pictures():
+def test_no_class_is_judged_on_few_images():
     (line,) = sentences.of_classes(breakdown(table(["good", "bad"] * 10, ["good", "good"] * 10)))
-    assert line.startswith(f"No class has {ENOUGH} pictures")
+    assert line.startswith(f"No class has {ENOUGH} images")
 
 
 def test_an_attribute_that_goes_with_the_classes_is_not_blamed():
@@ -369,8 +369,8 @@ def test_a_camera_that_goes_with_the_label_is_told_and_takes_no_part_in_any_test
     assert not any(d.value.columns[0] == "by" for d in only.dataframe)
 
 
-def test_the_pictures_named_are_of_the_set(visit):
-    """Each thumbnail shows the picture that it links to."""
+def test_the_images_named_are_of_the_set(visit):
+    """Each thumbnail shows the image that it links to."""
     at = visit("bias").sound()
     known = load_images("elpv").by_name
     assert {q["image"][0] for q in links(at).values()} <= set(known)

@@ -7,7 +7,7 @@ import sqlite3
 
 import numpy as np
 import pytest
-from inspected import DECIDE, REFUSED, at_threshold, mixed, picture, pictures, says, scored, told, write
+from inspected import DECIDE, REFUSED, at_threshold, image, image_set, mixed, says, scored, told, write
 from PIL import Image
 
 from workbench.defects.halves import cases_of, of_split
@@ -25,7 +25,7 @@ pytest_plugins = ["inspected"]
 # Decisions
 
 
-def test_a_method_that_refuses_leaves_picture_and_form(defects):
+def test_a_method_that_refuses_leaves_image_and_form(defects):
     at = defects(mixed(), **DECIDE).sound()
     assert REFUSED in at.said()
     assert [e.value for e in at.subheader][-1] == "Your verdict"
@@ -34,7 +34,7 @@ def test_a_method_that_refuses_leaves_picture_and_form(defects):
     assert at.text_area
 
 
-def test_a_method_that_is_stopped_leaves_picture_and_form(defects, monkeypatch):
+def test_a_method_that_is_stopped_leaves_image_and_form(defects, monkeypatch):
     at = defects(mixed(), **DECIDE).sound()
     monkeypatch.setattr(results, "attribution", lambda *_: None)
     at.run().sound()
@@ -45,7 +45,7 @@ def test_a_method_that_is_stopped_leaves_picture_and_form(defects, monkeypatch):
 def test_a_file_that_was_written_over_is_not_judged_by_its_old_score(defects, monkeypatch):
     at = defects(mixed(), **DECIDE).sound()
     made = choice.images(None)
-    other = [dataclasses.replace(item, source=BytesSource(picture("red"))) for item in made.items]
+    other = [dataclasses.replace(item, source=BytesSource(image("red"))) for item in made.items]
     monkeypatch.setattr(choice, "images", lambda model: dataclasses.replace(made, items=tuple(other)))
     at.run()
     (error,) = at.error
@@ -61,7 +61,7 @@ def mask(size, kind="PNG"):
 
 
 @pytest.mark.parametrize(
-    ("damaged", "said"), [(BytesSource(b"no picture"), "mask of 0.png"), (mask((9, 9)), "9 x 9 pixels"), (mask((24, 16)), "")]
+    ("damaged", "said"), [(BytesSource(b"no image"), "mask of 0.png"), (mask((9, 9)), "9 x 9 pixels"), (mask((24, 16)), "")]
 )
 def test_a_damaged_mask_leaves_the_decision(defects, damaged, said):
     at = defects(scored(["bad", "good"] * 3, [0.1, 0.3] * 3), {0: damaged}, view="decisions", queue="all", image="0.png").sound()
@@ -154,7 +154,7 @@ def test_two_visitors_write_into_one_chain(defects, journal):
 def test_the_journal_of_an_upload_stays_in_its_session(defects, visit, journal):
     found = mixed()
     mine, other = (defects(found, **DECIDE).sound() for _ in range(2))
-    mine.session_state["own sets"] = {"Your parts.zip": pictures(found)[0]}
+    mine.session_state["own sets"] = {"Your parts.zip": image_set(found)[0]}
     mine.run().selectbox(key="set").select("Your parts.zip").run().sound()
     assert "the entry goes into a journal of this session" in told(mine)
     mine.text_input[-1].set_value("Quinn")

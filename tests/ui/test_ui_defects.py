@@ -165,7 +165,7 @@ def test_a_browser_may_send_anything_for_the_line(visit, monkeypatch, value):
     assert 0 <= at_threshold(at.run().sound()) <= 1
 
 
-def test_a_picture_of_another_set_is_said_to_be_one(defects):
+def test_a_image_of_another_set_is_said_to_be_one(defects):
     at = defects(mixed(), **DECIDE, image="no such.png").sound("Defects")
     assert any("no such.png" in text and "not among these" in text for text in at.said())
     assert at.query_params["image"] != "no such.png"
@@ -232,7 +232,7 @@ def test_sets_that_lack_a_kind_are_said_to(defects, labels, view, review):
         assert "So no threshold can be chosen by cost or a ceiling." in told(at)
 
 
-def test_pictures_without_labels_are_decided_all_the_same(defects, drawn_lines):
+def test_images_without_labels_are_decided_all_the_same(defects, drawn_lines):
     found = scored([None] * 50, np.linspace(0, 1, 50), splits=(None,))
     assert "Without labels no rates can be reported." in sentence(defects(found).sound())
     assert sum(drawn_lines[-1]["good"]) == 50
@@ -242,7 +242,7 @@ def test_pictures_without_labels_are_decided_all_the_same(defects, drawn_lines):
     assert any("margin to the threshold" in m.value for m in at.sound().markdown)
 
 
-def test_unreadable_pictures_wait_in_no_queue(defects):
+def test_unreadable_images_wait_in_no_queue(defects):
     found = scored(["bad"] * 3, [0.1, np.nan, 0.2])
     at = defects(found, view="decisions", queue="all").sound()
     assert list(at.thumbnails()) == ["2.png", "0.png"]

@@ -287,7 +287,7 @@ def test_a_file_that_cannot_be_made_is_said_and_not_offered(visit, path, kept, d
 
 @pytest.fixture
 def three(monkeypatch):
-    """Makes three pictures the chosen set; their files hold these bytes."""
+    """Makes three images the chosen set; their files hold these bytes."""
 
     def chosen(*data):
         found = ImageSet("Three *cells*", tuple(ImageItem(f"{i}.png", BytesSource(d), "defective") for i, d in enumerate(data)))
@@ -313,7 +313,7 @@ def test_overruled_labels_become_a_manifest(visit, path, downloads, three):
     assert "manifest.csv" not in downloads, "what was made is of a journal that has gone on since"
 
 
-def test_a_picture_that_cannot_be_read_is_named_where_labels_are_made(visit, path, downloads, three, monkeypatch):
+def test_a_image_that_cannot_be_read_is_named_where_labels_are_made(visit, path, downloads, three, monkeypatch):
     found = three(b"one", b"two")
     Journal(path).append(overruled(image=found.items[1].id, image_name="1.png"))
     at = visit("journal").sound()

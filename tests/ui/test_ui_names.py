@@ -95,7 +95,7 @@ def truth(parts):
 
 def count_shown(at) -> int:
     """How many images the gallery says that it shows."""
-    said = [match for c in at.caption if (match := re.fullmatch(r"(?:([\d,]+) of )?([\d,]+) pictures", c.value))]
+    said = [match for c in at.caption if (match := re.fullmatch(r"(?:([\d,]+) of )?([\d,]+) images", c.value))]
     if not said:
         assert any("No image matches" in text for text in at.said())
         return 0
@@ -180,8 +180,8 @@ def test_every_attribute_groups_the_bias_page(opened, truth) -> None:
     for column in ("group", "verdict (attribute)", "label (attribute) (attribute)", "a: b", "tags"):
         at.selectbox(key="by").select(column).run().sound()
         name = {"verdict (attribute)": "verdict", "label (attribute) (attribute)": "label (attribute)"}.get(column, column)
-        frame = next(d.value for d in at.dataframe if list(d.value.columns)[:2] == ["group", "pictures"])
-        counted = dict(zip(frame["group"], frame["pictures"], strict=True))
+        frame = next(d.value for d in at.dataframe if list(d.value.columns)[:2] == ["group", "images"])
+        counted = dict(zip(frame["group"], frame["images"], strict=True))
         values = [shown(scalar(row[name])) for row in tested if row[name] is not None]
         assert counted == {value: values.count(value) for value in set(values)}, column
 
@@ -200,5 +200,5 @@ def test_links_from_mistakes_lead_to_the_class_that_they_name(opened, truth) -> 
 def test_a_concept_called_like_a_group_is_another(opened, truth) -> None:
     at = opened("probe", view="concepts", concepts=["a\\: b: all", "a: b: c"]).sound()
     said = [at.unescaped(m.value) for m in at.markdown]
-    assert f"**a: b: all**: {sum(row['a: b'] == 'all' for row in truth):,} pictures" in said
-    assert f"**a: b: c**: {sum(row['a'] == 'b: c' for row in truth):,} pictures" in said
+    assert f"**a: b: all**: {sum(row['a: b'] == 'all' for row in truth):,} images" in said
+    assert f"**a: b: c**: {sum(row['a'] == 'b: c' for row in truth):,} images" in said

@@ -1,4 +1,4 @@
-"""The Probe page: its list of edits is the address, each view is about this picture, and nothing that is typed or linked breaks it."""
+"""The Probe page: its list of edits is the address, each view is about this image, and nothing that is typed or linked breaks it."""
 
 import json
 
@@ -30,19 +30,19 @@ def edits(at):
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_every_view_opens_on_a_picture(visit, view):
+def test_every_view_opens_on_a_image(visit, view):
     at = visit("probe", view=view, **METAL).sound("Probe")
     assert at.segmented_control(key="view").value == view
 
 
-def test_the_figures_are_those_of_the_edited_picture(visit, metal):
+def test_the_figures_are_those_of_the_edited_image(visit, metal):
     clf, images = metal
     item = images.items[3]
     address = ["fill:0.2,0.3,0.6,0.9:mean", "rotate:30", "brightness:0.1"]
     at = visit("probe", image=item.name, edit=address, **METAL).sound("Probe")
-    picture = item.open()
-    edited = apply(picture, [read(text) for text in address]).pixels
-    wanted = ask(clf, [np.asarray(picture), edited])
+    image = item.open()
+    edited = apply(image, [read(text) for text in address]).pixels
+    wanted = ask(clf, [np.asarray(image), edited])
     shown = probabilities(at)
     for column, one in zip(("before", "after"), wanted, strict=True):
         assert shown[column].to_dict() == pytest.approx(dict(zip(clf.class_names, one.tolist(), strict=True)), abs=1e-5)

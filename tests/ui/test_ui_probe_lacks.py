@@ -1,4 +1,4 @@
-"""The Probe page with sets that lack something, other models, pictures of one's own, edits that go wrong, and nonsense in the address."""
+"""The Probe page with sets that lack something, other models, images of one's own, edits that go wrong, and nonsense in the address."""
 
 import dataclasses
 import io
@@ -43,7 +43,7 @@ def png(colour, size=(24, 16)):
     return buffer.getvalue()
 
 
-# Sets that lack something, pictures of one's own
+# Sets that lack something, images of one's own
 
 
 def lacking(images, **changed):
@@ -82,9 +82,9 @@ def test_a_set_of_which_nothing_is_known_yet(visit, metal, monkeypatch, tmp_path
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_picture_of_ones_own_in_every_view(visit, view):
+def test_a_image_of_ones_own_in_every_view(visit, view):
     at = visit("probe", **METAL).sound("Probe")
-    at.file_uploader(key="picture upload").set_value([("own.png", png((90, 80, 70), (64, 48)), "image/png")]).run()
+    at.file_uploader(key="image upload").set_value([("own.png", png((90, 80, 70), (64, 48)), "image/png")]).run()
     assert at.query_params["image"] in ("yours/own.png", ["yours/own.png"])
     at.segmented_control(key="view").set_value(view).run().sound("Probe")
 
@@ -142,10 +142,10 @@ def test_an_archive_has_no_cheaper_copy(visit, tmp_path, monkeypatch, tiny_net):
 
 
 def broken(images):
-    return dataclasses.replace(images, items=(*images.items, ImageItem("broken.png", BytesSource(b"no picture"))))
+    return dataclasses.replace(images, items=(*images.items, ImageItem("broken.png", BytesSource(b"no image"))))
 
 
-def test_a_picture_to_paste_from_that_cannot_be_read(visit, metal, monkeypatch):
+def test_a_image_to_paste_from_that_cannot_be_read(visit, metal, monkeypatch):
     found = broken(metal[1])
     monkeypatch.setattr(choice, "images", lambda model: found)
     at = visit("probe", edit=["gamma:2", "fill:0,0,0.5,0.5:paste:broken.png"], **METAL).sound("Probe")
@@ -168,7 +168,7 @@ def test_an_edit_that_fails_can_be_taken_out(visit, monkeypatch):
 
     def failing(edited, before, one, others):
         if one.kind == "jpeg":
-            raise InputError("A JPEG has at most 65,535 pixels a side: crop the picture first.")
+            raise InputError("A JPEG has at most 65,535 pixels a side: crop the image first.")
         return plain(edited, before, one, others)
 
     monkeypatch.setattr(edit, "further", failing)

@@ -138,7 +138,7 @@ def test_class_against_class_says_the_librarys_probabilities(visit, metal):
     assert "For pit rather than dent" in told(at)
 
 
-def test_training_pictures_are_training_pictures(visit, metal, made):
+def test_training_images_are_training_images(visit, metal, made):
     _, images = metal
     at = visit("probe", view="behind", behind_class="pit", image=named(images).name, **METAL).sound("Probe")
     if any(b.label.startswith("Predict all") for b in at.button):
@@ -275,7 +275,7 @@ def test_a_concept_of_ones_own_stays_in_its_session_and_is_known_by_its_contents
     monkeypatch.setattr(concepts, "tcav", lambda clf, chosen, *_, **__: asked.append({n: [i.id for i in c] for n, c in chosen.items()}))
     monkeypatch.setattr(concepts, "_shown", lambda found: None)
     first = uploaded(visit("probe", view="concepts", **METAL), "stripes", [(9, n, 9) for n in range(concepts.LEAST)]).sound()
-    assert f"stripes: {concepts.LEAST} pictures" in told(first)
+    assert f"stripes: {concepts.LEAST} images" in told(first)
     second = visit("probe", view="concepts", **METAL).sound()
     assert "stripes" not in told(second)
     second = uploaded(second, "stripes", [(n, 200, 9) for n in range(concepts.LEAST)]).sound()
@@ -287,14 +287,14 @@ def test_a_concept_of_ones_own_stays_in_its_session_and_is_known_by_its_contents
     assert press(first, "Remove").sound().session_state["own concepts"] == {}
 
 
-def test_a_concept_of_too_few_pictures_is_not_tested(visit):
+def test_a_concept_of_too_few_images_is_not_tested(visit):
     at = uploaded(visit("probe", view="concepts", **METAL), "![x](https://attack.example/x.png)", ["red", "blue"]).sound()
     assert "Too few to learn it: 8 are needed." in told(at)
     assert not any(b.label.startswith("Test") for b in at.button)
     assert not any("![x](" in m.value for m in at.markdown)
 
 
-def test_what_is_no_picture_is_no_concept(visit):
+def test_what_is_no_image_is_no_concept(visit):
     at = visit("probe", view="concepts", **METAL)
     next(t for t in at.text_input if t.label == "Name of the concept").set_value("noise")
     next(f for f in at.file_uploader if "images that show it" in f.label).set_value([("a.png", b"nothing", "image/png")])

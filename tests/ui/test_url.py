@@ -183,7 +183,7 @@ def test_a_page_that_is_left_and_visited_again_keeps_what_was_chosen(chosen):
     assert address(at) == sent, "the address says it again, so that it can be shared"
 
 
-def test_a_page_visited_again_with_model_set_and_picture_only_keeps_the_rest(chosen):
+def test_a_page_visited_again_with_model_set_and_image_only_keeps_the_rest(chosen):
     """The sidebar's choices travel with every link; they say nothing about the view."""
     at = chosen()
     go(at, "b")
@@ -257,7 +257,7 @@ def test_options_that_no_longer_hold_the_choice_fall_back():
 
 
 def shown_on(script, **state):
-    """Runs a script of widgets for the picture that the session is about."""
+    """Runs a script of widgets for the image that the session is about."""
     at = AppTest.from_function(script, default_timeout=60)
     for key, value in state.items():
         at.session_state[key] = value
@@ -275,7 +275,7 @@ def about(at, **state):
 
 
 def test_a_label_that_is_worded_anew_is_sent_to_the_browser():
-    """A browser goes by the label of the option and keeps an earlier picture's, unless it is told."""
+    """A browser goes by the label of the option and keeps an earlier image's, unless it is told."""
 
     def labelled():
         import streamlit as st
@@ -310,7 +310,7 @@ def test_a_default_that_was_never_departed_from_follows_what_is_shown():
 
     at = shown_on(defaulted)
     about(at, decided="dog")
-    assert (at.session_state["found"], address(at)) == (("dog", ["dog"]), {}), "nobody chose the earlier picture's class"
+    assert (at.session_state["found"], address(at)) == (("dog", ["dog"]), {}), "nobody chose the earlier image's class"
     about(at, page="b")
     about(at, page="a", decided="cow")
     assert (at.session_state["found"], address(at)) == (("cow", ["cow"]), {}), "nor was it chosen on another page"

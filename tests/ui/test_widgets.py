@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = [*(ROOT / "workbench" / "ui").rglob("*.py"), *(ROOT / "pages").glob("*.py")]
-OF_THE_PICTURE = {"item", "decided", "row", "picture"}
+OF_THE_IMAGE = {"item", "decided", "row", "image"}
 
 
 def labelled_widgets():
@@ -36,12 +36,12 @@ def known_by(around, expression):
     return found
 
 
-def test_no_label_of_a_widget_depends_on_the_picture():
-    """Where it did, the browser kept an earlier picture's label beside the newer one's maps."""
+def test_no_label_of_a_widget_depends_on_the_image():
+    """Where it did, the browser kept an earlier image's label beside the newer one's maps."""
     assert len(list(labelled_widgets())) > 20
     for path, around, call in labelled_widgets():
         label = next(k.value for k in call.keywords if k.arg == "format_func")
-        assert not known_by(around, label) & OF_THE_PICTURE, f"{path.name}:{call.lineno} words an option by the picture"
+        assert not known_by(around, label) & OF_THE_IMAGE, f"{path.name}:{call.lineno} words an option by the image"
 
 
 def test_labels_of_their_own_stand_only_in_widgets_that_tell_the_browser():

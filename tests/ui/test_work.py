@@ -255,11 +255,11 @@ def test_two_works_can_be_stopped(impatient):
 
 
 @pytest.fixture
-def asked(tiny_net, write_picture):
-    """A model that this session uploaded, a set of forty pictures, and how many pictures each forward pass was about."""
+def asked(tiny_net, write_image):
+    """A model that this session uploaded, a set of forty images, and how many images each forward pass was about."""
     clf = wb.load_classifier(tiny_net().eval(), device="cpu", size=(8, 8), name="mine")
-    pictures = [image_from_file(write_picture(f"{i}.png", (i * 6, 90, 240 - i * 5))) for i in range(40)]
-    images = ImageSet("forty", tuple(pictures))
+    photos = [image_from_file(write_image(f"{i}.png", (i * 6, 90, 240 - i * 5))) for i in range(40)]
+    images = ImageSet("forty", tuple(photos))
     model = choice.ModelChoice("mine", "mine", "", "", clf.key, clf.rule, clf.preprocessing)
     sizes = []
     clf.model.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
@@ -310,12 +310,12 @@ def test_an_interrupted_audit_goes_on_where_it_was(asked, monkeypatch):
     assert sum(sizes) == 32
     at.run()
     assert at.session_state["found"] == [i.name for i in images]
-    assert sum(sizes) == 40, "each picture was asked about once"
+    assert sum(sizes) == 40, "each image was asked about once"
 
 
-def test_a_thumbnail_of_what_cannot_be_read_is_none_and_others_are_square(write_picture, tmp_path):
+def test_a_thumbnail_of_what_cannot_be_read_is_none_and_others_are_square(write_image, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG nonsense")
-    items = image_from_file(write_picture("wide.png", size=(90, 20))), image_from_file(tmp_path / "broken.png")
+    items = image_from_file(write_image("wide.png", size=(90, 20))), image_from_file(tmp_path / "broken.png")
     assert photographs.thumbnail(items[1]) is None
     found = photographs.thumbnail(items[0], edge=32)
     assert isinstance(found, Image.Image)
@@ -323,7 +323,7 @@ def test_a_thumbnail_of_what_cannot_be_read_is_none_and_others_are_square(write_
     assert photographs.thumbnail(items[0], edge=32) is found
 
 
-def test_all_that_a_map_depends_on_is_in_its_key(asked, write_picture):
+def test_all_that_a_map_depends_on_is_in_its_key(asked, write_image):
     _, model, images, _ = asked
     item, other = images.items[:2]
     base = (model, images, item, "occlusion", {"target": "a", "score": "logit"}, {"window": 0.1})

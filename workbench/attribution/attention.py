@@ -1,4 +1,4 @@
-"""Methods that follow attention from the tokens that the score is read from back to the picture.
+"""Methods that follow attention from the tokens that the score is read from back to the image.
 
 The matrices are those that the model itself computed in the pass: fused attention, which hides them, is switched off for its
 duration and back on afterwards.
@@ -103,7 +103,7 @@ def _within(matrix: Tensor) -> Tensor:
 
 
 def _grid(job: Job, matrices: list[Tensor]) -> Grid:
-    """How the tokens of the matrices lie over the picture."""
+    """How the tokens of the matrices lie over the image."""
     tokens = matrices[0].shape[-1]
     if any(matrix.shape[:1] + matrix.shape[2:] != (1, tokens, tokens) for matrix in matrices):
         raise job.refuse("its attention stays within windows or changes its grid between blocks: choose a layer method such as Grad-CAM")
@@ -112,7 +112,7 @@ def _grid(job: Job, matrices: list[Tensor]) -> Grid:
     for grid in reversed(list(job.classifier.grids.values())):
         if grid.layout == "tokens" and grid.prefix + grid.shape[1] * grid.shape[2] == tokens:
             return grid
-    raise job.refuse(f"its {tokens} tokens form no grid over the picture: choose a gradient method")
+    raise job.refuse(f"its {tokens} tokens form no grid over the image: choose a gradient method")
 
 
 def _read(job: Job, flow: Tensor, grid: Grid) -> Tensor:

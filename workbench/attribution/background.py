@@ -1,4 +1,4 @@
-"""The pictures of an image set that a method compares one picture with."""
+"""The images of an image set that a method compares one image with."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from workbench.images import ImageItem, ImageSet, evenly
 from workbench.models import Classifier
 
 MOST = 64
-"""Pictures that are prepared, spread evenly over the set, which is often sorted by class."""
+"""Images that are prepared, spread evenly over the set, which is often sorted by class."""
 
 
-def prepare_background(classifier: Classifier, method: Method, pictures: Iterable[ImageItem] | None) -> tuple[Tensor, dict[str, object]]:
-    """The background as inputs of shape (N, C, H, W), and what is recorded of it: how many pictures, and a digest of their ids.
+def prepare_background(classifier: Classifier, method: Method, images: Iterable[ImageItem] | None) -> tuple[Tensor, dict[str, object]]:
+    """The background as inputs of shape (N, C, H, W), and what is recorded of it: how many images, and a digest of their ids.
 
     Of an image set it is the training split, or all of it where it has none. Images that cannot be read are left out.
 
     Raises:
-        InputError: There is none, or it holds something else than pictures.
+        InputError: There is none, or it holds something else than images.
     """
-    if pictures is None:
+    if images is None:
         raise InputError(
-            f"{method.title} needs a background, pictures of the image set to compare with: give them as background=load_images(...)."
+            f"{method.title} needs a background, images of the image set to compare with: give them as background=load_images(...)."
         )
-    chosen = pictures.background if isinstance(pictures, ImageSet) else pictures
+    chosen = images.background if isinstance(images, ImageSet) else images
     items = list(chosen) if isinstance(chosen, Iterable) else []
     if not items or not all(isinstance(item, ImageItem) for item in items):
-        raise InputError(f"{method.title} cannot use this background: give pictures of an image set, as load_images(...) returns.")
+        raise InputError(f"{method.title} cannot use this background: give images of an image set, as load_images(...) returns.")
     inputs, digest = [], hashlib.sha256()
     for item in evenly(items, MOST):
         try:
@@ -41,5 +41,5 @@ def prepare_background(classifier: Classifier, method: Method, pictures: Iterabl
             continue
         digest.update(item.id.encode())
     if not inputs:
-        raise InputError("The background holds no picture that can be read: give pictures of the image set.")
+        raise InputError("The background holds no image that can be read: give images of the image set.")
     return torch.stack(inputs).to(classifier.device), {"background": len(inputs), "background_digest": digest.hexdigest()[:16]}

@@ -84,7 +84,7 @@ def capture(job: Job) -> tuple[Tensor, Tensor]:
     Gradients start at the layer's output: what lies before it runs without a graph.
 
     Raises:
-        InputError: No gradient reaches the layer's grid, whatever the picture.
+        InputError: No gradient reaches the layer's grid, whatever the image.
     """
     name, kept = str(job.params["layer"]), list[Tensor]()
     grid = _grid(job, name)
@@ -125,7 +125,7 @@ def activation(job: Job) -> Tensor:
 
 
 def _grid(job: Job, name: str) -> Grid:
-    """How the layer lies over the picture."""
+    """How the layer lies over the image."""
     grid = job.classifier.grids[name]
     if grid.layout == "tokens" and grid.prefix and survey(job.classifier).class_token_last:
         raise job.refuse(LAST_TOKEN)
@@ -139,7 +139,7 @@ def _dead(classifier: Classifier, name: str) -> str:
         return NO_GRADIENT
     cure = f"choose {better}" if better else "choose another method"
     if classifier.grids[name].layout == "tokens" and classifier.grids[name].prefix:
-        return f"the score is read from the class token, and no longer depends on the picture's own tokens at {name}: {cure}"
+        return f"the score is read from the class token, and no longer depends on the image's own tokens at {name}: {cure}"
     return f"the score does not depend on the layer {name}: {cure}"
 
 

@@ -1,4 +1,4 @@
-"""The verb: from a picture, a score and a method to a map, with the model left as it was."""
+"""The verb: from an image, a score and a method to a map, with the model left as it was."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ def attribute(
     on_progress: Progress | None = None,
     **params: object,
 ) -> Attribution:
-    """Explain one score of one picture.
+    """Explain one score of one image.
 
     Args:
         classifier: The model.
-        item: The picture, as it is or made ready.
+        item: The image, as it is or made ready.
         method: A name in `METHODS`.
         target: The class, by name or column; the predicted one where missing.
         score: What is explained: "logit", "probability" or "margin".
         against: With "margin": the other class; the strongest other one where missing.
-        background: Pictures of the image set, for methods whose `Method.background` is true; others do not look at it. At most 64,
+        background: Images of the image set, for methods whose `Method.background` is true; others do not look at it. At most 64,
             spread evenly over what is given, are used.
         on_progress: Called with (done, total) evaluations; what it raises stops the work and leaves the model as it was.
         **params: The method's own settings (`METHODS[method].params` names them with their defaults).
@@ -110,7 +110,7 @@ def _run(job: Job, on_progress: Progress | None) -> Tensor:
         values = implementation.run(dataclasses.replace(job, forward=_counted(job, total, on_progress)))
     except RuntimeError as error:
         if "does not require grad" in str(error) or "not have been used in the graph" in str(error):
-            raise job.refuse("no gradient flows from its answer back to the picture, so choose a perturbation method") from error
+            raise job.refuse("no gradient flows from its answer back to the image, so choose a perturbation method") from error
         raise
     if on_progress:
         on_progress(total, total)
@@ -176,9 +176,9 @@ def _probable(classifier: Classifier, x: Tensor, beside: tuple[int, ...]) -> int
     return next(i for i in logits[0].argsort(descending=True).tolist() if i not in beside)
 
 
-def _baseline(classifier: Classifier, picture: Image.Image, baseline: object) -> Tensor:
+def _baseline(classifier: Classifier, image: Image.Image, baseline: object) -> Tensor:
     if isinstance(baseline, str):
-        values = torch.from_numpy(classifier.preprocessing.baseline(baseline, picture))
+        values = torch.from_numpy(classifier.preprocessing.baseline(baseline, image))
     else:
         shape = (len(classifier.preprocessing.mean), *classifier.preprocessing.size)
         found = tuple(baseline.shape) if isinstance(baseline, Tensor | np.ndarray) else type(baseline).__name__
@@ -189,7 +189,7 @@ def _baseline(classifier: Classifier, picture: Image.Image, baseline: object) ->
 
 
 def _counted(job: Job, total: int, on_progress: Progress | None) -> Callable[[Tensor], Tensor]:
-    """The job's forward, which also reports progress and notes the score of the picture when it comes by."""
+    """The job's forward, which also reports progress and notes the score of the image when it comes by."""
     done = 0
 
     def counting(x: Tensor) -> Tensor:

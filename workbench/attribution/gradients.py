@@ -1,4 +1,4 @@
-"""Methods that follow the gradient of the score to the picture."""
+"""Methods that follow the gradient of the score to the image."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def _tunnel(job: Job, kind: str) -> Tensor:
 
 
 def expected_gradients(job: Job) -> Tensor:
-    """Integrated gradients with the pictures of `background` as baselines, in expectation (Erion et al. 2021).
+    """Integrated gradients with the images of `background` as baselines, in expectation (Erion et al. 2021).
 
-    Each sample takes a picture of the background and a place on the way from it, both at random, which Captum calls GradientShap
+    Each sample takes an image of the background and a place on the way from it, both at random, which Captum calls GradientShap
     (Lundberg and Lee 2017). The mean over samples comes ever closer to the change of the score from the background's mean.
 
     Returns:
@@ -68,7 +68,7 @@ def expected_gradients(job: Job) -> Tensor:
 
 
 def _spread(job: Job) -> float:
-    """The standard deviation of the noise, from its share of the picture's range."""
+    """The standard deviation of the noise, from its share of the image's range."""
     return job.share("noise") * (job.x.max() - job.x.min()).item()
 
 

@@ -1,4 +1,4 @@
-"""Scores of copies of one picture that each differ in one rectangle, in less time than asking about each as a whole."""
+"""Scores of copies of one image that each differ in one rectangle, in less time than asking about each as a whole."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ PATCHED_CHUNK = 2 * CHUNK
 224 MiB, where chunks of 8 whole inputs took 161, and one gradient for 8 takes 558."""
 WORTHWHILE = 0.2  # of the multiplications must be spared, or the bookkeeping eats the gain
 SMALLEST = 64 * 64  # pixels; likewise
-LARGEST = 0.25  # of the picture, from where on hardly anything is spared; likewise
+LARGEST = 0.25  # of the image, from where on hardly anything is spared; likewise
 _suited: weakref.WeakKeyDictionary[Classifier, bool] = weakref.WeakKeyDictionary()
 
 
 class Scorer:
-    """Scores of inputs that equal the picture but for a rectangle each, as occlusion and ablation make them.
+    """Scores of inputs that equal the image but for a rectangle each, as occlusion and ablation make them.
 
     Attributes:
         chunk: How many inputs to ask about at once.
@@ -36,7 +36,7 @@ class Scorer:
         self._plain: Tensor | None = None
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Scores of shape (N,) for inputs of shape (N, C, H, W). Those that equal the picture cost nothing, after the first."""
+        """Scores of shape (N,) for inputs of shape (N, C, H, W). Those that equal the image cost nothing, after the first."""
         differs = (inputs != self.job.x).any(1)
         changed = differs.flatten(1).any(1)
         if self._plain is None:
@@ -73,21 +73,21 @@ def _tried(classifier: Classifier) -> bool:
 
     height, width = classifier.preprocessing.size
     random = torch.Generator().manual_seed(0)
-    picture = torch.randn(1, len(classifier.preprocessing.mean), height, width, generator=random)
+    image = torch.randn(1, len(classifier.preprocessing.mean), height, width, generator=random)
     h, w = height // 8, width // 10
-    inputs = picture.repeat(3, 1, 1, 1)
+    inputs = image.repeat(3, 1, 1, 1)
     differs = torch.zeros(3, height, width, dtype=torch.bool)
     for i, (top, left) in enumerate([(0, 0), (height // 3 + 1, width // 2 + 1), (height - h, width - w)]):
         differs[i, top : top + h, left : left + w] = True
     inputs = torch.where(differs[:, None], torch.randn(inputs.shape, generator=random), inputs)
-    kept = Kept(picture)
+    kept = Kept(image)
     try:
         with torch.no_grad(), FlopCounterMode(display=False) as work:
             expected = classifier.logits(inputs)
         together = kept.through(classifier.logits, cut(kept, inputs, differs))
         spared = kept.spared
         alone = [kept.through(classifier.logits, cut(kept, inputs[i : i + 1], differs[i : i + 1])) for i in range(len(inputs))]
-        plain = classifier.logits(picture).detach()
+        plain = classifier.logits(image).detach()
     except Exception:  # whatever a model's own code makes of a tensor that is not quite one
         return False
     effect, scale = (expected - plain).abs().max(), expected.abs().max()

@@ -48,7 +48,7 @@ def _refined(job: Job) -> Tensor:
         scores = job.forward(points)
         (gradients,) = torch.autograd.grad(scores.sum(), points)
         density = POWER * u ** (POWER - 1)
-        if coarse is None:  # the picture itself is an end of the way; at its other end, the baseline, the density is zero
+        if coarse is None:  # the image itself is an end of the way; at its other end, the baseline, the density is zero
             density[0] /= 2
             after, end, of_end = scores[0].double().item(), density[0] * gradients[:1], density[0].item()
         parts = density * gradients

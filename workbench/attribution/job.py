@@ -19,7 +19,7 @@ from workbench.models import Classifier
 CHUNK = 8
 """Inputs a forward pass. Larger chunks were slower on the CPU and cost memory in proportion."""
 OUTPUT, REFERENCE = "output", "reference"
-"""Where an implementation reports the score of the picture and of the baseline, if it learned them on its way."""
+"""Where an implementation reports the score of the image and of the baseline, if it learned them on its way."""
 _random = threading.Lock()  # the global generators of torch and NumPy are one for all threads
 
 
@@ -31,13 +31,13 @@ class Job:
         method: Which.
         score: What is explained.
         forward: Scores of shape (N,) for inputs of shape (N, C, H, W); it reports progress.
-        x: The picture as input, (1, C, H, W).
+        x: The image as input, (1, C, H, W).
         baseline: The reference input, (1, C, H, W), for methods with that setting.
         background: Inputs that stand for the image set, (N, C, H, W), for methods that need them.
         params: Settings.
         classifier: The model, held and in evaluation mode.
         report: Settings as they turned out, which the implementation writes and the attribution's `params` show.
-        measured: What was found about the picture and is needed more than once.
+        measured: What was found about the image and is needed more than once.
     """
 
     method: Method

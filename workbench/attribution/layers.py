@@ -57,17 +57,17 @@ def layer_cam(job: Job) -> Tensor:
 
 
 def score_cam(job: Job) -> Tensor:
-    """Channels weighted by the score of the picture seen through each, without gradients.
+    """Channels weighted by the score of the image seen through each, without gradients.
 
     Wang et al. 2020, "Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks". A channel, laid over
     the input and scaled to 0 .. 1, is a mask; the weights are the softmax of the scores under the masks, which their common
-    reference (the score of an empty picture) does not change; the sum is rectified. `channels` limits the work to those with
+    reference (the score of an empty image) does not change; the sum is rectified. `channels` limits the work to those with
     the largest mean magnitude (0: all). A channel without variation shows nothing and is skipped.
     """
     values = activation(job)
     chosen = _busiest(values[0], job.number("channels"))
     if not len(chosen):
-        raise job.refuse(f"no channel of the layer {job.params['layer']} varies over this picture: choose another layer")
+        raise job.refuse(f"no channel of the layer {job.params['layer']} varies over this image: choose another layer")
     job.report["channels"] = len(chosen)
     with torch.inference_mode():
         scores = []
@@ -77,7 +77,7 @@ def score_cam(job: Job) -> Tensor:
             scores.append(job.forward(job.x * ((masks - low) / (high - low).clamp(min=torch.finfo(masks.dtype).tiny))))
         score = torch.cat(scores)
         if len(score) > 1 and (score == score[0]).all():
-            raise job.refuse("its score stays the same whatever part of the picture is shown: choose another class or score")
+            raise job.refuse("its score stays the same whatever part of the image is shown: choose another class or score")
         weights = score.softmax(0)
         return _over_input((values[:, chosen] * weights[:, None, None]).sum(1, keepdim=True).relu(), job)
 
@@ -107,7 +107,7 @@ def _busiest(values: Tensor, limit: int) -> Tensor:
 
 
 def _channels(job: Job) -> int:
-    """Inputs that Score-CAM asks about: the picture, then one a channel."""
+    """Inputs that Score-CAM asks about: the image, then one a channel."""
     count, limit = job.classifier.layers[str(job.params["layer"])][0], job.number("channels")
     return 1 + (min(count, limit) if limit else count)
 

@@ -25,7 +25,7 @@ def suits(classifier: Classifier, method: str, **settings: object) -> str | None
     """Why a method does not suit a classifier, or None where it does.
 
     The method is tried once on grey noise with its cheapest settings, and the answer is remembered as long as the classifier lives.
-    A method that holds on noise may still refuse a picture: DeepLift checks its sum each time.
+    A method that holds on noise may still refuse an image: DeepLift checks its sum each time.
 
     Args:
         classifier: The model, which is left as it was.
@@ -49,9 +49,9 @@ def suits(classifier: Classifier, method: str, **settings: object) -> str | None
 
 
 def _tried(classifier: Classifier, method: Method, settings: dict[str, object]) -> str | None:
-    picture, *others = _noise()
+    image, *others = _noise()
     try:
-        found = attribute(classifier, picture, method.name, background=others, **(_cheapest(method) | settings))  # type: ignore[arg-type]
+        found = attribute(classifier, image, method.name, background=others, **(_cheapest(method) | settings))  # type: ignore[arg-type]
     except InputError as error:
         return str(error)
     except Exception as error:  # whatever the model's own code raises
@@ -59,13 +59,11 @@ def _tried(classifier: Classifier, method: Method, settings: dict[str, object]) 
         return f"{method.title} does not suit this model: it failed with {type(error).__name__} ({said}), so choose another method."
     if found.values.any():
         return None
-    inputs = torch.stack([classifier.prepare(item) for item in (picture, *others)])
+    inputs = torch.stack([classifier.prepare(item) for item in (image, *others)])
     with torch.inference_mode():
         constant = not classifier.logits(inputs).std(0).any()
     if constant:
-        return (
-            f"{method.title} does not suit this model: it answers the same for every picture, as a head of zeros does, so train it first."
-        )
+        return f"{method.title} does not suit this model: it answers the same for every image, as a head of zeros does, so train it first."
     if method.family == "layer" or method.name == "guided_backprop":  # they may keep only what speaks for the class, here nothing
         return None
     return f"{method.title} does not suit this model: its map of noise is zero everywhere, so choose another method."
@@ -83,7 +81,7 @@ def _cheapest(method: Method) -> dict[str, object]:
 
 @cache
 def _noise() -> tuple[ImageItem, ...]:
-    """Three pictures of grey noise: one to explain and a small background."""
+    """Three images of grey noise: one to explain and a small background."""
     made = []
     for seed in range(3):
         buffer = io.BytesIO()

@@ -18,12 +18,12 @@ class Method:
         family: "gradient", "perturbation", "layer", "attention", or "own": what the model itself gives.
         cost: Forward passes (for gradients: with their backward), about, at the defaults.
         signed: Whether negative values mean evidence against the class.
-        complete: Whether the map must sum to the change of the score from the baseline to the picture.
+        complete: Whether the map must sum to the change of the score from the baseline to the image.
         params: Its settings with their defaults.
         unit: What one value of the map means.
         plain: What it shows, for a reader who has never heard of it.
         paper: Where it comes from.
-        background: Whether it compares with pictures of the image set, given to `attribute` as `background`.
+        background: Whether it compares with images of the image set, given to `attribute` as `background`.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""A batch of copies of one picture that each differ in one rectangle, of which a model computes only what the rectangle can change.
+"""A batch of copies of one image that each differ in one rectangle, of which a model computes only what the rectangle can change.
 
-A convolution looks at a neighbourhood: away from the rectangle its output is that for the picture itself, which is computed once
+A convolution looks at a neighbourhood: away from the rectangle its output is that for the image itself, which is computed once
 and kept. The idea, for fixed architectures, is that of Nakandala et al. 2019, "Incremental and Approximate Inference for Faster
 Occlusion-based Deep CNN Explanations"; here a tensor subclass carries it through any model's own code. Nothing is approximated:
 operations that are not known to be local, and those that the rectangle has outgrown, are done on the whole batch.
@@ -26,15 +26,15 @@ Operand = tuple[Tensor, int]
 
 
 class Kept:
-    """What the model computes for the picture itself, operation by operation, kept between chunks.
+    """What the model computes for the image itself, operation by operation, kept between chunks.
 
     Attributes:
-        picture: The picture, (1, C, H, W).
+        image: The image, (1, C, H, W).
         spared: Multiplications and additions that were not needed so far.
     """
 
-    def __init__(self, picture: Tensor) -> None:
-        self.picture = picture.contiguous(memory_format=torch.channels_last)
+    def __init__(self, image: Tensor) -> None:
+        self.image = image.contiguous(memory_format=torch.channels_last)
         self.spared = 0
         self._results: dict[object, Tensor] = {}
         self._made_with: dict[object, list[Operand]] = {}
@@ -65,7 +65,7 @@ class Kept:
         return before is None or all(map(_unchanged, before, self._operands))
 
     def result(self, make: Callable[[], Tensor], part: object = None) -> Tensor:
-        """The operation's result for the picture itself: from `make` the first time, kept ever after with its operands."""
+        """The operation's result for the image itself: from `make` the first time, kept ever after with its operands."""
         key = (self._now, part)
         if key not in self._results:
             self._results[key] = make()
@@ -91,13 +91,13 @@ def _version(tensor: Tensor) -> int:
 
 
 class Patched(Tensor):
-    """A batch (N, C, H, W) of copies of one picture that differ in a rectangle each.
+    """A batch (N, C, H, W) of copies of one image that differ in a rectangle each.
 
     Attributes:
-        whole: The picture, or what a layer makes of it, (1, C, H, W).
+        whole: The image, or what a layer makes of it, (1, C, H, W).
         patch: What is in the rectangles, (N, C, h, w).
         corners: Row and column where each rectangle begins.
-        kept: What is known of the picture itself.
+        kept: What is known of the image itself.
     """
 
     whole: Tensor
@@ -152,7 +152,7 @@ class Patched(Tensor):
 
 
 def cut(kept: Kept, inputs: Tensor, differs: Tensor) -> Patched:
-    """Inputs (N, C, H, W) as copies of the picture that is kept, given where each differs, (N, H, W)."""
+    """Inputs (N, C, H, W) as copies of the image that is kept, given where each differs, (N, H, W)."""
     spans = []
     for lines in (differs.any(2), differs.any(1)):
         first = lines.byte().argmax(1)
@@ -162,7 +162,7 @@ def cut(kept: Kept, inputs: Tensor, differs: Tensor) -> Patched:
     (height, tops), (width, lefts) = spans
     corners = list(zip(tops, lefts, strict=True))
     patch = torch.stack([one[:, y : y + height, x : x + width] for one, (y, x) in zip(inputs, corners, strict=True)])
-    return Patched(kept.picture, patch.contiguous(memory_format=torch.channels_last), corners, kept)
+    return Patched(kept.image, patch.contiguous(memory_format=torch.channels_last), corners, kept)
 
 
 def _copied(x: Patched, corners: Corners, size: tuple[int, int], margin: tuple[int, int] = (0, 0), fill: float = 0) -> Tensor:
@@ -193,11 +193,11 @@ def _pointwise(func: Operation, x: Any, *args: Any, **kwargs: Any) -> Any:
     if first.shape != x.patch.shape:
         return None
 
-    def for_picture() -> Tensor:
+    def for_image() -> Tensor:
         made = func(x.whole, *args, **kwargs)
         return made[0] if isinstance(made, tuple) else made
 
-    made = Patched(x.kept.result(for_picture), first, x.corners, x.kept)
+    made = Patched(x.kept.result(for_image), first, x.corners, x.kept)
     return (made, *out[1:]) if isinstance(out, tuple) else made
 
 

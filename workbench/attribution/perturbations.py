@@ -1,4 +1,4 @@
-"""Methods that change the picture and ask again."""
+"""Methods that change the image and ask again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from workbench.attribution.superpixels import spread, superpixels
 from workbench.errors import InputError
 
 LIME_WIDTH = 0.25  # of LIME's neighbourhood, and
-LIME_RIDGE = 1.0  # its penalty, which are those of its authors for pictures
+LIME_RIDGE = 1.0  # its penalty, which are those of its authors for images
 
 
 def occlusion(job: Job) -> Tensor:
@@ -42,7 +42,7 @@ def feature_ablation(job: Job) -> Tensor:
 
 
 def lime(job: Job) -> Tensor:
-    """What each superpixel adds to the score, by a linear model of it for pictures near this one.
+    """What each superpixel adds to the score, by a linear model of it for images near this one.
 
     Ribeiro et al. 2016, "Why Should I Trust You?". The linear model is their ridge regression, whose weights follow the score's scale;
     Captum's default, a lasso with a fixed penalty, answers with nothing but zeros where the score varies little.
@@ -50,7 +50,7 @@ def lime(job: Job) -> Tensor:
     from captum._utils.models.linear_model import SkLearnRidge
     from captum.attr import Lime
 
-    def closeness(picture: Tensor, changed: Tensor, kept: Tensor, **_: object) -> Tensor:
+    def closeness(image: Tensor, changed: Tensor, kept: Tensor, **_: object) -> Tensor:
         distance = 1 - kept.float().mean(1).sqrt()  # the cosine distance of the zeros and ones in `kept` to ones only
         return torch.exp(-(distance**2) / (2 * LIME_WIDTH**2))
 
@@ -75,7 +75,7 @@ def _fitted(job: Job, method: object) -> Tensor:
     parts, samples = superpixels(job), job.number("samples")
     count = int(parts.max()) + 1
     if count < 2:
-        raise InputError(f"{job.method.title} compares superpixels, but this picture is a single one: raise segments.")
+        raise InputError(f"{job.method.title} compares superpixels, but this image is a single one: raise segments.")
     if samples < 2 * count:
         raise InputError(
             f"{job.method.title} cannot tell {count} superpixels apart by {samples} samples: give at least {2 * count}, or fewer segments."
@@ -96,7 +96,7 @@ def _window(job: Job) -> tuple[tuple[int, int], tuple[int, int]]:
     height, width = job.x.shape[2:]
     share = job.share("window")
     if not 0 < share <= 1:
-        raise InputError("Occlusion's window is a share of the picture's edge: give a number above 0 and at most 1.")
+        raise InputError("Occlusion's window is a share of the image's edge: give a number above 0 and at most 1.")
     window = max(round(height * share), 1), max(round(width * share), 1)
     return window, (max(window[0] // 2, 1), max(window[1] // 2, 1))
 

@@ -35,9 +35,9 @@ def manifest(
 
     Args:
         attribution: The map.
-        item: Its picture.
+        item: Its image.
         class_names: The K classes.
-        probabilities: (K,), of this picture.
+        probabilities: (K,), of this image.
         model: What to say of the model beside its digest: its name and where it came from.
     """
     order = np.argsort(probabilities)[::-1][:TOP]

@@ -52,7 +52,7 @@ class Score:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Attribution:
-    """A map of where one score of one picture came from.
+    """A map of where one score of one image came from.
 
     Attributes:
         values: Signed float32 of shape (C, H, W) in the score's unit (per unit of input for gradients), over the model's input;
@@ -61,11 +61,11 @@ class Attribution:
         target: Column of the class that is explained.
         score: "logit", "probability" or "margin".
         params: Everything else that the map depends on.
-        output: The score's value on this picture.
-        delta: Convergence delta: the sum of the map minus (score of the picture - score of the baseline); None for methods
+        output: The score's value on this image.
+        delta: Convergence delta: the sum of the map minus (score of the image - score of the baseline); None for methods
             that promise no sum.
-        change: Score of the picture minus score of the baseline; None likewise.
-        placement: Where the map lies on the picture.
+        change: Score of the image minus score of the baseline; None likewise.
+        placement: Where the map lies on the image.
         classifier: Digest of the classifier.
     """
 
@@ -84,7 +84,7 @@ class Attribution:
         if self.values.ndim != 3 or self.values.dtype != np.float32:
             raise ValueError(f"expected float32 values of shape (C, H, W), got {self.values.dtype} {self.values.shape}")
         if not np.isfinite(self.values).all():
-            raise InputError("The map holds values that are not numbers: the model's output overflows on this picture.")
+            raise InputError("The map holds values that are not numbers: the model's output overflows on this image.")
 
     def __getstate__(self) -> dict[str, object]:
         """Pickle `params` as a plain dict: a read-only view of one cannot be pickled, which caches and workers need."""
@@ -94,8 +94,8 @@ class Attribution:
         """The sum over channels, (H, W), over the model's input."""
         return self.values.sum(0)
 
-    def on_picture(self) -> NDArray[np.float32]:
-        """The heatmap over the pixels of the original picture, (height, width)."""
+    def on_image(self) -> NDArray[np.float32]:
+        """The heatmap over the pixels of the original image, (height, width)."""
         return self.placement.to_original(self.heatmap())
 
     @property

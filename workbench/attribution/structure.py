@@ -36,7 +36,7 @@ class Trace:
     """One forward pass.
 
     Attributes:
-        x: The picture, (1, C, H, W), which asks for gradients.
+        x: The image, (1, C, H, W), which asks for gradients.
         score: Its score, (1,), with its graph.
         nodes: Every operation between the two, nearest to the score first.
         calls: For each watched module that was used, the operation that each of its calls ended with.
@@ -49,10 +49,10 @@ class Trace:
 
 
 def trace(job: Job, kinds: tuple[type[nn.Module], ...]) -> Trace:
-    """Ask about the picture once and keep what happened, watching modules of `kinds`.
+    """Ask about the image once and keep what happened, watching modules of `kinds`.
 
     Raises:
-        InputError: No gradient flows from the score to the picture.
+        InputError: No gradient flows from the score to the image.
     """
     calls: dict[nn.Module, list[Node | None]] = {}
 
@@ -67,7 +67,7 @@ def trace(job: Job, kinds: tuple[type[nn.Module], ...]) -> Trace:
         with torch.enable_grad():
             score = job.forward(x)
     if score.grad_fn is None:
-        raise job.refuse("no gradient flows from its answer back to the picture, so choose a perturbation method")
+        raise job.refuse("no gradient flows from its answer back to the image, so choose a perturbation method")
     return Trace(x, score, tuple(_upstream(score.grad_fn)), calls)
 
 
@@ -109,7 +109,7 @@ def uncovered(nodes: tuple[Node, ...], covered: set[Node], kind: re.Pattern[str]
 
 
 def entangled(node: Node) -> bool:
-    """Whether an operation multiplies or divides by something that depends on the picture, or takes statistics of the batch."""
+    """Whether an operation multiplies or divides by something that depends on the image, or takes statistics of the batch."""
     operands = [operand is not None for operand, _ in node.next_functions]
     if _name(node).startswith("Div"):
         return len(operands) > 1 and operands[1]

@@ -1,4 +1,4 @@
-"""A picture cut into superpixels: small regions of even colour."""
+"""An image cut into superpixels: small regions of even colour."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from workbench.attribution.job import Job
 
 
 def superpixels(job: Job) -> Tensor:
-    """The number of each pixel's superpixel, from 0 on, (1, 1, H, W), of the picture as the model sees it: `segmented`."""
+    """The number of each pixel's superpixel, from 0 on, (1, 1, H, W), of the image as the model sees it: `segmented`."""
     if "superpixels" not in job.measured:
-        pixels = np.asarray(job.classifier.preprocessing.picture(job.x[0].cpu().numpy()))
+        pixels = np.asarray(job.classifier.preprocessing.image(job.x[0].cpu().numpy()))
         job.measured["superpixels"] = torch.from_numpy(segmented(pixels, job.number("segments"))[None, None]).to(job.x.device)
     return job.measured["superpixels"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workbench import handed_on
 
 if TYPE_CHECKING:
-    from workbench.audit.chunk import Picture, compute
+    from workbench.audit.chunk import Reading, compute
     from workbench.audit.known import Outputs, known_outputs
     from workbench.audit.maps import basis
     from workbench.audit.outputs import Index, files, names_of, own_files
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __getattr__ = handed_on(
     __name__,
     {
-        "chunk": "Picture compute",
+        "chunk": "Reading compute",
         "known": "Outputs known_outputs",
         "maps": "basis",
         "outputs": "Index files names_of own_files",

@@ -1,4 +1,4 @@
-"""What is computed for some pictures at once, by every engine alike: their digests, logits, probabilities and embeddings."""
+"""What is computed for some images at once, by every engine alike: their digests, logits, probabilities and embeddings."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from workbench.models import Classifier
 
 BATCH = 16
-"""Pictures a forward pass: that of `workbench.models.classifier.predict`, so that the numbers are the same to the last bit."""
+"""Images a forward pass: that of `workbench.models.classifier.predict`, so that the numbers are the same to the last bit."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Picture:
-    """One picture, read.
+class Reading:
+    """One image, read.
 
     Attributes:
         id: SHA-256 of its bytes in hex; None where there are none.
@@ -42,13 +42,13 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """Some neighbouring pictures of a set, done.
+    """Some neighbouring images of a set, done.
 
     Attributes:
         start: Position of the first in the set.
         ids: Digest of each; None where there are no bytes.
-        errors: Why a picture cannot be read, by its position in the set.
-        table: A row for each picture that was computed, as `compute` gives it; None where none was.
+        errors: Why an image cannot be read, by its position in the set.
+        table: A row for each image that was computed, as `compute` gives it; None where none was.
     """
 
     start: int
@@ -57,37 +57,37 @@ class Done:
     table: pa.Table | None
 
 
-def read(classifier: Classifier, item: ImageItem, known: Container[str]) -> Picture:
-    """Read one picture, and make it an input unless its digest is `known` already."""
+def read(classifier: Classifier, item: ImageItem, known: Container[str]) -> Reading:
+    """Read one image, and make it an input unless its digest is `known` already."""
     digest = None
     try:
         data = read_source(item.source, item.name)
         digest = hashlib.sha256(data).hexdigest()
-        return Picture(digest, None if digest in known else classifier.prepare(decode(data, item.name)))
+        return Reading(digest, None if digest in known else classifier.prepare(decode(data, item.name)))
     except InputError as error:
-        return Picture(digest, error=str(error))
+        return Reading(digest, error=str(error))
 
 
-def compute(classifier: Classifier, start: int, pictures: Sequence[Picture], known: set[str]) -> Done:
-    """Ask the model about neighbouring pictures.
+def compute(classifier: Classifier, start: int, images: Sequence[Reading], known: set[str]) -> Done:
+    """Ask the model about neighbouring images.
 
-    A forward pass takes what `workbench.models.classifier.predict` would give it, less what is known: so a first run over pictures that
+    A forward pass takes what `workbench.models.classifier.predict` would give it, less what is known: so a first run over images that
     all differ finds the same numbers to the last bit, and every run the same up to the rounding of other batches.
 
     Args:
         classifier: The model.
-        start: Position of the first picture in the set, a multiple of `BATCH`.
-        pictures: As `read` gives them.
+        start: Position of the first image in the set, a multiple of `BATCH`.
+        images: As `read` gives them.
         known: Digests that need no computing; those that are computed here are added.
     """
     tables = []
-    for first in range(0, len(pictures), BATCH):
-        wanted = {p.id: p.x for p in pictures[first : first + BATCH] if p.id is not None and p.x is not None and p.id not in known}
+    for first in range(0, len(images), BATCH):
+        wanted = {p.id: p.x for p in images[first : first + BATCH] if p.id is not None and p.x is not None and p.id not in known}
         if wanted:
             tables.append(_answers(classifier, wanted))
             known.update(wanted)
-    errors = {start + i: p.error for i, p in enumerate(pictures) if p.error is not None}
-    return Done(start, tuple(p.id for p in pictures), errors, pa.concat_tables(tables) if tables else None)
+    errors = {start + i: p.error for i, p in enumerate(images) if p.error is not None}
+    return Done(start, tuple(p.id for p in images), errors, pa.concat_tables(tables) if tables else None)
 
 
 def _answers(classifier: Classifier, inputs: Mapping[str, Tensor]) -> pa.Table:
@@ -126,7 +126,7 @@ def _watched(classifier: Classifier) -> Iterator[list[tuple[nn.Module, Tensor]]]
 
 
 def _embedding(calls: Sequence[tuple[nn.Module, Tensor]], count: int) -> NDArray[np.float32] | None:
-    """What went into the layer that ran last, averaged over places or tokens: (N, D), or None where it is not one row a picture."""
+    """What went into the layer that ran last, averaged over places or tokens: (N, D), or None where it is not one row an image."""
     import torch
 
     if not calls:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workbench.audit.chunk import BATCH, Done, Picture, compute, read
+from workbench.audit.chunk import BATCH, Done, Reading, compute, read
 from workbench.errors import InputError
 from workbench.images import BytesSource, FileSource, ImageItem, read_source
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from workbench.models import Classifier
 
 CHUNK = 4 * BATCH
-"""Pictures a task."""
+"""Images a task."""
 Sent = ImageItem | str
-"""A picture as a worker gets it, or why it cannot be read."""
+"""An image as a worker gets it, or why it cannot be read."""
 
 
 def outputs(classifier: Classifier, items: Sequence[ImageItem], known: set[str]) -> Iterator[Done]:
-    """Ask the model about pictures, a task of `CHUNK` at a time, in the order in which the tasks end.
+    """Ask the model about images, a task of `CHUNK` at a time, in the order in which the tasks end.
 
-    Digests are made by tasks as well, some way ahead, so that what is known, or comes twice, is not computed. Pictures in files are
+    Digests are made by tasks as well, some way ahead, so that what is known, or comes twice, is not computed. Images in files are
     read where the task runs, so a cluster needs them at the same path on every machine; others are sent.
 
     Args:
         classifier: The model; it is sent to each worker once.
-        items: The pictures of a whole set.
+        items: The images of a whole set.
         known: Digests that need no computing; those that are computed are added.
 
     Raises:
@@ -73,7 +73,7 @@ class _Worker:
         self.classifier: Classifier | None = None
 
     def work(self, model: list[Any], start: int, wanted: Sequence[Sent | None], ids: Sequence[str | None], seen: set[str]) -> Done:
-        """As `compute`, for pictures of which those that are None are known by their `ids`."""
+        """As `compute`, for images of which those that are None are known by their `ids`."""
         if self.classifier is None:
             import ray
 
@@ -83,10 +83,10 @@ class _Worker:
         return compute(self.classifier, start, [_read(self.classifier, item, i) for item, i in zip(wanted, ids, strict=True)], seen)
 
 
-def _read(classifier: Classifier, item: Sent | None, digest: str | None) -> Picture:
+def _read(classifier: Classifier, item: Sent | None, digest: str | None) -> Reading:
     if item is None:
-        return Picture(digest)
-    return Picture(error=item) if isinstance(item, str) else read(classifier, item, ())
+        return Reading(digest)
+    return Reading(error=item) if isinstance(item, str) else read(classifier, item, ())
 
 
 def _digests(items: Sequence[Sent]) -> list[str | None]:
@@ -100,7 +100,7 @@ def _digests(items: Sequence[Sent]) -> list[str | None]:
 
 
 def _sendable(item: ImageItem) -> Sent:
-    """The picture without what only this process has: an open archive, a folder to start from."""
+    """The image without what only this process has: an open archive, a folder to start from."""
     if isinstance(item.source, FileSource):
         return ImageItem(item.name, FileSource(item.source.path.absolute()))
     try:

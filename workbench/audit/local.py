@@ -1,4 +1,4 @@
-"""The engine for one machine: threads read and decode pictures ahead of the model."""
+"""The engine for one machine: threads read and decode images ahead of the model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from workbench.audit.chunk import BATCH, Done, Picture, compute, read
+from workbench.audit.chunk import BATCH, Done, Reading, compute, read
 from workbench.images import ImageItem
 
 if TYPE_CHECKING:
@@ -22,26 +22,26 @@ AHEAD, AHEAD_BYTES = 2 * BATCH, 128 * 2**20
 
 
 def outputs(classifier: Classifier, items: Sequence[ImageItem], known: set[str]) -> Iterator[Done]:
-    """Ask the model about pictures, a forward pass at a time, in order.
+    """Ask the model about images, a forward pass at a time, in order.
 
-    Memory does not grow with the number of pictures, for no more are read than the model keeps up with.
+    Memory does not grow with the number of images, for no more are read than the model keeps up with.
 
     Args:
         classifier: The model.
-        items: The pictures of a whole set.
+        items: The images of a whole set.
         known: Digests that need no computing; those that are computed are added.
     """
     inputs = 4 * len(classifier.preprocessing.mean) * math.prod(classifier.preprocessing.size)
     ahead = max(1, min(AHEAD, AHEAD_BYTES // inputs))
-    waiting: deque[Future[Picture]] = deque()
+    waiting: deque[Future[Reading]] = deque()
     rest = iter(items)
     pool = ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1), "audit")
     try:
         for start in range(0, len(items), BATCH):
-            pictures = []
+            images = []
             for _ in items[start : start + BATCH]:
                 waiting.extend(pool.submit(read, classifier, item, known) for item in itertools.islice(rest, ahead + 1 - len(waiting)))
-                pictures.append(waiting.popleft().result())
-            yield compute(classifier, start, pictures, known)
+                images.append(waiting.popleft().result())
+            yield compute(classifier, start, images, known)
     finally:
         pool.shutdown(cancel_futures=True)

@@ -34,9 +34,9 @@ Key = tuple[object, ...]
 def summed_up(
     classifier: Classifier, images: ImageSet, frame: pd.DataFrame, folder: Path, method: str, sample: int, seed: int
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Write `attributions/METHOD.parquet`: a row for each picture of the sample, explained for the class that is predicted.
+    """Write `attributions/METHOD.parquet`: a row for each image of the sample, explained for the class that is predicted.
 
-    `frame` is that of `Predictions`, a row for each picture of the set, in its order.
+    `frame` is that of `Predictions`, a row for each image of the set, in its order.
 
     Yields:
         How many are done, of how many, how many of them have no map, and how many were computed now.
@@ -86,7 +86,7 @@ def _summary(classifier: Classifier, item: ImageItem, method: str, target: str, 
     try:
         if fault:
             raise InputError(fault)
-        values = attribute(classifier, item, method, target, score="logit", background=background).on_picture()
+        values = attribute(classifier, item, method, target, score="logit", background=background).on_image()
         if not values.any():
             raise InputError(f"The map of {item.name} is zero everywhere: choose another method for it.")
         found = summarise(values, item.open_mask())
@@ -97,7 +97,7 @@ def _summary(classifier: Classifier, item: ImageItem, method: str, target: str, 
 
 
 def _mask_id(item: ImageItem) -> tuple[str | None, str | None]:
-    """Digest of a picture's mask, and why it cannot be read; both None where it has none."""
+    """Digest of an image's mask, and why it cannot be read; both None where it has none."""
     try:
         return item.mask_id, None
     except InputError as error:
@@ -112,7 +112,7 @@ def _table(rows: Sequence[Mapping[str, object]]) -> pa.Table:
 
 
 def _known(paths: Sequence[Path]) -> dict[Key, Row]:
-    """Rows that were computed before, by picture, mask and class; those without a map are tried again."""
+    """Rows that were computed before, by image, mask and class; those without a map are tried again."""
     found: dict[Key, Row] = {}
     for path in paths:
         try:

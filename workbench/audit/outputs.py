@@ -1,4 +1,4 @@
-"""What a model said, by the digest of the picture, and the table of predictions that is made of it for one image set."""
+"""What a model said, by the digest of the image, and the table of predictions that is made of it for one image set."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ def names_of(paths: Iterable[Path]) -> set[str]:
 
 
 class Index:
-    """Where in the files of an audit the outputs for each picture stand.
+    """Where in the files of an audit the outputs for each image stand.
 
     Attributes:
-        rows: Number of a row, counted through all files, by the digest of its picture.
+        rows: Number of a row, counted through all files, by the digest of its image.
         widths: Length of each of `NUMBERS` that the files hold.
         damaged: Files that are there and are no whole tables.
     """
@@ -110,7 +110,7 @@ class Index:
                 total += len(column)
 
     def take(self, ids: Sequence[str | None], names: Collection[str] = NUMBERS) -> dict[str, NDArray[np.float32]]:
-        """For each of `names` that there is float32 of shape (N, width), a row an id; NaN where the picture is not known.
+        """For each of `names` that there is float32 of shape (N, width), a row an id; NaN where the image is not known.
 
         Raises:
             DamagedError: A file is damaged.
@@ -140,21 +140,21 @@ def write_predictions(
     rule: DecisionRule,
     facts: Mapping[str, object],
 ) -> None:
-    """Join the outputs in `folder` with what is known of each picture of a set, and write them as one table in the set's order.
+    """Join the outputs in `folder` with what is known of each image of a set, and write them as one table in the set's order.
 
     It is not written again where it stands already. The parts are removed then, for the table holds their rows.
 
     Args:
         folder: Of the audit.
-        images: The set of N pictures.
-        ids: Digest of each picture, N; None where it cannot be read.
-        errors: Why a picture cannot be read, by position.
+        images: The set of N images.
+        ids: Digest of each image, N; None where it cannot be read.
+        errors: Why an image cannot be read, by position.
         rule: How probabilities become a class.
         facts: What the table belongs to, with the digest of the model as "model".
     """
     path, parts, index = folder / PREDICTIONS, Parts(folder / PARTS), Index(own_files(folder, str(facts["model"])))
-    pictures = hashlib.sha256(json.dumps([ids, sorted(errors.items())]).encode()).hexdigest()
-    facts = {**facts, "pictures": pictures, "rule": dataclasses.asdict(rule)}
+    listing = hashlib.sha256(json.dumps([ids, sorted(errors.items())]).encode()).hexdigest()
+    facts = {**facts, "images": listing, "rule": dataclasses.asdict(rule)}
     if parts.paths() or not stands(path, facts):
         write_rows(path, _tables(index, images, ids, errors, rule, str(facts["model"])), facts)
     parts.clear()

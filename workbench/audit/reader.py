@@ -1,4 +1,4 @@
-"""What an audit found, read as it is needed. Nothing here needs torch or a picture."""
+"""What an audit found, read as it is needed. Nothing here needs torch or an image."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ NO_EMBEDDING = "the model does not end in a linear layer or convolution with one
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Summaries:
-    """Attribution maps of M pictures, summed up.
+    """Attribution maps of M images, summed up.
 
     Attributes:
-        frame: One row a picture, in the order of the set: id, name, method, target (the class that is explained: the predicted one),
+        frame: One row an image, in the order of the set: id, name, method, target (the class that is explained: the predicted one),
             the shares of the absolute attribution mass in each of `workbench.audit.summary.REGIONS`, entropy, peak row and peak
             column (see `Summary`), and error (why there is no map, else None; then the numbers are NaN).
-        heatmaps: float32 of shape (M, 32, 32): the mass over the picture, summing to 1; NaN where there is no map.
+        heatmaps: float32 of shape (M, 32, 32): the mass over the image, summing to 1; NaN where there is no map.
         facts: What they belong to, how the sample was drawn ("sample"), and when they were made.
     """
 
@@ -60,11 +60,11 @@ class Audit:
 
     @cached_property
     def predictions(self) -> Predictions:
-        """One row a picture, in the order of the set; embeddings are not read."""
+        """One row an image, in the order of the set; embeddings are not read."""
         return Predictions.load(self.folder / PREDICTIONS)
 
     def embeddings(self) -> NDArray[np.float32]:
-        """What goes into the model's last layer: (N, D), a row each of `predictions`; NaN where a picture cannot be read.
+        """What goes into the model's last layer: (N, D), a row each of `predictions`; NaN where an image cannot be read.
 
         Raises:
             InputError: The model has none; the message says why.
@@ -86,7 +86,7 @@ class Audit:
         return tuple(sorted(path.stem for path in (self.folder / ATTRIBUTIONS).glob("*.parquet")))
 
     def summaries(self, method: str) -> Summaries:
-        """The maps of a sample of the pictures, summed up.
+        """The maps of a sample of the images, summed up.
 
         Raises:
             InputError: That method was not asked for.

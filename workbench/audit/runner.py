@@ -32,14 +32,14 @@ class Progress:
     """How far an audit has come.
 
     Attributes:
-        stage: "pictures", then "attributions" where they are asked for.
-        done: Pictures of this stage that are done, those of earlier runs among them.
-        total: Pictures of this stage.
+        stage: "images", then "attributions" where they are asked for.
+        done: Images of this stage that are done, those of earlier runs among them.
+        total: Images of this stage.
         errors: How many of those that are done cannot be read or explained.
         computed: How many of those that are done this run computed; the others were known.
     """
 
-    stage: Literal["pictures", "attributions"]
+    stage: Literal["images", "attributions"]
     done: int
     total: int
     errors: int
@@ -57,19 +57,19 @@ def run(
     engine: str = "local",
     given: Collection[str] = (),
 ) -> Generator[Progress, None, None]:
-    """Ask a classifier about every picture of a set, and write what it says to a folder that `open_audit` reads.
+    """Ask a classifier about every image of a set, and write what it says to a folder that `open_audit` reads.
 
-    What is computed depends on the weights, the preprocessing and the bytes of a picture alone, and is kept by their digests: labels,
-    splits, attributes and the threshold may change, and pictures come and go, without anything being computed twice. A run that is
+    What is computed depends on the weights, the preprocessing and the bytes of an image alone, and is kept by their digests: labels,
+    splits, attributes and the threshold may change, and images come and go, without anything being computed twice. A run that is
     killed loses what it computed in the last seconds at most. A folder belongs to one model and to one set by its name; a further
     run brings its table up to date with the set as it is now.
 
     Args:
         classifier: The model.
-        images: The pictures; one that cannot be read becomes a row with its reason.
+        images: The images; one that cannot be read becomes a row with its reason.
         folder: Made where missing.
-        attributions: The method whose maps are summed up for a sample of the pictures, a name in `METHODS`.
-        sample: How many pictures that sample has at most (see `workbench.audit.maps.draw`).
+        attributions: The method whose maps are summed up for a sample of the images, a name in `METHODS`.
+        sample: How many images that sample has at most (see `workbench.audit.maps.draw`).
         seed: Which sample.
         engine: "local", or "ray" for the Ray cluster that the environment names, else one on this machine; the sample's maps are
             made on this machine in both cases.
@@ -88,7 +88,7 @@ def run(
     if attributions is not None and attributions not in METHODS:
         raise InputError(f"There is no method {attributions!r}: choose one of {', '.join(METHODS)}.")
     if sample < 1:
-        raise InputError(f"A sample of {sample} pictures cannot be drawn: give a number from 1 up.")
+        raise InputError(f"A sample of {sample} images cannot be drawn: give a number from 1 up.")
     folder = Path(folder)
     with _held(folder, classifier, images):
         yield from _asked(classifier, images, folder, engine, given)
@@ -103,7 +103,7 @@ def look(
 
     Args:
         classifier: The model.
-        images: The pictures.
+        images: The images.
         predictions: What the model says of them, a row each, in any order.
         folder: Made where missing; `open_summaries` reads it.
         method: A name in `METHODS`.
@@ -145,7 +145,7 @@ def _asked(classifier: Classifier, images: ImageSet, folder: Path, engine: str, 
                 if chunk.table is not None:
                     parts.put(chunk.table)
                     computed += len(chunk.table)
-                yield Progress("pictures", done, len(images), len(errors), computed)
+                yield Progress("images", done, len(images), len(errors), computed)
     finally:
         parts.flush()
     if not given:

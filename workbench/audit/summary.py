@@ -1,4 +1,4 @@
-"""One attribution map in a few numbers: where its mass lies, how spread it is, and a small picture of it."""
+"""One attribution map in a few numbers: where its mass lies, how spread it is, and a small image of it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Summary:
         shares: For each of `REGIONS` its share of the mass, 0 to 1; NaN for "mask" where there is none. "centre" is the middle half
             of height and width, "border" the outer eighth of each side, and the other four are the quadrants.
         entropy: Of `heatmap`, in nats: 0 where all lies in one cell, ln(1024) where it is spread evenly.
-        peak: (row, column) of the largest absolute value, from 0 to 1 of the picture's height and width.
-        heatmap: The mass over the picture in `GRID` x `GRID` cells, float32, summing to 1.
+        peak: (row, column) of the largest absolute value, from 0 to 1 of the image's height and width.
+        heatmap: The mass over the image in `GRID` x `GRID` cells, float32, summing to 1.
     """
 
     shares: Mapping[str, float]
@@ -35,12 +35,12 @@ class Summary:
 
 
 def summarise(values: NDArray[np.floating], mask: NDArray[np.bool_] | None = None) -> Summary:
-    """Sum up a map that lies over the pixels of its picture.
+    """Sum up a map that lies over the pixels of its image.
 
     A pixel on the edge of a region counts for both sides by its area, so that an even map has the same shares at every size.
 
     Args:
-        values: Signed, of shape (H, W): `Attribution.on_picture()`.
+        values: Signed, of shape (H, W): `Attribution.on_image()`.
         mask: True inside, of shape (H, W).
 
     Raises:

@@ -17,7 +17,7 @@ Counts = NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """One figure of a group of pictures.
+    """One figure of a group of images.
 
     Attributes:
         kind: How it is computed: a share of cases, a mean, or something of its own.
@@ -102,7 +102,7 @@ def outcomes_of(cases: Cases, there: NDArray[np.bool_], place: NDArray[np.intp],
     """Count outcomes in any number of places.
 
     Args:
-        cases: M pictures.
+        cases: M images.
         there: (M,) which of them are counted: L.
         place: (L,) where each belongs.
         places: How many places there are: P.

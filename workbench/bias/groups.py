@@ -30,12 +30,12 @@ class Comparison:
     """Gaps between groups, one for each attribute and figure.
 
     Attributes:
-        frame: One row a gap: by, figure, groups (how many have enough pictures to be compared), left out (how many have not),
+        frame: One row a gap: by, figure, groups (how many have enough images to be compared), left out (how many have not),
             lowest and highest (their names), worst (which of the two it is, None where neither end is the better), lowest value,
             highest value, gap, gap low, gap high, ratio (lowest over highest), ratio low, ratio high, p, p adjusted, significant.
             NaN and None where fewer than two groups can be compared.
         tests: For how many tests `p adjusted` accounts (Holm).
-        split: The name of the split that the pictures come from.
+        split: The name of the split that the images come from.
     """
 
     frame: pd.DataFrame
@@ -60,23 +60,23 @@ def compare(
 
     A group takes part in a figure with at least `ENOUGH` cases that it rests on (for the AUC: of either kind). The interval of 95 %
     is that of `stats.gap`: it covers the gap of the true extremes. `p` is the chance of so wide a gap if the groups were dealt out at
-    random: among the pictures of each class for figures that judge the decision given the class (accuracy, recall, escape rate,
+    random: among the images of each class for figures that judge the decision given the class (accuracy, recall, escape rate,
     overkill rate, mean confidence), so that a mere difference in the mix of classes is no evidence; among all cases that the figure
     rests on for the others. It is a permutation test on counts, for means and the AUC by the permutations' normal limit (Strasser
     and Weber 1999), for the calibration error by draws from the groups put together. `p adjusted` is Holm's over all rows; a gap is
     significant where it is at most 0.05. Rows without a positive class have only the figures that need none.
 
     Args:
-        predictions: N pictures.
+        predictions: N images.
         by: Attributes, or pairs of them to be crossed.
         figures: Names out of `figures.FIGURES`; `COMPARED` where missing.
-        rows: Booleans of shape (N,): which pictures count; all where missing.
+        rows: Booleans of shape (N,): which images count; all where missing.
         positive: The class that defect figures are about; the rule's where missing.
         draws: Of each test.
         seed: Of the draws.
 
     Raises:
-        InputError: There is no such attribute, figure or class, or not one picture can be judged.
+        InputError: There is no such attribute, figure or class, or not one image can be judged.
     """
     import pandas as pd
 
@@ -111,9 +111,9 @@ def fairness(
     of gaps are those of `stats.gap`.
 
     Args:
-        predictions: N pictures.
+        predictions: N images.
         by: An attribute, or two crossed.
-        rows: Booleans of shape (N,): which pictures count; all where missing.
+        rows: Booleans of shape (N,): which images count; all where missing.
         positive: The class that selection and odds are about; the rule's where missing.
         least: On how many cases a group's figure must rest to take part.
 

@@ -1,4 +1,4 @@
-"""Does it matter? What covering a region of many pictures does to a model's answers, beside covering an equal area elsewhere."""
+"""Does it matter? What covering a region of many images does to a model's answers, beside covering an equal area elsewhere."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
     from workbench.models import Classifier
 
 DRAWS = 4
-"""How many times each picture's region, and as many other places of equal area, are covered."""
+"""How many times each image's region, and as many other places of equal area, are covered."""
 FLIPS = 4000
 MATTERS = 0.05
 """A smaller effect on a probability is none to speak of: the rim of a cover alone may have one, where no mirrored place is as good."""
 LARGEST = 1024
-"""Pixels of the longer side to which larger pictures are shrunk first: covering a camera's full picture takes seconds."""
+"""Pixels of the longer side to which larger images are shrunk first: covering a camera's full image takes seconds."""
 Progress = Callable[[int, int], None]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Intervention:
-    """What covering one region of N pictures does.
+    """What covering one region of N images does.
 
     Attributes:
         region: Which.
         fill: What with: one of `FILLS`.
-        frame: One row a picture: name, label, target, before, after and elsewhere (the target's probability as it is, with the region
+        frame: One row an image: name, label, target, before, after and elsewhere (the target's probability as it is, with the region
             covered, and with an equal area elsewhere covered, each the mean of `DRAWS` covers), called (the class before), turned and
             turned elsewhere (with which share of the covers the verdict changed).
         change: Mean of after - before, with its interval of 95 % (Student's t).
         elsewhere: Mean of elsewhere - before, likewise.
         effect: Mean of after - elsewhere, likewise: what the place adds to the mere loss of so much area.
-        p: The chance of so large an effect if region and elsewhere were exchanged at random in each picture (Fisher's sign flips).
-        turned: Share of the covers of the region that change the verdict, a mean over pictures. Its interval is Wilson's for as many
-            pictures of one cover each, which is wider than needed.
+        p: The chance of so large an effect if region and elsewhere were exchanged at random in each image (Fisher's sign flips).
+        turned: Share of the covers of the region that change the verdict, a mean over images. Its interval is Wilson's for as many
+            images of one cover each, which is wider than needed.
         turned_elsewhere: The same elsewhere.
     """
 
@@ -93,26 +93,26 @@ def intervene(
     seed: int = 0,
     on_progress: Progress | None = None,
 ) -> Intervention:
-    """Cover a region of each picture and ask again.
+    """Cover a region of each image and ask again.
 
-    Elsewhere is the same shape mirrored, so that it lies to the picture's edges alike and has as much of a rim for a model to stumble
-    over: for a corner, the other corners. A region that meets its mirror images is shifted at random instead, what leaves the picture on
-    one side coming back on the other. Its area is the same to the pixel. Where the region leaves a picture's ground-truth mask free, so
+    Elsewhere is the same shape mirrored, so that it lies to the image's edges alike and has as much of a rim for a model to stumble
+    over: for a corner, the other corners. A region that meets its mirror images is shifted at random instead, what leaves the image on
+    one side coming back on the other. Its area is the same to the pixel. Where the region leaves an image's ground-truth mask free, so
     does elsewhere if that can be had: to cover the defect itself would be no fair comparison.
 
     Args:
         classifier: The model.
-        items: N pictures. Left out are those that cannot be read, whose mask is damaged, of which the region is all or nothing (what
+        items: N images. Left out are those that cannot be read, whose mask is damaged, of which the region is all or nothing (what
             lies outside of the mask, where there is none), and for which the model's answer is not a number.
-        region: What to cover, in the pixels of each picture.
-        target: The class whose probability is watched; each picture's predicted class where missing.
+        region: What to cover, in the pixels of each image.
+        target: The class whose probability is watched; each image's predicted class where missing.
         fill: One of `FILLS`.
-        others: Pictures to exchange with; `items` where missing.
+        others: Images to exchange with; `items` where missing.
         seed: Of the places elsewhere, the patches and the exchange.
         on_progress: Called with (done, total); what it raises stops the work.
 
     Raises:
-        InputError: There is no such fill or class, or fewer than two pictures are left.
+        InputError: There is no such fill or class, or fewer than two images are left.
     """
     from workbench.models import ask
 
@@ -131,14 +131,14 @@ def intervene(
         watched = int(called[0]) if column is None else column
         lines.append((item, watched, answers[:, watched].astype(np.float64), called))
     if len(lines) < 2:
-        raise InputError("Fewer than two of the pictures can be read and have such a region: choose other pictures or another region.")
+        raise InputError("Fewer than two of the images can be read and have such a region: choose other images or another region.")
     if on_progress:
         on_progress(len(items), len(items))
     return _judged(region, fill, _frame(lines, classifier.class_names), rng)
 
 
 def _frame(lines: Sequence[tuple[ImageItem, int, NDArray[np.float64], NDArray[np.intp]]], names: Sequence[str]) -> pd.DataFrame:
-    """From, for each picture: the class that is watched, its probability and the verdict in all variants."""
+    """From, for each image: the class that is watched, its probability and the verdict in all variants."""
     import pandas as pd
 
     watched, called = np.array([p for _, _, p, _ in lines]), np.array([c for *_, c in lines])
@@ -174,37 +174,37 @@ def _share_of(shares: NDArray[np.float64]) -> Rate:
 
 
 def _variants(item: ImageItem, others: Sequence[ImageItem], region: Region, fill: str, rng: np.random.Generator) -> list[NDArray[np.uint8]]:
-    """The picture as it is, with the region covered `DRAWS` times, and with as many other places covered; each (H, W, 3)."""
-    picture, mask = _opened(item)
-    height, width = picture.shape[:2]
+    """The image as it is, with the region covered `DRAWS` times, and with as many other places covered; each (H, W, 3)."""
+    image, mask = _opened(item)
+    height, width = image.shape[:2]
     inside = region.on(height, width, mask)
     if inside.all() or not inside.any():
         raise InputError(f"The region is all or nothing of {item.name}: choose another region.")
     peers = [other for other in others if other.name != item.name]
-    texture = tile(picture if mask is None else _without(picture, mask, rng)) if fill == "patch" else None
+    texture = tile(image if mask is None else _without(image, mask, rng)) if fill == "patch" else None
 
     def cover(place: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        return covered(picture, place, fill, peers, rng, texture)
+        return covered(image, place, fill, peers, rng, texture)
 
     again = DRAWS if fill in RANDOM else 1  # the others cover alike each time
     spared = None if mask is None or region.of_mask or (inside & mask).any() else mask
     own = [cover(inside) for _ in range(again)] * (DRAWS // again)
-    return [picture, *own, *(cover(elsewhere(inside, spared, rng)) for _ in range(DRAWS))]
+    return [image, *own, *(cover(elsewhere(inside, spared, rng)) for _ in range(DRAWS))]
 
 
 def _opened(item: ImageItem) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
-    """A picture (H, W, 3) of no more than `LARGEST` pixels a side, and its mask (H, W), None where there is none."""
-    picture, mask = item.open(), item.open_mask()
-    if max(picture.size) > LARGEST:
-        picture.thumbnail((LARGEST, LARGEST))
-        mask = None if mask is None else np.asarray(Image.fromarray(mask).resize(picture.size, Image.Resampling.NEAREST))
-    return np.asarray(picture), mask
+    """An image (H, W, 3) of no more than `LARGEST` pixels a side, and its mask (H, W), None where there is none."""
+    image, mask = item.open(), item.open_mask()
+    if max(image.size) > LARGEST:
+        image.thumbnail((LARGEST, LARGEST))
+        mask = None if mask is None else np.asarray(Image.fromarray(mask).resize(image.size, Image.Resampling.NEAREST))
+    return np.asarray(image), mask
 
 
-def _without(picture: NDArray[np.uint8], mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The picture (H, W, 3) with its defect covered, so that no patch carries it along."""
+def _without(image: NDArray[np.uint8], mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The image (H, W, 3) with its defect covered, so that no patch carries it along."""
     from scipy.ndimage import binary_dilation
 
     if not mask.any() or mask.all():
-        return picture
-    return covered(picture, binary_dilation(mask, iterations=max(max(mask.shape) // 32, 1)), "patch", (), rng)
+        return image
+    return covered(image, binary_dilation(mask, iterations=max(max(mask.shape) // 32, 1)), "patch", (), rng)

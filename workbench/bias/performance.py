@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ENOUGH = 30
-"""On fewer pictures than this nothing is said of a class or group."""
+"""On fewer images than this nothing is said of a class or group."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,12 +26,12 @@ class Breakdown:
     Attributes:
         by: "label", the attribute, or "first x second".
         figures: The names of the figures.
-        frame: One row a group, worst first, the groups with too few pictures last: group, support (its pictures), enough
+        frame: One row a group, worst first, the groups with too few images last: group, support (its images), enough
             (whether there are `ENOUGH`), and for each figure four columns: its name, and the name followed by "low", "high"
             and "support" (the cases that it rests on). NaN where there is nothing to compute it from.
         values: What each row's group is in the table of predictions: (value,), or (first, second).
-        codes: (N,) the row of the frame that each picture counts in; -1 where it counts in none.
-        split: The name of the split that the pictures come from; several are joined by "and".
+        codes: (N,) the row of the frame that each image counts in; -1 where it counts in none.
+        split: The name of the split that the images come from; several are joined by "and".
     """
 
     by: str
@@ -53,8 +53,8 @@ class Confusion:
 
     Attributes:
         class_names: The K classes.
-        counts: (K, K) pictures by true class (row) and predicted class (column).
-        codes: (N,) the cell of each picture, row times K plus column; -1 where it does not count.
+        counts: (K, K) images by true class (row) and predicted class (column).
+        codes: (N,) the cell of each image, row times K plus column; -1 where it does not count.
     """
 
     class_names: tuple[str, ...]
@@ -62,7 +62,7 @@ class Confusion:
     codes: NDArray[np.intp]
 
     def members(self, label: str, predicted: str) -> NDArray[np.intp]:
-        """Where the pictures behind a cell stand in the table of predictions."""
+        """Where the images behind a cell stand in the table of predictions."""
         row, column = self.class_names.index(label), self.class_names.index(predicted)
         return np.flatnonzero(self.codes == row * len(self.class_names) + column)
 
@@ -73,24 +73,24 @@ def breakdown(
     """How good a model is for each class, or for each group.
 
     By "label" each class stands against the rest: recall, precision, specificity and false-positive rate (Wilson's intervals), F1
-    (see `figures.estimates`), the mean confidence in the decision on its pictures (Student's t), and the calibration error of its
-    own probability on all pictures (the class-wise error of Kull et al. 2019, "Beyond temperature scaling"; the interval is that of
+    (see `figures.estimates`), the mean confidence in the decision on its images (Student's t), and the calibration error of its
+    own probability on all images (the class-wise error of Kull et al. 2019, "Beyond temperature scaling"; the interval is that of
     `calibration_error`). By an attribute, or a pair of them crossed, each group has the accuracy, the mean confidence, the
     calibration error of the confidence and, with a positive class, recall, escape rate, overkill rate, precision, F1, selection
     rate and AUC. All intervals are of 95 %, each for itself.
 
     The worst is first: the one whose recall (of a group: accuracy) is the lowest at the upper end of its interval, that is, even
-    when seen in the kindest light. Pictures without a usable label, unreadable ones, and those without the attribute never count.
+    when seen in the kindest light. Images without a usable label, unreadable ones, and those without the attribute never count.
 
     Args:
-        predictions: N pictures.
+        predictions: N images.
         by: "label", an attribute, or two attributes.
-        rows: Booleans of shape (N,): which pictures count; all where missing.
+        rows: Booleans of shape (N,): which images count; all where missing.
         positive: The class that defect figures are about; the rule's where missing.
         seed: Of the draws behind the calibration error's interval.
 
     Raises:
-        InputError: There is no such attribute or class, or not one picture can be judged.
+        InputError: There is no such attribute or class, or not one image can be judged.
     """
     cases = cases_of(predictions, rows, positive)
     if by == "label":
@@ -113,10 +113,10 @@ def breakdown(
 
 
 def confusion(predictions: Predictions, rows: NDArray[np.bool_] | None = None) -> Confusion:
-    """Count which class is taken for which, among the pictures of `rows` (N,) that can be judged.
+    """Count which class is taken for which, among the images of `rows` (N,) that can be judged.
 
     Raises:
-        InputError: Not one picture can be judged.
+        InputError: Not one image can be judged.
     """
     cases = cases_of(predictions, rows)
     codes = np.full(len(predictions), -1)
@@ -161,7 +161,7 @@ def _of_groups(cases: Cases, codes: NDArray[np.intp], groups: int, seed: int) ->
 
 
 def _badness(rate: Rate, support: int) -> tuple[bool, float, float, int]:
-    """Sorts the worst first and those with too few pictures last."""
+    """Sorts the worst first and those with too few images last."""
     if rate.value is None or rate.high is None:
         return True, 2.0, 2.0, 0
     return support < ENOUGH, rate.high, rate.value, -support

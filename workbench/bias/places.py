@@ -1,4 +1,4 @@
-"""Parts of a picture that can be asked about by name: corners, border, centre, the ground-truth mask, a box of one's own."""
+"""Parts of an image that can be asked about by name: corners, border, centre, the ground-truth mask, a box of one's own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FINE = 8
 
 @dataclasses.dataclass(frozen=True)
 class Region:
-    """A part of a picture of any size.
+    """A part of an image of any size.
 
     Attributes:
         name: How it is called on the screen.
@@ -32,13 +32,13 @@ class Region:
     def __post_init__(self) -> None:
         top, left, bottom, right = self.box
         if not (0 <= top < bottom <= 1 and 0 <= left < right <= 1):
-            raise InputError(f"The box {self.box} lies outside of the picture or is empty: give top, left, bottom, right from 0 to 1.")
+            raise InputError(f"The box {self.box} lies outside of the image or is empty: give top, left, bottom, right from 0 to 1.")
 
     def on(self, height: int, width: int, mask: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
         """True inside, of shape (height, width).
 
         Args:
-            height: Of the picture, in pixels.
+            height: Of the image, in pixels.
             width: Likewise.
             mask: The ground-truth mask (height, width), for the region outside of it; nothing is masked where it is missing.
         """
@@ -56,7 +56,7 @@ class Region:
 
     @property
     def area(self) -> float:
-        """Its share of the picture; of the region outside of the mask, which differs from picture to picture, NaN."""
+        """Its share of the image; of the region outside of the mask, which differs from image to image, NaN."""
         return float("nan") if self.of_mask else float(self.cells().mean())
 
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 PLACES = (*CORNERS, BORDER)
 """Where shortcuts are looked for: stamps, scales, fixtures and frames lie at the edge."""
 LEAST = 20
-"""Fewer pictures of a class than this support no verdict."""
+"""Fewer images of a class than this support no verdict."""
 MOST = 60
-"""How many pictures of a class are intervened on at most."""
+"""How many images of a class are intervened on at most."""
 Verdict = Literal["shortcut", "leans", "looks", "clear", "too few"]
 
 
@@ -37,15 +37,15 @@ class Finding:
     Attributes:
         target: The class that the model decides on.
         region: The place.
-        share: The mean share of attribution there among pictures that the model calls `target`, with its interval of 95 %.
-        others: The same among all other pictures.
-        p_where: The chance of so large a difference from the others if the pictures were dealt out at random, after Holm.
+        share: The mean share of attribution there among images that the model calls `target`, with its interval of 95 %.
+        others: The same among all other images.
+        p_where: The chance of so large a difference from the others if the images were dealt out at random, after Holm.
         tried: What covering the place does; None where attribution gave no reason to try.
         p_effect: The chance of its effect, after Holm over all that were tried; None likewise.
-        masks: Whether most of the pictures that were tried have a mask, which shows that their defects lie elsewhere.
+        masks: Whether most of the images that were tried have a mask, which shows that their defects lie elsewhere.
         verdict: "shortcut" where both agree and masks show that the defects lie elsewhere, "leans" where both agree but nothing says
             whether the place belongs to the part, "looks" where only attribution says so, "clear" where it does not, and "too few"
-            where it does but fewer than `LEAST` pictures can be tried.
+            where it does but fewer than `LEAST` images can be tried.
     """
 
     target: str
@@ -61,15 +61,15 @@ class Finding:
     @property
     def sentence(self) -> str:
         """The finding in plain words, without markup."""
-        share = f"{self.share.value:.0%} of its attribution on {self.region.area:.0%} of the picture; {self.others:.0%} for other verdicts"
+        share = f"{self.share.value:.0%} of its attribution on {self.region.area:.0%} of the image; {self.others:.0%} for other verdicts"
         if self.verdict == "clear":
             return f"For “{self.target}” the {self.region.name} does not stand out ({share})."
         where = f"For “{self.target}” the model looks at the {self.region.name} ({share})"
         if self.tried is None:
-            return f"{where}, but fewer than {LEAST} pictures are left to try whether it matters: those without a defect there."
+            return f"{where}, but fewer than {LEAST} images are left to try whether it matters: those without a defect there."
         effect, turned, other = self.tried.effect, self.tried.turned, self.tried.turned_elsewhere
         falls = f"P({self.target}) by {-(effect.value or 0):.2f} ({-(effect.high or 0):.2f} to {-(effect.low or 0):.2f})"
-        verdicts = f"in {turned.support} pictures {turned.value:.0%} of decisions flip, {other.value:.0%} elsewhere"
+        verdicts = f"in {turned.support} images {turned.value:.0%} of decisions flip, {other.value:.0%} elsewhere"
         if self.verdict == "looks":
             corrected = dataclasses.replace(self.tried, p=self.p_effect or self.tried.p)
             return f"{where}, but {corrected.otherwise} ({verdicts})."
@@ -94,17 +94,17 @@ def shortcuts(
     """Look for places that decide about a class although the part lies elsewhere.
 
     First attribution: does the model, when it decides on a class, look more at the place than at others and than an even map would?
-    Only then intervention: does covering the place lower the class's probability more than covering as much elsewhere? Pictures whose
+    Only then intervention: does covering the place lower the class's probability more than covering as much elsewhere? Images whose
     mask reaches into the place are left out of that, for there it may rightly matter.
 
     Args:
         classifier: The model that made the maps.
         images: The set that they are of.
-        maps: Of the pictures to judge by: a split that the model was not trained on.
+        maps: Of the images to judge by: a split that the model was not trained on.
         places: Regions that follow no mask.
         fill: As for `intervene`.
         seed: Of all draws.
-        on_progress: Called with (done, total) pictures of the interventions; what it raises stops the work.
+        on_progress: Called with (done, total) images of the interventions; what it raises stops the work.
 
     Returns:
         A finding for each class with enough verdicts and each place, the gravest first.
@@ -162,14 +162,14 @@ def _chance(own: NDArray[np.float64], others: NDArray[np.float64]) -> float:
 
 
 def _without_mask(images: ImageSet, maps: Maps, finding: Finding, seed: int) -> list[ImageItem]:
-    """At most `MOST` pictures that the model calls so and whose mask does not reach into the place."""
+    """At most `MOST` images that the model calls so and whose mask does not reach into the place."""
     names = maps.frame["name"][maps.frame["predicted"] == finding.target].tolist()
     chosen: list[ImageItem] = []
     for name in shuffled(names, np.random.default_rng(seed)):
         item = images.by_name.get(name)
         try:
             mask = item.open_mask() if item else None
-        except InputError:  # the picture cannot be judged
+        except InputError:  # the image cannot be judged
             continue
         if item and (mask is None or not (mask & finding.region.on(*mask.shape)).any()):
             chosen.append(item)

@@ -76,11 +76,11 @@ def simpson(
     - "hidden": inside the interval leaves 0 out, and the gap is more than twice as wide as overall.
 
     Args:
-        predictions: N pictures.
+        predictions: N images.
         by: An attribute, or two crossed.
         figure: A share: one of `FIGURES_WITHIN`.
         within: "label" or another attribute.
-        rows: Booleans of shape (N,): which pictures count; all where missing.
+        rows: Booleans of shape (N,): which images count; all where missing.
         positive: The class that defect figures are about; the rule's where missing.
 
     Returns:
@@ -88,11 +88,11 @@ def simpson(
         two groups have enough cases.
 
     Raises:
-        InputError: There is no such attribute, class, or share, or not one picture can be judged.
+        InputError: There is no such attribute, class, or share, or not one image can be judged.
     """
     cases = cases_of(predictions, rows, positive)
     if figure_of(figure, bool(cases.positive)).kind != "share":
-        raise InputError(f"The {figure} is no share of pictures: choose one of {', '.join(FIGURES_WITHIN)}.")
+        raise InputError(f"The {figure} is no share of images: choose one of {', '.join(FIGURES_WITHIN)}.")
     if within in ((by,) if isinstance(by, str) else by):
         raise InputError(f"Groups and strata are both by {within}: choose two different attributes.")
     groups, strata = groups_of(cases, by), groups_of(cases, within)

@@ -1,4 +1,4 @@
-"""Slices: clusters of pictures that look alike to the model, the ones that it gets wrong first, described by what sets them apart."""
+"""Slices: clusters of images that look alike to the model, the ones that it gets wrong first, described by what sets them apart."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Trait:
         attribute: An attribute, "label" or "predicted".
         value: Its value.
         share: How frequent the value is in the slice.
-        overall: How frequent it is among all pictures.
+        overall: How frequent it is among all images.
         lift: The one over the other.
-        support: The slice's pictures with that value.
+        support: The slice's images with that value.
     """
 
     attribute: str
@@ -51,12 +51,12 @@ class Trait:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Slice:
-    """Pictures that look alike to the model.
+    """Images that look alike to the model.
 
     Attributes:
         members: Where they stand in the table of predictions, the nearest to the cluster's centre first.
         error: The share that the model gets wrong, with Wilson's interval of 95 %.
-        p: The chance of so many errors in as many pictures drawn at random, by the hypergeometric distribution.
+        p: The chance of so many errors in as many images drawn at random, by the hypergeometric distribution.
         p_adjusted: The same for the number of slices (Holm).
         traits: What sets the slice apart, the most telling first.
     """
@@ -75,13 +75,13 @@ class Slice:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Slices:
-    """Clusters of M pictures, the one with the surest high error rate first and those of fewer than `ENOUGH` pictures last.
+    """Clusters of M images, the one with the surest high error rate first and those of fewer than `ENOUGH` images last.
 
     Attributes:
         slices: One a cluster.
-        codes: (N,) the number of each picture's slice; -1 where it counts in none.
+        codes: (N,) the number of each image's slice; -1 where it counts in none.
         error: The error rate over all.
-        split: The name of the split that the pictures come from.
+        split: The name of the split that the images come from.
     """
 
     slices: tuple[Slice, ...]
@@ -123,29 +123,29 @@ def slices(
 
     On heatmaps this is the idea of SpRAy (Lapuschkin et al. 2019, "Unmasking Clever Hans predictors and assessing what machines really
     learn"), on embeddings that of slice discovery (Eyuboglu et al. 2022, "Domino"): the features' 32 leading principal axes,
-    then k-means (in small batches above 5,000 pictures). The clusters know nothing of right and wrong, so that the test
+    then k-means (in small batches above 5,000 images). The clusters know nothing of right and wrong, so that the test
     of each cluster's errors is honest. A value of an attribute, label or prediction is a trait where it is 1.25 times as frequent as
     overall and that is more than chance (hypergeometric, Holm over all values of the slice).
 
     Args:
-        features: (N, ...) numbers for N pictures, such as embeddings (N, D) or heatmaps (N, 32, 32). Pictures with NaN do not count.
-        predictions: The same N pictures.
-        rows: Booleans of shape (N,): which pictures count; all where missing.
-        clusters: How many; by default 16, or so few that a cluster has 60 pictures on average.
+        features: (N, ...) numbers for N images, such as embeddings (N, D) or heatmaps (N, 32, 32). Images with NaN do not count.
+        predictions: The same N images.
+        rows: Booleans of shape (N,): which images count; all where missing.
+        clusters: How many; by default 16, or so few that a cluster has 60 images on average.
         seed: Of the clustering.
 
     Raises:
-        InputError: Fewer than 60 pictures can be judged, or they are all alike.
+        InputError: Fewer than 60 images can be judged, or they are all alike.
     """
     features = np.asarray(features)
     if len(features) != len(predictions):
-        raise ValueError(f"expected features for {len(predictions)} pictures, got {len(features)}")
+        raise ValueError(f"expected features for {len(predictions)} images, got {len(features)}")
     features = features.reshape(len(features), -1)
     finite = np.isfinite(features).all(axis=1)
     cases = cases_of(predictions, finite if rows is None else finite & rows)
     most = len(cases.rows) // (2 * ENOUGH)
     if most < 1:
-        raise InputError(f"Only {len(cases.rows)} pictures can be clustered: {2 * ENOUGH} are needed.")
+        raise InputError(f"Only {len(cases.rows)} images can be clustered: {2 * ENOUGH} are needed.")
     codes, distance = _clustered(features[cases.rows], min(most, CLUSTERS) if clusters is None else clusters, seed)
     wrong = cases.truth != cases.called
     total, size, errors = int(wrong.sum()), np.bincount(codes), np.bincount(codes, wrong).astype(int)
@@ -167,12 +167,12 @@ def slices(
 
 
 def _clustered(features: NDArray[np.floating], clusters: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """For M pictures the cluster of each, without gaps in the numbers, and its distance to the centre."""
+    """For M images the cluster of each, without gaps in the numbers, and its distance to the centre."""
     from sklearn.cluster import KMeans, MiniBatchKMeans
     from sklearn.decomposition import PCA
 
     if (features == features[0]).all():
-        raise InputError("All the pictures have the same features, so there is nothing to cluster: choose other features.")
+        raise InputError("All the images have the same features, so there is nothing to cluster: choose other features.")
     axes = min(AXES, features.shape[1], len(features) - 1)
     solver = "randomized" if axes < min(features.shape) else "full"
     places = PCA(axes, svd_solver=solver, random_state=seed).fit_transform(features.astype(np.float32))

@@ -24,8 +24,8 @@ def tied_to_label(predictions: Predictions, rows: NDArray[np.bool_] | None = Non
     ways to deal the labels out.
 
     Args:
-        predictions: N pictures, with the attributes as they were measured.
-        rows: (N,) which pictures count; all where missing.
+        predictions: N images, with the attributes as they were measured.
+        rows: (N,) which images count; all where missing.
     """
     frame = predictions.frame
     labelled = frame["label"].notna().to_numpy(bool)
@@ -41,7 +41,7 @@ def tied_to_label(predictions: Predictions, rows: NDArray[np.bool_] | None = Non
 
 
 def _tie(codes: NDArray[np.intp], values: list[Any], labels: NDArray[np.intp]) -> Tie | None:
-    """How M pictures' values, by number, go with their labels (M,); None where a value has two labels, or one is all there is."""
+    """How M images' values, by number, go with their labels (M,); None where a value has two labels, or one is all there is."""
     labels = np.unique(labels, return_inverse=True)[1]
     counts = np.bincount(labels)
     pairs = np.unique(np.column_stack([codes, labels]), axis=0)

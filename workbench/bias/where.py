@@ -27,10 +27,10 @@ LOOKED_AT = (*CORNERS, BORDER, CENTRE, *QUADRANTS)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Maps:
-    """Attribution maps of M pictures with what is known of each.
+    """Attribution maps of M images with what is known of each.
 
     Attributes:
-        frame: One row a picture: the rows of `Predictions.frame` that have a map.
+        frame: One row an image: the rows of `Predictions.frame` that have a map.
         heatmaps: float64 (M, 32, 32): the absolute attribution, summing to 1.
         mask: (M,) the share of it inside the ground-truth mask; NaN where there is none.
         method: Which attribution method made them.
@@ -43,12 +43,12 @@ class Maps:
 
 
 def maps_of(summaries: Summaries, predictions: Predictions) -> Maps:
-    """The maps of an audit beside what is known of their pictures.
+    """The maps of an audit beside what is known of their images.
 
-    Left out are pictures without a map, and those of an older sample that are gone or by now called something else than was explained.
+    Left out are images without a map, and those of an older sample that are gone or by now called something else than was explained.
 
     Raises:
-        InputError: No picture has a map.
+        InputError: No image has a map.
     """
     import pandas as pd
 
@@ -57,7 +57,7 @@ def maps_of(summaries: Summaries, predictions: Predictions) -> Maps:
     now = predictions.frame.iloc[at]
     known = (at >= 0) & made["error"].isna().to_numpy() & (now["predicted"].to_numpy() == made["target"].to_numpy())
     if not known.any():
-        raise InputError("No picture of the sample has a map: choose another attribution method, or run the audit again.")
+        raise InputError("No image of the sample has a map: choose another attribution method, or run the audit again.")
     heatmaps, mask = summaries.heatmaps[known].astype(np.float64), made["mask"].to_numpy(np.float64)[known]
     return Maps(now[known].reset_index(drop=True), heatmaps, mask, str(made["method"].iloc[0]))
 
@@ -73,7 +73,7 @@ def focus(maps: Maps, by: str = "predicted", regions: Sequence[Region] = LOOKED_
 
     Returns:
         One row a group and region: group, region, share, low, high (95 %, Student's t), area (what an even map has there), support
-        and enough. The region "mask" is told where pictures have one, its area as NaN.
+        and enough. The region "mask" is told where images have one, its area as NaN.
     """
     import pandas as pd
 
@@ -96,7 +96,7 @@ def focus(maps: Maps, by: str = "predicted", regions: Sequence[Region] = LOOKED_
 def differences(maps: Maps, *by: str, regions: Sequence[Region] = LOOKED_AT, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
     """Whether groups differ in where the model looks, more than chance alone would make them.
 
-    The gap is that between the largest and the smallest mean share among pictures that the model calls alike: a different mix of
+    The gap is that between the largest and the smallest mean share among images that the model calls alike: a different mix of
     classes is no bias. `p` comes from dealing those out to the groups at random, by the permutations' normal limit (Strasser and Weber
     1999); `p adjusted` is Holm's over all rows. Groups of fewer than `ENOUGH` maps are left out.
 

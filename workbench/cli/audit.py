@@ -25,12 +25,12 @@ def audit(
     from workbench.audit import open_audit, run
     from workbench.images import load_images
 
-    pictures = load_images(images)
+    image_set = load_images(images)
     from workbench.models import load_classifier
 
     said = "nothing yet"
     try:
-        steps = run(load_classifier(model), pictures, out, attributions=attributions, sample=sample, seed=seed, engine=engine)
+        steps = run(load_classifier(model), image_set, out, attributions=attributions, sample=sample, seed=seed, engine=engine)
         with Meter() as meter, closing(steps):
             for step in steps:
                 said = f"{step.done:,} of {step.total:,} {step.stage}"
@@ -38,10 +38,10 @@ def audit(
     except KeyboardInterrupt:
         print(f"Stopped with {said}: run the same command again, and it resumes.", file=sys.stderr)
         raise
-    print(f"Wrote {len(pictures):,} pictures to {out / 'predictions.parquet'}")
+    print(f"Wrote {len(image_set):,} images to {out / 'predictions.parquet'}")
     frame = open_audit(out).predictions.frame
     if judged := int(frame["verdict"].notna().sum()):
-        print(f"{(frame['verdict'] == 'right').sum() / judged:.1%} of {judged:,} labelled pictures are classified right")
+        print(f"{(frame['verdict'] == 'right').sum() / judged:.1%} of {judged:,} labelled images are classified right")
     if failed := int(frame["error"].notna().sum()):
         print(f"{failed:,} could not be read; the column error says why")
     if attributions is not None:

@@ -99,8 +99,8 @@ def _images(name: str, sets: dict[str, ImageSet]) -> str:
     items[0].open()
     absent = sum(not _there(item.source) for item in items)
     if absent:
-        raise InputError(f"{absent} of {len(items)} pictures are not there: correct its entry or install the package again.")
-    return f"{len(items):,} pictures, {len(sets[name].class_names)} classes, digest {sets[name].key[:12]}"
+        raise InputError(f"{absent} of {len(items)} images are not there: correct its entry or install the package again.")
+    return f"{len(items):,} images, {len(sets[name].class_names)} classes, digest {sets[name].key[:12]}"
 
 
 def _there(source: object) -> bool:
@@ -125,7 +125,7 @@ def _model(name: str, catalog: Catalog, models: dict[str, Classifier]) -> str:
 
 
 def _prediction(catalog: Catalog, models: dict[str, Classifier], sets: dict[str, ImageSet]) -> str:
-    """Ask the first model that loaded about the first picture of its set."""
+    """Ask the first model that loaded about the first image of its set."""
     from workbench.models import predict
 
     pairs = [(name, entry.images) for name, entry in catalog.models.items() if name in models and entry.images in sets]

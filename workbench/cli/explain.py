@@ -119,9 +119,9 @@ def _write(out: Path, classifier: Classifier, item: ImageItem, ready: Input, fou
     said = predict(classifier, ready)
     model = {"name": classifier.name, "ref": ref, "notes": list(classifier.notes)}
     record = manifest(found, item, classifier.class_names, said.probabilities[0], model)
-    picture = overlay(ready.image, found.on_picture(), METHODS[found.method].signed)
+    image = overlay(ready.image, found.on_image(), METHODS[found.method].signed)
     (out / "attribution.npz").write_bytes(npz({"values": found}))
-    picture.save(out / "overlay.png")
+    image.save(out / "overlay.png")
     (out / "manifest.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{item.name}: {said.frame['predicted'][0]} at {said.frame['confidence'][0]:.3f}")
     print(f"{METHODS[found.method].title} for {classifier.class_names[found.target]}, {found.score} {found.output:.4g}")

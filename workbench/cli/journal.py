@@ -88,12 +88,12 @@ def labels(
     if out.exists():  # it may be the ground truth
         raise InputError(f"{out} is already there and may hold the labels as they were: choose another name.")
     entries = _checked(Journal(journal or journal_path(), create=False))
-    pictures = load_images(images)
-    text = relabelled(pictures, entries)
+    image_set = load_images(images)
+    text = relabelled(image_set, entries)
     _write(out, text)
     changed = sum(row["overruled"] == "yes" for row in csv_rows(text.encode(), out.name))
-    print(f"Wrote {len(pictures):,} pictures, {changed:,} of them with an overruled label, to {out}")
-    folder = folder_of(pictures)
+    print(f"Wrote {len(image_set):,} images, {changed:,} of them with an overruled label, to {out}")
+    folder = folder_of(image_set)
     if folder is None or folder.resolve() != out.parent.resolve():
         print(f"Its paths begin in {folder or 'the folder of the set'}: put it there before you load it")
 

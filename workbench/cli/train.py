@@ -1,4 +1,4 @@
-"""`workbench train`: a model of one's own from a folder of labelled pictures."""
+"""`workbench train`: a model of one's own from a folder of labelled images."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ def train(
     epochs: Annotated[
         int, typer.Option(min=1, max=1000, help="Maximum; training stops early when the validation split no longer improves.")
     ] = 30,
-    size: Annotated[int, typer.Option(min=32, max=1024, help="Edge length of the model's input in pixels; pictures are stretched.")] = 224,
+    size: Annotated[int, typer.Option(min=32, max=1024, help="Edge length of the model's input in pixels; images are stretched.")] = 224,
     positive: Annotated[str | None, typer.Option(help="The positive class (the defect), which the threshold is chosen for.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the training, and of the splits if the set has none.")] = 0,
     checkpoint: Annotated[Path | None, typer.Option(help="Written after each epoch; training resumes from it.")] = None,
 ) -> None:
-    """Fine-tune the backbone that ships with the workbench on labelled pictures, and write a model with its model card.
+    """Fine-tune the backbone that ships with the workbench on labelled images, and write a model with its model card.
 
     A folder for each class is enough. It can be interrupted, and goes on after its last finished epoch when it is run again.
     """
     from workbench.images import load_images
 
-    pictures = load_images(images)
+    image_set = load_images(images)
     from workbench.training import finetune
 
     said, start = "nothing yet", time.monotonic()
     try:
-        steps = finetune.train(pictures, out, epochs=epochs, size=size, positive=positive, seed=seed, checkpoint=checkpoint)
+        steps = finetune.train(image_set, out, epochs=epochs, size=size, positive=positive, seed=seed, checkpoint=checkpoint)
         with Meter(sys.stdout) as meter, closing(steps):
             for step in steps:
                 said = f"{step.done:,} of {step.total:,} steps of {step.stage} done"
@@ -55,6 +55,6 @@ def _summary(out: Path, minutes: float) -> None:
     rate = headline(table, (table.frame["split"] == "test").to_numpy())["accuracy"]
     if rate.value is not None:
         print(
-            f"{rate.value:.1%} of the {rate.support:,} test pictures are classified right (95 % interval {rate.low:.1%} to {rate.high:.1%})"
+            f"{rate.value:.1%} of the {rate.support:,} test images are classified right (95 % interval {rate.low:.1%} to {rate.high:.1%})"
         )
     print(f"Open it: workbench run --model {out}")

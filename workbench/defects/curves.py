@@ -3,7 +3,7 @@
 AUPRO is that of Bergmann et al. 2021, "The MVTec Anomaly Detection Dataset: A Comprehensive Real-World Dataset for Unsupervised
 Anomaly Detection", International Journal of Computer Vision 129. At a threshold t, PRO is the mean, over all connected regions of
 all masks (8 neighbours), of the share of the region's pixels that score t or more; FPR is the same share of all pixels outside of
-the masks, those of good pictures among them. The area under PRO over FPR from 0 to a limit is divided by the limit. A map that
+the masks, those of good images among them. The area under PRO over FPR from 0 to a limit is divided by the limit. A map that
 knows nothing reaches half of the limit, and 0.5 under the ROC curve.
 
 Nothing is binned: a pixel of a defect adds its weight to the curve where the pixels outside that score more than it end, so that
@@ -34,7 +34,7 @@ Scores = NDArray[np.float32]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pixels:
-    """The scores of one picture's pixels, parted by what its mask says: 4 bytes a pixel, and 4 more for one in a defect.
+    """The scores of one image's pixels, parted by what its mask says: 4 bytes a pixel, and 4 more for one in a defect.
 
     Attributes:
         sound: float32 (N,), sorted: the scores outside of the mask.
@@ -66,7 +66,7 @@ def regions_of(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
 
 
 def parted(values: NDArray[np.floating], labels: NDArray[np.integer]) -> Pixels:
-    """The pixels of one picture.
+    """The pixels of one image.
 
     Args:
         values: Scores of shape (H, W), higher where a defect is more likely.
@@ -89,8 +89,8 @@ def aupro(maps: Iterable[NDArray[np.floating]], masks: Iterable[NDArray[np.bool_
     """The area under the per-region-overlap curve, exactly: tied scores are one threshold, and the last piece ends at the limit.
 
     Args:
-        maps: Scores of shape (H, W), higher where a defect is more likely, taken as float32; one a picture, sizes may differ.
-        masks: True where a defect is, of the same shapes; good pictures have an empty one.
+        maps: Scores of shape (H, W), higher where a defect is more likely, taken as float32; one an image, sizes may differ.
+        masks: True where a defect is, of the same shapes; good images have an empty one.
         limit: Where the integration over the false-positive rate ends, above 0 and at most 1.
 
     Returns:
@@ -108,9 +108,9 @@ def pixel_auroc(maps: Iterable[NDArray[np.floating]], masks: Iterable[NDArray[np
     return _exact(_all_pixels(maps, masks), None, LIMIT)[0]
 
 
-def merged(pictures: Iterable[Pixels]) -> Scores:
+def merged(images: Iterable[Pixels]) -> Scores:
     """The scores of all pixels outside of the masks, sorted."""
-    found = np.concatenate([np.zeros(0, np.float32), *(one.sound for one in pictures)])
+    found = np.concatenate([np.zeros(0, np.float32), *(one.sound for one in images)])
     found.sort()
     return found
 
@@ -127,25 +127,25 @@ def areas(
 ) -> tuple[Rate, Rate]:
     """Pixel AUROC and AUPRO with intervals.
 
-    The values are exact. Their intervals are percentiles of a bootstrap over whole pictures, defective and good ones drawn anew
-    apart from each other, for the pixels of one picture are no independent cases. A resample is counted in bins between quantiles
-    of the scores, so that it is a product of matrices, and all are moved by what the bins make of the pictures as they are. The
-    percentiles lie further out the fewer defective pictures there are, as Student's t does (Hesterberg 2015, "What teachers should
-    know about the bootstrap: resampling in the undergraduate statistics curriculum"). Where all pictures are alike, as when every
+    The values are exact. Their intervals are percentiles of a bootstrap over whole images, defective and good ones drawn anew
+    apart from each other, for the pixels of one image are no independent cases. A resample is counted in bins between quantiles
+    of the scores, so that it is a product of matrices, and all are moved by what the bins make of the images as they are. The
+    percentiles lie further out the fewer defective images there are, as Student's t does (Hesterberg 2015, "What teachers should
+    know about the bootstrap: resampling in the undergraduate statistics curriculum"). Where all images are alike, as when every
     one is found without a fault, a bootstrap sees no spread: such an interval has no width and says nothing.
 
     Args:
-        defective: Pictures with marked pixels.
-        good: Pictures without.
-        pools: What `merged` makes of all these pictures, in any parts, where it is known already.
+        defective: Images with marked pixels.
+        good: Images without.
+        pools: What `merged` makes of all these images, in any parts, where it is known already.
         limit: As of `aupro`.
         level: Confidence level of the intervals.
         draws: Resamples.
         seed: For drawing them.
 
     Returns:
-        Two figures, with the defective pictures as `count` and all pictures as `support`. Without a value where no pixel is marked
-        or none is not, without an interval for a single defective picture.
+        Two figures, with the defective images as `count` and all images as `support`. Without a value where no pixel is marked
+        or none is not, without an interval for a single defective image.
     """
     pools = [merged([*defective, *good])] if pools is None else pools
     n, support = len(defective), len(defective) + len(good)
@@ -165,26 +165,26 @@ def areas(
 
 
 def _all_pixels(maps: Iterable[NDArray[np.floating]], masks: Iterable[NDArray[np.bool_]]) -> list[Pixels]:
-    pictures = [parted(np.asarray(values), regions_of(np.asarray(mask))) for values, mask in zip(maps, masks, strict=True)]
-    if not any(one.regions for one in pictures):
+    images = [parted(np.asarray(values), regions_of(np.asarray(mask))) for values, mask in zip(maps, masks, strict=True)]
+    if not any(one.regions for one in images):
         raise InputError("No pixel is marked as a defect: give at least one mask that is not empty.")
-    if not any(one.sound.size for one in pictures):
-        raise InputError("Every pixel is marked as a defect: give masks that leave something out, or good pictures.")
-    return pictures
+    if not any(one.sound.size for one in images):
+        raise InputError("Every pixel is marked as a defect: give masks that leave something out, or good images.")
+    return images
 
 
-def _exact(pictures: Sequence[Pixels], pools: Sequence[Scores] | None, limit: float) -> tuple[float, float]:
-    """Areas under both curves of pictures of which one is marked somewhere; `pools` as of `areas`."""
+def _exact(images: Sequence[Pixels], pools: Sequence[Scores] | None, limit: float) -> tuple[float, float]:
+    """Areas under both curves of images of which one is marked somewhere; `pools` as of `areas`."""
     if not 0 < limit <= 1:
         raise ValueError(f"expected 0 < limit <= 1, got {limit}")
-    pools = [merged(pictures)] if pools is None else pools
-    marked = np.concatenate([one.marked for one in pictures])
+    pools = [merged(images)] if pools is None else pools
+    marked = np.concatenate([one.marked for one in images])
     order = np.argsort(marked)  # neighbours in order are found near each other, which is what takes the time
-    marked, weights = marked[order], np.concatenate([one.weights for one in pictures])[order]
+    marked, weights = marked[order], np.concatenate([one.weights for one in images])[order]
     total = sum(pool.size for pool in pools)
     above, reached = (total - np.sum([np.searchsorted(pool, marked, side) for pool in pools], axis=0) for side in SIDES)
     under_roc = _under(above, reached, float(total)).sum() / marked.size
-    under_pro = (weights * _under(above, reached, limit * total)).sum() / sum(one.regions for one in pictures)
+    under_pro = (weights * _under(above, reached, limit * total)).sum() / sum(one.regions for one in images)
     return float(under_roc), min(float(under_pro), 1.0)  # the weights of a region's pixels may sum to a hair more than one
 
 
@@ -207,26 +207,26 @@ def _edges(pools: Sequence[Scores], defective: Sequence[Pixels]) -> Scores:
 def _resampled(
     defective: Sequence[Pixels], good: Sequence[Pixels], edges: Scores, limit: float, draws: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Binned areas under both curves, (2, 1 + draws): of the pictures as they are, and of resamples of them."""
+    """Binned areas under both curves, (2, 1 + draws): of the images as they are, and of resamples of them."""
 
-    def sound(pictures: Sequence[Pixels]) -> NDArray[np.float64]:
-        counts = [np.diff(np.searchsorted(one.sound, edges, "left"), append=one.sound.size) for one in pictures]
+    def sound(images: Sequence[Pixels]) -> NDArray[np.float64]:
+        counts = [np.diff(np.searchsorted(one.sound, edges, "left"), append=one.sound.size) for one in images]
         return np.array(counts, np.float64).reshape(-1, edges.size)[:, ::-1]
 
-    def marked(pictures: Sequence[Pixels], weighted: bool) -> NDArray[np.float64]:
-        bins = [np.searchsorted(edges, one.marked, "right") - 1 for one in pictures]
-        weights = [one.weights if weighted else None for one in pictures]
+    def marked(images: Sequence[Pixels], weighted: bool) -> NDArray[np.float64]:
+        bins = [np.searchsorted(edges, one.marked, "right") - 1 for one in images]
+        weights = [one.weights if weighted else None for one in images]
         return np.array([np.bincount(b, w, minlength=edges.size) for b, w in zip(bins, weights, strict=True)], np.float64)[:, ::-1]
 
     def picked(size: int) -> NDArray[np.float64]:
-        """How often each of `size` pictures is in a resample, (1 + draws, size)."""
+        """How often each of `size` images is in a resample, (1 + draws, size)."""
         again = rng.multinomial(size, np.full(size, 1 / size), draws) if size else np.zeros((draws, 0))
         return np.vstack([np.ones(size), again])
 
     ours = picked(len(defective))
     outside = ours @ sound(defective) + picked(len(good)) @ sound(good)
     reached = outside.cumsum(1)
-    total = np.maximum(reached[:, -1:], 1)  # a resample of nothing but wholly marked pictures has none
+    total = np.maximum(reached[:, -1:], 1)  # a resample of nothing but wholly marked images has none
     found = []
     for weighted, end in ((False, total), (True, limit * total)):
         inside = ours @ marked(defective, weighted)

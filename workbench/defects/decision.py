@@ -26,10 +26,10 @@ WITHOUT = {"pass": "would pass", "reject": "would be rejected", "review": "would
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """What is decided about one picture.
+    """What is decided about one image.
 
     Attributes:
-        item_id: SHA-256 of the picture's bytes.
+        item_id: SHA-256 of the image's bytes.
         score: The probability of a defect.
         band: The threshold, and what is reviewed around it.
         verdict: "pass", "review" or "reject".
@@ -82,22 +82,22 @@ class Decision:
 def decide(
     item_id: str, score: float, band: Band, regions: Sequence[Spot] = (), filled: Sequence[Filled] = (), evidence: str = EVIDENCE
 ) -> Decision:
-    """The decision about a picture with a score, (1,) of `Band.verdicts`; the rest as `Decision` has it."""
+    """The decision about an image with a score, (1,) of `Band.verdicts`; the rest as `Decision` has it."""
     return Decision(item_id, score, band, str(band.verdicts(np.array([score]))[0]), tuple(regions), tuple(filled), evidence)
 
 
 def queue(
     cases: Cases, scores: NDArray[np.float64], rows: NDArray[np.bool_], band: Band, name: str, overruled: NDArray[np.bool_]
 ) -> NDArray[np.intp]:
-    """Which pictures wait under a name, the gravest first.
+    """Which images wait under a name, the gravest first.
 
     Args:
-        cases: The labelled pictures, of which alone it is known that they escape or are rejected for nothing.
-        scores: (N,) of all pictures of the table; NaN where one cannot be read: it waits nowhere.
-        rows: (N,) which pictures are looked at.
+        cases: The labelled images, of which alone it is known that they escape or are rejected for nothing.
+        scores: (N,) of all images of the table; NaN where one cannot be read: it waits nowhere.
+        rows: (N,) which images are looked at.
         band: The threshold and the band of doubt.
         name: One of `QUEUES`.
-        overruled: (N,) which pictures somebody overruled.
+        overruled: (N,) which images somebody overruled.
 
     Returns:
         Rows of the table. Escapes begin with the lowest score, overkill with the highest, the others with what is nearest to the threshold.

@@ -16,13 +16,13 @@ HALVES = {CHOSEN_ON: "choosing half", REPORTED_ON: "reporting half"}
 
 
 def cases_of(predictions: Predictions, positive: str | Sequence[str] | None = None, rows: ArrayLike | None = None) -> Cases:
-    """The labelled pictures of a table, to decide on.
+    """The labelled images of a table, to decide on.
 
     Args:
-        predictions: N pictures.
+        predictions: N images.
         positive: The class or classes that are defects; where missing the rule's, or else all but the one whose name says that it is good.
             A rule whose class reads as good, which is a threshold for good parts, does not make it a defect.
-        rows: (N,) which pictures count; all where missing.
+        rows: (N,) which images count; all where missing.
 
     Raises:
         InputError: It is not known which classes are defects, or they are not the model's, or are all of them.
@@ -49,15 +49,15 @@ def defect_classes(predictions: Predictions, positive: str | Sequence[str] | Non
 
 
 def of_split(cases: Cases, split: str) -> Cases:
-    """The pictures of one split."""
+    """The images of one split."""
     return cases.where((cases.predictions.frame["split"] == split).to_numpy(dtype=bool))
 
 
 def deal(cases: Cases) -> dict[str, Cases]:
-    """Two halves of the pictures that no model was trained on, by `CHOSEN_ON` and `REPORTED_ON`, for sets without a validation split.
+    """Two halves of the images that no model was trained on, by `CHOSEN_ON` and `REPORTED_ON`, for sets without a validation split.
 
-    Of each class every other picture in the order of a digest of its bytes goes to either half: always the same halves, no picture in
-    both, and copies of one picture in the same, whatever their labels. Copies of a picture that was trained on go to neither.
+    Of each class every other image in the order of a digest of its bytes goes to either half: always the same halves, no image in
+    both, and copies of one image in the same, whatever their labels. Copies of an image that was trained on go to neither.
     """
     frame = cases.predictions.frame
     trained = frame["split"] == "train"

@@ -1,7 +1,7 @@
-"""How well maps find the defects that masks mark: for each kind of defect, by pictures and by pixels.
+"""How well maps find the defects that masks mark: for each kind of defect, by images and by pixels.
 
-A map may be an attribution or what an anomaly model gives itself. One picture is measured at a time into a `Row`, which can be kept;
-the figures are made from rows. Pictures longer than `EDGE` pixels are measured on a smaller copy, their model having seen the
+A map may be an attribution or what an anomaly model gives itself. One image is measured at a time into a `Row`, which can be kept;
+the figures are made from rows. Images longer than `EDGE` pixels are measured on a smaller copy, their model having seen the
 original, so a row takes at most about 1 MB, and `MOST` of them about 200 MB.
 """
 
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from workbench.models import Classifier
 
 EDGE = 512
-"""Pixels of the longer side from which a picture is measured on a smaller copy."""
+"""Pixels of the longer side from which an image is measured on a smaller copy."""
 MOST = 200
-"""Pictures of a sample."""
+"""Images of a sample."""
 FEW = 5
-"""On fewer pictures than this nothing is said of a kind: its figures stand with their support alone."""
+"""On fewer images than this nothing is said of a kind: its figures stand with their support alone."""
 ALL, UNLABELLED = "all defects", "unlabelled"
 MAP_FIGURES = ("mass accuracy", "pointing", "pixel AUROC", "AUPRO", "image AUROC")
 Target = str | Callable[[ImageItem], str] | None
@@ -44,16 +44,16 @@ Target = str | Callable[[ImageItem], str] | None
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Row:
-    """What is kept of one picture with its map.
+    """What is kept of one image with its map.
 
     Attributes:
-        name: The picture's.
-        kind: Kind of defect: its label; None for a picture without a defect.
-        pixels: The map's values on the picture, parted by the mask: about 4 bytes a pixel, which exact curves need.
+        name: The image's.
+        kind: Kind of defect: its label; None for an image without a defect.
+        pixels: The map's values on the image, parted by the mask: about 4 bytes a pixel, which exact curves need.
         mass: Share of the map's positive values that lies in the mask; 0 where there are none.
         hit: Whether the map is highest inside of the mask: at least half of the pixels where it is, should several be.
         chance: What of the pixels that the model saw the mask covers: the two figures before, by chance.
-        score: How defective the picture is for the model; None where that is not known.
+        score: How defective the image is for the model; None where that is not known.
     """
 
     name: str
@@ -67,11 +67,11 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class LeftOut:
-    """A picture without figures.
+    """An image without figures.
 
     Attributes:
-        name: The picture's.
-        kind: Kind of defect; None for a picture that is called good.
+        name: The image's.
+        kind: Kind of defect; None for an image that is called good.
         reason: "no mask", "empty mask", "good with a mask", "unreadable" or "no map".
         message: One sentence.
     """
@@ -89,9 +89,9 @@ class Localisation:
     Attributes:
         frame: As of `summarise`.
         method: Which attribution method made the maps.
-        good: How many pictures without a defect count.
-        left_out: The pictures without figures.
-        sample: How many pictures there are, how many were drawn, how, and with which seed.
+        good: How many images without a defect count.
+        left_out: The images without figures.
+        sample: How many images there are, how many were drawn, how, and with which seed.
     """
 
     frame: pd.DataFrame
@@ -116,30 +116,30 @@ def localise(
     rows: MutableMapping[str, Row] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Localisation:
-    """Explain pictures with masks, and good ones, and measure how well the maps find the defects.
+    """Explain images with masks, and good ones, and measure how well the maps find the defects.
 
     Args:
         classifier: The model.
-        items: The pictures; one whose label is none of `good` counts where it has a mask.
+        items: The images; one whose label is none of `good` counts where it has a mask.
         method: A name in `METHODS`.
-        target: The class that is explained, by name, or what names it for a picture; the predicted one where missing. A good picture
+        target: The class that is explained, by name, or what names it for an image; the predicted one where missing. A good image
             needs the class of a defect too, for its map should say where a defect would be.
         params: The method's settings, and the background where it compares with one: the images that are drawn where it is missing.
         score: What is explained: "logit", "probability" or "margin".
-        good: Labels of pictures without a defect; where missing the one that reads so. A picture without a label is good where its
+        good: Labels of images without a defect; where missing the one that reads so. An image without a label is good where its
             mask is empty.
-        scores: How defective the pictures are for the model, by name, for the image AUROC.
-        most: How many pictures at most, drawn as evenly over the labels as their numbers allow.
+        scores: How defective the images are for the model, by name, for the image AUROC.
+        most: How many images at most, drawn as evenly over the labels as their numbers allow.
         seed: For the sample and the intervals.
-        rows: Rows of the same model, method and settings by the pictures' names: what is there is not measured again, and what is
+        rows: Rows of the same model, method and settings by the images' names: what is there is not measured again, and what is
             measured is put there, so that work that was stopped goes on where it was.
-        on_progress: Called with (done, total) pictures before each and at the end; what it raises stops the work.
+        on_progress: Called with (done, total) images before each and at the end; what it raises stops the work.
 
     Returns:
         The figures for each kind of defect, and what was left out.
 
     Raises:
-        InputError: The method does not suit the model, there is no picture of a defect with a mask, or none could be measured: then
+        InputError: The method does not suit the model, there is no image of a defect with a mask, or none could be measured: then
             the message is that of the last.
     """
     from workbench.attribution import attribute, suits
@@ -151,9 +151,9 @@ def localise(
     known = {} if rows is None else rows
     found = []
 
-    def explain(item: ImageItem, picture: Image.Image) -> Attribution:
+    def explain(item: ImageItem, image: Image.Image) -> Attribution:
         aim = target(item) if callable(target) else target
-        return attribute(classifier, picture, method, aim, score=score, **settings)
+        return attribute(classifier, image, method, aim, score=score, **settings)
 
     for done, (item, sound) in enumerate(chosen):
         if on_progress:
@@ -178,18 +178,18 @@ def measure(
     mask: NDArray[np.bool_] | None = None,
     score: float | None = None,
 ) -> Row:
-    """Hold one map against the mask of its picture.
+    """Hold one map against the mask of its image.
 
     Args:
-        item: The picture; without a mask, or with an empty one, it has no defect.
+        item: The image; without a mask, or with an empty one, it has no defect.
         found: An attribution, whose positive part counts (of methods that say how the score reacts, the size); of a model's own anomaly
             map the curves take every value, and where the model did not look the lowest. Such a map may come as a plain array
-            too, (height, width) of the picture, higher where a defect is more likely.
+            too, (height, width) of the image, higher where a defect is more likely.
         mask: The item's mask where it is open already, (height, width).
-        score: How defective the picture is for the model.
+        score: How defective the image is for the model.
 
     Raises:
-        InputError: The mask cannot be read, or has another size than the picture, or the map has.
+        InputError: The mask cannot be read, or has another size than the image, or the map has.
     """
     mask = item.open_mask() if mask is None else mask
     own = isinstance(found, np.ndarray) or METHODS[found.method].family == "own"
@@ -197,7 +197,7 @@ def measure(
     if isinstance(found, np.ndarray) and mask is not None and mask.shape != found.shape:
         raise InputError(
             f"The map of {item.name} is {found.shape[1]} x {found.shape[0]} pixels but its mask is {mask.shape[1]} x {mask.shape[0]}: "
-            "give a map of the picture's size."
+            "give a map of the image's size."
         )
     labels = np.zeros(values.shape, np.int32) if mask is None else _shrunk(regions_of(mask), values.shape)
     positive, inside = values.clip(0), labels > 0
@@ -218,35 +218,35 @@ def measure(
 def summarise(
     rows: Sequence[Row], left: Sequence[LeftOut] = (), *, limit: float = LIMIT, level: float = 0.95, seed: int = 0
 ) -> pd.DataFrame:
-    """The figures for each kind of defect, from measured pictures.
+    """The figures for each kind of defect, from measured images.
 
-    A kind's curves are of its own pictures and all good ones. Scores and maps are compared across pictures in their own unit, so that
+    A kind's curves are of its own images and all good ones. Scores and maps are compared across images in their own unit, so that
     a map that is weak all over stays weak.
 
     Args:
         rows: What `measure` found.
-        left: Pictures without figures.
+        left: Images without figures.
         limit: Of the AUPRO.
         level: Confidence level of the intervals.
         seed: For the resamples of those of the curves.
 
     Returns:
-        One row a kind, sorted, and one of all together: kind (no two called alike), support (its pictures), enough (whether there
-        are `FEW`), regions (connected ones in its masks), left out (how many pictures), why ("2 no mask, 1 unreadable"), and of
+        One row a kind, sorted, and one of all together: kind (no two called alike), support (its images), enough (whether there
+        are `FEW`), regions (connected ones in its masks), left out (how many images), why ("2 no mask, 1 unreadable"), and of
         each of `MAP_FIGURES` its name, and the name followed by "low", "high" and "chance". "mass accuracy" is the mean share of the
         positive map inside of the mask (Arras et al. 2022, "CLEVR-XAI"; Student's t), "pointing" how often the map is highest
         inside of it (Zhang et al. 2018, "Top-down neural attention by excitation backprop", without their grace of 15 pixels;
-        Wilson), "pixel AUROC" and "AUPRO" as in `curves.areas`, "image AUROC" how far the pictures' scores tell the kind from good
+        Wilson), "pixel AUROC" and "AUPRO" as in `curves.areas`, "image AUROC" how far the images' scores tell the kind from good
         ones (DeLong). NaN where there is nothing to compute a figure from.
 
     Raises:
-        InputError: No picture has a defect.
+        InputError: No image has a defect.
     """
     import pandas as pd
 
     kinds = sorted({row.kind for row in rows if row.kind is not None} | {one.kind for one in left if one.kind is not None})
     if not kinds:
-        raise InputError("No picture has a defect that a mask marks: choose a set with masks.")
+        raise InputError("No image has a defect that a mask marks: choose a set with masks.")
     good = [row for row in rows if row.kind is None]
     outside = merged(row.pixels for row in good)
     of = {kind: [row for row in rows if row.kind == kind] for kind in kinds}
@@ -279,7 +279,7 @@ def meets(region: NDArray[np.bool_], mask: NDArray[np.bool_]) -> bool:
 
 
 def meets_by_chance(box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -> float:
-    """The share of all places in a picture at which a box of the same size meets the mask.
+    """The share of all places in an image at which a box of the same size meets the mask.
 
     Args:
         box: Left, top, right and bottom in pixels; right and bottom are the first pixels outside.
@@ -296,31 +296,31 @@ def meets_by_chance(box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -> 
 def _drawn(
     items: Sequence[ImageItem], good: Collection[str] | None, most: int, seed: int
 ) -> tuple[list[tuple[ImageItem, bool]], list[LeftOut], dict[str, object]]:
-    """The pictures to measure, each with whether it is called good; those without a mask; and what to say of the sample."""
+    """The images to measure, each with whether it is called good; those without a mask; and what to say of the sample."""
     if good is None:
         guess = good_class(sorted({item.label for item in items if item.label is not None}))
         good = () if guess is None else (guess,)
     usable = [item for item in items if item.label in good or item.mask is not None]
     if all(item.label in good for item in usable):
-        raise InputError("No picture of a defect has a mask: choose a set with masks, or say which label means good.")
+        raise InputError("No image of a defect has a mask: choose a set with masks, or say which label means good.")
     left = [
         LeftOut(item.name, kind_of(item), "no mask", f"{item.name} has no mask.")
         for item in items
         if item.label not in good and item.mask is None
     ]
     positions, facts = stratified_items(usable, [kind_of(item) for item in usable], [None] * len(usable), most, seed)
-    sample = {"pictures": len(usable), "drawn": len(positions), "seed": seed, "rule": facts["rule"]}
+    sample = {"images": len(usable), "drawn": len(positions), "seed": seed, "rule": facts["rule"]}
     return [(usable[i], usable[i].label in good) for i in positions], left, sample
 
 
 def _measured(item: ImageItem, sound: bool, explain: Callable[[ImageItem, Image.Image], Attribution]) -> Row | LeftOut:
-    """A picture's row, or why there is none; `sound` where its label says that it has no defect."""
+    """An image's row, or why there is none; `sound` where its label says that it has no defect."""
 
     def without(reason: str, message: str) -> LeftOut:
         return LeftOut(item.name, None if sound else kind_of(item), reason, message)
 
     try:
-        picture, mask = item.open(), item.open_mask()
+        image, mask = item.open(), item.open_mask()
     except InputError as error:
         return without("unreadable", str(error))
     marked = mask is not None and bool(mask.any())
@@ -329,13 +329,13 @@ def _measured(item: ImageItem, sound: bool, explain: Callable[[ImageItem, Image.
     if not (sound or marked or item.label is None):
         return without("empty mask", f"{item.name} is called {item.label} but its mask is empty.")
     try:
-        return measure(item, explain(item, picture), mask=mask)
+        return measure(item, explain(item, image), mask=mask)
     except InputError as error:
         return without("no map", str(error))
 
 
 def _laid(values: NDArray[np.floating], placement: Placement | None = None) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """A map on its picture, of which it may be a smaller copy: float32 (h, w), and what the model saw."""
+    """A map on its image, of which it may be a smaller copy: float32 (h, w), and what the model saw."""
     if placement is None:
         rows, columns = values.shape
         placement = Placement((columns, rows), (0.0, 0.0, float(columns), float(rows)), (rows, columns))
@@ -347,7 +347,7 @@ def _laid(values: NDArray[np.floating], placement: Placement | None = None) -> t
 
 
 def _shrunk(labels: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.int32]:
-    """Labels (H, W) on a smaller copy of their picture, by the nearest pixel; a region that falls between pixels keeps one."""
+    """Labels (H, W) on a smaller copy of their image, by the nearest pixel; a region that falls between pixels keeps one."""
     if labels.shape == shape:
         return labels
     from scipy import ndimage

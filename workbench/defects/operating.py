@@ -29,7 +29,7 @@ class Costs:
     Attributes:
         escape: Of passing one defect, in any unit.
         overkill: Of rejecting one good part, in the same unit.
-        prior: Share of defects on the line; as in the pictures where missing.
+        prior: Share of defects on the line; as in the images where missing.
     """
 
     escape: float = 1.0
@@ -57,9 +57,9 @@ def operating_points(
     thresholds decide alike: the middle stands for them. None lies above 1, so that a score of exactly 1 is always rejected.
 
     Args:
-        predictions: N pictures.
+        predictions: N images.
         positive: The class or classes that are defects, as for `cases_of`.
-        rows: (N,) which pictures count; all where missing. Pictures without a usable label never do.
+        rows: (N,) which images count; all where missing. Images without a usable label never do.
         costs: What mistakes cost, and the share of defects on the line.
         level: Confidence level of the intervals.
 

@@ -45,7 +45,7 @@ class Band:
 
 @dataclasses.dataclass(frozen=True)
 class Reviewed:
-    """What a band does on some pictures.
+    """What a band does on some images.
 
     Attributes:
         defects: Share of the defects that are not passed: rejected or reviewed.
@@ -70,7 +70,7 @@ def band(cases: Cases, threshold: float, coverage: float | None) -> Band:
     the classes lie further apart than that, the threshold's own place is the end.
 
     Args:
-        cases: The validation split: pictures that are neither trained on nor reported on.
+        cases: The validation split: images that are neither trained on nor reported on.
         threshold: What decides where there is no band.
         coverage: Target for each class, between 0 and 1; no band where missing.
 
@@ -96,20 +96,20 @@ def reach(cases: Cases, coverage: float) -> tuple[float, float]:
 
 
 def needed(coverage: float) -> int:
-    """How many pictures of each class a target needs, for its band to leave any score to the machine."""
+    """How many images of each class a target needs, for its band to leave any score to the machine."""
     return math.ceil(coverage / (1 - coverage) * (1 - 1e-9))
 
 
 def expected(coverage: float, calibrated: int, tested: int, level: float = 0.95) -> tuple[float, float]:
-    """Between which shares the coverage measured on new pictures should lie, if they are like those that the band was made from.
+    """Between which shares the coverage measured on new images should lie, if they are like those that the band was made from.
 
-    It is a beta-binomial (Angelopoulos and Bates 2021, "A gentle introduction to conformal prediction", section 3.2): the few pictures
+    It is a beta-binomial (Angelopoulos and Bates 2021, "A gentle introduction to conformal prediction", section 3.2): the few images
     of either split alone make it stray.
 
     Args:
         coverage: Target.
-        calibrated: Pictures of the class that the band was made from.
-        tested: New pictures of the class.
+        calibrated: Images of the class that the band was made from.
+        tested: New images of the class.
         level: How often it should lie there.
     """
     from scipy.stats import betabinom
@@ -122,7 +122,7 @@ def expected(coverage: float, calibrated: int, tested: int, level: float = 0.95)
 
 
 def review(cases: Cases, found: Band) -> Reviewed:
-    """What a band does on pictures that it was not made from."""
+    """What a band does on images that it was not made from."""
     verdicts = found.verdicts(cases.scores)
     passed, rejected = (verdicts == "pass") & cases.defect, (verdicts == "reject") & ~cases.defect
     escapes, overkill = int(passed.sum()), int(rejected.sum())

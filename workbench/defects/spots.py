@@ -22,13 +22,13 @@ SMOOTH = 1 / 32
 LEVEL = 0.35
 """From this share of the smoothed map's peak on a pixel belongs to a region."""
 SMALLEST = 1e-3
-"""Share of the picture under which a spot is no region."""
+"""Share of the image under which a spot is no region."""
 ELSEWHERE = 8
 """How many random places of equal area are filled for comparison."""
 LEAST = 0.05
 """By how much filling a region must move the score for it to count."""
 LARGEST = 512
-"""Pixels of the longer side to which larger pictures are shrunk before regions are looked for and filled."""
+"""Pixels of the longer side to which larger images are shrunk before regions are looked for and filled."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -36,9 +36,9 @@ class Spot:
     """A connected region of a heatmap.
 
     Attributes:
-        inside: (H, W), True where it lies, in the pixels of the picture.
+        inside: (H, W), True where it lies, in the pixels of the image.
         box: Left, top, right and bottom in pixels; right and bottom are the first pixels outside.
-        area: Share of the picture.
+        area: Share of the image.
         mass: Share of the map's positive values, 0 .. 1.
         peak: The map's greatest value in it, in the map's unit.
     """
@@ -56,7 +56,7 @@ class Filled:
 
     Attributes:
         fill: One of `workbench.images.fills.FILLS`.
-        before: The score of the same picture with nothing filled.
+        before: The score of the same image with nothing filled.
         after: The score with the region filled.
         elsewhere: The scores with as large a region filled at random places, `ELSEWHERE` of them.
     """
@@ -89,7 +89,7 @@ def spots(heatmap: NDArray[np.floating], most: int = 5) -> list[Spot]:
     a box (Zhou et al. 2016, "Learning deep features for discriminative localization"), with a level between theirs and half the peak.
 
     Args:
-        heatmap: (H, W) in the pixels of the picture; of methods without a sign, their values.
+        heatmap: (H, W) in the pixels of the image; of methods without a sign, their values.
         most: How many regions.
 
     Returns:
@@ -116,36 +116,36 @@ def spots(heatmap: NDArray[np.floating], most: int = 5) -> list[Spot]:
 
 
 def fill_spots(
-    classifier: Classifier, picture: Image.Image, found: Sequence[Spot], positive: Sequence[str], fill: str = "inpaint", seed: int = 0
+    classifier: Classifier, image: Image.Image, found: Sequence[Spot], positive: Sequence[str], fill: str = "inpaint", seed: int = 0
 ) -> tuple[float, list[Filled]]:
-    """The score of a defect as the picture is, and with each region filled beside as large a region at random places.
+    """The score of a defect as the image is, and with each region filled beside as large a region at random places.
 
-    Random places are the same shape, moved so that it stays within the picture and meets the region in as few pixels as can be had.
+    Random places are the same shape, moved so that it stays within the image and meets the region in as few pixels as can be had.
 
     Args:
         classifier: The model.
-        picture: RGB, of the size of the regions.
+        image: RGB, of the size of the regions.
         found: S regions.
         positive: The classes that are defects: the score is the sum of their probabilities.
         fill: One of `workbench.images.fills.FILLS`, save "exchange".
         seed: Of the random places.
 
     Raises:
-        InputError: A region is all of the picture.
+        InputError: A region is all of the image.
     """
     from workbench.models import ask
 
-    pixels, rng = np.asarray(picture.convert("RGB")), np.random.default_rng(seed)
+    pixels, rng = np.asarray(image.convert("RGB")), np.random.default_rng(seed)
     texture = tile(pixels) if fill == "patch" else None
     columns = [classifier.index(name) for name in positive]
-    pictures = [pixels]
+    images = [pixels]
     for spot in found:
         if spot.inside.shape != pixels.shape[:2]:
             raise ValueError(f"expected regions of shape {pixels.shape[:2]}, got {spot.inside.shape}")
         if spot.inside.all():
-            raise InputError("The region is the whole picture, so that there is nothing to compare it with: choose another map.")
+            raise InputError("The region is the whole image, so that there is nothing to compare it with: choose another map.")
         places = [spot.inside, *(elsewhere(spot.inside, spot.inside, rng, mirrored=False) for _ in range(ELSEWHERE))]
-        pictures += [covered(pixels, place, fill, (), rng, texture) for place in places]
-    scores = ask(classifier, pictures)[:, columns].astype(np.float64).sum(1).clip(0, 1)
+        images += [covered(pixels, place, fill, (), rng, texture) for place in places]
+    scores = ask(classifier, images)[:, columns].astype(np.float64).sum(1).clip(0, 1)
     lines = scores[1:].reshape(len(found), 1 + ELSEWHERE)
     return float(scores[0]), [Filled(fill, float(scores[0]), float(line[0]), tuple(line[1:].tolist())) for line in lines]

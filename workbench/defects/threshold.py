@@ -1,4 +1,4 @@
-"""Choose a threshold, on pictures that it is not reported on."""
+"""Choose a threshold, on images that it is not reported on."""
 
 from __future__ import annotations
 
@@ -61,16 +61,16 @@ def choose(
     "Distribution-free, risk-controlling prediction sets").
 
     Args:
-        cases: The pictures to choose on.
+        cases: The images to choose on.
         way: One of `WAYS`.
-        split: What these pictures are; the test split is refused.
+        split: What these images are; the test split is refused.
         ceiling: Of the escape or the overkill rate, between 0 and 1.
         costs: What mistakes cost, for the way "cost".
         level: With which confidence a ceiling holds.
         points: The operating points of the cases, where they are there already.
 
     Raises:
-        InputError: The pictures are those that the result is reported on, they lack defects or good parts, or are too few for the ceiling.
+        InputError: The images are those that the result is reported on, they lack defects or good parts, or are too few for the ceiling.
     """
     if split != CHOSEN_ON:
         raise InputError(
@@ -79,7 +79,7 @@ def choose(
         )
     if not cases.defects or not cases.good:
         kind = "good parts" if cases.defects else "defects"
-        raise InputError(f"No threshold can be chosen without {kind} among the labelled pictures: add some to the {split} split.")
+        raise InputError(f"No threshold can be chosen without {kind} among the labelled images: add some to the {split} split.")
     table = points_of(cases, costs) if points is None else points
     if way == "cost":
         return _cheapest(table)

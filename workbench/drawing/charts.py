@@ -53,7 +53,7 @@ def matrix(counts: NDArray[np.int64], rows: Sequence[str], columns: Sequence[str
     """Counts in cells, coloured by their share of the row.
 
     Args:
-        counts: (R, C) pictures by true class and predicted class.
+        counts: (R, C) images by true class and predicted class.
         rows: The R true classes.
         columns: The C predicted classes.
         title: Above the matrix.
@@ -117,7 +117,7 @@ def curves(panels: Sequence[Panel], *, title: str, footer: str = "") -> Figure:
 
 
 def row_shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Each cell's share of its row, (R, C); 0 in a row without a picture."""
+    """Each cell's share of its row, (R, C); 0 in a row without an image."""
     total = counts.sum(1, keepdims=True)
     return np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
 

@@ -1,6 +1,6 @@
 """Draw heatmaps: overlays, colour bars and figures, always in the raw units of the map.
 
-Knows arrays and pictures only. Figures are `matplotlib.figure.Figure`, never pyplot, whose state is shared between threads.
+Knows arrays and images only. Figures are `matplotlib.figure.Figure`, never pyplot, whose state is shared between threads.
 """
 
 from __future__ import annotations
@@ -74,51 +74,51 @@ def scale_of(heatmaps: Sequence[NDArray[np.floating]], signed: bool) -> Scale:
 
 
 def overlay(
-    picture: Image.Image,
+    image: Image.Image,
     heatmap: NDArray[np.floating],
     signed: bool,
     limit: float | None = None,
     opacity: float = 0.6,
 ) -> Image.Image:
-    """Lay a heatmap over its picture.
+    """Lay a heatmap over its image.
 
     Args:
-        picture: RGB.
-        heatmap: Shape (height, width) of the picture, in any unit.
+        image: RGB.
+        heatmap: Shape (height, width) of the image, in any unit.
         signed: Whether the sign is drawn (blue and red), or the strength alone.
         limit: The value at the end of the colours; chosen by `scale_of` where missing.
-        opacity: 0 shows the picture alone, 1 the map alone. Between them weak values let the picture through, and the picture
+        opacity: 0 shows the image alone, 1 the map alone. Between them weak values let the image through, and the image
             loses its own colours, which would read as values.
 
     Returns:
-        RGB of the picture's size.
+        RGB of the image's size.
     """
-    if heatmap.shape != (picture.height, picture.width):
-        raise ValueError(f"expected a heatmap of shape {(picture.height, picture.width)}, got {heatmap.shape}")
+    if heatmap.shape != (image.height, image.width):
+        raise ValueError(f"expected a heatmap of shape {(image.height, image.width)}, got {heatmap.shape}")
     scale = scale_of([heatmap], signed) if limit is None else Scale(limit, signed)
-    grey = Image.blend(picture.convert("RGB"), picture.convert("L").convert("RGB"), min(2 * opacity, 1.0))
+    grey = Image.blend(image.convert("RGB"), image.convert("L").convert("RGB"), min(2 * opacity, 1.0))
     ground = np.asarray(grey, dtype=np.float32)
     fade = np.minimum(scale.strength(heatmap) * 3, 1)
     cover = (opacity * np.maximum(fade, np.float32(opacity**4)))[..., None]
     return Image.fromarray((ground * (1 - cover) + scale.colours(heatmap) * cover).round().astype(np.uint8))
 
 
-def outlined(picture: Image.Image, mask: NDArray[np.bool_], colour: tuple[int, int, int] = (255, 0, 200)) -> Image.Image:
-    """The picture with the outline of a mask (height, width) drawn on it, about 1/200 of its longer side wide."""
+def outlined(image: Image.Image, mask: NDArray[np.bool_], colour: tuple[int, int, int] = (255, 0, 200)) -> Image.Image:
+    """The image with the outline of a mask (height, width) drawn on it, about 1/200 of its longer side wide."""
     from scipy.ndimage import binary_dilation
 
-    pixels = np.asarray(picture.convert("RGB")).copy()
+    pixels = np.asarray(image.convert("RGB")).copy()
     pixels[binary_dilation(mask, iterations=max(round(max(mask.shape) / 200), 1)) & ~mask] = colour
     return Image.fromarray(pixels)
 
 
-def boxed(picture: Image.Image, boxes: Sequence[tuple[int, int, int, int]], colour: tuple[int, int, int] = (255, 205, 0)) -> Image.Image:
-    """The picture with boxes (left, top, right, bottom in pixels) drawn on it, numbered from 1."""
+def boxed(image: Image.Image, boxes: Sequence[tuple[int, int, int, int]], colour: tuple[int, int, int] = (255, 205, 0)) -> Image.Image:
+    """The image with boxes (left, top, right, bottom in pixels) drawn on it, numbered from 1."""
     from PIL import ImageDraw
 
-    drawn = picture.convert("RGB")
-    pen, width = ImageDraw.Draw(drawn), max(round(max(picture.size) / 200), 1)
-    size = max(max(picture.size) / 22, 6)  # of a tiny picture it would be no size that a font has
+    drawn = image.convert("RGB")
+    pen, width = ImageDraw.Draw(drawn), max(round(max(image.size) / 200), 1)
+    size = max(max(image.size) / 22, 6)  # of a tiny image it would be no size that a font has
     for number, (left, top, right, bottom) in enumerate(boxes, 1):
         pen.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=width)
         above = top - size * 1.15 if top > size * 1.2 else top + width
@@ -126,22 +126,22 @@ def boxed(picture: Image.Image, boxes: Sequence[tuple[int, int, int, int]], colo
     return drawn
 
 
-def fitted(picture: Image.Image, edge: int) -> tuple[Image.Image, float]:
-    """The picture with no side over `edge` pixels, and the factor it was scaled by (1 where it fits)."""
-    factor = min(edge / max(picture.size), 1.0)
+def fitted(image: Image.Image, edge: int) -> tuple[Image.Image, float]:
+    """The image with no side over `edge` pixels, and the factor it was scaled by (1 where it fits)."""
+    factor = min(edge / max(image.size), 1.0)
     if factor == 1.0:
-        return picture, 1.0
-    size = max(round(picture.width * factor), 1), max(round(picture.height * factor), 1)
-    return picture.resize(size, Image.Resampling.BILINEAR), factor
+        return image, 1.0
+    size = max(round(image.width * factor), 1), max(round(image.height * factor), 1)
+    return image.resize(size, Image.Resampling.BILINEAR), factor
 
 
-def to_png(picture: Image.Image | Figure) -> bytes:
-    """PNG bytes of a picture or a figure."""
+def to_png(image: Image.Image | Figure) -> bytes:
+    """PNG bytes of an image or a figure."""
     buffer = io.BytesIO()
-    if isinstance(picture, Image.Image):
-        picture.save(buffer, format="PNG")
+    if isinstance(image, Image.Image):
+        image.save(buffer, format="PNG")
     else:
-        picture.savefig(buffer, format="png", dpi=160, facecolor="white")
+        image.savefig(buffer, format="png", dpi=160, facecolor="white")
     return buffer.getvalue()
 
 
@@ -151,38 +151,38 @@ class Panel:
 
     Attributes:
         title: Name of the method.
-        picture: The picture with the map laid over it.
+        image: The image with the map laid over it.
         scale: What its colours mean.
         unit: Of the values.
         note: One line below.
     """
 
     title: str
-    picture: Image.Image
+    image: Image.Image
     scale: Scale
     unit: str
     note: str = ""
 
 
-def figure(picture: Image.Image | None, panels: Sequence[Panel], heading: str, footer: str) -> Figure:
-    """The picture, where there is one, and maps side by side, each with a colour bar in its own unit, under one heading."""
+def figure(image: Image.Image | None, panels: Sequence[Panel], heading: str, footer: str) -> Figure:
+    """The image, where there is one, and maps side by side, each with a colour bar in its own unit, under one heading."""
     from matplotlib.figure import Figure
 
-    count = len(panels) + (picture is not None)
+    count = len(panels) + (image is not None)
     rows = -(-count // 4)
     columns = -(-count // rows)
-    shape = panels[0].picture if picture is None else picture
+    shape = panels[0].image if image is None else image
     aspect = min(max(shape.height / shape.width, 0.3), 3.0)
     drawn = Figure(figsize=(3.4 * columns, (3.2 * aspect + 0.9) * rows + 1.0), layout="constrained")
     axes = drawn.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes:
         ax.set_axis_off()
-    if picture is not None:
-        axes[0].imshow(picture)
-        axes[0].set_title("Picture", fontsize=10, parse_math=False)
+    if image is not None:
+        axes[0].imshow(image)
+        axes[0].set_title("Image", fontsize=10, parse_math=False)
         axes = axes[1:]
     for ax, panel in zip(axes, panels, strict=False):
-        ax.imshow(panel.picture)
+        ax.imshow(panel.image)
         ax.set_title(panel.title, fontsize=10, parse_math=False)
         _colour_bar(drawn, ax, panel)
     drawn.suptitle(heading, fontsize=11, parse_math=False)

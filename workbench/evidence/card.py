@@ -209,11 +209,11 @@ def assess(
 
     Args:
         classifier: The model that the map is said to explain.
-        item: The picture that it explains, as it is or made ready.
+        item: The image that it explains, as it is or made ready.
         attribution: The map.
-        mask: Where the map should lie, (height, width) of the picture; the item's own mask where missing.
+        mask: Where the map should lie, (height, width) of the image; the item's own mask where missing.
         checks: Names in `CHECKS`; all where missing. Those that do not apply say so.
-        background: The pictures that the map was made with, for methods that compare with pictures of the image set.
+        background: The images that the map was made with, for methods that compare with images of the image set.
         budget: "quick" for a glance, "full" for narrower intervals at three to five times the cost.
         seed: For everything that is drawn; the same seed gives the same card.
         on_progress: Called with (done, total) evaluations; what it raises stops the work and leaves the model as it was.
@@ -222,7 +222,7 @@ def assess(
         The findings in the order of `CHECKS`.
 
     Raises:
-        InputError: An unknown check or budget, a mask of another size, or a map of another picture.
+        InputError: An unknown check or budget, a mask of another size, or a map of another image.
     """
     found = examine(
         classifier, item, attribution, mask, checks=checks, background=background, budget=budget, seed=seed, on_progress=on_progress
@@ -292,12 +292,12 @@ def _fitting(case: Case) -> None:
     attribution = case.attribution
     if attribution.placement.original != (width, height):
         raise InputError(
-            f"The map lies on a picture of {attribution.placement.original[0]} x {attribution.placement.original[1]} pixels and this one "
-            f"has {width} x {height}: hand over the picture that the map explains."
+            f"The map lies on an image of {attribution.placement.original[0]} x {attribution.placement.original[1]} pixels and this one "
+            f"has {width} x {height}: hand over the image that the map explains."
         )
     if attribution.values.shape[1:] != case.x.shape[2:] or attribution.values.shape[0] not in (1, case.x.shape[1]):
         raise InputError("The map has another size than the model's input: hand over the model that the map explains.")
     if attribution.target >= len(case.classifier.class_names):
         raise InputError("The map explains a class that this model does not have: hand over the model that the map explains.")
     if case.mask is not None and np.shape(case.mask) != (height, width):
-        raise InputError(f"The mask is of shape {np.shape(case.mask)}: give one of shape ({height}, {width}), the pixels of the picture.")
+        raise InputError(f"The mask is of shape {np.shape(case.mask)}: give one of shape ({height}, {width}), the pixels of the image.")

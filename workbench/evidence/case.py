@@ -1,4 +1,4 @@
-"""One map under examination: its model, its picture, its score, and how to make it again."""
+"""One map under examination: its model, its image, its score, and how to make it again."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ class Case:
         classifier: The model.
         ready: What is explained, made ready for the model.
         attribution: The map.
-        mask: Where the map should lie, (height, width) of the picture; None where that is not known.
+        mask: Where the map should lie, (height, width) of the image; None where that is not known.
         names: The checks that are to be done.
         budget: How much may be spent.
         seed: For everything that is drawn.
         meter: Takes note of evaluations.
-        background: The pictures that the map compares with, for methods that need them.
+        background: The images that the map compares with, for methods that need them.
         shared: What one check measured and another needs too.
     """
 
@@ -107,7 +107,7 @@ class Case:
 
     @cached_property
     def x(self) -> Tensor:
-        """The picture as input, (1, C, H, W)."""
+        """The image as input, (1, C, H, W)."""
         return self.ready.x[None].to(self.classifier.device)
 
     @property
@@ -117,7 +117,7 @@ class Case:
         if given:
             return f"The map cannot be made again: its {given} was given as an array, which a map does not keep."
         if self.method.background and self.background is None:
-            return "The map cannot be made again without the pictures that it compares with: hand them over as background."
+            return "The map cannot be made again without the images that it compares with: hand them over as background."
         return None
 
     @cached_property
@@ -127,7 +127,7 @@ class Case:
         if isinstance(name, str) and name in BASELINES:
             values, words = self.classifier.preprocessing.baseline(name, self.ready.image), f"the map's own baseline ({name})"
         else:
-            values, words = self.classifier.preprocessing.baseline("blur", self.ready.image), "the blurred picture"
+            values, words = self.classifier.preprocessing.baseline("blur", self.ready.image), "the blurred image"
         return torch.from_numpy(values)[None].to(self.classifier.device), words
 
     @cached_property
@@ -140,7 +140,7 @@ class Case:
         """The map, made again with its own settings."""
         made = self.again()
         if made.params.get("background_digest") != self.attribution.params.get("background_digest"):
-            raise InputError("The map was made with another background: hand over the same pictures.")
+            raise InputError("The map was made with another background: hand over the same images.")
         return made
 
     def generator(self, salt: int) -> np.random.Generator:
@@ -157,7 +157,7 @@ class Case:
         return found
 
     def scores(self, kept: Iterable[NDArray[np.bool_]]) -> NDArray[np.float64]:
-        """Scores of the picture with only the `kept` pixels, each (H, W), left and the others replaced, a chunk at once."""
+        """Scores of the image with only the `kept` pixels, each (H, W), left and the others replaced, a chunk at once."""
         found: list[NDArray[np.float64]] = []
         chunk: list[NDArray[np.bool_]] = []
 
@@ -176,7 +176,7 @@ class Case:
 
     @cached_property
     def ends(self) -> tuple[float, float]:
-        """Score of the picture, and of what replaces it."""
+        """Score of the image, and of what replaces it."""
         both = self.score(torch.cat([self.x, self.replacement[0]])).tolist()
         return both[0], both[1]
 
@@ -185,7 +185,7 @@ class Case:
 
         Args:
             classifier: Another model in place of the case's own.
-            x: Another input, (1, C, H, W), in place of the picture's.
+            x: Another input, (1, C, H, W), in place of the image's.
             seed: Another seed, for methods that draw.
         """
         old = self.attribution.params

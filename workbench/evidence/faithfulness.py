@@ -21,7 +21,7 @@ COMPLETE = 0.01
 INCOMPLETE = 0.05
 """Sundararajan et al. 2017 advise to check the sum, and to add steps until it agrees within 5 %."""
 FLAT = 1e-4
-"""Where picture and baseline differ by less than this share of the scores, the share explained divides by rounding errors."""
+"""Where image and baseline differ by less than this share of the scores, the share explained divides by rounding errors."""
 USEFUL_AREA = 0.05
 """Area gap as a share of the score's range. A perfect map gains about half the range on a random order: a tenth of that is not
 worth looking at, however surely it was measured."""
@@ -38,7 +38,7 @@ def completeness(case: Case) -> Outcome:
     if not case.method.complete:
         return Outcome(f"{case.method.title} does not promise that its values sum to the change of the score.")
     total = float(case.attribution.values.sum(dtype=np.float64))
-    if case.attribution.params.get("baseline") not in BASELINES:  # an array or many pictures: only the map knows their score
+    if case.attribution.params.get("baseline") not in BASELINES:  # an array or many images: only the map knows their score
         change, size = case.attribution.change, abs(case.attribution.output)
         if change is None:
             return Outcome("The map does not say from which baseline it starts, so there is no change to compare its sum with.")
@@ -46,7 +46,7 @@ def completeness(case: Case) -> Outcome:
         change, size = case.ends[0] - case.ends[1], max(map(abs, case.ends))
     if abs(change) <= FLAT * max(size, EVEN):
         return Outcome(
-            f"The score hardly differs between the picture and the baseline ({change:.2g}), so no share of it can be formed.",
+            f"The score hardly differs between the image and the baseline ({change:.2g}), so no share of it can be formed.",
             "doubtful",
         )
     error = abs(total - change) / abs(change)
@@ -66,7 +66,7 @@ def order_of(values: NDArray[np.floating], rng: np.random.Generator) -> NDArray[
 def alike(values: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating]:
     """A random field of shape (H, W) as smooth as `values`: the same power at every spatial frequency, at random phases.
 
-    Pixel noise would be an unfair opponent. It covers all of the picture evenly, so that a coarse map that hides one whole region and
+    Pixel noise would be an unfair opponent. It covers all of the image evenly, so that a coarse map that hides one whole region and
     leaves another cannot be compared with it: the model suffers from speckle (or survives it) whatever the map says. Against fields of
     its own smoothness a map wins by where it lies only.
     """
@@ -91,7 +91,7 @@ def _cut(case: Case, step: int) -> int:
 
 
 def random_curves(case: Case) -> NDArray[np.float64]:
-    """Deletion curves of random orders, (orders, marks + 2), from the whole picture to what replaces it.
+    """Deletion curves of random orders, (orders, marks + 2), from the whole image to what replaces it.
 
     Read backwards each is the insertion curve of the reversed order, which is just as random: one set serves for both.
     """
@@ -186,7 +186,7 @@ def infidelity(case: Case) -> Outcome:
 
 
 def _squares(case: Case) -> Tensor:
-    """Random squares of a quarter of the picture's edges, all of one size and inside of it: (N, 1, H, W) of 0 and 1."""
+    """Random squares of a quarter of the image's edges, all of one size and inside of it: (N, 1, H, W) of 0 and 1."""
     height, width = case.x.shape[2:]
     rng = case.generator(3)
     edge = max(height // 4, 1), max(width // 4, 1)
@@ -215,7 +215,7 @@ def _covered(case: Case, squares: Tensor) -> tuple[NDArray[np.float64], NDArray[
         return part * change, torch.where(part > 0, case.replacement[0], inputs)
 
     def forward(z: Tensor) -> Tensor:
-        if len(z) == 1 and torch.equal(z, case.x):  # Captum asks about the picture itself again with each chunk
+        if len(z) == 1 and torch.equal(z, case.x):  # Captum asks about the image itself again with each chunk
             return torch.tensor([case.ends[0]], dtype=torch.float64, device=z.device)
         scores = case.score(z)
         falls.append(case.ends[0] - scores)

@@ -16,7 +16,7 @@ from workbench.stats import spearman
 USEFUL_SHARE = 0.1
 """A tenth of the way from chance to a map that lies wholly inside of the mask: less is of no use to a reader, however sure it is."""
 SMALL = 0.05
-"""Share of the picture up to which a mask is hit by chance so seldom that a single hit tells something: the usual 5 %."""
+"""Share of the image up to which a mask is hit by chance so seldom that a single hit tells something: the usual 5 %."""
 
 
 def sparsity(case: Case) -> Outcome:
@@ -87,7 +87,7 @@ def pointing(case: Case) -> Outcome:
 
 
 def _placed(case: Case) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]] | Outcome:
-    """Positive attribution on the original picture's pixels, the mask there, and what of the picture the model saw: each (h, w).
+    """Positive attribution on the original image's pixels, the mask there, and what of the image the model saw: each (h, w).
 
     Of values that say how the score reacts, whose sign is no evidence for or against, the size stands for positive attribution.
     """
@@ -122,22 +122,22 @@ def _compared(value: float, anywhere: NDArray[np.float64], chance: float, reason
 
 
 def agreement(attributions: Sequence[Attribution]) -> tuple[list[str], NDArray[np.float64]]:
-    """How far the maps of one picture agree.
+    """How far the maps of one image agree.
 
     Args:
-        attributions: Maps of one picture, by whatever methods.
+        attributions: Maps of one image, by whatever methods.
 
     Returns:
         The names of their methods, numbered where one comes again, and a matrix (N, N) of the rank correlation of |values| on a coarse
         grid, where fine-grained and coarse maps can be compared; NaN where a map is the same everywhere and so has no order.
 
     Raises:
-        InputError: There is none, or they lie on pictures or inputs of different sizes.
+        InputError: There is none, or they lie on images or inputs of different sizes.
     """
     if not attributions:
-        raise InputError("There is no map to compare: hand over the maps of one picture.")
+        raise InputError("There is no map to compare: hand over the maps of one image.")
     if len({one.placement for one in attributions}) > 1:
-        raise InputError("These maps lie on different pictures: hand over the maps of one picture.")
+        raise InputError("These maps lie on different images: hand over the maps of one image.")
     names: list[str] = []
     for one in attributions:
         before = sum(other.method == one.method for other in attributions[: len(names)])

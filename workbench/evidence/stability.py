@@ -91,7 +91,7 @@ def _cosine(case: Case) -> float:
 
 
 def _foreign(case: Case) -> str:
-    return f"{case.method.title} on this model and picture gives another map than this one: their cosine is {_cosine(case):.2f} of 1."
+    return f"{case.method.title} on this model and image gives another map than this one: their cosine is {_cosine(case):.2f} of 1."
 
 
 def _cannot(case: Case) -> str | None:

@@ -1,4 +1,4 @@
-"""From the bytes of a file to an upright RGB picture or a mask, safely."""
+"""From the bytes of a file to an upright RGB image or a mask, safely."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workbench.errors import InputError
 
 MAX_PIXELS = 100_000_000
 HUNGRY = {"WEBP": MAX_PIXELS // 2}
-"""Pixels of formats whose decoders hold a picture four times over."""
+"""Pixels of formats whose decoders hold an image four times over."""
 PART, TILE = 2**20, 1024
 """Values that are scaled at once, and the edge in pixels of what is converted at once."""
 FORMATS = {"PNG": ".png", "JPEG": ".jpg .jpeg", "TIFF": ".tif .tiff", "BMP": ".bmp", "WEBP": ".webp", "GIF": ".gif", "PPM": ".pgm .ppm"}
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def decode(data: bytes, name: str) -> Image.Image:
-    """Decode bytes to an upright RGB picture.
+    """Decode bytes to an upright RGB image.
 
     16-bit grey is scaled to 8 bit, CMYK and palettes are converted, transparency is laid over white, and EXIF orientation is
     applied. The size is checked on the header, before any pixel is decoded.
@@ -32,20 +32,20 @@ def decode(data: bytes, name: str) -> Image.Image:
     Raises:
         InputError: One sentence that says what is wrong with `name` and what to do.
     """
-    return _opened(data, name, lambda picture: _to_rgb(_upright(picture)))
+    return _opened(data, name, lambda image: _to_rgb(_upright(image)))
 
 
 def upright_size(data: bytes, name: str) -> tuple[int, int]:
     """Width and height that `decode` would give, from the header: no pixel is decoded. Errors as `decode`, of what the header shows."""
 
-    def turned(picture: Image.Image) -> bool:
-        if picture.format == "TIFF":  # Pillow gives its size as it stands upright
+    def turned(image: Image.Image) -> bool:
+        if image.format == "TIFF":  # Pillow gives its size as it stands upright
             return False
-        if picture.format == "PNG" and not any(mark in data for mark in _ORIENTED):  # to look for one, Pillow would decode all
+        if image.format == "PNG" and not any(mark in data for mark in _ORIENTED):  # to look for one, Pillow would decode all
             return False
-        return picture.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+        return image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
 
-    width, height, lying = _opened(data, name, lambda picture: (*picture.size, turned(picture)))
+    width, height, lying = _opened(data, name, lambda image: (*image.size, turned(image)))
     return (height, width) if lying else (width, height)
 
 
@@ -58,29 +58,29 @@ def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
 
     No level is scaled or rounded, so that a mask of the counts 0 and 1 holds at any depth. Errors as `decode`.
     """
-    return _opened(data, name, lambda picture: _inside(_upright(picture)))
+    return _opened(data, name, lambda image: _inside(_upright(image)))
 
 
-def _upright(picture: Image.Image) -> Image.Image:
+def _upright(image: Image.Image) -> Image.Image:
     """Decode the pixels, and turn them as EXIF says."""
-    picture.load()
-    ImageOps.exif_transpose(picture, in_place=True)
-    return picture
+    image.load()
+    ImageOps.exif_transpose(image, in_place=True)
+    return image
 
 
 def _opened(data: bytes, name: str, read: Callable[[Image.Image], T]) -> T:
     """What `read` makes of an opened file, of which only the header was read and its size checked."""
     if not data:
         raise InputError(f"{name} is empty (0 bytes): export or copy it again.")
-    with _quiet:  # Pillow warns of large pictures and of damaged EXIF
+    with _quiet:  # Pillow warns of large images and of damaged EXIF
         try:
-            with Image.open(io.BytesIO(data), formats=list(FORMATS)) as picture:
-                most = HUNGRY.get(picture.format or "", MAX_PIXELS)
-                if picture.width * picture.height > most:
-                    raise _too_large(name, f"{picture.width:,} x {picture.height:,} pixels", most)
-                return read(picture)
+            with Image.open(io.BytesIO(data), formats=list(FORMATS)) as image:
+                most = HUNGRY.get(image.format or "", MAX_PIXELS)
+                if image.width * image.height > most:
+                    raise _too_large(name, f"{image.width:,} x {image.height:,} pixels", most)
+                return read(image)
         except UnidentifiedImageError:
-            raise InputError(f"{name} is not a picture this can read: use {', '.join(FORMATS)}.") from None
+            raise InputError(f"{name} is not an image this can read: use {', '.join(FORMATS)}.") from None
         except Image.DecompressionBombError:
             raise _too_large(name, "far more pixels than its file suggests") from None
         except InputError:
@@ -126,35 +126,35 @@ def _too_large(name: str, what: str, most: int = MAX_PIXELS) -> InputError:
     return InputError(f"{name} has {what}, over the limit of {most // 10**6} million: scale or crop it first.")
 
 
-def _inside(picture: Image.Image) -> NDArray[np.bool_]:
-    if picture.has_transparency_data:
-        opaque = _tilewise(picture, np.bool_, lambda tile: np.asarray(tile.convert("RGBA").getchannel("A")) > 0)
+def _inside(image: Image.Image) -> NDArray[np.bool_]:
+    if image.has_transparency_data:
+        opaque = _tilewise(image, np.bool_, lambda tile: np.asarray(tile.convert("RGBA").getchannel("A")) > 0)
         if not opaque.all():
             return opaque
-        return _tilewise(picture, np.bool_, lambda tile: np.asarray(tile.convert("RGBA"))[..., :3].any(axis=2))
-    if picture.mode in ("1", "L") or picture.mode.startswith(("I", "F")):
-        return _tilewise(picture, np.bool_, lambda tile: np.asarray(tile) != 0)
-    return _tilewise(picture, np.bool_, lambda tile: np.asarray(tile.convert("RGB")).any(axis=2))
+        return _tilewise(image, np.bool_, lambda tile: np.asarray(tile.convert("RGBA"))[..., :3].any(axis=2))
+    if image.mode in ("1", "L") or image.mode.startswith(("I", "F")):
+        return _tilewise(image, np.bool_, lambda tile: np.asarray(tile) != 0)
+    return _tilewise(image, np.bool_, lambda tile: np.asarray(tile.convert("RGB")).any(axis=2))
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith(("I", "F")):
-        kind = np.asarray(picture.crop((0, 0, 1, 1))).dtype
-        return Image.fromarray(_eight_bit(_tilewise(picture, kind, np.asarray))).convert("RGB")
-    if not picture.has_transparency_data:
-        return picture if picture.mode == "RGB" else picture.convert("RGB")
-    shown = Image.new("RGB", picture.size)
-    for box in _tiles(picture.size):
-        tile = picture.crop(box).convert("RGBA")
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        kind = np.asarray(image.crop((0, 0, 1, 1))).dtype
+        return Image.fromarray(_eight_bit(_tilewise(image, kind, np.asarray))).convert("RGB")
+    if not image.has_transparency_data:
+        return image if image.mode == "RGB" else image.convert("RGB")
+    shown = Image.new("RGB", image.size)
+    for box in _tiles(image.size):
+        tile = image.crop(box).convert("RGBA")
         shown.paste(Image.alpha_composite(Image.new("RGBA", tile.size, "white"), tile).convert("RGB"), box)
     return shown
 
 
-def _tilewise(picture: Image.Image, kind: DTypeLike, read: Callable[[Image.Image], ArrayLike]) -> NDArray:
-    """What `read` makes of each tile, put together to (H, W): a picture is never held as a whole in a second form."""
-    found = np.empty((picture.height, picture.width), kind)
-    for left, top, right, bottom in _tiles(picture.size):
-        found[top:bottom, left:right] = read(picture.crop((left, top, right, bottom)))
+def _tilewise(image: Image.Image, kind: DTypeLike, read: Callable[[Image.Image], ArrayLike]) -> NDArray:
+    """What `read` makes of each tile, put together to (H, W): an image is never held as a whole in a second form."""
+    found = np.empty((image.height, image.width), kind)
+    for left, top, right, bottom in _tiles(image.size):
+        found[top:bottom, left:right] = read(image.crop((left, top, right, bottom)))
     return found
 
 

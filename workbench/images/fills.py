@@ -1,4 +1,4 @@
-"""Cover a place of a picture so that what was there is gone and no seam shows."""
+"""Cover a place of an image so that what was there is gone and no seam shows."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from workbench.errors import InputError
 from workbench.images.item import ImageItem
 
 FILLS = {
-    "patch": "texture from other places of the same picture",
-    "exchange": "the same place of other pictures of the set",
+    "patch": "texture from other places of the same image",
+    "exchange": "the same place of other images of the set",
     "inpaint": "its surroundings, continued smoothly (inpainting)",
     "mean": "the mean colour around it",
-    "blur": "the picture itself, heavily blurred",
+    "blur": "the image itself, heavily blurred",
 }
 """What a region is covered with. A patch leaves no mark of its own: a flat or blurred one may look like a defect."""
 RANDOM = frozenset(("patch", "exchange"))
-"""The fills that are drawn: covering again gives another picture."""
+"""The fills that are drawn: covering again gives another image."""
 COARSE = 128
-"""Pixels of the longer side at which a picture is inpainted."""
+"""Pixels of the longer side at which an image is inpainted."""
 SEEN = 0.01
 """A feathered cover that is fainter than this changes no pixel by more than two levels of 255."""
 TRIES = 20
@@ -30,7 +30,7 @@ TRIES = 20
 
 
 def covered(
-    picture: NDArray[np.uint8],
+    image: NDArray[np.uint8],
     inside: NDArray[np.bool_],
     fill: str,
     others: Sequence[ImageItem],
@@ -38,39 +38,39 @@ def covered(
     texture: NDArray[np.float32] | None = None,
     coarse: int = COARSE,
 ) -> NDArray[np.uint8]:
-    """A picture with a region covered, its edge feathered over 1/64 of the picture so that no seam shows.
+    """An image with a region covered, its edge feathered over 1/64 of the image so that no seam shows.
 
     Args:
-        picture: (H, W, 3).
+        image: (H, W, 3).
         inside: (H, W), True where it is to be covered.
         fill: One of `FILLS`.
-        others: Pictures to exchange with.
+        others: Images to exchange with.
         rng: Which of them, and from where a patch comes.
-        texture: What patches are cut from, (H, W, 3), with ends that meet; the picture's own where missing.
+        texture: What patches are cut from, (H, W, 3), with ends that meet; the image's own where missing.
         coarse: Pixels of the longer side of the copy on which "inpaint" is worked out.
 
     Raises:
-        InputError: None of the pictures to exchange with can be read.
+        InputError: None of the images to exchange with can be read.
     """
     from scipy.ndimage import gaussian_filter
 
-    own, (height, width) = picture.astype(np.float32), inside.shape
+    own, (height, width) = image.astype(np.float32), inside.shape
     alpha = gaussian_filter(inside.astype(np.float32), max(inside.shape) / 64)[..., None]
     if fill == "blur":
-        cover = np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(max(inside.shape) / 16)), np.float32)
+        cover = np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(max(inside.shape) / 16)), np.float32)
     elif fill == "inpaint":
-        cover = _inpainted(picture, alpha[..., 0] > SEEN, coarse)
+        cover = _inpainted(image, alpha[..., 0] > SEEN, coarse)
     elif fill == "mean":
         cover = np.broadcast_to(own[_near(inside)].mean(0), own.shape)
     else:
         near = _near(inside)
-        cover = _patch(tile(picture) if texture is None else texture, rng) if fill == "patch" else _other(others, (width, height), rng)
+        cover = _patch(tile(image) if texture is None else texture, rng) if fill == "patch" else _other(others, (width, height), rng)
         cover = cover + own[near].mean(0) - cover[near].mean(0)  # as bright as what is near
     return np.asarray((alpha * cover + (1 - alpha) * own).round().clip(0, 255).astype(np.uint8))
 
 
-def _inpainted(picture: NDArray[np.uint8], inside: NDArray[np.bool_], edge: int) -> NDArray[np.float32]:
-    """A picture (H, W, 3) with what lies inside continued from around it.
+def _inpainted(image: NDArray[np.uint8], inside: NDArray[np.bool_], edge: int) -> NDArray[np.float32]:
+    """An image (H, W, 3) with what lies inside continued from around it.
 
     Biharmonic inpainting: Damelin and Hoang 2018, "On surface completion and image inpainting by biharmonic functions". As what it
     paints is smooth, it is done on a copy of at most `edge` pixels a side, in a fraction of the time.
@@ -83,8 +83,8 @@ def _inpainted(picture: NDArray[np.uint8], inside: NDArray[np.bool_], edge: int)
     known = Image.fromarray((~inside * 255).astype(np.uint8)).resize(size, Image.Resampling.BOX)
     hidden = np.asarray(known) < 255
     if hidden.all() or not hidden.any():
-        return np.broadcast_to(picture.reshape(-1, 3).mean(0, dtype=np.float32), picture.shape)
-    coarse = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX))
+        return np.broadcast_to(image.reshape(-1, 3).mean(0, dtype=np.float32), image.shape)
+    coarse = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
     found = (255 * inpaint_biharmonic(coarse, hidden, channel_axis=-1)).astype(np.float32)
     planes = [Image.fromarray(found[..., c]).resize((width, height), Image.Resampling.BICUBIC) for c in range(3)]
     return np.stack([np.asarray(plane) for plane in planes], -1)
@@ -137,7 +137,7 @@ def _thrown(inside: NDArray[np.bool_], rng: np.random.Generator) -> Iterator[NDA
 def _near(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Where a cover takes its brightness from (H, W): a ring around the region.
 
-    From a region of more than half of the picture it is the region itself, for what such a one surrounds may be a defect.
+    From a region of more than half of the image it is the region itself, for what such a one surrounds may be a defect.
     """
     from scipy.ndimage import binary_dilation
 
@@ -145,22 +145,22 @@ def _near(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return ring if ring.any() and inside.mean() < 0.5 else inside if inside.any() else ~inside
 
 
-def tile(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """A picture (H, W, 3) less what keeps its ends from meeting, so that it can be shifted without a seam.
+def tile(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """An image (H, W, 3) less what keeps its ends from meeting, so that it can be shifted without a seam.
 
     It is the periodic component of Moisan 2011, "Periodic plus smooth image decomposition".
     """
     from scipy.fft import irfft2, rfft2
 
-    own, jumps = picture.astype(np.float32), np.zeros(picture.shape, np.float32)
+    own, jumps = image.astype(np.float32), np.zeros(image.shape, np.float32)
     for axis in (0, 1):
         ends, edges = np.moveaxis(own, axis, 0), np.moveaxis(jumps, axis, 0)
         edges[0] += ends[-1] - ends[0]
         edges[-1] += ends[0] - ends[-1]
-    down, across = (2 * np.cos(2 * np.pi * np.arange(n) / n) for n in picture.shape[:2])
-    divisor = down[:, None] + across[: picture.shape[1] // 2 + 1] - 4
+    down, across = (2 * np.cos(2 * np.pi * np.arange(n) / n) for n in image.shape[:2])
+    divisor = down[:, None] + across[: image.shape[1] // 2 + 1] - 4
     divisor[0, 0] = 1
-    smooth = irfft2(rfft2(jumps, axes=(0, 1)) / divisor[..., None], picture.shape[:2], axes=(0, 1))
+    smooth = irfft2(rfft2(jumps, axes=(0, 1)) / divisor[..., None], image.shape[:2], axes=(0, 1))
     return np.asarray(own - smooth, np.float32)
 
 
@@ -170,10 +170,10 @@ def _patch(texture: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
 
 
 def _other(others: Sequence[ImageItem], size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
-    """One of some pictures that can be read, resized to (width, height), as (H, W, 3)."""
+    """One of some images that can be read, resized to (width, height), as (H, W, 3)."""
     for i in rng.permutation(len(others)):
         try:
             return np.asarray(others[i].open().resize(size, Image.Resampling.BILINEAR), np.float32)
         except InputError:
             continue
-    raise InputError("No other picture can be read to exchange with: choose another fill.")
+    raise InputError("No other image can be read to exchange with: choose another fill.")

@@ -1,6 +1,6 @@
-"""Pictures and sets of pictures, decoded safely.
+"""Images and sets of images, decoded safely.
 
-Nothing here knows where a picture comes from: a `Source` hands over bytes, whether they lie in a folder, in a zip or came
+Nothing here knows where an image comes from: a `Source` hands over bytes, whether they lie in a folder, in a zip or came
 through the browser. Layouts of whole sets are read in `workbench.images.layouts`.
 """
 
@@ -87,13 +87,13 @@ class BytesSource:
 
 @dataclasses.dataclass(frozen=True)
 class ImageItem:
-    """One picture of a set.
+    """One image of a set.
 
     Attributes:
         name: Unique within its set; for files the path below the set's folder.
         source: Where its bytes come from.
         label: Ground-truth class, where known.
-        mask: Ground-truth region, where there is one: a picture of the same size, non-zero inside.
+        mask: Ground-truth region, where there is one: an image of the same size, non-zero inside.
         split: "train", "validation", "test" or None.
         attributes: Anything else that is known: camera, line, module type. Text, numbers and booleans, whatever was handed in
             (see `values.scalar`); what is missing or has no name is left out.
@@ -137,17 +137,17 @@ class ImageItem:
         """Decode to RGB, upright.
 
         Raises:
-            InputError: The file is missing, is no picture, is cut off, or is larger than the limits.
+            InputError: The file is missing, is no image, is cut off, or is larger than the limits.
         """
         return decode(self._bytes(), self.name)
 
     def open_mask(self) -> NDArray[np.bool_] | None:
-        """The mask as booleans of shape (H, W) in the pixels of the picture, or None where there is none.
+        """The mask as booleans of shape (H, W) in the pixels of the image, or None where there is none.
 
-        Of the picture only the header is read.
+        Of the image only the header is read.
 
         Raises:
-            InputError: The mask cannot be read or has another size than the picture.
+            InputError: The mask cannot be read or has another size than the image.
         """
         if self.mask is None:
             return None
@@ -155,8 +155,8 @@ class ImageItem:
         width, height = upright_size(self._bytes(), self.name)
         if mask.shape != (height, width):
             raise InputError(
-                f"The mask of {self.name} is {mask.shape[1]} x {mask.shape[0]} pixels but its picture is {width} x {height}: "
-                "export the mask at the picture's size."
+                f"The mask of {self.name} is {mask.shape[1]} x {mask.shape[0]} pixels but its image is {width} x {height}: "
+                "export the mask at the image's size."
             )
         return mask
 
@@ -166,13 +166,13 @@ class ImageItem:
 
 @dataclasses.dataclass(frozen=True)
 class ImageSet:
-    """A named sequence of pictures.
+    """A named sequence of images.
 
     Attributes:
         name: How the set is called on the screen.
-        items: The pictures, in a stable order.
+        items: The images, in a stable order.
         class_names: The labels that occur, sorted, or the order that the layout gives.
-        synthetic: True where the pictures are made, not photographed.
+        synthetic: True where the images are made, not photographed.
         notes: What of the set could not be taken, one sentence each.
     """
 
@@ -188,7 +188,7 @@ class ImageSet:
             raise no_images(self.name)
         name, count = names.most_common(1)[0]
         if count > 1:
-            raise InputError(f"{self.name} names {name} {count} times: list each picture once.")
+            raise InputError(f"{self.name} names {name} {count} times: list each image once.")
 
     def __len__(self) -> int:
         return len(self.items)
@@ -198,7 +198,7 @@ class ImageSet:
 
     @cached_property
     def by_name(self) -> dict[str, ImageItem]:
-        """Pictures by name."""
+        """Images by name."""
         return {item.name: item for item in self.items}
 
     @cached_property
@@ -220,12 +220,12 @@ class ImageSet:
 
     @cached_property
     def attribute_names(self) -> tuple[str, ...]:
-        """The attributes that any picture carries, in order of first appearance."""
+        """The attributes that any image carries, in order of first appearance."""
         return tuple(dict.fromkeys(name for item in self.items for name in item.attributes))
 
 
 def image_from_file(path: Path | str) -> ImageItem:
-    """The picture in one file, named after it."""
+    """The image in one file, named after it."""
     path = Path(path)
     try:
         there, folder = path.is_file(), path.is_dir()
@@ -239,7 +239,7 @@ def image_from_file(path: Path | str) -> ImageItem:
 
 
 def image_from_bytes(data: bytes, name: str) -> ImageItem:
-    """A picture that came as bytes, checked to decode.
+    """An image that came as bytes, checked to decode.
 
     Raises:
         InputError: As `ImageItem.open`.

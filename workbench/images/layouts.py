@@ -55,7 +55,7 @@ class ZipSource:
 
 @dataclass(frozen=True)
 class Tree:
-    """Files by their path below a root, sorted, with hidden ones left out; of a `folder` on disk, pictures and manifests only."""
+    """Files by their path below a root, sorted, with hidden ones left out; of a `folder` on disk, images and manifests only."""
 
     name: str
     files: Mapping[PurePosixPath, Source]
@@ -68,7 +68,7 @@ class Tree:
         return min(there, key=lambda path: MANIFESTS.index(path.name.lower()), default=None)
 
     def images(self) -> list[PurePosixPath]:
-        """Paths with a picture's ending."""
+        """Paths with an image's ending."""
         return [path for path in self.files if path.suffix.lower() in SUFFIXES]
 
     def below(self, part: str) -> Tree:
@@ -82,10 +82,10 @@ class Tree:
 
 
 def folder_tree(folder: Path) -> Tree:
-    """The pictures and manifests under `folder`; links to folders are not followed.
+    """The images and manifests under `folder`; links to folders are not followed.
 
     Raises:
-        InputError: It holds more files than the limit, or a picture in it is a link that leads out of it.
+        InputError: It holds more files than the limit, or an image in it is a link that leads out of it.
     """
     files: dict[PurePosixPath, Source] = {}
     seen, name, started = 0, folder.resolve().name or str(folder), time.monotonic()
@@ -94,7 +94,7 @@ def folder_tree(folder: Path) -> Tree:
         if time.monotonic() - started > LISTING:
             raise InputError(f"{name} takes over {LISTING:g} seconds to look through: choose a folder of the images alone.")
         if seen > MAX_MEMBERS:
-            raise InputError(f"{name} holds over {MAX_MEMBERS:,} files and folders: choose a folder of the pictures alone, or split it.")
+            raise InputError(f"{name} holds over {MAX_MEMBERS:,} files and folders: choose a folder of the images alone, or split it.")
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         for file in names:
             if not file.startswith(".") and (os.path.splitext(file)[1].lower() in SUFFIXES or file.lower() in MANIFESTS):
@@ -165,7 +165,7 @@ def load_images(ref: str | os.PathLike[str], *, class_names: Sequence[str] | Non
         trusted: False for names typed by a visitor of a shared server: then the catalog's names alone are read.
 
     Returns:
-        The set; no picture is decoded yet.
+        The set; no image is decoded yet.
 
     Raises:
         InputError: Nothing usable is there, or a label is not among `class_names`.

@@ -1,4 +1,4 @@
-"""Read manifests: tables that name the pictures of a set and what is known of each."""
+"""Read manifests: tables that name the images of a set and what is known of each."""
 
 from __future__ import annotations
 

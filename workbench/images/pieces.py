@@ -1,4 +1,4 @@
-"""A picture cut into pieces, and what it looks like with some of them filled."""
+"""An image cut into pieces, and what it looks like with some of them filled."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from workbench.images.fills import FILLS, covered, tile
 
 Pixels = NDArray[np.uint8]
 REGION_FILLS = {name: said for name, said in FILLS.items() if name != "exchange"} | {"grey": "mid-grey with a hard edge"}
-"""What can be filled with. A patch comes from the same picture, so that it may bring along what was to go."""
+"""What can be filled with. A patch comes from the same image, so that it may bring along what was to go."""
 
 COARSER = 48
 """Pixels of the longer side of the copy on which "inpaint" is worked out here: hundreds of images are filled for one answer."""
 
 
 class Pieces:
-    """A picture cut into n pieces.
+    """An image cut into n pieces.
 
     Attributes:
         pixels: (H, W, 3).
         labels: (H, W) the number of each pixel's piece, 0 to n - 1.
         fill: One of `REGION_FILLS`.
         parts: n.
-        areas: (n,) share of the picture.
+        areas: (n,) share of the image.
     """
 
     def __init__(self, pixels: Pixels, labels: NDArray[np.intp], fill: str, seed: int = 0) -> None:
@@ -33,10 +33,10 @@ class Pieces:
         self._texture = tile(pixels) if fill == "patch" else None
 
     def shown(self, filled: NDArray[np.bool_]) -> Pixels:
-        """The picture with some pieces (n,) filled: the same pieces, the same picture, for patches come from one place.
+        """The image with some pieces (n,) filled: the same pieces, the same image, for patches come from one place.
 
-        From half of the picture on, "inpaint" becomes the mean colour of what is filled: what little is left is what is asked about, and
-        continuing it would paint it all over the picture.
+        From half of the image on, "inpaint" becomes the mean colour of what is filled: what little is left is what is asked about, and
+        continuing it would paint it all over the image.
         """
         inside = filled[self.labels]
         if not inside.any():
@@ -48,7 +48,7 @@ class Pieces:
 
 
 def square_cells(shape: tuple[int, ...], cells: int) -> NDArray[np.intp]:
-    """The number of each pixel's cell, (H, W): squares as nearly as the picture allows, `cells` of them along its longer side."""
+    """The number of each pixel's cell, (H, W): squares as nearly as the image allows, `cells` of them along its longer side."""
     height, width = shape[:2]
     side = max(height, width) / cells
     down, across = (min(max(round(n / side), 1), n) for n in (height, width))

@@ -14,7 +14,7 @@ from workbench.images.item import ImageItem, ImageSet
 if TYPE_CHECKING:
     import pandas as pd
 
-RULE = "as evenly over classes and splits as their sizes allow, by a digest of seed, picture and name"
+RULE = "as evenly over classes and splits as their sizes allow, by a digest of seed, image and name"
 T = TypeVar("T")
 
 

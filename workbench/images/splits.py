@@ -1,4 +1,4 @@
-"""Deal labelled pictures into training, validation and test split, so that copies of one picture never stand in two of them."""
+"""Deal labelled images into training, validation and test split, so that copies of one image never stand in two of them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from workbench.errors import InputError
 from workbench.images.item import ImageItem
 
 SHARES = {"test": 0.25, "validation": 0.15}
-"""Of all pictures of a class; the rest trains."""
+"""Of all images of a class; the rest trains."""
 LEAST = {"train": 3, "validation": 1}
-"""Different pictures that every class needs in a split; the test split may lack one, which then has no figures."""
+"""Different images that every class needs in a split; the test split may lack one, which then has no figures."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Deal:
-    """Which picture stands in which split.
+    """Which image stands in which split.
 
     Attributes:
-        splits: "train", "validation" or "test" for each of N pictures.
+        splits: "train", "validation" or "test" for each of N images.
         how: Where the splits come from, in sentences.
-        copies: Pictures that are byte for byte the same as one before them.
-        leaked: Pictures of the validation and test split of which the training split holds a copy; 0 where all were dealt.
+        copies: Images that are byte for byte the same as one before them.
+        leaked: Images of the validation and test split of which the training split holds a copy; 0 where all were dealt.
     """
 
     splits: tuple[str, ...]
@@ -36,16 +36,16 @@ class Deal:
 def deal(items: Sequence[ImageItem], classes: Sequence[str], seed: int = 0) -> Deal:
     """Take a set's own splits, fill up what it lacks from its training split, or deal all where it has none that can be used.
 
-    Pictures are dealt class by class, in the order of a hash of their bytes, so that neither their names nor the order in which they
-    lie on the disk matters, and copies go together. Where a set has splits, pictures without one count as training pictures.
+    Images are dealt class by class, in the order of a hash of their bytes, so that neither their names nor the order in which they
+    lie on the disk matters, and copies go together. Where a set has splits, images without one count as training images.
 
     Args:
-        items: N readable pictures, each with a label.
+        items: N readable images, each with a label.
         classes: All classes that there should be.
         seed: Another seed deals otherwise.
 
     Raises:
-        InputError: A class has too few pictures.
+        InputError: A class has too few images.
     """
     own = {item.split for item in items}
     training = {item.label for item in items if item.split in (None, "train")}
@@ -68,14 +68,14 @@ def deal(items: Sequence[ImageItem], classes: Sequence[str], seed: int = 0) -> D
 
 
 def _dealt(items: Sequence[ImageItem], pool: Iterable[int], missing: Sequence[str], seed: int) -> Mapping[int, str]:
-    """A split for every row of `pool`, all copies of a picture in one."""
+    """A split for every row of `pool`, all copies of an image in one."""
     if not missing:
         return {}
     rows_of: dict[str, list[int]] = defaultdict(list)
     digests: dict[str, set[str]] = defaultdict(set)
     for row in pool:
         digest = items[row].id
-        if not rows_of[digest]:  # the copies of a picture go with the first, also those with another label
+        if not rows_of[digest]:  # the copies of an image go with the first, also those with another label
             digests[str(items[row].label)].add(digest)
         rows_of[digest].append(row)
     kept = 1 - sum(share for name, share in SHARES.items() if name not in missing)
@@ -92,7 +92,7 @@ def _dealt(items: Sequence[ImageItem], pool: Iterable[int], missing: Sequence[st
 
 
 def _check(items: Sequence[ImageItem], splits: Sequence[str], classes: Sequence[str], missing: Sequence[str]) -> None:
-    """Refuse a class with too few different pictures, the smallest first."""
+    """Refuse a class with too few different images, the smallest first."""
     dealt_from = {"train", *missing}
     needed = sum(LEAST.get(name, 1) for name in dealt_from)
     for name in LEAST:
@@ -108,16 +108,16 @@ def _check(items: Sequence[ImageItem], splits: Sequence[str], classes: Sequence[
         if missing and name in dealt_from:
             have, want, where = len(whole[kind]), needed, ""
         raise InputError(
-            f"The class {kind!r} has too few pictures{where} ({have} different ones that can be read): it needs at least {want}, so add "
+            f"The class {kind!r} has too few images{where} ({have} different ones that can be read): it needs at least {want}, so add "
             "some or leave the class out."
         )
 
 
 _OWN = "The splits are the set's own."
-_NONE = "The set has no splits, so all its pictures were dealt, class by class: 60 % train, 15 % validate, 25 % test."
+_NONE = "The set has no splits, so all its images were dealt, class by class: 60 % train, 15 % validate, 25 % test."
 _UNFIT = (
-    "**All pictures were dealt anew**, class by class: 60 % train, 15 % validate, 25 % test. The set's own training split holds no "
-    "picture of the class {kind}, so that nothing can learn the class from it (in the layout of MVTec AD only good parts train). The "
+    "**All images were dealt anew**, class by class: 60 % train, 15 % validate, 25 % test. The set's own training split holds no "
+    "image of the class {kind}, so that nothing can learn the class from it (in the layout of MVTec AD only good parts train). The "
     "figures below cannot be held against any that were published for the set's own splits."
 )
 _PARTLY = "The set has no {names} split, so that one was dealt off its training split, class by class; all else is the set's own."

@@ -26,7 +26,7 @@ from workbench.images.stamped_part import CAMERAS, FINISH, LABELS, LIGHTS, Part,
 
 NAME = "stamped-metal"
 EDITION = 1
-"""Goes up with every change of what is drawn, so that no picture of an older drawing passes for one of a newer."""
+"""Goes up with every change of what is drawn, so that no image of an older drawing passes for one of a newer."""
 SPLITS = {"train": 0.6, "validation": 0.15, "test": 0.25}
 STAMPED = 0.3
 """Share of parts with a stamp where it means nothing."""
@@ -58,9 +58,9 @@ class Plan:
 
     def __post_init__(self) -> None:
         if not 1 <= self.count <= MOST:
-            raise InputError(f"A set of {self.count} pictures cannot be made: ask for 1 to {MOST:,}.")
+            raise InputError(f"A set of {self.count} images cannot be made: ask for 1 to {MOST:,}.")
         if not SIZES[0] <= self.size <= SIZES[1]:
-            raise InputError(f"Pictures of {self.size} pixels cannot be made: ask for {SIZES[0]} to {SIZES[1]}.")
+            raise InputError(f"Images of {self.size} pixels cannot be made: ask for {SIZES[0]} to {SIZES[1]}.")
         if not 0 <= self.seed < SEEDS:
             raise InputError(f"The seed {self.seed} cannot be used: give a whole number from 0 to {SEEDS - 1}.")
         if self.stamp_with is not None and self.stamp_with not in LABELS:
@@ -70,7 +70,7 @@ class Plan:
 
     @property
     def token(self) -> str:
-        """Six letters that tell this plan from others; they begin the name of each of its pictures."""
+        """Six letters that tell this plan from others; they begin the name of each of its images."""
         return hashlib.sha256(f"{EDITION} {self}".encode()).hexdigest()[:6]
 
     def parts(self) -> list[tuple[str, Part]]:
@@ -100,10 +100,10 @@ class Plan:
 
 
 def drawn_parts(plan: Plan, workers: int | None = None) -> Iterator[tuple[str, Part, NDArray[np.uint8], NDArray[np.bool_]]]:
-    """Draw a plan's parts, in its order: split, description, picture (S, S, 3) and mask (S, S)."""
+    """Draw a plan's parts, in its order: split, description, image (S, S, 3) and mask (S, S)."""
     parts = plan.parts()
-    pictures = _in_parallel(lambda number: draw(parts[number][1], plan.size), len(parts), workers)
-    return ((split, part, *pair) for (split, part), pair in zip(parts, pictures, strict=True))
+    images = _in_parallel(lambda number: draw(parts[number][1], plan.size), len(parts), workers)
+    return ((split, part, *pair) for (split, part), pair in zip(parts, images, strict=True))
 
 
 def make_set(
@@ -137,7 +137,7 @@ def make_set(
     _check_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".new-", ignore_cleanup_errors=True) as made:
         yield from _write(plan, Path(made), workers)
-        # A manifest whose pictures are missing is refused, pictures without their manifest would pass for a set: so it goes first.
+        # A manifest whose images are missing is refused, images without their manifest would pass for a set: so it goes first.
         for name in ("manifest.csv", "masks", "images"):
             os.replace(Path(made, name), folder / name)
 
@@ -213,7 +213,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _write(plan: Plan, folder: Path, workers: int | None) -> Iterator[tuple[int, int]]:
-    """Write a plan's pictures, masks and manifest, with progress."""
+    """Write a plan's images, masks and manifest, with progress."""
     parts = plan.parts()
     for name in ("images", "masks"):
         (folder / name).mkdir()
@@ -221,9 +221,9 @@ def _write(plan: Plan, folder: Path, workers: int | None) -> Iterator[tuple[int,
     rows: list[tuple[object, ...]] = []
 
     def keep(number: int) -> tuple[str, str]:
-        picture, mask = draw(parts[number][1], plan.size)
+        pixels, mask = draw(parts[number][1], plan.size)
         names = f"images/{plan.token}-{number:05}.png", f"masks/{plan.token}-{number:05}.png" if mask.any() else ""
-        Image.fromarray(picture).save(folder / names[0])
+        Image.fromarray(pixels).save(folder / names[0])
         if names[1]:
             Image.fromarray(mask).save(folder / names[1])
         return names

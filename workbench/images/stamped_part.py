@@ -1,9 +1,9 @@
 """Draw one synthetic machined-metal part: its surface, its defect, its stamp, and the camera that looks at it.
 
-A picture is made in the order in which a real one comes about: a finish (brushed, turned or ground), a defect that changes the
+An image is made in the order in which a real one comes about: a finish (brushed, turned or ground), a defect that changes the
 relief, the roughness or the colour, light that falls on it, an ink stamp, and a camera with its own colour cast, gain, blur and
-noise. Each stage draws from a random source of its own, so that the same part without its defect or stamp is the same picture
-elsewhere, to the last bit. Lengths are shares of the picture's edge, colours and light run from 0 to 1.
+noise. Each stage draws from a random source of its own, so that the same part without its defect or stamp is the same image
+elsewhere, to the last bit. Lengths are shares of the image's edge, colours and light run from 0 to 1.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LABELS = ("good", "scratch", "pit", "stain", "dent")
 NOTICEABLE = 10
 """Levels, of 255 in any channel, from which on a changed pixel belongs to the mask."""
 SMALLEST = 3e-3
-"""Share of the picture that a mask covers at least; a fainter defect is drawn again, deeper."""
+"""Share of the image that a mask covers at least; a fainter defect is drawn again, deeper."""
 STAMP_AREA = (0.70, 0.80, 0.995, 0.995)
 """Left, top, right and bottom of the area, at the bottom right, that no stamp leaves."""
 INK = (0.85, 0.9, 1.25)
@@ -39,7 +39,7 @@ class Light:
         finish: Contrast of the finish.
         slope: Light gained by a slope of 1 towards the lamp.
         rough: Light gained where the surface is rough or steep (negative in bright field, where that light is lost).
-        spot: How much less light reaches the edges of the picture.
+        spot: How much less light reaches the edges of the image.
         ink: The ink's own light: dark beside a mirror, bright where the mirror is dark.
     """
 
@@ -111,7 +111,7 @@ def draw(part: Part, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         size: Edge length in pixels.
 
     Returns:
-        The picture (size, size, 3), and the mask (size, size): the pixels in which it differs from the same part without its
+        The image (size, size, 3), and the mask (size, size): the pixels in which it differs from the same part without its
         defect by at least `NOTICEABLE` levels. Empty for a good part.
     """
     scene = _scene(part, size)
@@ -119,11 +119,11 @@ def draw(part: Part, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     if part.label == "good":
         return clean, np.zeros((size, size), dtype=bool)
     for depth in range(1, 9):
-        picture = scene.photograph(_defect(part, size, 0.75 + 0.25 * depth))
-        mask = np.abs(picture.astype(np.int16) - clean).max(axis=2) >= NOTICEABLE
+        image = scene.photograph(_defect(part, size, 0.75 + 0.25 * depth))
+        mask = np.abs(image.astype(np.int16) - clean).max(axis=2) >= NOTICEABLE
         if mask.mean() >= SMALLEST:
             break
-    return picture, mask
+    return image, mask
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +151,7 @@ class _Scene:
     grain: Field
 
     def photograph(self, defect: _Defect) -> NDArray[np.uint8]:
-        """The picture, of shape (S, S, 3)."""
+        """The image, of shape (S, S, 3)."""
         from skimage.filters import gaussian
 
         light = self.light

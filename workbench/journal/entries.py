@@ -49,8 +49,8 @@ class Draft:
         user: Who decided.
         model: Digest of the model, SHA-256 in hex.
         model_name: How the model is called.
-        image: SHA-256 of the bytes of the picture's file, in hex.
-        image_name: The picture's name in its set.
+        image: SHA-256 of the bytes of the image's file, in hex.
+        image_name: The image's name in its set.
         set_name: How the set is called.
         label: Ground truth, where known.
         positive: The classes that count as defect.

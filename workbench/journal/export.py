@@ -51,14 +51,14 @@ def to_json(entries: Iterable[Entry]) -> str:
 def relabelled(images: ImageSet, entries: Iterable[Entry]) -> str:
     """A manifest of a set in which overruled decisions are the labels, to train with.
 
-    A picture is found by the digest of its bytes, whatever model or set the decision was about. Its newest overruling counts, unless
-    a later decision on the same picture, of this model or another, lets stand a verdict that contradicts it: then it was taken back.
+    An image is found by the digest of its bytes, whatever model or set the decision was about. Its newest overruling counts, unless
+    a later decision on the same image, of this model or another, lets stand a verdict that contradicts it: then it was taken back.
     Columns: `image`, `label`, `split`, `mask` where it lies in the set's folder, the set's attributes, `overruled` ("yes" or "no")
     and `reason`. The file belongs into `folder_of(images)`, where its paths begin. Marks of an earlier such manifest stay. What begins
     like a formula is guarded as in every table, which reading a manifest undoes.
 
     Raises:
-        InputError: A picture cannot be read, or a name, label or attribute is no text that a file can hold.
+        InputError: An image cannot be read, or a name, label or attribute is no text that a file can hold.
     """
     standing = _standing(entries)
     folder = folder_of(images)
@@ -92,7 +92,7 @@ def _check_names(images: ImageSet, header: Sequence[str], rows: Iterable[Sequenc
 
 
 def folder_of(images: ImageSet) -> Path | None:
-    """The folder on disk in which the names of a set's pictures begin; None where there is none, as for a zip."""
+    """The folder on disk in which the names of a set's images begin; None where there is none, as for a zip."""
     for item in images:
         for name in (item.name, item.name.replace("\\", "/")):  # a manifest may be written either way
             parts = PurePosixPath(name).parts
@@ -109,7 +109,7 @@ def _below(source: Source | None, folder: Path | None) -> str | None:
 
 
 def _standing(entries: Iterable[Entry]) -> dict[str, Entry]:
-    """The overruling that stands for each picture, by its digest."""
+    """The overruling that stands for each image, by its digest."""
     standing: dict[str, Entry] = {}
     for entry in sorted(entries, key=lambda entry: entry.number):
         before = standing.get(entry.image)

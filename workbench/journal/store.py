@@ -138,7 +138,7 @@ class Journal:
             limit: How many at most.
             offset: How many to leave out before.
             model: Only those of the model with this digest.
-            image: Only those of the picture with this digest.
+            image: Only those of the image with this digest.
             user: Only those of this user.
             overruled: Only those in which a person overruled the machine.
         """
@@ -156,7 +156,7 @@ class Journal:
             return int(db.execute(f"SELECT count(*) FROM entries{where}", values).fetchone()[0])
 
     def latest(self, model: str, images: Sequence[str]) -> dict[str, Entry]:
-        """The newest entry of each picture for one model, by the picture's digest; pictures without one are left out."""
+        """The newest entry of each image for one model, by the image's digest; images without one are left out."""
         image = "json_extract(body, '$.image')"
         query = (
             f"SELECT {image}, body, hash, max(number) FROM entries WHERE json_extract(body, '$.model') = ?"

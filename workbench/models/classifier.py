@@ -50,13 +50,13 @@ Askable = ImageItem | Image.Image | NDArray[np.uint8] | Input
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Classifier:
-    """A model with everything that is needed to ask it about a picture.
+    """A model with everything that is needed to ask it about an image.
 
     Attributes:
         key: Digest of weights and preprocessing: two classifiers with the same key answer alike.
         name: How it is called on the screen.
         model: Takes (N, C, H, W) and returns logits (N, K), or (N, 1) or (N,) where `single`, or what else `read_answer` reads.
-        preprocessing: How a picture becomes its input.
+        preprocessing: How an image becomes its input.
         rule: Classes, positive class and threshold.
         device: Where it computes.
         single: True for one logit: the log-odds of the second of two classes.
@@ -87,9 +87,9 @@ class Classifier:
         return self.rule.positive
 
     def prepare(self, image: ImageItem | Image.Image) -> Tensor:
-        """A picture as input: float32 of shape (C, H, W) on the CPU."""
-        picture = image.open() if isinstance(image, ImageItem) else image
-        return torch.from_numpy(self.preprocessing.normalise(self.preprocessing.pixels(picture)))
+        """An image as input: float32 of shape (C, H, W) on the CPU."""
+        rgb = image.open() if isinstance(image, ImageItem) else image
+        return torch.from_numpy(self.preprocessing.normalise(self.preprocessing.pixels(rgb)))
 
     def input(self, image: Askable, pixels: Image.Image | None = None) -> Input:
         """An image with all that is made of it before the model is asked; one that is ready is taken as it is.
@@ -110,7 +110,7 @@ class Classifier:
         return Input(decoded, self.prepare(decoded), self.placement(decoded), item)
 
     def placement(self, image: ImageItem | Image.Image) -> Placement:
-        """Where the input lies on the picture."""
+        """Where the input lies on the image."""
         return self.preprocessing.placement(image.open() if isinstance(image, ImageItem) else image)
 
     def answer(self, x: Tensor) -> Answer:
@@ -153,7 +153,7 @@ class Classifier:
 
     @cached_property
     def grids(self) -> Mapping[str, Grid]:
-        """Layers with a spatial output, in the order of execution, and how each lies over the picture."""
+        """Layers with a spatial output, in the order of execution, and how each lies over the image."""
         blank = torch.zeros(1, len(self.preprocessing.mean), *self.preprocessing.size, device=self.device)
         with untouched(self), torch.inference_mode():
             return read_grids(self.model, blank)
@@ -213,16 +213,16 @@ def predict(
     batch: int = BATCH,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
-    """Ask a classifier about pictures.
+    """Ask a classifier about images.
 
     Args:
         classifier: The model.
         items: Images of a set, as they are or made ready; one that cannot be read becomes a row with its reason.
-        batch: Pictures a forward pass.
+        batch: Images a forward pass.
         on_progress: Called with (done, total) after each batch; what it raises stops the work.
 
     Returns:
-        One row a picture, in order.
+        One row an image, in order.
     """
     given = [items] if isinstance(items, ImageItem | Input) else list(items)
     rows, errors = [_item(image) for image in given], dict[int, str]()

@@ -19,14 +19,14 @@ AGAIN = "export it again with torch.export.save"
 
 
 class Exported(nn.Module):
-    """An exported model that answers for any number of pictures and has the modes that every module has.
+    """An exported model that answers for any number of images and has the modes that every module has.
 
     Its layers have the names that they had in Python, and can be hooked, but each is a piece of the graph: an `nn.ReLU` is no longer
     known as one. Where an archive cannot be taken apart into layers it runs as one piece.
 
     Attributes:
         shape: (C, H, W) that it takes; None stands for any.
-        batch: Pictures it takes at once at most; None for any number.
+        batch: Images it takes at once at most; None for any number.
     """
 
     def __init__(self, program: ExportedProgram) -> None:
@@ -41,7 +41,7 @@ class Exported(nn.Module):
     def forward(self, x: Tensor) -> object:
         """Answer for inputs of shape (N, C, H, W), in as many passes as the archive's batch size asks for."""
         if any(want not in (None, have) for want, have in zip(self.shape, x.shape[1:], strict=True)):
-            raise ValueError(f"it was exported for pictures of {' x '.join(str(n or 'any') for n in self.shape)}")
+            raise ValueError(f"it was exported for images of {' x '.join(str(n or 'any') for n in self.shape)}")
         if self.batch is None or len(x) <= self.batch:
             return self._ask(x)
         return _joined([self._ask(part) for part in x.split(self.batch)])
@@ -81,14 +81,14 @@ def read_exported(path: Path, device: torch.device) -> Exported:
 
 
 def _check(program: ExportedProgram, name: str) -> None:
-    """Refuse what is no classifier of single pictures, or was exported while training."""
+    """Refuse what is no classifier of single images, or was exported while training."""
     inputs = program.graph_signature.user_inputs
     value = _placeholder(program, str(inputs[0])).meta.get("val") if len(inputs) == 1 else None
     if not isinstance(value, Tensor) or value.ndim != 4 or value.dtype != torch.float32:
         raise InputError(f"{name} does not take one float32 input of shape (N, C, H, W): export a model that does.")
     if isinstance(value.shape[0], int) and value.shape[0] != 1:
         raise InputError(
-            f"{name} was exported for batches of exactly {value.shape[0]} pictures: export it with one picture, or with the batch as "
+            f"{name} was exported for batches of exactly {value.shape[0]} images: export it with one image, or with the batch as "
             "dynamic dimension."
         )
     training = [node for node in program.graph.nodes if _is_training(node)]
@@ -159,7 +159,7 @@ def _leaves(out: object) -> list[Tensor]:
 
 
 def _joined(parts: Sequence[Any]) -> object:
-    """Answers for some pictures each as one for all, of the same make."""
+    """Answers for some images each as one for all, of the same make."""
     first = parts[0]
     if isinstance(first, Tensor):
         return torch.cat(list(parts)) if first.ndim else first

@@ -1,4 +1,4 @@
-"""Where a layer keeps the picture: as (C, h, w), as (h, w, C) or as a row of tokens, and how to read each as a grid."""
+"""Where a layer keeps the image: as (C, h, w), as (h, w, C) or as a row of tokens, and how to read each as a grid."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PLANAR = (
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """How the output of one layer lies over the picture.
+    """How the output of one layer lies over the image.
 
     Attributes:
         layout: (N, C, h, w), (N, h, w, C), or tokens (N, T, C).

@@ -18,10 +18,10 @@ SCORES, MAPS = ("pred_score", "score"), ("anomaly_map", "map")
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """A model's answer for N pictures.
+    """A model's answer for N images.
 
     Attributes:
-        logits: (N, K), or (N, 1) or (N,) where there is one a picture; of an anomaly score its log-odds.
+        logits: (N, K), or (N, 1) or (N,) where there is one an image; of an anomaly score its log-odds.
         scored: Whether the model gave an anomaly score, from 0 (normal) to 1, rather than logits.
         map: Where the score comes from, (N, h, w), as the model gave it; None where it gave none.
     """
@@ -63,7 +63,7 @@ def _field(out: object, names: tuple[str, ...]) -> Tensor | None:
 
 def _log_odds(score: Tensor) -> Tensor:
     if score.ndim == 0 or score.numel() != len(score):
-        raise InputError(f"The model's anomaly score has the shape {tuple(score.shape)}: it must be (N,) or (N, 1), one a picture.")
+        raise InputError(f"The model's anomaly score has the shape {tuple(score.shape)}: it must be (N,) or (N, 1), one an image.")
     low, high = score.min().item(), score.max().item()
     if low < 0 or high > 1:
         worst = low if low < 0 else high
@@ -78,5 +78,5 @@ def _flat(found: Tensor, count: int) -> Tensor:
     if len(shape) == 4 and shape[1] == 1:
         found = found[:, 0]
     if found.ndim != 3 or len(found) != count:
-        raise InputError(f"The model's anomaly map has the shape {shape}: it must be (N, h, w) or (N, 1, h, w), one a picture.")
+        raise InputError(f"The model's anomaly map has the shape {shape}: it must be (N, h, w) or (N, 1, h, w), one an image.")
     return found.float()

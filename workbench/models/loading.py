@@ -118,7 +118,7 @@ class _Settings:
     trusted: bool = True
 
     def finish(self, model: nn.Module, name: str, key: str, *, notes: tuple[str, ...] = ()) -> Classifier:
-        """Try the model on a blank picture and put the parts together."""
+        """Try the model on a blank image and put the parts together."""
         chosen = validated(PreprocessingSpec, _published_preprocessing(model) | dict(self.preprocessing), "Preprocessing")
         preprocessing = Preprocessing(**chosen.model_dump())
         if not self.trusted:
@@ -351,7 +351,7 @@ def _device(name: str | None) -> torch.device:
 
 
 def _answer(model: nn.Module, preprocessing: Preprocessing, device: torch.device) -> Answer:
-    """What the model says of one blank picture: logits of shape (1, K) or (1,)."""
+    """What the model says of one blank image: logits of shape (1, K) or (1,)."""
     channels = len(preprocessing.mean)
     blank = torch.zeros(1, channels, *preprocessing.size, device=device)
     modes = [(module, module.training) for module in model.modules()]
@@ -360,7 +360,7 @@ def _answer(model: nn.Module, preprocessing: Preprocessing, device: torch.device
         out = _tried(model, blank)
     except Exception as error:  # whatever the model's own code raises; it stays attached as the cause
         raise InputError(
-            f"The model cannot take a picture of {channels} x {preprocessing.size[0]} x {preprocessing.size[1]} "
+            f"The model cannot take an image of {channels} x {preprocessing.size[0]} x {preprocessing.size[1]} "
             f"({(str(error) or type(error).__name__)[:120]}): correct size, mean and std."
         ) from error
     finally:
@@ -369,7 +369,7 @@ def _answer(model: nn.Module, preprocessing: Preprocessing, device: torch.device
     answer = read_answer(out)
     shape = tuple(answer.logits.shape)
     if shape != (1,) and (len(shape) != 2 or shape[0] != 1 or shape[1] == 0):
-        raise InputError(f"The model answers with shape {shape} for one picture: a classifier must answer (1, K).")
+        raise InputError(f"The model answers with shape {shape} for one image: a classifier must answer (1, K).")
     return answer
 
 

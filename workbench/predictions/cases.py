@@ -114,13 +114,13 @@ class Cases:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Groups:
-    """The groups that M pictures fall into.
+    """The groups that M images fall into.
 
     Attributes:
         by: What they are grouped by, as words: the column, or "first x second" for two crossed.
         names: How the G groups are called, in their natural order, no two alike.
         values: What each is in the table: one value, or two where two attributes are crossed.
-        codes: (M,) the number of each picture's group; -1 where an attribute is not known.
+        codes: (M,) the number of each image's group; -1 where an attribute is not known.
     """
 
     by: str
@@ -152,7 +152,7 @@ def cases_of(predictions: Predictions, rows: NDArray[np.bool_] | None = None, po
         raise InputError(f"There is no class {positive!r}: choose one of {listed(names)}.")
     cases = Cases(predictions, judgeable(predictions, rows), () if positive is None else (positive,))
     if not len(cases):
-        raise InputError("None of the chosen pictures has a label that the model knows: add labels, or choose other pictures.")
+        raise InputError("None of the chosen images has a label that the model knows: add labels, or choose other images.")
     return cases
 
 
@@ -163,10 +163,10 @@ def all_scores(predictions: Predictions, positive: Sequence[str]) -> NDArray[np.
 
 
 def groups_of(cases: Cases, by: By) -> Groups:
-    """The groups of an attribute, or of two crossed, that occur among the pictures.
+    """The groups of an attribute, or of two crossed, that occur among the images.
 
     Raises:
-        InputError: There is no such attribute, no picture carries it, or it has too many values.
+        InputError: There is no such attribute, no image carries it, or it has too many values.
     """
     parts = (by,) if isinstance(by, str) else tuple(by)
     said = by_of(cases.predictions, by)
@@ -178,7 +178,7 @@ def groups_of(cases: Cases, by: By) -> Groups:
         codes = place - int(there[0] < 0)
         values = [(*values[c // len(others)], others[c % len(others)]) for c in there[there >= 0].tolist()]
     if not values:
-        raise InputError(f"None of the chosen pictures carries {said}: choose another attribute.")
+        raise InputError(f"None of the chosen images carries {said}: choose another attribute.")
     if len(values) > MOST_GROUPS and by != "label":
         raise InputError(
             f"{said} has {len(values):,} values, more than the {MOST_GROUPS} groups that can be compared: sort them into classes."

@@ -1,4 +1,4 @@
-"""What a model says about a set of pictures, as a table that needs no torch to read."""
+"""What a model says about a set of images, as a table that needs no torch to read."""
 
 from __future__ import annotations
 
@@ -97,14 +97,14 @@ def between(low: ArrayLike, high: ArrayLike) -> NDArray[np.float64]:
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-    """Predictions for N pictures over K classes.
+    """Predictions for N images over K classes.
 
     Attributes:
         frame: One row an image: name, id, label, split, its attributes (in the columns that `column_of` says), predicted, confidence
             (the probability of the predicted class), unsure, verdict ("right", "wrong", or None where there is no usable label), and
             error (why an image could not be read, else None). That of an audit also has margin (how far the highest logit is above the
             second) and entropy (of the probabilities, in nats).
-        probabilities: (N, K); NaN where a picture could not be read.
+        probabilities: (N, K); NaN where an image could not be read.
         logits: (N, K), likewise.
         rule: How `predicted` follows from `probabilities`.
         model: Digest of the model.
@@ -210,9 +210,9 @@ def tabulate(
     model: str,
     ids: Sequence[str | None] | None = None,
 ) -> Predictions:
-    """Put outputs of shape (N, K) and what is known of the N pictures into one table.
+    """Put outputs of shape (N, K) and what is known of the N images into one table.
 
-    Pictures whose digests are not given as `ids` are read again for them.
+    Images whose digests are not given as `ids` are read again for them.
     """
     import pandas as pd
 
@@ -254,7 +254,7 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def concatenated(parts: Sequence[Predictions]) -> Predictions:
-    """Predictions of one model for one picture after another, put together; at least one part."""
+    """Predictions of one model for one image after another, put together; at least one part."""
     import pandas as pd
 
     first = parts[0]

@@ -1,4 +1,4 @@
-"""How little noise turns a decision: attacks on one picture, in the 8-bit pixels that the model is fed.
+"""How little noise turns a decision: attacks on one image, in the 8-bit pixels that the model is fed.
 
 FGSM and PGD are Captum's, a dependency already; the black-box attack is our own, after Andriushchenko et al. 2020, "Square Attack",
 for Captum has none, Foolbox (last release March 2024) has none that scores and brings four packages with GitPython among them, and
@@ -64,12 +64,12 @@ METHODS: Mapping[str, Method] = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Attacked:
-    """A picture before and after an attack.
+    """An image before and after an attack.
 
     Attributes:
         clean: What the model was fed, before normalisation, (H, W, 3); grey for a model of one channel.
         attacked: The same, attacked: 8-bit pixels within `epsilon` of `clean`. Where nothing flipped, what came nearest to it.
-        flipped: Whether the model, asked again about the rounded picture, decides otherwise.
+        flipped: Whether the model, asked again about the rounded image, decides otherwise.
         before: Probabilities for `clean`, (K,).
         after: Probabilities for `attacked`, (K,).
         was: What was decided: the number of a class, or what the caller's `decide` returns.
@@ -96,7 +96,7 @@ class Attacked:
 
     def __post_init__(self) -> None:
         if self.clean.shape != self.attacked.shape or self.clean.ndim != 3 or self.clean.shape[2] != 3:
-            raise ValueError(f"expected two pictures of one shape (H, W, 3), got {self.clean.shape} and {self.attacked.shape}")
+            raise ValueError(f"expected two images of one shape (H, W, 3), got {self.clean.shape} and {self.attacked.shape}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -105,7 +105,7 @@ class Least:
 
     Attributes:
         epsilon: At it the attack did flip, which the model confirmed on `attacked`; None where it flips at none that was tried.
-        attacked: The picture that flips, or what came nearest at the largest epsilon.
+        attacked: The image that flips, or what came nearest at the largest epsilon.
         tried: Each epsilon tried and whether it flipped, in the order of trying. An attack need not grow with epsilon: one below the
             least, which was not tried, might flip too.
     """
@@ -130,7 +130,7 @@ class Shift:
 
 def attack(
     classifier: Classifier,
-    picture: Askable,
+    image: Askable,
     method: str,
     epsilon: float,
     *,
@@ -139,15 +139,15 @@ def attack(
     decide: Decide | None = None,
     on_progress: Progress | None = None,
 ) -> Attacked:
-    """Look for a picture within `epsilon` of the given one that is decided otherwise.
+    """Look for an image within `epsilon` of the given one that is decided otherwise.
 
     The attack pushes what the decision hangs on: with a threshold the log-odds of the positive class, across that threshold; without one
-    the margin over the next class. It stops where the decision flips. PGD starts at the picture and, where that fails, again from a
-    random point within epsilon; its steps are 2.5 epsilon / `steps` long. Every step looks at the 8-bit picture, not at one between levels.
+    the margin over the next class. It stops where the decision flips. PGD starts at the image and, where that fails, again from a
+    random point within epsilon; its steps are 2.5 epsilon / `steps` long. Every step looks at the 8-bit image, not at one between levels.
 
     Args:
         classifier: The model; left as it was.
-        picture: What to attack, in the model's input size and before its normalisation.
+        image: What to attack, in the model's input size and before its normalisation.
         method: A name in `METHODS`.
         epsilon: How far each pixel may move, in levels of 255, of which whole ones count ("linf"); or the norm of all changes over
             0 .. 1 ("l2").
@@ -158,7 +158,7 @@ def attack(
 
     Raises:
         InputError: An unknown method, an epsilon or number of steps that cannot be, a model whose answer is no number or, for a
-            gradient attack, without a gradient; or the picture cannot be read.
+            gradient attack, without a gradient; or the image cannot be read.
     """
     if method not in METHODS:
         raise InputError(f"There is no attack {method!r}: choose one of {', '.join(METHODS)}.")
@@ -166,7 +166,7 @@ def attack(
     steps = chosen.steps if steps is None or chosen.steps == 1 else steps
     if not 0 <= epsilon < math.inf or steps < 1:
         raise InputError(f"Epsilon is {epsilon!r} and steps are {steps!r}: give an epsilon from 0 up and at least one step.")
-    clean = (classifier.preprocessing.pixels(classifier.input(picture).image) * 255).round().astype(np.int32)
+    clean = (classifier.preprocessing.pixels(classifier.input(image).image) * 255).round().astype(np.int32)
     search = Search(classifier, clean, decide, epsilon, chosen.norm, on_progress)
     found = climb(search, steps, seed, once=chosen.steps == 1) if chosen.white else squares(search, steps, seed)
     after, now = search.ask(found)
@@ -191,7 +191,7 @@ def attack(
 
 def least_epsilon(
     classifier: Classifier,
-    picture: Askable,
+    image: Askable,
     method: str,
     *,
     most: float | None = None,
@@ -203,11 +203,11 @@ def least_epsilon(
     """The least epsilon that flips the decision, by doubling until it does and halving from there, in `UNITS`.
 
     What flips with less than it was allowed counts for what it needed. (Captum's `MinParamPerturbation` halves alone, and reports
-    neither the path nor the picture's own norm.)
+    neither the path nor the image's own norm.)
 
     Args:
         classifier: The model.
-        picture: What to attack.
+        image: What to attack.
         method: A name in `METHODS`.
         most: The largest epsilon to look at; that of `MOST` where missing.
         steps: As of `attack`.
@@ -224,7 +224,7 @@ def least_epsilon(
         raise InputError(f"The largest epsilon is {most!r}: give at least {unit:g}.")
     last = int(most / unit)
     total = 2 * last.bit_length()
-    ready = classifier.input(picture)
+    ready = classifier.input(image)
     found: Attacked | None = None
     tried: dict[int, bool] = {}
     low, high = 0, last + 1

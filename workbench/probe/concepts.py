@@ -1,4 +1,4 @@
-"""Does a concept that a user shows by a few pictures matter to a class? Testing with concept activation vectors (TCAV)."""
+"""Does a concept that a user shows by a few images matter to a class? Testing with concept activation vectors (TCAV)."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from workbench.models import Classifier
 
 LEAST = 8
-"""Pictures that a concept needs, and the class."""
+"""Images that a concept needs, and the class."""
 MOST = 40
-"""Pictures of a concept that one separator is trained on, and as many others."""
+"""Images of a concept that one separator is trained on, and as many others."""
 SAMPLE = 200
-"""Pictures of a concept, of the class and of the background that are looked at, at most."""
+"""Images of a concept, of the class and of the background that are looked at, at most."""
 RANDOM = 40
-"""Separators between random pictures and other random ones, which show what chance does."""
+"""Separators between random images and other random ones, which show what chance does."""
 KNOWN = 0.7
-"""A separator that is right less often on pictures that it has not seen does not know its concept."""
+"""A separator that is right less often on images that it has not seen does not know its concept."""
 SIGNIFICANT = 0.05
 HELD = 0.25
-"""Share of the pictures on which a separator of the rest is judged."""
+"""Share of the images on which a separator of the rest is judged."""
 BATCH = 16
 NUMBERS = 150_000_000
 """Activations that are in memory at once: 600 MB."""
@@ -46,17 +46,17 @@ class Concepts:
     """Which concepts matter to a class.
 
     Attributes:
-        frame: One row a concept: concept, pictures (those that can be read), size (on how many of them each separator was trained, against
-            as many of the background), score (mean over the repeats: the share of the class's pictures whose class score rises along the
+        frame: One row a concept: concept, images (those that can be read), size (on how many of them each separator was trained, against
+            as many of the background), score (mean over the repeats: the share of the class's images whose class score rises along the
             concept's direction), low and high (Student's interval of 95 % over the repeats), slope (mean rise of the class score for a
             step of length 1 along the direction, in logits), random score (mean of random concepts), random slope (root mean square of
-            theirs), p (see `tcav`, after Holm 1979 over the concepts), accuracy (of the separators on pictures that they have not seen;
-            0.5 is guessing), verdict (one of `VERDICTS`) and why (one sentence). With too few pictures the figures are NaN.
+            theirs), p (see `tcav`, after Holm 1979 over the concepts), accuracy (of the separators on images that they have not seen;
+            0.5 is guessing), verdict (one of `VERDICTS`) and why (one sentence). With too few images the figures are NaN.
         scores: By concept, the score of each repeat.
         random: By concept, the scores of the random concepts beside it.
         layer: Where the directions lie.
         target: The class.
-        pictures: How many of the class were looked at.
+        images: How many of the class were looked at.
     """
 
     frame: pd.DataFrame
@@ -64,13 +64,13 @@ class Concepts:
     random: Mapping[str, NDArray[np.float64]]
     layer: str
     target: str
-    pictures: int
+    images: int
 
 
 def tcav(
     classifier: Classifier,
     concepts: Mapping[str, Sequence[ImageItem]],
-    pictures: Sequence[ImageItem],
+    images: Sequence[ImageItem],
     target: int | str,
     *,
     background: Sequence[ImageItem],
@@ -82,14 +82,14 @@ def tcav(
     """Test whether a class's score rises along the directions of concepts.
 
     Kim et al. 2018, "Interpretability Beyond Feature Attribution: Quantitative Testing with Concept Activation Vectors", by Captum: a
-    linear separator (scikit-learn's SGDClassifier, set as Captum does) tells the activations of a concept's pictures from those of as many
-    drawn from the background; the direction it finds is the concept's, and the score is the share of the class's pictures whose class
+    linear separator (scikit-learn's SGDClassifier, set as Captum does) tells the activations of a concept's images from those of as many
+    drawn from the background; the direction it finds is the concept's, and the score is the share of the class's images whose class
     score has a positive slope along it. Each repeat draws anew.
 
     The test is not Kim's. A t-test of the repeats' scores against those of random pairs takes the repeats for independent, but they share
-    the concept's pictures: on the shipped metal models it found 20 to 38 % of concepts made of random pictures significant at 5 %. Nor do
+    the concept's images: on the shipped metal models it found 20 to 38 % of concepts made of random images significant at 5 %. Nor do
     shares tell much in late layers, where the slopes of a class have one sign and every direction scores 0 or 1. Here the concept as a
-    whole is one draw: its mean slope is held against those of `RANDOM` separators between random pictures of the background, which scatter
+    whole is one draw: its mean slope is held against those of `RANDOM` separators between random images of the background, which scatter
     about 0, for either side could be called the concept; two-sided, by Student's t with `RANDOM` degrees of freedom. This errs on the
     careful side, for a mean over repeats scatters less than one random pair. A concept matters if the class answers to its direction more
     than to those of chance, and the layer knows it. What the model sees may still be something that comes along with the concept.
@@ -99,34 +99,34 @@ def tcav(
 
     Args:
         classifier: The model.
-        concepts: Pictures that show each concept, `LEAST` or more, by its name.
-        pictures: Of the class, `LEAST` or more.
+        concepts: Images that show each concept, `LEAST` or more, by its name.
+        images: Of the class, `LEAST` or more.
         target: The class, by name or column.
-        background: Ordinary pictures, best without the concepts; a concept's own never count against it. A separator takes at most half.
+        background: Ordinary images, best without the concepts; a concept's own never count against it. A separator takes at most half.
         layer: A name in `Classifier.layers`; the deepest that the scores depend on where missing. Just before a plain pooling the slopes
-            of all pictures may be the same, and the score of each repeat 0 or 1.
+            of all images may be the same, and the score of each repeat 0 or 1.
         repeats: Separators a concept, 2 or more.
         seed: Of the draws and the separators.
-        on_progress: Called with (done, total) pictures and separators before each batch and each separator, and at the end; what it
+        on_progress: Called with (done, total) images and separators before each batch and each separator, and at the end; what it
             raises stops the work and leaves the model as it was.
 
     Raises:
-        InputError: There is no such class or layer, the score does not depend on the layer, or there are too few pictures.
+        InputError: There is no such class or layer, the score does not depend on the layer, or there are too few images.
     """
     from workbench.attribution import Score, choose_layer
 
     aim, name = Score("logit", classifier.index(target)), choose_layer(classifier, layer)
     rng, called = np.random.default_rng(seed), classifier.class_names[aim.target]
-    _check(concepts, pictures, background, repeats)
-    pictures, background = picked(pictures, SAMPLE, rng), picked(background, SAMPLE, rng)
+    _check(concepts, images, background, repeats)
+    images, background = picked(images, SAMPLE, rng), picked(background, SAMPLE, rng)
     concepts = {concept: picked(items, SAMPLE, rng) for concept, items in concepts.items()}
-    total, numbers = len(pictures) + len(background) + sum(map(len, concepts.values())), math.prod(classifier.layers[name])
+    total, numbers = len(images) + len(background) + sum(map(len, concepts.values())), math.prod(classifier.layers[name])
     if numbers * total > NUMBERS:
-        raise InputError(f"The layer {name} has {numbers:,} numbers a picture, too many for {total} pictures: choose a later layer.")
+        raise InputError(f"The layer {name} has {numbers:,} numbers an image, too many for {total} images: choose a later layer.")
     tick = _Ticks(total + len(concepts) * (repeats + RANDOM), on_progress)
-    shown = _read(classifier, pictures, name, aim, tick)
+    shown = _read(classifier, images, name, aim, tick)
     if len(shown.ids) < LEAST:
-        raise InputError(f"Only {len(shown.ids)} of the class's pictures can be read: give {LEAST} or more.")
+        raise InputError(f"Only {len(shown.ids)} of the class's images can be read: give {LEAST} or more.")
     if shown.slopes is None or not shown.slopes.any():
         raise InputError(f"The score of {called} does not depend on the layer {name}: choose another one.")
     others, found = _read(classifier, background, name, None, tick), {}
@@ -140,22 +140,20 @@ def tcav(
         random={concept: trial.random[:, 0] for concept, trial in found.items()},
         layer=name,
         target=called,
-        pictures=len(shown.ids),
+        images=len(shown.ids),
     )
 
 
-def _check(
-    concepts: Mapping[str, Sequence[ImageItem]], pictures: Sequence[ImageItem], background: Sequence[ImageItem], repeats: int
-) -> None:
+def _check(concepts: Mapping[str, Sequence[ImageItem]], images: Sequence[ImageItem], background: Sequence[ImageItem], repeats: int) -> None:
     if not concepts:
-        raise InputError("There is no concept to test: name one and give its pictures.")
+        raise InputError("There is no concept to test: name one and give its images.")
     for concept, items in concepts.items():
         if len(items) < LEAST:
-            raise InputError(f"The concept {concept} has {len(items)} pictures, too few to learn it from: give {LEAST} or more.")
-    if len(pictures) < LEAST:
-        raise InputError(f"There are {len(pictures)} pictures of the class, too few to tell a share: give {LEAST} or more.")
+            raise InputError(f"The concept {concept} has {len(items)} images, too few to learn it from: give {LEAST} or more.")
+    if len(images) < LEAST:
+        raise InputError(f"There are {len(images)} images of the class, too few to tell a share: give {LEAST} or more.")
     if len(background) < 2 * LEAST:
-        raise InputError(f"There are {len(background)} background pictures, too few for random concepts: give {2 * LEAST} or more.")
+        raise InputError(f"There are {len(background)} background images, too few for random concepts: give {2 * LEAST} or more.")
     if repeats < 2:
         raise InputError(f"{repeats} repeats tell nothing of their spread: ask for 2 or more.")
 
@@ -179,7 +177,7 @@ class _Ticks:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Seen:
-    """M pictures in a layer: what it gives and the slope of the class score to it, each float32 (M, F), and the pictures' digests."""
+    """M images in a layer: what it gives and the slope of the class score to it, each float32 (M, F), and the images' digests."""
 
     values: Tensor
     slopes: Tensor | None
@@ -187,7 +185,7 @@ class _Seen:
 
 
 def _read(classifier: Classifier, items: Sequence[ImageItem], layer: str, aim: Score | None, tick: _Ticks) -> _Seen:
-    """Those of the pictures that can be read; with slopes where an aim is given."""
+    """Those of the images that can be read; with slopes where an aim is given."""
     import torch
 
     values: list[Tensor] = []
@@ -238,14 +236,14 @@ class _Trial:
     """What came of one concept.
 
     Attributes:
-        pictures: Of the concept, that can be read.
+        images: Of the concept, that can be read.
         left: Of the background, without the concept's.
-        size: Pictures on each side of a separator; 0 where there are too few.
+        size: Images on each side of a separator; 0 where there are too few.
         own: Score, slope and accuracy of each repeat, (R, 3).
         random: The same of random concepts, without accuracy.
     """
 
-    pictures: int
+    images: int
     left: int
     size: int
     own: NDArray[np.float64]
@@ -272,7 +270,7 @@ def _tried(shown: _Seen, own: _Seen, others: _Seen, repeats: int, rng: np.random
 
 
 class _Separator:
-    """Captum's own linear separator, but seeded, judged on pictures held out, and then trained on all of them.
+    """Captum's own linear separator, but seeded, judged on images held out, and then trained on all of them.
 
     Captum's shuffles by the global generator and trains on two thirds. This one's direction has length 1, so that slopes compare.
     """
@@ -323,7 +321,7 @@ def _tangent() -> nn.Module:
 
 
 def _scored(shown: _Seen, concept: Tensor, other: Tensor, seed: int, judged: bool) -> tuple[float, float, float]:
-    """Score and slope of the class's pictures along the direction from others to a concept, and how often its separator is right."""
+    """Score and slope of the class's images along the direction from others to a concept, and how often its separator is right."""
     import torch
     from captum.concept import TCAV, Concept
 
@@ -338,14 +336,14 @@ def _scored(shown: _Seen, concept: Tensor, other: Tensor, seed: int, judged: boo
 
 
 def _frame(found: Mapping[str, _Trial], target: str, asked: int) -> pd.DataFrame:
-    """The figures of all concepts, asked about so many of the class's pictures."""
+    """The figures of all concepts, asked about so many of the class's images."""
     import pandas as pd
 
     tested = [concept for concept, trial in found.items() if trial.size]
     p = dict(zip(tested, holm([_p(found[concept]) for concept in tested]), strict=True))
     lines = []
     for concept, trial in found.items():
-        line: dict[str, object] = {"concept": concept, "pictures": trial.pictures, "size": trial.size}
+        line: dict[str, object] = {"concept": concept, "images": trial.images, "size": trial.size}
         figures = dict.fromkeys(("score", "low", "high", "slope", "random score", "random slope", "p", "accuracy"), math.nan)
         if trial.size:
             score, (_, slope, accuracy) = mean_of(trial.own[:, 0]), trial.own.mean(0).tolist()
@@ -371,10 +369,10 @@ def _p(trial: _Trial) -> float:
 def _judged(trial: _Trial, figures: Mapping[str, float], target: str, asked: int) -> tuple[str, str]:
     """The verdict and its reason."""
     supports, opposes, chance, few = VERDICTS
-    if trial.pictures < LEAST:
-        return few, f"Only {trial.pictures} of its pictures can be read: give {LEAST} or more."
+    if trial.images < LEAST:
+        return few, f"Only {trial.images} of its images can be read: give {LEAST} or more."
     if not trial.size:
-        return few, f"Only {trial.left} pictures of the background are not its own: give {2 * LEAST} or more."
+        return few, f"Only {trial.left} images of the background are not its own: give {2 * LEAST} or more."
     if figures["accuracy"] < KNOWN:
         right = f"a separator tells it from other images with {figures['accuracy']:.0%} accuracy; guessing gives 50%"
         return chance, f"The layer does not encode it: {right}. Try another layer or more images."

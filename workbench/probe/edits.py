@@ -1,4 +1,4 @@
-"""Edits of a picture, in an order that can be undone, saved and linked to, each exact and each with the way back to the original pixels."""
+"""Edits of an image, in an order that can be undone, saved and linked to, each exact and each with the way back to the original pixels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Box = tuple[float, float, float, float]
 Pixels = NDArray[np.uint8]
 MOST_EDITS, MOST_BOXES = 40, 40
 EDIT_FILLS = ("inpaint", "mean", "blur", "patch", "noise", "paste", "keep")
-"""What regions are filled with: as in `workbench.images.fills`; or noise, the same place of another picture, or grey for all but them."""
+"""What regions are filled with: as in `workbench.images.fills`; or noise, the same place of another image, or grey for all but them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,9 +73,9 @@ class Edit:
     Attributes:
         kind: A name in `KINDS`, "fill" or "crop".
         value: The number of an edit in `KINDS`.
-        boxes: What is filled, or what is cropped to (one box): left, top, right, bottom as shares of the picture.
+        boxes: What is filled, or what is cropped to (one box): left, top, right, bottom as shares of the image.
         fill: One of `EDIT_FILLS`.
-        other: The name of the picture that is pasted from, for the fill "paste".
+        other: The name of the image that is pasted from, for the fill "paste".
     """
 
     kind: str
@@ -102,7 +102,7 @@ class Edit:
             raise InputError(f"This edit has {len(self.boxes)} boxes: draw one{f' to {MOST_BOXES}' if self.kind == 'fill' else ''}.")
         for left, top, right, bottom in self.boxes:
             if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-                raise InputError("A box must lie within the picture, with its left and top first: draw it again.")
+                raise InputError("A box must lie within the image, with its left and top first: draw it again.")
 
     @property
     def said(self) -> str:
@@ -148,13 +148,13 @@ def _box(text: str) -> Box:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Edited:
-    """A picture after its edits.
+    """An image after its edits.
 
     Attributes:
         pixels: (H, W, 3).
-        back: (3, 3), takes a place (x, y, 1) of the edited picture, in pixels from its left upper corner, to that of the original.
-        original: (height, width) of the picture before.
-        frames: For each movement and crop, `back` from the picture that it made, and that one's (height, width).
+        back: (3, 3), takes a place (x, y, 1) of the edited image, in pixels from its left upper corner, to that of the original.
+        original: (height, width) of the image before.
+        frames: For each movement and crop, `back` from the image that it made, and that one's (height, width).
     """
 
     pixels: Pixels
@@ -163,7 +163,7 @@ class Edited:
     frames: tuple[tuple[NDArray[np.float64], tuple[int, int]], ...] = ()
 
     def to_original(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
-        """A map of the edited picture, (H, W), over the original's pixels; 0 where the edited picture does not show the original.
+        """A map of the edited image, (H, W), over the original's pixels; 0 where the edited image does not show the original.
 
         What a movement pushed over an edge is lost: moving back brings in the mirrored continuation, which is no place of the original.
         """
@@ -181,21 +181,21 @@ class Edited:
         return np.where(shown, found, 0).reshape(self.original).astype(np.float32)
 
 
-def apply(picture: Image.Image, edits: Sequence[Edit], others: Mapping[str, Image.Image] | None = None, seed: int = 0) -> Edited:
+def apply(image: Image.Image, edits: Sequence[Edit], others: Mapping[str, Image.Image] | None = None, seed: int = 0) -> Edited:
     """Apply edits in their order.
 
     Args:
-        picture: RGB.
-        edits: At most `MOST_EDITS`; boxes are shares of the picture as it is when their turn comes.
-        others: Pictures to paste from, by name.
+        image: RGB.
+        edits: At most `MOST_EDITS`; boxes are shares of the image as it is when their turn comes.
+        others: Images to paste from, by name.
         seed: Of noise and patches; each edit draws from its own source, so that one of another kind before it changes nothing in it.
 
     Raises:
-        InputError: There are too many edits, or a picture to paste from is not there.
+        InputError: There are too many edits, or an image to paste from is not there.
     """
     if len(edits) > MOST_EDITS:
         raise InputError(f"There are {len(edits)} edits, more than {MOST_EDITS}: undo some.")
-    pixels = np.asarray(picture.convert("RGB"))
+    pixels = np.asarray(image.convert("RGB"))
     edited = Edited(pixels, np.eye(3), (pixels.shape[0], pixels.shape[1]))
     for number, edit in enumerate(edits):
         edited = further(edited, edits[:number], edit, others, seed)
@@ -217,7 +217,7 @@ def further(edited: Edited, before: Sequence[Edit], edit: Edit, others: Mapping[
 
 
 def _movement(edit: Edit, shape: tuple[int, ...]) -> tuple[NDArray[np.float64], tuple[int, int]]:
-    """Where each place of the new picture (x, y, 1) lies in the old one, and the new one's (height, width)."""
+    """Where each place of the new image (x, y, 1) lies in the old one, and the new one's (height, width)."""
     height, width = shape[0], shape[1]
     if edit.kind == "crop":
         left, top, right, bottom = _whole(edit.boxes[0], shape)
@@ -233,7 +233,7 @@ def _movement(edit: Edit, shape: tuple[int, ...]) -> tuple[NDArray[np.float64], 
 
 
 def _resampled(pixels: Pixels, step: NDArray[np.float64], size: tuple[int, int]) -> Pixels:
-    """The picture seen through a movement, bilinear; beyond its edges it goes on mirrored."""
+    """The image seen through a movement, bilinear; beyond its edges it goes on mirrored."""
     from scipy.ndimage import affine_transform
 
     swap = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1]], float)
@@ -267,7 +267,7 @@ def _filled(pixels: Pixels, edit: Edit, others: Mapping[str, Image.Image], rng: 
         return np.where(where[..., None], rng.integers(0, 256, pixels.shape, np.uint8), pixels)
     if edit.fill == "paste":
         if edit.other not in others:
-            raise InputError(f"There is no picture {edit.other!r} to paste from: choose another one.")
+            raise InputError(f"There is no image {edit.other!r} to paste from: choose another one.")
         other = others[edit.other].convert("RGB").resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.BILINEAR)
         return np.where(where[..., None], np.asarray(other), pixels)
     return covered(pixels, where, edit.fill, (), rng)
@@ -317,7 +317,7 @@ def _jpeg(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
     if value >= KINDS["jpeg"].neutral:
         return pixels
     if max(pixels.shape[:2]) > 65_535:
-        raise InputError("A JPEG has at most 65,535 pixels a side: crop the picture first, or leave the JPEG quality at 100.")
+        raise InputError("A JPEG has at most 65,535 pixels a side: crop the image first, or leave the JPEG quality at 100.")
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=round(value))
     return np.asarray(Image.open(buffer).convert("RGB"))

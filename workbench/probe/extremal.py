@@ -32,7 +32,7 @@ RATE, MOMENTUM = 0.015, 0.9
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Extremal:
-    """Masks of one picture, one for each area.
+    """Masks of one image, one for each area.
 
     Attributes:
         variant: "preserve": what the mask covers is kept, all else blurred; "delete": what it covers is blurred.
@@ -40,9 +40,9 @@ class Extremal:
         areas: (A,) share of the input that each mask is to cover.
         masks: (A, h, w) over the model's input, 0 .. 1.
         scores: (A,) the class's probability under each mask.
-        before: Its probability on the picture.
+        before: Its probability on the image.
         blurred: Its probability with everything blurred.
-        placement: Where the input lies on the picture: `placement.to_original(masks[i])` is a mask over the picture's pixels.
+        placement: Where the input lies on the image: `placement.to_original(masks[i])` is a mask over the image's pixels.
     """
 
     variant: Variant
@@ -57,7 +57,7 @@ class Extremal:
 
 def extremal(
     classifier: Classifier,
-    picture: Askable,
+    image: Askable,
     *,
     variant: Variant = "preserve",
     target: int | str | None = None,
@@ -67,12 +67,12 @@ def extremal(
 ) -> Extremal:
     """Optimise a mask for each area, all at once, by gradient descent with momentum; it takes a forward and a backward pass a step.
 
-    The score is the class's log-odds, divided by how far the picture's are from those of its blur, so that it weighs the same against the
+    The score is the class's log-odds, divided by how far the image's are from those of its blur, so that it weighs the same against the
     area for every model; each step is scaled to the greatest gradient. Nothing is drawn at random.
 
     Args:
         classifier: The model, which must let gradients through.
-        picture: What to look at.
+        image: What to look at.
         variant: "preserve" or "delete".
         target: The class; the decided one where missing.
         areas: Shares of the model's input, each above 0 and below 1.
@@ -88,7 +88,7 @@ def extremal(
 
     if variant not in ("preserve", "delete") or not areas or not all(0 < area < 1 for area in areas) or iterations < 1:
         raise InputError("Extremal perturbation needs the variant preserve or delete, areas between 0 and 1, and at least one step.")
-    ready = classifier.input(picture)
+    ready = classifier.input(image)
     blurs = _blurs(ready.x)
     size, sign = tuple(blurs.shape[2:]), 1 if variant == "preserve" else -1
     seeds = torch.full((len(areas), 1, *(max(round(GRID * n / max(size)), 2) for n in size)), 0.5)

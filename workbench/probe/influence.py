@@ -1,6 +1,6 @@
-"""The training pictures behind a decision: the nearest ones, those that speak for it, and those that speak against it.
+"""The training images behind a decision: the nearest ones, those that speak for it, and those that speak against it.
 
-Nothing is asked of the model again for the training pictures: what goes into its last layer and what comes out of it stand in the audit.
+Nothing is asked of the model again for the training images: what goes into its last layer and what comes out of it stand in the audit.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from workbench.models import Askable, Classifier
 
 CHUNK = 4096
-"""Training pictures that Captum compares at once: with 1,280 numbers each, 40 MB."""
+"""Training images that Captum compares at once: with 1,280 numbers each, 40 MB."""
 SURE = 0.9
 """From this confidence on, a label that contradicts the model is worth a look."""
 TWIN = 0.9999
-"""From this similarity on, two pictures are the same for the model."""
+"""From this similarity on, two images are the same for the model."""
 OPAQUE = (
-    "No layer of the model takes the stored embeddings to the stored logits, so only the nearest pictures are known: audit the set again "
+    "No layer of the model takes the stored embeddings to the stored logits, so only the nearest images are known: audit the set again "
     "if the model has changed, or else choose one that ends in a linear layer."
 )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Behind:
-    """Training pictures behind the decision on one picture.
+    """Training images behind the decision on one image.
 
-    Each table has one row a training picture: row (of the predictions), name, label, predicted, confidence (of the predicted class),
+    Each table has one row a training image: row (of the predictions), name, label, predicted, confidence (of the predicted class),
     similarity (cosine between the embeddings, 1 at most), influence (see `behind`; NaN where it is not known) and look (why somebody
     should look at its label; None where nothing is odd).
 
@@ -48,7 +48,7 @@ class Behind:
         nearest: The most similar, first the nearest.
         proponents: Whose influence speaks for the class, first the strongest; only those above 0.
         opponents: Whose influence speaks against it, likewise; only those below 0.
-        among: How many training pictures there are to choose from.
+        among: How many training images there are to choose from.
         why: Why there are neither proponents nor opponents; None where there are.
     """
 
@@ -72,45 +72,45 @@ def behind(
     k: int = 8,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Behind:
-    """Find the training pictures behind a decision.
+    """Find the training images behind a decision.
 
     Influence is Captum's TracInCPFast (Pruthi et al. 2020, "Estimating Training Data Influence by Tracing Gradient Descent") on the last
-    layer and for one checkpoint, the model's own weights: (x · x') (g · g'), with x what goes into the last layer for the training picture
-    and g the gradient of its cross-entropy to the logits, x' and g' the same for the picture asked about, with `target` as its class. It
-    says how much one more small step of training on that picture would lower the loss of calling the other one `target`, were only the
+    layer and for one checkpoint, the model's own weights: (x · x') (g · g'), with x what goes into the last layer for the training image
+    and g the gradient of its cross-entropy to the logits, x' and g' the same for the image asked about, with `target` as its class. It
+    says how much one more small step of training on that image would lower the loss of calling the other one `target`, were only the
     last layer's weights to move (its bias is left out), to first order and for a learning rate of 1. It is not what the training
-    did: earlier checkpoints and all other layers are missing. Nor does it say what a model trained without the picture would answer. A
-    picture that the model has learned to the last has hardly any gradient and so hardly any influence: those that it still gets wrong stand
+    did: earlier checkpoints and all other layers are missing. Nor does it say what a model trained without the image would answer. An
+    image that the model has learned to the last has hardly any gradient and so hardly any influence: those that it still gets wrong stand
     out, among them mislabelled ones. Its size means something only within one answer.
 
     Args:
         classifier: The model.
         embeddings: (N, D) what goes into the model's last layer (`workbench.audit.Audit.embeddings`).
-        predictions: What the model says of the N pictures.
+        predictions: What the model says of the N images.
         rows: (N,) which of them it was trained on; without a label of one of its classes, or unreadable, they have no influence.
-        asked: Whose decision: a row, which is never its own training picture, or another picture.
+        asked: Whose decision: a row, which is never its own training image, or another image.
         target: The class, by name or column; the predicted one where missing.
         k: How many at most in each table.
-        on_progress: Called with (done, total) training pictures; what it raises stops the work.
+        on_progress: Called with (done, total) training images; what it raises stops the work.
 
     Raises:
-        InputError: There is no such class, picture or row, no training picture that can be compared, or the model has no embedding.
+        InputError: There is no such class, image or row, no training image that can be compared, or the model has no embedding.
     """
     if embeddings.shape[:1] != rows.shape or len(rows) != len(predictions):
         raise ValueError(f"expected {len(predictions)} rows everywhere, got embeddings {embeddings.shape} and rows {rows.shape}")
-    picture = _asked(classifier, embeddings, predictions, asked)
+    image = _asked(classifier, embeddings, predictions, asked)
     free = rows & np.isfinite(embeddings).all(1) & np.isfinite(predictions.logits).all(1)
-    if picture.row is not None:
-        free[picture.row] = False
+    if image.row is not None:
+        free[image.row] = False
     among = np.flatnonzero(free)
     if not len(among):
-        raise InputError("There is no readable training picture to compare with: choose a set with a training split and audit it.")
-    probabilities = np.exp(picture.logits - np.logaddexp.reduce(picture.logits))
+        raise InputError("There is no readable training image to compare with: choose a set with a training split and audit it.")
+    probabilities = np.exp(image.logits - np.logaddexp.reduce(image.logits))
     column = int(predictions.rule.decide(probabilities[None])[0][0]) if target is None else classifier.index(target)
     similarity = np.full(len(rows), np.nan)
-    similarity[among] = cosine(embeddings[among], picture.embedding)
-    influence, why = _traced(classifier, embeddings, predictions, among, (picture.embedding, column), on_progress)
-    table = _Table(predictions, similarity, influence, picture, k)
+    similarity[among] = cosine(embeddings[among], image.embedding)
+    influence, why = _traced(classifier, embeddings, predictions, among, (image.embedding, column), on_progress)
+    table = _Table(predictions, similarity, influence, image, k)
     return Behind(
         target=classifier.class_names[column],
         confidence=float(probabilities[column]),
@@ -123,8 +123,8 @@ def behind(
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _Picture:
-    """The picture asked about: embedding (D,), logits (K,), digest, label and, where it is one of the predictions, row."""
+class _Image:
+    """The image asked about: embedding (D,), logits (K,), digest, label and, where it is one of the predictions, row."""
 
     embedding: NDArray[np.floating]
     logits: NDArray[np.float64]
@@ -133,28 +133,28 @@ class _Picture:
     row: int | None = None
 
 
-def _asked(classifier: Classifier, embeddings: NDArray[np.floating], predictions: Predictions, asked: int | Askable) -> _Picture:
-    """What is known of a row, or what the model says of another picture."""
+def _asked(classifier: Classifier, embeddings: NDArray[np.floating], predictions: Predictions, asked: int | Askable) -> _Image:
+    """What is known of a row, or what the model says of another image."""
     if isinstance(asked, int | np.integer):
         if not 0 <= asked < len(embeddings):
             raise InputError(f"There is no row {asked}: choose one of 0 to {len(embeddings) - 1}.")
         line, logits = predictions.frame.iloc[asked], predictions.logits[asked].astype(np.float64)
         if not (np.isfinite(embeddings[asked]).all() and np.isfinite(logits).all()):
-            raise InputError(f"{line['name']} cannot be read: choose another picture.")
-        return _Picture(embeddings[asked], logits, line["id"], line["label"], int(asked))
-    from workbench.audit import NO_EMBEDDING, Picture, compute, matrix
+            raise InputError(f"{line['name']} cannot be read: choose another image.")
+        return _Image(embeddings[asked], logits, line["id"], line["label"], int(asked))
+    from workbench.audit import NO_EMBEDDING, Reading, compute, matrix
 
     ready = classifier.input(asked)
     digest, label = (ready.item.id, ready.item.label) if ready.item else (None, None)
-    table = compute(classifier, 0, [Picture(digest or "asked", ready.x)], set()).table
+    table = compute(classifier, 0, [Reading(digest or "asked", ready.x)], set()).table
     if table is None or "embedding" not in table.column_names:
         raise InputError(f"There are no embeddings: {NO_EMBEDDING}.")
     found, logits = matrix(table.column("embedding"))[0], matrix(table.column("logits"))[0].astype(np.float64)
     if found.shape != embeddings.shape[1:]:
         raise InputError(f"The embeddings have {embeddings.shape[1]} numbers and this model's {len(found)}: use the audit of this model.")
     if not (np.isfinite(found).all() and np.isfinite(logits).all()):
-        raise InputError("The model's answer for this picture is not a number: look for damaged weights.")
-    return _Picture(found, logits, digest, label)
+        raise InputError("The model's answer for this image is not a number: look for damaged weights.")
+    return _Image(found, logits, digest, label)
 
 
 def _traced(
@@ -165,19 +165,19 @@ def _traced(
     asked: tuple[NDArray[np.floating], int],
     on_progress: Callable[[int, int], None] | None,
 ) -> tuple[NDArray[np.float64], str | None]:
-    """Influence (N,) of the training pictures at `among` on calling an embedding (D,) a class, NaN elsewhere; and why there is none."""
+    """Influence (N,) of the training images at `among` on calling an embedding (D,) a class, NaN elsewhere; and why there is none."""
     influence = np.full(len(embeddings), np.nan)
     columns = {name: column for column, name in enumerate(classifier.class_names)}
     labels = np.array([columns.get(label, -1) for label in predictions.frame["label"]])
     taught = among[labels[among] >= 0]
     if not len(taught):
-        return influence, "No training picture has a label of one of the model's classes: choose a set with such labels."
+        return influence, "No training image has a label of one of the model's classes: choose a set with such labels."
     head = _head(classifier, embeddings[among], predictions.logits[among])
     if head is None:
         return influence, OPAQUE
     influence[taught] = _influences(head, asked, embeddings[taught], labels[taught], on_progress)
     if not influence[taught].any():
-        return influence, "The model is so sure of this class that no training picture moves its loss: ask about another class."
+        return influence, "The model is so sure of this class that no training image moves its loss: ask about another class."
     return influence, None
 
 
@@ -212,7 +212,7 @@ def _influences(
     labels: NDArray[np.intp],
     on_progress: Callable[[int, int], None] | None,
 ) -> NDArray[np.float64]:
-    """Influence of M training pictures, (M,), on calling an embedding (D,) a class, in double precision.
+    """Influence of M training images, (M,), on calling an embedding (D,) a class, in double precision.
 
     In single precision the gradient of a decision that the model is sure of is lost.
     """
@@ -244,12 +244,12 @@ def _influences(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Table:
-    """What goes into the tables: similarity and influence (N,) of N pictures to the one asked about."""
+    """What goes into the tables: similarity and influence (N,) of N images to the one asked about."""
 
     predictions: Predictions
     similarity: NDArray[np.float64]
     influence: NDArray[np.float64]
-    asked: _Picture
+    asked: _Image
     k: int
 
     def of(self, rows: NDArray[np.intp], order: NDArray[np.float64]) -> pd.DataFrame:
@@ -264,14 +264,14 @@ class _Table:
         return frame
 
     def _odd(self, row: int) -> str | None:
-        """Why the label of a training picture should be looked at."""
+        """Why the label of a training image should be looked at."""
         line = self.predictions.frame.iloc[row]
         label, predicted, confidence = line["label"], line["predicted"], float(line["confidence"])
         if label is None:
             return None
         same = self.asked.digest is not None and line["id"] == self.asked.digest
         if self.asked.label not in (None, label) and (same or self.similarity[row] >= TWIN):
-            which = "It is the picture asked about" if same else "For the model it is the picture asked about"
+            which = "It is the image asked about" if same else "For the model it is the image asked about"
             return f"{which}, which is labelled {self.asked.label}, not {label}: one of the two labels is wrong."
         if label != predicted and confidence >= SURE and label in self.predictions.class_names:
             return f"It is labelled {label}, but the model is {confidence:.0%} sure of {predicted}: perhaps it is mislabelled."

@@ -1,4 +1,4 @@
-"""What must go for a decision to fall, what must stay for it to stand, and the nearest picture of the set that is decided otherwise."""
+"""What must go for a decision to fall, what must stay for it to stand, and the nearest image of the set that is decided otherwise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Aim = Literal["flip", "keep"]
 Decide = Callable[[NDArray[np.floating]], NDArray[Any]]
 Progress = Callable[[int, int], None] | None
 LARGEST = 512
-"""Pixels of the longer side to which larger pictures are shrunk before they are cut up, filled and shown to the model."""
+"""Pixels of the longer side to which larger images are shrunk before they are cut up, filled and shown to the model."""
 MOST_SEGMENTS, MOST_CELLS = 256, 32
 WIDE = 8
 """How many superpixels are tried for each step of the growing region."""
@@ -42,19 +42,19 @@ class Minimal:
         aim: "flip": filling the region changes the decision; "keep": the region alone, all else filled, keeps it.
         fill: One of `REGION_FILLS`.
         found: False where even filling everything does not change the decision, or keeping everything does not keep it.
-        inside: (H, W) the region in the pixels of the picture; empty where none was found, or where nothing needs to be kept.
-        area: Its share of the picture.
+        inside: (H, W) the region in the pixels of the image; empty where none was found, or where nothing needs to be kept.
+        area: Its share of the image.
         chosen: How many superpixels it has.
-        parts: How many the picture has.
-        before: The decision about the picture.
+        parts: How many the image has.
+        before: The decision about the image.
         after: The decision with the region filled, or with it alone kept; where none was found, at the last step.
-        score: The probability of the classes decided on, of the picture.
+        score: The probability of the classes decided on, of the image.
         score_after: Likewise, of what `after` is about.
-        areas: (S,) share of the picture that is filled (or kept) at each step of the growing region, until it was enough.
+        areas: (S,) share of the image that is filled (or kept) at each step of the growing region, until it was enough.
         scores: (S,) the probability of the classes decided on at each step.
         random: How often random superpixels of at least equal area do the same, of `DRAWS`; without a value where there is no region.
-        evaluations: How many pictures the model was asked about.
-        picture: (h, w, 3) what `after` is about, at most `LARGEST` pixels a side.
+        evaluations: How many images the model was asked about.
+        image: (h, w, 3) what `after` is about, at most `LARGEST` pixels a side.
     """
 
     aim: Aim
@@ -72,7 +72,7 @@ class Minimal:
     scores: NDArray[np.float64]
     random: Rate
     evaluations: int
-    picture: Pixels
+    image: Pixels
 
     @property
     def p(self) -> float:
@@ -95,7 +95,7 @@ class Minimal:
             )
         if not self.chosen:
             return f"Nothing needs to stay: with everything filled ({self.fill}) the decision is still {self.before}."
-        size = f"{100 * self.area:.2g} % of the picture, {self.chosen} of {self.parts} pieces"
+        size = f"{100 * self.area:.2g} % of the image, {self.chosen} of {self.parts} pieces"
         random = f"{self.random.count} of {self.random.support} regions of that area chosen at random (exact p = {self.p:.2g})"
         if not self.special:
             does = f"filling {size}, flips {self.before} to {self.after}" if self.aim == "flip" else f"{size}, alone keeps {self.before}"
@@ -109,11 +109,11 @@ class Minimal:
 
 @dataclasses.dataclass(frozen=True)
 class Counterfactual:
-    """The picture of a set most like another one that is decided otherwise.
+    """The image of a set most like another one that is decided otherwise.
 
     Attributes:
         row: In the table of predictions.
-        name: The picture's.
+        name: The image's.
         predicted: What it is taken for.
         label: What it is, where that is known.
         verdict: "right", "wrong", or None without a usable label.
@@ -130,7 +130,7 @@ class Counterfactual:
 
 def smallest(
     classifier: Classifier,
-    picture: Image.Image,
+    image: Image.Image,
     *,
     aim: Aim,
     heatmap: NDArray[np.floating] | None = None,
@@ -151,9 +151,9 @@ def smallest(
 
     Args:
         classifier: The model.
-        picture: RGB; one larger than `LARGEST` is shrunk for all of this, also for the decision before.
+        image: RGB; one larger than `LARGEST` is shrunk for all of this, also for the decision before.
         aim: "flip" or "keep".
-        heatmap: (H, W) of the picture's pixels, what speaks for the decision positive. Where missing, or nowhere positive, each superpixel
+        heatmap: (H, W) of the image's pixels, what speaks for the decision positive. Where missing, or nowhere positive, each superpixel
             is filled by itself and counts by what that takes from the score.
         fill: One of `REGION_FILLS`.
         positive: Classes that count as one decision, such as all defects, their probabilities added; the decided class where missing.
@@ -173,17 +173,17 @@ def smallest(
         raise InputError(f"There is no aim {aim!r} with the fill {fill!r}: choose flip or keep, and one of {', '.join(REGION_FILLS)}.")
     if not 2 <= segments <= MOST_SEGMENTS or not 2 <= (cells or 2) <= MOST_CELLS:
         raise InputError(f"There can be 2 to {MOST_SEGMENTS} superpixels or 2 to {MOST_CELLS} cells a side: choose a number between.")
-    small = picture.convert("RGB")
+    small = image.convert("RGB")
     small.thumbnail((LARGEST, LARGEST), Image.Resampling.BOX)
     pixels = np.asarray(small)
     labels = segmented(pixels, segments) if cells is None else square_cells(pixels.shape, cells)
     trial = _Trial(classifier, Pieces(pixels, labels, fill, seed), aim, on_progress)
     trial.settle(positive, decide)
-    masses = None if heatmap is None else _masses(heatmap, picture.size, labels)
+    masses = None if heatmap is None else _masses(heatmap, image.size, labels)
     region, areas, scores = _grown(trial, masses)
     found = region is not None
     region = np.zeros(trial.pieces.parts, bool) if region is None else _pruned(trial, region)
-    return _told(trial, region, found, areas, scores, picture.size, seed)
+    return _told(trial, region, found, areas, scores, image.size, seed)
 
 
 def counterfactual(
@@ -194,19 +194,19 @@ def counterfactual(
     rows: NDArray[np.bool_] | None = None,
     to: Collection[str] | None = None,
 ) -> Counterfactual | None:
-    """The nearest picture of the set that is taken for another class, one that is rightly taken for it if there is any.
+    """The nearest image of the set that is taken for another class, one that is rightly taken for it if there is any.
 
     It is the nearest unlike neighbour of Keane and Smyth 2020, "Good counterfactuals and where to find them".
 
     Args:
-        predictions: N pictures.
-        embeddings: (N, D) what goes into the model's last layer, a row each of the table; NaN where a picture cannot be read.
-        row: Which picture.
+        predictions: N images.
+        embeddings: (N, D) what goes into the model's last layer, a row each of the table; NaN where an image cannot be read.
+        row: Which image.
         rows: (N,) among which others; all where missing.
-        to: The classes that it may be taken for; all but the picture's own where missing.
+        to: The classes that it may be taken for; all but the image's own where missing.
 
     Returns:
-        None where there is none, or where the picture itself cannot be read.
+        None where there is none, or where the image itself cannot be read.
     """
     frame = predictions.frame
     if len(embeddings) != len(frame):
@@ -226,14 +226,14 @@ def counterfactual(
 
 
 class _Trial:
-    """One picture cut into n superpixels, and what the model says when some of them are filled."""
+    """One image cut into n superpixels, and what the model says when some of them are filled."""
 
     def __init__(self, classifier: Classifier, pieces: Pieces, aim: Aim, on_progress: Progress) -> None:
         self.classifier, self.pieces, self.aim, self.on_progress = classifier, pieces, aim, on_progress
         self.asked, self.total = 0, 4 * pieces.parts + DRAWS
 
     def settle(self, positive: Sequence[str] | None, decide: Decide | None) -> None:
-        """Ask about the picture itself, and fix what is decided and which classes the score adds up."""
+        """Ask about the image itself, and fix what is decided and which classes the score adds up."""
         rule = self.classifier.rule
         for name in positive or ():
             self.classifier.index(name)
@@ -358,7 +358,7 @@ def _told(
     size: tuple[int, int],
     seed: int,
 ) -> Minimal:
-    """The result for a region (n,) of a picture of (width, height), with random ones beside it."""
+    """The result for a region (n,) of an image of (width, height), with random ones beside it."""
     filled = region if trial.aim == "flip" else ~region
     if not found:
         filled = ~filled
@@ -383,7 +383,7 @@ def _told(
         scores=scores,
         random=wilson(int(hits.sum()), len(hits)),
         evaluations=trial.asked,
-        picture=trial.pieces.shown(filled),
+        image=trial.pieces.shown(filled),
     )
 
 

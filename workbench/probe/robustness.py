@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 MOST = 200
-"""Pictures of a sample."""
+"""Images of a sample."""
 ALL = "all classes"
 CHECK = "square"
 """The black-box attack that gradient attacks are held against."""
 ALPHA = 0.05
 """How seldom chance alone may raise the flag."""
 TESTED = 5
-"""On fewer pictures than this no lead of one attack can be told from chance."""
+"""On fewer images than this no lead of one attack can be told from chance."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """What is kept of one picture.
+    """What is kept of one image.
 
     Attributes:
-        name: The picture's.
+        name: The image's.
         label: Its class.
         right: Whether it is decided rightly without an attack; only then it is attacked.
         white: The least of the epsilons at which the gradient attack flips it; None where it does at none.
@@ -66,9 +66,9 @@ class Masking:
     A black-box attack knows less than a gradient attack. Where it flips more, the gradient leads nowhere, and what seems robust is not.
 
     Attributes:
-        flagged: Whether it flips more at the same epsilon, on the same pictures, beyond chance.
+        flagged: Whether it flips more at the same epsilon, on the same images, beyond chance.
         epsilon: The epsilon of both.
-        tested: How many pictures both attacked.
+        tested: How many images both attacked.
         black_only: How many the black-box attack alone flips.
         white_only: How many the gradient attack alone flips.
         p: Of McNemar's exact test, one-sided: how often chance would give the black-box attack such a lead.
@@ -92,9 +92,9 @@ class Robustness:
         frame: As of `curve`; the sample holds classes evenly, which the set may not, so read them one by one.
         masking: What the black-box attack says of the gradient attack; None where it was not asked for.
         method: The gradient attack.
-        rows: One a picture.
-        left_out: Why pictures of the sample have no row, by their names.
-        sample: How many pictures there are, how many were drawn, how, and with which seed.
+        rows: One an image.
+        left_out: Why images of the sample have no row, by their names.
+        sample: How many images there are, how many were drawn, how, and with which seed.
     """
 
     frame: pd.DataFrame
@@ -122,20 +122,20 @@ def robustness(
 
     Args:
         classifier: The model; its rule decides.
-        items: The pictures; those whose label is none of its classes do not count.
+        items: The images; those whose label is none of its classes do not count.
         epsilons: In the unit of the method's norm; 0, no attack, is always among them.
         method: A gradient attack in `attacks.METHODS`.
         steps: As of `attacks.attack`, for the gradient attack.
-        check: Whether to look for masked gradients, too: then each picture that was right also meets the Square attack at the largest
+        check: Whether to look for masked gradients, too: then each image that was right also meets the Square attack at the largest
             epsilon, in its usual number of steps, which takes longer than all the rest. For L-inf alone.
-        most: How many pictures at most, drawn as evenly over the labels as their numbers allow, of the test split where there is one.
+        most: How many images at most, drawn as evenly over the labels as their numbers allow, of the test split where there is one.
         seed: For the sample and the attacks.
-        known: Rows of the same model, method, epsilons and settings by the pictures' names: what is there is not attacked again, and what
+        known: Rows of the same model, method, epsilons and settings by the images' names: what is there is not attacked again, and what
             is done is put there, so that work that was stopped goes on where it was.
-        on_progress: Called with (done, total) pictures, many times for each; what it raises stops the work.
+        on_progress: Called with (done, total) images, many times for each; what it raises stops the work.
 
     Raises:
-        InputError: The method follows no gradient, an epsilon is none, the black-box attack has another norm, or no picture has a class
+        InputError: The method follows no gradient, an epsilon is none, the black-box attack has another norm, or no image has a class
             of the model or could be read: then the message is that of the last.
     """
     chosen, sizes = METHODS.get(method), sorted({float(epsilon) for epsilon in epsilons} - {0.0})
@@ -170,7 +170,7 @@ def robustness(
 def curve(rows: Sequence[Row], epsilons: Sequence[float], level: float = 0.95) -> pd.DataFrame:
     """The share of right decisions against epsilon.
 
-    A picture is robust at an epsilon only if no attack flips it there or at a smaller one that was tried: what lies within the smaller
+    An image is robust at an epsilon only if no attack flips it there or at a smaller one that was tried: what lies within the smaller
     lies within the larger. So the share never rises.
 
     Args:
@@ -179,7 +179,7 @@ def curve(rows: Sequence[Row], epsilons: Sequence[float], level: float = 0.95) -
         level: Confidence level of the intervals.
 
     Returns:
-        One row a class, and one of all together first, and an epsilon: group (no two called alike), epsilon, support (pictures),
+        One row a class, and one of all together first, and an epsilon: group (no two called alike), epsilon, support (images),
         robust (how many are decided rightly under attack), accuracy, and low and high, its ends by Wilson.
     """
     import pandas as pd
@@ -198,41 +198,41 @@ def curve(rows: Sequence[Row], epsilons: Sequence[float], level: float = 0.95) -
 
 
 def masked(rows: Sequence[Row], epsilon: float) -> Masking:
-    """Hold the black-box attack against the gradient attack at the largest epsilon, with McNemar's exact test: of the pictures that one
+    """Hold the black-box attack against the gradient attack at the largest epsilon, with McNemar's exact test: of the images that one
     attack alone flips, chance would give either attack half.
     """
     both = [(row.white is not None, row.black) for row in rows if row.black is not None]
     black_only, white_only = sum(black and not white for white, black in both), sum(white and not black for white, black in both)
     p = mcnemar(black_only, white_only, "greater")
     if len(both) < TESTED:
-        message = f"Only {len(both)} pictures met both attacks: too few to tell whether the gradient is masked."
+        message = f"Only {len(both)} images met both attacks: too few to tell whether the gradient is masked."
     elif p <= ALPHA:
         message = (
-            f"At epsilon {epsilon:g} the black-box attack alone flips {black_only} pictures and the gradient attack alone {white_only} "
+            f"At epsilon {epsilon:g} the black-box attack alone flips {black_only} images and the gradient attack alone {white_only} "
             f"(p = {p:.2g}): the gradient seems to be masked, so that the model is less robust than the gradient attack makes it look."
         )
     else:
         message = (
-            f"At epsilon {epsilon:g} the black-box attack alone flips {black_only} of {len(both)} pictures and the gradient attack alone "
+            f"At epsilon {epsilon:g} the black-box attack alone flips {black_only} of {len(both)} images and the gradient attack alone "
             f"{white_only} (p = {p:.2g}): no sign that the gradient is masked."
         )
     return Masking(p <= ALPHA, epsilon, len(both), black_only, white_only, p, message)
 
 
 def _falls(row: Row, largest: float) -> float:
-    """The least epsilon at which a picture is known to be decided wrongly."""
+    """The least epsilon at which an image is known to be decided wrongly."""
     if not row.right:
         return 0.0
     return min(math.inf if row.white is None else row.white, largest if row.black else math.inf)
 
 
 def _drawn(items: Sequence[ImageItem], classes: Sequence[str], most: int, seed: int) -> tuple[list[ImageItem], dict[str, object]]:
-    """The pictures to attack, and what to say of the sample."""
+    """The images to attack, and what to say of the sample."""
     usable = [item for item in items if item.label in classes]
     if not usable or most < 1:
-        raise InputError("There is no picture to attack whose label is a class of the model: choose a set with the model's labels.")
+        raise InputError("There is no image to attack whose label is a class of the model: choose a set with the model's labels.")
     positions, facts = stratified_items(usable, [item.label for item in usable], [item.split for item in usable], most, seed)
-    return [usable[i] for i in positions], {"pictures": len(usable), **facts}
+    return [usable[i] for i in positions], {"images": len(usable), **facts}
 
 
 def _row(

@@ -1,6 +1,6 @@
-"""How attacks look for a picture that is decided otherwise: what they push, what 8 bits leave of a step, and the steps themselves.
+"""How attacks look for an image that is decided otherwise: what they push, what 8 bits leave of a step, and the steps themselves.
 
-Pictures are levels 0 .. 255 of shape (C, H, W), as the model is fed them before normalisation, which lies inside of what is searched.
+Images are levels 0 .. 255 of shape (C, H, W), as the model is fed them before normalisation, which lies inside of what is searched.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Margin = Callable[["Tensor"], "Tensor"]
 STRIDE = 2.5
 """The length of all steps of PGD together, in epsilons (Madry et al. 2018)."""
 SHARE = 0.8
-"""The share of the picture that the first squares cover, as in AutoAttack."""
+"""The share of the image that the first squares cover, as in AutoAttack."""
 HALVINGS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 """Where the squares halve their area, in shares of all steps: the paper's schedule."""
 
@@ -40,7 +40,7 @@ class _FlippedError(Exception):
 
 
 class Search:
-    """The model as a function of levels, which keeps the 8-bit picture that came nearest to another decision.
+    """The model as a function of levels, which keeps the 8-bit image that came nearest to another decision.
 
     Attributes:
         clean: Where it starts, (C, H, W).
@@ -60,11 +60,11 @@ class Search:
         self.queries, self.total, self.best, self.least = 0, 1, clean, math.inf
         self.before, self.was = self.ask(clean)
         if not np.isfinite(self.before).all():
-            raise InputError("The model's answer for this picture is not a number: look for damaged weights.")
+            raise InputError("The model's answer for this image is not a number: look for damaged weights.")
         self.margin = margin_by(decide, self.was, self.before) if decide else margin_of(classifier.rule, self.was)
 
     def ask(self, levels: Levels) -> tuple[NDArray[np.float32], Any]:
-        """Probabilities (K,) for a picture, and what is decided of it."""
+        """Probabilities (K,) for an image, and what is decided of it."""
         import torch
 
         return self._decided(self.classifier.forward(self._input(torch.from_numpy(levels[None].astype(np.float32)))))
@@ -83,7 +83,7 @@ class Search:
         logits = self.classifier.logits(self._input(rounded + (x - x.detach())))  # what is added is zero: it only lets the gradient through
         margin = self.margin(logits)
         if x.requires_grad and not margin.requires_grad:
-            raise InputError("No gradient flows from the model's answer back to the picture: choose the Square attack, which needs none.")
+            raise InputError("No gradient flows from the model's answer back to the image: choose the Square attack, which needs none.")
         probabilities, now = self._decided(logits.detach())
         flipped, distance = bool(np.isfinite(probabilities).all()) and now != self.was, float(margin.detach())
         if flipped or distance < self.least:
@@ -150,7 +150,7 @@ def margin_by(decide: Decide, was: object, before: NDArray[np.float32]) -> Margi
 
 
 def snapped(clean: Levels, moved: NDArray[np.floating], reach: float, norm: Norm) -> Levels:
-    """The 8-bit picture for `moved`, both (C, H, W), that keeps within `reach` of `clean`.
+    """The 8-bit image for `moved`, both (C, H, W), that keeps within `reach` of `clean`.
 
     Rounding each pixel by itself would swallow an L2 change of under half a level a pixel, and may make another one longer. There the
     change is scaled until, rounded, it is as long as it was; of the pixels that would round up next those that still fit do.

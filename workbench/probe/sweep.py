@@ -1,4 +1,4 @@
-"""One edit over its whole range: where the decision of a picture flips, and how many of a set's decisions do."""
+"""One edit over its whole range: where the decision of an image flips, and how many of a set's decisions do."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 POINTS = 25
 """Values of a sweep where none are named; between neighbours that are decided differently it looks closer."""
 MOST = 200
-"""Pictures of a sample."""
-ALL, ALL_BY = "all pictures", "all"
+"""Images of a sample."""
+ALL, ALL_BY = "all images", "all"
 Progress = Callable[[int, int], None]
 
 
@@ -49,7 +49,7 @@ class Flip:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Sweep:
-    """One picture under one edit.
+    """One image under one edit.
 
     Attributes:
         kind: A name in `KINDS`.
@@ -68,20 +68,20 @@ class Sweep:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SweptSet:
-    """A set of pictures under one edit.
+    """A set of images under one edit.
 
     Attributes:
-        frame: One row for each value and group: value, by ("all", "label" or the attribute's column), group, support (pictures),
-            changed (share whose decision is not that at the neutral value) with "changed low" and "changed high", labelled (pictures
+        frame: One row for each value and group: value, by ("all", "label" or the attribute's column), group, support (images),
+            changed (share whose decision is not that at the neutral value) with "changed low" and "changed high", labelled (images
             with a label that the model knows), accuracy with "accuracy low" and "accuracy high". Wilson's intervals of 95 %; NaN where
             there is nothing to compute a figure from.
         kind: A name in `KINDS`.
         values: (V,), ascending; the neutral one is among them.
         neutral: Where among them.
-        decisions: (M, V) columns, of the pictures that could be judged.
+        decisions: (M, V) columns, of the images that could be judged.
         names: (M,) of those.
-        left_out: Why pictures of the sample have no decisions, by name: one sentence each.
-        sample: How many pictures there are, how many were drawn, and with which seed.
+        left_out: Why images of the sample have no decisions, by name: one sentence each.
+        sample: How many images there are, how many were drawn, and with which seed.
     """
 
     frame: pd.DataFrame
@@ -96,7 +96,7 @@ class SweptSet:
 
 def sweep(
     classifier: Classifier,
-    picture: Image.Image,
+    image: Image.Image,
     kind: str,
     *,
     values: Sequence[float] | None = None,
@@ -104,15 +104,15 @@ def sweep(
     others: Mapping[str, Image.Image] | None = None,
     on_progress: Progress | None = None,
 ) -> Sweep:
-    """Ask about one picture at every value of one slider.
+    """Ask about one image at every value of one slider.
 
     Args:
         classifier: The model.
-        picture: RGB.
+        image: RGB.
         kind: A name in `KINDS`.
         values: Of the edit; `POINTS` of the slider's own, spread over its whole range, where missing.
-        edits_before: What is done to the picture first.
-        others: Pictures to paste from, by name.
+        edits_before: What is done to the image first.
+        others: Images to paste from, by name.
         on_progress: Called with (done, total) evaluations, of which the closer looks at flips add more as they come; what it raises
             stops the work.
 
@@ -122,7 +122,7 @@ def sweep(
     from workbench.models import answers
 
     points = _values(_kind(kind), spread(kind) if values is None else values)
-    start, asked, total = apply(picture, edits_before, others), 0, len(points)
+    start, asked, total = apply(image, edits_before, others), 0, len(points)
     known: dict[float, NDArray[np.float32]] = {}
 
     def ask_at(some: Sequence[float]) -> None:
@@ -162,28 +162,28 @@ def sweep_set(
     known: MutableMapping[str, NDArray[np.intp]] | None = None,
     on_progress: Progress | None = None,
 ) -> SweptSet:
-    """Ask about the pictures of a set at each of some values of one edit.
+    """Ask about the images of a set at each of some values of one edit.
 
     Args:
         classifier: The model.
-        items: The pictures.
+        items: The images.
         kind: A name in `KINDS`.
         values: Of the edit; those of `outward` where missing. The neutral one is added.
         attributes: Of the items, to group them by.
-        most: How many pictures at most: a sample drawn with equal chances, of which a larger one with the same seed holds the smaller.
-        seed: Of the sample, and of noise, which differs from picture to picture.
-        known: Decisions (V,) of the same model, edit and values, by the pictures' names: what is there is not asked again, and what is
+        most: How many images at most: a sample drawn with equal chances, of which a larger one with the same seed holds the smaller.
+        seed: Of the sample, and of noise, which differs from image to image.
+        known: Decisions (V,) of the same model, edit and values, by the images' names: what is there is not asked again, and what is
             asked is put there, so that work that was stopped goes on where it was.
-        on_progress: Called with (done, total) pictures before each and at the end; what it raises stops the work.
+        on_progress: Called with (done, total) images before each and at the end; what it raises stops the work.
 
     Raises:
-        InputError: There is no such edit or attribute, a value lies outside of its range, or no picture can be judged.
+        InputError: There is no such edit or attribute, a value lies outside of its range, or no image can be judged.
     """
     points = _values(kind, [*(outward(kind) if values is None else values), KINDS[_kind(kind)].neutral])
     pool = list(items)
     for name in attributes:
         if all(item.attributes.get(name) is None for item in pool):
-            raise InputError(f"None of the pictures carries {name}: choose another attribute.")
+            raise InputError(f"None of the images carries {name}: choose another attribute.")
     chosen, known, left_out = drawn(pool, most, seed), {} if known is None else known, {}
     for done, item in enumerate(chosen):
         if on_progress:
@@ -197,10 +197,10 @@ def sweep_set(
         on_progress(len(chosen), len(chosen))
     judged = [item for item in chosen if item.name not in left_out]
     if not judged:
-        raise InputError(next(iter(left_out.values()), "There are no pictures to sweep over: choose a set that holds some."))
+        raise InputError(next(iter(left_out.values()), "There are no images to sweep over: choose a set that holds some."))
     decisions, neutral = np.stack([known[item.name] for item in judged]), points.index(float(KINDS[kind].neutral))
     frame = _frame(judged, classifier.class_names, points, decisions, neutral, attributes)
-    sample = {"pictures": len(pool), "drawn": len(chosen), "seed": seed}
+    sample = {"images": len(pool), "drawn": len(chosen), "seed": seed}
     return SweptSet(frame, kind, np.array(points), neutral, decisions, tuple(item.name for item in judged), left_out, sample)
 
 
@@ -257,7 +257,7 @@ def _middles(kind: str, values: Sequence[float], decisions: NDArray[np.intp]) ->
 
 
 def _decisions(classifier: Classifier, item: ImageItem, kind: str, values: Sequence[float], seed: int) -> NDArray[np.intp]:
-    """Columns (V,) of one picture."""
+    """Columns (V,) of one image."""
     from workbench.models import ask
 
     start, own = apply(item.open(), ()), int.from_bytes(digest(seed, item.name)[:6], "big")

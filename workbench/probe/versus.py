@@ -23,29 +23,29 @@ if TYPE_CHECKING:
     from workbench.models import Classifier
 
 EDGE = 256
-"""Pixels of the longer side of the picture on which maps of models with other inputs are compared."""
+"""Pixels of the longer side of the image on which maps of models with other inputs are compared."""
 TOP = 0.1
 """The share of a map that counts as its top."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Versus:
-    """Two models on the same pictures.
+    """Two models on the same images.
 
     Attributes:
-        frame: One row a picture that they decide differently, those that both are sure of first: name, label, "first" and "second"
+        frame: One row an image that they decide differently, those that both are sure of first: name, label, "first" and "second"
             (decisions), "first confidence", "second confidence", right ("first", "second", "neither", None without a usable label).
-        both_right: How many labelled pictures both decide rightly.
+        both_right: How many labelled images both decide rightly.
         only_first: How many only the first does.
         only_second: How many only the second does.
         both_wrong: How many neither does.
-        p: The chance of so uneven a split of the pictures that only one decides rightly, were both models equally good: the exact test
+        p: The chance of so uneven a split of the images that only one decides rightly, were both models equally good: the exact test
             of McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages".
-        first: Accuracy of the first model on the labelled pictures.
+        first: Accuracy of the first model on the labelled images.
         second: Of the second.
         difference: The first's accuracy less the second's, as `paired_difference`.
-        agree: Share of all pictures that they decide alike.
-        left_out: How many pictures only one of them has, or could not read, or that are other pictures of the same name.
+        agree: Share of all images that they decide alike.
+        left_out: How many images only one of them has, or could not read, or that are other images of the same name.
     """
 
     frame: pd.DataFrame
@@ -62,15 +62,15 @@ class Versus:
 
 
 def compare_models(first: Predictions, second: Predictions, rows: NDArray[np.bool_] | None = None) -> Versus:
-    """Compare what two models say of the same pictures, matched by name; each decides by its own rule.
+    """Compare what two models say of the same images, matched by name; each decides by its own rule.
 
     Args:
-        first: N pictures.
+        first: N images.
         second: The same, in any order.
-        rows: Booleans of shape (N,): which pictures of the first count; all where missing.
+        rows: Booleans of shape (N,): which images of the first count; all where missing.
 
     Raises:
-        InputError: They know other classes, or no picture was read by both.
+        InputError: They know other classes, or no image was read by both.
     """
     import pandas as pd
 
@@ -80,7 +80,7 @@ def compare_models(first: Predictions, second: Predictions, rows: NDArray[np.boo
     both = one[columns].merge(second.frame[columns], on="name", suffixes=(" first", " second"))
     both = both[both["predicted first"].notna() & both["predicted second"].notna() & (both["id first"] == both["id second"])]
     if not len(both):
-        raise InputError("No picture was read by both models: run both on the same image set.")
+        raise InputError("No image was read by both models: run both on the same image set.")
     label, a, b = (both[name].to_numpy(dtype=object) for name in ("label first", "predicted first", "predicted second"))
     usable = np.isin(label.astype(str), first.class_names) & both["label first"].notna().to_numpy()
     counts = [int((usable & ((a == label) == x) & ((b == label) == y)).sum()) for x in (True, False) for y in (True, False)]
@@ -115,10 +115,10 @@ def _check_classes(first: Sequence[str], second: Sequence[str]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """The maps of two models for one picture, and those of the first model for the picture and the same with the least noise.
+    """The maps of two models for one image, and those of the first model for the image and the same with the least noise.
 
     Attributes:
-        name: The picture's.
+        name: The image's.
         first: Decision of the first model, which both maps explain.
         second: Decision of the second.
         correlation: Spearman's, of the two maps.
@@ -145,12 +145,12 @@ class Moved:
     """Whether two models decide for the same reasons.
 
     Attributes:
-        frame: One row a picture, with the fields of `Pair`.
+        frame: One row an image, with the fields of `Pair`.
         method: Which attribution method made the maps.
-        figures: Means over the pictures with intervals of 95 %: "correlation", "overlap", "own_correlation", "own_overlap" (Student),
+        figures: Means over the images with intervals of 95 %: "correlation", "overlap", "own_correlation", "own_overlap" (Student),
             "same" and "own_same" (Wilson). The own ones say what no change looks like.
-        left_out: Why pictures of the sample have no figures, by name: one sentence each.
-        sample: How many pictures there are, how many were drawn, and with which seed.
+        left_out: Why images of the sample have no figures, by name: one sentence each.
+        sample: How many images there are, how many were drawn, and with which seed.
     """
 
     frame: pd.DataFrame
@@ -172,25 +172,25 @@ def maps_moved(
     known: MutableMapping[str, Pair] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Moved:
-    """Explain pictures by two models and measure how far the maps lie apart: did making it cheaper change why it decides?
+    """Explain images by two models and measure how far the maps lie apart: did making it cheaper change why it decides?
 
     Both explain the class that the first model decides on. As a measure of what no change looks like, the first model also explains each
-    picture with every value moved by at most one grey level of 255.
+    image with every value moved by at most one grey level of 255.
 
     Args:
         first: A model.
         second: One with the same classes.
-        items: The pictures.
+        items: The images.
         method: A name in `METHODS`.
         params: The method's settings, and the background where it compares with one: the images that are drawn where it is missing.
-        most: How many pictures at most, as in `sweep.sweep_set`.
+        most: How many images at most, as in `sweep.sweep_set`.
         seed: Of the sample and the noise.
-        known: Pairs of the same models, method and settings by the pictures' names: what is there is not measured again, and what is
+        known: Pairs of the same models, method and settings by the images' names: what is there is not measured again, and what is
             measured is put there, so that work that was stopped goes on where it was.
-        on_progress: Called with (done, total) pictures before each and at the end; what it raises stops the work.
+        on_progress: Called with (done, total) images before each and at the end; what it raises stops the work.
 
     Raises:
-        InputError: They know other classes, the method does not suit one of them, or no picture could be measured.
+        InputError: They know other classes, the method does not suit one of them, or no image could be measured.
     """
     import pandas as pd
 
@@ -214,11 +214,11 @@ def maps_moved(
         on_progress(len(chosen), len(chosen))
     pairs = [known[item.name] for item in chosen if item.name not in left_out]
     if not pairs:
-        raise InputError(next(iter(left_out.values()), "There are no pictures to explain: choose a set that holds some."))
+        raise InputError(next(iter(left_out.values()), "There are no images to explain: choose a set that holds some."))
     frame = pd.DataFrame([dataclasses.asdict(pair) for pair in pairs])
     figures = {name: mean_of(frame[name].to_numpy()) for name in ("correlation", "overlap", "own_correlation", "own_overlap")}
     figures |= {name: wilson(int(frame[name].sum()), len(frame)) for name in ("same", "own_same")}
-    return Moved(frame, method, figures, left_out, {"pictures": len(pool), "drawn": len(chosen), "seed": seed})
+    return Moved(frame, method, figures, left_out, {"images": len(pool), "drawn": len(chosen), "seed": seed})
 
 
 def _pair(first: Classifier, second: Classifier, item: ImageItem, method: str, params: Mapping[str, Any], seed: int) -> Pair:
@@ -240,7 +240,7 @@ def _pair(first: Classifier, second: Classifier, item: ImageItem, method: str, p
 
 
 def likeness(one: Attribution, other: Attribution) -> tuple[float, float]:
-    """Spearman's correlation of two maps of a picture, and what their top 10 % have in common, where both models looked."""
+    """Spearman's correlation of two maps of an image, and what their top 10 % have in common, where both models looked."""
     a, b = one.ranking, other.ranking
     if one.placement != other.placement or a.shape != b.shape:
         (a, seen), (b, too) = _laid(one), _laid(other)
@@ -249,7 +249,7 @@ def likeness(one: Attribution, other: Attribution) -> tuple[float, float]:
 
 
 def _laid(found: Attribution) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """A map on a copy of its picture of at most `EDGE` pixels a side, and what the model saw of that."""
+    """A map on a copy of its image of at most `EDGE` pixels a side, and what the model saw of that."""
     width, height = found.placement.original
     scale = min(1.0, EDGE / max(width, height))
     placement = found.placement.scaled(Image.new("1", (max(round(width * scale), 1), max(round(height * scale), 1))))

@@ -1,6 +1,6 @@
 """Fine-tune the backbone that ships with the workbench on any labelled image set, and write a model that the workbench opens.
 
-Pictures are decoded once, into a file that is mapped into memory: what is held at a time does not grow with the set. The training
+Images are decoded once, into a file that is mapped into memory: what is held at a time does not grow with the set. The training
 ends when the validation split gets no better, and goes on after its last finished epoch when it was interrupted.
 """
 
@@ -30,7 +30,7 @@ PATIENCE = 8
 """Epochs without a lower validation loss after which the training ends."""
 COMMAND = "train"
 BATCH = 64
-PICTURES = "pictures.tmp"
+IMAGES = "images.tmp"
 
 
 def train(
@@ -46,10 +46,10 @@ def train(
     """Fine-tune on a set and write model.safetensors, model.toml, predictions.parquet and MODEL_CARD.md.
 
     Args:
-        images: The set; pictures without a label are predicted at the end and train nothing.
+        images: The set; images without a label are predicted at the end and train nothing.
         out: The folder to write to.
         epochs: Passes at most.
-        size: Edge length of the model's input in pixels; pictures are stretched to it.
+        size: Edge length of the model's input in pixels; images are stretched to it.
         positive: The class that a threshold is chosen for; where missing, and there are two classes of which one reads as good, the
             other.
         seed: Deals the splits, and seeds the training.
@@ -68,14 +68,14 @@ def train(
 
     def learn(kept: Path) -> Generator[Step, None, Finish]:
         network = backbone(len(classes))  # before the images are read, for its weights may be missing
-        pictures = out / PICTURES
+        photographs = out / IMAGES
         try:
-            known, unreadable = yield from _stored(images.items, pictures, size)
+            known, unreadable = yield from _stored(images.items, photographs, size)
             dealt = deal(known, classes, seed)
             recipe = recipe_for(dealt.splits.count("train"), epochs, size, seed)
-            watch = yield from _fitted(network, pictures, known, dealt, classes, recipe, kept)
+            watch = yield from _fitted(network, photographs, known, dealt, classes, recipe, kept)
         finally:
-            pictures.unlink(missing_ok=True)
+            photographs.unlink(missing_ok=True)
         if not watch.best:
             raise InputError(
                 f"After none of the {len(watch.losses)} epochs the validation loss was a number, so nothing can be kept: "
@@ -92,7 +92,7 @@ def train(
 
 
 def recipe_for(count: int, epochs: int, size: int, seed: int) -> Recipe:
-    """A recipe for so many training pictures: small sets take small batches, so that an epoch is still several steps."""
+    """A recipe for so many training images: small sets take small batches, so that an epoch is still several steps."""
     batch = min(32, max(8, count // 8))
     average_over = min(100, max(5, 2 * math.ceil(count / batch)))  # steps; about two epochs
     rate = 1e-3 * math.sqrt(batch / 32)
@@ -104,10 +104,10 @@ def balanced(rows: Sequence[Tensor], count: int) -> Callable[[torch.Generator], 
 
     Args:
         rows: The row numbers of each of K classes.
-        count: Pictures in one epoch.
+        count: Images in one epoch.
 
     Returns:
-        Draws (count,) rows, of each class as many, up to one. No picture of a class comes again before all of the class have come.
+        Draws (count,) rows, of each class as many, up to one. No image of a class comes again before all of the class have come.
     """
     quota = math.ceil(count / len(rows))
 
@@ -134,7 +134,7 @@ class EarlyStop:
     """
 
     def __init__(self, images: Tensor, rows: Tensor, labels: Tensor, run: str, patience: int = PATIENCE) -> None:
-        """Take all pictures (N, 3, H, W) in uint8, the M validation rows among them, their classes (M,), and a digest of the run."""
+        """Take all images (N, 3, H, W) in uint8, the M validation rows among them, their classes (M,), and a digest of the run."""
         self._images, self._rows, self._labels, self._run, self._patience = images, rows, labels, run, patience
         self.best: dict[str, Tensor] = {}
         self.losses: list[tuple[float, float]] = []
@@ -171,10 +171,10 @@ def _classes(images: ImageSet, positive: str | None) -> tuple[str, ...]:
     """The classes that occur, in the order of the set."""
     labels = {item.label for item in images} - {None}
     if not labels:
-        raise InputError(f"{images.name} has no labels: put the pictures of each class into a folder of its own, or write a manifest.")
+        raise InputError(f"{images.name} has no labels: put the images of each class into a folder of its own, or write a manifest.")
     classes = tuple(name for name in images.class_names if name in labels)
     if len(classes) < 2:
-        raise InputError(f"{images.name} has the class {classes[0]!r} only, and a classifier needs two: add pictures of another class.")
+        raise InputError(f"{images.name} has the class {classes[0]!r} only, and a classifier needs two: add images of another class.")
     if positive is not None and positive not in classes:
         raise InputError(f"There is no class {positive!r} in {images.name}: choose the positive class among {', '.join(classes)}.")
     return classes
@@ -188,12 +188,12 @@ def _check_own(out: Path) -> None:
 
 
 def _stored(items: Sequence[ImageItem], path: Path, size: int) -> Generator[Step, None, tuple[list[ImageItem], dict[str, str]]]:
-    """Decode and resize the labelled pictures into one file, uint8 of shape (N, 3, size, size).
+    """Decode and resize the labelled images into one file, uint8 of shape (N, 3, size, size).
 
     The file is written, not mapped, so that a full disk is told in a sentence.
 
     Yields:
-        Progress; at the end the N pictures that it holds, and why others could not be read, by name.
+        Progress; at the end the N images that it holds, and why others could not be read, by name.
     """
     preprocessing = Preprocessing((size, size))
     labelled = [item for item in items if item.label is not None]
@@ -212,17 +212,17 @@ def _stored(items: Sequence[ImageItem], path: Path, size: int) -> Generator[Step
 
 
 def _fitted(
-    network: nn.Module, pictures: Path, items: Sequence[ImageItem], dealt: Deal, classes: tuple[str, ...], recipe: Recipe, kept: Path
+    network: nn.Module, photographs: Path, items: Sequence[ImageItem], dealt: Deal, classes: tuple[str, ...], recipe: Recipe, kept: Path
 ) -> Generator[Step, None, EarlyStop]:
     """Train, and give back the watch with the best weights."""
     size = recipe.sizes[-1]
-    images = torch.from_file(str(pictures), shared=False, size=len(items) * 3 * size**2, dtype=torch.uint8).view(-1, 3, size, size)
+    images = torch.from_file(str(photographs), shared=False, size=len(items) * 3 * size**2, dtype=torch.uint8).view(-1, 3, size, size)
     labels = torch.tensor([classes.index(str(item.label)) for item in items])
     splits = np.array(dealt.splits)
     rows = {name: torch.from_numpy(np.flatnonzero(splits == name)) for name in ("train", "validation")}
     dealing = [(item.id, item.label, split) for item, split in zip(items, splits, strict=True)]
     digest = hashlib.sha256(repr((recipe, PATIENCE, classes, dealing)).encode()).hexdigest()
-    other = "it belongs to other pictures, classes, splits or settings"
+    other = "it belongs to other images, classes, splits or settings"
     check_checkpoint(kept, lambda saved: None if saved["watch"]["run"] == digest else other)
     watch = EarlyStop(images, rows["validation"], labels[rows["validation"]], digest)
     count = math.ceil(len(rows["train"]) / recipe.batch) * recipe.batch
@@ -249,6 +249,6 @@ def _finish(folder: Path, network: nn.Module, items: Sequence[ImageItem], rule: 
     (folder / FILES[3]).write_text(finetune_card(table, account), encoding="utf-8")
 
 
-def _scaled(pictures: Tensor) -> Tensor:
-    """uint8 pictures as the model takes them: float32 in -1 .. 1, as `training.augment` scales them."""
-    return (pictures.float() / 127.5 - 1).to(memory_format=torch.channels_last)
+def _scaled(photographs: Tensor) -> Tensor:
+    """uint8 images as the model takes them: float32 in -1 .. 1, as `training.augment` scales them."""
+    return (photographs.float() / 127.5 - 1).to(memory_format=torch.channels_last)

@@ -86,7 +86,7 @@ def solar_card(table: Predictions, maps: Maps, recipe: Recipe, *, trial: bool = 
         "solar-cells",
         **_training(table, recipe),
         **_group_fields(table, maps, test),
-        warning="\n> A trial run on part of the pictures: its figures mean nothing.\n" if trial else "",
+        warning="\n> A trial run on part of the images: its figures mean nothing.\n" if trial else "",
         counts={name: int(rows.sum()) for name, rows in splits.items()},
         sizes=", ".join(map(str, recipe.sizes)),
         results=figures({name: headline(table, rows) for name, rows in groups.items()}),
@@ -168,7 +168,7 @@ def finetune_card(table: Predictions, account: Account) -> str:
         epochs=markdown(["epoch", "training loss", "validation loss"], epochs, first="---:"),
         warning=_few(rows["test"]["accuracy"]),
         results=figures(rows, table.rule.positive or ""),
-        confusion=_confusion(table, test, "test pictures"),
+        confusion=_confusion(table, test, "test images"),
         classes=_class_figures(table, test),
         good=_good(table, test),
         threshold=_threshold(table),
@@ -229,7 +229,7 @@ def _group_fields(table: Predictions, maps: Maps, test: NDArray[np.bool_]) -> di
         for line in gaps.frame[gaps.frame["p"].notna()].to_dict("records")
     ]
     names = gaps.frame["figure"][gaps.frame["significant"]].tolist()
-    none = "No gap is proven at this number of pictures; that does not prove there is none."
+    none = "No gap is proven at this number of images; that does not prove there is none."
     places = [
         f"- the {line['region']} more for {line['most']} than for {line['least']} "
         f"({100 * line['gap']:.1f} points, p = {line['p adjusted']:.3f})"
@@ -282,19 +282,19 @@ def _data_sentences(table: Predictions, account: Account) -> list[str]:
     """How the images came into their splits, and what was left out."""
     dealt, unreadable = account.dealt, list(account.unreadable)
     made = ", made by a program and not photographed" if account.synthetic else ""
-    text = [f"{len(table):,} pictures{made}. {dealt.how}"]
+    text = [f"{len(table):,} images{made}. {dealt.how}"]
     if dealt.copies:
-        alike = "all copies of a picture stand in one split, where it was dealt"
+        alike = "all copies of an image stand in one split, where it was dealt"
         where = "see the next sentence" if dealt.leaked else alike
-        text.append(f"{dealt.copies:,} pictures are byte for byte the same as one before them; {where}.")
+        text.append(f"{dealt.copies:,} images are byte for byte the same as one before them; {where}.")
     if dealt.leaked:
-        text.append(f"**{dealt.leaked:,} pictures of the validation or test split stand in the training split too: the figures flatter.**")
+        text.append(f"**{dealt.leaked:,} images of the validation or test split stand in the training split too: the figures flatter.**")
     if unreadable:
         names = ", ".join(unreadable[:NAMED]) + (", ..." if len(unreadable) > NAMED else "")
         text.append(f"{len(unreadable):,} could not be read and were left out: {names}.")
     if unlabelled := int(table.frame["label"].isna().sum()):
         text.append(f"{unlabelled:,} have no label; they trained nothing and count in no figure.")
-    independent = "Pictures count as independent of each other: if several show one part, the figures may flatter."
+    independent = "Images count as independent of each other: if several show one part, the figures may flatter."
     return [*text, f"{independent} Masks were not used."]
 
 
@@ -303,8 +303,8 @@ def _few(test: Rate) -> str:
     if test.support >= FEW or test.low is None or test.high is None:
         return ""
     return (
-        f"**The test split holds only {test.support} pictures, so that the intervals are wide: an accuracy anywhere from "
-        f"{test.low:.0%} to {test.high:.0%}\nfits what was seen.** More pictures narrow it; "
+        f"**The test split holds only {test.support} images, so that the intervals are wide: an accuracy anywhere from "
+        f"{test.low:.0%} to {test.high:.0%}\nfits what was seen.** More images narrow it; "
         "another seed deals other ones.\n\n"
     )
 

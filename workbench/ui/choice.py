@@ -1,4 +1,4 @@
-"""What is chosen: the model, the image set and the picture, from the URL, the sidebar, uploads and the command line."""
+"""What is chosen: the model, the image set and the image, from the URL, the sidebar, uploads and the command line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ModelChoice:
         source: Where it comes from.
         key: Digest.
         rule: Classes, positive class and threshold.
-        preprocessing: How a picture becomes its input.
+        preprocessing: How an image becomes its input.
         folder: With `model.toml`, and perhaps stored predictions and a model card.
         size: Of the weights in bytes, where they are a file.
     """
@@ -120,9 +120,9 @@ def set_ref(choice: ModelChoice) -> str:
 
 
 def image(found: ImageSet, fallback: Callable[[], str]) -> ImageItem:
-    """The chosen picture: the URL's, or else that of `fallback`."""
+    """The chosen image: the URL's, or else that of `fallback`."""
     name = str(st.query_params.get("image") or st.session_state.get("image name") or "")
-    item: ImageItem | None = session.own("pictures").get(name) or found.by_name.get(name)
+    item: ImageItem | None = session.own("images").get(name) or found.by_name.get(name)
     if item is None:
         if name and name != st.session_state.get("image name"):  # else it was chosen here, before another set was
             st.info(f"The image “{plain(name)}” in this link is not in {plain(found.name)}. Another one is shown.")
@@ -132,7 +132,7 @@ def image(found: ImageSet, fallback: Callable[[], str]) -> ImageItem:
 
 
 def choose_image(name: str) -> None:
-    """Make `name` the chosen picture, in the URL too."""
+    """Make `name` the chosen image, in the URL too."""
     st.session_state["image name"] = name
     if st.query_params.get("image") != name:
         st.query_params["image"] = name

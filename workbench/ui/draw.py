@@ -41,7 +41,7 @@ def colour_bar(scale: Scale, unit: str, ends: tuple[str, str] | None = None) -> 
 
 
 def decision(predictions: Predictions, row: int) -> None:
-    """What the model decides about one picture, how sure it is, and whether that is right."""
+    """What the model decides about one image, how sure it is, and whether that is right."""
     facts, rule = predictions.frame.loc[row], predictions.rule
     if facts["error"]:
         st.error(plain(facts["error"], 2 * LONGEST))
@@ -88,7 +88,7 @@ def probabilities(predictions: Predictions, row: int, most: int = 5) -> None:
     )
 
 
-def rate(label: str, found: Rate, meaning: str, unit: str = "pictures") -> None:
+def rate(label: str, found: Rate, meaning: str, unit: str = "images") -> None:
     """A headline figure with its interval and support."""
     with st.container(border=True, gap="xsmall", height="stretch"):
         if found.value is None:
@@ -121,6 +121,6 @@ def table(label: str, make: Callable[[], pd.DataFrame], name: str, key: str, ind
 
 
 def stem(name: str) -> str:
-    """A name for a download, of a picture's name without what file systems dislike."""
+    """A name for a download, of an image's name without what file systems dislike."""
     kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(name).stem)
-    return kept[:80] or "picture"
+    return kept[:80] or "image"

@@ -1,4 +1,4 @@
-"""The parts of the Explain page above the maps: the picture, and what is explained by which methods."""
+"""The parts of the Explain page above the maps: the image, and what is explained by which methods."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ONLY = {"n_steps": ("integrated_gradients",), "samples": NOISY, "noise": NOISY, 
 """Which methods the page's control of a setting is for; where none is named, all that have it."""
 SCORES = {"logit": "Logit", "probability": "Probability", "margin": "Margin"}
 AIMS = {"predicted": "predicted class", "true": "the true class"}
-"""Classes that are named by what they are for the picture: the words must not depend on it."""
+"""Classes that are named by what they are for the image: the words must not depend on it."""
 AUTOMATIC = "automatic"
 OWN = "anomaly_map"
 """The method that only models with a map of their own have."""
@@ -48,23 +48,23 @@ class Settings:
 
 
 def bring(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
-    """Upload pictures of one's own; predict the set where nothing is known of it."""
+    """Upload images of one's own; predict the set where nothing is known of it."""
     with st.container(horizontal=True):
         with st.popover("Use your own image", icon=":material/add_photo_alternate:"):
             st.file_uploader(
-                "Pictures (PNG, JPEG, TIFF, BMP, WebP, GIF, PPM)",
+                "Images (PNG, JPEG, TIFF, BMP, WebP, GIF, PPM)",
                 accept_multiple_files=True,
-                key="picture upload",
-                on_change=sidebar.take_pictures,
-                args=("picture upload",),
+                key="image upload",
+                on_change=sidebar.take_images,
+                args=("image upload",),
             )
             st.caption("They stay in this browser session; a link cannot contain them.")
         if known is None and len(images) > 1:
             results.offer_predictions(model, images, ", to filter by verdict" if images.class_names else ", to filter by confidence")
 
 
-def picture(item: ImageItem) -> None:
-    """The picture and what is known of it."""
+def image(item: ImageItem) -> None:
+    """The image and what is known of it."""
     st.image(photographs.fitted(item, EDGE), width="stretch", output_format="PNG", alt=item.name)
     known = [*([("split", item.split)] if item.split else []), *item.attributes.items()]
     st.caption(" · ".join([plain(item.name), *(f"{plain(k)}: {plain(shown(v))}" for k, v in known)]))
@@ -166,7 +166,7 @@ def _params(model: choice.ModelChoice, item: ImageItem) -> dict[str, Any]:
         )
     with right:
         values = model.preprocessing.baseline(params["baseline"], photographs.fitted(item, EDGE))
-        st.image(model.preprocessing.picture(values), width=96, caption="Baseline", output_format="PNG")
+        st.image(model.preprocessing.image(values), width=96, caption="Baseline", output_format="PNG")
     params["layer"] = _layer(model)
     steps = url.slider("Steps (integrated gradients); 0 = automatic", 0, 400, key="steps", default=0, step=10)
     params["n_steps"] = steps or None

@@ -1,4 +1,4 @@
-"""The gallery: filter pictures by what is known of them, page through thumbnails, choose one by clicking it."""
+"""The gallery: filter images by what is known of them, page through thumbnails, choose one by clicking it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def table(images: ImageSet, predictions: Predictions | None) -> pd.DataFrame:
 
 
 def kinds(predictions: Predictions) -> list[str | None]:
-    """For each picture "escape", "overkill" or None; None everywhere where the model has no positive class."""
+    """For each image "escape", "overkill" or None; None everywhere where the model has no positive class."""
     positive, frame = predictions.rule.positive, predictions.frame
     if positive is None:
         return [None] * len(frame)
@@ -97,7 +97,7 @@ def members(images: ImageSet, name: str, value: str) -> list[ImageItem]:
 
 
 def first_look(images: ImageSet, predictions: Predictions | None) -> str:
-    """The picture that a visitor sees first: a test picture in which the model is right and sure about the positive class."""
+    """The image that a visitor sees first: a test image in which the model is right and sure about the positive class."""
     if predictions is None or predictions.rule.positive is None:
         return images.items[0].name
     frame = predictions.frame
@@ -108,7 +108,7 @@ def first_look(images: ImageSet, predictions: Predictions | None) -> str:
 
 
 def gallery(images: ImageSet, predictions: Predictions | None, chosen: ImageItem) -> None:
-    """Filters, thumbnails and pages; a click chooses a picture."""
+    """Filters, thumbnails and pages; a click chooses an image."""
     frame = _filtered(images, table(images, predictions), predictions)
     if frame.empty:
         st.info("No image matches these filters.", icon=":material/filter_alt_off:")
@@ -118,24 +118,24 @@ def gallery(images: ImageSet, predictions: Predictions | None, chosen: ImageItem
     thumbnails = st.container()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         few = len(frame) < len(images)
-        st.caption(f"{len(frame):,} of {len(images):,} pictures" if few else f"{len(images):,} pictures")
+        st.caption(f"{len(frame):,} of {len(images):,} images" if few else f"{len(images):,} images")
         page = url.pages(pages, key="page", max_visible_pages=5) if pages > 1 else 1
     here = [images.by_name[name] for name in frame["name"].iloc[(page - 1) * PAGE : page * PAGE]]
     verdicts = dict(zip(frame["name"], frame["verdict"], strict=True)) if "verdict" in frame else {}
     with thumbnails, st.grid(PAGE, min_column_width=72, gap="xsmall", key="gallery"):
-        for number, item in enumerate([*session.own("pictures").values(), *here]):
+        for number, item in enumerate([*session.own("images").values(), *here]):
             thumbnail(number, item, verdicts.get(item.name), item.name == chosen.name)
 
 
 def thumbnail(number: int, item: ImageItem, verdict: str | None, chosen: bool) -> None:
-    """One picture to click on, the `number`-th of its grid."""
-    picture = photographs.thumbnail(item, chosen=chosen)
+    """One image to click on, the `number`-th of its grid."""
+    image = photographs.thumbnail(item, chosen=chosen)
     state = "chosen" if chosen else "plain"
     with st.container(key=f"thumb-{state}-{number}", gap=None):
-        if picture is None:
+        if image is None:
             st.html('<div class="wb-broken" role="img" aria-label="unreadable">?</div>')
         else:
-            st.image(picture, width="stretch", output_format="PNG", alt=item.name)
+            st.image(image, width="stretch", output_format="PNG", alt=item.name)
         mark = {"right": "✓ ", "wrong": "✗ "}.get(verdict or "", "")
         said = f"{item.name}" + (f", {verdict}" if verdict else "")
         st.button(
@@ -213,7 +213,7 @@ def _by_prediction(frame: pd.DataFrame, predictions: Predictions) -> pd.DataFram
 
 
 def certainty(predictions: Predictions) -> pd.Series:
-    """How far each picture's score lies from the decision's boundary."""
+    """How far each image's score lies from the decision's boundary."""
     import numpy as np
     import pandas as pd
 

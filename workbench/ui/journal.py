@@ -145,7 +145,7 @@ def hand_on(kept: Journal, images: ImageSet, sound: bool) -> None:
 
 
 def _labels(kept: Journal, images: ImageSet) -> None:
-    """The manifest of overruled labels: every picture is read for it, so it is made first, and what is wrong with one is said here."""
+    """The manifest of overruled labels: every image is read for it, so it is made first, and what is wrong with one is said here."""
     made = key("corrected labels", journal=kept.path, head=kept.head().hash, images=images.key)
     if st.button(f"Make labels of {plain(images.name)} as people see them", icon=":material/edit_note:", key="make labels"):
         st.session_state["labels made"] = (made, relabelled(images, kept.entries()))

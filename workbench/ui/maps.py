@@ -130,7 +130,7 @@ def _cell(
     method = METHODS[found.method]
     if not _trusted(item, found):
         return
-    st.image(panel.picture, width="stretch", output_format="PNG", alt=f"{method.title} of {item.name}")
+    st.image(panel.image, width="stretch", output_format="PNG", alt=f"{method.title} of {item.name}")
     draw.colour_bar(panel.scale, method.unit, _ends(found, decided[0].class_names) if panel.scale.signed else None)
     if not np.any(found.values):
         st.caption(":material/info: This map is zero everywhere: the method found no evidence at this layer or baseline.")
@@ -143,7 +143,7 @@ def _cell(
             facts = _manifest(model, item, decided, found)
             heading = _heading(item, decided, found)
             draw.download(
-                "Picture (PNG)",
+                "Image (PNG)",
                 lambda: render.to_png(render.figure(shown, [panel], heading, _footer(model))),
                 f"{stem}.png", "image/png", f"png {found.method}",
             )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Pictures of the set that are most like another one in what the model makes of them, and the way to know that."""
+"""Images of the set that are most like another one in what the model makes of them, and the way to know that."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def embedded(model: choice.ModelChoice, images: ImageSet) -> tuple[Predictions, 
 
 
 def counterfactual(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
-    """The nearest picture of the set that is decided otherwise, beside this one."""
+    """The nearest image of the set that is decided otherwise, beside this one."""
     found = embedded(model, images)
     if found is None:
         return
@@ -54,7 +54,7 @@ def counterfactual(model: choice.ModelChoice, images: ImageSet, item: ImageItem,
 
 def _beside(images: ImageSet, item: ImageItem, other: Counterfactual) -> None:
     with st.container(horizontal=True):
-        for one, words in ((item, "This picture"), (images.by_name[other.name], _words(other))):
+        for one, words in ((item, "This image"), (images.by_name[other.name], _words(other))):
             with st.container(width=EDGE):
                 st.image(photographs.fitted(one, EDGE), width="stretch", output_format="PNG", alt=one.name)
                 st.caption(words)

@@ -28,7 +28,7 @@ EXPLAIN = home() / "pages" / "explain.py"
 LONGEST_CARD = 2**19
 """Bytes of a model card that are shown."""
 ENOUGH = 30
-"""Fewer pictures than this support no verdict on a model."""
+"""Fewer images than this support no verdict on a model."""
 SPLITS = ("train", "validation", "test")
 HEADLINE = ("accuracy", "AUC", "escape rate", "overkill rate", "recall", "precision")
 
@@ -146,7 +146,7 @@ def _by_group(images: ImageSet, known: Predictions, rows: np.ndarray) -> None:
         for value in values:
             here = rows & gallery.in_group(images, known.frame, name, value).to_numpy()
             found = headline_figures(known, here)
-            line: dict[str, object] = {"group": f"{name}: {value}", "pictures": found["accuracy"].support}
+            line: dict[str, object] = {"group": f"{name}: {value}", "images": found["accuracy"].support}
             for figure, rate in found.items():
                 if figure == "recall":  # the escape rate says the same
                     continue
@@ -210,11 +210,11 @@ def set_facts(model: choice.ModelChoice, images: ImageSet) -> None:
     st.subheader(plain(images.name), anchor=False)
     ref = st.session_state.get("set") or choice.default_set(model.ref)
     facts = {
-        "Pictures": f"{len(images):,}",
+        "Images": f"{len(images):,}",
         "Digest": f"{images.key[:16]} (SHA-256 of images, masks, labels, splits and attributes)",
         "Licence": _licence(ref),
         "Synthetic": "yes: generated, not photographed" if images.synthetic else None,
-        "Masks": f"{sum(i.mask is not None for i in images):,} pictures" if any(i.mask for i in images) else None,
+        "Masks": f"{sum(i.mask is not None for i in images):,} images" if any(i.mask for i in images) else None,
     }
     _facts({name: fact for name, fact in facts.items() if fact})
     for note in images.notes[:6]:
@@ -222,10 +222,10 @@ def set_facts(model: choice.ModelChoice, images: ImageSet) -> None:
     strange = sorted(set(images.class_names) - set(model.rule.class_names))
     if strange:
         names = plain(", ".join(strange[:4]))
-        st.warning(f"The model does not know these labels: {names}. Pictures with them count neither right nor wrong.")
+        st.warning(f"The model does not know these labels: {names}. Images with them count neither right nor wrong.")
     if counts := _counts(images):
         for title, frame in counts.items():
-            st.caption(f"Pictures per {title}")
+            st.caption(f"Images per {title}")
             st.dataframe(frame, hide_index=True)
 
 
@@ -263,7 +263,7 @@ def _counted(images: ImageSet, labels: Sequence[str | None]) -> Iterator[tuple[s
 
 
 def contact_sheet(images: ImageSet) -> None:
-    """A sample spread evenly over the set; each picture leads to its explanation."""
+    """A sample spread evenly over the set; each image leads to its explanation."""
     step = max(len(images) // 24, 1)
     sample = images.items[::step][:24]
     with st.grid(12, min_column_width=80, gap="xsmall"):
@@ -273,7 +273,7 @@ def contact_sheet(images: ImageSet) -> None:
                 if thumbnail is not None:
                     st.image(thumbnail, width="stretch", output_format="PNG", alt=item.name)
                 st.page_link(EXPLAIN, label=plain(item.label or "explain"), query_params=url.link(image=item.name))
-    st.caption(f"{len(sample)} of {len(images):,} pictures, spread evenly over the set. Click an image to see why.")
+    st.caption(f"{len(sample)} of {len(images):,} images, spread evenly over the set. Click an image to see why.")
 
 
 def _facts(facts: dict[str, str]) -> None:

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def thumbnail(item: ImageItem, edge: int = 160, *, chosen: bool = False) -> Image.Image | None:
-    """A square thumbnail; None where the picture cannot be read.
+    """A square thumbnail; None where the image cannot be read.
 
     Args:
-        item: The picture.
+        item: The image.
         edge: Side in pixels.
         chosen: Whether the page is about this one, and will show more of it: then the whole of it is kept. Of the others a page may have
             a hundred, which would drive the chosen one off the shelf.
@@ -42,13 +42,13 @@ def thumbnail(item: ImageItem, edge: int = 160, *, chosen: bool = False) -> Imag
 
 
 def fitted(item: ImageItem, edge: int) -> Image.Image:
-    """The picture with no side over `edge` pixels: decoded once, for a camera's picture takes a second each time."""
+    """The image with no side over `edge` pixels: decoded once, for a camera's image takes a second each time."""
     place = slot("fitted image", image=item.id, edge=edge)
     return place.kept(lambda: render.fitted(photograph(item), edge)[0], lambda made: made.width * made.height * 3)
 
 
 def photograph(item: ImageItem) -> Image.Image:
-    """The whole picture, decoded once for all that a page makes of it. It is shared: whoever changes it changes a copy."""
+    """The whole image, decoded once for all that a page makes of it. It is shared: whoever changes it changes a copy."""
     return _photograph(item).kept(item.open, lambda made: made.width * made.height * 3)
 
 

@@ -63,19 +63,19 @@ def attribution(
 
 
 def map_of_pixels(
-    model: choice.ModelChoice, item: ImageItem, picture: Image.Image, edits: Hashable, method: str, target: int
+    model: choice.ModelChoice, item: ImageItem, image: Image.Image, edits: Hashable, method: str, target: int
 ) -> Attribution | str | None:
-    """As `attribution`, of the logit of a class, for a picture in memory: that of `item` after some edits."""
+    """As `attribution`, of the logit of a class, for an image in memory: that of `item` after some edits."""
 
     def make(progress: Stoppable) -> Attribution | str:
         from workbench.attribution import attribute
 
         try:
-            return attribute(choice.classifier(model), picture, method, target, on_progress=progress)
+            return attribute(choice.classifier(model), image, method, target, on_progress=progress)
         except InputError as error:
             return str(error)
 
-    facts = {"image": item.id, "size": picture.size, "edits": edits, "method": method, "target": target}
+    facts = {"image": item.id, "size": image.size, "edits": edits, "method": method, "target": target}
     return computed(slot("edited map", **model.identity, **facts), METHODS[method].title, make, _map_size)
 
 
@@ -228,22 +228,22 @@ def prediction(model: choice.ModelChoice, images: ImageSet, item: ImageItem, kno
     return result, 0
 
 
-def asked(model: choice.ModelChoice, item: ImageItem, picture: Image.Image, edits: Hashable) -> NDArray[np.float32]:
-    """The probabilities, (K,), for a picture in memory: that of `item` after some edits."""
-    place = slot("edited prediction", **model.identity, image=item.id, size=picture.size, edits=edits)
+def asked(model: choice.ModelChoice, item: ImageItem, image: Image.Image, edits: Hashable) -> NDArray[np.float32]:
+    """The probabilities, (K,), for an image in memory: that of `item` after some edits."""
+    place = slot("edited prediction", **model.identity, image=item.id, size=image.size, edits=edits)
     result: NDArray[np.float32] | None = place.get()
     if result is None:
         import numpy as np
 
         from workbench.models import ask
 
-        result = ask(choice.classifier(model), [np.asarray(picture.convert("RGB"))])[0]
+        result = ask(choice.classifier(model), [np.asarray(image.convert("RGB"))])[0]
         place.put(result, 4096 + result.nbytes)
     return result
 
 
 def ready(model: choice.ModelChoice, item: ImageItem) -> Input:
-    """The picture made ready for the model."""
+    """The image made ready for the model."""
     return choice.classifier(model).input(item, photographs.photograph(item))
 
 

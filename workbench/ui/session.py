@@ -10,8 +10,8 @@ import streamlit as st
 from workbench.errors import InputError
 from workbench.ui.doors import expected
 
-OWN_PICTURES, OWN_MODELS = 500 * 2**20, 2 * 2**30
-"""Bytes that one visitor may upload: pictures and image sets together, and models."""
+OWN_IMAGES, OWN_MODELS = 500 * 2**20, 2 * 2**30
+"""Bytes that one visitor may upload: images and image sets together, and models."""
 
 
 def local() -> bool:
@@ -20,7 +20,7 @@ def local() -> bool:
 
 
 def own(kind: str) -> dict[str, Any]:
-    """What this session uploaded, by name: "models", "sets", "pictures" or "concepts". No other session sees it."""
+    """What this session uploaded, by name: "models", "sets", "images" or "concepts". No other session sees it."""
     store: dict[str, Any] = st.session_state.setdefault(f"own {kind}", {})
     return store
 
@@ -32,7 +32,7 @@ def keep(kind: str, name: str, value: Any, size: int) -> None:
         InputError: This visitor's uploads would take too much memory.
     """
     sizes: dict[tuple[str, str], int] = st.session_state.setdefault("own sizes", {})
-    most = OWN_MODELS if kind == "models" else OWN_PICTURES
+    most = OWN_MODELS if kind == "models" else OWN_IMAGES
     others = sum(taken for key, taken in sizes.items() if key != (kind, name) and (key[0] == "models") == (kind == "models"))
     if others + size > most:
         raise InputError(
@@ -48,13 +48,13 @@ def forget() -> None:
     for key, kind in (("model", "models"), ("set", "sets")):
         if st.session_state.get(key) in own(kind):
             st.query_params.pop(key, None)
-    for kind in ("models", "sets", "pictures", "concepts"):
+    for kind in ("models", "sets", "images", "concepts"):
         own(kind).clear()
     st.session_state["own sizes"] = {}
-    st.session_state["forgotten"] = {file.file_id for file in st.session_state.get("picture upload") or ()}
+    st.session_state["forgotten"] = {file.file_id for file in st.session_state.get("image upload") or ()}
 
 
 def token(thing: object) -> str:
-    """This very object: `ImageSet.key` lists names and sizes, which the pictures of another day or another visitor may share."""
+    """This very object: `ImageSet.key` lists names and sizes, which the images of another day or another visitor may share."""
     found: str = vars(thing).setdefault("token", uuid.uuid4().hex)
     return found

@@ -19,7 +19,7 @@ from workbench.ui import choice, session, sets, url
 from workbench.ui.text import plain, seen
 
 ITEM_BYTES = 1024
-"""What a set takes for each picture that it lists, besides the zip."""
+"""What a set takes for each image that it lists, besides the zip."""
 
 
 def sidebar() -> None:
@@ -62,18 +62,18 @@ def _strange_link(key: str, options: Sequence[str]) -> None:
         st.info(sets.gone(named) or f"The {other} “{plain(named)}” in this link does not exist here. Another one is in use.")
 
 
-def take_pictures(uploader: str) -> None:
-    """Callback of a picture uploader: keep what came, choose the last, and say what is wrong with the rest."""
+def take_images(uploader: str) -> None:
+    """Callback of an image uploader: keep what came, choose the last, and say what is wrong with the rest."""
     for file in st.session_state[uploader] or ():
         if file.file_id in st.session_state.get("forgotten", ()):  # an uploader hands over its older files again
             continue
 
         def take(file: Any = file) -> None:
             item = image_from_bytes(file.getvalue(), PurePosixPath(file.name).name)
-            name, kept = f"yours/{item.name}", session.own("pictures")
-            while name in kept and kept[name].id != item.id:  # another picture that is called the same
+            name, kept = f"yours/{item.name}", session.own("images")
+            while name in kept and kept[name].id != item.id:  # another image that is called the same
                 name = f"{name} again"
-            session.keep("pictures", name, dataclasses.replace(item, name=name), file.size)
+            session.keep("images", name, dataclasses.replace(item, name=name), file.size)
             choice.choose_image(name)
 
         _trying(take)

@@ -1,4 +1,4 @@
-"""What the pictures can be grouped by: attributes of a few values as they are, measurements cut into quarters, the rest left out."""
+"""What the images can be grouped by: attributes of a few values as they are, measurements cut into quarters, the rest left out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_VALUES = 20
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Grouping:
-    """Predictions with attributes that divide the pictures into a few groups.
+    """Predictions with attributes that divide the images into a few groups.
 
     Attributes:
         predictions: The table, with measurements replaced by the range that each falls into.

@@ -27,7 +27,7 @@ def section(scope: Scope) -> None:
 
 
 def _mistakes(scope: Scope, found: Breakdown) -> list[tuple[str, int, dict[str, str]]]:
-    """For each class how many of its pictures are called something else, and the link to them."""
+    """For each class how many of its images are called something else, and the link to them."""
     wrong = (scope.predictions.frame["verdict"] == "wrong").to_numpy(bool) & (found.codes >= 0)
     at = np.flatnonzero(wrong)
     codes = found.codes[at]

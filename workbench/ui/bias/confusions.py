@@ -1,4 +1,4 @@
-"""The section on confusions: which class is called which, and the pictures behind each cell."""
+"""The section on confusions: which class is called which, and the images behind each cell."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.bias import ENOUGH, Confusion
 from workbench.drawing import charts, render
 from workbench.texts import apart
 from workbench.ui import draw, gallery, url
-from workbench.ui.bias import pictures, tables
+from workbench.ui.bias import images, tables
 from workbench.ui.bias.scope import Scope
 from workbench.ui.progress import guarded
 from workbench.ui.text import plain
@@ -29,7 +29,7 @@ CORNER = "true class"
 @st.fragment
 @guarded
 def section(scope: Scope) -> None:
-    """The matrix, and the pictures of the chosen cell."""
+    """The matrix, and the images of the chosen cell."""
     found = scope.confusion()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{scope.where}. Rows: true class. Columns: predicted class.")
@@ -77,7 +77,7 @@ def _matrix(counts: NDArray[np.int64], names: Sequence[str], cell: tuple[str, st
         key="confusion",
         on_select=partial(_clicked, tuple(names)),
         selection_mode="single-cell",
-        alt="Pictures by true class and predicted class",
+        alt="Images by true class and predicted class",
     )
 
 
@@ -92,7 +92,7 @@ def _clicked(names: Sequence[str]) -> None:
 
 
 def _cell(scope: Scope, found: Confusion) -> tuple[str, str]:
-    """Choose a cell, by true class and predicted class, and show the pictures behind it."""
+    """Choose a cell, by true class and predicted class, and show the images behind it."""
     counts, names = found.counts, found.class_names
     label = worst_row(counts)
     truths = [names[c] for c in np.flatnonzero(counts.sum(1))]
@@ -107,11 +107,11 @@ def _cell(scope: Scope, found: Confusion) -> tuple[str, str]:
     verdict = "right" if chosen == taken else "wrong"
     total = int(counts[names.index(chosen)].sum())
     st.markdown(
-        f"**{len(places):,}** of {total:,} pictures of {plain(chosen)} are predicted as {plain(taken)}"
+        f"**{len(places):,}** of {total:,} images of {plain(chosen)} are predicted as {plain(taken)}"
         + (", which is right." if verdict == "right" else ".")
     )
     if len(places):
-        pictures.paged(scope, places, "behind", **{"class": gallery.class_token(chosen), "verdict": verdict})
+        images.paged(scope, places, "behind", **{"class": gallery.class_token(chosen), "verdict": verdict})
     return chosen, taken
 
 
@@ -136,8 +136,8 @@ def _listed(found: Confusion) -> pd.DataFrame:
         {
             "true class": names[row],
             "called": names[column],
-            "pictures": counts[row, column],
+            "images": counts[row, column],
             "share of the true class": charts.row_shares(counts)[row, column],
-            "pictures of the true class": counts.sum(1)[row],
+            "images of the true class": counts.sum(1)[row],
         }
     )

@@ -64,7 +64,7 @@ def _without_attributes() -> None:
 
 
 def _mistakes(scope: Scope, found: Breakdown) -> list[tuple[str, int, dict[str, str]]]:
-    """For each group how many of its pictures are called wrong, and the link to them: Explain can filter by one attribute of few values."""
+    """For each group how many of its images are called wrong, and the link to them: Explain can filter by one attribute of few values."""
     wrong = np.flatnonzero((scope.predictions.frame["verdict"] == "wrong").to_numpy(bool) & (found.codes >= 0))
     codes = found.codes[wrong]
     count = np.bincount(codes, minlength=len(found.frame))
@@ -76,10 +76,10 @@ def _mistakes(scope: Scope, found: Breakdown) -> list[tuple[str, int, dict[str, 
     for code, group in enumerate(found.frame["group"].tolist()):
         query = {}
         if code in first:
-            picture = scope.images.by_name[str(names[first[code]])]
-            query = {"verdict": "wrong", "image": picture.name}
+            image = scope.images.by_name[str(names[first[code]])]
+            query = {"verdict": "wrong", "image": image.name}
             if alone and attribute is not None:
-                query["group"] = gallery.token(attribute, shown(picture.attributes[attribute]))
+                query["group"] = gallery.token(attribute, shown(image.attributes[attribute]))
         lines.append((str(group), int(count[code]), query))
     return lines
 
@@ -93,7 +93,7 @@ def _gaps(scope: Scope, comparison: Comparison) -> None:
             f"{scope.where}. Gaps proven: {proven} of {comparison.tests:,}; chance alone would rarely make even one such gap "
             f"among {comparison.tests:,} comparisons."
             if comparison.tests
-            else f"{scope.where}. No two groups have {ENOUGH} pictures: nothing can be compared."
+            else f"{scope.where}. No two groups have {ENOUGH} images: nothing can be compared."
         )
         draw.meaning("gap")
     st.dataframe(compared(comparison), hide_index=True, alt="Gaps between groups")
@@ -152,10 +152,10 @@ def _card(name: str, found: Rate, meaning: str) -> None:
         unit = "%" if name == "worst-group accuracy" else "points"
         if found.value is None or found.low is None or found.high is None:
             st.metric(name.capitalize(), "too few", help=meaning)
-            st.caption(f"Fewer than two groups have {ENOUGH} pictures.")
+            st.caption(f"Fewer than two groups have {ENOUGH} images.")
             return
         st.metric(name.capitalize(), f"{100 * found.value:.1f} {unit}", help=meaning)
-        st.caption(f"{100 * found.low:.1f} to {100 * found.high:.1f}, {found.support:,} pictures. {meaning}")
+        st.caption(f"{100 * found.low:.1f} to {100 * found.high:.1f}, {found.support:,} images. {meaning}")
 
 
 def _paradoxes(scope: Scope, by: By) -> None:

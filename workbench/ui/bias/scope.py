@@ -1,4 +1,4 @@
-"""What the Bias page speaks of: which pictures of which set, decided by which model, and what they are grouped by."""
+"""What the Bias page speaks of: which images of which set, decided by which model, and what they are grouped by."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from workbench.ui.text import plain
 
 EXPLAIN = home() / "pages" / "explain.py"
 ALL = "all"
-SPLITS = {"test": "Test split", "validation": "Validation split", "train": "Training split", ALL: "All pictures"}
+SPLITS = {"test": "Test split", "validation": "Validation split", "train": "Training split", ALL: "All images"}
 CAVEATS = {
     "test": "",
     "validation": "The threshold may have been chosen on these images: slightly optimistic. ",
@@ -38,14 +38,14 @@ class Scope:
     Attributes:
         model: The chosen model.
         images: The chosen image set.
-        predictions: N pictures, with measurements replaced by ranges where they are grouped by.
-        rows: (N,) which pictures count.
+        predictions: N images, with measurements replaced by ranges where they are grouped by.
+        rows: (N,) which images count.
         split: "test", "validation", "train" or "all".
         by: The attribute to group by, two of them where they are crossed, None where there is none.
-        attributes: All attributes that the pictures can be grouped by.
+        attributes: All attributes that the images can be grouped by.
         tied: Those of them that the label is known from, and how: they take no part in any test.
         whole: Those of them that are as in the image set, not cut into ranges.
-        support: How many of the pictures can be judged.
+        support: How many of the images can be judged.
         facts: These predictions and this split, as ingredients of a key.
     """
 
@@ -73,15 +73,15 @@ class Scope:
 
     @property
     def where(self) -> str:
-        """Which pictures, in words for Markdown."""
-        return f"{SPLITS[self.split]}, {self.support:,} labelled pictures"
+        """Which images, in words for Markdown."""
+        return f"{SPLITS[self.split]}, {self.support:,} labelled images"
 
     @property
     def footer(self) -> str:
-        """What a picture for a record must say of its figures."""
+        """What an image for a record must say of its figures."""
         at = f" at the threshold {self.model.rule.threshold:.3f}" if self.model.rule.threshold is not None else ""
         made = " (synthetic)" if self.images.synthetic else ""
-        where = f"{SPLITS[self.split].lower()}, {self.support:,} labelled pictures"
+        where = f"{SPLITS[self.split].lower()}, {self.support:,} labelled images"
         return f"{self.model.title}, model {self.model.key[:12]}{at}; {self.images.name}{made}, {where}; 95 % intervals"
 
     def kept(self, what: object, make: Callable[[], T]) -> T:
@@ -142,7 +142,7 @@ def _split(known: Predictions) -> str:
     there = set(known.frame["split"].dropna().unique())
     options = [*(split for split in SPLITS if split in there), ALL]
     default = "test" if "test" in there else ALL
-    return url.select("Pictures", options, key="on", default=default, format_func=SPLITS.__getitem__, width=170)
+    return url.select("Images", options, key="on", default=default, format_func=SPLITS.__getitem__, width=170)
 
 
 def _by(found: Grouping) -> By | None:
@@ -166,7 +166,7 @@ def _facts(scope: Scope, found: Grouping) -> None:
     )
     if synthetic:
         st.html(synthetic)
-    notes = [f"{plain(name)} is a measurement: its pictures are grouped into four ranges." for name in found.cut]
+    notes = [f"{plain(name)} is a measurement: its images are grouped into four ranges." for name in found.cut]
     notes += [f"{plain(name)} {reason}: left out." for name, reason in found.left_out]
     if notes:
         more = f" And {len(notes) - 6} more." if len(notes) > 6 else ""
@@ -189,6 +189,6 @@ def _nothing(model: choice.ModelChoice, images: ImageSet, known: Predictions | N
         return
     st.info(
         f"{plain(images.name)} has no labels that the model knows, so no accuracy can be computed. "
-        "Put the pictures into folders named after classes, or add a manifest.csv with a column label.",
+        "Put the images into folders named after classes, or add a manifest.csv with a column label.",
         icon=":material/label_off:",
     )

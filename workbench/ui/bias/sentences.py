@@ -40,14 +40,14 @@ def of_classes(found: Breakdown) -> list[str]:
     """Which class fares worst, and whether the classes really differ."""
     rates = [rate for rate, ok in zip(found.rates("recall").values(), found.frame["enough"], strict=True) if ok]
     if not rates:
-        return [f"No class has {ENOUGH} pictures here: too few for a statement about single classes."]
+        return [f"No class has {ENOUGH} images here: too few for a statement about single classes."]
     worst, name = rates[0], plain(found.frame["group"].iloc[0])
     line = (
         f"**Worst class: {name}**: recall {words.percent(worst.value or 0)} "
-        f"({100 * (worst.low or 0):.1f} to {100 * (worst.high or 0):.1f} %, {worst.support:,} pictures)."
+        f"({100 * (worst.low or 0):.1f} to {100 * (worst.high or 0):.1f} %, {worst.support:,} images)."
     )
     if len(rates) < 2:
-        return [f"{line} It is the only class with {ENOUGH} pictures."]
+        return [f"{line} It is the only class with {ENOUGH} images."]
     level = simultaneous(len(rates))
     apart = gap([wilson(rate.count, rate.support, level) for rate in rates])
     if apart.difference[1] > 0:
@@ -68,7 +68,7 @@ def of_groups(comparison: Comparison, by: str, nested: bool = False) -> str:
     accuracy = rows[rows["figure"] == "accuracy"].iloc[0]
     line = f"**By {plain(by)}**: "
     if math.isnan(accuracy["p"]):
-        return f"{line}fewer than two groups have {ENOUGH} pictures: too few to compare."
+        return f"{line}fewer than two groups have {ENOUGH} images: too few to compare."
     verdict = "more than chance would explain." if accuracy["significant"] else "not proven with this number of images."
     told = f"{words.chance(accuracy['p adjusted'])} after correction for {comparison.tests} comparisons"
     if nested:

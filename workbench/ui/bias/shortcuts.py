@@ -30,7 +30,7 @@ _SHOWN = {
     "shortcut": (":material/report:", "Shortcut"),
     "leans": (":material/help:", "Relies on a place"),
     "looks": (":material/visibility:", "Looks there, but does not rely on it"),
-    "too few": (":material/data_usage:", "Too few pictures"),
+    "too few": (":material/data_usage:", "Too few images"),
 }
 
 
@@ -65,7 +65,7 @@ def section(scope: Scope, maps: Maps, top: DeltaGenerator) -> None:
         )
         st.info(
             f"No shortcut is proven: {classes} classes and {len(found) // classes} places at the edge were examined with "
-            f"{METHODS[maps.method].title} in {len(maps.frame):,} pictures; {outcome}.",
+            f"{METHODS[maps.method].title} in {len(maps.frame):,} images; {outcome}.",
             icon=":material/search:",
         )
     for finding in grave:
@@ -124,13 +124,13 @@ def _share(value: float | None) -> str:
 
 def _effect(tried: Intervention) -> str:
     effect = tried.effect
-    return f"{effect.value:+.3f} ({effect.low:+.3f} to {effect.high:+.3f}), {effect.support} pictures"
+    return f"{effect.value:+.3f} ({effect.low:+.3f} to {effect.high:+.3f}), {effect.support} images"
 
 
 @st.fragment
 @guarded
 def cover(scope: Scope) -> None:
-    """Cover a place in all pictures of a class and see what changes."""
+    """Cover a place in all images of a class and see what changes."""
     frame = scope.predictions.frame
     calls = frame["predicted"].to_numpy()[scope.rows]
     classes = [name for name in scope.model.rule.class_names if (calls == name).sum() >= 2]
@@ -159,7 +159,7 @@ def _drawn() -> Region | None:
     with st.container(horizontal=True):
         top, bottom, left, right = (url.slider(name, 0, 100, key=name.lower(), default=at, step=5, width=150) for name, at in sides)
     if top >= bottom or left >= right:
-        st.info("The box is empty: bottom must lie below top, and right beyond left (per cent of the picture).")
+        st.info("The box is empty: bottom must lie below top, and right beyond left (per cent of the image).")
         return None
     return Region(f"box from {top} to {bottom} % down and {left} to {right} % across", (top / 100, left / 100, bottom / 100, right / 100))
 
@@ -173,7 +173,7 @@ def _tried(scope: Scope, region: Region, target: str, fill: str, chosen: list[Im
     facts = {"region": region, "target": target, "fill": fill, "chosen": [item.id for item in chosen], "others": _others(scope)}
     place = slot("covering", **scope.model.identity, **scope.facts, **facts)
     asked = place.get() is not None or st.session_state.get("covering") == place
-    if not asked and not st.button(f"Cover it in {len(chosen)} pictures", icon=":material/content_cut:", key="cover it"):
+    if not asked and not st.button(f"Cover it in {len(chosen)} images", icon=":material/content_cut:", key="cover it"):
         return None
     st.session_state["covering"] = place
     return computed(place, f"Covering the {region.name}", make, lambda tried: 4096 + 512 * len(tried.frame))
@@ -187,10 +187,10 @@ def _outcome(scope: Scope, tried: Intervention, target: str) -> None:
         f"Covering the **{plain(tried.region.name)}** changes P({plain(target)}) by {change}, covering as much elsewhere "
         f"by {elsewhere}; the effect of the place itself is {effect}, {words.chance(tried.p)}. {verdict}  \n"
         f"Decisions that flip: {words.said(tried.turned, 'share')} with the place covered, {words.said(tried.turned_elsewhere, 'share')} "
-        f"elsewhere, of {tried.turned.support} pictures."
+        f"elsewhere, of {tried.turned.support} images."
     )
     _examples(scope, tried)
-    tables.csv("Every picture (CSV)", tried.frame, f"bias-cover-{scope.split}")
+    tables.csv("Every image (CSV)", tried.frame, f"bias-cover-{scope.split}")
 
 
 def _change(rate: object) -> str:
@@ -199,29 +199,29 @@ def _change(rate: object) -> str:
 
 
 def _examples(scope: Scope, tried: Intervention) -> None:
-    """The pictures whose probability falls most, as they are and with the place covered; each leads to Explain."""
+    """The images whose probability falls most, as they are and with the place covered; each leads to Explain."""
     frame = tried.frame.assign(fall=tried.frame["after"] - tried.frame["before"]).sort_values("fall", kind="stable").head(EXAMPLES)
     others = _others(scope)
     with st.grid(EXAMPLES, min_column_width=120):
         for line in frame.to_dict("records"):
             item = scope.images.by_name[line["name"]]
             with st.container(gap="xsmall"):
-                picture = np.asarray(photographs.fitted(item, 256))
-                height, width = picture.shape[:2]
-                inside = tried.region.on(height, width, _mask(item, picture) if tried.region.of_mask else None)
-                hidden = covered(picture, inside, tried.fill, others, np.random.default_rng(0))
-                st.image(Image.fromarray(np.hstack([picture, hidden])), width="stretch", output_format="PNG", alt=f"{item.name} covered")
+                image = np.asarray(photographs.fitted(item, 256))
+                height, width = image.shape[:2]
+                inside = tried.region.on(height, width, _mask(item, image) if tried.region.of_mask else None)
+                hidden = covered(image, inside, tried.fill, others, np.random.default_rng(0))
+                st.image(Image.fromarray(np.hstack([image, hidden])), width="stretch", output_format="PNG", alt=f"{item.name} covered")
                 st.caption(f"P({plain(line['target'], 30)}) {line['before']:.2f} → {line['after']:.2f}")
                 st.page_link(EXPLAIN, label="Explain", query_params=scope.link(image=item.name))
 
 
 def _others(scope: Scope) -> list[ImageItem]:
-    """Pictures of all classes, to exchange with."""
+    """Images of all classes, to exchange with."""
     names = scope.predictions.frame["name"].to_numpy()[scope.rows].tolist()
     return [scope.images.by_name[name] for name in shuffled(names, np.random.default_rng(1))[:MOST]]
 
 
-def _mask(item: ImageItem, picture: np.ndarray) -> np.ndarray | None:
+def _mask(item: ImageItem, image: np.ndarray) -> np.ndarray | None:
     mask = photographs.mask_of(item)
-    size = picture.shape[1], picture.shape[0]
+    size = image.shape[1], image.shape[0]
     return None if mask is None else np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))

@@ -1,4 +1,4 @@
-"""The section on slices: clusters of pictures that look alike to the model, the ones that it gets wrong first."""
+"""The section on slices: clusters of images that look alike to the model, the ones that it gets wrong first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import streamlit as st
 from workbench.bias import ENOUGH, Slice, Slices, slices
 from workbench.drawing import charts, render
 from workbench.ui import audits, draw, results, url
-from workbench.ui.bias import pictures, tables, words
+from workbench.ui.bias import images, tables, words
 from workbench.ui.bias.scope import Scope
 from workbench.ui.progress import guarded, offer
 from workbench.ui.text import plain
@@ -28,7 +28,7 @@ def section(scope: Scope) -> None:
             icon=":material/bubble_chart:",
         )
         offer(
-            f"Audit all {len(scope.images):,} pictures",
+            f"Audit all {len(scope.images):,} images",
             "audit for slices",
             lambda: results.audited(scope.model, scope.images, embeddings=True),
         )
@@ -63,23 +63,23 @@ def _told(scope: Scope, found: Slices) -> None:
         few = ~frame["enough"]
         frame.loc[few, ["error rate", "error rate low", "error rate high", "p", "p adjusted"]] = np.nan
         tables.csv("Slices (CSV)", frame, f"bias-slices-{scope.split}")
-        draw.download("Slices (PNG)", lambda: _picture(scope, large), f"bias-slices-{scope.split}.png", "image/png", "png bias-slices")
+        draw.download("Slices (PNG)", lambda: _image(scope, large), f"bias-slices-{scope.split}.png", "image/png", "png bias-slices")
 
 
 def _slice(scope: Scope, number: int, part: Slice) -> None:
     verdict = "more than chance would explain" if part.significant else "not proven: chance could explain it"
     traits = plain(", ".join(map(str, part.traits)), 400) or "no recorded attribute"
     st.markdown(
-        f"**Slice {number}**: {words.said(part.error, 'error rate')} wrong of {len(part.members):,} pictures, "
+        f"**Slice {number}**: {words.said(part.error, 'error rate')} wrong of {len(part.members):,} images, "
         f"{words.chance(part.p_adjusted)} corrected: {verdict}.  \nMore frequent here: {traits}."
     )
     wrong = scope.predictions.frame["verdict"].to_numpy()[part.members] == "wrong"
     ordered = np.concatenate([part.members[wrong], part.members[~wrong]])
-    pictures.row(scope, ordered[:THUMBNAILS], f"slice {number}")
+    images.row(scope, ordered[:THUMBNAILS], f"slice {number}")
     st.caption(f"The {min(THUMBNAILS, len(ordered))} of its images are shown: mistakes first, then the most typical.")
 
 
-def _picture(scope: Scope, large: list[tuple[int, Slice]]) -> bytes:
+def _image(scope: Scope, large: list[tuple[int, Slice]]) -> bytes:
     rates = [part.error for _, part in large]
     ends = ([getattr(rate, end) or 0.0 for rate in rates] for end in ("value", "low", "high"))
     names = [f"slice {number}" for number, _ in large]

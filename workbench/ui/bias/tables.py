@@ -28,7 +28,7 @@ _INK = "#12a594"
 
 
 def figures(found: Breakdown, names: Sequence[str], first: str) -> None:
-    """The worst rows with their figures, those with too few pictures in grey."""
+    """The worst rows with their figures, those with too few images in grey."""
     frame = words.shown(found, names, first, MOST_ROWS)
     few = ~found.frame["enough"].head(MOST_ROWS).to_numpy(bool)
     if len(found.frame) > MOST_ROWS:
@@ -43,7 +43,7 @@ def figures(found: Breakdown, names: Sequence[str], first: str) -> None:
 
 
 def bars(found: Breakdown, figure: str) -> None:
-    """One figure of the worst rows with enough pictures, with its intervals."""
+    """One figure of the worst rows with enough images, with its intervals."""
     frame = _measured(found, figure).head(MOST_BARS)
     if frame.empty:
         return
@@ -71,7 +71,7 @@ def bars(found: Breakdown, figure: str) -> None:
 
 
 def downloads(scope: Scope, found: Breakdown, figure: str, stem: str) -> None:
-    """The figures as CSV, and one of them as a picture."""
+    """The figures as CSV, and one of them as an image."""
     with st.container(horizontal=True, vertical_alignment="center"):
         csv("Figures (CSV)", words.told(found), f"{stem}-{scope.split}")
         frame = _measured(found, figure).head(MOST_ROWS)

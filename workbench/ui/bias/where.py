@@ -30,7 +30,7 @@ UNIT = "times an even map"
 
 
 def maps(scope: Scope) -> Maps | None:
-    """The maps of the chosen method among the pictures of the page; None, and a way to get them, where there are none."""
+    """The maps of the chosen method among the images of the page; None, and a way to get them, where there are none."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = url.select(
             "Maps by",
@@ -64,7 +64,7 @@ def _offer(scope: Scope, method: str) -> None:
 
 
 def _among(scope: Scope, found: Maps) -> Maps | None:
-    """Those of the pictures that the page is about."""
+    """Those of the images that the page is about."""
     names = set(scope.predictions.frame["name"][scope.rows])
     kept = found.frame["name"].isin(names).to_numpy(bool)
     if not kept.any():
@@ -82,27 +82,27 @@ def section(scope: Scope, found: Maps) -> None:
     ways = ["predicted", "label", *scope.attributes]
     said = {"predicted": "predicted class", "label": "true class"}
     by = url.select("Mean maps by", ways, key="maps_by", format_func=lambda way: said.get(way, way), width=230)
-    _pictures(scope, found, by)
+    _images(scope, found, by)
     frame = focus(found, by)
     _shares(scope, frame, by)
     _differences(scope, found)
 
 
-def _pictures(scope: Scope, found: Maps, by: str) -> None:
+def _images(scope: Scope, found: Maps, by: str) -> None:
     means = sorted(mean_maps(found, by).items(), key=lambda line: -line[1][1])[:MOST_MAPS]
     scale = render.scale_of([heatmap * CELLS for _, (heatmap, _) in means], signed=False)
     with st.grid(max(len(means), 5), min_column_width=150):
         for name, (heatmap, count) in means:
             with st.container(gap="xsmall"):
-                picture = Image.fromarray(scale.colours(heatmap * CELLS)).resize((EDGE, EDGE), Image.Resampling.BICUBIC)
-                st.image(picture, width="stretch", output_format="PNG", alt=f"mean map of {name}")
+                image = Image.fromarray(scale.colours(heatmap * CELLS)).resize((EDGE, EDGE), Image.Resampling.BICUBIC)
+                st.image(image, width="stretch", output_format="PNG", alt=f"mean map of {name}")
                 few = "" if count >= ENOUGH else ", too few for a verdict"
-                st.caption(f"**{plain(name)}**, {count:,} pictures{few}")
+                st.caption(f"**{plain(name)}**, {count:,} images{few}")
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.container(width=260):
             draw.colour_bar(scale, UNIT)
         panels = [
-            render.Panel(name, Image.fromarray(scale.colours(heatmap * CELLS)).resize((EDGE, EDGE)), scale, UNIT, f"{count:,} pictures")
+            render.Panel(name, Image.fromarray(scale.colours(heatmap * CELLS)).resize((EDGE, EDGE)), scale, UNIT, f"{count:,} images")
             for name, (heatmap, count) in means
         ]
         title = f"Mean map by {METHODS[found.method].title}"

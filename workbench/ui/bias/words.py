@@ -81,8 +81,8 @@ def shown(found: Breakdown, figures: Sequence[str], first: str, most: int) -> pd
     for name, support in zip(frame["group"].tolist(), frame["support"].tolist(), strict=True):
         few = f"too few ({support:,})"
         figured = {f: said(rates[f][str(name)], f) if support >= ENOUGH else few for f in figures}
-        lines.append({first: str(name), "pictures": support, **figured})
-    return pd.DataFrame(lines, columns=[first, "pictures", *figures])
+        lines.append({first: str(name), "images": support, **figured})
+    return pd.DataFrame(lines, columns=[first, "images", *figures])
 
 
 def told(found: Breakdown) -> pd.DataFrame:

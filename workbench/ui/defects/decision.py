@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from workbench.attribution import Attribution
 
 EDGE, MOST = 512, 3
-"""Longest side of the pictures in pixels, and how many regions are filled."""
+"""Longest side of the images in pixels, and how many regions are filled."""
 OFFERED = ("integrated_gradients", "grad_cam", "smoothgrad", "occlusion", "layer_cam")
 
 
 @guarded
 def section(scope: Scope, setting: Setting) -> None:
-    """The chosen queue, and the decision about one of its pictures."""
+    """The chosen queue, and the decision about one of its images."""
     record.said()
     row = queue.choose(scope, setting)
     if row is None:
@@ -44,21 +44,21 @@ def section(scope: Scope, setting: Setting) -> None:
         fill = url.select("Fill regions with", list(DEFECT_FILLS), key="fill", format_func=lambda name: FILLS[name], width=290)
         draw.meaning("attributed-regions")
     head = st.container()
-    picture = photographs.fitted(item, EDGE)
+    image = photographs.fitted(item, EDGE)
     target = _target(scope, row)
     found = results.attribution(scope.model, scope.images, item, method, {"target": target, "score": "logit"}, {})
     shown = None if isinstance(found, str) else found
-    regions = [] if shown is None else spots(_heatmap(shown, picture), MOST)
+    regions = [] if shown is None else spots(_heatmap(shown, image), MOST)
     filled = _filled(scope, item, regions, method, fill)
     decided = decide(item.id, float(scope.scores[row]), setting.band, regions, filled, _evidence(scope, method, target))
     with head:
         _sentence(scope, item, decided, target)
     if isinstance(found, str):
         st.info(plain(found, 600), icon=":material/block:")
-    _pictures(item, picture, shown, regions)
+    _images(item, image, shown, regions)
     if shown is not None:
         _table(item, decided)
-    _neighbours(scope, row, item, method, shown, picture)
+    _neighbours(scope, row, item, method, shown, image)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Your verdict", anchor=False)
         draw.meaning("journal-entry")
@@ -66,10 +66,10 @@ def section(scope: Scope, setting: Setting) -> None:
 
 
 def _item(scope: Scope, row: int) -> ImageItem:
-    """The picture of a row.
+    """The image of a row.
 
     Raises:
-        InputError: Its file was written over since the model was asked about it: no verdict of then may stand beside the picture of now.
+        InputError: Its file was written over since the model was asked about it: no verdict of then may stand beside the image of now.
     """
     item, then = scope.images.by_name[str(scope.known.frame["name"][row])], scope.known.frame["id"][row]
     if isinstance(then, str) and then != item.id:
@@ -102,19 +102,19 @@ def _target(scope: Scope, row: int) -> str:
     return scope.positive[int(scope.known.probabilities[row, columns].argmax())]
 
 
-def _heatmap(found: Attribution, picture: Image.Image) -> np.ndarray:
-    """What speaks for the defect, over the pixels of the picture shown."""
-    return found.placement.scaled(picture).to_original(found.ranking)
+def _heatmap(found: Attribution, image: Image.Image) -> np.ndarray:
+    """What speaks for the defect, over the pixels of the image shown."""
+    return found.placement.scaled(image).to_original(found.ranking)
 
 
 def _filled(scope: Scope, item: ImageItem, regions: list[Spot], method: str, fill: str) -> list[Filled]:
     """What filling each region does, computed one after the other; none where it was stopped."""
 
     def make(progress: Stoppable) -> list[Filled]:
-        loaded, picture, done = choice.classifier(scope.model), photographs.fitted(item, EDGE), []
+        loaded, image, done = choice.classifier(scope.model), photographs.fitted(item, EDGE), []
         for number, region in enumerate(regions):
             progress(number, len(regions))
-            done += fill_spots(loaded, picture, [region], scope.positive, fill)[1]
+            done += fill_spots(loaded, image, [region], scope.positive, fill)[1]
         return done
 
     if not regions or regions[0].inside.all():
@@ -141,15 +141,15 @@ def _sentence(scope: Scope, item: ImageItem, decided: Decision, target: str) -> 
 _COLOURS = {"pass": "green", "review": "orange", "reject": "red"}
 
 
-def _pictures(item: ImageItem, picture: Image.Image, shown: Attribution | None, regions: list[Spot]) -> None:
+def _images(item: ImageItem, image: Image.Image, shown: Attribution | None, regions: list[Spot]) -> None:
     """The photograph and the map over it, each with the outline of the ground truth."""
     try:
         mask = photographs.mask_of(item)
     except InputError as error:
         mask = None
         st.caption(f":material/warning: {plain(error, 300)}")
-    if mask is not None and mask.shape != (picture.height, picture.width):
-        mask = np.asarray(Image.fromarray(mask).resize(picture.size, Image.Resampling.NEAREST))
+    if mask is not None and mask.shape != (image.height, image.width):
+        mask = np.asarray(Image.fromarray(mask).resize(image.size, Image.Resampling.NEAREST))
     boxes = [spot.box for spot in regions]
 
     def marked(base: Image.Image) -> Image.Image:
@@ -158,20 +158,20 @@ def _pictures(item: ImageItem, picture: Image.Image, shown: Attribution | None, 
     with st.grid(3, min_column_width=230):
         with st.container():
             st.markdown("**Photograph**")
-            st.image(picture, width="stretch", output_format="PNG", alt=item.name)
+            st.image(image, width="stretch", output_format="PNG", alt=item.name)
         with st.container():
             st.markdown("**Regions" + (" and ground truth**" if mask is not None else "**"))
-            st.image(marked(picture), width="stretch", output_format="PNG", alt=f"Regions of {item.name}")
+            st.image(marked(image), width="stretch", output_format="PNG", alt=f"Regions of {item.name}")
         if shown is not None:
-            method, heat = METHODS[shown.method], _heatmap(shown, picture)
+            method, heat = METHODS[shown.method], _heatmap(shown, image)
             scale = render.scale_of([heat], _signed(shown.method))
-            over = marked(render.overlay(picture, heat, _signed(shown.method)))
+            over = marked(render.overlay(image, heat, _signed(shown.method)))
             with st.container():
                 st.markdown(f"**{method.title}**")
                 st.image(over, width="stretch", output_format="PNG", alt=f"{method.title} of {item.name}")
                 draw.colour_bar(scale, method.unit)
                 draw.download(
-                    "Picture (PNG)", lambda: render.to_png(over), f"{draw.stem(item.name)}-decision.png", "image/png", "png decision"
+                    "Image (PNG)", lambda: render.to_png(over), f"{draw.stem(item.name)}-decision.png", "image/png", "png decision"
                 )
     if mask is None:
         st.caption("No ground-truth mask marks the defect.")
@@ -211,13 +211,13 @@ def _table(item: ImageItem, decided: Decision) -> None:
 
 
 @guarded
-def _neighbours(scope: Scope, row: int, item: ImageItem, method: str, shown: Attribution | None, picture: Image.Image) -> None:
+def _neighbours(scope: Scope, row: int, item: ImageItem, method: str, shown: Attribution | None, image: Image.Image) -> None:
     """The nearest good part and the nearest defect that the model was trained on, with maps on one scale where there are maps."""
     st.subheader("Nearest training images", anchor=False)
     found = _nearest(scope, row)
     if found is None:
         return
-    maps: list[tuple[str, Image.Image, np.ndarray | None]] = [("This part", picture, None if shown is None else _heatmap(shown, picture))]
+    maps: list[tuple[str, Image.Image, np.ndarray | None]] = [("This part", image, None if shown is None else _heatmap(shown, image))]
     for title, (other, alike) in found.items():
         neighbour = scope.images.by_name[str(scope.known.frame["name"][other])]
         its, heat = photographs.fitted(neighbour, EDGE), None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @guarded
 def section(scope: Scope) -> None:
     """The method, a button, and the table."""
-    found = _pictures(scope)
+    found = _images(scope)
     if not any(item.mask is not None and item.label in scope.positive for item in found):
         st.info(
             f"{plain(scope.images.name)} has no masks that mark its defects, so localisation cannot be measured. Masks "
@@ -41,19 +41,19 @@ def section(scope: Scope) -> None:
     if result is None:
         many = min(len(found), MOST)
         st.caption(f"{METHODS[method].title} is computed for {many:,} images, good parts included, and compared with the masks.")
-        offer(f"Measure on {many:,} pictures", f"localise {method}", lambda: _measured(scope, found, method))
+        offer(f"Measure on {many:,} images", f"localise {method}", lambda: _measured(scope, found, method))
         return
     _table(scope, result)
 
 
-def _pictures(scope: Scope) -> list[ImageItem]:
+def _images(scope: Scope) -> list[ImageItem]:
     """Those of the test split, or all where it has no masks."""
     items = tested(scope.images, scope.known)
     return items if any(item.mask is not None for item in items) else list(scope.images)
 
 
 def _measured(scope: Scope, items: list[ImageItem], method: str) -> Localisation | None:
-    """The figures, computed with progress; the pictures measured so far are kept where it is stopped."""
+    """The figures, computed with progress; the images measured so far are kept where it is stopped."""
     kept = _place("localisation rows", scope, method)
     rows: MutableMapping[str, Row] = kept.get() or {}
     names, scores = scope.known.frame["name"].to_numpy(), scope.scores
@@ -87,7 +87,7 @@ def _place(kind: str, scope: Scope, method: str) -> Slot:
 def _table(scope: Scope, found: Localisation) -> None:
     shown = said(found)
     st.caption(
-        f"{METHODS[found.method].title} of {found.sample['drawn']:,} of {found.sample['pictures']:,} pictures, "
+        f"{METHODS[found.method].title} of {found.sample['drawn']:,} of {found.sample['images']:,} images, "
         f"{found.good:,} of them good parts."
     )
     columns = {name: st.column_config.TextColumn(name, help=terms.entry("localisation-metrics", name)) for name in MAP_FIGURES}
@@ -95,7 +95,7 @@ def _table(scope: Scope, found: Localisation) -> None:
     if not found.frame["enough"].all():
         st.caption(f":material/info: For a kind with fewer than {FEW} images only the count is meaningful.")
     if found.left_out:
-        with st.expander(f"{len(found.left_out):,} pictures are left out"):
+        with st.expander(f"{len(found.left_out):,} images are left out"):
             for one in found.left_out[:50]:
                 st.caption(f"{plain(one.name)}: {plain(one.message, 300)}")
     name = f"maps-against-masks-{found.method}"
@@ -107,7 +107,7 @@ def said(found: Localisation) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(
-        [{"kind": row["kind"], "pictures": row["support"], **{name: _figure(row, name) for name in MAP_FIGURES}} for row in _rows(found)]
+        [{"kind": row["kind"], "images": row["support"], **{name: _figure(row, name) for name in MAP_FIGURES}} for row in _rows(found)]
     )
 
 

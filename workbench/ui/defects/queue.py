@@ -33,10 +33,10 @@ def choose(scope: Scope, setting: Setting) -> int | None:
     """Draw the queues with their lengths and the way through the chosen one.
 
     Returns:
-        The row of the picture to look at; None, and what to do, where the queue is empty.
+        The row of the image to look at; None, and what to do, where the queue is empty.
     """
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        rows = _pictures(scope)
+        rows = _images(scope)
         gone = record.overruled(scope)
         judged = cases_of(scope.known, scope.positive, rows)
         waiting = {name: queue(judged, scope.scores, rows, setting.band, name, gone) for name in QUEUES}
@@ -50,7 +50,7 @@ def choose(scope: Scope, setting: Setting) -> int | None:
     return _walk(scope, waiting[name], words[name])
 
 
-def _pictures(scope: Scope) -> NDArray[np.bool_]:
+def _images(scope: Scope) -> NDArray[np.bool_]:
     """Which images are looked at, (N,): at first those that the figures are reported on, so that a queue is as long as its figure says."""
     splits = scope.known.frame["split"]
     there = [split for split in ON if (splits == split).any()]

@@ -53,12 +53,12 @@ def journal(model: choice.ModelChoice) -> Journal | None:
 
 
 def own(model: choice.ModelChoice) -> bool:
-    """Whether model or pictures were uploaded, which no other visitor may see anything of."""
+    """Whether model or images were uploaded, which no other visitor may see anything of."""
     return model.ref in session.own("models") or choice.set_ref(model) in session.own("sets")
 
 
 def latest(scope: Scope) -> dict[str, Entry]:
-    """The newest entry about each picture by this model, by the picture's digest."""
+    """The newest entry about each image by this model, by the image's digest."""
     kept = journal(scope.model)
     if kept is None:
         return {}
@@ -67,7 +67,7 @@ def latest(scope: Scope) -> dict[str, Entry]:
 
 
 def overruled(scope: Scope) -> NDArray[np.bool_]:
-    """Which pictures' newest entry overrules the machine, (N,); none where the journal cannot be read, which `form` says."""
+    """Which images' newest entry overrules the machine, (N,); none where the journal cannot be read, which `form` says."""
     try:
         gone = {image for image, entry in latest(scope).items() if entry.overruled is not None}
     except InputError:
@@ -77,7 +77,7 @@ def overruled(scope: Scope) -> NDArray[np.bool_]:
 
 @guarded
 def form(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, shown: Attribution | None) -> None:
-    """Agree with the machine or overrule it, with a reason; and what was decided about this picture before."""
+    """Agree with the machine or overrule it, with a reason; and what was decided about this image before."""
     before = latest(scope).get(item.id)
     if before is not None:
         what = f"overruled to **{plain(before.overruled)}**: {plain(before.reason, 300)}" if before.overruled else "confirmed"
@@ -88,7 +88,7 @@ def form(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, sho
     if not session.local():
         st.info(SHUT, icon=":material/lock:")
         return
-    # What was filled in for one picture must not stand there for the next, nor once it was written.
+    # What was filled in for one image must not stand there for the next, nor once it was written.
     this = f"{item.id[:12]} {st.session_state.get('entries written', 0)}"
     with st.form(f"verdict {this}", border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -1,4 +1,4 @@
-"""What the Defects page speaks of: which classes are defects, on which pictures a threshold is chosen and on which it is reported."""
+"""What the Defects page speaks of: which classes are defects, on which images a threshold is chosen and on which it is reported."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Scope:
     Attributes:
         model: The chosen model.
         images: The chosen image set.
-        known: Its predictions for the N pictures.
+        known: Its predictions for the N images.
         positive: The classes that are defects.
-        cases: The labelled pictures to choose on and to report on, by `CHOSEN_ON` and `REPORTED_ON`.
+        cases: The labelled images to choose on and to report on, by `CHOSEN_ON` and `REPORTED_ON`.
         words: What those two are called.
         costs: What mistakes cost, and the share of defects on the line.
     """
@@ -54,7 +54,7 @@ class Scope:
 
     @property
     def scores(self) -> NDArray[np.float64]:
-        """The probability of a defect for all pictures, (N,)."""
+        """The probability of a defect for all images, (N,)."""
         return self.kept("scores", lambda: all_scores(self.known, self.positive))
 
     def points(self, split: str) -> pd.DataFrame:
@@ -72,7 +72,7 @@ class Scope:
 
     @property
     def footer(self) -> str:
-        """What a picture for a record must say of its figures."""
+        """What an image for a record must say of its figures."""
         made = " (synthetic)" if self.images.synthetic else ""
         return f"{self.model.title}, model {self.model.key[:12]}; {self.images.name}{made}; defects: {', '.join(self.positive)}"
 
@@ -91,7 +91,7 @@ def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | Non
         costs = _costs()
         draw.meaning("escape-and-overkill")
     if images.synthetic:
-        st.caption(":material/science: These pictures are synthetic: made by a program, not photographed.")
+        st.caption(":material/science: These images are synthetic: made by a program, not photographed.")
     return Scope(model, images, known, positive, cases, words, costs)
 
 
@@ -126,7 +126,7 @@ LEAST_PRIOR = 1e-4
 
 
 def _splits(cases: Cases, known: Predictions) -> tuple[dict[str, Cases], dict[str, str]]:
-    """The pictures to choose on and to report on; where a split lacks what that takes, two halves if the visitor wants them."""
+    """The images to choose on and to report on; where a split lacks what that takes, two halves if the visitor wants them."""
     found = {name: of_split(cases, name) for name in SPLITS}
     if all(_whole(one) for one in found.values()):
         return found, SPLITS

@@ -1,1 +1,1 @@
-"""The parts of the Probe page: edits, sweeps, smallest regions, attacks, training pictures, concepts, comparisons."""
+"""The parts of the Probe page: edits, sweeps, smallest regions, attacks, training images, concepts, comparisons."""

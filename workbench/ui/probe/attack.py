@@ -1,4 +1,4 @@
-"""The view of attacks: how little noise turns the decision about this picture, and how far the map moves with it."""
+"""The view of attacks: how little noise turns the decision about this image, and how far the map moves with it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
-    """The least epsilon that flips the decision, with the picture before and after."""
+    """The least epsilon that flips the decision, with the image before and after."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = url.select("Attack", list(METHODS), key="attack", default="pgd", format_func=lambda name: METHODS[name].title, width=200)
         draw.meaning("adversarial-attack", method=METHODS[method].title, about=METHODS[method].about)
@@ -38,7 +38,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     if found is None:
         return
     _said(model, item, found)
-    _pictures(item, found.attacked)
+    _images(item, found.attacked)
     _tried(found)
     st.subheader("How much the map changed", anchor=False)
     _moved(model, item, found.attacked)
@@ -81,7 +81,7 @@ def _bound(method: str, epsilon: float) -> str:
     return f"{epsilon:g} of 255 levels a pixel" if METHODS[method].norm == "linf" else f"an L2 norm of {epsilon:.3g}"
 
 
-def _pictures(item: ImageItem, one: Attacked) -> None:
+def _images(item: ImageItem, one: Attacked) -> None:
     """Clean, attacked, and the difference magnified so that its largest change is half of the scale."""
     difference = one.attacked.astype(int) - one.clean
     factor = max(int(127 / max(np.abs(difference).max(), 1)), 1)
@@ -95,7 +95,7 @@ def _pictures(item: ImageItem, one: Attacked) -> None:
     stem = draw.stem(item.name)
     with st.container(horizontal=True):
         draw.download(
-            "Attacked picture (PNG)",
+            "Attacked image (PNG)",
             lambda: render.to_png(Image.fromarray(one.attacked)),
             f"{stem}-{one.method}.png", "image/png", "png attacked",
         )  # fmt: skip
@@ -127,7 +127,7 @@ def _moved(model: choice.ModelChoice, item: ImageItem, one: Attacked) -> None:
     second = None if first is None else _map(model, item, one.attacked, method, target, one.method)
     if first is None or second is None:
         return
-    was, now = first.on_picture(), second.on_picture()
+    was, now = first.on_image(), second.on_image()
     scale, signed = render.scale_of([was, now], MAPS[method].signed), MAPS[method].signed
     with st.grid(3, min_column_width=180):
         for title, pixels, heat in (("Before", one.clean, was), ("After", one.attacked, now)):

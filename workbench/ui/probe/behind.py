@@ -1,4 +1,4 @@
-"""The view of training pictures behind a decision: the nearest, and those that speak for and against it."""
+"""The view of training images behind a decision: the nearest, and those that speak for and against it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXPLAIN = home() / "pages" / "explain.py"
 
 @guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
-    """Three rows of training pictures with labels."""
+    """Three rows of training images with labels."""
     if known is None or not (known.frame["split"] == "train").any():
         st.info(
             f"{plain(images.name)} has no training split, so the training images are not known. Add a column split to its "
@@ -87,9 +87,9 @@ def _row(images: ImageSet, frame: pd.DataFrame, number: int) -> None:
     with st.grid(SHOWN, min_column_width=96, gap="small", key=f"behind-{number}"):
         for line in frame.to_dict("records"):
             with st.container(gap="xsmall"):
-                picture = photographs.thumbnail(images.by_name[str(line["name"])])
-                if picture is not None:
-                    st.image(picture, width="stretch", output_format="PNG", alt=str(line["name"]))
+                image = photographs.thumbnail(images.by_name[str(line["name"])])
+                if image is not None:
+                    st.image(image, width="stretch", output_format="PNG", alt=str(line["name"]))
                 flag = ":material/flag: " if line["look"] else ""
                 figure = f"{line['similarity']:.3f}" if number == 0 else f"{line['influence']:+.2g}"
                 st.caption(f"{flag}{plain(line['label'] or 'no label')} · {figure}")

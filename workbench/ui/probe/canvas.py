@@ -1,4 +1,4 @@
-"""A picture to draw boxes on with mouse or finger."""
+"""An image to draw boxes on with mouse or finger."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ KEY = "canvas"
 _HTML = '<div class="frame"><img draggable="false"><div class="box" hidden></div></div>'
 
 
-def draw(picture: Image.Image, alt: str, on_box: Callable[[], None]) -> None:
-    """Show a picture; `on_box` is called when a box was drawn, which `drawn` then gives."""
+def draw(image: Image.Image, alt: str, on_box: Callable[[], None]) -> None:
+    """Show an image; `on_box` is called when a box was drawn, which `drawn` then gives."""
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=92)  # for the eye alone: what is asked and saved is the picture itself
+    image.save(buffer, "JPEG", quality=92)  # for the eye alone: what is asked and saved is the image itself
     data = {"src": "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode(), "alt": alt}
     _component()(key=KEY, data=data, on_boxed_change=on_box)
 
 
 def drawn() -> tuple[float, float, float, float] | None:
-    """The box that was just drawn: left, top, right and bottom as shares of the picture."""
+    """The box that was just drawn: left, top, right and bottom as shares of the image."""
     try:
         left, top, right, bottom = (float(end) for end in st.session_state[KEY].boxed)
     except (TypeError, ValueError):  # a browser may send anything

@@ -1,4 +1,4 @@
-"""The view of two models side by side: on this picture, on the set, and whether they decide for the same reasons."""
+"""The view of two models side by side: on this image, on the set, and whether they decide for the same reasons."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MAPS = ("grad_cam", "integrated_gradients", "saliency", "input_x_gradient")
 
 @guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
-    """Choose the other one, then picture, set and reasons."""
+    """Choose the other one, then image, set and reasons."""
     options = _others(model)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         titles = {
@@ -47,8 +47,8 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     if other in CHEAPER:
         before, after = stored(first).size, stored(second, other).size
         st.caption(f"Its weights {CHEAPER[other].about}: {after / 2**20:.2f} MB to store; the original takes {before / 2**20:.2f} MB.")
-    st.subheader("On this picture", anchor=False)
-    _picture(model, item, (first, second), (model.title, titles[other]), method)
+    st.subheader("On this image", anchor=False)
+    _image(model, item, (first, second), (model.title, titles[other]), method)
     st.subheader("On the set", anchor=False)
     items = samples.drawn(samples.tested(images, known), SAMPLE, 0)
     _set(model, images, items, known, second, (model.title, titles[other]))
@@ -74,22 +74,22 @@ def _cheaper(model: choice.ModelChoice, first: Classifier, other: str) -> Classi
     return place.kept(lambda: cheaper(first, other), lambda _: 4 * first.parameters)
 
 
-def _picture(model: choice.ModelChoice, item: ImageItem, both: tuple[Classifier, Classifier], titles: tuple[str, str], method: str) -> None:
+def _image(model: choice.ModelChoice, item: ImageItem, both: tuple[Classifier, Classifier], titles: tuple[str, str], method: str) -> None:
     """Decision, probability and map of either, on one scale."""
     from workbench.attribution import attribute
     from workbench.models import ask
 
-    picture = photographs.fitted(item, EDGE)
+    image = photographs.fitted(item, EDGE)
     explained, shown = -1, []
     for one, title in zip(both, titles, strict=True):
-        answers = ask(one, [np.asarray(picture)])
+        answers = ask(one, [np.asarray(image)])
         decided = int(one.rule.decide(answers)[0][0])
         explained = decided if explained < 0 else explained
         target = one.index(both[0].class_names[explained])  # the other one may list them in another order
 
         def make(progress: Stoppable, one: Classifier = one, target: int = target) -> object:
             try:
-                return attribute(one, picture, method, target, on_progress=progress)
+                return attribute(one, image, method, target, on_progress=progress)
             except InputError as error:
                 return str(error)
 
@@ -97,7 +97,7 @@ def _picture(model: choice.ModelChoice, item: ImageItem, both: tuple[Classifier,
         found = computed(place, METHODS[method].title, make, lambda _: 2**20)
         said = f"**{plain(title)}**: {plain(one.class_names[decided])}, {float(answers[0, decided]):.1%}"
         shown.append((said, found))
-    heats = [found.on_picture() for _, found in shown if hasattr(found, "on_picture")]
+    heats = [found.on_image() for _, found in shown if hasattr(found, "on_image")]
     scale = render.scale_of(heats, METHODS[method].signed) if heats else None
     with st.grid(2, min_column_width=260):
         for said, found in shown:
@@ -105,8 +105,8 @@ def _picture(model: choice.ModelChoice, item: ImageItem, both: tuple[Classifier,
                 st.markdown(said)
                 if isinstance(found, str):
                     st.info(plain(found, 400), icon=":material/block:")
-                elif scale is not None and hasattr(found, "on_picture"):
-                    laid = render.overlay(picture, found.on_picture(), scale.signed, scale.limit)
+                elif scale is not None and hasattr(found, "on_image"):
+                    laid = render.overlay(image, found.on_image(), scale.signed, scale.limit)
                     st.image(laid, width="stretch", output_format="PNG", alt=f"{METHODS[method].title} of {item.name}")
     if scale is not None:
         draw.colour_bar(scale, f"{METHODS[method].unit}, one scale for both, of the class {plain(model.rule.class_names[explained], 60)}")
@@ -131,9 +131,9 @@ def _set(
 
     found: Versus | None = place.get()
     if found is None:
-        st.caption(f"The other model runs on {len(items):,} pictures{samples.of_split(items)}.")
+        st.caption(f"The other model runs on {len(items):,} images{samples.of_split(items)}.")
         offer(
-            f"Compare on {len(items):,} pictures", f"versus {second.key[:12]}",
+            f"Compare on {len(items):,} images", f"versus {second.key[:12]}",
             lambda: computed(place, "Running the other model", make, lambda one: 2**20),
         )  # fmt: skip
         return
@@ -148,7 +148,7 @@ def _second_of(second: Classifier, images: ImageSet, items: list[ImageItem]) -> 
 def _told(found: Versus, titles: tuple[str, str]) -> None:
     labelled = found.both_right + found.only_first + found.only_second + found.both_wrong
     first, second = (plain(title) for title in titles)
-    st.markdown(f"Both decide alike on {_share(found.agree)} of {found.agree.support:,} pictures.")
+    st.markdown(f"Both decide alike on {_share(found.agree)} of {found.agree.support:,} images.")
     if labelled:
         proven = "so they are not equally good" if found.p <= 0.05 else "so chance alone could explain the difference"
         st.markdown(
@@ -186,9 +186,9 @@ def _reasons(images: ImageSet, items: list[ImageItem], first: Classifier, second
 
     found: Moved | None = place.get()
     if found is None:
-        st.caption(f"{METHODS[method].title} of both models for {len(items):,} pictures{samples.of_split(items)}.")
+        st.caption(f"{METHODS[method].title} of both models for {len(items):,} images{samples.of_split(items)}.")
         offer(
-            f"Compare the maps of {len(items):,} pictures", f"moved {method} {second.key[:12]}",
+            f"Compare the maps of {len(items):,} images", f"moved {method} {second.key[:12]}",
             lambda: computed(place, "Comparing maps", make, lambda one: 2**20),
         )  # fmt: skip
         return
@@ -204,8 +204,8 @@ def _reasons(images: ImageSet, items: list[ImageItem], first: Classifier, second
         ]
     )
     st.table(frame.set_index("figure"))
-    st.caption(f"Means over {len(found.frame):,} pictures{samples.of_split(items)}, with 95 % intervals.")
-    draw.table("Each picture (CSV)", lambda: found.frame, f"maps-moved-{method}.csv", "csv moved")
+    st.caption(f"Means over {len(found.frame):,} images{samples.of_split(items)}, with 95 % intervals.")
+    draw.table("Each image (CSV)", lambda: found.frame, f"maps-moved-{method}.csv", "csv moved")
 
 
 def _mean(rate: Rate) -> str:

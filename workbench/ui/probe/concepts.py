@@ -1,4 +1,4 @@
-"""The view of concepts: name one, show it by a few pictures, and see whether the class answers to it."""
+"""The view of concepts: name one, show it by a few images, and see whether the class answers to it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST, SHOWN = 4, 40
-"""Concepts that are tested at once, and pictures of one's own that show one."""
+"""Concepts that are tested at once, and images of one's own that show one."""
 
 
 @guarded
@@ -36,17 +36,17 @@ def view(model: choice.ModelChoice, images: ImageSet, known: Predictions | None)
     if not chosen:
         st.info("Define a concept by example images above, or take a group of this set.", icon=":material/category:")
         return
-    pictures = _of_class(images, known, target)
-    of = "labelled" if any(item.label == target for item in pictures) else "predicted as"
-    st.caption(f"Tested on {len(pictures):,} images {of} {plain(target)}, against random images of {plain(images.name)}.")
+    of_class = _of_class(images, known, target)
+    of = "labelled" if any(item.label == target for item in of_class) else "predicted as"
+    st.caption(f"Tested on {len(of_class):,} images {of} {plain(target)}, against random images of {plain(images.name)}.")
     shown = [(name, [item.id for item in items]) for name, items in chosen.items()]
-    examples = [item.id for item in pictures]
+    examples = [item.id for item in of_class]
     place = slot("concepts", **model.identity, images=images.key, target=target, concepts=shown, examples=examples)
     found: Concepts | None = place.get()
     if found is None:
         offer(
             f"Test {len(chosen)} {'concept' if len(chosen) == 1 else 'concepts'}",
-            f"test concepts {model.key[:12]}", lambda: _tested(model, images, chosen, pictures, target, place),
+            f"test concepts {model.key[:12]}", lambda: _tested(model, images, chosen, of_class, target, place),
         )  # fmt: skip
         return
     _shown(found)
@@ -75,7 +75,7 @@ def _keep(name: str, files: list[Any]) -> None:
         st.warning("Give the concept a name and choose images that show it.")
         return
     if len(files) > SHOWN:
-        st.warning(f"The first {SHOWN} of these {len(files):,} pictures are kept.")
+        st.warning(f"The first {SHOWN} of these {len(files):,} images are kept.")
     found = []
     for file in files[:SHOWN]:
         try:
@@ -97,10 +97,10 @@ def _concepts(images: ImageSet, groups: list[tuple[str, str]]) -> dict[str, list
         found[title] = gallery.members(images, *group)
     for name, items in list(found.items())[:MOST]:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(f"**{plain(name)}**: {len(items):,} pictures")
+            st.markdown(f"**{plain(name)}**: {len(items):,} images")
             for item in items[:6]:
-                if (picture := photographs.thumbnail(item, 48)) is not None:
-                    st.image(picture, width=48, output_format="PNG")
+                if (image := photographs.thumbnail(item, 48)) is not None:
+                    st.image(image, width=48, output_format="PNG")
             if len(items) < LEAST:
                 st.caption(f"Too few to learn it: {LEAST} are needed. It is not tested.")
             if own.get(name) is items:
@@ -116,7 +116,7 @@ def _forget(name: str) -> None:
 
 
 def _of_class(images: ImageSet, known: Predictions | None, target: str) -> list[ImageItem]:
-    """Pictures of the class: labelled so, or called so where nothing is labelled."""
+    """Images of the class: labelled so, or called so where nothing is labelled."""
     labelled = [item for item in images if item.label == target]
     if labelled or known is None:
         return labelled
@@ -125,10 +125,10 @@ def _of_class(images: ImageSet, known: Predictions | None, target: str) -> list[
 
 
 def _tested(
-    model: choice.ModelChoice, images: ImageSet, chosen: dict[str, list[ImageItem]], pictures: list[ImageItem], target: str, place: Slot
+    model: choice.ModelChoice, images: ImageSet, chosen: dict[str, list[ImageItem]], of_class: list[ImageItem], target: str, place: Slot
 ) -> Concepts | None:
     def make(progress: Stoppable) -> Concepts:
-        return tcav(choice.classifier(model), chosen, pictures, target, background=list(images), on_progress=progress)
+        return tcav(choice.classifier(model), chosen, of_class, target, background=list(images), on_progress=progress)
 
     return computed(place, "Testing concepts", make, lambda _: 64 * 1024)
 
@@ -139,7 +139,7 @@ def _shown(found: Concepts) -> None:
     for line in found.frame.to_dict("records"):
         st.markdown(f"**{plain(line['concept'])}**: {plain(line['why'], 400)}")
     of = plain(found.target)
-    st.caption(f"At the layer {plain(found.layer)}, on {found.pictures:,} pictures of {of}; ranges are 95 % intervals.")
+    st.caption(f"At the layer {plain(found.layer)}, on {found.images:,} images of {of}; ranges are 95 % intervals.")
     draw.table("Figures (CSV)", lambda: found.frame, "concepts.csv", "csv concepts")
 
 
@@ -159,7 +159,7 @@ def table(found: Concepts) -> pd.DataFrame:
                 "random": share(line["random score"]),
                 "p-value": "n/a" if math.isnan(line["p"]) else f"{line['p']:.2g}",
                 "separator accuracy": share(line["accuracy"]),
-                "pictures": line["pictures"],
+                "images": line["images"],
             }
             for line in found.frame.to_dict("records")
         ]

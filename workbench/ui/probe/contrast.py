@@ -19,8 +19,8 @@ OFFERED = ("integrated_gradients", "grad_cam", "input_x_gradient", "occlusion")
 @guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
     """Three maps: of either class, and of the margin."""
-    picture = photographs.fitted(item, EDGE)
-    probabilities = results.asked(model, item, picture, ())
+    image = photographs.fitted(item, EDGE)
+    probabilities = results.asked(model, item, image, ())
     names = [model.rule.class_names[i] for i in probabilities.argsort()[::-1]]
     decided = model.rule.class_names[int(model.rule.decide(probabilities[None])[0][0])]
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -44,27 +44,27 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
             return
         if found is None:
             return
-        maps[title] = found.placement.scaled(picture).to_original(found.heatmap())
+        maps[title] = found.placement.scaled(image).to_original(found.heatmap())
     _shown(model, item, maps, method)
 
 
 def _shown(model: choice.ModelChoice, item: ImageItem, maps: dict[str, np.ndarray], method: str) -> None:
     """The maps on one scale, and all of them as one figure."""
-    picture, scale = photographs.fitted(item, EDGE), render.scale_of(list(maps.values()), True)
+    image, scale = photographs.fitted(item, EDGE), render.scale_of(list(maps.values()), True)
     with st.grid(3, min_column_width=220):
         for title, heat in maps.items():
             with st.container():
                 st.markdown(f"**{plain(title)}**")
-                laid = render.overlay(picture, heat, True, scale.limit)
+                laid = render.overlay(image, heat, True, scale.limit)
                 st.image(laid, width="stretch", output_format="PNG", alt=f"{title}: {METHODS[method].title} of {item.name}")
     draw.colour_bar(scale, f"{METHODS[method].unit}, one scale for all three")
     panels = [
-        render.Panel(title, render.overlay(picture, heat, True, scale.limit), scale, METHODS[method].unit) for title, heat in maps.items()
+        render.Panel(title, render.overlay(image, heat, True, scale.limit), scale, METHODS[method].unit) for title, heat in maps.items()
     ]
     heading = f"{item.name}: {METHODS[method].title}"
     footer = f"{model.title}, model {model.key[:12]}"
     draw.download(
         "All as one figure (PNG)",
-        lambda: render.to_png(render.figure(picture, panels, heading, footer)),
+        lambda: render.to_png(render.figure(image, panels, heading, footer)),
         f"{draw.stem(item.name)}-against.png", "image/png", "png contrast",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The view of edits: change the picture, and the decision and its map follow at once."""
+"""The view of edits: change the image, and the decision and its map follow at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from workbench.attribution import Attribution
 
 EDGE = 640
-"""Longest side of the picture that is edited and asked about, in pixels."""
+"""Longest side of the image that is edited and asked about, in pixels."""
 LONGEST = 10.0
 """Seconds that one list of edits may take."""
 MAPS = ("grad_cam", "saliency", "input_x_gradient", "layer_cam", "integrated_gradients", "occlusion")
@@ -39,10 +39,10 @@ MAPS = ("grad_cam", "saliency", "input_x_gradient", "layer_cam", "integrated_gra
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
     """The canvas with its list on the left, what the model says now on the right."""
     steps.troubles()
-    picture = photographs.fitted(item, EDGE)
+    image = photographs.fitted(item, EDGE)
     found, others = steps.possible(steps.edits(), images, EDGE)
     origins = tuple(images.by_name[name].id for name in others)
-    made = _made(item, picture, found, others, origins)
+    made = _made(item, image, found, others, origins)
     if made is None:
         return
     edited, done = made
@@ -53,18 +53,18 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
             steps.fills(images, item.name)
             draw.meaning("image-edit")
         canvas.draw(now, f"{item.name}, edited", steps.add_region)
-        draw.download("Edited picture (PNG)", lambda: render.to_png(now), f"{draw.stem(item.name)}-edited.png", "image/png", "png edited")
+        draw.download("Edited image (PNG)", lambda: render.to_png(now), f"{draw.stem(item.name)}-edited.png", "image/png", "png edited")
         steps.listed(found)
     with right:
-        before, after = (results.asked(model, item, one, of) for one, of in ((picture, ()), (now, key)))
+        before, after = (results.asked(model, item, one, of) for one, of in ((image, ()), (now, key)))
         _decision(model, before, after, bool(found))
-        _maps(model, item, picture, edited, key, before)
+        _maps(model, item, image, edited, key, before)
         with st.expander("Light, sharpness, position", icon=":material/tune:", expanded=True):
             steps.sliders(found)
 
 
 def _made(
-    item: ImageItem, picture: Image.Image, found: tuple[Edit, ...], others: Mapping[str, Image.Image], origins: tuple[str, ...]
+    item: ImageItem, image: Image.Image, found: tuple[Edit, ...], others: Mapping[str, Image.Image], origins: tuple[str, ...]
 ) -> tuple[Edited, tuple[Edit, ...]] | None:
     """The edited image and the edits that it shows; where one fails or the visitor stopped, the list to take some out of.
 
@@ -72,7 +72,7 @@ def _made(
     """
 
     def make(progress: Stoppable) -> tuple[Edited, tuple[Edit, ...]]:
-        edited, started = apply(picture, ()), time.monotonic()
+        edited, started = apply(image, ()), time.monotonic()
         for number, edit in enumerate(found):
             if time.monotonic() - started > LONGEST:
                 return edited, found[:number]
@@ -134,7 +134,7 @@ _COLUMNS = {
 def _maps(
     model: choice.ModelChoice,
     item: ImageItem,
-    picture: Image.Image,
+    image: Image.Image,
     edited: Edited,
     key: tuple[object, ...],
     before: np.ndarray,
@@ -145,22 +145,22 @@ def _maps(
         offered = [*([OWN] if choice.classifier(model).scored else []), *MAPS]
         method = url.select("Map by", offered, key="map", format_func=lambda name: METHODS[name].title, width=230)
         st.caption(f"of the class {plain(model.rule.class_names[target])}")
-    first = _map(model, item, picture, (), method, target)
+    first = _map(model, item, image, (), method, target)
     if first is None:
         return
     second = _map(model, item, Image.fromarray(edited.pixels), key, method, target) if key else first
     if second is None:
         return
-    was = first.on_picture()
-    now = second.on_picture()
+    was = first.on_image()
+    now = second.on_image()
     moved = edited.to_original(now) - was
     scale = render.scale_of([was, now, moved], True)
     unsigned = not METHODS[method].signed
     with st.grid(3, min_column_width=150):
         for title, ground, values in (
-            ("Before", picture, was),
+            ("Before", image, was),
             ("After", Image.fromarray(edited.pixels), now),
-            ("Difference", picture, moved),
+            ("Difference", image, moved),
         ):
             with st.container():
                 st.markdown(f"**{title}**")
@@ -172,10 +172,10 @@ def _maps(
 
 
 def _map(
-    model: choice.ModelChoice, item: ImageItem, picture: Image.Image, key: tuple[object, ...], method: str, target: int
+    model: choice.ModelChoice, item: ImageItem, image: Image.Image, key: tuple[object, ...], method: str, target: int
 ) -> Attribution | None:
-    """The map of an edited picture; None, and why, where there is none."""
-    found = results.map_of_pixels(model, item, picture, key, method, target)
+    """The map of an edited image; None, and why, where there is none."""
+    found = results.map_of_pixels(model, item, image, key, method, target)
     if isinstance(found, str):
         st.info(plain(found, 600), icon=":material/block:")
         return None

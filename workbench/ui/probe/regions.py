@@ -33,14 +33,14 @@ TITLES = {"flip": "What must go", "keep": "What must stay"}
 
 @guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
-    """Both regions beside each other, and the nearest picture that is decided otherwise."""
+    """Both regions beside each other, and the nearest image that is decided otherwise."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         fills = [fill for fill in WORDS if fill in REGION_FILLS]
         fill = url.select("Filled with", fills, key="fill", format_func=WORDS.__getitem__, width=230)
         grid = url.select("Cut into", list(GRIDS), key="grid", format_func=GRIDS.__getitem__, width=230)
         draw.meaning("minimal-regions")
-    picture = photographs.fitted(item, LARGEST)
-    target = model.rule.class_names[int(model.rule.decide(results.asked(model, item, picture, ())[None])[0][0])]
+    image = photographs.fitted(item, LARGEST)
+    target = model.rule.class_names[int(model.rule.decide(results.asked(model, item, image, ())[None])[0][0])]
     facts = {**model.identity, "image": item.id, "fill": fill, "grid": grid}
     places = {aim: slot("smallest region", **facts, aim=aim) for aim in TITLES}
     guide: Attribution | str | None = None
@@ -55,7 +55,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
             st.markdown(f"#### {title}")
             found = _found(model, item, guide, (aim, fill, grid), places[aim])
             if found is not None:
-                _shown(item, picture, found)
+                _shown(item, image, found)
     st.subheader("Nearest image with another decision", anchor=False)
     neighbours.counterfactual(model, images, item, known)
 
@@ -67,31 +67,31 @@ def _found(
     aim, fill, grid = wanted
 
     def make(progress: Stoppable) -> Minimal:
-        picture = photographs.fitted(item, LARGEST)
-        heat = None if guide is None or isinstance(guide, str) else guide.placement.scaled(picture).to_original(guide.ranking)
+        image = photographs.fitted(item, LARGEST)
+        heat = None if guide is None or isinstance(guide, str) else guide.placement.scaled(image).to_original(guide.ranking)
         cut = {"cells": 16} if grid == "cells" else {"segments": int(grid)}
         loaded = choice.classifier(model)
-        return smallest(loaded, picture, aim=aim, heatmap=heat, fill=fill, on_progress=progress, **cut)  # type: ignore[arg-type]
+        return smallest(loaded, image, aim=aim, heatmap=heat, fill=fill, on_progress=progress, **cut)  # type: ignore[arg-type]
 
-    return computed(place, TITLES[aim], make, lambda one: one.inside.nbytes + one.picture.nbytes)
+    return computed(place, TITLES[aim], make, lambda one: one.inside.nbytes + one.image.nbytes)
 
 
-def _shown(item: ImageItem, picture: Image.Image, found: Minimal) -> None:
+def _shown(item: ImageItem, image: Image.Image, found: Minimal) -> None:
     if not found.found or not found.chosen:
         st.markdown(plain(found.sentence, 600))
     elif found.special:
         st.markdown(plain(found.sentence, 600))
-        _region(item, picture, found)
+        _region(item, image, found)
     else:
         st.info(plain(found.sentence, 600), icon=":material/casino:")
         with st.expander("What was tried"):
-            _region(item, picture, found)
+            _region(item, image, found)
 
 
-def _region(item: ImageItem, picture: Image.Image, found: Minimal) -> None:
+def _region(item: ImageItem, image: Image.Image, found: Minimal) -> None:
     """The region, what the model is asked, and the way there."""
-    marked = render.outlined(picture, found.inside, (255, 205, 0))
-    asked = Image.fromarray(found.picture)
+    marked = render.outlined(image, found.inside, (255, 205, 0))
+    asked = Image.fromarray(found.image)
     left, right = st.columns(2)
     with left:
         st.image(marked, width="stretch", output_format="PNG", alt=f"{TITLES[found.aim]}: the region of {item.name}")
@@ -109,6 +109,6 @@ def _path(found: Minimal) -> None:
     import pandas as pd
 
     word = "filled" if found.aim == "flip" else "kept"
-    frame = pd.DataFrame({f"{word}, % of the picture": 100 * np.asarray(found.areas), "probability": np.asarray(found.scores)})
+    frame = pd.DataFrame({f"{word}, % of the image": 100 * np.asarray(found.areas), "probability": np.asarray(found.scores)})
     st.line_chart(frame, x=frame.columns[0], y="probability", height=170)
     st.caption(f"Probability of {plain(found.before)} as the region grows; {found.evaluations:,} model evaluations.")

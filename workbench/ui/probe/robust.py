@@ -23,21 +23,21 @@ def section(model: choice.ModelChoice, images: ImageSet, known: Predictions | No
     method = method if METHODS[method].white else "pgd"
     items = [item for item in samples.tested(images, known) if item.label in model.rule.class_names]
     if not items:
-        st.caption("None of these pictures has a label that the model knows: accuracy under attack cannot be measured.")
+        st.caption("None of these images has a label that the model knows: accuracy under attack cannot be measured.")
         return
     many = min(len(items), SAMPLE)
     check = METHODS[method].norm == "linf" and st.toggle("Also test for gradient masking (minutes)", key="masked gradients")
     found: Robustness | None = _place("robustness", model, images, items, method, check).get()
     if found is None:
-        st.caption(f"{METHODS[method].title} with growing epsilon on {many:,} pictures{samples.of_split(items)}: minutes on a CPU.")
-        offer(f"Attack {many:,} pictures", f"robust {method} {model.key[:12]}", lambda: _attacked(model, images, items, method, check))
+        st.caption(f"{METHODS[method].title} with growing epsilon on {many:,} images{samples.of_split(items)}: minutes on a CPU.")
+        offer(f"Attack {many:,} images", f"robust {method} {model.key[:12]}", lambda: _attacked(model, images, items, method, check))
         return
     draw.meaning("robust-accuracy")
     if found.masking is not None:
         kind = st.error if found.masking.flagged else st.success if found.masking.tested >= TESTED else st.info
         kind(plain(found.masking.message, 500), icon=":material/visibility_off:" if found.masking.flagged else ":material/check:")
     _curves(found)
-    st.caption(f"{len(found.rows):,} of {found.sample['pictures']:,} pictures{samples.of_split(items)}; bands are 95 % intervals (Wilson).")
+    st.caption(f"{len(found.rows):,} of {found.sample['images']:,} images{samples.of_split(items)}; bands are 95 % intervals (Wilson).")
     draw.table("Figures (CSV)", lambda: found.frame, f"robustness-{method}.csv", "csv robust")
 
 

@@ -23,7 +23,7 @@ WORDS = {
     "blur": "a heavy blur",
     "patch": "texture from elsewhere in the image",
     "noise": "noise",
-    "paste": "the same place of another picture",
+    "paste": "the same place of another image",
     "keep": "grey everywhere else (keep only the region)",
     "crop": "nothing: crop to the region",
 }
@@ -43,10 +43,10 @@ def edits() -> tuple[Edit, ...]:
 
 
 def possible(found: Sequence[Edit], images: ImageSet, edge: int) -> tuple[tuple[Edit, ...], dict[str, Image.Image]]:
-    """Those that can be made here, and the pictures to paste from: one may be of another set, or cannot be read."""
+    """Those that can be made here, and the images to paste from: one may be of another set, or cannot be read."""
     others: dict[str, Image.Image] = {}
     for name in dict.fromkeys(edit.other for edit in found if edit.fill == "paste"):
-        why = f"There is no picture {name} here to paste from" if name else "There is no other picture to paste from"
+        why = f"There is no image {name} here to paste from" if name else "There is no other image to paste from"
         try:
             if name in images.by_name:
                 others[name] = photographs.fitted(images.by_name[name], edge)

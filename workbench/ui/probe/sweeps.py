@@ -1,4 +1,4 @@
-"""The view of sweeps: one slider over its whole range, on this picture and on the whole test split."""
+"""The view of sweeps: one slider over its whole range, on this image and on the whole test split."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ SAMPLE = 100
 
 @guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
-    """The slider, the picture's curves, and those of the set."""
+    """The slider, the image's curves, and those of the set."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = url.select("Slider", list(KINDS), key="slider", format_func=lambda name: KINDS[name].title, width=220)
         draw.meaning("sensitivity")
-    st.subheader("On this picture", anchor=False)
-    _picture(model, item, kind)
+    st.subheader("On this image", anchor=False)
+    _image(model, item, kind)
     st.subheader("On the set", anchor=False)
     _set(model, images, known, kind)
 
 
-def _picture(model: choice.ModelChoice, item: ImageItem, kind: str) -> None:
+def _image(model: choice.ModelChoice, item: ImageItem, kind: str) -> None:
     def make(progress: Stoppable) -> Sweep:
         return sweep(choice.classifier(model), photographs.fitted(item, EDGE), kind, on_progress=progress)
 
@@ -87,12 +87,12 @@ def _set(model: choice.ModelChoice, images: ImageSet, known: Predictions | None,
     many = len(items)
     if many > SAMPLE:
         options = {"sample": f"A sample of {SAMPLE}", "all": f"All {many:,}"}
-        of = url.segments("Pictures", list(options), key="of", default="sample", format_func=options.__getitem__)
+        of = url.segments("Images", list(options), key="of", default="sample", format_func=options.__getitem__)
         many = SAMPLE if of == "sample" else many
     result: SweptSet | None = _place(model, images, items, kind, many).get()
     if result is None:
         st.caption(f"{KINDS[kind].title} is varied step by step on {many:,} images{samples.of_split(items)}.")
-        offer(f"Sweep over {many:,} pictures", f"sweep {kind} {model.key[:12]}", lambda: _swept(model, images, items, kind, many))
+        offer(f"Sweep over {many:,} images", f"sweep {kind} {model.key[:12]}", lambda: _swept(model, images, items, kind, many))
         return
     frame = result.frame
     lines = _named(frame)
@@ -100,7 +100,7 @@ def _set(model: choice.ModelChoice, images: ImageSet, known: Predictions | None,
     chosen = frame.assign(line=lines)[np.isin(lines, shown)]
     if len(chosen):
         _shares(chosen, kind)
-    drawn = f"{len(result.names):,} of {result.sample['pictures']:,} pictures{samples.of_split(items)}"
+    drawn = f"{len(result.names):,} of {result.sample['images']:,} images{samples.of_split(items)}"
     st.caption(f"{drawn}; bands are 95 % intervals." + (f" {len(result.left_out):,} could not be evaluated." if result.left_out else ""))
     draw.table("Figures (CSV)", lambda: frame, f"sweep-{kind}.csv", "csv swept")
 

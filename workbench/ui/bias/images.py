@@ -1,4 +1,4 @@
-"""Thumbnails of pictures that share a fate, each leading to its explanation."""
+"""Thumbnails of images that share a fate, each leading to its explanation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAGE = 24
 
 
 def paged(scope: Scope, places: NDArray[np.intp], key: str, **query: str) -> None:
-    """The pictures at `places` of the table, `PAGE` at a time.
+    """The images at `places` of the table, `PAGE` at a time.
 
     Args:
         scope: What they are part of.
@@ -33,18 +33,18 @@ def paged(scope: Scope, places: NDArray[np.intp], key: str, **query: str) -> Non
 
 
 def row(scope: Scope, places: NDArray[np.intp], key: str, **query: str) -> None:
-    """Thumbnails of the pictures at `places` (L,) of the table."""
+    """Thumbnails of the images at `places` (L,) of the table."""
     names = scope.predictions.frame["name"].to_numpy()[places]
     sure = scope.predictions.frame["confidence"].to_numpy()[places]
-    with st.grid(12, min_column_width=80, gap="xsmall", key=f"{key} pictures"):
+    with st.grid(12, min_column_width=80, gap="xsmall", key=f"{key} images"):
         for number, (name, confidence) in enumerate(zip(names, sure, strict=True)):
             item = scope.images.by_name.get(name)
-            picture = None if item is None else _encoded(item)
+            image = None if item is None else _encoded(item)
             with st.container(gap=None, key=f"thumb-{key}-{number}"):
-                if picture is None:
+                if image is None:
                     st.html('<div class="wb-broken" role="img" aria-label="unreadable">?</div>')
                 else:
-                    st.image(picture, width="stretch", output_format="PNG", alt=str(name))
+                    st.image(image, width="stretch", output_format="PNG", alt=str(name))
                 st.page_link(EXPLAIN, label=f"{confidence:.0%} sure", query_params=scope.link(image=str(name), **query), help=plain(name))
 
 
