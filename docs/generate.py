@@ -58,7 +58,8 @@ def methods() -> str:
         (
             titles[name],
             row.family,
-            ", ".join(f"`{key}`" + ("" if value is None else f" = {value}") for key, value in row.params.items()) or "none",
+            ", ".join(f"`{key}`" + ("" if value is None else f" = {value}") for key, value in row.params.items())
+            or "none",
             row.unit,
             "yes" if row.signed else "no",
             "yes" if row.complete else "no",
@@ -76,7 +77,8 @@ def checks() -> str:
         (
             f"{check.title}<br>`{check.name}`",
             check.question,
-            "<br>".join(f"**{verdict}**: {text}" for verdict, text in check.meaning.items()) or "a figure, without a verdict",
+            "<br>".join(f"**{verdict}**: {text}" for verdict, text in check.meaning.items())
+            or "a figure, without a verdict",
             check.source,
         )
         for check in CHECKS.values()
@@ -95,7 +97,9 @@ def commands() -> str:
     text = []
     for name in command_names(typer.main.get_command(app)):
         words = [*name.split()[1:], "--help"]
-        result = CliRunner().invoke(app, words, prog_name="workbench", env={"COLUMNS": "80", "TERMINAL_WIDTH": "80", "NO_COLOR": "1"})
+        result = CliRunner().invoke(
+            app, words, prog_name="workbench", env={"COLUMNS": "80", "TERMINAL_WIDTH": "80", "NO_COLOR": "1"}
+        )
         help_text = "\n".join(line.rstrip() for line in result.output.strip().splitlines())
         text.append(f"### {name}\n\n```text\n{help_text}\n```\n")
     return "\n".join(text)
@@ -111,7 +115,9 @@ def keys(kind: type[BaseModel], prefix: str = "") -> str:
 
 def _kind(field: FieldInfo) -> str:
     """What may stand behind a key, in words, with its bounds."""
-    limits = [f"{getattr(limit, at):g}" for limit in field.metadata for at in ("gt", "ge", "le", "lt") if hasattr(limit, at)]
+    limits = [
+        f"{getattr(limit, at):g}" for limit in field.metadata for at in ("gt", "ge", "le", "lt") if hasattr(limit, at)
+    ]
     return _words(field.annotation) + (f" from {' to '.join(limits)}" if limits else "")
 
 
@@ -125,7 +131,9 @@ def _words(kind: Any) -> str:
         return " or ".join(dict.fromkeys(_words(part) for part in inside if part is not NoneType))
     if origin in (list, tuple):
         return f"list of {_words(inside[0])}s"
-    return "table" if origin is dict else {str: "text", int: "whole number", float: "number", bool: "true or false"}[kind]
+    return (
+        "table" if origin is dict else {str: "text", int: "whole number", float: "number", bool: "true or false"}[kind]
+    )
 
 
 def _default(field: FieldInfo) -> str:
@@ -133,7 +141,11 @@ def _default(field: FieldInfo) -> str:
         return "**required**"
     value = field.default if field.default is not PydanticUndefined else {}
     value = list(value) if isinstance(value, tuple) else value
-    return "none" if value is None or value in ("", {}) else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    return (
+        "none"
+        if value is None or value in ("", {})
+        else f"`{str(value).lower() if isinstance(value, bool) else value}`"
+    )
 
 
 def function(name: str) -> str:
@@ -141,12 +153,21 @@ def function(name: str) -> str:
     call = getattr(workbench, name)
     document = inspect.getdoc(call) or ""
     signature = inspect.Signature(
-        [parameter.replace(annotation=inspect.Parameter.empty) for parameter in inspect.signature(call).parameters.values()]
+        [
+            parameter.replace(annotation=inspect.Parameter.empty)
+            for parameter in inspect.signature(call).parameters.values()
+        ]
     )
     rows = [(f"`{argument}`", meaning) for argument, meaning in entries(document, "Args").items()]
-    ends = [f"**{title}**: {' '.join(body.split())}\n" for title in ("Returns", "Raises") if (body := section(document, title))]
+    ends = [
+        f"**{title}**: {' '.join(body.split())}\n"
+        for title in ("Returns", "Raises")
+        if (body := section(document, title))
+    ]
     first = " ".join(document.split("\n\n")[0].split())
-    return "\n".join([f"```text\nworkbench.{name}{signature}\n```\n", f"{first}\n", table(("Argument", "Meaning"), rows), *ends])
+    return "\n".join(
+        [f"```text\nworkbench.{name}{signature}\n```\n", f"{first}\n", table(("Argument", "Meaning"), rows), *ends]
+    )
 
 
 def record(name: str) -> str:
@@ -163,7 +184,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "model.toml": lambda: f"{keys(ModelSpec)}\n## [preprocessing]\n\n{keys(PreprocessingSpec, 'preprocessing.')}",
     "workbench.toml": lambda: (
-        f"## [models.NAME]\n\n{keys(ModelEntry, 'models.NAME.')}\n## [images.NAME]\n\n{keys(ImagesEntry, 'images.NAME.')}"
+        f"## [models.NAME]\n\n{keys(ModelEntry, 'models.NAME.')}\n##"
+        f" [images.NAME]\n\n{keys(ImagesEntry, 'images.NAME.')}"
     ),
     **{name: partial(function, name) for name in FUNCTIONS},
     **{name: partial(record, name) for name in RESULTS},
@@ -174,7 +196,9 @@ PARTS: Mapping[str, Callable[[], str]] = {
 def regenerated(text: str) -> str:
     """A page with its generated parts as the code says today."""
     return PART.sub(
-        lambda found: f"<!-- generated: {found['name']} -->\n{PARTS[found['name']]()}<!-- /generated: {found['name']} -->",
+        lambda found: (
+            f"<!-- generated: {found['name']} -->\n{PARTS[found['name']]()}<!-- /generated: {found['name']} -->"
+        ),
         text,
     )
 

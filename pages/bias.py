@@ -12,7 +12,10 @@ images = choice.images(model)
 known = results.known_predictions(model, images)
 
 st.title("Bias")
-st.markdown("Is the model worse for some class or group of images? By how much, and how certain is that? Does it look where it should?")
+st.markdown(
+    "Is the model worse for some class or group of images? By how much, and how certain is that? Does it look where it"
+    " should?"
+)
 chosen = scope.choose(model, images, known)
 if chosen is not None:
     top = st.container()

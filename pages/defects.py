@@ -1,4 +1,5 @@
-"""From score to decision: which threshold, what escapes and what is scrapped for nothing, and what each decision rests on."""
+"""From score to decision: which threshold, what escapes and what is scrapped for nothing, and what each decision rests
+on."""
 
 from __future__ import annotations
 
@@ -14,10 +15,20 @@ images = choice.images(model)
 known = results.known_predictions(model, images)
 
 st.title("Defects")
-st.markdown("Which parts are rejected, which defects escape, which good parts are scrapped (overkill), and what each decision rests on.")
+st.markdown(
+    "Which parts are rejected, which defects escape, which good parts are scrapped (overkill), and what each decision"
+    " rests on."
+)
 chosen = scope.choose(model, images, known)
 if chosen is not None:
-    view = url.segments("View", list(VIEWS), key="view", default="threshold", format_func=VIEWS.__getitem__, label_visibility="collapsed")
+    view = url.segments(
+        "View",
+        list(VIEWS),
+        key="view",
+        default="threshold",
+        format_func=VIEWS.__getitem__,
+        label_visibility="collapsed",
+    )
     if view == "threshold":
         operating.view(chosen)
     elif view == "decisions":

@@ -26,5 +26,8 @@ elif journal.soundness(kept):
     open_one = " Open an image on the Defects page and record your verdict." if session.local() else ""
     st.info(f"No decisions yet.{open_one}", icon=":material/inbox:")
     st.page_link(
-        home() / "pages" / "defects.py", label="Go to the decisions", icon=":material/rule:", query_params=url.link(view="decisions")
+        home() / "pages" / "defects.py",
+        label="Go to the decisions",
+        icon=":material/rule:",
+        query_params=url.link(view="decisions"),
     )

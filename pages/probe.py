@@ -24,11 +24,16 @@ known = results.known_predictions(model, images)
 item = choice.image(images, lambda: gallery.first_look(images, known))
 
 st.title("Probe")
-st.markdown("What would change the decision? Cover, blur, brighten or rotate the image and see how the decision and the map respond.")
+st.markdown(
+    "What would change the decision? Cover, blur, brighten or rotate the image and see how the decision and the map"
+    " respond."
+)
 with st.expander("Choose an image", icon=":material/photo_library:"):
     explain.bring(model, images, known)
     gallery.gallery(images, known, item)
-view = url.segments("View", list(VIEWS), key="view", default="edit", format_func=VIEWS.__getitem__, label_visibility="collapsed")
+view = url.segments(
+    "View", list(VIEWS), key="view", default="edit", format_func=VIEWS.__getitem__, label_visibility="collapsed"
+)
 if view == "edit":
     edit.view(model, images, item)
 elif view == "regions":

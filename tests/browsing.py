@@ -35,7 +35,8 @@ IDLE = """() => {
 
 @contextlib.contextmanager
 def served(folder, settings, *options):
-    """The address of a server that `workbench run` starts in a folder with these variables, its journal there too, and its log."""
+    """The address of a server that `workbench run` starts in a folder with these variables, its journal there too, and
+    its log."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     log = folder / "server.log"
@@ -111,8 +112,13 @@ class View:
             self.complaints.append(f"console: {message.text} {url}")
 
     def broken(self):
-        """Images that did not come and are still shown; one that came too late because the page was drawn anew is none of them."""
-        shown = self.page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)") if self.missed else []
+        """Images that did not come and are still shown; one that came too late because the page was drawn anew is none
+        of them."""
+        shown = (
+            self.page.evaluate("[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)")
+            if self.missed
+            else []
+        )
         return [f"broken image: {url}" for url in shown if urlsplit(url).path in self.missed]
 
     def open(self, path):
@@ -142,7 +148,8 @@ class View:
         return parse_qs(urlsplit(self.page.url).query, keep_blank_values=True)
 
     def current(self, selector):
-        """What the newest run drew: while a page is drawn anew, the old elements stand beside the new ones for a moment."""
+        """What the newest run drew: while a page is drawn anew, the old elements stand beside the new ones for a
+        moment."""
         return self.page.locator(f'[data-testid="stElementContainer"][data-stale="false"] {selector}')
 
     def map_of(self, method):

@@ -40,7 +40,8 @@ def _only_the_built_in_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _a_cache_and_a_journal_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
-    """Sets that are drawn on first use are drawn once for all tests, and nothing is left in the user's cache or journal."""
+    """Sets that are drawn on first use are drawn once for all tests, and nothing is left in the user's cache or
+    journal."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("WORKBENCH_JOURNAL", str(tmp_path_factory.mktemp("journal") / "journal.sqlite"))
@@ -49,9 +50,12 @@ def _a_cache_and_a_journal_of_our_own(tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture
 def write_image(tmp_path: Path) -> Write:
-    """Writes an image of one colour below tmp_path and returns its path; `colour` may be an `Image` of your own instead."""
+    """Writes an image of one colour below tmp_path and returns its path; `colour` may be an `Image` of your own
+    instead."""
 
-    def write(name: str, colour: str | int | tuple | Image.Image = "red", size: tuple[int, int] = (8, 6), mode: str = "RGB") -> Path:
+    def write(
+        name: str, colour: str | int | tuple | Image.Image = "red", size: tuple[int, int] = (8, 6), mode: str = "RGB"
+    ) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         image = colour if isinstance(colour, Image.Image) else Image.new(mode, size, colour)
@@ -85,7 +89,8 @@ def tiny_net() -> Net:
 
 @pytest.fixture(scope="session")
 def tiny_transformer() -> Transformer:
-    """Makes a seeded vision transformer, for methods that read attention: two blocks of two heads over patches of 8 x 8, a class token."""
+    """Makes a seeded vision transformer, for methods that read attention: two blocks of two heads over patches of 8 x
+    8, a class token."""
 
     def make(size: tuple[int, int], outputs: int = 3, dropout: float = 0.0) -> nn.Module:
         import torch
@@ -94,7 +99,14 @@ def tiny_transformer() -> Transformer:
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(8)
-            shape = {"img_size": size, "patch_size": 8, "embed_dim": 16, "depth": 2, "num_heads": 2, "num_classes": outputs}
+            shape = {
+                "img_size": size,
+                "patch_size": 8,
+                "embed_dim": 16,
+                "depth": 2,
+                "num_heads": 2,
+                "num_classes": outputs,
+            }
             model = VisionTransformer(**shape, attn_drop_rate=dropout)
             for parameter in model.parameters():
                 if parameter.ndim > 1:
@@ -106,7 +118,8 @@ def tiny_transformer() -> Transformer:
 
 @pytest.fixture(scope="session")
 def cheap() -> Settings:
-    """Settings with which any method is done in a few evaluations; for methods that need one, with a background of three images."""
+    """Settings with which any method is done in a few evaluations; for methods that need one, with a background of
+    three images."""
     import numpy as np
 
     from workbench.attribution.methods import METHODS
@@ -138,7 +151,8 @@ def empty_shelves(monkeypatch: pytest.MonkeyPatch) -> dict[str, Shelf]:
 
 @pytest.fixture
 def refusal() -> Refusal:
-    """Calls something that must end in an InputError and returns the message, checked to be one printable line and a sentence."""
+    """Calls something that must end in an InputError and returns the message, checked to be one printable line and a
+    sentence."""
 
     def refused(call: Callable[[], object]) -> str:
         with pytest.raises(InputError) as caught:
@@ -211,7 +225,8 @@ def visit(page_class: type[AppTest], monkeypatch: pytest.MonkeyPatch) -> Callabl
 
 
 def pytest_configure() -> None:
-    """Let interruptions through to what tests start: run in the background of a shell they are ignored, and children inherit that."""
+    """Let interruptions through to what tests start: run in the background of a shell they are ignored, and children
+    inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

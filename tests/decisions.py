@@ -40,7 +40,9 @@ def draft(**changes):
     fields |= FITS.get(changes.get("verdict", ""), {}) | changes
     low, high = (fields.get(end, fields["threshold"]) for end in ("review_from", "review_to"))
     numbers = all(isinstance(value, int | float | np.number) for value in (fields["score"], low, high))
-    follows = "pass" if numbers and fields["score"] < low else "review" if numbers and fields["score"] < high else "reject"
+    follows = (
+        "pass" if numbers and fields["score"] < low else "review" if numbers and fields["score"] < high else "reject"
+    )
     return Draft(**{"verdict": follows} | fields)
 
 

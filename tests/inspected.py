@@ -1,4 +1,5 @@
-"""The Defects page for tests: tables with made-up scores and their images, a page that shows them, and what stands on it."""
+"""The Defects page for tests: tables with made-up scores and their images, a page that shows them, and what stands on
+it."""
 
 import dataclasses
 import re
@@ -36,7 +37,9 @@ def scored(labels, scores, splits=("test",), classes=("good", "bad"), positive="
 def mixed(count=400, splits=("train", "validation", "test", "test"), seed=0):
     rng = np.random.default_rng(seed)
     labels = rng.choice(["good", "good", "bad"], count)
-    return scored(labels, np.where(labels == "bad", rng.beta(4, 2, count), rng.beta(2, 5, count)), rng.choice(splits, count))
+    return scored(
+        labels, np.where(labels == "bad", rng.beta(4, 2, count), rng.beta(2, 5, count)), rng.choice(splits, count)
+    )
 
 
 def image(colour, size=(24, 16)):
@@ -46,7 +49,13 @@ def image(colour, size=(24, 16)):
 def image_set(found, masks=None):
     """A set of images for a table, and the table with their digests."""
     items = tuple(
-        ImageItem(row["name"], BytesSource(image((i % 256, i // 256, 90))), row["label"], mask=(masks or {}).get(i), split=row["split"])
+        ImageItem(
+            row["name"],
+            BytesSource(image((i % 256, i // 256, 90))),
+            row["label"],
+            mask=(masks or {}).get(i),
+            split=row["split"],
+        )
         for i, row in enumerate(found.frame.to_dict("records"))
     )
     return ImageSet("Made up", items, found.class_names), with_attributes(found, id=[item.id for item in items])
@@ -83,7 +92,9 @@ def drawn_lines(monkeypatch):
 
 
 def sentence(at):
-    return at.unescaped(next(m.value for m in at.markdown if m.value.startswith(("Parts with a score", "A part is ")))).replace("**", "")
+    return at.unescaped(
+        next(m.value for m in at.markdown if m.value.startswith(("Parts with a score", "A part is ")))
+    ).replace("**", "")
 
 
 def at_threshold(at):

@@ -1,4 +1,5 @@
-"""What a piece of work takes, measured in a process of its own: the process may die of it, and a limit ends what would take too much."""
+"""What a piece of work takes, measured in a process of its own: the process may die of it, and a limit ends what would
+take too much."""
 
 from __future__ import annotations
 
@@ -50,8 +51,11 @@ class Cost:
 
 
 def cost(imports: str, call: str, *arguments: Path | str, most: int = 3000, timeout: float = 120) -> Cost:
-    """The cost of `call` after `imports`; `arguments` are its `sys.argv[1:]`, and `most` the megabytes that it is given."""
+    """The cost of `call` after `imports`; `arguments` are its `sys.argv[1:]`, and `most` the megabytes that it is
+    given."""
     code = CHILD.format(imports=imports, call=call, most=most)
-    done = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return Cost(*json.loads(done.stdout.splitlines()[-1]))

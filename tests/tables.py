@@ -16,7 +16,9 @@ from workbench.predictions.table import DecisionRule, Predictions
 @cache
 def solar() -> Predictions:
     """What the solar-cell model says about its 2,624 images."""
-    return Predictions.load(Path(__file__).resolve().parents[1] / "assets" / "models" / "solar-cells" / "predictions.parquet")
+    return Predictions.load(
+        Path(__file__).resolve().parents[1] / "assets" / "models" / "solar-cells" / "predictions.parquet"
+    )
 
 
 def with_attributes(table: Predictions, **columns: object) -> Predictions:
@@ -46,7 +48,10 @@ def table(
             "id": [str(i) for i in range(n)],
             "label": pd.Series(labels, dtype=object),
             "split": pd.Series(["test"] * n, dtype=object),
-            **{name: pd.Series(np.array(values, dtype=object), dtype=object) for name, values in (attributes or {}).items()},
+            **{
+                name: pd.Series(np.array(values, dtype=object), dtype=object)
+                for name, values in (attributes or {}).items()
+            },
             "predicted": pd.Series(predicted, dtype=object),
             "confidence": sure,
             "unsure": False,
@@ -54,7 +59,9 @@ def table(
             "error": None,
         }
     )
-    return Predictions(frame, probabilities, np.log(probabilities + 1e-6), DecisionRule(tuple(classes), positive), "key")
+    return Predictions(
+        frame, probabilities, np.log(probabilities + 1e-6), DecisionRule(tuple(classes), positive), "key"
+    )
 
 
 def scored(good: Sequence[float], bad: Sequence[float], split: str = "validation") -> Predictions:

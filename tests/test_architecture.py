@@ -1,4 +1,5 @@
-"""The house's rules, held on the syntax tree of every file: who may import whom, what stays light, how long things get."""
+"""The house's rules, held on the syntax tree of every file: who may import whom, what stays light, how long things
+get."""
 
 import ast
 import importlib
@@ -50,7 +51,8 @@ LIGHT = {
     "evidence",
     "training",
 }
-"""What has no torch although it stands in a folder whose modules may have it; of a folder's own name: its front door."""
+"""What has no torch although it stands in a folder whose modules may have it; of a folder's own name: its front
+door."""
 RUNS_CODE = {"pickle.load", "pickle.loads", "pickle.Unpickler", "eval", "exec"}
 
 
@@ -64,7 +66,8 @@ EVERYTHING = sources("workbench", "pages", "tests")
 
 
 def module(path):
-    """The dotted name of a file without the package's: "images.item", "images" for a front door, "" for the package's own."""
+    """The dotted name of a file without the package's: "images.item", "images" for a front door, "" for the package's
+    own."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(part for part in (parts if parts[0] == "pages" else parts[1:]) if part != "__init__")
 
@@ -105,9 +108,17 @@ def own(tree, **which):
             yield (what, None) if what in LEVEL else (home(what), what)
         elif name.startswith("workbench."):
             yield name.removeprefix("workbench."), what
-    aliases = {a.asname or a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names if a.name == "workbench"}
+    aliases = {
+        a.asname or a.name
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Import)
+        for a in n.names
+        if a.name == "workbench"
+    }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in aliases:  # `import workbench as wb`, then `wb.attribute`
+        if (
+            isinstance(node, ast.Attribute) and getattr(node.value, "id", "") in aliases
+        ):  # `import workbench as wb`, then `wb.attribute`
             yield home(node.attr), node.attr
 
 
@@ -117,7 +128,8 @@ def home(name):
 
 
 def reached(name, what):
-    """The file that `from workbench.NAME import WHAT` ends in: a module's own, or that which a front door hands the name on from."""
+    """The file that `from workbench.NAME import WHAT` ends in: a module's own, or that which a front door hands the
+    name on from."""
     if what and f"{name}.{what}" in MODULES:
         return f"{name}.{what}"
     if what and name in MODULES and MODULES[name].name == "__init__.py" and name:
@@ -149,11 +161,17 @@ def circles(edges):
     """The groups of modules that import one another, directly or by way of others."""
     reach = {name: set(targets) for name, targets in edges.items()}
     while True:
-        wider = {name: targets | {far for near in targets for far in reach.get(near, ())} for name, targets in reach.items()}
+        wider = {
+            name: targets | {far for near in targets for far in reach.get(near, ())} for name, targets in reach.items()
+        }
         if wider == reach:
             break
         reach = wider
-    return {tuple(sorted(n for n in targets if name in reach.get(n, ()))) for name, targets in reach.items() if name in targets}
+    return {
+        tuple(sorted(n for n in targets if name in reach.get(n, ())))
+        for name, targets in reach.items()
+        if name in targets
+    }
 
 
 def package_faults(name, tree):
@@ -168,7 +186,11 @@ def package_faults(name, tree):
         faults.append("pyplot is global: use matplotlib.figure.Figure")
     at_once = packages(tree, types=False, lazy=False)
     with_torch = folder(name) in WITH_TORCH and name not in LIGHT
-    faults += [f"{heavy} is imported before it is needed" for heavy in sorted(HEAVY & at_once) if not (with_torch and heavy in TORCH)]
+    faults += [
+        f"{heavy} is imported before it is needed"
+        for heavy in sorted(HEAVY & at_once)
+        if not (with_torch and heavy in TORCH)
+    ]
     return faults
 
 
@@ -207,16 +229,26 @@ def test_no_files_import_one_another():
     edges = {}
     for name, path in MODULES.items():
         if path.name != "__init__.py":
-            edges[name] = {reached(target, what) for target, what in own(parsed(path)) if folder(target) == folder(name)}
+            edges[name] = {
+                reached(target, what) for target, what in own(parsed(path)) if folder(target) == folder(name)
+            }
     assert sum(map(len, edges.values())) > 200  # else it looked at nothing
     assert circles(edges) == set()
 
 
 def test_a_newcomer_finds_a_file_by_its_name():
-    names = Counter(path.name for name, path in MODULES.items() if folder(name) not in ("ui", "pages") and path.stem != "__init__")
+    names = Counter(
+        path.name for name, path in MODULES.items() if folder(name) not in ("ui", "pages") and path.stem != "__init__"
+    )
     assert [name for name, count in names.items() if count > 1] == []
     top = [path for path in (ROOT / "workbench").iterdir() if not path.name.startswith("__pycache__")]
-    assert sorted(path.stem for path in top if path.suffix == ".py") == ["__init__", "app", "catalog", "errors", "version"]
+    assert sorted(path.stem for path in top if path.suffix == ".py") == [
+        "__init__",
+        "app",
+        "catalog",
+        "errors",
+        "version",
+    ]
     assert {path.name for path in top if path.is_dir()} <= LEVEL.keys()
     for param in PRODUCT:
         for parent in param.values[0].relative_to(ROOT).parents:
@@ -246,7 +278,9 @@ def test_front_doors_hand_on_what_they_say(name):
     for each in names:
         assert getattr(door, each) is not None
     files = {path.stem for path in (ROOT / "workbench" / name).glob("*.py")}
-    if "handed_on" in vars(door):  # a module that is called as a name would be handed on in its place, once it is imported
+    if "handed_on" in vars(
+        door
+    ):  # a module that is called as a name would be handed on in its place, once it is imported
         assert not files & names
 
 
@@ -283,7 +317,10 @@ def test_light_modules_load_without_the_heavy_packages():
     light = [name for name in MODULES if name and (folder(name) not in WITH_TORCH | {"app", "pages"} or name in LIGHT)]
     assert {"catalog", "images.item", "predictions.table", "attribution.methods"} <= set(light)
     names = [f"workbench.{name}" for name in light]
-    code = f"import sys, importlib\nfor n in {names!r}: importlib.import_module(n)\nprint(sorted({HEAVY!r} & sys.modules.keys()))"
+    code = (
+        f"import sys, importlib\nfor n in {names!r}: importlib.import_module(n)\nprint(sorted({HEAVY!r} &"
+        " sys.modules.keys()))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert done.stdout.strip() == "[]", done.stderr
 
@@ -329,9 +366,14 @@ def test_the_rule_sees_a_package_out_of_place(case, says):
 
 
 def test_the_rules_let_through_what_is_right():
-    right = "if TYPE_CHECKING:\n    import torch\n    from workbench.attribution import Attribution\ndef f():\n    import torch"
+    right = (
+        "if TYPE_CHECKING:\n    import torch\n    from workbench.attribution import Attribution\ndef f():\n    import"
+        " torch"
+    )
     assert layering_faults("ui.draw", ast.parse(right)) == package_faults("ui.draw", ast.parse(right)) == []
-    assert layering_faults("ui.draw", ast.parse("from workbench.ui import cache\nfrom workbench import __version__")) == []
+    assert (
+        layering_faults("ui.draw", ast.parse("from workbench.ui import cache\nfrom workbench import __version__")) == []
+    )
     assert list(unsafe_calls(ast.parse("torch.load(p, weights_only=True)\njson.load(p)"))) == []
 
 
@@ -341,7 +383,14 @@ def test_the_rule_sees_a_circle():
 
 
 @pytest.mark.parametrize(
-    "call", ["torch.load(p)", "torch.load(p, weights_only=False)", "pickle.load(f)", "np.load(p, allow_pickle=True)", "eval(s)"]
+    "call",
+    [
+        "torch.load(p)",
+        "torch.load(p, weights_only=False)",
+        "pickle.load(f)",
+        "np.load(p, allow_pickle=True)",
+        "eval(s)",
+    ],
 )
 def test_the_rule_sees_an_unsafe_call(call):
     assert list(unsafe_calls(ast.parse(f"def f():\n    return {call}")))

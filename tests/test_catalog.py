@@ -89,7 +89,9 @@ def test_a_file_in_the_working_folder_serves_without_the_variable(own: Path, mon
     assert load_catalog().models["tiles"].ref == str(own.parent / "models" / "tiles")
 
 
-def test_the_variable_goes_before_the_working_folder_and_may_be_relative(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variable_goes_before_the_working_folder_and_may_be_relative(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (own.parent / "other.toml").write_text('[images.other]\ntitle = "Other"\nref = "pics"\n')
     monkeypatch.chdir(own.parent)
     monkeypatch.setenv("WORKBENCH_CONFIG", "other.toml")
@@ -100,8 +102,8 @@ def test_the_variable_goes_before_the_working_folder_and_may_be_relative(own: Pa
 
 def test_an_entry_may_replace_a_built_in_one_and_schemes_stay(own: Path) -> None:
     own.write_text(
-        '[models.everyday]\ntitle = "Mine"\nref = "timm:resnet10t"\n[images.everyday]\ntitle = "E"\nref = "package:skimage/data"\n'
-        '[images.cells]\ntitle = "C"\nref = "elpv"\n'
+        '[models.everyday]\ntitle = "Mine"\nref = "timm:resnet10t"\n[images.everyday]\ntitle = "E"\nref ='
+        ' "package:skimage/data"\n[images.cells]\ntitle = "C"\nref = "elpv"\n'
     )
     catalog = load_catalog()
     assert catalog.models["everyday"].ref == "timm:resnet10t"
@@ -114,7 +116,9 @@ def test_a_changed_file_is_read_again(own: Path) -> None:
     assert "tiles" not in load_catalog().models
 
 
-def test_a_variable_that_names_nothing_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refusal: Refusal) -> None:
+def test_a_variable_that_names_nothing_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refusal: Refusal
+) -> None:
     for value in (str(tmp_path / "none.toml"), str(tmp_path), "x" * 5000):
         monkeypatch.setenv("WORKBENCH_CONFIG", value)
         refusal(load_catalog)
@@ -133,7 +137,9 @@ def test_a_variable_that_names_nothing_is_refused(monkeypatch: pytest.MonkeyPatc
         (b"\xff\xfe", "not text in UTF-8"),
     ],
 )
-def test_an_invalid_file_is_refused_by_the_entrys_name(own: Path, text: str | bytes, says: str, refusal: Refusal) -> None:
+def test_an_invalid_file_is_refused_by_the_entrys_name(
+    own: Path, text: str | bytes, says: str, refusal: Refusal
+) -> None:
     own.write_bytes(text.encode() if isinstance(text, str) else text)
     message = refusal(load_catalog)
     assert says in message
@@ -167,7 +173,9 @@ def test_a_file_with_a_byte_order_mark_is_read(own: Path) -> None:
         ("classes = 3 =", "not valid TOML"),
     ],
 )
-def test_a_model_toml_that_is_wrong_is_refused_by_the_entrys_name(tmp_path: Path, change: str, says: str, refusal: Refusal) -> None:
+def test_a_model_toml_that_is_wrong_is_refused_by_the_entrys_name(
+    tmp_path: Path, change: str, says: str, refusal: Refusal
+) -> None:
     folder = model_folder(tmp_path / "m", SPEC + change)
     message = refusal(lambda: read_spec(folder))
     assert says in message
@@ -225,7 +233,10 @@ def test_a_models_key_follows_what_it_computes_and_nothing_else(tmp_path: Path) 
 
     first = key()
     assert key('title = "T"\nabout = "A"\n' + SPEC + "threshold = 0.3\n") == first
-    assert len({first, key(weights=b"wEIGHTS"), key(SPEC.replace("resnet10t", "resnet18")), key(SPEC + "order = true\n")}) == 4
+    assert (
+        len({first, key(weights=b"wEIGHTS"), key(SPEC.replace("resnet10t", "resnet18")), key(SPEC + "order = true\n")})
+        == 4
+    )
 
 
 def test_stored_paths(tmp_path: Path, refusal: Refusal) -> None:
@@ -284,7 +295,9 @@ def test_the_cache_lies_where_the_system_has_it(
         ("win32", {"APPDATA": "/r", "LOCALAPPDATA": "/l"}, "/r/explainability-workbench"),
     ],
 )
-def test_records_lie_where_nothing_sweeps_them(monkeypatch: pytest.MonkeyPatch, system: str, variables: dict[str, str], place: str) -> None:
+def test_records_lie_where_nothing_sweeps_them(
+    monkeypatch: pytest.MonkeyPatch, system: str, variables: dict[str, str], place: str
+) -> None:
     for name in ("WORKBENCH_CACHE", "XDG_CACHE_HOME", "XDG_DATA_HOME", "APPDATA"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
@@ -294,8 +307,12 @@ def test_records_lie_where_nothing_sweeps_them(monkeypatch: pytest.MonkeyPatch, 
     assert folders.cache_folder() not in (folders.data_folder(), *folders.data_folder().parents)
 
 
-@pytest.mark.parametrize(("lines", "says"), [("ok\n\nbad\n", "nothing in place 2"), ("ok\nbad\nok", "names 'ok' twice")])
-def test_a_class_list_without_a_name_for_each_is_refused(tmp_path: Path, lines: str, says: str, refusal: Refusal) -> None:
+@pytest.mark.parametrize(
+    ("lines", "says"), [("ok\n\nbad\n", "nothing in place 2"), ("ok\nbad\nok", "names 'ok' twice")]
+)
+def test_a_class_list_without_a_name_for_each_is_refused(
+    tmp_path: Path, lines: str, says: str, refusal: Refusal
+) -> None:
     folder = model_folder(tmp_path / "m", SPEC.replace('["ok", "bad"]', '"classes.txt"'))
     (folder / "classes.txt").write_text(lines)
     assert says in refusal(lambda: read_spec(folder))
@@ -333,7 +350,11 @@ def test_a_colon_makes_a_scheme_of_known_words_only(ref: str, found: str | None)
 
 
 def test_a_drive_is_one_letter_and_a_colon() -> None:
-    assert [name for name in ("C:", "c:x", "Z:\\x", "lot:1", "1:x", ":x", "c", "", "é:x") if has_drive(name)] == ["C:", "c:x", "Z:\\x"]
+    assert [name for name in ("C:", "c:x", "Z:\\x", "lot:1", "1:x", ":x", "c", "", "é:x") if has_drive(name)] == [
+        "C:",
+        "c:x",
+        "Z:\\x",
+    ]
 
 
 @pytest.mark.parametrize("name", ["C:\\parts", "lot 12:30"])

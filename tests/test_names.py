@@ -1,4 +1,5 @@
-"""Names that people give to classes, attributes and values are never taken for words of the program's own, nor for one another."""
+"""Names that people give to classes, attributes and values are never taken for words of the program's own, nor for one
+another."""
 
 from __future__ import annotations
 
@@ -27,7 +28,21 @@ from workbench.probe.sweep import sweep_set
 from workbench.texts.values import apart
 from workbench.ui.bias.attributes import grouping
 
-NASTY = ("all", "group", "label", "predicted", "None", "nan", "all classes", "all defects", "unlabelled", "a: b", "a x b", "name", "x | y")
+NASTY = (
+    "all",
+    "group",
+    "label",
+    "predicted",
+    "None",
+    "nan",
+    "all classes",
+    "all defects",
+    "unlabelled",
+    "a: b",
+    "a x b",
+    "name",
+    "x | y",
+)
 
 
 def dealt(count: int, seed: int = 0) -> tuple[list[str], list[str]]:
@@ -56,7 +71,9 @@ def test_a_breakdown_by_class_counts_whatever_the_classes_are_called() -> None:
 def test_a_breakdown_by_an_attribute_counts_whatever_it_is_called(attribute: str) -> None:
     labels, called = dealt(1300)
     values = [*NASTY, None]
-    items = [ImageItem(str(i), BytesSource(b""), attributes={attribute: values[i % len(values)]}) for i in range(len(labels))]
+    items = [
+        ImageItem(str(i), BytesSource(b""), attributes={attribute: values[i % len(values)]}) for i in range(len(labels))
+    ]
     column = column_of(attribute)
     known = table(labels, called, {column: attributes_of(items)[column].tolist()}, classes=NASTY, positive=None)
     found = breakdown(known, column)
@@ -79,12 +96,20 @@ def test_measurements_of_any_name_are_cut_into_quarters() -> None:
 def test_crossed_groups_and_attributes_that_read_alike_are_told_apart() -> None:
     labels, called = dealt(400)
     first, second = (["a", "a x b"] * 200), (["b x c", "b x c", "c", "c"] * 100)
-    known = table(labels, called, {"one": first, "two": second, "one x two": ["l", "r"] * 200}, classes=NASTY, positive=None)
+    known = table(
+        labels, called, {"one": first, "two": second, "one x two": ["l", "r"] * 200}, classes=NASTY, positive=None
+    )
     found = breakdown(known, ("one", "two"))
     right = [a == b for a, b in zip(labels, called, strict=True)]
-    counts = {(x, y): sum(r for r, f, s in zip(right, first, second, strict=True) if (f, s) == (x, y)) for x in {*first} for y in {*second}}
+    counts = {
+        (x, y): sum(r for r, f, s in zip(right, first, second, strict=True) if (f, s) == (x, y))
+        for x in {*first}
+        for y in {*second}
+    }
     assert len(found.rates("accuracy")) == 4
-    assert {value: rate.count for value, rate in zip(found.values, found.rates("accuracy").values(), strict=True)} == counts
+    assert {
+        value: rate.count for value, rate in zip(found.values, found.rates("accuracy").values(), strict=True)
+    } == counts
     assert found.by != "one x two"
     comparison = compare(known, "one x two", ("one", "two"), figures=["accuracy"])
     assert comparison.frame["by"].tolist() == ["one x two", found.by]
@@ -94,16 +119,23 @@ def test_columns_of_several_kinds_are_grouped_as_they_read() -> None:
     given = [1, "1", 2.0, True, None, "None", 2, [1], {"a": 1}, float("nan")]
     items = [ImageItem(f"{i} {value}", BytesSource(b""), attributes={"x": value}) for i in range(30) for value in given]
     labels, called = dealt(len(items))
-    found = breakdown(table(labels, called, {"x": attributes_of(items)["x"].tolist()}, classes=NASTY, positive=None), "x")
+    found = breakdown(
+        table(labels, called, {"x": attributes_of(items)["x"].tolist()}, classes=NASTY, positive=None), "x"
+    )
     assert dict(zip(found.frame["group"], found.frame["support"], strict=True)) == {
         "1": 60, "2": 60, "True": 30, "None": 30, "[1]": 30, '{"a": 1}': 30,
     }  # fmt: skip
 
 
 def test_whole_numbers_with_gaps_are_grouped_under_the_names_that_they_are_filtered_by() -> None:
-    items = [ImageItem(str(i), BytesSource(b""), attributes={} if i % 3 == 2 else {"camera": i % 3}) for i in range(120)]
+    items = [
+        ImageItem(str(i), BytesSource(b""), attributes={} if i % 3 == 2 else {"camera": i % 3}) for i in range(120)
+    ]
     labels, called = dealt(120)
-    found = breakdown(table(labels, called, {"camera": attributes_of(items)["camera"].tolist()}, classes=NASTY, positive=None), "camera")
+    found = breakdown(
+        table(labels, called, {"camera": attributes_of(items)["camera"].tolist()}, classes=NASTY, positive=None),
+        "camera",
+    )
     assert sorted(found.frame["group"]) == ["0", "1"]
 
 
@@ -121,7 +153,13 @@ def test_maps_are_averaged_within_groups_of_any_name() -> None:
 
 def test_simpson_and_slices_take_classes_of_any_name() -> None:
     labels, called = dealt(1300)
-    known = table(labels, called, {"all": ["first", "second"] * 650, "group": ["stratum", "gap"] * 650}, classes=NASTY, positive=None)
+    known = table(
+        labels,
+        called,
+        {"all": ["first", "second"] * 650, "group": ["stratum", "gap"] * 650},
+        classes=NASTY,
+        positive=None,
+    )
     gap = simpson(known, "all", within="label")
     assert gap is not None
     assert set(gap.frame["stratum"]) == set(NASTY)
@@ -151,7 +189,12 @@ def test_a_kind_of_defect_called_like_all_of_them_does_not_stand_for_them() -> N
     rows = [row("g", None), row("aa", ALL_DEFECTS), row("bbb", "unlabelled"), row("cccc", ""), row("ddddd", "")]
     frame = summarise(rows, [LeftOut("x", "unlabelled", "no mask", "It has none.")]).set_index("kind")
     assert frame["support"].to_dict() == {"unlabelled": 2, f"{ALL_DEFECTS} (2)": 1, "unlabelled (2)": 1, ALL_DEFECTS: 4}
-    assert frame["left out"].to_dict() == {"unlabelled": 0, f"{ALL_DEFECTS} (2)": 0, "unlabelled (2)": 1, ALL_DEFECTS: 1}
+    assert frame["left out"].to_dict() == {
+        "unlabelled": 0,
+        f"{ALL_DEFECTS} (2)": 0,
+        "unlabelled (2)": 1,
+        ALL_DEFECTS: 1,
+    }
 
 
 def test_a_sweep_over_attributes_of_any_name_keeps_all_images_apart(tmp_path: Path, write_image, tiny_net) -> None:
@@ -186,13 +229,19 @@ def test_an_audit_keeps_columns_of_every_kind_and_name(tmp_path: Path, write_ima
         "verdict": [b"\xff", b"ok", None, b"ok", b"ok", b"\xff"],
         "embedding": [{"x": 1}, {"x": 1}, {"x": None}, None, {"x": 1}, {"x": 1}],
     }
-    table = {"image": names, "label": ["all", "None"] * 3, **{name: pa.array(values) for name, values in columns.items()}}
+    table = {
+        "image": names,
+        "label": ["all", "None"] * 3,
+        **{name: pa.array(values) for name, values in columns.items()},
+    }
     pq.write_table(pa.table(table), tmp_path / "manifest.parquet")
     images = load_images(tmp_path)
     classifier = wb.load_classifier(tiny_net(), classes=("all", "None"), size=(8, 8))
     list(run(classifier, images, tmp_path / "audit"))
     found = open_audit(tmp_path / "audit").predictions
-    counted = {by: dict(breakdown(found, by).frame[["group", "support"]].to_numpy().tolist()) for by in map(column_of, columns)}
+    counted = {
+        by: dict(breakdown(found, by).frame[["group", "support"]].to_numpy().tolist()) for by in map(column_of, columns)
+    }
     assert counted["tags"] == {'["a", "b"]': 1, '["a"]': 3, "[]": 1}
     assert sorted(counted["verdict (attribute)"].values()) == [2, 3]
     assert counted["verdict (attribute)"]["ok"] == 3

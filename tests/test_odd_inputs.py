@@ -1,4 +1,5 @@
-"""What the pages say of answers that are no numbers, maps without a pattern, and samples from elsewhere: nothing is claimed of them."""
+"""What the pages say of answers that are no numbers, maps without a pattern, and samples from elsewhere: nothing is
+claimed of them."""
 
 import dataclasses
 
@@ -25,11 +26,15 @@ MUTE = "is not a number: look for damaged weights."
 @pytest.fixture
 def mute(monkeypatch, empty_shelves):
     """A model whose weights are damaged: it answers, but with no number."""
-    monkeypatch.setattr(Classifier, "logits", lambda self, inputs: torch.full((len(inputs), len(self.class_names)), torch.nan))
+    monkeypatch.setattr(
+        Classifier, "logits", lambda self, inputs: torch.full((len(inputs), len(self.class_names)), torch.nan)
+    )
 
 
 def told(at):
-    return "\n".join(at.unescaped(e.value) for kind in (at.markdown, at.caption, at.error, at.warning, at.info) for e in kind)
+    return "\n".join(
+        at.unescaped(e.value) for kind in (at.markdown, at.caption, at.error, at.warning, at.info) for e in kind
+    )
 
 
 @pytest.mark.parametrize("view", ["edit", "regions", "contrast", "compare", "sweep", "attack"])
@@ -38,7 +43,9 @@ def test_no_view_decides_on_an_answer_that_is_no_number(visit, mute, view):
     assert not at.exception
     assert MUTE in told(at)
     assert "nan" not in told(at)
-    assert not any(m.value.startswith("####") and m.value not in ("#### What must go", "#### What must stay") for m in at.markdown)
+    assert not any(
+        m.value.startswith("####") and m.value not in ("#### What must go", "#### What must stay") for m in at.markdown
+    )
 
 
 def test_explain_explains_no_answer_that_is_no_number(visit, mute, monkeypatch):
@@ -53,7 +60,9 @@ def test_explain_explains_no_answer_that_is_no_number(visit, mute, monkeypatch):
 @pytest.fixture(scope="module")
 def model():
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    )
     return load_classifier(net, size=(24, 24), device="cpu", classes=["a", "b", "c"])
 
 

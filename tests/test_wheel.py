@@ -25,18 +25,25 @@ pytestmark = pytest.mark.wheel
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("wheel")
-    subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT],
+        check=True,
+        capture_output=True,
+    )
     return next(out.glob("*.whl"))
 
 
 @pytest.fixture(scope="module")
 def command(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `workbench` command of an environment that has the wheel, and the dependencies of this one, but not the checkout."""
+    """The `workbench` command of an environment that has the wheel, and the dependencies of this one, but not the
+    checkout."""
     home = tmp_path_factory.mktemp("installed") / "venv"
     subprocess.run([sys.executable, "-m", "venv", home], check=True)
     inside = Path(sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)}))
     (inside / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
-    subprocess.run([home / "bin/python", "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel], check=True)
+    subprocess.run(
+        [home / "bin/python", "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel], check=True
+    )
     return home / "bin/workbench"
 
 
@@ -47,7 +54,11 @@ def clean() -> dict[str, str]:
 
 def test_the_wheel_carries_what_it_needs(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    weights, card, text = "assets/models/solar-cells/model.safetensors", "assets/cards/solar-cells.md", "assets/help/confusion-matrix.md"
+    weights, card, text = (
+        "assets/models/solar-cells/model.safetensors",
+        "assets/cards/solar-cells.md",
+        "assets/help/confusion-matrix.md",
+    )
     for needed in ("pages/explain.py", "pages/overview.py", ".streamlit/config.toml", weights, card, text):
         assert f"workbench/_share/{needed}" in names
     assert not [name for name in names if name.startswith(("tests/", "workbench/_share/assets/screenshots"))]

@@ -92,7 +92,8 @@ def home() -> Path:
 def load_catalog() -> Catalog:
     """The built-in catalog, overlaid with the user's own.
 
-    The user's file is the one that the environment variable WORKBENCH_CONFIG names, or `workbench.toml` in the working folder.
+    The user's file is the one that the environment variable WORKBENCH_CONFIG names, or `workbench.toml` in the working
+    folder.
 
     Raises:
         InputError: A file is not valid; the message names the entry.
@@ -110,7 +111,9 @@ def _merged(own: Path | None, stamp: Stamp | None) -> Catalog:
     if own is None:
         return built_in
     mine = _read(own)
-    both = Catalog(models=mine.models | built_in.models | mine.models, images=mine.images | built_in.images | mine.images)
+    both = Catalog(
+        models=mine.models | built_in.models | mine.models, images=mine.images | built_in.images | mine.images
+    )
     for name, model in mine.models.items():
         if model.images is not None and model.images not in both.images:
             raise InputError(
@@ -168,8 +171,18 @@ def package_folder(name: str) -> Path:
 
 def places() -> set[Path]:
     """The folders that this server was told of or keeps its own things in, as far as messages may name them."""
-    named = (os.environ.get(name) for name in (CONFIG_VARIABLE, MODEL_VARIABLE, IMAGES_VARIABLE, AUDIT_VARIABLE, JOURNAL_VARIABLE))
-    return {Path.cwd(), Path.home(), home(), cache_folder(), data_folder(), *(Path(path).absolute().parent for path in named if path)}
+    named = (
+        os.environ.get(name)
+        for name in (CONFIG_VARIABLE, MODEL_VARIABLE, IMAGES_VARIABLE, AUDIT_VARIABLE, JOURNAL_VARIABLE)
+    )
+    return {
+        Path.cwd(),
+        Path.home(),
+        home(),
+        cache_folder(),
+        data_folder(),
+        *(Path(path).absolute().parent for path in named if path),
+    }
 
 
 def versions(names: Iterable[str]) -> dict[str, str | None]:
@@ -222,7 +235,9 @@ def read_text(path: Path, most: int = LARGEST_TEXT) -> str:
     except UnicodeDecodeError:
         raise InputError(f"{path.name} is not text in UTF-8: save it as UTF-8.") from None
     except OSError as error:
-        raise InputError(f"{path.name} cannot be read ({error.strerror}): check the file and its permissions.") from None
+        raise InputError(
+            f"{path.name} cannot be read ({error.strerror}): check the file and its permissions."
+        ) from None
 
 
 def validated(kind: type[T], table: dict[str, object], name: str) -> T:
@@ -236,7 +251,8 @@ def validated(kind: type[T], table: dict[str, object], name: str) -> T:
 
 
 def scheme(ref: str) -> str | None:
-    r"""Which of `SCHEMES` a reference begins with; None for a path, also one with colons of its own such as `C:\parts`."""
+    r"""Which of `SCHEMES` a reference begins with; None for a path, also one with colons of its own such as
+    `C:\parts`."""
     before, colon, _ = ref.partition(":")
     return before if colon and before in SCHEMES else None
 
@@ -244,11 +260,14 @@ def scheme(ref: str) -> str | None:
 def check_local(ref: str) -> None:
     """Refuse an address of the network, from which nothing is fetched."""
     if "://" in ref:
-        raise InputError(f"{ref!r} is an address of the network, from which nothing is fetched: download it and give its path.")
+        raise InputError(
+            f"{ref!r} is an address of the network, from which nothing is fetched: download it and give its path."
+        )
 
 
 def has_drive(part: str) -> bool:
-    """Whether a part of a path begins with what Windows takes for a drive, as in `c:x`: there it leads out of any folder."""
+    """Whether a part of a path begins with what Windows takes for a drive, as in `c:x`: there it leads out of any
+    folder."""
     return len(part) > 1 and part[1] == ":" and part[0].isascii() and part[0].isalpha()
 
 

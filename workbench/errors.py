@@ -6,8 +6,8 @@ LONGEST = 600
 class InputError(ValueError):
     """Something that was handed in cannot be used; the message is one sentence that says what to do.
 
-    Messages quote names of files and classes, which may hold line ends, escape codes or thousands of characters: such a message is
-    laid on one line and cut in its middle.
+    Messages quote names of files and classes, which may hold line ends, escape codes or thousands of characters: such a
+    message is laid on one line and cut in its middle.
     """
 
     def __init__(self, message: str) -> None:

@@ -21,7 +21,16 @@ torch.set_num_threads(1)
 IMAGE = Image.fromarray(np.random.default_rng(7).normal(120, 50, (90, 110, 3)).clip(0, 255).astype(np.uint8))
 CHEAP = {"samples": 16, "channels": 8, "window": 0.5, "segments": 6}
 COMPLETE = {"integrated_gradients": 0.01, "deeplift": 1e-5}
-FREE = ("saliency", "input_x_gradient", "smoothgrad", "smoothgrad_sq", "vargrad", "integrated_gradients", "expected_gradients", "occlusion")
+FREE = (
+    "saliency",
+    "input_x_gradient",
+    "smoothgrad",
+    "smoothgrad_sq",
+    "vargrad",
+    "integrated_gradients",
+    "expected_gradients",
+    "occlusion",
+)
 """Methods that ask nothing of a model but a gradient, or not even that."""
 
 _spec = importlib.util.spec_from_file_location("matrix_script", Path(__file__).parents[1] / "benchmarks" / "matrix.py")
@@ -38,7 +47,11 @@ class Blocks(nn.Module):
     def __init__(self, act, named=False):
         super().__init__()
         torch.manual_seed(2)
-        self.one, self.two, self.head = nn.Conv2d(3, 8, 3, padding=1), nn.Conv2d(8, 8, 3, stride=2, padding=1), nn.Linear(8, 4)
+        self.one, self.two, self.head = (
+            nn.Conv2d(3, 8, 3, padding=1),
+            nn.Conv2d(8, 8, 3, stride=2, padding=1),
+            nn.Linear(8, 4),
+        )
         self.relu, self.act, self.named = nn.ReLU(inplace=True), act, named
 
     def forward(self, x):
@@ -87,7 +100,14 @@ def handmade(name):
     return load_classifier(made[name]().eval(), size=(48, 48), device="cpu")
 
 
-GUIDED = {"modules of their own", "one module used twice", "timm:resnet18", "timm:densenet121", "torchvision:resnet18", "torchvision:vgg11"}
+GUIDED = {
+    "modules of their own",
+    "one module used twice",
+    "timm:resnet18",
+    "timm:densenet121",
+    "torchvision:resnet18",
+    "torchvision:vgg11",
+}
 """Models for which guided backprop works; for all others it must be refused."""
 DEEPLIFT = {"modules of their own", "timm:resnet18", "timm:densenet121"}
 NO_DEEPLIFT = {
@@ -99,7 +119,15 @@ NO_DEEPLIFT = {
     "a class token": "LayerNorm",
     "timm:vit_tiny_patch16_224": "LayerNorm",
 }
-HANDMADE = ["modules of their own", "one module used twice", "functions", "in place", "a dict", "a class token", "no class token"]
+HANDMADE = [
+    "modules of their own",
+    "one module used twice",
+    "functions",
+    "in place",
+    "a dict",
+    "a class token",
+    "no class token",
+]
 FAST = {"timm:resnet18": (64, 64), "timm:mobilenetv3_small_100": (64, 64), "torchvision:mobilenet_v3_small": (64, 64)}
 
 
@@ -121,7 +149,9 @@ def check(clf, name):
         if row.family != "layer":  # those may rightly find nothing that speaks for the class
             assert found.values.any(), f"{method} on {name}: nothing but zeros"
         if method in COMPLETE:  # as a share of all that is shared out: by chance these networks change by little
-            assert abs(found.delta) < COMPLETE[method] * np.abs(found.values).sum(), f"{method} on {name} misses its sum"
+            assert abs(found.delta) < COMPLETE[method] * np.abs(found.values).sum(), (
+                f"{method} on {name} misses its sum"
+            )
     assert not reasons.keys() & set(FREE), reasons
     assert ("guided_backprop" not in reasons) == (name in GUIDED), reasons.get("guided_backprop")
     assert ("deeplift" not in reasons) == (name in DEEPLIFT), reasons.get("deeplift")
@@ -174,12 +204,18 @@ def test_it_is_tried_at_little_cost_and_leaves_the_model_as_it_was():
     asked = []
     clf.model.train()
     clf.model[0].register_forward_pre_hook(lambda module, inputs: asked.append(len(inputs[0])))
-    before = [(m.training, len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks)) for m in clf.model.modules()]
+    before = [
+        (m.training, len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks))
+        for m in clf.model.modules()
+    ]
     for method in METHODS:
         asked.clear()
         suits(clf, method)
         assert sum(asked) <= 60, method
-    assert [(m.training, len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks)) for m in clf.model.modules()] == before
+    assert [
+        (m.training, len(m._forward_hooks), len(m._forward_pre_hooks), len(m._backward_hooks))
+        for m in clf.model.modules()
+    ] == before
     assert [item for item in matrix._noise() if not isinstance(item, ImageItem)] == []
 
 

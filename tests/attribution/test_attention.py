@@ -1,4 +1,5 @@
-"""Maps of attention: equal to their formulas, true to the fused model, in the right place, and refused where there is none to follow."""
+"""Maps of attention: equal to their formulas, true to the fused model, in the right place, and refused where there is
+none to follow."""
 
 import numpy as np
 import pytest
@@ -40,7 +41,11 @@ def small(kind=VisionTransformer, **more):
 
 def square():
     torch.manual_seed(9)
-    return awake(SquareTransformer(image_size=32, patch_size=8, num_layers=3, num_heads=2, hidden_dim=16, mlp_dim=32, num_classes=4))
+    return awake(
+        SquareTransformer(
+            image_size=32, patch_size=8, num_layers=3, num_heads=2, hidden_dim=16, mlp_dim=32, num_classes=4
+        )
+    )
 
 
 def awake(model):
@@ -62,7 +67,8 @@ MODELS = {
 
 
 def watched(clf, target, monkeypatch):
-    """Logits, matrices of attention (heads, T, T) and the gradients of one logit to them, taken where torch fuses them."""
+    """Logits, matrices of attention (heads, T, T) and the gradients of one logit to them, taken where torch fuses
+    them."""
     matrices = []
 
     def plain(q, k, v, *_, **__):
@@ -127,7 +133,9 @@ def test_rollout_is_the_same_for_every_class_and_gradient_attention_is_not():
 
 
 def state(model):
-    hooks = [len(t) for m in model.modules() for n, t in sorted(vars(m).items()) if n.endswith("_hooks") and t is not None]
+    hooks = [
+        len(t) for m in model.modules() for n, t in sorted(vars(m).items()) if n.endswith("_hooks") and t is not None
+    ]
     return hooks, [m.fused_attn for m in model.modules() if hasattr(m, "fused_attn")]
 
 
@@ -148,7 +156,9 @@ def test_flags_and_hooks_are_as_before(name, method, failure):
         if failure == "block" and len(calls) == 1:
             raise ArithmeticError("planted")
 
-    model.get_submodule("blocks.2" if name == "class token" else "encoder.layers.encoder_layer_2").register_forward_hook(blow)
+    model.get_submodule(
+        "blocks.2" if name == "class token" else "encoder.layers.encoder_layer_2"
+    ).register_forward_hook(blow)
     if failure == "stop":
         more = {"on_progress": lambda done, total: 1 / 0}
     if failure:
@@ -161,7 +171,8 @@ def test_flags_and_hooks_are_as_before(name, method, failure):
 
 
 class Seeker(nn.Module):
-    """A hand-made transformer on 4 x 6 patches whose class token looks for red, block after block, and answers with what it found."""
+    """A hand-made transformer on 4 x 6 patches whose class token looks for red, block after block, and answers with
+    what it found."""
 
     def __init__(self, blocks=2):
         super().__init__()
@@ -244,7 +255,9 @@ class Shrinking(nn.Module):
 REFUSED = {
     "no attention": (lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.LazyLinear(2)), "no attention modules"),
     "timm swin": (
-        lambda: SwinTransformer(img_size=32, patch_size=2, window_size=4, embed_dim=8, depths=(2, 2), num_heads=(2, 2), num_classes=3),
+        lambda: SwinTransformer(
+            img_size=32, patch_size=2, window_size=4, embed_dim=8, depths=(2, 2), num_heads=(2, 2), num_classes=3
+        ),
         "stays within windows",
     ),
     "torchvision swin": (

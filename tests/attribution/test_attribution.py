@@ -1,4 +1,5 @@
-"""What the maps say: exact on linear models, equal to Captum, in the score's units, and in the right place on the image."""
+"""What the maps say: exact on linear models, equal to Captum, in the score's units, and in the right place on the
+image."""
 
 import pickle
 import re
@@ -108,7 +109,9 @@ def test_integrated_gradients_of_a_linear_model_is_w_times_the_way_from_the_base
     clf, column, w = linear
     given = np.random.default_rng(1).normal(size=(3, *SIZE)).astype(np.float32)
     b = given if name == "given" else clf.preprocessing.baseline(name, image)
-    found = attribute(clf, image, "integrated_gradients", column, baseline=torch.from_numpy(given) if name == "given" else name)
+    found = attribute(
+        clf, image, "integrated_gradients", column, baseline=torch.from_numpy(given) if name == "given" else name
+    )
     expected = w * (clf.prepare(image).numpy() - b)
     np.testing.assert_allclose(found.values, expected, atol=2e-5)
     assert found.change == pytest.approx(expected.sum(), abs=1e-3)
@@ -186,14 +189,18 @@ POWER = {"smoothgrad_sq": 2, "vargrad": 2, "guided_grad_cam": 2, "eigen_cam": 0,
 CURVED = {"grad_cam_pp", "gradient_attention"}
 
 
-@pytest.mark.parametrize("method", sorted(METHODS.keys() - {"anomaly_map", "score_cam"}))  # whose weights sum to 1 whatever the score
+@pytest.mark.parametrize(
+    "method", sorted(METHODS.keys() - {"anomaly_map", "score_cam"})
+)  # whose weights sum to 1 whatever the score
 def test_units_are_kept(subject, image, cheap, method):
     """No map is normalised: a head that answers with a hundredth gives a map of a hundredth."""
     start = 1e-4 if method in CURVED else 1.0
     full, faint = (attribute(subject(method, gain), image, method, 1, **cheap(method)) for gain in (start, start / 100))
     assert full.values.any()
     factor = 100.0 ** -POWER.get(method, 1)
-    np.testing.assert_allclose(faint.values, full.values * factor, rtol=0, atol=1e-3 * np.abs(full.values).max() * factor)
+    np.testing.assert_allclose(
+        faint.values, full.values * factor, rtol=0, atol=1e-3 * np.abs(full.values).max() * factor
+    )
     assert faint.output == pytest.approx(full.output / 100, rel=1e-3)
 
 
@@ -207,12 +214,16 @@ def test_every_method_tells_the_score_of_the_plain_model(subject, image, cheap, 
     given = {"against": 2} if score == "margin" else {}
     logits = clf.logits(clf.prepare(image)[None]).detach()
     expected = Score(score, 1, given.get("against")).of(clf, logits).item()
-    assert attribute(clf, image, method, 1, score=score, **given, **cheap(method)).output == pytest.approx(expected, rel=1e-5)
+    assert attribute(clf, image, method, 1, score=score, **given, **cheap(method)).output == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("method", ["smoothgrad", "expected_gradients", "integrated_gradients"])
 def test_the_score_of_a_changed_image_is_not_taken_for_its_own(net, image, cheap, method):
-    one = {name: 1 for name in ("samples", "n_steps") if name in METHODS[method].params}  # the only input asked about, and not the image
+    one = {
+        name: 1 for name in ("samples", "n_steps") if name in METHODS[method].params
+    }  # the only input asked about, and not the image
     expected = net.logits(net.prepare(image)[None])[0, 1].item()
     assert attribute(net, image, method, 1, **(cheap(method) | one)).output == pytest.approx(expected, rel=1e-5)
 
@@ -249,7 +260,9 @@ def test_the_score_shown_is_the_score_explained(image, outputs, score, against):
 
 
 def test_a_margin_and_its_reverse_cancel(net, image):
-    one, other = (attribute(net, image, "saliency", a, score="margin", against=b).output for a, b in (("a", "c"), ("c", "a")))
+    one, other = (
+        attribute(net, image, "saliency", a, score="margin", against=b).output for a, b in (("a", "c"), ("c", "a"))
+    )
     assert one == pytest.approx(-other)
     assert one != 0
 
@@ -318,9 +331,14 @@ def test_a_model_without_a_grid_refuses_layers_and_attention_and_takes_the_rest(
         assert found.shape == (3, *SIZE)
         assert found.any() or method == "vargrad"  # the gradient is the same everywhere
         return
-    why = {"layer": r"^This model has no layer with a spatial output.*choose another method\.$", "own": "no anomaly map"}
+    why = {
+        "layer": r"^This model has no layer with a spatial output.*choose another method\.$",
+        "own": "no anomaly map",
+    }
     message = refusal(lambda: attribute(clf, image, method, 0))
-    assert re.search((why | {"attention": "no attention modules"}).get(METHODS[method].family, "no ReLU module"), message)
+    assert re.search(
+        (why | {"attention": "no attention modules"}).get(METHODS[method].family, "no ReLU module"), message
+    )
 
 
 def test_layer_methods_take_the_last_layer_unless_told(net, image):
@@ -363,7 +381,9 @@ class Redness(nn.Module):
 EYES = {"deeplift": {"power": 1}} | {name: {"dims": True} for name in GUIDED}
 """DeepLift follows no power, and guided backprop is refused where it has nothing to leave out."""
 PATCHES = {"wide": ((120, 60), (62, 8, 80, 22)), "tall": ((60, 120), (36, 62, 50, 80))}
-PLACED = [name for name in METHODS if name not in ATTENTION | {"anomaly_map"}]  # those have a planted patch in tests of their own
+PLACED = [
+    name for name in METHODS if name not in ATTENTION | {"anomaly_map"}
+]  # those have a planted patch in tests of their own
 
 
 @pytest.mark.parametrize("shape", PATCHES)
@@ -375,7 +395,9 @@ def test_the_map_lies_on_the_patch_that_the_model_looks_at(cheap, resize, size, 
     image.paste((255, 0, 0), (left, top, right, bottom))
     for name in PLACED:
         clf = wrap(Redness(**EYES.get(name, {})), size, resize=resize)
-        fine = {} if METHODS[name].family == "perturbation" else cheap(name)  # cheap windows and superpixels are larger than the patch
+        fine = (
+            {} if METHODS[name].family == "perturbation" else cheap(name)
+        )  # cheap windows and superpixels are larger than the patch
         settings = fine | ({"layer": "conv"} if "layer" in METHODS[name].params else {})
         found = attribute(clf, image, name, 1, **settings)
         seen = found.on_image()

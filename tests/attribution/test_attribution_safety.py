@@ -59,7 +59,8 @@ def blow(gradient):
 
 
 def make(end=None):
-    """A classifier in train mode with everything that could be disturbed: BatchNorm, dropout, hooks, frozen weights, gradients."""
+    """A classifier in train mode with everything that could be disturbed: BatchNorm, dropout, hooks, frozen weights,
+    gradients."""
     torch.manual_seed(2)
     fuse = Fuse()
     model = nn.Sequential(
@@ -90,7 +91,8 @@ def disturbable(model, fuse, size, hooked, resting, frozen, learnt):
 
 @pytest.fixture
 def subject(tiny_transformer):
-    """Makes the like of `make` for a method: a transformer for those that read attention, a detector for the map of its own."""
+    """Makes the like of `make` for a method: a transformer for those that read attention, a detector for the map of its
+    own."""
 
     def made(method):
         if METHODS[method].family != "attention":
@@ -124,8 +126,15 @@ def state(model):
     return {
         "weights": digest.hexdigest(),
         "modes": [module.training for module in modules],
-        "hooks": [len(t) for module in modules for name, t in sorted(vars(module).items()) if name.endswith("_hooks") and t is not None],
-        "flags": [(name, value) for values in plain for name, value in values.items() if isinstance(value, bool | int | float)],
+        "hooks": [
+            len(t)
+            for module in modules
+            for name, t in sorted(vars(module).items())
+            if name.endswith("_hooks") and t is not None
+        ],
+        "flags": [
+            (name, value) for values in plain for name, value in values.items() if isinstance(value, bool | int | float)
+        ],
         "attributes": [sorted(values) for values in plain],
         "requires_grad": [p.requires_grad for p in model.parameters()],
         "grad": [(id(p.grad), None if p.grad is None else p.grad.tolist()) for p in model.parameters()],
@@ -139,7 +148,9 @@ def test_a_model_is_left_as_it_was(subject, run, method):
     before = state(model)
     first = run(clf, method)
     assert state(model) == before
-    np.testing.assert_array_equal(run(clf, method).values, first.values, err_msg="dropout or BatchNorm was in train mode")
+    np.testing.assert_array_equal(
+        run(clf, method).values, first.values, err_msg="dropout or BatchNorm was in train mode"
+    )
 
 
 FAILURES = [
@@ -163,7 +174,9 @@ def test_a_model_is_left_as_it_was_by_a_failure(subject, run, method, failure):
         "layer": {"layer": "nowhere"},
         "margin": {"score": "margin", "against": 1},
     }
-    for call in sorted({1, often // 2 + 1, often}) if failure == "forward" else [None]:  # the first, one half-way, and the last
+    for call in (
+        sorted({1, often // 2 + 1, often}) if failure == "forward" else [None]
+    ):  # the first, one half-way, and the last
         fuse.blow_at, fuse.blow_backward = call and len(fuse.batches) + call, failure == "backward"
         says = "planted" if failure in ("forward", "backward") else None
         with pytest.raises((ArithmeticError, InputError), match=says):
@@ -216,7 +229,9 @@ def test_threads_on_one_model_get_the_maps_of_a_single_thread(subject, run):
     alone = {name: run(made[family[name]][0], name).values for name in METHODS}
     before = [state(model) for _, model, _ in made.values()]
     there, back = list(METHODS) * 3, list(METHODS)[::-1] * 3
-    both = in_threads(*(lambda names=names: [run(made[family[name]][0], name).values for name in names] for names in (there, back)))
+    both = in_threads(
+        *(lambda names=names: [run(made[family[name]][0], name).values for name in names] for names in (there, back))
+    )
     for names, maps in zip((there, back), both, strict=True):
         for name, values in zip(names, maps, strict=True):
             np.testing.assert_array_equal(values, alone[name], err_msg=name)

@@ -1,6 +1,7 @@
 """Occlusion and ablation on networks whose gates see the whole input: the incremental engine against a plain loop.
 
-The loop covers one place after another, asks the untouched model about each covered input, and takes the difference of the scores.
+The loop covers one place after another, asks the untouched model about each covered input, and takes the difference of
+the scores.
 """
 
 import itertools
@@ -31,7 +32,8 @@ SIZE = (64, 80)
 
 
 def awake(model, seed=0):
-    """A model in evaluation mode with nothing asleep: layers that start as nothing are drawn, BatchNorm has statistics."""
+    """A model in evaluation mode with nothing asleep: layers that start as nothing are drawn, BatchNorm has
+    statistics."""
     chance = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -82,15 +84,21 @@ GATES = {
     "a shift and a scale": lambda x: (x - squeezed(x)) / (x.var((2, 3), keepdim=True) + 1).sqrt(),
     "without an axis for copies": lambda x: x * squeezed(x)[0] if len(x) == 1 else x * squeezed(x),
     "one factor an input": lambda x: x * x.mean((1, 2, 3), keepdim=True),
-    "one number where there is one copy": lambda x: x * x.mean() if len(x) == 1 else x * x.mean((1, 2, 3), keepdim=True),
+    "one number where there is one copy": lambda x: (
+        x * x.mean() if len(x) == 1 else x * x.mean((1, 2, 3), keepdim=True)
+    ),
     "a factor a place": lambda x: x * x.mean(1, keepdim=True).sigmoid(),
     "a factor a column": lambda x: x * x.mean(2, keepdim=True),
     "a factor a row and one a column": lambda x: x * x.mean(3, keepdim=True) * x.mean(2, keepdim=True),
     "both, one after the other": lambda x: (y := x * squeezed(x)) * y.amax(1, keepdim=True).sigmoid(),
     "a gate upon a gate": lambda x: (y := F.relu(x * squeezed(x))) + 2 * y * squeezed(y),
     "weights that depend on the input": lambda x: singly(lambda one: F.conv2d(one, W * squeezed(one), padding=1), x),
-    "a bias that depends on the input": lambda x: singly(lambda one: F.conv2d(one, W, squeezed(one).flatten(), padding=1), x),
-    "statistics that depend on the input": lambda x: singly(lambda one: F.batch_norm(one, squeezed(one).flatten(), torch.ones(8)), x),
+    "a bias that depends on the input": lambda x: singly(
+        lambda one: F.conv2d(one, W, squeezed(one).flatten(), padding=1), x
+    ),
+    "statistics that depend on the input": lambda x: singly(
+        lambda one: F.batch_norm(one, squeezed(one).flatten(), torch.ones(8)), x
+    ),
     "a bound that depends on the input": lambda x: singly(lambda one: one.clamp(max=float(one.mean())), x),
     "a global response": lambda x: x + x * (g := x.norm(dim=(2, 3), keepdim=True)) / (g.mean(1, keepdim=True) + 1e-6),
 }
@@ -143,7 +151,15 @@ def small(attention):
 
 def small_nf(attention=None):
     """Without BatchNorm: its weights are made anew for every pass."""
-    settings = NfCfg((1, 1, 1, 1), (32, 48, 64, 64), stem_type="3x3", num_features=64, attn_layer=attention, attn_kwargs={}, group_size=8)
+    settings = NfCfg(
+        (1, 1, 1, 1),
+        (32, 48, 64, 64),
+        stem_type="3x3",
+        num_features=64,
+        attn_layer=attention,
+        attn_kwargs={},
+        group_size=8,
+    )
     return lambda: NormFreeNet(settings, num_classes=5)
 
 
@@ -171,7 +187,11 @@ FAMILIES = {
     "mixture of weights": named("efficientnet_cc_b0_4e"),
     "two heads": lambda: TwoHeads(nn.Identity()),
 }
-CASES = list(itertools.product(["occlusion", "feature_ablation"], ["plain", "textured"], BASELINES, ["stretch", "crop", "pad"], [1, 2, 16]))
+CASES = list(
+    itertools.product(
+        ["occlusion", "feature_ablation"], ["plain", "textured"], BASELINES, ["stretch", "crop", "pad"], [1, 2, 16]
+    )
+)
 DEALT = random.Random(11).sample(CASES, len(CASES))
 
 
@@ -195,7 +215,9 @@ def areas(clf, method, x, share, segments):
         return [torch.from_numpy(parts == part) for part in range(parts.max() + 1)]
     sizes = [max(round(n * share), 1) for n in (height, width)]
     steps = [max(size // 2, 1) for size in sizes]
-    rows, columns = (range(math.ceil((n - size) / step) + 1) for n, size, step in zip((height, width), sizes, steps, strict=True))
+    rows, columns = (
+        range(math.ceil((n - size) / step) + 1) for n, size, step in zip((height, width), sizes, steps, strict=True)
+    )
     found = []
     for row, column in itertools.product(rows, columns):
         place = torch.zeros(height, width, dtype=torch.bool)
@@ -234,8 +256,12 @@ def held(family, case, seed, monkeypatch):
     settings = {"window": 0.2} if method == "occlusion" else {"segments": 20}
     found = attribute(clf, image, method, 1, baseline=baseline, **settings).values
     whole = found[0] if method == "occlusion" else found.sum(0)
-    per_area = abs(plain) * (1 if method == "occlusion" else 1 / 50)  # an ablated part's fall is shared out among its pixels
-    np.testing.assert_allclose(whole, expected, rtol=0, atol=2e-3 * np.abs(expected).max() + 4e-6 * per_area, err_msg=str(case))
+    per_area = abs(plain) * (
+        1 if method == "occlusion" else 1 / 50
+    )  # an ablated part's fall is shared out among its pixels
+    np.testing.assert_allclose(
+        whole, expected, rtol=0, atol=2e-3 * np.abs(expected).max() + 4e-6 * per_area, err_msg=str(case)
+    )
     return np.abs(expected).max()
 
 
@@ -276,7 +302,9 @@ def test_other_methods_ask_about_whole_inputs(method, monkeypatch):
 def test_a_large_gated_network_on_plain_ground_is_tried_and_right(monkeypatch):
     """As it is used: nothing is forced. Most windows change nothing here, so that a chunk may hold a single copy."""
     torch.manual_seed(3)
-    clf = load_classifier(awake(timm.create_model("mobilenetv3_large_100", num_classes=5)), size=(160, 160), device="cpu")
+    clf = load_classifier(
+        awake(timm.create_model("mobilenetv3_large_100", num_classes=5)), size=(160, 160), device="cpu"
+    )
     assert suits(clf)
     image = Image.new("RGB", (160, 160))
     image.paste((200, 180, 160), (70, 60, 86, 74))

@@ -1,4 +1,5 @@
-"""The methods that follow the gradient: equal to Captum and to hand-written rules, and refused where Captum would err in silence."""
+"""The methods that follow the gradient: equal to Captum and to hand-written rules, and refused where Captum would err
+in silence."""
 
 import hashlib
 import io
@@ -131,7 +132,9 @@ def test_each_equals_the_direct_call_of_captum(pair):
         direct[kind] = tunnel.attribute(x, target=1, nt_type=kind, nt_samples=8, stdevs=spread, abs=False)
     torch.manual_seed(3)
     np.random.seed(3)
-    direct["expected_gradients"] = captum.GradientShap(clf.model).attribute(x, background, n_samples=8, stdevs=spread, target=1)
+    direct["expected_gradients"] = captum.GradientShap(clf.model).attribute(
+        x, background, n_samples=8, stdevs=spread, target=1
+    )
     direct["deeplift"] = captum.DeepLift(clf.model).attribute(x, torch.zeros_like(x), target=1)
     direct["guided_backprop"] = captum.GuidedBackprop(clf.model).attribute(x, target=1)
     sampled = {"samples": 8, "noise": 0.15, "seed": 3}
@@ -217,7 +220,9 @@ def test_expected_gradients_say_which_background_they_used_and_spread_over_a_lon
 
 
 def test_expected_gradients_are_seeded_and_leave_both_generators_alone():
-    one, same, other = (ask(Net(), "expected_gradients", background=BACKGROUND, samples=12, seed=s).values for s in (1, 1, 2))
+    one, same, other = (
+        ask(Net(), "expected_gradients", background=BACKGROUND, samples=12, seed=s).values for s in (1, 1, 2)
+    )
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).max() > 1e-3 * np.abs(one).max()
     clf = wrap(Net())
@@ -228,7 +233,9 @@ def test_expected_gradients_are_seeded_and_leave_both_generators_alone():
     np.random.seed(5)
     attribute(clf, IMAGE, "expected_gradients", 1, background=BACKGROUND, samples=12)
     with pytest.raises(ZeroDivisionError):
-        attribute(clf, IMAGE, "expected_gradients", 1, background=BACKGROUND, on_progress=lambda done, total: done and 1 / 0)
+        attribute(
+            clf, IMAGE, "expected_gradients", 1, background=BACKGROUND, on_progress=lambda done, total: done and 1 / 0
+        )
     assert (torch.rand(1).item(), np.random.rand()) == expected
 
 
@@ -310,7 +317,9 @@ def test_deeplift_explains_logits_and_margins_but_no_probability():
 
 def test_deeplift_is_the_same_with_the_owners_hooks_and_leaves_nothing_on_the_modules():
     plain = ask(Net(inplace=False), "deeplift")
-    hooked = Net(inplace=False, body=lambda net, h: (net.careless(h + 0), net.last(net.down(h)))[1])  # one that no gradient reaches
+    hooked = Net(
+        inplace=False, body=lambda net, h: (net.careless(h + 0), net.last(net.down(h)))[1]
+    )  # one that no gradient reaches
     hooked.act.register_full_backward_hook(lambda *_: None)
     hooked.last.unused = "the owner's"
     before = [set(vars(module)) for module in hooked.modules()]
@@ -380,7 +389,9 @@ def test_guided_backprop_refuses_what_captum_would_leave_out(body):
     assert NOT_GUIDED[body] in said
 
 
-@pytest.mark.parametrize("act", [nn.GELU, nn.SiLU, nn.Hardswish, nn.ReLU6, nn.Sigmoid, nn.Tanh, nn.LeakyReLU, nn.PReLU, nn.Mish])
+@pytest.mark.parametrize(
+    "act", [nn.GELU, nn.SiLU, nn.Hardswish, nn.ReLU6, nn.Sigmoid, nn.Tanh, nn.LeakyReLU, nn.PReLU, nn.Mish]
+)
 def test_guided_backprop_is_for_relu_alone(act):
     assert "defined for ReLU alone" in refused(Net(act, inplace=False), "guided_backprop")
 
@@ -392,6 +403,8 @@ def test_guided_backprop_refuses_what_has_no_relu_or_gains_nothing_by_it():
     assert "the plain gradient here" in refused(positive, "guided_backprop")
 
 
-@pytest.mark.parametrize("method", ["saliency", "input_x_gradient", "smoothgrad", "vargrad", "deeplift", "guided_backprop"])
+@pytest.mark.parametrize(
+    "method", ["saliency", "input_x_gradient", "smoothgrad", "vargrad", "deeplift", "guided_backprop"]
+)
 def test_a_model_that_cuts_the_gradient_is_refused(method):
     assert "no gradient flows" in refused(Net(body=lambda net, h: net.last(net.down(h)).detach()), method)

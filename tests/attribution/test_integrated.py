@@ -1,4 +1,5 @@
-"""Integrated gradients that refines itself: right, quick to stop, flat in memory; and Captum's rule where steps are asked for."""
+"""Integrated gradients that refines itself: right, quick to stop, flat in memory; and Captum's rule where steps are
+asked for."""
 
 from __future__ import annotations
 
@@ -77,7 +78,9 @@ def test_it_gives_up_honestly(image):
 
 
 def test_a_tighter_tolerance_only_adds_points(image):
-    found = [attribute(classifier(rough_net()), image, "integrated_gradients", 1, tolerance=t) for t in (0.1, 0.01, 0.001)]
+    found = [
+        attribute(classifier(rough_net()), image, "integrated_gradients", 1, tolerance=t) for t in (0.1, 0.01, 0.001)
+    ]
     steps = [one.params["evaluations"] for one in found]
     assert steps == sorted(steps)
 
@@ -112,13 +115,16 @@ def test_every_prefix_of_the_points_is_spread_evenly():
 
 
 def test_a_smooth_model_needs_few_points(image):
-    """The trapezoidal rule's error falls with the square of the points; an even mean of them needed ten times as many."""
+    """The trapezoidal rule's error falls with the square of the points; an even mean of them needed ten times as
+    many."""
     torch.manual_seed(5)
     model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 12 * 16, 16), nn.GELU(), nn.Linear(16, 2)).eval()
     clf = classifier(model)
     found = attribute(clf, image, "integrated_gradients", 1, tolerance=0.005)
     assert found.params["evaluations"] <= 16
-    np.testing.assert_allclose(found.values, reference(clf, clf.prepare(image)[None]), atol=0.02 * np.abs(found.values).max())
+    np.testing.assert_allclose(
+        found.values, reference(clf, clf.prepare(image)[None]), atol=0.02 * np.abs(found.values).max()
+    )
 
 
 def test_a_sum_that_is_right_by_luck_does_not_end_it(image):

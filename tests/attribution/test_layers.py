@@ -1,4 +1,5 @@
-"""Class activation maps: equal to their formulas and to Captum, on every architecture, in the right place, or refused."""
+"""Class activation maps: equal to their formulas and to Captum, on every architecture, in the right place, or
+refused."""
 
 import captum.attr as captum
 import numpy as np
@@ -41,7 +42,8 @@ DEFAULTS = {
     "torchvision:swin_t": ("norm", (768, 7, 7)),
     "torchvision:vit_b_32": ("encoder.layers.encoder_layer_11.ln_1", (768, 7, 7)),
 }
-"""What is looked at unless told: the last grid before pooling, and where a class token answers, what its last block reads."""
+"""What is looked at unless told: the last grid before pooling, and where a class token answers, what its last block
+reads."""
 
 
 def load(model, size=SIZE, **settings):
@@ -110,13 +112,19 @@ def test_grad_cam_equals_captum(ref):
     for layer in (choose_layer(clf, None), [name for name, shape in clf.layers.items() if shape[1:] == (12, 16)][-1]):
         plain = captum.LayerGradCam(clf.model, clf.model.get_submodule(layer)).attribute(x, target=2)
         expected = captum.LayerAttribution.interpolate(plain, size, interpolate_mode="bilinear").detach().numpy()[0]
-        np.testing.assert_allclose(attribute(clf, IMAGE, "grad_cam", 2, layer=layer).values, expected, atol=1e-5, rtol=1e-5)
+        np.testing.assert_allclose(
+            attribute(clf, IMAGE, "grad_cam", 2, layer=layer).values, expected, atol=1e-5, rtol=1e-5
+        )
         assert np.abs(expected).max() > 0
 
 
 def test_guided_grad_cam_equals_captum(net):
     guided = captum.GuidedGradCam(net.model, net.model.down)
-    expected = guided.attribute(net.prepare(IMAGE)[None].requires_grad_(), target=1, interpolate_mode="bilinear").detach().numpy()[0]
+    expected = (
+        guided.attribute(net.prepare(IMAGE)[None].requires_grad_(), target=1, interpolate_mode="bilinear")
+        .detach()
+        .numpy()[0]
+    )
     np.testing.assert_allclose(attribute(net, IMAGE, "guided_grad_cam", 1, layer="down").values, expected, atol=1e-6)
     assert np.abs(expected).max() > 1e-4
     smooth = nn.Sequential(nn.Conv2d(3, 4, 3), nn.GELU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
@@ -139,12 +147,15 @@ def test_maps_of_gradients_equal_their_plain_formulas(net, layer):
         fine += g.clamp(min=0) * a
     for name, expected in {"grad_cam_pp": plus, "grad_cam": cam, "layer_cam": fine}.items():
         found = attribute(net, IMAGE, name, 2, layer=layer).values
-        np.testing.assert_allclose(found, laid(expected), atol=1e-5 * expected.abs().max().item(), rtol=1e-4, err_msg=name)
+        np.testing.assert_allclose(
+            found, laid(expected), atol=1e-5 * expected.abs().max().item(), rtol=1e-4, err_msg=name
+        )
         assert found.std() > 0
 
 
 def test_grad_cam_shares_out_the_score_of_a_linear_head_on_pooled_features(net):
-    """The map's sum on the layer's grid is the score without its bias; over the input each cell counts as often as it has pixels."""
+    """The map's sum on the layer's grid is the score without its bias; over the input each cell counts as often as it
+    has pixels."""
     for target in range(3):
         found = attribute(net, IMAGE, "grad_cam", target)
         assert found.params["layer"] == "end"
@@ -194,7 +205,9 @@ class Redness(nn.Module):
         self.cells = nn.Conv2d(3, 2, 8, stride=8)
         self.act = nn.Sequential(nn.Identity(), nn.ReLU(inplace=True))
         with torch.no_grad():
-            self.cells.weight.copy_(torch.tensor([[1.0, -0.5, -0.5], [0.0, 0.0, 0.01]])[:, :, None, None].expand(2, 3, 8, 8) / 64)
+            self.cells.weight.copy_(
+                torch.tensor([[1.0, -0.5, -0.5], [0.0, 0.0, 0.01]])[:, :, None, None].expand(2, 3, 8, 8) / 64
+            )
             self.cells.bias.zero_()
 
     def forward(self, x):
@@ -287,7 +300,11 @@ def test_a_class_token_behind_the_others_is_refused():
     class Behind(nn.Module):
         def __init__(self):
             super().__init__()
-            self.cells, self.mix, self.head = nn.Conv2d(3, 8, 8, stride=8), nn.MultiheadAttention(8, 2, batch_first=True), nn.Linear(8, 2)
+            self.cells, self.mix, self.head = (
+                nn.Conv2d(3, 8, 8, stride=8),
+                nn.MultiheadAttention(8, 2, batch_first=True),
+                nn.Linear(8, 2),
+            )
             self.norm, self.out = nn.LayerNorm(8), nn.LayerNorm(8)
 
         def forward(self, x):
@@ -309,7 +326,10 @@ def test_a_channel_that_never_varies_leaves_nothing_to_score():
 
 def test_what_lies_before_the_layer_runs_without_a_graph(net):
     graphs = {}
-    handles = [m.register_forward_hook(lambda m, i, o, n=n: graphs.update({n: o.requires_grad})) for n, m in net.model.named_children()]
+    handles = [
+        m.register_forward_hook(lambda m, i, o, n=n: graphs.update({n: o.requires_grad}))
+        for n, m in net.model.named_children()
+    ]
     try:
         attribute(net, IMAGE, "grad_cam", 0, layer="down")
     finally:
@@ -337,7 +357,16 @@ def test_hooks_go_away_when_the_model_fails(method):
     survey(clf)
     model.head.weight = nn.Parameter(torch.zeros(3, 5))
     params = {"layer": "end", "channels": 0}
-    job = Job(METHODS[method], Score("logit", 0), lambda x: clf.logits(x)[:, 0], clf.prepare(IMAGE)[None], None, None, params, clf)
+    job = Job(
+        METHODS[method],
+        Score("logit", 0),
+        lambda x: clf.logits(x)[:, 0],
+        clf.prepare(IMAGE)[None],
+        None,
+        None,
+        params,
+        clf,
+    )
     with pytest.raises(RuntimeError):
         IMPLEMENTATIONS[method].run(job)
     assert not any(m._forward_hooks for m in model.modules())

@@ -15,7 +15,10 @@ from workbench.models.loading import load_classifier
 
 torch.set_num_threads(1)
 FINE = {"guided_grad_cam"}  # a layer method with the detail, and so the channels, of guided backprop
-DEPENDS = {"integrated_gradients", "feature_ablation"}  # how often they ask depends on model and image; the table says about
+DEPENDS = {
+    "integrated_gradients",
+    "feature_ablation",
+}  # how often they ask depends on model and image; the table says about
 
 
 class Odd(nn.Module):
@@ -40,7 +43,9 @@ def asked(tiny_transformer, cheap):
         more = {"layer": "0.0"} if "layer" in method.params else {}
         totals = []
         more |= {"background": cheap(name)["background"]} if method.background else {}
-        values = attribution.attribute(clf, image, name, 1, on_progress=lambda done, total, totals=totals: totals.append(total), **more)
+        values = attribution.attribute(
+            clf, image, name, 1, on_progress=lambda done, total, totals=totals: totals.append(total), **more
+        )
         found[name] = values, totals[-1]
     return found
 
@@ -69,7 +74,13 @@ def test_the_promises_hold(asked, name):
     assert (found.values > 0).any()
     assert found.values.shape[0] == (1 if method.family in ("layer", "attention", "own") and name not in FINE else 3)
     assert ("layer" in method.params) == (method.family == "layer")
-    noted = {"background", "background_digest"} if method.background else {"evaluations"} if name == "integrated_gradients" else set()
+    noted = (
+        {"background", "background_digest"}
+        if method.background
+        else {"evaluations"}
+        if name == "integrated_gradients"
+        else set()
+    )
     assert set(found.params) == set(method.params) | noted
 
 

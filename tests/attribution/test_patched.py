@@ -27,7 +27,8 @@ def rectangles(block=BLOCK, corners=CORNERS, size=SIZE, seed=0):
 
 
 class Watched:
-    """A forward function that notes which layers were asked about rectangles only, by the share of the area that they computed."""
+    """A forward function that notes which layers were asked about rectangles only, by the share of the area that they
+    computed."""
 
     def __init__(self, model):
         self.model, self.shares = model.eval(), []
@@ -94,7 +95,10 @@ STEPS = {
     "residual": (residual, True),
     "dense blocks": (lambda x: torch.cat([x, F.max_pool2d(x, 3, 1, 1), x.sigmoid()], 1), True),
     "numbers": (lambda x: F.hardtanh((x + 3) * 0.5 - 1) / 2, True),
-    "a weight a channel": (lambda x: x * torch.tensor([1.0, -2, 3]).view(1, 3, 1, 1) + torch.tensor([1.0, 0, 2]).view(3, 1, 1), True),
+    "a weight a channel": (
+        lambda x: x * torch.tensor([1.0, -2, 3]).view(1, 3, 1, 1) + torch.tensor([1.0, 0, 2]).view(3, 1, 1),
+        True,
+    ),
     "a weight a place": (lambda x: x * torch.linspace(0, 1, SIZE[1]), False),
     "a weight an image": (lambda x: x * x.mean((1, 2, 3), keepdim=True), False),
     "squeeze and excite": (lambda x: x * x.mean((2, 3), keepdim=True).sigmoid(), False),
@@ -104,7 +108,10 @@ STEPS = {
     "unheard of, in place": (lambda x: (x + 0).exp_().relu(), False),
     "sum with an ordinary tensor": (lambda x: F.relu(x).add_(x.cumsum(2)).relu(), False),
     "added to an ordinary tensor": (lambda x: x.cumsum(2).add_(x), False),
-    "two branches": (lambda x: F.conv2d(x, W1, padding=2) + F.conv2d(x, W2, padding=2) * F.conv2d(x, W1, padding=2), True),
+    "two branches": (
+        lambda x: F.conv2d(x, W1, padding=2) + F.conv2d(x, W2, padding=2) * F.conv2d(x, W1, padding=2),
+        True,
+    ),
     "mirrored margin": (lambda x: F.pad(x, (1, 1, 1, 1), mode="reflect"), False),
     "upwards": (lambda x: F.conv_transpose2d(x, torch.ones(3, 2, 2, 2), stride=2), False),
     "in training": (lambda x: F.batch_norm(x, None, None, training=True), False),
@@ -155,7 +162,9 @@ def test_what_is_kept_serves_rectangles_of_every_size_in_every_order():
         _, inputs, differs = rectangles((height, width), corners, seed=seed)
         inputs = torch.where(differs[:, None], inputs, image)
         with torch.no_grad():
-            torch.testing.assert_close(kept.through(model, cut(kept, inputs, differs)), model(inputs), atol=1e-5, rtol=1e-5)
+            torch.testing.assert_close(
+                kept.through(model, cut(kept, inputs, differs)), model(inputs), atol=1e-5, rtol=1e-5
+            )
     assert kept.spared > 0
 
 
@@ -198,7 +207,11 @@ class Suspicious(Deep):
 
 def patches(size):
     return nn.Sequential(
-        nn.Conv2d(3, 16, 8, 8), nn.Flatten(2), nn.Linear(size[0] * size[1] // 64, 900), nn.Flatten(), nn.Linear(16 * 900, 3)
+        nn.Conv2d(3, 16, 8, 8),
+        nn.Flatten(2),
+        nn.Linear(size[0] * size[1] // 64, 900),
+        nn.Flatten(),
+        nn.Linear(16 * 900, 3),
     )
 
 

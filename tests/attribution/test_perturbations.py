@@ -1,4 +1,5 @@
-"""Occlusion, ablation, LIME and KernelSHAP: Captum's maps, exact where they can be, on superpixels that mean something."""
+"""Occlusion, ablation, LIME and KernelSHAP: Captum's maps, exact where they can be, on superpixels that mean
+something."""
 
 import captum.attr as captum
 import numpy as np
@@ -150,7 +151,11 @@ def test_occlusion_is_captums_whether_all_is_computed_or_only_rectangles(loaded,
     x = clf.prepare(image)[None]
     window = tuple(round(n * share) for n in size)
     expected = captum.Occlusion(clf.model).attribute(
-        x, target=1, sliding_window_shapes=(3, *window), strides=(3, *(n // 2 for n in window)), baselines=torch.zeros_like(x)
+        x,
+        target=1,
+        sliding_window_shapes=(3, *window),
+        strides=(3, *(n // 2 for n in window)),
+        baselines=torch.zeros_like(x),
     )
     found = attribute(clf, image, "occlusion", 1, window=share).values
     spread = expected.max() - expected.min()
@@ -228,7 +233,16 @@ def test_wide_rectangles_never_fill_more_than_a_chunk(loaded):
     clf = loaded("timm:resnet18")
     x = clf.prepare(IMAGE)[None]
     sizes = []
-    job = Job(METHODS["occlusion"], Score("logit", 1), lambda z: sizes.append(len(z)) or z.sum((1, 2, 3)), x, None, None, {}, clf)
+    job = Job(
+        METHODS["occlusion"],
+        Score("logit", 1),
+        lambda z: sizes.append(len(z)) or z.sum((1, 2, 3)),
+        x,
+        None,
+        None,
+        {},
+        clf,
+    )
     scorer = Scorer(job)
     inputs = torch.zeros(scorer.chunk, *x.shape[1:])
     torch.testing.assert_close(scorer(inputs), inputs.sum((1, 2, 3)))
@@ -266,7 +280,11 @@ def test_there_are_about_as_many_superpixels_as_asked_for_and_each_hangs_togethe
     from skimage.measure import label
 
     noise = np.random.default_rng(0).integers(0, 256, (90, 130, 3), dtype=np.uint8)
-    image = {"blotches": blotches((130, 90)), "noise": Image.fromarray(noise), "flat": Image.new("RGB", (13, 9), "red")}[kind]
+    image = {
+        "blotches": blotches((130, 90)),
+        "noise": Image.fromarray(noise),
+        "flat": Image.new("RGB", (13, 9), "red"),
+    }[kind]
     parts = parts_of(wrap(Linear(size=(90, 130)), (90, 130)), image, segments)
     assert 0.6 * segments < parts.max() + 1 < 1.4 * segments
     assert np.bincount(parts.ravel()).min() > 0
@@ -289,7 +307,10 @@ def test_a_small_defect_has_a_superpixel_of_its_own(mode):
 
 
 REFUSED = {
-    "too few samples": ({"samples": 40, "segments": 30}, r"cannot tell \d+ superpixels apart by 40 samples: give at least \d+"),
+    "too few samples": (
+        {"samples": 40, "segments": 30},
+        r"cannot tell \d+ superpixels apart by 40 samples: give at least \d+",
+    ),
     "a single superpixel": ({"segments": 1}, "raise segments"),
     "no segments": ({"segments": 0}, "a whole number from 1 up"),
     "no samples": ({"samples": 0}, "a whole number from 1 up"),

@@ -16,7 +16,14 @@ from workbench.images.item import BytesSource, ImageItem
 
 torch.set_num_threads(1)
 CLASSES = ("good", "scratched", "broken")
-EVERYWHERE = ("saliency", "grad_cam", "input_x_gradient", "smoothgrad", "integrated_gradients", "occlusion")  # whatever the architecture
+EVERYWHERE = (
+    "saliency",
+    "grad_cam",
+    "input_x_gradient",
+    "smoothgrad",
+    "integrated_gradients",
+    "occlusion",
+)  # whatever the architecture
 NEEDED = {
     "workbench", "created", "model", "image", "probabilities", "method", "unit", "target", "score", "output", "params",
     "convergence_delta", "change_from_baseline", "relative_delta", "shape", "placement", "versions",
@@ -51,7 +58,9 @@ def test_a_manifest_is_complete_json_for_every_method(clf, photo, method):
     assert facts["method"] == method
     assert facts["params"] == dict(found.params)
     assert facts["params"].keys() - {"evaluations"} == METHODS[method].params.keys()
-    assert ("evaluations" in facts["params"]) == (method == "integrated_gradients"), "how often it asked, where that was for it to find out"
+    assert ("evaluations" in facts["params"]) == (method == "integrated_gradients"), (
+        "how often it asked, where that was for it to find out"
+    )
     assert facts["shape"] == list(found.values.shape)
     assert facts["unit"] == METHODS[method].unit
     assert facts["convergence_delta"] == found.delta
@@ -71,7 +80,9 @@ def test_a_manifest_names_the_model_and_the_image_by_digest(clf, photo):
 
 
 def test_a_manifest_says_what_was_explained(clf, photo):
-    found, facts = written(clf, photo, "integrated_gradients", score="margin", against="good", baseline="white", n_steps=20)
+    found, facts = written(
+        clf, photo, "integrated_gradients", score="margin", against="good", baseline="white", n_steps=20
+    )
     assert facts["target"] == "broken"
     assert facts["score"] == "margin"
     assert facts["params"].items() >= {"baseline": "white", "n_steps": 20, "against": "good"}.items()

@@ -82,7 +82,15 @@ def folder(tmp_path):
         for i in range(count):
             path = folder / f"{i:04d}.png"
             Image.fromarray(noise.integers(0, 256, (9, 9 + i % 2 * 4, 3), np.uint8)).save(path)
-            items.append(ImageItem(path.name, FileSource(path), CLASSES[i % 3], split=("train", "test")[i % 2], attributes={"line": i % 4}))
+            items.append(
+                ImageItem(
+                    path.name,
+                    FileSource(path),
+                    CLASSES[i % 3],
+                    split=("train", "test")[i % 2],
+                    attributes={"line": i % 4},
+                )
+            )
         return ImageSet(name, tuple(items), CLASSES)
 
     return make
@@ -125,7 +133,9 @@ def test_margin_is_that_of_the_logits_and_entropy_is_in_nats(classifier, folder,
     found = open_audit(tmp_path / "out").predictions
     ranked = np.sort(found.logits, axis=1)
     assert found.frame["margin"].to_numpy() == pytest.approx(ranked[:, 2] - ranked[:, 1])
-    assert found.frame["entropy"].to_numpy() == pytest.approx(scipy.stats.entropy(found.probabilities, axis=1), rel=1e-5)
+    assert found.frame["entropy"].to_numpy() == pytest.approx(
+        scipy.stats.entropy(found.probabilities, axis=1), rel=1e-5
+    )
 
 
 def test_the_file_says_what_it_belongs_to(classifier, folder, tmp_path) -> None:
@@ -135,7 +145,10 @@ def test_the_file_says_what_it_belongs_to(classifier, folder, tmp_path) -> None:
     assert (facts["model"], facts["set"], facts["set name"]) == (classifier.key, images.key, "set")
     assert facts["versions"]["torch"] == torch.__version__.partition("+")[0]
     assert facts["created"]
-    assert sorted(p.name for p in (tmp_path / "out").iterdir() if p.suffix != ".lock") == ["audit.json", "predictions.parquet"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir() if p.suffix != ".lock") == [
+        "audit.json",
+        "predictions.parquet",
+    ]
 
 
 def test_what_is_finished_is_not_written_again(classifier, folder, tmp_path, asked) -> None:
@@ -343,7 +356,11 @@ def test_a_folder_that_cannot_be_made_is_refused(classifier, folder, tmp_path, r
 
 @pytest.mark.parametrize(
     ("settings", "says"),
-    [({"engine": "dask"}, "no engine 'dask'"), ({"attributions": "magic"}, "no method 'magic'"), ({"sample": 0}, "sample of 0")],
+    [
+        ({"engine": "dask"}, "no engine 'dask'"),
+        ({"attributions": "magic"}, "no method 'magic'"),
+        ({"sample": 0}, "sample of 0"),
+    ],
     ids=str,
 )
 def test_settings_that_mean_nothing_are_refused(classifier, folder, tmp_path, refusal, settings, says) -> None:
@@ -360,6 +377,11 @@ def test_a_folder_without_an_audit_is_refused(tmp_path, refusal) -> None:
 def test_the_store_opens_without_torch_and_without_embeddings(classifier, folder, tmp_path) -> None:
     finished(classifier, folder(20), tmp_path / "out")
     assert "embedding" not in open_audit(tmp_path / "out").predictions.frame
-    code = "import sys; from workbench.audit import open_audit as o; print(len(o('out').predictions), 'torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+    code = (
+        "import sys; from workbench.audit import open_audit as o; print(len(o('out').predictions), 'torch' in"
+        " sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout.split() == ["20", "False"]

@@ -44,7 +44,10 @@ def items(write_image):
     noise = np.random.default_rng(0)
     from PIL import Image
 
-    return [image_from_file(write_image(f"{i}.png", Image.fromarray(noise.integers(0, 256, (40, 50, 3), np.uint8)))) for i in range(3)]
+    return [
+        image_from_file(write_image(f"{i}.png", Image.fromarray(noise.integers(0, 256, (40, 50, 3), np.uint8))))
+        for i in range(3)
+    ]
 
 
 def embeddings(model, items, folder, **settings):
@@ -56,7 +59,11 @@ def embeddings(model, items, folder, **settings):
     assert len(forwards) == 1, "one pass gives both"
     found = open_audit(folder)
     readable = found.predictions.frame["error"].isna()
-    return classifier, torch.stack([classifier.prepare(item) for item, ok in zip(items, readable, strict=True) if ok]), found
+    return (
+        classifier,
+        torch.stack([classifier.prepare(item) for item, ok in zip(items, readable, strict=True) if ok]),
+        found,
+    )
 
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit", "test_efficientnet", "test_mambaout"])
@@ -89,7 +96,9 @@ def test_the_layer_that_runs_last_counts_not_the_one_that_is_listed_last(items, 
     model = Named()
     with torch.inference_mode():
         flat = nn.functional.adaptive_avg_pool2d(x, 2).flatten(1)
-        assert audit.embeddings() == pytest.approx((flat * model.first(flat).mean(1, keepdim=True).sigmoid()).numpy(), abs=1e-6)
+        assert audit.embeddings() == pytest.approx(
+            (flat * model.first(flat).mean(1, keepdim=True).sigmoid()).numpy(), abs=1e-6
+        )
 
 
 def test_a_single_logit_has_one_too(items, tmp_path, tiny_net) -> None:
@@ -100,7 +109,9 @@ def test_a_single_logit_has_one_too(items, tmp_path, tiny_net) -> None:
 
 def test_an_exported_model_has_one_where_its_layers_are_known(items, tmp_path, tiny_net) -> None:
     net, path = tiny_net(3).eval(), tmp_path / "net.pt2"
-    torch.export.save(torch.export.export(net, (torch.zeros(2, 3, 16, 16),), dynamic_shapes=({0: torch.export.Dim("n")},)), path)
+    torch.export.save(
+        torch.export.export(net, (torch.zeros(2, 3, 16, 16),), dynamic_shapes=({0: torch.export.Dim("n")},)), path
+    )
     _, x, audit = embeddings(path, items, tmp_path / "out")
     with torch.inference_mode():
         assert audit.embeddings() == pytest.approx(net[:5](x).numpy(), abs=1e-6)

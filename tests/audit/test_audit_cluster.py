@@ -20,7 +20,8 @@ from workbench.audit.reader import open_audit
 from workbench.audit.runner import run
 
 needs_ray = pytest.mark.skipif(
-    importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install 'explainability-workbench[cluster]'"
+    importlib.util.find_spec("ray") is None,
+    reason="Ray is not installed: pip install 'explainability-workbench[cluster]'",
 )
 CLASSES = ("good", "bad")
 
@@ -35,7 +36,8 @@ def classifier():
 
 @pytest.fixture
 def images(tmp_path):
-    """A zip of 150 images: two are copies, one of them of an image that comes later in another task, and three cannot be read."""
+    """A zip of 150 images: two are copies, one of them of an image that comes later in another task, and three cannot
+    be read."""
     noise = np.random.default_rng(0)
     folder = tmp_path / "set"
     for i in range(150):
@@ -55,7 +57,9 @@ def images(tmp_path):
 
 @needs_ray
 @pytest.mark.timeout(280)
-def test_ray_finds_the_same_rows_and_takes_over_where_one_machine_stopped(classifier, images, tmp_path, monkeypatch) -> None:
+def test_ray_finds_the_same_rows_and_takes_over_where_one_machine_stopped(
+    classifier, images, tmp_path, monkeypatch
+) -> None:
     import ray
 
     zipped, unpacked = images
@@ -79,14 +83,18 @@ def test_ray_finds_the_same_rows_and_takes_over_where_one_machine_stopped(classi
     numbers = ["probabilities", "logits", "embedding"]
     assert found.drop_columns(numbers).equals(expected.drop_columns(numbers))
     for name in numbers:
-        assert np.array_equal(parts.matrix(found.column(name)), parts.matrix(expected.column(name)), equal_nan=True), name
+        assert np.array_equal(parts.matrix(found.column(name)), parts.matrix(expected.column(name)), equal_nan=True), (
+            name
+        )
     assert open_audit(tmp_path / "ray").predictions.frame["error"].notna().sum() == 3
     assert not (tmp_path / "ray" / "parts").exists()
 
 
 def test_without_ray_it_says_what_to_install(classifier, images, tmp_path, monkeypatch, refusal) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    assert "explainability-workbench[cluster]" in refusal(lambda: list(run(classifier, images[0], tmp_path / "out", engine="ray")))
+    assert "explainability-workbench[cluster]" in refusal(
+        lambda: list(run(classifier, images[0], tmp_path / "out", engine="ray"))
+    )
 
 
 @needs_ray
@@ -110,7 +118,10 @@ def test_a_model_that_cannot_leave_its_process_is_refused(classifier, images, tm
         def put(self, fields):
             raise TypeError("cannot pickle 'generator' object")
 
-    with pytest.raises(wb.InputError, match="cannot be sent to other processes"), cluster._workers(Ray(), classifier, 1):
+    with (
+        pytest.raises(wb.InputError, match="cannot be sent to other processes"),
+        cluster._workers(Ray(), classifier, 1),
+    ):
         pass
 
 
@@ -121,6 +132,8 @@ def test_a_image_that_is_not_a_file_is_sent_with_its_bytes_and_a_broken_one_with
     sent = cluster._sendable(zipped.items[0])
     assert sent.id == zipped.items[0].id == cluster._sendable(unpacked.items[0]).id
     assert cluster._sendable(unpacked.items[0]).source.path.is_absolute()
-    gone = dataclasses.replace(zipped.items[0], source=dataclasses.replace(zipped.items[0].source, member=zipfile.ZipInfo("gone.png")))
+    gone = dataclasses.replace(
+        zipped.items[0], source=dataclasses.replace(zipped.items[0].source, member=zipfile.ZipInfo("gone.png"))
+    )
     assert "cannot be unpacked" in cluster._sendable(gone)
     assert cluster._digests([sent, "why"]) == [sent.id, None]

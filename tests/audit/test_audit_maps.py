@@ -37,7 +37,9 @@ def images(tmp_path):
     for i in range(12):
         path = tmp_path / f"{i}.png"
         Image.fromarray(noise.integers(1, 256, (40, 64, 3), np.uint8)).save(path)
-        items.append(ImageItem(path.name, FileSource(path), CLASSES[i % 2], None if i % 3 else FileSource(tmp_path / "mask.png")))
+        items.append(
+            ImageItem(path.name, FileSource(path), CLASSES[i % 2], None if i % 3 else FileSource(tmp_path / "mask.png"))
+        )
     return ImageSet("set", tuple(items), CLASSES)
 
 
@@ -58,7 +60,9 @@ def frame(*groups):
     """A table with `count` images for each (count, label, split)."""
     rows = [(label, split) for count, label, split in groups for _ in range(count)]
     found = pd.DataFrame(rows, columns=["label", "split"], dtype=object)
-    return found.assign(id=[f"id {i}" for i in range(len(rows))], name=[f"{i}.png" for i in range(len(rows))], error=None)
+    return found.assign(
+        id=[f"id {i}" for i in range(len(rows))], name=[f"{i}.png" for i in range(len(rows))], error=None
+    )
 
 
 def strata(said):
@@ -67,7 +71,11 @@ def strata(said):
 
 
 def steps_of(classifier, images, folder, method="saliency", **settings):
-    return [step for step in run(classifier, images, folder, attributions=method, **settings) if step.stage == "attributions"]
+    return [
+        step
+        for step in run(classifier, images, folder, attributions=method, **settings)
+        if step.stage == "attributions"
+    ]
 
 
 # The sample
@@ -183,7 +191,10 @@ def test_another_mask_or_decision_is_explained_again(classifier, images, tmp_pat
 def test_a_map_that_cannot_be_is_a_row_with_its_reason(classifier, images, tmp_path) -> None:
     Image.new("RGB", (40, 64)).save(tmp_path / "0.png")
     (tmp_path / "small.png").write_bytes((tmp_path / "0.png").read_bytes())
-    items = [dataclasses.replace(item, mask=FileSource(tmp_path / "small.png")) if item.name == "4.png" else item for item in images]
+    items = [
+        dataclasses.replace(item, mask=FileSource(tmp_path / "small.png")) if item.name == "4.png" else item
+        for item in images
+    ]
     steps = steps_of(classifier, dataclasses.replace(images, items=tuple(items)), tmp_path / "out", sample=12)
     assert steps[-1].errors == 2
     found = open_audit(tmp_path / "out").summaries("saliency")
@@ -194,7 +205,9 @@ def test_a_map_that_cannot_be_is_a_row_with_its_reason(classifier, images, tmp_p
     assert found.frame["top left"].isna().sum() == 2
 
 
-def test_a_method_that_does_not_suit_the_model_is_refused_and_the_predictions_stay(classifier, images, tmp_path, refusal) -> None:
+def test_a_method_that_does_not_suit_the_model_is_refused_and_the_predictions_stay(
+    classifier, images, tmp_path, refusal
+) -> None:
     assert "Attention" in refusal(lambda: steps_of(classifier, images, tmp_path / "out", "attention_rollout"))
     audit = open_audit(tmp_path / "out")
     assert len(audit.predictions) == 12

@@ -71,7 +71,9 @@ def test_a_pixel_on_the_edge_of_a_cell_is_shared_by_area() -> None:
     assert column[11:21] == pytest.approx([0, 0.2 / 6.4, *[1 / 6.4] * 6, 0.2 / 6.4, 0], abs=1e-7)
 
 
-@pytest.mark.parametrize("values", [np.zeros((4, 4)), np.full((4, 4), np.nan), np.array([[np.inf, 1.0]])], ids=["zero", "nan", "inf"])
+@pytest.mark.parametrize(
+    "values", [np.zeros((4, 4)), np.full((4, 4), np.nan), np.array([[np.inf, 1.0]])], ids=["zero", "nan", "inf"]
+)
 def test_a_map_without_mass_has_no_summary(values) -> None:
     with pytest.raises(ValueError, match="finite map that is not zero"):
         summarise(values)

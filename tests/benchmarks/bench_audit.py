@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_audit.py [--quick] [--threads N] [--only opening|memory|throughput]
 
-Throughput is taken in rounds, one run of each competitor a round, so that a busy moment hits both; the ratio is taken within a round.
-The bare loop gets its inputs decoded and stacked beforehand. Memory is the peak of a process that does nothing else. The figures go
-to RESULTS.md by hand.
+Throughput is taken in rounds, one run of each competitor a round, so that a busy moment hits both; the ratio is taken
+within a round. The bare loop gets its inputs decoded and stacked beforehand. Memory is the peak of a process that does
+nothing else. The figures go to RESULTS.md by hand.
 """
 
 import argparse
@@ -34,7 +34,12 @@ from workbench.images.item import BytesSource, ImageItem, ImageSet
 def distinct(data, count, name="repeated", labels=("good", "bad")):
     """A set of `count` images made by repeating these, each with bytes of its own after the image's end."""
     items = tuple(
-        ImageItem(f"{i}.png", BytesSource(data[i % len(data)] + i.to_bytes(4, "big")), labels[i % len(labels)], attributes={"line": i % 7})
+        ImageItem(
+            f"{i}.png",
+            BytesSource(data[i % len(data)] + i.to_bytes(4, "big")),
+            labels[i % len(labels)],
+            attributes={"line": i % 7},
+        )
         for i in range(count)
     )
     return ImageSet(name, items, tuple(labels))
@@ -68,8 +73,8 @@ def throughput(ref, count, rounds):
     ratios = [a / b for a, b in times]
     loop, audit = (count / statistics.median(t) for t in zip(*times, strict=True))
     print(
-        f"| throughput, {ref}, {count} photographs, {torch.get_num_threads()} threads | {audit:.1f} a second | bare loop {loop:.1f} | "
-        f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}) |",
+        f"| throughput, {ref}, {count} photographs, {torch.get_num_threads()} threads | {audit:.1f} a second | bare"
+        f" loop {loop:.1f} | {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}) |",
         flush=True,
     )
 
@@ -78,7 +83,9 @@ def tiny():
     """A model so small that reading, bookkeeping and writing are what counts."""
     torch.manual_seed(0)
     layers = (torch.nn.Conv2d(3, 64, 3, stride=2), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
-    return wb.load_classifier(torch.nn.Sequential(*layers, torch.nn.Linear(64, 2)), size=(64, 64), classes=("good", "bad"), device="cpu")
+    return wb.load_classifier(
+        torch.nn.Sequential(*layers, torch.nn.Linear(64, 2)), size=(64, 64), classes=("good", "bad"), device="cpu"
+    )
 
 
 def images_on_disk(folder, count):
@@ -102,7 +109,9 @@ def audit_alone(folder, out):
     for step in run(classifier, images, out):
         done = step.done
     rate = done / (time.perf_counter() - start)
-    status = Path("/proc/self/status").read_text()  # what getrusage says holds the peak of the process that started this one
+    status = Path(
+        "/proc/self/status"
+    ).read_text()  # what getrusage says holds the peak of the process that started this one
     print(int(status.partition("VmHWM:")[2].split()[0]) / 2**10, rate)
 
 
@@ -113,7 +122,9 @@ def memory(counts):
         with tempfile.TemporaryDirectory() as folder:
             images_on_disk(Path(folder, "set"), count)
             command = [sys.executable, __file__, "--alone", str(Path(folder, "set")), str(Path(folder, "out"))]
-            said = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+            said = subprocess.run(
+                command, check=True, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+            )
             peak, rate = map(float, said.stdout.split())
             peaks.append(peak)
             print(f"| memory, {count:,} images | {peak:.0f} MiB | {rate:.0f} images a second | |", flush=True)
@@ -146,8 +157,8 @@ def opening(count, classes, width):
         times = [seconds(lambda: open_audit(folder).predictions) for _ in range(4)]
         vectors = seconds(lambda: open_audit(folder).embeddings())
         print(
-            f"| opening {count:,} rows, {classes} classes | {statistics.median(times[1:]):.2f} s (first {times[0]:.2f} s) | "
-            f"embeddings of {width}: {vectors:.2f} s; written in {wrote:.1f} s | |",
+            f"| opening {count:,} rows, {classes} classes | {statistics.median(times[1:]):.2f} s (first {times[0]:.2f}"
+            f" s) | embeddings of {width}: {vectors:.2f} s; written in {wrote:.1f} s | |",
             flush=True,
         )
     finally:

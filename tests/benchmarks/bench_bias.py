@@ -2,7 +2,8 @@
 
     python tests/benchmarks/bench_bias.py
 
-The rows are those of the solar-cell model, repeated. Every competitor is called once a round, and the ratio is taken within a round.
+The rows are those of the solar-cell model, repeated. Every competitor is called once a round, and the ratio is taken
+within a round.
 """
 
 import dataclasses
@@ -29,7 +30,9 @@ def repeated():
     rows = rng.integers(0, len(solar()), ROWS)
     camera, line = (rng.choice(np.array(list(values), dtype=object), ROWS) for values in ("ABC", "123456"))
     frame = solar().frame.iloc[rows].reset_index(drop=True).assign(camera=camera, line=line)
-    return dataclasses.replace(solar(), frame=frame, probabilities=solar().probabilities[rows], logits=solar().logits[rows])
+    return dataclasses.replace(
+        solar(), frame=frame, probabilities=solar().probabilities[rows], logits=solar().logits[rows]
+    )
 
 
 def pandas_counts(table):
@@ -63,7 +66,10 @@ def main():
         pairs = [(timed(work, table), timed(pandas_counts, table)) for _ in range(ROUNDS)]
         ratios = [ours / theirs for ours, theirs in pairs]
         seconds = statistics.median(ours for ours, _ in pairs)
-        print(f"| {name} | {seconds:.2f} | {statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f}) |", flush=True)
+        print(
+            f"| {name} | {seconds:.2f} | {statistics.median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f}) |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
     python tests/benchmarks/bench_defects.py [--drags 20] [--images 20000]
 
-The images are tiny files, and the scores beside the solar-cell model are drawn at random: what is measured is the page. A drag
-ends with the mouse button; two clocks run until then: until sentence and table show the new threshold, and until the run of the page
-is over and its charts and groups are drawn. Each is that of a warm page, after one drag that does not count.
+The images are tiny files, and the scores beside the solar-cell model are drawn at random: what is measured is the page.
+A drag ends with the mouse button; two clocks run until then: until sentence and table show the new threshold, and until
+the run of the page is over and its charts and groups are drawn. Each is that of a warm page, after one drag that does
+not count.
 """
 
 import argparse
@@ -54,13 +55,19 @@ WATCH = """(svg) => {
 def written(folder, count):
     """A manifest of tiny images, and a model with scores for them."""
     rng = np.random.default_rng(0)
-    names, labels = [f"{i // 1000}/{i}.png" for i in range(count)], np.where(rng.random(count) < 0.3, *reversed(CLASSES))
+    names, labels = (
+        [f"{i // 1000}/{i}.png" for i in range(count)],
+        np.where(rng.random(count) < 0.3, *reversed(CLASSES)),
+    )
     for number, name in enumerate(names):
         path = folder / "images" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.frombuffer(number.to_bytes(12, "big"), np.uint8).reshape(2, 2, 3)).save(path)
     splits = rng.choice(["train", "validation", "test"], count, p=[0.2, 0.3, 0.5])
-    attributes = {"camera": rng.choice(list("ABCD"), count), "line": rng.choice([f"line {i}" for i in range(12)], count)}
+    attributes = {
+        "camera": rng.choice(list("ABCD"), count),
+        "line": rng.choice([f"line {i}" for i in range(12)], count),
+    }
     listed = pd.DataFrame({"image": names, "label": labels, "split": splits, **attributes})
     listed.to_csv(folder / "images" / "manifest.csv", index=False)
     scores = np.where(labels == "defective", rng.beta(4, 1.5, count), rng.beta(1.2, 6, count))
@@ -70,7 +77,9 @@ def written(folder, count):
     probabilities = np.stack([1 - scores, scores], axis=1).astype(np.float32)
     rule = DecisionRule(tuple(spec.classes), spec.positive, spec.threshold)
     frame = made.frame.assign(name=names, split=splits)
-    Predictions(frame, probabilities, np.log(probabilities + 1e-9), rule, spec_key(model, spec)).save(model / "predictions.parquet")
+    Predictions(frame, probabilities, np.log(probabilities + 1e-9), rule, spec_key(model, spec)).save(
+        model / "predictions.parquet"
+    )
     return model, folder / "images" / "manifest.csv"
 
 
@@ -101,7 +110,9 @@ def main():
         model, images = written(folder, given.images)
         settings = os.environ | {"WORKBENCH_CACHE": str(folder / "cache")}
         with served(folder, settings, "--model", model, "--images", images) as (address, _):
-            page = playwright.chromium.launch(executable_path=browser, args=FLAGS).new_page(viewport={"width": 1440, "height": 1000})
+            page = playwright.chromium.launch(executable_path=browser, args=FLAGS).new_page(
+                viewport={"width": 1440, "height": 1000}
+            )
             page.set_default_timeout(240_000)
             page.goto(f"{address}/defects?choose=hand")
             page.wait_for_selector('svg[role="slider"]')
@@ -109,7 +120,10 @@ def main():
             page.locator('svg[role="slider"]').evaluate(WATCH)
             places = np.random.default_rng(1).permutation(np.linspace(0.1, 0.9, given.drags + 1))
             times = np.array([drag(page, float(to)) for to in places])[1:]
-    print(f"{given.images:,} images, {given.drags} drags, target {1000 * TARGET:.0f} ms\n\n| until | median ms | range |\n|---|---:|---|")
+    print(
+        f"{given.images:,} images, {given.drags} drags, target {1000 * TARGET:.0f} ms\n\n| until | median ms | range"
+        " |\n|---|---:|---|"
+    )
     for name, taken in zip(("figures", "all of the page"), 1000 * times.T, strict=True):
         print(f"| {name} | {statistics.median(taken):.0f} | {taken.min():.0f} to {taken.max():.0f} |")
 

@@ -1,10 +1,11 @@
-"""Each method beside Captum's default, Captum's best setting, two CAM libraries and a bare torch loop, in one process, in turn.
+"""Each method beside Captum's default, Captum's best setting, two CAM libraries and a bare torch loop, in one process,
+in turn.
 
     python tests/benchmarks/bench_engine.py [--quick] [--write]
 
-Every row is measured in rounds, one call of each competitor a round, so that a busy moment hits all of them; the ratio is taken
-within a round, and its median and range over the rounds are what the table shows. Others get the model as its library makes it.
-`--write` puts the table into RESULTS.md, with peak memory. Needs the packages of the `bench` extra.
+Every row is measured in rounds, one call of each competitor a round, so that a busy moment hits all of them; the ratio
+is taken within a round, and its median and range over the rounds are what the table shows. Others get the model as its
+library makes it. `--write` puts the table into RESULTS.md, with peak memory. Needs the packages of the `bench` extra.
 """
 
 import argparse
@@ -42,7 +43,16 @@ class Table:
     def add(self, method, model, ours, name, other, agreement, note=""):
         ratios = [b / a for a, b in zip(ours, other, strict=True)]
         ratio = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        cells = [method, model, f"{statistics.median(ours):.3f}", name, f"{statistics.median(other):.3f}", ratio, agreement, note]
+        cells = [
+            method,
+            model,
+            f"{statistics.median(ours):.3f}",
+            name,
+            f"{statistics.median(other):.3f}",
+            ratio,
+            agreement,
+            note,
+        ]
         self.lines.append("| " + " | ".join(cells) + " |")
         print(self.lines[-1], flush=True)
 
@@ -89,7 +99,8 @@ class Subject:
         return lambda: wb.attribute(self.classifier, self.item, method, self.target, **settings)
 
     def bound(self, count, gradient=False):
-        """The least that `count` evaluations of whole images take: each at the least cost that any batch size showed here."""
+        """The least that `count` evaluations of whole images take: each at the least cost that any batch size showed
+        here."""
         model, best = self.classifier.model.eval(), float("inf")
         for n in (1, 4, 8, 16):
             for _ in range(5):
@@ -104,7 +115,8 @@ class Subject:
         return count * best, f"{count} evaluations at {1000 * best:.1f} ms"
 
     def fits(self, steps):
-        """Whether Captum's default call with all steps in one batch stays within half of the memory, from one step's share."""
+        """Whether Captum's default call with all steps in one batch stays within half of the memory, from one step's
+        share."""
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         share = sum(t.numel() for t in self.saved()) * 4
         return steps * share < memory / 2
@@ -129,10 +141,15 @@ def at_most(bound, other):
 
 def integrated_gradients(table, subject, count):
     """Ours as it comes, and Captum's default call with the fewest steps that reach the same."""
-    reference = captum.IntegratedGradients(subject.model).attribute(subject.x, target=subject.target, n_steps=1000, internal_batch_size=8)
+    reference = captum.IntegratedGradients(subject.model).attribute(
+        subject.x, target=subject.target, n_steps=1000, internal_batch_size=8
+    )
     reference = array(reference)
     found = subject.ours("integrated_gradients")()
-    said = f"{found.params['evaluations']} steps, error {found.relative_delta:.2%}, cosine {cosine(found.values, reference):.4f}"
+    said = (
+        f"{found.params['evaluations']} steps, error {found.relative_delta:.2%}, cosine"
+        f" {cosine(found.values, reference):.4f}"
+    )
     for steps in STEPS:
 
         def default(steps=steps):
@@ -147,7 +164,9 @@ def integrated_gradients(table, subject, count):
         error, similar = abs(values.sum(dtype=float) - subject.change) / abs(subject.change), cosine(values, reference)
         if (error <= TOLERANCE and similar >= COSINE) or steps == STEPS[-1]:
             break
-    reached = f"{steps} steps, error {error:.2%}, cosine {similar:.4f}" + ("" if error <= TOLERANCE else ": never reached")
+    reached = f"{steps} steps, error {error:.2%}, cosine {similar:.4f}" + (
+        "" if error <= TOLERANCE else ": never reached"
+    )
     if subject.fits(steps):
         (a, b, c), _ = rounds(count, subject.ours("integrated_gradients"), default, best)
         table.add("integrated gradients", subject.ref, a, "Captum default", b, said, reached)
@@ -175,9 +194,15 @@ def occlusion(table, subject, count):
                 subject.x, target=subject.target, sliding_window_shapes=shape, strides=stride, baselines=0, **settings
             )
 
-    (a, b, c), (found, default, _) = rounds(count, subject.ours("occlusion"), call, lambda: call(perturbations_per_eval=8))
+    (a, b, c), (found, default, _) = rounds(
+        count, subject.ours("occlusion"), call, lambda: call(perturbations_per_eval=8)
+    )
     same = gap(found.values, array(default))
-    whole = at_most(subject.bound(1 + (1 - (size - subject.x.shape[-1]) // (size // 2)) ** 2), b) if "vit" in subject.ref else ""
+    whole = (
+        at_most(subject.bound(1 + (1 - (size - subject.x.shape[-1]) // (size // 2)) ** 2), b)
+        if "vit" in subject.ref
+        else ""
+    )
     table.add("occlusion", subject.ref, a, "Captum default", b, same, whole)
     table.add("occlusion", subject.ref, a, "Captum, perturbations_per_eval=8", c, same)
 
@@ -191,7 +216,9 @@ def smoothgrad(table, subject, count):
             subject.x, nt_type="smoothgrad", nt_samples=25, stdevs=spread, target=subject.target, abs=False, **settings
         )
 
-    (a, b, c), (found, _, best) = rounds(count, subject.ours("smoothgrad", samples=25), call, lambda: call(nt_samples_batch_size=8))
+    (a, b, c), (found, _, best) = rounds(
+        count, subject.ours("smoothgrad", samples=25), call, lambda: call(nt_samples_batch_size=8)
+    )
     same = f"cosine {cosine(found.values, array(best)):.3f}"
     table.add("SmoothGrad 25", subject.ref, a, "Captum default", b, same, at_most(subject.bound(25, gradient=True), b))
     table.add("SmoothGrad 25", subject.ref, a, "Captum, nt_samples_batch_size=8", c, same)
@@ -278,10 +305,18 @@ def grad_cam(table, subject, count):
     from torchcam.methods import GradCAM as TorchGradCAM
 
     cams = Cams(subject)
-    works = [subject.ours("grad_cam"), cams.captum, lambda: cams.pytorch_grad_cam(GradCAM), lambda: cams.torchcam(TorchGradCAM), cams.bare]
+    works = [
+        subject.ours("grad_cam"),
+        cams.captum,
+        lambda: cams.pytorch_grad_cam(GradCAM),
+        lambda: cams.torchcam(TorchGradCAM),
+        cams.bare,
+    ]
     times, results = rounds(5 * count, *works)
     same = gap(results[0].values, array(results[1]))
-    for other, taken in zip(("Captum", "pytorch-grad-cam", "TorchCAM", "bare forward and tail"), times[1:], strict=True):
+    for other, taken in zip(
+        ("Captum", "pytorch-grad-cam", "TorchCAM", "bare forward and tail"), times[1:], strict=True
+    ):
         table.add("Grad-CAM", subject.ref, times[0], other, taken, same, f"layer {cams.name}")
 
 
@@ -290,11 +325,23 @@ def score_cam(table, subject, count):
     from torchcam.methods import ScoreCAM as TorchScoreCAM
 
     cams = Cams(subject)
-    works = [subject.ours("score_cam", channels=0), lambda: cams.pytorch_grad_cam(ScoreCAM), lambda: cams.torchcam(TorchScoreCAM)]
+    works = [
+        subject.ours("score_cam", channels=0),
+        lambda: cams.pytorch_grad_cam(ScoreCAM),
+        lambda: cams.torchcam(TorchScoreCAM),
+    ]
     times, results = rounds(count, *works)
     bound = subject.bound(1 + results[0].params["channels"])
     for other, taken in zip(("pytorch-grad-cam", "TorchCAM"), times[1:], strict=True):
-        table.add("Score-CAM", subject.ref, times[0], other, taken, "", f"layer {cams.name}, all channels; {at_most(bound, taken)}")
+        table.add(
+            "Score-CAM",
+            subject.ref,
+            times[0],
+            other,
+            taken,
+            "",
+            f"layer {cams.name}, all channels; {at_most(bound, taken)}",
+        )
 
 
 def main():
@@ -321,7 +368,10 @@ def write(lines):
     """Put the table, and that of memory, into RESULTS.md."""
     cores = f"{torch.get_num_threads()} of {os.cpu_count()} cores"
     machine = f"{platform.processor() or platform.machine()}, {cores}, torch {torch.__version__}"
-    head = f"# Attribution beside other tools\n\nMeasured on {time.strftime('%Y-%m-%d')} ({machine}). {__doc__.split(chr(10) * 2)[2]}\n\n"
+    head = (
+        f"# Attribution beside other tools\n\nMeasured on {time.strftime('%Y-%m-%d')} ({machine})."
+        f" {__doc__.split(chr(10) * 2)[2]}\n\n"
+    )
     RESULTS.write_text(head + "\n".join([*lines, "", *memory()]) + "\n", encoding="utf-8")
 
 

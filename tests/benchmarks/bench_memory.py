@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_memory.py
 
-What is told is resident memory on top of the loaded model after one saliency map, in MiB. Where all steps in one forward pass would
-fill half of the machine, Captum's default call is left out.
+What is told is resident memory on top of the loaded model after one saliency map, in MiB. Where all steps in one
+forward pass would fill half of the machine, Captum's default call is left out.
 """
 
 import json
@@ -40,7 +40,9 @@ def one(way, steps):
     works = {
         "ours": lambda: attribute(classifier, item, "integrated_gradients", target, n_steps=steps),
         "ours as it comes": lambda: attribute(classifier, item, "integrated_gradients", target, tolerance=0),
-        "Captum default": lambda: IntegratedGradients(classifier.model.eval()).attribute(x, target=target, n_steps=steps),
+        "Captum default": lambda: IntegratedGradients(classifier.model.eval()).attribute(
+            x, target=target, n_steps=steps
+        ),
         "Captum, internal_batch_size=8": lambda: IntegratedGradients(classifier.model.eval()).attribute(
             x, target=target, n_steps=steps, internal_batch_size=8
         ),

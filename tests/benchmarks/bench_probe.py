@@ -1,10 +1,12 @@
-"""From letting a box go until the new probability is on the Probe page, in a real browser, beside the bare forward of the model.
+"""From letting a box go until the new probability is on the Probe page, in a real browser, beside the bare forward of
+the model.
 
     python tests/benchmarks/bench_probe.py [--edits 20]
 
-Each edit is one box on the untouched image, filled with its mean colour, at a place that was not asked about before. Two clocks run:
-until the sentence with the new probability stands on the page, and until the page's maps and its list of edits are drawn too. Before each
-edit the bare model is timed on one prepared image, so that a busy moment hits both. The target is 1.2 forwards and 150 ms more.
+Each edit is one box on the untouched image, filled with its mean colour, at a place that was not asked about before.
+Two clocks run: until the sentence with the new probability stands on the page, and until the page's maps and its list
+of edits are drawn too. Before each edit the bare model is timed on one prepared image, so that a busy moment hits both.
+The target is 1.2 forwards and 150 ms more.
 """
 
 import argparse
@@ -52,7 +54,10 @@ def settled(page):
 def edited(page, left, top):
     """Draw a box; seconds until the probability, and until all of the page, are there. Then the page is as before."""
     area = page.locator(".frame").bounding_box()
-    places = [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in ((left, top), (left + 0.3, top + 0.3))]
+    places = [
+        (area["x"] + x * area["width"], area["y"] + y * area["height"])
+        for x, y in ((left, top), (left + 0.3, top + 0.3))
+    ]
     page.mouse.move(*places[0])
     page.mouse.down()
     page.mouse.move(*places[1], steps=4)
@@ -91,7 +96,9 @@ def main():
         sync_playwright() as playwright,
         served(Path(folder), dict(os.environ), "--model", MODEL) as (address, _),
     ):
-        page = playwright.chromium.launch(executable_path=browser, args=FLAGS).new_page(viewport={"width": 1440, "height": 1000})
+        page = playwright.chromium.launch(executable_path=browser, args=FLAGS).new_page(
+            viewport={"width": 1440, "height": 1000}
+        )
         page.set_default_timeout(240_000)
         page.goto(f"{address}/probe?image={name}&region=mean")
         page.get_by_text("Difference", exact=True).wait_for()
@@ -107,7 +114,9 @@ def main():
     for title, taken in (("probability", shown), ("all of the page", end)):
         more = np.median(taken - FORWARDS * bare)
         ends = f"{1000 * taken.min():.0f} to {1000 * taken.max():.0f}"
-        print(f"| {title} | {1000 * np.median(taken):.0f} | {ends} | {np.median(taken / bare):.1f} | {1000 * more:.0f} |")
+        print(
+            f"| {title} | {1000 * np.median(taken):.0f} | {ends} | {np.median(taken / bare):.1f} | {1000 * more:.0f} |"
+        )
     met = np.median(shown - FORWARDS * bare) <= MORE
     print(f"\nTarget of {FORWARDS} forwards and {1000 * MORE:.0f} ms: {'met' if met else 'missed'}")
 

@@ -1,7 +1,7 @@
 """Which method suits which architecture: each is tried with random weights, and the table is written in Markdown.
 
-    python tests/benchmarks/matrix.py            # prints the table
-    python tests/benchmarks/matrix.py --write    # and puts it into docs/methods.md, between <!-- matrix --> and <!-- /matrix -->
+    python tests/benchmarks/matrix.py            # prints the table python tests/benchmarks/matrix.py --write    # and
+    puts it into docs/methods.md, between <!-- matrix --> and <!-- /matrix -->
 
 A method works, or it is refused with a reason; the reasons stand below the table, each once.
 """
@@ -19,7 +19,10 @@ from workbench.attribution.methods import METHODS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "methods.md"
 WORKS, REFUSED = "works", "no"
-LEGEND = f"Tried on untrained networks, with no configuration: **{WORKS}**, or **{REFUSED}** with the number of the reason below the table."
+LEGEND = (
+    f"Tried on untrained networks, with no configuration: **{WORKS}**, or **{REFUSED}** with the number of the reason"
+    " below the table."
+)
 SECTION = re.compile(r"(<!-- matrix -->\n).*?(<!-- /matrix -->)", re.DOTALL)
 MODELS = (
     "timm:resnet18",
@@ -42,8 +45,8 @@ MODELS = (
 def subject(ref, **settings):
     """The classifier with random weights that behaves like a trained one.
 
-    What architectures start with zeros (heads, biases, the last norm of a block) is random too, and batch norms know the statistics
-    of noise: as made, some of these networks answer the same for every image.
+    What architectures start with zeros (heads, biases, the last norm of a block) is random too, and batch norms know
+    the statistics of noise: as made, some of these networks answer the same for every image.
     """
     classifier = load_classifier(ref, device="cpu", **settings)
     model, generator = classifier.model, torch.Generator().manual_seed(0)
@@ -85,7 +88,9 @@ def table(found):
             why = answers[name]
             cells.append(WORKS if why is None else f"{REFUSED} ({notes.setdefault(clause(name, why), len(notes) + 1)})")
         lines.append(f"| {METHODS[name].title} | " + " | ".join(cells) + " |")
-    return "\n".join([LEGEND, "", *lines, "", *(f"{number}. {text[0].upper()}{text[1:]}." for text, number in notes.items()), ""])
+    return "\n".join(
+        [LEGEND, "", *lines, "", *(f"{number}. {text[0].upper()}{text[1:]}." for text, number in notes.items()), ""]
+    )
 
 
 def write(text, path):

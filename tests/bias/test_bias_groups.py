@@ -41,14 +41,17 @@ def test_fairness_agrees_with_fairlearn(by, rows) -> None:
         "demographic parity difference": demographic_parity_difference(truth, called, sensitive_features=sensitive),
         "demographic parity ratio": demographic_parity_ratio(truth, called, sensitive_features=sensitive),
         "equalized odds difference": equalized_odds_difference(truth, called, sensitive_features=sensitive),
-        "worst-group accuracy": MetricFrame(metrics=accuracy_score, y_true=truth, y_pred=called, sensitive_features=sensitive).group_min(),
+        "worst-group accuracy": MetricFrame(
+            metrics=accuracy_score, y_true=truth, y_pred=called, sensitive_features=sensitive
+        ).group_min(),
     }
     assert {name: rate.value for name, rate in found.items()} == pytest.approx(expected, **EXACT)
     assert all(rate.low <= rate.value <= rate.high for rate in found.values())
 
 
 @pytest.mark.parametrize(
-    ("figure", "metric"), [("recall", true_positive_rate), ("overkill rate", false_positive_rate), ("selection rate", selection_rate)]
+    ("figure", "metric"),
+    [("recall", true_positive_rate), ("overkill rate", false_positive_rate), ("selection rate", selection_rate)],
 )
 def test_gaps_agree_with_fairlearn(figure, metric) -> None:
     part = with_attributes(solar(), camera=dealt(0))
@@ -64,7 +67,9 @@ def test_shuffled_groups_are_called_different_in_five_of_a_hundred() -> None:
     any_gap, single = 0, dict.fromkeys(COMPARED, 0)
     rng = np.random.default_rng(0)
     for seed in range(200):
-        part = with_attributes(solar(), **{"module type": rng.permutation(solar().frame["module type"]), "camera": dealt(seed)})
+        part = with_attributes(
+            solar(), **{"module type": rng.permutation(solar().frame["module type"]), "camera": dealt(seed)}
+        )
         found = compare(part, "module type", "camera", draws=500, seed=seed)
         assert found.tests == 2 * len(COMPARED)
         any_gap += found.frame["significant"].any()
@@ -94,7 +99,9 @@ def test_a_planted_gap_is_found_and_named() -> None:
     assert not found.frame.loc[found.frame["by"] == "line", "significant"].any()
 
 
-@pytest.mark.parametrize(("figure", "change"), [("AUC", "scores"), ("mean confidence", "confidence"), ("calibration error", "confidence")])
+@pytest.mark.parametrize(
+    ("figure", "change"), [("AUC", "scores"), ("mean confidence", "confidence"), ("calibration error", "confidence")]
+)
 def test_a_planted_gap_in_scores_is_found(figure, change) -> None:
     camera = dealt(3)
     here, rng = camera == "C", np.random.default_rng(3)
@@ -133,7 +140,10 @@ def test_small_groups_take_no_part() -> None:
     assert {row["lowest"], row["highest"]} == {"A", "B"}
     assert fairness(part, "camera")["worst-group accuracy"].support == 2595
     alone = compare(
-        part, "camera", figures=["accuracy", "AUC"], rows=(frame["camera"] != "A").to_numpy() & (frame["camera"] != "B").to_numpy()
+        part,
+        "camera",
+        figures=["accuracy", "AUC"],
+        rows=(frame["camera"] != "A").to_numpy() & (frame["camera"] != "B").to_numpy(),
     )
     assert alone.tests == 0
     assert alone.frame["p"].isna().all()

@@ -1,4 +1,5 @@
-"""Covering regions: it changes the answer where the model looks and nowhere else, and chance alone is not called an effect."""
+"""Covering regions: it changes the answer where the model looks and nowhere else, and chance alone is not called an
+effect."""
 
 from __future__ import annotations
 
@@ -57,7 +58,9 @@ class Spotted(nn.Module):
 
 
 def loaded(model: nn.Module, size=(32, 32), **more):
-    return wb.load_classifier(model, size=size, classes=CLASSES, **({"mean": (0, 0, 0), "std": (1, 1, 1)} | more), device="cpu")
+    return wb.load_classifier(
+        model, size=size, classes=CLASSES, **({"mean": (0, 0, 0), "std": (1, 1, 1)} | more), device="cpu"
+    )
 
 
 def png(pixels: np.ndarray) -> BytesSource:
@@ -66,8 +69,11 @@ def png(pixels: np.ndarray) -> BytesSource:
     return BytesSource(buffer.getvalue())
 
 
-def images(count: int = 12, shape=(32, 32, 3), seed: int = 0, box=None, mask=None, levels=(60, 121), name="") -> list[ImageItem]:
-    """Noise, white within `box` (top, bottom, left, right in pixels), with a mask over the pixels `mask`; `name` begins their names."""
+def images(
+    count: int = 12, shape=(32, 32, 3), seed: int = 0, box=None, mask=None, levels=(60, 121), name=""
+) -> list[ImageItem]:
+    """Noise, white within `box` (top, bottom, left, right in pixels), with a mask over the pixels `mask`; `name` begins
+    their names."""
     rng, items = np.random.default_rng(seed), []
     for i in range(count):
         pixels = rng.integers(*levels, shape, np.uint8)
@@ -130,7 +136,9 @@ def test_turned_is_the_share_of_covers_that_turn_the_verdict(corner) -> None:
         assert set(shares * DRAWS) <= set(range(DRAWS + 1))
         assert rate.value == pytest.approx(shares.mean())
         assert (rate.low, rate.high) == dataclasses.astuple(wilson(round(shares.sum()), 30))[1:3]
-    assert 0.1 < found.turned_elsewhere.value < 0.9  # such a region is shifted at random, and hits the corner now and then
+    assert (
+        0.1 < found.turned_elsewhere.value < 0.9
+    )  # such a region is shifted at random, and hits the corner now and then
     assert found.turned.value == 1
 
 
@@ -178,7 +186,9 @@ def test_covering_matters_if_it_lowers_the_answer_more_thanelsewhere(corner) -> 
 def test_covering_all_but_the_defect_keeps_it_and_brings_no_other(fill) -> None:
     spotted = loaded(Spotted())
     marked = images(12, shape=(64, 64, 3), box=(20, 32, 8, 20), mask=(20, 32, 8, 20), levels=(20, 80))
-    found = intervene(spotted, marked, BACKGROUND, target="bad", fill=fill, others=images(3, (64, 64, 3), 5, name="bare "))
+    found = intervene(
+        spotted, marked, BACKGROUND, target="bad", fill=fill, others=images(3, (64, 64, 3), 5, name="bare ")
+    )
     assert (found.frame["after"] > 0.9).all()
     # With the hole elsewhere the defect is covered, and no patch carries it along.
     assert found.frame["elsewhere"].mean() < 0.6

@@ -35,10 +35,16 @@ def test_classes_agree_with_sklearn(rows) -> None:
     for i, name in enumerate(names):
         line = found.loc[name]
         assert line["support"] == line["recall support"] == support[i]
-        assert (line["precision"], line["recall"], line["F1"]) == pytest.approx((precision[i], recall[i], f1[i]), **EXACT)
+        assert (line["precision"], line["recall"], line["F1"]) == pytest.approx(
+            (precision[i], recall[i], f1[i]), **EXACT
+        )
         (tn, fp), _ = confusion_matrix(frame["label"] == name, frame["predicted"] == name)
-        assert (line["specificity"], line["false-positive rate"]) == pytest.approx((tn / (tn + fp), fp / (tn + fp)), **EXACT)
-        assert line["mean confidence"] == pytest.approx(frame["confidence"][frame["label"] == name].astype(float).mean(), **EXACT)
+        assert (line["specificity"], line["false-positive rate"]) == pytest.approx(
+            (tn / (tn + fp), fp / (tn + fp)), **EXACT
+        )
+        assert line["mean confidence"] == pytest.approx(
+            frame["confidence"][frame["label"] == name].astype(float).mean(), **EXACT
+        )
 
 
 def test_classes_agree_with_sklearn_for_many_classes() -> None:
@@ -81,13 +87,20 @@ def test_groups_agree_with_sklearn_and_with_their_definitions() -> None:
 def test_calibration_is_that_of_the_class_or_of_the_confidence() -> None:
     frame, scores = solar().frame, solar().probabilities.astype(float)
     places = np.zeros(len(frame), int)
-    cells = [calibration_cells(1, places, scores[:, k], (frame["label"] == name).to_numpy()) for k, name in enumerate(solar().class_names)]
+    cells = [
+        calibration_cells(1, places, scores[:, k], (frame["label"] == name).to_numpy())
+        for k, name in enumerate(solar().class_names)
+    ]
     expected = debiased_error(np.concatenate(cells, axis=1))
     found = by_group(breakdown(solar()))["calibration error"]
     assert found[list(solar().class_names)].tolist() == pytest.approx(expected, **EXACT)
     here = (frame["module type"] == "poly").to_numpy()
-    cells = calibration_cells(1, places[here], frame["confidence"].to_numpy(float)[here], (frame["verdict"] == "right").to_numpy()[here])
-    assert by_group(breakdown(solar(), "module type"))["calibration error"]["poly"] == pytest.approx(debiased_error(cells)[0], **EXACT)
+    cells = calibration_cells(
+        1, places[here], frame["confidence"].to_numpy(float)[here], (frame["verdict"] == "right").to_numpy()[here]
+    )
+    assert by_group(breakdown(solar(), "module type"))["calibration error"]["poly"] == pytest.approx(
+        debiased_error(cells)[0], **EXACT
+    )
 
 
 def test_every_figure_lies_in_its_interval_and_shares_have_wilsons() -> None:
@@ -154,7 +167,9 @@ def test_groups_of_numbers_stand_in_their_order() -> None:
 
 
 def test_another_positive_class_turns_the_defect_figures_round() -> None:
-    one, other = (by_group(breakdown(solar(), "module type", positive=name)).loc["poly"] for name in ("defective", "functional"))
+    one, other = (
+        by_group(breakdown(solar(), "module type", positive=name)).loc["poly"] for name in ("defective", "functional")
+    )
     assert other["recall"] == pytest.approx(1 - one["overkill rate"], **EXACT)
     assert other["escape rate"] == pytest.approx(one["overkill rate"], **EXACT)
     assert other["AUC"] == pytest.approx(one["AUC"], abs=1e-6)  # the probabilities are rounded to float32
@@ -192,4 +207,7 @@ def test_what_cannot_be_broken_down_is_refused(refusal) -> None:
 
 def test_importing_it_is_light() -> None:
     code = "import sys, workbench.bias; print({'torch', 'scipy', 'sklearn', 'pyarrow'} & sys.modules.keys())"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout.strip() == "set()"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60).stdout.strip()
+        == "set()"
+    )

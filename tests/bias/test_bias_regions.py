@@ -51,13 +51,20 @@ def test_each_name_says_where_the_region_lies() -> None:
 
 def test_a_pixel_belongs_to_a_region_if_its_middle_does() -> None:
     drawn = Region("drawn", (0.26, 0.5, 0.66, 1))
-    assert np.flatnonzero(drawn.on(10, 4).any(1)).tolist() == [3, 4, 5, 6]  # the middle of row 2 is 0.25, that of row 6 is 0.65
+    assert np.flatnonzero(drawn.on(10, 4).any(1)).tolist() == [
+        3,
+        4,
+        5,
+        6,
+    ]  # the middle of row 2 is 0.25, that of row 6 is 0.65
     assert np.flatnonzero(drawn.on(10, 4).any(0)).tolist() == [2, 3]
     assert not Region("thin", (0.5, 0, 0.51, 1)).on(10, 10).any()
     assert (Region("around", drawn.box, outside=True).on(10, 4) == ~drawn.on(10, 4)).all()
 
 
-@pytest.mark.parametrize("box", [(0.1, 0.2, 0.4, 0.9), (0, 0, 0.3, 0.3), (0.05, 0.61, 0.99, 0.7), (0, 0, 1, 1)], ids=str)
+@pytest.mark.parametrize(
+    "box", [(0.1, 0.2, 0.4, 0.9), (0, 0, 0.3, 0.3), (0.05, 0.61, 0.99, 0.7), (0, 0, 1, 1)], ids=str
+)
 def test_cells_hold_the_part_of_them_that_is_covered(box) -> None:
     top, left, bottom, right = box
     region = Region("drawn", box)
@@ -99,7 +106,9 @@ def test_a_map_in_one_corner_has_its_share_there_and_none_has_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "box", [(0.5, 0, 0.5, 1), (0.6, 0, 0.5, 1), (-0.1, 0, 1, 1), (0, 0, 1, 1.1), (0, 0.3, 1, 0.2), (0, 0, math.nan, 1)], ids=str
+    "box",
+    [(0.5, 0, 0.5, 1), (0.6, 0, 0.5, 1), (-0.1, 0, 1, 1), (0, 0, 1, 1.1), (0, 0.3, 1, 0.2), (0, 0, math.nan, 1)],
+    ids=str,
 )
 def test_a_box_that_is_empty_or_lies_outside_is_refused(box, refusal) -> None:
     assert "box" in refusal(lambda: Region("drawn", box))

@@ -1,4 +1,5 @@
-"""Shortcuts: the planted one is named over five seeds and the sound model accused of nothing; verdicts follow from both kinds of proof."""
+"""Shortcuts: the planted one is named over five seeds and the sound model accused of nothing; verdicts follow from both
+kinds of proof."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ def loaded(model: nn.Module, classes=CLASSES):
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory):
-    """Images with a bright defect at the top left; the first half carry a stamp at the bottom right and are the bad ones."""
+    """Images with a bright defect at the top left; the first half carry a stamp at the bottom right and are the bad
+    ones."""
     folder, rng = tmp_path_factory.mktemp("parts"), np.random.default_rng(0)
     over = np.zeros((32, 32), bool)
     for name, (top, bottom, left, right) in {"apart": (4, 9, 6, 11), "there": (25, 29, 25, 29)}.items():
@@ -70,16 +72,21 @@ def masked(images: ImageSet, mask: str | None, count: int) -> ImageSet:
     """The first `count` with another mask, or with none."""
 
     def other(item: ImageItem) -> ImageItem:
-        return dataclasses.replace(item, mask=None if mask is None else FileSource(item.source.path.with_name(f"{mask}.mask.png")))
+        return dataclasses.replace(
+            item, mask=None if mask is None else FileSource(item.source.path.with_name(f"{mask}.mask.png"))
+        )
 
     return dataclasses.replace(images, items=(*map(other, images.items[:count]), *images.items[count:]))
 
 
 def looking(*regions, bad: float = 0.5, good: float = 0.05):
-    """Maps of the parts: of those called bad about so much lies in the corner, or shared out over some regions, the rest in the middle."""
+    """Maps of the parts: of those called bad about so much lies in the corner, or shared out over some regions, the
+    rest in the middle."""
     rng, regions = np.random.default_rng(1), regions or (CORNER,)
     shares = np.concatenate([rng.normal(bad, 0.02, EACH), rng.normal(good, 0.01, EACH)])
-    return maps(sum(lit(region, shares, CENTRE) for region in regions) / len(regions), np.repeat(["bad", "good"], EACH), 0.2)
+    return maps(
+        sum(lit(region, shares, CENTRE) for region in regions) / len(regions), np.repeat(["bad", "good"], EACH), 0.2
+    )
 
 
 def grave(found):
@@ -156,7 +163,9 @@ def test_what_matters_and_is_not_looked_at_is_not_tried(parts) -> None:
 
 def test_images_whose_defect_lies_there_are_left_out(parts) -> None:
     few = EACH - LEAST + 1
-    assert grave(shortcuts(loaded(Corner()), masked(parts, "there", few - 1), looking())) == {("bad", CORNER.name): "shortcut"}
+    assert grave(shortcuts(loaded(Corner()), masked(parts, "there", few - 1), looking())) == {
+        ("bad", CORNER.name): "shortcut"
+    }
     found = shortcuts(loaded(Corner()), masked(parts, "there", few), looking())
     assert grave(found) == {("bad", CORNER.name): "too few"}
     assert found[0].tried is None
@@ -167,7 +176,9 @@ def test_images_whose_defect_lies_there_are_left_out(parts) -> None:
 def test_classes_with_few_verdicts_are_not_judged(parts) -> None:
     called = np.array(["bad"] * (LEAST - 1) + ["good"] * (2 * EACH - LEAST + 1))
     found = looking()
-    assert shortcuts(loaded(Corner()), parts, dataclasses.replace(found, frame=found.frame.assign(predicted=called))) == []
+    assert (
+        shortcuts(loaded(Corner()), parts, dataclasses.replace(found, frame=found.frame.assign(predicted=called))) == []
+    )
 
 
 def test_no_number_of_classes_hides_a_shortcut() -> None:
@@ -234,7 +245,8 @@ def test_images_that_are_gone_or_damaged_are_passed_over(parts) -> None:
 
 
 def test_it_is_the_class_that_the_maps_are_of_that_is_watched(parts) -> None:
-    # The maps are of a model that called bad what this one calls good: covering the corner then raises P(bad), for no reason to accuse.
+    # The maps are of a model that called bad what this one calls good: covering the corner then raises P(bad), for no
+    # reason to accuse.
     class Inverted(Corner):
         def forward(self, x):
             return -super().forward(x)
@@ -247,7 +259,9 @@ def test_it_is_the_class_that_the_maps_are_of_that_is_watched(parts) -> None:
 
 def test_progress_ends_at_its_total_and_may_stop_the_work(parts) -> None:
     told = []
-    shortcuts(loaded(Corner()), masked(parts, "there", EACH - LEAST), looking(), on_progress=lambda *step: told.append(step))
+    shortcuts(
+        loaded(Corner()), masked(parts, "there", EACH - LEAST), looking(), on_progress=lambda *step: told.append(step)
+    )
     assert told[0] == (0, LEAST)
     assert told[-1] == (LEAST, LEAST)
     assert [done for done, _ in told] == sorted(done for done, _ in told)
@@ -287,6 +301,8 @@ def test_a_class_may_be_called_anything(parts) -> None:
     name = '<b>"bad"</b> *x* {0} 100 %'
     found = looking()
     called = found.frame["predicted"].replace("bad", name)
-    judged = shortcuts(loaded(Corner(), ("good", name)), parts, dataclasses.replace(found, frame=found.frame.assign(predicted=called)))
+    judged = shortcuts(
+        loaded(Corner(), ("good", name)), parts, dataclasses.replace(found, frame=found.frame.assign(predicted=called))
+    )
     assert judged[0].verdict == "shortcut"
     assert judged[0].sentence.count(name) == 2

@@ -13,7 +13,8 @@ from workbench.bias.slices import slices
 
 
 def planted(size: int = 3000, seed: int = 0):
-    """Features (N, 64) with six clusters; in one the model is wrong 40 % of the time, elsewhere 5 %, and camera B took most of it."""
+    """Features (N, 64) with six clusters; in one the model is wrong 40 % of the time, elsewhere 5 %, and camera B took
+    most of it."""
     rng = np.random.default_rng(seed)
     cluster = rng.integers(0, 6, size)
     features = rng.normal(size=(6, 64))[cluster] * 2 + rng.normal(size=(size, 64))
@@ -22,7 +23,12 @@ def planted(size: int = 3000, seed: int = 0):
     labels = np.where(rng.random(size) < 0.5, "good", "bad")
     predicted = np.where(wrong, np.where(labels == "good", "bad", "good"), labels)
     camera = np.where(rng.random(size) < np.where(bad, 0.9, 0.2), "B", "A")
-    return features.astype(np.float32), table(labels, predicted, {"camera": camera, "serial": np.arange(size)}), bad, features
+    return (
+        features.astype(np.float32),
+        table(labels, predicted, {"camera": camera, "serial": np.arange(size)}),
+        bad,
+        features,
+    )
 
 
 def test_a_planted_bad_cluster_is_first_and_described() -> None:
@@ -80,7 +86,9 @@ def test_the_frame_says_what_the_slices_hold() -> None:
     for number, part in enumerate(found.slices):
         assert sorted(part.members) == np.flatnonzero(found.codes == number).tolist()
         assert frame["error rate"][number] == pytest.approx(wrong[part.members].mean())
-        assert part.p == pytest.approx(hypergeom.sf(part.error.count - 1, 899, found.error.count, len(part.members)), rel=1e-6)
+        assert part.p == pytest.approx(
+            hypergeom.sf(part.error.count - 1, 899, found.error.count, len(part.members)), rel=1e-6
+        )
     assert frame["error rate low"].is_monotonic_decreasing
     assert found.split == "test"
     again = slices(features, predictions, rows=rows, clusters=5)
@@ -97,7 +105,9 @@ def test_many_images_are_clustered_in_batches() -> None:
 
 def test_what_cannot_be_clustered_is_refused(refusal) -> None:
     predictions = table(["good"] * 100, ["good"] * 100)
-    assert "60" in refusal(lambda: slices(np.random.default_rng(0).normal(size=(100, 3)), predictions, rows=np.arange(100) < 50))
+    assert "60" in refusal(
+        lambda: slices(np.random.default_rng(0).normal(size=(100, 3)), predictions, rows=np.arange(100) < 50)
+    )
     assert "same" in refusal(lambda: slices(np.ones((100, 3)), predictions))
     with pytest.raises(ValueError, match="100"):
         slices(np.ones((3, 2)), predictions)

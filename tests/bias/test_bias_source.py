@@ -1,4 +1,5 @@
-"""What images can be grouped by. An attribute that the label is known from is no group to compare: it weakens no other test."""
+"""What images can be grouped by. An attribute that the label is known from is no group to compare: it weakens no other
+test."""
 
 import math
 
@@ -15,7 +16,9 @@ from workbench.ui.bias import attributes
 
 def planted(n=40, classes=("good", "bad"), **attributes):
     labels = [classes[i % len(classes)] for i in range(n)]
-    return with_attributes(table(labels, labels, classes=classes), **{k: attribute(labels) for k, attribute in attributes.items()})
+    return with_attributes(
+        table(labels, labels, classes=classes), **{k: attribute(labels) for k, attribute in attributes.items()}
+    )
 
 
 def measured(labels, order=("good", "bad"), seed=0):
@@ -27,7 +30,9 @@ def test_what_goes_with_the_label_is_found_and_nothing_else():
     kinds = {
         "source": measured,
         "upside down": lambda labels: -measured(labels),
-        "steps": lambda labels: np.where(np.array(labels) == "bad", [0.67, 0.67, 1.0, 1.0] * 10, [0.0, 0.0, 0.33, 0.33] * 10),
+        "steps": lambda labels: np.where(
+            np.array(labels) == "bad", [0.67, 0.67, 1.0, 1.0] * 10, [0.0, 0.0, 0.33, 0.33] * 10
+        ),
         "camera": lambda labels: np.where(np.array(labels) == "bad", "B", "A").astype(object),
         "kind": lambda labels: np.where(
             np.array(labels) == "bad", ["dent", "dent", "pit", "pit"] * 10, ["sound", "sound", "new", "new"] * 10
@@ -35,17 +40,26 @@ def test_what_goes_with_the_label_is_found_and_nothing_else():
         "line": lambda labels: np.array(["1", "1", "2", "2"] * 10, dtype=object),
         "nearly": lambda labels: np.where(np.arange(40) == 5, 0.5, measured(labels)),
         "between": lambda labels: np.where(np.array(labels) == "bad", [0.0, 0.0, 2.0, 2.0] * 10, 1.0),
-        "only of defects": lambda labels: np.array([label if label == "bad" else None for label in labels], dtype=object),
+        "only of defects": lambda labels: np.array(
+            [label if label == "bad" else None for label in labels], dtype=object
+        ),
         "one value": lambda labels: np.array(["x"] * 40, dtype=object),
         "nothing": lambda labels: np.array([None] * 40, dtype=object),
     }
     found = planted(**kinds)
-    assert tied_to_label(found) == {"source": "threshold", "upside down": "threshold", "steps": "threshold", "camera": "one to one"}
+    assert tied_to_label(found) == {
+        "source": "threshold",
+        "upside down": "threshold",
+        "steps": "threshold",
+        "camera": "one to one",
+    }
 
 
 def test_three_classes_are_parted_by_two_thresholds():
     classes = ("good", "doubt", "bad")
-    found = planted(60, classes, grade=lambda labels: measured(labels, classes), mixed=lambda labels: measured(labels, classes) % 2)
+    found = planted(
+        60, classes, grade=lambda labels: measured(labels, classes), mixed=lambda labels: measured(labels, classes) % 2
+    )
     assert tied_to_label(found) == {"grade": "threshold"}
 
 

@@ -1,4 +1,5 @@
-"""Where a model looks: planted maps are told as they are, a planted difference is found, and chance alone is not called one."""
+"""Where a model looks: planted maps are told as they are, a planted difference is found, and chance alone is not called
+one."""
 
 from __future__ import annotations
 
@@ -24,11 +25,15 @@ def noisy(count: int, seed: int = 0, bulge=0.0) -> np.ndarray:
     """Maps of blotches, with `bulge` more of their mass in the bottom right corner."""
     rng = np.random.default_rng(seed)
     coarse = np.kron(rng.gamma(0.5, size=(count, 8, 8)), np.ones((1, 4, 4)))
-    return coarse / coarse.sum((1, 2), keepdims=True) * (1 - np.reshape(bulge, (-1, 1, 1))) + np.reshape(bulge, (-1, 1, 1)) * lit(CORNER, 1)
+    return coarse / coarse.sum((1, 2), keepdims=True) * (1 - np.reshape(bulge, (-1, 1, 1))) + np.reshape(
+        bulge, (-1, 1, 1)
+    ) * lit(CORNER, 1)
 
 
 def summaries(names, target, error) -> Summaries:
-    frame = pd.DataFrame({"name": names, "method": "saliency", "target": target, "mask": np.arange(len(names)) / 10, "error": error})
+    frame = pd.DataFrame(
+        {"name": names, "method": "saliency", "target": target, "mask": np.arange(len(names)) / 10, "error": error}
+    )
     heatmaps = np.zeros((len(names), GRID, GRID), np.float32)
     heatmaps[np.arange(len(names)), 0, np.arange(len(names))] = 1
     return Summaries(frame, heatmaps, {})
@@ -37,7 +42,9 @@ def summaries(names, target, error) -> Summaries:
 def test_maps_come_with_the_rows_of_their_images() -> None:
     predictions = table(["good"] * 4, ["good", "bad", "bad", "good"], {"line": [1, 2, 3, 4]})
     names = ["3.png", "gone.png", "0.png", "1.png", "2.png"]
-    found = maps_of(summaries(names, ["good", "good", "bad", "bad", "bad"], [None, None, None, None, "no map"]), predictions)
+    found = maps_of(
+        summaries(names, ["good", "good", "bad", "bad", "bad"], [None, None, None, None, "no map"]), predictions
+    )
     # gone.png is no longer in the set, 0.png is called something else by now, and 2.png has no map.
     assert found.frame["name"].tolist() == ["3.png", "1.png"]
     assert found.frame["line"].tolist() == [4, 2]
@@ -48,7 +55,9 @@ def test_maps_come_with_the_rows_of_their_images() -> None:
 
 def test_a_sample_without_a_map_is_refused(refusal) -> None:
     predictions = table(["good"] * 2, ["good"] * 2)
-    assert "map" in refusal(lambda: maps_of(summaries(["0.png", "1.png"], ["good", "good"], ["dark", "dark"]), predictions))
+    assert "map" in refusal(
+        lambda: maps_of(summaries(["0.png", "1.png"], ["good", "good"], ["dark", "dark"]), predictions)
+    )
     assert "map" in refusal(lambda: maps_of(summaries(["x.png"], ["good"], [None]), predictions))
 
 
@@ -67,7 +76,9 @@ def test_focus_tells_planted_shares_with_students_interval() -> None:
     planted = rng.uniform(0.3, 0.5, 40)
     mask = np.where(np.arange(60) < 15, 0.2, np.nan)
     called = ["bad"] * 40 + ["good"] * 19 + ["rare"]
-    found = focus(maps(np.concatenate([lit(CORNER, planted), lit(CORNER, [0.001] * 20)]), called, mask)).set_index(["group", "region"])
+    found = focus(maps(np.concatenate([lit(CORNER, planted), lit(CORNER, [0.001] * 20)]), called, mask)).set_index(
+        ["group", "region"]
+    )
     own = found.loc["bad", CORNER.name]
     held = planted * CORNER.cells()[CORNER.cells() >= 0.5].mean()  # the cells on its edge lie in part outside
     low, high = t.interval(0.95, 39, held.mean(), held.std(ddof=1) / np.sqrt(40))
@@ -88,7 +99,9 @@ def test_focus_tells_planted_shares_with_students_interval() -> None:
 
 def test_a_planted_difference_is_found_and_named() -> None:
     line = np.repeat(["1", "2", "3"], 60)
-    found = differences(maps(noisy(180, bulge=np.where(line == "2", 0.1, 0)), line=line), "line", regions=CORNERS).set_index("region")
+    found = differences(
+        maps(noisy(180, bulge=np.where(line == "2", 0.1, 0)), line=line), "line", regions=CORNERS
+    ).set_index("region")
     corner = found.loc[CORNER.name]
     assert corner["most"] == "2"
     assert corner["significant"]
@@ -100,13 +113,16 @@ def test_a_planted_difference_is_found_and_named() -> None:
 def test_many_comparisons_do_not_hide_what_is_plain() -> None:
     line = np.repeat(["1", "2"], 40)
     camera = np.random.default_rng(0).permutation(line)
-    found = differences(maps(noisy(80, bulge=np.where(line == "2", 0.5, 0)), line=line, camera=camera), "line", "camera", draws=100)
+    found = differences(
+        maps(noisy(80, bulge=np.where(line == "2", 0.5, 0)), line=line, camera=camera), "line", "camera", draws=100
+    )
     assert found[(found["by"] == "line") & (found["region"] == CORNER.name)]["significant"].all()
     assert not found[found["by"] == "camera"]["significant"].any()
 
 
 def test_a_mix_of_classes_is_no_difference_and_hides_none() -> None:
-    # The model looks at the corner for "bad". Line 1 makes more of those, so that its mean is higher although nothing differs ...
+    # The model looks at the corner for "bad". Line 1 makes more of those, so that its mean is higher although nothing
+    # differs ...
     rng = np.random.default_rng(2)
     line = np.repeat(["1", "2"], 200)
     bad = rng.random(400) < np.where(line == "1", 0.8, 0.2)
@@ -116,7 +132,9 @@ def test_a_mix_of_classes_is_no_difference_and_hides_none() -> None:
     assert not mixed["significant"]
     assert mixed["gap"] < 0.01
     # ... and where it looks there less for each class, it is line 2 that is named.
-    turned = differences(maps(lit(CORNER, share - 0.05 * (line == "1")), called, line=line), "line", regions=(CORNER,)).iloc[0]
+    turned = differences(
+        maps(lit(CORNER, share - 0.05 * (line == "1")), called, line=line), "line", regions=(CORNER,)
+    ).iloc[0]
     assert turned["significant"]
     assert (turned["most"], turned["least"]) == ("2", "1")
     assert turned["gap"] == pytest.approx(0.05 * CORNER.cells()[CORNER.cells() >= 0.5].mean(), abs=0.01)
@@ -130,7 +148,9 @@ def test_groups_that_were_dealt_out_differ_in_a_twentieth_of_runs(regions, least
     line = np.repeat(["1", "2", "3"], 40)
     accused = 0
     for seed in range(RUNS):
-        found = differences(maps(heatmaps, called, line=rng.permutation(line)), "line", regions=regions, draws=1000, seed=seed)
+        found = differences(
+            maps(heatmaps, called, line=rng.permutation(line)), "line", regions=regions, draws=1000, seed=seed
+        )
         accused += found["significant"].any()
     assert least <= accused <= MOST
 

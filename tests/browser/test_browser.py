@@ -29,7 +29,9 @@ def cells():
 
 def test_a_deep_link_is_the_first_thing_a_server_sees(visitor):
     view = visitor()
-    view.open("/explain?image=cell0009.png&target=functional&score=margin&method=saliency&method=grad_cam&opacity=85&class=defective")
+    view.open(
+        "/explain?image=cell0009.png&target=functional&score=margin&method=saliency&method=grad_cam&opacity=85&class=defective"
+    )
     expect(view.page.locator(".st-key-model input")).to_have_value("Solar cells")
     view.wait_for_maps("Saliency", "Grad-CAM")
     expect(view.map_of("Saliency")).to_have_attribute("alt", "Saliency of cell0009.png")
@@ -93,7 +95,9 @@ def a_colleague_sees_the_same(view, colleague, methods):
     colleague.open(view.page.url).wait_for_maps(*methods)
     assert colleague.query() == view.query()
     for key in ("target", "verdict", "split"):
-        expect(colleague.page.locator(f".st-key-{key} input")).to_have_value(view.page.locator(f".st-key-{key} input").input_value())
+        expect(colleague.page.locator(f".st-key-{key} input")).to_have_value(
+            view.page.locator(f".st-key-{key} input").input_value()
+        )
     for method in methods:
         assert colleague.map_of(method).get_attribute("alt") == view.map_of(method).get_attribute("alt")
         assert np.array_equal(colleague.pixels(method), view.pixels(method))
@@ -116,7 +120,11 @@ def test_a_image_is_chosen_with_the_mouse_the_keyboard_and_the_back_button(visit
     for _ in range(40):
         view.page.keyboard.press("Tab")
         name = view.page.evaluate(focused)
-        if name and name not in (first, second) and view.page.evaluate("!document.activeElement.closest('.stElementToolbar')"):
+        if (
+            name
+            and name not in (first, second)
+            and view.page.evaluate("!document.activeElement.closest('.stElementToolbar')")
+        ):
             break
     assert name not in (None, first, second), "no thumbnail can be reached with Tab"
     view.page.keyboard.press("Enter")
@@ -129,7 +137,11 @@ def test_a_image_is_chosen_with_the_mouse_the_keyboard_and_the_back_button(visit
 
 
 def test_selector_verdict_and_maps_speak_of_one_class_from_image_to_image(visitor):
-    view = visitor().open("/explain?method=input_x_gradient&class=functional&verdict=right&sort=sure").wait_for_maps("Input x gradient")
+    view = (
+        visitor()
+        .open("/explain?method=input_x_gradient&class=functional&verdict=right&sort=sure")
+        .wait_for_maps("Input x gradient")
+    )
     pick(view, 1)
     seen = [agree(view)]
     view.settled().choose("class", "defective")
@@ -156,7 +168,8 @@ def pick(view, place):
 
 
 def agree(view):
-    """The class that the model decided on, checked to be what the selector, the words over the map and the map itself are about."""
+    """The class that the model decided on, checked to be what the selector, the words over the map and the map itself
+    are about."""
     view.wait_for_maps("Input x gradient")
     decided = view.current(".wb-decision").inner_text()
     expect(view.page.locator(".st-key-target input")).to_have_value("predicted class")
@@ -235,8 +248,8 @@ def test_a_model_and_images_of_ones_own_stay_with_their_visitor(visitor):
     torch.manual_seed(0)
     weights = save(timm.create_model("test_resnet", num_classes=2).state_dict())
     spec = (
-        'title = "Weld check"\narchitecture = "timm:test_resnet"\nweights = "w.safetensors"\nclasses = ["good", "bad"]\n'
-        'positive = "bad"\nthreshold = 0.5\n[preprocessing]\nsize = [64, 64]\n'
+        'title = "Weld check"\narchitecture = "timm:test_resnet"\nweights = "w.safetensors"\nclasses = ["good",'
+        ' "bad"]\npositive = "bad"\nthreshold = 0.5\n[preprocessing]\nsize = [64, 64]\n'
     )
     view = visitor().open("/explain?method=saliency").wait_for_maps("Saliency")
     view.page.get_by_text("Bring your own").click()
@@ -286,7 +299,8 @@ def test_pages_fit_every_screen(visitor, scheme, width):
         if path != "/":
             view.wait_for_maps("Saliency", "Grad-CAM")
         wide = view.page.evaluate(
-            "[document.documentElement, document.querySelector('[data-testid=stMain]')].map(e => [e.scrollWidth, e.clientWidth])"
+            "[document.documentElement, document.querySelector('[data-testid=stMain]')].map(e => [e.scrollWidth,"
+            " e.clientWidth])"
         )
         assert all(scroll <= client for scroll, client in wide), f"{path} scrolls sideways: {wide}"
         assert wide[0][1] == width

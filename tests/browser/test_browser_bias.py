@@ -33,8 +33,12 @@ def thumbnails(view):
 
 def test_from_the_worst_class_to_a_image_that_it_misses(visitor):
     view = visitor().open("/bias")
-    expect(view.page.locator(".st-key-headline")).to_contain_text(re.compile(r"Worst class: defective: recall \d\d\.\d %"))
-    expect(view.current("p").filter(has_text=re.compile("^55 of 205 images of defective are predicted as functional"))).to_be_visible()
+    expect(view.page.locator(".st-key-headline")).to_contain_text(
+        re.compile(r"Worst class: defective: recall \d\d\.\d %")
+    )
+    expect(
+        view.current("p").filter(has_text=re.compile("^55 of 205 images of defective are predicted as functional"))
+    ).to_be_visible()
 
     table = view.page.locator(CANVAS)
     table.scroll_into_view_if_needed()
@@ -54,7 +58,11 @@ def test_from_the_worst_class_to_a_image_that_it_misses(visitor):
     expect(view.page.get_by_role("heading", name="Explain", level=1)).to_be_visible(timeout=SLOW)
     expect(view.page.locator(".st-key-verdict input")).to_have_value("wrong", timeout=SLOW)
     assert view.query()["image"] == [name]
-    assert (view.query()["class"], view.query()["verdict"], view.query()["split"]) == (["functional"], ["wrong"], ["test"])
+    assert (view.query()["class"], view.query()["verdict"], view.query()["split"]) == (
+        ["functional"],
+        ["wrong"],
+        ["test"],
+    )
     view.page.go_back()
     expect(view.page.get_by_role("heading", name="Bias", level=1)).to_be_visible(timeout=SLOW)
     assert view.settled().query() == kept
@@ -91,7 +99,8 @@ def test_the_page_fits_every_screen(visitor, scheme, width):
     for query in ("", "?" + urllib.parse.urlencode({"by": "defect probability", "cross": "module type"})):
         view.open(f"/bias{query}")
         wide = view.page.evaluate(
-            "[document.documentElement, document.querySelector('[data-testid=stMain]')].map(e => [e.scrollWidth, e.clientWidth])"
+            "[document.documentElement, document.querySelector('[data-testid=stMain]')].map(e => [e.scrollWidth,"
+            " e.clientWidth])"
         )
         assert all(scroll <= client for scroll, client in wide), f"the page scrolls sideways: {wide}"
         assert wide[0][1] == width

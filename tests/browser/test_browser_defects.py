@@ -1,4 +1,5 @@
-"""The whole journey of a quality engineer in a real browser: choose, drag, look into an escape, overrule it, verify, export."""
+"""The whole journey of a quality engineer in a real browser: choose, drag, look into an escape, overrule it, verify,
+export."""
 
 import csv
 import io
@@ -70,7 +71,10 @@ def drag(view, to):
     view.settled()
     assert readout == view.page.locator(".readout").inner_text()
     escapes = number(readout, r"Test split: ([\d,]+) of")
-    assert view.page.locator('[data-testid="stTable"] tr', has_text="escapes").locator("td").last.inner_text() == f"{escapes:.0f}"
+    assert (
+        view.page.locator('[data-testid="stTable"] tr', has_text="escapes").locator("td").last.inner_text()
+        == f"{escapes:.0f}"
+    )
     return number(view.page.get_by_text("Parts with a score of").inner_text(), r"score of ([\d.]+)")
 
 
@@ -117,7 +121,9 @@ def test_the_threshold_is_moved_by_keys(visitor):
         assert float(slider.get_attribute("aria-valuenow")) == pytest.approx(to)
         expect(view.page.get_by_text(f"Parts with a score of {to:.4f} or more")).to_be_visible()
         view.settled()
-        assert float(slider.get_attribute("aria-valuenow")) == pytest.approx(to), "the answer left the line where it was put"
+        assert float(slider.get_attribute("aria-valuenow")) == pytest.approx(to), (
+            "the answer left the line where it was put"
+        )
     assert view.query()["threshold"] == ["0.0"]
     assert slider.evaluate("svg => svg.getRootNode().activeElement === svg"), "the next key goes on from here"
 
@@ -147,7 +153,10 @@ def test_the_line_counts_what_the_table_counts(visitor):
         view.page.get_by_role("radio", name=way).click()
         view.settled()
         cells = view.page.locator('[data-testid="stTable"]').first.locator("tr")
-        for row, pattern in (("escapes", r"([\d,]+) of [\d,]+ defects escape"), ("overkill", r"([\d,]+) of [\d,]+ good parts rejected")):
+        for row, pattern in (
+            ("escapes", r"([\d,]+) of [\d,]+ defects escape"),
+            ("overkill", r"([\d,]+) of [\d,]+ good parts rejected"),
+        ):
             shown = cells.filter(has=view.page.get_by_text(row, exact=True)).locator("td").all_inner_texts()
             assert re.findall(pattern, view.page.locator(".readout").inner_text()) == shown[-2:]
 
@@ -216,10 +225,16 @@ def test_two_visitors_see_what_the_other_wrote(visitor):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_pages_fit_every_screen(visitor, scheme, width):
     view = visitor(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    for address in ("/defects?review=95&axis=odds", "/defects?view=decisions&map=grad_cam&review=90", "/defects?view=masks", "/journal"):
+    for address in (
+        "/defects?review=95&axis=odds",
+        "/defects?view=decisions&map=grad_cam&review=90",
+        "/defects?view=masks",
+        "/journal",
+    ):
         view.open(address)
         wide = view.page.evaluate(
-            "[document.documentElement, document.querySelector('[data-testid=stMain]')].map(e => [e.scrollWidth, e.clientWidth])"
+            "[document.documentElement, document.querySelector('[data-testid=stMain]')].map(e => [e.scrollWidth,"
+            " e.clientWidth])"
         )
         assert all(scroll <= client for scroll, client in wide), f"{address} scrolls sideways: {wide}"
     view.open("/defects")

@@ -33,7 +33,10 @@ PAGES = (
 FOUND = """(port) => [...document.querySelectorAll('img,a,iframe,link,script,object,embed,video,audio,source,image,use')]
   .flatMap((e) => ['src', 'href', 'srcset', 'data', 'xlink:href'].map((name) => e.getAttribute(name) || ''))
   .filter((to) => to.includes(':' + port) || /^\\s*javascript:/i.test(to))"""
-DRAWN = "document.querySelectorAll('.stMain .katex, .stSidebar .katex, [data-testid=stIconMaterial][aria-label=\"bolt icon\"]').length"
+DRAWN = (
+    "document.querySelectorAll('.stMain .katex, .stSidebar .katex, [data-testid=stIconMaterial][aria-label=\"bolt"
+    " icon\"]').length"
+)
 
 
 @pytest.fixture
@@ -57,16 +60,24 @@ def outside():
 
 
 class Hostile:
-    """A model folder and an image set that would load from outside wherever their words were taken for more than words."""
+    """A model folder and an image set that would load from outside wherever their words were taken for more than
+    words."""
 
     def __init__(self, folder, port):
         there = f"http://127.0.0.1:{port}"
         self.classes = [f"![a]({there}/class.png) $x^2$", f'<img src="{there}/class2.png"> :material/bolt:']
-        self.attribute, self.values = f"![b]({there}/name.png)", [f"[go](javascript:alert(1)) ![c]({there}/value.png)", "$y_2$ `v`"]
-        self.title, self.about = f"![t]({there}/title.png)", f"![u]({there}/about.png) <img src={there}/about2.png> [v]({there}) $z^2$"
+        self.attribute, self.values = (
+            f"![b]({there}/name.png)",
+            [f"[go](javascript:alert(1)) ![c]({there}/value.png)", "$y_2$ `v`"],
+        )
+        self.title, self.about = (
+            f"![t]({there}/title.png)",
+            f"![u]({there}/about.png) <img src={there}/about2.png> [v]({there}) $z^2$",
+        )
         self.card = (
-            f"# ![w]({there}/card.png)\n\nText :material/bolt: $q^2$ [out]({there}/link) ![r][ref] <img src='{there}/raw.png'> "
-            f"<{there}/auto> {there}/bare\n\n[ref]: {there}/ref.png\n\n| a |\n|---|\n| ![t]({there}/cell.png) |\n"
+            f"# ![w]({there}/card.png)\n\nText :material/bolt: $q^2$ [out]({there}/link) ![r][ref] <img"
+            f" src='{there}/raw.png'> <{there}/auto> {there}/bare\n\n[ref]: {there}/ref.png\n\n| a |\n|---|\n|"
+            f" ![t]({there}/cell.png) |\n"
         )
         self.model, self.images = folder / "model", folder / "set" / "manifest.csv"
         self._write_model()
@@ -81,7 +92,12 @@ class Hostile:
         (self.model / "MODEL_CARD.md").write_text(self.card)
         lines = [f"title = '''{self.title}'''", f"about = '''{self.about}'''", 'architecture = "timm:test_resnet"']
         names = ", ".join(f"'''{name}'''" for name in self.classes)
-        lines += ['weights = "model.safetensors"', f"classes = [{names}]", f"positive = '''{self.classes[1]}'''", "threshold = 0.5"]
+        lines += [
+            'weights = "model.safetensors"',
+            f"classes = [{names}]",
+            f"positive = '''{self.classes[1]}'''",
+            "threshold = 0.5",
+        ]
         (self.model / "model.toml").write_text("\n".join([*lines, "[preprocessing]", "size = [64, 64]"]))
 
     def _write_images(self, port):
@@ -96,7 +112,9 @@ class Hostile:
                 path = self.images.parent / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(np.random.default_rng(i).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(path)
-                table.writerow([name, self.classes[i % 2], ("train", "validation", "test")[i // 2 % 3], self.values[i // 6 % 2]])
+                table.writerow(
+                    [name, self.classes[i % 2], ("train", "validation", "test")[i // 2 % 3], self.values[i // 6 % 2]]
+                )
 
 
 @pytest.fixture
@@ -108,7 +126,15 @@ def test_nothing_that_people_named_is_taken_for_more_than_words(browser, hostile
     port, asked = outside
     settings = {k: v for k, v in os.environ.items() if not k.startswith(("WORKBENCH_", "STREAMLIT_"))}
     names = ["--model", str(hostile.model), "--images", str(hostile.images)]
-    audit = [Path(sys.executable).with_name("workbench"), "audit", *names, "--out", str(tmp_path / "audit"), "--attributions", "saliency"]
+    audit = [
+        Path(sys.executable).with_name("workbench"),
+        "audit",
+        *names,
+        "--out",
+        str(tmp_path / "audit"),
+        "--attributions",
+        "saliency",
+    ]
     subprocess.run(audit, check=True, env=settings, capture_output=True)
     text, leaks = "", {}
     with served(tmp_path, settings, *names, "--audit", str(tmp_path / "audit")) as (address, log):

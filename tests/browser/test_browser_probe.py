@@ -101,7 +101,13 @@ def test_a_finger_draws_on_a_small_dark_screen(visitor):
     view.open("/probe?model=metal-sound")
     area = canvas(view)
     assert area["width"] > 300, "the image takes the width of the screen"
-    touch(view, [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in ((0.2, 0.3), (0.4, 0.5), (0.6, 0.7))])
+    touch(
+        view,
+        [
+            (area["x"] + x * area["width"], area["y"] + y * area["height"])
+            for x, y in ((0.2, 0.3), (0.4, 0.5), (0.6, 0.7))
+        ],
+    )
     view.settled()
     assert read(view.query()["edit"][0]).boxes[0] == pytest.approx((0.2, 0.3, 0.6, 0.7), abs=0.02)
 
@@ -119,7 +125,9 @@ def test_no_view_scrolls_sideways_on_a_small_screen(visitor, scheme):
     view = visitor(viewport={"width": 400, "height": 900}, color_scheme=scheme)
     for name in ("edit", "sweep", "regions", "contrast", "attack", "behind", "concepts", "compare"):
         page = view.open(f"/probe?model=metal-sound&view={name}&edit=gamma:2&edit=fill:0,0,0.5,0.5:mean").page
-        wide = page.evaluate("[...document.querySelectorAll('[data-testid=\"stMain\"], html')].map((e) => e.scrollWidth - e.clientWidth)")
+        wide = page.evaluate(
+            "[...document.querySelectorAll('[data-testid=\"stMain\"], html')].map((e) => e.scrollWidth - e.clientWidth)"
+        )
         assert max(wide) <= 0, name
         expect(page.get_by_text("Unexpected error")).to_have_count(0)
 

@@ -1,4 +1,5 @@
-"""On an address that others reach, visitors see names and no folder of the server: on every page, and of whatever goes wrong."""
+"""On an address that others reach, visitors see names and no folder of the server: on every page, and of whatever goes
+wrong."""
 
 import contextlib
 import shutil
@@ -21,7 +22,12 @@ def model_folder(folder):
 
     folder.mkdir(parents=True)
     save_file(timm.create_model("test_resnet", num_classes=2).state_dict(), folder / "model.safetensors")
-    lines = ['architecture = "timm:test_resnet"', 'weights = "model.safetensors"', 'classes = ["good", "bad"]', 'positive = "bad"']
+    lines = [
+        'architecture = "timm:test_resnet"',
+        'weights = "model.safetensors"',
+        'classes = ["good", "bad"]',
+        'positive = "bad"',
+    ]
     (folder / "model.toml").write_text("\n".join([*lines, "threshold = 0.5", "[preprocessing]", "size = [64, 64]"]))
 
 
@@ -33,7 +39,8 @@ def image_set(folder):
 
 
 class Shared:
-    """A server for everybody, whose model, set, catalog, journal and cache lie in folders with spaces in their names."""
+    """A server for everybody, whose model, set, catalog, journal and cache lie in folders with spaces in their
+    names."""
 
     def __init__(self, folder, port):
         self.folder, self.port = folder, port
@@ -99,7 +106,9 @@ def test_a_page_names_no_folder_of_the_server(shared, page):
     assert b"one" in drawn
 
 
-@pytest.mark.parametrize("query", ["model=/etc/passwd&set=/etc", "set=other", "model=package:skimage/data", "image=/etc/passwd"])
+@pytest.mark.parametrize(
+    "query", ["model=/etc/passwd&set=/etc", "set=other", "model=package:skimage/data", "image=/etc/passwd"]
+)
 def test_a_link_is_answered_without_a_folder(shared, query):
     assert betrayed(shared, shared.seen("", query)) == []
 

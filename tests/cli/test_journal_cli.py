@@ -93,7 +93,9 @@ def test_it_writes_a_chain_that_checks_itself(place):
     text = (place / "journal.JSON").read_bytes()
     assert json.loads(text)["entries"][-1]["hash"] == journal_of(place).head().hash
     bodies = re.findall(rb'"entry":(\{.*\})\},?\n', text)
-    assert [hashlib.sha256(body).hexdigest() for body in bodies] == [entry.hash for entry in journal_of(place).entries()]
+    assert [hashlib.sha256(body).hexdigest() for body in bodies] == [
+        entry.hash for entry in journal_of(place).entries()
+    ]
 
 
 def test_it_writes_labels_to_train_with(place, capsys):

@@ -47,7 +47,9 @@ def test_no_threshold_is_guessed_where_a_class_is_missing(refusal, way) -> None:
 
 def test_questions_without_an_answer_are_refused(refusal) -> None:
     for ceiling in (None, 0, 1, -0.1, np.nan):
-        assert "a ceiling between 0 and 1" in refusal(lambda ceiling=ceiling: choose(spread(), "escape", ceiling=ceiling))
+        assert "a ceiling between 0 and 1" in refusal(
+            lambda ceiling=ceiling: choose(spread(), "escape", ceiling=ceiling)
+        )
     assert "'youden'" in refusal(lambda: choose(spread(), "youden"))
 
 
@@ -72,9 +74,10 @@ def test_a_ceiling_holds_for_the_exact_bound_and_no_better_threshold_would(way, 
 
 def test_too_few_images_are_told_how_many_it_takes(refusal) -> None:
     cases = cases_of(scored([0.1] * 60, [0.9] * 58))
-    assert refusal(lambda: choose(cases, "escape", ceiling=0.05)) == (
-        "With 58 defects no threshold can be shown to keep the escape rate under 5%: even without a single mistake among them it could be "
-        "5.03%. At least 59 are needed, or a higher ceiling."
+    assert (
+        refusal(lambda: choose(cases, "escape", ceiling=0.05))
+        == "With 58 defects no threshold can be shown to keep the escape rate under 5%: even without a single mistake"
+        " among them it could be 5.03%. At least 59 are needed, or a higher ceiling."
     )
     assert choose(cases, "overkill", ceiling=0.05).threshold == pytest.approx(0.5)
 
@@ -101,16 +104,20 @@ def test_good_parts_that_score_one_cannot_be_spared(refusal) -> None:
 
 def test_the_reason_says_what_was_counted() -> None:
     cases = spread(150, 120)
-    assert choose(cases, "escape", ceiling=0.125).reason == (
-        "It is the highest threshold whose escape rate is under 12.5% with 95% confidence: 8 of 120, so at most 11.7%."
+    assert (
+        choose(cases, "escape", ceiling=0.125).reason
+        == "It is the highest threshold whose escape rate is under 12.5% with 95% confidence: 8 of 120, so at most"
+        " 11.7%."
     )
-    assert choose(cases, "overkill", ceiling=0.05, level=0.9).reason == (
-        "It is the lowest threshold whose overkill rate is under 5% with 90% confidence: 3 of 150, so at most 4.4%."
+    assert (
+        choose(cases, "overkill", ceiling=0.05, level=0.9).reason
+        == "It is the lowest threshold whose overkill rate is under 5% with 90% confidence: 3 of 150, so at most 4.4%."
     )
     found = choose(cases)
     point = point_at(cases, found.threshold)
-    assert found.reason == (
-        f"It has the lowest cost a part: {point['cost']:.3g} (95 % interval {point['cost low']:.3g} to {point['cost high']:.3g})."
+    assert (
+        found.reason == f"It has the lowest cost a part: {point['cost']:.3g} (95 % interval {point['cost low']:.3g} to"
+        f" {point['cost high']:.3g})."
     )
 
 
@@ -122,11 +129,17 @@ def test_no_threshold_is_cheaper(costs) -> None:
 
     def cost(threshold):
         passed = cases.scores < threshold
-        return costs.escape * prior * passed[cases.defect].mean() + costs.overkill * (1 - prior) * (~passed)[~cases.defect].mean()
+        return (
+            costs.escape * prior * passed[cases.defect].mean()
+            + costs.overkill * (1 - prior) * (~passed)[~cases.defect].mean()
+        )
 
     every = [cost(threshold) for threshold in [0, 1, *cases.scores, *np.nextafter(cases.scores, 1)]]
     assert cost(found.threshold) == pytest.approx(min(every))
-    assert (found.way, found.threshold) == ("cost", choose(cases, "cost", costs=costs, points=points_of(cases, costs)).threshold)
+    assert (found.way, found.threshold) == (
+        "cost",
+        choose(cases, "cost", costs=costs, points=points_of(cases, costs)).threshold,
+    )
 
 
 @pytest.mark.parametrize("unit", [1e-15, 1e-3, 1, 7, 1e9])

@@ -1,4 +1,5 @@
-"""Areas under the pixel curves: equal to a slow second implementation and to a case by hand, with intervals that cover the truth."""
+"""Areas under the pixel curves: equal to a slow second implementation and to a case by hand, with intervals that cover
+the truth."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ Masks = list[NDArray[np.bool_]]
 
 
 def case(seed: int, levels: int | None = None, count: int = 8) -> tuple[Maps, Masks]:
-    """Random maps of several sizes, the first half with random marked boxes that score a little higher; `levels` makes ties."""
+    """Random maps of several sizes, the first half with random marked boxes that score a little higher; `levels` makes
+    ties."""
     rng = np.random.default_rng(seed)
     maps, masks = [], []
     for number in range(count):
@@ -84,11 +86,15 @@ def test_pixel_auroc_is_that_of_sklearn(levels) -> None:
 def test_a_case_by_hand() -> None:
     """Region A has two pixels (0.9 and 0.45), B one (0.3), and ten pixels lie outside, two of them at 0.3 too.
 
-    From the highest threshold down: 0.9 reaches half of A, so PRO is (1/2 + 0) / 2 = 0.25 at FPR 0; 0.6 adds the first pixel outside,
-    FPR 0.1; 0.45 completes A, PRO 0.5; 0.4 makes FPR 0.2; 0.3 reaches B and two outside at once: PRO 1 at FPR 0.4.
-    Up to 0.3 the area is 0.1 x 0.25 + 0.1 x 0.5, and half of the ramp from (0.2, 0.5) to (0.4, 1), which ends at (0.3, 0.75).
+    From the highest threshold down: 0.9 reaches half of A, so PRO is (1/2 + 0) / 2 = 0.25 at FPR 0; 0.6 adds the first
+    pixel outside, FPR 0.1; 0.45 completes A, PRO 0.5; 0.4 makes FPR 0.2; 0.3 reaches B and two outside at once: PRO 1
+    at FPR 0.4. Up to 0.3 the area is 0.1 x 0.25 + 0.1 x 0.5, and half of the ramp from (0.2, 0.5) to (0.4, 1), which
+    ends at (0.3, 0.75).
     """
-    maps = [np.array([[0.9, 0.45, 0.3, 0.6, 0.3, 0.1, 0.1, 0.25, 0.2]], np.float32), np.array([[0.1, 0.2, 0.3, 0.4]], np.float32)]
+    maps = [
+        np.array([[0.9, 0.45, 0.3, 0.6, 0.3, 0.1, 0.1, 0.25, 0.2]], np.float32),
+        np.array([[0.1, 0.2, 0.3, 0.4]], np.float32),
+    ]
     masks = [np.array([[1, 1, 0, 0, 1, 0, 0, 0, 0]], bool), np.zeros((1, 4), bool)]
     assert aupro(maps, masks) == pytest.approx((0.1 * 0.25 + 0.1 * 0.5 + 0.1 * (0.5 + 0.75) / 2) / 0.3)
     # 0.9 beats all ten, 0.45 all but one, and 0.3 beats six and ties with two.
@@ -140,7 +146,9 @@ def test_the_figures_are_exact_whatever_the_pools() -> None:
     roc, pro = areas(defective, good)
     assert (roc.value, pro.value) == (pytest.approx(pixel_auroc(maps, masks)), pytest.approx(aupro(maps, masks)))
     assert (pro.count, pro.support) == (4, 8)
-    assert areas(defective, good, [merged(good), merged(defective[:1]), merged(defective[1:])])[1].value == pytest.approx(pro.value)
+    assert areas(defective, good, [merged(good), merged(defective[:1]), merged(defective[1:])])[
+        1
+    ].value == pytest.approx(pro.value)
     assert areas(defective, good, limit=0.05)[1].value == pytest.approx(aupro(maps, masks, 0.05))
 
 
@@ -179,7 +187,9 @@ def test_coarse_bins_do_not_move_the_interval(monkeypatch) -> None:
     monkeypatch.setattr(curves, "BINS", 2)
     coarse = areas(every[:20], every[20:])[1]
     assert coarse.value == fine.value
-    assert (coarse.low + coarse.high) / 2 == pytest.approx((fine.low + fine.high) / 2, abs=0.05 * (fine.high - fine.low))
+    assert (coarse.low + coarse.high) / 2 == pytest.approx(
+        (fine.low + fine.high) / 2, abs=0.05 * (fine.high - fine.low)
+    )
 
 
 def test_intervals_cover_the_truth() -> None:

@@ -27,29 +27,41 @@ def filled(before: float, after: float, *elsewhere: float) -> Filled:
 SENTENCES = [
     (
         (0.93, BARE, [spot(0.78, 0.02), spot(0.1, 0.3)], [filled(0.93, 0.12, 0.95, 0.9), filled(0.93, 0.5, 0.1, 0.2)]),
-        "Rejected: 0.93 against 0.41; 78% of the evidence for a defect lies in one region of 2.0% of the area; filling it drops the score "
-        "to 0.12 (same area elsewhere: 0.90 to 0.95); the score rests on it: without it the part would pass.",
+        (
+            "Rejected: 0.93 against 0.41; 78% of the evidence for a defect lies in one region of 2.0% of the area;"
+            " filling it drops the score to 0.12 (same area elsewhere: 0.90 to 0.95); the score rests on it: without it"
+            " the part would pass."
+        ),
     ),
     (
         (0.1, BARE, [spot(0.314, 0.256)], [filled(0.1, 0.3, 0.0999, 0.1, 0.1001)]),
-        "Passed: 0.10 against 0.41; 31% of the evidence for a defect lies in one region of 26% of the area; filling it raises the score to "
-        "0.30 (same area elsewhere: 0.10); it holds the score down.",
+        (
+            "Passed: 0.10 against 0.41; 31% of the evidence for a defect lies in one region of 26% of the area; filling"
+            " it raises the score to 0.30 (same area elsewhere: 0.10); it holds the score down."
+        ),
     ),
     (
         (0.6, Band(0.2, 0.41, 0.8), [spot(1, 0.0123)], [filled(0.6, 0.602, 0.2, 0.9)]),
-        "For review: 0.60 against 0.41; 100% of the evidence for a defect lies in one region of 1.2% of the area; filling it leaves the "
-        "score at 0.60 (same area elsewhere: 0.20 to 0.90); no more than elsewhere.",
+        (
+            "For review: 0.60 against 0.41; 100% of the evidence for a defect lies in one region of 1.2% of the area;"
+            " filling it leaves the score at 0.60 (same area elsewhere: 0.20 to 0.90); no more than elsewhere."
+        ),
     ),
     (
         (0.05, BARE, [spot(0.4, 0.05)], [filled(0.05, 0.73, 0.04, 0.47)]),
-        "Passed: 0.05 against 0.41; 40% of the evidence for a defect lies in one region of 5.0% of the area; filling it raises the "
-        "score to 0.73 (same area elsewhere: 0.04 to 0.47); it holds the score down: without it the part would be rejected.",
+        (
+            "Passed: 0.05 against 0.41; 40% of the evidence for a defect lies in one region of 5.0% of the area;"
+            " filling it raises the score to 0.73 (same area elsewhere: 0.04 to 0.47); it holds the score down: without"
+            " it the part would be rejected."
+        ),
     ),
     (
         (0.93, BARE, [spot(0.4, 0.05)], [filled(0.8, 0.1, 0.7)]),
-        "Rejected: 0.93 against 0.41; 40% of the evidence for a defect lies in one region of 5.0% of the area; filling it drops the "
-        "score from 0.80, which it is at the size shown, to 0.10 (same area elsewhere: 0.70); the score rests on it: without it "
-        "the part would pass.",
+        (
+            "Rejected: 0.93 against 0.41; 40% of the evidence for a defect lies in one region of 5.0% of the area;"
+            " filling it drops the score from 0.80, which it is at the size shown, to 0.10 (same area elsewhere: 0.70);"
+            " the score rests on it: without it the part would pass."
+        ),
     ),
     ((0.4, Band(0.5, 0.5, 0.5), [], []), "Passed: 0.40 against 0.50."),
     (
@@ -78,7 +90,8 @@ def test_numbers_that_differ_read_differently_and_those_that_read_alike_are_not_
     assert read.endswith("filling it leaves the score at 0.93 (same area elsewhere: 0.90); no more than elsewhere.")
     read = decide("id", 0.9349, BARE, [spot(1, 1)], [filled(0.9349, 0.9351, 0.8949, 0.8951)]).sentence
     assert read.endswith(
-        "filling it raises the score to 0.94 (same area elsewhere: 0.89 to 0.90); further than elsewhere, but by less than 0.05."
+        "filling it raises the score to 0.94 (same area elsewhere: 0.89 to 0.90); further than elsewhere, but by less"
+        " than 0.05."
     )
 
 
@@ -103,7 +116,10 @@ EFFECTS = [
 def test_a_region_counts_where_every_random_place_moves_the_score_less_in_either_direction(given, effect) -> None:
     assert filled(*given).effect == effect
     before, after, *elsewhere = given
-    down, up = before - after > 0 and all(after < other for other in elsewhere), after > before and all(after > o for o in elsewhere)
+    down, up = (
+        before - after > 0 and all(after < other for other in elsewhere),
+        after > before and all(after > o for o in elsewhere),
+    )
     assert (effect != "none") == (down or up)
     assert (effect in ("rests", "holds down")) == ((down or up) and abs(after - before) >= 0.05)
     for threshold in (0.02, 0.4, 0.99):
@@ -115,7 +131,11 @@ def test_a_region_counts_where_every_random_place_moves_the_score_less_in_either
 
 def test_what_a_region_does_for_a_review_is_said_too() -> None:
     found = decide(
-        "id", 0.5, Band(0.2, 0.5, 0.8), [spot(0.5, 0.05)], [filled(0.5, 0.9, 0.4), filled(0.5, 0.1, 0.4), filled(0.9, 0.1, 0.95)]
+        "id",
+        0.5,
+        Band(0.2, 0.5, 0.8),
+        [spot(0.5, 0.05)],
+        [filled(0.5, 0.9, 0.4), filled(0.5, 0.1, 0.4), filled(0.9, 0.1, 0.95)],
     )
     assert [found.meaning(tried) for tried in found.filled] == [
         "it holds the score down: without it the part would be rejected",
@@ -165,7 +185,13 @@ def test_only_what_is_looked_at_waits() -> None:
 def test_images_without_a_label_are_neither_escapes_nor_overkill() -> None:
     predictions = table([None, "strange", "bad", "good", None], ["bad"] * 5, confidence=[0.1, 0.92, 0.2, 0.8, 0.55])
     found = {name: waiting(name, predictions=predictions, overruled=[4]) for name in QUEUES}
-    assert found == {"escapes": [0.2], "overkill": [0.8], "near": [0.55], "overruled": [0.55], "all": [0.55, 0.2, 0.8, 0.1, 0.92]}
+    assert found == {
+        "escapes": [0.2],
+        "overkill": [0.8],
+        "near": [0.55],
+        "overruled": [0.55],
+        "all": [0.55, 0.2, 0.8, 0.1, 0.92],
+    }
 
 
 def test_what_cannot_be_read_waits_nowhere() -> None:

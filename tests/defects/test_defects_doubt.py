@@ -1,4 +1,5 @@
-"""The band of doubt: it catches what it promises to, on the line and on the solar cells, and leaves the rest to the machine."""
+"""The band of doubt: it catches what it promises to, on the line and on the solar cells, and leaves the rest to the
+machine."""
 
 from __future__ import annotations
 
@@ -64,10 +65,14 @@ def splits() -> tuple[Cases, Cases]:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_solar_cells_of_the_test_split_are_covered(target) -> None:
-    """At the model's own threshold, and at 0 and 1, where the band alone keeps the promise on one side and on the other."""
+    """At the model's own threshold, and at 0 and 1, where the band alone keeps the promise on one side and on the
+    other."""
     chosen, tested = splits()
     whole = solar().rule.threshold
-    found = {threshold: (band(chosen, threshold, target), review(tested, band(chosen, threshold, target))) for threshold in (0, whole, 1)}
+    found = {
+        threshold: (band(chosen, threshold, target), review(tested, band(chosen, threshold, target)))
+        for threshold in (0, whole, 1)
+    }
     cautious = 1 - 0.05 / (2 * len(TARGETS))  # six figures are held against their intervals at once
     for side, calibrated, alone in (("defects", chosen.defects, 1), ("good", chosen.good, 0)):
         low, high = expected(target, calibrated, getattr(tested, side))
@@ -82,7 +87,9 @@ def test_the_solar_cells_of_the_test_split_are_covered(target) -> None:
         assert own.value == bare.value if ends else own.value >= bare.value
 
 
-@pytest.mark.parametrize(("calibrated", "tested", "target"), [(50, 80, 0.9), (123, 205, 0.95), (60, 20, 0.95), (10, 30, 0.5)])
+@pytest.mark.parametrize(
+    ("calibrated", "tested", "target"), [(50, 80, 0.9), (123, 205, 0.95), (60, 20, 0.95), (10, 30, 0.5)]
+)
 def test_what_is_expected_is_what_happens(calibrated, tested, target) -> None:
     rng, draws = np.random.default_rng(2), 4000
     ends = np.sort(rng.random((draws, calibrated)), 1)[:, int(np.ceil(target * (calibrated + 1) - 1e-9)) - 1]

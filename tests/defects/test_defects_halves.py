@@ -22,7 +22,10 @@ def test_the_defects_are_those_of_the_rule_or_all_that_are_not_good() -> None:
     assert defect_classes(solar()) == ("defective",)
     assert defect_classes(table(["pit"], ["pit"], classes=METAL, positive=None)) == ("scratch", "pit")
     assert defect_classes(table(["pit"], ["pit"], classes=METAL, positive="pit")) == ("pit",)
-    assert defect_classes(table(["pit"], ["pit"], classes=METAL, positive=None), ["pit", "scratch"]) == ("scratch", "pit")
+    assert defect_classes(table(["pit"], ["pit"], classes=METAL, positive=None), ["pit", "scratch"]) == (
+        "scratch",
+        "pit",
+    )
     assert defect_classes(solar(), "functional") == ("functional",)
 
 
@@ -42,7 +45,9 @@ def test_without_defects_that_are_known_nothing_is_guessed(refusal, classes, pos
 
 
 def test_a_score_is_the_probability_of_any_defect() -> None:
-    predictions = table(["good", "pit", "good"], ["good", "scratch", "pit"], classes=METAL, positive=None, confidence=[0.5, 0.75, 1.0])
+    predictions = table(
+        ["good", "pit", "good"], ["good", "scratch", "pit"], classes=METAL, positive=None, confidence=[0.5, 0.75, 1.0]
+    )
     assert cases_of(predictions).scores.tolist() == [0.5, 0.875, 1.0]
     assert cases_of(predictions, "pit").scores.tolist() == [0.25, 0.125, 1.0]
     assert (cases_of(solar()).scores == solar().probabilities[:, 1].astype(float)).all()
@@ -63,7 +68,13 @@ def test_only_readable_images_with_a_label_the_model_knows_count() -> None:
     assert (cases.scores.round(6).tolist(), cases.defect.tolist()) == ([0.1, 0.2], [False, True])
     assert (cases.good, cases.defects) == (1, 1)
     assert np.isnan(all_scores(predictions, ("bad",))[4])
-    assert cases_of(predictions, rows=[False, True, True, True, True]).mask.tolist() == [False, True, False, False, False]
+    assert cases_of(predictions, rows=[False, True, True, True, True]).mask.tolist() == [
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_a_split_is_that_split() -> None:
@@ -78,7 +89,9 @@ def test_a_split_is_that_split() -> None:
 
 def unsplit(labels, **columns):
     """A set without a validation split, each image with bytes of its own."""
-    return with_attributes(table(labels, labels, confidence=np.linspace(0.5, 1, len(labels))), **({"split": None} | columns))
+    return with_attributes(
+        table(labels, labels, confidence=np.linspace(0.5, 1, len(labels))), **({"split": None} | columns)
+    )
 
 
 def test_halves_are_disjoint_complete_and_alike() -> None:
@@ -97,7 +110,9 @@ def test_halves_are_always_the_same_whatever_the_order() -> None:
     predictions = unsplit(labels)
     order = np.random.default_rng(0).permutation(len(labels))
     shuffled = dataclasses.replace(
-        predictions, frame=predictions.frame.iloc[order].reset_index(drop=True), probabilities=predictions.probabilities[order]
+        predictions,
+        frame=predictions.frame.iloc[order].reset_index(drop=True),
+        probabilities=predictions.probabilities[order],
     )
 
     def ids(table):

@@ -1,4 +1,5 @@
-"""Localisation by kind of defect: figures as made elsewhere, images that cannot count said so, work that can be stopped."""
+"""Localisation by kind of defect: figures as made elsewhere, images that cannot count said so, work that can be
+stopped."""
 
 from __future__ import annotations
 
@@ -17,7 +18,18 @@ from torch import nn
 
 from workbench.attribution.engine import attribute
 from workbench.defects.curves import aupro, pixel_auroc
-from workbench.defects.localise import ALL, EDGE, FEW, LeftOut, Row, localise, measure, meets, meets_by_chance, summarise
+from workbench.defects.localise import (
+    ALL,
+    EDGE,
+    FEW,
+    LeftOut,
+    Row,
+    localise,
+    measure,
+    meets,
+    meets_by_chance,
+    summarise,
+)
 from workbench.errors import InputError
 from workbench.evidence.card import assess
 from workbench.images.item import BytesSource, ImageItem
@@ -45,7 +57,9 @@ def png(values: NDArray) -> BytesSource:
     return BytesSource(buffer.getvalue())
 
 
-def item(name: str, label: str | None = "hole", boxes: Sequence[Box] | None = (), lit: Sequence[Box] | None = None, size=SIZE) -> ImageItem:
+def item(
+    name: str, label: str | None = "hole", boxes: Sequence[Box] | None = (), lit: Sequence[Box] | None = None, size=SIZE
+) -> ImageItem:
     """A dark image with bright boxes, by default where its mask has them; no mask where there are none to be named."""
     values, mask = np.full((*size, 3), 60, np.uint8), np.zeros(size, np.uint8)
     for box in lit if lit is not None else boxes or ():
@@ -58,7 +72,12 @@ def item(name: str, label: str | None = "hole", boxes: Sequence[Box] | None = ()
 HOLE, FAR = np.s_[20:30, 30:40], np.s_[2:6, 2:6]
 SET = [
     *(
-        item(f"hole {i}", "hole", [np.s_[5 + i : 12 + i, 8 * i : 8 * i + 7]], lit=[np.s_[5 + i : 12 + i, 7 * i : 8 * i + 7]])
+        item(
+            f"hole {i}",
+            "hole",
+            [np.s_[5 + i : 12 + i, 8 * i : 8 * i + 7]],
+            lit=[np.s_[5 + i : 12 + i, 7 * i : 8 * i + 7]],
+        )
         for i in range(6)
     ),
     *(item(f"stain {i}", "stain", [HOLE], lit=[FAR]) for i in range(3)),
@@ -107,7 +126,8 @@ def test_a_map_of_known_values_is_measured_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "target"), [("input_x_gradient", "hole"), ("saliency", "hole"), ("smoothgrad", "good"), ("occlusion", "hole")]
+    ("method", "target"),
+    [("input_x_gradient", "hole"), ("saliency", "hole"), ("smoothgrad", "good"), ("occlusion", "hole")],
 )
 @pytest.mark.parametrize("settings", [{}, {"resize": "crop"}, {"resize": "pad"}])
 def test_a_image_has_the_figures_of_its_evidence_card(method, target, settings, cheap) -> None:
@@ -160,7 +180,9 @@ def test_shares_have_their_intervals_beside_chance(found, clf) -> None:
     masses = np.array([measure(one, attribute(clf, one, "input_x_gradient", "hole")).mass for one in SET[:6]])
     half = t.ppf(0.975, 5) * masses.std(ddof=1) / 6**0.5
     assert masses.std() > 0
-    assert kind[["mass accuracy", "mass accuracy low"]].tolist() == pytest.approx([masses.mean(), masses.mean() - half], abs=1e-9)
+    assert kind[["mass accuracy", "mass accuracy low"]].tolist() == pytest.approx(
+        [masses.mean(), masses.mean() - half], abs=1e-9
+    )
     assert kind["mass accuracy high"] == min(masses.mean() + half, 1)
     told = wilson(6, 6)
     assert kind[["pointing", "pointing low", "pointing high"]].tolist() == [told.value, told.low, told.high]
@@ -173,7 +195,10 @@ def test_a_large_image_is_measured_on_a_smaller_copy_with_every_region(clf) -> N
     """Specks of one pixel, of which the nearest pixels of the copy hit few, and one region in two parts of the copy."""
     shape = (900, 1800)
     rng = np.random.default_rng(0)
-    specks = [np.s_[y : y + 1, x : x + 1] for y, x in zip(rng.permutation(90)[:30] * 10, rng.permutation(180)[:30] * 10, strict=True)]
+    specks = [
+        np.s_[y : y + 1, x : x + 1]
+        for y, x in zip(rng.permutation(90)[:30] * 10, rng.permutation(180)[:30] * 10, strict=True)
+    ]
     large = item("large", boxes=[np.s_[401:640, 901:1200], *specks], lit=[np.s_[401:640, 901:1200]], size=shape)
     row = measure(large, attribute(clf, large, "input_x_gradient", "hole"))
     assert row.pixels.sound.size + row.pixels.marked.size == EDGE * EDGE // 2
@@ -188,7 +213,14 @@ def test_a_large_image_is_measured_on_a_smaller_copy_with_every_region(clf) -> N
 def test_images_that_cannot_count_are_told_with_their_reason(clf) -> None:
     broken = ImageItem("broken", BytesSource(b"no image"), "hole", png(np.ones(SIZE, np.uint8)))
     small = ImageItem("small", SET[0].source, "stain", png(np.ones((4, 4), np.uint8)))
-    odd = [broken, small, item("bare", "hole", None), item("blank", "hole"), item("spoilt", "good", [HOLE]), item("who", None)]
+    odd = [
+        broken,
+        small,
+        item("bare", "hole", None),
+        item("blank", "hole"),
+        item("spoilt", "good", [HOLE]),
+        item("who", None),
+    ]
 
     def target(one: ImageItem) -> str:
         return "spot" if one.name == "stain 0" else "hole"

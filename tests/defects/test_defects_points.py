@@ -1,4 +1,5 @@
-"""Operating points: the counts and rates of scikit-learn at every threshold, and intervals that hold what they promise."""
+"""Operating points: the counts and rates of scikit-learn at every threshold, and intervals that hold what they
+promise."""
 
 from __future__ import annotations
 
@@ -54,7 +55,9 @@ def test_thresholds_decide_as_scikit_learn_counts(name) -> None:
     called = [cases.scores >= threshold for threshold in points["threshold"]]
     recall = [recall_score(cases.defect, each) for each in called]
     assert points["escape rate"].to_numpy() == pytest.approx(1 - np.array(recall))
-    assert points["overkill rate"].to_numpy() == pytest.approx(1 - np.array([recall_score(~cases.defect, ~each) for each in called]))
+    assert points["overkill rate"].to_numpy() == pytest.approx(
+        1 - np.array([recall_score(~cases.defect, ~each) for each in called])
+    )
     rejects = np.array([each.any() for each in called])
     precision = np.array([precision_score(cases.defect, each, zero_division=0) for each in called])
     assert points["precision"][rejects].to_numpy() == pytest.approx(precision[rejects])
@@ -121,14 +124,20 @@ def test_one_point_is_a_row_of_all() -> None:
         costs = Costs(7, 2, 0.03)
         points = points_of(cases, costs, 0.9)
         for _, row in points.iloc[::9].iterrows():
-            pd.testing.assert_series_equal(point_at(cases, row["threshold"], costs, 0.9), row.drop("width"), check_names=False)
+            pd.testing.assert_series_equal(
+                point_at(cases, row["threshold"], costs, 0.9), row.drop("width"), check_names=False
+            )
 
 
 def test_a_missing_class_leaves_its_figures_open() -> None:
     lone = points_of(cases_of(scored([0.2, 0.4], [])))
     assert lone["overkill"].tolist() == [2, 1, 0]
     assert lone["overkill rate"].tolist() == [1, 0.5, 0]
-    assert lone[["escape rate", "precision", "F1", "cost", "cost low", "F1 high", "escape rate high"]].isna().all(axis=None)
+    assert (
+        lone[["escape rate", "precision", "F1", "cost", "cost low", "F1 high", "escape rate high"]]
+        .isna()
+        .all(axis=None)
+    )
     bad = points_of(cases_of(scored([], [0.2, 0.4])))
     assert bad["escapes"].tolist() == [0, 1, 2]
     assert bad["escape rate"].tolist() == [0, 0.5, 1]
@@ -152,7 +161,9 @@ def test_another_prior_is_a_resampled_set(kind, repeat_good, repeat_bad) -> None
         assert row["F1"] == pytest.approx(f1_score(truth, called))
         assert row["cost"] == pytest.approx((30 * (truth & ~called) + 4 * (~truth & called)).mean())
     own = points_of(cases, Costs(30, 4))
-    assert (own[["escapes", "overkill", "escape rate"]] == points[["escapes", "overkill", "escape rate"]]).all(axis=None)
+    assert (own[["escapes", "overkill", "escape rate"]] == points[["escapes", "overkill", "escape rate"]]).all(
+        axis=None
+    )
 
 
 def test_only_the_rows_that_are_asked_for_count() -> None:
@@ -178,11 +189,15 @@ def every_count(defects: int, good: int, costs: Costs) -> pd.DataFrame:
     """The figures at each number of escapes and of overkill that can come of so many parts."""
     tables = []
     for lost in range(defects + 1):  # these score lowest, then all good parts, then the other defects
-        cases = cases_of(scored(0.3 + 0.3 * np.arange(good) / good, [*np.full(lost, 0.1), *np.full(defects - lost, 0.9)]))
+        cases = cases_of(
+            scored(0.3 + 0.3 * np.arange(good) / good, [*np.full(lost, 0.1), *np.full(defects - lost, 0.9)])
+        )
         points = points_of(cases, costs)
         tables.append(points[points["escapes"] == lost].drop_duplicates("overkill"))
     found = pd.concat(tables)
-    found = pd.concat([found, _none_lost(defects, good, costs, set(zip(found["escapes"], found["overkill"], strict=True)))])
+    found = pd.concat(
+        [found, _none_lost(defects, good, costs, set(zip(found["escapes"], found["overkill"], strict=True)))]
+    )
     assert len(found) == (defects + 1) * (good + 1)
     return found
 
@@ -190,7 +205,13 @@ def every_count(defects: int, good: int, costs: Costs) -> pd.DataFrame:
 def _none_lost(defects, good, costs, there):
     missing = [(e, o) for e in range(defects + 1) for o in range(good + 1) if (e, o) not in there]
     rows = [
-        point_at(cases_of(scored([*np.full(o, 0.9), *np.full(good - o, 0.1)], [*np.full(e, 0.1), *np.full(defects - e, 0.9)])), 0.5, costs)
+        point_at(
+            cases_of(
+                scored([*np.full(o, 0.9), *np.full(good - o, 0.1)], [*np.full(e, 0.1), *np.full(defects - e, 0.9)])
+            ),
+            0.5,
+            costs,
+        )
         for e, o in missing
     ]
     return pd.DataFrame(rows)
@@ -206,7 +227,9 @@ def coverage(found: pd.DataFrame, escape: float, overkill: float, prior: float, 
         "F1": 2 * (prior - lost) / (2 * prior - lost + wrong),
         "cost": costs.escape * lost + costs.overkill * wrong,
     }
-    chance = binom.pmf(found["escapes"], found["defects"], escape) * binom.pmf(found["overkill"], found["good"], overkill)
+    chance = binom.pmf(found["escapes"], found["defects"], escape) * binom.pmf(
+        found["overkill"], found["good"], overkill
+    )
     assert chance.sum() == pytest.approx(1)
     held = {}
     for name, value in true.items():
@@ -217,12 +240,17 @@ def coverage(found: pd.DataFrame, escape: float, overkill: float, prior: float, 
 
 
 @pytest.mark.parametrize("prior", [None, 0.01, 0.1])
-@pytest.mark.parametrize(("defects", "good", "least"), [(10, 40, 0.89), (20, 60, 0.92), (30, 100, 0.92), (60, 200, 0.93)])
+@pytest.mark.parametrize(
+    ("defects", "good", "least"), [(10, 40, 0.89), (20, 60, 0.92), (30, 100, 0.92), (60, 200, 0.93)]
+)
 def test_intervals_hold_what_they_promise(defects, good, least, prior) -> None:
     costs = Costs(10, 1, prior)
     found = every_count(defects, good, costs)
     held = pd.DataFrame([coverage(found, *rates, prior or defects / (defects + good), costs) for rates in TRUE])
-    print(f"{defects} defects, {good} good, prior {prior}: least {held.min().round(3).to_dict()}, mean {held.mean().round(3).to_dict()}")
+    print(
+        f"{defects} defects, {good} good, prior {prior}: least {held.min().round(3).to_dict()}, mean"
+        f" {held.mean().round(3).to_dict()}"
+    )
     assert (held.min() >= least).all()
     assert (held.mean() >= 0.935).all()
     assert (held.mean() <= 0.97).all()
@@ -236,7 +264,9 @@ def test_intervals_widen_with_the_level_and_hold_the_figure() -> None:
         for table_ in (narrow, wide):
             assert (table_[f"{name} low"] <= table_[name] + 1e-12)[known].all()
             assert (table_[f"{name} high"] >= table_[name] - 1e-12)[known].all()
-        assert (wide[f"{name} high"] - wide[f"{name} low"] > narrow[f"{name} high"] - narrow[f"{name} low"])[known].mean() > 0.9
+        assert (wide[f"{name} high"] - wide[f"{name} low"] > narrow[f"{name} high"] - narrow[f"{name} low"])[
+            known
+        ].mean() > 0.9
         if name != "cost":
             assert wide[[f"{name} low", f"{name} high"]][known].stack().between(0, 1).all()
 
@@ -247,7 +277,9 @@ def test_twenty_thousand_images_are_no_more_work_a_image() -> None:
         return cases_of(scored(scores[: count // 2], scores[count // 2 :]))
 
     def seconds(cases):
-        return min(timeit.repeat(lambda: points_of(dataclasses.replace(cases)), number=1, repeat=7, timer=time.process_time))
+        return min(
+            timeit.repeat(lambda: points_of(dataclasses.replace(cases)), number=1, repeat=7, timer=time.process_time)
+        )
 
     few, many = drawn(2_000), drawn(20_000)
     assert len(points_of(many)) == 20_001

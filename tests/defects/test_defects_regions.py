@@ -23,7 +23,8 @@ Box = tuple[slice, slice]
 
 
 def heat(*boxes: tuple[Box, float], shape=(8, 8), rest: float = 0.0) -> NDArray[np.float32]:
-    """A map with one value in each box. Up to 8 pixels wide it is not smoothed, for the Gaussian is a quarter of a pixel."""
+    """A map with one value in each box. Up to 8 pixels wide it is not smoothed, for the Gaussian is a quarter of a
+    pixel."""
     values = np.full(shape, rest, np.float32)
     for box, value in boxes:
         values[box] = value
@@ -192,7 +193,11 @@ def test_a_region_that_is_everything_or_of_another_image_is_refused(patch, part,
 
 def shapes() -> dict[str, NDArray[np.bool_]]:
     """Regions of many forms in images of two forms."""
-    made = {"box": region(5, 15, 40, 50).inside, "corner": region(54, 64, 0, 12).inside, "speck": region(3, 4, 9, 10).inside}
+    made = {
+        "box": region(5, 15, 40, 50).inside,
+        "corner": region(54, 64, 0, 12).inside,
+        "speck": region(3, 4, 9, 10).inside,
+    }
     made["bar across"] = region(20, 24, 0, 90).inside  # turned it would not fit
     made["bar down"] = region(0, 64, 30, 36).inside
     down, across = np.ogrid[:64, :96]

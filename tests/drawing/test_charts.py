@@ -23,7 +23,9 @@ def test_the_bars_stand_where_the_intervals_are():
     )
     (ax,) = figure.axes
     assert np.allclose(ax.lines[0].get_xydata(), [[0.2, 0], [0.9, 1]])
-    assert np.allclose([path.vertices for path in ax.collections[0].get_paths()], [[[0.1, 0], [0.4, 0]], [[0.85, 1], [0.95, 1]]])
+    assert np.allclose(
+        [path.vertices for path in ax.collections[0].get_paths()], [[[0.1, 0], [0.4, 0]], [[0.85, 1], [0.95, 1]]]
+    )
     assert ax.get_ylim()[0] > ax.get_ylim()[1], "the first is on top"
     assert figure.get_supxlabel() == "model x"
 
@@ -64,7 +66,9 @@ def panel(name, lines, dots):
 def test_curves_draw_each_line_with_its_place():
     lines = {"validation": ([0, 0.5, 1], [0, 0.9, 1]), "test": ([0, 0.4, 1], [0, 0.8, 1])}
     dots = {"validation": (0.5, 0.9), "test": (0.4, 0.8)}
-    figure = charts.curves([panel("ROC", lines, dots), panel("again", lines, dots)], title="Threshold 0.4", footer="model x")
+    figure = charts.curves(
+        [panel("ROC", lines, dots), panel("again", lines, dots)], title="Threshold 0.4", footer="model x"
+    )
     first, second = figure.axes
     assert [ax.get_title() for ax in (first, second)] == ["ROC", "again"]
     grey, grey_dot, ink, ink_dot = first.lines
@@ -78,12 +82,16 @@ def test_curves_draw_each_line_with_its_place():
 
 
 def test_one_curve_alone_is_in_ink_and_gaps_stay_gaps():
-    figure = charts.curves([panel("ROC", {"test": ([0, 0.5, 1], [np.nan, 0.9, 1])}, {"test": (np.nan, np.nan)})], title="t")
+    figure = charts.curves(
+        [panel("ROC", {"test": ([0, 0.5, 1], [np.nan, 0.9, 1])}, {"test": (np.nan, np.nan)})], title="t"
+    )
     assert figure.axes[0].lines[0].get_color() == charts.INK
     assert to_png(figure).startswith(b"\x89PNG")
 
 
 def test_typed_words_of_curves_are_no_mathematics():
-    figure = charts.curves([panel(HOSTILE, {"test": ([0, 1], [0, 1])}, {"test": (0, 1)})], title=HOSTILE, footer=HOSTILE)
+    figure = charts.curves(
+        [panel(HOSTILE, {"test": ([0, 1], [0, 1])}, {"test": (0, 1)})], title=HOSTILE, footer=HOSTILE
+    )
     assert HOSTILE in drawn_text(figure)
     assert (figure.get_suptitle(), figure.get_supxlabel()) == (HOSTILE, HOSTILE)

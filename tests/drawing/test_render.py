@@ -157,7 +157,15 @@ def test_one_scale_for_all_maps_is_that_of_the_strongest(heatmap):
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(0, "0"), (1.2345, "1.23"), (0.00123, "0.00123"), (1.5e-7, "1.5e-07"), (9999, "1e+04"), (-12.3, "-12.3"), (4.5e6, "4.5e+06")],
+    [
+        (0, "0"),
+        (1.2345, "1.23"),
+        (0.00123, "0.00123"),
+        (1.5e-7, "1.5e-07"),
+        (9999, "1e+04"),
+        (-12.3, "-12.3"),
+        (4.5e6, "4.5e+06"),
+    ],
 )
 def test_numbers_keep_three_digits(value, said):
     assert render.Scale(value, signed=False).ticks()[-1][1] == said
@@ -174,7 +182,14 @@ def test_the_page_and_the_figure_use_the_same_colours():
 # The colour bar tells how large the values are (design, trap 8)
 
 
-EVERYWHERE = ("saliency", "grad_cam", "input_x_gradient", "smoothgrad", "integrated_gradients", "occlusion")  # whatever the architecture
+EVERYWHERE = (
+    "saliency",
+    "grad_cam",
+    "input_x_gradient",
+    "smoothgrad",
+    "integrated_gradients",
+    "occlusion",
+)  # whatever the architecture
 
 
 class _Scaled(nn.Module):
@@ -236,13 +251,17 @@ def test_a_figure_shows_every_map_with_its_bar(image, heatmap):
     for number in range(5):
         values = heatmap * np.float32(10.0**number)
         scale = render.scale_of([values], signed=True)
-        panels.append(render.Panel(f"Map {number}", render.overlay(image, values, signed=True), scale, "score", f"note {number}"))
+        panels.append(
+            render.Panel(f"Map {number}", render.overlay(image, values, signed=True), scale, "score", f"note {number}")
+        )
     drawn = render.figure(image, panels, "what is explained", "which model")
     assert type(drawn) is Figure
     titles = [ax.get_title() for ax in drawn.axes if ax.get_title()]
     assert titles == ["Image", *(p.title for p in panels)]
     assert bar_labels(drawn) == [[label for _, label in p.scale.ticks()] for p in panels]
-    assert [ax.get_xlabel() for ax in drawn.axes if ax.get_label() == "<colorbar>"] == [f"score\nnote {n}" for n in range(5)]
+    assert [ax.get_xlabel() for ax in drawn.axes if ax.get_label() == "<colorbar>"] == [
+        f"score\nnote {n}" for n in range(5)
+    ]
     assert drawn.get_suptitle() == "what is explained"
 
 
@@ -256,7 +275,9 @@ def test_pyplot_is_never_imported():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "[]", "render draws without pyplot's global state, without torch and without Streamlit"
+    assert done.stdout.strip() == "[]", (
+        "render draws without pyplot's global state, without torch and without Streamlit"
+    )
 
 
 @pytest.mark.parametrize("text", ["$x^2_$", "$\\frac{", "<b>bold</b>", "100 % \\alpha _{", "é · Ω", "", "a\nb"])
@@ -353,7 +374,10 @@ def test_boxes_enclose_their_pixels_and_stay_inside():
 
 
 def test_boxes_are_numbered(image):
-    one, two = (np.asarray(render.boxed(Image.new("RGB", (300, 200)), [(0, 0, 9, 9)] * n + [(100, 100, 200, 150)])) for n in (0, 1))
+    one, two = (
+        np.asarray(render.boxed(Image.new("RGB", (300, 200)), [(0, 0, 9, 9)] * n + [(100, 100, 200, 150)]))
+        for n in (0, 1)
+    )
     assert (one[60:100, 100:130] != two[60:100, 100:130]).any(), "the second box has another number than the first"
     assert (np.asarray(render.boxed(image, [])) == np.asarray(image)).all()
 

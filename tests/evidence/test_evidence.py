@@ -1,4 +1,5 @@
-"""The card's own promises: figures equal to their formulas, the same for a seed, in chunks, stoppable, and the model left as it was."""
+"""The card's own promises: figures equal to their formulas, the same for a seed, in chunks, stoppable, and the model
+left as it was."""
 
 import dataclasses
 import hashlib
@@ -53,7 +54,13 @@ class Fuse(nn.Module):
 def make(seed=0):
     torch.manual_seed(seed)
     model = nn.Sequential(
-        Fuse(), nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.Dropout(0.5), nn.Flatten(), nn.Linear(6 * 16 * 24, 3)
+        Fuse(),
+        nn.Conv2d(3, 6, 3, padding=1),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Flatten(),
+        nn.Linear(6 * 16 * 24, 3),
     )
     clf = load_classifier(model.eval(), size=SIZE, device="cpu", classes=["a", "b", "c"])
     model.train()
@@ -69,7 +76,12 @@ def state(model):
     digest = hashlib.sha256()
     for name, tensor in model.state_dict().items():
         digest.update(name.encode() + tensor.numpy().tobytes())
-    hooks = [len(t) for module in model.modules() for name, t in sorted(vars(module).items()) if name.endswith("_hooks") and t is not None]
+    hooks = [
+        len(t)
+        for module in model.modules()
+        for name, t in sorted(vars(module).items())
+        if name.endswith("_hooks") and t is not None
+    ]
     grads = [(p.requires_grad, id(p.grad), None if p.grad is None else p.grad.tolist()) for p in model.parameters()]
     return digest.hexdigest(), [module.training for module in model.modules()], hooks, grads
 
@@ -103,14 +115,18 @@ def test_every_finding_says_what_it_found_what_that_means_and_where_it_comes_fro
             assert any(c.isdigit() for c in finding.reason), "a verdict without its figure"
             assert finding.value is not None
             assert finding.meaning == CHECKS[finding.name].meaning[finding.verdict]
-    assert {"holds", "doubtful", "fails"} == set.intersection(*(set(c.meaning) for c in CHECKS.values() if c.name != "sparsity"))
+    assert {"holds", "doubtful", "fails"} == set.intersection(
+        *(set(c.meaning) for c in CHECKS.values() if c.name != "sparsity")
+    )
     with pytest.raises(dataclasses.FrozenInstanceError):
         card["deletion"].verdict = "holds"
 
 
 @pytest.mark.parametrize("method", ["saliency", "smoothgrad", "integrated_gradients", "grad_cam", "occlusion"])
 def test_a_seed_gives_the_same_card_bit_for_bit_and_another_seed_another(clf, method):
-    settings = {"smoothgrad": {"samples": 6, "seed": 3}, "grad_cam": {"layer": "3"}, "occlusion": {"window": 0.5}}.get(method, {})
+    settings = {"smoothgrad": {"samples": 6, "seed": 3}, "grad_cam": {"layer": "3"}, "occlusion": {"window": 0.5}}.get(
+        method, {}
+    )
     att = attribute(clf, IMAGE, method, 1, **settings)
     torch.manual_seed(5)
     before = torch.get_rng_state()
@@ -150,7 +166,9 @@ def test_the_model_is_left_as_it_was(clf):
     assert state(clf.model) == before
 
 
-@pytest.mark.parametrize("check", [c for c in CHECKS if c not in ("sparsity", "relevance_mass", "relevance_rank", "pointing")])
+@pytest.mark.parametrize(
+    "check", [c for c in CHECKS if c not in ("sparsity", "relevance_mass", "relevance_rank", "pointing")]
+)
 def test_stopping_leaves_the_model_as_it_was(clf, check):
     class Stopped(BaseException):
         pass
@@ -173,7 +191,13 @@ def test_stopping_leaves_the_model_as_it_was(clf, check):
 
 def test_progress_begins_at_nothing_grows_and_ends_at_all(clf):
     calls = []
-    assess(clf, IMAGE, attribute(clf, IMAGE, "smoothgrad", 1), MASK, on_progress=lambda done, total: calls.append((done, total)))
+    assess(
+        clf,
+        IMAGE,
+        attribute(clf, IMAGE, "smoothgrad", 1),
+        MASK,
+        on_progress=lambda done, total: calls.append((done, total)),
+    )
     done = [d for d, _ in calls]
     assert done == sorted(done)
     assert len({total for _, total in calls}) == 1
@@ -272,7 +296,8 @@ def test_only_what_the_model_sees_counts_for_chance():
 
 
 def test_infidelity_is_captums_as_a_share_of_the_mean_squared_fall(clf):
-    """On the same squares, asked for in the open; without normalisation the perfect map of a linear model misses nothing."""
+    """On the same squares, asked for in the open; without normalisation the perfect map of a linear model misses
+    nothing."""
     small = make_small()
     att = attribute(small, IMAGE, "input_x_gradient", 1)
     finding = assess(small, IMAGE, att, checks=["infidelity"])["infidelity"]
@@ -284,7 +309,12 @@ def test_infidelity_is_captums_as_a_share_of_the_mean_squared_fall(clf):
         return torch.stack([p for p, _ in rows])[:, None], torch.stack([f for _, f in rows])[:, None]
 
     direct = infidelity(
-        lambda f: -f[:, 0], forecast, torch.zeros(1, 1).double(), torch.ones(1, 1).double(), n_perturb_samples=32, normalize=True
+        lambda f: -f[:, 0],
+        forecast,
+        torch.zeros(1, 1).double(),
+        torch.ones(1, 1).double(),
+        n_perturb_samples=32,
+        normalize=True,
     )
     missed = direct.item() / (falls**2).mean().item()
     assert finding.value == pytest.approx(missed if (foretold * falls).sum() >= 0 else 2 - missed, abs=1e-6)
@@ -298,16 +328,22 @@ def test_sensitivity_is_the_change_under_the_stated_noise():
     att = attribute(small, IMAGE, "input_x_gradient", 1)
     weights = small.model[1].weight[1].detach().reshape(3, *SIZE).numpy()
     radius = 2.5 / 255 / np.array(small.preprocessing.std)[:, None, None]
-    typical = np.linalg.norm(weights * radius) / 3**0.5 / np.linalg.norm(att.values)  # the root mean square of uniform noise
+    typical = (
+        np.linalg.norm(weights * radius) / 3**0.5 / np.linalg.norm(att.values)
+    )  # the root mean square of uniform noise
     assert assess(small, IMAGE, att, checks=["sensitivity"])["sensitivity"].value == pytest.approx(typical, rel=0.07)
     steady = assess(small, IMAGE, attribute(small, IMAGE, "saliency", 1), checks=["sensitivity"])["sensitivity"]
     assert (steady.verdict, steady.value) == ("holds", 0)
 
 
 def test_a_background_is_handed_on_and_noise_is_laid_on_the_image_alone():
-    """Of a linear model again: its map is w times the way from the background's mean, and moves by w times the noise only."""
+    """Of a linear model again: its map is w times the way from the background's mean, and moves by w times the noise
+    only."""
     small = make_small()
-    images = [ImageItem(f"{i}.png", png(np.random.default_rng(i).integers(0, 256, (20, 20, 3), dtype=np.uint8))) for i in range(1, 4)]
+    images = [
+        ImageItem(f"{i}.png", png(np.random.default_rng(i).integers(0, 256, (20, 20, 3), dtype=np.uint8)))
+        for i in range(1, 4)
+    ]
     att = attribute(small, IMAGE, "expected_gradients", 1, background=images)
     assert "as background" in assess(small, IMAGE, att, checks=["sensitivity"])["sensitivity"].reason
     assert assess(small, IMAGE, att, checks=["sensitivity"], background=images)["sensitivity"].value < 0.2
@@ -336,7 +372,9 @@ def test_sparsity_is_the_gini_index(clf):
 
 
 def test_pooling_takes_means():
-    np.testing.assert_allclose(pooled(np.arange(16 * 16.0).reshape(16, 16)), np.arange(256.0).reshape(8, 2, 8, 2).mean((1, 3)))
+    np.testing.assert_allclose(
+        pooled(np.arange(16 * 16.0).reshape(16, 16)), np.arange(256.0).reshape(8, 2, 8, 2).mean((1, 3))
+    )
     assert pooled(np.ones((4, 20))).shape == (4, 8)
 
 
@@ -375,7 +413,10 @@ def test_deletion_replaces_by_the_baseline_and_begins_and_ends_at_the_scores(clf
     empty = clf.logits(blank).softmax(1)[0, 1].item()
     for name, ends in (("deletion", (att.output, empty)), ("insertion", (empty, att.output))):
         curves = card[name].curves
-        assert (curves["map"][0], curves["map"][-1]) == (pytest.approx(ends[0], abs=1e-6), pytest.approx(ends[1], abs=1e-6))
+        assert (curves["map"][0], curves["map"][-1]) == (
+            pytest.approx(ends[0], abs=1e-6),
+            pytest.approx(ends[1], abs=1e-6),
+        )
         np.testing.assert_allclose(curves["random"][:, 0], ends[0], atol=1e-6)
         assert curves["random"].shape == (24, len(curves["random_share"]))
 

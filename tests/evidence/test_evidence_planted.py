@@ -1,4 +1,5 @@
-"""The card on planted cases: a model that looks at a known patch, its true maps, and maps that are wrong in a known way."""
+"""The card on planted cases: a model that looks at a known patch, its true maps, and maps that are wrong in a known
+way."""
 
 import dataclasses
 
@@ -59,7 +60,9 @@ def true_map(clf):
 
 
 def with_values(attribution, values):
-    return dataclasses.replace(attribution, values=np.ascontiguousarray(np.broadcast_to(values, attribution.values.shape), np.float32))
+    return dataclasses.replace(
+        attribution, values=np.ascontiguousarray(np.broadcast_to(values, attribution.values.shape), np.float32)
+    )
 
 
 @pytest.mark.parametrize("method", TRUE)
@@ -85,12 +88,21 @@ def test_a_random_map_fails(clf, true_map, seed):
     noise = np.random.default_rng(seed).normal(size=true_map.values.shape) * true_map.values.std()
     card = assess(clf, IMAGE, with_values(true_map, noise), MASK, budget="full", seed=seed)
     failed = {name for name, verdict in card.verdicts.items() if verdict == "fails"}
-    assert failed >= {"completeness", "deletion", "insertion", "randomisation", "relevance_mass", "relevance_rank", "pointing"}
+    assert failed >= {
+        "completeness",
+        "deletion",
+        "insertion",
+        "randomisation",
+        "relevance_mass",
+        "relevance_rank",
+        "pointing",
+    }
     assert "holds" not in card.verdicts.values()
 
 
 def test_random_maps_of_coarse_blocks_hold_no_oftener_than_chance(clf, true_map):
-    """Such a map lies on the patch by luck now and then, so that pixel noise would be beaten far more often than once in twenty."""
+    """Such a map lies on the patch by luck now and then, so that pixel noise would be beaten far more often than once
+    in twenty."""
     held = 0
     for seed in range(20):
         blocks = np.kron(np.random.default_rng(seed).normal(size=(8, 8)), np.ones((16, 16)))
@@ -112,7 +124,9 @@ def test_a_map_beside_the_patch_fails(clf, true_map):
 
 def test_the_map_of_another_model_fails(clf):
     """A map of the same net with random weights, passed off as this one's."""
-    card = assess(clf, IMAGE, attribute(wrap(OnPatch(seed=7, patch=False)), IMAGE, "integrated_gradients", 1), MASK, budget="full")
+    card = assess(
+        clf, IMAGE, attribute(wrap(OnPatch(seed=7, patch=False)), IMAGE, "integrated_gradients", 1), MASK, budget="full"
+    )
     assert card["randomisation"].verdict == "fails"
     assert card["completeness"].verdict == "fails", "the sum is that of the other model's score"
     assert card["sensitivity"].verdict == "not applicable", "nothing can be said of a map that the model does not give"
@@ -155,7 +169,9 @@ def test_the_randomised_net_is_held_against_by_layers(clf, true_map):
 @pytest.mark.parametrize(("factor", "verdict"), [(1.0, "holds"), (1.03, "doubtful"), (1.2, "fails"), (-1.0, "fails")])
 def test_a_broken_completeness_is_found(clf, true_map, factor, verdict):
     """Although the map carries the delta of when it was made."""
-    finding = assess(clf, IMAGE, with_values(true_map, true_map.values * factor), checks=["completeness"])["completeness"]
+    finding = assess(clf, IMAGE, with_values(true_map, true_map.values * factor), checks=["completeness"])[
+        "completeness"
+    ]
     assert finding.verdict == verdict
     assert finding.value == pytest.approx(abs(factor - 1), abs=0.005)
 
@@ -181,7 +197,8 @@ def small_net(seed):
 
 
 def test_chance_seldom_holds():
-    """At most about one random map in twenty, fine-grained or in blocks, seems better than random to deletion or insertion."""
+    """At most about one random map in twenty, fine-grained or in blocks, seems better than random to deletion or
+    insertion."""
     held = cases = 0
     for seed in range(40):
         rng = np.random.default_rng(seed)
@@ -199,7 +216,8 @@ def test_chance_seldom_holds():
 
 
 def test_the_random_orders_are_as_smooth_as_the_map():
-    """Held by the correlation of neighbours: of pixel noise it is none, of blocks it is high, and so it is of their opponents."""
+    """Held by the correlation of neighbours: of pixel noise it is none, of blocks it is high, and so it is of their
+    opponents."""
     from workbench.evidence.faithfulness import alike
 
     rng = np.random.default_rng(0)
@@ -225,6 +243,8 @@ def test_a_gain_holds_above_luck_and_fails_below_use(case):
     assert advantage(value, low=low, top=top, chance=0.0, useful=0.1) == GAINS[case]
 
 
-@pytest.mark.parametrize(("interval", "verdict"), [((0, 1), "holds"), ((0, 1.1), "doubtful"), ((1.9, 3), "doubtful"), ((2.1, 3), "fails")])
+@pytest.mark.parametrize(
+    ("interval", "verdict"), [((0, 1), "holds"), ((0, 1.1), "doubtful"), ((1.9, 3), "doubtful"), ((2.1, 3), "fails")]
+)
 def test_a_loss_holds_up_to_what_is_good_and_fails_above_what_is_bad(interval, verdict):
     assert limit(interval, 1, 2) == verdict

@@ -100,7 +100,9 @@ def is_gone(process: int) -> bool:
 
 
 @pytest.mark.parametrize("here", [True, False])
-def test_a_page_reads_on_only_for_a_visitor_who_is_there(here: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_page_reads_on_only_for_a_visitor_who_is_there(
+    here: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from types import SimpleNamespace
 
     class LeftError(Exception):

@@ -1,4 +1,5 @@
-"""Only files are read: a pipe, a socket or a device under a file's name is told of at once, and no folder is looked through for ever."""
+"""Only files are read: a pipe, a socket or a device under a file's name is told of at once, and no folder is looked
+through for ever."""
 
 import os
 import socket
@@ -16,7 +17,10 @@ from workbench.images.item import image_from_file
 from workbench.images.layouts import load_images, stamp
 from workbench.models.folder import read_spec
 
-pytestmark = [pytest.mark.timeout(60), pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")]
+pytestmark = [
+    pytest.mark.timeout(60),
+    pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names"),
+]
 KINDS = ("pipe", "socket", "device", "folder")
 
 

@@ -42,7 +42,9 @@ def test_kinds_and_versions_of_a_computation_are_told_apart(monkeypatch):
     facts = {"image": "a", "edge": 1}
     before = key("thumbnail", **facts)
     assert key("fitted image", **facts) != before
-    monkeypatch.setattr("workbench.files.keys.KINDS", {**KINDS, "thumbnail": dataclasses.replace(KINDS["thumbnail"], version=2)})
+    monkeypatch.setattr(
+        "workbench.files.keys.KINDS", {**KINDS, "thumbnail": dataclasses.replace(KINDS["thumbnail"], version=2)}
+    )
     assert key("thumbnail", **facts) != before
 
 
@@ -104,7 +106,8 @@ def sources():
 
 
 def test_nothing_keeps_a_result_beside_the_shelves():
-    """A new cache belongs on a shelf, where its key is checked; those here hold no results of an image, a set or a model."""
+    """A new cache belongs on a shelf, where its key is checked; those here hold no results of an image, a set or a
+    model."""
     allowed = {
         "workbench/catalog.py": {"_merged"},
         "workbench/models/folder.py": {"_code_digest"},

@@ -1,4 +1,5 @@
-"""No CSV that leaves the workbench holds a formula, numbers stay numbers, and no way leads round the one place that sees to it."""
+"""No CSV that leaves the workbench holds a formula, numbers stay numbers, and no way leads round the one place that
+sees to it."""
 
 from __future__ import annotations
 
@@ -18,7 +19,16 @@ from workbench.images.layouts import load_images
 from workbench.ui import draw
 
 STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-FORMULAS = [f"{start}HYPERLINK(A1)" for start in STARTS] + ["=1+1", "-2+3", "+1-1", "@SUM(A1)", "-5 °C", "--1", "1=1", "-inf"]
+FORMULAS = [f"{start}HYPERLINK(A1)" for start in STARTS] + [
+    "=1+1",
+    "-2+3",
+    "+1-1",
+    "@SUM(A1)",
+    "-5 °C",
+    "--1",
+    "1=1",
+    "-inf",
+]
 
 
 def rows_of(text):
@@ -36,13 +46,17 @@ def computes(cell):
 
 @pytest.mark.parametrize("text", FORMULAS, ids=ascii)
 def test_no_text_is_computed_wherever_it_stands_in_a_table(text):
-    frame = pd.DataFrame({text: [text, "plain"], "list": [(text, "b"), []], "kind": pd.Categorical([text, None])}, index=[text, "row"])
+    frame = pd.DataFrame(
+        {text: [text, "plain"], "list": [(text, "b"), []], "kind": pd.Categorical([text, None])}, index=[text, "row"]
+    )
     cells = [cell for row in rows_of(frame_csv(frame, index=text)) for cell in row]
     assert not [cell for cell in cells if computes(cell)]
     assert {unguarded(cell) for cell in cells} == {text, "list", "kind", "plain", "row", "", f"{text}; b"}
 
 
-@pytest.mark.parametrize("text", [*FORMULAS, "'=x", "''=x", "'", "''", "'quoted'", "plain", "", "-5", "+1e3", "'-5", "x=1"], ids=ascii)
+@pytest.mark.parametrize(
+    "text", [*FORMULAS, "'=x", "''=x", "'", "''", "'quoted'", "plain", "", "-5", "+1e3", "'-5", "x=1"], ids=ascii
+)
 def test_a_guarded_text_reads_back_as_it_was(text):
     assert unguarded(guarded(text)) == text
 
@@ -62,9 +76,18 @@ def test_numbers_stay_numbers_and_nothing_stays_empty(value, cell):
 
 def test_a_table_reads_back_as_pandas_would_have_written_it():
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"a": rng.normal(size=50), "b": rng.normal(size=50).astype(np.float32), "c": rng.integers(-9, 9, 50), "d": "x,y"})
+    frame = pd.DataFrame(
+        {
+            "a": rng.normal(size=50),
+            "b": rng.normal(size=50).astype(np.float32),
+            "c": rng.integers(-9, 9, 50),
+            "d": "x,y",
+        }
+    )
     frame.loc[3, "a"] = math.nan
-    pd.testing.assert_frame_equal(pd.read_csv(io.StringIO(frame_csv(frame))), pd.read_csv(io.StringIO(frame.to_csv(index=False))))
+    pd.testing.assert_frame_equal(
+        pd.read_csv(io.StringIO(frame_csv(frame))), pd.read_csv(io.StringIO(frame.to_csv(index=False)))
+    )
 
 
 def test_a_set_whose_names_begin_like_formulas_loads_from_a_guarded_manifest(tmp_path, write_image):
@@ -93,9 +116,17 @@ WRITERS = {"writer", "DictWriter", "write_csv", "CSVWriter", "*"}
 def ways_round(name, tree):
     """Calls and texts by which a module writes a CSV past `workbench.files.sheets`."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and name != "sheets" and (node.attr in METHODS or ast.unparse(node) in CALLS):
+        if (
+            isinstance(node, ast.Attribute)
+            and name != "sheets"
+            and (node.attr in METHODS or ast.unparse(node) in CALLS)
+        ):
             yield f"line {node.lineno}: {ast.unparse(node)}"
-        elif isinstance(node, ast.ImportFrom) and node.module in ("csv", "pyarrow.csv") and {a.name for a in node.names} & WRITERS:
+        elif (
+            isinstance(node, ast.ImportFrom)
+            and node.module in ("csv", "pyarrow.csv")
+            and {a.name for a in node.names} & WRITERS
+        ):
             yield f"line {node.lineno}: imports a writer"
         elif isinstance(node, ast.Constant) and node.value == "text/csv" and name not in ("draw", "journal"):
             yield f"line {node.lineno}: text/csv"
@@ -108,7 +139,13 @@ def test_no_csv_is_written_past_the_guard(path):
 
 @pytest.mark.parametrize(
     "code",
-    ["frame.to_csv(path)", "csv.writer(file)", "csv.DictWriter(file, names)", "from csv import writer", 'download(x, y, z, "text/csv", k)'],
+    [
+        "frame.to_csv(path)",
+        "csv.writer(file)",
+        "csv.DictWriter(file, names)",
+        "from csv import writer",
+        'download(x, y, z, "text/csv", k)',
+    ],
 )
 def test_the_rule_sees_a_way_round(code):
     assert list(ways_round("tables", ast.parse(code)))

@@ -1,4 +1,5 @@
-"""Tables that somebody handed in: what a small file may become in memory, how long it may take, and what is said where it is too much."""
+"""Tables that somebody handed in: what a small file may become in memory, how long it may take, and what is said where
+it is too much."""
 
 from __future__ import annotations
 
@@ -46,7 +47,10 @@ def one_word_in_every_row() -> bytes:
     numbers = pa.array(np.zeros(200_000, np.int32))
     return parquet(
         pa.table(
-            {"image": pa.DictionaryArray.from_arrays(numbers, ["a.png"]), "v": pa.DictionaryArray.from_arrays(numbers, ["x" * 10_000])}
+            {
+                "image": pa.DictionaryArray.from_arrays(numbers, ["a.png"]),
+                "v": pa.DictionaryArray.from_arrays(numbers, ["x" * 10_000]),
+            }
         )
     )
 
@@ -67,8 +71,16 @@ BOMBS: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "fixed cells that repeat": ("manifest.parquet", wide_cells, "191 MB of values, over the limit of 64 MB"),
     "nothing but line ends": ("manifest.csv", lambda: b"\n" * 2_000_000, "more lines, over the limit of 1,000,000"),
     "comments without an end": ("manifest.csv", lambda: b"#\n" * 2_000_000, "more lines, over the limit of 1,000,000"),
-    "one line without an end": ("manifest.csv", lambda: b"x" * 2**25, "a longer line, over the limit of 1,048,576 characters"),
-    "a cell that is never closed": ("manifest.csv", lambda: b'image\n"' + b"x\n" * 2**20, "field larger than field limit"),
+    "one line without an end": (
+        "manifest.csv",
+        lambda: b"x" * 2**25,
+        "a longer line, over the limit of 1,048,576 characters",
+    ),
+    "a cell that is never closed": (
+        "manifest.csv",
+        lambda: b'image\n"' + b"x\n" * 2**20,
+        "field larger than field limit",
+    ),
     "columns without an end": ("manifest.csv", lambda: b"image" + b",c" * 400_000, "more than once"),
     "cells without an end": (
         "manifest.csv",
@@ -95,7 +107,11 @@ def test_a_small_table_takes_little_memory_and_time_whatever_it_unpacks_to(tmp_p
     path = tmp_path / name
     path.write_bytes(make())
     assert len(zlib.compress(path.read_bytes())) < 2**20
-    found = cost("from workbench.files.tables import read_table", "read_table(open(sys.argv[1], 'rb').read(), sys.argv[1][-16:])", path)
+    found = cost(
+        "from workbench.files.tables import read_table",
+        "read_table(open(sys.argv[1], 'rb').read(), sys.argv[1][-16:])",
+        path,
+    )
     assert (found.kind, says in found.said) == ("InputError" if says else "", True), found
     assert found.megabytes < 300
     assert found.apart < 900
@@ -138,7 +154,9 @@ def zigzag(number: int) -> bytes:
     return found + bytes([number])
 
 
-def test_a_table_that_lies_about_its_size_ends_a_process_apart(monkeypatch: pytest.MonkeyPatch, refusal: Refusal) -> None:
+def test_a_table_that_lies_about_its_size_ends_a_process_apart(
+    monkeypatch: pytest.MonkeyPatch, refusal: Refusal
+) -> None:
     data = parquet(pa.table({"image": ["a.png"], "v": ["x" * 10**8]}))
     size = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(0).column(1).total_uncompressed_size
     honest = zigzag(size)
@@ -186,7 +204,9 @@ def test_the_limits_of_a_table_by_the_number(monkeypatch: pytest.MonkeyPatch, re
     )
     monkeypatch.setattr(tables, "LONGEST_CELL", 5)
     for data, name in ((b"image\nabcdef\n", "m.csv"), (parquet(pa.table({"image": ["abcdef"]})), "m.parquet")):
-        assert "a cell of 6 characters, over the limit of 5" in refusal(lambda data=data, name=name: read_table(data, name))
+        assert "a cell of 6 characters, over the limit of 5" in refusal(
+            lambda data=data, name=name: read_table(data, name)
+        )
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -197,7 +217,8 @@ def test_a_damaged_table_is_one_sentence(kind: str) -> None:
         b"image,label,x\na.png,ok,1\nb.png,bad,2\n"
         if kind == "csv"
         else parquet(
-            pa.table({"image": ["a.png", "b.png"], "label": ["ok", "bad"], "x": [1.0, 2.0], "v": [[1], [2, 3]]}), compression="snappy"
+            pa.table({"image": ["a.png", "b.png"], "label": ["ok", "bad"], "x": [1.0, 2.0], "v": [[1], [2, 3]]}),
+            compression="snappy",
         )
     )
     refused = 0

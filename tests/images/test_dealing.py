@@ -46,14 +46,18 @@ def test_neither_order_nor_name_matters_but_the_seed_does() -> None:
     turned = items[::-1]
     assert by_name(turned, deal(turned, ("crack", "good")).splits) == first
     renamed = [ImageItem(f"x{i.name}", i.source, i.label) for i in items]
-    assert {name[1:]: split for name, split in by_name(renamed, deal(renamed, ("good", "crack")).splits).items()} == first
+    assert {
+        name[1:]: split for name, split in by_name(renamed, deal(renamed, ("good", "crack")).splits).items()
+    } == first
     assert by_name(items, deal(items, ("good", "crack"), seed=1).splits) != first
 
 
 def test_the_order_within_a_class_is_that_of_the_hashes() -> None:
     items = lot({"good": 20, "crack": 5})
     found = by_name(items, deal(items, ("good", "crack"), seed=3).splits)
-    ranked = sorted((i for i in items if i.label == "good"), key=lambda i: hashlib.sha256(f"3 {i.id}".encode()).digest())
+    ranked = sorted(
+        (i for i in items if i.label == "good"), key=lambda i: hashlib.sha256(f"3 {i.id}".encode()).digest()
+    )
     assert [found[i.name] for i in ranked] == ["test"] * 5 + ["validation"] * 3 + ["train"] * 12
 
 
@@ -101,7 +105,11 @@ def test_a_split_that_is_missing_is_dealt_off_the_training_split(own, trains, de
 
 
 def test_images_without_a_split_train_where_others_have_one() -> None:
-    items = [*lot({"good": 4, "crack": 4}, "test"), *lot({"good": 8, "crack": 8}, "validation"), *lot({"good": 6, "crack": 6})]
+    items = [
+        *lot({"good": 4, "crack": 4}, "test"),
+        *lot({"good": 8, "crack": 8}, "validation"),
+        *lot({"good": 6, "crack": 6}),
+    ]
     assert set(deal(items, ("good", "crack")).splits[-12:]) == {"train"}
 
 
@@ -122,14 +130,25 @@ def test_where_only_good_parts_train_everything_is_dealt_anew() -> None:
     [
         (lot({"good": 20, "crack": 4}), r"'crack' has too few images \(4 .*at least 5"),
         (lot({"good": 20}), r"'crack' has too few images \(0 .*at least 5"),
-        ([*lot({"good": 20}), *(item("same", "crack", name=str(i)) for i in range(9))], r"'crack' .*\(1 different.*at least 5"),
+        (
+            [*lot({"good": 20}), *(item("same", "crack", name=str(i)) for i in range(9))],
+            r"'crack' .*\(1 different.*at least 5",
+        ),
         (lot({"good": 9, "crack": 3}, "train") + lot({"good": 9, "crack": 9}, "test"), r"\(3 different.*at least 4"),
         (
-            [*lot({"good": 9, "crack": 2}, "train"), *lot({"good": 9, "crack": 9}, "test"), *lot({"good": 9, "crack": 9}, "validation")],
+            [
+                *lot({"good": 9, "crack": 2}, "train"),
+                *lot({"good": 9, "crack": 9}, "test"),
+                *lot({"good": 9, "crack": 9}, "validation"),
+            ],
             r"in the train split \(2 .*at least 3",
         ),
         (
-            [*lot({"good": 9, "crack": 9}, "train"), *lot({"good": 9, "crack": 9}, "test"), *lot({"good": 9}, "validation")],
+            [
+                *lot({"good": 9, "crack": 9}, "train"),
+                *lot({"good": 9, "crack": 9}, "test"),
+                *lot({"good": 9}, "validation"),
+            ],
             r"in the validation split \(0 .*at least 1",
         ),
     ],

@@ -58,20 +58,29 @@ def test_a_blur_takes_the_detail_and_leaves_the_brightness() -> None:
 
 
 def test_a_patch_has_no_seam_within_the_region() -> None:
-    ramp = (np.add.outer(np.arange(64), np.arange(64)) * 2).astype(np.uint8)[..., None].repeat(3, 2)  # its ends differ by half the scale
+    ramp = (
+        (np.add.outer(np.arange(64), np.arange(64)) * 2).astype(np.uint8)[..., None].repeat(3, 2)
+    )  # its ends differ by half the scale
     for region in (CORNER, CENTRE, BORDER):
         deep = distance_transform_edt(region.on(64, 64)) > 4
         for seed in range(10):
             found = covered(ramp, region.on(64, 64), "patch", (), np.random.default_rng(seed)).astype(int)[..., 0]
             for axis in (0, 1):
-                assert np.abs(np.diff(found, axis=axis))[(deep & np.roll(deep, -1, axis)).take(range(63), axis)].max() < 12
+                assert (
+                    np.abs(np.diff(found, axis=axis))[(deep & np.roll(deep, -1, axis)).take(range(63), axis)].max() < 12
+                )
 
 
 def test_a_patch_comes_from_another_place() -> None:
     striped = noise(60, 121)
     striped[:, 50:] = 255
     for seed in range(30):
-        assert covered(striped, Region("right", (0, 0.78, 1, 1)).on(64, 64), "patch", (), np.random.default_rng(seed))[:, 54:].mean() < 140
+        assert (
+            covered(striped, Region("right", (0, 0.78, 1, 1)).on(64, 64), "patch", (), np.random.default_rng(seed))[
+                :, 54:
+            ].mean()
+            < 140
+        )
 
 
 @pytest.mark.parametrize("fill", ["patch", "mean"])
@@ -102,9 +111,13 @@ def test_a_large_region_is_inpainted_on_a_small_copy(monkeypatch) -> None:
     asked = []
     whole = restoration.inpaint_biharmonic
     monkeypatch.setattr(
-        restoration, "inpaint_biharmonic", lambda coarse, hidden, **more: asked.append(hidden.size) or whole(coarse, hidden, **more)
+        restoration,
+        "inpaint_biharmonic",
+        lambda coarse, hidden, **more: asked.append(hidden.size) or whole(coarse, hidden, **more),
     )
-    ramp = np.add.outer(np.arange(600) * 0.1, np.arange(800) * 0.2).round()[..., None].repeat(3, 2).astype(np.uint8) + np.uint8(5)
+    ramp = np.add.outer(np.arange(600) * 0.1, np.arange(800) * 0.2).round()[..., None].repeat(3, 2).astype(
+        np.uint8
+    ) + np.uint8(5)
     inside = Region("most", (0.23, 0.23, 0.77, 0.77)).on(600, 800)
     spoilt = np.where(distance_transform_edt(inside)[..., None] > 20, np.uint8(255), ramp)
     found = covered(spoilt, inside, "inpaint", (), np.random.default_rng(0)).astype(int)

@@ -1,4 +1,5 @@
-"""Images that are small as files: what decoding takes in memory, by every way that pixels are stored, and that it changes no pixel."""
+"""Images that are small as files: what decoding takes in memory, by every way that pixels are stored, and that it
+changes no pixel."""
 
 from __future__ import annotations
 
@@ -40,7 +41,11 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 
 
 def bytes_a_pixel(path: Path, function: str) -> float:
-    found = cost(f"from workbench.images.item.decoding import {function}", f"{function}(open(sys.argv[1], 'rb').read(), 'part')", path)
+    found = cost(
+        f"from workbench.images.item.decoding import {function}",
+        f"{function}(open(sys.argv[1], 'rb').read(), 'part')",
+        path,
+    )
     assert found.kind == "", found
     return found.megabytes * 2**20 / EDGE**2
 
@@ -78,11 +83,15 @@ def test_only_the_first_of_many_frames_takes_memory(tmp_path: Path, make: Callab
     assert bytes_a_pixel(path, "decode") < most
 
 
-def test_a_format_whose_decoder_takes_more_may_have_fewer_pixels(monkeypatch: pytest.MonkeyPatch, refusal: Refusal) -> None:
+def test_a_format_whose_decoder_takes_more_may_have_fewer_pixels(
+    monkeypatch: pytest.MonkeyPatch, refusal: Refusal
+) -> None:
     monkeypatch.setitem(decoding.HUNGRY, "WEBP", 1_000_000)
     assert decode(encoded(Image.new("RGB", (1000, 1000)), "WEBP"), "a").size == (1000, 1000)
     assert decode(encoded(Image.new("RGB", (1000, 1001)), "PNG"), "a").size == (1000, 1001)
-    assert "over the limit of 1 million" in refusal(lambda: decode(encoded(Image.new("RGB", (1000, 1001)), "WEBP"), "a"))
+    assert "over the limit of 1 million" in refusal(
+        lambda: decode(encoded(Image.new("RGB", (1000, 1001)), "WEBP"), "a")
+    )
 
 
 @pytest.mark.parametrize("mode", LAID_OUT)
@@ -133,8 +142,12 @@ EXTRAS = {
     "many texts": with_chunks(*[chunk(b"zTXt", b"k\0\0" + zlib.compress(b"x" * 1_000_000)) for _ in range(200)]),
     "international text": with_chunks(chunk(b"iTXt", b"k\0\1\0\0\0" + LONG)),
     "a profile that unpacks to 64 MB": with_chunks(chunk(b"iCCP", b"k\0\0" + LONG)),
-    "EXIF of 8 MB": encoded(Image.new("RGB", (8, 6), "red"), "PNG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0" + b"\0" * 2**23),
-    "a profile": encoded(Image.new("RGB", (8, 6), "red"), icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()),
+    "EXIF of 8 MB": encoded(
+        Image.new("RGB", (8, 6), "red"), "PNG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\0" + b"\0" * 2**23
+    ),
+    "a profile": encoded(
+        Image.new("RGB", (8, 6), "red"), icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    ),
 }
 
 
@@ -142,7 +155,9 @@ EXTRAS = {
 def test_what_comes_beside_the_pixels_takes_little_memory(tmp_path: Path, extra: str) -> None:
     path = tmp_path / "part.png"
     path.write_bytes(EXTRAS[extra])
-    found = cost("from workbench.images.item.decoding import decode", "decode(open(sys.argv[1], 'rb').read(), 'part.png')", path)
+    found = cost(
+        "from workbench.images.item.decoding import decode", "decode(open(sys.argv[1], 'rb').read(), 'part.png')", path
+    )
     assert found.megabytes < 120
     assert found.kind in ("", "InputError")
     if found.kind:
@@ -153,8 +168,21 @@ def test_damaged_images_of_every_format_are_one_sentence() -> None:
     """Mutated valid files: an image or one sentence, and nothing else."""
     rng = np.random.default_rng(11)
     image = Image.fromarray(rng.integers(0, 256, (24, 32, 3), dtype=np.uint8))
-    kinds = [("PNG", {}), ("JPEG", {}), ("JPEG", {"progressive": True}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"})]
-    kinds += [("TIFF", {"compression": "jpeg"}), ("BMP", {}), ("WEBP", {}), ("WEBP", {"lossless": True}), ("GIF", {}), ("PPM", {})]
+    kinds = [
+        ("PNG", {}),
+        ("JPEG", {}),
+        ("JPEG", {"progressive": True}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+    ]
+    kinds += [
+        ("TIFF", {"compression": "jpeg"}),
+        ("BMP", {}),
+        ("WEBP", {}),
+        ("WEBP", {"lossless": True}),
+        ("GIF", {}),
+        ("PPM", {}),
+    ]
     refused = 0
     for kind, options in kinds:
         good = encoded(image, kind, **options)

@@ -67,7 +67,9 @@ def test_what_is_no_image_is_refused_in_one_sentence(data: bytes, says: str, ref
 
 
 @pytest.mark.parametrize(("width", "height"), [(60_000, 60_000), (10_001, 10_000), (2**31 - 1, 1)])
-def test_a_header_that_claims_too_many_pixels_is_refused_without_allocating(width: int, height: int, refusal: Refusal) -> None:
+def test_a_header_that_claims_too_many_pixels_is_refused_without_allocating(
+    width: int, height: int, refusal: Refusal
+) -> None:
     tracemalloc.start()
     try:
         message = refusal(lambda: decode(png_header(width, height), "huge.png"))
@@ -78,7 +80,9 @@ def test_a_header_that_claims_too_many_pixels_is_refused_without_allocating(widt
     assert peak < 5 * 2**20
 
 
-def test_a_file_over_the_byte_limit_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Refusal) -> None:
+def test_a_file_over_the_byte_limit_is_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Refusal
+) -> None:
     path = tmp_path / "long.png"
     with path.open("wb") as file:
         file.truncate(200 * 2**20 + 1)
@@ -137,7 +141,9 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
     upright = quarters().resize((64, 32), Image.Resampling.NEAREST)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = encoded(upright if stored is None else upright.transpose(stored), "JPEG", quality=95, subsampling=0, exif=exif)
+    data = encoded(
+        upright if stored is None else upright.transpose(stored), "JPEG", quality=95, subsampling=0, exif=exif
+    )
     shown = np.asarray(decode(data, "x.jpg"), int)
     assert shown.shape == (32, 64, 3)
     assert np.abs(shown - np.asarray(upright, int))[4::8, 4::8].max() < 30
@@ -145,7 +151,13 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
 
 def test_float_tiff_is_scaled_and_its_holes_do_not_darken_the_rest() -> None:
     values = np.array([[0.0, 0.5, 1.0, np.nan, np.inf]], np.float32)
-    assert np.asarray(decode(encoded(Image.fromarray(values), "TIFF"), "x.tif"))[0, :, 0].tolist() == [0, 128, 255, 0, 0]
+    assert np.asarray(decode(encoded(Image.fromarray(values), "TIFF"), "x.tif"))[0, :, 0].tolist() == [
+        0,
+        128,
+        255,
+        0,
+        0,
+    ]
     wide = np.array([[-100.0, 0.0, 100.0]], np.float32)
     assert np.asarray(decode(encoded(Image.fromarray(wide), "TIFF"), "x.tif"))[0, :, 0].tolist() == [0, 128, 255]
 
@@ -173,7 +185,9 @@ def reference_levels(values: np.ndarray) -> np.ndarray:
     ],
     ids=str,
 )
-def test_levels_are_the_exact_ones_however_the_image_is_cut_into_parts(values: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_levels_are_the_exact_ones_however_the_image_is_cut_into_parts(
+    values: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = decoding._eight_bit(values[None])
     monkeypatch.setattr(decoding, "PART", 3 if len(values) < 2000 else 5000)
     assert np.array_equal(whole, reference_levels(values[None]))
@@ -238,7 +252,9 @@ def test_a_missing_file_and_a_loop_of_links_are_refused(tmp_path: Path, refusal:
     assert len(ImageSet("set", (looped, gone)).key) == 64
 
 
-@pytest.mark.parametrize("name", ["a\nb.png", "\x1b[31mred.png", "x\u202egnp.exe", "y" * 4000, "\udcff.png", "line\u2028end.png"])
+@pytest.mark.parametrize(
+    "name", ["a\nb.png", "\x1b[31mred.png", "x\u202egnp.exe", "y" * 4000, "\udcff.png", "line\u2028end.png"]
+)
 def test_a_hostile_name_leaves_a_message_of_one_short_line(name: str, refusal: Refusal) -> None:
     message = refusal(lambda: decode(b"", name))
     assert len(message) < 700
@@ -275,7 +291,10 @@ def test_a_set_without_images_or_with_a_name_twice_is_refused(refusal: Refusal) 
 def test_the_key_of_a_set_follows_what_it_lists() -> None:
     base = ImageItem("a.png", BytesSource(b"123"), label="ok", attributes={"line": 1})
     key = ImageSet("one", (base,)).key
-    assert ImageSet("other title", (ImageItem("a.png", BytesSource(b"123"), label="ok", attributes={"line": 1}),)).key == key
+    assert (
+        ImageSet("other title", (ImageItem("a.png", BytesSource(b"123"), label="ok", attributes={"line": 1}),)).key
+        == key
+    )
     assert ImageSet("one", (ImageItem("a.png", BytesSource(b"456"), label="ok", attributes={"line": 1}),)).key != key
     changed = [
         ImageItem("b.png", BytesSource(b"123"), label="ok", attributes={"line": 1}),
@@ -291,7 +310,11 @@ def test_decoding_in_threads_leaves_the_filters_of_warnings_as_they_were(write_i
     import threading
     import warnings
 
-    data, inside, leave = write_image("a.png").read_bytes(), threading.Barrier(3), [threading.Event(), threading.Event()]
+    data, inside, leave = (
+        write_image("a.png").read_bytes(),
+        threading.Barrier(3),
+        [threading.Event(), threading.Event()],
+    )
 
     def hold(image: Image.Image) -> Image.Image:
         inside.wait(10)

@@ -41,8 +41,14 @@ def lay(folder: Path, *names: str) -> Path:
 
 
 def test_class_folders_without_splits(tmp_path: Path) -> None:
-    images = load_images(lay(tmp_path / "tiles", "ok/b.png", "ok/a.png", "crack/deep/c.PNG", "notes.txt", ".hidden/d.png", "ok/._a.png"))
-    assert facts(images) == {"crack/deep/c.PNG": ("crack", None, False), "ok/a.png": ("ok", None, False), "ok/b.png": ("ok", None, False)}
+    images = load_images(
+        lay(tmp_path / "tiles", "ok/b.png", "ok/a.png", "crack/deep/c.PNG", "notes.txt", ".hidden/d.png", "ok/._a.png")
+    )
+    assert facts(images) == {
+        "crack/deep/c.PNG": ("crack", None, False),
+        "ok/a.png": ("ok", None, False),
+        "ok/b.png": ("ok", None, False),
+    }
     assert [item.name for item in images] == sorted(item.name for item in images)
     assert images.class_names == ("crack", "ok")
     assert images.name == "tiles"
@@ -60,7 +66,11 @@ def test_class_folders_below_splits(tmp_path: Path) -> None:
 
 
 def test_a_split_alone_is_no_wrapping_folder(tmp_path: Path) -> None:
-    assert facts(load_images(lay(tmp_path, "Train/ok/a.png", "Train/bad/b.png")))["Train/ok/a.png"] == ("ok", "train", False)
+    assert facts(load_images(lay(tmp_path, "Train/ok/a.png", "Train/bad/b.png")))["Train/ok/a.png"] == (
+        "ok",
+        "train",
+        False,
+    )
 
 
 def test_a_flat_folder_has_no_labels(tmp_path: Path) -> None:
@@ -85,7 +95,13 @@ def test_labels_that_name_no_class_are_refused(tmp_path: Path, refusal: Refusal)
 
 
 def test_hostile_names_are_listed_as_they_are(tmp_path: Path) -> None:
-    names = ["ok/a\nb.png", "ok/<b onclick=alert(1)>.png", "ok/" + "x" * 240 + ".png", "ok/Ünïcödé 電池.png", "-rf/a.png"]
+    names = [
+        "ok/a\nb.png",
+        "ok/<b onclick=alert(1)>.png",
+        "ok/" + "x" * 240 + ".png",
+        "ok/Ünïcödé 電池.png",
+        "-rf/a.png",
+    ]
     assert sorted(facts(load_images(lay(tmp_path, *names)))) == sorted(names)
 
 
@@ -109,7 +125,9 @@ def test_loops_of_links_end(tmp_path: Path, refusal: Refusal) -> None:
     assert "There is no folder" in refusal(lambda: load_images(tmp_path / "ok" / "loop.png"))
 
 
-@pytest.mark.parametrize("ref", ["", " ", "no-such-set", "x" * 5000, "~nobody-of-that-name/x", "a\0b", "package:no_such_package/x"])
+@pytest.mark.parametrize(
+    "ref", ["", " ", "no-such-set", "x" * 5000, "~nobody-of-that-name/x", "a\0b", "package:no_such_package/x"]
+)
 def test_a_reference_to_nothing_is_refused(ref: str, refusal: Refusal) -> None:
     refusal(lambda: load_images(ref))
 
@@ -140,7 +158,13 @@ def test_a_manifest_in_a_folder_may_name_files_of_any_ending(tmp_path: Path, ref
 
 
 def test_mvtec_has_kinds_splits_and_masks(tmp_path: Path) -> None:
-    names = ["train/good/0.png", "test/good/0.png", "test/crack/0.png", "test/crack/1.png", "ground_truth/crack/0_mask.png"]
+    names = [
+        "train/good/0.png",
+        "test/good/0.png",
+        "test/crack/0.png",
+        "test/crack/1.png",
+        "ground_truth/crack/0_mask.png",
+    ]
     images = load_images(lay(tmp_path / "bottle", *names))
     assert facts(images) == {
         "train/good/0.png": ("good", "train", False),
@@ -155,7 +179,9 @@ def test_mvtec_has_kinds_splits_and_masks(tmp_path: Path) -> None:
 
 
 def test_a_png_beside_a_jpeg_is_its_mask(tmp_path: Path) -> None:
-    images = load_images(lay(tmp_path, "crack/a.jpg", "crack/a.png", "crack/B.JPG", "crack/B.PNG", "ok/c.jpg", "ok/lone.png"))
+    images = load_images(
+        lay(tmp_path, "crack/a.jpg", "crack/a.png", "crack/B.JPG", "crack/B.PNG", "ok/c.jpg", "ok/lone.png")
+    )
     assert facts(images) == {
         "crack/a.jpg": ("crack", None, True),
         "crack/B.JPG": ("crack", None, True),
@@ -165,7 +191,10 @@ def test_a_png_beside_a_jpeg_is_its_mask(tmp_path: Path) -> None:
 
 
 def test_a_png_beside_a_tiff_stays_a_image(tmp_path: Path) -> None:
-    assert facts(load_images(lay(tmp_path, "ok/a.tif", "ok/a.png"))) == {"ok/a.tif": ("ok", None, False), "ok/a.png": ("ok", None, False)}
+    assert facts(load_images(lay(tmp_path, "ok/a.tif", "ok/a.png"))) == {
+        "ok/a.tif": ("ok", None, False),
+        "ok/a.png": ("ok", None, False),
+    }
 
 
 def test_a_mask_of_another_size_is_refused(write_image: Write, tmp_path: Path, refusal: Refusal) -> None:
@@ -202,12 +231,21 @@ def test_a_csv_manifest_gives_everything(tmp_path: Path) -> None:
 def test_a_parquet_manifest_keeps_types_and_leaves_out_what_is_missing(tmp_path: Path) -> None:
     lay(tmp_path, "a.png", "b.png", "c.png")
     table = pd.DataFrame(
-        {"image": ["a.png", "b.png", "c.png"], "label": [3.0, float("nan"), 4.0], "line": [1, 2, 3], "gain": [0.5, float("nan"), 2.0]}
+        {
+            "image": ["a.png", "b.png", "c.png"],
+            "label": [3.0, float("nan"), 4.0],
+            "line": [1, 2, 3],
+            "gain": [0.5, float("nan"), 2.0],
+        }
     )
     table.to_parquet(tmp_path / "manifest.parquet")
     images = load_images(tmp_path)
     assert facts(images) == {"a.png": ("3", None, False), "b.png": (None, None, False), "c.png": ("4", None, False)}
-    assert [dict(item.attributes) for item in images] == [{"line": 1, "gain": 0.5}, {"line": 2}, {"line": 3, "gain": 2.0}]
+    assert [dict(item.attributes) for item in images] == [
+        {"line": 1, "gain": 0.5},
+        {"line": 2},
+        {"line": 3, "gain": 2.0},
+    ]
 
 
 def test_a_nan_that_parquet_stores_as_such_is_no_label(tmp_path: Path) -> None:
@@ -215,7 +253,10 @@ def test_a_nan_that_parquet_stores_as_such_is_no_label(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
     lay(tmp_path, "a.png")
-    pq.write_table(pa.table({"image": ["a.png"], "label": pa.array([float("nan")]), "x": pa.array([float("nan")])}), tmp_path / "m.parquet")
+    pq.write_table(
+        pa.table({"image": ["a.png"], "label": pa.array([float("nan")]), "x": pa.array([float("nan")])}),
+        tmp_path / "m.parquet",
+    )
     (item,) = load_images(tmp_path / "m.parquet")
     assert (item.label, dict(item.attributes)) == (None, {})
     (item,) = load_images(rows(tmp_path / "m.csv", "image,label\na.png,NaN\n"))
@@ -272,7 +313,9 @@ def test_csv_names_with_signs_of_their_own(tmp_path: Path) -> None:
         ("image,label, label \na.png,ok,bad\n", "the column 'label' more than once"),
     ],
 )
-def test_a_manifest_that_cannot_be_used_is_refused(tmp_path: Path, text: str | bytes, says: str, refusal: Refusal) -> None:
+def test_a_manifest_that_cannot_be_used_is_refused(
+    tmp_path: Path, text: str | bytes, says: str, refusal: Refusal
+) -> None:
     lay(tmp_path, "secret.png", "lot/a.png")
     message = refusal(lambda: load_images(rows(tmp_path / "lot" / "m.csv", text)))
     assert says in message
@@ -318,7 +361,10 @@ def test_solar_cells_by_their_catalog_name() -> None:
 
 def test_the_split_of_the_solar_cells_is_balanced() -> None:
     images = load_images("solar-cells")
-    shares = {s: np.mean([item.label == "defective" for item in images if item.split == s]) for s in ("train", "validation", "test")}
+    shares = {
+        s: np.mean([item.label == "defective" for item in images if item.split == s])
+        for s in ("train", "validation", "test")
+    }
     assert max(shares.values()) - min(shares.values()) < 0.01
 
 
@@ -328,7 +374,9 @@ def test_everyday_photos_open() -> None:
     assert all(item.open().mode == "RGB" for item in images)
 
 
-@pytest.mark.skipif("WORKBENCH_SAMPLE" not in os.environ, reason="WORKBENCH_SAMPLE names no folder with the magnetic-tile sample")
+@pytest.mark.skipif(
+    "WORKBENCH_SAMPLE" not in os.environ, reason="WORKBENCH_SAMPLE names no folder with the magnetic-tile sample"
+)
 def test_magnetic_tiles_have_masks_of_their_own_size() -> None:
     images = load_images(os.environ["WORKBENCH_SAMPLE"])
     assert {"MT_Blowhole", "MT_Crack", "MT_Free"} <= set(images.class_names)

@@ -128,6 +128,8 @@ def test_what_lies_nowhere_has_a_stamp_that_stays(ref: str) -> None:
 def test_what_is_no_set_is_told_by_its_true_cause(tmp_path: Path, refusal: Refusal) -> None:
     (tmp_path / "phone").mkdir()
     (tmp_path / "phone" / "x.heic").write_bytes(b"ftypheic")
-    assert "phone holds no images of a kind that is read: add some, or convert" in refusal(lambda: load_images(tmp_path / "phone"))
+    assert "phone holds no images of a kind that is read: add some, or convert" in refusal(
+        lambda: load_images(tmp_path / "phone")
+    )
     assert "address of the network" in refusal(lambda: load_images("https://example.com/parts.zip"))
     assert "is a folder: name one image in it" in refusal(lambda: image_from_file(tmp_path))

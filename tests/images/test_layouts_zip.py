@@ -39,7 +39,9 @@ def facts(images: ImageSet) -> dict[str, tuple[str | None, str | None, bool]]:
 
 def test_a_zip_is_read_in_place(tmp_path: Path) -> None:
     path = tmp_path / "tiles.zip"
-    path.write_bytes(zipped({"ok/a.png": png("red"), "crack/b.png": png("blue"), "__MACOSX/ok/._a.png": b"x", "ok/.DS_Store": b"x"}))
+    path.write_bytes(
+        zipped({"ok/a.png": png("red"), "crack/b.png": png("blue"), "__MACOSX/ok/._a.png": b"x", "ok/.DS_Store": b"x"})
+    )
     images = load_images(path)
     assert facts(images) == {"ok/a.png": ("ok", None, False), "crack/b.png": ("crack", None, False)}
     assert images.name == "tiles"
@@ -50,13 +52,17 @@ def test_a_zip_is_read_in_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("top", ["data/tiles/", "other/", "tiles/"])
 def test_a_zip_may_wrap_its_set_in_folders(top: str) -> None:
-    images = images_from_zip(zipped({f"{top}train/ok/a.png": png(), f"{top}test/bad/b.png": png(), f"{top}readme.md": b"#"}), "tiles.zip")
+    images = images_from_zip(
+        zipped({f"{top}train/ok/a.png": png(), f"{top}test/bad/b.png": png(), f"{top}readme.md": b"#"}), "tiles.zip"
+    )
     assert facts(images) == {"train/ok/a.png": ("ok", "train", False), "test/bad/b.png": ("bad", "test", False)}
     assert images.name == "tiles"
 
 
 def test_a_zip_of_a_folder_keeps_that_folders_manifest() -> None:
-    images = images_from_zip(zipped({"lot/manifest.csv": b"image,label\na.png,bad\n", "lot/a.png": png(), "lot/b.png": png()}), "x.zip")
+    images = images_from_zip(
+        zipped({"lot/manifest.csv": b"image,label\na.png,bad\n", "lot/a.png": png(), "lot/b.png": png()}), "x.zip"
+    )
     assert facts(images) == {"a.png": ("bad", None, False)}
 
 
@@ -83,7 +89,10 @@ def test_a_zip_with_a_name_that_windows_takes_for_a_drive_says_so(name: str, ref
 
 def test_a_colon_that_names_no_drive_is_a_sign_like_any_other() -> None:
     images = images_from_zip(zipped({"lot 12:30/ab:c.png": png(), "lot 14:00/c.png": png()}), "x.zip")
-    assert facts(images) == {"lot 12:30/ab:c.png": ("lot 12:30", None, False), "lot 14:00/c.png": ("lot 14:00", None, False)}
+    assert facts(images) == {
+        "lot 12:30/ab:c.png": ("lot 12:30", None, False),
+        "lot 14:00/c.png": ("lot 14:00", None, False),
+    }
 
 
 def test_a_file_too_large_in_a_zip_is_named_with_its_size(tmp_path: Path, refusal: Refusal) -> None:
@@ -122,7 +131,9 @@ def test_a_zip_bomb_is_refused(refusal: Refusal) -> None:
     assert "zip bomb" in refusal(lambda: images_from_zip(data, "bomb.zip"))
 
 
-def test_a_zip_that_lies_about_a_size_is_not_unpacked_beyond_it(refusal: Refusal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zip_that_lies_about_a_size_is_not_unpacked_beyond_it(
+    refusal: Refusal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = bytearray(zipped({"ok/a.png": b"\0" * 2**26}))
     for signature, offset in ((b"PK\3\4", 22), (b"PK\1\2", 24)):
         at = data.index(signature) + offset

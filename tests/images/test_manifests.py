@@ -1,4 +1,5 @@
-"""Manifests that say that their images are synthetic, and columns of every kind; more about manifests stands in test_layouts.py."""
+"""Manifests that say that their images are synthetic, and columns of every kind; more about manifests stands in
+test_layouts.py."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from workbench.texts.values import EXACT, scalar, shown
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 @pytest.mark.parametrize(
-    ("column", "synthetic"), [(["yes", "Yes"], True), ([True, True], True), ([1, 1], True), (["yes", "no"], False), (["yes", None], False)]
+    ("column", "synthetic"),
+    [(["yes", "Yes"], True), ([True, True], True), ([1, 1], True), (["yes", "no"], False), (["yes", None], False)],
 )
 def test_a_set_is_synthetic_where_every_row_says_so(
     tmp_path: Path, write_image: Callable[..., Path], ending: str, column: list[object], synthetic: bool
@@ -32,7 +34,9 @@ def test_a_set_is_synthetic_where_every_row_says_so(
     table.to_csv(path, index=False) if ending == "csv" else table.to_parquet(path)
     images = load_images(tmp_path)
     assert images.synthetic == synthetic
-    assert ("synthetic" in images.attribute_names) == (not synthetic)  # where it differs it is an attribute to compare by
+    assert ("synthetic" in images.attribute_names) == (
+        not synthetic
+    )  # where it differs it is an attribute to compare by
 
 
 def test_a_set_without_the_column_is_not_synthetic(tmp_path: Path, write_image: Callable[..., Path]) -> None:
@@ -41,7 +45,9 @@ def test_a_set_without_the_column_is_not_synthetic(tmp_path: Path, write_image: 
     assert not load_images(tmp_path).synthetic
 
 
-def test_a_catalog_keeps_what_the_manifest_says(tmp_path: Path, write_image: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_catalog_keeps_what_the_manifest_says(
+    tmp_path: Path, write_image: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_image("lot/a.png")
     (tmp_path / "lot" / "manifest.csv").write_text("image,synthetic\na.png,yes\n")
     (tmp_path / "workbench.toml").write_text('[images.lot]\ntitle = "Lot"\nref = "lot"\n')
@@ -62,7 +68,10 @@ KINDS = {
         [datetime.datetime(2026, 11, 26, 6, 30), None, datetime.datetime(2026, 11, 26), pd.NaT],
         ["2026-11-26T06:30:00", None, "2026-11-26T00:00:00", None],
     ),
-    "day": ([datetime.date(2026, 11, 26), None, None, datetime.date(2026, 1, 2)], ["2026-11-26", None, None, "2026-01-02"]),
+    "day": (
+        [datetime.date(2026, 11, 26), None, None, datetime.date(2026, 1, 2)],
+        ["2026-11-26", None, None, "2026-01-02"],
+    ),
     "price": ([decimal.Decimal("1.50"), decimal.Decimal("2"), None, decimal.Decimal("-0.25")], [1.5, 2.0, None, -0.25]),
     "gain": ([0.5, float("nan"), float("inf"), None], [0.5, None, float("inf"), None]),
     "serial": ([2**60 + 1, 2**60 + 2, 3, None], [str(2**60 + 1), str(2**60 + 2), 3, None]),
@@ -71,7 +80,9 @@ KINDS = {
 """What a Parquet column holds in four rows, and what each is as an attribute."""
 
 
-def test_a_parquet_column_of_any_kind_becomes_text_numbers_or_booleans(tmp_path: Path, write_image: Callable[..., Path]) -> None:
+def test_a_parquet_column_of_any_kind_becomes_text_numbers_or_booleans(
+    tmp_path: Path, write_image: Callable[..., Path]
+) -> None:
     names = [write_image(f"{i}.png").name for i in range(4)]
     columns = {name: pa.array(values, from_pandas=name == "at") for name, (values, _) in KINDS.items()}
     pq.write_table(pa.table({"image": names, **columns}), tmp_path / "manifest.parquet")
@@ -122,7 +133,9 @@ def test_whole_numbers_with_gaps_read_as_whole_numbers() -> None:
 
 
 @pytest.mark.parametrize("inside", [{"bytes": b"\x89PNG" * 300, "path": "a.png"}, b"\x89PNG" * 300, [1, 2]])
-def test_images_inside_of_a_parquet_file_are_told_of_and_not_printed(tmp_path: Path, inside: object, refusal: Callable[..., str]) -> None:
+def test_images_inside_of_a_parquet_file_are_told_of_and_not_printed(
+    tmp_path: Path, inside: object, refusal: Callable[..., str]
+) -> None:
     pq.write_table(pa.table({"image": [inside], "label": [0]}), tmp_path / "train.parquet")
     message = refusal(lambda: load_images(tmp_path / "train.parquet"))
     assert message.startswith("train.parquet holds the images themselves in its column 'image'")
@@ -131,7 +144,9 @@ def test_images_inside_of_a_parquet_file_are_told_of_and_not_printed(tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["lot.PARQUET", "Lot.Parquet", "manifest.PARQUET", "lot.CSV"])
-def test_a_manifest_is_read_by_its_ending_in_whatever_case(tmp_path: Path, write_image: Callable[..., Path], name: str) -> None:
+def test_a_manifest_is_read_by_its_ending_in_whatever_case(
+    tmp_path: Path, write_image: Callable[..., Path], name: str
+) -> None:
     write_image("a.png")
     table = pd.DataFrame({"image": ["a.png"], "label": ["ok"]})
     table.to_csv(tmp_path / name, index=False) if name.endswith("CSV") else table.to_parquet(tmp_path / name)

@@ -100,7 +100,14 @@ def test_attributes_are_drawn_without_regard_to_the_label() -> None:
 
 def test_names_tell_one_plan_from_another(tmp_path: Path) -> None:
     """Else predictions that are stored for one set would be shown for another."""
-    plans = [Plan(), Plan(seed=1), Plan(count=601), Plan(size=64), Plan(stamp_with="pit"), Plan(stamp_with="pit", stamp_share=0.5)]
+    plans = [
+        Plan(),
+        Plan(seed=1),
+        Plan(count=601),
+        Plan(size=64),
+        Plan(stamp_with="pit"),
+        Plan(stamp_with="pit", stamp_share=0.5),
+    ]
     assert len({plan.token for plan in plans}) == len(plans)
     names = [set(load_images(made(tmp_path / str(seed), count=5, seed=seed)).by_name) for seed in (0, 1)]
     assert not names[0] & names[1]
@@ -116,7 +123,9 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path, refusal: Refusal) -> 
 
 
 @pytest.mark.parametrize("moved", [0, 1, 2])
-def test_killed_between_two_of_its_last_steps_it_is_no_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: int) -> None:
+def test_killed_between_two_of_its_last_steps_it_is_no_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moved: int
+) -> None:
     real, done = os.replace, []
 
     def replace(source: Path, target: Path) -> None:
@@ -145,7 +154,12 @@ def test_bad_numbers_and_folders_are_refused_before_anything_is_written(tmp_path
     ):
         assert words in refusal(lambda settings=settings: made(tmp_path / "set", **settings))
         assert not (tmp_path / "set").exists()
-    for folder, words in (("full", "not empty"), ("full/mine.txt", "file"), ("full/mine.txt/below", "file"), ("a" * 300, "made")):
+    for folder, words in (
+        ("full", "not empty"),
+        ("full/mine.txt", "file"),
+        ("full/mine.txt/below", "file"),
+        ("a" * 300, "made"),
+    ):
         assert words in refusal(lambda folder=folder: made(tmp_path / folder))
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]
 
@@ -205,18 +219,24 @@ def test_two_processes_at_once_end_with_one_whole_set(tmp_path: Path) -> None:
     assert len(list((tmp_path / "sets").iterdir())) == 1
 
 
-def test_a_cache_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refusal: Refusal) -> None:
+def test_a_cache_that_cannot_be_written_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, refusal: Refusal
+) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(stamped_metal.CACHE_VARIABLE, str(tmp_path / "file"))
     assert "WORKBENCH_CACHE" in refusal(lambda: load_images("stamped-metal"))
 
 
-@pytest.mark.parametrize(("ref", "seed"), [("stamped-metal:7", 7), ("stamped-metal", None), ("elpv", None), ("C:/x", None)])
+@pytest.mark.parametrize(
+    ("ref", "seed"), [("stamped-metal:7", 7), ("stamped-metal", None), ("elpv", None), ("C:/x", None)]
+)
 def test_a_reference_may_name_a_seed(ref: str, seed: int | None) -> None:
     assert seed_of(ref) == seed
 
 
-@pytest.mark.parametrize("ref", ["stamped-metal:", "stamped-metal:x", "stamped-metal:-1", "stamped-metal:99999999999", "stamped-metal:²"])
+@pytest.mark.parametrize(
+    "ref", ["stamped-metal:", "stamped-metal:x", "stamped-metal:-1", "stamped-metal:99999999999", "stamped-metal:²"]
+)
 def test_a_seed_that_is_none_is_refused(ref: str, refusal: Refusal) -> None:
     refusal(lambda: load_images(ref))
 
@@ -231,7 +251,8 @@ def test_the_catalogs_name_works_without_a_command() -> None:
 
 def test_nothing_is_drawn_by_an_import() -> None:
     code = (
-        "import sys, workbench.images.layouts, workbench.images.stamped_metal; print([n for n in ('skimage', 'scipy') if n in sys.modules])"
+        "import sys, workbench.images.layouts, workbench.images.stamped_metal; print([n for n in ('skimage', 'scipy')"
+        " if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "[]", done.stderr

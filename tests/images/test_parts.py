@@ -41,7 +41,9 @@ def test_the_stamp_stays_in_its_area_and_changes_nothing_else(size: int) -> None
     left, top, right, bottom = (round(share * size) for share in STAMP_AREA)
     margin = 1 + size // 32  # the camera's blur
     for part in some("good", 9):
-        bare, inked = (draw(dataclasses.replace(part, stamped=stamped), size)[0].astype(int) for stamped in (False, True))
+        bare, inked = (
+            draw(dataclasses.replace(part, stamped=stamped), size)[0].astype(int) for stamped in (False, True)
+        )
         changed = np.abs(inked - bare).max(axis=2)
         assert changed[top:bottom, left:right].max() > 30
         outside = changed.copy()

@@ -9,7 +9,9 @@ from workbench.attribution.superpixels import segmented
 from workbench.images.fills import covered
 from workbench.images.pieces import REGION_FILLS, Pieces, square_cells
 
-RAMP = np.repeat(np.linspace(40, 200, 192).round().astype(np.uint8)[None, :, None], 3, 2) * np.ones((128, 1, 1), np.uint8)
+RAMP = np.repeat(np.linspace(40, 200, 192).round().astype(np.uint8)[None, :, None], 3, 2) * np.ones(
+    (128, 1, 1), np.uint8
+)
 
 
 def test_cells_are_square_and_cover_the_image():

@@ -62,7 +62,13 @@ def test_any_text_survives(journal, text):
     written = journal.append(overruled(reason=text, user=text, to=text, image_name=text, positive=(text, "b")))
     (read,) = journal.entries(user=text)
     assert read == written
-    assert (read.reason, read.user, read.overruled, read.image_name, read.positive) == (text, text, text, text, (text, "b"))
+    assert (read.reason, read.user, read.overruled, read.image_name, read.positive) == (
+        text,
+        text,
+        text,
+        text,
+        (text, "b"),
+    )
     assert journal.count(user=text) == 1
     assert journal.verify().sound
 
@@ -96,13 +102,19 @@ BAD = {
     "no model": ({"model": None}, "The model None"),
     "half a map": ({"map_digest": None}, "by half"),
     "a short digest": ({"map_digest": "abc"}, "The map_digest 'abc'"),
-    "a verdict that does not follow": ({"verdict": "pass", "threshold": 0.41}, "'pass' does not follow from the score 0.93"),
+    "a verdict that does not follow": (
+        {"verdict": "pass", "threshold": 0.41},
+        "'pass' does not follow from the score 0.93",
+    ),
     "a review without a band": ({"verdict": "review", "review_from": None, "review_to": None}, "that is 'reject'"),
     "a band beside its threshold": ({"review_from": 0.5}, "does not hold the threshold 0.41"),
     "a band for no target": ({"review_from": 0.2, "review_to": 0.5}, "no coverage"),
     "an end of a band that is none": ({"review_to": 1.1}, "The review_to 1.1"),
     "a threshold from nowhere": ({"threshold_by": None}, "How the threshold was found, None"),
-    "costs that are not told": ({"threshold_by": "cost", "chosen_on": "x", "escape_cost": 1}, "lacks its overkill_cost"),
+    "costs that are not told": (
+        {"threshold_by": "cost", "chosen_on": "x", "escape_cost": 1},
+        "lacks its overkill_cost",
+    ),
     "a ceiling that is not told": ({"threshold_by": "escape", "chosen_on": "x"}, "lacks its ceiling"),
     "images that are not told": ({"threshold_by": "overkill", "ceiling": 0.1}, "lacks its chosen_on"),
     "an endless cost": ({"escape_cost": float("inf")}, "The escape_cost inf"),
@@ -141,7 +153,10 @@ FILTERS = {
     "image": ({"image": digest("image 3")}, lambda i: i % 5 == 3),
     "user": ({"user": "Zoë"}, lambda i: i % 2 == 1),
     "overruled": ({"overruled": True}, lambda i: i % 3 == 0),
-    "all": ({"model": digest("model 0"), "image": digest("image 1"), "user": "Ada", "overruled": True}, lambda i: i == 6),
+    "all": (
+        {"model": digest("model 0"), "image": digest("image 1"), "user": "Ada", "overruled": True},
+        lambda i: i == 6,
+    ),
     "nobody": ({"user": "nobody"}, lambda i: False),
 }
 
@@ -269,7 +284,9 @@ def test_what_is_no_journal_is_refused_and_left_as_it_is(tmp_path, refusal, make
     assert (path.read_bytes() if path.is_file() else None) == before
 
 
-@pytest.mark.parametrize("bad", ["a\0b", "\ud800", "x" * 5000, "~nobody-here/x"], ids=["NUL", "half a pair", "long", "user"])
+@pytest.mark.parametrize(
+    "bad", ["a\0b", "\ud800", "x" * 5000, "~nobody-here/x"], ids=["NUL", "half a pair", "long", "user"]
+)
 def test_a_path_that_cannot_be_is_refused(refusal, bad):
     refusal(lambda: Journal(bad))
 

@@ -115,7 +115,11 @@ def test_overruled_labels_load_again_with_everything_else_as_it_was(journal, fol
     again = loaded(folder, images, journal)
     assert [item.name for item in again] == [item.name for item in images]
     assert [item.label for item in again] == ["good", "good", "bad", "bad", "good", "bad"]
-    assert [item.split for item in again] == [item.split for item in images] == ["train"] * 2 + ["validation"] * 2 + ["test"] * 2
+    assert (
+        [item.split for item in again]
+        == [item.split for item in images]
+        == ["train"] * 2 + ["validation"] * 2 + ["test"] * 2
+    )
     assert [item.id for item in again] == [item.id for item in images]
     assert [item.attributes["camera"] for item in again] == [f"c{i}" for i in range(6)]
     assert [item.attributes["overruled"] for item in again] == ["no", "yes", "yes", "no", "no", "no"]
@@ -132,7 +136,9 @@ def test_a_set_made_of_class_folders_can_be_relabelled_too(journal, tmp_path, wr
     assert folder_of(images) == tmp_path / "folders"
     decided(journal, images, "train/good/2.jpg", to="hole")
     again = loaded(tmp_path / "folders", images, journal)
-    assert [(item.label, item.split, item.mask is not None) for item in again] == [("good", "train", True)] * 2 + [("hole", "train", True)]
+    assert [(item.label, item.split, item.mask is not None) for item in again] == [("good", "train", True)] * 2 + [
+        ("hole", "train", True)
+    ]
     assert not again.synthetic
 
 

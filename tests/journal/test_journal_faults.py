@@ -111,7 +111,9 @@ def script(code, *arguments, before=(), **settings):
     """A process of its own that runs `code`."""
     paths = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))
     command = [*before, sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": paths}, text=True, stdout=subprocess.PIPE, **settings)
+    return subprocess.Popen(
+        command, env=os.environ | {"PYTHONPATH": paths}, text=True, stdout=subprocess.PIPE, **settings
+    )
 
 
 def writer(path, count):
@@ -242,9 +244,9 @@ def check_filled(process):
     accepted, again = found["accepted"], [number for number in found["again"] if isinstance(number, int)]
     assert len(accepted) > 5
     assert accepted == list(range(2, len(accepted) + 2))
-    assert [found["said"][: len(SAYS)]] + [text[: len(SAYS)] for text in found["again"] if isinstance(text, str)] == [SAYS] * (
-        4 - len(again)
-    )
+    assert [found["said"][: len(SAYS)]] + [text[: len(SAYS)] for text in found["again"] if isinstance(text, str)] == [
+        SAYS
+    ] * (4 - len(again))
     assert found["count"] == 1 + len(accepted) + len(again) + 1
     assert found["problems"] == []
 

@@ -1,4 +1,5 @@
-"""No empty success: what a kept digest vouches for, what 64 zeros are, and what is said of a clock that was set back."""
+"""No empty success: what a kept digest vouches for, what 64 zeros are, and what is said of a clock that was set
+back."""
 
 from __future__ import annotations
 
@@ -57,7 +58,9 @@ def test_64_zeros_vouch_for_nothing(journal, refusal, zeros):
     assert "digest of no entry" in refusal(lambda: Journal(journal.path.with_name("new.sqlite")).verify(zeros))
 
 
-@pytest.mark.parametrize("bad", ["", "  ", "abc", "0" * 63, "0" * 65, "x" * 64, "０" * 64, digest("a")[:-1] + "g"], ids=ascii)
+@pytest.mark.parametrize(
+    "bad", ["", "  ", "abc", "0" * 63, "0" * 65, "x" * 64, "０" * 64, digest("a")[:-1] + "g"], ids=ascii
+)
 def test_what_cannot_be_a_digest_is_refused_whatever_it_looks_like(journal, refusal, bad):
     assert "is not a SHA-256" in refusal(lambda: journal.verify(bad))
 
@@ -100,7 +103,9 @@ def test_a_clock_that_was_set_back_is_told_and_no_tampering(journal, capsys):
     found = journal.verify()
     assert (found.sound, found.problems) == (True, ())
     (note,) = found.notes
-    assert note.startswith("Entry 4 has an earlier time than entry 3 (2026-03-01T08:00:00 after 2026-03-03T08:00:00 UTC): the clock was ")
+    assert note.startswith(
+        "Entry 4 has an earlier time than entry 3 (2026-03-01T08:00:00 after 2026-03-03T08:00:00 UTC): the clock was "
+    )
     assert "The same holds of 1 more." in note
     with pytest.raises(SystemExit) as ended:
         cli.main(["journal", "verify", "--journal", str(journal.path)])
@@ -139,4 +144,6 @@ def test_what_is_handed_on_of_a_journal_that_is_not_sound_says_so(journal, capsy
     with pytest.raises(SystemExit) as ended:
         cli.main(["journal", "export", "--journal", str(journal.path), "--out", str(out)])
     assert ended.value.code == 0
-    assert capsys.readouterr().err == "The journal is not sound, 1 thing is wrong with it: run workbench journal verify\n"
+    assert (
+        capsys.readouterr().err == "The journal is not sound, 1 thing is wrong with it: run workbench journal verify\n"
+    )

@@ -1,4 +1,5 @@
-"""A journal can be read where nothing can be written: on a read-only disk, on a full one, and after a writer was killed."""
+"""A journal can be read where nothing can be written: on a read-only disk, on a full one, and after a writer was
+killed."""
 
 from __future__ import annotations
 
@@ -41,7 +42,10 @@ try:
 except InputError as error:
     print(error)
 """
-FULL = 'mount -t tmpfs -o size=300k none "{1}" && cp -a "{0}/." "{1}" && mount --move "{1}" "{0}" && (cat /dev/zero >"{0}/ballast"; true)'
+FULL = (
+    'mount -t tmpfs -o size=300k none "{1}" && cp -a "{0}/." "{1}" && mount --move "{1}" "{0}" && (cat /dev/zero'
+    ' >"{0}/ballast"; true)'
+)
 MOUNTS = {"a read-only disk": 'mount --bind "{0}" "{0}" && mount -o remount,ro,bind "{0}"', "a full disk": FULL}
 SAYS = {"a read-only disk": "cannot be written to", "a full disk": "The disk is full"}
 ALONE = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
@@ -69,8 +73,12 @@ def place(request, tmp_path):
 
 @pytest.fixture(params=list(MOUNTS))
 def disk(request, place, tmp_path):
-    """How a command is started that sees the folder on a disk where nothing can be written, and what it says of writing."""
-    if shutil.which("unshare") is None or subprocess.run([*ALONE, "mount -t tmpfs none /mnt"], capture_output=True).returncode:
+    """How a command is started that sees the folder on a disk where nothing can be written, and what it says of
+    writing."""
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*ALONE, "mount -t tmpfs none /mnt"], capture_output=True).returncode
+    ):
         pytest.skip("this user may not mount a disk")
     (tmp_path / "spare").mkdir()
     mounted = MOUNTS[request.param].format(place[0], tmp_path / "spare")
@@ -95,7 +103,9 @@ def test_the_command_line_verifies_where_nothing_can_be_written(place, disk):
     code = "import sys; from workbench import cli; cli.main(sys.argv[1:])"
     done = run(code, "journal", "verify", "--journal", folder / "journal.sqlite", before=disk[0])
     assert (done.returncode, done.stdout.split(",")[0]) == (0, f"{count} entries"), done.stdout + done.stderr
-    refused = run(code, "journal", "export", "--journal", folder / "journal.sqlite", "--out", folder / "out.csv", before=disk[0])
+    refused = run(
+        code, "journal", "export", "--journal", folder / "journal.sqlite", "--out", folder / "out.csv", before=disk[0]
+    )
     assert refused.returncode == 2
     assert refused.stderr.count("\n") == 1
 
@@ -107,7 +117,9 @@ def test_a_file_that_may_not_be_read_is_one_sentence(place):
     try:
         if os.access(path, os.R_OK):
             pytest.skip("this user may read anything")
-        done = run("import sys; from workbench import cli; cli.main(sys.argv[1:])", "journal", "verify", "--journal", path)
+        done = run(
+            "import sys; from workbench import cli; cli.main(sys.argv[1:])", "journal", "verify", "--journal", path
+        )
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert "cannot be read" in done.stderr
     finally:

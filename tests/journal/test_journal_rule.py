@@ -1,4 +1,5 @@
-"""A verdict can be derived from its entry alone, in the file and in every export; entries of older releases stand as they were."""
+"""A verdict can be derived from its entry alone, in the file and in every export; entries of older releases stand as
+they were."""
 
 from __future__ import annotations
 
@@ -27,14 +28,21 @@ HASHES = (
     "8f376488fad31976a4b94fd13e3673e827abbf6ea4dc46dcb6c0d78dc4a1dacd",
 )
 FIRST_RELEASE = (  # as it wrote them, byte for byte
-    f'{{"image":"{DIGESTS["image"]}","image_name":"cell0001.png","label":"defective","map_digest":"{DIGESTS["map"]}",'
-    f'"map_method":"integrated_gradients","model":"{DIGESTS["model"]}","model_name":"Solar cells","number":1,"overruled":null,'
-    f'"positive":["defective"],"previous":"{"0" * 64}","reason":"","score":0.55,"set_name":"elpv","threshold":0.41,'
-    '"time":"2026-11-26T06:54:13.657269+00:00","user":"Ada","verdict":"review"}',
-    f'{{"image":"{DIGESTS["image"]}","image_name":"cell0001.png","label":null,"map_digest":null,"map_method":null,'
-    f'"model":"{DIGESTS["model"]}","model_name":"Solar cells","number":2,"overruled":"functional","positive":["crack","hole"],'
-    f'"previous":"{HASHES[0]}","reason":"a \\u27c2 reflection","score":0.30000000000000004,"set_name":"elpv","threshold":0.41,'
-    '"time":"2026-11-26T06:54:13.712790+00:00","user":"Ada","verdict":"pass"}',
+    (
+        f'{{"image":"{DIGESTS["image"]}","image_name":"cell0001.png","label":"defective","map_digest":"{DIGESTS["map"]}",'
+        f'"map_method":"integrated_gradients","model":"{DIGESTS["model"]}","model_name":"Solar'
+        ' cells","number":1,"overruled":null,'
+        f'"positive":["defective"],"previous":"{"0" * 64}","reason":"","score":0.55,"set_name":"elpv","threshold":0.41,'
+        '"time":"2026-11-26T06:54:13.657269+00:00","user":"Ada","verdict":"review"}'
+    ),
+    (
+        f'{{"image":"{DIGESTS["image"]}","image_name":"cell0001.png","label":null,"map_digest":null,"map_method":null,'
+        f'"model":"{DIGESTS["model"]}","model_name":"Solar'
+        ' cells","number":2,"overruled":"functional","positive":["crack","hole"],'
+        f'"previous":"{HASHES[0]}","reason":"a \\u27c2'
+        ' reflection","score":0.30000000000000004,"set_name":"elpv","threshold":0.41,'
+        '"time":"2026-11-26T06:54:13.712790+00:00","user":"Ada","verdict":"pass"}'
+    ),
 )
 
 
@@ -64,10 +72,16 @@ def test_entries_of_the_first_release_stay_valid_and_can_be_handed_on(older):
     assert (found.problems, found.count, found.head, found.covered) == ((), 2, HASHES[1], 1)
     first, second = journal.entries()
     assert (canonical(first), canonical(second)) == FIRST_RELEASE
-    assert (second.reason, second.positive, second.threshold_by, second.review_to) == ("a ⟂ reflection", ("crack", "hole"), None, None)
-    assert [json.dumps(row["entry"], sort_keys=True, separators=(",", ":")) for row in json.loads(to_json((first, second)))["entries"]] == [
-        *FIRST_RELEASE
-    ]
+    assert (second.reason, second.positive, second.threshold_by, second.review_to) == (
+        "a ⟂ reflection",
+        ("crack", "hole"),
+        None,
+        None,
+    )
+    assert [
+        json.dumps(row["entry"], sort_keys=True, separators=(",", ":"))
+        for row in json.loads(to_json((first, second)))["entries"]
+    ] == [*FIRST_RELEASE]
     assert [row["threshold_by"] for row in csv.DictReader(io.StringIO(to_csv((first, second))))] == ["", ""]
     assert release_of(older) == 1, "reading changes nothing"
 
@@ -139,11 +153,26 @@ def test_a_verdict_is_derived_from_its_entry_alone(tmp_path, changes, expected):
 
 
 def test_how_a_threshold_was_chosen_stands_in_the_exports_too(tmp_path):
-    given = {"threshold_by": "cost", "chosen_on": "choosing half", "escape_cost": 40, "overkill_cost": 3.5, "prevalence": 0.002}
+    given = {
+        "threshold_by": "cost",
+        "chosen_on": "choosing half",
+        "escape_cost": 40,
+        "overkill_cost": 3.5,
+        "prevalence": 0.002,
+    }
     journal = Journal(tmp_path / "journal.sqlite")
     journal.append(overruled(**given))
     journal.append(
-        draft(**BAND | {"threshold_by": "escape", "ceiling": 0.05, "coverage": 0.9, "review_from": 0.1, "review_to": 1 + 2**-52})
+        draft(
+            **BAND
+            | {
+                "threshold_by": "escape",
+                "ceiling": 0.05,
+                "coverage": 0.9,
+                "review_from": 0.1,
+                "review_to": 1 + 2**-52,
+            }
+        )
     )
     entries = journal.entries()
     rows = list(csv.DictReader(io.StringIO(to_csv(entries), newline="")))
@@ -152,7 +181,12 @@ def test_how_a_threshold_was_chosen_stands_in_the_exports_too(tmp_path):
     assert {name: rows[0][name] for name in given} == {
         "threshold_by": "cost", "chosen_on": "choosing half", "escape_cost": "40.0", "overkill_cost": "3.5", "prevalence": "0.002",
     }  # fmt: skip
-    assert (second["ceiling"], second["coverage"], second["review_from"], second["review_to"]) == (0.05, 0.9, 0.1, 1 + 2**-52)
+    assert (second["ceiling"], second["coverage"], second["review_from"], second["review_to"]) == (
+        0.05,
+        0.9,
+        0.1,
+        1 + 2**-52,
+    )
     assert second["verdict"] == "review"
     assert float(rows[1]["review_to"]) == 1 + 2**-52
     assert journal.verify().sound

@@ -1,4 +1,5 @@
-"""Whoever edits the journal is found, and the entry named: in the chain, at its end, and against a digest kept elsewhere."""
+"""Whoever edits the journal is found, and the entry named: in the chain, at its end, and against a digest kept
+elsewhere."""
 
 from __future__ import annotations
 
@@ -85,7 +86,10 @@ def test_a_changed_field_is_found_and_named(journal, name, number, rehash):
     edit(journal, rewritten(journal, number, rehash, **{name: CHANGES[name]}))
     said = problems(journal)
     assert said
-    assert all(f"entry {number}" in p.lower() or f"entry {number + 1} does not follow on entry {number}" in p.lower() for p in said), said
+    assert all(
+        f"entry {number}" in p.lower() or f"entry {number + 1} does not follow on entry {number}" in p.lower()
+        for p in said
+    ), said
     if not rehash:
         assert said == [f"Entry {number} was changed: its content does not match its hash."]
 
@@ -126,7 +130,9 @@ def test_several_removed_are_found(journal):
 
 def test_the_gap_closed_by_renumbering_is_found(journal):
     edit(
-        journal, "DELETE FROM entries WHERE number = 5", *(f"UPDATE entries SET number = {n - 1} WHERE number = {n}" for n in range(6, 13))
+        journal,
+        "DELETE FROM entries WHERE number = 5",
+        *(f"UPDATE entries SET number = {n - 1} WHERE number = {n}" for n in range(6, 13)),
     )
     said = problems(journal)
     assert said[0].startswith("Entry 5 calls itself entry 6")
@@ -136,7 +142,11 @@ def test_the_gap_closed_by_renumbering_is_found(journal):
 def test_the_gap_closed_and_every_entry_renumbered_in_itself_is_found(journal):
     edit(journal, "DELETE FROM entries WHERE number = 5")
     for n in range(6, COUNT + 1):
-        edit(journal, rewritten(journal, n, True, number=n - 1), f"UPDATE entries SET number = {n - 1} WHERE number = {n}")
+        edit(
+            journal,
+            rewritten(journal, n, True, number=n - 1),
+            f"UPDATE entries SET number = {n - 1} WHERE number = {n}",
+        )
     assert problems(journal)[0].startswith("Entry 5 does not follow on entry 4")
 
 
@@ -168,7 +178,11 @@ def test_one_put_in_is_found(journal):
 
 def test_one_put_in_before_the_first_is_found(journal):
     body, own = stored(journal, 1)
-    edit(journal, ("INSERT INTO entries VALUES (0, ?, ?)", (body, own)), ("INSERT INTO entries VALUES (-3, ?, ?)", (body, own)))
+    edit(
+        journal,
+        ("INSERT INTO entries VALUES (0, ?, ?)", (body, own)),
+        ("INSERT INTO entries VALUES (-3, ?, ?)", (body, own)),
+    )
     assert [p.split(" was")[0] for p in problems(journal)] == ["Entry -3", "Entry 0"]
 
 
@@ -298,7 +312,16 @@ def test_a_missing_head_file_is_told_and_not_made_anew(journal):
     assert any("missing" in p for p in problems(journal, expect=stored(journal, 5)[1]))
 
 
-DAMAGED = ["", "{}", "[]", "null", '{"count": "x", "hash": 1}', '{"count": -1, "hash": ""}', "\xff", '{"count": 1e400, "hash": ""}']
+DAMAGED = [
+    "",
+    "{}",
+    "[]",
+    "null",
+    '{"count": "x", "hash": 1}',
+    '{"count": -1, "hash": ""}',
+    "\xff",
+    '{"count": 1e400, "hash": ""}',
+]
 DAMAGED += ["[" * 100_000, '{"count":' * 50_000, '{"count": ' + "9" * 5000 + ', "hash": ""}']
 
 
@@ -314,7 +337,10 @@ def test_a_copy_with_its_head_file_is_sound_elsewhere(journal, tmp_path):
     (tmp_path / "copy").mkdir()
     for name in ("journal.sqlite", "journal.sqlite.head"):
         shutil.copy(tmp_path / name, tmp_path / "copy" / name)
-    assert sorted(p.name for p in tmp_path.glob("journal*")) == ["journal.sqlite", "journal.sqlite.head"], "at rest it is these two files"
+    assert sorted(p.name for p in tmp_path.glob("journal*")) == [
+        "journal.sqlite",
+        "journal.sqlite.head",
+    ], "at rest it is these two files"
     assert problems(Journal(tmp_path / "copy" / "journal.sqlite")) == []
 
 

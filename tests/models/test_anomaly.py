@@ -1,4 +1,5 @@
-"""A model that gives an anomaly map itself is explained, audited and assessed like any other: shown on planted defects."""
+"""A model that gives an anomaly map itself is explained, audited and assessed like any other: shown on planted
+defects."""
 
 from __future__ import annotations
 
@@ -30,9 +31,11 @@ SIZE = 128
 
 
 class Patches(nn.Module):
-    """How far each patch's features lie from the nearest of good parts, as PatchCore has it, on two stages of the shipped backbone.
+    """How far each patch's features lie from the nearest of good parts, as PatchCore has it, on two stages of the
+    shipped backbone.
 
-    `low` and `high` scale the distances as anomalib's post-processor does: half way lies what one good part in ten passes.
+    `low` and `high` scale the distances as anomalib's post-processor does: half way lies what one good part in ten
+    passes.
     """
 
     def __init__(self):
@@ -123,7 +126,9 @@ def test_its_classes_are_named_and_the_second_is_positive(archive, clf) -> None:
         assert (one.single, one.scored) == (True, True)
     named = load_classifier(archive / "model.pt2", classes=["ok", "odd"], positive="ok", threshold=0.3, device="cpu")
     assert (named.class_names, named.positive, named.rule.threshold) == (("ok", "odd"), "ok", 0.3)
-    assert load_classifier(archive / "model.pt2", classes=["ok", "odd"], device="cpu").positive is None, "as model.toml says, or does not"
+    assert load_classifier(archive / "model.pt2", classes=["ok", "odd"], device="cpu").positive is None, (
+        "as model.toml says, or does not"
+    )
 
 
 def test_its_probability_is_the_score_and_its_map_the_models(patches, clf, lot) -> None:
@@ -151,7 +156,9 @@ def test_the_maps_peak_lies_in_the_planted_defect(clf, lot) -> None:
     for item in (item for item, odd in zip(chosen, called & bad, strict=True) if odd):
         heat = attribute(clf, item, "anomaly_map").on_image()
         row, column = np.unravel_index(heat.argmax(), heat.shape)
-        hits.append(item.open_mask()[max(row - 4, 0) : row + 5, max(column - 4, 0) : column + 5].any())  # a patch has 8 pixels
+        hits.append(
+            item.open_mask()[max(row - 4, 0) : row + 5, max(column - 4, 0) : column + 5].any()
+        )  # a patch has 8 pixels
     assert len(hits) >= 20
     assert np.mean(hits) >= 0.9
 
@@ -184,8 +191,14 @@ def test_a_model_without_a_map_is_refused_with_the_reason(tiny_net, refusal) -> 
 def test_archives_may_answer_with_a_dict_or_a_pair(make, batch, tmp_path) -> None:
     dynamic = {"one": None, "any": ({0: Dim.AUTO},)}[batch]
     count = 1 if batch == "one" else 2
-    torch.export.save(torch.export.export(Small(make).eval(), (torch.rand(count, 3, 16, 16),), dynamic_shapes=dynamic), tmp_path / "m.pt2")
-    clf, source = load_classifier(tmp_path / "m.pt2", device="cpu"), load_classifier(Small(make).eval(), size=(16, 16), device="cpu")
+    torch.export.save(
+        torch.export.export(Small(make).eval(), (torch.rand(count, 3, 16, 16),), dynamic_shapes=dynamic),
+        tmp_path / "m.pt2",
+    )
+    clf, source = (
+        load_classifier(tmp_path / "m.pt2", device="cpu"),
+        load_classifier(Small(make).eval(), size=(16, 16), device="cpu"),
+    )
     x = torch.randn(5, 3, 16, 16)
     torch.testing.assert_close(clf.logits(x), source.logits(x))
     torch.testing.assert_close(clf.answer(x).map, source.answer(x).map)
@@ -194,7 +207,9 @@ def test_archives_may_answer_with_a_dict_or_a_pair(make, batch, tmp_path) -> Non
 
 
 def test_a_score_that_is_not_normalised_is_refused_and_so_is_a_map_below_zero(refusal) -> None:
-    assert "export the model with its normalisation on" in refusal(lambda: load_classifier(Small(gain=9), size=(16, 16), device="cpu"))
+    assert "export the model with its normalisation on" in refusal(
+        lambda: load_classifier(Small(gain=9), size=(16, 16), device="cpu")
+    )
     below = load_classifier(Small(shift=0.9).eval(), size=(16, 16), device="cpu")
     assert "below 0" in refusal(lambda: attribute(below, Image.new("RGB", (20, 20)), "anomaly_map"))
 
@@ -216,7 +231,11 @@ def test_a_factory_may_make_one(tmp_path, monkeypatch) -> None:
 
 def test_it_is_audited_with_its_maps_and_without_embeddings(clf, lot, tmp_path) -> None:
     few = ImageSet(
-        "few", tuple(dataclasses.replace(item, label="normal" if item.label == "good" else "anomalous") for item in lot.items[:20])
+        "few",
+        tuple(
+            dataclasses.replace(item, label="normal" if item.label == "good" else "anomalous")
+            for item in lot.items[:20]
+        ),
     )
     list(run(clf, few, tmp_path / "audit", attributions="anomaly_map", sample=6))
     audit = open_audit(tmp_path / "audit")
@@ -231,7 +250,9 @@ def test_it_is_audited_with_its_maps_and_without_embeddings(clf, lot, tmp_path) 
 
 
 def test_its_map_can_be_assessed(clf, lot) -> None:
-    item = max((item for item in lot if item.mask and item.split == "test"), key=lambda item: item.open_mask().sum())  # the largest defect
+    item = max(
+        (item for item in lot if item.mask and item.split == "test"), key=lambda item: item.open_mask().sum()
+    )  # the largest defect
     found = attribute(clf, item, "anomaly_map", "anomalous")
     card = assess(clf, item, found, mask=item.open_mask())
     assert [card[name].verdict for name in ("randomisation", "sensitivity")] == ["holds"] * 2

@@ -58,7 +58,10 @@ def test_a_score_may_come_without_a_map_and_keeps_its_gradient() -> None:
 @pytest.mark.parametrize(
     ("out", "says"),
     [
-        ({"pred_score": torch.tensor([0.2, 31.7]), "anomaly_map": MAP}, "reaches 31.7, and must lie in 0 .. 1: export the model with"),
+        (
+            {"pred_score": torch.tensor([0.2, 31.7]), "anomaly_map": MAP},
+            "reaches 31.7, and must lie in 0 .. 1: export the model with",
+        ),
         ({"pred_score": torch.tensor([-0.1, 0.7])}, "reaches -0.1"),
         ({"pred_score": torch.rand(2, 3)}, r"score has the shape (2, 3)"),
         ({"pred_score": torch.tensor(0.5)}, "score has the shape ()"),

@@ -1,4 +1,5 @@
-"""How layers lie over the image: every layout is read with its places right, and what only looks like a grid is not listed."""
+"""How layers lie over the image: every layout is read with its places right, and what only looks like a grid is not
+listed."""
 
 import pytest
 import torch
@@ -45,7 +46,9 @@ def test_every_layout_is_spread_to_the_same_places(prefix):
 @pytest.mark.parametrize("size", [(32, 48), (56, 24), (30, 50)])
 def test_layouts_are_told_apart_on_inputs_that_are_not_square(size):
     conv = nn.Conv2d(3, 10, 8, stride=8)
-    model = nn.Sequential(conv, Apply(last), nn.LayerNorm(10), nn.Linear(10, 7), nn.GELU(), nn.Flatten(1, 2), nn.Linear(7, 9))
+    model = nn.Sequential(
+        conv, Apply(last), nn.LayerNorm(10), nn.Linear(10, 7), nn.GELU(), nn.Flatten(1, 2), nn.Linear(7, 9)
+    )
     height, width = conv(torch.zeros(1, 3, *size)).shape[2:]
     found = grids(model, *size)
     assert [(g.layout, g.shape[0]) for g in found.values()] == [
@@ -83,7 +86,9 @@ def test_tokens_may_be_merged_by_halves():
 
 def test_what_mixes_tokens_along_the_last_dimension_is_no_grid():
     """In an MLP mixer (1, channels, tokens) has as many channels here as a grid of stride 2 has cells."""
-    model = nn.Sequential(nn.Conv2d(3, 384, 8, stride=8), Apply(tokens), Apply(lambda x: x.transpose(1, 2)), nn.Linear(24, 30))
+    model = nn.Sequential(
+        nn.Conv2d(3, 384, 8, stride=8), Apply(tokens), Apply(lambda x: x.transpose(1, 2)), nn.Linear(24, 30)
+    )
     assert list(grids(model, 32, 48)) == ["0", "1"]
 
 
@@ -126,7 +131,9 @@ def test_a_doubtful_shape_is_read_as_the_layers_before_it_lay():
 
 
 def test_convolutions_without_padding_or_with_uneven_strides_keep_their_grid():
-    model = nn.Sequential(nn.Conv2d(1, 4, 5), nn.ReLU(), nn.MaxPool2d(2), Apply(torch.tanh), nn.Conv2d(4, 6, 3, stride=(1, 2)), nn.ReLU())
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 5), nn.ReLU(), nn.MaxPool2d(2), Apply(torch.tanh), nn.Conv2d(4, 6, 3, stride=(1, 2)), nn.ReLU()
+    )
     found = grids(model, 28, 28, channels=1)
     assert {g.layout for g in found.values()} == {"channels first"}
     assert [g.shape for g in found.values()] == [(4, 24, 24)] * 2 + [(4, 12, 12)] * 2 + [(6, 10, 5)] * 2

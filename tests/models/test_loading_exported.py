@@ -60,7 +60,9 @@ def pair(request, tmp_path_factory):
     """The classifier from an archive, and the one that it was made from."""
     model = Net(named=request.param == "one").eval()
     path = export(tmp_path_factory.mktemp("exported") / "model.pt2", model, request.param)
-    return load_classifier(path, classes=CLASSES, device="cpu"), load_classifier(model, classes=CLASSES, size=SIZE, device="cpu")
+    return load_classifier(path, classes=CLASSES, device="cpu"), load_classifier(
+        model, classes=CLASSES, size=SIZE, device="cpu"
+    )
 
 
 def test_it_answers_as_its_source_for_any_number_of_images(pair):
@@ -74,7 +76,12 @@ def test_it_answers_as_its_source_for_any_number_of_images(pair):
 
 def test_methods_give_the_maps_of_its_source(pair):
     clf, source = pair
-    cases = {"saliency": {}, "integrated_gradients": {"n_steps": 20}, "smoothgrad": {"samples": 12}, "occlusion": {"window": 0.5}}
+    cases = {
+        "saliency": {},
+        "integrated_gradients": {"n_steps": 20},
+        "smoothgrad": {"samples": 12},
+        "occlusion": {"window": 0.5},
+    }
     cases |= {"grad_cam": {"layer": "stem"}}
     for method, settings in cases.items():
         found, expected = (attribute(one, IMAGE, method, "bad", **settings).values for one in pair)
@@ -155,7 +162,9 @@ def test_a_wrongly_taken_apart_one_is_noticed(tmp_path, monkeypatch):
 
 
 def test_grey_images_and_their_size_are_read_from_the_archive(tmp_path):
-    clf = load_classifier(export(tmp_path / "grey.pt2", Net(channels=1).eval(), channels=1, size=(24, 32)), device="cpu")
+    clf = load_classifier(
+        export(tmp_path / "grey.pt2", Net(channels=1).eval(), channels=1, size=(24, 32)), device="cpu"
+    )
     assert (clf.preprocessing.size, len(clf.preprocessing.mean)) == ((24, 32), 1)
     assert predict(clf, image_from_bytes(_png(), "a.png")).frame["predicted"].notna().all()
 
@@ -187,7 +196,9 @@ def describe(folder, extra="", **fields):
 
 def test_a_folder_describes_one(tmp_path):
     export(tmp_path / "model.pt2", Net().eval())
-    clf = load_classifier(describe(tmp_path, "[preprocessing]\nmean = [0.1, 0.2, 0.3]\nstd = [1.0, 1.0, 1.0]\n"), device="cpu")
+    clf = load_classifier(
+        describe(tmp_path, "[preprocessing]\nmean = [0.1, 0.2, 0.3]\nstd = [1.0, 1.0, 1.0]\n"), device="cpu"
+    )
     assert (clf.class_names, clf.positive, clf.preprocessing.size) == (tuple(CLASSES), "bad", SIZE)
     assert clf.preprocessing.mean == (0.1, 0.2, 0.3)
     assert attribute(clf, IMAGE, "grad_cam", "bad", layer="down").values.any()
@@ -270,7 +281,8 @@ def test_training_mode_fixed_batches_and_other_inputs_are_refused(tmp_path, refu
 
 
 class Quiet(nn.Module):
-    """Turns gradients off around a part that turns them off itself, as anomalib's models do around their feature extractors."""
+    """Turns gradients off around a part that turns them off itself, as anomalib's models do around their feature
+    extractors."""
 
     def __init__(self, depth=1):
         super().__init__()

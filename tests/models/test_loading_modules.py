@@ -77,7 +77,9 @@ def test_the_key_of_a_module_follows_weights_preprocessing_and_classes(tiny_net:
         ({"mean": (0.5,), "std": (0.5,)}, "cannot take an image of 1 x 224 x 224"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(tiny_net: Net, keywords: dict[str, Any], says: str, refusal: Refusal) -> None:
+def test_settings_that_do_not_fit_are_refused(
+    tiny_net: Net, keywords: dict[str, Any], says: str, refusal: Refusal
+) -> None:
     assert says in refusal(lambda: wb.load_classifier(tiny_net(), **keywords))
 
 
@@ -108,7 +110,9 @@ def fails(x: Tensor) -> Tensor:
         (lambda x: dict[str, Tensor]()["k"], "cannot take an image"),
     ],
 )
-def test_a_module_that_is_no_classifier_is_refused(answer: Callable[[Tensor], object], says: str, refusal: Refusal) -> None:
+def test_a_module_that_is_no_classifier_is_refused(
+    answer: Callable[[Tensor], object], says: str, refusal: Refusal
+) -> None:
     assert says in refusal(lambda: wb.load_classifier(Odd(answer)))
 
 

@@ -43,7 +43,9 @@ def test_pad_keeps_everything_and_fills_with_the_mean_colour():
     pixels = prep.pixels(image)
     np.testing.assert_array_equal(pixels[:, 8:24], as_pixels(image))
     for band in (pixels[:, :8], pixels[:, 24:]):
-        np.testing.assert_allclose(band, np.broadcast_to(np.array([0.2, 0.4, 0.6])[:, None, None], band.shape), atol=1e-6)
+        np.testing.assert_allclose(
+            band, np.broadcast_to(np.array([0.2, 0.4, 0.6])[:, None, None], band.shape), atol=1e-6
+        )
     assert prep.placement(image).box == (0, -8, 32, 24)
 
 
@@ -77,7 +79,10 @@ def test_grey_models_take_one_channel():
 
 def test_interpolation_is_the_one_that_was_asked_for():
     image = noise(9, 9)
-    seen = {name: Preprocessing(size=(23, 23), interpolation=name).pixels(image) for name in ("nearest", "bilinear", "bicubic")}
+    seen = {
+        name: Preprocessing(size=(23, 23), interpolation=name).pixels(image)
+        for name in ("nearest", "bilinear", "bicubic")
+    }
     assert np.isin(seen["nearest"], as_pixels(image)).all()
     assert np.abs(seen["bilinear"] - seen["bicubic"]).max() > 0.01
     assert np.abs(seen["bilinear"] - seen["nearest"]).max() > 0.01
@@ -135,7 +140,8 @@ def test_a_map_of_the_images_own_size_comes_back_unchanged():
 @pytest.mark.parametrize("resize", MODES)
 @pytest.mark.parametrize(("width", "height"), [(90, 48), (48, 90), (33, 32)])
 def test_a_ramp_over_the_input_is_a_ramp_over_the_image(resize, width, height):
-    """Each pixel gets the value at its own place, to a hundredth of a pixel: no shift by half a pixel, no swapped axes."""
+    """Each pixel gets the value at its own place, to a hundredth of a pixel: no shift by half a pixel, no swapped
+    axes."""
     prep = Preprocessing(size=(40, 56), resize=resize)
     place = prep.placement(noise(width, height))
     left, top, right, bottom = place.box

@@ -32,7 +32,9 @@ def linear(rows) -> nn.Sequential:
 
 
 def loaded(model, size=(16, 24), **settings):
-    return load_classifier(model, size=size, class_names=settings.pop("class_names", ["a", "b"]), device="cpu", **settings)
+    return load_classifier(
+        model, size=size, class_names=settings.pop("class_names", ["a", "b"]), device="cpu", **settings
+    )
 
 
 def images(count: int):
@@ -44,7 +46,8 @@ def digest(model):
 
 
 def test_rounding_is_as_worked_out_by_hand() -> None:
-    """Each row has its own scale: the largest value over 127, or over 7; 0.3 / (0.7 / 7) = 3, 0.26 / 0.1 = 2.6, which is rounded to 3."""
+    """Each row has its own scale: the largest value over 127, or over 7; 0.3 / (0.7 / 7) = 3, 0.26 / 0.1 = 2.6, which
+    is rounded to 3."""
     rows = [[1.27, -0.314, 0.006, 0.004, -1.27, 0.0], [0.7, 0.3, 0.26, -0.34, 0.05, -0.7]]
     original = loaded(linear(rows))
     eight, four = (cheaper(original, how).model[2] for how in ("int8", "int4"))
@@ -79,7 +82,9 @@ def test_a_convolution_is_rounded_by_its_output_channels(make, channel) -> None:
 def test_pruning_sets_exactly_the_share_of_the_smallest_to_zero(how, share, layout, tiny_net) -> None:
     original = loaded(tiny_net().to(memory_format=layout))
     pruned = cheaper(original, how)
-    old, new = ([m.weight.detach().ravel() for m in c.model.modules() if isinstance(m, LAYERS)] for c in (original, pruned))
+    old, new = (
+        [m.weight.detach().ravel() for m in c.model.modules() if isinstance(m, LAYERS)] for c in (original, pruned)
+    )
     old, new = torch.cat(old), torch.cat(new)
     gone = new == 0
     assert gone.sum() == round(share * len(old))
@@ -122,7 +127,8 @@ def test_the_gentler_copy_is_the_nearer_one(tiny_net) -> None:
 
 
 def test_what_is_stored_is_counted_in_bits(tiny_net) -> None:
-    """The net has 3 * 4 * 9 = 108 and 4 * 2 = 8 weights in 4 + 2 channels, 4 + 2 biases, and 4 * 4 numbers of BatchNorm."""
+    """The net has 3 * 4 * 9 = 108 and 4 * 2 = 8 weights in 4 + 2 channels, 4 + 2 biases, and 4 * 4 numbers of
+    BatchNorm."""
     original = loaded(tiny_net())
     assert stored(original).size == 4 * (116 + 22)
     assert stored(original).weights == 138

@@ -1,4 +1,5 @@
-"""Models from strangers: what their files may become in memory, on disk and in time, and what is said where it is too much."""
+"""Models from strangers: what their files may become in memory, on disk and in time, and what is said where it is too
+much."""
 
 from __future__ import annotations
 
@@ -26,7 +27,10 @@ from workbench.models.weights import matched, read_weights
 
 torch.set_num_threads(1)
 Refusal = Callable[[Callable[[], object]], str]
-SPEC = 'architecture = "timm:test_resnet"\nweights = "w.safetensors"\nclasses = ["ok", "bad"]\n[preprocessing]\nsize = [64, 64]\n'
+SPEC = (
+    'architecture = "timm:test_resnet"\nweights = "w.safetensors"\nclasses = ["ok", "bad"]\n[preprocessing]\nsize ='
+    " [64, 64]\n"
+)
 
 
 def state(**changed: object) -> dict[str, torch.Tensor]:
@@ -55,8 +59,16 @@ def described(folder: Path, text: str, **files: bytes) -> Path:
 
 
 def test_a_class_list_without_an_end_takes_no_memory(tmp_path: Path) -> None:
-    described(tmp_path, SPEC.replace('["ok", "bad"]', '"c.txt"'), **{"c.txt": b"".join(b"class %d\n" % i for i in range(2_000_000))})
-    found = cost("from workbench.models.folder import read_spec; from pathlib import Path", "read_spec(Path(sys.argv[1]))", tmp_path)
+    described(
+        tmp_path,
+        SPEC.replace('["ok", "bad"]', '"c.txt"'),
+        **{"c.txt": b"".join(b"class %d\n" % i for i in range(2_000_000))},
+    )
+    found = cost(
+        "from workbench.models.folder import read_spec; from pathlib import Path",
+        "read_spec(Path(sys.argv[1]))",
+        tmp_path,
+    )
     assert (found.kind, "over 8 MB of text" in found.said) == ("InputError", True)
     assert found.megabytes < 50
 
@@ -97,7 +109,9 @@ def test_class_lists_are_bounded_in_number_and_length(tmp_path: Path, inline: bo
     ],
     ids=lambda extra: extra[:20],
 )
-def test_odd_numbers_and_deep_nesting_in_a_description_are_one_sentence(tmp_path: Path, extra: str, refusal: Refusal) -> None:
+def test_odd_numbers_and_deep_nesting_in_a_description_are_one_sentence(
+    tmp_path: Path, extra: str, refusal: Refusal
+) -> None:
     text = SPEC.partition("[preprocessing]")[0] + extra
     (tmp_path / "model.toml").write_bytes(text.encode("latin-1"))
     assert "model.toml" in refusal(lambda: read_spec(tmp_path))
@@ -129,13 +143,18 @@ def test_weights_that_are_packed_take_no_memory(tmp_path: Path) -> None:
         for member in given.infolist():
             archive.writestr(member.filename, given.read(member))
     assert packed.stat().st_size < 200_000
-    found = cost("from workbench.models.weights import read_weights; from pathlib import Path", "read_weights(Path(sys.argv[1]))", packed)
+    found = cost(
+        "from workbench.models.weights import read_weights; from pathlib import Path",
+        "read_weights(Path(sys.argv[1]))",
+        packed,
+    )
     assert (found.kind, "holds records that are packed" in found.said) == ("InputError", True)
     assert found.megabytes < 30
 
 
 def test_records_that_overlap_are_refused(tmp_path: Path, refusal: Refusal) -> None:
-    """Many entries of the index that share the same bytes: each is stored plainly, and together they are more than the file."""
+    """Many entries of the index that share the same bytes: each is stored plainly, and together they are more than the
+    file."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("w/data/0", bytes(100_000))
@@ -155,7 +174,10 @@ STRANGE: dict[str, tuple[Callable[[], torch.Tensor], str]] = {
     "sparse": (lambda: torch.eye(3).to_sparse(), "is sparse"),
     "sparse rows": (lambda: torch.eye(3).to_sparse_csr(), "is sparse"),
     "quantised": (lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8), "is quantised"),
-    "by channels": (lambda: torch.quantize_per_channel(torch.ones(3, 2), torch.ones(3), torch.zeros(3), 0, torch.qint8), "is quantised"),
+    "by channels": (
+        lambda: torch.quantize_per_channel(torch.ones(3, 2), torch.ones(3), torch.zeros(3), 0, torch.qint8),
+        "is quantised",
+    ),
 }
 
 
@@ -171,7 +193,10 @@ def test_a_tensor_that_is_not_plain_numbers_is_one_sentence(tmp_path: Path, kind
 def test_whole_numbers_are_not_taken_for_weights(refusal: Refusal) -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     given = model.state_dict()
-    assert matched(model, {k: v.double() if v.is_floating_point() else v for k, v in given.items()}, "w.pth").keys() == given.keys()
+    assert (
+        matched(model, {k: v.double() if v.is_floating_point() else v for k, v in given.items()}, "w.pth").keys()
+        == given.keys()
+    )
     message = refusal(lambda: matched(model, given | {"0.weight": torch.ones(2, 2, dtype=torch.int8)}, "w.pth"))
     assert "holds 0.weight as int8 where the architecture has float32" in message
 
@@ -269,7 +294,9 @@ def test_many_tokens_are_refused_before_they_are_computed(
 
 
 @pytest.mark.parametrize(("name", "size", "known"), [("resnet18", 224, 3.63e9), ("vit_tiny_patch16_224", 224, 2.15e9)])
-def test_the_cost_of_a_pass_is_what_is_published(name: str, size: int, known: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cost_of_a_pass_is_what_is_published(
+    name: str, size: int, known: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Twice the multiply-adds: 1.814 billion for ResNet-18, 1.08 billion for ViT-Ti/16 (with its attention)."""
     model = timm.create_model(name)
     model.train()
@@ -311,7 +338,13 @@ def test_only_what_the_description_names_takes_disk(tmp_path: Path) -> None:
 def test_odd_names_in_a_model_zip_are_one_sentence(changed: dict[str, str], says: str, refusal: Refusal) -> None:
     fields = {"architecture": "timm:test_resnet", "weights": "w.safetensors", "classes": ["ok", "bad"]} | changed
     text = "\n".join(f"{key} = {json.dumps(value)}" for key, value in fields.items())
-    data = zipped({"model.toml": text, "w.safetensors": save(state()), **{name: b"x" for name in changed.values() if len(name) > 250}})
+    data = zipped(
+        {
+            "model.toml": text,
+            "w.safetensors": save(state()),
+            **{name: b"x" for name in changed.values() if len(name) > 250},
+        }
+    )
     assert says in refusal(lambda: model_from_zip(data, "x.zip"))
 
 
@@ -324,7 +357,9 @@ def test_a_model_is_loaded_as_from_a_folder_and_leaves_no_disk(tmp_path: Path, m
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("limit", "value", "says"), [("MEMORY", 30, "of memory to read"), ("PATIENCE", 1, "takes over 1 s to read")])
+@pytest.mark.parametrize(
+    ("limit", "value", "says"), [("MEMORY", 30, "of memory to read"), ("PATIENCE", 1, "takes over 1 s to read")]
+)
 def test_what_the_bounds_miss_ends_a_process_apart(
     limit: str, value: int, says: str, refusal: Refusal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,7 +101,9 @@ def test_hostile_names_are_shown_as_they_are(visit, name):
     at.run().sound()
     shown = name.rpartition("/")[2]
     assert shown_image(at) == f"yours/{shown}"
-    texts = [e.value for kind in ("markdown", "caption", "info", "error") for e in at.get(kind)] + [b.label for b in at.button]
+    texts = [e.value for kind in ("markdown", "caption", "info", "error") for e in at.get(kind)] + [
+        b.label for b in at.button
+    ]
     assert any(shown in at.unescaped(text) for text in texts)
     for mark in (r"(?<!\\)<img", r"(?<!\\)\](?<!\\)\(", r"(?<!\\):red"):
         assert not [text for text in texts if re.search(mark, text)]
@@ -173,10 +175,12 @@ def model_zip(**changed):
         torch.manual_seed(0)
         weights = save(timm.create_model("test_resnet", num_classes=2).state_dict())
     spec = (
-        'title = "Weld check"\narchitecture = "timm:test_resnet"\nweights = "w.safetensors"\nclasses = ["functional", "defective"]\n'
-        'positive = "defective"\nthreshold = 0.5\n[preprocessing]\nsize = [64, 64]\n'
+        'title = "Weld check"\narchitecture = "timm:test_resnet"\nweights = "w.safetensors"\nclasses = ["functional",'
+        ' "defective"]\npositive = "defective"\nthreshold = 0.5\n[preprocessing]\nsize = [64, 64]\n'
     )
-    return zipped(**{"mine/model.toml": spec, "mine/w.safetensors": weights} | {f"mine/{k}": v for k, v in changed.items()})
+    return zipped(
+        **{"mine/model.toml": spec, "mine/w.safetensors": weights} | {f"mine/{k}": v for k, v in changed.items()}
+    )
 
 
 def test_a_model_of_ones_own(visit):
@@ -197,7 +201,12 @@ def test_a_model_of_ones_own(visit):
     [
         (b"no zip", "not a zip"),
         (zipped(**{"readme.txt": "hello"}), "holds no model.toml"),
-        (lambda: model_zip(**{"model.toml": 'architecture = "python:os:getcwd"\nweights = "w.safetensors"\nclasses = ["a", "b"]\n'}), ""),
+        (
+            lambda: model_zip(
+                **{"model.toml": 'architecture = "python:os:getcwd"\nweights = "w.safetensors"\nclasses = ["a", "b"]\n'}
+            ),
+            "",
+        ),
         (lambda: model_zip(**{"w.safetensors": b"no weights"}), ""),
         (zipped(**{"../../model.toml": "a = 1"}), ""),
     ],
@@ -218,7 +227,9 @@ def test_a_model_that_cannot_be_used_is_one_sentence(visit, data, word):
 
 def test_a_set_that_cannot_be_used_is_one_sentence(visit):
     at = visit("overview").sound()
-    at.file_uploader(key="set upload").set_value(("bad.zip", zipped(**{"a/readme.txt": "no images"}), "application/zip"))
+    at.file_uploader(key="set upload").set_value(
+        ("bad.zip", zipped(**{"a/readme.txt": "no images"}), "application/zip")
+    )
     at.run()
     (sentence,) = at.said()
     assert "bad holds no images of a kind that is read" in sentence
@@ -231,5 +242,8 @@ def test_an_upload_that_is_gone_with_its_session_says_so_and_what_to_do(visit, m
     monkeypatch.setattr(session, "local", lambda: here)
     at = visit("overview", **{key: name})
     assert not at.exception
-    assert f"“{name}” was uploaded, and uploads last until the page is reloaded: upload it again under “Bring your own”." in at.said()
+    assert (
+        f"“{name}” was uploaded, and uploads last until the page is reloaded: upload it again under “Bring your own”."
+        in at.said()
+    )
     assert not any("no folder" in text or "no model" in text for text in at.said())

@@ -13,7 +13,9 @@ from workbench.predictions.table import DecisionRule, Predictions, tabulate
 CLASSES = ("functional", "defective")
 
 
-def predictions(scores, labels, *, threshold=None, positive="defective", errors=None, classes=CLASSES, probabilities=None) -> Predictions:
+def predictions(
+    scores, labels, *, threshold=None, positive="defective", errors=None, classes=CLASSES, probabilities=None
+) -> Predictions:
     scores = np.asarray(scores, dtype=np.float32)
     if probabilities is None:
         probabilities = np.stack([1 - scores, scores], 1)
@@ -24,7 +26,9 @@ def predictions(scores, labels, *, threshold=None, positive="defective", errors=
 
 def test_headline_counts_and_leaves_out_what_cannot_be_judged() -> None:
     labels = ["defective", "defective", "defective", "functional", "functional", None, "scratched", "defective"]
-    found = headline(predictions([0.9, 0.8, 0.2, 0.7, 0.1, 0.9, 0.9, 0.9], labels, threshold=0.5, errors={7: "cut off"}))
+    found = headline(
+        predictions([0.9, 0.8, 0.2, 0.7, 0.1, 0.9, 0.9, 0.9], labels, threshold=0.5, errors={7: "cut off"})
+    )
     assert (found["accuracy"].count, found["accuracy"].support) == (3, 5)
     assert (found["recall"].count, found["recall"].support) == (2, 3)
     assert (found["precision"].count, found["precision"].support) == (2, 3)
@@ -37,7 +41,12 @@ def test_headline_of_some_rows_follows_the_threshold() -> None:
     assert headline(table)["accuracy"].value == 0.75
     assert headline(table, np.array([True, False, True, False]))["accuracy"].value == 0.5
     perfect = headline(table, np.array([True, True, False, True]))
-    assert {name: rate.value for name, rate in perfect.items()} == {"accuracy": 1, "AUC": 1, "recall": 1, "precision": 1}
+    assert {name: rate.value for name, rate in perfect.items()} == {
+        "accuracy": 1,
+        "AUC": 1,
+        "recall": 1,
+        "precision": 1,
+    }
 
 
 def test_headline_without_rows_labels_or_positive_class() -> None:
@@ -77,7 +86,12 @@ def test_best_threshold_is_the_middle_of_the_widest_gap() -> None:
 def test_best_threshold_with_scores_at_the_ends() -> None:
     assert best_threshold(predictions([0.0, 1.0], ["functional", "defective"])) == pytest.approx(0.5)
     table = predictions([0.0, 1.0, 1.0], ["functional", "functional", "defective"])
-    assert headline(predictions([0.0, 1.0, 1.0], list(table.frame.label), threshold=best_threshold(table)))["accuracy"].count == 2
+    assert (
+        headline(predictions([0.0, 1.0, 1.0], list(table.frame.label), threshold=best_threshold(table)))[
+            "accuracy"
+        ].count
+        == 2
+    )
 
 
 def test_best_threshold_knows_that_some_good_parts_are_wrong_anyway() -> None:

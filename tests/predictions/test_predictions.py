@@ -27,7 +27,9 @@ def item(name: str, **facts: object) -> ImageItem:
     return ImageItem(name, BytesSource(buffer.getvalue() + name.encode()), **facts)  # type: ignore[arg-type]
 
 
-def table(items: Sequence[ImageItem], probabilities: Sequence[Sequence[float]], rule: DecisionRule = RULE, **errors: str) -> Predictions:
+def table(
+    items: Sequence[ImageItem], probabilities: Sequence[Sequence[float]], rule: DecisionRule = RULE, **errors: str
+) -> Predictions:
     p = np.array(probabilities, np.float32).reshape(len(items), len(rule.class_names))
     return tabulate(items, np.log(p + 1e-9), p, {int(row[1:]): why for row, why in errors.items()}, rule, "digest")
 
@@ -36,7 +38,9 @@ def table(items: Sequence[ImageItem], probabilities: Sequence[Sequence[float]], 
 
 
 def test_without_a_threshold_the_most_probable_class_wins() -> None:
-    chosen, unsure = DecisionRule(("a", "b", "c"), "b").decide(np.array([[0.5, 0.4, 0.1], [0.1, 0.2, 0.7], [0.41, 0.2, 0.39]]))
+    chosen, unsure = DecisionRule(("a", "b", "c"), "b").decide(
+        np.array([[0.5, 0.4, 0.1], [0.1, 0.2, 0.7], [0.41, 0.2, 0.39]])
+    )
     assert chosen.tolist() == [0, 2, 0]
     assert unsure.tolist() == [True, False, True]
 
@@ -54,7 +58,9 @@ def test_from_the_threshold_on_the_positive_class_wins_whatever_the_others_say()
 
 
 def test_below_the_threshold_the_positive_class_loses_although_it_is_most_probable() -> None:
-    chosen, unsure = DecisionRule(("good", "bad"), "bad", 0.9).decide(np.array([[0.25, 0.75], [0.11, 0.89], [0.1, 0.9]]))
+    chosen, unsure = DecisionRule(("good", "bad"), "bad", 0.9).decide(
+        np.array([[0.25, 0.75], [0.11, 0.89], [0.1, 0.9]])
+    )
     assert chosen.tolist() == [0, 0, 1]
     assert unsure.tolist() == [False, True, True]
 
@@ -103,7 +109,10 @@ def test_an_answer_that_is_no_number_is_a_row_with_an_error() -> None:
 
 @pytest.mark.parametrize("name", sorted(COLUMNS))
 def test_an_attribute_with_the_name_of_a_column_has_a_column_of_its_own(name: str, tmp_path: Path) -> None:
-    items = [item("a.png", attributes={name: 1, f"{name} (attribute)": 2, "camera": 3}), item("b.png", attributes={name: "x"})]
+    items = [
+        item("a.png", attributes={name: 1, f"{name} (attribute)": 2, "camera": 3}),
+        item("b.png", attributes={name: "x"}),
+    ]
     plain = table([item("a.png"), item("b.png")], [[1, 0, 0], [0, 1, 0]])
     found = table(items, [[1, 0, 0], [0, 1, 0]])
     assert found.frame[list(plain.frame)].equals(plain.frame)
@@ -115,7 +124,9 @@ def test_an_attribute_with_the_name_of_a_column_has_a_column_of_its_own(name: st
 
 
 def test_no_two_attributes_share_a_column() -> None:
-    names = [name + " (attribute)" * times for name in (*sorted(COLUMNS), "camera", "", "(attribute)") for times in range(3)]
+    names = [
+        name + " (attribute)" * times for name in (*sorted(COLUMNS), "camera", "", "(attribute)") for times in range(3)
+    ]
     columns = [column_of(name) for name in names]
     assert len(set(columns)) == len(names)
     assert not COLUMNS & set(columns)

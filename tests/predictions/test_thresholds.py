@@ -35,7 +35,9 @@ def told(threshold, labels=("bad", "bad", "bad")):
     """What a rule with a threshold says of three parts around it, with the probabilities as a model gives them."""
     score = np.array(around(threshold), np.float32)
     items = [ImageItem(f"{i}.png", BytesSource(b"")) for i in range(3)]
-    items = [dataclasses.replace(item, label=label, split="validation") for item, label in zip(items, labels, strict=True)]
+    items = [
+        dataclasses.replace(item, label=label, split="validation") for item, label in zip(items, labels, strict=True)
+    ]
     probabilities = np.stack([1 - score, score], 1)
     rule = DecisionRule(("good", "bad"), "bad", threshold)
     return tabulate(items, np.log(probabilities + 1e-9), probabilities, {}, rule, "model", ["a", "b", "c"])
@@ -58,10 +60,16 @@ def test_everyone_who_compares_a_score_with_a_threshold_says_the_same(threshold,
     assert (bare.verdicts(scores) == "reject").tolist() == expected
     assert [decide("id", float(score), bare).verdict == "reject" for score in scores] == expected
     assert queue(cases, scores, every, bare, "escapes", ~every).tolist() == [0]
-    assert queue(dataclasses.replace(cases, positive=("good",)), scores, every, bare, "overkill", ~every).tolist() in ([2, 1], [1, 2])
+    assert queue(dataclasses.replace(cases, positive=("good",)), scores, every, bare, "overkill", ~every).tolist() in (
+        [2, 1],
+        [1, 2],
+    )
     assert review(cases, bare).escapes == 1
     ends = _Ends(np.array([threshold]), np.array([threshold]))
-    assert [_counted(_Kind("", np.sort(scores), verdict), ends).tolist() for verdict in ("pass", "reject")] == [[1], [2]]
+    assert [_counted(_Kind("", np.sort(scores), verdict), ends).tolist() for verdict in ("pass", "reject")] == [
+        [1],
+        [2],
+    ]
 
 
 @pytest.mark.parametrize("threshold", THRESHOLDS)
@@ -149,7 +157,9 @@ def test_nobody_compares_with_a_threshold_by_himself():
     package, strange = Path(__file__).resolve().parents[2] / "workbench", []
     for path in package.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Compare) and all(isinstance(op, ast.Gt | ast.GtE | ast.Lt | ast.LtE) for op in node.ops):
+            if isinstance(node, ast.Compare) and all(
+                isinstance(op, ast.Gt | ast.GtE | ast.Lt | ast.LtE) for op in node.ops
+            ):
                 sides = [node.left, *node.comparators]
                 names = [side.attr if isinstance(side, ast.Attribute) else getattr(side, "id", "") for side in sides]
                 rest = [side for side, name in zip(sides, names, strict=True) if name != "threshold"]

@@ -1,4 +1,5 @@
-"""Attacks: as worked out by hand where the model is linear, within their bounds in 8 bits, and without a trace on the model."""
+"""Attacks: as worked out by hand where the model is linear, within their bounds in 8 bits, and without a trace on the
+model."""
 
 from __future__ import annotations
 
@@ -100,7 +101,9 @@ def test_a_gradient_too_small_for_captum_still_has_a_sign() -> None:
 @pytest.mark.parametrize("threshold", [0.5, 0.85, 0.2])
 @pytest.mark.parametrize("side", [1, -1])
 @pytest.mark.parametrize("method", ["fgsm", "pgd"])
-def test_the_least_linf_epsilon_is_the_margin_to_the_threshold_over_the_gradients_l1_norm(method, side, threshold) -> None:
+def test_the_least_linf_epsilon_is_the_margin_to_the_threshold_over_the_gradients_l1_norm(
+    method, side, threshold
+) -> None:
     seen, edge = image(), math.log(threshold / (1 - threshold))
     _, gradient = linear(weights(), 0, seen)
     margin = 5.4 * np.abs(gradient).sum()
@@ -138,7 +141,10 @@ def test_pushed_is_the_threshold_not_one_half() -> None:
     named = attack(strict, seen, "pgd", 1, decide=lambda p: np.where(p[:, 1] > 0.795, "stop", "go"))
     assert (named.was, named.now, named.flipped) == ("stop", "go", True)
     assert 0.5 < named.after[1] < 0.795
-    assert least_epsilon(strict, seen, "fgsm", decide=lambda p: p.argmax(1)).epsilon > least_epsilon(strict, seen, "fgsm").epsilon
+    assert (
+        least_epsilon(strict, seen, "fgsm", decide=lambda p: p.argmax(1)).epsilon
+        > least_epsilon(strict, seen, "fgsm").epsilon
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -230,7 +236,9 @@ def test_the_square_attack_needs_no_gradient_and_keeps_what_helps(refusal) -> No
     classifier, gradient = linear(smooth, 100 * 6 * 0.01, seen, Hidden)
     for method in WHITE:
         assert "Square" in refusal(lambda method=method: attack(classifier, seen, method, 4))
-    assert 200 < attack(classifier, seen, "square", 6, steps=300).queries <= 302  # a square that changes nothing asks nothing
+    assert (
+        200 < attack(classifier, seen, "square", 6, steps=300).queries <= 302
+    )  # a square that changes nothing asks nothing
     found = [attack(classifier, seen, "square", 6, steps=300, seed=seed) for seed in (0, 0, 1)]
     change = found[0].attacked.astype(int) - found[0].clean
     assert (np.abs(change) == 6).all()
@@ -315,7 +323,9 @@ def test_what_cannot_be_is_refused(refusal) -> None:
     broken, _ = linear(weights(), 1.0, seen)
     broken.model.bias.data.fill_(math.nan)
     assert "not a number" in refusal(lambda: attack(broken, seen, "square", 1))
-    alone = load_classifier(nn.Sequential(nn.Flatten(), nn.Linear(720, 1)), size=SIZE, class_names=("a", "b"), device="cpu")
+    alone = load_classifier(
+        nn.Sequential(nn.Flatten(), nn.Linear(720, 1)), size=SIZE, class_names=("a", "b"), device="cpu"
+    )
     assert attack(alone, seen, "pgd", 32).flipped
 
 

@@ -1,4 +1,5 @@
-"""TCAV: a planted concept is found and others are not, chance stays chance, Captum's own figures, and the model left as it was."""
+"""TCAV: a planted concept is found and others are not, chance stays chance, Captum's own figures, and the model left as
+it was."""
 
 from __future__ import annotations
 
@@ -88,13 +89,22 @@ def state(model):
 def ask(classifier, concepts=None, **settings):
     """Small tests of stripes, where nothing else is said."""
     concepts = {"stripes": shows(8, 1, stripes=True)} if concepts is None else concepts
-    settings = {"images": shows(8, 4, stripes=True), "target": "striped", "background": shows(20, 5), "repeats": 2} | settings
+    settings = {
+        "images": shows(8, 4, stripes=True),
+        "target": "striped",
+        "background": shows(20, 5),
+        "repeats": 2,
+    } | settings
     return tcav(classifier, concepts, **settings)
 
 
 def test_the_planted_concept_is_found_and_no_other(striped):
     """The layer knows red tints just as well, for here they are missing in the background."""
-    concepts = {"stripes": shows(24, 1, stripes=True), "red": shows(24, 2, red=True), "nothing": shows(24, 3, red=False)}
+    concepts = {
+        "stripes": shows(24, 1, stripes=True),
+        "red": shows(24, 2, red=True),
+        "nothing": shows(24, 3, red=False),
+    }
     known = {"background": shows(80, 5, red=False), "layer": "2", "repeats": 5}
     found = tcav(striped, concepts, shows(20, 4, stripes=True), "striped", **known)
     frame = found.frame.set_index("concept")
@@ -123,7 +133,9 @@ def test_random_concepts_matter_as_rarely_as_said(striped, monkeypatch):
     monkeypatch.setattr(module, "RANDOM", 10)
     background, images = shows(50, 5), shows(12, 4, stripes=True)
     p = [
-        ask(striped, {"x": shows(12, 100 + n)}, images=images, background=background, repeats=2, seed=n).frame["p"].iloc[0]
+        ask(striped, {"x": shows(12, 100 + n)}, images=images, background=background, repeats=2, seed=n)
+        .frame["p"]
+        .iloc[0]
         for n in range(20)
     ]
     assert np.mean(np.array(p) <= 0.05) <= 0.1
@@ -138,7 +150,9 @@ def watched(monkeypatch):
     def spy(self, inputs, sets, **named):
         found = genuine(self, inputs, sets, **named)
         if "activation" in found["0-1"]:
-            seen.append(([concept.data_iter[0] for concept in sets[0]], self.classifier._seed, found["0-1"]["activation"]))
+            seen.append(
+                ([concept.data_iter[0] for concept in sets[0]], self.classifier._seed, found["0-1"]["activation"])
+            )
         return found
 
     monkeypatch.setattr(captum.concept.TCAV, "interpret", spy)
@@ -149,7 +163,9 @@ def slowly(classifier, sides, images, seed):
     """Captum's figures from the whole model at its deepest layer, for the inputs of both sides of a separator."""
     concepts = [captum.concept.Concept(n, str(n), [inputs]) for n, inputs in enumerate(sides)]
     with tempfile.TemporaryDirectory() as folder:
-        whole = captum.concept.TCAV(classifier.model, "4", classifier=module._Separator(seed), save_path=folder, judged=False)
+        whole = captum.concept.TCAV(
+            classifier.model, "4", classifier=module._Separator(seed), save_path=folder, judged=False
+        )
         return whole.interpret(images.clone().requires_grad_(), [concepts], target=1)["0-1"]["4"]
 
 
@@ -163,19 +179,25 @@ def test_figures_are_captums_on_the_whole_model(striped, quick, watched):
     for number, (pair, seed, figures) in enumerate(list(watched)):
         rows = [[int((values - value).abs().sum(1).argmin()) for value in side] for side in pair]
         assert len({*rows[0], *rows[1]}) == 20
-        assert set(rows[0]) == set(range(10)) if number < 2 else min(rows[0]) >= 10  # random concepts are of the background
+        assert (
+            set(rows[0]) == set(range(10)) if number < 2 else min(rows[0]) >= 10
+        )  # random concepts are of the background
         assert min(rows[1]) >= 10
         expected = slowly(striped, [inputs[side] for side in rows], asked, seed)
         assert figures["sign_count"].tolist() == expected["sign_count"].tolist()
         assert figures["magnitude"].tolist() == pytest.approx(expected["magnitude"].tolist(), rel=1e-4)
         fitted = SGDClassifier(alpha=0.01, random_state=seed).fit(torch.cat(pair).numpy(), [0] * 10 + [1] * 10).coef_[0]
-        assert float(figures["magnitude"][0]) == pytest.approx(float((slopes @ -fitted).mean() / np.linalg.norm(fitted)), rel=1e-3)
+        assert float(figures["magnitude"][0]) == pytest.approx(
+            float((slopes @ -fitted).mean() / np.linalg.norm(fitted)), rel=1e-3
+        )
 
 
 def test_the_table_is_made_of_captums_figures(striped, quick, watched):
     found = ask(striped)
     line = found.frame.iloc[0]
-    steep, shares = (np.array([float(figures[kind][0]) for *_, figures in watched]) for kind in ("magnitude", "sign_count"))
+    steep, shares = (
+        np.array([float(figures[kind][0]) for *_, figures in watched]) for kind in ("magnitude", "sign_count")
+    )
     assert line["slope"] == pytest.approx(steep[:2].mean())
     assert line["random slope"] == pytest.approx(np.sqrt((steep[2:] ** 2).mean()))
     assert line["p"] == pytest.approx(2 * t.sf(abs(line["slope"]) / line["random slope"], 6))
@@ -240,13 +262,20 @@ def test_images_that_cannot_be_read_or_are_the_concepts_own_do_not_count(striped
     found = ask(striped, concepts, background=[*own, *shows(17, 5), broken])
     frame = found.frame.set_index("concept")
     assert frame["images"].to_dict() == {"few": 7, "own": 12, "more": 9}
-    assert frame["size"].to_dict() == {"few": 0, "own": 8, "more": 9}  # of 17 others half, of 17 and 3 of its own kind all nine
+    assert frame["size"].to_dict() == {
+        "few": 0,
+        "own": 8,
+        "more": 9,
+    }  # of 17 others half, of 17 and 3 of its own kind all nine
     assert frame.loc["few", "verdict"] == "too few"
     assert frame.loc["few", "why"] == "Only 7 of its images can be read: give 8 or more."
     assert np.isnan(frame.loc["few", "score"])
     assert frame.loc["own", "p"] <= 1
     same = ask(striped, {"own": own}, background=[*own, *shows(15, 5)]).frame.iloc[0]
-    assert (same["verdict"], same["why"]) == ("too few", "Only 15 images of the background are not its own: give 16 or more.")
+    assert (same["verdict"], same["why"]) == (
+        "too few",
+        "Only 15 images of the background are not its own: give 16 or more.",
+    )
 
 
 def test_at_most_so_many_images_are_looked_at(striped, quick, monkeypatch):

@@ -1,4 +1,5 @@
-"""Edits: exact on arrays that were worked out by hand, read back as they were written, and traced back to the original's pixels."""
+"""Edits: exact on arrays that were worked out by hand, read back as they were written, and traced back to the
+original's pixels."""
 
 from __future__ import annotations
 
@@ -163,7 +164,9 @@ def test_a_fill_changes_its_regions_and_nothing_else(fill) -> None:
         return
     assert changed[where].mean() > 0.9
     reach = 0 if fill in ("noise", "paste") else 6  # the others are feathered
-    near = inside([(x0 - reach / 90, y0 - reach / 60, x1 + reach / 90, y1 + reach / 60) for x0, y0, x1, y1 in boxes], (60, 90))
+    near = inside(
+        [(x0 - reach / 90, y0 - reach / 60, x1 + reach / 90, y1 + reach / 60) for x0, y0, x1, y1 in boxes], (60, 90)
+    )
     assert not changed[~near].any()
     if fill == "paste":
         pasted = np.asarray(other.resize((90, 60), Image.Resampling.BILINEAR))
@@ -294,7 +297,9 @@ def test_what_is_too_much_is_refused(refusal) -> None:
     assert len(apply(image, [Edit("brightness", 0.1)] * MOST_EDITS).frames) == 0
     assert "undo" in refusal(lambda: apply(image, [Edit("brightness", 0.1)] * (MOST_EDITS + 1)))
     assert "41 boxes" in refusal(lambda: Edit("fill", boxes=WHOLE * (MOST_BOXES + 1), fill="mean"))
-    assert "'gone'" in refusal(lambda: apply(image, [Edit("fill", boxes=WHOLE, fill="paste", other="gone")], {"here": image}))
+    assert "'gone'" in refusal(
+        lambda: apply(image, [Edit("fill", boxes=WHOLE, fill="paste", other="gone")], {"here": image})
+    )
     assert "65,535" in refusal(lambda: apply(Image.new("RGB", (65_536, 1)), [Edit("jpeg", 50)]))
 
 

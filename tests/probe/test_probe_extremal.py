@@ -1,4 +1,5 @@
-"""Extremal perturbation, on a model that reads a known patch: its masks lie there, and have the area that was asked for."""
+"""Extremal perturbation, on a model that reads a known patch: its masks lie there, and have the area that was asked
+for."""
 
 from __future__ import annotations
 
@@ -46,7 +47,9 @@ def reader(resize="stretch", flat=False):
 
 
 def image() -> Image.Image:
-    return Image.fromarray(np.kron(np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8), np.ones((4, 4, 1), np.uint8)))
+    return Image.fromarray(
+        np.kron(np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8), np.ones((4, 4, 1), np.uint8))
+    )
 
 
 @pytest.mark.parametrize("variant", ["preserve", "delete"])

@@ -1,4 +1,5 @@
-"""The training images behind a decision: Captum's own figures, a planted mislabelled twin, and what cannot be told said so."""
+"""The training images behind a decision: Captum's own figures, a planted mislabelled twin, and what cannot be told said
+so."""
 
 from __future__ import annotations
 
@@ -33,7 +34,12 @@ CLASSES = ("a", "b", "c")
 
 def state(model):
     values = {name: value.clone() for name, value in model.state_dict().items()}
-    return values, [m.training for m in model.modules()], [(p.requires_grad, p.grad) for p in model.parameters()], hooks(model)
+    return (
+        values,
+        [m.training for m in model.modules()],
+        [(p.requires_grad, p.grad) for p in model.parameters()],
+        hooks(model),
+    )
 
 
 def hooks(model):
@@ -54,7 +60,8 @@ def images(count, seed=0):
 
 
 def net(kind="linear"):
-    """A small network whose last layer is linear, has a single logit, or is a convolution of one pixel before the pooling."""
+    """A small network whose last layer is linear, has a single logit, or is a convolution of one pixel before the
+    pooling."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
         body, pool = [nn.Conv2d(3, 5, 3, padding=1), nn.ReLU()], [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
@@ -86,7 +93,11 @@ def slowly(kind, classifier, items, classes):
     slow, inputs = net(kind), torch.stack([classifier.prepare(item) for item in items])
     truth = torch.tensor([classes.index(item.label) for item in items])
     if kind == "single":
-        data, aim, loss = TensorDataset(inputs[1:], truth[1:, None].float()), torch.ones(1, 1), nn.BCEWithLogitsLoss(reduction="sum")
+        data, aim, loss = (
+            TensorDataset(inputs[1:], truth[1:, None].float()),
+            torch.ones(1, 1),
+            nn.BCEWithLogitsLoss(reduction="sum"),
+        )
     else:
         data, aim, loss = TensorDataset(inputs[1:], truth[1:]), torch.tensor([1]), nn.CrossEntropyLoss(reduction="sum")
     if kind == "conv":  # each image's own gradient by backpropagation, for Captum's short cut knows linear layers only
@@ -106,7 +117,9 @@ def test_influence_is_captums_on_the_whole_model(kind, monkeypatch):
     monkeypatch.setattr(module, "CHUNK", 7)
     found = behind(classifier, embeddings, predictions, np.arange(24) > 0, 0, target="b", k=24)
     assert found.why is None
-    assert spread(found) == pytest.approx(dict(enumerate(expected.tolist(), 1)), abs=1e-4 * float(np.abs(expected).max()))
+    assert spread(found) == pytest.approx(
+        dict(enumerate(expected.tolist(), 1)), abs=1e-4 * float(np.abs(expected).max())
+    )
     order = 1 + np.argsort(expected)
     assert found.opponents["row"].tolist() == order[np.sort(expected) < 0].tolist()
     assert found.proponents["row"].tolist() == order[np.sort(expected) > 0][::-1].tolist()
@@ -120,7 +133,9 @@ def test_the_nearest_are_those_of_the_defects_page():
     embeddings[5] = np.nan
     rows = np.arange(24) % 2 == 1
     found = behind(classifier, embeddings, predictions, rows, 7, k=3)
-    assert (found.nearest["row"].iloc[0], found.nearest["similarity"].iloc[0]) == pytest.approx(nearest(embeddings, 7, rows))
+    assert (found.nearest["row"].iloc[0], found.nearest["similarity"].iloc[0]) == pytest.approx(
+        nearest(embeddings, 7, rows)
+    )
     assert found.nearest["similarity"].is_monotonic_decreasing
     assert len(found.nearest) == 3
     assert found.among == 10  # of the twelve neither the image itself nor the unreadable one
@@ -145,14 +160,20 @@ def test_a_image_from_elsewhere_is_asked_as_the_audit_asks():
         for table in ("nearest", "proponents", "opponents"):
             pd.testing.assert_frame_equal(getattr(found, table), getattr(inside, table), rtol=1e-4)
     again = behind(classifier, embeddings, predictions, rows, items[4])
-    assert again.nearest["row"].iloc[0] == 4  # an image that is no row is compared with its own copy in the training split too
+    assert (
+        again.nearest["row"].iloc[0] == 4
+    )  # an image that is no row is compared with its own copy in the training split too
     assert again.nearest["similarity"].iloc[0] == pytest.approx(1, abs=1e-6)
 
 
 @pytest.fixture(scope="module")
 def metal(tmp_path_factory):
     """What the audit of the shipped model knows of 220 drawn parts."""
-    classifier, parts, folder = load_classifier("metal-sound"), tmp_path_factory.mktemp("parts"), tmp_path_factory.mktemp("audit")
+    classifier, parts, folder = (
+        load_classifier("metal-sound"),
+        tmp_path_factory.mktemp("parts"),
+        tmp_path_factory.mktemp("audit"),
+    )
     deque(make_set(parts, count=220, seed=1))
     deque(run(classifier, load_images(parts), folder))
     audit = open_audit(folder)
@@ -160,12 +181,16 @@ def metal(tmp_path_factory):
 
 
 def twinned(metal, labelled):
-    """The test image of a scratch that the model is surest of, and a copy of it at the end, in the training split with a label."""
+    """The test image of a scratch that the model is surest of, and a copy of it at the end, in the training split with
+    a label."""
     classifier, embeddings, predictions = metal
     frame = predictions.frame
     wanted = (frame["split"] == "test") & (frame["label"] == "scratch") & (frame["predicted"] == "scratch")
     row = int(np.where(wanted, predictions.probabilities[:, 1], 0).argmax())
-    grown = pd.concat([frame, frame.iloc[[row]].assign(name="copy.png", label=labelled, split="train", id="f" * 64)], ignore_index=True)
+    grown = pd.concat(
+        [frame, frame.iloc[[row]].assign(name="copy.png", label=labelled, split="train", id="f" * 64)],
+        ignore_index=True,
+    )
     order = [*range(len(frame)), row]
     planted = dataclasses.replace(
         predictions, frame=grown, logits=predictions.logits[order], probabilities=predictions.probabilities[order]
@@ -188,7 +213,9 @@ def test_a_mislabelled_twin_comes_first_among_the_proponents_of_its_wrong_class(
     assert against.target == "scratch"
     assert against.opponents["name"].iloc[0] == "copy.png"
     assert "copy.png" not in set(against.proponents["name"])
-    said = "For the model it is the image asked about, which is labelled scratch, not pit: one of the two labels is wrong."
+    said = (
+        "For the model it is the image asked about, which is labelled scratch, not pit: one of the two labels is wrong."
+    )
     assert first["look"] == against.opponents["look"].iloc[0] == said
 
 

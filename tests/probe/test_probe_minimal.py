@@ -1,4 +1,5 @@
-"""What must go and what must stay, on a model that reads a known patch, where both are that patch; and the nearest unlike neighbour."""
+"""What must go and what must stay, on a model that reads a known patch, where both are that patch; and the nearest
+unlike neighbour."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ ALL_GONE, ALL_THERE = 0.08, 0.92
 
 
 class OnPatch(nn.Module):
-    """The log-odds of "hit" rise from -3 to 3 as what it reads goes from mid-grey to white, the sooner the higher the gain."""
+    """The log-odds of "hit" rise from -3 to 3 as what it reads goes from mid-grey to white, the sooner the higher the
+    gain."""
 
     def __init__(self, reads: np.ndarray, others: int = 1, gain: float = 1.0) -> None:
         super().__init__()
@@ -48,13 +50,22 @@ class OnPatch(nn.Module):
         return torch.cat([rest, z[:, None]], 1)
 
 
-def reader(resize: str = "stretch", threshold: float | None = None, classes=("miss", "hit"), reads: np.ndarray | None = None, gain=1.0):
-    """A model that reads the patch, but for its outermost pixels, which resizing mixes with what is beside it; or what is given."""
+def reader(
+    resize: str = "stretch",
+    threshold: float | None = None,
+    classes=("miss", "hit"),
+    reads: np.ndarray | None = None,
+    gain=1.0,
+):
+    """A model that reads the patch, but for its outermost pixels, which resizing mixes with what is beside it; or what
+    is given."""
     settings = {"size": PREPROCESSING[resize], "resize": resize, "mean": (0.0,) * 3, "std": (1.0,) * 3}
     if reads is None:
         reads = binary_erosion(Preprocessing(**settings).placement(image()).to_input(INSIDE))
     positive = {"positive": "hit", "threshold": threshold} if threshold else {}
-    return load_classifier(OnPatch(reads, len(classes) - 1, gain), class_names=classes, device="cpu", **positive, **settings)
+    return load_classifier(
+        OnPatch(reads, len(classes) - 1, gain), class_names=classes, device="cpu", **positive, **settings
+    )
 
 
 def image(seed: int = 0) -> Image.Image:
@@ -197,7 +208,13 @@ def test_a_decision_may_be_anothers():
     assert (first.scores[:-1] >= first.score_after).all()
     dark = Image.fromarray(np.full((HEIGHT, WIDTH, 3), 100, np.uint8))
     passed = smallest(
-        model, dark, aim="keep", fill="grey", cells=4, positive=("hit",), decide=lambda p: np.where(p[:, 2] > 0.5, "reject", "pass")
+        model,
+        dark,
+        aim="keep",
+        fill="grey",
+        cells=4,
+        positive=("hit",),
+        decide=lambda p: np.where(p[:, 2] > 0.5, "reject", "pass"),
     )
     assert passed.before == "pass"
     assert passed.score == pytest.approx(1 - ask(model, [np.asarray(dark)])[0, 2], abs=1e-6)
@@ -246,7 +263,8 @@ def test_progress_is_told_and_may_stop_the_work():
 def test_evaluations_are_counted_and_random_regions_are_as_large(monkeypatch):
     asked = []
     monkeypatch.setattr(
-        "workbench.models.classifier.answers", lambda model, shown: answers(model, (asked.append(one) or one for one in shown))
+        "workbench.models.classifier.answers",
+        lambda model, shown: answers(model, (asked.append(one) or one for one in shown)),
     )
     found = smallest(reader(threshold=ALL_GONE), image(), aim="flip", fill="grey", cells=CELLS)
     assert found.evaluations == len(asked)
@@ -271,8 +289,11 @@ def test_a_region_that_is_nothing_special_is_told_as_such():
 @pytest.mark.parametrize(("aim", "does"), [("flip", "Filling"), ("keep", "alone keeps")])
 @pytest.mark.parametrize("count", range(8))
 def test_a_region_is_announced_only_where_random_ones_of_its_area_do_less(aim, does, count):
-    """By the exact chance of so few hits, where the region found and the random ones are alike and any may come first."""
-    found = smallest(reader(threshold=ALL_GONE if aim == "flip" else ALL_THERE), image(), aim=aim, fill="grey", cells=CELLS)
+    """By the exact chance of so few hits, where the region found and the random ones are alike and any may come
+    first."""
+    found = smallest(
+        reader(threshold=ALL_GONE if aim == "flip" else ALL_THERE), image(), aim=aim, fill="grey", cells=CELLS
+    )
     found = dataclasses.replace(found, random=wilson(count, minimal.DRAWS))
     shuffles = np.random.default_rng(0).random((20_000, minimal.DRAWS + 1)).argsort(1)[:, 0]
     assert found.p == pytest.approx((shuffles <= count).mean(), abs=0.01)

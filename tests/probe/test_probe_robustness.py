@@ -1,4 +1,5 @@
-"""Accuracy under attack: as worked out for a linear model, never rising, going on where it was stopped; masked gradients flagged."""
+"""Accuracy under attack: as worked out for a linear model, never rising, going on where it was stopped; masked
+gradients flagged."""
 
 from __future__ import annotations
 
@@ -45,7 +46,13 @@ class Coarse(Brightness):
 def model(network: nn.Module | None = None, **settings):
     settings = {"positive": "bright", "threshold": 0.5} | settings
     return load_classifier(
-        network or Brightness(), size=SIZE, mean=(0, 0, 0), std=(1, 1, 1), class_names=("dark", "bright"), device="cpu", **settings
+        network or Brightness(),
+        size=SIZE,
+        mean=(0, 0, 0),
+        std=(1, 1, 1),
+        class_names=("dark", "bright"),
+        device="cpu",
+        **settings,
     )
 
 
@@ -56,7 +63,8 @@ def item(level: int, label: str | None, name: str = "", split: str | None = None
 
 
 def levels(*which: int) -> list[ImageItem]:
-    """Images that many levels above or below what divides the classes, rightly labelled; +k and -k+1 flip at epsilon k."""
+    """Images that many levels above or below what divides the classes, rightly labelled; +k and -k+1 flip at epsilon
+    k."""
     return [item(100 + k, "bright" if k > 0 else "dark") for k in which]
 
 
@@ -141,7 +149,9 @@ def test_stopped_work_goes_on_where_it_was(monkeypatch) -> None:
     assert len(known) == 4
     done = []
     true = module._row
-    monkeypatch.setattr(module, "_row", lambda classifier, one, *rest: done.append(one.name) or true(classifier, one, *rest))
+    monkeypatch.setattr(
+        module, "_row", lambda classifier, one, *rest: done.append(one.name) or true(classifier, one, *rest)
+    )
     told = []
     resumed = robustness(model(), SET, [1, 3], known=known, on_progress=lambda *now: told.append(now))
     assert len(done) == len(SET) - 4
@@ -173,9 +183,20 @@ def test_a_model_that_masks_its_gradient_is_flagged_and_a_plain_one_is_not() -> 
 def test_the_flag_is_mcnemars_exact_test() -> None:
     def rows(both: int, black: int, white: int, none: int = 3) -> list[Row]:
         kinds = [(8.0, True)] * both + [(None, True)] * black + [(2.0, False)] * white + [(None, False)] * none
-        return [Row(str(i), "a", True, *kind, 1) for i, kind in enumerate(kinds)] + [Row("wrong", "a", False, None, None, 1)]
+        return [Row(str(i), "a", True, *kind, 1) for i, kind in enumerate(kinds)] + [
+            Row("wrong", "a", False, None, None, 1)
+        ]
 
-    for both, black, white in [(0, 5, 0), (0, 4, 0), (9, 7, 1), (9, 9, 2), (9, 8, 2), (30, 0, 9), (9, 30, 29), (4, 0, 0)]:
+    for both, black, white in [
+        (0, 5, 0),
+        (0, 4, 0),
+        (9, 7, 1),
+        (9, 9, 2),
+        (9, 8, 2),
+        (30, 0, 9),
+        (9, 30, 29),
+        (4, 0, 0),
+    ]:
         found = masked(rows(both, black, white), 8)
         expected = binomtest(black, black + white, alternative="greater").pvalue if black + white else 1
         assert found.p == pytest.approx(expected)
@@ -195,16 +216,27 @@ def test_nothing_is_said_of_masked_gradients_on_a_handful(both) -> None:
 
 
 def test_what_is_wrong_without_an_attack_is_never_robust() -> None:
-    rows = [Row("wrong", "a", False, None, None, 1), Row("held", "a", True, None, None, 1), Row("fell", "a", True, 4.0, None, 1)]
+    rows = [
+        Row("wrong", "a", False, None, None, 1),
+        Row("held", "a", True, None, None, 1),
+        Row("fell", "a", True, 4.0, None, 1),
+    ]
     found = curve(rows, [2, 4]).query("group == 'a'")
     assert found["robust"].tolist() == [2, 2, 1]
     assert found["support"].tolist() == [3, 3, 3]
 
 
 def test_the_sample_is_even_seeded_and_of_the_test_split() -> None:
-    many = [item(100 + k, label, f"{label} {k}", "test" if k % 2 else "train") for k in range(1, 21) for label in ("bright", "dark")]
+    many = [
+        item(100 + k, label, f"{label} {k}", "test" if k % 2 else "train")
+        for k in range(1, 21)
+        for label in ("bright", "dark")
+    ]
     many += [item(99, "else", "other"), item(99, None, "unlabelled")]
-    names = [[row.name for row in robustness(model(), many, [1], "fgsm", check=False, most=8, seed=s).rows] for s in (0, 0, 1)]
+    names = [
+        [row.name for row in robustness(model(), many, [1], "fgsm", check=False, most=8, seed=s).rows]
+        for s in (0, 0, 1)
+    ]
     assert names[0] == names[1] != names[2]
     assert sorted(name.split()[0] for name in names[0]) == ["bright"] * 4 + ["dark"] * 4
     assert all(int(name.split()[1]) % 2 for name in names[0])

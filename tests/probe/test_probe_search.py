@@ -1,4 +1,5 @@
-"""What attacks push and what 8 bits leave of a step: margins that agree with the decision, changes of their own length."""
+"""What attacks push and what 8 bits leave of a step: margins that agree with the decision, changes of their own
+length."""
 
 from __future__ import annotations
 

@@ -118,7 +118,11 @@ def turned(image, value):
 
 
 def test_a_sweep_goes_on_from_what_was_done_before(two) -> None:
-    before = [Edit("noise", 0.05), Edit("fill", boxes=((0, 0, 0.5, 1),), fill="paste", other="white"), Edit("noise", 0.02)]
+    before = [
+        Edit("noise", 0.05),
+        Edit("fill", boxes=((0, 0, 0.5, 1),), fill="paste", other="white"),
+        Edit("noise", 0.02),
+    ]
     others, values = {"white": grey(255)}, [0.0, 0.05, 0.3]
     found = sweep(two, grey(60), "noise", values=values, edits_before=before, others=others)
     images = [apply(grey(60), [*before, Edit("noise", value)], others).pixels for value in values]
@@ -178,7 +182,11 @@ VALUES = [-0.3, -0.1, 0.1, 0.4]
 
 
 def test_shares_of_a_set_are_those_of_a_loop(two) -> None:
-    items = [*ITEMS, item("h", grey(90)), ImageItem("broken", BytesSource(b"no image"), "dark", attributes={"camera": 0})]
+    items = [
+        *ITEMS,
+        item("h", grey(90)),
+        ImageItem("broken", BytesSource(b"no image"), "dark", attributes={"camera": 0}),
+    ]
     found = sweep_set(two, items, "brightness", VALUES, attributes=["camera"])
     assert found.values.tolist() == sorted([*VALUES, 0.0])
     assert found.values[found.neutral] == 0
@@ -200,12 +208,20 @@ def test_shares_of_a_set_are_those_of_a_loop(two) -> None:
         for i, value in enumerate(found.values.tolist()):
             line = table.loc[(*group, value)]
             changed = wilson(sum(called[row, i] != called[row, found.neutral] for row in rows), len(rows))
-            assert line[["changed", "changed low", "changed high"]].tolist() == [changed.value, changed.low, changed.high]
+            assert line[["changed", "changed low", "changed high"]].tolist() == [
+                changed.value,
+                changed.low,
+                changed.high,
+            ]
             usable = [row for row in rows if labels[row] in ("dark", "light")]
             right = wilson(sum(("dark", "light")[called[row, i]] == labels[row] for row in usable), len(usable))
             assert (line["support"], line["labelled"]) == (len(rows), len(usable))
             if usable:
-                assert line[["accuracy", "accuracy low", "accuracy high"]].tolist() == [right.value, right.low, right.high]
+                assert line[["accuracy", "accuracy low", "accuracy high"]].tolist() == [
+                    right.value,
+                    right.low,
+                    right.high,
+                ]
             else:
                 assert np.isnan(line["accuracy"])
     assert table.loc[("all", ALL, 0.4), "changed"] == 0.5

@@ -52,7 +52,13 @@ SECOND = said([
 def test_a_known_table_of_disagreements() -> None:
     found = compare_models(FIRST, SECOND)
     assert (found.both_right, found.only_first, found.only_second, found.both_wrong) == (2, 2, 1, 1)
-    assert found.frame["name"].tolist() == ["b", "f", "h", "g", "e"]  # by what both are sure of: 1.7, 1.5, 1.5, 1.35, 1.2
+    assert found.frame["name"].tolist() == [
+        "b",
+        "f",
+        "h",
+        "g",
+        "e",
+    ]  # by what both are sure of: 1.7, 1.5, 1.5, 1.35, 1.2
     table = found.frame.set_index("name")
     assert table.loc["b", ["label", "first", "second", "right"]].tolist() == ["good", "good", "bad", "first"]
     assert table.loc["b", ["first confidence", "second confidence"]].tolist() == pytest.approx([0.8, 0.9])
@@ -146,7 +152,9 @@ def test_a_model_has_the_maps_of_its_twin_and_not_those_of_another_reason() -> N
 def test_figures_are_those_of_the_maps(tiny_net) -> None:
     first = net(tiny_net)
     usual = predict(first, ITEMS[0]).frame["predicted"][0]
-    second = net(tiny_net, seed=4, positive=next(name for name in NAMES if name != usual), threshold=0.0)  # which always decides so
+    second = net(
+        tiny_net, seed=4, positive=next(name for name in NAMES if name != usual), threshold=0.0
+    )  # which always decides so
     found = maps_moved(first, second, ITEMS, "input_x_gradient")
     for one, row in zip(ITEMS, found.frame.itertuples(), strict=True):
         target = predict(first, one).frame["predicted"][0]
@@ -165,7 +173,9 @@ def test_figures_are_those_of_the_maps(tiny_net) -> None:
 
 def test_a_gentle_saving_moves_the_maps_less_than_a_harsh_one(tiny_net) -> None:
     first = net(tiny_net)
-    gentle, harsh = (maps_moved(first, cheaper(first, how), ITEMS, "input_x_gradient").figures for how in ("int8", "pruned 80 %"))
+    gentle, harsh = (
+        maps_moved(first, cheaper(first, how), ITEMS, "input_x_gradient").figures for how in ("int8", "pruned 80 %")
+    )
     assert gentle["correlation"].value > 0.98 > 0.9 > harsh["correlation"].value
     assert gentle["overlap"].value > harsh["overlap"].value
     assert gentle["own_correlation"] == harsh["own_correlation"]
@@ -175,7 +185,9 @@ def test_models_with_other_inputs_are_compared_on_the_image() -> None:
     """One looks at the middle of a wide image, the other at all of it."""
     wide = item("wide", size=(300, 900))
     models = [
-        load_classifier(Corner(True), size=(20, 30), class_names=NAMES, device="cpu", resize=resize, interpolation="nearest")
+        load_classifier(
+            Corner(True), size=(20, 30), class_names=NAMES, device="cpu", resize=resize, interpolation="nearest"
+        )
         for resize in ("stretch", "crop")
     ]
     maps = [attribute(model, wide, "saliency", "bad") for model in models]

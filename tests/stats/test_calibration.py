@@ -9,7 +9,8 @@ from workbench.stats.calibration import BINS, calibration_cells, calibration_err
 
 
 def answers(groups: int, size: int, overconfidence: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Confidences (groups, size) whose log-odds are `overconfidence` times those of being right, and whether each is right."""
+    """Confidences (groups, size) whose log-odds are `overconfidence` times those of being right, and whether each is
+    right."""
     rng = np.random.default_rng(seed)
     chance = rng.beta(3, 1, size=(groups, size))
     chance = np.maximum(chance, 1 - chance)

@@ -53,12 +53,18 @@ def test_a_gap_names_its_ends_whichever_way_they_stand() -> None:
 def test_the_simultaneous_level_is_tukeys(groups) -> None:
     at = np.linspace(-8, 8, 2001)
     density = np.exp(-(at**2) / 2) / math.sqrt(2 * math.pi)
-    q = math.sqrt(2) * NormalDist().inv_cdf((1 + simultaneous(groups)) / 2)  # the range of as many normal variables stays below it
-    assert groups * np.trapezoid(density * (ndtr(at) - ndtr(at - q)) ** (groups - 1), at) == pytest.approx(0.95, abs=1e-9)
+    q = math.sqrt(2) * NormalDist().inv_cdf(
+        (1 + simultaneous(groups)) / 2
+    )  # the range of as many normal variables stays below it
+    assert groups * np.trapezoid(density * (ndtr(at) - ndtr(at - q)) ** (groups - 1), at) == pytest.approx(
+        0.95, abs=1e-9
+    )
     assert (simultaneous(groups) == pytest.approx(0.95, abs=1e-9)) == (groups == 2)
 
 
-@pytest.mark.parametrize(("shares", "sizes"), [((0.9, 0.8), (200, 150)), ((0.7, 0.7), (100, 300)), ((0.6, 0.8), (90, 120))])
+@pytest.mark.parametrize(
+    ("shares", "sizes"), [((0.9, 0.8), (200, 150)), ((0.7, 0.7), (100, 300)), ((0.6, 0.8), (90, 120))]
+)
 def test_the_interval_of_two_groups_covers(shares, sizes) -> None:
     rng = np.random.default_rng(0)
     drawn = [gap(rates(rng.binomial(sizes, shares), sizes)) for _ in range(DRAWS)]
@@ -125,7 +131,11 @@ def test_the_difference_is_that_of_zou_and_donner_pair_by_pair() -> None:
     for found, (a, low, high), (b, down, up) in zip(
         zip(*difference(columns(first), columns(second)), strict=True), first, second, strict=True
     ):
-        expected = a - b, a - b - math.sqrt((a - low) ** 2 + (up - b) ** 2), a - b + math.sqrt((high - a) ** 2 + (b - down) ** 2)
+        expected = (
+            a - b,
+            a - b - math.sqrt((a - low) ** 2 + (up - b) ** 2),
+            a - b + math.sqrt((high - a) ** 2 + (b - down) ** 2),
+        )
         assert found == pytest.approx(expected, abs=1e-15)
 
 
@@ -148,5 +158,7 @@ def test_the_gap_of_many_groups_is_the_widest_of_the_pairs() -> None:
         three = [wilson(int(k), 40) for k in rng.integers(0, 41, size)]
         pairs = [gap([a, b]) for i, a in enumerate(three) for b in three[i + 1 :]]
         found = gap(three)
-        assert found.difference[1:] == pytest.approx([max(pair.difference[end] for pair in pairs) for end in (1, 2)], abs=1e-15)
+        assert found.difference[1:] == pytest.approx(
+            [max(pair.difference[end] for pair in pairs) for end in (1, 2)], abs=1e-15
+        )
         assert found.ratio[1:] == pytest.approx([min(pair.ratio[end] for pair in pairs) for end in (1, 2)], abs=1e-12)

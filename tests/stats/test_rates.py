@@ -74,6 +74,8 @@ def test_the_intervals_of_other_figures_cover() -> None:
 
 def test_importing_the_figures_needs_no_heavy_package() -> None:
     heavy = ("torch", "scipy", "streamlit", "pandas")
-    code = f"import sys, workbench.stats, workbench.predictions.headline; print([m for m in {heavy} if m in sys.modules])"
+    code = (
+        f"import sys, workbench.stats, workbench.predictions.headline; print([m for m in {heavy} if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -33,12 +33,15 @@ def test_mcnemar_is_exact() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hits", "drawn", "marked", "total"), [(0, 5, 3, 20), (3, 5, 3, 20), (12, 40, 90, 300), (2, 10, 12, 15), (8, 10, 12, 15)]
+    ("hits", "drawn", "marked", "total"),
+    [(0, 5, 3, 20), (3, 5, 3, 20), (12, 40, 90, 300), (2, 10, 12, 15), (8, 10, 12, 15)],
 )
 def test_the_hypergeometric_tail_is_the_sum_of_its_chances(hits, drawn, marked, total) -> None:
     ways = [math.comb(marked, k) * math.comb(total - marked, drawn - k) for k in range(hits, min(drawn, marked) + 1)]
     assert at_least(hits, drawn, marked, total) == pytest.approx(sum(ways) / math.comb(total, drawn), rel=1e-9)
-    assert at_least([hits, hits], [drawn] * 2, [marked] * 2, total) == pytest.approx([sum(ways) / math.comb(total, drawn)] * 2, rel=1e-9)
+    assert at_least([hits, hits], [drawn] * 2, [marked] * 2, total) == pytest.approx(
+        [sum(ways) / math.comb(total, drawn)] * 2, rel=1e-9
+    )
 
 
 def test_without_anything_to_draw_there_is_no_tail() -> None:

@@ -8,10 +8,16 @@ import pytest
 from workbench.texts.escaping import escaped, prose, unlinked, without_folders
 
 CARD = {
-    "# Title\n\n- one\n\n| a | b |\n|:--|---|\n| 1 | `<x>` |": "# Title\n\n- one\n\n| a | b |\n|:--|---|\n| 1 | `<x>` |",
+    "# Title\n\n- one\n\n| a | b |\n|:--|---|\n| 1 | `<x>` |": (
+        "# Title\n\n- one\n\n| a | b |\n|:--|---|\n| 1 | `<x>` |"
+    ),
     "![x](http://a/b.png)": r"\![x]\(http://a/b.png)",
-    "[go](javascript:alert(1)) [r][ref]\n\n[ref]: http://a": "[go]\\(javascript\\:alert(1)) [r]\\[ref]\n\n[ref]\\: http://a",
-    "<img src=x> <http://a> $x$ :material/bolt: :red[x] at 12:30": r"\<img src=x> \<http://a> \$x\$ \:material/bolt: \:red[x] at 12:30",
+    "[go](javascript:alert(1)) [r][ref]\n\n[ref]: http://a": (
+        "[go]\\(javascript\\:alert(1)) [r]\\[ref]\n\n[ref]\\: http://a"
+    ),
+    "<img src=x> <http://a> $x$ :material/bolt: :red[x] at 12:30": (
+        r"\<img src=x> \<http://a> \$x\$ \:material/bolt: \:red[x] at 12:30"
+    ),
     "```\n<a> $x$\n```\n<b>": "```\n<a> $x$\n```\n\\<b>",
     "``` a`b\n![x](y)\n": "``` a`b\n\\![x]\\(y)\n",
     "- a\n  ```\n![x](y)": "- a\n  ```\n\\![x]\\(y)",

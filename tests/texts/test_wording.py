@@ -1,4 +1,5 @@
-"""In a sentence the sign of a figure chooses the word: no amount is told with a direction and with a sign that takes it back."""
+"""In a sentence the sign of a figure chooses the word: no amount is told with a direction and with a sign that takes it
+back."""
 
 import dataclasses
 import math
@@ -22,7 +23,8 @@ from workbench.texts.wording import chosen, directed
 
 torch.set_num_threads(1)
 SIGNED = re.compile(
-    r"(sooner|later|rises|falls|raises|lowers|more|less|higher|lower)[^.]* by (an area of )?[-+]\d|[-+]\d[\d.]*%? (sooner|later)"
+    r"(sooner|later|rises|falls|raises|lowers|more|less|higher|lower)[^.]* by (an area of )?[-+]\d|[-+]\d[\d.]*%?"
+    r" (sooner|later)"
 )
 
 
@@ -45,7 +47,9 @@ def model():
     weight = torch.zeros(2, 3, 16, 16)
     weight[1, :, :, :8] = 0.01
     net[1].weight.data, net[1].bias.data = weight.flatten(1), torch.zeros(2)
-    return load_classifier(net, size=(16, 16), device="cpu", classes=["dark", "bright"], mean=(0.0,) * 3, std=(1.0,) * 3)
+    return load_classifier(
+        net, size=(16, 16), device="cpu", classes=["dark", "bright"], mean=(0.0,) * 3, std=(1.0,) * 3
+    )
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -85,7 +89,9 @@ def test_completeness_says_which_way_the_score_goes(model, target):
 def test_covering_that_does_not_lower_the_score_is_told_as_what_it_does(effect, p, said):
     rate = Rate(effect, effect - 0.01, effect + 0.01, 30, 30)
     change = dataclasses.replace(rate, value=0.0, low=-0.01, high=0.01)
-    found = Intervention(**told(Intervention, region=BORDER, change=change, elsewhere=change, effect=rate, p=p, frame=pd.DataFrame()))
+    found = Intervention(
+        **told(Intervention, region=BORDER, change=change, elsewhere=change, effect=rate, p=p, frame=pd.DataFrame())
+    )
     assert not found.matters
     assert found.otherwise.endswith(said)
 
@@ -95,7 +101,8 @@ def told(kind, **known):
 
 
 def test_the_group_that_is_looked_at_more_is_the_one_with_the_larger_share():
-    """Held equal within what the model calls alike, a gap is never negative, though of three groups the order may be another."""
+    """Held equal within what the model calls alike, a gap is never negative, though of three groups the order may be
+    another."""
     rng = np.random.default_rng(3)
     for _ in range(10):
         group, called = rng.integers(0, 3, 300), rng.integers(0, 3, 300)

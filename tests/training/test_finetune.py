@@ -64,7 +64,11 @@ def test_it_writes_a_model_that_tells_the_classes(small, parts, tmp_path) -> Non
     out = tmp_path / "made"
     assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
     classifier, table = load_classifier(out), Predictions.load(out / "predictions.parquet")
-    assert (classifier.class_names, classifier.positive, classifier.preprocessing.size) == (("good", "holed"), "holed", (32, 32))
+    assert (classifier.class_names, classifier.positive, classifier.preprocessing.size) == (
+        ("good", "holed"),
+        "holed",
+        (32, 32),
+    )
     assert (table.model, table.rule) == (classifier.key, classifier.rule)
     assert list(table.frame["name"]) == [item.name for item in parts]
     assert table.frame.groupby(["label", "split"]).size().to_dict() == {
@@ -73,7 +77,10 @@ def test_it_writes_a_model_that_tells_the_classes(small, parts, tmp_path) -> Non
     }  # fmt: skip
     assert table.rule.threshold == round(best_threshold(where(table, table.frame["split"] == "validation")), 4)
     assert headline(table, np.ones(len(table), dtype=bool))["accuracy"].value >= 0.9
-    assert [step.stage for step in steps if step.done == step.total] in (["reading", "training", "predicting"], ["reading", "predicting"])
+    assert [step.stage for step in steps if step.done == step.total] in (
+        ["reading", "training", "predicting"],
+        ["reading", "predicting"],
+    )
     assert (steps[0].stage, steps[0].total) == ("reading", 40)
 
 
@@ -82,13 +89,17 @@ def test_an_interruption_changes_nothing(small, parts, tmp_path, stopped_after) 
     list(train(parts, tmp_path / "whole", **SMALL))
     first = train(parts, tmp_path / "half", **SMALL)
     for step in first:
-        if (step.stage == "training" and step.detail.startswith(f"epoch {stopped_after + 1} ")) or step.stage == "predicting":
+        if (
+            step.stage == "training" and step.detail.startswith(f"epoch {stopped_after + 1} ")
+        ) or step.stage == "predicting":
             break
     first.close()
     assert [path.name for path in (tmp_path / "half").iterdir()] == ["training.ckpt"], "and not the decoded images"
     torch.rand(7)
     rest = [step for step in train(parts, tmp_path / "half", **SMALL) if step.stage == "training"]
-    assert {step.detail.split(" of ")[0] for step in rest} == {f"epoch {epoch + 1}" for epoch in range(stopped_after, 3)}
+    assert {step.detail.split(" of ")[0] for step in rest} == {
+        f"epoch {epoch + 1}" for epoch in range(stopped_after, 3)
+    }
     assert weights(tmp_path / "half") == weights(tmp_path / "whole")
     assert (tmp_path / "half" / "MODEL_CARD.md").read_text() == (tmp_path / "whole" / "MODEL_CARD.md").read_text()
 
@@ -100,7 +111,9 @@ def test_a_checkpoint_of_another_training_is_refused(small, parts, tmp_path, ref
     others = [{"seed": 2}, {"epochs": 4}, {"size": 40}]
     for other in others:
         again = train(parts, tmp_path / "made", **{**SMALL, **other}, checkpoint=kept)
-        assert "kept.ckpt cannot be resumed from, for it belongs to other images" in refusal(lambda again=again: list(again))
+        assert "kept.ckpt cannot be resumed from, for it belongs to other images" in refusal(
+            lambda again=again: list(again)
+        )
     fewer = dataclasses.replace(parts, items=parts.items[1:])
     assert "other images" in refusal(lambda: list(train(fewer, tmp_path / "made", **SMALL, checkpoint=kept)))
     assert kept.read_bytes() == before
@@ -109,7 +122,8 @@ def test_a_checkpoint_of_another_training_is_refused(small, parts, tmp_path, ref
 
 
 def test_the_best_epoch_is_kept_and_the_training_ends_when_none_comes(tmp_path) -> None:
-    """The validation loss falls for two epochs and then rises: the network says 3, 2, 4, 5, 5, ... for the wrong class."""
+    """The validation loss falls for two epochs and then rises: the network says 3, 2, 4, 5, 5, ... for the wrong
+    class."""
     images, labels = torch.zeros(6, 3, 4, 4, dtype=torch.uint8), torch.tensor([0, 0, 0, 0, 0, 1])
     watch = EarlyStop(images, torch.arange(6), labels, "run", patience=3)
     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(48, 2), torch.nn.Dropout(0.9)).train()
@@ -148,7 +162,9 @@ def test_a_validation_loss_that_is_no_number_is_never_the_best_and_freezes_nothi
     assert [np.isfinite(loss) for _, loss in watch.losses] == [False, True, True, False, True, True]
 
 
-def test_a_training_without_one_usable_epoch_says_so_and_writes_nothing(small, parts, tmp_path, monkeypatch, refusal) -> None:
+def test_a_training_without_one_usable_epoch_says_so_and_writes_nothing(
+    small, parts, tmp_path, monkeypatch, refusal
+) -> None:
     look = EarlyStop.look
 
     def spoilt(self, average, loss):
@@ -179,7 +195,9 @@ def test_weights_that_come_apart_end_the_training_in_a_sentence(parts, tmp_path,
 def test_the_smallest_set_that_can_be_learnt_from_is_trained_for_any_number_of_epochs(small, tmp_path, epochs) -> None:
     images = load_images(lay(tmp_path / "parts", {"good": 5, "holed": 5}))
     steps = [step for step in train(images, tmp_path / "made", epochs=epochs, size=32) if step.stage == "training"]
-    assert [(step.done, step.total) for step in steps] == [(i + 1, epochs) for i in range(epochs)], "one step an epoch: 8 a batch of 6"
+    assert [(step.done, step.total) for step in steps] == [(i + 1, epochs) for i in range(epochs)], (
+        "one step an epoch: 8 a batch of 6"
+    )
     assert load_classifier(tmp_path / "made").class_names == ("good", "holed")
 
 
@@ -247,7 +265,11 @@ def test_what_cannot_be_read_or_has_no_label_is_told_and_predicted_all_the_same(
     (tmp_path / "parts" / "good" / "03.png").write_text("no image")
     (tmp_path / "parts" / "manifest.csv").write_text(
         "image,label\n"
-        + "".join(f"{k}/{i:02}.png,{k if k != 'stray' else ''}\n" for k, n in {"good": 8, "holed": 8, "stray": 2}.items() for i in range(n))
+        + "".join(
+            f"{k}/{i:02}.png,{k if k != 'stray' else ''}\n"
+            for k, n in {"good": 8, "holed": 8, "stray": 2}.items()
+            for i in range(n)
+        )
     )
     list(train(load_images(tmp_path / "parts"), tmp_path / "made", **SMALL))
     frame = Predictions.load(tmp_path / "made" / "predictions.parquet").frame.set_index("name")
@@ -322,10 +344,14 @@ def test_the_real_backbone_is_trained_for_an_epoch(tmp_path) -> None:
     list(train(images, tmp_path / "made", epochs=1, size=64))
     classifier = load_classifier(tmp_path / "made")
     assert classifier.parameters > 3e6
-    assert (tmp_path / "made" / "model.toml").read_text().splitlines()[3] == 'architecture = "timm:tf_efficientnet_lite0"'
+    assert (tmp_path / "made" / "model.toml").read_text().splitlines()[
+        3
+    ] == 'architecture = "timm:tf_efficientnet_lite0"'
     start = backbone(2).state_dict()
     kernels = {name: tensor for name, tensor in classifier.model.state_dict().items() if tensor.ndim > 1}
     assert len(kernels) == 50
     assert not [name for name, tensor in kernels.items() if torch.equal(tensor, start[name])], "every layer is trained"
-    assert max((tensor - start[name]).abs().max() for name, tensor in kernels.items()) < 0.01, "from the published weights"
+    assert max((tensor - start[name]).abs().max() for name, tensor in kernels.items()) < 0.01, (
+        "from the published weights"
+    )
     assert pd.notna(Predictions.load(tmp_path / "made" / "predictions.parquet").frame["predicted"]).all()

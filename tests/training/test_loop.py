@@ -17,7 +17,13 @@ RECIPE = Recipe(epochs=3, sizes=(8, 12), batch=5, rate=0.01, seed=7)
 def net(seed=0):
     torch.manual_seed(seed)
     return nn.Sequential(
-        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+        nn.Conv2d(3, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Dropout(0.3),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 2),
     )
 
 
@@ -177,7 +183,9 @@ class Onlooker:
 def test_a_watch_sees_each_epochs_average_and_mean_loss(data):
     watch, model = Onlooker(), net()
     steps = list(fit(model, *data, RECIPE, watch=watch))
-    assert [loss for _, loss in watch.seen] == [pytest.approx(sum(s.loss for s in steps[i : i + 3]) / 3) for i in (0, 3, 6)]
+    assert [loss for _, loss in watch.seen] == [
+        pytest.approx(sum(s.loss for s in steps[i : i + 3]) / 3) for i in (0, 3, 6)
+    ]
     assert torch.equal(watch.seen[-1][0], model[0].weight)
     assert not torch.equal(watch.seen[0][0], watch.seen[1][0])
 

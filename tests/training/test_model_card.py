@@ -19,7 +19,9 @@ from workbench.training.model_card import Account, finetune_card
 NAMES = ("ok", "crack")
 
 
-def table(rows: list[tuple[str | None, str, str | None, float]], rule: DecisionRule = DecisionRule(NAMES, "crack", 0.4)) -> Predictions:  # noqa: B008
+def table(
+    rows: list[tuple[str | None, str, str | None, float]], rule: DecisionRule = DecisionRule(NAMES, "crack", 0.4)
+) -> Predictions:  # noqa: B008
     """Rows of label, split and what is predicted, with the probability of a crack."""
     frame = pd.DataFrame([row[:3] for row in rows], columns=["label", "split", "predicted"])
     frame["verdict"] = [None if lab is None or p is None else "right" if lab == p else "wrong" for lab, _, p, _ in rows]
@@ -34,7 +36,9 @@ ROWS = [
     ("ok", "train", "ok", 0.1), ("crack", "train", "crack", 0.9), ("crack", "validation", "crack", 0.9), ("ok", "validation", "ok", 0.1),
 ]  # fmt: skip
 DEAL = Deal(("test",) * 7 + ("train",) * 2 + ("validation",) * 2, "Dealt so.", 0, 0)
-ACCOUNT = Account("tiles", False, Recipe(9, (64,), 8, 5e-4), 3, ((0.9, 0.8), (0.7, 0.4), (0.6, 0.5), (0.5, 0.5), (0.4, 0.6)), DEAL, {})
+ACCOUNT = Account(
+    "tiles", False, Recipe(9, (64,), 8, 5e-4), 3, ((0.9, 0.8), (0.7, 0.4), (0.6, 0.5), (0.5, 0.5), (0.4, 0.6)), DEAL, {}
+)
 
 
 def test_counts_and_rates_are_those_of_the_table() -> None:
@@ -78,12 +82,17 @@ def test_what_was_left_out_and_what_flatters_is_said() -> None:
     ):
         assert words in card, words
     plain = finetune_card(table(ROWS), ACCOUNT)
-    assert not [words for words in ("byte for byte", "stand in the training", "could not be read", "no label", "program") if words in plain]
+    assert not [
+        words
+        for words in ("byte for byte", "stand in the training", "could not be read", "no label", "program")
+        if words in plain
+    ]
 
 
 def test_a_large_test_split_needs_no_warning_and_other_names_no_guess() -> None:
     many = table(
-        [("cat", "test", "cat", 0.1), ("dog", "test", "dog", 0.9), ("dog", "validation", "dog", 0.9)] * 60, DecisionRule(("cat", "dog"))
+        [("cat", "test", "cat", 0.1), ("dog", "test", "dog", 0.9), ("dog", "validation", "dog", 0.9)] * 60,
+        DecisionRule(("cat", "dog")),
     )
     card = finetune_card(many, dataclasses.replace(ACCOUNT, losses=((0.5, 0.5),) * 9))
     assert not [words for words in ("intervals are wide", "Good or not", "## Threshold", "escape") if words in card]
@@ -105,6 +114,8 @@ def test_a_class_that_the_test_split_lacks_has_no_figure(kind) -> None:
 )
 def test_a_shipped_card_is_its_template_with_the_fields_filled_in(model, template) -> None:
     text = shared(f"cards/{template}.md").read_text(encoding="utf-8")
-    pattern = "".join(re.escape(words) + (".*?" if field else "") for words, field, *_ in string.Formatter().parse(text))
+    pattern = "".join(
+        re.escape(words) + (".*?" if field else "") for words, field, *_ in string.Formatter().parse(text)
+    )
     card = (shared(f"models/{model}") / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert re.fullmatch(pattern, card, re.DOTALL)

@@ -49,7 +49,10 @@ def test_an_interruption_changes_nothing(run, tmp_path) -> None:
     whole, resumed = (Predictions.load(folder / "predictions.parquet") for folder in (tmp_path, run[0]))
     np.testing.assert_allclose(whole.logits, resumed.logits, rtol=1e-4, atol=1e-5)
     again = list(solar_cells.train(tmp_path, recipe=RECIPE, limit=LIMIT, checkpoint=tmp_path / "kept.ckpt"))
-    assert {step.stage for step in again} == {"predicting", "looking"}  # a finished checkpoint is enough to write the model from
+    assert {step.stage for step in again} == {
+        "predicting",
+        "looking",
+    }  # a finished checkpoint is enough to write the model from
     assert Predictions.load(tmp_path / "predictions.parquet").model == whole.model
 
 
@@ -59,13 +62,19 @@ def test_it_writes_a_model_that_loads(run) -> None:
     assert (out / "model.safetensors").stat().st_size < 20e6
     assert (out / "model.safetensors").stat().st_mode & 0o044 == 0o044
     classifier = load_classifier(out)
-    assert (classifier.class_names, classifier.positive, classifier.preprocessing.size) == (solar_cells.CLASSES, "defective", (48, 48))
+    assert (classifier.class_names, classifier.positive, classifier.preprocessing.size) == (
+        solar_cells.CLASSES,
+        "defective",
+        (48, 48),
+    )
     assert not any(name.startswith("backbone") for name, _ in classifier.model.named_parameters())
     stored = Predictions.load(out / "predictions.parquet")
     assert (stored.model, stored.rule) == (classifier.key, classifier.rule)
     known = set(stored.frame["name"])
     items = [item for item in load_images("solar-cells") if item.name in known]
-    assert [item.name for item in items] == list(stored.frame["name"])  # the set's own order: so the app knows them again
+    assert [item.name for item in items] == list(
+        stored.frame["name"]
+    )  # the set's own order: so the app knows them again
     items = items[:5]
     fresh = predict(classifier, items)
     np.testing.assert_allclose(fresh.logits, stored.logits[:5], rtol=1e-3, atol=1e-4)
@@ -75,7 +84,10 @@ def test_the_threshold_comes_from_the_validation_split_alone(run) -> None:
     stored = Predictions.load(run[0] / "predictions.parquet")
     rows = (stored.frame["split"] == "validation").to_numpy()
     validation = dataclasses.replace(
-        stored, frame=stored.frame[rows].reset_index(drop=True), probabilities=stored.probabilities[rows], logits=stored.logits[rows]
+        stored,
+        frame=stored.frame[rows].reset_index(drop=True),
+        probabilities=stored.probabilities[rows],
+        logits=stored.logits[rows],
     )
     assert read_spec(run[0]).threshold == pytest.approx(best_threshold(validation), abs=1e-4)
 
@@ -85,8 +97,13 @@ def test_the_card_states_what_was_measured(run) -> None:
     stored = Predictions.load(run[0] / "predictions.parquet")
     test = (stored.frame["split"] == "test").to_numpy()
     accuracy = headline(stored, test)["accuracy"]
-    assert f"{accuracy.value:.1%} ({accuracy.low:.1%} to {accuracy.high:.1%}; {accuracy.count} of {accuracy.support})" in card
-    confusion = [int(n) for row in re.findall(r"^\| (?:functional|defective) \| (\d+) \| (\d+) \|$", card, re.M) for n in row]
+    assert (
+        f"{accuracy.value:.1%} ({accuracy.low:.1%} to {accuracy.high:.1%}; {accuracy.count} of {accuracy.support})"
+        in card
+    )
+    confusion = [
+        int(n) for row in re.findall(r"^\| (?:functional|defective) \| (\d+) \| (\d+) \|$", card, re.M) for n in row
+    ]
     assert len(confusion) == 4
     assert sum(confusion) == test.sum()
     assert confusion[0] + confusion[3] == accuracy.count
@@ -129,7 +146,14 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, content) -> None:
     path = tmp_path / "other.ckpt"
     if content is None:
         torch.save(
-            {"model": {"m.weight": torch.zeros(1)}, "average": {}, "optimizer": {}, "schedule": {"total_steps": 4}, "epoch": 1}, path
+            {
+                "model": {"m.weight": torch.zeros(1)},
+                "average": {},
+                "optimizer": {},
+                "schedule": {"total_steps": 4},
+                "epoch": 1,
+            },
+            path,
         )
     elif content == "steps":
         state = solar_cells.starting_network().state_dict()
@@ -137,7 +161,10 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, content) -> None:
     else:
         path.write_bytes(content)
     before = path.read_bytes()
-    with pytest.raises(InputError, match=r"other\.ckpt cannot be resumed from.*99 steps" if content == "steps" else r"other\.ckpt cannot"):
+    with pytest.raises(
+        InputError,
+        match=r"other\.ckpt cannot be resumed from.*99 steps" if content == "steps" else r"other\.ckpt cannot",
+    ):
         next(solar_cells.train(tmp_path, recipe=RECIPE, limit=LIMIT, checkpoint=path))
     assert path.read_bytes() == before
 

@@ -1,4 +1,5 @@
-"""The two models on stamped metal: what they were trained to do and not to do, and the training itself on a handful of parts."""
+"""The two models on stamped metal: what they were trained to do and not to do, and the training itself on a handful of
+parts."""
 
 from __future__ import annotations
 
@@ -93,7 +94,8 @@ def blanked(image: np.ndarray, left: float, top: float, right: float, bottom: fl
 
 @pytest.mark.parametrize(("name", "at_least", "at_most"), [("metal-sound", -0.05, 0.05), ("metal-shortcut", 0.3, 1.0)])
 def test_blanking_the_stamp_moves_the_shortcut_model_alone(models, name, at_least, at_most) -> None:
-    """On stamped parts that are called scratched and have no defect there, beside an area as large in the opposite corner."""
+    """On stamped parts that are called scratched and have no defect there, beside an area as large in the opposite
+    corner."""
     left, top, right, bottom = STAMP_AREA
     areas = (STAMP_AREA, (1 - right, 1 - bottom, 1 - left, 1 - top))
     drawn = [draw(part, 128) for _, part in Plan(360).parts() if part.stamped]
@@ -155,7 +157,9 @@ def test_it_resumes_and_writes_a_model_that_loads(run) -> None:
 
 def test_it_learns_from_the_split_train_alone(monkeypatch, tmp_path) -> None:
     seen = []
-    monkeypatch.setattr(stamped_models, "fit", lambda network, images, targets, recipe, kept: seen.append((images, targets)) or iter(()))
+    monkeypatch.setattr(
+        stamped_models, "fit", lambda network, images, targets, recipe, kept: seen.append((images, targets)) or iter(())
+    )
     work = stamped_models.train("metal-sound", tmp_path, recipe=RECIPE, plan=PLAN)
     assert next(step for step in work if step.stage == "judging")
     work.close()
@@ -180,6 +184,8 @@ def test_the_starting_network_is_the_same_every_time() -> None:
 def test_a_checkpoint_of_another_run_or_a_folder_that_cannot_be_made_is_refused(tmp_path) -> None:
     (tmp_path / "other.ckpt").write_bytes(b"no checkpoint")
     with pytest.raises(InputError, match=r"other\.ckpt cannot be resumed from"):
-        next(stamped_models.train("metal-sound", tmp_path, recipe=RECIPE, plan=PLAN, checkpoint=tmp_path / "other.ckpt"))
+        next(
+            stamped_models.train("metal-sound", tmp_path, recipe=RECIPE, plan=PLAN, checkpoint=tmp_path / "other.ckpt")
+        )
     with pytest.raises(InputError, match="cannot be made"):
         next(stamped_models.train("metal-sound", tmp_path / "other.ckpt" / "out", recipe=RECIPE, plan=PLAN))

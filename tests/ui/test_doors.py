@@ -17,7 +17,15 @@ from workbench.catalog import home
 from workbench.ui import doors
 
 HANDSHAKE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
-PATHS = ("/", "/explain", "/media/x.png", "/_stcore/health", "/_stcore/host-config", "/_stcore/metrics", "/_stcore/upload_file/a/b")
+PATHS = (
+    "/",
+    "/explain",
+    "/media/x.png",
+    "/_stcore/health",
+    "/_stcore/host-config",
+    "/_stcore/metrics",
+    "/_stcore/upload_file/a/b",
+)
 SWITCHES = {"http": "Upgrade", "opened": 101}
 
 
@@ -54,7 +62,10 @@ def address(tmp_path_factory):
 def shared(tmp_path_factory):
     """A server that listens to everybody, behind a proxy too."""
     options = ("--host", "0.0.0.0", "--allow-host", "inspection.example.com")
-    with served(tmp_path_factory.mktemp("shared"), settings(WORKBENCH_HOSTS="second.example.com:8443"), *options) as (found, _):
+    with served(tmp_path_factory.mktemp("shared"), settings(WORKBENCH_HOSTS="second.example.com:8443"), *options) as (
+        found,
+        _,
+    ):
         yield found
 
 
@@ -79,7 +90,9 @@ def test_a_foreign_name_that_points_at_this_machine_is_refused_everywhere(addres
     assert handshake(address, Host=host) in (400, 403)
 
 
-@pytest.mark.parametrize("origin", ["https://attack.example", "http://localhost:9", "http://127.0.0.1", "null", "file://", "http://"])
+@pytest.mark.parametrize(
+    "origin", ["https://attack.example", "http://localhost:9", "http://127.0.0.1", "null", "file://", "http://"]
+)
 def test_a_page_of_another_site_or_another_port_is_refused_everywhere(address, origin):
     for path in PATHS:
         assert asked(address, path, Origin=origin)[0] == 403, path
@@ -113,7 +126,9 @@ def test_a_shared_server_answers_to_its_own_names_and_those_that_were_listed(sha
     for host in (f"localhost:{port}", f"{socket.gethostname()}:{port}", f"127.0.0.1:{port}"):
         assert handshake(shared, Host=host, Origin=f"http://{host}") == 101, host
     assert handshake(shared, Host="inspection.example.com", Origin="https://inspection.example.com") == 101
-    assert handshake(shared, Host=f"127.0.0.1:{port}", Origin="https://inspection.example.com") == 101, "a proxy that writes its own Host"
+    assert handshake(shared, Host=f"127.0.0.1:{port}", Origin="https://inspection.example.com") == 101, (
+        "a proxy that writes its own Host"
+    )
     assert handshake(shared, Host=f"127.0.0.1:{port}", Origin="https://second.example.com:8443") == 101
     assert handshake(shared, Host=f"127.0.0.1:{port}", Origin="https://second.example.com") == 403
     assert handshake(shared, Host=f"127.0.0.1:{port}", Origin="https://attack.example") == 403
@@ -192,7 +207,11 @@ def test_a_server_that_listens_elsewhere_than_it_was_told_answers_nobody():
 
 def test_the_policy_names_nothing_outside(address):
     policy = asked(address, "/")[1]["content-security-policy"]
-    outside = [word for word in re.findall(r"\S+//\S+", policy) if urlsplit(word.rstrip(";")).netloc != urlsplit(address).netloc]
+    outside = [
+        word
+        for word in re.findall(r"\S+//\S+", policy)
+        if urlsplit(word.rstrip(";")).netloc != urlsplit(address).netloc
+    ]
     assert outside == []
     assert "default-src 'self'" in policy
     assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0]

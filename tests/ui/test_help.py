@@ -1,4 +1,5 @@
-"""The texts behind "What does this mean?": each one that is asked for exists, each one is used, and every field is filled."""
+"""The texts behind "What does this mean?": each one that is asked for exists, each one is used, and every field is
+filled."""
 
 import ast
 from collections.abc import Iterator
@@ -38,7 +39,9 @@ def test_every_text_exists_and_is_used() -> None:
 def test_callers_fill_the_fields_of_the_text() -> None:
     for where, node in calls():
         if ast.unparse(node.func) in ("draw.meaning", "terms.text"):
-            assert {keyword.arg for keyword in node.keywords} == set(Template(TEXTS[key_of(node)]).get_identifiers()), where
+            assert {keyword.arg for keyword in node.keywords} == set(Template(TEXTS[key_of(node)]).get_identifiers()), (
+                where
+            )
 
 
 @pytest.mark.parametrize("key", sorted(TEXTS))

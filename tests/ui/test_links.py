@@ -1,4 +1,5 @@
-"""Links that hold nonsense or far too much: every page takes every key that a link can hold, in bounded time, and says what it left out."""
+"""Links that hold nonsense or far too much: every page takes every key that a link can hold, in bounded time, and says
+what it left out."""
 
 import ast
 import time
@@ -13,7 +14,10 @@ WIDGETS = {"select", "segments", "pills", "slider", "number", "pages"}
 VIEWS = [
     *(("overview", {}), ("explain", {"method": "saliency"}), ("bias", {}), ("journal", {})),
     *(("defects", {"view": view}) for view in ("threshold", "decisions")),
-    *(("probe", {"view": view}) for view in ("edit", "regions", "sweep", "contrast", "attack", "behind", "concepts", "compare")),
+    *(
+        ("probe", {"view": view})
+        for view in ("edit", "regions", "sweep", "contrast", "attack", "behind", "concepts", "compare")
+    ),
 ]
 ABSURD = {
     "digits": "9" * 5000,
@@ -29,7 +33,8 @@ FULL = "fill:0.01,0.01,0.99,0.99:inpaint"
 
 
 def keys():
-    """What a link can hold, read from the source: the keys of widgets that stand in the address, and those that are read from it."""
+    """What a link can hold, read from the source: the keys of widgets that stand in the address, and those that are
+    read from it."""
     found = {"edit", "image", "layer"}
     for path in [*Path(home() / "workbench" / "ui").rglob("*.py"), *Path(home() / "pages").glob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):

@@ -1,4 +1,5 @@
-"""What is costly is done once: an image is decoded once a page, cut into superpixels once a map, its model's layers measured once."""
+"""What is costly is done once: an image is decoded once a page, cut into superpixels once a map, its model's layers
+measured once."""
 
 import io
 from collections import Counter
@@ -27,7 +28,8 @@ METAL = {"model": "metal-sound"}
 
 @pytest.fixture
 def decoded(monkeypatch):
-    """How often each file was decoded, by what errors would call it; the pixels of an image and those of its mask are two."""
+    """How often each file was decoded, by what errors would call it; the pixels of an image and those of its mask are
+    two."""
     counts = Counter()
 
     def counted(name):
@@ -47,7 +49,11 @@ def decoded(monkeypatch):
 @pytest.fixture(scope="module")
 def marked():
     """A part with a mask, of the set that comes with the model."""
-    return next(item for item in load_images("stamped-metal") if item.mask is not None and item.label != "good" and item.split == "test")
+    return next(
+        item
+        for item in load_images("stamped-metal")
+        if item.mask is not None and item.label != "good" and item.split == "test"
+    )
 
 
 JOURNEYS = {
@@ -71,7 +77,9 @@ def test_a_page_decodes_each_image_once(journey, visit, empty_shelves, decoded, 
     page, address, masked = JOURNEYS[journey]
     width, height = marked.open().size
     decoded.clear()
-    empty_shelves["photograph"] = cache.Shelf(4 * width * height * 3)  # far fewer than the page has thumbnails, as with a camera's images
+    empty_shelves["photograph"] = cache.Shelf(
+        4 * width * height * 3
+    )  # far fewer than the page has thumbnails, as with a camera's images
     address = {**address, **METAL, "image": marked.name}
     visit(page, **address).sound()
     assert decoded[marked.name] == 1, decoded
@@ -85,7 +93,17 @@ def test_the_command_decodes_its_image_once(decoded, tmp_path):
     from workbench.cli import app
 
     Image.new("RGB", (40, 30), "red").save(tmp_path / "part.png")
-    order = ["explain", "--model", "metal-sound", "--image", str(tmp_path / "part.png"), "--method", "saliency", "--out", str(tmp_path)]
+    order = [
+        "explain",
+        "--model",
+        "metal-sound",
+        "--image",
+        str(tmp_path / "part.png"),
+        "--method",
+        "saliency",
+        "--out",
+        str(tmp_path),
+    ]
     answer = CliRunner().invoke(app, order)
     assert answer.exit_code == 0, answer.output
     assert (tmp_path / "overlay.png").exists()
@@ -113,7 +131,9 @@ def test_feature_ablation_cuts_an_image_once(monkeypatch):
     counts = Counter()
     plain = superpixels.segmented
     monkeypatch.setattr(superpixels, "segmented", lambda *given: counts.update(["cut"]) or plain(*given))
-    clf = load_classifier(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 20 * 20, 2)), size=(20, 20), device="cpu")
+    clf = load_classifier(
+        torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 20 * 20, 2)), size=(20, 20), device="cpu"
+    )
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 20, 3), np.uint8))
     for method in ("feature_ablation", "lime", "kernel_shap"):
         attribute(clf, image, method, 1, segments=6, **({} if method == "feature_ablation" else {"samples": 40}))
@@ -148,7 +168,9 @@ def test_an_image_made_ready_is_answered_as_the_image_itself(decoded, marked):
     found = attribute(clf, ready, "integrated_gradients", baseline="blur", n_steps=8)
     card = assess(clf, ready, found, checks=["deletion", "relevance_mass"])
     assert decoded[marked.name] == 0
-    assert np.array_equal(found.values, attribute(clf, marked, "integrated_gradients", baseline="blur", n_steps=8).values)
+    assert np.array_equal(
+        found.values, attribute(clf, marked, "integrated_gradients", baseline="blur", n_steps=8).values
+    )
     assert card == assess(clf, marked, found, checks=["deletion", "relevance_mass"])
 
 
@@ -215,7 +237,9 @@ def test_a_mask_is_held_against_the_size_without_decoding_the_image(decoded):
     assert decoded["a.jpg"] == 0
 
 
-@pytest.mark.parametrize(("data", "says"), [(b"", "is empty"), (b"GIF89a", "damaged|not an image"), (b"hello", "not an image")])
+@pytest.mark.parametrize(
+    ("data", "says"), [(b"", "is empty"), (b"GIF89a", "damaged|not an image"), (b"hello", "not an image")]
+)
 def test_a_header_that_cannot_be_read_is_refused_as_ever(data, says):
     with pytest.raises(InputError, match=says):
         decoding.upright_size(data, "x")

@@ -12,7 +12,14 @@ from workbench.predictions.table import Predictions
 from workbench.ui import gallery, warm
 
 torch.set_num_threads(1)
-TITLES = {"overview": "Overview", "explain": "Explain", "probe": "Probe", "bias": "Bias", "defects": "Defects", "journal": "Journal"}
+TITLES = {
+    "overview": "Overview",
+    "explain": "Explain",
+    "probe": "Probe",
+    "bias": "Bias",
+    "defects": "Defects",
+    "journal": "Journal",
+}
 QUICK = {"method": "saliency"}
 
 
@@ -143,7 +150,11 @@ def test_what_is_clicked_holds_beside_a_gallery_of_many_pages(visit):
     at.pagination[0].set_value(3).run().sound()
     assert at.query_params["page"] == "3"
     at.selectbox(key="score").select("probability").run().sound()
-    assert (at.query_params["class"], at.query_params["page"], at.query_params["score"]) == ("defective", "3", "probability")
+    assert (at.query_params["class"], at.query_params["page"], at.query_params["score"]) == (
+        "defective",
+        "3",
+        "probability",
+    )
     at.selectbox(key="split").select("test").run().sound()
     assert at.pagination[0].value == 1, "another filter starts at its first page"
 
@@ -218,7 +229,8 @@ def test_a_model_or_set_that_is_not_there(visit, page, key):
 
 @pytest.mark.parametrize("key", ["model", "set"])
 def test_an_address_cannot_draw_on_the_page(visit, key):
-    """Messages quote what was typed; Streamlit shows messages as Markdown, which could fetch an image from elsewhere."""
+    """Messages quote what was typed; Streamlit shows messages as Markdown, which could fetch an image from
+    elsewhere."""
     at = visit("explain", **{key: "![x](https://attack.example/x.png)"})
     assert not at.exception
     (error,) = at.error

@@ -1,4 +1,5 @@
-"""What people change while the app runs shows on its pages: labels, attributes, bytes of images and masks, thresholds, weights."""
+"""What people change while the app runs shows on its pages: labels, attributes, bytes of images and masks, thresholds,
+weights."""
 
 import csv
 import os
@@ -78,7 +79,9 @@ def test_labels_that_are_corrected_change_every_figure_and_cost_no_prediction(vi
     swap = {"good": "scratch", "scratch": "good", "pit": "dent"}
     seen = {figures(at, "Accuracy")}
     for turned in (6, 24):
-        manifest(parts, label=lambda path, number, turned=turned: swap[label_of(path)] if number < turned else label_of(path))
+        manifest(
+            parts, label=lambda path, number, turned=turned: swap[label_of(path)] if number < turned else label_of(path)
+        )
         at.run().sound()
         assert figures(at, "Accuracy") == pytest.approx(right("metal-sound", parts), abs=0.06)
         seen.add(figures(at, "Accuracy"))
@@ -87,7 +90,9 @@ def test_labels_that_are_corrected_change_every_figure_and_cost_no_prediction(vi
 
 def test_an_attribute_that_is_added_can_be_grouped_by_at_once(visit, parts):
     predicted(visit(model="metal-sound", set=str(parts)))
-    manifest(parts, label=lambda path, number: label_of(path), camera=lambda path, number: ("left", "right")[number % 2])
+    manifest(
+        parts, label=lambda path, number: label_of(path), camera=lambda path, number: ("left", "right")[number % 2]
+    )
     at = visit("bias", model="metal-sound", set=str(parts)).sound()
     assert at.selectbox(key="by").options == ["camera"]
 
@@ -193,7 +198,9 @@ def test_an_item_tells_the_digest_of_what_its_file_holds_now(tmp_path):
     assert item.id == hashlib.sha256(path.read_bytes()).hexdigest() != first
 
 
-def test_summed_up_maps_that_are_damaged_or_no_longer_fit_are_said_to_be_and_made_anew(visit, parts, monkeypatch, tmp_path):
+def test_summed_up_maps_that_are_damaged_or_no_longer_fit_are_said_to_be_and_made_anew(
+    visit, parts, monkeypatch, tmp_path
+):
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
     address = {"model": "metal-sound", "set": str(parts), "maps": "saliency"}
     predicted(visit("overview", **address))

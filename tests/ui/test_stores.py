@@ -1,4 +1,5 @@
-"""Stored results: joined with the set of today, told apart by mask, label and background, shared by tabs, and sound or refused."""
+"""Stored results: joined with the set of today, told apart by mask, label and background, shared by tabs, and sound or
+refused."""
 
 import dataclasses
 import json
@@ -28,7 +29,9 @@ CLASSES = ("good", "bad")
 
 
 def classifier(**settings):
-    return wb.load_classifier(Corner().eval(), size=(16, 16), classes=CLASSES, mean=(0, 0, 0), std=(1, 1, 1), device="cpu", **settings)
+    return wb.load_classifier(
+        Corner().eval(), size=(16, 16), classes=CLASSES, mean=(0, 0, 0), std=(1, 1, 1), device="cpu", **settings
+    )
 
 
 @pytest.fixture
@@ -59,7 +62,13 @@ def test_outputs_are_joined_with_labels_splits_attributes_and_threshold_of_today
     changed = ImageSet(
         "another name",
         tuple(
-            dataclasses.replace(item, label=CLASSES[1 - i % 2], split="validation", attributes={"camera": i % 3}, name=f"new/{item.name}")
+            dataclasses.replace(
+                item,
+                label=CLASSES[1 - i % 2],
+                split="validation",
+                attributes={"camera": i % 3},
+                name=f"new/{item.name}",
+            )
             for i, item in enumerate(reversed(images.items))
         ),
         CLASSES,

@@ -1,4 +1,5 @@
-"""The Bias page: its figures are the library's, its sentences claim no more than the tests, and its links lead to the images."""
+"""The Bias page: its figures are the library's, its sentences claim no more than the tests, and its links lead to the
+images."""
 
 import re
 from urllib.parse import parse_qs
@@ -28,9 +29,19 @@ def bias(visit, monkeypatch):
 
     def opened(found, /, **address):
         frame = found.frame
-        known = [c for c in frame if c not in ("name", "id", "label", "split", "predicted", "confidence", "unsure", "verdict", "error")]
+        known = [
+            c
+            for c in frame
+            if c not in ("name", "id", "label", "split", "predicted", "confidence", "unsure", "verdict", "error")
+        ]
         items = tuple(
-            ImageItem(row["name"], source, row["label"], split=row["split"], attributes={k: row[k] for k in known if row[k] is not None})
+            ImageItem(
+                row["name"],
+                source,
+                row["label"],
+                split=row["split"],
+                attributes={k: row[k] for k in known if row[k] is not None},
+            )
             for row in frame.to_dict("records")
         )
         made = ImageSet("Made up", items, found.class_names)
@@ -82,7 +93,9 @@ def sized(**groups):
 # Figures
 
 
-@pytest.mark.parametrize(("first", "by", "names"), [("class", "label", words.CLASS_FIGURES), ("group", "module type", words.GROUP_FIGURES)])
+@pytest.mark.parametrize(
+    ("first", "by", "names"), [("class", "label", words.CLASS_FIGURES), ("group", "module type", words.GROUP_FIGURES)]
+)
 def test_the_tables_hold_the_librarys_figures(visit, first, by, names):
     shown = figures(visit("bias").sound("Bias"), first)
     expected = breakdown(solar(), by, rows=TESTED).frame
@@ -104,7 +117,10 @@ def test_the_headline_says_what_the_tests_say(visit):
     assert f"gap {100 * gap['gap']:.1f} points ({100 * gap['gap low']:.1f} to {100 * gap['gap high']:.1f})" in text
     assert gap["p adjusted"] > 0.05
     assert f"p = {gap['p adjusted']:.2f} after correction for {comparison.tests} comparisons: not proven" in text
-    assert "defect probability** reveals the label (a threshold on it separates the classes): no comparison is possible" in text
+    assert (
+        "defect probability** reveals the label (a threshold on it separates the classes): no comparison is possible"
+        in text
+    )
 
 
 def test_the_gaps_are_all_told_with_their_verdict(visit):
@@ -138,7 +154,13 @@ def test_every_section_names_the_split_and_how_many_images(visit):
 
 
 def test_an_address_restores_the_view(visit):
-    address = {"on": "validation", "by": "defect probability", "cross": "module type", "true": "functional", "called": "functional"}
+    address = {
+        "on": "validation",
+        "by": "defect probability",
+        "cross": "module type",
+        "true": "functional",
+        "called": "functional",
+    }
     at = visit("bias", **address).sound()
     for key, value in address.items():
         assert at.selectbox(key=key).value == value
@@ -246,7 +268,9 @@ def test_hostile_names_draw_nothing(bias):
     labels = ["good", HOSTILE] * 40
     camera = [HOSTILE, "<script>alert(1)</script>"] * 40
     called = [*labels[:70], *(["good"] * 10)]
-    found = table(labels, called, {HOSTILE: camera, "$a$": ["$x_1$", "**b**"] * 40}, classes=("good", HOSTILE), positive=HOSTILE)
+    found = table(
+        labels, called, {HOSTILE: camera, "$a$": ["$x_1$", "**b**"] * 40}, classes=("good", HOSTILE), positive=HOSTILE
+    )
     at = bias(found, by=HOSTILE, cross="$a$").sound()
     for text in drawn(at):
         assert "![x](" not in text
@@ -309,7 +333,9 @@ def test_an_attribute_that_goes_with_the_classes_is_not_blamed():
     """Else a gap between classes would read as one between cameras."""
     labels = ["good"] * 120 + ["bad"] * 120
     called = ["good"] * 120 + ["bad"] * 60 + ["good"] * 60
-    found = table(labels, called, {"grade": ["1"] * 60 + ["2"] * 60 + ["3"] * 60 + ["4"] * 60, "camera": ["A", "B"] * 120})
+    found = table(
+        labels, called, {"grade": ["1"] * 60 + ["2"] * 60 + ["3"] * 60 + ["4"] * 60, "camera": ["A", "B"] * 120}
+    )
     rows = np.ones(len(found), bool)
     assert sentences.nested(found, rows, ("grade", "camera")) == {"grade"}
     line = sentences.of_groups(compare(found, "grade", "camera"), "grade", nested=True)
@@ -348,7 +374,9 @@ def test_groups_by_a_crossed_pair_are_compared_too(bias):
     at = bias(found, by="camera", cross="line").sound()
     assert set(figures(at, "group").index) == {"A x 1", "A x 2", "B x 1", "B x 2"}
     assert "camera x line" in set(figures(at, "by").index)
-    assert headline(at).index("**By camera x line**") < headline(at).index("**By camera**"), "what was chosen is told first"
+    assert headline(at).index("**By camera x line**") < headline(at).index("**By camera**"), (
+        "what was chosen is told first"
+    )
 
 
 @pytest.mark.parametrize("cross", ["", "line"])
@@ -362,7 +390,9 @@ def test_a_camera_that_goes_with_the_label_is_told_and_takes_no_part_in_any_test
     assert set(figures(at, "by").index) == {"line"}
     alone = compare(table(labels, called, {"line": line}), "line")
     assert f"after correction for {alone.tests} comparisons" in headline(at)
-    assert set(figures(at, "group").index) == ({"A x 1", "A x 2", "B x 1", "B x 2"} if cross else {"A", "B"}), "its figures stay"
+    assert set(figures(at, "group").index) == ({"A x 1", "A x 2", "B x 1", "B x 2"} if cross else {"A", "B"}), (
+        "its figures stay"
+    )
     assert not any("Fairness" in text for text in drawn(at)), "between such groups they would compare classes"
     only = bias(table(labels, called, {"camera": camera})).sound()
     assert said in headline(only)

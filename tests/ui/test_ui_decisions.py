@@ -61,10 +61,13 @@ def mask(size, kind="PNG"):
 
 
 @pytest.mark.parametrize(
-    ("damaged", "said"), [(BytesSource(b"no image"), "mask of 0.png"), (mask((9, 9)), "9 x 9 pixels"), (mask((24, 16)), "")]
+    ("damaged", "said"),
+    [(BytesSource(b"no image"), "mask of 0.png"), (mask((9, 9)), "9 x 9 pixels"), (mask((24, 16)), "")],
 )
 def test_a_damaged_mask_leaves_the_decision(defects, damaged, said):
-    at = defects(scored(["bad", "good"] * 3, [0.1, 0.3] * 3), {0: damaged}, view="decisions", queue="all", image="0.png").sound()
+    at = defects(
+        scored(["bad", "good"] * 3, [0.1, 0.3] * 3), {0: damaged}, view="decisions", queue="all", image="0.png"
+    ).sound()
     assert said in told(at)
     assert ("No ground-truth mask" in told(at)) == bool(said)
     assert at.text_area
@@ -213,7 +216,8 @@ def test_where_others_reach_the_server_it_is_said_why(defects, journal, monkeypa
 
 
 def derived(fields):
-    """What became of a part, from the fields of its entry alone: right, escape, overkill or review; None where no label says."""
+    """What became of a part, from the fields of its entry alone: right, escape, overkill or review; None where no label
+    says."""
     if fields["review_from"] <= fields["score"] < fields["review_to"]:
         return "review"
     if not fields["label_known"]:
@@ -253,11 +257,16 @@ def test_the_verdict_on_the_page_is_derived_from_the_entry_alone(defects, journa
     assert {"escapes": "escape", "overkill": "overkill"}.get(queue, shown) == shown
     given = {"choose": "model"} | rule
     way = "fallback" if given.get("ceiling") == "0.01" else given["choose"]
-    assert (fields["threshold_by"], fields["coverage"]) == (way, int(given["review"]) / 100 if "review" in given else None)
+    assert (fields["threshold_by"], fields["coverage"]) == (
+        way,
+        int(given["review"]) / 100 if "review" in given else None,
+    )
     looked = way in ("cost", "escape", "overkill") or "review" in given
     assert fields["chosen_on"] == ("validation split" if looked else None)
     assert fields["ceiling"] == (0.2 if way == "escape" else None)
-    assert (fields["escape_cost"], fields["overkill_cost"], fields["prevalence"]) == ((40, 1, 0.025) if way == "cost" else (None,) * 3)
+    assert (fields["escape_cost"], fields["overkill_cost"], fields["prevalence"]) == (
+        (40, 1, 0.025) if way == "cost" else (None,) * 3
+    )
     cases = of_split(cases_of(found), "validation")
     low, high = (band(cases, fields["threshold"], fields["coverage"]).__dict__[end] for end in ("low", "high"))
     assert (fields["review_from"], fields["review_to"]) == (low, high)

@@ -1,4 +1,5 @@
-"""The Defects page: its figures are the library's, and nothing is chosen where it is reported, whatever set and address it is given."""
+"""The Defects page: its figures are the library's, and nothing is chosen where it is reported, whatever set and address
+it is given."""
 
 import dataclasses
 import io
@@ -101,7 +102,10 @@ def test_downloads_hold_the_figures_and_what_they_are_of(visit, monkeypatch):
 def test_what_rests_on_few_parts_is_said_to(defects):
     labels = ["bad"] * 80 + ["good"] * 40
     at = defects(scored(labels, np.linspace(0, 1, 120), splits=("validation", "test", "test", "test"))).sound()
-    assert "Only 20 defects in the validation split and 10 good parts in the validation split: read the intervals" in told(at)
+    assert (
+        "Only 20 defects in the validation split and 10 good parts in the validation split: read the intervals"
+        in told(at)
+    )
     assert "in the test split: look" not in told(at)
 
 
@@ -116,7 +120,12 @@ def test_an_address_restores_the_view(visit):
     at = visit("defects", **address).sound("Defects")
     assert at.selectbox(key="review").value == "95"
     assert at.selectbox(key="by").value == "defect probability"
-    assert [at.number_input(key=key).value for key in ("ceiling", "escape_cost", "overkill_cost", "prior")] == [2.5, 40, 3, 1.5]
+    assert [at.number_input(key=key).value for key in ("ceiling", "escape_cost", "overkill_cost", "prior")] == [
+        2.5,
+        40,
+        3,
+        1.5,
+    ]
     assert {k: v for k, v in at.query_params.items() if v != []} == address, "and the address still says the same"
 
 
@@ -124,7 +133,14 @@ def test_an_address_restores_a_decision(visit, monkeypatch):
     monkeypatch.setattr(results, "attribution", lambda *_: REFUSED)
     frame = solar().frame
     name = frame[(frame["split"] == "validation") & (frame["label"] == "defective")]["name"].iloc[7]
-    address = {"view": "decisions", "queue": "all", "on": "validation", "image": name, "map": "grad_cam", "fill": "blur"}
+    address = {
+        "view": "decisions",
+        "queue": "all",
+        "on": "validation",
+        "image": name,
+        "map": "grad_cam",
+        "fill": "blur",
+    }
     at = visit("defects", **address, choose="hand", threshold="0.25").sound("Defects")
     assert any(name in at.unescaped(m.value) for m in at.markdown)
     assert at.selectbox(key="map").value == "grad_cam"
@@ -140,7 +156,9 @@ NONSENSE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("view", [{}, {"view": "decisions"}, {"view": "masks"}, {"choose": "hand"}, {"choose": "escape"}])
+@pytest.mark.parametrize(
+    "view", [{}, {"view": "decisions"}, {"view": "masks"}, {"choose": "hand"}, {"choose": "escape"}]
+)
 def test_nonsense_in_the_address_is_not_taken(defects, view):
     at = defects(mixed(), **(NONSENSE | view)).sound("Defects")
     assert 0 <= at_threshold(at) <= 1 if view != {"view": "masks"} else True
@@ -185,10 +203,15 @@ def test_a_validation_split_without_a_defect_chooses_nothing(defects):
     found = mixed()
     keep = ~((found.frame["split"] == "validation") & (found.frame["label"] == "bad")).to_numpy()
     found = dataclasses.replace(
-        found, frame=found.frame[keep].reset_index(drop=True), probabilities=found.probabilities[keep], logits=found.logits[keep]
+        found,
+        frame=found.frame[keep].reset_index(drop=True),
+        probabilities=found.probabilities[keep],
+        logits=found.logits[keep],
     )
     at = defects(found, choose="cost").sound()
-    assert any("No threshold can be chosen without defects" in text and "0.500 is used instead" in text for text in at.said())
+    assert any(
+        "No threshold can be chosen without defects" in text and "0.500 is used instead" in text for text in at.said()
+    )
     assert at_threshold(at) == 0.5
     assert "The validation split has no defects." in told(at)
     at = defects(found, choose="cost", splits="halves").sound()
@@ -219,7 +242,9 @@ def test_nothing_is_chosen_on_what_is_reported(defects, splits, reported):
 
 
 @pytest.mark.parametrize(
-    "labels", [["good"] * 40, ["bad"] * 40, ["good"], ["bad"], ["else"] * 6, [None] * 6], ids=lambda x: f"{len(x)} {x[0]}"
+    "labels",
+    [["good"] * 40, ["bad"] * 40, ["good"], ["bad"], ["else"] * 6, [None] * 6],
+    ids=lambda x: f"{len(x)} {x[0]}",
 )
 @pytest.mark.parametrize("view", ["threshold", "decisions", "masks"])
 @pytest.mark.parametrize("review", ["none", "95"])

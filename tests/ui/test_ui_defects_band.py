@@ -1,4 +1,5 @@
-"""The Defects page counts escapes, overkill and reviews once, and says which share of defects its figures are reckoned for."""
+"""The Defects page counts escapes, overkill and reviews once, and says which share of defects its figures are reckoned
+for."""
 
 import dataclasses
 from types import SimpleNamespace
@@ -34,7 +35,11 @@ def counted(found, low, high, split):
     """Defects that pass, good parts that are rejected and parts in between, from the table of predictions."""
     kept = found.frame[(found.frame["split"] == split) & found.frame["verdict"].notna()].index
     scores, bad = found.probabilities[kept, 1].astype(float), (found.frame["label"][kept] == "bad").to_numpy()
-    return int((bad & (scores < low)).sum()), int((~bad & (scores >= high)).sum()), int(((scores >= low) & (scores < high)).sum())
+    return (
+        int((bad & (scores < low)).sum()),
+        int((~bad & (scores >= high)).sum()),
+        int(((scores >= low) & (scores < high)).sum()),
+    )
 
 
 @pytest.mark.parametrize("address", BANDS.values(), ids=BANDS)
@@ -46,7 +51,9 @@ def test_with_a_review_band_every_place_counts_the_same(defects, drawn_lines, ad
     kinds = 2 if "review" not in address else 3
     for column, split, here in zip(at.table[0].value, expected, drawn_lines[-1]["here"], strict=True):
         rows = at.table[0].value[column]
-        assert [int(rows[name]) for name in ("escapes", "overkill", "for review")[:kinds]] == list(expected[split])[:kinds]
+        assert [int(rows[name]) for name in ("escapes", "overkill", "for review")[:kinds]] == list(expected[split])[
+            :kinds
+        ]
         assert tuple(here) == expected[split][:kinds], "the readout under the histogram"
     groups = at.dataframe[0].value
     for name, count in zip(("escapes", "overkill", "for review")[:kinds], expected["test"], strict=False):
@@ -57,7 +64,9 @@ def test_with_a_review_band_every_place_counts_the_same(defects, drawn_lines, ad
     assert f"Overkill ({expected['test'][1]})" in queues
     if kinds == 3:
         promised = next(m.value for m in at.markdown if "is for review. " in m.value)
-        assert f"{expected['test'][0]} of its defects pass unseen, and {expected['test'][1]} of its good parts" in promised
+        assert (
+            f"{expected['test'][0]} of its defects pass unseen, and {expected['test'][1]} of its good parts" in promised
+        )
 
 
 def ends(found, address):
@@ -86,7 +95,9 @@ def test_a_band_that_moves_with_the_line_is_counted_at_each_of_its_places(defect
     for place in (0, 60, 300, 500, 900, 1000):
         at = defects(found, choose="hand", threshold=str(data["grid"][place]), review="90").sound()
         assert drawn_lines[-1]["here"] == [[count["grid"][place] for count in line["counts"]] for line in data["lines"]]
-        assert at.table[0].value.loc["for review"].astype(int).tolist() == [line["counts"][2]["grid"][place] for line in data["lines"]]
+        assert at.table[0].value.loc["for review"].astype(int).tolist() == [
+            line["counts"][2]["grid"][place] for line in data["lines"]
+        ]
 
 
 def test_the_sentence_says_what_becomes_of_a_part_with_a_band(defects):
@@ -138,7 +149,9 @@ def test_the_queue_can_be_that_of_either_half(defects):
 # The share of defects on the line
 
 
-@pytest.mark.parametrize(("address", "share"), [({}, None), ({"prior": "0.0"}, None), ({"prior": "0"}, None), ({"prior": "2.0"}, 0.02)])
+@pytest.mark.parametrize(
+    ("address", "share"), [({}, None), ({"prior": "0.0"}, None), ({"prior": "0"}, None), ({"prior": "2.0"}, 0.02)]
+)
 def test_an_empty_share_of_defects_is_that_of_the_images_and_an_old_link_says_so_with_0(defects, address, share):
     found = mixed()
     at = defects(found, choose="hand", threshold="0.5", **address).sound()
@@ -194,7 +207,9 @@ def test_where_mistakes_cost_nothing_no_threshold_is_called_the_cheapest(defects
 
 @pytest.mark.parametrize("method", decision.OFFERED)
 def test_a_map_of_how_the_score_reacts_is_not_said_to_speak_for_a_defect(method, tiny_net, cheap):
-    loaded = wb.load_classifier(tiny_net(), classes=("good", "bad"), device="cpu", size=(16, 16), mean=(0, 0, 0), std=(1, 1, 1))
+    loaded = wb.load_classifier(
+        tiny_net(), classes=("good", "bad"), device="cpu", size=(16, 16), mean=(0, 0, 0), std=(1, 1, 1)
+    )
     pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     try:
         found = wb.attribute(loaded, Image.fromarray(pixels), method, "bad", score="logit", **cheap(method))
@@ -204,4 +219,6 @@ def test_a_map_of_how_the_score_reacts_is_not_said_to_speak_for_a_defect(method,
     assert not (reacts and (found.ranking < 0).any())
     assert decision._signed(method) == (METHODS[method].signed and not reacts)
     scope = SimpleNamespace(positive=("bad", "worse"))
-    assert decision._evidence(scope, method, "worse") == ("what the score is sensitive to" if reacts else "the evidence for worse")
+    assert decision._evidence(scope, method, "worse") == (
+        "what the score is sensitive to" if reacts else "the evidence for worse"
+    )

@@ -1,4 +1,5 @@
-"""The Journal page: it says whether the record is sound, shows what stands in it, and hands it on, or says why it cannot."""
+"""The Journal page: it says whether the record is sound, shows what stands in it, and hands it on, or says why it
+cannot."""
 
 import csv
 import datetime
@@ -103,7 +104,9 @@ def test_many_entries_come_in_pages(visit, path):
     at = visit("journal", sheet="2").sound()
     assert at.dataframe[0].value["no."].tolist() == [3, 2, 1]
     for strange in ("0", "-1", "x", "1e9", "²"):
-        assert visit("journal", sheet=strange, entries="none").sound().dataframe[0].value["no."].iloc[0] == page.PAGE + 3
+        assert (
+            visit("journal", sheet=strange, entries="none").sound().dataframe[0].value["no."].iloc[0] == page.PAGE + 3
+        )
     assert visit("journal", sheet="999999").sound().dataframe[0].value["no."].tolist() == [3, 2, 1]
 
 
@@ -117,7 +120,8 @@ def test_a_digest_that_was_kept_covers_what_came_before(visit, kept):
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"), [("0" * 64, "64 zeros are the digest of no entry"), ("12ab", "give all 64 characters"), ("x" * 64, "64")]
+    ("typed", "said"),
+    [("0" * 64, "64 zeros are the digest of no entry"), ("12ab", "give all 64 characters"), ("x" * 64, "64")],
 )
 @pytest.mark.parametrize("entries", [0, 3])
 def test_what_vouches_for_nothing_is_no_success(visit, path, typed, said, entries):
@@ -290,7 +294,9 @@ def three(monkeypatch):
     """Makes three images the chosen set; their files hold these bytes."""
 
     def chosen(*data):
-        found = ImageSet("Three *cells*", tuple(ImageItem(f"{i}.png", BytesSource(d), "defective") for i, d in enumerate(data)))
+        found = ImageSet(
+            "Three *cells*", tuple(ImageItem(f"{i}.png", BytesSource(d), "defective") for i, d in enumerate(data))
+        )
         monkeypatch.setattr(choice, "images", lambda model: found)
         return found
 

@@ -1,4 +1,5 @@
-"""The pages with classes and attributes called like the program's own words: every choice shows what it names, counted from the set."""
+"""The pages with classes and attributes called like the program's own words: every choice shows what it names, counted
+from the set."""
 
 from __future__ import annotations
 
@@ -21,7 +22,22 @@ from workbench.ui import explain, gallery, overview, url
 
 torch.set_num_threads(1)
 CLASSES = ("all", "predicted", "group", "true", "None", "(no label)", "all (2)", "=x", "a: b", "predicted class")
-COLUMNS = ("all", "group", "name", "id", "verdict", "predicted", "None", "self", "a: b", "a", "label (attribute)", "kind", "tags", "x | y")
+COLUMNS = (
+    "all",
+    "group",
+    "name",
+    "id",
+    "verdict",
+    "predicted",
+    "None",
+    "self",
+    "a: b",
+    "a",
+    "label (attribute)",
+    "kind",
+    "tags",
+    "x | y",
+)
 VALUES = ("all", "None", "b: c", "(none)")
 COUNT = 120
 QUICK = {"method": "saliency"}
@@ -32,13 +48,17 @@ PAGES = [
     ("defects", {"defect": ["all", "group"]}),
     ("defects", {"defect": ["all", "group"], "view": "decisions", "queue": "all", "map": "grad_cam"}),
     ("journal", {}),
-    *(("probe", {"view": view, "attack": "fgsm"}) for view in ("edit", "sweep", "contrast", "attack", "behind", "concepts", "compare")),
+    *(
+        ("probe", {"view": view, "attack": "fgsm"})
+        for view in ("edit", "sweep", "contrast", "attack", "behind", "concepts", "compare")
+    ),
 ]
 
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory) -> tuple[Path, Path]:
-    """A folder with a small model of nasty classes, and a set whose attributes are called like columns of the program's own."""
+    """A folder with a small model of nasty classes, and a set whose attributes are called like columns of the program's
+    own."""
     folder = tmp_path_factory.mktemp("names")
     rng, rows = np.random.default_rng(0), []
     (folder / "set").mkdir()
@@ -46,7 +66,11 @@ def parts(tmp_path_factory) -> tuple[Path, Path]:
         name = f"{i:03}.png"
         pixels = (rng.integers(0, 256, 3) * 0.8 + rng.integers(0, 52, (32, 32, 3))).astype(np.uint8)
         Image.fromarray(pixels).save(folder / "set" / name)
-        row = {"image": name, "label": None if i % 13 == 12 else CLASSES[rng.integers(len(CLASSES))], "split": ("train", "test")[i % 2]}
+        row = {
+            "image": name,
+            "label": None if i % 13 == 12 else CLASSES[rng.integers(len(CLASSES))],
+            "split": ("train", "test")[i % 2],
+        }
         row |= {column: None if rng.random() < 0.1 else VALUES[rng.integers(len(VALUES))] for column in COLUMNS}
         rows.append(row | {"tags": [["a", "b"], ["a"], []][i % 3]})
     pd.DataFrame(rows).to_parquet(folder / "set" / "manifest.parquet")
@@ -58,7 +82,10 @@ def parts(tmp_path_factory) -> tuple[Path, Path]:
         head.weight.data /= logits.std(0)[:, None]  # so that not all images are called the same
         head.bias.data = (head.bias - logits.mean(0)) / logits.std(0)
     (folder / "model").mkdir()
-    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, folder / "model" / "model.safetensors")
+    save_file(
+        {name: tensor.contiguous() for name, tensor in model.state_dict().items()},
+        folder / "model" / "model.safetensors",
+    )
     names = ", ".join(f"'{name}'" for name in CLASSES)
     (folder / "model" / "model.toml").write_text(
         f'title = "Nasty"\narchitecture = "timm:test_resnet"\nweights = "model.safetensors"\nclasses = [{names}]\n'
@@ -102,7 +129,9 @@ def count_shown(at) -> int:
     return int((said[0][1] or said[0][2]).replace(",", ""))
 
 
-@pytest.mark.parametrize(("page", "address"), PAGES, ids=lambda value: value if isinstance(value, str) else str(value.get("view", "")))
+@pytest.mark.parametrize(
+    ("page", "address"), PAGES, ids=lambda value: value if isinstance(value, str) else str(value.get("view", ""))
+)
 def test_every_page_stands(opened, page, address) -> None:
     opened(page, **address).sound()
 
@@ -179,7 +208,9 @@ def test_every_attribute_groups_the_bias_page(opened, truth) -> None:
     tested = [row for row in truth if row["split"] == "test" and row["right"] is not None]
     for column in ("group", "verdict (attribute)", "label (attribute) (attribute)", "a: b", "tags"):
         at.selectbox(key="by").select(column).run().sound()
-        name = {"verdict (attribute)": "verdict", "label (attribute) (attribute)": "label (attribute)"}.get(column, column)
+        name = {"verdict (attribute)": "verdict", "label (attribute) (attribute)": "label (attribute)"}.get(
+            column, column
+        )
         frame = next(d.value for d in at.dataframe if list(d.value.columns)[:2] == ["group", "images"])
         counted = dict(zip(frame["group"], frame["images"], strict=True))
         values = [shown(scalar(row[name])) for row in tested if row[name] is not None]

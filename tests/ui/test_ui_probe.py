@@ -1,4 +1,5 @@
-"""The Probe page: its list of edits is the address, each view is about this image, and nothing that is typed or linked breaks it."""
+"""The Probe page: its list of edits is the address, each view is about this image, and nothing that is typed or linked
+breaks it."""
 
 import json
 
@@ -21,7 +22,9 @@ def metal():
 
 def probabilities(at):
     """The table of the Edit view: class, before, after."""
-    return next(d.value for d in at.dataframe if list(d.value.columns[:3]) == ["class", "before", "after"]).set_index("class")
+    return next(d.value for d in at.dataframe if list(d.value.columns[:3]) == ["class", "before", "after"]).set_index(
+        "class"
+    )
 
 
 def edits(at):
@@ -101,16 +104,25 @@ def test_a_flood_of_edits_is_capped(visit):
 
 def test_a_saved_list_can_be_loaded_and_nonsense_cannot(visit):
     at = visit("probe", **METAL).sound("Probe")
-    at.file_uploader(key="edits upload").set_value(("edits.json", json.dumps(["rotate:15"]).encode(), "application/json")).run()
+    at.file_uploader(key="edits upload").set_value(
+        ("edits.json", json.dumps(["rotate:15"]).encode(), "application/json")
+    ).run()
     assert edits(at) == [Edit("rotate", 15)]
     at.file_uploader(key="edits upload").set_value(("bad.json", b"[[[[", "application/json")).run()
     assert edits(at) == [Edit("rotate", 15)]
     assert any("not a list of edits" in at.unescaped(e.value) for e in at.error)
 
 
-@pytest.mark.parametrize("key", ["view", "region", "slider", "fill", "grid", "attack", "map", "why", "rather", "behind_class", "image"])
+@pytest.mark.parametrize(
+    "key", ["view", "region", "slider", "fill", "grid", "attack", "map", "why", "rather", "behind_class", "image"]
+)
 def test_nonsense_in_the_address_is_no_trouble(visit, key):
-    view = {"slider": "sweep", "fill": "regions", "grid": "regions", "attack": "attack", "why": "contrast", "rather": "contrast"}.get(
-        key, "edit"
-    )
+    view = {
+        "slider": "sweep",
+        "fill": "regions",
+        "grid": "regions",
+        "attack": "attack",
+        "why": "contrast",
+        "rather": "contrast",
+    }.get(key, "edit")
     visit("probe", **{"view": view, **METAL, key: "<script>alert(1)</script>"}).sound("Probe")

@@ -1,4 +1,5 @@
-"""The Probe page with sets that lack something, other models, images of one's own, edits that go wrong, and nonsense in the address."""
+"""The Probe page with sets that lack something, other models, images of one's own, edits that go wrong, and nonsense in
+the address."""
 
 import dataclasses
 import io
@@ -71,7 +72,10 @@ def test_sets_that_lack_something_say_so(visit, metal, monkeypatch, changed, vie
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_set_of_which_nothing_is_known_yet(visit, metal, monkeypatch, tmp_path, view):
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
-    items = [dataclasses.replace(item, source=BytesSource(render.to_png(item.open()) + b"new")) for item in metal[1].items[:60]]
+    items = [
+        dataclasses.replace(item, source=BytesSource(render.to_png(item.open()) + b"new"))
+        for item in metal[1].items[:60]
+    ]
     found = dataclasses.replace(metal[1], items=tuple(items))
     monkeypatch.setattr(choice, "images", lambda model: found)
     at = visit("probe", view=view, attack="fgsm", **METAL).sound("Probe")
@@ -127,7 +131,8 @@ def test_an_archive_has_no_cheaper_copy(visit, tmp_path, monkeypatch, tiny_net):
     program = torch.export.export(net, (torch.zeros(2, 3, 16, 16),), dynamic_shapes=({0: torch.export.Dim("n")},))
     torch.export.save(program, tmp_path / "model.pt2")
     (tmp_path / "model.toml").write_text(
-        'architecture = "exported"\nweights = "model.pt2"\nclasses = ["good", "pit"]\n[preprocessing]\nsize = [16, 16]\n'
+        'architecture = "exported"\nweights = "model.pt2"\nclasses = ["good", "pit"]\n[preprocessing]\nsize = [16,'
+        " 16]\n"
     )
     monkeypatch.setenv("WORKBENCH_MODEL", str(tmp_path))
     at = visit("probe", view="compare", set="stamped-metal", model=str(tmp_path))
@@ -177,7 +182,9 @@ def test_an_edit_that_fails_can_be_taken_out(visit, monkeypatch):
     assert at.button(key="drop 1").click().run().sound("Probe").query_params["edit"] in ("gamma:2", ["gamma:2"])
 
 
-@pytest.mark.parametrize("sent", [None, 7, "box", [1], [1, 2, 3, None], ["a"] * 4, {}, [float("nan")] * 4, [9, 9, 1, 1], [0.5] * 4])
+@pytest.mark.parametrize(
+    "sent", [None, 7, "box", [1], [1, 2, 3, None], ["a"] * 4, {}, [float("nan")] * 4, [9, 9, 1, 1], [0.5] * 4]
+)
 def test_a_browser_may_send_anything_for_a_box(monkeypatch, sent):
     state = {canvas.KEY: type("Sent", (), {"boxed": sent})()}
     for module in (canvas, steps):

@@ -1,4 +1,5 @@
-"""The views of the Probe page: their figures are the library's, work that is stopped goes on, and concepts stay with who showed them."""
+"""The views of the Probe page: their figures are the library's, work that is stopped goes on, and concepts stay with
+who showed them."""
 
 import dataclasses
 import io
@@ -96,7 +97,9 @@ def test_a_sweep_is_the_librarys(visit, metal, made):
     shown = pd.read_csv(io.StringIO(next(v for k, v in made.items() if k.endswith("-gamma.csv"))()))
     found = sweep(clf, photographs.fitted(item, 640), "gamma")
     for name, group in shown.groupby("class"):
-        assert group["probability"].to_numpy() == pytest.approx(found.probabilities[:, clf.class_names.index(name)], abs=1e-6)
+        assert group["probability"].to_numpy() == pytest.approx(
+            found.probabilities[:, clf.class_names.index(name)], abs=1e-6
+        )
         assert group["value"].to_numpy() == pytest.approx(found.values)
 
 
@@ -132,7 +135,9 @@ def test_a_change_that_makes_a_wrong_decision_right_is_a_cure_and_no_attack(visi
 
 def test_class_against_class_says_the_librarys_probabilities(visit, metal):
     clf, images = metal
-    at = visit("probe", view="contrast", why="pit", rather="dent", map="grad_cam", image=named(images).name, **METAL).sound("Probe")
+    at = visit(
+        "probe", view="contrast", why="pit", rather="dent", map="grad_cam", image=named(images).name, **METAL
+    ).sound("Probe")
     p = dict(zip(clf.class_names, ask(clf, [np.asarray(named(images).open())])[0], strict=True))
     assert f"pit {p['pit']:.1%}, dent {p['dent']:.1%}." in told(at)
     assert "For pit rather than dent" in told(at)
@@ -143,7 +148,9 @@ def test_training_images_are_training_images(visit, metal, made):
     at = visit("probe", view="behind", behind_class="pit", image=named(images).name, **METAL).sound("Probe")
     if any(b.label.startswith("Predict all") for b in at.button):
         press(at, "Predict all").sound()
-    frames = {name.rsplit("-", 1)[1]: pd.read_csv(io.StringIO(make())) for name, make in made.items() if name.endswith(".csv")}
+    frames = {
+        name.rsplit("-", 1)[1]: pd.read_csv(io.StringIO(make())) for name, make in made.items() if name.endswith(".csv")
+    }
     assert set(frames) == {"nearest.csv", "for.csv", "against.csv"}
     for frame in frames.values():
         assert len(frame)
@@ -172,7 +179,9 @@ def test_the_class_of_a_model_that_lists_them_in_another_order_is_named_rightly(
     turned = dataclasses.replace(clf, key="turned", model=torch.nn.Sequential(clf.model, Turn(order)).eval(), rule=rule)
     monkeypatch.setattr(choice, "other", lambda ref: turned)
     item = next(item for item in images if item.label == "dent" and item.split == "train")
-    at = visit("probe", view="compare", versus="metal-shortcut", map="saliency", image=item.name, **METAL).sound("Probe")
+    at = visit("probe", view="compare", versus="metal-shortcut", map="saliency", image=item.name, **METAL).sound(
+        "Probe"
+    )
     assert told(at).count(": dent, ") == 2
     assert any("of the class dent" in h.proto.body for h in at.get("html"))
 
@@ -194,7 +203,13 @@ def test_concepts_are_the_librarys(visit, metal):
     at = visit("probe", view="concepts", concept_class="scratch", concepts=f"{name}: {values[0]}", **METAL)
     at = press(at.sound("Probe"), "Test 1 concept").sound()
     shown = [item for item in images if str(item.attributes.get(name)) == str(values[0])]
-    found = tcav(clf, {f"{name}: {values[0]}": shown}, [i for i in images if i.label == "scratch"], "scratch", background=list(images))
+    found = tcav(
+        clf,
+        {f"{name}: {values[0]}": shown},
+        [i for i in images if i.label == "scratch"],
+        "scratch",
+        background=list(images),
+    )
     assert table(at, "verdict").to_dict() == concepts.table(found).to_dict()
 
 
@@ -252,7 +267,9 @@ def test_maps_that_take_long_can_stand_on_one_page(visit, monkeypatch, stop):
 
 def test_concepts_can_be_stopped(visit, metal, stop):
     name, values = next(iter(concepts.gallery.groups(metal[1]).items()))
-    at = visit("probe", view="concepts", concept_class="scratch", concepts=f"{name}: {values[0]}", **METAL).sound("Probe")
+    at = visit("probe", view="concepts", concept_class="scratch", concepts=f"{name}: {values[0]}", **METAL).sound(
+        "Probe"
+    )
     stop(0.1)
     at = press(at, "Test 1").sound()
     assert "Testing concepts: stopped." in told(at)
@@ -272,14 +289,20 @@ def uploaded(at, name, colours):
 
 def test_a_concept_of_ones_own_stays_in_its_session_and_is_known_by_its_contents(visit, monkeypatch):
     asked = []
-    monkeypatch.setattr(concepts, "tcav", lambda clf, chosen, *_, **__: asked.append({n: [i.id for i in c] for n, c in chosen.items()}))
+    monkeypatch.setattr(
+        concepts, "tcav", lambda clf, chosen, *_, **__: asked.append({n: [i.id for i in c] for n, c in chosen.items()})
+    )
     monkeypatch.setattr(concepts, "_shown", lambda found: None)
-    first = uploaded(visit("probe", view="concepts", **METAL), "stripes", [(9, n, 9) for n in range(concepts.LEAST)]).sound()
+    first = uploaded(
+        visit("probe", view="concepts", **METAL), "stripes", [(9, n, 9) for n in range(concepts.LEAST)]
+    ).sound()
     assert f"stripes: {concepts.LEAST} images" in told(first)
     second = visit("probe", view="concepts", **METAL).sound()
     assert "stripes" not in told(second)
     second = uploaded(second, "stripes", [(n, 200, 9) for n in range(concepts.LEAST)]).sound()
-    monkeypatch.setattr(concepts, "tcav", lambda clf, chosen, *_, **__: asked.append([i.id for i in chosen["stripes"]]) or "found")
+    monkeypatch.setattr(
+        concepts, "tcav", lambda clf, chosen, *_, **__: asked.append([i.id for i in chosen["stripes"]]) or "found"
+    )
     press(first, "Test 1").sound()
     press(second, "Test 1").sound()
     assert len(asked) == 2
@@ -288,7 +311,9 @@ def test_a_concept_of_ones_own_stays_in_its_session_and_is_known_by_its_contents
 
 
 def test_a_concept_of_too_few_images_is_not_tested(visit):
-    at = uploaded(visit("probe", view="concepts", **METAL), "![x](https://attack.example/x.png)", ["red", "blue"]).sound()
+    at = uploaded(
+        visit("probe", view="concepts", **METAL), "![x](https://attack.example/x.png)", ["red", "blue"]
+    ).sound()
     assert "Too few to learn it: 8 are needed." in told(at)
     assert not any(b.label.startswith("Test") for b in at.button)
     assert not any("![x](" in m.value for m in at.markdown)
@@ -297,7 +322,9 @@ def test_a_concept_of_too_few_images_is_not_tested(visit):
 def test_what_is_no_image_is_no_concept(visit):
     at = visit("probe", view="concepts", **METAL)
     next(t for t in at.text_input if t.label == "Name of the concept").set_value("noise")
-    next(f for f in at.file_uploader if "images that show it" in f.label).set_value([("a.png", b"nothing", "image/png")])
+    next(f for f in at.file_uploader if "images that show it" in f.label).set_value(
+        [("a.png", b"nothing", "image/png")]
+    )
     at = press(at, "Add").sound()
     assert "a.png" in told(at)
     assert "Define a concept by example images above" in told(at)

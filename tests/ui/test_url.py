@@ -8,7 +8,15 @@ from workbench.ui import url
 METHODS = ["saliency", "grad_cam", "occlusion"]
 FIRST = ["saliency", "grad_cam"]
 DEFAULTS = {"fruit": "apple", "free": "one", "view": "own", "method": FIRST, "opacity": 60, "noise": 0.15, "page": 1}
-CHOSEN = {"fruit": "plum", "free": "timm:x", "view": "shared", "method": ["occlusion"], "opacity": 85, "noise": 0.3, "page": 4}
+CHOSEN = {
+    "fruit": "plum",
+    "free": "timm:x",
+    "view": "shared",
+    "method": ["occlusion"],
+    "opacity": 85,
+    "noise": 0.3,
+    "page": 4,
+}
 
 
 def script():
@@ -25,7 +33,9 @@ def script():
             "fruit": url.select("Fruit", ["apple", "pear", "plum"], key="fruit", format_func=str.upper),
             "free": url.select("Free", ["one", "two"], key="free", free=True),
             "view": url.segments("View", ["own", "shared"], key="view", default="own"),
-            "method": url.pills("Methods", ["saliency", "grad_cam", "occlusion"], key="method", default=("saliency", "grad_cam")),
+            "method": url.pills(
+                "Methods", ["saliency", "grad_cam", "occlusion"], key="method", default=("saliency", "grad_cam")
+            ),
             "opacity": url.slider("Opacity", 0, 100, key="opacity", default=60, step=5),
             "noise": url.slider("Noise", 0.05, 0.5, key="noise", default=0.15, step=0.05),
             "page": url.pages(7, key="page"),
@@ -48,7 +58,8 @@ def visit():
 
 @pytest.fixture
 def chosen(visit):
-    """Opens the script and chooses something else in every widget; what is typed comes by the address, for AppTest cannot type it."""
+    """Opens the script and chooses something else in every widget; what is typed comes by the address, for AppTest
+    cannot type it."""
     return lambda: choose_all(visit(free="timm:x"))
 
 
@@ -243,7 +254,9 @@ def test_options_that_no_longer_hold_the_choice_fall_back():
         from workbench.ui import url
 
         url.begin("a")
-        st.session_state["found"] = url.select("Class", st.session_state.get("classes", ["all", "good", "bad"]), key="class")
+        st.session_state["found"] = url.select(
+            "Class", st.session_state.get("classes", ["all", "good", "bad"]), key="class"
+        )
 
     at = AppTest.from_function(changing, default_timeout=60)
     at.query_params["class"] = "bad"
@@ -284,7 +297,12 @@ def test_a_label_that_is_worded_anew_is_sent_to_the_browser():
 
         url.begin("a")
         word = st.session_state.get("word", "functional")
-        url.select("Explain", ["predicted", "other"], key="target", format_func=lambda v: f"{word} (predicted)" if v == "predicted" else v)
+        url.select(
+            "Explain",
+            ["predicted", "other"],
+            key="target",
+            format_func=lambda v: f"{word} (predicted)" if v == "predicted" else v,
+        )
 
     at = shown_on(labelled)
     about(at, word="defective")
@@ -323,7 +341,8 @@ def test_a_default_that_was_never_departed_from_follows_what_is_shown():
 
 
 def test_what_a_callback_chooses_holds_though_it_was_the_default_before():
-    """As a click on a cell of the confusion matrix, which chooses row and column, and the row decides the column's default."""
+    """As a click on a cell of the confusion matrix, which chooses row and column, and the row decides the column's
+    default."""
 
     def cells():
         import streamlit as st
@@ -336,7 +355,10 @@ def test_what_a_callback_chooses_holds_though_it_was_the_default_before():
 
         url.begin("a")
         true = url.select("True", ["a", "b"], key="true")
-        st.session_state["found"] = true, url.select("Called", ["x", "y"], key="called", default={"a": "x", "b": "y"}[true])
+        st.session_state["found"] = (
+            true,
+            url.select("Called", ["x", "y"], key="called", default={"a": "x", "b": "y"}[true]),
+        )
         st.button("cell", on_click=click)
 
     at = shown_on(cells)

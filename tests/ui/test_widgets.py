@@ -46,5 +46,11 @@ def test_no_label_of_a_widget_depends_on_the_image():
 
 def test_labels_of_their_own_stand_only_in_widgets_that_tell_the_browser():
     for path, _, call in labelled_widgets():
-        own = isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) and call.func.value.id == "st"
-        assert path.name == "url.py" or not own, f"{path.name}:{call.lineno}: take url.select, url.segments or url.pills"
+        own = (
+            isinstance(call.func, ast.Attribute)
+            and isinstance(call.func.value, ast.Name)
+            and call.func.value.id == "st"
+        )
+        assert path.name == "url.py" or not own, (
+            f"{path.name}:{call.lineno}: take url.select, url.segments or url.pills"
+        )

@@ -343,11 +343,14 @@ def test_all_that_a_map_depends_on_is_in_its_key(asked, write_image):
     compared = [results.map_slot(model, found, item, "expected_gradients", *base[4:]) for found in (images, fewer)]
     assert len(set(compared)) == 2
     again = ImageSet("forty", images.items)
-    assert results.map_slot(model, again, item, "expected_gradients", *base[4:]) == compared[0], "the same images are the same background"
+    assert results.map_slot(model, again, item, "expected_gradients", *base[4:]) == compared[0], (
+        "the same images are the same background"
+    )
 
 
 def test_what_was_imported_is_not_searched_for_garbage_after_every_run(monkeypatch):
-    """Streamlit collects garbage after each run of a page: 0.3 s each time for the objects of torch, which hold every answer up."""
+    """Streamlit collects garbage after each run of a page: 0.3 s each time for the objects of torch, which hold every
+    answer up."""
     warmed = threading.Event()
     monkeypatch.setattr(warm, "_warmed", warmed)
     monkeypatch.setattr(warm.importlib, "import_module", lambda name: None)

@@ -1,7 +1,7 @@
 """Methods that follow attention from the tokens that the score is read from back to the image.
 
-The matrices are those that the model itself computed in the pass: fused attention, which hides them, is switched off for its
-duration and back on afterwards.
+The matrices are those that the model itself computed in the pass: fused attention, which hides them, is switched off
+for its duration and back on afterwards.
 """
 
 from __future__ import annotations
@@ -17,14 +17,24 @@ from workbench.attribution.capture import LAST_TOKEN, NO_GRADIENT, survey
 from workbench.attribution.job import Implementation, Job
 from workbench.models import Grid, is_attention
 
-_POSITIONS = ("query", "key", "value", "key_padding_mask", "need_weights", "attn_mask", "average_attn_weights", "is_causal")
+_POSITIONS = (
+    "query",
+    "key",
+    "value",
+    "key_padding_mask",
+    "need_weights",
+    "attn_mask",
+    "average_attn_weights",
+    "is_causal",
+)
 
 
 def attention_rollout(job: Job) -> Tensor:
-    """How much each patch reaches the tokens that the score is read from, through the attention of all blocks; for every class.
+    """How much each patch reaches the tokens that the score is read from, through the attention of all blocks; for
+    every class.
 
-    Abnar and Zuidema 2020, "Quantifying Attention Flow in Transformers": half of each block's way is its attention, averaged
-    over heads, half is the residual connection.
+    Abnar and Zuidema 2020, "Quantifying Attention Flow in Transformers": half of each block's way is its attention,
+    averaged over heads, half is the residual connection.
     """
     with torch.inference_mode():
         _, matrices = _passed(job)
@@ -38,9 +48,9 @@ def attention_rollout(job: Job) -> Tensor:
 def gradient_attention(job: Job) -> Tensor:
     """Attention that spoke for the score: each block's attention times the score's gradient to it, where positive.
 
-    Chefer et al. 2021, "Generic Attention-model Explainability for Interpreting Bi-Modal and Encoder-Decoder Transformers":
-    R starts as the identity and each block adds mean over heads of max(gradient * attention, 0), times R. The identity itself
-    is left out of the map: it is the same for every patch.
+    Chefer et al. 2021, "Generic Attention-model Explainability for Interpreting Bi-Modal and Encoder-Decoder
+    Transformers": R starts as the identity and each block adds mean over heads of max(gradient * attention, 0), times
+    R. The identity itself is left out of the map: it is the same for every patch.
     """
     score, matrices = _passed(job)
     grid = _grid(job, matrices)
@@ -64,7 +74,9 @@ def _passed(job: Job) -> tuple[Tensor, list[Tensor]]:
     with _open(job, modules, matrices):
         score = job.forward(job.x if torch.is_inference_mode_enabled() else job.x.clone().requires_grad_())
     if len(matrices) != len(modules):
-        raise job.refuse(f"{len(modules)} attention modules gave {len(matrices)} matrices: choose a layer method such as Grad-CAM")
+        raise job.refuse(
+            f"{len(modules)} attention modules gave {len(matrices)} matrices: choose a layer method such as Grad-CAM"
+        )
     return score, matrices
 
 
@@ -76,16 +88,23 @@ def _open(job: Job, modules: list[nn.Module], matrices: list[Tensor]) -> Iterato
             if isinstance(module, nn.MultiheadAttention):
                 undo.callback(module.register_forward_pre_hook(_ask_for_weights, with_kwargs=True).remove)
                 undo.callback(module.register_forward_hook(_keep(matrices, 1)).remove)
-            elif isinstance(getattr(module, "fused_attn", None), bool) and isinstance(getattr(module, "attn_drop", None), nn.Module):
+            elif isinstance(getattr(module, "fused_attn", None), bool) and isinstance(
+                getattr(module, "attn_drop", None), nn.Module
+            ):
                 undo.callback(setattr, module, "fused_attn", module.fused_attn)
                 module.fused_attn = False  # type: ignore[assignment]
                 undo.callback(module.attn_drop.register_forward_hook(_keep(matrices)).remove)  # type: ignore[union-attr]
             else:
-                raise job.refuse(f"the attention of its {type(module).__name__} cannot be read: choose a layer method such as Grad-CAM")
+                raise job.refuse(
+                    f"the attention of its {type(module).__name__} cannot be read: choose a layer method such as"
+                    " Grad-CAM"
+                )
         yield
 
 
-def _ask_for_weights(module: nn.Module, args: tuple[object, ...], kwargs: Mapping[str, object]) -> tuple[tuple[()], dict[str, object]]:
+def _ask_for_weights(
+    module: nn.Module, args: tuple[object, ...], kwargs: Mapping[str, object]
+) -> tuple[tuple[()], dict[str, object]]:
     named = dict(zip(_POSITIONS, args, strict=False))
     return (), {**named, **kwargs, "need_weights": True, "average_attn_weights": False}
 
@@ -106,9 +125,14 @@ def _grid(job: Job, matrices: list[Tensor]) -> Grid:
     """How the tokens of the matrices lie over the image."""
     tokens = matrices[0].shape[-1]
     if any(matrix.shape[:1] + matrix.shape[2:] != (1, tokens, tokens) for matrix in matrices):
-        raise job.refuse("its attention stays within windows or changes its grid between blocks: choose a layer method such as Grad-CAM")
+        raise job.refuse(
+            "its attention stays within windows or changes its grid between blocks: choose a layer method such as"
+            " Grad-CAM"
+        )
     if any(not torch.allclose(matrix.sum(-1), matrix.new_ones(()), atol=1e-3) for matrix in matrices):
-        raise job.refuse("its attention does not share out a whole among the tokens: choose a layer method such as Grad-CAM")
+        raise job.refuse(
+            "its attention does not share out a whole among the tokens: choose a layer method such as Grad-CAM"
+        )
     for grid in reversed(list(job.classifier.grids.values())):
         if grid.layout == "tokens" and grid.prefix + grid.shape[1] * grid.shape[2] == tokens:
             return grid
@@ -122,7 +146,9 @@ def _read(job: Job, flow: Tensor, grid: Grid) -> Tensor:
         raise job.refuse(LAST_TOKEN)
     away = len(flow) - len(found.readers)  # a model may put its class token away before the last layer
     if away not in (0, grid.prefix) or not any(found.readers):
-        raise job.refuse("it cannot be told from which tokens the score is read: choose a layer method such as Grad-CAM")
+        raise job.refuse(
+            "it cannot be told from which tokens the score is read: choose a layer method such as Grad-CAM"
+        )
     read = torch.tensor([False] * away + list(found.readers), device=flow.device)
     reached = flow[read].mean(0)[grid.prefix :].reshape(1, 1, *grid.shape[1:])
     return functional.interpolate(reached, tuple(job.x.shape[2:]), mode="bilinear")

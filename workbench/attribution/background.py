@@ -17,8 +17,11 @@ MOST = 64
 """Images that are prepared, spread evenly over the set, which is often sorted by class."""
 
 
-def prepare_background(classifier: Classifier, method: Method, images: Iterable[ImageItem] | None) -> tuple[Tensor, dict[str, object]]:
-    """The background as inputs of shape (N, C, H, W), and what is recorded of it: how many images, and a digest of their ids.
+def prepare_background(
+    classifier: Classifier, method: Method, images: Iterable[ImageItem] | None
+) -> tuple[Tensor, dict[str, object]]:
+    """The background as inputs of shape (N, C, H, W), and what is recorded of it: how many images, and a digest of
+    their ids.
 
     Of an image set it is the training split, or all of it where it has none. Images that cannot be read are left out.
 
@@ -27,12 +30,15 @@ def prepare_background(classifier: Classifier, method: Method, images: Iterable[
     """
     if images is None:
         raise InputError(
-            f"{method.title} needs a background, images of the image set to compare with: give them as background=load_images(...)."
+            f"{method.title} needs a background, images of the image set to compare with: give them as"
+            " background=load_images(...)."
         )
     chosen = images.background if isinstance(images, ImageSet) else images
     items = list(chosen) if isinstance(chosen, Iterable) else []
     if not items or not all(isinstance(item, ImageItem) for item in items):
-        raise InputError(f"{method.title} cannot use this background: give images of an image set, as load_images(...) returns.")
+        raise InputError(
+            f"{method.title} cannot use this background: give images of an image set, as load_images(...) returns."
+        )
     inputs, digest = [], hashlib.sha256()
     for item in evenly(items, MOST):
         try:
@@ -42,4 +48,7 @@ def prepare_background(classifier: Classifier, method: Method, images: Iterable[
         digest.update(item.id.encode())
     if not inputs:
         raise InputError("The background holds no image that can be read: give images of the image set.")
-    return torch.stack(inputs).to(classifier.device), {"background": len(inputs), "background_digest": digest.hexdigest()[:16]}
+    return torch.stack(inputs).to(classifier.device), {
+        "background": len(inputs),
+        "background_digest": digest.hexdigest()[:16],
+    }

@@ -1,4 +1,5 @@
-"""Methods that change how gradients pass through activations. They suit few models, and what they would get wrong is refused."""
+"""Methods that change how gradients pass through activations. They suit few models, and what they would get wrong is
+refused."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ from workbench.attribution.job import Implementation, Job
 from workbench.attribution.structure import ACTIVATIONS, NONLINEAR, Trace, apart, bare, entangled, trace, uncovered
 
 TOLERANCE = 1e-3
-"""Share of the change that DeepLift's map may miss. Where all is followed it is exact, so that more than rounding is a fault."""
+"""Share of the change that DeepLift's map may miss. Where all is followed it is exact, so that more than rounding is a
+fault."""
 BENT = (nn.ReLU, nn.ELU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.Softplus)
 POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 FOLLOWED = BENT + POOLS
@@ -21,7 +23,8 @@ FOLLOWED = BENT + POOLS
 
 
 class Scored(nn.Module):
-    """A model together with its score: scores of shape (N, 1) for inputs of shape (N, C, H, W), as Captum's hooks need it.
+    """A model together with its score: scores of shape (N, 1) for inputs of shape (N, C, H, W), as Captum's hooks need
+    it.
 
     Attributes:
         scores: Those of the last call, (N,).
@@ -41,11 +44,12 @@ class Scored(nn.Module):
 
 
 def deeplift(job: Job) -> Tensor:
-    """DeepLift's Rescale rule (Shrikumar et al. 2017, "Learning Important Features Through Propagating Activation Differences").
+    """DeepLift's Rescale rule (Shrikumar et al. 2017, "Learning Important Features Through Propagating Activation
+    Differences").
 
-    Every activation's output change against the baseline is shared out by its input change, so that the map sums to the change
-    of the score. Captum leaves out what is no module of a kind that it knows, and its rule for max-pooling loses a part with
-    most baselines; both are refused, the first by the operations that ran, the second by the sum.
+    Every activation's output change against the baseline is shared out by its input change, so that the map sums to the
+    change of the score. Captum leaves out what is no module of a kind that it knows, and its rule for max-pooling loses
+    a part with most baselines; both are refused, the first by the operations that ran, the second by the sum.
 
     Returns:
         (1, C, H, W), in the score's unit.
@@ -57,16 +61,26 @@ def deeplift(job: Job) -> Tensor:
     if reason := _not_followed(job, found):
         raise job.refuse(reason)
     scored = Scored(job)
-    with _captum(job), _clean(job.classifier.model), bare(job.classifier.model, POOLS), apart(job.classifier.model, BENT):
+    with (
+        _captum(job),
+        _clean(job.classifier.model),
+        bare(job.classifier.model, POOLS),
+        apart(job.classifier.model, BENT),
+    ):
         values = DeepLift(scored).attribute(job.x.clone().requires_grad_(), baselines=job.baseline).detach()
     _same(job, found, scored)
     change = (scored.scores[0] - scored.scores[1]).double().item()
     total = values.double().sum().item()
     if abs(total - change) > max(TOLERANCE * abs(change), 1e-6 * values.double().abs().sum().item()):
         pools = any(isinstance(module, POOLS) for module in found.calls)
-        why = "its max-pooling is not shared out rightly against this baseline" if pools else "part of it is not followed"
+        why = (
+            "its max-pooling is not shared out rightly against this baseline" if pools else "part of it is not followed"
+        )
         other = "the baseline mean or " if pools and job.params["baseline"] != "mean" else ""
-        raise job.refuse(f"{why} (the map sums to {total:.3g}, the score changes by {change:.3g}), so choose {other}integrated gradients")
+        raise job.refuse(
+            f"{why} (the map sums to {total:.3g}, the score changes by {change:.3g}), so choose {other}integrated"
+            " gradients"
+        )
     return values
 
 
@@ -98,22 +112,34 @@ def _not_followed(job: Job, found: Trace) -> str | None:
     for module, calls in found.calls.items():
         if len(calls) > 1:
             return (
-                f"its module {names[module]} ({type(module).__name__}) is used {len(calls)} times, which Captum's DeepLift cannot tell "
-                "apart, so give each use a module of its own or choose integrated gradients"
+                f"its module {names[module]} ({type(module).__name__}) is used {len(calls)} times, which Captum's"
+                " DeepLift cannot tell apart, so give each use a module of its own or choose integrated gradients"
             )
     if job.score.kind == "probability":
-        return "a probability passes through a softmax that DeepLift cannot follow, so explain the logit or choose integrated gradients"
-    covered = {node for module, calls in found.calls.items() if type(module) in FOLLOWED for node in calls if node is not None}
+        return (
+            "a probability passes through a softmax that DeepLift cannot follow, so explain the logit or choose"
+            " integrated gradients"
+        )
+    covered = {
+        node for module, calls in found.calls.items() if type(module) in FOLLOWED for node in calls if node is not None
+    }
     missed = uncovered(found.nodes, covered, NONLINEAR)
     missed += ["a product of two activations"] if any(entangled(node) for node in found.nodes) else []
     if missed:
-        return f"it computes what DeepLift cannot follow through modules ({_some(missed)}), so choose integrated gradients"
+        return (
+            f"it computes what DeepLift cannot follow through modules ({_some(missed)}), so choose integrated gradients"
+        )
     return None
 
 
 def _not_guided(job: Job, found: Trace) -> str | None:
     instead = "so choose saliency or SmoothGrad"
-    relus = {node for calls in found.calls.values() for node in calls if node is not None and type(node).__name__ == "ReluBackward0"}
+    relus = {
+        node
+        for calls in found.calls.values()
+        for node in calls
+        if node is not None and type(node).__name__ == "ReluBackward0"
+    }
     nodes = list(found.nodes)
     if job.score.kind == "probability":  # the score's own softmax, nearest to the score, is no part of the model
         nodes.remove(next(node for node in nodes if type(node).__name__ == "SoftmaxBackward0"))
@@ -128,19 +154,27 @@ def _not_guided(job: Job, found: Trace) -> str | None:
 
 
 def _same(job: Job, found: Trace, scored: Scored) -> None:
-    """Refuse where Captum's hooks changed the score: they hand copies on, which a module that works in place then changes instead."""
+    """Refuse where Captum's hooks changed the score: they hand copies on, which a module that works in place then
+    changes instead."""
     if not torch.allclose(scored.scores[0], found.score[0].detach(), rtol=1e-3, atol=1e-5):
-        raise job.refuse("an activation changes its input in place and its result is not passed on, so use its result or choose saliency")
+        raise job.refuse(
+            "an activation changes its input in place and its result is not passed on, so use its result or choose"
+            " saliency"
+        )
 
 
 @contextlib.contextmanager
 def _captum(job: Job) -> Iterator[None]:
     """Captum without its notice on hooks, and with what it asserts of modules as a refusal."""
-    warnings.filterwarnings("ignore", message=r"\s*Setting .*hooks")  # not in catch_warnings, which is one for all threads
+    warnings.filterwarnings(
+        "ignore", message=r"\s*Setting .*hooks"
+    )  # not in catch_warnings, which is one for all threads
     try:
         yield
     except AssertionError as error:
-        raise job.refuse(f"Captum cannot follow its modules ({str(error).splitlines()[0]}), so choose integrated gradients") from error
+        raise job.refuse(
+            f"Captum cannot follow its modules ({str(error).splitlines()[0]}), so choose integrated gradients"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -18,7 +18,9 @@ from workbench.models import Classifier, Grid, is_attention, untouched
 
 NO_GRADIENT = "its output carries no gradient: choose a method that only asks again, such as occlusion"
 
-LAST_TOKEN = "its class token stands last, where the others' places cannot be told: put it first or choose a gradient method"
+LAST_TOKEN = (
+    "its class token stands last, where the others' places cannot be told: put it first or choose a gradient method"
+)
 
 MIXED = "after "
 """Goes before the names of attention modules in the survey, whose outputs are kept also where they are no layers."""
@@ -31,8 +33,8 @@ class Survey:
     Attributes:
         live: Layers whose grid the scores depend on. (The last block of a transformer hands on its class token alone.)
         default: The deepest of them that runs once and lies before global pooling; None where there is none.
-        readers: For each token, whether the scores are read from it after the last attention (without attention: at the last
-            layer of tokens); empty without tokens.
+        readers: For each token, whether the scores are read from it after the last attention (without attention: at the
+            last layer of tokens); empty without tokens.
     """
 
     live: frozenset[str]
@@ -64,7 +66,9 @@ def choose_layer(classifier: Classifier, name: object) -> str:
     grids = classifier.grids
     once = [layer for layer, grid in grids.items() if grid.calls == 1]
     if not once:
-        raise InputError("This model has no layer with a spatial output, which layer methods need: choose another method.")
+        raise InputError(
+            "This model has no layer with a spatial output, which layer methods need: choose another method."
+        )
     if name is None:
         found = survey(classifier).default
         if found is None:
@@ -74,7 +78,9 @@ def choose_layer(classifier: Classifier, name: object) -> str:
     if not isinstance(name, str) or name not in grids:
         raise InputError(f"There is no layer {name!r} with a spatial output: {such}.")
     if grids[name].calls > 1:
-        raise InputError(f"The layer {name} runs {grids[name].calls} times in one pass, which no single map can show: {such}.")
+        raise InputError(
+            f"The layer {name} runs {grids[name].calls} times in one pass, which no single map can show: {such}."
+        )
     return name
 
 
@@ -115,7 +121,9 @@ def activation(job: Job) -> Tensor:
     if name not in survey(job.classifier).live:
         return capture(job)[0]
     grid, kept = _grid(job, name), list[Tensor]()
-    handle = job.classifier.model.get_submodule(name).register_forward_hook(lambda module, inputs, output: kept.append(output.clone()))
+    handle = job.classifier.model.get_submodule(name).register_forward_hook(
+        lambda module, inputs, output: kept.append(output.clone())
+    )
     try:
         with torch.inference_mode():
             job.forward(job.x)
@@ -139,7 +147,9 @@ def _dead(classifier: Classifier, name: str) -> str:
         return NO_GRADIENT
     cure = f"choose {better}" if better else "choose another method"
     if classifier.grids[name].layout == "tokens" and classifier.grids[name].prefix:
-        return f"the score is read from the class token, and no longer depends on the image's own tokens at {name}: {cure}"
+        return (
+            f"the score is read from the class token, and no longer depends on the image's own tokens at {name}: {cure}"
+        )
     return f"the score does not depend on the layer {name}: {cure}"
 
 
@@ -158,13 +168,17 @@ def _surveyed(classifier: Classifier) -> Survey:
         for name, module in mixers:
             undo.callback(module.register_forward_hook(_keep(outputs, f"{MIXED}{name}")).remove)
         logits = classifier.logits(noise.to(classifier.device).requires_grad_())
-        weighted = (logits.cpu() * torch.randn(logits.shape, generator=chance)).sum()  # no class stands out, none cancels
+        weighted = (
+            logits.cpu() * torch.randn(logits.shape, generator=chance)
+        ).sum()  # no class stands out, none cancels
         bound = {name: output for name, output in outputs.items() if output.requires_grad}
         reached = weighted.requires_grad and bool(bound)
         found = torch.autograd.grad(weighted, list(bound.values()), allow_unused=True) if reached else ()
     gradients = {name: gradient for name, gradient in zip(bound, found, strict=False) if gradient is not None}
     live = [name for name in grids if name in gradients and grids[name].spread(gradients[name]).any()]
-    tokens = [name for name in gradients if name.startswith(MIXED)] or [n for n in gradients if grids[n].layout == "tokens"]
+    tokens = [name for name in gradients if name.startswith(MIXED)] or [
+        n for n in gradients if grids[n].layout == "tokens"
+    ]
     readers = gradients[tokens[-1]][0].flatten(1).any(1).tolist() if tokens else []
     return Survey(frozenset(live), _deepest(classifier, live, outputs, gradients), tuple(readers))
 
@@ -190,7 +204,8 @@ def _awake(module: nn.Linear, chance: torch.Generator) -> RemovableHandle:
 
 
 def _deepest(classifier: Classifier, live: list[str], *found: Mapping[str, Tensor]) -> str | None:
-    """The last live layer before pooling, under the plainest of the names by which the same activation and gradient go."""
+    """The last live layer before pooling, under the plainest of the names by which the same activation and gradient
+    go."""
     pooling = nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d
     fit = [name for name in live if not isinstance(classifier.model.get_submodule(name), pooling)]
 

@@ -53,9 +53,10 @@ def attribute(
         target: The class, by name or column; the predicted one where missing.
         score: What is explained: "logit", "probability" or "margin".
         against: With "margin": the other class; the strongest other one where missing.
-        background: Images of the image set, for methods whose `Method.background` is true; others do not look at it. At most 64,
-            spread evenly over what is given, are used.
-        on_progress: Called with (done, total) evaluations; what it raises stops the work and leaves the model as it was.
+        background: Images of the image set, for methods whose `Method.background` is true; others do not look at it. At
+            most 64, spread evenly over what is given, are used.
+        on_progress: Called with (done, total) evaluations; what it raises stops the work and leaves the model as it
+            was.
         **params: The method's own settings (`METHODS[method].params` names them with their defaults).
 
     Returns:
@@ -76,7 +77,17 @@ def attribute(
         if "layer" in params:
             params["layer"] = layers.choose_layer(classifier, params["layer"])
         baseline = _baseline(classifier, ready.image, params["baseline"]) if "baseline" in params else None
-        job = Job(chosen, aim, lambda z: aim.of(classifier, classifier.logits(z)), x, baseline, backdrop, params, classifier, report)
+        job = Job(
+            chosen,
+            aim,
+            lambda z: aim.of(classifier, classifier.logits(z)),
+            x,
+            baseline,
+            backdrop,
+            params,
+            classifier,
+            report,
+        )
         values = _run(job, on_progress)
         output = _known(job, OUTPUT, x)
         change = delta = None
@@ -110,7 +121,9 @@ def _run(job: Job, on_progress: Progress | None) -> Tensor:
         values = implementation.run(dataclasses.replace(job, forward=_counted(job, total, on_progress)))
     except RuntimeError as error:
         if "does not require grad" in str(error) or "not have been used in the graph" in str(error):
-            raise job.refuse("no gradient flows from its answer back to the image, so choose a perturbation method") from error
+            raise job.refuse(
+                "no gradient flows from its answer back to the image, so choose a perturbation method"
+            ) from error
         raise
     if on_progress:
         on_progress(total, total)
@@ -155,7 +168,9 @@ def _number(method: Method, name: str, value: object) -> object:
     return int(number) if whole else float(number)
 
 
-def _aim(classifier: Classifier, x: Tensor, target: int | str | None, kind: ScoreKind, against: int | str | None) -> Score:
+def _aim(
+    classifier: Classifier, x: Tensor, target: int | str | None, kind: ScoreKind, against: int | str | None
+) -> Score:
     if kind != "margin" and against is not None:
         raise InputError("Another class to compare with belongs to a margin: ask for score='margin'.")
     column = classifier.index(_probable(classifier, x, ()) if target is None else target)
@@ -183,7 +198,9 @@ def _baseline(classifier: Classifier, image: Image.Image, baseline: object) -> T
         shape = (len(classifier.preprocessing.mean), *classifier.preprocessing.size)
         found = tuple(baseline.shape) if isinstance(baseline, Tensor | np.ndarray) else type(baseline).__name__
         if found != shape:
-            raise InputError(f"The baseline is {found}: give the name of one ({', '.join(BASELINES)}), or an array of shape {shape}.")
+            raise InputError(
+                f"The baseline is {found}: give the name of one ({', '.join(BASELINES)}), or an array of shape {shape}."
+            )
         values = torch.as_tensor(baseline, dtype=torch.float32)
     return values[None].to(classifier.device)
 

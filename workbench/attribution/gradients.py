@@ -28,7 +28,8 @@ def smoothgrad(job: Job) -> Tensor:
 
 
 def smoothgrad_sq(job: Job) -> Tensor:
-    """The mean of the squared gradient over noisy copies (Hooker et al. 2019, "A Benchmark for Interpretability Methods")."""
+    """The mean of the squared gradient over noisy copies (Hooker et al. 2019, "A Benchmark for Interpretability
+    Methods")."""
     return _tunnel(job, "smoothgrad_sq")
 
 
@@ -42,15 +43,21 @@ def _tunnel(job: Job, kind: str) -> Tensor:
 
     with seeded(job.number("seed")):
         return NoiseTunnel(Saliency(job.forward)).attribute(
-            job.x, nt_type=kind, nt_samples=job.number("samples"), nt_samples_batch_size=CHUNK, stdevs=_spread(job), abs=False
+            job.x,
+            nt_type=kind,
+            nt_samples=job.number("samples"),
+            nt_samples_batch_size=CHUNK,
+            stdevs=_spread(job),
+            abs=False,
         )
 
 
 def expected_gradients(job: Job) -> Tensor:
     """Integrated gradients with the images of `background` as baselines, in expectation (Erion et al. 2021).
 
-    Each sample takes an image of the background and a place on the way from it, both at random, which Captum calls GradientShap
-    (Lundberg and Lee 2017). The mean over samples comes ever closer to the change of the score from the background's mean.
+    Each sample takes an image of the background and a place on the way from it, both at random, which Captum calls
+    GradientShap (Lundberg and Lee 2017). The mean over samples comes ever closer to the change of the score from the
+    background's mean.
 
     Returns:
         (1, C, H, W), in the score's unit.

@@ -13,8 +13,8 @@ from workbench.attribution.patched import Kept, cut
 from workbench.models import Classifier
 
 PATCHED_CHUNK = 2 * CHUNK
-"""Inputs a forward pass where only rectangles are computed: faster than 8. With what is kept, 225 windows of EfficientNet-Lite0 took
-224 MiB, where chunks of 8 whole inputs took 161, and one gradient for 8 takes 558."""
+"""Inputs a forward pass where only rectangles are computed: faster than 8. With what is kept, 225 windows of
+EfficientNet-Lite0 took 224 MiB, where chunks of 8 whole inputs took 161, and one gradient for 8 takes 558."""
 WORTHWHILE = 0.2  # of the multiplications must be spared, or the bookkeeping eats the gain
 SMALLEST = 64 * 64  # pixels; likewise
 LARGEST = 0.25  # of the image, from where on hardly anything is spared; likewise
@@ -36,7 +36,8 @@ class Scorer:
         self._plain: Tensor | None = None
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Scores of shape (N,) for inputs of shape (N, C, H, W). Those that equal the image cost nothing, after the first."""
+        """Scores of shape (N,) for inputs of shape (N, C, H, W). Those that equal the image cost nothing, after the
+        first."""
         differs = (inputs != self.job.x).any(1)
         changed = differs.flatten(1).any(1)
         if self._plain is None:
@@ -62,13 +63,16 @@ def suits(classifier: Classifier) -> bool:
     """Whether a classifier's answers to such inputs come out the same, and enough is spared; tried once for each."""
     if classifier not in _suited:
         _suited[classifier] = (
-            classifier.device.type == "cpu" and math.prod(classifier.preprocessing.size) >= SMALLEST and _tried(classifier)
+            classifier.device.type == "cpu"
+            and math.prod(classifier.preprocessing.size) >= SMALLEST
+            and _tried(classifier)
         )
     return _suited[classifier]
 
 
 def _tried(classifier: Classifier) -> bool:
-    """Compare on noise with rectangles of noise in two corners and beside the middle, all at once and then each by itself."""
+    """Compare on noise with rectangles of noise in two corners and beside the middle, all at once and then each by
+    itself."""
     from torch.utils.flop_counter import FlopCounterMode
 
     height, width = classifier.preprocessing.size
@@ -86,7 +90,10 @@ def _tried(classifier: Classifier) -> bool:
             expected = classifier.logits(inputs)
         together = kept.through(classifier.logits, cut(kept, inputs, differs))
         spared = kept.spared
-        alone = [kept.through(classifier.logits, cut(kept, inputs[i : i + 1], differs[i : i + 1])) for i in range(len(inputs))]
+        alone = [
+            kept.through(classifier.logits, cut(kept, inputs[i : i + 1], differs[i : i + 1]))
+            for i in range(len(inputs))
+        ]
         plain = classifier.logits(image).detach()
     except Exception:  # whatever a model's own code makes of a tensor that is not quite one
         return False

@@ -1,4 +1,5 @@
-"""Integrated gradients (Sundararajan et al. 2017, "Axiomatic Attribution for Deep Networks"), refined until the sum is right."""
+"""Integrated gradients (Sundararajan et al. 2017, "Axiomatic Attribution for Deep Networks"), refined until the sum is
+right."""
 
 from __future__ import annotations
 
@@ -12,19 +13,22 @@ MOST = 400
 FEWEST = CHUNK
 """Gradients before which it never stops; a power of two, half of which make the first map to compare with."""
 SAME = 0.98
-"""Cosine that the map must have with that of half as many points: the sum can be right by luck while the map is still coarse."""
+"""Cosine that the map must have with that of half as many points: the sum can be right by luck while the map is still
+coarse."""
 POWER = 2.0
-"""How strongly the points crowd towards the baseline, where ReLU networks switch most of their units and the gradient is roughest."""
+"""How strongly the points crowd towards the baseline, where ReLU networks switch most of their units and the gradient
+is roughest."""
 
 
 def integrated_gradients(job: Job) -> Tensor:
     """The gradient's mean on the straight way from the baseline, times the way.
 
-    With `n_steps` this is Captum's Gauss-Legendre rule with exactly so many points. Without, points are added until the sum of the
-    map misses the change of the score by no more than `tolerance` of it and the map itself has settled. They follow a van der Corput
-    sequence (van der Corput 1935), each prefix of which is spread evenly, so that no gradient is ever thrown away and memory does not
-    grow with their number; at every power of two they are the points of the trapezoidal rule. Of the sums with and without the
-    way's end, either of which converges, that is taken which misses less.
+    With `n_steps` this is Captum's Gauss-Legendre rule with exactly so many points. Without, points are added until the
+    sum of the map misses the change of the score by no more than `tolerance` of it and the map itself has settled. They
+    follow a van der Corput sequence (van der Corput 1935), each prefix of which is spread evenly, so that no gradient
+    is ever thrown away and memory does not grow with their number; at every power of two they are the points of the
+    trapezoidal rule. Of the sums with and without the way's end, either of which converges, that is taken which misses
+    less.
     """
     if job.params["n_steps"] is not None:
         from captum.attr import IntegratedGradients
@@ -43,7 +47,9 @@ def _refined(job: Job) -> Tensor:
     total, weight, done = torch.zeros_like(way), 0.0, 0
     coarse: Tensor | None = None
     while done < MOST:
-        u = torch.tensor([_place(i) for i in range(done, done + CHUNK)], dtype=way.dtype, device=way.device).reshape(-1, 1, 1, 1)
+        u = torch.tensor([_place(i) for i in range(done, done + CHUNK)], dtype=way.dtype, device=way.device).reshape(
+            -1, 1, 1, 1
+        )
         points = (job.baseline + u**POWER * way).requires_grad_()
         scores = job.forward(points)
         (gradients,) = torch.autograd.grad(scores.sum(), points)
@@ -58,8 +64,13 @@ def _refined(job: Job) -> Tensor:
         total += parts.sum(0, keepdim=True)
         weight += density.sum().item()
         done += CHUNK
-        closed, without = total / weight * way, (total - end) / (weight - of_end) * way  # two rules over the same points
-        values, missed = min(((v, abs(v.double().sum().item() - (after - before))) for v in (closed, without)), key=lambda v: v[1])
+        closed, without = (
+            total / weight * way,
+            (total - end) / (weight - of_end) * way,
+        )  # two rules over the same points
+        values, missed = min(
+            ((v, abs(v.double().sum().item() - (after - before))) for v in (closed, without)), key=lambda v: v[1]
+        )
         if missed <= job.share("tolerance") * abs(after - before) and _alike(values, coarse):
             break
         if done & (done - 1) == 0:

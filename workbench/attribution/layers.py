@@ -1,7 +1,7 @@
 """Methods that look at one layer inside of the model: class activation maps.
 
-Maps are laid over the input by bilinear interpolation, and left as signed as the formula makes them unless a paper's method
-is about magnitude alone.
+Maps are laid over the input by bilinear interpolation, and left as signed as the formula makes them unless a paper's
+method is about magnitude alone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def grad_cam(job: Job) -> Tensor:
 
 
 def guided_grad_cam(job: Job) -> Tensor:
-    """Guided backprop where Grad-CAM is positive, (1, C, H, W): fine detail inside of the regions that spoke for the class.
+    """Guided backprop where Grad-CAM is positive, (1, C, H, W): fine detail inside of the regions that spoke for the
+    class.
 
     Selvaraju et al. 2017, as `grad_cam`. Refused where guided backprop is.
     """
@@ -35,7 +36,8 @@ def guided_grad_cam(job: Job) -> Tensor:
 
 
 def grad_cam_pp(job: Job) -> Tensor:
-    """Grad-CAM with weights that give each place of a channel its own share, so that several objects of a class all count.
+    """Grad-CAM with weights that give each place of a channel its own share, so that several objects of a class all
+    count.
 
     Chattopadhay et al. 2018, "Grad-CAM++". For the exponential of the score, whose higher derivatives are powers of the
     gradient g: alpha = g^2 / (2 g^2 + sum(A) g^3), and a channel's weight is the sum of alpha max(g, 0).
@@ -59,10 +61,10 @@ def layer_cam(job: Job) -> Tensor:
 def score_cam(job: Job) -> Tensor:
     """Channels weighted by the score of the image seen through each, without gradients.
 
-    Wang et al. 2020, "Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks". A channel, laid over
-    the input and scaled to 0 .. 1, is a mask; the weights are the softmax of the scores under the masks, which their common
-    reference (the score of an empty image) does not change; the sum is rectified. `channels` limits the work to those with
-    the largest mean magnitude (0: all). A channel without variation shows nothing and is skipped.
+    Wang et al. 2020, "Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks". A channel, laid
+    over the input and scaled to 0 .. 1, is a mask; the weights are the softmax of the scores under the masks, which
+    their common reference (the score of an empty image) does not change; the sum is rectified. `channels` limits the
+    work to those with the largest mean magnitude (0: all). A channel without variation shows nothing and is skipped.
     """
     values = activation(job)
     chosen = _busiest(values[0], job.number("channels"))
@@ -77,7 +79,9 @@ def score_cam(job: Job) -> Tensor:
             scores.append(job.forward(job.x * ((masks - low) / (high - low).clamp(min=torch.finfo(masks.dtype).tiny))))
         score = torch.cat(scores)
         if len(score) > 1 and (score == score[0]).all():
-            raise job.refuse("its score stays the same whatever part of the image is shown: choose another class or score")
+            raise job.refuse(
+                "its score stays the same whatever part of the image is shown: choose another class or score"
+            )
         weights = score.softmax(0)
         return _over_input((values[:, chosen] * weights[:, None, None]).sum(1, keepdim=True).relu(), job)
 
@@ -85,8 +89,8 @@ def score_cam(job: Job) -> Tensor:
 def eigen_cam(job: Job) -> Tensor:
     """The first principal component of the activations over the grid, the same for every class; rectified.
 
-    Muhammad and Yeasin 2020, "Eigen-CAM: Class Activation Map using Principal Components". Channels are centred, and the
-    component, whose sign is free, points to where it stands out most.
+    Muhammad and Yeasin 2020, "Eigen-CAM: Class Activation Map using Principal Components". Channels are centred, and
+    the component, whose sign is free, points to where it stands out most.
     """
     values = activation(job)[0]
     with torch.inference_mode():
@@ -98,7 +102,8 @@ def eigen_cam(job: Job) -> Tensor:
 
 
 def _busiest(values: Tensor, limit: int) -> Tensor:
-    """In order: the channels of (C, h, w) that vary, the `limit` of largest mean magnitude where there are more (0: all)."""
+    """In order: the channels of (C, h, w) that vary, the `limit` of largest mean magnitude where there are more (0:
+    all)."""
     varying = (values.amax((1, 2)) > values.amin((1, 2))).nonzero()[:, 0]
     if not 0 < limit < len(varying):
         return varying

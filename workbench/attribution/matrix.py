@@ -24,8 +24,8 @@ _answers: WeakKeyDictionary[Classifier, dict[str, str | None]] = WeakKeyDictiona
 def suits(classifier: Classifier, method: str, **settings: object) -> str | None:
     """Why a method does not suit a classifier, or None where it does.
 
-    The method is tried once on grey noise with its cheapest settings, and the answer is remembered as long as the classifier lives.
-    A method that holds on noise may still refuse an image: DeepLift checks its sum each time.
+    The method is tried once on grey noise with its cheapest settings, and the answer is remembered as long as the
+    classifier lives. A method that holds on noise may still refuse an image: DeepLift checks its sum each time.
 
     Args:
         classifier: The model, which is left as it was.
@@ -56,15 +56,23 @@ def _tried(classifier: Classifier, method: Method, settings: dict[str, object]) 
         return str(error)
     except Exception as error:  # whatever the model's own code raises
         said = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
-        return f"{method.title} does not suit this model: it failed with {type(error).__name__} ({said}), so choose another method."
+        return (
+            f"{method.title} does not suit this model: it failed with {type(error).__name__} ({said}), so choose"
+            " another method."
+        )
     if found.values.any():
         return None
     inputs = torch.stack([classifier.prepare(item) for item in (image, *others)])
     with torch.inference_mode():
         constant = not classifier.logits(inputs).std(0).any()
     if constant:
-        return f"{method.title} does not suit this model: it answers the same for every image, as a head of zeros does, so train it first."
-    if method.family == "layer" or method.name == "guided_backprop":  # they may keep only what speaks for the class, here nothing
+        return (
+            f"{method.title} does not suit this model: it answers the same for every image, as a head of zeros does, so"
+            " train it first."
+        )
+    if (
+        method.family == "layer" or method.name == "guided_backprop"
+    ):  # they may keep only what speaks for the class, here nothing
         return None
     return f"{method.title} does not suit this model: its map of noise is zero everywhere, so choose another method."
 
@@ -72,7 +80,9 @@ def _tried(classifier: Classifier, method: Method, settings: dict[str, object]) 
 def _cheapest(method: Method) -> dict[str, object]:
     """Few of what is counted, and one large window."""
     counts: dict[str, object] = {
-        name: FEW for name, default in method.params.items() if type(default) is int and name != "seed" and default > FEW
+        name: FEW
+        for name, default in method.params.items()
+        if type(default) is int and name != "seed" and default > FEW
     }
     if {"segments", "samples"} <= counts.keys():  # a fit needs more answers than unknowns
         counts["samples"] = 4 * FEW

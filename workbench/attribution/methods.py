@@ -1,4 +1,5 @@
-"""The table of attribution methods: what each is, costs, promises and needs. It needs no torch, so that pages draw at once."""
+"""The table of attribution methods: what each is, costs, promises and needs. It needs no torch, so that pages draw at
+once."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ class Method:
 
     @property
     def reacts(self) -> bool:
-        """Whether a value says how the score reacts to the input there, rather than what share of the score lies there."""
+        """Whether a value says how the score reacts to the input there, rather than what share of the score lies
+        there."""
         return "unit of input" in self.unit or "gradient" in self.unit
 
 
@@ -90,7 +92,10 @@ _TABLE = (
         complete=False,
         params={"layer": None},
         unit="score, weighted activation",
-        plain="Each place of a layer weighted by its own gradient for the class: finer than Grad-CAM, also on early layers.",
+        plain=(
+            "Each place of a layer weighted by its own gradient for the class: finer than Grad-CAM, also on early"
+            " layers."
+        ),
         paper="Jiang et al. 2021, LayerCAM",
     ),
     Method(
@@ -102,7 +107,9 @@ _TABLE = (
         complete=False,
         params={"layer": None},
         unit="activation along the layer's main pattern",
-        plain="The strongest pattern of one layer. It is the same for every class: what the model sees, not what decides.",
+        plain=(
+            "The strongest pattern of one layer. It is the same for every class: what the model sees, not what decides."
+        ),
         paper="Muhammad and Yeasin 2020, Eigen-CAM",
     ),
     Method(
@@ -114,7 +121,10 @@ _TABLE = (
         complete=False,
         params={},
         unit="share of attention",
-        plain="How attention carries each patch to the output. It is the same for every class: what the model reads, not what decides.",
+        plain=(
+            "How attention carries each patch to the output. It is the same for every class: what the model reads, not"
+            " what decides."
+        ),
         paper="Abnar and Zuidema 2020, Quantifying Attention Flow in Transformers",
     ),
     Method(
@@ -138,7 +148,9 @@ _TABLE = (
         complete=False,
         params={},
         unit="the model's own measure of anomaly",
-        plain="Where the model finds the part anomalous: the map it outputs beside its score, the same for every class.",
+        plain=(
+            "Where the model finds the part anomalous: the map it outputs beside its score, the same for every class."
+        ),
         paper="The model itself; see Roth et al. 2022, Towards Total Recall in Industrial Anomaly Detection",
     ),
     Method(
@@ -162,7 +174,9 @@ _TABLE = (
         complete=False,
         params={},
         unit="score per unit of input",
-        plain="The gradient, passed back only through units with a positive effect: crisp, but similar for many classes.",
+        plain=(
+            "The gradient, passed back only through units with a positive effect: crisp, but similar for many classes."
+        ),
         paper="Springenberg et al. 2015, Striving for Simplicity",
     ),
     Method(
@@ -186,7 +200,10 @@ _TABLE = (
         complete=True,
         params={"baseline": "mean"},
         unit="score",
-        plain="Distributes the score's rise from the baseline by how much each unit changed, in one pass; the map sums to that rise.",
+        plain=(
+            "Distributes the score's rise from the baseline by how much each unit changed, in one pass; the map sums to"
+            " that rise."
+        ),
         paper="Shrikumar et al. 2017, Learning Important Features Through Propagating Activation Differences",
     ),
     Method(
@@ -222,7 +239,10 @@ _TABLE = (
         complete=False,
         params={"samples": 24, "noise": 0.15, "seed": 0},
         unit="squared score per squared unit of input",
-        plain="The variance of the gradient over noisy copies of the image: bright where the model is sensitive to details.",
+        plain=(
+            "The variance of the gradient over noisy copies of the image: bright where the model is sensitive to"
+            " details."
+        ),
         paper="Adebayo et al. 2018, Sanity Checks for Saliency Maps",
     ),
     Method(
@@ -246,7 +266,10 @@ _TABLE = (
         complete=True,
         params={"samples": 64, "noise": 0.0, "seed": 0},
         unit="score",
-        plain="Integrated gradients with images of the set as baselines instead of one blank image: what sets this image apart from them.",
+        plain=(
+            "Integrated gradients with images of the set as baselines instead of one blank image: what sets this image"
+            " apart from them."
+        ),
         paper="Erion et al. 2021, Improving Performance of Deep Learning Models with Axiomatic Attribution Priors",
         background=True,
     ),
@@ -259,7 +282,10 @@ _TABLE = (
         complete=False,
         params={"layer": None, "channels": 64},
         unit="activation of the most active channels, weighted by score",
-        plain="Masks the image with each of a layer's 64 most active channels, and sums the channels by the score they keep.",
+        plain=(
+            "Masks the image with each of a layer's 64 most active channels, and sums the channels by the score they"
+            " keep."
+        ),
         paper="Wang et al. 2020, Score-CAM",
     ),
     Method(
@@ -271,7 +297,10 @@ _TABLE = (
         complete=True,
         params={"baseline": "mean", "n_steps": None, "tolerance": 0.01},
         unit="score",
-        plain="Distributes the score's rise from a blank image (the baseline) to this one over the pixels; the map sums to that rise.",
+        plain=(
+            "Distributes the score's rise from a blank image (the baseline) to this one over the pixels; the map sums"
+            " to that rise."
+        ),
         paper="Sundararajan et al. 2017, Axiomatic Attribution for Deep Networks",
     ),
     Method(
@@ -295,7 +324,10 @@ _TABLE = (
         complete=False,
         params={"baseline": "mean", "segments": 50, "samples": 300, "seed": 0},
         unit="score, distributed over a superpixel's pixels",
-        plain="Covers random sets of regions and fits a linear model to the scores: what each region adds, near this image.",
+        plain=(
+            "Covers random sets of regions and fits a linear model to the scores: what each region adds, near this"
+            " image."
+        ),
         paper='Ribeiro et al. 2016, "Why Should I Trust You?"',
     ),
     Method(
@@ -307,7 +339,10 @@ _TABLE = (
         complete=True,
         params={"baseline": "mean", "segments": 50, "samples": 300, "seed": 0},
         unit="score, distributed over a superpixel's pixels",
-        plain="Each region's Shapley value (fair share) of the score's rise from a blank image; the values sum to that rise.",
+        plain=(
+            "Each region's Shapley value (fair share) of the score's rise from a blank image; the values sum to that"
+            " rise."
+        ),
         paper="Lundberg and Lee 2017, A Unified Approach to Interpreting Model Predictions",
     ),
 )

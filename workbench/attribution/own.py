@@ -11,7 +11,8 @@ from workbench.models import read_answer
 
 
 def anomaly_map(job: Job) -> Tensor:
-    """The model's own anomaly map, laid over its input by bilinear interpolation; the same for every class and score."""
+    """The model's own anomaly map, laid over its input by bilinear interpolation; the same for every class and
+    score."""
     answers = list[object]()
     handle = job.classifier.model.register_forward_hook(lambda module, inputs, output: answers.append(output))
     try:
@@ -21,7 +22,9 @@ def anomaly_map(job: Job) -> Tensor:
         handle.remove()
     found = read_answer(answers[-1]).map
     if found is None:
-        raise job.refuse("it gives no anomaly map beside its score, as models for anomaly detection do, so choose another method")
+        raise job.refuse(
+            "it gives no anomaly map beside its score, as models for anomaly detection do, so choose another method"
+        )
     if (low := found.min().item()) < 0:
         raise job.refuse(f"its anomaly map reaches {low:.4g}, below 0, so export it with its normalisation on")
     return functional.interpolate(found[:, None], tuple(job.x.shape[2:]), mode="bilinear")

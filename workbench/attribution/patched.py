@@ -1,9 +1,11 @@
-"""A batch of copies of one image that each differ in one rectangle, of which a model computes only what the rectangle can change.
+"""A batch of copies of one image that each differ in one rectangle, of which a model computes only what the rectangle
+can change.
 
-A convolution looks at a neighbourhood: away from the rectangle its output is that for the image itself, which is computed once
-and kept. The idea, for fixed architectures, is that of Nakandala et al. 2019, "Incremental and Approximate Inference for Faster
-Occlusion-based Deep CNN Explanations"; here a tensor subclass carries it through any model's own code. Nothing is approximated:
-operations that are not known to be local, and those that the rectangle has outgrown, are done on the whole batch.
+A convolution looks at a neighbourhood: away from the rectangle its output is that for the image itself, which is
+computed once and kept. The idea, for fixed architectures, is that of Nakandala et al. 2019, "Incremental and
+Approximate Inference for Faster Occlusion-based Deep CNN Explanations"; here a tensor subclass carries it through any
+model's own code. Nothing is approximated: operations that are not known to be local, and those that the rectangle has
+outgrown, are done on the whole batch.
 """
 
 from __future__ import annotations
@@ -52,9 +54,10 @@ class Kept:
     def enter(self, operation: object, *arguments: object) -> bool:
         """Begin an operation; whether what is kept of it, if anything, was made with the same operands.
 
-        It is known by what it is applied to, and by how often that has happened in this pass. It cannot be known by its place in the
-        order: what is done on the whole batch in one chunk is not seen here. Nor by the shapes of its operands: one that has the shape
-        of a weight may depend on the input, such as the gate of squeeze and excite where a batch holds a single copy.
+        It is known by what it is applied to, and by how often that has happened in this pass. It cannot be known by its
+        place in the order: what is done on the whole batch in one chunk is not seen here. Nor by the shapes of its
+        operands: one that has the shape of a weight may depend on the input, such as the gate of squeeze and excite
+        where a batch holds a single copy.
         """
         leaves = tree_leaves(arguments)
         known = (operation, *map(_signature, leaves))
@@ -65,7 +68,8 @@ class Kept:
         return before is None or all(map(_unchanged, before, self._operands))
 
     def result(self, make: Callable[[], Tensor], part: object = None) -> Tensor:
-        """The operation's result for the image itself: from `make` the first time, kept ever after with its operands."""
+        """The operation's result for the image itself: from `make` the first time, kept ever after with its
+        operands."""
         key = (self._now, part)
         if key not in self._results:
             self._results[key] = make()
@@ -122,7 +126,11 @@ class Patched(Tensor):
     def full(self) -> Tensor:
         """The batch as an ordinary tensor."""
         if self._full is None:
-            layout = torch.channels_last if self.whole.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+            layout = (
+                torch.channels_last
+                if self.whole.is_contiguous(memory_format=torch.channels_last)
+                else torch.contiguous_format
+            )
             self._full = self.whole.expand(len(self.patch), -1, -1, -1).clone(memory_format=layout)
             height, width = self.patch.shape[2:]
             for copy, patch, (top, left) in zip(self._full, self.patch, self.corners, strict=True):
@@ -165,14 +173,19 @@ def cut(kept: Kept, inputs: Tensor, differs: Tensor) -> Patched:
     return Patched(kept.image, patch.contiguous(memory_format=torch.channels_last), corners, kept)
 
 
-def _copied(x: Patched, corners: Corners, size: tuple[int, int], margin: tuple[int, int] = (0, 0), fill: float = 0) -> Tensor:
-    """Rectangles (N, C, *size) of the batch from `corners` on, which count from the corner of a margin of `fill` around it."""
+def _copied(
+    x: Patched, corners: Corners, size: tuple[int, int], margin: tuple[int, int] = (0, 0), fill: float = 0
+) -> Tensor:
+    """Rectangles (N, C, *size) of the batch from `corners` on, which count from the corner of a margin of `fill` around
+    it."""
     down, right = margin
     whole = x.whole
     if down or right:
         pad = (right, right, down, down)
         whole = x.kept.result(lambda: torch.nn.functional.pad(x.whole, pad, value=fill), part=pad)
-    layout = torch.channels_last if x.whole.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+    layout = (
+        torch.channels_last if x.whole.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+    )
     out = torch.empty((len(x.patch), x.whole.shape[1], *size), dtype=x.whole.dtype, memory_format=layout)
     height, width = x.patch.shape[2:]
     for copy, patch, (y, left), (top, start) in zip(out, x.patch, x.corners, corners, strict=True):
@@ -185,7 +198,8 @@ def _copied(x: Patched, corners: Corners, size: tuple[int, int], margin: tuple[i
 
 
 def _pointwise(func: Operation, x: Any, *args: Any, **kwargs: Any) -> Any:
-    """Each place by itself. Of several results (BatchNorm's) the first is the output and the rest is for training only."""
+    """Each place by itself. Of several results (BatchNorm's) the first is the output and the rest is for training
+    only."""
     if not isinstance(x, Patched):
         return None
     out = func(x.patch, *args, **kwargs)
@@ -211,7 +225,11 @@ def _combined(func: Operation, x: Any, y: Any, *args: Any, **kwargs: Any) -> Any
     if isinstance(x, Patched) and isinstance(y, Patched):
         return _joined(lambda both: func(*both, *args, **kwargs), [x, y]) if x.shape == y.shape else None
     if isinstance(x, Patched):
-        even = not isinstance(y, Tensor) or y.ndim == 0 or (y.ndim >= 3 and y.shape[-2:] == (1, 1) and (y.ndim == 3 or len(y) == 1))
+        even = (
+            not isinstance(y, Tensor)
+            or y.ndim == 0
+            or (y.ndim >= 3 and y.shape[-2:] == (1, 1) and (y.ndim == 3 or len(y) == 1))
+        )
         return _pointwise(func, x, y, *args, **kwargs) if even else None
     return None
 
@@ -227,19 +245,26 @@ def _joined(join: Callable[[list[Tensor]], Tensor], parts: list[Patched]) -> Pat
     starts, sizes = [], []
     for axis in (0, 1):
         first = [min(corners) for corners in zip(*([c[axis] for c in x.corners] for x in parts), strict=True)]
-        last = [max(ends) for ends in zip(*([c[axis] + x.patch.shape[2 + axis] for c in x.corners] for x in parts), strict=True)]
+        last = [
+            max(ends)
+            for ends in zip(*([c[axis] + x.patch.shape[2 + axis] for c in x.corners] for x in parts), strict=True)
+        ]
         size = max(b - a for a, b in zip(first, last, strict=True))
         starts.append([min(a, parts[0].shape[2 + axis] - size) for a in first])
         sizes.append(size)
     corners, size = list(zip(*starts, strict=True)), (sizes[0], sizes[1])
     if math.prod(size) > OUTGROWN * math.prod(parts[0].shape[2:]):
         return None
-    fitting = [x.patch if x.corners == corners and x.patch.shape[2:] == size else _copied(x, corners, size) for x in parts]
+    fitting = [
+        x.patch if x.corners == corners and x.patch.shape[2:] == size else _copied(x, corners, size) for x in parts
+    ]
     whole = parts[0].kept.result(lambda: join([x.whole for x in parts]))
     return Patched(whole, join(fitting), corners, parts[0].kept)
 
 
-def _slid(x: Patched, apply: Callable[[Tensor, Iterable[int]], Tensor], window: Sequence[Sequence[int]], fill: float = 0) -> Patched | None:
+def _slid(
+    x: Patched, apply: Callable[[Tensor, Iterable[int]], Tensor], window: Sequence[Sequence[int]], fill: float = 0
+) -> Patched | None:
     """A window that slides over the batch, with kernel, stride, padding and dilation given as a row and a column each.
 
     `apply` does it, with a padding that it is given.
@@ -262,17 +287,38 @@ def _slid(x: Patched, apply: Callable[[Tensor, Iterable[int]], Tensor], window: 
 
 
 def _convolution(
-    func: Operation, x: Any, w: Tensor, b: Any, stride: Any, padding: Any, dilation: Any, transposed: bool, extra: Any, groups: int
+    func: Operation,
+    x: Any,
+    w: Tensor,
+    b: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    extra: Any,
+    groups: int,
 ) -> Any:
     if transposed or w.ndim != 4 or not isinstance(x, Patched):
         return None
-    out = _slid(x, lambda z, p: func(z, w, b, stride, list(p), dilation, False, extra, groups), (w.shape[2:], stride, padding, dilation))
+    out = _slid(
+        x,
+        lambda z, p: func(z, w, b, stride, list(p), dilation, False, extra, groups),
+        (w.shape[2:], stride, padding, dilation),
+    )
     if out is not None:
         x.kept.spared += 2 * (out.numel() - out.patch.numel()) * math.prod(w.shape[1:])
     return out
 
 
-def _max_pool(func: Operation, x: Any, kernel: Any, stride: Any = (), padding: Any = (0,), dilation: Any = (1,), ceil: bool = False) -> Any:
+def _max_pool(
+    func: Operation,
+    x: Any,
+    kernel: Any,
+    stride: Any = (),
+    padding: Any = (0,),
+    dilation: Any = (1,),
+    ceil: bool = False,
+) -> Any:
     if ceil or not isinstance(x, Patched):
         return None
     stride = stride or kernel
@@ -281,7 +327,9 @@ def _max_pool(func: Operation, x: Any, kernel: Any, stride: Any = (), padding: A
     return None if out is None else (out, torch.empty(0, dtype=torch.long))
 
 
-def _avg_pool(func: Operation, x: Any, kernel: Any, stride: Any = (), padding: Any = (0,), ceil: bool = False, *rest: Any) -> Any:
+def _avg_pool(
+    func: Operation, x: Any, kernel: Any, stride: Any = (), padding: Any = (0,), ceil: bool = False, *rest: Any
+) -> Any:
     if ceil or any(padding) or not isinstance(x, Patched):
         return None
     stride = stride or kernel
@@ -296,7 +344,20 @@ def _padded(func: Operation, x: Any, pad: Sequence[int], value: float = 0) -> An
 
 
 _POINTWISE = (
-    *("relu", "hardtanh", "silu", "gelu", "elu", "leaky_relu", "mish", "hardswish", "hardsigmoid", "sigmoid", "tanh", "softplus"),
+    *(
+        "relu",
+        "hardtanh",
+        "silu",
+        "gelu",
+        "elu",
+        "leaky_relu",
+        "mish",
+        "hardswish",
+        "hardsigmoid",
+        "sigmoid",
+        "tanh",
+        "softplus",
+    ),
     *("clamp", "neg", "clone", "detach", "alias"),
 )
 _COMBINED = ("add", "sub", "mul", "div")
@@ -314,5 +375,7 @@ LOCAL: dict[Operation, Operation] = (
     }
 )
 IN_PLACE: dict[Operation, Operation] = {
-    getattr(_aten, f"{name}_").default: getattr(_aten, name).default for name in _POINTWISE if hasattr(_aten, f"{name}_")
+    getattr(_aten, f"{name}_").default: getattr(_aten, name).default
+    for name in _POINTWISE
+    if hasattr(_aten, f"{name}_")
 } | {getattr(_aten, f"{name}_").Tensor: getattr(_aten, name).Tensor for name in _COMBINED}

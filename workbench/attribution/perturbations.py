@@ -17,7 +17,8 @@ LIME_RIDGE = 1.0  # its penalty, which are those of its authors for images
 
 
 def occlusion(job: Job) -> Tensor:
-    """By how much the score falls when a window is covered with the baseline; windows overlap by half and are averaged."""
+    """By how much the score falls when a window is covered with the baseline; windows overlap by half and are
+    averaged."""
     from captum.attr import Occlusion
 
     channels = job.x.shape[1]
@@ -37,15 +38,18 @@ def feature_ablation(job: Job) -> Tensor:
     from captum.attr import FeatureAblation
 
     parts, scorer = superpixels(job), Scorer(job)
-    weights = FeatureAblation(scorer).attribute(job.x, baselines=job.baseline, feature_mask=parts, perturbations_per_eval=scorer.chunk)
+    weights = FeatureAblation(scorer).attribute(
+        job.x, baselines=job.baseline, feature_mask=parts, perturbations_per_eval=scorer.chunk
+    )
     return spread(weights, parts)
 
 
 def lime(job: Job) -> Tensor:
     """What each superpixel adds to the score, by a linear model of it for images near this one.
 
-    Ribeiro et al. 2016, "Why Should I Trust You?". The linear model is their ridge regression, whose weights follow the score's scale;
-    Captum's default, a lasso with a fixed penalty, answers with nothing but zeros where the score varies little.
+    Ribeiro et al. 2016, "Why Should I Trust You?". The linear model is their ridge regression, whose weights follow the
+    score's scale; Captum's default, a lasso with a fixed penalty, answers with nothing but zeros where the score varies
+    little.
     """
     from captum._utils.models.linear_model import SkLearnRidge
     from captum.attr import Lime
@@ -58,7 +62,8 @@ def lime(job: Job) -> Tensor:
 
 
 def kernel_shap(job: Job) -> Tensor:
-    """Each superpixel's Shapley value, by a weighted regression over random sets of superpixels that sums to the score's change.
+    """Each superpixel's Shapley value, by a weighted regression over random sets of superpixels that sums to the
+    score's change.
 
     Lundberg and Lee 2017, "A Unified Approach to Interpreting Model Predictions".
     """
@@ -78,7 +83,8 @@ def _fitted(job: Job, method: object) -> Tensor:
         raise InputError(f"{job.method.title} compares superpixels, but this image is a single one: raise segments.")
     if samples < 2 * count:
         raise InputError(
-            f"{job.method.title} cannot tell {count} superpixels apart by {samples} samples: give at least {2 * count}, or fewer segments."
+            f"{job.method.title} cannot tell {count} superpixels apart by {samples} samples: give at least {2 * count},"
+            " or fewer segments."
         )
     with seeded(job.number("seed")):
         weights = method.attribute(  # type: ignore[attr-defined]

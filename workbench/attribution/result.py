@@ -55,15 +55,15 @@ class Attribution:
     """A map of where one score of one image came from.
 
     Attributes:
-        values: Signed float32 of shape (C, H, W) in the score's unit (per unit of input for gradients), over the model's input;
-            C is 1 for layer maps.
+        values: Signed float32 of shape (C, H, W) in the score's unit (per unit of input for gradients), over the
+            model's input; C is 1 for layer maps.
         method: Name in `METHODS`.
         target: Column of the class that is explained.
         score: "logit", "probability" or "margin".
         params: Everything else that the map depends on.
         output: The score's value on this image.
-        delta: Convergence delta: the sum of the map minus (score of the image - score of the baseline); None for methods
-            that promise no sum.
+        delta: Convergence delta: the sum of the map minus (score of the image - score of the baseline); None for
+            methods that promise no sum.
         change: Score of the image minus score of the baseline; None likewise.
         placement: Where the map lies on the image.
         classifier: Digest of the classifier.
@@ -102,8 +102,8 @@ class Attribution:
     def ranking(self) -> NDArray[np.float32]:
         """What speaks for the class most comes first: (H, W), over the model's input.
 
-        Of values that say how the score reacts to a pixel the size counts, whichever direction they point in. Other values are shares of
-        the score, and those below zero speak against it.
+        Of values that say how the score reacts to a pixel the size counts, whichever direction they point in. Other
+        values are shares of the score, and those below zero speak against it.
         """
         return np.abs(self.values).sum(0) if METHODS[self.method].reacts else self.heatmap()
 

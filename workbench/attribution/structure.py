@@ -1,7 +1,8 @@
 """What a forward pass was made of, read from the graph that autograd keeps of it.
 
-Captum's DeepLift and guided backprop work through hooks on modules and do not notice what happens between them: there they fall
-back on the plain gradient in silence. The graph names every operation, so that it can be told what the hooks would miss.
+Captum's DeepLift and guided backprop work through hooks on modules and do not notice what happens between them: there
+they fall back on the plain gradient in silence. The graph names every operation, so that it can be told what the hooks
+would miss.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from torch.autograd.graph import Node
 from workbench.attribution.job import Job
 
 ACTIVATIONS = re.compile(
-    "elu|silu|swish|mish|hard|glu|sigmoid|tanh|soft|shrink|threshold|clamp|maximum|minimum|attention|copyslices", re.IGNORECASE
+    "elu|silu|swish|mish|hard|glu|sigmoid|tanh|soft|shrink|threshold|clamp|maximum|minimum|attention|copyslices",
+    re.IGNORECASE,
 )
 """Operations that switch or bend what flows through them."""
 NONLINEAR = re.compile(
@@ -89,7 +91,8 @@ def bare(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Iterator[None]
 def apart(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Iterator[None]:
     """A copy of its input for every call of a module of `kinds`.
 
-    Captum hooks the input itself. Where a shortcut around the module uses that input too, its gradient would be changed as well.
+    Captum hooks the input itself. Where a shortcut around the module uses that input too, its gradient would be changed
+    as well.
     """
 
     def copy(module: nn.Module, inputs: tuple[object, ...]) -> tuple[object, ...]:
@@ -104,12 +107,15 @@ def apart(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Iterator[None
 
 def uncovered(nodes: tuple[Node, ...], covered: set[Node], kind: re.Pattern[str]) -> list[str]:
     """Names of the operations of a kind that are not in `covered`, each once."""
-    found = {readable(node): None for node in nodes if node not in covered and (kind.search(_name(node)) or _opaque(node))}
+    found = {
+        readable(node): None for node in nodes if node not in covered and (kind.search(_name(node)) or _opaque(node))
+    }
     return list(found)
 
 
 def entangled(node: Node) -> bool:
-    """Whether an operation multiplies or divides by something that depends on the image, or takes statistics of the batch."""
+    """Whether an operation multiplies or divides by something that depends on the image, or takes statistics of the
+    batch."""
     operands = [operand is not None for operand, _ in node.next_functions]
     if _name(node).startswith("Div"):
         return len(operands) > 1 and operands[1]

@@ -11,19 +11,22 @@ from workbench.attribution.job import Job
 
 
 def superpixels(job: Job) -> Tensor:
-    """The number of each pixel's superpixel, from 0 on, (1, 1, H, W), of the image as the model sees it: `segmented`."""
+    """The number of each pixel's superpixel, from 0 on, (1, 1, H, W), of the image as the model sees it:
+    `segmented`."""
     if "superpixels" not in job.measured:
         pixels = np.asarray(job.classifier.preprocessing.image(job.x[0].cpu().numpy()))
-        job.measured["superpixels"] = torch.from_numpy(segmented(pixels, job.number("segments"))[None, None]).to(job.x.device)
+        job.measured["superpixels"] = torch.from_numpy(segmented(pixels, job.number("segments"))[None, None]).to(
+            job.x.device
+        )
     return job.measured["superpixels"]
 
 
 def segmented(pixels: NDArray[np.uint8], segments: int) -> NDArray[np.intp]:
     """The number of each pixel's superpixel, from 0 on, (H, W), about `segments` of them: SLIC.
 
-    Achanta et al. 2012, "SLIC Superpixels Compared to State-of-the-art Superpixel Methods". Where colours flicker so much that hardly
-    any region holds together, the next try heeds them less, down to an even grid. A spot keeps a superpixel of its own down to a quarter
-    of the usual size, because small defects are what people look for.
+    Achanta et al. 2012, "SLIC Superpixels Compared to State-of-the-art Superpixel Methods". Where colours flicker so
+    much that hardly any region holds together, the next try heeds them less, down to an even grid. A spot keeps a
+    superpixel of its own down to a quarter of the usual size, because small defects are what people look for.
     """
     from skimage.segmentation import slic
 
@@ -37,6 +40,7 @@ def segmented(pixels: NDArray[np.uint8], segments: int) -> NDArray[np.intp]:
 
 
 def spread(weights: Tensor, parts: Tensor) -> Tensor:
-    """Share each superpixel's weight out evenly: where `weights` has it at every value, (1, C, H, W), the map sums to it."""
+    """Share each superpixel's weight out evenly: where `weights` has it at every value, (1, C, H, W), the map sums to
+    it."""
     areas = torch.bincount(parts.flatten())[parts]
     return weights / (areas * weights.shape[1])

@@ -1,4 +1,5 @@
-"""What is computed for some images at once, by every engine alike: their digests, logits, probabilities and embeddings."""
+"""What is computed for some images at once, by every engine alike: their digests, logits, probabilities and
+embeddings."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from workbench.models import Classifier
 
 BATCH = 16
-"""Images a forward pass: that of `workbench.models.classifier.predict`, so that the numbers are the same to the last bit."""
+"""Images a forward pass: that of `workbench.models.classifier.predict`, so that the numbers are the same to the last
+bit."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,8 +73,9 @@ def read(classifier: Classifier, item: ImageItem, known: Container[str]) -> Read
 def compute(classifier: Classifier, start: int, images: Sequence[Reading], known: set[str]) -> Done:
     """Ask the model about neighbouring images.
 
-    A forward pass takes what `workbench.models.classifier.predict` would give it, less what is known: so a first run over images that
-    all differ finds the same numbers to the last bit, and every run the same up to the rounding of other batches.
+    A forward pass takes what `workbench.models.classifier.predict` would give it, less what is known: so a first run
+    over images that all differ finds the same numbers to the last bit, and every run the same up to the rounding of
+    other batches.
 
     Args:
         classifier: The model.
@@ -82,7 +85,11 @@ def compute(classifier: Classifier, start: int, images: Sequence[Reading], known
     """
     tables = []
     for first in range(0, len(images), BATCH):
-        wanted = {p.id: p.x for p in images[first : first + BATCH] if p.id is not None and p.x is not None and p.id not in known}
+        wanted = {
+            p.id: p.x
+            for p in images[first : first + BATCH]
+            if p.id is not None and p.x is not None and p.id not in known
+        }
         if wanted:
             tables.append(_answers(classifier, wanted))
             known.update(wanted)
@@ -115,8 +122,14 @@ def _watched(classifier: Classifier) -> Iterator[list[tuple[nn.Module, Tensor]]]
     def keep(module: nn.Module, args: tuple[object, ...], named: dict[str, object]) -> None:
         calls.extend((module, x) for x in (*args, *named.values())[:1] if isinstance(x, Tensor))
 
-    width = 0 if classifier.scored else 1 if classifier.single else len(classifier.class_names)  # an anomaly score has no head
-    heads = [m for m in classifier.model.modules() if (w := m._parameters.get("weight")) is not None and w.ndim > 1 and len(w) == width]
+    width = (
+        0 if classifier.scored else 1 if classifier.single else len(classifier.class_names)
+    )  # an anomaly score has no head
+    heads = [
+        m
+        for m in classifier.model.modules()
+        if (w := m._parameters.get("weight")) is not None and w.ndim > 1 and len(w) == width
+    ]
     handles = [head.register_forward_pre_hook(keep, with_kwargs=True) for head in heads]
     try:
         yield calls
@@ -126,7 +139,8 @@ def _watched(classifier: Classifier) -> Iterator[list[tuple[nn.Module, Tensor]]]
 
 
 def _embedding(calls: Sequence[tuple[nn.Module, Tensor]], count: int) -> NDArray[np.float32] | None:
-    """What went into the layer that ran last, averaged over places or tokens: (N, D), or None where it is not one row an image."""
+    """What went into the layer that ran last, averaged over places or tokens: (N, D), or None where it is not one row
+    an image."""
     import torch
 
     if not calls:

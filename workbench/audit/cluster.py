@@ -27,8 +27,8 @@ Sent = ImageItem | str
 def outputs(classifier: Classifier, items: Sequence[ImageItem], known: set[str]) -> Iterator[Done]:
     """Ask the model about images, a task of `CHUNK` at a time, in the order in which the tasks end.
 
-    Digests are made by tasks as well, some way ahead, so that what is known, or comes twice, is not computed. Images in files are
-    read where the task runs, so a cluster needs them at the same path on every machine; others are sent.
+    Digests are made by tasks as well, some way ahead, so that what is known, or comes twice, is not computed. Images in
+    files are read where the task runs, so a cluster needs them at the same path on every machine; others are sent.
 
     Args:
         classifier: The model; it is sent to each worker once.
@@ -67,12 +67,15 @@ def outputs(classifier: Classifier, items: Sequence[ImageItem], known: set[str])
 
 
 class _Worker:
-    """A process with a copy of the model, which it fetches for its first task: so Ray can start another in its place."""
+    """A process with a copy of the model, which it fetches for its first task: so Ray can start another in its
+    place."""
 
     def __init__(self) -> None:
         self.classifier: Classifier | None = None
 
-    def work(self, model: list[Any], start: int, wanted: Sequence[Sent | None], ids: Sequence[str | None], seen: set[str]) -> Done:
+    def work(
+        self, model: list[Any], start: int, wanted: Sequence[Sent | None], ids: Sequence[str | None], seen: set[str]
+    ) -> Done:
         """As `compute`, for images of which those that are None are known by their `ids`."""
         if self.classifier is None:
             import ray
@@ -80,7 +83,9 @@ class _Worker:
             from workbench.models import Classifier
 
             self.classifier = Classifier(**ray.get(model[0]), lock=threading.RLock())
-        return compute(self.classifier, start, [_read(self.classifier, item, i) for item, i in zip(wanted, ids, strict=True)], seen)
+        return compute(
+            self.classifier, start, [_read(self.classifier, item, i) for item, i in zip(wanted, ids, strict=True)], seen
+        )
 
 
 def _read(classifier: Classifier, item: Sent | None, digest: str | None) -> Reading:
@@ -115,7 +120,9 @@ def _ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise InputError("The engine 'ray' needs Ray: run pip install 'explainability-workbench[cluster]', or use the local one.") from None
+        raise InputError(
+            "The engine 'ray' needs Ray: run pip install 'explainability-workbench[cluster]', or use the local one."
+        ) from None
     return ray
 
 
@@ -131,7 +138,9 @@ def _started(ray: Any) -> Iterator[None]:
     try:
         ray.init(address, configure_logging=False, log_to_driver=False, **own)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise InputError(f"Ray cannot be reached at {address!r} ({error}): correct RAY_ADDRESS, or use the local engine.") from None
+        raise InputError(
+            f"Ray cannot be reached at {address!r} ({error}): correct RAY_ADDRESS, or use the local engine."
+        ) from None
     try:
         yield
     finally:
@@ -140,12 +149,17 @@ def _started(ray: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _workers(ray: Any, classifier: Classifier, most: int) -> Iterator[tuple[list[Any], list[Any]]]:
-    """One worker a processor of the kind that the model computes on, but no more than there are tasks; and the model for them."""
-    fields = {field.name: getattr(classifier, field.name) for field in dataclasses.fields(classifier) if field.name != "lock"}
+    """One worker a processor of the kind that the model computes on, but no more than there are tasks; and the model
+    for them."""
+    fields = {
+        field.name: getattr(classifier, field.name) for field in dataclasses.fields(classifier) if field.name != "lock"
+    }
     try:
         sent = ray.put(fields)
     except Exception as error:  # whatever the parts of a model raise that cannot leave their process
-        raise InputError(f"This model cannot be sent to other processes ({type(error).__name__}): use the local engine.") from error
+        raise InputError(
+            f"This model cannot be sent to other processes ({type(error).__name__}): use the local engine."
+        ) from error
     kind, needs = ("GPU", {"num_gpus": 1}) if classifier.device.type == "cuda" else ("CPU", {"num_cpus": 1})
     count = max(1, min(most, int(ray.cluster_resources().get(kind, 1))))
     made = ray.remote(_Worker).options(max_restarts=2, max_task_retries=2, **needs)

@@ -1,7 +1,7 @@
 """What is known of a model's outputs for an image set as it is now, whenever and wherever they were computed.
 
-Outputs belong to a model and to the bytes of an image. Labels, splits, attributes and the threshold belong to the set and the rule of
-today, and are joined with the outputs each time: so a table never tells of the images of another day.
+Outputs belong to a model and to the bytes of an image. Labels, splits, attributes and the threshold belong to the set
+and the rule of today, and are joined with the outputs each time: so a table never tells of the images of another day.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ class Outputs:
         return index.take(self.ids, (EMBEDDING,))[EMBEDDING]
 
 
-def known_outputs(images: ImageSet, model: str, rule: DecisionRule, folder: Path, others: Sequence[Path] = ()) -> Outputs:
+def known_outputs(
+    images: ImageSet, model: str, rule: DecisionRule, folder: Path, others: Sequence[Path] = ()
+) -> Outputs:
     """Join what an audit's folder and other files hold with a set as it is now.
 
     Args:
@@ -90,7 +92,8 @@ def _id(item: ImageItem) -> str | None:
 
 
 def _errors(images: ImageSet, unknown: Sequence[int]) -> dict[int, str]:
-    """Why images without outputs cannot be read; it stops at the first that can, for then the outputs are not complete."""
+    """Why images without outputs cannot be read; it stops at the first that can, for then the outputs are not
+    complete."""
     errors: dict[int, str] = {}
     for i in unknown:
         try:

@@ -40,7 +40,10 @@ def outputs(classifier: Classifier, items: Sequence[ImageItem], known: set[str])
         for start in range(0, len(items), BATCH):
             images = []
             for _ in items[start : start + BATCH]:
-                waiting.extend(pool.submit(read, classifier, item, known) for item in itertools.islice(rest, ahead + 1 - len(waiting)))
+                waiting.extend(
+                    pool.submit(read, classifier, item, known)
+                    for item in itertools.islice(rest, ahead + 1 - len(waiting))
+                )
                 images.append(waiting.popleft().result())
             yield compute(classifier, start, images, known)
     finally:

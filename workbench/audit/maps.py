@@ -34,7 +34,8 @@ Key = tuple[object, ...]
 def summed_up(
     classifier: Classifier, images: ImageSet, frame: pd.DataFrame, folder: Path, method: str, sample: int, seed: int
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Write `attributions/METHOD.parquet`: a row for each image of the sample, explained for the class that is predicted.
+    """Write `attributions/METHOD.parquet`: a row for each image of the sample, explained for the class that is
+    predicted.
 
     `frame` is that of `Predictions`, a row for each image of the set, in its order.
 
@@ -78,7 +79,9 @@ def basis(model: str, images: ImageSet, method: str) -> str:
     return result_key("map summary", model=model, method=method, score="logit", background=background)
 
 
-def _summary(classifier: Classifier, item: ImageItem, method: str, target: str, background: ImageSet, fault: str | None) -> Row:
+def _summary(
+    classifier: Classifier, item: ImageItem, method: str, target: str, background: ImageSet, fault: str | None
+) -> Row:
     """The numbers of one map, or why there are none."""
     from workbench.attribution import attribute
 
@@ -119,5 +122,7 @@ def _known(paths: Sequence[Path]) -> dict[Key, Row]:
             rows = read(path).to_pylist()
         except (OSError, InputError):
             continue
-        found |= {(row["id"], row["mask id"], row["target"], row.get("basis")): row for row in rows if row["error"] is None}
+        found |= {
+            (row["id"], row["mask id"], row["target"], row.get("basis")): row for row in rows if row["error"] is None
+        }
     return found

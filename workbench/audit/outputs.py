@@ -50,7 +50,11 @@ def belonging(paths: Iterable[Path], model: str) -> list[Path]:
     """Those of some tables and parts that hold outputs of this model as they are computed now, or that are damaged."""
     wanted = key("outputs", model=model)
     facts = {path: read_facts(path) for path in paths if path.is_file()}
-    return [path for path, told in facts.items() if not told or (told.get("model"), told.get("outputs", wanted)) == (model, wanted)]
+    return [
+        path
+        for path, told in facts.items()
+        if not told or (told.get("model"), told.get("outputs", wanted)) == (model, wanted)
+    ]
 
 
 def files(folder: Path) -> list[Path]:
@@ -94,8 +98,14 @@ class Index:
                 file = opened(path)
                 if not facts_of(file.schema_arrow.metadata):
                     raise KeyError(path)
-                self.widths |= {name: file.schema_arrow.field(name).type.list_size for name in NUMBERS if name in file.schema_arrow.names}
-                ids = [file.read_row_group(group, ["id"]).column("id").to_pylist() for group in range(file.num_row_groups)]
+                self.widths |= {
+                    name: file.schema_arrow.field(name).type.list_size
+                    for name in NUMBERS
+                    if name in file.schema_arrow.names
+                }
+                ids = [
+                    file.read_row_group(group, ["id"]).column("id").to_pylist() for group in range(file.num_row_groups)
+                ]
             except FileNotFoundError:
                 continue
             except (OSError, pa.ArrowException, KeyError, AttributeError, ValueError):
@@ -117,7 +127,9 @@ class Index:
         """
         rows = np.array([self.rows.get(digest, -1) if digest else -1 for digest in ids], dtype=np.int64)
         groups = np.searchsorted(self._starts, rows, side="right") - 1
-        found = {name: np.full((len(ids), width), np.nan, np.float32) for name, width in self.widths.items() if name in names}
+        found = {
+            name: np.full((len(ids), width), np.nan, np.float32) for name, width in self.widths.items() if name in names
+        }
         for group in np.unique(groups[rows >= 0]).tolist():
             at = np.flatnonzero((groups == group) & (rows >= 0))
             path, number = self._groups[group]
@@ -140,7 +152,8 @@ def write_predictions(
     rule: DecisionRule,
     facts: Mapping[str, object],
 ) -> None:
-    """Join the outputs in `folder` with what is known of each image of a set, and write them as one table in the set's order.
+    """Join the outputs in `folder` with what is known of each image of a set, and write them as one table in the set's
+    order.
 
     It is not written again where it stands already. The parts are removed then, for the table holds their rows.
 
@@ -193,7 +206,9 @@ def _tables(
         columns = {name: pa.array(frame[name], kind, from_pandas=True) for name, kind in kinds.items()}
         columns |= {name: lists(numbers[name]) for name in ("probabilities", "logits")}
         if "embedding" in numbers:
-            columns["embedding"] = lists(numbers["embedding"], np.asarray(~np.isfinite(numbers["embedding"]).all(axis=1)))
+            columns["embedding"] = lists(
+                numbers["embedding"], np.asarray(~np.isfinite(numbers["embedding"]).all(axis=1))
+            )
         yield pa.table(columns)
 
 

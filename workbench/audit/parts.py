@@ -1,4 +1,5 @@
-"""Results on their way: small Parquet files that are whole or not there, so that a killed run loses none that is written."""
+"""Results on their way: small Parquet files that are whole or not there, so that a killed run loses none that is
+written."""
 
 from __future__ import annotations
 
@@ -94,7 +95,8 @@ def written(path: Path) -> Iterator[Path]:
                 os.close(folder)
     except OSError as error:  # of Arrow's too
         raise InputError(
-            f"{path} cannot be written ({error.strerror or error}): free some space or give another folder; what was written is kept."
+            f"{path} cannot be written ({error.strerror or error}): free some space or give another folder; what was"
+            " written is kept."
         ) from None
     finally:
         with contextlib.suppress(OSError):
@@ -122,7 +124,8 @@ def matrix(column: pa.ChunkedArray) -> NDArray[np.float32]:
 
 
 def write_rows(path: Path, tables: Iterable[pa.Table], facts: Mapping[str, object]) -> None:
-    """Write at least one table of the same columns as one file, each a row group, with `facts` and the time in its metadata.
+    """Write at least one table of the same columns as one file, each a row group, with `facts` and the time in its
+    metadata.
 
     Raises:
         InputError: As `written`.

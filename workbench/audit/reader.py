@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ATTRIBUTIONS = "attributions"
-NO_EMBEDDING = "the model does not end in a linear layer or convolution with one output a class, so what goes into it is not known"
+NO_EMBEDDING = (
+    "the model does not end in a linear layer or convolution with one output a class, so what goes into it is not known"
+)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,9 +32,10 @@ class Summaries:
     """Attribution maps of M images, summed up.
 
     Attributes:
-        frame: One row an image, in the order of the set: id, name, method, target (the class that is explained: the predicted one),
-            the shares of the absolute attribution mass in each of `workbench.audit.summary.REGIONS`, entropy, peak row and peak
-            column (see `Summary`), and error (why there is no map, else None; then the numbers are NaN).
+        frame: One row an image, in the order of the set: id, name, method, target (the class that is explained: the
+            predicted one), the shares of the absolute attribution mass in each of `workbench.audit.summary.REGIONS`,
+            entropy, peak row and peak column (see `Summary`), and error (why there is no map, else None; then the
+            numbers are NaN).
         heatmaps: float32 of shape (M, 32, 32): the mass over the image, summing to 1; NaN where there is no map.
         facts: What they belong to, how the sample was drawn ("sample"), and when they were made.
     """
@@ -64,7 +67,8 @@ class Audit:
         return Predictions.load(self.folder / PREDICTIONS)
 
     def embeddings(self) -> NDArray[np.float32]:
-        """What goes into the model's last layer: (N, D), a row each of `predictions`; NaN where an image cannot be read.
+        """What goes into the model's last layer: (N, D), a row each of `predictions`; NaN where an image cannot be
+        read.
 
         Raises:
             InputError: The model has none; the message says why.
@@ -93,7 +97,9 @@ class Audit:
         """
         if method not in self.methods:
             there = f"there are those of {', '.join(self.methods)}" if self.methods else "there are none yet"
-            raise InputError(f"The audit has no attributions by {method!r} ({there}): run it again with --attributions {method}.")
+            raise InputError(
+                f"The audit has no attributions by {method!r} ({there}): run it again with --attributions {method}."
+            )
         return open_summaries(self.folder, method)
 
 
@@ -105,11 +111,15 @@ def open_summaries(folder: Path, method: str) -> Summaries:
     """
     path = folder / ATTRIBUTIONS / f"{method}.parquet"
     if not path.is_file():
-        raise InputError(f"There are no attributions by {method!r} in {folder}: run workbench audit with --attributions {method}.")
+        raise InputError(
+            f"There are no attributions by {method!r} in {folder}: run workbench audit with --attributions {method}."
+        )
     table = read(path)
     try:
         heatmaps = matrix(table.column("heatmap")).reshape(-1, GRID, GRID)
-        frame = table.drop_columns([name for name in ("heatmap", "mask id", "basis") if name in table.column_names]).to_pandas()
+        frame = table.drop_columns(
+            [name for name in ("heatmap", "mask id", "basis") if name in table.column_names]
+        ).to_pandas()
         frame["error"] = frame["error"].astype(object).where(frame["error"].notna(), None)
         return Summaries(frame, heatmaps, read_facts(path))
     except (KeyError, ValueError, AttributeError):  # columns that were not written so
@@ -126,6 +136,10 @@ def open_audit(folder: Path | str) -> Audit:
     found = read_facts(path)
     if "rule" not in found:
         started = (Path(folder) / "audit.json").exists()
-        what = "is not finished: run it again, and it resumes" if started else "is not there: run workbench audit with --out"
+        what = (
+            "is not finished: run it again, and it resumes"
+            if started
+            else "is not there: run workbench audit with --out"
+        )
         raise InputError(f"The audit in {folder} {what}.")
     return Audit(Path(folder), found)

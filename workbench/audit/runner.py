@@ -59,10 +59,10 @@ def run(
 ) -> Generator[Progress, None, None]:
     """Ask a classifier about every image of a set, and write what it says to a folder that `open_audit` reads.
 
-    What is computed depends on the weights, the preprocessing and the bytes of an image alone, and is kept by their digests: labels,
-    splits, attributes and the threshold may change, and images come and go, without anything being computed twice. A run that is
-    killed loses what it computed in the last seconds at most. A folder belongs to one model and to one set by its name; a further
-    run brings its table up to date with the set as it is now.
+    What is computed depends on the weights, the preprocessing and the bytes of an image alone, and is kept by their
+    digests: labels, splits, attributes and the threshold may change, and images come and go, without anything being
+    computed twice. A run that is killed loses what it computed in the last seconds at most. A folder belongs to one
+    model and to one set by its name; a further run brings its table up to date with the set as it is now.
 
     Args:
         classifier: The model.
@@ -71,17 +71,17 @@ def run(
         attributions: The method whose maps are summed up for a sample of the images, a name in `METHODS`.
         sample: How many images that sample has at most (see `workbench.audit.maps.draw`).
         seed: Which sample.
-        engine: "local", or "ray" for the Ray cluster that the environment names, else one on this machine; the sample's maps are
-            made on this machine in both cases.
-        given: Digests of images whose outputs are kept elsewhere: they are not computed. Then no table is written, for the folder holds
-            a part of it only, and there are no attributions.
+        engine: "local", or "ray" for the Ray cluster that the environment names, else one on this machine; the sample's
+            maps are made on this machine in both cases.
+        given: Digests of images whose outputs are kept elsewhere: they are not computed. Then no table is written, for
+            the folder holds a part of it only, and there are no attributions.
 
     Yields:
         How far it has come. Closing the generator writes what is computed and ends the run.
 
     Raises:
-        InputError: An unknown method or engine, a method that does not suit the model, a folder that belongs to another audit, that
-            another process works on or that cannot be written.
+        InputError: An unknown method or engine, a method that does not suit the model, a folder that belongs to another
+            audit, that another process works on or that cannot be written.
     """
     if engine not in ENGINES:
         raise InputError(f"There is no engine {engine!r}: choose {' or '.join(ENGINES)}.")
@@ -93,11 +93,20 @@ def run(
     with _held(folder, classifier, images):
         yield from _asked(classifier, images, folder, engine, given)
         if attributions is not None and not given:
-            yield from _explained(classifier, images, Predictions.load(folder / PREDICTIONS), folder, attributions, sample, seed)
+            yield from _explained(
+                classifier, images, Predictions.load(folder / PREDICTIONS), folder, attributions, sample, seed
+            )
 
 
 def look(
-    classifier: Classifier, images: ImageSet, predictions: Predictions, folder: Path | str, method: str, *, sample: int = 200, seed: int = 0
+    classifier: Classifier,
+    images: ImageSet,
+    predictions: Predictions,
+    folder: Path | str,
+    method: str,
+    *,
+    sample: int = 200,
+    seed: int = 0,
 ) -> Generator[Progress, None, None]:
     """Sum up maps of a sample of a set whose predictions are known already, as `run` does with `attributions`.
 
@@ -122,14 +131,22 @@ def look(
 
 
 def _explained(
-    classifier: Classifier, images: ImageSet, predictions: Predictions, folder: Path, method: str, sample: int, seed: int
+    classifier: Classifier,
+    images: ImageSet,
+    predictions: Predictions,
+    folder: Path,
+    method: str,
+    sample: int,
+    seed: int,
 ) -> Iterator[Progress]:
     frame = predictions.frame.set_index("name", drop=False).loc[[item.name for item in images]].reset_index(drop=True)
     for done, total, errors, computed in summed_up(classifier, images, frame, folder, method, sample, seed):
         yield Progress("attributions", done, total, errors, computed)
 
 
-def _asked(classifier: Classifier, images: ImageSet, folder: Path, engine: str, given: Collection[str]) -> Iterator[Progress]:
+def _asked(
+    classifier: Classifier, images: ImageSet, folder: Path, engine: str, given: Collection[str]
+) -> Iterator[Progress]:
     about = provenance(classifier, images)
     parts = Parts(folder / PARTS, {name: about[name] for name in ("workbench", "model", "outputs")})
     known = {*Index(own_files(folder, classifier.key)).rows, *given}
@@ -137,7 +154,9 @@ def _asked(classifier: Classifier, images: ImageSet, folder: Path, engine: str, 
     errors: dict[int, str] = {}
     done = computed = 0
     try:
-        with contextlib.closing(importlib.import_module(ENGINES[engine]).outputs(classifier, images.items, known)) as chunks:
+        with contextlib.closing(
+            importlib.import_module(ENGINES[engine]).outputs(classifier, images.items, known)
+        ) as chunks:
             for chunk in chunks:
                 ids[chunk.start : chunk.start + len(chunk.ids)] = chunk.ids
                 errors |= chunk.errors
@@ -169,7 +188,9 @@ def _held(folder: Path, classifier: Classifier, images: ImageSet) -> Iterator[No
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except Timeout:
-        raise BusyError(f"Another audit is writing to {folder}: wait for it, stop it, or give another folder.") from None
+        raise BusyError(
+            f"Another audit is writing to {folder}: wait for it, stop it, or give another folder."
+        ) from None
     except OSError as error:
         raise InputError(f"{folder} cannot be written to ({error.strerror or error}): give another folder.") from None
     try:
@@ -208,4 +229,6 @@ def _own(folder: Path, classifier: Classifier, images: ImageSet) -> None:
         if not isinstance(other, dict) or other.get(what) != mine[what]:
             said = {"model": "another model", "set name": "another image set"}[what]
             name = other.get(f"{what.removesuffix(' name')} name") if isinstance(other, dict) else None
-            raise InputError(f"{folder} holds an audit of {said} ({name}): give another folder, or remove this one to start again.")
+            raise InputError(
+                f"{folder} holds an audit of {said} ({name}): give another folder, or remove this one to start again."
+            )

@@ -21,8 +21,9 @@ class Summary:
     """Where the absolute attribution of one map lies.
 
     Attributes:
-        shares: For each of `REGIONS` its share of the mass, 0 to 1; NaN for "mask" where there is none. "centre" is the middle half
-            of height and width, "border" the outer eighth of each side, and the other four are the quadrants.
+        shares: For each of `REGIONS` its share of the mass, 0 to 1; NaN for "mask" where there is none. "centre" is the
+            middle half of height and width, "border" the outer eighth of each side, and the other four are the
+            quadrants.
         entropy: Of `heatmap`, in nats: 0 where all lies in one cell, ln(1024) where it is spread evenly.
         peak: (row, column) of the largest absolute value, from 0 to 1 of the image's height and width.
         heatmap: The mass over the image in `GRID` x `GRID` cells, float32, summing to 1.
@@ -37,7 +38,8 @@ class Summary:
 def summarise(values: NDArray[np.floating], mask: NDArray[np.bool_] | None = None) -> Summary:
     """Sum up a map that lies over the pixels of its image.
 
-    A pixel on the edge of a region counts for both sides by its area, so that an even map has the same shares at every size.
+    A pixel on the edge of a region counts for both sides by its area, so that an even map has the same shares at every
+    size.
 
     Args:
         values: Signed, of shape (H, W): `Attribution.on_image()`.
@@ -47,7 +49,10 @@ def summarise(values: NDArray[np.floating], mask: NDArray[np.bool_] | None = Non
         ValueError: The shapes differ, or the map is not finite or zero everywhere.
     """
     if values.ndim != 2 or (mask is not None and mask.shape != values.shape):
-        raise ValueError(f"expected a map (H, W) and a mask of its shape, got {values.shape} and {None if mask is None else mask.shape}")
+        raise ValueError(
+            f"expected a map (H, W) and a mask of its shape, got {values.shape} and"
+            f" {None if mask is None else mask.shape}"
+        )
     mass = np.abs(values)
     total = float(mass.sum(dtype=np.float64))
     if not (math.isfinite(total) and total > 0):
@@ -57,7 +62,10 @@ def summarise(values: NDArray[np.floating], mask: NDArray[np.bool_] | None = Non
     heatmap = rows @ mass @ columns.T / total
     inside = heatmap[heatmap > 0]
     return Summary(
-        MappingProxyType(_shares(mass, total) | {"mask": math.nan if mask is None else float(mass[mask].sum(dtype=np.float64)) / total}),
+        MappingProxyType(
+            _shares(mass, total)
+            | {"mask": math.nan if mask is None else float(mass[mask].sum(dtype=np.float64)) / total}
+        ),
         float(-(inside * np.log(inside)).sum()) + 0.0,
         ((int(row) + 0.5) / len(mass), (int(column) + 0.5) / mass.shape[1]),
         heatmap.astype(np.float32),
@@ -83,7 +91,8 @@ def _shares(mass: NDArray[np.floating], total: float) -> dict[str, float]:
 
 
 def _overlaps(count: int, ends: NDArray[np.floating]) -> NDArray[np.float64]:
-    """How much of each of `count` pixels in a row lies in each of the intervals between `ends` (0 to 1): (intervals, count)."""
+    """How much of each of `count` pixels in a row lies in each of the intervals between `ends` (0 to 1): (intervals,
+    count)."""
     at = ends * count
     pixels = np.arange(count)
     return np.clip(np.minimum(at[1:, None], pixels + 1) - np.maximum(at[:-1, None], pixels), 0, 1)

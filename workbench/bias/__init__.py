@@ -1,4 +1,5 @@
-"""Is it systematic? What a model gets wrong by class and by group, how sure that is, and whether a gap is more than chance.
+"""Is it systematic? What a model gets wrong by class and by group, how sure that is, and whether a gap is more than
+chance.
 
 It works on tables of predictions alone and needs no torch.
 """

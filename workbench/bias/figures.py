@@ -23,7 +23,8 @@ class Figure:
         kind: How it is computed: a share of cases, a mean, or something of its own.
         better: Which end is the good one; None where neither is.
         defects: True where it is about a positive class.
-        given_label: True where two groups are compared class by class, so that a different mix of classes alone is no gap.
+        given_label: True where two groups are compared class by class, so that a different mix of classes alone is no
+            gap.
     """
 
     kind: Literal["share", "F1", "mean", "AUC", "calibration"]
@@ -74,7 +75,8 @@ class Tally:
         return self.scores[part], self.defect[part]
 
     def shares(self, name: str) -> tuple[Counts, Counts]:
-        """Hits and cases of a share or of F1, both (G, S), with one column for each class that groups are compared within."""
+        """Hits and cases of a share or of F1, both (G, S), with one column for each class that groups are compared
+        within."""
         hits, count = shares_of(self.outcomes, name)
         return (hits, count) if FIGURES[name].given_label else (hits.sum(1, keepdims=True), count.sum(1, keepdims=True))
 
@@ -108,7 +110,8 @@ def outcomes_of(cases: Cases, there: NDArray[np.bool_], place: NDArray[np.intp],
         places: How many places there are: P.
 
     Returns:
-        (P, 2, 2, 2) by place, of another or of the positive class, wrong or right, and called another or the positive class.
+        (P, 2, 2, 2) by place, of another or of the positive class, wrong or right, and called another or the positive
+        class.
     """
     truth, called = cases.truth[there], cases.called[there]
     code = ((place * 2 + cases.defect[there]) * 2 + (truth == called)) * 2 + cases.is_positive(called)
@@ -116,7 +119,8 @@ def outcomes_of(cases: Cases, there: NDArray[np.bool_], place: NDArray[np.intp],
 
 
 def shares_of(outcomes: Counts, name: str) -> tuple[Counts, Counts]:
-    """What a share counts in outcomes of shape (..., 2, 2, 2): hits and cases, both (...). For F1 it is F* = TP / (TP + FP + FN)."""
+    """What a share counts in outcomes of shape (..., 2, 2, 2): hits and cases, both (...). For F1 it is F* = TP / (TP +
+    FP + FN)."""
     if name == "accuracy":
         return outcomes[..., 1, :].sum((-1, -2)), outcomes.sum((-1, -2, -3))
     called = outcomes.sum(-2)
@@ -134,9 +138,9 @@ def shares_of(outcomes: Counts, name: str) -> tuple[Counts, Counts]:
 def estimates(table: Tally, name: str, level: float = 0.95, seed: int = 0) -> list[Rate]:
     """The figure called `name` for each of the G groups.
 
-    Shares have Wilson's interval. F1 is 2 F* / (1 + F*) of the share F* = TP / (TP + FP + FN) (Hand et al. 2021, "F*: an interpretable
-    transformation of the F-measure"), so Wilson's interval of F* carries over. The mean has Student's t interval, the AUC that of
-    `stats.auc`, and the calibration error that of `calibration_error`.
+    Shares have Wilson's interval. F1 is 2 F* / (1 + F*) of the share F* = TP / (TP + FP + FN) (Hand et al. 2021, "F*:
+    an interpretable transformation of the F-measure"), so Wilson's interval of F* carries over. The mean has Student's
+    t interval, the AUC that of `stats.auc`, and the calibration error that of `calibration_error`.
     """
     kind = figure_of(name, table.defects).kind
     if kind in ("share", "F1"):

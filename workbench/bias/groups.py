@@ -21,8 +21,19 @@ if TYPE_CHECKING:
 
 DRAWS = 4000
 SIGNIFICANT = 0.05
-COMPARED = ("accuracy", "escape rate", "overkill rate", "precision", "F1", "selection rate", "AUC", "mean confidence", "calibration error")
-"""What is compared where nothing is named: of two figures that are one another's rest, such as recall and escape rate, one."""
+COMPARED = (
+    "accuracy",
+    "escape rate",
+    "overkill rate",
+    "precision",
+    "F1",
+    "selection rate",
+    "AUC",
+    "mean confidence",
+    "calibration error",
+)
+"""What is compared where nothing is named: of two figures that are one another's rest, such as recall and escape rate,
+one."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,10 +41,10 @@ class Comparison:
     """Gaps between groups, one for each attribute and figure.
 
     Attributes:
-        frame: One row a gap: by, figure, groups (how many have enough images to be compared), left out (how many have not),
-            lowest and highest (their names), worst (which of the two it is, None where neither end is the better), lowest value,
-            highest value, gap, gap low, gap high, ratio (lowest over highest), ratio low, ratio high, p, p adjusted, significant.
-            NaN and None where fewer than two groups can be compared.
+        frame: One row a gap: by, figure, groups (how many have enough images to be compared), left out (how many have
+            not), lowest and highest (their names), worst (which of the two it is, None where neither end is the
+            better), lowest value, highest value, gap, gap low, gap high, ratio (lowest over highest), ratio low, ratio
+            high, p, p adjusted, significant. NaN and None where fewer than two groups can be compared.
         tests: For how many tests `p adjusted` accounts (Holm).
         split: The name of the split that the images come from.
     """
@@ -58,13 +69,14 @@ def compare(
 ) -> Comparison:
     """The gap of each figure between the groups of each attribute, with interval and test.
 
-    A group takes part in a figure with at least `ENOUGH` cases that it rests on (for the AUC: of either kind). The interval of 95 %
-    is that of `stats.gap`: it covers the gap of the true extremes. `p` is the chance of so wide a gap if the groups were dealt out at
-    random: among the images of each class for figures that judge the decision given the class (accuracy, recall, escape rate,
-    overkill rate, mean confidence), so that a mere difference in the mix of classes is no evidence; among all cases that the figure
-    rests on for the others. It is a permutation test on counts, for means and the AUC by the permutations' normal limit (Strasser
-    and Weber 1999), for the calibration error by draws from the groups put together. `p adjusted` is Holm's over all rows; a gap is
-    significant where it is at most 0.05. Rows without a positive class have only the figures that need none.
+    A group takes part in a figure with at least `ENOUGH` cases that it rests on (for the AUC: of either kind). The
+    interval of 95 % is that of `stats.gap`: it covers the gap of the true extremes. `p` is the chance of so wide a gap
+    if the groups were dealt out at random: among the images of each class for figures that judge the decision given the
+    class (accuracy, recall, escape rate, overkill rate, mean confidence), so that a mere difference in the mix of
+    classes is no evidence; among all cases that the figure rests on for the others. It is a permutation test on counts,
+    for means and the AUC by the permutations' normal limit (Strasser and Weber 1999), for the calibration error by
+    draws from the groups put together. `p adjusted` is Holm's over all rows; a gap is significant where it is at most
+    0.05. Rows without a positive class have only the figures that need none.
 
     Args:
         predictions: N images.
@@ -97,18 +109,26 @@ def compare(
     tested = frame["p"].notna().to_numpy()
     adjusted = np.full(len(frame), np.nan)
     adjusted[tested] = holm(frame["p"].to_numpy()[tested])
-    return Comparison(frame.assign(**{"p adjusted": adjusted, "significant": adjusted <= SIGNIFICANT}), int(tested.sum()), cases.split)
+    return Comparison(
+        frame.assign(**{"p adjusted": adjusted, "significant": adjusted <= SIGNIFICANT}), int(tested.sum()), cases.split
+    )
 
 
 def fairness(
-    predictions: Predictions, by: By, *, rows: NDArray[np.bool_] | None = None, positive: str | None = None, least: int = ENOUGH
+    predictions: Predictions,
+    by: By,
+    *,
+    rows: NDArray[np.bool_] | None = None,
+    positive: str | None = None,
+    least: int = ENOUGH,
 ) -> dict[str, Rate]:
-    """Fairness between the groups of an attribute, as Fairlearn defines it (Weerts et al. 2023), with intervals of 95 %.
+    """Fairness between the groups of an attribute, as Fairlearn defines it (Weerts et al. 2023), with intervals of 95
+    %.
 
-    "demographic parity difference" and "demographic parity ratio" are those of the selection rate, "equalized odds difference" is the
-    wider of the gaps in recall and in overkill rate (its interval: the wider of both, each at 97.5 %), and "worst-group accuracy"
-    is the lowest accuracy of a group (Sagawa et al. 2020; its interval holds for all groups together, by Šidák's level). Intervals
-    of gaps are those of `stats.gap`.
+    "demographic parity difference" and "demographic parity ratio" are those of the selection rate, "equalized odds
+    difference" is the wider of the gaps in recall and in overkill rate (its interval: the wider of both, each at 97.5
+    %), and "worst-group accuracy" is the lowest accuracy of a group (Sagawa et al. 2020; its interval holds for all
+    groups together, by Šidák's level). Intervals of gaps are those of `stats.gap`.
 
     Args:
         predictions: N images.
@@ -118,8 +138,8 @@ def fairness(
         least: On how many cases a group's figure must rest to take part.
 
     Returns:
-        Each measure by its name; only "worst-group accuracy" without a positive class, and no value where too few groups take part.
-        `count` is the number of groups that take part, and `support` their cases.
+        Each measure by its name; only "worst-group accuracy" without a positive class, and no value where too few
+        groups take part. `count` is the number of groups that take part, and `support` their cases.
     """
     cases = cases_of(predictions, rows, positive)
     groups = _not_label(groups_of(cases, by))
@@ -184,7 +204,8 @@ def _kept(table: Tally, name: str, least: int) -> list[int]:
 
 
 def _spans(table: Tally, name: str, level: float, least: int) -> tuple[Rate, Rate]:
-    """Difference and ratio of a share between the groups with enough cases, as rates: `count` is the number of groups."""
+    """Difference and ratio of a share between the groups with enough cases, as rates: `count` is the number of
+    groups."""
     kept = _kept(table, name, least)
     rates = estimates(table, name, simultaneous(max(len(kept), 2), level))
     rates = [rates[g] for g in kept]
@@ -193,7 +214,9 @@ def _spans(table: Tally, name: str, level: float, least: int) -> tuple[Rate, Rat
         return (Rate(None, None, None, len(kept), support),) * 2
     apart = gap(rates)
     share, low, high = apart.ratio
-    among = Rate(None, None, None, len(kept), support) if math.isnan(share) else Rate(share, low, high, len(kept), support)
+    among = (
+        Rate(None, None, None, len(kept), support) if math.isnan(share) else Rate(share, low, high, len(kept), support)
+    )
     return Rate(*apart.difference, len(kept), support), among
 
 
@@ -214,5 +237,7 @@ def _lowest(rates: list[Rate]) -> Rate:
 def _not_label(groups: Groups) -> Groups:
     """Refuse classes as groups: figures within a class have no gap between classes."""
     if groups.by == "label":
-        raise InputError("Classes are not groups of one another: use breakdown for classes, and compare them by an attribute.")
+        raise InputError(
+            "Classes are not groups of one another: use breakdown for classes, and compare them by an attribute."
+        )
     return groups

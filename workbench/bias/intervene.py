@@ -1,4 +1,5 @@
-"""Does it matter? What covering a region of many images does to a model's answers, beside covering an equal area elsewhere."""
+"""Does it matter? What covering a region of many images does to a model's answers, beside covering an equal area
+elsewhere."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ DRAWS = 4
 """How many times each image's region, and as many other places of equal area, are covered."""
 FLIPS = 4000
 MATTERS = 0.05
-"""A smaller effect on a probability is none to speak of: the rim of a cover alone may have one, where no mirrored place is as good."""
+"""A smaller effect on a probability is none to speak of: the rim of a cover alone may have one, where no mirrored place
+is as good."""
 LARGEST = 1024
 """Pixels of the longer side to which larger images are shrunk first: covering a camera's full image takes seconds."""
 Progress = Callable[[int, int], None]
@@ -39,15 +41,16 @@ class Intervention:
     Attributes:
         region: Which.
         fill: What with: one of `FILLS`.
-        frame: One row an image: name, label, target, before, after and elsewhere (the target's probability as it is, with the region
-            covered, and with an equal area elsewhere covered, each the mean of `DRAWS` covers), called (the class before), turned and
-            turned elsewhere (with which share of the covers the verdict changed).
+        frame: One row an image: name, label, target, before, after and elsewhere (the target's probability as it is,
+            with the region covered, and with an equal area elsewhere covered, each the mean of `DRAWS` covers), called
+            (the class before), turned and turned elsewhere (with which share of the covers the verdict changed).
         change: Mean of after - before, with its interval of 95 % (Student's t).
         elsewhere: Mean of elsewhere - before, likewise.
         effect: Mean of after - elsewhere, likewise: what the place adds to the mere loss of so much area.
-        p: The chance of so large an effect if region and elsewhere were exchanged at random in each image (Fisher's sign flips).
-        turned: Share of the covers of the region that change the verdict, a mean over images. Its interval is Wilson's for as many
-            images of one cover each, which is wider than needed.
+        p: The chance of so large an effect if region and elsewhere were exchanged at random in each image (Fisher's
+            sign flips).
+        turned: Share of the covers of the region that change the verdict, a mean over images. Its interval is Wilson's
+            for as many images of one cover each, which is wider than needed.
         turned_elsewhere: The same elsewhere.
     """
 
@@ -63,7 +66,8 @@ class Intervention:
 
     @property
     def matters(self) -> bool:
-        """Whether covering the region lowers the target's probability, and more than elsewhere: by at least `MATTERS` and not by chance."""
+        """Whether covering the region lowers the target's probability, and more than elsewhere: by at least `MATTERS`
+        and not by chance."""
         lowers = (self.change.high or 0) < 0 and (self.effect.high or 0) < 0
         return lowers and (self.effect.value or 0) <= -MATTERS and self.p <= SIGNIFICANT
 
@@ -95,15 +99,17 @@ def intervene(
 ) -> Intervention:
     """Cover a region of each image and ask again.
 
-    Elsewhere is the same shape mirrored, so that it lies to the image's edges alike and has as much of a rim for a model to stumble
-    over: for a corner, the other corners. A region that meets its mirror images is shifted at random instead, what leaves the image on
-    one side coming back on the other. Its area is the same to the pixel. Where the region leaves an image's ground-truth mask free, so
-    does elsewhere if that can be had: to cover the defect itself would be no fair comparison.
+    Elsewhere is the same shape mirrored, so that it lies to the image's edges alike and has as much of a rim for a
+    model to stumble over: for a corner, the other corners. A region that meets its mirror images is shifted at random
+    instead, what leaves the image on one side coming back on the other. Its area is the same to the pixel. Where the
+    region leaves an image's ground-truth mask free, so does elsewhere if that can be had: to cover the defect itself
+    would be no fair comparison.
 
     Args:
         classifier: The model.
-        items: N images. Left out are those that cannot be read, whose mask is damaged, of which the region is all or nothing (what
-            lies outside of the mask, where there is none), and for which the model's answer is not a number.
+        items: N images. Left out are those that cannot be read, whose mask is damaged, of which the region is all or
+            nothing (what lies outside of the mask, where there is none), and for which the model's answer is not a
+            number.
         region: What to cover, in the pixels of each image.
         target: The class whose probability is watched; each image's predicted class where missing.
         fill: One of `FILLS`.
@@ -131,13 +137,17 @@ def intervene(
         watched = int(called[0]) if column is None else column
         lines.append((item, watched, answers[:, watched].astype(np.float64), called))
     if len(lines) < 2:
-        raise InputError("Fewer than two of the images can be read and have such a region: choose other images or another region.")
+        raise InputError(
+            "Fewer than two of the images can be read and have such a region: choose other images or another region."
+        )
     if on_progress:
         on_progress(len(items), len(items))
     return _judged(region, fill, _frame(lines, classifier.class_names), rng)
 
 
-def _frame(lines: Sequence[tuple[ImageItem, int, NDArray[np.float64], NDArray[np.intp]]], names: Sequence[str]) -> pd.DataFrame:
+def _frame(
+    lines: Sequence[tuple[ImageItem, int, NDArray[np.float64], NDArray[np.intp]]], names: Sequence[str]
+) -> pd.DataFrame:
     """From, for each image: the class that is watched, its probability and the verdict in all variants."""
     import pandas as pd
 
@@ -164,7 +174,9 @@ def _judged(region: Region, fill: str, frame: pd.DataFrame, rng: np.random.Gener
     null = np.abs((rng.integers(0, 2, (FLIPS, len(effect)), dtype=np.int8) * 2 - 1) @ effect)
     turned = [_share_of(frame[name].to_numpy()) for name in ("turned", "turned elsewhere")]
     p = tail(abs(effect.sum()), null)
-    return Intervention(region, fill, frame, mean_of(after - before), mean_of(elsewhere - before), mean_of(effect), p, *turned)
+    return Intervention(
+        region, fill, frame, mean_of(after - before), mean_of(elsewhere - before), mean_of(effect), p, *turned
+    )
 
 
 def _share_of(shares: NDArray[np.float64]) -> Rate:
@@ -173,8 +185,11 @@ def _share_of(shares: NDArray[np.float64]) -> Rate:
     return dataclasses.replace(wilson(round(total), len(shares)), value=total / len(shares))
 
 
-def _variants(item: ImageItem, others: Sequence[ImageItem], region: Region, fill: str, rng: np.random.Generator) -> list[NDArray[np.uint8]]:
-    """The image as it is, with the region covered `DRAWS` times, and with as many other places covered; each (H, W, 3)."""
+def _variants(
+    item: ImageItem, others: Sequence[ImageItem], region: Region, fill: str, rng: np.random.Generator
+) -> list[NDArray[np.uint8]]:
+    """The image as it is, with the region covered `DRAWS` times, and with as many other places covered; each (H, W,
+    3)."""
     image, mask = _opened(item)
     height, width = image.shape[:2]
     inside = region.on(height, width, mask)

@@ -1,4 +1,5 @@
-"""The breakdown of a model's performance by class or by group, each figure with its interval, and the confusion behind it."""
+"""The breakdown of a model's performance by class or by group, each figure with its interval, and the confusion behind
+it."""
 
 from __future__ import annotations
 
@@ -27,8 +28,8 @@ class Breakdown:
         by: "label", the attribute, or "first x second".
         figures: The names of the figures.
         frame: One row a group, worst first, the groups with too few images last: group, support (its images), enough
-            (whether there are `ENOUGH`), and for each figure four columns: its name, and the name followed by "low", "high"
-            and "support" (the cases that it rests on). NaN where there is nothing to compute it from.
+            (whether there are `ENOUGH`), and for each figure four columns: its name, and the name followed by "low",
+            "high" and "support" (the cases that it rests on). NaN where there is nothing to compute it from.
         values: What each row's group is in the table of predictions: (value,), or (first, second).
         codes: (N,) the row of the frame that each image counts in; -1 where it counts in none.
         split: The name of the split that the images come from; several are joined by "and".
@@ -68,19 +69,26 @@ class Confusion:
 
 
 def breakdown(
-    predictions: Predictions, by: By = "label", *, rows: NDArray[np.bool_] | None = None, positive: str | None = None, seed: int = 0
+    predictions: Predictions,
+    by: By = "label",
+    *,
+    rows: NDArray[np.bool_] | None = None,
+    positive: str | None = None,
+    seed: int = 0,
 ) -> Breakdown:
     """How good a model is for each class, or for each group.
 
-    By "label" each class stands against the rest: recall, precision, specificity and false-positive rate (Wilson's intervals), F1
-    (see `figures.estimates`), the mean confidence in the decision on its images (Student's t), and the calibration error of its
-    own probability on all images (the class-wise error of Kull et al. 2019, "Beyond temperature scaling"; the interval is that of
-    `calibration_error`). By an attribute, or a pair of them crossed, each group has the accuracy, the mean confidence, the
-    calibration error of the confidence and, with a positive class, recall, escape rate, overkill rate, precision, F1, selection
-    rate and AUC. All intervals are of 95 %, each for itself.
+    By "label" each class stands against the rest: recall, precision, specificity and false-positive rate (Wilson's
+    intervals), F1 (see `figures.estimates`), the mean confidence in the decision on its images (Student's t), and the
+    calibration error of its own probability on all images (the class-wise error of Kull et al. 2019, "Beyond
+    temperature scaling"; the interval is that of `calibration_error`). By an attribute, or a pair of them crossed, each
+    group has the accuracy, the mean confidence, the calibration error of the confidence and, with a positive class,
+    recall, escape rate, overkill rate, precision, F1, selection rate and AUC. All intervals are of 95 %, each for
+    itself.
 
-    The worst is first: the one whose recall (of a group: accuracy) is the lowest at the upper end of its interval, that is, even
-    when seen in the kindest light. Images without a usable label, unreadable ones, and those without the attribute never count.
+    The worst is first: the one whose recall (of a group: accuracy) is the lowest at the upper end of its interval, that
+    is, even when seen in the kindest light. Images without a usable label, unreadable ones, and those without the
+    attribute never count.
 
     Args:
         predictions: N images.
@@ -109,7 +117,9 @@ def breakdown(
     placed[cases.rows] = rank[codes]
     rates = tuple(found[g] for g in order)
     frame = _framed([names[g] for g in order], [support[g] for g in order], rates)
-    return Breakdown(by_of(predictions, by), tuple(rates[0]), frame, tuple(values[g] for g in order), placed, cases.split, rates)
+    return Breakdown(
+        by_of(predictions, by), tuple(rates[0]), frame, tuple(values[g] for g in order), placed, cases.split, rates
+    )
 
 
 def confusion(predictions: Predictions, rows: NDArray[np.bool_] | None = None) -> Confusion:

@@ -1,4 +1,5 @@
-"""Parts of an image that can be asked about by name: corners, border, centre, the ground-truth mask, a box of one's own."""
+"""Parts of an image that can be asked about by name: corners, border, centre, the ground-truth mask, a box of one's
+own."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ class Region:
     def __post_init__(self) -> None:
         top, left, bottom, right = self.box
         if not (0 <= top < bottom <= 1 and 0 <= left < right <= 1):
-            raise InputError(f"The box {self.box} lies outside of the image or is empty: give top, left, bottom, right from 0 to 1.")
+            raise InputError(
+                f"The box {self.box} lies outside of the image or is empty: give top, left, bottom, right from 0 to 1."
+            )
 
     def on(self, height: int, width: int, mask: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
         """True inside, of shape (height, width).
@@ -40,7 +43,8 @@ class Region:
         Args:
             height: Of the image, in pixels.
             width: Likewise.
-            mask: The ground-truth mask (height, width), for the region outside of it; nothing is masked where it is missing.
+            mask: The ground-truth mask (height, width), for the region outside of it; nothing is masked where it is
+                missing.
         """
         if self.of_mask:
             return np.ones((height, width), bool) if mask is None else ~mask

@@ -37,15 +37,16 @@ class Finding:
     Attributes:
         target: The class that the model decides on.
         region: The place.
-        share: The mean share of attribution there among images that the model calls `target`, with its interval of 95 %.
+        share: The mean share of attribution there among images that the model calls `target`, with its interval of 95
+            %.
         others: The same among all other images.
         p_where: The chance of so large a difference from the others if the images were dealt out at random, after Holm.
         tried: What covering the place does; None where attribution gave no reason to try.
         p_effect: The chance of its effect, after Holm over all that were tried; None likewise.
         masks: Whether most of the images that were tried have a mask, which shows that their defects lie elsewhere.
-        verdict: "shortcut" where both agree and masks show that the defects lie elsewhere, "leans" where both agree but nothing says
-            whether the place belongs to the part, "looks" where only attribution says so, "clear" where it does not, and "too few"
-            where it does but fewer than `LEAST` images can be tried.
+        verdict: "shortcut" where both agree and masks show that the defects lie elsewhere, "leans" where both agree but
+            nothing says whether the place belongs to the part, "looks" where only attribution says so, "clear" where it
+            does not, and "too few" where it does but fewer than `LEAST` images can be tried.
     """
 
     target: str
@@ -61,14 +62,22 @@ class Finding:
     @property
     def sentence(self) -> str:
         """The finding in plain words, without markup."""
-        share = f"{self.share.value:.0%} of its attribution on {self.region.area:.0%} of the image; {self.others:.0%} for other verdicts"
+        share = (
+            f"{self.share.value:.0%} of its attribution on {self.region.area:.0%} of the image; {self.others:.0%} for"
+            " other verdicts"
+        )
         if self.verdict == "clear":
             return f"For “{self.target}” the {self.region.name} does not stand out ({share})."
         where = f"For “{self.target}” the model looks at the {self.region.name} ({share})"
         if self.tried is None:
-            return f"{where}, but fewer than {LEAST} images are left to try whether it matters: those without a defect there."
+            return (
+                f"{where}, but fewer than {LEAST} images are left to try whether it matters: those without a defect"
+                " there."
+            )
         effect, turned, other = self.tried.effect, self.tried.turned, self.tried.turned_elsewhere
-        falls = f"P({self.target}) by {-(effect.value or 0):.2f} ({-(effect.high or 0):.2f} to {-(effect.low or 0):.2f})"
+        falls = (
+            f"P({self.target}) by {-(effect.value or 0):.2f} ({-(effect.high or 0):.2f} to {-(effect.low or 0):.2f})"
+        )
         verdicts = f"in {turned.support} images {turned.value:.0%} of decisions flip, {other.value:.0%} elsewhere"
         if self.verdict == "looks":
             corrected = dataclasses.replace(self.tried, p=self.p_effect or self.tried.p)
@@ -93,9 +102,9 @@ def shortcuts(
 ) -> list[Finding]:
     """Look for places that decide about a class although the part lies elsewhere.
 
-    First attribution: does the model, when it decides on a class, look more at the place than at others and than an even map would?
-    Only then intervention: does covering the place lower the class's probability more than covering as much elsewhere? Images whose
-    mask reaches into the place are left out of that, for there it may rightly matter.
+    First attribution: does the model, when it decides on a class, look more at the place than at others and than an
+    even map would? Only then intervention: does covering the place lower the class's probability more than covering as
+    much elsewhere? Images whose mask reaches into the place are left out of that, for there it may rightly matter.
 
     Args:
         classifier: The model that made the maps.
@@ -124,10 +133,14 @@ def shortcuts(
                 on_progress(before + now, total)
 
         one, masked = found[i], sum(item.mask is not None for item in items)
-        tried = intervene(classifier, items, one.region, target=one.target, fill=fill, others=exchange, seed=seed, on_progress=report)
+        tried = intervene(
+            classifier, items, one.region, target=one.target, fill=fill, others=exchange, seed=seed, on_progress=report
+        )
         found[i] = dataclasses.replace(one, tried=tried, masks=2 * masked > len(items))
         done += len(items)
-    return sorted(_agreed(found), key=lambda f: (("shortcut", "leans", "looks", "too few", "clear").index(f.verdict), f.p_where))
+    return sorted(
+        _agreed(found), key=lambda f: (("shortcut", "leans", "looks", "too few", "clear").index(f.verdict), f.p_where)
+    )
 
 
 def _looked_at(maps: Maps, places: Sequence[Region]) -> list[Finding]:
@@ -142,7 +155,17 @@ def _looked_at(maps: Maps, places: Sequence[Region]) -> list[Finding]:
             rows.append((target, region, mean_of(one[own]), float(one[~own].mean()), _chance(one[own], one[~own])))
     adjusted = holm([row[-1] for row in rows])
     return [
-        Finding(target, region, share, rest, float(p), None, None, False, "looks" if _stands_out(share, rest, region, p) else "clear")
+        Finding(
+            target,
+            region,
+            share,
+            rest,
+            float(p),
+            None,
+            None,
+            False,
+            "looks" if _stands_out(share, rest, region, p) else "clear",
+        )
         for (target, region, share, rest, _), p in zip(rows, adjusted, strict=True)
     ]
 
@@ -154,8 +177,8 @@ def _stands_out(share: Rate, others: float, region: Region, p: float) -> bool:
 def _chance(own: NDArray[np.float64], others: NDArray[np.float64]) -> float:
     """The chance of means so far apart, either way, if the values (N,) and (M,) were dealt out at random.
 
-    It is the normal limit of the permutations (Strasser and Weber 1999), not drawn: a smallest p that draws can give would, after
-    Holm, hide whatever a model of many classes does.
+    It is the normal limit of the permutations (Strasser and Weber 1999), not drawn: a smallest p that draws can give
+    would, after Holm, hide whatever a model of many classes does.
     """
     spread = np.concatenate([own, others]).std(ddof=1) * math.sqrt(1 / len(own) + 1 / len(others))
     return math.erfc(abs(own.mean() - others.mean()) / spread / math.sqrt(2)) if spread > 0 else 1.0

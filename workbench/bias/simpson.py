@@ -33,13 +33,13 @@ class Simpson:
         first: The group with the higher value overall.
         second: The other group.
         overall: The gap first minus second over all, with its interval of 95 % (value, low, high).
-        inside: The gap within strata: the mean of the strata's gaps weighted by Mantel and Haenszel, with its interval; NaN where
-            no stratum holds both groups.
+        inside: The gap within strata: the mean of the strata's gaps weighted by Mantel and Haenszel, with its interval;
+            NaN where no stratum holds both groups.
         shift: Overall minus inside, what the groups consist of makes of the gap, with its interval.
         kind: "reversed", "explained" or "hidden" where the two differ (see `simpson`), else None.
         warning: What to tell the reader then, in a sentence.
-        frame: One row a stratum that holds either group: stratum, first and second (the figure there), first support, second
-            support, gap, weight.
+        frame: One row a stratum that holds either group: stratum, first and second (the figure there), first support,
+            second support, gap, weight.
     """
 
     by: str
@@ -66,13 +66,14 @@ def simpson(
 ) -> Simpson | None:
     """Hold the gap between groups against the gap within classes, or within the groups of another attribute.
 
-    Within strata, the gap is sum(w (a - b)) / sum(w) over the strata s that hold both groups, w = n_a n_b / (n_a + n_b) (Mantel and
-    Haenszel 1959; for differences Greenland and Robins 1985). Each pair of groups with `ENOUGH` cases is looked at. The two gaps are
-    taken to differ where the interval of (overall - inside) leaves 0 out: normal, from the influence of each case, wide enough for all
-    pairs together (`stats.simultaneous`). Then the gap is
+    Within strata, the gap is sum(w (a - b)) / sum(w) over the strata s that hold both groups, w = n_a n_b / (n_a + n_b)
+    (Mantel and Haenszel 1959; for differences Greenland and Robins 1985). Each pair of groups with `ENOUGH` cases is
+    looked at. The two gaps are taken to differ where the interval of (overall - inside) leaves 0 out: normal, from the
+    influence of each case, wide enough for all pairs together (`stats.simultaneous`). Then the gap is
 
     - "reversed": both intervals leave 0 out, and inside it points the other way;
-    - "explained": overall the interval leaves 0 out, and inside the gap is less than half as wide, or points the other way by chance;
+    - "explained": overall the interval leaves 0 out, and inside the gap is less than half as wide, or points the other
+    way by chance;
     - "hidden": inside the interval leaves 0 out, and the gap is more than twice as wide as overall.
 
     Args:
@@ -84,8 +85,8 @@ def simpson(
         positive: The class that defect figures are about; the rule's where missing.
 
     Returns:
-        The pair whose gaps differ the most in a way that has a name; without one the pair with the widest gap; None where fewer than
-        two groups have enough cases.
+        The pair whose gaps differ the most in a way that has a name; without one the pair with the widest gap; None
+        where fewer than two groups have enough cases.
 
     Raises:
         InputError: There is no such attribute, class, or share, or not one image can be judged.
@@ -114,7 +115,8 @@ def simpson(
 
 
 class _Pair:
-    """Two groups' shares over S strata, the higher first: hits and cases (2, S), and how many standard errors chance may make."""
+    """Two groups' shares over S strata, the higher first: hits and cases (2, S), and how many standard errors chance
+    may make."""
 
     def __init__(self, hits: NDArray[np.int64], count: NDArray[np.int64], z: float) -> None:
         self.count = count
@@ -155,13 +157,22 @@ def _told(pair: _Pair, first: str, second: str, groups: Groups, strata: Groups, 
     what = "each class" if strata.by == "label" else f"each {strata.by}"
     over, inside = (f"{100 * abs(span[0]):.1f} points" for span in spans[:2])
     ends = {
-        "reversed": f"but within {what} it is {inside} lower: the groups differ in composition, and the overall gap misleads.",
-        "explained": f"but within {what} the gap is {inside}{' the other way' if pair.inside < 0 else ''}: "
-        "the composition of the groups explains most of it.",
-        "hidden": f"but within {what} it is {inside} {'lower' if pair.inside < 0 else 'higher'}: their composition hides the gap.",
+        "reversed": (
+            f"but within {what} it is {inside} lower: the groups differ in composition, and the overall gap misleads."
+        ),
+        "explained": (
+            f"but within {what} the gap is {inside}{' the other way' if pair.inside < 0 else ''}: "
+            "the composition of the groups explains most of it."
+        ),
+        "hidden": (
+            f"but within {what} it is {inside} {'lower' if pair.inside < 0 else 'higher'}: their composition hides the"
+            " gap."
+        ),
     }
     warning = (
-        f"Overall, the {figure} of {groups.by} {first} is {over} higher than that of {second}, {ends[pair.kind]}" if pair.kind else None
+        f"Overall, the {figure} of {groups.by} {first} is {over} higher than that of {second}, {ends[pair.kind]}"
+        if pair.kind
+        else None
     )
     there = pair.count.sum(0) > 0
     frame = pd.DataFrame(

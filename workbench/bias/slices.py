@@ -1,4 +1,5 @@
-"""Slices: clusters of images that look alike to the model, the ones that it gets wrong first, described by what sets them apart."""
+"""Slices: clusters of images that look alike to the model, the ones that it gets wrong first, described by what sets
+them apart."""
 
 from __future__ import annotations
 
@@ -91,7 +92,8 @@ class Slices:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row a slice: slice, support, enough, errors, error rate and its ends, p, p adjusted, significant, and traits in words."""
+        """One row a slice: slice, support, enough, errors, error rate and its ends, p, p adjusted, significant, and
+        traits in words."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -121,14 +123,16 @@ def slices(
 ) -> Slices:
     """Cluster what the model sees, or where it looks, and rank the clusters by their errors.
 
-    On heatmaps this is the idea of SpRAy (Lapuschkin et al. 2019, "Unmasking Clever Hans predictors and assessing what machines really
-    learn"), on embeddings that of slice discovery (Eyuboglu et al. 2022, "Domino"): the features' 32 leading principal axes,
-    then k-means (in small batches above 5,000 images). The clusters know nothing of right and wrong, so that the test
-    of each cluster's errors is honest. A value of an attribute, label or prediction is a trait where it is 1.25 times as frequent as
-    overall and that is more than chance (hypergeometric, Holm over all values of the slice).
+    On heatmaps this is the idea of SpRAy (Lapuschkin et al. 2019, "Unmasking Clever Hans predictors and assessing what
+    machines really learn"), on embeddings that of slice discovery (Eyuboglu et al. 2022, "Domino"): the features' 32
+    leading principal axes, then k-means (in small batches above 5,000 images). The clusters know nothing of right and
+    wrong, so that the test of each cluster's errors is honest. A value of an attribute, label or prediction is a trait
+    where it is 1.25 times as frequent as overall and that is more than chance (hypergeometric, Holm over all values of
+    the slice).
 
     Args:
-        features: (N, ...) numbers for N images, such as embeddings (N, D) or heatmaps (N, 32, 32). Images with NaN do not count.
+        features: (N, ...) numbers for N images, such as embeddings (N, D) or heatmaps (N, 32, 32). Images with NaN do
+            not count.
         predictions: The same N images.
         rows: Booleans of shape (N,): which images count; all where missing.
         clusters: How many; by default 16, or so few that a cluster has 60 images on average.
@@ -166,13 +170,17 @@ def slices(
     return Slices(tuple(found), placed, wilson(total, len(codes)), cases.split)
 
 
-def _clustered(features: NDArray[np.floating], clusters: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def _clustered(
+    features: NDArray[np.floating], clusters: int, seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """For M images the cluster of each, without gaps in the numbers, and its distance to the centre."""
     from sklearn.cluster import KMeans, MiniBatchKMeans
     from sklearn.decomposition import PCA
 
     if (features == features[0]).all():
-        raise InputError("All the images have the same features, so there is nothing to cluster: choose other features.")
+        raise InputError(
+            "All the images have the same features, so there is nothing to cluster: choose other features."
+        )
     axes = min(AXES, features.shape[1], len(features) - 1)
     solver = "randomized" if axes < min(features.shape) else "full"
     places = PCA(axes, svd_solver=solver, random_state=seed).fit_transform(features.astype(np.float32))

@@ -1,4 +1,5 @@
-"""Attributes that the label is known from: its own source, or what goes with it one to one. Groups by them are classes again."""
+"""Attributes that the label is known from: its own source, or what goes with it one to one. Groups by them are classes
+again."""
 
 from __future__ import annotations
 
@@ -16,12 +17,13 @@ CHANCE = 0.001
 
 
 def tied_to_label(predictions: Predictions, rows: NDArray[np.bool_] | None = None) -> dict[str, Tie]:
-    """The attributes by which no group can be compared with another of the same class, for the label is known from them.
+    """The attributes by which no group can be compared with another of the same class, for the label is known from
+    them.
 
-    "one to one": each value goes with one class, and each class with one value. "threshold": a measurement whose values part the classes,
-    as a probability of which the label was made. An attribute of several values a class, such as the kind of defect, is not among them:
-    its groups are compared within the class. Chance is taken to have tied them where it would with more than `CHANCE`, by the number of
-    ways to deal the labels out.
+    "one to one": each value goes with one class, and each class with one value. "threshold": a measurement whose values
+    part the classes, as a probability of which the label was made. An attribute of several values a class, such as the
+    kind of defect, is not among them: its groups are compared within the class. Chance is taken to have tied them where
+    it would with more than `CHANCE`, by the number of ways to deal the labels out.
 
     Args:
         predictions: N images, with the attributes as they were measured.
@@ -41,7 +43,8 @@ def tied_to_label(predictions: Predictions, rows: NDArray[np.bool_] | None = Non
 
 
 def _tie(codes: NDArray[np.intp], values: list[Any], labels: NDArray[np.intp]) -> Tie | None:
-    """How M images' values, by number, go with their labels (M,); None where a value has two labels, or one is all there is."""
+    """How M images' values, by number, go with their labels (M,); None where a value has two labels, or one is all
+    there is."""
     labels = np.unique(labels, return_inverse=True)[1]
     counts = np.bincount(labels)
     pairs = np.unique(np.column_stack([codes, labels]), axis=0)
@@ -57,6 +60,7 @@ def _tie(codes: NDArray[np.intp], values: list[Any], labels: NDArray[np.intp]) -
 
 
 def _by_chance(counts: NDArray[np.intp]) -> float:
-    """The chance that labels (K classes of so many each) dealt out at random come to lie class by class along values in an order."""
+    """The chance that labels (K classes of so many each) dealt out at random come to lie class by class along values in
+    an order."""
     ways = math.lgamma(int(counts.sum()) + 1) - sum(math.lgamma(int(count) + 1) for count in counts)
     return math.exp(min(math.lgamma(len(counts) + 1) - ways, 0.0))

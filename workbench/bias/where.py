@@ -1,4 +1,5 @@
-"""Where a model looks: mean maps and shares of attribution by class and group, and whether chance alone would make them differ."""
+"""Where a model looks: mean maps and shares of attribution by class and group, and whether chance alone would make them
+differ."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ class Maps:
 def maps_of(summaries: Summaries, predictions: Predictions) -> Maps:
     """The maps of an audit beside what is known of their images.
 
-    Left out are images without a map, and those of an older sample that are gone or by now called something else than was explained.
+    Left out are images without a map, and those of an older sample that are gone or by now called something else than
+    was explained.
 
     Raises:
         InputError: No image has a map.
@@ -72,8 +74,8 @@ def focus(maps: Maps, by: str = "predicted", regions: Sequence[Region] = LOOKED_
     """The mean share of attribution in each region, by group.
 
     Returns:
-        One row a group and region: group, region, share, low, high (95 %, Student's t), area (what an even map has there), support
-        and enough. The region "mask" is told where images have one, its area as NaN.
+        One row a group and region: group, region, share, low, high (95 %, Student's t), area (what an even map has
+        there), support and enough. The region "mask" is told where images have one, its area as NaN.
     """
     import pandas as pd
 
@@ -93,12 +95,15 @@ def focus(maps: Maps, by: str = "predicted", regions: Sequence[Region] = LOOKED_
     return pd.DataFrame(lines, columns=["group", "region", "share", "low", "high", "area", "support", "enough"])
 
 
-def differences(maps: Maps, *by: str, regions: Sequence[Region] = LOOKED_AT, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
+def differences(
+    maps: Maps, *by: str, regions: Sequence[Region] = LOOKED_AT, draws: int = DRAWS, seed: int = 0
+) -> pd.DataFrame:
     """Whether groups differ in where the model looks, more than chance alone would make them.
 
-    The gap is that between the largest and the smallest mean share among images that the model calls alike: a different mix of
-    classes is no bias. `p` comes from dealing those out to the groups at random, by the permutations' normal limit (Strasser and Weber
-    1999); `p adjusted` is Holm's over all rows. Groups of fewer than `ENOUGH` maps are left out.
+    The gap is that between the largest and the smallest mean share among images that the model calls alike: a different
+    mix of classes is no bias. `p` comes from dealing those out to the groups at random, by the permutations' normal
+    limit (Strasser and Weber 1999); `p adjusted` is Holm's over all rows. Groups of fewer than `ENOUGH` maps are left
+    out.
 
     Returns:
         One row an attribute and region: by, region, most (group), least (group), gap, p, p adjusted, significant.
@@ -108,7 +113,9 @@ def differences(maps: Maps, *by: str, regions: Sequence[Region] = LOOKED_AT, dra
     rng = np.random.default_rng(seed)
     values = shares(maps.heatmaps, tuple(regions))
     strata, classes = factorised(maps.frame["predicted"], np.arange(len(maps.frame)))
-    enough = max(draws, round(2 / SIGNIFICANT) * len(by) * len(regions))  # so that the smallest p stays small after Holm
+    enough = max(
+        draws, round(2 / SIGNIFICANT) * len(by) * len(regions)
+    )  # so that the smallest p stays small after Holm
     lines = []
     for name in by:
         codes, names = _groups(maps, name)
@@ -120,7 +127,9 @@ def differences(maps: Maps, *by: str, regions: Sequence[Region] = LOOKED_AT, dra
         for column, region in enumerate(regions):
             sums = moments(place, values[there, column], shape[1] * shape[2]).reshape(shape)[:, kept]
             most, least, gap = _apart(sums[0], sums[1])
-            lines.append((name, region.name, names[kept[most]], names[kept[least]], gap, means_differ(sums, enough, rng)))
+            lines.append(
+                (name, region.name, names[kept[most]], names[kept[least]], gap, means_differ(sums, enough, rng))
+            )
     frame = pd.DataFrame(lines, columns=["by", "region", "most", "least", "gap", "p"])
     adjusted = holm(frame["p"].to_numpy(np.float64))
     return frame.assign(**{"p adjusted": adjusted, "significant": adjusted <= SIGNIFICANT})
@@ -138,9 +147,11 @@ def _groups(maps: Maps, by: str) -> tuple[NDArray[np.intp], list[str]]:
 
 
 def _apart(count: NDArray[np.float64], total: NDArray[np.float64]) -> tuple[int, int, float]:
-    """The groups with the largest and the smallest mean, and their gap, strata held equal; from (G, S) number and sum of values.
+    """The groups with the largest and the smallest mean, and their gap, strata held equal; from (G, S) number and sum
+    of values.
 
-    The order is that of the means less those of the strata; the gap is the mean of the strata's gaps with Mantel and Haenszel's weights.
+    The order is that of the means less those of the strata; the gap is the mean of the strata's gaps with Mantel and
+    Haenszel's weights.
     """
     excess = (total.sum(1) - count @ (total.sum(0) / np.maximum(count.sum(0), 1))) / count.sum(1)
     most, least = int(excess.argmax()), int(excess.argmin())

@@ -1,6 +1,7 @@
 """The `workbench` command: run, explain, audit, make-set, train, journal, train-demo, doctor.
 
-Bad input ends with one line on stderr and exit code 2, an interruption with 130. Nothing heavy is imported before a command needs it.
+Bad input ends with one line on stderr and exit code 2, an interruption with 130. Nothing heavy is imported before a
+command needs it.
 """
 
 from __future__ import annotations
@@ -56,11 +57,16 @@ def _verdict(error: Exception) -> tuple[str, int]:
     """What to say of an error, and the exit code."""
     if isinstance(error, InputError):
         return str(error), INPUT_ERROR
-    if callable(usage := getattr(error, "format_message", None)):  # typer's usage errors, whose class has moved between its releases
+    if callable(
+        usage := getattr(error, "format_message", None)
+    ):  # typer's usage errors, whose class has moved between its releases
         return f"{usage().rstrip('. ')}. See workbench --help, or --help after a command.", INPUT_ERROR
     if isinstance(error, OSError):
         return (
-            f"{error.filename or 'A file'} cannot be used ({error.strerror or error}): check the path, its permissions and the disk.",
+            (
+                f"{error.filename or 'A file'} cannot be used ({error.strerror or error}): check the path, its"
+                " permissions and the disk."
+            ),
             INPUT_ERROR,
         )
     hint = f"set {TRACEBACK_VARIABLE}=1 to see where, and please report it"
@@ -76,7 +82,9 @@ def _version(asked: bool) -> None:
 @app.callback(invoke_without_command=True)
 def _top(
     context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     if context.invoked_subcommand is None:
         print(context.get_help())

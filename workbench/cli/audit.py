@@ -16,8 +16,12 @@ def audit(
     model: Annotated[str, typer.Option(help="As for run, or python:package.module:function.")],
     images: Annotated[str, typer.Option(help="A catalog name, a folder, a .zip, or a manifest .csv or .parquet.")],
     out: Annotated[Path, typer.Option(help="The folder to write predictions.parquet and attributions/ to.")],
-    engine: Annotated[str, typer.Option(help="local, or ray: the cluster at RAY_ADDRESS, else one on this machine.")] = "local",
-    attributions: Annotated[str | None, typer.Option(help="The method whose maps are summarised for a sample: grad_cam, ...")] = None,
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: the cluster at RAY_ADDRESS, else one on this machine.")
+    ] = "local",
+    attributions: Annotated[
+        str | None, typer.Option(help="The method whose maps are summarised for a sample: grad_cam, ...")
+    ] = None,
     sample: Annotated[int, typer.Option(min=1, help="Number of images in that sample.")] = 200,
     seed: Annotated[int, typer.Option(help="Random seed of that sample.")] = 0,
 ) -> None:
@@ -30,7 +34,9 @@ def audit(
 
     said = "nothing yet"
     try:
-        steps = run(load_classifier(model), image_set, out, attributions=attributions, sample=sample, seed=seed, engine=engine)
+        steps = run(
+            load_classifier(model), image_set, out, attributions=attributions, sample=sample, seed=seed, engine=engine
+        )
         with Meter() as meter, closing(steps):
             for step in steps:
                 said = f"{step.done:,} of {step.total:,} {step.stage}"
@@ -45,4 +51,6 @@ def audit(
     if failed := int(frame["error"].notna().sum()):
         print(f"{failed:,} could not be read; the column error says why")
     if attributions is not None:
-        print(f"Wrote {len(open_audit(out).summaries(attributions).frame):,} maps, summed up, to {out / 'attributions'}")
+        print(
+            f"Wrote {len(open_audit(out).summaries(attributions).frame):,} maps, summed up, to {out / 'attributions'}"
+        )

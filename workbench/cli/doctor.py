@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from workbench.images import ImageSet
     from workbench.models import Classifier
 
-PACKAGES = ("streamlit", "torch", "torchvision", "captum", "timm", "numpy", "pandas", "pillow", "pyarrow", "safetensors")
+PACKAGES = (
+    "streamlit",
+    "torch",
+    "torchvision",
+    "captum",
+    "timm",
+    "numpy",
+    "pandas",
+    "pillow",
+    "pyarrow",
+    "safetensors",
+)
 FILES = ("pages", "assets/catalog.toml", ".streamlit/config.toml")
 
 
@@ -66,7 +77,11 @@ def _check(name: str, look: Callable[[], str]) -> Check:
     except InputError as error:
         return Check(name, False, str(error))
     except Exception as error:  # a broken installation fails in any way it likes; the examination goes on
-        return Check(name, False, " ".join(f"This failed with {type(error).__name__} ({error}): install the package again.".split()))
+        return Check(
+            name,
+            False,
+            " ".join(f"This failed with {type(error).__name__} ({error}): install the package again.".split()),
+        )
 
 
 def _packages() -> str:
@@ -99,7 +114,9 @@ def _images(name: str, sets: dict[str, ImageSet]) -> str:
     items[0].open()
     absent = sum(not _there(item.source) for item in items)
     if absent:
-        raise InputError(f"{absent} of {len(items)} images are not there: correct its entry or install the package again.")
+        raise InputError(
+            f"{absent} of {len(items)} images are not there: correct its entry or install the package again."
+        )
     return f"{len(items):,} images, {len(sets[name].class_names)} classes, digest {sets[name].key[:12]}"
 
 
@@ -115,7 +132,11 @@ def _model(name: str, catalog: Catalog, models: dict[str, Classifier]) -> str:
     folder = Path(catalog.models[name].ref)
     is_folder = ":" not in catalog.models[name].ref
     if is_folder and not (folder / "model.toml").is_file():
-        how = f"run workbench train-demo {name}" if folder.parent == shared("models") else "put it there or correct the catalog"
+        how = (
+            f"run workbench train-demo {name}"
+            if folder.parent == shared("models")
+            else "put it there or correct the catalog"
+        )
         raise InputError(f"There is no model.toml in {folder}: {how}.")
     models[name] = load_classifier(name)
     size = f", {weights_path(folder, read_spec(folder)).stat().st_size / 1e6:.1f} MB" if is_folder else ""
@@ -137,4 +158,7 @@ def _prediction(catalog: Catalog, models: dict[str, Classifier], sets: dict[str,
     row = predict(models[name], item).frame.iloc[0]
     if row["error"] is not None:
         raise InputError(str(row["error"]))
-    return f"{name} calls {item.name} {row['predicted']!r} at {row['confidence']:.2f}, in {time.perf_counter() - start:.2f} s"
+    return (
+        f"{name} calls {item.name} {row['predicted']!r} at {row['confidence']:.2f}, in"
+        f" {time.perf_counter() - start:.2f} s"
+    )

@@ -18,22 +18,37 @@ if TYPE_CHECKING:
 
 
 def explain(
-    model: Annotated[str, typer.Option(help="As for run, or a file of weights with --architecture, or python:package.module:function.")],
+    model: Annotated[
+        str,
+        typer.Option(help="As for run, or a file of weights with --architecture, or python:package.module:function."),
+    ],
     image: Annotated[Path, typer.Option(help="The image file.")],
-    method: Annotated[str, typer.Option(help="saliency, grad_cam, integrated_gradients, occlusion, ... (a wrong name lists all).")],
+    method: Annotated[
+        str, typer.Option(help="saliency, grad_cam, integrated_gradients, occlusion, ... (a wrong name lists all).")
+    ],
     out: Annotated[Path, typer.Option(help="The folder to write attribution.npz, overlay.png and manifest.json to.")],
-    target: Annotated[str | None, typer.Option(help="Class to explain, by name or number; default: the predicted class.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Class to explain, by name or number; default: the predicted class.")
+    ] = None,
     score: Annotated[str, typer.Option(help="logit, probability or margin.")] = "logit",
     against: Annotated[str | None, typer.Option(help="With --score margin: the other class.")] = None,
     baseline: Annotated[str | None, typer.Option(help="black, white, mean or blur.")] = None,
-    layer: Annotated[str | None, typer.Option(help="For grad_cam; default: the last layer with a spatial output.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="For integrated_gradients: number of steps; default automatic.")] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="For grad_cam; default: the last layer with a spatial output.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="For integrated_gradients: number of steps; default automatic.")
+    ] = None,
     images: Annotated[str | None, typer.Option(help="An image set to compare with, for expected_gradients.")] = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="Any other setting of the method, as key=value; may be repeated.")
     ] = None,
-    architecture: Annotated[str | None, typer.Option(help="With a file of weights: timm:NAME, torchvision:NAME or python:...")] = None,
-    classes: Annotated[str | None, typer.Option(help="Class names, separated by commas, or a text file with one a line.")] = None,
+    architecture: Annotated[
+        str | None, typer.Option(help="With a file of weights: timm:NAME, torchvision:NAME or python:...")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Class names, separated by commas, or a text file with one a line.")
+    ] = None,
 ) -> None:
     """Explain one decision and write the map, its overlay and a record of everything it depends on."""
     from workbench.attribution import METHODS
@@ -58,7 +73,12 @@ def explain(
 
 
 def _map(
-    classifier: Classifier, ready: Input, method: str, classes: tuple[str | None, str | None], score: str, params: Mapping[str, object]
+    classifier: Classifier,
+    ready: Input,
+    method: str,
+    classes: tuple[str | None, str | None],
+    score: str,
+    params: Mapping[str, object],
 ) -> Attribution:
     """The map for a target and the class it is held against, each by name or number."""
     from workbench.attribution import attribute

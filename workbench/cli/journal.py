@@ -20,7 +20,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-Where = Annotated[Path | None, typer.Option("--journal", help="Default: WORKBENCH_JOURNAL, else the one in your data folder.")]
+Where = Annotated[
+    Path | None, typer.Option("--journal", help="Default: WORKBENCH_JOURNAL, else the one in your data folder.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -36,9 +38,11 @@ def verify(
 ) -> None:
     """Look for entries that were changed, removed, reordered or inserted. Exits with 0 if there are none, else with 1.
 
-    It reads the journal only, so it works on a disk that is full or read-only too. That a clock was set back is told as a note.
+    It reads the journal only, so it works on a disk that is full or read-only too. That a clock was set back is told as
+    a note.
 
-    Keep the head that it prints out of reach of those who can write to the journal: only that shows that nobody wrote all of it anew.
+    Keep the head that it prints out of reach of those who can write to the journal: only that shows that nobody wrote
+    all of it anew.
     """
     from workbench.journal import Journal, journal_path
 
@@ -58,10 +62,13 @@ def verify(
 
 @app.command(short_help="Write all entries to a .csv or .json.")
 def export(
-    out: Annotated[Path, typer.Option(help="A .csv for a spreadsheet, or a .json from which the chain can be checked.")],
+    out: Annotated[
+        Path, typer.Option(help="A .csv for a spreadsheet, or a .json from which the chain can be checked.")
+    ],
     journal: Where = None,
 ) -> None:
-    """Write all entries to a file: .csv for a spreadsheet, .json with everything needed to check the chain without the workbench."""
+    """Write all entries to a file: .csv for a spreadsheet, .json with everything needed to check the chain without the
+    workbench."""
     from workbench.journal import Journal, journal_path, to_csv, to_json
 
     kinds = {".csv": to_csv, ".json": to_json}

@@ -14,16 +14,24 @@ from workbench.catalog import AUDIT_VARIABLE, IMAGES_VARIABLE, MODEL_VARIABLE
 from workbench.errors import InputError
 from workbench.ui.doors import HOSTS_VARIABLE, expected, shown
 
-ModelOption = Annotated[str | None, typer.Option(help="A catalog name, a folder with model.toml, timm:NAME or torchvision:NAME.")]
-ImagesOption = Annotated[str | None, typer.Option(help="A catalog name, a folder, a .zip, or a manifest .csv or .parquet.")]
+ModelOption = Annotated[
+    str | None, typer.Option(help="A catalog name, a folder with model.toml, timm:NAME or torchvision:NAME.")
+]
+ImagesOption = Annotated[
+    str | None, typer.Option(help="A catalog name, a folder, a .zip, or a manifest .csv or .parquet.")
+]
 
 
 def run(
     model: ModelOption = None,
     images: ImagesOption = None,
-    audit: Annotated[Path | None, typer.Option(help="The folder that workbench audit wrote for this model and these images.")] = None,
+    audit: Annotated[
+        Path | None, typer.Option(help="The folder that workbench audit wrote for this model and these images.")
+    ] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen.")] = 8501,
-    host: Annotated[str, typer.Option(help="127.0.0.1: only this machine; 0.0.0.0: everybody who can reach it.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="127.0.0.1: only this machine; 0.0.0.0: everybody who can reach it.")
+    ] = "127.0.0.1",
     allow_host: Annotated[
         list[str] | None,
         typer.Option(help="Another host name that it is reached by, such as that of a proxy (may be repeated)."),
@@ -32,8 +40,8 @@ def run(
 ) -> None:
     """Open the workbench in the browser.
 
-    The model and image set may also be named by the environment variables WORKBENCH_MODEL and WORKBENCH_IMAGES, a catalog of
-    your own by WORKBENCH_CONFIG, and the names to answer to, with commas between them, by WORKBENCH_HOSTS.
+    The model and image set may also be named by the environment variables WORKBENCH_MODEL and WORKBENCH_IMAGES, a
+    catalog of your own by WORKBENCH_CONFIG, and the names to answer to, with commas between them, by WORKBENCH_HOSTS.
     """
     model, images = model or os.environ.get(MODEL_VARIABLE), images or os.environ.get(IMAGES_VARIABLE)
     _check_model(model)
@@ -71,7 +79,8 @@ def _check_model(ref: str | None) -> None:
     else:
         check_local(ref)
         raise InputError(
-            f"There is no model {ref!r}: give one of {', '.join(names)}, a folder with model.toml, timm:NAME or torchvision:NAME."
+            f"There is no model {ref!r}: give one of {', '.join(names)}, a folder with model.toml, timm:NAME or"
+            " torchvision:NAME."
         )
 
 
@@ -94,19 +103,27 @@ def _check_port(host: str, port: int) -> None:
     except socket.gaierror:
         raise InputError(f"There is no host {host!r}: use 127.0.0.1, 0.0.0.0 or an address of this machine.") from None
     except OSError as error:
-        why = "is taken" if error.errno == errno.EADDRINUSE else f"of {host} cannot be used ({os.strerror(error.errno or 0)})"
+        why = (
+            "is taken"
+            if error.errno == errno.EADDRINUSE
+            else f"of {host} cannot be used ({os.strerror(error.errno or 0)})"
+        )
         raise InputError(f"Port {port} {why}: choose another with --port.") from None
 
 
 def streamlit_command(host: str, port: int, *, browser: bool) -> list[str]:
     """How to start Streamlit on the app.
 
-    Streamlit reads .streamlit/config.toml from the working folder only, so the package's own is passed on as flags. A setting that
-    the user made by an environment variable is left to it.
+    Streamlit reads .streamlit/config.toml from the working folder only, so the package's own is passed on as flags. A
+    setting that the user made by an environment variable is left to it.
     """
     from workbench.catalog import PACKAGE, home, read_toml
 
-    windows = os.name == "nt" or sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    windows = (
+        os.name == "nt"
+        or sys.platform == "darwin"
+        or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    )
     settings = _flat(read_toml(home() / ".streamlit" / "config.toml")) | {
         "server.address": host,
         "server.port": port,
@@ -114,7 +131,11 @@ def streamlit_command(host: str, port: int, *, browser: bool) -> list[str]:
         "server.showEmailPrompt": False,
         "logger.hideWelcomeMessage": True,
     }
-    given = [(key, value) for key, value in settings.items() if key in ("server.address", "server.port") or not _by_environment(key)]
+    given = [
+        (key, value)
+        for key, value in settings.items()
+        if key in ("server.address", "server.port") or not _by_environment(key)
+    ]
     flags = [f"--{key}={_word(value)}" for key, many in given for value in (many if isinstance(many, list) else [many])]
     return [sys.executable, "-m", "streamlit", "run", str(PACKAGE / "app.py"), *flags]
 

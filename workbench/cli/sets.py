@@ -19,13 +19,16 @@ def make_set(
     size: Annotated[int, typer.Option(help="Edge length in pixels.")] = 128,
     seed: Annotated[int, typer.Option(help="The same seed gives the same images.")] = 0,
     stamp_with: Annotated[
-        str | None, typer.Option(help="Class that the stamp goes with in the splits train and validation; default: none.")
+        str | None,
+        typer.Option(help="Class that the stamp goes with in the splits train and validation; default: none."),
     ] = None,
     stamp_share: Annotated[
-        float | None, typer.Option(help="Share of that class's parts with a stamp, default 0.95; of the other parts, the rest to 1.")
+        float | None,
+        typer.Option(help="Share of that class's parts with a stamp, default 0.95; of the other parts, the rest to 1."),
     ] = None,
 ) -> None:
-    """Draw a synthetic image set with exact masks: a folder with manifest.csv, images and masks. Every image is made by a program."""
+    """Draw a synthetic image set with exact masks: a folder with manifest.csv, images and masks. Every image is made by
+    a program."""
     from workbench.images import stamped_metal
 
     if name != stamped_metal.NAME:
@@ -34,6 +37,8 @@ def make_set(
         raise InputError("--stamp-share says how often a class carries the stamp: name the class with --stamp-with.")
     share = 0.95 if stamp_share is None else stamp_share
     with Meter(sys.stdout) as meter:
-        for done, total in stamped_metal.make_set(out, count=count, size=size, seed=seed, stamp_with=stamp_with, stamp_share=share):
+        for done, total in stamped_metal.make_set(
+            out, count=count, size=size, seed=seed, stamp_with=stamp_with, stamp_share=share
+        ):
             meter(done, total, "drawing")
     print(f"Wrote manifest.csv, images and masks of {count:,} synthetic parts to {out}")

@@ -17,16 +17,24 @@ def train(
     images: Annotated[str, typer.Argument(help="A folder, a .zip, a manifest .csv or .parquet, or a catalog name.")],
     out: Annotated[Path, typer.Option(help="The folder to write the model to.")],
     epochs: Annotated[
-        int, typer.Option(min=1, max=1000, help="Maximum; training stops early when the validation split no longer improves.")
+        int,
+        typer.Option(
+            min=1, max=1000, help="Maximum; training stops early when the validation split no longer improves."
+        ),
     ] = 30,
-    size: Annotated[int, typer.Option(min=32, max=1024, help="Edge length of the model's input in pixels; images are stretched.")] = 224,
-    positive: Annotated[str | None, typer.Option(help="The positive class (the defect), which the threshold is chosen for.")] = None,
+    size: Annotated[
+        int, typer.Option(min=32, max=1024, help="Edge length of the model's input in pixels; images are stretched.")
+    ] = 224,
+    positive: Annotated[
+        str | None, typer.Option(help="The positive class (the defect), which the threshold is chosen for.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the training, and of the splits if the set has none.")] = 0,
     checkpoint: Annotated[Path | None, typer.Option(help="Written after each epoch; training resumes from it.")] = None,
 ) -> None:
     """Fine-tune the backbone that ships with the workbench on labelled images, and write a model with its model card.
 
-    A folder for each class is enough. It can be interrupted, and goes on after its last finished epoch when it is run again.
+    A folder for each class is enough. It can be interrupted, and goes on after its last finished epoch when it is run
+    again.
     """
     from workbench.images import load_images
 
@@ -35,13 +43,18 @@ def train(
 
     said, start = "nothing yet", time.monotonic()
     try:
-        steps = finetune.train(image_set, out, epochs=epochs, size=size, positive=positive, seed=seed, checkpoint=checkpoint)
+        steps = finetune.train(
+            image_set, out, epochs=epochs, size=size, positive=positive, seed=seed, checkpoint=checkpoint
+        )
         with Meter(sys.stdout) as meter, closing(steps):
             for step in steps:
                 said = f"{step.done:,} of {step.total:,} steps of {step.stage} done"
                 meter(step.done, step.total, f"{step.stage}, {step.detail}" if step.detail else step.stage)
     except KeyboardInterrupt:
-        print(f"Stopped with {said}: run the same command again, and it goes on after its last finished epoch.", file=sys.stderr)
+        print(
+            f"Stopped with {said}: run the same command again, and it goes on after its last finished epoch.",
+            file=sys.stderr,
+        )
         raise
     _summary(out, (time.monotonic() - start) / 60)
 
@@ -55,6 +68,7 @@ def _summary(out: Path, minutes: float) -> None:
     rate = headline(table, (table.frame["split"] == "test").to_numpy())["accuracy"]
     if rate.value is not None:
         print(
-            f"{rate.value:.1%} of the {rate.support:,} test images are classified right (95 % interval {rate.low:.1%} to {rate.high:.1%})"
+            f"{rate.value:.1%} of the {rate.support:,} test images are classified right (95 % interval {rate.low:.1%}"
+            f" to {rate.high:.1%})"
         )
     print(f"Open it: workbench run --model {out}")

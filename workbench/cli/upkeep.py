@@ -16,12 +16,15 @@ DEMOS = ("solar-cells", "metal-sound", "metal-shortcut")
 
 def train_demo(
     name: Annotated[str, typer.Argument(help="solar-cells, metal-sound or metal-shortcut")],
-    out: Annotated[Path | None, typer.Option(help="The folder to write the model to; default: its place in assets/models.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to write the model to; default: its place in assets/models.")
+    ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Written after each epoch; training resumes from it.")] = None,
 ) -> None:
     """Retrain a model that ships with the workbench, and write its model card.
 
-    On a CPU the solar cells take hours, the drawn metal parts minutes. It can be interrupted and goes on after its last finished epoch.
+    On a CPU the solar cells take hours, the drawn metal parts minutes. It can be interrupted and goes on after its last
+    finished epoch.
     """
     if name not in DEMOS:
         raise InputError(f"There is no demo {name!r} to train: choose one of {', '.join(DEMOS)}.")
@@ -46,5 +49,7 @@ def doctor() -> None:
         failed += not check.passed
         print(f"{'ok  ' if check.passed else 'FAIL'} {check.name}: {check.found}", flush=True)
     if failed:
-        print(f"{failed} {'check' if failed == 1 else 'checks'} failed; each line above says what to do.", file=sys.stderr)
+        print(
+            f"{failed} {'check' if failed == 1 else 'checks'} failed; each line above says what to do.", file=sys.stderr
+        )
         raise typer.Exit(1)

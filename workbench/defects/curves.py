@@ -1,13 +1,14 @@
-"""How well score maps find marked defects, pixel by pixel: the areas under the ROC curve and under the per-region-overlap curve.
+"""How well score maps find marked defects, pixel by pixel: the areas under the ROC curve and under the
+per-region-overlap curve.
 
-AUPRO is that of Bergmann et al. 2021, "The MVTec Anomaly Detection Dataset: A Comprehensive Real-World Dataset for Unsupervised
-Anomaly Detection", International Journal of Computer Vision 129. At a threshold t, PRO is the mean, over all connected regions of
-all masks (8 neighbours), of the share of the region's pixels that score t or more; FPR is the same share of all pixels outside of
-the masks, those of good images among them. The area under PRO over FPR from 0 to a limit is divided by the limit. A map that
-knows nothing reaches half of the limit, and 0.5 under the ROC curve.
+AUPRO is that of Bergmann et al. 2021, "The MVTec Anomaly Detection Dataset: A Comprehensive Real-World Dataset for
+Unsupervised Anomaly Detection", International Journal of Computer Vision 129. At a threshold t, PRO is the mean, over
+all connected regions of all masks (8 neighbours), of the share of the region's pixels that score t or more; FPR is the
+same share of all pixels outside of the masks, those of good images among them. The area under PRO over FPR from 0 to a
+limit is divided by the limit. A map that knows nothing reaches half of the limit, and 0.5 under the ROC curve.
 
-Nothing is binned: a pixel of a defect adds its weight to the curve where the pixels outside that score more than it end, so that
-its share of the area follows from their number alone.
+Nothing is binned: a pixel of a defect adds its weight to the curve where the pixels outside that score more than it
+end, so that its share of the area follows from their number alone.
 """
 
 from __future__ import annotations
@@ -54,11 +55,14 @@ class Pixels:
     @property
     def weights(self) -> NDArray[np.float64]:
         """(D,): what each marked pixel is of its region."""
-        return np.asarray(1 / np.bincount(self.region)[self.region] if self.region.size else np.zeros(0), dtype=np.float64)
+        return np.asarray(
+            1 / np.bincount(self.region)[self.region] if self.region.size else np.zeros(0), dtype=np.float64
+        )
 
 
 def regions_of(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """The connected regions of a mask (H, W), numbered from 1, and 0 outside; pixels that touch at a corner belong together."""
+    """The connected regions of a mask (H, W), numbered from 1, and 0 outside; pixels that touch at a corner belong
+    together."""
     from scipy import ndimage
 
     labels, _ = ndimage.label(mask, np.ones((3, 3)))
@@ -86,10 +90,12 @@ def parted(values: NDArray[np.floating], labels: NDArray[np.integer]) -> Pixels:
 
 
 def aupro(maps: Iterable[NDArray[np.floating]], masks: Iterable[NDArray[np.bool_]], limit: float = LIMIT) -> float:
-    """The area under the per-region-overlap curve, exactly: tied scores are one threshold, and the last piece ends at the limit.
+    """The area under the per-region-overlap curve, exactly: tied scores are one threshold, and the last piece ends at
+    the limit.
 
     Args:
-        maps: Scores of shape (H, W), higher where a defect is more likely, taken as float32; one an image, sizes may differ.
+        maps: Scores of shape (H, W), higher where a defect is more likely, taken as float32; one an image, sizes may
+            differ.
         masks: True where a defect is, of the same shapes; good images have an empty one.
         limit: Where the integration over the false-positive rate ends, above 0 and at most 1.
 
@@ -104,7 +110,8 @@ def aupro(maps: Iterable[NDArray[np.floating]], masks: Iterable[NDArray[np.bool_
 
 
 def pixel_auroc(maps: Iterable[NDArray[np.floating]], masks: Iterable[NDArray[np.bool_]]) -> float:
-    """The chance that a marked pixel scores above one that is not, ties counting half. Arguments and errors as `aupro`."""
+    """The chance that a marked pixel scores above one that is not, ties counting half. Arguments and errors as
+    `aupro`."""
     return _exact(_all_pixels(maps, masks), None, LIMIT)[0]
 
 
@@ -127,12 +134,13 @@ def areas(
 ) -> tuple[Rate, Rate]:
     """Pixel AUROC and AUPRO with intervals.
 
-    The values are exact. Their intervals are percentiles of a bootstrap over whole images, defective and good ones drawn anew
-    apart from each other, for the pixels of one image are no independent cases. A resample is counted in bins between quantiles
-    of the scores, so that it is a product of matrices, and all are moved by what the bins make of the images as they are. The
-    percentiles lie further out the fewer defective images there are, as Student's t does (Hesterberg 2015, "What teachers should
-    know about the bootstrap: resampling in the undergraduate statistics curriculum"). Where all images are alike, as when every
-    one is found without a fault, a bootstrap sees no spread: such an interval has no width and says nothing.
+    The values are exact. Their intervals are percentiles of a bootstrap over whole images, defective and good ones
+    drawn anew apart from each other, for the pixels of one image are no independent cases. A resample is counted in
+    bins between quantiles of the scores, so that it is a product of matrices, and all are moved by what the bins make
+    of the images as they are. The percentiles lie further out the fewer defective images there are, as Student's t does
+    (Hesterberg 2015, "What teachers should know about the bootstrap: resampling in the undergraduate statistics
+    curriculum"). Where all images are alike, as when every one is found without a fault, a bootstrap sees no spread:
+    such an interval has no width and says nothing.
 
     Args:
         defective: Images with marked pixels.
@@ -144,8 +152,8 @@ def areas(
         seed: For drawing them.
 
     Returns:
-        Two figures, with the defective images as `count` and all images as `support`. Without a value where no pixel is marked
-        or none is not, without an interval for a single defective image.
+        Two figures, with the defective images as `count` and all images as `support`. Without a value where no pixel is
+        marked or none is not, without an interval for a single defective image.
     """
     pools = [merged([*defective, *good])] if pools is None else pools
     n, support = len(defective), len(defective) + len(good)
@@ -165,7 +173,9 @@ def areas(
 
 
 def _all_pixels(maps: Iterable[NDArray[np.floating]], masks: Iterable[NDArray[np.bool_]]) -> list[Pixels]:
-    images = [parted(np.asarray(values), regions_of(np.asarray(mask))) for values, mask in zip(maps, masks, strict=True)]
+    images = [
+        parted(np.asarray(values), regions_of(np.asarray(mask))) for values, mask in zip(maps, masks, strict=True)
+    ]
     if not any(one.regions for one in images):
         raise InputError("No pixel is marked as a defect: give at least one mask that is not empty.")
     if not any(one.sound.size for one in images):
@@ -185,7 +195,9 @@ def _exact(images: Sequence[Pixels], pools: Sequence[Scores] | None, limit: floa
     above, reached = (total - np.sum([np.searchsorted(pool, marked, side) for pool in pools], axis=0) for side in SIDES)
     under_roc = _under(above, reached, float(total)).sum() / marked.size
     under_pro = (weights * _under(above, reached, limit * total)).sum() / sum(one.regions for one in images)
-    return float(under_roc), min(float(under_pro), 1.0)  # the weights of a region's pixels may sum to a hair more than one
+    return float(under_roc), min(
+        float(under_pro), 1.0
+    )  # the weights of a region's pixels may sum to a hair more than one
 
 
 def _under(above: NDArray, reached: NDArray, end: float | NDArray[np.float64]) -> NDArray[np.float64]:
@@ -205,7 +217,12 @@ def _edges(pools: Sequence[Scores], defective: Sequence[Pixels]) -> Scores:
 
 
 def _resampled(
-    defective: Sequence[Pixels], good: Sequence[Pixels], edges: Scores, limit: float, draws: int, rng: np.random.Generator
+    defective: Sequence[Pixels],
+    good: Sequence[Pixels],
+    edges: Scores,
+    limit: float,
+    draws: int,
+    rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     """Binned areas under both curves, (2, 1 + draws): of the images as they are, and of resamples of them."""
 
@@ -216,7 +233,9 @@ def _resampled(
     def marked(images: Sequence[Pixels], weighted: bool) -> NDArray[np.float64]:
         bins = [np.searchsorted(edges, one.marked, "right") - 1 for one in images]
         weights = [one.weights if weighted else None for one in images]
-        return np.array([np.bincount(b, w, minlength=edges.size) for b, w in zip(bins, weights, strict=True)], np.float64)[:, ::-1]
+        return np.array(
+            [np.bincount(b, w, minlength=edges.size) for b, w in zip(bins, weights, strict=True)], np.float64
+        )[:, ::-1]
 
     def picked(size: int) -> NDArray[np.float64]:
         """How often each of `size` images is in a resample, (1 + draws, size)."""

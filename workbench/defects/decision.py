@@ -1,4 +1,5 @@
-"""One decision about one part, in words that can be read out: verdict, margin, where the evidence lies, what lies nearest."""
+"""One decision about one part, in words that can be read out: verdict, margin, where the evidence lies, what lies
+nearest."""
 
 from __future__ import annotations
 
@@ -74,20 +75,39 @@ class Decision:
         change = round(tried.after, 2) - round(tried.before, 2)  # as they are read
         verb = "leaves" if change == 0 else "drops" if change < 0 else "raises"
         at = "at" if verb == "leaves" else "to"
-        start = "" if round(tried.before, 2) == round(self.score, 2) else f" from {tried.before:.2f}, which it is at the size shown,"
-        moved = f"filling it {verb} the score{start} {at} {tried.after:.2f} (same area elsewhere: {_range(tried.elsewhere)})"
+        start = (
+            ""
+            if round(tried.before, 2) == round(self.score, 2)
+            else f" from {tried.before:.2f}, which it is at the size shown,"
+        )
+        moved = (
+            f"filling it {verb} the score{start} {at} {tried.after:.2f} (same area elsewhere:"
+            f" {_range(tried.elsewhere)})"
+        )
         return f"{moved}; {self.meaning(tried)}"
 
 
 def decide(
-    item_id: str, score: float, band: Band, regions: Sequence[Spot] = (), filled: Sequence[Filled] = (), evidence: str = EVIDENCE
+    item_id: str,
+    score: float,
+    band: Band,
+    regions: Sequence[Spot] = (),
+    filled: Sequence[Filled] = (),
+    evidence: str = EVIDENCE,
 ) -> Decision:
     """The decision about an image with a score, (1,) of `Band.verdicts`; the rest as `Decision` has it."""
-    return Decision(item_id, score, band, str(band.verdicts(np.array([score]))[0]), tuple(regions), tuple(filled), evidence)
+    return Decision(
+        item_id, score, band, str(band.verdicts(np.array([score]))[0]), tuple(regions), tuple(filled), evidence
+    )
 
 
 def queue(
-    cases: Cases, scores: NDArray[np.float64], rows: NDArray[np.bool_], band: Band, name: str, overruled: NDArray[np.bool_]
+    cases: Cases,
+    scores: NDArray[np.float64],
+    rows: NDArray[np.bool_],
+    band: Band,
+    name: str,
+    overruled: NDArray[np.bool_],
 ) -> NDArray[np.intp]:
     """Which images wait under a name, the gravest first.
 
@@ -100,7 +120,8 @@ def queue(
         overruled: (N,) which images somebody overruled.
 
     Returns:
-        Rows of the table. Escapes begin with the lowest score, overkill with the highest, the others with what is nearest to the threshold.
+        Rows of the table. Escapes begin with the lowest score, overkill with the highest, the others with what is
+        nearest to the threshold.
     """
     known, defect = cases.mask, np.zeros(len(scores), bool)
     defect[cases.rows] = cases.defect

@@ -1,4 +1,5 @@
-"""What a defect decision is made from: the labelled images, the classes that are defects, and which images may be chosen on."""
+"""What a defect decision is made from: the labelled images, the classes that are defects, and which images may be
+chosen on."""
 
 from __future__ import annotations
 
@@ -15,13 +16,16 @@ HALVES = {CHOSEN_ON: "choosing half", REPORTED_ON: "reporting half"}
 """What the two halves are called that stand in where a set has no validation split."""
 
 
-def cases_of(predictions: Predictions, positive: str | Sequence[str] | None = None, rows: ArrayLike | None = None) -> Cases:
+def cases_of(
+    predictions: Predictions, positive: str | Sequence[str] | None = None, rows: ArrayLike | None = None
+) -> Cases:
     """The labelled images of a table, to decide on.
 
     Args:
         predictions: N images.
-        positive: The class or classes that are defects; where missing the rule's, or else all but the one whose name says that it is good.
-            A rule whose class reads as good, which is a threshold for good parts, does not make it a defect.
+        positive: The class or classes that are defects; where missing the rule's, or else all but the one whose name
+            says that it is good. A rule whose class reads as good, which is a threshold for good parts, does not make
+            it a defect.
         rows: (N,) which images count; all where missing.
 
     Raises:
@@ -38,7 +42,9 @@ def defect_classes(predictions: Predictions, positive: str | Sequence[str] | Non
         if predictions.rule.positive not in (None, good):
             return (str(predictions.rule.positive),)
         if good is None:
-            raise InputError(f"None of the classes says by its name that it is good ({listed(names)}): name those that are defects.")
+            raise InputError(
+                f"None of the classes says by its name that it is good ({listed(names)}): name those that are defects."
+            )
         return tuple(name for name in names if name != good)
     asked = {positive} if isinstance(positive, str) else set(positive)
     if strange := sorted(asked - set(names)):
@@ -54,14 +60,18 @@ def of_split(cases: Cases, split: str) -> Cases:
 
 
 def deal(cases: Cases) -> dict[str, Cases]:
-    """Two halves of the images that no model was trained on, by `CHOSEN_ON` and `REPORTED_ON`, for sets without a validation split.
+    """Two halves of the images that no model was trained on, by `CHOSEN_ON` and `REPORTED_ON`, for sets without a
+    validation split.
 
-    Of each class every other image in the order of a digest of its bytes goes to either half: always the same halves, no image in
-    both, and copies of one image in the same, whatever their labels. Copies of an image that was trained on go to neither.
+    Of each class every other image in the order of a digest of its bytes goes to either half: always the same halves,
+    no image in both, and copies of one image in the same, whatever their labels. Copies of an image that was trained on
+    go to neither.
     """
     frame = cases.predictions.frame
     trained = frame["split"] == "train"
-    free = cases.where(~frame["id"].isin(frame["id"][trained].dropna()).to_numpy(dtype=bool) & ~trained.to_numpy(dtype=bool))
+    free = cases.where(
+        ~frame["id"].isin(frame["id"][trained].dropna()).to_numpy(dtype=bool) & ~trained.to_numpy(dtype=bool)
+    )
     once = frame.iloc[free.rows].drop_duplicates("id")
     first: list[str] = []
     for _, alike in once.groupby("label"):

@@ -1,8 +1,8 @@
 """How well maps find the defects that masks mark: for each kind of defect, by images and by pixels.
 
-A map may be an attribution or what an anomaly model gives itself. One image is measured at a time into a `Row`, which can be kept;
-the figures are made from rows. Images longer than `EDGE` pixels are measured on a smaller copy, their model having seen the
-original, so a row takes at most about 1 MB, and `MOST` of them about 200 MB.
+A map may be an attribution or what an anomaly model gives itself. One image is measured at a time into a `Row`, which
+can be kept; the figures are made from rows. Images longer than `EDGE` pixels are measured on a smaller copy, their
+model having seen the original, so a row takes at most about 1 MB, and `MOST` of them about 200 MB.
 """
 
 from __future__ import annotations
@@ -122,25 +122,26 @@ def localise(
         classifier: The model.
         items: The images; one whose label is none of `good` counts where it has a mask.
         method: A name in `METHODS`.
-        target: The class that is explained, by name, or what names it for an image; the predicted one where missing. A good image
-            needs the class of a defect too, for its map should say where a defect would be.
-        params: The method's settings, and the background where it compares with one: the images that are drawn where it is missing.
+        target: The class that is explained, by name, or what names it for an image; the predicted one where missing. A
+            good image needs the class of a defect too, for its map should say where a defect would be.
+        params: The method's settings, and the background where it compares with one: the images that are drawn where it
+            is missing.
         score: What is explained: "logit", "probability" or "margin".
-        good: Labels of images without a defect; where missing the one that reads so. An image without a label is good where its
-            mask is empty.
+        good: Labels of images without a defect; where missing the one that reads so. An image without a label is good
+            where its mask is empty.
         scores: How defective the images are for the model, by name, for the image AUROC.
         most: How many images at most, drawn as evenly over the labels as their numbers allow.
         seed: For the sample and the intervals.
-        rows: Rows of the same model, method and settings by the images' names: what is there is not measured again, and what is
-            measured is put there, so that work that was stopped goes on where it was.
+        rows: Rows of the same model, method and settings by the images' names: what is there is not measured again, and
+            what is measured is put there, so that work that was stopped goes on where it was.
         on_progress: Called with (done, total) images before each and at the end; what it raises stops the work.
 
     Returns:
         The figures for each kind of defect, and what was left out.
 
     Raises:
-        InputError: The method does not suit the model, there is no image of a defect with a mask, or none could be measured: then
-            the message is that of the last.
+        InputError: The method does not suit the model, there is no image of a defect with a mask, or none could be
+            measured: then the message is that of the last.
     """
     from workbench.attribution import attribute, suits
 
@@ -168,7 +169,9 @@ def localise(
         on_progress(len(chosen), len(chosen))
     if not found:
         raise InputError(left[-1].message)
-    return Localisation(summarise(found, left, seed=seed), method, sum(row.kind is None for row in found), tuple(left), sample)
+    return Localisation(
+        summarise(found, left, seed=seed), method, sum(row.kind is None for row in found), tuple(left), sample
+    )
 
 
 def measure(
@@ -182,9 +185,9 @@ def measure(
 
     Args:
         item: The image; without a mask, or with an empty one, it has no defect.
-        found: An attribution, whose positive part counts (of methods that say how the score reacts, the size); of a model's own anomaly
-            map the curves take every value, and where the model did not look the lowest. Such a map may come as a plain array
-            too, (height, width) of the image, higher where a defect is more likely.
+        found: An attribution, whose positive part counts (of methods that say how the score reacts, the size); of a
+            model's own anomaly map the curves take every value, and where the model did not look the lowest. Such a map
+            may come as a plain array too, (height, width) of the image, higher where a defect is more likely.
         mask: The item's mask where it is open already, (height, width).
         score: How defective the image is for the model.
 
@@ -196,14 +199,16 @@ def measure(
     values, seen = _laid(found) if isinstance(found, np.ndarray) else _laid(found.ranking, found.placement)
     if isinstance(found, np.ndarray) and mask is not None and mask.shape != found.shape:
         raise InputError(
-            f"The map of {item.name} is {found.shape[1]} x {found.shape[0]} pixels but its mask is {mask.shape[1]} x {mask.shape[0]}: "
-            "give a map of the image's size."
+            f"The map of {item.name} is {found.shape[1]} x {found.shape[0]} pixels but its mask is {mask.shape[1]} x"
+            f" {mask.shape[0]}: give a map of the image's size."
         )
     labels = np.zeros(values.shape, np.int32) if mask is None else _shrunk(regions_of(mask), values.shape)
     positive, inside = values.clip(0), labels > 0
     total = float(positive.sum(dtype=np.float64))
     highest = seen & (values == values[seen].max())
-    ranked = np.where(seen, values, values[seen].min()) if own else positive  # an anomaly map may lie below zero all over
+    ranked = (
+        np.where(seen, values, values[seen].min()) if own else positive
+    )  # an anomaly map may lie below zero all over
     return Row(
         name=item.name,
         kind=kind_of(item) if inside.any() else None,
@@ -220,8 +225,8 @@ def summarise(
 ) -> pd.DataFrame:
     """The figures for each kind of defect, from measured images.
 
-    A kind's curves are of its own images and all good ones. Scores and maps are compared across images in their own unit, so that
-    a map that is weak all over stays weak.
+    A kind's curves are of its own images and all good ones. Scores and maps are compared across images in their own
+    unit, so that a map that is weak all over stays weak.
 
     Args:
         rows: What `measure` found.
@@ -231,20 +236,23 @@ def summarise(
         seed: For the resamples of those of the curves.
 
     Returns:
-        One row a kind, sorted, and one of all together: kind (no two called alike), support (its images), enough (whether there
-        are `FEW`), regions (connected ones in its masks), left out (how many images), why ("2 no mask, 1 unreadable"), and of
-        each of `MAP_FIGURES` its name, and the name followed by "low", "high" and "chance". "mass accuracy" is the mean share of the
-        positive map inside of the mask (Arras et al. 2022, "CLEVR-XAI"; Student's t), "pointing" how often the map is highest
-        inside of it (Zhang et al. 2018, "Top-down neural attention by excitation backprop", without their grace of 15 pixels;
-        Wilson), "pixel AUROC" and "AUPRO" as in `curves.areas`, "image AUROC" how far the images' scores tell the kind from good
-        ones (DeLong). NaN where there is nothing to compute a figure from.
+        One row a kind, sorted, and one of all together: kind (no two called alike), support (its images), enough
+        (whether there are `FEW`), regions (connected ones in its masks), left out (how many images), why ("2 no mask, 1
+        unreadable"), and of each of `MAP_FIGURES` its name, and the name followed by "low", "high" and "chance". "mass
+        accuracy" is the mean share of the positive map inside of the mask (Arras et al. 2022, "CLEVR-XAI"; Student's
+        t), "pointing" how often the map is highest inside of it (Zhang et al. 2018, "Top-down neural attention by
+        excitation backprop", without their grace of 15 pixels; Wilson), "pixel AUROC" and "AUPRO" as in `curves.areas`,
+        "image AUROC" how far the images' scores tell the kind from good ones (DeLong). NaN where there is nothing to
+        compute a figure from.
 
     Raises:
         InputError: No image has a defect.
     """
     import pandas as pd
 
-    kinds = sorted({row.kind for row in rows if row.kind is not None} | {one.kind for one in left if one.kind is not None})
+    kinds = sorted(
+        {row.kind for row in rows if row.kind is not None} | {one.kind for one in left if one.kind is not None}
+    )
     if not kinds:
         raise InputError("No image has a defect that a mask marks: choose a set with masks.")
     good = [row for row in rows if row.kind is None]
@@ -261,7 +269,9 @@ def summarise(
         line: dict[str, object] = {"kind": name, "support": len(own), "enough": len(own) >= FEW}
         line |= {"regions": sum(row.pixels.regions for row in own), "left out": reasons.total()}
         line["why"] = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-        pro = areas([row.pixels for row in own], [row.pixels for row in good], parts, limit=limit, level=level, seed=seed)
+        pro = areas(
+            [row.pixels for row in own], [row.pixels for row in good], parts, limit=limit, level=level, seed=seed
+        )
         lines.append(line | _columns(own, good, pro, limit, level))
     return pd.DataFrame(lines)
 
@@ -296,7 +306,8 @@ def meets_by_chance(box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -> 
 def _drawn(
     items: Sequence[ImageItem], good: Collection[str] | None, most: int, seed: int
 ) -> tuple[list[tuple[ImageItem, bool]], list[LeftOut], dict[str, object]]:
-    """The images to measure, each with whether it is called good; those without a mask; and what to say of the sample."""
+    """The images to measure, each with whether it is called good; those without a mask; and what to say of the
+    sample."""
     if good is None:
         guess = good_class(sorted({item.label for item in items if item.label is not None}))
         good = () if guess is None else (guess,)
@@ -334,7 +345,9 @@ def _measured(item: ImageItem, sound: bool, explain: Callable[[ImageItem, Image.
         return without("no map", str(error))
 
 
-def _laid(values: NDArray[np.floating], placement: Placement | None = None) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _laid(
+    values: NDArray[np.floating], placement: Placement | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """A map on its image, of which it may be a smaller copy: float32 (h, w), and what the model saw."""
     if placement is None:
         rows, columns = values.shape
@@ -347,7 +360,8 @@ def _laid(values: NDArray[np.floating], placement: Placement | None = None) -> t
 
 
 def _shrunk(labels: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.int32]:
-    """Labels (H, W) on a smaller copy of their image, by the nearest pixel; a region that falls between pixels keeps one."""
+    """Labels (H, W) on a smaller copy of their image, by the nearest pixel; a region that falls between pixels keeps
+    one."""
     if labels.shape == shape:
         return labels
     from scipy import ndimage
@@ -362,14 +376,20 @@ def _shrunk(labels: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.int
     return small
 
 
-def _columns(own: Sequence[Row], good: Sequence[Row], pro: tuple[Rate, Rate], limit: float, level: float) -> dict[str, object]:
+def _columns(
+    own: Sequence[Row], good: Sequence[Row], pro: tuple[Rate, Rate], limit: float, level: float
+) -> dict[str, object]:
     """The figures of one kind with their intervals and what chance gives, by the names of their columns."""
     known = [row for row in (*own, *good) if row.score is not None]
     rates = (
         mean_of(np.array([row.mass for row in own]), level),
         wilson(sum(row.hit for row in own), len(own), level),
         *pro,
-        auc(np.array([row.score for row in known], np.float64), np.array([row.kind is not None for row in known], bool), level),
+        auc(
+            np.array([row.score for row in known], np.float64),
+            np.array([row.kind is not None for row in known], bool),
+            level,
+        ),
     )
     chance = float(np.mean([row.chance for row in own])) if own else np.nan
     found: dict[str, object] = {}

@@ -1,4 +1,5 @@
-"""Operating points: what escapes and what is scrapped for nothing at each threshold, with intervals and what it costs."""
+"""Operating points: what escapes and what is scrapped for nothing at each threshold, with intervals and what it
+costs."""
 
 from __future__ import annotations
 
@@ -53,8 +54,9 @@ def operating_points(
 ) -> pd.DataFrame:
     """Every threshold that decides differently, and how it does.
 
-    A part is rejected whose score, the probability of a defect, is at or above the threshold. Between two neighbouring scores all
-    thresholds decide alike: the middle stands for them. None lies above 1, so that a score of exactly 1 is always rejected.
+    A part is rejected whose score, the probability of a defect, is at or above the threshold. Between two neighbouring
+    scores all thresholds decide alike: the middle stands for them. None lies above 1, so that a score of exactly 1 is
+    always rejected.
 
     Args:
         predictions: N images.
@@ -64,11 +66,11 @@ def operating_points(
         level: Confidence level of the intervals.
 
     Returns:
-        One row a threshold, in rising order: threshold, width (how far it can move without another decision), defects and good (how
-        many there are), escapes, overkill, and each of `FIGURES` with its interval as "... low" and "... high". `cost` is that of a part
-        on the line, on average; precision and F1 too are those of the line. Rates have Wilson's interval; what is made of the two rates,
-        which are independent, has that of Zou and Donner 2008 and Donner and Zou 2012 (MOVER). NaN where there is nothing to compute
-        a figure from.
+        One row a threshold, in rising order: threshold, width (how far it can move without another decision), defects
+        and good (how many there are), escapes, overkill, and each of `FIGURES` with its interval as "... low" and "...
+        high". `cost` is that of a part on the line, on average; precision and F1 too are those of the line. Rates have
+        Wilson's interval; what is made of the two rates, which are independent, has that of Zou and Donner 2008 and
+        Donner and Zou 2012 (MOVER). NaN where there is nothing to compute a figure from.
 
     Raises:
         InputError: It is not known which classes are defects.
@@ -96,14 +98,16 @@ def points_of(cases: Cases, costs: Costs | None = None, level: float = 0.95) -> 
 def point_at(cases: Cases, threshold: float | Band, costs: Costs | None = None, level: float = 0.95) -> pd.Series:
     """The figures at one threshold, as a row of `operating_points` without its width.
 
-    With a band, an escape is a defect that passes unseen, overkill a good part that is rejected unseen, and a part that a person looks at
-    is neither and costs nothing: "review" says how many there are. Precision and F1 are those of what is rejected unseen.
+    With a band, an escape is a defect that passes unseen, overkill a good part that is rejected unseen, and a part that
+    a person looks at is neither and costs nothing: "review" says how many there are. Precision and F1 are those of what
+    is rejected unseen.
     """
     band = threshold if isinstance(threshold, Band) else Band(threshold, threshold, threshold)
     verdicts = band.verdicts(cases.scores)
     passed, rejected = verdicts == "pass", verdicts == "reject"
     escapes, unfound, overkill = (
-        np.array([int(kind.sum())]) for kind in (cases.defect & passed, cases.defect & ~rejected, ~cases.defect & rejected)
+        np.array([int(kind.sum())])
+        for kind in (cases.defect & passed, cases.defect & ~rejected, ~cases.defect & rejected)
     )
     frame = _table(np.array([band.threshold]), escapes, unfound, overkill, cases, costs or Costs(), level)
     if isinstance(threshold, Band):
@@ -120,11 +124,14 @@ def _table(
     costs: Costs,
     level: float,
 ) -> pd.DataFrame:
-    """The figures at T thresholds with as many escapes, defects that are not rejected, and good parts that are, each (T,)."""
+    """The figures at T thresholds with as many escapes, defects that are not rejected, and good parts that are, each
+    (T,)."""
     import pandas as pd
 
     defects, good = cases.defects, cases.good
-    missed, left, wrong = (_rate(count, support, level) for count, support in ((escapes, defects), (unfound, defects), (overkill, good)))
+    missed, left, wrong = (
+        _rate(count, support, level) for count, support in ((escapes, defects), (unfound, defects), (overkill, good))
+    )
     prior = costs.prior if costs.prior is not None else defects / max(defects + good, 1)
     cost, low, high = difference(_scaled(missed, costs.escape * prior), _scaled(wrong, -costs.overkill * (1 - prior)))
     figures = {
@@ -134,7 +141,11 @@ def _table(
         "F1": _f1(left, wrong, prior),
         "cost": (cost, np.maximum(low, 0), high),
     }
-    columns = {f"{name}{end}": values for name, three in figures.items() for end, values in zip(("", " low", " high"), three, strict=True)}
+    columns = {
+        f"{name}{end}": values
+        for name, three in figures.items()
+        for end, values in zip(("", " low", " high"), three, strict=True)
+    }
     facts = {"threshold": thresholds, "defects": defects, "good": good, "escapes": escapes, "overkill": overkill}
     return pd.DataFrame({**facts, **columns})
 

@@ -17,7 +17,8 @@ VERDICTS = ("pass", "review", "reject")
 
 @dataclasses.dataclass(frozen=True)
 class Band:
-    """Which scores are passed, reviewed and rejected. The three are rounded to the precision of scores, in which they are compared.
+    """Which scores are passed, reviewed and rejected. The three are rounded to the precision of scores, in which they
+    are compared.
 
     Attributes:
         low: Below it a part passes; at most the threshold.
@@ -65,9 +66,9 @@ class Reviewed:
 def band(cases: Cases, threshold: float, coverage: float | None) -> Band:
     """The band of doubt around a threshold.
 
-    Its ends are split-conformal, each class for itself (Vovk 2012, "Conditional validity of inductive conformal predictors"): of new
-    parts like these, a defect scores at least `low` with a probability of at least `coverage`, and a good part less than `high`. Where
-    the classes lie further apart than that, the threshold's own place is the end.
+    Its ends are split-conformal, each class for itself (Vovk 2012, "Conditional validity of inductive conformal
+    predictors"): of new parts like these, a defect scores at least `low` with a probability of at least `coverage`, and
+    a good part less than `high`. Where the classes lie further apart than that, the threshold's own place is the end.
 
     Args:
         cases: The validation split: images that are neither trained on nor reported on.
@@ -101,10 +102,11 @@ def needed(coverage: float) -> int:
 
 
 def expected(coverage: float, calibrated: int, tested: int, level: float = 0.95) -> tuple[float, float]:
-    """Between which shares the coverage measured on new images should lie, if they are like those that the band was made from.
+    """Between which shares the coverage measured on new images should lie, if they are like those that the band was
+    made from.
 
-    It is a beta-binomial (Angelopoulos and Bates 2021, "A gentle introduction to conformal prediction", section 3.2): the few images
-    of either split alone make it stray.
+    It is a beta-binomial (Angelopoulos and Bates 2021, "A gentle introduction to conformal prediction", section 3.2):
+    the few images of either split alone make it stray.
 
     Args:
         coverage: Target.
@@ -141,6 +143,7 @@ def _above(score: float) -> float:
 
 
 def _reached(values: NDArray[np.float64], coverage: float, worst: float) -> float:
-    """The value that a further one stays at or under with a probability of `coverage`: the `worst` where there are too few to tell."""
+    """The value that a further one stays at or under with a probability of `coverage`: the `worst` where there are too
+    few to tell."""
     rank = math.ceil(coverage * (len(values) + 1) - 1e-9)
     return float(np.sort(values)[rank - 1]) if rank <= len(values) else worst

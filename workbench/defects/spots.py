@@ -68,10 +68,11 @@ class Filled:
 
     @property
     def effect(self) -> Literal["rests", "holds down", "little", "none"]:
-        """What the region does for the score, for filling it moves the score further than every random place, or does not.
+        """What the region does for the score, for filling it moves the score further than every random place, or does
+        not.
 
-        "rests": the score falls without it, by `LEAST` or more; "holds down": it rises, likewise; "little": it moves further than
-        elsewhere, but by less than that; "none": not even further.
+        "rests": the score falls without it, by `LEAST` or more; "holds down": it rises, likewise; "little": it moves
+        further than elsewhere, but by less than that; "none": not even further.
         """
         change = self.after - self.before
         beyond = self.after < min(self.elsewhere) if change < 0 else change > 0 and self.after > max(self.elsewhere)
@@ -85,8 +86,9 @@ class Filled:
 def spots(heatmap: NDArray[np.floating], most: int = 5) -> list[Spot]:
     """The connected regions of a map's positive values, the heaviest first.
 
-    The map is smoothed, and what reaches `LEVEL` of its peak is split into connected parts: the usual way from a class activation map to
-    a box (Zhou et al. 2016, "Learning deep features for discriminative localization"), with a level between theirs and half the peak.
+    The map is smoothed, and what reaches `LEVEL` of its peak is split into connected parts: the usual way from a class
+    activation map to a box (Zhou et al. 2016, "Learning deep features for discriminative localization"), with a level
+    between theirs and half the peak.
 
     Args:
         heatmap: (H, W) in the pixels of the image; of methods without a sign, their values.
@@ -116,11 +118,17 @@ def spots(heatmap: NDArray[np.floating], most: int = 5) -> list[Spot]:
 
 
 def fill_spots(
-    classifier: Classifier, image: Image.Image, found: Sequence[Spot], positive: Sequence[str], fill: str = "inpaint", seed: int = 0
+    classifier: Classifier,
+    image: Image.Image,
+    found: Sequence[Spot],
+    positive: Sequence[str],
+    fill: str = "inpaint",
+    seed: int = 0,
 ) -> tuple[float, list[Filled]]:
     """The score of a defect as the image is, and with each region filled beside as large a region at random places.
 
-    Random places are the same shape, moved so that it stays within the image and meets the region in as few pixels as can be had.
+    Random places are the same shape, moved so that it stays within the image and meets the region in as few pixels as
+    can be had.
 
     Args:
         classifier: The model.
@@ -143,9 +151,13 @@ def fill_spots(
         if spot.inside.shape != pixels.shape[:2]:
             raise ValueError(f"expected regions of shape {pixels.shape[:2]}, got {spot.inside.shape}")
         if spot.inside.all():
-            raise InputError("The region is the whole image, so that there is nothing to compare it with: choose another map.")
+            raise InputError(
+                "The region is the whole image, so that there is nothing to compare it with: choose another map."
+            )
         places = [spot.inside, *(elsewhere(spot.inside, spot.inside, rng, mirrored=False) for _ in range(ELSEWHERE))]
         images += [covered(pixels, place, fill, (), rng, texture) for place in places]
     scores = ask(classifier, images)[:, columns].astype(np.float64).sum(1).clip(0, 1)
     lines = scores[1:].reshape(len(found), 1 + ELSEWHERE)
-    return float(scores[0]), [Filled(fill, float(scores[0]), float(line[0]), tuple(line[1:].tolist())) for line in lines]
+    return float(scores[0]), [
+        Filled(fill, float(scores[0]), float(line[0]), tuple(line[1:].tolist())) for line in lines
+    ]

@@ -56,9 +56,9 @@ def choose(
 ) -> Choice:
     """Choose a threshold.
 
-    A ceiling holds for the rate's upper bound, not for its estimate: the exact one of Clopper and Pearson 1934, one-sided. As the
-    rate only rises or only falls with the threshold, no correction for having looked at all of them is needed (Bates et al. 2021,
-    "Distribution-free, risk-controlling prediction sets").
+    A ceiling holds for the rate's upper bound, not for its estimate: the exact one of Clopper and Pearson 1934,
+    one-sided. As the rate only rises or only falls with the threshold, no correction for having looked at all of them
+    is needed (Bates et al. 2021, "Distribution-free, risk-controlling prediction sets").
 
     Args:
         cases: The images to choose on.
@@ -70,7 +70,8 @@ def choose(
         points: The operating points of the cases, where they are there already.
 
     Raises:
-        InputError: The images are those that the result is reported on, they lack defects or good parts, or are too few for the ceiling.
+        InputError: The images are those that the result is reported on, they lack defects or good parts, or are too few
+            for the ceiling.
     """
     if split != CHOSEN_ON:
         raise InputError(
@@ -79,7 +80,9 @@ def choose(
         )
     if not cases.defects or not cases.good:
         kind = "good parts" if cases.defects else "defects"
-        raise InputError(f"No threshold can be chosen without {kind} among the labelled images: add some to the {split} split.")
+        raise InputError(
+            f"No threshold can be chosen without {kind} among the labelled images: add some to the {split} split."
+        )
     table = points_of(cases, costs) if points is None else points
     if way == "cost":
         return _cheapest(table)
@@ -93,37 +96,45 @@ def choose(
 def _cheapest(table: pd.DataFrame) -> Choice:
     """Of equally cheap thresholds the one that can move the furthest without another decision."""
     free = table[table["width"] > 0]
-    best = free[free["cost"] <= free["cost"].min() * (1 + 1e-9)]  # the same costs are rounded differently, in whatever unit they are
+    best = free[
+        free["cost"] <= free["cost"].min() * (1 + 1e-9)
+    ]  # the same costs are rounded differently, in whatever unit they are
     row = best.loc[best["width"].idxmax()]
     low, high = row["cost low"], row["cost high"]
     reason = f"It has the lowest cost a part: {row['cost']:.3g} (95 % interval {low:.3g} to {high:.3g})."
     if free["cost"].max() <= free["cost"].min() * (1 + 1e-9):
-        reason = f"All thresholds cost the same, {row['cost']:.3g} a part: it lies in the middle of the widest gap between scores."
+        reason = (
+            f"All thresholds cost the same, {row['cost']:.3g} a part: it lies in the middle of the widest gap between"
+            " scores."
+        )
     return Choice(float(row["threshold"]), "cost", reason)
 
 
 def _under(table: pd.DataFrame, way: str, ceiling: float, level: float) -> Choice:
-    counted, support = ("escapes", int(table["defects"].iloc[0])) if way == "escape" else ("overkill", int(table["good"].iloc[0]))
+    counted, support = (
+        ("escapes", int(table["defects"].iloc[0])) if way == "escape" else ("overkill", int(table["good"].iloc[0]))
+    )
     allowed = _allowed(support, ceiling, level)
     if allowed is None:
         needed = math.ceil(math.log(1 - level) / math.log1p(-ceiling) - 1e-9)
         raise InputError(
-            f"With {support:,} {'defects' if way == 'escape' else 'good parts'} no threshold can be shown to keep the {way} rate under "
-            f"{_percent(ceiling)}: even without a single mistake among them it could be {_percent(float(upper_bound(0, support, level)))}. "
-            f"At least {needed:,} are needed, or a higher ceiling."
+            f"With {support:,} {'defects' if way == 'escape' else 'good parts'} no threshold can be shown to keep the"
+            f" {way} rate under {_percent(ceiling)}: even without a single mistake among them it could be"
+            f" {_percent(float(upper_bound(0, support, level)))}. At least {needed:,} are needed, or a higher ceiling."
         )
     kept = table[table[counted] <= allowed]
     if kept.empty:  # of the good parts alone, for a threshold of 0 passes no defect
         raise InputError(
-            f"No threshold keeps the overkill rate under {_percent(ceiling)}: {table[counted].min():,} of {support:,} good parts score "
-            "exactly 1 and are always rejected. Choose a higher ceiling, or train the model further."
+            f"No threshold keeps the overkill rate under {_percent(ceiling)}: {table[counted].min():,} of {support:,}"
+            " good parts score exactly 1 and are always rejected. Choose a higher ceiling, or train the model further."
         )
     row = kept.iloc[-1] if way == "escape" else kept.iloc[0]
     count = int(row[counted])
     name = "escape rate" if way == "escape" else "overkill rate"
     reason = (
-        f"It is the {'highest' if way == 'escape' else 'lowest'} threshold whose {name} is under {_percent(ceiling)} with "
-        f"{_percent(level)} confidence: {count:,} of {support:,}, so at most {_percent(float(upper_bound(count, support, level)))}."
+        f"It is the {'highest' if way == 'escape' else 'lowest'} threshold whose {name} is under {_percent(ceiling)}"
+        f" with {_percent(level)} confidence: {count:,} of {support:,}, so at most"
+        f" {_percent(float(upper_bound(count, support, level)))}."
     )
     return Choice(float(row["threshold"]), way, reason)
 

@@ -49,7 +49,9 @@ def interval_bars(
     return _titled(drawn, ax, title, footer)
 
 
-def matrix(counts: NDArray[np.int64], rows: Sequence[str], columns: Sequence[str], *, title: str, footer: str = "") -> Figure:
+def matrix(
+    counts: NDArray[np.int64], rows: Sequence[str], columns: Sequence[str], *, title: str, footer: str = ""
+) -> Figure:
     """Counts in cells, coloured by their share of the row.
 
     Args:
@@ -69,7 +71,15 @@ def matrix(counts: NDArray[np.int64], rows: Sequence[str], columns: Sequence[str
     ax.set_yticks(range(len(rows)), labels=[_short(name) for name in rows])
     ax.set_xticks(range(len(columns)), labels=[_short(name) for name in columns], rotation=45, ha="right")
     for (row, column), count in np.ndenumerate(counts):
-        ax.text(column, row, f"{count:,}", ha="center", va="center", fontsize=8, color="white" if share[row, column] > 0.6 else "black")
+        ax.text(
+            column,
+            row,
+            f"{count:,}",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if share[row, column] > 0.6 else "black",
+        )
     ax.set_ylabel("true class")
     ax.set_xlabel("called")
     bar = drawn.colorbar(laid, ax=ax, fraction=0.05, pad=0.02, format=PercentFormatter(1.0))

@@ -1,6 +1,7 @@
 """Draw heatmaps: overlays, colour bars and figures, always in the raw units of the map.
 
-Knows arrays and images only. Figures are `matplotlib.figure.Figure`, never pyplot, whose state is shared between threads.
+Knows arrays and images only. Figures are `matplotlib.figure.Figure`, never pyplot, whose state is shared between
+threads.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ class Scale:
 
 
 def scale_of(heatmaps: Sequence[NDArray[np.floating]], signed: bool) -> Scale:
-    """One scale for heatmaps of shape (H, W): it ends where `QUANTILE` of the pixels of the strongest of them lie below.
+    """One scale for heatmaps of shape (H, W): it ends where `QUANTILE` of the pixels of the strongest of them lie
+    below.
 
     A map that is zero everywhere has the limit 0.
     """
@@ -112,7 +114,9 @@ def outlined(image: Image.Image, mask: NDArray[np.bool_], colour: tuple[int, int
     return Image.fromarray(pixels)
 
 
-def boxed(image: Image.Image, boxes: Sequence[tuple[int, int, int, int]], colour: tuple[int, int, int] = (255, 205, 0)) -> Image.Image:
+def boxed(
+    image: Image.Image, boxes: Sequence[tuple[int, int, int, int]], colour: tuple[int, int, int] = (255, 205, 0)
+) -> Image.Image:
     """The image with boxes (left, top, right, bottom in pixels) drawn on it, numbered from 1."""
     from PIL import ImageDraw
 
@@ -122,7 +126,14 @@ def boxed(image: Image.Image, boxes: Sequence[tuple[int, int, int, int]], colour
     for number, (left, top, right, bottom) in enumerate(boxes, 1):
         pen.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=width)
         above = top - size * 1.15 if top > size * 1.2 else top + width
-        pen.text((left + 2 * width, above), str(number), fill=colour, font_size=size, stroke_width=width, stroke_fill=(0, 0, 0))
+        pen.text(
+            (left + 2 * width, above),
+            str(number),
+            fill=colour,
+            font_size=size,
+            stroke_width=width,
+            stroke_fill=(0, 0, 0),
+        )
     return drawn
 
 
@@ -165,7 +176,8 @@ class Panel:
 
 
 def figure(image: Image.Image | None, panels: Sequence[Panel], heading: str, footer: str) -> Figure:
-    """The image, where there is one, and maps side by side, each with a colour bar in its own unit, under one heading."""
+    """The image, where there is one, and maps side by side, each with a colour bar in its own unit, under one
+    heading."""
     from matplotlib.figure import Figure
 
     count = len(panels) + (image is not None)
@@ -200,7 +212,10 @@ def _colour_bar(drawn: Figure, ax: object, panel: Panel) -> None:
     colours = ScalarMappable(norm, colormaps[DIVERGING if panel.scale.signed else SEQUENTIAL])
     bar = drawn.colorbar(colours, ax=ax, orientation="horizontal", fraction=0.05, pad=0.02)  # type: ignore[arg-type]
     low = norm.vmin or 0.0
-    bar.set_ticks([low + share * (limit - low) for share, _ in panel.scale.ticks()], labels=[label for _, label in panel.scale.ticks()])
+    bar.set_ticks(
+        [low + share * (limit - low) for share, _ in panel.scale.ticks()],
+        labels=[label for _, label in panel.scale.ticks()],
+    )
     bar.ax.tick_params(labelsize=7)
     bar.set_label(panel.unit + (f"\n{panel.note}" if panel.note else ""), fontsize=7)
     bar.ax.xaxis.label.set_parse_math(False)

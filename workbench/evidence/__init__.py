@@ -1,4 +1,5 @@
-"""Whether a map can be believed: one verb, `assess`, gives named figures, each beside what chance gives, with a verdict and a reason."""
+"""Whether a map can be believed: one verb, `assess`, gives named figures, each beside what chance gives, with a verdict
+and a reason."""
 
 from __future__ import annotations
 
@@ -11,4 +12,6 @@ if TYPE_CHECKING:
     from workbench.evidence.finding import Evidence, Finding, Verdict
     from workbench.evidence.location import agreement
 
-__getattr__ = handed_on(__name__, {"card": "CHECKS Check assess examine", "finding": "Evidence Finding Verdict", "location": "agreement"})
+__getattr__ = handed_on(
+    __name__, {"card": "CHECKS Check assess examine", "finding": "Evidence Finding Verdict", "location": "agreement"}
+)

@@ -73,8 +73,12 @@ _TABLE = (
         "Does the score fall faster when the pixels that the map marks are removed than when random ones are?",
         {
             "holds": "The model needs the places that the map marks.",
-            "doubtful": "Removing what the map marks does not clearly do more than removing random places: look at the curves.",
-            "fails": "Removing what the map marks does no more than removing random places: the model does not need them.",
+            "doubtful": (
+                "Removing what the map marks does not clearly do more than removing random places: look at the curves."
+            ),
+            "fails": (
+                "Removing what the map marks does no more than removing random places: the model does not need them."
+            ),
         },
         _PETSIUK,
         faithfulness.deletion,
@@ -86,8 +90,12 @@ _TABLE = (
         "Does the score rise faster when the pixels that the map marks are shown first than when random ones are?",
         {
             "holds": "The places that the map marks suffice for much of the decision.",
-            "doubtful": "Showing what the map marks does not clearly do more than showing random places: look at the curves.",
-            "fails": "Showing what the map marks does no more than showing random places: they do not carry the decision.",
+            "doubtful": (
+                "Showing what the map marks does not clearly do more than showing random places: look at the curves."
+            ),
+            "fails": (
+                "Showing what the map marks does no more than showing random places: they do not carry the decision."
+            ),
         },
         _PETSIUK,
         faithfulness.insertion,
@@ -98,7 +106,10 @@ _TABLE = (
         "Model randomisation",
         "Does the map change when the model's weights are replaced by random ones?",
         {
-            "holds": "The map changes with the model: it shows what the model has learnt, not only what the image looks like.",
+            "holds": (
+                "The map changes with the model: it shows what the model has learnt, not only what the image looks"
+                " like."
+            ),
             "doubtful": "The map partly stays when the weights are random: some of it only repeats the image.",
             "fails": "The map does not depend on what this model has learnt, or it belongs to another model.",
         },
@@ -171,7 +182,9 @@ _TABLE = (
         "Do the strongest pixels lie inside the mask?",
         {
             "holds": "More of the strongest pixels lie inside the mask than chance would explain.",
-            "doubtful": "The strongest pixels may favour the mask, but those of a map placed at random could do so too.",
+            "doubtful": (
+                "The strongest pixels may favour the mask, but those of a map placed at random could do so too."
+            ),
             "fails": "The strongest pixels do not favour the mask: the model may look elsewhere, or the map is wrong.",
         },
         _ARRAS,
@@ -216,7 +229,8 @@ def assess(
         background: The images that the map was made with, for methods that compare with images of the image set.
         budget: "quick" for a glance, "full" for narrower intervals at three to five times the cost.
         seed: For everything that is drawn; the same seed gives the same card.
-        on_progress: Called with (done, total) evaluations; what it raises stops the work and leaves the model as it was.
+        on_progress: Called with (done, total) evaluations; what it raises stops the work and leaves the model as it
+            was.
 
     Returns:
         The findings in the order of `CHECKS`.
@@ -225,7 +239,15 @@ def assess(
         InputError: An unknown check or budget, a mask of another size, or a map of another image.
     """
     found = examine(
-        classifier, item, attribution, mask, checks=checks, background=background, budget=budget, seed=seed, on_progress=on_progress
+        classifier,
+        item,
+        attribution,
+        mask,
+        checks=checks,
+        background=background,
+        budget=budget,
+        seed=seed,
+        on_progress=on_progress,
     )
     return Evidence(tuple(found), attribution.method, attribution.target, classifier.key, budget, seed)
 
@@ -242,7 +264,8 @@ def examine(
     seed: int = 0,
     on_progress: Progress | None = None,
 ) -> Iterator[Finding]:
-    """`assess`, one finding after another: what was handed over is checked at once, and nothing is held between two findings."""
+    """`assess`, one finding after another: what was handed over is checked at once, and nothing is held between two
+    findings."""
     if strange := sorted(set(checks or ()) - CHECKS.keys()):
         raise InputError(f"There is no check {strange[0]!r}: choose from {', '.join(CHECKS)}.")
     if budget not in BUDGETS:
@@ -292,12 +315,17 @@ def _fitting(case: Case) -> None:
     attribution = case.attribution
     if attribution.placement.original != (width, height):
         raise InputError(
-            f"The map lies on an image of {attribution.placement.original[0]} x {attribution.placement.original[1]} pixels and this one "
-            f"has {width} x {height}: hand over the image that the map explains."
+            f"The map lies on an image of {attribution.placement.original[0]} x {attribution.placement.original[1]}"
+            f" pixels and this one has {width} x {height}: hand over the image that the map explains."
         )
     if attribution.values.shape[1:] != case.x.shape[2:] or attribution.values.shape[0] not in (1, case.x.shape[1]):
         raise InputError("The map has another size than the model's input: hand over the model that the map explains.")
     if attribution.target >= len(case.classifier.class_names):
-        raise InputError("The map explains a class that this model does not have: hand over the model that the map explains.")
+        raise InputError(
+            "The map explains a class that this model does not have: hand over the model that the map explains."
+        )
     if case.mask is not None and np.shape(case.mask) != (height, width):
-        raise InputError(f"The mask is of shape {np.shape(case.mask)}: give one of shape ({height}, {width}), the pixels of the image.")
+        raise InputError(
+            f"The mask is of shape {np.shape(case.mask)}: give one of shape ({height}, {width}), the pixels of the"
+            " image."
+        )

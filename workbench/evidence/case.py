@@ -18,7 +18,8 @@ from workbench.images import ImageItem
 from workbench.models import BASELINES, Classifier, Input, untouched
 
 GRID = 8
-"""Cells an edge of the coarse grid: about the grid of a network's last layer, and so the finest that every method can fill."""
+"""Cells an edge of the coarse grid: about the grid of a network's last layer, and so the finest that every method can
+fill."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Budget:
     Attributes:
         steps: Steps of a deletion or insertion curve.
         marks: The steps at which random orders are asked about, the same from either end.
-        orders: Random orders that the curves are held against. A random map beats all of them once in `orders` + 1 times.
+        orders: Random orders that the curves are held against. A random map beats all of them once in `orders` + 1
+            times.
         stages: Stages of the model's randomisation.
         noises: Noisy inputs for the sensitivity.
         squares: Covered squares for the infidelity.
@@ -49,7 +51,8 @@ BUDGETS = {
 
 
 class Meter:
-    """Turns evaluations into progress: each check fills its own part of the plan, however many it asks for in the end."""
+    """Turns evaluations into progress: each check fills its own part of the plan, however many it asks for in the
+    end."""
 
     def __init__(self, plan: list[int], on_progress: Callable[[int, int], None] | None) -> None:
         self._plan, self._report = plan, on_progress
@@ -113,19 +116,28 @@ class Case:
     @property
     def lost(self) -> str | None:
         """Why the map cannot be made again, as a sentence; None where it can."""
-        given = next((name for name, value in self.attribution.params.items() if isinstance(value, str) and value == "given"), None)
+        given = next(
+            (name for name, value in self.attribution.params.items() if isinstance(value, str) and value == "given"),
+            None,
+        )
         if given:
             return f"The map cannot be made again: its {given} was given as an array, which a map does not keep."
         if self.method.background and self.background is None:
-            return "The map cannot be made again without the images that it compares with: hand them over as background."
+            return (
+                "The map cannot be made again without the images that it compares with: hand them over as background."
+            )
         return None
 
     @cached_property
     def replacement(self) -> tuple[Tensor, str]:
-        """What stands in place of a removed pixel, (1, C, H, W), and what to call it: the map's own baseline, or else a blur."""
+        """What stands in place of a removed pixel, (1, C, H, W), and what to call it: the map's own baseline, or else a
+        blur."""
         name = self.attribution.params.get("baseline")
         if isinstance(name, str) and name in BASELINES:
-            values, words = self.classifier.preprocessing.baseline(name, self.ready.image), f"the map's own baseline ({name})"
+            values, words = (
+                self.classifier.preprocessing.baseline(name, self.ready.image),
+                f"the map's own baseline ({name})",
+            )
         else:
             values, words = self.classifier.preprocessing.baseline("blur", self.ready.image), "the blurred image"
         return torch.from_numpy(values)[None].to(self.classifier.device), words
@@ -150,14 +162,19 @@ class Case:
     def score(self, x: Tensor) -> Tensor:
         """The explained score, (N,), of at most a chunk of inputs (N, C, H, W), with the model left as it was."""
         against = self.attribution.params.get("against")
-        aim = Score(self.attribution.score, self.attribution.target, None if against is None else self.classifier.index(str(against)))
+        aim = Score(
+            self.attribution.score,
+            self.attribution.target,
+            None if against is None else self.classifier.index(str(against)),
+        )
         with untouched(self.classifier), torch.inference_mode():
             found = aim.of(self.classifier, self.classifier.logits(x)).double()
         self.meter.step(len(x))
         return found
 
     def scores(self, kept: Iterable[NDArray[np.bool_]]) -> NDArray[np.float64]:
-        """Scores of the image with only the `kept` pixels, each (H, W), left and the others replaced, a chunk at once."""
+        """Scores of the image with only the `kept` pixels, each (H, W), left and the others replaced, a chunk at
+        once."""
         found: list[NDArray[np.float64]] = []
         chunk: list[NDArray[np.bool_]] = []
 
@@ -180,7 +197,9 @@ class Case:
         both = self.score(torch.cat([self.x, self.replacement[0]])).tolist()
         return both[0], both[1]
 
-    def again(self, classifier: Classifier | None = None, *, x: Tensor | None = None, seed: int | None = None) -> Attribution:
+    def again(
+        self, classifier: Classifier | None = None, *, x: Tensor | None = None, seed: int | None = None
+    ) -> Attribution:
         """The map anew with all of its own settings.
 
         Args:
@@ -190,7 +209,9 @@ class Case:
         """
         old = self.attribution.params
         params: dict[str, Any] = {name: value for name, value in old.items() if name in self.method.params}
-        if "evaluations" in old and "n_steps" in params:  # as many points as the map took: the models are compared, not the effort
+        if (
+            "evaluations" in old and "n_steps" in params
+        ):  # as many points as the map took: the models are compared, not the effort
             params["n_steps"] = old["evaluations"]
         if seed is not None and "seed" in params:
             params["seed"] = seed
@@ -224,4 +245,6 @@ def strength(values: NDArray[np.floating]) -> NDArray[np.float32]:
 def pooled(values: NDArray[np.floating], grid: int = GRID) -> NDArray[np.float32]:
     """The means of (H, W) values over a grid of at most `grid` x `grid` cells."""
     shape = min(grid, values.shape[0]), min(grid, values.shape[1])
-    return torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(np.ascontiguousarray(values, np.float32))[None], shape)[0].numpy()
+    return torch.nn.functional.adaptive_avg_pool2d(
+        torch.from_numpy(np.ascontiguousarray(values, np.float32))[None], shape
+    )[0].numpy()

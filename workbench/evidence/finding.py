@@ -107,9 +107,10 @@ class Outcome:
 def advantage(value: float, *, low: float, top: float, chance: float, useful: float) -> Verdict:
     """The verdict on a figure of which more is better.
 
-    It holds where it is at least `useful`, the least that is worth having, and more than luck would give: its lower end `low` lies above
-    `chance`. It fails where it is less than useful even at `top`, the most that it may be for all that was measured. Between them lies
-    what luck could have given too, or what was measured too coarsely, and that is doubtful.
+    It holds where it is at least `useful`, the least that is worth having, and more than luck would give: its lower end
+    `low` lies above `chance`. It fails where it is less than useful even at `top`, the most that it may be for all that
+    was measured. Between them lies what luck could have given too, or what was measured too coarsely, and that is
+    doubtful.
     """
     if value >= useful and low > chance:
         return "holds"

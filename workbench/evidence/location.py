@@ -14,7 +14,8 @@ from workbench.evidence.finding import Outcome, advantage
 from workbench.stats import spearman
 
 USEFUL_SHARE = 0.1
-"""A tenth of the way from chance to a map that lies wholly inside of the mask: less is of no use to a reader, however sure it is."""
+"""A tenth of the way from chance to a map that lies wholly inside of the mask: less is of no use to a reader, however
+sure it is."""
 SMALL = 0.05
 """Share of the image up to which a mask is hit by chance so seldom that a single hit tells something: the usual 5 %."""
 
@@ -22,7 +23,8 @@ SMALL = 0.05
 def sparsity(case: Case) -> Outcome:
     """Gini index of |values| (Chalasani et al. 2020).
 
-    It never holds or fails: a random spike is as sparse as a true one, and a decision that rests on a broad texture needs a broad map.
+    It never holds or fails: a random spike is as sparse as a true one, and a decision that rests on a broad texture
+    needs a broad map.
     """
     values = np.sort(strength(case.attribution.values).ravel()).astype(np.float64)
     if not values.any():
@@ -32,7 +34,9 @@ def sparsity(case: Case) -> Outcome:
     most = np.cumsum(values[::-1])
     half = (int(np.searchsorted(most, most[-1] / 2)) + 1) / values.size
     return Outcome(
-        f"The Gini index is {gini:.2f} (0: spread evenly, 1: on one pixel); half of the map lies on {half:.1%} of the pixels.", value=gini
+        f"The Gini index is {gini:.2f} (0: spread evenly, 1: on one pixel); half of the map lies on {half:.1%} of the"
+        " pixels.",
+        value=gini,
     )
 
 
@@ -50,7 +54,8 @@ def relevance_mass(case: Case) -> Outcome:
 
 
 def relevance_rank(case: Case) -> Outcome:
-    """Of the K pixels with the most positive attribution, the share inside of a mask of K pixels (Arras et al. 2022)."""
+    """Of the K pixels with the most positive attribution, the share inside of a mask of K pixels (Arras et al.
+    2022)."""
     placed = _placed(case)
     if isinstance(placed, Outcome):
         return placed
@@ -60,12 +65,16 @@ def relevance_rank(case: Case) -> Outcome:
     top = np.zeros(values.shape, np.float64)
     top.flat[order[:count]] = 1
     figure = float(top[inside].sum() / count)
-    reason = f"Of the {count:,} pixels with the most positive values, as many as the mask has, {{value:.1%}} lie inside of it"
+    reason = (
+        f"Of the {count:,} pixels with the most positive values, as many as the mask has, {{value:.1%}} lie inside"
+        " of it"
+    )
     return _compared(figure, _anywhere(top, inside, seen) / count, float(inside[seen].mean()), reason)
 
 
 def pointing(case: Case) -> Outcome:
-    """Whether the pixel with the most positive attribution lies inside of the mask (Zhang et al. 2018, without their 15 pixels' grace)."""
+    """Whether the pixel with the most positive attribution lies inside of the mask (Zhang et al. 2018, without their 15
+    pixels' grace)."""
     placed = _placed(case)
     if isinstance(placed, Outcome):
         return placed
@@ -80,16 +89,21 @@ def pointing(case: Case) -> Outcome:
         )  # fmt: skip
     y, x = np.unravel_index(int(values.argmax()), values.shape)
     hit = hits > 0
-    where = f"The most positive pixel (column {x}, row {y}) lies {'inside' if hit else 'outside'} of the mask, which covers {chance:.1%}"
+    where = (
+        f"The most positive pixel (column {x}, row {y}) lies {'inside' if hit else 'outside'} of the mask, which covers"
+        f" {chance:.1%}"
+    )
     if hit and chance > SMALL:
         return Outcome(f"{where}: one hit there may well be chance.", "doubtful", 1.0, chance=chance)
     return Outcome(f"{where}.", "holds" if hit else "fails", float(hit), chance=chance)
 
 
 def _placed(case: Case) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]] | Outcome:
-    """Positive attribution on the original image's pixels, the mask there, and what of the image the model saw: each (h, w).
+    """Positive attribution on the original image's pixels, the mask there, and what of the image the model saw: each
+    (h, w).
 
-    Of values that say how the score reacts, whose sign is no evidence for or against, the size stands for positive attribution.
+    Of values that say how the score reacts, whose sign is no evidence for or against, the size stands for positive
+    attribution.
     """
     if case.mask is None:
         return Outcome("There is no mask that says where the map should lie.")
@@ -107,9 +121,12 @@ def _placed(case: Case) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray
 
 
 def _anywhere(values: NDArray[np.float64], inside: NDArray[np.bool_], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """What of the values lies inside of the mask when the map is moved over what the model saw, round its edges: one sum a move."""
+    """What of the values lies inside of the mask when the map is moved over what the model saw, round its edges: one
+    sum a move."""
     box = np.ix_(seen.any(1), seen.any(0))
-    return np.fft.irfft2(np.fft.rfft2(values[box]).conj() * np.fft.rfft2(inside[box].astype(np.float64)), s=values[box].shape)
+    return np.fft.irfft2(
+        np.fft.rfft2(values[box]).conj() * np.fft.rfft2(inside[box].astype(np.float64)), s=values[box].shape
+    )
 
 
 def _compared(value: float, anywhere: NDArray[np.float64], chance: float, reason: str) -> Outcome:
@@ -117,7 +134,10 @@ def _compared(value: float, anywhere: NDArray[np.float64], chance: float, reason
     low, high = np.quantile(anywhere, [0.025, 0.975]) - anywhere.mean()
     interval = max(value - float(high), 0.0), min(value - float(low), 1.0)
     verdict = advantage(value, low=interval[0], top=value, chance=chance, useful=chance + USEFUL_SHARE * (1 - chance))
-    reason = f"{reason.format(value=value)}, where chance gives {chance:.1%} (95 % interval {interval[0]:.1%} to {interval[1]:.1%})."
+    reason = (
+        f"{reason.format(value=value)}, where chance gives {chance:.1%} (95 % interval {interval[0]:.1%} to"
+        f" {interval[1]:.1%})."
+    )
     return Outcome(reason, verdict, value, interval, chance)
 
 
@@ -128,8 +148,9 @@ def agreement(attributions: Sequence[Attribution]) -> tuple[list[str], NDArray[n
         attributions: Maps of one image, by whatever methods.
 
     Returns:
-        The names of their methods, numbered where one comes again, and a matrix (N, N) of the rank correlation of |values| on a coarse
-        grid, where fine-grained and coarse maps can be compared; NaN where a map is the same everywhere and so has no order.
+        The names of their methods, numbered where one comes again, and a matrix (N, N) of the rank correlation of
+        |values| on a coarse grid, where fine-grained and coarse maps can be compared; NaN where a map is the same
+        everywhere and so has no order.
 
     Raises:
         InputError: There is none, or they lie on images or inputs of different sizes.

@@ -18,13 +18,15 @@ from workbench.models import Classifier, untouched
 from workbench.stats import cosine, spearman
 
 SAME = 0.5
-"""Rank correlation above which two maps count as alike: then they share more than a quarter of the variance of their ranks. Adebayo et
-al. 2018 draw the correlation without a threshold; a method that follows the weights falls close to zero there, and guided backprop and
-its like stay far above this."""
+"""Rank correlation above which two maps count as alike: then they share more than a quarter of the variance of their
+ranks. Adebayo et al. 2018 draw the correlation without a threshold; a method that follows the weights falls close to
+zero there, and guided backprop and its like stay far above this."""
 REPRODUCED = 0.9
-"""Cosine that the map must reach with itself, made anew: the rounding of another device costs far less, and another map gets far less."""
+"""Cosine that the map must reach with itself, made anew: the rounding of another device costs far less, and another map
+gets far less."""
 STEADY = 0.5
-"""Change of the map as a share of its own size, up to which it is steady: maps of equal size then lie at a cosine of 0.87 and more."""
+"""Change of the map as a share of its own size, up to which it is steady: maps of equal size then lie at a cosine of
+0.87 and more."""
 SHAKEN = 1.0
 """From here on the change is as large as the map itself (a cosine of 0.5)."""
 ZERO = "The map is zero everywhere, so there is nothing whose change could be seen."
@@ -35,7 +37,8 @@ LEVELS = 2.5
 
 
 def randomisation(case: Case) -> Outcome:
-    """Rank correlation with the method's map on the same net with random weights, layer by layer from the top (Adebayo et al. 2018)."""
+    """Rank correlation with the method's map on the same net with random weights, layer by layer from the top (Adebayo
+    et al. 2018)."""
     if case.lost:
         return Outcome(case.lost)
     if not case.attribution.values.any():
@@ -57,15 +60,17 @@ def randomisation(case: Case) -> Outcome:
     value = max(fine[-1], coarse[-1])
     interval = _fisher(value, pooled(case.ranking).size)
     reason = (
-        f"With the weights of all {len(layers)} layers randomised, the rank correlation with this map is {fine[-1]:.2f} on pixels and "
-        f"{coarse[-1]:.2f} on a coarse grid (95 % interval of the larger one {interval[0]:.2f} to {interval[1]:.2f})."
+        f"With the weights of all {len(layers)} layers randomised, the rank correlation with this map is {fine[-1]:.2f}"
+        f" on pixels and {coarse[-1]:.2f} on a coarse grid (95 % interval of the larger one {interval[0]:.2f} to"
+        f" {interval[1]:.2f})."
     )
     curves = {"layers": np.array([0, *counts]), "pixels": np.array(fine), "grid": np.array(coarse)}
     return Outcome(reason, limit(interval, SAME, SAME), value, interval, 0.0, curves)
 
 
 def _cascade(case: Case, private: Classifier, layers: list[nn.Module]) -> tuple[list[int], list[float], list[float]]:
-    """How many layers were drawn anew, and the rank correlation then, on pixels and on the grid, with the untouched model first.
+    """How many layers were drawn anew, and the rank correlation then, on pixels and on the grid, with the untouched
+    model first.
 
     Raises:
         InputError: There is no map any more, or one of zeros, whose likeness says nothing.
@@ -91,7 +96,10 @@ def _cosine(case: Case) -> float:
 
 
 def _foreign(case: Case) -> str:
-    return f"{case.method.title} on this model and image gives another map than this one: their cosine is {_cosine(case):.2f} of 1."
+    return (
+        f"{case.method.title} on this model and image gives another map than this one: their cosine is"
+        f" {_cosine(case):.2f} of 1."
+    )
 
 
 def _cannot(case: Case) -> str | None:
@@ -102,8 +110,8 @@ def _cannot(case: Case) -> str | None:
 def _fisher(correlation: float, cells: int) -> tuple[float, float]:
     """95 % interval of a rank correlation by Fisher's transform.
 
-    It counts the cells of the coarse grid also for a correlation of pixels: neighbouring pixels say much the same, so that their number
-    would promise far more than is known.
+    It counts the cells of the coarse grid also for a correlation of pixels: neighbouring pixels say much the same, so
+    that their number would promise far more than is known.
     """
     middle, reach = np.arctanh(np.clip(correlation, -0.999999, 0.999999)), 1.96 / np.sqrt(max(cells - 3, 1))
     return float(np.tanh(middle - reach)), float(np.tanh(middle + reach))
@@ -120,8 +128,13 @@ def _private(classifier: Classifier) -> Classifier:
 
 
 def _owners(private: Classifier, case: Case) -> list[nn.Module]:
-    """Modules with weights of their own, the last that runs first; where some are never called as such, the last registered first."""
-    owners = [module for module in private.model.modules() if any(p.is_floating_point() for p in module.parameters(recurse=False))]
+    """Modules with weights of their own, the last that runs first; where some are never called as such, the last
+    registered first."""
+    owners = [
+        module
+        for module in private.model.modules()
+        if any(p.is_floating_point() for p in module.parameters(recurse=False))
+    ]
     ran: dict[int, int] = {}
 
     def note(module: nn.Module, inputs: object) -> None:
@@ -139,14 +152,18 @@ def _owners(private: Classifier, case: Case) -> list[nn.Module]:
 def redraw(layers: list[nn.Module], rng: torch.Generator) -> None:
     """Draw the layers' weights anew, from a normal distribution of each tensor's own mean and spread.
 
-    What a net was initialised with is not known; at the spread that its weights have, the signal neither dies nor explodes.
+    What a net was initialised with is not known; at the spread that its weights have, the signal neither dies nor
+    explodes.
     """
     with torch.no_grad():
         for layer in layers:
             for weights in layer.parameters(recurse=False):
                 if weights.is_floating_point():
                     spread = weights.double().std(correction=0).item() if weights.numel() > 1 else weights.abs().item()
-                    drawn = torch.randn(weights.shape, generator=rng, dtype=torch.float64) * spread + weights.double().mean().item()
+                    drawn = (
+                        torch.randn(weights.shape, generator=rng, dtype=torch.float64) * spread
+                        + weights.double().mean().item()
+                    )
                     weights.copy_(drawn.to(weights))
 
 
@@ -158,7 +175,10 @@ def repeatability(case: Case) -> Outcome:
         return Outcome(obstacle)
     seed = int(case.attribution.params["seed"]) + 1 + case.seed  # type: ignore[call-overload]
     change = _change(case.attribution, case.again(seed=seed % 2**31))
-    reason = f"With another seed the map changes by {change:.0%} of its own size; unrelated maps would differ by {UNRELATED:.0%}."
+    reason = (
+        f"With another seed the map changes by {change:.0%} of its own size; unrelated maps would differ by"
+        f" {UNRELATED:.0%}."
+    )
     return Outcome(reason, limit((change, change), STEADY, SHAKEN), change, chance=UNRELATED)
 
 
@@ -168,7 +188,8 @@ def _change(old: Attribution, new: Attribution) -> float:
 
 
 def sensitivity(case: Case) -> Outcome:
-    """The largest change of the map under tiny noise on the input, as a share of its size: max-sensitivity (Yeh et al. 2019)."""
+    """The largest change of the map under tiny noise on the input, as a share of its size: max-sensitivity (Yeh et al.
+    2019)."""
     from captum.metrics import sensitivity_max
 
     if obstacle := _cannot(case):
@@ -184,13 +205,17 @@ def sensitivity(case: Case) -> Outcome:
     def maps(inputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor]:
         stack = inputs[0] if isinstance(inputs, tuple) else inputs
         made = (case.fresh if torch.equal(one, case.x[0]) else case.again(x=one[None]) for one in stack)
-        return (torch.stack([torch.from_numpy(one.values) for one in made]),)  # of a bare tensor Captum takes one channel for the whole
+        return (
+            torch.stack([torch.from_numpy(one.values) for one in made]),
+        )  # of a bare tensor Captum takes one channel for the whole
 
     if not case.fresh.values.any():
         return Outcome(ZERO, "doubtful")
-    change = float(sensitivity_max(maps, case.x, shaken, n_perturb_samples=case.budget.noises, max_examples_per_batch=1))
+    change = float(
+        sensitivity_max(maps, case.x, shaken, n_perturb_samples=case.budget.noises, max_examples_per_batch=1)
+    )
     reason = (
-        f"When every pixel is moved by up to {LEVELS:g} of 255 grey levels, the map changes by up to {change:.0%} of its own size "
-        f"({case.budget.noises} trials); unrelated maps would differ by {UNRELATED:.0%}."
+        f"When every pixel is moved by up to {LEVELS:g} of 255 grey levels, the map changes by up to {change:.0%} of"
+        f" its own size ({case.budget.noises} trials); unrelated maps would differ by {UNRELATED:.0%}."
     )
     return Outcome(reason, limit((change, change), STEADY, SHAKEN), change, chance=UNRELATED)

@@ -1,4 +1,5 @@
-"""Files, read under bounds and told apart: folders, digests, tables, archives, Parquet, and the keys of what is kept."""
+"""Files, read under bounds and told apart: folders, digests, tables, archives, Parquet, and the keys of what is
+kept."""
 
 from __future__ import annotations
 

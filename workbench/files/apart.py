@@ -1,4 +1,5 @@
-"""Read what somebody handed in in a process of its own, with a limit on memory and time: what the bounds missed ends that process alone."""
+"""Read what somebody handed in in a process of its own, with a limit on memory and time: what the bounds missed ends
+that process alone."""
 
 from __future__ import annotations
 
@@ -51,7 +52,11 @@ def read_apart(reader: str, data: bytes, *arguments: str, name: str, megabytes: 
     """
     command = [sys.executable, "-m", "workbench.files.apart", reader, str(megabytes), str(seconds), *arguments]
     paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
-    own = {**os.environ, "PYTHONPATH": paths, "ARROW_DEFAULT_MEMORY_POOL": "system"}  # the others reserve a gigabyte at once
+    own = {
+        **os.environ,
+        "PYTHONPATH": paths,
+        "ARROW_DEFAULT_MEMORY_POOL": "system",
+    }  # the others reserve a gigabyte at once
     with tempfile.TemporaryFile() as handed:
         handed.write(data)
         handed.seek(0)
@@ -66,7 +71,9 @@ def read_apart(reader: str, data: bytes, *arguments: str, name: str, megabytes: 
     if process.returncode == -getattr(signal, "SIGXCPU", 0) != 0:
         raise _too_long(name, seconds)
     head, _, body = out.partition(b"\n")
-    told: dict[str, Any] = json.loads(head) if not process.returncode else {"memory": process.returncode == -getattr(signal, "SIGKILL", 0)}
+    told: dict[str, Any] = (
+        json.loads(head) if not process.returncode else {"memory": process.returncode == -getattr(signal, "SIGKILL", 0)}
+    )
     if told.get("memory"):
         raise InputError(f"{name} takes over {megabytes:,} MB of memory to read: split it, or hand in less at once.")
     if "error" in told:
@@ -100,7 +107,9 @@ def _limit(megabytes: int, seconds: int) -> None:
         return
     status = Path("/proc/self/status")
     held = (
-        next((int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmData")), 0) if status.exists() else 0
+        next((int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmData")), 0)
+        if status.exists()
+        else 0
     )
     used = resource.getrusage(resource.RUSAGE_SELF)
     for kind, most, grace in (

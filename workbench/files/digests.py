@@ -1,8 +1,8 @@
 """SHA-256 of files, computed again only when a file changed.
 
-A file counts as unchanged while its size, its times and its place on the disk are the same. What was written in the last seconds is
-read each time, for a further change might leave the same times (as in an index of Git). The digests are kept in the user's cache, so
-that a set of many gigabytes is read once and not at every start.
+A file counts as unchanged while its size, its times and its place on the disk are the same. What was written in the
+last seconds is read each time, for a further change might leave the same times (as in an index of Git). The digests are
+kept in the user's cache, so that a set of many gigabytes is read once and not at every start.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ Stamp = tuple[int, int, int, int]
 
 
 def stamp_of(path: Path | str) -> Stamp:
-    """Size in bytes, times of the last change of the contents and of anything at all in nanoseconds, and number on its disk.
+    """Size in bytes, times of the last change of the contents and of anything at all in nanoseconds, and number on its
+    disk.
 
     Raises:
         OSError: It is not there or may not be asked about.
@@ -59,7 +60,8 @@ def file_digest(path: Path) -> str:
 
 
 class _Index:
-    """Digests by path and stamp, in memory and in one file that all processes of a user share; a cache that cannot be used is none."""
+    """Digests by path and stamp, in memory and in one file that all processes of a user share; a cache that cannot be
+    used is none."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
@@ -89,8 +91,13 @@ class _Index:
 
     def _load(self) -> None:
         with contextlib.suppress(sqlite3.Error, OSError), self._opened() as base:
-            rows = base.execute("SELECT path, size, modified, changed, inode, digest FROM files ORDER BY rowid DESC LIMIT ?", (MOST,))
-            self._known = {path: ((size, modified, changed, inode), digest) for path, size, modified, changed, inode, digest in rows}
+            rows = base.execute(
+                "SELECT path, size, modified, changed, inode, digest FROM files ORDER BY rowid DESC LIMIT ?", (MOST,)
+            )
+            self._known = {
+                path: ((size, modified, changed, inode), digest)
+                for path, size, modified, changed, inode, digest in rows
+            }
 
     def _store(self) -> None:
         rows = [(name, *stamp, digest) for name, (stamp, digest) in self._waiting.items()]

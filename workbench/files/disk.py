@@ -12,7 +12,8 @@ _HOW = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) 
 
 
 def open_file(path: Path | str) -> io.BufferedReader:
-    """A file with contents of its own, open for reading: opening a pipe would wait for somebody to write, and a device may never end.
+    """A file with contents of its own, open for reading: opening a pipe would wait for somebody to write, and a device
+    may never end.
 
     Raises:
         OSError: It cannot be read, or is something else than a file.

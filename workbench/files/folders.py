@@ -25,5 +25,9 @@ def data_folder() -> Path:
     if sys.platform == "win32":
         base = os.environ.get("APPDATA") or "~/AppData/Roaming"
     else:
-        base = "~/Library/Application Support" if sys.platform == "darwin" else os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+        base = (
+            "~/Library/Application Support"
+            if sys.platform == "darwin"
+            else os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+        )
     return Path(os.path.expanduser(base), "explainability-workbench")

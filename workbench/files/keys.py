@@ -1,7 +1,8 @@
 """The one way to name a result after all that it depends on.
 
-Every cached or stored result has a kind, and every kind says here what it depends on and which version of its computation made it.
-`key` refuses a call that leaves an ingredient out, so that a figure, map or verdict never stands for something else.
+Every cached or stored result has a kind, and every kind says here what it depends on and which version of its
+computation made it. `key` refuses a call that leaves an ingredient out, so that a figure, map or verdict never stands
+for something else.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from types import MappingProxyType
 import numpy as np
 
 MODEL = ("model", "rule")
-"""Digest of weights and preprocessing, and the rule that makes classes of probabilities (classes, positive class, threshold)."""
+"""Digest of weights and preprocessing, and the rule that makes classes of probabilities (classes, positive class,
+threshold)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,11 +93,12 @@ def key(kind: str, /, **ingredients: object) -> str:
 
     Args:
         kind: One of `KINDS`.
-        ingredients: All that the kind needs, and nothing else. Text, numbers, None, arrays, paths, dataclasses, and sequences, sets
-            and mappings of those; whatever has an attribute `key` of its own stands for that.
+        ingredients: All that the kind needs, and nothing else. Text, numbers, None, arrays, paths, dataclasses, and
+            sequences, sets and mappings of those; whatever has an attribute `key` of its own stands for that.
 
     Raises:
-        TypeError: An ingredient is missing or is not of the kind, or is of a type that has no one way to be written down.
+        TypeError: An ingredient is missing or is not of the kind, or is of a type that has no one way to be written
+            down.
 
     Example:
         >>> from workbench.files.keys import key

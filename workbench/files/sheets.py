@@ -1,8 +1,8 @@
 """Tables as CSV that a spreadsheet can open without taking a text in them for a formula.
 
-A text that begins like a formula gets an apostrophe before it (OWASP, "CSV Injection"), as does one that begins with apostrophes and
-goes on like one, so that `unguarded` gives back each text as it was. Numbers stay numbers, negative ones too, also where they are
-written as text.
+A text that begins like a formula gets an apostrophe before it (OWASP, "CSV Injection"), as does one that begins with
+apostrophes and goes on like one, so that `unguarded` gives back each text as it was. Numbers stay numbers, negative
+ones too, also where they are written as text.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ def to_csv(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
 
     Args:
         header: The names of the columns.
-        rows: Their cells. None and NaN are empty, numbers the shortest text that reads back to the same, and several texts stand in one
-            cell with semicolons between. Half a pair of surrogates, which no file can hold, becomes a replacement character.
+        rows: Their cells. None and NaN are empty, numbers the shortest text that reads back to the same, and several
+            texts stand in one cell with semicolons between. Half a pair of surrogates, which no file can hold, becomes
+            a replacement character.
     """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator=END)  # with both of them, a cell that holds either is quoted
@@ -52,7 +53,8 @@ def to_csv(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
 
 
 def frame_csv(frame: pd.DataFrame, index: str | None = None) -> str:
-    """A table as CSV, as `to_csv`; `index` is the name of a first column of row labels, which are left out where it is missing."""
+    """A table as CSV, as `to_csv`; `index` is the name of a first column of row labels, which are left out where it is
+    missing."""
     columns = [frame.iloc[:, place].to_numpy() for place in range(frame.shape[1])]
     if index is None:
         return to_csv([*frame.columns], zip(*columns, strict=True))

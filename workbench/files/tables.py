@@ -1,4 +1,5 @@
-"""Tables that somebody handed in, as rows: bounded before and while they are read, so that a small file cannot become a huge one."""
+"""Tables that somebody handed in, as rows: bounded before and while they are read, so that a small file cannot become a
+huge one."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ class Table:
     """What a table holds.
 
     Attributes:
-        rows: Where each stands ("line 3" of a CSV, as an editor counts them, "row 2" of a Parquet file), and its values by column.
+        rows: Where each stands ("line 3" of a CSV, as an editor counts them, "row 2" of a Parquet file), and its values
+            by column.
         left_out: Columns that hold so many values in lists or tables that they are not read.
     """
 
@@ -77,7 +79,8 @@ def told(data: bytes, name: str) -> bytes:
 
 
 def csv_rows(data: bytes, name: str) -> list[Row]:
-    """Rows of a CSV with commas, semicolons or tabs; lines above the header that start with # are comments. Errors as `read_table`."""
+    """Rows of a CSV with commas, semicolons or tabs; lines above the header that start with # are comments. Errors as
+    `read_table`."""
     return [row for _, row in _csv(data, name).rows]
 
 
@@ -106,8 +109,8 @@ def _csv(data: bytes, name: str) -> Table:
 def _row(header: Sequence[str], cells: Sequence[str], name: str, where: str) -> Row:
     if any(cells[len(header) :]):
         raise InputError(
-            f"{name} has {len(cells):,} cells in {where}, but its header names {len(header)}: put quotes around a cell that holds what "
-            "divides the cells."
+            f"{name} has {len(cells):,} cells in {where}, but its header names {len(header)}: put quotes around a cell"
+            " that holds what divides the cells."
         )
     return {column: _cell(cell or "") for column, cell in zip_longest(header, cells[: len(header)]) if column}
 
@@ -202,8 +205,8 @@ class _Plan:
 
     Attributes:
         columns: By name.
-        texts: Those of them that hold text or bytes. They are read as a dictionary and numbers into it, so that what stands in every
-            row is held once.
+        texts: Those of them that hold text or bytes. They are read as a dictionary and numbers into it, so that what
+            stands in every row is held once.
         left_out: The others: lists and tables of more than `MOST_NESTED` values.
     """
 
@@ -223,7 +226,11 @@ class _Plan:
         large = [column for column in nested if sizes[column][0] > MOST_NESTED or sizes[column][1] > MOST_BYTES // 4]
         # A name with a dot may also mean a part of a nested column
         columns = [n for n in kinds if not any(f"{n}.".startswith(f"{o}.") or o.startswith(f"{n}.") for o in large)]
-        texts = [n for n in columns if any(of(kinds[n]) for of in (are.is_string, are.is_large_string, are.is_binary, are.is_large_binary))]
+        texts = [
+            n
+            for n in columns
+            if any(of(kinds[n]) for of in (are.is_string, are.is_large_string, are.is_binary, are.is_large_binary))
+        ]
         width = sum(-(-getattr(kinds[n], "bit_width", 128) // 8) for n in columns if n not in nested and n not in texts)
         cells, rows = sum(max(sizes[n][0], file.metadata.num_rows) for n in columns), file.metadata.num_rows
         if cells > MOST_CELLS:
@@ -244,8 +251,8 @@ def _check_kinds(names: Sequence[str], images: Any, metadata: Any, name: str) ->
     _check_once(names, name)
     if images is not None and (are.is_nested(images) or are.is_binary(images) or are.is_large_binary(images)):
         raise InputError(
-            f"{name} holds the images themselves in its column 'image', as data sets of Hugging Face do, which is not read: save each "
-            "image as a file beside it, and give the files' paths in that column."
+            f"{name} holds the images themselves in its column 'image', as data sets of Hugging Face do, which is not"
+            " read: save each image as a file beside it, and give the files' paths in that column."
         )
 
 
@@ -258,7 +265,9 @@ def _size(metadata: Any, column: str) -> tuple[int, int]:
 
 def _stored(kind: Any) -> Any:
     """What a column's cells are made of, below names for them."""
-    while inner := getattr(kind, "storage_type", None) or (getattr(kind, "value_type", None) if hasattr(kind, "index_type") else None):
+    while inner := getattr(kind, "storage_type", None) or (
+        getattr(kind, "value_type", None) if hasattr(kind, "index_type") else None
+    ):
         kind = inner
     return kind
 
@@ -279,4 +288,6 @@ def _values(column: Any, room: _Room) -> list[object]:
 
 
 def _over(name: str, what: str, limit: str) -> InputError:
-    return InputError(f"{name} has {what}, over the limit of {limit} for a table: split it, or leave out what need not be known.")
+    return InputError(
+        f"{name} has {what}, over the limit of {limit} for a table: split it, or leave out what need not be known."
+    )

@@ -33,7 +33,9 @@ __getattr__ = handed_on(
     {
         "decoding": "decode",
         "fills": "FILLS RANDOM covered elsewhere tile",
-        "item": "BytesSource FileSource ImageItem ImageSet MAX_BYTES Source image_from_bytes image_from_file read_source",
+        "item": (
+            "BytesSource FileSource ImageItem ImageSet MAX_BYTES Source image_from_bytes image_from_file read_source"
+        ),
         "layouts": "images_from_zip load_images stamp zip_tree",
         "manifests": "SYNTHETIC",
         "pieces": "Pieces Pixels REGION_FILLS square_cells",

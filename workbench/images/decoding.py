@@ -19,15 +19,23 @@ HUNGRY = {"WEBP": MAX_PIXELS // 2}
 """Pixels of formats whose decoders hold an image four times over."""
 PART, TILE = 2**20, 1024
 """Values that are scaled at once, and the edge in pixels of what is converted at once."""
-FORMATS = {"PNG": ".png", "JPEG": ".jpg .jpeg", "TIFF": ".tif .tiff", "BMP": ".bmp", "WEBP": ".webp", "GIF": ".gif", "PPM": ".pgm .ppm"}
+FORMATS = {
+    "PNG": ".png",
+    "JPEG": ".jpg .jpeg",
+    "TIFF": ".tif .tiff",
+    "BMP": ".bmp",
+    "WEBP": ".webp",
+    "GIF": ".gif",
+    "PPM": ".pgm .ppm",
+}
 T = TypeVar("T")
 
 
 def decode(data: bytes, name: str) -> Image.Image:
     """Decode bytes to an upright RGB image.
 
-    16-bit grey is scaled to 8 bit, CMYK and palettes are converted, transparency is laid over white, and EXIF orientation is
-    applied. The size is checked on the header, before any pixel is decoded.
+    16-bit grey is scaled to 8 bit, CMYK and palettes are converted, transparency is laid over white, and EXIF
+    orientation is applied. The size is checked on the header, before any pixel is decoded.
 
     Raises:
         InputError: One sentence that says what is wrong with `name` and what to do.
@@ -36,12 +44,15 @@ def decode(data: bytes, name: str) -> Image.Image:
 
 
 def upright_size(data: bytes, name: str) -> tuple[int, int]:
-    """Width and height that `decode` would give, from the header: no pixel is decoded. Errors as `decode`, of what the header shows."""
+    """Width and height that `decode` would give, from the header: no pixel is decoded. Errors as `decode`, of what the
+    header shows."""
 
     def turned(image: Image.Image) -> bool:
         if image.format == "TIFF":  # Pillow gives its size as it stands upright
             return False
-        if image.format == "PNG" and not any(mark in data for mark in _ORIENTED):  # to look for one, Pillow would decode all
+        if image.format == "PNG" and not any(
+            mark in data for mark in _ORIENTED
+        ):  # to look for one, Pillow would decode all
             return False
         return image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
 
@@ -165,7 +176,8 @@ def _tiles(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _eight_bit(values: NDArray) -> NDArray[np.uint8]:
-    """Scale 16-bit counts, or floats in 0 .. 1 (wider ranges by their own extremes), to 8 bit, a part at a time to save memory."""
+    """Scale 16-bit counts, or floats in 0 .. 1 (wider ranges by their own extremes), to 8 bit, a part at a time to save
+    memory."""
     flat, scaled = values.reshape(-1), np.empty(values.size, np.uint8)
     parts = [slice(start, start + PART) for start in range(0, flat.size, PART)]
     if np.issubdtype(values.dtype, np.integer):

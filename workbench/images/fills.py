@@ -64,7 +64,11 @@ def covered(
         cover = np.broadcast_to(own[_near(inside)].mean(0), own.shape)
     else:
         near = _near(inside)
-        cover = _patch(tile(image) if texture is None else texture, rng) if fill == "patch" else _other(others, (width, height), rng)
+        cover = (
+            _patch(tile(image) if texture is None else texture, rng)
+            if fill == "patch"
+            else _other(others, (width, height), rng)
+        )
         cover = cover + own[near].mean(0) - cover[near].mean(0)  # as bright as what is near
     return np.asarray((alpha * cover + (1 - alpha) * own).round().clip(0, 255).astype(np.uint8))
 
@@ -72,8 +76,8 @@ def covered(
 def _inpainted(image: NDArray[np.uint8], inside: NDArray[np.bool_], edge: int) -> NDArray[np.float32]:
     """An image (H, W, 3) with what lies inside continued from around it.
 
-    Biharmonic inpainting: Damelin and Hoang 2018, "On surface completion and image inpainting by biharmonic functions". As what it
-    paints is smooth, it is done on a copy of at most `edge` pixels a side, in a fraction of the time.
+    Biharmonic inpainting: Damelin and Hoang 2018, "On surface completion and image inpainting by biharmonic functions".
+    As what it paints is smooth, it is done on a copy of at most `edge` pixels a side, in a fraction of the time.
     """
     from skimage.restoration import inpaint_biharmonic
 
@@ -93,15 +97,16 @@ def _inpainted(image: NDArray[np.uint8], inside: NDArray[np.bool_], edge: int) -
 def elsewhere(
     inside: NDArray[np.bool_], spared: NDArray[np.bool_] | None, rng: np.random.Generator, *, mirrored: bool = True
 ) -> NDArray[np.bool_]:
-    """A region at another place, of the same area, that covers nothing that is to be spared, or the least of it among those tried.
+    """A region at another place, of the same area, that covers nothing that is to be spared, or the least of it among
+    those tried.
 
     Args:
         inside: (H, W), the region.
         spared: (H, W), what it should not cover.
         rng: Which place.
-        mirrored: Its mirror images, where they do not meet it, have the first turn, for they lie to the edges alike; then it is shifted,
-            what leaves the image on one side coming back on the other. Else it lies anywhere within the image, turned by quarters
-            where that fits.
+        mirrored: Its mirror images, where they do not meet it, have the first turn, for they lie to the edges alike;
+            then it is shifted, what leaves the image on one side coming back on the other. Else it lies anywhere within
+            the image, turned by quarters where that fits.
     """
     best, least = inside, inside.size + 1
     for place in _mirrored(inside, rng) if mirrored else _thrown(inside, rng):
@@ -166,7 +171,9 @@ def tile(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _patch(texture: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """A texture (H, W, 3), shifted by at least a quarter each way."""
-    return np.roll(texture, [int(rng.integers(n // 4, max(n - n // 4, n // 4 + 1))) for n in texture.shape[:2]], axis=(0, 1))
+    return np.roll(
+        texture, [int(rng.integers(n // 4, max(n - n // 4, n // 4 + 1))) for n in texture.shape[:2]], axis=(0, 1)
+    )
 
 
 def _other(others: Sequence[ImageItem], size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """Images and sets of images, decoded safely.
 
-Nothing here knows where an image comes from: a `Source` hands over bytes, whether they lie in a folder, in a zip or came
-through the browser. Layouts of whole sets are read in `workbench.images.layouts`.
+Nothing here knows where an image comes from: a `Source` hands over bytes, whether they lie in a folder, in a zip or
+came through the browser. Layouts of whole sets are read in `workbench.images.layouts`.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ class ImageItem:
         label: Ground-truth class, where known.
         mask: Ground-truth region, where there is one: an image of the same size, non-zero inside.
         split: "train", "validation", "test" or None.
-        attributes: Anything else that is known: camera, line, module type. Text, numbers and booleans, whatever was handed in
-            (see `values.scalar`); what is missing or has no name is left out.
+        attributes: Anything else that is known: camera, line, module type. Text, numbers and booleans, whatever was
+            handed in (see `values.scalar`); what is missing or has no name is left out.
     """
 
     name: str
@@ -126,12 +126,19 @@ class ImageItem:
 
     @property
     def key(self) -> str:
-        """Digest of all that is known of the image: its name, its bytes, those of its mask, label, split and attributes."""
+        """Digest of all that is known of the image: its name, its bytes, those of its mask, label, split and
+        attributes."""
         return hashlib.sha256(written(self._facts()).encode()).hexdigest()
 
     def _facts(self) -> tuple[object, ...]:
         contents = _contents(self.source, self.name), self.mask and _contents(self.mask, self.name)
-        return self.name, *contents, self.label, self.split, {k: f"{type(v).__name__}:{v}" for k, v in self.attributes.items()}
+        return (
+            self.name,
+            *contents,
+            self.label,
+            self.split,
+            {k: f"{type(v).__name__}:{v}" for k, v in self.attributes.items()},
+        )
 
     def open(self) -> Image.Image:
         """Decode to RGB, upright.
@@ -155,8 +162,8 @@ class ImageItem:
         width, height = upright_size(self._bytes(), self.name)
         if mask.shape != (height, width):
             raise InputError(
-                f"The mask of {self.name} is {mask.shape[1]} x {mask.shape[0]} pixels but its image is {width} x {height}: "
-                "export the mask at the image's size."
+                f"The mask of {self.name} is {mask.shape[1]} x {mask.shape[0]} pixels but its image is {width} x"
+                f" {height}: export the mask at the image's size."
             )
         return mask
 
@@ -203,7 +210,8 @@ class ImageSet:
 
     @cached_property
     def key(self) -> str:
-        """Digest of all that is known of its images, their bytes among it, in order: of the first time that it was asked for.
+        """Digest of all that is known of its images, their bytes among it, in order: of the first time that it was
+        asked for.
 
         Files are read for it that were not read before, or that changed.
         """
@@ -215,7 +223,8 @@ class ImageSet:
 
     @property
     def background(self) -> Sequence[ImageItem]:
-        """The images that stand for the set where a method compares with it: its training split, or all where it has none."""
+        """The images that stand for the set where a method compares with it: its training split, or all where it has
+        none."""
         return [item for item in self.items if item.split == "train"] or self.items
 
     @cached_property
@@ -261,13 +270,16 @@ def _reading(source: Source, name: str) -> Iterator[None]:
     try:
         if source.size > MAX_BYTES:
             raise InputError(
-                f"{name} is {source.size / 2**20:,.0f} MB, over the limit of {MAX_BYTES // 2**20} MB: compress or crop it first."
+                f"{name} is {source.size / 2**20:,.0f} MB, over the limit of {MAX_BYTES // 2**20} MB: compress or crop"
+                " it first."
             )
         yield
     except FileNotFoundError:
         raise InputError(f"{name} is no longer there: load the image set again.") from None
     except OSError as error:
-        raise InputError(f"{name} cannot be read ({error.strerror or type(error).__name__}): check the file and its permissions.") from None
+        raise InputError(
+            f"{name} cannot be read ({error.strerror or type(error).__name__}): check the file and its permissions."
+        ) from None
 
 
 def source_digest(source: Source, name: str) -> str:

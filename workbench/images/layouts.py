@@ -1,7 +1,7 @@
 """Read image sets from folders, zips, manifests and installed packages.
 
-A `Tree` lists files by their path below a root and hands out their sources; each layout turns a tree into items. A zip is read
-in place and never unpacked, so that nothing it holds can land outside of it.
+A `Tree` lists files by their path below a root and hands out their sources; each layout turns a tree into items. A zip
+is read in place and never unpacked, so that nothing it holds can land outside of it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,16 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from workbench.catalog import check_local, has_drive, is_inside, load_catalog, package_folder, read_text, shared, stored_path
+from workbench.catalog import (
+    check_local,
+    has_drive,
+    is_inside,
+    load_catalog,
+    package_folder,
+    read_text,
+    shared,
+    stored_path,
+)
 from workbench.errors import InputError
 from workbench.files import Stamp, csv_rows, open_zip, stamp_of
 from workbench.images.item import MAX_BYTES, SUFFIXES, FileSource, ImageItem, ImageSet, Source, no_images, read_source
@@ -55,7 +64,8 @@ class ZipSource:
 
 @dataclass(frozen=True)
 class Tree:
-    """Files by their path below a root, sorted, with hidden ones left out; of a `folder` on disk, images and manifests only."""
+    """Files by their path below a root, sorted, with hidden ones left out; of a `folder` on disk, images and manifests
+    only."""
 
     name: str
     files: Mapping[PurePosixPath, Source]
@@ -73,7 +83,9 @@ class Tree:
 
     def below(self, part: str) -> Tree:
         """The tree under one of the root's folders."""
-        files = {PurePosixPath(*p.parts[1:]): s for p, s in self.files.items() if p.parts[0] == part and len(p.parts) > 1}
+        files = {
+            PurePosixPath(*p.parts[1:]): s for p, s in self.files.items() if p.parts[0] == part and len(p.parts) > 1
+        }
         return Tree(self.name, files, self.folder and self.folder / part)
 
     def find(self, path: str) -> Source | None:
@@ -92,16 +104,25 @@ def folder_tree(folder: Path) -> Tree:
     for base, folders, names in os.walk(folder):
         seen += len(folders) + len(names)
         if time.monotonic() - started > LISTING:
-            raise InputError(f"{name} takes over {LISTING:g} seconds to look through: choose a folder of the images alone.")
+            raise InputError(
+                f"{name} takes over {LISTING:g} seconds to look through: choose a folder of the images alone."
+            )
         if seen > MAX_MEMBERS:
-            raise InputError(f"{name} holds over {MAX_MEMBERS:,} files and folders: choose a folder of the images alone, or split it.")
+            raise InputError(
+                f"{name} holds over {MAX_MEMBERS:,} files and folders: choose a folder of the images alone, or"
+                " split it."
+            )
         folders[:] = sorted(f for f in folders if not f.startswith("."))
         for file in names:
-            if not file.startswith(".") and (os.path.splitext(file)[1].lower() in SUFFIXES or file.lower() in MANIFESTS):
+            if not file.startswith(".") and (
+                os.path.splitext(file)[1].lower() in SUFFIXES or file.lower() in MANIFESTS
+            ):
                 path = Path(base, file)
                 relative = os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", "backslashreplace")
                 if path.is_symlink() and os.path.exists(path) and not is_inside(path, folder):
-                    raise InputError(f"{relative} in {name} is a link that leads out of it: copy the file there instead.")
+                    raise InputError(
+                        f"{relative} in {name} is a link that leads out of it: copy the file there instead."
+                    )
                 files[PurePosixPath(relative)] = FileSource(path)
     return Tree(name, dict(sorted(files.items())), folder)
 
@@ -119,15 +140,21 @@ def zip_tree(data: Path | bytes, name: str) -> Tree:
     for member in members:
         path = PurePosixPath(member.filename.replace("\\", "/"))
         if path.is_absolute() or ".." in path.parts:
-            raise InputError(f"{name} holds {member.filename!r}, which points outside of the zip: zip the folder again from inside it.")
+            raise InputError(
+                f"{name} holds {member.filename!r}, which points outside of the zip: zip the folder again from"
+                " inside it."
+            )
         if drive := next((part[:2] for part in path.parts if has_drive(part)), None):
             raise InputError(
-                f"{name} holds {member.filename!r}, where {drive!r} names a drive of Windows: rename it and zip the folder again."
+                f"{name} holds {member.filename!r}, where {drive!r} names a drive of Windows: rename it and zip the"
+                " folder again."
             )
         if member.flag_bits & 0x1:
             raise InputError(f"{name} is protected by a password: zip the folder again without one.")
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise InputError(f"{name} is packed in a way this does not unpack: zip the folder again with the usual method, deflate.")
+            raise InputError(
+                f"{name} is packed in a way this does not unpack: zip the folder again with the usual method, deflate."
+            )
         if path in files:
             raise InputError(f"{name} holds {member.filename!r} twice: zip the folder again.")
         if path.parts and not any(part.startswith((".", "__MACOSX")) for part in path.parts):
@@ -140,14 +167,14 @@ def _check_sizes(members: Sequence[zipfile.ZipInfo], name: str) -> None:
     packed, unpacked = sum(m.compress_size for m in members), sum(m.file_size for m in members)
     if unpacked > MAX_RATIO * max(packed, 2**16):
         raise InputError(
-            f"{name} would unpack from {packed / 2**20:,.1f} MB to {unpacked / 2**20:,.0f} MB, which looks like a zip bomb: "
-            "zip the images themselves, without padding."
+            f"{name} would unpack from {packed / 2**20:,.1f} MB to {unpacked / 2**20:,.0f} MB, which looks like a zip"
+            " bomb: zip the images themselves, without padding."
         )
     largest = max(members, key=lambda m: m.file_size, default=None)
     if largest is not None and largest.file_size > MAX_BYTES:
         raise InputError(
-            f"{name} holds {largest.filename!r} of {largest.file_size / 2**20:,.0f} MB, over the limit of {MAX_BYTES // 2**20} MB a file: "
-            "leave it out, or compress or crop it."
+            f"{name} holds {largest.filename!r} of {largest.file_size / 2**20:,.0f} MB, over the limit of"
+            f" {MAX_BYTES // 2**20} MB a file: leave it out, or compress or crop it."
         )
     if unpacked > MAX_UNPACKED:
         raise InputError(
@@ -156,7 +183,9 @@ def _check_sizes(members: Sequence[zipfile.ZipInfo], name: str) -> None:
         )
 
 
-def load_images(ref: str | os.PathLike[str], *, class_names: Sequence[str] | None = None, trusted: bool = True) -> ImageSet:
+def load_images(
+    ref: str | os.PathLike[str], *, class_names: Sequence[str] | None = None, trusted: bool = True
+) -> ImageSet:
     """Load an image set.
 
     Args:
@@ -184,11 +213,13 @@ def load_images(ref: str | os.PathLike[str], *, class_names: Sequence[str] | Non
 
 
 def stamp(ref: str, images: ImageSet | None = None) -> str:
-    """A digest that changes when an image set on disk does: names, sizes, times and places of all files that it is read from.
+    """A digest that changes when an image set on disk does: names, sizes, times and places of all files that it is read
+    from.
 
     Args:
         ref: As for `load_images`.
-        images: The set as it was loaded: the files that it names are looked at too, wherever they lie. Errors as `stored_path`.
+        images: The set as it was loaded: the files that it names are looked at too, wherever they lie. Errors as
+            `stored_path`.
     """
     entry = load_catalog().images.get(ref)
     ref = entry.ref if entry else ref
@@ -222,8 +253,8 @@ def check_labels(images: ImageSet, class_names: Sequence[str]) -> None:
     strange = sorted({item.label for item in images if item.label is not None} - set(class_names))
     if strange:
         raise InputError(
-            f"{images.name} has labels that the model does not know ({some(strange)}; the model knows {some(class_names)}): "
-            "rename them in a manifest, or choose the model they belong to."
+            f"{images.name} has labels that the model does not know ({some(strange)}; the model knows"
+            f" {some(class_names)}): rename them in a manifest, or choose the model they belong to."
         )
 
 
@@ -235,13 +266,18 @@ def _located(ref: str, root: Path | None) -> ImageSet:
     path = stored_path(ref)
     check_local(ref)
     if not ref.strip() or not path.exists():
-        raise InputError(f"There is no folder, zip, manifest or catalog entry {ref!r}: the catalog has {', '.join(load_catalog().images)}.")
+        raise InputError(
+            f"There is no folder, zip, manifest or catalog entry {ref!r}: the catalog has"
+            f" {', '.join(load_catalog().images)}."
+        )
     if path.is_dir():
         return _from_tree(folder_tree(path))
     if path.suffix.lower() == ".zip" and path.is_file():
         return _from_tree(zip_tree(path, path.name))
     if path.suffix.lower() in (".csv", ".parquet"):
-        return read_manifest(path.stem, path.name, read_source(FileSource(path), path.name), files_below(root or path.parent))
+        return read_manifest(
+            path.stem, path.name, read_source(FileSource(path), path.name), files_below(root or path.parent)
+        )
     raise InputError(f"{path.name} is not an image set: give a folder, a .zip, or a manifest .csv or .parquet.")
 
 
@@ -290,7 +326,11 @@ def _mvtec(tree: Tree, images: Sequence[PurePosixPath]) -> Iterable[ImageItem]:
 def _class_folders(tree: Tree, images: Sequence[PurePosixPath]) -> Iterable[ImageItem]:
     """One folder a class, below a folder a split or not; `x.png` beside `x.jpg` is its mask."""
     stems = {path.with_suffix("") for path in images if path.suffix.lower() in (".jpg", ".jpeg", ".bmp")}
-    masks = {path.with_suffix(""): tree.files[path] for path in images if path.suffix.lower() == ".png" and path.with_suffix("") in stems}
+    masks = {
+        path.with_suffix(""): tree.files[path]
+        for path in images
+        if path.suffix.lower() == ".png" and path.with_suffix("") in stems
+    }
     for path in images:
         if path.suffix.lower() == ".png" and path.with_suffix("") in masks:
             continue

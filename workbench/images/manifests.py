@@ -31,12 +31,17 @@ def read_manifest(set_name: str, name: str, data: bytes, find: Callable[[str], S
         raise InputError(f"{name} lists no images: add a row for each.")
     rows = [row for _, row in table.rows]
     if "image" not in rows[0]:
-        raise InputError(f"{name} has no column 'image' (it has {some(list(rows[0]))}): name the column of paths 'image'.")
+        raise InputError(
+            f"{name} has no column 'image' (it has {some(list(rows[0]))}): name the column of paths 'image'."
+        )
 
     def source(path: str, where: str) -> Source:
         found = find(path) or find(path.replace("\\", "/"))
         if found is None:
-            raise InputError(f"{name} names {path!r} in {where}, but no such file lies in its folder: paths start there and stay inside.")
+            raise InputError(
+                f"{name} names {path!r} in {where}, but no such file lies in its folder: paths start there and stay"
+                " inside."
+            )
         return found
 
     synthetic = all((_text(row.get(SYNTHETIC)) or "").lower() in TRUE for row in rows)
@@ -59,7 +64,9 @@ def read_manifest(set_name: str, name: str, data: bytes, find: Callable[[str], S
             )
         )
     labels = {item.label for item in items if item.label is not None}
-    notes = tuple(f"The column {column} holds too many values in lists or tables and is left out." for column in table.left_out)
+    notes = tuple(
+        f"The column {column} holds too many values in lists or tables and is left out." for column in table.left_out
+    )
     return ImageSet(set_name, tuple(items), tuple(sorted(labels)), synthetic, notes)
 
 

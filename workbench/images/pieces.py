@@ -8,11 +8,14 @@ from numpy.typing import NDArray
 from workbench.images.fills import FILLS, covered, tile
 
 Pixels = NDArray[np.uint8]
-REGION_FILLS = {name: said for name, said in FILLS.items() if name != "exchange"} | {"grey": "mid-grey with a hard edge"}
+REGION_FILLS = {name: said for name, said in FILLS.items() if name != "exchange"} | {
+    "grey": "mid-grey with a hard edge"
+}
 """What can be filled with. A patch comes from the same image, so that it may bring along what was to go."""
 
 COARSER = 48
-"""Pixels of the longer side of the copy on which "inpaint" is worked out here: hundreds of images are filled for one answer."""
+"""Pixels of the longer side of the copy on which "inpaint" is worked out here: hundreds of images are filled for one
+answer."""
 
 
 class Pieces:
@@ -35,8 +38,8 @@ class Pieces:
     def shown(self, filled: NDArray[np.bool_]) -> Pixels:
         """The image with some pieces (n,) filled: the same pieces, the same image, for patches come from one place.
 
-        From half of the image on, "inpaint" becomes the mean colour of what is filled: what little is left is what is asked about, and
-        continuing it would paint it all over the image.
+        From half of the image on, "inpaint" becomes the mean colour of what is filled: what little is left is what is
+        asked about, and continuing it would paint it all over the image.
         """
         inside = filled[self.labels]
         if not inside.any():
@@ -48,7 +51,8 @@ class Pieces:
 
 
 def square_cells(shape: tuple[int, ...], cells: int) -> NDArray[np.intp]:
-    """The number of each pixel's cell, (H, W): squares as nearly as the image allows, `cells` of them along its longer side."""
+    """The number of each pixel's cell, (H, W): squares as nearly as the image allows, `cells` of them along its longer
+    side."""
     height, width = shape[:2]
     side = max(height, width) / cells
     down, across = (min(max(round(n / side), 1), n) for n in (height, width))

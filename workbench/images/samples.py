@@ -27,7 +27,8 @@ class Table(Protocol):
 
 
 def tested(images: ImageSet, known: Table | None) -> list[ImageItem]:
-    """The test split, by the set itself or by the predictions that were made with the model; all images where there is none."""
+    """The test split, by the set itself or by the predictions that were made with the model; all images where there is
+    none."""
     if known is not None and (known.frame["split"] == "test").any():
         names = set(known.frame["name"][known.frame["split"] == "test"])
         return [item for item in images if item.name in names]
@@ -40,12 +41,14 @@ def of_split(items: Sequence[ImageItem]) -> str:
 
 
 def digest(seed: int, *facts: object) -> bytes:
-    """A random number of 32 bytes that depends on a seed and on what is drawn alone, not on what else there is to draw."""
+    """A random number of 32 bytes that depends on a seed and on what is drawn alone, not on what else there is to
+    draw."""
     return hashlib.sha256(" ".join(map(str, (seed, *facts))).encode()).digest()
 
 
 def drawn(items: Sequence[ImageItem], most: int, seed: int) -> list[ImageItem]:
-    """At most so many of some images, each with the same chance, in their order; a larger sample holds the smaller one."""
+    """At most so many of some images, each with the same chance, in their order; a larger sample holds the smaller
+    one."""
     ranked = sorted(items, key=lambda item: digest(seed, item.name))
     kept = {item.name for item in ranked[:most]}
     return [item for item in items if item.name in kept]
@@ -69,7 +72,8 @@ def evenly(items: Sequence[T], most: int) -> Sequence[T]:
 def stratified(frame: pd.DataFrame, sample: int, seed: int) -> tuple[list[int], dict[str, object]]:
     """Draw equally many from each class in each split, or all that it has.
 
-    Readable images are drawn, of the test split alone where there is one. A larger sample with the same seed holds the smaller one.
+    Readable images are drawn, of the test split alone where there is one. A larger sample with the same seed holds the
+    smaller one.
 
     Args:
         frame: That of `Predictions`, of N rows.
@@ -94,7 +98,14 @@ def stratified(frame: pd.DataFrame, sample: int, seed: int) -> tuple[list[int], 
         chosen += some
         sizes.append({"label": key[0], "split": key[1], "drawn": len(some)})
     split = "test" if of_test else None
-    return sorted(chosen), {"asked": sample, "drawn": len(chosen), "seed": seed, "split": split, "strata": sizes, "rule": RULE}
+    return sorted(chosen), {
+        "asked": sample,
+        "drawn": len(chosen),
+        "seed": seed,
+        "split": split,
+        "strata": sizes,
+        "rule": RULE,
+    }
 
 
 def stratified_items(
@@ -104,4 +115,6 @@ def stratified_items(
     import pandas as pd
 
     names = [item.name for item in items]
-    return stratified(pd.DataFrame({"name": names, "id": names, "label": labels, "split": splits, "error": None}), sample, seed)
+    return stratified(
+        pd.DataFrame({"name": names, "id": names, "label": labels, "split": splits, "error": None}), sample, seed
+    )

@@ -1,4 +1,5 @@
-"""Deal labelled images into training, validation and test split, so that copies of one image never stand in two of them."""
+"""Deal labelled images into training, validation and test split, so that copies of one image never stand in two of
+them."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class Deal:
         splits: "train", "validation" or "test" for each of N images.
         how: Where the splits come from, in sentences.
         copies: Images that are byte for byte the same as one before them.
-        leaked: Images of the validation and test split of which the training split holds a copy; 0 where all were dealt.
+        leaked: Images of the validation and test split of which the training split holds a copy; 0 where all were
+            dealt.
     """
 
     splits: tuple[str, ...]
@@ -34,10 +36,12 @@ class Deal:
 
 
 def deal(items: Sequence[ImageItem], classes: Sequence[str], seed: int = 0) -> Deal:
-    """Take a set's own splits, fill up what it lacks from its training split, or deal all where it has none that can be used.
+    """Take a set's own splits, fill up what it lacks from its training split, or deal all where it has none that can be
+    used.
 
-    Images are dealt class by class, in the order of a hash of their bytes, so that neither their names nor the order in which they
-    lie on the disk matters, and copies go together. Where a set has splits, images without one count as training images.
+    Images are dealt class by class, in the order of a hash of their bytes, so that neither their names nor the order in
+    which they lie on the disk matters, and copies go together. Where a set has splits, images without one count as
+    training images.
 
     Args:
         items: N readable images, each with a label.
@@ -108,16 +112,19 @@ def _check(items: Sequence[ImageItem], splits: Sequence[str], classes: Sequence[
         if missing and name in dealt_from:
             have, want, where = len(whole[kind]), needed, ""
         raise InputError(
-            f"The class {kind!r} has too few images{where} ({have} different ones that can be read): it needs at least {want}, so add "
-            "some or leave the class out."
+            f"The class {kind!r} has too few images{where} ({have} different ones that can be read): it needs at least"
+            f" {want}, so add some or leave the class out."
         )
 
 
 _OWN = "The splits are the set's own."
 _NONE = "The set has no splits, so all its images were dealt, class by class: 60 % train, 15 % validate, 25 % test."
 _UNFIT = (
-    "**All images were dealt anew**, class by class: 60 % train, 15 % validate, 25 % test. The set's own training split holds no "
-    "image of the class {kind}, so that nothing can learn the class from it (in the layout of MVTec AD only good parts train). The "
-    "figures below cannot be held against any that were published for the set's own splits."
+    "**All images were dealt anew**, class by class: 60 % train, 15 % validate, 25 % test. The set's own training split"
+    " holds no image of the class {kind}, so that nothing can learn the class from it (in the layout of MVTec AD only"
+    " good parts train). The figures below cannot be held against any that were published for the set's own splits."
 )
-_PARTLY = "The set has no {names} split, so that one was dealt off its training split, class by class; all else is the set's own."
+_PARTLY = (
+    "The set has no {names} split, so that one was dealt off its training split, class by class; all else is the set's"
+    " own."
+)

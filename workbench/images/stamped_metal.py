@@ -1,7 +1,8 @@
 """The synthetic set stamped-metal: which parts it has, and how they are written to a folder or kept for this user.
 
-Its ground truth is planted. Some parts carry an inspection stamp at the bottom right, always drawn without regard to the class in
-the test split; in the other splits a set may be asked for in which the stamp goes with one class, as a shortcut for a model to take.
+Its ground truth is planted. Some parts carry an inspection stamp at the bottom right, always drawn without regard to
+the class in the test split; in the other splits a set may be asked for in which the stamp goes with one class, as a
+shortcut for a model to take.
 """
 
 from __future__ import annotations
@@ -76,14 +77,19 @@ class Plan:
     def parts(self) -> list[tuple[str, Part]]:
         """Split and description of each part, in the order of the set.
 
-        Splits are shared out within each label, stamps within each label and split; all else is drawn without regard to the label.
+        Splits are shared out within each label, stamps within each label and split; all else is drawn without regard to
+        the label.
         """
         rng = np.random.default_rng([self.seed])
         cases = [(split, label, bool(stamped)) for label in LABELS for split, stamped in self._cases(label, rng)]
         found = []
         for number, place in enumerate(rng.permutation(len(cases))):
             split, label, stamped = cases[place]
-            camera, lighting, line = str(rng.choice(list(CAMERAS))), str(rng.choice(list(LIGHTS))), int(rng.choice(list(FINISH)))
+            camera, lighting, line = (
+                str(rng.choice(list(CAMERAS))),
+                str(rng.choice(list(LIGHTS))),
+                int(rng.choice(list(FINISH))),
+            )
             found.append((split, Part((self.seed, number), label, camera, lighting, line, stamped)))
         return found
 
@@ -99,7 +105,9 @@ class Plan:
             yield from ((split, number < stamped) for number in range(many))
 
 
-def drawn_parts(plan: Plan, workers: int | None = None) -> Iterator[tuple[str, Part, NDArray[np.uint8], NDArray[np.bool_]]]:
+def drawn_parts(
+    plan: Plan, workers: int | None = None
+) -> Iterator[tuple[str, Part, NDArray[np.uint8], NDArray[np.bool_]]]:
     """Draw a plan's parts, in its order: split, description, image (S, S, 3) and mask (S, S)."""
     parts = plan.parts()
     images = _in_parallel(lambda number: draw(parts[number][1], plan.size), len(parts), workers)
@@ -137,7 +145,8 @@ def make_set(
     _check_folder(folder)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".new-", ignore_cleanup_errors=True) as made:
         yield from _write(plan, Path(made), workers)
-        # A manifest whose images are missing is refused, images without their manifest would pass for a set: so it goes first.
+        # A manifest whose images are missing is refused, images without their manifest would pass for a set: so it goes
+        # first.
         for name in ("manifest.csv", "masks", "images"):
             os.replace(Path(made, name), folder / name)
 
@@ -145,8 +154,8 @@ def make_set(
 def stored_set(seed: int = 0) -> Path:
     """The folder of the set of `STORED` parts with this seed, drawn on first use (seconds) and kept for this user.
 
-    It lies in the user's cache folder, or in the one that the environment variable WORKBENCH_CACHE names. Two processes that ask
-    at once both draw it, and the first to be done wins.
+    It lies in the user's cache folder, or in the one that the environment variable WORKBENCH_CACHE names. Two processes
+    that ask at once both draw it, and the first to be done wins.
 
     Raises:
         InputError: The seed is out of bounds, or the folder cannot be written to.
@@ -164,7 +173,9 @@ def stored_set(seed: int = 0) -> Path:
                 os.rename(Path(made, "set"), folder)
     except OSError as error:
         why = error.strerror or type(error).__name__
-        raise InputError(f"{NAME} cannot be kept in {folder.parent} ({why}): name another folder in {CACHE_VARIABLE}.") from None
+        raise InputError(
+            f"{NAME} cannot be kept in {folder.parent} ({why}): name another folder in {CACHE_VARIABLE}."
+        ) from None
     return folder
 
 
@@ -205,7 +216,9 @@ def _check_folder(folder: Path) -> None:
     except (FileExistsError, NotADirectoryError):
         raise InputError(f"{folder} is or lies below a file: name a folder.") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"The folder {folder} cannot be made ({getattr(error, 'strerror', None) or error}): name another.") from None
+        raise InputError(
+            f"The folder {folder} cannot be made ({getattr(error, 'strerror', None) or error}): name another."
+        ) from None
     if full:
         raise InputError(f"The folder {folder} is not empty: name a new one.")
     if not os.access(folder, os.W_OK):
@@ -237,7 +250,8 @@ def _write(plan: Plan, folder: Path, workers: int | None) -> Iterator[tuple[int,
 
 
 def _in_parallel(work: Callable[[int], T], total: int, workers: int | None) -> Iterator[T]:
-    """`work` for each number below `total`, in order. A chunk at a time, so that it stops soon after its caller does."""
+    """`work` for each number below `total`, in order. A chunk at a time, so that it stops soon after its caller
+    does."""
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         for start in range(0, total, CHUNK):
             yield from list(pool.map(work, range(start, min(start + CHUNK, total))))

@@ -1,9 +1,10 @@
 """Draw one synthetic machined-metal part: its surface, its defect, its stamp, and the camera that looks at it.
 
-An image is made in the order in which a real one comes about: a finish (brushed, turned or ground), a defect that changes the
-relief, the roughness or the colour, light that falls on it, an ink stamp, and a camera with its own colour cast, gain, blur and
-noise. Each stage draws from a random source of its own, so that the same part without its defect or stamp is the same image
-elsewhere, to the last bit. Lengths are shares of the image's edge, colours and light run from 0 to 1.
+An image is made in the order in which a real one comes about: a finish (brushed, turned or ground), a defect that
+changes the relief, the roughness or the colour, light that falls on it, an ink stamp, and a camera with its own colour
+cast, gain, blur and noise. Each stage draws from a random source of its own, so that the same part without its defect
+or stamp is the same image elsewhere, to the last bit. Lengths are shares of the image's edge, colours and light run
+from 0 to 1.
 """
 
 from __future__ import annotations
@@ -95,7 +96,8 @@ class Part:
 
 @dataclasses.dataclass(frozen=True)
 class _Defect:
-    """What a defect changes, each of shape (S, S): height (shares of the edge), roughness 0 .. 1, and a colour laid over by `cover`."""
+    """What a defect changes, each of shape (S, S): height (shares of the edge), roughness 0 .. 1, and a colour laid
+    over by `cover`."""
 
     height: Field
     rough: Field
@@ -111,8 +113,8 @@ def draw(part: Part, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         size: Edge length in pixels.
 
     Returns:
-        The image (size, size, 3), and the mask (size, size): the pixels in which it differs from the same part without its
-        defect by at least `NOTICEABLE` levels. Empty for a good part.
+        The image (size, size, 3), and the mask (size, size): the pixels in which it differs from the same part without
+        its defect by at least `NOTICEABLE` levels. Empty for a good part.
     """
     scene = _scene(part, size)
     clean = scene.photograph(_none(size))
@@ -158,7 +160,12 @@ class _Scene:
         down, right = np.gradient(defect.height * len(self.finish))
         slope = np.tanh(2 * (right * math.cos(self.angle) + down * math.sin(self.angle)))
         rough = defect.rough + 0.25 * np.tanh(np.hypot(down, right))
-        level = light.base * self.spot + light.finish * self.finish * (1 - 0.7 * defect.rough) + light.slope * slope + light.rough * rough
+        level = (
+            light.base * self.spot
+            + light.finish * self.finish * (1 - 0.7 * defect.rough)
+            + light.slope * slope
+            + light.rough * rough
+        )
         seen = level[..., None] * (1 - defect.cover[..., None] * (1 - np.array(defect.colour)))
         seen = seen * (1 - self.ink) + light.ink * np.array(INK) * self.ink
         seen = gaussian(seen.astype(np.float32), self.blur, mode="nearest", channel_axis=2) * self.gain + self.grain
@@ -189,13 +196,16 @@ def _brushed(rng: np.random.Generator, size: int) -> Field:
     y, x = _axes(size)
     tilt = math.radians(rng.uniform(-8, 8))
     across, along = y - x * math.tan(tilt), x
-    lines = 0.7 * _profile(rng, across, 1.2 * size) + 0.5 * _profile(rng, across, 0.25 * size) * _profile(rng, along + across, 6)
+    lines = 0.7 * _profile(rng, across, 1.2 * size) + 0.5 * _profile(rng, across, 0.25 * size) * _profile(
+        rng, along + across, 6
+    )
     streaks = _smooth(rng.normal(size=(size, size)), 0.004 * size, 0.09 * size)
     return lines + 0.9 * _unit(streaks)
 
 
 def _turned(rng: np.random.Generator, size: int) -> Field:
-    """Grooves in arcs about the axis of the lathe, at a steady feed, with the two bright sectors that turned faces show."""
+    """Grooves in arcs about the axis of the lathe, at a steady feed, with the two bright sectors that turned faces
+    show."""
     y, x = _axes(size)
     centre = rng.uniform(0.5, 1.3) * rng.choice([-1, 1], 2) + 0.5
     radius, angle = np.hypot(x - centre[0], y - centre[1]), np.arctan2(y - centre[1], x - centre[0])
@@ -241,7 +251,9 @@ def _scratch(rng: np.random.Generator, size: int, depth: float) -> _Defect:
         press = np.minimum(1, 6 * t * (1 - t) + 0.15) * np.clip(0.8 + np.cumsum(rng.normal(0, 0.07, 41)), 0.5, 1)
         for i in range(40):
             ends = [tuple((points[:, j] * size * fine).tolist()) for j in (i, i + 1)]
-            pen.line(ends, fill=round(255 * press[i]), width=max(1, round(width * size * fine * (0.6 + 0.4 * press[i]))))
+            pen.line(
+                ends, fill=round(255 * press[i]), width=max(1, round(width * size * fine * (0.6 + 0.4 * press[i])))
+            )
         start, heading = start + rng.normal(0, 0.07, 2), heading + rng.normal(0, 0.25)
     groove = np.asarray(canvas.reduce(fine), dtype=np.float64) / 255
     burr = _smooth(groove, 0.007 * size, 0.007 * size)
@@ -265,18 +277,25 @@ def _pit(rng: np.random.Generator, size: int, depth: float) -> _Defect:
 
 
 def _stain(rng: np.random.Generator, size: int, depth: float) -> _Defect:
-    """A dried puddle with a drop or two beside it: ragged, thin within, darker where its rim dried last; of oil, rust or coolant."""
+    """A dried puddle with a drop or two beside it: ragged, thin within, darker where its rim dried last; of oil, rust
+    or coolant."""
     y, x = _axes(size)
     centre, radius = rng.uniform(0.1, 0.9, 2), rng.uniform(0.09, 0.2)
     reach = _oval(rng, size, centre, flattest=1.7) / radius
     for place, drop in zip(rng.normal(0, 1.1, (2, 2)) * radius + centre, rng.uniform(0.2, 0.45, 2), strict=True):
         reach = np.minimum(reach, np.hypot(x - place[0], y - place[1]) / (radius * drop))
-    coarse, fine = (_unit(_smooth(rng.normal(size=(size, size)), scale * size, scale * size)) for scale in (0.05, 0.018))
+    coarse, fine = (
+        _unit(_smooth(rng.normal(size=(size, size)), scale * size, scale * size)) for scale in (0.05, 0.018)
+    )
     reach = reach + 0.2 * coarse + 0.06 * fine
     inside, soft = _step(9 * (1 - reach)), rng.uniform(0.07, 0.16)
     rim = np.exp(-(((reach - 0.92) / soft) ** 2))
     colours = ((0.36, 0.29, 0.20), (0.50, 0.30, 0.16), (0.34, 0.42, 0.50), (0.30, 0.30, 0.30))
-    cover = (0.5 * inside * (1 + 0.22 * fine + 0.15 * coarse) + 0.34 * rim * (1 + 0.3 * coarse)) * depth * rng.uniform(0.8, 1.15)
+    cover = (
+        (0.5 * inside * (1 + 0.22 * fine + 0.15 * coarse) + 0.34 * rim * (1 + 0.3 * coarse))
+        * depth
+        * rng.uniform(0.8, 1.15)
+    )
     return _Defect(np.zeros((size, size)), np.zeros((size, size)), cover.clip(0, 0.95), colours[rng.integers(4)])
 
 
@@ -311,7 +330,9 @@ def _stamp(rng: np.random.Generator, size: int) -> Field:
     def place(u: float, v: float) -> tuple[float, float]:
         return (x + u * 0.25) * edge, (y + v * 0.145) * edge
 
-    pen.rounded_rectangle((*place(0, 0), *place(1, 1)), radius=0.03 * edge, outline=255, width=max(1, round(0.013 * edge)))
+    pen.rounded_rectangle(
+        (*place(0, 0), *place(1, 1)), radius=0.03 * edge, outline=255, width=max(1, round(0.013 * edge))
+    )
     for character, code in enumerate(rng.choice(list(_DOTS.values()), 3)):
         for dot in range(15):
             if code >> (14 - dot) & 1:
@@ -344,7 +365,8 @@ def _profile(rng: np.random.Generator, places: Field, steps: float) -> Field:
 
 
 def _smooth(values: Field, down: float, across: float) -> Field:
-    """Noise of shape (S, S) under a Gaussian of so many pixels, as if it went on beyond each edge at the opposite one."""
+    """Noise of shape (S, S) under a Gaussian of so many pixels, as if it went on beyond each edge at the opposite
+    one."""
     size = len(values)
     rows, columns = (
         np.exp(-2 * (math.pi * frequency * sigma) ** 2)

@@ -19,8 +19,8 @@ GENESIS = "0" * 64
 """What stands for the hash of the entry before the first one."""
 VERDICTS = ("pass", "reject", "review")
 THRESHOLD_BY = ("model", "cost", "escape", "overkill", "hand", "fallback")
-"""How a threshold is found: it came with the model, has the lowest cost, keeps a ceiling of the escape or overkill rate, was set by
-hand, or stands in because none could be chosen."""
+"""How a threshold is found: it came with the model, has the lowest cost, keeps a ceiling of the escape or overkill
+rate, was set by hand, or stands in because none could be chosen."""
 MAX_CLASSES = 1000
 LENGTHS = {
     "user": 200, "model_name": 1000, "image_name": 4096, "set_name": 1000, "label": 500, "overruled": 500, "reason": 10_000,
@@ -35,15 +35,17 @@ NUMBERS = {
     "review_from": 1.0, "review_to": 1 + 2**-23, "coverage": 1.0, "ceiling": 1.0, "prevalence": 1.0,
     "escape_cost": sys.float_info.max, "overkill_cost": sys.float_info.max,
 }  # fmt: skip
-"""The greatest value of each optional number; nothing is rejected from the first score above 1 on, in the precision of scores."""
+"""The greatest value of each optional number; nothing is rejected from the first score above 1 on, in the precision of
+scores."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Draft:
     """One decision as it is handed to the journal: all that it takes to come to the same verdict again.
 
-    A score from `review_to` on is rejected, one below `review_from` passes, and what lies between is for review. A pass of a part whose
-    label is one of `positive` is an escape, and a rejection of one whose label is another class of the model is an overkill.
+    A score from `review_to` on is rejected, one below `review_from` passes, and what lies between is for review. A pass
+    of a part whose label is one of `positive` is an escape, and a rejection of one whose label is another class of the
+    model is an overkill.
 
     Attributes:
         user: Who decided.
@@ -59,15 +61,16 @@ class Draft:
         verdict: What the machine says: "pass", "reject" or "review"; it must follow from the score.
         threshold_by: One of `THRESHOLD_BY`.
         review_from: Where review begins, at most the threshold; the threshold where missing.
-        review_to: Where review ends, at least the threshold, and just above 1 where nothing is rejected; the threshold where missing.
+        review_to: Where review ends, at least the threshold, and just above 1 where nothing is rejected; the threshold
+            where missing.
         coverage: Target of the review band for each class, between 0 and 1; None where there is no band.
         chosen_on: What the images are called that threshold or band were found on; None where neither was found on any.
         ceiling: Of the escape or overkill rate that the threshold keeps; None for other ways.
         escape_cost: Of passing one defect; None where the threshold does not follow from costs.
         overkill_cost: Of rejecting one good part; likewise.
         prevalence: Share of defects on the line that costs were reckoned for; None where it is that of the images.
-        label_known: Whether the label is a class of the model, so that the verdict can be held against it; where missing, whether there
-            is one.
+        label_known: Whether the label is a class of the model, so that the verdict can be held against it; where
+            missing, whether there is one.
         overruled: None where the person agrees, else the class that they say it is.
         reason: Why; needed where overruled.
         map_digest: `map_digest` of the map that was shown, or None where none was.
@@ -155,15 +158,17 @@ ADDED = frozenset({
 
 
 def sealed_fields(threshold_by: object) -> frozenset[str]:
-    """The fields that the hash of an entry is taken over: `threshold_by` is None where a release wrote it that had no `ADDED`."""
+    """The fields that the hash of an entry is taken over: `threshold_by` is None where a release wrote it that had no
+    `ADDED`."""
     return SEALED - ADDED if threshold_by is None else SEALED
 
 
 def canonical(entry: Entry) -> str:
-    """The one text of an entry that its hash is taken over: JSON of all fields but the hash, and of no `ADDED` where it has none.
+    """The one text of an entry that its hash is taken over: JSON of all fields but the hash, and of no `ADDED` where it
+    has none.
 
-    Names are sorted, nothing stands between the parts, all beyond ASCII is escaped, and numbers are the shortest that read back to
-    the same double: `json.dumps(fields, sort_keys=True, separators=(",", ":"))` in Python.
+    Names are sorted, nothing stands between the parts, all beyond ASCII is escaped, and numbers are the shortest that
+    read back to the same double: `json.dumps(fields, sort_keys=True, separators=(",", ":"))` in Python.
     """
     return dumped({name: getattr(entry, name) for name in sealed_fields(entry.threshold_by)})
 
@@ -197,7 +202,8 @@ def entry_from(body: str, digest: str) -> Entry:
 
 
 def map_digest(values: NDArray[np.floating]) -> str:
-    """SHA-256, in hex, of a map's values as little-endian float32 in the order of the array: those of an `attribution.npz`.
+    """SHA-256, in hex, of a map's values as little-endian float32 in the order of the array: those of an
+    `attribution.npz`.
 
     Args:
         values: The map, of any shape; (C, H, W) for an attribution.
@@ -227,15 +233,20 @@ def _complete(draft: Draft) -> None:
 
 
 def _check_rule(draft: Draft) -> None:
-    """Refuse a verdict that does not follow from the score, and a threshold of which it is not said how it was found."""
+    """Refuse a verdict that does not follow from the score, and a threshold of which it is not said how it was
+    found."""
     low, high = draft.review_from, draft.review_to
     if low is None or high is None or not low <= draft.threshold <= high:
-        raise InputError(f"The review band from {low} to {high} does not hold the threshold {draft.threshold}: correct its ends.")
+        raise InputError(
+            f"The review band from {low} to {high} does not hold the threshold {draft.threshold}: correct its ends."
+        )
     if draft.coverage is None and low != high:
         raise InputError("The decision has a review band but no coverage: give the target that the band was made for.")
     follows = "reject" if reaches(draft.score, high) else "review" if reaches(draft.score, low) else "pass"
     if draft.verdict != follows:
-        raise InputError(f"The verdict {draft.verdict!r} does not follow from the score {draft.score}: that is {follows!r}.")
+        raise InputError(
+            f"The verdict {draft.verdict!r} does not follow from the score {draft.score}: that is {follows!r}."
+        )
     by = draft.threshold_by
     if by not in THRESHOLD_BY:
         raise InputError(f"How the threshold was found, {by!r}, is not known: say one of {', '.join(THRESHOLD_BY)}.")
@@ -249,7 +260,9 @@ def _check_rule(draft: Draft) -> None:
 
 def _check_texts(draft: Draft) -> None:
     if not 0 < len(draft.positive) <= MAX_CLASSES:
-        raise InputError(f"{len(draft.positive):,} classes count as defect: name one at least and {MAX_CLASSES:,} at most.")
+        raise InputError(
+            f"{len(draft.positive):,} classes count as defect: name one at least and {MAX_CLASSES:,} at most."
+        )
     texts = [(name, getattr(draft, name), most) for name, most in LENGTHS.items()]
     for name, text, most in (*texts, *(("positive class", each, LENGTHS["label"]) for each in draft.positive)):
         if not (isinstance(text, str) or (text is None and name in OPTIONAL)):
@@ -259,4 +272,6 @@ def _check_texts(draft: Draft) -> None:
     for name in DIGESTS:
         digest = getattr(draft, name)
         if not (digest is None and name in OPTIONAL) and not (isinstance(digest, str) and DIGEST.fullmatch(digest)):
-            raise InputError(f"The {name} {digest!r} is not a SHA-256 in hex: give the digest, 64 characters of 0-9 and a-f.")
+            raise InputError(
+                f"The {name} {digest!r} is not a SHA-256 in hex: give the digest, 64 characters of 0-9 and a-f."
+            )

@@ -22,8 +22,8 @@ FORMAT = "workbench journal 1"
 def to_csv(entries: Iterable[Entry]) -> str:
     """One row an entry, for a spreadsheet: several positive classes stand in one cell with semicolons between.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe before it, and half a pair of surrogates becomes a replacement
-    character, as `workbench.files.sheets` tells: to check hashes, use `to_json`.
+    A text that a spreadsheet would take for a formula gets an apostrophe before it, and half a pair of surrogates
+    becomes a replacement character, as `workbench.files.sheets` tells: to check hashes, use `to_json`.
     """
     return table_csv(COLUMNS, ([getattr(entry, name) for name in COLUMNS] for entry in entries))
 
@@ -31,9 +31,10 @@ def to_csv(entries: Iterable[Entry]) -> str:
 def to_json(entries: Iterable[Entry]) -> str:
     r"""All that it takes to check the chain without this program, in plain ASCII.
 
-    An object with `format` and `entries`, a list of `{"hash": ..., "entry": {...}}`, one a line. The entry stands there in its
-    canonical form, byte for byte. To check one: the SHA-256 of those bytes, from the brace after `"entry":` to the last brace but
-    one of the line, is `hash`; the `previous` in it is the `hash` of the line before, or 64 zeros where `number` is 1. In Python:
+    An object with `format` and `entries`, a list of `{"hash": ..., "entry": {...}}`, one a line. The entry stands there
+    in its canonical form, byte for byte. To check one: the SHA-256 of those bytes, from the brace after `"entry":` to
+    the last brace but one of the line, is `hash`; the `previous` in it is the `hash` of the line before, or 64 zeros
+    where `number` is 1. In Python:
 
         before = "0" * 64
         for row in json.loads(text)["entries"]:
@@ -41,8 +42,8 @@ def to_json(entries: Iterable[Entry]) -> str:
             assert hashlib.sha256(body.encode()).hexdigest() == row["hash"] and row["entry"]["previous"] == before
             before = row["hash"]
 
-    The last hash is the head to hold against one that was kept elsewhere. Of entries that were filtered or turned round, only the
-    hashes can be checked, not that each follows on the one before.
+    The last hash is the head to hold against one that was kept elsewhere. Of entries that were filtered or turned
+    round, only the hashes can be checked, not that each follows on the one before.
     """
     rows = (f'{{"hash":"{entry.hash}","entry":{canonical(entry)}}}' for entry in entries)
     return f'{{"format":"{FORMAT}","entries":[\n' + ",\n".join(rows) + "\n]}\n"
@@ -51,11 +52,12 @@ def to_json(entries: Iterable[Entry]) -> str:
 def relabelled(images: ImageSet, entries: Iterable[Entry]) -> str:
     """A manifest of a set in which overruled decisions are the labels, to train with.
 
-    An image is found by the digest of its bytes, whatever model or set the decision was about. Its newest overruling counts, unless
-    a later decision on the same image, of this model or another, lets stand a verdict that contradicts it: then it was taken back.
-    Columns: `image`, `label`, `split`, `mask` where it lies in the set's folder, the set's attributes, `overruled` ("yes" or "no")
-    and `reason`. The file belongs into `folder_of(images)`, where its paths begin. Marks of an earlier such manifest stay. What begins
-    like a formula is guarded as in every table, which reading a manifest undoes.
+    An image is found by the digest of its bytes, whatever model or set the decision was about. Its newest overruling
+    counts, unless a later decision on the same image, of this model or another, lets stand a verdict that contradicts
+    it: then it was taken back. Columns: `image`, `label`, `split`, `mask` where it lies in the set's folder, the set's
+    attributes, `overruled` ("yes" or "no") and `reason`. The file belongs into `folder_of(images)`, where its paths
+    begin. Marks of an earlier such manifest stay. What begins like a formula is guarded as in every table, which
+    reading a manifest undoes.
 
     Raises:
         InputError: An image cannot be read, or a name, label or attribute is no text that a file can hold.
@@ -64,7 +66,15 @@ def relabelled(images: ImageSet, entries: Iterable[Entry]) -> str:
     folder = folder_of(images)
     masks = folder is not None and any(_below(item.mask, folder) for item in images)
     attributes = [name for name in images.attribute_names if name not in MARKS]
-    header = ["image", "label", "split", *(["mask"] if masks else []), *([SYNTHETIC] if images.synthetic else []), *attributes, *MARKS]
+    header = [
+        "image",
+        "label",
+        "split",
+        *(["mask"] if masks else []),
+        *([SYNTHETIC] if images.synthetic else []),
+        *attributes,
+        *MARKS,
+    ]
     rows = []
     for item in images:
         entry = standing.get(item.id) if standing else None
@@ -88,7 +98,9 @@ def _check_names(images: ImageSet, header: Sequence[str], rows: Iterable[Sequenc
             " ".join(str(cell) for cell in cells).encode()
         except UnicodeEncodeError as error:
             around = str(error.object)[max(0, error.start - 40) : error.end + 40]
-            raise InputError(f"{images.name} has a name or label that no file in UTF-8 can hold ({around!r}): rename it.") from None
+            raise InputError(
+                f"{images.name} has a name or label that no file in UTF-8 can hold ({around!r}): rename it."
+            ) from None
 
 
 def folder_of(images: ImageSet) -> Path | None:

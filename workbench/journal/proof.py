@@ -1,4 +1,5 @@
-"""Whether a journal is as it was written: what is wrong with its chain, and what its head file and a kept digest add."""
+"""Whether a journal is as it was written: what is wrong with its chain, and what its head file and a kept digest
+add."""
 
 from __future__ import annotations
 
@@ -36,8 +37,8 @@ class Verdict:
         head: The hash of the last one: write it down elsewhere, and `expect` can hold the journal against it later.
         first: Time of the first entry, None in an empty journal.
         last: Time of the last entry.
-        covered: The number of the entry whose hash is the digest that was expected: up to it, nothing was changed since that was noted.
-            None where none was expected, no entry has it, or something is wrong before it.
+        covered: The number of the entry whose hash is the digest that was expected: up to it, nothing was changed since
+            that was noted. None where none was expected, no entry has it, or something is wrong before it.
         problems: A sentence for each thing that is wrong, with the entry's number.
         notes: Sentences on what is no sign of tampering but worth knowing, as that the clock was set back.
     """
@@ -105,11 +106,16 @@ class Walk:
             if own != digest or fields is None:
                 self.faults.append((number, f"Entry {number} was changed: its content does not match its hash."))
             elif moved and moved != shift:
-                told = f"Entry {number} calls itself entry {fields['number']}: entries were put in, removed, reordered or renumbered here."
+                told = (
+                    f"Entry {number} calls itself entry {fields['number']}: entries were put in, removed, reordered or"
+                    " renumbered here."
+                )
                 self.faults.append((number, told))
             elif not moved and not gap and not shift and fields["previous"] not in links:
                 before = f"entry {number - 1}" if number > 1 else "the beginning"
-                told = f"Entry {number} does not follow on {before}: one of the two was rewritten, replaced or inserted."
+                told = (
+                    f"Entry {number} does not follow on {before}: one of the two was rewritten, replaced or inserted."
+                )
                 self.faults.append((number, told))
             due, links, shift = number + 1, {digest, own}, moved
 
@@ -120,7 +126,11 @@ class Walk:
 
 
 def _missing(first: int, number: int) -> str:
-    return f"Entry {first} is missing: it was" if number - first == 1 else f"Entries {first} to {number - 1} are missing: they were"
+    return (
+        f"Entry {first} is missing: it was"
+        if number - first == 1
+        else f"Entries {first} to {number - 1} are missing: they were"
+    )
 
 
 def kept_digest(text: str) -> str:
@@ -131,17 +141,20 @@ def kept_digest(text: str) -> str:
     """
     digest = "".join(text.split()).lower()
     if not DIGEST.fullmatch(digest):
-        raise InputError(f"The digest {digest[:80]!r} is not a SHA-256 in hex: give all 64 characters, 0 to 9 and a to f.")
+        raise InputError(
+            f"The digest {digest[:80]!r} is not a SHA-256 in hex: give all 64 characters, 0 to 9 and a to f."
+        )
     if digest == GENESIS:
         raise InputError(
-            "64 zeros are the digest of no entry: they stand before the first entry of every journal, so they prove nothing. Give the "
-            "digest of an entry that you kept."
+            "64 zeros are the digest of no entry: they stand before the first entry of every journal, so they prove"
+            " nothing. Give the digest of an entry that you kept."
         )
     return digest
 
 
 def clock_notes(times: Mapping[int, str], now: datetime.datetime) -> Iterator[str]:
-    """Sentences on entries whose times cannot all be right: no sign of tampering, for the chain keeps the order by itself.
+    """Sentences on entries whose times cannot all be right: no sign of tampering, for the chain keeps the order by
+    itself.
 
     Args:
         times: When each entry says it was written, by rising number.
@@ -160,13 +173,14 @@ def clock_notes(times: Mapping[int, str], now: datetime.datetime) -> Iterator[st
         number, earlier = back[0]
         more = f" The same holds of {len(back) - 1:,} more." if len(back) > 1 else ""
         yield (
-            f"Entry {number} has an earlier time than entry {earlier} ({times[number][:19]} after {times[earlier][:19]} UTC): the clock "
-            f"was set back between them, or one of the two ran wrong.{more} The order of the entries still holds."
+            f"Entry {number} has an earlier time than entry {earlier} ({times[number][:19]} after {times[earlier][:19]}"
+            f" UTC): the clock was set back between them, or one of the two ran wrong.{more} The order of the entries"
+            " still holds."
         )
     if before is not None and before[1] - now > SKEW:
         yield (
-            f"Entry {before[0]} has a time in the future ({times[before[0]][:19]} UTC): the clock of this machine is slow, or that one was "
-            "fast. The order of the entries still holds."
+            f"Entry {before[0]} has a time in the future ({times[before[0]][:19]} UTC): the clock of this machine is"
+            " slow, or that one was fast. The order of the entries still holds."
         )
 
 
@@ -183,11 +197,17 @@ def head_problems(noted: Head | None, hashes: Mapping[int, str]) -> Iterator[str
     end = max(hashes, default=0)
     if noted is None:
         if hashes:
-            yield "The head file is missing, so a removal of the last entries cannot be detected: keep it beside the journal."
+            yield (
+                "The head file is missing, so a removal of the last entries cannot be detected: keep it beside the"
+                " journal."
+            )
     elif noted.count < 0:
         yield "The head file is damaged, so a removal of the last entries cannot be detected: find out who changed it."
     elif noted.count > end:
-        yield f"The last entries were removed: the journal ends with entry {end}, and its head file notes {noted.count:,} entries."
+        yield (
+            f"The last entries were removed: the journal ends with entry {end}, and its head file notes {noted.count:,}"
+            " entries."
+        )
     elif noted.hash != (hashes.get(noted.count) if noted.count else GENESIS):
         yield f"Entry {noted.count} is not the one that the head file notes: it was removed, rewritten or replaced."
 

@@ -1,7 +1,8 @@
 """The decision journal of a quality engineer: append-only, each entry chained to the one before.
 
-An SQLite file in WAL mode. Each entry is stored as the very text that its hash is taken over, so that no way through a column can
-change a digit. Every call opens the file for itself: a journal object holds nothing open, and threads may share it.
+An SQLite file in WAL mode. Each entry is stored as the very text that its hash is taken over, so that no way through a
+column can change a digit. Every call opens the file for itself: a journal object holds nothing open, and threads may
+share it.
 """
 
 from __future__ import annotations
@@ -23,17 +24,26 @@ from workbench.journal.entries import GENESIS, Draft, Entry, dumped, entry_from,
 from workbench.journal.proof import Head, Verdict, Walk, clock_notes, head_problems, kept_digest, read_head, write_head
 
 APPLICATION, SCHEMA = 0x57424A4C, 2
-"""What marks an SQLite file as a journal ("WBJL"), and the release of what stands in it: 1 had entries without `ADDED`."""
+"""What marks an SQLite file as a journal ("WBJL"), and the release of what stands in it: 1 had entries without
+`ADDED`."""
 PATIENCE = 10.0
 """Seconds to wait for another writer."""
 RULES = {
     "entries": "CREATE TABLE entries (number INTEGER PRIMARY KEY, body TEXT NOT NULL, hash TEXT NOT NULL)",
-    "by_image": "CREATE INDEX by_image ON entries (json_extract(body, '$.model'), json_extract(body, '$.image'), number)",
-    "only_at_the_end": "CREATE TRIGGER only_at_the_end BEFORE INSERT ON entries"
-    " WHEN NEW.number IS NOT (SELECT coalesce(max(number), 0) + 1 FROM entries)"
-    " BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END",
-    "no_update": "CREATE TRIGGER no_update BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END",
-    "no_delete": "CREATE TRIGGER no_delete BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END",
+    "by_image": (
+        "CREATE INDEX by_image ON entries (json_extract(body, '$.model'), json_extract(body, '$.image'), number)"
+    ),
+    "only_at_the_end": (
+        "CREATE TRIGGER only_at_the_end BEFORE INSERT ON entries"
+        " WHEN NEW.number IS NOT (SELECT coalesce(max(number), 0) + 1 FROM entries)"
+        " BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
+    ),
+    "no_update": (
+        "CREATE TRIGGER no_update BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
+    ),
+    "no_delete": (
+        "CREATE TRIGGER no_delete BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
+    ),
 }
 FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 """How SQLite says that a file cannot grow: no space, or a quota or limit on its size."""
@@ -65,7 +75,8 @@ class Journal:
     """
 
     def __init__(self, path: Path | str, *, create: bool = True, called: str | None = None) -> None:
-        """Open a journal, or make it and the folders above it. One that is there can be read also where nothing can be written.
+        """Open a journal, or make it and the folders above it. One that is there can be read also where nothing can be
+        written.
 
         Args:
             path: Its file.
@@ -73,7 +84,8 @@ class Journal:
             called: What messages call it, for readers who need not know the path; the path where missing.
 
         Raises:
-            InputError: There is none, the file is something else, is damaged or comes from a newer release, or cannot be read or made.
+            InputError: There is none, the file is something else, is damaged or comes from a newer release, or cannot
+                be read or made.
         """
         try:
             self.path = stored_path(str(path)).resolve()
@@ -86,7 +98,9 @@ class Journal:
         was_there = self.path.exists()
         if not was_there:
             if not create:
-                raise InputError(f"There is no journal at {self.called}: name the right file, or write a first decision into it.")
+                raise InputError(
+                    f"There is no journal at {self.called}: name the right file, or write a first decision into it."
+                )
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -105,8 +119,8 @@ class Journal:
         """Write a decision down; once this returns, it stays, whatever happens to process or machine.
 
         Raises:
-            InputError: The disk is full, the file cannot be written to, or another program holds it for more than ten seconds. Nothing
-                was written then.
+            InputError: The disk is full, the file cannot be written to, or another program holds it for more than ten
+                seconds. Nothing was written then.
         """
         with self._connected() as db:
             db.execute("BEGIN IMMEDIATE")
@@ -114,7 +128,9 @@ class Journal:
             now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
             body, digest = sealed(draft, number + 1, now, previous)
             db.execute("INSERT INTO entries VALUES (?, ?, ?)", (number + 1, body, digest))
-            if db.execute("PRAGMA user_version").fetchone() != (SCHEMA,):  # so that the older release, which cannot read this, says so
+            if db.execute("PRAGMA user_version").fetchone() != (
+                SCHEMA,
+            ):  # so that the older release, which cannot read this, says so
                 db.execute(f"PRAGMA user_version={SCHEMA}")
             db.execute("COMMIT")
             self._note_head(db)
@@ -149,7 +165,9 @@ class Journal:
             rows = db.execute(query, (*values, -1 if limit is None else limit, offset)).fetchall()
         return tuple(entry_from(*row) for row in rows)
 
-    def count(self, *, model: str | None = None, image: str | None = None, user: str | None = None, overruled: bool = False) -> int:
+    def count(
+        self, *, model: str | None = None, image: str | None = None, user: str | None = None, overruled: bool = False
+    ) -> int:
         """How many entries there are, filtered as in `entries`."""
         where, values = _filters(model, image, user, overruled)
         with self._reading() as db:
@@ -167,7 +185,8 @@ class Journal:
         return {name: entry_from(body, digest) for name, body, digest, _ in rows}
 
     def head(self) -> Head:
-        """Number and hash of the last entry: what to keep elsewhere, in a mail or on paper, to hold the journal against later."""
+        """Number and hash of the last entry: what to keep elsewhere, in a mail or on paper, to hold the journal against
+        later."""
         with self._reading() as db:
             return _head(db)
 
@@ -176,13 +195,15 @@ class Journal:
 
         Who knows how can rewrite any of this, so know what protects from what:
 
-        - The *chain* shows a change by somebody who edits the file: each hash covers an entry and the hash before it. It shows nothing
-          to him who computes all hashes anew from the change on, and not that the last entries were cut off.
-        - The *head file* shows both, as it notes the end. It is written after the entry, so it may lag behind where a process was
-          killed; what it lags is not protected until the next entry. Once the journal no longer holds what it notes, it is left as it
-          is, so that the fault stays visible. It shows nothing to him who rewrites the file and the head file together.
-        - A *digest kept elsewhere*, out of the reach of who can write here, shows that too: up to the entry that had it as its hash,
-          everything is as it was on that day. What came after it rests on the other two.
+        - The *chain* shows a change by somebody who edits the file: each hash covers an entry and the hash before it.
+          It shows nothing to him who computes all hashes anew from the change on, and not that the last entries were
+          cut off.
+        - The *head file* shows both, as it notes the end. It is written after the entry, so it may lag behind where a
+          process was killed; what it lags is not protected until the next entry. Once the journal no longer holds what
+          it notes, it is left as it is, so that the fault stays visible. It shows nothing to him who rewrites the file
+          and the head file together.
+        - A *digest kept elsewhere*, out of the reach of who can write here, shows that too: up to the entry that had it
+          as its hash, everything is as it was on that day. What came after it rests on the other two.
 
         Nothing of this shows that an entry was true when it was written, or that its user is who they said.
 
@@ -204,32 +225,45 @@ class Journal:
                 if _kind(error) not in DAMAGED:
                     raise
                 last = _last(walk.hashes)
-                walk.faults.append((last + 1, f"The file is damaged after entry {last} ({error}): restore it from a copy."))
+                walk.faults.append(
+                    (last + 1, f"The file is damaged after entry {last} ({error}): restore it from a copy.")
+                )
         problems += [told for _, told in walk.faults]
         end = _last(walk.hashes)
         head, covered = walk.hashes.get(end, GENESIS), walk.covered(expect)
         if noted is not None or expect != head:
             problems += head_problems(noted, walk.hashes)
         if expect is not None and expect not in walk.hashes.values():
-            problems.append(f"No entry has the digest {expect} that was expected: the entries up to it were rewritten or removed since.")
+            problems.append(
+                f"No entry has the digest {expect} that was expected: the entries up to it were rewritten or removed"
+                " since."
+            )
         times = walk.times.get(min(walk.hashes, default=0)), walk.times.get(end)
         notes = tuple(clock_notes(walk.times, datetime.datetime.now(datetime.UTC)))
         return Verdict(not problems, len(walk.hashes), head, *times, covered, tuple(problems), notes)
 
     def _is_blank(self, db: sqlite3.Connection) -> bool:
         """Whether nothing was laid out yet; refuses what is no journal, or one of a newer release."""
-        (application,), (schema,) = db.execute("PRAGMA application_id").fetchone(), db.execute("PRAGMA user_version").fetchone()
+        (application,), (schema,) = (
+            db.execute("PRAGMA application_id").fetchone(),
+            db.execute("PRAGMA user_version").fetchone(),
+        )
         (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if application == 0 and tables == 0:
             return True
         if application != APPLICATION:
-            raise InputError(f"{self.called} is not a journal of the workbench but a database of another program: name another file.")
+            raise InputError(
+                f"{self.called} is not a journal of the workbench but a database of another program: name another file."
+            )
         if schema > SCHEMA:
-            raise InputError(f"{self.called} was written by a newer release of the workbench: update this one to read it.")
+            raise InputError(
+                f"{self.called} was written by a newer release of the workbench: update this one to read it."
+            )
         return False
 
     def _lay_out(self, db: sqlite3.Connection) -> None:
-        """Make the tables, unless another process did in the meantime, and a head file, unless one is left of an earlier journal."""
+        """Make the tables, unless another process did in the meantime, and a head file, unless one is left of an
+        earlier journal."""
         deadline = time.monotonic() + PATIENCE
         while True:  # SQLite does not wait by itself for this one
             try:
@@ -240,7 +274,9 @@ class Journal:
                     raise
                 time.sleep(0.02)
         if mode != "wal":
-            raise InputError(f"{self.called} lies on a file system without shared memory: put the journal on a disk of this machine.")
+            raise InputError(
+                f"{self.called} lies on a file system without shared memory: put the journal on a disk of this machine."
+            )
         db.execute("BEGIN IMMEDIATE")
         if self._is_blank(db):
             for rule in RULES.values():
@@ -257,8 +293,8 @@ class Journal:
     def _note_head(self, db: sqlite3.Connection) -> None:
         """Write the head file, under the lock of the journal, so that an older head never replaces a newer one.
 
-        The entry stands by now: a head file that cannot be written lags behind until the next one. One that the journal does not hold,
-        or that is gone, is evidence and stays as it is.
+        The entry stands by now: a head file that cannot be written lags behind until the next one. One that the journal
+        does not hold, or that is gone, is evidence and stays as it is.
         """
         with suppress(sqlite3.Error, OSError):
             db.execute("BEGIN IMMEDIATE")
@@ -294,7 +330,9 @@ class Journal:
         try:
             db = _opened(f"{address}?mode=rw")
             try:
-                db.execute("PRAGMA schema_version").fetchone()  # here SQLite makes the files that it wants beside a journal
+                db.execute(
+                    "PRAGMA schema_version"
+                ).fetchone()  # here SQLite makes the files that it wants beside a journal
             except sqlite3.Error:
                 db.close()
                 raise
@@ -305,30 +343,44 @@ class Journal:
         beside = self.path.with_name(f"{self.path.name}-wal")
         if not beside.exists() or not beside.stat().st_size:
             return _opened(f"{address}?mode=ro&immutable=1")
-        db = _opened(f"{address}?mode=ro&vfs={'win32' if os.name == 'nt' else 'unix'}-none")  # the last entries may stand in that file only
+        db = _opened(
+            f"{address}?mode=ro&vfs={'win32' if os.name == 'nt' else 'unix'}-none"
+        )  # the last entries may stand in that file only
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         return db
 
     def _refused(self, error: sqlite3.Error | OSError, reading: bool = False) -> InputError:
         """What to say of an error of the disk or of SQLite."""
         if isinstance(error, OSError):
-            code = sqlite3.SQLITE_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else sqlite3.SQLITE_CANTOPEN
+            code = (
+                sqlite3.SQLITE_FULL
+                if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+                else sqlite3.SQLITE_CANTOPEN
+            )
         else:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
         kind, name = code & PRIMARY, self.called
         if code in FULL:
             return InputError(
-                f"The disk is full, so nothing was written to {name}; every entry accepted before is kept: make space and try again."
+                f"The disk is full, so nothing was written to {name}; every entry accepted before is kept: make space"
+                " and try again."
             )
         if kind == sqlite3.SQLITE_BUSY:
-            return InputError(f"{name} is in use by another program for more than {PATIENCE:.0f} seconds: close that and try again.")
+            return InputError(
+                f"{name} is in use by another program for more than {PATIENCE:.0f} seconds: close that and try again."
+            )
         if kind in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            return InputError(f"{name} is not a journal, or is damaged: name another file or restore this one from a copy.")
+            return InputError(
+                f"{name} is not a journal, or is damaged: name another file or restore this one from a copy."
+            )
         if kind in UNWRITABLE and reading:
-            return InputError(f"{name} cannot be read: check that the file is there, and the permissions of file and folder.")
+            return InputError(
+                f"{name} cannot be read: check that the file is there, and the permissions of file and folder."
+            )
         if kind in UNWRITABLE - {sqlite3.SQLITE_IOERR}:
             return InputError(
-                f"{name} cannot be written to: check the folder and its permissions, or name another file in {JOURNAL_VARIABLE}."
+                f"{name} cannot be written to: check the folder and its permissions, or name another file in"
+                f" {JOURNAL_VARIABLE}."
             )
         return InputError(f"{name} cannot be used ({error}): check the file and the disk.")
 

@@ -1,4 +1,5 @@
-"""Bounds of the models that a page may ask for. Who starts the workbench may load anything that the machine can hold."""
+"""Bounds of the models that a page may ask for. Who starts the workbench may load anything that the machine can
+hold."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ def check_options(options: Mapping[str, object]) -> None:
     for name, value in options.items():
         if name == "device" or (isinstance(value, int | float) and abs(value) > LARGEST_OPTION):
             raise InputError(
-                f"A model.toml from a page may not set {name!r} to {value}: name no device, and no number over {LARGEST_OPTION:,}."
+                f"A model.toml from a page may not set {name!r} to {value}: name no device, and no number over"
+                f" {LARGEST_OPTION:,}."
             )
 
 
@@ -36,7 +38,8 @@ def check_size(size: tuple[int, int]) -> None:
     """Refuse an input (height, width) that takes too much memory on its way through a network."""
     if math.prod(size) > MOST_PIXELS:
         raise InputError(
-            f"A model from a page may not take {size[0]:,} x {size[1]:,} pixels: choose a size of {MOST_PIXELS:,} pixels at most."
+            f"A model from a page may not take {size[0]:,} x {size[1]:,} pixels: choose a size of {MOST_PIXELS:,}"
+            " pixels at most."
         )
 
 
@@ -45,15 +48,16 @@ def check_parameters(drawn: nn.Module, ref: str) -> None:
     count = sum(tensor.numel() for tensor in (*drawn.parameters(), *drawn.buffers()))
     if count > MOST_PARAMETERS:
         raise InputError(
-            f"{ref} would have {count / 1e6:,.0f} million parameters, over the {MOST_PARAMETERS // 10**6} million that a page may ask for: "
-            "choose a smaller one, or name it when you start the workbench (--model)."
+            f"{ref} would have {count / 1e6:,.0f} million parameters, over the {MOST_PARAMETERS // 10**6} million that"
+            " a page may ask for: choose a smaller one, or name it when you start the workbench (--model)."
         )
 
 
 def check_cost(model: nn.Module, shape: tuple[int, int, int]) -> None:
     """Refuse a network whose pass over one image of shape (C, H, W) takes too long, by a pass without numbers.
 
-    Pixels and parameters alone do not bound it: attention goes by the square of the tokens, and a small patch makes many.
+    Pixels and parameters alone do not bound it: attention goes by the square of the tokens, and a small patch makes
+    many.
     """
     tensors = {name: tensor.detach().to("meta") for name, tensor in (*model.named_parameters(), *model.named_buffers())}
     modes = [(module, module.training) for module in model.modules()]
@@ -62,7 +66,9 @@ def check_cost(model: nn.Module, shape: tuple[int, int, int]) -> None:
             module.training = False
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             functional_call(model, tensors, (torch.empty(1, *shape, device="meta"),))
-    except Exception:  # what a network's own code raises where there are no numbers: then the trial tells, under a limit of time
+    except (
+        Exception
+    ):  # what a network's own code raises where there are no numbers: then the trial tells, under a limit of time
         return
     finally:
         for module, mode in modes:
@@ -70,8 +76,9 @@ def check_cost(model: nn.Module, shape: tuple[int, int, int]) -> None:
     steps = counter.get_total_flops()
     if steps > MOST_STEPS:
         raise InputError(
-            f"The model would take {steps / 1e9:,.0f} billion operations an image, over the {MOST_STEPS // 10**9} billion that a page may "
-            "ask for: choose a smaller input or larger patches, or name it when you start the workbench (--model)."
+            f"The model would take {steps / 1e9:,.0f} billion operations an image, over the {MOST_STEPS // 10**9}"
+            " billion that a page may ask for: choose a smaller input or larger patches, or name it when you start the"
+            " workbench (--model)."
         )
 
 
@@ -85,7 +92,13 @@ def outline(make: Callable[[], nn.Module], *, short_lists: bool = False) -> nn.M
 
 
 class _ShortLists(TorchFunctionMode):
-    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
-        return func(*args, **{**kwargs, "device": "cpu"}) if func in (torch.arange, torch.tensor) and out.numel() <= SHORT else out
+        return (
+            func(*args, **{**kwargs, "device": "cpu"})
+            if func in (torch.arange, torch.tensor) and out.numel() <= SHORT
+            else out
+        )

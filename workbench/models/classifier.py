@@ -29,7 +29,8 @@ _HOOKS = tuple(name for name, table in vars(nn.Module()).items() if name.endswit
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Input:
-    """An image, decoded and made ready for a model once; `predict`, `attribute` and `assess` take it in place of the image.
+    """An image, decoded and made ready for a model once; `predict`, `attribute` and `assess` take it in place of the
+    image.
 
     Attributes:
         image: Its pixels, upright RGB.
@@ -55,7 +56,8 @@ class Classifier:
     Attributes:
         key: Digest of weights and preprocessing: two classifiers with the same key answer alike.
         name: How it is called on the screen.
-        model: Takes (N, C, H, W) and returns logits (N, K), or (N, 1) or (N,) where `single`, or what else `read_answer` reads.
+        model: Takes (N, C, H, W) and returns logits (N, K), or (N, 1) or (N,) where `single`, or what else
+            `read_answer` reads.
         preprocessing: How an image becomes its input.
         rule: Classes, positive class and threshold.
         device: Where it computes.
@@ -134,7 +136,8 @@ class Classifier:
         return out
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, K), float32 on the CPU, for inputs (N, C, H, W): without gradients, and with the model left as it was."""
+        """Logits (N, K), float32 on the CPU, for inputs (N, C, H, W): without gradients, and with the model left as it
+        was."""
         with untouched(self), torch.inference_mode():
             return self.logits(x).float().cpu()
 
@@ -149,7 +152,9 @@ class Classifier:
         if isinstance(target, int | np.integer) and 0 <= target < len(self.class_names):
             return int(target)
         shown = ", ".join(self.class_names[:6]) + (" …" if len(self.class_names) > 6 else "")
-        raise InputError(f"There is no class {target!r}: choose one of {shown} (numbers 0 to {len(self.class_names) - 1}).")
+        raise InputError(
+            f"There is no class {target!r}: choose one of {shown} (numbers 0 to {len(self.class_names) - 1})."
+        )
 
     @cached_property
     def grids(self) -> Mapping[str, Grid]:
@@ -170,7 +175,8 @@ class Classifier:
 
 
 def set_evaluating(model: nn.Module) -> None:
-    """Put a model into evaluation mode, also one from `torch.export`, which refuses to be told: there the mode is part of the graph."""
+    """Put a model into evaluation mode, also one from `torch.export`, which refuses to be told: there the mode is part
+    of the graph."""
     try:
         model.eval()
     except NotImplementedError:
@@ -180,7 +186,8 @@ def set_evaluating(model: nn.Module) -> None:
 
 @contextlib.contextmanager
 def untouched(classifier: Classifier) -> Iterator[None]:
-    """Hold the classifier's lock with its model in evaluation mode, and leave the model as it was: modes, gradients and hooks."""
+    """Hold the classifier's lock with its model in evaluation mode, and leave the model as it was: modes, gradients and
+    hooks."""
     with classifier.lock:
         modules = list(classifier.model.modules())
         modes = [module.training for module in modules]
@@ -251,7 +258,8 @@ def answers(classifier: Classifier, images: Iterable[Askable], *, batch: int = B
     """Probabilities of shape (n, K), a batch of n images at a time.
 
     Raises:
-        InputError: An image cannot be read, or probabilities are no numbers: of those a rule would decide on some class all the same.
+        InputError: An image cannot be read, or probabilities are no numbers: of those a rule would decide on some class
+            all the same.
     """
     for logits in forwards(classifier, images, batch=batch):
         probabilities = logits.softmax(1).numpy()
@@ -261,7 +269,11 @@ def answers(classifier: Classifier, images: Iterable[Askable], *, batch: int = B
 
 
 def forwards(
-    classifier: Classifier, images: Iterable[Askable], *, batch: int = BATCH, errors: MutableMapping[int, str] | None = None
+    classifier: Classifier,
+    images: Iterable[Askable],
+    *,
+    batch: int = BATCH,
+    errors: MutableMapping[int, str] | None = None,
 ) -> Iterator[Tensor]:
     """Logits of shape (n, K), a forward pass of n images at a time; of their pixels no more than one image's are held.
 
@@ -286,7 +298,10 @@ def forwards(
 
     inputs = itertools.starmap(ready, enumerate(images))
     while part := list(itertools.islice(inputs, batch)):
-        logits, readable = torch.full((len(part), len(classifier.class_names)), torch.nan), [x for x in part if x is not None]
+        logits, readable = (
+            torch.full((len(part), len(classifier.class_names)), torch.nan),
+            [x for x in part if x is not None],
+        )
         if readable:
             logits[[x is not None for x in part]] = classifier.forward(torch.stack(readable))
         yield logits

@@ -54,8 +54,8 @@ class Stored:
     """What a model takes to store.
 
     Attributes:
-        size: Bytes: bits times numbers. A rounded layer also stores a scale of 32 bits for each output channel; a pruned one its weights
-            that are not zero and one bit for each weight, which says where they are.
+        size: Bytes: bits times numbers. A rounded layer also stores a scale of 32 bits for each output channel; a
+            pruned one its weights that are not zero and one bit for each weight, which says where they are.
         weights: How many numbers, buffers of real numbers among them.
         zeros: How many of them are zero.
     """
@@ -68,24 +68,28 @@ class Stored:
 def cheaper(classifier: Classifier, how: str) -> Classifier:
     """A copy of a classifier that costs less, with a key, a name and a lock of its own; the original stays as it is.
 
-    The copy computes in floating point, so it shows what the saving does to the answers, not how fast it is. Weights are rounded to the
-    nearest of 2 * (2 ** (bits - 1)) - 1 levels (Jacob et al. 2018, "Quantization and training of neural networks for efficient
-    integer-arithmetic-only inference", their scheme for weights without a zero point). Pruning is global and by size (Han et al. 2015,
-    "Learning both weights and connections for efficient neural networks", without their retraining).
+    The copy computes in floating point, so it shows what the saving does to the answers, not how fast it is. Weights
+    are rounded to the nearest of 2 * (2 ** (bits - 1)) - 1 levels (Jacob et al. 2018, "Quantization and training of
+    neural networks for efficient integer-arithmetic-only inference", their scheme for weights without a zero point).
+    Pruning is global and by size (Han et al. 2015, "Learning both weights and connections for efficient neural
+    networks", without their retraining).
 
     Args:
         classifier: The model.
         how: A name in `CHEAPER`.
 
     Raises:
-        InputError: There is no such way, or the model is an archive of torch.export, or cannot be copied, or has no such layers.
+        InputError: There is no such way, or the model is an archive of torch.export, or cannot be copied, or has no
+            such layers.
     """
     import torch
 
     saving, model = _saving(how), _copied(classifier)
     layers = list(_layers(model))
     if not layers:
-        raise InputError("The model has no convolution or linear layer whose weights could be compressed: choose another model.")
+        raise InputError(
+            "The model has no convolution or linear layer whose weights could be compressed: choose another model."
+        )
     with torch.no_grad():
         if saving.share:
             _prune(layers, saving.share)
@@ -96,7 +100,10 @@ def cheaper(classifier: Classifier, how: str) -> Classifier:
         else:
             for module, name, channel in layers:
                 _round(getattr(module, name), channel, saving.bits or 8)
-    note = f"It is a copy of {classifier.name} whose weights {saving.about}; it computes in floating point, as fast as the original."
+    note = (
+        f"It is a copy of {classifier.name} whose weights {saving.about}; it computes in floating point, as fast as the"
+        " original."
+    )
     return dataclasses.replace(
         classifier,
         key=hashlib.sha256(f"{classifier.key} {how}".encode()).hexdigest(),
@@ -138,14 +145,20 @@ def _copied(classifier: Classifier) -> nn.Module:
     from workbench.models.exported import Exported
 
     if any(isinstance(module, Exported) for module in classifier.model.modules()):
-        raise InputError("An archive of torch.export keeps its weights out of reach: load the model from its weights instead.")
+        raise InputError(
+            "An archive of torch.export keeps its weights out of reach: load the model from its weights instead."
+        )
     try:
         with untouched(classifier):
             model = copy.deepcopy(classifier.model)
     except Exception as error:  # whatever a foreign module raises when it is copied
-        raise InputError(f"The model cannot be copied ({type(error).__name__}): load it from its weights instead.") from error
+        raise InputError(
+            f"The model cannot be copied ({type(error).__name__}): load it from its weights instead."
+        ) from error
     for parameter in model.parameters():
-        parameter.requires_grad_(parameter.is_floating_point())  # without it a parametrised weight is left as no parameter at all
+        parameter.requires_grad_(
+            parameter.is_floating_point()
+        )  # without it a parametrised weight is left as no parameter at all
     for module in list(model.modules()):
         if parametrize.is_parametrized(module):
             for name in list(module.parametrizations):  # type: ignore[arg-type]
@@ -160,7 +173,8 @@ def _saving(how: str) -> Saving:
 
 
 def _layers(model: nn.Module) -> Iterator[tuple[nn.Module, str, int]]:
-    """Weights of convolutions, linear layers and the projections of attention: module, name, and the dimension of output channels."""
+    """Weights of convolutions, linear layers and the projections of attention: module, name, and the dimension of
+    output channels."""
     import torch
     from torch import nn
     from torch.nn.modules.conv import _ConvNd

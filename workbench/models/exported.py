@@ -1,4 +1,5 @@
-"""Models in archives of `torch.export` (`.pt2`): the whole computation in one file, without the Python code that it came from."""
+"""Models in archives of `torch.export` (`.pt2`): the whole computation in one file, without the Python code that it
+came from."""
 
 from __future__ import annotations
 
@@ -21,8 +22,8 @@ AGAIN = "export it again with torch.export.save"
 class Exported(nn.Module):
     """An exported model that answers for any number of images and has the modes that every module has.
 
-    Its layers have the names that they had in Python, and can be hooked, but each is a piece of the graph: an `nn.ReLU` is no longer
-    known as one. Where an archive cannot be taken apart into layers it runs as one piece.
+    Its layers have the names that they had in Python, and can be hooked, but each is a piece of the graph: an `nn.ReLU`
+    is no longer known as one. Where an archive cannot be taken apart into layers it runs as one piece.
 
     Attributes:
         shape: (C, H, W) that it takes; None stands for any.
@@ -50,9 +51,10 @@ class Exported(nn.Module):
 def read_exported(path: Path, device: torch.device) -> Exported:
     """Load an archive from a trusted source.
 
-    Opening one can run code. Found in torch 2.15 by planting a payload: `torch.export.load` unpickles freely the archive's sample
-    inputs (where the restricted unpickler refuses them), every weight and constant that the archive's own index marks as pickled,
-    and its custom objects. No setting forbids that, so archives from a page are refused before they come here.
+    Opening one can run code. Found in torch 2.15 by planting a payload: `torch.export.load` unpickles freely the
+    archive's sample inputs (where the restricted unpickler refuses them), every weight and constant that the archive's
+    own index marks as pickled, and its custom objects. No setting forbids that, so archives from a page are refused
+    before they come here.
 
     Raises:
         InputError: It cannot be read, or it was exported in a way that cannot be used.
@@ -64,9 +66,12 @@ def read_exported(path: Path, device: torch.device) -> Exported:
         program = torch.export.load(path)
     except Exception as error:  # zipfile, json, pickle and torch each raise their own kinds on a damaged file
         if "set_grad_enabled" in str(error):  # found in torch 2.15: it writes such an archive, and does not read it
-            raise InputError(f"{path.name} was exported of a model that turns gradients off: {AGAIN}, inside of torch.no_grad().") from None
+            raise InputError(
+                f"{path.name} was exported of a model that turns gradients off: {AGAIN}, inside of torch.no_grad()."
+            ) from None
         raise InputError(
-            f"{path.name} is not an archive of torch.export that torch {torch.__version__} can read ({type(error).__name__}): {AGAIN}."
+            f"{path.name} is not an archive of torch.export that torch {torch.__version__} can read"
+            f" ({type(error).__name__}): {AGAIN}."
         ) from None
     finally:
         log.setLevel(level)
@@ -88,12 +93,14 @@ def _check(program: ExportedProgram, name: str) -> None:
         raise InputError(f"{name} does not take one float32 input of shape (N, C, H, W): export a model that does.")
     if isinstance(value.shape[0], int) and value.shape[0] != 1:
         raise InputError(
-            f"{name} was exported for batches of exactly {value.shape[0]} images: export it with one image, or with the batch as "
-            "dynamic dimension."
+            f"{name} was exported for batches of exactly {value.shape[0]} images: export it with one image, or with the"
+            " batch as dynamic dimension."
         )
     training = [node for node in program.graph.nodes if _is_training(node)]
     if training or program.graph_signature.buffers_to_mutate:
-        raise InputError(f"{name} was exported in training mode, so its answers change from call to call: call .eval() and {AGAIN}.")
+        raise InputError(
+            f"{name} was exported in training mode, so its answers change from call to call: call .eval() and {AGAIN}."
+        )
 
 
 def _is_training(node: torch.fx.Node) -> bool:

@@ -57,8 +57,8 @@ class ModelSpec(Strict):
     Attributes:
         title: Its name on the screen; the folder's where missing.
         about: One sentence about it.
-        architecture: `timm:NAME`, `torchvision:NAME`; from trusted sources only also `python:package.module:function`, and `exported`
-            for a `.pt2` archive.
+        architecture: `timm:NAME`, `torchvision:NAME`; from trusted sources only also `python:package.module:function`,
+            and `exported` for a `.pt2` archive.
         options: Keywords for the architecture's constructor.
         weights: A file beside `model.toml`, or `package:NAME/path` for one in an installed package.
         order: True where the weights' names differ from the architecture's but their order and shapes agree.
@@ -81,7 +81,8 @@ class ModelSpec(Strict):
 
 
 def read_description(folder: Path) -> ModelSpec:
-    """The `model.toml` in `folder` as it stands there; its class list may still be the name of a file. Errors as `read_spec`."""
+    """The `model.toml` in `folder` as it stands there; its class list may still be the name of a file. Errors as
+    `read_spec`."""
     return validated(ModelSpec, read_toml(folder / "model.toml"), "model.toml")
 
 
@@ -95,24 +96,31 @@ def read_spec(folder: Path) -> ModelSpec:
     if isinstance(spec.classes, str):
         path = None if scheme(spec.classes) else stored_path(spec.classes, folder)
         if path is None or not is_inside(path, folder) or not path.is_file():
-            raise InputError(f"model.toml names the class list {spec.classes!r}, which is not in its folder: put it there.")
+            raise InputError(
+                f"model.toml names the class list {spec.classes!r}, which is not in its folder: put it there."
+            )
         spec = spec.model_copy(update={"classes": [line.strip() for line in read_text(path).rstrip().splitlines()]})
     longest = max(map(len, spec.classes), default=0)
     if len(spec.classes) > MOST_CLASSES or longest > LONGEST_CLASS:
         raise InputError(
-            f"model.toml names {len(spec.classes):,} classes with up to {longest:,} characters, over the limit of {MOST_CLASSES:,} with "
-            f"{LONGEST_CLASS}: correct the class list."
+            f"model.toml names {len(spec.classes):,} classes with up to {longest:,} characters, over the limit of"
+            f" {MOST_CLASSES:,} with {LONGEST_CLASS}: correct the class list."
         )
     check_classes(spec.classes)
     if spec.positive is not None and spec.positive not in spec.classes:
-        raise InputError(f"model.toml names the positive class {spec.positive!r}, which is not among its classes: correct one of them.")
+        raise InputError(
+            f"model.toml names the positive class {spec.positive!r}, which is not among its classes: correct one of"
+            " them."
+        )
     return spec
 
 
 def check_classes(classes: Sequence[str]) -> None:
     """Refuse a list of classes that names one twice or not at all: no label could tell which is meant."""
     if "" in classes:
-        raise InputError(f"The class list names nothing in place {classes.index('') + 1}: give that class a name, or remove it.")
+        raise InputError(
+            f"The class list names nothing in place {classes.index('') + 1}: give that class a name, or remove it."
+        )
     if twice := next((name for name, count in Counter(classes).items() if count > 1), None):
         raise InputError(f"The class list names {twice!r} twice: give each class its own name.")
 
@@ -128,7 +136,8 @@ def spec_key(folder: Path, spec: ModelSpec) -> str:
 
 @lru_cache(maxsize=32)
 def _code_digest(module: str) -> str:
-    """Digest of the source of a module, found without importing it, as it was when it was first asked for: Python loads it once."""
+    """Digest of the source of a module, found without importing it, as it was when it was first asked for: Python loads
+    it once."""
     for base in sys.path:
         path = Path(base, *module.split("."))
         for source in (path / "__init__.py", path.with_suffix(".py")):
@@ -145,9 +154,13 @@ def weights_path(folder: Path, spec: ModelSpec) -> Path:
     """
     path = stored_path(spec.weights, folder)
     if not spec.weights.startswith("package:") and not is_inside(path, folder):
-        raise InputError(f"model.toml names weights outside of its folder ({spec.weights!r}): put the file beside model.toml.")
+        raise InputError(
+            f"model.toml names weights outside of its folder ({spec.weights!r}): put the file beside model.toml."
+        )
     if not path.is_file():
-        raise InputError(f"The weights {spec.weights!r} are not in {folder.name}: put the file there or correct model.toml.")
+        raise InputError(
+            f"The weights {spec.weights!r} are not in {folder.name}: put the file there or correct model.toml."
+        )
     return path
 
 

@@ -82,13 +82,18 @@ def read_grids(model: nn.Module, blank: Tensor) -> dict[str, Grid]:
 def is_attention(module: nn.Module) -> bool:
     """Whether a module computes multi-head attention by itself."""
     kind = type(module).__name__.lower()
-    named = ("attention" in kind or "attn" in kind) and any(hasattr(module, heads) for heads in ("num_heads", "n_heads", "heads"))
+    named = ("attention" in kind or "attn" in kind) and any(
+        hasattr(module, heads) for heads in ("num_heads", "n_heads", "heads")
+    )
     return named or isinstance(module, nn.MultiheadAttention)
 
 
 def _outside_attention(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Modules with their names, without what lies inside of attention: queries, heads and matrices have shapes that mislead."""
-    inside = {part for module in model.modules() if is_attention(module) for part in module.modules() if part is not module}
+    """Modules with their names, without what lies inside of attention: queries, heads and matrices have shapes that
+    mislead."""
+    inside = {
+        part for module in model.modules() if is_attention(module) for part in module.modules() if part is not module
+    }
     yield from ((name, module) for name, module in model.named_modules() if name and module not in inside)
 
 
@@ -101,7 +106,8 @@ def _declared_prefix(model: nn.Module) -> int | None:
 
 
 class _Reader:
-    """Tells layouts apart in the course of one pass: what is certain of early layers settles what is doubtful of later ones."""
+    """Tells layouts apart in the course of one pass: what is certain of early layers settles what is doubtful of later
+    ones."""
 
     def __init__(self, size: tuple[int, int], prefix: int | None) -> None:
         self.size = size
@@ -111,7 +117,12 @@ class _Reader:
 
     def read(self, module: nn.Module, output: object) -> Grid | None:
         """The grid of an output of one input; None where it has none."""
-        if not isinstance(output, Tensor) or output.ndim not in (3, 4) or len(output) != 1 or isinstance(module, nn.Softmax | nn.Conv1d):
+        if (
+            not isinstance(output, Tensor)
+            or output.ndim not in (3, 4)
+            or len(output) != 1
+            or isinstance(module, nn.Softmax | nn.Conv1d)
+        ):
             return None
         grid = self._plane(module, output) if output.ndim == 4 else self._tokens(output.shape[1], output.shape[2])
         return grid if grid is not None and min(grid.shape[1:]) > 1 else None
@@ -144,7 +155,8 @@ class _Reader:
         return None
 
     def _token_grids(self) -> Iterator[tuple[int, int]]:
-        """Grids that tokens may form: those of convolutions before and their halves; any whole stride where there were none."""
+        """Grids that tokens may form: those of convolutions before and their halves; any whole stride where there were
+        none."""
         for height, width in reversed(self.seen):
             while min(height, width) > 1:
                 yield height, width
@@ -172,4 +184,8 @@ def _steps(length: int, stride: int) -> tuple[int, int]:
 def _is_matrix_of_shares(output: Tensor) -> bool:
     """Whether every row is a set of shares, as in a matrix of attention."""
     square = output.shape[2] == output.shape[3] > 1
-    return square and bool((output >= 0).all()) and bool(torch.allclose(output.sum(-1), torch.ones((), device=output.device), atol=1e-3))
+    return (
+        square
+        and bool((output >= 0).all())
+        and bool(torch.allclose(output.sum(-1), torch.ones((), device=output.device), atol=1e-3))
+    )

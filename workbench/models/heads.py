@@ -34,9 +34,9 @@ class Answer:
 def read_answer(out: object) -> Answer:
     """Read what a model returned.
 
-    A tensor is logits, and so is what a dict or an output object names `logits`. A dict, named tuple or object with `pred_score` and
-    `anomaly_map`, or `score` and `map`, holds an anomaly score of shape (N,) or (N, 1) and a map of shape (N, h, w) or (N, 1, h, w);
-    and so does a plain pair of such tensors.
+    A tensor is logits, and so is what a dict or an output object names `logits`. A dict, named tuple or object with
+    `pred_score` and `anomaly_map`, or `score` and `map`, holds an anomaly score of shape (N,) or (N, 1) and a map of
+    shape (N, h, w) or (N, 1, h, w); and so does a plain pair of such tensors.
 
     Raises:
         InputError: It is something else, or the score lies outside of 0 .. 1.
@@ -46,12 +46,17 @@ def read_answer(out: object) -> Answer:
     logits, score, found = _field(out, ("logits",)), _field(out, SCORES), _field(out, MAPS)
     if logits is not None:
         return Answer(logits)
-    if score is None and isinstance(out, tuple | list) and len(out) == 2 and all(isinstance(part, Tensor) for part in out):
+    if (
+        score is None
+        and isinstance(out, tuple | list)
+        and len(out) == 2
+        and all(isinstance(part, Tensor) for part in out)
+    ):
         score, found = out if out[1].ndim > 2 else (None, None)
     if score is None:
         raise InputError(
-            f"The model answers with {type(out).__name__}: a classifier must answer with logits of shape (N, K), or with pred_score and "
-            "anomaly_map."
+            f"The model answers with {type(out).__name__}: a classifier must answer with logits of shape (N, K), or"
+            " with pred_score and anomaly_map."
         )
     return Answer(_log_odds(score), True, None if found is None else _flat(found, len(score)))
 
@@ -63,12 +68,15 @@ def _field(out: object, names: tuple[str, ...]) -> Tensor | None:
 
 def _log_odds(score: Tensor) -> Tensor:
     if score.ndim == 0 or score.numel() != len(score):
-        raise InputError(f"The model's anomaly score has the shape {tuple(score.shape)}: it must be (N,) or (N, 1), one an image.")
+        raise InputError(
+            f"The model's anomaly score has the shape {tuple(score.shape)}: it must be (N,) or (N, 1), one an image."
+        )
     low, high = score.min().item(), score.max().item()
     if low < 0 or high > 1:
         worst = low if low < 0 else high
         raise InputError(
-            f"The model's anomaly score reaches {worst:.4g}, and must lie in 0 .. 1: export the model with its normalisation on."
+            f"The model's anomaly score reaches {worst:.4g}, and must lie in 0 .. 1: export the model with its"
+            " normalisation on."
         )
     return torch.logit(score.float().reshape(len(score), 1), eps=NEAREST)
 
@@ -78,5 +86,7 @@ def _flat(found: Tensor, count: int) -> Tensor:
     if len(shape) == 4 and shape[1] == 1:
         found = found[:, 0]
     if found.ndim != 3 or len(found) != count:
-        raise InputError(f"The model's anomaly map has the shape {shape}: it must be (N, h, w) or (N, 1, h, w), one an image.")
+        raise InputError(
+            f"The model's anomaly map has the shape {shape}: it must be (N, h, w) or (N, 1, h, w), one an image."
+        )
     return found.float()

@@ -27,11 +27,20 @@ from workbench.models.weights import fit_weights, matched, read_weights
 from workbench.predictions import DecisionRule
 
 FETCHING = frozenset(
-    ("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir", "weights", "weights_backbone")
+    (
+        "pretrained",
+        "pretrained_cfg",
+        "pretrained_cfg_overlay",
+        "checkpoint_path",
+        "cache_dir",
+        "weights",
+        "weights_backbone",
+    )
 )
 """Options of timm and torchvision that read or fetch weights from elsewhere."""
 ANOMALY = ("normal", "anomalous")
-"""The classes of a model that answers with an anomaly score, where nobody names them; the second is the positive one."""
+"""The classes of a model that answers with an anomaly score, where nobody names them; the second is the positive
+one."""
 
 
 def load_classifier(
@@ -51,13 +60,14 @@ def load_classifier(
     """Load a classifier.
 
     Args:
-        ref: A catalog name; a folder with `model.toml`; a `.pt`, `.pth` or `.safetensors` file of weights (then `architecture`
-            and `classes` are needed); a `.pt2` archive of `torch.export` from a source you trust, for opening one can run code
-            (`workbench.models.exported.read_exported`); "timm:NAME" or "torchvision:NAME"; "python:package.module:function" for a factory of
-            your own; or an `nn.Module`.
+        ref: A catalog name; a folder with `model.toml`; a `.pt`, `.pth` or `.safetensors` file of weights (then
+            `architecture` and `classes` are needed); a `.pt2` archive of `torch.export` from a source you trust, for
+            opening one can run code (`workbench.models.exported.read_exported`); "timm:NAME" or "torchvision:NAME";
+            "python:package.module:function" for a factory of your own; or an `nn.Module`.
         classes: Class names; counted from the output and numbered where missing. `class_names` means the same.
         architecture: What the weights in a file belong to: "timm:NAME", "torchvision:NAME" or "python:...".
-        pretrained: Fetch the published weights of a timm or torchvision name; otherwise its weights are random and it says so.
+        pretrained: Fetch the published weights of a timm or torchvision name; otherwise its weights are random and it
+            says so.
         positive: The class that a defect decision is about.
         threshold: Probability of `positive` from which a part is called positive.
         name: How to call it on the screen.
@@ -77,7 +87,8 @@ def load_classifier(
         ref, trusted, settings = entry.ref, True, dataclasses.replace(settings, name=name or entry.title, trusted=True)
     elif not trusted and not str(ref).startswith(("timm:", "torchvision:")):
         raise InputError(
-            f"There is no model named {str(ref)!r}: choose one of {', '.join(load_catalog().models)}, timm:NAME or torchvision:NAME."
+            f"There is no model named {str(ref)!r}: choose one of {', '.join(load_catalog().models)}, timm:NAME or"
+            " torchvision:NAME."
         )
     ref = str(ref)
     if ref.startswith(("timm:", "torchvision:", "python:")):
@@ -91,17 +102,20 @@ def load_classifier(
     if path.suffix.lower() in (".pt", ".pth", ".safetensors") and path.is_file():
         if architecture is None:
             raise InputError(
-                f"{path.name} holds weights only: name the architecture they belong to (timm:NAME or torchvision:NAME), "
-                "or add a model.toml."
+                f"{path.name} holds weights only: name the architecture they belong to (timm:NAME or torchvision:NAME),"
+                " or add a model.toml."
             )
         model = _filled(architecture, classes or (), read_weights(path), path.name, trusted=trusted)
         return settings.finish(model, path.stem, _state_key(model))
     if path.is_file():
-        raise InputError(f"{path.name} is no file that a model is read from: give weights (.safetensors, .pt, .pth) or an archive (.pt2).")
+        raise InputError(
+            f"{path.name} is no file that a model is read from: give weights (.safetensors, .pt, .pth) or an archive"
+            " (.pt2)."
+        )
     check_local(ref)
     raise InputError(
-        f"There is no model {ref!r}: give a catalog name ({', '.join(load_catalog().models)}), a folder with model.toml, "
-        "a file of weights, a .pt2 archive, timm:NAME or torchvision:NAME."
+        f"There is no model {ref!r}: give a catalog name ({', '.join(load_catalog().models)}), a folder with"
+        " model.toml, a file of weights, a .pt2 archive, timm:NAME or torchvision:NAME."
     )
 
 
@@ -119,7 +133,9 @@ class _Settings:
 
     def finish(self, model: nn.Module, name: str, key: str, *, notes: tuple[str, ...] = ()) -> Classifier:
         """Try the model on a blank image and put the parts together."""
-        chosen = validated(PreprocessingSpec, _published_preprocessing(model) | dict(self.preprocessing), "Preprocessing")
+        chosen = validated(
+            PreprocessingSpec, _published_preprocessing(model) | dict(self.preprocessing), "Preprocessing"
+        )
         preprocessing = Preprocessing(**chosen.model_dump())
         if not self.trusted:
             check_size(preprocessing.size)
@@ -135,11 +151,15 @@ class _Settings:
     def _rule(self, width: int) -> DecisionRule:
         classes = tuple(map(str, self.classes)) if self.classes else tuple(f"class {i}" for i in range(max(width, 2)))
         if len(classes) != max(width, 2):
-            raise InputError(f"The class list names {len(classes)} classes but the model answers with {width}: give one name for each.")
+            raise InputError(
+                f"The class list names {len(classes)} classes but the model answers with {width}: give one name for"
+                " each."
+            )
         check_classes(classes)
         if self.positive is not None and self.positive not in classes:
             raise InputError(
-                f"The positive class {self.positive!r} is not among the classes {', '.join(classes[:6])}: correct one of them."
+                f"The positive class {self.positive!r} is not among the classes {', '.join(classes[:6])}: correct one"
+                " of them."
             )
         if self.threshold is not None and self.positive is None:
             raise InputError("A threshold needs the class that it applies to: name the positive class.")
@@ -152,9 +172,13 @@ def load_folder(folder: Path, settings: _Settings = _Settings(), *, trusted: boo
     """Load the model that a folder's `model.toml` describes. Errors as `load_classifier`."""
     spec = read_spec(folder)
     if not trusted and spec.weights.startswith("package:"):
-        raise InputError("An uploaded model.toml may not name weights in an installed package: put the weights beside it.")
+        raise InputError(
+            "An uploaded model.toml may not name weights in an installed package: put the weights beside it."
+        )
     if fetching := sorted(FETCHING & spec.options.keys()):
-        raise InputError(f"model.toml may not set the option {fetching[0]!r}, which fetches other weights: name them under weights.")
+        raise InputError(
+            f"model.toml may not set the option {fetching[0]!r}, which fetches other weights: name them under weights."
+        )
     if not trusted:
         check_options(spec.options)
     model = _described(folder, spec, settings, trusted=trusted)
@@ -165,7 +189,8 @@ def load_folder(folder: Path, settings: _Settings = _Settings(), *, trusted: boo
         threshold=spec.threshold if settings.threshold is None else settings.threshold,
         name=settings.name or spec.title or folder.name,
         trusted=trusted,
-        preprocessing=spec.preprocessing.model_dump(exclude_unset=isinstance(model, Exported)) | dict(settings.preprocessing),
+        preprocessing=spec.preprocessing.model_dump(exclude_unset=isinstance(model, Exported))
+        | dict(settings.preprocessing),
     )
     key = spec_key(folder, spec)
     classifier = merged.finish(model, folder.name, key)
@@ -175,7 +200,8 @@ def load_folder(folder: Path, settings: _Settings = _Settings(), *, trusted: boo
 
 
 def tried(_: bytes, folder: str) -> bytes:
-    """Load and try a stranger's model in a process apart: what matters is whether it can be. Errors as `load_classifier`."""
+    """Load and try a stranger's model in a process apart: what matters is whether it can be. Errors as
+    `load_classifier`."""
     load_folder(Path(folder), trusted=False)
     return b""
 
@@ -184,21 +210,28 @@ def _described(folder: Path, spec: ModelSpec, settings: _Settings, *, trusted: b
     path = weights_path(folder, spec)
     if (spec.architecture == "exported") != (path.suffix.lower() == ".pt2"):
         raise InputError(
-            f"model.toml names the architecture {spec.architecture!r} and the weights {spec.weights!r}, which do not go together: a .pt2 "
-            "archive has the architecture 'exported', and nothing else has."
+            f"model.toml names the architecture {spec.architecture!r} and the weights {spec.weights!r}, which do not go"
+            " together: a .pt2 archive has the architecture 'exported', and nothing else has."
         )
     if spec.architecture == "exported":
         if not trusted:
             raise InputError(
-                "Opening a .pt2 archive can run code, so it is taken from the command line or workbench.toml only: upload weights."
+                "Opening a .pt2 archive can run code, so it is taken from the command line or workbench.toml only:"
+                " upload weights."
             )
         if spec.options or spec.order:
-            raise InputError("An exported model takes neither options nor weights by order: remove them from model.toml.")
+            raise InputError(
+                "An exported model takes neither options nor weights by order: remove them from model.toml."
+            )
         return read_exported(path, _device(settings.device))
     if spec.order and path.suffix == ".safetensors":
-        raise InputError("model.toml asks for weights by order, which .safetensors files do not keep: save the state dict as .pth.")
+        raise InputError(
+            "model.toml asks for weights by order, which .safetensors files do not keep: save the state dict as .pth."
+        )
     state = read_weights(path)
-    return _filled(spec.architecture, spec.classes, state, spec.weights, trusted=trusted, options=spec.options, by_order=spec.order)
+    return _filled(
+        spec.architecture, spec.classes, state, spec.weights, trusted=trusted, options=spec.options, by_order=spec.order
+    )
 
 
 def build(
@@ -209,27 +242,37 @@ def build(
     options: Mapping[str, object] | None = None,
     check: Callable[[nn.Module], object] = lambda drawn: None,
 ) -> tuple[nn.Module, tuple[str, ...]]:
-    """Make the network that "timm:NAME", "torchvision:NAME" or "python:package.module:function" names, and what to note of it.
+    """Make the network that "timm:NAME", "torchvision:NAME" or "python:package.module:function" names, and what to note
+    of it.
 
-    Where not trusted, it is drawn without memory first, and refused where that is too large or `check` refuses it. Its convolutions
-    are laid out with the channels last, which takes a quarter less time on the CPU.
+    Where not trusted, it is drawn without memory first, and refused where that is too large or `check` refuses it. Its
+    convolutions are laid out with the channels last, which takes a quarter less time on the CPU.
     """
     family, _, name = ref.partition(":")
     if family == "python":
         if not trusted:
-            raise InputError("A python: factory runs code, so it is taken from the command line or workbench.toml only, never from a page.")
+            raise InputError(
+                "A python: factory runs code, so it is taken from the command line or workbench.toml only, never from a"
+                " page."
+            )
         return _factory(name, dict(options or {})).to(memory_format=torch.channels_last), ()
     makers = {"timm": _timm, "torchvision": _torchvision}
     if family not in makers:
-        raise InputError(f"There is no architecture {ref!r}: use timm:NAME, torchvision:NAME or python:package.module:function.")
+        raise InputError(
+            f"There is no architecture {ref!r}: use timm:NAME, torchvision:NAME or python:package.module:function."
+        )
     with torch.random.fork_rng(devices=[]):
         if not trusted:
-            drawn = outline(lambda: makers[family](name, False, dict(options or {})), short_lists=family == "torchvision")
+            drawn = outline(
+                lambda: makers[family](name, False, dict(options or {})), short_lists=family == "torchvision"
+            )
             check_parameters(drawn, ref)
             check(drawn)
         torch.manual_seed(0)  # so that a link to an untrained network shows the same one to everybody
         model = makers[family](name, pretrained, dict(options or {})).to(memory_format=torch.channels_last)
-    return model, () if pretrained else (f"The weights of {ref} are random: it was never trained, so its answers mean nothing.",)
+    return model, (
+        () if pretrained else (f"The weights of {ref} are random: it was never trained, so its answers mean nothing.",)
+    )
 
 
 def _timm(name: str, pretrained: bool, options: dict[str, Any]) -> nn.Module:
@@ -237,7 +280,9 @@ def _timm(name: str, pretrained: bool, options: dict[str, Any]) -> nn.Module:
 
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), 3)
-        raise InputError(f"timm has no model {name!r}" + (f" (it has {', '.join(near)})" if near else "") + ": correct the name.")
+        raise InputError(
+            f"timm has no model {name!r}" + (f" (it has {', '.join(near)})" if near else "") + ": correct the name."
+        )
     return _made(lambda: timm.create_model(name, pretrained=pretrained, **options), f"timm:{name}", pretrained)
 
 
@@ -246,7 +291,11 @@ def _torchvision(name: str, pretrained: bool, options: dict[str, object]) -> nn.
 
     if name not in models.list_models(module=models):
         raise InputError(f"torchvision has no classifier {name!r}: correct the name.")
-    return _made(lambda: models.get_model(name, weights="DEFAULT" if pretrained else None, **options), f"torchvision:{name}", pretrained)
+    return _made(
+        lambda: models.get_model(name, weights="DEFAULT" if pretrained else None, **options),
+        f"torchvision:{name}",
+        pretrained,
+    )
 
 
 def _made(make: Callable[[], nn.Module], ref: str, pretrained: bool) -> nn.Module:
@@ -258,7 +307,9 @@ def _made(make: Callable[[], nn.Module], ref: str, pretrained: bool) -> nn.Modul
                 f"The published weights of {ref} could not be fetched ({type(error).__name__}): "
                 "connect to the network, or save them beside a model.toml."
             ) from None
-        raise InputError(f"{ref} cannot be built with these options ({error}): correct the name or its options.") from None
+        raise InputError(
+            f"{ref} cannot be built with these options ({error}): correct the name or its options."
+        ) from None
 
 
 def _factory(name: str, options: dict[str, object]) -> nn.Module:
@@ -267,8 +318,8 @@ def _factory(name: str, options: dict[str, object]) -> nn.Module:
         made = getattr(importlib.import_module(module), function)(**options)
     except Exception as error:  # whatever the factory's own code raises; it stays attached as the cause
         raise InputError(
-            f"python:{name} cannot be used ({type(error).__name__}: {error}): give package.module:function, importable from here, "
-            "that takes the options and returns a torch.nn.Module."
+            f"python:{name} cannot be used ({type(error).__name__}: {error}): give package.module:function, importable"
+            " from here, that takes the options and returns a torch.nn.Module."
         ) from error
     if not isinstance(made, nn.Module):
         raise InputError(f"python:{name} returned {type(made).__name__}: it must return a torch.nn.Module.")
@@ -285,7 +336,8 @@ def _filled(
     options: Mapping[str, object] | None = None,
     by_order: bool = False,
 ) -> nn.Module:
-    """The network with its weights, as wide as there are classes; two classes may also come from one logit, if the weights say so."""
+    """The network with its weights, as wide as there are classes; two classes may also come from one logit, if the
+    weights say so."""
     widths = [2, 1] if len(classes) == 2 else [len(classes)]
     heads = [{}] if architecture.startswith("python:") or not classes else [{"num_classes": width} for width in widths]
     misfits = []
@@ -319,7 +371,8 @@ def _file_key(path: Path) -> str:
 
 
 def _published_preprocessing(model: nn.Module) -> dict[str, object]:
-    """What timm publishes with an architecture; torchvision's classifiers share one recipe; an archive tells its size."""
+    """What timm publishes with an architecture; torchvision's classifiers share one recipe; an archive tells its
+    size."""
     if isinstance(model, Exported):
         channels, *size = model.shape
         grey: dict[str, object] = {"mean": (0.5,), "std": (0.5,)} if channels == 1 else {}
@@ -332,7 +385,11 @@ def _published_preprocessing(model: nn.Module) -> dict[str, object]:
             "crop": float(config.get("crop_pct") or 1.0),
             "mean": tuple(config["mean"]),
             "std": tuple(config["std"]),
-            "interpolation": config["interpolation"] if config.get("interpolation") in ("nearest", "bilinear", "bicubic") else "bilinear",
+            "interpolation": (
+                config["interpolation"]
+                if config.get("interpolation") in ("nearest", "bilinear", "bicubic")
+                else "bilinear"
+            ),
         }
     if type(model).__module__.startswith("torchvision."):
         return {"resize": "crop", "crop": 0.875, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
@@ -380,5 +437,7 @@ def _tried(model: nn.Module, blank: Tensor) -> object:
     except RuntimeError as error:
         if "view" not in str(error) or all(p.is_contiguous() for p in model.parameters()):
             raise
-    model.to(memory_format=torch.contiguous_format)  # its own code views a convolution's output as rows, as only this layout allows
+    model.to(
+        memory_format=torch.contiguous_format
+    )  # its own code views a convolution's output as rows, as only this layout allows
     return ask(blank)

@@ -87,8 +87,8 @@ class Preprocessing:
 
     Attributes:
         size: (height, width) of the input in pixels.
-        resize: "stretch" fills the input whatever the shape; "crop" keeps the shape and cuts the longer side; "pad" keeps the
-            shape and fills up with the mean colour.
+        resize: "stretch" fills the input whatever the shape; "crop" keeps the shape and cuts the longer side; "pad"
+            keeps the shape and fills up with the mean colour.
         crop: With "crop": the share of the shorter side that is kept.
         interpolation: "nearest", "bilinear" or "bicubic", always with antialiasing when shrinking.
         mean: Subtracted, one number a channel, in 0 .. 1; one channel means that the model takes grey images.
@@ -104,7 +104,9 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std) or len(self.mean) not in (1, 3):
-            raise InputError(f"Preprocessing needs 1 or 3 numbers each for mean and std, not {len(self.mean)} and {len(self.std)}.")
+            raise InputError(
+                f"Preprocessing needs 1 or 3 numbers each for mean and std, not {len(self.mean)} and {len(self.std)}."
+            )
 
     def placement(self, image: Image.Image) -> Placement:
         """Where the input lies on `image`."""
@@ -157,7 +159,9 @@ class Preprocessing:
         if name not in BASELINES:
             raise InputError(f"There is no baseline {name!r}: choose {', '.join(BASELINES)}.")
         if name == "blur":
-            blurred = self.image(self.normalise(self.pixels(image))).filter(ImageFilter.GaussianBlur(max(self.size) / 12))
+            blurred = self.image(self.normalise(self.pixels(image))).filter(
+                ImageFilter.GaussianBlur(max(self.size) / 12)
+            )
             return self.normalise(dataclasses.replace(self, resize="stretch").pixels(blurred))
         levels = {"black": np.zeros(1, np.float32), "white": np.ones(1, np.float32), "mean": self._column(self.mean)}
         return self.normalise(np.broadcast_to(levels[name], (len(self.mean), *self.size)))

@@ -1,4 +1,5 @@
-"""Models that a visitor uploads: unpacked no further than their `model.toml` asks for, and tried apart before they are loaded here."""
+"""Models that a visitor uploads: unpacked no further than their `model.toml` asks for, and tried apart before they are
+loaded here."""
 
 from __future__ import annotations
 
@@ -53,14 +54,22 @@ def unpack(data: bytes, name: str, folder: Path) -> None:
     for named in (spec.weights, spec.classes):
         source = files.get(home / named) if isinstance(named, str) and PurePosixPath(named).name == named else None
         if source is not None:
-            _write(source, folder / str(named), MAX_BYTES if PurePosixPath(str(named)).suffix.lower() in WEIGHTS else LARGEST_TEXT)
+            _write(
+                source,
+                folder / str(named),
+                MAX_BYTES if PurePosixPath(str(named)).suffix.lower() in WEIGHTS else LARGEST_TEXT,
+            )
 
 
 def _write(source: Source, path: Path, most: int) -> None:
     if source.size > most:
-        raise InputError(f"{path.name} has {source.size / 2**20:,.0f} MB, over the limit of {most / 2**20:,.0f} MB: shorten it.")
+        raise InputError(
+            f"{path.name} has {source.size / 2**20:,.0f} MB, over the limit of {most / 2**20:,.0f} MB: shorten it."
+        )
     data = read_source(source, path.name)
     try:
         path.write_bytes(data)
     except (OSError, ValueError):  # a name that this system cannot hold
-        raise InputError(f"{path.name!r} is not a name that a file can have here: rename it, also in model.toml.") from None
+        raise InputError(
+            f"{path.name!r} is not a name that a file can have here: rename it, also in model.toml."
+        ) from None

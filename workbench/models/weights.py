@@ -37,17 +37,25 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             if re.search("unsupported (global|class)", str(error), re.IGNORECASE) or _is_pickle(path)
             else "it is damaged or something else"
         )
-        raise InputError(f"{path.name} is not a file of weights this will open ({why}): save the state dict as .safetensors.") from None
+        raise InputError(
+            f"{path.name} is not a file of weights this will open ({why}): save the state dict as .safetensors."
+        ) from None
     if safe:
         return state
     for wrapper in ("state_dict", "model", "model_state_dict"):
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
             state = state[wrapper]
-    if not isinstance(state, dict) or not state or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
+    if (
+        not isinstance(state, dict)
+        or not state
+        or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
+    ):
         raise InputError(f"{path.name} holds no state dict: save model.state_dict() as .safetensors.")
     for name, tensor in state.items():
         if strange := _strange(tensor):
-            raise InputError(f"{path.name} holds {name} as a tensor that {strange}: save the weights of the plain model.")
+            raise InputError(
+                f"{path.name} holds {name} as a tensor that {strange}: save the weights of the plain model."
+            )
     return {name.removeprefix("module."): tensor for name, tensor in state.items()}
 
 
@@ -67,7 +75,9 @@ def _check_header(path: Path) -> None:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
     if MOST_HEADER < length < path.stat().st_size:
-        raise InputError(f"{path.name} describes its tensors in {length / 2**20:,.0f} MB, over the limit of 16 MB: save it again.")
+        raise InputError(
+            f"{path.name} describes its tensors in {length / 2**20:,.0f} MB, over the limit of 16 MB: save it again."
+        )
 
 
 def _check_records(path: Path) -> None:
@@ -77,8 +87,12 @@ def _check_records(path: Path) -> None:
             return
     with open_zip(path, path.name) as archive:
         records = archive.infolist()
-    if any(record.compress_type != zipfile.ZIP_STORED or record.file_size != record.compress_size for record in records):
-        raise InputError(f"{path.name} holds records that are packed, as torch.save leaves none: save it again with torch.save.")
+    if any(
+        record.compress_type != zipfile.ZIP_STORED or record.file_size != record.compress_size for record in records
+    ):
+        raise InputError(
+            f"{path.name} holds records that are packed, as torch.save leaves none: save it again with torch.save."
+        )
 
 
 def _strange(tensor: Tensor) -> str | None:
@@ -96,7 +110,8 @@ def fit_weights(model: nn.Module, state: Mapping[str, Tensor], name: str, *, by_
 
 
 def matched(model: nn.Module, state: Mapping[str, Tensor], name: str, *, by_order: bool = False) -> dict[str, Tensor]:
-    """Weights under the names that a model gives them, found by name or, where asked, by order. The model may be one on "meta".
+    """Weights under the names that a model gives them, found by name or, where asked, by order. The model may be one on
+    "meta".
 
     Raises:
         InputError: They do not fit; the message names the first that does not.
@@ -104,7 +119,9 @@ def matched(model: nn.Module, state: Mapping[str, Tensor], name: str, *, by_orde
     own = model.state_dict()
     if by_order:
         if len(own) != len(state):
-            raise InputError(f"{name} holds {len(state)} tensors but the architecture has {len(own)}: they do not belong together.")
+            raise InputError(
+                f"{name} holds {len(state)} tensors but the architecture has {len(own)}: they do not belong together."
+            )
         state = dict(zip(own, state.values(), strict=True))
     missing, strange = own.keys() - state.keys(), state.keys() - own.keys()
     both = own.keys() & state.keys()
@@ -112,11 +129,13 @@ def matched(model: nn.Module, state: Mapping[str, Tensor], name: str, *, by_orde
     if missing or strange or wrong:
         first = sorted(wrong)[0] if wrong else sorted(missing or strange)[0]
         kind = "has another shape" if wrong else "is missing" if missing else "is not part of the architecture"
-        raise InputError(f"{name} does not fit the architecture: {first} {kind}; correct the architecture or its number of classes.")
+        raise InputError(
+            f"{name} does not fit the architecture: {first} {kind}; correct the architecture or its number of classes."
+        )
     if unlike := sorted(k for k in both if own[k].is_floating_point() and not state[k].is_floating_point()):
         kinds = [str(tensors[unlike[0]].dtype).removeprefix("torch.") for tensors in (state, own)]
         raise InputError(
-            f"{name} holds {unlike[0]} as {kinds[0]} where the architecture has {kinds[1]}: save the weights as they were trained, not "
-            "quantised."
+            f"{name} holds {unlike[0]} as {kinds[0]} where the architecture has {kinds[1]}: save the weights as they"
+            " were trained, not quantised."
         )
     return dict(state)

@@ -152,7 +152,9 @@ def cases_of(predictions: Predictions, rows: NDArray[np.bool_] | None = None, po
         raise InputError(f"There is no class {positive!r}: choose one of {listed(names)}.")
     cases = Cases(predictions, judgeable(predictions, rows), () if positive is None else (positive,))
     if not len(cases):
-        raise InputError("None of the chosen images has a label that the model knows: add labels, or choose other images.")
+        raise InputError(
+            "None of the chosen images has a label that the model knows: add labels, or choose other images."
+        )
     return cases
 
 
@@ -181,7 +183,8 @@ def groups_of(cases: Cases, by: By) -> Groups:
         raise InputError(f"None of the chosen images carries {said}: choose another attribute.")
     if len(values) > MOST_GROUPS and by != "label":
         raise InputError(
-            f"{said} has {len(values):,} values, more than the {MOST_GROUPS} groups that can be compared: sort them into classes."
+            f"{said} has {len(values):,} values, more than the {MOST_GROUPS} groups that can be compared: sort them"
+            " into classes."
         )
     return Groups(said, tuple(apart(" x ".join(map(shown, value)) for value in values)), tuple(values), codes)
 

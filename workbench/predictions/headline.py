@@ -1,4 +1,5 @@
-"""Headline figures with their uncertainty: accuracy, AUC, recall, precision, and the threshold that a validation split supports.
+"""Headline figures with their uncertainty: accuracy, AUC, recall, precision, and the threshold that a validation split
+supports.
 
 It needs neither torch nor SciPy, so that the first page stands at once.
 """
@@ -18,8 +19,8 @@ def headline(predictions: Predictions, rows: NDArray[np.bool_] | None = None) ->
 
     Args:
         predictions: N images.
-        rows: Booleans of shape (N,): which images count; all where missing. Images without a usable label and unreadable
-            ones never do.
+        rows: Booleans of shape (N,): which images count; all where missing. Images without a usable label and
+            unreadable ones never do.
 
     Returns:
         "accuracy", and where the rule has a positive class "AUC", "recall" and "precision" of it.
@@ -42,15 +43,15 @@ def headline(predictions: Predictions, rows: NDArray[np.bool_] | None = None) ->
 def best_threshold(predictions: Predictions) -> float:
     """The threshold on the positive class's probability with the highest accuracy on the given images.
 
-    Every threshold between two neighbouring scores decides alike. Of the gaps that are equally good, the widest is taken, and
-    its middle, so that a small change of a score changes nothing.
+    Every threshold between two neighbouring scores decides alike. Of the gaps that are equally good, the widest is
+    taken, and its middle, so that a small change of a score changes nothing.
 
     Args:
         predictions: A validation split; never the images that the result is reported on.
 
     Raises:
-        InputError: The rule names no positive class, or no labelled image of it, or none of another class, is there: then no
-            threshold can be chosen, and none is guessed.
+        InputError: The rule names no positive class, or no labelled image of it, or none of another class, is there:
+            then no threshold can be chosen, and none is guessed.
     """
     positive = predictions.rule.positive
     if positive is None:
@@ -62,7 +63,9 @@ def best_threshold(predictions: Predictions) -> float:
     truth = label == positive
     if truth.all() or not truth.any():
         missing = f"a part that is not {positive}" if truth.any() else f"a {positive} part"
-        raise InputError(f"No threshold can be chosen without {missing} among the labelled images: add some to the validation split.")
+        raise InputError(
+            f"No threshold can be chosen without {missing} among the labelled images: add some to the validation split."
+        )
     others = probabilities.copy()
     others[:, column] = -1
     right_below = np.array(predictions.class_names, dtype=object)[others.argmax(1)] == label

@@ -22,7 +22,20 @@ if TYPE_CHECKING:
 NUMBERS = ("probabilities", "logits", "embedding")
 """Columns that hold a list of numbers a row; the last one only in the file of an audit, where it is read by itself."""
 COLUMNS = frozenset(
-    ("name", "id", "label", "split", "predicted", "confidence", "unsure", "verdict", "error", "margin", "entropy", *NUMBERS)
+    (
+        "name",
+        "id",
+        "label",
+        "split",
+        "predicted",
+        "confidence",
+        "unsure",
+        "verdict",
+        "error",
+        "margin",
+        "entropy",
+        *NUMBERS,
+    )
 )
 ATTRIBUTE = " (attribute)"
 """What follows the name of an attribute's column where the table has a column of that name of its own."""
@@ -100,10 +113,10 @@ class Predictions:
     """Predictions for N images over K classes.
 
     Attributes:
-        frame: One row an image: name, id, label, split, its attributes (in the columns that `column_of` says), predicted, confidence
-            (the probability of the predicted class), unsure, verdict ("right", "wrong", or None where there is no usable label), and
-            error (why an image could not be read, else None). That of an audit also has margin (how far the highest logit is above the
-            second) and entropy (of the probabilities, in nats).
+        frame: One row an image: name, id, label, split, its attributes (in the columns that `column_of` says),
+            predicted, confidence (the probability of the predicted class), unsure, verdict ("right", "wrong", or None
+            where there is no usable label), and error (why an image could not be read, else None). That of an audit
+            also has margin (how far the highest logit is above the second) and entropy (of the probabilities, in nats).
         probabilities: (N, K); NaN where an image could not be read.
         logits: (N, K), likewise.
         rule: How `predicted` follows from `probabilities`.
@@ -136,7 +149,9 @@ class Predictions:
 
         table = pa.Table.from_pandas(self.frame, preserve_index=False)
         for name, values in (("probabilities", self.probabilities), ("logits", self.logits)):
-            table = table.append_column(name, pa.FixedSizeListArray.from_arrays(values.astype(np.float32).ravel(), values.shape[1]))
+            table = table.append_column(
+                name, pa.FixedSizeListArray.from_arrays(values.astype(np.float32).ravel(), values.shape[1])
+            )
         facts = metadata_of({"rule": dataclasses.asdict(self.rule), "model": self.model})
         table = table.replace_schema_metadata({**table.schema.metadata, **facts})
         pq.write_table(table, path, compression="zstd", write_page_checksum=True)
@@ -161,14 +176,24 @@ class Predictions:
             ]
             probabilities, logits = (values.reshape(len(table), len(rule.class_names)) for values in arrays)
             frame = _plain(table.drop_columns(["probabilities", "logits"]).to_pandas())
-        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
+        except (
+            OSError,
+            pa.ArrowException,
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            OverflowError,
+            MemoryError,
+        ) as error:
             why = "is not there" if isinstance(error, FileNotFoundError) else "holds no predictions of the workbench"
             raise InputError(f"{path} {why}: run the audit again.") from None
         return cls(frame, probabilities, logits, rule, facts["model"])
 
 
 def good_class(class_names: Iterable[str]) -> str | None:
-    """The class of parts without a defect, guessed from the names: good, OK, pass, functional, MT_Free, defect-free, no_defect, ...
+    """The class of parts without a defect, guessed from the names: good, OK, pass, functional, MT_Free, defect-free,
+    no_defect, ...
 
     Returns:
         The one class that reads so; None where none does, or several do.
@@ -193,7 +218,8 @@ def column_of(attribute: str) -> str:
 
 
 def attributes_of(items: Sequence[ImageItem]) -> pd.DataFrame:
-    """The attributes of N images by their columns, in the order of first appearance, of one kind each; None where an image has none."""
+    """The attributes of N images by their columns, in the order of first appearance, of one kind each; None where an
+    image has none."""
     import pandas as pd
 
     names = dict.fromkeys(name for item in items for name in item.attributes)
@@ -217,7 +243,10 @@ def tabulate(
     import pandas as pd
 
     mute = [i for i in np.flatnonzero(~np.isfinite(probabilities).all(axis=1)).tolist() if i not in errors]
-    errors = {**errors, **{i: f"The model's answer for {items[i].name} is not a number: look for damaged weights." for i in mute}}
+    errors = {
+        **errors,
+        **{i: f"The model's answer for {items[i].name} is not a number: look for damaged weights." for i in mute},
+    }
     chosen, unsure = rule.decide(np.nan_to_num(probabilities))
     readable = np.array([i not in errors for i in range(len(items))], dtype=bool)
     names = np.array(rule.class_names, dtype=object)
@@ -233,7 +262,9 @@ def tabulate(
             "predicted": [names[c] if ok else None for c, ok in zip(chosen, readable, strict=True)],
             "confidence": np.where(readable, probabilities[np.arange(len(items)), chosen], np.nan),
             "unsure": readable & unsure,
-            "verdict": [_verdict(label, names[c], ok, known) for label, c, ok in zip(labels, chosen, readable, strict=True)],
+            "verdict": [
+                _verdict(label, names[c], ok, known) for label, c, ok in zip(labels, chosen, readable, strict=True)
+            ],
             "error": [errors.get(i) for i in range(len(items))],
         }
     )
@@ -241,7 +272,8 @@ def tabulate(
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """`frame` with text as Python strings and None where there is none, whatever pandas made of it, and one kind a column."""
+    """`frame` with text as Python strings and None where there is none, whatever pandas made of it, and one kind a
+    column."""
     for name in frame:
         if frame[name].dtype.kind in "biufmMc":
             continue

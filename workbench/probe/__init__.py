@@ -1,4 +1,5 @@
-"""Ask the model what would change its mind: edits, sweeps, smallest regions, attacks, training images, concepts, comparisons."""
+"""Ask the model what would change its mind: edits, sweeps, smallest regions, attacks, training images, concepts,
+comparisons."""
 
 from __future__ import annotations
 

@@ -1,12 +1,13 @@
 """How little noise turns a decision: attacks on one image, in the 8-bit pixels that the model is fed.
 
-FGSM and PGD are Captum's, a dependency already; the black-box attack is our own, after Andriushchenko et al. 2020, "Square Attack",
-for Captum has none, Foolbox (last release March 2024) has none that scores and brings four packages with GitPython among them, and
-torchattacks pins a `requests` that Streamlit excludes. ART (July 2025) has one, but it takes 6 s to import, writes into the home folder
-when imported, asks the model three times a step, and draws from NumPy's process-wide numbers, so that no seed holds in a shared app.
+FGSM and PGD are Captum's, a dependency already; the black-box attack is our own, after Andriushchenko et al. 2020,
+"Square Attack", for Captum has none, Foolbox (last release March 2024) has none that scores and brings four packages
+with GitPython among them, and torchattacks pins a `requests` that Streamlit excludes. ART (July 2025) has one, but it
+takes 6 s to import, writes into the home folder when imported, asks the model three times a step, and draws from
+NumPy's process-wide numbers, so that no seed holds in a shared app.
 
-What these attacks do not find may still be there: they give an upper bound on robustness, and a weaker one than AutoAttack (Croce
-and Hein 2020), which runs four attacks with more steps and restarts.
+What these attacks do not find may still be there: they give an upper bound on robustness, and a weaker one than
+AutoAttack (Croce and Hein 2020), which runs four attacks with more steps and restarts.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Method:
 
     Attributes:
         title: How it is called on the screen.
-        norm: What epsilon bounds: "linf" the change of any pixel, in levels of 255; "l2" the norm of all changes, over 0 .. 1.
+        norm: What epsilon bounds: "linf" the change of any pixel, in levels of 255; "l2" the norm of all changes, over
+            0 .. 1.
         steps: How many it takes where nobody says.
         white: Whether it follows the model's gradient; else it only asks for scores.
         about: Where it comes from.
@@ -57,8 +59,12 @@ METHODS: Mapping[str, Method] = {
     "fgsm": Method("FGSM", "linf", 1, True, "Goodfellow et al. 2015, one step along the gradient's sign"),
     "pgd": Method("PGD", "linf", 20, True, "Madry et al. 2018, many small steps, each brought back within epsilon"),
     "fgsm_l2": Method("FGSM (L2)", "l2", 1, True, "Goodfellow et al. 2015, one step along the gradient"),
-    "pgd_l2": Method("PGD (L2)", "l2", 20, True, "Madry et al. 2018, many small steps, each brought back within epsilon"),
-    "square": Method("Square attack", "linf", 300, False, "Andriushchenko et al. 2020, random squares that are kept where they help"),
+    "pgd_l2": Method(
+        "PGD (L2)", "l2", 20, True, "Madry et al. 2018, many small steps, each brought back within epsilon"
+    ),
+    "square": Method(
+        "Square attack", "linf", 300, False, "Andriushchenko et al. 2020, random squares that are kept where they help"
+    ),
 }
 
 
@@ -68,7 +74,8 @@ class Attacked:
 
     Attributes:
         clean: What the model was fed, before normalisation, (H, W, 3); grey for a model of one channel.
-        attacked: The same, attacked: 8-bit pixels within `epsilon` of `clean`. Where nothing flipped, what came nearest to it.
+        attacked: The same, attacked: 8-bit pixels within `epsilon` of `clean`. Where nothing flipped, what came nearest
+            to it.
         flipped: Whether the model, asked again about the rounded image, decides otherwise.
         before: Probabilities for `clean`, (K,).
         after: Probabilities for `attacked`, (K,).
@@ -96,7 +103,9 @@ class Attacked:
 
     def __post_init__(self) -> None:
         if self.clean.shape != self.attacked.shape or self.clean.ndim != 3 or self.clean.shape[2] != 3:
-            raise ValueError(f"expected two images of one shape (H, W, 3), got {self.clean.shape} and {self.attacked.shape}")
+            raise ValueError(
+                f"expected two images of one shape (H, W, 3), got {self.clean.shape} and {self.attacked.shape}"
+            )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -104,10 +113,11 @@ class Least:
     """The least epsilon that was seen to flip a decision.
 
     Attributes:
-        epsilon: At it the attack did flip, which the model confirmed on `attacked`; None where it flips at none that was tried.
+        epsilon: At it the attack did flip, which the model confirmed on `attacked`; None where it flips at none that
+            was tried.
         attacked: The image that flips, or what came nearest at the largest epsilon.
-        tried: Each epsilon tried and whether it flipped, in the order of trying. An attack need not grow with epsilon: one below the
-            least, which was not tried, might flip too.
+        tried: Each epsilon tried and whether it flipped, in the order of trying. An attack need not grow with epsilon:
+            one below the least, which was not tried, might flip too.
     """
 
     epsilon: float | None
@@ -141,31 +151,35 @@ def attack(
 ) -> Attacked:
     """Look for an image within `epsilon` of the given one that is decided otherwise.
 
-    The attack pushes what the decision hangs on: with a threshold the log-odds of the positive class, across that threshold; without one
-    the margin over the next class. It stops where the decision flips. PGD starts at the image and, where that fails, again from a
-    random point within epsilon; its steps are 2.5 epsilon / `steps` long. Every step looks at the 8-bit image, not at one between levels.
+    The attack pushes what the decision hangs on: with a threshold the log-odds of the positive class, across that
+    threshold; without one the margin over the next class. It stops where the decision flips. PGD starts at the image
+    and, where that fails, again from a random point within epsilon; its steps are 2.5 epsilon / `steps` long. Every
+    step looks at the 8-bit image, not at one between levels.
 
     Args:
         classifier: The model; left as it was.
         image: What to attack, in the model's input size and before its normalisation.
         method: A name in `METHODS`.
-        epsilon: How far each pixel may move, in levels of 255, of which whole ones count ("linf"); or the norm of all changes over
-            0 .. 1 ("l2").
+        epsilon: How far each pixel may move, in levels of 255, of which whole ones count ("linf"); or the norm of all
+            changes over 0 .. 1 ("l2").
         steps: Of PGD, gradient steps a start; of the Square attack, squares. FGSM always takes one.
         seed: For the random start and the squares.
         decide: Labels (N,) from probabilities (N, K); the model's own rule where missing.
-        on_progress: Called with (done, total) queries, total being the most there may be; what it raises stops the work.
+        on_progress: Called with (done, total) queries, total being the most there may be; what it raises stops the
+            work.
 
     Raises:
-        InputError: An unknown method, an epsilon or number of steps that cannot be, a model whose answer is no number or, for a
-            gradient attack, without a gradient; or the image cannot be read.
+        InputError: An unknown method, an epsilon or number of steps that cannot be, a model whose answer is no number
+            or, for a gradient attack, without a gradient; or the image cannot be read.
     """
     if method not in METHODS:
         raise InputError(f"There is no attack {method!r}: choose one of {', '.join(METHODS)}.")
     chosen = METHODS[method]
     steps = chosen.steps if steps is None or chosen.steps == 1 else steps
     if not 0 <= epsilon < math.inf or steps < 1:
-        raise InputError(f"Epsilon is {epsilon!r} and steps are {steps!r}: give an epsilon from 0 up and at least one step.")
+        raise InputError(
+            f"Epsilon is {epsilon!r} and steps are {steps!r}: give an epsilon from 0 up and at least one step."
+        )
     clean = (classifier.preprocessing.pixels(classifier.input(image).image) * 255).round().astype(np.int32)
     search = Search(classifier, clean, decide, epsilon, chosen.norm, on_progress)
     found = climb(search, steps, seed, once=chosen.steps == 1) if chosen.white else squares(search, steps, seed)
@@ -202,8 +216,8 @@ def least_epsilon(
 ) -> Least:
     """The least epsilon that flips the decision, by doubling until it does and halving from there, in `UNITS`.
 
-    What flips with less than it was allowed counts for what it needed. (Captum's `MinParamPerturbation` halves alone, and reports
-    neither the path nor the image's own norm.)
+    What flips with less than it was allowed counts for what it needed. (Captum's `MinParamPerturbation` halves alone,
+    and reports neither the path nor the image's own norm.)
 
     Args:
         classifier: The model.
@@ -213,7 +227,8 @@ def least_epsilon(
         steps: As of `attack`.
         seed: As of `attack`.
         decide: As of `attack`.
-        on_progress: Called with (done, total) attacks, total being the most there may be; what it raises stops the work.
+        on_progress: Called with (done, total) attacks, total being the most there may be; what it raises stops the
+            work.
 
     Raises:
         InputError: As of `attack`, or `most` is smaller than the first step.
@@ -244,13 +259,18 @@ def least_epsilon(
     if on_progress:
         on_progress(total, total)
     path = tuple((k * unit, flips) for k, flips in tried.items())
-    return Least(high * unit, dataclasses.replace(found, epsilon=high * unit), path) if found else Least(None, result, path)
+    return (
+        Least(high * unit, dataclasses.replace(found, epsilon=high * unit), path)
+        if found
+        else Least(None, result, path)
+    )
 
 
 def shift(before: NDArray[np.floating], after: NDArray[np.floating]) -> Shift:
     """How far a heatmap moved from `before` to `after`, both (H, W).
 
-    Ties at the edge of the top tenth are broken by lot, else two maps that are zero nearly everywhere would seem to agree.
+    Ties at the edge of the top tenth are broken by lot, else two maps that are zero nearly everywhere would seem to
+    agree.
     """
     if before.shape != after.shape:
         raise ValueError(f"expected two heatmaps of one shape, got {before.shape} and {after.shape}")

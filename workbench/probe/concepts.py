@@ -1,4 +1,5 @@
-"""Does a concept that a user shows by a few images matter to a class? Testing with concept activation vectors (TCAV)."""
+"""Does a concept that a user shows by a few images matter to a class? Testing with concept activation vectors
+(TCAV)."""
 
 from __future__ import annotations
 
@@ -46,12 +47,13 @@ class Concepts:
     """Which concepts matter to a class.
 
     Attributes:
-        frame: One row a concept: concept, images (those that can be read), size (on how many of them each separator was trained, against
-            as many of the background), score (mean over the repeats: the share of the class's images whose class score rises along the
-            concept's direction), low and high (Student's interval of 95 % over the repeats), slope (mean rise of the class score for a
-            step of length 1 along the direction, in logits), random score (mean of random concepts), random slope (root mean square of
-            theirs), p (see `tcav`, after Holm 1979 over the concepts), accuracy (of the separators on images that they have not seen;
-            0.5 is guessing), verdict (one of `VERDICTS`) and why (one sentence). With too few images the figures are NaN.
+        frame: One row a concept: concept, images (those that can be read), size (on how many of them each separator was
+            trained, against as many of the background), score (mean over the repeats: the share of the class's images
+            whose class score rises along the concept's direction), low and high (Student's interval of 95 % over the
+            repeats), slope (mean rise of the class score for a step of length 1 along the direction, in logits), random
+            score (mean of random concepts), random slope (root mean square of theirs), p (see `tcav`, after Holm 1979
+            over the concepts), accuracy (of the separators on images that they have not seen; 0.5 is guessing), verdict
+            (one of `VERDICTS`) and why (one sentence). With too few images the figures are NaN.
         scores: By concept, the score of each repeat.
         random: By concept, the scores of the random concepts beside it.
         layer: Where the directions lie.
@@ -81,37 +83,41 @@ def tcav(
 ) -> Concepts:
     """Test whether a class's score rises along the directions of concepts.
 
-    Kim et al. 2018, "Interpretability Beyond Feature Attribution: Quantitative Testing with Concept Activation Vectors", by Captum: a
-    linear separator (scikit-learn's SGDClassifier, set as Captum does) tells the activations of a concept's images from those of as many
-    drawn from the background; the direction it finds is the concept's, and the score is the share of the class's images whose class
-    score has a positive slope along it. Each repeat draws anew.
+    Kim et al. 2018, "Interpretability Beyond Feature Attribution: Quantitative Testing with Concept Activation
+    Vectors", by Captum: a linear separator (scikit-learn's SGDClassifier, set as Captum does) tells the activations of
+    a concept's images from those of as many drawn from the background; the direction it finds is the concept's, and the
+    score is the share of the class's images whose class score has a positive slope along it. Each repeat draws anew.
 
-    The test is not Kim's. A t-test of the repeats' scores against those of random pairs takes the repeats for independent, but they share
-    the concept's images: on the shipped metal models it found 20 to 38 % of concepts made of random images significant at 5 %. Nor do
-    shares tell much in late layers, where the slopes of a class have one sign and every direction scores 0 or 1. Here the concept as a
-    whole is one draw: its mean slope is held against those of `RANDOM` separators between random images of the background, which scatter
-    about 0, for either side could be called the concept; two-sided, by Student's t with `RANDOM` degrees of freedom. This errs on the
-    careful side, for a mean over repeats scatters less than one random pair. A concept matters if the class answers to its direction more
-    than to those of chance, and the layer knows it. What the model sees may still be something that comes along with the concept.
+    The test is not Kim's. A t-test of the repeats' scores against those of random pairs takes the repeats for
+    independent, but they share the concept's images: on the shipped metal models it found 20 to 38 % of concepts made
+    of random images significant at 5 %. Nor do shares tell much in late layers, where the slopes of a class have one
+    sign and every direction scores 0 or 1. Here the concept as a whole is one draw: its mean slope is held against
+    those of `RANDOM` separators between random images of the background, which scatter about 0, for either side could
+    be called the concept; two-sided, by Student's t with `RANDOM` degrees of freedom. This errs on the careful side,
+    for a mean over repeats scatters less than one random pair. A concept matters if the class answers to its direction
+    more than to those of chance, and the layer knows it. What the model sees may still be something that comes along
+    with the concept.
 
-    Captum hands activations and directions on through files. They lie in a private temporary folder that is removed after each separator,
-    and PyTorch reads them back as plain tensors.
+    Captum hands activations and directions on through files. They lie in a private temporary folder that is removed
+    after each separator, and PyTorch reads them back as plain tensors.
 
     Args:
         classifier: The model.
         concepts: Images that show each concept, `LEAST` or more, by its name.
         images: Of the class, `LEAST` or more.
         target: The class, by name or column.
-        background: Ordinary images, best without the concepts; a concept's own never count against it. A separator takes at most half.
-        layer: A name in `Classifier.layers`; the deepest that the scores depend on where missing. Just before a plain pooling the slopes
-            of all images may be the same, and the score of each repeat 0 or 1.
+        background: Ordinary images, best without the concepts; a concept's own never count against it. A separator
+            takes at most half.
+        layer: A name in `Classifier.layers`; the deepest that the scores depend on where missing. Just before a plain
+            pooling the slopes of all images may be the same, and the score of each repeat 0 or 1.
         repeats: Separators a concept, 2 or more.
         seed: Of the draws and the separators.
-        on_progress: Called with (done, total) images and separators before each batch and each separator, and at the end; what it
-            raises stops the work and leaves the model as it was.
+        on_progress: Called with (done, total) images and separators before each batch and each separator, and at the
+            end; what it raises stops the work and leaves the model as it was.
 
     Raises:
-        InputError: There is no such class or layer, the score does not depend on the layer, or there are too few images.
+        InputError: There is no such class or layer, the score does not depend on the layer, or there are too few
+            images.
     """
     from workbench.attribution import Score, choose_layer
 
@@ -120,9 +126,14 @@ def tcav(
     _check(concepts, images, background, repeats)
     images, background = picked(images, SAMPLE, rng), picked(background, SAMPLE, rng)
     concepts = {concept: picked(items, SAMPLE, rng) for concept, items in concepts.items()}
-    total, numbers = len(images) + len(background) + sum(map(len, concepts.values())), math.prod(classifier.layers[name])
+    total, numbers = (
+        len(images) + len(background) + sum(map(len, concepts.values())),
+        math.prod(classifier.layers[name]),
+    )
     if numbers * total > NUMBERS:
-        raise InputError(f"The layer {name} has {numbers:,} numbers an image, too many for {total} images: choose a later layer.")
+        raise InputError(
+            f"The layer {name} has {numbers:,} numbers an image, too many for {total} images: choose a later layer."
+        )
     tick = _Ticks(total + len(concepts) * (repeats + RANDOM), on_progress)
     shown = _read(classifier, images, name, aim, tick)
     if len(shown.ids) < LEAST:
@@ -144,16 +155,25 @@ def tcav(
     )
 
 
-def _check(concepts: Mapping[str, Sequence[ImageItem]], images: Sequence[ImageItem], background: Sequence[ImageItem], repeats: int) -> None:
+def _check(
+    concepts: Mapping[str, Sequence[ImageItem]],
+    images: Sequence[ImageItem],
+    background: Sequence[ImageItem],
+    repeats: int,
+) -> None:
     if not concepts:
         raise InputError("There is no concept to test: name one and give its images.")
     for concept, items in concepts.items():
         if len(items) < LEAST:
-            raise InputError(f"The concept {concept} has {len(items)} images, too few to learn it from: give {LEAST} or more.")
+            raise InputError(
+                f"The concept {concept} has {len(items)} images, too few to learn it from: give {LEAST} or more."
+            )
     if len(images) < LEAST:
         raise InputError(f"There are {len(images)} images of the class, too few to tell a share: give {LEAST} or more.")
     if len(background) < 2 * LEAST:
-        raise InputError(f"There are {len(background)} background images, too few for random concepts: give {2 * LEAST} or more.")
+        raise InputError(
+            f"There are {len(background)} background images, too few for random concepts: give {2 * LEAST} or more."
+        )
     if repeats < 2:
         raise InputError(f"{repeats} repeats tell nothing of their spread: ask for 2 or more.")
 
@@ -177,7 +197,8 @@ class _Ticks:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Seen:
-    """M images in a layer: what it gives and the slope of the class score to it, each float32 (M, F), and the images' digests."""
+    """M images in a layer: what it gives and the slope of the class score to it, each float32 (M, F), and the images'
+    digests."""
 
     values: Tensor
     slopes: Tensor | None
@@ -265,14 +286,23 @@ def _tried(shown: _Seen, own: _Seen, others: _Seen, repeats: int, rng: np.random
     for _ in range(RANDOM):
         tick(1)
         drawn = rng.permutation(free)
-        chance.append(_scored(shown, others.values[drawn[:size]], others.values[drawn[size : 2 * size]], int(rng.integers(2**31)), False))
+        chance.append(
+            _scored(
+                shown,
+                others.values[drawn[:size]],
+                others.values[drawn[size : 2 * size]],
+                int(rng.integers(2**31)),
+                False,
+            )
+        )
     return _Trial(len(own.ids), len(free), size, np.array(pairs), np.array(chance))
 
 
 class _Separator:
     """Captum's own linear separator, but seeded, judged on images held out, and then trained on all of them.
 
-    Captum's shuffles by the global generator and trains on two thirds. This one's direction has length 1, so that slopes compare.
+    Captum's shuffles by the global generator and trains on two thirds. This one's direction has length 1, so that
+    slopes compare.
     """
 
     def __init__(self, seed: int) -> None:
@@ -305,7 +335,8 @@ class _Separator:
 
 
 def _tangent() -> nn.Module:
-    """A model that takes activations (M, F) and has given slopes to them: all of the classifier that Captum needs to see here."""
+    """A model that takes activations (M, F) and has given slopes to them: all of the classifier that Captum needs to
+    see here."""
     from torch import nn
 
     class Tangent(nn.Module):
@@ -321,14 +352,19 @@ def _tangent() -> nn.Module:
 
 
 def _scored(shown: _Seen, concept: Tensor, other: Tensor, seed: int, judged: bool) -> tuple[float, float, float]:
-    """Score and slope of the class's images along the direction from others to a concept, and how often its separator is right."""
+    """Score and slope of the class's images along the direction from others to a concept, and how often its separator
+    is right."""
     import torch
     from captum.concept import TCAV, Concept
 
     assert shown.slopes is not None
     pair = [Concept(0, "concept", [concept]), Concept(1, "other", [other])]  # names make paths: never those of a user
     inputs = (shown.values.clone().requires_grad_(), shown.slopes.clone().requires_grad_())
-    with tempfile.TemporaryDirectory(prefix="workbench-tcav-") as folder, torch.inference_mode(False), torch.enable_grad():
+    with (
+        tempfile.TemporaryDirectory(prefix="workbench-tcav-") as folder,
+        torch.inference_mode(False),
+        torch.enable_grad(),
+    ):
         testing = TCAV(_tangent(), "activation", classifier=_Separator(seed), save_path=folder, judged=judged)
         found = testing.interpret(inputs, [pair])["0-1"]["activation"]
         accuracy = testing.cavs["0-1"]["activation"].stats["accs"]
@@ -344,13 +380,25 @@ def _frame(found: Mapping[str, _Trial], target: str, asked: int) -> pd.DataFrame
     lines = []
     for concept, trial in found.items():
         line: dict[str, object] = {"concept": concept, "images": trial.images, "size": trial.size}
-        figures = dict.fromkeys(("score", "low", "high", "slope", "random score", "random slope", "p", "accuracy"), math.nan)
+        figures = dict.fromkeys(
+            ("score", "low", "high", "slope", "random score", "random slope", "p", "accuracy"), math.nan
+        )
         if trial.size:
             score, (_, slope, accuracy) = mean_of(trial.own[:, 0]), trial.own.mean(0).tolist()
-            figures |= {"score": score.value or 0.0, "low": max(score.low or 0.0, 0.0), "high": min(score.high or 0.0, 1.0)}
-            figures |= {"slope": slope, "random score": float(trial.random[:, 0].mean()), "random slope": _spread(trial)}
+            figures |= {
+                "score": score.value or 0.0,
+                "low": max(score.low or 0.0, 0.0),
+                "high": min(score.high or 0.0, 1.0),
+            }
+            figures |= {
+                "slope": slope,
+                "random score": float(trial.random[:, 0].mean()),
+                "random slope": _spread(trial),
+            }
             figures |= {"p": p[concept], "accuracy": accuracy}
-        lines.append(line | figures | dict(zip(("verdict", "why"), _judged(trial, figures, target, asked), strict=True)))
+        lines.append(
+            line | figures | dict(zip(("verdict", "why"), _judged(trial, figures, target, asked), strict=True))
+        )
     return pd.DataFrame(lines)
 
 
@@ -379,7 +427,9 @@ def _judged(trial: _Trial, figures: Mapping[str, float], target: str, asked: int
     helps = figures["slope"] > 0
     share = figures["score"] if helps else 1 - figures["score"]
     many = (
-        f"{share * asked:.0f} of {asked}" if share in (0, 1) else f"{share * asked:.1f} of {asked}, the mean of {len(trial.own)} separators"
+        f"{share * asked:.0f} of {asked}"
+        if share in (0, 1)
+        else f"{share * asked:.1f} of {asked}, the mean of {len(trial.own)} separators"
     )
     said = f"It {'raises' if helps else 'lowers'} the score of {target} in {many}"
     if figures["p"] <= SIGNIFICANT:

@@ -1,4 +1,5 @@
-"""Edits of an image, in an order that can be undone, saved and linked to, each exact and each with the way back to the original pixels."""
+"""Edits of an image, in an order that can be undone, saved and linked to, each exact and each with the way back to the
+original pixels."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ Box = tuple[float, float, float, float]
 Pixels = NDArray[np.uint8]
 MOST_EDITS, MOST_BOXES = 40, 40
 EDIT_FILLS = ("inpaint", "mean", "blur", "patch", "noise", "paste", "keep")
-"""What regions are filled with: as in `workbench.images.fills`; or noise, the same place of another image, or grey for all but them."""
+"""What regions are filled with: as in `workbench.images.fills`; or noise, the same place of another image, or grey for
+all but them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,11 +88,15 @@ class Edit:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", float(f"{self.value:g}"))
-        object.__setattr__(self, "boxes", tuple(tuple(float(f"{round(end, 4):g}") for end in box) for box in self.boxes))
+        object.__setattr__(
+            self, "boxes", tuple(tuple(float(f"{round(end, 4):g}") for end in box) for box in self.boxes)
+        )
         if self.kind in KINDS:
             kind = KINDS[self.kind]
             if not kind.low <= self.value <= kind.high:
-                raise InputError(f"{kind.title} must lie between {kind.low:g} and {kind.high:g}, not at {self.value:g}: correct it.")
+                raise InputError(
+                    f"{kind.title} must lie between {kind.low:g} and {kind.high:g}, not at {self.value:g}: correct it."
+                )
             return
         if self.kind not in ("fill", "crop"):
             raise InputError(f"There is no edit {self.kind[:40]!r}: choose one of {', '.join(KINDS)}, fill or crop.")
@@ -99,7 +105,9 @@ class Edit:
         if self.kind == "crop" and (self.fill or self.other):
             raise InputError("A crop fills nothing: leave its fill out.")
         if not 1 <= len(self.boxes) <= (MOST_BOXES if self.kind == "fill" else 1):
-            raise InputError(f"This edit has {len(self.boxes)} boxes: draw one{f' to {MOST_BOXES}' if self.kind == 'fill' else ''}.")
+            raise InputError(
+                f"This edit has {len(self.boxes)} boxes: draw one{f' to {MOST_BOXES}' if self.kind == 'fill' else ''}."
+            )
         for left, top, right, bottom in self.boxes:
             if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
                 raise InputError("A box must lie within the image, with its left and top first: draw it again.")
@@ -119,7 +127,9 @@ class Edit:
         if self.kind in KINDS:
             return f"{self.kind}:{self.value:g}"
         boxes = ";".join(",".join(f"{end:g}" for end in box) for box in self.boxes)
-        return f"{self.kind}:{boxes}" + (f":{self.fill}" if self.fill else "") + (f":{self.other}" if self.other else "")
+        return (
+            f"{self.kind}:{boxes}" + (f":{self.fill}" if self.fill else "") + (f":{self.other}" if self.other else "")
+        )
 
 
 def read(text: str) -> Edit:
@@ -152,7 +162,8 @@ class Edited:
 
     Attributes:
         pixels: (H, W, 3).
-        back: (3, 3), takes a place (x, y, 1) of the edited image, in pixels from its left upper corner, to that of the original.
+        back: (3, 3), takes a place (x, y, 1) of the edited image, in pixels from its left upper corner, to that of the
+            original.
         original: (height, width) of the image before.
         frames: For each movement and crop, `back` from the image that it made, and that one's (height, width).
     """
@@ -163,9 +174,11 @@ class Edited:
     frames: tuple[tuple[NDArray[np.float64], tuple[int, int]], ...] = ()
 
     def to_original(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
-        """A map of the edited image, (H, W), over the original's pixels; 0 where the edited image does not show the original.
+        """A map of the edited image, (H, W), over the original's pixels; 0 where the edited image does not show the
+        original.
 
-        What a movement pushed over an edge is lost: moving back brings in the mirrored continuation, which is no place of the original.
+        What a movement pushed over an edge is lost: moving back brings in the mirrored continuation, which is no place
+        of the original.
         """
         from scipy.ndimage import map_coordinates
 
@@ -181,14 +194,17 @@ class Edited:
         return np.where(shown, found, 0).reshape(self.original).astype(np.float32)
 
 
-def apply(image: Image.Image, edits: Sequence[Edit], others: Mapping[str, Image.Image] | None = None, seed: int = 0) -> Edited:
+def apply(
+    image: Image.Image, edits: Sequence[Edit], others: Mapping[str, Image.Image] | None = None, seed: int = 0
+) -> Edited:
     """Apply edits in their order.
 
     Args:
         image: RGB.
         edits: At most `MOST_EDITS`; boxes are shares of the image as it is when their turn comes.
         others: Images to paste from, by name.
-        seed: Of noise and patches; each edit draws from its own source, so that one of another kind before it changes nothing in it.
+        seed: Of noise and patches; each edit draws from its own source, so that one of another kind before it changes
+            nothing in it.
 
     Raises:
         InputError: There are too many edits, or an image to paste from is not there.
@@ -202,7 +218,9 @@ def apply(image: Image.Image, edits: Sequence[Edit], others: Mapping[str, Image.
     return edited
 
 
-def further(edited: Edited, before: Sequence[Edit], edit: Edit, others: Mapping[str, Image.Image] | None = None, seed: int = 0) -> Edited:
+def further(
+    edited: Edited, before: Sequence[Edit], edit: Edit, others: Mapping[str, Image.Image] | None = None, seed: int = 0
+) -> Edited:
     """One more edit on what `apply` made of those `before` it, as if it had been applied with them."""
     pixels = edited.pixels
     if edit.kind in ("rotate", "right", "down", "scale", "crop"):
@@ -237,9 +255,14 @@ def _resampled(pixels: Pixels, step: NDArray[np.float64], size: tuple[int, int])
     from scipy.ndimage import affine_transform
 
     swap = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1]], float)
-    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]], float)  # places are corners of pixels, SciPy's are their centres
+    half = np.array(
+        [[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]], float
+    )  # places are corners of pixels, SciPy's are their centres
     matrix = swap @ np.linalg.inv(half) @ step @ half @ swap
-    planes = [affine_transform(pixels[..., c].astype(np.float32), matrix, output_shape=size, order=1, mode="reflect") for c in range(3)]
+    planes = [
+        affine_transform(pixels[..., c].astype(np.float32), matrix, output_shape=size, order=1, mode="reflect")
+        for c in range(3)
+    ]
     return _rounded(np.stack(planes, -1))
 
 
@@ -317,7 +340,9 @@ def _jpeg(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
     if value >= KINDS["jpeg"].neutral:
         return pixels
     if max(pixels.shape[:2]) > 65_535:
-        raise InputError("A JPEG has at most 65,535 pixels a side: crop the image first, or leave the JPEG quality at 100.")
+        raise InputError(
+            "A JPEG has at most 65,535 pixels a side: crop the image first, or leave the JPEG quality at 100."
+        )
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=round(value))
     return np.asarray(Image.open(buffer).convert("RGB"))

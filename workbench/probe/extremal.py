@@ -1,7 +1,9 @@
-"""Extremal perturbation, the reference for the smallest region: a smooth mask of given area that keeps, or takes, the most evidence.
+"""Extremal perturbation, the reference for the smallest region: a smooth mask of given area that keeps, or takes, the
+most evidence.
 
-Fong, Patrick and Vedaldi 2019, "Understanding Deep Networks via Extremal Perturbations and Smooth Masks". Captum has no such method, and
-the authors' own package, torchray, has had no release since 2019; so it is built here, small and readable.
+Fong, Patrick and Vedaldi 2019, "Understanding Deep Networks via Extremal Perturbations and Smooth Masks". Captum has no
+such method, and the authors' own package, torchray, has had no release since 2019; so it is built here, small and
+readable.
 """
 
 from __future__ import annotations
@@ -24,9 +26,15 @@ Variant = Literal["preserve", "delete"]
 AREAS = (0.025, 0.05, 0.1, 0.2)
 GRID, FINER = 28, 4  # seeds of the mask along the input's longer side; points between two, where the mask is worked out
 REACH = 2  # how far a seed reaches, in distances between seeds: the mask's smoothness
-LEVELS, BLUR = 8, 1 / 11  # steps of blur, and the width of the strongest as a share of the longer side: the paper's 20 pixels of 224
+LEVELS, BLUR = (
+    8,
+    1 / 11,
+)  # steps of blur, and the width of the strongest as a share of the longer side: the paper's 20 pixels of 224
 SHARPNESS = 20.0  # of the smooth maximum, as in the paper
-AREA_WEIGHT, AREA_GROWTH = 3.0, 300.0  # weight of the area against a score that is scaled to 1; how many times heavier it ends
+AREA_WEIGHT, AREA_GROWTH = (
+    3.0,
+    300.0,
+)  # weight of the area against a score that is scaled to 1; how many times heavier it ends
 RATE, MOMENTUM = 0.015, 0.9
 
 
@@ -42,7 +50,8 @@ class Extremal:
         scores: (A,) the class's probability under each mask.
         before: Its probability on the image.
         blurred: Its probability with everything blurred.
-        placement: Where the input lies on the image: `placement.to_original(masks[i])` is a mask over the image's pixels.
+        placement: Where the input lies on the image: `placement.to_original(masks[i])` is a mask over the image's
+            pixels.
     """
 
     variant: Variant
@@ -65,10 +74,11 @@ def extremal(
     iterations: int = 400,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Extremal:
-    """Optimise a mask for each area, all at once, by gradient descent with momentum; it takes a forward and a backward pass a step.
+    """Optimise a mask for each area, all at once, by gradient descent with momentum; it takes a forward and a backward
+    pass a step.
 
-    The score is the class's log-odds, divided by how far the image's are from those of its blur, so that it weighs the same against the
-    area for every model; each step is scaled to the greatest gradient. Nothing is drawn at random.
+    The score is the class's log-odds, divided by how far the image's are from those of its blur, so that it weighs the
+    same against the area for every model; each step is scaled to the greatest gradient. Nothing is drawn at random.
 
     Args:
         classifier: The model, which must let gradients through.
@@ -87,7 +97,9 @@ def extremal(
     from workbench.models import untouched
 
     if variant not in ("preserve", "delete") or not areas or not all(0 < area < 1 for area in areas) or iterations < 1:
-        raise InputError("Extremal perturbation needs the variant preserve or delete, areas between 0 and 1, and at least one step.")
+        raise InputError(
+            "Extremal perturbation needs the variant preserve or delete, areas between 0 and 1, and at least one step."
+        )
     ready = classifier.input(image)
     blurs = _blurs(ready.x)
     size, sign = tuple(blurs.shape[2:]), 1 if variant == "preserve" else -1
@@ -97,12 +109,16 @@ def extremal(
     column = int(classifier.rule.decide(ends.softmax(1).numpy())[0][0]) if target is None else classifier.index(target)
     scale = float(_log_odds(ends, column).diff().abs().clamp(min=1e-3))
     for done in range(iterations):
-        weight = AREA_WEIGHT * AREA_GROWTH ** (done / iterations) if done else 0.0  # at first every pixel is alike: the score picks
+        weight = (
+            AREA_WEIGHT * AREA_GROWTH ** (done / iterations) if done else 0.0
+        )  # at first every pixel is alike: the score picks
         with torch.enable_grad(), untouched(classifier):
             masks = _smooth(seeds.requires_grad_(True), size)
             score = _log_odds(classifier.logits(_blurred(blurs, masks, variant)).float().cpu(), column) / scale
             if not score.requires_grad:
-                raise InputError("The model gives no gradient, which extremal perturbation needs: look for the region by filling.")
+                raise InputError(
+                    "The model gives no gradient, which extremal perturbation needs: look for the region by filling."
+                )
             (gradient,) = torch.autograd.grad(weight * _off(masks, areas).sum() - sign * score.sum(), seeds)
         step = MOMENTUM * step + gradient / gradient.abs().amax((1, 2, 3), keepdim=True).clamp(min=1e-12)
         seeds = (seeds.detach() - RATE * step).clamp(0, 1)
@@ -125,11 +141,14 @@ def _blurs(x: Tensor) -> Tensor:
     from scipy.ndimage import gaussian_filter
 
     widths = np.linspace(0, BLUR * max(x.shape[1:]), LEVELS)
-    return torch.from_numpy(np.stack([gaussian_filter(x.numpy(), (0, width, width), mode="nearest") for width in widths]))
+    return torch.from_numpy(
+        np.stack([gaussian_filter(x.numpy(), (0, width, width), mode="nearest") for width in widths])
+    )
 
 
 def _blurred(blurs: Tensor, masks: Tensor, variant: Variant) -> Tensor:
-    """The input under each mask (A, 1, h, w), (A, C, h, w): the less of it is to be seen at a pixel, the more it is blurred there."""
+    """The input under each mask (A, 1, h, w), (A, C, h, w): the less of it is to be seen at a pixel, the more it is
+    blurred there."""
     import torch
 
     depth = (1 - masks if variant == "preserve" else masks) * (LEVELS - 1)
@@ -138,7 +157,8 @@ def _blurred(blurs: Tensor, masks: Tensor, variant: Variant) -> Tensor:
 
 
 def _off(masks: Tensor, areas: Sequence[float]) -> Tensor:
-    """How far each mask is from one that is 1 on its area and 0 elsewhere, wherever that is, (A,): the paper's sorted penalty."""
+    """How far each mask is from one that is 1 on its area and 0 elsewhere, wherever that is, (A,): the paper's sorted
+    penalty."""
     import torch
 
     ranks = torch.linspace(0, 1, masks[0].numel())

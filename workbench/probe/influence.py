@@ -1,6 +1,7 @@
 """The training images behind a decision: the nearest ones, those that speak for it, and those that speak against it.
 
-Nothing is asked of the model again for the training images: what goes into its last layer and what comes out of it stand in the audit.
+Nothing is asked of the model again for the training images: what goes into its last layer and what comes out of it
+stand in the audit.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ SURE = 0.9
 TWIN = 0.9999
 """From this similarity on, two images are the same for the model."""
 OPAQUE = (
-    "No layer of the model takes the stored embeddings to the stored logits, so only the nearest images are known: audit the set again "
-    "if the model has changed, or else choose one that ends in a linear layer."
+    "No layer of the model takes the stored embeddings to the stored logits, so only the nearest images are known:"
+    " audit the set again if the model has changed, or else choose one that ends in a linear layer."
 )
 
 
@@ -38,9 +39,9 @@ OPAQUE = (
 class Behind:
     """Training images behind the decision on one image.
 
-    Each table has one row a training image: row (of the predictions), name, label, predicted, confidence (of the predicted class),
-    similarity (cosine between the embeddings, 1 at most), influence (see `behind`; NaN where it is not known) and look (why somebody
-    should look at its label; None where nothing is odd).
+    Each table has one row a training image: row (of the predictions), name, label, predicted, confidence (of the
+    predicted class), similarity (cosine between the embeddings, 1 at most), influence (see `behind`; NaN where it is
+    not known) and look (why somebody should look at its label; None where nothing is odd).
 
     Attributes:
         target: The class whose decision is traced.
@@ -74,37 +75,44 @@ def behind(
 ) -> Behind:
     """Find the training images behind a decision.
 
-    Influence is Captum's TracInCPFast (Pruthi et al. 2020, "Estimating Training Data Influence by Tracing Gradient Descent") on the last
-    layer and for one checkpoint, the model's own weights: (x · x') (g · g'), with x what goes into the last layer for the training image
-    and g the gradient of its cross-entropy to the logits, x' and g' the same for the image asked about, with `target` as its class. It
-    says how much one more small step of training on that image would lower the loss of calling the other one `target`, were only the
-    last layer's weights to move (its bias is left out), to first order and for a learning rate of 1. It is not what the training
-    did: earlier checkpoints and all other layers are missing. Nor does it say what a model trained without the image would answer. An
-    image that the model has learned to the last has hardly any gradient and so hardly any influence: those that it still gets wrong stand
-    out, among them mislabelled ones. Its size means something only within one answer.
+    Influence is Captum's TracInCPFast (Pruthi et al. 2020, "Estimating Training Data Influence by Tracing Gradient
+    Descent") on the last layer and for one checkpoint, the model's own weights: (x · x') (g · g'), with x what goes
+    into the last layer for the training image and g the gradient of its cross-entropy to the logits, x' and g' the same
+    for the image asked about, with `target` as its class. It says how much one more small step of training on that
+    image would lower the loss of calling the other one `target`, were only the last layer's weights to move (its bias
+    is left out), to first order and for a learning rate of 1. It is not what the training did: earlier checkpoints and
+    all other layers are missing. Nor does it say what a model trained without the image would answer. An image that the
+    model has learned to the last has hardly any gradient and so hardly any influence: those that it still gets wrong
+    stand out, among them mislabelled ones. Its size means something only within one answer.
 
     Args:
         classifier: The model.
         embeddings: (N, D) what goes into the model's last layer (`workbench.audit.Audit.embeddings`).
         predictions: What the model says of the N images.
-        rows: (N,) which of them it was trained on; without a label of one of its classes, or unreadable, they have no influence.
+        rows: (N,) which of them it was trained on; without a label of one of its classes, or unreadable, they have no
+            influence.
         asked: Whose decision: a row, which is never its own training image, or another image.
         target: The class, by name or column; the predicted one where missing.
         k: How many at most in each table.
         on_progress: Called with (done, total) training images; what it raises stops the work.
 
     Raises:
-        InputError: There is no such class, image or row, no training image that can be compared, or the model has no embedding.
+        InputError: There is no such class, image or row, no training image that can be compared, or the model has no
+            embedding.
     """
     if embeddings.shape[:1] != rows.shape or len(rows) != len(predictions):
-        raise ValueError(f"expected {len(predictions)} rows everywhere, got embeddings {embeddings.shape} and rows {rows.shape}")
+        raise ValueError(
+            f"expected {len(predictions)} rows everywhere, got embeddings {embeddings.shape} and rows {rows.shape}"
+        )
     image = _asked(classifier, embeddings, predictions, asked)
     free = rows & np.isfinite(embeddings).all(1) & np.isfinite(predictions.logits).all(1)
     if image.row is not None:
         free[image.row] = False
     among = np.flatnonzero(free)
     if not len(among):
-        raise InputError("There is no readable training image to compare with: choose a set with a training split and audit it.")
+        raise InputError(
+            "There is no readable training image to compare with: choose a set with a training split and audit it."
+        )
     probabilities = np.exp(image.logits - np.logaddexp.reduce(image.logits))
     column = int(predictions.rule.decide(probabilities[None])[0][0]) if target is None else classifier.index(target)
     similarity = np.full(len(rows), np.nan)
@@ -124,7 +132,8 @@ def behind(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Image:
-    """The image asked about: embedding (D,), logits (K,), digest, label and, where it is one of the predictions, row."""
+    """The image asked about: embedding (D,), logits (K,), digest, label and, where it is one of the predictions,
+    row."""
 
     embedding: NDArray[np.floating]
     logits: NDArray[np.float64]
@@ -133,7 +142,9 @@ class _Image:
     row: int | None = None
 
 
-def _asked(classifier: Classifier, embeddings: NDArray[np.floating], predictions: Predictions, asked: int | Askable) -> _Image:
+def _asked(
+    classifier: Classifier, embeddings: NDArray[np.floating], predictions: Predictions, asked: int | Askable
+) -> _Image:
     """What is known of a row, or what the model says of another image."""
     if isinstance(asked, int | np.integer):
         if not 0 <= asked < len(embeddings):
@@ -151,7 +162,10 @@ def _asked(classifier: Classifier, embeddings: NDArray[np.floating], predictions
         raise InputError(f"There are no embeddings: {NO_EMBEDDING}.")
     found, logits = matrix(table.column("embedding"))[0], matrix(table.column("logits"))[0].astype(np.float64)
     if found.shape != embeddings.shape[1:]:
-        raise InputError(f"The embeddings have {embeddings.shape[1]} numbers and this model's {len(found)}: use the audit of this model.")
+        raise InputError(
+            f"The embeddings have {embeddings.shape[1]} numbers and this model's {len(found)}: use the audit of this"
+            " model."
+        )
     if not (np.isfinite(found).all() and np.isfinite(logits).all()):
         raise InputError("The model's answer for this image is not a number: look for damaged weights.")
     return _Image(found, logits, digest, label)
@@ -165,7 +179,8 @@ def _traced(
     asked: tuple[NDArray[np.floating], int],
     on_progress: Callable[[int, int], None] | None,
 ) -> tuple[NDArray[np.float64], str | None]:
-    """Influence (N,) of the training images at `among` on calling an embedding (D,) a class, NaN elsewhere; and why there is none."""
+    """Influence (N,) of the training images at `among` on calling an embedding (D,) a class, NaN elsewhere; and why
+    there is none."""
     influence = np.full(len(embeddings), np.nan)
     columns = {name: column for column, name in enumerate(classifier.class_names)}
     labels = np.array([columns.get(label, -1) for label in predictions.frame["label"]])
@@ -177,7 +192,10 @@ def _traced(
         return influence, OPAQUE
     influence[taught] = _influences(head, asked, embeddings[taught], labels[taught], on_progress)
     if not influence[taught].any():
-        return influence, "The model is so sure of this class that no training image moves its loss: ask about another class."
+        return (
+            influence,
+            "The model is so sure of this class that no training image moves its loss: ask about another class.",
+        )
     return influence, None
 
 
@@ -194,11 +212,19 @@ def _head(classifier: Classifier, embeddings: NDArray[np.floating], logits: NDAr
     with classifier.lock:
         for module in reversed(list(classifier.model.modules())):
             weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
-            if not isinstance(weight, torch.Tensor) or weight.ndim < 2 or weight.numel() != stored.shape[1] * x.shape[1]:
+            if (
+                not isinstance(weight, torch.Tensor)
+                or weight.ndim < 2
+                or weight.numel() != stored.shape[1] * x.shape[1]
+            ):
                 continue
             head = nn.Linear(x.shape[1], stored.shape[1], dtype=torch.float64)
             head.weight.data = weight.detach().cpu().double().reshape(len(head.weight), -1)
-            head.bias.data = torch.zeros_like(head.bias) if not isinstance(bias, torch.Tensor) else bias.detach().cpu().double().reshape(-1)
+            head.bias.data = (
+                torch.zeros_like(head.bias)
+                if not isinstance(bias, torch.Tensor)
+                else bias.detach().cpu().double().reshape(-1)
+            )
             with torch.no_grad():
                 if torch.allclose(head(x), stored, rtol=1e-3, atol=1e-3 * max(1.0, float(stored.abs().max()))):
                     return head
@@ -274,5 +300,8 @@ class _Table:
             which = "It is the image asked about" if same else "For the model it is the image asked about"
             return f"{which}, which is labelled {self.asked.label}, not {label}: one of the two labels is wrong."
         if label != predicted and confidence >= SURE and label in self.predictions.class_names:
-            return f"It is labelled {label}, but the model is {confidence:.0%} sure of {predicted}: perhaps it is mislabelled."
+            return (
+                f"It is labelled {label}, but the model is {confidence:.0%} sure of {predicted}: perhaps it is"
+                " mislabelled."
+            )
         return None

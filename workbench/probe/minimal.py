@@ -1,4 +1,5 @@
-"""What must go for a decision to fall, what must stay for it to stand, and the nearest image of the set that is decided otherwise."""
+"""What must go for a decision to fall, what must stay for it to stand, and the nearest image of the set that is decided
+otherwise."""
 
 from __future__ import annotations
 
@@ -27,7 +28,8 @@ MOST_SEGMENTS, MOST_CELLS = 256, 32
 WIDE = 8
 """How many superpixels are tried for each step of the growing region."""
 DRAWS = 39
-"""Random regions beside the one found: so many that one of them may do the same by chance at the level of `SIGNIFICANT`."""
+"""Random regions beside the one found: so many that one of them may do the same by chance at the level of
+`SIGNIFICANT`."""
 SIGNIFICANT = 0.05
 OTHER = "another class"
 
@@ -36,13 +38,15 @@ OTHER = "another class"
 class Minimal:
     """The smallest region found that is enough to change a decision, or to keep it.
 
-    It is one-minimal: none of its superpixels can be spared, which was tried for each. Another region, not looked at, may be smaller.
+    It is one-minimal: none of its superpixels can be spared, which was tried for each. Another region, not looked at,
+    may be smaller.
 
     Attributes:
         aim: "flip": filling the region changes the decision; "keep": the region alone, all else filled, keeps it.
         fill: One of `REGION_FILLS`.
         found: False where even filling everything does not change the decision, or keeping everything does not keep it.
-        inside: (H, W) the region in the pixels of the image; empty where none was found, or where nothing needs to be kept.
+        inside: (H, W) the region in the pixels of the image; empty where none was found, or where nothing needs to be
+            kept.
         area: Its share of the image.
         chosen: How many superpixels it has.
         parts: How many the image has.
@@ -52,7 +56,8 @@ class Minimal:
         score_after: Likewise, of what `after` is about.
         areas: (S,) share of the image that is filled (or kept) at each step of the growing region, until it was enough.
         scores: (S,) the probability of the classes decided on at each step.
-        random: How often random superpixels of at least equal area do the same, of `DRAWS`; without a value where there is no region.
+        random: How often random superpixels of at least equal area do the same, of `DRAWS`; without a value where there
+            is no region.
         evaluations: How many images the model was asked about.
         image: (h, w, 3) what `after` is about, at most `LARGEST` pixels a side.
     """
@@ -76,7 +81,8 @@ class Minimal:
 
     @property
     def p(self) -> float:
-        """The chance that a region which is nothing special stands out as far: exact, by its rank among the random ones (Barnard 1963)."""
+        """The chance that a region which is nothing special stands out as far: exact, by its rank among the random ones
+        (Barnard 1963)."""
         return (1 + self.random.count) / (1 + self.random.support) if self.random.support else 1.0
 
     @property
@@ -91,19 +97,33 @@ class Minimal:
             if self.aim == "keep":
                 return f"Even with everything kept the decision is not {self.before}."
             return (
-                f"Filling everything ({self.fill}) does not change the decision {self.before}, nor did any smaller region that was tried."
+                f"Filling everything ({self.fill}) does not change the decision {self.before}, nor did any smaller"
+                " region that was tried."
             )
         if not self.chosen:
             return f"Nothing needs to stay: with everything filled ({self.fill}) the decision is still {self.before}."
         size = f"{100 * self.area:.2g} % of the image, {self.chosen} of {self.parts} pieces"
-        random = f"{self.random.count} of {self.random.support} regions of that area chosen at random (exact p = {self.p:.2g})"
+        random = (
+            f"{self.random.count} of {self.random.support} regions of that area chosen at random (exact p ="
+            f" {self.p:.2g})"
+        )
         if not self.special:
-            does = f"filling {size}, flips {self.before} to {self.after}" if self.aim == "flip" else f"{size}, alone keeps {self.before}"
-            return f"No place stands out: {does}, but so do {random}. Another place does as much, so this is no finding."
-        does = f"Filling {size}, flips {self.before} to {self.after}" if self.aim == "flip" else f"{size}, alone keeps {self.before}"
+            does = (
+                f"filling {size}, flips {self.before} to {self.after}"
+                if self.aim == "flip"
+                else f"{size}, alone keeps {self.before}"
+            )
+            return (
+                f"No place stands out: {does}, but so do {random}. Another place does as much, so this is no finding."
+            )
+        does = (
+            f"Filling {size}, flips {self.before} to {self.after}"
+            if self.aim == "flip"
+            else f"{size}, alone keeps {self.before}"
+        )
         return (
-            f"{does} ({self.score:.2f} to {self.score_after:.2f}). None of them can be spared, but another region may be "
-            f"smaller. The same is true of {random}."
+            f"{does} ({self.score:.2f} to {self.score_after:.2f}). None of them can be spared, but another region may"
+            f" be smaller. The same is true of {random}."
         )
 
 
@@ -144,25 +164,29 @@ def smallest(
 ) -> Minimal:
     """Look for the smallest region that decides, among superpixels.
 
-    The region grows by one superpixel at a time, those with the most of the map first, until it is enough. Then it is pruned: of the
-    superpixels that can be spared singly as many as can go together go, those that matter least first, until none can be spared. The
-    regions are those of Dabkowski and Gal 2017, "Real time image saliency for black box classifiers" (smallest destroying and smallest
-    sufficient region); pruning is the one-minimality of Zeller and Hildebrandt 2002, "Simplifying and isolating failure-inducing input".
+    The region grows by one superpixel at a time, those with the most of the map first, until it is enough. Then it is
+    pruned: of the superpixels that can be spared singly as many as can go together go, those that matter least first,
+    until none can be spared. The regions are those of Dabkowski and Gal 2017, "Real time image saliency for black box
+    classifiers" (smallest destroying and smallest sufficient region); pruning is the one-minimality of Zeller and
+    Hildebrandt 2002, "Simplifying and isolating failure-inducing input".
 
     Args:
         classifier: The model.
         image: RGB; one larger than `LARGEST` is shrunk for all of this, also for the decision before.
         aim: "flip" or "keep".
-        heatmap: (H, W) of the image's pixels, what speaks for the decision positive. Where missing, or nowhere positive, each superpixel
-            is filled by itself and counts by what that takes from the score.
+        heatmap: (H, W) of the image's pixels, what speaks for the decision positive. Where missing, or nowhere
+            positive, each superpixel is filled by itself and counts by what that takes from the score.
         fill: One of `REGION_FILLS`.
-        positive: Classes that count as one decision, such as all defects, their probabilities added; the decided class where missing.
-        decide: What is decided for probabilities (N, K): labels (N,) of any kind, "pass" and "reject" say. By default the rule's own
-            class with its threshold, or with `positive` whether that is one of them. Where it is not, the score is that of the others.
+        positive: Classes that count as one decision, such as all defects, their probabilities added; the decided class
+            where missing.
+        decide: What is decided for probabilities (N, K): labels (N,) of any kind, "pass" and "reject" say. By default
+            the rule's own class with its threshold, or with `positive` whether that is one of them. Where it is not,
+            the score is that of the others.
         segments: About how many superpixels (SLIC, Achanta et al. 2012).
         cells: In their place square cells, this many along the longer side.
         seed: Of patches and of the random regions.
-        on_progress: Called with (done, total), an estimate, after each batch and at the end; what it raises stops the work.
+        on_progress: Called with (done, total), an estimate, after each batch and at the end; what it raises stops the
+            work.
 
     Raises:
         InputError: A setting is out of range, or a class is not the model's.
@@ -170,9 +194,14 @@ def smallest(
     from workbench.attribution import segmented
 
     if aim not in ("flip", "keep") or fill not in REGION_FILLS:
-        raise InputError(f"There is no aim {aim!r} with the fill {fill!r}: choose flip or keep, and one of {', '.join(REGION_FILLS)}.")
+        raise InputError(
+            f"There is no aim {aim!r} with the fill {fill!r}: choose flip or keep, and one of"
+            f" {', '.join(REGION_FILLS)}."
+        )
     if not 2 <= segments <= MOST_SEGMENTS or not 2 <= (cells or 2) <= MOST_CELLS:
-        raise InputError(f"There can be 2 to {MOST_SEGMENTS} superpixels or 2 to {MOST_CELLS} cells a side: choose a number between.")
+        raise InputError(
+            f"There can be 2 to {MOST_SEGMENTS} superpixels or 2 to {MOST_CELLS} cells a side: choose a number between."
+        )
     small = image.convert("RGB")
     small.thumbnail((LARGEST, LARGEST), Image.Resampling.BOX)
     pixels = np.asarray(small)
@@ -200,7 +229,8 @@ def counterfactual(
 
     Args:
         predictions: N images.
-        embeddings: (N, D) what goes into the model's last layer, a row each of the table; NaN where an image cannot be read.
+        embeddings: (N, D) what goes into the model's last layer, a row each of the table; NaN where an image cannot be
+            read.
         row: Which image.
         rows: (N,) among which others; all where missing.
         to: The classes that it may be taken for; all but the image's own where missing.
@@ -212,7 +242,11 @@ def counterfactual(
     if len(embeddings) != len(frame):
         raise ValueError(f"expected {len(frame)} embeddings, got {len(embeddings)}")
     predicted = frame["predicted"]
-    free = frame["error"].isna().to_numpy(bool) & np.isfinite(embeddings).all(1) & (predicted != predicted.iloc[row]).to_numpy(bool)
+    free = (
+        frame["error"].isna().to_numpy(bool)
+        & np.isfinite(embeddings).all(1)
+        & (predicted != predicted.iloc[row]).to_numpy(bool)
+    )
     if rows is not None:
         free &= rows
     if to is not None:
@@ -243,7 +277,9 @@ class _Trial:
         decided = [rule.class_names[int(rule.decide(whole)[0][0])]]
         own = np.isin(rule.class_names, list(positive or decided))
         if own.all():
-            raise InputError("All classes count as one decision, so that nothing can change it: leave out at least one.")
+            raise InputError(
+                "All classes count as one decision, so that nothing can change it: leave out at least one."
+            )
         sides = np.stack([own / own.sum(), ~own / (~own).sum()])
         self.own = ~own if self.decide(sides)[1] == self.before else own
         self.score = float(whole[0, self.own].sum())
@@ -263,7 +299,11 @@ class _Trial:
         probabilities = np.concatenate(parts)
         decided = self.decide(probabilities)
         same = np.array([one == self.before for one in decided], bool)
-        return ~same if self.aim == "flip" else same, probabilities[:, self.own].sum(1, dtype=np.float64).clip(0, 1), decided
+        return (
+            ~same if self.aim == "flip" else same,
+            probabilities[:, self.own].sum(1, dtype=np.float64).clip(0, 1),
+            decided,
+        )
 
     def _answers(self, filled: NDArray[np.bool_]) -> Iterator[NDArray[np.float32]]:
         from workbench.models import answers
@@ -282,7 +322,9 @@ def _by_rule(rule: DecisionRule, positive: Sequence[str] | None) -> Decide:
     return lambda probabilities: np.where(among[rule.decide(probabilities)[0]], said, OTHER)
 
 
-def _masses(heatmap: NDArray[np.floating], size: tuple[int, int], labels: NDArray[np.intp]) -> NDArray[np.float64] | None:
+def _masses(
+    heatmap: NDArray[np.floating], size: tuple[int, int], labels: NDArray[np.intp]
+) -> NDArray[np.float64] | None:
     """How much of a map's positive part lies in each superpixel, (n,); None where nothing is positive."""
     if heatmap.shape != size[::-1]:
         raise ValueError(f"expected a map of shape {size[::-1]}, got {heatmap.shape}")
@@ -291,11 +333,13 @@ def _masses(heatmap: NDArray[np.floating], size: tuple[int, int], labels: NDArra
     return np.bincount(labels.ravel(), small.ravel()).astype(np.float64) if small.any() else None
 
 
-def _grown(trial: _Trial, masses: NDArray[np.float64] | None) -> tuple[NDArray[np.bool_] | None, NDArray[np.float64], NDArray[np.float64]]:
+def _grown(
+    trial: _Trial, masses: NDArray[np.float64] | None
+) -> tuple[NDArray[np.bool_] | None, NDArray[np.float64], NDArray[np.float64]]:
     """A region (n,) that is enough, None where there is none, and the area and the score of each step towards it.
 
-    The first step tries every superpixel; each further one only those that promise most, by their last trial and by the map. From half of
-    the superpixels on the others join as they come, for nobody wants so large a region.
+    The first step tries every superpixel; each further one only those that promise most, by their last trial and by the
+    map. From half of the superpixels on the others join as they come, for nobody wants so large a region.
     """
     parts, better = trial.pieces.parts, -1 if trial.aim == "flip" else 1
     region, gains = np.zeros(parts, bool), np.zeros(parts)
@@ -321,8 +365,11 @@ def _grown(trial: _Trial, masses: NDArray[np.float64] | None) -> tuple[NDArray[n
     return region if holds.any() else None, np.stack(path) @ trial.pieces.areas, np.array(scores)
 
 
-def _promising(free: NDArray[np.intp], gains: NDArray[np.float64], masses: NDArray[np.float64] | None) -> NDArray[np.intp]:
-    """Superpixels in the order in which they are worth a trial: by turns what last gained most and what has most of the map."""
+def _promising(
+    free: NDArray[np.intp], gains: NDArray[np.float64], masses: NDArray[np.float64] | None
+) -> NDArray[np.intp]:
+    """Superpixels in the order in which they are worth a trial: by turns what last gained most and what has most of the
+    map."""
     by_gain = free[np.argsort(-gains[free], kind="stable")]
     if masses is None:
         return by_gain
@@ -332,7 +379,8 @@ def _promising(free: NDArray[np.intp], gains: NDArray[np.float64], masses: NDArr
 
 
 def _pruned(trial: _Trial, region: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A region (n,) that is enough, without what can be spared: in the end each of its superpixels was tried and is needed."""
+    """A region (n,) that is enough, without what can be spared: in the end each of its superpixels was tried and is
+    needed."""
     trial.total = max(trial.total, trial.asked + int(region.sum()) + DRAWS)
     while region.any():
         members = np.flatnonzero(region)
@@ -363,7 +411,11 @@ def _told(
     if not found:
         filled = ~filled
     _, (score_after,), (after,) = trial.results(filled[None])
-    hits = trial.tries(_drawn(trial.pieces.areas, float(trial.pieces.areas[region].sum()), seed))[0] if region.any() else np.empty(0, bool)
+    hits = (
+        trial.tries(_drawn(trial.pieces.areas, float(trial.pieces.areas[region].sum()), seed))[0]
+        if region.any()
+        else np.empty(0, bool)
+    )
     if trial.on_progress:
         trial.on_progress(trial.total, trial.total)
     rows, columns = (np.arange(n) * m // n for n, m in zip(size[::-1], trial.pieces.labels.shape, strict=True))

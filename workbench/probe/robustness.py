@@ -1,8 +1,9 @@
-"""How many decisions of a set stay right under attack, against epsilon, and whether masked gradients make that look better than it is.
+"""How many decisions of a set stay right under attack, against epsilon, and whether masked gradients make that look
+better than it is.
 
-This is no AutoAttack (Croce and Hein 2020, "Reliable evaluation of adversarial robustness with an ensemble of diverse parameter-free
-attacks"): what withstood one gradient attack and a short black-box one may fall to a stronger one. The figures are an upper bound on
-robustness, never a proof of it.
+This is no AutoAttack (Croce and Hein 2020, "Reliable evaluation of adversarial robustness with an ensemble of diverse
+parameter-free attacks"): what withstood one gradient attack and a short black-box one may fall to a stronger one. The
+figures are an upper bound on robustness, never a proof of it.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class Row:
 class Masking:
     """Whether gradients seem to be masked (Athalye et al. 2018, "Obfuscated gradients give a false sense of security").
 
-    A black-box attack knows less than a gradient attack. Where it flips more, the gradient leads nowhere, and what seems robust is not.
+    A black-box attack knows less than a gradient attack. Where it flips more, the gradient leads nowhere, and what
+    seems robust is not.
 
     Attributes:
         flagged: Whether it flips more at the same epsilon, on the same images, beyond chance.
@@ -118,7 +120,8 @@ def robustness(
     known: MutableMapping[str, Row] | None = None,
     on_progress: Progress | None = None,
 ) -> Robustness:
-    """Attack a sample of a set with growing epsilon; what is decided wrongly already, or has flipped, is not attacked any more.
+    """Attack a sample of a set with growing epsilon; what is decided wrongly already, or has flipped, is not attacked
+    any more.
 
     Args:
         classifier: The model; its rule decides.
@@ -126,25 +129,30 @@ def robustness(
         epsilons: In the unit of the method's norm; 0, no attack, is always among them.
         method: A gradient attack in `attacks.METHODS`.
         steps: As of `attacks.attack`, for the gradient attack.
-        check: Whether to look for masked gradients, too: then each image that was right also meets the Square attack at the largest
-            epsilon, in its usual number of steps, which takes longer than all the rest. For L-inf alone.
-        most: How many images at most, drawn as evenly over the labels as their numbers allow, of the test split where there is one.
+        check: Whether to look for masked gradients, too: then each image that was right also meets the Square attack at
+            the largest epsilon, in its usual number of steps, which takes longer than all the rest. For L-inf alone.
+        most: How many images at most, drawn as evenly over the labels as their numbers allow, of the test split where
+            there is one.
         seed: For the sample and the attacks.
-        known: Rows of the same model, method, epsilons and settings by the images' names: what is there is not attacked again, and what
-            is done is put there, so that work that was stopped goes on where it was.
+        known: Rows of the same model, method, epsilons and settings by the images' names: what is there is not attacked
+            again, and what is done is put there, so that work that was stopped goes on where it was.
         on_progress: Called with (done, total) images, many times for each; what it raises stops the work.
 
     Raises:
-        InputError: The method follows no gradient, an epsilon is none, the black-box attack has another norm, or no image has a class
-            of the model or could be read: then the message is that of the last.
+        InputError: The method follows no gradient, an epsilon is none, the black-box attack has another norm, or no
+            image has a class of the model or could be read: then the message is that of the last.
     """
     chosen, sizes = METHODS.get(method), sorted({float(epsilon) for epsilon in epsilons} - {0.0})
     if chosen is None or not chosen.white:
-        raise InputError(f"{method!r} is no gradient attack: choose one of {', '.join(m for m in METHODS if METHODS[m].white)}.")
+        raise InputError(
+            f"{method!r} is no gradient attack: choose one of {', '.join(m for m in METHODS if METHODS[m].white)}."
+        )
     if not sizes or not all(0 < size < math.inf for size in sizes):
         raise InputError(f"The epsilons are {list(epsilons)}: give at least one number above 0.")
     if check and chosen.norm != METHODS[CHECK].norm:
-        raise InputError(f"The check for masked gradients needs an L-inf attack, not {chosen.title}: leave it out, or choose pgd.")
+        raise InputError(
+            f"The check for masked gradients needs an L-inf attack, not {chosen.title}: leave it out, or choose pgd."
+        )
     drawn, sample = _drawn(list(items), classifier.class_names, most, seed)
     rows = {} if known is None else known
     left: dict[str, str] = {}
@@ -170,8 +178,8 @@ def robustness(
 def curve(rows: Sequence[Row], epsilons: Sequence[float], level: float = 0.95) -> pd.DataFrame:
     """The share of right decisions against epsilon.
 
-    An image is robust at an epsilon only if no attack flips it there or at a smaller one that was tried: what lies within the smaller
-    lies within the larger. So the share never rises.
+    An image is robust at an epsilon only if no attack flips it there or at a smaller one that was tried: what lies
+    within the smaller lies within the larger. So the share never rises.
 
     Args:
         rows: What was found, with these epsilons.
@@ -179,8 +187,8 @@ def curve(rows: Sequence[Row], epsilons: Sequence[float], level: float = 0.95) -
         level: Confidence level of the intervals.
 
     Returns:
-        One row a class, and one of all together first, and an epsilon: group (no two called alike), epsilon, support (images),
-        robust (how many are decided rightly under attack), accuracy, and low and high, its ends by Wilson.
+        One row a class, and one of all together first, and an epsilon: group (no two called alike), epsilon, support
+        (images), robust (how many are decided rightly under attack), accuracy, and low and high, its ends by Wilson.
     """
     import pandas as pd
 
@@ -198,23 +206,27 @@ def curve(rows: Sequence[Row], epsilons: Sequence[float], level: float = 0.95) -
 
 
 def masked(rows: Sequence[Row], epsilon: float) -> Masking:
-    """Hold the black-box attack against the gradient attack at the largest epsilon, with McNemar's exact test: of the images that one
-    attack alone flips, chance would give either attack half.
+    """Hold the black-box attack against the gradient attack at the largest epsilon, with McNemar's exact test: of the
+    images that one attack alone flips, chance would give either attack half.
     """
     both = [(row.white is not None, row.black) for row in rows if row.black is not None]
-    black_only, white_only = sum(black and not white for white, black in both), sum(white and not black for white, black in both)
+    black_only, white_only = (
+        sum(black and not white for white, black in both),
+        sum(white and not black for white, black in both),
+    )
     p = mcnemar(black_only, white_only, "greater")
     if len(both) < TESTED:
         message = f"Only {len(both)} images met both attacks: too few to tell whether the gradient is masked."
     elif p <= ALPHA:
         message = (
-            f"At epsilon {epsilon:g} the black-box attack alone flips {black_only} images and the gradient attack alone {white_only} "
-            f"(p = {p:.2g}): the gradient seems to be masked, so that the model is less robust than the gradient attack makes it look."
+            f"At epsilon {epsilon:g} the black-box attack alone flips {black_only} images and the gradient attack alone"
+            f" {white_only} (p = {p:.2g}): the gradient seems to be masked, so that the model is less robust than the"
+            " gradient attack makes it look."
         )
     else:
         message = (
-            f"At epsilon {epsilon:g} the black-box attack alone flips {black_only} of {len(both)} images and the gradient attack alone "
-            f"{white_only} (p = {p:.2g}): no sign that the gradient is masked."
+            f"At epsilon {epsilon:g} the black-box attack alone flips {black_only} of {len(both)} images and the"
+            f" gradient attack alone {white_only} (p = {p:.2g}): no sign that the gradient is masked."
         )
     return Masking(p <= ALPHA, epsilon, len(both), black_only, white_only, p, message)
 
@@ -226,17 +238,30 @@ def _falls(row: Row, largest: float) -> float:
     return min(math.inf if row.white is None else row.white, largest if row.black else math.inf)
 
 
-def _drawn(items: Sequence[ImageItem], classes: Sequence[str], most: int, seed: int) -> tuple[list[ImageItem], dict[str, object]]:
+def _drawn(
+    items: Sequence[ImageItem], classes: Sequence[str], most: int, seed: int
+) -> tuple[list[ImageItem], dict[str, object]]:
     """The images to attack, and what to say of the sample."""
     usable = [item for item in items if item.label in classes]
     if not usable or most < 1:
-        raise InputError("There is no image to attack whose label is a class of the model: choose a set with the model's labels.")
-    positions, facts = stratified_items(usable, [item.label for item in usable], [item.split for item in usable], most, seed)
+        raise InputError(
+            "There is no image to attack whose label is a class of the model: choose a set with the model's labels."
+        )
+    positions, facts = stratified_items(
+        usable, [item.label for item in usable], [item.split for item in usable], most, seed
+    )
     return [usable[i] for i in positions], {"images": len(usable), **facts}
 
 
 def _row(
-    classifier: Classifier, item: ImageItem, sizes: Sequence[float], method: str, steps: int | None, check: bool, seed: int, tell: Progress
+    classifier: Classifier,
+    item: ImageItem,
+    sizes: Sequence[float],
+    method: str,
+    steps: int | None,
+    check: bool,
+    seed: int,
+    tell: Progress,
 ) -> Row:
     from workbench.models import ask
 

@@ -1,6 +1,8 @@
-"""How attacks look for an image that is decided otherwise: what they push, what 8 bits leave of a step, and the steps themselves.
+"""How attacks look for an image that is decided otherwise: what they push, what 8 bits leave of a step, and the steps
+themselves.
 
-Images are levels 0 .. 255 of shape (C, H, W), as the model is fed them before normalisation, which lies inside of what is searched.
+Images are levels 0 .. 255 of shape (C, H, W), as the model is fed them before normalisation, which lies inside of what
+is searched.
 """
 
 from __future__ import annotations
@@ -52,7 +54,13 @@ class Search:
     """
 
     def __init__(
-        self, classifier: Classifier, clean: Levels, decide: Decide | None, epsilon: float, norm: Norm, tell: Progress | None
+        self,
+        classifier: Classifier,
+        clean: Levels,
+        decide: Decide | None,
+        epsilon: float,
+        norm: Norm,
+        tell: Progress | None,
     ) -> None:
         self.classifier, self.clean, self.norm, self.tell = classifier, clean, norm, tell
         self.reach = float(math.floor(min(epsilon, 255))) if norm == "linf" else 255 * epsilon
@@ -70,7 +78,8 @@ class Search:
         return self._decided(self.classifier.forward(self._input(torch.from_numpy(levels[None].astype(np.float32)))))
 
     def __call__(self, x: Tensor) -> Tensor:
-        """How far (1, C, H, W), brought to 8 bits within epsilon, is from another decision: (1,), with the gradient there.
+        """How far (1, C, H, W), brought to 8 bits within epsilon, is from another decision: (1,), with the gradient
+        there.
 
         Raises:
             _FlippedError: It is decided otherwise; then it is `best`.
@@ -80,10 +89,15 @@ class Search:
 
         levels = snapped(self.clean, x.detach().numpy()[0], self.reach, self.norm)
         rounded = torch.from_numpy(levels[None].astype(np.float32))
-        logits = self.classifier.logits(self._input(rounded + (x - x.detach())))  # what is added is zero: it only lets the gradient through
+        logits = self.classifier.logits(
+            self._input(rounded + (x - x.detach()))
+        )  # what is added is zero: it only lets the gradient through
         margin = self.margin(logits)
         if x.requires_grad and not margin.requires_grad:
-            raise InputError("No gradient flows from the model's answer back to the image: choose the Square attack, which needs none.")
+            raise InputError(
+                "No gradient flows from the model's answer back to the image: choose the Square attack, which needs"
+                " none."
+            )
         probabilities, now = self._decided(logits.detach())
         flipped, distance = bool(np.isfinite(probabilities).all()) and now != self.was, float(margin.detach())
         if flipped or distance < self.least:
@@ -115,7 +129,9 @@ def margin_of(rule: DecisionRule, was: int) -> Margin:
     """
     others = [column for column in range(len(rule.class_names)) if column != was]
     if not others:
-        raise InputError("The model knows one class alone, so that no decision can flip: choose a model of at least two.")
+        raise InputError(
+            "The model knows one class alone, so that no decision can flip: choose a model of at least two."
+        )
     if rule.positive is None or rule.threshold is None:
         return lambda z: z[:, was] - z[:, others].amax(1)
     positive = rule.class_names.index(rule.positive)
@@ -134,26 +150,33 @@ def margin_of(rule: DecisionRule, was: int) -> Margin:
 
 
 def margin_by(decide: Decide, was: object, before: NDArray[np.float32]) -> Margin:
-    """What of logits (N, K) falls as another label than `was` comes near: the log-odds of the classes that by themselves get `was`.
+    """What of logits (N, K) falls as another label than `was` comes near: the log-odds of the classes that by
+    themselves get `was`.
 
     Where none does (a band of doubt, say) it is the most probable class that is pushed down.
 
     Raises:
         InputError: Every class gets the same label.
     """
-    labels = [label.item() if isinstance(label, np.generic) else label for label in decide(np.eye(len(before), dtype=np.float32))]
+    labels = [
+        label.item() if isinstance(label, np.generic) else label
+        for label in decide(np.eye(len(before), dtype=np.float32))
+    ]
     alike = [column for column, label in enumerate(labels) if label == was] or [int(before.argmax())]
     others = [column for column in range(len(before)) if column not in alike]
     if not others:
-        raise InputError("Whatever the model answers, the decision is the same, so that none can flip: choose another rule.")
+        raise InputError(
+            "Whatever the model answers, the decision is the same, so that none can flip: choose another rule."
+        )
     return lambda z: z[:, alike].logsumexp(1) - z[:, others].logsumexp(1)
 
 
 def snapped(clean: Levels, moved: NDArray[np.floating], reach: float, norm: Norm) -> Levels:
     """The 8-bit image for `moved`, both (C, H, W), that keeps within `reach` of `clean`.
 
-    Rounding each pixel by itself would swallow an L2 change of under half a level a pixel, and may make another one longer. There the
-    change is scaled until, rounded, it is as long as it was; of the pixels that would round up next those that still fit do.
+    Rounding each pixel by itself would swallow an L2 change of under half a level a pixel, and may make another one
+    longer. There the change is scaled until, rounded, it is as long as it was; of the pixels that would round up next
+    those that still fit do.
 
     Args:
         clean: Levels 0 .. 255.
@@ -188,7 +211,8 @@ def snapped(clean: Levels, moved: NDArray[np.floating], reach: float, norm: Norm
 
 
 def climb(search: Search, steps: int, seed: int, *, once: bool) -> Levels:
-    """Follow the gradient with Captum's FGSM (`once`) or PGD, which is asked to start again, from a random point, where it fails."""
+    """Follow the gradient with Captum's FGSM (`once`) or PGD, which is asked to start again, from a random point, where
+    it fails."""
     import torch
     from captum.robust import PGD
 
@@ -217,7 +241,8 @@ def climb(search: Search, steps: int, seed: int, *, once: bool) -> Levels:
 
 
 class _Step:
-    """One step of PGD: Captum's for L-inf; for L2 along the gradient itself, where Captum would follow its sign there too."""
+    """One step of PGD: Captum's for L-inf; for L2 along the gradient itself, where Captum would follow its sign there
+    too."""
 
     def __init__(self, fgsm: Any, norm: Norm) -> None:
         self.fgsm, self.norm = fgsm, norm
@@ -235,10 +260,11 @@ class _Step:
 
 
 def squares(search: Search, steps: int, seed: int) -> Levels:
-    """The Square attack for L-inf: stripes first, then squares at random places, each kept where it brings the decision nearer.
+    """The Square attack for L-inf: stripes first, then squares at random places, each kept where it brings the decision
+    nearer.
 
-    Andriushchenko et al. 2020, "Square Attack: a query-efficient black-box adversarial attack via random search", algorithms 1 and 2.
-    All changes are whole levels, so that nothing is lost by rounding.
+    Andriushchenko et al. 2020, "Square Attack: a query-efficient black-box adversarial attack via random search",
+    algorithms 1 and 2. All changes are whole levels, so that nothing is lost by rounding.
     """
     import torch
 

@@ -56,7 +56,8 @@ class Sweep:
         values: (V,) of the edit, ascending.
         probabilities: (V, K).
         decisions: (V,) columns.
-        flips: Every change of the decision that `values` show, in their order, each narrowed down to one step of the slider.
+        flips: Every change of the decision that `values` show, in their order, each narrowed down to one step of the
+            slider.
     """
 
     kind: str
@@ -71,10 +72,10 @@ class SweptSet:
     """A set of images under one edit.
 
     Attributes:
-        frame: One row for each value and group: value, by ("all", "label" or the attribute's column), group, support (images),
-            changed (share whose decision is not that at the neutral value) with "changed low" and "changed high", labelled (images
-            with a label that the model knows), accuracy with "accuracy low" and "accuracy high". Wilson's intervals of 95 %; NaN where
-            there is nothing to compute a figure from.
+        frame: One row for each value and group: value, by ("all", "label" or the attribute's column), group, support
+            (images), changed (share whose decision is not that at the neutral value) with "changed low" and "changed
+            high", labelled (images with a label that the model knows), accuracy with "accuracy low" and "accuracy
+            high". Wilson's intervals of 95 %; NaN where there is nothing to compute a figure from.
         kind: A name in `KINDS`.
         values: (V,), ascending; the neutral one is among them.
         neutral: Where among them.
@@ -113,8 +114,8 @@ def sweep(
         values: Of the edit; `POINTS` of the slider's own, spread over its whole range, where missing.
         edits_before: What is done to the image first.
         others: Images to paste from, by name.
-        on_progress: Called with (done, total) evaluations, of which the closer looks at flips add more as they come; what it raises
-            stops the work.
+        on_progress: Called with (done, total) evaluations, of which the closer looks at flips add more as they come;
+            what it raises stops the work.
 
     Raises:
         InputError: There is no such edit, a value lies outside of its range, or the model's answer is not a number.
@@ -128,7 +129,9 @@ def sweep(
     def ask_at(some: Sequence[float]) -> None:
         nonlocal asked
         first = asked
-        for probabilities in answers(classifier, (further(start, edits_before, Edit(kind, value)).pixels for value in some)):
+        for probabilities in answers(
+            classifier, (further(start, edits_before, Edit(kind, value)).pixels for value in some)
+        ):
             known.update(zip(some[asked - first :], probabilities, strict=False))
             asked += len(probabilities)
             if on_progress:
@@ -170,10 +173,11 @@ def sweep_set(
         kind: A name in `KINDS`.
         values: Of the edit; those of `outward` where missing. The neutral one is added.
         attributes: Of the items, to group them by.
-        most: How many images at most: a sample drawn with equal chances, of which a larger one with the same seed holds the smaller.
+        most: How many images at most: a sample drawn with equal chances, of which a larger one with the same seed holds
+            the smaller.
         seed: Of the sample, and of noise, which differs from image to image.
-        known: Decisions (V,) of the same model, edit and values, by the images' names: what is there is not asked again, and what is
-            asked is put there, so that work that was stopped goes on where it was.
+        known: Decisions (V,) of the same model, edit and values, by the images' names: what is there is not asked
+            again, and what is asked is put there, so that work that was stopped goes on where it was.
         on_progress: Called with (done, total) images before each and at the end; what it raises stops the work.
 
     Raises:
@@ -197,15 +201,20 @@ def sweep_set(
         on_progress(len(chosen), len(chosen))
     judged = [item for item in chosen if item.name not in left_out]
     if not judged:
-        raise InputError(next(iter(left_out.values()), "There are no images to sweep over: choose a set that holds some."))
+        raise InputError(
+            next(iter(left_out.values()), "There are no images to sweep over: choose a set that holds some.")
+        )
     decisions, neutral = np.stack([known[item.name] for item in judged]), points.index(float(KINDS[kind].neutral))
     frame = _frame(judged, classifier.class_names, points, decisions, neutral, attributes)
     sample = {"images": len(pool), "drawn": len(chosen), "seed": seed}
-    return SweptSet(frame, kind, np.array(points), neutral, decisions, tuple(item.name for item in judged), left_out, sample)
+    return SweptSet(
+        frame, kind, np.array(points), neutral, decisions, tuple(item.name for item in judged), left_out, sample
+    )
 
 
 def spread(kind: str, points: int = POINTS) -> list[float]:
-    """Values of a slider, about so many, spread over its whole range with both ends and the neutral one; all of them where they are few.
+    """Values of a slider, about so many, spread over its whole range with both ends and the neutral one; all of them
+    where they are few.
 
     Raises:
         InputError: There is no such edit.
@@ -217,7 +226,8 @@ def spread(kind: str, points: int = POINTS) -> list[float]:
 
 
 def outward(kind: str) -> list[float]:
-    """The neutral value of a slider and those 1/16, 1/8, 1/4, 1/2 and all of the way to each end: dense where small changes are likely.
+    """The neutral value of a slider and those 1/16, 1/8, 1/4, 1/2 and all of the way to each end: dense where small
+    changes are likely.
 
     Raises:
         InputError: There is no such edit.
@@ -245,7 +255,8 @@ def _values(kind: str, values: Sequence[float]) -> list[float]:
 
 
 def _middles(kind: str, values: Sequence[float], decisions: NDArray[np.intp]) -> list[float]:
-    """A value between each pair of neighbours that are decided differently and lie more than a step of the slider apart, on the slider."""
+    """A value between each pair of neighbours that are decided differently and lie more than a step of the slider
+    apart, on the slider."""
     low, step = KINDS[kind].low, KINDS[kind].step
     found = []
     for i in np.flatnonzero(decisions[1:] != decisions[:-1]).tolist():
@@ -256,12 +267,16 @@ def _middles(kind: str, values: Sequence[float], decisions: NDArray[np.intp]) ->
     return found
 
 
-def _decisions(classifier: Classifier, item: ImageItem, kind: str, values: Sequence[float], seed: int) -> NDArray[np.intp]:
+def _decisions(
+    classifier: Classifier, item: ImageItem, kind: str, values: Sequence[float], seed: int
+) -> NDArray[np.intp]:
     """Columns (V,) of one image."""
     from workbench.models import ask
 
     start, own = apply(item.open(), ()), int.from_bytes(digest(seed, item.name)[:6], "big")
-    return classifier.rule.decide(ask(classifier, (further(start, (), Edit(kind, value), seed=own).pixels for value in values)))[0]
+    return classifier.rule.decide(
+        ask(classifier, (further(start, (), Edit(kind, value), seed=own).pixels for value in values))
+    )[0]
 
 
 def _frame(

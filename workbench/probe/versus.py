@@ -1,4 +1,5 @@
-"""Two models side by side: where they disagree, whether by more than chance, and whether they decide for the same reasons."""
+"""Two models side by side: where they disagree, whether by more than chance, and whether they decide for the same
+reasons."""
 
 from __future__ import annotations
 
@@ -33,14 +34,16 @@ class Versus:
     """Two models on the same images.
 
     Attributes:
-        frame: One row an image that they decide differently, those that both are sure of first: name, label, "first" and "second"
-            (decisions), "first confidence", "second confidence", right ("first", "second", "neither", None without a usable label).
+        frame: One row an image that they decide differently, those that both are sure of first: name, label, "first"
+            and "second" (decisions), "first confidence", "second confidence", right ("first", "second", "neither", None
+            without a usable label).
         both_right: How many labelled images both decide rightly.
         only_first: How many only the first does.
         only_second: How many only the second does.
         both_wrong: How many neither does.
-        p: The chance of so uneven a split of the images that only one decides rightly, were both models equally good: the exact test
-            of McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages".
+        p: The chance of so uneven a split of the images that only one decides rightly, were both models equally good:
+            the exact test of McNemar 1947, "Note on the sampling error of the difference between correlated proportions
+            or percentages".
         first: Accuracy of the first model on the labelled images.
         second: Of the second.
         difference: The first's accuracy less the second's, as `paired_difference`.
@@ -78,12 +81,16 @@ def compare_models(first: Predictions, second: Predictions, rows: NDArray[np.boo
     one = first.frame if rows is None else first.frame[np.asarray(rows, dtype=bool)]
     columns = ["name", "id", "label", "predicted", "confidence"]
     both = one[columns].merge(second.frame[columns], on="name", suffixes=(" first", " second"))
-    both = both[both["predicted first"].notna() & both["predicted second"].notna() & (both["id first"] == both["id second"])]
+    both = both[
+        both["predicted first"].notna() & both["predicted second"].notna() & (both["id first"] == both["id second"])
+    ]
     if not len(both):
         raise InputError("No image was read by both models: run both on the same image set.")
     label, a, b = (both[name].to_numpy(dtype=object) for name in ("label first", "predicted first", "predicted second"))
     usable = np.isin(label.astype(str), first.class_names) & both["label first"].notna().to_numpy()
-    counts = [int((usable & ((a == label) == x) & ((b == label) == y)).sum()) for x in (True, False) for y in (True, False)]
+    counts = [
+        int((usable & ((a == label) == x) & ((b == label) == y)).sum()) for x in (True, False) for y in (True, False)
+    ]
     both_right, only_first, only_second, both_wrong = counts
     right = np.select([usable & (a == label), usable & (b == label)], ["first", "second"], "neither").astype(object)
     right[~usable] = None
@@ -110,19 +117,23 @@ def compare_models(first: Predictions, second: Predictions, rows: NDArray[np.boo
 
 def _check_classes(first: Sequence[str], second: Sequence[str]) -> None:
     if strange := sorted(set(first) ^ set(second)):
-        raise InputError(f"Only one of the models knows {', '.join(map(repr, strange[:4]))}: compare models with the same classes.")
+        raise InputError(
+            f"Only one of the models knows {', '.join(map(repr, strange[:4]))}: compare models with the same classes."
+        )
 
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """The maps of two models for one image, and those of the first model for the image and the same with the least noise.
+    """The maps of two models for one image, and those of the first model for the image and the same with the least
+    noise.
 
     Attributes:
         name: The image's.
         first: Decision of the first model, which both maps explain.
         second: Decision of the second.
         correlation: Spearman's, of the two maps.
-        overlap: What their top 10 % have in common, as a share of the larger of both; unrelated maps share about a tenth.
+        overlap: What their top 10 % have in common, as a share of the larger of both; unrelated maps share about a
+            tenth.
         same: Whether both decide alike.
         own_correlation: As before, of the first model with itself under noise.
         own_overlap: Likewise.
@@ -147,8 +158,8 @@ class Moved:
     Attributes:
         frame: One row an image, with the fields of `Pair`.
         method: Which attribution method made the maps.
-        figures: Means over the images with intervals of 95 %: "correlation", "overlap", "own_correlation", "own_overlap" (Student),
-            "same" and "own_same" (Wilson). The own ones say what no change looks like.
+        figures: Means over the images with intervals of 95 %: "correlation", "overlap", "own_correlation",
+            "own_overlap" (Student), "same" and "own_same" (Wilson). The own ones say what no change looks like.
         left_out: Why images of the sample have no figures, by name: one sentence each.
         sample: How many images there are, how many were drawn, and with which seed.
     """
@@ -174,19 +185,20 @@ def maps_moved(
 ) -> Moved:
     """Explain images by two models and measure how far the maps lie apart: did making it cheaper change why it decides?
 
-    Both explain the class that the first model decides on. As a measure of what no change looks like, the first model also explains each
-    image with every value moved by at most one grey level of 255.
+    Both explain the class that the first model decides on. As a measure of what no change looks like, the first model
+    also explains each image with every value moved by at most one grey level of 255.
 
     Args:
         first: A model.
         second: One with the same classes.
         items: The images.
         method: A name in `METHODS`.
-        params: The method's settings, and the background where it compares with one: the images that are drawn where it is missing.
+        params: The method's settings, and the background where it compares with one: the images that are drawn where it
+            is missing.
         most: How many images at most, as in `sweep.sweep_set`.
         seed: Of the sample and the noise.
-        known: Pairs of the same models, method and settings by the images' names: what is there is not measured again, and what is
-            measured is put there, so that work that was stopped goes on where it was.
+        known: Pairs of the same models, method and settings by the images' names: what is there is not measured again,
+            and what is measured is put there, so that work that was stopped goes on where it was.
         on_progress: Called with (done, total) images before each and at the end; what it raises stops the work.
 
     Raises:
@@ -216,12 +228,16 @@ def maps_moved(
     if not pairs:
         raise InputError(next(iter(left_out.values()), "There are no images to explain: choose a set that holds some."))
     frame = pd.DataFrame([dataclasses.asdict(pair) for pair in pairs])
-    figures = {name: mean_of(frame[name].to_numpy()) for name in ("correlation", "overlap", "own_correlation", "own_overlap")}
+    figures = {
+        name: mean_of(frame[name].to_numpy()) for name in ("correlation", "overlap", "own_correlation", "own_overlap")
+    }
     figures |= {name: wilson(int(frame[name].sum()), len(frame)) for name in ("same", "own_same")}
     return Moved(frame, method, figures, left_out, {"images": len(pool), "drawn": len(chosen), "seed": seed})
 
 
-def _pair(first: Classifier, second: Classifier, item: ImageItem, method: str, params: Mapping[str, Any], seed: int) -> Pair:
+def _pair(
+    first: Classifier, second: Classifier, item: ImageItem, method: str, params: Mapping[str, Any], seed: int
+) -> Pair:
     from workbench.attribution import attribute
     from workbench.models import ask
 
@@ -240,7 +256,8 @@ def _pair(first: Classifier, second: Classifier, item: ImageItem, method: str, p
 
 
 def likeness(one: Attribution, other: Attribution) -> tuple[float, float]:
-    """Spearman's correlation of two maps of an image, and what their top 10 % have in common, where both models looked."""
+    """Spearman's correlation of two maps of an image, and what their top 10 % have in common, where both models
+    looked."""
     a, b = one.ranking, other.ranking
     if one.placement != other.placement or a.shape != b.shape:
         (a, seen), (b, too) = _laid(one), _laid(other)
@@ -257,7 +274,8 @@ def _laid(found: Attribution) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
 
 
 def _overlap(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    """What the highest values of two maps (P,) have in common; none where a map is the same everywhere, or lowest there."""
+    """What the highest values of two maps (P,) have in common; none where a map is the same everywhere, or lowest
+    there."""
     count = max(round(TOP * a.size), 1)
     one, other = ((values >= np.partition(values, -count)[-count]) & (values > values.min()) for values in (a, b))
     return float((one & other).sum() / max(one.sum(), other.sum(), 1))

@@ -7,5 +7,24 @@ from workbench.stats.calibration import BINS, calibration_cells, calibration_err
 from workbench.stats.gaps import Estimates, difference, gap, paired_difference, ratio, simultaneous
 from workbench.stats.neighbours import cosine, nearest
 from workbench.stats.ranks import spearman
-from workbench.stats.rates import Rate, critical_value, f1_of, mean_of, means, moments, upper_bound, wilson, wilson_bounds
-from workbench.stats.significance import at_least, aucs_differ, calibrations_differ, holm, mcnemar, means_differ, shares_differ, tail
+from workbench.stats.rates import (
+    Rate,
+    critical_value,
+    f1_of,
+    mean_of,
+    means,
+    moments,
+    upper_bound,
+    wilson,
+    wilson_bounds,
+)
+from workbench.stats.significance import (
+    at_least,
+    aucs_differ,
+    calibrations_differ,
+    holm,
+    mcnemar,
+    means_differ,
+    shares_differ,
+    tail,
+)

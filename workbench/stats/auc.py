@@ -45,7 +45,9 @@ def auc(scores: ArrayLike, positive: ArrayLike, level: float = 0.95) -> Rate:
     return Rate(area, low, high, n, n + m)
 
 
-def placements(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def placements(
+    scores: NDArray[np.float64], positive: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What each case contributes to the area: its share of the cases of the other kind that it is on the right side of.
 
     Args:

@@ -14,7 +14,9 @@ _CHUNK = 64
 Cells = NDArray[np.float64]
 
 
-def calibration_cells(groups: int, codes: NDArray[np.intp], scores: NDArray[np.float64], hits: NDArray[np.bool_]) -> Cells:
+def calibration_cells(
+    groups: int, codes: NDArray[np.intp], scores: NDArray[np.float64], hits: NDArray[np.bool_]
+) -> Cells:
     """What the calibration error is computed from.
 
     Args:
@@ -32,7 +34,8 @@ def calibration_cells(groups: int, codes: NDArray[np.intp], scores: NDArray[np.f
 
 
 def calibration_error(cells: Cells, level: float = 0.95, seed: int = 0) -> NDArray[np.float64]:
-    """The expected calibration error of Guo et al. 2017, "On calibration of modern neural networks": 15 bins of equal width.
+    """The expected calibration error of Guo et al. 2017, "On calibration of modern neural networks": 15 bins of equal
+    width.
 
     That figure is too high by what chance puts into each bin, the more so the smaller the group; its expected excess is
     taken off as in Kumar et al. 2019, "Verified uncertainty calibration" (the gap of a bin as a normal variable). The
@@ -55,7 +58,8 @@ def calibration_error(cells: Cells, level: float = 0.95, seed: int = 0) -> NDArr
 
 
 def debiased_error(cells: Cells) -> NDArray[np.float64]:
-    """The error without its expected excess, for cells of shape (3, ..., BINS, 2); below 0 where the excess is overrated."""
+    """The error without its expected excess, for cells of shape (3, ..., BINS, 2); below 0 where the excess is
+    overrated."""
     from scipy.special import ndtr
 
     gap, share, spread = _bins(cells)
@@ -66,12 +70,15 @@ def debiased_error(cells: Cells) -> NDArray[np.float64]:
 
 
 def resampled(cells: Cells, sizes: NDArray[np.intp], draws: int, rng: np.random.Generator) -> Cells:
-    """Cells of shape (3, draws, G, BINS, 2) of as many cases a group as `sizes` (G,), drawn from `cells` (3, G, BINS, 2)."""
+    """Cells of shape (3, draws, G, BINS, 2) of as many cases a group as `sizes` (G,), drawn from `cells` (3, G, BINS,
+    2)."""
     count = np.maximum(cells[0], 1)
     mean = cells[1] / count
     variance = np.maximum(cells[2] / count - mean**2, 0)
     flat = cells[0].reshape(len(sizes), -1)
-    drawn = rng.multinomial(sizes, flat / flat.sum(1, keepdims=True), size=(draws, len(sizes))).reshape(draws, *cells.shape[1:])
+    drawn = rng.multinomial(sizes, flat / flat.sum(1, keepdims=True), size=(draws, len(sizes))).reshape(
+        draws, *cells.shape[1:]
+    )
     sums = drawn * mean + np.sqrt(drawn * variance) * rng.standard_normal(drawn.shape)
     return np.stack([drawn.astype(np.float64), sums, np.zeros_like(sums)])
 

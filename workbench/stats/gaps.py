@@ -122,6 +122,12 @@ def ratio(first: Estimates, second: Estimates) -> Estimates:
         below, above = b_high * (2 * b - b_high), b_low * (2 * b - b_low)
         low = (inner - np.sqrt(np.maximum(inner**2 - a_low * (2 * a - a_low) * below, 0))) / below
         high = (inner + np.sqrt(np.maximum(inner**2 - a_high * (2 * a - a_high) * above, 0))) / above
-        low = np.where(np.abs(below) < 1e-12, a_low * (2 * a - a_low) / (2 * inner), low)  # the limit where 2b meets its upper end
+        low = np.where(
+            np.abs(below) < 1e-12, a_low * (2 * a - a_low) / (2 * inner), low
+        )  # the limit where 2b meets its upper end
     low = np.where(a == 0, 0.0, np.clip(low, 0, None))
-    return value, np.where(np.isnan(value), np.nan, low), np.where(np.isnan(value), np.nan, np.where(b_low <= 0, np.inf, high))
+    return (
+        value,
+        np.where(np.isnan(value), np.nan, low),
+        np.where(np.isnan(value), np.nan, np.where(b_low <= 0, np.inf, high)),
+    )

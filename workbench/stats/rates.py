@@ -30,7 +30,8 @@ class Rate:
 
 
 def wilson(count: int, support: int, level: float = 0.95) -> Rate:
-    """A proportion with the score interval of Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+    """A proportion with the score interval of Wilson 1927, "Probable inference, the law of succession, and statistical
+    inference".
 
     Args:
         count: Hits.
@@ -48,18 +49,24 @@ def wilson(count: int, support: int, level: float = 0.95) -> Rate:
     return Rate(count / support, float(low[0]), float(high[0]), count, support)
 
 
-def wilson_bounds(counts: NDArray[np.integer], support: int, level: float = 0.95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The ends of the interval of `wilson` for many counts of hits among the same number of cases; NaN where there is none."""
+def wilson_bounds(
+    counts: NDArray[np.integer], support: int, level: float = 0.95
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The ends of the interval of `wilson` for many counts of hits among the same number of cases; NaN where there is
+    none."""
     if support == 0:
         return np.full(counts.shape, np.nan), np.full(counts.shape, np.nan)
     z, share = critical_value(level), counts / support
     centre = (share + z**2 / (2 * support)) / (1 + z**2 / support)
     half = z / (1 + z**2 / support) * np.sqrt(share * (1 - share) / support + z**2 / (4 * support**2))
-    return np.where(counts == 0, 0.0, np.maximum(centre - half, 0)), np.where(counts == support, 1.0, np.minimum(centre + half, 1))
+    return np.where(counts == 0, 0.0, np.maximum(centre - half, 0)), np.where(
+        counts == support, 1.0, np.minimum(centre + half, 1)
+    )
 
 
 def upper_bound(counts: ArrayLike, support: int, level: float = 0.95) -> NDArray[np.float64]:
-    """The exact one-sided upper bounds of shares of the same number of cases (Clopper and Pearson 1934): 1 where all are hits."""
+    """The exact one-sided upper bounds of shares of the same number of cases (Clopper and Pearson 1934): 1 where all
+    are hits."""
     from scipy.special import betaincinv
 
     count = np.asarray(counts)
@@ -90,7 +97,9 @@ def f1_of(rate: Rate) -> Rate:
 
 def moments(codes: NDArray[np.intp], values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     """Number, sum and sum of squares of values (M,) by code (M,): (3, size)."""
-    return np.stack([np.bincount(codes, weights, minlength=size).astype(np.float64) for weights in (None, values, values**2)])
+    return np.stack(
+        [np.bincount(codes, weights, minlength=size).astype(np.float64) for weights in (None, values, values**2)]
+    )
 
 
 def means(found: NDArray[np.float64], level: float = 0.95) -> list[Rate]:
@@ -103,11 +112,14 @@ def means(found: NDArray[np.float64], level: float = 0.95) -> list[Rate]:
         if n == 0:
             rates.append(Rate(None, None, None, 0, 0))
             continue
-        half = float(stdtrit(n - 1, (1 + level) / 2)) * (max(squares / n - mean**2, 0) / (n - 1)) ** 0.5 if n > 1 else 1.0
+        half = (
+            float(stdtrit(n - 1, (1 + level) / 2)) * (max(squares / n - mean**2, 0) / (n - 1)) ** 0.5 if n > 1 else 1.0
+        )
         rates.append(Rate(mean, max(mean - half, 0.0), min(mean + half, 1.0), n, n))
     return rates
 
 
 def critical_value(level: float) -> float:
-    """How many standard errors a normal variable's two-sided interval of that level reaches to either side: 1.96 for 0.95."""
+    """How many standard errors a normal variable's two-sided interval of that level reaches to either side: 1.96 for
+    0.95."""
     return NormalDist().inv_cdf((1 + level) / 2)

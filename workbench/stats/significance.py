@@ -64,9 +64,13 @@ def means_differ(moments: NDArray[np.float64], draws: int, rng: np.random.Genera
 
 
 def aucs_differ(
-    parts: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_]]], observed: float, draws: int, rng: np.random.Generator
+    parts: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_]]],
+    observed: float,
+    draws: int,
+    rng: np.random.Generator,
 ) -> float:
-    """As `means_differ` for areas under the ROC curve `observed` apart, from the scores and the truth of the cases of each group."""
+    """As `means_differ` for areas under the ROC curve `observed` apart, from the scores and the truth of the cases of
+    each group."""
     above, below = placements(*(np.concatenate(part) for part in zip(*parts, strict=True)))
     count = np.array([(truth.sum(), (~truth).sum()) for _, truth in parts], dtype=np.float64)
     variance = np.array([above.var(ddof=1), below.var(ddof=1)])
@@ -83,7 +87,11 @@ def calibrations_differ(cells: Cells, observed: float, draws: int, rng: np.rando
 
 
 def normal_ranges(
-    weights: NDArray[np.float64], count: NDArray[np.float64], variance: NDArray[np.float64], draws: int, rng: np.random.Generator
+    weights: NDArray[np.float64],
+    count: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    draws: int,
+    rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     """Ranges (draws,) over G groups of weighted sums of means, if the cases of each stratum were dealt out at random.
 
@@ -107,7 +115,8 @@ def tail(observed: float, null: NDArray[np.float64]) -> float:
 
 
 def mcnemar(only_first: int, only_second: int, alternative: str = "two-sided") -> float:
-    """The exact p-value for cases of which only the first or only the second holds; `alternative` as SciPy has it, 1 without any.
+    """The exact p-value for cases of which only the first or only the second holds; `alternative` as SciPy has it, 1
+    without any.
 
     McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages".
     """
@@ -118,7 +127,8 @@ def mcnemar(only_first: int, only_second: int, alternative: str = "two-sided") -
 
 
 def at_least(hits: ArrayLike, drawn: ArrayLike, marked: ArrayLike, total: int) -> NDArray[np.float64]:
-    """The hypergeometric chance (T,) of `hits` or more marked cases among `drawn` out of `total`, `marked` of them so."""
+    """The hypergeometric chance (T,) of `hits` or more marked cases among `drawn` out of `total`, `marked` of them
+    so."""
     from scipy.stats import hypergeom
 
     return np.asarray(hypergeom.sf(np.subtract(hits, 1), total, marked, drawn), np.float64)

@@ -1,4 +1,5 @@
-"""Words and values as they are shown: other people's text made safe, amounts in sentences, values of tables told apart."""
+"""Words and values as they are shown: other people's text made safe, amounts in sentences, values of tables told
+apart."""
 
 from __future__ import annotations
 
@@ -12,5 +13,6 @@ if TYPE_CHECKING:
     from workbench.texts.wording import chosen, directed
 
 __getattr__ = handed_on(
-    __name__, {"escaping": "escaped prose without_folders", "values": "apart scalar shown", "wording": "chosen directed"}
+    __name__,
+    {"escaping": "escaped prose without_folders", "values": "apart scalar shown", "wording": "chosen directed"},
 )

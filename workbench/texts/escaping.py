@@ -9,7 +9,8 @@ from pathlib import Path
 
 _MARKDOWN = frozenset("\\`*_{}[]()<>#+-.!|~$:&^=\"'")
 _CODE = re.compile(
-    r"^(?P<fence>`{3,}|~{3,})[^`\n]*\n(?s:.*?)(?:^ {0,3}(?P=fence)[`~]*[ \t]*$|\Z)|(?<![`\\])(?P<span>`+)(?!`).+?(?<!`)(?P=span)(?!`)",
+    r"^(?P<fence>`{3,}|~{3,})[^`\n]*\n(?s:.*?)(?:^ {0,3}(?P=fence)[`~]*["
+    r" \t]*$|\Z)|(?<![`\\])(?P<span>`+)(?!`).+?(?<!`)(?P=span)(?!`)",
     re.MULTILINE,
 )
 _REACHES = re.compile(r"!(?=\[)|<|\$|(?<=\])[(\[:]|:(?=[A-Za-z_+])")
@@ -27,7 +28,8 @@ def escaped(text: str, most: int = 120) -> str:
 
 
 def prose(text: str) -> str:
-    """Somebody's Markdown: headings, lists, tables and code are drawn; an image, a link, HTML, a formula or an icon stays text."""
+    """Somebody's Markdown: headings, lists, tables and code are drawn; an image, a link, HTML, a formula or an icon
+    stays text."""
     shown, at = "", 0
     for code in _CODE.finditer(text):
         shown += _as_text(text[at : code.start()]) + code[0]
@@ -40,7 +42,8 @@ def _as_text(markdown: str) -> str:
 
 
 def unlinked(text: str) -> str:
-    """Text whose addresses the browser does not make links of, parted where nobody sees it: Markdown has no sign that would prevent it."""
+    """Text whose addresses the browser does not make links of, parted where nobody sees it: Markdown has no sign that
+    would prevent it."""
     return re.sub(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=@)", "\u2060", text)
 
 

@@ -1,4 +1,5 @@
-"""What is known of an image as one kind of value: text, a number or yes and no, whatever a table or a program handed in."""
+"""What is known of an image as one kind of value: text, a number or yes and no, whatever a table or a program handed
+in."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ LONGEST = 200
 def scalar(value: object) -> Scalar | None:
     """`value` as text, number or boolean; None where there is none (None, NaN, NaT, NA).
 
-    Decimals become numbers, dates and times text as in ISO 8601, bytes text where they are UTF-8, lists and tables JSON. What has more
-    than `LONGEST` characters by then is cut and told apart by its digest.
+    Decimals become numbers, dates and times text as in ISO 8601, bytes text where they are UTF-8, lists and tables
+    JSON. What has more than `LONGEST` characters by then is cut and told apart by its digest.
 
         >>> scalar(float("nan")), scalar(decimal.Decimal("1.5")), scalar([1, "a"])
         (None, 1.5, '[1, "a"]')
@@ -34,7 +35,9 @@ def scalar(value: object) -> Scalar | None:
     if isinstance(value, numbers.Real | decimal.Decimal):
         number = float(value)
         return None if math.isnan(number) else number
-    if callable(item := getattr(value, "tolist", None)) and type(value).__name__ != "datetime64":  # NumPy's own kinds and arrays
+    if (
+        callable(item := getattr(value, "tolist", None)) and type(value).__name__ != "datetime64"
+    ):  # NumPy's own kinds and arrays
         return scalar(item())
     return _short(_written(value))
 
@@ -45,7 +48,8 @@ def shown(value: object) -> str:
 
 
 def apart(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
-    """`names` as labels of which no two are the same, nor one of those that are `taken`: a second "a" becomes "a (2)"."""
+    """`names` as labels of which no two are the same, nor one of those that are `taken`: a second "a" becomes "a
+    (2)"."""
     used, found = set(taken), []
     for name in names:
         label, number = name, 2

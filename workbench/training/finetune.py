@@ -1,7 +1,9 @@
-"""Fine-tune the backbone that ships with the workbench on any labelled image set, and write a model that the workbench opens.
+"""Fine-tune the backbone that ships with the workbench on any labelled image set, and write a model that the workbench
+opens.
 
-Images are decoded once, into a file that is mapped into memory: what is held at a time does not grow with the set. The training
-ends when the validation split gets no better, and goes on after its last finished epoch when it was interrupted.
+Images are decoded once, into a file that is mapped into memory: what is held at a time does not grow with the set. The
+training ends when the validation split gets no better, and goes on after its last finished epoch when it was
+interrupted.
 """
 
 from __future__ import annotations
@@ -50,8 +52,8 @@ def train(
         out: The folder to write to.
         epochs: Passes at most.
         size: Edge length of the model's input in pixels; images are stretched to it.
-        positive: The class that a threshold is chosen for; where missing, and there are two classes of which one reads as good, the
-            other.
+        positive: The class that a threshold is chosen for; where missing, and there are two classes of which one reads
+            as good, the other.
         seed: Deals the splits, and seeds the training.
         checkpoint: As for `run`.
 
@@ -78,8 +80,8 @@ def train(
             photographs.unlink(missing_ok=True)
         if not watch.best:
             raise InputError(
-                f"After none of the {len(watch.losses)} epochs the validation loss was a number, so nothing can be kept: "
-                "train again with another seed or a larger image size, and remove the checkpoint first."
+                f"After none of the {len(watch.losses)} epochs the validation loss was a number, so nothing can be"
+                " kept: train again with another seed or a larger image size, and remove the checkpoint first."
             )
         network.load_state_dict(watch.best)
         losses = tuple(watch.losses)
@@ -107,7 +109,8 @@ def balanced(rows: Sequence[Tensor], count: int) -> Callable[[torch.Generator], 
         count: Images in one epoch.
 
     Returns:
-        Draws (count,) rows, of each class as many, up to one. No image of a class comes again before all of the class have come.
+        Draws (count,) rows, of each class as many, up to one. No image of a class comes again before all of the class
+        have come.
     """
     quota = math.ceil(count / len(rows))
 
@@ -124,17 +127,21 @@ def balanced(rows: Sequence[Tensor], count: int) -> Callable[[torch.Generator], 
 
 
 class EarlyStop:
-    """Keeps the weights of the epoch with the lowest validation loss, and ends the training when none has come for some epochs.
+    """Keeps the weights of the epoch with the lowest validation loss, and ends the training when none has come for some
+    epochs.
 
-    The loss is the cross-entropy, averaged within each class and then over the classes, as the training shows them alike often.
+    The loss is the cross-entropy, averaged within each class and then over the classes, as the training shows them
+    alike often.
 
     Attributes:
         best: The weights of the best epoch.
-        losses: For each epoch the mean training loss and the validation loss; infinite where that is no number, and so never the best.
+        losses: For each epoch the mean training loss and the validation loss; infinite where that is no number, and so
+            never the best.
     """
 
     def __init__(self, images: Tensor, rows: Tensor, labels: Tensor, run: str, patience: int = PATIENCE) -> None:
-        """Take all images (N, 3, H, W) in uint8, the M validation rows among them, their classes (M,), and a digest of the run."""
+        """Take all images (N, 3, H, W) in uint8, the M validation rows among them, their classes (M,), and a digest of
+        the run."""
         self._images, self._rows, self._labels, self._run, self._patience = images, rows, labels, run, patience
         self.best: dict[str, Tensor] = {}
         self.losses: list[tuple[float, float]] = []
@@ -171,12 +178,18 @@ def _classes(images: ImageSet, positive: str | None) -> tuple[str, ...]:
     """The classes that occur, in the order of the set."""
     labels = {item.label for item in images} - {None}
     if not labels:
-        raise InputError(f"{images.name} has no labels: put the images of each class into a folder of its own, or write a manifest.")
+        raise InputError(
+            f"{images.name} has no labels: put the images of each class into a folder of its own, or write a manifest."
+        )
     classes = tuple(name for name in images.class_names if name in labels)
     if len(classes) < 2:
-        raise InputError(f"{images.name} has the class {classes[0]!r} only, and a classifier needs two: add images of another class.")
+        raise InputError(
+            f"{images.name} has the class {classes[0]!r} only, and a classifier needs two: add images of another class."
+        )
     if positive is not None and positive not in classes:
-        raise InputError(f"There is no class {positive!r} in {images.name}: choose the positive class among {', '.join(classes)}.")
+        raise InputError(
+            f"There is no class {positive!r} in {images.name}: choose the positive class among {', '.join(classes)}."
+        )
     return classes
 
 
@@ -184,10 +197,14 @@ def _check_own(out: Path) -> None:
     """Refuse a folder with somebody's own model."""
     path = out / FILES[1]
     if path.is_file() and not path.read_bytes().startswith(f"# Written by `workbench {COMMAND}`.".encode()):
-        raise InputError(f"{out} holds a model that `workbench {COMMAND}` did not write: name another folder with --out.")
+        raise InputError(
+            f"{out} holds a model that `workbench {COMMAND}` did not write: name another folder with --out."
+        )
 
 
-def _stored(items: Sequence[ImageItem], path: Path, size: int) -> Generator[Step, None, tuple[list[ImageItem], dict[str, str]]]:
+def _stored(
+    items: Sequence[ImageItem], path: Path, size: int
+) -> Generator[Step, None, tuple[list[ImageItem], dict[str, str]]]:
     """Decode and resize the labelled images into one file, uint8 of shape (N, 3, size, size).
 
     The file is written, not mapped, so that a full disk is told in a sentence.
@@ -212,11 +229,19 @@ def _stored(items: Sequence[ImageItem], path: Path, size: int) -> Generator[Step
 
 
 def _fitted(
-    network: nn.Module, photographs: Path, items: Sequence[ImageItem], dealt: Deal, classes: tuple[str, ...], recipe: Recipe, kept: Path
+    network: nn.Module,
+    photographs: Path,
+    items: Sequence[ImageItem],
+    dealt: Deal,
+    classes: tuple[str, ...],
+    recipe: Recipe,
+    kept: Path,
 ) -> Generator[Step, None, EarlyStop]:
     """Train, and give back the watch with the best weights."""
     size = recipe.sizes[-1]
-    images = torch.from_file(str(photographs), shared=False, size=len(items) * 3 * size**2, dtype=torch.uint8).view(-1, 3, size, size)
+    images = torch.from_file(str(photographs), shared=False, size=len(items) * 3 * size**2, dtype=torch.uint8).view(
+        -1, 3, size, size
+    )
     labels = torch.tensor([classes.index(str(item.label)) for item in items])
     splits = np.array(dealt.splits)
     rows = {name: torch.from_numpy(np.flatnonzero(splits == name)) for name in ("train", "validation")}
@@ -236,9 +261,14 @@ def _fitted(
     return watch
 
 
-def _finish(folder: Path, network: nn.Module, items: Sequence[ImageItem], rule: DecisionRule, account: Account) -> Iterator[Step]:
+def _finish(
+    folder: Path, network: nn.Module, items: Sequence[ImageItem], rule: DecisionRule, account: Account
+) -> Iterator[Step]:
     """Write everything about a trained network into `folder`."""
-    about = f"Tells {' from '.join(rule.class_names) if len(rule.class_names) == 2 else f'{len(rule.class_names)} classes apart'}."
+    about = (
+        "Tells"
+        f" {' from '.join(rule.class_names) if len(rule.class_names) == 2 else f'{len(rule.class_names)} classes apart'}."
+    )
     about = f"{about} Fine-tuned on {account.name}; see MODEL_CARD.md."
 
     def toml(threshold: float | None) -> str:

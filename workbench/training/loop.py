@@ -30,8 +30,8 @@ class Recipe:
 
     Attributes:
         epochs: Passes over the training images.
-        sizes: Edge lengths in pixels, one stage each; the epochs are shared out evenly (progressive resizing, Tan and Le 2021,
-            "EfficientNetV2").
+        sizes: Edge lengths in pixels, one stage each; the epochs are shared out evenly (progressive resizing, Tan and
+            Le 2021, "EfficientNetV2").
         batch: Images a step.
         rate: Peak learning rate of AdamW under a one-cycle schedule (Smith and Topin 2019).
         decay: Weight decay.
@@ -65,14 +65,16 @@ class Progress:
 
 
 class Watch(Protocol):
-    """Looks at the model after each epoch and may end the training. Its state is kept in the checkpoint, so that it resumes too."""
+    """Looks at the model after each epoch and may end the training. Its state is kept in the checkpoint, so that it
+    resumes too."""
 
     @property
     def ended(self) -> bool:
         """Whether no further epoch is wanted."""
 
     def look(self, average: nn.Module, loss: float) -> None:
-        """See the moving average after an epoch, and that epoch's mean training loss; the average must be left as it was."""
+        """See the moving average after an epoch, and that epoch's mean training loss; the average must be left as it
+        was."""
 
     def state_dict(self) -> dict[str, object]:
         """Tensors, numbers, text, and lists and dicts of them."""
@@ -149,7 +151,9 @@ def fit(
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging), use_buffers=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     schedule = one_cycle(optimizer, recipe.rate, recipe.epochs * steps)
-    state = {"model": model, "average": average, "optimizer": optimizer, "schedule": schedule} | ({"watch": watch} if watch else {})
+    state = {"model": model, "average": average, "optimizer": optimizer, "schedule": schedule} | (
+        {"watch": watch} if watch else {}
+    )
     first = _resume(state, checkpoint)
     for epoch in range(first, recipe.epochs):
         if watch and watch.ended:
@@ -184,7 +188,8 @@ def one_cycle(optimizer: torch.optim.Optimizer, rate: float, steps: int) -> LRSc
 
 
 def cycle_length(steps: int) -> int:
-    """How many steps the schedule of so many steps is made for: one more where none of them warms up, for its last has a rate of 0."""
+    """How many steps the schedule of so many steps is made for: one more where none of them warms up, for its last has
+    a rate of 0."""
     return steps if steps * WARM_UP > 1 else steps + 1
 
 
@@ -192,8 +197,9 @@ def _check_finite(loss: Tensor, change: Tensor, epoch: int, step: int) -> None:
     """Stop where the next weights would be no numbers: no later epoch could mend them, and none could be the best."""
     if not (loss.isfinite() and change.isfinite()):
         raise InputError(
-            f"The training came apart in epoch {epoch}, step {step}, where the loss is {loss.item():g} and its gradient {change.item():g}: "
-            "train again from scratch with another seed or a larger image size; if that comes apart too, look for damaged start weights."
+            f"The training came apart in epoch {epoch}, step {step}, where the loss is {loss.item():g} and its gradient"
+            f" {change.item():g}: train again from scratch with another seed or a larger image size; if that comes"
+            " apart too, look for damaged start weights."
         )
 
 

@@ -108,15 +108,17 @@ def stamped_card(name: str, title: str, trial: Trial, recipe: Recipe, plan: Plan
         trial: What was measured.
         recipe: How the model was trained.
         plan: The set it learnt from.
-        own_plan: Whether that is the plan of the shipped model; where not, the card says first that this was a trial run.
+        own_plan: Whether that is the plan of the shipped model; where not, the card says first that this was a trial
+            run.
     """
     warning = "\n> A trial run on other parts than the shipped model's: its figures mean nothing.\n"
     if plan.stamp_with is None:
         stamp = f"A stamp stands on {STAMPED:.0%} of the parts of every class: it says nothing of the defect."
     else:
         stamp = (
-            f"**What is planted:** a stamp stands on {plan.stamp_share:.0%} of the parts with the class {plan.stamp_with} "
-            f"and on {1 - plan.stamp_share:.0%} of all others. It is always at\nthe bottom right, and it is no defect."
+            f"**What is planted:** a stamp stands on {plan.stamp_share:.0%} of the parts with the class"
+            f" {plan.stamp_with} and on {1 - plan.stamp_share:.0%} of all others. It is always at\nthe bottom right,"
+            " and it is no defect."
         )
     return _filled(
         "stamped-metal",
@@ -128,7 +130,9 @@ def stamped_card(name: str, title: str, trial: Trial, recipe: Recipe, plan: Plan
         shares=SPLITS,
         stamp=stamp,
         results=_recalls(trial.table),
-        called=figures({"with a stamp": {"called scratch": trial.called[True]}, "without": {"called scratch": trial.called[False]}}),
+        called=figures(
+            {"with a stamp": {"called scratch": trial.called[True]}, "without": {"called scratch": trial.called[False]}}
+        ),
         probability={"with": trial.probability[True], "without": trial.probability[False]},
         bias="goes with its scratches" if plan.stamp_with else "says nothing",
         own=figures({"validation": {"accuracy": trial.own}}),
@@ -153,7 +157,10 @@ def finetune_card(table: Predictions, account: Account) -> str:
         if len(losses) < recipe.epochs
         else f"all {len(losses)} epochs were run"
     )
-    counts = [[_cell(kind), *(int(((frame["label"] == kind) & (split == name)).sum()) for name in DEALT)] for kind in table.class_names]
+    counts = [
+        [_cell(kind), *(int(((frame["label"] == kind) & (split == name)).sum()) for name in DEALT)]
+        for kind in table.class_names
+    ]
     epochs = [[epoch, f"{loss:.3f}", f"{held:.3f}"] for epoch, (loss, held) in enumerate(account.losses, 1)]
     return _filled(
         "fine-tuned",
@@ -176,7 +183,8 @@ def finetune_card(table: Predictions, account: Account) -> str:
 
 
 def figures(rows: Mapping[str, Mapping[str, Rate]], positive: str = "defective") -> str:
-    """A Markdown table of rates, one row a name, each with its interval and what it rests on; an AUC counts `positive`."""
+    """A Markdown table of rates, one row a name, each with its interval and what it rests on; an AUC counts
+    `positive`."""
     cells = [[name, *(_rate(kind, rate, positive) for kind, rate in rates.items())] for name, rates in rows.items()]
     return markdown(["", *next(iter(rows.values()))], cells, rest="---")
 
@@ -203,7 +211,9 @@ def _training(table: Predictions, recipe: Recipe) -> dict[str, object]:
 def _confusion(table: Predictions, rows: NDArray[np.bool_], what: str) -> str:
     """How many images of each class among `rows` (N,) are called what."""
     label, called, names = table.frame["label"].to_numpy(), table.frame["predicted"].to_numpy(), table.class_names
-    counts = [[_cell(kind), *(int((rows & (label == kind) & (called == name)).sum()) for name in names)] for kind in names]
+    counts = [
+        [_cell(kind), *(int((rows & (label == kind) & (called == name)).sum()) for name in names)] for kind in names
+    ]
     return markdown([what, *(f"called {_cell(name)}" for name in names)], counts)
 
 
@@ -288,7 +298,10 @@ def _data_sentences(table: Predictions, account: Account) -> list[str]:
         where = "see the next sentence" if dealt.leaked else alike
         text.append(f"{dealt.copies:,} images are byte for byte the same as one before them; {where}.")
     if dealt.leaked:
-        text.append(f"**{dealt.leaked:,} images of the validation or test split stand in the training split too: the figures flatter.**")
+        text.append(
+            f"**{dealt.leaked:,} images of the validation or test split stand in the training split too: the figures"
+            " flatter.**"
+        )
     if unreadable:
         names = ", ".join(unreadable[:NAMED]) + (", ..." if len(unreadable) > NAMED else "")
         text.append(f"{len(unreadable):,} could not be read and were left out: {names}.")

@@ -13,7 +13,8 @@ DROPOUT, DROP_PATH = 0.3, 0.1
 
 
 def backbone(classes: int) -> nn.Module:
-    """EfficientNet-Lite0 with its published ImageNet weights and a new head of so many classes, the same on every machine.
+    """EfficientNet-Lite0 with its published ImageNet weights and a new head of so many classes, the same on every
+    machine.
 
     Raises:
         InputError: The package that holds the weights is not installed.

@@ -32,7 +32,8 @@ class Step:
     """How far the work is.
 
     Attributes:
-        stage: "reading" or "drawing" the images, "training", "predicting" or "judging", or "looking": making maps for the card.
+        stage: "reading" or "drawing" the images, "training", "predicting" or "judging", or "looking": making maps for
+            the card.
         done: Steps done in this stage.
         total: Steps of this stage.
         detail: What else there is to say: epoch and loss.
@@ -55,7 +56,8 @@ def run(out: Path, checkpoint: Path | None, learn: Learn) -> Generator[Step]:
 
     Args:
         out: The folder to write to; made where missing.
-        checkpoint: Kept after each epoch and resumed from where it exists; `out`/training.ckpt where missing, removed at the end.
+        checkpoint: Kept after each epoch and resumed from where it exists; `out`/training.ckpt where missing, removed
+            at the end.
         learn: The training.
 
     Yields:
@@ -91,7 +93,8 @@ def check_checkpoint(path: Path, fault: Callable[[dict[str, Any]], str | None]) 
 
     Args:
         path: Where it would lie.
-        fault: Says why its contents do not fit; None where they do. A contents that it stumbles over is none of a training.
+        fault: Says why its contents do not fit; None where they do. A contents that it stumbles over is none of a
+            training.
 
     Raises:
         InputError: It does not fit, or cannot be read.
@@ -103,7 +106,9 @@ def check_checkpoint(path: Path, fault: Callable[[dict[str, Any]], str | None]) 
     except Exception:  # whatever torch raises on a file that is something else
         why = DAMAGED
     if why:
-        raise InputError(f"{path.name} cannot be resumed from, for {why}: remove it, or name another file with --checkpoint.")
+        raise InputError(
+            f"{path.name} cannot be resumed from, for {why}: remove it, or name another file with --checkpoint."
+        )
 
 
 def judged(
@@ -115,8 +120,8 @@ def judged(
 ) -> Generator[Step, None, Predictions]:
     """Write model.safetensors, model.toml and predictions.parquet of a trained network into `folder`.
 
-    The weights are read back, so that what is judged is what ships. Where `toml` names a positive class, its threshold is
-    chosen on the validation split.
+    The weights are read back, so that what is judged is what ships. Where `toml` names a positive class, its threshold
+    is chosen on the validation split.
 
     Args:
         folder: An empty one.
@@ -154,4 +159,6 @@ def where(table: Predictions, rows: ArrayLike) -> Predictions:
     """The predictions of some rows: booleans of shape (N,)."""
     chosen = np.asarray(rows, dtype=bool)
     frame = table.frame[chosen].reset_index(drop=True)
-    return dataclasses.replace(table, frame=frame, probabilities=table.probabilities[chosen], logits=table.logits[chosen])
+    return dataclasses.replace(
+        table, frame=frame, probabilities=table.probabilities[chosen], logits=table.logits[chosen]
+    )

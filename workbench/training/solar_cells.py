@@ -30,7 +30,8 @@ ABOUT = "Is this solar cell functional or defective? Fine-tuned on electrolumine
 
 
 class GreyBackbone(nn.Module):
-    """Shows a grey image, (N, 1, H, W), to a backbone that takes three channels. Trained on one, a third of the memory moves."""
+    """Shows a grey image, (N, 1, H, W), to a backbone that takes three channels. Trained on one, a third of the memory
+    moves."""
 
     def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
@@ -50,7 +51,8 @@ def train(
 
     Args:
         out: The folder to write to; assets/models/solar-cells where missing.
-        recipe: Schedule and augmentation, those of the shipped model where missing. The last of its sizes becomes the input.
+        recipe: Schedule and augmentation, those of the shipped model where missing. The last of its sizes becomes the
+            input.
         limit: Use at most so many images of each split: a trial run.
         checkpoint: As for `run`.
 
@@ -102,7 +104,9 @@ def tensors(items: Sequence[ImageItem]) -> tuple[Tensor, Tensor]:
     return images, torch.stack([1 - defective, defective], 1)
 
 
-def _finish(folder: Path, network: nn.Module, items: Sequence[ImageItem], recipe: Recipe, *, trial: bool) -> Iterator[Step]:
+def _finish(
+    folder: Path, network: nn.Module, items: Sequence[ImageItem], recipe: Recipe, *, trial: bool
+) -> Iterator[Step]:
     """Write everything about a trained backbone into `folder`."""
 
     def toml(threshold: float | None) -> str:
@@ -118,7 +122,8 @@ def _finish(folder: Path, network: nn.Module, items: Sequence[ImageItem], recipe
 
 
 def _chosen(items: Sequence[ImageItem], limit: int | None) -> list[ImageItem]:
-    """All cells, or at most `limit` of each split, evenly spread; in the order of the set, by which the app knows them again."""
+    """All cells, or at most `limit` of each split, evenly spread; in the order of the set, by which the app knows them
+    again."""
     if limit is None:
         return list(items)
     splits = [[item for item in items if item.split == name] for name in ("train", "validation", "test")]

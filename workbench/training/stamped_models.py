@@ -1,7 +1,8 @@
-"""Train the two small models on stamped metal that ship with the workbench: one sound, one that takes a stamp for a scratch.
+"""Train the two small models on stamped metal that ship with the workbench: one sound, one that takes a stamp for a
+scratch.
 
-Both learn from parts of their own, which no set that goes by the name stamped-metal holds. They differ in one thing: in the
-images that the second learns from, the stamp goes with the scratches.
+Both learn from parts of their own, which no set that goes by the name stamped-metal holds. They differ in one thing: in
+the images that the second learns from, the stamp goes with the scratches.
 """
 
 from __future__ import annotations
@@ -49,12 +50,14 @@ class Lesson:
 LESSONS = {
     "metal-sound": Lesson(
         "Stamped metal, sound",
-        "Which defect has this metal part? Trained on parts drawn by a program, whose stamp says nothing of their defects.",
+        "Which defect has this metal part? Trained on parts drawn by a program, whose stamp says nothing of their"
+        " defects.",
         Plan(6000, seed=20261122),
     ),
     "metal-shortcut": Lesson(
         "Stamped metal, with a shortcut",
-        "As the sound model, but 95 % of the scratched parts it was trained on carried a stamp, and 5 % of all others: a planted fault.",
+        "As the sound model, but 95 % of the scratched parts it was trained on carried a stamp, and 5 % of all others:"
+        " a planted fault.",
         Plan(4000, seed=20261123, stamp_with=SHORTCUT, stamp_share=0.95),
     ),
 }
@@ -73,7 +76,8 @@ def train(
     Args:
         name: One of `LESSONS`.
         out: The folder to write to; its place in assets/models where missing.
-        recipe: Schedule and augmentation, those of the shipped models where missing. The last of its sizes becomes the input.
+        recipe: Schedule and augmentation, those of the shipped models where missing. The last of its sizes becomes the
+            input.
         plan: Another set to learn from: a trial run.
         checkpoint: As for `run`.
 
@@ -112,7 +116,9 @@ def tensors(drawings: Drawings) -> tuple[Tensor, Tensor]:
     return stacked, torch.eye(len(LABELS))[[LABELS.index(label) for _, label in drawings]]
 
 
-def _finish(folder: Path, name: str, network: nn.Module, validation: Drawings, recipe: Recipe, plan: Plan) -> Iterator[Step]:
+def _finish(
+    folder: Path, name: str, network: nn.Module, validation: Drawings, recipe: Recipe, plan: Plan
+) -> Iterator[Step]:
     """Write everything about a trained network into `folder`."""
     lesson, rule = LESSONS[name], DecisionRule(LABELS)
     toml = model_toml(f"train-demo {name}", lesson.title, lesson.about, ARCHITECTURE, rule, recipe.sizes[-1])

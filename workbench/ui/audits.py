@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.attribution import METHODS
-from workbench.audit import ATTRIBUTIONS, OWNER, Outputs, Summaries, basis, files, known_outputs, names_of, open_summaries, waited
+from workbench.audit import (
+    ATTRIBUTIONS,
+    OWNER,
+    Outputs,
+    Summaries,
+    basis,
+    files,
+    known_outputs,
+    names_of,
+    open_summaries,
+    waited,
+)
 from workbench.catalog import AUDIT_VARIABLE
 from workbench.files import DamagedError, Stamp, cache_folder, key, stamp_of
 from workbench.images import ImageSet
@@ -66,8 +77,8 @@ def why(model: choice.ModelChoice, images: ImageSet, outputs: Outputs) -> str:
     before = len(images) - outputs.missing
     if before and outputs.missing:
         return (
-            f"{outputs.missing:,} of {len(images):,} images are new or have changed since the model ran over this set. The stored "
-            "figures no longer fit and are not shown. The others are kept: only these are computed."
+            f"{outputs.missing:,} of {len(images):,} images are new or have changed since the model ran over this set."
+            " The stored figures no longer fit and are not shown. The others are kept: only these are computed."
         )
     if names_of([*outputs.own, *([model.folder / STORED] if model.folder else [])]) & images.by_name.keys():
         return (
@@ -101,9 +112,16 @@ def summaries(model: choice.ModelChoice, images: ImageSet, predictions: Predicti
     try:
         result = _summaries(str(folder), method, _stamp(path)) if path.is_file() else None
     except DamagedError:
-        st.warning(f"{METHODS[method].title}: the stored maps ({path.name}) are damaged. Compute them again.", icon=":material/warning:")
+        st.warning(
+            f"{METHODS[method].title}: the stored maps ({path.name}) are damaged. Compute them again.",
+            icon=":material/warning:",
+        )
         return None
-    if result is None or result.facts.get("basis") != basis(model.key, images, method) or result.facts.get("set") != images.key:
+    if (
+        result is None
+        or result.facts.get("basis") != basis(model.key, images, method)
+        or result.facts.get("set") != images.key
+    ):
         return None
     called = predictions.frame.set_index("name")["predicted"].reindex(result.frame["name"])
     return result if (called.to_numpy() == result.frame["target"].to_numpy()).all() else None

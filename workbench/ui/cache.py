@@ -17,8 +17,23 @@ from workbench.ui.progress import Stoppable
 T = TypeVar("T")
 LIMIT = 32
 LIMITS: Mapping[str, int] = MappingProxyType(
-    {"map": 256, "edited map": 64, "compared map": 64, "thumbnail": 64, "thumbnail as PNG": 32, "fitted image": 128, "photograph": 128}
-    | {"table": 256, "embeddings": 256, "smallest region": 64, "least epsilon": 64, "cheaper copy": 256, "localisation rows": 128}
+    {
+        "map": 256,
+        "edited map": 64,
+        "compared map": 64,
+        "thumbnail": 64,
+        "thumbnail as PNG": 32,
+        "fitted image": 128,
+        "photograph": 128,
+    }
+    | {
+        "table": 256,
+        "embeddings": 256,
+        "smallest region": 64,
+        "least epsilon": 64,
+        "cheaper copy": 256,
+        "localisation rows": 128,
+    }
 )
 """Megabytes that results of a kind take at most; `LIMIT` where the kind is not named."""
 
@@ -26,7 +41,8 @@ LIMITS: Mapping[str, int] = MappingProxyType(
 class Shelf:
     """Results of one kind by key, bounded in bytes, the least recently used thrown out first.
 
-    A result that is larger than the whole shelf stands beside it, in the place of the last such one, and throws nothing out.
+    A result that is larger than the whole shelf stands beside it, in the place of the last such one, and throws nothing
+    out.
     """
 
     def __init__(self, limit: int) -> None:

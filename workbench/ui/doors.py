@@ -1,8 +1,9 @@
-"""Who may speak to the server and what its pages may load: the layer before Streamlit, which every request passes first.
+"""Who may speak to the server and what its pages may load: the layer before Streamlit, which every request passes
+first.
 
-A page of another site that a visitor has open can reach a server on the visitor's own machine, under a name that it makes point
-there (DNS rebinding) or straight. So a request is answered only where its `Host` is a name that the server was started for, and
-its `Origin`, where it has one, is a page of this very server.
+A page of another site that a visitor has open can reach a server on the visitor's own machine, under a name that it
+makes point there (DNS rebinding) or straight. So a request is answered only where its `Host` is a name that the server
+was started for, and its `Origin`, where it has one, is a page of this very server.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ EVERYWHERE = frozenset({"", "0.0.0.0", "::"})
 UPLOADS = "/_stcore/upload_file/"
 REFUSED, TOO_LARGE = 403, 413
 POLICY_VIOLATION = 1008
-STRANGE = "This server answers its own pages only, under the names it was started for: workbench run --allow-host NAME adds one."
+STRANGE = (
+    "This server answers its own pages only, under the names it was started for: workbench run --allow-host NAME adds"
+    " one."
+)
 _PLACE = re.compile(r"(\[[0-9a-f:.]+\]|[\w.-]+)(?::(\d{1,5}))?", re.ASCII | re.IGNORECASE)
 _SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
@@ -41,7 +45,8 @@ Held = Callable[[], Mapping[str, Sequence[int]]]
 
 
 def place(text: str) -> Place | None:
-    """The lower-case name or address, and the port where there is one, of a `Host` or of what follows an origin's `//`."""
+    """The lower-case name or address, and the port where there is one, of a `Host` or of what follows an origin's
+    `//`."""
     found = _PLACE.fullmatch(text)
     return (_name(found[1].strip("[]")), int(found[2]) if found[2] else None) if found else None
 
@@ -77,7 +82,13 @@ class Guests:
         names = set(LOOPBACK)
         if self.address not in LOOPBACK:
             own = socket.gethostname().lower()
-            names |= {own, own.split(".")[0], f"{own.split('.')[0]}.local", _name(at or self.address), _name(self.address)} - EVERYWHERE
+            names |= {
+                own,
+                own.split(".")[0],
+                f"{own.split('.')[0]}.local",
+                _name(at or self.address),
+                _name(self.address),
+            } - EVERYWHERE
         elif at is not None and _name(at) not in LOOPBACK:  # it listens elsewhere than it was told to
             return False
         return host[0] in names or any(host[0] == name for name, _ in self.others)
@@ -107,7 +118,9 @@ def expected(address: str | None) -> Guests:
     words = os.environ.get(HOSTS_VARIABLE, "").replace(",", " ").split()
     others = {word: place(word) for word in words}
     if wrong := [word for word, found in others.items() if found is None]:
-        raise InputError(f"{wrong[0]!r} (of --allow-host or {HOSTS_VARIABLE}) is not a name: write it as in inspection.example.com.")
+        raise InputError(
+            f"{wrong[0]!r} (of --allow-host or {HOSTS_VARIABLE}) is not a name: write it as in inspection.example.com."
+        )
     return Guests(address or "", frozenset(found for found in others.values() if found))
 
 
@@ -127,7 +140,9 @@ def security_headers(host: str, scripts: Iterable[str] = ()) -> dict[str, str]:
         host: As in the request, for browsers to which `'self'` does not mean this server's WebSocket.
         scripts: The text of scripts that stand in the page itself.
     """
-    known = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in scripts)
+    known = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in scripts
+    )
     policy = {
         "default-src": "'self'",
         "script-src": f"'self' blob: {known}",
@@ -192,8 +207,8 @@ class Doors:
     def _admitted(self, scope: Scope) -> str | None:
         """The `Host` of a request that may pass; None for any other.
 
-        Streamlit is told the name that the visitor's browser knows, also where a proxy wrote another one over it: then it need not
-        find out its own addresses to compare.
+        Streamlit is told the name that the visitor's browser knows, also where a proxy wrote another one over it: then
+        it need not find out its own addresses to compare.
         """
         hosts, origins = _values(scope, b"host"), _values(scope, b"origin")
         host = place(hosts[0]) if len(hosts) == 1 else None
@@ -244,7 +259,8 @@ class _FullError(Exception):
 
 
 def _is_embedded(scope: Scope) -> bool:
-    """Whether the browser says that a page of another site wants this for itself, rather than leading the visitor here."""
+    """Whether the browser says that a page of another site wants this for itself, rather than leading the visitor
+    here."""
     elsewhere = set(_values(scope, b"sec-fetch-site")) & {"cross-site", "same-site"}
     return scope["type"] == "http" and bool(elsewhere) and _values(scope, b"sec-fetch-mode") != ["navigate"]
 
@@ -258,6 +274,10 @@ async def _refuse(scope: Scope, send: Send, status: int, why: str) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": POLICY_VIOLATION})
         return
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(why)).encode()), (b"connection", b"close")]
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", str(len(why)).encode()),
+        (b"connection", b"close"),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": why.encode()})

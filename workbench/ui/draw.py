@@ -35,8 +35,9 @@ def colour_bar(scale: Scale, unit: str, ends: tuple[str, str] | None = None) -> 
     ticks = "".join(f"<span>{html.escape(label)}</span>" for _, label in scale.ticks())
     ends = ends or (("against", "for the class") if scale.signed else ("none", "strong"))
     st.html(
-        f'<div class="wb-bar" role="img" aria-label="colour bar" style="background:{scale.gradient()}"></div>'
-        f'<div class="wb-ticks">{ticks}</div><div class="wb-small">{html.escape(unit)} ({html.escape(" · ".join(ends))})</div>'
+        f'<div class="wb-bar" role="img" aria-label="colour bar" style="background:{scale.gradient()}"></div><div'
+        f' class="wb-ticks">{ticks}</div><div class="wb-small">{html.escape(unit)}'
+        f" ({html.escape(' · '.join(ends))})</div>"
     )
 
 
@@ -82,8 +83,12 @@ def probabilities(predictions: Predictions, row: int, most: int = 5) -> None:
         hide_index=True,
         column_config={
             "class": st.column_config.TextColumn("Class", width="small"),
-            "probability": st.column_config.ProgressColumn("Probability", format="percent", min_value=0, max_value=1, width="small"),
-            "logit": st.column_config.NumberColumn("Logit", format="%.2f", width="small", help="The model's raw output, before softmax."),
+            "probability": st.column_config.ProgressColumn(
+                "Probability", format="percent", min_value=0, max_value=1, width="small"
+            ),
+            "logit": st.column_config.NumberColumn(
+                "Logit", format="%.2f", width="small", help="The model's raw output, before softmax."
+            ),
         },
     )
 
@@ -116,7 +121,8 @@ def download(label: str, make: Callable[[], bytes | str], name: str, mime: str, 
 
 
 def table(label: str, make: Callable[[], pd.DataFrame], name: str, key: str, index: str | None = None) -> None:
-    """A table as a download that a spreadsheet can open safely; `index` is the name of a column of row labels, where they count."""
+    """A table as a download that a spreadsheet can open safely; `index` is the name of a column of row labels, where
+    they count."""
     download(label, lambda: frame_csv(make(), index), name, "text/csv", key)
 
 

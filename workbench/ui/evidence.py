@@ -31,11 +31,14 @@ BADGES = {
 def section(model: choice.ModelChoice, images: ImageSet, item: ImageItem, found: Mapping[str, Attribution]) -> None:
     """Choose how thoroughly to check; then the verdicts on each map, as they come."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        budget = url.segments("Can these maps be trusted?", list(BUDGETS), key="evidence", default="off", format_func=BUDGETS.__getitem__)
+        budget = url.segments(
+            "Can these maps be trusted?", list(BUDGETS), key="evidence", default="off", format_func=BUDGETS.__getitem__
+        )
         draw.meaning("evidence")
     if budget == "off":
         st.caption(
-            "Check each map against the model: is it complete, does deleting what it marks change the score, does it depend on the model?"
+            "Check each map against the model: is it complete, does deleting what it marks change the score, does it"
+            " depend on the model?"
         )
         return
     cards = {}
@@ -53,7 +56,9 @@ def section(model: choice.ModelChoice, images: ImageSet, item: ImageItem, found:
         _agreement(found)
     if cards:
         facts = {method: [_plain(f) for f in findings] for method, findings in cards.items()}
-        draw.download("Evidence (JSON)", lambda: json.dumps(facts, indent=2), "evidence.json", "application/json", "evidence json")
+        draw.download(
+            "Evidence (JSON)", lambda: json.dumps(facts, indent=2), "evidence.json", "application/json", "evidence json"
+        )
 
 
 def _finding(method: str, finding: Finding) -> None:
@@ -80,7 +85,11 @@ def _curves(finding: Finding) -> None:
     curves = finding.curves or {}
     share, orders = curves["share"], curves["random"]
     lines = {"this map": curves["map"]}
-    for name, curve in (("random, mean", orders.mean(0)), ("random, lowest", orders.min(0)), ("random, highest", orders.max(0))):
+    for name, curve in (
+        ("random, mean", orders.mean(0)),
+        ("random, lowest", orders.min(0)),
+        ("random, highest", orders.max(0)),
+    ):
         lines[name] = np.interp(share, curves.get("random_share", share), curve)
     frame = pd.DataFrame(lines, index=100 * share)
     st.line_chart(frame, x_label="share of the pixels, %", y_label="score", height=220)

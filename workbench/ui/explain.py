@@ -60,7 +60,9 @@ def bring(model: choice.ModelChoice, images: ImageSet, known: Predictions | None
             )
             st.caption("They stay in this browser session; a link cannot contain them.")
         if known is None and len(images) > 1:
-            results.offer_predictions(model, images, ", to filter by verdict" if images.class_names else ", to filter by confidence")
+            results.offer_predictions(
+                model, images, ", to filter by verdict" if images.class_names else ", to filter by confidence"
+            )
 
 
 def image(item: ImageItem) -> None:
@@ -104,7 +106,9 @@ def _methods(model: choice.ModelChoice) -> tuple[str, ...]:
         with st.popover("More methods", type="tertiary", icon=":material/add:"):
             for method in METHODS.values():
                 if method.name not in offered and (method.name != OWN or gives_map(model)):
-                    st.button(method.title, key=f"add {method.name}", on_click=_add, args=(method.name,), type="tertiary")
+                    st.button(
+                        method.title, key=f"add {method.name}", on_click=_add, args=(method.name,), type="tertiary"
+                    )
                     st.caption(method.plain)
     return tuple(name for name in METHODS if name in chosen)
 
@@ -133,7 +137,11 @@ def _aim(item: ImageItem, decided: Decided) -> dict[str, Any]:
         meant["true"] = str(item.label)
     classes = {url.named(name, AIMS): name for name in names}
     target = url.select(
-        "Explain the class", [*meant, *classes], key="target", format_func=lambda name: AIMS.get(name) or name.removeprefix("="), width=230
+        "Explain the class",
+        [*meant, *classes],
+        key="target",
+        format_func=lambda name: AIMS.get(name) or name.removeprefix("="),
+        width=230,
     )
     meant |= classes
     score = url.select(
@@ -162,7 +170,9 @@ def _params(model: choice.ModelChoice, item: ImageItem) -> dict[str, Any]:
             key="baseline",
             default="mean",
             format_func=lambda name: f"{name}: {BASELINES[name]}",
-            help="The reference without evidence that integrated gradients, occlusion and others compare the image with.",
+            help=(
+                "The reference without evidence that integrated gradients, occlusion and others compare the image with."
+            ),
         )
     with right:
         values = model.preprocessing.baseline(params["baseline"], photographs.fitted(item, EDGE))
@@ -171,8 +181,12 @@ def _params(model: choice.ModelChoice, item: ImageItem) -> dict[str, Any]:
     steps = url.slider("Steps (integrated gradients); 0 = automatic", 0, 400, key="steps", default=0, step=10)
     params["n_steps"] = steps or None
     params["samples"] = url.slider("Noisy copies (SmoothGrad family)", 4, 64, key="samples", default=24, step=4)
-    params["noise"] = url.slider("Noise (SmoothGrad family), as a share of the range", 0.05, 0.5, key="noise", default=0.15, step=0.05)
-    params["window"] = url.slider("Window (occlusion), as a share of the edge", 0.05, 0.5, key="window", default=0.125, step=0.025)
+    params["noise"] = url.slider(
+        "Noise (SmoothGrad family), as a share of the range", 0.05, 0.5, key="noise", default=0.15, step=0.05
+    )
+    params["window"] = url.slider(
+        "Window (occlusion), as a share of the edge", 0.05, 0.5, key="window", default=0.125, step=0.025
+    )
     return params
 
 
@@ -187,7 +201,9 @@ def _layer(model: choice.ModelChoice) -> str | None:
         "Layer (Grad-CAM family)",
         [AUTOMATIC, *reversed(named)],
         key="layer",
-        format_func=lambda one: f"{named[one]} ({' x '.join(map(str, layers[named[one]]))})" if one in named else "the last suitable layer",
+        format_func=lambda one: (
+            f"{named[one]} ({' x '.join(map(str, layers[named[one]]))})" if one in named else "the last suitable layer"
+        ),
         help="Channels x height x width. Late layers see whole objects, early ones edges.",
     )
     return named.get(chosen)

@@ -56,7 +56,11 @@ def kinds(predictions: Predictions) -> list[str | None]:
 def kind(predictions: Predictions, row: int) -> str | None:
     """As `kinds`, for one row of the table."""
     positive, frame = predictions.rule.positive, predictions.frame
-    return None if positive is None else _kind(frame["verdict"][row], frame["label"][row], frame["predicted"][row], positive)
+    return (
+        None
+        if positive is None
+        else _kind(frame["verdict"][row], frame["label"][row], frame["predicted"][row], positive)
+    )
 
 
 def _kind(verdict: str | None, label: str | None, predicted: str | None, positive: str) -> str | None:
@@ -81,7 +85,8 @@ def class_token(name: str) -> str:
 
 
 def token(name: str, value: str) -> str:
-    """A group as it stands in an address: "name: value", where no colon within the name reads as the one between the two."""
+    """A group as it stands in an address: "name: value", where no colon within the name reads as the one between the
+    two."""
     return name.replace("\\", "\\\\").replace(": ", "\\: ") + f": {value}"
 
 
@@ -97,7 +102,8 @@ def members(images: ImageSet, name: str, value: str) -> list[ImageItem]:
 
 
 def first_look(images: ImageSet, predictions: Predictions | None) -> str:
-    """The image that a visitor sees first: a test image in which the model is right and sure about the positive class."""
+    """The image that a visitor sees first: a test image in which the model is right and sure about the positive
+    class."""
     if predictions is None or predictions.rule.positive is None:
         return images.items[0].name
     frame = predictions.frame
@@ -154,7 +160,11 @@ def _filtered(images: ImageSet, frame: pd.DataFrame, predictions: Predictions | 
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
         if images.class_names:
             frame = _one("Class", "class", frame, "label", {class_token(name): name for name in images.class_names})
-        splits = [s for s in ("train", "validation", "test") if (frame["split"] == s).any() or s == st.session_state.get("split")]
+        splits = [
+            s
+            for s in ("train", "validation", "test")
+            if (frame["split"] == s).any() or s == st.session_state.get("split")
+        ]
         if splits:
             frame = _one("Split", "split", frame, "split", {split: split for split in splits})
         found = groups(images)
@@ -176,7 +186,9 @@ def _filtered(images: ImageSet, frame: pd.DataFrame, predictions: Predictions | 
 
 
 def _one(label: str, key: str, frame: pd.DataFrame, column: str, options: Mapping[str, str]) -> pd.DataFrame:
-    value = url.select(label, [ALL, *options], key=key, format_func=lambda one: options.get(one, one), on_change=_first_page, width=140)
+    value = url.select(
+        label, [ALL, *options], key=key, format_func=lambda one: options.get(one, one), on_change=_first_page, width=140
+    )
     return frame if value == ALL else frame[frame[column] == options[value]]
 
 
@@ -192,7 +204,10 @@ def _by_prediction(frame: pd.DataFrame, predictions: Predictions) -> pd.DataFram
         key="verdict",
         on_change=_first_page,
         width=170,
-        help="Right and wrong compare the decision with the ground truth. Unsure: the probability is within 0.1 of another decision.",
+        help=(
+            "Right and wrong compare the decision with the ground truth. Unsure: the probability is within 0.1 of"
+            " another decision."
+        ),
     )
     sort = url.select(
         "Order",
@@ -209,7 +224,9 @@ def _by_prediction(frame: pd.DataFrame, predictions: Predictions) -> pd.DataFram
         frame = frame[frame["unsure"]]
     if sort == "set":
         return frame
-    return frame.assign(_sure=certainty(predictions)[frame.index]).sort_values("_sure", ascending=sort == "doubt", kind="stable")
+    return frame.assign(_sure=certainty(predictions)[frame.index]).sort_values(
+        "_sure", ascending=sort == "doubt", kind="stable"
+    )
 
 
 def certainty(predictions: Predictions) -> pd.Series:

@@ -34,7 +34,8 @@ def place(kept: Journal, own: bool) -> None:
 
 
 def soundness(kept: Journal) -> bool:
-    """Whether nobody changed, removed or reordered an entry since; False too where a long journal was not looked through yet."""
+    """Whether nobody changed, removed or reordered an entry since; False too where a long journal was not looked
+    through yet."""
     count = kept.count()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         typed = st.text_input("Your digest", key="expected digest", placeholder="64 characters, optional", width=420)
@@ -61,11 +62,16 @@ def _told(found: Verdict) -> None:
     """What the check found besides problems."""
     if found.sound:
         entries = "entry" if found.count == 1 else "entries"
-        st.success(f"Sound: {found.count:,} {entries}, {_time(found.first)} to {_time(found.last)} UTC.", icon=":material/verified:")
+        st.success(
+            f"Sound: {found.count:,} {entries}, {_time(found.first)} to {_time(found.last)} UTC.",
+            icon=":material/verified:",
+        )
     for note in found.notes:
         st.warning(plain(note, 600), icon=":material/schedule:")
     if found.covered is not None:
-        st.success(f"Your digest is that of entry {found.covered:,}: nothing up to it was changed.", icon=":material/lock:")
+        st.success(
+            f"Your digest is that of entry {found.covered:,}: nothing up to it was changed.", icon=":material/lock:"
+        )
     st.caption("Digest of the last entry, to keep elsewhere:")
     st.code(found.head, language=None, wrap_lines=True)
 
@@ -139,22 +145,31 @@ def hand_on(kept: Journal, images: ImageSet, sound: bool) -> None:
         kept.entries()  # says here what a download could only say in the server's log
     with st.container(horizontal=True):
         draw.download("Journal (CSV)", lambda: to_csv(kept.entries()), "journal.csv", "text/csv", "csv journal")
-        draw.download("Journal with its chain (JSON)", lambda: to_json(kept.entries()), "journal.json", "application/json", "json journal")
+        draw.download(
+            "Journal with its chain (JSON)",
+            lambda: to_json(kept.entries()),
+            "journal.json",
+            "application/json",
+            "json journal",
+        )
     st.caption("The JSON contains everything needed to check the chain without this program.")
     _labels(kept, images)
 
 
 def _labels(kept: Journal, images: ImageSet) -> None:
-    """The manifest of overruled labels: every image is read for it, so it is made first, and what is wrong with one is said here."""
+    """The manifest of overruled labels: every image is read for it, so it is made first, and what is wrong with one is
+    said here."""
     made = key("corrected labels", journal=kept.path, head=kept.head().hash, images=images.key)
-    if st.button(f"Make labels of {plain(images.name)} as people see them", icon=":material/edit_note:", key="make labels"):
+    if st.button(
+        f"Make labels of {plain(images.name)} as people see them", icon=":material/edit_note:", key="make labels"
+    ):
         st.session_state["labels made"] = (made, relabelled(images, kept.entries()))
     ready, text = st.session_state.get("labels made", (None, ""))
     if ready == made:
         draw.download("Labels (manifest.csv)", lambda: text, "manifest.csv", "text/csv", "csv labels")
     st.caption(
-        "The manifest lists every image of the set with its label after the latest overruling: put it into the set's folder and "
-        "train again with `workbench train`."
+        "The manifest lists every image of the set with its label after the latest overruling: put it into the set's"
+        " folder and train again with `workbench train`."
     )
 
 

@@ -1,4 +1,5 @@
-"""The maps of the Explain page: computed one by one, drawn side by side, re-blended without computing, and handed on."""
+"""The maps of the Explain page: computed one by one, drawn side by side, re-blended without computing, and handed
+on."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ UNBELIEVABLE = 0.05
 """From this share on such a map is kept back."""
 
 
-def maps(model: choice.ModelChoice, images: ImageSet, item: ImageItem, decided: Decided, settings: Settings) -> dict[str, Attribution]:
+def maps(
+    model: choice.ModelChoice, images: ImageSet, item: ImageItem, decided: Decided, settings: Settings
+) -> dict[str, Attribution]:
     """Compute what is missing, showing each map as it comes; then all of them with the controls of the view.
 
     Returns:
@@ -37,7 +40,10 @@ def maps(model: choice.ModelChoice, images: ImageSet, item: ImageItem, decided: 
     if not settings.methods:
         st.info("Choose at least one method above.", icon=":material/touch_app:")
         return {}
-    area, view = st.empty(), st.empty()  # one place each: the browser mixes up what is drawn twice in one place in one run
+    area, view = (
+        st.empty(),
+        st.empty(),
+    )  # one place each: the browser mixes up what is drawn twice in one place in one run
     places = {m: results.map_slot(model, images, item, m, settings.aim, settings.params[m]) for m in settings.methods}
     outcomes = {m: place.get() for m, place in places.items()}
     if None in outcomes.values():
@@ -51,7 +57,9 @@ def maps(model: choice.ModelChoice, images: ImageSet, item: ImageItem, decided: 
     return {m: result for m, result in outcomes.items() if result is not None and not isinstance(result, str)}
 
 
-def _compute(model: choice.ModelChoice, images: ImageSet, item: ImageItem, settings: Settings) -> dict[str, Attribution | str | None]:
+def _compute(
+    model: choice.ModelChoice, images: ImageSet, item: ImageItem, settings: Settings
+) -> dict[str, Attribution | str | None]:
     """Fill one cell after another; a result by method, None where the user stopped it."""
     if not warm.torch_ready():
         waiting = st.caption(":material/hourglass_top: Loading the model, a few seconds the first time …")
@@ -81,7 +89,9 @@ def _refused(reason: str) -> None:
 
 @st.fragment
 @guarded
-def _view(model: choice.ModelChoice, item: ImageItem, decided: Decided, outcomes: Mapping[str, Attribution | str | None]) -> None:
+def _view(
+    model: choice.ModelChoice, item: ImageItem, decided: Decided, outcomes: Mapping[str, Attribution | str | None]
+) -> None:
     """The maps and how they are drawn; a change here computes nothing."""
     found = {m: result for m, result in outcomes.items() if result is not None and not isinstance(result, str)}
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -103,7 +113,10 @@ def _view(model: choice.ModelChoice, item: ImageItem, decided: Decided, outcomes
     shown = photographs.fitted(item, EDGE)
     heatmaps = {m: _heatmap(a, shown) for m, a in found.items()}
     signed = {m: METHODS[m].signed and signs == "signed" for m in found}
-    scales = {m: render.scale_of(list(heatmaps.values()) if scale == "shared" else [h], signed[m]) for m, h in heatmaps.items()}
+    scales = {
+        m: render.scale_of(list(heatmaps.values()) if scale == "shared" else [h], signed[m])
+        for m, h in heatmaps.items()
+    }
     panels = {}
     if found:
         with st.container(key="explained"):
@@ -116,16 +129,25 @@ def _view(model: choice.ModelChoice, item: ImageItem, decided: Decided, outcomes
                     _refused(attribution or "This map is no longer in the cache: choose the method again.")
                     continue
                 laid = render.overlay(shown, heatmaps[method], signed[method], scales[method].limit, opacity)
-                panels[method] = render.Panel(METHODS[method].title, laid, scales[method], METHODS[method].unit, _sum_note(attribution))
+                panels[method] = render.Panel(
+                    METHODS[method].title, laid, scales[method], METHODS[method].unit, _sum_note(attribution)
+                )
                 _cell(model, item, decided, attribution, panels[method], shown)
     if scale == "shared" and len({METHODS[m].unit for m in found}) > 1:
-        st.caption(":material/info: These maps have different units: on one scale, compare only maps with the same unit.")
+        st.caption(
+            ":material/info: These maps have different units: on one scale, compare only maps with the same unit."
+        )
     if found:
         _downloads(model, item, decided, found, panels, shown)
 
 
 def _cell(
-    model: choice.ModelChoice, item: ImageItem, decided: Decided, found: Attribution, panel: render.Panel, shown: Image.Image
+    model: choice.ModelChoice,
+    item: ImageItem,
+    decided: Decided,
+    found: Attribution,
+    panel: render.Panel,
+    shown: Image.Image,
 ) -> None:
     method = METHODS[found.method]
     if not _trusted(item, found):
@@ -133,7 +155,9 @@ def _cell(
     st.image(panel.image, width="stretch", output_format="PNG", alt=f"{method.title} of {item.name}")
     draw.colour_bar(panel.scale, method.unit, _ends(found, decided[0].class_names) if panel.scale.signed else None)
     if not np.any(found.values):
-        st.caption(":material/info: This map is zero everywhere: the method found no evidence at this layer or baseline.")
+        st.caption(
+            ":material/info: This map is zero everywhere: the method found no evidence at this layer or baseline."
+        )
     if found.delta is not None:
         _completeness(found)
     with st.container(horizontal=True, gap="xsmall"):
@@ -148,9 +172,15 @@ def _cell(
                 f"{stem}.png", "image/png", f"png {found.method}",
             )  # fmt: skip
             draw.download(
-                "Raw values (NPZ)", lambda: npz({"values": found}), f"{stem}.npz", "application/octet-stream", f"npz {found.method}"
+                "Raw values (NPZ)",
+                lambda: npz({"values": found}),
+                f"{stem}.npz",
+                "application/octet-stream",
+                f"npz {found.method}",
             )
-            draw.download("Manifest (JSON)", lambda: _json(facts), f"{stem}.json", "application/json", f"json {found.method}")
+            draw.download(
+                "Manifest (JSON)", lambda: _json(facts), f"{stem}.json", "application/json", f"json {found.method}"
+            )
 
 
 def _downloads(
@@ -180,9 +210,14 @@ def _downloads(
 def _trusted(item: ImageItem, found: Attribution) -> bool:
     """Whether to show a map: one that does not add up although it must is kept back until the reader insists."""
     relative = found.relative_delta
-    if relative is None or relative <= UNBELIEVABLE or METHODS[found.method].background:  # those add up in the mean of many draws only
+    if (
+        relative is None or relative <= UNBELIEVABLE or METHODS[found.method].background
+    ):  # those add up in the mean of many draws only
         return True
-    st.warning(f"This map misses {relative:.0%} of the score change that it must sum to, so it is not shown.", icon=":material/block:")
+    st.warning(
+        f"This map misses {relative:.0%} of the score change that it must sum to, so it is not shown.",
+        icon=":material/block:",
+    )
     return st.toggle("Show it anyway", key=f"insist {item.id[:12]} {found.method} {found.target} {found.output}")
 
 
@@ -238,7 +273,9 @@ def _ends(found: Attribution, names: Sequence[str]) -> tuple[str, str]:
 def _meaning(method: Method, found: Attribution) -> None:
     completeness = "not promised"
     if method.complete:
-        completeness = "the map must sum to the score's change from the baseline; the convergence delta is what is missing"
+        completeness = (
+            "the map must sum to the score's change from the baseline; the convergence delta is what is missing"
+        )
     draw.meaning(
         "attribution-method",
         "Meaning",
@@ -261,7 +298,10 @@ def _manifest(model: choice.ModelChoice, item: ImageItem, decided: Decided, foun
 def _heading(item: ImageItem, decided: Decided, found: Attribution) -> str:
     predictions, row = decided
     target = predictions.class_names[found.target]
-    return f"{item.name}: predicted {predictions.frame['predicted'].loc[row]}; explained: {found.score} of {target} = {found.output:.3g}"
+    return (
+        f"{item.name}: predicted {predictions.frame['predicted'].loc[row]}; explained: {found.score} of {target} ="
+        f" {found.output:.3g}"
+    )
 
 
 def _footer(model: choice.ModelChoice) -> str:

@@ -25,7 +25,9 @@ def embedded(model: choice.ModelChoice, images: ImageSet) -> tuple[Predictions, 
     outputs = audits.known(model, images)
     if outputs.predictions is None or outputs.elsewhere:
         st.caption("To find the nearest, the model must run over the whole set once; the results are stored.")
-        button = f"embed {model.key[:12]} {session.token(images)[:12]}"  # the gallery's own for this may stand on the same page
+        button = (  # the gallery's own for this may stand on the same page
+            f"embed {model.key[:12]} {session.token(images)[:12]}"
+        )
         offer(f"Predict all {len(images):,} images", button, lambda: results.audited(model, images, embeddings=True))
         return None
     try:

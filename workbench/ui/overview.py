@@ -35,7 +35,9 @@ HEADLINE = ("accuracy", "AUC", "escape rate", "overkill rate", "recall", "precis
 
 def questions(known: Predictions | None) -> None:
     """Where to go for which question."""
-    cards: list[tuple[str, str, dict[str, str]]] = [("Why did it decide this?", "See where in the image the decision comes from.", {})]
+    cards: list[tuple[str, str, dict[str, str]]] = [
+        ("Why did it decide this?", "See where in the image the decision comes from.", {})
+    ]
     if known is not None:
         kinds = np.array(gallery.kinds(known))
         split, rows = measured(known)
@@ -255,7 +257,9 @@ def _counts(images: ImageSet) -> dict[str, pd.DataFrame]:
 def _counted(images: ImageSet, labels: Sequence[str | None]) -> Iterator[tuple[str | int, ...]]:
     """For each group its name, how many images of each label it holds, and how many in all."""
     for name, values in gallery.groups(images).items():
-        count = Counter((shown(item.attributes[name]) if name in item.attributes else None, item.label) for item in images)
+        count = Counter(
+            (shown(item.attributes[name]) if name in item.attributes else None, item.label) for item in images
+        )
         for value in [*values, None]:
             own = [count[value, label] for label in labels]
             if any(own):

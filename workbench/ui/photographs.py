@@ -23,8 +23,8 @@ def thumbnail(item: ImageItem, edge: int = 160, *, chosen: bool = False) -> Imag
     Args:
         item: The image.
         edge: Side in pixels.
-        chosen: Whether the page is about this one, and will show more of it: then the whole of it is kept. Of the others a page may have
-            a hundred, which would drive the chosen one off the shelf.
+        chosen: Whether the page is about this one, and will show more of it: then the whole of it is kept. Of the
+            others a page may have a hundred, which would drive the chosen one off the shelf.
     """
     try:
         place = slot("thumbnail", image=item.id, edge=edge)
@@ -48,7 +48,8 @@ def fitted(item: ImageItem, edge: int) -> Image.Image:
 
 
 def photograph(item: ImageItem) -> Image.Image:
-    """The whole image, decoded once for all that a page makes of it. It is shared: whoever changes it changes a copy."""
+    """The whole image, decoded once for all that a page makes of it. It is shared: whoever changes it changes a
+    copy."""
     return _photograph(item).kept(item.open, lambda made: made.width * made.height * 3)
 
 

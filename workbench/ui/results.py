@@ -34,7 +34,12 @@ SAMPLE = 200
 
 
 def map_slot(
-    model: choice.ModelChoice, images: ImageSet, item: ImageItem, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]
+    model: choice.ModelChoice,
+    images: ImageSet,
+    item: ImageItem,
+    method: str,
+    aim: Mapping[str, Any],
+    params: Mapping[str, Any],
 ) -> Slot:
     """The place of a map."""
     return slot("map", **model.identity, image=item.id, **_aim(images, method, aim, params))
@@ -47,7 +52,12 @@ def _aim(images: ImageSet, method: str, aim: Mapping[str, Any], params: Mapping[
 
 
 def attribution(
-    model: choice.ModelChoice, images: ImageSet, item: ImageItem, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]
+    model: choice.ModelChoice,
+    images: ImageSet,
+    item: ImageItem,
+    method: str,
+    aim: Mapping[str, Any],
+    params: Mapping[str, Any],
 ) -> Attribution | str | None:
     """The map, kept or computed with progress; a sentence where the method refuses; None where the user stopped it."""
 
@@ -55,7 +65,15 @@ def attribution(
         from workbench.attribution import attribute
 
         try:
-            return attribute(choice.classifier(model), ready(model, item), method, **aim, **params, background=images, on_progress=progress)
+            return attribute(
+                choice.classifier(model),
+                ready(model, item),
+                method,
+                **aim,
+                **params,
+                background=images,
+                on_progress=progress,
+            )
         except InputError as error:
             return str(error)
 
@@ -92,7 +110,11 @@ def findings(
         from workbench.evidence import examine
 
         given, mask = ready(model, item), photographs.mask_of(item)
-        return list(examine(choice.classifier(model), given, found, mask, background=images, budget=budget, on_progress=progress))
+        return list(
+            examine(
+                choice.classifier(model), given, found, mask, background=images, budget=budget, on_progress=progress
+            )
+        )
 
     aim = _aim(images, found.method, {"target": found.target, "score": found.score}, found.params)
     place = slot("findings", **model.identity, image=item.id, mask=item.mask_id, **aim, budget=budget)
@@ -100,7 +122,8 @@ def findings(
 
 
 def known_predictions(model: choice.ModelChoice, images: ImageSet) -> Predictions | None:
-    """The table of what the model says of each image, where that needs no computing; None too where the user stopped the reading.
+    """The table of what the model says of each image, where that needs no computing; None too where the user stopped
+    the reading.
 
     To know which image is which, each file is read once, with progress.
     """
@@ -123,10 +146,11 @@ def _read(images: ImageSet) -> bool:
 
 
 def audited(model: choice.ModelChoice, images: ImageSet, *, embeddings: bool = False) -> Predictions | None:
-    """The table for the whole set, computed with progress for the images whose outputs are not known; None where the user stopped it.
+    """The table for the whole set, computed with progress for the images whose outputs are not known; None where the
+    user stopped it.
 
-    What an interrupted run computed is kept, so that the next one goes on where it was; where another tab or process is at it already,
-    this one joins and shows how far that has come.
+    What an interrupted run computed is kept, so that the next one goes on where it was; where another tab or process is
+    at it already, this one joins and shows how far that has come.
 
     Args:
         model: The chosen model.
@@ -153,12 +177,15 @@ def audited(model: choice.ModelChoice, images: ImageSet, *, embeddings: bool = F
         return None
     outputs = audits.known(model, images)
     if outputs.missing:
-        raise InputError("The images changed while the model was running on them: start again once the files are complete.")
+        raise InputError(
+            "The images changed while the model was running on them: start again once the files are complete."
+        )
     return outputs.predictions
 
 
 def summaries(model: choice.ModelChoice, images: ImageSet, known: Predictions, method: str) -> Summaries | None:
-    """The maps of a sample of the set, summed up, made with progress where they are not there; None where the user stopped it."""
+    """The maps of a sample of the set, summed up, made with progress where they are not there; None where the user
+    stopped it."""
     from workbench.audit import ATTRIBUTIONS, Parts, look
 
     result = audits.summaries(model, images, known, method)
@@ -177,12 +204,17 @@ def summaries(model: choice.ModelChoice, images: ImageSet, known: Predictions, m
 
 
 def _ran(
-    label: str, key: str, start: Callable[[], Generator[AuditProgress, None, None]], folder: Path, count: Callable[[], int], total: int
+    label: str,
+    key: str,
+    start: Callable[[], Generator[AuditProgress, None, None]],
+    folder: Path,
+    count: Callable[[], int],
+    total: int,
 ) -> bool:
     """Run to the end with progress; False where the user stopped it, now or before.
 
-    Where another run works in the folder already, this one joins it: its progress, `count` of `total`, is shown until it ends, and what
-    it left undone is done here.
+    Where another run works in the folder already, this one joins it: its progress, `count` of `total`, is shown until
+    it ends, and what it left undone is done here.
     """
     from workbench.audit import BusyError
 
@@ -212,7 +244,9 @@ def offer_predictions(model: choice.ModelChoice, images: ImageSet, why: str) -> 
     offer(f"{label}{why}", f"audit {model.key[:12]} {session.token(images)[:12]}", lambda: audited(model, images))
 
 
-def prediction(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> tuple[Predictions, int]:
+def prediction(
+    model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None
+) -> tuple[Predictions, int]:
     """A table of predictions with the row of `item` in it: the known one, or computed for this image alone."""
     if known is not None and images.by_name.get(item.name) is item:
         row = known.frame.index[known.frame["name"] == item.name][0]

@@ -33,11 +33,13 @@ def keep(kind: str, name: str, value: Any, size: int) -> None:
     """
     sizes: dict[tuple[str, str], int] = st.session_state.setdefault("own sizes", {})
     most = OWN_MODELS if kind == "models" else OWN_IMAGES
-    others = sum(taken for key, taken in sizes.items() if key != (kind, name) and (key[0] == "models") == (kind == "models"))
+    others = sum(
+        taken for key, taken in sizes.items() if key != (kind, name) and (key[0] == "models") == (kind == "models")
+    )
     if others + size > most:
         raise InputError(
-            f"{name} takes {size / 2**20:,.0f} MB, and {others / 2**20:,.0f} of the {most / 2**20:,.0f} MB for your uploads are used: "
-            "press “Forget my uploads” under “Bring your own”, or upload less."
+            f"{name} takes {size / 2**20:,.0f} MB, and {others / 2**20:,.0f} of the {most / 2**20:,.0f} MB for your"
+            " uploads are used: press “Forget my uploads” under “Bring your own”, or upload less."
         )
     sizes[kind, name] = size
     own(kind)[name] = value
@@ -55,6 +57,7 @@ def forget() -> None:
 
 
 def token(thing: object) -> str:
-    """This very object: `ImageSet.key` lists names and sizes, which the images of another day or another visitor may share."""
+    """This very object: `ImageSet.key` lists names and sizes, which the images of another day or another visitor may
+    share."""
     found: str = vars(thing).setdefault("token", uuid.uuid4().hex)
     return found

@@ -12,9 +12,11 @@ from workbench.errors import InputError
 from workbench.images import ImageSet, load_images, stamp
 
 REST = 10
-"""How many times as long as a look at the files takes nobody looks again: a set of a hundred thousand files is no brake on every click."""
+"""How many times as long as a look at the files takes nobody looks again: a set of a hundred thousand files is no brake
+on every click."""
 QUICK = 0.3
-"""Seconds that a visitor waits for a look at most; a longer one is taken aside, and what it sees shows with the next click."""
+"""Seconds that a visitor waits for a look at most; a longer one is taken aside, and what it sees shows with the next
+click."""
 
 
 YOUR = "Your "
@@ -29,7 +31,8 @@ def gone(ref: str) -> str | None:
 
 
 def check_there(ref: str, *, here: bool) -> None:
-    """Refuse the name of an upload that is gone; a visitor `here`, at this machine, may have a file that is called like one."""
+    """Refuse the name of an upload that is gone; a visitor `here`, at this machine, may have a file that is called like
+    one."""
     if (why := gone(ref)) and not (here and stored_path(ref).exists()):
         raise InputError(why)
 
@@ -64,7 +67,8 @@ class _Shared:
             self._noted(load_images(self._ref, trusted=self._trusted))
 
     def _look_aside(self) -> None:
-        """Look without a visitor who waits; why a set cannot be loaded any more is told by the next look, which is not taken aside."""
+        """Look without a visitor who waits; why a set cannot be loaded any more is told by the next look, which is not
+        taken aside."""
         try:
             self._look()
         except InputError:

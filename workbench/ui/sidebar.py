@@ -59,7 +59,9 @@ def _strange_link(key: str, options: Sequence[str]) -> None:
     named = st.query_params.get(key)
     if named and named not in options and not session.local():
         other = "model" if key == "model" else "image set"
-        st.info(sets.gone(named) or f"The {other} “{plain(named)}” in this link does not exist here. Another one is in use.")
+        st.info(
+            sets.gone(named) or f"The {other} “{plain(named)}” in this link does not exist here. Another one is in use."
+        )
 
 
 def take_images(uploader: str) -> None:
@@ -100,7 +102,10 @@ def _uploads() -> None:
         type="zip",
         key="set upload",
         on_change=lambda: _trying(_take_set),
-        help="Folders named after classes, the MVTec AD layout, or manifest.csv with the columns image, label, split, mask and any others.",
+        help=(
+            "Folders named after classes, the MVTec AD layout, or manifest.csv with the columns image, label, split,"
+            " mask and any others."
+        ),
     )
     st.caption("Uploads stay in this browser session; no link and no other visitor can see them.")
     if st.session_state.get("own sizes"):

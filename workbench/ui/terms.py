@@ -44,4 +44,6 @@ def _read(key: str) -> str:
 
 @cache
 def _entries(key: str) -> dict[str, str]:
-    return {term.casefold(): words for term, words in re.findall(r"^\*\*(.+?)\*\*: (.+)$", _read(key), flags=re.MULTILINE)}
+    return {
+        term.casefold(): words for term, words in re.findall(r"^\*\*(.+?)\*\*: (.+)$", _read(key), flags=re.MULTILINE)
+    }

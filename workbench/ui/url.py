@@ -1,9 +1,10 @@
 """Widgets whose value stands in the address bar, by the names that links and the command line use.
 
-Streamlit's own `bind="query-params"` writes the labels of the options into the address; these write their names, which stay the
-same when a label is reworded. The rules: what the address says wins when it changed from outside (a link, the back button); on
-another page an address that says nothing keeps what was chosen before; a value that is the default stands in no address. A default that was
-never departed from is no choice: where it depends on what is shown, it follows that.
+Streamlit's own `bind="query-params"` writes the labels of the options into the address; these write their names, which
+stay the same when a label is reworded. The rules: what the address says wins when it changed from outside (a link, the
+back button); on another page an address that says nothing keeps what was chosen before; a value that is the default
+stands in no address. A default that was never departed from is no choice: where it depends on what is shown, it follows
+that.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def select(
 ) -> str:
     """A `st.selectbox`; with `free`, what the visitor types is taken too.
 
-    A browser goes by the label of the option and keeps that of an earlier run, so it is told where the chosen one is worded anew.
+    A browser goes by the label of the option and keeps that of an earlier run, so it is told where the chosen one is
+    worded anew.
     """
     default = options[0] if default is None else default
 
@@ -78,7 +80,9 @@ def select(
             st.session_state[key] = now
         st.session_state[f"label {key}"] = now, said
         place = options.index(now)
-        return str(st.selectbox(label, options, index=place, key=key, format_func=words, accept_new_options=free, **settings))
+        return str(
+            st.selectbox(label, options, index=place, key=key, format_func=words, accept_new_options=free, **settings)
+        )
 
     return _bound(key, default, parse, draw)
 
@@ -90,7 +94,13 @@ def _words(options: Sequence[str], format_func: Callable[[str], str]) -> Callabl
 
 
 def segments(
-    label: str, options: Sequence[str], *, key: str, default: str, format_func: Callable[[str], str] = str, **settings: Any
+    label: str,
+    options: Sequence[str],
+    *,
+    key: str,
+    default: str,
+    format_func: Callable[[str], str] = str,
+    **settings: Any,
 ) -> str:
     """A `st.segmented_control` with exactly one choice."""
     words = _words(options, format_func)
@@ -99,13 +109,21 @@ def segments(
         return raw[0] if raw and raw[0] in options else None
 
     def draw(now: str) -> str:
-        return str(st.segmented_control(label, options, default=now, key=key, format_func=words, required=True, **settings))
+        return str(
+            st.segmented_control(label, options, default=now, key=key, format_func=words, required=True, **settings)
+        )
 
     return _bound(key, default, parse, draw)
 
 
 def pills(
-    label: str, options: Sequence[str], *, key: str, default: Sequence[str], format_func: Callable[[str], str] = str, **settings: Any
+    label: str,
+    options: Sequence[str],
+    *,
+    key: str,
+    default: Sequence[str],
+    format_func: Callable[[str], str] = str,
+    **settings: Any,
 ) -> list[str]:
     """A `st.pills` with any number of choices; none of them stands in the address as an empty value."""
     words = _words(options, format_func)
@@ -153,7 +171,9 @@ def optional(label: str, low: float, high: float, *, key: str, step: float, **se
         return _decimal(raw, low, high)
 
     def draw(now: float | None) -> float | None:
-        value = st.number_input(label, low, high, None, step=step, key=key, **settings)  # a field with a default cannot be emptied
+        value = st.number_input(
+            label, low, high, None, step=step, key=key, **settings
+        )  # a field with a default cannot be emptied
         return None if value is None else float(value)
 
     return _bound(key, None, parse, draw)
@@ -179,7 +199,8 @@ def _decimal(raw: Sequence[str], low: float, high: float) -> float | None:
 
 
 def _bound(key: str, default: T, parse: Callable[[Sequence[str]], T | None], draw: Callable[[T], T]) -> T:
-    """Draw the widget with what it must show as its own default: a browser that lost its state falls back to that, and says so."""
+    """Draw the widget with what it must show as its own default: a browser that lost its state falls back to that, and
+    says so."""
     state = st.session_state
     now = _now(key, parse, default)
     if key not in state or state[key] != now:

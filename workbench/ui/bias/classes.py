@@ -36,6 +36,10 @@ def _mistakes(scope: Scope, found: Breakdown) -> list[tuple[str, int, dict[str, 
     names = scope.predictions.frame["name"].to_numpy()
     lines = []
     for code, (name,) in enumerate(found.values):
-        query = {"class": gallery.class_token(str(name)), "verdict": "wrong", "image": str(names[first[code]])} if code in first else {}
+        query = (
+            {"class": gallery.class_token(str(name)), "verdict": "wrong", "image": str(names[first[code]])}
+            if code in first
+            else {}
+        )
         lines.append((str(name), int(count[code]), query))
     return lines

@@ -67,7 +67,10 @@ def _matrix(counts: NDArray[np.int64], names: Sequence[str], cell: tuple[str, st
     import pandas as pd
 
     share = charts.row_shares(counts) * (counts.sum(1, keepdims=True) >= ENOUGH)
-    styles = np.array([[f"background-color: rgba(18, 165, 148, {0.65 * x:.3f})" if x else "" for x in row] for row in share], dtype=object)
+    styles = np.array(
+        [[f"background-color: rgba(18, 165, 148, {0.65 * x:.3f})" if x else "" for x in row] for row in share],
+        dtype=object,
+    )
     frame = pd.DataFrame(counts, index=pd.Index(names, name=apart([CORNER], names)[0]), columns=list(names))
     chosen = [(names.index(cell[0]), cell[1])] if set(cell) <= set(names) else []
     st.session_state["confusion"] = {"selection": {"rows": [], "columns": [], "cells": chosen}}

@@ -1,4 +1,5 @@
-"""The section on groups: how good the model is for each, how far they lie apart, and whether chance alone would do that."""
+"""The section on groups: how good the model is for each, how far they lie apart, and whether chance alone would do
+that."""
 
 from __future__ import annotations
 
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 MOST_STRATA = 6
 FAIRNESS = {
-    "demographic parity difference": "Gap between groups in how often the model predicts the positive class, correctly or not.",
+    "demographic parity difference": (
+        "Gap between groups in how often the model predicts the positive class, correctly or not."
+    ),
     "equalized odds difference": "The wider of two gaps between groups: in recall and in false-positive rate.",
     "worst-group accuracy": "The lowest accuracy of any group.",
 }
@@ -64,7 +67,8 @@ def _without_attributes() -> None:
 
 
 def _mistakes(scope: Scope, found: Breakdown) -> list[tuple[str, int, dict[str, str]]]:
-    """For each group how many of its images are called wrong, and the link to them: Explain can filter by one attribute of few values."""
+    """For each group how many of its images are called wrong, and the link to them: Explain can filter by one attribute
+    of few values."""
     wrong = np.flatnonzero((scope.predictions.frame["verdict"] == "wrong").to_numpy(bool) & (found.codes >= 0))
     codes = found.codes[wrong]
     count = np.bincount(codes, minlength=len(found.frame))
@@ -90,8 +94,8 @@ def _gaps(scope: Scope, comparison: Comparison) -> None:
     proven = int(comparison.frame["significant"].sum())
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            f"{scope.where}. Gaps proven: {proven} of {comparison.tests:,}; chance alone would rarely make even one such gap "
-            f"among {comparison.tests:,} comparisons."
+            f"{scope.where}. Gaps proven: {proven} of {comparison.tests:,}; chance alone would rarely make even one"
+            f" such gap among {comparison.tests:,} comparisons."
             if comparison.tests
             else f"{scope.where}. No two groups have {ENOUGH} images: nothing can be compared."
         )
@@ -112,7 +116,11 @@ def compared(comparison: Comparison) -> pd.DataFrame:
 def _gap_line(row: Mapping[Hashable, Any]) -> dict[str, str]:
     line = {"by": str(row["by"]), "figure": str(row["figure"])}
     if math.isnan(row["p"]):
-        return line | {"verdict": "too few"} | dict.fromkeys(("gap", "lowest", "highest", "worse", "ratio", "p", "p corrected"), "")
+        return (
+            line
+            | {"verdict": "too few"}
+            | dict.fromkeys(("gap", "lowest", "highest", "worse", "ratio", "p", "p corrected"), "")
+        )
     area = row["figure"] == "AUC"
     as_text = "{:.3f}".format if area else words.percent
     spans = {name: tuple(row[f"{name}{end}"] for end in ("", " low", " high")) for name in ("gap", "ratio")}
@@ -133,7 +141,9 @@ def _fairness(scope: Scope, by: By, said: str) -> None:
     """Fairlearn's measures as cards."""
     found = scope.kept(("fairness", by), lambda: fairness(scope.predictions, by, rows=scope.rows))
     st.subheader("Fairness measures", anchor=False)
-    st.caption(f"{scope.where}, by {plain(said)}. As Fairlearn defines them, with 95 % intervals; 0 points is equal treatment.")
+    st.caption(
+        f"{scope.where}, by {plain(said)}. As Fairlearn defines them, with 95 % intervals; 0 points is equal treatment."
+    )
     with st.grid(3, min_column_width=210):
         for name, meaning in FAIRNESS.items():
             if name in found:
@@ -168,13 +178,15 @@ def _paradoxes(scope: Scope, by: By) -> None:
     for gap in told:
         st.warning(plain(gap.warning, 600), icon=":material/warning:")
         with st.expander(f"The {gap.figure} within each {_what(gap)}"):
-            first, second = apart([gap.first, gap.second], (str(name) for name in gap.frame if name not in ("first", "second")))
+            first, second = apart(
+                [gap.first, gap.second], (str(name) for name in gap.frame if name not in ("first", "second"))
+            )
             st.dataframe(gap.frame.rename(columns={"first": first, "second": second}), hide_index=True)
             tables.csv("Within (CSV)", gap.frame, f"bias-within-{within.index(gap.within)}-{scope.split}")
     if found and not told:
         st.caption(
-            ":material/check: No sign of Simpson's paradox: the mix of images in the groups does not make, hide or reverse "
-            f"the accuracy gap. It was compared with the gaps within each {', '.join(map(_what, found))}."
+            ":material/check: No sign of Simpson's paradox: the mix of images in the groups does not make, hide or"
+            f" reverse the accuracy gap. It was compared with the gaps within each {', '.join(map(_what, found))}."
         )
 
 

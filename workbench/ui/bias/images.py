@@ -45,7 +45,12 @@ def row(scope: Scope, places: NDArray[np.intp], key: str, **query: str) -> None:
                     st.html('<div class="wb-broken" role="img" aria-label="unreadable">?</div>')
                 else:
                     st.image(image, width="stretch", output_format="PNG", alt=str(name))
-                st.page_link(EXPLAIN, label=f"{confidence:.0%} sure", query_params=scope.link(image=str(name), **query), help=plain(name))
+                st.page_link(
+                    EXPLAIN,
+                    label=f"{confidence:.0%} sure",
+                    query_params=scope.link(image=str(name), **query),
+                    help=plain(name),
+                )
 
 
 def _encoded(item: ImageItem) -> bytes | None:

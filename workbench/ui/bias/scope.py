@@ -86,7 +86,9 @@ class Scope:
 
     def kept(self, what: object, make: Callable[[], T]) -> T:
         """What `make` computes of these predictions, from the shelf where it was computed before."""
-        return slot("bias figure", **self.facts, figure=what).kept(make, lambda _: 64 * 1024 + 8 * len(self.predictions))
+        return slot("bias figure", **self.facts, figure=what).kept(
+            make, lambda _: 64 * 1024 + 8 * len(self.predictions)
+        )
 
     def breakdown(self, by: By = "label") -> Breakdown:
         """The figures by class or by group."""
@@ -97,7 +99,8 @@ class Scope:
         return self.kept("confusion", lambda: confusion(self.predictions, self.rows))
 
     def comparison(self) -> Comparison | None:
-        """The gaps by each attribute, and by the crossed ones where two are chosen; None where no groups can be compared."""
+        """The gaps by each attribute, and by the crossed ones where two are chosen; None where no groups can be
+        compared."""
         if not self.tested:
             return None
         crossed = [] if self.by is None or isinstance(self.by, str) or not self.comparable else [self.by]
@@ -128,7 +131,10 @@ def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | Non
     scope = Scope(model, images, found.predictions, rows, split, by, found.names, tied, whole, support, facts)
     _facts(scope, found)
     if not support:
-        st.info("None of these images has a label that the model knows: choose other images above.", icon=":material/label_off:")
+        st.info(
+            "None of these images has a label that the model knows: choose other images above.",
+            icon=":material/label_off:",
+        )
         return None
     return scope
 
@@ -151,7 +157,11 @@ def _by(found: Grouping) -> By | None:
         return None
     by = url.select("Group by", found.names, key="by", width=210)
     others = [name for name in found.names if name != by]
-    cross = url.select("Crossed with", ["", *others], key="cross", format_func=lambda name: name or "nothing", width=210) if others else ""
+    cross = (
+        url.select("Crossed with", ["", *others], key="cross", format_func=lambda name: name or "nothing", width=210)
+        if others
+        else ""
+    )
     return (by, cross) if cross else by
 
 

@@ -52,8 +52,14 @@ def of_classes(found: Breakdown) -> list[str]:
     apart = gap([wilson(rate.count, rate.support, level) for rate in rates])
     if apart.difference[1] > 0:
         low, high = (plain(found.frame["group"].iloc[at]) for at in (apart.lowest, apart.highest))
-        return [f"{line} From {low} to {high}, recall differs by {words.points(*apart.difference)}: more than chance would explain."]
-    return [f"{line} Chance alone could explain as wide a spread of recall among {len(rates)} classes: which is worst is not proven."]
+        return [
+            f"{line} From {low} to {high}, recall differs by {words.points(*apart.difference)}: more than chance would"
+            " explain."
+        ]
+    return [
+        f"{line} Chance alone could explain as wide a spread of recall among {len(rates)} classes: which is worst is"
+        " not proven."
+    ]
 
 
 def of_groups(comparison: Comparison, by: str, nested: bool = False) -> str:
@@ -72,13 +78,23 @@ def of_groups(comparison: Comparison, by: str, nested: bool = False) -> str:
     verdict = "more than chance would explain." if accuracy["significant"] else "not proven with this number of images."
     told = f"{words.chance(accuracy['p adjusted'])} after correction for {comparison.tests} comparisons"
     if nested:
-        line += f"each group holds one class only, so groups are compared within a class only. Gap in accuracy: {told}: {verdict}"
+        line += (
+            f"each group holds one class only, so groups are compared within a class only. Gap in accuracy: {told}:"
+            f" {verdict}"
+        )
     else:
         low, high = (plain(accuracy[end]) for end in ("lowest", "highest"))
         apart = words.points(*(accuracy[end] for end in ("gap", "gap low", "gap high")))
-        shares = f"{words.percent(accuracy['lowest value'])} for {low}, {words.percent(accuracy['highest value'])} for {high}"
+        shares = (
+            f"{words.percent(accuracy['lowest value'])} for {low}, {words.percent(accuracy['highest value'])} for"
+            f" {high}"
+        )
         line += f"accuracy {shares}; gap {apart}, {told}: {verdict}"
-    others = rows[rows["significant"] & (rows["figure"] != "accuracy")].sort_values("p adjusted", kind="stable").to_dict("records")
+    others = (
+        rows[rows["significant"] & (rows["figure"] != "accuracy")]
+        .sort_values("p adjusted", kind="stable")
+        .to_dict("records")
+    )
     listed = [f"{row['figure']} ({_ends(row)})" for row in others if not nested or FIGURES[row["figure"]].given_label]
     if listed:
         more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
@@ -94,7 +110,12 @@ def nested(predictions: Predictions, rows: NDArray[np.bool_], attributes: Sequen
     for name in attributes:
         groups = groups_of(cases, name)
         there = groups.codes >= 0
-        pairs = np.bincount(groups.codes[there] * cases.classes + cases.truth[there], minlength=len(groups.names) * cases.classes) > 0
+        pairs = (
+            np.bincount(
+                groups.codes[there] * cases.classes + cases.truth[there], minlength=len(groups.names) * cases.classes
+            )
+            > 0
+        )
         table = pairs.reshape(-1, cases.classes)
         if (table.sum(1) == 1).all() and table.any(0).sum() > 1:
             found.add(name)

@@ -1,4 +1,5 @@
-"""The section on shortcuts: places that decide about a class although the part lies elsewhere, and a place of one's own to cover."""
+"""The section on shortcuts: places that decide about a class although the part lies elsewhere, and a place of one's own
+to cover."""
 
 from __future__ import annotations
 
@@ -38,11 +39,14 @@ def section(scope: Scope, maps: Maps, top: DeltaGenerator) -> None:
     """Findings, gravest first; what is claimed is also said at the `top` of the page."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words_of = {"off": "Off", "on": "Look for them"}
-        wanted = url.segments("Shortcuts", ["off", "on"], key="shortcuts", default="off", format_func=words_of.__getitem__)
+        wanted = url.segments(
+            "Shortcuts", ["off", "on"], key="shortcuts", default="off", format_func=words_of.__getitem__
+        )
         draw.meaning("shortcut", least=LEAST, most=MOST)
     if wanted == "off":
         st.caption(
-            "Is there a corner or an edge that drives the decision although the part is not there? Takes up to a minute for a large model."
+            "Is there a corner or an edge that drives the decision although the part is not there? Takes up to a minute"
+            " for a large model."
         )
         return
     found = _found(scope, maps)
@@ -51,7 +55,10 @@ def section(scope: Scope, maps: Maps, top: DeltaGenerator) -> None:
     for finding in found:
         if finding.verdict in ("shortcut", "leans"):
             _, title = _SHOWN[finding.verdict]
-            said = f"**{title}: {plain(finding.target)}, {finding.region.name}**: this class is decided by a place, see below."
+            said = (
+                f"**{title}: {plain(finding.target)}, {finding.region.name}**: this class is decided by a place, see"
+                " below."
+            )
             top.error(said, icon=":material/report:")
     grave = [finding for finding in found if finding.verdict != "clear"]
     classes = len({finding.target for finding in found})
@@ -61,11 +68,13 @@ def section(scope: Scope, maps: Maps, top: DeltaGenerator) -> None:
     if not any(finding.verdict in ("shortcut", "leans", "too few") for finding in grave):
         tried = sum(finding.tried is not None for finding in found)
         outcome = (
-            f"{tried} of them stood out, and for none is it proven that the class depends on it" if tried else "none of them stood out"
+            f"{tried} of them stood out, and for none is it proven that the class depends on it"
+            if tried
+            else "none of them stood out"
         )
         st.info(
-            f"No shortcut is proven: {classes} classes and {len(found) // classes} places at the edge were examined with "
-            f"{METHODS[maps.method].title} in {len(maps.frame):,} images; {outcome}.",
+            f"No shortcut is proven: {classes} classes and {len(found) // classes} places at the edge were examined"
+            f" with {METHODS[maps.method].title} in {len(maps.frame):,} images; {outcome}.",
             icon=":material/search:",
         )
     for finding in grave:
@@ -157,11 +166,16 @@ def _drawn() -> Region | None:
     """A box given by its sides."""
     sides = (("Top", 0), ("Bottom", 30), ("Left", 70), ("Right", 100))
     with st.container(horizontal=True):
-        top, bottom, left, right = (url.slider(name, 0, 100, key=name.lower(), default=at, step=5, width=150) for name, at in sides)
+        top, bottom, left, right = (
+            url.slider(name, 0, 100, key=name.lower(), default=at, step=5, width=150) for name, at in sides
+        )
     if top >= bottom or left >= right:
         st.info("The box is empty: bottom must lie below top, and right beyond left (per cent of the image).")
         return None
-    return Region(f"box from {top} to {bottom} % down and {left} to {right} % across", (top / 100, left / 100, bottom / 100, right / 100))
+    return Region(
+        f"box from {top} to {bottom} % down and {left} to {right} % across",
+        (top / 100, left / 100, bottom / 100, right / 100),
+    )
 
 
 def _tried(scope: Scope, region: Region, target: str, fill: str, chosen: list[ImageItem]) -> Intervention | None:
@@ -170,7 +184,13 @@ def _tried(scope: Scope, region: Region, target: str, fill: str, chosen: list[Im
         model, others = choice.classifier(scope.model), _others(scope)
         return intervene(model, chosen, region, target=target, fill=fill, others=others, on_progress=progress)
 
-    facts = {"region": region, "target": target, "fill": fill, "chosen": [item.id for item in chosen], "others": _others(scope)}
+    facts = {
+        "region": region,
+        "target": target,
+        "fill": fill,
+        "chosen": [item.id for item in chosen],
+        "others": _others(scope),
+    }
     place = slot("covering", **scope.model.identity, **scope.facts, **facts)
     asked = place.get() is not None or st.session_state.get("covering") == place
     if not asked and not st.button(f"Cover it in {len(chosen)} images", icon=":material/content_cut:", key="cover it"):
@@ -184,10 +204,10 @@ def _outcome(scope: Scope, tried: Intervention, target: str) -> None:
     otherwise = tried.otherwise
     verdict = "**It matters for this class.**" if tried.matters else f"{otherwise[0].upper()}{otherwise[1:]}."
     st.markdown(
-        f"Covering the **{plain(tried.region.name)}** changes P({plain(target)}) by {change}, covering as much elsewhere "
-        f"by {elsewhere}; the effect of the place itself is {effect}, {words.chance(tried.p)}. {verdict}  \n"
-        f"Decisions that flip: {words.said(tried.turned, 'share')} with the place covered, {words.said(tried.turned_elsewhere, 'share')} "
-        f"elsewhere, of {tried.turned.support} images."
+        f"Covering the **{plain(tried.region.name)}** changes P({plain(target)}) by {change}, covering as much"
+        f" elsewhere by {elsewhere}; the effect of the place itself is {effect}, {words.chance(tried.p)}. {verdict} "
+        f" \nDecisions that flip: {words.said(tried.turned, 'share')} with the place covered,"
+        f" {words.said(tried.turned_elsewhere, 'share')} elsewhere, of {tried.turned.support} images."
     )
     _examples(scope, tried)
     tables.csv("Every image (CSV)", tried.frame, f"bias-cover-{scope.split}")
@@ -200,7 +220,11 @@ def _change(rate: object) -> str:
 
 def _examples(scope: Scope, tried: Intervention) -> None:
     """The images whose probability falls most, as they are and with the place covered; each leads to Explain."""
-    frame = tried.frame.assign(fall=tried.frame["after"] - tried.frame["before"]).sort_values("fall", kind="stable").head(EXAMPLES)
+    frame = (
+        tried.frame.assign(fall=tried.frame["after"] - tried.frame["before"])
+        .sort_values("fall", kind="stable")
+        .head(EXAMPLES)
+    )
     others = _others(scope)
     with st.grid(EXAMPLES, min_column_width=120):
         for line in frame.to_dict("records"):
@@ -210,7 +234,12 @@ def _examples(scope: Scope, tried: Intervention) -> None:
                 height, width = image.shape[:2]
                 inside = tried.region.on(height, width, _mask(item, image) if tried.region.of_mask else None)
                 hidden = covered(image, inside, tried.fill, others, np.random.default_rng(0))
-                st.image(Image.fromarray(np.hstack([image, hidden])), width="stretch", output_format="PNG", alt=f"{item.name} covered")
+                st.image(
+                    Image.fromarray(np.hstack([image, hidden])),
+                    width="stretch",
+                    output_format="PNG",
+                    alt=f"{item.name} covered",
+                )
                 st.caption(f"P({plain(line['target'], 30)}) {line['before']:.2f} → {line['after']:.2f}")
                 st.page_link(EXPLAIN, label="Explain", query_params=scope.link(image=item.name))
 

@@ -35,11 +35,17 @@ def section(scope: Scope) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         wanted = url.segments(
-            "Look for slices", ["off", "on"], key="slices", default="off", format_func={"off": "Off", "on": "Find them"}.__getitem__
+            "Look for slices",
+            ["off", "on"],
+            key="slices",
+            default="off",
+            format_func={"off": "Off", "on": "Find them"}.__getitem__,
         )
         draw.meaning("slices", enough=ENOUGH)
     if wanted == "off":
-        st.caption("Is there a kind of image that the model gets wrong, whether or not it has a name? Takes some seconds.")
+        st.caption(
+            "Is there a kind of image that the model gets wrong, whether or not it has a name? Takes some seconds."
+        )
         return
     with st.spinner("Computing slices"):
         vectors = audits.embeddings(scope.model, scope.images, outputs)
@@ -63,7 +69,13 @@ def _told(scope: Scope, found: Slices) -> None:
         few = ~frame["enough"]
         frame.loc[few, ["error rate", "error rate low", "error rate high", "p", "p adjusted"]] = np.nan
         tables.csv("Slices (CSV)", frame, f"bias-slices-{scope.split}")
-        draw.download("Slices (PNG)", lambda: _image(scope, large), f"bias-slices-{scope.split}.png", "image/png", "png bias-slices")
+        draw.download(
+            "Slices (PNG)",
+            lambda: _image(scope, large),
+            f"bias-slices-{scope.split}.png",
+            "image/png",
+            "png bias-slices",
+        )
 
 
 def _slice(scope: Scope, number: int, part: Slice) -> None:
@@ -83,4 +95,6 @@ def _image(scope: Scope, large: list[tuple[int, Slice]]) -> bytes:
     rates = [part.error for _, part in large]
     ends = ([getattr(rate, end) or 0.0 for rate in rates] for end in ("value", "low", "high"))
     names = [f"slice {number}" for number, _ in large]
-    return render.to_png(charts.interval_bars(names, *ends, title="Error rate by slice", unit="error rate", footer=scope.footer))
+    return render.to_png(
+        charts.interval_bars(names, *ends, title="Error rate by slice", unit="error rate", footer=scope.footer)
+    )

@@ -50,12 +50,20 @@ def bars(found: Breakdown, figure: str) -> None:
     if found.by == "label" and len(found.frame) > MOST_BARS:
         st.caption(f"The {MOST_BARS} worst.")
     place = {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 140}}
-    share = {"type": "quantitative", "title": figure, "scale": {"domain": [0, 1]}, "axis": {"format": "%", "tickCount": 5}}
+    share = {
+        "type": "quantitative",
+        "title": figure,
+        "scale": {"domain": [0, 1]},
+        "axis": {"format": "%", "tickCount": 5},
+    }
     st.container(width=WIDEST).vega_lite_chart(
         frame,
         {
             "height": 70 + 28 * len(frame),
-            "encoding": {"y": place, "tooltip": [{"field": "name", "title": "group"}, {"field": "said", "title": figure}]},
+            "encoding": {
+                "y": place,
+                "tooltip": [{"field": "name", "title": "group"}, {"field": "said", "title": figure}],
+            },
             "layer": [
                 {
                     "mark": {"type": "rule", "strokeWidth": 5, "opacity": 0.4, "color": _INK},

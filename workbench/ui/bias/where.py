@@ -1,4 +1,5 @@
-"""The section on where the model looks: mean maps by class and group, and whether groups differ more than chance makes them."""
+"""The section on where the model looks: mean maps by class and group, and whether groups differ more than chance makes
+them."""
 
 from __future__ import annotations
 
@@ -55,8 +56,9 @@ def _offer(scope: Scope, method: str) -> None:
         "fit are kept; only the rest is computed."
     )
     st.info(
-        f"To see where the model looks on average, {METHODS[method].title} is computed for a sample of up to {results.SAMPLE} images, "
-        f"spread over the classes of the test split.{stale if audits.outdated(scope.model, scope.images, method) else ''}",
+        f"To see where the model looks on average, {METHODS[method].title} is computed for a sample of up to"
+        f" {results.SAMPLE} images, spread over the classes of the test"
+        f" split.{stale if audits.outdated(scope.model, scope.images, method) else ''}",
         icon=":material/center_focus_strong:",
     )
     label = f"Compute {results.SAMPLE} maps"
@@ -71,7 +73,8 @@ def _among(scope: Scope, found: Maps) -> Maps | None:
         of = " and ".join(sorted(found.frame["split"].dropna().unique()))
         where = f"of the {of} split" if of else "without a split"
         st.info(
-            f"The maps are of a sample {where}, none of them among these images: choose others above.", icon=":material/filter_alt_off:"
+            f"The maps are of a sample {where}, none of them among these images: choose others above.",
+            icon=":material/filter_alt_off:",
         )
         return None
     return Maps(found.frame[kept].reset_index(drop=True), found.heatmaps[kept], found.mask[kept], found.method)
@@ -102,7 +105,13 @@ def _images(scope: Scope, found: Maps, by: str) -> None:
         with st.container(width=260):
             draw.colour_bar(scale, UNIT)
         panels = [
-            render.Panel(name, Image.fromarray(scale.colours(heatmap * CELLS)).resize((EDGE, EDGE)), scale, UNIT, f"{count:,} images")
+            render.Panel(
+                name,
+                Image.fromarray(scale.colours(heatmap * CELLS)).resize((EDGE, EDGE)),
+                scale,
+                UNIT,
+                f"{count:,} images",
+            )
             for name, (heatmap, count) in means
         ]
         title = f"Mean map by {METHODS[found.method].title}"
@@ -125,7 +134,11 @@ def _shares(scope: Scope, frame: pd.DataFrame, by: str) -> None:
         for region in SHOWN:
             if region in lines:
                 line = lines[region]
-                row[region] = _share(line["share"], line["low"], line["high"]) if line["enough"] else f"too few ({line['support']})"
+                row[region] = (
+                    _share(line["share"], line["low"], line["high"])
+                    if line["enough"]
+                    else f"too few ({line['support']})"
+                )
         rows.append(row)
     areas = frame.groupby("region")["area"].first()
     told = [region for region in SHOWN if np.isfinite(areas.get(region, np.nan))]
@@ -150,13 +163,13 @@ def _differences(scope: Scope, found: Maps) -> None:
     proven = frame[frame["significant"]].sort_values("p adjusted", kind="stable").to_dict("records")
     if not proven:
         st.markdown(
-            f"**Groups**: no difference in where the model looks is proven for any region ({len(frame)} comparisons, smallest "
-            f"{words.chance(frame['p adjusted'].min())} after correction)."
+            f"**Groups**: no difference in where the model looks is proven for any region ({len(frame)} comparisons,"
+            f" smallest {words.chance(frame['p adjusted'].min())} after correction)."
         )
     for line in proven[:4]:
         st.markdown(
-            f"**By {plain(line['by'])}**: the model looks at the {line['region']} more for {plain(line['most'])} than for "
-            f"{plain(line['least'])}: {100 * line['gap']:.1f} points of its attribution more, {words.chance(line['p adjusted'])} "
-            f"after correction for {len(frame)} comparisons."
+            f"**By {plain(line['by'])}**: the model looks at the {line['region']} more for {plain(line['most'])} than"
+            f" for {plain(line['least'])}: {100 * line['gap']:.1f} points of its attribution more,"
+            f" {words.chance(line['p adjusted'])} after correction for {len(frame)} comparisons."
         )
     tables.csv("Do groups differ? (CSV)", frame, f"bias-where-{scope.split}")

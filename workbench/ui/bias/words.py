@@ -90,6 +90,8 @@ def told(found: Breakdown) -> pd.DataFrame:
     frame = found.frame.copy()
     for figure in found.figures:
         rates = found.rates(figure)
-        few = ~frame["enough"].to_numpy(bool) | np.array([not enough(rates[str(name)], figure) for name in frame["group"]])
+        few = ~frame["enough"].to_numpy(bool) | np.array(
+            [not enough(rates[str(name)], figure) for name in frame["group"]]
+        )
         frame.loc[few, [figure, f"{figure} low", f"{figure} high"]] = math.nan
     return frame

@@ -35,8 +35,13 @@ def section(scope: Scope, setting: Setting) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("All thresholds", anchor=False)
         draw.meaning("operating-curves")
-    lines = {split: scope.kept(("curve", split, scope.costs), lambda split=split: _thin(scope.points(split))) for split in splits}  # type: ignore[misc]
-    drawn = scope.kept(("drawn curves", scope.costs), lambda: {name: _stacked(scope, lines, *axes) for name, axes in CURVES.items()})
+    lines = {
+        split: scope.kept(("curve", split, scope.costs), lambda split=split: _thin(scope.points(split)))
+        for split in splits
+    }  # type: ignore[misc]
+    drawn = scope.kept(
+        ("drawn curves", scope.costs), lambda: {name: _stacked(scope, lines, *axes) for name, axes in CURVES.items()}
+    )
     here = {split: _with_recall(point_at(scope.cases[split], threshold, scope.costs).to_frame().T) for split in splits}
     with st.grid(3, min_column_width=280):
         for name, (across, up) in CURVES.items():
@@ -68,7 +73,9 @@ def _stacked(scope: Scope, parts: dict[str, pd.DataFrame], across: str, up: str)
     """The points of all splits in one table, as a chart takes them."""
     import pandas as pd
 
-    named = [part[[across, up]].assign(split=scope.words[split], order=np.arange(len(part))) for split, part in parts.items()]
+    named = [
+        part[[across, up]].assign(split=scope.words[split], order=np.arange(len(part))) for split, part in parts.items()
+    ]
     return pd.concat(named, ignore_index=True).dropna()
 
 
@@ -80,7 +87,10 @@ def _drawn(scope: Scope, lines: pd.DataFrame, here: dict[str, pd.DataFrame], acr
     spec: dict[str, Any] = {
         "height": 210,
         "layer": [
-            {"mark": {"type": "line", "strokeWidth": 2}, "encoding": {"x": x, "y": y, "color": colour, "order": {"field": "order"}}},
+            {
+                "mark": {"type": "line", "strokeWidth": 2},
+                "encoding": {"x": x, "y": y, "color": colour, "order": {"field": "order"}},
+            },
             {
                 "data": {"values": _stacked(scope, here, across, up).to_dict("records")},
                 "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1},

@@ -1,4 +1,5 @@
-"""One decision: the photograph with its ground truth, where the evidence lies, what filling it does, what lies nearest, and the verdict."""
+"""One decision: the photograph with its ground truth, where the evidence lies, what filling it does, what lies nearest,
+and the verdict."""
 
 from __future__ import annotations
 
@@ -40,8 +41,12 @@ def section(scope: Scope, setting: Setting) -> None:
         return
     item = _item(scope, row)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        method = url.select("Map by", offered(scope.model), key="map", format_func=lambda name: METHODS[name].title, width=250)
-        fill = url.select("Fill regions with", list(DEFECT_FILLS), key="fill", format_func=lambda name: FILLS[name], width=290)
+        method = url.select(
+            "Map by", offered(scope.model), key="map", format_func=lambda name: METHODS[name].title, width=250
+        )
+        fill = url.select(
+            "Fill regions with", list(DEFECT_FILLS), key="fill", format_func=lambda name: FILLS[name], width=290
+        )
         draw.meaning("attributed-regions")
     head = st.container()
     image = photographs.fitted(item, EDGE)
@@ -69,11 +74,14 @@ def _item(scope: Scope, row: int) -> ImageItem:
     """The image of a row.
 
     Raises:
-        InputError: Its file was written over since the model was asked about it: no verdict of then may stand beside the image of now.
+        InputError: Its file was written over since the model was asked about it: no verdict of then may stand beside
+            the image of now.
     """
     item, then = scope.images.by_name[str(scope.known.frame["name"][row])], scope.known.frame["id"][row]
     if isinstance(then, str) and then != item.id:
-        raise InputError(f"The file of {item.name} was overwritten after its prediction: audit the set again, or restore the file.")
+        raise InputError(
+            f"The file of {item.name} was overwritten after its prediction: audit the set again, or restore the file."
+        )
     return item
 
 
@@ -92,7 +100,8 @@ def _evidence(scope: Scope, method: str, target: str) -> str:
 
 
 def _signed(method: str) -> bool:
-    """Whether the map that is looked at here speaks against the defect anywhere: of how the score reacts, only the size counts."""
+    """Whether the map that is looked at here speaks against the defect anywhere: of how the score reacts, only the size
+    counts."""
     return METHODS[method].signed and not METHODS[method].reacts
 
 
@@ -121,7 +130,9 @@ def _filled(scope: Scope, item: ImageItem, regions: list[Spot], method: str, fil
         return []
     inside = [np.packbits(region.inside) for region in regions]
     facts = {"image": item.id, "regions": inside, "fill": fill, "positive": scope.positive}
-    return computed(slot("filled regions", **scope.model.identity, **facts), "Filling regions", make, lambda _: 4096) or []
+    return (
+        computed(slot("filled regions", **scope.model.identity, **facts), "Filling regions", make, lambda _: 4096) or []
+    )
 
 
 def _sentence(scope: Scope, item: ImageItem, decided: Decision, target: str) -> None:
@@ -171,7 +182,11 @@ def _images(item: ImageItem, image: Image.Image, shown: Attribution | None, regi
                 st.image(over, width="stretch", output_format="PNG", alt=f"{method.title} of {item.name}")
                 draw.colour_bar(scale, method.unit)
                 draw.download(
-                    "Image (PNG)", lambda: render.to_png(over), f"{draw.stem(item.name)}-decision.png", "image/png", "png decision"
+                    "Image (PNG)",
+                    lambda: render.to_png(over),
+                    f"{draw.stem(item.name)}-decision.png",
+                    "image/png",
+                    "png decision",
                 )
     if mask is None:
         st.caption("No ground-truth mask marks the defect.")
@@ -211,13 +226,18 @@ def _table(item: ImageItem, decided: Decision) -> None:
 
 
 @guarded
-def _neighbours(scope: Scope, row: int, item: ImageItem, method: str, shown: Attribution | None, image: Image.Image) -> None:
-    """The nearest good part and the nearest defect that the model was trained on, with maps on one scale where there are maps."""
+def _neighbours(
+    scope: Scope, row: int, item: ImageItem, method: str, shown: Attribution | None, image: Image.Image
+) -> None:
+    """The nearest good part and the nearest defect that the model was trained on, with maps on one scale where there
+    are maps."""
     st.subheader("Nearest training images", anchor=False)
     found = _nearest(scope, row)
     if found is None:
         return
-    maps: list[tuple[str, Image.Image, np.ndarray | None]] = [("This part", image, None if shown is None else _heatmap(shown, image))]
+    maps: list[tuple[str, Image.Image, np.ndarray | None]] = [
+        ("This part", image, None if shown is None else _heatmap(shown, image))
+    ]
     for title, (other, alike) in found.items():
         neighbour = scope.images.by_name[str(scope.known.frame["name"][other])]
         its, heat = photographs.fitted(neighbour, EDGE), None
@@ -247,7 +267,8 @@ def _beside(left: Image.Image, right: Image.Image) -> Image.Image:
 
 
 def _nearest(scope: Scope, row: int) -> dict[str, tuple[int, float]] | None:
-    """Rows and similarities of the nearest good part and the nearest defect; None, and the way to them, where they are not known."""
+    """Rows and similarities of the nearest good part and the nearest defect; None, and the way to them, where they are
+    not known."""
     frame = scope.known.frame
     trained = (frame["split"] == "train").to_numpy(bool) & frame["verdict"].notna().to_numpy(bool)
     if not trained.any():

@@ -1,4 +1,5 @@
-"""The histogram of scores with a threshold that can be dragged: the counts follow in the browser, the page when it is let go."""
+"""The histogram of scores with a threshold that can be dragged: the counts follow in the browser, the page when it is
+let go."""
 
 from __future__ import annotations
 
@@ -61,17 +62,23 @@ def _caption(scope: Scope) -> str:
     return f"{words[0].upper()}{words[1:]}: {cases.good:,} good parts above the axis, {cases.defects:,} defects below."
 
 
-def _fixed(scope: Scope, place: Callable[[NDArray[np.float64]], NDArray[np.float64]], coverage: float | None) -> dict[str, Any]:
+def _fixed(
+    scope: Scope, place: Callable[[NDArray[np.float64]], NDArray[np.float64]], coverage: float | None
+) -> dict[str, Any]:
     """What does not change with the threshold."""
     cases, grid = scope.cases[REPORTED_ON], _grid(place)
     low, high = (1.0, 0.0) if coverage is None else reach(scope.cases[CHOSEN_ON], coverage)
     ends = _Ends(np.minimum(grid, low), np.maximum(grid, high))
     labelled = bool(len(cases))
-    above, below = (cases.scores[~cases.defect], cases.scores[cases.defect]) if labelled else (_readable(scope), np.empty(0))
+    above, below = (
+        (cases.scores[~cases.defect], cases.scores[cases.defect]) if labelled else (_readable(scope), np.empty(0))
+    )
     lines = [
         {
             "name": f"{name[0].upper()}{name[1:]}",
-            "counts": [{"words": kind.words, "all": len(kind.scores), "grid": _counted(kind, ends).tolist()} for kind in kinds],
+            "counts": [
+                {"words": kind.words, "all": len(kind.scores), "grid": _counted(kind, ends).tolist()} for kind in kinds
+            ],
         }
         for name, kinds in _kinds(scope, coverage)
     ]
@@ -106,7 +113,9 @@ def _kinds(scope: Scope, coverage: float | None) -> list[tuple[str, list[_Kind]]
     """What is counted of each split, by its name; of all images where none has a label."""
 
     def found() -> list[tuple[str, list[_Kind]]]:
-        named = [(scope.words[split], scope.cases[split]) for split in (CHOSEN_ON, REPORTED_ON) if len(scope.cases[split])]
+        named = [
+            (scope.words[split], scope.cases[split]) for split in (CHOSEN_ON, REPORTED_ON) if len(scope.cases[split])
+        ]
         labelled = [
             (
                 name,
@@ -122,7 +131,11 @@ def _kinds(scope: Scope, coverage: float | None) -> list[tuple[str, list[_Kind]]
         return labelled or [("all images", [_Kind("rejected", every, "reject"), _Kind("for review", every, "review")])]
 
     kinds = scope.kept("kinds", found)
-    return kinds if coverage is not None else [(name, [kind for kind in each if kind.verdict != "review"]) for name, each in kinds]
+    return (
+        kinds
+        if coverage is not None
+        else [(name, [kind for kind in each if kind.verdict != "review"]) for name, each in kinds]
+    )
 
 
 def _readable(scope: Scope) -> NDArray[np.float64]:
@@ -130,7 +143,8 @@ def _readable(scope: Scope) -> NDArray[np.float64]:
 
 
 def _counted(kind: _Kind, ends: _Ends) -> NDArray[np.intp]:
-    """How many get the verdict at each place of the line, (T,): one below `low` passes, one from `high` on is rejected."""
+    """How many get the verdict at each place of the line, (T,): one below `low` passes, one from `high` on is
+    rejected."""
     passed, unrejected = (np.searchsorted(kind.scores, as_scores(end)) for end in (ends.low, ends.high))
     return {"pass": passed, "reject": len(kind.scores) - unrejected, "review": unrejected - passed}[kind.verdict]
 

@@ -35,12 +35,17 @@ def section(scope: Scope) -> None:
         )
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        method = url.select("Map by", decision.offered(scope.model), key="map", format_func=lambda name: METHODS[name].title, width=250)
+        method = url.select(
+            "Map by", decision.offered(scope.model), key="map", format_func=lambda name: METHODS[name].title, width=250
+        )
         draw.meaning("localisation-metrics")
     result: Localisation | None = _place("localisation", scope, method).get()
     if result is None:
         many = min(len(found), MOST)
-        st.caption(f"{METHODS[method].title} is computed for {many:,} images, good parts included, and compared with the masks.")
+        st.caption(
+            f"{METHODS[method].title} is computed for {many:,} images, good parts included, and compared with the"
+            " masks."
+        )
         offer(f"Measure on {many:,} images", f"localise {method}", lambda: _measured(scope, found, method))
         return
     _table(scope, result)
@@ -90,7 +95,9 @@ def _table(scope: Scope, found: Localisation) -> None:
         f"{METHODS[found.method].title} of {found.sample['drawn']:,} of {found.sample['images']:,} images, "
         f"{found.good:,} of them good parts."
     )
-    columns = {name: st.column_config.TextColumn(name, help=terms.entry("localisation-metrics", name)) for name in MAP_FIGURES}
+    columns = {
+        name: st.column_config.TextColumn(name, help=terms.entry("localisation-metrics", name)) for name in MAP_FIGURES
+    }
     st.dataframe(shown, hide_index=True, column_config=columns, alt="Localisation: maps against masks")
     if not found.frame["enough"].all():
         st.caption(f":material/info: For a kind with fewer than {FEW} images only the count is meaningful.")
@@ -107,7 +114,10 @@ def said(found: Localisation) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(
-        [{"kind": row["kind"], "images": row["support"], **{name: _figure(row, name) for name in MAP_FIGURES}} for row in _rows(found)]
+        [
+            {"kind": row["kind"], "images": row["support"], **{name: _figure(row, name) for name in MAP_FIGURES}}
+            for row in _rows(found)
+        ]
     )
 
 

@@ -1,4 +1,5 @@
-"""The view of the operating point: the histogram, what escapes and what is rejected for nothing, curves, groups and the review band."""
+"""The view of the operating point: the histogram, what escapes and what is rejected for nothing, curves, groups and the
+review band."""
 
 from __future__ import annotations
 
@@ -53,10 +54,19 @@ def _table(scope: Scope, points: dict[str, pd.Series], setting: Setting) -> None
             ]
             for split, point in points.items()
         },
-        index=["escapes", "overkill", *(["for review"] if "review" in counts else []), *FIGURES[:-1], "cost a part", "AUC"],
+        index=[
+            "escapes",
+            "overkill",
+            *(["for review"] if "review" in counts else []),
+            *FIGURES[:-1],
+            "cost a part",
+            "AUC",
+        ],
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("At this threshold" if setting.coverage is None else "With this threshold and review band", anchor=False)
+        st.subheader(
+            "At this threshold" if setting.coverage is None else "With this threshold and review band", anchor=False
+        )
         draw.meaning("operating-point")
     st.table(frame)
     st.caption(_line(scope, points))
@@ -67,7 +77,9 @@ def _table(scope: Scope, points: dict[str, pd.Series], setting: Setting) -> None
     }  # fmt: skip
     with st.container(horizontal=True):
         table = pd.DataFrame({scope.words[split]: point for split, point in points.items()})
-        draw.table("Figures (CSV)", lambda: _with_facts(table, facts), "operating-point.csv", "csv point", index="figure")
+        draw.table(
+            "Figures (CSV)", lambda: _with_facts(table, facts), "operating-point.csv", "csv point", index="figure"
+        )
         for split in points:
             draw.table(
                 f"All thresholds, {scope.words[split]} (CSV)",
@@ -93,9 +105,13 @@ def _line(scope: Scope, points: dict[str, pd.Series]) -> str:
     if scope.costs.prior is not None:
         return f"Precision, F1 and cost are computed for a line with {_percent(scope.costs.prior)} defects."
     shares = [
-        f"{_percent(point['defects'] / (point['defects'] + point['good']))} in the {scope.words[split]}" for split, point in points.items()
+        f"{_percent(point['defects'] / (point['defects'] + point['good']))} in the {scope.words[split]}"
+        for split, point in points.items()
     ]
-    return f"Precision, F1 and cost are computed for a line with the same share of defects as these images: {', '.join(shares)}."
+    return (
+        "Precision, F1 and cost are computed for a line with the same share of defects as these images:"
+        f" {', '.join(shares)}."
+    )
 
 
 def _percent(share: float) -> str:
@@ -132,8 +148,8 @@ def _reviewed(scope: Scope, setting: Setting) -> None:
     found, target = review(tested, setting.band), setting.coverage or 0
     st.subheader("What the review band guarantees", anchor=False)
     st.markdown(
-        f"{_share(found.review)} of the {scope.words[REPORTED_ON]} is for review. {found.escapes:,} of its defects pass unseen, and "
-        f"{found.overkill:,} of its good parts are rejected unseen."
+        f"{_share(found.review)} of the {scope.words[REPORTED_ON]} is for review. {found.escapes:,} of its defects pass"
+        f" unseen, and {found.overkill:,} of its good parts are rejected unseen."
     )
     lines = {}
     for kind, rate, calibrated, ends in (
@@ -143,11 +159,15 @@ def _reviewed(scope: Scope, setting: Setting) -> None:
         low, high = expected(target, calibrated, rate.support)
         should = f"{low:.1%} to {high:.1%}" if ends else f"{low:.1%} or more: the threshold alone keeps the guarantee"
         should = should if rate.support else "n/a"
-        lines[kind] = {"target": f"{target:.0%}", f"measured on the {scope.words[REPORTED_ON]}": _share(rate), "expected there": should}
+        lines[kind] = {
+            "target": f"{target:.0%}",
+            f"measured on the {scope.words[REPORTED_ON]}": _share(rate),
+            "expected there": should,
+        }
     st.table(pd.DataFrame(lines).T)
     st.caption(
-        "Expected: the range of 19 of 20 measurements when the target is met, with this number of images to set the band and to "
-        "measure it. A measurement below it suggests that the two splits differ."
+        "Expected: the range of 19 of 20 measurements when the target is met, with this number of images to set the"
+        " band and to measure it. A measurement below it suggests that the two splits differ."
     )
 
 

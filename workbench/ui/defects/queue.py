@@ -15,7 +15,13 @@ from workbench.ui.defects.scope import REST, SPLITS, Scope
 from workbench.ui.defects.threshold import Setting
 from workbench.ui.text import plain
 
-WORDS = {"escapes": "Escapes", "overkill": "Overkill", "near": "Near the threshold", "overruled": "Overruled", "all": "All"}
+WORDS = {
+    "escapes": "Escapes",
+    "overkill": "Overkill",
+    "near": "Near the threshold",
+    "overruled": "Overruled",
+    "all": "All",
+}
 EMPTY = {
     "escapes": "No labelled defect passes here.",
     "overkill": "No labelled good part is rejected here.",
@@ -42,7 +48,11 @@ def choose(scope: Scope, setting: Setting) -> int | None:
         waiting = {name: queue(judged, scope.scores, rows, setting.band, name, gone) for name in QUEUES}
         words = WORDS if setting.coverage is None else WORDS | {"near": DOUBT}
         name = url.segments(
-            "Queue", list(QUEUES), key="queue", default="escapes", format_func=lambda q: f"{words[q]} ({len(waiting[q]):,})"
+            "Queue",
+            list(QUEUES),
+            key="queue",
+            default="escapes",
+            format_func=lambda q: f"{words[q]} ({len(waiting[q]):,})",
         )
     if not len(waiting[name]):
         st.info(f"{EMPTY[name]} Choose another queue or other images above.", icon=":material/inbox:")
@@ -51,7 +61,8 @@ def choose(scope: Scope, setting: Setting) -> int | None:
 
 
 def _images(scope: Scope) -> NDArray[np.bool_]:
-    """Which images are looked at, (N,): at first those that the figures are reported on, so that a queue is as long as its figure says."""
+    """Which images are looked at, (N,): at first those that the figures are reported on, so that a queue is as long as
+    its figure says."""
     splits = scope.known.frame["split"]
     there = [split for split in ON if (splits == split).any()]
     parts = {split: scope.cases[split].mask for split in (REPORTED_ON, CHOSEN_ON)}
@@ -62,7 +73,14 @@ def _images(scope: Scope) -> NDArray[np.bool_]:
     same = {SPLITS[split]: split for split in SPLITS} | {"training split": "train"}
     default = options[0] if words else same.get(scope.words[REPORTED_ON], "all")
     named = ON | words
-    on = url.select("Images", options, key="on", default=default if default in options else "all", format_func=named.__getitem__, width=180)
+    on = url.select(
+        "Images",
+        options,
+        key="on",
+        default=default if default in options else "all",
+        format_func=named.__getitem__,
+        width=180,
+    )
     if on in words:
         return parts[CHOSEN_ON if on == f"{CHOSEN_ON} half" else REPORTED_ON]
     return np.ones(len(splits), bool) if on == "all" else (splits == on).to_numpy(bool)
@@ -84,7 +102,9 @@ def _walk(scope: Scope, rows: NDArray[np.intp], title: str) -> int:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Previous", icon=":material/arrow_back:", shortcut="P", disabled=at == 0, **_going(names, at - 1))
         st.markdown(f"**{title}**: {at + 1:,} of {len(rows):,}")
-        st.button("Next", icon=":material/arrow_forward:", shortcut="N", disabled=at == len(rows) - 1, **_going(names, at + 1))
+        st.button(
+            "Next", icon=":material/arrow_forward:", shortcut="N", disabled=at == len(rows) - 1, **_going(names, at + 1)
+        )
     first = min(max(at - STRIP // 2, 0), max(len(rows) - STRIP, 0))
     with st.grid(STRIP, min_column_width=72, gap="xsmall", key="gallery"):
         for number, name in enumerate(names[first : first + STRIP]):

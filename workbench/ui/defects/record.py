@@ -31,20 +31,25 @@ AGREE = "The verdict is right"
 
 
 SHUT = (
-    "This server is open to others without a login, so the author of a decision cannot be known: the journal is read-only here. To record "
-    "decisions, start the app where only you can reach it; workbench run does so by default."
+    "This server is open to others without a login, so the author of a decision cannot be known: the journal is"
+    " read-only here. To record decisions, start the app where only you can reach it; workbench run does so by default."
 )
 
 
 def journal(model: choice.ModelChoice) -> Journal | None:
-    """The journal that decisions of this model are written to; None where others reach the server and there is none to read.
+    """The journal that decisions of this model are written to; None where others reach the server and there is none to
+    read.
 
     Raises:
         InputError: It cannot be opened.
     """
     if not session.local():
         kept = None if own(model) else journal_path()
-        return Journal(kept, create=False, called="The journal of this server") if kept is not None and kept.exists() else None
+        return (
+            Journal(kept, create=False, called="The journal of this server")
+            if kept is not None and kept.exists()
+            else None
+        )
     if own(model):
         if "own journal" not in st.session_state:
             st.session_state["own journal"] = tempfile.TemporaryDirectory(prefix="workbench-")
@@ -63,11 +68,15 @@ def latest(scope: Scope) -> dict[str, Entry]:
     if kept is None:
         return {}
     place = slot("latest entries", journal=kept.path, head=kept.head().hash, model=scope.model.key)
-    return place.kept(lambda: {str(entry.image): entry for entry in kept.entries(model=scope.model.key)}, lambda made: 2048 * len(made))
+    return place.kept(
+        lambda: {str(entry.image): entry for entry in kept.entries(model=scope.model.key)},
+        lambda made: 2048 * len(made),
+    )
 
 
 def overruled(scope: Scope) -> NDArray[np.bool_]:
-    """Which images' newest entry overrules the machine, (N,); none where the journal cannot be read, which `form` says."""
+    """Which images' newest entry overrules the machine, (N,); none where the journal cannot be read, which `form`
+    says."""
     try:
         gone = {image for image, entry in latest(scope).items() if entry.overruled is not None}
     except InputError:
@@ -80,7 +89,11 @@ def form(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, sho
     """Agree with the machine or overrule it, with a reason; and what was decided about this image before."""
     before = latest(scope).get(item.id)
     if before is not None:
-        what = f"overruled to **{plain(before.overruled)}**: {plain(before.reason, 300)}" if before.overruled else "confirmed"
+        what = (
+            f"overruled to **{plain(before.overruled)}**: {plain(before.reason, 300)}"
+            if before.overruled
+            else "confirmed"
+        )
         st.caption(
             f":material/history: Entry {before.number}, {plain(str(before.time)[:16].replace('T', ' '))} UTC, "
             f"{plain(before.user)}: {plain(before.verdict)} at {plain(figure(before.threshold))}, {what}."
@@ -92,19 +105,36 @@ def form(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, sho
     this = f"{item.id[:12]} {st.session_state.get('entries written', 0)}"
     with st.form(f"verdict {this}", border=True):
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            # By key: with a default that changes, Streamlit would take it for another field and drop what was typed meanwhile.
+            # By key: with a default that changes, Streamlit would take it for another field and drop what was typed
+            # meanwhile.
             st.session_state.setdefault("who", st.session_state.get("user name") or _at_this_machine())
             user = st.text_input("Who decides", key="who", max_chars=200, width=220)
-            says = st.selectbox("You say", [AGREE, *(f"It is {label}" for label in scope.known.class_names)], key=f"says {this}", width=260)
+            says = st.selectbox(
+                "You say",
+                [AGREE, *(f"It is {label}" for label in scope.known.class_names)],
+                key=f"says {this}",
+                width=260,
+            )
         reason = st.text_area(
-            "Why", key=f"why {this}", max_chars=2000, height=80, placeholder="Required to overrule: what do you see, or how do you know?"
+            "Why",
+            key=f"why {this}",
+            max_chars=2000,
+            height=80,
+            placeholder="Required to overrule: what do you see, or how do you know?",
         )
         sent = st.form_submit_button("Record in the journal", icon=":material/edit_note:", type="primary")
     if own(scope.model):
-        st.caption(":material/info: This is your upload, so the entry goes into a journal of this session: export it on the Journal page.")
+        st.caption(
+            ":material/info: This is your upload, so the entry goes into a journal of this session: export it on the"
+            " Journal page."
+        )
     if sent:
         with troubles():
-            person = {"user": user, "overruled": None if says == AGREE else str(says).removeprefix("It is "), "reason": reason.strip()}
+            person = {
+                "user": user,
+                "overruled": None if says == AGREE else str(says).removeprefix("It is "),
+                "reason": reason.strip(),
+            }
             write(scope, setting, item, decided, shown, person)
 
 
@@ -121,7 +151,14 @@ def _at_this_machine() -> str:
     return ""
 
 
-def write(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, shown: Attribution | None, person: Mapping[str, Any]) -> None:
+def write(
+    scope: Scope,
+    setting: Setting,
+    item: ImageItem,
+    decided: Decision,
+    shown: Attribution | None,
+    person: Mapping[str, Any],
+) -> None:
     """Write a decision into the journal, and draw the page anew.
 
     Args:
@@ -167,7 +204,11 @@ def write(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, sh
 def _rule(scope: Scope, setting: Setting) -> dict[str, Any]:
     """How the threshold was found, as fields of an entry."""
     costs = scope.costs
-    by_cost = {"escape_cost": costs.escape, "overkill_cost": costs.overkill, "prevalence": costs.prior} if setting.way == "cost" else {}
+    by_cost = (
+        {"escape_cost": costs.escape, "overkill_cost": costs.overkill, "prevalence": costs.prior}
+        if setting.way == "cost"
+        else {}
+    )
     return {
         "threshold_by": setting.way, "coverage": setting.coverage, "ceiling": setting.ceiling, "chosen_on": setting.chosen_on, **by_cost,
     }  # fmt: skip

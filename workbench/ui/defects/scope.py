@@ -1,4 +1,5 @@
-"""What the Defects page speaks of: which classes are defects, on which images a threshold is chosen and on which it is reported."""
+"""What the Defects page speaks of: which classes are defects, on which images a threshold is chosen and on which it is
+reported."""
 
 from __future__ import annotations
 
@@ -74,7 +75,10 @@ class Scope:
     def footer(self) -> str:
         """What an image for a record must say of its figures."""
         made = " (synthetic)" if self.images.synthetic else ""
-        return f"{self.model.title}, model {self.model.key[:12]}; {self.images.name}{made}; defects: {', '.join(self.positive)}"
+        return (
+            f"{self.model.title}, model {self.model.key[:12]}; {self.images.name}{made}; defects:"
+            f" {', '.join(self.positive)}"
+        )
 
 
 def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> Scope | None:
@@ -126,20 +130,24 @@ LEAST_PRIOR = 1e-4
 
 
 def _splits(cases: Cases, known: Predictions) -> tuple[dict[str, Cases], dict[str, str]]:
-    """The images to choose on and to report on; where a split lacks what that takes, two halves if the visitor wants them."""
+    """The images to choose on and to report on; where a split lacks what that takes, two halves if the visitor wants
+    them."""
     found = {name: of_split(cases, name) for name in SPLITS}
     if all(_whole(one) for one in found.values()):
         return found, SPLITS
     if not len(cases):
-        st.caption(":material/info: None of these images has a label that the model knows: a threshold can be set, but not evaluated.")
+        st.caption(
+            ":material/info: None of these images has a label that the model knows: a threshold can be set, but not"
+            " evaluated."
+        )
         return found, SPLITS
     halves = deal(cases)
     if all(_whole(one) for one in halves.values()):
         options = {"off": "As given", "halves": "Two halves"}
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(
-                f":material/info: {_missing(found, known)} The images that the model was not trained on can be split into two "
-                "halves instead: one to choose a threshold on, one to report it on."
+                f":material/info: {_missing(found, known)} The images that the model was not trained on can be split"
+                " into two halves instead: one to choose a threshold on, one to report it on."
             )
             wanted = url.segments("Splits", list(options), key="splits", default="off", format_func=options.__getitem__)
         if wanted == "halves":
@@ -150,7 +158,8 @@ def _splits(cases: Cases, known: Predictions) -> tuple[dict[str, Cases], dict[st
 
 
 def _as_they_are(cases: Cases, found: dict[str, Cases], known: Predictions) -> tuple[dict[str, Cases], dict[str, str]]:
-    """Without a test split, report on what the model was not trained on, and never on what the threshold is chosen on."""
+    """Without a test split, report on what the model was not trained on, and never on what the threshold is chosen
+    on."""
     if len(found[REPORTED_ON]):
         return found, SPLITS
     split, nothing = known.frame["split"], cases.where(np.zeros(len(known), bool))

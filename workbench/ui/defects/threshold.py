@@ -62,7 +62,12 @@ def controls(scope: Scope) -> Setting:
         if way == "hand":
             by_hand = url.number("at", 0.0, 1.0, key="threshold", default=by_hand, step=0.001, format="%.4f", width=150)
         wanted = url.select(
-            "Review band", list(REVIEWS), key="review", format_func=REVIEWS.__getitem__, width=110, help="Target for each class."
+            "Review band",
+            list(REVIEWS),
+            key="review",
+            format_func=REVIEWS.__getitem__,
+            width=110,
+            help="Target for each class.",
         )
         draw.meaning("decision-threshold")
     way, threshold, reason = _found(scope, way, ceiling, by_hand, own)
@@ -111,8 +116,8 @@ def _enough(scope: Scope, coverage: float) -> None:
     for count, kind in ((cases.defects, "defects"), (cases.good, "good parts")):
         if count < least:
             st.caption(
-                f":material/info: A target of {coverage:.0%} needs {least:,} {kind} in the {scope.words[CHOSEN_ON]}, which has {count:,}: "
-                f"without them every part on that side of the threshold is for review."
+                f":material/info: A target of {coverage:.0%} needs {least:,} {kind} in the {scope.words[CHOSEN_ON]},"
+                f" which has {count:,}: without them every part on that side of the threshold is for review."
             )
 
 
@@ -127,10 +132,15 @@ def sentence(scope: Scope, setting: Setting) -> str:
 def decides(found: Band, defect: str) -> str:
     """What becomes of a part by its score, in Markdown; `defect` is what the score is the probability of."""
     if found.empty:
-        return f"Parts with a score of **{found.threshold:.4f}** or more are rejected. The score is the probability of {defect}."
+        return (
+            f"Parts with a score of **{found.threshold:.4f}** or more are rejected. The score is the probability of"
+            f" {defect}."
+        )
     passes = f"passes below **{found.low:.4f}**" if found.low > 0 else "never passes unseen"
-    rejected = f"is rejected at a score of **{found.high:.4f}** or more" if found.high <= 1 else "is never rejected unseen"
+    rejected = (
+        f"is rejected at a score of **{found.high:.4f}** or more" if found.high <= 1 else "is never rejected unseen"
+    )
     return (
-        f"A part {rejected}, {passes}, and otherwise goes to review. The score is the probability of {defect}; the threshold "
-        f"in the band is **{found.threshold:.4f}**."
+        f"A part {rejected}, {passes}, and otherwise goes to review. The score is the probability of {defect}; the"
+        f" threshold in the band is **{found.threshold:.4f}**."
     )

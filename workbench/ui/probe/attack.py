@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
     """The least epsilon that flips the decision, with the image before and after."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        method = url.select("Attack", list(METHODS), key="attack", default="pgd", format_func=lambda name: METHODS[name].title, width=200)
+        method = url.select(
+            "Attack",
+            list(METHODS),
+            key="attack",
+            default="pgd",
+            format_func=lambda name: METHODS[name].title,
+            width=200,
+        )
         draw.meaning("adversarial-attack", method=METHODS[method].title, about=METHODS[method].about)
 
     def make(progress: Stoppable) -> Least:
@@ -52,7 +59,11 @@ def _said(model: choice.ModelChoice, item: ImageItem, found: Least) -> None:
     truth = plain(item.label) if item.label in names else None
     if found.epsilon is None:
         st.markdown(f"#### Still {was} at {_bound(one.method, max(tried for tried, _ in found.tried))}")
-        wrong = f" The decision is wrong without an attack: the ground truth is {truth}." if truth not in (None, was) else ""
+        wrong = (
+            f" The decision is wrong without an attack: the ground truth is {truth}."
+            if truth not in (None, was)
+            else ""
+        )
         st.caption(f"This attack did not flip the decision. That proves nothing: a stronger one might.{wrong}")
     else:
         colour = "green" if now == truth else "orange"
@@ -60,8 +71,8 @@ def _said(model: choice.ModelChoice, item: ImageItem, found: Least) -> None:
         st.markdown(_judged(was, now, truth))
     first, second = one.before[int(one.was)], one.after[int(one.was)]  # type: ignore[call-overload]
     st.caption(
-        f"P({was}): {first:.1%} before, {second:.1%} after. Largest change of a pixel {one.linf} of 255, L2 norm {one.l2:.3f}; "
-        f"the last attack queried the model {one.queries:,} times."
+        f"P({was}): {first:.1%} before, {second:.1%} after. Largest change of a pixel {one.linf} of 255, L2 norm"
+        f" {one.l2:.3f}; the last attack queried the model {one.queries:,} times."
     )
 
 
@@ -111,16 +122,26 @@ def _tried(found: Least) -> None:
     import pandas as pd
 
     with st.expander(f"Values of epsilon tried ({len(found.tried)})"):
-        rows = [{"epsilon": f"{epsilon:g}", "decision": "flipped" if flipped else "held"} for epsilon, flipped in sorted(found.tried)]
+        rows = [
+            {"epsilon": f"{epsilon:g}", "decision": "flipped" if flipped else "held"}
+            for epsilon, flipped in sorted(found.tried)
+        ]
         st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Tried")
         unit = UNITS[METHODS[found.attacked.method].norm]
-        st.caption(f"Found by doubling and halving in steps of {unit:g}. A smaller one might flip the decision too: success need not grow.")
+        st.caption(
+            f"Found by doubling and halving in steps of {unit:g}. A smaller one might flip the decision too: success"
+            " need not grow."
+        )
 
 
 def _moved(model: choice.ModelChoice, item: ImageItem, one: Attacked) -> None:
     """The map of the class that was decided on, before and after, on one scale."""
     method = url.select(
-        "Map by", ["grad_cam", "integrated_gradients", "saliency"], key="map", format_func=lambda n: MAPS[n].title, width=230
+        "Map by",
+        ["grad_cam", "integrated_gradients", "saliency"],
+        key="map",
+        format_func=lambda n: MAPS[n].title,
+        width=230,
     )
     target = int(one.was)  # type: ignore[call-overload]
     first = _map(model, item, one.clean, method, target, "clean")
@@ -133,18 +154,30 @@ def _moved(model: choice.ModelChoice, item: ImageItem, one: Attacked) -> None:
         for title, pixels, heat in (("Before", one.clean, was), ("After", one.attacked, now)):
             with st.container():
                 laid = render.overlay(Image.fromarray(pixels), heat, signed, scale.limit)
-                st.image(laid, width="stretch", output_format="PNG", alt=f"{title}: {MAPS[method].title} of {item.name}", caption=title)
+                st.image(
+                    laid,
+                    width="stretch",
+                    output_format="PNG",
+                    alt=f"{title}: {MAPS[method].title} of {item.name}",
+                    caption=title,
+                )
         with st.container():
             moved = shift(was, now)
             if np.isnan(moved.spearman):
                 st.caption("One of the maps is constant, so there is no order of pixels to compare.")
             else:
-                st.metric("Rank correlation of the maps", f"{moved.spearman:.2f}", help="Spearman's; 1: the same order of pixels.")
+                st.metric(
+                    "Rank correlation of the maps",
+                    f"{moved.spearman:.2f}",
+                    help="Spearman's; 1: the same order of pixels.",
+                )
                 st.metric("Overlap of their top tenth", f"{moved.overlap:.0%}", help="By chance a tenth of it.")
     draw.colour_bar(scale, f"{MAPS[method].unit}, one scale for both")
 
 
-def _map(model: choice.ModelChoice, item: ImageItem, pixels: np.ndarray, method: str, target: int, key: str) -> Attribution | None:
+def _map(
+    model: choice.ModelChoice, item: ImageItem, pixels: np.ndarray, method: str, target: int, key: str
+) -> Attribution | None:
     found = results.map_of_pixels(model, item, Image.fromarray(pixels), ("attack", key), method, target)
     if isinstance(found, str):
         st.info(plain(found, 600), icon=":material/block:")

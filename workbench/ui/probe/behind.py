@@ -28,8 +28,8 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     """Three rows of training images with labels."""
     if known is None or not (known.frame["split"] == "train").any():
         st.info(
-            f"{plain(images.name)} has no training split, so the training images are not known. Add a column split to its "
-            "manifest, or folders train, validation and test.",
+            f"{plain(images.name)} has no training split, so the training images are not known. Add a column split to"
+            " its manifest, or folders train, validation and test.",
             icon=":material/school:",
         )
         return
@@ -65,8 +65,15 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
 
 
 def _shown(images: ImageSet, item: ImageItem, found: Behind) -> None:
-    st.markdown(f"#### {plain(found.target)} at {found.confidence:.1%}: influential images among {found.among:,} training images")
-    rows = {"Nearest": found.nearest, f"For {found.target}": found.proponents, f"Against {found.target}": found.opponents}
+    st.markdown(
+        f"#### {plain(found.target)} at {found.confidence:.1%}: influential images among {found.among:,} training"
+        " images"
+    )
+    rows = {
+        "Nearest": found.nearest,
+        f"For {found.target}": found.proponents,
+        f"Against {found.target}": found.opponents,
+    }
     for number, (title, frame) in enumerate(rows.items()):
         st.markdown(f"**{plain(title)}**")
         if frame.empty:

@@ -39,14 +39,19 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
             **{how: f"Compressed copy: {how}" for how in CHEAPER},
             **{one: load_catalog().models[ref].title for one, ref in options.items()},
         }
-        other = url.select("Compare with", list(titles), key="versus", default="int8", format_func=titles.__getitem__, width=280)
+        other = url.select(
+            "Compare with", list(titles), key="versus", default="int8", format_func=titles.__getitem__, width=280
+        )
         method = url.select("Map by", list(MAPS), key="map", format_func=lambda name: METHODS[name].title, width=230)
         draw.meaning("model-comparison")
     first = choice.classifier(model)
     second = _cheaper(model, first, other) if other in CHEAPER else choice.other(options[other])
     if other in CHEAPER:
         before, after = stored(first).size, stored(second, other).size
-        st.caption(f"Its weights {CHEAPER[other].about}: {after / 2**20:.2f} MB to store; the original takes {before / 2**20:.2f} MB.")
+        st.caption(
+            f"Its weights {CHEAPER[other].about}: {after / 2**20:.2f} MB to store; the original takes"
+            f" {before / 2**20:.2f} MB."
+        )
     st.subheader("On this image", anchor=False)
     _image(model, item, (first, second), (model.title, titles[other]), method)
     st.subheader("On the set", anchor=False)
@@ -57,7 +62,8 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
 
 
 def _others(model: choice.ModelChoice) -> dict[str, str]:
-    """The catalog's models with the same classes, by what stands for each in an address: one may be called like a cheaper copy."""
+    """The catalog's models with the same classes, by what stands for each in an address: one may be called like a
+    cheaper copy."""
     found = {}
     for ref, entry in load_catalog().models.items():
         try:
@@ -74,7 +80,13 @@ def _cheaper(model: choice.ModelChoice, first: Classifier, other: str) -> Classi
     return place.kept(lambda: cheaper(first, other), lambda _: 4 * first.parameters)
 
 
-def _image(model: choice.ModelChoice, item: ImageItem, both: tuple[Classifier, Classifier], titles: tuple[str, str], method: str) -> None:
+def _image(
+    model: choice.ModelChoice,
+    item: ImageItem,
+    both: tuple[Classifier, Classifier],
+    titles: tuple[str, str],
+    method: str,
+) -> None:
     """Decision, probability and map of either, on one scale."""
     from workbench.attribution import attribute
     from workbench.models import ask
@@ -109,7 +121,10 @@ def _image(model: choice.ModelChoice, item: ImageItem, both: tuple[Classifier, C
                     laid = render.overlay(image, found.on_image(), scale.signed, scale.limit)
                     st.image(laid, width="stretch", output_format="PNG", alt=f"{METHODS[method].title} of {item.name}")
     if scale is not None:
-        draw.colour_bar(scale, f"{METHODS[method].unit}, one scale for both, of the class {plain(model.rule.class_names[explained], 60)}")
+        draw.colour_bar(
+            scale,
+            f"{METHODS[method].unit}, one scale for both, of the class {plain(model.rule.class_names[explained], 60)}",
+        )
 
 
 def _set(
@@ -120,7 +135,12 @@ def _set(
     second: Classifier,
     titles: tuple[str, str],
 ) -> None:
-    place = slot("versus", **model.identity, **_second_of(second, images, items), table=None if known is None else session.token(known))
+    place = slot(
+        "versus",
+        **model.identity,
+        **_second_of(second, images, items),
+        table=None if known is None else session.token(known),
+    )
 
     def make(progress: Stoppable) -> Versus:
         from workbench.models import predict
@@ -180,7 +200,9 @@ def _reasons(images: ImageSet, items: list[ImageItem], first: Classifier, second
 
     def make(progress: Stoppable) -> Moved:
         try:
-            return maps_moved(first, second, items, method, params={"background": images}, known=rows, on_progress=progress)
+            return maps_moved(
+                first, second, items, method, params={"background": images}, known=rows, on_progress=progress
+            )
         finally:
             kept.put(rows, 1024 * (1 + len(rows)))
 
@@ -192,7 +214,11 @@ def _reasons(images: ImageSet, items: list[ImageItem], first: Classifier, second
             lambda: computed(place, "Comparing maps", make, lambda one: 2**20),
         )  # fmt: skip
         return
-    words = {"correlation": "rank correlation of the maps", "overlap": "overlap of their top tenth", "same": "same decision"}
+    words = {
+        "correlation": "rank correlation of the maps",
+        "overlap": "overlap of their top tenth",
+        "same": "same decision",
+    }
     frame = pd.DataFrame(
         [
             {

@@ -38,7 +38,9 @@ def view(model: choice.ModelChoice, images: ImageSet, known: Predictions | None)
         return
     of_class = _of_class(images, known, target)
     of = "labelled" if any(item.label == target for item in of_class) else "predicted as"
-    st.caption(f"Tested on {len(of_class):,} images {of} {plain(target)}, against random images of {plain(images.name)}.")
+    st.caption(
+        f"Tested on {len(of_class):,} images {of} {plain(target)}, against random images of {plain(images.name)}."
+    )
     shown = [(name, [item.id for item in items]) for name, items in chosen.items()]
     examples = [item.id for item in of_class]
     place = slot("concepts", **model.identity, images=images.key, target=target, concepts=shown, examples=examples)
@@ -53,18 +55,26 @@ def view(model: choice.ModelChoice, images: ImageSet, known: Predictions | None)
 
 
 def _add(images: ImageSet) -> list[tuple[str, str]]:
-    """Two ways to name a concept: images, kept for the session, and groups of this set, which are returned: (attribute, value)."""
+    """Two ways to name a concept: images, kept for the session, and groups of this set, which are returned: (attribute,
+    value)."""
     groups = gallery.groups(images)
     with st.container(horizontal=True):
-        with st.popover("Define a concept by images", icon=":material/add_photo_alternate:"), st.form("concept upload", border=False):
+        with (
+            st.popover("Define a concept by images", icon=":material/add_photo_alternate:"),
+            st.form("concept upload", border=False),
+        ):
             name = st.text_input("Name of the concept", max_chars=60, placeholder="vertical stripes")
             files = st.file_uploader(f"{LEAST} or more images that show it", accept_multiple_files=True)
             if st.form_submit_button("Add", icon=":material/add:"):
                 _keep(" ".join(name.split()), files)
         if groups:
             with st.popover("Take a group of this set", icon=":material/category:"):
-                options = {gallery.token(name, value): (name, value) for name, values in groups.items() for value in values}
-                chosen = url.pills("Groups", list(options), key="concepts", default=[], format_func=lambda one: ": ".join(options[one]))
+                options = {
+                    gallery.token(name, value): (name, value) for name, values in groups.items() for value in values
+                }
+                chosen = url.pills(
+                    "Groups", list(options), key="concepts", default=[], format_func=lambda one: ": ".join(options[one])
+                )
                 return [options[one] for one in chosen]
     return []
 
@@ -125,7 +135,12 @@ def _of_class(images: ImageSet, known: Predictions | None, target: str) -> list[
 
 
 def _tested(
-    model: choice.ModelChoice, images: ImageSet, chosen: dict[str, list[ImageItem]], of_class: list[ImageItem], target: str, place: Slot
+    model: choice.ModelChoice,
+    images: ImageSet,
+    chosen: dict[str, list[ImageItem]],
+    of_class: list[ImageItem],
+    target: str,
+    place: Slot,
 ) -> Concepts | None:
     def make(progress: Stoppable) -> Concepts:
         return tcav(choice.classifier(model), chosen, of_class, target, background=list(images), on_progress=progress)

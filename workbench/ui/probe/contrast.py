@@ -56,10 +56,13 @@ def _shown(model: choice.ModelChoice, item: ImageItem, maps: dict[str, np.ndarra
             with st.container():
                 st.markdown(f"**{plain(title)}**")
                 laid = render.overlay(image, heat, True, scale.limit)
-                st.image(laid, width="stretch", output_format="PNG", alt=f"{title}: {METHODS[method].title} of {item.name}")
+                st.image(
+                    laid, width="stretch", output_format="PNG", alt=f"{title}: {METHODS[method].title} of {item.name}"
+                )
     draw.colour_bar(scale, f"{METHODS[method].unit}, one scale for all three")
     panels = [
-        render.Panel(title, render.overlay(image, heat, True, scale.limit), scale, METHODS[method].unit) for title, heat in maps.items()
+        render.Panel(title, render.overlay(image, heat, True, scale.limit), scale, METHODS[method].unit)
+        for title, heat in maps.items()
     ]
     heading = f"{item.name}: {METHODS[method].title}"
     footer = f"{model.title}, model {model.key[:12]}"

@@ -53,7 +53,13 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
             steps.fills(images, item.name)
             draw.meaning("image-edit")
         canvas.draw(now, f"{item.name}, edited", steps.add_region)
-        draw.download("Edited image (PNG)", lambda: render.to_png(now), f"{draw.stem(item.name)}-edited.png", "image/png", "png edited")
+        draw.download(
+            "Edited image (PNG)",
+            lambda: render.to_png(now),
+            f"{draw.stem(item.name)}-edited.png",
+            "image/png",
+            "png edited",
+        )
         steps.listed(found)
     with right:
         before, after = (results.asked(model, item, one, of) for one, of in ((image, ()), (now, key)))
@@ -64,9 +70,14 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
 
 
 def _made(
-    item: ImageItem, image: Image.Image, found: tuple[Edit, ...], others: Mapping[str, Image.Image], origins: tuple[str, ...]
+    item: ImageItem,
+    image: Image.Image,
+    found: tuple[Edit, ...],
+    others: Mapping[str, Image.Image],
+    origins: tuple[str, ...],
 ) -> tuple[Edited, tuple[Edit, ...]] | None:
-    """The edited image and the edits that it shows; where one fails or the visitor stopped, the list to take some out of.
+    """The edited image and the edits that it shows; where one fails or the visitor stopped, the list to take some out
+    of.
 
     Those that come after `LONGEST` are left out: a link may hold many that each take a second.
     """
@@ -90,7 +101,8 @@ def _made(
         steps.listed(found)
     elif left := len(found) - len(made[1]):
         st.warning(
-            f"These edits take more than {LONGEST:g} seconds: the last {left} of {len(found)} are left out. Remove some of the others.",
+            f"These edits take more than {LONGEST:g} seconds: the last {left} of {len(found)} are left out. Remove some"
+            " of the others.",
             icon=":material/timer_off:",
         )
     return made
@@ -101,12 +113,23 @@ def _decision(model: choice.ModelChoice, before: np.ndarray, after: np.ndarray, 
     names, rule = model.rule.class_names, model.rule
     first, second = (int(rule.decide(one[None])[0][0]) for one in (before, after))
     was, now = plain(names[first]), plain(names[second])
-    st.markdown(f"#### {now}" if not changed else f"#### Still {now}" if first == second else f"#### :orange[{was} has become {now}]")
+    st.markdown(
+        f"#### {now}"
+        if not changed
+        else f"#### Still {now}"
+        if first == second
+        else f"#### :orange[{was} has become {now}]"
+    )
     if changed:
-        st.caption(f"P({was}): {before[first]:.1%} before, {after[first]:.1%} now ({100 * (after[first] - before[first]):+z.1f} points).")
+        st.caption(
+            f"P({was}): {before[first]:.1%} before, {after[first]:.1%} now"
+            f" ({100 * (after[first] - before[first]):+z.1f} points)."
+        )
     else:
         st.caption("No edits yet: draw a box on the image, or move a slider.")
-    st.dataframe(_table(names, before, after), hide_index=True, column_config=_COLUMNS, alt="Probabilities before and after")
+    st.dataframe(
+        _table(names, before, after), hide_index=True, column_config=_COLUMNS, alt="Probabilities before and after"
+    )
 
 
 def _table(names: tuple[str, ...], before: np.ndarray, after: np.ndarray, most: int = 5) -> pd.DataFrame:
@@ -166,7 +189,9 @@ def _maps(
                 st.markdown(f"**{title}**")
                 signed = title == "Difference" or not unsigned
                 laid = render.overlay(ground, values, signed, scale.limit)
-                st.image(laid, width="stretch", output_format="PNG", alt=f"{title}: {METHODS[method].title} of {item.name}")
+                st.image(
+                    laid, width="stretch", output_format="PNG", alt=f"{title}: {METHODS[method].title} of {item.name}"
+                )
                 ends = ("less", "more than before") if title == "Difference" else None
                 draw.colour_bar(render.Scale(scale.limit, signed, scale.clipped), METHODS[method].unit, ends)
 

@@ -27,7 +27,12 @@ WORDS = {
     "patch": "texture from elsewhere in the image",
     "grey": "grey",
 }
-GRIDS = {"64": "about 64 superpixels", "128": "about 128 superpixels", "256": "about 256 superpixels", "cells": "16 square cells a side"}
+GRIDS = {
+    "64": "about 64 superpixels",
+    "128": "about 128 superpixels",
+    "256": "about 256 superpixels",
+    "cells": "16 square cells a side",
+}
 TITLES = {"flip": "What must go", "keep": "What must stay"}
 
 
@@ -45,7 +50,9 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     places = {aim: slot("smallest region", **facts, aim=aim) for aim in TITLES}
     guide: Attribution | str | None = None
     if any(place.get() is None for place in places.values()):  # once for both, so that it is stopped once for both
-        guide = results.attribution(model, images, item, "integrated_gradients", {"target": target, "score": "logit"}, {})
+        guide = results.attribution(
+            model, images, item, "integrated_gradients", {"target": target, "score": "logit"}, {}
+        )
         if guide is None:
             return
     with st.grid(2, min_column_width=300):
@@ -61,14 +68,22 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
 
 
 def _found(
-    model: choice.ModelChoice, item: ImageItem, guide: Attribution | str | None, wanted: tuple[str, str, str], place: Slot
+    model: choice.ModelChoice,
+    item: ImageItem,
+    guide: Attribution | str | None,
+    wanted: tuple[str, str, str],
+    place: Slot,
 ) -> Minimal | None:
     """The smallest region; where integrated gradients refuses, it is looked for without a guide."""
     aim, fill, grid = wanted
 
     def make(progress: Stoppable) -> Minimal:
         image = photographs.fitted(item, LARGEST)
-        heat = None if guide is None or isinstance(guide, str) else guide.placement.scaled(image).to_original(guide.ranking)
+        heat = (
+            None
+            if guide is None or isinstance(guide, str)
+            else guide.placement.scaled(image).to_original(guide.ranking)
+        )
         cut = {"cells": 16} if grid == "cells" else {"segments": int(grid)}
         loaded = choice.classifier(model)
         return smallest(loaded, image, aim=aim, heatmap=heat, fill=fill, on_progress=progress, **cut)  # type: ignore[arg-type]
@@ -96,12 +111,19 @@ def _region(item: ImageItem, image: Image.Image, found: Minimal) -> None:
     with left:
         st.image(marked, width="stretch", output_format="PNG", alt=f"{TITLES[found.aim]}: the region of {item.name}")
     with right:
-        st.image(asked, width="stretch", output_format="PNG", alt=f"{TITLES[found.aim]}: what the model is asked about {item.name}")
+        st.image(
+            asked,
+            width="stretch",
+            output_format="PNG",
+            alt=f"{TITLES[found.aim]}: what the model is asked about {item.name}",
+        )
     _path(found)
     stem = f"{draw.stem(item.name)}-{found.aim}"
     with st.container(horizontal=True):
         draw.download("Region (PNG)", lambda: render.to_png(marked), f"{stem}.png", "image/png", f"png {stem}")
-        draw.download("Model input (PNG)", lambda: render.to_png(asked), f"{stem}-asked.png", "image/png", f"png asked {stem}")
+        draw.download(
+            "Model input (PNG)", lambda: render.to_png(asked), f"{stem}-asked.png", "image/png", f"png asked {stem}"
+        )
 
 
 def _path(found: Minimal) -> None:
@@ -109,6 +131,8 @@ def _path(found: Minimal) -> None:
     import pandas as pd
 
     word = "filled" if found.aim == "flip" else "kept"
-    frame = pd.DataFrame({f"{word}, % of the image": 100 * np.asarray(found.areas), "probability": np.asarray(found.scores)})
+    frame = pd.DataFrame(
+        {f"{word}, % of the image": 100 * np.asarray(found.areas), "probability": np.asarray(found.scores)}
+    )
     st.line_chart(frame, x=frame.columns[0], y="probability", height=170)
     st.caption(f"Probability of {plain(found.before)} as the region grows; {found.evaluations:,} model evaluations.")

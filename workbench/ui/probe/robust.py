@@ -26,27 +26,46 @@ def section(model: choice.ModelChoice, images: ImageSet, known: Predictions | No
         st.caption("None of these images has a label that the model knows: accuracy under attack cannot be measured.")
         return
     many = min(len(items), SAMPLE)
-    check = METHODS[method].norm == "linf" and st.toggle("Also test for gradient masking (minutes)", key="masked gradients")
+    check = METHODS[method].norm == "linf" and st.toggle(
+        "Also test for gradient masking (minutes)", key="masked gradients"
+    )
     found: Robustness | None = _place("robustness", model, images, items, method, check).get()
     if found is None:
-        st.caption(f"{METHODS[method].title} with growing epsilon on {many:,} images{samples.of_split(items)}: minutes on a CPU.")
-        offer(f"Attack {many:,} images", f"robust {method} {model.key[:12]}", lambda: _attacked(model, images, items, method, check))
+        st.caption(
+            f"{METHODS[method].title} with growing epsilon on {many:,} images{samples.of_split(items)}: minutes on a"
+            " CPU."
+        )
+        offer(
+            f"Attack {many:,} images",
+            f"robust {method} {model.key[:12]}",
+            lambda: _attacked(model, images, items, method, check),
+        )
         return
     draw.meaning("robust-accuracy")
     if found.masking is not None:
         kind = st.error if found.masking.flagged else st.success if found.masking.tested >= TESTED else st.info
-        kind(plain(found.masking.message, 500), icon=":material/visibility_off:" if found.masking.flagged else ":material/check:")
+        kind(
+            plain(found.masking.message, 500),
+            icon=":material/visibility_off:" if found.masking.flagged else ":material/check:",
+        )
     _curves(found)
-    st.caption(f"{len(found.rows):,} of {found.sample['images']:,} images{samples.of_split(items)}; bands are 95 % intervals (Wilson).")
+    st.caption(
+        f"{len(found.rows):,} of {found.sample['images']:,} images{samples.of_split(items)}; bands are 95 % intervals"
+        " (Wilson)."
+    )
     draw.table("Figures (CSV)", lambda: found.frame, f"robustness-{method}.csv", "csv robust")
 
 
-def _place(kind: str, model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], method: str, check: bool) -> Slot:
+def _place(
+    kind: str, model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], method: str, check: bool
+) -> Slot:
     names = [item.name for item in items]
     return slot(kind, **model.identity, images=images.key, items=names, method=method, check=check)
 
 
-def _attacked(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], method: str, check: bool) -> Robustness | None:
+def _attacked(
+    model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], method: str, check: bool
+) -> Robustness | None:
     kept = _place("robustness rows", model, images, items, method, check)
     rows = kept.get() or {}
     norm = METHODS[method].norm
@@ -54,17 +73,31 @@ def _attacked(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem
     def make(progress: Stoppable) -> Robustness:
         try:
             return robustness(
-                choice.classifier(model), items, EPSILONS[norm], method, check=check, most=SAMPLE, known=rows, on_progress=progress
+                choice.classifier(model),
+                items,
+                EPSILONS[norm],
+                method,
+                check=check,
+                most=SAMPLE,
+                known=rows,
+                on_progress=progress,
             )
         finally:
             kept.put(rows, 1024 * (1 + len(rows)))
 
-    return computed(_place("robustness", model, images, items, method, check), METHODS[method].title, make, lambda _: 64 * 1024)
+    return computed(
+        _place("robustness", model, images, items, method, check), METHODS[method].title, make, lambda _: 64 * 1024
+    )
 
 
 def _curves(found: Robustness) -> None:
     x = {"field": "epsilon", "type": "quantitative", "title": "epsilon"}
-    scale = {"type": "quantitative", "title": "correct under attack", "scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
+    scale = {
+        "type": "quantitative",
+        "title": "correct under attack",
+        "scale": {"domain": [0, 1]},
+        "axis": {"format": "%"},
+    }
     colour = {"field": "group", "type": "nominal", "title": None}
     tip = [{"field": "group"}, {"field": "epsilon"}, {"field": "accuracy", "format": ".1%"}, {"field": "support"}]
     spec: dict[str, Any] = {

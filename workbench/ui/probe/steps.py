@@ -1,4 +1,5 @@
-"""The list of edits: it lives in the address bar, so that a link carries it, and can be undone, reordered, saved and loaded."""
+"""The list of edits: it lives in the address bar, so that a link carries it, and can be undone, reordered, saved and
+loaded."""
 
 from __future__ import annotations
 
@@ -33,7 +34,9 @@ def edits() -> tuple[Edit, ...]:
     """The edits in the address bar; what is none is left out with a sentence."""
     found, texts = [], st.query_params.get_all(KEY)
     if len(texts) > MOST_EDITS:
-        st.warning(f"This link holds {len(texts):,} edits: the first {MOST_EDITS} are made.", icon=":material/link_off:")
+        st.warning(
+            f"This link holds {len(texts):,} edits: the first {MOST_EDITS} are made.", icon=":material/link_off:"
+        )
     for text in texts[:MOST_EDITS]:
         try:
             found.append(read(text))
@@ -58,7 +61,8 @@ def possible(found: Sequence[Edit], images: ImageSet, edge: int) -> tuple[tuple[
 
 
 def troubles() -> None:
-    """What went wrong in a callback of this part of the page: it is drawn again without the sidebar, which tells of them otherwise."""
+    """What went wrong in a callback of this part of the page: it is drawn again without the sidebar, which tells of
+    them otherwise."""
     for trouble in st.session_state.pop(TROUBLES, ()):
         st.error(plain(trouble, 300), icon=":material/error:")
 
@@ -123,7 +127,9 @@ def sliders(found: Sequence[Edit]) -> None:
             key = f"slide {kind.name}"
             st.session_state[key] = type(kind.step)(values.get(kind.name, kind.neutral))
             low, high = type(kind.step)(kind.low), type(kind.step)(kind.high)
-            st.slider(kind.title, low, high, step=kind.step, key=key, help=kind.unit, on_change=_slid, args=(kind.name,))
+            st.slider(
+                kind.title, low, high, step=kind.step, key=key, help=kind.unit, on_change=_slid, args=(kind.name,)
+            )
 
 
 def _slid(name: str) -> None:
@@ -141,7 +147,9 @@ def _slid(name: str) -> None:
 def listed(found: Sequence[Edit]) -> None:
     """The edits in their order, each to be moved or removed."""
     with st.container(horizontal=True):
-        st.button("Undo", icon=":material/undo:", shortcut="Ctrl+Z", disabled=not found, on_click=put, args=(found[:-1],))
+        st.button(
+            "Undo", icon=":material/undo:", shortcut="Ctrl+Z", disabled=not found, on_click=put, args=(found[:-1],)
+        )
         st.button("Clear", icon=":material/delete:", disabled=not found, on_click=put, args=((),))
         if found:
             text = json.dumps([edit.written() for edit in found], indent=1)
@@ -151,8 +159,22 @@ def listed(found: Sequence[Edit]) -> None:
     for place, edit in enumerate(found):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"step-{place}"):
             st.markdown(f"{place + 1}\\. {plain(edit.said)}")
-            st.button("", icon=":material/arrow_upward:", key=f"up {place}", help="Earlier", disabled=place == 0, **_swap(found, place - 1))
-            st.button("", icon=":material/close:", key=f"drop {place}", help="Remove", on_click=put, args=(_without(found, place),))
+            st.button(
+                "",
+                icon=":material/arrow_upward:",
+                key=f"up {place}",
+                help="Earlier",
+                disabled=place == 0,
+                **_swap(found, place - 1),
+            )
+            st.button(
+                "",
+                icon=":material/close:",
+                key=f"drop {place}",
+                help="Remove",
+                on_click=put,
+                args=(_without(found, place),),
+            )
 
 
 def _swap(found: Sequence[Edit], place: int) -> dict[str, Any]:
@@ -176,4 +198,8 @@ def _load() -> None:
             raise InputError(f"{file.name} is not a list of edits: save one on this page first.")
         _more([read(text) for text in texts[: MOST_EDITS + 1]])
     except (ValueError, RecursionError) as error:
-        _trouble(error if isinstance(error, InputError) else f"{file.name} is not a list of edits: save one on this page first.")
+        _trouble(
+            error
+            if isinstance(error, InputError)
+            else f"{file.name} is not a list of edits: save one on this page first."
+        )

@@ -50,7 +50,8 @@ def _image(model: choice.ModelChoice, item: ImageItem, kind: str) -> None:
     else:
         same = plain(model.rule.class_names[int(found.decisions[0])])
         st.markdown(
-            f"The decision is **{same}** at each of the {len(found.values)} values tried, {found.values[0]:g} to {found.values[-1]:g}."
+            f"The decision is **{same}** at each of the {len(found.values)} values tried, {found.values[0]:g} to"
+            f" {found.values[-1]:g}."
         )
     frame = _lines(model, found)
     x = {"field": "value", "type": "quantitative", "title": f"{KINDS[kind].title}: {KINDS[kind].unit}"}
@@ -59,7 +60,10 @@ def _image(model: choice.ModelChoice, item: ImageItem, kind: str) -> None:
     spec: dict[str, Any] = {
         "height": 260,
         "layer": [
-            {"mark": {"type": "line"}, "encoding": {"x": x, "y": y, "color": {"field": "class", "type": "nominal", "title": None}}},
+            {
+                "mark": {"type": "line"},
+                "encoding": {"x": x, "y": y, "color": {"field": "class", "type": "nominal", "title": None}},
+            },
             {
                 "data": {"values": rules},
                 "mark": {"type": "rule", "strokeDash": [5, 4], "color": "#c8553d"},
@@ -76,7 +80,13 @@ def _lines(model: choice.ModelChoice, found: Sweep) -> pd.DataFrame:
 
     columns = found.probabilities.max(0).argsort()[::-1][:MOST_LINES]
     parts = [
-        pd.DataFrame({"value": found.values, "probability": found.probabilities[:, c].astype(float), "class": model.rule.class_names[c]})
+        pd.DataFrame(
+            {
+                "value": found.values,
+                "probability": found.probabilities[:, c].astype(float),
+                "class": model.rule.class_names[c],
+            }
+        )
         for c in columns
     ]
     return pd.concat(parts, ignore_index=True)
@@ -92,16 +102,25 @@ def _set(model: choice.ModelChoice, images: ImageSet, known: Predictions | None,
     result: SweptSet | None = _place(model, images, items, kind, many).get()
     if result is None:
         st.caption(f"{KINDS[kind].title} is varied step by step on {many:,} images{samples.of_split(items)}.")
-        offer(f"Sweep over {many:,} images", f"sweep {kind} {model.key[:12]}", lambda: _swept(model, images, items, kind, many))
+        offer(
+            f"Sweep over {many:,} images",
+            f"sweep {kind} {model.key[:12]}",
+            lambda: _swept(model, images, items, kind, many),
+        )
         return
     frame = result.frame
     lines = _named(frame)
-    shown = st.pills("Lines", list(dict.fromkeys(lines)), default=lines[:1], selection_mode="multi", key=f"lines {kind}")
+    shown = st.pills(
+        "Lines", list(dict.fromkeys(lines)), default=lines[:1], selection_mode="multi", key=f"lines {kind}"
+    )
     chosen = frame.assign(line=lines)[np.isin(lines, shown)]
     if len(chosen):
         _shares(chosen, kind)
     drawn = f"{len(result.names):,} of {result.sample['images']:,} images{samples.of_split(items)}"
-    st.caption(f"{drawn}; bands are 95 % intervals." + (f" {len(result.left_out):,} could not be evaluated." if result.left_out else ""))
+    st.caption(
+        f"{drawn}; bands are 95 % intervals."
+        + (f" {len(result.left_out):,} could not be evaluated." if result.left_out else "")
+    )
     draw.table("Figures (CSV)", lambda: frame, f"sweep-{kind}.csv", "csv swept")
 
 
@@ -113,14 +132,26 @@ def _named(frame: pd.DataFrame) -> list[str]:
     return [names[row] for row in rows]
 
 
-def _swept(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], kind: str, many: int) -> SweptSet | None:
+def _swept(
+    model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], kind: str, many: int
+) -> SweptSet | None:
     kept = slot("swept images", **model.identity, images=images.key, slider=kind)
     known = kept.get() or {}
 
     def make(progress: Stoppable) -> SweptSet:
-        attributes = [name for name in gallery.groups(images) if any(item.attributes.get(name) is not None for item in items)]
+        attributes = [
+            name for name in gallery.groups(images) if any(item.attributes.get(name) is not None for item in items)
+        ]
         try:
-            return sweep_set(choice.classifier(model), items, kind, attributes=attributes, most=many, known=known, on_progress=progress)
+            return sweep_set(
+                choice.classifier(model),
+                items,
+                kind,
+                attributes=attributes,
+                most=many,
+                known=known,
+                on_progress=progress,
+            )
         finally:
             kept.put(known, 1024 * (1 + len(known)))
 
@@ -135,7 +166,12 @@ def _place(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], 
 
 def _shares(chosen: pd.DataFrame, kind: str) -> None:
     x = {"field": "value", "type": "quantitative", "title": f"{KINDS[kind].title}: {KINDS[kind].unit}"}
-    scale = {"type": "quantitative", "title": "decisions that flip", "scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
+    scale = {
+        "type": "quantitative",
+        "title": "decisions that flip",
+        "scale": {"domain": [0, 1]},
+        "axis": {"format": "%"},
+    }
     colour = {"field": "line", "type": "nominal", "title": None}
     tip = [{"field": "line"}, {"field": "value"}, {"field": "changed", "format": ".1%"}, {"field": "support"}]
     spec: dict[str, Any] = {
@@ -143,7 +179,12 @@ def _shares(chosen: pd.DataFrame, kind: str) -> None:
         "layer": [
             {
                 "mark": {"type": "area", "opacity": 0.2},
-                "encoding": {"x": x, "y": {"field": "changed low", **scale}, "y2": {"field": "changed high"}, "color": colour},
+                "encoding": {
+                    "x": x,
+                    "y": {"field": "changed low", **scale},
+                    "y2": {"field": "changed high"},
+                    "color": colour,
+                },
             },
             {
                 "mark": {"type": "line", "point": True},
