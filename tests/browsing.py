@@ -27,7 +27,10 @@ PROBES = ("/_stcore/health", "/_stcore/host-config")  # Streamlit itself tries t
 SLOW = 240_000  # on an idle machine a few seconds; a busy one must not fail
 IDLE = """() => {
   const app = document.querySelector('[data-testid="stApp"]')?.dataset ?? {};
-  if (app.testScriptState !== "notRunning" || app.testConnectionState !== "CONNECTED") { window.idleSince = null; return false; }
+  if (app.testScriptState !== "notRunning" || app.testConnectionState !== "CONNECTED") {
+    window.idleSince = null;
+    return false;
+  }
   window.idleSince ??= performance.now();
   return performance.now() - window.idleSince > 400;
 }"""

@@ -68,8 +68,10 @@ def test_it_explains(command: Path, clean: dict[str, str], tmp_path: Path) -> No
     import elpv_dataset
 
     cell = next((Path(elpv_dataset.__file__).parent / "data/images").glob("*.png"))
-    where = subprocess.run([command.with_name("python"), "-c", "import workbench; print(workbench.__file__)"], cwd=tmp_path, env=clean,
-                           check=True, capture_output=True, text=True).stdout  # fmt: skip
+    code = "import workbench; print(workbench.__file__)"
+    where = subprocess.run(
+        [command.with_name("python"), "-c", code], cwd=tmp_path, env=clean, check=True, capture_output=True, text=True
+    ).stdout
     assert str(ROOT) not in where
     done = subprocess.run(
         [command, "explain", "--model", "solar-cells", "--image", cell, "--method", "grad_cam", "--out", "out"],

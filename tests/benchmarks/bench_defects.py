@@ -40,7 +40,8 @@ WATCH = """(svg) => {
     if (window.let_go && !window.shown) {
       const readout = text(svg.parentElement.querySelector(".readout"));
       const counts = [...readout.matchAll(/([\\d,]+) of [\\d,]+ defects escape/g)].map((m) => m[1]);
-      const row = [...document.querySelectorAll('[data-testid="stTable"] tr')].find((r) => text(r).startsWith("escapes"));
+      const row = [...document.querySelectorAll('[data-testid="stTable"] tr')]
+        .find((r) => text(r).startsWith("escapes"));
       const cells = row ? [...row.querySelectorAll("td")].map(text).slice(-counts.length) : [];
       const at = Number(svg.getAttribute("aria-valuenow")).toFixed(4);
       const said = [...document.querySelectorAll("p")].some((p) => text(p).startsWith("Parts with a score of " + at));

@@ -30,7 +30,8 @@ PAGES = (
     *("/defects", "/defects?view=decisions&queue=all&method=saliency", "/defects?view=masks", "/journal"),
     *(f"/probe?view={view}" for view in PROBES),
 )
-FOUND = """(port) => [...document.querySelectorAll('img,a,iframe,link,script,object,embed,video,audio,source,image,use')]
+FOUND = """(port) => [...document.querySelectorAll(
+  'img,a,iframe,link,script,object,embed,video,audio,source,image,use')]
   .flatMap((e) => ['src', 'href', 'srcset', 'data', 'xlink:href'].map((name) => e.getAttribute(name) || ''))
   .filter((to) => to.includes(':' + port) || /^\\s*javascript:/i.test(to))"""
 DRAWN = (

@@ -50,10 +50,13 @@ def test_kinds_and_versions_of_a_computation_are_told_apart(monkeypatch):
 
 def test_what_differs_is_written_differently():
     parts = [
-        None, True, 1, 1.0, "1", "None", b"1", np.float32(1), np.float64(1), (), ("a", "b"), ("ab",), ("a,b",), (("a",), "b"),
+        None, True, 1, 1.0, "1", "None", b"1", np.float32(1), np.float64(1), (), ("a", "b"), ("ab",), ("a,b",),
+        (("a",), "b"),
         ("a", ("b",)),
-        {"a": "b"}, {"a": None}, {"b": "a"}, {"a", "b"}, np.zeros(2), np.zeros((2, 1)), np.zeros(2, np.float32), np.ones(2), Path("a"), "a",
-        RULE, dataclasses.replace(RULE, threshold=None), float("nan"), float("inf"), "sequence[3:str:'a']", "a\0b", ("a\0b",), ("a", "\0b"),
+        {"a": "b"}, {"a": None}, {"b": "a"}, {"a", "b"}, np.zeros(2), np.zeros((2, 1)), np.zeros(2, np.float32),
+        np.ones(2), Path("a"), "a",
+        RULE, dataclasses.replace(RULE, threshold=None), float("nan"), float("inf"), "sequence[3:str:'a']", "a\0b",
+        ("a\0b",), ("a", "\0b"),
     ]  # fmt: skip
     for one, other in itertools.combinations(parts, 2):
         assert written(one) != written(other), (one, other)

@@ -64,7 +64,8 @@ def test_a_guarded_text_reads_back_as_it_was(text):
 @pytest.mark.parametrize(
     ("value", "cell"),
     [
-        (-5, "-5"), (-0.25, "-0.25"), (1e-07, "1e-07"), (0.1 + 0.2, "0.30000000000000004"), (np.float32(0.1), "0.1"), (np.int64(-3), "-3"),
+        (-5, "-5"), (-0.25, "-0.25"), (1e-07, "1e-07"), (0.1 + 0.2, "0.30000000000000004"), (np.float32(0.1), "0.1"),
+        (np.int64(-3), "-3"),
         (True, "True"), (np.bool_(False), "False"), ("-5", "-5"), ("-1.5e-3", "-1.5e-3"), (None, ""), (math.nan, ""),
         (np.float32("nan"), ""), (pd.NA, ""), (pd.NaT, ""), (-math.inf, "-inf"),
     ],

@@ -85,9 +85,12 @@ def folder(tmp_path, write_image):
     lines = ["image,label,split,mask,camera,synthetic"]
     for i in range(6):
         write_image(f"set/images/{i}.png", colour=(i * 40, 0, 0))
-        lines.append(
-            f"images/{i}.png,{'bad' if i % 2 else 'good'},{('train', 'val', 'test')[i // 2]},{'masks/1.png' if i == 1 else ''},c{i},yes"
+        label, split, mask = (
+            "bad" if i % 2 else "good",
+            ("train", "val", "test")[i // 2],
+            "masks/1.png" if i == 1 else "",
         )
+        lines.append(f"images/{i}.png,{label},{split},{mask},c{i},yes")
     write_image("set/masks/1.png", colour="white")
     (tmp_path / "set" / "manifest.csv").write_text("\n".join(lines))
     return tmp_path / "set"

@@ -34,7 +34,8 @@ from workbench.journal import Journal, to_csv
 path = pathlib.Path(sys.argv[1])
 journal = Journal(path)  # as the app opens it
 found = journal.verify()
-print(found.count, found.sound, len(journal.entries()), journal.count(overruled=True), journal.head().hash == found.head, *found.problems)
+rows, overruled = len(journal.entries()), journal.count(overruled=True)
+print(found.count, found.sound, rows, overruled, journal.head().hash == found.head, *found.problems)
 print(len(to_csv(journal.entries())))
 try:
     journal.append(draft())

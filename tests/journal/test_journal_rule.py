@@ -179,7 +179,8 @@ def test_how_a_threshold_was_chosen_stands_in_the_exports_too(tmp_path):
     first, second = (row["entry"] for row in json.loads(to_json(entries))["entries"])
     assert {name: first[name] for name in given} == given
     assert {name: rows[0][name] for name in given} == {
-        "threshold_by": "cost", "chosen_on": "choosing half", "escape_cost": "40.0", "overkill_cost": "3.5", "prevalence": "0.002",
+        "threshold_by": "cost", "chosen_on": "choosing half", "escape_cost": "40.0", "overkill_cost": "3.5",
+        "prevalence": "0.002",
     }  # fmt: skip
     assert (second["ceiling"], second["coverage"], second["review_from"], second["review_to"]) == (
         0.05,

@@ -67,10 +67,14 @@ def only(journal, says, expect=None):
 
 
 CHANGES = {
-    "number": 99, "time": "2020-01-01T00:00:00.000000+00:00", "user": "Eve", "model": "0" * 64, "model_name": "x", "image": "1" * 64,
-    "image_name": "x", "set_name": "x", "label": "functional", "positive": ["functional"], "threshold": 0.41000000000000003,
-    "score": 0.9, "verdict": "pass", "overruled": "broken", "reason": "none", "map_digest": None, "map_method": None, "previous": "a" * 64,
-    "threshold_by": "model", "review_from": 0.3, "review_to": 0.5, "coverage": 0.9, "chosen_on": "x", "ceiling": 0.1, "escape_cost": 5.0,
+    "number": 99, "time": "2020-01-01T00:00:00.000000+00:00", "user": "Eve", "model": "0" * 64, "model_name": "x",
+    "image": "1" * 64,
+    "image_name": "x", "set_name": "x", "label": "functional", "positive": ["functional"],
+    "threshold": 0.41000000000000003,
+    "score": 0.9, "verdict": "pass", "overruled": "broken", "reason": "none", "map_digest": None, "map_method": None,
+    "previous": "a" * 64,
+    "threshold_by": "model", "review_from": 0.3, "review_to": 0.5, "coverage": 0.9, "chosen_on": "x", "ceiling": 0.1,
+    "escape_cost": 5.0,
     "overkill_cost": 5.0, "prevalence": 0.5, "label_known": False,
 }  # fmt: skip
 

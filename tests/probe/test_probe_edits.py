@@ -278,10 +278,13 @@ def test_edits_are_read_as_they_were_written() -> None:
 
 
 HOSTILE = [
-    "", ":", "fill", "fill:", "crop", "crop:0,0,1,1:mean", "crop:0,0,1,1;0,0,1,1", "crop:1,1,0,0", "crop:0,0,1", "crop:0,0,1,1,1",
-    "fill:0,0,1,1", "fill:0,0,1,1:lava", "fill:nan,0,1,1:mean", "fill:0,0,inf,1:mean", "fill:-1,0,1,1:mean", "fill:a,b,c,d:mean",
+    "", ":", "fill", "fill:", "crop", "crop:0,0,1,1:mean", "crop:0,0,1,1;0,0,1,1", "crop:1,1,0,0", "crop:0,0,1",
+    "crop:0,0,1,1,1",
+    "fill:0,0,1,1", "fill:0,0,1,1:lava", "fill:nan,0,1,1:mean", "fill:0,0,inf,1:mean", "fill:-1,0,1,1:mean",
+    "fill:a,b,c,d:mean",
     "fill:0.00001,0,0.00002,1:mean", "fill:" + "0,0,1,1;" * 41 + ":mean", "brightness", "brightness:", "brightness:nan",
-    "brightness:inf", "brightness:1e999", "brightness:9", "rotate:1:2", "jpeg:x", "BLUR:1", "x" * 10_000, "\ud800:1", "\x00:\x00",
+    "brightness:inf", "brightness:1e999", "brightness:9", "rotate:1:2", "jpeg:x", "BLUR:1", "x" * 10_000, "\ud800:1",
+    "\x00:\x00",
     "fill:0,0,1,1:" + "m" * 10_000, "__class__:0", "brightness:0.1\n;rm",
 ]  # fmt: skip
 

@@ -87,7 +87,8 @@ def test_accuracy_falls_as_the_margins_say(method) -> None:
     assert (line.support, line.robust) == (6, 3)
     assert (line.low, line.high) == (wilson(3, 6).low, wilson(3, 6).high)
     assert {row.name: row.white for row in found.rows if row.right} == {
-        "101 bright": 1, "102 bright": 2, "103 bright": 4, "104 bright": 4, "106 bright": None, "100 dark": 1, "99 dark": 2, "97 dark": 4,
+        "101 bright": 1, "102 bright": 2, "103 bright": 4, "104 bright": 4, "106 bright": None, "100 dark": 1,
+        "99 dark": 2, "97 dark": 4,
     }  # fmt: skip
     assert found.masking is None
     assert all(row.queries == 1 for row in found.rows if not row.right)

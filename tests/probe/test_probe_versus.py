@@ -40,11 +40,13 @@ def said(rows, names=NAMES, model="m", rule=None) -> Predictions:
 
 
 FIRST = said([
-    ("a", "good", 0.1), ("b", "good", 0.2), ("c", "bad", 0.9), ("d", "bad", 0.3), ("e", "good", 0.6), ("f", "bad", 0.7), ("g", None, 0.8),
+    ("a", "good", 0.1), ("b", "good", 0.2), ("c", "bad", 0.9), ("d", "bad", 0.3), ("e", "good", 0.6),
+    ("f", "bad", 0.7), ("g", None, 0.8),
     ("h", "odd", 0.4), ("i", "good", np.nan), ("j", "good", 0.1),
 ])  # fmt: skip
 SECOND = said([
-    ("j", "good", np.nan), ("h", "odd", 0.9), ("g", None, 0.45), ("f", "bad", 0.2), ("e", "good", 0.4), ("d", "bad", 0.1),
+    ("j", "good", np.nan), ("h", "odd", 0.9), ("g", None, 0.45), ("f", "bad", 0.2), ("e", "good", 0.4),
+    ("d", "bad", 0.1),
     ("c", "bad", 0.8), ("b", "good", 0.9), ("a", "good", 0.3), ("i", "good", 0.1), ("k", "good", 0.1),
 ])  # fmt: skip
 

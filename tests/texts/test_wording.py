@@ -31,7 +31,8 @@ SIGNED = re.compile(
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (0.153, "15.3% sooner"), (-0.153, "15.3% later"), (0.0, "at once"), (-0.0, "at once"), (0.0004, "at once"), (-0.0004, "at once"),
+        (0.153, "15.3% sooner"), (-0.153, "15.3% later"), (0.0, "at once"), (-0.0, "at once"), (0.0004, "at once"),
+        (-0.0004, "at once"),
         (0.0006, "0.1% sooner"), (-0.0006, "0.1% later"),
     ],
 )  # fmt: skip

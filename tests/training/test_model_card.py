@@ -20,8 +20,9 @@ NAMES = ("ok", "crack")
 
 
 def table(
-    rows: list[tuple[str | None, str, str | None, float]], rule: DecisionRule = DecisionRule(NAMES, "crack", 0.4)
-) -> Predictions:  # noqa: B008
+    rows: list[tuple[str | None, str, str | None, float]],
+    rule: DecisionRule = DecisionRule(NAMES, "crack", 0.4),  # noqa: B008
+) -> Predictions:
     """Rows of label, split and what is predicted, with the probability of a crack."""
     frame = pd.DataFrame([row[:3] for row in rows], columns=["label", "split", "predicted"])
     frame["verdict"] = [None if lab is None or p is None else "right" if lab == p else "wrong" for lab, _, p, _ in rows]
@@ -32,8 +33,10 @@ def table(
 
 ROWS = [
     ("ok", "test", "ok", 0.1), ("ok", "test", "ok", 0.2), ("ok", "test", "crack", 0.6),
-    ("crack", "test", "crack", 0.9), ("crack", "test", "crack", 0.5), ("crack", "test", "ok", 0.3), ("crack", "test", "ok", 0.05),
-    ("ok", "train", "ok", 0.1), ("crack", "train", "crack", 0.9), ("crack", "validation", "crack", 0.9), ("ok", "validation", "ok", 0.1),
+    ("crack", "test", "crack", 0.9), ("crack", "test", "crack", 0.5), ("crack", "test", "ok", 0.3),
+    ("crack", "test", "ok", 0.05),
+    ("ok", "train", "ok", 0.1), ("crack", "train", "crack", 0.9), ("crack", "validation", "crack", 0.9),
+    ("ok", "validation", "ok", 0.1),
 ]  # fmt: skip
 DEAL = Deal(("test",) * 7 + ("train",) * 2 + ("validation",) * 2, "Dealt so.", 0, 0)
 ACCOUNT = Account(

@@ -118,8 +118,10 @@ def test_the_overview_of_a_set_without_labels(visit):
 def test_a_deep_link_restores_the_view(visit, stored):
     name = stored[stored["label"] == "functional"]["name"].iloc[7]
     address = {
-        "image": name, "target": "functional", "score": "margin", "method": ["saliency", "grad_cam"], "baseline": "blur",
-        "steps": "30", "class": "functional", "split": "train", "group": "module type: mono", "verdict": "right", "sort": "doubt",
+        "image": name, "target": "functional", "score": "margin", "method": ["saliency", "grad_cam"],
+        "baseline": "blur",
+        "steps": "30", "class": "functional", "split": "train", "group": "module type: mono", "verdict": "right",
+        "sort": "doubt",
         "page": "2", "colours": "strength", "scale": "shared", "opacity": "80",
     }  # fmt: skip
     at = visit("explain", **address).sound("Explain")

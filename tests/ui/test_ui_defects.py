@@ -114,7 +114,8 @@ def test_what_rests_on_few_parts_is_said_to(defects):
 
 def test_an_address_restores_the_view(visit):
     address = {
-        "choose": "overkill", "ceiling": "2.5", "review": "95", "axis": "odds", "escape_cost": "40.0", "overkill_cost": "3.0",
+        "choose": "overkill", "ceiling": "2.5", "review": "95", "axis": "odds", "escape_cost": "40.0",
+        "overkill_cost": "3.0",
         "prior": "1.5", "by": "defect probability",
     }  # fmt: skip
     at = visit("defects", **address).sound("Defects")
@@ -150,8 +151,10 @@ def test_an_address_restores_a_decision(visit, monkeypatch):
 
 
 NONSENSE = {
-    "view": "astrology", "choose": "luck", "ceiling": "-3", "threshold": "nan", "review": "101", "axis": "odd", "escape_cost": "-1",
-    "overkill_cost": "inf", "prior": "100", "splits": "thirds", "on": "moon", "queue": "nobody", "map": "saliencyyy", "fill": "gold",
+    "view": "astrology", "choose": "luck", "ceiling": "-3", "threshold": "nan", "review": "101", "axis": "odd",
+    "escape_cost": "-1",
+    "overkill_cost": "inf", "prior": "100", "splits": "thirds", "on": "moon", "queue": "nobody", "map": "saliencyyy",
+    "fill": "gold",
     "by": "nothing", "defect": "astrology",
 }  # fmt: skip
 

@@ -197,8 +197,10 @@ def test_a_browser_may_send_anything_for_a_box(monkeypatch, sent):
 
 
 NONSENSE = {
-    "contrast": ("why", "rather", "map"), "compare": ("versus", "map"), "concepts": ("concept_class", "concepts"), "sweep": ("slider",),
-    "regions": ("grid", "fill"), "attack": ("attack", "map"), "behind": ("behind_class",), "edit": ("region", "map", "edit"),
+    "contrast": ("why", "rather", "map"), "compare": ("versus", "map"), "concepts": ("concept_class", "concepts"),
+    "sweep": ("slider",),
+    "regions": ("grid", "fill"), "attack": ("attack", "map"), "behind": ("behind_class",),
+    "edit": ("region", "map", "edit"),
 }  # fmt: skip
 
 

@@ -151,8 +151,10 @@ def test_a_value_set_back_to_its_default_leaves_the_address(chosen):
 @pytest.mark.parametrize(
     ("key", "raw"),
     [
-        ("fruit", "PLUM"), ("fruit", ""), ("fruit", "<script>"), ("view", "both"), ("method", "none"), ("opacity", "-5"),
-        ("opacity", "101"), ("opacity", "many"), ("opacity", "50.5"), ("noise", "nan"), ("noise", "inf"), ("noise", "1e3"),
+        ("fruit", "PLUM"), ("fruit", ""), ("fruit", "<script>"), ("view", "both"), ("method", "none"),
+        ("opacity", "-5"),
+        ("opacity", "101"), ("opacity", "many"), ("opacity", "50.5"), ("noise", "nan"), ("noise", "inf"),
+        ("noise", "1e3"),
         ("page", "0"), ("page", "-1"), ("page", "two"), ("page", "²"), ("page", "1.5"), ("page", "9" * 5000),
         ("opacity", "9" * 5000), ("free", ""),
     ],

@@ -26,7 +26,8 @@ ACTIVATIONS = re.compile(
 """Operations that switch or bend what flows through them."""
 NONLINEAR = re.compile(
     ACTIVATIONS.pattern
-    + "|max|min|exp(?!and)|log|pow|sqrt|abs|erf|sin|cos|reciprocal|where|sort|topk|median|var|std|prod|(?<!batch)norm|dist",
+    + "|max|min|exp(?!and)|log|pow|sqrt|abs|erf|sin|cos|reciprocal"
+    + "|where|sort|topk|median|var|std|prod|(?<!batch)norm|dist",
     re.IGNORECASE,
 )
 """The activations, and all else whose effects do not simply add up."""

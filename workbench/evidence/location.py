@@ -83,8 +83,8 @@ def pointing(case: Case) -> Outcome:
     hits = int((peak & inside).sum())
     if 0 < hits < peak.sum():
         return Outcome(
-            f"The largest value is that of {peak.sum():,} pixels, of which {hits:,} lie inside of the mask, which covers {chance:.1%}: "
-            "the map has no single peak.",
+            f"The largest value is that of {peak.sum():,} pixels, of which {hits:,} lie inside of the mask, "
+            f"which covers {chance:.1%}: the map has no single peak.",
             "doubtful", hits / float(peak.sum()), chance=chance,
         )  # fmt: skip
     y, x = np.unravel_index(int(values.argmax()), values.shape)

@@ -23,7 +23,8 @@ THRESHOLD_BY = ("model", "cost", "escape", "overkill", "hand", "fallback")
 rate, was set by hand, or stands in because none could be chosen."""
 MAX_CLASSES = 1000
 LENGTHS = {
-    "user": 200, "model_name": 1000, "image_name": 4096, "set_name": 1000, "label": 500, "overruled": 500, "reason": 10_000,
+    "user": 200, "model_name": 1000, "image_name": 4096, "set_name": 1000, "label": 500, "overruled": 500,
+    "reason": 10_000,
     "map_method": 200, "chosen_on": 1000,
 }  # fmt: skip
 """The most characters that a text may have."""
@@ -151,7 +152,8 @@ class Entry(Draft):
 SEALED = frozenset(field.name for field in dataclasses.fields(Entry)) - {"hash"}
 """The fields that the hash is taken over."""
 ADDED = frozenset({
-    "threshold_by", "review_from", "review_to", "coverage", "chosen_on", "ceiling", "escape_cost", "overkill_cost", "prevalence",
+    "threshold_by", "review_from", "review_to", "coverage", "chosen_on", "ceiling", "escape_cost", "overkill_cost",
+    "prevalence",
     "label_known",
 })  # fmt: skip
 """Those that entries of the first release do not have."""

@@ -11,8 +11,10 @@ from workbench.images import SYNTHETIC, FileSource, ImageItem, ImageSet, Source
 from workbench.journal.entries import Entry, canonical
 
 COLUMNS = (
-    "number", "time", "user", "verdict", "overruled", "reason", "label", "label_known", "score", "threshold", "review_from", "review_to",
-    "coverage", "threshold_by", "chosen_on", "ceiling", "escape_cost", "overkill_cost", "prevalence", "positive", "image_name", "set_name",
+    "number", "time", "user", "verdict", "overruled", "reason", "label", "label_known", "score", "threshold",
+    "review_from", "review_to",
+    "coverage", "threshold_by", "chosen_on", "ceiling", "escape_cost", "overkill_cost", "prevalence", "positive",
+    "image_name", "set_name",
     "model_name", "image", "model", "map_method", "map_digest", "previous", "hash",
 )  # fmt: skip
 MARKS = ("overruled", "reason")

@@ -42,11 +42,13 @@ ATTRIBUTE = " (attribute)"
 UNSURE = 0.1
 """How near, in probability, a score may come to the decision's boundary before the verdict is called unsure."""
 GOOD = frozenset((
-    "good", "ok", "okay", "pass", "passed", "functional", "normal", "free", "intact", "flawless", "healthy", "undamaged", "undefective",
+    "good", "ok", "okay", "pass", "passed", "functional", "normal", "free", "intact", "flawless", "healthy",
+    "undamaged", "undefective",
     "accept", "accepted", "faultless", "io",
 ))  # fmt: skip
 BAD = frozenset((
-    "defect", "defects", "defective", "fault", "faults", "faulty", "damage", "damaged", "anomaly", "anomalies", "anomalous", "flaw",
+    "defect", "defects", "defective", "fault", "faults", "faulty", "damage", "damaged", "anomaly", "anomalies",
+    "anomalous", "flaw",
     "flaws", "flawed",
 ))  # fmt: skip
 NOT = frozenset(("no", "not", "non", "without", "nothing", "never"))

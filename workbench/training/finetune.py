@@ -265,10 +265,8 @@ def _finish(
     folder: Path, network: nn.Module, items: Sequence[ImageItem], rule: DecisionRule, account: Account
 ) -> Iterator[Step]:
     """Write everything about a trained network into `folder`."""
-    about = (
-        "Tells"
-        f" {' from '.join(rule.class_names) if len(rule.class_names) == 2 else f'{len(rule.class_names)} classes apart'}."
-    )
+    names = rule.class_names
+    about = f"Tells {' from '.join(names) if len(names) == 2 else f'{len(names)} classes apart'}."
     about = f"{about} Fine-tuned on {account.name}; see MODEL_CARD.md."
 
     def toml(threshold: float | None) -> str:

@@ -27,7 +27,7 @@ def warm_up() -> None:
         with contextlib.suppress(Exception):
             for name in ("captum.attr", "timm", "workbench.attribution", "workbench.models.loading"):
                 importlib.import_module(name)
-        gc.freeze()  # Streamlit collects garbage after every run of a page: half a million objects of torch take 0.3 s each time
+        gc.freeze()  # Streamlit collects garbage after every run of a page: torch's objects take 0.3 s each time
         _warmed.set()
 
     threading.Thread(target=load, name="warm-up", daemon=True).start()

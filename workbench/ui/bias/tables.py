@@ -89,11 +89,17 @@ def downloads(scope: Scope, found: Breakdown, figure: str, stem: str) -> None:
                 f"{figure[0].upper()}{figure[1:]} (PNG)",
                 lambda: render.to_png(
                     charts.interval_bars(
-                        frame["name"].tolist(), frame["value"], frame["low"], frame["high"], title=title, unit=figure, footer=scope.footer
+                        frame["name"].tolist(),
+                        *(frame[column] for column in ("value", "low", "high")),
+                        title=title,
+                        unit=figure,
+                        footer=scope.footer,
                     )
                 ),
-                f"{stem}-{scope.split}.png", "image/png", f"png {stem}",
-            )  # fmt: skip
+                f"{stem}-{scope.split}.png",
+                "image/png",
+                f"png {stem}",
+            )
 
 
 def csv(label: str, frame: pd.DataFrame, stem: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,9 +37,9 @@ def section(scope: Scope, setting: Setting) -> None:
         st.subheader("All thresholds", anchor=False)
         draw.meaning("operating-curves")
     lines = {
-        split: scope.kept(("curve", split, scope.costs), lambda split=split: _thin(scope.points(split)))
+        split: scope.kept(("curve", split, scope.costs), partial(lambda name: _thin(scope.points(name)), split))
         for split in splits
-    }  # type: ignore[misc]
+    }
     drawn = scope.kept(
         ("drawn curves", scope.costs), lambda: {name: _stacked(scope, lines, *axes) for name, axes in CURVES.items()}
     )
@@ -53,9 +54,13 @@ def section(scope: Scope, setting: Setting) -> None:
     st.caption(f"{said}. The dots mark the current threshold{unseen}.")
     draw.download(
         "Curves (PNG)",
-        lambda: render.to_png(charts.curves(_panels(scope, lines, here), title=f"Threshold {threshold:.4f}", footer=scope.footer)),
-        "operating-curves.png", "image/png", "png curves",
-    )  # fmt: skip
+        lambda: render.to_png(
+            charts.curves(_panels(scope, lines, here), title=f"Threshold {threshold:.4f}", footer=scope.footer)
+        ),
+        "operating-curves.png",
+        "image/png",
+        "png curves",
+    )
 
 
 def _thin(points: pd.DataFrame) -> pd.DataFrame:

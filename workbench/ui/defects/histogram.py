@@ -22,7 +22,8 @@ BINS, PLACES = 60, 1000
 REACH = 9.0
 """Log-odds from which on scores share the outermost bins."""
 SCALES = {"probability": "Probability", "odds": "Log-odds"}
-_HTML = """<svg role="slider" tabindex="0" aria-label="Threshold" aria-valuemin="0" aria-valuemax="1"></svg><div class="readout"></div>"""
+_HTML = """<svg role="slider" tabindex="0" aria-label="Threshold" aria-valuemin="0" aria-valuemax="1"></svg>
+<div class="readout"></div>"""
 
 
 def draw(scope: Scope, setting: Setting) -> None:

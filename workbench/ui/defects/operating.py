@@ -72,7 +72,8 @@ def _table(scope: Scope, points: dict[str, pd.Series], setting: Setting) -> None
     st.caption(_line(scope, points))
     _warn_of_few(scope, points)
     facts: dict[str, object] = {
-        "chosen": setting.way, "review from": setting.band.low, "review to": setting.band.high, "coverage": setting.coverage,
+        "chosen": setting.way, "review from": setting.band.low, "review to": setting.band.high,
+        "coverage": setting.coverage,
         "defects on the line": scope.costs.prior, "defects": ", ".join(scope.positive), "model": scope.model.key,
     }  # fmt: skip
     with st.container(horizontal=True):

@@ -210,7 +210,8 @@ def _rule(scope: Scope, setting: Setting) -> dict[str, Any]:
         else {}
     )
     return {
-        "threshold_by": setting.way, "coverage": setting.coverage, "ceiling": setting.ceiling, "chosen_on": setting.chosen_on, **by_cost,
+        "threshold_by": setting.way, "coverage": setting.coverage, "ceiling": setting.ceiling,
+        "chosen_on": setting.chosen_on, **by_cost,
     }  # fmt: skip
 
 

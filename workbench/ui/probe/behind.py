@@ -54,7 +54,8 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
         asked = int(at[0]) if len(at) else results.ready(model, item)
         chosen = classes.get(target)
         return behind(
-            choice.classifier(model), vectors, predictions, (splits == "train").to_numpy(bool), asked, target=chosen, k=SHOWN,
+            choice.classifier(model), vectors, predictions, (splits == "train").to_numpy(bool), asked, target=chosen,
+            k=SHOWN,
             on_progress=progress,
         )  # fmt: skip
 
