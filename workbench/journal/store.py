@@ -22,29 +22,10 @@ from workbench.errors import InputError
 from workbench.files import JOURNAL_VARIABLE, data_folder
 from workbench.journal.entries import GENESIS, Draft, Entry, dumped, entry_from, sealed
 from workbench.journal.proof import Head, Verdict, Walk, clock_notes, head_problems, kept_digest, read_head, write_head
+from workbench.journal.schema import APPLICATION, LAST, RULES, SCHEMA, filters, last_entry, plain, rule_problems
 
-APPLICATION, SCHEMA = 0x57424A4C, 2
-"""What marks an SQLite file as a journal ("WBJL"), and the release of what stands in it: 1 had entries without
-`ADDED`."""
 PATIENCE = 10.0
 """Seconds to wait for another writer."""
-RULES = {
-    "entries": "CREATE TABLE entries (number INTEGER PRIMARY KEY, body TEXT NOT NULL, hash TEXT NOT NULL)",
-    "by_image": (
-        "CREATE INDEX by_image ON entries (json_extract(body, '$.model'), json_extract(body, '$.image'), number)"
-    ),
-    "only_at_the_end": (
-        "CREATE TRIGGER only_at_the_end BEFORE INSERT ON entries"
-        " WHEN NEW.number IS NOT (SELECT coalesce(max(number), 0) + 1 FROM entries)"
-        " BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
-    ),
-    "no_update": (
-        "CREATE TRIGGER no_update BEFORE UPDATE ON entries BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
-    ),
-    "no_delete": (
-        "CREATE TRIGGER no_delete BEFORE DELETE ON entries BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END"
-    ),
-}
 FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 """How SQLite says that a file cannot grow: no space, or a quota or limit on its size."""
 UNWRITABLE = frozenset({
@@ -56,7 +37,6 @@ DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 """The kinds that a file gives in which something was overwritten."""
 PRIMARY = 0xFF
 """The part of an SQLite error code that names its kind."""
-LAST = "SELECT number, hash FROM entries ORDER BY number DESC LIMIT 1"
 
 
 def journal_path() -> Path:
@@ -159,7 +139,7 @@ class Journal:
             user: Only those of this user.
             overruled: Only those in which a person overruled the machine.
         """
-        where, values = _filters(model, image, user, overruled)
+        where, values = filters(model, image, user, overruled)
         order = "DESC" if newest_first else "ASC"
         query = f"SELECT body, hash FROM entries{where} ORDER BY number {order} LIMIT ? OFFSET ?"
         with self._reading() as db:
@@ -170,7 +150,7 @@ class Journal:
         self, *, model: str | None = None, image: str | None = None, user: str | None = None, overruled: bool = False
     ) -> int:
         """How many entries there are, filtered as in `entries`."""
-        where, values = _filters(model, image, user, overruled)
+        where, values = filters(model, image, user, overruled)
         with self._reading() as db:
             return int(db.execute(f"SELECT count(*) FROM entries{where}", values).fetchone()[0])
 
@@ -182,14 +162,14 @@ class Journal:
             f" AND {image} IN (SELECT value FROM json_each(?)) GROUP BY {image}"
         )
         with self._reading() as db:
-            rows = db.execute(query, (_plain(model), dumped(list(images)))).fetchall()
+            rows = db.execute(query, (plain(model), dumped(list(images)))).fetchall()
         return {name: entry_from(body, digest) for name, body, digest, _ in rows}
 
     def head(self) -> Head:
         """Number and hash of the last entry: what to keep elsewhere, in a mail or on paper, to hold the journal against
         later."""
         with self._reading() as db:
-            return _head(db)
+            return last_entry(db)
 
     def verify(self, expect: str | None = None) -> Verdict:
         """Read the whole journal and look for entries that were changed, removed, reordered or put in.
@@ -220,7 +200,7 @@ class Journal:
         with self._reading() as db:
             db.execute("BEGIN")
             try:
-                problems += _rule_problems(db)
+                problems += rule_problems(db)
                 walk.along(db.execute("SELECT number, body, hash FROM entries ORDER BY number"))
             except sqlite3.DatabaseError as error:
                 if _kind(error) not in DAMAGED:
@@ -303,7 +283,7 @@ class Journal:
             same = "SELECT 1 FROM entries WHERE number = ? AND hash = ?"
             held = noted == Head() or (noted and db.execute(same, (noted.count, noted.hash)).fetchone())
             if held:
-                write_head(self._head_file, _head(db))
+                write_head(self._head_file, last_entry(db))
             db.execute("ROLLBACK")
 
     @contextmanager
@@ -392,32 +372,6 @@ def _opened(address: str) -> sqlite3.Connection:
     return db
 
 
-def _filters(model: str | None, image: str | None, user: str | None, overruled: bool) -> tuple[str, list[object]]:
-    """A WHERE clause and its values."""
-    parts: list[str] = []
-    values: list[object] = []
-    for name, value in (("model", model), ("image", image)):
-        if value is not None:
-            parts.append(f"json_extract(body, '$.{name}') = ?")
-            values.append(_plain(value))
-    if user is not None:
-        # Quotes inside of texts are escaped, so this stands nowhere else; json_extract would end a name at a NUL.
-        parts.append("instr(body, ?) > 0")
-        values.append(f'"user":{dumped(user)}')
-    if overruled:
-        parts.append("json_extract(body, '$.overruled') IS NOT NULL")
-    return (f" WHERE {' AND '.join(parts)}" if parts else ""), values
-
-
-def _plain(text: str) -> str:
-    """A digest to look for; half a pair of surrogates, which the driver would refuse, is in none."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def _head(db: sqlite3.Connection) -> Head:
-    return Head(*(db.execute(LAST).fetchone() or ()))
-
-
 def _last(hashes: Mapping[int, str]) -> int:
     """The number of the last entry, 0 where there is none."""
     return max(hashes, default=0)
@@ -426,15 +380,3 @@ def _last(hashes: Mapping[int, str]) -> int:
 def _kind(error: sqlite3.Error) -> int:
     """The kind of an error of SQLite; that of a bad statement where the driver gives none."""
     return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & PRIMARY
-
-
-def _rule_problems(db: sqlite3.Connection) -> Iterator[str]:
-    """Sentences on a file whose tables, triggers or pages are not those that a journal has."""
-    found = dict(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-    for name in sorted(RULES.keys() | found.keys()):
-        if found.get(name) != RULES.get(name):
-            what = "is missing" if name not in found else "was inserted" if name not in RULES else "was changed"
-            yield f"The rules that keep the journal append-only are not its own: {name} {what}."
-    for (fault,) in db.execute("PRAGMA integrity_check(10)"):
-        if fault != "ok":
-            yield f"The file is damaged ({fault}): restore it from a copy."
