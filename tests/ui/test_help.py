@@ -8,7 +8,7 @@ from string import Template
 
 import pytest
 
-from workbench.defects.localise import FIGURES
+from workbench.defects.localise import MAP_FIGURES
 from workbench.ui import terms
 from workbench.ui.bias.words import CLASS_FIGURES, GROUP_FIGURES
 from workbench.ui.overview import HEADLINE
@@ -63,4 +63,4 @@ def test_a_field_is_filled_and_a_missing_one_is_told() -> None:
 def test_every_figure_of_a_table_is_explained() -> None:
     for name in {*CLASS_FIGURES, *GROUP_FIGURES, *HEADLINE}:
         assert terms.entry("metrics", name) in terms.entries("metrics", [name])
-    assert all(terms.entry("localisation-metrics", name) for name in FIGURES)
+    assert all(terms.entry("localisation-metrics", name) for name in MAP_FIGURES)
