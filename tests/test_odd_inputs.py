@@ -12,19 +12,17 @@ from torch import nn
 
 from workbench.attribution.engine import attribute
 from workbench.bias.where import Maps
+from workbench.catalog import shared
 from workbench.evidence.card import assess
 from workbench.evidence.location import agreement
 from workbench.models.classifier import Classifier, ask
 from workbench.models.loading import load_classifier
-from workbench.ui import results, terms
+from workbench.ui import results
 from workbench.ui.bias import where
 
 torch.set_num_threads(1)
 MUTE = "is not a number: look for damaged weights."
-EXPLAINED = {
-    terms.text(key).splitlines()[0]
-    for key in ("image-edit", "minimal-regions", "model-comparison", "sensitivity", "adversarial-attack")
-}
+EXPLAINED = {f"###{path.read_text(encoding='utf-8').splitlines()[0]}" for path in shared("help").glob("*.md")}
 """Headings of explanations, which speak of no image."""
 
 
