@@ -317,10 +317,8 @@ def test_light_modules_load_without_the_heavy_packages():
     light = [name for name in MODULES if name and (folder(name) not in WITH_TORCH | {"app", "pages"} or name in LIGHT)]
     assert {"catalog", "images.item", "predictions.table", "attribution.methods"} <= set(light)
     names = [f"workbench.{name}" for name in light]
-    code = (
-        f"import sys, importlib\nfor n in {names!r}: importlib.import_module(n)\nprint(sorted({HEAVY!r} &"
-        " sys.modules.keys()))"
-    )
+    code = f"import sys, importlib\nfor n in {names!r}: importlib.import_module(n)\n"
+    code += f"print(sorted({HEAVY!r} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=ROOT)
     assert done.stdout.strip() == "[]", done.stderr
 

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from commands import call
 from PIL import Image
 
 from workbench import cli
@@ -49,12 +50,6 @@ def place(tmp_path, monkeypatch):
     monkeypatch.delenv(cli.TRACEBACK_VARIABLE, raising=False)
     yield tmp_path
     sys.modules.pop("tiny_audited_model", None)
-
-
-def call(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        cli.main(list(arguments))
-    return int(ended.value.code)
 
 
 def test_it_writes_the_tables_and_says_what_is_in_them(place, capsys) -> None:

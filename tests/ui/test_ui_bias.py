@@ -6,6 +6,7 @@ from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
+from bias_page import drawn, figures, headline, in_words, links, sized
 from tables import solar, table
 
 from workbench.bias.groups import compare, fairness
@@ -50,44 +51,6 @@ def bias(visit, monkeypatch):
         return visit("bias", **address)
 
     return opened
-
-
-def figures(at, first):
-    """The table whose first column is `first`."""
-    return next(d.value for d in at.dataframe if d.value.columns[0] == first).set_index(first)
-
-
-def links(at):
-    """The links out of the page by their words, with what they ask for."""
-    return {at.unescaped(e.value): parse_qs(e.proto.query_string.lstrip("?")) for e in at.get("page_link")}
-
-
-def headline(at):
-    return at.unescaped(next(m.value for m in at.markdown if m.value.startswith("- **")))
-
-
-def drawn(at):
-    """All Markdown that the page draws."""
-    kinds = (at.markdown, at.caption, at.info, at.warning, at.error, at.header, at.subheader)
-    return [e.value for kind in kinds for e in kind] + [e.value for e in at.get("page_link")]
-
-
-def in_words(frame, row, figure):
-    value, low, high = (frame[figure + end][row] for end in ("", " low", " high"))
-    if figure == "AUC":
-        return f"{value:.3f} ({low:.3f} to {high:.3f})"
-    return f"{100 * value:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
-
-
-def sized(**groups):
-    """A table in which each group has (right, wrong) images, half of either class."""
-    labels, called, camera = [], [], []
-    for name, (right, wrong) in groups.items():
-        truth = ["good", "bad"] * ((right + wrong + 1) // 2)
-        labels += truth[: right + wrong]
-        called += [t if i >= wrong else {"good": "bad", "bad": "good"}[t] for i, t in enumerate(truth[: right + wrong])]
-        camera += [name] * (right + wrong)
-    return table(labels, called, {"camera": camera})
 
 
 # Figures
