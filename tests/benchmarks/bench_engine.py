@@ -164,9 +164,8 @@ def integrated_gradients(table, subject, count):
         error, similar = abs(values.sum(dtype=float) - subject.change) / abs(subject.change), cosine(values, reference)
         if (error <= TOLERANCE and similar >= COSINE) or steps == STEPS[-1]:
             break
-    reached = f"{steps} steps, error {error:.2%}, cosine {similar:.4f}" + (
-        "" if error <= TOLERANCE else ": never reached"
-    )
+    reached = f"{steps} steps, error {error:.2%}, cosine {similar:.4f}"
+    reached += "" if error <= TOLERANCE else ": never reached"
     if subject.fits(steps):
         (a, b, c), _ = rounds(count, subject.ours("integrated_gradients"), default, best)
         table.add("integrated gradients", subject.ref, a, "Captum default", b, said, reached)

@@ -4,6 +4,7 @@ effect."""
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import io
 
 import numpy as np
@@ -246,7 +247,7 @@ def test_any_shape_can_be_covered(corner, fill, shape) -> None:
 
 
 def test_large_images_are_shrunk_first(corner, monkeypatch) -> None:
-    from workbench.bias import intervene as module
+    module = importlib.import_module("workbench.bias.intervene")
 
     seen, real = [], module.covered
     monkeypatch.setattr(module, "covered", lambda image, *rest: seen.append(image.shape) or real(image, *rest))

@@ -208,20 +208,14 @@ def test_shares_of_a_set_are_those_of_a_loop(two) -> None:
         for i, value in enumerate(found.values.tolist()):
             line = table.loc[(*group, value)]
             changed = wilson(sum(called[row, i] != called[row, found.neutral] for row in rows), len(rows))
-            assert line[["changed", "changed low", "changed high"]].tolist() == [
-                changed.value,
-                changed.low,
-                changed.high,
-            ]
+            assert line["changed"] == changed.value
+            assert (line["changed low"], line["changed high"]) == (changed.low, changed.high)
             usable = [row for row in rows if labels[row] in ("dark", "light")]
             right = wilson(sum(("dark", "light")[called[row, i]] == labels[row] for row in usable), len(usable))
             assert (line["support"], line["labelled"]) == (len(rows), len(usable))
             if usable:
-                assert line[["accuracy", "accuracy low", "accuracy high"]].tolist() == [
-                    right.value,
-                    right.low,
-                    right.high,
-                ]
+                assert line["accuracy"] == right.value
+                assert (line["accuracy low"], line["accuracy high"]) == (right.low, right.high)
             else:
                 assert np.isnan(line["accuracy"])
     assert table.loc[("all", ALL, 0.4), "changed"] == 0.5

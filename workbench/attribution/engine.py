@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -77,17 +78,8 @@ def attribute(
         if "layer" in params:
             params["layer"] = layers.choose_layer(classifier, params["layer"])
         baseline = _baseline(classifier, ready.image, params["baseline"]) if "baseline" in params else None
-        job = Job(
-            chosen,
-            aim,
-            lambda z: aim.of(classifier, classifier.logits(z)),
-            x,
-            baseline,
-            backdrop,
-            params,
-            classifier,
-            report,
-        )
+        scores = partial(_scores, classifier, aim)
+        job = Job(chosen, aim, scores, x, baseline, backdrop, params, classifier, report)
         values = _run(job, on_progress)
         output = _known(job, OUTPUT, x)
         change = delta = None
@@ -138,6 +130,10 @@ def _known(job: Job, name: str, inputs: Tensor) -> float:
     with torch.inference_mode():
         parts = [job.score.of(job.classifier, job.classifier.logits(part)) for part in inputs.split(CHUNK)]
         return torch.cat(parts).double().mean().item()
+
+
+def _scores(classifier: Classifier, aim: Score, inputs: Tensor) -> Tensor:
+    return aim.of(classifier, classifier.logits(inputs))
 
 
 def _method(name: str) -> Method:

@@ -63,11 +63,9 @@ def read_manifest(set_name: str, name: str, data: bytes, find: Callable[[str], S
                 attributes={k: v for k, v in row.items() if k not in known and _text(v) is not None},
             )
         )
-    labels = {item.label for item in items if item.label is not None}
-    notes = tuple(
-        f"The column {column} holds too many values in lists or tables and is left out." for column in table.left_out
-    )
-    return ImageSet(set_name, tuple(items), tuple(sorted(labels)), synthetic, notes)
+    labels = sorted({item.label for item in items if item.label is not None})
+    notes = (f"The column {name} holds too many values in lists or tables and is left out." for name in table.left_out)
+    return ImageSet(set_name, tuple(items), tuple(labels), synthetic, tuple(notes))
 
 
 def files_below(folder: Path) -> Callable[[str], Source | None]:
