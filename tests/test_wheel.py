@@ -61,7 +61,11 @@ def test_the_wheel_carries_what_it_needs(wheel: Path) -> None:
     )
     for needed in ("pages/explain.py", "pages/overview.py", ".streamlit/config.toml", weights, card, text):
         assert f"workbench/_share/{needed}" in names
-    assert not [name for name in names if name.startswith(("tests/", "workbench/_share/assets/screenshots"))]
+    texts = [path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md")]
+    assert len(texts) > 20
+    assert not [path for path in texts if f"workbench/_share/{path.as_posix()}" not in names]
+    assert {name.split("/")[0] for name in names if "dist-info" not in name} == {"workbench"}
+    assert not [name for name in names if name.startswith("workbench/_share/docs/") and not name.endswith(".md")]
 
 
 def test_it_explains(command: Path, clean: dict[str, str], tmp_path: Path) -> None:

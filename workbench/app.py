@@ -39,6 +39,7 @@ def main() -> None:
                 st.Page(PAGES / "defects.py", title="Defects", icon=":material/rule:"),
                 st.Page(PAGES / "journal.py", title="Journal", icon=":material/history_edu:"),
             ],
+            "Read": [st.Page(PAGES / "help.py", title="Help", icon=":material/menu_book:")],
         }
     )
     url.begin(page.url_path)

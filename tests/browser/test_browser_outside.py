@@ -28,6 +28,7 @@ PAGES = (
         "/bias?true={class}",
     ),
     *("/defects", "/defects?view=decisions&queue=all&method=saliency", "/defects?view=masks", "/journal"),
+    *("/help", "/help?topic=methods", "/help?topic=troubleshooting"),
     *(f"/probe?view={view}" for view in PROBES),
 )
 FOUND = """(port) => [...document.querySelectorAll(

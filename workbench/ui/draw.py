@@ -14,7 +14,7 @@ from workbench.drawing import Scale
 from workbench.errors import LONGEST
 from workbench.files import frame_csv
 from workbench.predictions import UNSURE, reaches
-from workbench.ui import terms
+from workbench.ui import help, terms
 from workbench.ui.gallery import VERDICTS, chip, kind
 from workbench.ui.text import plain
 
@@ -110,9 +110,10 @@ def interval(found: Rate, label: str = "") -> str:
 
 
 def meaning(key: str, label: str = "What does this mean?", **fields: object) -> None:
-    """A small button that opens the text on a subject; see `terms.text`."""
+    """A small button that opens the text on a subject, which ends in a link to more; see `terms.text`."""
     with st.popover(label, type="tertiary", icon=":material/help:"):
         st.markdown(terms.text(key, **fields))
+        help.more(key)
 
 
 def download(label: str, make: Callable[[], bytes | str], name: str, mime: str, key: str) -> None:
