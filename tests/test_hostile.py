@@ -185,7 +185,7 @@ def test_a_link_to_a_model_that_is_not_here_says_so(visit, monkeypatch):
     assert not at.run().said()
 
 
-def test_only_a_link_is_blamed_for_a_image_that_is_not_there(visit):
+def test_only_a_link_is_blamed_for_an_image_that_is_not_there(visit):
     assert "no-such.png" in visit("explain", image="no-such.png", method="saliency").said()[0]
     at = visit("explain", method="saliency").sound()
     at.selectbox(key="set").select("everyday").run().sound()

@@ -190,7 +190,7 @@ def test_only_what_is_new_is_computed_and_what_is_gone_leaves_the_table(classifi
     assert np.array_equal(after.logits[1:], before.logits[:9])
 
 
-def test_a_image_that_comes_twice_is_computed_once(classifier, folder, tmp_path, asked) -> None:
+def test_an_image_that_comes_twice_is_computed_once(classifier, folder, tmp_path, asked) -> None:
     images = folder(40)
     for copy in (1, 39):
         images.items[copy].source.path.write_bytes(images.items[0].source.path.read_bytes())

@@ -123,7 +123,7 @@ def test_a_model_without_a_last_layer_has_none_and_says_so(items, tmp_path, refu
     assert np.isfinite(audit.predictions.logits).all()
 
 
-def test_a_image_that_cannot_be_read_has_no_embedding_and_no_hook_is_left(items, tmp_path, tiny_net) -> None:
+def test_an_image_that_cannot_be_read_has_no_embedding_and_no_hook_is_left(items, tmp_path, tiny_net) -> None:
     items[1].source.path.write_bytes(b"no image")
     model = tiny_net(3)
     _, _, audit = embeddings(model, items, tmp_path / "out", size=(16, 16))

@@ -125,7 +125,7 @@ def test_a_model_that_cannot_leave_its_process_is_refused(classifier, images, tm
         pass
 
 
-def test_a_image_that_is_not_a_file_is_sent_with_its_bytes_and_a_broken_one_with_its_reason(images) -> None:
+def test_an_image_that_is_not_a_file_is_sent_with_its_bytes_and_a_broken_one_with_its_reason(images) -> None:
     from workbench.audit import cluster
 
     zipped, unpacked = images

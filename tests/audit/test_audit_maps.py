@@ -108,7 +108,7 @@ def test_only_the_test_split_is_drawn_from_where_there_is_one() -> None:
     assert len(draw(table, 500, 0)[0]) == 60
 
 
-def test_a_image_that_cannot_be_read_is_not_drawn() -> None:
+def test_an_image_that_cannot_be_read_is_not_drawn() -> None:
     table = frame((4, "good", "test"))
     table.loc[1, "error"] = "gone"
     assert draw(table, 9, 0)[0] == [0, 2, 3]

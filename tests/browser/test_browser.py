@@ -103,7 +103,7 @@ def a_colleague_sees_the_same(view, colleague, methods):
         assert np.array_equal(colleague.pixels(method), view.pixels(method))
 
 
-def test_a_image_is_chosen_with_the_mouse_the_keyboard_and_the_back_button(visitor):
+def test_an_image_is_chosen_with_the_mouse_the_keyboard_and_the_back_button(visitor):
     view = visitor().open("/explain?method=saliency&class=defective").wait_for_maps("Saliency")
     first = view.query()["image"][0]
     clicked = view.page.locator(".st-key-gallery img").nth(4)

@@ -31,7 +31,7 @@ def thumbnails(view):
     return view.page.locator('.st-key-behind-images [data-testid="stElementContainer"][data-stale="false"] img')
 
 
-def test_from_the_worst_class_to_a_image_that_it_misses(visitor):
+def test_from_the_worst_class_to_an_image_that_it_misses(visitor):
     view = visitor().open("/bias")
     expect(view.page.locator(".st-key-headline")).to_contain_text(
         re.compile(r"Worst class: defective: recall \d\d\.\d %")

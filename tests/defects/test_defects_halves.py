@@ -121,7 +121,7 @@ def test_halves_are_always_the_same_whatever_the_order() -> None:
     assert ids(predictions) == ids(predictions) == ids(shuffled)
 
 
-def test_copies_of_a_image_stay_together_even_under_two_labels() -> None:
+def test_copies_of_an_image_stay_together_even_under_two_labels() -> None:
     twice = [str(i // 2) for i in range(60)]
     labels = ["good"] * 60 + ["bad"] * 60 + ["good"] * 31
     predictions = unsplit(labels, id=[*twice, *twice, *(f"once {i}" for i in range(31))])
@@ -142,7 +142,7 @@ def test_no_half_holds_what_was_trained_on() -> None:
     assert Counter(pd.Series(labels)[halves[CHOSEN_ON].mask]) == {"good": 20, "bad": 20}
 
 
-def test_a_image_without_a_digest_is_in_no_half() -> None:
+def test_an_image_without_a_digest_is_in_no_half() -> None:
     predictions = unsplit(["good", "bad"] * 10)
     predictions.frame.loc[3, ["id", "verdict"]] = None
     predictions.frame.loc[4, ["id", "verdict", "split"]] = [None, None, "train"]

@@ -130,7 +130,7 @@ def test_a_map_of_known_values_is_measured_by_hand() -> None:
     [("input_x_gradient", "hole"), ("saliency", "hole"), ("smoothgrad", "good"), ("occlusion", "hole")],
 )
 @pytest.mark.parametrize("settings", [{}, {"resize": "crop"}, {"resize": "pad"}])
-def test_a_image_has_the_figures_of_its_evidence_card(method, target, settings, cheap) -> None:
+def test_an_image_has_the_figures_of_its_evidence_card(method, target, settings, cheap) -> None:
     """Whatever the sign of the method means, and however much of the image the model saw."""
     clf = loaded(**settings)
     one = item("a", boxes=[np.s_[20:44, 30:46]], lit=[np.s_[24:52, 40:60]], size=(50, 90))

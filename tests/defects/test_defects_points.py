@@ -271,7 +271,7 @@ def test_intervals_widen_with_the_level_and_hold_the_figure() -> None:
             assert wide[[f"{name} low", f"{name} high"]][known].stack().between(0, 1).all()
 
 
-def test_twenty_thousand_images_are_no_more_work_a_image() -> None:
+def test_twenty_thousand_images_are_no_more_work_an_image() -> None:
     def drawn(count):
         scores = np.random.default_rng(0).permutation(count) / count
         return cases_of(scored(scores[: count // 2], scores[count // 2 :]))

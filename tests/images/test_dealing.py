@@ -61,7 +61,7 @@ def test_the_order_within_a_class_is_that_of_the_hashes() -> None:
     assert [found[i.name] for i in ranked] == ["test"] * 5 + ["validation"] * 3 + ["train"] * 12
 
 
-def test_copies_of_a_image_stand_in_one_split_whatever_their_label() -> None:
+def test_copies_of_an_image_stand_in_one_split_whatever_their_label() -> None:
     items = lot({"good": 30, "crack": 30})
     copies = [ImageItem(f"copy {i.name}", i.source, i.label) for i in items]
     other = [ImageItem(f"other {i.name}", i.source, "crack" if i.label == "good" else "good") for i in items[::3]]

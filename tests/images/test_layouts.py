@@ -190,7 +190,7 @@ def test_a_png_beside_a_jpeg_is_its_mask(tmp_path: Path) -> None:
     }
 
 
-def test_a_png_beside_a_tiff_stays_a_image(tmp_path: Path) -> None:
+def test_a_png_beside_a_tiff_stays_an_image(tmp_path: Path) -> None:
     assert facts(load_images(lay(tmp_path, "ok/a.tif", "ok/a.png"))) == {
         "ok/a.tif": ("ok", None, False),
         "ok/a.png": ("ok", None, False),

@@ -73,7 +73,7 @@ def test_the_stamp_of_a_folder_follows_images_that_come_and_go(tmp_path: Path, w
     assert stamp(str(folder)) == before
 
 
-def test_the_stamp_sees_a_image_that_is_written_over_at_the_same_size_and_time(tmp_path: Path) -> None:
+def test_the_stamp_sees_an_image_that_is_written_over_at_the_same_size_and_time(tmp_path: Path) -> None:
     folder = lay(tmp_path, "ok/deep/deeper/a.png")
     path = folder / "ok/deep/deeper/a.png"
     before, was = stamp(str(folder)), path.stat()

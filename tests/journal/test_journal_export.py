@@ -209,7 +209,7 @@ def test_a_name_that_no_file_can_hold_is_refused(journal, tmp_path, write_image,
     assert "rename it" in refusal(lambda: relabelled(images, ()))
 
 
-def test_a_image_is_not_read_where_nothing_was_overruled(journal, tmp_path, write_image):
+def test_an_image_is_not_read_where_nothing_was_overruled(journal, tmp_path, write_image):
     path = write_image("gone/part.png")
     images = load_images(str(tmp_path / "gone"))
     path.unlink()

@@ -53,7 +53,7 @@ def new(photographs):
     return {name: data + b"new" for name, data in photographs.items()}
 
 
-def test_a_image_of_ones_own(visit):
+def test_an_image_of_ones_own(visit):
     at = visit("explain", model="everyday", **QUICK).sound()
     photo = (package_folder("skimage") / "data" / "coffee.png").read_bytes()
     at.file_uploader(key="image upload").set_value([("my mug.png", photo, "image/png")])
@@ -73,7 +73,7 @@ def test_a_image_of_ones_own(visit):
         ("empty.jpg", b"", "empty"),
     ],
 )
-def test_a_image_that_cannot_be_used_is_one_sentence(visit, name, data, word):
+def test_an_image_that_cannot_be_used_is_one_sentence(visit, name, data, word):
     at = visit("explain", model="everyday", **QUICK).sound()
     at.file_uploader(key="image upload").set_value([(name, data, "image/png"), ("good.png", png(), "image/png")])
     at.run()

@@ -147,7 +147,7 @@ def test_the_nearest_are_those_of_the_defects_page():
     assert found.confidence == pytest.approx(predictions.probabilities[7].max(), rel=1e-5)
 
 
-def test_a_image_from_elsewhere_is_asked_as_the_audit_asks():
+def test_an_image_from_elsewhere_is_asked_as_the_audit_asks():
     classifier = loaded(net())
     items = images(24)
     embeddings, predictions = known(classifier, items)

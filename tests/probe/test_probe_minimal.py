@@ -351,7 +351,7 @@ def test_a_wrong_one_stands_in_where_there_is_no_other():
     assert counterfactual(neighbours(), VECTORS, 5) is None
 
 
-def test_a_image_without_an_answer_is_nobodys_counterfactual():
+def test_an_image_without_an_answer_is_nobodys_counterfactual():
     known = neighbours()
     frame = known.frame.assign(error=[None, None, None, "broken", None, None])
     assert counterfactual(dataclasses.replace(known, frame=frame), VECTORS, 0).row == 4

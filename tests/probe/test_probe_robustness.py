@@ -4,6 +4,7 @@ gradients flagged."""
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import io
 import math
 
@@ -16,10 +17,10 @@ from torch import nn
 
 from workbench.images.item import BytesSource, ImageItem
 from workbench.models.loading import load_classifier
-from workbench.probe import robustness as module
 from workbench.probe.robustness import ALL, Row, curve, masked, robustness
 from workbench.stats.rates import wilson
 
+module = importlib.import_module("workbench.probe.robustness")
 torch.set_num_threads(1)
 SIZE = (6, 8)
 
@@ -120,7 +121,7 @@ def test_the_share_never_rises_whatever_the_attacks_do() -> None:
     assert before.robust == sum(row.right and row.white in (None, 8.0) for row in rows)
 
 
-def test_a_image_that_flipped_is_not_attacked_again(monkeypatch) -> None:
+def test_an_image_that_flipped_is_not_attacked_again(monkeypatch) -> None:
     asked = []
     true = module.attack
 

@@ -246,7 +246,7 @@ def test_stopped_work_goes_on_where_it_was(two) -> None:
     assert sum(two.model.batches) == 28
 
 
-def test_a_image_is_asked_about_in_batches(two) -> None:
+def test_an_image_is_asked_about_in_batches(two) -> None:
     two.model.batches.clear()
     found = sweep_set(two, ITEMS[:1], "brightness", spread("brightness", 99))
     assert found.decisions.shape == (1, 51)

@@ -242,7 +242,7 @@ def test_an_address_cannot_draw_on_the_page(visit, key):
     assert "![x](" not in error.value
 
 
-def test_a_image_that_is_not_there(visit):
+def test_an_image_that_is_not_there(visit):
     at = visit("explain", image="no such.png", **QUICK).sound("Explain")
     (sentence,) = at.said()
     assert "no such.png" in sentence

@@ -186,7 +186,7 @@ def test_a_browser_may_send_anything_for_the_line(visit, monkeypatch, value):
     assert 0 <= at_threshold(at.run().sound()) <= 1
 
 
-def test_a_image_of_another_set_is_said_to_be_one(defects):
+def test_an_image_of_another_set_is_said_to_be_one(defects):
     at = defects(mixed(), **DECIDE, image="no such.png").sound("Defects")
     assert any("no such.png" in text and "not among these" in text for text in at.said())
     assert at.query_params["image"] != "no such.png"

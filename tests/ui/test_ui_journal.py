@@ -319,7 +319,7 @@ def test_overruled_labels_become_a_manifest(visit, path, downloads, three):
     assert "manifest.csv" not in downloads, "what was made is of a journal that has gone on since"
 
 
-def test_a_image_that_cannot_be_read_is_named_where_labels_are_made(visit, path, downloads, three, monkeypatch):
+def test_an_image_that_cannot_be_read_is_named_where_labels_are_made(visit, path, downloads, three, monkeypatch):
     found = three(b"one", b"two")
     Journal(path).append(overruled(image=found.items[1].id, image_name="1.png"))
     at = visit("journal").sound()

@@ -33,7 +33,7 @@ def edits(at):
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_every_view_opens_on_a_image(visit, view):
+def test_every_view_opens_on_an_image(visit, view):
     at = visit("probe", view=view, **METAL).sound("Probe")
     assert at.segmented_control(key="view").value == view
 

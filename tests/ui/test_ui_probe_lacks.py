@@ -86,7 +86,7 @@ def test_a_set_of_which_nothing_is_known_yet(visit, metal, monkeypatch, tmp_path
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_image_of_ones_own_in_every_view(visit, view):
+def test_an_image_of_ones_own_in_every_view(visit, view):
     at = visit("probe", **METAL).sound("Probe")
     at.file_uploader(key="image upload").set_value([("own.png", png((90, 80, 70), (64, 48)), "image/png")]).run()
     assert at.query_params["image"] in ("yours/own.png", ["yours/own.png"])
@@ -150,7 +150,7 @@ def broken(images):
     return dataclasses.replace(images, items=(*images.items, ImageItem("broken.png", BytesSource(b"no image"))))
 
 
-def test_a_image_to_paste_from_that_cannot_be_read(visit, metal, monkeypatch):
+def test_an_image_to_paste_from_that_cannot_be_read(visit, metal, monkeypatch):
     found = broken(metal[1])
     monkeypatch.setattr(choice, "images", lambda model: found)
     at = visit("probe", edit=["gamma:2", "fill:0,0,0.5,0.5:paste:broken.png"], **METAL).sound("Probe")
