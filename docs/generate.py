@@ -20,17 +20,20 @@ from pydantic_core import PydanticUndefined
 from typer.testing import CliRunner
 
 import workbench
-from workbench.attribution.methods import METHODS
+from workbench.attribution import METHODS, Method
 from workbench.catalog import ImagesEntry, ModelEntry
 from workbench.cli import app
-from workbench.evidence.card import CHECKS
+from workbench.evidence import CHECKS
 from workbench.models.folder import ModelSpec, PreprocessingSpec
 
 DOCS = Path(__file__).resolve().parent
 FUNCTIONS = ("load_classifier", "load_images", "predict", "attribute", "assess", "breakdown", "operating_points")
-RESULTS = ("Classifier", "ImageSet", "ImageItem", "Predictions", "Attribution", "Evidence", "Breakdown")
+RESULTS = (
+    *("METHODS", "InputError", "Classifier", "ImageSet", "ImageItem"),
+    *("Predictions", "Attribution", "Evidence", "Breakdown"),
+)
 PART = re.compile(r"<!-- generated: (?P<name>[^>]+) -->\n.*?<!-- /generated: (?P=name) -->", re.DOTALL)
-SECTION = re.compile(r"^(Args|Attributes|Returns|Raises):\n((?:    .*\n?|\n)*)", re.MULTILINE)
+SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Example):\n((?:    .*\n?|\n)*)", re.MULTILINE)
 ENTRY = re.compile(r"^ {4}(\*{0,2}\w+): ((?:.|\n(?! {4}\S))*)", re.MULTILINE)
 
 
@@ -148,10 +151,19 @@ def _default(field: FieldInfo) -> str:
     )
 
 
+def document_of(name: str) -> str:
+    """The docstring of a public name; of METHODS that of its values."""
+    return inspect.getdoc(Method if name == "METHODS" else getattr(workbench, name)) or ""
+
+
+def example(document: str) -> str:
+    """The example of a docstring as a block of code."""
+    return f"```pycon\n{inspect.cleandoc(section(document, 'Example'))}\n```\n"
+
+
 def function(name: str) -> str:
-    """How a function is called, what its arguments mean, what it returns and raises."""
-    call = getattr(workbench, name)
-    document = inspect.getdoc(call) or ""
+    """How a function is called, what its arguments mean, what it returns and raises, with an example."""
+    call, document = getattr(workbench, name), document_of(name)
     signature = inspect.Signature(
         [
             parameter.replace(annotation=inspect.Parameter.empty)
@@ -166,16 +178,22 @@ def function(name: str) -> str:
     ]
     first = " ".join(document.split("\n\n")[0].split())
     return "\n".join(
-        [f"```text\nworkbench.{name}{signature}\n```\n", f"{first}\n", table(("Argument", "Meaning"), rows), *ends]
+        [
+            f"```text\nworkbench.{name}{signature}\n```\n",
+            f"{first}\n",
+            table(("Argument", "Meaning"), rows),
+            *ends,
+            example(document),
+        ]
     )
 
 
 def record(name: str) -> str:
-    """What a class holds."""
-    document = inspect.getdoc(getattr(workbench, name)) or ""
+    """What a class holds, with an example."""
+    document = document_of(name)
     rows = [(f"`{attribute}`", meaning) for attribute, meaning in entries(document, "Attributes").items()]
     first = " ".join(document.split("\n\n")[0].split())
-    return "\n".join([f"{first}\n", table(("Attribute", "Meaning"), rows)])
+    return "\n".join([f"{first}\n", *([table(("Attribute", "Meaning"), rows)] if rows else []), example(document)])
 
 
 PARTS: Mapping[str, Callable[[], str]] = {

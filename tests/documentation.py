@@ -6,6 +6,7 @@ Each check takes texts and gives the problems as sentences, so that it can be tr
 from __future__ import annotations
 
 import ast
+import doctest
 import importlib.util
 import re
 import shlex
@@ -117,6 +118,17 @@ def broken_links(path: Path, text: str) -> list[str]:
 def runnable(text: str) -> list[str]:
     """The blocks of Python that run as they stand, in order."""
     return [body for body in blocks(text, "python") if not body.startswith(NEEDS)]
+
+
+def failed_examples(document: str, names: Mapping[str, object]) -> str:
+    """What went wrong with the examples of a docstring, or that it has none."""
+    test = doctest.DocTestParser().get_doctest(document, dict(names), "example", None, None)
+    if not test.examples:
+        return "there is no example"
+    report: list[str] = []
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+    doctest.DocTestRunner(verbose=False, optionflags=flags).run(test, out=report.append)
+    return "".join(report)
 
 
 def strange_shell(text: str) -> list[str]:

@@ -8,6 +8,12 @@ class InputError(ValueError):
 
     Messages quote names of files and classes, which may hold line ends, escape codes or thousands of characters: such a
     message is laid on one line and cut in its middle.
+
+    Example:
+        >>> wb.load_images("nowhere")
+        Traceback (most recent call last):
+            ...
+        workbench.errors.InputError: There is no folder, zip, manifest or catalog entry 'nowhere': ...
     """
 
     def __init__(self, message: str) -> None:

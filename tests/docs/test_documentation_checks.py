@@ -104,6 +104,13 @@ def test_a_heading_that_is_no_message_is_named():
     assert read.unknown_messages(text, known) == ["... is full."]
 
 
+def test_an_example_that_fails_or_is_not_there_is_named():
+    assert not read.failed_examples("Words.\n\n>>> x + 1\n3\n", {"x": 2})
+    assert "Expected" in read.failed_examples(">>> x + 1\n4\n", {"x": 2})
+    assert "NameError" in read.failed_examples(">>> y\n4\n", {"x": 2})
+    assert "no example" in read.failed_examples("Words.", {})
+
+
 def test_python_that_needs_more_is_not_run():
     text = "```python\n# needs: a model\nfail\n```\n```python\nx = 1\n```\n"
     assert read.runnable(text) == ["x = 1\n"]

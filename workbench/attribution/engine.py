@@ -65,6 +65,11 @@ def attribute(
 
     Raises:
         InputError: An unknown method, class, score or setting, or a model that the method does not suit.
+
+    Example:
+        >>> att = wb.attribute(clf, item, method="grad_cam", target="defective")
+        >>> att.values.shape  # the map of a layer has one channel
+        (1, 256, 256)
     """
     chosen = _method(method)
     params = _settings(chosen, params)

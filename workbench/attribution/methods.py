@@ -25,6 +25,12 @@ class Method:
         plain: What it shows, for a reader who has never heard of it.
         paper: Where it comes from.
         background: Whether it compares with images of the image set, given to `attribute` as `background`.
+
+    Example:
+        >>> wb.METHODS["grad_cam"].title
+        'Grad-CAM'
+        >>> [name for name, method in wb.METHODS.items() if method.family == "attention"]
+        ['attention_rollout', 'gradient_attention']
     """
 
     name: str

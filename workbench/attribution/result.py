@@ -67,6 +67,12 @@ class Attribution:
         change: Score of the image minus score of the baseline; None likewise.
         placement: Where the map lies on the image.
         classifier: Digest of the classifier.
+
+    Example:
+        >>> att.values.shape, att.values.dtype
+        ((3, 256, 256), dtype('float32'))
+        >>> att.on_image().shape  # height and width of the image
+        (300, 300)
     """
 
     values: NDArray[np.float32]

@@ -33,6 +33,12 @@ class Breakdown:
         values: What each row's group is in the table of predictions: (value,), or (first, second).
         codes: (N,) the row of the frame that each image counts in; -1 where it counts in none.
         split: The name of the split that the images come from; several are joined by "and".
+
+    Example:
+        >>> table = wb.breakdown(pred, by="module type")
+        >>> accuracy = table.rates("accuracy")["mono"]
+        >>> accuracy.count, accuracy.support
+        (11, 12)
     """
 
     by: str
@@ -97,8 +103,16 @@ def breakdown(
         positive: The class that defect figures are about; the rule's where missing.
         seed: Of the draws behind the calibration error's interval.
 
+    Returns:
+        One row a class or group of images, worst first, each figure with its interval and support.
+
     Raises:
         InputError: There is no such attribute or class, or not one image can be judged.
+
+    Example:
+        >>> table = wb.breakdown(pred, by="label")
+        >>> table.frame[["group", "support"]].to_numpy().tolist()
+        [['functional', 3], ['defective', 9]]
     """
     cases = cases_of(predictions, rows, positive)
     if by == "label":

@@ -74,6 +74,11 @@ def operating_points(
 
     Raises:
         InputError: It is not known which classes are defects.
+
+    Example:
+        >>> points = wb.operating_points(pred)
+        >>> points[["escapes", "overkill"]].head(3).to_numpy().tolist()
+        [[0, 3], [0, 2], [0, 1]]
     """
     return points_of(cases_of(predictions, positive, rows), costs, level)
 

@@ -237,6 +237,11 @@ def assess(
 
     Raises:
         InputError: An unknown check or budget, a mask of another size, or a map of another image.
+
+    Example:
+        >>> card = wb.assess(clf, item, att, checks=["randomisation"])
+        >>> card["randomisation"].meaning
+        'The map changes with the model: it shows what the model has learnt, not only what the image looks like.'
     """
     found = examine(
         classifier,

@@ -55,6 +55,11 @@ class Evidence:
         classifier: Digest of the classifier that it was held against.
         budget: "quick" or "full".
         seed: What the random orders, noise and weights were drawn from.
+
+    Example:
+        >>> card = wb.assess(clf, item, att, checks=["randomisation", "completeness"])
+        >>> card.verdicts
+        {'completeness': 'not applicable', 'randomisation': 'holds'}
     """
 
     findings: tuple[Finding, ...]

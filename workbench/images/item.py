@@ -97,6 +97,12 @@ class ImageItem:
         split: "train", "validation", "test" or None.
         attributes: Anything else that is known: camera, line, module type. Text, numbers and booleans, whatever was
             handed in (see `values.scalar`); what is missing or has no name is left out.
+
+    Example:
+        >>> item.name, item.label, item.split
+        ('cell0001.png', 'defective', 'test')
+        >>> item.open().size
+        (300, 300)
     """
 
     name: str
@@ -181,6 +187,12 @@ class ImageSet:
         class_names: The labels that occur, sorted, or the order that the layout gives.
         synthetic: True where the images are made, not photographed.
         notes: What of the set could not be taken, one sentence each.
+
+    Example:
+        >>> len(images), images.class_names
+        (2624, ('functional', 'defective'))
+        >>> [item.name for item in images if item.split == "test"][:2]
+        ['cell0001.png', 'cell0003.png']
     """
 
     name: str

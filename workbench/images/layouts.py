@@ -198,6 +198,11 @@ def load_images(
 
     Raises:
         InputError: Nothing usable is there, or a label is not among `class_names`.
+
+    Example:
+        >>> images = wb.load_images("solar-cells")
+        >>> images.items[0].name
+        'cell0001.png'
     """
     entry = load_catalog().images.get(str(ref))
     if entry is not None:

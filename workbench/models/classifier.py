@@ -65,6 +65,12 @@ class Classifier:
         scored: True for an anomaly score in its place, which may come with a map.
         notes: What a reader must know before believing it, one sentence each.
         lock: Held around every forward and every attribution (hooks and modes are shared between threads).
+
+    Example:
+        >>> clf.class_names, clf.positive
+        (('functional', 'defective'), 'defective')
+        >>> clf.input(item).x.shape
+        torch.Size([3, 256, 256])
     """
 
     key: str
@@ -229,7 +235,15 @@ def predict(
         on_progress: Called with (done, total) after each batch; what it raises stops the work.
 
     Returns:
-        One row an image, in order.
+        One row an image, in order; probabilities and logits of shape (N, K).
+
+    Raises:
+        InputError: The answers do not fit the class names or are not numbers, or an image belongs to no set.
+
+    Example:
+        >>> pred = wb.predict(clf, images.items[:2])
+        >>> pred.frame["predicted"].tolist()
+        ['defective', 'defective']
     """
     given = [items] if isinstance(items, ImageItem | Input) else list(items)
     rows, errors = [_item(image) for image in given], dict[int, str]()

@@ -75,8 +75,16 @@ def load_classifier(
         trusted: False for what a visitor typed or uploaded: then nothing that could run code is followed.
         **preprocessing: Fields of `Preprocessing`: size, resize, crop, interpolation, mean, std.
 
+    Returns:
+        The classifier, on its device and in evaluation mode.
+
     Raises:
         InputError: With one sentence that says what does not fit.
+
+    Example:
+        >>> clf = wb.load_classifier("solar-cells", device="cpu", threshold=0.5)
+        >>> clf.rule.threshold
+        0.5
     """
     classes = classes or class_names
     settings = _Settings(classes, positive, threshold, name, device, preprocessing, trusted)

@@ -123,6 +123,12 @@ class Predictions:
         logits: (N, K), likewise.
         rule: How `predicted` follows from `probabilities`.
         model: Digest of the model.
+
+    Example:
+        >>> pred.frame[["label", "predicted", "verdict"]].iloc[0].tolist()
+        ['defective', 'defective', 'right']
+        >>> pred.probabilities.shape
+        (12, 2)
     """
 
     frame: pd.DataFrame
