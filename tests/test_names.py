@@ -16,14 +16,12 @@ from workbench.bias.performance import breakdown
 from workbench.bias.simpson import simpson
 from workbench.bias.slices import slices
 from workbench.bias.where import Maps, focus, mean_maps
-from workbench.defects.localise import ALL as ALL_DEFECTS
-from workbench.defects.localise import LeftOut, summarise
+from workbench.defects.localise import ALL_DEFECTS, LeftOut, summarise
 from workbench.defects.localise import Row as Measured
 from workbench.images.item import BytesSource, ImageItem
 from workbench.images.layouts import load_images
 from workbench.predictions.table import attributes_of, column_of
-from workbench.probe.robustness import ALL as ALL_CLASSES
-from workbench.probe.robustness import Row, curve
+from workbench.probe.robustness import ALL_CLASSES, Row, curve
 from workbench.probe.sweep import sweep_set
 from workbench.texts.values import apart
 from workbench.ui.bias.attributes import grouping

@@ -10,7 +10,7 @@ import torch
 from followed import BACKGROUND, BODIES, IMAGE, SIZE, Net, ask, item, linear, refused, wrap
 from torch import nn
 
-from workbench.attribution.background import MOST
+from workbench.attribution.background import MOST_IMAGES
 from workbench.attribution.engine import attribute
 from workbench.attribution.job import CHUNK
 from workbench.errors import InputError
@@ -121,10 +121,10 @@ def test_expected_gradients_say_which_background_they_used_and_spread_over_a_lon
 
     clf = wrap(Watched())
     broken = ImageItem("broken.png", BytesSource(b"no image"))
-    many = [item(seed) for seed in range(3 * MOST)]  # as a set sorted by class would be
+    many = [item(seed) for seed in range(3 * MOST_IMAGES)]  # as a set sorted by class would be
     found = attribute(clf, IMAGE, "expected_gradients", 1, background=iter(many), samples=20)
     ids = "".join(one.id for one in many[::3])
-    assert found.params["background"] == MOST
+    assert found.params["background"] == MOST_IMAGES
     assert found.params["background_digest"] == hashlib.sha256(ids.encode()).hexdigest()[:16]
     assert max(seen) <= CHUNK
     short = attribute(clf, IMAGE, "expected_gradients", 1, background=[broken, *BACKGROUND])

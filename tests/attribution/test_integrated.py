@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from workbench.attribution.engine import attribute
-from workbench.attribution.integrated import FEWEST, MOST, _place
+from workbench.attribution.integrated import FEWEST, MOST_GRADIENTS, _place
 from workbench.attribution.job import CHUNK
 from workbench.models.loading import load_classifier
 
@@ -59,7 +59,7 @@ def test_a_linear_model_is_exact_at_the_fewest_points(image):
 def test_it_refines_until_the_sum_is_right(image, tolerance):
     found = attribute(classifier(rough_net()), image, "integrated_gradients", 1, tolerance=tolerance)
     assert found.relative_delta <= tolerance
-    assert FEWEST <= found.params["evaluations"] < MOST
+    assert FEWEST <= found.params["evaluations"] < MOST_GRADIENTS
 
 
 def test_the_map_is_that_of_thousands_of_points(image):
@@ -72,7 +72,7 @@ def test_the_map_is_that_of_thousands_of_points(image):
 
 def test_it_gives_up_honestly(image):
     found = attribute(classifier(rough_net()), image, "integrated_gradients", 1, tolerance=0)
-    assert found.params["evaluations"] == MOST
+    assert found.params["evaluations"] == MOST_GRADIENTS
     assert found.delta == pytest.approx(float(found.values.sum(dtype=np.float64)) - found.change, abs=1e-9)
     assert found.delta != 0
 

@@ -109,7 +109,7 @@ def test_a_manifest_of_many_classes_stays_short(tiny_net, photo):
     clf = wb.load_classifier(tiny_net(outputs=40).eval(), device="cpu", size=(16, 16))
     found = wb.attribute(clf, photo, "saliency", 3)
     facts = record.manifest(found, photo, clf.class_names, wb.predict(clf, photo).probabilities[0], {})
-    assert len(facts["probabilities"]) == record.TOP
+    assert len(facts["probabilities"]) == record.NAMED_CLASSES
     assert facts["target"] == clf.class_names[3]
 
 

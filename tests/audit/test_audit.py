@@ -22,10 +22,10 @@ from PIL import Image
 
 import workbench as wb
 from workbench.audit import outputs, parts
-from workbench.audit.chunk import BATCH
 from workbench.audit.reader import open_audit
 from workbench.audit.runner import Progress, run
 from workbench.images.item import FileSource, ImageItem, ImageSet
+from workbench.models.preprocessing import BATCH
 from workbench.predictions.table import COLUMNS
 
 CLASSES = ("good", "bad", "odd")

@@ -25,10 +25,10 @@ from PIL import Image
 
 import workbench as wb
 from workbench.audit import outputs, parts
-from workbench.audit.chunk import BATCH
 from workbench.audit.reader import open_audit
 from workbench.audit.runner import run
 from workbench.images.item import BytesSource, ImageItem, ImageSet
+from workbench.models.preprocessing import BATCH
 
 
 def distinct(data, count, name="repeated", labels=("good", "bad")):

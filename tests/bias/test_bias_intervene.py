@@ -16,7 +16,7 @@ from scipy.stats import binom
 from torch import nn
 
 import workbench as wb
-from workbench.bias.intervene import DRAWS, LARGEST, intervene
+from workbench.bias.intervene import COVERED_EDGE, COVERINGS, intervene
 from workbench.bias.places import BACKGROUND, BORDER, CENTRE, CORNERS, REGIONS, Region
 from workbench.images.fills import FILLS, elsewhere
 from workbench.images.item import BytesSource, ImageItem
@@ -134,7 +134,7 @@ def test_turned_is_the_share_of_covers_that_turn_the_verdict(corner) -> None:
     found = intervene(corner, images(30, box=STAMP), Region("meets its mirror image", (0.45, 0.3, 1, 1)), target="bad")
     for rate, name in ((found.turned, "turned"), (found.turned_elsewhere, "turned elsewhere")):
         shares = found.frame[name]
-        assert set(shares * DRAWS) <= set(range(DRAWS + 1))
+        assert set(shares * COVERINGS) <= set(range(COVERINGS + 1))
         assert rate.value == pytest.approx(shares.mean())
         assert (rate.low, rate.high) == dataclasses.astuple(wilson(round(shares.sum()), 30))[1:3]
     assert (
@@ -253,7 +253,7 @@ def test_large_images_are_shrunk_first(corner, monkeypatch) -> None:
     monkeypatch.setattr(module, "covered", lambda image, *rest: seen.append(image.shape) or real(image, *rest))
     side, box, mask = (1500, 2000, 3), (1100, 1500, 1450, 2000), (300, 500, 300, 600)
     found = intervene(corner, images(2, shape=side, box=box, mask=mask), CORNER, target="bad", fill="mean")
-    assert set(seen) == {(768, LARGEST, 3)}
+    assert set(seen) == {(768, COVERED_EDGE, 3)}
     assert found.effect.value < -0.5
     assert found.elsewhere.value > -0.5
 

@@ -17,7 +17,7 @@ from workbench.audit.reader import open_audit
 from workbench.audit.runner import run
 from workbench.bias.intervene import intervene
 from workbench.bias.places import CENTRE, CORNERS, REGIONS
-from workbench.bias.shortcut import LEAST, MOST, PLACES, shortcuts
+from workbench.bias.shortcut import LEAST, MOST_COVERED, PLACES, shortcuts
 from workbench.bias.where import maps_of
 from workbench.images.item import FileSource, ImageItem, ImageSet
 
@@ -228,8 +228,8 @@ def test_exchange_is_with_images_of_all_classes(parts) -> None:
 def test_at_most_so_many_images_are_covered(parts, monkeypatch) -> None:
     from workbench.bias import shortcut
 
-    monkeypatch.setattr(shortcut, "MOST", LEAST)
-    assert MOST > EACH
+    monkeypatch.setattr(shortcut, "MOST_COVERED", LEAST)
+    assert MOST_COVERED > EACH
     one, again = (shortcuts(loaded(Corner()), parts, looking(), seed=3)[0].tried for _ in range(2))
     assert one.effect.support == LEAST
     assert one.frame.equals(again.frame)

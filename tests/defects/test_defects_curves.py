@@ -184,7 +184,7 @@ def test_binned_resamples_agree_with_exact_ones() -> None:
 def test_coarse_bins_do_not_move_the_interval(monkeypatch) -> None:
     every = pixels(*case(7, count=40))
     fine = areas(every[:20], every[20:])[1]
-    monkeypatch.setattr(curves, "BINS", 2)
+    monkeypatch.setattr(curves, "QUANTILES", 2)
     coarse = areas(every[:20], every[20:])[1]
     assert coarse.value == fine.value
     assert (coarse.low + coarse.high) / 2 == pytest.approx(

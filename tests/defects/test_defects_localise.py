@@ -19,9 +19,9 @@ from torch import nn
 from workbench.attribution.engine import attribute
 from workbench.defects.curves import aupro, pixel_auroc
 from workbench.defects.localise import (
-    ALL,
-    EDGE,
+    ALL_DEFECTS,
     FEW,
+    LONG_EDGE,
     LeftOut,
     Row,
     localise,
@@ -160,7 +160,7 @@ def test_an_anomaly_map_is_ranked_as_it_is(clf) -> None:
 
 def test_each_kind_is_held_against_all_good_images(found, maps) -> None:
     masks = [one.open_mask() if one.mask else np.zeros(SIZE, bool) for one in SET]
-    rows = {"hole": [*range(6), *range(9, 13)], "stain": range(6, 13), ALL: range(13)}
+    rows = {"hole": [*range(6), *range(9, 13)], "stain": range(6, 13), ALL_DEFECTS: range(13)}
     for kind, members in rows.items():
         some, marks = [maps[i] for i in members], [masks[i] for i in members]
         told = line(found.frame, kind)
@@ -170,7 +170,7 @@ def test_each_kind_is_held_against_all_good_images(found, maps) -> None:
         assert told["image AUROC"] == pytest.approx(roc_auc_score(truth, scores))
         assert told["support"] == told["regions"] == sum(truth)
         assert told["enough"] == (sum(truth) >= FEW)
-    assert found.frame["kind"].tolist() == ["hole", "stain", ALL]
+    assert found.frame["kind"].tolist() == ["hole", "stain", ALL_DEFECTS]
     assert found.good == 4
     assert line(found.frame, "hole")["AUPRO"] > 0.98 > 0.3 > line(found.frame, "stain")["AUPRO"]
 
@@ -201,9 +201,9 @@ def test_a_large_image_is_measured_on_a_smaller_copy_with_every_region(clf) -> N
     ]
     large = item("large", boxes=[np.s_[401:640, 901:1200], *specks], lit=[np.s_[401:640, 901:1200]], size=shape)
     row = measure(large, attribute(clf, large, "input_x_gradient", "hole"))
-    assert row.pixels.sound.size + row.pixels.marked.size == EDGE * EDGE // 2
+    assert row.pixels.sound.size + row.pixels.marked.size == LONG_EDGE * LONG_EDGE // 2
     assert row.pixels.regions >= 29  # one may lie in the large one
-    assert row.pixels.marked.size / (EDGE * EDGE / 2) == pytest.approx(239 * 299 / (900 * 1800), rel=0.02)
+    assert row.pixels.marked.size / (LONG_EDGE * LONG_EDGE / 2) == pytest.approx(239 * 299 / (900 * 1800), rel=0.02)
     assert (row.mass, row.hit) == (pytest.approx(0.96, abs=0.03), True)
     own = np.zeros(shape, np.float32)
     own[401:640, 901:1200] = 1
@@ -238,8 +238,8 @@ def test_images_that_cannot_count_are_told_with_their_reason(clf) -> None:
     assert all(one.message.endswith(".") for one in found.left_out)
     assert "'spot'" in next(one.message for one in found.left_out if one.reason == "no map")
     frame = found.frame.set_index("kind")
-    assert frame["left out"].to_dict() == {"hole": 3, "stain": 2, ALL: 5}
-    assert frame["support"].to_dict() == {"hole": 6, "stain": 2, ALL: 8}
+    assert frame["left out"].to_dict() == {"hole": 3, "stain": 2, ALL_DEFECTS: 5}
+    assert frame["support"].to_dict() == {"hole": 6, "stain": 2, ALL_DEFECTS: 8}
     assert set(frame.loc["stain", "why"].split(", ")) == {"1 unreadable", "1 no map"}
     assert found.good == 5  # "who" has no label, and an empty mask
 

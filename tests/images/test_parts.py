@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from workbench.images import stamped_part
-from workbench.images.stamped_part import CAMERAS, FINISH, LABELS, LIGHTS, NOTICEABLE, SMALLEST, STAMP_AREA, Part, draw
+from workbench.images.stamped_part import (
+    CAMERAS,
+    FINISH,
+    LABELS,
+    LIGHTS,
+    NOTICEABLE,
+    SMALLEST_MASK,
+    STAMP_AREA,
+    Part,
+    draw,
+)
 
 SIZE = 64
 
@@ -28,7 +38,7 @@ def test_the_mask_is_what_the_defect_changed(label: str) -> None:
         clean, _ = draw(dataclasses.replace(part, label="good"), SIZE)
         changed = np.abs(image.astype(int) - clean).max(axis=2)
         assert np.array_equal(mask, changed >= NOTICEABLE)
-        assert SMALLEST <= mask.mean() < 0.35
+        assert SMALLEST_MASK <= mask.mean() < 0.35
         assert np.median(changed[~mask]) <= 1  # elsewhere the image is the same part's
 
 

@@ -317,7 +317,7 @@ def test_a_journal_that_is_gone_is_not_made_anew_behind_ones_back(journal, refus
 
 
 def test_a_writer_who_does_not_finish_is_told_of(journal, refusal, monkeypatch):
-    monkeypatch.setattr(inner, "PATIENCE", 0.1)
+    monkeypatch.setattr(inner, "WAIT", 0.1)
     journal.append(draft())
     with closing(sqlite3.connect(journal.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -157,7 +157,7 @@ def test_a_journal_laid_out_by_another_at_the_same_moment_is_a_journal(tmp_path,
                     Journal(path)
             return super().execute(sql, *rest)
 
-    monkeypatch.setattr(inner, "PATIENCE", 0.1)
+    monkeypatch.setattr(inner, "WAIT", 0.1)
     monkeypatch.setattr(inner.sqlite3, "connect", partial(connect, factory=Overtaken))
     assert Journal(path).append(draft()).number == 1
     assert others

@@ -129,7 +129,7 @@ def test_a_time_in_the_future_is_told(journal):
 
 
 def test_a_journal_that_is_held_by_another_is_not_called_damaged(journal, refusal, monkeypatch):
-    monkeypatch.setattr(inner, "PATIENCE", 0.1)
+    monkeypatch.setattr(inner, "WAIT", 0.1)
     with closing(sqlite3.connect(journal.path, isolation_level=None)) as other:
         other.execute("PRAGMA locking_mode=EXCLUSIVE")
         other.execute("BEGIN EXCLUSIVE")

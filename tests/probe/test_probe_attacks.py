@@ -17,13 +17,13 @@ from workbench.images.item import BytesSource, ImageItem
 from workbench.models.classifier import ask
 from workbench.models.loading import load_classifier
 from workbench.probe import attacks
-from workbench.probe.attacks import METHODS, UNITS, attack, least_epsilon, shift
+from workbench.probe.attacks import ATTACKS, UNITS, attack, least_epsilon, shift
 
 torch.set_num_threads(1)
 SIZE = (12, 20)
-LINF = [name for name, method in METHODS.items() if method.norm == "linf"]
-L2 = [name for name, method in METHODS.items() if method.norm == "l2"]
-WHITE = [name for name, method in METHODS.items() if method.white]
+LINF = [name for name, method in ATTACKS.items() if method.norm == "linf"]
+L2 = [name for name, method in ATTACKS.items() if method.norm == "l2"]
+WHITE = [name for name, method in ATTACKS.items() if method.white]
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.5)
 
 
@@ -147,40 +147,40 @@ def test_pushed_is_the_threshold_not_one_half() -> None:
     )
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ATTACKS)
 @pytest.mark.parametrize("epsilon", [0, 1, 2.7, 20])
 def test_the_bound_holds_in_8_bits_also_at_black_and_white(method, epsilon) -> None:
     seen = image(low=0, high=256)
     seen.paste((0, 0, 0), (0, 0, 9, 6))
     seen.paste((255, 255, 255), (9, 6, 20, 12))
     classifier, gradient = linear(weights(), 900.0, seen)
-    epsilon = epsilon if METHODS[method].norm == "linf" else epsilon / 4
+    epsilon = epsilon if ATTACKS[method].norm == "linf" else epsilon / 4
     found = attack(classifier, seen, method, epsilon, steps=12)
     change = found.attacked.astype(int) - found.clean
     assert found.attacked.dtype == found.clean.dtype == np.uint8
     assert found.linf == np.abs(change).max()
     assert found.l2 == pytest.approx(np.linalg.norm(change / 255))
-    assert (found.linf if METHODS[method].norm == "linf" else found.l2) <= epsilon
+    assert (found.linf if ATTACKS[method].norm == "linf" else found.l2) <= epsilon
     assert (change * gradient).sum() < 0 or epsilon == 0
     assert np.allclose(ask(classifier, [found.attacked])[0], found.after, atol=1e-6)
     assert found.queries <= 12 * 2 + 4
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ATTACKS)
 def test_a_grey_model_gets_grey_levels_where_it_looks(method) -> None:
     place = np.s_[3:6, 11:18]
     looks = np.zeros((1, *SIZE))
     looks[0][place] = 1
     seen = image()
     classifier, _ = linear(looks, 0.05, seen)
-    found = attack(classifier, seen, method, 4 if METHODS[method].norm == "linf" else 0.3)
+    found = attack(classifier, seen, method, 4 if ATTACKS[method].norm == "linf" else 0.3)
     assert found.attacked.shape == (*SIZE, 3)
     assert (found.clean == np.asarray(seen.convert("L"))[..., None]).all()
     assert (found.attacked == found.attacked[..., :1]).all()
     assert found.flipped
     change = (found.attacked.astype(int) - found.clean)[..., 0]
     assert found.l2 == pytest.approx(np.linalg.norm(change / 255))
-    if METHODS[method].white:
+    if ATTACKS[method].white:
         inside = np.zeros(SIZE, bool)
         inside[place] = True
         assert change[inside].any()
@@ -281,7 +281,7 @@ def test_the_model_is_left_as_it_was_also_when_stopped(method, tiny_net) -> None
     assert classifier.lock.acquire(blocking=False)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ATTACKS)
 def test_progress_rises_to_its_total_once(method) -> None:
     seen, told = image(), []
     classifier, _ = linear(weights(), 900.0, seen)

@@ -75,7 +75,7 @@ def striped():
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(module, "RANDOM", 6)
+    monkeypatch.setattr(module, "CONTROLS", 6)
 
 
 def state(model):
@@ -130,7 +130,7 @@ def test_the_planted_concept_is_found_and_no_other(striped):
 
 def test_random_concepts_matter_as_rarely_as_said(striped, monkeypatch):
     """A t-test of repeats against random pairs, as is usual, calls a third of them significant."""
-    monkeypatch.setattr(module, "RANDOM", 10)
+    monkeypatch.setattr(module, "CONTROLS", 10)
     background, images = shows(50, 5), shows(12, 4, stripes=True)
     p = [
         ask(striped, {"x": shows(12, 100 + n)}, images=images, background=background, repeats=2, seed=n)
@@ -280,7 +280,7 @@ def test_images_that_cannot_be_read_or_are_the_concepts_own_do_not_count(striped
 
 def test_at_most_so_many_images_are_looked_at(striped, quick, monkeypatch):
     monkeypatch.setattr(module, "SAMPLE", 18)
-    monkeypatch.setattr(module, "MOST", 8)
+    monkeypatch.setattr(module, "TRAINED_ON", 8)
     found = ask(striped, {"stripes": shows(20, 1, stripes=True)}, images=shows(19, 4, stripes=True))
     assert (found.images, found.frame["images"].iloc[0], found.frame["size"].iloc[0]) == (18, 18, 8)
 
@@ -296,7 +296,7 @@ def test_what_cannot_be_tested_is_refused(striped, refusal, monkeypatch):
     assert "no layer 'x'" in refusal(lambda: ask(striped, layer="x"))
     broken = ImageItem("broken.png", BytesSource(b"nothing"))
     assert "Only 7 of the class's images" in refusal(lambda: ask(striped, images=[*eight[:7], broken]))
-    monkeypatch.setattr(module, "NUMBERS", 100)
+    monkeypatch.setattr(module, "MOST_ACTIVATIONS", 100)
     assert "choose a later layer" in refusal(lambda: ask(striped))
 
 

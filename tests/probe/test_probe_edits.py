@@ -12,7 +12,18 @@ import pytest
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.probe.edits import EDIT_FILLS, KINDS, MOST_BOXES, MOST_EDITS, Edit, Edited, apply, further, inside, read
+from workbench.probe.edits import (
+    EDIT_FILLS,
+    MOST_BOXES,
+    MOST_EDITS,
+    SLIDERS,
+    Edit,
+    Edited,
+    apply,
+    further,
+    inside,
+    read,
+)
 
 WHOLE = ((0.0, 0.0, 1.0, 1.0),)
 
@@ -46,19 +57,19 @@ def test_tones_are_as_worked_out_by_hand(edit, expected) -> None:
     assert plane(grey([[0, 10, 100, 230, 255]]), edit).tolist() == [expected]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SLIDERS)
 @pytest.mark.parametrize("size", [(13, 20), (1, 1)])
 def test_a_neutral_value_changes_no_byte(kind, size) -> None:
     image = noisy(*size)
-    edited = apply(image, [Edit(kind, KINDS[kind].neutral)])
+    edited = apply(image, [Edit(kind, SLIDERS[kind].neutral)])
     assert (edited.pixels == np.asarray(image)).all()
     assert np.allclose(edited.back, np.eye(3))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SLIDERS)
 def test_an_edit_at_either_end_changes_the_image_and_keeps_its_size(kind) -> None:
     image = noisy(40, 60)
-    for end in {KINDS[kind].low, KINDS[kind].high} - {KINDS[kind].neutral}:
+    for end in {SLIDERS[kind].low, SLIDERS[kind].high} - {SLIDERS[kind].neutral}:
         found = apply(image, [Edit(kind, end)]).pixels
         assert (found.shape, found.dtype) == ((40, 60, 3), np.uint8)
         assert (found != np.asarray(image)).mean() > 0.5
@@ -251,9 +262,9 @@ def test_a_crop_leaves_zeros_where_it_does_not_show_the_image() -> None:
 
 
 def random_edit(rng: random.Random) -> Edit:
-    kind = rng.choice([*KINDS, "fill", "crop"])
-    if kind in KINDS:
-        return Edit(kind, rng.uniform(KINDS[kind].low, KINDS[kind].high))
+    kind = rng.choice([*SLIDERS, "fill", "crop"])
+    if kind in SLIDERS:
+        return Edit(kind, rng.uniform(SLIDERS[kind].low, SLIDERS[kind].high))
     count = 1 if kind == "crop" else rng.randint(1, MOST_BOXES)
     corners = [(rng.random() * 0.9, rng.random() * 0.9) for _ in range(count)]
     boxes = tuple((x, y, x + rng.uniform(0.001, 1 - x), y + rng.uniform(0.001, 1 - y)) for x, y in corners)

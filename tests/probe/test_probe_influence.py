@@ -114,7 +114,7 @@ def test_influence_is_captums_on_the_whole_model(kind, monkeypatch):
     items = [dataclasses.replace(item, label=classes[n % len(classes)]) for n, item in enumerate(images(24))]
     embeddings, predictions = known(classifier, items)
     expected = slowly(kind, classifier, items, classes)
-    monkeypatch.setattr(module, "CHUNK", 7)
+    monkeypatch.setattr(module, "HELD_AT_ONCE", 7)
     found = behind(classifier, embeddings, predictions, np.arange(24) > 0, 0, target="b", k=24)
     assert found.why is None
     assert spread(found) == pytest.approx(
@@ -308,7 +308,7 @@ def test_what_cannot_be_asked_is_refused(refusal):
 
 
 def test_it_tells_how_far_it_is_and_can_be_stopped(monkeypatch):
-    monkeypatch.setattr(module, "CHUNK", 10)
+    monkeypatch.setattr(module, "HELD_AT_ONCE", 10)
     classifier = loaded(net())
     items = images(24)
     embeddings, predictions = known(classifier, items)

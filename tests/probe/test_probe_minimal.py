@@ -87,7 +87,7 @@ def test_the_region_is_the_patch(resize, aim, threshold, fill):
     assert overlap(found.inside) >= 0.8
     assert found.area == pytest.approx(found.inside.mean(), abs=1e-9)
     assert (found.before, found.after) == (("hit", "miss") if aim == "flip" else ("hit", "hit"))
-    assert (found.random.count, found.random.support) == (0, minimal.DRAWS)
+    assert (found.random.count, found.random.support) == (0, minimal.RANDOM_REGIONS)
     assert found.random.high < 0.2
 
 
@@ -234,7 +234,7 @@ def test_every_fill_runs_and_gives_the_same_again(fill):
 
 
 def test_a_large_image_is_looked_at_small_and_told_large(monkeypatch):
-    monkeypatch.setattr(minimal, "LARGEST", WIDTH)
+    monkeypatch.setattr(minimal, "CUT_EDGE", WIDTH)
     large = image().resize((3 * WIDTH, 3 * HEIGHT), Image.Resampling.NEAREST)
     heat = np.kron(INSIDE, np.ones((3, 3)))
     found = smallest(reader(threshold=ALL_GONE), large, aim="flip", heatmap=heat, fill="grey", cells=CELLS)
@@ -268,10 +268,10 @@ def test_evaluations_are_counted_and_random_regions_are_as_large(monkeypatch):
     )
     found = smallest(reader(threshold=ALL_GONE), image(), aim="flip", fill="grey", cells=CELLS)
     assert found.evaluations == len(asked)
-    drawn = [(one == 128).all(-1).mean() for one in asked[-minimal.DRAWS :]]
+    drawn = [(one == 128).all(-1).mean() for one in asked[-minimal.RANDOM_REGIONS :]]
     assert min(drawn) >= found.area - 1e-9
     assert max(drawn) < found.area + 2 * 64 / (HEIGHT * WIDTH)
-    assert len({one.tobytes() for one in asked[-minimal.DRAWS :]}) > minimal.DRAWS // 2
+    assert len({one.tobytes() for one in asked[-minimal.RANDOM_REGIONS :]}) > minimal.RANDOM_REGIONS // 2
 
 
 def test_a_region_that_is_nothing_special_is_told_as_such():
@@ -294,13 +294,13 @@ def test_a_region_is_announced_only_where_random_ones_of_its_area_do_less(aim, d
     found = smallest(
         reader(threshold=ALL_GONE if aim == "flip" else ALL_THERE), image(), aim=aim, fill="grey", cells=CELLS
     )
-    found = dataclasses.replace(found, random=wilson(count, minimal.DRAWS))
-    shuffles = np.random.default_rng(0).random((20_000, minimal.DRAWS + 1)).argsort(1)[:, 0]
+    found = dataclasses.replace(found, random=wilson(count, minimal.RANDOM_REGIONS))
+    shuffles = np.random.default_rng(0).random((20_000, minimal.RANDOM_REGIONS + 1)).argsort(1)[:, 0]
     assert found.p == pytest.approx((shuffles <= count).mean(), abs=0.01)
     assert found.special == (count <= 1)
     assert found.sentence.startswith("No place stands out") == (count > 1)
     assert (does in found.sentence) == (count <= 1 or aim == "keep")
-    assert f"{count} of {minimal.DRAWS} regions of that area chosen at random" in found.sentence
+    assert f"{count} of {minimal.RANDOM_REGIONS} regions of that area chosen at random" in found.sentence
 
 
 def test_settings_out_of_range_are_refused(refusal):

@@ -17,7 +17,7 @@ from torch import nn
 
 from workbench.images.item import BytesSource, ImageItem
 from workbench.models.loading import load_classifier
-from workbench.probe.robustness import ALL, Row, curve, masked, robustness
+from workbench.probe.robustness import ALL_CLASSES, Row, curve, masked, robustness
 from workbench.stats.rates import wilson
 
 module = importlib.import_module("workbench.probe.robustness")
@@ -80,10 +80,10 @@ def shares(found, group: str) -> list[float]:
 def test_accuracy_falls_as_the_margins_say(method) -> None:
     found = robustness(model(), SET, [4, 1, 2, 0, 2], method, check=False)
     assert found.frame.columns.tolist() == ["group", "epsilon", "support", "robust", "accuracy", "low", "high"]
-    assert found.frame.query("group == @ALL").epsilon.tolist() == [0, 1, 2, 4]
+    assert found.frame.query("group == @ALL_CLASSES").epsilon.tolist() == [0, 1, 2, 4]
     assert shares(found, "bright") == [5 / 6, 4 / 6, 3 / 6, 1 / 6]
     assert shares(found, "dark") == [3 / 4, 2 / 4, 1 / 4, 0]
-    assert shares(found, ALL) == [8 / 10, 6 / 10, 4 / 10, 1 / 10]
+    assert shares(found, ALL_CLASSES) == [8 / 10, 6 / 10, 4 / 10, 1 / 10]
     line = found.frame.query("group == 'bright' and epsilon == 2").iloc[0]
     assert (line.support, line.robust) == (6, 3)
     assert (line.low, line.high) == (wilson(3, 6).low, wilson(3, 6).high)
@@ -98,9 +98,9 @@ def test_accuracy_falls_as_the_margins_say(method) -> None:
 def test_the_l2_norm_and_the_threshold_count() -> None:
     one_level = math.sqrt(3 * SIZE[0] * SIZE[1]) / 255  # every pixel moved by one level
     found = robustness(model(), levels(3), [2.4 * one_level, 2.6 * one_level], "pgd_l2", check=False)
-    assert shares(found, ALL) == [1, 1, 0]
+    assert shares(found, ALL_CLASSES) == [1, 1, 0]
     strict = model(threshold=1 / (1 + math.exp(-2.2)))  # two levels and a fifth above the middle
-    assert shares(robustness(strict, levels(3, 4), [1], check=False), ALL) == [1, 0.5]
+    assert shares(robustness(strict, levels(3, 4), [1], check=False), ALL_CLASSES) == [1, 0.5]
 
 
 def test_the_share_never_rises_whatever_the_attacks_do() -> None:
@@ -115,9 +115,9 @@ def test_the_share_never_rises_whatever_the_attacks_do() -> None:
     for _, lines in found.groupby("group"):
         assert (lines.accuracy.diff().dropna() <= 0).all()
         assert lines.accuracy.iloc[0] > lines.accuracy.iloc[-1]
-    last = found.query("group == @ALL and epsilon == 8").iloc[0]
+    last = found.query("group == @ALL_CLASSES and epsilon == 8").iloc[0]
     assert last.robust == sum(row.right and row.white is None and not row.black for row in rows)
-    before = found.query("group == @ALL and epsilon == 4").iloc[0]
+    before = found.query("group == @ALL_CLASSES and epsilon == 4").iloc[0]
     assert before.robust == sum(row.right and row.white in (None, 8.0) for row in rows)
 
 
@@ -175,7 +175,7 @@ def test_a_model_that_masks_its_gradient_is_flagged_and_a_plain_one_is_not() -> 
     assert hidden.masking.black_only >= 15
     assert hidden.masking.white_only == 0
     assert "seems to be masked" in hidden.masking.message
-    assert shares(hidden, ALL)[-1] < 0.3 < shares(hidden, ALL)[1]  # what the black-box attack found counts
+    assert shares(hidden, ALL_CLASSES)[-1] < 0.3 < shares(hidden, ALL_CLASSES)[1]  # what the black box found counts
     plain = robustness(model(), MANY, [2, 8])
     assert not plain.masking.flagged
     assert plain.masking.black_only == 0

@@ -11,11 +11,12 @@ from PIL import Image
 from torch import nn
 
 from workbench.images.item import BytesSource, ImageItem
-from workbench.images.samples import drawn
-from workbench.models.classifier import BATCH, ask
+from workbench.images.samples import SAMPLE, drawn
+from workbench.models.classifier import ask
 from workbench.models.loading import load_classifier
-from workbench.probe.edits import KINDS, Edit, apply
-from workbench.probe.sweep import ALL, MOST, POINTS, Flip, outward, spread, sweep, sweep_set
+from workbench.models.preprocessing import BATCH
+from workbench.probe.edits import SLIDERS, Edit, apply
+from workbench.probe.sweep import ALL_IMAGES, POINTS, Flip, outward, spread, sweep, sweep_set
 from workbench.stats.rates import wilson
 
 torch.set_num_threads(1)
@@ -150,9 +151,9 @@ def test_progress_counts_every_evaluation_and_stops_the_work(two) -> None:
     assert parameter.requires_grad
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SLIDERS)
 def test_the_values_of_a_slider_are_its_own(kind) -> None:
-    chosen = KINDS[kind]
+    chosen = SLIDERS[kind]
     values = spread(kind)
     assert (values[0], values[-1]) == (chosen.low, chosen.high)
     assert chosen.neutral in values
@@ -168,7 +169,7 @@ def test_a_set_is_asked_about_small_changes_too(two) -> None:
     assert outward("noise") == [0, 0.02, 0.05, 0.1, 0.2, 0.4]
     assert outward("jpeg") == [5, 52, 76, 88, 94, 100]
     assert sweep_set(two, ITEMS[:1], "rotate").values.tolist() == outward("rotate")
-    for kind, chosen in KINDS.items():
+    for kind, chosen in SLIDERS.items():
         values = outward(kind)
         assert {chosen.low, chosen.neutral, chosen.high} <= set(values)
         assert all(Edit(kind, value).value == value for value in values)
@@ -198,7 +199,8 @@ def test_shares_of_a_set_are_those_of_a_loop(two) -> None:
     called = ((levels[:, None] + 255 * found.values).round().clip(0, 255) / 255 > 0.61).astype(int)
     assert (found.decisions == called).all()
     groups = {
-        ("all", ALL): range(8), ("label", "dark"): [0, 1, 3], ("label", "light"): [2, 4, 5], ("label", "strange"): [6],
+        ("all", ALL_IMAGES): range(8), ("label", "dark"): [0, 1, 3], ("label", "light"): [2, 4, 5],
+        ("label", "strange"): [6],
         ("camera", "0"): [0, 2, 4, 6], ("camera", "1"): [1, 3, 5],
     }  # fmt: skip
     table = found.frame.set_index(["by", "group", "value"])
@@ -218,7 +220,7 @@ def test_shares_of_a_set_are_those_of_a_loop(two) -> None:
                 assert (line["accuracy low"], line["accuracy high"]) == (right.low, right.high)
             else:
                 assert np.isnan(line["accuracy"])
-    assert table.loc[("all", ALL, 0.4), "changed"] == 0.5
+    assert table.loc[("all", ALL_IMAGES, 0.4), "changed"] == 0.5
     assert (table.xs(0.0, level="value")["changed"] == 0).all()
 
 
@@ -264,14 +266,14 @@ def test_noise_differs_from_image_to_image_and_not_from_run_to_run(two) -> None:
 
 def test_a_large_set_is_drawn_from_with_equal_chances() -> None:
     items = [ImageItem(f"{i}.png", BytesSource(b"")) for i in range(1000)]
-    some = drawn(items, MOST, 0)
-    assert len(some) == MOST == len({one.name for one in some})
+    some = drawn(items, SAMPLE, 0)
+    assert len(some) == SAMPLE == len({one.name for one in some})
     places = [int(one.name[:-4]) for one in some]
     assert places == sorted(places)
     assert 430 < np.mean(places) < 570
     assert {one.name for one in drawn(items, 50, 0)} < {one.name for one in some}
-    assert drawn(items, MOST, 1) != some
-    assert drawn(items[:5], MOST, 0) == items[:5]
+    assert drawn(items, SAMPLE, 1) != some
+    assert drawn(items[:5], SAMPLE, 0) == items[:5]
 
 
 def test_what_cannot_be_swept_is_refused(two, refusal) -> None:

@@ -62,7 +62,7 @@ def test_a_page_takes_a_link_of_nonsense(visit, page, view, value, caplog):
 
 
 def test_a_link_of_too_many_edits_is_cut_and_says_so(visit, monkeypatch):
-    monkeypatch.setattr(edit, "LONGEST", 0.01)
+    monkeypatch.setattr(edit, "BUDGET", 0.01)
     started = time.process_time()
     at = visit("probe", view="edit", edit=[FULL] * 400)
     assert not at.exception

@@ -211,9 +211,9 @@ def test_a_cell_opens_the_images_behind_it(visit):
 def test_many_images_behind_a_cell_come_in_pages(visit):
     at = visit("bias", true="functional", called="functional").sound()
     thumbnails = [e for e in at.get("page_link") if e.value.endswith("sure")]
-    assert len(thumbnails) == images.PAGE
+    assert len(thumbnails) == images.IMAGES_A_PAGE
     at.selectbox(key="called").select("defective").run().sound()
-    assert len([e for e in at.get("page_link") if e.value.endswith("sure")]) < images.PAGE
+    assert len([e for e in at.get("page_link") if e.value.endswith("sure")]) < images.IMAGES_A_PAGE
     assert at.query_params["true"] == "functional"
     assert at.query_params.get("called", []) == [], "the most frequent confusion of a class stands in no address"
 

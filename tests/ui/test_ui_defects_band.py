@@ -205,7 +205,7 @@ def test_where_mistakes_cost_nothing_no_threshold_is_called_the_cheapest(defects
     assert "lowest cost a part: 0" not in sentence(at)
 
 
-@pytest.mark.parametrize("method", decision.OFFERED)
+@pytest.mark.parametrize("method", decision.SPOT_METHODS)
 def test_a_map_of_how_the_score_reacts_is_not_said_to_speak_for_a_defect(method, tiny_net, cheap):
     loaded = wb.load_classifier(
         tiny_net(), classes=("good", "bad"), device="cpu", size=(16, 16), mean=(0, 0, 0), std=(1, 1, 1)

@@ -216,8 +216,8 @@ def test_concepts_are_the_librarys(visit, metal):
 # Work that is stopped goes on where it was
 
 LONG = [
-    ("sweep", {}, "Sweep over ", sweeps, "sweep_set", "SAMPLE"),
-    ("attack", {"attack": "fgsm"}, "Attack ", robust, "robustness", "SAMPLE"),
+    ("sweep", {}, "Sweep over ", sweeps, "sweep_set", "SWEPT"),
+    ("attack", {"attack": "fgsm"}, "Attack ", robust, "robustness", "ATTACKED"),
     ("compare", {"map": "saliency"}, "Compare the maps of ", compare, "maps_moved", "MAPPED"),
 ]
 
@@ -260,7 +260,7 @@ def test_smallest_regions_are_stopped_one_by_one(visit, stop, monkeypatch):
 
 
 def test_maps_that_take_long_can_stand_on_one_page(visit, monkeypatch, stop):
-    monkeypatch.setattr(progress, "PATIENCE", -1.0)
+    monkeypatch.setattr(progress, "BAR_AFTER", -1.0)
     for view in ("contrast", "attack", "edit"):
         visit("probe", view=view, map="integrated_gradients", edit="gamma:2", **METAL).sound("Probe")
 
@@ -294,12 +294,12 @@ def test_a_concept_of_ones_own_stays_in_its_session_and_is_known_by_its_contents
     )
     monkeypatch.setattr(concepts, "_shown", lambda found: None)
     first = uploaded(
-        visit("probe", view="concepts", **METAL), "stripes", [(9, n, 9) for n in range(concepts.LEAST)]
+        visit("probe", view="concepts", **METAL), "stripes", [(9, n, 9) for n in range(concepts.NEEDED)]
     ).sound()
-    assert f"stripes: {concepts.LEAST} images" in told(first)
+    assert f"stripes: {concepts.NEEDED} images" in told(first)
     second = visit("probe", view="concepts", **METAL).sound()
     assert "stripes" not in told(second)
-    second = uploaded(second, "stripes", [(n, 200, 9) for n in range(concepts.LEAST)]).sound()
+    second = uploaded(second, "stripes", [(n, 200, 9) for n in range(concepts.NEEDED)]).sound()
     monkeypatch.setattr(
         concepts, "tcav", lambda clf, chosen, *_, **__: asked.append([i.id for i in chosen["stripes"]]) or "found"
     )

@@ -183,7 +183,7 @@ def slow():
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(progress, "PATIENCE", -1.0)
+    monkeypatch.setattr(progress, "BAR_AFTER", -1.0)
 
 
 def labels(at):

@@ -13,7 +13,7 @@ from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet, evenly
 from workbench.models import Classifier
 
-MOST = 64
+MOST_IMAGES = 64
 """Images that are prepared, spread evenly over the set, which is often sorted by class."""
 
 
@@ -40,7 +40,7 @@ def prepare_background(
             f"{method.title} cannot use this background: give images of an image set, as load_images(...) returns."
         )
     inputs, digest = [], hashlib.sha256()
-    for item in evenly(items, MOST):
+    for item in evenly(items, MOST_IMAGES):
         try:
             inputs.append(classifier.prepare(item))
         except InputError:

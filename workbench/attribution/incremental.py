@@ -16,8 +16,8 @@ PATCHED_CHUNK = 2 * CHUNK
 """Inputs a forward pass where only rectangles are computed: faster than 8. With what is kept, 225 windows of
 EfficientNet-Lite0 took 224 MiB, where chunks of 8 whole inputs took 161, and one gradient for 8 takes 558."""
 WORTHWHILE = 0.2  # of the multiplications must be spared, or the bookkeeping eats the gain
-SMALLEST = 64 * 64  # pixels; likewise
-LARGEST = 0.25  # of the image, from where on hardly anything is spared; likewise
+SMALLEST_INPUT = 64 * 64  # pixels; likewise
+LARGEST_SHARE = 0.25  # of the image, from where on hardly anything is spared; likewise
 _suited: weakref.WeakKeyDictionary[Classifier, bool] = weakref.WeakKeyDictionary()
 
 
@@ -50,7 +50,7 @@ class Scorer:
     def _scores(self, inputs: Tensor, differs: Tensor) -> Tensor:
         if self._patched:
             copies = cut(self._kept, inputs, differs)
-            if copies.patch[0].numel() <= LARGEST * inputs[0].numel():
+            if copies.patch[0].numel() <= LARGEST_SHARE * inputs[0].numel():
                 return self._kept.through(self.job.forward, copies)
         return torch.cat([self._whole(part) for part in inputs.split(CHUNK)])
 
@@ -64,7 +64,7 @@ def suits(classifier: Classifier) -> bool:
     if classifier not in _suited:
         _suited[classifier] = (
             classifier.device.type == "cpu"
-            and math.prod(classifier.preprocessing.size) >= SMALLEST
+            and math.prod(classifier.preprocessing.size) >= SMALLEST_INPUT
             and _tried(classifier)
         )
     return _suited[classifier]

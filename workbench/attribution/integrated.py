@@ -8,7 +8,7 @@ from torch import Tensor
 
 from workbench.attribution.job import CHUNK, OUTPUT, REFERENCE, Implementation, Job
 
-MOST = 400
+MOST_GRADIENTS = 400
 """Gradients after which refinement gives up; the delta is then reported as it is."""
 FEWEST = CHUNK
 """Gradients before which it never stops; a power of two, half of which make the first map to compare with."""
@@ -46,7 +46,7 @@ def _refined(job: Job) -> Tensor:
         before = job.forward(job.baseline).double().item()
     total, weight, done = torch.zeros_like(way), 0.0, 0
     coarse: Tensor | None = None
-    while done < MOST:
+    while done < MOST_GRADIENTS:
         u = torch.tensor([_place(i) for i in range(done, done + CHUNK)], dtype=way.dtype, device=way.device).reshape(
             -1, 1, 1, 1
         )
@@ -95,7 +95,7 @@ def _place(i: int) -> float:
 
 
 def _steps(job: Job) -> int:
-    return MOST if job.params["n_steps"] is None else job.number("n_steps")
+    return MOST_GRADIENTS if job.params["n_steps"] is None else job.number("n_steps")
 
 
 IMPLEMENTATIONS = {"integrated_gradients": Implementation(integrated_gradients, _steps)}

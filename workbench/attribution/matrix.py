@@ -16,7 +16,7 @@ from workbench.errors import InputError
 from workbench.images import ImageItem, image_from_bytes
 from workbench.models import Classifier, untouched
 
-FEW = 4
+TRIED = 4
 """Samples, steps or segments that a trial takes."""
 _answers: WeakKeyDictionary[Classifier, dict[str, str | None]] = WeakKeyDictionary()
 
@@ -80,13 +80,13 @@ def _tried(classifier: Classifier, method: Method, settings: dict[str, object]) 
 def _cheapest(method: Method) -> dict[str, object]:
     """Few of what is counted, and one large window."""
     counts: dict[str, object] = {
-        name: FEW
+        name: TRIED
         for name, default in method.params.items()
-        if type(default) is int and name != "seed" and default > FEW
+        if type(default) is int and name != "seed" and default > TRIED
     }
     if {"segments", "samples"} <= counts.keys():  # a fit needs more answers than unknowns
-        counts["samples"] = 4 * FEW
-    return counts | {name: value for name, value in {"n_steps": FEW, "window": 0.5}.items() if name in method.params}
+        counts["samples"] = 4 * TRIED
+    return counts | {name: value for name, value in {"n_steps": TRIED, "window": 0.5}.items() if name in method.params}
 
 
 @cache

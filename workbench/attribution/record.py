@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("torch", "torchvision", "captum", "timm", "numpy", "pillow")
 """Whose releases may change a map."""
-TOP = 5
+NAMED_CLASSES = 5
 
 
 def manifest(
@@ -40,7 +40,7 @@ def manifest(
         probabilities: (K,), of this image.
         model: What to say of the model beside its digest: its name and where it came from.
     """
-    order = np.argsort(probabilities)[::-1][:TOP]
+    order = np.argsort(probabilities)[::-1][:NAMED_CLASSES]
     return {
         "workbench": workbench.__version__,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -16,15 +16,12 @@ from numpy.typing import NDArray
 from workbench.audit.parts import lists
 from workbench.errors import InputError
 from workbench.images import ImageItem, decode, read_source
+from workbench.models import BATCH
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from workbench.models import Classifier
-
-BATCH = 16
-"""Images a forward pass: that of `workbench.models.classifier.predict`, so that the numbers are the same to the last
-bit."""
 
 
 @dataclasses.dataclass(frozen=True)

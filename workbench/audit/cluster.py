@@ -11,21 +11,22 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workbench.audit.chunk import BATCH, Done, Reading, compute, read
+from workbench.audit.chunk import Done, Reading, compute, read
 from workbench.errors import InputError
 from workbench.images import BytesSource, FileSource, ImageItem, read_source
+from workbench.models import BATCH
 
 if TYPE_CHECKING:
     from workbench.models import Classifier
 
-CHUNK = 4 * BATCH
+TASK = 4 * BATCH
 """Images a task."""
 Sent = ImageItem | str
 """An image as a worker gets it, or why it cannot be read."""
 
 
 def outputs(classifier: Classifier, items: Sequence[ImageItem], known: set[str]) -> Iterator[Done]:
-    """Ask the model about images, a task of `CHUNK` at a time, in the order in which the tasks end.
+    """Ask the model about images, a task of `TASK` at a time, in the order in which the tasks end.
 
     Digests are made by tasks as well, some way ahead, so that what is known, or comes twice, is not computed. Images in
     files are read where the task runs, so a cluster needs them at the same path on every machine; others are sent.
@@ -39,15 +40,15 @@ def outputs(classifier: Classifier, items: Sequence[ImageItem], known: set[str])
         InputError: Ray is not installed, or the model cannot be sent to another process.
     """
     ray, seen = _ray(), set(known)
-    starts = iter(range(0, len(items), CHUNK))
-    with _started(ray), _workers(ray, classifier, -(-len(items) // CHUNK)) as (workers, model):
+    starts = iter(range(0, len(items), TASK))
+    with _started(ray), _workers(ray, classifier, -(-len(items) // TASK)) as (workers, model):
         digests = ray.remote(num_cpus=0)(_digests)
         listed: deque[tuple[int, list[Sent], Any]] = deque()
         running: dict[Any, Any] = {}
         idle = deque(workers * 2)  # a second task waits beside the one that runs
         while True:
             while len(listed) < 2 * len(workers) and (start := next(starts, None)) is not None:
-                sent = [_sendable(item) for item in items[start : start + CHUNK]]
+                sent = [_sendable(item) for item in items[start : start + TASK]]
                 listed.append((start, sent, digests.remote(sent)))
             while listed and idle:
                 start, sent, found = listed.popleft()

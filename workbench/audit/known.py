@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.audit.outputs import NUMBERS, Index, belonging, own_files, predictions_of
+from workbench.audit.outputs import Index, belonging, own_files, predictions_of
 from workbench.audit.reader import NO_EMBEDDING
 from workbench.errors import InputError
 from workbench.files import DamagedError
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import DecisionRule, Predictions
 
-EMBEDDING = NUMBERS[-1]
+EMBEDDING = "embedding"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

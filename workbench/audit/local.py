@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from workbench.audit.chunk import BATCH, Done, Reading, compute, read
+from workbench.audit.chunk import Done, Reading, compute, read
 from workbench.images import ImageItem
+from workbench.models import BATCH
 
 if TYPE_CHECKING:
     from workbench.models import Classifier

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from workbench.models import Classifier
 
-FIGURES = (*REGIONS, "entropy", "peak row", "peak column")
-WORDS = ("id", "name", "method", "target", "error", "mask id", "basis")
+FIGURE_COLUMNS = (*REGIONS, "entropy", "peak row", "peak column")
+TEXT_COLUMNS = ("id", "name", "method", "target", "error", "mask id", "basis")
 Row = dict[str, object]
 Key = tuple[object, ...]
 
@@ -85,7 +85,7 @@ def _summary(
     """The numbers of one map, or why there are none."""
     from workbench.attribution import attribute
 
-    nothing: Row = dict.fromkeys(FIGURES, math.nan) | {"heatmap": np.full(GRID * GRID, np.nan, np.float32)}
+    nothing: Row = dict.fromkeys(FIGURE_COLUMNS, math.nan) | {"heatmap": np.full(GRID * GRID, np.nan, np.float32)}
     try:
         if fault:
             raise InputError(fault)
@@ -108,8 +108,8 @@ def _mask_id(item: ImageItem) -> tuple[str | None, str | None]:
 
 
 def _table(rows: Sequence[Mapping[str, object]]) -> pa.Table:
-    columns = {name: pa.array([row[name] for row in rows], pa.string()) for name in WORDS}
-    columns |= {name: pa.array([row[name] for row in rows], pa.float64()) for name in FIGURES}
+    columns = {name: pa.array([row[name] for row in rows], pa.string()) for name in TEXT_COLUMNS}
+    columns |= {name: pa.array([row[name] for row in rows], pa.float64()) for name in FIGURE_COLUMNS}
     heatmaps = np.array([row["heatmap"] for row in rows], np.float32).reshape(len(rows), GRID * GRID)
     return pa.table(columns | {"heatmap": lists(heatmaps)})
 

@@ -18,7 +18,7 @@ from workbench.audit.parts import Parts, lists, matrix, stands, write_rows
 from workbench.catalog import versions
 from workbench.files import DamagedError, facts_of, key, opened, read_facts
 from workbench.images import ImageSet
-from workbench.predictions import DecisionRule, Predictions, attributes_of, tabulate
+from workbench.predictions import NUMBERS, DecisionRule, Predictions, attributes_of, tabulate
 from workbench.version import __version__
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 PREDICTIONS, PARTS = "predictions.parquet", "parts"
 PACKAGES = ("torch", "torchvision", "timm", "captum", "numpy", "pillow", "pyarrow")
-NUMBERS = ("logits", "probabilities", "embedding")
 ROWS = 2048
 """Rows that are in memory at once while the table is written."""
 

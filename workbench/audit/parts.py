@@ -23,7 +23,7 @@ from workbench.errors import InputError
 from workbench.files import metadata_of, read_facts
 
 ROWS = 512
-SECONDS = 3.0
+EVERY_SECONDS = 3.0
 """How many rows, and how long, wait at most before they are written: what a kill at the worst moment costs."""
 UNFINISHED = ".unfinished"
 
@@ -51,7 +51,7 @@ class Parts:
         if not self._waiting:
             self._since = time.monotonic()
         self._waiting.append(table)
-        if sum(map(len, self._waiting)) >= ROWS or time.monotonic() - self._since >= SECONDS:
+        if sum(map(len, self._waiting)) >= ROWS or time.monotonic() - self._since >= EVERY_SECONDS:
             self.flush()
 
     def flush(self) -> None:

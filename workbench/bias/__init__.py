@@ -9,9 +9,9 @@ from __future__ import annotations
 from workbench.bias.figures import FIGURES
 from workbench.bias.groups import Comparison, compare, fairness
 from workbench.bias.intervene import Intervention, intervene
-from workbench.bias.performance import ENOUGH, Breakdown, Confusion, breakdown, confusion
+from workbench.bias.performance import Breakdown, Confusion, breakdown, confusion
 from workbench.bias.places import BACKGROUND, REGIONS, Region
-from workbench.bias.shortcut import LEAST, MOST, Finding, shortcuts
+from workbench.bias.shortcut import LEAST, MOST_COVERED, Finding, shortcuts
 from workbench.bias.simpson import Simpson, simpson
 from workbench.bias.slices import Slice, Slices, slices
 from workbench.bias.source import Tie, tied_to_label

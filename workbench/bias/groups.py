@@ -11,16 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.bias.figures import FIGURES, Tally, estimates, figure_of, tally
-from workbench.bias.performance import ENOUGH
 from workbench.errors import InputError
 from workbench.predictions import By, Groups, Predictions, cases_of, groups_of
-from workbench.stats import Rate, aucs_differ, calibrations_differ, gap, holm, means_differ, shares_differ, simultaneous
+from workbench.stats import (
+    ENOUGH,
+    SIGNIFICANT,
+    Rate,
+    aucs_differ,
+    calibrations_differ,
+    gap,
+    holm,
+    means_differ,
+    shares_differ,
+    simultaneous,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-DRAWS = 4000
-SIGNIFICANT = 0.05
+SHUFFLES = 4000
 COMPARED = (
     "accuracy",
     "escape rate",
@@ -64,7 +73,7 @@ def compare(
     figures: Sequence[str] | None = None,
     rows: NDArray[np.bool_] | None = None,
     positive: str | None = None,
-    draws: int = DRAWS,
+    draws: int = SHUFFLES,
     seed: int = 0,
 ) -> Comparison:
     """The gap of each figure between the groups of each attribute, with interval and test.

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from workbench.bias.groups import SIGNIFICANT
 from workbench.bias.places import Region
 from workbench.errors import InputError
 from workbench.images import FILLS, RANDOM, ImageItem, covered, elsewhere, tile
-from workbench.stats import Rate, mean_of, tail, wilson
+from workbench.stats import SIGNIFICANT, Rate, mean_of, tail, wilson
 from workbench.texts import directed
 
 if TYPE_CHECKING:
@@ -23,13 +22,13 @@ if TYPE_CHECKING:
 
     from workbench.models import Classifier
 
-DRAWS = 4
+COVERINGS = 4
 """How many times each image's region, and as many other places of equal area, are covered."""
 FLIPS = 4000
 MATTERS = 0.05
 """A smaller effect on a probability is none to speak of: the rim of a cover alone may have one, where no mirrored place
 is as good."""
-LARGEST = 1024
+COVERED_EDGE = 1024
 """Pixels of the longer side to which larger images are shrunk first: covering a camera's full image takes seconds."""
 Progress = Callable[[int, int], None]
 
@@ -42,7 +41,7 @@ class Intervention:
         region: Which.
         fill: What with: one of `FILLS`.
         frame: One row an image: name, label, target, before, after and elsewhere (the target's probability as it is,
-            with the region covered, and with an equal area elsewhere covered, each the mean of `DRAWS` covers), called
+            with the region covered, and with an equal area elsewhere covered, each the mean of `COVERINGS`), called
             (the class before), turned and turned elsewhere (with which share of the covers the verdict changed).
         change: Mean of after - before, with its interval of 95 % (Student's t).
         elsewhere: Mean of elsewhere - before, likewise.
@@ -159,11 +158,11 @@ def _frame(
             "label": [item.label for item, *_ in lines],
             "target": [names[column] for _, column, *_ in lines],
             "before": watched[:, 0],
-            "after": watched[:, 1 : 1 + DRAWS].mean(1),
-            "elsewhere": watched[:, 1 + DRAWS :].mean(1),
+            "after": watched[:, 1 : 1 + COVERINGS].mean(1),
+            "elsewhere": watched[:, 1 + COVERINGS :].mean(1),
             "called": [names[column] for column in called[:, 0]],
-            "turned": turned[:, :DRAWS].mean(1),
-            "turned elsewhere": turned[:, DRAWS:].mean(1),
+            "turned": turned[:, :COVERINGS].mean(1),
+            "turned elsewhere": turned[:, COVERINGS:].mean(1),
         }
     )
 
@@ -188,7 +187,7 @@ def _share_of(shares: NDArray[np.float64]) -> Rate:
 def _variants(
     item: ImageItem, others: Sequence[ImageItem], region: Region, fill: str, rng: np.random.Generator
 ) -> list[NDArray[np.uint8]]:
-    """The image as it is, with the region covered `DRAWS` times, and with as many other places covered; each (H, W,
+    """The image as it is, with the region covered `COVERINGS` times, and with as many other places covered; each (H, W,
     3)."""
     image, mask = _opened(item)
     height, width = image.shape[:2]
@@ -201,17 +200,17 @@ def _variants(
     def cover(place: NDArray[np.bool_]) -> NDArray[np.uint8]:
         return covered(image, place, fill, peers, rng, texture)
 
-    again = DRAWS if fill in RANDOM else 1  # the others cover alike each time
+    again = COVERINGS if fill in RANDOM else 1  # the others cover alike each time
     spared = None if mask is None or region.of_mask or (inside & mask).any() else mask
-    own = [cover(inside) for _ in range(again)] * (DRAWS // again)
-    return [image, *own, *(cover(elsewhere(inside, spared, rng)) for _ in range(DRAWS))]
+    own = [cover(inside) for _ in range(again)] * (COVERINGS // again)
+    return [image, *own, *(cover(elsewhere(inside, spared, rng)) for _ in range(COVERINGS))]
 
 
 def _opened(item: ImageItem) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
-    """An image (H, W, 3) of no more than `LARGEST` pixels a side, and its mask (H, W), None where there is none."""
+    """An image (H, W, 3) of at most `COVERED_EDGE` pixels a side, and its mask (H, W), None where there is none."""
     image, mask = item.open(), item.open_mask()
-    if max(image.size) > LARGEST:
-        image.thumbnail((LARGEST, LARGEST))
+    if max(image.size) > COVERED_EDGE:
+        image.thumbnail((COVERED_EDGE, COVERED_EDGE))
         mask = None if mask is None else np.asarray(Image.fromarray(mask).resize(image.size, Image.Resampling.NEAREST))
     return np.asarray(image), mask
 

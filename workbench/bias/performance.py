@@ -11,13 +11,10 @@ from numpy.typing import NDArray
 
 from workbench.bias.figures import FIGURES, calibrations, estimates, tally
 from workbench.predictions import By, Cases, Predictions, by_of, cases_of, groups_of
-from workbench.stats import BINS, Rate, calibration_cells, f1_of, means, moments, wilson
+from workbench.stats import BINS, ENOUGH, Rate, calibration_cells, f1_of, means, moments, wilson
 
 if TYPE_CHECKING:
     import pandas as pd
-
-ENOUGH = 30
-"""On fewer images than this nothing is said of a class or group."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.bias.groups import SIGNIFICANT
 from workbench.bias.intervene import Intervention, Progress, intervene
 from workbench.bias.places import BORDER, CORNERS, Region, shares
 from workbench.bias.where import Maps
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet, shuffled
-from workbench.stats import Rate, holm, mean_of
+from workbench.stats import SIGNIFICANT, Rate, holm, mean_of
 
 if TYPE_CHECKING:
     from workbench.models import Classifier
@@ -25,7 +24,7 @@ PLACES = (*CORNERS, BORDER)
 """Where shortcuts are looked for: stamps, scales, fixtures and frames lie at the edge."""
 LEAST = 20
 """Fewer images of a class than this support no verdict."""
-MOST = 60
+MOST_COVERED = 60
 """How many images of a class are intervened on at most."""
 Verdict = Literal["shortcut", "leans", "looks", "clear", "too few"]
 
@@ -185,7 +184,7 @@ def _chance(own: NDArray[np.float64], others: NDArray[np.float64]) -> float:
 
 
 def _without_mask(images: ImageSet, maps: Maps, finding: Finding, seed: int) -> list[ImageItem]:
-    """At most `MOST` images that the model calls so and whose mask does not reach into the place."""
+    """At most `MOST_COVERED` images that the model calls so and whose mask does not reach into the place."""
     names = maps.frame["name"][maps.frame["predicted"] == finding.target].tolist()
     chosen: list[ImageItem] = []
     for name in shuffled(names, np.random.default_rng(seed)):
@@ -196,7 +195,7 @@ def _without_mask(images: ImageSet, maps: Maps, finding: Finding, seed: int) -> 
             continue
         if item and (mask is None or not (mask & finding.region.on(*mask.shape)).any()):
             chosen.append(item)
-        if len(chosen) == MOST:
+        if len(chosen) == MOST_COVERED:
             break
     return chosen
 

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.bias.figures import FIGURES, figure_of, outcomes_of, shares_of
-from workbench.bias.performance import ENOUGH
 from workbench.errors import InputError
 from workbench.predictions import By, Groups, Predictions, cases_of, groups_of
-from workbench.stats import critical_value, simultaneous
+from workbench.stats import ENOUGH, critical_value, simultaneous
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.bias.groups import SIGNIFICANT
-from workbench.bias.performance import ENOUGH
 from workbench.errors import InputError
 from workbench.predictions import MOST_GROUPS, Cases, Predictions, cases_of, factorised, groupable
-from workbench.stats import Rate, at_least, holm, wilson
+from workbench.stats import ENOUGH, SIGNIFICANT, Rate, at_least, holm, wilson
 from workbench.texts import shown
 
 if TYPE_CHECKING:

@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.audit import Summaries
-from workbench.bias.groups import DRAWS, SIGNIFICANT
-from workbench.bias.performance import ENOUGH
+from workbench.bias.groups import SHUFFLES
 from workbench.bias.places import BORDER, CENTRE, CORNERS, QUADRANTS, Region, shares
 from workbench.errors import InputError
 from workbench.predictions import Predictions, factorised
-from workbench.stats import holm, mean_of, means_differ, moments
+from workbench.stats import ENOUGH, SIGNIFICANT, holm, mean_of, means_differ, moments
 from workbench.texts import shown
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def focus(maps: Maps, by: str = "predicted", regions: Sequence[Region] = LOOKED_
 
 
 def differences(
-    maps: Maps, *by: str, regions: Sequence[Region] = LOOKED_AT, draws: int = DRAWS, seed: int = 0
+    maps: Maps, *by: str, regions: Sequence[Region] = LOOKED_AT, draws: int = SHUFFLES, seed: int = 0
 ) -> pd.DataFrame:
     """Whether groups differ in where the model looks, more than chance alone would make them.
 

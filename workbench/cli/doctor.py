@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workbench.images import ImageSet
     from workbench.models import Classifier
 
-PACKAGES = (
+CHECKED = (
     "streamlit",
     "torch",
     "torchvision",
@@ -85,7 +85,7 @@ def _check(name: str, look: Callable[[], str]) -> Check:
 
 
 def _packages() -> str:
-    found = versions(PACKAGES)
+    found = versions(CHECKED)
     if missing := [name for name, number in found.items() if number is None]:
         raise InputError(f"The package {missing[0]} is not installed: run pip install explainability-workbench again.")
     system = f"workbench {__version__}, Python {platform.python_version()} on {platform.system()} {platform.machine()}"

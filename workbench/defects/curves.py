@@ -26,8 +26,8 @@ from workbench.stats import Rate
 
 LIMIT = 0.3
 """False-positive rate up to which the per-region overlap is integrated, as in the paper."""
-DRAWS = 2000
-BINS = 150
+RESAMPLED = 2000
+QUANTILES = 150
 """Quantiles of each part of the scores that a resample is counted in."""
 SIDES: tuple[Literal["right"], Literal["left"]] = ("right", "left")
 Scores = NDArray[np.float32]
@@ -129,7 +129,7 @@ def areas(
     *,
     limit: float = LIMIT,
     level: float = 0.95,
-    draws: int = DRAWS,
+    draws: int = RESAMPLED,
     seed: int = 0,
 ) -> tuple[Rate, Rate]:
     """Pixel AUROC and AUPRO with intervals.
@@ -212,7 +212,7 @@ def _under(above: NDArray, reached: NDArray, end: float | NDArray[np.float64]) -
 def _edges(pools: Sequence[Scores], defective: Sequence[Pixels]) -> Scores:
     """Lower edges of bins: quantiles of the scores outside of the masks, and as many of those inside."""
     parts = [*pools, np.sort(np.concatenate([one.marked for one in defective]))]
-    picks = [part[np.linspace(0, part.size - 1, BINS).round().astype(np.intp)] for part in parts if part.size]
+    picks = [part[np.linspace(0, part.size - 1, QUANTILES).round().astype(np.intp)] for part in parts if part.size]
     return np.unique(np.concatenate(picks))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.defects.review_band import Band
-from workbench.defects.spots import LEAST, Filled, Spot
+from workbench.defects.spots import LEAST_MOVE, Filled, Spot
 from workbench.predictions import Cases, near
 
 QUEUES = ("escapes", "overkill", "near", "overruled", "all")
@@ -19,7 +19,7 @@ EVIDENCE = "the evidence for a defect"
 EFFECTS = {
     "rests": "the score rests on it",
     "holds down": "it holds the score down",
-    "little": f"further than elsewhere, but by less than {LEAST}",
+    "little": f"further than elsewhere, but by less than {LEAST_MOVE}",
     "none": "no more than elsewhere",
 }
 WITHOUT = {"pass": "would pass", "reject": "would be rejected", "review": "would be for review"}

@@ -1,8 +1,8 @@
 """How well maps find the defects that masks mark: for each kind of defect, by images and by pixels.
 
 A map may be an attribution or what an anomaly model gives itself. One image is measured at a time into a `Row`, which
-can be kept; the figures are made from rows. Images longer than `EDGE` pixels are measured on a smaller copy, their
-model having seen the original, so a row takes at most about 1 MB, and `MOST` of them about 200 MB.
+can be kept; the figures are made from rows. Images longer than `LONG_EDGE` pixels are measured on a smaller copy, their
+model having seen the original, so a row takes at most about 1 MB, and `SAMPLE` of them about 200 MB.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from PIL import Image
 from workbench.attribution import METHODS
 from workbench.defects.curves import LIMIT, Pixels, areas, merged, parted, regions_of
 from workbench.errors import InputError
-from workbench.images import ImageItem, stratified_items
+from workbench.images import SAMPLE, ImageItem, stratified_items
 from workbench.models import Placement
 from workbench.predictions import good_class
 from workbench.stats import Rate, auc, mean_of, wilson
@@ -31,13 +31,11 @@ if TYPE_CHECKING:
     from workbench.attribution import Attribution, ScoreKind
     from workbench.models import Classifier
 
-EDGE = 512
+LONG_EDGE = 512
 """Pixels of the longer side from which an image is measured on a smaller copy."""
-MOST = 200
-"""Images of a sample."""
 FEW = 5
 """On fewer images than this nothing is said of a kind: its figures stand with their support alone."""
-ALL, UNLABELLED = "all defects", "unlabelled"
+ALL_DEFECTS, UNLABELLED = "all defects", "unlabelled"
 MAP_FIGURES = ("mass accuracy", "pointing", "pixel AUROC", "AUPRO", "image AUROC")
 Target = str | Callable[[ImageItem], str] | None
 
@@ -111,7 +109,7 @@ def localise(
     score: ScoreKind = "logit",
     good: Collection[str] | None = None,
     scores: Mapping[str, float] | None = None,
-    most: int = MOST,
+    most: int = SAMPLE,
     seed: int = 0,
     rows: MutableMapping[str, Row] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
@@ -261,8 +259,8 @@ def summarise(
     pools = {kind: merged(row.pixels for row in of[kind]) for kind in kinds}
     missing = {kind: [one for one in left if one.kind == kind] for kind in kinds}
     lines = []
-    names = apart([kind or UNLABELLED for kind in kinds], [ALL])
-    for name, members in [*((name, [kind]) for name, kind in zip(names, kinds, strict=True)), (ALL, kinds)]:
+    names = apart([kind or UNLABELLED for kind in kinds], [ALL_DEFECTS])
+    for name, members in [*((name, [kind]) for name, kind in zip(names, kinds, strict=True)), (ALL_DEFECTS, kinds)]:
         own = [row for member in members for row in of[member]]
         parts = [outside, *(pools[member] for member in members)]
         reasons = Counter(one.reason for member in members for one in missing[member])
@@ -353,7 +351,7 @@ def _laid(
         rows, columns = values.shape
         placement = Placement((columns, rows), (0.0, 0.0, float(columns), float(rows)), (rows, columns))
     width, height = placement.original
-    scale = min(1.0, EDGE / max(width, height))
+    scale = min(1.0, LONG_EDGE / max(width, height))
     if scale < 1:
         placement = placement.scaled(Image.new("1", (max(round(width * scale), 1), max(round(height * scale), 1))))
     return placement.to_original(values), placement.to_original(np.ones(values.shape, np.float32)) > 0

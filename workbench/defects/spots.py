@@ -21,13 +21,13 @@ SMOOTH = 1 / 32
 """Width, as a share of the longer side, of the Gaussian that joins the specks of a pixel map into regions."""
 LEVEL = 0.35
 """From this share of the smoothed map's peak on a pixel belongs to a region."""
-SMALLEST = 1e-3
+SMALLEST_SPOT = 1e-3
 """Share of the image under which a spot is no region."""
 ELSEWHERE = 8
 """How many random places of equal area are filled for comparison."""
-LEAST = 0.05
+LEAST_MOVE = 0.05
 """By how much filling a region must move the score for it to count."""
-LARGEST = 512
+SPOT_EDGE = 512
 """Pixels of the longer side to which larger images are shrunk before regions are looked for and filled."""
 
 
@@ -71,14 +71,14 @@ class Filled:
         """What the region does for the score, for filling it moves the score further than every random place, or does
         not.
 
-        "rests": the score falls without it, by `LEAST` or more; "holds down": it rises, likewise; "little": it moves
-        further than elsewhere, but by less than that; "none": not even further.
+        "rests": the score falls without it, by `LEAST_MOVE` or more; "holds down": it rises, likewise; "little": it
+        moves further than elsewhere, but by less than that; "none": not even further.
         """
         change = self.after - self.before
         beyond = self.after < min(self.elsewhere) if change < 0 else change > 0 and self.after > max(self.elsewhere)
         if not beyond:
             return "none"
-        if abs(change) < LEAST:
+        if abs(change) < LEAST_MOVE:
             return "little"
         return "rests" if change < 0 else "holds down"
 
@@ -108,7 +108,7 @@ def spots(heatmap: NDArray[np.floating], most: int = 5) -> list[Spot]:
     found = []
     for number, where in enumerate(find_objects(parts), 1):
         inside = parts == number
-        if inside.sum() < SMALLEST * inside.size and count > 1:
+        if inside.sum() < SMALLEST_SPOT * inside.size and count > 1:
             continue
         down, across = where
         box = across.start, down.start, across.stop, down.stop

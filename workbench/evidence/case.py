@@ -17,7 +17,7 @@ from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.models import BASELINES, Classifier, Input, untouched
 
-GRID = 8
+COARSE_GRID = 8
 """Cells an edge of the coarse grid: about the grid of a network's last layer, and so the finest that every method can
 fill."""
 
@@ -242,7 +242,7 @@ def strength(values: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.abs(values).sum(0, dtype=np.float32)
 
 
-def pooled(values: NDArray[np.floating], grid: int = GRID) -> NDArray[np.float32]:
+def pooled(values: NDArray[np.floating], grid: int = COARSE_GRID) -> NDArray[np.float32]:
     """The means of (H, W) values over a grid of at most `grid` x `grid` cells."""
     shape = min(grid, values.shape[0]), min(grid, values.shape[1])
     return torch.nn.functional.adaptive_avg_pool2d(

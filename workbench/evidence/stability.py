@@ -32,7 +32,7 @@ SHAKEN = 1.0
 ZERO = "The map is zero everywhere, so there is nothing whose change could be seen."
 UNRELATED = 2**0.5
 """Change between two maps of equal size that have nothing in common."""
-LEVELS = 2.5
+NOISE = 2.5
 """Grey levels of 255 by which each pixel is moved: below what an eye, or a camera's own noise, tells apart."""
 
 
@@ -196,7 +196,7 @@ def sensitivity(case: Case) -> Outcome:
         return Outcome(obstacle)
     rng = torch.Generator().manual_seed(case.seed)
     std = torch.tensor(case.classifier.preprocessing.std).view(-1, 1, 1)
-    radius = (LEVELS / 255 / std).to(case.x.device)
+    radius = (NOISE / 255 / std).to(case.x.device)
 
     def shaken(inputs: Tensor) -> Tensor:
         noise = torch.rand(inputs.shape, generator=rng) * 2 - 1
@@ -215,7 +215,7 @@ def sensitivity(case: Case) -> Outcome:
         sensitivity_max(maps, case.x, shaken, n_perturb_samples=case.budget.noises, max_examples_per_batch=1)
     )
     reason = (
-        f"When every pixel is moved by up to {LEVELS:g} of 255 grey levels, the map changes by up to {change:.0%} of"
+        f"When every pixel is moved by up to {NOISE:g} of 255 grey levels, the map changes by up to {change:.0%} of"
         f" its own size ({case.budget.noises} trials); unrelated maps would differ by {UNRELATED:.0%}."
     )
     return Outcome(reason, limit((change, change), STEADY, SHAKEN), change, chance=UNRELATED)

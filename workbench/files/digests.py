@@ -24,7 +24,7 @@ FRESH = 2.0
 FILE = "digests.sqlite"
 WAITING = 512
 """Digests that wait in memory at most before they are written to the cache."""
-MOST = 500_000
+NEWEST = 500_000
 """Files whose digests are kept, the newest ones."""
 Stamp = tuple[int, int, int, int]
 
@@ -92,7 +92,7 @@ class _Index:
     def _load(self) -> None:
         with contextlib.suppress(sqlite3.Error, OSError), self._opened() as base:
             rows = base.execute(
-                "SELECT path, size, modified, changed, inode, digest FROM files ORDER BY rowid DESC LIMIT ?", (MOST,)
+                "SELECT path, size, modified, changed, inode, digest FROM files ORDER BY rowid DESC LIMIT ?", (NEWEST,)
             )
             self._known = {
                 path: ((size, modified, changed, inode), digest)
@@ -105,7 +105,7 @@ class _Index:
         if rows:
             with contextlib.suppress(sqlite3.Error, OSError), self._opened() as base, base:
                 base.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", rows)
-                base.execute("DELETE FROM files WHERE rowid <= (SELECT max(rowid) FROM files) - ?", (MOST,))
+                base.execute("DELETE FROM files WHERE rowid <= (SELECT max(rowid) FROM files) - ?", (NEWEST,))
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:

@@ -29,7 +29,7 @@ MOST_FOOTER = 8 * 2**20
 """Bytes in which a Parquet file describes itself."""
 SMALL = 2**20
 """Bytes up to which a CSV is read where it is."""
-MEMORY, PATIENCE = 1024, 30
+MEMORY, SECONDS = 1024, 30
 """Megabytes and seconds that reading a table may take."""
 Row = dict[str, object]
 
@@ -56,7 +56,7 @@ def read_table(data: bytes, name: str) -> Table:
     """
     if len(data) <= SMALL and not name.lower().endswith(".parquet"):
         return _csv(data, name)
-    limits = {"megabytes": MEMORY, "seconds": PATIENCE}
+    limits = {"megabytes": MEMORY, "seconds": SECONDS}
     told = json.loads(read_apart("workbench.files.tables:told", data, name, name=name, **limits))
     rows = (dict(zip(told["columns"], cells, strict=True)) for cells in told["cells"])
     return Table(list(zip(told["places"], rows, strict=True)), tuple(told["left_out"]))

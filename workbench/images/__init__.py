@@ -23,9 +23,19 @@ if TYPE_CHECKING:
     from workbench.images.layouts import images_from_zip, load_images, stamp, zip_tree
     from workbench.images.manifests import SYNTHETIC
     from workbench.images.pieces import REGION_FILLS, Pieces, Pixels, square_cells
-    from workbench.images.samples import digest, drawn, evenly, picked, shuffled, stratified, stratified_items, tested
-    from workbench.images.splits import Deal, deal
-    from workbench.images.stamped_metal import NAME, SPLITS, STAMPED, STORED, Plan, drawn_parts
+    from workbench.images.samples import (
+        SAMPLE,
+        digest,
+        drawn,
+        evenly,
+        picked,
+        shuffled,
+        stratified,
+        stratified_items,
+        tested,
+    )
+    from workbench.images.splits import SPLITS, Deal, deal
+    from workbench.images.stamped_metal import NAME, SPLIT_SHARES, STAMPED, STORED, Plan, drawn_parts
     from workbench.images.stamped_part import LABELS, draw
 
 __getattr__ = handed_on(
@@ -39,9 +49,9 @@ __getattr__ = handed_on(
         "layouts": "images_from_zip load_images stamp zip_tree",
         "manifests": "SYNTHETIC",
         "pieces": "Pieces Pixels REGION_FILLS square_cells",
-        "samples": "digest drawn evenly picked shuffled stratified stratified_items tested",
-        "splits": "Deal deal",
-        "stamped_metal": "NAME Plan SPLITS STAMPED STORED drawn_parts",
+        "samples": "SAMPLE digest drawn evenly picked shuffled stratified stratified_items tested",
+        "splits": "Deal SPLITS deal",
+        "stamped_metal": "NAME Plan SPLIT_SHARES STAMPED STORED drawn_parts",
         "stamped_part": "LABELS draw",
     },
 )

@@ -28,7 +28,7 @@ from workbench.catalog import (
 from workbench.errors import InputError
 from workbench.files import Stamp, csv_rows, open_zip, stamp_of
 from workbench.images.item import MAX_BYTES, SUFFIXES, FileSource, ImageItem, ImageSet, Source, no_images, read_source
-from workbench.images.manifests import MAX_MEMBERS, SPLITS, files_below, read_manifest, some
+from workbench.images.manifests import MAX_MEMBERS, SPLIT_WORDS, files_below, read_manifest, some
 from workbench.images.stamped_metal import seed_of, set_folder, stored_set
 
 MAX_UNPACKED = 20 * 2**30
@@ -309,7 +309,7 @@ def _is_wrapped(tree: Tree) -> bool:
     if len(tops) != 1 or tree.manifest or any(len(path.parts) < 2 for path in images):
         return False
     top = tops.pop()
-    if top.lower() in SPLITS:
+    if top.lower() in SPLIT_WORDS:
         return False
     return tree.below(top).manifest is not None or top == tree.name or all(len(path.parts) > 2 for path in images)
 
@@ -322,10 +322,10 @@ def _named(name: str, items: Iterable[ImageItem]) -> ImageSet:
 def _mvtec(tree: Tree, images: Sequence[PurePosixPath]) -> Iterable[ImageItem]:
     """MVTec AD: `train/good`, `test/<kind>`, `ground_truth/<kind>/<name>_mask.png`."""
     for path in images:
-        if path.parts[0] in SPLITS and len(path.parts) > 2:
+        if path.parts[0] in SPLIT_WORDS and len(path.parts) > 2:
             kind = path.parts[1]
             mask = PurePosixPath("ground_truth", *path.parts[1:-1], f"{path.stem}_mask.png")
-            yield ImageItem(str(path), tree.files[path], kind, tree.files.get(mask), SPLITS[path.parts[0]])
+            yield ImageItem(str(path), tree.files[path], kind, tree.files.get(mask), SPLIT_WORDS[path.parts[0]])
 
 
 def _class_folders(tree: Tree, images: Sequence[PurePosixPath]) -> Iterable[ImageItem]:
@@ -340,7 +340,7 @@ def _class_folders(tree: Tree, images: Sequence[PurePosixPath]) -> Iterable[Imag
         if path.suffix.lower() == ".png" and path.with_suffix("") in masks:
             continue
         folders = path.parts[:-1]
-        split = SPLITS.get(folders[0].lower()) if folders else None
+        split = SPLIT_WORDS.get(folders[0].lower()) if folders else None
         folders = folders[1:] if split else folders
         mask = masks.get(path.with_suffix("")) if path.with_suffix("") in stems else None
         yield ImageItem(str(path), tree.files[path], folders[0] if folders else None, mask, split)

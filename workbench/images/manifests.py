@@ -12,7 +12,7 @@ from workbench.images.item import FileSource, ImageItem, ImageSet, Source
 from workbench.texts import scalar, shown
 
 MAX_MEMBERS = 200_000
-SPLITS = {
+SPLIT_WORDS = {
     "train": "train", "training": "train",
     "val": "validation", "valid": "validation", "validation": "validation",
     "test": "test", "testing": "test",
@@ -51,7 +51,7 @@ def read_manifest(set_name: str, name: str, data: bytes, find: Callable[[str], S
         image, mask, split = (_text(row.get(column)) for column in ("image", "mask", "split"))
         if image is None:
             raise InputError(f"{name} names no image in {where}: fill in the column 'image' or remove the row.")
-        if split is not None and split.lower() not in SPLITS:
+        if split is not None and split.lower() not in SPLIT_WORDS:
             raise InputError(f"{name} has the split {split!r} in {where}: use train, validation or test.")
         items.append(
             ImageItem(
@@ -59,7 +59,7 @@ def read_manifest(set_name: str, name: str, data: bytes, find: Callable[[str], S
                 source=source(image, where),
                 label=_text(row.get("label")),
                 mask=source(mask, where) if mask else None,
-                split=SPLITS[split.lower()] if split else None,
+                split=SPLIT_WORDS[split.lower()] if split else None,
                 attributes={k: v for k, v in row.items() if k not in known and _text(v) is not None},
             )
         )

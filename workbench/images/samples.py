@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RULE = "as evenly over classes and splits as their sizes allow, by a digest of seed, image and name"
+SAMPLE = 200
+"""Images that stand for a set where all of them would take too long."""
 T = TypeVar("T")
 
 

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from workbench.errors import InputError
 from workbench.images.item import ImageItem
 
+SPLITS = ("train", "validation", "test")
 SHARES = {"test": 0.25, "validation": 0.15}
 """Of all images of a class; the rest trains."""
-LEAST = {"train": 3, "validation": 1}
+LEAST_OF_SPLIT = {"train": 3, "validation": 1}
 """Different images that every class needs in a split; the test split may lack one, which then has no figures."""
 
 
@@ -98,17 +99,17 @@ def _dealt(items: Sequence[ImageItem], pool: Iterable[int], missing: Sequence[st
 def _check(items: Sequence[ImageItem], splits: Sequence[str], classes: Sequence[str], missing: Sequence[str]) -> None:
     """Refuse a class with too few different images, the smallest first."""
     dealt_from = {"train", *missing}
-    needed = sum(LEAST.get(name, 1) for name in dealt_from)
-    for name in LEAST:
+    needed = sum(LEAST_OF_SPLIT.get(name, 1) for name in dealt_from)
+    for name in LEAST_OF_SPLIT:
         found: dict[str, set[str]] = {kind: set() for kind in classes}
         whole: dict[str, set[str]] = {kind: set() for kind in classes}
         for item, split in zip(items, splits, strict=True):
             found[str(item.label)] |= {item.id} if split == name else set()
             whole[str(item.label)] |= {item.id} if split in dealt_from else set()
         kind = min(classes, key=lambda kind: len(found[kind]))
-        if len(found[kind]) >= LEAST[name]:
+        if len(found[kind]) >= LEAST_OF_SPLIT[name]:
             continue
-        have, want, where = len(found[kind]), LEAST[name], f" in the {name} split"
+        have, want, where = len(found[kind]), LEAST_OF_SPLIT[name], f" in the {name} split"
         if missing and name in dealt_from:
             have, want, where = len(whole[kind]), needed, ""
         raise InputError(

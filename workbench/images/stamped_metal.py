@@ -28,14 +28,14 @@ from workbench.images.stamped_part import CAMERAS, FINISH, LABELS, LIGHTS, Part,
 NAME = "stamped-metal"
 EDITION = 1
 """Goes up with every change of what is drawn, so that no image of an older drawing passes for one of a newer."""
-SPLITS = {"train": 0.6, "validation": 0.15, "test": 0.25}
+SPLIT_SHARES = {"train": 0.6, "validation": 0.15, "test": 0.25}
 STAMPED = 0.3
 """Share of parts with a stamp where it means nothing."""
 STORED = 600
 """Parts in the set that goes by its name alone."""
-MOST, SIZES, SEEDS = 90_000, (32, 2048), 2**32
+MOST_PARTS, SIZES, SEEDS = 90_000, (32, 2048), 2**32
 """Bounds: parts of a set, edge lengths in pixels, seeds."""
-CHUNK = 32
+DRAWN_AT_ONCE = 32
 T = TypeVar("T")
 
 
@@ -58,8 +58,8 @@ class Plan:
     stamp_share: float = 0.95
 
     def __post_init__(self) -> None:
-        if not 1 <= self.count <= MOST:
-            raise InputError(f"A set of {self.count} images cannot be made: ask for 1 to {MOST:,}.")
+        if not 1 <= self.count <= MOST_PARTS:
+            raise InputError(f"A set of {self.count} images cannot be made: ask for 1 to {MOST_PARTS:,}.")
         if not SIZES[0] <= self.size <= SIZES[1]:
             raise InputError(f"Images of {self.size} pixels cannot be made: ask for {SIZES[0]} to {SIZES[1]}.")
         if not 0 <= self.seed < SEEDS:
@@ -96,8 +96,8 @@ class Plan:
     def _cases(self, label: str, rng: np.random.Generator) -> Iterator[tuple[str, bool]]:
         """Split and stamp of each part with `label`."""
         total = (self.count - LABELS.index(label) - 1) // len(LABELS) + 1
-        edges = np.floor(total * np.cumsum([0, *SPLITS.values()]) + 0.5).astype(int)
-        for split, many in zip(SPLITS, np.diff(edges).tolist(), strict=True):
+        edges = np.floor(total * np.cumsum([0, *SPLIT_SHARES.values()]) + 0.5).astype(int)
+        for split, many in zip(SPLIT_SHARES, np.diff(edges).tolist(), strict=True):
             share = STAMPED
             if self.stamp_with is not None and split != "test":
                 share = self.stamp_share if label == self.stamp_with else 1 - self.stamp_share
@@ -253,5 +253,5 @@ def _in_parallel(work: Callable[[int], T], total: int, workers: int | None) -> I
     """`work` for each number below `total`, in order. A chunk at a time, so that it stops soon after its caller
     does."""
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        for start in range(0, total, CHUNK):
-            yield from list(pool.map(work, range(start, min(start + CHUNK, total))))
+        for start in range(0, total, DRAWN_AT_ONCE):
+            yield from list(pool.map(work, range(start, min(start + DRAWN_AT_ONCE, total))))

@@ -21,11 +21,11 @@ Field = NDArray[np.float64]
 LABELS = ("good", "scratch", "pit", "stain", "dent")
 NOTICEABLE = 10
 """Levels, of 255 in any channel, from which on a changed pixel belongs to the mask."""
-SMALLEST = 3e-3
+SMALLEST_MASK = 3e-3
 """Share of the image that a mask covers at least; a fainter defect is drawn again, deeper."""
 STAMP_AREA = (0.70, 0.80, 0.995, 0.995)
 """Left, top, right and bottom of the area, at the bottom right, that no stamp leaves."""
-INK = (0.85, 0.9, 1.25)
+STAMP_INK = (0.85, 0.9, 1.25)
 """Its red, green and blue, as shares of its light."""
 FINISH = {1: "brushed", 2: "turned", 3: "ground"}
 """How the parts of each line are machined."""
@@ -123,7 +123,7 @@ def draw(part: Part, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     for depth in range(1, 9):
         image = scene.photograph(_defect(part, size, 0.75 + 0.25 * depth))
         mask = np.abs(image.astype(np.int16) - clean).max(axis=2) >= NOTICEABLE
-        if mask.mean() >= SMALLEST:
+        if mask.mean() >= SMALLEST_MASK:
             break
     return image, mask
 
@@ -167,7 +167,7 @@ class _Scene:
             + light.rough * rough
         )
         seen = level[..., None] * (1 - defect.cover[..., None] * (1 - np.array(defect.colour)))
-        seen = seen * (1 - self.ink) + light.ink * np.array(INK) * self.ink
+        seen = seen * (1 - self.ink) + light.ink * np.array(STAMP_INK) * self.ink
         seen = gaussian(seen.astype(np.float32), self.blur, mode="nearest", channel_axis=2) * self.gain + self.grain
         return (seen.clip(0, 1) * 255).round().astype(np.uint8)
 

@@ -15,7 +15,7 @@ from workbench.journal.entries import DIGEST, GENESIS, digest_of, dumped, sealed
 
 SKEW = datetime.timedelta(minutes=5)
 """How far the clocks of two machines may be apart."""
-LONGEST = 4096
+LONGEST_HEAD = 4096
 """Characters of a head file."""
 
 
@@ -57,7 +57,7 @@ def read_head(path: Path) -> Head | None:
     """What a head file notes; None where there is no file, and a count of -1 where it is damaged."""
     try:
         with path.open(encoding="utf-8") as file:
-            noted = json.loads(file.read(LONGEST))
+            noted = json.loads(file.read(LONGEST_HEAD))
         return Head(int(noted["count"]), str(noted["hash"]))
     except FileNotFoundError:
         return None

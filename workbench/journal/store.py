@@ -24,7 +24,7 @@ from workbench.journal.entries import GENESIS, Draft, Entry, dumped, entry_from,
 from workbench.journal.proof import Head, Verdict, Walk, clock_notes, head_problems, kept_digest, read_head, write_head
 from workbench.journal.schema import APPLICATION, LAST, RULES, SCHEMA, filters, last_entry, plain, rule_problems
 
-PATIENCE = 10.0
+WAIT = 10.0
 """Seconds to wait for another writer."""
 FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 """How SQLite says that a file cannot grow: no space, or a quota or limit on its size."""
@@ -245,7 +245,7 @@ class Journal:
     def _lay_out(self, db: sqlite3.Connection) -> None:
         """Make the tables, unless another process did in the meantime, and a head file, unless one is left of an
         earlier journal."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + WAIT
         while True:  # SQLite does not wait by itself for this one
             try:
                 (mode,) = db.execute("PRAGMA journal_mode=WAL").fetchone()
@@ -348,7 +348,7 @@ class Journal:
             )
         if kind == sqlite3.SQLITE_BUSY:
             return InputError(
-                f"{name} is in use by another program for more than {PATIENCE:.0f} seconds: close that and try again."
+                f"{name} is in use by another program for more than {WAIT:.0f} seconds: close that and try again."
             )
         if kind in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
             return InputError(
@@ -367,7 +367,7 @@ class Journal:
 
 
 def _opened(address: str) -> sqlite3.Connection:
-    db = sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None)
+    db = sqlite3.connect(address, uri=True, timeout=WAIT, isolation_level=None)
     db.text_factory = partial(str, encoding="utf-8", errors="replace")
     return db
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from workbench.models.grids import Grid, is_attention
     from workbench.models.heads import read_answer
     from workbench.models.loading import build, load_classifier, load_folder
-    from workbench.models.preprocessing import BASELINES, Placement, Preprocessing
+    from workbench.models.preprocessing import BASELINES, BATCH, Placement, Preprocessing
     from workbench.models.uploads import model_from_zip
     from workbench.models.weights import fit_weights, read_weights
 
@@ -26,7 +26,7 @@ __getattr__ = handed_on(
         "grids": "Grid is_attention",
         "heads": "read_answer",
         "loading": "build load_classifier load_folder",
-        "preprocessing": "BASELINES Placement Preprocessing",
+        "preprocessing": "BASELINES BATCH Placement Preprocessing",
         "uploads": "model_from_zip",
         "weights": "fit_weights read_weights",
     },

@@ -19,11 +19,9 @@ from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.models.grids import Grid, read_grids
 from workbench.models.heads import Answer, read_answer
-from workbench.models.preprocessing import Placement, Preprocessing
+from workbench.models.preprocessing import BATCH, Placement, Preprocessing
 from workbench.predictions import DecisionRule, Predictions, tabulate
 
-BATCH = 16
-"""Images in one forward pass."""
 _HOOKS = tuple(name for name, table in vars(nn.Module()).items() if name.endswith("_hooks") and table is not None)
 
 

@@ -12,7 +12,7 @@ from workbench.errors import InputError
 
 NEAREST = 1e-6
 """How near to 0 and 1 a score is taken as it is; beyond, its log-odds stay those of this distance."""
-SCORES, MAPS = ("pred_score", "score"), ("anomaly_map", "map")
+SCORE_NAMES, MAP_NAMES = ("pred_score", "score"), ("anomaly_map", "map")
 """Names for an anomaly score and its map: anomalib's, and plain ones."""
 
 
@@ -43,7 +43,7 @@ def read_answer(out: object) -> Answer:
     """
     if isinstance(out, Tensor):
         return Answer(out)
-    logits, score, found = _field(out, ("logits",)), _field(out, SCORES), _field(out, MAPS)
+    logits, score, found = _field(out, ("logits",)), _field(out, SCORE_NAMES), _field(out, MAP_NAMES)
     if logits is not None:
         return Answer(logits)
     if (

@@ -17,7 +17,7 @@ from workbench.models.folder import read_description
 if TYPE_CHECKING:
     from workbench.models.classifier import Classifier
 
-MEMORY, PATIENCE = 6144, 90
+MEMORY, SECONDS = 6144, 90
 """Megabytes and seconds that loading and trying a model may take, with the import of its library."""
 WEIGHTS = frozenset({".safetensors", ".pt", ".pth", ".pt2"})
 
@@ -34,7 +34,7 @@ def model_from_zip(data: bytes, name: str) -> Classifier:
         folder = Path(place, re.sub(r"[^\w .-]", "_", Path(name).stem)[:60].strip(". ") or "model")
         folder.mkdir()
         unpack(data, name, folder)
-        read_apart("workbench.models.loading:tried", b"", str(folder), name=name, megabytes=MEMORY, seconds=PATIENCE)
+        read_apart("workbench.models.loading:tried", b"", str(folder), name=name, megabytes=MEMORY, seconds=SECONDS)
         return load_folder(folder, trusted=False)
 
 

@@ -18,6 +18,7 @@ from workbench.predictions.cases import (
 )
 from workbench.predictions.headline import best_threshold, headline
 from workbench.predictions.table import (
+    NUMBERS,
     UNSURE,
     DecisionRule,
     Predictions,

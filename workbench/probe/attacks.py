@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 UNITS: Mapping[Norm, float] = {"linf": 1.0, "l2": 1 / 16}
 """Steps in which the least epsilon is looked for: one level of 255, and a sixteenth of the L2 norm over 0 .. 1."""
-MOST: Mapping[Norm, float] = {"linf": 32.0, "l2": 16.0}
+LARGEST_EPSILON: Mapping[Norm, float] = {"linf": 32.0, "l2": 16.0}
 """The largest epsilon that is looked at for the least one."""
 TOP = 0.1
 """The share of a map that counts as its top."""
@@ -55,7 +55,7 @@ class Method:
     about: str
 
 
-METHODS: Mapping[str, Method] = {
+ATTACKS: Mapping[str, Method] = {
     "fgsm": Method("FGSM", "linf", 1, True, "Goodfellow et al. 2015, one step along the gradient's sign"),
     "pgd": Method("PGD", "linf", 20, True, "Madry et al. 2018, many small steps, each brought back within epsilon"),
     "fgsm_l2": Method("FGSM (L2)", "l2", 1, True, "Goodfellow et al. 2015, one step along the gradient"),
@@ -83,7 +83,7 @@ class Attacked:
         now: What is decided now.
         linf: The largest change of a pixel, in levels of 255.
         l2: The norm of all changes, over 0 .. 1.
-        method: A name in `METHODS`.
+        method: A name in `ATTACKS`.
         epsilon: What the attack was allowed.
         queries: How many times the model was asked.
     """
@@ -159,7 +159,7 @@ def attack(
     Args:
         classifier: The model; left as it was.
         image: What to attack, in the model's input size and before its normalisation.
-        method: A name in `METHODS`.
+        method: A name in `ATTACKS`.
         epsilon: How far each pixel may move, in levels of 255, of which whole ones count ("linf"); or the norm of all
             changes over 0 .. 1 ("l2").
         steps: Of PGD, gradient steps a start; of the Square attack, squares. FGSM always takes one.
@@ -172,9 +172,9 @@ def attack(
         InputError: An unknown method, an epsilon or number of steps that cannot be, a model whose answer is no number
             or, for a gradient attack, without a gradient; or the image cannot be read.
     """
-    if method not in METHODS:
-        raise InputError(f"There is no attack {method!r}: choose one of {', '.join(METHODS)}.")
-    chosen = METHODS[method]
+    if method not in ATTACKS:
+        raise InputError(f"There is no attack {method!r}: choose one of {', '.join(ATTACKS)}.")
+    chosen = ATTACKS[method]
     steps = chosen.steps if steps is None or chosen.steps == 1 else steps
     if not 0 <= epsilon < math.inf or steps < 1:
         raise InputError(
@@ -222,8 +222,8 @@ def least_epsilon(
     Args:
         classifier: The model.
         image: What to attack.
-        method: A name in `METHODS`.
-        most: The largest epsilon to look at; that of `MOST` where missing.
+        method: A name in `ATTACKS`.
+        most: The largest epsilon to look at; that of `LARGEST_EPSILON` where missing.
         steps: As of `attack`.
         seed: As of `attack`.
         decide: As of `attack`.
@@ -233,8 +233,8 @@ def least_epsilon(
     Raises:
         InputError: As of `attack`, or `most` is smaller than the first step.
     """
-    norm = METHODS[method].norm if method in METHODS else "linf"
-    unit, most = UNITS[norm], MOST[norm] if most is None else most
+    norm = ATTACKS[method].norm if method in ATTACKS else "linf"
+    unit, most = UNITS[norm], LARGEST_EPSILON[norm] if most is None else most
     if not unit <= most < math.inf:
         raise InputError(f"The largest epsilon is {most!r}: give at least {unit:g}.")
     last = int(most / unit)

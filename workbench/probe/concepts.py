@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import InputError
-from workbench.images import ImageItem, picked
-from workbench.stats import holm, mean_of
+from workbench.images import SAMPLE, ImageItem, picked
+from workbench.models import BATCH
+from workbench.stats import SIGNIFICANT, holm, mean_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,23 +24,19 @@ if TYPE_CHECKING:
     from workbench.attribution import Score
     from workbench.models import Classifier
 
-LEAST = 8
+NEEDED = 8
 """Images that a concept needs, and the class."""
-MOST = 40
+TRAINED_ON = 40
 """Images of a concept that one separator is trained on, and as many others."""
-SAMPLE = 200
-"""Images of a concept, of the class and of the background that are looked at, at most."""
-RANDOM = 40
+CONTROLS = 40
 """Separators between random images and other random ones, which show what chance does."""
 KNOWN = 0.7
 """A separator that is right less often on images that it has not seen does not know its concept."""
-SIGNIFICANT = 0.05
 HELD = 0.25
 """Share of the images on which a separator of the rest is judged."""
-BATCH = 16
-NUMBERS = 150_000_000
+MOST_ACTIVATIONS = 150_000_000
 """Activations that are in memory at once: 600 MB."""
-VERDICTS = ("matters, for the class", "matters, against the class", "no more than chance", "too few")
+CONCEPT_VERDICTS = ("matters, for the class", "matters, against the class", "no more than chance", "too few")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,7 +50,7 @@ class Concepts:
             repeats), slope (mean rise of the class score for a step of length 1 along the direction, in logits), random
             score (mean of random concepts), random slope (root mean square of theirs), p (see `tcav`, after Holm 1979
             over the concepts), accuracy (of the separators on images that they have not seen; 0.5 is guessing), verdict
-            (one of `VERDICTS`) and why (one sentence). With too few images the figures are NaN.
+            (one of `CONCEPT_VERDICTS`) and why (one sentence). With too few images the figures are NaN.
         scores: By concept, the score of each repeat.
         random: By concept, the scores of the random concepts beside it.
         layer: Where the directions lie.
@@ -92,8 +89,8 @@ def tcav(
     independent, but they share the concept's images: on the shipped metal models it found 20 to 38 % of concepts made
     of random images significant at 5 %. Nor do shares tell much in late layers, where the slopes of a class have one
     sign and every direction scores 0 or 1. Here the concept as a whole is one draw: its mean slope is held against
-    those of `RANDOM` separators between random images of the background, which scatter about 0, for either side could
-    be called the concept; two-sided, by Student's t with `RANDOM` degrees of freedom. This errs on the careful side,
+    those of `CONTROLS` separators between random images of the background, which scatter about 0, for either side could
+    be called the concept; two-sided, by Student's t with `CONTROLS` degrees of freedom. This errs on the careful side,
     for a mean over repeats scatters less than one random pair. A concept matters if the class answers to its direction
     more than to those of chance, and the layer knows it. What the model sees may still be something that comes along
     with the concept.
@@ -103,8 +100,8 @@ def tcav(
 
     Args:
         classifier: The model.
-        concepts: Images that show each concept, `LEAST` or more, by its name.
-        images: Of the class, `LEAST` or more.
+        concepts: Images that show each concept, `NEEDED` or more, by its name.
+        images: Of the class, `NEEDED` or more.
         target: The class, by name or column.
         background: Ordinary images, best without the concepts; a concept's own never count against it. A separator
             takes at most half.
@@ -130,14 +127,14 @@ def tcav(
         len(images) + len(background) + sum(map(len, concepts.values())),
         math.prod(classifier.layers[name]),
     )
-    if numbers * total > NUMBERS:
+    if numbers * total > MOST_ACTIVATIONS:
         raise InputError(
             f"The layer {name} has {numbers:,} numbers an image, too many for {total} images: choose a later layer."
         )
-    tick = _Ticks(total + len(concepts) * (repeats + RANDOM), on_progress)
+    tick = _Ticks(total + len(concepts) * (repeats + CONTROLS), on_progress)
     shown = _read(classifier, images, name, aim, tick)
-    if len(shown.ids) < LEAST:
-        raise InputError(f"Only {len(shown.ids)} of the class's images can be read: give {LEAST} or more.")
+    if len(shown.ids) < NEEDED:
+        raise InputError(f"Only {len(shown.ids)} of the class's images can be read: give {NEEDED} or more.")
     if shown.slopes is None or not shown.slopes.any():
         raise InputError(f"The score of {called} does not depend on the layer {name}: choose another one.")
     others, found = _read(classifier, background, name, None, tick), {}
@@ -164,15 +161,17 @@ def _check(
     if not concepts:
         raise InputError("There is no concept to test: name one and give its images.")
     for concept, items in concepts.items():
-        if len(items) < LEAST:
+        if len(items) < NEEDED:
             raise InputError(
-                f"The concept {concept} has {len(items)} images, too few to learn it from: give {LEAST} or more."
+                f"The concept {concept} has {len(items)} images, too few to learn it from: give {NEEDED} or more."
             )
-    if len(images) < LEAST:
-        raise InputError(f"There are {len(images)} images of the class, too few to tell a share: give {LEAST} or more.")
-    if len(background) < 2 * LEAST:
+    if len(images) < NEEDED:
         raise InputError(
-            f"There are {len(background)} background images, too few for random concepts: give {2 * LEAST} or more."
+            f"There are {len(images)} images of the class, too few to tell a share: give {NEEDED} or more."
+        )
+    if len(background) < 2 * NEEDED:
+        raise InputError(
+            f"There are {len(background)} background images, too few for random concepts: give {2 * NEEDED} or more."
         )
     if repeats < 2:
         raise InputError(f"{repeats} repeats tell nothing of their spread: ask for 2 or more.")
@@ -273,9 +272,9 @@ class _Trial:
 
 def _tried(shown: _Seen, own: _Seen, others: _Seen, repeats: int, rng: np.random.Generator, tick: _Ticks) -> _Trial:
     free = np.flatnonzero([digest not in own.ids for digest in others.ids])
-    size = min(len(own.ids), len(free) // 2, MOST)
-    if size < LEAST:
-        tick(repeats + RANDOM)
+    size = min(len(own.ids), len(free) // 2, TRAINED_ON)
+    if size < NEEDED:
+        tick(repeats + CONTROLS)
         return _Trial(len(own.ids), len(free), 0, np.zeros((0, 3)), np.zeros((0, 3)))
     pairs = []
     for _ in range(repeats):
@@ -283,7 +282,7 @@ def _tried(shown: _Seen, own: _Seen, others: _Seen, repeats: int, rng: np.random
         concept, other = own.values[rng.permutation(len(own.ids))[:size]], others.values[rng.permutation(free)[:size]]
         pairs.append(_scored(shown, concept, other, int(rng.integers(2**31)), True))
     chance = []
-    for _ in range(RANDOM):
+    for _ in range(CONTROLS):
         tick(1)
         drawn = rng.permutation(free)
         chance.append(
@@ -416,11 +415,11 @@ def _p(trial: _Trial) -> float:
 
 def _judged(trial: _Trial, figures: Mapping[str, float], target: str, asked: int) -> tuple[str, str]:
     """The verdict and its reason."""
-    supports, opposes, chance, few = VERDICTS
-    if trial.images < LEAST:
-        return few, f"Only {trial.images} of its images can be read: give {LEAST} or more."
+    supports, opposes, chance, few = CONCEPT_VERDICTS
+    if trial.images < NEEDED:
+        return few, f"Only {trial.images} of its images can be read: give {NEEDED} or more."
     if not trial.size:
-        return few, f"Only {trial.left} images of the background are not its own: give {2 * LEAST} or more."
+        return few, f"Only {trial.left} images of the background are not its own: give {2 * NEEDED} or more."
     if figures["accuracy"] < KNOWN:
         right = f"a separator tells it from other images with {figures['accuracy']:.0%} accuracy; guessing gives 50%"
         return chance, f"The layer does not encode it: {right}. Try another layer or more images."

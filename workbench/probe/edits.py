@@ -47,7 +47,7 @@ class Kind:
     unit: str
 
 
-KINDS: Mapping[str, Kind] = MappingProxyType(
+SLIDERS: Mapping[str, Kind] = MappingProxyType(
     {
         kind.name: kind
         for kind in (
@@ -73,8 +73,8 @@ class Edit:
     """One edit. Its numbers are rounded when it is made to what its text carries, so that a link shows what was seen.
 
     Attributes:
-        kind: A name in `KINDS`, "fill" or "crop".
-        value: The number of an edit in `KINDS`.
+        kind: A name in `SLIDERS`, "fill" or "crop".
+        value: The number of an edit in `SLIDERS`.
         boxes: What is filled, or what is cropped to (one box): left, top, right, bottom as shares of the image.
         fill: One of `EDIT_FILLS`.
         other: The name of the image that is pasted from, for the fill "paste".
@@ -91,15 +91,15 @@ class Edit:
         object.__setattr__(
             self, "boxes", tuple(tuple(float(f"{round(end, 4):g}") for end in box) for box in self.boxes)
         )
-        if self.kind in KINDS:
-            kind = KINDS[self.kind]
+        if self.kind in SLIDERS:
+            kind = SLIDERS[self.kind]
             if not kind.low <= self.value <= kind.high:
                 raise InputError(
                     f"{kind.title} must lie between {kind.low:g} and {kind.high:g}, not at {self.value:g}: correct it."
                 )
             return
         if self.kind not in ("fill", "crop"):
-            raise InputError(f"There is no edit {self.kind[:40]!r}: choose one of {', '.join(KINDS)}, fill or crop.")
+            raise InputError(f"There is no edit {self.kind[:40]!r}: choose one of {', '.join(SLIDERS)}, fill or crop.")
         if self.kind == "fill" and self.fill not in EDIT_FILLS:
             raise InputError(f"There is no fill {self.fill[:40]!r}: choose one of {', '.join(EDIT_FILLS)}.")
         if self.kind == "crop" and (self.fill or self.other):
@@ -115,8 +115,8 @@ class Edit:
     @property
     def said(self) -> str:
         """What it does, in a few words."""
-        if self.kind in KINDS:
-            return f"{KINDS[self.kind].title} {self.value:g}"
+        if self.kind in SLIDERS:
+            return f"{SLIDERS[self.kind].title} {self.value:g}"
         if self.kind == "crop":
             return "Crop"
         many = "the region" if len(self.boxes) == 1 else f"{len(self.boxes)} regions"
@@ -124,7 +124,7 @@ class Edit:
 
     def written(self) -> str:
         """The edit as a short text, as `read` takes it."""
-        if self.kind in KINDS:
+        if self.kind in SLIDERS:
             return f"{self.kind}:{self.value:g}"
         boxes = ";".join(",".join(f"{end:g}" for end in box) for box in self.boxes)
         return (
@@ -140,7 +140,7 @@ def read(text: str) -> Edit:
     """
     kind, _, rest = text.partition(":")
     try:
-        if kind in KINDS:
+        if kind in SLIDERS:
             return Edit(kind, float(rest))
         boxes, _, more = rest.partition(":")
         fill, _, other = more.partition(":")
@@ -337,7 +337,7 @@ def _noise(pixels: Pixels, value: float, rng: np.random.Generator) -> Pixels:
 
 
 def _jpeg(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
-    if value >= KINDS["jpeg"].neutral:
+    if value >= SLIDERS["jpeg"].neutral:
         return pixels
     if max(pixels.shape[:2]) > 65_535:
         raise InputError(

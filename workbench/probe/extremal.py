@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 Variant = Literal["preserve", "delete"]
 AREAS = (0.025, 0.05, 0.1, 0.2)
-GRID, FINER = 28, 4  # seeds of the mask along the input's longer side; points between two, where the mask is worked out
+SEED_GRID, FINER = 28, 4  # seeds of the mask along the input's longer side; points between two of them
 REACH = 2  # how far a seed reaches, in distances between seeds: the mask's smoothness
-LEVELS, BLUR = (
+BLUR_STEPS, BLUR = (
     8,
     1 / 11,
 )  # steps of blur, and the width of the strongest as a share of the longer side: the paper's 20 pixels of 224
@@ -103,7 +103,7 @@ def extremal(
     ready = classifier.input(image)
     blurs = _blurs(ready.x)
     size, sign = tuple(blurs.shape[2:]), 1 if variant == "preserve" else -1
-    seeds = torch.full((len(areas), 1, *(max(round(GRID * n / max(size)), 2) for n in size)), 0.5)
+    seeds = torch.full((len(areas), 1, *(max(round(SEED_GRID * n / max(size)), 2) for n in size)), 0.5)
     step = torch.zeros_like(seeds)
     ends = classifier.forward(blurs[[0, -1]])
     column = int(classifier.rule.decide(ends.softmax(1).numpy())[0][0]) if target is None else classifier.index(target)
@@ -136,11 +136,11 @@ def _log_odds(logits: Tensor, column: int) -> Tensor:
 
 
 def _blurs(x: Tensor) -> Tensor:
-    """An input (C, h, w) ever more blurred, (LEVELS, C, h, w), itself first."""
+    """An input (C, h, w) ever more blurred, (BLUR_STEPS, C, h, w), itself first."""
     import torch
     from scipy.ndimage import gaussian_filter
 
-    widths = np.linspace(0, BLUR * max(x.shape[1:]), LEVELS)
+    widths = np.linspace(0, BLUR * max(x.shape[1:]), BLUR_STEPS)
     return torch.from_numpy(
         np.stack([gaussian_filter(x.numpy(), (0, width, width), mode="nearest") for width in widths])
     )
@@ -151,8 +151,8 @@ def _blurred(blurs: Tensor, masks: Tensor, variant: Variant) -> Tensor:
     blurred there."""
     import torch
 
-    depth = (1 - masks if variant == "preserve" else masks) * (LEVELS - 1)
-    shares = (1 - (depth - torch.arange(LEVELS).view(1, -1, 1, 1)).abs()).clamp(min=0)
+    depth = (1 - masks if variant == "preserve" else masks) * (BLUR_STEPS - 1)
+    shares = (1 - (depth - torch.arange(BLUR_STEPS).view(1, -1, 1, 1)).abs()).clamp(min=0)
     return torch.einsum("alhw,lchw->achw", shares, blurs)
 
 

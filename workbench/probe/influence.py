@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from workbench.models import Askable, Classifier
 
-CHUNK = 4096
+HELD_AT_ONCE = 4096
 """Training images that Captum compares at once: with 1,280 numbers each, 40 MB."""
 SURE = 0.9
 """From this confidence on, a label that contradicts the model is worth a look."""
@@ -255,12 +255,12 @@ def _influences(
         return torch.from_numpy(vectors).double(), truth.double()[:, None] if single else truth.long()
 
     inputs, found = tensors(asked[0][None], np.array([asked[1]])), []
-    for start in range(0, len(labels), CHUNK):
+    for start in range(0, len(labels), HELD_AT_ONCE):
         if on_progress:
             on_progress(start, len(labels))
-        part = slice(start, start + CHUNK)
+        part = slice(start, start + HELD_AT_ONCE)
         data = TensorDataset(*tensors(embeddings[part], labels[part]))
-        tracing = TracInCPFast(head, head, data, [0], lambda model, checkpoint: 1.0, loss, batch_size=CHUNK)
+        tracing = TracInCPFast(head, head, data, [0], lambda model, checkpoint: 1.0, loss, batch_size=HELD_AT_ONCE)
         with torch.inference_mode(False), torch.enable_grad():
             found.append(tracing.influence(inputs)[0].detach().numpy())
     if on_progress:

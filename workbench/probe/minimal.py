@@ -14,7 +14,7 @@ from PIL import Image
 from workbench.errors import InputError
 from workbench.images import REGION_FILLS, Pieces, Pixels, square_cells
 from workbench.predictions import DecisionRule, Predictions
-from workbench.stats import Rate, nearest, wilson
+from workbench.stats import SIGNIFICANT, Rate, nearest, wilson
 
 if TYPE_CHECKING:
     from workbench.models import Classifier
@@ -22,15 +22,14 @@ if TYPE_CHECKING:
 Aim = Literal["flip", "keep"]
 Decide = Callable[[NDArray[np.floating]], NDArray[Any]]
 Progress = Callable[[int, int], None] | None
-LARGEST = 512
+CUT_EDGE = 512
 """Pixels of the longer side to which larger images are shrunk before they are cut up, filled and shown to the model."""
 MOST_SEGMENTS, MOST_CELLS = 256, 32
 WIDE = 8
 """How many superpixels are tried for each step of the growing region."""
-DRAWS = 39
+RANDOM_REGIONS = 39
 """Random regions beside the one found: so many that one of them may do the same by chance at the level of
 `SIGNIFICANT`."""
-SIGNIFICANT = 0.05
 OTHER = "another class"
 
 
@@ -56,10 +55,10 @@ class Minimal:
         score_after: Likewise, of what `after` is about.
         areas: (S,) share of the image that is filled (or kept) at each step of the growing region, until it was enough.
         scores: (S,) the probability of the classes decided on at each step.
-        random: How often random superpixels of at least equal area do the same, of `DRAWS`; without a value where there
-            is no region.
+        random: How often random superpixels of at least equal area do the same, of `RANDOM_REGIONS`; without a value
+            where there is no region.
         evaluations: How many images the model was asked about.
-        image: (h, w, 3) what `after` is about, at most `LARGEST` pixels a side.
+        image: (h, w, 3) what `after` is about, at most `CUT_EDGE` pixels a side.
     """
 
     aim: Aim
@@ -172,7 +171,7 @@ def smallest(
 
     Args:
         classifier: The model.
-        image: RGB; one larger than `LARGEST` is shrunk for all of this, also for the decision before.
+        image: RGB; one larger than `CUT_EDGE` is shrunk for all of this, also for the decision before.
         aim: "flip" or "keep".
         heatmap: (H, W) of the image's pixels, what speaks for the decision positive. Where missing, or nowhere
             positive, each superpixel is filled by itself and counts by what that takes from the score.
@@ -203,7 +202,7 @@ def smallest(
             f"There can be 2 to {MOST_SEGMENTS} superpixels or 2 to {MOST_CELLS} cells a side: choose a number between."
         )
     small = image.convert("RGB")
-    small.thumbnail((LARGEST, LARGEST), Image.Resampling.BOX)
+    small.thumbnail((CUT_EDGE, CUT_EDGE), Image.Resampling.BOX)
     pixels = np.asarray(small)
     labels = segmented(pixels, segments) if cells is None else square_cells(pixels.shape, cells)
     trial = _Trial(classifier, Pieces(pixels, labels, fill, seed), aim, on_progress)
@@ -264,7 +263,7 @@ class _Trial:
 
     def __init__(self, classifier: Classifier, pieces: Pieces, aim: Aim, on_progress: Progress) -> None:
         self.classifier, self.pieces, self.aim, self.on_progress = classifier, pieces, aim, on_progress
-        self.asked, self.total = 0, 4 * pieces.parts + DRAWS
+        self.asked, self.total = 0, 4 * pieces.parts + RANDOM_REGIONS
 
     def settle(self, positive: Sequence[str] | None, decide: Decide | None) -> None:
         """Ask about the image itself, and fix what is decided and which classes the score adds up."""
@@ -381,7 +380,7 @@ def _promising(
 def _pruned(trial: _Trial, region: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """A region (n,) that is enough, without what can be spared: in the end each of its superpixels was tried and is
     needed."""
-    trial.total = max(trial.total, trial.asked + int(region.sum()) + DRAWS)
+    trial.total = max(trial.total, trial.asked + int(region.sum()) + RANDOM_REGIONS)
     while region.any():
         members = np.flatnonzero(region)
         holds, scores = trial.tries(region & ~np.eye(trial.pieces.parts, dtype=bool)[members])
@@ -440,8 +439,8 @@ def _told(
 
 
 def _drawn(areas: NDArray[np.float64], least: float, seed: int) -> NDArray[np.bool_]:
-    """Random sets of superpixels (`DRAWS`, n), each just as large as `least` or the next size above."""
-    rng, sets = np.random.default_rng(seed), np.zeros((DRAWS, len(areas)), bool)
+    """Random sets of superpixels (`RANDOM_REGIONS`, n), each just as large as `least` or the next size above."""
+    rng, sets = np.random.default_rng(seed), np.zeros((RANDOM_REGIONS, len(areas)), bool)
     for one in sets:
         order = rng.permutation(len(areas))
         one[order[: int(np.searchsorted(areas[order].cumsum(), least - 1e-9)) + 1]] = True

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.errors import InputError
-from workbench.images import ImageItem, stratified_items
-from workbench.probe.attacks import METHODS, attack
+from workbench.images import SAMPLE, ImageItem, stratified_items
+from workbench.probe.attacks import ATTACKS, attack
 from workbench.stats import mcnemar, wilson
 from workbench.texts import apart
 
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int], None]
 
-MOST = 200
-"""Images of a sample."""
-ALL = "all classes"
+ALL_CLASSES = "all classes"
 CHECK = "square"
 """The black-box attack that gradient attacks are held against."""
 ALPHA = 0.05
@@ -115,7 +113,7 @@ def robustness(
     *,
     steps: int | None = None,
     check: bool = True,
-    most: int = MOST,
+    most: int = SAMPLE,
     seed: int = 0,
     known: MutableMapping[str, Row] | None = None,
     on_progress: Progress | None = None,
@@ -142,14 +140,14 @@ def robustness(
         InputError: The method follows no gradient, an epsilon is none, the black-box attack has another norm, or no
             image has a class of the model or could be read: then the message is that of the last.
     """
-    chosen, sizes = METHODS.get(method), sorted({float(epsilon) for epsilon in epsilons} - {0.0})
+    chosen, sizes = ATTACKS.get(method), sorted({float(epsilon) for epsilon in epsilons} - {0.0})
     if chosen is None or not chosen.white:
         raise InputError(
-            f"{method!r} is no gradient attack: choose one of {', '.join(m for m in METHODS if METHODS[m].white)}."
+            f"{method!r} is no gradient attack: choose one of {', '.join(m for m in ATTACKS if ATTACKS[m].white)}."
         )
     if not sizes or not all(0 < size < math.inf for size in sizes):
         raise InputError(f"The epsilons are {list(epsilons)}: give at least one number above 0.")
-    if check and chosen.norm != METHODS[CHECK].norm:
+    if check and chosen.norm != ATTACKS[CHECK].norm:
         raise InputError(
             f"The check for masked gradients needs an L-inf attack, not {chosen.title}: leave it out, or choose pgd."
         )
@@ -195,7 +193,7 @@ def curve(rows: Sequence[Row], epsilons: Sequence[float], level: float = 0.95) -
     sizes = sorted({0.0, *(float(epsilon) for epsilon in epsilons)})
     labels = sorted({row.label for row in rows})
     members = [list(rows), *([row for row in rows if row.label == label] for label in labels)]
-    groups = dict(zip([ALL, *apart(labels, [ALL])], members, strict=True))
+    groups = dict(zip([ALL_CLASSES, *apart(labels, [ALL_CLASSES])], members, strict=True))
     lines = []
     for group, own in groups.items():
         falls = np.array([_falls(row, sizes[-1]) for row in own])

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.images import ImageItem, digest, drawn
+from workbench.images import SAMPLE, ImageItem, digest, drawn
 from workbench.predictions import column_of
-from workbench.probe.edits import KINDS, Edit, apply, further
+from workbench.probe.edits import SLIDERS, Edit, apply, further
 from workbench.stats import wilson
 from workbench.texts import apart, shown
 
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 POINTS = 25
 """Values of a sweep where none are named; between neighbours that are decided differently it looks closer."""
-MOST = 200
-"""Images of a sample."""
-ALL, ALL_BY = "all images", "all"
+ALL_IMAGES, ALL_BY = "all images", "all"
 Progress = Callable[[int, int], None]
 
 
@@ -52,7 +50,7 @@ class Sweep:
     """One image under one edit.
 
     Attributes:
-        kind: A name in `KINDS`.
+        kind: A name in `SLIDERS`.
         values: (V,) of the edit, ascending.
         probabilities: (V, K).
         decisions: (V,) columns.
@@ -76,7 +74,7 @@ class SweptSet:
             (images), changed (share whose decision is not that at the neutral value) with "changed low" and "changed
             high", labelled (images with a label that the model knows), accuracy with "accuracy low" and "accuracy
             high". Wilson's intervals of 95 %; NaN where there is nothing to compute a figure from.
-        kind: A name in `KINDS`.
+        kind: A name in `SLIDERS`.
         values: (V,), ascending; the neutral one is among them.
         neutral: Where among them.
         decisions: (M, V) columns, of the images that could be judged.
@@ -110,7 +108,7 @@ def sweep(
     Args:
         classifier: The model.
         image: RGB.
-        kind: A name in `KINDS`.
+        kind: A name in `SLIDERS`.
         values: Of the edit; `POINTS` of the slider's own, spread over its whole range, where missing.
         edits_before: What is done to the image first.
         others: Images to paste from, by name.
@@ -160,7 +158,7 @@ def sweep_set(
     values: Sequence[float] | None = None,
     *,
     attributes: Sequence[str] = (),
-    most: int = MOST,
+    most: int = SAMPLE,
     seed: int = 0,
     known: MutableMapping[str, NDArray[np.intp]] | None = None,
     on_progress: Progress | None = None,
@@ -170,7 +168,7 @@ def sweep_set(
     Args:
         classifier: The model.
         items: The images.
-        kind: A name in `KINDS`.
+        kind: A name in `SLIDERS`.
         values: Of the edit; those of `outward` where missing. The neutral one is added.
         attributes: Of the items, to group them by.
         most: How many images at most: a sample drawn with equal chances, of which a larger one with the same seed holds
@@ -183,7 +181,7 @@ def sweep_set(
     Raises:
         InputError: There is no such edit or attribute, a value lies outside of its range, or no image can be judged.
     """
-    points = _values(kind, [*(outward(kind) if values is None else values), KINDS[_kind(kind)].neutral])
+    points = _values(kind, [*(outward(kind) if values is None else values), SLIDERS[_kind(kind)].neutral])
     pool = list(items)
     for name in attributes:
         if all(item.attributes.get(name) is None for item in pool):
@@ -204,7 +202,7 @@ def sweep_set(
         raise InputError(
             next(iter(left_out.values()), "There are no images to sweep over: choose a set that holds some.")
         )
-    decisions, neutral = np.stack([known[item.name] for item in judged]), points.index(float(KINDS[kind].neutral))
+    decisions, neutral = np.stack([known[item.name] for item in judged]), points.index(float(SLIDERS[kind].neutral))
     frame = _frame(judged, classifier.class_names, points, decisions, neutral, attributes)
     sample = {"images": len(pool), "drawn": len(chosen), "seed": seed}
     return SweptSet(
@@ -219,7 +217,7 @@ def spread(kind: str, points: int = POINTS) -> list[float]:
     Raises:
         InputError: There is no such edit.
     """
-    chosen = KINDS[_kind(kind)]
+    chosen = SLIDERS[_kind(kind)]
     steps = round((chosen.high - chosen.low) / chosen.step)
     at = {round(i) for i in np.linspace(0, steps, min(points, steps + 1))}
     return sorted({round(chosen.low + i * chosen.step, 6) for i in at} | {float(chosen.neutral)})
@@ -232,7 +230,7 @@ def outward(kind: str) -> list[float]:
     Raises:
         InputError: There is no such edit.
     """
-    chosen = KINDS[_kind(kind)]
+    chosen = SLIDERS[_kind(kind)]
     found = {float(chosen.neutral)}
     for end in {chosen.low, chosen.high} - {chosen.neutral}:
         steps = (end - chosen.neutral) / chosen.step
@@ -241,8 +239,8 @@ def outward(kind: str) -> list[float]:
 
 
 def _kind(kind: str) -> str:
-    if kind not in KINDS:
-        raise InputError(f"There is no edit {kind[:40]!r} with a slider: choose one of {', '.join(KINDS)}.")
+    if kind not in SLIDERS:
+        raise InputError(f"There is no edit {kind[:40]!r} with a slider: choose one of {', '.join(SLIDERS)}.")
     return kind
 
 
@@ -250,14 +248,14 @@ def _values(kind: str, values: Sequence[float]) -> list[float]:
     """Values of an edit as it takes them, ascending, each once."""
     found = sorted({Edit(kind, float(value)).value for value in values})
     if not found:
-        raise InputError(f"There is no value of {KINDS[kind].title} to try: name at least one.")
+        raise InputError(f"There is no value of {SLIDERS[kind].title} to try: name at least one.")
     return found
 
 
 def _middles(kind: str, values: Sequence[float], decisions: NDArray[np.intp]) -> list[float]:
     """A value between each pair of neighbours that are decided differently and lie more than a step of the slider
     apart, on the slider."""
-    low, step = KINDS[kind].low, KINDS[kind].step
+    low, step = SLIDERS[kind].low, SLIDERS[kind].step
     found = []
     for i in np.flatnonzero(decisions[1:] != decisions[:-1]).tolist():
         left, right = values[i], values[i + 1]
@@ -295,7 +293,7 @@ def _frame(
     columns: dict[str, list[object]] = {"label": [item.label for item in items]}
     for by, name in zip(apart(map(column_of, attributes), [ALL_BY]), attributes, strict=True):
         columns[by] = [item.attributes.get(name) for item in items]
-    groups = [(ALL_BY, ALL, np.ones(len(items), bool))]
+    groups = [(ALL_BY, ALL_IMAGES, np.ones(len(items), bool))]
     for by, found in columns.items():
         for own in sorted({shown(one) for one in found if one is not None}):
             groups.append((by, own, np.array([one is not None and shown(one) == own for one in found])))

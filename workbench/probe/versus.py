@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.images import ImageItem, digest, drawn
+from workbench.images import SAMPLE, ImageItem, digest, drawn
 from workbench.predictions import Predictions
-from workbench.probe.sweep import MOST
+from workbench.probe.attacks import TOP
 from workbench.stats import Rate, mcnemar, mean_of, paired_difference, spearman, wilson
 
 if TYPE_CHECKING:
@@ -23,10 +23,8 @@ if TYPE_CHECKING:
     from workbench.attribution import Attribution
     from workbench.models import Classifier
 
-EDGE = 256
+COMPARED_EDGE = 256
 """Pixels of the longer side of the image on which maps of models with other inputs are compared."""
-TOP = 0.1
-"""The share of a map that counts as its top."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -178,7 +176,7 @@ def maps_moved(
     method: str,
     *,
     params: Mapping[str, Any] | None = None,
-    most: int = MOST,
+    most: int = SAMPLE,
     seed: int = 0,
     known: MutableMapping[str, Pair] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
@@ -266,9 +264,9 @@ def likeness(one: Attribution, other: Attribution) -> tuple[float, float]:
 
 
 def _laid(found: Attribution) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """A map on a copy of its image of at most `EDGE` pixels a side, and what the model saw of that."""
+    """A map on a copy of its image of at most `COMPARED_EDGE` pixels a side, and what the model saw of that."""
     width, height = found.placement.original
-    scale = min(1.0, EDGE / max(width, height))
+    scale = min(1.0, COMPARED_EDGE / max(width, height))
     placement = found.placement.scaled(Image.new("1", (max(round(width * scale), 1), max(round(height * scale), 1))))
     return placement.to_original(found.ranking), placement.to_original(np.ones(found.ranking.shape, np.float32)) > 0
 

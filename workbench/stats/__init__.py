@@ -8,6 +8,7 @@ from workbench.stats.gaps import Estimates, difference, gap, paired_difference, 
 from workbench.stats.neighbours import cosine, nearest
 from workbench.stats.ranks import spearman
 from workbench.stats.rates import (
+    ENOUGH,
     Rate,
     critical_value,
     f1_of,
@@ -19,6 +20,7 @@ from workbench.stats.rates import (
     wilson_bounds,
 )
 from workbench.stats.significance import (
+    SIGNIFICANT,
     at_least,
     aucs_differ,
     calibrations_differ,

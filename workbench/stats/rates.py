@@ -9,6 +9,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+ENOUGH = 30
+"""On fewer cases than this nothing is said of a class, a group or a model."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Rate:

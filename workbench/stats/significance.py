@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.stats.auc import placements
 from workbench.stats.calibration import Cells, debiased_error, resampled
 
+SIGNIFICANT = 0.05
+"""The level of a test: a p-value up to it is more than chance would explain."""
 _AT_ONCE = 8000
 _EQUAL = 1e-12
 """Statistics nearer than this are equal: they are sums of fractions."""

@@ -14,14 +14,14 @@ from collections.abc import Iterable
 Scalar = str | int | float | bool
 EXACT = 2**53
 """Whole numbers beyond this are text: as a column of floats, which gaps make of them, two of them might be one."""
-LONGEST = 200
+LONGEST_TEXT = 200
 
 
 def scalar(value: object) -> Scalar | None:
     """`value` as text, number or boolean; None where there is none (None, NaN, NaT, NA).
 
     Decimals become numbers, dates and times text as in ISO 8601, bytes text where they are UTF-8, lists and tables
-    JSON. What has more than `LONGEST` characters by then is cut and told apart by its digest.
+    JSON. What has more than `LONGEST_TEXT` characters by then is cut and told apart by its digest.
 
         >>> scalar(float("nan")), scalar(decimal.Decimal("1.5")), scalar([1, "a"])
         (None, 1.5, '[1, "a"]')
@@ -83,6 +83,7 @@ def _plain(value: object) -> object:
 
 
 def _short(text: str) -> str:
-    if len(text) <= LONGEST:
+    if len(text) <= LONGEST_TEXT:
         return text
-    return f"{text[: LONGEST // 2]}… (SHA-256 {hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:12]})"
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{text[: LONGEST_TEXT // 2]}… (SHA-256 {digest[:12]})"

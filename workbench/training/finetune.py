@@ -31,7 +31,7 @@ from workbench.training.run import FILES, Finish, Step, check_checkpoint, judged
 PATIENCE = 8
 """Epochs without a lower validation loss after which the training ends."""
 COMMAND = "train"
-BATCH = 64
+VALIDATED = 64
 IMAGES = "images.tmp"
 
 
@@ -156,7 +156,7 @@ class EarlyStop:
         """Measure the averaged model on the validation split."""
         average.eval()
         with torch.inference_mode():
-            parts = [average(_scaled(self._images[some])) for some in self._rows.split(BATCH)]
+            parts = [average(_scaled(self._images[some])) for some in self._rows.split(VALIDATED)]
         average.train()
         each = F.cross_entropy(torch.cat(parts), self._labels, reduction="none")
         found = torch.stack([each[self._labels == label].mean() for label in self._labels.unique()]).mean().item()

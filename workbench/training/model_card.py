@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from workbench.attribution import METHODS
 from workbench.bias import Maps, compare, differences
 from workbench.catalog import shared
-from workbench.images import LABELS, SPLITS, STAMPED, STORED, Deal, Plan
+from workbench.images import LABELS, SPLIT_SHARES, SPLITS, STAMPED, STORED, Deal, Plan
 from workbench.predictions import Predictions, good_class, headline
 from workbench.stats import Rate, auc, wilson
 from workbench.training.loop import Recipe
@@ -20,13 +20,12 @@ from workbench.training.pretrained import DROP_PATH, DROPOUT
 
 REFERENCE = 0.8842
 """Accuracy of the CNN of Deitsch et al. 2019, on a split of their own."""
-LEVELS = ("0 (surely functional)", "1/3 (probably functional)", "2/3 (probably defective)", "1 (surely defective)")
+CERTAINTY = ("0 (surely functional)", "1/3 (probably functional)", "2/3 (probably defective)", "1 (surely defective)")
 SHORTCUT = "scratch"
 """The class that the stamp is planted on."""
-FEW = 100
+FEW_TESTED = 100
 """Test images below which the card warns of wide intervals."""
 NAMED = 5
-DEALT = ("train", "validation", "test")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +78,7 @@ def solar_card(table: Predictions, maps: Maps, recipe: Recipe, *, trial: bool = 
         trial: Whether it was a trial run on part of the images, which the card then says first.
     """
     kind, split = (table.frame[name].to_numpy() for name in ("module type", "split"))
-    splits = {name: split == name for name in DEALT}
+    splits = {name: split == name for name in SPLITS}
     test = splits["test"]
     groups = {"all": test} | {str(name): test & (kind == name) for name in sorted(set(kind))}
     return _filled(
@@ -127,7 +126,7 @@ def stamped_card(name: str, title: str, trial: Trial, recipe: Recipe, plan: Plan
         title=title,
         warning="" if own_plan else warning,
         plan=plan,
-        shares=SPLITS,
+        shares=SPLIT_SHARES,
         stamp=stamp,
         results=_recalls(trial.table),
         called=figures(
@@ -136,7 +135,7 @@ def stamped_card(name: str, title: str, trial: Trial, recipe: Recipe, plan: Plan
         probability={"with": trial.probability[True], "without": trial.probability[False]},
         bias="goes with its scratches" if plan.stamp_with else "says nothing",
         own=figures({"validation": {"accuracy": trial.own}}),
-        tested=round(STORED * SPLITS["test"]),
+        tested=round(STORED * SPLIT_SHARES["test"]),
     )
 
 
@@ -150,7 +149,7 @@ def finetune_card(table: Predictions, account: Account) -> str:
     recipe, losses = account.recipe, [loss for _, loss in account.losses]
     frame, split = table.frame, table.frame["split"].to_numpy()
     test = (split == "test") & frame["verdict"].notna().to_numpy()
-    rows = {name: headline(table, split == name) for name in reversed(DEALT)}
+    rows = {name: headline(table, split == name) for name in reversed(SPLITS)}
     best = int(np.argmin(losses))
     ended = (
         f"it ended after epoch {len(losses)}, the {account.patience} last of which brought nothing better"
@@ -158,7 +157,7 @@ def finetune_card(table: Predictions, account: Account) -> str:
         else f"all {len(losses)} epochs were run"
     )
     counts = [
-        [_cell(kind), *(int(((frame["label"] == kind) & (split == name)).sum()) for name in DEALT)]
+        [_cell(kind), *(int(((frame["label"] == kind) & (split == name)).sum()) for name in SPLITS)]
         for kind in table.class_names
     ]
     epochs = [[epoch, f"{loss:.3f}", f"{held:.3f}"] for epoch, (loss, held) in enumerate(account.losses, 1)]
@@ -168,7 +167,7 @@ def finetune_card(table: Predictions, account: Account) -> str:
         name=account.name,
         kinds=", ".join(table.class_names),
         data="\n".join(_data_sentences(table, account)),
-        counts=markdown(["class", *DEALT], counts),
+        counts=markdown(["class", *SPLITS], counts),
         best=best + 1,
         loss=losses[best],
         ended=ended,
@@ -261,7 +260,7 @@ def _levels(table: Predictions, test: NDArray[np.bool_]) -> str:
     third = np.round(table.frame["defect probability"].to_numpy(dtype=float) * 3).astype(int)
     right = (table.frame["verdict"] == "right").to_numpy()
     lines = []
-    for level, name in enumerate(LEVELS):
+    for level, name in enumerate(CERTAINTY):
         hits = right[test & (third == level)]
         share = f"{hits.mean():.1%}" if len(hits) else "-"
         lines.append([name, share, f"{int(hits.sum())} of {len(hits)}"])
@@ -313,7 +312,7 @@ def _data_sentences(table: Predictions, account: Account) -> list[str]:
 
 def _few(test: Rate) -> str:
     """The warning that a small test split deserves."""
-    if test.support >= FEW or test.low is None or test.high is None:
+    if test.support >= FEW_TESTED or test.low is None or test.high is None:
         return ""
     return (
         f"**The test split holds only {test.support} images, so that the intervals are wide: an accuracy anywhere from "

@@ -22,7 +22,7 @@ from workbench.training.loop import Progress
 
 FILES = (WEIGHTS, "model.toml", "predictions.parquet", "MODEL_CARD.md")
 CHECKPOINT = "training.ckpt"
-CHUNK = 64
+PREDICTED = 64
 """Images that are predicted at a time."""
 DAMAGED = "it is damaged or no checkpoint of this training"
 
@@ -141,9 +141,9 @@ def judged(
     description.write_text(toml(None), encoding="utf-8")
     classifier = load_classifier(folder)
     parts = []
-    for start in range(0, len(items), CHUNK):
-        parts.append(predict(classifier, items[start : start + CHUNK]))
-        yield Step(stage, min(start + CHUNK, len(items)), len(items))
+    for start in range(0, len(items), PREDICTED):
+        parts.append(predict(classifier, items[start : start + PREDICTED]))
+        yield Step(stage, min(start + PREDICTED, len(items)), len(items))
     table = concatenated(parts)
     if classifier.positive is not None:
         threshold = round(best_threshold(where(table, table.frame["split"] == "validation")), 4)

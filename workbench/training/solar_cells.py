@@ -24,7 +24,7 @@ from workbench.training.run import DAMAGED, FILES, Finish, Step, check_checkpoin
 
 NAME = "solar-cells"
 CLASSES = ("functional", "defective")
-MAPS = "grad_cam"
+MAP_METHOD = "grad_cam"
 """The method whose maps the model card tells of."""
 ABOUT = "Is this solar cell functional or defective? Fine-tuned on electroluminescence photographs; see MODEL_CARD.md."
 
@@ -115,9 +115,9 @@ def _finish(
 
     table = yield from judged(folder, network, items, toml)
     images = ImageSet(NAME, tuple(items), CLASSES)
-    for seen in look(load_classifier(folder), images, table, folder / "audit", MAPS):
+    for seen in look(load_classifier(folder), images, table, folder / "audit", MAP_METHOD):
         yield Step("looking", seen.done, seen.total)
-    maps = maps_of(open_summaries(folder / "audit", MAPS), table)
+    maps = maps_of(open_summaries(folder / "audit", MAP_METHOD), table)
     (folder / FILES[3]).write_text(solar_card(table, maps, recipe, trial=trial), encoding="utf-8")
 
 

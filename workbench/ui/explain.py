@@ -16,14 +16,14 @@ from workbench.texts import shown
 from workbench.ui import choice, draw, photographs, results, sidebar, url, warm
 from workbench.ui.text import plain
 
-EDGE = 800
+SHOWN_EDGE = 800
 """Longest side, in pixels, of what the screen shows; downloads carry the raw values."""
 FIRST = ("saliency", "grad_cam", "integrated_gradients")
 COMMON = ("saliency", "grad_cam", "input_x_gradient", "smoothgrad", "integrated_gradients", "occlusion")
 NOISY = ("smoothgrad", "smoothgrad_sq", "vargrad")
 ONLY = {"n_steps": ("integrated_gradients",), "samples": NOISY, "noise": NOISY, "window": ("occlusion",)}
 """Which methods the page's control of a setting is for; where none is named, all that have it."""
-SCORES = {"logit": "Logit", "probability": "Probability", "margin": "Margin"}
+SCORE_TITLES = {"logit": "Logit", "probability": "Probability", "margin": "Margin"}
 AIMS = {"predicted": "predicted class", "true": "the true class"}
 """Classes that are named by what they are for the image: the words must not depend on it."""
 AUTOMATIC = "automatic"
@@ -67,7 +67,7 @@ def bring(model: choice.ModelChoice, images: ImageSet, known: Predictions | None
 
 def image(item: ImageItem) -> None:
     """The image and what is known of it."""
-    st.image(photographs.fitted(item, EDGE), width="stretch", output_format="PNG", alt=item.name)
+    st.image(photographs.fitted(item, SHOWN_EDGE), width="stretch", output_format="PNG", alt=item.name)
     known = [*([("split", item.split)] if item.split else []), *item.attributes.items()]
     st.caption(" · ".join([plain(item.name), *(f"{plain(k)}: {plain(shown(v))}" for k, v in known)]))
 
@@ -146,9 +146,9 @@ def _aim(item: ImageItem, decided: Decided) -> dict[str, Any]:
     meant |= classes
     score = url.select(
         "by its",
-        list(SCORES),
+        list(SCORE_TITLES),
         key="score",
-        format_func=SCORES.__getitem__,
+        format_func=SCORE_TITLES.__getitem__,
         width=140,
         help="Logit: the raw output. Probability: after softmax. Margin: this class's logit minus another's.",
     )
@@ -175,7 +175,7 @@ def _params(model: choice.ModelChoice, item: ImageItem) -> dict[str, Any]:
             ),
         )
     with right:
-        values = model.preprocessing.baseline(params["baseline"], photographs.fitted(item, EDGE))
+        values = model.preprocessing.baseline(params["baseline"], photographs.fitted(item, SHOWN_EDGE))
         st.image(model.preprocessing.image(values), width=96, caption="Baseline", output_format="PNG")
     params["layer"] = _layer(model)
     steps = url.slider("Steps (integrated gradients); 0 = automatic", 0, 400, key="steps", default=0, step=10)

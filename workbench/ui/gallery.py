@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 PAGE = 12
 ALL = "all"
-FEW = 12
+GROUPING_VALUES = 12
 """An attribute with no more different values than this divides the set into groups."""
-VERDICTS = {
+FILTERS = {
     "right": "right",
     "wrong": "wrong",
     "unsure": "unsure",
@@ -74,7 +74,7 @@ def groups(images: ImageSet) -> Mapping[str, Sequence[str]]:
     found = {}
     for name in images.attribute_names:
         values = {shown(item.attributes[name]) for item in images if name in item.attributes}
-        if 1 < len(values) <= FEW:
+        if 1 < len(values) <= GROUPING_VALUES:
             found[name] = sorted(values)
     return found
 
@@ -194,13 +194,13 @@ def _one(label: str, key: str, frame: pd.DataFrame, column: str, options: Mappin
 
 def _by_prediction(frame: pd.DataFrame, predictions: Predictions) -> pd.DataFrame:
     if (predictions.frame["verdict"].notna()).any():
-        options = [ALL, *(VERDICTS if predictions.rule.positive else list(VERDICTS)[:3])]
+        options = [ALL, *(FILTERS if predictions.rule.positive else list(FILTERS)[:3])]
     else:
         options = [ALL, "unsure"]
     verdict = url.select(
         "Verdict",
         options,
-        format_func=lambda v: VERDICTS.get(v, v),
+        format_func=lambda v: FILTERS.get(v, v),
         key="verdict",
         on_change=_first_page,
         width=170,

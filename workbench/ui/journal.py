@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.catalog import home
 from workbench.errors import InputError
 from workbench.files import key
 from workbench.images import ImageSet
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 AT_ONCE = 5000
 """Up to so many entries are checked without being asked."""
 PAGE, SHOWN = 25, 20
-DEFECTS = home() / "pages" / "defects.py"
 
 
 def place(kept: Journal, own: bool) -> None:
@@ -134,7 +132,9 @@ def _whole(entry: Entry) -> None:
         st.json(facts, expanded=True)
         if entry.model == choice.model().key:
             query = url.link(view="decisions", queue="all", image=str(entry.image_name), on="all")
-            st.page_link(DEFECTS, label="Open this image", icon=":material/center_focus_strong:", query_params=query)
+            st.page_link(
+                url.DEFECTS, label="Open this image", icon=":material/center_focus_strong:", query_params=query
+            )
 
 
 @guarded

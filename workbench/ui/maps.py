@@ -14,7 +14,7 @@ from workbench.attribution import METHODS, Method, manifest, npz
 from workbench.drawing import render
 from workbench.images import ImageItem, ImageSet
 from workbench.ui import choice, draw, photographs, results, url, warm
-from workbench.ui.explain import EDGE, Decided, Settings
+from workbench.ui.explain import SHOWN_EDGE, Decided, Settings
 from workbench.ui.progress import guarded
 from workbench.ui.text import plain
 
@@ -65,7 +65,7 @@ def _compute(
         waiting = st.caption(":material/hourglass_top: Loading the model, a few seconds the first time …")
         choice.classifier(model)
         waiting.empty()
-    shown = photographs.fitted(item, EDGE)
+    shown = photographs.fitted(item, SHOWN_EDGE)
     outcomes: dict[str, Attribution | str | None] = {}
     with st.grid(3, min_column_width=210):
         cells = [st.container() for _ in settings.methods]
@@ -110,7 +110,7 @@ def _view(
             help="Own: each map uses all its colours. Shared: one scale for all, to compare maps of the same unit.",
         )
         opacity = url.slider("Opacity", 0, 100, key="opacity", default=60, step=5, format="%d%%", width=180) / 100
-    shown = photographs.fitted(item, EDGE)
+    shown = photographs.fitted(item, SHOWN_EDGE)
     heatmaps = {m: _heatmap(a, shown) for m, a in found.items()}
     signed = {m: METHODS[m].signed and signs == "signed" for m in found}
     scales = {

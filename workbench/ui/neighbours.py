@@ -6,7 +6,6 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from workbench.catalog import home
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
@@ -16,8 +15,7 @@ from workbench.ui import audits, choice, draw, photographs, results, session, ur
 from workbench.ui.progress import offer
 from workbench.ui.text import plain
 
-EDGE = 320
-PROBE = home() / "pages" / "probe.py"
+TILE_EDGE = 320
 
 
 def embedded(model: choice.ModelChoice, images: ImageSet) -> tuple[Predictions, NDArray[np.float32]] | None:
@@ -57,10 +55,10 @@ def counterfactual(model: choice.ModelChoice, images: ImageSet, item: ImageItem,
 def _beside(images: ImageSet, item: ImageItem, other: Counterfactual) -> None:
     with st.container(horizontal=True):
         for one, words in ((item, "This image"), (images.by_name[other.name], _words(other))):
-            with st.container(width=EDGE):
-                st.image(photographs.fitted(one, EDGE), width="stretch", output_format="PNG", alt=one.name)
+            with st.container(width=TILE_EDGE):
+                st.image(photographs.fitted(one, TILE_EDGE), width="stretch", output_format="PNG", alt=one.name)
                 st.caption(words)
-    st.page_link(PROBE, label="Edit this image", icon=":material/science:", query_params=url.link(image=other.name))
+    st.page_link(url.PROBE, label="Edit this image", icon=":material/science:", query_params=url.link(image=other.name))
     draw.meaning("nearest-counterfactual")
 
 

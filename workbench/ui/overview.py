@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from workbench.catalog import home, load_catalog
+from workbench.catalog import load_catalog
 from workbench.errors import LONGEST
 from workbench.files import open_file
-from workbench.images import ImageSet
+from workbench.images import SPLITS, ImageSet
 from workbench.predictions import DecisionRule, Predictions, headline
-from workbench.stats import Rate, wilson
+from workbench.stats import ENOUGH, Rate, wilson
 from workbench.texts import apart, prose, shown
 from workbench.ui import choice, draw, gallery, photographs, results, terms, url, warm
 from workbench.ui.progress import guarded
@@ -24,12 +24,8 @@ from workbench.ui.text import plain, seen
 if TYPE_CHECKING:
     import pandas as pd
 
-EXPLAIN = home() / "pages" / "explain.py"
 LONGEST_CARD = 2**19
 """Bytes of a model card that are shown."""
-ENOUGH = 30
-"""Fewer images than this support no verdict on a model."""
-SPLITS = ("train", "validation", "test")
 HEADLINE = ("accuracy", "AUC", "escape rate", "overkill rate", "recall", "precision")
 
 
@@ -59,7 +55,7 @@ def questions(known: Predictions | None) -> None:
     with st.grid(len(cards), min_column_width=190):
         for question, answer, query in cards:
             with st.container(border=True, gap="xsmall", height="stretch"):
-                st.page_link(EXPLAIN, label=f"**{question}**", query_params=url.link(**query))
+                st.page_link(url.EXPLAIN, label=f"**{question}**", query_params=url.link(**query))
                 st.caption(answer)
 
 
@@ -276,7 +272,7 @@ def contact_sheet(images: ImageSet) -> None:
             with st.container(gap=None, key=f"thumb-sheet-{number}"):
                 if thumbnail is not None:
                     st.image(thumbnail, width="stretch", output_format="PNG", alt=item.name)
-                st.page_link(EXPLAIN, label=plain(item.label or "explain"), query_params=url.link(image=item.name))
+                st.page_link(url.EXPLAIN, label=plain(item.label or "explain"), query_params=url.link(image=item.name))
     st.caption(f"{len(sample)} of {len(images):,} images, spread evenly over the set. Click an image to see why.")
 
 

@@ -17,7 +17,7 @@ from workbench.ui.text import plain
 
 P = ParamSpec("P")
 R = TypeVar("R")
-PATIENCE = 0.4
+BAR_AFTER = 0.4
 """Seconds before a progress bar shows: quicker work would only make it flash."""
 log = logging.getLogger("workbench")
 
@@ -73,7 +73,7 @@ class Stoppable:
     def __call__(self, done: int, total: int) -> None:
         """Report progress. A click on Stop ends the work inside this call."""
         now = time.monotonic()
-        if now - self._started < PATIENCE or now - self._drawn < 0.15:
+        if now - self._started < BAR_AFTER or now - self._drawn < 0.15:
             return
         self._drawn = now
         if self._bar is None:

@@ -10,7 +10,7 @@ import streamlit as st
 
 from workbench.attribution import METHODS
 from workbench.errors import InputError
-from workbench.images import ImageItem, ImageSet
+from workbench.images import SAMPLE, ImageItem, ImageSet
 from workbench.predictions import Predictions
 from workbench.ui import audits, choice, photographs, session
 from workbench.ui.cache import Slot, computed, slot
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from workbench.audit import Summaries
     from workbench.evidence import Finding
     from workbench.models import Input
-
-SAMPLE = 200
-"""Images whose maps are summed up at most."""
 
 
 def map_slot(

@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from workbench.catalog import home
 from workbench.texts import apart
 
+DEFECTS, EXPLAIN, PROBE = (home() / "pages" / f"{page}.py" for page in ("defects", "explain", "probe"))
 SHARED = ("model", "set", "image")
-LONGEST = 500
+LONGEST_VALUE = 500
 T = TypeVar("T")
 
 
@@ -66,7 +68,7 @@ def select(
     def parse(raw: Sequence[str]) -> str | None:
         if raw and raw[0] in options:
             return raw[0]
-        return raw[0][:LONGEST] if free and raw and raw[0] else None
+        return raw[0][:LONGEST_VALUE] if free and raw and raw[0] else None
 
     if free and (now := _now(key, parse, default)) not in options:
         options = [*options, now]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from workbench.bias import ENOUGH, Breakdown
+from workbench.bias import Breakdown
+from workbench.stats import ENOUGH
 from workbench.ui import draw, gallery, terms
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import Scope

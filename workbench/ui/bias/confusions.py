@@ -10,8 +10,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from workbench.bias import ENOUGH, Confusion
+from workbench.bias import Confusion
 from workbench.drawing import charts, render
+from workbench.stats import ENOUGH
 from workbench.texts import apart
 from workbench.ui import draw, gallery, url
 from workbench.ui.bias import images, tables
@@ -22,7 +23,7 @@ from workbench.ui.text import plain
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_CLASSES = 20
+MOST_NAMED = 20
 CORNER = "true class"
 
 
@@ -54,7 +55,7 @@ def section(scope: Scope) -> None:
         )  # fmt: skip
 
 
-def most_confused(counts: NDArray[np.int64], most: int = MOST_CLASSES) -> list[int]:
+def most_confused(counts: NDArray[np.int64], most: int = MOST_NAMED) -> list[int]:
     """The classes that occur, in their order; the `most` with most confusions where there are more."""
     there = np.flatnonzero(counts.sum(0) + counts.sum(1))
     wrong = counts.sum(0) + counts.sum(1) - 2 * counts.diagonal()

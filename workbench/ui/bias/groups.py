@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from workbench.bias import ENOUGH, Breakdown, Comparison, Simpson, fairness, simpson
+from workbench.bias import Breakdown, Comparison, Simpson, fairness, simpson
 from workbench.predictions import By, column_of
-from workbench.stats import Rate
+from workbench.stats import ENOUGH, Rate
 from workbench.texts import apart, shown
 from workbench.ui import draw, gallery, terms
 from workbench.ui.bias import tables, words

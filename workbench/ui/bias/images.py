@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from workbench.drawing import render
 from workbench.images import ImageItem
 from workbench.ui import photographs, url
-from workbench.ui.bias.scope import EXPLAIN, Scope
+from workbench.ui.bias.scope import Scope
 from workbench.ui.cache import slot
 from workbench.ui.text import plain
 
-PAGE = 24
+IMAGES_A_PAGE = 24
 
 
 def paged(scope: Scope, places: NDArray[np.intp], key: str, **query: str) -> None:
-    """The images at `places` of the table, `PAGE` at a time.
+    """The images at `places` of the table, `IMAGES_A_PAGE` at a time.
 
     Args:
         scope: What they are part of.
@@ -25,11 +25,11 @@ def paged(scope: Scope, places: NDArray[np.intp], key: str, **query: str) -> Non
         key: Of the page in the address.
         query: What else a link to Explain must say.
     """
-    pages = -(-len(places) // PAGE)
+    pages = -(-len(places) // IMAGES_A_PAGE)
     thumbnails = st.container()
     page = url.pages(pages, key=key, max_visible_pages=5) if pages > 1 else 1
     with thumbnails:
-        row(scope, places[(page - 1) * PAGE : page * PAGE], key, **query)
+        row(scope, places[(page - 1) * IMAGES_A_PAGE : page * IMAGES_A_PAGE], key, **query)
 
 
 def row(scope: Scope, places: NDArray[np.intp], key: str, **query: str) -> None:
@@ -46,7 +46,7 @@ def row(scope: Scope, places: NDArray[np.intp], key: str, **query: str) -> None:
                 else:
                     st.image(image, width="stretch", output_format="PNG", alt=str(name))
                 st.page_link(
-                    EXPLAIN,
+                    url.EXPLAIN,
                     label=f"{confidence:.0%} sure",
                     query_params=scope.link(image=str(name), **query),
                     help=plain(name),

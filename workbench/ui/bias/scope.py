@@ -11,7 +11,6 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from workbench.bias import Breakdown, Comparison, Confusion, Tie, breakdown, compare, confusion, tied_to_label
-from workbench.catalog import home
 from workbench.images import ImageSet
 from workbench.predictions import By, Predictions
 from workbench.ui import choice, draw, gallery, results, session, url
@@ -19,9 +18,8 @@ from workbench.ui.bias.attributes import MOST_VALUES, Grouping, grouping
 from workbench.ui.cache import slot
 from workbench.ui.text import plain
 
-EXPLAIN = home() / "pages" / "explain.py"
 ALL = "all"
-SPLITS = {"test": "Test split", "validation": "Validation split", "train": "Training split", ALL: "All images"}
+SPLIT_TITLES = {"test": "Test split", "validation": "Validation split", "train": "Training split", ALL: "All images"}
 CAVEATS = {
     "test": "",
     "validation": "The threshold may have been chosen on these images: slightly optimistic. ",
@@ -74,14 +72,14 @@ class Scope:
     @property
     def where(self) -> str:
         """Which images, in words for Markdown."""
-        return f"{SPLITS[self.split]}, {self.support:,} labelled images"
+        return f"{SPLIT_TITLES[self.split]}, {self.support:,} labelled images"
 
     @property
     def footer(self) -> str:
         """What an image for a record must say of its figures."""
         at = f" at the threshold {self.model.rule.threshold:.3f}" if self.model.rule.threshold is not None else ""
         made = " (synthetic)" if self.images.synthetic else ""
-        where = f"{SPLITS[self.split].lower()}, {self.support:,} labelled images"
+        where = f"{SPLIT_TITLES[self.split].lower()}, {self.support:,} labelled images"
         return f"{self.model.title}, model {self.model.key[:12]}{at}; {self.images.name}{made}, {where}; 95 % intervals"
 
     def kept(self, what: object, make: Callable[[], T]) -> T:
@@ -146,9 +144,9 @@ def _grouping(known: Predictions) -> Grouping:
 
 def _split(known: Predictions) -> str:
     there = set(known.frame["split"].dropna().unique())
-    options = [*(split for split in SPLITS if split in there), ALL]
+    options = [*(split for split in SPLIT_TITLES if split in there), ALL]
     default = "test" if "test" in there else ALL
-    return url.select("Images", options, key="on", default=default, format_func=SPLITS.__getitem__, width=170)
+    return url.select("Images", options, key="on", default=default, format_func=SPLIT_TITLES.__getitem__, width=170)
 
 
 def _by(found: Grouping) -> By | None:

@@ -10,9 +10,9 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from workbench.bias import ENOUGH, FIGURES, Breakdown, Comparison
+from workbench.bias import FIGURES, Breakdown, Comparison
 from workbench.predictions import Predictions, by_of, cases_of, groups_of
-from workbench.stats import gap, simultaneous, wilson
+from workbench.stats import ENOUGH, gap, simultaneous, wilson
 from workbench.ui.bias import words
 from workbench.ui.bias.scope import Scope, tied_words
 from workbench.ui.text import plain

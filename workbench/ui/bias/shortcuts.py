@@ -10,11 +10,22 @@ import streamlit as st
 from PIL import Image
 
 from workbench.attribution import METHODS
-from workbench.bias import BACKGROUND, LEAST, MOST, REGIONS, Finding, Intervention, Maps, Region, intervene, shortcuts
+from workbench.bias import (
+    BACKGROUND,
+    LEAST,
+    MOST_COVERED,
+    REGIONS,
+    Finding,
+    Intervention,
+    Maps,
+    Region,
+    intervene,
+    shortcuts,
+)
 from workbench.images import FILLS, covered, shuffled
 from workbench.ui import choice, draw, photographs, url
 from workbench.ui.bias import tables, words
-from workbench.ui.bias.scope import EXPLAIN, Scope
+from workbench.ui.bias.scope import Scope
 from workbench.ui.cache import computed, slot
 from workbench.ui.progress import Stoppable, guarded
 from workbench.ui.text import plain
@@ -42,7 +53,7 @@ def section(scope: Scope, maps: Maps, top: DeltaGenerator) -> None:
         wanted = url.segments(
             "Shortcuts", ["off", "on"], key="shortcuts", default="off", format_func=words_of.__getitem__
         )
-        draw.meaning("shortcut", least=LEAST, most=MOST)
+        draw.meaning("shortcut", least=LEAST, most=MOST_COVERED)
     if wanted == "off":
         st.caption(
             "Is there a corner or an edge that drives the decision although the part is not there? Takes up to a minute"
@@ -156,7 +167,7 @@ def cover(scope: Scope) -> None:
     if region is None:
         return
     names = frame["name"].to_numpy()[scope.rows][calls == target].tolist()
-    chosen = [scope.images.by_name[name] for name in sorted(shuffled(names, np.random.default_rng(0))[:MOST])]
+    chosen = [scope.images.by_name[name] for name in sorted(shuffled(names, np.random.default_rng(0))[:MOST_COVERED])]
     tried = _tried(scope, region, target, fill, chosen)
     if tried is not None:
         _outcome(scope, tried, target)
@@ -241,13 +252,13 @@ def _examples(scope: Scope, tried: Intervention) -> None:
                     alt=f"{item.name} covered",
                 )
                 st.caption(f"P({plain(line['target'], 30)}) {line['before']:.2f} → {line['after']:.2f}")
-                st.page_link(EXPLAIN, label="Explain", query_params=scope.link(image=item.name))
+                st.page_link(url.EXPLAIN, label="Explain", query_params=scope.link(image=item.name))
 
 
 def _others(scope: Scope) -> list[ImageItem]:
     """Images of all classes, to exchange with."""
     names = scope.predictions.frame["name"].to_numpy()[scope.rows].tolist()
-    return [scope.images.by_name[name] for name in shuffled(names, np.random.default_rng(1))[:MOST]]
+    return [scope.images.by_name[name] for name in shuffled(names, np.random.default_rng(1))[:MOST_COVERED]]
 
 
 def _mask(item: ImageItem, image: np.ndarray) -> np.ndarray | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from workbench.bias import ENOUGH, Slice, Slices, slices
+from workbench.bias import Slice, Slices, slices
 from workbench.drawing import charts, render
+from workbench.stats import ENOUGH
 from workbench.ui import audits, draw, results, url
 from workbench.ui.bias import images, tables, words
 from workbench.ui.bias.scope import Scope

@@ -10,9 +10,9 @@ import streamlit as st
 
 from workbench.bias import Breakdown
 from workbench.drawing import charts, render
-from workbench.ui import draw, terms
+from workbench.ui import draw, terms, url
 from workbench.ui.bias import words
-from workbench.ui.bias.scope import EXPLAIN, Scope
+from workbench.ui.bias.scope import Scope
 from workbench.ui.text import plain
 
 if TYPE_CHECKING:
@@ -123,7 +123,9 @@ def links(scope: Scope, lines: Sequence[tuple[str, int, dict[str, str]]], what: 
     with st.container(horizontal=True, gap="small"):
         for name, count, query in wrong[:MOST_LINKS]:
             label = f"{plain(name, 40)}: {count:,} wrong"
-            st.page_link(EXPLAIN, label=label, icon=":material/center_focus_strong:", query_params=scope.link(**query))
+            st.page_link(
+                url.EXPLAIN, label=label, icon=":material/center_focus_strong:", query_params=scope.link(**query)
+            )
     if len(wrong) > MOST_LINKS:
         _any_other(scope, wrong, what)
 
@@ -134,7 +136,7 @@ def _any_other(scope: Scope, lines: Sequence[tuple[str, int, dict[str, str]]], w
         name = st.selectbox("Any other", list(by_name), index=None, key=f"any other {what}", width=260)
         if name is not None:
             count, query = by_name[name]
-            st.page_link(EXPLAIN, label=f"{plain(name, 40)}: {count:,} wrong", query_params=scope.link(**query))
+            st.page_link(url.EXPLAIN, label=f"{plain(name, 40)}: {count:,} wrong", query_params=scope.link(**query))
 
 
 def _measured(found: Breakdown, figure: str) -> pd.DataFrame:

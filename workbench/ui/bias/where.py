@@ -10,8 +10,10 @@ import streamlit as st
 from PIL import Image
 
 from workbench.attribution import METHODS
-from workbench.bias import ENOUGH, LOOKED_AT, Maps, differences, focus, maps_of, mean_maps
+from workbench.bias import LOOKED_AT, Maps, differences, focus, maps_of, mean_maps
 from workbench.drawing import render
+from workbench.images import SAMPLE
+from workbench.stats import ENOUGH
 from workbench.ui import audits, draw, results, url
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import Scope
@@ -21,11 +23,11 @@ from workbench.ui.text import plain
 if TYPE_CHECKING:
     import pandas as pd
 
-OFFERED = ("grad_cam", "integrated_gradients", "input_x_gradient", "saliency", "occlusion", "layer_cam")
+SAMPLE_METHODS = ("grad_cam", "integrated_gradients", "input_x_gradient", "saliency", "occlusion", "layer_cam")
 """Methods for a whole sample: the cheapest that suits most models first."""
-SHOWN = (*(region.name for region in LOOKED_AT if "quadrant" not in region.name), "mask")
+SHOWN_REGIONS = (*(region.name for region in LOOKED_AT if "quadrant" not in region.name), "mask")
 MOST_MAPS = 12
-EDGE = 240
+SIDE = 240
 CELLS = 1024
 UNIT = "times an even map"
 
@@ -35,7 +37,7 @@ def maps(scope: Scope) -> Maps | None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = url.select(
             "Maps by",
-            OFFERED,
+            SAMPLE_METHODS,
             key="maps",
             format_func=lambda name: METHODS[name].title,
             width=230,
@@ -57,11 +59,11 @@ def _offer(scope: Scope, method: str) -> None:
     )
     st.info(
         f"To see where the model looks on average, {METHODS[method].title} is computed for a sample of up to"
-        f" {results.SAMPLE} images, spread over the classes of the test"
+        f" {SAMPLE} images, spread over the classes of the test"
         f" split.{stale if audits.outdated(scope.model, scope.images, method) else ''}",
         icon=":material/center_focus_strong:",
     )
-    label = f"Compute {results.SAMPLE} maps"
+    label = f"Compute {SAMPLE} maps"
     offer(label, f"look {method}", lambda: results.summaries(scope.model, scope.images, scope.predictions, method))
 
 
@@ -97,7 +99,7 @@ def _images(scope: Scope, found: Maps, by: str) -> None:
     with st.grid(max(len(means), 5), min_column_width=150):
         for name, (heatmap, count) in means:
             with st.container(gap="xsmall"):
-                image = Image.fromarray(scale.colours(heatmap * CELLS)).resize((EDGE, EDGE), Image.Resampling.BICUBIC)
+                image = Image.fromarray(scale.colours(heatmap * CELLS)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
                 st.image(image, width="stretch", output_format="PNG", alt=f"mean map of {name}")
                 few = "" if count >= ENOUGH else ", too few for a verdict"
                 st.caption(f"**{plain(name)}**, {count:,} images{few}")
@@ -107,7 +109,7 @@ def _images(scope: Scope, found: Maps, by: str) -> None:
         panels = [
             render.Panel(
                 name,
-                Image.fromarray(scale.colours(heatmap * CELLS)).resize((EDGE, EDGE)),
+                Image.fromarray(scale.colours(heatmap * CELLS)).resize((SIDE, SIDE)),
                 scale,
                 UNIT,
                 f"{count:,} images",
@@ -131,7 +133,7 @@ def _shares(scope: Scope, frame: pd.DataFrame, by: str) -> None:
     for group, part in frame.groupby("group", sort=False):
         lines = {line["region"]: line for line in part.to_dict("records")}
         row: dict[str, str] = {"group": str(group), "maps": f"{part['support'].max():,}"}
-        for region in SHOWN:
+        for region in SHOWN_REGIONS:
             if region in lines:
                 line = lines[region]
                 row[region] = (
@@ -141,7 +143,7 @@ def _shares(scope: Scope, frame: pd.DataFrame, by: str) -> None:
                 )
         rows.append(row)
     areas = frame.groupby("region")["area"].first()
-    told = [region for region in SHOWN if np.isfinite(areas.get(region, np.nan))]
+    told = [region for region in SHOWN_REGIONS if np.isfinite(areas.get(region, np.nan))]
     rows.append({"group": "an even map", "maps": "", **{region: words.percent(areas[region]) for region in told}})
     pinned = {"group": st.column_config.TextColumn("group", pinned=True)}
     st.dataframe(pd.DataFrame(rows).fillna(""), hide_index=True, column_config=pinned)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.bias import ENOUGH, Breakdown
-from workbench.stats import Rate
+from workbench.bias import Breakdown
+from workbench.stats import ENOUGH, Rate
 
 if TYPE_CHECKING:
     import pandas as pd

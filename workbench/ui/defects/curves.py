@@ -17,9 +17,9 @@ from workbench.ui.defects.threshold import Setting
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST = 250
+MOST_POINTS = 250
 """Points of a curve on the screen."""
-INK = {CHOSEN_ON: "#8b9492", REPORTED_ON: "#12a594"}
+INKS = {CHOSEN_ON: "#8b9492", REPORTED_ON: "#12a594"}
 CURVES = {
     "ROC": ("overkill rate", "defects found"),
     "Precision and recall": ("defects found", "precision"),
@@ -65,7 +65,7 @@ def section(scope: Scope, setting: Setting) -> None:
 
 def _thin(points: pd.DataFrame) -> pd.DataFrame:
     """As many of the operating points as a chart needs, with the share of defects found, as plain numbers."""
-    kept = np.unique(np.linspace(0, len(points) - 1, min(len(points), MOST)).round().astype(int))
+    kept = np.unique(np.linspace(0, len(points) - 1, min(len(points), MOST_POINTS)).round().astype(int))
     return _with_recall(points.iloc[kept])
 
 
@@ -86,7 +86,7 @@ def _stacked(scope: Scope, parts: dict[str, pd.DataFrame], across: str, up: str)
 
 def _drawn(scope: Scope, lines: pd.DataFrame, here: dict[str, pd.DataFrame], across: str, up: str) -> None:
     split = {"field": "split", "type": "nominal", "legend": None}
-    colour = {**split, "scale": {"domain": [scope.words[s] for s in INK], "range": list(INK.values())}}
+    colour = {**split, "scale": {"domain": [scope.words[s] for s in INKS], "range": list(INKS.values())}}
     x, y = (_axis(name) for name in (across, up))
     tip = [{"field": name, "format": ".3f"} for name in (across, up)] + [{"field": "split"}]
     spec: dict[str, Any] = {

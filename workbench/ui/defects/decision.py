@@ -27,9 +27,9 @@ from workbench.ui.text import plain
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
 
-EDGE, MOST = 512, 3
+VIEW_EDGE, MOST_SPOTS = 512, 3
 """Longest side of the images in pixels, and how many regions are filled."""
-OFFERED = ("integrated_gradients", "grad_cam", "smoothgrad", "occlusion", "layer_cam")
+SPOT_METHODS = ("integrated_gradients", "grad_cam", "smoothgrad", "occlusion", "layer_cam")
 
 
 @guarded
@@ -49,11 +49,11 @@ def section(scope: Scope, setting: Setting) -> None:
         )
         draw.meaning("attributed-regions")
     head = st.container()
-    image = photographs.fitted(item, EDGE)
+    image = photographs.fitted(item, VIEW_EDGE)
     target = _target(scope, row)
     found = results.attribution(scope.model, scope.images, item, method, {"target": target, "score": "logit"}, {})
     shown = None if isinstance(found, str) else found
-    regions = [] if shown is None else spots(_heatmap(shown, image), MOST)
+    regions = [] if shown is None else spots(_heatmap(shown, image), MOST_SPOTS)
     filled = _filled(scope, item, regions, method, fill)
     decided = decide(item.id, float(scope.scores[row]), setting.band, regions, filled, _evidence(scope, method, target))
     with head:
@@ -87,7 +87,7 @@ def _item(scope: Scope, row: int) -> ImageItem:
 
 def offered(model: choice.ModelChoice) -> list[str]:
     """The methods that a decision can be looked at with: the model's own map first, where it gives one."""
-    return [*([OWN] if choice.classifier(model).scored else []), *OFFERED]
+    return [*([OWN] if choice.classifier(model).scored else []), *SPOT_METHODS]
 
 
 def _evidence(scope: Scope, method: str, target: str) -> str:
@@ -120,7 +120,7 @@ def _filled(scope: Scope, item: ImageItem, regions: list[Spot], method: str, fil
     """What filling each region does, computed one after the other; none where it was stopped."""
 
     def make(progress: Stoppable) -> list[Filled]:
-        loaded, image, done = choice.classifier(scope.model), photographs.fitted(item, EDGE), []
+        loaded, image, done = choice.classifier(scope.model), photographs.fitted(item, VIEW_EDGE), []
         for number, region in enumerate(regions):
             progress(number, len(regions))
             done += fill_spots(loaded, image, [region], scope.positive, fill)[1]
@@ -240,7 +240,7 @@ def _neighbours(
     ]
     for title, (other, alike) in found.items():
         neighbour = scope.images.by_name[str(scope.known.frame["name"][other])]
-        its, heat = photographs.fitted(neighbour, EDGE), None
+        its, heat = photographs.fitted(neighbour, VIEW_EDGE), None
         if shown is not None:
             aim = {"target": _target(scope, row), "score": "logit"}
             its_map = results.attribution(scope.model, scope.images, neighbour, method, aim, {})

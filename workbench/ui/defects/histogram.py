@@ -18,7 +18,7 @@ from workbench.ui import url
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting, moved
 
-BINS, PLACES = 60, 1000
+BARS, PLACES = 60, 1000
 REACH = 9.0
 """Log-odds from which on scores share the outermost bins."""
 SCALES = {"probability": "Probability", "odds": "Log-odds"}
@@ -151,7 +151,7 @@ def _counted(kind: _Kind, ends: _Ends) -> NDArray[np.intp]:
 
 
 def _binned(places: NDArray[np.float64]) -> list[int]:
-    found: list[int] = np.bincount((places * BINS).astype(int).clip(0, BINS - 1), minlength=BINS).tolist()
+    found: list[int] = np.bincount((places * BARS).astype(int).clip(0, BARS - 1), minlength=BARS).tolist()
     return found
 
 

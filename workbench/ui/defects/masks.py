@@ -10,8 +10,8 @@ import numpy as np
 import streamlit as st
 
 from workbench.attribution import METHODS
-from workbench.defects import FEW, MAP_FIGURES, MOST, Localisation, Row, localise
-from workbench.images import ImageItem, tested
+from workbench.defects import FEW, MAP_FIGURES, Localisation, Row, localise
+from workbench.images import SAMPLE, ImageItem, tested
 from workbench.ui import choice, draw, terms, url
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.defects import decision
@@ -41,7 +41,7 @@ def section(scope: Scope) -> None:
         draw.meaning("localisation-metrics")
     result: Localisation | None = _place("localisation", scope, method).get()
     if result is None:
-        many = min(len(found), MOST)
+        many = min(len(found), SAMPLE)
         st.caption(
             f"{METHODS[method].title} is computed for {many:,} images, good parts included, and compared with the"
             " masks."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.defects import CHOSEN_ON, FIGURES, REPORTED_ON, expected, point_at, review
-from workbench.stats import Rate, auc, wilson
+from workbench.stats import ENOUGH, Rate, auc, wilson
 from workbench.texts import apart, shown
 from workbench.ui import draw, url
 from workbench.ui.bias.attributes import grouping
@@ -20,8 +20,6 @@ from workbench.ui.progress import guarded
 
 if TYPE_CHECKING:
     import pandas as pd
-
-ENOUGH = 30
 
 
 @st.fragment

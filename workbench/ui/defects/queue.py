@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from workbench.defects import CHOSEN_ON, HALVES, QUEUES, REPORTED_ON, cases_of, queue
 from workbench.ui import choice, gallery, url
 from workbench.ui.defects import record
-from workbench.ui.defects.scope import REST, SPLITS, Scope
+from workbench.ui.defects.scope import REST, SPLIT_NAMES, Scope
 from workbench.ui.defects.threshold import Setting
 from workbench.ui.text import plain
 
-WORDS = {
+QUEUE_NAMES = {
     "escapes": "Escapes",
     "overkill": "Overkill",
     "near": "Near the threshold",
@@ -46,7 +46,7 @@ def choose(scope: Scope, setting: Setting) -> int | None:
         gone = record.overruled(scope)
         judged = cases_of(scope.known, scope.positive, rows)
         waiting = {name: queue(judged, scope.scores, rows, setting.band, name, gone) for name in QUEUES}
-        words = WORDS if setting.coverage is None else WORDS | {"near": DOUBT}
+        words = QUEUE_NAMES if setting.coverage is None else QUEUE_NAMES | {"near": DOUBT}
         name = url.segments(
             "Queue",
             list(QUEUES),
@@ -70,7 +70,7 @@ def _images(scope: Scope) -> NDArray[np.bool_]:
     if scope.words[REPORTED_ON] == REST:
         words[REST] = _capital(REST)
     options = [*words, *there, "all"]
-    same = {SPLITS[split]: split for split in SPLITS} | {"training split": "train"}
+    same = {SPLIT_NAMES[split]: split for split in SPLIT_NAMES} | {"training split": "train"}
     default = options[0] if words else same.get(scope.words[REPORTED_ON], "all")
     named = ON | words
     on = url.select(

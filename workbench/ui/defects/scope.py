@@ -21,7 +21,7 @@ from workbench.ui.text import plain
 if TYPE_CHECKING:
     import pandas as pd
 
-SPLITS = {CHOSEN_ON: "validation split", REPORTED_ON: "test split"}
+SPLIT_NAMES = {CHOSEN_ON: "validation split", REPORTED_ON: "test split"}
 REST = "images of no split"
 T = TypeVar("T")
 
@@ -109,9 +109,9 @@ def _positive(known: Predictions) -> tuple[str, ...] | None:
         guess = tuple(name for name in names if name != good) if good is not None else ()
     if len(names) == 2 and guess:
         return guess
-    if len(names) > MOST_CLASSES and guess:
+    if len(names) > MOST_OFFERED and guess:
         return guess
-    if len(names) > MOST_CLASSES:
+    if len(names) > MOST_OFFERED:
         st.info(
             f"This model has {len(names):,} classes, and none is a defect. Choose a model that inspects parts.",
             icon=":material/category:",
@@ -124,7 +124,7 @@ def _positive(known: Predictions) -> tuple[str, ...] | None:
     return tuple(name for name in names if name in asked)
 
 
-MOST_CLASSES = 60
+MOST_OFFERED = 60
 LEAST_PRIOR = 1e-4
 """Per cent: one defect in a million parts. Links of older releases say 0 for an empty field, which is below it."""
 
@@ -132,15 +132,15 @@ LEAST_PRIOR = 1e-4
 def _splits(cases: Cases, known: Predictions) -> tuple[dict[str, Cases], dict[str, str]]:
     """The images to choose on and to report on; where a split lacks what that takes, two halves if the visitor wants
     them."""
-    found = {name: of_split(cases, name) for name in SPLITS}
+    found = {name: of_split(cases, name) for name in SPLIT_NAMES}
     if all(_whole(one) for one in found.values()):
-        return found, SPLITS
+        return found, SPLIT_NAMES
     if not len(cases):
         st.caption(
             ":material/info: None of these images has a label that the model knows: a threshold can be set, but not"
             " evaluated."
         )
-        return found, SPLITS
+        return found, SPLIT_NAMES
     halves = deal(cases)
     if all(_whole(one) for one in halves.values()):
         options = {"off": "As given", "halves": "Two halves"}
@@ -161,15 +161,15 @@ def _as_they_are(cases: Cases, found: dict[str, Cases], known: Predictions) -> t
     """Without a test split, report on what the model was not trained on, and never on what the threshold is chosen
     on."""
     if len(found[REPORTED_ON]):
-        return found, SPLITS
+        return found, SPLIT_NAMES
     split, nothing = known.frame["split"], cases.where(np.zeros(len(known), bool))
     rest = cases.where(split.isna().to_numpy(bool))
     if len(rest):
-        return {**found, REPORTED_ON: rest}, {**SPLITS, REPORTED_ON: REST if split.notna().any() else "set"}
+        return {**found, REPORTED_ON: rest}, {**SPLIT_NAMES, REPORTED_ON: REST if split.notna().any() else "set"}
     if len(found[CHOSEN_ON]):
-        return {CHOSEN_ON: nothing, REPORTED_ON: found[CHOSEN_ON]}, {**SPLITS, REPORTED_ON: SPLITS[CHOSEN_ON]}
+        return {CHOSEN_ON: nothing, REPORTED_ON: found[CHOSEN_ON]}, {**SPLIT_NAMES, REPORTED_ON: SPLIT_NAMES[CHOSEN_ON]}
     st.caption(":material/warning: All labelled images were used for training: expect worse rates on new parts.")
-    return {CHOSEN_ON: nothing, REPORTED_ON: cases}, {**SPLITS, REPORTED_ON: "training split"}
+    return {CHOSEN_ON: nothing, REPORTED_ON: cases}, {**SPLIT_NAMES, REPORTED_ON: "training split"}
 
 
 def _whole(cases: Cases) -> bool:
@@ -182,7 +182,7 @@ def _missing(found: Mapping[str, Cases], known: Predictions) -> str:
     for split, cases in found.items():
         if not _whole(cases):
             what = "labelled images" if not len(cases) else "good parts" if cases.defects else "defects"
-            lacks.append(f"The {SPLITS[split]} has no {what}.")
+            lacks.append(f"The {SPLIT_NAMES[split]} has no {what}.")
     others = bool(len(found[REPORTED_ON])) or bool((known.frame["split"].isna() & known.frame["verdict"].notna()).any())
     follows = "" if _whole(found[CHOSEN_ON]) and others else " So no threshold can be chosen by cost or a ceiling."
     return " ".join(lacks) + follows

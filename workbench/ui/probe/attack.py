@@ -8,11 +8,11 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from workbench.attribution import METHODS as MAPS
+from workbench.attribution import METHODS
 from workbench.drawing import render
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
-from workbench.probe import METHODS, UNITS, Attacked, Least, least_epsilon, shift
+from workbench.probe import ATTACKS, UNITS, Attacked, Least, least_epsilon, shift
 from workbench.ui import choice, draw, results, url
 from workbench.ui.cache import computed, slot
 from workbench.ui.probe import robust
@@ -29,19 +29,19 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = url.select(
             "Attack",
-            list(METHODS),
+            list(ATTACKS),
             key="attack",
             default="pgd",
-            format_func=lambda name: METHODS[name].title,
+            format_func=lambda name: ATTACKS[name].title,
             width=200,
         )
-        draw.meaning("adversarial-attack", method=METHODS[method].title, about=METHODS[method].about)
+        draw.meaning("adversarial-attack", method=ATTACKS[method].title, about=ATTACKS[method].about)
 
     def make(progress: Stoppable) -> Least:
         return least_epsilon(choice.classifier(model), results.ready(model, item), method, on_progress=progress)
 
     place = slot("least epsilon", **model.identity, image=item.id, label=item.label, method=method)
-    found = computed(place, METHODS[method].title, make, lambda one: 2 * one.attacked.clean.nbytes)
+    found = computed(place, ATTACKS[method].title, make, lambda one: 2 * one.attacked.clean.nbytes)
     if found is None:
         return
     _said(model, item, found)
@@ -89,7 +89,7 @@ def _judged(was: str, now: str, truth: str | None) -> str:
 
 
 def _bound(method: str, epsilon: float) -> str:
-    return f"{epsilon:g} of 255 levels a pixel" if METHODS[method].norm == "linf" else f"an L2 norm of {epsilon:.3g}"
+    return f"{epsilon:g} of 255 levels a pixel" if ATTACKS[method].norm == "linf" else f"an L2 norm of {epsilon:.3g}"
 
 
 def _images(item: ImageItem, one: Attacked) -> None:
@@ -127,7 +127,7 @@ def _tried(found: Least) -> None:
             for epsilon, flipped in sorted(found.tried)
         ]
         st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Tried")
-        unit = UNITS[METHODS[found.attacked.method].norm]
+        unit = UNITS[ATTACKS[found.attacked.method].norm]
         st.caption(
             f"Found by doubling and halving in steps of {unit:g}. A smaller one might flip the decision too: success"
             " need not grow."
@@ -140,7 +140,7 @@ def _moved(model: choice.ModelChoice, item: ImageItem, one: Attacked) -> None:
         "Map by",
         ["grad_cam", "integrated_gradients", "saliency"],
         key="map",
-        format_func=lambda n: MAPS[n].title,
+        format_func=lambda n: METHODS[n].title,
         width=230,
     )
     target = int(one.was)  # type: ignore[call-overload]
@@ -149,7 +149,7 @@ def _moved(model: choice.ModelChoice, item: ImageItem, one: Attacked) -> None:
     if first is None or second is None:
         return
     was, now = first.on_image(), second.on_image()
-    scale, signed = render.scale_of([was, now], MAPS[method].signed), MAPS[method].signed
+    scale, signed = render.scale_of([was, now], METHODS[method].signed), METHODS[method].signed
     with st.grid(3, min_column_width=180):
         for title, pixels, heat in (("Before", one.clean, was), ("After", one.attacked, now)):
             with st.container():
@@ -158,7 +158,7 @@ def _moved(model: choice.ModelChoice, item: ImageItem, one: Attacked) -> None:
                     laid,
                     width="stretch",
                     output_format="PNG",
-                    alt=f"{title}: {MAPS[method].title} of {item.name}",
+                    alt=f"{title}: {METHODS[method].title} of {item.name}",
                     caption=title,
                 )
         with st.container():
@@ -172,7 +172,7 @@ def _moved(model: choice.ModelChoice, item: ImageItem, one: Attacked) -> None:
                     help="Spearman's; 1: the same order of pixels.",
                 )
                 st.metric("Overlap of their top tenth", f"{moved.overlap:.0%}", help="By chance a tenth of it.")
-    draw.colour_bar(scale, f"{MAPS[method].unit}, one scale for both")
+    draw.colour_bar(scale, f"{METHODS[method].unit}, one scale for both")
 
 
 def _map(

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.catalog import home
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions
 from workbench.probe import Behind, behind
@@ -18,9 +17,8 @@ from workbench.ui.text import plain
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN = 8
+MOST_BEHIND = 8
 AIMS = {"predicted": "predicted class"}
-EXPLAIN = home() / "pages" / "explain.py"
 
 
 @guarded
@@ -55,7 +53,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
         chosen = classes.get(target)
         return behind(
             choice.classifier(model), vectors, predictions, (splits == "train").to_numpy(bool), asked, target=chosen,
-            k=SHOWN,
+            k=MOST_BEHIND,
             on_progress=progress,
         )  # fmt: skip
 
@@ -92,7 +90,7 @@ def _shown(images: ImageSet, item: ImageItem, found: Behind) -> None:
 
 
 def _row(images: ImageSet, frame: pd.DataFrame, number: int) -> None:
-    with st.grid(SHOWN, min_column_width=96, gap="small", key=f"behind-{number}"):
+    with st.grid(MOST_BEHIND, min_column_width=96, gap="small", key=f"behind-{number}"):
         for line in frame.to_dict("records"):
             with st.container(gap="xsmall"):
                 image = photographs.thumbnail(images.by_name[str(line["name"])])

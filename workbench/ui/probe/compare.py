@@ -19,14 +19,14 @@ from workbench.probe import Moved, Versus, compare_models, maps_moved
 from workbench.stats import Rate
 from workbench.ui import choice, draw, photographs, session, url
 from workbench.ui.cache import computed, slot
-from workbench.ui.probe.edit import EDGE
+from workbench.ui.probe.edit import EDITED_EDGE
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     from workbench.models import Classifier
 
-SAMPLE, MAPPED = 200, 40
+MAPPED = 40
 MAPS = ("grad_cam", "integrated_gradients", "saliency", "input_x_gradient")
 
 
@@ -55,7 +55,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     st.subheader("On this image", anchor=False)
     _image(model, item, (first, second), (model.title, titles[other]), method)
     st.subheader("On the set", anchor=False)
-    items = samples.drawn(samples.tested(images, known), SAMPLE, 0)
+    items = samples.drawn(samples.tested(images, known), samples.SAMPLE, 0)
     _set(model, images, items, known, second, (model.title, titles[other]))
     st.subheader("Do they decide for the same reasons?", anchor=False)
     _reasons(images, items[:MAPPED], first, second, method)
@@ -91,7 +91,7 @@ def _image(
     from workbench.attribution import attribute
     from workbench.models import ask
 
-    image = photographs.fitted(item, EDGE)
+    image = photographs.fitted(item, EDITED_EDGE)
     explained, shown = -1, []
     for one, title in zip(both, titles, strict=True):
         answers = ask(one, [np.asarray(image)])

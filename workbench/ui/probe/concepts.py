@@ -11,7 +11,7 @@ import streamlit as st
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet, image_from_bytes
 from workbench.predictions import Predictions
-from workbench.probe import LEAST, Concepts, tcav
+from workbench.probe import NEEDED, Concepts, tcav
 from workbench.texts import apart
 from workbench.ui import choice, draw, gallery, photographs, session, url
 from workbench.ui.cache import Slot, computed, slot
@@ -21,7 +21,7 @@ from workbench.ui.text import plain
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST, SHOWN = 4, 40
+MOST_CONCEPTS, MOST_SHOWN = 4, 40
 """Concepts that are tested at once, and images of one's own that show one."""
 
 
@@ -31,7 +31,7 @@ def view(model: choice.ModelChoice, images: ImageSet, known: Predictions | None)
     names = model.rule.class_names
     with st.container(horizontal=True, vertical_alignment="bottom"):
         target = url.select("Does it matter for the class", names, key="concept_class", width=240)
-        draw.meaning("concept", least=LEAST)
+        draw.meaning("concept", least=NEEDED)
     chosen = _concepts(images, _add(images))
     if not chosen:
         st.info("Define a concept by example images above, or take a group of this set.", icon=":material/category:")
@@ -64,7 +64,7 @@ def _add(images: ImageSet) -> list[tuple[str, str]]:
             st.form("concept upload", border=False),
         ):
             name = st.text_input("Name of the concept", max_chars=60, placeholder="vertical stripes")
-            files = st.file_uploader(f"{LEAST} or more images that show it", accept_multiple_files=True)
+            files = st.file_uploader(f"{NEEDED} or more images that show it", accept_multiple_files=True)
             if st.form_submit_button("Add", icon=":material/add:"):
                 _keep(" ".join(name.split()), files)
         if groups:
@@ -84,17 +84,17 @@ def _keep(name: str, files: list[Any]) -> None:
     if not name or not files:
         st.warning("Give the concept a name and choose images that show it.")
         return
-    if len(files) > SHOWN:
-        st.warning(f"The first {SHOWN} of these {len(files):,} images are kept.")
+    if len(files) > MOST_SHOWN:
+        st.warning(f"The first {MOST_SHOWN} of these {len(files):,} images are kept.")
     found = []
-    for file in files[:SHOWN]:
+    for file in files[:MOST_SHOWN]:
         try:
             found.append(image_from_bytes(file.getvalue(), PurePosixPath(file.name).name))
         except InputError as error:
             st.warning(plain(error, 300))
     try:
         if found:
-            session.keep("concepts", name, found, sum(file.size for file in files[:SHOWN]))
+            session.keep("concepts", name, found, sum(file.size for file in files[:MOST_SHOWN]))
     except InputError as error:
         st.warning(plain(error, 300))
 
@@ -105,19 +105,19 @@ def _concepts(images: ImageSet, groups: list[tuple[str, str]]) -> dict[str, list
     found = dict(own)
     for title, group in zip(apart((": ".join(group) for group in groups), own), groups, strict=True):
         found[title] = gallery.members(images, *group)
-    for name, items in list(found.items())[:MOST]:
+    for name, items in list(found.items())[:MOST_CONCEPTS]:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{plain(name)}**: {len(items):,} images")
             for item in items[:6]:
                 if (image := photographs.thumbnail(item, 48)) is not None:
                     st.image(image, width=48, output_format="PNG")
-            if len(items) < LEAST:
-                st.caption(f"Too few to learn it: {LEAST} are needed. It is not tested.")
+            if len(items) < NEEDED:
+                st.caption(f"Too few to learn it: {NEEDED} are needed. It is not tested.")
             if own.get(name) is items:
                 st.button("Remove", key=f"forget {name}", on_click=_forget, args=(name,), type="tertiary")
-    if len(found) > MOST:
-        st.caption(f"The first {MOST} are tested.")
-    return {name: items for name, items in list(found.items())[:MOST] if len(items) >= LEAST}
+    if len(found) > MOST_CONCEPTS:
+        st.caption(f"The first {MOST_CONCEPTS} are tested.")
+    return {name: items for name, items in list(found.items())[:MOST_CONCEPTS] if len(items) >= NEEDED}
 
 
 def _forget(name: str) -> None:

@@ -9,7 +9,7 @@ from workbench.attribution import METHODS
 from workbench.drawing import render
 from workbench.images import ImageItem, ImageSet
 from workbench.ui import choice, draw, photographs, results, url
-from workbench.ui.probe.edit import EDGE
+from workbench.ui.probe.edit import EDITED_EDGE
 from workbench.ui.progress import guarded
 from workbench.ui.text import plain
 
@@ -19,7 +19,7 @@ OFFERED = ("integrated_gradients", "grad_cam", "input_x_gradient", "occlusion")
 @guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
     """Three maps: of either class, and of the margin."""
-    image = photographs.fitted(item, EDGE)
+    image = photographs.fitted(item, EDITED_EDGE)
     probabilities = results.asked(model, item, image, ())
     names = [model.rule.class_names[i] for i in probabilities.argsort()[::-1]]
     decided = model.rule.class_names[int(model.rule.decide(probabilities[None])[0][0])]
@@ -50,7 +50,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
 
 def _shown(model: choice.ModelChoice, item: ImageItem, maps: dict[str, np.ndarray], method: str) -> None:
     """The maps on one scale, and all of them as one figure."""
-    image, scale = photographs.fitted(item, EDGE), render.scale_of(list(maps.values()), True)
+    image, scale = photographs.fitted(item, EDITED_EDGE), render.scale_of(list(maps.values()), True)
     with st.grid(3, min_column_width=220):
         for title, heat in maps.items():
             with st.container():

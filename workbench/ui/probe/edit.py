@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from workbench.attribution import Attribution
 
-EDGE = 640
+EDITED_EDGE = 640
 """Longest side of the image that is edited and asked about, in pixels."""
-LONGEST = 10.0
+BUDGET = 10.0
 """Seconds that one list of edits may take."""
-MAPS = ("grad_cam", "saliency", "input_x_gradient", "layer_cam", "integrated_gradients", "occlusion")
+EDIT_METHODS = ("grad_cam", "saliency", "input_x_gradient", "layer_cam", "integrated_gradients", "occlusion")
 
 
 @st.fragment
@@ -39,8 +39,8 @@ MAPS = ("grad_cam", "saliency", "input_x_gradient", "layer_cam", "integrated_gra
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
     """The canvas with its list on the left, what the model says now on the right."""
     steps.troubles()
-    image = photographs.fitted(item, EDGE)
-    found, others = steps.possible(steps.edits(), images, EDGE)
+    image = photographs.fitted(item, EDITED_EDGE)
+    found, others = steps.possible(steps.edits(), images, EDITED_EDGE)
     origins = tuple(images.by_name[name].id for name in others)
     made = _made(item, image, found, others, origins)
     if made is None:
@@ -79,19 +79,19 @@ def _made(
     """The edited image and the edits that it shows; where one fails or the visitor stopped, the list to take some out
     of.
 
-    Those that come after `LONGEST` are left out: a link may hold many that each take a second.
+    Those that come after `BUDGET` are left out: a link may hold many that each take a second.
     """
 
     def make(progress: Stoppable) -> tuple[Edited, tuple[Edit, ...]]:
         edited, started = apply(image, ()), time.monotonic()
         for number, edit in enumerate(found):
-            if time.monotonic() - started > LONGEST:
+            if time.monotonic() - started > BUDGET:
                 return edited, found[:number]
             progress(number, len(found))
             edited = further(edited, found[:number], edit, others)
         return edited, found
 
-    place = slot("edited image", image=item.id, edge=EDGE, edits=(found, origins))
+    place = slot("edited image", image=item.id, edge=EDITED_EDGE, edits=(found, origins))
     try:
         made = computed(place, "Editing", make, lambda one: one[0].pixels.nbytes)
     except InputError as error:
@@ -101,7 +101,7 @@ def _made(
         steps.listed(found)
     elif left := len(found) - len(made[1]):
         st.warning(
-            f"These edits take more than {LONGEST:g} seconds: the last {left} of {len(found)} are left out. Remove some"
+            f"These edits take more than {BUDGET:g} seconds: the last {left} of {len(found)} are left out. Remove some"
             " of the others.",
             icon=":material/timer_off:",
         )
@@ -165,7 +165,7 @@ def _maps(
     """Before, after and their difference on one scale, of the class that was decided on before."""
     target = int(model.rule.decide(before[None])[0][0])
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        offered = [*([OWN] if choice.classifier(model).scored else []), *MAPS]
+        offered = [*([OWN] if choice.classifier(model).scored else []), *EDIT_METHODS]
         method = url.select("Map by", offered, key="map", format_func=lambda name: METHODS[name].title, width=230)
         st.caption(f"of the class {plain(model.rule.class_names[target])}")
     first = _map(model, item, image, (), method, target)

@@ -11,7 +11,7 @@ from PIL import Image
 from workbench.drawing import render
 from workbench.images import REGION_FILLS, ImageItem, ImageSet
 from workbench.predictions import Predictions
-from workbench.probe import LARGEST, Minimal, smallest
+from workbench.probe import CUT_EDGE, Minimal, smallest
 from workbench.ui import choice, draw, neighbours, photographs, results, url
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.progress import Stoppable, guarded
@@ -44,7 +44,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
         fill = url.select("Filled with", fills, key="fill", format_func=WORDS.__getitem__, width=230)
         grid = url.select("Cut into", list(GRIDS), key="grid", format_func=GRIDS.__getitem__, width=230)
         draw.meaning("minimal-regions")
-    image = photographs.fitted(item, LARGEST)
+    image = photographs.fitted(item, CUT_EDGE)
     target = model.rule.class_names[int(model.rule.decide(results.asked(model, item, image, ())[None])[0][0])]
     facts = {**model.identity, "image": item.id, "fill": fill, "grid": grid}
     places = {aim: slot("smallest region", **facts, aim=aim) for aim in TITLES}
@@ -78,7 +78,7 @@ def _found(
     aim, fill, grid = wanted
 
     def make(progress: Stoppable) -> Minimal:
-        image = photographs.fitted(item, LARGEST)
+        image = photographs.fitted(item, CUT_EDGE)
         heat = (
             None
             if guide is None or isinstance(guide, str)

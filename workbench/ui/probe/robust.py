@@ -8,31 +8,31 @@ import streamlit as st
 
 from workbench.images import ImageItem, ImageSet, samples
 from workbench.predictions import Predictions
-from workbench.probe import METHODS, TESTED, Robustness, robustness
+from workbench.probe import ATTACKS, TESTED, Robustness, robustness
 from workbench.ui import choice, draw
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.progress import Stoppable, offer
 from workbench.ui.text import plain
 
-SAMPLE = 40
+ATTACKED = 40
 EPSILONS = {"linf": (1.0, 2.0, 4.0, 8.0), "l2": (0.125, 0.25, 0.5, 1.0)}
 
 
 def section(model: choice.ModelChoice, images: ImageSet, known: Predictions | None, method: str) -> None:
     """A button, then the curves and what the black-box attack says."""
-    method = method if METHODS[method].white else "pgd"
+    method = method if ATTACKS[method].white else "pgd"
     items = [item for item in samples.tested(images, known) if item.label in model.rule.class_names]
     if not items:
         st.caption("None of these images has a label that the model knows: accuracy under attack cannot be measured.")
         return
-    many = min(len(items), SAMPLE)
-    check = METHODS[method].norm == "linf" and st.toggle(
+    many = min(len(items), ATTACKED)
+    check = ATTACKS[method].norm == "linf" and st.toggle(
         "Also test for gradient masking (minutes)", key="masked gradients"
     )
     found: Robustness | None = _place("robustness", model, images, items, method, check).get()
     if found is None:
         st.caption(
-            f"{METHODS[method].title} with growing epsilon on {many:,} images{samples.of_split(items)}: minutes on a"
+            f"{ATTACKS[method].title} with growing epsilon on {many:,} images{samples.of_split(items)}: minutes on a"
             " CPU."
         )
         offer(
@@ -68,7 +68,7 @@ def _attacked(
 ) -> Robustness | None:
     kept = _place("robustness rows", model, images, items, method, check)
     rows = kept.get() or {}
-    norm = METHODS[method].norm
+    norm = ATTACKS[method].norm
 
     def make(progress: Stoppable) -> Robustness:
         try:
@@ -78,7 +78,7 @@ def _attacked(
                 EPSILONS[norm],
                 method,
                 check=check,
-                most=SAMPLE,
+                most=ATTACKED,
                 known=rows,
                 on_progress=progress,
             )
@@ -86,7 +86,7 @@ def _attacked(
             kept.put(rows, 1024 * (1 + len(rows)))
 
     return computed(
-        _place("robustness", model, images, items, method, check), METHODS[method].title, make, lambda _: 64 * 1024
+        _place("robustness", model, images, items, method, check), ATTACKS[method].title, make, lambda _: 64 * 1024
     )
 
 

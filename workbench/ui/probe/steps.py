@@ -12,7 +12,7 @@ from PIL import Image
 
 from workbench.errors import InputError
 from workbench.images import ImageSet
-from workbench.probe import EDIT_FILLS, KINDS, MOST_EDITS, Edit, read
+from workbench.probe import EDIT_FILLS, MOST_EDITS, SLIDERS, Edit, read
 from workbench.ui import draw, photographs, url
 from workbench.ui.probe import canvas
 from workbench.ui.text import plain
@@ -123,7 +123,7 @@ def sliders(found: Sequence[Edit]) -> None:
     """One slider for each kind of edit with a number; off its neutral place, it is an edit of the list."""
     values = {edit.kind: edit.value for edit in found}
     with st.grid(2, min_column_width=200, gap="small"):
-        for kind in KINDS.values():
+        for kind in SLIDERS.values():
             key = f"slide {kind.name}"
             st.session_state[key] = type(kind.step)(values.get(kind.name, kind.neutral))
             low, high = type(kind.step)(kind.low), type(kind.step)(kind.high)
@@ -135,7 +135,7 @@ def sliders(found: Sequence[Edit]) -> None:
 def _slid(name: str) -> None:
     value, found = float(st.session_state[f"slide {name}"]), list(edits())
     places = [place for place, edit in enumerate(found) if edit.kind == name]
-    if value == KINDS[name].neutral:
+    if value == SLIDERS[name].neutral:
         put([edit for edit in found if edit.kind != name])
     elif places:
         found[places[-1]] = Edit(name, value)

@@ -9,11 +9,11 @@ import streamlit as st
 
 from workbench.images import ImageItem, ImageSet, samples
 from workbench.predictions import Predictions
-from workbench.probe import ALL_BY, KINDS, Sweep, SweptSet, sweep, sweep_set
+from workbench.probe import ALL_BY, SLIDERS, Sweep, SweptSet, sweep, sweep_set
 from workbench.texts import apart
 from workbench.ui import choice, draw, gallery, photographs, url
 from workbench.ui.cache import Slot, computed, slot
-from workbench.ui.probe.edit import EDGE
+from workbench.ui.probe.edit import EDITED_EDGE
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain
 
@@ -21,14 +21,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_LINES = 5
-SAMPLE = 100
+SWEPT = 100
 
 
 @guarded
 def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
     """The slider, the image's curves, and those of the set."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        kind = url.select("Slider", list(KINDS), key="slider", format_func=lambda name: KINDS[name].title, width=220)
+        kind = url.select(
+            "Slider", list(SLIDERS), key="slider", format_func=lambda name: SLIDERS[name].title, width=220
+        )
         draw.meaning("sensitivity")
     st.subheader("On this image", anchor=False)
     _image(model, item, kind)
@@ -38,7 +40,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
 
 def _image(model: choice.ModelChoice, item: ImageItem, kind: str) -> None:
     def make(progress: Stoppable) -> Sweep:
-        return sweep(choice.classifier(model), photographs.fitted(item, EDGE), kind, on_progress=progress)
+        return sweep(choice.classifier(model), photographs.fitted(item, EDITED_EDGE), kind, on_progress=progress)
 
     found = computed(slot("sweep", **model.identity, image=item.id, slider=kind), "Sweeping", make, lambda _: 64 * 1024)
     if found is None:
@@ -46,7 +48,7 @@ def _image(model: choice.ModelChoice, item: ImageItem, kind: str) -> None:
     if found.flips:
         for flip in found.flips[:6]:
             turns = f"**{plain(flip.before)}** becomes **{plain(flip.after)}**"
-            st.markdown(f"{turns} between {flip.low:g} and {flip.high:g} ({KINDS[kind].unit}).")
+            st.markdown(f"{turns} between {flip.low:g} and {flip.high:g} ({SLIDERS[kind].unit}).")
     else:
         same = plain(model.rule.class_names[int(found.decisions[0])])
         st.markdown(
@@ -54,7 +56,7 @@ def _image(model: choice.ModelChoice, item: ImageItem, kind: str) -> None:
             f" {found.values[-1]:g}."
         )
     frame = _lines(model, found)
-    x = {"field": "value", "type": "quantitative", "title": f"{KINDS[kind].title}: {KINDS[kind].unit}"}
+    x = {"field": "value", "type": "quantitative", "title": f"{SLIDERS[kind].title}: {SLIDERS[kind].unit}"}
     y = {"field": "probability", "type": "quantitative", "scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
     rules = [{"at": (flip.low + flip.high) / 2} for flip in found.flips]
     spec: dict[str, Any] = {
@@ -95,13 +97,13 @@ def _lines(model: choice.ModelChoice, found: Sweep) -> pd.DataFrame:
 def _set(model: choice.ModelChoice, images: ImageSet, known: Predictions | None, kind: str) -> None:
     items = samples.tested(images, known)
     many = len(items)
-    if many > SAMPLE:
-        options = {"sample": f"A sample of {SAMPLE}", "all": f"All {many:,}"}
+    if many > SWEPT:
+        options = {"sample": f"A sample of {SWEPT}", "all": f"All {many:,}"}
         of = url.segments("Images", list(options), key="of", default="sample", format_func=options.__getitem__)
-        many = SAMPLE if of == "sample" else many
+        many = SWEPT if of == "sample" else many
     result: SweptSet | None = _place(model, images, items, kind, many).get()
     if result is None:
-        st.caption(f"{KINDS[kind].title} is varied step by step on {many:,} images{samples.of_split(items)}.")
+        st.caption(f"{SLIDERS[kind].title} is varied step by step on {many:,} images{samples.of_split(items)}.")
         offer(
             f"Sweep over {many:,} images",
             f"sweep {kind} {model.key[:12]}",
@@ -156,7 +158,7 @@ def _swept(
             kept.put(known, 1024 * (1 + len(known)))
 
     place = _place(model, images, items, kind, many)
-    return computed(place, f"Sweeping {KINDS[kind].title.lower()}", make, lambda _: 256 * 1024)
+    return computed(place, f"Sweeping {SLIDERS[kind].title.lower()}", make, lambda _: 256 * 1024)
 
 
 def _place(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], kind: str, many: int) -> Slot:
@@ -165,7 +167,7 @@ def _place(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], 
 
 
 def _shares(chosen: pd.DataFrame, kind: str) -> None:
-    x = {"field": "value", "type": "quantitative", "title": f"{KINDS[kind].title}: {KINDS[kind].unit}"}
+    x = {"field": "value", "type": "quantitative", "title": f"{SLIDERS[kind].title}: {SLIDERS[kind].unit}"}
     scale = {
         "type": "quantitative",
         "title": "decisions that flip",
