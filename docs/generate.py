@@ -222,7 +222,7 @@ def regenerated(text: str) -> str:
 
 
 def main() -> None:
-    """Write every page anew."""
+    """Write every page again."""
     for path in sorted(DOCS.rglob("*.md")):
         path.write_text(regenerated(path.read_text(encoding="utf-8")), encoding="utf-8")
 

@@ -4,7 +4,7 @@ LONGEST = 600
 
 
 class InputError(ValueError):
-    """Something that was handed in cannot be used; the message is one sentence that says what to do.
+    """The input cannot be used; the message is one sentence that says what to do.
 
     Messages quote names of files and classes, which may hold line ends, escape codes or thousands of characters: such a
     message is laid on one line and cut in its middle.

@@ -120,9 +120,9 @@ def test_where_only_good_parts_train_everything_is_dealt_anew() -> None:
         ("good", "train"): 24, ("good", "validation"): 6, ("good", "test"): 10,
         ("scratch", "train"): 12, ("scratch", "validation"): 3, ("scratch", "test"): 5,
     }  # fmt: skip
-    assert "dealt anew" in found.how
+    assert "split again" in found.how
     assert "class scratch" in found.how
-    assert "cannot be held against" in found.how
+    assert "cannot be compared with" in found.how
 
 
 @pytest.mark.parametrize(

@@ -291,7 +291,7 @@ def test_the_layout_of_mvtec_is_dealt_anew(small, tmp_path) -> None:
     assert len(table) == 26
     assert {split for _, split in table.frame.groupby(["label", "split"]).groups} == {"train", "validation", "test"}
     assert (table.rule.positive, table.rule.threshold is None) == ("broken", False)
-    assert "**All images were dealt anew**" in (tmp_path / "made" / "MODEL_CARD.md").read_text()
+    assert "**The whole set was split again**" in (tmp_path / "made" / "MODEL_CARD.md").read_text()
 
 
 def test_no_positive_class_is_guessed_where_the_names_do_not_say(small, tmp_path) -> None:

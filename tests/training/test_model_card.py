@@ -59,7 +59,8 @@ def test_counts_and_rates_are_those_of_the_table() -> None:
         "50.0% (15.0% to 85.0%; 2 of 4) | 33.3% (6.1% to 79.2%; 1 of 3)",
         "called crack from a probability of 0.4",
         "`0123456789abcdef`",
-        "**The test split holds only 7 images, so that the intervals are wide: an accuracy anywhere from 25% to 84%",
+        "**The test split has only 7 images, so the intervals are wide: the true accuracy may be anywhere",
+        "from 25% to 84%.**\nMore images",
         "after epoch 2, whose validation loss is the lowest\n(0.400",
         "it ended after epoch 5, the 3 last",
         "| 5 | 0.400 | 0.600 |",
@@ -78,8 +79,8 @@ def test_what_was_left_out_and_what_flatters_is_said() -> None:
     card = finetune_card(table(rows), dataclasses.replace(ACCOUNT, synthetic=True, dealt=dealt, unreadable=unreadable))
     for words in (
         "12 images, made by a program and not photographed.",
-        "3 images are byte for byte the same",
-        "**2 images of the validation or test split stand in the training split too",
+        "3 images are byte-for-byte copies",
+        "**2 images of the validation or test split are also in the training split",
         "7 could not be read and were left out: 0.png, 1.png, 2.png, 3.png, 4.png, ...",
         "1 have no label",
     ):
@@ -87,7 +88,7 @@ def test_what_was_left_out_and_what_flatters_is_said() -> None:
     plain = finetune_card(table(ROWS), ACCOUNT)
     assert not [
         words
-        for words in ("byte for byte", "stand in the training", "could not be read", "no label", "program")
+        for words in ("byte-for-byte", "are also in the training", "could not be read", "no label", "program")
         if words in plain
     ]
 

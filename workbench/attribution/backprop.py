@@ -113,7 +113,7 @@ def _not_followed(job: Job, found: Trace) -> str | None:
         if len(calls) > 1:
             return (
                 f"its module {names[module]} ({type(module).__name__}) is used {len(calls)} times, which Captum's"
-                " DeepLift cannot tell apart, so give each use a module of its own or choose integrated gradients"
+                " DeepLift cannot tell apart: give each use a module of its own, or choose integrated gradients"
             )
     if job.score.kind == "probability":
         return (

@@ -31,7 +31,7 @@ class Survey:
     """What a pass over noise tells of a model's layers.
 
     Attributes:
-        live: Layers whose grid the scores depend on. (The last block of a transformer hands on its class token alone.)
+        live: Layers whose grid the scores depend on. (The last block of a transformer passes on its class token alone.)
         default: The deepest of them that runs once and lies before global pooling; None where there is none.
         readers: For each token, whether the scores are read from it after the last attention (without attention: at the
             last layer of tokens); empty without tokens.
@@ -184,7 +184,7 @@ def _surveyed(classifier: Classifier) -> Survey:
 
 
 def _keep(outputs: dict[str, Tensor], name: str) -> Callable[[nn.Module, object, Tensor | tuple[Tensor, ...]], object]:
-    """A hook that puts a module's output into `outputs` and hands on a copy: what follows may work in place."""
+    """A hook that puts a module's output into `outputs` and passes on a copy: what follows may work in place."""
 
     def hook(module: nn.Module, inputs: object, output: Tensor | tuple[Tensor, ...]) -> object:
         outputs.pop(name, None)

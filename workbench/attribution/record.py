@@ -1,4 +1,4 @@
-"""What to hand on with a map: a manifest that says all it depends on, and the raw values."""
+"""What to export with a map: a manifest that says all it depends on, and the raw values."""
 
 from __future__ import annotations
 

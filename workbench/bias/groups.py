@@ -80,9 +80,9 @@ def compare(
 
     A group takes part in a figure with at least `ENOUGH` cases that it rests on (for the AUC: of either kind). The
     interval of 95 % is that of `stats.gap`: it covers the gap of the true extremes. `p` is the chance of so wide a gap
-    if the groups were dealt out at random: among the images of each class for figures that judge the decision given the
-    class (accuracy, recall, escape rate, overkill rate, mean confidence), so that a mere difference in the mix of
-    classes is no evidence; among all cases that the figure rests on for the others. It is a permutation test on counts,
+    if images were assigned to groups at random: among the images of each class for figures that judge the decision
+    given the class (accuracy, recall, escape rate, overkill rate, mean confidence), so that a different mix of classes
+    is no evidence; among all cases that the figure rests on for the others. It is a permutation test on counts,
     for means and the AUC by the permutations' normal limit (Strasser and Weber 1999), for the calibration error by
     draws from the groups put together. `p adjusted` is Holm's over all rows; a gap is significant where it is at most
     0.05. Rows without a positive class have only the figures that need none.
@@ -187,7 +187,7 @@ def _line(table: Tally, groups: Groups, name: str, draws: int, rng: np.random.Ge
 
 
 def _p(table: Tally, name: str, kept: list[int], observed: float, draws: int, rng: np.random.Generator) -> float:
-    """The chance of a gap as wide as `observed` between the groups `kept` if they were dealt out at random."""
+    """The chance of a gap as wide as `observed` between the groups `kept` if images were assigned to them at random."""
     figure = FIGURES[name]
     if figure.kind in ("share", "F1"):
         hits, cases = (counts[kept] for counts in table.shares(name))

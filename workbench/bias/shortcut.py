@@ -39,7 +39,7 @@ class Finding:
         share: The mean share of attribution there among images that the model calls `target`, with its interval of 95
             %.
         others: The same among all other images.
-        p_where: The chance of so large a difference from the others if the images were dealt out at random, after Holm.
+        p_where: The chance of so large a difference from the others if the images were assigned at random, after Holm.
         tried: What covering the place does; None where attribution gave no reason to try.
         p_effect: The chance of its effect, after Holm over all that were tried; None likewise.
         masks: Whether most of the images that were tried have a mask, which shows that their defects lie elsewhere.
@@ -174,7 +174,7 @@ def _stands_out(share: Rate, others: float, region: Region, p: float) -> bool:
 
 
 def _chance(own: NDArray[np.float64], others: NDArray[np.float64]) -> float:
-    """The chance of means so far apart, either way, if the values (N,) and (M,) were dealt out at random.
+    """The chance of means so far apart, either way, if the values (N,) and (M,) were shuffled.
 
     It is the normal limit of the permutations (Strasser and Weber 1999), not drawn: a smallest p that draws can give
     would, after Holm, hide whatever a model of many classes does.

@@ -1,4 +1,4 @@
-"""Simpson's paradox: where a gap between groups is made, hidden or turned round by what the groups consist of."""
+"""Simpson's paradox: where a gap between groups is created, hidden or reversed by what the groups consist of."""
 
 from __future__ import annotations
 

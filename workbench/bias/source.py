@@ -23,7 +23,7 @@ def tied_to_label(predictions: Predictions, rows: NDArray[np.bool_] | None = Non
     "one to one": each value goes with one class, and each class with one value. "threshold": a measurement whose values
     part the classes, as a probability of which the label was made. An attribute of several values a class, such as the
     kind of defect, is not among them: its groups are compared within the class. Chance is taken to have tied them where
-    it would with more than `CHANCE`, by the number of ways to deal the labels out.
+    it would with more than `CHANCE`, by the number of ways to arrange the labels.
 
     Args:
         predictions: N images, with the attributes as they were measured.

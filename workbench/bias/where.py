@@ -100,7 +100,7 @@ def differences(
     """Whether groups differ in where the model looks, more than chance alone would make them.
 
     The gap is that between the largest and the smallest mean share among images that the model calls alike: a different
-    mix of classes is no bias. `p` comes from dealing those out to the groups at random, by the permutations' normal
+    mix of classes is no bias. `p` comes from assigning those to the groups at random, by the permutations' normal
     limit (Strasser and Weber 1999); `p adjusted` is Holm's over all rows. Groups of fewer than `ENOUGH` maps are left
     out.
 

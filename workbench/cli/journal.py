@@ -41,8 +41,8 @@ def verify(
     It reads the journal only, so it works on a disk that is full or read-only too. That a clock was set back is told as
     a note.
 
-    Keep the head that it prints out of reach of those who can write to the journal: only that shows that nobody wrote
-    all of it anew.
+    Keep the head that it prints out of reach of those who can write to the journal: only that shows that nobody rewrote
+    all of it.
     """
     from workbench.journal import Journal, journal_path
 

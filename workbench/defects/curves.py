@@ -135,8 +135,8 @@ def areas(
     """Pixel AUROC and AUPRO with intervals.
 
     The values are exact. Their intervals are percentiles of a bootstrap over whole images, defective and good ones
-    drawn anew apart from each other, for the pixels of one image are no independent cases. A resample is counted in
-    bins between quantiles of the scores, so that it is a product of matrices, and all are moved by what the bins make
+    resampled separately, for the pixels of one image are not independent. A resample is counted in bins
+    between quantiles of the scores, so that it is a product of matrices, and all are moved by what the bins make
     of the images as they are. The percentiles lie further out the fewer defective images there are, as Student's t does
     (Hesterberg 2015, "What teachers should know about the bootstrap: resampling in the undergraduate statistics
     curriculum"). Where all images are alike, as when every one is found without a fault, a bootstrap sees no spread:

@@ -200,7 +200,7 @@ class Case:
     def again(
         self, classifier: Classifier | None = None, *, x: Tensor | None = None, seed: int | None = None
     ) -> Attribution:
-        """The map anew with all of its own settings.
+        """The map recomputed with all of its own settings.
 
         Args:
             classifier: Another model in place of the case's own.

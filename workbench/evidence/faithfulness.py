@@ -36,7 +36,7 @@ EVEN = 1e-12
 
 
 def completeness(case: Case) -> Outcome:
-    """|sum - (f(x) - f(b))| / |f(x) - f(b)|, Sundararajan et al. 2017, with the sum and the scores taken anew."""
+    """|sum - (f(x) - f(b))| / |f(x) - f(b)|, Sundararajan et al. 2017, with the sum and the scores recomputed."""
     if not case.method.complete:
         return Outcome(f"{case.method.title} does not promise that its values sum to the change of the score.")
     total = float(case.attribution.values.sum(dtype=np.float64))
@@ -171,10 +171,10 @@ def _curve(case: Case, *, deleting: bool) -> Outcome:
 
 
 def infidelity(case: Case) -> Outcome:
-    """How badly the map foretells the fall of the score when squares are covered (Yeh et al. 2019).
+    """How badly the map predicts the fall of the score when squares are covered (Yeh et al. 2019).
 
-    Captum's infidelity with its normalisation, as a share of the mean squared fall: 0 is a map that foretells every
-    fall, 1 one that foretells none, and more than 1 one that foretells rises. By chance stands a map of one value
+    Captum's infidelity with its normalisation, as a share of the mean squared fall: 0 is a map that predicts every
+    fall, 1 one that predicts none, and more than 1 one that predicts rises. By chance stands a map of one value
     everywhere on the same squares.
     """
     if not case.method.signed:
@@ -232,7 +232,7 @@ def _covered(case: Case, squares: Tensor) -> tuple[NDArray[np.float64], NDArray[
     values = (values / (case.x.shape[1] / values.shape[1])).expand_as(
         case.x
     )  # a layer's map is shared out evenly among the channels
-    # Reactions foretell a fall when they are multiplied by the change of the input, shares of the score as they stand.
+    # Reactions predict a fall when they are multiplied by the change of the input, shares of the score as they stand.
     change = case.x - case.replacement[0] if case.method.reacts else torch.ones_like(case.x)
     waiting = iter(squares)
     foretold: list[Tensor] = []

@@ -69,7 +69,7 @@ def randomisation(case: Case) -> Outcome:
 
 
 def _cascade(case: Case, private: Classifier, layers: list[nn.Module]) -> tuple[list[int], list[float], list[float]]:
-    """How many layers were drawn anew, and the rank correlation then, on pixels and on the grid, with the untouched
+    """How many layers were randomised, and the rank correlation then, on pixels and on the grid, with the untouched
     model first.
 
     Raises:
@@ -90,7 +90,7 @@ def _cascade(case: Case, private: Classifier, layers: list[nn.Module]) -> tuple[
 
 
 def _cosine(case: Case) -> float:
-    """How alike the map and the same one made anew are, whatever their scale: 1 at best."""
+    """Similarity of the map and the same map recomputed, whatever their scale: 1 at best."""
     a, b = case.attribution.values.ravel(), case.fresh.values.ravel()
     return float(cosine(a[None], b)[0]) if a.any() or b.any() else 1.0
 
@@ -150,7 +150,7 @@ def _owners(private: Classifier, case: Case) -> list[nn.Module]:
 
 
 def redraw(layers: list[nn.Module], rng: torch.Generator) -> None:
-    """Draw the layers' weights anew, from a normal distribution of each tensor's own mean and spread.
+    """Randomise the layers' weights, from a normal distribution of each tensor's own mean and spread.
 
     What a net was initialised with is not known; at the spread that its weights have, the signal neither dies nor
     explodes.

@@ -1,4 +1,4 @@
-"""Images and sets of images: read from any layout, decoded safely, dealt into splits, sampled, filled, and drawn."""
+"""Images and sets of images: read from any layout, decoded safely, split, sampled, filled and drawn."""
 
 from __future__ import annotations
 

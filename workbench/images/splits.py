@@ -1,5 +1,4 @@
-"""Deal labelled images into training, validation and test split, so that copies of one image never stand in two of
-them."""
+"""Split labelled images into training, validation and test images; copies of an image stay in one split."""
 
 from __future__ import annotations
 
@@ -26,8 +25,8 @@ class Deal:
         splits: "train", "validation" or "test" for each of N images.
         how: Where the splits come from, in sentences.
         copies: Images that are byte for byte the same as one before them.
-        leaked: Images of the validation and test split of which the training split holds a copy; 0 where all were
-            dealt.
+        leaked: Images of the validation and test split of which the training split holds a copy; 0 where the
+            whole set was split here.
     """
 
     splits: tuple[str, ...]
@@ -37,17 +36,16 @@ class Deal:
 
 
 def deal(items: Sequence[ImageItem], classes: Sequence[str], seed: int = 0) -> Deal:
-    """Take a set's own splits, fill up what it lacks from its training split, or deal all where it has none that can be
-    used.
+    """Use a set's own splits, take a missing one from its training split, or split the whole set.
 
-    Images are dealt class by class, in the order of a hash of their bytes, so that neither their names nor the order in
+    Images are split class by class, in the order of a hash of their bytes, so that neither their names nor the order in
     which they lie on the disk matters, and copies go together. Where a set has splits, images without one count as
     training images.
 
     Args:
         items: N readable images, each with a label.
         classes: All classes that there should be.
-        seed: Another seed deals otherwise.
+        seed: Another seed gives other splits.
 
     Raises:
         InputError: A class has too few images.
@@ -119,13 +117,13 @@ def _check(items: Sequence[ImageItem], splits: Sequence[str], classes: Sequence[
 
 
 _OWN = "The splits are the set's own."
-_NONE = "The set has no splits, so all its images were dealt, class by class: 60 % train, 15 % validate, 25 % test."
+_NONE = "The set has no splits, so it was split class by class: 60 % training, 15 % validation, 25 % test."
 _UNFIT = (
-    "**All images were dealt anew**, class by class: 60 % train, 15 % validate, 25 % test. The set's own training split"
-    " holds no image of the class {kind}, so that nothing can learn the class from it (in the layout of MVTec AD only"
-    " good parts train). The figures below cannot be held against any that were published for the set's own splits."
+    "**The whole set was split again**, class by class: 60 % training, 15 % validation, 25 % test. Its own training"
+    " split has no image of the class {kind}, so no model could learn that class from it (in the MVTec AD layout only"
+    " good parts train). The figures below cannot be compared with results published for the set's own splits."
 )
 _PARTLY = (
-    "The set has no {names} split, so that one was dealt off its training split, class by class; all else is the set's"
+    "The set has no {names} split, so images were taken from its training split, class by class. All else is the set's"
     " own."
 )

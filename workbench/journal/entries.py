@@ -69,7 +69,7 @@ class Draft:
         ceiling: Of the escape or overkill rate that the threshold keeps; None for other ways.
         escape_cost: Of passing one defect; None where the threshold does not follow from costs.
         overkill_cost: Of rejecting one good part; likewise.
-        prevalence: Share of defects on the line that costs were reckoned for; None where it is that of the images.
+        prevalence: Share of defects on the line that costs were computed for; None where it is that of the images.
         label_known: Whether the label is a class of the model, so that the verdict can be held against it; where
             missing, whether there is one.
         overruled: None where the person agrees, else the class that they say it is.

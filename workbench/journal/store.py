@@ -131,7 +131,7 @@ class Journal:
         """The entries in their order, a page of them where `limit` is given.
 
         Args:
-            newest_first: Turn the order round.
+            newest_first: Reverse the order.
             limit: How many at most.
             offset: How many to leave out before.
             model: Only those of the model with this digest.
@@ -177,7 +177,7 @@ class Journal:
         Who knows how can rewrite any of this, so know what protects from what:
 
         - The *chain* shows a change by somebody who edits the file: each hash covers an entry and the hash before it.
-          It shows nothing to him who computes all hashes anew from the change on, and not that the last entries were
+          It shows nothing if someone recomputes all hashes from the change on, and not that the last entries were
           cut off.
         - The *head file* shows both, as it notes the end. It is written after the entry, so it may lag behind where a
           process was killed; what it lags is not protected until the next entry. Once the journal no longer holds what

@@ -85,7 +85,7 @@ def check_cost(model: nn.Module, shape: tuple[int, int, int]) -> None:
 def outline(make: Callable[[], nn.Module], *, short_lists: bool = False) -> nn.Module:
     """The network that `make` makes, with tensors that have shapes but take no memory.
 
-    With `short_lists`, short lists of numbers hold their numbers: torchvision's RegNets reckon their widths with them.
+    With `short_lists`, short lists of numbers hold their numbers: torchvision's RegNets compute their widths from them.
     """
     with torch.device("meta"), _ShortLists() if short_lists else contextlib.nullcontext():
         return make()

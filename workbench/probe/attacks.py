@@ -1,4 +1,4 @@
-"""How little noise turns a decision: attacks on one image, in the 8-bit pixels that the model is fed.
+"""How little noise flips a decision: attacks on one image, in the 8-bit pixels that the model is fed.
 
 FGSM and PGD are Captum's, a dependency already; the black-box attack is our own, after Andriushchenko et al. 2020,
 "Square Attack", for Captum has none, Foolbox (last release March 2024) has none that scores and brings four packages

@@ -28,7 +28,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 
 
 def shares_differ(hits: NDArray[np.integer], cases: NDArray[np.integer], draws: int, rng: np.random.Generator) -> float:
-    """The chance of so wide a range of shares if the groups were dealt out at random within each stratum.
+    """The chance of so wide a range of shares if cases were assigned to groups at random within each stratum.
 
     The range is that of each group's share less the share to be expected of its strata, which for one stratum is the
     range of the shares. The draws are those of a permutation test (Fisher; Phipson and Smyth 2010 for the + 1), made on
@@ -95,7 +95,7 @@ def normal_ranges(
     draws: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Ranges (draws,) over G groups of weighted sums of means, if the cases of each stratum were dealt out at random.
+    """Ranges (draws,) over G groups of weighted sums of means, if the cases of each stratum were shuffled.
 
     Args:
         weights: (G, S) of each stratum's mean in the group's sum; 0 where it has none.

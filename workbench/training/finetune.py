@@ -54,7 +54,7 @@ def train(
         size: Edge length of the model's input in pixels; images are stretched to it.
         positive: The class that a threshold is chosen for; where missing, and there are two classes of which one reads
             as good, the other.
-        seed: Deals the splits, and seeds the training.
+        seed: Of the splits and of the training.
         checkpoint: As for `run`.
 
     Yields:

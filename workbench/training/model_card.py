@@ -143,7 +143,7 @@ def finetune_card(table: Predictions, account: Account) -> str:
     """The card of a model that was fine-tuned on somebody's own set.
 
     Args:
-        table: Predictions for all images of the set, with the splits they were dealt.
+        table: Predictions for all images of the set, with their splits.
         account: What happened in the training.
     """
     recipe, losses = account.recipe, [loss for _, loss in account.losses]
@@ -293,20 +293,20 @@ def _data_sentences(table: Predictions, account: Account) -> list[str]:
     made = ", made by a program and not photographed" if account.synthetic else ""
     text = [f"{len(table):,} images{made}. {dealt.how}"]
     if dealt.copies:
-        alike = "all copies of an image stand in one split, where it was dealt"
+        alike = "where the set was split here, all copies of an image are in one split"
         where = "see the next sentence" if dealt.leaked else alike
-        text.append(f"{dealt.copies:,} images are byte for byte the same as one before them; {where}.")
+        text.append(f"{dealt.copies:,} images are byte-for-byte copies of another one; {where}.")
     if dealt.leaked:
         text.append(
-            f"**{dealt.leaked:,} images of the validation or test split stand in the training split too: the figures"
-            " flatter.**"
+            f"**{dealt.leaked:,} images of the validation or test split are also in the training split, so the figures"
+            " are too optimistic.**"
         )
     if unreadable:
         names = ", ".join(unreadable[:NAMED]) + (", ..." if len(unreadable) > NAMED else "")
         text.append(f"{len(unreadable):,} could not be read and were left out: {names}.")
     if unlabelled := int(table.frame["label"].isna().sum()):
-        text.append(f"{unlabelled:,} have no label; they trained nothing and count in no figure.")
-    independent = "Images count as independent of each other: if several show one part, the figures may flatter."
+        text.append(f"{unlabelled:,} have no label; they were not used for training and count in no figure.")
+    independent = "Images are treated as independent: if several show the same part, the figures may be too optimistic."
     return [*text, f"{independent} Masks were not used."]
 
 
@@ -315,9 +315,9 @@ def _few(test: Rate) -> str:
     if test.support >= FEW_TESTED or test.low is None or test.high is None:
         return ""
     return (
-        f"**The test split holds only {test.support} images, so that the intervals are wide: an accuracy anywhere from "
-        f"{test.low:.0%} to {test.high:.0%}\nfits what was seen.** More images narrow it; "
-        "another seed deals other ones.\n\n"
+        f"**The test split has only {test.support} images, so the intervals are wide: the true accuracy may be"
+        f" anywhere from {test.low:.0%} to {test.high:.0%}.**\nMore images narrow this range;"
+        " another seed gives another test split.\n\n"
     )
 
 

@@ -74,7 +74,7 @@ class Guests:
 
     @property
     def local(self) -> bool:
-        """Whether only people at this machine can reach it: it listens to them alone, and no proxy hands on others."""
+        """Whether only people at this machine can reach it: it listens to them alone, and no proxy forwards others."""
         return self.address in LOOPBACK and not self.others
 
     def knows(self, host: Place, at: str | None) -> bool:
@@ -187,7 +187,7 @@ class Doors:
         self._arriving: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, refuse or hand on."""
+        """Answer, refuse or forward."""
         if scope["type"] not in ("http", "websocket"):
             return await self._app(scope, receive, send)
         host = self._admitted(scope)
@@ -224,7 +224,7 @@ class Doors:
         return own
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand on an upload, as long as its session's uploads and everybody's stay under the limits."""
+        """Forward an upload, as long as its session's uploads and everybody's stay under the limits."""
         session, arrived = scope["path"].split(UPLOADS)[-1].split("/")[0], 0
 
         async def counted() -> Message:

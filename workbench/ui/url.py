@@ -61,7 +61,7 @@ def select(
     """A `st.selectbox`; with `free`, what the visitor types is taken too.
 
     A browser goes by the label of the option and keeps that of an earlier run, so it is told where the chosen one is
-    worded anew.
+    reworded.
     """
     default = options[0] if default is None else default
 

@@ -100,7 +100,7 @@ def _warn_of_few(scope: Scope, points: dict[str, pd.Series]) -> None:
 
 
 def _line(scope: Scope, points: dict[str, pd.Series]) -> str:
-    """Which share of defects the figures of the line are reckoned for."""
+    """Which share of defects the figures of the line are computed for."""
     if scope.costs.prior is not None:
         return f"Precision, F1 and cost are computed for a line with {_percent(scope.costs.prior)} defects."
     shares = [

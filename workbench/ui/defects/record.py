@@ -159,7 +159,7 @@ def write(
     shown: Attribution | None,
     person: Mapping[str, Any],
 ) -> None:
-    """Write a decision into the journal, and draw the page anew.
+    """Write a decision into the journal, and draw the page again.
 
     Args:
         scope: What the page speaks of.

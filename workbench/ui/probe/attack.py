@@ -1,4 +1,4 @@
-"""The view of attacks: how little noise turns the decision about this image, and how far the map moves with it."""
+"""The view of attacks: how little noise flips the decision about this image, and how far the map moves with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The view of what must go and what must stay: the smallest regions that turn or keep a decision."""
+"""The view of what must go and what must stay: the smallest regions that flip or keep a decision."""
 
 from __future__ import annotations
 
