@@ -1,5 +1,4 @@
-"""From score to decision: which threshold, what escapes and what is scrapped for nothing, and what each decision rests
-on."""
+"""From score to decision: which threshold, which errors it makes, and what each decision rests on."""
 
 from __future__ import annotations
 

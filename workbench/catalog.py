@@ -266,8 +266,7 @@ def check_local(ref: str) -> None:
 
 
 def has_drive(part: str) -> bool:
-    """Whether a part of a path begins with what Windows takes for a drive, as in `c:x`: there it leads out of any
-    folder."""
+    """Whether a part of a path starts like a Windows drive, as in `c:x`: there it leads out of any folder."""
     return len(part) > 1 and part[1] == ":" and part[0].isascii() and part[0].isalpha()
 
 

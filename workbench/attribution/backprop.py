@@ -1,5 +1,4 @@
-"""Methods that change how gradients pass through activations. They suit few models, and what they would get wrong is
-refused."""
+"""Methods that change how gradients pass through activations; models for which they would be wrong are refused."""
 
 from __future__ import annotations
 
@@ -14,8 +13,7 @@ from workbench.attribution.job import Implementation, Job
 from workbench.attribution.structure import ACTIVATIONS, NONLINEAR, Trace, apart, bare, entangled, trace, uncovered
 
 TOLERANCE = 1e-3
-"""Share of the change that DeepLift's map may miss. Where all is followed it is exact, so that more than rounding is a
-fault."""
+"""Share of the change that DeepLift's map may miss: it is exact, so anything beyond rounding is a fault."""
 BENT = (nn.ReLU, nn.ELU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.Softplus)
 POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 FOLLOWED = BENT + POOLS
@@ -154,8 +152,7 @@ def _not_guided(job: Job, found: Trace) -> str | None:
 
 
 def _same(job: Job, found: Trace, scored: Scored) -> None:
-    """Refuse where Captum's hooks changed the score: they hand copies on, which a module that works in place then
-    changes instead."""
+    """Refuse where Captum's hooks changed the score: in-place modules overwrite the copies that they pass on."""
     if not torch.allclose(scored.scores[0], found.score[0].detach(), rtol=1e-3, atol=1e-5):
         raise job.refuse(
             "an activation changes its input in place and its result is not passed on, so use its result or choose"

@@ -204,8 +204,7 @@ def _awake(module: nn.Linear, chance: torch.Generator) -> RemovableHandle:
 
 
 def _deepest(classifier: Classifier, live: list[str], *found: Mapping[str, Tensor]) -> str | None:
-    """The last live layer before pooling, under the plainest of the names by which the same activation and gradient
-    go."""
+    """The last live layer before pooling, by the plainest name for the same activation and gradient."""
     pooling = nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d
     fit = [name for name in live if not isinstance(classifier.model.get_submodule(name), pooling)]
 

@@ -28,8 +28,7 @@ def smoothgrad(job: Job) -> Tensor:
 
 
 def smoothgrad_sq(job: Job) -> Tensor:
-    """The mean of the squared gradient over noisy copies (Hooker et al. 2019, "A Benchmark for Interpretability
-    Methods")."""
+    """The mean squared gradient over noisy copies (Hooker et al. 2019, "A Benchmark for Interpretability Methods")."""
     return _tunnel(job, "smoothgrad_sq")
 
 

@@ -36,8 +36,7 @@ class Scorer:
         self._plain: Tensor | None = None
 
     def __call__(self, inputs: Tensor) -> Tensor:
-        """Scores of shape (N,) for inputs of shape (N, C, H, W). Those that equal the image cost nothing, after the
-        first."""
+        """Scores (N,) for inputs (N, C, H, W); after the first, inputs equal to the image cost nothing."""
         differs = (inputs != self.job.x).any(1)
         changed = differs.flatten(1).any(1)
         if self._plain is None:
@@ -71,8 +70,7 @@ def suits(classifier: Classifier) -> bool:
 
 
 def _tried(classifier: Classifier) -> bool:
-    """Compare on noise with rectangles of noise in two corners and beside the middle, all at once and then each by
-    itself."""
+    """Compare on noise, with rectangles of noise in two corners and off centre, together and one by one."""
     from torch.utils.flop_counter import FlopCounterMode
 
     height, width = classifier.preprocessing.size

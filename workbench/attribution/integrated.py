@@ -1,5 +1,4 @@
-"""Integrated gradients (Sundararajan et al. 2017, "Axiomatic Attribution for Deep Networks"), refined until the sum is
-right."""
+"""Integrated gradients (Sundararajan et al. 2017, "Axiomatic Attribution for Deep Networks"), refined to its sum."""
 
 from __future__ import annotations
 
@@ -13,11 +12,9 @@ MOST_GRADIENTS = 400
 FEWEST = CHUNK
 """Gradients before which it never stops; a power of two, half of which make the first map to compare with."""
 SAME = 0.98
-"""Cosine that the map must have with that of half as many points: the sum can be right by luck while the map is still
-coarse."""
+"""Least cosine of the map with that of half as many points: a coarse map can have the right sum by luck."""
 POWER = 2.0
-"""How strongly the points crowd towards the baseline, where ReLU networks switch most of their units and the gradient
-is roughest."""
+"""How densely points crowd near the baseline, where ReLU networks switch most units and the gradient is roughest."""
 
 
 def integrated_gradients(job: Job) -> Tensor:

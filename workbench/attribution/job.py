@@ -60,8 +60,7 @@ class Job:
         return float(self.params[name])  # type: ignore[arg-type]
 
     def refuse(self, reason: str) -> InputError:
-        """The error that says why the method does not suit the model. `reason` is a clause: what is so and what to
-        do."""
+        """The error that says why the method does not suit the model; `reason` gives cause and remedy."""
         return InputError(f"{self.method.title} does not suit this model: {reason}.")
 
 
@@ -80,8 +79,7 @@ class Implementation:
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Random numbers from `seed` in this block, with the generators of torch and NumPy (Captum draws from both) as
-    before afterwards."""
+    """Random numbers from `seed` in this block; the generators of torch and NumPy, which Captum uses, are restored."""
     with _random, torch.random.fork_rng():
         state = np.random.get_state()
         try:

@@ -102,8 +102,7 @@ def eigen_cam(job: Job) -> Tensor:
 
 
 def _busiest(values: Tensor, limit: int) -> Tensor:
-    """In order: the channels of (C, h, w) that vary, the `limit` of largest mean magnitude where there are more (0:
-    all)."""
+    """The channels of (C, h, w) that vary, in order: the `limit` of largest mean magnitude (0: all)."""
     varying = (values.amax((1, 2)) > values.amin((1, 2))).nonzero()[:, 0]
     if not 0 < limit < len(varying):
         return varying

@@ -1,5 +1,4 @@
-"""The table of attribution methods: what each is, costs, promises and needs. It needs no torch, so that pages draw at
-once."""
+"""The table of attribution methods: what each is, costs, promises and needs. No torch, so that pages draw at once."""
 
 from __future__ import annotations
 
@@ -47,8 +46,7 @@ class Method:
 
     @property
     def reacts(self) -> bool:
-        """Whether a value says how the score reacts to the input there, rather than what share of the score lies
-        there."""
+        """Whether a value says how the score reacts to the input there, rather than its share of the score."""
         return "unit of input" in self.unit or "gradient" in self.unit
 
 

@@ -11,8 +11,7 @@ from workbench.models import read_answer
 
 
 def anomaly_map(job: Job) -> Tensor:
-    """The model's own anomaly map, laid over its input by bilinear interpolation; the same for every class and
-    score."""
+    """The model's own anomaly map, interpolated bilinearly to its input; the same for every class and score."""
     answers = list[object]()
     handle = job.classifier.model.register_forward_hook(lambda module, inputs, output: answers.append(output))
     try:

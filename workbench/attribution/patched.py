@@ -68,8 +68,7 @@ class Kept:
         return before is None or all(map(_unchanged, before, self._operands))
 
     def result(self, make: Callable[[], Tensor], part: object = None) -> Tensor:
-        """The operation's result for the image itself: from `make` the first time, kept ever after with its
-        operands."""
+        """The operation's result for the image itself: made by `make` the first time, then kept with its operands."""
         key = (self._now, part)
         if key not in self._results:
             self._results[key] = make()
@@ -176,8 +175,7 @@ def cut(kept: Kept, inputs: Tensor, differs: Tensor) -> Patched:
 def _copied(
     x: Patched, corners: Corners, size: tuple[int, int], margin: tuple[int, int] = (0, 0), fill: float = 0
 ) -> Tensor:
-    """Rectangles (N, C, *size) of the batch from `corners` on, which count from the corner of a margin of `fill` around
-    it."""
+    """Rectangles (N, C, *size) of the batch from `corners`, which count from the corner of a margin of `fill`."""
     down, right = margin
     whole = x.whole
     if down or right:
@@ -198,8 +196,7 @@ def _copied(
 
 
 def _pointwise(func: Operation, x: Any, *args: Any, **kwargs: Any) -> Any:
-    """Each place by itself. Of several results (BatchNorm's) the first is the output and the rest is for training
-    only."""
+    """Each place by itself. Of several results, as BatchNorm's, the first is the output; the rest is for training."""
     if not isinstance(x, Patched):
         return None
     out = func(x.patch, *args, **kwargs)

@@ -17,8 +17,7 @@ LIME_RIDGE = 1.0  # its penalty, which are those of its authors for images
 
 
 def occlusion(job: Job) -> Tensor:
-    """By how much the score falls when a window is covered with the baseline; windows overlap by half and are
-    averaged."""
+    """By how much the score falls when a window is covered with the baseline; overlapping windows are averaged."""
     from captum.attr import Occlusion
 
     channels = job.x.shape[1]

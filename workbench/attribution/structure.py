@@ -115,8 +115,7 @@ def uncovered(nodes: tuple[Node, ...], covered: set[Node], kind: re.Pattern[str]
 
 
 def entangled(node: Node) -> bool:
-    """Whether an operation multiplies or divides by something that depends on the image, or takes statistics of the
-    batch."""
+    """Whether an operation multiplies or divides by something that depends on the image, or uses batch statistics."""
     operands = [operand is not None for operand, _ in node.next_functions]
     if _name(node).startswith("Div"):
         return len(operands) > 1 and operands[1]

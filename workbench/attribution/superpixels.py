@@ -11,8 +11,7 @@ from workbench.attribution.job import Job
 
 
 def superpixels(job: Job) -> Tensor:
-    """The number of each pixel's superpixel, from 0 on, (1, 1, H, W), of the image as the model sees it:
-    `segmented`."""
+    """The number of each pixel's superpixel from 0, (1, 1, H, W), of the image as the model sees it: `segmented`."""
     if "superpixels" not in job.measured:
         pixels = np.asarray(job.classifier.preprocessing.image(job.x[0].cpu().numpy()))
         job.measured["superpixels"] = torch.from_numpy(segmented(pixels, job.number("segments"))[None, None]).to(
@@ -40,7 +39,6 @@ def segmented(pixels: NDArray[np.uint8], segments: int) -> NDArray[np.intp]:
 
 
 def spread(weights: Tensor, parts: Tensor) -> Tensor:
-    """Share each superpixel's weight out evenly: where `weights` has it at every value, (1, C, H, W), the map sums to
-    it."""
+    """Share each superpixel's weight out evenly: with `weights` (1, C, H, W) at every value, the map sums to it."""
     areas = torch.bincount(parts.flatten())[parts]
     return weights / (areas * weights.shape[1])

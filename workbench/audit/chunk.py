@@ -1,5 +1,4 @@
-"""What is computed for some images at once, by every engine alike: their digests, logits, probabilities and
-embeddings."""
+"""What every engine computes for some images at once: digests, logits, probabilities and embeddings."""
 
 from __future__ import annotations
 
@@ -136,8 +135,7 @@ def _watched(classifier: Classifier) -> Iterator[list[tuple[nn.Module, Tensor]]]
 
 
 def _embedding(calls: Sequence[tuple[nn.Module, Tensor]], count: int) -> NDArray[np.float32] | None:
-    """What went into the layer that ran last, averaged over places or tokens: (N, D), or None where it is not one row
-    an image."""
+    """The input of the last layer that ran, averaged over places or tokens: (N, D), or None if not one row an image."""
     import torch
 
     if not calls:

@@ -68,8 +68,7 @@ def outputs(classifier: Classifier, items: Sequence[ImageItem], known: set[str])
 
 
 class _Worker:
-    """A process with a copy of the model, which it fetches for its first task: so Ray can start another in its
-    place."""
+    """A process with a copy of the model, fetched for its first task, so that Ray can replace it."""
 
     def __init__(self) -> None:
         self.classifier: Classifier | None = None
@@ -150,8 +149,7 @@ def _started(ray: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _workers(ray: Any, classifier: Classifier, most: int) -> Iterator[tuple[list[Any], list[Any]]]:
-    """One worker a processor of the kind that the model computes on, but no more than there are tasks; and the model
-    for them."""
+    """One worker a processor of the kind that the model uses, at most one a task; and the model for them."""
     fields = {
         field.name: getattr(classifier, field.name) for field in dataclasses.fields(classifier) if field.name != "lock"
     }

@@ -92,8 +92,7 @@ def _id(item: ImageItem) -> str | None:
 
 
 def _errors(images: ImageSet, unknown: Sequence[int]) -> dict[int, str]:
-    """Why images without outputs cannot be read; it stops at the first that can, for then the outputs are not
-    complete."""
+    """Why images without outputs cannot be read; stops at the first readable one: the outputs are then incomplete."""
     errors: dict[int, str] = {}
     for i in unknown:
         try:

@@ -1,5 +1,4 @@
-"""Results on their way: small Parquet files that are whole or not there, so that a killed run loses none that is
-written."""
+"""Partial results: small Parquet files, each written whole, so that a killed run loses nothing written."""
 
 from __future__ import annotations
 

@@ -91,8 +91,7 @@ def _shares(mass: NDArray[np.floating], total: float) -> dict[str, float]:
 
 
 def _overlaps(count: int, ends: NDArray[np.floating]) -> NDArray[np.float64]:
-    """How much of each of `count` pixels in a row lies in each of the intervals between `ends` (0 to 1): (intervals,
-    count)."""
+    """How much of each of `count` pixels in a row lies in each interval between `ends` (0 to 1): (intervals, count)."""
     at = ends * count
     pixels = np.arange(count)
     return np.clip(np.minimum(at[1:, None], pixels + 1) - np.maximum(at[:-1, None], pixels), 0, 1)

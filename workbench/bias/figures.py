@@ -75,8 +75,7 @@ class Tally:
         return self.scores[part], self.defect[part]
 
     def shares(self, name: str) -> tuple[Counts, Counts]:
-        """Hits and cases of a share or of F1, both (G, S), with one column for each class that groups are compared
-        within."""
+        """Hits and cases of a share or of F1, both (G, S), a column for each class that groups are compared within."""
         hits, count = shares_of(self.outcomes, name)
         return (hits, count) if FIGURES[name].given_label else (hits.sum(1, keepdims=True), count.sum(1, keepdims=True))
 
@@ -119,8 +118,7 @@ def outcomes_of(cases: Cases, there: NDArray[np.bool_], place: NDArray[np.intp],
 
 
 def shares_of(outcomes: Counts, name: str) -> tuple[Counts, Counts]:
-    """What a share counts in outcomes of shape (..., 2, 2, 2): hits and cases, both (...). For F1 it is F* = TP / (TP +
-    FP + FN)."""
+    """Hits and cases that a share counts in outcomes (..., 2, 2, 2), both (...); for F1: F* = TP / (TP + FP + FN)."""
     if name == "accuracy":
         return outcomes[..., 1, :].sum((-1, -2)), outcomes.sum((-1, -2, -3))
     called = outcomes.sum(-2)

@@ -41,8 +41,7 @@ COMPARED = (
     "mean confidence",
     "calibration error",
 )
-"""What is compared where nothing is named: of two figures that are one another's rest, such as recall and escape rate,
-one."""
+"""What is compared by default: of two complementary figures, such as recall and escape rate, only one."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -213,8 +212,7 @@ def _kept(table: Tally, name: str, least: int) -> list[int]:
 
 
 def _spans(table: Tally, name: str, level: float, least: int) -> tuple[Rate, Rate]:
-    """Difference and ratio of a share between the groups with enough cases, as rates: `count` is the number of
-    groups."""
+    """Difference and ratio of a share between the groups with enough cases, as rates; `count` is their number."""
     kept = _kept(table, name, least)
     rates = estimates(table, name, simultaneous(max(len(kept), 2), level))
     rates = [rates[g] for g in kept]

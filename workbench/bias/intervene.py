@@ -1,5 +1,4 @@
-"""Does it matter? What covering a region of many images does to a model's answers, beside covering an equal area
-elsewhere."""
+"""Does it matter? How covering a region of many images changes the answers, compared with an equal area elsewhere."""
 
 from __future__ import annotations
 
@@ -26,8 +25,7 @@ COVERINGS = 4
 """How many times each image's region, and as many other places of equal area, are covered."""
 FLIPS = 4000
 MATTERS = 0.05
-"""A smaller effect on a probability is none to speak of: the rim of a cover alone may have one, where no mirrored place
-is as good."""
+"""A smaller effect on a probability is negligible: the edge of a cover alone can cause it."""
 COVERED_EDGE = 1024
 """Pixels of the longer side to which larger images are shrunk first: covering a camera's full image takes seconds."""
 Progress = Callable[[int, int], None]
@@ -65,8 +63,7 @@ class Intervention:
 
     @property
     def matters(self) -> bool:
-        """Whether covering the region lowers the target's probability, and more than elsewhere: by at least `MATTERS`
-        and not by chance."""
+        """Whether covering the region lowers the target's probability by at least `MATTERS`, and not by chance."""
         lowers = (self.change.high or 0) < 0 and (self.effect.high or 0) < 0
         return lowers and (self.effect.value or 0) <= -MATTERS and self.p <= SIGNIFICANT
 

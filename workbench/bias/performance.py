@@ -1,5 +1,4 @@
-"""The breakdown of a model's performance by class or by group, each figure with its interval, and the confusion behind
-it."""
+"""A model's performance by class or by group, each figure with its interval, and the confusion matrix."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Parts of an image that can be asked about by name: corners, border, centre, the ground-truth mask, a box of one's
-own."""
+"""Parts of an image by name: corners, border, centre, the ground-truth mask, or a box."""
 
 from __future__ import annotations
 

@@ -114,8 +114,7 @@ def simpson(
 
 
 class _Pair:
-    """Two groups' shares over S strata, the higher first: hits and cases (2, S), and how many standard errors chance
-    may make."""
+    """Two groups' shares over S strata, the higher first: hits and cases (2, S), and the standard errors allowed."""
 
     def __init__(self, hits: NDArray[np.int64], count: NDArray[np.int64], z: float) -> None:
         self.count = count

@@ -1,5 +1,4 @@
-"""Slices: clusters of images that look alike to the model, the ones that it gets wrong first, described by what sets
-them apart."""
+"""Slices: clusters of images that look alike to the model, the worst first, described by what sets them apart."""
 
 from __future__ import annotations
 
@@ -90,8 +89,7 @@ class Slices:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row a slice: slice, support, enough, errors, error rate and its ends, p, p adjusted, significant, and
-        traits in words."""
+        """One row a slice: slice, support, enough, errors, error rate, its ends, p, p adjusted, significant, traits."""
         import pandas as pd
 
         return pd.DataFrame(

@@ -1,5 +1,4 @@
-"""Attributes that the label is known from: its own source, or what goes with it one to one. Groups by them are classes
-again."""
+"""Attributes that determine the label: its source, or what goes with it one to one. Their groups are just classes."""
 
 from __future__ import annotations
 
@@ -43,8 +42,7 @@ def tied_to_label(predictions: Predictions, rows: NDArray[np.bool_] | None = Non
 
 
 def _tie(codes: NDArray[np.intp], values: list[Any], labels: NDArray[np.intp]) -> Tie | None:
-    """How M images' values, by number, go with their labels (M,); None where a value has two labels, or one is all
-    there is."""
+    """How M images' values, by number, map to their labels (M,); None if a value has two labels, or only one exists."""
     labels = np.unique(labels, return_inverse=True)[1]
     counts = np.bincount(labels)
     pairs = np.unique(np.column_stack([codes, labels]), axis=0)
@@ -60,7 +58,6 @@ def _tie(codes: NDArray[np.intp], values: list[Any], labels: NDArray[np.intp]) -
 
 
 def _by_chance(counts: NDArray[np.intp]) -> float:
-    """The chance that labels (K classes of so many each) dealt out at random come to lie class by class along values in
-    an order."""
+    """The chance that randomly arranged labels (K class sizes) lie class by class along an order of values."""
     ways = math.lgamma(int(counts.sum()) + 1) - sum(math.lgamma(int(count) + 1) for count in counts)
     return math.exp(min(math.lgamma(len(counts) + 1) - ways, 0.0))

@@ -1,5 +1,4 @@
-"""Where a model looks: mean maps and shares of attribution by class and group, and whether chance alone would make them
-differ."""
+"""Where a model looks: mean maps and attribution shares by class and group, and whether they differ by chance."""
 
 from __future__ import annotations
 

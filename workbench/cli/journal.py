@@ -67,8 +67,7 @@ def export(
     ],
     journal: Where = None,
 ) -> None:
-    """Write all entries to a file: .csv for a spreadsheet, .json with everything needed to check the chain without the
-    workbench."""
+    """Export all entries: .csv for a spreadsheet, .json to check the hash chain without the workbench."""
     from workbench.journal import Journal, journal_path, to_csv, to_json
 
     kinds = {".csv": to_csv, ".json": to_json}

@@ -27,8 +27,7 @@ def make_set(
         typer.Option(help="Share of that class's parts with a stamp, default 0.95; of the other parts, the rest to 1."),
     ] = None,
 ) -> None:
-    """Draw a synthetic image set with exact masks: a folder with manifest.csv, images and masks. Every image is made by
-    a program."""
+    """Draw a synthetic image set with exact masks: a folder with manifest.csv, images and masks."""
     from workbench.images import stamped_metal
 
     if name != stamped_metal.NAME:

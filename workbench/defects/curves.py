@@ -61,8 +61,7 @@ class Pixels:
 
 
 def regions_of(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """The connected regions of a mask (H, W), numbered from 1, and 0 outside; pixels that touch at a corner belong
-    together."""
+    """The connected regions of a mask (H, W), numbered from 1, 0 outside; pixels touching at a corner are connected."""
     from scipy import ndimage
 
     labels, _ = ndimage.label(mask, np.ones((3, 3)))
@@ -110,8 +109,7 @@ def aupro(maps: Iterable[NDArray[np.floating]], masks: Iterable[NDArray[np.bool_
 
 
 def pixel_auroc(maps: Iterable[NDArray[np.floating]], masks: Iterable[NDArray[np.bool_]]) -> float:
-    """The chance that a marked pixel scores above one that is not, ties counting half. Arguments and errors as
-    `aupro`."""
+    """The chance that a marked pixel scores above an unmarked one, ties counting half. Arguments, errors as `aupro`."""
     return _exact(_all_pixels(maps, masks), None, LIMIT)[0]
 
 

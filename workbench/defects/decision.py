@@ -1,5 +1,4 @@
-"""One decision about one part, in words that can be read out: verdict, margin, where the evidence lies, what lies
-nearest."""
+"""One decision about one part, in plain words: verdict, margin, where the evidence lies, and the nearest images."""
 
 from __future__ import annotations
 

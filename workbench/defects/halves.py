@@ -1,5 +1,4 @@
-"""What a defect decision is made from: the labelled images, the classes that are defects, and which images may be
-chosen on."""
+"""The images of a defect decision: labelled, in classes that are defects or not, and usable for the threshold."""
 
 from __future__ import annotations
 

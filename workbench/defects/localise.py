@@ -304,8 +304,7 @@ def meets_by_chance(box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -> 
 def _drawn(
     items: Sequence[ImageItem], good: Collection[str] | None, most: int, seed: int
 ) -> tuple[list[tuple[ImageItem, bool]], list[LeftOut], dict[str, object]]:
-    """The images to measure, each with whether it is called good; those without a mask; and what to say of the
-    sample."""
+    """The images to measure, each with whether it is good; those without a mask; and a sentence on the sample."""
     if good is None:
         guess = good_class(sorted({item.label for item in items if item.label is not None}))
         good = () if guess is None else (guess,)
@@ -358,8 +357,7 @@ def _laid(
 
 
 def _shrunk(labels: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.int32]:
-    """Labels (H, W) on a smaller copy of their image, by the nearest pixel; a region that falls between pixels keeps
-    one."""
+    """Labels (H, W) scaled down by the nearest pixel; a region that falls between pixels keeps one."""
     if labels.shape == shape:
         return labels
     from scipy import ndimage

@@ -1,5 +1,4 @@
-"""Operating points: what escapes and what is scrapped for nothing at each threshold, with intervals and what it
-costs."""
+"""Operating points: escapes and overkill at each threshold, with intervals, and what they cost."""
 
 from __future__ import annotations
 
@@ -129,8 +128,7 @@ def _table(
     costs: Costs,
     level: float,
 ) -> pd.DataFrame:
-    """The figures at T thresholds with as many escapes, defects that are not rejected, and good parts that are, each
-    (T,)."""
+    """The figures at T thresholds from missed defects and falsely rejected good parts, each (T,)."""
     import pandas as pd
 
     defects, good = cases.defects, cases.good

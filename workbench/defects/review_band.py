@@ -143,7 +143,6 @@ def _above(score: float) -> float:
 
 
 def _reached(values: NDArray[np.float64], coverage: float, worst: float) -> float:
-    """The value that a further one stays at or under with a probability of `coverage`: the `worst` where there are too
-    few to tell."""
+    """The value that a new case stays at or below with probability `coverage`; `worst` with too few cases to tell."""
     rank = math.ceil(coverage * (len(values) + 1) - 1e-9)
     return float(np.sort(values)[rank - 1]) if rank <= len(values) else worst

@@ -176,8 +176,7 @@ class Panel:
 
 
 def figure(image: Image.Image | None, panels: Sequence[Panel], heading: str, footer: str) -> Figure:
-    """The image, where there is one, and maps side by side, each with a colour bar in its own unit, under one
-    heading."""
+    """The image, if any, and maps side by side under one heading, each with a colour bar in its own unit."""
     from matplotlib.figure import Figure
 
     count = len(panels) + (image is not None)

@@ -1,5 +1,4 @@
-"""Whether a map can be believed: one verb, `assess`, gives named figures, each beside what chance gives, with a verdict
-and a reason."""
+"""Whether a map can be believed: `assess` gives named findings, each with its chance level, verdict and reason."""
 
 from __future__ import annotations
 

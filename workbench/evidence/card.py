@@ -269,8 +269,7 @@ def examine(
     seed: int = 0,
     on_progress: Progress | None = None,
 ) -> Iterator[Finding]:
-    """`assess`, one finding after another: what was handed over is checked at once, and nothing is held between two
-    findings."""
+    """`assess`, one finding at a time: arguments are checked at once, and nothing is locked between findings."""
     if strange := sorted(set(checks or ()) - CHECKS.keys()):
         raise InputError(f"There is no check {strange[0]!r}: choose from {', '.join(CHECKS)}.")
     if budget not in BUDGETS:

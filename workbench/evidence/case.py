@@ -18,8 +18,7 @@ from workbench.images import ImageItem
 from workbench.models import BASELINES, Classifier, Input, untouched
 
 COARSE_GRID = 8
-"""Cells an edge of the coarse grid: about the grid of a network's last layer, and so the finest that every method can
-fill."""
+"""Cells an edge of the coarse grid: about that of a network's last layer, so every method can fill it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,8 +50,7 @@ BUDGETS = {
 
 
 class Meter:
-    """Turns evaluations into progress: each check fills its own part of the plan, however many it asks for in the
-    end."""
+    """Turns evaluations into progress: each check fills its own part of the plan, however many it needs."""
 
     def __init__(self, plan: list[int], on_progress: Callable[[int, int], None] | None) -> None:
         self._plan, self._report = plan, on_progress
@@ -130,8 +128,7 @@ class Case:
 
     @cached_property
     def replacement(self) -> tuple[Tensor, str]:
-        """What stands in place of a removed pixel, (1, C, H, W), and what to call it: the map's own baseline, or else a
-        blur."""
+        """What replaces a removed pixel, (1, C, H, W), and its name: the map's own baseline, otherwise a blur."""
         name = self.attribution.params.get("baseline")
         if isinstance(name, str) and name in BASELINES:
             values, words = (
@@ -173,8 +170,7 @@ class Case:
         return found
 
     def scores(self, kept: Iterable[NDArray[np.bool_]]) -> NDArray[np.float64]:
-        """Scores of the image with only the `kept` pixels, each (H, W), left and the others replaced, a chunk at
-        once."""
+        """Scores of the image with only the `kept` pixels, each (H, W), and the others replaced, chunk by chunk."""
         found: list[NDArray[np.float64]] = []
         chunk: list[NDArray[np.bool_]] = []
 

@@ -21,16 +21,14 @@ COMPLETE = 0.01
 INCOMPLETE = 0.05
 """Sundararajan et al. 2017 advise to check the sum, and to add steps until it agrees within 5 %."""
 FLAT = 1e-4
-"""Where image and baseline differ by less than this share of the scores, the share explained divides by rounding
-errors."""
+"""Share of the scores below which image and baseline are too close: the ratio would be rounding error."""
 USEFUL_AREA = 0.05
 """Area gap as a share of the score's range. A perfect map gains about half the range on a random order: a tenth of that
 is not worth looking at, however surely it was measured."""
 TWO_SIGMA = 2.0
 """Of the mean over random orders, about 95 %."""
 HALF_EXPLAINED = 0.5
-"""Infidelity up to which the map foretells at least half of what covering squares does to the score, in the mean
-square."""
+"""Highest infidelity at which the map predicts at least half of the effect of covering squares, in the mean square."""
 RESAMPLES = 1000
 EVEN = 1e-12
 
@@ -66,8 +64,7 @@ def completeness(case: Case) -> Outcome:
 
 
 def order_of(values: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Each pixel's place, (H, W), from the largest value (0) to the smallest; ties, such as large areas of zero, fall
-    at random."""
+    """Each pixel's rank, (H, W), from the largest value (0) to the smallest; ties, as in areas of zero, are random."""
     shuffled = rng.permutation(values.size)
     places = np.empty(values.size, np.int64)
     places[shuffled[np.argsort(-values.ravel()[shuffled], kind="stable")]] = np.arange(values.size)

@@ -14,8 +14,7 @@ from workbench.evidence.finding import Outcome, advantage
 from workbench.stats import spearman
 
 USEFUL_SHARE = 0.1
-"""A tenth of the way from chance to a map that lies wholly inside of the mask: less is of no use to a reader, however
-sure it is."""
+"""A tenth of the way from chance to a map wholly inside the mask: less is useless, however certain."""
 SMALL = 0.05
 """Share of the image up to which a mask is hit by chance so seldom that a single hit tells something: the usual 5 %."""
 
@@ -54,8 +53,7 @@ def relevance_mass(case: Case) -> Outcome:
 
 
 def relevance_rank(case: Case) -> Outcome:
-    """Of the K pixels with the most positive attribution, the share inside of a mask of K pixels (Arras et al.
-    2022)."""
+    """Of the K most positive pixels, the share inside a mask of K pixels (Arras et al. 2022)."""
     placed = _placed(case)
     if isinstance(placed, Outcome):
         return placed
@@ -73,8 +71,7 @@ def relevance_rank(case: Case) -> Outcome:
 
 
 def pointing(case: Case) -> Outcome:
-    """Whether the pixel with the most positive attribution lies inside of the mask (Zhang et al. 2018, without their 15
-    pixels' grace)."""
+    """Whether the most positive pixel lies inside the mask (Zhang et al. 2018, without their margin of 15 pixels)."""
     placed = _placed(case)
     if isinstance(placed, Outcome):
         return placed
@@ -121,8 +118,7 @@ def _placed(case: Case) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray
 
 
 def _anywhere(values: NDArray[np.float64], inside: NDArray[np.bool_], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """What of the values lies inside of the mask when the map is moved over what the model saw, round its edges: one
-    sum a move."""
+    """The sum of values inside the mask for each shift of the map over the image, wrapped at its edges."""
     box = np.ix_(seen.any(1), seen.any(0))
     return np.fft.irfft2(
         np.fft.rfft2(values[box]).conj() * np.fft.rfft2(inside[box].astype(np.float64)), s=values[box].shape

@@ -22,11 +22,9 @@ SAME = 0.5
 ranks. Adebayo et al. 2018 draw the correlation without a threshold; a method that follows the weights falls close to
 zero there, and guided backprop and its like stay far above this."""
 REPRODUCED = 0.9
-"""Cosine that the map must reach with itself, made anew: the rounding of another device costs far less, and another map
-gets far less."""
+"""Least cosine of the map with its recomputation: another device's rounding stays far above, another map far below."""
 STEADY = 0.5
-"""Change of the map as a share of its own size, up to which it is steady: maps of equal size then lie at a cosine of
-0.87 and more."""
+"""Change of the map as a share of its size up to which it is stable: maps of equal size then have cosine >= 0.87."""
 SHAKEN = 1.0
 """From here on the change is as large as the map itself (a cosine of 0.5)."""
 ZERO = "The map is zero everywhere, so there is nothing whose change could be seen."
@@ -37,8 +35,7 @@ NOISE = 2.5
 
 
 def randomisation(case: Case) -> Outcome:
-    """Rank correlation with the method's map on the same net with random weights, layer by layer from the top (Adebayo
-    et al. 2018)."""
+    """Rank correlation with the map on randomised weights, layer by layer from the top (Adebayo et al. 2018)."""
     if case.lost:
         return Outcome(case.lost)
     if not case.attribution.values.any():
@@ -128,8 +125,7 @@ def _private(classifier: Classifier) -> Classifier:
 
 
 def _owners(private: Classifier, case: Case) -> list[nn.Module]:
-    """Modules with weights of their own, the last that runs first; where some are never called as such, the last
-    registered first."""
+    """Modules with own weights, the last that runs first; if some are never called, the last registered first."""
     owners = [
         module
         for module in private.model.modules()
@@ -188,8 +184,7 @@ def _change(old: Attribution, new: Attribution) -> float:
 
 
 def sensitivity(case: Case) -> Outcome:
-    """The largest change of the map under tiny noise on the input, as a share of its size: max-sensitivity (Yeh et al.
-    2019)."""
+    """Largest change of the map under tiny input noise, as a share of its size: max-sensitivity (Yeh et al. 2019)."""
     from captum.metrics import sensitivity_max
 
     if obstacle := _cannot(case):

@@ -1,5 +1,4 @@
-"""Files, read under bounds and told apart: folders, digests, tables, archives, Parquet, and the keys of what is
-kept."""
+"""Reading files safely: folders, digests, tables, archives, Parquet, and the keys of stored results."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Read what somebody handed in in a process of its own, with a limit on memory and time: what the bounds missed ends
-that process alone."""
+"""Read an upload in a separate process with limits on memory and time: an attack ends that process alone."""
 
 from __future__ import annotations
 

@@ -60,8 +60,7 @@ def file_digest(path: Path) -> str:
 
 
 class _Index:
-    """Digests by path and stamp, in memory and in one file that all processes of a user share; a cache that cannot be
-    used is none."""
+    """Digests by path and stamp, in memory and in one file that a user's processes share; a broken cache is ignored."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE

@@ -16,8 +16,7 @@ from types import MappingProxyType
 import numpy as np
 
 MODEL = ("model", "rule")
-"""Digest of weights and preprocessing, and the rule that makes classes of probabilities (classes, positive class,
-threshold)."""
+"""Digest of weights and preprocessing, and the rule from probabilities to classes (classes, positive, threshold)."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,4 @@
-"""Parquet files of the workbench's own: every page carries a check sum, and so does what the file says it belongs
-to."""
+"""Parquet files of the workbench's own: every page carries a checksum, and so does what the file belongs to."""
 
 from __future__ import annotations
 

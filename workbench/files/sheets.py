@@ -53,8 +53,7 @@ def to_csv(header: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
 
 
 def frame_csv(frame: pd.DataFrame, index: str | None = None) -> str:
-    """A table as CSV, as `to_csv`; `index` is the name of a first column of row labels, which are left out where it is
-    missing."""
+    """A table as CSV, as `to_csv`; `index` names a first column of row labels, which are left out if it is None."""
     columns = [frame.iloc[:, place].to_numpy() for place in range(frame.shape[1])]
     if index is None:
         return to_csv([*frame.columns], zip(*columns, strict=True))

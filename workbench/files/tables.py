@@ -1,5 +1,4 @@
-"""Tables that somebody handed in, as rows: bounded before and while they are read, so that a small file cannot become a
-huge one."""
+"""Tables from users, as rows: bounded before and while they are read, so that a small file cannot become huge."""
 
 from __future__ import annotations
 
@@ -79,8 +78,7 @@ def told(data: bytes, name: str) -> bytes:
 
 
 def csv_rows(data: bytes, name: str) -> list[Row]:
-    """Rows of a CSV with commas, semicolons or tabs; lines above the header that start with # are comments. Errors as
-    `read_table`."""
+    """Rows of a CSV with commas, semicolons or tabs; # starts a comment above the header. Errors as `read_table`."""
     return [row for _, row in _csv(data, name).rows]
 
 

@@ -44,8 +44,7 @@ def decode(data: bytes, name: str) -> Image.Image:
 
 
 def upright_size(data: bytes, name: str) -> tuple[int, int]:
-    """Width and height that `decode` would give, from the header: no pixel is decoded. Errors as `decode`, of what the
-    header shows."""
+    """Width and height that `decode` would give, from the header alone. Errors as `decode`, of what that shows."""
 
     def turned(image: Image.Image) -> bool:
         if image.format == "TIFF":  # Pillow gives its size as it stands upright
@@ -176,8 +175,7 @@ def _tiles(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _eight_bit(values: NDArray) -> NDArray[np.uint8]:
-    """Scale 16-bit counts, or floats in 0 .. 1 (wider ranges by their own extremes), to 8 bit, a part at a time to save
-    memory."""
+    """Scale 16-bit counts, or floats in 0 .. 1 (wider ranges by their extremes), to 8 bit, in parts to save memory."""
     flat, scaled = values.reshape(-1), np.empty(values.size, np.uint8)
     parts = [slice(start, start + PART) for start in range(0, flat.size, PART)]
     if np.issubdtype(values.dtype, np.integer):

@@ -132,8 +132,7 @@ class ImageItem:
 
     @property
     def key(self) -> str:
-        """Digest of all that is known of the image: its name, its bytes, those of its mask, label, split and
-        attributes."""
+        """Digest of everything known of the image: name, bytes, mask, label, split and attributes."""
         return hashlib.sha256(written(self._facts()).encode()).hexdigest()
 
     def _facts(self) -> tuple[object, ...]:
@@ -235,8 +234,7 @@ class ImageSet:
 
     @property
     def background(self) -> Sequence[ImageItem]:
-        """The images that stand for the set where a method compares with it: its training split, or all where it has
-        none."""
+        """The images that represent the set where a method compares with it: its training split, otherwise all."""
         return [item for item in self.items if item.split == "train"] or self.items
 
     @cached_property

@@ -64,8 +64,7 @@ class ZipSource:
 
 @dataclass(frozen=True)
 class Tree:
-    """Files by their path below a root, sorted, with hidden ones left out; of a `folder` on disk, images and manifests
-    only."""
+    """Files by their path below a root, sorted, without hidden ones; of a `folder`, images and manifests only."""
 
     name: str
     files: Mapping[PurePosixPath, Source]

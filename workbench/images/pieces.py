@@ -14,8 +14,7 @@ REGION_FILLS = {name: said for name, said in FILLS.items() if name != "exchange"
 """What can be filled with. A patch comes from the same image, so that it may bring along what was to go."""
 
 COARSER = 48
-"""Pixels of the longer side of the copy on which "inpaint" is worked out here: hundreds of images are filled for one
-answer."""
+"""Pixels of the longer side of the copy on which "inpaint" is computed: one answer fills hundreds of images."""
 
 
 class Pieces:
@@ -51,8 +50,7 @@ class Pieces:
 
 
 def square_cells(shape: tuple[int, ...], cells: int) -> NDArray[np.intp]:
-    """The number of each pixel's cell, (H, W): squares as nearly as the image allows, `cells` of them along its longer
-    side."""
+    """The number of each pixel's cell, (H, W): nearly square, `cells` of them along the longer side."""
     height, width = shape[:2]
     side = max(height, width) / cells
     down, across = (min(max(round(n / side), 1), n) for n in (height, width))

@@ -29,8 +29,7 @@ class Table(Protocol):
 
 
 def tested(images: ImageSet, known: Table | None) -> list[ImageItem]:
-    """The test split, by the set itself or by the predictions that were made with the model; all images where there is
-    none."""
+    """The test split, by the set itself or by the model's predictions; all images if there is none."""
     if known is not None and (known.frame["split"] == "test").any():
         names = set(known.frame["name"][known.frame["split"] == "test"])
         return [item for item in images if item.name in names]
@@ -43,14 +42,12 @@ def of_split(items: Sequence[ImageItem]) -> str:
 
 
 def digest(seed: int, *facts: object) -> bytes:
-    """A random number of 32 bytes that depends on a seed and on what is drawn alone, not on what else there is to
-    draw."""
+    """A random number of 32 bytes that depends only on a seed and on what is drawn, not on the alternatives."""
     return hashlib.sha256(" ".join(map(str, (seed, *facts))).encode()).digest()
 
 
 def drawn(items: Sequence[ImageItem], most: int, seed: int) -> list[ImageItem]:
-    """At most so many of some images, each with the same chance, in their order; a larger sample holds the smaller
-    one."""
+    """At most so many images, each equally likely, in their order; a larger sample contains the smaller one."""
     ranked = sorted(items, key=lambda item: digest(seed, item.name))
     kept = {item.name for item in ranked[:most]}
     return [item for item in items if item.name in kept]

@@ -250,8 +250,7 @@ def _write(plan: Plan, folder: Path, workers: int | None) -> Iterator[tuple[int,
 
 
 def _in_parallel(work: Callable[[int], T], total: int, workers: int | None) -> Iterator[T]:
-    """`work` for each number below `total`, in order. A chunk at a time, so that it stops soon after its caller
-    does."""
+    """`work` for each number below `total`, in order; in chunks, so that it stops soon after its caller does."""
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         for start in range(0, total, DRAWN_AT_ONCE):
             yield from list(pool.map(work, range(start, min(start + DRAWN_AT_ONCE, total))))

@@ -96,8 +96,7 @@ class Part:
 
 @dataclasses.dataclass(frozen=True)
 class _Defect:
-    """What a defect changes, each of shape (S, S): height (shares of the edge), roughness 0 .. 1, and a colour laid
-    over by `cover`."""
+    """What a defect changes, each (S, S): height (in edge lengths), roughness 0 .. 1, colour blended by `cover`."""
 
     height: Field
     rough: Field
@@ -204,8 +203,7 @@ def _brushed(rng: np.random.Generator, size: int) -> Field:
 
 
 def _turned(rng: np.random.Generator, size: int) -> Field:
-    """Grooves in arcs about the axis of the lathe, at a steady feed, with the two bright sectors that turned faces
-    show."""
+    """Grooves in arcs about the lathe's axis, at a steady feed, with the two bright sectors of turned faces."""
     y, x = _axes(size)
     centre = rng.uniform(0.5, 1.3) * rng.choice([-1, 1], 2) + 0.5
     radius, angle = np.hypot(x - centre[0], y - centre[1]), np.arctan2(y - centre[1], x - centre[0])
@@ -277,8 +275,7 @@ def _pit(rng: np.random.Generator, size: int, depth: float) -> _Defect:
 
 
 def _stain(rng: np.random.Generator, size: int, depth: float) -> _Defect:
-    """A dried puddle with a drop or two beside it: ragged, thin within, darker where its rim dried last; of oil, rust
-    or coolant."""
+    """A dried puddle with a drop or two beside it: ragged, thin inside, darker at the rim; of oil, rust or coolant."""
     y, x = _axes(size)
     centre, radius = rng.uniform(0.1, 0.9, 2), rng.uniform(0.09, 0.2)
     reach = _oval(rng, size, centre, flattest=1.7) / radius
@@ -368,8 +365,7 @@ def _profile(rng: np.random.Generator, places: Field, steps: float) -> Field:
 
 
 def _smooth(values: Field, down: float, across: float) -> Field:
-    """Noise of shape (S, S) under a Gaussian of so many pixels, as if it went on beyond each edge at the opposite
-    one."""
+    """Noise of shape (S, S) under a Gaussian of so many pixels, wrapped round at the edges."""
     size = len(values)
     rows, columns = (
         np.exp(-2 * (math.pi * frequency * sigma) ** 2)

@@ -36,8 +36,7 @@ NUMBERS = {
     "review_from": 1.0, "review_to": 1 + 2**-23, "coverage": 1.0, "ceiling": 1.0, "prevalence": 1.0,
     "escape_cost": sys.float_info.max, "overkill_cost": sys.float_info.max,
 }  # fmt: skip
-"""The greatest value of each optional number; nothing is rejected from the first score above 1 on, in the precision of
-scores."""
+"""The greatest value of each optional number; the first score above 1 rejects nothing, in the scores' precision."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -160,8 +159,7 @@ ADDED = frozenset({
 
 
 def sealed_fields(threshold_by: object) -> frozenset[str]:
-    """The fields that the hash of an entry is taken over: `threshold_by` is None where a release wrote it that had no
-    `ADDED`."""
+    """The fields that an entry's hash covers: `threshold_by` is None where a release without `ADDED` wrote it."""
     return SEALED - ADDED if threshold_by is None else SEALED
 
 
@@ -235,8 +233,7 @@ def _complete(draft: Draft) -> None:
 
 
 def _check_rule(draft: Draft) -> None:
-    """Refuse a verdict that does not follow from the score, and a threshold of which it is not said how it was
-    found."""
+    """Refuse a verdict that does not follow from the score, and a threshold without its origin."""
     low, high = draft.review_from, draft.review_to
     if low is None or high is None or not low <= draft.threshold <= high:
         raise InputError(

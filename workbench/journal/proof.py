@@ -1,5 +1,4 @@
-"""Whether a journal is as it was written: what is wrong with its chain, and what its head file and a kept digest
-add."""
+"""Whether a journal is as it was written: faults of its chain, its head file, and a digest kept elsewhere."""
 
 from __future__ import annotations
 

@@ -9,8 +9,7 @@ from workbench.journal.entries import dumped
 from workbench.journal.proof import Head
 
 APPLICATION, SCHEMA = 0x57424A4C, 2
-"""What marks an SQLite file as a journal ("WBJL"), and the release of what stands in it: 1 had entries without
-`ADDED`."""
+"""What marks an SQLite file as a journal ("WBJL"), and the release of its content: 1 had entries without `ADDED`."""
 RULES = {
     "entries": "CREATE TABLE entries (number INTEGER PRIMARY KEY, body TEXT NOT NULL, hash TEXT NOT NULL)",
     "by_image": (

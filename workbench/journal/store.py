@@ -166,8 +166,7 @@ class Journal:
         return {name: entry_from(body, digest) for name, body, digest, _ in rows}
 
     def head(self) -> Head:
-        """Number and hash of the last entry: what to keep elsewhere, in a mail or on paper, to hold the journal against
-        later."""
+        """Number and hash of the last entry: what to keep elsewhere, to check the journal against later."""
         with self._reading() as db:
             return last_entry(db)
 
@@ -243,8 +242,7 @@ class Journal:
         return False
 
     def _lay_out(self, db: sqlite3.Connection) -> None:
-        """Make the tables, unless another process did in the meantime, and a head file, unless one is left of an
-        earlier journal."""
+        """Make the tables unless another process did, and a head file unless an earlier journal left one."""
         deadline = time.monotonic() + WAIT
         while True:  # SQLite does not wait by itself for this one
             try:

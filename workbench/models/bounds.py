@@ -1,5 +1,4 @@
-"""Bounds of the models that a page may ask for. Who starts the workbench may load anything that the machine can
-hold."""
+"""Bounds of the models that a page may ask for; whoever starts the workbench may load anything."""
 
 from __future__ import annotations
 

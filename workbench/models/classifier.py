@@ -140,8 +140,7 @@ class Classifier:
         return out
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, K), float32 on the CPU, for inputs (N, C, H, W): without gradients, and with the model left as it
-        was."""
+        """Logits (N, K), float32 on the CPU, for inputs (N, C, H, W): without gradients, the model left as it was."""
         with untouched(self), torch.inference_mode():
             return self.logits(x).float().cpu()
 
@@ -179,8 +178,7 @@ class Classifier:
 
 
 def set_evaluating(model: nn.Module) -> None:
-    """Put a model into evaluation mode, also one from `torch.export`, which refuses to be told: there the mode is part
-    of the graph."""
+    """Put a model into evaluation mode, even one from `torch.export`, whose mode is part of its graph."""
     try:
         model.eval()
     except NotImplementedError:
@@ -190,8 +188,7 @@ def set_evaluating(model: nn.Module) -> None:
 
 @contextlib.contextmanager
 def untouched(classifier: Classifier) -> Iterator[None]:
-    """Hold the classifier's lock with its model in evaluation mode, and leave the model as it was: modes, gradients and
-    hooks."""
+    """Hold the lock with the model in evaluation mode, and restore its modes, gradients and hooks."""
     with classifier.lock:
         modules = list(classifier.model.modules())
         modes = [module.training for module in modules]

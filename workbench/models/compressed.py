@@ -173,8 +173,7 @@ def _saving(how: str) -> Saving:
 
 
 def _layers(model: nn.Module) -> Iterator[tuple[nn.Module, str, int]]:
-    """Weights of convolutions, linear layers and the projections of attention: module, name, and the dimension of
-    output channels."""
+    """Weights of convolutions, linear layers and attention projections: module, name, dimension of output channels."""
     import torch
     from torch import nn
     from torch.nn.modules.conv import _ConvNd

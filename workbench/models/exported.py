@@ -1,5 +1,4 @@
-"""Models in archives of `torch.export` (`.pt2`): the whole computation in one file, without the Python code that it
-came from."""
+"""Models in archives of `torch.export` (`.pt2`): the whole computation in one file, without its Python code."""
 
 from __future__ import annotations
 

@@ -81,8 +81,7 @@ class ModelSpec(Strict):
 
 
 def read_description(folder: Path) -> ModelSpec:
-    """The `model.toml` in `folder` as it stands there; its class list may still be the name of a file. Errors as
-    `read_spec`."""
+    """The `model.toml` in `folder` as written; its class list may still be a file name. Errors as `read_spec`."""
     return validated(ModelSpec, read_toml(folder / "model.toml"), "model.toml")
 
 
@@ -136,8 +135,7 @@ def spec_key(folder: Path, spec: ModelSpec) -> str:
 
 @lru_cache(maxsize=32)
 def _code_digest(module: str) -> str:
-    """Digest of the source of a module, found without importing it, as it was when it was first asked for: Python loads
-    it once."""
+    """Digest of a module's source, found without importing it, when first asked for: Python loads it once."""
     for base in sys.path:
         path = Path(base, *module.split("."))
         for source in (path / "__init__.py", path.with_suffix(".py")):

@@ -89,8 +89,7 @@ def is_attention(module: nn.Module) -> bool:
 
 
 def _outside_attention(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Modules with their names, without what lies inside of attention: queries, heads and matrices have shapes that
-    mislead."""
+    """Modules with their names, without those inside attention: shapes of queries, heads and matrices mislead."""
     inside = {
         part for module in model.modules() if is_attention(module) for part in module.modules() if part is not module
     }
@@ -106,8 +105,7 @@ def _declared_prefix(model: nn.Module) -> int | None:
 
 
 class _Reader:
-    """Tells layouts apart in the course of one pass: what is certain of early layers settles what is doubtful of later
-    ones."""
+    """Tells layouts apart during one pass: what is certain of early layers settles what is doubtful of later ones."""
 
     def __init__(self, size: tuple[int, int], prefix: int | None) -> None:
         self.size = size
@@ -155,8 +153,7 @@ class _Reader:
         return None
 
     def _token_grids(self) -> Iterator[tuple[int, int]]:
-        """Grids that tokens may form: those of convolutions before and their halves; any whole stride where there were
-        none."""
+        """Grids that tokens may form: those of earlier convolutions and their halves, otherwise any whole stride."""
         for height, width in reversed(self.seen):
             while min(height, width) > 1:
                 yield height, width

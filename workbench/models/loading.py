@@ -39,8 +39,7 @@ FETCHING = frozenset(
 )
 """Options of timm and torchvision that read or fetch weights from elsewhere."""
 ANOMALY = ("normal", "anomalous")
-"""The classes of a model that answers with an anomaly score, where nobody names them; the second is the positive
-one."""
+"""The default classes of a model that answers with an anomaly score; the second is the positive one."""
 
 
 def load_classifier(
@@ -208,8 +207,7 @@ def load_folder(folder: Path, settings: _Settings = _Settings(), *, trusted: boo
 
 
 def tried(_: bytes, folder: str) -> bytes:
-    """Load and try a stranger's model in a process apart: what matters is whether it can be. Errors as
-    `load_classifier`."""
+    """Load and try a stranger's model in a separate process, to see whether it can be. Errors as `load_classifier`."""
     load_folder(Path(folder), trusted=False)
     return b""
 
@@ -344,8 +342,7 @@ def _filled(
     options: Mapping[str, object] | None = None,
     by_order: bool = False,
 ) -> nn.Module:
-    """The network with its weights, as wide as there are classes; two classes may also come from one logit, if the
-    weights say so."""
+    """The network with its weights, as wide as there are classes; two classes may share one logit."""
     widths = [2, 1] if len(classes) == 2 else [len(classes)]
     heads = [{}] if architecture.startswith("python:") or not classes else [{"num_classes": width} for width in widths]
     misfits = []
@@ -379,8 +376,7 @@ def _file_key(path: Path) -> str:
 
 
 def _published_preprocessing(model: nn.Module) -> dict[str, object]:
-    """What timm publishes with an architecture; torchvision's classifiers share one recipe; an archive tells its
-    size."""
+    """What timm publishes with an architecture; torchvision's classifiers share a recipe; an archive has its size."""
     if isinstance(model, Exported):
         channels, *size = model.shape
         grey: dict[str, object] = {"mean": (0.5,), "std": (0.5,)} if channels == 1 else {}

@@ -1,5 +1,4 @@
-"""Models that a visitor uploads: unpacked no further than their `model.toml` asks for, and tried apart before they are
-loaded here."""
+"""Uploaded models: only what their `model.toml` names is unpacked, and they are tried in a separate process first."""
 
 from __future__ import annotations
 

@@ -226,8 +226,7 @@ def column_of(attribute: str) -> str:
 
 
 def attributes_of(items: Sequence[ImageItem]) -> pd.DataFrame:
-    """The attributes of N images by their columns, in the order of first appearance, of one kind each; None where an
-    image has none."""
+    """The attributes of N images by column, in order of first appearance, each of one kind; None where missing."""
     import pandas as pd
 
     names = dict.fromkeys(name for item in items for name in item.attributes)
@@ -280,8 +279,7 @@ def tabulate(
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """`frame` with text as Python strings and None where there is none, whatever pandas made of it, and one kind a
-    column."""
+    """`frame` with text as Python strings, None where missing, one kind a column, whatever pandas made of it."""
     for name in frame:
         if frame[name].dtype.kind in "biufmMc":
             continue

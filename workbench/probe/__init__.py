@@ -1,5 +1,4 @@
-"""Ask the model what would change its mind: edits, sweeps, smallest regions, attacks, training images, concepts,
-comparisons."""
+"""What would change the decision: edits, sweeps, smallest regions, attacks, training images, concepts, comparisons."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Does a concept that a user shows by a few images matter to a class? Testing with concept activation vectors
-(TCAV)."""
+"""Does a concept, shown by a few images, matter to a class? Testing with concept activation vectors (TCAV)."""
 
 from __future__ import annotations
 
@@ -196,8 +195,7 @@ class _Ticks:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Seen:
-    """M images in a layer: what it gives and the slope of the class score to it, each float32 (M, F), and the images'
-    digests."""
+    """M images in a layer: its activations and the class score's slopes, float32 (M, F), and the images' digests."""
 
     values: Tensor
     slopes: Tensor | None
@@ -334,8 +332,7 @@ class _Separator:
 
 
 def _tangent() -> nn.Module:
-    """A model that takes activations (M, F) and has given slopes to them: all of the classifier that Captum needs to
-    see here."""
+    """A model that takes activations (M, F) and has given slopes: all of the classifier that Captum needs here."""
     from torch import nn
 
     class Tangent(nn.Module):
@@ -351,8 +348,7 @@ def _tangent() -> nn.Module:
 
 
 def _scored(shown: _Seen, concept: Tensor, other: Tensor, seed: int, judged: bool) -> tuple[float, float, float]:
-    """Score and slope of the class's images along the direction from others to a concept, and how often its separator
-    is right."""
+    """Score and slope of the class's images along the concept's direction, and its separator's accuracy."""
     import torch
     from captum.concept import TCAV, Concept
 

@@ -1,5 +1,4 @@
-"""Edits of an image, in an order that can be undone, saved and linked to, each exact and each with the way back to the
-original pixels."""
+"""Edits of an image, in an order that can be undone, saved and linked to; each is exact and can be reverted."""
 
 from __future__ import annotations
 
@@ -20,8 +19,7 @@ Box = tuple[float, float, float, float]
 Pixels = NDArray[np.uint8]
 MOST_EDITS, MOST_BOXES = 40, 40
 EDIT_FILLS = ("inpaint", "mean", "blur", "patch", "noise", "paste", "keep")
-"""What regions are filled with: as in `workbench.images.fills`; or noise, the same place of another image, or grey for
-all but them."""
+"""Fills of regions: those of `workbench.images.fills`, noise, another image's same place, or grey outside."""
 
 
 @dataclasses.dataclass(frozen=True)

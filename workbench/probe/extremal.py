@@ -147,8 +147,7 @@ def _blurs(x: Tensor) -> Tensor:
 
 
 def _blurred(blurs: Tensor, masks: Tensor, variant: Variant) -> Tensor:
-    """The input under each mask (A, 1, h, w), (A, C, h, w): the less of it is to be seen at a pixel, the more it is
-    blurred there."""
+    """The input under each mask (A, 1, h, w), (A, C, h, w): the less of a pixel is kept, the more it is blurred."""
     import torch
 
     depth = (1 - masks if variant == "preserve" else masks) * (BLUR_STEPS - 1)
@@ -157,8 +156,7 @@ def _blurred(blurs: Tensor, masks: Tensor, variant: Variant) -> Tensor:
 
 
 def _off(masks: Tensor, areas: Sequence[float]) -> Tensor:
-    """How far each mask is from one that is 1 on its area and 0 elsewhere, wherever that is, (A,): the paper's sorted
-    penalty."""
+    """How far each mask is from one that is 1 on its area and 0 elsewhere, (A,): the paper's sorted penalty."""
     import torch
 
     ranks = torch.linspace(0, 1, masks[0].numel())

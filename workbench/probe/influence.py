@@ -132,8 +132,7 @@ def behind(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Image:
-    """The image asked about: embedding (D,), logits (K,), digest, label and, where it is one of the predictions,
-    row."""
+    """The image asked about: embedding (D,), logits (K,), digest, label and, if it is among the predictions, row."""
 
     embedding: NDArray[np.floating]
     logits: NDArray[np.float64]
@@ -179,8 +178,7 @@ def _traced(
     asked: tuple[NDArray[np.floating], int],
     on_progress: Callable[[int, int], None] | None,
 ) -> tuple[NDArray[np.float64], str | None]:
-    """Influence (N,) of the training images at `among` on calling an embedding (D,) a class, NaN elsewhere; and why
-    there is none."""
+    """Influence (N,) of training images `among` on calling an embedding (D,) a class, else NaN; why there is none."""
     influence = np.full(len(embeddings), np.nan)
     columns = {name: column for column, name in enumerate(classifier.class_names)}
     labels = np.array([columns.get(label, -1) for label in predictions.frame["label"]])

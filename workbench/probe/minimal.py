@@ -1,5 +1,4 @@
-"""What must go for a decision to fall, what must stay for it to stand, and the nearest image of the set that is decided
-otherwise."""
+"""What must be removed to flip a decision, what must stay to keep it, and the nearest image decided otherwise."""
 
 from __future__ import annotations
 
@@ -28,8 +27,7 @@ MOST_SEGMENTS, MOST_CELLS = 256, 32
 WIDE = 8
 """How many superpixels are tried for each step of the growing region."""
 RANDOM_REGIONS = 39
-"""Random regions beside the one found: so many that one of them may do the same by chance at the level of
-`SIGNIFICANT`."""
+"""Random regions to compare with: enough to reach the level of `SIGNIFICANT` with one of them as good."""
 OTHER = "another class"
 
 
@@ -80,8 +78,7 @@ class Minimal:
 
     @property
     def p(self) -> float:
-        """The chance that a region which is nothing special stands out as far: exact, by its rank among the random ones
-        (Barnard 1963)."""
+        """The chance that an ordinary region stands out as far: exact, by its rank among random ones (Barnard 1963)."""
         return (1 + self.random.count) / (1 + self.random.support) if self.random.support else 1.0
 
     @property
@@ -367,8 +364,7 @@ def _grown(
 def _promising(
     free: NDArray[np.intp], gains: NDArray[np.float64], masses: NDArray[np.float64] | None
 ) -> NDArray[np.intp]:
-    """Superpixels in the order in which they are worth a trial: by turns what last gained most and what has most of the
-    map."""
+    """Superpixels in the order of trial: alternately what last gained most and what has most of the map."""
     by_gain = free[np.argsort(-gains[free], kind="stable")]
     if masses is None:
         return by_gain
@@ -378,8 +374,7 @@ def _promising(
 
 
 def _pruned(trial: _Trial, region: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A region (n,) that is enough, without what can be spared: in the end each of its superpixels was tried and is
-    needed."""
+    """A sufficient region (n,) without what can be spared: each of its superpixels was tried and is needed."""
     trial.total = max(trial.total, trial.asked + int(region.sum()) + RANDOM_REGIONS)
     while region.any():
         members = np.flatnonzero(region)

@@ -211,8 +211,7 @@ def snapped(clean: Levels, moved: NDArray[np.floating], reach: float, norm: Norm
 
 
 def climb(search: Search, steps: int, seed: int, *, once: bool) -> Levels:
-    """Follow the gradient with Captum's FGSM (`once`) or PGD, which is asked to start again, from a random point, where
-    it fails."""
+    """Follow the gradient with Captum's FGSM (`once`) or PGD, which restarts from a random point where it fails."""
     import torch
     from captum.robust import PGD
 
@@ -241,8 +240,7 @@ def climb(search: Search, steps: int, seed: int, *, once: bool) -> Levels:
 
 
 class _Step:
-    """One step of PGD: Captum's for L-inf; for L2 along the gradient itself, where Captum would follow its sign there
-    too."""
+    """One step of PGD: Captum's for L-inf; for L2 along the gradient itself, where Captum would follow its sign."""
 
     def __init__(self, fgsm: Any, norm: Norm) -> None:
         self.fgsm, self.norm = fgsm, norm

@@ -253,8 +253,7 @@ def _values(kind: str, values: Sequence[float]) -> list[float]:
 
 
 def _middles(kind: str, values: Sequence[float], decisions: NDArray[np.intp]) -> list[float]:
-    """A value between each pair of neighbours that are decided differently and lie more than a step of the slider
-    apart, on the slider."""
+    """A slider value between each pair of neighbours decided differently and more than a step apart."""
     low, step = SLIDERS[kind].low, SLIDERS[kind].step
     found = []
     for i in np.flatnonzero(decisions[1:] != decisions[:-1]).tolist():

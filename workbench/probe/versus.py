@@ -1,5 +1,4 @@
-"""Two models side by side: where they disagree, whether by more than chance, and whether they decide for the same
-reasons."""
+"""Two models side by side: where they disagree, whether by more than chance, and whether for the same reasons."""
 
 from __future__ import annotations
 
@@ -254,8 +253,7 @@ def _pair(
 
 
 def likeness(one: Attribution, other: Attribution) -> tuple[float, float]:
-    """Spearman's correlation of two maps of an image, and what their top 10 % have in common, where both models
-    looked."""
+    """Spearman's correlation of two maps of an image, and the overlap of their top 10 %, where both models looked."""
     a, b = one.ranking, other.ranking
     if one.placement != other.placement or a.shape != b.shape:
         (a, seen), (b, too) = _laid(one), _laid(other)
@@ -272,8 +270,7 @@ def _laid(found: Attribution) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
 
 
 def _overlap(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    """What the highest values of two maps (P,) have in common; none where a map is the same everywhere, or lowest
-    there."""
+    """The overlap of the highest values of two maps (P,); none where a map is constant, or lowest there."""
     count = max(round(TOP * a.size), 1)
     one, other = ((values >= np.partition(values, -count)[-count]) & (values > values.min()) for values in (a, b))
     return float((one & other).sum() / max(one.sum(), other.sum(), 1))

@@ -58,8 +58,7 @@ def calibration_error(cells: Cells, level: float = 0.95, seed: int = 0) -> NDArr
 
 
 def debiased_error(cells: Cells) -> NDArray[np.float64]:
-    """The error without its expected excess, for cells of shape (3, ..., BINS, 2); below 0 where the excess is
-    overrated."""
+    """The error minus its expected excess, for cells (3, ..., BINS, 2); negative if the excess is overestimated."""
     from scipy.special import ndtr
 
     gap, share, spread = _bins(cells)
@@ -70,8 +69,7 @@ def debiased_error(cells: Cells) -> NDArray[np.float64]:
 
 
 def resampled(cells: Cells, sizes: NDArray[np.intp], draws: int, rng: np.random.Generator) -> Cells:
-    """Cells of shape (3, draws, G, BINS, 2) of as many cases a group as `sizes` (G,), drawn from `cells` (3, G, BINS,
-    2)."""
+    """Cells (3, draws, G, BINS, 2) of as many cases a group as `sizes` (G,), drawn from `cells` (3, G, BINS, 2)."""
     count = np.maximum(cells[0], 1)
     mean = cells[1] / count
     variance = np.maximum(cells[2] / count - mean**2, 0)

@@ -55,8 +55,7 @@ def wilson(count: int, support: int, level: float = 0.95) -> Rate:
 def wilson_bounds(
     counts: NDArray[np.integer], support: int, level: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The ends of the interval of `wilson` for many counts of hits among the same number of cases; NaN where there is
-    none."""
+    """The ends of `wilson`'s interval for many counts of hits among the same number of cases; NaN for none."""
     if support == 0:
         return np.full(counts.shape, np.nan), np.full(counts.shape, np.nan)
     z, share = critical_value(level), counts / support
@@ -68,8 +67,7 @@ def wilson_bounds(
 
 
 def upper_bound(counts: ArrayLike, support: int, level: float = 0.95) -> NDArray[np.float64]:
-    """The exact one-sided upper bounds of shares of the same number of cases (Clopper and Pearson 1934): 1 where all
-    are hits."""
+    """Exact one-sided upper bounds of shares of the same number of cases (Clopper and Pearson 1934): 1 if all hit."""
     from scipy.special import betaincinv
 
     count = np.asarray(counts)
@@ -123,6 +121,5 @@ def means(found: NDArray[np.float64], level: float = 0.95) -> list[Rate]:
 
 
 def critical_value(level: float) -> float:
-    """How many standard errors a normal variable's two-sided interval of that level reaches to either side: 1.96 for
-    0.95."""
+    """How many standard errors a normal variable's two-sided interval of that level extends: 1.96 for 0.95."""
     return NormalDist().inv_cdf((1 + level) / 2)

@@ -71,8 +71,7 @@ def aucs_differ(
     draws: int,
     rng: np.random.Generator,
 ) -> float:
-    """As `means_differ` for areas under the ROC curve `observed` apart, from the scores and the truth of the cases of
-    each group."""
+    """As `means_differ` for areas under the ROC curve `observed` apart, from each group's scores and truth."""
     above, below = placements(*(np.concatenate(part) for part in zip(*parts, strict=True)))
     count = np.array([(truth.sum(), (~truth).sum()) for _, truth in parts], dtype=np.float64)
     variance = np.array([above.var(ddof=1), below.var(ddof=1)])
@@ -129,8 +128,7 @@ def mcnemar(only_first: int, only_second: int, alternative: str = "two-sided") -
 
 
 def at_least(hits: ArrayLike, drawn: ArrayLike, marked: ArrayLike, total: int) -> NDArray[np.float64]:
-    """The hypergeometric chance (T,) of `hits` or more marked cases among `drawn` out of `total`, `marked` of them
-    so."""
+    """The hypergeometric chance (T,) of at least `hits` marked cases among `drawn` of `total`, `marked` in all."""
     from scipy.stats import hypergeom
 
     return np.asarray(hypergeom.sf(np.subtract(hits, 1), total, marked, drawn), np.float64)

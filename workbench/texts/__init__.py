@@ -1,5 +1,4 @@
-"""Words and values as they are shown: other people's text made safe, amounts in sentences, values of tables told
-apart."""
+"""Words and values as shown: other people's text made safe, amounts in sentences, values of tables by kind."""
 
 from __future__ import annotations
 

@@ -28,8 +28,7 @@ def escaped(text: str, most: int = 120) -> str:
 
 
 def prose(text: str) -> str:
-    """Somebody's Markdown: headings, lists, tables and code are drawn; an image, a link, HTML, a formula or an icon
-    stays text."""
+    """Users' Markdown: headings, lists, tables, code are drawn; images, links, HTML, formulas, icons stay text."""
     shown, at = "", 0
     for code in _CODE.finditer(text):
         shown += _as_text(text[at : code.start()]) + code[0]
@@ -42,8 +41,7 @@ def _as_text(markdown: str) -> str:
 
 
 def unlinked(text: str) -> str:
-    """Text whose addresses the browser does not make links of, parted where nobody sees it: Markdown has no sign that
-    would prevent it."""
+    """Text in which the browser makes no links of addresses: split invisibly, as Markdown cannot prevent it."""
     return re.sub(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=@)", "\u2060", text)
 
 

@@ -1,5 +1,4 @@
-"""What is known of an image as one kind of value: text, a number or yes and no, whatever a table or a program handed
-in."""
+"""What is known of an image as one kind of value: text, number or yes and no, whatever its source."""
 
 from __future__ import annotations
 
@@ -48,8 +47,7 @@ def shown(value: object) -> str:
 
 
 def apart(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
-    """`names` as labels of which no two are the same, nor one of those that are `taken`: a second "a" becomes "a
-    (2)"."""
+    """`names` as distinct labels, none of which is `taken`: a second "a" becomes "a (2)"."""
     used, found = set(taken), []
     for name in names:
         label, number = name, 2

@@ -140,8 +140,7 @@ class EarlyStop:
     """
 
     def __init__(self, images: Tensor, rows: Tensor, labels: Tensor, run: str, patience: int = PATIENCE) -> None:
-        """Take all images (N, 3, H, W) in uint8, the M validation rows among them, their classes (M,), and a digest of
-        the run."""
+        """Take all images (N, 3, H, W) in uint8, the M validation rows, their classes (M,), and a digest of the run."""
         self._images, self._rows, self._labels, self._run, self._patience = images, rows, labels, run, patience
         self.best: dict[str, Tensor] = {}
         self.losses: list[tuple[float, float]] = []

@@ -65,16 +65,14 @@ class Progress:
 
 
 class Watch(Protocol):
-    """Looks at the model after each epoch and may end the training. Its state is kept in the checkpoint, so that it
-    resumes too."""
+    """Sees the model after each epoch and may end the training; its state is kept in the checkpoint."""
 
     @property
     def ended(self) -> bool:
         """Whether no further epoch is wanted."""
 
     def look(self, average: nn.Module, loss: float) -> None:
-        """See the moving average after an epoch, and that epoch's mean training loss; the average must be left as it
-        was."""
+        """See the moving average after an epoch, and its mean training loss; the average must not be changed."""
 
     def state_dict(self) -> dict[str, object]:
         """Tensors, numbers, text, and lists and dicts of them."""
@@ -188,8 +186,7 @@ def one_cycle(optimizer: torch.optim.Optimizer, rate: float, steps: int) -> LRSc
 
 
 def cycle_length(steps: int) -> int:
-    """How many steps the schedule of so many steps is made for: one more where none of them warms up, for its last has
-    a rate of 0."""
+    """How many steps the schedule is made for: one more if none warms up, because its last has a rate of 0."""
     return steps if steps * WARM_UP > 1 else steps + 1
 
 

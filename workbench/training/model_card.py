@@ -182,8 +182,7 @@ def finetune_card(table: Predictions, account: Account) -> str:
 
 
 def figures(rows: Mapping[str, Mapping[str, Rate]], positive: str = "defective") -> str:
-    """A Markdown table of rates, one row a name, each with its interval and what it rests on; an AUC counts
-    `positive`."""
+    """A Markdown table of rates, one row a name, each with interval and support; an AUC counts `positive`."""
     cells = [[name, *(_rate(kind, rate, positive) for kind, rate in rates.items())] for name, rates in rows.items()]
     return markdown(["", *next(iter(rows.values()))], cells, rest="---")
 

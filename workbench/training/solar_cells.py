@@ -30,8 +30,7 @@ ABOUT = "Is this solar cell functional or defective? Fine-tuned on electrolumine
 
 
 class GreyBackbone(nn.Module):
-    """Shows a grey image, (N, 1, H, W), to a backbone that takes three channels. Trained on one, a third of the memory
-    moves."""
+    """Shows a grey image, (N, 1, H, W), to a backbone of three channels; training moves a third of the memory."""
 
     def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
@@ -122,8 +121,7 @@ def _finish(
 
 
 def _chosen(items: Sequence[ImageItem], limit: int | None) -> list[ImageItem]:
-    """All cells, or at most `limit` of each split, evenly spread; in the order of the set, by which the app knows them
-    again."""
+    """All cells, or at most `limit` of each split, evenly spread, in the order of the set, as the app expects."""
     if limit is None:
         return list(items)
     splits = [[item for item in items if item.split == name] for name in ("train", "validation", "test")]
