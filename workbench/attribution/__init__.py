@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from workbench.attribution.matrix import suits
     from workbench.attribution.methods import METHODS, Method
     from workbench.attribution.record import manifest, npz
-    from workbench.attribution.result import SCORES, Attribution, Score, ScoreKind
+    from workbench.attribution.result import Attribution, Score, ScoreKind
     from workbench.attribution.superpixels import segmented
 
 __getattr__ = handed_on(
@@ -28,7 +28,7 @@ __getattr__ = handed_on(
         "matrix": "suits",
         "methods": "METHODS Method",
         "record": "manifest npz",
-        "result": "Attribution SCORES Score ScoreKind",
+        "result": "Attribution Score ScoreKind",
         "superpixels": "segmented",
     },
 )

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from workbench.audit.outputs import Index, files, names_of, own_files
     from workbench.audit.parts import Parts, matrix
     from workbench.audit.reader import ATTRIBUTIONS, NO_EMBEDDING, Audit, Summaries, open_audit, open_summaries
-    from workbench.audit.runner import ENGINES, OWNER, BusyError, Progress, look, run, waited
-    from workbench.audit.summary import GRID, REGIONS, Summary, summarise
+    from workbench.audit.runner import OWNER, BusyError, Progress, look, run, waited
+    from workbench.audit.summary import GRID
 
 __getattr__ = handed_on(
     __name__,
@@ -25,7 +25,7 @@ __getattr__ = handed_on(
         "outputs": "Index files names_of own_files",
         "parts": "Parts matrix",
         "reader": "ATTRIBUTIONS Audit NO_EMBEDDING Summaries open_audit open_summaries",
-        "runner": "BusyError ENGINES OWNER Progress look run waited",
-        "summary": "GRID REGIONS Summary summarise",
+        "runner": "BusyError OWNER Progress look run waited",
+        "summary": "GRID",
     },
 )

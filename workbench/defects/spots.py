@@ -27,8 +27,6 @@ ELSEWHERE = 8
 """How many random places of equal area are filled for comparison."""
 LEAST_MOVE = 0.05
 """By how much filling a region must move the score for it to count."""
-SPOT_EDGE = 512
-"""Pixels of the longer side to which larger images are shrunk before regions are looked for and filled."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

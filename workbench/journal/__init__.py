@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from workbench import handed_on
 
 if TYPE_CHECKING:
-    from workbench.journal.entries import GENESIS, THRESHOLD_BY, VERDICTS, Draft, Entry, canonical, map_digest
+    from workbench.journal.entries import Draft, Entry, map_digest
     from workbench.journal.export import folder_of, relabelled, to_csv, to_json
     from workbench.journal.proof import Head, Verdict, kept_digest
     from workbench.journal.store import Journal, journal_path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __getattr__ = handed_on(
     __name__,
     {
-        "entries": "Draft Entry GENESIS THRESHOLD_BY VERDICTS canonical map_digest",
+        "entries": "Draft Entry map_digest",
         "export": "folder_of relabelled to_csv to_json",
         "proof": "Head Verdict kept_digest",
         "store": "Journal journal_path",
