@@ -14,19 +14,14 @@ from workbench.predictions import Predictions
 from workbench.probe import CUT_EDGE, Minimal, smallest
 from workbench.ui import choice, draw, neighbours, photographs, results, url
 from workbench.ui.cache import Slot, computed, slot
+from workbench.ui.probe import steps
 from workbench.ui.progress import Stoppable, guarded
 from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
 
-WORDS = {
-    "inpaint": "its surroundings (inpainting)",
-    "mean": "the mean colour around it",
-    "blur": "a heavy blur",
-    "patch": "texture from elsewhere in the image",
-    "grey": "grey",
-}
+WORDS = steps.WORDS | {"grey": "grey"}
 GRIDS = {
     "64": "about 64 superpixels",
     "128": "about 128 superpixels",
