@@ -1,2 +1,1 @@
-"""What the pages share: what is chosen, long work with progress, and drawing. Only here, app.py and pages/ import
-Streamlit."""
+"""What the pages share: choices, long work with progress, drawing. Only here, app.py and pages/ import Streamlit."""

@@ -45,8 +45,7 @@ Held = Callable[[], Mapping[str, Sequence[int]]]
 
 
 def place(text: str) -> Place | None:
-    """The lower-case name or address, and the port where there is one, of a `Host` or of what follows an origin's
-    `//`."""
+    """The lower-case name or address, and the port if any, of a `Host` or of what follows an origin's `//`."""
     found = _PLACE.fullmatch(text)
     return (_name(found[1].strip("[]")), int(found[2]) if found[2] else None) if found else None
 
@@ -259,8 +258,7 @@ class _FullError(Exception):
 
 
 def _is_embedded(scope: Scope) -> bool:
-    """Whether the browser says that a page of another site wants this for itself, rather than leading the visitor
-    here."""
+    """Whether the browser says that a page of another site requests this itself, rather than linking here."""
     elsewhere = set(_values(scope, b"sec-fetch-site")) & {"cross-site", "same-site"}
     return scope["type"] == "http" and bool(elsewhere) and _values(scope, b"sec-fetch-mode") != ["navigate"]
 

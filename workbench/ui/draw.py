@@ -122,8 +122,7 @@ def download(label: str, make: Callable[[], bytes | str], name: str, mime: str, 
 
 
 def table(label: str, make: Callable[[], pd.DataFrame], name: str, key: str, index: str | None = None) -> None:
-    """A table as a download that a spreadsheet can open safely; `index` is the name of a column of row labels, where
-    they count."""
+    """A table as a download that a spreadsheet can open safely; `index` names a column of row labels."""
     download(label, lambda: frame_csv(make(), index), name, "text/csv", key)
 
 

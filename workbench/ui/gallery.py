@@ -85,8 +85,7 @@ def class_token(name: str) -> str:
 
 
 def token(name: str, value: str) -> str:
-    """A group as it stands in an address: "name: value", where no colon within the name reads as the one between the
-    two."""
+    """A group as it stands in an address: "name: value", where no colon within the name reads as the separator."""
     return name.replace("\\", "\\\\").replace(": ", "\\: ") + f": {value}"
 
 
@@ -102,8 +101,7 @@ def members(images: ImageSet, name: str, value: str) -> list[ImageItem]:
 
 
 def first_look(images: ImageSet, predictions: Predictions | None) -> str:
-    """The image that a visitor sees first: a test image in which the model is right and sure about the positive
-    class."""
+    """The image shown first: a test image about which the model is right and sure of the positive class."""
     if predictions is None or predictions.rule.positive is None:
         return images.items[0].name
     frame = predictions.frame

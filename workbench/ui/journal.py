@@ -32,8 +32,7 @@ def place(kept: Journal, own: bool) -> None:
 
 
 def soundness(kept: Journal) -> bool:
-    """Whether nobody changed, removed or reordered an entry since; False too where a long journal was not looked
-    through yet."""
+    """Whether no entry was changed, removed or reordered; False also while a long journal is unchecked."""
     count = kept.count()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         typed = st.text_input("Your digest", key="expected digest", placeholder="64 characters, optional", width=420)
@@ -157,8 +156,7 @@ def hand_on(kept: Journal, images: ImageSet, sound: bool) -> None:
 
 
 def _labels(kept: Journal, images: ImageSet) -> None:
-    """The manifest of overruled labels: every image is read for it, so it is made first, and what is wrong with one is
-    said here."""
+    """The manifest of overruled labels, made first because every image is read for it; faults are reported here."""
     made = key("corrected labels", journal=kept.path, head=kept.head().hash, images=images.key)
     if st.button(
         f"Make labels of {plain(images.name)} as people see them", icon=":material/edit_note:", key="make labels"

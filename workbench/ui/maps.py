@@ -1,5 +1,4 @@
-"""The maps of the Explain page: computed one by one, drawn side by side, re-blended without computing, and handed
-on."""
+"""The maps of the Explain page: computed one by one, drawn side by side, blended without computing, exported."""
 
 from __future__ import annotations
 

@@ -48,8 +48,7 @@ def fitted(item: ImageItem, edge: int) -> Image.Image:
 
 
 def photograph(item: ImageItem) -> Image.Image:
-    """The whole image, decoded once for all that a page makes of it. It is shared: whoever changes it changes a
-    copy."""
+    """The whole image, decoded once for a page. It is shared: whoever changes it changes a copy."""
     return _photograph(item).kept(item.open, lambda made: made.width * made.height * 3)
 
 

@@ -24,8 +24,7 @@ log = logging.getLogger("workbench")
 
 @contextlib.contextmanager
 def troubles() -> Iterator[None]:
-    """Show what the user can mend as one sentence, and anything else as one sentence with a number to find it in the
-    log."""
+    """Show what the user can fix as one sentence, and anything else as one with a reference to the log."""
     try:
         yield
     except InputError as error:
@@ -103,8 +102,7 @@ def _stopped() -> set[str]:
 
 
 def offer(label: str, key: str, run: Callable[[], object]) -> None:
-    """A button that starts long work, which goes on through reruns; the page starts again once `run` returns anything
-    but None."""
+    """A button for long work that continues through reruns; the page restarts once `run` returns a result."""
     if st.button(label, icon=":material/playlist_play:", key=key):
         st.session_state["running"] = key
     if st.session_state.get("running") == key:

@@ -181,8 +181,7 @@ def audited(model: choice.ModelChoice, images: ImageSet, *, embeddings: bool = F
 
 
 def summaries(model: choice.ModelChoice, images: ImageSet, known: Predictions, method: str) -> Summaries | None:
-    """The maps of a sample of the set, summed up, made with progress where they are not there; None where the user
-    stopped it."""
+    """The summed maps of a sample of the set, computed with progress if missing; None if the user stopped it."""
     from workbench.audit import ATTRIBUTIONS, Parts, look
 
     result = audits.summaries(model, images, known, method)

@@ -57,7 +57,6 @@ def forget() -> None:
 
 
 def token(thing: object) -> str:
-    """This very object: `ImageSet.key` lists names and sizes, which the images of another day or another visitor may
-    share."""
+    """This very object: `ImageSet.key` lists names and sizes, which another day's or visitor's images may share."""
     found: str = vars(thing).setdefault("token", uuid.uuid4().hex)
     return found

@@ -12,11 +12,9 @@ from workbench.errors import InputError
 from workbench.images import ImageSet, load_images, stamp
 
 REST = 10
-"""How many times as long as a look at the files takes nobody looks again: a set of a hundred thousand files is no brake
-on every click."""
+"""Multiple of a check's duration during which no one repeats it, so that huge sets do not slow every click."""
 QUICK = 0.3
-"""Seconds that a visitor waits for a look at most; a longer one is taken aside, and what it sees shows with the next
-click."""
+"""Longest wait of a visitor for a check, in seconds; a longer one runs aside and shows with the next click."""
 
 
 YOUR = "Your "
@@ -31,8 +29,7 @@ def gone(ref: str) -> str | None:
 
 
 def check_there(ref: str, *, here: bool) -> None:
-    """Refuse the name of an upload that is gone; a visitor `here`, at this machine, may have a file that is called like
-    one."""
+    """Refuse the name of a lost upload; a visitor `here`, at this machine, may have a file of that name."""
     if (why := gone(ref)) and not (here and stored_path(ref).exists()):
         raise InputError(why)
 

@@ -201,8 +201,7 @@ def _decimal(raw: Sequence[str], low: float, high: float) -> float | None:
 
 
 def _bound(key: str, default: T, parse: Callable[[Sequence[str]], T | None], draw: Callable[[T], T]) -> T:
-    """Draw the widget with what it must show as its own default: a browser that lost its state falls back to that, and
-    says so."""
+    """Draw the widget with its value as default: a browser that lost its state falls back to that and reports it."""
     state = st.session_state
     now = _now(key, parse, default)
     if key not in state or state[key] != now:

@@ -1,5 +1,4 @@
-"""What the images can be grouped by: attributes of a few values as they are, measurements cut into quarters, the rest
-left out."""
+"""What the images can be grouped by: attributes of few values as they are, measurements in quarters, no others."""
 
 from __future__ import annotations
 
@@ -62,8 +61,7 @@ def grouping(predictions: Predictions) -> Grouping:
 
 
 def quarters(column: pd.Series) -> NDArray[np.object_] | None:
-    """The range that each of N measurements falls into, with about a quarter of them in each; None where they cannot be
-    told apart."""
+    """The range of each of N measurements, about a quarter of them in each; None if they cannot be told apart."""
     values = column.to_numpy(np.float64)
     finite = np.isfinite(values)
     edges = np.unique(np.quantile(values[finite], [0, 0.25, 0.5, 0.75, 1])) if finite.any() else np.empty(0)

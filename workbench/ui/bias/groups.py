@@ -1,5 +1,4 @@
-"""The section on groups: how good the model is for each, how far they lie apart, and whether chance alone would do
-that."""
+"""The section on groups: the model's performance for each, the gaps, and whether chance explains them."""
 
 from __future__ import annotations
 
@@ -67,8 +66,7 @@ def _without_attributes() -> None:
 
 
 def _mistakes(scope: Scope, found: Breakdown) -> list[tuple[str, int, dict[str, str]]]:
-    """For each group how many of its images are called wrong, and the link to them: Explain can filter by one attribute
-    of few values."""
+    """The number of errors in each group, and a link to them: Explain can filter by one attribute of few values."""
     wrong = np.flatnonzero((scope.predictions.frame["verdict"] == "wrong").to_numpy(bool) & (found.codes >= 0))
     codes = found.codes[wrong]
     count = np.bincount(codes, minlength=len(found.frame))

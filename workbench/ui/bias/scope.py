@@ -97,8 +97,7 @@ class Scope:
         return self.kept("confusion", lambda: confusion(self.predictions, self.rows))
 
     def comparison(self) -> Comparison | None:
-        """The gaps by each attribute, and by the crossed ones where two are chosen; None where no groups can be
-        compared."""
+        """The gaps by each attribute, and by two crossed where two are chosen; None if no groups can be compared."""
         if not self.tested:
             return None
         crossed = [] if self.by is None or isinstance(self.by, str) or not self.comparable else [self.by]

@@ -1,5 +1,4 @@
-"""The section on shortcuts: places that decide about a class although the part lies elsewhere, and a place of one's own
-to cover."""
+"""The section on shortcuts: places that decide about a class although the part lies elsewhere, and a cover to try."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The section on where the model looks: mean maps by class and group, and whether groups differ more than chance makes
-them."""
+"""The section on where the model looks: mean maps by class and group, and whether groups differ beyond chance."""
 
 from __future__ import annotations
 

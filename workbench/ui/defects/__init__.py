@@ -1,2 +1,1 @@
-"""The parts of the Defects page: the scope, the threshold, the queue, one decision, its verdict, and maps against
-masks."""
+"""The parts of the Defects page: scope, threshold, queue, one decision and its verdict, and maps against masks."""

@@ -1,5 +1,4 @@
-"""One decision: the photograph with its ground truth, where the evidence lies, what filling it does, what lies nearest,
-and the verdict."""
+"""One decision: image and ground truth, where the evidence lies, what filling it does, neighbours, verdict."""
 
 from __future__ import annotations
 
@@ -100,8 +99,7 @@ def _evidence(scope: Scope, method: str, target: str) -> str:
 
 
 def _signed(method: str) -> bool:
-    """Whether the map that is looked at here speaks against the defect anywhere: of how the score reacts, only the size
-    counts."""
+    """Whether the map can speak against the defect anywhere; of a reaction of the score only the size counts."""
     return METHODS[method].signed and not METHODS[method].reacts
 
 
@@ -229,8 +227,7 @@ def _table(item: ImageItem, decided: Decision) -> None:
 def _neighbours(
     scope: Scope, row: int, item: ImageItem, method: str, shown: Attribution | None, image: Image.Image
 ) -> None:
-    """The nearest good part and the nearest defect that the model was trained on, with maps on one scale where there
-    are maps."""
+    """The nearest good part and the nearest defect among the training images, with maps on one scale if any."""
     st.subheader("Nearest training images", anchor=False)
     found = _nearest(scope, row)
     if found is None:
@@ -267,8 +264,7 @@ def _beside(left: Image.Image, right: Image.Image) -> Image.Image:
 
 
 def _nearest(scope: Scope, row: int) -> dict[str, tuple[int, float]] | None:
-    """Rows and similarities of the nearest good part and the nearest defect; None, and the way to them, where they are
-    not known."""
+    """Rows and similarities of the nearest good part and the nearest defect; None, and the remedy, if not known."""
     frame = scope.known.frame
     trained = (frame["split"] == "train").to_numpy(bool) & frame["verdict"].notna().to_numpy(bool)
     if not trained.any():

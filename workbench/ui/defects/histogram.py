@@ -1,5 +1,4 @@
-"""The histogram of scores with a threshold that can be dragged: the counts follow in the browser, the page when it is
-let go."""
+"""The histogram of scores with a draggable threshold: counts follow in the browser, the page on release."""
 
 from __future__ import annotations
 
@@ -144,8 +143,7 @@ def _readable(scope: Scope) -> NDArray[np.float64]:
 
 
 def _counted(kind: _Kind, ends: _Ends) -> NDArray[np.intp]:
-    """How many get the verdict at each place of the line, (T,): one below `low` passes, one from `high` on is
-    rejected."""
+    """How many get the verdict at each place of the line, (T,): below `low` passes, from `high` on is rejected."""
     passed, unrejected = (np.searchsorted(kind.scores, as_scores(end)) for end in (ends.low, ends.high))
     return {"pass": passed, "reject": len(kind.scores) - unrejected, "review": unrejected - passed}[kind.verdict]
 

@@ -1,5 +1,4 @@
-"""The view of the operating point: the histogram, what escapes and what is rejected for nothing, curves, groups and the
-review band."""
+"""The view of the operating point: histogram, escapes and overkill, curves, groups and the review band."""
 
 from __future__ import annotations
 

@@ -61,8 +61,7 @@ def choose(scope: Scope, setting: Setting) -> int | None:
 
 
 def _images(scope: Scope) -> NDArray[np.bool_]:
-    """Which images are looked at, (N,): at first those that the figures are reported on, so that a queue is as long as
-    its figure says."""
+    """Which images are listed, (N,): by default those of the reported figures, so that counts agree."""
     splits = scope.known.frame["split"]
     there = [split for split in ON if (splits == split).any()]
     parts = {split: scope.cases[split].mask for split in (REPORTED_ON, CHOSEN_ON)}

@@ -75,8 +75,7 @@ def latest(scope: Scope) -> dict[str, Entry]:
 
 
 def overruled(scope: Scope) -> NDArray[np.bool_]:
-    """Which images' newest entry overrules the machine, (N,); none where the journal cannot be read, which `form`
-    says."""
+    """Which images' newest entry overrules the model, (N,); none if the journal cannot be read, as `form` says."""
     try:
         gone = {image for image, entry in latest(scope).items() if entry.overruled is not None}
     except InputError:

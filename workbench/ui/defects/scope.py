@@ -1,5 +1,4 @@
-"""What the Defects page speaks of: which classes are defects, on which images a threshold is chosen and on which it is
-reported."""
+"""What the Defects page covers: which classes are defects, which images choose a threshold and which report it."""
 
 from __future__ import annotations
 
@@ -130,8 +129,7 @@ LEAST_PRIOR = 1e-4
 
 
 def _splits(cases: Cases, known: Predictions) -> tuple[dict[str, Cases], dict[str, str]]:
-    """The images to choose on and to report on; where a split lacks what that takes, two halves if the visitor wants
-    them."""
+    """The images to choose on and to report on; two halves, if the visitor agrees, where a split lacks images."""
     found = {name: of_split(cases, name) for name in SPLIT_NAMES}
     if all(_whole(one) for one in found.values()):
         return found, SPLIT_NAMES
@@ -158,8 +156,7 @@ def _splits(cases: Cases, known: Predictions) -> tuple[dict[str, Cases], dict[st
 
 
 def _as_they_are(cases: Cases, found: dict[str, Cases], known: Predictions) -> tuple[dict[str, Cases], dict[str, str]]:
-    """Without a test split, report on what the model was not trained on, and never on what the threshold is chosen
-    on."""
+    """Without a test split, report on images outside training, never on those that choose the threshold."""
     if len(found[REPORTED_ON]):
         return found, SPLIT_NAMES
     split, nothing = known.frame["split"], cases.where(np.zeros(len(known), bool))

@@ -62,8 +62,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
 
 
 def _others(model: choice.ModelChoice) -> dict[str, str]:
-    """The catalog's models with the same classes, by what stands for each in an address: one may be called like a
-    cheaper copy."""
+    """The catalog's models with the same classes, by their address; one may be named like a compressed copy."""
     found = {}
     for ref, entry in load_catalog().models.items():
         try:

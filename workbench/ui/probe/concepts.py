@@ -55,8 +55,7 @@ def view(model: choice.ModelChoice, images: ImageSet, known: Predictions | None)
 
 
 def _add(images: ImageSet) -> list[tuple[str, str]]:
-    """Two ways to name a concept: images, kept for the session, and groups of this set, which are returned: (attribute,
-    value)."""
+    """Two ways to name a concept: images, kept for the session, and returned groups of this set: (attribute, value)."""
     groups = gallery.groups(images)
     with st.container(horizontal=True):
         with (

@@ -1,5 +1,4 @@
-"""The list of edits: it lives in the address bar, so that a link carries it, and can be undone, reordered, saved and
-loaded."""
+"""The list of edits: kept in the address bar, so that links carry it; undone, reordered, saved and loaded."""
 
 from __future__ import annotations
 
@@ -61,8 +60,7 @@ def possible(found: Sequence[Edit], images: ImageSet, edge: int) -> tuple[tuple[
 
 
 def troubles() -> None:
-    """What went wrong in a callback of this part of the page: it is drawn again without the sidebar, which tells of
-    them otherwise."""
+    """Errors of callbacks in this fragment, which is drawn again without the sidebar that would show them."""
     for trouble in st.session_state.pop(TROUBLES, ()):
         st.error(plain(trouble, 300), icon=":material/error:")
 
