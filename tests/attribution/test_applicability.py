@@ -187,7 +187,7 @@ def test_every_published_architecture(name):
 
 def test_it_is_tried_once_on_each_classifier_and_kept_as_long_as_that_lives(monkeypatch):
     tried = []
-    monkeypatch.setattr(matrix, "_tried", lambda clf, method, settings: tried.append((method.name, settings)))
+    monkeypatch.setattr(matrix, "_reason", lambda clf, method, settings: tried.append((method.name, settings)))
     one, other = handmade("functions"), handmade("functions")
     for clf in (one, one, other):
         suits(clf, "saliency")

@@ -118,7 +118,7 @@ def test_the_model_answers_as_with_fused_attention(name):
     x = clf.prepare(IMAGE)[None]
     job = Job(TABLE["gradient_attention"], Score("logit", 0), lambda z: clf.logits(z)[:, 0], x, None, None, {}, clf)
     with untouched(clf):
-        score, matrices = attention._passed(job)
+        score, matrices = attention._forward(job)
         with torch.inference_mode():
             fused = clf.logits(x)[:, 0]
     assert len(matrices) == 3

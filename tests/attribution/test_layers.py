@@ -340,8 +340,8 @@ def test_what_lies_before_the_layer_runs_without_a_graph(net):
 
 def test_the_survey_is_made_once_and_leaves_nothing(monkeypatch):
     clf, calls = load(Net()), []
-    real = capture._surveyed
-    monkeypatch.setattr(capture, "_surveyed", lambda c: calls.append(1) or real(c))
+    real = capture._survey
+    monkeypatch.setattr(capture, "_survey", lambda c: calls.append(1) or real(c))
     with torch.inference_mode():
         assert choose_layer(clf, None) == "end", "asked from where gradients are off"
     assert choose_layer(clf, None) == "end"

@@ -237,5 +237,5 @@ def patches(size):
 def test_a_model_is_tried_once_before_it_is_asked_so(model, size, suited, monkeypatch):
     clf = load_classifier(model.eval(), size=size, device="cpu")
     assert suits(clf) == suited
-    monkeypatch.setattr(incremental, "_tried", lambda classifier: pytest.fail("tried again"))
+    monkeypatch.setattr(incremental, "_agrees", lambda classifier: pytest.fail("tried again"))
     assert suits(clf) == suited

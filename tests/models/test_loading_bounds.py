@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 import workbench as wb
 from workbench.models import bounds
-from workbench.models.loading import build, load_folder
+from workbench.models.architectures import build
+from workbench.models.loading import load_folder
 
 torch.set_num_threads(1)
 Refusal = Callable[[Callable[[], object]], str]

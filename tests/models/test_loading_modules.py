@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import workbench as wb
-from workbench.models import loading
+from workbench.models import architectures, loading
 
 Refusal = Callable[[Callable[[], object]], str]
 Net = Callable[..., nn.Sequential]
@@ -145,7 +145,7 @@ def test_a_network_that_is_built_here_is_laid_out_for_speed_and_has_the_same_key
 
 
 def test_code_that_cannot_take_this_layout_gets_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "_factory", lambda name, options: Viewing())
+    monkeypatch.setattr(architectures, "_factory", lambda name, options: Viewing())
     classifier = wb.load_classifier("python:somewhere:viewing", size=(8, 8), device="cpu")
     assert not laid_out_for_speed(classifier.model)
     assert classifier.logits(torch.zeros(2, 3, 8, 8, requires_grad=True)).requires_grad

@@ -19,6 +19,7 @@ from torch import nn
 from workbench.images.item import BytesSource, ImageItem
 from workbench.models.loading import load_classifier
 from workbench.probe import concepts as module
+from workbench.probe import directions
 from workbench.probe.concepts import tcav
 from workbench.stats.rates import mean_of
 
@@ -164,7 +165,7 @@ def slowly(classifier, sides, images, seed):
     concepts = [captum.concept.Concept(n, str(n), [inputs]) for n, inputs in enumerate(sides)]
     with tempfile.TemporaryDirectory() as folder:
         whole = captum.concept.TCAV(
-            classifier.model, "4", classifier=module._Separator(seed), save_path=folder, judged=False
+            classifier.model, "4", classifier=directions._Separator(seed), save_path=folder, judged=False
         )
         return whole.interpret(images.clone().requires_grad_(), [concepts], target=1)["0-1"]["4"]
 
@@ -280,7 +281,7 @@ def test_images_that_cannot_be_read_or_are_the_concepts_own_do_not_count(striped
 
 def test_at_most_so_many_images_are_looked_at(striped, quick, monkeypatch):
     monkeypatch.setattr(module, "SAMPLE", 18)
-    monkeypatch.setattr(module, "TRAINED_ON", 8)
+    monkeypatch.setattr(directions, "TRAINED_ON", 8)
     found = ask(striped, {"stripes": shows(20, 1, stripes=True)}, images=shows(19, 4, stripes=True))
     assert (found.images, found.frame["images"].iloc[0], found.frame["size"].iloc[0]) == (18, 18, 8)
 

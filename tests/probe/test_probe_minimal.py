@@ -20,7 +20,8 @@ from workbench.models.classifier import answers, ask
 from workbench.models.loading import load_classifier
 from workbench.models.preprocessing import Preprocessing
 from workbench.probe import minimal
-from workbench.probe.minimal import counterfactual, smallest
+from workbench.probe.counterfactuals import counterfactual
+from workbench.probe.minimal import smallest
 from workbench.stats.neighbours import nearest
 from workbench.stats.rates import wilson
 

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from workbench.images.layouts import load_images
-from workbench.models.loading import build, load_classifier
+from workbench.models.architectures import build
+from workbench.models.loading import load_classifier
 from workbench.predictions.headline import best_threshold, headline
 from workbench.predictions.table import Predictions
 from workbench.training import finetune

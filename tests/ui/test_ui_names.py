@@ -15,8 +15,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from workbench.images.layouts import load_images
+from workbench.models.architectures import build
 from workbench.models.classifier import predict
-from workbench.models.loading import build, load_classifier
+from workbench.models.loading import load_classifier
 from workbench.texts.values import scalar, shown
 from workbench.ui import explain, gallery, overview, url
 

@@ -1,7 +1,7 @@
 """Methods that follow attention from the tokens that the score is read from back to the image.
 
-The matrices are those that the model itself computed in the pass: fused attention, which hides them, is switched off
-for its duration and back on afterwards.
+Maps are (1, 1, H, W). The matrices are those that the model itself computed in the pass: fused attention, which hides
+them, is switched off for its duration and back on afterwards.
 """
 
 from __future__ import annotations
@@ -35,14 +35,17 @@ def attention_rollout(job: Job) -> Tensor:
 
     Abnar and Zuidema 2020, "Quantifying Attention Flow in Transformers": half of each block's way is its attention,
     averaged over heads, half is the residual connection.
+
+    Raises:
+        InputError: The model's attention cannot be read, or does not lie over the image as one grid of tokens.
     """
     with torch.inference_mode():
-        _, matrices = _passed(job)
+        _, matrices = _forward(job)
         grid = _grid(job, matrices)
         flow = torch.eye(matrices[0].shape[-1], device=job.x.device)
         for matrix in matrices:
             flow = (0.5 * matrix[0].mean(0) + 0.5 * torch.eye(len(flow), device=flow.device)) @ flow
-        return _read(job, flow, grid)
+        return _read_out(job, flow, grid)
 
 
 def gradient_attention(job: Job) -> Tensor:
@@ -51,8 +54,11 @@ def gradient_attention(job: Job) -> Tensor:
     Chefer et al. 2021, "Generic Attention-model Explainability for Interpreting Bi-Modal and Encoder-Decoder
     Transformers": R starts as the identity and each block adds mean over heads of max(gradient * attention, 0), times
     R. The identity itself is left out of the map: it is the same for every patch.
+
+    Raises:
+        InputError: No gradient reaches the attention of some block, or as `attention_rollout`.
     """
-    score, matrices = _passed(job)
+    score, matrices = _forward(job)
     grid = _grid(job, matrices)
     if not score.requires_grad:
         raise job.refuse(NO_GRADIENT)
@@ -62,16 +68,16 @@ def gradient_attention(job: Job) -> Tensor:
     flow = torch.eye(matrices[0].shape[-1], device=job.x.device)
     for matrix, gradient in zip(matrices, gradients, strict=True):
         flow = flow + (matrix.detach() * gradient.view_as(matrix))[0].relu().mean(0) @ flow
-    return _read(job, flow - torch.eye(len(flow), device=flow.device), grid)
+    return _read_out(job, flow - torch.eye(len(flow), device=flow.device), grid)
 
 
-def _passed(job: Job) -> tuple[Tensor, list[Tensor]]:
+def _forward(job: Job) -> tuple[Tensor, list[Tensor]]:
     """The score, (1,), and every block's matrix of attention, (1, heads, T, T), in order."""
     modules = [module for module in job.classifier.model.modules() if is_attention(module)]
     if not modules:
         raise job.refuse("it has no attention modules to read: choose a layer method such as Grad-CAM")
     matrices: list[Tensor] = []
-    with _open(job, modules, matrices):
+    with _recording(job, modules, matrices):
         score = job.forward(job.x if torch.is_inference_mode_enabled() else job.x.clone().requires_grad_())
     if len(matrices) != len(modules):
         raise job.refuse(
@@ -81,7 +87,7 @@ def _passed(job: Job) -> tuple[Tensor, list[Tensor]]:
 
 
 @contextlib.contextmanager
-def _open(job: Job, modules: list[nn.Module], matrices: list[Tensor]) -> Iterator[None]:
+def _recording(job: Job, modules: list[nn.Module], matrices: list[Tensor]) -> Iterator[None]:
     """Have each module's matrix of attention put into `matrices` as it runs."""
     with contextlib.ExitStack() as undo:
         for module in modules:
@@ -139,19 +145,19 @@ def _grid(job: Job, matrices: list[Tensor]) -> Grid:
     raise job.refuse(f"its {tokens} tokens form no grid over the image: choose a gradient method")
 
 
-def _read(job: Job, flow: Tensor, grid: Grid) -> Tensor:
+def _read_out(job: Job, flow: Tensor, grid: Grid) -> Tensor:
     """What the tokens that the score is read from have from each patch, over the input: (1, 1, H, W)."""
-    found = survey(job.classifier)
-    if grid.prefix and found.class_token_last:
+    facts = survey(job.classifier)
+    if grid.prefix and facts.class_token_last:
         raise job.refuse(LAST_TOKEN)
-    away = len(flow) - len(found.readers)  # a model may put its class token away before the last layer
-    if away not in (0, grid.prefix) or not any(found.readers):
+    away = len(flow) - len(facts.readers)  # a model may put its class token away before the last layer
+    if away not in (0, grid.prefix) or not any(facts.readers):
         raise job.refuse(
             "it cannot be told from which tokens the score is read: choose a layer method such as Grad-CAM"
         )
-    read = torch.tensor([False] * away + list(found.readers), device=flow.device)
-    reached = flow[read].mean(0)[grid.prefix :].reshape(1, 1, *grid.shape[1:])
-    return functional.interpolate(reached, tuple(job.x.shape[2:]), mode="bilinear")
+    readers = torch.tensor([False] * away + list(facts.readers), device=flow.device)
+    shares = flow[readers].mean(0)[grid.prefix :].reshape(1, 1, *grid.shape[1:])
+    return functional.interpolate(shares, tuple(job.x.shape[2:]), mode="bilinear")
 
 
 IMPLEMENTATIONS = {

@@ -23,7 +23,11 @@ def prepare_background(
     """The background as inputs of shape (N, C, H, W), and what is recorded of it: how many images, and a digest of
     their ids.
 
-    Of an image set it is the training split, or all of it where it has none. Images that cannot be read are left out.
+    Args:
+        classifier: What prepares the images.
+        method: Which needs them, for a message.
+        images: Of an image set, the training split, or all of it where it has none; those that cannot be read are left
+            out.
 
     Raises:
         InputError: There is none, or it holds something else than images.

@@ -35,7 +35,7 @@ class Scored(nn.Module):
         self.scores = torch.empty(0)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Ask the model."""
+        """Scores (N, 1) of inputs (N, C, H, W)."""
         scores = self.score(x)
         self.scores = scores.detach()
         return scores[:, None]
@@ -51,12 +51,15 @@ def deeplift(job: Job) -> Tensor:
 
     Returns:
         (1, C, H, W), in the score's unit.
+
+    Raises:
+        InputError: Something in the model is not followed.
     """
     from captum.attr import DeepLift
 
     assert job.baseline is not None
-    found = trace(job, FOLLOWED)
-    if reason := _not_followed(job, found):
+    graph = trace(job, FOLLOWED)
+    if reason := _why_not_followed(job, graph):
         raise job.refuse(reason)
     scored = Scored(job)
     with (
@@ -66,17 +69,17 @@ def deeplift(job: Job) -> Tensor:
         apart(job.classifier.model, BENT),
     ):
         values = DeepLift(scored).attribute(job.x.clone().requires_grad_(), baselines=job.baseline).detach()
-    _same(job, found, scored)
+    _check_score(job, graph, scored)
     change = (scored.scores[0] - scored.scores[1]).double().item()
     total = values.double().sum().item()
     if abs(total - change) > max(TOLERANCE * abs(change), 1e-6 * values.double().abs().sum().item()):
-        pools = any(isinstance(module, POOLS) for module in found.calls)
+        pools = any(isinstance(module, POOLS) for module in graph.calls)
         why = (
             "its max-pooling is not shared out rightly against this baseline" if pools else "part of it is not followed"
         )
-        other = "the baseline mean or " if pools and job.params["baseline"] != "mean" else ""
+        instead = "the baseline mean or " if pools and job.params["baseline"] != "mean" else ""
         raise job.refuse(
-            f"{why} (the map sums to {total:.3g}, the score changes by {change:.3g}), so choose {other}integrated"
+            f"{why} (the map sums to {total:.3g}, the score changes by {change:.3g}), so choose {instead}integrated"
             " gradients"
         )
     return values
@@ -89,25 +92,28 @@ def guided_backprop(job: Job) -> Tensor:
 
     Returns:
         (1, C, H, W), in the score's unit per unit of input.
+
+    Raises:
+        InputError: The model uses other activations, or such ReLUs as Captum does not find.
     """
     from captum.attr import GuidedBackprop
 
-    found = trace(job, (nn.ReLU,))
-    if reason := _not_guided(job, found):
+    graph = trace(job, (nn.ReLU,))
+    if reason := _why_not_guided(job, graph):
         raise job.refuse(reason)
-    (plain,) = torch.autograd.grad(found.score.sum(), found.x)
+    (plain,) = torch.autograd.grad(graph.score.sum(), graph.x)
     scored = Scored(job)
     with _captum(job), apart(job.classifier.model, (nn.ReLU,)):
         values = GuidedBackprop(scored).attribute(job.x.clone().requires_grad_(), target=0).detach()
-    _same(job, found, scored)
+    _check_score(job, graph, scored)
     if torch.allclose(values, plain, rtol=1e-5, atol=1e-7 * plain.abs().max().item()):
         raise job.refuse("it gives the plain gradient here, which would pass for something else, so choose saliency")
     return values
 
 
-def _not_followed(job: Job, found: Trace) -> str | None:
+def _why_not_followed(job: Job, graph: Trace) -> str | None:
     names = {module: name for name, module in job.classifier.model.named_modules()}
-    for module, calls in found.calls.items():
+    for module, calls in graph.calls.items():
         if len(calls) > 1:
             return (
                 f"its module {names[module]} ({type(module).__name__}) is used {len(calls)} times, which Captum's"
@@ -119,10 +125,10 @@ def _not_followed(job: Job, found: Trace) -> str | None:
             " integrated gradients"
         )
     covered = {
-        node for module, calls in found.calls.items() if type(module) in FOLLOWED for node in calls if node is not None
+        node for module, calls in graph.calls.items() if type(module) in FOLLOWED for node in calls if node is not None
     }
-    missed = uncovered(found.nodes, covered, NONLINEAR)
-    missed += ["a product of two activations"] if any(entangled(node) for node in found.nodes) else []
+    missed = uncovered(graph.nodes, covered, NONLINEAR)
+    missed += ["a product of two activations"] if any(entangled(node) for node in graph.nodes) else []
     if missed:
         return (
             f"it computes what DeepLift cannot follow through modules ({_some(missed)}), so choose integrated gradients"
@@ -130,15 +136,15 @@ def _not_followed(job: Job, found: Trace) -> str | None:
     return None
 
 
-def _not_guided(job: Job, found: Trace) -> str | None:
+def _why_not_guided(job: Job, graph: Trace) -> str | None:
     instead = "so choose saliency or SmoothGrad"
     relus = {
         node
-        for calls in found.calls.values()
+        for calls in graph.calls.values()
         for node in calls
         if node is not None and type(node).__name__ == "ReluBackward0"
     }
-    nodes = list(found.nodes)
+    nodes = list(graph.nodes)
     if job.score.kind == "probability":  # the score's own softmax, nearest to the score, is no part of the model
         nodes.remove(next(node for node in nodes if type(node).__name__ == "SoftmaxBackward0"))
     missed = uncovered(tuple(nodes), relus, ACTIVATIONS)
@@ -151,9 +157,9 @@ def _not_guided(job: Job, found: Trace) -> str | None:
     return None
 
 
-def _same(job: Job, found: Trace, scored: Scored) -> None:
+def _check_score(job: Job, graph: Trace, scored: Scored) -> None:
     """Refuse where Captum's hooks changed the score: in-place modules overwrite the copies that they pass on."""
-    if not torch.allclose(scored.scores[0], found.score[0].detach(), rtol=1e-3, atol=1e-5):
+    if not torch.allclose(scored.scores[0], graph.score[0].detach(), rtol=1e-3, atol=1e-5):
         raise job.refuse(
             "an activation changes its input in place and its result is not passed on, so use its result or choose"
             " saliency"
@@ -163,9 +169,8 @@ def _same(job: Job, found: Trace, scored: Scored) -> None:
 @contextlib.contextmanager
 def _captum(job: Job) -> Iterator[None]:
     """Captum without its notice on hooks, and with what it asserts of modules as a refusal."""
-    warnings.filterwarnings(
-        "ignore", message=r"\s*Setting .*hooks"
-    )  # not in catch_warnings, which is one for all threads
+    # not in catch_warnings, which is one for all threads
+    warnings.filterwarnings("ignore", message=r"\s*Setting .*hooks")
     try:
         yield
     except AssertionError as error:

@@ -53,7 +53,7 @@ _surveys: WeakKeyDictionary[Classifier, Survey] = WeakKeyDictionary()
 def survey(classifier: Classifier) -> Survey:
     """What is known of a classifier's layers, found with one forward and backward pass and remembered."""
     if classifier not in _surveys:
-        _surveys[classifier] = _surveyed(classifier)
+        _surveys[classifier] = _survey(classifier)
     return _surveys[classifier]
 
 
@@ -70,10 +70,10 @@ def choose_layer(classifier: Classifier, name: object) -> str:
             "This model has no layer with a spatial output, which layer methods need: choose another method."
         )
     if name is None:
-        found = survey(classifier).default
-        if found is None:
+        default = survey(classifier).default
+        if default is None:
             raise InputError("This model's scores depend on no layer with a spatial output: choose another method.")
-        return found
+        return default
     such = f"choose one such as {', '.join(once[-3:])}"
     if not isinstance(name, str) or name not in grids:
         raise InputError(f"There is no layer {name!r} with a spatial output: {such}.")
@@ -153,7 +153,7 @@ def _dead(classifier: Classifier, name: str) -> str:
     return f"the score does not depend on the layer {name}: {cure}"
 
 
-def _surveyed(classifier: Classifier) -> Survey:
+def _survey(classifier: Classifier) -> Survey:
     model, outputs = classifier.model, dict[str, Tensor]()
     grids = {name: grid for name, grid in classifier.grids.items() if grid.calls == 1}
     mixers = [(name, module) for name, module in model.named_modules() if is_attention(module)]
@@ -172,9 +172,9 @@ def _surveyed(classifier: Classifier) -> Survey:
             logits.cpu() * torch.randn(logits.shape, generator=chance)
         ).sum()  # no class stands out, none cancels
         bound = {name: output for name, output in outputs.items() if output.requires_grad}
-        reached = weighted.requires_grad and bool(bound)
-        found = torch.autograd.grad(weighted, list(bound.values()), allow_unused=True) if reached else ()
-    gradients = {name: gradient for name, gradient in zip(bound, found, strict=False) if gradient is not None}
+        reachable = weighted.requires_grad and bool(bound)
+        slopes = torch.autograd.grad(weighted, list(bound.values()), allow_unused=True) if reachable else ()
+    gradients = {name: gradient for name, gradient in zip(bound, slopes, strict=False) if gradient is not None}
     live = [name for name in grids if name in gradients and grids[name].spread(gradients[name]).any()]
     tokens = [name for name in gradients if name.startswith(MIXED)] or [
         n for n in gradients if grids[n].layout == "tokens"
@@ -203,13 +203,13 @@ def _awake(module: nn.Linear, chance: torch.Generator) -> RemovableHandle:
     return module.register_forward_hook(lambda module, inputs, output: functional.linear(inputs[0], instead))
 
 
-def _deepest(classifier: Classifier, live: list[str], *found: Mapping[str, Tensor]) -> str | None:
+def _deepest(classifier: Classifier, live: list[str], *tensors: Mapping[str, Tensor]) -> str | None:
     """The last live layer before pooling, by the plainest name for the same activation and gradient."""
     pooling = nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d
     fit = [name for name in live if not isinstance(classifier.model.get_submodule(name), pooling)]
 
     def same(name: str) -> bool:
-        one, other = classifier.grids[name], classifier.grids[fit[-1]]
-        return all(torch.equal(one.spread(values[name]), other.spread(values[fit[-1]])) for values in found)
+        grid, last = classifier.grids[name], classifier.grids[fit[-1]]
+        return all(torch.equal(grid.spread(values[name]), last.spread(values[fit[-1]])) for values in tensors)
 
     return min(filter(same, fit), key=lambda name: name.count("."), default=None)

@@ -86,12 +86,7 @@ def attribute(
         scores = partial(_scores, classifier, aim)
         job = Job(chosen, aim, scores, x, baseline, backdrop, params, classifier, report)
         values = _run(job, on_progress)
-        output = _known(job, OUTPUT, x)
-        change = delta = None
-        reference = backdrop if baseline is None else baseline
-        if chosen.complete and reference is not None:
-            change = output - _known(job, REFERENCE, reference)
-            delta = float(values.double().sum()) - change
+        output, change, delta = _balance(job, values)
         params |= job.report
     if isinstance(params.get("baseline"), Tensor | np.ndarray):
         params["baseline"] = "given"
@@ -115,7 +110,7 @@ def _run(job: Job, on_progress: Progress | None) -> Tensor:
     implementation = IMPLEMENTATIONS[job.method.name]
     total = implementation.evaluations(job)
     try:
-        values = implementation.run(dataclasses.replace(job, forward=_counted(job, total, on_progress)))
+        values = implementation.run(dataclasses.replace(job, forward=_counting(job, total, on_progress)))
     except RuntimeError as error:
         if "does not require grad" in str(error) or "not have been used in the graph" in str(error):
             raise job.refuse(
@@ -127,11 +122,22 @@ def _run(job: Job, on_progress: Progress | None) -> Tensor:
     return values
 
 
-def _known(job: Job, name: str, inputs: Tensor) -> float:
+def _balance(job: Job, values: Tensor) -> tuple[float, float | None, float | None]:
+    """The score; and of a complete method its change from the baseline or background, and by how much the map misses
+    it."""
+    output = _mean_score(job, OUTPUT, job.x)
+    reference = job.background if job.baseline is None else job.baseline
+    if not job.method.complete or reference is None:
+        return output, None, None
+    change = output - _mean_score(job, REFERENCE, reference)
+    return output, change, float(values.double().sum()) - change
+
+
+def _mean_score(job: Job, name: str, inputs: Tensor) -> float:
     """The mean score of inputs (N, C, H, W), where the map was made from it already at no further cost."""
-    known = job.report.pop(name, None)
-    if isinstance(known, float):
-        return known
+    score = job.report.pop(name, None)
+    if isinstance(score, float):
+        return score
     with torch.inference_mode():
         parts = [job.score.of(job.classifier, job.classifier.logits(part)) for part in inputs.split(CHUNK)]
         return torch.cat(parts).double().mean().item()
@@ -177,10 +183,10 @@ def _aim(
     column = classifier.index(_probable(classifier, x, ()) if target is None else target)
     if kind != "margin":
         return Score(kind, column)
-    other = classifier.index(_probable(classifier, x, (column,)) if against is None else against)
-    if other == column:
+    rival = classifier.index(_probable(classifier, x, (column,)) if against is None else against)
+    if rival == column:
         raise InputError("A margin needs two different classes: choose another class to compare with.")
-    return Score(kind, column, other)
+    return Score(kind, column, rival)
 
 
 def _probable(classifier: Classifier, x: Tensor, beside: tuple[int, ...]) -> int:
@@ -197,16 +203,16 @@ def _baseline(classifier: Classifier, image: Image.Image, baseline: object) -> T
         values = torch.from_numpy(classifier.preprocessing.baseline(baseline, image))
     else:
         shape = (len(classifier.preprocessing.mean), *classifier.preprocessing.size)
-        found = tuple(baseline.shape) if isinstance(baseline, Tensor | np.ndarray) else type(baseline).__name__
-        if found != shape:
+        kind = tuple(baseline.shape) if isinstance(baseline, Tensor | np.ndarray) else type(baseline).__name__
+        if kind != shape:
             raise InputError(
-                f"The baseline is {found}: give the name of one ({', '.join(BASELINES)}), or an array of shape {shape}."
+                f"The baseline is {kind}: give the name of one ({', '.join(BASELINES)}), or an array of shape {shape}."
             )
         values = torch.as_tensor(baseline, dtype=torch.float32)
     return values[None].to(classifier.device)
 
 
-def _counted(job: Job, total: int, on_progress: Progress | None) -> Callable[[Tensor], Tensor]:
+def _counting(job: Job, total: int, on_progress: Progress | None) -> Callable[[Tensor], Tensor]:
     """The job's forward, which also reports progress and notes the score of the image when it comes by."""
     done = 0
 

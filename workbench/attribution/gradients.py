@@ -1,4 +1,4 @@
-"""Methods that follow the gradient of the score to the image."""
+"""Methods that follow the gradient of the score to the image; each map is (1, C, H, W)."""
 
 from __future__ import annotations
 

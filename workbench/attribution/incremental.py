@@ -64,12 +64,12 @@ def suits(classifier: Classifier) -> bool:
         _suited[classifier] = (
             classifier.device.type == "cpu"
             and math.prod(classifier.preprocessing.size) >= SMALLEST_INPUT
-            and _tried(classifier)
+            and _agrees(classifier)
         )
     return _suited[classifier]
 
 
-def _tried(classifier: Classifier) -> bool:
+def _agrees(classifier: Classifier) -> bool:
     """Compare on noise, with rectangles of noise in two corners and off centre, together and one by one."""
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -96,5 +96,5 @@ def _tried(classifier: Classifier) -> bool:
     except Exception:  # whatever a model's own code makes of a tensor that is not quite one
         return False
     effect, scale = (expected - plain).abs().max(), expected.abs().max()
-    off = max((found - expected).abs().max() for found in (together, torch.cat(alone)))
+    off = max((scores - expected).abs().max() for scores in (together, torch.cat(alone)))
     return bool(off <= 1e-3 * effect + 2e-6 * scale) and spared >= WORTHWHILE * work.get_total_flops()

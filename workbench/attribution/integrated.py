@@ -26,6 +26,9 @@ def integrated_gradients(job: Job) -> Tensor:
     is ever thrown away and memory does not grow with their number; at every power of two they are the points of the
     trapezoidal rule. Of the sums with and without the way's end, either of which converges, that is taken which misses
     less.
+
+    Returns:
+        (1, C, H, W), in the score's unit.
     """
     if job.params["n_steps"] is not None:
         from captum.attr import IntegratedGradients
@@ -33,10 +36,10 @@ def integrated_gradients(job: Job) -> Tensor:
         return IntegratedGradients(job.forward).attribute(
             job.x, baselines=job.baseline, n_steps=job.number("n_steps"), internal_batch_size=CHUNK
         )
-    return _refined(job)
+    return _refine(job)
 
 
-def _refined(job: Job) -> Tensor:
+def _refine(job: Job) -> Tensor:
     assert job.baseline is not None
     way = job.x - job.baseline
     with torch.inference_mode():
@@ -61,10 +64,8 @@ def _refined(job: Job) -> Tensor:
         total += parts.sum(0, keepdim=True)
         weight += density.sum().item()
         done += CHUNK
-        closed, without = (
-            total / weight * way,
-            (total - end) / (weight - of_end) * way,
-        )  # two rules over the same points
+        # two rules over the same points
+        closed, without = total / weight * way, (total - end) / (weight - of_end) * way
         values, missed = min(
             ((v, abs(v.double().sum().item() - (after - before))) for v in (closed, without)), key=lambda v: v[1]
         )

@@ -1,7 +1,7 @@
 """Methods that look at one layer inside of the model: class activation maps.
 
-Maps are laid over the input by bilinear interpolation, and left as signed as the formula makes them unless a paper's
-method is about magnitude alone.
+Maps, (1, 1, H, W), are laid over the input by bilinear interpolation, and left as signed as the formula makes them
+unless a paper's method is about magnitude alone.
 """
 
 from __future__ import annotations
@@ -65,6 +65,9 @@ def score_cam(job: Job) -> Tensor:
     over the input and scaled to 0 .. 1, is a mask; the weights are the softmax of the scores under the masks, which
     their common reference (the score of an empty image) does not change; the sum is rectified. `channels` limits the
     work to those with the largest mean magnitude (0: all). A channel without variation shows nothing and is skipped.
+
+    Raises:
+        InputError: No channel varies, or the score is the same under every mask.
     """
     values = activation(job)
     chosen = _busiest(values[0], job.number("channels"))

@@ -42,25 +42,25 @@ def suits(classifier: Classifier, method: str, **settings: object) -> str | None
         raise InputError(f"There is no method {method!r}: choose one of {', '.join(METHODS)}.")
     key = f"{method} {sorted(settings.items())}"
     with untouched(classifier):  # whoever asks for the same answer meanwhile waits for it
-        known = _answers.setdefault(classifier, {})
-        if key not in known:
-            known[key] = _tried(classifier, METHODS[method], settings)
-        return known[key]
+        answers = _answers.setdefault(classifier, {})
+        if key not in answers:
+            answers[key] = _reason(classifier, METHODS[method], settings)
+        return answers[key]
 
 
-def _tried(classifier: Classifier, method: Method, settings: dict[str, object]) -> str | None:
+def _reason(classifier: Classifier, method: Method, settings: dict[str, object]) -> str | None:
     image, *others = _noise()
     try:
-        found = attribute(classifier, image, method.name, background=others, **(_cheapest(method) | settings))  # type: ignore[arg-type]
+        attribution = attribute(classifier, image, method.name, background=others, **(_cheapest(method) | settings))  # type: ignore[arg-type]
     except InputError as error:
         return str(error)
     except Exception as error:  # whatever the model's own code raises
-        said = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+        message = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         return (
-            f"{method.title} does not suit this model: it failed with {type(error).__name__} ({said}), so choose"
+            f"{method.title} does not suit this model: it failed with {type(error).__name__} ({message}), so choose"
             " another method."
         )
-    if found.values.any():
+    if attribution.values.any():
         return None
     inputs = torch.stack([classifier.prepare(item) for item in (image, *others)])
     with torch.inference_mode():
@@ -70,9 +70,8 @@ def _tried(classifier: Classifier, method: Method, settings: dict[str, object]) 
             f"{method.title} does not suit this model: it answers the same for every image, as a head of zeros does, so"
             " train it first."
         )
-    if (
-        method.family == "layer" or method.name == "guided_backprop"
-    ):  # they may keep only what speaks for the class, here nothing
+    # they may keep only what speaks for the class, here nothing
+    if method.family == "layer" or method.name == "guided_backprop":
         return None
     return f"{method.title} does not suit this model: its map of noise is zero everywhere, so choose another method."
 
@@ -92,10 +91,10 @@ def _cheapest(method: Method) -> dict[str, object]:
 @cache
 def _noise() -> tuple[ImageItem, ...]:
     """Three images of grey noise: one to explain and a small background."""
-    made = []
+    images = []
     for seed in range(3):
         buffer = io.BytesIO()
         grey = np.random.default_rng(seed).normal(128, 40, (256, 256)).clip(0, 255).astype(np.uint8)
         Image.fromarray(grey).convert("RGB").save(buffer, "PNG")
-        made.append(image_from_bytes(buffer.getvalue(), f"noise {seed}"))
-    return tuple(made)
+        images.append(image_from_bytes(buffer.getvalue(), f"noise {seed}"))
+    return tuple(images)

@@ -11,7 +11,11 @@ from workbench.models import read_answer
 
 
 def anomaly_map(job: Job) -> Tensor:
-    """The model's own anomaly map, interpolated bilinearly to its input; the same for every class and score."""
+    """The model's own anomaly map, (1, 1, H, W), interpolated bilinearly; the same for every class and score.
+
+    Raises:
+        InputError: It gives none, or one that falls below 0.
+    """
     answers = list[object]()
     handle = job.classifier.model.register_forward_hook(lambda module, inputs, output: answers.append(output))
     try:
@@ -19,14 +23,14 @@ def anomaly_map(job: Job) -> Tensor:
             job.forward(job.x)
     finally:
         handle.remove()
-    found = read_answer(answers[-1]).map
-    if found is None:
+    heatmap = read_answer(answers[-1]).map
+    if heatmap is None:
         raise job.refuse(
             "it gives no anomaly map beside its score, as models for anomaly detection do, so choose another method"
         )
-    if (low := found.min().item()) < 0:
+    if (low := heatmap.min().item()) < 0:
         raise job.refuse(f"its anomaly map reaches {low:.4g}, below 0, so export it with its normalisation on")
-    return functional.interpolate(found[:, None], tuple(job.x.shape[2:]), mode="bilinear")
+    return functional.interpolate(heatmap[:, None], tuple(job.x.shape[2:]), mode="bilinear")
 
 
 IMPLEMENTATIONS = {"anomaly_map": Implementation(anomaly_map)}

@@ -45,7 +45,7 @@ class Kept:
         self._operands: list[Tensor] = []
 
     def through(self, forward: Callable[[Tensor], Tensor], inputs: Patched) -> Tensor:
-        """What `forward` answers to `inputs`."""
+        """What `forward` answers to `inputs` (N, C, H, W), in the shape that it gives."""
         self._times.clear()
         with torch.no_grad():
             out = forward(inputs)
@@ -60,15 +60,15 @@ class Kept:
         where a batch holds a single copy.
         """
         leaves = tree_leaves(arguments)
-        known = (operation, *map(_signature, leaves))
-        self._now = (known, self._times[known])
-        self._times[known] += 1
+        signature = (operation, *map(_signature, leaves))
+        self._now = (signature, self._times[signature])
+        self._times[signature] += 1
         self._operands = [leaf for leaf in leaves if isinstance(leaf, Tensor) and not isinstance(leaf, Patched)]
         before = self._made_with.get(self._now)
         return before is None or all(map(_unchanged, before, self._operands))
 
     def result(self, make: Callable[[], Tensor], part: object = None) -> Tensor:
-        """The operation's result for the image itself: made by `make` the first time, then kept with its operands."""
+        """The operation's result for the image itself, (1, C, H, W): made by `make`, then kept with its operands."""
         key = (self._now, part)
         if key not in self._results:
             self._results[key] = make()
@@ -119,11 +119,11 @@ class Patched(Tensor):
         return made
 
     def become(self, whole: Tensor, patch: Tensor, corners: Corners) -> None:
-        """Take another value, as in-place operations do."""
+        """Take another value, `patch` (N, C, h, w) at `corners` of `whole` (1, C, H, W), as in-place operations do."""
         self.whole, self.patch, self.corners, self._full = whole, patch, corners, None
 
     def full(self) -> Tensor:
-        """The batch as an ordinary tensor."""
+        """The batch as an ordinary tensor, (N, C, H, W)."""
         if self._full is None:
             layout = (
                 torch.channels_last
@@ -141,9 +141,9 @@ class Patched(Tensor):
         kwargs = kwargs or {}
         patched = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Patched)]
         in_place = func in IN_PLACE and isinstance(args[0], Patched)
-        known = IN_PLACE[func] if in_place else func
-        if known in LOCAL and patched[0].kept.enter(known, args, kwargs):
-            out = LOCAL[known](known, *args, **kwargs)
+        operation = IN_PLACE[func] if in_place else func
+        if operation in LOCAL and patched[0].kept.enter(operation, args, kwargs):
+            out = LOCAL[operation](operation, *args, **kwargs)
             if out is not None and in_place:
                 args[0].become(out.whole, out.patch, out.corners)
                 return args[0]
@@ -151,10 +151,10 @@ class Patched(Tensor):
                 return out
         args, kwargs = tree_map(lambda leaf: leaf.full() if isinstance(leaf, Patched) else leaf, (args, kwargs))
         out = func(*args, **kwargs)
-        for one in patched:
-            if func._schema.is_mutable and any(one.full() is leaf for leaf in tree_leaves(out)):
-                one.become(one.whole, one.full(), [(0, 0)] * len(one))
-                return one
+        for copies in patched:
+            if func._schema.is_mutable and any(copies.full() is leaf for leaf in tree_leaves(out)):
+                copies.become(copies.whole, copies.full(), [(0, 0)] * len(copies))
+                return copies
         return out
 
 
@@ -168,11 +168,13 @@ def cut(kept: Kept, inputs: Tensor, differs: Tensor) -> Patched:
         spans.append((size, first.clamp(max=lines.shape[1] - size).tolist()))
     (height, tops), (width, lefts) = spans
     corners = list(zip(tops, lefts, strict=True))
-    patch = torch.stack([one[:, y : y + height, x : x + width] for one, (y, x) in zip(inputs, corners, strict=True)])
+    patch = torch.stack(
+        [image[:, y : y + height, x : x + width] for image, (y, x) in zip(inputs, corners, strict=True)]
+    )
     return Patched(kept.image, patch.contiguous(memory_format=torch.channels_last), corners, kept)
 
 
-def _copied(
+def _rectangles(
     x: Patched, corners: Corners, size: tuple[int, int], margin: tuple[int, int] = (0, 0), fill: float = 0
 ) -> Tensor:
     """Rectangles (N, C, *size) of the batch from `corners`, which count from the corner of a margin of `fill`."""
@@ -217,10 +219,10 @@ def _batch_norm(func: Operation, x: Any, *args: Any) -> Any:
     return None if training else _pointwise(func, x, *args)
 
 
-def _combined(func: Operation, x: Any, y: Any, *args: Any, **kwargs: Any) -> Any:
+def _combine(func: Operation, x: Any, y: Any, *args: Any, **kwargs: Any) -> Any:
     """Two batches, or a batch and what is the same at every place."""
     if isinstance(x, Patched) and isinstance(y, Patched):
-        return _joined(lambda both: func(*both, *args, **kwargs), [x, y]) if x.shape == y.shape else None
+        return _join(lambda both: func(*both, *args, **kwargs), [x, y]) if x.shape == y.shape else None
     if isinstance(x, Patched):
         even = (
             not isinstance(y, Tensor)
@@ -231,13 +233,13 @@ def _combined(func: Operation, x: Any, y: Any, *args: Any, **kwargs: Any) -> Any
     return None
 
 
-def _concatenated(func: Operation, parts: Sequence[Any], dim: int = 0) -> Any:
+def _concatenate(func: Operation, parts: Sequence[Any], dim: int = 0) -> Any:
     if dim not in (1, -3) or not all(isinstance(part, Patched) for part in parts):
         return None
-    return _joined(lambda each: func(each, dim), list(parts))
+    return _join(lambda each: func(each, dim), list(parts))
 
 
-def _joined(join: Callable[[list[Tensor]], Tensor], parts: list[Patched]) -> Patched | None:
+def _join(join: Callable[[list[Tensor]], Tensor], parts: list[Patched]) -> Patched | None:
     """Join batches over rectangles that hold those of all."""
     starts, sizes = [], []
     for axis in (0, 1):
@@ -253,7 +255,7 @@ def _joined(join: Callable[[list[Tensor]], Tensor], parts: list[Patched]) -> Pat
     if math.prod(size) > OUTGROWN * math.prod(parts[0].shape[2:]):
         return None
     fitting = [
-        x.patch if x.corners == corners and x.patch.shape[2:] == size else _copied(x, corners, size) for x in parts
+        x.patch if x.corners == corners and x.patch.shape[2:] == size else _rectangles(x, corners, size) for x in parts
     ]
     whole = parts[0].kept.result(lambda: join([x.whole for x in parts]))
     return Patched(whole, join(fitting), corners, parts[0].kept)
@@ -279,7 +281,7 @@ def _slid(
         return None
     begin = [(y * stride[0], z * stride[1]) for y, z in zip(*starts, strict=True)]
     as_is = kernel == stride == (1, 1) and padding == (0, 0)
-    part = x.patch if as_is else _copied(x, begin, (needed[0], needed[1]), padding, fill)
+    part = x.patch if as_is else _rectangles(x, begin, (needed[0], needed[1]), padding, fill)
     return Patched(whole, apply(part, (0, 0)), list(zip(*starts, strict=True)), x.kept)
 
 
@@ -325,15 +327,15 @@ def _max_pool(
 
 
 def _avg_pool(
-    func: Operation, x: Any, kernel: Any, stride: Any = (), padding: Any = (0,), ceil: bool = False, *rest: Any
+    func: Operation, x: Any, kernel: Any, stride: Any = (), padding: Any = (0,), ceil: bool = False, *options: Any
 ) -> Any:
     if ceil or any(padding) or not isinstance(x, Patched):
         return None
     stride = stride or kernel
-    return _slid(x, lambda z, p: func(z, kernel, stride, [0, 0], False, *rest), (kernel, stride, padding, (1,)))
+    return _slid(x, lambda z, p: func(z, kernel, stride, [0, 0], False, *options), (kernel, stride, padding, (1,)))
 
 
-def _padded(func: Operation, x: Any, pad: Sequence[int], value: float = 0) -> Any:
+def _pad(func: Operation, x: Any, pad: Sequence[int], value: float = 0) -> Any:
     if len(pad) != 4 or min(pad) < 0 or not isinstance(x, Patched):
         return None
     whole = x.kept.result(lambda: func(x.whole, pad, value))
@@ -360,15 +362,15 @@ _POINTWISE = (
 _COMBINED = ("add", "sub", "mul", "div")
 LOCAL: dict[Operation, Operation] = (
     {getattr(_aten, name).default: _pointwise for name in _POINTWISE}
-    | {getattr(_aten, name).Tensor: _combined for name in _COMBINED}
+    | {getattr(_aten, name).Tensor: _combine for name in _COMBINED}
     | {
         _aten.convolution.default: _convolution,
         _aten.native_batch_norm.default: _batch_norm,
         _aten._native_batch_norm_legit_no_training.default: _batch_norm,
         _aten.max_pool2d_with_indices.default: _max_pool,
         _aten.avg_pool2d.default: _avg_pool,
-        _aten.constant_pad_nd.default: _padded,
-        _aten.cat.default: _concatenated,
+        _aten.constant_pad_nd.default: _pad,
+        _aten.cat.default: _concatenate,
     }
 )
 IN_PLACE: dict[Operation, Operation] = {

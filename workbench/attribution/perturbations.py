@@ -1,4 +1,4 @@
-"""Methods that change the image and ask again."""
+"""Methods that change the image and ask again: maps (1, C, H, W) in the score's unit."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def lime(job: Job) -> Tensor:
         distance = 1 - kept.float().mean(1).sqrt()  # the cosine distance of the zeros and ones in `kept` to ones only
         return torch.exp(-(distance**2) / (2 * LIME_WIDTH**2))
 
-    return _fitted(job, Lime(torch.inference_mode()(job.forward), SkLearnRidge(alpha=LIME_RIDGE), closeness))
+    return _fit(job, Lime(torch.inference_mode()(job.forward), SkLearnRidge(alpha=LIME_RIDGE), closeness))
 
 
 def kernel_shap(job: Job) -> Tensor:
@@ -72,10 +72,10 @@ def kernel_shap(job: Job) -> Tensor:
     fit = method.interpretable_model.fit
     # Captum weighs the two ends a million times as much as the rest, of which single precision keeps two digits
     method.interpretable_model.fit = lambda data: fit([[values.double() for values in batch] for batch in data])
-    return _fitted(job, method)
+    return _fit(job, method)
 
 
-def _fitted(job: Job, method: object) -> Tensor:
+def _fit(job: Job, method: object) -> Tensor:
     parts, samples = superpixels(job), job.number("samples")
     count = int(parts.max()) + 1
     if count < 2:

@@ -108,10 +108,10 @@ def apart(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> Iterator[None
 
 def uncovered(nodes: tuple[Node, ...], covered: set[Node], kind: re.Pattern[str]) -> list[str]:
     """Names of the operations of a kind that are not in `covered`, each once."""
-    found = {
+    names = {
         readable(node): None for node in nodes if node not in covered and (kind.search(_name(node)) or _opaque(node))
     }
-    return list(found)
+    return list(names)
 
 
 def entangled(node: Node) -> bool:

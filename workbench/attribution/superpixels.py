@@ -31,8 +31,8 @@ def segmented(pixels: NDArray[np.uint8], segments: int) -> NDArray[np.intp]:
 
     labels = np.zeros(pixels.shape[:2], np.intp)
     for compactness in (10, 100, 1000):
-        found = slic(pixels, n_segments=segments, compactness=compactness, min_size_factor=0.25, start_label=0)
-        labels = np.unique(found, return_inverse=True)[1].reshape(pixels.shape[:2])
+        pieces = slic(pixels, n_segments=segments, compactness=compactness, min_size_factor=0.25, start_label=0)
+        labels = np.unique(pieces, return_inverse=True)[1].reshape(pixels.shape[:2])
         if 2 * (labels.max() + 1) > segments:
             break
     return labels

@@ -243,7 +243,7 @@ def assess(
         >>> card["randomisation"].meaning
         'The map changes with the model: it shows what the model has learnt, not only what the image looks like.'
     """
-    found = examine(
+    findings = examine(
         classifier,
         item,
         attribution,
@@ -254,7 +254,7 @@ def assess(
         seed=seed,
         on_progress=on_progress,
     )
-    return Evidence(tuple(found), attribution.method, attribution.target, classifier.key, budget, seed)
+    return Evidence(tuple(findings), attribution.method, attribution.target, classifier.key, budget, seed)
 
 
 def examine(
@@ -269,7 +269,10 @@ def examine(
     seed: int = 0,
     on_progress: Progress | None = None,
 ) -> Iterator[Finding]:
-    """`assess`, one finding at a time: arguments are checked at once, and nothing is locked between findings."""
+    """`assess`, one finding at a time: arguments are checked at once, and nothing is locked between findings.
+
+    Arguments and errors as of `assess`; the mask is (H, W).
+    """
     if strange := sorted(set(checks or ()) - CHECKS.keys()):
         raise InputError(f"There is no check {strange[0]!r}: choose from {', '.join(CHECKS)}.")
     if budget not in BUDGETS:
@@ -296,20 +299,20 @@ def examine(
 def _findings(case: Case, chosen: Sequence[Check]) -> Iterator[Finding]:
     for index, check in enumerate(chosen):
         case.meter.begin(index)
-        found = check.run(case)
+        outcome = check.run(case)
         if index == len(chosen) - 1:
             case.meter.end()
         yield Finding(
             name=check.name,
-            verdict=found.verdict,
-            value=found.value,
-            low=found.interval[0] if found.interval else None,
-            high=found.interval[1] if found.interval else None,
-            chance=found.chance,
-            reason=found.reason,
-            meaning=check.meaning.get(found.verdict, SKIPPED),
+            verdict=outcome.verdict,
+            value=outcome.value,
+            low=outcome.interval[0] if outcome.interval else None,
+            high=outcome.interval[1] if outcome.interval else None,
+            chance=outcome.chance,
+            reason=outcome.reason,
+            meaning=check.meaning.get(outcome.verdict, SKIPPED),
             source=check.source,
-            curves=found.curves,
+            curves=outcome.curves,
         )
 
 
@@ -330,6 +333,5 @@ def _fitting(case: Case) -> None:
         )
     if case.mask is not None and np.shape(case.mask) != (height, width):
         raise InputError(
-            f"The mask is of shape {np.shape(case.mask)}: give one of shape ({height}, {width}), the pixels of the"
-            " image."
+            f"The mask has shape {np.shape(case.mask)}: give one of shape ({height}, {width}), the pixels of the image."
         )

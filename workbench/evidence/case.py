@@ -131,10 +131,8 @@ class Case:
         """What replaces a removed pixel, (1, C, H, W), and its name: the map's own baseline, otherwise a blur."""
         name = self.attribution.params.get("baseline")
         if isinstance(name, str) and name in BASELINES:
-            values, words = (
-                self.classifier.preprocessing.baseline(name, self.ready.image),
-                f"the map's own baseline ({name})",
-            )
+            values = self.classifier.preprocessing.baseline(name, self.ready.image)
+            words = f"the map's own baseline ({name})"
         else:
             values, words = self.classifier.preprocessing.baseline("blur", self.ready.image), "the blurred image"
         return torch.from_numpy(values)[None].to(self.classifier.device), words
@@ -146,7 +144,11 @@ class Case:
 
     @cached_property
     def fresh(self) -> Attribution:
-        """The map, made again with its own settings."""
+        """The map, made again with its own settings.
+
+        Raises:
+            InputError: The background at hand is another.
+        """
         made = self.again()
         if made.params.get("background_digest") != self.attribution.params.get("background_digest"):
             raise InputError("The map was made with another background: hand over the same images.")
@@ -165,18 +167,18 @@ class Case:
             None if against is None else self.classifier.index(str(against)),
         )
         with untouched(self.classifier), torch.inference_mode():
-            found = aim.of(self.classifier, self.classifier.logits(x)).double()
+            scores = aim.of(self.classifier, self.classifier.logits(x)).double()
         self.meter.step(len(x))
-        return found
+        return scores
 
     def scores(self, kept: Iterable[NDArray[np.bool_]]) -> NDArray[np.float64]:
         """Scores of the image with only the `kept` pixels, each (H, W), and the others replaced, chunk by chunk."""
-        found: list[NDArray[np.float64]] = []
+        parts: list[NDArray[np.float64]] = []
         chunk: list[NDArray[np.bool_]] = []
 
         def flush() -> None:
             masks = torch.from_numpy(np.stack(chunk))[:, None].to(self.x.device)
-            found.append(self.score(torch.where(masks, self.x, self.replacement[0])).cpu().numpy())
+            parts.append(self.score(torch.where(masks, self.x, self.replacement[0])).cpu().numpy())
             chunk.clear()
 
         for mask in kept:
@@ -185,7 +187,7 @@ class Case:
                 flush()
         if chunk:
             flush()
-        return np.concatenate(found)
+        return np.concatenate(parts)
 
     @cached_property
     def ends(self) -> tuple[float, float]:
@@ -205,19 +207,18 @@ class Case:
         """
         old = self.attribution.params
         params: dict[str, Any] = {name: value for name, value in old.items() if name in self.method.params}
-        if (
-            "evaluations" in old and "n_steps" in params
-        ):  # as many points as the map took: the models are compared, not the effort
+        # as many points as the map took: the models are compared, not the effort
+        if "evaluations" in old and "n_steps" in params:
             params["n_steps"] = old["evaluations"]
         if seed is not None and "seed" in params:
             params["seed"] = seed
-        told = 0
+        steps = 0
 
         def tell(done: int, total: int) -> None:
-            nonlocal told
+            nonlocal steps
             now = round(self.method.cost * done / max(total, 1))
-            self.meter.step(max(now - told, 0))
-            told = max(now, told)
+            self.meter.step(max(now - steps, 0))
+            steps = max(now, steps)
 
         with torch.enable_grad():  # Captum's metrics call this without gradients
             return attribute(

@@ -38,9 +38,8 @@ def completeness(case: Case) -> Outcome:
     if not case.method.complete:
         return Outcome(f"{case.method.title} does not promise that its values sum to the change of the score.")
     total = float(case.attribution.values.sum(dtype=np.float64))
-    if (
-        case.attribution.params.get("baseline") not in BASELINES
-    ):  # an array or many images: only the map knows their score
+    # an array or many images: only the map knows their score
+    if case.attribution.params.get("baseline") not in BASELINES:
         change, size = case.attribution.change, abs(case.attribution.output)
         if change is None:
             return Outcome(
@@ -50,8 +49,7 @@ def completeness(case: Case) -> Outcome:
         change, size = case.ends[0] - case.ends[1], max(map(abs, case.ends))
     if abs(change) <= FLAT * max(size, EVEN):
         return Outcome(
-            f"The score hardly differs between the image and the baseline ({change:.2g}), so no share of it can be"
-            " formed.",
+            f"The score hardly differs between the image and the baseline ({change:.2g}), so no share can be formed.",
             "doubtful",
         )
     error = abs(total - change) / abs(change)
@@ -193,9 +191,8 @@ def infidelity(case: Case) -> Outcome:
             )
 
     missed = max(figure, 0.0) / float((falls**2).mean())
-    value = (
-        missed if (foretold * falls).sum() >= 0 else 2 - missed
-    )  # Captum's factor may turn the map's sign round: that is no merit
+    # Captum's factor may turn the map's sign round: that is no merit
+    value = missed if (foretold * falls).sum() >= 0 else 2 - missed
     drawn = share(case.generator(4).integers(0, len(falls), (RESAMPLES, len(falls))))
     interval = float(np.nanquantile(drawn, 0.025)), float(np.nanquantile(drawn, 0.975))
     even = 1 - float(falls.sum() ** 2 / (len(falls) * (falls**2).sum()))
@@ -226,9 +223,8 @@ def _covered(case: Case, squares: Tensor) -> tuple[NDArray[np.float64], NDArray[
     from captum.metrics import infidelity as captums
 
     values = torch.tensor(case.attribution.values)[None].to(case.x.device)
-    values = (values / (case.x.shape[1] / values.shape[1])).expand_as(
-        case.x
-    )  # a layer's map is shared out evenly among the channels
+    # a layer's map is shared out evenly among the channels
+    values = (values / (case.x.shape[1] / values.shape[1])).expand_as(case.x)
     # Reactions predict a fall when they are multiplied by the change of the input, shares of the score as they stand.
     change = case.x - case.replacement[0] if case.method.reacts else torch.ones_like(case.x)
     waiting = iter(squares)

@@ -110,12 +110,16 @@ class Outcome:
 
 
 def advantage(value: float, *, low: float, top: float, chance: float, useful: float) -> Verdict:
-    """The verdict on a figure of which more is better.
+    """The verdict on a figure of which more is better: it holds where it is useful and more than luck would give, and
+    fails where it is less than useful at best. Between lies what luck could have given too, or what was measured too
+    coarsely, and that is doubtful.
 
-    It holds where it is at least `useful`, the least that is worth having, and more than luck would give: its lower end
-    `low` lies above `chance`. It fails where it is less than useful even at `top`, the most that it may be for all that
-    was measured. Between them lies what luck could have given too, or what was measured too coarsely, and that is
-    doubtful.
+    Args:
+        value: The figure.
+        low: Its lower end.
+        top: The most that it may be for all that was measured.
+        chance: What luck gives.
+        useful: The least that is worth having.
     """
     if value >= useful and low > chance:
         return "holds"

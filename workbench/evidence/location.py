@@ -153,13 +153,13 @@ def agreement(attributions: Sequence[Attribution]) -> tuple[list[str], NDArray[n
     """
     if not attributions:
         raise InputError("There is no map to compare: hand over the maps of one image.")
-    if len({one.placement for one in attributions}) > 1:
+    if len({attribution.placement for attribution in attributions}) > 1:
         raise InputError("These maps lie on different images: hand over the maps of one image.")
     names: list[str] = []
-    for one in attributions:
-        before = sum(other.method == one.method for other in attributions[: len(names)])
-        names.append(f"{one.method} ({before + 1})" if before else one.method)
-    grids = [pooled(strength(one.values)) for one in attributions]
+    for attribution in attributions:
+        before = sum(earlier.method == attribution.method for earlier in attributions[: len(names)])
+        names.append(f"{attribution.method} ({before + 1})" if before else attribution.method)
+    grids = [pooled(strength(attribution.values)) for attribution in attributions]
     matrix = np.array([[spearman(a, b) for b in grids] for a in grids])
     even = np.array([np.ptp(grid) == 0 for grid in grids])
     matrix[even | even[:, None]] = np.nan

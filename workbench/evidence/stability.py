@@ -51,17 +51,17 @@ def randomisation(case: Case) -> Outcome:
     if not layers:
         return Outcome("The model has no weights to randomise.")
     try:
-        counts, fine, coarse = _cascade(case, private, layers)
+        counts, by_pixel, by_cell = _cascade(case, private, layers)
     except InputError as error:
         return Outcome(f"With random weights there is no map to compare with: {error}", "doubtful")
-    value = max(fine[-1], coarse[-1])
+    value = max(by_pixel[-1], by_cell[-1])
     interval = _fisher(value, pooled(case.ranking).size)
     reason = (
-        f"With the weights of all {len(layers)} layers randomised, the rank correlation with this map is {fine[-1]:.2f}"
-        f" on pixels and {coarse[-1]:.2f} on a coarse grid (95 % interval of the larger one {interval[0]:.2f} to"
-        f" {interval[1]:.2f})."
+        f"With the weights of all {len(layers)} layers randomised, the rank correlation with this map is"
+        f" {by_pixel[-1]:.2f} on pixels and {by_cell[-1]:.2f} on a coarse grid (95 % interval of the larger one"
+        f" {interval[0]:.2f} to {interval[1]:.2f})."
     )
-    curves = {"layers": np.array([0, *counts]), "pixels": np.array(fine), "grid": np.array(coarse)}
+    curves = {"layers": np.array([0, *counts]), "pixels": np.array(by_pixel), "grid": np.array(by_cell)}
     return Outcome(reason, limit(interval, SAME, SAME), value, interval, 0.0, curves)
 
 
@@ -74,16 +74,16 @@ def _cascade(case: Case, private: Classifier, layers: list[nn.Module]) -> tuple[
     """
     counts = sorted({max(round(len(layers) * stage), 1) for stage in np.linspace(0, 1, case.budget.stages)})
     mine = strength(case.attribution.values)
-    rng, fine, coarse, done = torch.Generator().manual_seed(case.seed), [1.0], [1.0], 0
+    rng, by_pixel, by_cell, done = torch.Generator().manual_seed(case.seed), [1.0], [1.0], 0
     for count in counts:
         redraw(layers[done:count], rng)
         done = count
-        other = strength(case.again(private).values)
-        fine.append(spearman(mine, other))
-        coarse.append(spearman(pooled(mine), pooled(other)))
-    if not other.any():
+        redrawn = strength(case.again(private).values)
+        by_pixel.append(spearman(mine, redrawn))
+        by_cell.append(spearman(pooled(mine), pooled(redrawn)))
+    if not redrawn.any():
         raise InputError("its values are zero everywhere.")
-    return counts, fine, coarse
+    return counts, by_pixel, by_cell
 
 
 def _cosine(case: Case) -> float:
@@ -193,22 +193,19 @@ def sensitivity(case: Case) -> Outcome:
     std = torch.tensor(case.classifier.preprocessing.std).view(-1, 1, 1)
     radius = (NOISE / 255 / std).to(case.x.device)
 
-    def shaken(inputs: Tensor) -> Tensor:
+    def shake(inputs: Tensor) -> Tensor:
         noise = torch.rand(inputs.shape, generator=rng) * 2 - 1
         return inputs + noise.to(inputs.device) * radius
 
     def maps(inputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor]:
         stack = inputs[0] if isinstance(inputs, tuple) else inputs
-        made = (case.fresh if torch.equal(one, case.x[0]) else case.again(x=one[None]) for one in stack)
-        return (
-            torch.stack([torch.from_numpy(one.values) for one in made]),
-        )  # of a bare tensor Captum takes one channel for the whole
+        attributions = (case.fresh if torch.equal(x, case.x[0]) else case.again(x=x[None]) for x in stack)
+        # of a bare tensor Captum takes one channel for the whole
+        return (torch.stack([torch.from_numpy(attribution.values) for attribution in attributions]),)
 
     if not case.fresh.values.any():
         return Outcome(ZERO, "doubtful")
-    change = float(
-        sensitivity_max(maps, case.x, shaken, n_perturb_samples=case.budget.noises, max_examples_per_batch=1)
-    )
+    change = float(sensitivity_max(maps, case.x, shake, n_perturb_samples=case.budget.noises, max_examples_per_batch=1))
     reason = (
         f"When every pixel is moved by up to {NOISE:g} of 255 grey levels, the map changes by up to {change:.0%} of"
         f" its own size ({case.budget.noises} trials); unrelated maps would differ by {UNRELATED:.0%}."

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from workbench import handed_on
 
 if TYPE_CHECKING:
+    from workbench.models.architectures import build
     from workbench.models.classifier import Askable, Classifier, Input, answers, ask, predict, untouched
     from workbench.models.compressed import CHEAPER, cheaper, stored
     from workbench.models.folder import WEIGHTS, model_toml, read_spec, spec_key, weights_path
     from workbench.models.grids import Grid, is_attention
     from workbench.models.heads import read_answer
-    from workbench.models.loading import build, load_classifier, load_folder
+    from workbench.models.loading import load_classifier, load_folder
     from workbench.models.preprocessing import BASELINES, BATCH, Placement, Preprocessing
     from workbench.models.uploads import model_from_zip
     from workbench.models.weights import fit_weights, read_weights
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 __getattr__ = handed_on(
     __name__,
     {
+        "architectures": "build",
         "classifier": "Askable Classifier Input answers ask predict untouched",
         "compressed": "CHEAPER cheaper stored",
         "folder": "WEIGHTS model_toml read_spec spec_key weights_path",
         "grids": "Grid is_attention",
         "heads": "read_answer",
-        "loading": "build load_classifier load_folder",
+        "loading": "load_classifier load_folder",
         "preprocessing": "BASELINES BATCH Placement Preprocessing",
         "uploads": "model_from_zip",
         "weights": "fit_weights read_weights",

@@ -24,7 +24,7 @@ SHORT = 64
 
 
 def check_options(options: Mapping[str, object]) -> None:
-    """Refuse options that make a network endless, or that give an outline memory all the same."""
+    """Refuse options that make a network endless, or that give an outline memory all the same, by `InputError`."""
     for name, value in options.items():
         if name == "device" or (isinstance(value, int | float) and abs(value) > LARGEST_OPTION):
             raise InputError(
@@ -34,7 +34,7 @@ def check_options(options: Mapping[str, object]) -> None:
 
 
 def check_size(size: tuple[int, int]) -> None:
-    """Refuse an input (height, width) that takes too much memory on its way through a network."""
+    """Refuse an input (height, width) that takes too much memory in a network, by `InputError`."""
     if math.prod(size) > MOST_PIXELS:
         raise InputError(
             f"A model from a page may not take {size[0]:,} x {size[1]:,} pixels: choose a size of {MOST_PIXELS:,}"
@@ -43,7 +43,7 @@ def check_size(size: tuple[int, int]) -> None:
 
 
 def check_parameters(drawn: nn.Module, ref: str) -> None:
-    """Refuse an outline that would be too large a network."""
+    """Refuse an outline that would be too large a network, `ref`, by `InputError`."""
     count = sum(tensor.numel() for tensor in (*drawn.parameters(), *drawn.buffers()))
     if count > MOST_PARAMETERS:
         raise InputError(
@@ -57,6 +57,9 @@ def check_cost(model: nn.Module, shape: tuple[int, int, int]) -> None:
 
     Pixels and parameters alone do not bound it: attention goes by the square of the tokens, and a small patch makes
     many.
+
+    Raises:
+        InputError: It does.
     """
     tensors = {name: tensor.detach().to("meta") for name, tensor in (*model.named_parameters(), *model.named_buffers())}
     modes = [(module, module.training) for module in model.modules()]
@@ -65,9 +68,7 @@ def check_cost(model: nn.Module, shape: tuple[int, int, int]) -> None:
             module.training = False
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             functional_call(model, tensors, (torch.empty(1, *shape, device="meta"),))
-    except (
-        Exception
-    ):  # what a network's own code raises where there are no numbers: then the trial tells, under a limit of time
+    except Exception:  # of the network's own code where there are no numbers: then the trial tells, within its time
         return
     finally:
         for module, mode in modes:

@@ -154,9 +154,9 @@ class Classifier:
             return self.class_names.index(target)
         if isinstance(target, int | np.integer) and 0 <= target < len(self.class_names):
             return int(target)
-        shown = ", ".join(self.class_names[:6]) + (" …" if len(self.class_names) > 6 else "")
+        names = ", ".join(self.class_names[:6]) + (" …" if len(self.class_names) > 6 else "")
         raise InputError(
-            f"There is no class {target!r}: choose one of {shown} (numbers 0 to {len(self.class_names) - 1})."
+            f"There is no class {target!r}: choose one of {names} (numbers 0 to {len(self.class_names) - 1})."
         )
 
     @cached_property
@@ -264,7 +264,7 @@ def ask(classifier: Classifier, images: Iterable[Askable], *, batch: int = BATCH
 
 
 def answers(classifier: Classifier, images: Iterable[Askable], *, batch: int = BATCH) -> Iterator[NDArray[np.float32]]:
-    """Probabilities of shape (n, K), a batch of n images at a time.
+    """Probabilities of shape (n, K), a `batch` of n images at a time; each image is made only when its turn comes.
 
     Raises:
         InputError: An image cannot be read, or probabilities are no numbers: of those a rule would decide on some class
@@ -307,10 +307,8 @@ def forwards(
 
     inputs = itertools.starmap(ready, enumerate(images))
     while part := list(itertools.islice(inputs, batch)):
-        logits, readable = (
-            torch.full((len(part), len(classifier.class_names)), torch.nan),
-            [x for x in part if x is not None],
-        )
+        logits = torch.full((len(part), len(classifier.class_names)), torch.nan)
+        readable = [x for x in part if x is not None]
         if readable:
             logits[[x is not None for x in part]] = classifier.forward(torch.stack(readable))
         yield logits

@@ -84,7 +84,7 @@ def cheaper(classifier: Classifier, how: str) -> Classifier:
     """
     import torch
 
-    saving, model = _saving(how), _copied(classifier)
+    saving, model = _saving(how), _copy(classifier)
     layers = list(_layers(model))
     if not layers:
         raise InputError(
@@ -137,7 +137,7 @@ def stored(classifier: Classifier, how: str | None = None) -> Stored:
     return Stored(math.ceil(bits / 8), count, zeros)
 
 
-def _copied(classifier: Classifier) -> nn.Module:
+def _copy(classifier: Classifier) -> nn.Module:
     """The classifier's model to be changed, its weights as plain parameters."""
     from torch.nn.utils import parametrize
 
@@ -156,9 +156,8 @@ def _copied(classifier: Classifier) -> nn.Module:
             f"The model cannot be copied ({type(error).__name__}): load it from its weights instead."
         ) from error
     for parameter in model.parameters():
-        parameter.requires_grad_(
-            parameter.is_floating_point()
-        )  # without it a parametrised weight is left as no parameter at all
+        # without it a parametrised weight is left as no parameter at all
+        parameter.requires_grad_(parameter.is_floating_point())
     for module in list(model.modules()):
         if parametrize.is_parametrized(module):
             for name in list(module.parametrizations):  # type: ignore[arg-type]

@@ -32,7 +32,7 @@ class Exported(nn.Module):
     def __init__(self, program: ExportedProgram) -> None:
         super().__init__()
         self.shape, self.batch = _shape(program)
-        module, self.layered = _taken_apart(program, (self.batch or 1, *(n or 64 for n in self.shape)))
+        module, self.layered = _as_layers(program, (self.batch or 1, *(n or 64 for n in self.shape)))
         # The parts without their root, so that names stay as they were and modes can be set, which the root may refuse
         self._ask: Callable[[Tensor], object]
         self.__dict__["_ask"] = module
@@ -44,7 +44,7 @@ class Exported(nn.Module):
             raise ValueError(f"it was exported for images of {' x '.join(str(n or 'any') for n in self.shape)}")
         if self.batch is None or len(x) <= self.batch:
             return self._ask(x)
-        return _joined([self._ask(part) for part in x.split(self.batch)])
+        return _join([self._ask(part) for part in x.split(self.batch)])
 
 
 def read_exported(path: Path, device: torch.device) -> Exported:
@@ -126,7 +126,7 @@ def _shape(program: ExportedProgram) -> tuple[tuple[int | None, ...], int | None
     return shape, int(upper) if upper is not None and upper.is_Integer else None
 
 
-def _taken_apart(program: ExportedProgram, example: tuple[int, ...]) -> tuple[nn.Module, bool]:
+def _as_layers(program: ExportedProgram, example: tuple[int, ...]) -> tuple[nn.Module, bool]:
     """The program as layers with names, if that computes the same, else as one piece; and whether it has layers."""
     whole = program.module()
     x = torch.linspace(-1, 1, torch.Size(example).numel(), device=_device_of(whole)).reshape(example)
@@ -136,7 +136,7 @@ def _taken_apart(program: ExportedProgram, example: tuple[int, ...]) -> tuple[nn
         _forget_shapes(parts)
         with torch.inference_mode():
             pairs = zip(_leaves(parts(x)), _leaves(whole(x)), strict=True)
-            same = all(torch.allclose(one.double(), other.double(), rtol=1e-4, atol=1e-6) for one, other in pairs)
+            same = all(torch.allclose(a.double(), b.double(), rtol=1e-4, atol=1e-6) for a, b in pairs)
     except Exception:  # an experimental part of torch, which raises many kinds
         same = False
     if same:
@@ -164,14 +164,14 @@ def _leaves(out: object) -> list[Tensor]:
     return [leaf for part in parts for leaf in _leaves(part)]
 
 
-def _joined(parts: Sequence[Any]) -> object:
+def _join(parts: Sequence[Any]) -> object:
     """Answers for some images each as one for all, of the same make."""
     first = parts[0]
     if isinstance(first, Tensor):
         return torch.cat(list(parts)) if first.ndim else first
     if isinstance(first, Mapping):
-        return {name: _joined([part[name] for part in parts]) for name in first}
+        return {name: _join([part[name] for part in parts]) for name in first}
     if isinstance(first, tuple | list):
-        values: list[Any] = [_joined(some) for some in zip(*parts, strict=True)]
+        values: list[Any] = [_join(some) for some in zip(*parts, strict=True)]
         return type(first)(*values) if hasattr(first, "_fields") else type(first)(values)
     return first

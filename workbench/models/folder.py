@@ -108,14 +108,13 @@ def read_spec(folder: Path) -> ModelSpec:
     check_classes(spec.classes)
     if spec.positive is not None and spec.positive not in spec.classes:
         raise InputError(
-            f"model.toml names the positive class {spec.positive!r}, which is not among its classes: correct one of"
-            " them."
+            f"model.toml names the positive class {spec.positive!r}, which is none of its classes: correct one of them."
         )
     return spec
 
 
 def check_classes(classes: Sequence[str]) -> None:
-    """Refuse a list of classes that names one twice or not at all: no label could tell which is meant."""
+    """Refuse, by `InputError`, a list that names a class twice or not at all: no label could tell which is meant."""
     if "" in classes:
         raise InputError(
             f"The class list names nothing in place {classes.index('') + 1}: give that class a name, or remove it."
@@ -127,10 +126,10 @@ def check_classes(classes: Sequence[str]) -> None:
 def spec_key(folder: Path, spec: ModelSpec) -> str:
     """Digest of a model: its weights' bytes and all that decides what they compute. Needs no torch."""
     weights = file_digest(weights_path(folder, spec))
-    rest = spec.model_dump_json(exclude={"title", "about", "threshold"})
+    settings = spec.model_dump_json(exclude={"title", "about", "threshold"})
     scheme, _, factory = spec.architecture.partition(":")
     code = f" {_code_digest(factory.partition(':')[0])}" if scheme == "python" else ""
-    return hashlib.sha256(f"{weights} {rest}{code}".encode()).hexdigest()
+    return hashlib.sha256(f"{weights} {settings}{code}".encode()).hexdigest()
 
 
 @lru_cache(maxsize=32)
@@ -175,12 +174,12 @@ def model_toml(command: str, title: str, about: str, architecture: str, rule: De
     """
     lines = [
         f"# Written by `workbench {command}`.",
-        f"title = {_quoted(title)}",
-        f"about = {_quoted(about)}",
-        f"architecture = {_quoted(architecture)}",
-        f"weights = {_quoted(WEIGHTS)}",
-        f"classes = [{', '.join(map(_quoted, rule.class_names))}]",
-        *([] if rule.positive is None else [f"positive = {_quoted(rule.positive)}"]),
+        f"title = {_quote(title)}",
+        f"about = {_quote(about)}",
+        f"architecture = {_quote(architecture)}",
+        f"weights = {_quote(WEIGHTS)}",
+        f"classes = [{', '.join(map(_quote, rule.class_names))}]",
+        *([] if rule.positive is None else [f"positive = {_quote(rule.positive)}"]),
         *([] if rule.threshold is None else [f"threshold = {rule.threshold}  # chosen on the validation split"]),
         "",
         "[preprocessing]",
@@ -193,5 +192,5 @@ def model_toml(command: str, title: str, about: str, architecture: str, rule: De
     return "\n".join(lines) + "\n"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")  # JSON lets this one stand, TOML does not

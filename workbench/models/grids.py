@@ -56,16 +56,16 @@ def read_grids(model: nn.Module, blank: Tensor) -> dict[str, Grid]:
         blank: An input, (1, C, H, W).
     """
     reader = _Reader((blank.shape[2], blank.shape[3]), _declared_prefix(model))
-    found: dict[str, Grid] = {}
+    grids: dict[str, Grid] = {}
     calls: dict[str, int] = {}
 
     def note(name: str) -> Callable[[nn.Module, object, object], None]:
         def hook(module: nn.Module, inputs: object, output: object) -> None:
             calls[name] = calls.get(name, 0) + 1
             grid = reader.read(module, output)
-            found.pop(name, None)
+            grids.pop(name, None)
             if grid is not None:
-                found[name] = dataclasses.replace(grid, calls=calls[name])
+                grids[name] = dataclasses.replace(grid, calls=calls[name])
 
         return hook
 
@@ -76,7 +76,7 @@ def read_grids(model: nn.Module, blank: Tensor) -> dict[str, Grid]:
     finally:
         for handle in handles:
             handle.remove()
-    return found
+    return grids
 
 
 def is_attention(module: nn.Module) -> bool:

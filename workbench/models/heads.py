@@ -43,7 +43,7 @@ def read_answer(out: object) -> Answer:
     """
     if isinstance(out, Tensor):
         return Answer(out)
-    logits, score, found = _field(out, ("logits",)), _field(out, SCORE_NAMES), _field(out, MAP_NAMES)
+    logits, score, heatmap = _field(out, ("logits",)), _field(out, SCORE_NAMES), _field(out, MAP_NAMES)
     if logits is not None:
         return Answer(logits)
     if (
@@ -52,13 +52,13 @@ def read_answer(out: object) -> Answer:
         and len(out) == 2
         and all(isinstance(part, Tensor) for part in out)
     ):
-        score, found = out if out[1].ndim > 2 else (None, None)
+        score, heatmap = out if out[1].ndim > 2 else (None, None)
     if score is None:
         raise InputError(
             f"The model answers with {type(out).__name__}: a classifier must answer with logits of shape (N, K), or"
             " with pred_score and anomaly_map."
         )
-    return Answer(_log_odds(score), True, None if found is None else _flat(found, len(score)))
+    return Answer(_log_odds(score), True, None if heatmap is None else _heatmaps(heatmap, len(score)))
 
 
 def _field(out: object, names: tuple[str, ...]) -> Tensor | None:
@@ -81,12 +81,12 @@ def _log_odds(score: Tensor) -> Tensor:
     return torch.logit(score.float().reshape(len(score), 1), eps=NEAREST)
 
 
-def _flat(found: Tensor, count: int) -> Tensor:
-    shape = tuple(found.shape)
+def _heatmaps(heatmap: Tensor, count: int) -> Tensor:
+    shape = tuple(heatmap.shape)
     if len(shape) == 4 and shape[1] == 1:
-        found = found[:, 0]
-    if found.ndim != 3 or len(found) != count:
+        heatmap = heatmap[:, 0]
+    if heatmap.ndim != 3 or len(heatmap) != count:
         raise InputError(
             f"The model's anomaly map has the shape {shape}: it must be (N, h, w) or (N, 1, h, w), one an image."
         )
-    return found.float()
+    return heatmap.float()

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
-import importlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,27 +14,16 @@ from torch import Tensor, nn
 from workbench.catalog import check_local, load_catalog, stored_path, validated
 from workbench.errors import InputError
 from workbench.files import open_file
-from workbench.models.bounds import check_cost, check_options, check_parameters, check_size, outline
+from workbench.models.architectures import FETCHING, build, build_with_weights
+from workbench.models.bounds import check_cost, check_options, check_size
 from workbench.models.classifier import Classifier, set_evaluating
 from workbench.models.exported import Exported, read_exported
 from workbench.models.folder import ModelSpec, PreprocessingSpec, check_classes, read_spec, spec_key, weights_path
 from workbench.models.heads import Answer, read_answer
 from workbench.models.preprocessing import Preprocessing
-from workbench.models.weights import fit_weights, matched, read_weights
+from workbench.models.weights import read_weights
 from workbench.predictions import DecisionRule
 
-FETCHING = frozenset(
-    (
-        "pretrained",
-        "pretrained_cfg",
-        "pretrained_cfg_overlay",
-        "checkpoint_path",
-        "cache_dir",
-        "weights",
-        "weights_backbone",
-    )
-)
-"""Options of timm and torchvision that read or fetch weights from elsewhere."""
 ANOMALY = ("normal", "anomalous")
 """The default classes of a model that answers with an anomaly score; the second is the positive one."""
 
@@ -112,7 +98,7 @@ def load_classifier(
                 f"{path.name} holds weights only: name the architecture they belong to (timm:NAME or torchvision:NAME),"
                 " or add a model.toml."
             )
-        model = _filled(architecture, classes or (), read_weights(path), path.name, trusted=trusted)
+        model = build_with_weights(architecture, classes or (), read_weights(path), path.name, trusted=trusted)
         return settings.finish(model, path.stem, _state_key(model))
     if path.is_file():
         raise InputError(
@@ -176,7 +162,8 @@ class _Settings:
 
 
 def load_folder(folder: Path, settings: _Settings = _Settings(), *, trusted: bool = True) -> Classifier:
-    """Load the model that a folder's `model.toml` describes. Errors as `load_classifier`."""
+    """Load the model that a folder's `model.toml` describes, but for what `settings` say otherwise. Errors as
+    `load_classifier`, and `trusted` as there."""
     spec = read_spec(folder)
     if not trusted and spec.weights.startswith("package:"):
         raise InputError(
@@ -188,7 +175,7 @@ def load_folder(folder: Path, settings: _Settings = _Settings(), *, trusted: boo
         )
     if not trusted:
         check_options(spec.options)
-    model = _described(folder, spec, settings, trusted=trusted)
+    model = _model_of(folder, spec, settings, trusted=trusted)
     merged = dataclasses.replace(
         settings,
         classes=settings.classes or list(spec.classes),
@@ -212,7 +199,7 @@ def tried(_: bytes, folder: str) -> bytes:
     return b""
 
 
-def _described(folder: Path, spec: ModelSpec, settings: _Settings, *, trusted: bool) -> nn.Module:
+def _model_of(folder: Path, spec: ModelSpec, settings: _Settings, *, trusted: bool) -> nn.Module:
     path = weights_path(folder, spec)
     if (spec.architecture == "exported") != (path.suffix.lower() == ".pt2"):
         raise InputError(
@@ -235,131 +222,9 @@ def _described(folder: Path, spec: ModelSpec, settings: _Settings, *, trusted: b
             "model.toml asks for weights by order, which .safetensors files do not keep: save the state dict as .pth."
         )
     state = read_weights(path)
-    return _filled(
+    return build_with_weights(
         spec.architecture, spec.classes, state, spec.weights, trusted=trusted, options=spec.options, by_order=spec.order
     )
-
-
-def build(
-    ref: str,
-    *,
-    trusted: bool,
-    pretrained: bool = False,
-    options: Mapping[str, object] | None = None,
-    check: Callable[[nn.Module], object] = lambda drawn: None,
-) -> tuple[nn.Module, tuple[str, ...]]:
-    """Make the network that "timm:NAME", "torchvision:NAME" or "python:package.module:function" names, and what to note
-    of it.
-
-    Where not trusted, it is drawn without memory first, and refused where that is too large or `check` refuses it. Its
-    convolutions are laid out with the channels last, which takes a quarter less time on the CPU.
-    """
-    family, _, name = ref.partition(":")
-    if family == "python":
-        if not trusted:
-            raise InputError(
-                "A python: factory runs code, so it is taken from the command line or workbench.toml only, never from a"
-                " page."
-            )
-        return _factory(name, dict(options or {})).to(memory_format=torch.channels_last), ()
-    makers = {"timm": _timm, "torchvision": _torchvision}
-    if family not in makers:
-        raise InputError(
-            f"There is no architecture {ref!r}: use timm:NAME, torchvision:NAME or python:package.module:function."
-        )
-    with torch.random.fork_rng(devices=[]):
-        if not trusted:
-            drawn = outline(
-                lambda: makers[family](name, False, dict(options or {})), short_lists=family == "torchvision"
-            )
-            check_parameters(drawn, ref)
-            check(drawn)
-        torch.manual_seed(0)  # so that a link to an untrained network shows the same one to everybody
-        model = makers[family](name, pretrained, dict(options or {})).to(memory_format=torch.channels_last)
-    return model, (
-        () if pretrained else (f"The weights of {ref} are random: it was never trained, so its answers mean nothing.",)
-    )
-
-
-def _timm(name: str, pretrained: bool, options: dict[str, Any]) -> nn.Module:
-    import timm
-
-    if not timm.is_model(name):
-        near = difflib.get_close_matches(name, timm.list_models(), 3)
-        raise InputError(
-            f"timm has no model {name!r}" + (f" (it has {', '.join(near)})" if near else "") + ": correct the name."
-        )
-    return _made(lambda: timm.create_model(name, pretrained=pretrained, **options), f"timm:{name}", pretrained)
-
-
-def _torchvision(name: str, pretrained: bool, options: dict[str, object]) -> nn.Module:
-    from torchvision import models
-
-    if name not in models.list_models(module=models):
-        raise InputError(f"torchvision has no classifier {name!r}: correct the name.")
-    return _made(
-        lambda: models.get_model(name, weights="DEFAULT" if pretrained else None, **options),
-        f"torchvision:{name}",
-        pretrained,
-    )
-
-
-def _made(make: Callable[[], nn.Module], ref: str, pretrained: bool) -> nn.Module:
-    try:
-        return make()
-    except Exception as error:  # each architecture raises its own kinds for options that it cannot be built with
-        if pretrained and isinstance(error, OSError | RuntimeError):
-            raise InputError(
-                f"The published weights of {ref} could not be fetched ({type(error).__name__}): "
-                "connect to the network, or save them beside a model.toml."
-            ) from None
-        raise InputError(
-            f"{ref} cannot be built with these options ({error}): correct the name or its options."
-        ) from None
-
-
-def _factory(name: str, options: dict[str, object]) -> nn.Module:
-    module, _, function = name.partition(":")
-    try:
-        made = getattr(importlib.import_module(module), function)(**options)
-    except Exception as error:  # whatever the factory's own code raises; it stays attached as the cause
-        raise InputError(
-            f"python:{name} cannot be used ({type(error).__name__}: {error}): give package.module:function, importable"
-            " from here, that takes the options and returns a torch.nn.Module."
-        ) from error
-    if not isinstance(made, nn.Module):
-        raise InputError(f"python:{name} returned {type(made).__name__}: it must return a torch.nn.Module.")
-    return made
-
-
-def _filled(
-    architecture: str,
-    classes: Sequence[str],
-    state: Mapping[str, Tensor],
-    name: str,
-    *,
-    trusted: bool,
-    options: Mapping[str, object] | None = None,
-    by_order: bool = False,
-) -> nn.Module:
-    """The network with its weights, as wide as there are classes; two classes may share one logit."""
-    widths = [2, 1] if len(classes) == 2 else [len(classes)]
-    heads = [{}] if architecture.startswith("python:") or not classes else [{"num_classes": width} for width in widths]
-    misfits = []
-    for head in heads:
-        try:
-            model, _ = build(
-                architecture,
-                trusted=trusted,
-                options={**(options or {}), **head},
-                check=lambda drawn: matched(drawn, state, name, by_order=by_order),
-            )
-            fit_weights(model, state, name, by_order=by_order)
-        except InputError as error:
-            misfits.append(error)
-        else:
-            return model
-    raise misfits[0]
 
 
 def _state_key(model: nn.Module) -> str:
@@ -418,7 +283,7 @@ def _answer(model: nn.Module, preprocessing: Preprocessing, device: torch.device
     modes = [(module, module.training) for module in model.modules()]
     set_evaluating(model)
     try:
-        out = _tried(model, blank)
+        out = _first_answer(model, blank)
     except Exception as error:  # whatever the model's own code raises; it stays attached as the cause
         raise InputError(
             f"The model cannot take an image of {channels} x {preprocessing.size[0]} x {preprocessing.size[1]} "
@@ -434,14 +299,13 @@ def _answer(model: nn.Module, preprocessing: Preprocessing, device: torch.device
     return answer
 
 
-def _tried(model: nn.Module, blank: Tensor) -> object:
+def _first_answer(model: nn.Module, blank: Tensor) -> object:
     ask = torch.inference_mode()(model)
     try:
         return ask(blank)
     except RuntimeError as error:
         if "view" not in str(error) or all(p.is_contiguous() for p in model.parameters()):
             raise
-    model.to(
-        memory_format=torch.contiguous_format
-    )  # its own code views a convolution's output as rows, as only this layout allows
+    # its own code views a convolution's output as rows, as only this layout allows
+    model.to(memory_format=torch.contiguous_format)
     return ask(blank)

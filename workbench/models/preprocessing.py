@@ -53,8 +53,8 @@ class Placement:
         across, down = columns / (right - left), rows / (bottom - top)
         x = (np.arange(self.original[0]) + 0.5 - left) * across
         y = (np.arange(self.original[1]) + 0.5 - top) * down
-        wide = _interpolated(values.astype(np.float32), y - 0.5, axis=0)
-        full = _interpolated(wide, x - 0.5, axis=1)
+        wide = _interpolate(values.astype(np.float32), y - 0.5, axis=0)
+        full = _interpolate(wide, x - 0.5, axis=1)
         seen = ((y >= 0) & (y < rows))[:, None] & ((x >= 0) & (x < columns))[None, :]
         return np.where(seen, full, np.float32(0))
 
@@ -73,7 +73,7 @@ class Placement:
         return inside & mask[rows.clip(0, mask.shape[0] - 1)[:, None], columns.clip(0, mask.shape[1] - 1)[None, :]]
 
 
-def _interpolated(values: NDArray[np.float32], at: NDArray[np.floating], axis: int) -> NDArray[np.float32]:
+def _interpolate(values: NDArray[np.float32], at: NDArray[np.floating], axis: int) -> NDArray[np.float32]:
     """Linear interpolation of `values` along `axis` at fractional indices, constant beyond the ends."""
     last = values.shape[axis] - 1
     at = at.clip(0, last)
@@ -157,6 +157,9 @@ class Preprocessing:
         Args:
             name: One of `BASELINES`.
             image: What is explained; only "blur" looks at it.
+
+        Raises:
+            InputError: There is no such baseline.
         """
         if name not in BASELINES:
             raise InputError(f"There is no baseline {name!r}: choose {', '.join(BASELINES)}.")

@@ -40,6 +40,11 @@ def model_from_zip(data: bytes, name: str) -> Classifier:
 def unpack(data: bytes, name: str, folder: Path) -> None:
     """Write the `model.toml` in a zip, and what it names beside it, into an empty folder: nothing else takes disk.
 
+    Args:
+        data: The zip.
+        name: What to call it in a message.
+        folder: Where to.
+
     Raises:
         InputError: A file is missing, or larger than the limits.
     """

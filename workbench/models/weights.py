@@ -105,13 +105,17 @@ def _strange(tensor: Tensor) -> str | None:
 
 
 def fit_weights(model: nn.Module, state: Mapping[str, Tensor], name: str, *, by_order: bool = False) -> None:
-    """Load weights into a model. Errors as `matched`."""
+    """Load weights into a model. Arguments and errors as `matched`."""
     model.load_state_dict(matched(model, state, name, by_order=by_order))
 
 
 def matched(model: nn.Module, state: Mapping[str, Tensor], name: str, *, by_order: bool = False) -> dict[str, Tensor]:
-    """Weights under the names that a model gives them, found by name or, where asked, by order. The model may be one on
-    "meta".
+    """Weights under the names that a model gives them.
+
+    Args:
+        model: It may be one on "meta".
+        state: Tensors of the model's shapes, found by name or, with `by_order`, by their order.
+        name: What to call their file in a message.
 
     Raises:
         InputError: They do not fit; the message names the first that does not.

@@ -174,29 +174,29 @@ def attack(
     """
     if method not in ATTACKS:
         raise InputError(f"There is no attack {method!r}: choose one of {', '.join(ATTACKS)}.")
-    chosen = ATTACKS[method]
-    steps = chosen.steps if steps is None or chosen.steps == 1 else steps
+    kind = ATTACKS[method]
+    steps = kind.steps if steps is None or kind.steps == 1 else steps
     if not 0 <= epsilon < math.inf or steps < 1:
         raise InputError(
             f"Epsilon is {epsilon!r} and steps are {steps!r}: give an epsilon from 0 up and at least one step."
         )
     clean = (classifier.preprocessing.pixels(classifier.input(image).image) * 255).round().astype(np.int32)
-    search = Search(classifier, clean, decide, epsilon, chosen.norm, on_progress)
-    found = climb(search, steps, seed, once=chosen.steps == 1) if chosen.white else squares(search, steps, seed)
-    after, now = search.ask(found)
-    moved = (found - clean).astype(np.int64)
+    search = Search(classifier, clean, decide, epsilon, kind.norm, on_progress)
+    levels = climb(search, steps, seed, once=kind.steps == 1) if kind.white else squares(search, steps, seed)
+    after, now = search.ask(levels)
+    change = (levels - clean).astype(np.int64)
     if on_progress:
         on_progress(search.total, search.total)
     return Attacked(
-        _shown(clean),
-        _shown(found),
+        _image(clean),
+        _image(levels),
         flipped=bool(np.isfinite(after).all() and now != search.was),
         before=search.before,
         after=after,
         was=search.was,
         now=now,
-        linf=int(np.abs(moved).max()),
-        l2=math.sqrt(int((moved**2).sum())) / 255,
+        linf=int(np.abs(change).max()),
+        l2=math.sqrt(int((change**2).sum())) / 255,
         method=method,
         epsilon=epsilon,
         queries=search.queries,
@@ -240,28 +240,28 @@ def least_epsilon(
     last = int(most / unit)
     total = 2 * last.bit_length()
     ready = classifier.input(image)
-    found: Attacked | None = None
-    tried: dict[int, bool] = {}
+    least: Attacked | None = None
+    flips_at: dict[int, bool] = {}
     low, high = 0, last + 1
 
     def tell(*_: int) -> None:
         if on_progress:
-            on_progress(len(tried), total)
+            on_progress(len(flips_at), total)
 
     while high - low > 1:
-        k = (low + high) // 2 if found else min(max(2 * low, 1), last)
+        k = (low + high) // 2 if least else min(max(2 * low, 1), last)
         result = attack(classifier, ready, method, k * unit, steps=steps, seed=seed, decide=decide, on_progress=tell)
-        tried[k] = result.flipped
+        flips_at[k] = result.flipped
         if result.flipped:
             needed = result.linf if norm == "linf" else result.l2 / unit
-            found, high = result, min(k, max(math.ceil(needed - 1e-9), 1))
-        low = max((one for one, flips in tried.items() if not flips and one < high), default=0)
+            least, high = result, min(k, max(math.ceil(needed - 1e-9), 1))
+        low = max((step for step, flips in flips_at.items() if not flips and step < high), default=0)
     if on_progress:
         on_progress(total, total)
-    path = tuple((k * unit, flips) for k, flips in tried.items())
+    path = tuple((k * unit, flips) for k, flips in flips_at.items())
     return (
-        Least(high * unit, dataclasses.replace(found, epsilon=high * unit), path)
-        if found
+        Least(high * unit, dataclasses.replace(least, epsilon=high * unit), path)
+        if least
         else Least(None, result, path)
     )
 
@@ -279,9 +279,9 @@ def shift(before: NDArray[np.floating], after: NDArray[np.floating]) -> Shift:
     if any(values.max() == values.min() for values in flat):
         return Shift(math.nan, math.nan)
     count = math.ceil(TOP * flat[0].size)
-    one, other = (np.lexsort((rng.random(values.size), -values))[:count] for values in flat)
-    return Shift(spearman(*flat), float(np.isin(one, other).mean()))
+    a, b = (np.lexsort((rng.random(values.size), -values))[:count] for values in flat)
+    return Shift(spearman(*flat), float(np.isin(a, b).mean()))
 
 
-def _shown(levels: Levels) -> NDArray[np.uint8]:
+def _image(levels: Levels) -> NDArray[np.uint8]:
     return np.broadcast_to(levels.transpose(1, 2, 0), (*levels.shape[1:], 3)).astype(np.uint8)

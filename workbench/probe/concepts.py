@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,26 +12,18 @@ from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.images import SAMPLE, ImageItem, picked
-from workbench.models import BATCH
+from workbench.probe.directions import NEEDED, Ticks, Trial, measure, read_activations
 from workbench.stats import SIGNIFICANT, holm, mean_of
 
 if TYPE_CHECKING:
     import pandas as pd
-    from torch import Tensor, nn
 
-    from workbench.attribution import Score
     from workbench.models import Classifier
 
-NEEDED = 8
-"""Images that a concept needs, and the class."""
-TRAINED_ON = 40
-"""Images of a concept that one separator is trained on, and as many others."""
 CONTROLS = 40
 """Separators between random images and other random ones, which show what chance does."""
 KNOWN = 0.7
 """A separator that is right less often on images that it has not seen does not know its concept."""
-HELD = 0.25
-"""Share of the images on which a separator of the rest is judged."""
 MOST_ACTIVATIONS = 150_000_000
 """Activations that are in memory at once: 600 MB."""
 CONCEPT_VERDICTS = ("matters, for the class", "matters, against the class", "no more than chance", "too few")
@@ -118,37 +109,31 @@ def tcav(
     from workbench.attribution import Score, choose_layer
 
     aim, name = Score("logit", classifier.index(target)), choose_layer(classifier, layer)
-    rng, called = np.random.default_rng(seed), classifier.class_names[aim.target]
+    rng, title = np.random.default_rng(seed), classifier.class_names[aim.target]
     _check(concepts, images, background, repeats)
     images, background = picked(images, SAMPLE, rng), picked(background, SAMPLE, rng)
     concepts = {concept: picked(items, SAMPLE, rng) for concept, items in concepts.items()}
-    total, numbers = (
-        len(images) + len(background) + sum(map(len, concepts.values())),
-        math.prod(classifier.layers[name]),
-    )
+    total = len(images) + len(background) + sum(map(len, concepts.values()))
+    numbers = math.prod(classifier.layers[name])
     if numbers * total > MOST_ACTIVATIONS:
         raise InputError(
             f"The layer {name} has {numbers:,} numbers an image, too many for {total} images: choose a later layer."
         )
-    tick = _Ticks(total + len(concepts) * (repeats + CONTROLS), on_progress)
-    shown = _read(classifier, images, name, aim, tick)
-    if len(shown.ids) < NEEDED:
-        raise InputError(f"Only {len(shown.ids)} of the class's images can be read: give {NEEDED} or more.")
-    if shown.slopes is None or not shown.slopes.any():
-        raise InputError(f"The score of {called} does not depend on the layer {name}: choose another one.")
-    others, found = _read(classifier, background, name, None, tick), {}
+    tick = Ticks(total + len(concepts) * (repeats + CONTROLS), on_progress)
+    answers = read_activations(classifier, images, name, aim, tick)
+    count = len(answers.ids)
+    if count < NEEDED:
+        raise InputError(f"Only {count} of the class's images can be read: give {NEEDED} or more.")
+    if answers.slopes is None or not answers.slopes.any():
+        raise InputError(f"The score of {title} does not depend on the layer {name}: choose another one.")
+    others, trials = read_activations(classifier, background, name, None, tick), {}
     for number, (concept, items) in enumerate(concepts.items()):
-        own = _read(classifier, items, name, None, tick)
-        found[concept] = _tried(shown, own, others, repeats, np.random.default_rng([seed, number]), tick)
+        own = read_activations(classifier, items, name, None, tick)
+        trials[concept] = measure(answers, own, others, repeats, CONTROLS, np.random.default_rng([seed, number]), tick)
     tick.finish()
-    return Concepts(
-        frame=_frame(found, called, len(shown.ids)),
-        scores={concept: trial.own[:, 0] for concept, trial in found.items()},
-        random={concept: trial.random[:, 0] for concept, trial in found.items()},
-        layer=name,
-        target=called,
-        images=len(shown.ids),
-    )
+    scores = {concept: trial.own[:, 0] for concept, trial in trials.items()}
+    random = {concept: trial.random[:, 0] for concept, trial in trials.items()}
+    return Concepts(_frame(trials, title, count), scores, random, layer=name, target=title, images=count)
 
 
 def _check(
@@ -176,204 +161,14 @@ def _check(
         raise InputError(f"{repeats} repeats tell nothing of their spread: ask for 2 or more.")
 
 
-class _Ticks:
-    """How far the work has come."""
-
-    def __init__(self, total: int, on_progress: Callable[[int, int], None] | None) -> None:
-        self._done, self._total, self._report = 0, total, on_progress
-
-    def __call__(self, many: int) -> None:
-        """Some more is about to be done."""
-        if self._report:
-            self._report(self._done, self._total)
-        self._done += many
-
-    def finish(self) -> None:
-        self._done = self._total
-        self(0)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Seen:
-    """M images in a layer: its activations and the class score's slopes, float32 (M, F), and the images' digests."""
-
-    values: Tensor
-    slopes: Tensor | None
-    ids: tuple[str, ...]
-
-
-def _read(classifier: Classifier, items: Sequence[ImageItem], layer: str, aim: Score | None, tick: _Ticks) -> _Seen:
-    """Those of the images that can be read; with slopes where an aim is given."""
-    import torch
-
-    values: list[Tensor] = []
-    slopes: list[Tensor] = []
-    ids: list[str] = []
-    for start in range(0, len(items), BATCH):
-        part, inputs = items[start : start + BATCH], []
-        tick(len(part))
-        for item in part:
-            try:
-                inputs.append(classifier.prepare(item))
-                ids.append(item.id)
-            except InputError:
-                continue
-        if inputs:
-            value, slope = _activation(classifier, torch.stack(inputs), layer, aim)
-            values.append(value)
-            slopes.extend([] if slope is None else [slope])
-    nothing = torch.zeros(0, math.prod(classifier.layers[layer]))
-    return _Seen(torch.cat(values) if values else nothing, torch.cat(slopes) if slopes else None, tuple(ids))
-
-
-def _activation(classifier: Classifier, x: Tensor, layer: str, aim: Score | None) -> tuple[Tensor, Tensor | None]:
-    """What a layer gives for inputs (M, C, H, W), flat as Captum takes it, and the slope of a score to it."""
-    import torch
-
-    from workbench.models import untouched
-
-    kept: list[Tensor] = []
-
-    def cut(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
-        kept.append(output.detach().requires_grad_(aim is not None))
-        return kept[0].clone()  # what follows may work in place
-
-    with untouched(classifier), torch.inference_mode(False), torch.enable_grad():
-        classifier.model.get_submodule(layer).register_forward_hook(cut)
-        logits = classifier.logits(x)
-        slope = None
-        if aim is not None:
-            score = aim.of(classifier, logits).sum()
-            slope = torch.autograd.grad(score, kept, allow_unused=True)[0] if score.requires_grad else None
-            slope = torch.zeros_like(kept[0]) if slope is None else slope
-    return kept[0].detach().flatten(1).float().cpu(), None if slope is None else slope.flatten(1).float().cpu()
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Trial:
-    """What came of one concept.
-
-    Attributes:
-        images: Of the concept, that can be read.
-        left: Of the background, without the concept's.
-        size: Images on each side of a separator; 0 where there are too few.
-        own: Score, slope and accuracy of each repeat, (R, 3).
-        random: The same of random concepts, without accuracy.
-    """
-
-    images: int
-    left: int
-    size: int
-    own: NDArray[np.float64]
-    random: NDArray[np.float64]
-
-
-def _tried(shown: _Seen, own: _Seen, others: _Seen, repeats: int, rng: np.random.Generator, tick: _Ticks) -> _Trial:
-    free = np.flatnonzero([digest not in own.ids for digest in others.ids])
-    size = min(len(own.ids), len(free) // 2, TRAINED_ON)
-    if size < NEEDED:
-        tick(repeats + CONTROLS)
-        return _Trial(len(own.ids), len(free), 0, np.zeros((0, 3)), np.zeros((0, 3)))
-    pairs = []
-    for _ in range(repeats):
-        tick(1)
-        concept, other = own.values[rng.permutation(len(own.ids))[:size]], others.values[rng.permutation(free)[:size]]
-        pairs.append(_scored(shown, concept, other, int(rng.integers(2**31)), True))
-    chance = []
-    for _ in range(CONTROLS):
-        tick(1)
-        drawn = rng.permutation(free)
-        chance.append(
-            _scored(
-                shown,
-                others.values[drawn[:size]],
-                others.values[drawn[size : 2 * size]],
-                int(rng.integers(2**31)),
-                False,
-            )
-        )
-    return _Trial(len(own.ids), len(free), size, np.array(pairs), np.array(chance))
-
-
-class _Separator:
-    """Captum's own linear separator, but seeded, judged on images held out, and then trained on all of them.
-
-    Captum's shuffles by the global generator and trains on two thirds. This one's direction has length 1, so that
-    slopes compare.
-    """
-
-    def __init__(self, seed: int) -> None:
-        from sklearn.linear_model import SGDClassifier
-
-        self._seed = seed
-        self._model = SGDClassifier(alpha=0.01, max_iter=1000, tol=1e-3, random_state=seed)
-
-    def train_and_eval(self, batches: Iterable[tuple[Tensor, Tensor]], judged: bool) -> dict[str, float]:
-        from sklearn.model_selection import train_test_split
-
-        parts = list(batches)
-        x, y = (np.concatenate([part[side].numpy() for part in parts]) for side in (0, 1))
-        accuracy = math.nan
-        if judged:
-            some, rest, called, truth = train_test_split(x, y, test_size=HELD, stratify=y, random_state=self._seed)
-            accuracy = float(self._model.fit(some, called).score(rest, truth))
-        self._model.fit(x, y)
-        return {"accs": accuracy}
-
-    def weights(self) -> Tensor:
-        import torch
-
-        direction = torch.from_numpy(self._model.coef_[0]).float()
-        direction = direction / direction.norm().clamp(min=1e-12)
-        return torch.stack([-direction, direction])
-
-    def classes(self) -> list[int]:
-        return self._model.classes_.tolist()
-
-
-def _tangent() -> nn.Module:
-    """A model that takes activations (M, F) and has given slopes: all of the classifier that Captum needs here."""
-    from torch import nn
-
-    class Tangent(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.activation = nn.Identity()
-
-        def forward(self, values: Tensor, slopes: Tensor | None = None) -> Tensor:
-            values = self.activation(values)
-            return (values if slopes is None else values * slopes).sum(1)
-
-    return Tangent()
-
-
-def _scored(shown: _Seen, concept: Tensor, other: Tensor, seed: int, judged: bool) -> tuple[float, float, float]:
-    """Score and slope of the class's images along the concept's direction, and its separator's accuracy."""
-    import torch
-    from captum.concept import TCAV, Concept
-
-    assert shown.slopes is not None
-    pair = [Concept(0, "concept", [concept]), Concept(1, "other", [other])]  # names make paths: never those of a user
-    inputs = (shown.values.clone().requires_grad_(), shown.slopes.clone().requires_grad_())
-    with (
-        tempfile.TemporaryDirectory(prefix="workbench-tcav-") as folder,
-        torch.inference_mode(False),
-        torch.enable_grad(),
-    ):
-        testing = TCAV(_tangent(), "activation", classifier=_Separator(seed), save_path=folder, judged=judged)
-        found = testing.interpret(inputs, [pair])["0-1"]["activation"]
-        accuracy = testing.cavs["0-1"]["activation"].stats["accs"]
-    return float(found["sign_count"][0]), float(found["magnitude"][0]), accuracy
-
-
-def _frame(found: Mapping[str, _Trial], target: str, asked: int) -> pd.DataFrame:
+def _frame(trials: Mapping[str, Trial], target: str, asked: int) -> pd.DataFrame:
     """The figures of all concepts, asked about so many of the class's images."""
     import pandas as pd
 
-    tested = [concept for concept, trial in found.items() if trial.size]
-    p = dict(zip(tested, holm([_p(found[concept]) for concept in tested]), strict=True))
+    tested = [concept for concept, trial in trials.items() if trial.size]
+    p = dict(zip(tested, holm([_p(trials[concept]) for concept in tested]), strict=True))
     lines = []
-    for concept, trial in found.items():
+    for concept, trial in trials.items():
         line: dict[str, object] = {"concept": concept, "images": trial.images, "size": trial.size}
         figures = dict.fromkeys(
             ("score", "low", "high", "slope", "random score", "random slope", "p", "accuracy"), math.nan
@@ -392,16 +187,16 @@ def _frame(found: Mapping[str, _Trial], target: str, asked: int) -> pd.DataFrame
             }
             figures |= {"p": p[concept], "accuracy": accuracy}
         lines.append(
-            line | figures | dict(zip(("verdict", "why"), _judged(trial, figures, target, asked), strict=True))
+            line | figures | dict(zip(("verdict", "why"), _verdict(trial, figures, target, asked), strict=True))
         )
     return pd.DataFrame(lines)
 
 
-def _spread(trial: _Trial) -> float:
+def _spread(trial: Trial) -> float:
     return float(np.sqrt((trial.random[:, 1] ** 2).mean()))
 
 
-def _p(trial: _Trial) -> float:
+def _p(trial: Trial) -> float:
     """The chance of so steep a mean slope along a random direction."""
     from scipy.special import stdtr
 
@@ -409,7 +204,7 @@ def _p(trial: _Trial) -> float:
     return float(2 * stdtr(len(trial.random), -slope / spread)) if spread else 1.0
 
 
-def _judged(trial: _Trial, figures: Mapping[str, float], target: str, asked: int) -> tuple[str, str]:
+def _verdict(trial: Trial, figures: Mapping[str, float], target: str, asked: int) -> tuple[str, str]:
     """The verdict and its reason."""
     supports, opposes, chance, few = CONCEPT_VERDICTS
     if trial.images < NEEDED:
@@ -426,7 +221,7 @@ def _judged(trial: _Trial, figures: Mapping[str, float], target: str, asked: int
         if share in (0, 1)
         else f"{share * asked:.1f} of {asked}, the mean of {len(trial.own)} separators"
     )
-    said = f"It {'raises' if helps else 'lowers'} the score of {target} in {many}"
+    sentence = f"It {'raises' if helps else 'lowers'} the score of {target} in {many}"
     if figures["p"] <= SIGNIFICANT:
-        return (supports if helps else opposes), f"{said}, and more steeply than random directions do."
-    return chance, f"{said}, but no more steeply than random directions do."
+        return (supports if helps else opposes), f"{sentence}, and more steeply than random directions do."
+    return chance, f"{sentence}, but no more steeply than random directions do."

@@ -136,13 +136,13 @@ def read(text: str) -> Edit:
     Raises:
         InputError: It is none.
     """
-    kind, _, rest = text.partition(":")
+    kind, _, details = text.partition(":")
     try:
         if kind in SLIDERS:
-            return Edit(kind, float(rest))
-        boxes, _, more = rest.partition(":")
-        fill, _, other = more.partition(":")
-        return Edit(kind, boxes=tuple(_box(part) for part in boxes.split(";") if part), fill=fill, other=other)
+            return Edit(kind, float(details))
+        boxes, _, source = details.partition(":")
+        fill, _, name = source.partition(":")
+        return Edit(kind, boxes=tuple(_box(part) for part in boxes.split(";") if part), fill=fill, other=name)
     except ValueError as error:
         if isinstance(error, InputError):
             raise
@@ -183,13 +183,13 @@ class Edited:
         if values.shape != self.pixels.shape[:2]:
             raise ValueError(f"expected a map of shape {self.pixels.shape[:2]}, got {values.shape}")
         rows, columns = np.mgrid[: self.original[0], : self.original[1]] + 0.5
-        places, shown = np.stack([columns.ravel(), rows.ravel(), np.ones(rows.size)]), np.ones(rows.size, bool)
+        places, visible = np.stack([columns.ravel(), rows.ravel(), np.ones(rows.size)]), np.ones(rows.size, bool)
         for back, (height, width) in self.frames:
             x, y, _ = np.linalg.inv(back) @ places
-            shown &= (x > 0) & (x < width) & (y > 0) & (y < height)
+            visible &= (x > 0) & (x < width) & (y > 0) & (y < height)
         x, y, _ = np.linalg.inv(self.back) @ places - 0.5
-        found = map_coordinates(values.astype(np.float32), [y, x], order=1, mode="nearest")
-        return np.where(shown, found, 0).reshape(self.original).astype(np.float32)
+        moved = map_coordinates(values.astype(np.float32), [y, x], order=1, mode="nearest")
+        return np.where(visible, moved, 0).reshape(self.original).astype(np.float32)
 
 
 def apply(
@@ -219,16 +219,17 @@ def apply(
 def further(
     edited: Edited, before: Sequence[Edit], edit: Edit, others: Mapping[str, Image.Image] | None = None, seed: int = 0
 ) -> Edited:
-    """One more edit on what `apply` made of those `before` it, as if it had been applied with them."""
+    """One more edit on what `apply` made of those `before` it, as if it had been applied with them; `others` and `seed`
+    as there."""
     pixels = edited.pixels
     if edit.kind in ("rotate", "right", "down", "scale", "crop"):
         step, size = _movement(edit, pixels.shape[:2])
         back = edited.back @ step
-        return Edited(_resampled(pixels, step, size), back, edited.original, (*edited.frames, (back, size)))
-    alike = sum((one.kind, one.fill) == (edit.kind, edit.fill) for one in before)
+        return Edited(_resample(pixels, step, size), back, edited.original, (*edited.frames, (back, size)))
+    alike = sum((earlier.kind, earlier.fill) == (edit.kind, edit.fill) for earlier in before)
     rng = np.random.default_rng([seed, alike, *f"{edit.kind} {edit.fill}".encode()])
     if edit.kind == "fill":
-        return dataclasses.replace(edited, pixels=_filled(pixels, edit, others or {}, rng))
+        return dataclasses.replace(edited, pixels=_fill(pixels, edit, others or {}, rng))
     return dataclasses.replace(edited, pixels=_TONES[edit.kind](pixels, edit.value, rng))
 
 
@@ -248,29 +249,28 @@ def _movement(edit: Edit, shape: tuple[int, ...]) -> tuple[NDArray[np.float64], 
     return centre @ np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]) @ np.linalg.inv(centre), (height, width)
 
 
-def _resampled(pixels: Pixels, step: NDArray[np.float64], size: tuple[int, int]) -> Pixels:
+def _resample(pixels: Pixels, step: NDArray[np.float64], size: tuple[int, int]) -> Pixels:
     """The image seen through a movement, bilinear; beyond its edges it goes on mirrored."""
     from scipy.ndimage import affine_transform
 
     swap = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1]], float)
-    half = np.array(
-        [[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]], float
-    )  # places are corners of pixels, SciPy's are their centres
+    # places are corners of pixels, SciPy's are their centres
+    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]], float)
     matrix = swap @ np.linalg.inv(half) @ step @ half @ swap
     planes = [
         affine_transform(pixels[..., c].astype(np.float32), matrix, output_shape=size, order=1, mode="reflect")
         for c in range(3)
     ]
-    return _rounded(np.stack(planes, -1))
+    return _round(np.stack(planes, -1))
 
 
 def inside(boxes: Sequence[Box], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """The pixels (H, W) that boxes cover, each at least one pixel."""
-    found = np.zeros(shape[:2], bool)
+    mask = np.zeros(shape[:2], bool)
     for box in boxes:
         left, top, right, bottom = _whole(box, shape)
-        found[top:bottom, left:right] = True
-    return found
+        mask[top:bottom, left:right] = True
+    return mask
 
 
 def _whole(box: Box, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
@@ -280,7 +280,7 @@ def _whole(box: Box, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
     return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
-def _filled(pixels: Pixels, edit: Edit, others: Mapping[str, Image.Image], rng: np.random.Generator) -> Pixels:
+def _fill(pixels: Pixels, edit: Edit, others: Mapping[str, Image.Image], rng: np.random.Generator) -> Pixels:
     where = inside(edit.boxes, pixels.shape)
     if edit.fill == "keep":
         return np.where(where[..., None], pixels, np.uint8(128))
@@ -289,32 +289,32 @@ def _filled(pixels: Pixels, edit: Edit, others: Mapping[str, Image.Image], rng: 
     if edit.fill == "paste":
         if edit.other not in others:
             raise InputError(f"There is no image {edit.other!r} to paste from: choose another one.")
-        other = others[edit.other].convert("RGB").resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.BILINEAR)
-        return np.where(where[..., None], np.asarray(other), pixels)
+        patch = others[edit.other].convert("RGB").resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.BILINEAR)
+        return np.where(where[..., None], np.asarray(patch), pixels)
     return covered(pixels, where, edit.fill, (), rng)
 
 
-def _rounded(values: NDArray[np.floating]) -> Pixels:
+def _round(values: NDArray[np.floating]) -> Pixels:
     return np.asarray(values.round().clip(0, 255).astype(np.uint8))
 
 
 def _brightness(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
-    return _rounded(pixels + 255 * value)
+    return _round(pixels + 255 * value)
 
 
 def _contrast(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
-    return _rounded(127.5 + (pixels - 127.5) * value)
+    return _round(127.5 + (pixels - 127.5) * value)
 
 
 def _gamma(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
-    return _rounded(255 * (np.arange(256) / 255) ** value)[pixels]
+    return _round(255 * (np.arange(256) / 255) ** value)[pixels]
 
 
 def _blur(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
     from scipy.ndimage import gaussian_filter
 
     width = value / 100 * max(pixels.shape[:2])
-    return _rounded(gaussian_filter(pixels.astype(np.float32), (width, width, 0), mode="nearest")) if width else pixels
+    return _round(gaussian_filter(pixels.astype(np.float32), (width, width, 0), mode="nearest")) if width else pixels
 
 
 def _defocus(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
@@ -327,11 +327,11 @@ def _defocus(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disc = (radius + 0.5 - np.hypot(x, y)).clip(0, 1)[..., None]
     padded = np.pad(pixels.astype(np.float32), ((reach, reach), (reach, reach), (0, 0)), mode="edge")
-    return _rounded(fftconvolve(padded, disc / disc.sum(), mode="valid", axes=(0, 1)))
+    return _round(fftconvolve(padded, disc / disc.sum(), mode="valid", axes=(0, 1)))
 
 
 def _noise(pixels: Pixels, value: float, rng: np.random.Generator) -> Pixels:
-    return _rounded(pixels + 255 * value * rng.standard_normal(pixels.shape))
+    return _round(pixels + 255 * value * rng.standard_normal(pixels.shape))
 
 
 def _jpeg(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:

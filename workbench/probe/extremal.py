@@ -26,15 +26,11 @@ Variant = Literal["preserve", "delete"]
 AREAS = (0.025, 0.05, 0.1, 0.2)
 SEED_GRID, FINER = 28, 4  # seeds of the mask along the input's longer side; points between two of them
 REACH = 2  # how far a seed reaches, in distances between seeds: the mask's smoothness
-BLUR_STEPS, BLUR = (
-    8,
-    1 / 11,
-)  # steps of blur, and the width of the strongest as a share of the longer side: the paper's 20 pixels of 224
+# steps of blur, and the width of the strongest as a share of the longer side: the paper's 20 pixels of 224
+BLUR_STEPS, BLUR = 8, 1 / 11
 SHARPNESS = 20.0  # of the smooth maximum, as in the paper
-AREA_WEIGHT, AREA_GROWTH = (
-    3.0,
-    300.0,
-)  # weight of the area against a score that is scaled to 1; how many times heavier it ends
+# weight of the area against a score that is scaled to 1; how many times heavier it ends
+AREA_WEIGHT, AREA_GROWTH = 3.0, 300.0
 RATE, MOMENTUM = 0.015, 0.9
 
 
@@ -109,12 +105,11 @@ def extremal(
     column = int(classifier.rule.decide(ends.softmax(1).numpy())[0][0]) if target is None else classifier.index(target)
     scale = float(_log_odds(ends, column).diff().abs().clamp(min=1e-3))
     for done in range(iterations):
-        weight = (
-            AREA_WEIGHT * AREA_GROWTH ** (done / iterations) if done else 0.0
-        )  # at first every pixel is alike: the score picks
+        # at first every pixel is alike: the score picks
+        weight = AREA_WEIGHT * AREA_GROWTH ** (done / iterations) if done else 0.0
         with torch.enable_grad(), untouched(classifier):
             masks = _smooth(seeds.requires_grad_(True), size)
-            score = _log_odds(classifier.logits(_blurred(blurs, masks, variant)).float().cpu(), column) / scale
+            score = _log_odds(classifier.logits(_blur(blurs, masks, variant)).float().cpu(), column) / scale
             if not score.requires_grad:
                 raise InputError(
                     "The model gives no gradient, which extremal perturbation needs: look for the region by filling."
@@ -125,13 +120,13 @@ def extremal(
         if on_progress:
             on_progress(done + 1, iterations)
     masks = _smooth(seeds, size)
-    scores = classifier.forward(_blurred(blurs, masks, variant)).softmax(1)[:, column].numpy()
+    scores = classifier.forward(_blur(blurs, masks, variant)).softmax(1)[:, column].numpy()
     before, blurred = ends.softmax(1)[:, column].tolist()
     return Extremal(variant, column, tuple(areas), masks[:, 0].numpy(), scores, before, blurred, ready.placement)
 
 
 def _log_odds(logits: Tensor, column: int) -> Tensor:
-    others = [other for other in range(logits.shape[1]) if other != column]
+    others = [i for i in range(logits.shape[1]) if i != column]
     return logits[:, column] - logits[:, others].logsumexp(1)
 
 
@@ -146,7 +141,7 @@ def _blurs(x: Tensor) -> Tensor:
     )
 
 
-def _blurred(blurs: Tensor, masks: Tensor, variant: Variant) -> Tensor:
+def _blur(blurs: Tensor, masks: Tensor, variant: Variant) -> Tensor:
     """The input under each mask (A, 1, h, w), (A, C, h, w): the less of a pixel is kept, the more it is blurred."""
     import torch
 
@@ -176,5 +171,5 @@ def _smooth(seeds: Tensor, size: Sequence[int]) -> Tensor:
     kernel = torch.exp(-2 * (distance - 0.5).clamp(min=0) ** 2).flatten(0, 1)[None, :, None, :, None, :]
     near = unfold(pad(seeds, [radius] * 4), 2 * radius + 1).view(len(seeds), -1, rows, 1, columns, 1)
     discs = (near * kernel).reshape(len(seeds), -1, rows * FINER, columns * FINER)
-    fine = (discs * (SHARPNESS * discs).softmax(1)).sum(1, keepdim=True)
-    return interpolate(fine, size=tuple(size), mode="bilinear", align_corners=False)
+    grid = (discs * (SHARPNESS * discs).softmax(1)).sum(1, keepdim=True)
+    return interpolate(grid, size=tuple(size), mode="bilinear", align_corners=False)

@@ -104,7 +104,7 @@ def behind(
         raise ValueError(
             f"expected {len(predictions)} rows everywhere, got embeddings {embeddings.shape} and rows {rows.shape}"
         )
-    image = _asked(classifier, embeddings, predictions, asked)
+    image = _image_of(classifier, embeddings, predictions, asked)
     free = rows & np.isfinite(embeddings).all(1) & np.isfinite(predictions.logits).all(1)
     if image.row is not None:
         free[image.row] = False
@@ -117,7 +117,7 @@ def behind(
     column = int(predictions.rule.decide(probabilities[None])[0][0]) if target is None else classifier.index(target)
     similarity = np.full(len(rows), np.nan)
     similarity[among] = cosine(embeddings[among], image.embedding)
-    influence, why = _traced(classifier, embeddings, predictions, among, (image.embedding, column), on_progress)
+    influence, why = _trace(classifier, embeddings, predictions, among, (image.embedding, column), on_progress)
     table = _Table(predictions, similarity, influence, image, k)
     return Behind(
         target=classifier.class_names[column],
@@ -141,7 +141,7 @@ class _Image:
     row: int | None = None
 
 
-def _asked(
+def _image_of(
     classifier: Classifier, embeddings: NDArray[np.floating], predictions: Predictions, asked: int | Askable
 ) -> _Image:
     """What is known of a row, or what the model says of another image."""
@@ -159,18 +159,18 @@ def _asked(
     table = compute(classifier, 0, [Reading(digest or "asked", ready.x)], set()).table
     if table is None or "embedding" not in table.column_names:
         raise InputError(f"There are no embeddings: {NO_EMBEDDING}.")
-    found, logits = matrix(table.column("embedding"))[0], matrix(table.column("logits"))[0].astype(np.float64)
-    if found.shape != embeddings.shape[1:]:
+    embedding, logits = matrix(table.column("embedding"))[0], matrix(table.column("logits"))[0].astype(np.float64)
+    if embedding.shape != embeddings.shape[1:]:
         raise InputError(
-            f"The embeddings have {embeddings.shape[1]} numbers and this model's {len(found)}: use the audit of this"
-            " model."
+            f"The embeddings have {embeddings.shape[1]} numbers and this model's {len(embedding)}: use the audit of"
+            " this model."
         )
-    if not (np.isfinite(found).all() and np.isfinite(logits).all()):
+    if not (np.isfinite(embedding).all() and np.isfinite(logits).all()):
         raise InputError("The model's answer for this image is not a number: look for damaged weights.")
-    return _Image(found, logits, digest, label)
+    return _Image(embedding, logits, digest, label)
 
 
-def _traced(
+def _trace(
     classifier: Classifier,
     embeddings: NDArray[np.floating],
     predictions: Predictions,
@@ -252,7 +252,7 @@ def _influences(
         truth = torch.from_numpy(classes)
         return torch.from_numpy(vectors).double(), truth.double()[:, None] if single else truth.long()
 
-    inputs, found = tensors(asked[0][None], np.array([asked[1]])), []
+    inputs, parts = tensors(asked[0][None], np.array([asked[1]])), []
     for start in range(0, len(labels), HELD_AT_ONCE):
         if on_progress:
             on_progress(start, len(labels))
@@ -260,10 +260,10 @@ def _influences(
         data = TensorDataset(*tensors(embeddings[part], labels[part]))
         tracing = TracInCPFast(head, head, data, [0], lambda model, checkpoint: 1.0, loss, batch_size=HELD_AT_ONCE)
         with torch.inference_mode(False), torch.enable_grad():
-            found.append(tracing.influence(inputs)[0].detach().numpy())
+            parts.append(tracing.influence(inputs)[0].detach().numpy())
     if on_progress:
         on_progress(len(labels), len(labels))
-    return np.concatenate(found)
+    return np.concatenate(parts)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,9 +1,9 @@
-"""What must be removed to flip a decision, what must stay to keep it, and the nearest image decided otherwise."""
+"""What must be removed to flip a decision, and what must stay to keep it."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -12,8 +12,8 @@ from PIL import Image
 
 from workbench.errors import InputError
 from workbench.images import REGION_FILLS, Pieces, Pixels, square_cells
-from workbench.predictions import DecisionRule, Predictions
-from workbench.stats import SIGNIFICANT, Rate, nearest, wilson
+from workbench.predictions import DecisionRule
+from workbench.stats import SIGNIFICANT, Rate, wilson
 
 if TYPE_CHECKING:
     from workbench.models import Classifier
@@ -123,27 +123,6 @@ class Minimal:
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class Counterfactual:
-    """The image of a set most like another one that is decided otherwise.
-
-    Attributes:
-        row: In the table of predictions.
-        name: The image's.
-        predicted: What it is taken for.
-        label: What it is, where that is known.
-        verdict: "right", "wrong", or None without a usable label.
-        distance: Between the embeddings, 1 - cosine similarity: 0 alike, 1 nothing in common, 2 opposed.
-    """
-
-    row: int
-    name: str
-    predicted: str
-    label: str | None
-    verdict: str | None
-    distance: float
-
-
 def smallest(
     classifier: Classifier,
     image: Image.Image,
@@ -205,54 +184,10 @@ def smallest(
     trial = _Trial(classifier, Pieces(pixels, labels, fill, seed), aim, on_progress)
     trial.settle(positive, decide)
     masses = None if heatmap is None else _masses(heatmap, image.size, labels)
-    region, areas, scores = _grown(trial, masses)
+    region, areas, scores = _grow(trial, masses)
     found = region is not None
-    region = np.zeros(trial.pieces.parts, bool) if region is None else _pruned(trial, region)
-    return _told(trial, region, found, areas, scores, image.size, seed)
-
-
-def counterfactual(
-    predictions: Predictions,
-    embeddings: NDArray[np.floating],
-    row: int,
-    *,
-    rows: NDArray[np.bool_] | None = None,
-    to: Collection[str] | None = None,
-) -> Counterfactual | None:
-    """The nearest image of the set that is taken for another class, one that is rightly taken for it if there is any.
-
-    It is the nearest unlike neighbour of Keane and Smyth 2020, "Good counterfactuals and where to find them".
-
-    Args:
-        predictions: N images.
-        embeddings: (N, D) what goes into the model's last layer, a row each of the table; NaN where an image cannot be
-            read.
-        row: Which image.
-        rows: (N,) among which others; all where missing.
-        to: The classes that it may be taken for; all but the image's own where missing.
-
-    Returns:
-        None where there is none, or where the image itself cannot be read.
-    """
-    frame = predictions.frame
-    if len(embeddings) != len(frame):
-        raise ValueError(f"expected {len(frame)} embeddings, got {len(embeddings)}")
-    predicted = frame["predicted"]
-    free = (
-        frame["error"].isna().to_numpy(bool)
-        & np.isfinite(embeddings).all(1)
-        & (predicted != predicted.iloc[row]).to_numpy(bool)
-    )
-    if rows is not None:
-        free &= rows
-    if to is not None:
-        free &= predicted.isin(list(to)).to_numpy(bool)
-    right = free & (frame["verdict"] == "right").to_numpy(bool)
-    best = nearest(embeddings, row, right if right.any() else free)
-    if best is None:
-        return None
-    other = frame.iloc[best[0]]
-    return Counterfactual(best[0], other["name"], other["predicted"], other["label"], other["verdict"], 1 - best[1])
+    region = np.zeros(trial.pieces.parts, bool) if region is None else _prune(trial, region)
+    return _result(trial, region, found, areas, scores, image.size, seed)
 
 
 class _Trial:
@@ -294,7 +229,7 @@ class _Trial:
                 self.on_progress(min(self.asked, self.total), self.total)
         probabilities = np.concatenate(parts)
         decided = self.decide(probabilities)
-        same = np.array([one == self.before for one in decided], bool)
+        same = np.array([decision == self.before for decision in decided], bool)
         return (
             ~same if self.aim == "flip" else same,
             probabilities[:, self.own].sum(1, dtype=np.float64).clip(0, 1),
@@ -314,8 +249,8 @@ def _by_rule(rule: DecisionRule, positive: Sequence[str] | None) -> Decide:
     names = np.array(rule.class_names, object)
     if positive is None:
         return lambda probabilities: names[rule.decide(probabilities)[0]]
-    among, said = np.isin(rule.class_names, list(positive)), " or ".join(positive)
-    return lambda probabilities: np.where(among[rule.decide(probabilities)[0]], said, OTHER)
+    among, title = np.isin(rule.class_names, list(positive)), " or ".join(positive)
+    return lambda probabilities: np.where(among[rule.decide(probabilities)[0]], title, OTHER)
 
 
 def _masses(
@@ -329,7 +264,7 @@ def _masses(
     return np.bincount(labels.ravel(), small.ravel()).astype(np.float64) if small.any() else None
 
 
-def _grown(
+def _grow(
     trial: _Trial, masses: NDArray[np.float64] | None
 ) -> tuple[NDArray[np.bool_] | None, NDArray[np.float64], NDArray[np.float64]]:
     """A region (n,) that is enough, None where there is none, and the area and the score of each step towards it.
@@ -343,20 +278,20 @@ def _grown(
     path, scores = [region], [float(some[0])]
     while not holds.any() and not region.all():
         free = np.flatnonzero(~region)
-        one_of = region.sum() < parts // 2
-        among = free if not region.any() else _promising(free, gains, masses)[: WIDE if one_of else None]
-        tried = np.tile(region, (len(among), 1))
-        tried[np.arange(len(among)), among] = True
-        if not one_of:
-            tried = np.logical_or.accumulate(tried)
-        holds, some = trial.tries(tried)
-        if one_of:
+        singly = region.sum() < parts // 2
+        among = free if not region.any() else _promising(free, gains, masses)[: WIDE if singly else None]
+        regions = np.tile(region, (len(among), 1))
+        regions[np.arange(len(among)), among] = True
+        if not singly:
+            regions = np.logical_or.accumulate(regions)
+        holds, some = trial.tries(regions)
+        if singly:
             gains[among] = better * (some - scores[-1])
-            taken = np.array([int(np.where(holds == holds.any(), gains[among], -np.inf).argmax())])
+            steps = np.array([int(np.where(holds == holds.any(), gains[among], -np.inf).argmax())])
         else:
-            taken = np.arange(int(holds.argmax()) + 1 if holds.any() else len(among))
-        path += list(tried[taken])
-        scores += some[taken].tolist()
+            steps = np.arange(int(holds.argmax()) + 1 if holds.any() else len(among))
+        path += list(regions[steps])
+        scores += some[steps].tolist()
         region = path[-1]
     return region if holds.any() else None, np.stack(path) @ trial.pieces.areas, np.array(scores)
 
@@ -373,7 +308,7 @@ def _promising(
     return both[np.sort(np.unique(both, return_index=True)[1])]
 
 
-def _pruned(trial: _Trial, region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _prune(trial: _Trial, region: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """A sufficient region (n,) without what can be spared: each of its superpixels was tried and is needed."""
     trial.total = max(trial.total, trial.asked + int(region.sum()) + RANDOM_REGIONS)
     while region.any():
@@ -383,15 +318,15 @@ def _pruned(trial: _Trial, region: NDArray[np.bool_]) -> NDArray[np.bool_]:
             break
         spared = members[holds][np.argsort(scores[holds] if trial.aim == "flip" else -scores[holds], kind="stable")]
         counts = [len(spared) >> halved for halved in range(len(spared).bit_length())]
-        tried = np.tile(region, (len(counts), 1))
-        for one, count in zip(tried, counts, strict=True):
-            one[spared[:count]] = False
-        together = trial.tries(tried[:-1])[0] if len(counts) > 1 else np.empty(0, bool)
-        region = tried[int(np.append(together, True).argmax())]  # the last, without one, is known to be enough
+        candidates = np.tile(region, (len(counts), 1))
+        for candidate, count in zip(candidates, counts, strict=True):
+            candidate[spared[:count]] = False
+        together = trial.tries(candidates[:-1])[0] if len(counts) > 1 else np.empty(0, bool)
+        region = candidates[int(np.append(together, True).argmax())]  # the last, without one, is known to be enough
     return region
 
 
-def _told(
+def _result(
     trial: _Trial,
     region: NDArray[np.bool_],
     found: bool,
@@ -406,7 +341,7 @@ def _told(
         filled = ~filled
     _, (score_after,), (after,) = trial.results(filled[None])
     hits = (
-        trial.tries(_drawn(trial.pieces.areas, float(trial.pieces.areas[region].sum()), seed))[0]
+        trial.tries(_random_regions(trial.pieces.areas, float(trial.pieces.areas[region].sum()), seed))[0]
         if region.any()
         else np.empty(0, bool)
     )
@@ -433,10 +368,10 @@ def _told(
     )
 
 
-def _drawn(areas: NDArray[np.float64], least: float, seed: int) -> NDArray[np.bool_]:
+def _random_regions(areas: NDArray[np.float64], least: float, seed: int) -> NDArray[np.bool_]:
     """Random sets of superpixels (`RANDOM_REGIONS`, n), each just as large as `least` or the next size above."""
     rng, sets = np.random.default_rng(seed), np.zeros((RANDOM_REGIONS, len(areas)), bool)
-    for one in sets:
+    for members in sets:
         order = rng.permutation(len(areas))
-        one[order[: int(np.searchsorted(areas[order].cumsum(), least - 1e-9)) + 1]] = True
+        members[order[: int(np.searchsorted(areas[order].cumsum(), least - 1e-9)) + 1]] = True
     return sets

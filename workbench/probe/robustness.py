@@ -151,14 +151,14 @@ def robustness(
         raise InputError(
             f"The check for masked gradients needs an L-inf attack, not {chosen.title}: leave it out, or choose pgd."
         )
-    drawn, sample = _drawn(list(items), classifier.class_names, most, seed)
+    images, sample = _sample(list(items), classifier.class_names, most, seed)
     rows = {} if known is None else known
     left: dict[str, str] = {}
-    for done, item in enumerate(drawn):
+    for done, item in enumerate(images):
 
         def tell(*_: int, done: int = done) -> None:
             if on_progress:
-                on_progress(done, len(drawn))
+                on_progress(done, len(images))
 
         tell()
         try:
@@ -166,11 +166,11 @@ def robustness(
         except InputError as error:
             left[item.name] = str(error)
     if on_progress:
-        on_progress(len(drawn), len(drawn))
-    found = tuple(rows[item.name] for item in drawn if item.name in rows)
-    if not found:
+        on_progress(len(images), len(images))
+    table = tuple(rows[item.name] for item in images if item.name in rows)
+    if not table:
         raise InputError(list(left.values())[-1])
-    return Robustness(curve(found, sizes), masked(found, sizes[-1]) if check else None, method, found, left, sample)
+    return Robustness(curve(table, sizes), masked(table, sizes[-1]) if check else None, method, table, left, sample)
 
 
 def curve(rows: Sequence[Row], epsilons: Sequence[float], level: float = 0.95) -> pd.DataFrame:
@@ -208,10 +208,8 @@ def masked(rows: Sequence[Row], epsilon: float) -> Masking:
     images that one attack alone flips, chance would give either attack half.
     """
     both = [(row.white is not None, row.black) for row in rows if row.black is not None]
-    black_only, white_only = (
-        sum(black and not white for white, black in both),
-        sum(white and not black for white, black in both),
-    )
+    black_only = sum(black and not white for white, black in both)
+    white_only = sum(white and not black for white, black in both)
     p = mcnemar(black_only, white_only, "greater")
     if len(both) < TESTED:
         message = f"Only {len(both)} images met both attacks: too few to tell whether the gradient is masked."
@@ -236,7 +234,7 @@ def _falls(row: Row, largest: float) -> float:
     return min(math.inf if row.white is None else row.white, largest if row.black else math.inf)
 
 
-def _drawn(
+def _sample(
     items: Sequence[ImageItem], classes: Sequence[str], most: int, seed: int
 ) -> tuple[list[ImageItem], dict[str, object]]:
     """The images to attack, and what to say of the sample."""

@@ -75,7 +75,7 @@ class Search:
         """Probabilities (K,) for an image, and what is decided of it."""
         import torch
 
-        return self._decided(self.classifier.forward(self._input(torch.from_numpy(levels[None].astype(np.float32)))))
+        return self._decision(self.classifier.forward(self._input(torch.from_numpy(levels[None].astype(np.float32)))))
 
     def __call__(self, x: Tensor) -> Tensor:
         """How far (1, C, H, W), brought to 8 bits within epsilon, is from another decision: (1,), with the gradient
@@ -89,16 +89,14 @@ class Search:
 
         levels = snapped(self.clean, x.detach().numpy()[0], self.reach, self.norm)
         rounded = torch.from_numpy(levels[None].astype(np.float32))
-        logits = self.classifier.logits(
-            self._input(rounded + (x - x.detach()))
-        )  # what is added is zero: it only lets the gradient through
+        # what is added is zero: it only lets the gradient through
+        logits = self.classifier.logits(self._input(rounded + (x - x.detach())))
         margin = self.margin(logits)
         if x.requires_grad and not margin.requires_grad:
             raise InputError(
-                "No gradient flows from the model's answer back to the image: choose the Square attack, which needs"
-                " none."
+                "No gradient flows from the model's answer to the image: choose the Square attack, which needs none."
             )
-        probabilities, now = self._decided(logits.detach())
+        probabilities, now = self._decision(logits.detach())
         flipped, distance = bool(np.isfinite(probabilities).all()) and now != self.was, float(margin.detach())
         if flipped or distance < self.least:
             self.best, self.least = levels, distance
@@ -115,7 +113,7 @@ class Search:
         mean, std = (levels.new_tensor(numbers)[:, None, None] for numbers in (scaling.mean, scaling.std))
         return (levels / 255 - mean) / std
 
-    def _decided(self, logits: Tensor) -> tuple[NDArray[np.float32], Any]:
+    def _decision(self, logits: Tensor) -> tuple[NDArray[np.float32], Any]:
         probabilities = logits.float().softmax(1).cpu().numpy()
         label = self.decide(probabilities)[0]
         return probabilities[0], label.item() if isinstance(label, np.generic) else label
@@ -139,11 +137,11 @@ def margin_of(rule: DecisionRule, was: int) -> Margin:
     edge = math.log(threshold / (1 - threshold))
     if was == positive:
         return lambda z: z[:, was] - z[:, others].logsumexp(1) - edge
-    rest = [column for column in range(len(rule.class_names)) if column != positive]
+    negative = [column for column in range(len(rule.class_names)) if column != positive]
     rivals = [column for column in others if column != positive]
 
     def nearest(z: Tensor) -> Tensor:
-        below = edge - z[:, positive] + z[:, rest].logsumexp(1)
+        below = edge - z[:, positive] + z[:, negative].logsumexp(1)
         return below.minimum(z[:, was] - z[:, rivals].amax(1)) if rivals else below
 
     return nearest
@@ -154,6 +152,11 @@ def margin_by(decide: Decide, was: object, before: NDArray[np.float32]) -> Margi
     themselves get `was`.
 
     Where none does (a band of doubt, say) it is the most probable class that is pushed down.
+
+    Args:
+        decide: Labels (N,) from probabilities (N, K).
+        was: The label before.
+        before: Probabilities (K,) of the image.
 
     Raises:
         InputError: Every class gets the same label.
@@ -200,18 +203,19 @@ def snapped(clean: Levels, moved: NDArray[np.floating], reach: float, norm: Norm
     for _ in range(8):
         middle = (low + high) / 2
         low, high = (middle, high) if at(middle)[1] <= budget else (low, middle)
-    found, used = at(low)
-    after, _ = at(high)
-    late = np.flatnonzero(found != after)
-    late = late[np.argsort((np.abs(found.flat[late]) + 0.5) / np.abs(change.flat[late]), kind="stable")]
-    cost = after.flat[late].astype(np.int64) ** 2 - found.flat[late].astype(np.int64) ** 2
+    shorter, used = at(low)
+    longer, _ = at(high)
+    late = np.flatnonzero(shorter != longer)
+    late = late[np.argsort((np.abs(shorter.flat[late]) + 0.5) / np.abs(change.flat[late]), kind="stable")]
+    cost = longer.flat[late].astype(np.int64) ** 2 - shorter.flat[late].astype(np.int64) ** 2
     fit = late[np.cumsum(cost) <= budget - used]
-    found.flat[fit] = after.flat[fit]
-    return clean + found
+    shorter.flat[fit] = longer.flat[fit]
+    return clean + shorter
 
 
 def climb(search: Search, steps: int, seed: int, *, once: bool) -> Levels:
-    """Follow the gradient with Captum's FGSM (`once`) or PGD, which restarts from a random point where it fails."""
+    """Follow the gradient with Captum's FGSM (`once`) or PGD, of so many `steps`, which restarts from a
+    random point drawn from `seed`, where it fails. Gives the best levels (C, H, W) of the `search`."""
     import torch
     from captum.robust import PGD
 
@@ -251,7 +255,7 @@ class _Step:
         (x,) = inputs
         x = x.detach().requires_grad_()  # else Captum warns at each step
         if self.norm == "linf":
-            return tuple(one.detach() for one in self.fgsm.perturb((x,), length, *(settings or (None,))))
+            return tuple(step.detach() for step in self.fgsm.perturb((x,), length, *(settings or (None,))))
         (gradient,) = torch.autograd.grad(-self.fgsm.forward_func(x).sum(), x)
         norm = gradient.norm()
         return ((x + length * gradient / norm).detach() if norm > 0 else x.detach(),)
@@ -263,6 +267,11 @@ def squares(search: Search, steps: int, seed: int) -> Levels:
 
     Andriushchenko et al. 2020, "Square Attack: a query-efficient black-box adversarial attack via random search",
     algorithms 1 and 2. All changes are whole levels, so that nothing is lost by rounding.
+
+    Args:
+        search: Of an image (C, H, W); it keeps the best levels, which are given back.
+        steps: Queries after the first.
+        seed: Of the stripes and squares.
     """
     import torch
 
@@ -272,12 +281,12 @@ def squares(search: Search, steps: int, seed: int) -> Levels:
     rng, reach = np.random.default_rng(seed), int(search.reach)
     channels, height, width = search.clean.shape
 
-    def tried(levels: Levels) -> None:
+    def ask_about(image: Levels) -> None:
         with untouched(search.classifier), torch.inference_mode():
-            search(torch.from_numpy(levels[None].astype(np.float32)))
+            search(torch.from_numpy(image[None].astype(np.float32)))
 
     try:
-        tried((search.clean + reach * rng.choice((-1, 1), (channels, 1, width))).clip(0, 255))
+        ask_about((search.clean + reach * rng.choice((-1, 1), (channels, 1, width))).clip(0, 255))
         for step in range(1, steps):
             area = SHARE / 2 ** bisect.bisect_left(HALVINGS, step / steps) * height * width
             side = min(max(round(math.sqrt(area)), 1), height, width)
@@ -286,7 +295,7 @@ def squares(search: Search, steps: int, seed: int) -> Levels:
             levels = search.best.copy()
             levels[place] = (search.clean[place] + reach * rng.choice((-1, 1), (channels, 1, 1))).clip(0, 255)
             if (levels != search.best).any():
-                tried(levels)
+                ask_about(levels)
     except _FlippedError:
         pass
     return search.best

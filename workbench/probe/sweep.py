@@ -122,7 +122,7 @@ def sweep(
 
     points = _values(_kind(kind), spread(kind) if values is None else values)
     start, asked, total = apply(image, edits_before, others), 0, len(points)
-    known: dict[float, NDArray[np.float32]] = {}
+    answers_at: dict[float, NDArray[np.float32]] = {}
 
     def ask_at(some: Sequence[float]) -> None:
         nonlocal asked
@@ -130,25 +130,25 @@ def sweep(
         for probabilities in answers(
             classifier, (further(start, edits_before, Edit(kind, value)).pixels for value in some)
         ):
-            known.update(zip(some[asked - first :], probabilities, strict=False))
+            answers_at.update(zip(some[asked - first :], probabilities, strict=False))
             asked += len(probabilities)
             if on_progress:
                 on_progress(asked, total)
 
-    def decided(at: Sequence[float]) -> NDArray[np.intp]:
-        return classifier.rule.decide(np.stack([known[value] for value in at]))[0]
+    def decisions_at(at: Sequence[float]) -> NDArray[np.intp]:
+        return classifier.rule.decide(np.stack([answers_at[value] for value in at]))[0]
 
     if on_progress:
         on_progress(0, total)
     ask_at(points)
-    while middles := _middles(kind, sorted(known), decided(sorted(known))):
+    while middles := _middles(kind, sorted(answers_at), decisions_at(sorted(answers_at))):
         total += len(middles)
         ask_at(middles)
-    every = sorted(known)
-    columns, names = decided(every), classifier.class_names
+    every = sorted(answers_at)
+    columns, names = decisions_at(every), classifier.class_names
     changes = np.flatnonzero(columns[1:] != columns[:-1]).tolist()
     flips = tuple(Flip(every[i], every[i + 1], names[columns[i]], names[columns[i + 1]]) for i in changes)
-    return Sweep(kind, np.array(points), np.stack([known[value] for value in points]), decided(points), flips)
+    return Sweep(kind, np.array(points), np.stack([answers_at[value] for value in points]), decisions_at(points), flips)
 
 
 def sweep_set(
@@ -231,11 +231,11 @@ def outward(kind: str) -> list[float]:
         InputError: There is no such edit.
     """
     chosen = SLIDERS[_kind(kind)]
-    found = {float(chosen.neutral)}
+    values = {float(chosen.neutral)}
     for end in {chosen.low, chosen.high} - {chosen.neutral}:
         steps = (end - chosen.neutral) / chosen.step
-        found |= {round(float(chosen.neutral) + round(steps / part) * chosen.step, 6) for part in (16, 8, 4, 2, 1)}
-    return sorted(found)
+        values |= {round(float(chosen.neutral) + round(steps / part) * chosen.step, 6) for part in (16, 8, 4, 2, 1)}
+    return sorted(values)
 
 
 def _kind(kind: str) -> str:
@@ -246,22 +246,22 @@ def _kind(kind: str) -> str:
 
 def _values(kind: str, values: Sequence[float]) -> list[float]:
     """Values of an edit as it takes them, ascending, each once."""
-    found = sorted({Edit(kind, float(value)).value for value in values})
-    if not found:
+    ascending = sorted({Edit(kind, float(value)).value for value in values})
+    if not ascending:
         raise InputError(f"There is no value of {SLIDERS[kind].title} to try: name at least one.")
-    return found
+    return ascending
 
 
 def _middles(kind: str, values: Sequence[float], decisions: NDArray[np.intp]) -> list[float]:
     """A slider value between each pair of neighbours decided differently and more than a step apart."""
     low, step = SLIDERS[kind].low, SLIDERS[kind].step
-    found = []
+    middles = []
     for i in np.flatnonzero(decisions[1:] != decisions[:-1]).tolist():
         left, right = values[i], values[i + 1]
         if right - left > step * (1 + 1e-6):
             middle = round(low + round(((left + right) / 2 - low) / step) * step, 6)
-            found.append(middle if left < middle < right else Edit(kind, (left + right) / 2).value)
-    return found
+            middles.append(middle if left < middle < right else Edit(kind, (left + right) / 2).value)
+    return middles
 
 
 def _decisions(
@@ -293,9 +293,9 @@ def _frame(
     for by, name in zip(apart(map(column_of, attributes), [ALL_BY]), attributes, strict=True):
         columns[by] = [item.attributes.get(name) for item in items]
     groups = [(ALL_BY, ALL_IMAGES, np.ones(len(items), bool))]
-    for by, found in columns.items():
-        for own in sorted({shown(one) for one in found if one is not None}):
-            groups.append((by, own, np.array([one is not None and shown(one) == own for one in found])))
+    for by, column in columns.items():
+        for own in sorted({shown(entry) for entry in column if entry is not None}):
+            groups.append((by, own, np.array([entry is not None and shown(entry) == own for entry in column])))
     lines = []
     for by, group, rows in groups:
         usable = rows & labelled

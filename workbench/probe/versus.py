@@ -75,9 +75,9 @@ def compare_models(first: Predictions, second: Predictions, rows: NDArray[np.boo
     import pandas as pd
 
     _check_classes(first.class_names, second.class_names)
-    one = first.frame if rows is None else first.frame[np.asarray(rows, dtype=bool)]
+    table = first.frame if rows is None else first.frame[np.asarray(rows, dtype=bool)]
     columns = ["name", "id", "label", "predicted", "confidence"]
-    both = one[columns].merge(second.frame[columns], on="name", suffixes=(" first", " second"))
+    both = table[columns].merge(second.frame[columns], on="name", suffixes=(" first", " second"))
     both = both[
         both["predicted first"].notna() & both["predicted second"].notna() & (both["id first"] == both["id second"])
     ]
@@ -91,14 +91,14 @@ def compare_models(first: Predictions, second: Predictions, rows: NDArray[np.boo
     both_right, only_first, only_second, both_wrong = counts
     right = np.select([usable & (a == label), usable & (b == label)], ["first", "second"], "neither").astype(object)
     right[~usable] = None
-    told = {"label": label, "first": a, "second": b, "right": right}
-    frame = both.assign(**{name: pd.Series(values, both.index, object) for name, values in told.items()})[a != b]
+    texts = {"label": label, "first": a, "second": b, "right": right}
+    frame = both.assign(**{name: pd.Series(values, both.index, object) for name, values in texts.items()})[a != b]
     frame = frame.rename(columns={"confidence first": "first confidence", "confidence second": "second confidence"})
     sure = (-frame["first confidence"] - frame["second confidence"]).argsort(kind="stable")
-    shown = ["name", "label", "first", "second", "first confidence", "second confidence", "right"]
-    names = set(one["name"]) | (set(second.frame["name"]) if rows is None else set())
+    order = ["name", "label", "first", "second", "first confidence", "second confidence", "right"]
+    names = set(table["name"]) | (set(second.frame["name"]) if rows is None else set())
     return Versus(
-        frame=frame.iloc[sure][shown].reset_index(drop=True),
+        frame=frame.iloc[sure][order].reset_index(drop=True),
         both_right=both_right,
         only_first=only_first,
         only_second=only_second,
@@ -242,35 +242,36 @@ def _pair(
     pixels = np.asarray(ready.image)
     noise = np.random.default_rng(list(digest(seed, item.name))).integers(-1, 2, pixels.shape, np.int16)
     shaken = (pixels + noise).clip(0, 255).astype(np.uint8)
-    called = [first.class_names[c] for c in first.rule.decide(ask(first, [ready, shaken]))[0]]
+    classes = [first.class_names[c] for c in first.rule.decide(ask(first, [ready, shaken]))[0]]
     theirs_ready = second.input(item, ready.image)
-    other = second.class_names[int(second.rule.decide(ask(second, [theirs_ready]))[0][0])]
-    mine = attribute(first, ready, method, called[0], **params)
-    theirs = attribute(second, theirs_ready, method, called[0], **params)
-    again = attribute(first, Image.fromarray(shaken), method, called[0], **params)
+    answer = second.class_names[int(second.rule.decide(ask(second, [theirs_ready]))[0][0])]
+    mine = attribute(first, ready, method, classes[0], **params)
+    theirs = attribute(second, theirs_ready, method, classes[0], **params)
+    again = attribute(first, Image.fromarray(shaken), method, classes[0], **params)
     apart, own = likeness(mine, theirs), likeness(mine, again)
-    return Pair(item.name, called[0], other, *apart, other == called[0], *own, called[1] == called[0])
+    return Pair(item.name, classes[0], answer, *apart, answer == classes[0], *own, classes[1] == classes[0])
 
 
-def likeness(one: Attribution, other: Attribution) -> tuple[float, float]:
+def likeness(first: Attribution, second: Attribution) -> tuple[float, float]:
     """Spearman's correlation of two maps of an image, and the overlap of their top 10 %, where both models looked."""
-    a, b = one.ranking, other.ranking
-    if one.placement != other.placement or a.shape != b.shape:
-        (a, seen), (b, too) = _laid(one), _laid(other)
+    a, b = first.ranking, second.ranking
+    if first.placement != second.placement or a.shape != b.shape:
+        (a, seen), (b, too) = _lay(first), _lay(second)
         a, b = a[seen & too], b[seen & too]
     return spearman(a, b), _overlap(a.ravel(), b.ravel())
 
 
-def _laid(found: Attribution) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _lay(attribution: Attribution) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """A map on a copy of its image of at most `COMPARED_EDGE` pixels a side, and what the model saw of that."""
-    width, height = found.placement.original
-    scale = min(1.0, COMPARED_EDGE / max(width, height))
-    placement = found.placement.scaled(Image.new("1", (max(round(width * scale), 1), max(round(height * scale), 1))))
-    return placement.to_original(found.ranking), placement.to_original(np.ones(found.ranking.shape, np.float32)) > 0
+    width, height = attribution.placement.original
+    scale, ranking = min(1.0, COMPARED_EDGE / max(width, height)), attribution.ranking
+    copy = Image.new("1", (max(round(width * scale), 1), max(round(height * scale), 1)))
+    placement = attribution.placement.scaled(copy)
+    return placement.to_original(ranking), placement.to_original(np.ones(ranking.shape, np.float32)) > 0
 
 
 def _overlap(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     """The overlap of the highest values of two maps (P,); none where a map is constant, or lowest there."""
     count = max(round(TOP * a.size), 1)
-    one, other = ((values >= np.partition(values, -count)[-count]) & (values > values.min()) for values in (a, b))
-    return float((one & other).sum() / max(one.sum(), other.sum(), 1))
+    top_a, top_b = ((values >= np.partition(values, -count)[-count]) & (values > values.min()) for values in (a, b))
+    return float((top_a & top_b).sum() / max(top_a.sum(), top_b.sum(), 1))
