@@ -16,7 +16,7 @@ from workbench import attribution
 from workbench.audit.reader import open_audit
 from workbench.audit.runner import Progress, run
 from workbench.images.item import FileSource, ImageItem, ImageSet
-from workbench.images.samples import stratified as draw
+from workbench.images.samples import stratify as draw
 
 CLASSES = ("good", "bad")
 

@@ -249,8 +249,8 @@ def test_any_shape_can_be_covered(corner, fill, shape) -> None:
 def test_large_images_are_shrunk_first(corner, monkeypatch) -> None:
     module = importlib.import_module("workbench.bias.intervene")
 
-    seen, real = [], module.covered
-    monkeypatch.setattr(module, "covered", lambda image, *rest: seen.append(image.shape) or real(image, *rest))
+    seen, real = [], module.cover_region
+    monkeypatch.setattr(module, "cover_region", lambda image, *rest: seen.append(image.shape) or real(image, *rest))
     side, box, mask = (1500, 2000, 3), (1100, 1500, 1450, 2000), (300, 500, 300, 600)
     found = intervene(corner, images(2, shape=side, box=box, mask=mask), CORNER, target="bad", fill="mean")
     assert set(seen) == {(768, COVERED_EDGE, 3)}

@@ -39,8 +39,8 @@ def test_doctor_names_what_is_broken_and_goes_on(place, capsys) -> None:
         "model nowhere",
         "images absent",
     }
-    assert "gone.pt" in found["model lost"].found
-    assert "no model.toml" in found["model nowhere"].found
+    assert "gone.pt" in found["model lost"].text
+    assert "no model.toml" in found["model nowhere"].text
     assert found["prediction"].passed
     assert call("doctor") == 1
     assert "failed; each line above says what to do" in capsys.readouterr().err
@@ -50,5 +50,5 @@ def test_doctor_survives_a_broken_catalog(place) -> None:
     (place / "workbench.toml").write_text("[models")
     found = {check.name: check for check in examine()}
     assert not found["catalog"].passed
-    assert "workbench.toml is not valid TOML" in found["catalog"].found
+    assert "workbench.toml is not valid TOML" in found["catalog"].text
     assert not found["prediction"].passed

@@ -13,7 +13,7 @@ from tables import scored, solar
 
 from workbench.defects.halves import CHOSEN_ON, REPORTED_ON, cases_of, of_split
 from workbench.defects.operating import Costs, point_at, points_of
-from workbench.defects.threshold import WAYS, _allowed, choose
+from workbench.defects.threshold import WAYS, _most_mistakes, choose
 from workbench.stats.rates import upper_bound
 
 
@@ -91,7 +91,7 @@ def test_the_number_that_is_needed_is_right(refusal, ceiling, level) -> None:
         assert upper_bound(0, needed, level) <= ceiling + 1e-12
         assert upper_bound(0, needed - 1, level) > ceiling
     if needed < 1e4:
-        assert _allowed(needed, ceiling + 1e-12, level) is not None
+        assert _most_mistakes(needed, ceiling + 1e-12, level) is not None
     assert f"under {100 * ceiling:.3g}%" in said
 
 
@@ -173,5 +173,5 @@ def test_the_promise_of_a_ceiling_holds_for_the_line(way, support, ceiling) -> N
     share, noise = np.mean(above), 3 * np.sqrt(0.05 * 0.95 / draws)
     print(f"{way} under {ceiling} from {support}: {share:.1%} of {draws} thresholds are above it")
     assert share <= 0.05 + noise
-    most = binom.cdf(_allowed(support, ceiling, 0.95), support, ceiling)  # a threshold at the end of its gap
+    most = binom.cdf(_most_mistakes(support, ceiling, 0.95), support, ceiling)  # a threshold at the end of its gap
     assert most / 3 < share <= most + noise

@@ -11,7 +11,7 @@ from skimage.measure import label
 from sklearn.metrics import roc_auc_score
 
 from workbench.defects import curves
-from workbench.defects.curves import LIMIT, Pixels, areas, aupro, merged, parted, pixel_auroc, regions_of
+from workbench.defects.curves import LIMIT, Pixels, areas, aupro, merge, pixel_auroc, regions_of, split_pixels
 
 RUNS = 150
 
@@ -65,7 +65,7 @@ def slow_area(rates: list[float], overlaps: list[float], limit: float) -> float:
 
 
 def pixels(maps: Maps, masks: Masks) -> list[Pixels]:
-    return [parted(values, regions_of(mask)) for values, mask in zip(maps, masks, strict=True)]
+    return [split_pixels(values, regions_of(mask)) for values, mask in zip(maps, masks, strict=True)]
 
 
 @pytest.mark.parametrize("levels", [None, 12, 2])
@@ -115,7 +115,7 @@ def test_the_ends_of_the_scale() -> None:
 def test_pixels_that_touch_at_a_corner_are_one_region() -> None:
     mask = np.array([[1, 0, 0, 0], [0, 1, 0, 1]], bool)
     assert regions_of(mask).tolist() == [[1, 0, 0, 0], [0, 1, 0, 2]]
-    one = parted(np.arange(8.0).reshape(2, 4), regions_of(mask) * 7)  # whatever the regions are called
+    one = split_pixels(np.arange(8.0).reshape(2, 4), regions_of(mask) * 7)  # whatever the regions are called
     assert one.marked.tolist() == [0, 5, 7]
     assert one.region.tolist() == [0, 0, 1]
     assert one.weights.tolist() == [0.5, 0.5, 1]
@@ -146,9 +146,9 @@ def test_the_figures_are_exact_whatever_the_pools() -> None:
     roc, pro = areas(defective, good)
     assert (roc.value, pro.value) == (pytest.approx(pixel_auroc(maps, masks)), pytest.approx(aupro(maps, masks)))
     assert (pro.count, pro.support) == (4, 8)
-    assert areas(defective, good, [merged(good), merged(defective[:1]), merged(defective[1:])])[
-        1
-    ].value == pytest.approx(pro.value)
+    assert areas(defective, good, [merge(good), merge(defective[:1]), merge(defective[1:])])[1].value == pytest.approx(
+        pro.value
+    )
     assert areas(defective, good, limit=0.05)[1].value == pytest.approx(aupro(maps, masks, 0.05))
 
 
@@ -158,7 +158,7 @@ def test_without_enough_images_there_is_no_interval_or_no_value() -> None:
     assert None not in (roc.value, pro.value)
     assert (roc.low, roc.high, pro.low, pro.high) == (None,) * 4
     assert areas([], every[4:])[1].value is None
-    assert areas([parted(np.ones((2, 2)), np.ones((2, 2), int))], [])[0].value is None
+    assert areas([split_pixels(np.ones((2, 2)), np.ones((2, 2), int))], [])[0].value is None
     assert areas(every[:4], [])[1].low is not None
 
 
@@ -204,7 +204,7 @@ def test_intervals_cover_the_truth() -> None:
                 y, x = rng.integers(0, 9, 2)
                 labels[y : y + 3, x : x + 3] = region
             values[labels > 0] += rng.gamma(2, 0.8)
-            found.append(parted(values, labels))
+            found.append(split_pixels(values, labels))
         return found
 
     truth = [rate.value for rate in areas(drawn(4000, True), drawn(4000, False), draws=2)]

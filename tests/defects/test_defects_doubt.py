@@ -11,7 +11,7 @@ from scipy.special import betainc
 from tables import scored, solar
 
 from workbench.defects.halves import CHOSEN_ON, REPORTED_ON, cases_of, of_split
-from workbench.defects.review_band import VERDICTS, Band, band, expected, needed, review
+from workbench.defects.review_band import VERDICTS, Band, band, expected_range, images_needed, review
 from workbench.predictions.cases import Cases
 from workbench.stats.rates import wilson
 
@@ -75,8 +75,8 @@ def test_the_solar_cells_of_the_test_split_are_covered(target) -> None:
     }
     cautious = 1 - 0.05 / (2 * len(TARGETS))  # six figures are held against their intervals at once
     for side, calibrated, alone in (("defects", chosen.defects, 1), ("good", chosen.good, 0)):
-        low, high = expected(target, calibrated, getattr(tested, side))
-        widest = expected(target, calibrated, getattr(tested, side), cautious)[1]
+        low, high = expected_range(target, calibrated, getattr(tested, side))
+        widest = expected_range(target, calibrated, getattr(tested, side), cautious)[1]
         bare = getattr(found[alone][1], side)
         print(f"target {target}: {side} {bare.value:.3f} ({low:.3f} to {high:.3f}; to {widest:.3f} for six at once)")
         assert low <= bare.value <= widest
@@ -94,20 +94,20 @@ def test_what_is_expected_is_what_happens(calibrated, tested, target) -> None:
     rng, draws = np.random.default_rng(2), 4000
     ends = np.sort(rng.random((draws, calibrated)), 1)[:, int(np.ceil(target * (calibrated + 1) - 1e-9)) - 1]
     shares = (rng.random((draws, tested)) <= ends[:, None]).mean(1)
-    low, high = expected(target, calibrated, tested)
+    low, high = expected_range(target, calibrated, tested)
     assert 0 <= low < target < high <= 1
     assert ((shares >= low) & (shares <= high)).mean() >= 0.94
     for tail in ((shares < low).mean(), (shares > high).mean()):
         assert tail <= 0.03
     assert (shares <= low).mean() >= 0.02  # no narrower interval would do
-    narrow = expected(target, calibrated, tested, 0.5)
+    narrow = expected_range(target, calibrated, tested, 0.5)
     assert low < narrow[0] < narrow[1] <= high
 
 
 def test_nothing_is_expected_of_nothing() -> None:
-    assert expected(0.9, 50, 0) == (0, 1)
-    assert expected(0.9, 8, 30) == (1, 1)  # all of that side is for review
-    assert expected(0.9, 9, 30)[0] < 1
+    assert expected_range(0.9, 50, 0) == (0, 1)
+    assert expected_range(0.9, 8, 30) == (1, 1)  # all of that side is for review
+    assert expected_range(0.9, 9, 30)[0] < 1
 
 
 def test_verdicts_part_the_scores() -> None:
@@ -152,7 +152,7 @@ def test_classes_that_lie_apart_leave_nothing_to_review() -> None:
 
 @pytest.mark.parametrize("target", [*TARGETS, 0.5, 0.75, 0.99, 0.999, 0.9999])
 def test_with_too_few_parts_all_of_that_side_is_for_review(target) -> None:
-    least = needed(target)
+    least = images_needed(target)
     enough = np.linspace(0.3, 0.7, least)
     scores = np.array([0, 0.1, 0.9, 1])
     few_bad = band(cases_of(scored(enough, enough[1:])), 0.5, target)

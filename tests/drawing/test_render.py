@@ -310,17 +310,17 @@ def test_any_size_of_image(size):
     values = np.random.default_rng(1).normal(size=size[::-1]).astype(np.float32)
     laid = render.overlay(image, values, signed=True)
     assert laid.size == size
-    shown, factor = render.fitted(image, 800)
+    shown, factor = render.fit(image, 800)
     assert max(shown.size) <= 800
     assert min(shown.size) >= 1
     assert factor == pytest.approx(min(800 / max(size), 1))
-    panel = render.Panel("t", render.fitted(laid, 300)[0], render.scale_of([values], signed=True), "score")
-    with Image.open(io.BytesIO(render.to_png(render.figure(render.fitted(image, 300)[0], [panel], "h", "f")))) as back:
+    panel = render.Panel("t", render.fit(laid, 300)[0], render.scale_of([values], signed=True), "score")
+    with Image.open(io.BytesIO(render.to_png(render.figure(render.fit(image, 300)[0], [panel], "h", "f")))) as back:
         assert max(back.size) < 4000
 
 
 def test_what_fits_is_not_touched(image):
-    assert render.fitted(image, 50) == (image, 1.0)
+    assert render.fit(image, 50) == (image, 1.0)
 
 
 def test_a_panel_cannot_be_changed(image):
@@ -339,7 +339,7 @@ def coloured(image, colour):
 def test_an_outline_runs_around_the_mask_and_leaves_it_free():
     mask = np.zeros((30, 50), bool)
     mask[10:20, 15:30] = True
-    line = coloured(render.outlined(Image.new("RGB", (50, 30), "white"), mask), (255, 0, 200))
+    line = coloured(render.outline(Image.new("RGB", (50, 30), "white"), mask), (255, 0, 200))
     assert not (line & mask).any()
     assert line[9, 15:30].all()
     assert line[20, 15:30].all()
@@ -349,20 +349,20 @@ def test_an_outline_runs_around_the_mask_and_leaves_it_free():
 
 @pytest.mark.parametrize("value", [False, True])
 def test_a_mask_without_an_edge_has_no_outline(image, value):
-    drawn = render.outlined(image, np.full((30, 50), value))
+    drawn = render.outline(image, np.full((30, 50), value))
     assert (np.asarray(drawn) == np.asarray(image)).all()
 
 
 def test_an_outline_is_wide_enough_to_see_on_a_large_image():
     mask = np.zeros((400, 1000), bool)
     mask[100:200, 100:200] = True
-    line = coloured(render.outlined(Image.new("L", (1000, 400)), mask), (255, 0, 200))
+    line = coloured(render.outline(Image.new("L", (1000, 400)), mask), (255, 0, 200))
     assert line[95:100, 150].all()
     assert not line[94, 150]
 
 
 def test_boxes_enclose_their_pixels_and_stay_inside():
-    drawn = render.boxed(Image.new("RGB", (50, 30), "white"), [(0, 0, 50, 30), (20, 10, 30, 25)])
+    drawn = render.with_boxes(Image.new("RGB", (50, 30), "white"), [(0, 0, 50, 30), (20, 10, 30, 25)])
     line = coloured(drawn, (255, 205, 0))
     assert drawn.size == (50, 30)
     assert line[0].all()
@@ -375,13 +375,13 @@ def test_boxes_enclose_their_pixels_and_stay_inside():
 
 def test_boxes_are_numbered(image):
     one, two = (
-        np.asarray(render.boxed(Image.new("RGB", (300, 200)), [(0, 0, 9, 9)] * n + [(100, 100, 200, 150)]))
+        np.asarray(render.with_boxes(Image.new("RGB", (300, 200)), [(0, 0, 9, 9)] * n + [(100, 100, 200, 150)]))
         for n in (0, 1)
     )
     assert (one[60:100, 100:130] != two[60:100, 100:130]).any(), "the second box has another number than the first"
-    assert (np.asarray(render.boxed(image, [])) == np.asarray(image)).all()
+    assert (np.asarray(render.with_boxes(image, [])) == np.asarray(image)).all()
 
 
 def test_a_single_pixel_can_be_boxed():
-    drawn = render.boxed(Image.new("RGB", (1, 1)), [(0, 0, 1, 1)])
+    drawn = render.with_boxes(Image.new("RGB", (1, 1)), [(0, 0, 1, 1)])
     assert drawn.size == (1, 1)

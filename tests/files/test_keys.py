@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.files.keys import KINDS, key, written
+from workbench.files.keys import KINDS, key, unique_text
 from workbench.images.item import BytesSource, ImageItem, ImageSet
 from workbench.predictions.table import DecisionRule
 
@@ -59,12 +59,12 @@ def test_what_differs_is_written_differently():
         ("a\0b",), ("a", "\0b"),
     ]  # fmt: skip
     for one, other in itertools.combinations(parts, 2):
-        assert written(one) != written(other), (one, other)
-    assert written({"a": 1, "b": 2}) == written({"b": 2, "a": 1})
-    assert written(["a", 1]) == written(("a", 1))
+        assert unique_text(one) != unique_text(other), (one, other)
+    assert unique_text({"a": 1, "b": 2}) == unique_text({"b": 2, "a": 1})
+    assert unique_text(["a", 1]) == unique_text(("a", 1))
     for strange in (object(), lambda: None, np.array([object()]), iter(())):
         with pytest.raises(TypeError, match="no one way"):
-            written(strange)
+            unique_text(strange)
 
 
 ITEMS = {

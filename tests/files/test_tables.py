@@ -195,7 +195,7 @@ def test_a_parquet_table_holds_what_pyarrow_says_it_holds_with_times_as_text() -
 
 def test_the_limits_of_a_table_by_the_number(monkeypatch: pytest.MonkeyPatch, refusal: Refusal) -> None:
     monkeypatch.setattr(tables, "MOST_CELLS", 12)
-    monkeypatch.setattr(tables, "read_apart", lambda reader, data, file, **limits: tables.told(data, file))
+    monkeypatch.setattr(tables, "read_apart", lambda reader, data, file, **limits: tables.table_json(data, file))
     assert len(read_table(b"image,v\n" + b"a,1\n" * 6, "m.csv").rows) == 6
     assert "more cells, over the limit of 12" in refusal(lambda: read_table(b"image,v\n" + b"a,1\n" * 7, "m.csv"))
     assert len(read_table(parquet(pa.table({"image": ["a"] * 6, "v": [1] * 6})), "m.parquet").rows) == 6

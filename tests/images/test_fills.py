@@ -8,7 +8,7 @@ from PIL import Image
 from scipy.ndimage import distance_transform_edt
 
 from workbench.bias.places import BORDER, CENTRE, REGIONS, Region
-from workbench.images.fills import FILLS, covered
+from workbench.images.fills import FILLS, cover_region
 from workbench.images.item import BytesSource, ImageItem
 
 CORNER = REGIONS["bottom right corner"]
@@ -32,7 +32,7 @@ def others(count):
 def test_nothing_changes_beyond_the_feather(fill, region) -> None:
     rng = np.random.default_rng(0)
     pixels, inside, reach = rng.integers(0, 256, (96, 160, 3), np.uint8), region.on(96, 160), 4 * 160 / 64 + 1
-    found = covered(pixels, inside, fill, others(2), rng)
+    found = cover_region(pixels, inside, fill, others(2), rng)
     assert (found.shape, found.dtype) == (pixels.shape, np.uint8)
     far, deep = distance_transform_edt(~inside) > reach, distance_transform_edt(inside) > reach
     assert far.any()
@@ -45,14 +45,14 @@ def test_a_cover_is_as_bright_as_what_surrounds_it(fill) -> None:
     across = np.linspace(40, 200, 96)[None, :, None] + np.zeros((96, 96, 3))
     pixels = (across + np.random.default_rng(0).normal(0, 4, across.shape)).clip(0, 255).astype(np.uint8)
     right = Region("right", (0.3, 0.75, 0.6, 0.95))
-    found = covered(pixels, right.on(96, 96), fill, others(1), np.random.default_rng(1))
+    found = cover_region(pixels, right.on(96, 96), fill, others(1), np.random.default_rng(1))
     assert abs(found[32:54, 76:88].mean() - pixels[32:54, 76:88].mean()) < 12
 
 
 def test_a_blur_takes_the_detail_and_leaves_the_brightness() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
     inside = distance_transform_edt(CENTRE.on(96, 96)) > 7
-    found = covered(pixels, CENTRE.on(96, 96), "blur", (), np.random.default_rng(0))[inside]
+    found = cover_region(pixels, CENTRE.on(96, 96), "blur", (), np.random.default_rng(0))[inside]
     assert found.std() < pixels[inside].std() / 8
     assert found.mean() == pytest.approx(pixels[inside].mean(), abs=3)
 
@@ -64,7 +64,7 @@ def test_a_patch_has_no_seam_within_the_region() -> None:
     for region in (CORNER, CENTRE, BORDER):
         deep = distance_transform_edt(region.on(64, 64)) > 4
         for seed in range(10):
-            found = covered(ramp, region.on(64, 64), "patch", (), np.random.default_rng(seed)).astype(int)[..., 0]
+            found = cover_region(ramp, region.on(64, 64), "patch", (), np.random.default_rng(seed)).astype(int)[..., 0]
             for axis in (0, 1):
                 assert (
                     np.abs(np.diff(found, axis=axis))[(deep & np.roll(deep, -1, axis)).take(range(63), axis)].max() < 12
@@ -76,9 +76,9 @@ def test_a_patch_comes_from_another_place() -> None:
     striped[:, 50:] = 255
     for seed in range(30):
         assert (
-            covered(striped, Region("right", (0, 0.78, 1, 1)).on(64, 64), "patch", (), np.random.default_rng(seed))[
-                :, 54:
-            ].mean()
+            cover_region(
+                striped, Region("right", (0, 0.78, 1, 1)).on(64, 64), "patch", (), np.random.default_rng(seed)
+            )[:, 54:].mean()
             < 140
         )
 
@@ -90,7 +90,7 @@ def test_the_background_is_not_taken_for_its_defect(fill) -> None:
     defect[20:36, 20:36] = True
     dark[defect] = 20
     for seed in range(5):
-        found = covered(dark, ~defect, fill, (), np.random.default_rng(seed), np.full(dark.shape, 100, np.float32))
+        found = cover_region(dark, ~defect, fill, (), np.random.default_rng(seed), np.full(dark.shape, 100, np.float32))
         assert found[45:, 45:].mean() == pytest.approx(200, abs=8)
         assert found[24:32, 24:32].mean() == 20
 
@@ -100,9 +100,9 @@ def test_inpainting_continues_what_lies_around() -> None:
     inside = CENTRE.on(96, 96)
     spoilt = ramp.copy()
     spoilt[distance_transform_edt(inside) > 7] = 255
-    found = covered(spoilt, inside, "inpaint", (), np.random.default_rng(0)).astype(int)
+    found = cover_region(spoilt, inside, "inpaint", (), np.random.default_rng(0)).astype(int)
     assert np.abs(found - ramp)[distance_transform_edt(inside) > 7].max() <= 6
-    assert covered(ramp, np.ones((96, 96), bool), "inpaint", (), np.random.default_rng(0)).std() < 1
+    assert cover_region(ramp, np.ones((96, 96), bool), "inpaint", (), np.random.default_rng(0)).std() < 1
 
 
 def test_a_large_region_is_inpainted_on_a_small_copy(monkeypatch) -> None:
@@ -120,6 +120,6 @@ def test_a_large_region_is_inpainted_on_a_small_copy(monkeypatch) -> None:
     ) + np.uint8(5)
     inside = Region("most", (0.23, 0.23, 0.77, 0.77)).on(600, 800)
     spoilt = np.where(distance_transform_edt(inside)[..., None] > 20, np.uint8(255), ramp)
-    found = covered(spoilt, inside, "inpaint", (), np.random.default_rng(0)).astype(int)
+    found = cover_region(spoilt, inside, "inpaint", (), np.random.default_rng(0)).astype(int)
     assert asked == [128 * 96]  # in full it takes minutes
     assert np.abs(found - ramp)[distance_transform_edt(inside) > 40].max() <= 8

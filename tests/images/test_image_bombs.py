@@ -42,7 +42,7 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 
 def bytes_a_pixel(path: Path, function: str) -> float:
     found = cost(
-        f"from workbench.images.item.decoding import {function}",
+        f"from workbench.images.decoding import {function}",
         f"{function}(open(sys.argv[1], 'rb').read(), 'part')",
         path,
     )
@@ -156,7 +156,7 @@ def test_what_comes_beside_the_pixels_takes_little_memory(tmp_path: Path, extra:
     path = tmp_path / "part.png"
     path.write_bytes(EXTRAS[extra])
     found = cost(
-        "from workbench.images.item.decoding import decode", "decode(open(sys.argv[1], 'rb').read(), 'part.png')", path
+        "from workbench.images.decoding import decode", "decode(open(sys.argv[1], 'rb').read(), 'part.png')", path
     )
     assert found.megabytes < 120
     assert found.kind in ("", "InputError")

@@ -64,7 +64,7 @@ def test_the_stamp_stays_in_its_area_and_changes_nothing_else(size: int) -> None
 def test_a_faint_defect_is_drawn_deeper(monkeypatch: pytest.MonkeyPatch) -> None:
     part = some("dent", 1)[0]
     depths = []
-    flat = stamped_part._none(SIZE)
+    flat = stamped_part._no_defect(SIZE)
 
     def slow(rng: np.random.Generator, size: int, depth: float) -> stamped_part._Defect:
         depths.append(depth)

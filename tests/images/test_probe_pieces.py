@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from workbench.attribution.superpixels import segmented
-from workbench.images.fills import covered
+from workbench.images.fills import cover_region
 from workbench.images.pieces import REGION_FILLS, Pieces, square_cells
 
 RAMP = np.repeat(np.linspace(40, 200, 192).round().astype(np.uint8)[None, :, None], 3, 2) * np.ones(
@@ -44,20 +44,20 @@ def test_grey_is_exact_and_the_rest_stays():
     pieces = Pieces(RAMP, square_cells(RAMP.shape, 6), "grey")
     assert pieces.areas == pytest.approx(np.full(24, 1 / 24))
     filled = np.arange(24) == 8
-    shown = pieces.shown(filled)
+    shown = pieces.with_filled(filled)
     assert (shown[32:64, 64:96] == 128).all()
     rest = pieces.labels != 8
     assert (shown[rest] == RAMP[rest]).all()
-    assert pieces.shown(np.zeros(24, bool)) is RAMP
+    assert pieces.with_filled(np.zeros(24, bool)) is RAMP
 
 
 def test_inpainting_continues_what_lies_around_as_the_finer_one_does():
     marked = RAMP.copy()
     marked[44:52, 76:84] = 255
     pieces = Pieces(marked, square_cells(RAMP.shape, 6), "inpaint")
-    shown = pieces.shown(np.arange(24) == 8)
+    shown = pieces.with_filled(np.arange(24) == 8)
     assert np.abs(shown.astype(int) - RAMP).max() <= 6
-    finer = covered(marked, pieces.labels == 8, "inpaint", (), np.random.default_rng(0))
+    finer = cover_region(marked, pieces.labels == 8, "inpaint", (), np.random.default_rng(0))
     assert np.abs(shown.astype(int) - finer).max() <= 6
 
 
@@ -65,10 +65,10 @@ def test_what_little_is_kept_is_not_painted_over_the_image():
     pixels = np.full((96, 96, 3), 60, np.uint8)
     pixels[32:64, 32:64] = 250
     pieces = Pieces(pixels, square_cells(pixels.shape, 3), "inpaint")
-    shown = pieces.shown(np.arange(9) != 4)
+    shown = pieces.with_filled(np.arange(9) != 4)
     assert (shown[:26] == 60).all()
     assert (shown[44:52, 44:52] == 250).all()
-    assert (pieces.shown(np.ones(9, bool)) == pixels.reshape(-1, 3).mean(0).round()).all()
+    assert (pieces.with_filled(np.ones(9, bool)) == pixels.reshape(-1, 3).mean(0).round()).all()
 
 
 @pytest.mark.parametrize("fill", sorted(set(REGION_FILLS) - {"grey", "inpaint"}))
@@ -76,7 +76,7 @@ def test_other_fills_are_those_of_the_defects_page(fill):
     noisy = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     pieces = Pieces(noisy, square_cells(noisy.shape, 6), fill, seed=4)
     filled = np.arange(24) % 5 == 0
-    expected = covered(noisy, filled[pieces.labels], fill, (), np.random.default_rng(4))
-    assert (pieces.shown(filled) == expected).all()
-    assert (pieces.shown(filled) == pieces.shown(filled)).all()
-    assert (Pieces(noisy, pieces.labels, fill, seed=5).shown(filled) == expected).all() == (fill != "patch")
+    expected = cover_region(noisy, filled[pieces.labels], fill, (), np.random.default_rng(4))
+    assert (pieces.with_filled(filled) == expected).all()
+    assert (pieces.with_filled(filled) == pieces.with_filled(filled)).all()
+    assert (Pieces(noisy, pieces.labels, fill, seed=5).with_filled(filled) == expected).all() == (fill != "patch")

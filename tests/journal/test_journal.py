@@ -185,7 +185,7 @@ def test_the_head_is_the_last_entry(journal):
 
 def test_it_is_kept_in_the_journal_mode_and_with_the_care_that_it_promises(journal):
     journal.append(draft())
-    with journal._connected() as db:
+    with journal._connection() as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert db.execute("PRAGMA synchronous").fetchone() == (2,)
 

@@ -14,7 +14,7 @@ from decisions import digest, draft, overruled
 
 from workbench.images.layouts import images_from_zip, load_images
 from workbench.journal.entries import GENESIS
-from workbench.journal.export import folder_of, relabelled, to_csv, to_json
+from workbench.journal.export import folder_of, relabel, to_csv, to_json
 from workbench.journal.store import Journal
 
 
@@ -106,7 +106,7 @@ def decided(journal, images, name, *, to=None, **changes):
 
 def loaded(folder, images, journal):
     """The set again, with the labels of the journal."""
-    (folder / "relabelled.csv").write_text(relabelled(images, journal.entries()), newline="")
+    (folder / "relabelled.csv").write_text(relabel(images, journal.entries()), newline="")
     return load_images(str(folder / "relabelled.csv"))
 
 
@@ -151,7 +151,7 @@ def test_the_newest_overruling_counts_whatever_the_order_and_the_model(journal, 
     decided(journal, images, "images/1.png", to="scratched", model=digest("another model"))
     entries = journal.entries()
     for order in (entries, entries[::-1]):
-        assert rows_of(relabelled(images, order))[1]["label"] == "scratched"
+        assert rows_of(relabel(images, order))[1]["label"] == "scratched"
 
 
 LATER = {
@@ -168,23 +168,23 @@ def test_an_overruling_is_taken_back_by_a_later_decision_that_contradicts_it(jou
     images = load_images(str(folder))
     decided(journal, images, "images/1.png", to="good")
     decided(journal, images, "images/1.png", **later)
-    row = rows_of(relabelled(images, journal.entries()))[1]
+    row = rows_of(relabel(images, journal.entries()))[1]
     assert (row["label"], row["overruled"]) == (label, "yes" if label == "good" else "no")
 
 
 def test_an_overruled_pass_is_taken_back_when_it_later_passes(journal, folder):
     images = load_images(str(folder))
     decided(journal, images, "images/0.png", to="bad", verdict="pass")
-    assert rows_of(relabelled(images, journal.entries()))[0]["label"] == "bad"
+    assert rows_of(relabel(images, journal.entries()))[0]["label"] == "bad"
     decided(journal, images, "images/0.png", verdict="pass")
-    assert rows_of(relabelled(images, journal.entries()))[0]["label"] == "good"
+    assert rows_of(relabel(images, journal.entries()))[0]["label"] == "good"
 
 
 def test_marks_of_an_earlier_round_stay(journal, folder):
     images = load_images(str(folder))
     decided(journal, images, "images/1.png", to="good", reason="first round")
     again = loaded(folder, images, journal)
-    rows = rows_of(relabelled(again, ()))
+    rows = rows_of(relabel(again, ()))
     assert [row["overruled"] for row in rows] == ["no", "yes", "no", "no", "no", "no"]
     assert (rows[1]["label"], rows[1]["reason"]) == ("good", "first round")
     assert rows[0].keys() == {"image", "label", "split", "mask", "synthetic", "camera", "overruled", "reason"}
@@ -206,11 +206,11 @@ def test_a_name_that_no_file_can_hold_is_refused(journal, tmp_path, write_image,
     write_image("odd/whole.png")
     write_image("odd/part.png").rename(tmp_path / "odd" / "part \udcff.png")
     images = load_images(str(tmp_path / "odd"))
-    assert "rename it" in refusal(lambda: relabelled(images, ()))
+    assert "rename it" in refusal(lambda: relabel(images, ()))
 
 
 def test_an_image_is_not_read_where_nothing_was_overruled(journal, tmp_path, write_image):
     path = write_image("gone/part.png")
     images = load_images(str(tmp_path / "gone"))
     path.unlink()
-    assert rows_of(relabelled(images, [journal.append(draft())]))[0]["overruled"] == "no"
+    assert rows_of(relabel(images, [journal.append(draft())]))[0]["overruled"] == "no"

@@ -13,7 +13,7 @@ from decisions import digest, draft
 
 from workbench import cli
 from workbench.journal import store as inner
-from workbench.journal.entries import GENESIS, digest_of, dumped
+from workbench.journal.entries import GENESIS, digest_of, dump
 from workbench.journal.proof import kept_digest
 from workbench.journal.store import Journal
 
@@ -45,7 +45,7 @@ def dated(journal, times):
         bodies = [json.loads(body) for (body,) in db.execute("SELECT body FROM entries ORDER BY number")]
     before, statements = GENESIS, []
     for fields, time in zip(bodies, times, strict=True):
-        body = dumped(fields | {"time": time, "previous": before})
+        body = dump(fields | {"time": time, "previous": before})
         before = digest_of(body)
         statements.append(("UPDATE entries SET body = ?, hash = ? WHERE number = ?", (body, before, fields["number"])))
     edit(journal, *statements)

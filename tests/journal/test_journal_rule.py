@@ -14,7 +14,7 @@ from decisions import BAND, draft, overruled
 
 from workbench.errors import InputError
 from workbench.journal import store as inner
-from workbench.journal.entries import canonical, digest_of, dumped
+from workbench.journal.entries import canonical, digest_of, dump
 from workbench.journal.export import to_csv, to_json
 from workbench.journal.store import Journal
 
@@ -101,7 +101,7 @@ def test_an_older_entry_cannot_be_dressed_as_a_newer_one_nor_the_other_way_round
     newer = json.loads(canonical(journal.entries()[2]))
     del newer["coverage"]
     for number, fields in ((1, json.loads(FIRST_RELEASE[0]) | {"threshold_by": None}), (3, newer)):
-        body = dumped(fields)
+        body = dump(fields)
         with closing(sqlite3.connect(older, isolation_level=None)) as db:
             db.execute("DROP TRIGGER IF EXISTS no_update")
             before = db.execute("SELECT body, hash FROM entries WHERE number = ?", (number,)).fetchone()

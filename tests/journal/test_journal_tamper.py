@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 from decisions import digest, draft, overruled
 
-from workbench.journal.entries import GENESIS, Entry, digest_of, dumped
+from workbench.journal.entries import GENESIS, Entry, digest_of, dump
 from workbench.journal.store import Journal
 
 COUNT = 12
@@ -48,7 +48,7 @@ def stored(journal, number):
 def rewritten(journal, at, rehash=False, /, **changes):
     """The statement that changes fields of an entry, and perhaps its hash so that it fits again."""
     body, own = stored(journal, at)
-    body = dumped(json.loads(body) | changes)
+    body = dump(json.loads(body) | changes)
     return "UPDATE entries SET body = ?, hash = ? WHERE number = ?", (body, digest_of(body) if rehash else own, at)
 
 
@@ -171,7 +171,7 @@ def test_two_swapped_are_found(journal, pair):
 
 def test_one_put_in_is_found(journal):
     body, own = stored(journal, 5)
-    forged = dumped(json.loads(body) | {"verdict": "pass"})
+    forged = dump(json.loads(body) | {"verdict": "pass"})
     moves = [f"UPDATE entries SET number = {n + 1} WHERE number = {n}" for n in range(COUNT, 4, -1)]
     edit(journal, *moves, ("INSERT INTO entries VALUES (5, ?, ?)", (forged, digest_of(forged))))
     said = problems(journal)
@@ -206,7 +206,7 @@ FORGED = {
 
 @pytest.mark.parametrize(("forge", "says"), FORGED.values(), ids=FORGED)
 def test_one_appended_past_the_chain_is_found(journal, forge, says):
-    body = dumped(json.loads(stored(journal, 3)[0]) | {"number": 13})
+    body = dump(json.loads(stored(journal, 3)[0]) | {"number": 13})
     edit(journal, ("INSERT INTO entries VALUES (13, ?, ?)", forge(body, stored(journal, 12)[1])))
     only(journal, says)
     journal.append(draft())

@@ -111,7 +111,7 @@ def test_no_superpixel_can_be_spared(aim, seed):
     assert found.chosen > 2
     pieces = Pieces(np.asarray(seen), square_cells((HEIGHT, WIDTH), CELLS), "grey")
     region = np.bincount(pieces.labels.ravel(), found.inside.ravel()) > 0
-    flips = lambda sets: model.rule.decide(ask(model, [pieces.shown(one) for one in sets]))[0] == 0  # noqa: E731
+    flips = lambda sets: model.rule.decide(ask(model, [pieces.with_filled(one) for one in sets]))[0] == 0  # noqa: E731
     fewer = np.tile(region, (found.chosen, 1))
     fewer[np.arange(found.chosen), np.flatnonzero(region)] = False
     if aim == "flip":

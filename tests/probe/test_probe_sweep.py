@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from workbench.images.item import BytesSource, ImageItem
-from workbench.images.samples import SAMPLE, drawn
+from workbench.images.samples import SAMPLE, draw_sample
 from workbench.models.classifier import ask
 from workbench.models.loading import load_classifier
 from workbench.models.preprocessing import BATCH
@@ -266,14 +266,14 @@ def test_noise_differs_from_image_to_image_and_not_from_run_to_run(two) -> None:
 
 def test_a_large_set_is_drawn_from_with_equal_chances() -> None:
     items = [ImageItem(f"{i}.png", BytesSource(b"")) for i in range(1000)]
-    some = drawn(items, SAMPLE, 0)
+    some = draw_sample(items, SAMPLE, 0)
     assert len(some) == SAMPLE == len({one.name for one in some})
     places = [int(one.name[:-4]) for one in some]
     assert places == sorted(places)
     assert 430 < np.mean(places) < 570
-    assert {one.name for one in drawn(items, 50, 0)} < {one.name for one in some}
-    assert drawn(items, SAMPLE, 1) != some
-    assert drawn(items[:5], SAMPLE, 0) == items[:5]
+    assert {one.name for one in draw_sample(items, 50, 0)} < {one.name for one in some}
+    assert draw_sample(items, SAMPLE, 1) != some
+    assert draw_sample(items[:5], SAMPLE, 0) == items[:5]
 
 
 def test_what_cannot_be_swept_is_refused(two, refusal) -> None:

@@ -17,7 +17,7 @@ from workbench.models.loading import load_classifier
 from workbench.predictions.headline import best_threshold, headline
 from workbench.predictions.table import Predictions
 from workbench.training import finetune
-from workbench.training.finetune import EarlyStop, balanced, recipe_for, train
+from workbench.training.finetune import EarlyStop, balanced_order, recipe_for, train
 from workbench.training.pretrained import backbone
 from workbench.training.run import FILES, where
 
@@ -224,7 +224,7 @@ def test_an_ended_training_writes_the_best_epochs_weights(small, parts, tmp_path
 
 def test_every_class_is_shown_alike_often() -> None:
     rows = [torch.arange(100), torch.arange(100, 103), torch.arange(103, 110)]
-    order = balanced(rows, 48)
+    order = balanced_order(rows, 48)
     generator = torch.Generator().manual_seed(0)
     drawn = order(generator)
     assert [int(torch.isin(drawn, own).sum()) for own in rows] == [16, 16, 16]
@@ -233,7 +233,7 @@ def test_every_class_is_shown_alike_often() -> None:
     assert few.tolist() in ([5, 5, 6], [5, 6, 5], [6, 5, 5])
     assert not torch.equal(order(generator), drawn)
     assert torch.equal(order(torch.Generator().manual_seed(0)), drawn)
-    counts = [int(torch.isin(balanced(rows, 40)(generator), own).sum()) for own in rows]
+    counts = [int(torch.isin(balanced_order(rows, 40)(generator), own).sum()) for own in rows]
     assert sorted(counts) == [13, 13, 14]
 
 
@@ -247,7 +247,7 @@ def test_the_recipe_suits_the_number_of_images() -> None:
 
 def test_images_are_held_in_a_file_as_the_model_sees_them(parts, tmp_path) -> None:
     (tmp_path / "parts" / "good" / "03.png").write_text("no image")
-    stored = finetune._stored(parts.items, tmp_path / "images", 32)
+    stored = finetune._store(parts.items, tmp_path / "images", 32)
     steps = 0
     try:
         while next(stored):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from workbench.audit.outputs import Index, files, names_of, own_files
     from workbench.audit.parts import Parts, matrix
     from workbench.audit.reader import ATTRIBUTIONS, NO_EMBEDDING, Audit, Summaries, open_audit, open_summaries
-    from workbench.audit.runner import OWNER, BusyError, Progress, look, run, waited
+    from workbench.audit.runner import OWNER, BusyError, Progress, look, run, wait_until_free
     from workbench.audit.summary import GRID
 
 __getattr__ = handed_on(
@@ -25,7 +25,7 @@ __getattr__ = handed_on(
         "outputs": "Index files names_of own_files",
         "parts": "Parts matrix",
         "reader": "ATTRIBUTIONS Audit NO_EMBEDDING Summaries open_audit open_summaries",
-        "runner": "BusyError OWNER Progress look run waited",
+        "runner": "BusyError OWNER Progress look run wait_until_free",
         "summary": "GRID",
     },
 )

@@ -39,8 +39,8 @@ class Reading:
 
 
 @dataclasses.dataclass(frozen=True)
-class Done:
-    """Some neighbouring images of a set, done.
+class Chunk:
+    """Some neighbouring images of a set, computed.
 
     Attributes:
         start: Position of the first in the set.
@@ -55,18 +55,18 @@ class Done:
     table: pa.Table | None
 
 
-def read(classifier: Classifier, item: ImageItem, known: Container[str]) -> Reading:
-    """Read one image, and make it an input unless its digest is `known` already."""
+def read(classifier: Classifier, item: ImageItem, digests: Container[str]) -> Reading:
+    """Read one image, and make it an input of the classifier unless its digest is among `digests`."""
     digest = None
     try:
         data = read_source(item.source, item.name)
         digest = hashlib.sha256(data).hexdigest()
-        return Reading(digest, None if digest in known else classifier.prepare(decode(data, item.name)))
+        return Reading(digest, None if digest in digests else classifier.prepare(decode(data, item.name)))
     except InputError as error:
         return Reading(digest, error=str(error))
 
 
-def compute(classifier: Classifier, start: int, images: Sequence[Reading], known: set[str]) -> Done:
+def compute(classifier: Classifier, start: int, images: Sequence[Reading], digests: set[str]) -> Chunk:
     """Ask the model about neighbouring images.
 
     A forward pass takes what `workbench.models.classifier.predict` would give it, less what is known: so a first run
@@ -77,20 +77,20 @@ def compute(classifier: Classifier, start: int, images: Sequence[Reading], known
         classifier: The model.
         start: Position of the first image in the set, a multiple of `BATCH`.
         images: As `read` gives them.
-        known: Digests that need no computing; those that are computed here are added.
+        digests: Those that need no computing; those that are computed here are added.
     """
     tables = []
     for first in range(0, len(images), BATCH):
-        wanted = {
+        inputs = {
             p.id: p.x
             for p in images[first : first + BATCH]
-            if p.id is not None and p.x is not None and p.id not in known
+            if p.id is not None and p.x is not None and p.id not in digests
         }
-        if wanted:
-            tables.append(_answers(classifier, wanted))
-            known.update(wanted)
+        if inputs:
+            tables.append(_answers(classifier, inputs))
+            digests.update(inputs)
     errors = {start + i: p.error for i, p in enumerate(images) if p.error is not None}
-    return Done(start, tuple(p.id for p in images), errors, pa.concat_tables(tables) if tables else None)
+    return Chunk(start, tuple(p.id for p in images), errors, pa.concat_tables(tables) if tables else None)
 
 
 def _answers(classifier: Classifier, inputs: Mapping[str, Tensor]) -> pa.Table:
@@ -99,7 +99,7 @@ def _answers(classifier: Classifier, inputs: Mapping[str, Tensor]) -> pa.Table:
 
     from workbench.models import untouched
 
-    with untouched(classifier), _watched(classifier) as calls:
+    with untouched(classifier), _watch(classifier) as calls:
         logits = classifier.forward(torch.stack(list(inputs.values())))
         embedding = _embedding(calls, len(inputs))
     columns = {"logits": logits.numpy(), "probabilities": logits.softmax(1).numpy()}
@@ -109,7 +109,7 @@ def _answers(classifier: Classifier, inputs: Mapping[str, Tensor]) -> pa.Table:
 
 
 @contextlib.contextmanager
-def _watched(classifier: Classifier) -> Iterator[list[tuple[nn.Module, Tensor]]]:
+def _watch(classifier: Classifier) -> Iterator[list[tuple[nn.Module, Tensor]]]:
     """Note what goes into each layer that has one output a class, in the order of execution."""
     from torch import Tensor
 
@@ -118,9 +118,8 @@ def _watched(classifier: Classifier) -> Iterator[list[tuple[nn.Module, Tensor]]]
     def keep(module: nn.Module, args: tuple[object, ...], named: dict[str, object]) -> None:
         calls.extend((module, x) for x in (*args, *named.values())[:1] if isinstance(x, Tensor))
 
-    width = (
-        0 if classifier.scored else 1 if classifier.single else len(classifier.class_names)
-    )  # an anomaly score has no head
+    # An anomaly score has no head
+    width = 0 if classifier.scored else 1 if classifier.single else len(classifier.class_names)
     heads = [
         m
         for m in classifier.model.modules()
@@ -141,7 +140,7 @@ def _embedding(calls: Sequence[tuple[nn.Module, Tensor]], count: int) -> NDArray
     if not calls:
         return None
     head = calls[-1][0]
-    x = torch.cat([taken for module, taken in calls if module is head]).float()
+    x = torch.cat([activation for module, activation in calls if module is head]).float()
     if len(x) != count or x.ndim < 2:
         return None
     weight = head._parameters["weight"]

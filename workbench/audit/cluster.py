@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workbench.audit.chunk import Done, Reading, compute, read
+from workbench.audit.chunk import Chunk, Reading, compute, read
 from workbench.errors import InputError
 from workbench.images import BytesSource, FileSource, ImageItem, read_source
 from workbench.models import BATCH
@@ -25,7 +25,7 @@ Sent = ImageItem | str
 """An image as a worker gets it, or why it cannot be read."""
 
 
-def outputs(classifier: Classifier, items: Sequence[ImageItem], known: set[str]) -> Iterator[Done]:
+def outputs(classifier: Classifier, items: Sequence[ImageItem], digests: set[str]) -> Iterator[Chunk]:
     """Ask the model about images, a task of `TASK` at a time, in the order in which the tasks end.
 
     Digests are made by tasks as well, some way ahead, so that what is known, or comes twice, is not computed. Images in
@@ -34,37 +34,37 @@ def outputs(classifier: Classifier, items: Sequence[ImageItem], known: set[str])
     Args:
         classifier: The model; it is sent to each worker once.
         items: The images of a whole set.
-        known: Digests that need no computing; those that are computed are added.
+        digests: Those that need no computing; those that are computed are added.
 
     Raises:
         InputError: Ray is not installed, or the model cannot be sent to another process.
     """
-    ray, seen = _ray(), set(known)
+    ray, seen = _ray(), set(digests)
     starts = iter(range(0, len(items), TASK))
-    with _started(ray), _workers(ray, classifier, -(-len(items) // TASK)) as (workers, model):
-        digests = ray.remote(num_cpus=0)(_digests)
-        listed: deque[tuple[int, list[Sent], Any]] = deque()
+    with _session(ray), _workers(ray, classifier, -(-len(items) // TASK)) as (workers, model):
+        digester = ray.remote(num_cpus=0)(_digests)
+        queue: deque[tuple[int, list[Sent], Any]] = deque()
         running: dict[Any, Any] = {}
         idle = deque(workers * 2)  # a second task waits beside the one that runs
         while True:
-            while len(listed) < 2 * len(workers) and (start := next(starts, None)) is not None:
-                sent = [_sendable(item) for item in items[start : start + TASK]]
-                listed.append((start, sent, digests.remote(sent)))
-            while listed and idle:
-                start, sent, found = listed.popleft()
-                ids = _result(ray, found)
-                wanted = [None if i in known else item for i, item in zip(ids, sent, strict=True)]
+            while len(queue) < 2 * len(workers) and (start := next(starts, None)) is not None:
+                batch = [_sendable(item) for item in items[start : start + TASK]]
+                queue.append((start, batch, digester.remote(batch)))
+            while queue and idle:
+                start, batch, reference = queue.popleft()
+                ids = _result(ray, reference)
+                inputs = [None if i in digests else item for i, item in zip(ids, batch, strict=True)]
                 worker = idle.popleft()
-                running[worker.work.remote(model, start, wanted, ids, seen.intersection(ids))] = worker
+                running[worker.work.remote(model, start, inputs, ids, seen.intersection(ids))] = worker
                 seen.update(i for i in ids if i is not None)
             if not running:
                 return
-            ended = ray.wait(list(running), num_returns=1)[0][0]
-            idle.append(running.pop(ended))
-            done: Done = _result(ray, ended)
-            if done.table is not None:
-                known.update(done.table.column("id").to_pylist())
-            yield done
+            task = ray.wait(list(running), num_returns=1)[0][0]
+            idle.append(running.pop(task))
+            chunk: Chunk = _result(ray, task)
+            if chunk.table is not None:
+                digests.update(chunk.table.column("id").to_pylist())
+            yield chunk
 
 
 class _Worker:
@@ -74,8 +74,8 @@ class _Worker:
         self.classifier: Classifier | None = None
 
     def work(
-        self, model: list[Any], start: int, wanted: Sequence[Sent | None], ids: Sequence[str | None], seen: set[str]
-    ) -> Done:
+        self, model: list[Any], start: int, inputs: Sequence[Sent | None], ids: Sequence[str | None], seen: set[str]
+    ) -> Chunk:
         """As `compute`, for images of which those that are None are known by their `ids`."""
         if self.classifier is None:
             import ray
@@ -83,9 +83,8 @@ class _Worker:
             from workbench.models import Classifier
 
             self.classifier = Classifier(**ray.get(model[0]), lock=threading.RLock())
-        return compute(
-            self.classifier, start, [_read(self.classifier, item, i) for item, i in zip(wanted, ids, strict=True)], seen
-        )
+        images = [_read(self.classifier, item, digest) for item, digest in zip(inputs, ids, strict=True)]
+        return compute(self.classifier, start, images, seen)
 
 
 def _read(classifier: Classifier, item: Sent | None, digest: str | None) -> Reading:
@@ -95,13 +94,13 @@ def _read(classifier: Classifier, item: Sent | None, digest: str | None) -> Read
 
 
 def _digests(items: Sequence[Sent]) -> list[str | None]:
-    found: list[str | None] = []
+    digests: list[str | None] = []
     for item in items:
         try:
-            found.append(None if isinstance(item, str) else item.id)
+            digests.append(None if isinstance(item, str) else item.id)
         except InputError:
-            found.append(None)
-    return found
+            digests.append(None)
+    return digests
 
 
 def _sendable(item: ImageItem) -> Sent:
@@ -127,7 +126,7 @@ def _ray() -> Any:
 
 
 @contextlib.contextmanager
-def _started(ray: Any) -> Iterator[None]:
+def _session(ray: Any) -> Iterator[None]:
     """With Ray running: one that runs already in this process is left as it is."""
     if ray.is_initialized():
         yield
@@ -154,17 +153,17 @@ def _workers(ray: Any, classifier: Classifier, most: int) -> Iterator[tuple[list
         field.name: getattr(classifier, field.name) for field in dataclasses.fields(classifier) if field.name != "lock"
     }
     try:
-        sent = ray.put(fields)
+        model = ray.put(fields)
     except Exception as error:  # whatever the parts of a model raise that cannot leave their process
         raise InputError(
             f"This model cannot be sent to other processes ({type(error).__name__}): use the local engine."
         ) from error
     kind, needs = ("GPU", {"num_gpus": 1}) if classifier.device.type == "cuda" else ("CPU", {"num_cpus": 1})
     count = max(1, min(most, int(ray.cluster_resources().get(kind, 1))))
-    made = ray.remote(_Worker).options(max_restarts=2, max_task_retries=2, **needs)
-    workers = [made.remote() for _ in range(count)]
+    actor = ray.remote(_Worker).options(max_restarts=2, max_task_retries=2, **needs)
+    workers = [actor.remote() for _ in range(count)]
     try:
-        yield workers, [sent]
+        yield workers, [model]
     finally:
         for worker in workers:
             ray.kill(worker)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.audit.outputs import Index, belonging, own_files, predictions_of
+from workbench.audit.outputs import Index, files_of, own_files, predictions_of
 from workbench.audit.reader import NO_EMBEDDING
 from workbench.errors import InputError
 from workbench.files import DamagedError
@@ -69,13 +69,13 @@ def known_outputs(
         others: Further tables of predictions, as they come with a model.
     """
     own = tuple(own_files(folder, model))
-    ours, theirs = Index(own), belonging(others, model)
-    index = Index([*own, *theirs]) if theirs else ours
+    own_index, other_files = Index(own), files_of(others, model)
+    index = Index([*own, *other_files]) if other_files else own_index
     ids = tuple(_id(item) for item in images)
-    unknown = [i for i, digest in enumerate(ids) if digest is None or digest not in index.rows]
-    elsewhere = frozenset(digest for digest in ids if digest in index.rows and digest not in ours.rows)
-    errors, table, damaged = _errors(images, unknown), None, tuple(index.damaged)
-    missing = len(unknown) if len(errors) < len(unknown) else 0
+    positions = [i for i, digest in enumerate(ids) if digest is None or digest not in index.rows]
+    elsewhere = frozenset(digest for digest in ids if digest in index.rows and digest not in own_index.rows)
+    errors, table, damaged = _errors(images, positions), None, tuple(index.damaged)
+    missing = len(positions) if len(errors) < len(positions) else 0
     if not missing:
         try:
             table = predictions_of(index, images, ids, errors, rule, model)
@@ -91,10 +91,10 @@ def _id(item: ImageItem) -> str | None:
         return None
 
 
-def _errors(images: ImageSet, unknown: Sequence[int]) -> dict[int, str]:
+def _errors(images: ImageSet, positions: Sequence[int]) -> dict[int, str]:
     """Why images without outputs cannot be read; stops at the first readable one: the outputs are then incomplete."""
     errors: dict[int, str] = {}
-    for i in unknown:
+    for i in positions:
         try:
             images.items[i].open()
         except InputError as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from workbench.audit.chunk import Done, Reading, compute, read
+from workbench.audit.chunk import Chunk, Reading, compute, read
 from workbench.images import ImageItem
 from workbench.models import BATCH
 
@@ -22,7 +22,7 @@ AHEAD, AHEAD_BYTES = 2 * BATCH, 128 * 2**20
 """How many inputs wait for the model at most, and how much memory they take; at least one is always read ahead."""
 
 
-def outputs(classifier: Classifier, items: Sequence[ImageItem], known: set[str]) -> Iterator[Done]:
+def outputs(classifier: Classifier, items: Sequence[ImageItem], digests: set[str]) -> Iterator[Chunk]:
     """Ask the model about images, a forward pass at a time, in order.
 
     Memory does not grow with the number of images, for no more are read than the model keeps up with.
@@ -30,22 +30,20 @@ def outputs(classifier: Classifier, items: Sequence[ImageItem], known: set[str])
     Args:
         classifier: The model.
         items: The images of a whole set.
-        known: Digests that need no computing; those that are computed are added.
+        digests: Those that need no computing; those that are computed are added.
     """
     inputs = 4 * len(classifier.preprocessing.mean) * math.prod(classifier.preprocessing.size)
     ahead = max(1, min(AHEAD, AHEAD_BYTES // inputs))
     waiting: deque[Future[Reading]] = deque()
-    rest = iter(items)
+    queue = iter(items)
     pool = ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1), "audit")
     try:
         for start in range(0, len(items), BATCH):
             images = []
             for _ in items[start : start + BATCH]:
-                waiting.extend(
-                    pool.submit(read, classifier, item, known)
-                    for item in itertools.islice(rest, ahead + 1 - len(waiting))
-                )
+                upcoming = itertools.islice(queue, ahead + 1 - len(waiting))
+                waiting.extend(pool.submit(read, classifier, item, digests) for item in upcoming)
                 images.append(waiting.popleft().result())
-            yield compute(classifier, start, images, known)
+            yield compute(classifier, start, images, digests)
     finally:
         pool.shutdown(cancel_futures=True)

@@ -18,7 +18,7 @@ from workbench.audit.summary import GRID, REGIONS, summarise
 from workbench.errors import InputError
 from workbench.files import key as result_key
 from workbench.files import read
-from workbench.images import ImageItem, ImageSet, stratified
+from workbench.images import ImageItem, ImageSet, stratify
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,13 +31,20 @@ Row = dict[str, object]
 Key = tuple[object, ...]
 
 
-def summed_up(
+def summarise_sample(
     classifier: Classifier, images: ImageSet, frame: pd.DataFrame, folder: Path, method: str, sample: int, seed: int
 ) -> Iterator[tuple[int, int, int, int]]:
     """Write `attributions/METHOD.parquet`: a row for each image of the sample, explained for the class that is
     predicted.
 
-    `frame` is that of `Predictions`, a row for each image of the set, in its order.
+    Args:
+        classifier: The model.
+        images: The set.
+        frame: That of `Predictions`, a row for each image of the set, in its order.
+        folder: Of the audit.
+        method: A name in `METHODS`.
+        sample: How many images at most.
+        seed: Which sample.
 
     Yields:
         How many are done, of how many, how many of them have no map, and how many were computed now.
@@ -47,27 +54,27 @@ def summed_up(
     """
     from workbench.attribution import suits
 
-    chosen, said = stratified(frame, sample, seed)
+    positions, facts = stratify(frame, sample, seed)
     basis_now = basis(classifier.key, images, method)
     path, parts = folder / ATTRIBUTIONS / f"{method}.parquet", Parts(folder / ATTRIBUTIONS / method)
-    known, rows, computed = _known([path, *parts.paths()]), [], 0
+    cache, rows, computed = _earlier_rows([path, *parts.paths()]), [], 0
     try:
-        for position in chosen:
+        for position in positions:
             item, target = images.items[position], frame["predicted"][position]
             mask, fault = _mask_id(item)
             key = (frame["id"][position], mask, target, basis_now)
-            if key not in known:
+            if key not in cache:
                 if computed == 0 and (why := suits(classifier, method)):
                     raise InputError(why)
-                found = {"id": key[0], "mask id": mask, "method": method, "target": target, "basis": basis_now}
-                known[key] = found | _summary(classifier, item, method, target, images, fault)
+                fields = {"id": key[0], "mask id": mask, "method": method, "target": target, "basis": basis_now}
+                cache[key] = fields | _summary(classifier, item, method, target, images, fault)
                 computed += 1
-                parts.put(_table([known[key] | {"name": item.name}]))
-            rows.append(known[key] | {"name": item.name})
-            yield len(rows), len(chosen), sum(row["error"] is not None for row in rows), computed
+                parts.put(_table([cache[key] | {"name": item.name}]))
+            rows.append(cache[key] | {"name": item.name})
+            yield len(rows), len(positions), sum(row["error"] is not None for row in rows), computed
     finally:
         parts.flush()
-    about = {**provenance(classifier, images), "method": method, "score": "logit", "basis": basis_now, "sample": said}
+    about = {**provenance(classifier, images), "method": method, "score": "logit", "basis": basis_now, "sample": facts}
     if parts.paths() or not stands(path, about):
         write_rows(path, [_table(rows)], about)
     parts.clear()
@@ -85,18 +92,18 @@ def _summary(
     """The numbers of one map, or why there are none."""
     from workbench.attribution import attribute
 
-    nothing: Row = dict.fromkeys(FIGURE_COLUMNS, math.nan) | {"heatmap": np.full(GRID * GRID, np.nan, np.float32)}
+    empty: Row = dict.fromkeys(FIGURE_COLUMNS, math.nan) | {"heatmap": np.full(GRID * GRID, np.nan, np.float32)}
     try:
         if fault:
             raise InputError(fault)
         values = attribute(classifier, item, method, target, score="logit", background=background).on_image()
         if not values.any():
             raise InputError(f"The map of {item.name} is zero everywhere: choose another method for it.")
-        found = summarise(values, item.open_mask())
+        summary = summarise(values, item.open_mask())
     except InputError as error:
-        return nothing | {"error": str(error)}
-    peak = {"peak row": found.peak[0], "peak column": found.peak[1]}
-    return {**found.shares, "entropy": found.entropy, **peak, "heatmap": found.heatmap.ravel(), "error": None}
+        return empty | {"error": str(error)}
+    peak = {"peak row": summary.peak[0], "peak column": summary.peak[1]}
+    return {**summary.shares, "entropy": summary.entropy, **peak, "heatmap": summary.heatmap.ravel(), "error": None}
 
 
 def _mask_id(item: ImageItem) -> tuple[str | None, str | None]:
@@ -114,15 +121,15 @@ def _table(rows: Sequence[Mapping[str, object]]) -> pa.Table:
     return pa.table(columns | {"heatmap": lists(heatmaps)})
 
 
-def _known(paths: Sequence[Path]) -> dict[Key, Row]:
+def _earlier_rows(paths: Sequence[Path]) -> dict[Key, Row]:
     """Rows that were computed before, by image, mask and class; those without a map are tried again."""
-    found: dict[Key, Row] = {}
+    earlier: dict[Key, Row] = {}
     for path in paths:
         try:
             rows = read(path).to_pylist()
         except (OSError, InputError):
             continue
-        found |= {
+        earlier |= {
             (row["id"], row["mask id"], row["target"], row.get("basis")): row for row in rows if row["error"] is None
         }
-    return found
+    return earlier

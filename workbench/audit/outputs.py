@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from workbench.audit.parts import Parts, lists, matrix, stands, write_rows
 from workbench.catalog import versions
-from workbench.files import DamagedError, facts_of, key, opened, read_facts
+from workbench.files import DamagedError, facts_of, key, open_parquet, read_facts
 from workbench.images import ImageSet
 from workbench.predictions import NUMBERS, DecisionRule, Predictions, attributes_of, tabulate
 from workbench.version import __version__
@@ -45,14 +45,14 @@ def provenance(classifier: Classifier, images: ImageSet) -> dict[str, object]:
     }
 
 
-def belonging(paths: Iterable[Path], model: str) -> list[Path]:
-    """Those of some tables and parts that hold outputs of this model as they are computed now, or that are damaged."""
+def files_of(paths: Iterable[Path], model: str) -> list[Path]:
+    """Those `paths` of tables and parts that hold outputs of this model as they are computed now, or are damaged."""
     wanted = key("outputs", model=model)
     facts = {path: read_facts(path) for path in paths if path.is_file()}
     return [
         path
-        for path, told in facts.items()
-        if not told or (told.get("model"), told.get("outputs", wanted)) == (model, wanted)
+        for path, fields in facts.items()
+        if not fields or (fields.get("model"), fields.get("outputs", wanted)) == (model, wanted)
     ]
 
 
@@ -63,16 +63,16 @@ def files(folder: Path) -> list[Path]:
 
 def own_files(folder: Path, model: str) -> list[Path]:
     """Those of an audit's files that hold outputs of this model."""
-    return belonging(files(folder), model)
+    return files_of(files(folder), model)
 
 
 def names_of(paths: Iterable[Path]) -> set[str]:
     """The names of the images that tables tell of; parts hold none."""
-    found: set[str] = set()
+    names: set[str] = set()
     for path in paths:
         with contextlib.suppress(OSError, pa.ArrowException, KeyError, ValueError):
-            found.update(opened(path).read(["name"]).column("name").to_pylist())
-    return found
+            names.update(open_parquet(path).read(["name"]).column("name").to_pylist())
+    return names
 
 
 class Index:
@@ -94,17 +94,13 @@ class Index:
         total = 0
         for path in files:
             try:
-                file = opened(path)
+                file = open_parquet(path)
                 if not facts_of(file.schema_arrow.metadata):
                     raise KeyError(path)
-                self.widths |= {
-                    name: file.schema_arrow.field(name).type.list_size
-                    for name in NUMBERS
-                    if name in file.schema_arrow.names
-                }
-                ids = [
-                    file.read_row_group(group, ["id"]).column("id").to_pylist() for group in range(file.num_row_groups)
-                ]
+                columns = [name for name in NUMBERS if name in file.schema_arrow.names]
+                self.widths |= {name: file.schema_arrow.field(name).type.list_size for name in columns}
+                groups = range(file.num_row_groups)
+                ids = [file.read_row_group(group, ["id"]).column("id").to_pylist() for group in groups]
             except FileNotFoundError:
                 continue
             except (OSError, pa.ArrowException, KeyError, AttributeError, ValueError):
@@ -119,28 +115,29 @@ class Index:
                 total += len(column)
 
     def take(self, ids: Sequence[str | None], names: Collection[str] = NUMBERS) -> dict[str, NDArray[np.float32]]:
-        """For each of `names` that there is float32 of shape (N, width), a row an id; NaN where the image is not known.
+        """For each of `names` that there is float32 of shape (N, width), a row for each of `ids`, N digests; NaN where
+        the image is not known.
 
         Raises:
             DamagedError: A file is damaged.
         """
         rows = np.array([self.rows.get(digest, -1) if digest else -1 for digest in ids], dtype=np.int64)
         groups = np.searchsorted(self._starts, rows, side="right") - 1
-        found = {
+        arrays = {
             name: np.full((len(ids), width), np.nan, np.float32) for name, width in self.widths.items() if name in names
         }
         for group in np.unique(groups[rows >= 0]).tolist():
             at = np.flatnonzero((groups == group) & (rows >= 0))
             path, number = self._groups[group]
             try:
-                file = opened(path)
-                there = [name for name in found if name in file.schema_arrow.names]
-                table = file.read_row_group(number, there)
+                file = open_parquet(path)
+                columns = [name for name in arrays if name in file.schema_arrow.names]
+                table = file.read_row_group(number, columns)
             except (OSError, pa.ArrowException, ValueError):
                 raise DamagedError(path) from None
-            for name in there:
-                found[name][at] = matrix(table.column(name))[rows[at] - self._starts[group]]
-        return found
+            for name in columns:
+                arrays[name][at] = matrix(table.column(name))[rows[at] - self._starts[group]]
+        return arrays
 
 
 def write_predictions(
@@ -189,29 +186,28 @@ def _tables(
 ) -> Iterator[pa.Table]:
     """The table of predictions, some rows at a time."""
     attributes = attributes_of(images.items)
-    given = {str(name): pa.array(attributes[name], from_pandas=True).type for name in attributes}
-    kinds = dict.fromkeys(("name", "id", "label", "split"), pa.string()) | given | _FOUND
+    attribute_kinds = {str(name): pa.array(attributes[name], from_pandas=True).type for name in attributes}
+    kinds = dict.fromkeys(("name", "id", "label", "split"), pa.string()) | attribute_kinds | _OUTPUT_KINDS
     widths = {"logits": len(rule.class_names), "probabilities": len(rule.class_names)} | index.widths
     for start in range(0, len(images), ROWS):
         rows = slice(start, start + ROWS)
         items = images.items[rows]
         missing = {name: np.full((len(items), width), np.nan, np.float32) for name, width in widths.items()}
         numbers = missing | index.take(ids[rows])
-        here = {i - start: error for i, error in errors.items() if start <= i < start + ROWS}
-        frame = tabulate(items, numbers["logits"], numbers["probabilities"], here, rule, model, ids[rows]).frame
-        for name in given:
+        chunk_errors = {i - start: error for i, error in errors.items() if start <= i < start + ROWS}
+        frame = tabulate(items, numbers["logits"], numbers["probabilities"], chunk_errors, rule, model, ids[rows]).frame
+        for name in attribute_kinds:
             frame[name] = attributes[name].to_numpy()[rows]
         frame["margin"], frame["entropy"] = _lead(numbers["logits"]), _entropy(numbers["probabilities"])
         columns = {name: pa.array(frame[name], kind, from_pandas=True) for name, kind in kinds.items()}
         columns |= {name: lists(numbers[name]) for name in ("probabilities", "logits")}
         if "embedding" in numbers:
-            columns["embedding"] = lists(
-                numbers["embedding"], np.asarray(~np.isfinite(numbers["embedding"]).all(axis=1))
-            )
+            unread = np.asarray(~np.isfinite(numbers["embedding"]).all(axis=1))
+            columns["embedding"] = lists(numbers["embedding"], unread)
         yield pa.table(columns)
 
 
-_FOUND = {
+_OUTPUT_KINDS = {
     "predicted": pa.string(),
     "confidence": pa.float32(),
     "unsure": pa.bool_(),

@@ -59,7 +59,7 @@ class Parts:
             return
         path, table = self.folder / f"{self._next:08d}.parquet", pa.concat_tables(self._waiting)
         table = table.replace_schema_metadata(metadata_of(dict(self._facts)))
-        with written(path) as unfinished:
+        with atomic_write(path) as unfinished:
             pq.write_table(table, unfinished, compression="zstd", use_dictionary=False, write_page_checksum=True)
         self._next += 1
         self._waiting.clear()
@@ -73,7 +73,7 @@ class Parts:
 
 
 @contextlib.contextmanager
-def written(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a path to write to, and put what was written in the place of `path` at once and durably; its folder is made.
 
     Raises:
@@ -109,7 +109,7 @@ def sweep(folder: Path) -> None:
 
 
 def lists(values: NDArray[np.floating], missing: NDArray[np.bool_] | None = None) -> pa.FixedSizeListArray:
-    """Numbers of shape (N, D) as one list of D a row, null in the rows that are `missing`, (N,)."""
+    """`values` of shape (N, D) as one list of D a row, null in the rows that are `missing`, (N,)."""
     flat = pa.array(np.ascontiguousarray(values, np.float32).ravel())
     return pa.FixedSizeListArray.from_arrays(flat, values.shape[1], mask=None if missing is None else pa.array(missing))
 
@@ -117,8 +117,8 @@ def lists(values: NDArray[np.floating], missing: NDArray[np.bool_] | None = None
 def matrix(column: pa.ChunkedArray) -> NDArray[np.float32]:
     """What `lists` laid into a column: float32 of shape (N, D), NaN in the rows that are null."""
     values = np.full((len(column), column.type.list_size), np.nan, np.float32)
-    there = column.is_valid().to_numpy()
-    values[there] = column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(int(there.sum()), -1)
+    valid = column.is_valid().to_numpy()
+    values[valid] = column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(int(valid.sum()), -1)
     return values
 
 
@@ -127,16 +127,16 @@ def write_rows(path: Path, tables: Iterable[pa.Table], facts: Mapping[str, objec
     metadata.
 
     Raises:
-        InputError: As `written`.
+        InputError: As `atomic_write`.
     """
-    rest = iter(tables)
-    first = next(rest)
+    iterator = iter(tables)
+    first = next(iterator)
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     schema = first.schema.with_metadata(metadata_of({**facts, "created": created}))
     words = [field.name for field in schema if pa.types.is_string(field.type) and field.name not in ("id", "name")]
     settings: dict[str, Any] = {"compression": "zstd", "use_dictionary": words, "write_page_checksum": True}
-    with written(path) as unfinished, pq.ParquetWriter(unfinished, schema, **settings) as writer:
-        for table in itertools.chain([first], rest):
+    with atomic_write(path) as unfinished, pq.ParquetWriter(unfinished, schema, **settings) as writer:
+        for table in itertools.chain([first], iterator):
             writer.write_table(table)
 
 

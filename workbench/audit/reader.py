@@ -15,7 +15,7 @@ from workbench.audit.outputs import PREDICTIONS
 from workbench.audit.parts import matrix
 from workbench.audit.summary import GRID
 from workbench.errors import InputError
-from workbench.files import DamagedError, opened, read, read_facts
+from workbench.files import DamagedError, open_parquet, read, read_facts
 from workbench.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -73,16 +73,16 @@ class Audit:
         Raises:
             InputError: The model has none; the message says why.
         """
-        file = opened(self.folder / PREDICTIONS)
+        file = open_parquet(self.folder / PREDICTIONS)
         if "embedding" not in file.schema_arrow.names:
             raise InputError(f"There are no embeddings: {NO_EMBEDDING}.")
-        found = np.empty((file.metadata.num_rows, file.schema_arrow.field("embedding").type.list_size), np.float32)
+        vectors = np.empty((file.metadata.num_rows, file.schema_arrow.field("embedding").type.list_size), np.float32)
         start = 0
         for group in range(file.num_row_groups):  # one at a time, so that memory holds them once
             values = matrix(file.read_row_group(group, ["embedding"]).column(0))
-            found[start : start + len(values)] = values
+            vectors[start : start + len(values)] = values
             start += len(values)
-        return found
+        return vectors
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -96,9 +96,9 @@ class Audit:
             InputError: That method was not asked for.
         """
         if method not in self.methods:
-            there = f"there are those of {', '.join(self.methods)}" if self.methods else "there are none yet"
+            choice = f"there are those of {', '.join(self.methods)}" if self.methods else "there are none yet"
             raise InputError(
-                f"The audit has no attributions by {method!r} ({there}): run it again with --attributions {method}."
+                f"The audit has no attributions by {method!r} ({choice}): run it again with --attributions {method}."
             )
         return open_summaries(self.folder, method)
 
@@ -117,9 +117,8 @@ def open_summaries(folder: Path, method: str) -> Summaries:
     table = read(path)
     try:
         heatmaps = matrix(table.column("heatmap")).reshape(-1, GRID, GRID)
-        frame = table.drop_columns(
-            [name for name in ("heatmap", "mask id", "basis") if name in table.column_names]
-        ).to_pandas()
+        columns = [name for name in ("heatmap", "mask id", "basis") if name in table.column_names]
+        frame = table.drop_columns(columns).to_pandas()
         frame["error"] = frame["error"].astype(object).where(frame["error"].notna(), None)
         return Summaries(frame, heatmaps, read_facts(path))
     except (KeyError, ValueError, AttributeError):  # columns that were not written so
@@ -133,13 +132,9 @@ def open_audit(folder: Path | str) -> Audit:
         InputError: There is no finished audit.
     """
     path = Path(folder) / PREDICTIONS
-    found = read_facts(path)
-    if "rule" not in found:
+    facts = read_facts(path)
+    if "rule" not in facts:
         started = (Path(folder) / "audit.json").exists()
-        what = (
-            "is not finished: run it again, and it resumes"
-            if started
-            else "is not there: run workbench audit with --out"
-        )
-        raise InputError(f"The audit in {folder} {what}.")
-    return Audit(Path(folder), found)
+        way = "not finished: run it again, and it resumes" if started else "not there: run workbench audit with --out"
+        raise InputError(f"The audit in {folder} is {way}.")
+    return Audit(Path(folder), facts)

@@ -12,9 +12,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from workbench.attribution import METHODS
-from workbench.audit.maps import summed_up
+from workbench.audit.maps import summarise_sample
 from workbench.audit.outputs import PARTS, PREDICTIONS, Index, own_files, provenance, write_predictions
-from workbench.audit.parts import Parts, sweep, written
+from workbench.audit.parts import Parts, atomic_write, sweep
 from workbench.errors import InputError
 from workbench.images import ImageSet
 from workbench.predictions import Predictions
@@ -69,7 +69,7 @@ def run(
         images: The images; one that cannot be read becomes a row with its reason.
         folder: Made where missing.
         attributions: The method whose maps are summed up for a sample of the images, a name in `METHODS`.
-        sample: How many images that sample has at most (see `workbench.audit.maps.draw`).
+        sample: How many images that sample has at most (see `workbench.images.stratify`).
         seed: Which sample.
         engine: "local", or "ray" for the Ray cluster that the environment names, else one on this machine; the sample's
             maps are made on this machine in both cases.
@@ -90,12 +90,11 @@ def run(
     if sample < 1:
         raise InputError(f"A sample of {sample} images cannot be drawn: give a number from 1 up.")
     folder = Path(folder)
-    with _held(folder, classifier, images):
-        yield from _asked(classifier, images, folder, engine, given)
+    with _lock(folder, classifier, images):
+        yield from _predict(classifier, images, folder, engine, given)
         if attributions is not None and not given:
-            yield from _explained(
-                classifier, images, Predictions.load(folder / PREDICTIONS), folder, attributions, sample, seed
-            )
+            predictions = Predictions.load(folder / PREDICTIONS)
+            yield from _summarise(classifier, images, predictions, folder, attributions, sample, seed)
 
 
 def look(
@@ -126,11 +125,11 @@ def look(
         InputError: As `run`.
     """
     folder = Path(folder)
-    with _held(folder, classifier, images):
-        yield from _explained(classifier, images, predictions, folder, method, sample, seed)
+    with _lock(folder, classifier, images):
+        yield from _summarise(classifier, images, predictions, folder, method, sample, seed)
 
 
-def _explained(
+def _summarise(
     classifier: Classifier,
     images: ImageSet,
     predictions: Predictions,
@@ -140,23 +139,22 @@ def _explained(
     seed: int,
 ) -> Iterator[Progress]:
     frame = predictions.frame.set_index("name", drop=False).loc[[item.name for item in images]].reset_index(drop=True)
-    for done, total, errors, computed in summed_up(classifier, images, frame, folder, method, sample, seed):
+    for done, total, errors, computed in summarise_sample(classifier, images, frame, folder, method, sample, seed):
         yield Progress("attributions", done, total, errors, computed)
 
 
-def _asked(
+def _predict(
     classifier: Classifier, images: ImageSet, folder: Path, engine: str, given: Collection[str]
 ) -> Iterator[Progress]:
     about = provenance(classifier, images)
     parts = Parts(folder / PARTS, {name: about[name] for name in ("workbench", "model", "outputs")})
-    known = {*Index(own_files(folder, classifier.key)).rows, *given}
+    digests = {*Index(own_files(folder, classifier.key)).rows, *given}
     ids: list[str | None] = [None] * len(images)
     errors: dict[int, str] = {}
     done = computed = 0
     try:
-        with contextlib.closing(
-            importlib.import_module(ENGINES[engine]).outputs(classifier, images.items, known)
-        ) as chunks:
+        outputs = importlib.import_module(ENGINES[engine]).outputs
+        with contextlib.closing(outputs(classifier, images.items, digests)) as chunks:
             for chunk in chunks:
                 ids[chunk.start : chunk.start + len(chunk.ids)] = chunk.ids
                 errors |= chunk.errors
@@ -176,7 +174,7 @@ class BusyError(InputError):
 
 
 @contextlib.contextmanager
-def _held(folder: Path, classifier: Classifier, images: ImageSet) -> Iterator[None]:
+def _lock(folder: Path, classifier: Classifier, images: ImageSet) -> Iterator[None]:
     """Keep the folder for this run alone, after a check of whose it is.
 
     The operating system gives the lock back when the process ends, however it ends.
@@ -201,7 +199,7 @@ def _held(folder: Path, classifier: Classifier, images: ImageSet) -> Iterator[No
         lock.release()
 
 
-def waited(folder: Path, seconds: float) -> bool:
+def wait_until_free(folder: Path, seconds: float) -> bool:
     """Whether no run works in a folder any more within so many seconds."""
     from filelock import FileLock, Timeout
 
@@ -216,19 +214,19 @@ def waited(folder: Path, seconds: float) -> bool:
 
 def _own(folder: Path, classifier: Classifier, images: ImageSet) -> None:
     """Note whose the folder is, or refuse where it is another's."""
-    path, mine = folder / OWNER, {"model": classifier.key, "model name": classifier.name, "set name": images.name}
+    path, owner = folder / OWNER, {"model": classifier.key, "model name": classifier.name, "set name": images.name}
     try:
-        other = json.loads(path.read_text(encoding="utf-8"))
+        earlier = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        with written(path) as unfinished:
-            unfinished.write_text(json.dumps(mine, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        with atomic_write(path) as unfinished:
+            unfinished.write_text(json.dumps(owner, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         return
     except (OSError, ValueError, RecursionError):
         raise InputError(f"{path} cannot be read: give another folder, or remove this one to start again.") from None
     for what in ("model", "set name"):
-        if not isinstance(other, dict) or other.get(what) != mine[what]:
-            said = {"model": "another model", "set name": "another image set"}[what]
-            name = other.get(f"{what.removesuffix(' name')} name") if isinstance(other, dict) else None
+        if not isinstance(earlier, dict) or earlier.get(what) != owner[what]:
+            text = {"model": "another model", "set name": "another image set"}[what]
+            name = earlier.get(f"{what.removesuffix(' name')} name") if isinstance(earlier, dict) else None
             raise InputError(
-                f"{folder} holds an audit of {said} ({name}): give another folder, or remove this one to start again."
+                f"{folder} holds an audit of {text} ({name}): give another folder, or remove this one to start again."
             )

@@ -49,10 +49,8 @@ def summarise(values: NDArray[np.floating], mask: NDArray[np.bool_] | None = Non
         ValueError: The shapes differ, or the map is not finite or zero everywhere.
     """
     if values.ndim != 2 or (mask is not None and mask.shape != values.shape):
-        raise ValueError(
-            f"expected a map (H, W) and a mask of its shape, got {values.shape} and"
-            f" {None if mask is None else mask.shape}"
-        )
+        shape = None if mask is None else mask.shape
+        raise ValueError(f"expected a map (H, W) and a mask of its shape, got {values.shape} and {shape}")
     mass = np.abs(values)
     total = float(mass.sum(dtype=np.float64))
     if not (math.isfinite(total) and total > 0):
@@ -61,11 +59,9 @@ def summarise(values: NDArray[np.floating], mask: NDArray[np.bool_] | None = Non
     rows, columns = (_overlaps(n, np.linspace(0, 1, GRID + 1)) for n in mass.shape)
     heatmap = rows @ mass @ columns.T / total
     inside = heatmap[heatmap > 0]
+    share = math.nan if mask is None else float(mass[mask].sum(dtype=np.float64)) / total
     return Summary(
-        MappingProxyType(
-            _shares(mass, total)
-            | {"mask": math.nan if mask is None else float(mass[mask].sum(dtype=np.float64)) / total}
-        ),
+        MappingProxyType(_shares(mass, total) | {"mask": share}),
         float(-(inside * np.log(inside)).sum()) + 0.0,
         ((int(row) + 0.5) / len(mass), (int(column) + 0.5) / mass.shape[1]),
         heatmap.astype(np.float32),

@@ -69,8 +69,8 @@ class Tally:
     ends: NDArray[np.intp]
     defects: bool
 
-    def scored(self, group: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """The probabilities of the positive class in one group, and whether each case is of it."""
+    def group_scores(self, group: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """The probabilities of the positive class in one group, and whether each case is of it, both (L,)."""
         part = slice(self.ends[group - 1] if group else 0, self.ends[group])
         return self.scores[part], self.defect[part]
 
@@ -82,29 +82,29 @@ class Tally:
 
 def tally(cases: Cases, codes: NDArray[np.intp], groups: int) -> Tally:
     """Count the cases of `groups` groups; `codes` (M,) is -1 for a case in none."""
-    there = codes >= 0
-    codes, truth, confidence = codes[there], cases.truth[there], cases.confidence[there]
+    mask = codes >= 0
+    codes, truth, confidence = codes[mask], cases.truth[mask], cases.confidence[mask]
     place = codes * cases.classes + truth
     order, scores = np.empty(0, np.intp), np.empty(0)
     if cases.positive:
-        order, scores = np.argsort(codes, kind="stable"), cases.scores[there]
+        order, scores = np.argsort(codes, kind="stable"), cases.scores[mask]
     return Tally(
-        outcomes_of(cases, there, place, groups * cases.classes).reshape(groups, cases.classes, 2, 2, 2),
+        outcomes_of(cases, mask, place, groups * cases.classes).reshape(groups, cases.classes, 2, 2, 2),
         moments(place, confidence, groups * cases.classes).reshape(3, groups, cases.classes),
-        calibration_cells(groups, codes, confidence, (truth == cases.called[there])),
+        calibration_cells(groups, codes, confidence, (truth == cases.called[mask])),
         scores[order],
-        cases.defect[there][order],
+        cases.defect[mask][order],
         np.cumsum(np.bincount(codes, minlength=groups)),
         bool(cases.positive),
     )
 
 
-def outcomes_of(cases: Cases, there: NDArray[np.bool_], place: NDArray[np.intp], places: int) -> Counts:
+def outcomes_of(cases: Cases, mask: NDArray[np.bool_], place: NDArray[np.intp], places: int) -> Counts:
     """Count outcomes in any number of places.
 
     Args:
         cases: M images.
-        there: (M,) which of them are counted: L.
+        mask: (M,) which of them are counted: L.
         place: (L,) where each belongs.
         places: How many places there are: P.
 
@@ -112,8 +112,8 @@ def outcomes_of(cases: Cases, there: NDArray[np.bool_], place: NDArray[np.intp],
         (P, 2, 2, 2) by place, of another or of the positive class, wrong or right, and called another or the positive
         class.
     """
-    truth, called = cases.truth[there], cases.called[there]
-    code = ((place * 2 + cases.defect[there]) * 2 + (truth == called)) * 2 + cases.is_positive(called)
+    truth, called = cases.truth[mask], cases.called[mask]
+    code = ((place * 2 + cases.defect[mask]) * 2 + (truth == called)) * 2 + cases.is_positive(called)
     return np.bincount(code, minlength=places * 8).reshape(places, 2, 2, 2)
 
 
@@ -122,14 +122,14 @@ def shares_of(outcomes: Counts, name: str) -> tuple[Counts, Counts]:
     if name == "accuracy":
         return outcomes[..., 1, :].sum((-1, -2)), outcomes.sum((-1, -2, -3))
     called = outcomes.sum(-2)
-    found, missed, false, passed = called[..., 1, 1], called[..., 1, 0], called[..., 0, 1], called[..., 0, 0]
+    hits, misses, alarms, passes = called[..., 1, 1], called[..., 1, 0], called[..., 0, 1], called[..., 0, 0]
     return {
-        "recall": (found, found + missed),
-        "escape rate": (missed, found + missed),
-        "overkill rate": (false, false + passed),
-        "precision": (found, found + false),
-        "F1": (found, found + missed + false),
-        "selection rate": (found + false, found + missed + false + passed),
+        "recall": (hits, hits + misses),
+        "escape rate": (misses, hits + misses),
+        "overkill rate": (alarms, alarms + passes),
+        "precision": (hits, hits + alarms),
+        "F1": (hits, hits + misses + alarms),
+        "selection rate": (hits + alarms, hits + misses + alarms + passes),
     }[name]
 
 
@@ -139,14 +139,20 @@ def estimates(table: Tally, name: str, level: float = 0.95, seed: int = 0) -> li
     Shares have Wilson's interval. F1 is 2 F* / (1 + F*) of the share F* = TP / (TP + FP + FN) (Hand et al. 2021, "F*:
     an interpretable transformation of the F-measure"), so Wilson's interval of F* carries over. The mean has Student's
     t interval, the AUC that of `stats.auc`, and the calibration error that of `calibration_error`.
+
+    Args:
+        table: What was counted.
+        name: One of `FIGURES`.
+        level: Confidence level of the intervals.
+        seed: Of the draws behind that of the calibration error.
     """
     kind = figure_of(name, table.defects).kind
     if kind in ("share", "F1"):
         hits, cases = (counts.sum(1).tolist() for counts in table.shares(name))
-        found = [wilson(hit, case, level) for hit, case in zip(hits, cases, strict=True)]
-        return [f1_of(rate) for rate in found] if kind == "F1" else found
+        rates = [wilson(hit, case, level) for hit, case in zip(hits, cases, strict=True)]
+        return [f1_of(rate) for rate in rates] if kind == "F1" else rates
     if kind == "AUC":
-        return [auc(*table.scored(group), level) for group in range(len(table.ends))]
+        return [auc(*table.group_scores(group), level) for group in range(len(table.ends))]
     if kind == "mean":
         return means(table.moments.sum(2), level)
     return calibrations(table.cells, level, seed)
@@ -166,10 +172,10 @@ def figure_of(name: str, defects: bool) -> Figure:
 
 
 def calibrations(cells: NDArray[np.float64], level: float = 0.95, seed: int = 0) -> list[Rate]:
-    """Calibration errors with their intervals, from cells of G groups."""
+    """Calibration errors of G groups with their intervals. Arguments as `calibration_error`."""
     support, hits = cells[0].sum((1, 2)).astype(int).tolist(), cells[0][..., 1].sum(1).astype(int).tolist()
-    found = calibration_error(cells, level, seed).T.tolist()
+    errors = calibration_error(cells, level, seed).T.tolist()
     return [
         Rate(error, low, high, k, n) if n else Rate(None, None, None, 0, 0)
-        for (error, low, high), k, n in zip(found, hits, support, strict=True)
+        for (error, low, high), k, n in zip(errors, hits, support, strict=True)
     ]

@@ -30,18 +30,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHUFFLES = 4000
-COMPARED = (
-    "accuracy",
-    "escape rate",
-    "overkill rate",
-    "precision",
-    "F1",
-    "selection rate",
-    "AUC",
-    "mean confidence",
-    "calibration error",
-)
-"""What is compared by default: of two complementary figures, such as recall and escape rate, only one."""
+COMPARED = tuple(name for name in FIGURES if name != "recall")
+"""What is compared by default: all but the recall, which is 1 less the escape rate."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -114,12 +104,11 @@ def compare(
         table = tally(cases, groups.codes, len(groups.names))
         lines += [_line(table, groups, name, draws, rng) for name in names]
     frame = pd.DataFrame(lines)
-    tested = frame["p"].notna().to_numpy()
+    mask = frame["p"].notna().to_numpy()
     adjusted = np.full(len(frame), np.nan)
-    adjusted[tested] = holm(frame["p"].to_numpy()[tested])
-    return Comparison(
-        frame.assign(**{"p adjusted": adjusted, "significant": adjusted <= SIGNIFICANT}), int(tested.sum()), cases.split
-    )
+    adjusted[mask] = holm(frame["p"].to_numpy()[mask])
+    frame = frame.assign(**{"p adjusted": adjusted, "significant": adjusted <= SIGNIFICANT})
+    return Comparison(frame, int(mask.sum()), cases.split)
 
 
 def fairness(
@@ -152,59 +141,54 @@ def fairness(
     cases = cases_of(predictions, rows, positive)
     groups = _not_label(groups_of(cases, by))
     table = tally(cases, groups.codes, len(groups.names))
-    found = {}
+    measures = {}
     if cases.positive:
         spans = _spans(table, "selection rate", 0.95, least)
-        found["demographic parity difference"], found["demographic parity ratio"] = spans
+        measures["demographic parity difference"], measures["demographic parity ratio"] = spans
         odds = [_spans(table, name, 0.975, least)[0] for name in ("recall", "overkill rate")]
-        found["equalized odds difference"] = _widest([span for span in odds if span.value is not None])
-    kept = _kept(table, "accuracy", least)
-    shares = estimates(table, "accuracy", 0.95 ** (1 / max(len(kept), 1)))
-    found["worst-group accuracy"] = _lowest([shares[g] for g in kept])
-    return found
+        measures["equalized odds difference"] = _widest([span for span in odds if span.value is not None])
+    indices = _large_groups(table, "accuracy", least)
+    shares = estimates(table, "accuracy", 0.95 ** (1 / max(len(indices), 1)))
+    measures["worst-group accuracy"] = _lowest([shares[g] for g in indices])
+    return measures
 
 
 def _line(table: Tally, groups: Groups, name: str, draws: int, rng: np.random.Generator) -> dict[str, object]:
-    kept = _kept(table, name, ENOUGH)
-    line = {"by": groups.by, "figure": name, "groups": len(kept), "left out": len(groups.names) - len(kept)}
+    indices = _large_groups(table, name, ENOUGH)
+    line = {"by": groups.by, "figure": name, "groups": len(indices), "left out": len(groups.names) - len(indices)}
     ends = ("lowest value", "highest value", "gap", "gap low", "gap high", "ratio", "ratio low", "ratio high", "p")
-    if len(kept) < 2:
+    if len(indices) < 2:
         return line | dict.fromkeys(("lowest", "highest", "worst")) | dict.fromkeys(ends, np.nan)
-    found = estimates(table, name, simultaneous(len(kept)), seed=int(rng.integers(2**31)))
-    rates = [found[g] for g in kept]
-    apart = gap(rates)
-    lowest, highest = groups.names[kept[apart.lowest]], groups.names[kept[apart.highest]]
+    all_rates = estimates(table, name, simultaneous(len(indices)), seed=int(rng.integers(2**31)))
+    rates = [all_rates[g] for g in indices]
+    span = gap(rates)
+    lowest, highest = groups.names[indices[span.lowest]], groups.names[indices[span.highest]]
     worst = {"high": lowest, "low": highest, None: None}[FIGURES[name].better]
-    values = (
-        rates[apart.lowest].value,
-        rates[apart.highest].value,
-        *apart.difference,
-        *apart.ratio,
-        _p(table, name, kept, apart.difference[0], draws, rng),
-    )
+    p = _p(table, name, indices, span.difference[0], draws, rng)
+    values = (rates[span.lowest].value, rates[span.highest].value, *span.difference, *span.ratio, p)
     return line | {"lowest": lowest, "highest": highest, "worst": worst} | dict(zip(ends, values, strict=True))
 
 
-def _p(table: Tally, name: str, kept: list[int], observed: float, draws: int, rng: np.random.Generator) -> float:
-    """The chance of a gap as wide as `observed` between the groups `kept` if images were assigned to them at random."""
+def _p(table: Tally, name: str, indices: list[int], observed: float, draws: int, rng: np.random.Generator) -> float:
+    """The chance of a gap as wide as `observed` between the groups `indices` if images were assigned at random."""
     figure = FIGURES[name]
     if figure.kind in ("share", "F1"):
-        hits, cases = (counts[kept] for counts in table.shares(name))
+        hits, cases = (counts[indices] for counts in table.shares(name))
         return shares_differ(hits, cases, draws, rng)
     if figure.kind == "mean":
-        return means_differ(table.moments[:, kept], draws, rng)
+        return means_differ(table.moments[:, indices], draws, rng)
     if figure.kind == "AUC":
-        return aucs_differ([table.scored(g) for g in kept], observed, draws, rng)
-    return calibrations_differ(table.cells[:, kept], observed, draws, rng)
+        return aucs_differ([table.group_scores(g) for g in indices], observed, draws, rng)
+    return calibrations_differ(table.cells[:, indices], observed, draws, rng)
 
 
-def _kept(table: Tally, name: str, least: int) -> list[int]:
+def _large_groups(table: Tally, name: str, least: int) -> list[int]:
     """The groups with at least `least` cases that a figure rests on, of either kind for the AUC."""
     kind = FIGURES[name].kind
     if kind in ("share", "F1"):
         support = table.shares(name)[1].sum(1)
     elif kind == "AUC":
-        defects = [table.scored(g)[1] for g in range(len(table.ends))]
+        defects = [table.group_scores(g)[1] for g in range(len(table.ends))]
         support = np.array([min(defect.sum(), (~defect).sum()) for defect in defects])
     else:
         support = table.moments[0].sum(1)
@@ -213,18 +197,15 @@ def _kept(table: Tally, name: str, least: int) -> list[int]:
 
 def _spans(table: Tally, name: str, level: float, least: int) -> tuple[Rate, Rate]:
     """Difference and ratio of a share between the groups with enough cases, as rates; `count` is their number."""
-    kept = _kept(table, name, least)
-    rates = estimates(table, name, simultaneous(max(len(kept), 2), level))
-    rates = [rates[g] for g in kept]
+    indices = _large_groups(table, name, least)
+    rates = estimates(table, name, simultaneous(max(len(indices), 2), level))
+    rates = [rates[g] for g in indices]
     support = sum(rate.support for rate in rates)
-    if len(kept) < 2:
-        return (Rate(None, None, None, len(kept), support),) * 2
-    apart = gap(rates)
-    share, low, high = apart.ratio
-    among = (
-        Rate(None, None, None, len(kept), support) if math.isnan(share) else Rate(share, low, high, len(kept), support)
-    )
-    return Rate(*apart.difference, len(kept), support), among
+    if len(indices) < 2:
+        return (Rate(None, None, None, len(indices), support),) * 2
+    span = gap(rates)
+    value, low, high = (None, None, None) if math.isnan(span.ratio[0]) else span.ratio
+    return Rate(*span.difference, len(indices), support), Rate(value, low, high, len(indices), support)
 
 
 def _widest(spans: list[Rate]) -> Rate:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from workbench.bias.places import Region
 from workbench.errors import InputError
-from workbench.images import FILLS, RANDOM, ImageItem, covered, elsewhere, tile
+from workbench.images import FILLS, RANDOM, ImageItem, cover_region, elsewhere, tile
 from workbench.stats import SIGNIFICANT, Rate, mean_of, tail, wilson
 from workbench.texts import directed
 
@@ -129,16 +129,16 @@ def intervene(
             answers = ask(classifier, _variants(item, items if others is None else others, region, fill, rng))
         except InputError:
             continue
-        called = classifier.rule.decide(answers)[0]
-        watched = int(called[0]) if column is None else column
-        lines.append((item, watched, answers[:, watched].astype(np.float64), called))
+        decisions = classifier.rule.decide(answers)[0]
+        index = int(decisions[0]) if column is None else column
+        lines.append((item, index, answers[:, index].astype(np.float64), decisions))
     if len(lines) < 2:
         raise InputError(
             "Fewer than two of the images can be read and have such a region: choose other images or another region."
         )
     if on_progress:
         on_progress(len(items), len(items))
-    return _judged(region, fill, _frame(lines, classifier.class_names), rng)
+    return _result(region, fill, _frame(lines, classifier.class_names), rng)
 
 
 def _frame(
@@ -147,32 +147,31 @@ def _frame(
     """From, for each image: the class that is watched, its probability and the verdict in all variants."""
     import pandas as pd
 
-    watched, called = np.array([p for _, _, p, _ in lines]), np.array([c for *_, c in lines])
-    turned = called[:, 1:] != called[:, :1]
+    probabilities, decisions = np.array([p for _, _, p, _ in lines]), np.array([c for *_, c in lines])
+    flips = decisions[:, 1:] != decisions[:, :1]
     return pd.DataFrame(
         {
             "name": [item.name for item, *_ in lines],
             "label": [item.label for item, *_ in lines],
             "target": [names[column] for _, column, *_ in lines],
-            "before": watched[:, 0],
-            "after": watched[:, 1 : 1 + COVERINGS].mean(1),
-            "elsewhere": watched[:, 1 + COVERINGS :].mean(1),
-            "called": [names[column] for column in called[:, 0]],
-            "turned": turned[:, :COVERINGS].mean(1),
-            "turned elsewhere": turned[:, COVERINGS:].mean(1),
+            "before": probabilities[:, 0],
+            "after": probabilities[:, 1 : 1 + COVERINGS].mean(1),
+            "elsewhere": probabilities[:, 1 + COVERINGS :].mean(1),
+            "called": [names[column] for column in decisions[:, 0]],
+            "turned": flips[:, :COVERINGS].mean(1),
+            "turned elsewhere": flips[:, COVERINGS:].mean(1),
         }
     )
 
 
-def _judged(region: Region, fill: str, frame: pd.DataFrame, rng: np.random.Generator) -> Intervention:
-    before, after, elsewhere = (frame[name].to_numpy() for name in ("before", "after", "elsewhere"))
-    effect = after - elsewhere
+def _result(region: Region, fill: str, frame: pd.DataFrame, rng: np.random.Generator) -> Intervention:
+    before, after, control = (frame[name].to_numpy() for name in ("before", "after", "elsewhere"))
+    effect = after - control
     null = np.abs((rng.integers(0, 2, (FLIPS, len(effect)), dtype=np.int8) * 2 - 1) @ effect)
-    turned = [_share_of(frame[name].to_numpy()) for name in ("turned", "turned elsewhere")]
+    flip_rates = [_share_of(frame[name].to_numpy()) for name in ("turned", "turned elsewhere")]
     p = tail(abs(effect.sum()), null)
-    return Intervention(
-        region, fill, frame, mean_of(after - before), mean_of(elsewhere - before), mean_of(effect), p, *turned
-    )
+    changes = mean_of(after - before), mean_of(control - before), mean_of(effect)
+    return Intervention(region, fill, frame, *changes, p, *flip_rates)
 
 
 def _share_of(shares: NDArray[np.float64]) -> Rate:
@@ -186,24 +185,24 @@ def _variants(
 ) -> list[NDArray[np.uint8]]:
     """The image as it is, with the region covered `COVERINGS` times, and with as many other places covered; each (H, W,
     3)."""
-    image, mask = _opened(item)
+    image, mask = _pixels(item)
     height, width = image.shape[:2]
     inside = region.on(height, width, mask)
     if inside.all() or not inside.any():
         raise InputError(f"The region is all or nothing of {item.name}: choose another region.")
     peers = [other for other in others if other.name != item.name]
-    texture = tile(image if mask is None else _without(image, mask, rng)) if fill == "patch" else None
+    texture = tile(image if mask is None else _without_defect(image, mask, rng)) if fill == "patch" else None
 
     def cover(place: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        return covered(image, place, fill, peers, rng, texture)
+        return cover_region(image, place, fill, peers, rng, texture)
 
-    again = COVERINGS if fill in RANDOM else 1  # the others cover alike each time
+    draws = COVERINGS if fill in RANDOM else 1  # the others cover alike each time
     spared = None if mask is None or region.of_mask or (inside & mask).any() else mask
-    own = [cover(inside) for _ in range(again)] * (COVERINGS // again)
-    return [image, *own, *(cover(elsewhere(inside, spared, rng)) for _ in range(COVERINGS))]
+    covers = [cover(inside) for _ in range(draws)] * (COVERINGS // draws)
+    return [image, *covers, *(cover(elsewhere(inside, spared, rng)) for _ in range(COVERINGS))]
 
 
-def _opened(item: ImageItem) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+def _pixels(item: ImageItem) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
     """An image (H, W, 3) of at most `COVERED_EDGE` pixels a side, and its mask (H, W), None where there is none."""
     image, mask = item.open(), item.open_mask()
     if max(image.size) > COVERED_EDGE:
@@ -212,10 +211,10 @@ def _opened(item: ImageItem) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | Non
     return np.asarray(image), mask
 
 
-def _without(image: NDArray[np.uint8], mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.uint8]:
+def _without_defect(image: NDArray[np.uint8], mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.uint8]:
     """The image (H, W, 3) with its defect covered, so that no patch carries it along."""
     from scipy.ndimage import binary_dilation
 
     if not mask.any() or mask.all():
         return image
-    return covered(image, binary_dilation(mask, iterations=max(max(mask.shape) // 32, 1)), "patch", (), rng)
+    return cover_region(image, binary_dilation(mask, iterations=max(max(mask.shape) // 32, 1)), "patch", (), rng)

@@ -47,7 +47,7 @@ class Breakdown:
 
     def rates(self, figure: str) -> dict[str, Rate]:
         """One figure by the name of the group, in the frame's order."""
-        return {str(name): found[figure] for name, found in zip(self.frame["group"], self._rates, strict=True)}
+        return {str(name): rates[figure] for name, rates in zip(self.frame["group"], self._rates, strict=True)}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class Confusion:
     codes: NDArray[np.intp]
 
     def members(self, label: str, predicted: str) -> NDArray[np.intp]:
-        """Where the images behind a cell stand in the table of predictions."""
+        """Where the L images of a true and a predicted class stand in the table of predictions, (L,)."""
         row, column = self.class_names.index(label), self.class_names.index(predicted)
         return np.flatnonzero(self.codes == row * len(self.class_names) + column)
 
@@ -112,24 +112,23 @@ def breakdown(
     """
     cases = cases_of(predictions, rows, positive)
     if by == "label":
-        codes, found, names = cases.truth, _of_classes(cases, seed), predictions.class_names
+        codes, lines, names = cases.truth, _of_classes(cases, seed), predictions.class_names
         values: tuple[tuple[object, ...], ...] = tuple((name,) for name in names)
-        there = np.bincount(cases.truth, minlength=len(names)) + np.bincount(cases.called, minlength=len(names)) > 0
+        present = np.bincount(cases.truth, minlength=len(names)) + np.bincount(cases.called, minlength=len(names)) > 0
     else:
         groups = groups_of(cases, by)
         codes, names, values = groups.codes, groups.names, groups.values
-        found, there = _of_groups(cases, codes, len(names), seed), np.ones(len(names), bool)
+        lines, present = _of_groups(cases, codes, len(names), seed), np.ones(len(names), bool)
     support = np.bincount(codes[codes >= 0], minlength=len(names)).tolist()
-    order = sorted(np.flatnonzero(there).tolist(), key=lambda g: _badness(next(iter(found[g].values())), support[g]))
+    order = sorted(np.flatnonzero(present).tolist(), key=lambda g: _badness(next(iter(lines[g].values())), support[g]))
     rank = np.full(len(names) + 1, -1)
     rank[order] = np.arange(len(order))
-    placed = np.full(len(predictions), -1)
-    placed[cases.rows] = rank[codes]
-    rates = tuple(found[g] for g in order)
-    frame = _framed([names[g] for g in order], [support[g] for g in order], rates)
-    return Breakdown(
-        by_of(predictions, by), tuple(rates[0]), frame, tuple(values[g] for g in order), placed, cases.split, rates
-    )
+    ranks = np.full(len(predictions), -1)
+    ranks[cases.rows] = rank[codes]
+    rates = tuple(lines[g] for g in order)
+    frame = _frame([names[g] for g in order], [support[g] for g in order], rates)
+    values = tuple(values[g] for g in order)
+    return Breakdown(by_of(predictions, by), tuple(rates[0]), frame, values, ranks, cases.split, rates)
 
 
 def confusion(predictions: Predictions, rows: NDArray[np.bool_] | None = None) -> Confusion:
@@ -141,43 +140,43 @@ def confusion(predictions: Predictions, rows: NDArray[np.bool_] | None = None) -
     cases = cases_of(predictions, rows)
     codes = np.full(len(predictions), -1)
     codes[cases.rows] = cases.truth * cases.classes + cases.called
-    return Confusion(predictions.class_names, _crossed(cases), codes)
+    return Confusion(predictions.class_names, _counts(cases), codes)
 
 
-def _crossed(cases: Cases) -> NDArray[np.int64]:
+def _counts(cases: Cases) -> NDArray[np.int64]:
     k = cases.classes
     return np.bincount(cases.truth * k + cases.called, minlength=k * k).reshape(k, k)
 
 
 def _of_classes(cases: Cases, seed: int) -> list[dict[str, Rate]]:
-    counts, k = _crossed(cases), cases.classes
-    own, called, hits = (x.tolist() for x in (counts.sum(1), counts.sum(0), counts.diagonal()))
+    counts, k = _counts(cases), cases.classes
+    actual, predicted, hits = (x.tolist() for x in (counts.sum(1), counts.sum(0), counts.diagonal()))
     mean = means(moments(cases.truth, cases.confidence, k))
     cells = np.empty((3, k, BINS, 2))
     for c in range(k):
         cells[:, [c]] = calibration_cells(1, np.zeros_like(cases.truth), cases.probability(c), cases.truth == c)
-    found = []
+    rows = []
     for c, error in enumerate(calibrations(cells, seed=seed)):
-        false, others = called[c] - hits[c], len(cases.rows) - own[c]
-        found.append(
+        false, negatives = predicted[c] - hits[c], len(cases.rows) - actual[c]
+        rows.append(
             {
-                "recall": wilson(hits[c], own[c]),
-                "precision": wilson(hits[c], called[c]),
-                "specificity": wilson(others - false, others),
-                "false-positive rate": wilson(false, others),
-                "F1": f1_of(wilson(hits[c], own[c] + false)),
+                "recall": wilson(hits[c], actual[c]),
+                "precision": wilson(hits[c], predicted[c]),
+                "specificity": wilson(negatives - false, negatives),
+                "false-positive rate": wilson(false, negatives),
+                "F1": f1_of(wilson(hits[c], actual[c] + false)),
                 "mean confidence": mean[c],
                 "calibration error": error,
             }
         )
-    return found
+    return rows
 
 
 def _of_groups(cases: Cases, codes: NDArray[np.intp], groups: int, seed: int) -> list[dict[str, Rate]]:
     table = tally(cases, codes, groups)
     names = [name for name, figure in FIGURES.items() if cases.positive or not figure.defects]
-    found = {name: estimates(table, name, seed=seed) for name in names}
-    return [{name: rates[group] for name, rates in found.items()} for group in range(groups)]
+    figures = {name: estimates(table, name, seed=seed) for name in names}
+    return [{name: rates[group] for name, rates in figures.items()} for group in range(groups)]
 
 
 def _badness(rate: Rate, support: int) -> tuple[bool, float, float, int]:
@@ -187,13 +186,13 @@ def _badness(rate: Rate, support: int) -> tuple[bool, float, float, int]:
     return support < ENOUGH, rate.high, rate.value, -support
 
 
-def _framed(names: list[str], support: list[int], rates: tuple[dict[str, Rate], ...]) -> pd.DataFrame:
+def _frame(names: list[str], support: list[int], rates: tuple[dict[str, Rate], ...]) -> pd.DataFrame:
     import pandas as pd
 
     columns: dict[str, object] = {"group": names, "support": support, "enough": [n >= ENOUGH for n in support]}
     for figure in rates[0]:
         for suffix, field in (("", "value"), (" low", "low"), (" high", "high")):
-            values = [getattr(found[figure], field) for found in rates]
+            values = [getattr(group[figure], field) for group in rates]
             columns[figure + suffix] = np.array([np.nan if x is None else x for x in values], dtype=np.float64)
-        columns[f"{figure} support"] = [found[figure].support for found in rates]
+        columns[f"{figure} support"] = [group[figure].support for group in rates]
     return pd.DataFrame(columns)

@@ -54,8 +54,8 @@ class Region:
 
     def cells(self) -> NDArray[np.float64]:
         """How much of each cell of an audit's heatmap lies inside, 0 to 1, of shape (32, 32)."""
-        fine = self.on(GRID * _FINE, GRID * _FINE)
-        return np.asarray(fine.reshape(GRID, _FINE, GRID, _FINE).mean((1, 3)))
+        grid = self.on(GRID * _FINE, GRID * _FINE)
+        return np.asarray(grid.reshape(GRID, _FINE, GRID, _FINE).mean((1, 3)))
 
     @property
     def area(self) -> float:

@@ -14,7 +14,7 @@ from workbench.bias.intervene import Intervention, Progress, intervene
 from workbench.bias.places import BORDER, CORNERS, Region, shares
 from workbench.bias.where import Maps
 from workbench.errors import InputError
-from workbench.images import ImageItem, ImageSet, shuffled
+from workbench.images import ImageItem, ImageSet, shuffle
 from workbench.stats import SIGNIFICANT, Rate, holm, mean_of
 
 if TYPE_CHECKING:
@@ -73,19 +73,15 @@ class Finding:
                 f"{where}, but fewer than {LEAST} images are left to try whether it matters: those without a defect"
                 " there."
             )
-        effect, turned, other = self.tried.effect, self.tried.turned, self.tried.turned_elsewhere
-        falls = (
-            f"P({self.target}) by {-(effect.value or 0):.2f} ({-(effect.high or 0):.2f} to {-(effect.low or 0):.2f})"
-        )
-        verdicts = f"in {turned.support} images {turned.value:.0%} of decisions flip, {other.value:.0%} elsewhere"
+        effect, flips, control = self.tried.effect, self.tried.turned, self.tried.turned_elsewhere
+        fall, least, most = (-(end or 0) for end in (effect.value, effect.high, effect.low))
+        falls = f"P({self.target}) by {fall:.2f} ({least:.2f} to {most:.2f})"
+        verdicts = f"in {flips.support} images {flips.value:.0%} of decisions flip, {control.value:.0%} elsewhere"
         if self.verdict == "looks":
             corrected = dataclasses.replace(self.tried, p=self.p_effect or self.tried.p)
             return f"{where}, but {corrected.otherwise} ({verdicts})."
-        tail = (
-            "the marked defects lie elsewhere."
-            if self.masks
-            else "only someone who knows the part can say whether it belongs to the defect."
-        )
+        tail = "only someone who knows the part can say whether it belongs to the defect."
+        tail = "the marked defects lie elsewhere." if self.masks else tail
         return f"{where}, and covering it lowers {falls} more than covering as much elsewhere ({verdicts}); {tail}"
 
 
@@ -117,29 +113,28 @@ def shortcuts(
     Returns:
         A finding for each class with enough verdicts and each place, the gravest first.
     """
-    found = _looked_at(maps, places)
+    findings = _looked_at(maps, places)
     exchange = [images.by_name[name] for name in maps.frame["name"] if name in images.by_name]
-    wanted = [i for i, finding in enumerate(found) if finding.verdict == "looks"]
-    chosen = {i: _without_mask(images, maps, found[i], seed) for i in wanted}
-    total, done = sum(len(items) for items in chosen.values() if len(items) >= LEAST), 0
-    for i, items in chosen.items():
+    indices = [i for i, finding in enumerate(findings) if finding.verdict == "looks"]
+    trials = {i: _without_mask(images, maps, findings[i], seed) for i in indices}
+    total, done = sum(len(items) for items in trials.values() if len(items) >= LEAST), 0
+    for i, items in trials.items():
         if len(items) < LEAST:
-            found[i] = dataclasses.replace(found[i], verdict="too few")
+            findings[i] = dataclasses.replace(findings[i], verdict="too few")
             continue
 
         def report(now: int, _: int, before: int = done) -> None:
             if on_progress:
                 on_progress(before + now, total)
 
-        one, masked = found[i], sum(item.mask is not None for item in items)
-        tried = intervene(
-            classifier, items, one.region, target=one.target, fill=fill, others=exchange, seed=seed, on_progress=report
+        region, target, masked = findings[i].region, findings[i].target, sum(item.mask is not None for item in items)
+        trial = intervene(
+            classifier, items, region, target=target, fill=fill, others=exchange, seed=seed, on_progress=report
         )
-        found[i] = dataclasses.replace(one, tried=tried, masks=2 * masked > len(items))
+        findings[i] = dataclasses.replace(findings[i], tried=trial, masks=2 * masked > len(items))
         done += len(items)
-    return sorted(
-        _agreed(found), key=lambda f: (("shortcut", "leans", "looks", "too few", "clear").index(f.verdict), f.p_where)
-    )
+    order = ("shortcut", "leans", "looks", "too few", "clear")
+    return sorted(_verdicts(findings), key=lambda finding: (order.index(finding.verdict), finding.p_where))
 
 
 def _looked_at(maps: Maps, places: Sequence[Region]) -> list[Finding]:
@@ -150,23 +145,16 @@ def _looked_at(maps: Maps, places: Sequence[Region]) -> list[Finding]:
         own = called == target
         if own.sum() < LEAST or (~own).sum() < LEAST:
             continue
-        for region, one in zip(places, values.T, strict=True):
-            rows.append((target, region, mean_of(one[own]), float(one[~own].mean()), _chance(one[own], one[~own])))
+        for region, column in zip(places, values.T, strict=True):
+            rows.append(
+                (target, region, mean_of(column[own]), float(column[~own].mean()), _chance(column[own], column[~own]))
+            )
     adjusted = holm([row[-1] for row in rows])
-    return [
-        Finding(
-            target,
-            region,
-            share,
-            rest,
-            float(p),
-            None,
-            None,
-            False,
-            "looks" if _stands_out(share, rest, region, p) else "clear",
-        )
-        for (target, region, share, rest, _), p in zip(rows, adjusted, strict=True)
-    ]
+    findings = []
+    for (target, region, share, others, _), p in zip(rows, adjusted, strict=True):
+        verdict: Verdict = "looks" if _stands_out(share, others, region, p) else "clear"
+        findings.append(Finding(target, region, share, others, float(p), None, None, False, verdict))
+    return findings
 
 
 def _stands_out(share: Rate, others: float, region: Region, p: float) -> bool:
@@ -186,25 +174,26 @@ def _chance(own: NDArray[np.float64], others: NDArray[np.float64]) -> float:
 def _without_mask(images: ImageSet, maps: Maps, finding: Finding, seed: int) -> list[ImageItem]:
     """At most `MOST_COVERED` images that the model calls so and whose mask does not reach into the place."""
     names = maps.frame["name"][maps.frame["predicted"] == finding.target].tolist()
-    chosen: list[ImageItem] = []
-    for name in shuffled(names, np.random.default_rng(seed)):
+    items: list[ImageItem] = []
+    for name in shuffle(names, np.random.default_rng(seed)):
         item = images.by_name.get(name)
         try:
             mask = item.open_mask() if item else None
         except InputError:  # the image cannot be judged
             continue
         if item and (mask is None or not (mask & finding.region.on(*mask.shape)).any()):
-            chosen.append(item)
-        if len(chosen) == MOST_COVERED:
+            items.append(item)
+        if len(items) == MOST_COVERED:
             break
-    return chosen
+    return items
 
 
-def _agreed(found: Sequence[Finding]) -> list[Finding]:
+def _verdicts(findings: Sequence[Finding]) -> list[Finding]:
     """The verdicts where interventions were made, their p-values adjusted for their number."""
-    tried = [(i, finding.tried) for i, finding in enumerate(found) if finding.tried is not None]
-    judged = list(found)
-    for (i, one), p in zip(tried, holm([one.p for _, one in tried]).tolist(), strict=True):
-        verdict: Verdict = "looks" if p > SIGNIFICANT or not one.matters else "shortcut" if found[i].masks else "leans"
-        judged[i] = dataclasses.replace(found[i], p_effect=p, verdict=verdict)
-    return judged
+    trials = [(i, finding.tried) for i, finding in enumerate(findings) if finding.tried is not None]
+    result = list(findings)
+    for (i, trial), p in zip(trials, holm([trial.p for _, trial in trials]).tolist(), strict=True):
+        agreed: Verdict = "shortcut" if findings[i].masks else "leans"
+        verdict = agreed if p <= SIGNIFICANT and trial.matters else "looks"
+        result[i] = dataclasses.replace(findings[i], p_effect=p, verdict=verdict)
+    return result

@@ -96,21 +96,21 @@ def simpson(
     if within in ((by,) if isinstance(by, str) else by):
         raise InputError(f"Groups and strata are both by {within}: choose two different attributes.")
     groups, strata = groups_of(cases, by), groups_of(cases, within)
-    there = (groups.codes >= 0) & (strata.codes >= 0)
+    mask = (groups.codes >= 0) & (strata.codes >= 0)
     shape = len(groups.names), len(strata.names)
-    place = groups.codes[there] * shape[1] + strata.codes[there]
-    hits, count = shares_of(outcomes_of(cases, there, place, shape[0] * shape[1]).reshape(*shape, 2, 2, 2), figure)
-    kept = np.flatnonzero(count.sum(1) >= ENOUGH)
-    if len(kept) < 2:
+    place = groups.codes[mask] * shape[1] + strata.codes[mask]
+    hits, count = shares_of(outcomes_of(cases, mask, place, shape[0] * shape[1]).reshape(*shape, 2, 2, 2), figure)
+    indices = np.flatnonzero(count.sum(1) >= ENOUGH)
+    if len(indices) < 2:
         return None
-    z = critical_value(simultaneous(len(kept)))
+    z = critical_value(simultaneous(len(indices)))
     share = hits.sum(1) / np.maximum(count.sum(1), 1)
-    numbers = [(a, b) if share[a] >= share[b] else (b, a) for i, a in enumerate(kept) for b in kept[i + 1 :]]
+    numbers = [(a, b) if share[a] >= share[b] else (b, a) for i, a in enumerate(indices) for b in indices[i + 1 :]]
     pairs = [_Pair(hits[[a, b]], count[[a, b]], z) for a, b in numbers]
     size = [(pair.kind is not None, abs(pair.overall - pair.inside) if pair.kind else pair.overall) for pair in pairs]
     best = max(range(len(pairs)), key=size.__getitem__)
     first, second = (groups.names[g] for g in numbers[best])
-    return _told(pairs[best], first, second, groups, strata, figure)
+    return _result(pairs[best], first, second, groups, strata, figure)
 
 
 class _Pair:
@@ -147,7 +147,7 @@ class _Pair:
         return "explained" if clear and self.inside < self.overall / 2 else None
 
 
-def _told(pair: _Pair, first: str, second: str, groups: Groups, strata: Groups, figure: str) -> Simpson:
+def _result(pair: _Pair, first: str, second: str, groups: Groups, strata: Groups, figure: str) -> Simpson:
     import pandas as pd
 
     shift = pair.overall - pair.inside
@@ -167,21 +167,18 @@ def _told(pair: _Pair, first: str, second: str, groups: Groups, strata: Groups, 
             " gap."
         ),
     }
-    warning = (
-        f"Overall, the {figure} of {groups.by} {first} is {over} higher than that of {second}, {ends[pair.kind]}"
-        if pair.kind
-        else None
-    )
-    there = pair.count.sum(0) > 0
+    start = f"Overall, the {figure} of {groups.by} {first} is {over} higher than that of {second}"
+    warning = f"{start}, {ends[pair.kind]}" if pair.kind else None
+    occupied = pair.count.sum(0) > 0
     frame = pd.DataFrame(
         {
-            "stratum": [name for name, some in zip(strata.names, there, strict=True) if some],
-            "first": pair.share[0, there],
-            "first support": pair.count[0, there],
-            "second": pair.share[1, there],
-            "second support": pair.count[1, there],
-            "gap": (pair.share[0] - pair.share[1])[there],
-            "weight": pair.weight[there],
+            "stratum": [name for name, flag in zip(strata.names, occupied, strict=True) if flag],
+            "first": pair.share[0, occupied],
+            "first support": pair.count[0, occupied],
+            "second": pair.share[1, occupied],
+            "second support": pair.count[1, occupied],
+            "gap": (pair.share[0] - pair.share[1])[occupied],
+            "weight": pair.weight[occupied],
         }
     )
     return Simpson(groups.by, strata.by, figure, first, second, *spans, pair.kind, warning, frame)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import InputError
-from workbench.predictions import MOST_GROUPS, Cases, Predictions, cases_of, factorised, groupable
+from workbench.predictions import MOST_GROUPS, Cases, Predictions, cases_of, factorise, groupable
 from workbench.stats import ENOUGH, SIGNIFICANT, Rate, at_least, holm, wilson
 from workbench.texts import shown
 
@@ -146,7 +146,7 @@ def slices(
     most = len(cases.rows) // (2 * ENOUGH)
     if most < 1:
         raise InputError(f"Only {len(cases.rows)} images can be clustered: {2 * ENOUGH} are needed.")
-    codes, distance = _clustered(features[cases.rows], min(most, CLUSTERS) if clusters is None else clusters, seed)
+    codes, distance = _cluster(features[cases.rows], min(most, CLUSTERS) if clusters is None else clusters, seed)
     wrong = cases.truth != cases.called
     total, size, errors = int(wrong.sum()), np.bincount(codes), np.bincount(codes, wrong).astype(int)
     p = at_least(errors, size, total, len(codes)).tolist()
@@ -154,21 +154,19 @@ def slices(
     rates = [wilson(int(k), int(n)) for k, n in zip(errors, size, strict=True)]
     order = sorted(range(len(size)), key=lambda c: (size[c] < ENOUGH, -(rates[c].low or 0), -(rates[c].value or 0)))
     columns = _columns(cases)
-    found = []
+    result = []
     for c in order:
         members = np.flatnonzero(codes == c)
         nearest = cases.rows[members[np.argsort(distance[members], kind="stable")]]
-        found.append(Slice(nearest, rates[c], p[c], float(adjusted[c]), _traits(columns, members)))
+        result.append(Slice(nearest, rates[c], p[c], float(adjusted[c]), _traits(columns, members)))
     rank = np.empty(len(order), np.intp)
     rank[order] = np.arange(len(order))
-    placed = np.full(len(predictions), -1)
-    placed[cases.rows] = rank[codes]
-    return Slices(tuple(found), placed, wilson(total, len(codes)), cases.split)
+    slice_codes = np.full(len(predictions), -1)
+    slice_codes[cases.rows] = rank[codes]
+    return Slices(tuple(result), slice_codes, wilson(total, len(codes)), cases.split)
 
 
-def _clustered(
-    features: NDArray[np.floating], clusters: int, seed: int
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def _cluster(features: NDArray[np.floating], clusters: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """For M images the cluster of each, without gaps in the numbers, and its distance to the centre."""
     from sklearn.cluster import KMeans, MiniBatchKMeans
     from sklearn.decomposition import PCA
@@ -184,25 +182,25 @@ def _clustered(
         model = MiniBatchKMeans(clusters, batch_size=2048, n_init=5, random_state=seed)
     else:
         model = KMeans(clusters, n_init=4, random_state=seed)
-    found = model.fit_predict(places)
-    distance = np.linalg.norm(places - model.cluster_centers_[found], axis=1)
-    return np.unique(found, return_inverse=True)[1], distance
+    labels = model.fit_predict(places)
+    distance = np.linalg.norm(places - model.cluster_centers_[labels], axis=1)
+    return np.unique(labels, return_inverse=True)[1], distance
 
 
 def _columns(cases: Cases) -> dict[str, tuple[NDArray[np.intp], list[object]]]:
     """For each column that may describe a slice, the number of each case's value (-1 for none), and the values."""
     frame = cases.predictions.frame
     names = ("label", "predicted", *groupable(cases.predictions))
-    found = {name: factorised(frame[name], cases.rows) for name in names}
-    return {name: (codes, values) for name, (codes, values) in found.items() if len(values) <= MOST_GROUPS}
+    columns = {name: factorise(frame[name], cases.rows) for name in names}
+    return {name: (codes, values) for name, (codes, values) in columns.items() if len(values) <= MOST_GROUPS}
 
 
 def _traits(columns: dict[str, tuple[NDArray[np.intp], list[object]]], members: NDArray[np.intp]) -> tuple[Trait, ...]:
     traits, totals = [], []
     for name, (codes, values) in columns.items():
         overall = np.bincount(codes[codes >= 0], minlength=len(values)).tolist()
-        here = codes[members]
-        inside = np.bincount(here[here >= 0], minlength=len(values)).tolist()
+        local = codes[members]
+        inside = np.bincount(local[local >= 0], minlength=len(values)).tolist()
         for value, support, everywhere in zip(values, inside, overall, strict=True):
             share, usual = support / len(members), everywhere / len(codes)
             traits.append(Trait(name, value, share, usual, share / usual, support))

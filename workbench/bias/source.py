@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.predictions import Predictions, factorised, groupable
+from workbench.predictions import Predictions, factorise, groupable
 
 Tie = Literal["one to one", "threshold"]
 CHANCE = 0.001
@@ -31,14 +31,14 @@ def tied_to_label(predictions: Predictions, rows: NDArray[np.bool_] | None = Non
     frame = predictions.frame
     labelled = frame["label"].notna().to_numpy(bool)
     at = np.flatnonzero(labelled if rows is None else labelled & rows)
-    labels, _ = factorised(frame["label"], at)
-    found: dict[str, Tie] = {}
+    labels, _ = factorise(frame["label"], at)
+    ties: dict[str, Tie] = {}
     for name in groupable(predictions):
-        codes, values = factorised(frame[name], at)
-        there = codes >= 0
-        if there.any() and (tie := _tie(codes[there], values, labels[there])) is not None:
-            found[name] = tie
-    return found
+        codes, values = factorise(frame[name], at)
+        mask = codes >= 0
+        if mask.any() and (tie := _tie(codes[mask], values, labels[mask])) is not None:
+            ties[name] = tie
+    return ties
 
 
 def _tie(codes: NDArray[np.intp], values: list[Any], labels: NDArray[np.intp]) -> Tie | None:

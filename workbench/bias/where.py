@@ -13,7 +13,7 @@ from workbench.audit import Summaries
 from workbench.bias.groups import SHUFFLES
 from workbench.bias.places import BORDER, CENTRE, CORNERS, QUADRANTS, Region, shares
 from workbench.errors import InputError
-from workbench.predictions import Predictions, factorised
+from workbench.predictions import Predictions, factorise
 from workbench.stats import ENOUGH, SIGNIFICANT, holm, mean_of, means_differ, moments
 from workbench.texts import shown
 
@@ -52,24 +52,29 @@ def maps_of(summaries: Summaries, predictions: Predictions) -> Maps:
     """
     import pandas as pd
 
-    made = summaries.frame
-    at = pd.Index(predictions.frame["name"]).get_indexer(made["name"])
-    now = predictions.frame.iloc[at]
-    known = (at >= 0) & made["error"].isna().to_numpy() & (now["predicted"].to_numpy() == made["target"].to_numpy())
-    if not known.any():
+    frame = summaries.frame
+    at = pd.Index(predictions.frame["name"]).get_indexer(frame["name"])
+    rows = predictions.frame.iloc[at]
+    valid = (at >= 0) & frame["error"].isna().to_numpy() & (rows["predicted"].to_numpy() == frame["target"].to_numpy())
+    if not valid.any():
         raise InputError("No image of the sample has a map: choose another attribution method, or run the audit again.")
-    heatmaps, mask = summaries.heatmaps[known].astype(np.float64), made["mask"].to_numpy(np.float64)[known]
-    return Maps(now[known].reset_index(drop=True), heatmaps, mask, str(made["method"].iloc[0]))
+    heatmaps, mask = summaries.heatmaps[valid].astype(np.float64), frame["mask"].to_numpy(np.float64)[valid]
+    return Maps(rows[valid].reset_index(drop=True), heatmaps, mask, str(frame["method"].iloc[0]))
 
 
 def mean_maps(maps: Maps, by: str = "predicted") -> dict[str, tuple[NDArray[np.float64], int]]:
-    """For each group its mean map (32, 32), which sums to 1, and how many maps it is of."""
+    """For each group of `by` its mean map (32, 32), which sums to 1, and how many maps it is of."""
     codes, names = _groups(maps, by)
     return {name: (maps.heatmaps[codes == g].mean(0), int((codes == g).sum())) for g, name in enumerate(names)}
 
 
 def focus(maps: Maps, by: str = "predicted", regions: Sequence[Region] = LOOKED_AT) -> pd.DataFrame:
     """The mean share of attribution in each region, by group.
+
+    Args:
+        maps: Those of M images.
+        by: "predicted", "label" or an attribute.
+        regions: None of which follows a mask.
 
     Returns:
         One row a group and region: group, region, share, low, high (95 %, Student's t), area (what an even map has
@@ -83,11 +88,11 @@ def focus(maps: Maps, by: str = "predicted", regions: Sequence[Region] = LOOKED_
     lines = []
     for g, group in enumerate(names):
         for column, (region, area) in enumerate(places):
-            some = values[codes == g, column]
-            some = some[np.isfinite(some)]
-            if not len(some):
+            group_values = values[codes == g, column]
+            group_values = group_values[np.isfinite(group_values)]
+            if not len(group_values):
                 continue
-            rate = mean_of(some)
+            rate = mean_of(group_values)
             ends = np.clip([rate.low, rate.high], 0, 1)
             lines.append((group, region, rate.value, *ends, area, rate.support, rate.support >= ENOUGH))
     return pd.DataFrame(lines, columns=["group", "region", "share", "low", "high", "area", "support", "enough"])
@@ -103,6 +108,13 @@ def differences(
     limit (Strasser and Weber 1999); `p adjusted` is Holm's over all rows. Groups of fewer than `ENOUGH` maps are left
     out.
 
+    Args:
+        maps: Those of M images.
+        by: Attributes.
+        regions: None of which follows a mask.
+        draws: Of each test, at least.
+        seed: Of the draws.
+
     Returns:
         One row an attribute and region: by, region, most (group), least (group), gap, p, p adjusted, significant.
     """
@@ -110,24 +122,22 @@ def differences(
 
     rng = np.random.default_rng(seed)
     values = shares(maps.heatmaps, tuple(regions))
-    strata, classes = factorised(maps.frame["predicted"], np.arange(len(maps.frame)))
-    enough = max(
-        draws, round(2 / SIGNIFICANT) * len(by) * len(regions)
-    )  # so that the smallest p stays small after Holm
+    strata, classes = factorise(maps.frame["predicted"], np.arange(len(maps.frame)))
+    # So that the smallest p stays small after Holm
+    enough = max(draws, round(2 / SIGNIFICANT) * len(by) * len(regions))
     lines = []
     for name in by:
         codes, names = _groups(maps, name)
-        kept = [g for g in range(len(names)) if (codes == g).sum() >= ENOUGH]
-        if len(kept) < 2:
+        indices = [g for g in range(len(names)) if (codes == g).sum() >= ENOUGH]
+        if len(indices) < 2:
             continue
-        there, shape = codes >= 0, (3, len(names), len(classes))
-        place = codes[there] * len(classes) + strata[there]
+        mask, shape = codes >= 0, (3, len(names), len(classes))
+        place = codes[mask] * len(classes) + strata[mask]
         for column, region in enumerate(regions):
-            sums = moments(place, values[there, column], shape[1] * shape[2]).reshape(shape)[:, kept]
-            most, least, gap = _apart(sums[0], sums[1])
-            lines.append(
-                (name, region.name, names[kept[most]], names[kept[least]], gap, means_differ(sums, enough, rng))
-            )
+            sums = moments(place, values[mask, column], shape[1] * shape[2]).reshape(shape)[:, indices]
+            most, least, gap = _extremes(sums[0], sums[1])
+            p = means_differ(sums, enough, rng)
+            lines.append((name, region.name, names[indices[most]], names[indices[least]], gap, p))
     frame = pd.DataFrame(lines, columns=["by", "region", "most", "least", "gap", "p"])
     adjusted = holm(frame["p"].to_numpy(np.float64))
     return frame.assign(**{"p adjusted": adjusted, "significant": adjusted <= SIGNIFICANT})
@@ -137,14 +147,14 @@ def _groups(maps: Maps, by: str) -> tuple[NDArray[np.intp], list[str]]:
     """(M,) the number of each map's group, -1 where it is not known, and the groups' names."""
     if by not in maps.frame:
         raise InputError(f"There is no attribute {by!r}: choose one of the set's attributes, label or predicted.")
-    codes, values = factorised(maps.frame[by], np.arange(len(maps.frame)))
+    codes, values = factorise(maps.frame[by], np.arange(len(maps.frame)))
     order = sorted(range(len(values)), key=lambda i: shown(values[i]))
     rank = np.full(len(values) + 1, -1, np.intp)
     rank[order] = np.arange(len(values))
     return rank[codes], [shown(values[i]) for i in order]
 
 
-def _apart(count: NDArray[np.float64], total: NDArray[np.float64]) -> tuple[int, int, float]:
+def _extremes(count: NDArray[np.float64], total: NDArray[np.float64]) -> tuple[int, int, float]:
     """The groups with the largest and the smallest mean, and their gap, strata held equal; from (G, S) number and sum
     of values.
 

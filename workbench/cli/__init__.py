@@ -33,10 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0, 1 (a check failed), 2 (bad input) or 130 (interrupted)."""
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # so that python:package.module:function finds what lies in the working folder
-    sys.exit(_guarded(arguments))
+    sys.exit(_run(arguments))
 
 
-def _guarded(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         code = app(args=arguments, prog_name="workbench", standalone_mode=False)
         return code if isinstance(code, int) else 0
@@ -57,24 +57,19 @@ def _verdict(error: Exception) -> tuple[str, int]:
     """What to say of an error, and the exit code."""
     if isinstance(error, InputError):
         return str(error), INPUT_ERROR
-    if callable(
-        usage := getattr(error, "format_message", None)
-    ):  # typer's usage errors, whose class has moved between its releases
+    # Typer's usage errors have it; their class has moved between its releases
+    usage = getattr(error, "format_message", None)
+    if callable(usage):
         return f"{usage().rstrip('. ')}. See workbench --help, or --help after a command.", INPUT_ERROR
     if isinstance(error, OSError):
-        return (
-            (
-                f"{error.filename or 'A file'} cannot be used ({error.strerror or error}): check the path, its"
-                " permissions and the disk."
-            ),
-            INPUT_ERROR,
-        )
+        fault = f"{error.filename or 'A file'} cannot be used ({error.strerror or error})"
+        return f"{fault}: check the path, its permissions and the disk.", INPUT_ERROR
     hint = f"set {TRACEBACK_VARIABLE}=1 to see where, and please report it"
     return f"Unexpected error ({type(error).__name__}: {error}): {hint}.", 1
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(flag: bool) -> None:
+    if flag:
         print(f"workbench {__version__}")
         raise typer.Exit()
 

@@ -32,25 +32,24 @@ def audit(
     image_set = load_images(images)
     from workbench.models import load_classifier
 
-    said = "nothing yet"
+    status = "nothing yet"
     try:
         steps = run(
             load_classifier(model), image_set, out, attributions=attributions, sample=sample, seed=seed, engine=engine
         )
         with Meter() as meter, closing(steps):
             for step in steps:
-                said = f"{step.done:,} of {step.total:,} {step.stage}"
+                status = f"{step.done:,} of {step.total:,} {step.stage}"
                 meter(step.done, step.total, f"{step.stage}, {step.errors} failed" if step.errors else step.stage)
     except KeyboardInterrupt:
-        print(f"Stopped with {said}: run the same command again, and it resumes.", file=sys.stderr)
+        print(f"Stopped with {status}: run the same command again, and it resumes.", file=sys.stderr)
         raise
     print(f"Wrote {len(image_set):,} images to {out / 'predictions.parquet'}")
     frame = open_audit(out).predictions.frame
-    if judged := int(frame["verdict"].notna().sum()):
-        print(f"{(frame['verdict'] == 'right').sum() / judged:.1%} of {judged:,} labelled images are classified right")
+    if count := int(frame["verdict"].notna().sum()):
+        print(f"{(frame['verdict'] == 'right').sum() / count:.1%} of {count:,} labelled images are classified right")
     if failed := int(frame["error"].notna().sum()):
         print(f"{failed:,} could not be read; the column error says why")
     if attributions is not None:
-        print(
-            f"Wrote {len(open_audit(out).summaries(attributions).frame):,} maps, summed up, to {out / 'attributions'}"
-        )
+        maps = open_audit(out).summaries(attributions).frame
+        print(f"Wrote {len(maps):,} maps, summed up, to {out / 'attributions'}")

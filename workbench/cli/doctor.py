@@ -41,12 +41,12 @@ class Check:
     Attributes:
         name: What was looked at.
         passed: Whether it is as it should be.
-        found: What is there, or what is wrong and what to do.
+        text: What is there, or what is wrong and what to do.
     """
 
     name: str
     passed: bool
-    found: str
+    text: str
 
 
 def examine() -> Iterator[Check]:
@@ -77,19 +77,16 @@ def _check(name: str, look: Callable[[], str]) -> Check:
     except InputError as error:
         return Check(name, False, str(error))
     except Exception as error:  # a broken installation fails in any way it likes; the examination goes on
-        return Check(
-            name,
-            False,
-            " ".join(f"This failed with {type(error).__name__} ({error}): install the package again.".split()),
-        )
+        text = f"This failed with {type(error).__name__} ({error}): install the package again."
+        return Check(name, False, " ".join(text.split()))
 
 
 def _packages() -> str:
-    found = versions(CHECKED)
-    if missing := [name for name, number in found.items() if number is None]:
+    releases = versions(CHECKED)
+    if missing := [name for name, number in releases.items() if number is None]:
         raise InputError(f"The package {missing[0]} is not installed: run pip install explainability-workbench again.")
     system = f"workbench {__version__}, Python {platform.python_version()} on {platform.system()} {platform.machine()}"
-    return ", ".join([system, *(f"{name} {number}" for name, number in found.items())])
+    return ", ".join([system, *(f"{name} {number}" for name, number in releases.items())])
 
 
 def _files() -> str:
@@ -112,7 +109,7 @@ def _images(name: str, sets: dict[str, ImageSet]) -> str:
     sets[name] = load_images(name)
     items = sets[name].items
     items[0].open()
-    absent = sum(not _there(item.source) for item in items)
+    absent = sum(not _exists(item.source) for item in items)
     if absent:
         raise InputError(
             f"{absent} of {len(items)} images are not there: correct its entry or install the package again."
@@ -120,7 +117,7 @@ def _images(name: str, sets: dict[str, ImageSet]) -> str:
     return f"{len(items):,} images, {len(sets[name].class_names)} classes, digest {sets[name].key[:12]}"
 
 
-def _there(source: object) -> bool:
+def _exists(source: object) -> bool:
     path = getattr(source, "path", None)
     return not isinstance(path, Path) or path.is_file()
 
@@ -132,17 +129,13 @@ def _model(name: str, catalog: Catalog, models: dict[str, Classifier]) -> str:
     folder = Path(catalog.models[name].ref)
     is_folder = ":" not in catalog.models[name].ref
     if is_folder and not (folder / "model.toml").is_file():
-        how = (
-            f"run workbench train-demo {name}"
-            if folder.parent == shared("models")
-            else "put it there or correct the catalog"
-        )
+        ships = folder.parent == shared("models")
+        how = f"run workbench train-demo {name}" if ships else "put it there or correct the catalog"
         raise InputError(f"There is no model.toml in {folder}: {how}.")
     models[name] = load_classifier(name)
     size = f", {weights_path(folder, read_spec(folder)).stat().st_size / 1e6:.1f} MB" if is_folder else ""
-    return f"{len(models[name].class_names):,} classes{size}, digest {models[name].key[:12]}" + "".join(
-        f". {n}" for n in models[name].notes
-    )
+    text = f"{len(models[name].class_names):,} classes{size}, digest {models[name].key[:12]}"
+    return ". ".join([text, *models[name].notes])
 
 
 def _prediction(catalog: Catalog, models: dict[str, Classifier], sets: dict[str, ImageSet]) -> str:
@@ -158,7 +151,5 @@ def _prediction(catalog: Catalog, models: dict[str, Classifier], sets: dict[str,
     row = predict(models[name], item).frame.iloc[0]
     if row["error"] is not None:
         raise InputError(str(row["error"]))
-    return (
-        f"{name} calls {item.name} {row['predicted']!r} at {row['confidence']:.2f}, in"
-        f" {time.perf_counter() - start:.2f} s"
-    )
+    duration = time.perf_counter() - start
+    return f"{name} calls {item.name} {row['predicted']!r} at {row['confidence']:.2f}, in {duration:.2f} s"

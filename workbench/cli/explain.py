@@ -100,13 +100,13 @@ def _map(
 
 def _settings(pairs: Sequence[str]) -> dict[str, object]:
     """`key=value` pairs, numbers read as such."""
-    found: dict[str, object] = {}
+    settings: dict[str, object] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
             raise InputError(f"--set takes key=value, not {pair!r}: write for example --set samples=24.")
-        found[key.strip()] = _number(value.strip())
-    return found
+        settings[key.strip()] = _number(value.strip())
+    return settings
 
 
 def _number(text: str) -> object:
@@ -128,7 +128,7 @@ def _class_names(text: str | None) -> list[str] | None:
     return [name.strip() for name in text.split(",")]
 
 
-def _write(out: Path, classifier: Classifier, item: ImageItem, ready: Input, found: Attribution, ref: str) -> None:
+def _write(out: Path, classifier: Classifier, item: ImageItem, ready: Input, result: Attribution, ref: str) -> None:
     """Write the three files and say what they show."""
     import json
 
@@ -136,17 +136,18 @@ def _write(out: Path, classifier: Classifier, item: ImageItem, ready: Input, fou
     from workbench.drawing import overlay
     from workbench.models import predict
 
-    said = predict(classifier, ready)
+    table = predict(classifier, ready)
     model = {"name": classifier.name, "ref": ref, "notes": list(classifier.notes)}
-    record = manifest(found, item, classifier.class_names, said.probabilities[0], model)
-    image = overlay(ready.image, found.on_image(), METHODS[found.method].signed)
-    (out / "attribution.npz").write_bytes(npz({"values": found}))
+    record = manifest(result, item, classifier.class_names, table.probabilities[0], model)
+    image = overlay(ready.image, result.on_image(), METHODS[result.method].signed)
+    (out / "attribution.npz").write_bytes(npz({"values": result}))
     image.save(out / "overlay.png")
     (out / "manifest.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"{item.name}: {said.frame['predicted'][0]} at {said.frame['confidence'][0]:.3f}")
-    print(f"{METHODS[found.method].title} for {classifier.class_names[found.target]}, {found.score} {found.output:.4g}")
-    if found.relative_delta is not None:
-        print(f"The map's sum misses the change of the score by {found.relative_delta:.2%}")
+    print(f"{item.name}: {table.frame['predicted'][0]} at {table.frame['confidence'][0]:.3f}")
+    target = classifier.class_names[result.target]
+    print(f"{METHODS[result.method].title} for {target}, {result.score} {result.output:.4g}")
+    if result.relative_delta is not None:
+        print(f"The map's sum misses the change of the score by {result.relative_delta:.2%}")
     for note in classifier.notes:
         print(note)
     print(f"Wrote attribution.npz, overlay.png and manifest.json to {out}")

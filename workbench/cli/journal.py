@@ -46,18 +46,18 @@ def verify(
     """
     from workbench.journal import Journal, journal_path
 
-    found = Journal(journal or journal_path(), create=False).verify(expect)
-    for line in (*found.problems, *(f"Note: {note}" for note in found.notes)):
+    verdict = Journal(journal or journal_path(), create=False).verify(expect)
+    for line in (*verdict.problems, *(f"Note: {note}" for note in verdict.notes)):
         print(line)
-    if not found.sound:
+    if not verdict.sound:
         raise typer.Exit(1)
-    if not found.count:
+    if not verdict.count:
         print("0 entries, sound: there is nothing to keep a digest of yet")
         return
-    entries = "entry" if found.count == 1 else "entries"
-    print(f"{found.count:,} {entries}, sound, head {found.head}, from {found.first} to {found.last}")
-    if found.covered is not None:
-        print(f"The digest that was expected is the head after {found.covered:,} of them")
+    entries = "entry" if verdict.count == 1 else "entries"
+    print(f"{verdict.count:,} {entries}, sound, head {verdict.head}, from {verdict.first} to {verdict.last}")
+    if verdict.covered is not None:
+        print(f"The digest that was expected is the head after {verdict.covered:,} of them")
 
 
 @app.command(short_help="Write all entries to a .csv or .json.")
@@ -73,7 +73,7 @@ def export(
     kinds = {".csv": to_csv, ".json": to_json}
     if out.suffix.lower() not in kinds:
         raise InputError(f"{out.name} is neither a .csv nor a .json: give it one of these endings.")
-    entries = _checked(Journal(journal or journal_path(), create=False))
+    entries = _entries(Journal(journal or journal_path(), create=False))
     _write(out, kinds[out.suffix.lower()](entries))
     print(f"Wrote {len(entries):,} {'entry' if len(entries) == 1 else 'entries'} to {out}")
 
@@ -87,15 +87,15 @@ def labels(
     """Write a manifest of an image set with its labels after the latest overrulings, for `workbench train`."""
     from workbench.files import csv_rows
     from workbench.images import load_images
-    from workbench.journal import Journal, folder_of, journal_path, relabelled
+    from workbench.journal import Journal, folder_of, journal_path, relabel
 
     if out.suffix.lower() != ".csv":
         raise InputError(f"{out.name} is not a .csv: give it that ending.")
     if out.exists():  # it may be the ground truth
         raise InputError(f"{out} is already there and may hold the labels as they were: choose another name.")
-    entries = _checked(Journal(journal or journal_path(), create=False))
+    entries = _entries(Journal(journal or journal_path(), create=False))
     image_set = load_images(images)
-    text = relabelled(image_set, entries)
+    text = relabel(image_set, entries)
     _write(out, text)
     changed = sum(row["overruled"] == "yes" for row in csv_rows(text.encode(), out.name))
     print(f"Wrote {len(image_set):,} images, {changed:,} of them with an overruled label, to {out}")
@@ -104,11 +104,11 @@ def labels(
         print(f"Its paths begin in {folder or 'the folder of the set'}: put it there before you load it")
 
 
-def _checked(journal: Journal) -> tuple[Entry, ...]:
+def _entries(journal: Journal) -> tuple[Entry, ...]:
     """All entries of a journal; that it is not sound is said beside what is made of it."""
-    found = journal.verify()
-    if not found.sound:
-        many = "1 thing is" if len(found.problems) == 1 else f"{len(found.problems):,} things are"
+    verdict = journal.verify()
+    if not verdict.sound:
+        many = "1 thing is" if len(verdict.problems) == 1 else f"{len(verdict.problems):,} things are"
         print(f"The journal is not sound, {many} wrong with it: run workbench journal verify", file=sys.stderr)
     return journal.entries()
 

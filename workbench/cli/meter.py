@@ -26,8 +26,8 @@ class Meter:
             return
         self.last = share
         spent, steps = time.monotonic() - self.start, done - self.first
-        left = f", {_duration(spent / steps * (total - done))} left" if steps else ""
-        line = f"{done} of {total}{left}{f': {what}' if what else ''}"
+        remaining = f", {_duration(spent / steps * (total - done))} left" if steps else ""
+        line = f"{done} of {total}{remaining}{f': {what}' if what else ''}"
         self.stream.write(f"\r\x1b[2K{line}" if self.terminal else f"{line}\n")
         self.stream.flush()
 

@@ -103,11 +103,8 @@ def _check_port(host: str, port: int) -> None:
     except socket.gaierror:
         raise InputError(f"There is no host {host!r}: use 127.0.0.1, 0.0.0.0 or an address of this machine.") from None
     except OSError as error:
-        why = (
-            "is taken"
-            if error.errno == errno.EADDRINUSE
-            else f"of {host} cannot be used ({os.strerror(error.errno or 0)})"
-        )
+        why = f"of {host} cannot be used ({os.strerror(error.errno or 0)})"
+        why = "is taken" if error.errno == errno.EADDRINUSE else why
         raise InputError(f"Port {port} {why}: choose another with --port.") from None
 
 
@@ -119,11 +116,8 @@ def streamlit_command(host: str, port: int, *, browser: bool) -> list[str]:
     """
     from workbench.catalog import PACKAGE, home, read_toml
 
-    windows = (
-        os.name == "nt"
-        or sys.platform == "darwin"
-        or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    )
+    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    windows = os.name == "nt" or sys.platform == "darwin" or bool(display)
     settings = _flat(read_toml(home() / ".streamlit" / "config.toml")) | {
         "server.address": host,
         "server.port": port,
@@ -131,21 +125,19 @@ def streamlit_command(host: str, port: int, *, browser: bool) -> list[str]:
         "server.showEmailPrompt": False,
         "logger.hideWelcomeMessage": True,
     }
-    given = [
-        (key, value)
-        for key, value in settings.items()
-        if key in ("server.address", "server.port") or not _by_environment(key)
-    ]
-    flags = [f"--{key}={_word(value)}" for key, many in given for value in (many if isinstance(many, list) else [many])]
+    own = ("server.address", "server.port")
+    options = [(key, value) for key, value in settings.items() if key in own or not _by_environment(key)]
+    lists = [(key, value if isinstance(value, list) else [value]) for key, value in options]
+    flags = [f"--{key}={_word(part)}" for key, parts in lists for part in parts]
     return [sys.executable, "-m", "streamlit", "run", str(PACKAGE / "app.py"), *flags]
 
 
 def _flat(table: Mapping[str, object], above: str = "") -> dict[str, object]:
     """A nested table as one of dotted keys."""
-    found: dict[str, object] = {}
+    flat: dict[str, object] = {}
     for key, value in table.items():
-        found |= _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {above + key: value}
-    return found
+        flat |= _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {above + key: value}
+    return flat
 
 
 def _by_environment(key: str) -> bool:

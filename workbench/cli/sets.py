@@ -36,8 +36,7 @@ def make_set(
         raise InputError("--stamp-share says how often a class carries the stamp: name the class with --stamp-with.")
     share = 0.95 if stamp_share is None else stamp_share
     with Meter(sys.stdout) as meter:
-        for done, total in stamped_metal.make_set(
-            out, count=count, size=size, seed=seed, stamp_with=stamp_with, stamp_share=share
-        ):
+        plan = {"count": count, "size": size, "seed": seed}
+        for done, total in stamped_metal.make_set(out, **plan, stamp_with=stamp_with, stamp_share=share):
             meter(done, total, "drawing")
     print(f"Wrote manifest.csv, images and masks of {count:,} synthetic parts to {out}")

@@ -41,18 +41,18 @@ def train(
     image_set = load_images(images)
     from workbench.training import finetune
 
-    said, start = "nothing yet", time.monotonic()
+    status, start = "nothing yet", time.monotonic()
     try:
         steps = finetune.train(
             image_set, out, epochs=epochs, size=size, positive=positive, seed=seed, checkpoint=checkpoint
         )
         with Meter(sys.stdout) as meter, closing(steps):
             for step in steps:
-                said = f"{step.done:,} of {step.total:,} steps of {step.stage} done"
+                status = f"{step.done:,} of {step.total:,} steps of {step.stage} done"
                 meter(step.done, step.total, f"{step.stage}, {step.detail}" if step.detail else step.stage)
     except KeyboardInterrupt:
         print(
-            f"Stopped with {said}: run the same command again, and it goes on after its last finished epoch.",
+            f"Stopped with {status}: run the same command again, and it goes on after its last finished epoch.",
             file=sys.stderr,
         )
         raise

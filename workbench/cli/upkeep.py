@@ -47,9 +47,8 @@ def doctor() -> None:
     failed = 0
     for check in examine():
         failed += not check.passed
-        print(f"{'ok  ' if check.passed else 'FAIL'} {check.name}: {check.found}", flush=True)
+        print(f"{'ok  ' if check.passed else 'FAIL'} {check.name}: {check.text}", flush=True)
     if failed:
-        print(
-            f"{failed} {'check' if failed == 1 else 'checks'} failed; each line above says what to do.", file=sys.stderr
-        )
+        checks = "check" if failed == 1 else "checks"
+        print(f"{failed} {checks} failed; each line above says what to do.", file=sys.stderr)
         raise typer.Exit(1)

@@ -6,6 +6,6 @@ from workbench.defects.decision import QUEUES, Decision, decide, queue
 from workbench.defects.halves import CHOSEN_ON, HALVES, REPORTED_ON, cases_of, deal, of_split
 from workbench.defects.localise import FEW, MAP_FIGURES, Localisation, Row, localise
 from workbench.defects.operating import FIGURES, Costs, operating_points, point_at, points_of
-from workbench.defects.review_band import Band, Reviewed, band, expected, needed, reach, review
+from workbench.defects.review_band import Band, Reviewed, band, expected_range, images_needed, reach, review
 from workbench.defects.spots import DEFECT_FILLS, Filled, Spot, fill_spots, spots
 from workbench.defects.threshold import Choice, choose

@@ -55,9 +55,7 @@ class Pixels:
     @property
     def weights(self) -> NDArray[np.float64]:
         """(D,): what each marked pixel is of its region."""
-        return np.asarray(
-            1 / np.bincount(self.region)[self.region] if self.region.size else np.zeros(0), dtype=np.float64
-        )
+        return np.asarray(1 / np.bincount(self.region)[self.region] if self.region.size else [], np.float64)
 
 
 def regions_of(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
@@ -68,7 +66,7 @@ def regions_of(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
     return np.asarray(labels, dtype=np.int32)
 
 
-def parted(values: NDArray[np.floating], labels: NDArray[np.integer]) -> Pixels:
+def split_pixels(values: NDArray[np.floating], labels: NDArray[np.integer]) -> Pixels:
     """The pixels of one image.
 
     Args:
@@ -113,11 +111,11 @@ def pixel_auroc(maps: Iterable[NDArray[np.floating]], masks: Iterable[NDArray[np
     return _exact(_all_pixels(maps, masks), None, LIMIT)[0]
 
 
-def merged(images: Iterable[Pixels]) -> Scores:
+def merge(images: Iterable[Pixels]) -> Scores:
     """The scores of all pixels outside of the masks, sorted."""
-    found = np.concatenate([np.zeros(0, np.float32), *(one.sound for one in images)])
-    found.sort()
-    return found
+    scores = np.concatenate([np.zeros(0, np.float32), *(image.sound for image in images)])
+    scores.sort()
+    return scores
 
 
 def areas(
@@ -143,7 +141,7 @@ def areas(
     Args:
         defective: Images with marked pixels.
         good: Images without.
-        pools: What `merged` makes of all these images, in any parts, where it is known already.
+        pools: What `merge` makes of all these images, in any parts, where it is known already.
         limit: As of `aupro`.
         level: Confidence level of the intervals.
         draws: Resamples.
@@ -153,30 +151,29 @@ def areas(
         Two figures, with the defective images as `count` and all images as `support`. Without a value where no pixel is
         marked or none is not, without an interval for a single defective image.
     """
-    pools = [merged([*defective, *good])] if pools is None else pools
+    pools = [merge([*defective, *good])] if pools is None else pools
     n, support = len(defective), len(defective) + len(good)
     if not (n and sum(pool.size for pool in pools)):
         return Rate(None, None, None, n, support), Rate(None, None, None, n, support)
     exact = _exact(defective, pools, limit)
     if n == 1:
         return Rate(exact[0], None, None, n, support), Rate(exact[1], None, None, n, support)
-    drawn = _resampled(defective, good, _edges(pools, defective), limit, draws, np.random.default_rng(seed))
+    samples = _resample(defective, good, _edges(pools, defective), limit, draws, np.random.default_rng(seed))
     tail = _tail(n, level)
 
     def rate(value: float, column: NDArray[np.float64]) -> Rate:
         low, high = np.quantile(column[1:], [tail, 1 - tail]) + (value - column[0])
         return Rate(value, max(float(low), 0.0), min(float(high), 1.0), n, support)
 
-    return rate(exact[0], drawn[0]), rate(exact[1], drawn[1])
+    return rate(exact[0], samples[0]), rate(exact[1], samples[1])
 
 
 def _all_pixels(maps: Iterable[NDArray[np.floating]], masks: Iterable[NDArray[np.bool_]]) -> list[Pixels]:
-    images = [
-        parted(np.asarray(values), regions_of(np.asarray(mask))) for values, mask in zip(maps, masks, strict=True)
-    ]
-    if not any(one.regions for one in images):
+    pairs = zip(maps, masks, strict=True)
+    images = [split_pixels(np.asarray(values), regions_of(np.asarray(mask))) for values, mask in pairs]
+    if not any(image.regions for image in images):
         raise InputError("No pixel is marked as a defect: give at least one mask that is not empty.")
-    if not any(one.sound.size for one in images):
+    if not any(image.sound.size for image in images):
         raise InputError("Every pixel is marked as a defect: give masks that leave something out, or good images.")
     return images
 
@@ -185,17 +182,15 @@ def _exact(images: Sequence[Pixels], pools: Sequence[Scores] | None, limit: floa
     """Areas under both curves of images of which one is marked somewhere; `pools` as of `areas`."""
     if not 0 < limit <= 1:
         raise ValueError(f"expected 0 < limit <= 1, got {limit}")
-    pools = [merged(images)] if pools is None else pools
-    marked = np.concatenate([one.marked for one in images])
+    pools = [merge(images)] if pools is None else pools
+    marked = np.concatenate([image.marked for image in images])
     order = np.argsort(marked)  # neighbours in order are found near each other, which is what takes the time
-    marked, weights = marked[order], np.concatenate([one.weights for one in images])[order]
+    marked, weights = marked[order], np.concatenate([image.weights for image in images])[order]
     total = sum(pool.size for pool in pools)
     above, reached = (total - np.sum([np.searchsorted(pool, marked, side) for pool in pools], axis=0) for side in SIDES)
     under_roc = _under(above, reached, float(total)).sum() / marked.size
-    under_pro = (weights * _under(above, reached, limit * total)).sum() / sum(one.regions for one in images)
-    return float(under_roc), min(
-        float(under_pro), 1.0
-    )  # the weights of a region's pixels may sum to a hair more than one
+    under_pro = (weights * _under(above, reached, limit * total)).sum() / sum(image.regions for image in images)
+    return float(under_roc), min(float(under_pro), 1.0)  # a region's weights may sum to a hair more than 1
 
 
 def _under(above: NDArray, reached: NDArray, end: float | NDArray[np.float64]) -> NDArray[np.float64]:
@@ -209,12 +204,12 @@ def _under(above: NDArray, reached: NDArray, end: float | NDArray[np.float64]) -
 
 def _edges(pools: Sequence[Scores], defective: Sequence[Pixels]) -> Scores:
     """Lower edges of bins: quantiles of the scores outside of the masks, and as many of those inside."""
-    parts = [*pools, np.sort(np.concatenate([one.marked for one in defective]))]
+    parts = [*pools, np.sort(np.concatenate([image.marked for image in defective]))]
     picks = [part[np.linspace(0, part.size - 1, QUANTILES).round().astype(np.intp)] for part in parts if part.size]
     return np.unique(np.concatenate(picks))
 
 
-def _resampled(
+def _resample(
     defective: Sequence[Pixels],
     good: Sequence[Pixels],
     edges: Scores,
@@ -224,31 +219,30 @@ def _resampled(
 ) -> NDArray[np.float64]:
     """Binned areas under both curves, (2, 1 + draws): of the images as they are, and of resamples of them."""
 
-    def sound(images: Sequence[Pixels]) -> NDArray[np.float64]:
-        counts = [np.diff(np.searchsorted(one.sound, edges, "left"), append=one.sound.size) for one in images]
+    def sound_counts(images: Sequence[Pixels]) -> NDArray[np.float64]:
+        counts = [np.diff(np.searchsorted(image.sound, edges, "left"), append=image.sound.size) for image in images]
         return np.array(counts, np.float64).reshape(-1, edges.size)[:, ::-1]
 
-    def marked(images: Sequence[Pixels], weighted: bool) -> NDArray[np.float64]:
-        bins = [np.searchsorted(edges, one.marked, "right") - 1 for one in images]
-        weights = [one.weights if weighted else None for one in images]
-        return np.array(
-            [np.bincount(b, w, minlength=edges.size) for b, w in zip(bins, weights, strict=True)], np.float64
-        )[:, ::-1]
+    def marked_counts(images: Sequence[Pixels], weighted: bool) -> NDArray[np.float64]:
+        bins = [np.searchsorted(edges, image.marked, "right") - 1 for image in images]
+        weights = [image.weights if weighted else None for image in images]
+        counts = [np.bincount(b, w, minlength=edges.size) for b, w in zip(bins, weights, strict=True)]
+        return np.array(counts, np.float64)[:, ::-1]
 
-    def picked(size: int) -> NDArray[np.float64]:
+    def multiplicities(size: int) -> NDArray[np.float64]:
         """How often each of `size` images is in a resample, (1 + draws, size)."""
-        again = rng.multinomial(size, np.full(size, 1 / size), draws) if size else np.zeros((draws, 0))
-        return np.vstack([np.ones(size), again])
+        counts = rng.multinomial(size, np.full(size, 1 / size), draws) if size else np.zeros((draws, 0))
+        return np.vstack([np.ones(size), counts])
 
-    ours = picked(len(defective))
-    outside = ours @ sound(defective) + picked(len(good)) @ sound(good)
+    repeats = multiplicities(len(defective))
+    outside = repeats @ sound_counts(defective) + multiplicities(len(good)) @ sound_counts(good)
     reached = outside.cumsum(1)
     total = np.maximum(reached[:, -1:], 1)  # a resample of nothing but wholly marked images has none
-    found = []
+    result = []
     for weighted, end in ((False, total), (True, limit * total)):
-        inside = ours @ marked(defective, weighted)
-        found.append((inside * _under(reached - outside, reached, end)).sum(1) / inside.sum(1))
-    return np.array(found)
+        inside = repeats @ marked_counts(defective, weighted)
+        result.append((inside * _under(reached - outside, reached, end)).sum(1) / inside.sum(1))
+    return np.array(result)
 
 
 def _tail(n: int, level: float) -> float:

@@ -13,7 +13,7 @@ from workbench.defects.spots import LEAST_MOVE, Filled, Spot
 from workbench.predictions import Cases, near
 
 QUEUES = ("escapes", "overkill", "near", "overruled", "all")
-SAID = {"pass": "Passed", "reject": "Rejected", "review": "For review"}
+VERDICT_WORDS = {"pass": "Passed", "reject": "Rejected", "review": "For review"}
 EVIDENCE = "the evidence for a defect"
 EFFECTS = {
     "rests": "the score rests on it",
@@ -54,36 +54,30 @@ class Decision:
     @property
     def sentence(self) -> str:
         """The decision, where its evidence lies, and what becomes of it without."""
-        said = [f"{SAID[self.verdict]}: {' against '.join(_apart(self.score, self.band.threshold))}"]
+        parts = [f"{VERDICT_WORDS[self.verdict]}: {' against '.join(_distinct(self.score, self.band.threshold))}"]
         if self.regions:
             top = self.regions[0]
-            said.append(f"{top.mass:.0%} of {self.evidence} lies in one region of {_percent(top.area)} of the area")
+            parts.append(f"{top.mass:.0%} of {self.evidence} lies in one region of {_percent(top.area)} of the area")
         if self.filled:
-            said.append(self._what_filling_does(self.filled[0]))
-        return "; ".join(said) + "."
+            parts.append(self._what_filling_does(self.filled[0]))
+        return "; ".join(parts) + "."
 
-    def meaning(self, tried: Filled) -> str:
+    def meaning(self, filled: Filled) -> str:
         """What filling a region says of it, and what would be decided without it where that is something else."""
-        before, after = (str(verdict) for verdict in self.band.verdicts(np.array([tried.before, tried.after])))
-        told = EFFECTS[tried.effect]
-        if tried.effect in ("rests", "holds down") and before == self.verdict != after:
-            told += f": without it the part {WITHOUT[after]}"
-        return told
+        before, after = (str(verdict) for verdict in self.band.verdicts(np.array([filled.before, filled.after])))
+        text = EFFECTS[filled.effect]
+        if filled.effect in ("rests", "holds down") and before == self.verdict != after:
+            text += f": without it the part {WITHOUT[after]}"
+        return text
 
-    def _what_filling_does(self, tried: Filled) -> str:
-        change = round(tried.after, 2) - round(tried.before, 2)  # as they are read
+    def _what_filling_does(self, filled: Filled) -> str:
+        change = round(filled.after, 2) - round(filled.before, 2)  # as they are read
         verb = "leaves" if change == 0 else "drops" if change < 0 else "raises"
         at = "at" if verb == "leaves" else "to"
-        start = (
-            ""
-            if round(tried.before, 2) == round(self.score, 2)
-            else f" from {tried.before:.2f}, which it is at the size shown,"
-        )
-        moved = (
-            f"filling it {verb} the score{start} {at} {tried.after:.2f} (same area elsewhere:"
-            f" {_range(tried.elsewhere)})"
-        )
-        return f"{moved}; {self.meaning(tried)}"
+        same = round(filled.before, 2) == round(self.score, 2)
+        start = "" if same else f" from {filled.before:.2f}, which it is at the size shown,"
+        elsewhere = f"(same area elsewhere: {_range(filled.elsewhere)})"
+        return f"filling it {verb} the score{start} {at} {filled.after:.2f} {elsewhere}; {self.meaning(filled)}"
 
 
 def decide(
@@ -95,9 +89,8 @@ def decide(
     evidence: str = EVIDENCE,
 ) -> Decision:
     """The decision about an image with a score, (1,) of `Band.verdicts`; the rest as `Decision` has it."""
-    return Decision(
-        item_id, score, band, str(band.verdicts(np.array([score]))[0]), tuple(regions), tuple(filled), evidence
-    )
+    verdict = str(band.verdicts(np.array([score]))[0])
+    return Decision(item_id, score, band, verdict, tuple(regions), tuple(filled), evidence)
 
 
 def queue(
@@ -122,20 +115,20 @@ def queue(
         Rows of the table. Escapes begin with the lowest score, overkill with the highest, the others with what is
         nearest to the threshold.
     """
-    known, defect = cases.mask, np.zeros(len(scores), bool)
+    labelled, defect = cases.mask, np.zeros(len(scores), bool)
     defect[cases.rows] = cases.defect
     verdicts = band.verdicts(np.nan_to_num(scores))
     distance = np.abs(scores - band.threshold)
     kinds = {
         "escapes": (defect & (verdicts == "pass"), scores),
-        "overkill": (known & ~defect & (verdicts == "reject"), -scores),
+        "overkill": (labelled & ~defect & (verdicts == "reject"), -scores),
         "near": ((verdicts == "review") | near(scores, band.threshold), distance),
         "overruled": (overruled, distance),
         "all": (np.ones(len(scores), bool), distance),
     }
-    among, order = kinds[name]
-    chosen = np.flatnonzero(among & rows & np.isfinite(scores))
-    return np.asarray(chosen[np.argsort(order[chosen], kind="stable")])
+    members, order = kinds[name]
+    places = np.flatnonzero(members & rows & np.isfinite(scores))
+    return np.asarray(places[np.argsort(order[places], kind="stable")])
 
 
 def _percent(share: float) -> str:
@@ -147,7 +140,7 @@ def _range(values: Sequence[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _apart(one: float, other: float) -> tuple[str, str]:
+def _distinct(first: float, second: float) -> tuple[str, str]:
     """Two numbers with two digits, or as many as it takes for them to read differently where they are."""
-    digits = next((n for n in range(2, 6) if f"{one:.{n}f}" != f"{other:.{n}f}"), 2)
-    return f"{one:.{digits}f}", f"{other:.{digits}f}"
+    digits = next((n for n in range(2, 6) if f"{first:.{n}f}" != f"{second:.{n}f}"), 2)
+    return f"{first:.{digits}f}", f"{second:.{digits}f}"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from numpy.typing import ArrayLike
 
 from workbench.errors import InputError
-from workbench.predictions import Cases, Predictions, good_class, judgeable, listed
+from workbench.predictions import Cases, Predictions, good_class, judgeable, name_list
 
 CHOSEN_ON, REPORTED_ON = "validation", "test"
 HALVES = {CHOSEN_ON: "choosing half", REPORTED_ON: "reporting half"}
@@ -42,15 +42,16 @@ def defect_classes(predictions: Predictions, positive: str | Sequence[str] | Non
             return (str(predictions.rule.positive),)
         if good is None:
             raise InputError(
-                f"None of the classes says by its name that it is good ({listed(names)}): name those that are defects."
+                f"None of the classes says by its name that it is good ({name_list(names)}): name those that are"
+                " defects."
             )
         return tuple(name for name in names if name != good)
-    asked = {positive} if isinstance(positive, str) else set(positive)
-    if strange := sorted(asked - set(names)):
-        raise InputError(f"There is no class {strange[0]!r}: the model knows {listed(names)}.")
-    if not asked or len(asked) == len(names):
+    classes = {positive} if isinstance(positive, str) else set(positive)
+    if strange := sorted(classes - set(names)):
+        raise InputError(f"There is no class {strange[0]!r}: the model knows {name_list(names)}.")
+    if not classes or len(classes) == len(names):
         raise InputError("Some classes must be defects and some not: leave out those that are good.")
-    return tuple(name for name in names if name in asked)
+    return tuple(name for name in names if name in classes)
 
 
 def of_split(cases: Cases, split: str) -> Cases:
@@ -68,12 +69,11 @@ def deal(cases: Cases) -> dict[str, Cases]:
     """
     frame = cases.predictions.frame
     trained = frame["split"] == "train"
-    free = cases.where(
-        ~frame["id"].isin(frame["id"][trained].dropna()).to_numpy(dtype=bool) & ~trained.to_numpy(dtype=bool)
-    )
-    once = frame.iloc[free.rows].drop_duplicates("id")
+    copies = frame["id"].isin(frame["id"][trained].dropna())
+    unseen = cases.where(~(copies | trained).to_numpy(dtype=bool))
+    distinct = frame.iloc[unseen.rows].drop_duplicates("id")
     first: list[str] = []
-    for _, alike in once.groupby("label"):
-        first += sorted(alike["id"], key=lambda digest: hashlib.sha256(str(digest).encode()).hexdigest())[::2]
-    chosen = frame["id"].isin(first).to_numpy(dtype=bool)
-    return {CHOSEN_ON: free.where(chosen), REPORTED_ON: free.where(~chosen)}
+    for _, group in distinct.groupby("label"):
+        first += sorted(group["id"], key=lambda digest: hashlib.sha256(str(digest).encode()).hexdigest())[::2]
+    choosing = frame["id"].isin(first).to_numpy(dtype=bool)
+    return {CHOSEN_ON: unseen.where(choosing), REPORTED_ON: unseen.where(~choosing)}

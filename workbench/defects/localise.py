@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.attribution import METHODS
-from workbench.defects.curves import LIMIT, Pixels, areas, merged, parted, regions_of
+from workbench.defects.curves import LIMIT, Pixels, areas, merge, regions_of, split_pixels
 from workbench.errors import InputError
-from workbench.images import SAMPLE, ImageItem, stratified_items
+from workbench.images import SAMPLE, ImageItem, stratify_items
 from workbench.models import Placement
 from workbench.predictions import good_class
 from workbench.stats import Rate, auc, mean_of, wilson
@@ -145,36 +145,35 @@ def localise(
 
     if why := suits(classifier, method):
         raise InputError(why)
-    chosen, left, sample = _drawn(list(items), good, most, seed)
-    settings: dict[str, Any] = {"background": [one for one, _ in chosen], **(params or {})}
-    known = {} if rows is None else rows
-    found = []
+    selection, left, sample = _sample(list(items), good, most, seed)
+    settings: dict[str, Any] = {"background": [item for item, _ in selection], **(params or {})}
+    rows = {} if rows is None else rows
+    results = []
 
     def explain(item: ImageItem, image: Image.Image) -> Attribution:
         aim = target(item) if callable(target) else target
         return attribute(classifier, image, method, aim, score=score, **settings)
 
-    for done, (item, sound) in enumerate(chosen):
+    for done, (item, sound) in enumerate(selection):
         if on_progress:
-            on_progress(done, len(chosen))
-        row = known[item.name] if item.name in known else _measured(item, sound, explain)
+            on_progress(done, len(selection))
+        row = rows[item.name] if item.name in rows else _row(item, sound, explain)
         if isinstance(row, LeftOut):
             left.append(row)
         else:
-            known[item.name] = row
-            found.append(dataclasses.replace(row, score=(scores or {}).get(item.name)))
+            rows[item.name] = row
+            results.append(dataclasses.replace(row, score=(scores or {}).get(item.name)))
     if on_progress:
-        on_progress(len(chosen), len(chosen))
-    if not found:
+        on_progress(len(selection), len(selection))
+    if not results:
         raise InputError(left[-1].message)
-    return Localisation(
-        summarise(found, left, seed=seed), method, sum(row.kind is None for row in found), tuple(left), sample
-    )
+    good_images = sum(row.kind is None for row in results)
+    return Localisation(summarise(results, left, seed=seed), method, good_images, tuple(left), sample)
 
 
 def measure(
     item: ImageItem,
-    found: Attribution | NDArray[np.floating],
+    source: Attribution | NDArray[np.floating],
     *,
     mask: NDArray[np.bool_] | None = None,
     score: float | None = None,
@@ -183,7 +182,7 @@ def measure(
 
     Args:
         item: The image; without a mask, or with an empty one, it has no defect.
-        found: An attribution, whose positive part counts (of methods that say how the score reacts, the size); of a
+        source: An attribution, whose positive part counts (of methods that say how the score reacts, the size); of a
             model's own anomaly map the curves take every value, and where the model did not look the lowest. Such a map
             may come as a plain array too, (height, width) of the image, higher where a defect is more likely.
         mask: The item's mask where it is open already, (height, width).
@@ -193,27 +192,28 @@ def measure(
         InputError: The mask cannot be read, or has another size than the image, or the map has.
     """
     mask = item.open_mask() if mask is None else mask
-    own = isinstance(found, np.ndarray) or METHODS[found.method].family == "own"
-    values, seen = _laid(found) if isinstance(found, np.ndarray) else _laid(found.ranking, found.placement)
-    if isinstance(found, np.ndarray) and mask is not None and mask.shape != found.shape:
+    own = isinstance(source, np.ndarray) or METHODS[source.method].family == "own"
+    values, visible = (
+        _on_image(source) if isinstance(source, np.ndarray) else _on_image(source.ranking, source.placement)
+    )
+    if isinstance(source, np.ndarray) and mask is not None and mask.shape != source.shape:
         raise InputError(
-            f"The map of {item.name} is {found.shape[1]} x {found.shape[0]} pixels but its mask is {mask.shape[1]} x"
+            f"The map of {item.name} is {source.shape[1]} x {source.shape[0]} pixels but its mask is {mask.shape[1]} x"
             f" {mask.shape[0]}: give a map of the image's size."
         )
-    labels = np.zeros(values.shape, np.int32) if mask is None else _shrunk(regions_of(mask), values.shape)
+    labels = np.zeros(values.shape, np.int32) if mask is None else _shrink(regions_of(mask), values.shape)
     positive, inside = values.clip(0), labels > 0
     total = float(positive.sum(dtype=np.float64))
-    highest = seen & (values == values[seen].max())
-    ranked = (
-        np.where(seen, values, values[seen].min()) if own else positive
-    )  # an anomaly map may lie below zero all over
+    highest = visible & (values == values[visible].max())
+    # An anomaly map may lie below zero all over
+    ranking = np.where(visible, values, values[visible].min()) if own else positive
     return Row(
         name=item.name,
         kind=kind_of(item) if inside.any() else None,
-        pixels=parted(ranked, labels),
+        pixels=split_pixels(ranking, labels),
         mass=float(positive[inside].sum(dtype=np.float64)) / total if total else 0.0,
         hit=bool(inside[highest].mean() >= 0.5) and bool(values.max() > values.min()),
-        chance=float(inside[seen].mean()),
+        chance=float(inside[visible].mean()),
         score=score,
     )
 
@@ -249,27 +249,26 @@ def summarise(
     import pandas as pd
 
     kinds = sorted(
-        {row.kind for row in rows if row.kind is not None} | {one.kind for one in left if one.kind is not None}
+        {kind for kind in [*(row.kind for row in rows), *(entry.kind for entry in left)] if kind is not None}
     )
     if not kinds:
         raise InputError("No image has a defect that a mask marks: choose a set with masks.")
     good = [row for row in rows if row.kind is None]
-    outside = merged(row.pixels for row in good)
+    outside = merge(row.pixels for row in good)
     of = {kind: [row for row in rows if row.kind == kind] for kind in kinds}
-    pools = {kind: merged(row.pixels for row in of[kind]) for kind in kinds}
-    missing = {kind: [one for one in left if one.kind == kind] for kind in kinds}
+    pools = {kind: merge(row.pixels for row in of[kind]) for kind in kinds}
+    missing = {kind: [entry for entry in left if entry.kind == kind] for kind in kinds}
     lines = []
     names = apart([kind or UNLABELLED for kind in kinds], [ALL_DEFECTS])
     for name, members in [*((name, [kind]) for name, kind in zip(names, kinds, strict=True)), (ALL_DEFECTS, kinds)]:
         own = [row for member in members for row in of[member]]
         parts = [outside, *(pools[member] for member in members)]
-        reasons = Counter(one.reason for member in members for one in missing[member])
+        reasons = Counter(entry.reason for member in members for entry in missing[member])
         line: dict[str, object] = {"kind": name, "support": len(own), "enough": len(own) >= FEW}
         line |= {"regions": sum(row.pixels.regions for row in own), "left out": reasons.total()}
         line["why"] = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-        pro = areas(
-            [row.pixels for row in own], [row.pixels for row in good], parts, limit=limit, level=level, seed=seed
-        )
+        pixels = [row.pixels for row in own], [row.pixels for row in good]
+        pro = areas(*pixels, parts, limit=limit, level=level, seed=seed)
         lines.append(line | _columns(own, good, pro, limit, level))
     return pd.DataFrame(lines)
 
@@ -301,7 +300,7 @@ def meets_by_chance(box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -> 
     return float((inside > 0).mean())
 
 
-def _drawn(
+def _sample(
     items: Sequence[ImageItem], good: Collection[str] | None, most: int, seed: int
 ) -> tuple[list[tuple[ImageItem, bool]], list[LeftOut], dict[str, object]]:
     """The images to measure, each with whether it is good; those without a mask; and a sentence on the sample."""
@@ -316,12 +315,12 @@ def _drawn(
         for item in items
         if item.label not in good and item.mask is None
     ]
-    positions, facts = stratified_items(usable, [kind_of(item) for item in usable], [None] * len(usable), most, seed)
+    positions, facts = stratify_items(usable, [kind_of(item) for item in usable], [None] * len(usable), most, seed)
     sample = {"images": len(usable), "drawn": len(positions), "seed": seed, "rule": facts["rule"]}
     return [(usable[i], usable[i].label in good) for i in positions], left, sample
 
 
-def _measured(item: ImageItem, sound: bool, explain: Callable[[ImageItem, Image.Image], Attribution]) -> Row | LeftOut:
+def _row(item: ImageItem, sound: bool, explain: Callable[[ImageItem, Image.Image], Attribution]) -> Row | LeftOut:
     """An image's row, or why there is none; `sound` where its label says that it has no defect."""
 
     def without(reason: str, message: str) -> LeftOut:
@@ -342,7 +341,7 @@ def _measured(item: ImageItem, sound: bool, explain: Callable[[ImageItem, Image.
         return without("no map", str(error))
 
 
-def _laid(
+def _on_image(
     values: NDArray[np.floating], placement: Placement | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """A map on its image, of which it may be a smaller copy: float32 (h, w), and what the model saw."""
@@ -356,7 +355,7 @@ def _laid(
     return placement.to_original(values), placement.to_original(np.ones(values.shape, np.float32)) > 0
 
 
-def _shrunk(labels: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.int32]:
+def _shrink(labels: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.int32]:
     """Labels (H, W) scaled down by the nearest pixel; a region that falls between pixels keeps one."""
     if labels.shape == shape:
         return labels
@@ -376,20 +375,17 @@ def _columns(
     own: Sequence[Row], good: Sequence[Row], pro: tuple[Rate, Rate], limit: float, level: float
 ) -> dict[str, object]:
     """The figures of one kind with their intervals and what chance gives, by the names of their columns."""
-    known = [row for row in (*own, *good) if row.score is not None]
+    scored = [row for row in (*own, *good) if row.score is not None]
+    image_auc = auc([row.score or 0.0 for row in scored], [row.kind is not None for row in scored], level)
     rates = (
         mean_of(np.array([row.mass for row in own]), level),
         wilson(sum(row.hit for row in own), len(own), level),
         *pro,
-        auc(
-            np.array([row.score for row in known], np.float64),
-            np.array([row.kind is not None for row in known], bool),
-            level,
-        ),
+        image_auc,
     )
     chance = float(np.mean([row.chance for row in own])) if own else np.nan
-    found: dict[str, object] = {}
+    columns: dict[str, object] = {}
     for name, rate, expected in zip(MAP_FIGURES, rates, (chance, chance, 0.5, limit / 2, 0.5), strict=True):
         numbers = np.array([rate.value, rate.low, rate.high], np.float64).clip(0, 1).tolist()
-        found |= dict(zip((name, f"{name} low", f"{name} high", f"{name} chance"), [*numbers, expected], strict=True))
-    return found
+        columns |= dict(zip((name, f"{name} low", f"{name} high", f"{name} chance"), [*numbers, expected], strict=True))
+    return columns

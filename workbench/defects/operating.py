@@ -90,17 +90,17 @@ def points_of(cases: Cases, costs: Costs | None = None, level: float = 0.95) -> 
     escapes = np.concatenate([[0], np.cumsum(defects)])  # a threshold in gap i lies above the i lowest levels
     overkill = cases.good - np.concatenate([[0], np.cumsum(good)])
     width = np.diff(edges)
-    kept = width > 0
-    kept[0] = True  # at 0 everything is rejected, whatever the scores
+    valid = width > 0
+    valid[0] = True  # at 0 everything is rejected, whatever the scores
     middle = between(edges[:-1], edges[1:])
     middle[0] = 0.0
-    frame = _table(middle[kept], escapes[kept], escapes[kept], overkill[kept], cases, costs or Costs(), level)
-    frame.insert(1, "width", width[kept])
+    frame = _table(middle[valid], escapes[valid], escapes[valid], overkill[valid], cases, costs or Costs(), level)
+    frame.insert(1, "width", width[valid])
     return frame
 
 
 def point_at(cases: Cases, threshold: float | Band, costs: Costs | None = None, level: float = 0.95) -> pd.Series:
-    """The figures at one threshold, as a row of `operating_points` without its width.
+    """The figures at one threshold, as a row of `operating_points` without its width. Arguments as there.
 
     With a band, an escape is a defect that passes unseen, overkill a good part that is rejected unseen, and a part that
     a person looks at is neither and costs nothing: "review" says how many there are. Precision and F1 are those of what
@@ -109,10 +109,8 @@ def point_at(cases: Cases, threshold: float | Band, costs: Costs | None = None, 
     band = threshold if isinstance(threshold, Band) else Band(threshold, threshold, threshold)
     verdicts = band.verdicts(cases.scores)
     passed, rejected = verdicts == "pass", verdicts == "reject"
-    escapes, unfound, overkill = (
-        np.array([int(kind.sum())])
-        for kind in (cases.defect & passed, cases.defect & ~rejected, ~cases.defect & rejected)
-    )
+    kinds = cases.defect & passed, cases.defect & ~rejected, ~cases.defect & rejected
+    escapes, unfound, overkill = (np.array([int(kind.sum())]) for kind in kinds)
     frame = _table(np.array([band.threshold]), escapes, unfound, overkill, cases, costs or Costs(), level)
     if isinstance(threshold, Band):
         frame.insert(5, "review", int((verdicts == "review").sum()))
@@ -132,22 +130,22 @@ def _table(
     import pandas as pd
 
     defects, good = cases.defects, cases.good
-    missed, left, wrong = (
+    escape_rate, miss_rate, overkill_rate = (
         _rate(count, support, level) for count, support in ((escapes, defects), (unfound, defects), (overkill, good))
     )
     prior = costs.prior if costs.prior is not None else defects / max(defects + good, 1)
-    cost, low, high = difference(_scaled(missed, costs.escape * prior), _scaled(wrong, -costs.overkill * (1 - prior)))
+    gain = _scale(overkill_rate, -costs.overkill * (1 - prior))
+    cost, low, high = difference(_scale(escape_rate, costs.escape * prior), gain)
     figures = {
-        "escape rate": missed,
-        "overkill rate": wrong,
-        "precision": _precision(left, wrong, prior),
-        "F1": _f1(left, wrong, prior),
+        "escape rate": escape_rate,
+        "overkill rate": overkill_rate,
+        "precision": _precision(miss_rate, overkill_rate, prior),
+        "F1": _f1(miss_rate, overkill_rate, prior),
         "cost": (cost, np.maximum(low, 0), high),
     }
+    ends = ("", " low", " high")
     columns = {
-        f"{name}{end}": values
-        for name, three in figures.items()
-        for end, values in zip(("", " low", " high"), three, strict=True)
+        f"{name}{end}": values for name, figure in figures.items() for end, values in zip(ends, figure, strict=True)
     }
     facts = {"threshold": thresholds, "defects": defects, "good": good, "escapes": escapes, "overkill": overkill}
     return pd.DataFrame({**facts, **columns})
@@ -158,18 +156,18 @@ def _rate(count: NDArray[np.int64], support: int, level: float) -> Estimates:
     return (count / support if support else np.full(len(count), np.nan)), low, high
 
 
-def _scaled(figure: Estimates, factor: float, start: float = 0.0) -> Estimates:
+def _scale(figure: Estimates, factor: float, start: float = 0.0) -> Estimates:
     value, low, high = (start + factor * part for part in figure)
     return (value, low, high) if factor >= 0 else (value, high, low)
 
 
-def _precision(missed: Estimates, wrong: Estimates, prior: float) -> Estimates:
+def _precision(misses: Estimates, overkill: Estimates, prior: float) -> Estimates:
     """Of the rejected parts of a line, the share that is defective: 1 / (1 + rejected good ones / rejected defects)."""
-    odds, low, high = ratio(_scaled(wrong, 1 - prior), _scaled(missed, -prior, prior))
+    odds, low, high = ratio(_scale(overkill, 1 - prior), _scale(misses, -prior, prior))
     return 1 / (1 + odds), 1 / (1 + high), 1 / (1 + low)
 
 
-def _f1(missed: Estimates, wrong: Estimates, prior: float) -> Estimates:
+def _f1(misses: Estimates, overkill: Estimates, prior: float) -> Estimates:
     """2 x found / (found + rejected good ones + all defects), in shares of the line."""
-    odds, low, high = ratio(_scaled(wrong, 1 - prior, prior), _scaled(missed, -prior, prior))
+    odds, low, high = ratio(_scale(overkill, 1 - prior, prior), _scale(misses, -prior, prior))
     return 2 / (1 + odds), 2 / (1 + high), 2 / (1 + low)

@@ -91,17 +91,17 @@ def reach(cases: Cases, coverage: float) -> tuple[float, float]:
     """
     if not 0 < coverage < 1:
         raise InputError(f"The target {coverage:g} for reviews must lie between 0 and 1: correct it.")
-    low = 0.0 - _reached(-cases.scores[cases.defect], coverage, worst=0.0)  # not -0.0, which would be shown
-    high = _above(_reached(cases.scores[~cases.defect], coverage, worst=1.0))  # that good part itself is not rejected
+    low = 0.0 - _quantile(-cases.scores[cases.defect], coverage, worst=0.0)  # not -0.0, which would be shown
+    high = _above(_quantile(cases.scores[~cases.defect], coverage, worst=1.0))  # that good part itself is not rejected
     return low, high
 
 
-def needed(coverage: float) -> int:
+def images_needed(coverage: float) -> int:
     """How many images of each class a target needs, for its band to leave any score to the machine."""
     return math.ceil(coverage / (1 - coverage) * (1 - 1e-9))
 
 
-def expected(coverage: float, calibrated: int, tested: int, level: float = 0.95) -> tuple[float, float]:
+def expected_range(coverage: float, calibrated: int, tested: int, level: float = 0.95) -> tuple[float, float]:
     """Between which shares the coverage measured on new images should lie, if they are like those that the band was
     made from.
 
@@ -123,9 +123,9 @@ def expected(coverage: float, calibrated: int, tested: int, level: float = 0.95)
     return float(low) / tested, float(high) / tested
 
 
-def review(cases: Cases, found: Band) -> Reviewed:
-    """What a band does on images that it was not made from."""
-    verdicts = found.verdicts(cases.scores)
+def review(cases: Cases, doubt: Band) -> Reviewed:
+    """What the band `doubt` does on cases that it was not made from."""
+    verdicts = doubt.verdicts(cases.scores)
     passed, rejected = (verdicts == "pass") & cases.defect, (verdicts == "reject") & ~cases.defect
     escapes, overkill = int(passed.sum()), int(rejected.sum())
     return Reviewed(
@@ -142,7 +142,7 @@ def _above(score: float) -> float:
     return float(np.nextafter(np.float32(score), np.float32(2)))
 
 
-def _reached(values: NDArray[np.float64], coverage: float, worst: float) -> float:
+def _quantile(values: NDArray[np.float64], coverage: float, worst: float) -> float:
     """The value that a new case stays at or below with probability `coverage`; `worst` with too few cases to tell."""
     rank = math.ceil(coverage * (len(values) + 1) - 1e-9)
     return float(np.sort(values)[rank - 1]) if rank <= len(values) else worst

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.images import covered, elsewhere, tile
+from workbench.images import cover_region, elsewhere, tile
 
 if TYPE_CHECKING:
     from workbench.models import Classifier
@@ -103,7 +103,7 @@ def spots(heatmap: NDArray[np.floating], most: int = 5) -> list[Spot]:
         return []
     smooth = gaussian_filter(positive, SMOOTH * max(heatmap.shape), mode="nearest")
     parts, count = label(smooth >= LEVEL * smooth.max(), structure=np.ones((3, 3)))
-    found = []
+    result = []
     for number, where in enumerate(find_objects(parts), 1):
         inside = parts == number
         if inside.sum() < SMALLEST_SPOT * inside.size and count > 1:
@@ -111,14 +111,14 @@ def spots(heatmap: NDArray[np.floating], most: int = 5) -> list[Spot]:
         down, across = where
         box = across.start, down.start, across.stop, down.stop
         peak = float(heatmap[inside].max())
-        found.append(Spot(inside, box, float(inside.mean()), float(positive[inside].sum() / total), peak))
-    return sorted(found, key=lambda spot: -spot.mass)[:most]
+        result.append(Spot(inside, box, float(inside.mean()), float(positive[inside].sum() / total), peak))
+    return sorted(result, key=lambda spot: -spot.mass)[:most]
 
 
 def fill_spots(
     classifier: Classifier,
     image: Image.Image,
-    found: Sequence[Spot],
+    regions: Sequence[Spot],
     positive: Sequence[str],
     fill: str = "inpaint",
     seed: int = 0,
@@ -131,7 +131,7 @@ def fill_spots(
     Args:
         classifier: The model.
         image: RGB, of the size of the regions.
-        found: S regions.
+        regions: S of them.
         positive: The classes that are defects: the score is the sum of their probabilities.
         fill: One of `workbench.images.fills.FILLS`, save "exchange".
         seed: Of the random places.
@@ -145,7 +145,7 @@ def fill_spots(
     texture = tile(pixels) if fill == "patch" else None
     columns = [classifier.index(name) for name in positive]
     images = [pixels]
-    for spot in found:
+    for spot in regions:
         if spot.inside.shape != pixels.shape[:2]:
             raise ValueError(f"expected regions of shape {pixels.shape[:2]}, got {spot.inside.shape}")
         if spot.inside.all():
@@ -153,9 +153,8 @@ def fill_spots(
                 "The region is the whole image, so that there is nothing to compare it with: choose another map."
             )
         places = [spot.inside, *(elsewhere(spot.inside, spot.inside, rng, mirrored=False) for _ in range(ELSEWHERE))]
-        images += [covered(pixels, place, fill, (), rng, texture) for place in places]
+        images += [cover_region(pixels, place, fill, (), rng, texture) for place in places]
     scores = ask(classifier, images)[:, columns].astype(np.float64).sum(1).clip(0, 1)
-    lines = scores[1:].reshape(len(found), 1 + ELSEWHERE)
-    return float(scores[0]), [
-        Filled(fill, float(scores[0]), float(line[0]), tuple(line[1:].tolist())) for line in lines
-    ]
+    lines = scores[1:].reshape(len(regions), 1 + ELSEWHERE)
+    before = float(scores[0])
+    return before, [Filled(fill, before, float(line[0]), tuple(line[1:].tolist())) for line in lines]

@@ -95,14 +95,13 @@ def choose(
 
 def _cheapest(table: pd.DataFrame) -> Choice:
     """Of equally cheap thresholds the one that can move the furthest without another decision."""
-    free = table[table["width"] > 0]
-    best = free[
-        free["cost"] <= free["cost"].min() * (1 + 1e-9)
-    ]  # the same costs are rounded differently, in whatever unit they are
+    candidates = table[table["width"] > 0]
+    most = candidates["cost"].min() * (1 + 1e-9)  # the same costs are rounded differently, in whatever unit they are
+    best = candidates[candidates["cost"] <= most]
     row = best.loc[best["width"].idxmax()]
     low, high = row["cost low"], row["cost high"]
     reason = f"It has the lowest cost a part: {row['cost']:.3g} (95 % interval {low:.3g} to {high:.3g})."
-    if free["cost"].max() <= free["cost"].min() * (1 + 1e-9):
+    if candidates["cost"].max() <= most:
         reason = (
             f"All thresholds cost the same, {row['cost']:.3g} a part: it lies in the middle of the widest gap between"
             " scores."
@@ -111,25 +110,25 @@ def _cheapest(table: pd.DataFrame) -> Choice:
 
 
 def _under(table: pd.DataFrame, way: str, ceiling: float, level: float) -> Choice:
-    counted, support = (
+    column, support = (
         ("escapes", int(table["defects"].iloc[0])) if way == "escape" else ("overkill", int(table["good"].iloc[0]))
     )
-    allowed = _allowed(support, ceiling, level)
-    if allowed is None:
+    most = _most_mistakes(support, ceiling, level)
+    if most is None:
         needed = math.ceil(math.log(1 - level) / math.log1p(-ceiling) - 1e-9)
         raise InputError(
             f"With {support:,} {'defects' if way == 'escape' else 'good parts'} no threshold can be shown to keep the"
             f" {way} rate under {_percent(ceiling)}: even without a single mistake among them it could be"
             f" {_percent(float(upper_bound(0, support, level)))}. At least {needed:,} are needed, or a higher ceiling."
         )
-    kept = table[table[counted] <= allowed]
-    if kept.empty:  # of the good parts alone, for a threshold of 0 passes no defect
+    candidates = table[table[column] <= most]
+    if candidates.empty:  # of the good parts alone, for a threshold of 0 passes no defect
         raise InputError(
-            f"No threshold keeps the overkill rate under {_percent(ceiling)}: {table[counted].min():,} of {support:,}"
+            f"No threshold keeps the overkill rate under {_percent(ceiling)}: {table[column].min():,} of {support:,}"
             " good parts score exactly 1 and are always rejected. Choose a higher ceiling, or train the model further."
         )
-    row = kept.iloc[-1] if way == "escape" else kept.iloc[0]
-    count = int(row[counted])
+    row = candidates.iloc[-1] if way == "escape" else candidates.iloc[0]
+    count = int(row[column])
     name = "escape rate" if way == "escape" else "overkill rate"
     reason = (
         f"It is the {'highest' if way == 'escape' else 'lowest'} threshold whose {name} is under {_percent(ceiling)}"
@@ -139,7 +138,7 @@ def _under(table: pd.DataFrame, way: str, ceiling: float, level: float) -> Choic
     return Choice(float(row["threshold"]), way, reason)
 
 
-def _allowed(support: int, ceiling: float, level: float) -> int | None:
+def _most_mistakes(support: int, ceiling: float, level: float) -> int | None:
     """How many mistakes leave the rate's upper bound under the ceiling; None where not even 0 do."""
     under = np.flatnonzero(upper_bound(np.arange(support), support, level) <= ceiling)
     return int(under[-1]) if len(under) else None

@@ -35,8 +35,8 @@ def interval_bars(
     from matplotlib.ticker import PercentFormatter
 
     value, start, end = (np.asarray(x, dtype=np.float64) for x in (values, low, high))
-    drawn = Figure(figsize=(7.2, 1.7 + 0.27 * len(names)), layout="constrained")
-    ax = drawn.subplots()
+    chart = Figure(figsize=(7.2, 1.7 + 0.27 * len(names)), layout="constrained")
+    ax = chart.subplots()
     place = np.arange(len(names))
     ax.hlines(place, start, end, color=INK, linewidth=4, alpha=0.35)
     ax.plot(value, place, "o", color=INK, markersize=6)
@@ -46,7 +46,7 @@ def interval_bars(
     ax.xaxis.set_major_formatter(PercentFormatter(1.0))
     ax.set_xlabel(unit)
     ax.grid(axis="x", alpha=0.3)
-    return _titled(drawn, ax, title, footer)
+    return _add_titles(chart, ax, title, footer)
 
 
 def matrix(
@@ -65,26 +65,19 @@ def matrix(
     from matplotlib.ticker import PercentFormatter
 
     share = row_shares(counts)
-    drawn = Figure(figsize=(3.2 + 0.62 * len(columns), 2.4 + 0.45 * len(rows)), layout="constrained")
-    ax = drawn.subplots()
-    laid = ax.imshow(share, cmap="BuGn", vmin=0, vmax=1, aspect="auto")
+    chart = Figure(figsize=(3.2 + 0.62 * len(columns), 2.4 + 0.45 * len(rows)), layout="constrained")
+    ax = chart.subplots()
+    cells = ax.imshow(share, cmap="BuGn", vmin=0, vmax=1, aspect="auto")
     ax.set_yticks(range(len(rows)), labels=[_short(name) for name in rows])
     ax.set_xticks(range(len(columns)), labels=[_short(name) for name in columns], rotation=45, ha="right")
     for (row, column), count in np.ndenumerate(counts):
-        ax.text(
-            column,
-            row,
-            f"{count:,}",
-            ha="center",
-            va="center",
-            fontsize=8,
-            color="white" if share[row, column] > 0.6 else "black",
-        )
+        colour = "white" if share[row, column] > 0.6 else "black"
+        ax.text(column, row, f"{count:,}", ha="center", va="center", fontsize=8, color=colour)
     ax.set_ylabel("true class")
     ax.set_xlabel("called")
-    bar = drawn.colorbar(laid, ax=ax, fraction=0.05, pad=0.02, format=PercentFormatter(1.0))
+    bar = chart.colorbar(cells, ax=ax, fraction=0.05, pad=0.02, format=PercentFormatter(1.0))
     bar.set_label("share of the true class", fontsize=8)
-    return _titled(drawn, ax, title, footer)
+    return _add_titles(chart, ax, title, footer)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,11 +100,17 @@ class Panel:
 
 
 def curves(panels: Sequence[Panel], *, title: str, footer: str = "") -> Figure:
-    """Charts of lines side by side, the last line of each in ink and the others in grey."""
+    """Charts of lines side by side, the last line of each in ink and the others in grey.
+
+    Args:
+        panels: The charts from left to right.
+        title: Above them.
+        footer: What the figures were measured on.
+    """
     from matplotlib.figure import Figure
 
-    drawn = Figure(figsize=(4.2 * len(panels), 4.2), layout="constrained")
-    for ax, panel in zip(drawn.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    chart = Figure(figsize=(4.2 * len(panels), 4.2), layout="constrained")
+    for ax, panel in zip(chart.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         for number, (name, (across, up)) in enumerate(panel.lines.items(), 1):
             colour = INK if number == len(panel.lines) else "0.55"
             ax.plot(np.asarray(across), np.asarray(up), color=colour, label=name)
@@ -121,9 +120,9 @@ def curves(panels: Sequence[Panel], *, title: str, footer: str = "") -> Figure:
         ax.set_ylabel(panel.up)
         ax.grid(alpha=0.3)
         ax.legend(fontsize=8)
-    drawn.suptitle(title, fontsize=11, parse_math=False)
-    drawn.supxlabel(footer, fontsize=7, color="0.35", parse_math=False)
-    return drawn
+    chart.suptitle(title, fontsize=11, parse_math=False)
+    chart.supxlabel(footer, fontsize=7, color="0.35", parse_math=False)
+    return chart
 
 
 def row_shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -132,13 +131,13 @@ def row_shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.divide(counts, total, out=np.zeros(counts.shape), where=total > 0)
 
 
-def _titled(drawn: Figure, ax: Axes, title: str, footer: str) -> Figure:
+def _add_titles(chart: Figure, ax: Axes, title: str, footer: str) -> Figure:
     """Words that people typed are no mathematics."""
     ax.set_title(title, fontsize=11, parse_math=False)
-    drawn.supxlabel(footer, fontsize=7, color="0.35", parse_math=False)
+    chart.supxlabel(footer, fontsize=7, color="0.35", parse_math=False)
     for label in (*ax.get_xticklabels(), *ax.get_yticklabels()):
         label.set_parse_math(False)
-    return drawn
+    return chart
 
 
 def _short(name: str) -> str:

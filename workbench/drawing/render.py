@@ -44,7 +44,7 @@ class Scale:
         return _palette(DIVERGING if self.signed else SEQUENTIAL)[(share.clip(0, 1) * 255).round().astype(np.uint8)]
 
     def strength(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
-        """How near values come to the end of the colours, 0 .. 1."""
+        """How near values of any shape come to the end of the colours, 0 .. 1."""
         return (np.abs(values) / (self.limit or 1.0)).clip(0, 1).astype(np.float32)
 
     def ticks(self) -> list[tuple[float, str]]:
@@ -65,7 +65,7 @@ def scale_of(heatmaps: Sequence[NDArray[np.floating]], signed: bool) -> Scale:
     """One scale for heatmaps of shape (H, W): it ends where `QUANTILE` of the pixels of the strongest of them lie
     below.
 
-    A map that is zero everywhere has the limit 0.
+    It is in blue and red where `signed`. A map that is zero everywhere has the limit 0.
     """
     strengths = [np.abs(h) for h in heatmaps]
     limit = max((float(np.quantile(s, QUANTILE)) for s in strengths), default=0.0)
@@ -105,7 +105,7 @@ def overlay(
     return Image.fromarray((ground * (1 - cover) + scale.colours(heatmap) * cover).round().astype(np.uint8))
 
 
-def outlined(image: Image.Image, mask: NDArray[np.bool_], colour: tuple[int, int, int] = (255, 0, 200)) -> Image.Image:
+def outline(image: Image.Image, mask: NDArray[np.bool_], colour: tuple[int, int, int] = (255, 0, 200)) -> Image.Image:
     """The image with the outline of a mask (height, width) drawn on it, about 1/200 of its longer side wide."""
     from scipy.ndimage import binary_dilation
 
@@ -114,30 +114,24 @@ def outlined(image: Image.Image, mask: NDArray[np.bool_], colour: tuple[int, int
     return Image.fromarray(pixels)
 
 
-def boxed(
+def with_boxes(
     image: Image.Image, boxes: Sequence[tuple[int, int, int, int]], colour: tuple[int, int, int] = (255, 205, 0)
 ) -> Image.Image:
     """The image with boxes (left, top, right, bottom in pixels) drawn on it, numbered from 1."""
     from PIL import ImageDraw
 
-    drawn = image.convert("RGB")
-    pen, width = ImageDraw.Draw(drawn), max(round(max(image.size) / 200), 1)
+    copy = image.convert("RGB")
+    pen, width = ImageDraw.Draw(copy), max(round(max(image.size) / 200), 1)
     size = max(max(image.size) / 22, 6)  # of a tiny image it would be no size that a font has
     for number, (left, top, right, bottom) in enumerate(boxes, 1):
         pen.rectangle((left, top, right - 1, bottom - 1), outline=colour, width=width)
         above = top - size * 1.15 if top > size * 1.2 else top + width
-        pen.text(
-            (left + 2 * width, above),
-            str(number),
-            fill=colour,
-            font_size=size,
-            stroke_width=width,
-            stroke_fill=(0, 0, 0),
-        )
-    return drawn
+        place = left + 2 * width, above
+        pen.text(place, str(number), fill=colour, font_size=size, stroke_width=width, stroke_fill=(0, 0, 0))
+    return copy
 
 
-def fitted(image: Image.Image, edge: int) -> tuple[Image.Image, float]:
+def fit(image: Image.Image, edge: int) -> tuple[Image.Image, float]:
     """The image with no side over `edge` pixels, and the factor it was scaled by (1 where it fits)."""
     factor = min(edge / max(image.size), 1.0)
     if factor == 1.0:
@@ -176,7 +170,8 @@ class Panel:
 
 
 def figure(image: Image.Image | None, panels: Sequence[Panel], heading: str, footer: str) -> Figure:
-    """The image, if any, and maps side by side under one heading, each with a colour bar in its own unit."""
+    """The image, if any, and the `panels` side by side under one heading, each with a colour bar in its own unit; the
+    footer says where they come from."""
     from matplotlib.figure import Figure
 
     count = len(panels) + (image is not None)
@@ -184,8 +179,8 @@ def figure(image: Image.Image | None, panels: Sequence[Panel], heading: str, foo
     columns = -(-count // rows)
     shape = panels[0].image if image is None else image
     aspect = min(max(shape.height / shape.width, 0.3), 3.0)
-    drawn = Figure(figsize=(3.4 * columns, (3.2 * aspect + 0.9) * rows + 1.0), layout="constrained")
-    axes = drawn.subplots(rows, columns, squeeze=False).ravel()
+    chart = Figure(figsize=(3.4 * columns, (3.2 * aspect + 0.9) * rows + 1.0), layout="constrained")
+    axes = chart.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes:
         ax.set_axis_off()
     if image is not None:
@@ -195,13 +190,13 @@ def figure(image: Image.Image | None, panels: Sequence[Panel], heading: str, foo
     for ax, panel in zip(axes, panels, strict=False):
         ax.imshow(panel.image)
         ax.set_title(panel.title, fontsize=10, parse_math=False)
-        _colour_bar(drawn, ax, panel)
-    drawn.suptitle(heading, fontsize=11, parse_math=False)
-    drawn.supxlabel(footer, fontsize=7, color="0.35", parse_math=False)
-    return drawn
+        _colour_bar(chart, ax, panel)
+    chart.suptitle(heading, fontsize=11, parse_math=False)
+    chart.supxlabel(footer, fontsize=7, color="0.35", parse_math=False)
+    return chart
 
 
-def _colour_bar(drawn: Figure, ax: object, panel: Panel) -> None:
+def _colour_bar(chart: Figure, ax: object, panel: Panel) -> None:
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -209,7 +204,7 @@ def _colour_bar(drawn: Figure, ax: object, panel: Panel) -> None:
     limit = panel.scale.limit or 1.0
     norm = Normalize(-limit if panel.scale.signed else 0.0, limit)
     colours = ScalarMappable(norm, colormaps[DIVERGING if panel.scale.signed else SEQUENTIAL])
-    bar = drawn.colorbar(colours, ax=ax, orientation="horizontal", fraction=0.05, pad=0.02)  # type: ignore[arg-type]
+    bar = chart.colorbar(colours, ax=ax, orientation="horizontal", fraction=0.05, pad=0.02)  # type: ignore[arg-type]
     low = norm.vmin or 0.0
     bar.set_ticks(
         [low + share * (limit - low) for share, _ in panel.scale.ticks()],

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from workbench.files.digests import Stamp, file_digest, stamp_of, store
     from workbench.files.disk import open_file, read_file
     from workbench.files.folders import CACHE_VARIABLE, JOURNAL_VARIABLE, cache_folder, data_folder
-    from workbench.files.keys import key, written
-    from workbench.files.parquet import DamagedError, facts_of, metadata_of, opened, read, read_facts
+    from workbench.files.keys import key, unique_text
+    from workbench.files.parquet import DamagedError, facts_of, metadata_of, open_parquet, read, read_facts
     from workbench.files.sheets import frame_csv, to_csv
     from workbench.files.tables import csv_rows, read_table
     from workbench.files.zips import open_zip
@@ -24,8 +24,8 @@ __getattr__ = handed_on(
         "digests": "Stamp file_digest stamp_of store",
         "disk": "open_file read_file",
         "folders": "CACHE_VARIABLE JOURNAL_VARIABLE cache_folder data_folder",
-        "keys": "key written",
-        "parquet": "DamagedError facts_of metadata_of opened read read_facts",
+        "keys": "unique_text key",
+        "parquet": "DamagedError facts_of metadata_of open_parquet read read_facts",
         "sheets": "frame_csv to_csv",
         "tables": "csv_rows read_table",
         "zips": "open_zip",

@@ -51,11 +51,8 @@ def read_apart(reader: str, data: bytes, *arguments: str, name: str, megabytes: 
     """
     command = [sys.executable, "-m", "workbench.files.apart", reader, str(megabytes), str(seconds), *arguments]
     paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
-    own = {
-        **os.environ,
-        "PYTHONPATH": paths,
-        "ARROW_DEFAULT_MEMORY_POOL": "system",
-    }  # the others reserve a gigabyte at once
+    # The other memory pools reserve a gigabyte at once
+    own = {**os.environ, "PYTHONPATH": paths, "ARROW_DEFAULT_MEMORY_POOL": "system"}
     with tempfile.TemporaryFile() as handed:
         handed.write(data)
         handed.seek(0)
@@ -70,13 +67,12 @@ def read_apart(reader: str, data: bytes, *arguments: str, name: str, megabytes: 
     if process.returncode == -getattr(signal, "SIGXCPU", 0) != 0:
         raise _too_long(name, seconds)
     head, _, body = out.partition(b"\n")
-    told: dict[str, Any] = (
-        json.loads(head) if not process.returncode else {"memory": process.returncode == -getattr(signal, "SIGKILL", 0)}
-    )
-    if told.get("memory"):
+    killed = process.returncode == -getattr(signal, "SIGKILL", 0)
+    report: dict[str, Any] = {"memory": killed} if process.returncode else json.loads(head)
+    if report.get("memory"):
         raise InputError(f"{name} takes over {megabytes:,} MB of memory to read: split it, or hand in less at once.")
-    if "error" in told:
-        raise InputError(told["error"])
+    if "error" in report:
+        raise InputError(report["error"])
     if process.returncode < 0:
         raise InputError(f"{name} is damaged in a way that ends the program that reads it: write it again.")
     if process.returncode:
@@ -105,15 +101,15 @@ def _limit(megabytes: int, seconds: int) -> None:
     except ImportError:  # Windows
         return
     status = Path("/proc/self/status")
-    held = (
+    kilobytes = (
         next((int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmData")), 0)
         if status.exists()
         else 0
     )
-    used = resource.getrusage(resource.RUSAGE_SELF)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
     for kind, most, grace in (
-        (resource.RLIMIT_DATA, held * 1024 + megabytes * 2**20, 0),
-        (resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + seconds, 2),
+        (resource.RLIMIT_DATA, kilobytes * 1024 + megabytes * 2**20, 0),
+        (resource.RLIMIT_CPU, int(usage.ru_utime + usage.ru_stime) + seconds, 2),
         (resource.RLIMIT_CORE, 0, 0),
     ):
         with contextlib.suppress(OSError, ValueError):  # a lower limit stands already
@@ -138,17 +134,17 @@ def _main(reader: str, megabytes: str, seconds: str, *arguments: str) -> None:
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     _limit(int(megabytes), int(seconds))
-    told: dict[str, object] = {}
+    report: dict[str, object] = {}
     body = b""
     try:
         body = read(data, *arguments)
     except Exception as error:
-        told["memory"] = _is_for_memory(error)
+        report["memory"] = _is_for_memory(error)
         if isinstance(error, InputError):
-            told["error"] = str(error)
-        elif not told["memory"]:
+            report["error"] = str(error)
+        elif not report["memory"]:
             raise
-    answer.write(json.dumps(told).encode() + b"\n" + body)
+    answer.write(json.dumps(report).encode() + b"\n" + body)
     answer.close()
 
 

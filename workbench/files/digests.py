@@ -48,15 +48,15 @@ def file_digest(path: Path) -> str:
     """
     stamp = stamp_of(path)
     name = os.path.abspath(path)
-    known = _index().get(name, stamp)
-    if known is not None:
-        return known
+    digest = _index().get(name, stamp)
+    if digest is not None:
+        return digest
     with open_file(path) as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     newest = max(stamp[1], stamp[2]) / 1e9
     if stamp_of(path) == stamp and time.time() - newest > FRESH:
-        _index().put(name, stamp, found)
-    return found
+        _index().put(name, stamp, digest)
+    return digest
 
 
 class _Index:
@@ -65,7 +65,7 @@ class _Index:
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[Stamp, str]] = {}
+        self._digests: dict[str, tuple[Stamp, str]] = {}
         self._waiting: dict[str, tuple[Stamp, str]] = {}
         self._read = False
 
@@ -74,12 +74,12 @@ class _Index:
             if not self._read:
                 self._read = True
                 self._load()
-            found = self._known.get(name)
-        return found[1] if found is not None and found[0] == stamp else None
+            entry = self._digests.get(name)
+        return entry[1] if entry is not None and entry[0] == stamp else None
 
     def put(self, name: str, stamp: Stamp, digest: str) -> None:
         with self._lock:
-            self._known[name] = self._waiting[name] = stamp, digest
+            self._digests[name] = self._waiting[name] = stamp, digest
             if len(self._waiting) >= WAITING:
                 self._store()
 
@@ -89,11 +89,11 @@ class _Index:
             self._store()
 
     def _load(self) -> None:
-        with contextlib.suppress(sqlite3.Error, OSError), self._opened() as base:
+        with contextlib.suppress(sqlite3.Error, OSError), self._connection() as base:
             rows = base.execute(
                 "SELECT path, size, modified, changed, inode, digest FROM files ORDER BY rowid DESC LIMIT ?", (NEWEST,)
             )
-            self._known = {
+            self._digests = {
                 path: ((size, modified, changed, inode), digest)
                 for path, size, modified, changed, inode, digest in rows
             }
@@ -102,12 +102,12 @@ class _Index:
         rows = [(name, *stamp, digest) for name, (stamp, digest) in self._waiting.items()]
         self._waiting.clear()
         if rows:
-            with contextlib.suppress(sqlite3.Error, OSError), self._opened() as base, base:
+            with contextlib.suppress(sqlite3.Error, OSError), self._connection() as base, base:
                 base.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?)", rows)
                 base.execute("DELETE FROM files WHERE rowid <= (SELECT max(rowid) FROM files) - ?", (NEWEST,))
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self) -> Iterator[sqlite3.Connection]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.closing(sqlite3.connect(self._path, timeout=2)) as base:
             base.execute(

@@ -25,9 +25,6 @@ def data_folder() -> Path:
     if sys.platform == "win32":
         base = os.environ.get("APPDATA") or "~/AppData/Roaming"
     else:
-        base = (
-            "~/Library/Application Support"
-            if sys.platform == "darwin"
-            else os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-        )
+        home = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
+        base = "~/Library/Application Support" if sys.platform == "darwin" else home
     return Path(os.path.expanduser(base), "explainability-workbench")

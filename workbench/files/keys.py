@@ -109,11 +109,11 @@ def key(kind: str, /, **ingredients: object) -> str:
         raise TypeError(f"a result of the kind {kind!r} depends on {needs.needs}, not on {tuple(ingredients)}")
     digest = hashlib.sha256(repr((kind, needs.version)).encode())
     for name in needs.needs:
-        digest.update(f"\0{name}\0{written(ingredients[name])}".encode())
+        digest.update(f"\0{name}\0{unique_text(ingredients[name])}".encode())
     return digest.hexdigest()
 
 
-def written(value: object) -> str:
+def unique_text(value: object) -> str:
     """A value as text that no other value has.
 
     Raises:
@@ -124,19 +124,19 @@ def written(value: object) -> str:
     if isinstance(named := getattr(value, "key", None), str):
         return f"{type(value).__name__}={named}"
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return written({field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
+        return unique_text({field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
     if isinstance(value, np.ndarray) and value.dtype != object:
         return f"array:{value.dtype}:{value.shape}:{hashlib.sha256(np.ascontiguousarray(value).data).hexdigest()}"
     if isinstance(value, PurePath):
         return f"path:{value}"
     if isinstance(value, Mapping):
-        return _listed("mapping", sorted(f"{written(name)}->{written(part)}" for name, part in value.items()))
+        return _join("mapping", sorted(f"{unique_text(name)}->{unique_text(part)}" for name, part in value.items()))
     if isinstance(value, Set):
-        return _listed("set", sorted(map(written, value)))
+        return _join("set", sorted(map(unique_text, value)))
     if isinstance(value, list | tuple):
-        return _listed("sequence", map(written, value))
+        return _join("sequence", map(unique_text, value))
     raise TypeError(f"a {type(value).__name__} has no one way to be written down: name what it stands for")
 
 
-def _listed(kind: str, parts: Iterable[str]) -> str:
+def _join(kind: str, parts: Iterable[str]) -> str:
     return f"{kind}[{','.join(f'{len(part)}:{part}' for part in parts)}]"

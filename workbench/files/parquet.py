@@ -37,8 +37,8 @@ def metadata_of(facts: Mapping[str, object]) -> dict[bytes, bytes]:
 
 def facts_of(metadata: Mapping[bytes, bytes] | None) -> dict[str, object]:
     """The facts in the metadata of a file; empty where there are none or where they are not those that were written."""
-    text, told = (metadata or {}).get(FACTS, b""), (metadata or {}).get(SUM)
-    if told is not None and hashlib.sha256(text).hexdigest().encode() != told:
+    text, digest = (metadata or {}).get(FACTS, b""), (metadata or {}).get(SUM)
+    if digest is not None and hashlib.sha256(text).hexdigest().encode() != digest:
         return {}
     try:
         facts = json.loads(text)
@@ -58,7 +58,7 @@ def read_facts(path: Path) -> dict[str, object]:
         return {}
 
 
-def opened(path: Path) -> pq.ParquetFile:
+def open_parquet(path: Path) -> pq.ParquetFile:
     """A file whose pages are held against their check sums when they are read.
 
     Raises:
@@ -70,7 +70,7 @@ def opened(path: Path) -> pq.ParquetFile:
 
 
 def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """All rows of a file.
+    """All rows of a file, of all its columns where `columns` is missing.
 
     Raises:
         DamagedError: It does not hold what was written to it.
@@ -79,7 +79,7 @@ def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     import pyarrow as pa
 
     try:
-        return opened(path).read(None if columns is None else list(columns))
+        return open_parquet(path).read(None if columns is None else list(columns))
     except FileNotFoundError:
         raise
     except (OSError, pa.ArrowException, ValueError):  # names that are no text among it

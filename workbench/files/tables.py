@@ -50,27 +50,31 @@ class Table:
 def read_table(data: bytes, name: str) -> Table:
     """The table in a CSV or Parquet file. What is large, or can become so, is read in a process of its own.
 
+    Args:
+        data: The contents of the file.
+        name: Of the file: its ending tells the format, and sentences name it.
+
     Raises:
         InputError: It is something else, or larger than the limits.
     """
     if len(data) <= SMALL and not name.lower().endswith(".parquet"):
         return _csv(data, name)
     limits = {"megabytes": MEMORY, "seconds": SECONDS}
-    told = json.loads(read_apart("workbench.files.tables:told", data, name, name=name, **limits))
-    rows = (dict(zip(told["columns"], cells, strict=True)) for cells in told["cells"])
-    return Table(list(zip(told["places"], rows, strict=True)), tuple(told["left_out"]))
+    document = json.loads(read_apart("workbench.files.tables:table_json", data, name, name=name, **limits))
+    rows = (dict(zip(document["columns"], cells, strict=True)) for cells in document["cells"])
+    return Table(list(zip(document["places"], rows, strict=True)), tuple(document["left_out"]))
 
 
-def told(data: bytes, name: str) -> bytes:
+def table_json(data: bytes, name: str) -> bytes:
     """As `read_table`, read here and written as JSON."""
-    found = _parquet(data, name) if name.lower().endswith(".parquet") else _csv(data, name)
-    columns = list(found.rows[0][1]) if found.rows else []
+    table = _parquet(data, name) if name.lower().endswith(".parquet") else _csv(data, name)
+    columns = list(table.rows[0][1]) if table.rows else []
     return json.dumps(
         {
             "columns": columns,
-            "places": [where for where, _ in found.rows],
-            "cells": [list(row.values()) for _, row in found.rows],
-            "left_out": found.left_out,
+            "places": [where for where, _ in table.rows],
+            "cells": [list(row.values()) for _, row in table.rows],
+            "left_out": table.left_out,
         },
         default=scalar,
         ensure_ascii=False,
@@ -78,7 +82,8 @@ def told(data: bytes, name: str) -> bytes:
 
 
 def csv_rows(data: bytes, name: str) -> list[Row]:
-    """Rows of a CSV with commas, semicolons or tabs; # starts a comment above the header. Errors as `read_table`."""
+    """Rows of a CSV with commas, semicolons or tabs; # starts a comment above the header. Arguments and errors as
+    `read_table`."""
     return [row for _, row in _csv(data, name).rows]
 
 
@@ -188,8 +193,8 @@ def _parquet(data: bytes, name: str) -> Table:
         room = _Room(name)
         for batch in file.iter_batches(columns=plan.columns, use_threads=False) if plan.columns else ():
             columns = [_values(column, room) for column in batch.columns]
-            found = (dict(zip(batch.schema.names, cells, strict=True)) for cells in zip(*columns, strict=True))
-            rows += ((f"row {number}", row) for number, row in enumerate(found, len(rows) + 1))
+            records = (dict(zip(batch.schema.names, cells, strict=True)) for cells in zip(*columns, strict=True))
+            rows += ((f"row {number}", row) for number, row in enumerate(records, len(rows) + 1))
     except (InputError, MemoryError):
         raise
     except Exception:  # pyarrow raises its own kinds, and those of Python for values that Python cannot hold
@@ -217,7 +222,7 @@ class _Plan:
         """By the file's own account, refused where that would be too large."""
         import pyarrow.types as are
 
-        kinds = {column.name: _stored(column.type) for column in file.schema_arrow if column.name}
+        kinds = {column.name: _storage(column.type) for column in file.schema_arrow if column.name}
         _check_kinds(file.schema_arrow.names, kinds.get("image"), file.metadata, name)
         nested = {column for column, kind in kinds.items() if are.is_nested(kind)}
         sizes = {column: _size(file.metadata, column) for column in kinds}
@@ -261,7 +266,7 @@ def _size(metadata: Any, column: str) -> tuple[int, int]:
     return sum(chunk.num_values for chunk in chunks), sum(chunk.total_uncompressed_size for chunk in chunks)
 
 
-def _stored(kind: Any) -> Any:
+def _storage(kind: Any) -> Any:
     """What a column's cells are made of, below names for them."""
     while inner := getattr(kind, "storage_type", None) or (
         getattr(kind, "value_type", None) if hasattr(kind, "index_type") else None
@@ -274,7 +279,7 @@ def _values(column: Any, room: _Room) -> list[object]:
     """A column's values, where it has a dictionary each word once in memory, and lists and tables as text."""
     import pyarrow.types as are
 
-    if are.is_nested(_stored(column.type)):
+    if are.is_nested(_storage(column.type)):
         values: list[object] = [scalar(value) for value in column.to_pylist()]
     elif hasattr(column, "dictionary"):
         words = column.dictionary.to_pylist()

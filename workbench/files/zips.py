@@ -14,6 +14,10 @@ MOST_MEMBERS = 200_000
 def open_zip(data: Path | bytes, name: str) -> zipfile.ZipFile:
     """A zip, its index read.
 
+    Args:
+        data: The file, or its contents.
+        name: What sentences call it.
+
     Raises:
         InputError: It is no zip, holds more members than the limit, or members that overlap.
     """

@@ -8,7 +8,7 @@ from workbench import handed_on
 
 if TYPE_CHECKING:
     from workbench.images.decoding import decode
-    from workbench.images.fills import FILLS, RANDOM, covered, elsewhere, tile
+    from workbench.images.fills import FILLS, RANDOM, cover_region, elsewhere, tile
     from workbench.images.item import (
         MAX_BYTES,
         BytesSource,
@@ -26,32 +26,32 @@ if TYPE_CHECKING:
     from workbench.images.samples import (
         SAMPLE,
         digest,
-        drawn,
+        draw_sample,
         evenly,
-        picked,
-        shuffled,
-        stratified,
-        stratified_items,
-        tested,
+        pick,
+        shuffle,
+        stratify,
+        stratify_items,
+        testing_items,
     )
     from workbench.images.splits import SPLITS, Deal, deal
-    from workbench.images.stamped_metal import NAME, SPLIT_SHARES, STAMPED, STORED, Plan, drawn_parts
+    from workbench.images.stamped_metal import NAME, SPLIT_SHARES, STAMPED, STORED, Plan, draw_parts
     from workbench.images.stamped_part import LABELS, draw
 
 __getattr__ = handed_on(
     __name__,
     {
         "decoding": "decode",
-        "fills": "FILLS RANDOM covered elsewhere tile",
+        "fills": "FILLS RANDOM cover_region elsewhere tile",
         "item": (
             "BytesSource FileSource ImageItem ImageSet MAX_BYTES Source image_from_bytes image_from_file read_source"
         ),
         "layouts": "images_from_zip load_images stamp zip_tree",
         "manifests": "SYNTHETIC",
         "pieces": "Pieces Pixels REGION_FILLS square_cells",
-        "samples": "SAMPLE digest drawn evenly picked shuffled stratified stratified_items tested",
+        "samples": "SAMPLE digest draw_sample evenly pick shuffle stratify stratify_items testing_items",
         "splits": "Deal SPLITS deal",
-        "stamped_metal": "NAME Plan SPLIT_SHARES STAMPED STORED drawn_parts",
+        "stamped_metal": "NAME Plan SPLIT_SHARES STAMPED STORED draw_parts",
         "stamped_part": "LABELS draw",
     },
 )

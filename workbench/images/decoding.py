@@ -40,7 +40,7 @@ def decode(data: bytes, name: str) -> Image.Image:
     Raises:
         InputError: One sentence that says what is wrong with `name` and what to do.
     """
-    return _opened(data, name, lambda image: _to_rgb(_upright(image)))
+    return _with_image(data, name, lambda image: _to_rgb(_upright(image)))
 
 
 def upright_size(data: bytes, name: str) -> tuple[int, int]:
@@ -49,13 +49,11 @@ def upright_size(data: bytes, name: str) -> tuple[int, int]:
     def turned(image: Image.Image) -> bool:
         if image.format == "TIFF":  # Pillow gives its size as it stands upright
             return False
-        if image.format == "PNG" and not any(
-            mark in data for mark in _ORIENTED
-        ):  # to look for one, Pillow would decode all
+        if image.format == "PNG" and not any(mark in data for mark in _ORIENTED):  # else Pillow would decode all
             return False
         return image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
 
-    width, height, lying = _opened(data, name, lambda image: (*image.size, turned(image)))
+    width, height, lying = _with_image(data, name, lambda image: (*image.size, turned(image)))
     return (height, width) if lying else (width, height)
 
 
@@ -68,7 +66,7 @@ def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
 
     No level is scaled or rounded, so that a mask of the counts 0 and 1 holds at any depth. Errors as `decode`.
     """
-    return _opened(data, name, lambda image: _inside(_upright(image)))
+    return _with_image(data, name, lambda image: _inside(_upright(image)))
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -78,7 +76,7 @@ def _upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def _opened(data: bytes, name: str, read: Callable[[Image.Image], T]) -> T:
+def _with_image(data: bytes, name: str, read: Callable[[Image.Image], T]) -> T:
     """What `read` makes of an opened file, of which only the header was read and its size checked."""
     if not data:
         raise InputError(f"{name} is empty (0 bytes): export or copy it again.")
@@ -153,19 +151,19 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return Image.fromarray(_eight_bit(_tilewise(image, kind, np.asarray))).convert("RGB")
     if not image.has_transparency_data:
         return image if image.mode == "RGB" else image.convert("RGB")
-    shown = Image.new("RGB", image.size)
+    result = Image.new("RGB", image.size)
     for box in _tiles(image.size):
         tile = image.crop(box).convert("RGBA")
-        shown.paste(Image.alpha_composite(Image.new("RGBA", tile.size, "white"), tile).convert("RGB"), box)
-    return shown
+        result.paste(Image.alpha_composite(Image.new("RGBA", tile.size, "white"), tile).convert("RGB"), box)
+    return result
 
 
 def _tilewise(image: Image.Image, kind: DTypeLike, read: Callable[[Image.Image], ArrayLike]) -> NDArray:
     """What `read` makes of each tile, put together to (H, W): an image is never held as a whole in a second form."""
-    found = np.empty((image.height, image.width), kind)
+    result = np.empty((image.height, image.width), kind)
     for left, top, right, bottom in _tiles(image.size):
-        found[top:bottom, left:right] = read(image.crop((left, top, right, bottom)))
-    return found
+        result[top:bottom, left:right] = read(image.crop((left, top, right, bottom)))
+    return result
 
 
 def _tiles(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:

@@ -29,7 +29,7 @@ TRIES = 20
 """How many random places are looked at for one that covers nothing that is to be spared."""
 
 
-def covered(
+def cover_region(
     image: NDArray[np.uint8],
     inside: NDArray[np.bool_],
     fill: str,
@@ -59,21 +59,20 @@ def covered(
     if fill == "blur":
         cover = np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(max(inside.shape) / 16)), np.float32)
     elif fill == "inpaint":
-        cover = _inpainted(image, alpha[..., 0] > SEEN, coarse)
+        cover = _inpaint(image, alpha[..., 0] > SEEN, coarse)
     elif fill == "mean":
         cover = np.broadcast_to(own[_near(inside)].mean(0), own.shape)
     else:
         near = _near(inside)
-        cover = (
-            _patch(tile(image) if texture is None else texture, rng)
-            if fill == "patch"
-            else _other(others, (width, height), rng)
-        )
+        if fill == "patch":
+            cover = _patch(tile(image) if texture is None else texture, rng)
+        else:
+            cover = _other(others, (width, height), rng)
         cover = cover + own[near].mean(0) - cover[near].mean(0)  # as bright as what is near
     return np.asarray((alpha * cover + (1 - alpha) * own).round().clip(0, 255).astype(np.uint8))
 
 
-def _inpainted(image: NDArray[np.uint8], inside: NDArray[np.bool_], edge: int) -> NDArray[np.float32]:
+def _inpaint(image: NDArray[np.uint8], inside: NDArray[np.bool_], edge: int) -> NDArray[np.float32]:
     """An image (H, W, 3) with what lies inside continued from around it.
 
     Biharmonic inpainting: Damelin and Hoang 2018, "On surface completion and image inpainting by biharmonic functions".
@@ -82,15 +81,15 @@ def _inpainted(image: NDArray[np.uint8], inside: NDArray[np.bool_], edge: int) -
     from skimage.restoration import inpaint_biharmonic
 
     height, width = inside.shape
-    shrunk = min(edge / max(inside.shape), 1.0)
-    size = max(round(width * shrunk), 1), max(round(height * shrunk), 1)
-    known = Image.fromarray((~inside * 255).astype(np.uint8)).resize(size, Image.Resampling.BOX)
-    hidden = np.asarray(known) < 255
+    scale = min(edge / max(inside.shape), 1.0)
+    size = max(round(width * scale), 1), max(round(height * scale), 1)
+    outside = Image.fromarray((~inside * 255).astype(np.uint8)).resize(size, Image.Resampling.BOX)
+    hidden = np.asarray(outside) < 255
     if hidden.all() or not hidden.any():
         return np.broadcast_to(image.reshape(-1, 3).mean(0, dtype=np.float32), image.shape)
     coarse = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
-    found = (255 * inpaint_biharmonic(coarse, hidden, channel_axis=-1)).astype(np.float32)
-    planes = [Image.fromarray(found[..., c]).resize((width, height), Image.Resampling.BICUBIC) for c in range(3)]
+    smooth = (255 * inpaint_biharmonic(coarse, hidden, channel_axis=-1)).astype(np.float32)
+    planes = [Image.fromarray(smooth[..., c]).resize((width, height), Image.Resampling.BICUBIC) for c in range(3)]
     return np.stack([np.asarray(plane) for plane in planes], -1)
 
 
@@ -109,7 +108,7 @@ def elsewhere(
             the image, turned by quarters where that fits.
     """
     best, least = inside, inside.size + 1
-    for place in _mirrored(inside, rng) if mirrored else _thrown(inside, rng):
+    for place in _mirror_images(inside, rng) if mirrored else _random_places(inside, rng):
         hit = 0 if spared is None else int((place & spared).sum())
         if hit < least:
             best, least = place, hit
@@ -118,24 +117,24 @@ def elsewhere(
     return best
 
 
-def _mirrored(inside: NDArray[np.bool_], rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
+def _mirror_images(inside: NDArray[np.bool_], rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
     """The mirror images of a region (H, W) that do not meet it, in random order, and then the region shifted."""
     mirrored = [place for place in (inside[::-1], inside[:, ::-1], inside[::-1, ::-1]) if not (place & inside).any()]
     yield from (mirrored[i] for i in rng.permutation(len(mirrored)))
     yield from (np.roll(inside, [int(rng.integers(n)) for n in inside.shape], axis=(0, 1)) for _ in range(TRIES))
 
 
-def _thrown(inside: NDArray[np.bool_], rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
+def _random_places(inside: NDArray[np.bool_], rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
     """A region (H, W) at random places within the image, turned by quarters where that fits."""
     rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
     shape = inside[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     for _ in range(TRIES):
-        turned = np.rot90(shape, int(rng.integers(4)))
-        if turned.shape[0] > inside.shape[0] or turned.shape[1] > inside.shape[1]:
-            turned = shape
-        top, left = (int(rng.integers(n - m + 1)) for n, m in zip(inside.shape, turned.shape, strict=True))
+        piece = np.rot90(shape, int(rng.integers(4)))
+        if piece.shape[0] > inside.shape[0] or piece.shape[1] > inside.shape[1]:
+            piece = shape
+        top, left = (int(rng.integers(n - m + 1)) for n, m in zip(inside.shape, piece.shape, strict=True))
         place = np.zeros_like(inside)
-        place[top : top + turned.shape[0], left : left + turned.shape[1]] = turned
+        place[top : top + piece.shape[0], left : left + piece.shape[1]] = piece
         yield place
 
 

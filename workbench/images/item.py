@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.files import file_digest, read_file, store, written
+from workbench.files import file_digest, read_file, store, unique_text
 from workbench.images.decoding import FORMATS, decode, decode_mask, upright_size
 from workbench.texts import scalar
 
@@ -113,8 +113,8 @@ class ImageItem:
     attributes: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        given = ((str(name), scalar(value)) for name, value in self.attributes.items())
-        object.__setattr__(self, "attributes", {name: value for name, value in given if name and value is not None})
+        pairs = ((str(name), scalar(value)) for name, value in self.attributes.items())
+        object.__setattr__(self, "attributes", {name: value for name, value in pairs if name and value is not None})
 
     @property
     def id(self) -> str:
@@ -133,7 +133,7 @@ class ImageItem:
     @property
     def key(self) -> str:
         """Digest of everything known of the image: name, bytes, mask, label, split and attributes."""
-        return hashlib.sha256(written(self._facts()).encode()).hexdigest()
+        return hashlib.sha256(unique_text(self._facts()).encode()).hexdigest()
 
     def _facts(self) -> tuple[object, ...]:
         contents = _contents(self.source, self.name), self.mask and _contents(self.mask, self.name)
@@ -226,7 +226,7 @@ class ImageSet:
 
         Files are read for it that were not read before, or that changed.
         """
-        digest = hashlib.sha256(written(self.class_names).encode())
+        digest = hashlib.sha256(unique_text(self.class_names).encode())
         for item in self.items:
             digest.update(item.key.encode())
         store()
@@ -244,15 +244,19 @@ class ImageSet:
 
 
 def image_from_file(path: Path | str) -> ImageItem:
-    """The image in one file, named after it."""
+    """The image in one file, named after it.
+
+    Raises:
+        InputError: It is a folder, or is not there.
+    """
     path = Path(path)
     try:
-        there, folder = path.is_file(), path.is_dir()
+        is_file, is_folder = path.is_file(), path.is_dir()
     except OSError:  # a name that is too long, or a folder that may not be entered
-        there = folder = False
-    if folder:
+        is_file = is_folder = False
+    if is_folder:
         raise InputError(f"{path} is a folder: name one image in it.")
-    if not there:
+    if not is_file:
         raise InputError(f"There is no file {path}: check the path.")
     return ImageItem(path.name, FileSource(path))
 

@@ -28,7 +28,7 @@ from workbench.catalog import (
 from workbench.errors import InputError
 from workbench.files import Stamp, csv_rows, open_zip, stamp_of
 from workbench.images.item import MAX_BYTES, SUFFIXES, FileSource, ImageItem, ImageSet, Source, no_images, read_source
-from workbench.images.manifests import MAX_MEMBERS, SPLIT_WORDS, files_below, read_manifest, some
+from workbench.images.manifests import MAX_MEMBERS, SPLIT_WORDS, files_below, read_manifest, sentence_list
 from workbench.images.stamped_metal import seed_of, set_folder, stored_set
 
 MAX_UNPACKED = 20 * 2**30
@@ -51,6 +51,11 @@ class ZipSource:
         return self.member.file_size
 
     def read(self) -> bytes:
+        """All the bytes.
+
+        Raises:
+            InputError: The member is damaged.
+        """
         try:
             with self.archive.open(self.member) as file:
                 return file.read(self.size)  # a bound, for read() without one unpacks what the header does not admit
@@ -73,8 +78,8 @@ class Tree:
     @property
     def manifest(self) -> PurePosixPath | None:
         """The manifest at the root, in whatever case its name is written; a CSV before a Parquet file."""
-        there = sorted(path for path in self.files if len(path.parts) == 1 and path.name.lower() in MANIFESTS)
-        return min(there, key=lambda path: MANIFESTS.index(path.name.lower()), default=None)
+        manifests = sorted(path for path in self.files if len(path.parts) == 1 and path.name.lower() in MANIFESTS)
+        return min(manifests, key=lambda path: MANIFESTS.index(path.name.lower()), default=None)
 
     def images(self) -> list[PurePosixPath]:
         """Paths with an image's ending."""
@@ -99,14 +104,14 @@ def folder_tree(folder: Path) -> Tree:
         InputError: It holds more files than the limit, or an image in it is a link that leads out of it.
     """
     files: dict[PurePosixPath, Source] = {}
-    seen, name, started = 0, folder.resolve().name or str(folder), time.monotonic()
+    count, name, started = 0, folder.resolve().name or str(folder), time.monotonic()
     for base, folders, names in os.walk(folder):
-        seen += len(folders) + len(names)
+        count += len(folders) + len(names)
         if time.monotonic() - started > LISTING:
             raise InputError(
                 f"{name} takes over {LISTING:g} seconds to look through: choose a folder of the images alone."
             )
-        if seen > MAX_MEMBERS:
+        if count > MAX_MEMBERS:
             raise InputError(
                 f"{name} holds over {MAX_MEMBERS:,} files and folders: choose a folder of the images alone, or"
                 " split it."
@@ -128,6 +133,10 @@ def folder_tree(folder: Path) -> Tree:
 
 def zip_tree(data: Path | bytes, name: str) -> Tree:
     """The members of a zip, after checks of paths, number, size and ratio.
+
+    Args:
+        data: The file, or its contents.
+        name: Of the file; the tree is called so, less the ending.
 
     Raises:
         InputError: It is no zip, climbs out of its folder, or would unpack to more than the limits.
@@ -205,15 +214,15 @@ def load_images(
     """
     entry = load_catalog().images.get(str(ref))
     if entry is not None:
-        found = _located(entry.ref, stored_path(entry.root) if entry.root else None)
-        found = replace(found, name=entry.title, synthetic=entry.synthetic or found.synthetic)
+        images = _locate(entry.ref, stored_path(entry.root) if entry.root else None)
+        images = replace(images, name=entry.title, synthetic=entry.synthetic or images.synthetic)
     elif trusted:
-        found = _located(str(ref), None)
+        images = _locate(str(ref), None)
     else:
         raise InputError(f"There is no image set named {str(ref)!r}: choose one of {', '.join(load_catalog().images)}.")
     if class_names is not None:
-        check_labels(found, class_names)
-    return found
+        check_labels(images, class_names)
+    return images
 
 
 def stamp(ref: str, images: ImageSet | None = None) -> str:
@@ -253,16 +262,16 @@ def images_from_zip(data: bytes, name: str) -> ImageSet:
 
 
 def check_labels(images: ImageSet, class_names: Sequence[str]) -> None:
-    """Refuse a set whose labels are not all among `class_names`."""
+    """Refuse `images` whose labels are not all among `class_names`."""
     strange = sorted({item.label for item in images if item.label is not None} - set(class_names))
     if strange:
         raise InputError(
-            f"{images.name} has labels that the model does not know ({some(strange)}; the model knows"
-            f" {some(class_names)}): rename them in a manifest, or choose the model they belong to."
+            f"{images.name} has labels that the model does not know ({sentence_list(strange)}; the model knows"
+            f" {sentence_list(class_names)}): rename them in a manifest, or choose the model they belong to."
         )
 
 
-def _located(ref: str, root: Path | None) -> ImageSet:
+def _locate(ref: str, root: Path | None) -> ImageSet:
     if ref == "elpv":
         return _elpv()
     if (seed := seed_of(ref)) is not None:
@@ -297,8 +306,8 @@ def _from_tree(tree: Tree) -> ImageSet:
         raise no_images(tree.name)
     tops = {path.parts[0] for path in images}
     if {"test"} < tops and "ground_truth" in tops:
-        return _named(tree.name, _mvtec(tree, images))
-    return _named(tree.name, _class_folders(tree, images))
+        return _image_set(tree.name, _mvtec(tree, images))
+    return _image_set(tree.name, _class_folders(tree, images))
 
 
 def _is_wrapped(tree: Tree) -> bool:
@@ -313,7 +322,7 @@ def _is_wrapped(tree: Tree) -> bool:
     return tree.below(top).manifest is not None or top == tree.name or all(len(path.parts) > 2 for path in images)
 
 
-def _named(name: str, items: Iterable[ImageItem]) -> ImageSet:
+def _image_set(name: str, items: Iterable[ImageItem]) -> ImageSet:
     items = tuple(items)
     return ImageSet(name, items, tuple(sorted({item.label for item in items if item.label is not None})))
 
@@ -348,8 +357,8 @@ def _class_folders(tree: Tree, images: Sequence[PurePosixPath]) -> Iterable[Imag
 def _elpv() -> ImageSet:
     """The package `elpv-dataset` (Deitsch et al. 2019), with the split that ships in assets/splits/elpv.csv."""
     data = package_folder("elpv_dataset") / "data"
-    stored = csv_rows(shared("splits/elpv.csv").read_bytes(), "elpv.csv")
-    splits = {str(row["name"]): str(row["split"]) for row in stored}
+    rows = csv_rows(shared("splits/elpv.csv").read_bytes(), "elpv.csv")
+    splits = {str(row["name"]): str(row["split"]) for row in rows}
     items = []
     for line in read_text(data / "labels.csv").splitlines():
         if line.strip():

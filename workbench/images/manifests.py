@@ -25,6 +25,15 @@ def read_manifest(set_name: str, name: str, data: bytes, find: Callable[[str], S
     """A table with the column `image`, and `label`, `split`, `mask` and any others where known.
 
     Where the column `synthetic` says yes in every row, the set is synthetic; else it is an attribute like any other.
+
+    Args:
+        set_name: How the set is to be called.
+        name: Of the manifest's file.
+        data: Its contents.
+        find: Gives the file that a path in the manifest names, or None.
+
+    Raises:
+        InputError: It is no such table, lists no images, or names a file that is not there or a split that is none.
     """
     table = read_table(data, name)
     if not table.rows:
@@ -32,20 +41,20 @@ def read_manifest(set_name: str, name: str, data: bytes, find: Callable[[str], S
     rows = [row for _, row in table.rows]
     if "image" not in rows[0]:
         raise InputError(
-            f"{name} has no column 'image' (it has {some(list(rows[0]))}): name the column of paths 'image'."
+            f"{name} has no column 'image' (it has {sentence_list(list(rows[0]))}): name the column of paths 'image'."
         )
 
     def source(path: str, where: str) -> Source:
-        found = find(path) or find(path.replace("\\", "/"))
-        if found is None:
+        file = find(path) or find(path.replace("\\", "/"))
+        if file is None:
             raise InputError(
                 f"{name} names {path!r} in {where}, but no such file lies in its folder: paths start there and stay"
                 " inside."
             )
-        return found
+        return file
 
     synthetic = all((_text(row.get(SYNTHETIC)) or "").lower() in TRUE for row in rows)
-    known = (*RESERVED, SYNTHETIC) if synthetic else RESERVED
+    own_columns = (*RESERVED, SYNTHETIC) if synthetic else RESERVED
     items = []
     for where, row in table.rows:
         image, mask, split = (_text(row.get(column)) for column in ("image", "mask", "split"))
@@ -60,7 +69,7 @@ def read_manifest(set_name: str, name: str, data: bytes, find: Callable[[str], S
                 label=_text(row.get("label")),
                 mask=source(mask, where) if mask else None,
                 split=SPLIT_WORDS[split.lower()] if split else None,
-                attributes={k: v for k, v in row.items() if k not in known and _text(v) is not None},
+                attributes={k: v for k, v in row.items() if k not in own_columns and _text(v) is not None},
             )
         )
     labels = sorted({item.label for item in items if item.label is not None})
@@ -73,9 +82,9 @@ def files_below(folder: Path) -> Callable[[str], Source | None]:
     base = os.path.abspath(folder)
 
     def find(path: str) -> Source | None:
-        whole = Path(os.path.abspath(os.path.join(base, path)))
+        target = Path(os.path.abspath(os.path.join(base, path)))
         try:
-            return FileSource(whole) if whole.is_relative_to(base) and whole.is_file() else None
+            return FileSource(target) if target.is_relative_to(base) and target.is_file() else None
         except OSError:  # too long for a path, or not permitted
             return None
 
@@ -84,10 +93,10 @@ def files_below(folder: Path) -> Callable[[str], Source | None]:
 
 def _text(value: object) -> str | None:
     """A cell as text, None where it is empty. A column of whole numbers with gaps is read as floats: 3.0 means 3."""
-    known = scalar(value)
-    return None if known is None else shown(known).strip() or None
+    cell = scalar(value)
+    return None if cell is None else shown(cell).strip() or None
 
 
-def some(names: Sequence[str], most: int = 6) -> str:
-    """The first of `names` as a list in a sentence, and how many more there are."""
+def sentence_list(names: Sequence[str], most: int = 6) -> str:
+    """The first `most` of `names` as a list in a sentence, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.images.fills import FILLS, covered, tile
+from workbench.images.fills import FILLS, cover_region, tile
 
 Pixels = NDArray[np.uint8]
-REGION_FILLS = {name: said for name, said in FILLS.items() if name != "exchange"} | {
-    "grey": "mid-grey with a hard edge"
-}
+REGION_FILLS = {name: text for name, text in FILLS.items() if name != "exchange"}
+REGION_FILLS["grey"] = "mid-grey with a hard edge"
 """What can be filled with. A patch comes from the same image, so that it may bring along what was to go."""
 
 COARSER = 48
@@ -34,7 +33,7 @@ class Pieces:
         self.areas = np.bincount(labels.ravel(), minlength=self.parts) / labels.size
         self._texture = tile(pixels) if fill == "patch" else None
 
-    def shown(self, filled: NDArray[np.bool_]) -> Pixels:
+    def with_filled(self, filled: NDArray[np.bool_]) -> Pixels:
         """The image with some pieces (n,) filled: the same pieces, the same image, for patches come from one place.
 
         From half of the image on, "inpaint" becomes the mean colour of what is filled: what little is left is what is
@@ -46,11 +45,12 @@ class Pieces:
         if self.fill == "grey":
             return np.where(inside[..., None], np.uint8(128), self.pixels)
         fill = "mean" if self.fill == "inpaint" and inside.mean() >= 0.5 else self.fill
-        return covered(self.pixels, inside, fill, (), np.random.default_rng(self._seed), self._texture, COARSER)
+        return cover_region(self.pixels, inside, fill, (), np.random.default_rng(self._seed), self._texture, COARSER)
 
 
 def square_cells(shape: tuple[int, ...], cells: int) -> NDArray[np.intp]:
-    """The number of each pixel's cell, (H, W): nearly square, `cells` of them along the longer side."""
+    """The number of each pixel's cell, (H, W), in an image of `shape` (H, W, ...): nearly square, `cells` of them along
+    the longer side."""
     height, width = shape[:2]
     side = max(height, width) / cells
     down, across = (min(max(round(n / side), 1), n) for n in (height, width))

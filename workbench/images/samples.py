@@ -28,10 +28,10 @@ class Table(Protocol):
         """A row for each image, with name and split among the columns."""
 
 
-def tested(images: ImageSet, known: Table | None) -> list[ImageItem]:
-    """The test split, by the set itself or by the model's predictions; all images if there is none."""
-    if known is not None and (known.frame["split"] == "test").any():
-        names = set(known.frame["name"][known.frame["split"] == "test"])
+def testing_items(images: ImageSet, table: Table | None) -> list[ImageItem]:
+    """The test split, by the set itself or by the model's `table` of predictions; all images where there is none."""
+    if table is not None and (table.frame["split"] == "test").any():
+        names = set(table.frame["name"][table.frame["split"] == "test"])
         return [item for item in images if item.name in names]
     return [item for item in images if item.split == "test"] or list(images)
 
@@ -46,29 +46,29 @@ def digest(seed: int, *facts: object) -> bytes:
     return hashlib.sha256(" ".join(map(str, (seed, *facts))).encode()).digest()
 
 
-def drawn(items: Sequence[ImageItem], most: int, seed: int) -> list[ImageItem]:
-    """At most so many images, each equally likely, in their order; a larger sample contains the smaller one."""
+def draw_sample(items: Sequence[ImageItem], most: int, seed: int) -> list[ImageItem]:
+    """At most so many `items`, each equally likely, in their order; with the same `seed`, more contain fewer."""
     ranked = sorted(items, key=lambda item: digest(seed, item.name))
-    kept = {item.name for item in ranked[:most]}
-    return [item for item in items if item.name in kept]
+    names = {item.name for item in ranked[:most]}
+    return [item for item in items if item.name in names]
 
 
-def shuffled(items: Sequence[T], rng: np.random.Generator) -> list[T]:
-    """All of some in random order."""
+def shuffle(items: Sequence[T], rng: np.random.Generator) -> list[T]:
+    """All `items` in random order."""
     return [items[i] for i in rng.permutation(len(items))]
 
 
-def picked(items: Sequence[T], most: int, rng: np.random.Generator) -> list[T]:
-    """At most so many, in their order."""
+def pick(items: Sequence[T], most: int, rng: np.random.Generator) -> list[T]:
+    """At most so many of the `items`, drawn at random, in their order."""
     return [items[i] for i in np.sort(rng.permutation(len(items))[:most])]
 
 
 def evenly(items: Sequence[T], most: int) -> Sequence[T]:
-    """At most so many, spread over the whole, which is often sorted by class."""
+    """At most so many `items`, spread over the whole, which is often sorted by class."""
     return [items[i * len(items) // most] for i in range(most)] if len(items) > most else items
 
 
-def stratified(frame: pd.DataFrame, sample: int, seed: int) -> tuple[list[int], dict[str, object]]:
+def stratify(frame: pd.DataFrame, sample: int, seed: int) -> tuple[list[int], dict[str, object]]:
     """Draw equally many from each class in each split, or all that it has.
 
     Readable images are drawn, of the test split alone where there is one. A larger sample with the same seed holds the
@@ -88,18 +88,18 @@ def stratified(frame: pd.DataFrame, sample: int, seed: int) -> tuple[list[int], 
     strata: dict[tuple[str | None, str | None], list[int]] = defaultdict(list)
     for i in of_test or readable:
         strata[labels[i], splits[i]].append(i)
-    chosen: list[int] = []
+    places: list[int] = []
     sizes: list[dict[str, object]] = []
     order = sorted(strata, key=lambda k: (len(strata[k]), *((part is None, part or "") for part in k)))
     for left, key in zip(range(len(strata), 0, -1), order, strict=True):
         ranked = sorted(strata[key], key=lambda i: digest(seed, frame["id"][i], frame["name"][i]))
-        some = ranked[: (sample - len(chosen)) // left]
-        chosen += some
-        sizes.append({"label": key[0], "split": key[1], "drawn": len(some)})
+        share = ranked[: (sample - len(places)) // left]
+        places += share
+        sizes.append({"label": key[0], "split": key[1], "drawn": len(share)})
     split = "test" if of_test else None
-    return sorted(chosen), {
+    return sorted(places), {
         "asked": sample,
-        "drawn": len(chosen),
+        "drawn": len(places),
         "seed": seed,
         "split": split,
         "strata": sizes,
@@ -107,13 +107,13 @@ def stratified(frame: pd.DataFrame, sample: int, seed: int) -> tuple[list[int], 
     }
 
 
-def stratified_items(
+def stratify_items(
     items: Sequence[ImageItem], labels: Sequence[str | None], splits: Sequence[str | None], sample: int, seed: int
 ) -> tuple[list[int], dict[str, object]]:
     """The same of images by their names, whose labels and splits are given."""
     import pandas as pd
 
     names = [item.name for item in items]
-    return stratified(
+    return stratify(
         pd.DataFrame({"name": names, "id": names, "label": labels, "split": splits, "error": None}), sample, seed
     )

@@ -50,27 +50,27 @@ def deal(items: Sequence[ImageItem], classes: Sequence[str], seed: int = 0) -> D
     Raises:
         InputError: A class has too few images.
     """
-    own = {item.split for item in items}
+    own_splits = {item.split for item in items}
     training = {item.label for item in items if item.split in (None, "train")}
     lacking = [kind for kind in classes if kind not in training]
-    if own == {None}:
+    if own_splits == {None}:
         missing, pool, how = list(SHARES), list(range(len(items))), _NONE
     elif lacking:
         missing, pool, how = list(SHARES), list(range(len(items))), _UNFIT.format(kind=lacking[0])
     else:
-        missing = [name for name in SHARES if name not in own]
+        missing = [name for name in SHARES if name not in own_splits]
         pool = [row for row, item in enumerate(items) if item.split in (None, "train")]
         how = _PARTLY.format(names=" and ".join(sorted(missing))) if missing else _OWN
-    dealt = _dealt(items, pool, missing, seed)
-    splits = tuple(dealt.get(row) or item.split or "train" for row, item in enumerate(items))
+    assignment = _assign(items, pool, missing, seed)
+    splits = tuple(assignment.get(row) or item.split or "train" for row, item in enumerate(items))
     _check(items, splits, classes, missing)
     ids = [item.id for item in items]
-    learnt = {digest for digest, split in zip(ids, splits, strict=True) if split == "train"}
-    leaked = sum(digest in learnt and split != "train" for digest, split in zip(ids, splits, strict=True))
+    training_digests = {digest for digest, split in zip(ids, splits, strict=True) if split == "train"}
+    leaked = sum(digest in training_digests and split != "train" for digest, split in zip(ids, splits, strict=True))
     return Deal(splits, how, len(ids) - len(set(ids)), leaked)
 
 
-def _dealt(items: Sequence[ImageItem], pool: Iterable[int], missing: Sequence[str], seed: int) -> Mapping[int, str]:
+def _assign(items: Sequence[ImageItem], pool: Iterable[int], missing: Sequence[str], seed: int) -> Mapping[int, str]:
     """A split for every row of `pool`, all copies of an image in one."""
     if not missing:
         return {}
@@ -81,17 +81,17 @@ def _dealt(items: Sequence[ImageItem], pool: Iterable[int], missing: Sequence[st
         if not rows_of[digest]:  # the copies of an image go with the first, also those with another label
             digests[str(items[row].label)].add(digest)
         rows_of[digest].append(row)
-    kept = 1 - sum(share for name, share in SHARES.items() if name not in missing)
-    found = {}
+    pool_share = 1 - sum(share for name, share in SHARES.items() if name not in missing)
+    assignment = {}
     for kind in sorted(digests):
-        shuffled = sorted(digests[kind], key=lambda digest: hashlib.sha256(f"{seed} {digest}".encode()).digest())
+        order = sorted(digests[kind], key=lambda digest: hashlib.sha256(f"{seed} {digest}".encode()).digest())
         start = 0
         for name in missing:
-            end = start + max(1, round(SHARES[name] / kept * len(shuffled)))
-            found.update({row: name for digest in shuffled[start:end] for row in rows_of[digest]})
+            end = start + max(1, round(SHARES[name] / pool_share * len(order)))
+            assignment.update({row: name for digest in order[start:end] for row in rows_of[digest]})
             start = end
-        found.update({row: "train" for digest in shuffled[start:] for row in rows_of[digest]})
-    return found
+        assignment.update({row: "train" for digest in order[start:] for row in rows_of[digest]})
+    return assignment
 
 
 def _check(items: Sequence[ImageItem], splits: Sequence[str], classes: Sequence[str], missing: Sequence[str]) -> None:
@@ -99,17 +99,17 @@ def _check(items: Sequence[ImageItem], splits: Sequence[str], classes: Sequence[
     dealt_from = {"train", *missing}
     needed = sum(LEAST_OF_SPLIT.get(name, 1) for name in dealt_from)
     for name in LEAST_OF_SPLIT:
-        found: dict[str, set[str]] = {kind: set() for kind in classes}
-        whole: dict[str, set[str]] = {kind: set() for kind in classes}
+        in_split: dict[str, set[str]] = {kind: set() for kind in classes}
+        in_pool: dict[str, set[str]] = {kind: set() for kind in classes}
         for item, split in zip(items, splits, strict=True):
-            found[str(item.label)] |= {item.id} if split == name else set()
-            whole[str(item.label)] |= {item.id} if split in dealt_from else set()
-        kind = min(classes, key=lambda kind: len(found[kind]))
-        if len(found[kind]) >= LEAST_OF_SPLIT[name]:
+            in_split[str(item.label)] |= {item.id} if split == name else set()
+            in_pool[str(item.label)] |= {item.id} if split in dealt_from else set()
+        kind = min(classes, key=lambda kind: len(in_split[kind]))
+        if len(in_split[kind]) >= LEAST_OF_SPLIT[name]:
             continue
-        have, want, where = len(found[kind]), LEAST_OF_SPLIT[name], f" in the {name} split"
+        have, want, where = len(in_split[kind]), LEAST_OF_SPLIT[name], f" in the {name} split"
         if missing and name in dealt_from:
-            have, want, where = len(whole[kind]), needed, ""
+            have, want, where = len(in_pool[kind]), needed, ""
         raise InputError(
             f"The class {kind!r} has too few images{where} ({have} different ones that can be read): it needs at least"
             f" {want}, so add some or leave the class out."

@@ -82,16 +82,13 @@ class Plan:
         """
         rng = np.random.default_rng([self.seed])
         cases = [(split, label, bool(stamped)) for label in LABELS for split, stamped in self._cases(label, rng)]
-        found = []
+        parts = []
         for number, place in enumerate(rng.permutation(len(cases))):
             split, label, stamped = cases[place]
-            camera, lighting, line = (
-                str(rng.choice(list(CAMERAS))),
-                str(rng.choice(list(LIGHTS))),
-                int(rng.choice(list(FINISH))),
-            )
-            found.append((split, Part((self.seed, number), label, camera, lighting, line, stamped)))
-        return found
+            camera, lighting = str(rng.choice(list(CAMERAS))), str(rng.choice(list(LIGHTS)))
+            line = int(rng.choice(list(FINISH)))
+            parts.append((split, Part((self.seed, number), label, camera, lighting, line, stamped)))
+        return parts
 
     def _cases(self, label: str, rng: np.random.Generator) -> Iterator[tuple[str, bool]]:
         """Split and stamp of each part with `label`."""
@@ -105,10 +102,10 @@ class Plan:
             yield from ((split, number < stamped) for number in range(many))
 
 
-def drawn_parts(
+def draw_parts(
     plan: Plan, workers: int | None = None
 ) -> Iterator[tuple[str, Part, NDArray[np.uint8], NDArray[np.bool_]]]:
-    """Draw a plan's parts, in its order: split, description, image (S, S, 3) and mask (S, S)."""
+    """Draw a plan's parts in its order, by so many threads: split, description, image (S, S, 3) and mask (S, S)."""
     parts = plan.parts()
     images = _in_parallel(lambda number: draw(parts[number][1], plan.size), len(parts), workers)
     return ((split, part, *pair) for (split, part), pair in zip(parts, images, strict=True))
@@ -168,7 +165,7 @@ def stored_set(seed: int = 0) -> Path:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-", ignore_cleanup_errors=True) as made:
             for _ in make_set(Path(made, "set"), count=STORED, seed=seed):
                 pass
-            if not _moved(Path(made, "set"), folder) and not (folder / "manifest.csv").is_file():
+            if not _move(Path(made, "set"), folder) and not (folder / "manifest.csv").is_file():
                 shutil.rmtree(folder, ignore_errors=True)  # what a clean-up of the cache left of it
                 os.rename(Path(made, "set"), folder)
     except OSError as error:
@@ -198,7 +195,7 @@ def seed_of(ref: str) -> int | None:
     return int(seed)
 
 
-def _moved(made: Path, folder: Path) -> bool:
+def _move(made: Path, folder: Path) -> bool:
     """Whether `made` now is `folder`; not so where another process was faster."""
     try:
         os.rename(made, folder)

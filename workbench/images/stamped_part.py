@@ -116,7 +116,7 @@ def draw(part: Part, size: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         its defect by at least `NOTICEABLE` levels. Empty for a good part.
     """
     scene = _scene(part, size)
-    clean = scene.photograph(_none(size))
+    clean = scene.photograph(_no_defect(size))
     if part.label == "good":
         return clean, np.zeros((size, size), dtype=bool)
     for depth in range(1, 9):
@@ -165,10 +165,10 @@ class _Scene:
             + light.slope * slope
             + light.rough * rough
         )
-        seen = level[..., None] * (1 - defect.cover[..., None] * (1 - np.array(defect.colour)))
-        seen = seen * (1 - self.ink) + light.ink * np.array(STAMP_INK) * self.ink
-        seen = gaussian(seen.astype(np.float32), self.blur, mode="nearest", channel_axis=2) * self.gain + self.grain
-        return (seen.clip(0, 1) * 255).round().astype(np.uint8)
+        pixels = level[..., None] * (1 - defect.cover[..., None] * (1 - np.array(defect.colour)))
+        pixels = pixels * (1 - self.ink) + light.ink * np.array(STAMP_INK) * self.ink
+        pixels = gaussian(pixels.astype(np.float32), self.blur, mode="nearest", channel_axis=2) * self.gain + self.grain
+        return (pixels.clip(0, 1) * 255).round().astype(np.uint8)
 
 
 def _scene(part: Part, size: int) -> _Scene:
@@ -195,9 +195,8 @@ def _brushed(rng: np.random.Generator, size: int) -> Field:
     y, x = _axes(size)
     tilt = math.radians(rng.uniform(-8, 8))
     across, along = y - x * math.tan(tilt), x
-    lines = 0.7 * _profile(rng, across, 1.2 * size) + 0.5 * _profile(rng, across, 0.25 * size) * _profile(
-        rng, along + across, 6
-    )
+    lines = 0.7 * _profile(rng, across, 1.2 * size)
+    lines += 0.5 * _profile(rng, across, 0.25 * size) * _profile(rng, along + across, 6)
     streaks = _smooth(rng.normal(size=(size, size)), 0.004 * size, 0.09 * size)
     return lines + 0.9 * _unit(streaks)
 
@@ -229,15 +228,15 @@ def _defect(part: Part, size: int, depth: float) -> _Defect:
     return _DEFECTS[part.label](np.random.default_rng([*part.seed, 5]), size, depth)
 
 
-def _none(size: int) -> _Defect:
+def _no_defect(size: int) -> _Defect:
     flat = np.zeros((size, size))
     return _Defect(flat, flat, flat)
 
 
 def _scratch(rng: np.random.Generator, size: int, depth: float) -> _Defect:
     """One to three bowed lines that start and end gently, with burrs thrown up beside them."""
-    fine = 4
-    canvas = Image.new("L", (size * fine, size * fine))
+    zoom = 4
+    canvas = Image.new("L", (size * zoom, size * zoom))
     pen = ImageDraw.Draw(canvas)
     start = rng.uniform(0.04, 0.96, 2)
     heading = math.atan2(0.5 - start[1], 0.5 - start[0]) + rng.uniform(-1.3, 1.3)
@@ -248,12 +247,12 @@ def _scratch(rng: np.random.Generator, size: int, depth: float) -> _Defect:
         points = start[:, None] + length / 40 * np.cumsum([np.cos(turn), np.sin(turn)], axis=1)
         press = np.minimum(1, 6 * t * (1 - t) + 0.15) * np.clip(0.8 + np.cumsum(rng.normal(0, 0.07, 41)), 0.5, 1)
         for i in range(40):
-            ends = [tuple((points[:, j] * size * fine).tolist()) for j in (i, i + 1)]
+            ends = [tuple((points[:, j] * size * zoom).tolist()) for j in (i, i + 1)]
             pen.line(
-                ends, fill=round(255 * press[i]), width=max(1, round(width * size * fine * (0.6 + 0.4 * press[i])))
+                ends, fill=round(255 * press[i]), width=max(1, round(width * size * zoom * (0.6 + 0.4 * press[i])))
             )
         start, heading = start + rng.normal(0, 0.07, 2), heading + rng.normal(0, 0.25)
-    groove = np.asarray(canvas.reduce(fine), dtype=np.float64) / 255
+    groove = np.asarray(canvas.reduce(zoom), dtype=np.float64) / 255
     burr = _smooth(groove, 0.007 * size, 0.007 * size)
     return _Defect((burr - 1.2 * groove) * 0.006 * depth, groove * 1.15 * depth, np.zeros((size, size)))
 
@@ -288,11 +287,8 @@ def _stain(rng: np.random.Generator, size: int, depth: float) -> _Defect:
     inside, soft = _step(9 * (1 - reach)), rng.uniform(0.07, 0.16)
     rim = np.exp(-(((reach - 0.92) / soft) ** 2))
     colours = ((0.36, 0.29, 0.20), (0.50, 0.30, 0.16), (0.34, 0.42, 0.50), (0.30, 0.30, 0.30))
-    cover = (
-        (0.5 * inside * (1 + 0.22 * fine + 0.15 * coarse) + 0.34 * rim * (1 + 0.3 * coarse))
-        * depth
-        * rng.uniform(0.8, 1.15)
-    )
+    body, ring = 0.5 * inside * (1 + 0.22 * fine + 0.15 * coarse), 0.34 * rim * (1 + 0.3 * coarse)
+    cover = (body + ring) * depth * rng.uniform(0.8, 1.15)
     return _Defect(np.zeros((size, size)), np.zeros((size, size)), cover.clip(0, 0.95), colours[rng.integers(4)])
 
 
@@ -318,10 +314,10 @@ _DEFECTS = {"scratch": _scratch, "pit": _pit, "stain": _stain, "dent": _dent}
 
 def _stamp(rng: np.random.Generator, size: int) -> Field:
     """Ink of an inspection stamp, 0 .. 1 of shape (S, S): a framed code of three characters in dots."""
-    fine = 4
+    zoom = 4
     left, top = (math.floor(share * size) for share in STAMP_AREA[:2])
-    canvas = Image.new("L", ((size - left) * fine, (size - top) * fine))
-    pen, edge = ImageDraw.Draw(canvas), size * fine
+    canvas = Image.new("L", ((size - left) * zoom, (size - top) * zoom))
+    pen, edge = ImageDraw.Draw(canvas), size * zoom
     x, y = rng.uniform(0.012, 0.028), rng.uniform(0.016, 0.032)
 
     def place(u: float, v: float) -> tuple[float, float]:
@@ -335,11 +331,11 @@ def _stamp(rng: np.random.Generator, size: int) -> Field:
             if code >> (14 - dot) & 1:
                 u, v = place(0.15 + (character * 4 + dot % 3) * 0.0705, 0.2 + dot // 3 * 0.15)
                 pen.ellipse((u - 0.0085 * edge, v - 0.0085 * edge, u + 0.0085 * edge, v + 0.0085 * edge), fill=255)
-    turned = canvas.rotate(rng.uniform(-2, 2), Image.Resampling.BILINEAR, center=place(0.5, 0.5))
+    tilted = canvas.rotate(rng.uniform(-2, 2), Image.Resampling.BILINEAR, center=place(0.5, 0.5))
     ink = np.zeros((size, size))
-    ink[top:, left:] = np.asarray(turned.reduce(fine), dtype=np.float64) / 255
-    worn = 0.8 + 0.12 * _unit(_smooth(rng.normal(size=(size, size)), 0.012 * size, 0.012 * size))
-    return ink * worn.clip(0.5, 0.95)
+    ink[top:, left:] = np.asarray(tilted.reduce(zoom), dtype=np.float64) / 255
+    wear = 0.8 + 0.12 * _unit(_smooth(rng.normal(size=(size, size)), 0.012 * size, 0.012 * size))
+    return ink * wear.clip(0.5, 0.95)
 
 
 _DOTS = {  # three dots across and five down, read row by row

@@ -8,7 +8,7 @@ from workbench import handed_on
 
 if TYPE_CHECKING:
     from workbench.journal.entries import Draft, Entry, map_digest
-    from workbench.journal.export import folder_of, relabelled, to_csv, to_json
+    from workbench.journal.export import folder_of, relabel, to_csv, to_json
     from workbench.journal.proof import Head, Verdict, kept_digest
     from workbench.journal.store import Journal, journal_path
 
@@ -16,7 +16,7 @@ __getattr__ = handed_on(
     __name__,
     {
         "entries": "Draft Entry map_digest",
-        "export": "folder_of relabelled to_csv to_json",
+        "export": "folder_of relabel to_csv to_json",
         "proof": "Head Verdict kept_digest",
         "store": "Journal journal_path",
     },

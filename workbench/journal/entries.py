@@ -170,10 +170,10 @@ def canonical(entry: Entry) -> str:
     Names are sorted, nothing stands between the parts, all beyond ASCII is escaped, and numbers are the shortest that
     read back to the same double: `json.dumps(fields, sort_keys=True, separators=(",", ":"))` in Python.
     """
-    return dumped({name: getattr(entry, name) for name in sealed_fields(entry.threshold_by)})
+    return dump({name: getattr(entry, name) for name in sealed_fields(entry.threshold_by)})
 
 
-def dumped(fields: object) -> str:
+def dump(fields: object) -> str:
     """JSON in the form that hashes are taken over."""
     return json.dumps(fields, ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
@@ -183,14 +183,21 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def sealed(draft: Draft, number: int, time: str, previous: str) -> tuple[str, str]:
-    """The canonical text of a draft in its place in the chain, and its hash."""
-    body = dumped({**dataclasses.asdict(draft), "number": number, "time": time, "previous": previous})
+def seal(draft: Draft, number: int, time: str, previous: str) -> tuple[str, str]:
+    """The canonical text of a draft in its place in the chain, and its hash.
+
+    Args:
+        draft: The decision.
+        number: From 1.
+        time: UTC, ISO 8601 with microseconds.
+        previous: The hash of the entry before, `GENESIS` for the first.
+    """
+    body = dump({**dataclasses.asdict(draft), "number": number, "time": time, "previous": previous})
     return body, digest_of(body)
 
 
 def entry_from(body: str, digest: str) -> Entry:
-    """The entry that a canonical text holds.
+    """The entry that a canonical text (`body`) holds, with its hash (`digest`).
 
     Raises:
         InputError: The text holds none: somebody changed it.
@@ -228,8 +235,8 @@ def _complete(draft: Draft) -> None:
         value = draft.threshold if value is None and name in ENDS else value
         if value is not None:
             object.__setattr__(draft, name, _number(name, value, most))
-    known = draft.label is not None if draft.label_known is None else bool(draft.label_known)
-    object.__setattr__(draft, "label_known", known)
+    label_known = draft.label is not None if draft.label_known is None else bool(draft.label_known)
+    object.__setattr__(draft, "label_known", label_known)
 
 
 def _check_rule(draft: Draft) -> None:
@@ -241,16 +248,16 @@ def _check_rule(draft: Draft) -> None:
         )
     if draft.coverage is None and low != high:
         raise InputError("The decision has a review band but no coverage: give the target that the band was made for.")
-    follows = "reject" if reaches(draft.score, high) else "review" if reaches(draft.score, low) else "pass"
-    if draft.verdict != follows:
+    expected = "reject" if reaches(draft.score, high) else "review" if reaches(draft.score, low) else "pass"
+    if draft.verdict != expected:
         raise InputError(
-            f"The verdict {draft.verdict!r} does not follow from the score {draft.score}: that is {follows!r}."
+            f"The verdict {draft.verdict!r} does not follow from the score {draft.score}: that is {expected!r}."
         )
     by = draft.threshold_by
     if by not in THRESHOLD_BY:
         raise InputError(f"How the threshold was found, {by!r}, is not known: say one of {', '.join(THRESHOLD_BY)}.")
-    given = {"cost": ("escape_cost", "overkill_cost"), "escape": ("ceiling",), "overkill": ("ceiling",)}.get(by, ())
-    for name in (*given, *(("chosen_on",) if given or draft.coverage is not None else ())):
+    needs = {"cost": ("escape_cost", "overkill_cost"), "escape": ("ceiling",), "overkill": ("ceiling",)}.get(by, ())
+    for name in (*needs, *(("chosen_on",) if needs or draft.coverage is not None else ())):
         if getattr(draft, name) is None:
             raise InputError(f"The decision lacks its {name}: a threshold by {by} needs it.")
     if draft.label_known and draft.label is None:

@@ -51,7 +51,7 @@ def to_json(entries: Iterable[Entry]) -> str:
     return f'{{"format":"{FORMAT}","entries":[\n' + ",\n".join(rows) + "\n]}\n"
 
 
-def relabelled(images: ImageSet, entries: Iterable[Entry]) -> str:
+def relabel(images: ImageSet, entries: Iterable[Entry]) -> str:
     """A manifest of a set in which overruled decisions are the labels, to train with.
 
     An image is found by the digest of its bytes, whatever model or set the decision was about. Its newest overruling
@@ -68,27 +68,20 @@ def relabelled(images: ImageSet, entries: Iterable[Entry]) -> str:
     folder = folder_of(images)
     masks = folder is not None and any(_below(item.mask, folder) for item in images)
     attributes = [name for name in images.attribute_names if name not in MARKS]
-    header = [
-        "image",
-        "label",
-        "split",
-        *(["mask"] if masks else []),
-        *([SYNTHETIC] if images.synthetic else []),
-        *attributes,
-        *MARKS,
-    ]
+    header = ["image", "label", "split", *(["mask"] if masks else []), *([SYNTHETIC] if images.synthetic else [])]
+    header += [*attributes, *MARKS]
     rows = []
     for item in images:
         entry = standing.get(item.id) if standing else None
         label = entry.overruled if entry else item.label
-        given = [
+        cells = [
             _below(item.source, folder) or item.name,
             label,
             item.split,
             *([_below(item.mask, folder)] if masks else []),
             *(["yes"] if images.synthetic else []),
         ]
-        rows.append([*given, *(item.attributes.get(name) for name in attributes), *_marks(item, entry)])
+        rows.append([*cells, *(item.attributes.get(name) for name in attributes), *_marks(item, entry)])
     _check_names(images, header, rows)
     return table_csv(header, rows)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from workbench.errors import InputError
-from workbench.journal.entries import DIGEST, GENESIS, digest_of, dumped, sealed_fields
+from workbench.journal.entries import DIGEST, GENESIS, digest_of, dump, sealed_fields
 
 SKEW = datetime.timedelta(minutes=5)
 """How far the clocks of two machines may be apart."""
@@ -56,8 +56,8 @@ def read_head(path: Path) -> Head | None:
     """What a head file notes; None where there is no file, and a count of -1 where it is damaged."""
     try:
         with path.open(encoding="utf-8") as file:
-            noted = json.loads(file.read(LONGEST_HEAD))
-        return Head(int(noted["count"]), str(noted["hash"]))
+            fields = json.loads(file.read(LONGEST_HEAD))
+        return Head(int(fields["count"]), str(fields["hash"]))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
@@ -105,17 +105,17 @@ class Walk:
             if own != digest or fields is None:
                 self.faults.append((number, f"Entry {number} was changed: its content does not match its hash."))
             elif moved and moved != shift:
-                told = (
+                fault = (
                     f"Entry {number} calls itself entry {fields['number']}: entries were put in, removed, reordered or"
                     " renumbered here."
                 )
-                self.faults.append((number, told))
+                self.faults.append((number, fault))
             elif not moved and not gap and not shift and fields["previous"] not in links:
                 before = f"entry {number - 1}" if number > 1 else "the beginning"
-                told = (
+                fault = (
                     f"Entry {number} does not follow on {before}: one of the two was rewritten, replaced or inserted."
                 )
-                self.faults.append((number, told))
+                self.faults.append((number, fault))
             due, links, shift = number + 1, {digest, own}, moved
 
     def covered(self, expect: str | None) -> int | None:
@@ -125,11 +125,9 @@ class Walk:
 
 
 def _missing(first: int, number: int) -> str:
-    return (
-        f"Entry {first} is missing: it was"
-        if number - first == 1
-        else f"Entries {first} to {number - 1} are missing: they were"
-    )
+    if number - first == 1:
+        return f"Entry {first} is missing: it was"
+    return f"Entries {first} to {number - 1} are missing: they were"
 
 
 def kept_digest(text: str) -> str:
@@ -191,24 +189,24 @@ def _moment(text: str) -> datetime.datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=datetime.UTC)
 
 
-def head_problems(noted: Head | None, hashes: Mapping[int, str]) -> Iterator[str]:
+def head_problems(head: Head | None, hashes: Mapping[int, str]) -> Iterator[str]:
     """Sentences on what the head file notes and a journal does not hold, whose entries have these hashes by number."""
     end = max(hashes, default=0)
-    if noted is None:
+    if head is None:
         if hashes:
             yield (
                 "The head file is missing, so a removal of the last entries cannot be detected: keep it beside the"
                 " journal."
             )
-    elif noted.count < 0:
+    elif head.count < 0:
         yield "The head file is damaged, so a removal of the last entries cannot be detected: find out who changed it."
-    elif noted.count > end:
+    elif head.count > end:
         yield (
-            f"The last entries were removed: the journal ends with entry {end}, and its head file notes {noted.count:,}"
+            f"The last entries were removed: the journal ends with entry {end}, and its head file notes {head.count:,}"
             " entries."
         )
-    elif noted.hash != (hashes.get(noted.count) if noted.count else GENESIS):
-        yield f"Entry {noted.count} is not the one that the head file notes: it was removed, rewritten or replaced."
+    elif head.hash != (hashes.get(head.count) if head.count else GENESIS):
+        yield f"Entry {head.count} is not the one that the head file notes: it was removed, rewritten or replaced."
 
 
 def _fields(body: object) -> dict | None:
@@ -216,7 +214,7 @@ def _fields(body: object) -> dict | None:
     try:
         fields = json.loads(body)  # type: ignore[arg-type]
         named = fields.keys() == sealed_fields(fields.get("threshold_by"))
-        exact = named and isinstance(fields["number"], int) and dumped(fields) == body
+        exact = named and isinstance(fields["number"], int) and dump(fields) == body
     except (AttributeError, TypeError, ValueError, RecursionError):
         return None
     return fields if exact else None

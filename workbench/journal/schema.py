@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-from workbench.journal.entries import dumped
+from workbench.journal.entries import dump
 from workbench.journal.proof import Head
 
 APPLICATION, SCHEMA = 0x57424A4C, 2
@@ -31,7 +31,8 @@ LAST = "SELECT number, hash FROM entries ORDER BY number DESC LIMIT 1"
 
 
 def filters(model: str | None, image: str | None, user: str | None, overruled: bool) -> tuple[str, list[object]]:
-    """A WHERE clause and its values."""
+    """A WHERE clause and its values: of the entries of one model, image and user, each where given, and of overruled
+    ones alone."""
     parts: list[str] = []
     values: list[object] = []
     for name, value in (("model", model), ("image", image)):
@@ -41,7 +42,7 @@ def filters(model: str | None, image: str | None, user: str | None, overruled: b
     if user is not None:
         # Quotes inside of texts are escaped, so this stands nowhere else; json_extract would end a name at a NUL.
         parts.append("instr(body, ?) > 0")
-        values.append(f'"user":{dumped(user)}')
+        values.append(f'"user":{dump(user)}')
     if overruled:
         parts.append("json_extract(body, '$.overruled') IS NOT NULL")
     return (f" WHERE {' AND '.join(parts)}" if parts else ""), values
@@ -59,10 +60,10 @@ def last_entry(db: sqlite3.Connection) -> Head:
 
 def rule_problems(db: sqlite3.Connection) -> Iterator[str]:
     """Sentences on a file whose tables, triggers or pages are not those that a journal has."""
-    found = dict(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
-    for name in sorted(RULES.keys() | found.keys()):
-        if found.get(name) != RULES.get(name):
-            what = "is missing" if name not in found else "was inserted" if name not in RULES else "was changed"
+    rules = dict(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+    for name in sorted(RULES.keys() | rules.keys()):
+        if rules.get(name) != RULES.get(name):
+            what = "is missing" if name not in rules else "was inserted" if name not in RULES else "was changed"
             yield f"The rules that keep the journal append-only are not its own: {name} {what}."
     for (fault,) in db.execute("PRAGMA integrity_check(10)"):
         if fault != "ok":

@@ -20,7 +20,7 @@ from pathlib import Path
 from workbench.catalog import stored_path
 from workbench.errors import InputError
 from workbench.files import JOURNAL_VARIABLE, data_folder
-from workbench.journal.entries import GENESIS, Draft, Entry, dumped, entry_from, sealed
+from workbench.journal.entries import GENESIS, Draft, Entry, dump, entry_from, seal
 from workbench.journal.proof import Head, Verdict, Walk, clock_notes, head_problems, kept_digest, read_head, write_head
 from workbench.journal.schema import APPLICATION, LAST, RULES, SCHEMA, filters, last_entry, plain, rule_problems
 
@@ -41,8 +41,8 @@ PRIMARY = 0xFF
 
 def journal_path() -> Path:
     """Where the journal lies: WORKBENCH_JOURNAL, else the user's data folder, which unlike the cache is not swept."""
-    named = os.environ.get(JOURNAL_VARIABLE)
-    return Path(named) if named else data_folder() / "journal.sqlite"
+    setting = os.environ.get(JOURNAL_VARIABLE)
+    return Path(setting) if setting else data_folder() / "journal.sqlite"
 
 
 class Journal:
@@ -85,15 +85,15 @@ class Journal:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise self._refused(error) from None
-        with self._reading() if was_there else self._connected("rwc") as db:
+                raise self._refusal(error) from None
+        with self._reading() if was_there else self._connection("rwc") as db:
             db.execute("BEGIN")  # one look: another process may be laying it out
             blank = self._is_blank(db)
             db.execute("ROLLBACK")
         if blank and not create:
             raise InputError(f"{self.called} is not a journal of the workbench but an empty file: name another one.")
         if blank:
-            with self._connected("rwc") as db:
+            with self._connection("rwc") as db:
                 self._lay_out(db)
 
     def append(self, draft: Draft) -> Entry:
@@ -103,15 +103,14 @@ class Journal:
             InputError: The disk is full, the file cannot be written to, or another program holds it for more than ten
                 seconds. Nothing was written then.
         """
-        with self._connected() as db:
+        with self._connection() as db:
             db.execute("BEGIN IMMEDIATE")
             number, previous = db.execute(LAST).fetchone() or (0, GENESIS)
             now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
-            body, digest = sealed(draft, number + 1, now, previous)
+            body, digest = seal(draft, number + 1, now, previous)
             db.execute("INSERT INTO entries VALUES (?, ?, ?)", (number + 1, body, digest))
-            if db.execute("PRAGMA user_version").fetchone() != (
-                SCHEMA,
-            ):  # so that the older release, which cannot read this, says so
+            # So that the older release, which cannot read this, says so
+            if db.execute("PRAGMA user_version").fetchone() != (SCHEMA,):
                 db.execute(f"PRAGMA user_version={SCHEMA}")
             db.execute("COMMIT")
             self._note_head(db)
@@ -162,7 +161,7 @@ class Journal:
             f" AND {image} IN (SELECT value FROM json_each(?)) GROUP BY {image}"
         )
         with self._reading() as db:
-            rows = db.execute(query, (plain(model), dumped(list(images)))).fetchall()
+            rows = db.execute(query, (plain(model), dump(list(images)))).fetchall()
         return {name: entry_from(body, digest) for name, body, digest, _ in rows}
 
     def head(self) -> Head:
@@ -194,7 +193,7 @@ class Journal:
             InputError: `expect` is no digest of an entry, or the file cannot be read.
         """
         expect = None if expect is None else kept_digest(expect)
-        noted = read_head(self._head_file)  # before the file: then it can lag behind, and never run ahead
+        note = read_head(self._head_file)  # before the file: then it can lag behind, and never run ahead
         walk, problems = Walk(), list[str]()
         with self._reading() as db:
             db.execute("BEGIN")
@@ -208,11 +207,11 @@ class Journal:
                 walk.faults.append(
                     (last + 1, f"The file is damaged after entry {last} ({error}): restore it from a copy.")
                 )
-        problems += [told for _, told in walk.faults]
+        problems += [fault for _, fault in walk.faults]
         end = _last(walk.hashes)
         head, covered = walk.hashes.get(end, GENESIS), walk.covered(expect)
-        if noted is not None or expect != head:
-            problems += head_problems(noted, walk.hashes)
+        if note is not None or expect != head:
+            problems += head_problems(note, walk.hashes)
         if expect is not None and expect not in walk.hashes.values():
             problems.append(
                 f"No entry has the digest {expect} that was expected: the entries up to it were rewritten or removed"
@@ -224,10 +223,8 @@ class Journal:
 
     def _is_blank(self, db: sqlite3.Connection) -> bool:
         """Whether nothing was laid out yet; refuses what is no journal, or one of a newer release."""
-        (application,), (schema,) = (
-            db.execute("PRAGMA application_id").fetchone(),
-            db.execute("PRAGMA user_version").fetchone(),
-        )
+        (application,) = db.execute("PRAGMA application_id").fetchone()
+        (schema,) = db.execute("PRAGMA user_version").fetchone()
         (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if application == 0 and tables == 0:
             return True
@@ -266,7 +263,7 @@ class Journal:
                 if read_head(self._head_file) is None:
                     write_head(self._head_file, Head())
             except OSError as error:
-                raise self._refused(error) from None
+                raise self._refusal(error) from None
         db.execute("COMMIT")
 
     def _note_head(self, db: sqlite3.Connection) -> None:
@@ -277,23 +274,23 @@ class Journal:
         """
         with suppress(sqlite3.Error, OSError):
             db.execute("BEGIN IMMEDIATE")
-            noted = read_head(self._head_file)
+            head = read_head(self._head_file)
             same = "SELECT 1 FROM entries WHERE number = ? AND hash = ?"
-            held = noted == Head() or (noted and db.execute(same, (noted.count, noted.hash)).fetchone())
-            if held:
+            valid = head == Head() or (head and db.execute(same, (head.count, head.hash)).fetchone())
+            if valid:
                 write_head(self._head_file, last_entry(db))
             db.execute("ROLLBACK")
 
     @contextmanager
-    def _connected(self, mode: str = "rw") -> Iterator[sqlite3.Connection]:
+    def _connection(self, mode: str = "rw") -> Iterator[sqlite3.Connection]:
         """A connection of one's own; what SQLite complains of becomes an InputError."""
         try:
-            with closing(_opened(f"{self.path.as_uri()}?mode={mode}")) as db:
+            with closing(_connect(f"{self.path.as_uri()}?mode={mode}")) as db:
                 db.execute("PRAGMA synchronous=FULL")
                 db.execute("PRAGMA fullfsync=ON")
                 yield db
         except sqlite3.Error as error:
-            raise self._refused(error) from None
+            raise self._refusal(error) from None
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -302,16 +299,15 @@ class Journal:
             with closing(self._readable()) as db:
                 yield db
         except sqlite3.Error as error:
-            raise self._refused(error, reading=True) from None
+            raise self._refusal(error, reading=True) from None
 
     def _readable(self) -> sqlite3.Connection:
         address = self.path.as_uri()
         try:
-            db = _opened(f"{address}?mode=rw")
+            db = _connect(f"{address}?mode=rw")
             try:
-                db.execute(
-                    "PRAGMA schema_version"
-                ).fetchone()  # here SQLite makes the files that it wants beside a journal
+                # Here SQLite makes the files that it wants beside a journal
+                db.execute("PRAGMA schema_version").fetchone()
             except sqlite3.Error:
                 db.close()
                 raise
@@ -321,21 +317,17 @@ class Journal:
                 raise
         beside = self.path.with_name(f"{self.path.name}-wal")
         if not beside.exists() or not beside.stat().st_size:
-            return _opened(f"{address}?mode=ro&immutable=1")
-        db = _opened(
-            f"{address}?mode=ro&vfs={'win32' if os.name == 'nt' else 'unix'}-none"
-        )  # the last entries may stand in that file only
+            return _connect(f"{address}?mode=ro&immutable=1")
+        # The last entries may stand in that file only
+        db = _connect(f"{address}?mode=ro&vfs={'win32' if os.name == 'nt' else 'unix'}-none")
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         return db
 
-    def _refused(self, error: sqlite3.Error | OSError, reading: bool = False) -> InputError:
+    def _refusal(self, error: sqlite3.Error | OSError, reading: bool = False) -> InputError:
         """What to say of an error of the disk or of SQLite."""
         if isinstance(error, OSError):
-            code = (
-                sqlite3.SQLITE_FULL
-                if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-                else sqlite3.SQLITE_CANTOPEN
-            )
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            code = sqlite3.SQLITE_FULL if full else sqlite3.SQLITE_CANTOPEN
         else:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
         kind, name = code & PRIMARY, self.called
@@ -364,7 +356,7 @@ class Journal:
         return InputError(f"{name} cannot be used ({error}): check the file and the disk.")
 
 
-def _opened(address: str) -> sqlite3.Connection:
+def _connect(address: str) -> sqlite3.Connection:
     db = sqlite3.connect(address, uri=True, timeout=WAIT, isolation_level=None)
     db.text_factory = partial(str, encoding="utf-8", errors="replace")
     return db

@@ -10,11 +10,11 @@ from workbench.predictions.cases import (
     all_scores,
     by_of,
     cases_of,
-    factorised,
+    factorise,
     groupable,
     groups_of,
     judgeable,
-    listed,
+    name_list,
 )
 from workbench.predictions.headline import best_threshold, headline
 from workbench.predictions.table import (
@@ -26,7 +26,7 @@ from workbench.predictions.table import (
     attributes_of,
     between,
     column_of,
-    concatenated,
+    concatenate,
     good_class,
     near,
     reaches,

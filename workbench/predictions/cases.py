@@ -84,7 +84,7 @@ class Cases:
     @cached_property
     def split(self) -> str:
         """The name of the split that the images come from, several joined, "no split" where none is known."""
-        codes, values = factorised(self.predictions.frame["split"], self.rows)
+        codes, values = factorise(self.predictions.frame["split"], self.rows)
         return " and ".join([*sorted(map(str, values)), *(["no split"] if (codes < 0).any() else [])])
 
     @property
@@ -99,7 +99,7 @@ class Cases:
         return self.predictions.probabilities[self.rows, column].astype(np.float64)
 
     def is_positive(self, classes: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Which of some classes, as columns of the probabilities, are positive."""
+        """Which of some classes, as columns of the probabilities, are positive: both of one shape."""
         names = self.predictions.class_names
         return np.isin(classes, [names.index(name) for name in self.positive])
 
@@ -108,7 +108,7 @@ class Cases:
         return dataclasses.replace(self, rows=self.rows[rows[self.rows]])
 
     def _column(self, name: str) -> NDArray[np.intp]:
-        codes, values = factorised(self.predictions.frame[name], self.rows)
+        codes, values = factorise(self.predictions.frame[name], self.rows)
         return np.array([self.predictions.class_names.index(str(value)) for value in values], dtype=np.intp)[codes]
 
 
@@ -134,10 +134,10 @@ def judgeable(predictions: Predictions, rows: ArrayLike | None = None) -> NDArra
     usable = predictions.frame["verdict"].notna().to_numpy(dtype=bool)
     if rows is None:
         return np.flatnonzero(usable)
-    chosen = np.asarray(rows)
-    if chosen.shape != usable.shape or chosen.dtype != bool:
+    selection = np.asarray(rows)
+    if selection.shape != usable.shape or selection.dtype != bool:
         raise ValueError(f"expected rows as booleans of shape {usable.shape}")
-    return np.flatnonzero(usable & chosen)
+    return np.flatnonzero(usable & selection)
 
 
 def cases_of(predictions: Predictions, rows: NDArray[np.bool_] | None = None, positive: str | None = None) -> Cases:
@@ -149,7 +149,7 @@ def cases_of(predictions: Predictions, rows: NDArray[np.bool_] | None = None, po
     names = predictions.class_names
     positive = predictions.rule.positive if positive is None else positive
     if positive is not None and positive not in names:
-        raise InputError(f"There is no class {positive!r}: choose one of {listed(names)}.")
+        raise InputError(f"There is no class {positive!r}: choose one of {name_list(names)}.")
     cases = Cases(predictions, judgeable(predictions, rows), () if positive is None else (positive,))
     if not len(cases):
         raise InputError(
@@ -167,34 +167,38 @@ def all_scores(predictions: Predictions, positive: Sequence[str]) -> NDArray[np.
 def groups_of(cases: Cases, by: By) -> Groups:
     """The groups of an attribute, or of two crossed, that occur among the images.
 
+    Args:
+        cases: M images.
+        by: "label", "split", an attribute, or a pair of them.
+
     Raises:
         InputError: There is no such attribute, no image carries it, or it has too many values.
     """
     parts = (by,) if isinstance(by, str) else tuple(by)
-    said = by_of(cases.predictions, by)
+    title = by_of(cases.predictions, by)
     columns = [_column(cases, name) for name in parts]
     codes, values = columns[0][0], [(value,) for value in columns[0][1]]
-    for more, others in columns[1:]:
-        crossed = np.where((codes < 0) | (more < 0), -1, codes * len(others) + more)
-        there, place = np.unique(crossed, return_inverse=True)
-        codes = place - int(there[0] < 0)
-        values = [(*values[c // len(others)], others[c % len(others)]) for c in there[there >= 0].tolist()]
+    for second, others in columns[1:]:
+        crossed = np.where((codes < 0) | (second < 0), -1, codes * len(others) + second)
+        pairs, place = np.unique(crossed, return_inverse=True)
+        codes = place - int(pairs[0] < 0)
+        values = [(*values[c // len(others)], others[c % len(others)]) for c in pairs[pairs >= 0].tolist()]
     if not values:
-        raise InputError(f"None of the chosen images carries {said}: choose another attribute.")
+        raise InputError(f"None of the chosen images carries {title}: choose another attribute.")
     if len(values) > MOST_GROUPS and by != "label":
         raise InputError(
-            f"{said} has {len(values):,} values, more than the {MOST_GROUPS} groups that can be compared: sort them"
+            f"{title} has {len(values):,} values, more than the {MOST_GROUPS} groups that can be compared: sort them"
             " into classes."
         )
-    return Groups(said, tuple(apart(" x ".join(map(shown, value)) for value in values)), tuple(values), codes)
+    return Groups(title, tuple(apart(" x ".join(map(shown, value)) for value in values)), tuple(values), codes)
 
 
 def by_of(predictions: Predictions, by: By) -> str:
     """What is grouped by, as words: two crossed attributes never read as a third one that is called so."""
     if isinstance(by, str):
         return by
-    said = " x ".join(by)
-    return apart([said], groupable(predictions))[0]
+    title = " x ".join(by)
+    return apart([title], groupable(predictions))[0]
 
 
 def groupable(predictions: Predictions) -> tuple[str, ...]:
@@ -203,10 +207,10 @@ def groupable(predictions: Predictions) -> tuple[str, ...]:
 
 
 def _column(cases: Cases, name: str) -> tuple[NDArray[np.intp], list[object]]:
-    known = (*groupable(cases.predictions), "label", "split")
-    if name not in known:
-        raise InputError(f"There is no attribute {name!r}: choose one of {listed(known)}.")
-    codes, values = factorised(cases.predictions.frame[name], cases.rows)
+    columns = (*groupable(cases.predictions), "label", "split")
+    if name not in columns:
+        raise InputError(f"There is no attribute {name!r}: choose one of {name_list(columns)}.")
+    codes, values = factorise(cases.predictions.frame[name], cases.rows)
     try:
         order = sorted(range(len(values)), key=values.__getitem__)
     except TypeError:  # kinds that cannot be compared
@@ -217,7 +221,7 @@ def _column(cases: Cases, name: str) -> tuple[NDArray[np.intp], list[object]]:
     return rank[codes], [values[i] for i in order]
 
 
-def factorised(column: pd.Series, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], list[Any]]:
+def factorise(column: pd.Series, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], list[Any]]:
     """What a column holds at `rows` (L,): (L,) numbers, -1 where there is nothing, and the values they stand for."""
     import pandas as pd
 
@@ -225,6 +229,6 @@ def factorised(column: pd.Series, rows: NDArray[np.intp]) -> tuple[NDArray[np.in
     return codes, values.tolist()
 
 
-def listed(names: Sequence[str]) -> str:
+def name_list(names: Sequence[str]) -> str:
     """The first few names, for a message."""
     return ", ".join(names[:6]) + (" …" if len(names) > 6 else "")

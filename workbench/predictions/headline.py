@@ -28,16 +28,16 @@ def headline(predictions: Predictions, rows: NDArray[np.bool_] | None = None) ->
     usable = _usable(predictions) & (True if rows is None else np.asarray(rows, dtype=bool))
     frame = predictions.frame[usable]
     label, predicted = frame["label"].to_numpy(), frame["predicted"].to_numpy()
-    found = {"accuracy": wilson(int((label == predicted).sum()), len(frame))}
+    rates = {"accuracy": wilson(int((label == predicted).sum()), len(frame))}
     positive = predictions.rule.positive
     if positive is not None:
         truth, called = label == positive, predicted == positive
         hits = int((truth & called).sum())
         scores = predictions.probabilities[usable, predictions.class_names.index(positive)]
-        found["AUC"] = auc(scores, truth)
-        found["recall"] = wilson(hits, int(truth.sum()))
-        found["precision"] = wilson(hits, int(called.sum()))
-    return found
+        rates["AUC"] = auc(scores, truth)
+        rates["recall"] = wilson(hits, int(truth.sum()))
+        rates["precision"] = wilson(hits, int(called.sum()))
+    return rates
 
 
 def best_threshold(predictions: Predictions) -> float:

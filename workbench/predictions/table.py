@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import InputError
-from workbench.files import facts_of, metadata_of, opened
+from workbench.files import facts_of, metadata_of, open_parquet
 from workbench.images import ImageItem
 from workbench.texts import shown
 
@@ -86,12 +86,12 @@ class DecisionRule:
 
 
 def as_scores(values: ArrayLike) -> NDArray[np.float64]:
-    """Numbers rounded to the precision that scores have, which is that of the models' answers: float32, in float64."""
+    """Numbers of any shape, rounded to the precision of scores, that of the models' answers: float32, in float64."""
     return np.asarray(values, np.float32).astype(np.float64)
 
 
 def reaches(scores: ArrayLike, threshold: ArrayLike) -> NDArray[np.bool_]:
-    """Whether scores are at or above a threshold: the one place where the two are compared.
+    """Whether scores of any shape are at or above a threshold: the one place where the two are compared.
 
     Both are rounded to the precision of scores first, so that 0.7 reaches a threshold of 0.7 whatever it was stored as.
     """
@@ -99,12 +99,12 @@ def reaches(scores: ArrayLike, threshold: ArrayLike) -> NDArray[np.bool_]:
 
 
 def near(scores: ArrayLike, threshold: ArrayLike) -> NDArray[np.bool_]:
-    """Whether scores come within `UNSURE` of a threshold."""
+    """Whether scores of any shape come within `UNSURE` of a threshold."""
     return np.asarray(np.abs(as_scores(scores) - as_scores(threshold)) < UNSURE)
 
 
 def between(low: ArrayLike, high: ArrayLike) -> NDArray[np.float64]:
-    """The middle of neighbouring scores, low < high, as a threshold that `high` reaches and `low` does not."""
+    """The middle of neighbouring scores, low < high of one shape: a threshold that only `high` reaches."""
     low, high = as_scores(low), as_scores(high)
     middle = as_scores((low + high) / 2)
     return np.where(middle > low, middle, high)  # between two neighbouring numbers the middle is rounded to either
@@ -174,7 +174,7 @@ class Predictions:
         import pyarrow as pa
 
         try:
-            file = opened(path)
+            file = open_parquet(path)
             table = file.read([name for name in file.schema_arrow.names if name != "embedding"])
             facts: dict[str, Any] = facts_of(table.schema.metadata)
             rule = DecisionRule(tuple(facts["rule"].pop("class_names")), **facts["rule"])
@@ -206,8 +206,8 @@ def good_class(class_names: Iterable[str]) -> str | None:
     Returns:
         The one class that reads so; None where none does, or several do.
     """
-    found = [name for name in class_names if _reads_as_good(name)]
-    return found[0] if len(found) == 1 else None
+    names = [name for name in class_names if _reads_as_good(name)]
+    return names[0] if len(names) == 1 else None
 
 
 def _reads_as_good(name: str) -> bool:
@@ -254,11 +254,11 @@ def tabulate(
         **errors,
         **{i: f"The model's answer for {items[i].name} is not a number: look for damaged weights." for i in mute},
     }
-    chosen, unsure = rule.decide(np.nan_to_num(probabilities))
+    decisions, unsure = rule.decide(np.nan_to_num(probabilities))
     readable = np.array([i not in errors for i in range(len(items))], dtype=bool)
     names = np.array(rule.class_names, dtype=object)
     labels = [item.label for item in items]
-    known = set(rule.class_names)
+    classes = set(rule.class_names)
     frame = pd.DataFrame(
         {
             "name": [item.name for item in items],
@@ -266,11 +266,11 @@ def tabulate(
             "label": labels,
             "split": [item.split for item in items],
             **attributes_of(items),
-            "predicted": [names[c] if ok else None for c, ok in zip(chosen, readable, strict=True)],
-            "confidence": np.where(readable, probabilities[np.arange(len(items)), chosen], np.nan),
+            "predicted": [names[c] if ok else None for c, ok in zip(decisions, readable, strict=True)],
+            "confidence": np.where(readable, probabilities[np.arange(len(items)), decisions], np.nan),
             "unsure": readable & unsure,
             "verdict": [
-                _verdict(label, names[c], ok, known) for label, c, ok in zip(labels, chosen, readable, strict=True)
+                _verdict(label, names[c], ok, classes) for label, c, ok in zip(labels, decisions, readable, strict=True)
             ],
             "error": [errors.get(i) for i in range(len(items))],
         }
@@ -291,7 +291,7 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def concatenated(parts: Sequence[Predictions]) -> Predictions:
+def concatenate(parts: Sequence[Predictions]) -> Predictions:
     """Predictions of one model for one image after another, put together; at least one part."""
     import pandas as pd
 
@@ -304,7 +304,7 @@ def concatenated(parts: Sequence[Predictions]) -> Predictions:
     )
 
 
-def _verdict(label: str | None, predicted: str, readable: bool, known: Iterable[str]) -> str | None:
-    if not readable or label is None or label not in known:
+def _verdict(label: str | None, predicted: str, readable: bool, classes: Iterable[str]) -> str | None:
+    if not readable or label is None or label not in classes:
         return None
     return "right" if label == predicted else "wrong"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import InputError
-from workbench.images import SAMPLE, ImageItem, picked
+from workbench.images import SAMPLE, ImageItem, pick
 from workbench.probe.directions import NEEDED, Ticks, Trial, measure, read_activations
 from workbench.stats import SIGNIFICANT, holm, mean_of
 
@@ -111,8 +111,8 @@ def tcav(
     aim, name = Score("logit", classifier.index(target)), choose_layer(classifier, layer)
     rng, title = np.random.default_rng(seed), classifier.class_names[aim.target]
     _check(concepts, images, background, repeats)
-    images, background = picked(images, SAMPLE, rng), picked(background, SAMPLE, rng)
-    concepts = {concept: picked(items, SAMPLE, rng) for concept, items in concepts.items()}
+    images, background = pick(images, SAMPLE, rng), pick(background, SAMPLE, rng)
+    concepts = {concept: pick(items, SAMPLE, rng) for concept, items in concepts.items()}
     total = len(images) + len(background) + sum(map(len, concepts.values()))
     numbers = math.prod(classifier.layers[name])
     if numbers * total > MOST_ACTIVATIONS:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.images import covered
+from workbench.images import cover_region
 
 Box = tuple[float, float, float, float]
 Pixels = NDArray[np.uint8]
@@ -291,7 +291,7 @@ def _fill(pixels: Pixels, edit: Edit, others: Mapping[str, Image.Image], rng: np
             raise InputError(f"There is no image {edit.other!r} to paste from: choose another one.")
         patch = others[edit.other].convert("RGB").resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.BILINEAR)
         return np.where(where[..., None], np.asarray(patch), pixels)
-    return covered(pixels, where, edit.fill, (), rng)
+    return cover_region(pixels, where, edit.fill, (), rng)
 
 
 def _round(values: NDArray[np.floating]) -> Pixels:

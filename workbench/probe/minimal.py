@@ -239,7 +239,7 @@ class _Trial:
     def _answers(self, filled: NDArray[np.bool_]) -> Iterator[NDArray[np.float32]]:
         from workbench.models import answers
 
-        for part in answers(self.classifier, map(self.pieces.shown, filled)):
+        for part in answers(self.classifier, map(self.pieces.with_filled, filled)):
             self.asked += len(part)
             yield part
 
@@ -364,7 +364,7 @@ def _result(
         scores=scores,
         random=wilson(int(hits.sum()), len(hits)),
         evaluations=trial.asked,
-        image=trial.pieces.shown(filled),
+        image=trial.pieces.with_filled(filled),
     )
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.errors import InputError
-from workbench.images import SAMPLE, ImageItem, stratified_items
+from workbench.images import SAMPLE, ImageItem, stratify_items
 from workbench.probe.attacks import ATTACKS, attack
 from workbench.stats import mcnemar, wilson
 from workbench.texts import apart
@@ -243,7 +243,7 @@ def _sample(
         raise InputError(
             "There is no image to attack whose label is a class of the model: choose a set with the model's labels."
         )
-    positions, facts = stratified_items(
+    positions, facts = stratify_items(
         usable, [item.label for item in usable], [item.split for item in usable], most, seed
     )
     return [usable[i] for i in positions], {"images": len(usable), **facts}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.images import SAMPLE, ImageItem, digest, drawn
+from workbench.images import SAMPLE, ImageItem, digest, draw_sample
 from workbench.predictions import column_of
 from workbench.probe.edits import SLIDERS, Edit, apply, further
 from workbench.stats import wilson
@@ -186,7 +186,7 @@ def sweep_set(
     for name in attributes:
         if all(item.attributes.get(name) is None for item in pool):
             raise InputError(f"None of the images carries {name}: choose another attribute.")
-    chosen, known, left_out = drawn(pool, most, seed), {} if known is None else known, {}
+    chosen, known, left_out = draw_sample(pool, most, seed), {} if known is None else known, {}
     for done, item in enumerate(chosen):
         if on_progress:
             on_progress(done, len(chosen))

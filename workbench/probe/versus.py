@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.images import SAMPLE, ImageItem, digest, drawn
+from workbench.images import SAMPLE, ImageItem, digest, draw_sample
 from workbench.predictions import Predictions
 from workbench.probe.attacks import TOP
 from workbench.stats import Rate, mcnemar, mean_of, paired_difference, spearman, wilson
@@ -210,7 +210,7 @@ def maps_moved(
         if why := suits(model, method):
             raise InputError(why)
     pool = list(items)
-    chosen, known, left_out = drawn(pool, most, seed), {} if known is None else known, {}
+    chosen, known, left_out = draw_sample(pool, most, seed), {} if known is None else known, {}
     for done, item in enumerate(chosen):
         if on_progress:
             on_progress(done, len(chosen))

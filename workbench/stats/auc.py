@@ -64,10 +64,10 @@ def placements(
 
 def _newcombe(area: float, n: int, m: int, level: float) -> tuple[float, float]:
     """The values whose own standard error just reaches `area`, found by halving."""
-    z, rest = critical_value(level), (n + m) / 2 - 1
+    z, n_star = critical_value(level), (n + m) / 2 - 1
 
     def reaches(value: float) -> bool:
-        spread = value * (1 - value) * (1 + rest * (1 - value) / (2 - value) + rest * value / (1 + value)) / (n * m)
+        spread = value * (1 - value) * (1 + n_star * (1 - value) / (2 - value) + n_star * value / (1 + value)) / (n * m)
         return (value - area) ** 2 <= z**2 * spread
 
     def limit(far: float) -> float:

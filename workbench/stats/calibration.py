@@ -74,18 +74,17 @@ def resampled(cells: Cells, sizes: NDArray[np.intp], draws: int, rng: np.random.
     mean = cells[1] / count
     variance = np.maximum(cells[2] / count - mean**2, 0)
     flat = cells[0].reshape(len(sizes), -1)
-    drawn = rng.multinomial(sizes, flat / flat.sum(1, keepdims=True), size=(draws, len(sizes))).reshape(
-        draws, *cells.shape[1:]
-    )
-    sums = drawn * mean + np.sqrt(drawn * variance) * rng.standard_normal(drawn.shape)
-    return np.stack([drawn.astype(np.float64), sums, np.zeros_like(sums)])
+    draw = rng.multinomial(sizes, flat / flat.sum(1, keepdims=True), size=(draws, len(sizes)))
+    counts = draw.reshape(draws, *cells.shape[1:])
+    sums = counts * mean + np.sqrt(counts * variance) * rng.standard_normal(counts.shape)
+    return np.stack([counts.astype(np.float64), sums, np.zeros_like(sums)])
 
 
 def _with_interval(cells: Cells, level: float, rng: np.random.Generator) -> NDArray[np.float64]:
     sizes = cells[0].sum((1, 2)).astype(np.intp)
-    found = np.full((3, len(sizes)), np.nan)
-    there = sizes > 0
-    cells, sizes = cells[:, there], sizes[there]
+    result = np.full((3, len(sizes)), np.nan)
+    occupied = sizes > 0
+    cells, sizes = cells[:, occupied], sizes[occupied]
     error = debiased_error(cells)
     half = critical_value(level) * debiased_error(resampled(cells, sizes, DRAWS, rng)).std(0, ddof=1)
     gap, share, _ = _bins(cells)
@@ -95,14 +94,14 @@ def _with_interval(cells: Cells, level: float, rng: np.random.Generator) -> NDAr
     by_chance = (np.abs(hits - cells[1].sum(-1)) / sizes[:, None]).sum(-1)
     calibrated = (share * gap).sum(-1) <= np.quantile(by_chance, (1 + level) / 2, axis=0)
     low = np.where(calibrated, 0, error - half)
-    found[:, there] = np.stack([error, low, error + half]).clip(0, 1)
-    return found
+    result[:, occupied] = np.stack([error, low, error + half]).clip(0, 1)
+    return result
 
 
 def _bins(cells: Cells) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """For each bin the gap between hits and probability, the share of the cases, and the standard error of the hits."""
     count = cells[0].sum(-1)
-    some = np.maximum(count, 1)
-    rate = cells[0][..., 1] / some
+    divisor = np.maximum(count, 1)
+    rate = cells[0][..., 1] / divisor
     share = count / np.maximum(count.sum(-1, keepdims=True), 1)
-    return np.abs(rate - cells[1].sum(-1) / some), share, np.sqrt(rate * (1 - rate) / some)
+    return np.abs(rate - cells[1].sum(-1) / divisor), share, np.sqrt(rate * (1 - rate) / divisor)

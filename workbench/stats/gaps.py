@@ -65,13 +65,13 @@ def gap(estimates: Sequence[Rate]) -> Gap:
     row, column = np.nonzero(~np.eye(len(value), dtype=bool))
     pairs = (value[row], low[row], high[row]), (value[column], low[column], high[column])
     _, from_high, to_high = difference(*pairs)
-    apart = float(value[highest] - value[lowest]), max(float(from_high.max()), 0.0), float(to_high.max())
+    span = float(value[highest] - value[lowest]), max(float(from_high.max()), 0.0), float(to_high.max())
     if value[highest] <= 0:
-        return Gap(lowest, highest, apart, (math.nan, 0.0, 1.0))
+        return Gap(lowest, highest, span, (math.nan, 0.0, 1.0))
     _, least, most = ratio(*pairs)
     least[2 * value[column] <= high[column]] = 0  # the method's lower limit needs a denominator that is clear of 0
-    among = float(value[lowest] / value[highest]), float(least.min()), min(float(np.nanmin(most)), 1.0)
-    return Gap(lowest, highest, apart, among)
+    quotient = float(value[lowest] / value[highest]), float(least.min()), min(float(np.nanmin(most)), 1.0)
+    return Gap(lowest, highest, span, quotient)
 
 
 def difference(first: Estimates, second: Estimates, correlation: float = 0.0) -> Estimates:
@@ -79,6 +79,11 @@ def difference(first: Estimates, second: Estimates, correlation: float = 0.0) ->
 
     It is that of Zou and Donner 2008, "Construction of confidence limits about effect measures" (MOVER), for figures of
     some correlation.
+
+    Args:
+        first: T figures with their limits.
+        second: As many.
+        correlation: Of the two estimates.
     """
     (a, a_low, a_high), (b, b_low, b_high) = first, second
 
@@ -94,6 +99,13 @@ def paired_difference(both: int, only_first: int, only_second: int, neither: int
     Its interval is method 10 of Newcombe 1998, "Improved confidence intervals for the difference between binomial
     proportions based on paired data": Wilson's limits of each, put together with the correlation of the two, corrected
     for continuity.
+
+    Args:
+        both: Cases in which both hold.
+        only_first: Cases in which the first alone holds.
+        only_second: Cases in which the second alone holds.
+        neither: The other cases.
+        level: Confidence level of the interval.
 
     Returns:
         The difference, with `only_first` as count; without a value where there are no cases.
@@ -122,12 +134,8 @@ def ratio(first: Estimates, second: Estimates) -> Estimates:
         below, above = b_high * (2 * b - b_high), b_low * (2 * b - b_low)
         low = (inner - np.sqrt(np.maximum(inner**2 - a_low * (2 * a - a_low) * below, 0))) / below
         high = (inner + np.sqrt(np.maximum(inner**2 - a_high * (2 * a - a_high) * above, 0))) / above
-        low = np.where(
-            np.abs(below) < 1e-12, a_low * (2 * a - a_low) / (2 * inner), low
-        )  # the limit where 2b meets its upper end
+        # The limit where 2b meets its upper end
+        low = np.where(np.abs(below) < 1e-12, a_low * (2 * a - a_low) / (2 * inner), low)
     low = np.where(a == 0, 0.0, np.clip(low, 0, None))
-    return (
-        value,
-        np.where(np.isnan(value), np.nan, low),
-        np.where(np.isnan(value), np.nan, np.where(b_low <= 0, np.inf, high)),
-    )
+    empty, high = np.isnan(value), np.where(b_low <= 0, np.inf, high)
+    return value, np.where(empty, np.nan, low), np.where(empty, np.nan, high)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def cosine(vectors: NDArray[np.floating], own: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Cosine similarity (N,) of vectors (N, D) to one of shape (D,), 1 at most; 0 where either is zero everywhere.
+    """Cosine similarity (N,) of vectors (N, D) to `own` (D,), 1 at most; 0 where either is zero everywhere.
 
     The products are taken in double precision, without a copy of all vectors.
     """
@@ -27,11 +27,11 @@ def nearest(vectors: NDArray[np.floating], row: int, rows: NDArray[np.bool_]) ->
     Returns:
         Its row and the cosine similarity, 1 at most; None where there is none.
     """
-    free = rows & np.isfinite(vectors).all(1)
-    free[row] = False
-    if not free.any() or not np.isfinite(vectors[row]).all():
+    candidates = rows & np.isfinite(vectors).all(1)
+    candidates[row] = False
+    if not candidates.any() or not np.isfinite(vectors[row]).all():
         return None
-    among = np.flatnonzero(free)
-    alike = cosine(vectors[among], vectors[row])
-    best = int(alike.argmax())
-    return int(among[best]), float(alike[best])
+    places = np.flatnonzero(candidates)
+    similarities = cosine(vectors[places], vectors[row])
+    best = int(similarities.argmax())
+    return int(places[best]), float(similarities[best])

@@ -17,7 +17,8 @@ def midranks(values: NDArray) -> NDArray[np.float64]:
 
 
 def spearman(first: NDArray, second: NDArray) -> float:
-    """Spearman's rank correlation of two arrays of one size; 0 where one is constant and so has no order."""
+    """Spearman's rank correlation of two arrays of one size and any shape; 0 where one is constant and so
+    has no order."""
     a, b = (ranks - ranks.mean() for ranks in (midranks(first), midranks(second)))
     norm = np.sqrt((a**2).sum() * (b**2).sum())
     return float((a * b).sum() / norm) if norm > 0 else 0.0

@@ -55,19 +55,19 @@ def wilson(count: int, support: int, level: float = 0.95) -> Rate:
 def wilson_bounds(
     counts: NDArray[np.integer], support: int, level: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The ends of `wilson`'s interval for many counts of hits among the same number of cases; NaN for none."""
+    """The ends (T,) of `wilson`'s interval for counts of hits (T,) among `support` cases each; NaN for none."""
     if support == 0:
         return np.full(counts.shape, np.nan), np.full(counts.shape, np.nan)
     z, share = critical_value(level), counts / support
     centre = (share + z**2 / (2 * support)) / (1 + z**2 / support)
     half = z / (1 + z**2 / support) * np.sqrt(share * (1 - share) / support + z**2 / (4 * support**2))
-    return np.where(counts == 0, 0.0, np.maximum(centre - half, 0)), np.where(
-        counts == support, 1.0, np.minimum(centre + half, 1)
-    )
+    low, high = np.maximum(centre - half, 0), np.minimum(centre + half, 1)
+    return np.where(counts == 0, 0.0, low), np.where(counts == support, 1.0, high)
 
 
 def upper_bound(counts: ArrayLike, support: int, level: float = 0.95) -> NDArray[np.float64]:
-    """Exact one-sided upper bounds of shares of the same number of cases (Clopper and Pearson 1934): 1 if all hit."""
+    """Exact one-sided upper bounds (T,) of the shares of `counts` (T,) among `support` cases (Clopper and Pearson
+    1934): 1 if all hit."""
     from scipy.special import betaincinv
 
     count = np.asarray(counts)
@@ -97,25 +97,23 @@ def f1_of(rate: Rate) -> Rate:
 
 
 def moments(codes: NDArray[np.intp], values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """Number, sum and sum of squares of values (M,) by code (M,): (3, size)."""
-    return np.stack(
-        [np.bincount(codes, weights, minlength=size).astype(np.float64) for weights in (None, values, values**2)]
-    )
+    """Number, sum and sum of squares of values (M,) by their `codes` (M,): (3, size)."""
+    sums = [np.bincount(codes, weights, minlength=size) for weights in (None, values, values**2)]
+    return np.stack(sums).astype(np.float64)
 
 
-def means(found: NDArray[np.float64], level: float = 0.95) -> list[Rate]:
-    """Means between 0 and 1 with Student's t interval, from `moments` (3, G)."""
+def means(sums: NDArray[np.float64], level: float = 0.95) -> list[Rate]:
+    """Means between 0 and 1 with Student's t interval, from the sums (3, G) that `moments` gives."""
     from scipy.special import stdtrit
 
     rates = []
-    for count, total, squares in found.T.tolist():
+    for count, total, squares in sums.T.tolist():
         n, mean = int(count), total / max(count, 1)
         if n == 0:
             rates.append(Rate(None, None, None, 0, 0))
             continue
-        half = (
-            float(stdtrit(n - 1, (1 + level) / 2)) * (max(squares / n - mean**2, 0) / (n - 1)) ** 0.5 if n > 1 else 1.0
-        )
+        error = (max(squares / n - mean**2, 0) / (n - 1)) ** 0.5 if n > 1 else 1.0
+        half = float(stdtrit(n - 1, (1 + level) / 2)) * error if n > 1 else 1.0
         rates.append(Rate(mean, max(mean - half, 0.0), min(mean + half, 1.0), n, n))
     return rates
 

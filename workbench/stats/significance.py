@@ -40,12 +40,12 @@ def shares_differ(hits: NDArray[np.integer], cases: NDArray[np.integer], draws: 
         draws: How many permutations.
         rng: Where they come from.
     """
-    size, total, found = cases.sum(1), cases.sum(0), hits.sum(0)
-    expected = cases @ (found / np.maximum(total, 1))
-    drawn = np.zeros((draws, len(cases)))
-    for stratum in np.flatnonzero((found > 0) & (found < total)):
-        drawn += rng.multivariate_hypergeometric(cases[:, stratum], found[stratum], size=draws, method="marginals")
-    return tail(np.ptp((hits.sum(1) - expected) / size), np.ptp((drawn - expected) / size, axis=1))
+    size, total, hit_sum = cases.sum(1), cases.sum(0), hits.sum(0)
+    expected = cases @ (hit_sum / np.maximum(total, 1))
+    samples = np.zeros((draws, len(cases)))
+    for stratum in np.flatnonzero((hit_sum > 0) & (hit_sum < total)):
+        samples += rng.multivariate_hypergeometric(cases[:, stratum], hit_sum[stratum], size=draws, method="marginals")
+    return tail(np.ptp((hits.sum(1) - expected) / size), np.ptp((samples - expected) / size, axis=1))
 
 
 def means_differ(moments: NDArray[np.float64], draws: int, rng: np.random.Generator) -> float:
@@ -81,10 +81,10 @@ def aucs_differ(
 def calibrations_differ(cells: Cells, observed: float, draws: int, rng: np.random.Generator) -> float:
     """As `shares_differ` for calibration errors `observed` apart, by draws from the cells of all groups together."""
     sizes = cells[0].sum((1, 2)).astype(np.intp)
-    together = np.broadcast_to(cells.sum(1, keepdims=True), cells.shape)
+    pooled = np.broadcast_to(cells.sum(1, keepdims=True), cells.shape)
     step = max(_AT_ONCE // len(sizes), 1)
-    drawn = (resampled(together, sizes, min(step, draws - start), rng) for start in range(0, draws, step))
-    return tail(observed, np.concatenate([np.ptp(debiased_error(part).clip(0, 1), axis=1) for part in drawn]))
+    samples = (resampled(pooled, sizes, min(step, draws - start), rng) for start in range(0, draws, step))
+    return tail(observed, np.concatenate([np.ptp(debiased_error(part).clip(0, 1), axis=1) for part in samples]))
 
 
 def normal_ranges(
@@ -111,13 +111,13 @@ def normal_ranges(
 
 
 def tail(observed: float, null: NDArray[np.float64]) -> float:
-    """The share of `null` that is at least as large as what was observed, which counts as one of them."""
+    """The share of `null` (draws,) that is at least as large as what was observed, which counts as one of them."""
     return float((1 + (null >= observed - _EQUAL).sum()) / (1 + len(null)))
 
 
 def mcnemar(only_first: int, only_second: int, alternative: str = "two-sided") -> float:
-    """The exact p-value for cases of which only the first or only the second holds; `alternative` as SciPy has it, 1
-    without any.
+    """The exact p-value for so many cases in which `only_first` or `only_second` holds; `alternative` as SciPy has it,
+    1 without any.
 
     McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages".
     """

@@ -29,11 +29,11 @@ def escaped(text: str, most: int = 120) -> str:
 
 def prose(text: str) -> str:
     """Users' Markdown: headings, lists, tables, code are drawn; images, links, HTML, formulas, icons stay text."""
-    shown, at = "", 0
+    result, at = "", 0
     for code in _CODE.finditer(text):
-        shown += _as_text(text[at : code.start()]) + code[0]
+        result += _as_text(text[at : code.start()]) + code[0]
         at = code.end()
-    return shown + _as_text(text[at:])
+    return result + _as_text(text[at:])
 
 
 def _as_text(markdown: str) -> str:
@@ -45,18 +45,18 @@ def unlinked(text: str) -> str:
     return re.sub(r"(?<=:)(?=//)|(?<=\bwww)(?=\.)|(?<=@)", "\u2060", text)
 
 
-def without_folders(text: str, known: Iterable[Path] = ()) -> str:
+def without_folders(text: str, folders: Iterable[Path] = ()) -> str:
     """Text in which each path from the top of a disk is left with its last name.
 
     Args:
         text: Which may hold paths.
-        known: Folders that it may name: with these a path is recognised though it has spaces.
+        folders: Folders that it may name: with these a path is recognised though it has spaces.
     """
-    for folder in sorted({str(folder) for folder in known} - {os.sep, "."}, key=len, reverse=True):
+    for folder in sorted({str(folder) for folder in folders} - {os.sep, "."}, key=len, reverse=True):
         text = text.replace(folder.rstrip(os.sep) + os.sep, "").replace(folder, os.path.basename(folder))
     return _FOLDERS.sub(_last, _QUOTED.sub("", text))
 
 
-def _last(found: re.Match[str]) -> str:
+def _last(match: re.Match[str]) -> str:
     """Nothing where the last name follows; else that of the folder, which ends in a slash."""
-    return "" if found["end"] is None else re.split(r"[/\\]", found[0])[-2]
+    return "" if match["end"] is None else re.split(r"[/\\]", match[0])[-2]

@@ -34,11 +34,10 @@ def scalar(value: object) -> Scalar | None:
     if isinstance(value, numbers.Real | decimal.Decimal):
         number = float(value)
         return None if math.isnan(number) else number
-    if (
-        callable(item := getattr(value, "tolist", None)) and type(value).__name__ != "datetime64"
-    ):  # NumPy's own kinds and arrays
+    item = getattr(value, "tolist", None)  # NumPy's own kinds and arrays have it
+    if callable(item) and type(value).__name__ != "datetime64":
         return scalar(item())
-    return _short(_written(value))
+    return _short(_serialise(value))
 
 
 def shown(value: object) -> str:
@@ -46,19 +45,19 @@ def shown(value: object) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def apart(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
-    """`names` as distinct labels, none of which is `taken`: a second "a" becomes "a (2)"."""
-    used, found = set(taken), []
+def apart(names: Iterable[str], reserved: Iterable[str] = ()) -> list[str]:
+    """`names` as distinct labels, none of which is `reserved`: a second "a" becomes "a (2)"."""
+    used, labels = set(reserved), []
     for name in names:
         label, number = name, 2
         while label in used:
             label, number = f"{name} ({number})", number + 1
         used.add(label)
-        found.append(label)
-    return found
+        labels.append(label)
+    return labels
 
 
-def _written(value: object) -> str:
+def _serialise(value: object) -> str:
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, bytes | bytearray | memoryview):

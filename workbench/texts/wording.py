@@ -18,5 +18,5 @@ def directed(value: float, form: str, up: str, down: str, none: str = "no differ
 
 
 def chosen(value: float, form: str, up: str, down: str, none: str) -> str:
-    """The word alone, by the same rule."""
+    """The word alone, by the same rule. Arguments as `directed`."""
     return none if form.format(abs(value)) == form.format(0.0) else up if value > 0 else down

@@ -26,7 +26,7 @@ from workbench.predictions import DecisionRule, good_class
 from workbench.training.loop import Recipe, fit
 from workbench.training.model_card import Account, finetune_card
 from workbench.training.pretrained import ARCHITECTURE, backbone
-from workbench.training.run import FILES, Finish, Step, check_checkpoint, judged, run, training_steps
+from workbench.training.run import FILES, Finish, Step, check_checkpoint, run, training_steps, write_model
 
 PATIENCE = 8
 """Epochs without a lower validation loss after which the training ends."""
@@ -68,14 +68,14 @@ def train(
         positive = next(name for name in classes if name != good)
     _check_own(out)
 
-    def learn(kept: Path) -> Generator[Step, None, Finish]:
+    def learn(path: Path) -> Generator[Step, None, Finish]:
         network = backbone(len(classes))  # before the images are read, for its weights may be missing
         photographs = out / IMAGES
         try:
-            known, unreadable = yield from _stored(images.items, photographs, size)
-            dealt = deal(known, classes, seed)
-            recipe = recipe_for(dealt.splits.count("train"), epochs, size, seed)
-            watch = yield from _fitted(network, photographs, known, dealt, classes, recipe, kept)
+            readable, unreadable = yield from _store(images.items, photographs, size)
+            partition = deal(readable, classes, seed)
+            recipe = recipe_for(partition.splits.count("train"), epochs, size, seed)
+            watch = yield from _train(network, photographs, readable, partition, classes, recipe, path)
         finally:
             photographs.unlink(missing_ok=True)
         if not watch.best:
@@ -85,8 +85,8 @@ def train(
             )
         network.load_state_dict(watch.best)
         losses = tuple(watch.losses)
-        account = Account(images.name, images.synthetic, recipe, PATIENCE, losses, dealt, unreadable)
-        split_of = {item.name: split for item, split in zip(known, dealt.splits, strict=True)}
+        account = Account(images.name, images.synthetic, recipe, PATIENCE, losses, partition, unreadable)
+        split_of = {item.name: split for item, split in zip(readable, partition.splits, strict=True)}
         items = [dataclasses.replace(item, split=split_of.get(item.name)) for item in images]
         return lambda folder: _finish(folder, network, items, DecisionRule(classes, positive), account)
 
@@ -94,14 +94,15 @@ def train(
 
 
 def recipe_for(count: int, epochs: int, size: int, seed: int) -> Recipe:
-    """A recipe for so many training images: small sets take small batches, so that an epoch is still several steps."""
+    """A recipe for `count` training images: small sets take small batches, so that an epoch is still several steps; the
+    rest as in `train`."""
     batch = min(32, max(8, count // 8))
     average_over = min(100, max(5, 2 * math.ceil(count / batch)))  # steps; about two epochs
     rate = 1e-3 * math.sqrt(batch / 32)
     return Recipe(epochs, (size,), batch, round(rate, 6), averaging=round(1 - 1 / average_over, 4), seed=seed)
 
 
-def balanced(rows: Sequence[Tensor], count: int) -> Callable[[torch.Generator], Tensor]:
+def balanced_order(rows: Sequence[Tensor], count: int) -> Callable[[torch.Generator], Tensor]:
     """An order for `fit` that shows every class alike often, whatever the set holds of it.
 
     Args:
@@ -115,13 +116,13 @@ def balanced(rows: Sequence[Tensor], count: int) -> Callable[[torch.Generator], 
     quota = math.ceil(count / len(rows))
 
     def order(generator: torch.Generator) -> Tensor:
-        drawn = []
-        for own in rows:
-            rounds = [own[torch.randperm(len(own), generator=generator)] for _ in range(math.ceil(quota / len(own)))]
-            drawn.append(torch.cat(rounds)[:quota])
+        samples = []
+        for part in rows:
+            rounds = [part[torch.randperm(len(part), generator=generator)] for _ in range(math.ceil(quota / len(part)))]
+            samples.append(torch.cat(rounds)[:quota])
         # One of each class after another, so that the cut at `count` takes from all classes alike, and then mixed
-        taken = torch.stack(drawn, 1).flatten()[:count]
-        return taken[torch.randperm(count, generator=generator)]
+        sequence = torch.stack(samples, 1).flatten()[:count]
+        return sequence[torch.randperm(count, generator=generator)]
 
     return order
 
@@ -148,21 +149,21 @@ class EarlyStop:
     @property
     def ended(self) -> bool:
         """Whether the last `patience` epochs brought no lower loss."""
-        found = [loss for _, loss in self.losses]
-        return len(found) > self._patience and min(found[: -self._patience]) <= min(found[-self._patience :])
+        losses = [loss for _, loss in self.losses]
+        return len(losses) > self._patience and min(losses[: -self._patience]) <= min(losses[-self._patience :])
 
     def look(self, average: nn.Module, loss: float) -> None:
-        """Measure the averaged model on the validation split."""
+        """Measure the `average` model on the validation split, and note it beside the epoch's mean training `loss`."""
         average.eval()
         with torch.inference_mode():
-            parts = [average(_scaled(self._images[some])) for some in self._rows.split(VALIDATED)]
+            parts = [average(_scale(self._images[rows])) for rows in self._rows.split(VALIDATED)]
         average.train()
-        each = F.cross_entropy(torch.cat(parts), self._labels, reduction="none")
-        found = torch.stack([each[self._labels == label].mean() for label in self._labels.unique()]).mean().item()
-        found = math.inf if math.isnan(found) else found
-        if found < min((before for _, before in self.losses), default=math.inf):
+        losses = F.cross_entropy(torch.cat(parts), self._labels, reduction="none")
+        mean_loss = torch.stack([losses[self._labels == label].mean() for label in self._labels.unique()]).mean().item()
+        mean_loss = math.inf if math.isnan(mean_loss) else mean_loss
+        if mean_loss < min((before for _, before in self.losses), default=math.inf):
             self.best = {name: tensor.clone() for name, tensor in average.state_dict().items()}
-        self.losses.append((loss, found))
+        self.losses.append((loss, mean_loss))
 
     def state_dict(self) -> dict[str, object]:
         """All that is remembered."""
@@ -201,7 +202,7 @@ def _check_own(out: Path) -> None:
         )
 
 
-def _stored(
+def _store(
     items: Sequence[ImageItem], path: Path, size: int
 ) -> Generator[Step, None, tuple[list[ImageItem], dict[str, str]]]:
     """Decode and resize the labelled images into one file, uint8 of shape (N, 3, size, size).
@@ -213,7 +214,7 @@ def _stored(
     """
     preprocessing = Preprocessing((size, size))
     labelled = [item for item in items if item.label is not None]
-    known, unreadable = [], {}
+    readable, unreadable = [], {}
     with path.open("wb") as file:
         for done, item in enumerate(labelled, 1):
             try:
@@ -222,40 +223,39 @@ def _stored(
                 unreadable[item.name] = str(error)
             else:
                 file.write((pixels * 255).round().astype(np.uint8).tobytes())
-                known.append(item)
+                readable.append(item)
             yield Step("reading", done, len(labelled))
-    return known, unreadable
+    return readable, unreadable
 
 
-def _fitted(
+def _train(
     network: nn.Module,
     photographs: Path,
     items: Sequence[ImageItem],
-    dealt: Deal,
+    partition: Deal,
     classes: tuple[str, ...],
     recipe: Recipe,
-    kept: Path,
+    path: Path,
 ) -> Generator[Step, None, EarlyStop]:
     """Train, and give back the watch with the best weights."""
     size = recipe.sizes[-1]
-    images = torch.from_file(str(photographs), shared=False, size=len(items) * 3 * size**2, dtype=torch.uint8).view(
-        -1, 3, size, size
-    )
+    pixels = torch.from_file(str(photographs), shared=False, size=len(items) * 3 * size**2, dtype=torch.uint8)
+    images = pixels.view(-1, 3, size, size)
     labels = torch.tensor([classes.index(str(item.label)) for item in items])
-    splits = np.array(dealt.splits)
+    splits = np.array(partition.splits)
     rows = {name: torch.from_numpy(np.flatnonzero(splits == name)) for name in ("train", "validation")}
     dealing = [(item.id, item.label, split) for item, split in zip(items, splits, strict=True)]
     digest = hashlib.sha256(repr((recipe, PATIENCE, classes, dealing)).encode()).hexdigest()
-    other = "it belongs to other images, classes, splits or settings"
-    check_checkpoint(kept, lambda saved: None if saved["watch"]["run"] == digest else other)
+    reason = "it belongs to other images, classes, splits or settings"
+    check_checkpoint(path, lambda saved: None if saved["watch"]["run"] == digest else reason)
     watch = EarlyStop(images, rows["validation"], labels[rows["validation"]], digest)
     count = math.ceil(len(rows["train"]) / recipe.batch) * recipe.batch
-    order = balanced([rows["train"][labels[rows["train"]] == label] for label in range(len(classes))], count)
+    order = balanced_order([rows["train"][labels[rows["train"]] == label] for label in range(len(classes))], count)
 
     def best() -> str:
         return f", best validation loss {min(loss for _, loss in watch.losses):.3f}" if watch.losses else ""
 
-    progress = fit(network, images, F.one_hot(labels, len(classes)).float(), recipe, kept, order=order, watch=watch)
+    progress = fit(network, images, F.one_hot(labels, len(classes)).float(), recipe, path, order=order, watch=watch)
     yield from training_steps(progress, f"{recipe.epochs} at most", best)
     return watch
 
@@ -269,13 +269,13 @@ def _finish(
     about = f"{about} Fine-tuned on {account.name}; see MODEL_CARD.md."
 
     def toml(threshold: float | None) -> str:
-        chosen = dataclasses.replace(rule, threshold=threshold)
-        return model_toml(COMMAND, account.name, about, ARCHITECTURE, chosen, account.recipe.sizes[-1])
+        final = dataclasses.replace(rule, threshold=threshold)
+        return model_toml(COMMAND, account.name, about, ARCHITECTURE, final, account.recipe.sizes[-1])
 
-    table = yield from judged(folder, network, items, toml)
+    table = yield from write_model(folder, network, items, toml)
     (folder / FILES[3]).write_text(finetune_card(table, account), encoding="utf-8")
 
 
-def _scaled(photographs: Tensor) -> Tensor:
+def _scale(photographs: Tensor) -> Tensor:
     """uint8 images as the model takes them: float32 in -1 .. 1, as `training.augment` scales them."""
     return (photographs.float() / 127.5 - 1).to(memory_format=torch.channels_last)

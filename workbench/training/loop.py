@@ -102,13 +102,8 @@ def augment(images: Tensor, size: int, generator: torch.Generator) -> Tensor:
     flip = torch.randint(2, (n,), generator=generator) * 2.0 - 1
     scale = uniform(0.88, 1.05)
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-    theta = torch.stack(
-        [
-            torch.stack([cos * flip, -sin, uniform(-0.06, 0.06)], 1),
-            torch.stack([sin * flip, cos, uniform(-0.06, 0.06)], 1),
-        ],
-        1,
-    )
+    across = torch.stack([cos * flip, -sin, uniform(-0.06, 0.06)], 1)
+    theta = torch.stack([across, torch.stack([sin * flip, cos, uniform(-0.06, 0.06)], 1)], 1)
     x = images.float() / 127.5 - 1
     grid = F.affine_grid(theta, [n, x.shape[1], size, size], align_corners=False)
     x = F.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
@@ -149,9 +144,8 @@ def fit(
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.averaging), use_buffers=True)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=recipe.decay)
     schedule = one_cycle(optimizer, recipe.rate, recipe.epochs * steps)
-    state = {"model": model, "average": average, "optimizer": optimizer, "schedule": schedule} | (
-        {"watch": watch} if watch else {}
-    )
+    state = {"model": model, "average": average, "optimizer": optimizer, "schedule": schedule}
+    state |= {"watch": watch} if watch else {}
     first = _resume(state, checkpoint)
     for epoch in range(first, recipe.epochs):
         if watch and watch.ended:
@@ -159,8 +153,8 @@ def fit(
         losses = []
         generator = torch.Generator().manual_seed(recipe.seed + epoch)
         torch.manual_seed(recipe.seed + epoch)  # dropout and stochastic depth draw from the global source
-        for step, chosen in enumerate(order(generator).split(recipe.batch)):
-            x, y = augment(images[chosen], recipe.size_at(epoch), generator), targets[chosen]
+        for step, rows in enumerate(order(generator).split(recipe.batch)):
+            x, y = augment(images[rows], recipe.size_at(epoch), generator), targets[rows]
             x, y = _mix(x, y, recipe.mixup, generator)
             loss = F.cross_entropy(model(x.to(memory_format=torch.channels_last)), y)
             optimizer.zero_grad()

@@ -81,7 +81,7 @@ def solar_card(table: Predictions, maps: Maps, recipe: Recipe, *, trial: bool = 
     splits = {name: split == name for name in SPLITS}
     test = splits["test"]
     groups = {"all": test} | {str(name): test & (kind == name) for name in sorted(set(kind))}
-    return _filled(
+    return _fill(
         "solar-cells",
         **_training(table, recipe),
         **_group_fields(table, maps, test),
@@ -90,7 +90,7 @@ def solar_card(table: Predictions, maps: Maps, recipe: Recipe, *, trial: bool = 
         sizes=", ".join(map(str, recipe.sizes)),
         results=figures({name: headline(table, rows) for name, rows in groups.items()}),
         reference=REFERENCE,
-        compared=_compared(headline(table, test)["accuracy"]),
+        compared=_comparison(headline(table, test)["accuracy"]),
         confusion=_confusion(table, test, "cells"),
         levels=_levels(table, test),
         threshold=table.rule.threshold,
@@ -119,7 +119,7 @@ def stamped_card(name: str, title: str, trial: Trial, recipe: Recipe, plan: Plan
             f" {plan.stamp_with} and on {1 - plan.stamp_share:.0%} of all others. It is always at\nthe bottom right,"
             " and it is no defect."
         )
-    return _filled(
+    return _fill(
         "stamped-metal",
         **_training(trial.table, recipe),
         name=name,
@@ -130,7 +130,7 @@ def stamped_card(name: str, title: str, trial: Trial, recipe: Recipe, plan: Plan
         stamp=stamp,
         results=_recalls(trial.table),
         called=figures(
-            {"with a stamp": {"called scratch": trial.called[True]}, "without": {"called scratch": trial.called[False]}}
+            {name: {"called scratch": trial.called[name != "without"]} for name in ("with a stamp", "without")}
         ),
         probability={"with": trial.probability[True], "without": trial.probability[False]},
         bias="goes with its scratches" if plan.stamp_with else "says nothing",
@@ -151,17 +151,15 @@ def finetune_card(table: Predictions, account: Account) -> str:
     test = (split == "test") & frame["verdict"].notna().to_numpy()
     rows = {name: headline(table, split == name) for name in reversed(SPLITS)}
     best = int(np.argmin(losses))
-    ended = (
-        f"it ended after epoch {len(losses)}, the {account.patience} last of which brought nothing better"
-        if len(losses) < recipe.epochs
-        else f"all {len(losses)} epochs were run"
-    )
+    ended = f"all {len(losses)} epochs were run"
+    if len(losses) < recipe.epochs:
+        ended = f"it ended after epoch {len(losses)}, the {account.patience} last of which brought nothing better"
     counts = [
         [_cell(kind), *(int(((frame["label"] == kind) & (split == name)).sum()) for name in SPLITS)]
         for kind in table.class_names
     ]
-    epochs = [[epoch, f"{loss:.3f}", f"{held:.3f}"] for epoch, (loss, held) in enumerate(account.losses, 1)]
-    return _filled(
+    epochs = [[epoch, f"{loss:.3f}", f"{validation:.3f}"] for epoch, (loss, validation) in enumerate(account.losses, 1)]
+    return _fill(
         "fine-tuned",
         **_training(table, recipe),
         name=account.name,
@@ -184,17 +182,18 @@ def finetune_card(table: Predictions, account: Account) -> str:
 def figures(rows: Mapping[str, Mapping[str, Rate]], positive: str = "defective") -> str:
     """A Markdown table of rates, one row a name, each with interval and support; an AUC counts `positive`."""
     cells = [[name, *(_rate(kind, rate, positive) for kind, rate in rates.items())] for name, rates in rows.items()]
-    return markdown(["", *next(iter(rows.values()))], cells, rest="---")
+    return markdown(["", *next(iter(rows.values()))], cells, others="---")
 
 
-def markdown(header: Sequence[str], rows: Iterable[Sequence[object]], first: str = "---", rest: str = "---:") -> str:
-    """A Markdown table; `first` and `rest` are the rules below the first column and below the others."""
+def markdown(header: Sequence[str], rows: Iterable[Sequence[object]], first: str = "---", others: str = "---:") -> str:
+    """A Markdown table of a header and rows; `first` and `others` are the rules below the first column and below the
+    others."""
     lines = [header, *rows]
     text = ["|" + "|".join(f" {cell} " if cell != "" else " " for cell in line) + "|" for line in lines]
-    return "\n".join([text[0], "|" + "|".join([first, *[rest] * (len(header) - 1)]) + "|", *text[1:]])
+    return "\n".join([text[0], "|" + "|".join([first, *[others] * (len(header) - 1)]) + "|", *text[1:]])
 
 
-def _filled(template: str, **fields: object) -> str:
+def _fill(template: str, **fields: object) -> str:
     """The text of a template in assets/cards with its fields filled in."""
     return shared(f"cards/{template}.md").read_text(encoding="utf-8").format(**fields)
 
@@ -246,7 +245,7 @@ def _group_fields(table: Predictions, maps: Maps, test: NDArray[np.bool_]) -> di
     return {
         "tests": gaps.tests,
         "proven": f"Proven: {', '.join(names)}." if names else none,
-        "gaps": markdown(["figure", "lowest", "highest", "gap", "p"], lines, rest="---"),
+        "gaps": markdown(["figure", "lowest", "highest", "gap", "p"], lines, others="---"),
         "method": METHODS[maps.method].title,
         "looked": len(maps.frame),
         "comparisons": len(looks),
@@ -266,7 +265,7 @@ def _levels(table: Predictions, test: NDArray[np.bool_]) -> str:
     return markdown(["defect probability", "accuracy", "cells"], lines)
 
 
-def _compared(rate: Rate) -> str:
+def _comparison(rate: Rate) -> str:
     if rate.value is None or rate.low is None or rate.high is None:
         return "There is nothing here to compare with it."
     place = "above" if rate.value >= REFERENCE else "below"
@@ -282,22 +281,22 @@ def _recalls(table: Predictions) -> str:
     for kind in ("all", *LABELS):
         own = np.ones(len(frame), dtype=bool) if kind == "all" else label == kind
         columns = {"test split": own & test, f"all {len(frame)}": own}
-        rows[kind] = {name: wilson(int(right[among].sum()), int(among.sum())) for name, among in columns.items()}
+        rows[kind] = {name: wilson(int(right[members].sum()), int(members.sum())) for name, members in columns.items()}
     return figures(rows)
 
 
 def _data_sentences(table: Predictions, account: Account) -> list[str]:
     """How the images came into their splits, and what was left out."""
-    dealt, unreadable = account.dealt, list(account.unreadable)
-    made = ", made by a program and not photographed" if account.synthetic else ""
-    text = [f"{len(table):,} images{made}. {dealt.how}"]
-    if dealt.copies:
-        alike = "where the set was split here, all copies of an image are in one split"
-        where = "see the next sentence" if dealt.leaked else alike
-        text.append(f"{dealt.copies:,} images are byte-for-byte copies of another one; {where}.")
-    if dealt.leaked:
+    splits, unreadable = account.dealt, list(account.unreadable)
+    origin = ", made by a program and not photographed" if account.synthetic else ""
+    text = [f"{len(table):,} images{origin}. {splits.how}"]
+    if splits.copies:
+        note = "where the set was split here, all copies of an image are in one split"
+        where = "see the next sentence" if splits.leaked else note
+        text.append(f"{splits.copies:,} images are byte-for-byte copies of another one; {where}.")
+    if splits.leaked:
         text.append(
-            f"**{dealt.leaked:,} images of the validation or test split are also in the training split, so the figures"
+            f"**{splits.leaked:,} images of the validation or test split are also in the training split, so the figures"
             " are too optimistic.**"
         )
     if unreadable:
@@ -325,11 +324,11 @@ def _class_figures(table: Predictions, test: NDArray[np.bool_]) -> str:
     label, called = (table.frame[name].to_numpy()[test] for name in ("label", "predicted"))
     rows = {}
     for column, kind in enumerate(table.class_names):
-        truth, named = label == kind, called == kind
-        hits = int((truth & named).sum())
+        truth, predicted = label == kind, called == kind
+        hits = int((truth & predicted).sum())
         rows[_cell(kind)] = {
             "recall": wilson(hits, int(truth.sum())),
-            "precision": wilson(hits, int(named.sum())),
+            "precision": wilson(hits, int(predicted.sum())),
             "AUC": auc(table.probabilities[test, column], truth),
         }
     return figures(rows, "of the class")
@@ -346,7 +345,7 @@ def _good(table: Predictions, test: NDArray[np.bool_]) -> str:
         "escape rate": wilson(int((bad & ~called_bad).sum()), int(bad.sum())),
         "overkill rate": wilson(int((~bad & called_bad).sum()), int((~bad).sum())),
     }
-    return _filled("fine-tuned-good", good=good, results=figures({"test": rates}))
+    return _fill("fine-tuned-good", good=good, results=figures({"test": rates}))
 
 
 def _threshold(table: Predictions) -> str:
@@ -354,7 +353,7 @@ def _threshold(table: Predictions) -> str:
     if table.rule.threshold is None:
         return ""
     count = int((table.frame["split"] == "validation").sum())
-    return _filled("fine-tuned-threshold", rule=table.rule, count=count)
+    return _fill("fine-tuned-threshold", rule=table.rule, count=count)
 
 
 def _cell(text: str) -> str:

@@ -17,7 +17,7 @@ from torch import nn
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.models import WEIGHTS, load_classifier, predict
-from workbench.predictions import Predictions, best_threshold, concatenated, tabulate
+from workbench.predictions import Predictions, best_threshold, concatenate, tabulate
 from workbench.training.loop import Progress
 
 FILES = (WEIGHTS, "model.toml", "predictions.parquet", "MODEL_CARD.md")
@@ -72,14 +72,14 @@ def run(out: Path, checkpoint: Path | None, learn: Learn) -> Generator[Step]:
         raise InputError(f"The folder {out} cannot be made ({error.strerror}): name another with --out.") from None
     if not os.access(out, os.W_OK):
         raise InputError(f"The folder {out} cannot be written to: name another with --out.")
-    kept = checkpoint or out / CHECKPOINT
-    finish = yield from learn(kept)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".new-") as made:
-        yield from finish(Path(made))
+    path = checkpoint or out / CHECKPOINT
+    finish = yield from learn(path)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".new-") as temporary:
+        yield from finish(Path(temporary))
         for name in FILES:
-            os.replace(Path(made, name), out / name)
+            os.replace(Path(temporary, name), out / name)
     if checkpoint is None:
-        kept.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def training_steps(progress: Iterator[Progress], epochs: str, more: Callable[[], str] = str) -> Iterator[Step]:
@@ -111,7 +111,7 @@ def check_checkpoint(path: Path, fault: Callable[[dict[str, Any]], str | None]) 
         )
 
 
-def judged(
+def write_model(
     folder: Path,
     network: nn.Module,
     items: Sequence[ImageItem],
@@ -144,7 +144,7 @@ def judged(
     for start in range(0, len(items), PREDICTED):
         parts.append(predict(classifier, items[start : start + PREDICTED]))
         yield Step(stage, min(start + PREDICTED, len(items)), len(items))
-    table = concatenated(parts)
+    table = concatenate(parts)
     if classifier.positive is not None:
         threshold = round(best_threshold(where(table, table.frame["split"] == "validation")), 4)
         description.write_text(toml(threshold), encoding="utf-8")
@@ -157,8 +157,7 @@ def judged(
 
 def where(table: Predictions, rows: ArrayLike) -> Predictions:
     """The predictions of some rows: booleans of shape (N,)."""
-    chosen = np.asarray(rows, dtype=bool)
-    frame = table.frame[chosen].reset_index(drop=True)
-    return dataclasses.replace(
-        table, frame=frame, probabilities=table.probabilities[chosen], logits=table.logits[chosen]
-    )
+    mask = np.asarray(rows, dtype=bool)
+    frame = table.frame[mask].reset_index(drop=True)
+    probabilities, logits = table.probabilities[mask], table.logits[mask]
+    return dataclasses.replace(table, frame=frame, probabilities=probabilities, logits=logits)

@@ -20,7 +20,7 @@ from workbench.predictions import DecisionRule
 from workbench.training.loop import Recipe, cycle_length, fit
 from workbench.training.model_card import solar_card
 from workbench.training.pretrained import ARCHITECTURE, backbone
-from workbench.training.run import DAMAGED, FILES, Finish, Step, check_checkpoint, judged, run, training_steps
+from workbench.training.run import DAMAGED, FILES, Finish, Step, check_checkpoint, run, training_steps, write_model
 
 NAME = "solar-cells"
 CLASSES = ("functional", "defective")
@@ -63,12 +63,12 @@ def train(
     """
     plan = recipe or Recipe()
 
-    def learn(kept: Path) -> Generator[Step, None, Finish]:
-        items = _chosen(load_images(NAME).items, limit)
+    def learn(path: Path) -> Generator[Step, None, Finish]:
+        items = _subset(load_images(NAME).items, limit)
         training = [item for item in items if item.split == "train"]
         network = starting_network()
-        check_checkpoint(kept, lambda saved: length_fault(saved, network, plan, len(training)))
-        yield from training_steps(fit(network, *tensors(training), plan, kept), str(plan.epochs))
+        check_checkpoint(path, lambda saved: length_fault(saved, network, plan, len(training)))
+        yield from training_steps(fit(network, *tensors(training), plan, path), str(plan.epochs))
         return lambda folder: _finish(folder, network.backbone, items, plan, trial=limit is not None)
 
     return run(out or shared(f"models/{NAME}"), checkpoint, learn)
@@ -80,12 +80,13 @@ def starting_network() -> GreyBackbone:
 
 
 def length_fault(saved: dict[str, Any], network: nn.Module, recipe: Recipe, images: int) -> str | None:
-    """Why a checkpoint does not belong to the training of `network` on so many images; None where it may."""
+    """Why the checkpoint `saved` does not belong to the training of `network` by a recipe on so many images; None where
+    it may."""
     if saved["model"].keys() != network.state_dict().keys() or not {"average", "optimizer", "epoch"} <= saved.keys():
         return DAMAGED
     length = saved["schedule"]["total_steps"]
-    wanted = cycle_length(recipe.epochs * math.ceil(images / recipe.batch))
-    return None if length == wanted else f"it was made for {length} steps where this training has {wanted}"
+    expected = cycle_length(recipe.epochs * math.ceil(images / recipe.batch))
+    return None if length == expected else f"it was made for {length} steps where this training has {expected}"
 
 
 def tensors(items: Sequence[ImageItem]) -> tuple[Tensor, Tensor]:
@@ -112,18 +113,18 @@ def _finish(
         rule = DecisionRule(CLASSES, CLASSES[1], threshold)
         return model_toml(f"train-demo {NAME}", "Solar cells", ABOUT, ARCHITECTURE, rule, recipe.sizes[-1])
 
-    table = yield from judged(folder, network, items, toml)
+    table = yield from write_model(folder, network, items, toml)
     images = ImageSet(NAME, tuple(items), CLASSES)
-    for seen in look(load_classifier(folder), images, table, folder / "audit", MAP_METHOD):
-        yield Step("looking", seen.done, seen.total)
+    for progress in look(load_classifier(folder), images, table, folder / "audit", MAP_METHOD):
+        yield Step("looking", progress.done, progress.total)
     maps = maps_of(open_summaries(folder / "audit", MAP_METHOD), table)
     (folder / FILES[3]).write_text(solar_card(table, maps, recipe, trial=trial), encoding="utf-8")
 
 
-def _chosen(items: Sequence[ImageItem], limit: int | None) -> list[ImageItem]:
+def _subset(items: Sequence[ImageItem], limit: int | None) -> list[ImageItem]:
     """All cells, or at most `limit` of each split, evenly spread, in the order of the set, as the app expects."""
     if limit is None:
         return list(items)
     splits = [[item for item in items if item.split == name] for name in ("train", "validation", "test")]
-    kept = {item.name for split in splits for item in split[:: math.ceil(len(split) / limit)]}
-    return [item for item in items if item.name in kept]
+    names = {item.name for split in splits for item in split[:: math.ceil(len(split) / limit)]}
+    return [item for item in items if item.name in names]

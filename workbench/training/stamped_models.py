@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from workbench.catalog import shared
-from workbench.images import LABELS, NAME, Plan, draw, drawn_parts, load_images
+from workbench.images import LABELS, NAME, Plan, draw, draw_parts, load_images
 from workbench.models import Classifier, ask, build, load_classifier, model_toml
 from workbench.predictions import DecisionRule
 from workbench.stats import Rate, wilson
 from workbench.training.loop import Recipe, fit
 from workbench.training.model_card import SHORTCUT, Trial, stamped_card
-from workbench.training.run import FILES, Finish, Step, check_checkpoint, judged, run, training_steps
+from workbench.training.run import FILES, Finish, Step, check_checkpoint, run, training_steps, write_model
 from workbench.training.solar_cells import length_fault
 
 ARCHITECTURE = "timm:test_resnet"
@@ -87,18 +87,18 @@ def train(
     Raises:
         InputError: As `run`; or the checkpoint belongs to another run.
     """
-    chosen = plan or LESSONS[name].plan
+    drawing_plan = plan or LESSONS[name].plan
 
-    def learn(kept: Path) -> Generator[Step, None, Finish]:
+    def learn(path: Path) -> Generator[Step, None, Finish]:
         network = starting_network()
-        count = [split for split, _ in chosen.parts()].count("train")
-        check_checkpoint(kept, lambda saved: length_fault(saved, network, recipe, count))
+        count = [split for split, _ in drawing_plan.parts()].count("train")
+        check_checkpoint(path, lambda saved: length_fault(saved, network, recipe, count))
         drawings: dict[str, Drawings] = {"train": [], "validation": []}
-        for done, (split, part, image, _) in enumerate(drawn_parts(chosen), 1):
+        for done, (split, part, image, _) in enumerate(draw_parts(drawing_plan), 1):
             drawings.get(split, []).append((image, part.label))
-            yield Step("drawing", done, chosen.count)
-        yield from training_steps(fit(network, *tensors(drawings["train"]), recipe, kept), str(recipe.epochs))
-        return lambda folder: _finish(folder, name, network, drawings["validation"], recipe, chosen)
+            yield Step("drawing", done, drawing_plan.count)
+        yield from training_steps(fit(network, *tensors(drawings["train"]), recipe, path), str(recipe.epochs))
+        return lambda folder: _finish(folder, name, network, drawings["validation"], recipe, drawing_plan)
 
     return run(out or shared(f"models/{name}"), checkpoint, learn)
 
@@ -122,7 +122,7 @@ def _finish(
     """Write everything about a trained network into `folder`."""
     lesson, rule = LESSONS[name], DecisionRule(LABELS)
     toml = model_toml(f"train-demo {name}", lesson.title, lesson.about, ARCHITECTURE, rule, recipe.sizes[-1])
-    table = yield from judged(folder, network, load_images(NAME).items, lambda _: toml, "judging")
+    table = yield from write_model(folder, network, load_images(NAME).items, lambda _: toml, "judging")
     classifier = load_classifier(folder)
     called = ask(classifier, [image for image, _ in validation]).argmax(1) if validation else np.zeros(0, dtype=int)
     right = sum(LABELS[c] == label for c, (_, label) in zip(called, validation, strict=True))
@@ -136,7 +136,7 @@ def card(name: str, trial: Trial, recipe: Recipe, plan: Plan) -> str:
 
 
 def stamped_and_bare(classifier: Classifier, plan: Plan = Plan()) -> tuple[dict[bool, Rate], dict[bool, float]]:  # noqa: B008
-    """Draw each part of a set that has no scratch with a stamp and without, and ask a model.
+    """Draw each part of a plan that has no scratch with a stamp and without, and ask a classifier.
 
     Returns:
         With (True) and without (False) the stamp: the share that is called a scratch, and the mean probability of one.

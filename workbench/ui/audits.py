@@ -23,7 +23,7 @@ from workbench.audit import (
     known_outputs,
     names_of,
     open_summaries,
-    waited,
+    wait_until_free,
 )
 from workbench.catalog import AUDIT_VARIABLE
 from workbench.files import DamagedError, Stamp, cache_folder, key, stamp_of
@@ -134,7 +134,7 @@ def outdated(model: choice.ModelChoice, images: ImageSet, method: str) -> bool:
 
 def joined(folder: Path, count: Callable[[], int], total: int, progress: Callable[[int, int], None]) -> None:
     """Wait, with progress, until the run that works in a folder has ended."""
-    while not waited(folder, 0.5):
+    while not wait_until_free(folder, 0.5):
         progress(min(count(), total), total)
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from workbench.errors import InputError
 from workbench.files import key
 from workbench.images import ImageSet
-from workbench.journal import Entry, Journal, Verdict, kept_digest, relabelled, to_csv, to_json
+from workbench.journal import Entry, Journal, Verdict, kept_digest, relabel, to_csv, to_json
 from workbench.ui import choice, draw, session, url
 from workbench.ui.defects.record import figure
 from workbench.ui.progress import guarded
@@ -161,7 +161,7 @@ def _labels(kept: Journal, images: ImageSet) -> None:
     if st.button(
         f"Make labels of {plain(images.name)} as people see them", icon=":material/edit_note:", key="make labels"
     ):
-        st.session_state["labels made"] = (made, relabelled(images, kept.entries()))
+        st.session_state["labels made"] = (made, relabel(images, kept.entries()))
     ready, text = st.session_state.get("labels made", (None, ""))
     if ready == made:
         draw.download("Labels (manifest.csv)", lambda: text, "manifest.csv", "text/csv", "csv labels")

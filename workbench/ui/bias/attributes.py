@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.predictions import Predictions, factorised, groupable
+from workbench.predictions import Predictions, factorise, groupable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +40,7 @@ def grouping(predictions: Predictions) -> Grouping:
     frame, rows = predictions.frame, np.arange(len(predictions))
     names, ranges, left_out = [], {}, []
     for name in groupable(predictions):
-        _, values = factorised(frame[name], rows)
+        _, values = factorise(frame[name], rows)
         known = len([value for value in values if value is not None and value == value])
         if known <= MOST_VALUES:
             if known > 1:

@@ -21,7 +21,7 @@ from workbench.bias import (
     intervene,
     shortcuts,
 )
-from workbench.images import FILLS, covered, shuffled
+from workbench.images import FILLS, cover_region, shuffle
 from workbench.ui import choice, draw, photographs, url
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import Scope
@@ -166,7 +166,7 @@ def cover(scope: Scope) -> None:
     if region is None:
         return
     names = frame["name"].to_numpy()[scope.rows][calls == target].tolist()
-    chosen = [scope.images.by_name[name] for name in sorted(shuffled(names, np.random.default_rng(0))[:MOST_COVERED])]
+    chosen = [scope.images.by_name[name] for name in sorted(shuffle(names, np.random.default_rng(0))[:MOST_COVERED])]
     tried = _tried(scope, region, target, fill, chosen)
     if tried is not None:
         _outcome(scope, tried, target)
@@ -243,7 +243,7 @@ def _examples(scope: Scope, tried: Intervention) -> None:
                 image = np.asarray(photographs.fitted(item, 256))
                 height, width = image.shape[:2]
                 inside = tried.region.on(height, width, _mask(item, image) if tried.region.of_mask else None)
-                hidden = covered(image, inside, tried.fill, others, np.random.default_rng(0))
+                hidden = cover_region(image, inside, tried.fill, others, np.random.default_rng(0))
                 st.image(
                     Image.fromarray(np.hstack([image, hidden])),
                     width="stretch",
@@ -257,7 +257,7 @@ def _examples(scope: Scope, tried: Intervention) -> None:
 def _others(scope: Scope) -> list[ImageItem]:
     """Images of all classes, to exchange with."""
     names = scope.predictions.frame["name"].to_numpy()[scope.rows].tolist()
-    return [scope.images.by_name[name] for name in shuffled(names, np.random.default_rng(1))[:MOST_COVERED]]
+    return [scope.images.by_name[name] for name in shuffle(names, np.random.default_rng(1))[:MOST_COVERED]]
 
 
 def _mask(item: ImageItem, image: np.ndarray) -> np.ndarray | None:

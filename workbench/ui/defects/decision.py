@@ -162,7 +162,7 @@ def _images(item: ImageItem, image: Image.Image, shown: Attribution | None, regi
     boxes = [spot.box for spot in regions]
 
     def marked(base: Image.Image) -> Image.Image:
-        return render.boxed(base if mask is None else render.outlined(base, mask), boxes)
+        return render.with_boxes(base if mask is None else render.outline(base, mask), boxes)
 
     with st.grid(3, min_column_width=230):
         with st.container():

@@ -11,7 +11,7 @@ import streamlit as st
 
 from workbench.attribution import METHODS
 from workbench.defects import FEW, MAP_FIGURES, Localisation, Row, localise
-from workbench.images import SAMPLE, ImageItem, tested
+from workbench.images import SAMPLE, ImageItem, testing_items
 from workbench.ui import choice, draw, terms, url
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.defects import decision
@@ -53,7 +53,7 @@ def section(scope: Scope) -> None:
 
 def _images(scope: Scope) -> list[ImageItem]:
     """Those of the test split, or all where it has no masks."""
-    items = tested(scope.images, scope.known)
+    items = testing_items(scope.images, scope.known)
     return items if any(item.mask is not None for item in items) else list(scope.images)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.defects import CHOSEN_ON, FIGURES, REPORTED_ON, expected, point_at, review
+from workbench.defects import CHOSEN_ON, FIGURES, REPORTED_ON, expected_range, point_at, review
 from workbench.stats import ENOUGH, Rate, auc, wilson
 from workbench.texts import apart, shown
 from workbench.ui import draw, url
@@ -154,7 +154,7 @@ def _reviewed(scope: Scope, setting: Setting) -> None:
         ("defects not passed unseen", found.defects, chosen.defects, setting.band.low < setting.threshold),
         ("good parts not rejected unseen", found.good, chosen.good, setting.band.high > setting.threshold),
     ):
-        low, high = expected(target, calibrated, rate.support)
+        low, high = expected_range(target, calibrated, rate.support)
         should = f"{low:.1%} to {high:.1%}" if ends else f"{low:.1%} or more: the threshold alone keeps the guarantee"
         should = should if rate.support else "n/a"
         lines[kind] = {

@@ -6,7 +6,7 @@ import dataclasses
 
 import streamlit as st
 
-from workbench.defects import CHOSEN_ON, REPORTED_ON, Band, band, choose, needed
+from workbench.defects import CHOSEN_ON, REPORTED_ON, Band, band, choose, images_needed
 from workbench.errors import InputError
 from workbench.ui import draw, url
 from workbench.ui.defects.scope import Scope
@@ -112,7 +112,7 @@ def _found(scope: Scope, way: str, ceiling: float | None, by_hand: float, own: f
 
 def _enough(scope: Scope, coverage: float) -> None:
     """Say so where a split is too small for the target."""
-    cases, least = scope.cases[CHOSEN_ON], needed(coverage)
+    cases, least = scope.cases[CHOSEN_ON], images_needed(coverage)
     for count, kind in ((cases.defects, "defects"), (cases.good, "good parts")):
         if count < least:
             st.caption(

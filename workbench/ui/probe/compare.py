@@ -55,7 +55,7 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     st.subheader("On this image", anchor=False)
     _image(model, item, (first, second), (model.title, titles[other]), method)
     st.subheader("On the set", anchor=False)
-    items = samples.drawn(samples.tested(images, known), samples.SAMPLE, 0)
+    items = samples.draw_sample(samples.testing_items(images, known), samples.SAMPLE, 0)
     _set(model, images, items, known, second, (model.title, titles[other]))
     st.subheader("Do they decide for the same reasons?", anchor=False)
     _reasons(images, items[:MAPPED], first, second, method)

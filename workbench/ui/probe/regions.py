@@ -100,7 +100,7 @@ def _shown(item: ImageItem, image: Image.Image, found: Minimal) -> None:
 
 def _region(item: ImageItem, image: Image.Image, found: Minimal) -> None:
     """The region, what the model is asked, and the way there."""
-    marked = render.outlined(image, found.inside, (255, 205, 0))
+    marked = render.outline(image, found.inside, (255, 205, 0))
     asked = Image.fromarray(found.image)
     left, right = st.columns(2)
     with left:

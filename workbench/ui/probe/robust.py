@@ -21,7 +21,7 @@ EPSILONS = {"linf": (1.0, 2.0, 4.0, 8.0), "l2": (0.125, 0.25, 0.5, 1.0)}
 def section(model: choice.ModelChoice, images: ImageSet, known: Predictions | None, method: str) -> None:
     """A button, then the curves and what the black-box attack says."""
     method = method if ATTACKS[method].white else "pgd"
-    items = [item for item in samples.tested(images, known) if item.label in model.rule.class_names]
+    items = [item for item in samples.testing_items(images, known) if item.label in model.rule.class_names]
     if not items:
         st.caption("None of these images has a label that the model knows: accuracy under attack cannot be measured.")
         return

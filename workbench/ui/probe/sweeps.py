@@ -95,7 +95,7 @@ def _lines(model: choice.ModelChoice, found: Sweep) -> pd.DataFrame:
 
 
 def _set(model: choice.ModelChoice, images: ImageSet, known: Predictions | None, kind: str) -> None:
-    items = samples.tested(images, known)
+    items = samples.testing_items(images, known)
     many = len(items)
     if many > SWEPT:
         options = {"sample": f"A sample of {SWEPT}", "all": f"All {many:,}"}
