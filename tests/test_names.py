@@ -177,12 +177,14 @@ def test_a_class_called_like_all_of_them_does_not_stand_for_them() -> None:
 
 
 def test_a_kind_of_defect_called_like_all_of_them_does_not_stand_for_them() -> None:
-    from workbench.defects.curves import parted
+    from workbench.defects.curves import split_pixels
 
     def row(name: str, kind: str | None) -> Measured:
         mask = np.zeros((8, 8), np.int32)
         mask[:2, :2] = kind is not None
-        return Measured(name, kind, parted(np.random.default_rng(len(name)).random((8, 8)), mask), 0.5, True, 0.1, 0.5)
+        return Measured(
+            name, kind, split_pixels(np.random.default_rng(len(name)).random((8, 8)), mask), 0.5, True, 0.1, 0.5
+        )
 
     rows = [row("g", None), row("aa", ALL_DEFECTS), row("bbb", "unlabelled"), row("cccc", ""), row("ddddd", "")]
     frame = summarise(rows, [LeftOut("x", "unlabelled", "no mask", "It has none.")]).set_index("kind")
