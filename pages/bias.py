@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import choice, results
+from workbench.ui import runs
 from workbench.ui.bias import classes, confusions, groups, scope, sentences, shortcuts, slices, where
-
-model = choice.model()
-images = choice.images(model)
-known = results.known_predictions(model, images)
 
 st.title("Bias")
 st.markdown(
     "Is the model worse for some class or group of images? By how much, and how certain is that? Does it look where it"
     " should?"
 )
-chosen = scope.choose(model, images, known)
-if chosen is not None:
+selection = scope.choose(runs.current_view())
+if selection is not None:
     top = st.container()
-    sentences.section(chosen)
+    sentences.section(selection)
     st.header("By class", divider="gray")
-    classes.section(chosen)
+    classes.section(selection)
     st.header("Confusion matrix", divider="gray")
-    confusions.section(chosen)
+    confusions.section(selection)
     st.header("By group", divider="gray")
-    groups.section(chosen)
+    groups.section(selection)
     st.header("Where it looks", divider="gray")
-    maps = where.maps(chosen)
+    maps = where.maps(selection)
     if maps is not None:
-        where.section(chosen, maps)
+        where.section(selection, maps)
         st.header("Does it rely on a shortcut?", divider="gray")
-        shortcuts.section(chosen, maps, top)
+        shortcuts.section(selection, maps, top)
     st.header("Does a place matter?", divider="gray")
-    shortcuts.cover(chosen)
+    shortcuts.cover(selection)
     st.header("Slices", divider="gray")
-    slices.section(chosen)
+    slices.section(selection)

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import choice, results, url
+from workbench.ui import runs, url
 from workbench.ui.defects import decision, masks, operating, scope, threshold
 
 VIEWS = {"threshold": "Threshold", "decisions": "Decisions", "masks": "Localisation: maps against masks"}
 
-model = choice.model()
-images = choice.images(model)
-known = results.known_predictions(model, images)
 
 st.title("Defects")
 st.markdown(
     "Which parts are rejected, which defects escape, which good parts are scrapped (overkill), and what each decision"
     " rests on."
 )
-chosen = scope.choose(model, images, known)
-if chosen is not None:
+selection = scope.choose(runs.current_view())
+if selection is not None:
     view = url.segments(
         "View",
         list(VIEWS),
@@ -29,10 +26,10 @@ if chosen is not None:
         label_visibility="collapsed",
     )
     if view == "threshold":
-        operating.view(chosen)
+        operating.view(selection)
     elif view == "decisions":
-        setting = threshold.controls(chosen)
-        st.markdown(threshold.sentence(chosen, setting))
-        decision.section(chosen, setting)
+        setting = threshold.controls(selection)
+        st.markdown(threshold.sentence(selection, setting))
+        decision.section(selection, setting)
     else:
-        masks.section(chosen)
+        masks.section(selection)

@@ -4,32 +4,29 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import choice, draw, evidence, explain, gallery, maps, results
+from workbench.ui import draw, evidence, explain, gallery, maps, results, runs
 
-model = choice.model()
-images = choice.images(model)
-known = results.known_predictions(model, images)
-item = choice.image(images, lambda: gallery.first_look(images, known))
+view = gallery.image_view(runs.current_view())
 
 st.title("Explain")
 with st.expander("Choose an image", expanded=True, icon=":material/photo_library:"):
-    explain.bring(model, images, known)
-    gallery.gallery(images, known, item)
+    explain.bring(view)
+    gallery.gallery(view)
 
 left, right = st.columns([1, 2.3], gap="medium")
 with left:
-    explain.image(item)
-    decided = results.prediction(model, images, item, known)
-    draw.decision(*decided)
-    answered = not decided[0].frame["error"].loc[decided[1]]
+    explain.image(view.item)
+    decision = results.prediction(view)
+    draw.decision(*decision)
+    answered = not decision[0].frame["error"].loc[decision[1]]
     if answered:
-        draw.probabilities(*decided)
-    explain.notes(model)
-found = {}
+        draw.probabilities(*decision)
+    explain.notes(view.model)
+attributions = {}
 if answered:
     with right:
-        settings = explain.controls(model, item, decided)
-        found = maps.maps(model, images, item, decided, settings)
-if found:
+        settings = explain.controls(view, decision)
+        attributions = maps.maps(view, decision, settings)
+if attributions:
     st.divider()
-    evidence.section(model, images, item, found)
+    evidence.section(view, attributions)

@@ -12,17 +12,17 @@ st.title("Journal")
 st.markdown("Who decided what about which part, when, with which model and map. And was any entry changed since?")
 model = choice.model()
 images = choice.images(model)
-kept = record.journal(model)
+book = record.journal(model)
 if not session.local():
     st.info(record.SHUT, icon=":material/lock:")
-if kept is None:
+if book is None:
     st.info("No decision about this model and image set can be read here.", icon=":material/inbox:")
-elif kept.count():
-    journal.place(kept, record.own(model))
-    sound = journal.soundness(kept)
-    journal.entries(kept)
-    journal.hand_on(kept, images, sound)
-elif journal.soundness(kept):
+elif book.count():
+    journal.place(book, record.own(model))
+    sound = journal.soundness(book)
+    journal.entries(book)
+    journal.export(book, images, sound)
+elif journal.soundness(book):
     open_one = " Open an image on the Defects page and record your verdict." if session.local() else ""
     st.info(f"No decisions yet.{open_one}", icon=":material/inbox:")
     st.page_link(

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import choice, overview, results
+from workbench.ui import overview, runs
 
-model = choice.model()
-images = choice.images(model)
-predictions = results.known_predictions(model, images)
+view = runs.current_view()
 
 st.title("Overview")
-overview.questions(predictions)
+overview.questions(view.predictions)
 st.header("How good is it?", divider="gray")
-overview.headline_of(model, images, predictions)
+overview.headline_of(view)
 st.header("What is loaded?", divider="gray")
 left, right = st.columns(2, gap="large")
 with left:
-    overview.model_facts(model)
+    overview.model_facts(view.model)
 with right:
-    overview.set_facts(model, images)
+    overview.set_facts(view)
 st.header("What do the images look like?", divider="gray")
-overview.contact_sheet(images)
+overview.contact_sheet(view.images)

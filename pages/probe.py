@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import choice, explain, gallery, results, url
+from workbench.ui import explain, gallery, runs, url
 from workbench.ui.probe import attack, behind, compare, concepts, contrast, edit, regions, sweeps
 
 VIEWS = {
@@ -18,10 +18,7 @@ VIEWS = {
     "compare": "Compare",
 }
 
-model = choice.model()
-images = choice.images(model)
-known = results.known_predictions(model, images)
-item = choice.image(images, lambda: gallery.first_look(images, known))
+view = gallery.image_view(runs.current_view())
 
 st.title("Probe")
 st.markdown(
@@ -29,24 +26,24 @@ st.markdown(
     " respond."
 )
 with st.expander("Choose an image", icon=":material/photo_library:"):
-    explain.bring(model, images, known)
-    gallery.gallery(images, known, item)
-view = url.segments(
+    explain.bring(view)
+    gallery.gallery(view)
+tab = url.segments(
     "View", list(VIEWS), key="view", default="edit", format_func=VIEWS.__getitem__, label_visibility="collapsed"
 )
-if view == "edit":
-    edit.view(model, images, item)
-elif view == "regions":
-    regions.view(model, images, item, known)
-elif view == "sweep":
-    sweeps.view(model, images, item, known)
-elif view == "contrast":
-    contrast.view(model, images, item)
-elif view == "attack":
-    attack.view(model, images, item, known)
-elif view == "behind":
-    behind.view(model, images, item, known)
-elif view == "concepts":
-    concepts.view(model, images, known)
+if tab == "edit":
+    edit.section(view)
+elif tab == "regions":
+    regions.section(view)
+elif tab == "sweep":
+    sweeps.section(view)
+elif tab == "contrast":
+    contrast.section(view)
+elif tab == "attack":
+    attack.section(view)
+elif tab == "behind":
+    behind.section(view)
+elif tab == "concepts":
+    concepts.section(view)
 else:
-    compare.view(model, images, item, known)
+    compare.section(view)

@@ -12,7 +12,7 @@ from tables import table, with_attributes
 
 from workbench.drawing.render import to_png
 from workbench.images.item import BytesSource, ImageItem, ImageSet
-from workbench.ui import choice, results
+from workbench.ui import choice, results, runs
 from workbench.ui.defects import histogram
 
 HOSTILE = "![x](https://attack.example/x.png)"
@@ -69,7 +69,7 @@ def defects(visit, monkeypatch):
     def opened(found, /, masks=None, **address):
         made, known = image_set(found, masks)
         monkeypatch.setattr(choice, "images", lambda model: made)
-        monkeypatch.setattr(results, "known_predictions", lambda model, images: known)
+        monkeypatch.setattr(runs, "known_predictions", lambda view: known)
         return visit("defects", **address)
 
     return opened

@@ -15,6 +15,7 @@ from workbench.errors import InputError
 from workbench.images.item import ImageSet, image_from_bytes
 from workbench.images.layouts import images_from_zip
 from workbench.ui import audits, choice, gallery, overview, photographs, session, sets, sidebar
+from workbench.ui.view import View
 
 
 def test_every_control_falls_back_to_its_value_when_the_browser_forgets_it(visit):
@@ -72,7 +73,8 @@ def test_sets_of_the_same_names_and_sizes_share_neither_thumbnails_nor_predictio
     assert photographs.thumbnail(tuesday.items[0]).getpixel((0, 0)) == (100, 0, 0)
     monkeypatch.setattr(session, "own", lambda kind: {"mine": None})
     folders = {
-        str(audits.folder_of(SimpleNamespace(key="m", ref="mine"), found)) for found in (monday, monday, tuesday)
+        str(audits.folder_of(View(SimpleNamespace(key="m", ref="mine"), found, None)))
+        for found in (monday, monday, tuesday)
     }
     assert len(folders) == 2
 

@@ -17,7 +17,7 @@ from workbench.evidence.card import assess
 from workbench.evidence.location import agreement
 from workbench.models.classifier import Classifier, ask
 from workbench.models.loading import load_classifier
-from workbench.ui import results
+from workbench.ui import runs
 from workbench.ui.bias import where
 
 torch.set_num_threads(1)
@@ -51,7 +51,7 @@ def test_no_view_decides_on_an_answer_that_is_no_number(visit, mute, view):
 
 
 def test_explain_explains_no_answer_that_is_no_number(visit, mute, monkeypatch):
-    monkeypatch.setattr(results, "known_predictions", lambda model, images: None)
+    monkeypatch.setattr(runs, "known_predictions", lambda view: None)
     at = visit("explain", model="metal-sound")
     assert not at.exception
     assert MUTE in told(at)

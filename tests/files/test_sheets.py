@@ -104,7 +104,9 @@ def test_a_set_whose_names_begin_like_formulas_loads_from_a_guarded_manifest(tmp
 
 def test_what_a_page_hands_out_is_guarded(monkeypatch):
     made = []
-    monkeypatch.setattr(draw, "download", lambda label, make, name, mime, key: made.append((make(), name, mime)))
+    monkeypatch.setattr(
+        draw.st, "download_button", lambda label, make, name, mime, **_: made.append((make(), name, mime))
+    )
     draw.table("Figures (CSV)", lambda: pd.DataFrame({"group": ["=cmd"], "gap": [-0.5]}), "gaps.csv", "csv gaps")
     assert made == [("group,gap\r\n'=cmd,-0.5\r\n", "gaps.csv", "text/csv")]
 

@@ -14,13 +14,14 @@ from workbench.attribution.engine import attribute
 from workbench.errors import InputError
 from workbench.evidence.card import assess
 from workbench.evidence.case import BUDGETS, Budget
+from workbench.files.keys import KINDS
 from workbench.images import decoding, item
 from workbench.images.item import BytesSource, ImageItem
 from workbench.images.layouts import load_images
 from workbench.models import classifier as classifiers
 from workbench.models.classifier import predict
 from workbench.models.loading import load_classifier
-from workbench.ui import cache, photographs, results
+from workbench.ui import cache, photographs, runs
 
 torch.set_num_threads(1)
 METAL = {"model": "metal-sound"}
@@ -111,13 +112,13 @@ def test_the_command_decodes_its_image_once(decoded, tmp_path):
 
 
 def test_an_image_whose_prediction_is_not_known_is_decoded_once_too(visit, empty_shelves, decoded, marked, monkeypatch):
-    monkeypatch.setattr(results, "known_predictions", lambda model, images: None)
+    monkeypatch.setattr(runs, "known_predictions", lambda view: None)
     visit("explain", image=marked.name, method=["saliency", "occlusion"], **METAL).sound()
     assert decoded[marked.name] == 1
 
 
 def test_the_photographs_that_are_kept_stay_bounded(empty_shelves):
-    assert cache.LIMITS["photograph"] <= 128
+    assert KINDS["photograph"].megabytes <= 128
     shelf = empty_shelves["photograph"] = cache.Shelf(3 * 30 * 20 * 3)
     for level in range(6):
         buffer = io.BytesIO()

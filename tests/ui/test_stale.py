@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 import workbench as wb
 from workbench.catalog import shared
-from workbench.ui import results, session
+from workbench.ui import runs, session
 
 CLASSES = ("good", "scratch", "pit", "stain", "dent")
 
@@ -75,7 +75,7 @@ def label_of(path):
 def test_labels_that_are_corrected_change_every_figure_and_cost_no_prediction(visit, parts, monkeypatch):
     at = predicted(visit(model="metal-sound", set=str(parts)))
     assert figures(at, "Accuracy") == pytest.approx(right("metal-sound", parts), abs=0.06)
-    monkeypatch.setattr(results, "audited", lambda *_, **__: pytest.fail("nothing has to be computed"))
+    monkeypatch.setattr(runs, "audited", lambda *_, **__: pytest.fail("nothing has to be computed"))
     swap = {"good": "scratch", "scratch": "good", "pit": "dent"}
     seen = {figures(at, "Accuracy")}
     for turned in (6, 24):

@@ -147,10 +147,11 @@ def shown(clf, item):
 
     from workbench.images.item import ImageSet
     from workbench.ui import choice, results
+    from workbench.ui.view import ImageView
 
     st.session_state["own models"] = {"mine": clf}
     model = choice.ModelChoice("mine", "mine", "", "", clf.key, clf.rule, clf.preprocessing)
-    table, row = results.prediction(model, ImageSet("set", (item,)), item, None)
+    table, row = results.prediction(ImageView(model, ImageSet("set", (item,)), None, item))
     st.session_state["found"] = table.frame.loc[row].to_dict()
 
 
@@ -172,10 +173,13 @@ def checked(clf, item, attribution):
 
     from workbench.images.item import ImageSet
     from workbench.ui import choice, results
+    from workbench.ui.view import ImageView
 
     st.session_state["own models"] = {"mine": clf}
     model = choice.ModelChoice("mine", "mine", "", "", clf.key, clf.rule, clf.preprocessing)
-    st.session_state["found"] = results.findings(model, ImageSet("set", (item,)), item, attribution, "quick")
+    st.session_state["found"] = results.findings(
+        ImageView(model, ImageSet("set", (item,)), None, item), attribution, "quick"
+    )
 
 
 def test_findings_are_those_of_the_mask_that_is_there_now(images):
@@ -201,10 +205,11 @@ def test_findings_are_those_of_the_mask_that_is_there_now(images):
 def audited(clf, model, images):
     import streamlit as st
 
-    from workbench.ui import results
+    from workbench.ui import runs
+    from workbench.ui.view import View
 
     st.session_state["own models"] = {"mine": clf}
-    known = results.audited(model, images)
+    known = runs.audited(View(model, images, None))
     st.session_state["found"] = None if known is None else known.frame["name"].tolist()
 
 
@@ -217,7 +222,7 @@ def test_a_second_tab_joins_the_run_of_the_first_and_finishes_what_it_leaves(ima
     model = choice.ModelChoice("mine", "mine", "", "", clf.key, clf.rule, clf.preprocessing)
     folder, sizes = tmp_path / "shared", []
     clf.model.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
-    monkeypatch.setattr(audits, "folder_of", lambda model, images: folder)
+    monkeypatch.setattr(audits, "folder_of", lambda view: folder)
     half = ImageSet("set", images.items[:5], CLASSES)
     finished(run(clf, half, folder))
     assert sum(sizes) == 5

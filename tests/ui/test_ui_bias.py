@@ -14,7 +14,7 @@ from workbench.bias.performance import ENOUGH, breakdown
 from workbench.drawing.render import to_png
 from workbench.images.item import BytesSource, ImageItem, ImageSet
 from workbench.images.layouts import load_images
-from workbench.ui import choice, results
+from workbench.ui import choice, runs
 from workbench.ui.bias import confusions, images, sentences, words
 
 TESTED = (solar().frame["split"] == "test").to_numpy()
@@ -47,7 +47,7 @@ def bias(visit, monkeypatch):
         )
         made = ImageSet("Made up", items, found.class_names)
         monkeypatch.setattr(choice, "images", lambda model: made)
-        monkeypatch.setattr(results, "known_predictions", lambda model, images: found)
+        monkeypatch.setattr(runs, "known_predictions", lambda view: found)
         return visit("bias", **address)
 
     return opened
@@ -140,7 +140,7 @@ def test_too_few_images_carry_no_figure(bias):
     shown = figures(at, "group")
     assert set(shown.loc["B"].drop("images")) == {f"too few ({ENOUGH - 1})"}
     assert "too few to compare" in headline(at)
-    told = words.told(breakdown(found, "camera")).set_index("group")
+    told = words.numbers(breakdown(found, "camera")).set_index("group")
     assert told.loc["B", ["accuracy", "accuracy low", "accuracy high"]].isna().all()
     assert told.loc["A", "accuracy"] == pytest.approx(6 / 7)
 

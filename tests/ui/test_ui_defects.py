@@ -35,8 +35,8 @@ def test_the_table_holds_the_librarys_figures(visit):
         assert shown[column]["escapes"] == f"{point['escapes']:.0f}"
         assert shown[column]["overkill"] == f"{point['overkill']:.0f}"
         for name in ("escape rate", "overkill rate", "precision", "F1"):
-            assert shown[column][name] == operating.said(point, name)
-        assert shown[column]["cost a part"] == operating.said(point, "cost")
+            assert shown[column][name] == operating.interval(point, name)
+        assert shown[column]["cost a part"] == operating.interval(point, "cost")
 
 
 @pytest.mark.parametrize(("way", "ceiling"), [("cost", None), ("escape", 0.08), ("overkill", 0.03)])
@@ -87,7 +87,7 @@ def test_an_attribute_may_be_called_like_a_figure(defects):
 
 def test_downloads_hold_the_figures_and_what_they_are_of(visit, monkeypatch):
     made = {}
-    monkeypatch.setattr(draw, "download", lambda label, make, name, mime, key: made.update({name: make}))
+    monkeypatch.setattr(draw.st, "download_button", lambda label, make, name, mime, **_: made.update({name: make}))
     at = visit("defects", choose="escape").sound()
     point = pd.read_csv(io.StringIO(made["operating-point.csv"]()), index_col="figure")
     assert float(point.loc["threshold", "test split"]) == pytest.approx(at_threshold(at), abs=5e-5)

@@ -161,7 +161,7 @@ def test_an_empty_share_of_defects_is_that_of_the_images_and_an_old_link_says_so
     there = tested.defects / (tested.defects + tested.good)
     point = point_at(tested, 0.5, Costs(10, 1, share))
     shown = at.table[0].value.iloc[:, 1]
-    assert shown["cost a part"] == operating.said(point, "cost")
+    assert shown["cost a part"] == operating.interval(point, "cost")
     by_hand = 10 * (share or there) * point["escape rate"] + (1 - (share or there)) * point["overkill rate"]
     assert float(shown["cost a part"].split(" (")[0]) == pytest.approx(by_hand, rel=5e-3)
     line = next(text for text in told(at).splitlines() if text.startswith("Precision, F1 and cost"))

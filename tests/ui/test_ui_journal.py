@@ -40,7 +40,7 @@ def kept(path):
 def downloads(monkeypatch):
     """What can be downloaded, by file name, made when it is called."""
     made = {}
-    monkeypatch.setattr(draw, "download", lambda label, make, name, mime, key: made.update({name: make}))
+    monkeypatch.setattr(draw.st, "download_button", lambda label, make, name, mime, **_: made.update({name: make}))
     return made
 
 

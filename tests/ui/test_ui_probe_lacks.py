@@ -15,7 +15,7 @@ from workbench.images.item import BytesSource, ImageItem
 from workbench.images.layouts import load_images
 from workbench.models.classifier import predict
 from workbench.models.loading import load_classifier
-from workbench.ui import choice, results
+from workbench.ui import choice, runs
 from workbench.ui.probe import canvas, compare, edit, regions, steps
 
 METAL = {"model": "metal-sound"}
@@ -59,7 +59,7 @@ def test_sets_that_lack_something_say_so(visit, metal, monkeypatch, changed, vie
     found = lacking(metal[1], **changed)
     known = predict(metal[0], found.items)
     monkeypatch.setattr(choice, "images", lambda model: found)
-    monkeypatch.setattr(results, "known_predictions", lambda model, images: known)
+    monkeypatch.setattr(runs, "known_predictions", lambda view: known)
     at = visit("probe", view=view, attack="fgsm", **METAL).sound("Probe")
     if view == "behind" and changed == {"split": None}:
         assert "has no training split" in told(at)

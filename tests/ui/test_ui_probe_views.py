@@ -40,7 +40,7 @@ def shelves(empty_shelves):
 def made(monkeypatch):
     """What the downloads of the page hold, by their names."""
     found = {}
-    monkeypatch.setattr(draw, "download", lambda label, make, name, mime, key: found.update({name: make}))
+    monkeypatch.setattr(draw.st, "download_button", lambda label, make, name, mime, **_: found.update({name: make}))
     return found
 
 
@@ -292,7 +292,7 @@ def test_a_concept_of_ones_own_stays_in_its_session_and_is_known_by_its_contents
     monkeypatch.setattr(
         concepts, "tcav", lambda clf, chosen, *_, **__: asked.append({n: [i.id for i in c] for n, c in chosen.items()})
     )
-    monkeypatch.setattr(concepts, "_shown", lambda found: None)
+    monkeypatch.setattr(concepts, "_results", lambda result: None)
     first = uploaded(
         visit("probe", view="concepts", **METAL), "stripes", [(9, n, 9) for n in range(concepts.NEEDED)]
     ).sound()

@@ -15,7 +15,8 @@ from streamlit.testing.v1 import AppTest
 import workbench as wb
 from workbench.files.keys import KINDS
 from workbench.images.item import ImageSet, image_from_file
-from workbench.ui import cache, choice, photographs, progress, results, session, text, warm
+from workbench.ui import cache, choice, photographs, progress, results, runs, session, text, warm
+from workbench.ui.view import ImageView
 
 torch.set_num_threads(1)
 
@@ -81,8 +82,7 @@ def test_a_shelf_holds_under_many_threads():
 
 
 def test_the_shelves_of_the_app_are_bounded():
-    assert set(cache.LIMITS) <= set(KINDS)
-    assert sum(cache.LIMITS.get(kind, cache.LIMIT) for kind in KINDS) <= 3 * 1024
+    assert sum(kind.megabytes for kind in KINDS.values()) <= 3 * 1024
     assert cache.shelf("map") is cache.shelf("map") is not cache.shelf("findings")
     assert cache.shelf("map")._limit == 256 * 2**20
 
@@ -269,15 +269,17 @@ def asked(tiny_net, write_image):
 def predicting(clf, model, images):
     import streamlit as st
 
-    from workbench.ui import results
+    from workbench.ui import runs
+    from workbench.ui.view import View
 
     st.session_state["own models"] = {"mine": clf}
+    view = View(model, images, None)
     try:
-        found = results.audited(model, images)
+        found = runs.audited(view)
     except BaseException as error:
         st.session_state["ended by"] = type(error).__name__
         return
-    known = results.known_predictions(model, images)
+    known = runs.known_predictions(view)
     st.session_state["found"] = None if found is None else known.frame["name"].tolist()
 
 
@@ -304,7 +306,7 @@ def test_an_interrupted_audit_goes_on_where_it_was(asked, monkeypatch):
 
     at = AppTest.from_function(predicting, args=(clf, model, images), default_timeout=60)
     with monkeypatch.context() as patch:
-        patch.setattr(results, "Stoppable", Stoppable)
+        patch.setattr(runs, "Stoppable", Stoppable)
         at.run()
     assert at.session_state["ended by"] == "Interrupted"
     assert sum(sizes) == 32
@@ -324,6 +326,9 @@ def test_a_thumbnail_of_what_cannot_be_read_is_none_and_others_are_square(write_
 
 
 def test_all_that_a_map_depends_on_is_in_its_key(asked, write_image):
+    def place(model, images, item, *facts):
+        return results.map_slot(ImageView(model, images, None, item), *facts)
+
     _, model, images, _ = asked
     item, other = images.items[:2]
     base = (model, images, item, "occlusion", {"target": "a", "score": "logit"}, {"window": 0.1})
@@ -335,15 +340,15 @@ def test_all_that_a_map_depends_on_is_in_its_key(asked, write_image):
         (*base[:4], {"target": "a", "score": "probability"}, base[5]),
         (*base[:5], {"window": 0.2}),
     ]
-    keys = [results.map_slot(*facts) for facts in (base, *changed)]
+    keys = [place(*facts) for facts in (base, *changed)]
     assert len(set(keys)) == len(keys)
-    assert results.map_slot(*base[:4], {"score": "logit", "target": "a"}, {"window": 0.1}) == keys[0]
+    assert place(*base[:4], {"score": "logit", "target": "a"}, {"window": 0.1}) == keys[0]
     fewer = ImageSet("forty", images.items[:30])
-    assert results.map_slot(model, fewer, *base[2:]) == keys[0]  # only methods that compare with the set depend on it
-    compared = [results.map_slot(model, found, item, "expected_gradients", *base[4:]) for found in (images, fewer)]
+    assert place(model, fewer, *base[2:]) == keys[0]  # only methods that compare with the set depend on it
+    compared = [place(model, found, item, "expected_gradients", *base[4:]) for found in (images, fewer)]
     assert len(set(compared)) == 2
     again = ImageSet("forty", images.items)
-    assert results.map_slot(model, again, item, "expected_gradients", *base[4:]) == compared[0], (
+    assert place(model, again, item, "expected_gradients", *base[4:]) == compared[0], (
         "the same images are the same background"
     )
 
@@ -367,9 +372,9 @@ def test_what_was_imported_is_not_searched_for_garbage_after_every_run(monkeypat
 def reading(images):
     import streamlit as st
 
-    from workbench.ui import results
+    from workbench.ui import runs
 
-    st.session_state["read"] = results._read(images)
+    st.session_state["read"] = runs._read(images)
 
 
 def test_a_set_is_read_once_with_progress_and_can_be_stopped(asked, impatient):

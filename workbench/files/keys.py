@@ -1,8 +1,8 @@
 """The one way to name a result after all that it depends on.
 
-Every cached or stored result has a kind, and every kind says here what it depends on and which version of its
-computation made it. `key` refuses a call that leaves an ingredient out, so that a figure, map or verdict never stands
-for something else.
+Every cached or stored result has a kind, and every kind says here what it depends on, which version of its computation
+made it, and how much room its shelf has. `key` refuses a call that leaves an ingredient out, so that a figure, map or
+verdict never stands for something else.
 """
 
 from __future__ import annotations
@@ -26,47 +26,49 @@ class Kind:
     Attributes:
         needs: The names of its ingredients.
         version: Raised whenever its computation gives other values for the same ingredients.
+        megabytes: What results of the kind take on its shelf at most; nothing to those on disk.
     """
 
     needs: tuple[str, ...]
     version: int = 1
+    megabytes: int = 32
 
 
-def _kind(*needs: str, version: int = 1) -> Kind:
-    return Kind(needs, version)
+def _kind(*needs: str, version: int = 1, megabytes: int = 32) -> Kind:
+    return Kind(needs, version, megabytes)
 
 
 _AIM = ("method", "aim", "settings", "background")
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         # of one image
-        "map": _kind(*MODEL, "image", *_AIM, version=2),
+        "map": _kind(*MODEL, "image", *_AIM, version=2, megabytes=256),
         "edited image": _kind("image", "edge", "edits"),
-        "edited map": _kind(*MODEL, "image", "size", "edits", "method", "target"),
+        "edited map": _kind(*MODEL, "image", "size", "edits", "method", "target", megabytes=64),
         "edited prediction": _kind(*MODEL, "image", "size", "edits"),
         "findings": _kind(*MODEL, "image", "mask", *_AIM, "budget"),
         "prediction": _kind(*MODEL, "item"),
-        "smallest region": _kind(*MODEL, "image", "aim", "fill", "grid"),
+        "smallest region": _kind(*MODEL, "image", "aim", "fill", "grid", megabytes=64),
         "sweep": _kind(*MODEL, "image", "slider"),
-        "least epsilon": _kind(*MODEL, "image", "label", "method"),
+        "least epsilon": _kind(*MODEL, "image", "label", "method", megabytes=64),
         "filled regions": _kind(*MODEL, "image", "regions", "fill", "positive"),
-        "compared map": _kind(*MODEL, "image", "method", "target"),
+        "compared map": _kind(*MODEL, "image", "method", "target", megabytes=64),
         "influence": _kind(*MODEL, "images", "image", "target"),
-        "thumbnail": _kind("image", "edge"),
+        "thumbnail": _kind("image", "edge", megabytes=64),
         "thumbnail as PNG": _kind("image", "edge"),
-        "fitted image": _kind("image", "edge"),
-        "photograph": _kind("image"),
+        "fitted image": _kind("image", "edge", megabytes=128),
+        "photograph": _kind("image", megabytes=128),
         "mask": _kind("image", "mask"),
         # of a set
-        "table": _kind(*MODEL, "images", "source"),
-        "embeddings": _kind(*MODEL, "images", "source"),
+        "table": _kind(*MODEL, "images", "source", megabytes=256),
+        "embeddings": _kind(*MODEL, "images", "source", megabytes=256),
         "grouping": _kind("table"),
         "bias figure": _kind("table", "split", "figure"),
         "shortcuts": _kind(*MODEL, "images", "table", "split", "maps"),
         "covering": _kind(*MODEL, "table", "split", "region", "target", "fill", "chosen", "others"),
         "defects figure": _kind("table", "positive", "chosen on", "figure"),
         "localisation": _kind(*MODEL, "images", "table", "positive", "chosen on", "method"),
-        "localisation rows": _kind(*MODEL, "images", "table", "positive", "chosen on", "method"),
+        "localisation rows": _kind(*MODEL, "images", "table", "positive", "chosen on", "method", megabytes=128),
         "swept set": _kind(*MODEL, "images", "items", "many", "slider"),
         "swept images": _kind(*MODEL, "images", "slider"),
         "robustness": _kind(*MODEL, "images", "items", "method", "check"),
@@ -75,7 +77,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "versus": _kind(*MODEL, "second", "images", "items", "table"),
         "moved maps": _kind(*MODEL, "second", "images", "items", "method"),
         "moved rows": _kind(*MODEL, "second", "images", "items", "method"),
-        "cheaper copy": _kind(*MODEL, "how"),
+        "cheaper copy": _kind(*MODEL, "how", megabytes=256),
         # of the journal
         "latest entries": _kind("journal", "head", "model"),
         "corrected labels": _kind("journal", "head", "images"),

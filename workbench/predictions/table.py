@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +147,11 @@ class Predictions:
     def class_names(self) -> tuple[str, ...]:
         """The K classes."""
         return self.rule.class_names
+
+    @cached_property
+    def by_name(self) -> dict[str, int]:
+        """Rows by the names of their images."""
+        return {name: row for row, name in enumerate(self.frame["name"])}
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -27,10 +27,10 @@ from workbench.audit import (
 )
 from workbench.catalog import AUDIT_VARIABLE
 from workbench.files import DamagedError, Stamp, cache_folder, key, stamp_of
-from workbench.images import ImageSet
 from workbench.predictions import Predictions
 from workbench.ui import choice, session
 from workbench.ui.cache import slot
+from workbench.ui.view import View
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,29 +39,31 @@ if TYPE_CHECKING:
 STORED = "predictions.parquet"
 
 
-def folder_of(model: choice.ModelChoice, images: ImageSet) -> Path:
+def folder_of(view: View) -> Path:
     """The folder of this model's audit of this set: the command line's, or one in the user's cache.
 
     What a visitor uploaded is audited in a folder of their session, which goes when the session does.
     """
+    model, images = view.model, view.images
     ref = choice.set_ref(model)
     if model.ref in session.own("models") or ref in session.own("sets"):
         if "own audits" not in st.session_state:
             st.session_state["own audits"] = tempfile.TemporaryDirectory(prefix="workbench-")
-        return Path(st.session_state["own audits"].name, _named(model.key, session.token(images), images.name))
-    given = os.environ.get(AUDIT_VARIABLE)
-    if given and _owned(Path(given), model, images):
-        return Path(given)
-    return cache_folder() / "audits" / _named(model.key, ref, images.name)
+        return Path(st.session_state["own audits"].name, _folder_name(model.key, session.token(images), images.name))
+    path = os.environ.get(AUDIT_VARIABLE)
+    if path and _owned(Path(path), view):
+        return Path(path)
+    return cache_folder() / "audits" / _folder_name(model.key, ref, images.name)
 
 
-def _named(model: str, images: str, name: str) -> str:
+def _folder_name(model: str, images: str, name: str) -> str:
     return key("audit folder", model=model, set=images, name=name)[:24]
 
 
-def known(model: choice.ModelChoice, images: ImageSet) -> Outputs:
+def outputs_of(view: View) -> Outputs:
     """What is known of the model's outputs for the set as it is now."""
-    folder = folder_of(model, images)
+    model, images = view.model, view.images
+    folder = folder_of(view)
     others = [model.folder / STORED] if model.folder else []
     source = [(path, _stamp(path)) for path in (*files(folder), *others)]
     place = slot("table", **model.identity, images=images.key, source=source)
@@ -69,8 +71,9 @@ def known(model: choice.ModelChoice, images: ImageSet) -> Outputs:
     return place.kept(lambda: known_outputs(images, model.key, model.rule, folder, others), lambda _: size)
 
 
-def why(model: choice.ModelChoice, images: ImageSet, outputs: Outputs) -> str:
+def why(view: View, outputs: Outputs) -> str:
     """Why no figures are shown although the model was run over this set or one like it; empty where it never was."""
+    model, images = view.model, view.images
     if outputs.damaged:
         names = ", ".join(path.name for path in outputs.damaged)
         return f"Stored results cannot be read: {names} is damaged. Compute them again; what can be read is kept."
@@ -95,19 +98,19 @@ def clear_damaged(outputs: Outputs) -> None:
             path.unlink()
 
 
-def embeddings(model: choice.ModelChoice, images: ImageSet, outputs: Outputs) -> NDArray[np.float32]:
+def embeddings(view: View, outputs: Outputs) -> NDArray[np.float32]:
     """What goes into the model's last layer, (N, D), a row for each of the table. Errors as `Outputs.embeddings`."""
     source = [(path, _stamp(path)) for path in outputs.own]
-    place = slot("embeddings", **model.identity, images=images.key, source=source)
+    place = slot("embeddings", **view.model.identity, images=view.images.key, source=source)
     return place.kept(outputs.embeddings, lambda made: made.nbytes)
 
 
-def summaries(model: choice.ModelChoice, images: ImageSet, predictions: Predictions, method: str) -> Summaries | None:
+def summaries(view: View, predictions: Predictions, method: str) -> Summaries | None:
     """The maps of a sample by one method, where they are of this set, this model and these predictions; None otherwise.
 
     A file that is damaged is told of, and counts as not there.
     """
-    folder = folder_of(model, images)
+    folder = folder_of(view)
     path = folder / ATTRIBUTIONS / f"{method}.parquet"
     try:
         result = _summaries(str(folder), method, _stamp(path)) if path.is_file() else None
@@ -119,17 +122,17 @@ def summaries(model: choice.ModelChoice, images: ImageSet, predictions: Predicti
         return None
     if (
         result is None
-        or result.facts.get("basis") != basis(model.key, images, method)
-        or result.facts.get("set") != images.key
+        or result.facts.get("basis") != basis(view.model.key, view.images, method)
+        or result.facts.get("set") != view.images.key
     ):
         return None
-    called = predictions.frame.set_index("name")["predicted"].reindex(result.frame["name"])
-    return result if (called.to_numpy() == result.frame["target"].to_numpy()).all() else None
+    classes = predictions.frame.set_index("name")["predicted"].reindex(result.frame["name"])
+    return result if (classes.to_numpy() == result.frame["target"].to_numpy()).all() else None
 
 
-def outdated(model: choice.ModelChoice, images: ImageSet, method: str) -> bool:
+def outdated(view: View, method: str) -> bool:
     """Whether maps were summed up before, which `summaries` does not take any more."""
-    return (folder_of(model, images) / ATTRIBUTIONS / f"{method}.parquet").is_file()
+    return (folder_of(view) / ATTRIBUTIONS / f"{method}.parquet").is_file()
 
 
 def joined(folder: Path, count: Callable[[], int], total: int, progress: Callable[[int, int], None]) -> None:
@@ -138,12 +141,13 @@ def joined(folder: Path, count: Callable[[], int], total: int, progress: Callabl
         progress(min(count(), total), total)
 
 
-def _owned(folder: Path, model: choice.ModelChoice, images: ImageSet) -> bool:
+def _owned(folder: Path, view: View) -> bool:
     try:
         owner = json.loads((folder / OWNER).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(owner, dict) and owner.get("model") == model.key and owner.get("set name") == images.name
+    facts = {"model": view.model.key, "set name": view.images.name}
+    return isinstance(owner, dict) and facts.items() <= owner.items()
 
 
 def _stamp(path: Path) -> Stamp | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -15,27 +14,6 @@ from workbench.files import keys
 from workbench.ui.progress import Stoppable
 
 T = TypeVar("T")
-LIMIT = 32
-LIMITS: Mapping[str, int] = MappingProxyType(
-    {
-        "map": 256,
-        "edited map": 64,
-        "compared map": 64,
-        "thumbnail": 64,
-        "thumbnail as PNG": 32,
-        "fitted image": 128,
-        "photograph": 128,
-    }
-    | {
-        "table": 256,
-        "embeddings": 256,
-        "smallest region": 64,
-        "least epsilon": 64,
-        "cheaper copy": 256,
-        "localisation rows": 128,
-    }
-)
-"""Megabytes that results of a kind take at most; `LIMIT` where the kind is not named."""
 
 
 class Shelf:
@@ -109,7 +87,7 @@ def slot(kind: str, /, **ingredients: object) -> Slot:
 @st.cache_resource(show_spinner=False)
 def shelf(kind: str) -> Shelf:
     """The shelf of a kind."""
-    return Shelf(LIMITS.get(kind, LIMIT) * 2**20)
+    return Shelf(keys.KINDS[kind].megabytes * 2**20)
 
 
 def computed(place: Slot, label: str, make: Callable[[Stoppable], T], size: Callable[[T], int]) -> T | None:

@@ -75,8 +75,8 @@ def model() -> ModelChoice:
 
 def classifier(choice: ModelChoice) -> Classifier:
     """The chosen model, loaded; this is where torch comes in."""
-    found: Classifier | None = session.own("models").get(choice.ref)
-    return found or _ruled(_load(choice.ref, choice.key if choice.folder else _file_key(choice.ref)), choice.rule)
+    clf: Classifier | None = session.own("models").get(choice.ref)
+    return clf or _ruled(_load(choice.ref, choice.key if choice.folder else _file_key(choice.ref)), choice.rule)
 
 
 def other(ref: str) -> Classifier:
@@ -86,9 +86,9 @@ def other(ref: str) -> Classifier:
     return _ruled(_load(ref, spec_key(folder, spec)), DecisionRule(tuple(spec.classes), spec.positive, spec.threshold))
 
 
-def _ruled(loaded: Classifier, rule: DecisionRule) -> Classifier:
+def _ruled(clf: Classifier, rule: DecisionRule) -> Classifier:
     """The same network under a rule that may have been edited since it was loaded; the lock stays one."""
-    return loaded if loaded.rule == rule else dataclasses.replace(loaded, rule=rule)
+    return clf if clf.rule == rule else dataclasses.replace(clf, rule=rule)
 
 
 def _file_key(ref: str) -> str:
@@ -107,8 +107,8 @@ def images(choice: ModelChoice) -> ImageSet:
     """
     ref = set_ref(choice)
     if ref in session.own("sets"):
-        found: ImageSet = session.own("sets")[ref]
-        return found
+        result: ImageSet = session.own("sets")[ref]
+        return result
     sets.check_there(ref, here=session.local())
     trusted = ref == os.environ.get(IMAGES_VARIABLE) or (session.local() and scheme(ref) != "package")
     return sets.shared(ref, trusted=trusted)
@@ -119,14 +119,14 @@ def set_ref(choice: ModelChoice) -> str:
     return st.session_state.get("set") or default_set(choice.ref)
 
 
-def image(found: ImageSet, fallback: Callable[[], str]) -> ImageItem:
+def image(image_set: ImageSet, fallback: Callable[[], str]) -> ImageItem:
     """The chosen image: the URL's, or else that of `fallback`."""
     name = str(st.query_params.get("image") or st.session_state.get("image name") or "")
-    item: ImageItem | None = session.own("images").get(name) or found.by_name.get(name)
+    item: ImageItem | None = session.own("images").get(name) or image_set.by_name.get(name)
     if item is None:
         if name and name != st.session_state.get("image name"):  # else it was chosen here, before another set was
-            st.info(f"The image “{plain(name)}” in this link is not in {plain(found.name)}. Another one is shown.")
-        item = found.by_name[fallback()]
+            st.info(f"The image “{plain(name)}” in this link is not in {plain(image_set.name)}. Another one is shown.")
+        item = image_set.by_name[fallback()]
     choose_image(item.name)
     return item
 
@@ -166,8 +166,8 @@ def _from_folder(ref: str, folder: Path, title: str, about: str) -> ModelChoice:
     )
 
 
-def _from_classifier(ref: str, loaded: Classifier, source: str) -> ModelChoice:
-    return ModelChoice(ref, loaded.name, "", source, loaded.key, loaded.rule, loaded.preprocessing, notes=loaded.notes)
+def _from_classifier(ref: str, clf: Classifier, source: str) -> ModelChoice:
+    return ModelChoice(ref, clf.name, "", source, clf.key, clf.rule, clf.preprocessing, notes=clf.notes)
 
 
 def _typed_folder(ref: str) -> Path | None:

@@ -46,8 +46,8 @@ Held = Callable[[], Mapping[str, Sequence[int]]]
 
 def place(text: str) -> Place | None:
     """The lower-case name or address, and the port if any, of a `Host` or of what follows an origin's `//`."""
-    found = _PLACE.fullmatch(text)
-    return (_name(found[1].strip("[]")), int(found[2]) if found[2] else None) if found else None
+    match = _PLACE.fullmatch(text)
+    return (_name(match[1].strip("[]")), int(match[2]) if match[2] else None) if match else None
 
 
 def _name(text: str) -> str:
@@ -95,10 +95,10 @@ class Guests:
     def trusts(self, origin: str, host: Place) -> bool:
         """Whether `origin` is a page of this server: at the very place of `host`, or at one of the other names."""
         parts = urlsplit(origin)
-        found, default = place(parts.netloc), {"http": 80, "https": 443}.get(parts.scheme)
-        if found is None or default is None:
+        source, default = place(parts.netloc), {"http": 80, "https": 443}.get(parts.scheme)
+        if source is None or default is None:
             return False
-        name, port = found[0], found[1] or default
+        name, port = source[0], source[1] or default
         return any(name == own and port == (at or default) for own, at in (host, *self.others))
 
 
@@ -116,11 +116,11 @@ def expected(address: str | None) -> Guests:
     """
     words = os.environ.get(HOSTS_VARIABLE, "").replace(",", " ").split()
     others = {word: place(word) for word in words}
-    if wrong := [word for word, found in others.items() if found is None]:
+    if wrong := [word for word, guest in others.items() if guest is None]:
         raise InputError(
             f"{wrong[0]!r} (of --allow-host or {HOSTS_VARIABLE}) is not a name: write it as in inspection.example.com."
         )
-    return Guests(address or "", frozenset(found for found in others.values() if found))
+    return Guests(address or "", frozenset(guest for guest in others.values() if guest))
 
 
 @dataclass(frozen=True)
@@ -139,12 +139,12 @@ def security_headers(host: str, scripts: Iterable[str] = ()) -> dict[str, str]:
         host: As in the request, for browsers to which `'self'` does not mean this server's WebSocket.
         scripts: The text of scripts that stand in the page itself.
     """
-    known = " ".join(
+    sources = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in scripts
     )
     policy = {
         "default-src": "'self'",
-        "script-src": f"'self' blob: {known}",
+        "script-src": f"'self' blob: {sources}",
         "style-src": "'self' 'unsafe-inline'",
         "img-src": "'self' data: blob:",
         "font-src": "'self' data:",
@@ -244,12 +244,12 @@ class Doors:
             self._arriving += Counter()  # drops what is no longer arriving
 
     def _is_full(self, session: str) -> bool:
-        held, most = self._held(), self._limits
-        own = held.get(session, ())
+        sizes, most = self._held(), self._limits
+        files = sizes.get(session, ())
         return (
-            sum(own) + self._arriving[session] > most.bytes
-            or len(own) >= most.files
-            or sum(map(sum, held.values())) + self._arriving.total() > most.bytes_of_all
+            sum(files) + self._arriving[session] > most.bytes
+            or len(files) >= most.files
+            or sum(map(sum, sizes.values())) + self._arriving.total() > most.bytes_of_all
         )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.catalog import shared
-from workbench.drawing import Scale
+from workbench.drawing import Scale, render
 from workbench.errors import LONGEST
 from workbench.files import frame_csv
 from workbench.predictions import UNSURE, reaches
@@ -20,9 +20,19 @@ from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
+    from PIL import Image
 
     from workbench.predictions import Predictions
     from workbench.stats import Rate
+
+MIME = {
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".md": "text/markdown",
+    ".npz": "application/octet-stream",
+    ".png": "image/png",
+}
 
 
 def style() -> None:
@@ -39,6 +49,11 @@ def colour_bar(scale: Scale, unit: str, ends: tuple[str, str] | None = None) -> 
         f' class="wb-ticks">{ticks}</div><div class="wb-small">{html.escape(unit)}'
         f" ({html.escape(' · '.join(ends))})</div>"
     )
+
+
+def image(pixels: Image.Image | bytes, alt: str, caption: str | None = None) -> None:
+    """An image as wide as its place; PNG, for JPEG would change the colours of a map."""
+    st.image(pixels, width="stretch", output_format="PNG", alt=alt, caption=caption)
 
 
 def decision(predictions: Predictions, row: int) -> None:
@@ -93,20 +108,20 @@ def probabilities(predictions: Predictions, row: int, most: int = 5) -> None:
     )
 
 
-def rate(label: str, found: Rate, meaning: str, unit: str = "images") -> None:
+def rate(label: str, figure: Rate, meaning: str, unit: str = "images") -> None:
     """A headline figure with its interval and support."""
     with st.container(border=True, gap="xsmall", height="stretch"):
-        if found.value is None:
+        if figure.value is None:
             st.metric(label, "n/a", help=meaning)
             st.caption("No images to measure it on.")
             return
-        st.metric(label, f"{found.value:.3f}" if label == "AUC" else f"{found.value:.1%}", help=meaning)
-        st.caption(f"{interval(found, label)}, {found.support:,} {unit}")
+        st.metric(label, f"{figure.value:.3f}" if label == "AUC" else f"{figure.value:.1%}", help=meaning)
+        st.caption(f"{interval(figure, label)}, {figure.support:,} {unit}")
 
 
-def interval(found: Rate, label: str = "") -> str:
+def interval(figure: Rate, label: str = "") -> str:
     """The 95 % interval in words."""
-    return f"{found.low:.3f} to {found.high:.3f}" if label == "AUC" else f"{found.low:.1%} to {found.high:.1%}"
+    return f"{figure.low:.3f} to {figure.high:.3f}" if label == "AUC" else f"{figure.low:.1%} to {figure.high:.1%}"
 
 
 def meaning(key: str, label: str = "What does this mean?", **fields: object) -> None:
@@ -116,17 +131,23 @@ def meaning(key: str, label: str = "What does this mean?", **fields: object) -> 
         help.more(key)
 
 
-def download(label: str, make: Callable[[], bytes | str], name: str, mime: str, key: str) -> None:
-    """A download that is made when it is asked for, and does not run the page again."""
-    st.download_button(label, make, name, mime, key=key, on_click="ignore", icon=":material/download:")
+def download(label: str, make: Callable[[], Image.Image | Figure | bytes | str], name: str, key: str) -> None:
+    """A download that is made when it is asked for, an image as PNG, and does not run the page again."""
+
+    def data() -> bytes | str:
+        content = make()
+        return content if isinstance(content, bytes | str) else render.to_png(content)
+
+    mime = MIME[Path(name).suffix]
+    st.download_button(label, data, name, mime, key=key, on_click="ignore", icon=":material/download:")
 
 
 def table(label: str, make: Callable[[], pd.DataFrame], name: str, key: str, index: str | None = None) -> None:
     """A table as a download that a spreadsheet can open safely; `index` names a column of row labels."""
-    download(label, lambda: frame_csv(make(), index), name, "text/csv", key)
+    download(label, lambda: frame_csv(make(), index), name, key)
 
 
 def stem(name: str) -> str:
     """A name for a download, of an image's name without what file systems dislike."""
-    kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(name).stem)
-    return kept[:80] or "image"
+    text = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(name).stem)
+    return text[:80] or "image"

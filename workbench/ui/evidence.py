@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.attribution import METHODS
-from workbench.images import ImageItem, ImageSet
-from workbench.ui import choice, draw, results, url
+from workbench.ui import draw, results, url
 from workbench.ui.progress import troubles
 from workbench.ui.text import plain
+from workbench.ui.view import ImageView
 
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
@@ -28,7 +28,7 @@ BADGES = {
 }
 
 
-def section(model: choice.ModelChoice, images: ImageSet, item: ImageItem, found: Mapping[str, Attribution]) -> None:
+def section(view: ImageView, attributions: Mapping[str, Attribution]) -> None:
     """Choose how thoroughly to check; then the verdicts on each map, as they come."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         budget = url.segments(
@@ -43,22 +43,20 @@ def section(model: choice.ModelChoice, images: ImageSet, item: ImageItem, found:
         return
     cards = {}
     with st.grid(3, min_column_width=210):
-        cells = {method: st.container() for method in found}
-    for method, attribution in found.items():
+        cells = {method: st.container() for method in attributions}
+    for method, attribution in attributions.items():
         with cells[method], troubles():
             st.markdown(f"**{METHODS[method].title}**")
-            findings = results.findings(model, images, item, attribution, "full" if budget == "full" else "quick")
+            findings = results.findings(view, attribution, "full" if budget == "full" else "quick")
             if findings is not None:
                 cards[method] = findings
                 for finding in findings:
                     _finding(method, finding)
-    if len(found) > 1:
-        _agreement(found)
+    if len(attributions) > 1:
+        _agreement(attributions)
     if cards:
         facts = {method: [_plain(f) for f in findings] for method, findings in cards.items()}
-        draw.download(
-            "Evidence (JSON)", lambda: json.dumps(facts, indent=2), "evidence.json", "application/json", "evidence json"
-        )
+        draw.download("Evidence (JSON)", lambda: json.dumps(facts, indent=2), "evidence.json", "evidence json")
 
 
 def _finding(method: str, finding: Finding) -> None:
@@ -95,13 +93,13 @@ def _curves(finding: Finding) -> None:
     st.line_chart(frame, x_label="share of the pixels, %", y_label="score", height=220)
 
 
-def _agreement(found: Mapping[str, Attribution]) -> None:
+def _agreement(attributions: Mapping[str, Attribution]) -> None:
     import numpy as np
     import pandas as pd
 
     from workbench.evidence import agreement
 
-    names, matrix = agreement(list(found.values()))
+    names, matrix = agreement(list(attributions.values()))
     titles = [METHODS[name].title if name in METHODS else name for name in names]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown("**Do the methods agree?**")
@@ -114,10 +112,10 @@ def _agreement(found: Mapping[str, Attribution]) -> None:
 def _plain(finding: Finding) -> dict[str, object]:
     facts = dataclasses.asdict(finding)
     curves = facts.pop("curves")
-    return facts | {"curves": {name: _listed(values) for name, values in (curves or {}).items()}}
+    return facts | {"curves": {name: _value(values) for name, values in (curves or {}).items()}}
 
 
-def _listed(values: Sequence[float]) -> object:
+def _value(values: Sequence[float]) -> object:
     import numpy as np
 
     return np.asarray(values).tolist()

@@ -9,12 +9,13 @@ from typing import Any
 import streamlit as st
 
 from workbench.attribution import METHODS
-from workbench.images import ImageItem, ImageSet
+from workbench.images import ImageItem
 from workbench.models import BASELINES
 from workbench.predictions import Predictions
 from workbench.texts import shown
-from workbench.ui import choice, draw, photographs, results, sidebar, url, warm
+from workbench.ui import choice, draw, photographs, runs, sidebar, url, warm
 from workbench.ui.text import plain
+from workbench.ui.view import ImageView, View
 
 SHOWN_EDGE = 800
 """Longest side, in pixels, of what the screen shows; downloads carry the raw values."""
@@ -29,7 +30,7 @@ AIMS = {"predicted": "predicted class", "true": "the true class"}
 AUTOMATIC = "automatic"
 OWN = "anomaly_map"
 """The method that only models with a map of their own have."""
-Decided = tuple[Predictions, int]
+Decision = tuple[Predictions, int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Settings:
     params: Mapping[str, Mapping[str, Any]]
 
 
-def bring(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
+def bring(view: View) -> None:
     """Upload images of one's own; predict the set where nothing is known of it."""
     with st.container(horizontal=True):
         with st.popover("Use your own image", icon=":material/add_photo_alternate:"):
@@ -59,17 +60,16 @@ def bring(model: choice.ModelChoice, images: ImageSet, known: Predictions | None
                 args=("image upload",),
             )
             st.caption("They stay in this browser session; a link cannot contain them.")
-        if known is None and len(images) > 1:
-            results.offer_predictions(
-                model, images, ", to filter by verdict" if images.class_names else ", to filter by confidence"
-            )
+        if view.predictions is None and len(view.images) > 1:
+            what = "verdict" if view.images.class_names else "confidence"
+            runs.offer_predictions(view, f", to filter by {what}")
 
 
 def image(item: ImageItem) -> None:
     """The image and what is known of it."""
-    st.image(photographs.fitted(item, SHOWN_EDGE), width="stretch", output_format="PNG", alt=item.name)
-    known = [*([("split", item.split)] if item.split else []), *item.attributes.items()]
-    st.caption(" · ".join([plain(item.name), *(f"{plain(k)}: {plain(shown(v))}" for k, v in known)]))
+    draw.image(photographs.fitted(item, SHOWN_EDGE), item.name)
+    facts = [*([("split", item.split)] if item.split else []), *item.attributes.items()]
+    st.caption(" · ".join([plain(item.name), *(f"{plain(k)}: {plain(shown(v))}" for k, v in facts)]))
 
 
 def notes(model: choice.ModelChoice) -> None:
@@ -78,25 +78,25 @@ def notes(model: choice.ModelChoice) -> None:
         st.warning(note, icon=":material/warning:")
 
 
-def controls(model: choice.ModelChoice, item: ImageItem, decided: Decided) -> Settings:
+def controls(view: ImageView, decision: Decision) -> Settings:
     """Choose what is explained, by which methods, with which settings."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        aim = _aim(item, decided)
+        aim = _aim(view.item, decision)
         with st.popover("Settings", icon=":material/tune:"):
-            params = _params(model, item)
+            params = _params(view)
         draw.meaning("attribution")
-    methods = _methods(model)
+    methods = _methods(view.model)
     return Settings(aim, methods, {name: _settings_of(name, params) for name in methods})
 
 
 def _methods(model: choice.ModelChoice) -> tuple[str, ...]:
     """The common methods and those that were asked for as pills; all others, with what they show, behind a button."""
-    asked = {*st.session_state.get("method", ()), *st.query_params.get_all("method")}
-    offered = [name for name in METHODS if name in COMMON or name in asked]
+    names = {*st.session_state.get("method", ()), *st.query_params.get_all("method")}
+    options = [name for name in METHODS if name in COMMON or name in names]
     with st.container(horizontal=True, vertical_alignment="center"):
-        chosen = url.pills(
+        answer = url.pills(
             "Methods",
-            offered,
+            options,
             key="method",
             default=FIRST,
             format_func=lambda name: METHODS[name].title,
@@ -105,12 +105,12 @@ def _methods(model: choice.ModelChoice) -> tuple[str, ...]:
         )
         with st.popover("More methods", type="tertiary", icon=":material/add:"):
             for method in METHODS.values():
-                if method.name not in offered and (method.name != OWN or gives_map(model)):
+                if method.name not in options and (method.name != OWN or gives_map(model)):
                     st.button(
                         method.title, key=f"add {method.name}", on_click=_add, args=(method.name,), type="tertiary"
                     )
                     st.caption(method.plain)
-    return tuple(name for name in METHODS if name in chosen)
+    return tuple(name for name in METHODS if name in answer)
 
 
 def gives_map(model: choice.ModelChoice) -> bool:
@@ -129,21 +129,21 @@ def _settings_of(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in params.items() if key in takes and name in ONLY.get(key, METHODS)}
 
 
-def _aim(item: ImageItem, decided: Decided) -> dict[str, Any]:
-    predictions, row = decided
+def _aim(item: ImageItem, decision: Decision) -> dict[str, Any]:
+    predictions, row = decision
     names = predictions.class_names
-    meant = {"predicted": str(predictions.frame["predicted"].loc[row])}
+    targets = {"predicted": str(predictions.frame["predicted"].loc[row])}
     if item.label in names:
-        meant["true"] = str(item.label)
+        targets["true"] = str(item.label)
     classes = {url.named(name, AIMS): name for name in names}
     target = url.select(
         "Explain the class",
-        [*meant, *classes],
+        [*targets, *classes],
         key="target",
         format_func=lambda name: AIMS.get(name) or name.removeprefix("="),
         width=230,
     )
-    meant |= classes
+    targets |= classes
     score = url.select(
         "by its",
         list(SCORE_TITLES),
@@ -152,14 +152,14 @@ def _aim(item: ImageItem, decided: Decided) -> dict[str, Any]:
         width=140,
         help="Logit: the raw output. Probability: after softmax. Margin: this class's logit minus another's.",
     )
-    aim: dict[str, Any] = {"target": meant[target], "score": score}
+    aim: dict[str, Any] = {"target": targets[target], "score": score}
     if score == "margin":
         order: list[str] = [names[i] for i in predictions.logits[row].argsort()[::-1] if names[i] != aim["target"]]
         aim["against"] = url.select("against", order, key="against", width=180)
     return aim
 
 
-def _params(model: choice.ModelChoice, item: ImageItem) -> dict[str, Any]:
+def _params(view: ImageView) -> dict[str, Any]:
     """The settings of the methods, as the popover gives them."""
     params: dict[str, Any] = {}
     left, right = st.columns([2, 1])
@@ -175,9 +175,9 @@ def _params(model: choice.ModelChoice, item: ImageItem) -> dict[str, Any]:
             ),
         )
     with right:
-        values = model.preprocessing.baseline(params["baseline"], photographs.fitted(item, SHOWN_EDGE))
-        st.image(model.preprocessing.image(values), width=96, caption="Baseline", output_format="PNG")
-    params["layer"] = _layer(model)
+        values = view.model.preprocessing.baseline(params["baseline"], photographs.fitted(view.item, SHOWN_EDGE))
+        st.image(view.model.preprocessing.image(values), width=96, caption="Baseline", output_format="PNG")
+    params["layer"] = _layer(view.model)
     steps = url.slider("Steps (integrated gradients); 0 = automatic", 0, 400, key="steps", default=0, step=10)
     params["n_steps"] = steps or None
     params["samples"] = url.slider("Noisy copies (SmoothGrad family)", 4, 64, key="samples", default=24, step=4)
@@ -196,14 +196,16 @@ def _layer(model: choice.ModelChoice) -> str | None:
         st.caption("Layers can be chosen once the model is loaded.")
         return st.query_params.get("layer", "").removeprefix("=") or None
     layers = choice.classifier(model).layers
-    named = {url.named(name, (AUTOMATIC,)): name for name in layers}
-    chosen = url.select(
+    names = {url.named(name, (AUTOMATIC,)): name for name in layers}
+    answer = url.select(
         "Layer (Grad-CAM family)",
-        [AUTOMATIC, *reversed(named)],
+        [AUTOMATIC, *reversed(names)],
         key="layer",
-        format_func=lambda one: (
-            f"{named[one]} ({' x '.join(map(str, layers[named[one]]))})" if one in named else "the last suitable layer"
+        format_func=lambda option: (
+            f"{names[option]} ({' x '.join(map(str, layers[names[option]]))})"
+            if option in names
+            else "the last suitable layer"
         ),
         help="Channels x height x width. Late layers see whole objects, early ones edges.",
     )
-    return named.get(chosen)
+    return names.get(answer)

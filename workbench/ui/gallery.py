@@ -13,6 +13,7 @@ from workbench.predictions import Predictions
 from workbench.texts import shown
 from workbench.ui import choice, photographs, session, url
 from workbench.ui.text import plain
+from workbench.ui.view import ImageView, View
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,12 +72,12 @@ def _kind(verdict: str | None, label: str | None, predicted: str | None, positiv
 
 def groups(images: ImageSet) -> Mapping[str, Sequence[str]]:
     """The attributes that divide the set into a few groups, with their values."""
-    found = {}
+    result = {}
     for name in images.attribute_names:
         values = {shown(item.attributes[name]) for item in images if name in item.attributes}
         if 1 < len(values) <= GROUPING_VALUES:
-            found[name] = sorted(values)
-    return found
+            result[name] = sorted(values)
+    return result
 
 
 def class_token(name: str) -> str:
@@ -100,20 +101,27 @@ def members(images: ImageSet, name: str, value: str) -> list[ImageItem]:
     return [item for item in images if name in item.attributes and shown(item.attributes[name]) == value]
 
 
-def first_look(images: ImageSet, predictions: Predictions | None) -> str:
+def first_look(view: View) -> str:
     """The image shown first: a test image about which the model is right and sure of the positive class."""
-    if predictions is None or predictions.rule.positive is None:
-        return images.items[0].name
-    frame = predictions.frame
-    good = frame[(frame["predicted"] == predictions.rule.positive) & (frame["verdict"] == "right") & ~frame["unsure"]]
-    tested = good[good["split"] == "test"]
-    chosen = tested if len(tested) else good
-    return str(chosen["name"].iloc[0]) if len(chosen) else images.items[0].name
+    if view.predictions is None or view.predictions.rule.positive is None:
+        return view.images.items[0].name
+    frame = view.predictions.frame
+    good = frame[
+        (frame["predicted"] == view.predictions.rule.positive) & (frame["verdict"] == "right") & ~frame["unsure"]
+    ]
+    test = good[good["split"] == "test"]
+    rows = test if len(test) else good
+    return str(rows["name"].iloc[0]) if len(rows) else view.images.items[0].name
 
 
-def gallery(images: ImageSet, predictions: Predictions | None, chosen: ImageItem) -> None:
+def image_view(view: View) -> ImageView:
+    """The view of the chosen image."""
+    return view.of(choice.image(view.images, lambda: first_look(view)))
+
+
+def gallery(view: ImageView) -> None:
     """Filters, thumbnails and pages; a click chooses an image."""
-    frame = _filtered(images, table(images, predictions), predictions)
+    frame = _filtered(view.images, table(view.images, view.predictions), view.predictions)
     if frame.empty:
         st.info("No image matches these filters.", icon=":material/filter_alt_off:")
         st.button("Clear the filters", on_click=_clear)
@@ -121,14 +129,14 @@ def gallery(images: ImageSet, predictions: Predictions | None, chosen: ImageItem
     pages = -(-len(frame) // PAGE)
     thumbnails = st.container()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        few = len(frame) < len(images)
-        st.caption(f"{len(frame):,} of {len(images):,} images" if few else f"{len(images):,} images")
+        few = len(frame) < len(view.images)
+        st.caption(f"{len(frame):,} of {len(view.images):,} images" if few else f"{len(view.images):,} images")
         page = url.pages(pages, key="page", max_visible_pages=5) if pages > 1 else 1
-    here = [images.by_name[name] for name in frame["name"].iloc[(page - 1) * PAGE : page * PAGE]]
+    items = [view.image(name) for name in frame["name"].iloc[(page - 1) * PAGE : page * PAGE]]
     verdicts = dict(zip(frame["name"], frame["verdict"], strict=True)) if "verdict" in frame else {}
     with thumbnails, st.grid(PAGE, min_column_width=72, gap="xsmall", key="gallery"):
-        for number, item in enumerate([*session.own("images").values(), *here]):
-            thumbnail(number, item, verdicts.get(item.name), item.name == chosen.name)
+        for number, item in enumerate([*session.own("images").values(), *items]):
+            thumbnail(number, item, verdicts.get(item.name), item.name == view.item.name)
 
 
 def thumbnail(number: int, item: ImageItem, verdict: str | None, chosen: bool) -> None:
@@ -141,11 +149,11 @@ def thumbnail(number: int, item: ImageItem, verdict: str | None, chosen: bool) -
         else:
             st.image(image, width="stretch", output_format="PNG", alt=item.name)
         mark = {"right": "✓ ", "wrong": "✗ "}.get(verdict or "", "")
-        said = f"{item.name}" + (f", {verdict}" if verdict else "")
+        text = f"{item.name}" + (f", {verdict}" if verdict else "")
         st.button(
             f"{mark}{plain(item.name.rpartition('/')[2])}",
             key=f"pick {number}",
-            help=plain(said),
+            help=plain(text),
             on_click=choice.choose_image,
             args=(item.name,),
             type="tertiary",
@@ -165,14 +173,14 @@ def _filtered(images: ImageSet, frame: pd.DataFrame, predictions: Predictions | 
         ]
         if splits:
             frame = _one("Split", "split", frame, "split", {split: split for split in splits})
-        found = groups(images)
-        if found:
-            options = {token(name, value): (name, value) for name, values in found.items() for value in values}
+        attributes = groups(images)
+        if attributes:
+            options = {token(name, value): (name, value) for name, values in attributes.items() for value in values}
             group = url.select(
                 "Group",
                 [ALL, *options],
                 key="group",
-                format_func=lambda one: ": ".join(options[one]) if one in options else one,
+                format_func=lambda label: ": ".join(options[label]) if label in options else label,
                 on_change=_first_page,
                 width=190,
             )
@@ -185,7 +193,12 @@ def _filtered(images: ImageSet, frame: pd.DataFrame, predictions: Predictions | 
 
 def _one(label: str, key: str, frame: pd.DataFrame, column: str, options: Mapping[str, str]) -> pd.DataFrame:
     value = url.select(
-        label, [ALL, *options], key=key, format_func=lambda one: options.get(one, one), on_change=_first_page, width=140
+        label,
+        [ALL, *options],
+        key=key,
+        format_func=lambda option: options.get(option, option),
+        on_change=_first_page,
+        width=140,
     )
     return frame if value == ALL else frame[frame[column] == options[value]]
 

@@ -23,70 +23,70 @@ AT_ONCE = 5000
 PAGE, SHOWN = 25, 20
 
 
-def place(kept: Journal, own: bool) -> None:
+def place(book: Journal, own: bool) -> None:
     """Where the journal lies; people elsewhere need not know the server's folders."""
     if own:
         st.caption(":material/info: This journal belongs to this session alone: export it below before you leave.")
     elif session.local():
-        st.caption(f"It lies at {plain(kept.path, 300)}.")
+        st.caption(f"It lies at {plain(book.path, 300)}.")
 
 
-def soundness(kept: Journal) -> bool:
+def soundness(book: Journal) -> bool:
     """Whether no entry was changed, removed or reordered; False also while a long journal is unchecked."""
-    count = kept.count()
+    count = book.count()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        typed = st.text_input("Your digest", key="expected digest", placeholder="64 characters, optional", width=420)
-        asked = count <= AT_ONCE or st.button(f"Check all {count:,} entries", icon=":material/verified_user:")
+        text = st.text_input("Your digest", key="expected digest", placeholder="64 characters, optional", width=420)
+        wanted = count <= AT_ONCE or st.button(f"Check all {count:,} entries", icon=":material/verified_user:")
         draw.meaning("hash-chain")
     try:
-        expect = kept_digest(typed) if typed.strip() else None
+        expect = kept_digest(text) if text.strip() else None
     except InputError as error:
         st.warning(f"Not checked. {plain(error, 400)}", icon=":material/error:")
         return False
-    if not asked:
+    if not wanted:
         return False
-    found = kept.verify(expect)
-    for problem in found.problems[:SHOWN]:
+    verdict = book.verify(expect)
+    for problem in verdict.problems[:SHOWN]:
         st.error(plain(problem, 400), icon=":material/gpp_bad:")
-    if len(found.problems) > SHOWN:
-        st.error(f"And {len(found.problems) - SHOWN:,} more.", icon=":material/gpp_bad:")
+    if len(verdict.problems) > SHOWN:
+        st.error(f"And {len(verdict.problems) - SHOWN:,} more.", icon=":material/gpp_bad:")
     if count:
-        _told(found)
-    return found.sound
+        _verdict(verdict)
+    return verdict.sound
 
 
-def _told(found: Verdict) -> None:
+def _verdict(verdict: Verdict) -> None:
     """What the check found besides problems."""
-    if found.sound:
-        entries = "entry" if found.count == 1 else "entries"
+    if verdict.sound:
+        entries = "entry" if verdict.count == 1 else "entries"
         st.success(
-            f"Sound: {found.count:,} {entries}, {_time(found.first)} to {_time(found.last)} UTC.",
+            f"Sound: {verdict.count:,} {entries}, {_time(verdict.first)} to {_time(verdict.last)} UTC.",
             icon=":material/verified:",
         )
-    for note in found.notes:
+    for note in verdict.notes:
         st.warning(plain(note, 600), icon=":material/schedule:")
-    if found.covered is not None:
+    if verdict.covered is not None:
         st.success(
-            f"Your digest is that of entry {found.covered:,}: nothing up to it was changed.", icon=":material/lock:"
+            f"Your digest is that of entry {verdict.covered:,}: nothing up to it was changed.", icon=":material/lock:"
         )
     st.caption("Digest of the last entry, to keep elsewhere:")
-    st.code(found.head, language=None, wrap_lines=True)
+    st.code(verdict.head, language=None, wrap_lines=True)
 
 
 @guarded
-def entries(kept: Journal) -> None:
+def entries(book: Journal) -> None:
     """The entries, newest first, and one of them in full."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         only = url.segments("Entries", ["all", "overruled"], key="entries", default="all", format_func=str.capitalize)
-    count = kept.count(overruled=only == "overruled")
+    count = book.count(overruled=only == "overruled")
     if not count:
         st.info("No decision has been overruled yet.", icon=":material/inbox:")
         return
     pages = -(-count // PAGE)
     page = url.pages(pages, key="sheet", max_visible_pages=5) if pages > 1 else 1
-    shown = kept.entries(newest_first=True, limit=PAGE, offset=(page - 1) * PAGE, overruled=only == "overruled")
-    picked = st.dataframe(
-        _table(shown),
+    page_entries = book.entries(newest_first=True, limit=PAGE, offset=(page - 1) * PAGE, overruled=only == "overruled")
+    selection = st.dataframe(
+        _table(page_entries),
         hide_index=True,
         height="content",
         column_config={"why": st.column_config.TextColumn(width="medium")},
@@ -95,14 +95,14 @@ def entries(kept: Journal) -> None:
         key=f"journal {only} {page}",
         alt="Journal entries",
     )
-    rows = picked["selection"]["rows"]
-    if rows and rows[0] < len(shown):
-        _whole(shown[rows[0]])
+    rows = selection["selection"]["rows"]
+    if rows and rows[0] < len(page_entries):
+        _whole(page_entries[rows[0]])
     else:
         st.caption("Choose a row to see the whole entry.")
 
 
-def _table(shown: tuple[Entry, ...]) -> pd.DataFrame:
+def _table(page: tuple[Entry, ...]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(
@@ -119,7 +119,7 @@ def _table(shown: tuple[Entry, ...]) -> pd.DataFrame:
                 "why": str(entry.reason),
                 "ground truth": str(entry.label or ""),
             }
-            for entry in shown
+            for entry in page
         ]
     )
 
@@ -137,34 +137,28 @@ def _whole(entry: Entry) -> None:
 
 
 @guarded
-def hand_on(kept: Journal, images: ImageSet, sound: bool) -> None:
+def export(book: Journal, images: ImageSet, sound: bool) -> None:
     """The whole journal as files, and overruled labels to train with."""
     st.subheader("Export", anchor=False)
     if not sound:
-        kept.entries()  # says here what a download could only say in the server's log
+        book.entries()  # says here what a download could only say in the server's log
     with st.container(horizontal=True):
-        draw.download("Journal (CSV)", lambda: to_csv(kept.entries()), "journal.csv", "text/csv", "csv journal")
-        draw.download(
-            "Journal with its chain (JSON)",
-            lambda: to_json(kept.entries()),
-            "journal.json",
-            "application/json",
-            "json journal",
-        )
+        draw.download("Journal (CSV)", lambda: to_csv(book.entries()), "journal.csv", "csv journal")
+        draw.download("Journal with its chain (JSON)", lambda: to_json(book.entries()), "journal.json", "json journal")
     st.caption("The JSON contains everything needed to check the chain without this program.")
-    _labels(kept, images)
+    _labels(book, images)
 
 
-def _labels(kept: Journal, images: ImageSet) -> None:
+def _labels(book: Journal, images: ImageSet) -> None:
     """The manifest of overruled labels, made first because every image is read for it; faults are reported here."""
-    made = key("corrected labels", journal=kept.path, head=kept.head().hash, images=images.key)
+    facts = key("corrected labels", journal=book.path, head=book.head().hash, images=images.key)
     if st.button(
         f"Make labels of {plain(images.name)} as people see them", icon=":material/edit_note:", key="make labels"
     ):
-        st.session_state["labels made"] = (made, relabel(images, kept.entries()))
+        st.session_state["labels made"] = (facts, relabel(images, book.entries()))
     ready, text = st.session_state.get("labels made", (None, ""))
-    if ready == made:
-        draw.download("Labels (manifest.csv)", lambda: text, "manifest.csv", "text/csv", "csv labels")
+    if ready == facts:
+        draw.download("Labels (manifest.csv)", lambda: text, "manifest.csv", "csv labels")
     st.caption(
         "The manifest lists every image of the set with its label after the latest overruling: put it into the set's"
         " folder and train again with `workbench train`."

@@ -17,9 +17,10 @@ from workbench.images import SPLITS, ImageSet
 from workbench.predictions import DecisionRule, Predictions, headline
 from workbench.stats import ENOUGH, Rate, wilson
 from workbench.texts import apart, prose, shown
-from workbench.ui import choice, draw, gallery, photographs, results, terms, url, warm
+from workbench.ui import choice, draw, gallery, photographs, runs, terms, url, warm
 from workbench.ui.progress import guarded
 from workbench.ui.text import plain, seen
+from workbench.ui.view import View
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,29 +30,29 @@ LONGEST_CARD = 2**19
 HEADLINE = ("accuracy", "AUC", "escape rate", "overkill rate", "recall", "precision")
 
 
-def questions(known: Predictions | None) -> None:
+def questions(predictions: Predictions | None) -> None:
     """Where to go for which question."""
     cards: list[tuple[str, str, dict[str, str]]] = [
         ("Why did it decide this?", "See where in the image the decision comes from.", {})
     ]
-    if known is not None:
-        kinds = np.array(gallery.kinds(known))
-        split, rows = measured(known)
+    if predictions is not None:
+        kinds = np.array(gallery.kinds(predictions))
+        split, rows = measured(predictions)
         tested = {"split": split} if split else {}
-        wanted = (
+        targets = (
             ("escape", "Which defects did it miss?", "missed defects (escapes)"),
             ("overkill", "What did it reject wrongly?", "good parts rejected (overkill)"),
         )
-        for kind, question, name in wanted:
-            here = (kinds == kind) & rows
-            if here.any():
-                first = str(known.frame["name"][here].iloc[0])
-                cards.append((question, f"{here.sum():,} {name}", {"verdict": kind, "image": first, **tested}))
-        unsure = known.frame["unsure"].to_numpy(dtype=bool) & rows
+        for kind, question, name in targets:
+            group = (kinds == kind) & rows
+            if group.any():
+                first = str(predictions.frame["name"][group].iloc[0])
+                cards.append((question, f"{group.sum():,} {name}", {"verdict": kind, "image": first, **tested}))
+        unsure = predictions.frame["unsure"].to_numpy(dtype=bool) & rows
         if unsure.any():
-            first = str(known.frame["name"][unsure].iloc[0])
-            found = {"verdict": "unsure", "image": first, **tested}
-            cards.append(("Where is it unsure?", f"{unsure.sum():,} images near another decision", found))
+            first = str(predictions.frame["name"][unsure].iloc[0])
+            link = {"verdict": "unsure", "image": first, **tested}
+            cards.append(("Where is it unsure?", f"{unsure.sum():,} images near another decision", link))
     with st.grid(len(cards), min_column_width=190):
         for question, answer, query in cards:
             with st.container(border=True, gap="xsmall", height="stretch"):
@@ -59,49 +60,50 @@ def questions(known: Predictions | None) -> None:
                 st.caption(answer)
 
 
-def measured(known: Predictions) -> tuple[str | None, np.ndarray]:
+def measured(predictions: Predictions) -> tuple[str | None, np.ndarray]:
     """The test split and its rows, (N,); None and all rows where there is none."""
-    rows = (known.frame["split"] == "test").to_numpy(dtype=bool)
-    return ("test", rows) if rows.any() else (None, np.ones(len(known), dtype=bool))
+    rows = (predictions.frame["split"] == "test").to_numpy(dtype=bool)
+    return ("test", rows) if rows.any() else (None, np.ones(len(predictions), dtype=bool))
 
 
-def headline_figures(known: Predictions, rows: np.ndarray) -> dict[str, Rate]:
+def headline_figures(predictions: Predictions, rows: np.ndarray) -> dict[str, Rate]:
     """The headline with the two rates that cost money."""
-    found = headline(known, rows)
-    if known.rule.positive is None:
-        return found
-    hit, called = found["recall"], found["precision"]
-    found["escape rate"] = wilson(hit.support - hit.count, hit.support)
-    found["overkill rate"] = wilson(called.support - called.count, found["accuracy"].support - hit.support)
-    return {name: found[name] for name in HEADLINE}
+    figures = headline(predictions, rows)
+    if predictions.rule.positive is None:
+        return figures
+    recall, precision = figures["recall"], figures["precision"]
+    figures["escape rate"] = wilson(recall.support - recall.count, recall.support)
+    figures["overkill rate"] = wilson(precision.support - precision.count, figures["accuracy"].support - recall.support)
+    return {name: figures[name] for name in HEADLINE}
 
 
-def headline_of(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
+def headline_of(view: View) -> None:
     """The test split's figures with intervals, overall and by group."""
-    if known is None or not known.frame["verdict"].notna().any():
-        _no_headline(model, images, known)
+    predictions = view.predictions
+    if predictions is None or not predictions.frame["verdict"].notna().any():
+        _no_headline(view)
         return
-    split, rows = measured(known)
-    found = headline_figures(known, rows)
-    with st.grid(len(found), min_column_width=150):
-        for name, figure in found.items():
+    split, rows = measured(predictions)
+    figures = headline_figures(predictions, rows)
+    with st.grid(len(figures), min_column_width=150):
+        for name, figure in figures.items():
             draw.rate(name[0].upper() + name[1:], figure, terms.entry("metrics", name))
     where = (
-        f"the {split} split of {images.name}"
+        f"the {split} split of {view.images.name}"
         if split
-        else f"all of {images.name}, which has no test split: optimistic if the model was trained on it"
+        else f"all of {view.images.name}, which has no test split: optimistic if the model was trained on it"
     )
-    at = f" at the threshold {known.rule.threshold:.3f}" if known.rule.threshold is not None else ""
-    support = found["accuracy"].support
+    at = f" at the threshold {predictions.rule.threshold:.3f}" if predictions.rule.threshold is not None else ""
+    support = figures["accuracy"].support
     few = " **Too few images for a verdict.**" if support < ENOUGH else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"Measured on {plain(where)}{at}, {support:,} labelled images. Ranges are 95 % intervals.{few}")
-        draw.meaning("headline-metrics", metrics=terms.entries("metrics", found))
-    _by_group(images, known, rows)
-    if text := _card(model):
+        draw.meaning("headline-metrics", metrics=terms.entries("metrics", figures))
+    _by_group(view.images, predictions, rows)
+    if text := _card(view.model):
         with st.expander("Model card", icon=":material/description:"):
             st.markdown(prose(seen(text)))
-            draw.download("Model card (Markdown)", lambda: text, "MODEL_CARD.md", "text/markdown", "model card")
+            draw.download("Model card (Markdown)", lambda: text, "MODEL_CARD.md", "model card")
 
 
 def _card(model: choice.ModelChoice) -> str | None:
@@ -124,28 +126,28 @@ def _licence(ref: str) -> str:
     return entry.licence if entry else ""
 
 
-def _no_headline(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
-    if known is not None or not any(item.label in model.rule.class_names for item in images):
+def _no_headline(view: View) -> None:
+    if view.predictions is not None or not any(item.label in view.model.rule.class_names for item in view.images):
         st.info(
-            f"{plain(images.name)} has no labels that the model knows, so no accuracy can be computed. "
+            f"{plain(view.images.name)} has no labels that the model knows, so no accuracy can be computed. "
             "Explain still works. For figures, put the images into folders named after classes, or add a manifest.csv.",
             icon=":material/label_off:",
         )
         return
     st.info("No predictions of this model for this image set yet.", icon=":material/play_circle:")
-    results.offer_predictions(model, images, "")
+    runs.offer_predictions(view, "")
 
 
-def _by_group(images: ImageSet, known: Predictions, rows: np.ndarray) -> None:
+def _by_group(images: ImageSet, predictions: Predictions, rows: np.ndarray) -> None:
     import pandas as pd
 
     lines = []
     for name, values in gallery.groups(images).items():
         for value in values:
-            here = rows & gallery.in_group(images, known.frame, name, value).to_numpy()
-            found = headline_figures(known, here)
-            line: dict[str, object] = {"group": f"{name}: {value}", "images": found["accuracy"].support}
-            for figure, rate in found.items():
+            group = rows & gallery.in_group(images, predictions.frame, name, value).to_numpy()
+            figures = headline_figures(predictions, group)
+            line: dict[str, object] = {"group": f"{name}: {value}", "images": figures["accuracy"].support}
+            for figure, rate in figures.items():
                 if figure == "recall":  # the escape rate says the same
                     continue
                 if rate.value is None:  # as AUC where the group holds one class
@@ -199,12 +201,13 @@ def _loaded_facts(model: choice.ModelChoice) -> None:
     elif st.session_state.pop("waiting", False):
         st.rerun()
     else:
-        loaded = choice.classifier(model)
-        _facts({"Parameters": f"{loaded.parameters:,}", "Device": str(loaded.device)})
+        clf = choice.classifier(model)
+        _facts({"Parameters": f"{clf.parameters:,}", "Device": str(clf.device)})
 
 
-def set_facts(model: choice.ModelChoice, images: ImageSet) -> None:
+def set_facts(view: View) -> None:
     """Which image set it is, with counts per class, split and group."""
+    model, images = view.model, view.images
     st.subheader(plain(images.name), anchor=False)
     ref = st.session_state.get("set") or choice.default_set(model.ref)
     facts = {
@@ -239,27 +242,27 @@ def _counts(images: ImageSet) -> dict[str, pd.DataFrame]:
     names = apart(map(str, labels), ["(no label)"])
     if any(count[None, split] for split in splits):
         labels, names = [*labels, None], [*names, "(no label)"]
-    counted = [[count[label, split] for split in splits] for label in labels]
-    rows = [(name, *own, sum(own)) for name, own in zip(names, counted, strict=True)]
-    named = [split or "(no split)" for split in splits]
-    tables = {"class and split": pd.DataFrame(rows, columns=["class", *named, "all"])}
-    lines = list(_counted(images, labels))
+    table_rows = [[count[label, split] for split in splits] for label in labels]
+    rows = [(name, *numbers, sum(numbers)) for name, numbers in zip(names, table_rows, strict=True)]
+    titles = [split or "(no split)" for split in splits]
+    tables = {"class and split": pd.DataFrame(rows, columns=["class", *titles, "all"])}
+    lines = list(_group_counts(images, labels))
     if lines:
         table = pd.DataFrame(lines, columns=["group", *apart(names, ("group", "all")), "all"])
         tables["group and class"] = table.assign(group=apart(table["group"]))
     return tables
 
 
-def _counted(images: ImageSet, labels: Sequence[str | None]) -> Iterator[tuple[str | int, ...]]:
+def _group_counts(images: ImageSet, labels: Sequence[str | None]) -> Iterator[tuple[str | int, ...]]:
     """For each group its name, how many images of each label it holds, and how many in all."""
     for name, values in gallery.groups(images).items():
         count = Counter(
             (shown(item.attributes[name]) if name in item.attributes else None, item.label) for item in images
         )
         for value in [*values, None]:
-            own = [count[value, label] for label in labels]
-            if any(own):
-                yield f"{name}: {'(none)' if value is None else value}", *own, sum(own)
+            line = [count[value, label] for label in labels]
+            if any(line):
+                yield f"{name}: {'(none)' if value is None else value}", *line, sum(line)
 
 
 def contact_sheet(images: ImageSet) -> None:
@@ -271,7 +274,7 @@ def contact_sheet(images: ImageSet) -> None:
             thumbnail = photographs.thumbnail(item)
             with st.container(gap=None, key=f"thumb-sheet-{number}"):
                 if thumbnail is not None:
-                    st.image(thumbnail, width="stretch", output_format="PNG", alt=item.name)
+                    draw.image(thumbnail, item.name)
                 st.page_link(url.EXPLAIN, label=plain(item.label or "explain"), query_params=url.link(image=item.name))
     st.caption(f"{len(sample)} of {len(images):,} images, spread evenly over the set. Click an image to see why.")
 

@@ -44,12 +44,12 @@ def thumbnail(item: ImageItem, edge: int = 160, *, chosen: bool = False) -> Imag
 def fitted(item: ImageItem, edge: int) -> Image.Image:
     """The image with no side over `edge` pixels: decoded once, for a camera's image takes a second each time."""
     place = slot("fitted image", image=item.id, edge=edge)
-    return place.kept(lambda: render.fit(photograph(item), edge)[0], lambda made: made.width * made.height * 3)
+    return place.kept(lambda: render.fit(photograph(item), edge)[0], lambda image: image.width * image.height * 3)
 
 
 def photograph(item: ImageItem) -> Image.Image:
     """The whole image, decoded once for a page. It is shared: whoever changes it changes a copy."""
-    return _photograph(item).kept(item.open, lambda made: made.width * made.height * 3)
+    return _photograph(item).kept(item.open, lambda image: image.width * image.height * 3)
 
 
 def _photograph(item: ImageItem) -> Slot:

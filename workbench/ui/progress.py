@@ -97,8 +97,8 @@ class Stoppable:
 
 def _stopped() -> set[str]:
     """The works that this session's visitor stopped."""
-    found: set[str] = st.session_state.setdefault("stopped works", set())
-    return found
+    names: set[str] = st.session_state.setdefault("stopped works", set())
+    return names
 
 
 def offer(label: str, key: str, run: Callable[[], object]) -> None:
@@ -107,10 +107,10 @@ def offer(label: str, key: str, run: Callable[[], object]) -> None:
         st.session_state["running"] = key
     if st.session_state.get("running") == key:
         try:
-            found = run()
+            result = run()
         except Exception:
             st.session_state.pop("running")  # else it would start again, and fail again, with every click
             raise
-        if found is not None:
+        if result is not None:
             st.session_state.pop("running")
             st.rerun()

@@ -58,5 +58,5 @@ def forget() -> None:
 
 def token(thing: object) -> str:
     """This very object: `ImageSet.key` lists names and sizes, which another day's or visitor's images may share."""
-    found: str = vars(thing).setdefault("token", uuid.uuid4().hex)
-    return found
+    name: str = vars(thing).setdefault("token", uuid.uuid4().hex)
+    return name

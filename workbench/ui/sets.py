@@ -57,9 +57,9 @@ class _Shared:
             return images
 
     def _look(self) -> None:
-        started = time.monotonic()
+        start = time.monotonic()
         if stamp(self._ref, self._images) == self._stamp:
-            self._rest(started)
+            self._rest(start)
         else:
             self._noted(load_images(self._ref, trusted=self._trusted))
 
@@ -74,12 +74,12 @@ class _Shared:
             self._looking = False
 
     def _noted(self, images: ImageSet) -> None:
-        started = time.monotonic()
+        start = time.monotonic()
         self._stamp, self._images = stamp(self._ref, images), images
-        self._rest(started)
+        self._rest(start)
 
-    def _rest(self, started: float) -> None:
-        self._cost = time.monotonic() - started
+    def _rest(self, start: float) -> None:
+        self._cost = time.monotonic() - start
         self._due = time.monotonic() + REST * self._cost
 
 

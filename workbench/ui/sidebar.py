@@ -25,7 +25,7 @@ ITEM_BYTES = 1024
 def sidebar() -> None:
     """The pickers that every page shows, and the way to bring one's own."""
     catalog = load_catalog()
-    typed = "You can also type timm:NAME, torchvision:NAME or the path of a folder." if session.local() else None
+    hint = "You can also type timm:NAME, torchvision:NAME or the path of a folder." if session.local() else None
     models = list(dict.fromkeys([choice.default_model(), *catalog.models, *session.own("models")]))
     _strange_link("model", models)
     with st.sidebar:
@@ -35,7 +35,7 @@ def sidebar() -> None:
             key="model",
             free=session.local(),
             format_func=lambda ref: catalog.models[ref].title if ref in catalog.models else seen(ref),
-            help=typed,
+            help=hint,
             on_change=_follow_model,
         )
         sets = list(dict.fromkeys([choice.default_set(chosen), *catalog.images, *session.own("sets")]))
@@ -56,11 +56,11 @@ def sidebar() -> None:
 
 def _strange_link(key: str, options: Sequence[str]) -> None:
     """Say so where a link names what this visitor cannot have, rather than show something else without a word."""
-    named = st.query_params.get(key)
-    if named and named not in options and not session.local():
+    value = st.query_params.get(key)
+    if value and value not in options and not session.local():
         other = "model" if key == "model" else "image set"
         st.info(
-            sets.gone(named) or f"The {other} “{plain(named)}” in this link does not exist here. Another one is in use."
+            sets.gone(value) or f"The {other} “{plain(value)}” in this link does not exist here. Another one is in use."
         )
 
 
@@ -72,8 +72,8 @@ def take_images(uploader: str) -> None:
 
         def take(file: Any = file) -> None:
             item = image_from_bytes(file.getvalue(), PurePosixPath(file.name).name)
-            name, kept = f"yours/{item.name}", session.own("images")
-            while name in kept and kept[name].id != item.id:  # another image that is called the same
+            name, mine = f"yours/{item.name}", session.own("images")
+            while name in mine and mine[name].id != item.id:  # another image that is called the same
                 name = f"{name} again"
             session.keep("images", name, dataclasses.replace(item, name=name), file.size)
             choice.choose_image(name)
@@ -118,9 +118,9 @@ def _take_model() -> None:
     file = st.session_state["model upload"]
     if file is None:
         return
-    loaded = model_from_zip(file.getvalue(), file.name)
+    model = model_from_zip(file.getvalue(), file.name)
     name = f"{sets.YOUR}{file.name}"
-    session.keep("models", name, loaded, sum(tensor.nbytes for tensor in loaded.model.state_dict().values()))
+    session.keep("models", name, model, sum(tensor.nbytes for tensor in model.model.state_dict().values()))
     st.session_state["model"] = name
 
 
@@ -129,8 +129,8 @@ def _take_set() -> None:
     if file is None:
         return
     name = f"{sets.YOUR}{file.name}"
-    found = images_from_zip(file.getvalue(), file.name)
-    session.keep("sets", name, dataclasses.replace(found, name=name), file.size + ITEM_BYTES * len(found))
+    images = images_from_zip(file.getvalue(), file.name)
+    session.keep("sets", name, dataclasses.replace(images, name=name), file.size + ITEM_BYTES * len(images))
     st.session_state["set"] = name
 
 

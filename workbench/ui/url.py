@@ -39,8 +39,8 @@ def choose(key: str, value: str) -> None:
 
 def link(**changed: str) -> Mapping[str, str]:
     """Query parameters for a link to a page that keeps model and image set."""
-    kept = {key: st.query_params[key] for key in ("model", "set") if key in st.query_params}
-    return kept | changed
+    query = {key: st.query_params[key] for key in ("model", "set") if key in st.query_params}
+    return query | changed
 
 
 def named(name: str, words: Collection[str]) -> str:
@@ -76,11 +76,11 @@ def select(
     words = _words(options, format_func)
 
     def draw(now: str) -> str:
-        said = words(now)
-        value, before = st.session_state.get(f"label {key}", (now, said))
-        if value == now and before != said:
+        text = words(now)
+        value, before = st.session_state.get(f"label {key}", (now, text))
+        if value == now and before != text:
             st.session_state[key] = now
-        st.session_state[f"label {key}"] = now, said
+        st.session_state[f"label {key}"] = now, text
         place = options.index(now)
         return str(
             st.selectbox(label, options, index=place, key=key, format_func=words, accept_new_options=free, **settings)
@@ -131,8 +131,8 @@ def pills(
     words = _words(options, format_func)
 
     def parse(raw: Sequence[str]) -> list[str] | None:
-        known = [value for value in dict.fromkeys(raw) if value in options]
-        return known if known or list(raw) == [""] else None
+        values = [value for value in dict.fromkeys(raw) if value in options]
+        return values if values or list(raw) == [""] else None
 
     def draw(now: list[str]) -> list[str]:
         return st.pills(label, options, default=now, key=key, format_func=words, selection_mode="multi", **settings)
@@ -185,8 +185,8 @@ def pages(count: int, *, key: str, **settings: Any) -> int:
     """A `st.pagination` over `count` pages, from 1."""
 
     def parse(raw: Sequence[str]) -> int | None:
-        known = raw and len(raw[0]) < 10 and raw[0].isascii() and raw[0].isdigit() and int(raw[0]) > 0
-        return min(int(raw[0]), count) if known else None
+        valid = raw and len(raw[0]) < 10 and raw[0].isascii() and raw[0].isdigit() and int(raw[0]) > 0
+        return min(int(raw[0]), count) if valid else None
 
     return _bound(key, 1, parse, lambda now: st.pagination(count, default=now, key=key, **settings))
 
@@ -208,29 +208,29 @@ def _bound(key: str, default: T, parse: Callable[[Sequence[str]], T | None], dra
         state[key] = now
     state["drawn keys"].add(key)
     value = draw(now)
-    said = [] if value == default else _written(value)
-    if said != st.query_params.get_all(key):
-        if said:
-            st.query_params[key] = said
+    texts = [] if value == default else _written(value)
+    if texts != st.query_params.get_all(key):
+        if texts:
+            st.query_params[key] = texts
         else:
             st.query_params.pop(key, None)
-    state[f"url {key}"], state[f"kept {key}"], state[f"default {key}"] = said, value, default
+    state[f"url {key}"], state[f"kept {key}"], state[f"default {key}"] = texts, value, default
     return value
 
 
 def _now(key: str, parse: Callable[[Sequence[str]], T | None], default: T) -> T:
     """What the widget must show."""
     state, raw = st.session_state, st.query_params.get_all(key)
-    kept = state.get(f"kept {key}")
-    follows = kept is not None and kept == state.get(f"default {key}") and state.get(key, kept) == kept
+    last = state.get(f"kept {key}")
+    follows = last is not None and last == state.get(f"default {key}") and state.get(key, last) == last
     if key not in state["drawn keys"]:
-        value = parse(raw or ([] if state["address says"] or kept is None or follows else _written(kept)))
+        value = parse(raw or ([] if state["address says"] or last is None or follows else _written(last)))
     elif raw != state.get(f"url {key}", []):
         value = parse(raw)
     elif follows:
         return default
     else:
-        value = parse(_written(state.get(key, kept)))
+        value = parse(_written(state.get(key, last)))
     return default if value is None else value
 
 

@@ -41,17 +41,17 @@ def grouping(predictions: Predictions) -> Grouping:
     names, ranges, left_out = [], {}, []
     for name in groupable(predictions):
         _, values = factorise(frame[name], rows)
-        known = len([value for value in values if value is not None and value == value])
-        if known <= MOST_VALUES:
-            if known > 1:
+        count = len([value for value in values if value is not None and value == value])
+        if count <= MOST_VALUES:
+            if count > 1:
                 names.append(name)
             else:
-                left_out.append((name, "has one value only" if known else "has no values"))
+                left_out.append((name, "has one value only" if count else "has no values"))
         elif frame[name].dtype.kind in "iuf" and (cut := quarters(frame[name])) is not None:
             names.append(name)
             ranges[name] = cut
         else:
-            left_out.append((name, f"has {known:,} values, more than {MOST_VALUES}"))
+            left_out.append((name, f"has {count:,} values, more than {MOST_VALUES}"))
     if ranges:
         frame = frame.copy(deep=False)
         for name, cut in ranges.items():
@@ -67,6 +67,6 @@ def quarters(column: pd.Series) -> NDArray[np.object_] | None:
     edges = np.unique(np.quantile(values[finite], [0, 0.25, 0.5, 0.75, 1])) if finite.any() else np.empty(0)
     if len(edges) < 3:
         return None
-    said = [f"{edge:.4g}" for edge in edges]
-    names = np.array([*(f"{low} to {high}" for low, high in itertools.pairwise(said)), None], dtype=object)
+    ends = [f"{edge:.4g}" for edge in edges]
+    names = np.array([*(f"{low} to {high}" for low, high in itertools.pairwise(ends)), None], dtype=object)
     return names[np.where(finite, np.searchsorted(edges[1:-1], values, side="left"), -1)]

@@ -16,27 +16,27 @@ from workbench.ui.progress import guarded
 @guarded
 def section(scope: Scope) -> None:
     """The table, worst first, and where to look at the mistakes."""
-    found = scope.breakdown()
+    breakdown = scope.breakdown()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{scope.where}. Worst first.")
         figures = terms.entries("metrics", words.CLASS_FIGURES)
         draw.meaning("per-class-metrics", metrics=figures, enough=ENOUGH)
-    tables.figures(found, words.CLASS_FIGURES, "class")
-    tables.bars(found, "recall")
-    tables.links(scope, _mistakes(scope, found), "class")
-    tables.downloads(scope, found, "recall", "bias-classes")
+    tables.figures(breakdown, words.CLASS_FIGURES, "class")
+    tables.bars(breakdown, "recall")
+    tables.links(scope, _mistakes(scope, breakdown), "class")
+    tables.downloads(scope, breakdown, "recall", "bias-classes")
 
 
-def _mistakes(scope: Scope, found: Breakdown) -> list[tuple[str, int, dict[str, str]]]:
+def _mistakes(scope: Scope, breakdown: Breakdown) -> list[tuple[str, int, dict[str, str]]]:
     """For each class how many of its images are called something else, and the link to them."""
-    wrong = (scope.predictions.frame["verdict"] == "wrong").to_numpy(bool) & (found.codes >= 0)
+    wrong = (scope.predictions.frame["verdict"] == "wrong").to_numpy(bool) & (breakdown.codes >= 0)
     at = np.flatnonzero(wrong)
-    codes = found.codes[at]
-    count = np.bincount(codes, minlength=len(found.frame))
+    codes = breakdown.codes[at]
+    count = np.bincount(codes, minlength=len(breakdown.frame))
     first = dict(zip(codes[::-1].tolist(), at[::-1].tolist(), strict=True))
     names = scope.predictions.frame["name"].to_numpy()
     lines = []
-    for code, (name,) in enumerate(found.values):
+    for code, (name,) in enumerate(breakdown.values):
         query = (
             {"class": gallery.class_token(str(name)), "verdict": "wrong", "image": str(names[first[code]])}
             if code in first

@@ -11,7 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from workbench.bias import Confusion
-from workbench.drawing import charts, render
+from workbench.drawing import charts
 from workbench.stats import ENOUGH
 from workbench.texts import apart
 from workbench.ui import draw, gallery, url
@@ -31,36 +31,37 @@ CORNER = "true class"
 @guarded
 def section(scope: Scope) -> None:
     """The matrix, and the images of the chosen cell."""
-    found = scope.confusion()
+    confusion = scope.confusion()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{scope.where}. Rows: true class. Columns: predicted class.")
         draw.meaning("confusion-matrix", enough=ENOUGH)
-    shown = most_confused(found.counts)
-    if len(shown) < len(found.class_names):
-        there = int((found.counts.sum(0) + found.counts.sum(1) > 0).sum())
-        if len(shown) < there:
-            st.caption(f"The {len(shown)} classes with most confusions, of {there:,}; the CSV holds all cells.")
-    names = [found.class_names[c] for c in shown]
-    counts = found.counts[np.ix_(shown, shown)]
+    classes = most_confused(confusion.counts)
+    if len(classes) < len(confusion.class_names):
+        count = int((confusion.counts.sum(0) + confusion.counts.sum(1) > 0).sum())
+        if len(classes) < count:
+            st.caption(f"The {len(classes)} classes with most confusions, of {count:,}; the CSV holds all cells.")
+    names = [confusion.class_names[c] for c in classes]
+    counts = confusion.counts[np.ix_(classes, classes)]
     table = st.container()
-    cell = _cell(scope, found)
+    cell = _cell(scope, confusion)
     with table:
         _matrix(counts, names, cell)
     with st.container(horizontal=True, vertical_alignment="center"):
-        tables.csv("All cells (CSV)", _listed(found), f"bias-confusion-{scope.split}")
+        tables.csv("All cells (CSV)", _all_pairs(confusion), f"bias-confusion-{scope.split}")
         draw.download(
             "Matrix (PNG)",
-            lambda: render.to_png(charts.matrix(counts, names, names, title="Confusion matrix", footer=scope.footer)),
-            f"bias-confusion-{scope.split}.png", "image/png", "png bias-confusion",
-        )  # fmt: skip
+            lambda: charts.matrix(counts, names, names, title="Confusion matrix", footer=scope.footer),
+            f"bias-confusion-{scope.split}.png",
+            "png bias-confusion",
+        )
 
 
 def most_confused(counts: NDArray[np.int64], most: int = MOST_NAMED) -> list[int]:
     """The classes that occur, in their order; the `most` with most confusions where there are more."""
-    there = np.flatnonzero(counts.sum(0) + counts.sum(1))
+    rows = np.flatnonzero(counts.sum(0) + counts.sum(1))
     wrong = counts.sum(0) + counts.sum(1) - 2 * counts.diagonal()
-    kept = sorted(there.tolist(), key=lambda c: -wrong[c])[:most]
-    return sorted(kept)
+    classes = sorted(rows.tolist(), key=lambda c: -wrong[c])[:most]
+    return sorted(classes)
 
 
 def _matrix(counts: NDArray[np.int64], names: Sequence[str], cell: tuple[str, str]) -> None:
@@ -73,8 +74,8 @@ def _matrix(counts: NDArray[np.int64], names: Sequence[str], cell: tuple[str, st
         dtype=object,
     )
     frame = pd.DataFrame(counts, index=pd.Index(names, name=apart([CORNER], names)[0]), columns=list(names))
-    chosen = [(names.index(cell[0]), cell[1])] if set(cell) <= set(names) else []
-    st.session_state["confusion"] = {"selection": {"rows": [], "columns": [], "cells": chosen}}
+    selection = [(names.index(cell[0]), cell[1])] if set(cell) <= set(names) else []
+    st.session_state["confusion"] = {"selection": {"rows": [], "columns": [], "cells": selection}}
     st.dataframe(
         frame.style.apply(lambda _: styles, axis=None),
         width="content",
@@ -89,34 +90,34 @@ def _clicked(names: Sequence[str]) -> None:
     """A click on a cell chooses it in the two boxes below, and so in the address."""
     cells = st.session_state["confusion"]["selection"]["cells"]
     if cells:
-        row, called = cells[0]
+        row, call = cells[0]
         url.choose("true", names[row])
-        url.choose("called", called)
+        url.choose("called", call)
         _first_page()
 
 
-def _cell(scope: Scope, found: Confusion) -> tuple[str, str]:
+def _cell(scope: Scope, confusion: Confusion) -> tuple[str, str]:
     """Choose a cell, by true class and predicted class, and show the images behind it."""
-    counts, names = found.counts, found.class_names
+    counts, names = confusion.counts, confusion.class_names
     label = worst_row(counts)
     truths = [names[c] for c in np.flatnonzero(counts.sum(1))]
     calls = [names[c] for c in np.flatnonzero(counts.sum(0) + counts.sum(1))]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = url.select("True class", truths, key="true", default=names[label], on_change=_first_page, width=200)
-        row = counts[names.index(chosen)].copy()
-        row[names.index(chosen)] = 0
-        other = names[int(row.argmax())] if row.any() else chosen
-        taken = url.select("Called", calls, key="called", default=other, on_change=_first_page, width=200)
-    places = found.members(chosen, taken)
-    verdict = "right" if chosen == taken else "wrong"
-    total = int(counts[names.index(chosen)].sum())
+        truth = url.select("True class", truths, key="true", default=names[label], on_change=_first_page, width=200)
+        row = counts[names.index(truth)].copy()
+        row[names.index(truth)] = 0
+        other = names[int(row.argmax())] if row.any() else truth
+        call = url.select("Called", calls, key="called", default=other, on_change=_first_page, width=200)
+    places = confusion.members(truth, call)
+    verdict = "right" if truth == call else "wrong"
+    total = int(counts[names.index(truth)].sum())
     st.markdown(
-        f"**{len(places):,}** of {total:,} images of {plain(chosen)} are predicted as {plain(taken)}"
+        f"**{len(places):,}** of {total:,} images of {plain(truth)} are predicted as {plain(call)}"
         + (", which is right." if verdict == "right" else ".")
     )
     if len(places):
-        images.paged(scope, places, "behind", **{"class": gallery.class_token(chosen), "verdict": verdict})
-    return chosen, taken
+        images.paged(scope, places, "behind", **{"class": gallery.class_token(truth), "verdict": verdict})
+    return truth, call
 
 
 def worst_row(counts: NDArray[np.int64]) -> int:
@@ -130,12 +131,12 @@ def _first_page() -> None:
     st.session_state["behind"] = 1
 
 
-def _listed(found: Confusion) -> pd.DataFrame:
+def _all_pairs(confusion: Confusion) -> pd.DataFrame:
     """The cells that are not empty."""
     import pandas as pd
 
-    row, column = np.nonzero(found.counts)
-    names, counts = np.array(found.class_names, dtype=object), found.counts
+    row, column = np.nonzero(confusion.counts)
+    names, counts = np.array(confusion.class_names, dtype=object), confusion.counts
     return pd.DataFrame(
         {
             "true class": names[row],

@@ -39,21 +39,21 @@ def section(scope: Scope) -> None:
     if scope.by is None:
         _without_attributes()
         return
-    found = scope.breakdown(scope.by)
-    names = [name for name in words.GROUP_FIGURES if name in found.figures]
+    breakdown = scope.breakdown(scope.by)
+    names = [name for name in words.GROUP_FIGURES if name in breakdown.figures]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{scope.where}, by **{plain(found.by)}** (chosen on top). Worst first.")
+        st.caption(f"{scope.where}, by **{plain(breakdown.by)}** (chosen on top). Worst first.")
         figures = terms.entries("metrics", words.GROUP_FIGURES)
         draw.meaning("per-group-metrics", metrics=figures, enough=ENOUGH)
-    tables.figures(found, names, "group")
-    tables.bars(found, "accuracy")
-    tables.links(scope, _mistakes(scope, found), "group")
-    tables.downloads(scope, found, "accuracy", "bias-groups")
+    tables.figures(breakdown, names, "group")
+    tables.bars(breakdown, "accuracy")
+    tables.links(scope, _mistakes(scope, breakdown), "group")
+    tables.downloads(scope, breakdown, "accuracy", "bias-groups")
     comparison = scope.comparison()
     if comparison is not None:
         _gaps(scope, comparison)
     if scope.comparable:
-        _fairness(scope, scope.by, found.by)
+        _fairness(scope, scope.by, breakdown.by)
         _paradoxes(scope, scope.by)
 
 
@@ -65,20 +65,19 @@ def _without_attributes() -> None:
     )
 
 
-def _mistakes(scope: Scope, found: Breakdown) -> list[tuple[str, int, dict[str, str]]]:
+def _mistakes(scope: Scope, breakdown: Breakdown) -> list[tuple[str, int, dict[str, str]]]:
     """The number of errors in each group, and a link to them: Explain can filter by one attribute of few values."""
-    wrong = np.flatnonzero((scope.predictions.frame["verdict"] == "wrong").to_numpy(bool) & (found.codes >= 0))
-    codes = found.codes[wrong]
-    count = np.bincount(codes, minlength=len(found.frame))
+    wrong = np.flatnonzero((scope.predictions.frame["verdict"] == "wrong").to_numpy(bool) & (breakdown.codes >= 0))
+    codes = breakdown.codes[wrong]
+    count = np.bincount(codes, minlength=len(breakdown.frame))
     first = dict(zip(codes[::-1].tolist(), wrong[::-1].tolist(), strict=True))
-    names = scope.predictions.frame["name"].to_numpy()
-    attribute = next((name for name in scope.images.attribute_names if column_of(name) == found.by), None)
-    alone = attribute in gallery.groups(scope.images) and found.by in scope.whole
+    attribute = next((name for name in scope.images.attribute_names if column_of(name) == breakdown.by), None)
+    alone = attribute in gallery.groups(scope.images) and breakdown.by in scope.whole
     lines = []
-    for code, group in enumerate(found.frame["group"].tolist()):
+    for code, group in enumerate(breakdown.frame["group"].tolist()):
         query = {}
         if code in first:
-            image = scope.images.by_name[str(names[first[code]])]
+            image = scope.at(first[code])
             query = {"verdict": "wrong", "image": image.name}
             if alone and attribute is not None:
                 query["group"] = gallery.token(attribute, shown(image.attributes[attribute]))
@@ -89,10 +88,10 @@ def _mistakes(scope: Scope, found: Breakdown) -> list[tuple[str, int, dict[str, 
 def _gaps(scope: Scope, comparison: Comparison) -> None:
     """The gaps by all attributes, the surest first."""
     st.subheader("How far apart are the groups?", anchor=False)
-    proven = int(comparison.frame["significant"].sum())
+    count = int(comparison.frame["significant"].sum())
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            f"{scope.where}. Gaps proven: {proven} of {comparison.tests:,}; chance alone would rarely make even one"
+            f"{scope.where}. Gaps proven: {count} of {comparison.tests:,}; chance alone would rarely make even one"
             f" such gap among {comparison.tests:,} comparisons."
             if comparison.tests
             else f"{scope.where}. No two groups have {ENOUGH} images: nothing can be compared."
@@ -107,8 +106,8 @@ def compared(comparison: Comparison) -> pd.DataFrame:
     import pandas as pd
 
     columns = ["by", "figure", "verdict", "gap", "lowest", "highest", "worse", "ratio", "p", "p corrected"]
-    ordered = comparison.frame.sort_values(["p adjusted", "p"], kind="stable")
-    return pd.DataFrame([_gap_line(row) for row in ordered.to_dict("records")], columns=columns)
+    rows = comparison.frame.sort_values(["p adjusted", "p"], kind="stable")
+    return pd.DataFrame([_gap_line(row) for row in rows.to_dict("records")], columns=columns)
 
 
 def _gap_line(row: Mapping[Hashable, Any]) -> dict[str, str]:
@@ -135,45 +134,46 @@ def _gap_line(row: Mapping[Hashable, Any]) -> dict[str, str]:
     }
 
 
-def _fairness(scope: Scope, by: By, said: str) -> None:
+def _fairness(scope: Scope, by: By, title: str) -> None:
     """Fairlearn's measures as cards."""
-    found = scope.kept(("fairness", by), lambda: fairness(scope.predictions, by, rows=scope.rows))
+    result = scope.kept(("fairness", by), lambda: fairness(scope.predictions, by, rows=scope.rows))
     st.subheader("Fairness measures", anchor=False)
     st.caption(
-        f"{scope.where}, by {plain(said)}. As Fairlearn defines them, with 95 % intervals; 0 points is equal treatment."
+        f"{scope.where}, by {plain(title)}. As Fairlearn defines them, with 95 % intervals; "
+        "0 points is equal treatment."
     )
     with st.grid(3, min_column_width=210):
         for name, meaning in FAIRNESS.items():
-            if name in found:
-                _card(name, found[name], meaning)
+            if name in result:
+                _card(name, result[name], meaning)
     if scope.predictions.rule.positive is None:
         st.caption("Parity and odds need a positive class, and this model names none.")
     import pandas as pd
 
-    lines = [(n, r.value, r.low, r.high, r.count, r.support) for n, r in found.items()]
+    lines = [(n, r.value, r.low, r.high, r.count, r.support) for n, r in result.items()]
     frame = pd.DataFrame(lines, columns=["measure", "value", "low", "high", "groups", "support"])
     tables.csv("Fairness measures (CSV)", frame, f"bias-fairness-{scope.split}")
 
 
-def _card(name: str, found: Rate, meaning: str) -> None:
+def _card(name: str, rate: Rate, meaning: str) -> None:
     with st.container(border=True, gap="xsmall", height="stretch"):
         unit = "%" if name == "worst-group accuracy" else "points"
-        if found.value is None or found.low is None or found.high is None:
+        if rate.value is None or rate.low is None or rate.high is None:
             st.metric(name.capitalize(), "too few", help=meaning)
             st.caption(f"Fewer than two groups have {ENOUGH} images.")
             return
-        st.metric(name.capitalize(), f"{100 * found.value:.1f} {unit}", help=meaning)
-        st.caption(f"{100 * found.low:.1f} to {100 * found.high:.1f}, {found.support:,} images. {meaning}")
+        st.metric(name.capitalize(), f"{100 * rate.value:.1f} {unit}", help=meaning)
+        st.caption(f"{100 * rate.low:.1f} to {100 * rate.high:.1f}, {rate.support:,} images. {meaning}")
 
 
 def _paradoxes(scope: Scope, by: By) -> None:
     """Where a gap overall says something else than the gaps within classes or other attributes."""
     parts = (by,) if isinstance(by, str) else by
     within = ["label", *[name for name in scope.tested if name not in parts][:MOST_STRATA]]
-    seen = [scope.kept(("simpson", by, name), partial(_simpson, scope, by, name)) for name in within]
-    found = [gap for gap in seen if isinstance(gap, Simpson) and not math.isnan(gap.inside[0])]
-    told = [gap for gap in found if gap.warning]
-    for gap in told:
+    candidates = [scope.kept(("simpson", by, name), partial(_simpson, scope, by, name)) for name in within]
+    gaps = [gap for gap in candidates if isinstance(gap, Simpson) and not math.isnan(gap.inside[0])]
+    warnings = [gap for gap in gaps if gap.warning]
+    for gap in warnings:
         st.warning(plain(gap.warning, 600), icon=":material/warning:")
         with st.expander(f"The {gap.figure} within each {_what(gap)}"):
             first, second = apart(
@@ -181,10 +181,10 @@ def _paradoxes(scope: Scope, by: By) -> None:
             )
             st.dataframe(gap.frame.rename(columns={"first": first, "second": second}), hide_index=True)
             tables.csv("Within (CSV)", gap.frame, f"bias-within-{within.index(gap.within)}-{scope.split}")
-    if found and not told:
+    if gaps and not warnings:
         st.caption(
             ":material/check: No sign of Simpson's paradox: the mix of images in the groups does not make, hide or"
-            f" reverse the accuracy gap. It was compared with the gaps within each {', '.join(map(_what, found))}."
+            f" reverse the accuracy gap. It was compared with the gaps within each {', '.join(map(_what, gaps))}."
         )
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from workbench.drawing import render
 from workbench.images import ImageItem
-from workbench.ui import photographs, url
+from workbench.ui import draw, photographs, url
 from workbench.ui.bias.scope import Scope
 from workbench.ui.cache import slot
 from workbench.ui.text import plain
@@ -34,22 +34,21 @@ def paged(scope: Scope, places: NDArray[np.intp], key: str, **query: str) -> Non
 
 def row(scope: Scope, places: NDArray[np.intp], key: str, **query: str) -> None:
     """Thumbnails of the images at `places` (L,) of the table."""
-    names = scope.predictions.frame["name"].to_numpy()[places]
     sure = scope.predictions.frame["confidence"].to_numpy()[places]
     with st.grid(12, min_column_width=80, gap="xsmall", key=f"{key} images"):
-        for number, (name, confidence) in enumerate(zip(names, sure, strict=True)):
-            item = scope.images.by_name.get(name)
-            image = None if item is None else _encoded(item)
+        for number, (place, confidence) in enumerate(zip(places, sure, strict=True)):
+            item = scope.at(place)
+            image = _encoded(item)
             with st.container(gap=None, key=f"thumb-{key}-{number}"):
                 if image is None:
                     st.html('<div class="wb-broken" role="img" aria-label="unreadable">?</div>')
                 else:
-                    st.image(image, width="stretch", output_format="PNG", alt=str(name))
+                    draw.image(image, item.name)
                 st.page_link(
                     url.EXPLAIN,
                     label=f"{confidence:.0%} sure",
-                    query_params=scope.link(image=str(name), **query),
-                    help=plain(name),
+                    query_params=scope.link(image=item.name, **query),
+                    help=plain(item.name),
                 )
 
 

@@ -11,12 +11,12 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from workbench.bias import Breakdown, Comparison, Confusion, Tie, breakdown, compare, confusion, tied_to_label
-from workbench.images import ImageSet
 from workbench.predictions import By, Predictions
-from workbench.ui import choice, draw, gallery, results, session, url
+from workbench.ui import draw, gallery, runs, session, url
 from workbench.ui.bias.attributes import MOST_VALUES, Grouping, grouping
 from workbench.ui.cache import slot
 from workbench.ui.text import plain
+from workbench.ui.view import View
 
 ALL = "all"
 SPLIT_TITLES = {"test": "Test split", "validation": "Validation split", "train": "Training split", ALL: "All images"}
@@ -30,13 +30,11 @@ T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Scope:
+class Scope(View):
     """What all sections of the page speak of.
 
     Attributes:
-        model: The chosen model.
-        images: The chosen image set.
-        predictions: N images, with measurements replaced by ranges where they are grouped by.
+        predictions: The same N images, with measurements replaced by ranges where they are grouped by.
         rows: (N,) which images count.
         split: "test", "validation", "train" or "all".
         by: The attribute to group by, two of them where they are crossed, None where there is none.
@@ -47,8 +45,6 @@ class Scope:
         facts: These predictions and this split, as ingredients of a key.
     """
 
-    model: choice.ModelChoice
-    images: ImageSet
     predictions: Predictions
     rows: NDArray[np.bool_]
     split: str
@@ -78,9 +74,11 @@ class Scope:
     def footer(self) -> str:
         """What an image for a record must say of its figures."""
         at = f" at the threshold {self.model.rule.threshold:.3f}" if self.model.rule.threshold is not None else ""
-        made = " (synthetic)" if self.images.synthetic else ""
+        origin = " (synthetic)" if self.images.synthetic else ""
         where = f"{SPLIT_TITLES[self.split].lower()}, {self.support:,} labelled images"
-        return f"{self.model.title}, model {self.model.key[:12]}{at}; {self.images.name}{made}, {where}; 95 % intervals"
+        return (
+            f"{self.model.title}, model {self.model.key[:12]}{at}; {self.images.name}{origin}, {where}; 95 % intervals"
+        )
 
     def kept(self, what: object, make: Callable[[], T]) -> T:
         """What `make` computes of these predictions, from the shelf where it was computed before."""
@@ -106,27 +104,30 @@ class Scope:
 
     def link(self, **query: str) -> dict[str, str]:
         """Query parameters of a link to Explain that keeps model, set and split."""
-        kept = {} if self.split == ALL else {"split": self.split}
-        return {**url.link(**kept), **query}
+        own = {} if self.split == ALL else {"split": self.split}
+        return {**url.link(**own), **query}
 
 
-def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> Scope | None:
+def choose(view: View) -> Scope | None:
     """The controls on top of the page; None, and a way out, where there is nothing to judge."""
-    if known is None or not known.frame["verdict"].notna().any():
-        _nothing(model, images, known)
+    predictions = view.predictions
+    if predictions is None or not predictions.frame["verdict"].notna().any():
+        _nothing(view)
         return None
-    found = _grouping(known)
+    groups = _grouping(predictions)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        split = _split(known)
-        by = _by(found)
+        split = _split(predictions)
+        by = _by(groups)
         draw.meaning("evaluation-set", most=MOST_VALUES)
-    rows = np.ones(len(known), bool) if split == ALL else (known.frame["split"] == split).to_numpy(bool)
-    support = int((rows & known.frame["verdict"].notna().to_numpy(bool)).sum())
-    whole = tuple(name for name in found.names if name not in found.cut)
-    facts = {"table": session.token(known), "split": split}
-    tied = {name: tie for name, tie in tied_to_label(known, rows).items() if name in found.names}
-    scope = Scope(model, images, found.predictions, rows, split, by, found.names, tied, whole, support, facts)
-    _facts(scope, found)
+    rows = np.ones(len(predictions), bool) if split == ALL else (predictions.frame["split"] == split).to_numpy(bool)
+    support = int((rows & predictions.frame["verdict"].notna().to_numpy(bool)).sum())
+    whole = tuple(name for name in groups.names if name not in groups.cut)
+    facts = {"table": session.token(predictions), "split": split}
+    tied = {name: tie for name, tie in tied_to_label(predictions, rows).items() if name in groups.names}
+    scope = Scope(
+        view.model, view.images, groups.predictions, rows, split, by, groups.names, tied, whole, support, facts
+    )
+    _facts(scope, groups)
     if not support:
         st.info(
             "None of these images has a label that the model knows: choose other images above.",
@@ -136,24 +137,26 @@ def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | Non
     return scope
 
 
-def _grouping(known: Predictions) -> Grouping:
-    place = slot("grouping", table=session.token(known))
-    return place.kept(lambda: grouping(known), lambda made: 64 * 1024 + (200 * len(known) if made.cut else 0))
+def _grouping(predictions: Predictions) -> Grouping:
+    place = slot("grouping", table=session.token(predictions))
+    return place.kept(
+        lambda: grouping(predictions), lambda groups: 64 * 1024 + (200 * len(predictions) if groups.cut else 0)
+    )
 
 
-def _split(known: Predictions) -> str:
-    there = set(known.frame["split"].dropna().unique())
+def _split(predictions: Predictions) -> str:
+    there = set(predictions.frame["split"].dropna().unique())
     options = [*(split for split in SPLIT_TITLES if split in there), ALL]
     default = "test" if "test" in there else ALL
     return url.select("Images", options, key="on", default=default, format_func=SPLIT_TITLES.__getitem__, width=170)
 
 
-def _by(found: Grouping) -> By | None:
+def _by(groups: Grouping) -> By | None:
     """What to group by; None where there is no attribute."""
-    if not found.names:
+    if not groups.names:
         return None
-    by = url.select("Group by", found.names, key="by", width=210)
-    others = [name for name in found.names if name != by]
+    by = url.select("Group by", groups.names, key="by", width=210)
+    others = [name for name in groups.names if name != by]
     cross = (
         url.select("Crossed with", ["", *others], key="cross", format_func=lambda name: name or "nothing", width=210)
         if others
@@ -162,7 +165,7 @@ def _by(found: Grouping) -> By | None:
     return (by, cross) if cross else by
 
 
-def _facts(scope: Scope, found: Grouping) -> None:
+def _facts(scope: Scope, groups: Grouping) -> None:
     """What is measured on what, and what cannot be grouped by."""
     rule = scope.model.rule
     at = f" at the threshold {rule.threshold:.3f} for {plain(rule.positive)}" if rule.threshold is not None else ""
@@ -173,8 +176,8 @@ def _facts(scope: Scope, found: Grouping) -> None:
     )
     if synthetic:
         st.html(synthetic)
-    notes = [f"{plain(name)} is a measurement: its images are grouped into four ranges." for name in found.cut]
-    notes += [f"{plain(name)} {reason}: left out." for name, reason in found.left_out]
+    notes = [f"{plain(name)} is a measurement: its images are grouped into four ranges." for name in groups.cut]
+    notes += [f"{plain(name)} {reason}: left out." for name, reason in groups.left_out]
     if notes:
         more = f" And {len(notes) - 6} more." if len(notes) > 6 else ""
         st.caption(":material/info: " + " ".join(notes[:6]) + more)
@@ -189,13 +192,13 @@ def tied_words(name: str, tie: Tie) -> str:
     return f"**{plain(name)}** {how}: no comparison is possible, so it is excluded from all tests."
 
 
-def _nothing(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
-    if known is None and any(item.label in model.rule.class_names for item in images):
+def _nothing(view: View) -> None:
+    if view.predictions is None and any(item.label in view.model.rule.class_names for item in view.images):
         st.info("No predictions of this model for this image set yet.", icon=":material/play_circle:")
-        results.offer_predictions(model, images, "")
+        runs.offer_predictions(view, "")
         return
     st.info(
-        f"{plain(images.name)} has no labels that the model knows, so no accuracy can be computed. "
+        f"{plain(view.images.name)} has no labels that the model knows, so no accuracy can be computed. "
         "Put the images into folders named after classes, or add a manifest.csv with a column label.",
         icon=":material/label_off:",
     )

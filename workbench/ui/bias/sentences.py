@@ -25,8 +25,8 @@ def section(scope: Scope) -> None:
     lines = of_classes(scope.breakdown())
     comparison = scope.comparison()
     if comparison is not None:
-        chosen = None if scope.by is None else by_of(scope.predictions, scope.by)
-        ways = sorted(dict.fromkeys(comparison.frame["by"]), key=lambda by: by != chosen)
+        attribute = None if scope.by is None else by_of(scope.predictions, scope.by)
+        ways = sorted(dict.fromkeys(comparison.frame["by"]), key=lambda by: by != attribute)
         within = scope.kept("nested", lambda: nested(scope.predictions, scope.rows, scope.tested))
         lines += [of_groups(comparison, by, by in within) for by in ways[:MOST_ATTRIBUTES]]
         if len(ways) > MOST_ATTRIBUTES:
@@ -36,12 +36,12 @@ def section(scope: Scope) -> None:
         st.markdown("\n".join(f"- {line}" for line in lines))
 
 
-def of_classes(found: Breakdown) -> list[str]:
+def of_classes(breakdown: Breakdown) -> list[str]:
     """Which class fares worst, and whether the classes really differ."""
-    rates = [rate for rate, ok in zip(found.rates("recall").values(), found.frame["enough"], strict=True) if ok]
+    rates = [rate for rate, ok in zip(breakdown.rates("recall").values(), breakdown.frame["enough"], strict=True) if ok]
     if not rates:
         return [f"No class has {ENOUGH} images here: too few for a statement about single classes."]
-    worst, name = rates[0], plain(found.frame["group"].iloc[0])
+    worst, name = rates[0], plain(breakdown.frame["group"].iloc[0])
     line = (
         f"**Worst class: {name}**: recall {words.percent(worst.value or 0)} "
         f"({100 * (worst.low or 0):.1f} to {100 * (worst.high or 0):.1f} %, {worst.support:,} images)."
@@ -51,7 +51,7 @@ def of_classes(found: Breakdown) -> list[str]:
     level = simultaneous(len(rates))
     apart = gap([wilson(rate.count, rate.support, level) for rate in rates])
     if apart.difference[1] > 0:
-        low, high = (plain(found.frame["group"].iloc[at]) for at in (apart.lowest, apart.highest))
+        low, high = (plain(breakdown.frame["group"].iloc[at]) for at in (apart.lowest, apart.highest))
         return [
             f"{line} From {low} to {high}, recall differs by {words.points(*apart.difference)}: more than chance would"
             " explain."
@@ -76,10 +76,10 @@ def of_groups(comparison: Comparison, by: str, nested: bool = False) -> str:
     if math.isnan(accuracy["p"]):
         return f"{line}fewer than two groups have {ENOUGH} images: too few to compare."
     verdict = "more than chance would explain." if accuracy["significant"] else "not proven with this number of images."
-    told = f"{words.chance(accuracy['p adjusted'])} after correction for {comparison.tests} comparisons"
+    chance = f"{words.chance(accuracy['p adjusted'])} after correction for {comparison.tests} comparisons"
     if nested:
         line += (
-            f"each group holds one class only, so groups are compared within a class only. Gap in accuracy: {told}:"
+            f"each group holds one class only, so groups are compared within a class only. Gap in accuracy: {chance}:"
             f" {verdict}"
         )
     else:
@@ -89,24 +89,24 @@ def of_groups(comparison: Comparison, by: str, nested: bool = False) -> str:
             f"{words.percent(accuracy['lowest value'])} for {low}, {words.percent(accuracy['highest value'])} for"
             f" {high}"
         )
-        line += f"accuracy {shares}; gap {apart}, {told}: {verdict}"
+        line += f"accuracy {shares}; gap {apart}, {chance}: {verdict}"
     others = (
         rows[rows["significant"] & (rows["figure"] != "accuracy")]
         .sort_values("p adjusted", kind="stable")
         .to_dict("records")
     )
-    listed = [f"{row['figure']} ({_ends(row)})" for row in others if not nested or FIGURES[row["figure"]].given_label]
-    if listed:
-        more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
+    figures = [f"{row['figure']} ({_ends(row)})" for row in others if not nested or FIGURES[row["figure"]].given_label]
+    if figures:
+        more = f" and {len(figures) - 3} more" if len(figures) > 3 else ""
         besides = " also" if accuracy["significant"] else ""
-        line += f" Proven{besides}: {', '.join(listed[:3])}{more}."
+        line += f" Proven{besides}: {', '.join(figures[:3])}{more}."
     return line
 
 
 def nested(predictions: Predictions, rows: NDArray[np.bool_], attributes: Sequence[str]) -> set[str]:
     """The attributes of which each value goes with one class, and not all with the same."""
     cases = cases_of(predictions, rows)
-    found = set()
+    names = set()
     for name in attributes:
         groups = groups_of(cases, name)
         there = groups.codes >= 0
@@ -118,8 +118,8 @@ def nested(predictions: Predictions, rows: NDArray[np.bool_], attributes: Sequen
         )
         table = pairs.reshape(-1, cases.classes)
         if (table.sum(1) == 1).all() and table.any(0).sum() > 1:
-            found.add(name)
-    return found
+            names.add(name)
+    return names
 
 
 def _ends(row: Mapping[Hashable, Any]) -> str:

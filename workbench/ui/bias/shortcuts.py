@@ -49,66 +49,64 @@ def section(scope: Scope, maps: Maps, top: DeltaGenerator) -> None:
     """Findings, gravest first; what is claimed is also said at the `top` of the page."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         words_of = {"off": "Off", "on": "Look for them"}
-        wanted = url.segments(
+        state = url.segments(
             "Shortcuts", ["off", "on"], key="shortcuts", default="off", format_func=words_of.__getitem__
         )
         draw.meaning("shortcut", least=LEAST, most=MOST_COVERED)
-    if wanted == "off":
+    if state == "off":
         st.caption(
             "Is there a corner or an edge that drives the decision although the part is not there? Takes up to a minute"
             " for a large model."
         )
         return
-    found = _found(scope, maps)
-    if found is None:
+    findings = _findings(scope, maps)
+    if findings is None:
         return
-    for finding in found:
-        if finding.verdict in ("shortcut", "leans"):
-            _, title = _SHOWN[finding.verdict]
-            said = (
-                f"**{title}: {plain(finding.target)}, {finding.region.name}**: this class is decided by a place, see"
-                " below."
-            )
-            top.error(said, icon=":material/report:")
-    grave = [finding for finding in found if finding.verdict != "clear"]
-    classes = len({finding.target for finding in found})
-    if not found:
+    if not findings:
         st.info(f"No class has {LEAST} maps: too few to test for shortcuts.", icon=":material/data_usage:")
         return
-    if not any(finding.verdict in ("shortcut", "leans", "too few") for finding in grave):
-        tried = sum(finding.tried is not None for finding in found)
-        outcome = (
-            f"{tried} of them stood out, and for none is it proven that the class depends on it"
-            if tried
-            else "none of them stood out"
-        )
-        st.info(
-            f"No shortcut is proven: {classes} classes and {len(found) // classes} places at the edge were examined"
-            f" with {METHODS[maps.method].title} in {len(maps.frame):,} images; {outcome}.",
-            icon=":material/search:",
-        )
-    for finding in grave:
-        _told(scope, finding)
+    for finding in findings:
+        if finding.verdict in ("shortcut", "leans"):
+            place = f"{_SHOWN[finding.verdict][1]}: {plain(finding.target)}, {finding.region.name}"
+            top.error(f"**{place}**: this class is decided by a place, see below.", icon=":material/report:")
+    if not any(finding.verdict in ("shortcut", "leans", "too few") for finding in findings):
+        st.info(_nothing(findings, maps), icon=":material/search:")
+    for finding in findings:
+        if finding.verdict != "clear":
+            _statement(scope, finding)
     with st.expander("All classes and places", icon=":material/table:"):
-        st.dataframe(_table(found), hide_index=True)
-    tables.csv("Shortcuts (CSV)", _table(found), f"bias-shortcuts-{maps.method}-{scope.split}")
+        st.dataframe(_table(findings), hide_index=True)
+    tables.csv("Shortcuts (CSV)", _table(findings), f"bias-shortcuts-{maps.method}-{scope.split}")
 
 
-def _found(scope: Scope, maps: Maps) -> list[Finding] | None:
+def _nothing(findings: list[Finding], maps: Maps) -> str:
+    """That no shortcut is proven, and how many places were examined."""
+    classes = len({finding.target for finding in findings})
+    doubts = sum(finding.tried is not None for finding in findings)
+    outcome = "none of them stood out"
+    if doubts:
+        outcome = f"{doubts} of them stood out, and for none is it proven that the class depends on it"
+    return (
+        f"No shortcut is proven: {classes} classes and {len(findings) // classes} places at the edge were examined"
+        f" with {METHODS[maps.method].title} in {len(maps.frame):,} images; {outcome}."
+    )
+
+
+def _findings(scope: Scope, maps: Maps) -> list[Finding] | None:
     """What is found about shortcuts, from the shelf or computed with progress; None where the user stopped it."""
 
     def make(progress: Stoppable) -> list[Finding]:
         return shortcuts(choice.classifier(scope.model), scope.images, maps, on_progress=progress)
 
-    def size(found: list[Finding]) -> int:
-        return 2048 * (len(found) + sum(len(f.tried.frame) for f in found if f.tried))
+    def size(findings: list[Finding]) -> int:
+        return 2048 * (len(findings) + sum(len(f.tried.frame) for f in findings if f.tried))
 
-    shown = maps.method, maps.frame["id"].tolist(), maps.heatmaps
-    place = slot("shortcuts", **scope.model.identity, **scope.facts, images=scope.images.key, maps=shown)
+    facts = maps.method, maps.frame["id"].tolist(), maps.heatmaps
+    place = slot("shortcuts", **scope.model.identity, **scope.facts, images=scope.images.key, maps=facts)
     return computed(place, "Covering places that stand out", make, size)
 
 
-def _told(scope: Scope, finding: Finding) -> None:
+def _statement(scope: Scope, finding: Finding) -> None:
     icon, title = _SHOWN[finding.verdict]
     text = f"**{title}: {plain(finding.target)}, {finding.region.name}.** {plain(finding.sentence, 800)}"
     {"shortcut": st.error, "leans": st.warning}.get(finding.verdict, st.info)(text, icon=icon)
@@ -116,7 +114,7 @@ def _told(scope: Scope, finding: Finding) -> None:
         _examples(scope, finding.tried)
 
 
-def _table(found: list[Finding]) -> pd.DataFrame:
+def _table(findings: list[Finding]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(
@@ -132,7 +130,7 @@ def _table(found: list[Finding]) -> pd.DataFrame:
                 "intervention": "" if f.p_effect is None else words.chance(f.p_effect),
                 "verdict": f.verdict,
             }
-            for f in found
+            for f in findings
         ]
     )
 
@@ -141,8 +139,8 @@ def _share(value: float | None) -> str:
     return "" if value is None else words.percent(value)
 
 
-def _effect(tried: Intervention) -> str:
-    effect = tried.effect
+def _effect(result: Intervention) -> str:
+    effect = result.effect
     return f"{effect.value:+.3f} ({effect.low:+.3f} to {effect.high:+.3f}), {effect.support} images"
 
 
@@ -162,17 +160,17 @@ def cover(scope: Scope) -> None:
         place = url.select("Cover", [*places, DRAWN], key="place", width=220)
         fill = url.select("with", list(FILLS), key="fill", format_func=lambda name: f"{name}: {FILLS[name]}", width=320)
         draw.meaning("intervention")
-    region = _drawn() if place == DRAWN else REGIONS[place]
+    region = _drawing() if place == DRAWN else REGIONS[place]
     if region is None:
         return
     names = frame["name"].to_numpy()[scope.rows][calls == target].tolist()
-    chosen = [scope.images.by_name[name] for name in sorted(shuffle(names, np.random.default_rng(0))[:MOST_COVERED])]
-    tried = _tried(scope, region, target, fill, chosen)
-    if tried is not None:
-        _outcome(scope, tried, target)
+    items = [scope.image(name) for name in sorted(shuffle(names, np.random.default_rng(0))[:MOST_COVERED])]
+    result = _intervention(scope, region, target, fill, items)
+    if result is not None:
+        _outcome(scope, result, target)
 
 
-def _drawn() -> Region | None:
+def _drawing() -> Region | None:
     """A box given by its sides."""
     sides = (("Top", 0), ("Bottom", 30), ("Left", 70), ("Right", 100))
     with st.container(horizontal=True):
@@ -188,39 +186,39 @@ def _drawn() -> Region | None:
     )
 
 
-def _tried(scope: Scope, region: Region, target: str, fill: str, chosen: list[ImageItem]) -> Intervention | None:
+def _intervention(scope: Scope, region: Region, target: str, fill: str, items: list[ImageItem]) -> Intervention | None:
 
     def make(progress: Stoppable) -> Intervention:
         model, others = choice.classifier(scope.model), _others(scope)
-        return intervene(model, chosen, region, target=target, fill=fill, others=others, on_progress=progress)
+        return intervene(model, items, region, target=target, fill=fill, others=others, on_progress=progress)
 
     facts = {
         "region": region,
         "target": target,
         "fill": fill,
-        "chosen": [item.id for item in chosen],
+        "chosen": [item.id for item in items],
         "others": _others(scope),
     }
     place = slot("covering", **scope.model.identity, **scope.facts, **facts)
-    asked = place.get() is not None or st.session_state.get("covering") == place
-    if not asked and not st.button(f"Cover it in {len(chosen)} images", icon=":material/content_cut:", key="cover it"):
+    request = place.get() is not None or st.session_state.get("covering") == place
+    if not request and not st.button(f"Cover it in {len(items)} images", icon=":material/content_cut:", key="cover it"):
         return None
     st.session_state["covering"] = place
-    return computed(place, f"Covering the {region.name}", make, lambda tried: 4096 + 512 * len(tried.frame))
+    return computed(place, f"Covering the {region.name}", make, lambda result: 4096 + 512 * len(result.frame))
 
 
-def _outcome(scope: Scope, tried: Intervention, target: str) -> None:
-    change, elsewhere, effect = (_change(rate) for rate in (tried.change, tried.elsewhere, tried.effect))
-    otherwise = tried.otherwise
-    verdict = "**It matters for this class.**" if tried.matters else f"{otherwise[0].upper()}{otherwise[1:]}."
+def _outcome(scope: Scope, result: Intervention, target: str) -> None:
+    change, elsewhere, effect = (_change(rate) for rate in (result.change, result.elsewhere, result.effect))
+    otherwise = result.otherwise
+    verdict = "**It matters for this class.**" if result.matters else f"{otherwise[0].upper()}{otherwise[1:]}."
     st.markdown(
-        f"Covering the **{plain(tried.region.name)}** changes P({plain(target)}) by {change}, covering as much"
-        f" elsewhere by {elsewhere}; the effect of the place itself is {effect}, {words.chance(tried.p)}. {verdict} "
-        f" \nDecisions that flip: {words.said(tried.turned, 'share')} with the place covered,"
-        f" {words.said(tried.turned_elsewhere, 'share')} elsewhere, of {tried.turned.support} images."
+        f"Covering the **{plain(result.region.name)}** changes P({plain(target)}) by {change}, covering as much"
+        f" elsewhere by {elsewhere}; the effect of the place itself is {effect}, {words.chance(result.p)}. {verdict} "
+        f" \nDecisions that flip: {words.interval(result.turned, 'share')} with the place covered,"
+        f" {words.interval(result.turned_elsewhere, 'share')} elsewhere, of {result.turned.support} images."
     )
-    _examples(scope, tried)
-    tables.csv("Every image (CSV)", tried.frame, f"bias-cover-{scope.split}")
+    _examples(scope, result)
+    tables.csv("Every image (CSV)", result.frame, f"bias-cover-{scope.split}")
 
 
 def _change(rate: object) -> str:
@@ -228,28 +226,23 @@ def _change(rate: object) -> str:
     return f"{value:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
-def _examples(scope: Scope, tried: Intervention) -> None:
+def _examples(scope: Scope, result: Intervention) -> None:
     """The images whose probability falls most, as they are and with the place covered; each leads to Explain."""
     frame = (
-        tried.frame.assign(fall=tried.frame["after"] - tried.frame["before"])
+        result.frame.assign(fall=result.frame["after"] - result.frame["before"])
         .sort_values("fall", kind="stable")
         .head(EXAMPLES)
     )
     others = _others(scope)
     with st.grid(EXAMPLES, min_column_width=120):
         for line in frame.to_dict("records"):
-            item = scope.images.by_name[line["name"]]
+            item = scope.image(line["name"])
             with st.container(gap="xsmall"):
                 image = np.asarray(photographs.fitted(item, 256))
                 height, width = image.shape[:2]
-                inside = tried.region.on(height, width, _mask(item, image) if tried.region.of_mask else None)
-                hidden = cover_region(image, inside, tried.fill, others, np.random.default_rng(0))
-                st.image(
-                    Image.fromarray(np.hstack([image, hidden])),
-                    width="stretch",
-                    output_format="PNG",
-                    alt=f"{item.name} covered",
-                )
+                inside = result.region.on(height, width, _mask(item, image) if result.region.of_mask else None)
+                hidden = cover_region(image, inside, result.fill, others, np.random.default_rng(0))
+                draw.image(Image.fromarray(np.hstack([image, hidden])), f"{item.name} covered")
                 st.caption(f"P({plain(line['target'], 30)}) {line['before']:.2f} → {line['after']:.2f}")
                 st.page_link(url.EXPLAIN, label="Explain", query_params=scope.link(image=item.name))
 
@@ -257,7 +250,7 @@ def _examples(scope: Scope, tried: Intervention) -> None:
 def _others(scope: Scope) -> list[ImageItem]:
     """Images of all classes, to exchange with."""
     names = scope.predictions.frame["name"].to_numpy()[scope.rows].tolist()
-    return [scope.images.by_name[name] for name in shuffle(names, np.random.default_rng(1))[:MOST_COVERED]]
+    return [scope.image(name) for name in shuffle(names, np.random.default_rng(1))[:MOST_COVERED]]
 
 
 def _mask(item: ImageItem, image: np.ndarray) -> np.ndarray | None:

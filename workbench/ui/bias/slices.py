@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import streamlit as st
 
 from workbench.bias import Slice, Slices, slices
-from workbench.drawing import charts, render
+from workbench.drawing import charts
 from workbench.stats import ENOUGH
-from workbench.ui import audits, draw, results, url
+from workbench.ui import audits, draw, runs, url
 from workbench.ui.bias import images, tables, words
 from workbench.ui.bias.scope import Scope
 from workbench.ui.progress import guarded, offer
 from workbench.ui.text import plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST_SLICES = 6
 THUMBNAILS = 12
@@ -22,7 +27,7 @@ THUMBNAILS = 12
 @guarded
 def section(scope: Scope) -> None:
     """Slices of what the model sees."""
-    outputs = audits.known(scope.model, scope.images)
+    outputs = audits.outputs_of(scope)
     if outputs.predictions is None or outputs.elsewhere:
         st.info(
             "Slices need the embedding of each image (features of the penultimate layer). An audit stores them.",
@@ -31,11 +36,11 @@ def section(scope: Scope) -> None:
         offer(
             f"Audit all {len(scope.images):,} images",
             "audit for slices",
-            lambda: results.audited(scope.model, scope.images, embeddings=True),
+            lambda: runs.audited(scope, embeddings=True),
         )
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        wanted = url.segments(
+        state = url.segments(
             "Look for slices",
             ["off", "on"],
             key="slices",
@@ -43,59 +48,51 @@ def section(scope: Scope) -> None:
             format_func={"off": "Off", "on": "Find them"}.__getitem__,
         )
         draw.meaning("slices", enough=ENOUGH)
-    if wanted == "off":
+    if state == "off":
         st.caption(
             "Is there a kind of image that the model gets wrong, whether or not it has a name? Takes some seconds."
         )
         return
     with st.spinner("Computing slices"):
-        vectors = audits.embeddings(scope.model, scope.images, outputs)
-        found = scope.kept("slices", lambda: slices(vectors, scope.predictions, rows=scope.rows))
-    _told(scope, found)
+        vectors = audits.embeddings(scope, outputs)
+        result = scope.kept("slices", lambda: slices(vectors, scope.predictions, rows=scope.rows))
+    _list(scope, result)
 
 
-def _told(scope: Scope, found: Slices) -> None:
-    large = [(number, part) for number, part in enumerate(found.slices, 1) if len(part.members) >= ENOUGH]
-    proven = sum(part.significant for _, part in large)
-    overall = words.percent(found.error.value or 0)
+def _list(scope: Scope, result: Slices) -> None:
+    large = [(number, part) for number, part in enumerate(result.slices, 1) if len(part.members) >= ENOUGH]
+    count = sum(part.significant for _, part in large)
+    overall = words.percent(result.error.value or 0)
     st.caption(
-        f"{scope.where}, in {len(found.slices)} slices. Overall {overall} are wrong; {proven} of the slices hold "
+        f"{scope.where}, in {len(result.slices)} slices. Overall {overall} are wrong; {count} of the slices hold "
         "more mistakes than chance would explain."
     )
     for number, part in large[:MOST_SLICES]:
         with st.container(border=True):
             _slice(scope, number, part)
     with st.container(horizontal=True, vertical_alignment="center"):
-        frame = found.frame
+        frame = result.frame
         few = ~frame["enough"]
         frame.loc[few, ["error rate", "error rate low", "error rate high", "p", "p adjusted"]] = np.nan
         tables.csv("Slices (CSV)", frame, f"bias-slices-{scope.split}")
-        draw.download(
-            "Slices (PNG)",
-            lambda: _image(scope, large),
-            f"bias-slices-{scope.split}.png",
-            "image/png",
-            "png bias-slices",
-        )
+        draw.download("Slices (PNG)", lambda: _image(scope, large), f"bias-slices-{scope.split}.png", "png bias-slices")
 
 
 def _slice(scope: Scope, number: int, part: Slice) -> None:
     verdict = "more than chance would explain" if part.significant else "not proven: chance could explain it"
     traits = plain(", ".join(map(str, part.traits)), 400) or "no recorded attribute"
     st.markdown(
-        f"**Slice {number}**: {words.said(part.error, 'error rate')} wrong of {len(part.members):,} images, "
+        f"**Slice {number}**: {words.interval(part.error, 'error rate')} wrong of {len(part.members):,} images, "
         f"{words.chance(part.p_adjusted)} corrected: {verdict}.  \nMore frequent here: {traits}."
     )
     wrong = scope.predictions.frame["verdict"].to_numpy()[part.members] == "wrong"
-    ordered = np.concatenate([part.members[wrong], part.members[~wrong]])
-    images.row(scope, ordered[:THUMBNAILS], f"slice {number}")
-    st.caption(f"The {min(THUMBNAILS, len(ordered))} of its images are shown: mistakes first, then the most typical.")
+    places = np.concatenate([part.members[wrong], part.members[~wrong]])
+    images.row(scope, places[:THUMBNAILS], f"slice {number}")
+    st.caption(f"The {min(THUMBNAILS, len(places))} of its images are shown: mistakes first, then the most typical.")
 
 
-def _image(scope: Scope, large: list[tuple[int, Slice]]) -> bytes:
+def _image(scope: Scope, large: list[tuple[int, Slice]]) -> Figure:
     rates = [part.error for _, part in large]
     ends = ([getattr(rate, end) or 0.0 for rate in rates] for end in ("value", "low", "high"))
     names = [f"slice {number}" for number, _ in large]
-    return render.to_png(
-        charts.interval_bars(names, *ends, title="Error rate by slice", unit="error rate", footer=scope.footer)
-    )
+    return charts.interval_bars(names, *ends, title="Error rate by slice", unit="error rate", footer=scope.footer)

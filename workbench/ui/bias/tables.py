@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from workbench.bias import Breakdown
-from workbench.drawing import charts, render
+from workbench.drawing import charts
 from workbench.ui import draw, terms, url
 from workbench.ui.bias import words
 from workbench.ui.bias.scope import Scope
@@ -27,12 +27,12 @@ _GREY = "color: #8b9492; font-style: italic"
 _INK = "#12a594"
 
 
-def figures(found: Breakdown, names: Sequence[str], first: str) -> None:
+def figures(breakdown: Breakdown, names: Sequence[str], first: str) -> None:
     """The worst rows with their figures, those with too few images in grey."""
-    frame = words.shown(found, names, first, MOST_ROWS)
-    few = ~found.frame["enough"].head(MOST_ROWS).to_numpy(bool)
-    if len(found.frame) > MOST_ROWS:
-        st.caption(f"The {MOST_ROWS} worst of {len(found.frame):,}; the CSV holds all.")
+    frame = words.table(breakdown, names, first, MOST_ROWS)
+    few = ~breakdown.frame["enough"].head(MOST_ROWS).to_numpy(bool)
+    if len(breakdown.frame) > MOST_ROWS:
+        st.caption(f"The {MOST_ROWS} worst of {len(breakdown.frame):,}; the CSV holds all.")
     columns = {name: st.column_config.TextColumn(name, help=terms.entry("metrics", name)) for name in names}
     st.dataframe(
         frame.style.apply(lambda row: [_GREY if few[row.name] else ""] * len(row), axis=1),
@@ -42,12 +42,12 @@ def figures(found: Breakdown, names: Sequence[str], first: str) -> None:
     )
 
 
-def bars(found: Breakdown, figure: str) -> None:
+def bars(breakdown: Breakdown, figure: str) -> None:
     """One figure of the worst rows with enough images, with its intervals."""
-    frame = _measured(found, figure).head(MOST_BARS)
+    frame = _measurements(breakdown, figure).head(MOST_BARS)
     if frame.empty:
         return
-    if found.by == "label" and len(found.frame) > MOST_BARS:
+    if breakdown.by == "label" and len(breakdown.frame) > MOST_BARS:
         st.caption(f"The {MOST_BARS} worst.")
     place = {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 140}}
     share = {
@@ -78,26 +78,23 @@ def bars(found: Breakdown, figure: str) -> None:
     )
 
 
-def downloads(scope: Scope, found: Breakdown, figure: str, stem: str) -> None:
+def downloads(scope: Scope, breakdown: Breakdown, figure: str, stem: str) -> None:
     """The figures as CSV, and one of them as an image."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        csv("Figures (CSV)", words.told(found), f"{stem}-{scope.split}")
-        frame = _measured(found, figure).head(MOST_ROWS)
+        csv("Figures (CSV)", words.numbers(breakdown), f"{stem}-{scope.split}")
+        frame = _measurements(breakdown, figure).head(MOST_ROWS)
         if len(frame):
-            title = f"{figure} by {'class' if found.by == 'label' else found.by}"
+            title = f"{figure} by {'class' if breakdown.by == 'label' else breakdown.by}"
             draw.download(
                 f"{figure[0].upper()}{figure[1:]} (PNG)",
-                lambda: render.to_png(
-                    charts.interval_bars(
-                        frame["name"].tolist(),
-                        *(frame[column] for column in ("value", "low", "high")),
-                        title=title,
-                        unit=figure,
-                        footer=scope.footer,
-                    )
+                lambda: charts.interval_bars(
+                    frame["name"].tolist(),
+                    *(frame[column] for column in ("value", "low", "high")),
+                    title=title,
+                    unit=figure,
+                    footer=scope.footer,
                 ),
                 f"{stem}-{scope.split}.png",
-                "image/png",
                 f"png {stem}",
             )
 
@@ -139,16 +136,16 @@ def _any_other(scope: Scope, lines: Sequence[tuple[str, int, dict[str, str]]], w
             st.page_link(url.EXPLAIN, label=f"{plain(name, 40)}: {count:,} wrong", query_params=scope.link(**query))
 
 
-def _measured(found: Breakdown, figure: str) -> pd.DataFrame:
+def _measurements(breakdown: Breakdown, figure: str) -> pd.DataFrame:
     """The rows with enough cases: name, value, low, high, said."""
-    frame, rates = found.frame, found.rates(figure)
+    frame, rates = breakdown.frame, breakdown.rates(figure)
     names = frame["group"].astype(str).to_numpy()
-    kept = frame["enough"].to_numpy(bool) & np.array([words.enough(rates[name], figure) for name in names], bool)
-    part = frame[kept]
+    enough = frame["enough"].to_numpy(bool) & np.array([words.enough(rates[name], figure) for name in names], bool)
+    part = frame[enough]
     return part.assign(
-        name=names[kept],
+        name=names[enough],
         value=part[figure],
         low=part[f"{figure} low"],
         high=part[f"{figure} high"],
-        said=[words.said(rates[name], figure) for name in names[kept]],
+        said=[words.interval(rates[name], figure) for name in names[enough]],
     )[["name", "value", "low", "high", "said"]].reset_index(drop=True)

@@ -13,7 +13,7 @@ from workbench.bias import LOOKED_AT, Maps, differences, focus, maps_of, mean_ma
 from workbench.drawing import render
 from workbench.images import SAMPLE
 from workbench.stats import ENOUGH
-from workbench.ui import audits, draw, results, url
+from workbench.ui import audits, draw, runs, url
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import Scope
 from workbench.ui.progress import offer
@@ -43,11 +43,11 @@ def maps(scope: Scope) -> Maps | None:
             help="One method for the whole section.",
         )
         draw.meaning("mean-attribution-map")
-    found = audits.summaries(scope.model, scope.images, scope.predictions, method)
-    if found is None:
+    summaries = audits.summaries(scope, scope.predictions, method)
+    if summaries is None:
         _offer(scope, method)
         return None
-    return _among(scope, maps_of(found, scope.predictions))
+    return _among(scope, maps_of(summaries, scope.predictions))
 
 
 def _offer(scope: Scope, method: str) -> None:
@@ -59,47 +59,47 @@ def _offer(scope: Scope, method: str) -> None:
     st.info(
         f"To see where the model looks on average, {METHODS[method].title} is computed for a sample of up to"
         f" {SAMPLE} images, spread over the classes of the test"
-        f" split.{stale if audits.outdated(scope.model, scope.images, method) else ''}",
+        f" split.{stale if audits.outdated(scope, method) else ''}",
         icon=":material/center_focus_strong:",
     )
     label = f"Compute {SAMPLE} maps"
-    offer(label, f"look {method}", lambda: results.summaries(scope.model, scope.images, scope.predictions, method))
+    offer(label, f"look {method}", lambda: runs.summaries(scope, scope.predictions, method))
 
 
-def _among(scope: Scope, found: Maps) -> Maps | None:
+def _among(scope: Scope, sample: Maps) -> Maps | None:
     """Those of the images that the page is about."""
     names = set(scope.predictions.frame["name"][scope.rows])
-    kept = found.frame["name"].isin(names).to_numpy(bool)
-    if not kept.any():
-        of = " and ".join(sorted(found.frame["split"].dropna().unique()))
+    rows = sample.frame["name"].isin(names).to_numpy(bool)
+    if not rows.any():
+        of = " and ".join(sorted(sample.frame["split"].dropna().unique()))
         where = f"of the {of} split" if of else "without a split"
         st.info(
             f"The maps are of a sample {where}, none of them among these images: choose others above.",
             icon=":material/filter_alt_off:",
         )
         return None
-    return Maps(found.frame[kept].reset_index(drop=True), found.heatmaps[kept], found.mask[kept], found.method)
+    return Maps(sample.frame[rows].reset_index(drop=True), sample.heatmaps[rows], sample.mask[rows], sample.method)
 
 
-def section(scope: Scope, found: Maps) -> None:
+def section(scope: Scope, sample: Maps) -> None:
     """Mean maps, shares and differences."""
     ways = ["predicted", "label", *scope.attributes]
-    said = {"predicted": "predicted class", "label": "true class"}
-    by = url.select("Mean maps by", ways, key="maps_by", format_func=lambda way: said.get(way, way), width=230)
-    _images(scope, found, by)
-    frame = focus(found, by)
+    titles = {"predicted": "predicted class", "label": "true class"}
+    by = url.select("Mean maps by", ways, key="maps_by", format_func=lambda way: titles.get(way, way), width=230)
+    _images(scope, sample, by)
+    frame = focus(sample, by)
     _shares(scope, frame, by)
-    _differences(scope, found)
+    _differences(scope, sample)
 
 
-def _images(scope: Scope, found: Maps, by: str) -> None:
-    means = sorted(mean_maps(found, by).items(), key=lambda line: -line[1][1])[:MOST_MAPS]
+def _images(scope: Scope, sample: Maps, by: str) -> None:
+    means = sorted(mean_maps(sample, by).items(), key=lambda line: -line[1][1])[:MOST_MAPS]
     scale = render.scale_of([heatmap * CELLS for _, (heatmap, _) in means], signed=False)
     with st.grid(max(len(means), 5), min_column_width=150):
         for name, (heatmap, count) in means:
             with st.container(gap="xsmall"):
                 image = Image.fromarray(scale.colours(heatmap * CELLS)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-                st.image(image, width="stretch", output_format="PNG", alt=f"mean map of {name}")
+                draw.image(image, f"mean map of {name}")
                 few = "" if count >= ENOUGH else ", too few for a verdict"
                 st.caption(f"**{plain(name)}**, {count:,} images{few}")
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -115,12 +115,11 @@ def _images(scope: Scope, found: Maps, by: str) -> None:
             )
             for name, (heatmap, count) in means
         ]
-        title = f"Mean map by {METHODS[found.method].title}"
+        title = f"Mean map by {METHODS[sample.method].title}"
         draw.download(
             "Mean maps (PNG)",
-            lambda: render.to_png(render.figure(None, panels, title, scope.footer)),
-            f"bias-maps-{found.method}.png",
-            "image/png",
+            lambda: render.figure(None, panels, title, scope.footer),
+            f"bias-maps-{sample.method}.png",
             "png maps",
         )
 
@@ -142,8 +141,8 @@ def _shares(scope: Scope, frame: pd.DataFrame, by: str) -> None:
                 )
         rows.append(row)
     areas = frame.groupby("region")["area"].first()
-    told = [region for region in SHOWN_REGIONS if np.isfinite(areas.get(region, np.nan))]
-    rows.append({"group": "an even map", "maps": "", **{region: words.percent(areas[region]) for region in told}})
+    regions = [region for region in SHOWN_REGIONS if np.isfinite(areas.get(region, np.nan))]
+    rows.append({"group": "an even map", "maps": "", **{region: words.percent(areas[region]) for region in regions}})
     pinned = {"group": st.column_config.TextColumn("group", pinned=True)}
     st.dataframe(pd.DataFrame(rows).fillna(""), hide_index=True, column_config=pinned)
     tables.csv("Shares of attribution (CSV)", frame, f"bias-shares-{by}")
@@ -153,21 +152,21 @@ def _share(value: float, low: float, high: float) -> str:
     return f"{words.percent(value)} ({100 * low:.1f} to {100 * high:.1f})" if np.isfinite(low) else words.percent(value)
 
 
-def _differences(scope: Scope, found: Maps) -> None:
+def _differences(scope: Scope, sample: Maps) -> None:
     if not scope.tested:
         return
-    facts = "where", found.method, found.frame["id"].tolist(), found.heatmaps, scope.tested
-    frame = scope.kept(facts, lambda: differences(found, *scope.tested))
+    facts = "where", sample.method, sample.frame["id"].tolist(), sample.heatmaps, scope.tested
+    frame = scope.kept(facts, lambda: differences(sample, *scope.tested))
     if frame.empty:
         st.caption(f"No attribute has two groups of {ENOUGH} maps: too few to compare where the model looks.")
         return
-    proven = frame[frame["significant"]].sort_values("p adjusted", kind="stable").to_dict("records")
-    if not proven:
+    rows = frame[frame["significant"]].sort_values("p adjusted", kind="stable").to_dict("records")
+    if not rows:
         st.markdown(
             f"**Groups**: no difference in where the model looks is proven for any region ({len(frame)} comparisons,"
             f" smallest {words.chance(frame['p adjusted'].min())} after correction)."
         )
-    for line in proven[:4]:
+    for line in rows[:4]:
         st.markdown(
             f"**By {plain(line['by'])}**: the model looks at the {line['region']} more for {plain(line['most'])} than"
             f" for {plain(line['least'])}: {100 * line['gap']:.1f} points of its attribution more,"

@@ -53,43 +53,43 @@ def chance(p: float) -> str:
     return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
-def enough(found: Rate, figure: str) -> bool:
+def enough(rate: Rate, figure: str) -> bool:
     """Whether a figure rests on enough cases to be told; of an AUC, cases of either kind."""
-    cases = min(found.count, found.support - found.count) if figure == "AUC" else found.support
+    cases = min(rate.count, rate.support - rate.count) if figure == "AUC" else rate.support
     return cases >= ENOUGH
 
 
-def said(found: Rate, figure: str) -> str:
+def interval(rate: Rate, figure: str) -> str:
     """A figure with its interval, as in 73.2 % (66.7 to 78.8); or why there is none."""
-    if not enough(found, figure):
-        cases = min(found.count, found.support - found.count) if figure == "AUC" else found.support
+    if not enough(rate, figure):
+        cases = min(rate.count, rate.support - rate.count) if figure == "AUC" else rate.support
         return f"too few ({cases:,})" if cases else "n/a"
-    if found.value is None or found.low is None or found.high is None:
+    if rate.value is None or rate.low is None or rate.high is None:
         return "n/a"
     if figure == "AUC":
-        return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
-    return f"{percent(found.value)} ({100 * found.low:.1f} to {100 * found.high:.1f})"
+        return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
+    return f"{percent(rate.value)} ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
 
 
-def shown(found: Breakdown, figures: Sequence[str], first: str, most: int) -> pd.DataFrame:
+def table(breakdown: Breakdown, figures: Sequence[str], first: str, most: int) -> pd.DataFrame:
     """The worst `most` rows as text, with one column a figure."""
     import pandas as pd
 
-    frame = found.frame.head(most)
-    rates = {figure: found.rates(figure) for figure in figures}
+    frame = breakdown.frame.head(most)
+    rates = {figure: breakdown.rates(figure) for figure in figures}
     lines = []
     for name, support in zip(frame["group"].tolist(), frame["support"].tolist(), strict=True):
         few = f"too few ({support:,})"
-        figured = {f: said(rates[f][str(name)], f) if support >= ENOUGH else few for f in figures}
-        lines.append({first: str(name), "images": support, **figured})
+        cells = {f: interval(rates[f][str(name)], f) if support >= ENOUGH else few for f in figures}
+        lines.append({first: str(name), "images": support, **cells})
     return pd.DataFrame(lines, columns=[first, "images", *figures])
 
 
-def told(found: Breakdown) -> pd.DataFrame:
+def numbers(breakdown: Breakdown) -> pd.DataFrame:
     """The whole breakdown as numbers, without the figures that rest on too few cases."""
-    frame = found.frame.copy()
-    for figure in found.figures:
-        rates = found.rates(figure)
+    frame = breakdown.frame.copy()
+    for figure in breakdown.figures:
+        rates = breakdown.rates(figure)
         few = ~frame["enough"].to_numpy(bool) | np.array(
             [not enough(rates[str(name)], figure) for name in frame["group"]]
         )

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from workbench.defects import CHOSEN_ON, REPORTED_ON, point_at
-from workbench.drawing import charts, render
+from workbench.drawing import charts
 from workbench.ui import draw
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting
@@ -40,51 +40,48 @@ def section(scope: Scope, setting: Setting) -> None:
         split: scope.kept(("curve", split, scope.costs), partial(lambda name: _thin(scope.points(name)), split))
         for split in splits
     }
-    drawn = scope.kept(
+    diagrams = scope.kept(
         ("drawn curves", scope.costs), lambda: {name: _stacked(scope, lines, *axes) for name, axes in CURVES.items()}
     )
-    here = {split: _with_recall(point_at(scope.cases[split], threshold, scope.costs).to_frame().T) for split in splits}
+    marks = {split: _with_recall(point_at(scope.cases[split], threshold, scope.costs).to_frame().T) for split in splits}
     with st.grid(3, min_column_width=280):
         for name, (across, up) in CURVES.items():
             with st.container():
                 st.markdown(f"**{name}**")
-                _drawn(scope, drawn[name], here, across, up)
-    said = " · ".join(f"{'grey' if split == CHOSEN_ON else 'green'}: {scope.words[split]}" for split in splits)
+                _chart(scope, diagrams[name], marks, across, up)
+    legend = " · ".join(f"{'grey' if split == CHOSEN_ON else 'green'}: {scope.words[split]}" for split in splits)
     unseen = "" if setting.band.empty else ", without the review band"
-    st.caption(f"{said}. The dots mark the current threshold{unseen}.")
+    st.caption(f"{legend}. The dots mark the current threshold{unseen}.")
     draw.download(
         "Curves (PNG)",
-        lambda: render.to_png(
-            charts.curves(_panels(scope, lines, here), title=f"Threshold {threshold:.4f}", footer=scope.footer)
-        ),
+        lambda: charts.curves(_panels(scope, lines, marks), title=f"Threshold {threshold:.4f}", footer=scope.footer),
         "operating-curves.png",
-        "image/png",
         "png curves",
     )
 
 
 def _thin(points: pd.DataFrame) -> pd.DataFrame:
     """As many of the operating points as a chart needs, with the share of defects found, as plain numbers."""
-    kept = np.unique(np.linspace(0, len(points) - 1, min(len(points), MOST_POINTS)).round().astype(int))
-    return _with_recall(points.iloc[kept])
+    rows = np.unique(np.linspace(0, len(points) - 1, min(len(points), MOST_POINTS)).round().astype(int))
+    return _with_recall(points.iloc[rows])
 
 
 def _with_recall(points: pd.DataFrame) -> pd.DataFrame:
-    shown = points[["threshold", "overkill rate", "precision", "cost"]].astype(float)
-    return shown.assign(**{"defects found": 1 - points["escape rate"].astype(float)}).reset_index(drop=True)
+    table = points[["threshold", "overkill rate", "precision", "cost"]].astype(float)
+    return table.assign(**{"defects found": 1 - points["escape rate"].astype(float)}).reset_index(drop=True)
 
 
 def _stacked(scope: Scope, parts: dict[str, pd.DataFrame], across: str, up: str) -> pd.DataFrame:
     """The points of all splits in one table, as a chart takes them."""
     import pandas as pd
 
-    named = [
+    frames = [
         part[[across, up]].assign(split=scope.words[split], order=np.arange(len(part))) for split, part in parts.items()
     ]
-    return pd.concat(named, ignore_index=True).dropna()
+    return pd.concat(frames, ignore_index=True).dropna()
 
 
-def _drawn(scope: Scope, lines: pd.DataFrame, here: dict[str, pd.DataFrame], across: str, up: str) -> None:
+def _chart(scope: Scope, lines: pd.DataFrame, marks: dict[str, pd.DataFrame], across: str, up: str) -> None:
     split = {"field": "split", "type": "nominal", "legend": None}
     colour = {**split, "scale": {"domain": [scope.words[s] for s in INKS], "range": list(INKS.values())}}
     x, y = (_axis(name) for name in (across, up))
@@ -97,7 +94,7 @@ def _drawn(scope: Scope, lines: pd.DataFrame, here: dict[str, pd.DataFrame], acr
                 "encoding": {"x": x, "y": y, "color": colour, "order": {"field": "order"}},
             },
             {
-                "data": {"values": _stacked(scope, here, across, up).to_dict("records")},
+                "data": {"values": _stacked(scope, marks, across, up).to_dict("records")},
                 "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1},
                 "encoding": {"x": x, "y": y, "color": colour, "tooltip": tip},
             },
@@ -112,10 +109,10 @@ def _axis(name: str) -> dict[str, Any]:
     return {"field": name, "type": "quantitative", "title": name, "axis": {"tickCount": 5}, **scale}
 
 
-def _panels(scope: Scope, lines: dict[str, pd.DataFrame], here: dict[str, pd.DataFrame]) -> list[charts.Panel]:
+def _panels(scope: Scope, lines: dict[str, pd.DataFrame], marks: dict[str, pd.DataFrame]) -> list[charts.Panel]:
     panels = []
     for name, (across, up) in CURVES.items():
-        drawn = {scope.words[s]: (lines[s][across], lines[s][up]) for s in lines}
-        dots = {scope.words[s]: (float(here[s][across].iloc[0]), float(here[s][up].iloc[0])) for s in here}
-        panels.append(charts.Panel(name, across, up, drawn, dots))
+        series = {scope.words[s]: (lines[s][across], lines[s][up]) for s in lines}
+        dots = {scope.words[s]: (float(marks[s][across].iloc[0]), float(marks[s][up].iloc[0])) for s in marks}
+        panels.append(charts.Panel(name, across, up, series, dots))
     return panels

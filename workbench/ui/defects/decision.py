@@ -34,7 +34,7 @@ SPOT_METHODS = ("integrated_gradients", "grad_cam", "smoothgrad", "occlusion", "
 @guarded
 def section(scope: Scope, setting: Setting) -> None:
     """The chosen queue, and the decision about one of its images."""
-    record.said()
+    record.confirmation()
     row = queue.choose(scope, setting)
     if row is None:
         return
@@ -50,23 +50,23 @@ def section(scope: Scope, setting: Setting) -> None:
     head = st.container()
     image = photographs.fitted(item, VIEW_EDGE)
     target = _target(scope, row)
-    found = results.attribution(scope.model, scope.images, item, method, {"target": target, "score": "logit"}, {})
-    shown = None if isinstance(found, str) else found
-    regions = [] if shown is None else spots(_heatmap(shown, image), MOST_SPOTS)
-    filled = _filled(scope, item, regions, method, fill)
-    decided = decide(item.id, float(scope.scores[row]), setting.band, regions, filled, _evidence(scope, method, target))
+    result = results.attribution(scope.of(item), method, {"target": target, "score": "logit"}, {})
+    attribution = None if isinstance(result, str) else result
+    regions = [] if attribution is None else spots(_heatmap(attribution, image), MOST_SPOTS)
+    fills = _fills(scope, item, regions, method, fill)
+    decision = decide(item.id, float(scope.scores[row]), setting.band, regions, fills, _evidence(scope, method, target))
     with head:
-        _sentence(scope, item, decided, target)
-    if isinstance(found, str):
-        st.info(plain(found, 600), icon=":material/block:")
-    _images(item, image, shown, regions)
-    if shown is not None:
-        _table(item, decided)
-    _neighbours(scope, row, item, method, shown, image)
+        _sentence(scope, item, decision, target)
+    if isinstance(result, str):
+        st.info(plain(result, 600), icon=":material/block:")
+    _images(item, image, attribution, regions)
+    if attribution is not None:
+        _table(item, decision)
+    _neighbours(scope, row, item, method, attribution, image)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Your verdict", anchor=False)
         draw.meaning("journal-entry")
-    record.form(scope, setting, item, decided, shown)
+    record.form(scope, setting, item, decision, attribution)
 
 
 def _item(scope: Scope, row: int) -> ImageItem:
@@ -76,7 +76,7 @@ def _item(scope: Scope, row: int) -> ImageItem:
         InputError: Its file was written over since the model was asked about it: no verdict of then may stand beside
             the image of now.
     """
-    item, then = scope.images.by_name[str(scope.known.frame["name"][row])], scope.known.frame["id"][row]
+    item, then = scope.at(row), scope.predictions.frame["id"][row]
     if isinstance(then, str) and then != item.id:
         raise InputError(
             f"The file of {item.name} was overwritten after its prediction: audit the set again, or restore the file."
@@ -105,23 +105,23 @@ def _signed(method: str) -> bool:
 
 def _target(scope: Scope, row: int) -> str:
     """The defect that the model finds most probable: what the map is asked about."""
-    columns = [scope.known.class_names.index(name) for name in scope.positive]
-    return scope.positive[int(scope.known.probabilities[row, columns].argmax())]
+    columns = [scope.predictions.class_names.index(name) for name in scope.positive]
+    return scope.positive[int(scope.predictions.probabilities[row, columns].argmax())]
 
 
-def _heatmap(found: Attribution, image: Image.Image) -> np.ndarray:
+def _heatmap(attribution: Attribution, image: Image.Image) -> np.ndarray:
     """What speaks for the defect, over the pixels of the image shown."""
-    return found.placement.scaled(image).to_original(found.ranking)
+    return attribution.placement.scaled(image).to_original(attribution.ranking)
 
 
-def _filled(scope: Scope, item: ImageItem, regions: list[Spot], method: str, fill: str) -> list[Filled]:
+def _fills(scope: Scope, item: ImageItem, regions: list[Spot], method: str, fill: str) -> list[Filled]:
     """What filling each region does, computed one after the other; none where it was stopped."""
 
     def make(progress: Stoppable) -> list[Filled]:
-        loaded, image, done = choice.classifier(scope.model), photographs.fitted(item, VIEW_EDGE), []
+        clf, image, done = choice.classifier(scope.model), photographs.fitted(item, VIEW_EDGE), []
         for number, region in enumerate(regions):
             progress(number, len(regions))
-            done += fill_spots(loaded, image, [region], scope.positive, fill)[1]
+            done += fill_spots(clf, image, [region], scope.positive, fill)[1]
         return done
 
     if not regions or regions[0].inside.all():
@@ -133,24 +133,24 @@ def _filled(scope: Scope, item: ImageItem, regions: list[Spot], method: str, fil
     )
 
 
-def _sentence(scope: Scope, item: ImageItem, decided: Decision, target: str) -> None:
+def _sentence(scope: Scope, item: ImageItem, decision: Decision, target: str) -> None:
     words = {"pass": "passed", "review": "for review", "reject": "rejected"}
     kinds = {True: ("reject", "escape"), False: ("pass", "overkill")}
-    chips = f":{_COLOURS[decided.verdict]}-badge[{words[decided.verdict]}]"
-    if item.label in scope.known.class_names:
+    chips = f":{_COLOURS[decision.verdict]}-badge[{words[decision.verdict]}]"
+    if item.label in scope.predictions.class_names:
         right, wrong = kinds[item.label in scope.positive]
-        if decided.verdict not in (right, "review"):
+        if decision.verdict not in (right, "review"):
             chips += f" :red-badge[{wrong}]"
         chips += f" ground truth: **{plain(item.label)}**"
     what = f", most probably {plain(target)}" if len(scope.positive) > 1 else ""
-    st.markdown(f"#### {plain(decided.sentence, 400)}")
-    st.markdown(f"{plain(item.name)} · {chips} · margin to the threshold {decided.margin:+.3f}{what}")
+    st.markdown(f"#### {plain(decision.sentence, 400)}")
+    st.markdown(f"{plain(item.name)} · {chips} · margin to the threshold {decision.margin:+.3f}{what}")
 
 
 _COLOURS = {"pass": "green", "review": "orange", "reject": "red"}
 
 
-def _images(item: ImageItem, image: Image.Image, shown: Attribution | None, regions: list[Spot]) -> None:
+def _images(item: ImageItem, image: Image.Image, attribution: Attribution | None, regions: list[Spot]) -> None:
     """The photograph and the map over it, each with the outline of the ground truth."""
     try:
         mask = photographs.mask_of(item)
@@ -167,38 +167,32 @@ def _images(item: ImageItem, image: Image.Image, shown: Attribution | None, regi
     with st.grid(3, min_column_width=230):
         with st.container():
             st.markdown("**Photograph**")
-            st.image(image, width="stretch", output_format="PNG", alt=item.name)
+            draw.image(image, item.name)
         with st.container():
             st.markdown("**Regions" + (" and ground truth**" if mask is not None else "**"))
-            st.image(marked(image), width="stretch", output_format="PNG", alt=f"Regions of {item.name}")
-        if shown is not None:
-            method, heat = METHODS[shown.method], _heatmap(shown, image)
-            scale = render.scale_of([heat], _signed(shown.method))
-            over = marked(render.overlay(image, heat, _signed(shown.method)))
+            draw.image(marked(image), f"Regions of {item.name}")
+        if attribution is not None:
+            method, heat = METHODS[attribution.method], _heatmap(attribution, image)
+            scale = render.scale_of([heat], _signed(attribution.method))
+            over = marked(render.overlay(image, heat, _signed(attribution.method)))
             with st.container():
                 st.markdown(f"**{method.title}**")
-                st.image(over, width="stretch", output_format="PNG", alt=f"{method.title} of {item.name}")
+                draw.image(over, f"{method.title} of {item.name}")
                 draw.colour_bar(scale, method.unit)
-                draw.download(
-                    "Image (PNG)",
-                    lambda: render.to_png(over),
-                    f"{draw.stem(item.name)}-decision.png",
-                    "image/png",
-                    "png decision",
-                )
+                draw.download("Image (PNG)", lambda: over, f"{draw.stem(item.name)}-decision.png", "png decision")
     if mask is None:
         st.caption("No ground-truth mask marks the defect.")
 
 
-def _table(item: ImageItem, decided: Decision) -> None:
+def _table(item: ImageItem, decision: Decision) -> None:
     """The regions with their mass and what filling does."""
     import pandas as pd
 
-    if not decided.regions:
+    if not decision.regions:
         st.caption(":material/info: The map holds no evidence for this defect: there is no region.")
         return
     rows: list[dict[str, Any]] = []
-    for number, spot in enumerate(decided.regions, 1):
+    for number, spot in enumerate(decision.regions, 1):
         left, top, right, bottom = spot.box
         row = {
             "region": number,
@@ -207,15 +201,15 @@ def _table(item: ImageItem, decided: Decision) -> None:
             "mass": f"{spot.mass:.0%}",
             "score when filled": "",
             "same area elsewhere": "",
-            "so": "not filled" if number > len(decided.filled) else "",
+            "so": "not filled" if number > len(decision.filled) else "",
         }
-        if number <= len(decided.filled):
-            tried = decided.filled[number - 1]
-            low, high = min(tried.elsewhere), max(tried.elsewhere)
+        if number <= len(decision.filled):
+            fill = decision.filled[number - 1]
+            low, high = min(fill.elsewhere), max(fill.elsewhere)
             row |= {
-                "score when filled": f"{tried.after:.3f} ({tried.after - tried.before:+.3f})",
-                "same area elsewhere": f"{np.mean(tried.elsewhere):.3f} ({low:.3f} to {high:.3f})",
-                "so": decided.meaning(tried),
+                "score when filled": f"{fill.after:.3f} ({fill.after - fill.before:+.3f})",
+                "same area elsewhere": f"{np.mean(fill.elsewhere):.3f} ({low:.3f} to {high:.3f})",
+                "so": decision.meaning(fill),
             }
         rows.append(row)
     frame = pd.DataFrame(rows)
@@ -225,22 +219,22 @@ def _table(item: ImageItem, decided: Decision) -> None:
 
 @guarded
 def _neighbours(
-    scope: Scope, row: int, item: ImageItem, method: str, shown: Attribution | None, image: Image.Image
+    scope: Scope, row: int, item: ImageItem, method: str, attribution: Attribution | None, image: Image.Image
 ) -> None:
     """The nearest good part and the nearest defect among the training images, with maps on one scale if any."""
     st.subheader("Nearest training images", anchor=False)
-    found = _nearest(scope, row)
-    if found is None:
+    pairs = _nearest(scope, row)
+    if pairs is None:
         return
     maps: list[tuple[str, Image.Image, np.ndarray | None]] = [
-        ("This part", image, None if shown is None else _heatmap(shown, image))
+        ("This part", image, None if attribution is None else _heatmap(attribution, image))
     ]
-    for title, (other, alike) in found.items():
-        neighbour = scope.images.by_name[str(scope.known.frame["name"][other])]
+    for title, (other, alike) in pairs.items():
+        neighbour = scope.at(other)
         its, heat = photographs.fitted(neighbour, VIEW_EDGE), None
-        if shown is not None:
+        if attribution is not None:
             aim = {"target": _target(scope, row), "score": "logit"}
-            its_map = results.attribution(scope.model, scope.images, neighbour, method, aim, {})
+            its_map = results.attribution(scope.of(neighbour), method, aim, {})
             heat = None if its_map is None or isinstance(its_map, str) else _heatmap(its_map, its)
         what = f"{title}: {plain(neighbour.label)}, score {scope.scores[other]:.2f}, similarity {alike:.2f}"
         maps.append((what, its, heat))
@@ -248,15 +242,15 @@ def _neighbours(
     with st.grid(3, min_column_width=230):
         for what, its, heat in maps:
             with st.container():
-                pair = its if heat is None else _beside(its, render.overlay(its, heat, scale.signed, scale.limit))
-                st.image(pair, width="stretch", output_format="PNG", alt=what)
+                pair = its if heat is None else _pair(its, render.overlay(its, heat, scale.signed, scale.limit))
+                draw.image(pair, what)
                 st.caption(what)
-    if shown is not None:
+    if attribution is not None:
         draw.colour_bar(scale, f"{METHODS[method].unit}, one scale for the three maps")
     draw.meaning("nearest-training-images")
 
 
-def _beside(left: Image.Image, right: Image.Image) -> Image.Image:
+def _pair(left: Image.Image, right: Image.Image) -> Image.Image:
     both = Image.new("RGB", (left.width + right.width, left.height))
     both.paste(left, (0, 0))
     both.paste(right, (left.width, 0))
@@ -265,18 +259,18 @@ def _beside(left: Image.Image, right: Image.Image) -> Image.Image:
 
 def _nearest(scope: Scope, row: int) -> dict[str, tuple[int, float]] | None:
     """Rows and similarities of the nearest good part and the nearest defect; None, and the remedy, if not known."""
-    frame = scope.known.frame
-    trained = (frame["split"] == "train").to_numpy(bool) & frame["verdict"].notna().to_numpy(bool)
-    if not trained.any():
+    frame = scope.predictions.frame
+    training = (frame["split"] == "train").to_numpy(bool) & frame["verdict"].notna().to_numpy(bool)
+    if not training.any():
         st.caption("This set has no labelled training split, so the training images are not known.")
         return None
-    known = neighbours.embedded(scope.model, scope.images)
-    if known is None:
+    embeddings = neighbours.embedded(scope)
+    if embeddings is None:
         return None
-    predictions, vectors = known
+    predictions, vectors = embeddings
     order = dict(zip(predictions.frame["name"], range(len(predictions)), strict=True))
     ours = vectors[[order[name] for name in frame["name"]]]
     defect = frame["label"].isin(scope.positive).to_numpy(bool)
-    asked = {"Nearest good part": trained & ~defect, "Nearest defect": trained & defect}
-    found = {title: nearest(ours, row, rows) for title, rows in asked.items()}
-    return {title: one for title, one in found.items() if one is not None}
+    rows_of = {"Nearest good part": training & ~defect, "Nearest defect": training & defect}
+    pairs = {title: nearest(ours, row, rows) for title, rows in rows_of.items()}
+    return {title: pair for title, pair in pairs.items() if pair is not None}

@@ -37,20 +37,20 @@ def draw(scope: Scope, setting: Setting) -> None:
     )
     place = _probability if scale == "probability" else _odds
     fixed = scope.kept(("histogram", scale, setting.coverage), lambda: _fixed(scope, place, setting.coverage))
-    found = setting.band
-    low, at, high = place(np.array([found.low, found.threshold, found.high])).clip(0, 1).tolist()
-    ends = _Ends(*(np.array([end]) for end in (found.low, found.high)))
-    here = [[int(_counted(kind, ends)[0]) for kind in kinds] for _, kinds in _kinds(scope, setting.coverage)]
-    data = {**fixed, "here": here, "at": round(at * PLACES), "threshold": found.threshold, "band": [low, high]}
+    band = setting.band
+    low, at, high = place(np.array([band.low, band.threshold, band.high])).clip(0, 1).tolist()
+    ends = _Ends(*(np.array([end]) for end in (band.low, band.high)))
+    counts = [[int(_counted(kind, ends)[0]) for kind in kinds] for _, kinds in _kinds(scope, setting.coverage)]
+    data = {**fixed, "here": counts, "at": round(at * PLACES), "threshold": band.threshold, "band": [low, high]}
     _component()(key="histogram", data=data, on_moved_change=moved)
-    st.caption(f"{_caption(scope)} {_sides(found)} Drag the line, or click it and use the arrow keys.")
+    st.caption(f"{_caption(scope)} {_sides(band)} Drag the line, or click it and use the arrow keys.")
 
 
-def _sides(found: Band) -> str:
-    if found.empty:
+def _sides(band: Band) -> str:
+    if band.empty:
         return "Parts left of the line pass; parts right of it are rejected."
-    passes = "parts left of it pass, " if found.low > 0 else ""
-    rejected = "parts right of it are rejected." if found.high <= 1 else "and none is rejected."
+    passes = "parts left of it pass, " if band.low > 0 else ""
+    rejected = "parts right of it are rejected." if band.high <= 1 else "and none is rejected."
     return f"Parts in the band are for review; {passes or 'none passes unseen, '}{rejected}"
 
 
@@ -149,8 +149,8 @@ def _counted(kind: _Kind, ends: _Ends) -> NDArray[np.intp]:
 
 
 def _binned(places: NDArray[np.float64]) -> list[int]:
-    found: list[int] = np.bincount((places * BARS).astype(int).clip(0, BARS - 1), minlength=BARS).tolist()
-    return found
+    counts: list[int] = np.bincount((places * BARS).astype(int).clip(0, BARS - 1), minlength=BARS).tolist()
+    return counts
 
 
 def _probability(scores: NDArray[np.float64]) -> NDArray[np.float64]:

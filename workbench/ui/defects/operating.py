@@ -32,7 +32,7 @@ def view(scope: Scope) -> None:
     if points:
         _table(scope, points, setting)
     if setting.coverage is not None and all(len(scope.cases[split]) for split in (CHOSEN_ON, REPORTED_ON)):
-        _reviewed(scope, setting)
+        _review(scope, setting)
     curves.section(scope, setting)
     _groups(scope, setting)
 
@@ -46,24 +46,16 @@ def _table(scope: Scope, points: dict[str, pd.Series], setting: Setting) -> None
         {
             f"{scope.words[split]} ({point['defects']:,.0f} defects, {point['good']:,.0f} good)": [
                 *(f"{point[name]:,.0f}" for name in counts),
-                *(said(point, name) for name in FIGURES),
+                *(interval(point, name) for name in FIGURES),
                 _area(scope, split),
             ]
             for split, point in points.items()
         },
-        index=[
-            "escapes",
-            "overkill",
-            *(["for review"] if "review" in counts else []),
-            *FIGURES[:-1],
-            "cost a part",
-            "AUC",
-        ],
+        index=[*counts[:2], *(["for review"] if counts[2:] else []), *FIGURES[:-1], "cost a part", "AUC"],
     )
+    title = "At this threshold" if setting.coverage is None else "With this threshold and review band"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(
-            "At this threshold" if setting.coverage is None else "With this threshold and review band", anchor=False
-        )
+        st.subheader(title, anchor=False)
         draw.meaning("operating-point")
     st.table(frame)
     st.caption(_line(scope, points))
@@ -124,11 +116,11 @@ def _with_facts(table: pd.DataFrame, facts: dict[str, object]) -> pd.DataFrame:
 
 def _area(scope: Scope, split: str) -> str:
     cases = scope.cases[split]
-    found = scope.kept(("area", split), lambda: auc(cases.scores, cases.defect))
-    return "n/a" if found.value is None else f"{found.value:.3f} ({draw.interval(found, 'AUC')})"
+    rate = scope.kept(("area", split), lambda: auc(cases.scores, cases.defect))
+    return "n/a" if rate.value is None else f"{rate.value:.3f} ({draw.interval(rate, 'AUC')})"
 
 
-def said(point: pd.Series, name: str) -> str:
+def interval(point: pd.Series, name: str) -> str:
     """A figure with its interval."""
     value, low, high = (float(point[f"{name}{end}"]) for end in ("", " low", " high"))
     if math.isnan(value):
@@ -138,21 +130,21 @@ def said(point: pd.Series, name: str) -> str:
     return f"{value:.3f} ({low:.3f} to {high:.3f})" if name == "F1" else f"{value:.1%} ({low:.1%} to {high:.1%})"
 
 
-def _reviewed(scope: Scope, setting: Setting) -> None:
+def _review(scope: Scope, setting: Setting) -> None:
     """What the review band does: made from one split, held against the other."""
     import pandas as pd
 
     chosen, tested = scope.cases[CHOSEN_ON], scope.cases[REPORTED_ON]
-    found, target = review(tested, setting.band), setting.coverage or 0
+    outcome, target = review(tested, setting.band), setting.coverage or 0
     st.subheader("What the review band guarantees", anchor=False)
     st.markdown(
-        f"{_share(found.review)} of the {scope.words[REPORTED_ON]} is for review. {found.escapes:,} of its defects pass"
-        f" unseen, and {found.overkill:,} of its good parts are rejected unseen."
+        f"{_share(outcome.review)} of the {scope.words[REPORTED_ON]} is for review. {outcome.escapes:,} of its defects "
+        f"pass unseen, and {outcome.overkill:,} of its good parts are rejected unseen."
     )
     lines = {}
     for kind, rate, calibrated, ends in (
-        ("defects not passed unseen", found.defects, chosen.defects, setting.band.low < setting.threshold),
-        ("good parts not rejected unseen", found.good, chosen.good, setting.band.high > setting.threshold),
+        ("defects not passed unseen", outcome.defects, chosen.defects, setting.band.low < setting.threshold),
+        ("good parts not rejected unseen", outcome.good, chosen.good, setting.band.high > setting.threshold),
     ):
         low, high = expected_range(target, calibrated, rate.support)
         should = f"{low:.1%} to {high:.1%}" if ends else f"{low:.1%} or more: the threshold alone keeps the guarantee"
@@ -177,15 +169,15 @@ def _groups(scope: Scope, setting: Setting) -> None:
     """Escapes and overkill of each group at this threshold."""
     import pandas as pd
 
-    found = scope.kept("grouping", lambda: grouping(scope.known))
+    groups = scope.kept("grouping", lambda: grouping(scope.predictions))
     cases = scope.cases[REPORTED_ON]
-    if not found.names or not len(cases):
+    if not groups.names or not len(cases):
         return
     st.subheader("By group", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        by = url.select("Group by", found.names, key="by", width=220)
+        by = url.select("Group by", groups.names, key="by", width=220)
         draw.meaning("threshold-by-group")
-    values = found.predictions.frame[by].to_numpy()[cases.rows]
+    values = groups.predictions.frame[by].to_numpy()[cases.rows]
     verdicts = setting.band.verdicts(cases.scores)
     passed, rejected, reviewed = (verdicts == name for name in ("pass", "reject", "review"))
     rows = []

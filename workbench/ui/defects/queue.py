@@ -43,9 +43,9 @@ def choose(scope: Scope, setting: Setting) -> int | None:
     """
     with st.container(horizontal=True, vertical_alignment="bottom"):
         rows = _images(scope)
-        gone = record.overruled(scope)
-        judged = cases_of(scope.known, scope.positive, rows)
-        waiting = {name: queue(judged, scope.scores, rows, setting.band, name, gone) for name in QUEUES}
+        overruled = record.overruled(scope)
+        cases = cases_of(scope.predictions, scope.positive, rows)
+        waiting = {name: queue(cases, scope.scores, rows, setting.band, name, overruled) for name in QUEUES}
         words = QUEUE_NAMES if setting.coverage is None else QUEUE_NAMES | {"near": DOUBT}
         name = url.segments(
             "Queue",
@@ -62,7 +62,7 @@ def choose(scope: Scope, setting: Setting) -> int | None:
 
 def _images(scope: Scope) -> NDArray[np.bool_]:
     """Which images are listed, (N,): by default those of the reported figures, so that counts agree."""
-    splits = scope.known.frame["split"]
+    splits = scope.predictions.frame["split"]
     there = [split for split in ON if (splits == split).any()]
     parts = {split: scope.cases[split].mask for split in (REPORTED_ON, CHOSEN_ON)}
     words = {f"{split} half": _capital(scope.words[split]) for split in parts if scope.words[split] == HALVES[split]}
@@ -71,13 +71,13 @@ def _images(scope: Scope) -> NDArray[np.bool_]:
     options = [*words, *there, "all"]
     same = {SPLIT_NAMES[split]: split for split in SPLIT_NAMES} | {"training split": "train"}
     default = options[0] if words else same.get(scope.words[REPORTED_ON], "all")
-    named = ON | words
+    titles = ON | words
     on = url.select(
         "Images",
         options,
         key="on",
         default=default if default in options else "all",
-        format_func=named.__getitem__,
+        format_func=titles.__getitem__,
         width=180,
     )
     if on in words:
@@ -90,12 +90,12 @@ def _capital(words: str) -> str:
 
 
 def _walk(scope: Scope, rows: NDArray[np.intp], title: str) -> int:
-    names = scope.known.frame["name"].to_numpy()[rows]
+    names = scope.predictions.frame["name"].to_numpy()[rows]
     before = str(st.session_state.get("image name") or "")
     now = str(st.query_params.get("image") or before)
-    found = np.flatnonzero(names == now)
-    at = int(found[0]) if len(found) else 0
-    if not len(found) and now != before:  # else it was chosen here, before the queue was
+    places = np.flatnonzero(names == now)
+    at = int(places[0]) if len(places) else 0
+    if not len(places) and now != before:  # else it was chosen here, before the queue was
         st.info(f"The image “{plain(now)}” in this link is not among these. This is the first of them.")
     choice.choose_image(str(names[at]))
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -107,7 +107,7 @@ def _walk(scope: Scope, rows: NDArray[np.intp], title: str) -> int:
     first = min(max(at - STRIP // 2, 0), max(len(rows) - STRIP, 0))
     with st.grid(STRIP, min_column_width=72, gap="xsmall", key="gallery"):
         for number, name in enumerate(names[first : first + STRIP]):
-            gallery.thumbnail(number, scope.images.by_name[name], None, name == names[at])
+            gallery.thumbnail(number, scope.image(name), None, name == names[at])
     return int(rows[at])
 
 

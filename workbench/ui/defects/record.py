@@ -44,10 +44,10 @@ def journal(model: choice.ModelChoice) -> Journal | None:
         InputError: It cannot be opened.
     """
     if not session.local():
-        kept = None if own(model) else journal_path()
+        path = None if own(model) else journal_path()
         return (
-            Journal(kept, create=False, called="The journal of this server")
-            if kept is not None and kept.exists()
+            Journal(path, create=False, called="The journal of this server")
+            if path is not None and path.exists()
             else None
         )
     if own(model):
@@ -64,39 +64,30 @@ def own(model: choice.ModelChoice) -> bool:
 
 def latest(scope: Scope) -> dict[str, Entry]:
     """The newest entry about each image by this model, by the image's digest."""
-    kept = journal(scope.model)
-    if kept is None:
+    book = journal(scope.model)
+    if book is None:
         return {}
-    place = slot("latest entries", journal=kept.path, head=kept.head().hash, model=scope.model.key)
+    place = slot("latest entries", journal=book.path, head=book.head().hash, model=scope.model.key)
     return place.kept(
-        lambda: {str(entry.image): entry for entry in kept.entries(model=scope.model.key)},
-        lambda made: 2048 * len(made),
+        lambda: {str(entry.image): entry for entry in book.entries(model=scope.model.key)},
+        lambda entries: 2048 * len(entries),
     )
 
 
 def overruled(scope: Scope) -> NDArray[np.bool_]:
     """Which images' newest entry overrules the model, (N,); none if the journal cannot be read, as `form` says."""
     try:
-        gone = {image for image, entry in latest(scope).items() if entry.overruled is not None}
+        names = {image for image, entry in latest(scope).items() if entry.overruled is not None}
     except InputError:
-        gone = set()
-    return scope.known.frame["id"].isin(gone).to_numpy(bool)
+        names = set()
+    return scope.predictions.frame["id"].isin(names).to_numpy(bool)
 
 
 @guarded
-def form(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, shown: Attribution | None) -> None:
+def form(scope: Scope, setting: Setting, item: ImageItem, decision: Decision, attribution: Attribution | None) -> None:
     """Agree with the machine or overrule it, with a reason; and what was decided about this image before."""
-    before = latest(scope).get(item.id)
-    if before is not None:
-        what = (
-            f"overruled to **{plain(before.overruled)}**: {plain(before.reason, 300)}"
-            if before.overruled
-            else "confirmed"
-        )
-        st.caption(
-            f":material/history: Entry {before.number}, {plain(str(before.time)[:16].replace('T', ' '))} UTC, "
-            f"{plain(before.user)}: {plain(before.verdict)} at {plain(figure(before.threshold))}, {what}."
-        )
+    if (before := latest(scope).get(item.id)) is not None:
+        st.caption(f":material/history: {_history(before)}")
     if not session.local():
         st.info(SHUT, icon=":material/lock:")
         return
@@ -110,7 +101,7 @@ def form(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, sho
             user = st.text_input("Who decides", key="who", max_chars=200, width=220)
             says = st.selectbox(
                 "You say",
-                [AGREE, *(f"It is {label}" for label in scope.known.class_names)],
+                [AGREE, *(f"It is {label}" for label in scope.predictions.class_names)],
                 key=f"says {this}",
                 width=260,
             )
@@ -134,7 +125,17 @@ def form(scope: Scope, setting: Setting, item: ImageItem, decided: Decision, sho
                 "overruled": None if says == AGREE else str(says).removeprefix("It is "),
                 "reason": reason.strip(),
             }
-            write(scope, setting, item, decided, shown, person)
+            write(scope, setting, item, decision, attribution, person)
+
+
+def _history(entry: Entry) -> str:
+    what = "confirmed"
+    if entry.overruled:
+        what = f"overruled to **{plain(entry.overruled)}**: {plain(entry.reason, 300)}"
+    return (
+        f"Entry {entry.number}, {plain(str(entry.time)[:16].replace('T', ' '))} UTC, {plain(entry.user)}: "
+        f"{plain(entry.verdict)} at {plain(figure(entry.threshold))}, {what}."
+    )
 
 
 def figure(value: object) -> str:
@@ -154,8 +155,8 @@ def write(
     scope: Scope,
     setting: Setting,
     item: ImageItem,
-    decided: Decision,
-    shown: Attribution | None,
+    decision: Decision,
+    attribution: Attribution | None,
     person: Mapping[str, Any],
 ) -> None:
     """Write a decision into the journal, and draw the page again.
@@ -164,15 +165,15 @@ def write(
         scope: What the page speaks of.
         setting: How the threshold was found.
         item: The image.
-        decided: What the machine says of it.
-        shown: The map that was shown, if any.
+        decision: What the machine says of it.
+        attribution: The map that was shown, if any.
         person: The fields `user`, `overruled` and `reason` of the entry.
 
     Raises:
         InputError: The entry lacks something, or the journal cannot be written to, as where others reach the server.
     """
-    kept = journal(scope.model) if session.local() else None
-    if kept is None:
+    book = journal(scope.model) if session.local() else None
+    if book is None:
         raise InputError(SHUT)
     st.session_state["user name"] = person["user"]
     draft = Draft(
@@ -185,16 +186,16 @@ def write(
         set_name=scope.images.name,
         label=item.label,
         positive=scope.positive,
-        label_known=item.label in scope.known.class_names,
-        threshold=decided.band.threshold,
-        review_from=decided.band.low,
-        review_to=decided.band.high,
-        score=decided.score,
-        verdict=decided.verdict,
-        map_digest=None if shown is None else map_digest(shown.values),
-        map_method=None if shown is None else shown.method,
+        label_known=item.label in scope.predictions.class_names,
+        threshold=decision.band.threshold,
+        review_from=decision.band.low,
+        review_to=decision.band.high,
+        score=decision.score,
+        verdict=decision.verdict,
+        map_digest=None if attribution is None else map_digest(attribution.values),
+        map_method=None if attribution is None else attribution.method,
     )
-    entry = kept.append(draft)
+    entry = book.append(draft)
     st.session_state["entries written"] = st.session_state.get("entries written", 0) + 1
     st.session_state["written"] = f"Entry {entry.number:,} recorded in the journal (hash {entry.hash[:12]})."
     st.rerun()
@@ -214,7 +215,7 @@ def _rule(scope: Scope, setting: Setting) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def said() -> None:
+def confirmation() -> None:
     """What was just written."""
     if note := st.session_state.pop("written", None):
         st.toast(note, icon=":material/check_circle:")

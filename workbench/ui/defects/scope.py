@@ -11,11 +11,11 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from workbench.defects import CHOSEN_ON, HALVES, REPORTED_ON, Costs, cases_of, deal, of_split, points_of
-from workbench.images import ImageSet
 from workbench.predictions import Cases, Predictions, all_scores, good_class
-from workbench.ui import choice, draw, results, session, url
+from workbench.ui import draw, runs, session, url
 from workbench.ui.cache import slot
 from workbench.ui.text import plain
+from workbench.ui.view import View
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,22 +26,17 @@ T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Scope:
+class Scope(View):
     """What all sections of the page speak of.
 
     Attributes:
-        model: The chosen model.
-        images: The chosen image set.
-        known: Its predictions for the N images.
         positive: The classes that are defects.
         cases: The labelled images to choose on and to report on, by `CHOSEN_ON` and `REPORTED_ON`.
         words: What those two are called.
         costs: What mistakes cost, and the share of defects on the line.
     """
 
-    model: choice.ModelChoice
-    images: ImageSet
-    known: Predictions
+    predictions: Predictions
     positive: tuple[str, ...]
     cases: Mapping[str, Cases]
     words: Mapping[str, str]
@@ -50,12 +45,12 @@ class Scope:
     @property
     def facts(self) -> dict[str, object]:
         """These predictions, classes and splits, as ingredients of a key."""
-        return {"table": session.token(self.known), "positive": self.positive, "chosen on": self.words[CHOSEN_ON]}
+        return {"table": session.token(self.predictions), "positive": self.positive, "chosen on": self.words[CHOSEN_ON]}
 
     @property
     def scores(self) -> NDArray[np.float64]:
         """The probability of a defect for all images, (N,)."""
-        return self.kept("scores", lambda: all_scores(self.known, self.positive))
+        return self.kept("scores", lambda: all_scores(self.predictions, self.positive))
 
     def points(self, split: str) -> pd.DataFrame:
         """The operating points of one of the two splits."""
@@ -63,7 +58,9 @@ class Scope:
 
     def kept(self, what: object, make: Callable[[], T]) -> T:
         """What `make` computes, from the shelf where it was computed before."""
-        return slot("defects figure", **self.facts, figure=what).kept(make, lambda _: 64 * 1024 + 160 * len(self.known))
+        return slot("defects figure", **self.facts, figure=what).kept(
+            make, lambda _: 64 * 1024 + 160 * len(self.predictions)
+        )
 
     @property
     def defect(self) -> str:
@@ -73,34 +70,35 @@ class Scope:
     @property
     def footer(self) -> str:
         """What an image for a record must say of its figures."""
-        made = " (synthetic)" if self.images.synthetic else ""
+        origin = " (synthetic)" if self.images.synthetic else ""
         return (
-            f"{self.model.title}, model {self.model.key[:12]}; {self.images.name}{made}; defects:"
+            f"{self.model.title}, model {self.model.key[:12]}; {self.images.name}{origin}; defects:"
             f" {', '.join(self.positive)}"
         )
 
 
-def choose(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> Scope | None:
+def choose(view: View) -> Scope | None:
     """The controls on top of the page; None, and a way out, where nothing can be decided."""
-    if known is None:
+    predictions = view.predictions
+    if predictions is None:
         st.info("No predictions of this model for this image set yet.", icon=":material/play_circle:")
-        results.offer_predictions(model, images, "")
+        runs.offer_predictions(view, "")
         return None
-    positive = _positive(known)
+    positive = _positive(predictions)
     if positive is None:
         return None
-    cases, words = _splits(cases_of(known, positive), known)
+    cases, words = _splits(cases_of(predictions, positive), predictions)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         costs = _costs()
         draw.meaning("escape-and-overkill")
-    if images.synthetic:
+    if view.images.synthetic:
         st.caption(":material/science: These images are synthetic: made by a program, not photographed.")
-    return Scope(model, images, known, positive, cases, words, costs)
+    return Scope(view.model, view.images, predictions, positive, cases, words, costs)
 
 
-def _positive(known: Predictions) -> tuple[str, ...] | None:
+def _positive(predictions: Predictions) -> tuple[str, ...] | None:
     """The classes that are defects: two classes of which one is named need no question."""
-    names, rule = known.class_names, known.rule
+    names, rule = predictions.class_names, predictions.rule
     good = good_class(names)
     if rule.positive is not None and rule.positive != good:  # a threshold for good parts makes no defect of them
         guess: tuple[str, ...] = (rule.positive,)
@@ -116,11 +114,11 @@ def _positive(known: Predictions) -> tuple[str, ...] | None:
             icon=":material/category:",
         )
         return None
-    asked = url.pills("Classes that are defects", names, key="defect", default=guess, format_func=plain)
-    if not asked or len(asked) == len(names):
+    answer = url.pills("Classes that are defects", names, key="defect", default=guess, format_func=plain)
+    if not answer or len(answer) == len(names):
         st.info("Choose which classes are defects above: at least one, but not all.", icon=":material/touch_app:")
         return None
-    return tuple(name for name in names if name in asked)
+    return tuple(name for name in names if name in answer)
 
 
 MOST_OFFERED = 60
@@ -128,43 +126,48 @@ LEAST_PRIOR = 1e-4
 """Per cent: one defect in a million parts. Links of older releases say 0 for an empty field, which is below it."""
 
 
-def _splits(cases: Cases, known: Predictions) -> tuple[dict[str, Cases], dict[str, str]]:
+def _splits(cases: Cases, predictions: Predictions) -> tuple[dict[str, Cases], dict[str, str]]:
     """The images to choose on and to report on; two halves, if the visitor agrees, where a split lacks images."""
-    found = {name: of_split(cases, name) for name in SPLIT_NAMES}
-    if all(_whole(one) for one in found.values()):
-        return found, SPLIT_NAMES
+    splits = {name: of_split(cases, name) for name in SPLIT_NAMES}
+    if all(_whole(part) for part in splits.values()):
+        return splits, SPLIT_NAMES
     if not len(cases):
         st.caption(
             ":material/info: None of these images has a label that the model knows: a threshold can be set, but not"
             " evaluated."
         )
-        return found, SPLIT_NAMES
+        return splits, SPLIT_NAMES
     halves = deal(cases)
-    if all(_whole(one) for one in halves.values()):
+    if all(_whole(part) for part in halves.values()):
         options = {"off": "As given", "halves": "Two halves"}
         with st.container(horizontal=True, vertical_alignment="center"):
             st.caption(
-                f":material/info: {_missing(found, known)} The images that the model was not trained on can be split"
-                " into two halves instead: one to choose a threshold on, one to report it on."
+                f":material/info: {_missing(splits, predictions)} The images that the model was not trained on can be "
+                "split into two halves instead: one to choose a threshold on, one to report it on."
             )
-            wanted = url.segments("Splits", list(options), key="splits", default="off", format_func=options.__getitem__)
-        if wanted == "halves":
+            way = url.segments("Splits", list(options), key="splits", default="off", format_func=options.__getitem__)
+        if way == "halves":
             return halves, HALVES
     else:
-        st.caption(f":material/info: {_missing(found, known)}")
-    return _as_they_are(cases, found, known)
+        st.caption(f":material/info: {_missing(splits, predictions)}")
+    return _as_they_are(cases, splits, predictions)
 
 
-def _as_they_are(cases: Cases, found: dict[str, Cases], known: Predictions) -> tuple[dict[str, Cases], dict[str, str]]:
+def _as_they_are(
+    cases: Cases, splits: dict[str, Cases], predictions: Predictions
+) -> tuple[dict[str, Cases], dict[str, str]]:
     """Without a test split, report on images outside training, never on those that choose the threshold."""
-    if len(found[REPORTED_ON]):
-        return found, SPLIT_NAMES
-    split, nothing = known.frame["split"], cases.where(np.zeros(len(known), bool))
+    if len(splits[REPORTED_ON]):
+        return splits, SPLIT_NAMES
+    split, nothing = predictions.frame["split"], cases.where(np.zeros(len(predictions), bool))
     rest = cases.where(split.isna().to_numpy(bool))
     if len(rest):
-        return {**found, REPORTED_ON: rest}, {**SPLIT_NAMES, REPORTED_ON: REST if split.notna().any() else "set"}
-    if len(found[CHOSEN_ON]):
-        return {CHOSEN_ON: nothing, REPORTED_ON: found[CHOSEN_ON]}, {**SPLIT_NAMES, REPORTED_ON: SPLIT_NAMES[CHOSEN_ON]}
+        return {**splits, REPORTED_ON: rest}, {**SPLIT_NAMES, REPORTED_ON: REST if split.notna().any() else "set"}
+    if len(splits[CHOSEN_ON]):
+        return {CHOSEN_ON: nothing, REPORTED_ON: splits[CHOSEN_ON]}, {
+            **SPLIT_NAMES,
+            REPORTED_ON: SPLIT_NAMES[CHOSEN_ON],
+        }
     st.caption(":material/warning: All labelled images were used for training: expect worse rates on new parts.")
     return {CHOSEN_ON: nothing, REPORTED_ON: cases}, {**SPLIT_NAMES, REPORTED_ON: "training split"}
 
@@ -173,15 +176,17 @@ def _whole(cases: Cases) -> bool:
     return bool(cases.defects and cases.good)
 
 
-def _missing(found: Mapping[str, Cases], known: Predictions) -> str:
+def _missing(splits: Mapping[str, Cases], predictions: Predictions) -> str:
     """What the splits lack, and what follows from it."""
     lacks = []
-    for split, cases in found.items():
+    for split, cases in splits.items():
         if not _whole(cases):
             what = "labelled images" if not len(cases) else "good parts" if cases.defects else "defects"
             lacks.append(f"The {SPLIT_NAMES[split]} has no {what}.")
-    others = bool(len(found[REPORTED_ON])) or bool((known.frame["split"].isna() & known.frame["verdict"].notna()).any())
-    follows = "" if _whole(found[CHOSEN_ON]) and others else " So no threshold can be chosen by cost or a ceiling."
+    others = bool(len(splits[REPORTED_ON])) or bool(
+        (predictions.frame["split"].isna() & predictions.frame["verdict"].notna()).any()
+    )
+    follows = "" if _whole(splits[CHOSEN_ON]) and others else " So no threshold can be chosen by cost or a ceiling."
     return " ".join(lacks) + follows
 
 

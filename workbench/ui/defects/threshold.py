@@ -52,16 +52,16 @@ class Setting:
 
 def controls(scope: Scope) -> Setting:
     """Draw the controls and find the threshold."""
-    own = scope.model.rule.threshold if scope.positive == (scope.model.rule.positive,) else None
+    default = scope.model.rule.threshold if scope.positive == (scope.model.rule.positive,) else None
     to_choose_on = bool(len(scope.cases[CHOSEN_ON]))
-    ways = [way for way in WAYS if (own is not None if way == "model" else to_choose_on or way == "hand")]
+    ways = [way for way in WAYS if (default is not None if way == "model" else to_choose_on or way == "hand")]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         way = url.segments("Threshold", ways, key="choose", default=ways[0], format_func=WAYS.__getitem__)
         ceiling = _ceiling(way)
-        by_hand = 0.5 if own is None else own
+        by_hand = 0.5 if default is None else default
         if way == "hand":
             by_hand = url.number("at", 0.0, 1.0, key="threshold", default=by_hand, step=0.001, format="%.4f", width=150)
-        wanted = url.select(
+        share = url.select(
             "Review band",
             list(REVIEWS),
             key="review",
@@ -70,16 +70,16 @@ def controls(scope: Scope) -> Setting:
             help="Target for each class.",
         )
         draw.meaning("decision-threshold")
-    way, threshold, reason = _found(scope, way, ceiling, by_hand, own)
-    coverage = None if wanted == "none" else int(wanted) / 100
+    way, threshold, reason = _threshold(scope, way, ceiling, by_hand, default)
+    coverage = None if share == "none" else int(share) / 100
     if coverage is not None:
         _enough(scope, coverage)
-    found = band(scope.cases[CHOSEN_ON], threshold, coverage)
-    if way in CHOSEN and not found.empty:
+    review = band(scope.cases[CHOSEN_ON], threshold, coverage)
+    if way in CHOSEN and not review.empty:
         reason = f"{reason} These figures are for the threshold alone, without the review band."
     chosen_on = scope.words[CHOSEN_ON] if way in CHOSEN or coverage is not None else None
-    kept = ceiling if way in CHOSEN else None
-    return Setting(found, way, reason, coverage, kept, chosen_on)
+    promise = ceiling if way in CHOSEN else None
+    return Setting(review, way, reason, coverage, promise, chosen_on)
 
 
 def moved() -> None:
@@ -96,18 +96,20 @@ def _ceiling(way: str) -> float | None:
     return url.number(label, 0.01, 99.0, key="ceiling", default=5.0, step=0.5, width=160) / 100
 
 
-def _found(scope: Scope, way: str, ceiling: float | None, by_hand: float, own: float | None) -> tuple[str, float, str]:
+def _threshold(
+    scope: Scope, way: str, ceiling: float | None, by_hand: float, default: float | None
+) -> tuple[str, float, str]:
     """The way, the threshold and why; the fallback, and what stands in the way, where none can be chosen."""
-    if way == "model" and own is not None:
-        return way, own, f"It comes with {plain(scope.model.title)}."
+    if way == "model" and default is not None:
+        return way, default, f"It comes with {plain(scope.model.title)}."
     if way == "hand":
         return way, by_hand, "Set by hand."
     try:
-        found = choose(scope.cases[CHOSEN_ON], way, ceiling=ceiling, costs=scope.costs, points=scope.points(CHOSEN_ON))
+        choice = choose(scope.cases[CHOSEN_ON], way, ceiling=ceiling, costs=scope.costs, points=scope.points(CHOSEN_ON))
     except InputError as error:
         st.warning(f"{plain(error, 400)} {by_hand:.3f} is used instead.", icon=":material/block:")
         return "fallback", by_hand, "It is a fallback: none could be chosen."
-    return way, found.threshold, f"{plain(found.reason, 400)} Chosen on the {scope.words[CHOSEN_ON]}."
+    return way, choice.threshold, f"{plain(choice.reason, 400)} Chosen on the {scope.words[CHOSEN_ON]}."
 
 
 def _enough(scope: Scope, coverage: float) -> None:
@@ -129,18 +131,18 @@ def sentence(scope: Scope, setting: Setting) -> str:
     )
 
 
-def decides(found: Band, defect: str) -> str:
+def decides(review: Band, defect: str) -> str:
     """What becomes of a part by its score, in Markdown; `defect` is what the score is the probability of."""
-    if found.empty:
+    if review.empty:
         return (
-            f"Parts with a score of **{found.threshold:.4f}** or more are rejected. The score is the probability of"
+            f"Parts with a score of **{review.threshold:.4f}** or more are rejected. The score is the probability of"
             f" {defect}."
         )
-    passes = f"passes below **{found.low:.4f}**" if found.low > 0 else "never passes unseen"
+    passes = f"passes below **{review.low:.4f}**" if review.low > 0 else "never passes unseen"
     rejected = (
-        f"is rejected at a score of **{found.high:.4f}** or more" if found.high <= 1 else "is never rejected unseen"
+        f"is rejected at a score of **{review.high:.4f}** or more" if review.high <= 1 else "is never rejected unseen"
     )
     return (
         f"A part {rejected}, {passes}, and otherwise goes to review. The score is the probability of {defect}; the"
-        f" threshold in the band is **{found.threshold:.4f}**."
+        f" threshold in the band is **{review.threshold:.4f}**."
     )

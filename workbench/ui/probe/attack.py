@@ -10,21 +10,21 @@ from PIL import Image
 
 from workbench.attribution import METHODS
 from workbench.drawing import render
-from workbench.images import ImageItem, ImageSet
-from workbench.predictions import Predictions
+from workbench.images import ImageItem
 from workbench.probe import ATTACKS, UNITS, Attacked, Least, least_epsilon, shift
 from workbench.ui import choice, draw, results, url
 from workbench.ui.cache import computed, slot
 from workbench.ui.probe import robust
 from workbench.ui.progress import Stoppable, guarded
 from workbench.ui.text import plain
+from workbench.ui.view import ImageView
 
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
 
 
 @guarded
-def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
+def section(view: ImageView) -> None:
     """The least epsilon that flips the decision, with the image before and after."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = url.select(
@@ -38,27 +38,27 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
         draw.meaning("adversarial-attack", method=ATTACKS[method].title, about=ATTACKS[method].about)
 
     def make(progress: Stoppable) -> Least:
-        return least_epsilon(choice.classifier(model), results.ready(model, item), method, on_progress=progress)
+        return least_epsilon(choice.classifier(view.model), results.ready(view), method, on_progress=progress)
 
-    place = slot("least epsilon", **model.identity, image=item.id, label=item.label, method=method)
-    found = computed(place, ATTACKS[method].title, make, lambda one: 2 * one.attacked.clean.nbytes)
-    if found is None:
+    place = slot("least epsilon", **view.model.identity, image=view.item.id, label=view.item.label, method=method)
+    least = computed(place, ATTACKS[method].title, make, lambda result: 2 * result.attacked.clean.nbytes)
+    if least is None:
         return
-    _said(model, item, found)
-    _images(item, found.attacked)
-    _tried(found)
+    _verdict(view, least)
+    _images(view.item, least.attacked)
+    _steps(least)
     st.subheader("How much the map changed", anchor=False)
-    _moved(model, item, found.attacked)
+    _maps(view, least.attacked)
     st.subheader("On the set", anchor=False)
-    robust.section(model, images, known, method)
+    robust.section(view, method)
 
 
-def _said(model: choice.ModelChoice, item: ImageItem, found: Least) -> None:
-    names, one = model.rule.class_names, found.attacked
-    was, now = (plain(names[int(state)]) for state in (one.was, one.now))  # type: ignore[call-overload]
-    truth = plain(item.label) if item.label in names else None
-    if found.epsilon is None:
-        st.markdown(f"#### Still {was} at {_bound(one.method, max(tried for tried, _ in found.tried))}")
+def _verdict(view: ImageView, least: Least) -> None:
+    names, attack = view.model.rule.class_names, least.attacked
+    was, now = (plain(names[int(state)]) for state in (attack.was, attack.now))  # type: ignore[call-overload]
+    truth = plain(view.item.label) if view.item.label in names else None
+    if least.epsilon is None:
+        st.markdown(f"#### Still {was} at {_bound(attack.method, max(tried for tried, _ in least.tried))}")
         wrong = (
             f" The decision is wrong without an attack: the ground truth is {truth}."
             if truth not in (None, was)
@@ -67,12 +67,12 @@ def _said(model: choice.ModelChoice, item: ImageItem, found: Least) -> None:
         st.caption(f"This attack did not flip the decision. That proves nothing: a stronger one might.{wrong}")
     else:
         colour = "green" if now == truth else "orange"
-        st.markdown(f"#### :{colour}[{was} becomes {now} with {_bound(one.method, found.epsilon)}]")
+        st.markdown(f"#### :{colour}[{was} becomes {now} with {_bound(attack.method, least.epsilon)}]")
         st.markdown(_judged(was, now, truth))
-    first, second = one.before[int(one.was)], one.after[int(one.was)]  # type: ignore[call-overload]
+    first, second = attack.before[int(attack.was)], attack.after[int(attack.was)]  # type: ignore[call-overload]
     st.caption(
-        f"P({was}): {first:.1%} before, {second:.1%} after. Largest change of a pixel {one.linf} of 255, L2 norm"
-        f" {one.l2:.3f}; the last attack queried the model {one.queries:,} times."
+        f"P({was}): {first:.1%} before, {second:.1%} after. Largest change of a pixel {attack.linf} of 255, L2 norm"
+        f" {attack.l2:.3f}; the last attack queried the model {attack.queries:,} times."
     )
 
 
@@ -92,49 +92,51 @@ def _bound(method: str, epsilon: float) -> str:
     return f"{epsilon:g} of 255 levels a pixel" if ATTACKS[method].norm == "linf" else f"an L2 norm of {epsilon:.3g}"
 
 
-def _images(item: ImageItem, one: Attacked) -> None:
+def _images(item: ImageItem, attack: Attacked) -> None:
     """Clean, attacked, and the difference magnified so that its largest change is half of the scale."""
-    difference = one.attacked.astype(int) - one.clean
+    difference = attack.attacked.astype(int) - attack.clean
     factor = max(int(127 / max(np.abs(difference).max(), 1)), 1)
     magnified = (127 + factor * difference).clip(0, 255).astype(np.uint8)
-    shown = {"Before": one.clean, "After": one.attacked, f"Difference, {factor} times": magnified}
+    panels = {"Before": attack.clean, "After": attack.attacked, f"Difference, {factor} times": magnified}
     with st.grid(3, min_column_width=180):
-        for title, pixels in shown.items():
+        for title, pixels in panels.items():
             with st.container():
                 st.markdown(f"**{title}**")
-                st.image(Image.fromarray(pixels), width="stretch", output_format="PNG", alt=f"{title}: {item.name}")
+                draw.image(Image.fromarray(pixels), f"{title}: {item.name}")
     stem = draw.stem(item.name)
     with st.container(horizontal=True):
         draw.download(
             "Attacked image (PNG)",
-            lambda: render.to_png(Image.fromarray(one.attacked)),
-            f"{stem}-{one.method}.png", "image/png", "png attacked",
-        )  # fmt: skip
+            lambda: Image.fromarray(attack.attacked),
+            f"{stem}-{attack.method}.png",
+            "png attacked",
+        )
         draw.download(
             "Magnified difference (PNG)",
-            lambda: render.to_png(Image.fromarray(magnified)),
-            f"{stem}-{one.method}-difference.png", "image/png", "png magnified",
-        )  # fmt: skip
+            lambda: Image.fromarray(magnified),
+            f"{stem}-{attack.method}-difference.png",
+            "png magnified",
+        )
     st.caption("These are the model's input pixels, before normalisation.")
 
 
-def _tried(found: Least) -> None:
+def _steps(least: Least) -> None:
     import pandas as pd
 
-    with st.expander(f"Values of epsilon tried ({len(found.tried)})"):
+    with st.expander(f"Values of epsilon tried ({len(least.tried)})"):
         rows = [
             {"epsilon": f"{epsilon:g}", "decision": "flipped" if flipped else "held"}
-            for epsilon, flipped in sorted(found.tried)
+            for epsilon, flipped in sorted(least.tried)
         ]
         st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Tried")
-        unit = UNITS[ATTACKS[found.attacked.method].norm]
+        unit = UNITS[ATTACKS[least.attacked.method].norm]
         st.caption(
             f"Found by doubling and halving in steps of {unit:g}. A smaller one might flip the decision too: success"
             " need not grow."
         )
 
 
-def _moved(model: choice.ModelChoice, item: ImageItem, one: Attacked) -> None:
+def _maps(view: ImageView, attack: Attacked) -> None:
     """The map of the class that was decided on, before and after, on one scale."""
     method = url.select(
         "Map by",
@@ -143,43 +145,36 @@ def _moved(model: choice.ModelChoice, item: ImageItem, one: Attacked) -> None:
         format_func=lambda n: METHODS[n].title,
         width=230,
     )
-    target = int(one.was)  # type: ignore[call-overload]
-    first = _map(model, item, one.clean, method, target, "clean")
-    second = None if first is None else _map(model, item, one.attacked, method, target, one.method)
+    target = int(attack.was)  # type: ignore[call-overload]
+    first = _map(view, attack.clean, method, target, "clean")
+    second = None if first is None else _map(view, attack.attacked, method, target, attack.method)
     if first is None or second is None:
         return
     was, now = first.on_image(), second.on_image()
     scale, signed = render.scale_of([was, now], METHODS[method].signed), METHODS[method].signed
     with st.grid(3, min_column_width=180):
-        for title, pixels, heat in (("Before", one.clean, was), ("After", one.attacked, now)):
+        for title, pixels, heat in (("Before", attack.clean, was), ("After", attack.attacked, now)):
             with st.container():
-                laid = render.overlay(Image.fromarray(pixels), heat, signed, scale.limit)
-                st.image(
-                    laid,
-                    width="stretch",
-                    output_format="PNG",
-                    alt=f"{title}: {METHODS[method].title} of {item.name}",
-                    caption=title,
-                )
+                overlay = render.overlay(Image.fromarray(pixels), heat, signed, scale.limit)
+                alt = f"{title}: {METHODS[method].title} of {view.item.name}"
+                draw.image(overlay, alt, caption=title)
         with st.container():
-            moved = shift(was, now)
-            if np.isnan(moved.spearman):
+            change = shift(was, now)
+            if np.isnan(change.spearman):
                 st.caption("One of the maps is constant, so there is no order of pixels to compare.")
             else:
                 st.metric(
                     "Rank correlation of the maps",
-                    f"{moved.spearman:.2f}",
+                    f"{change.spearman:.2f}",
                     help="Spearman's; 1: the same order of pixels.",
                 )
-                st.metric("Overlap of their top tenth", f"{moved.overlap:.0%}", help="By chance a tenth of it.")
+                st.metric("Overlap of their top tenth", f"{change.overlap:.0%}", help="By chance a tenth of it.")
     draw.colour_bar(scale, f"{METHODS[method].unit}, one scale for both")
 
 
-def _map(
-    model: choice.ModelChoice, item: ImageItem, pixels: np.ndarray, method: str, target: int, key: str
-) -> Attribution | None:
-    found = results.map_of_pixels(model, item, Image.fromarray(pixels), ("attack", key), method, target)
-    if isinstance(found, str):
-        st.info(plain(found, 600), icon=":material/block:")
+def _map(view: ImageView, pixels: np.ndarray, method: str, target: int, key: str) -> Attribution | None:
+    result = results.map_of_pixels(view, Image.fromarray(pixels), ("attack", key), method, target)
+    if isinstance(result, str):
+        st.info(plain(result, 600), icon=":material/block:")
         return None
-    return found
+    return result

@@ -10,13 +10,13 @@ import streamlit as st
 
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet, image_from_bytes
-from workbench.predictions import Predictions
 from workbench.probe import NEEDED, Concepts, tcav
 from workbench.texts import apart
 from workbench.ui import choice, draw, gallery, photographs, session, url
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain
+from workbench.ui.view import View
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,32 +26,33 @@ MOST_CONCEPTS, MOST_SHOWN = 4, 40
 
 
 @guarded
-def view(model: choice.ModelChoice, images: ImageSet, known: Predictions | None) -> None:
+def section(view: View) -> None:
     """The concepts that were named, and the test."""
-    names = model.rule.class_names
+    names = view.model.rule.class_names
     with st.container(horizontal=True, vertical_alignment="bottom"):
         target = url.select("Does it matter for the class", names, key="concept_class", width=240)
         draw.meaning("concept", least=NEEDED)
-    chosen = _concepts(images, _add(images))
-    if not chosen:
+    concepts = _concepts(view.images, _add(view.images))
+    if not concepts:
         st.info("Define a concept by example images above, or take a group of this set.", icon=":material/category:")
         return
-    of_class = _of_class(images, known, target)
+    of_class = _of_class(view, target)
     of = "labelled" if any(item.label == target for item in of_class) else "predicted as"
     st.caption(
-        f"Tested on {len(of_class):,} images {of} {plain(target)}, against random images of {plain(images.name)}."
+        f"Tested on {len(of_class):,} images {of} {plain(target)}, against random images of {plain(view.images.name)}."
     )
-    shown = [(name, [item.id for item in items]) for name, items in chosen.items()]
-    examples = [item.id for item in of_class]
-    place = slot("concepts", **model.identity, images=images.key, target=target, concepts=shown, examples=examples)
-    found: Concepts | None = place.get()
-    if found is None:
+    ids = [(name, [item.id for item in items]) for name, items in concepts.items()]
+    facts = {"target": target, "concepts": ids, "examples": [item.id for item in of_class]}
+    place = slot("concepts", **view.model.identity, images=view.images.key, **facts)
+    result: Concepts | None = place.get()
+    if result is None:
         offer(
-            f"Test {len(chosen)} {'concept' if len(chosen) == 1 else 'concepts'}",
-            f"test concepts {model.key[:12]}", lambda: _tested(model, images, chosen, of_class, target, place),
-        )  # fmt: skip
+            f"Test {len(concepts)} {'concept' if len(concepts) == 1 else 'concepts'}",
+            f"test concepts {view.model.key[:12]}",
+            lambda: _test(view, concepts, of_class, target, place),
+        )
         return
-    _shown(found)
+    _results(result)
 
 
 def _add(images: ImageSet) -> list[tuple[str, str]]:
@@ -71,10 +72,14 @@ def _add(images: ImageSet) -> list[tuple[str, str]]:
                 options = {
                     gallery.token(name, value): (name, value) for name, values in groups.items() for value in values
                 }
-                chosen = url.pills(
-                    "Groups", list(options), key="concepts", default=[], format_func=lambda one: ": ".join(options[one])
+                answers = url.pills(
+                    "Groups",
+                    list(options),
+                    key="concepts",
+                    default=[],
+                    format_func=lambda option: ": ".join(options[option]),
                 )
-                return [options[one] for one in chosen]
+                return [options[option] for option in answers]
     return []
 
 
@@ -85,26 +90,26 @@ def _keep(name: str, files: list[Any]) -> None:
         return
     if len(files) > MOST_SHOWN:
         st.warning(f"The first {MOST_SHOWN} of these {len(files):,} images are kept.")
-    found = []
+    items = []
     for file in files[:MOST_SHOWN]:
         try:
-            found.append(image_from_bytes(file.getvalue(), PurePosixPath(file.name).name))
+            items.append(image_from_bytes(file.getvalue(), PurePosixPath(file.name).name))
         except InputError as error:
             st.warning(plain(error, 300))
     try:
-        if found:
-            session.keep("concepts", name, found, sum(file.size for file in files[:MOST_SHOWN]))
+        if items:
+            session.keep("concepts", name, items, sum(file.size for file in files[:MOST_SHOWN]))
     except InputError as error:
         st.warning(plain(error, 300))
 
 
 def _concepts(images: ImageSet, groups: list[tuple[str, str]]) -> dict[str, list[ImageItem]]:
     """All that were named and can be tested, the visitor's own first."""
-    own: dict[str, list[ImageItem]] = session.own("concepts")
-    found = dict(own)
-    for title, group in zip(apart((": ".join(group) for group in groups), own), groups, strict=True):
-        found[title] = gallery.members(images, *group)
-    for name, items in list(found.items())[:MOST_CONCEPTS]:
+    mine: dict[str, list[ImageItem]] = session.own("concepts")
+    concepts = dict(mine)
+    for title, group in zip(apart((": ".join(group) for group in groups), mine), groups, strict=True):
+        concepts[title] = gallery.members(images, *group)
+    for name, items in list(concepts.items())[:MOST_CONCEPTS]:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{plain(name)}**: {len(items):,} images")
             for item in items[:6]:
@@ -112,11 +117,11 @@ def _concepts(images: ImageSet, groups: list[tuple[str, str]]) -> dict[str, list
                     st.image(image, width=48, output_format="PNG")
             if len(items) < NEEDED:
                 st.caption(f"Too few to learn it: {NEEDED} are needed. It is not tested.")
-            if own.get(name) is items:
+            if mine.get(name) is items:
                 st.button("Remove", key=f"forget {name}", on_click=_forget, args=(name,), type="tertiary")
-    if len(found) > MOST_CONCEPTS:
+    if len(concepts) > MOST_CONCEPTS:
         st.caption(f"The first {MOST_CONCEPTS} are tested.")
-    return {name: items for name, items in list(found.items())[:MOST_CONCEPTS] if len(items) >= NEEDED}
+    return {name: items for name, items in list(concepts.items())[:MOST_CONCEPTS] if len(items) >= NEEDED}
 
 
 def _forget(name: str) -> None:
@@ -124,40 +129,36 @@ def _forget(name: str) -> None:
     st.session_state["own sizes"].pop(("concepts", name), None)
 
 
-def _of_class(images: ImageSet, known: Predictions | None, target: str) -> list[ImageItem]:
+def _of_class(view: View, target: str) -> list[ImageItem]:
     """Images of the class: labelled so, or called so where nothing is labelled."""
-    labelled = [item for item in images if item.label == target]
-    if labelled or known is None:
-        return labelled
-    called = set(known.frame["name"][known.frame["predicted"] == target])
-    return [item for item in images if item.name in called]
+    items = [item for item in view.images if item.label == target]
+    if items or view.predictions is None:
+        return items
+    names = set(view.predictions.frame["name"][view.predictions.frame["predicted"] == target])
+    return [item for item in view.images if item.name in names]
 
 
-def _tested(
-    model: choice.ModelChoice,
-    images: ImageSet,
-    chosen: dict[str, list[ImageItem]],
-    of_class: list[ImageItem],
-    target: str,
-    place: Slot,
+def _test(
+    view: View, concepts: dict[str, list[ImageItem]], of_class: list[ImageItem], target: str, place: Slot
 ) -> Concepts | None:
     def make(progress: Stoppable) -> Concepts:
-        return tcav(choice.classifier(model), chosen, of_class, target, background=list(images), on_progress=progress)
+        clf, background = choice.classifier(view.model), list(view.images)
+        return tcav(clf, concepts, of_class, target, background=background, on_progress=progress)
 
     return computed(place, "Testing concepts", make, lambda _: 64 * 1024)
 
 
-def _shown(found: Concepts) -> None:
-    frame = table(found)
+def _results(result: Concepts) -> None:
+    frame = table(result)
     st.dataframe(frame, hide_index=True, alt="Concepts")
-    for line in found.frame.to_dict("records"):
+    for line in result.frame.to_dict("records"):
         st.markdown(f"**{plain(line['concept'])}**: {plain(line['why'], 400)}")
-    of = plain(found.target)
-    st.caption(f"At the layer {plain(found.layer)}, on {found.images:,} images of {of}; ranges are 95 % intervals.")
-    draw.table("Figures (CSV)", lambda: found.frame, "concepts.csv", "csv concepts")
+    of = plain(result.target)
+    st.caption(f"At the layer {plain(result.layer)}, on {result.images:,} images of {of}; ranges are 95 % intervals.")
+    draw.table("Figures (CSV)", lambda: result.frame, "concepts.csv", "csv concepts")
 
 
-def table(found: Concepts) -> pd.DataFrame:
+def table(result: Concepts) -> pd.DataFrame:
     """The figures as text."""
     import pandas as pd
 
@@ -175,6 +176,6 @@ def table(found: Concepts) -> pd.DataFrame:
                 "separator accuracy": share(line["accuracy"]),
                 "images": line["images"],
             }
-            for line in found.frame.to_dict("records")
+            for line in result.frame.to_dict("records")
         ]
     )

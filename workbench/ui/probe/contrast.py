@@ -7,67 +7,66 @@ import streamlit as st
 
 from workbench.attribution import METHODS
 from workbench.drawing import render
-from workbench.images import ImageItem, ImageSet
-from workbench.ui import choice, draw, photographs, results, url
+from workbench.ui import draw, photographs, results, url
 from workbench.ui.probe.edit import EDITED_EDGE
 from workbench.ui.progress import guarded
 from workbench.ui.text import plain
+from workbench.ui.view import ImageView
 
 OFFERED = ("integrated_gradients", "grad_cam", "input_x_gradient", "occlusion")
 
 
 @guarded
-def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
+def section(view: ImageView) -> None:
     """Three maps: of either class, and of the margin."""
-    image = photographs.fitted(item, EDITED_EDGE)
-    probabilities = results.asked(model, item, image, ())
-    names = [model.rule.class_names[i] for i in probabilities.argsort()[::-1]]
-    decided = model.rule.class_names[int(model.rule.decide(probabilities[None])[0][0])]
+    image = photographs.fitted(view.item, EDITED_EDGE)
+    probabilities = results.asked(view, image, ())
+    names = [view.model.rule.class_names[i] for i in probabilities.argsort()[::-1]]
+    decision = view.model.rule.class_names[int(view.model.rule.decide(probabilities[None])[0][0])]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        first = url.select("Why", names, key="why", default=decided, width=220)
+        first = url.select("Why", names, key="why", default=decision, width=220)
         others = [name for name in names if name != first]
         second = url.select("rather than", others, key="rather", width=220)
         method = url.select("Map by", list(OFFERED), key="map", format_func=lambda name: METHODS[name].title, width=230)
         draw.meaning("contrastive-map")
-    p = {name: float(probabilities[model.rule.class_names.index(name)]) for name in (first, second)}
+    p = {name: float(probabilities[view.model.rule.class_names.index(name)]) for name in (first, second)}
     st.caption(f"{plain(first)} {p[first]:.1%}, {plain(second)} {p[second]:.1%}.")
-    asked = {
+    aims = {
         f"For {first}": {"target": first, "score": "logit"},
         f"For {second}": {"target": second, "score": "logit"},
         f"For {first} rather than {second}": {"target": first, "score": "margin", "against": second},
     }
     maps: dict[str, np.ndarray] = {}
-    for title, aim in asked.items():
-        found = results.attribution(model, images, item, method, aim, {})
-        if isinstance(found, str):
-            st.info(plain(found, 600), icon=":material/block:")
+    for title, aim in aims.items():
+        result = results.attribution(view, method, aim, {})
+        if isinstance(result, str):
+            st.info(plain(result, 600), icon=":material/block:")
             return
-        if found is None:
+        if result is None:
             return
-        maps[title] = found.placement.scaled(image).to_original(found.heatmap())
-    _shown(model, item, maps, method)
+        maps[title] = result.placement.scaled(image).to_original(result.heatmap())
+    _panels(view, maps, method)
 
 
-def _shown(model: choice.ModelChoice, item: ImageItem, maps: dict[str, np.ndarray], method: str) -> None:
+def _panels(view: ImageView, maps: dict[str, np.ndarray], method: str) -> None:
     """The maps on one scale, and all of them as one figure."""
-    image, scale = photographs.fitted(item, EDITED_EDGE), render.scale_of(list(maps.values()), True)
+    image, scale = photographs.fitted(view.item, EDITED_EDGE), render.scale_of(list(maps.values()), True)
     with st.grid(3, min_column_width=220):
         for title, heat in maps.items():
             with st.container():
                 st.markdown(f"**{plain(title)}**")
-                laid = render.overlay(image, heat, True, scale.limit)
-                st.image(
-                    laid, width="stretch", output_format="PNG", alt=f"{title}: {METHODS[method].title} of {item.name}"
-                )
+                overlay = render.overlay(image, heat, True, scale.limit)
+                draw.image(overlay, f"{title}: {METHODS[method].title} of {view.item.name}")
     draw.colour_bar(scale, f"{METHODS[method].unit}, one scale for all three")
     panels = [
         render.Panel(title, render.overlay(image, heat, True, scale.limit), scale, METHODS[method].unit)
         for title, heat in maps.items()
     ]
-    heading = f"{item.name}: {METHODS[method].title}"
-    footer = f"{model.title}, model {model.key[:12]}"
+    heading = f"{view.item.name}: {METHODS[method].title}"
+    footer = f"{view.model.title}, model {view.model.key[:12]}"
     draw.download(
         "All as one figure (PNG)",
-        lambda: render.to_png(render.figure(image, panels, heading, footer)),
-        f"{draw.stem(item.name)}-against.png", "image/png", "png contrast",
-    )  # fmt: skip
+        lambda: render.figure(image, panels, heading, footer),
+        f"{draw.stem(view.item.name)}-against.png",
+        "png contrast",
+    )

@@ -13,7 +13,7 @@ from PIL import Image
 from workbench.attribution import METHODS
 from workbench.drawing import render
 from workbench.errors import InputError
-from workbench.images import ImageItem, ImageSet
+from workbench.images import ImageItem
 from workbench.probe import Edit, Edited, apply, further
 from workbench.ui import choice, draw, photographs, results, url
 from workbench.ui.cache import computed, slot
@@ -21,6 +21,7 @@ from workbench.ui.explain import OWN
 from workbench.ui.probe import canvas, steps
 from workbench.ui.progress import Stoppable, guarded
 from workbench.ui.text import plain
+from workbench.ui.view import ImageView
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,43 +37,37 @@ EDIT_METHODS = ("grad_cam", "saliency", "input_x_gradient", "layer_cam", "integr
 
 @st.fragment
 @guarded
-def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem) -> None:
+def section(view: ImageView) -> None:
     """The canvas with its list on the left, what the model says now on the right."""
     steps.troubles()
-    image = photographs.fitted(item, EDITED_EDGE)
-    found, others = steps.possible(steps.edits(), images, EDITED_EDGE)
-    origins = tuple(images.by_name[name].id for name in others)
-    made = _made(item, image, found, others, origins)
-    if made is None:
+    image = photographs.fitted(view.item, EDITED_EDGE)
+    edits, others = steps.possible(steps.edits(), view.images, EDITED_EDGE)
+    origins = tuple(view.image(name).id for name in others)
+    result = _result(view.item, image, edits, others, origins)
+    if result is None:
         return
-    edited, done = made
+    edited, done = result
     now, key = Image.fromarray(edited.pixels), (*done, *origins)
     left, right = st.columns([1, 1.15], gap="medium")
     with left:
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            steps.fills(images, item.name)
+            steps.fills(view.images, view.item.name)
             draw.meaning("image-edit")
-        canvas.draw(now, f"{item.name}, edited", steps.add_region)
-        draw.download(
-            "Edited image (PNG)",
-            lambda: render.to_png(now),
-            f"{draw.stem(item.name)}-edited.png",
-            "image/png",
-            "png edited",
-        )
-        steps.listed(found)
+        canvas.draw(now, f"{view.item.name}, edited", steps.add_region)
+        draw.download("Edited image (PNG)", lambda: now, f"{draw.stem(view.item.name)}-edited.png", "png edited")
+        steps.listing(edits)
     with right:
-        before, after = (results.asked(model, item, one, of) for one, of in ((image, ()), (now, key)))
-        _decision(model, before, after, bool(found))
-        _maps(model, item, image, edited, key, before)
+        before, after = (results.asked(view, pixels, of) for pixels, of in ((image, ()), (now, key)))
+        _decision(view.model, before, after, bool(edits))
+        _maps(view, image, edited, key, before)
         with st.expander("Light, sharpness, position", icon=":material/tune:", expanded=True):
-            steps.sliders(found)
+            steps.sliders(edits)
 
 
-def _made(
+def _result(
     item: ImageItem,
     image: Image.Image,
-    found: tuple[Edit, ...],
+    edits: tuple[Edit, ...],
     others: Mapping[str, Image.Image],
     origins: tuple[str, ...],
 ) -> tuple[Edited, tuple[Edit, ...]] | None:
@@ -84,34 +79,34 @@ def _made(
 
     def make(progress: Stoppable) -> tuple[Edited, tuple[Edit, ...]]:
         edited, started = apply(image, ()), time.monotonic()
-        for number, edit in enumerate(found):
+        for number, edit in enumerate(edits):
             if time.monotonic() - started > BUDGET:
-                return edited, found[:number]
-            progress(number, len(found))
-            edited = further(edited, found[:number], edit, others)
-        return edited, found
+                return edited, edits[:number]
+            progress(number, len(edits))
+            edited = further(edited, edits[:number], edit, others)
+        return edited, edits
 
-    place = slot("edited image", image=item.id, edge=EDITED_EDGE, edits=(found, origins))
+    place = slot("edited image", image=item.id, edge=EDITED_EDGE, edits=(edits, origins))
     try:
-        made = computed(place, "Editing", make, lambda one: one[0].pixels.nbytes)
+        result = computed(place, "Editing", make, lambda entry: entry[0].pixels.nbytes)
     except InputError as error:
         st.error(plain(error, 300), icon=":material/error:")
-        made = None
-    if made is None:
-        steps.listed(found)
-    elif left := len(found) - len(made[1]):
+        result = None
+    if result is None:
+        steps.listing(edits)
+    elif left := len(edits) - len(result[1]):
         st.warning(
-            f"These edits take more than {BUDGET:g} seconds: the last {left} of {len(found)} are left out. Remove some"
+            f"These edits take more than {BUDGET:g} seconds: the last {left} of {len(edits)} are left out. Remove some"
             " of the others.",
             icon=":material/timer_off:",
         )
-    return made
+    return result
 
 
 def _decision(model: choice.ModelChoice, before: np.ndarray, after: np.ndarray, changed: bool) -> None:
     """What the model decided before and decides now, and the probabilities that moved the most."""
     names, rule = model.rule.class_names, model.rule
-    first, second = (int(rule.decide(one[None])[0][0]) for one in (before, after))
+    first, second = (int(rule.decide(answer[None])[0][0]) for answer in (before, after))
     was, now = plain(names[first]), plain(names[second])
     st.markdown(
         f"#### {now}"
@@ -154,54 +149,43 @@ _COLUMNS = {
 }
 
 
-def _maps(
-    model: choice.ModelChoice,
-    item: ImageItem,
-    image: Image.Image,
-    edited: Edited,
-    key: tuple[object, ...],
-    before: np.ndarray,
-) -> None:
+def _maps(view: ImageView, image: Image.Image, edited: Edited, key: tuple[object, ...], before: np.ndarray) -> None:
     """Before, after and their difference on one scale, of the class that was decided on before."""
-    target = int(model.rule.decide(before[None])[0][0])
+    target = int(view.model.rule.decide(before[None])[0][0])
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        offered = [*([OWN] if choice.classifier(model).scored else []), *EDIT_METHODS]
-        method = url.select("Map by", offered, key="map", format_func=lambda name: METHODS[name].title, width=230)
-        st.caption(f"of the class {plain(model.rule.class_names[target])}")
-    first = _map(model, item, image, (), method, target)
+        options = [*([OWN] if choice.classifier(view.model).scored else []), *EDIT_METHODS]
+        method = url.select("Map by", options, key="map", format_func=lambda name: METHODS[name].title, width=230)
+        st.caption(f"of the class {plain(view.model.rule.class_names[target])}")
+    first = _map(view, image, (), method, target)
     if first is None:
         return
-    second = _map(model, item, Image.fromarray(edited.pixels), key, method, target) if key else first
+    second = _map(view, Image.fromarray(edited.pixels), key, method, target) if key else first
     if second is None:
         return
     was = first.on_image()
     now = second.on_image()
-    moved = edited.to_original(now) - was
-    scale = render.scale_of([was, now, moved], True)
+    change = edited.to_original(now) - was
+    scale = render.scale_of([was, now, change], True)
     unsigned = not METHODS[method].signed
     with st.grid(3, min_column_width=150):
         for title, ground, values in (
             ("Before", image, was),
             ("After", Image.fromarray(edited.pixels), now),
-            ("Difference", image, moved),
+            ("Difference", image, change),
         ):
             with st.container():
                 st.markdown(f"**{title}**")
                 signed = title == "Difference" or not unsigned
-                laid = render.overlay(ground, values, signed, scale.limit)
-                st.image(
-                    laid, width="stretch", output_format="PNG", alt=f"{title}: {METHODS[method].title} of {item.name}"
-                )
+                overlay = render.overlay(ground, values, signed, scale.limit)
+                draw.image(overlay, f"{title}: {METHODS[method].title} of {view.item.name}")
                 ends = ("less", "more than before") if title == "Difference" else None
                 draw.colour_bar(render.Scale(scale.limit, signed, scale.clipped), METHODS[method].unit, ends)
 
 
-def _map(
-    model: choice.ModelChoice, item: ImageItem, image: Image.Image, key: tuple[object, ...], method: str, target: int
-) -> Attribution | None:
+def _map(view: ImageView, image: Image.Image, key: tuple[object, ...], method: str, target: int) -> Attribution | None:
     """The map of an edited image; None, and why, where there is none."""
-    found = results.map_of_pixels(model, item, image, key, method, target)
-    if isinstance(found, str):
-        st.info(plain(found, 600), icon=":material/block:")
+    result = results.map_of_pixels(view, image, key, method, target)
+    if isinstance(result, str):
+        st.info(plain(result, 600), icon=":material/block:")
         return None
-    return found
+    return result

@@ -9,14 +9,14 @@ import streamlit as st
 from PIL import Image
 
 from workbench.drawing import render
-from workbench.images import REGION_FILLS, ImageItem, ImageSet
-from workbench.predictions import Predictions
+from workbench.images import REGION_FILLS, ImageItem
 from workbench.probe import CUT_EDGE, Minimal, smallest
 from workbench.ui import choice, draw, neighbours, photographs, results, url
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.probe import steps
 from workbench.ui.progress import Stoppable, guarded
 from workbench.ui.text import plain
+from workbench.ui.view import ImageView
 
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
@@ -32,22 +32,21 @@ TITLES = {"flip": "What must go", "keep": "What must stay"}
 
 
 @guarded
-def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
+def section(view: ImageView) -> None:
     """Both regions beside each other, and the nearest image that is decided otherwise."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         fills = [fill for fill in WORDS if fill in REGION_FILLS]
         fill = url.select("Filled with", fills, key="fill", format_func=WORDS.__getitem__, width=230)
         grid = url.select("Cut into", list(GRIDS), key="grid", format_func=GRIDS.__getitem__, width=230)
         draw.meaning("minimal-regions")
-    image = photographs.fitted(item, CUT_EDGE)
-    target = model.rule.class_names[int(model.rule.decide(results.asked(model, item, image, ())[None])[0][0])]
-    facts = {**model.identity, "image": item.id, "fill": fill, "grid": grid}
+    image = photographs.fitted(view.item, CUT_EDGE)
+    rule = view.model.rule
+    target = rule.class_names[int(rule.decide(results.asked(view, image, ())[None])[0][0])]
+    facts = {**view.model.identity, "image": view.item.id, "fill": fill, "grid": grid}
     places = {aim: slot("smallest region", **facts, aim=aim) for aim in TITLES}
     guide: Attribution | str | None = None
     if any(place.get() is None for place in places.values()):  # once for both, so that it is stopped once for both
-        guide = results.attribution(
-            model, images, item, "integrated_gradients", {"target": target, "score": "logit"}, {}
-        )
+        guide = results.attribution(view, "integrated_gradients", {"target": target, "score": "logit"}, {})
         if guide is None:
             return
     with st.grid(2, min_column_width=300):
@@ -55,79 +54,68 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
     for cell, (aim, title) in zip(cells, TITLES.items(), strict=True):
         with cell:
             st.markdown(f"#### {title}")
-            found = _found(model, item, guide, (aim, fill, grid), places[aim])
-            if found is not None:
-                _shown(item, image, found)
+            region = _smallest(view, guide, (aim, fill, grid), places[aim])
+            if region is not None:
+                _panel(view.item, image, region)
     st.subheader("Nearest image with another decision", anchor=False)
-    neighbours.counterfactual(model, images, item, known)
+    neighbours.counterfactual(view)
 
 
-def _found(
-    model: choice.ModelChoice,
-    item: ImageItem,
-    guide: Attribution | str | None,
-    wanted: tuple[str, str, str],
-    place: Slot,
+def _smallest(
+    view: ImageView, guide: Attribution | str | None, settings: tuple[str, str, str], place: Slot
 ) -> Minimal | None:
     """The smallest region; where integrated gradients refuses, it is looked for without a guide."""
-    aim, fill, grid = wanted
+    aim, fill, grid = settings
 
     def make(progress: Stoppable) -> Minimal:
-        image = photographs.fitted(item, CUT_EDGE)
+        image = photographs.fitted(view.item, CUT_EDGE)
         heat = (
             None
             if guide is None or isinstance(guide, str)
             else guide.placement.scaled(image).to_original(guide.ranking)
         )
         cut = {"cells": 16} if grid == "cells" else {"segments": int(grid)}
-        loaded = choice.classifier(model)
-        return smallest(loaded, image, aim=aim, heatmap=heat, fill=fill, on_progress=progress, **cut)  # type: ignore[arg-type]
+        clf = choice.classifier(view.model)
+        return smallest(clf, image, aim=aim, heatmap=heat, fill=fill, on_progress=progress, **cut)  # type: ignore[arg-type]
 
-    return computed(place, TITLES[aim], make, lambda one: one.inside.nbytes + one.image.nbytes)
+    return computed(place, TITLES[aim], make, lambda region: region.inside.nbytes + region.image.nbytes)
 
 
-def _shown(item: ImageItem, image: Image.Image, found: Minimal) -> None:
-    if not found.found or not found.chosen:
-        st.markdown(plain(found.sentence, 600))
-    elif found.special:
-        st.markdown(plain(found.sentence, 600))
-        _region(item, image, found)
+def _panel(item: ImageItem, image: Image.Image, region: Minimal) -> None:
+    if not region.found or not region.chosen:
+        st.markdown(plain(region.sentence, 600))
+    elif region.special:
+        st.markdown(plain(region.sentence, 600))
+        _region(item, image, region)
     else:
-        st.info(plain(found.sentence, 600), icon=":material/casino:")
+        st.info(plain(region.sentence, 600), icon=":material/casino:")
         with st.expander("What was tried"):
-            _region(item, image, found)
+            _region(item, image, region)
 
 
-def _region(item: ImageItem, image: Image.Image, found: Minimal) -> None:
+def _region(item: ImageItem, image: Image.Image, region: Minimal) -> None:
     """The region, what the model is asked, and the way there."""
-    marked = render.outline(image, found.inside, (255, 205, 0))
-    asked = Image.fromarray(found.image)
+    outline = render.outline(image, region.inside, (255, 205, 0))
+    question = Image.fromarray(region.image)
     left, right = st.columns(2)
     with left:
-        st.image(marked, width="stretch", output_format="PNG", alt=f"{TITLES[found.aim]}: the region of {item.name}")
+        draw.image(outline, f"{TITLES[region.aim]}: the region of {item.name}")
     with right:
-        st.image(
-            asked,
-            width="stretch",
-            output_format="PNG",
-            alt=f"{TITLES[found.aim]}: what the model is asked about {item.name}",
-        )
-    _path(found)
-    stem = f"{draw.stem(item.name)}-{found.aim}"
+        draw.image(question, f"{TITLES[region.aim]}: what the model is asked about {item.name}")
+    _path(region)
+    stem = f"{draw.stem(item.name)}-{region.aim}"
     with st.container(horizontal=True):
-        draw.download("Region (PNG)", lambda: render.to_png(marked), f"{stem}.png", "image/png", f"png {stem}")
-        draw.download(
-            "Model input (PNG)", lambda: render.to_png(asked), f"{stem}-asked.png", "image/png", f"png asked {stem}"
-        )
+        draw.download("Region (PNG)", lambda: outline, f"{stem}.png", f"png {stem}")
+        draw.download("Model input (PNG)", lambda: question, f"{stem}-asked.png", f"png asked {stem}")
 
 
-def _path(found: Minimal) -> None:
+def _path(region: Minimal) -> None:
     """The probability as the region grows."""
     import pandas as pd
 
-    word = "filled" if found.aim == "flip" else "kept"
+    word = "filled" if region.aim == "flip" else "kept"
     frame = pd.DataFrame(
-        {f"{word}, % of the image": 100 * np.asarray(found.areas), "probability": np.asarray(found.scores)}
+        {f"{word}, % of the image": 100 * np.asarray(region.areas), "probability": np.asarray(region.scores)}
     )
     st.line_chart(frame, x=frame.columns[0], y="probability", height=170)
-    st.caption(f"Probability of {plain(found.before)} as the region grows; {found.evaluations:,} model evaluations.")
+    st.caption(f"Probability of {plain(region.before)} as the region grows; {region.evaluations:,} model evaluations.")

@@ -6,22 +6,26 @@ from typing import Any
 
 import streamlit as st
 
-from workbench.images import ImageItem, ImageSet, samples
-from workbench.predictions import Predictions
+from workbench.images import ImageItem, samples
 from workbench.probe import ATTACKS, TESTED, Robustness, robustness
 from workbench.ui import choice, draw
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.progress import Stoppable, offer
 from workbench.ui.text import plain
+from workbench.ui.view import View
 
 ATTACKED = 40
 EPSILONS = {"linf": (1.0, 2.0, 4.0, 8.0), "l2": (0.125, 0.25, 0.5, 1.0)}
 
 
-def section(model: choice.ModelChoice, images: ImageSet, known: Predictions | None, method: str) -> None:
+def section(view: View, method: str) -> None:
     """A button, then the curves and what the black-box attack says."""
     method = method if ATTACKS[method].white else "pgd"
-    items = [item for item in samples.testing_items(images, known) if item.label in model.rule.class_names]
+    items = [
+        item
+        for item in samples.testing_items(view.images, view.predictions)
+        if item.label in view.model.rule.class_names
+    ]
     if not items:
         st.caption("None of these images has a label that the model knows: accuracy under attack cannot be measured.")
         return
@@ -29,51 +33,47 @@ def section(model: choice.ModelChoice, images: ImageSet, known: Predictions | No
     check = ATTACKS[method].norm == "linf" and st.toggle(
         "Also test for gradient masking (minutes)", key="masked gradients"
     )
-    found: Robustness | None = _place("robustness", model, images, items, method, check).get()
-    if found is None:
+    result: Robustness | None = _place("robustness", view, items, method, check).get()
+    if result is None:
         st.caption(
             f"{ATTACKS[method].title} with growing epsilon on {many:,} images{samples.of_split(items)}: minutes on a"
             " CPU."
         )
         offer(
             f"Attack {many:,} images",
-            f"robust {method} {model.key[:12]}",
-            lambda: _attacked(model, images, items, method, check),
+            f"robust {method} {view.model.key[:12]}",
+            lambda: _attack(view, items, method, check),
         )
         return
     draw.meaning("robust-accuracy")
-    if found.masking is not None:
-        kind = st.error if found.masking.flagged else st.success if found.masking.tested >= TESTED else st.info
+    if result.masking is not None:
+        kind = st.error if result.masking.flagged else st.success if result.masking.tested >= TESTED else st.info
         kind(
-            plain(found.masking.message, 500),
-            icon=":material/visibility_off:" if found.masking.flagged else ":material/check:",
+            plain(result.masking.message, 500),
+            icon=":material/visibility_off:" if result.masking.flagged else ":material/check:",
         )
-    _curves(found)
+    _curves(result)
     st.caption(
-        f"{len(found.rows):,} of {found.sample['images']:,} images{samples.of_split(items)}; bands are 95 % intervals"
+        f"{len(result.rows):,} of {result.sample['images']:,} images{samples.of_split(items)}; bands are 95 % intervals"
         " (Wilson)."
     )
-    draw.table("Figures (CSV)", lambda: found.frame, f"robustness-{method}.csv", "csv robust")
+    draw.table("Figures (CSV)", lambda: result.frame, f"robustness-{method}.csv", "csv robust")
 
 
-def _place(
-    kind: str, model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], method: str, check: bool
-) -> Slot:
+def _place(kind: str, view: View, items: list[ImageItem], method: str, check: bool) -> Slot:
     names = [item.name for item in items]
-    return slot(kind, **model.identity, images=images.key, items=names, method=method, check=check)
+    return slot(kind, **view.model.identity, images=view.images.key, items=names, method=method, check=check)
 
 
-def _attacked(
-    model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], method: str, check: bool
-) -> Robustness | None:
-    kept = _place("robustness rows", model, images, items, method, check)
-    rows = kept.get() or {}
+def _attack(view: View, items: list[ImageItem], method: str, check: bool) -> Robustness | None:
+    place = _place("robustness rows", view, items, method, check)
+    rows = place.get() or {}
     norm = ATTACKS[method].norm
 
     def make(progress: Stoppable) -> Robustness:
         try:
             return robustness(
-                choice.classifier(model),
+                choice.classifier(view.model),
                 items,
                 EPSILONS[norm],
                 method,
@@ -83,14 +83,12 @@ def _attacked(
                 on_progress=progress,
             )
         finally:
-            kept.put(rows, 1024 * (1 + len(rows)))
+            place.put(rows, 1024 * (1 + len(rows)))
 
-    return computed(
-        _place("robustness", model, images, items, method, check), ATTACKS[method].title, make, lambda _: 64 * 1024
-    )
+    return computed(_place("robustness", view, items, method, check), ATTACKS[method].title, make, lambda _: 64 * 1024)
 
 
-def _curves(found: Robustness) -> None:
+def _curves(result: Robustness) -> None:
     x = {"field": "epsilon", "type": "quantitative", "title": "epsilon"}
     scale = {
         "type": "quantitative",
@@ -113,4 +111,4 @@ def _curves(found: Robustness) -> None:
             },
         ],
     }
-    st.vega_lite_chart(found.frame, spec)
+    st.vega_lite_chart(result.frame, spec)

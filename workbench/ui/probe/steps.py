@@ -31,23 +31,23 @@ WORDS = {
 
 def edits() -> tuple[Edit, ...]:
     """The edits in the address bar; what is none is left out with a sentence."""
-    found, texts = [], st.query_params.get_all(KEY)
+    result, texts = [], st.query_params.get_all(KEY)
     if len(texts) > MOST_EDITS:
         st.warning(
             f"This link holds {len(texts):,} edits: the first {MOST_EDITS} are made.", icon=":material/link_off:"
         )
     for text in texts[:MOST_EDITS]:
         try:
-            found.append(read(text))
+            result.append(read(text))
         except InputError as error:
             st.warning(f"An edit in this link was left out: {plain(error, 300)}", icon=":material/link_off:")
-    return tuple(found)
+    return tuple(result)
 
 
-def possible(found: Sequence[Edit], images: ImageSet, edge: int) -> tuple[tuple[Edit, ...], dict[str, Image.Image]]:
+def possible(chain: Sequence[Edit], images: ImageSet, edge: int) -> tuple[tuple[Edit, ...], dict[str, Image.Image]]:
     """Those that can be made here, and the images to paste from: one may be of another set, or cannot be read."""
     others: dict[str, Image.Image] = {}
-    for name in dict.fromkeys(edit.other for edit in found if edit.fill == "paste"):
+    for name in dict.fromkeys(edit.other for edit in chain if edit.fill == "paste"):
         why = f"There is no image {name} here to paste from" if name else "There is no other image to paste from"
         try:
             if name in images.by_name:
@@ -56,7 +56,7 @@ def possible(found: Sequence[Edit], images: ImageSet, edge: int) -> tuple[tuple[
         except InputError as error:
             why = str(error).rstrip(".")
         st.warning(f"{plain(why, 300)}: that edit was left out.", icon=":material/link_off:")
-    return tuple(edit for edit in found if edit.fill != "paste" or edit.other in others), others
+    return tuple(edit for edit in chain if edit.fill != "paste" or edit.other in others), others
 
 
 def troubles() -> None:
@@ -69,10 +69,10 @@ def _trouble(why: object) -> None:
     st.session_state.setdefault(TROUBLES, []).append(str(why))
 
 
-def put(found: Sequence[Edit]) -> None:
+def put(chain: Sequence[Edit]) -> None:
     """Make these the edits."""
-    if found:
-        st.query_params[KEY] = [edit.written() for edit in found]
+    if chain:
+        st.query_params[KEY] = [edit.written() for edit in chain]
     else:
         st.query_params.pop(KEY, None)
 
@@ -94,32 +94,32 @@ def add_region() -> None:
         return
     fill = str(st.session_state.get("region") or EDIT_FILLS[0])
     other = str(st.session_state.get("paste from") or "") if fill == "paste" else ""
-    found = list(edits())
-    last = found[-1] if found else None
+    chain = list(edits())
+    last = chain[-1] if chain else None
     try:
         if fill == "crop":
-            found.append(Edit("crop", boxes=(box,)))
+            chain.append(Edit("crop", boxes=(box,)))
         elif last is not None and (last.kind, last.fill, last.other) == ("fill", fill, other):
-            found[-1] = Edit("fill", boxes=(*last.boxes, box), fill=fill, other=other)
+            chain[-1] = Edit("fill", boxes=(*last.boxes, box), fill=fill, other=other)
         else:
-            found.append(Edit("fill", boxes=(box,), fill=fill, other=other))
+            chain.append(Edit("fill", boxes=(box,), fill=fill, other=other))
     except InputError as error:
         _trouble(error)
         return
-    _more(found)
+    _more(chain)
 
 
-def _more(found: Sequence[Edit]) -> None:
+def _more(chain: Sequence[Edit]) -> None:
     """Make these the edits, one of which is new."""
-    if len(found) > MOST_EDITS:
+    if len(chain) > MOST_EDITS:
         _trouble(f"There are {MOST_EDITS} edits already, the most allowed: undo some.")
     else:
-        put(found)
+        put(chain)
 
 
-def sliders(found: Sequence[Edit]) -> None:
+def sliders(chain: Sequence[Edit]) -> None:
     """One slider for each kind of edit with a number; off its neutral place, it is an edit of the list."""
-    values = {edit.kind: edit.value for edit in found}
+    values = {edit.kind: edit.value for edit in chain}
     with st.grid(2, min_column_width=200, gap="small"):
         for kind in SLIDERS.values():
             key = f"slide {kind.name}"
@@ -131,30 +131,30 @@ def sliders(found: Sequence[Edit]) -> None:
 
 
 def _slid(name: str) -> None:
-    value, found = float(st.session_state[f"slide {name}"]), list(edits())
-    places = [place for place, edit in enumerate(found) if edit.kind == name]
+    value, chain = float(st.session_state[f"slide {name}"]), list(edits())
+    places = [place for place, edit in enumerate(chain) if edit.kind == name]
     if value == SLIDERS[name].neutral:
-        put([edit for edit in found if edit.kind != name])
+        put([edit for edit in chain if edit.kind != name])
     elif places:
-        found[places[-1]] = Edit(name, value)
-        put(found)
+        chain[places[-1]] = Edit(name, value)
+        put(chain)
     else:
-        _more([*found, Edit(name, value)])
+        _more([*chain, Edit(name, value)])
 
 
-def listed(found: Sequence[Edit]) -> None:
+def listing(chain: Sequence[Edit]) -> None:
     """The edits in their order, each to be moved or removed."""
     with st.container(horizontal=True):
         st.button(
-            "Undo", icon=":material/undo:", shortcut="Ctrl+Z", disabled=not found, on_click=put, args=(found[:-1],)
+            "Undo", icon=":material/undo:", shortcut="Ctrl+Z", disabled=not chain, on_click=put, args=(chain[:-1],)
         )
-        st.button("Clear", icon=":material/delete:", disabled=not found, on_click=put, args=((),))
-        if found:
-            text = json.dumps([edit.written() for edit in found], indent=1)
-            draw.download("Save the list (JSON)", lambda: text, "edits.json", "application/json", "json edits")
+        st.button("Clear", icon=":material/delete:", disabled=not chain, on_click=put, args=((),))
+        if chain:
+            text = json.dumps([edit.written() for edit in chain], indent=1)
+            draw.download("Save the list (JSON)", lambda: text, "edits.json", "json edits")
         with st.popover("Load a list", icon=":material/upload_file:"):
             st.file_uploader("A list of edits (JSON)", type="json", key="edits upload", on_change=_load)
-    for place, edit in enumerate(found):
+    for place, edit in enumerate(chain):
         with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"step-{place}"):
             st.markdown(f"{place + 1}\\. {plain(edit.said)}")
             st.button(
@@ -163,7 +163,7 @@ def listed(found: Sequence[Edit]) -> None:
                 key=f"up {place}",
                 help="Earlier",
                 disabled=place == 0,
-                **_swap(found, place - 1),
+                **_swap(chain, place - 1),
             )
             st.button(
                 "",
@@ -171,19 +171,19 @@ def listed(found: Sequence[Edit]) -> None:
                 key=f"drop {place}",
                 help="Remove",
                 on_click=put,
-                args=(_without(found, place),),
+                args=(_without(chain, place),),
             )
 
 
-def _swap(found: Sequence[Edit], place: int) -> dict[str, Any]:
-    order = list(found)
+def _swap(chain: Sequence[Edit], place: int) -> dict[str, Any]:
+    order = list(chain)
     if 0 <= place < len(order) - 1:
         order[place], order[place + 1] = order[place + 1], order[place]
     return {"on_click": put, "args": (order,)}
 
 
-def _without(found: Sequence[Edit], place: int) -> list[Edit]:
-    return [edit for number, edit in enumerate(found) if number != place]
+def _without(chain: Sequence[Edit], place: int) -> list[Edit]:
+    return [edit for number, edit in enumerate(chain) if number != place]
 
 
 def _load() -> None:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from workbench.images import ImageItem, ImageSet, samples
-from workbench.predictions import Predictions
+from workbench.images import ImageItem, samples
 from workbench.probe import ALL_BY, SLIDERS, Sweep, SweptSet, sweep, sweep_set
 from workbench.texts import apart
 from workbench.ui import choice, draw, gallery, photographs, url
@@ -16,6 +15,7 @@ from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.probe.edit import EDITED_EDGE
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain
+from workbench.ui.view import ImageView, View
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ SWEPT = 100
 
 
 @guarded
-def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Predictions | None) -> None:
+def section(view: ImageView) -> None:
     """The slider, the image's curves, and those of the set."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = url.select(
@@ -33,32 +33,36 @@ def view(model: choice.ModelChoice, images: ImageSet, item: ImageItem, known: Pr
         )
         draw.meaning("sensitivity")
     st.subheader("On this image", anchor=False)
-    _image(model, item, kind)
+    _image(view, kind)
     st.subheader("On the set", anchor=False)
-    _set(model, images, known, kind)
+    _set(view, kind)
 
 
-def _image(model: choice.ModelChoice, item: ImageItem, kind: str) -> None:
+def _image(view: ImageView, kind: str) -> None:
     def make(progress: Stoppable) -> Sweep:
-        return sweep(choice.classifier(model), photographs.fitted(item, EDITED_EDGE), kind, on_progress=progress)
+        return sweep(
+            choice.classifier(view.model), photographs.fitted(view.item, EDITED_EDGE), kind, on_progress=progress
+        )
 
-    found = computed(slot("sweep", **model.identity, image=item.id, slider=kind), "Sweeping", make, lambda _: 64 * 1024)
-    if found is None:
+    result = computed(
+        slot("sweep", **view.model.identity, image=view.item.id, slider=kind), "Sweeping", make, lambda _: 64 * 1024
+    )
+    if result is None:
         return
-    if found.flips:
-        for flip in found.flips[:6]:
+    if result.flips:
+        for flip in result.flips[:6]:
             turns = f"**{plain(flip.before)}** becomes **{plain(flip.after)}**"
             st.markdown(f"{turns} between {flip.low:g} and {flip.high:g} ({SLIDERS[kind].unit}).")
     else:
-        same = plain(model.rule.class_names[int(found.decisions[0])])
+        same = plain(view.model.rule.class_names[int(result.decisions[0])])
         st.markdown(
-            f"The decision is **{same}** at each of the {len(found.values)} values tried, {found.values[0]:g} to"
-            f" {found.values[-1]:g}."
+            f"The decision is **{same}** at each of the {len(result.values)} values tried, {result.values[0]:g} to"
+            f" {result.values[-1]:g}."
         )
-    frame = _lines(model, found)
+    frame = _lines(view.model, result)
     x = {"field": "value", "type": "quantitative", "title": f"{SLIDERS[kind].title}: {SLIDERS[kind].unit}"}
     y = {"field": "probability", "type": "quantitative", "scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
-    rules = [{"at": (flip.low + flip.high) / 2} for flip in found.flips]
+    rules = [{"at": (flip.low + flip.high) / 2} for flip in result.flips]
     spec: dict[str, Any] = {
         "height": 260,
         "layer": [
@@ -74,18 +78,18 @@ def _image(model: choice.ModelChoice, item: ImageItem, kind: str) -> None:
         ],
     }
     st.vega_lite_chart(frame, spec)
-    draw.table("Curves (CSV)", lambda: frame, f"{draw.stem(item.name)}-{kind}.csv", "csv sweep")
+    draw.table("Curves (CSV)", lambda: frame, f"{draw.stem(view.item.name)}-{kind}.csv", "csv sweep")
 
 
-def _lines(model: choice.ModelChoice, found: Sweep) -> pd.DataFrame:
+def _lines(model: choice.ModelChoice, result: Sweep) -> pd.DataFrame:
     import pandas as pd
 
-    columns = found.probabilities.max(0).argsort()[::-1][:MOST_LINES]
+    columns = result.probabilities.max(0).argsort()[::-1][:MOST_LINES]
     parts = [
         pd.DataFrame(
             {
-                "value": found.values,
-                "probability": found.probabilities[:, c].astype(float),
+                "value": result.values,
+                "probability": result.probabilities[:, c].astype(float),
                 "class": model.rule.class_names[c],
             }
         )
@@ -94,39 +98,39 @@ def _lines(model: choice.ModelChoice, found: Sweep) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _set(model: choice.ModelChoice, images: ImageSet, known: Predictions | None, kind: str) -> None:
-    items = samples.testing_items(images, known)
+def _set(view: View, kind: str) -> None:
+    items = samples.testing_items(view.images, view.predictions)
     many = len(items)
     if many > SWEPT:
         options = {"sample": f"A sample of {SWEPT}", "all": f"All {many:,}"}
         of = url.segments("Images", list(options), key="of", default="sample", format_func=options.__getitem__)
         many = SWEPT if of == "sample" else many
-    result: SweptSet | None = _place(model, images, items, kind, many).get()
+    result: SweptSet | None = _place(view, items, kind, many).get()
     if result is None:
         st.caption(f"{SLIDERS[kind].title} is varied step by step on {many:,} images{samples.of_split(items)}.")
         offer(
             f"Sweep over {many:,} images",
-            f"sweep {kind} {model.key[:12]}",
-            lambda: _swept(model, images, items, kind, many),
+            f"sweep {kind} {view.model.key[:12]}",
+            lambda: _sweep(view, items, kind, many),
         )
         return
     frame = result.frame
-    lines = _named(frame)
-    shown = st.pills(
+    lines = _titles(frame)
+    chart = st.pills(
         "Lines", list(dict.fromkeys(lines)), default=lines[:1], selection_mode="multi", key=f"lines {kind}"
     )
-    chosen = frame.assign(line=lines)[np.isin(lines, shown)]
-    if len(chosen):
-        _shares(chosen, kind)
-    drawn = f"{len(result.names):,} of {result.sample['images']:,} images{samples.of_split(items)}"
+    rows = frame.assign(line=lines)[np.isin(lines, chart)]
+    if len(rows):
+        _shares(rows, kind)
+    extent = f"{len(result.names):,} of {result.sample['images']:,} images{samples.of_split(items)}"
     st.caption(
-        f"{drawn}; bands are 95 % intervals."
+        f"{extent}; bands are 95 % intervals."
         + (f" {len(result.left_out):,} could not be evaluated." if result.left_out else "")
     )
     draw.table("Figures (CSV)", lambda: frame, f"sweep-{kind}.csv", "csv swept")
 
 
-def _named(frame: pd.DataFrame) -> list[str]:
+def _titles(frame: pd.DataFrame) -> list[str]:
     """The line that each row of the table belongs to: "all", or attribute and value; no two lines are called alike."""
     rows = list(zip(frame["by"], frame["group"], strict=True))
     groups = list(dict.fromkeys(rows))
@@ -134,39 +138,37 @@ def _named(frame: pd.DataFrame) -> list[str]:
     return [names[row] for row in rows]
 
 
-def _swept(
-    model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], kind: str, many: int
-) -> SweptSet | None:
-    kept = slot("swept images", **model.identity, images=images.key, slider=kind)
-    known = kept.get() or {}
+def _sweep(view: View, items: list[ImageItem], kind: str, many: int) -> SweptSet | None:
+    store = slot("swept images", **view.model.identity, images=view.images.key, slider=kind)
+    rows = store.get() or {}
 
     def make(progress: Stoppable) -> SweptSet:
         attributes = [
-            name for name in gallery.groups(images) if any(item.attributes.get(name) is not None for item in items)
+            name for name in gallery.groups(view.images) if any(item.attributes.get(name) is not None for item in items)
         ]
         try:
             return sweep_set(
-                choice.classifier(model),
+                choice.classifier(view.model),
                 items,
                 kind,
                 attributes=attributes,
                 most=many,
-                known=known,
+                known=rows,
                 on_progress=progress,
             )
         finally:
-            kept.put(known, 1024 * (1 + len(known)))
+            store.put(rows, 1024 * (1 + len(rows)))
 
-    place = _place(model, images, items, kind, many)
+    place = _place(view, items, kind, many)
     return computed(place, f"Sweeping {SLIDERS[kind].title.lower()}", make, lambda _: 256 * 1024)
 
 
-def _place(model: choice.ModelChoice, images: ImageSet, items: list[ImageItem], kind: str, many: int) -> Slot:
+def _place(view: View, items: list[ImageItem], kind: str, many: int) -> Slot:
     names = [item.name for item in items]
-    return slot("swept set", **model.identity, images=images.key, items=names, many=many, slider=kind)
+    return slot("swept set", **view.model.identity, images=view.images.key, items=names, many=many, slider=kind)
 
 
-def _shares(chosen: pd.DataFrame, kind: str) -> None:
+def _shares(rows: pd.DataFrame, kind: str) -> None:
     x = {"field": "value", "type": "quantitative", "title": f"{SLIDERS[kind].title}: {SLIDERS[kind].unit}"}
     scale = {
         "type": "quantitative",
@@ -194,4 +196,4 @@ def _shares(chosen: pd.DataFrame, kind: str) -> None:
             },
         ],
     }
-    st.vega_lite_chart(chosen, spec)
+    st.vega_lite_chart(rows, spec)
