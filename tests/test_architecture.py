@@ -255,23 +255,6 @@ def test_a_newcomer_finds_a_file_by_its_name():
             assert str(parent) in (".", "workbench", "pages") or (ROOT / parent / "__init__.py").is_file()
 
 
-def test_a_constant_has_one_home_or_a_name_of_its_own():
-    homes = Counter(
-        name
-        for path in MODULES.values()
-        for name in {
-            each.id
-            for node in parsed(path).body
-            if isinstance(node, ast.Assign | ast.AnnAssign)
-            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-            for each in ast.walk(target)
-            if isinstance(each, ast.Name) and re.fullmatch("[A-Z][A-Z0-9_]+", each.id)
-        }
-    )
-    assert len(homes) > 300  # else it looked at nothing
-    assert {name for name, count in homes.items() if count > 2} == {"IMPLEMENTATIONS"}  # one a family of methods
-
-
 def test_the_front_door_imports_nothing_by_itself():
     tree = parsed(ROOT / "workbench" / "__init__.py")
     assert {target for target, _ in own(tree, types=False)} == {"version"}
