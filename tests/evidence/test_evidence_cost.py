@@ -6,7 +6,7 @@ import pytest
 
 import workbench as wb
 from workbench.images.item import image_from_file
-from workbench.ui import evidence
+from workbench.ui import terms
 
 SAID = "three to five times"
 
@@ -31,5 +31,5 @@ def test_a_thorough_check_takes_three_to_five_times_as_many_evaluations(tiny_net
     found = wb.attribute(classifier, item, method=method)
     ratio = evaluations(classifier, item, found, "full") / evaluations(classifier, item, found, "quick")
     assert 2.5 <= ratio < 5.5
-    assert f"**Thorough** {SAID} as long" in evidence._HELP
+    assert f"**Thorough** takes {SAID} as long" in terms.text("evidence")
     assert f"at {SAID} the cost" in str(wb.assess.__doc__)

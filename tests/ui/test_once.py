@@ -145,7 +145,7 @@ def test_feature_ablation_cuts_an_image_once(monkeypatch):
 def test_noise_trials_measure_nothing_anew(method, monkeypatch, tiny_net):
     """The model, and its copy whose weights are drawn anew, are looked through once each at most."""
     counts = Counter()
-    for module, name in ((classifiers, "read_grids"), (capture, "_surveyed"), (incremental, "_tried")):
+    for module, name in ((classifiers, "read_grids"), (capture, "_survey"), (incremental, "_agrees")):
         plain = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *given, plain=plain, name=name: counts.update([name]) or plain(*given))
     clf = load_classifier(tiny_net(), size=(64, 64), device="cpu")
@@ -154,8 +154,8 @@ def test_noise_trials_measure_nothing_anew(method, monkeypatch, tiny_net):
     card = assess(clf, image, found, checks=["randomisation", "sensitivity"])
     assert all(card[name].value is not None for name in ("randomisation", "sensitivity"))
     assert counts["read_grids"] <= 1
-    assert counts["_surveyed"] <= 2
-    assert counts["_tried"] <= 2
+    assert counts["_survey"] <= 2
+    assert counts["_agrees"] <= 2
 
 
 def test_an_image_made_ready_is_answered_as_the_image_itself(decoded, marked):
