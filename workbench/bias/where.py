@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.audit import Summaries
 from workbench.bias.groups import SHUFFLES
 from workbench.bias.places import BORDER, CENTRE, CORNERS, QUADRANTS, Region, shares
 from workbench.errors import InputError
@@ -19,6 +18,8 @@ from workbench.texts import shown
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from workbench.audit import Summaries
 
 LOOKED_AT = (*CORNERS, BORDER, CENTRE, *QUADRANTS)
 """The regions whose shares are told where none are named."""
