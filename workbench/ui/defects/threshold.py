@@ -101,14 +101,14 @@ def _threshold(
 ) -> tuple[str, float, str]:
     """The way, the threshold and why; the fallback, and what stands in the way, where none can be chosen."""
     if way == "model" and default is not None:
-        return way, default, f"It comes with {plain(scope.model.title)}."
+        return way, default, f"The threshold comes with {plain(scope.model.title)}."
     if way == "hand":
         return way, by_hand, "Set by hand."
     try:
         choice = choose(scope.cases[CHOSEN_ON], way, ceiling=ceiling, costs=scope.costs, points=scope.points(CHOSEN_ON))
     except InputError as error:
         st.warning(f"{plain(error, 400)} {by_hand:.3f} is used instead.", icon=":material/block:")
-        return "fallback", by_hand, "It is a fallback: none could be chosen."
+        return "fallback", by_hand, "The threshold is a fallback: none could be chosen."
     return way, choice.threshold, f"{plain(choice.reason, 400)} Chosen on the {scope.words[CHOSEN_ON]}."
 
 
