@@ -358,7 +358,7 @@ def test_a_model_is_loaded_as_from_a_folder_and_leaves_no_disk(tmp_path: Path, m
 
 
 @pytest.mark.parametrize(
-    ("limit", "value", "says"), [("MEMORY", 30, "of memory to read"), ("PATIENCE", 1, "takes over 1 s to read")]
+    ("limit", "value", "says"), [("MEMORY", 30, "of memory to read"), ("SECONDS", 1, "takes over 1 s to read")]
 )
 def test_what_the_bounds_miss_ends_a_process_apart(
     limit: str, value: int, says: str, refusal: Refusal, monkeypatch: pytest.MonkeyPatch
