@@ -96,28 +96,28 @@ def prediction(view: ImageView) -> tuple[Predictions, int]:
     row = view.row(view.item)
     if view.predictions is not None and row is not None:
         return view.predictions, row
-    place = slot("prediction", **view.model.identity, item=view.item.key)
-    result = place.get()
-    if result is None:
+
+    def make() -> Predictions:
         from workbench.models import predict
 
-        result = predict(choice.classifier(view.model), _askable(view))
-        place.put(result, 4096 + 8 * len(result.class_names))
-    return result, 0
+        return predict(choice.classifier(view.model), _askable(view))
+
+    place = slot("prediction", **view.model.identity, item=view.item.key)
+    return place.kept(make, lambda result: 4096 + 8 * len(result.class_names)), 0
 
 
 def asked(view: ImageView, image: Image.Image, edits: Hashable) -> NDArray[np.float32]:
     """The probabilities, (K,), for an image in memory: that of `item` after some edits."""
-    place = slot("edited prediction", **view.model.identity, image=view.item.id, size=image.size, edits=edits)
-    result: NDArray[np.float32] | None = place.get()
-    if result is None:
+
+    def make() -> NDArray[np.float32]:
         import numpy as np
 
         from workbench.models import ask
 
-        result = ask(choice.classifier(view.model), [np.asarray(image.convert("RGB"))])[0]
-        place.put(result, 4096 + result.nbytes)
-    return result
+        return ask(choice.classifier(view.model), [np.asarray(image.convert("RGB"))])[0]
+
+    place = slot("edited prediction", **view.model.identity, image=view.item.id, size=image.size, edits=edits)
+    return place.kept(make, lambda result: 4096 + result.nbytes)
 
 
 def ready(view: ImageView) -> Input:
