@@ -1,4 +1,4 @@
-"""Ask the model what would change its mind: take an image in hand, edit it, and watch decision and map follow."""
+"""Ask the model what would change its decision: edit an image, and watch decision and map follow."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from workbench.ui import explain, gallery, runs, url
 from workbench.ui.probe import attack, behind, compare, concepts, contrast, edit, regions, sweeps
 
 VIEWS = {
-    "edit": "Edit",
-    "sweep": "Sweep",
-    "regions": "Minimal regions",
-    "contrast": "Contrastive map",
-    "attack": "Attack",
-    "behind": "Influential training images",
-    "concepts": "Concepts",
-    "compare": "Compare",
+    "edit": ("Edit", edit.section),
+    "sweep": ("Sweep", sweeps.section),
+    "regions": ("Minimal regions", regions.section),
+    "contrast": ("Contrastive map", contrast.section),
+    "attack": ("Attack", attack.section),
+    "behind": ("Influential training images", behind.section),
+    "concepts": ("Concepts", concepts.section),
+    "compare": ("Compare", compare.section),
 }
 
 view = gallery.image_view(runs.current_view())
@@ -29,21 +29,11 @@ with st.expander("Choose an image", icon=":material/photo_library:"):
     explain.bring(view)
     gallery.gallery(view)
 tab = url.segments(
-    "View", list(VIEWS), key="view", default="edit", format_func=VIEWS.__getitem__, label_visibility="collapsed"
+    "View",
+    list(VIEWS),
+    key="view",
+    default="edit",
+    format_func=lambda name: VIEWS[name][0],
+    label_visibility="collapsed",
 )
-if tab == "edit":
-    edit.section(view)
-elif tab == "regions":
-    regions.section(view)
-elif tab == "sweep":
-    sweeps.section(view)
-elif tab == "contrast":
-    contrast.section(view)
-elif tab == "attack":
-    attack.section(view)
-elif tab == "behind":
-    behind.section(view)
-elif tab == "concepts":
-    concepts.section(view)
-else:
-    compare.section(view)
+VIEWS[tab][1](view)
