@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from tables import solar, table, with_attributes
 
-from workbench.defects.halves import CHOSEN_ON, REPORTED_ON, cases_of, deal, defect_classes, of_split
-from workbench.predictions.cases import all_scores
+from workbench.defects.halves import CHOSEN_ON, REPORTED_ON, cases_of, deal, of_split
+from workbench.predictions.cases import all_scores, defect_classes
 
 METAL = ("good", "scratch", "pit")
 

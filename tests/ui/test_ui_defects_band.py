@@ -12,9 +12,10 @@ from tables import with_attributes
 
 import workbench as wb
 from workbench.attribution.methods import METHODS
-from workbench.defects.halves import cases_of, defect_classes, of_split
+from workbench.defects.halves import cases_of, of_split
 from workbench.defects.operating import Costs, point_at
 from workbench.defects.threshold import choose
+from workbench.predictions.cases import defect_classes
 from workbench.ui.defects import decision, operating
 
 pytest_plugins = ["inspected"]

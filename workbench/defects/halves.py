@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from numpy.typing import ArrayLike
 
-from workbench.errors import InputError
-from workbench.predictions import Cases, Predictions, good_class, judgeable, name_list
+from workbench.predictions import Cases, Predictions, defect_classes, judgeable
 
 CHOSEN_ON, REPORTED_ON = "validation", "test"
 HALVES = {CHOSEN_ON: "choosing half", REPORTED_ON: "reporting half"}
@@ -31,27 +30,6 @@ def cases_of(
         InputError: It is not known which classes are defects, or they are not the model's, or are all of them.
     """
     return Cases(predictions, judgeable(predictions, rows), defect_classes(predictions, positive))
-
-
-def defect_classes(predictions: Predictions, positive: str | Sequence[str] | None = None) -> tuple[str, ...]:
-    """The classes that are defects, in the model's order. Arguments and errors as `cases_of`."""
-    names = predictions.class_names
-    if positive is None:
-        good = good_class(names)
-        if predictions.rule.positive not in (None, good):
-            return (str(predictions.rule.positive),)
-        if good is None:
-            raise InputError(
-                f"None of the classes says by its name that it is good ({name_list(names)}): name those that are"
-                " defects."
-            )
-        return tuple(name for name in names if name != good)
-    classes = {positive} if isinstance(positive, str) else set(positive)
-    if strange := sorted(classes - set(names)):
-        raise InputError(f"There is no class {strange[0]!r}: the model knows {name_list(names)}.")
-    if not classes or len(classes) == len(names):
-        raise InputError("Some classes must be defects and some not: leave out those that are good.")
-    return tuple(name for name in names if name in classes)
 
 
 def of_split(cases: Cases, split: str) -> Cases:

@@ -10,13 +10,15 @@ from workbench.predictions.cases import (
     all_scores,
     by_of,
     cases_of,
+    defect_classes,
     factorise,
     groupable,
     groups_of,
     judgeable,
     name_list,
 )
-from workbench.predictions.headline import best_threshold, headline
+from workbench.predictions.fitness import Fitness, Limits, Promise, fitness, promise
+from workbench.predictions.headline import best_threshold, headline, inspection
 from workbench.predictions.table import (
     NUMBERS,
     UNSURE,

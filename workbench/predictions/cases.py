@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import InputError
-from workbench.predictions.table import COLUMNS, Predictions, as_scores
+from workbench.predictions.table import COLUMNS, Predictions, as_scores, good_class
 from workbench.texts import apart, shown
 
 if TYPE_CHECKING:
@@ -156,6 +156,37 @@ def cases_of(predictions: Predictions, rows: NDArray[np.bool_] | None = None, po
             "None of the chosen images has a label that the model knows: add labels, or choose other images."
         )
     return cases
+
+
+def defect_classes(predictions: Predictions, positive: str | Sequence[str] | None = None) -> tuple[str, ...]:
+    """The classes that are defects, in the model's order.
+
+    Args:
+        predictions: N images.
+        positive: The class or classes that are defects; where missing the rule's, or else all but the one whose name
+            says that it is good. A rule whose class reads as good, which is a threshold for good parts, does not make
+            it a defect.
+
+    Raises:
+        InputError: It is not known which classes are defects, or they are not the model's, or are all of them.
+    """
+    names = predictions.class_names
+    if positive is None:
+        good = good_class(names)
+        if predictions.rule.positive not in (None, good):
+            return (str(predictions.rule.positive),)
+        if good is None:
+            raise InputError(
+                f"None of the classes says by its name that it is good ({name_list(names)}): name those that are"
+                " defects."
+            )
+        return tuple(name for name in names if name != good)
+    classes = {positive} if isinstance(positive, str) else set(positive)
+    if strange := sorted(classes - set(names)):
+        raise InputError(f"There is no class {strange[0]!r}: the model knows {name_list(names)}.")
+    if not classes or len(classes) == len(names):
+        raise InputError("Some classes must be defects and some not: leave out those that are good.")
+    return tuple(name for name in names if name in classes)
 
 
 def all_scores(predictions: Predictions, positive: Sequence[str]) -> NDArray[np.float64]:

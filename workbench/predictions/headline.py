@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import InputError
+from workbench.predictions.cases import Cases
 from workbench.predictions.table import Predictions, as_scores, between
 from workbench.stats import Rate, auc, wilson
 
@@ -38,6 +39,31 @@ def headline(predictions: Predictions, rows: NDArray[np.bool_] | None = None) ->
         rates["recall"] = wilson(hits, int(truth.sum()))
         rates["precision"] = wilson(hits, int(called.sum()))
     return rates
+
+
+def inspection(cases: Cases) -> dict[str, Rate]:
+    """What to say first about an inspection: the mistakes that cost money before the rest.
+
+    Args:
+        cases: The images to judge by, with the classes that are defects; without any, only the accuracy is given.
+
+    Returns:
+        "escape rate" (defects called good, of the defects), "overkill rate" (good parts called a defect, of the good
+        parts), "precision" (defects among the parts called one), "accuracy" (parts called what they are, kind of
+        defect included) and "AUC" of the probability of any defect.
+    """
+    accuracy = wilson(int((cases.truth == cases.called).sum()), len(cases))
+    if not cases.positive:
+        return {"accuracy": accuracy}
+    defect, called = cases.defect, cases.is_positive(cases.called)
+    hits = int((defect & called).sum())
+    return {
+        "escape rate": wilson(cases.defects - hits, cases.defects),
+        "overkill rate": wilson(int((called & ~defect).sum()), cases.good),
+        "precision": wilson(hits, int(called.sum())),
+        "accuracy": accuracy,
+        "AUC": auc(cases.scores, defect),
+    }
 
 
 def best_threshold(predictions: Predictions) -> float:
