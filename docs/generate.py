@@ -24,7 +24,7 @@ from workbench.attribution import METHODS, Method
 from workbench.catalog import ImagesEntry, ModelEntry
 from workbench.cli import app
 from workbench.evidence import CHECKS
-from workbench.models.folder import ModelSpec, PreprocessingSpec
+from workbench.models.folder import LimitsSpec, ModelSpec, PreprocessingSpec
 
 DOCS = Path(__file__).resolve().parent
 FUNCTIONS = ("load_classifier", "load_images", "predict", "attribute", "assess", "breakdown", "operating_points")
@@ -111,9 +111,14 @@ def commands() -> str:
 def keys(kind: type[BaseModel], prefix: str = "") -> str:
     """The keys of a table in a TOML file, with what their docstring says of each."""
     meanings = entries(inspect.getdoc(kind) or "", "Attributes")
-    fields = ((name, field) for name, field in kind.model_fields.items() if field.annotation is not PreprocessingSpec)
+    fields = ((name, field) for name, field in kind.model_fields.items() if not _is_table(field.annotation))
     rows = ((f"`{prefix}{name}`", _kind(field), _default(field), meanings[name]) for name, field in fields)
     return table(("Key", "Type", "Default", "Meaning"), rows)
+
+
+def _is_table(kind: object) -> bool:
+    """Whether a key is a table of keys of its own, with a place of its own in the documentation."""
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def _kind(field: FieldInfo) -> str:
@@ -200,7 +205,10 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "methods": methods,
     "checks": checks,
     "commands": commands,
-    "model.toml": lambda: f"{keys(ModelSpec)}\n## [preprocessing]\n\n{keys(PreprocessingSpec, 'preprocessing.')}",
+    "model.toml": lambda: (
+        f"{keys(ModelSpec)}\n## [preprocessing]\n\n{keys(PreprocessingSpec, 'preprocessing.')}"
+        f"\n## [limits]\n\n{keys(LimitsSpec, 'limits.')}"
+    ),
     "workbench.toml": lambda: (
         f"## [models.NAME]\n\n{keys(ModelEntry, 'models.NAME.')}\n##"
         f" [images.NAME]\n\n{keys(ImagesEntry, 'images.NAME.')}"

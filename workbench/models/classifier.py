@@ -20,7 +20,7 @@ from workbench.images import ImageItem
 from workbench.models.grids import Grid, read_grids
 from workbench.models.heads import Answer, read_answer
 from workbench.models.preprocessing import BATCH, Placement, Preprocessing
-from workbench.predictions import DecisionRule, Predictions, tabulate
+from workbench.predictions import DecisionRule, Limits, Predictions, tabulate
 
 _HOOKS = tuple(name for name, table in vars(nn.Module()).items() if name.endswith("_hooks") and table is not None)
 
@@ -62,6 +62,7 @@ class Classifier:
         single: True for one logit: the log-odds of the second of two classes.
         scored: True for an anomaly score in its place, which may come with a map.
         notes: What a reader must know before believing it, one sentence each.
+        limits: The most mistakes that are acceptable, where its description says so.
         lock: Held around every forward and every attribution (hooks and modes are shared between threads).
 
     Example:
@@ -80,6 +81,7 @@ class Classifier:
     single: bool = False
     scored: bool = False
     notes: tuple[str, ...] = ()
+    limits: Limits = Limits()
     lock: threading.RLock = dataclasses.field(default_factory=threading.RLock, repr=False)
 
     @property

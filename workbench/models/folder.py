@@ -5,6 +5,7 @@ Neither needs torch, so that a model can be listed, checked and refused before a
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import sys
@@ -21,7 +22,7 @@ from workbench.errors import InputError
 from workbench.files import file_digest
 
 if TYPE_CHECKING:
-    from workbench.predictions import DecisionRule
+    from workbench.predictions import DecisionRule, Limits
 
 WEIGHTS = "model.safetensors"
 """What the weights are called in the folders that the workbench writes."""
@@ -51,6 +52,20 @@ class PreprocessingSpec(Strict):
     std: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 0.5, 0.5)
 
 
+class LimitsSpec(Strict):
+    """The most mistakes that are acceptable; the first page says whether they are kept.
+
+    Attributes:
+        escapes: Of the defective parts, at most this share may pass.
+        overkill: Of the good parts, at most this share may be rejected.
+        errors: For a model without a defect class: of all images, at most this share may be called something else.
+    """
+
+    escapes: float | None = Field(default=None, gt=0, lt=1)
+    overkill: float | None = Field(default=None, gt=0, lt=1)
+    errors: float | None = Field(default=None, gt=0, lt=1)
+
+
 class ModelSpec(Strict):
     """The contents of a `model.toml`.
 
@@ -66,6 +81,7 @@ class ModelSpec(Strict):
         positive: The class that a defect decision is about.
         threshold: Score of the positive class from which a part is called positive.
         preprocessing: How an image becomes its input.
+        limits: The most mistakes that are acceptable.
     """
 
     title: str = ""
@@ -78,6 +94,7 @@ class ModelSpec(Strict):
     positive: str | None = None
     threshold: float | None = Field(default=None, ge=0, le=1)
     preprocessing: PreprocessingSpec = PreprocessingSpec()
+    limits: LimitsSpec = LimitsSpec()
 
 
 def read_description(folder: Path) -> ModelSpec:
@@ -126,7 +143,7 @@ def check_classes(classes: Sequence[str]) -> None:
 def spec_key(folder: Path, spec: ModelSpec) -> str:
     """Digest of a model: its weights' bytes and all that decides what they compute. Needs no torch."""
     weights = file_digest(weights_path(folder, spec))
-    settings = spec.model_dump_json(exclude={"title", "about", "threshold"})
+    settings = spec.model_dump_json(exclude={"title", "about", "threshold", "limits"})
     scheme, _, factory = spec.architecture.partition(":")
     code = f" {_code_digest(factory.partition(':')[0])}" if scheme == "python" else ""
     return hashlib.sha256(f"{weights} {settings}{code}".encode()).hexdigest()
@@ -161,7 +178,9 @@ def weights_path(folder: Path, spec: ModelSpec) -> Path:
     return path
 
 
-def model_toml(command: str, title: str, about: str, architecture: str, rule: DecisionRule, size: int) -> str:
+def model_toml(
+    command: str, title: str, about: str, architecture: str, rule: DecisionRule, size: int, limits: Limits | None = None
+) -> str:
     """The text of a `model.toml` for a network trained here.
 
     Args:
@@ -171,6 +190,7 @@ def model_toml(command: str, title: str, about: str, architecture: str, rule: De
         architecture: As `ModelSpec.architecture`.
         rule: The classes, and the positive class and threshold where there are any.
         size: Height and width of the input in pixels.
+        limits: The most mistakes that are acceptable, where some are set.
     """
     lines = [
         f"# Written by `workbench {command}`.",
@@ -189,6 +209,9 @@ def model_toml(command: str, title: str, about: str, architecture: str, rule: De
         "mean = [0.5, 0.5, 0.5]",
         "std = [0.5, 0.5, 0.5]",
     ]
+    if limits is not None:
+        shares = {name: share for name, share in dataclasses.asdict(limits).items() if share is not None}
+        lines += ["", "[limits]", *(f"{name} = {share}" for name, share in shares.items())]
     return "\n".join(lines) + "\n"
 
 

@@ -22,7 +22,7 @@ from workbench.models.folder import ModelSpec, PreprocessingSpec, check_classes,
 from workbench.models.heads import Answer, read_answer
 from workbench.models.preprocessing import Preprocessing
 from workbench.models.weights import read_weights
-from workbench.predictions import DecisionRule
+from workbench.predictions import DecisionRule, Limits
 
 ANOMALY = ("normal", "anomalous")
 """The default classes of a model that answers with an anomaly score; the second is the positive one."""
@@ -187,7 +187,8 @@ def load_folder(folder: Path, settings: _Settings = _Settings(), *, trusted: boo
         | dict(settings.preprocessing),
     )
     key = spec_key(folder, spec)
-    classifier = merged.finish(model, folder.name, key)
+    limits = Limits(**spec.limits.model_dump())
+    classifier = dataclasses.replace(merged.finish(model, folder.name, key), limits=limits)
     if settings.classes or settings.preprocessing:  # another model than model.toml describes
         return classifier
     return dataclasses.replace(classifier, key=key)

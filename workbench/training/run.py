@@ -17,10 +17,12 @@ from torch import nn
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.models import WEIGHTS, load_classifier, predict
-from workbench.predictions import Predictions, best_threshold, concatenate, tabulate
+from workbench.predictions import Limits, Predictions, best_threshold, concatenate, tabulate
 from workbench.training.loop import Progress
 
 FILES = (WEIGHTS, "model.toml", "predictions.parquet", "MODEL_CARD.md")
+LIMITS = Limits(escapes=0.05)
+"""Of the models that ship with the workbench: an example, for what is acceptable is the user's to say."""
 CHECKPOINT = "training.ckpt"
 PREDICTED = 64
 """Images that are predicted at a time."""

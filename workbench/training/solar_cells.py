@@ -20,7 +20,7 @@ from workbench.predictions import DecisionRule
 from workbench.training.loop import Recipe, cycle_length, fit
 from workbench.training.model_card import solar_card
 from workbench.training.pretrained import ARCHITECTURE, backbone
-from workbench.training.run import DAMAGED, FILES, Finish, Step, check_checkpoint, run, training_steps, write_model
+from workbench.training.run import DAMAGED, FILES, LIMITS, Finish, Step, check_checkpoint, run, training_steps, write_model
 
 NAME = "solar-cells"
 CLASSES = ("functional", "defective")
@@ -111,7 +111,7 @@ def _finish(
 
     def toml(threshold: float | None) -> str:
         rule = DecisionRule(CLASSES, CLASSES[1], threshold)
-        return model_toml(f"train-demo {NAME}", "Solar cells", ABOUT, ARCHITECTURE, rule, recipe.sizes[-1])
+        return model_toml(f"train-demo {NAME}", "Solar cells", ABOUT, ARCHITECTURE, rule, recipe.sizes[-1], LIMITS)
 
     table = yield from write_model(folder, network, items, toml)
     images = ImageSet(NAME, tuple(items), CLASSES)

@@ -23,7 +23,7 @@ from workbench.predictions import DecisionRule
 from workbench.stats import Rate, wilson
 from workbench.training.loop import Recipe, fit
 from workbench.training.model_card import SHORTCUT, Trial, stamped_card
-from workbench.training.run import FILES, Finish, Step, check_checkpoint, run, training_steps, write_model
+from workbench.training.run import FILES, LIMITS, Finish, Step, check_checkpoint, run, training_steps, write_model
 from workbench.training.solar_cells import length_fault
 
 ARCHITECTURE = "timm:test_resnet"
@@ -121,7 +121,7 @@ def _finish(
 ) -> Iterator[Step]:
     """Write everything about a trained network into `folder`."""
     lesson, rule = LESSONS[name], DecisionRule(LABELS)
-    toml = model_toml(f"train-demo {name}", lesson.title, lesson.about, ARCHITECTURE, rule, recipe.sizes[-1])
+    toml = model_toml(f"train-demo {name}", lesson.title, lesson.about, ARCHITECTURE, rule, recipe.sizes[-1], LIMITS)
     table = yield from write_model(folder, network, load_images(NAME).items, lambda _: toml, "judging")
     classifier = load_classifier(folder)
     called = ask(classifier, [image for image, _ in validation]).argmax(1) if validation else np.zeros(0, dtype=int)

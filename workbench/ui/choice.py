@@ -15,7 +15,7 @@ from workbench.errors import InputError
 from workbench.files import file_digest
 from workbench.images import ImageItem, ImageSet
 from workbench.models import Preprocessing, read_spec, spec_key, weights_path
-from workbench.predictions import DecisionRule
+from workbench.predictions import DecisionRule, Limits
 from workbench.ui import session, sets
 from workbench.ui.text import plain, seen
 
@@ -37,6 +37,8 @@ class ModelChoice:
         preprocessing: How an image becomes its input.
         folder: With `model.toml`, and perhaps stored predictions and a model card.
         size: Of the weights in bytes, where they are a file.
+        notes: What a reader must know before believing it.
+        limits: The most mistakes that are acceptable, where its description says so.
     """
 
     ref: str
@@ -49,6 +51,7 @@ class ModelChoice:
     folder: Path | None = None
     size: int | None = None
     notes: tuple[str, ...] = ()
+    limits: Limits = Limits()
 
     @property
     def identity(self) -> dict[str, object]:
@@ -163,11 +166,12 @@ def _from_folder(ref: str, folder: Path, title: str, about: str) -> ModelChoice:
         preprocessing=Preprocessing(**spec.preprocessing.model_dump()),
         folder=folder,
         size=weights.stat().st_size,
+        limits=Limits(**spec.limits.model_dump()),
     )
 
 
 def _from_classifier(ref: str, clf: Classifier, source: str) -> ModelChoice:
-    return ModelChoice(ref, clf.name, "", source, clf.key, clf.rule, clf.preprocessing, notes=clf.notes)
+    return ModelChoice(ref, clf.name, "", source, clf.key, clf.rule, clf.preprocessing, notes=clf.notes, limits=clf.limits)
 
 
 def _typed_folder(ref: str) -> Path | None:
