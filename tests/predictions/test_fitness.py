@@ -1,5 +1,6 @@
 """The verdict of a model: by exact bounds, held against SciPy and against what a reader would conclude."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,10 +8,10 @@ import pytest
 from scipy.stats import binomtest
 
 from workbench.catalog import load_catalog
-from workbench.predictions.cases import Cases, defect_classes, judgeable
+from workbench.predictions.cases import Cases, defect_classes, has_defects, judgeable, mistakes
 from workbench.predictions.fitness import Limits, fitness, promise
 from workbench.predictions.headline import headline, inspection
-from workbench.predictions.table import Predictions
+from workbench.predictions.table import DecisionRule, Predictions
 from workbench.stats.rates import upper_bound, wilson
 
 
@@ -61,3 +62,17 @@ def test_the_first_figures_are_counted_from_the_table(model):
     assert (found["overkill rate"].count, found["overkill rate"].support) == (rejected.sum(), len(good))
     assert found["accuracy"] == headline(predictions, rows)["accuracy"]
     assert inspection(Cases(predictions, judgeable(predictions, rows))).keys() == {"accuracy"}
+
+
+def test_a_mistake_is_an_escape_or_overkill_among_several_kinds_of_defect():
+    predictions = Predictions.load(Path(load_catalog().models["metal-shortcut"].ref, "predictions.parquet"))
+    kinds, frame = mistakes(predictions), predictions.frame
+    for kind, label, called in zip(kinds, frame["label"], frame["predicted"], strict=True):
+        wanted = "escape" if label != "good" == called else "overkill" if label == "good" != called else None
+        assert kind == wanted
+    assert set(kinds) == {"escape", "overkill", None}
+    reversed_rule = dataclasses.replace(predictions, rule=DecisionRule(predictions.class_names, "good", 0.5))
+    assert (mistakes(reversed_rule) == kinds).all()  # a threshold for good parts makes no defect of them
+    unknown = dataclasses.replace(predictions, rule=DecisionRule(("a", "b", "c", "d", "e")))
+    assert not has_defects(unknown)
+    assert set(mistakes(unknown)) == {None}

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from workbench.catalog import home, load_catalog
+from workbench.predictions.cases import mistakes
 from workbench.predictions.table import Predictions
 from workbench.ui import gallery, warm
 
@@ -29,7 +30,7 @@ QUICK = {"method": "saliency"}
 def stored():
     """The solar-cell model's stored predictions, with the column `kind`."""
     found = Predictions.load(Path(load_catalog().models["solar-cells"].ref, "predictions.parquet"))
-    return found.frame.assign(kind=gallery.kinds(found))
+    return found.frame.assign(kind=mistakes(found))
 
 
 def shown_image(at):

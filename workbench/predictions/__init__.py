@@ -14,7 +14,9 @@ from workbench.predictions.cases import (
     factorise,
     groupable,
     groups_of,
+    has_defects,
     judgeable,
+    mistakes,
     name_list,
 )
 from workbench.predictions.fitness import Fitness, Limits, Promise, fitness, promise

@@ -189,6 +189,28 @@ def defect_classes(predictions: Predictions, positive: str | Sequence[str] | Non
     return tuple(name for name in names if name in classes)
 
 
+def has_defects(predictions: Predictions) -> bool:
+    """Whether it is known which classes are defects."""
+    return predictions.rule.positive is not None or good_class(predictions.class_names) is not None
+
+
+def mistakes(predictions: Predictions) -> NDArray[np.object_]:
+    """For each of N images "escape" (a defect that passes), "overkill" (a good part that is rejected) or None, (N,).
+
+    None everywhere where it is not known which classes are defects; one kind of defect called another is neither.
+    """
+    result = np.full(len(predictions), None, dtype=object)
+    if not has_defects(predictions):
+        return result
+    positive = defect_classes(predictions)
+    frame = predictions.frame
+    wrong = (frame["verdict"] == "wrong").to_numpy(bool)
+    defect, called = (frame[column].isin(positive).to_numpy(bool) for column in ("label", "predicted"))
+    result[wrong & defect & ~called] = "escape"
+    result[wrong & ~defect & called] = "overkill"
+    return result
+
+
 def all_scores(predictions: Predictions, positive: Sequence[str]) -> NDArray[np.float64]:
     """The probability of any of the classes `positive`, (N,): their sum; NaN where an image could not be read."""
     columns = [predictions.class_names.index(name) for name in positive]

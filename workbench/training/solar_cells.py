@@ -20,7 +20,17 @@ from workbench.predictions import DecisionRule
 from workbench.training.loop import Recipe, cycle_length, fit
 from workbench.training.model_card import solar_card
 from workbench.training.pretrained import ARCHITECTURE, backbone
-from workbench.training.run import DAMAGED, FILES, LIMITS, Finish, Step, check_checkpoint, run, training_steps, write_model
+from workbench.training.run import (
+    DAMAGED,
+    FILES,
+    LIMITS,
+    Finish,
+    Step,
+    check_checkpoint,
+    run,
+    training_steps,
+    write_model,
+)
 
 NAME = "solar-cells"
 CLASSES = ("functional", "defective")

@@ -171,7 +171,9 @@ def _from_folder(ref: str, folder: Path, title: str, about: str) -> ModelChoice:
 
 
 def _from_classifier(ref: str, clf: Classifier, source: str) -> ModelChoice:
-    return ModelChoice(ref, clf.name, "", source, clf.key, clf.rule, clf.preprocessing, notes=clf.notes, limits=clf.limits)
+    return ModelChoice(
+        ref, clf.name, "", source, clf.key, clf.rule, clf.preprocessing, notes=clf.notes, limits=clf.limits
+    )
 
 
 def _typed_folder(ref: str) -> Path | None:

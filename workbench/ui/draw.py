@@ -13,9 +13,9 @@ from workbench.catalog import shared
 from workbench.drawing import Scale, render
 from workbench.errors import LONGEST
 from workbench.files import frame_csv
-from workbench.predictions import UNSURE, reaches
+from workbench.predictions import UNSURE, mistakes, reaches
 from workbench.ui import help, terms
-from workbench.ui.gallery import FILTERS, chip, kind
+from workbench.ui.gallery import FILTERS, chip
 from workbench.ui.text import plain
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def decision(predictions: Predictions, row: int) -> None:
     if facts["verdict"] == "right":
         chips.append(chip("right", "good"))
     elif facts["verdict"] == "wrong":
-        chips.append(chip(FILTERS[kind(predictions, row) or "wrong"], "bad"))
+        chips.append(chip(FILTERS[mistakes(predictions)[row] or "wrong"], "bad"))
     truth = f"Ground truth: {html.escape(str(facts['label']))}." if facts["label"] else "Ground truth: unknown."
     because = f"{facts['confidence']:.1%} probable"
     if rule.positive is not None and rule.threshold is not None:

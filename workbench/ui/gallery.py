@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.images import ImageItem, ImageSet
-from workbench.predictions import Predictions
+from workbench.predictions import Predictions, has_defects, mistakes
 from workbench.texts import shown
 from workbench.ui import choice, photographs, session, url
 from workbench.ui.text import plain
@@ -33,41 +33,14 @@ SORTS = {"set": "order of the set", "sure": "highest confidence first", "doubt":
 
 
 def table(images: ImageSet, predictions: Predictions | None) -> pd.DataFrame:
-    """One row an image: name, label, split, and where predictions are known verdict, unsure and kind (as `kinds`)."""
+    """One row an image: name, label, split, and where predictions are known verdict, unsure and kind (as `mistakes`)."""
     if predictions is not None:
         frame = predictions.frame[["name", "label", "split", "verdict", "unsure"]].copy()
-        frame["kind"] = kinds(predictions)
+        frame["kind"] = mistakes(predictions)
         return frame
     import pandas as pd
 
     return pd.DataFrame([{"name": i.name, "label": i.label, "split": i.split} for i in images])
-
-
-def kinds(predictions: Predictions) -> list[str | None]:
-    """For each image "escape", "overkill" or None; None everywhere where the model has no positive class."""
-    positive, frame = predictions.rule.positive, predictions.frame
-    if positive is None:
-        return [None] * len(frame)
-    return [
-        _kind(verdict, label, predicted, positive)
-        for verdict, label, predicted in zip(frame["verdict"], frame["label"], frame["predicted"], strict=True)
-    ]
-
-
-def kind(predictions: Predictions, row: int) -> str | None:
-    """As `kinds`, for one row of the table."""
-    positive, frame = predictions.rule.positive, predictions.frame
-    return (
-        None
-        if positive is None
-        else _kind(frame["verdict"][row], frame["label"][row], frame["predicted"][row], positive)
-    )
-
-
-def _kind(verdict: str | None, label: str | None, predicted: str | None, positive: str) -> str | None:
-    if verdict != "wrong":
-        return None
-    return "escape" if label == positive else "overkill" if predicted == positive else None
 
 
 def groups(images: ImageSet) -> Mapping[str, Sequence[str]]:
@@ -205,7 +178,7 @@ def _one(label: str, key: str, frame: pd.DataFrame, column: str, options: Mappin
 
 def _by_prediction(frame: pd.DataFrame, predictions: Predictions) -> pd.DataFrame:
     if (predictions.frame["verdict"].notna()).any():
-        options = [ALL, *(FILTERS if predictions.rule.positive else list(FILTERS)[:3])]
+        options = [ALL, *(FILTERS if has_defects(predictions) else list(FILTERS)[:3])]
     else:
         options = [ALL, "unsure"]
     verdict = url.select(
