@@ -20,7 +20,7 @@ from workbench.images import ImageItem
 from workbench.models.grids import Grid, read_grids
 from workbench.models.heads import Answer, read_answer
 from workbench.models.preprocessing import BATCH, Placement, Preprocessing
-from workbench.predictions import DecisionRule, Limits, Predictions, tabulate
+from workbench.predictions import NO_LIMITS, DecisionRule, Limits, Predictions, tabulate
 
 _HOOKS = tuple(name for name, table in vars(nn.Module()).items() if name.endswith("_hooks") and table is not None)
 
@@ -81,7 +81,7 @@ class Classifier:
     single: bool = False
     scored: bool = False
     notes: tuple[str, ...] = ()
-    limits: Limits = Limits()
+    limits: Limits = NO_LIMITS
     lock: threading.RLock = dataclasses.field(default_factory=threading.RLock, repr=False)
 
     @property

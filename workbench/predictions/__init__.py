@@ -19,7 +19,7 @@ from workbench.predictions.cases import (
     mistakes,
     name_list,
 )
-from workbench.predictions.fitness import Fitness, Limits, Promise, fitness, promise
+from workbench.predictions.fitness import NO_LIMITS, Fitness, Limits, Promise, fitness, promise
 from workbench.predictions.headline import best_threshold, headline, inspection
 from workbench.predictions.table import (
     NUMBERS,

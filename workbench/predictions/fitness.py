@@ -31,6 +31,10 @@ class Limits:
     errors: float | None = None
 
 
+NO_LIMITS = Limits()
+"""None is set."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Promise:
     """A limit held against what was measured.
