@@ -15,7 +15,7 @@ from workbench.errors import InputError
 from workbench.files import file_digest
 from workbench.images import ImageItem, ImageSet
 from workbench.models import Preprocessing, read_spec, spec_key, weights_path
-from workbench.predictions import DecisionRule, Limits
+from workbench.predictions import NO_LIMITS, DecisionRule, Limits
 from workbench.ui import session, sets
 from workbench.ui.text import plain, seen
 
@@ -51,7 +51,7 @@ class ModelChoice:
     folder: Path | None = None
     size: int | None = None
     notes: tuple[str, ...] = ()
-    limits: Limits = Limits()
+    limits: Limits = NO_LIMITS
 
     @property
     def identity(self) -> dict[str, object]:

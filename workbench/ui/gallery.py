@@ -33,7 +33,7 @@ SORTS = {"set": "order of the set", "sure": "highest confidence first", "doubt":
 
 
 def table(images: ImageSet, predictions: Predictions | None) -> pd.DataFrame:
-    """One row an image: name, label, split, and where predictions are known verdict, unsure and kind (as `mistakes`)."""
+    """One row an image: name, label, split, and where predictions are known verdict, unsure and kind of mistake."""
     if predictions is not None:
         frame = predictions.frame[["name", "label", "split", "verdict", "unsure"]].copy()
         frame["kind"] = mistakes(predictions)

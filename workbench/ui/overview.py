@@ -14,7 +14,7 @@ from workbench.catalog import load_catalog
 from workbench.errors import LONGEST
 from workbench.files import open_file
 from workbench.images import SPLITS, ImageSet
-from workbench.predictions import DecisionRule, Predictions, headline
+from workbench.predictions import DecisionRule, Predictions, headline, mistakes
 from workbench.stats import ENOUGH, Rate, wilson
 from workbench.texts import apart, prose, shown
 from workbench.ui import choice, draw, gallery, photographs, runs, terms, url, warm
@@ -36,7 +36,7 @@ def questions(predictions: Predictions | None) -> None:
         ("Why did it decide this?", "See where in the image the decision comes from.", {})
     ]
     if predictions is not None:
-        kinds = np.array(gallery.kinds(predictions))
+        kinds = mistakes(predictions)
         split, rows = measured(predictions)
         tested = {"split": split} if split else {}
         targets = (
