@@ -11,29 +11,25 @@ VIEWS = {
     "edit": ("Edit", edit.section),
     "sweep": ("Sweep", sweeps.section),
     "regions": ("Minimal regions", regions.section),
-    "contrast": ("Contrastive map", contrast.section),
-    "attack": ("Attack", attack.section),
+    "contrast": ("Contrastive", contrast.section),
     "behind": ("Influential training images", behind.section),
     "concepts": ("Concepts", concepts.section),
+    "attack": ("Attack", attack.section),
     "compare": ("Compare", compare.section),
+}
+GROUPS = {
+    "Change the image": ("edit", "sweep", "regions"),
+    "Why this class": ("contrast", "behind", "concepts"),
+    "How fragile": ("attack", "compare"),
 }
 
 view = gallery.image_view(runs.current_view())
 
 st.title("Probe")
-st.markdown(
-    "What would change the decision? Cover, blur, brighten or rotate the image and see how the decision and the map"
-    " respond."
-)
 with st.expander("Choose an image", icon=":material/photo_library:"):
     explain.bring(view)
     gallery.gallery(view)
-tab = url.segments(
-    "View",
-    list(VIEWS),
-    key="view",
-    default="edit",
-    format_func=lambda name: VIEWS[name][0],
-    label_visibility="collapsed",
-)
-VIEWS[tab][1](view)
+with st.container(horizontal=True, gap="medium", key="views"):
+    tab = url.grouped(GROUPS, key="view", default="edit", format_func=lambda name: VIEWS[name][0])
+with st.container(key="probe"):
+    VIEWS[tab][1](view)

@@ -12,7 +12,11 @@ from workbench.models.loading import load_classifier
 from workbench.probe.edits import MOST_EDITS, Edit, apply, read
 
 METAL = {"model": "metal-sound"}
-VIEWS = ("edit", "sweep", "regions", "contrast", "attack", "behind")
+GROUPS = {
+    "Change the image": ("edit", "sweep", "regions"),
+    "Why this class": ("contrast", "behind", "concepts"),
+    "How fragile": ("attack", "compare"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +36,25 @@ def edits(at):
     return [read(text) for text in ([found] if isinstance(found, str) else found)]
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_every_view_opens_on_an_image(visit, view):
+def groups(at):
+    """What is chosen in each group of views."""
+    return {c.label: c.value for c in at.segmented_control if str(c.key).startswith("view ")}
+
+
+@pytest.mark.parametrize("view", [view for views in GROUPS.values() for view in views])
+def test_the_link_of_every_view_opens_it_in_its_group(visit, view):
     at = visit("probe", view=view, **METAL).sound("Probe")
-    assert at.segmented_control(key="view").value == view
+    assert groups(at) == {group: view if view in views else None for group, views in GROUPS.items()}
+
+
+def test_a_click_in_a_group_leaves_the_others(visit):
+    at = visit("probe", view="contrast", map="grad_cam", **METAL).sound("Probe")
+    assert [len(at.segmented_control(key=f"view {group}").options) for group in GROUPS] == [3, 3, 2]
+    at.segmented_control(key="view Change the image").set_value("edit").run().sound("Probe")
+    assert groups(at) == {"Change the image": "edit", "Why this class": None, "How fragile": None}
+    assert "view" not in at.query_params
+    at.segmented_control(key="view Change the image").set_value(None).run().sound("Probe")
+    assert groups(at)["Change the image"] == "edit", "one view is always chosen"
 
 
 def test_the_figures_are_those_of_the_edited_image(visit, metal):

@@ -118,6 +118,37 @@ def segments(
     return _bound(key, default, parse, draw)
 
 
+def grouped(
+    groups: Mapping[str, Sequence[str]], *, key: str, default: str, format_func: Callable[[str], str] = str
+) -> str:
+    """Exactly one choice among options in named groups, a `st.segmented_control` each.
+
+    Args:
+        groups: The options of each group, by its name on the screen.
+        key: In the address.
+        default: One of the options.
+        format_func: The words of an option.
+    """
+
+    def parse(raw: Sequence[str]) -> str | None:
+        return raw[0] if raw and any(raw[0] in options for options in groups.values()) else None
+
+    def pick(part: str) -> None:
+        if (value := st.session_state[part]) is not None:  # a click on what is chosen already asks for nothing
+            st.session_state[key] = value
+
+    def draw(now: str) -> str:
+        for title, options in groups.items():
+            part = f"{key} {title}"
+            st.session_state[part] = now if now in options else None
+            st.segmented_control(
+                title, options, key=part, format_func=format_func, on_change=pick, args=(part,), wrap=True
+            )
+        return now
+
+    return _bound(key, default, parse, draw)
+
+
 def pills(
     label: str,
     options: Sequence[str],
