@@ -21,7 +21,7 @@ def canvas(view):
 
 
 def box(view, left, top, right, bottom):
-    """Draw a box, in shares of the image."""
+    """Press at a place, in shares of the image, and let go at another: this draws a box, or moves the one there."""
     area = canvas(view)
     ends = [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in ((left, top), (right, bottom))]
     view.page.mouse.move(*ends[0])
@@ -46,13 +46,24 @@ def test_draw_undo_and_share(visitor):
     expect(page.get_by_role("heading", name=re.compile("^Still defective|has become functional"))).to_be_visible()
     box(view, 0.6, 0.6, 0.9, 0.9)
     assert len(read(view.query()["edit"][0]).boxes) == 2  # boxes in a row are one edit
+    expect(page.locator(".frame .number")).to_have_text(["1", "1"])
+    box(view, 0.75, 0.75, 0.7, 0.65)  # within the second: it follows the pointer
+    assert read(view.query()["edit"][0]).boxes[1] == pytest.approx((0.55, 0.5, 0.85, 0.8), abs=0.02)
+    assert read(view.query()["edit"][0]).boxes[0] == edit.boxes[0]
+    page.locator(".frame .number").first.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("() => decodeURIComponent(location.search).includes('fill:0.1')")
+    view.settled()
+    assert read(view.query()["edit"][0]).boxes[0] == pytest.approx((0.18, 0.3, 0.48, 0.8), abs=0.01)
+    expect(page.locator(".frame .number").first).to_be_focused()
     page.get_by_role("slider", name="Rotation").press("ArrowRight")
     view.settled()
     assert [read(text).kind for text in view.query()["edit"]] == ["fill", "rotate"]
 
     other = visitor()
     other.open(page.url)
-    expect(other.page.get_by_text("1. Fill 2 regions")).to_be_visible()
+    expect(other.page.get_by_text("1. Inpaint from the surroundings, 2 boxes")).to_be_visible()
     expect(other.page.get_by_text("2. Rotation 1")).to_be_visible()
     expect(other.page.locator(".frame img")).to_have_attribute("src", page.locator(".frame img").get_attribute("src"))
     assert other.download("Edited image (PNG)")[1] == view.download("Edited image (PNG)")[1]
@@ -75,7 +86,7 @@ def test_undo_by_key_reorder_and_troubles_told_at_once(visitor):
     page.keyboard.press("Control+z")
     view.settled()
     assert view.query()["edit"] == ["gamma:2", "blur:1"]
-    page.get_by_role("button", name="Load a list").click()
+    page.get_by_role("button", name="Load", exact=False).click()
     upload(view, "edits-upload", "bad.json", b"[[[[")
     expect(page.get_by_text("bad.json is not a list of edits")).to_be_visible()
     assert view.query()["edit"] == ["gamma:2", "blur:1"]

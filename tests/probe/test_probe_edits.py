@@ -268,7 +268,7 @@ def random_edit(rng: random.Random) -> Edit:
     count = 1 if kind == "crop" else rng.randint(1, MOST_BOXES)
     corners = [(rng.random() * 0.9, rng.random() * 0.9) for _ in range(count)]
     boxes = tuple((x, y, x + rng.uniform(0.001, 1 - x), y + rng.uniform(0.001, 1 - y)) for x, y in corners)
-    fill = rng.choice(EDIT_FILLS) if kind == "fill" else ""
+    fill = rng.choice(tuple(EDIT_FILLS)) if kind == "fill" else ""
     names = ["a:b::c", "grün/ß 漢字.png", "50%&x=1;,#?", "line\nbreak\ttab", "", ":", "\u202e\x00"]
     return Edit(kind, boxes=boxes, fill=fill, other=rng.choice(names) if fill == "paste" else "")
 
@@ -319,9 +319,10 @@ def test_what_is_too_much_is_refused(refusal) -> None:
 
 def test_an_edit_says_what_it_does() -> None:
     assert Edit("rotate", -12).said == "Rotation -12"
-    assert Edit("crop", boxes=WHOLE).said == "Crop"
-    assert Edit("fill", boxes=WHOLE, fill="mean").said == "Fill the region (mean)"
-    assert Edit("fill", boxes=WHOLE * 2, fill="keep").said == "Keep only 2 regions"
+    assert Edit("crop", boxes=WHOLE).said == "Crop to the region"
+    assert Edit("fill", boxes=WHOLE, fill="mean").said == EDIT_FILLS["mean"]
+    assert Edit("fill", boxes=WHOLE * 2, fill="keep").said == f"{EDIT_FILLS['keep']}, 2 boxes"
+    assert Edit("fill", boxes=WHOLE, fill="paste", other="a.png").said.endswith("another image (a.png)")
     with pytest.raises(InputError):
         Edit("fill", boxes=WHOLE)
     assert isinstance(apply(noisy(2, 2), []), Edited)

@@ -15,11 +15,28 @@ from workbench.images.item import BytesSource, ImageItem
 from workbench.images.layouts import load_images
 from workbench.models.classifier import predict
 from workbench.models.loading import load_classifier
+from workbench.probe.edits import read
 from workbench.ui import choice, runs
 from workbench.ui.probe import canvas, compare, edit, regions, steps
 
 METAL = {"model": "metal-sound"}
 VIEWS = ("edit", "sweep", "regions", "contrast", "attack", "behind", "concepts", "compare")
+TITLES = dict(
+    zip(
+        VIEWS,
+        (
+            "Edit",
+            "Sweep",
+            "Minimal regions",
+            "Contrastive",
+            "Attack",
+            "Influential training images",
+            "Concepts",
+            "Compare",
+        ),
+        strict=True,
+    )
+)
 torch.set_num_threads(1)
 
 
@@ -90,7 +107,10 @@ def test_an_image_of_ones_own_in_every_view(visit, view):
     at = visit("probe", **METAL).sound("Probe")
     at.file_uploader(key="image upload").set_value([("own.png", png((90, 80, 70), (64, 48)), "image/png")]).run()
     assert at.query_params["image"] in ("yours/own.png", ["yours/own.png"])
-    at.segmented_control(key="view").set_value(view).run().sound("Probe")
+    next(c for c in at.segmented_control if str(c.key).startswith("view ") and TITLES[view] in c.options).set_value(
+        view
+    ).run().sound("Probe")
+    assert at.query_params.get("view", ["edit"]) in (view, [view])
 
 
 # Other models
@@ -186,13 +206,14 @@ def test_an_edit_that_fails_can_be_taken_out(visit, monkeypatch):
     "sent", [None, 7, "box", [1], [1, 2, 3, None], ["a"] * 4, {}, [float("nan")] * 4, [9, 9, 1, 1], [0.5] * 4]
 )
 def test_a_browser_may_send_anything_for_a_box(monkeypatch, sent):
-    state = {canvas.KEY: type("Sent", (), {"boxed": sent})()}
+    state = {canvas.KEY: type("Sent", (), {"boxed": sent, "moved": sent})()}
     for module in (canvas, steps):
         monkeypatch.setattr(module.st, "session_state", state)
     monkeypatch.setattr(steps, "edits", tuple)
     put = []
     monkeypatch.setattr(steps, "put", put.append)
     steps.add_region()
+    steps.move_region((read("fill:0,0,0.5,0.5:mean"),), (10, 10))
     assert put == []
 
 

@@ -18,8 +18,22 @@ from workbench.images import cover_region
 Box = tuple[float, float, float, float]
 Pixels = NDArray[np.uint8]
 MOST_EDITS, MOST_BOXES = 40, 40
-EDIT_FILLS = ("inpaint", "mean", "blur", "patch", "noise", "paste", "keep")
-"""Fills of regions: those of `workbench.images.fills`, noise, another image's same place, or grey outside."""
+EDIT_FILLS: Mapping[str, str] = MappingProxyType(
+    {
+        "inpaint": "Inpaint from the surroundings",
+        "mean": "Mean colour of the surroundings",
+        "blur": "Blur the region",
+        "patch": "Patch of texture from elsewhere",
+        "noise": "Noise in the region",
+        "paste": "Paste the same place of another image",
+        "keep": "Keep only the region",
+    }
+)
+"""Fills of regions with their words: those of `workbench.images.fills`, noise, another image's same place, or grey
+outside."""
+CROP = "Crop to the region"
+MOVEMENTS = frozenset(("rotate", "right", "down", "scale", "crop"))
+"""The edits after which a place of the image lies elsewhere."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,13 +126,13 @@ class Edit:
 
     @property
     def said(self) -> str:
-        """What it does, in a few words."""
+        """What it does, in the words of its control."""
         if self.kind in SLIDERS:
             return f"{SLIDERS[self.kind].title} {self.value:g}"
         if self.kind == "crop":
-            return "Crop"
-        many = "the region" if len(self.boxes) == 1 else f"{len(self.boxes)} regions"
-        return f"Keep only {many}" if self.fill == "keep" else f"Fill {many} ({self.fill})"
+            return CROP
+        boxes = f", {len(self.boxes)} boxes" if len(self.boxes) > 1 else ""
+        return EDIT_FILLS[self.fill] + (f" ({self.other})" if self.other else "") + boxes
 
     def written(self) -> str:
         """The edit as a short text, as `read` takes it."""
@@ -222,8 +236,8 @@ def further(
     """One more edit on what `apply` made of those `before` it, as if it had been applied with them; `others` and `seed`
     as there."""
     pixels = edited.pixels
-    if edit.kind in ("rotate", "right", "down", "scale", "crop"):
-        step, size = _movement(edit, pixels.shape[:2])
+    if edit.kind in MOVEMENTS:
+        step, size = movement(edit, pixels.shape[:2])
         back = edited.back @ step
         return Edited(_resample(pixels, step, size), back, edited.original, (*edited.frames, (back, size)))
     alike = sum((earlier.kind, earlier.fill) == (edit.kind, edit.fill) for earlier in before)
@@ -233,8 +247,9 @@ def further(
     return dataclasses.replace(edited, pixels=_TONES[edit.kind](pixels, edit.value, rng))
 
 
-def _movement(edit: Edit, shape: tuple[int, ...]) -> tuple[NDArray[np.float64], tuple[int, int]]:
-    """Where each place of the new image (x, y, 1) lies in the old one, and the new one's (height, width)."""
+def movement(edit: Edit, shape: tuple[int, ...]) -> tuple[NDArray[np.float64], tuple[int, int]]:
+    """Where each place of the image after one of `MOVEMENTS`, (x, y, 1) in pixels, lies in the one before, and its
+    (height, width)."""
     height, width = shape[0], shape[1]
     if edit.kind == "crop":
         left, top, right, bottom = _whole(edit.boxes[0], shape)

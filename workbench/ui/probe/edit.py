@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from workbench.attribution import METHODS
 from workbench.drawing import render
 from workbench.errors import InputError
 from workbench.images import ImageItem
-from workbench.probe import Edit, Edited, apply, further
+from workbench.probe import Edit, Edited, apply, further, outlines
 from workbench.ui import choice, draw, photographs, results, url
 from workbench.ui.cache import computed, slot
 from workbench.ui.explain import OWN
@@ -48,20 +49,31 @@ def section(view: ImageView) -> None:
         return
     edited, done = result
     now, key = Image.fromarray(edited.pixels), (*done, *origins)
-    left, right = st.columns([1, 1.15], gap="medium")
+    before, after = (results.asked(view, pixels, of) for pixels, of in ((image, ()), (now, key)))
+    left, right = st.columns([1, 1], gap="medium")
     with left:
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            steps.fills(view.images, view.item.name)
-            draw.meaning("image-edit")
-        canvas.draw(now, f"{view.item.name}, edited", steps.add_region)
-        draw.download("Edited image (PNG)", lambda: now, f"{draw.stem(view.item.name)}-edited.png", "png edited")
-        steps.listing(edits)
+        _canvas(view, image, edited, done)
     with right:
-        before, after = (results.asked(view, pixels, of) for pixels, of in ((image, ()), (now, key)))
         _decision(view.model, before, after, bool(edits))
+        steps.listing(edits)
+        _probabilities(view.model, before, after)
+    left, right = st.columns([1, 1], gap="medium")
+    with left, st.expander("Light, sharpness, position", icon=":material/tune:", expanded=True):
+        steps.sliders(edits)
+    with right:
         _maps(view, image, edited, key, before)
-        with st.expander("Light, sharpness, position", icon=":material/tune:", expanded=True):
-            steps.sliders(edits)
+
+
+def _canvas(view: ImageView, image: Image.Image, edited: Edited, done: tuple[Edit, ...]) -> None:
+    """What a box does, and the edited image with the outlines of those that were drawn."""
+    now, size = Image.fromarray(edited.pixels), (image.height, image.width)
+    steps.fills(view.images, view.item.name)
+    marks = [(outline, done[outline.edit].said) for outline in outlines(done, size)]
+    move = partial(steps.move_region, done, size)
+    canvas.draw(now, f"{view.item.name}, edited", marks, steps.add_region, move)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        draw.download("Edited image (PNG)", lambda: now, f"{draw.stem(view.item.name)}-edited.png", "png edited")
+        draw.meaning("image-edit", "How do I edit an image?")
 
 
 def _result(
@@ -104,7 +116,7 @@ def _result(
 
 
 def _decision(model: choice.ModelChoice, before: np.ndarray, after: np.ndarray, changed: bool) -> None:
-    """What the model decided before and decides now, and the probabilities that moved the most."""
+    """What the model decided before and decides now."""
     names, rule = model.rule.class_names, model.rule
     first, second = (int(rule.decide(answer[None])[0][0]) for answer in (before, after))
     was, now = plain(names[first]), plain(names[second])
@@ -122,9 +134,12 @@ def _decision(model: choice.ModelChoice, before: np.ndarray, after: np.ndarray, 
         )
     else:
         st.caption("No edits yet: draw a box on the image, or move a slider.")
-    st.dataframe(
-        _table(names, before, after), hide_index=True, column_config=_COLUMNS, alt="Probabilities before and after"
-    )
+
+
+def _probabilities(model: choice.ModelChoice, before: np.ndarray, after: np.ndarray) -> None:
+    """The probabilities that moved the most."""
+    frame = _table(model.rule.class_names, before, after)
+    st.dataframe(frame, hide_index=True, column_config=_COLUMNS, alt="Probabilities before and after")
 
 
 def _table(names: tuple[str, ...], before: np.ndarray, after: np.ndarray, most: int = 5) -> pd.DataFrame:

@@ -10,10 +10,9 @@ from PIL import Image
 
 from workbench.drawing import render
 from workbench.images import REGION_FILLS, ImageItem
-from workbench.probe import CUT_EDGE, Minimal, smallest
+from workbench.probe import CUT_EDGE, EDIT_FILLS, Minimal, smallest
 from workbench.ui import choice, draw, neighbours, photographs, results, url
 from workbench.ui.cache import Slot, computed, slot
-from workbench.ui.probe import steps
 from workbench.ui.progress import Stoppable, guarded
 from workbench.ui.text import plain
 from workbench.ui.view import ImageView
@@ -21,7 +20,7 @@ from workbench.ui.view import ImageView
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
 
-WORDS = steps.WORDS | {"grey": "grey"}
+WORDS = {**EDIT_FILLS, "grey": "Grey"}
 GRIDS = {
     "64": "about 64 superpixels",
     "128": "about 128 superpixels",

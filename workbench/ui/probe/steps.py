@@ -11,22 +11,14 @@ from PIL import Image
 
 from workbench.errors import InputError
 from workbench.images import ImageSet
-from workbench.probe import EDIT_FILLS, MOST_EDITS, SLIDERS, Edit, read
+from workbench.probe import CROP, EDIT_FILLS, MOST_EDITS, SLIDERS, Edit, dragged, read
 from workbench.ui import draw, photographs, url
 from workbench.ui.probe import canvas
 from workbench.ui.text import plain
 
 KEY, TROUBLES = "edit", "upload troubles"
-WORDS = {
-    "inpaint": "its surroundings (inpainting)",
-    "mean": "the mean colour around it",
-    "blur": "a heavy blur",
-    "patch": "texture from elsewhere in the image",
-    "noise": "noise",
-    "paste": "the same place of another image",
-    "keep": "grey everywhere else (keep only the region)",
-    "crop": "nothing: crop to the region",
-}
+WORDS = {**EDIT_FILLS, "crop": CROP}
+"""What a box that is drawn does."""
 
 
 def edits() -> tuple[Edit, ...]:
@@ -78,13 +70,12 @@ def put(chain: Sequence[Edit]) -> None:
 
 
 def fills(images: ImageSet, current: str) -> None:
-    """What the next region becomes."""
-    options = [*EDIT_FILLS, "crop"]
-    url.select("Fill a region with", options, key="region", format_func=WORDS.__getitem__, width=330)
+    """What the next box does."""
+    url.select("What a box does", list(WORDS), key="region", format_func=WORDS.__getitem__, width=310)
     if st.session_state.get("region") == "paste":
         names = [name for name in images.by_name if name != current][:2000]
         if names:
-            st.selectbox("Paste from", names, key="paste from", width=330)
+            st.selectbox("Paste from", names, key="paste from", width=310)
 
 
 def add_region() -> None:
@@ -92,7 +83,7 @@ def add_region() -> None:
     box = canvas.drawn()
     if box is None:
         return
-    fill = str(st.session_state.get("region") or EDIT_FILLS[0])
+    fill = str(st.session_state.get("region") or next(iter(WORDS)))
     other = str(st.session_state.get("paste from") or "") if fill == "paste" else ""
     chain = list(edits())
     last = chain[-1] if chain else None
@@ -107,6 +98,16 @@ def add_region() -> None:
         _trouble(error)
         return
     _more(chain)
+
+
+def move_region(chain: Sequence[Edit], size: tuple[int, int]) -> None:
+    """Callback of the canvas: a box of these edits, of an image of (height, width), was moved."""
+    move = canvas.moved()
+    if move is None:
+        return
+    edit, box, by = move
+    if 0 <= edit < len(chain) and 0 <= box < len(chain[edit].boxes):
+        put(dragged(chain, size, edit, box, by))
 
 
 def _more(chain: Sequence[Edit]) -> None:
@@ -143,7 +144,7 @@ def _slid(name: str) -> None:
 
 
 def listing(chain: Sequence[Edit]) -> None:
-    """The edits in their order, each to be moved or removed."""
+    """The edits in their order, to be moved, removed, saved and loaded."""
     with st.container(horizontal=True):
         st.button(
             "Undo", icon=":material/undo:", shortcut="Ctrl+Z", disabled=not chain, on_click=put, args=(chain[:-1],)
@@ -151,28 +152,36 @@ def listing(chain: Sequence[Edit]) -> None:
         st.button("Clear", icon=":material/delete:", disabled=not chain, on_click=put, args=((),))
         if chain:
             text = json.dumps([edit.written() for edit in chain], indent=1)
-            draw.download("Save the list (JSON)", lambda: text, "edits.json", "json edits")
-        with st.popover("Load a list", icon=":material/upload_file:"):
+            draw.download("Save (JSON)", lambda: text, "edits.json", "json edits")
+        with st.popover("Load", icon=":material/upload_file:"):
             st.file_uploader("A list of edits (JSON)", type="json", key="edits upload", on_change=_load)
-    for place, edit in enumerate(chain):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"step-{place}"):
-            st.markdown(f"{place + 1}\\. {plain(edit.said)}")
-            st.button(
-                "",
-                icon=":material/arrow_upward:",
-                key=f"up {place}",
-                help="Earlier",
-                disabled=place == 0,
-                **_swap(chain, place - 1),
-            )
-            st.button(
-                "",
-                icon=":material/close:",
-                key=f"drop {place}",
-                help="Remove",
-                on_click=put,
-                args=(_without(chain, place),),
-            )
+    with st.container(gap="xsmall"):
+        for place, edit in enumerate(chain):
+            _step(chain, place, edit)
+
+
+def _step(chain: Sequence[Edit], place: int, edit: Edit) -> None:
+    """One edit, with the number that stands on its outline."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key=f"step-{place}"):
+        st.markdown(f"{place + 1}\\. {plain(edit.said)}")
+        st.button(
+            "",
+            icon=":material/arrow_upward:",
+            key=f"up {place}",
+            help=f"Make edit {place + 1} earlier",
+            type="tertiary",
+            disabled=place == 0,
+            **_swap(chain, place - 1),
+        )
+        st.button(
+            "",
+            icon=":material/close:",
+            key=f"drop {place}",
+            help=f"Remove edit {place + 1}",
+            type="tertiary",
+            on_click=put,
+            args=(_without(chain, place),),
+        )
 
 
 def _swap(chain: Sequence[Edit], place: int) -> dict[str, Any]:
