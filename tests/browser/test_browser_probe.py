@@ -46,17 +46,7 @@ def test_draw_undo_and_share(visitor):
     expect(page.get_by_role("heading", name=re.compile("^Still defective|has become functional"))).to_be_visible()
     box(view, 0.6, 0.6, 0.9, 0.9)
     assert len(read(view.query()["edit"][0]).boxes) == 2  # boxes in a row are one edit
-    expect(page.locator(".frame .number")).to_have_text(["1", "1"])
-    box(view, 0.75, 0.75, 0.7, 0.65)  # within the second: it follows the pointer
-    assert read(view.query()["edit"][0]).boxes[1] == pytest.approx((0.55, 0.5, 0.85, 0.8), abs=0.02)
-    assert read(view.query()["edit"][0]).boxes[0] == edit.boxes[0]
-    page.locator(".frame .number").first.focus()
-    page.keyboard.press("ArrowLeft")
-    page.keyboard.press("ArrowLeft")
-    page.wait_for_function("() => decodeURIComponent(location.search).includes('fill:0.1')")
-    view.settled()
-    assert read(view.query()["edit"][0]).boxes[0] == pytest.approx((0.18, 0.3, 0.48, 0.8), abs=0.01)
-    expect(page.locator(".frame .number").first).to_be_focused()
+    boxes_move(view)
     page.get_by_role("slider", name="Rotation").press("ArrowRight")
     view.settled()
     assert [read(text).kind for text in view.query()["edit"]] == ["fill", "rotate"]
@@ -74,6 +64,23 @@ def test_draw_undo_and_share(visitor):
         assert len(view.query().get("edit", [])) == left
     expect(page.locator(".frame img")).to_have_attribute("src", before)
     expect(page.get_by_text("No edits yet")).to_be_visible()
+
+
+def boxes_move(view):
+    """The second box by pointer, the first by keys."""
+    page = view.page
+    expect(page.locator(".frame .number")).to_have_text(["1", "1"])
+    first = read(view.query()["edit"][0]).boxes[0]
+    box(view, 0.75, 0.75, 0.7, 0.65)  # within the second: it follows the pointer
+    assert read(view.query()["edit"][0]).boxes[1] == pytest.approx((0.55, 0.5, 0.85, 0.8), abs=0.02)
+    assert read(view.query()["edit"][0]).boxes[0] == first
+    page.locator(".frame .number").first.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("() => decodeURIComponent(location.search).includes('fill:0.1')")
+    view.settled()
+    assert read(view.query()["edit"][0]).boxes[0] == pytest.approx((0.18, 0.3, 0.48, 0.8), abs=0.01)
+    expect(page.locator(".frame .number").first).to_be_focused()
 
 
 def test_undo_by_key_reorder_and_troubles_told_at_once(visitor):
