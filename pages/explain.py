@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import draw, evidence, explain, gallery, maps, results, runs
+from workbench.ui import draw, evidence, explain, gallery, maps, results, runs, strip, url
 
 view = gallery.image_view(runs.current_view())
 
 st.title("Explain")
-with st.expander("Choose an image", expanded=True, icon=":material/photo_library:"):
+if url.led_to_image():
+    strip.draw(view)
+with st.expander("Choose an image", expanded=not url.led_to_image(), icon=":material/photo_library:"):
     explain.bring(view)
     gallery.gallery(view)
 

@@ -36,3 +36,4 @@ from workbench.predictions.table import (
     reaches,
     tabulate,
 )
+from workbench.predictions.verdicts import Verdict, percent, verdict_of

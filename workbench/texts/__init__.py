@@ -9,9 +9,13 @@ from workbench import handed_on
 if TYPE_CHECKING:
     from workbench.texts.escaping import escaped, prose, without_folders
     from workbench.texts.values import apart, scalar, shown
-    from workbench.texts.wording import chosen, directed
+    from workbench.texts.wording import chosen, directed, shortened
 
 __getattr__ = handed_on(
     __name__,
-    {"escaping": "escaped prose without_folders", "values": "apart scalar shown", "wording": "chosen directed"},
+    {
+        "escaping": "escaped prose without_folders",
+        "values": "apart scalar shown",
+        "wording": "chosen directed shortened",
+    },
 )

@@ -1,4 +1,4 @@
-"""Amounts in sentences: the sign of a figure chooses the word, and the figure that is told has none."""
+"""Amounts in sentences, where the sign of a figure chooses the word and the figure told has none; names made short."""
 
 from __future__ import annotations
 
@@ -20,3 +20,15 @@ def directed(value: float, form: str, up: str, down: str, none: str = "no differ
 def chosen(value: float, form: str, up: str, down: str, none: str) -> str:
     """The word alone, by the same rule. Arguments as `directed`."""
     return none if form.format(abs(value)) == form.format(0.0) else up if value > 0 else down
+
+
+def shortened(name: str, most: int) -> str:
+    """A name of at most `most` characters: a longer one loses its middle, as its end tells files apart.
+
+    >>> shortened("line-3/2024-05-17/camera-left-000123.png", 24)
+    'line-3/2024-…-000123.png'
+    """
+    if len(name) <= most:
+        return name
+    end = (most - 1) // 2
+    return f"{name[: most - 1 - end]}…{name[len(name) - end :]}"

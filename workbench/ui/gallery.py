@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -29,6 +29,10 @@ FILTERS = {
     "escape": "escape (missed defect)",
     "overkill": "overkill (good part rejected)",
 }
+VERDICT_HELP = (
+    "Right and wrong compare the decision with the ground truth. Unsure: the probability is within 0.1 of another"
+    " decision."
+)
 SORTS = {"set": "order of the set", "sure": "highest confidence first", "doubt": "lowest confidence first"}
 
 
@@ -93,19 +97,21 @@ def image_view(view: View) -> ImageView:
 
 
 def gallery(view: ImageView) -> None:
-    """Filters, thumbnails and pages; a click chooses an image."""
-    frame = _filtered(view.images, table(view.images, view.predictions), view.predictions)
+    """Filters, thumbnails and pages; a click chooses an image. It opens on the page that holds the chosen one."""
+    frame = matching(view, _controls(view))
     if frame.empty:
         st.info("No image matches these filters.", icon=":material/filter_alt_off:")
         st.button("Clear the filters", on_click=_clear)
         return
-    pages = -(-len(frame) // PAGE)
+    names = frame["name"].tolist()
+    pages = -(-len(names) // PAGE)
     thumbnails = st.container()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        few = len(frame) < len(view.images)
-        st.caption(f"{len(frame):,} of {len(view.images):,} images" if few else f"{len(view.images):,} images")
-        page = url.pages(pages, key="page", max_visible_pages=5) if pages > 1 else 1
-    items = [view.image(name) for name in frame["name"].iloc[(page - 1) * PAGE : page * PAGE]]
+        few = len(names) < len(view.images)
+        st.caption(f"{len(names):,} of {len(view.images):,} images" if few else f"{len(view.images):,} images")
+        here = names.index(view.item.name) // PAGE + 1 if view.item.name in names else 1
+        page = url.pages(pages, key="page", default=here, max_visible_pages=5) if pages > 1 else 1
+    items = [view.image(name) for name in names[(page - 1) * PAGE : page * PAGE]]
     verdicts = dict(zip(frame["name"], frame["verdict"], strict=True)) if "verdict" in frame else {}
     with thumbnails, st.grid(PAGE, min_column_width=72, gap="xsmall", key="gallery"):
         for number, item in enumerate([*session.own("images").values(), *items]):
@@ -134,83 +140,71 @@ def thumbnail(number: int, item: ImageItem, verdict: str | None, chosen: bool) -
         )
 
 
-def _filtered(images: ImageSet, frame: pd.DataFrame, predictions: Predictions | None) -> pd.DataFrame:
-    """The controls, and the rows that they leave."""
+def options_of(view: View) -> dict[str, dict[str, str]]:
+    """What each filter offers, by its key in the address: the words of each option, the first one the default."""
+    images, predictions, every = view.images, view.predictions, {ALL: ALL}
+    result = {}
+    if images.class_names:
+        result["class"] = every | {class_token(name): name for name in images.class_names}
+    there = {item.split for item in images} | {st.session_state.get("split")}
+    if splits := [split for split in ("train", "validation", "test") if split in there]:
+        result["split"] = every | {split: split for split in splits}
+    if attributes := groups(images):
+        pairs = [(name, value) for name, values in attributes.items() for value in values]
+        result["group"] = every | {token(*pair): ": ".join(pair) for pair in pairs}
+    if predictions is not None:
+        judged = bool(predictions.frame["verdict"].notna().any())
+        known = list(FILTERS) if has_defects(predictions) else list(FILTERS)[:3]
+        names = known if judged else ["unsure"]
+        result["verdict"] = every | {verdict: FILTERS[verdict] for verdict in names}
+        result["sort"] = SORTS
+    return result
+
+
+def chosen(view: View) -> dict[str, str]:
+    """The filters that hold, by key, whether or not the gallery is drawn on this page: those that leave images out, and
+    the order."""
+    options = options_of(view)
+    return {key: url.now(key, list(words)) for key, words in options.items()}
+
+
+def _controls(view: View) -> dict[str, str]:
+    """As `chosen`, with the widgets to change it."""
+    result, widgets = {}, {key: _widget(words) for key, words in options_of(view).items()}
     with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
-        if images.class_names:
-            frame = _one("Class", "class", frame, "label", {class_token(name): name for name in images.class_names})
-        splits = [
-            s
-            for s in ("train", "validation", "test")
-            if (frame["split"] == s).any() or s == st.session_state.get("split")
-        ]
-        if splits:
-            frame = _one("Split", "split", frame, "split", {split: split for split in splits})
-        attributes = groups(images)
-        if attributes:
-            options = {token(name, value): (name, value) for name, values in attributes.items() for value in values}
-            group = url.select(
-                "Group",
-                [ALL, *options],
-                key="group",
-                format_func=lambda label: ": ".join(options[label]) if label in options else label,
-                on_change=_first_page,
-                width=190,
-            )
-            if group != ALL:
-                frame = frame[in_group(images, frame, *options[group])]
-        if predictions is not None:
-            frame = _by_prediction(frame, predictions)
-    return frame
+        if "class" in widgets:
+            result["class"] = url.select("Class", key="class", width=140, **widgets["class"])
+        if "split" in widgets:
+            result["split"] = url.select("Split", key="split", width=140, **widgets["split"])
+        if "group" in widgets:
+            result["group"] = url.select("Group", key="group", width=190, **widgets["group"])
+        if "verdict" in widgets:
+            result["verdict"] = url.select("Verdict", key="verdict", width=170, help=VERDICT_HELP, **widgets["verdict"])
+            result["sort"] = url.select("Order", key="sort", width=160, **widgets["sort"])
+    return result
 
 
-def _one(label: str, key: str, frame: pd.DataFrame, column: str, options: Mapping[str, str]) -> pd.DataFrame:
-    value = url.select(
-        label,
-        [ALL, *options],
-        key=key,
-        format_func=lambda option: options.get(option, option),
-        on_change=_first_page,
-        width=140,
-    )
-    return frame if value == ALL else frame[frame[column] == options[value]]
+def _widget(words: Mapping[str, str]) -> dict[str, Any]:
+    return {"options": list(words), "format_func": words.__getitem__, "on_change": _first_page}
 
 
-def _by_prediction(frame: pd.DataFrame, predictions: Predictions) -> pd.DataFrame:
-    if (predictions.frame["verdict"].notna()).any():
-        options = [ALL, *(FILTERS if has_defects(predictions) else list(FILTERS)[:3])]
-    else:
-        options = [ALL, "unsure"]
-    verdict = url.select(
-        "Verdict",
-        options,
-        format_func=lambda v: FILTERS.get(v, v),
-        key="verdict",
-        on_change=_first_page,
-        width=170,
-        help=(
-            "Right and wrong compare the decision with the ground truth. Unsure: the probability is within 0.1 of"
-            " another decision."
-        ),
-    )
-    sort = url.select(
-        "Order",
-        list(SORTS),
-        format_func=SORTS.__getitem__,
-        key="sort",
-        on_change=_first_page,
-        width=160,
-    )
-    column = {"right": "verdict", "wrong": "verdict", "escape": "kind", "overkill": "kind"}.get(verdict)
-    if column:
-        frame = frame[frame[column] == verdict]
-    elif verdict == "unsure":
-        frame = frame[frame["unsure"]]
-    if sort == "set":
+def matching(view: View, filters: Mapping[str, str]) -> pd.DataFrame:
+    """The rows of `table` that these filters leave, in their order."""
+    frame, left = table(view.images, view.predictions), {k: v for k, v in filters.items() if v != ALL}
+    if "class" in left:
+        frame = frame[frame["label"] == options_of(view)["class"][left["class"]]]
+    if "split" in left:
+        frame = frame[frame["split"] == left["split"]]
+    if "group" in left:
+        pairs = {token(name, value): (name, value) for name, some in groups(view.images).items() for value in some}
+        frame = frame[in_group(view.images, frame, *pairs[left["group"]])]
+    if verdict := left.get("verdict"):
+        column = "kind" if verdict in ("escape", "overkill") else "verdict"
+        frame = frame[frame["unsure"] if verdict == "unsure" else frame[column] == verdict]
+    if view.predictions is None or filters.get("sort", "set") == "set":
         return frame
-    return frame.assign(_sure=certainty(predictions)[frame.index]).sort_values(
-        "_sure", ascending=sort == "doubt", kind="stable"
-    )
+    order = frame.assign(_sure=certainty(view.predictions)[frame.index])
+    return order.sort_values("_sure", ascending=filters["sort"] == "doubt", kind="stable")
 
 
 def certainty(predictions: Predictions) -> pd.Series:

@@ -30,6 +30,12 @@ def begin(page: str) -> None:
         state["drawn page"] = page
         state["drawn keys"] = set()
         state["address says"] = bool(set(st.query_params) - set(SHARED))
+        state["address names an image"] = "image" in st.query_params
+
+
+def led_to_image() -> bool:
+    """Whether this visit of the page began with a link to an image."""
+    return bool(st.session_state["address names an image"])
 
 
 def choose(key: str, value: str) -> None:
@@ -212,14 +218,19 @@ def optional(label: str, low: float, high: float, *, key: str, step: float, **se
     return _bound(key, None, parse, draw)
 
 
-def pages(count: int, *, key: str, **settings: Any) -> int:
+def now(key: str, options: Sequence[str]) -> str:
+    """What the `select` of this key shows, whose default is the first option, where it is drawn later or not at all."""
+    return _now(key, lambda raw: raw[0] if raw and raw[0] in options else None, options[0])
+
+
+def pages(count: int, *, key: str, default: int = 1, **settings: Any) -> int:
     """A `st.pagination` over `count` pages, from 1."""
 
     def parse(raw: Sequence[str]) -> int | None:
         valid = raw and len(raw[0]) < 10 and raw[0].isascii() and raw[0].isdigit() and int(raw[0]) > 0
         return min(int(raw[0]), count) if valid else None
 
-    return _bound(key, 1, parse, lambda now: st.pagination(count, default=now, key=key, **settings))
+    return _bound(key, default, parse, lambda now: st.pagination(count, default=now, key=key, **settings))
 
 
 def _decimal(raw: Sequence[str], low: float, high: float) -> float | None:
