@@ -6,6 +6,7 @@ from workbench.stats.auc import auc
 from workbench.stats.calibration import BINS, calibration_cells, calibration_error
 from workbench.stats.gaps import Estimates, difference, gap, paired_difference, ratio, simultaneous
 from workbench.stats.neighbours import cosine, nearest
+from workbench.stats.power import more_of_each, more_of_smaller
 from workbench.stats.ranks import spearman
 from workbench.stats.rates import (
     ENOUGH,
@@ -24,6 +25,7 @@ from workbench.stats.significance import (
     at_least,
     aucs_differ,
     calibrations_differ,
+    excess_of,
     holm,
     mcnemar,
     means_differ,

@@ -41,11 +41,20 @@ def shares_differ(hits: NDArray[np.integer], cases: NDArray[np.integer], draws: 
         rng: Where they come from.
     """
     size, total, hit_sum = cases.sum(1), cases.sum(0), hits.sum(0)
-    expected = cases @ (hit_sum / np.maximum(total, 1))
+    expected = _expected(hits, cases)
     samples = np.zeros((draws, len(cases)))
     for stratum in np.flatnonzero((hit_sum > 0) & (hit_sum < total)):
         samples += rng.multivariate_hypergeometric(cases[:, stratum], hit_sum[stratum], size=draws, method="marginals")
-    return tail(np.ptp((hits.sum(1) - expected) / size), np.ptp((samples - expected) / size, axis=1))
+    return tail(np.ptp(excess_of(hits, cases)), np.ptp((samples - expected) / size, axis=1))
+
+
+def excess_of(hits: NDArray[np.integer], cases: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Each group's share less the share to be expected of its strata, (G,). Arguments as `shares_differ`."""
+    return np.asarray((hits.sum(1) - _expected(hits, cases)) / cases.sum(1), np.float64)
+
+
+def _expected(hits: NDArray[np.integer], cases: NDArray[np.integer]) -> NDArray[np.float64]:
+    return np.asarray(cases @ (hits.sum(0) / np.maximum(cases.sum(0), 1)), np.float64)
 
 
 def means_differ(moments: NDArray[np.float64], draws: int, rng: np.random.Generator) -> float:
