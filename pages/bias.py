@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench.ui import runs
-from workbench.ui.bias import classes, confusions, groups, scope, sentences, shortcuts, slices, where
+from workbench.ui.bias import classes, confusions, groups, scope, slices, summary, where
 
 st.title("Bias")
 st.markdown(
@@ -14,21 +14,13 @@ st.markdown(
 )
 selection = scope.choose(runs.current_view())
 if selection is not None:
-    top = st.container()
-    sentences.section(selection)
-    st.header("By class", divider="gray")
+    summary.section(selection)
+    st.header("Does it look where it should?", divider="gray", anchor="where-it-looks")
+    where.section(selection)
+    st.header("For whom is it worse?", divider="gray", anchor="for-whom")
     classes.section(selection)
-    st.header("Confusion matrix", divider="gray")
-    confusions.section(selection)
-    st.header("By group", divider="gray")
     groups.section(selection)
-    st.header("Where it looks", divider="gray")
-    maps = where.maps(selection)
-    if maps is not None:
-        where.section(selection, maps)
-        st.header("Does it rely on a shortcut?", divider="gray")
-        shortcuts.section(selection, maps, top)
-    st.header("Does a place matter?", divider="gray")
-    shortcuts.cover(selection)
-    st.header("Slices", divider="gray")
+    st.header("Confusion matrix", divider="gray", anchor="confusion")
+    confusions.section(selection)
+    st.header("Slices", divider="gray", anchor="slices")
     slices.section(selection)

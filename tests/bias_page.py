@@ -1,5 +1,6 @@
 """What stands on the Bias page."""
 
+import re
 from urllib.parse import parse_qs
 
 from tables import table
@@ -17,7 +18,8 @@ def links(at):
 
 
 def headline(at):
-    return at.unescaped(next(m.value for m in at.markdown if m.value.startswith("- **")))
+    """The lines of the summary, the first of them first."""
+    return at.unescaped("\n".join(m.value for m in at.markdown if re.match(r":\S+ \*\*[^*]+:\*\* ", m.value)))
 
 
 def drawn(at):

@@ -15,6 +15,7 @@ from torch import nn
 import workbench as wb
 from workbench.audit.reader import open_audit
 from workbench.audit.runner import run
+from workbench.bias.conclusions import of_shortcuts
 from workbench.bias.intervene import intervene
 from workbench.bias.places import CENTRE, CORNERS, REGIONS
 from workbench.bias.shortcut import LEAST, MOST_COVERED, PLACES, shortcuts
@@ -108,6 +109,7 @@ def test_the_planted_shortcut_is_named_and_the_sound_model_is_not_accused(seed, 
         accused = [f for f in found if f.verdict in ("shortcut", "leans")]
         if name == "metal-sound":
             assert not accused
+            assert of_shortcuts(found, 150)[-1].verdict == "none"
             continue
         (one,) = accused
         assert (one.target, one.region.name, one.verdict) == ("scratch", "bottom right corner", "shortcut")
@@ -117,6 +119,13 @@ def test_the_planted_shortcut_is_named_and_the_sound_model_is_not_accused(seed, 
         assert one.masks
         assert "“scratch”" in one.sentence
         assert "bottom right corner" in one.sentence
+        flips, elsewhere = (f"{100 * rate.value:.0f} % (" for rate in (one.tried.turned, one.tried.turned_elsewhere))
+        (line,) = of_shortcuts(found, 150)
+        assert (line.verdict, line.lead, line.about) == ("proven", "Shortcut found", "scratch")
+        assert line.sentence.startswith(
+            f"the model calls an image “scratch” because of the bottom right corner: covering it flips {flips}"
+        )
+        assert f"of these decisions, {elsewhere}" in line.sentence
 
 
 # Verdicts

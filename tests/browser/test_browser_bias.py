@@ -34,7 +34,7 @@ def thumbnails(view):
 def test_from_the_worst_class_to_an_image_that_it_misses(visitor):
     view = visitor().open("/bias")
     expect(view.page.locator(".st-key-headline")).to_contain_text(
-        re.compile(r"Worst class: defective: recall \d\d\.\d %")
+        re.compile(r"Proven: worse for defective than for functional, recall \d\d %")
     )
     expect(
         view.current("p").filter(has_text=re.compile("^55 of 205 images of defective are predicted as functional"))

@@ -15,7 +15,7 @@ from workbench.drawing.render import to_png
 from workbench.images.item import BytesSource, ImageItem, ImageSet
 from workbench.images.layouts import load_images
 from workbench.ui import choice, runs
-from workbench.ui.bias import confusions, images, sentences, words
+from workbench.ui.bias import confusions, images, words
 
 TESTED = (solar().frame["split"] == "test").to_numpy()
 HOSTILE = "![x](https://attack.example/x.png)"
@@ -74,16 +74,20 @@ def test_the_headline_says_what_the_tests_say(visit):
     tested = solar().frame[TESTED]
     defects = tested[tested["label"] == "defective"]
     found = (defects["predicted"] == "defective").mean()
-    assert f"Worst class: defective**: recall {100 * found:.1f} %" in text
+    lines = text.splitlines()
+    assert "Proven:** worse for defective than for functional, recall" in lines[0]
+    assert f"recall {100 * found:.0f} %" in lines[0]
     comparison = compare(solar(), "module type", rows=TESTED)
     gap = comparison.row("module type", "accuracy")
-    assert f"gap {100 * gap['gap']:.1f} points ({100 * gap['gap low']:.1f} to {100 * gap['gap high']:.1f})" in text
     assert gap["p adjusted"] > 0.05
-    assert f"p = {gap['p adjusted']:.2f} after correction for {comparison.tests} comparisons: not proven" in text
+    assert "Chance can do that:** by module type, accuracy" in lines[1]
     assert (
-        "defect probability** reveals the label (a threshold on it separates the classes): no comparison is possible"
-        in text
+        f"gap of {100 * gap['gap']:.1f} points ({100 * gap['gap low']:.1f} to {100 * gap['gap high']:.1f})" in lines[1]
     )
+    assert f"p = {gap['p adjusted']:.2f} after correction for {comparison.tests} comparisons" in lines[1]
+    assert "Shortcuts:** not looked for yet." in lines[2]
+    assert "Cannot be compared:** defect probability reveals the label" in lines[3]
+    assert "[See where it looks](#where-it-looks)" in lines[2]
 
 
 def test_the_gaps_are_all_told_with_their_verdict(visit):
@@ -139,7 +143,7 @@ def test_too_few_images_carry_no_figure(bias):
     at = bias(found).sound()
     shown = figures(at, "group")
     assert set(shown.loc["B"].drop("images")) == {f"too few ({ENOUGH - 1})"}
-    assert "too few to compare" in headline(at)
+    assert "Too few to say:** by camera: fewer than two groups" in headline(at)
     told = words.numbers(breakdown(found, "camera")).set_index("group")
     assert told.loc["B", ["accuracy", "accuracy low", "accuracy high"]].isna().all()
     assert told.loc["A", "accuracy"] == pytest.approx(6 / 7)
@@ -159,7 +163,7 @@ def test_images_without_attributes_say_how_to_bring_some(bias):
     at = bias(table(labels, labels)).sound()
     assert any("manifest.csv" in text for text in at.said())
     assert not [d for d in at.dataframe if d.value.columns[0] == "group"]
-    assert "By class" in [h.value for h in at.header]
+    assert "For whom is it worse?" in [h.value for h in at.header]
 
 
 def test_images_without_labels_are_one_sentence(visit):
@@ -268,42 +272,7 @@ def test_the_classes_kept_are_those_most_confused():
     assert confusions.most_confused(np.zeros((3, 3), int) + np.diag([1, 0, 1])) == [0, 2]
 
 
-# What the sentences claim
-
-
-def test_a_proven_gap_is_called_one():
-    found = sized(A=(200, 100), B=(295, 5))
-    line = sentences.of_groups(compare(found, "camera"), "camera")
-    assert "accuracy 66.7 % for A, 98.3 % for B" in line
-    assert "more than chance would explain" in line
-    assert "not proven" not in line
-
-
-def test_classes_that_differ_by_chance_have_no_worst():
-    labels = ["good"] * 50 + ["bad"] * 50
-    called = ["bad"] * 8 + ["good"] * 42 + ["good"] * 6 + ["bad"] * 44
-    (line,) = sentences.of_classes(breakdown(table(labels, called)))
-    assert "Worst class: good" in line
-    assert "which is worst is not proven" in line
-
-
-def test_no_class_is_judged_on_few_images():
-    (line,) = sentences.of_classes(breakdown(table(["good", "bad"] * 10, ["good", "good"] * 10)))
-    assert line.startswith(f"No class has {ENOUGH} images")
-
-
-def test_an_attribute_that_goes_with_the_classes_is_not_blamed():
-    """Else a gap between classes would read as one between cameras."""
-    labels = ["good"] * 120 + ["bad"] * 120
-    called = ["good"] * 120 + ["bad"] * 60 + ["good"] * 60
-    found = table(
-        labels, called, {"grade": ["1"] * 60 + ["2"] * 60 + ["3"] * 60 + ["4"] * 60, "camera": ["A", "B"] * 120}
-    )
-    rows = np.ones(len(found), bool)
-    assert sentences.nested(found, rows, ("grade", "camera")) == {"grade"}
-    line = sentences.of_groups(compare(found, "grade", "camera"), "grade", nested=True)
-    assert "groups are compared within a class only" in line
-    assert "selection rate" not in line
+# What deceives
 
 
 def test_a_gap_that_the_mix_makes_is_warned_of(bias):
@@ -337,9 +306,7 @@ def test_groups_by_a_crossed_pair_are_compared_too(bias):
     at = bias(found, by="camera", cross="line").sound()
     assert set(figures(at, "group").index) == {"A x 1", "A x 2", "B x 1", "B x 2"}
     assert "camera x line" in set(figures(at, "by").index)
-    assert headline(at).index("**By camera x line**") < headline(at).index("**By camera**"), (
-        "what was chosen is told first"
-    )
+    assert headline(at).index("by camera x line,") < headline(at).index("by camera,"), "what was chosen is told first"
 
 
 @pytest.mark.parametrize("cross", ["", "line"])
@@ -348,7 +315,7 @@ def test_a_camera_that_goes_with_the_label_is_told_and_takes_no_part_in_any_test
     called = ["bad", *labels[1:]]
     camera, line = ["A", "B"] * 100, ["1", "1", "2", "2"] * 50
     at = bias(table(labels, called, {"camera": camera, "line": line}), by="camera", cross=cross).sound()
-    said = "camera** follows from the label (each of its values occurs with one class only): no comparison is possible"
+    said = "camera follows from the label (each of its values occurs with one class only), so it is excluded"
     assert said in headline(at)
     assert set(figures(at, "by").index) == {"line"}
     alone = compare(table(labels, called, {"line": line}), "line")

@@ -6,6 +6,16 @@ It works on tables of predictions alone and needs no torch.
 
 from __future__ import annotations
 
+from workbench.bias.amounts import chance, percent, points
+from workbench.bias.conclusions import (
+    Conclusion,
+    nested,
+    of_classes,
+    of_groups,
+    of_shortcuts,
+    of_tie,
+    ordered,
+)
 from workbench.bias.figures import FIGURES
 from workbench.bias.groups import Comparison, compare, fairness
 from workbench.bias.intervene import Intervention, intervene

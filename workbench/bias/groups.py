@@ -19,6 +19,7 @@ from workbench.stats import (
     Rate,
     aucs_differ,
     calibrations_differ,
+    excess_of,
     gap,
     holm,
     means_differ,
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 SHUFFLES = 4000
 COMPARED = tuple(name for name in FIGURES if name != "recall")
 """What is compared by default: all but the recall, which is 1 less the escape rate."""
+GAP = (
+    *("lowest value", "highest value", "lowest support", "highest support", "gap", "gap low", "gap high"),
+    *("gap within", "ratio", "ratio low", "ratio high", "p"),
+)
+"""The numbers of a gap, in their order."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,8 +47,10 @@ class Comparison:
     Attributes:
         frame: One row a gap: by, figure, groups (how many have enough images to be compared), left out (how many have
             not), lowest and highest (their names), worst (which of the two it is, None where neither end is the
-            better), lowest value, highest value, gap, gap low, gap high, ratio (lowest over highest), ratio low, ratio
-            high, p, p adjusted, significant. NaN and None where fewer than two groups can be compared.
+            better), lowest value, highest value, lowest support, highest support (the cases that either rests on), gap,
+            gap low, gap high, gap within (the gap that the test judges: of a share that is compared class by class,
+            without what a different mix of classes makes), ratio (lowest over highest), ratio low, ratio high, p, p
+            adjusted, significant. NaN and None where fewer than two groups can be compared.
         tests: For how many tests `p adjusted` accounts (Holm).
         split: The name of the split that the images come from.
     """
@@ -156,17 +164,26 @@ def fairness(
 def _line(table: Tally, groups: Groups, name: str, draws: int, rng: np.random.Generator) -> dict[str, object]:
     indices = _large_groups(table, name, ENOUGH)
     line = {"by": groups.by, "figure": name, "groups": len(indices), "left out": len(groups.names) - len(indices)}
-    ends = ("lowest value", "highest value", "gap", "gap low", "gap high", "ratio", "ratio low", "ratio high", "p")
     if len(indices) < 2:
-        return line | dict.fromkeys(("lowest", "highest", "worst")) | dict.fromkeys(ends, np.nan)
+        return line | dict.fromkeys(("lowest", "highest", "worst")) | dict.fromkeys(GAP, np.nan)
     all_rates = estimates(table, name, simultaneous(len(indices)), seed=int(rng.integers(2**31)))
     rates = [all_rates[g] for g in indices]
     span = gap(rates)
     lowest, highest = groups.names[indices[span.lowest]], groups.names[indices[span.highest]]
     worst = {"high": lowest, "low": highest, None: None}[FIGURES[name].better]
     p = _p(table, name, indices, span.difference[0], draws, rng)
-    values = (rates[span.lowest].value, rates[span.highest].value, *span.difference, *span.ratio, p)
-    return line | {"lowest": lowest, "highest": highest, "worst": worst} | dict(zip(ends, values, strict=True))
+    extremes = rates[span.lowest], rates[span.highest]
+    values = (*(rate.value for rate in extremes), *(rate.support for rate in extremes))
+    values += (*span.difference, _within(table, name, indices, span.difference[0]), *span.ratio, p)
+    return line | {"lowest": lowest, "highest": highest, "worst": worst} | dict(zip(GAP, values, strict=True))
+
+
+def _within(table: Tally, name: str, indices: list[int], overall: float) -> float:
+    """The range of the groups' shares less what is expected of their classes; of other figures the gap `overall`."""
+    if FIGURES[name].kind != "share":
+        return overall
+    hits, cases = (counts[indices] for counts in table.shares(name))
+    return float(np.ptp(excess_of(hits, cases)))
 
 
 def _p(table: Tally, name: str, indices: list[int], observed: float, draws: int, rng: np.random.Generator) -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.bias.amounts import interval
 from workbench.bias.intervene import Intervention, Progress, intervene
 from workbench.bias.places import BORDER, CORNERS, Region, shares
 from workbench.bias.where import Maps
@@ -59,6 +60,31 @@ class Finding:
     verdict: Verdict
 
     @property
+    def accused(self) -> bool:
+        """Whether attribution and intervention agree that the class is decided by this place."""
+        return self.verdict in ("shortcut", "leans")
+
+    @property
+    def claim(self) -> str:
+        """What covering the place does, in a sentence without markup that starts in lower case; empty untried."""
+        if self.tried is None:
+            return ""
+        place, flips, control = self.region.name, self.tried.turned, self.tried.turned_elsewhere
+        decides = (flips.low or 0) > (control.high or 0)
+        how = "because of the" if self.verdict == "shortcut" and decides else "and relies on the"
+        text = (
+            f"the model calls an image “{self.target}” {how} {place}: covering it flips {interval(flips)} of these"
+            f" decisions, {interval(control)} when as much is covered elsewhere"
+        )
+        return text if decides else f"{text}, and lowers {self._fall()} more"
+
+    def _fall(self) -> str:
+        assert self.tried is not None
+        effect = self.tried.effect
+        fall, least, most = (-(end or 0) for end in (effect.value, effect.high, effect.low))
+        return f"P({self.target}) by {fall:.2f} ({least:.2f} to {most:.2f})"
+
+    @property
     def sentence(self) -> str:
         """The finding in plain words, without markup."""
         share = (
@@ -73,15 +99,14 @@ class Finding:
                 f"{where}, but fewer than {LEAST} images are left to try whether it matters: those without a defect"
                 " there."
             )
-        effect, flips, control = self.tried.effect, self.tried.turned, self.tried.turned_elsewhere
-        fall, least, most = (-(end or 0) for end in (effect.value, effect.high, effect.low))
-        falls = f"P({self.target}) by {fall:.2f} ({least:.2f} to {most:.2f})"
+        flips, control = self.tried.turned, self.tried.turned_elsewhere
         verdicts = f"in {flips.support} images {flips.value:.0%} of decisions flip, {control.value:.0%} elsewhere"
         if self.verdict == "looks":
             corrected = dataclasses.replace(self.tried, p=self.p_effect or self.tried.p)
             return f"{where}, but {corrected.otherwise} ({verdicts})."
         tail = "only someone who knows the part can say whether it belongs to the defect."
         tail = "the marked defects lie elsewhere." if self.masks else tail
+        falls = self._fall()
         return f"{where}, and covering it lowers {falls} more than covering as much elsewhere ({verdicts}); {tail}"
 
 

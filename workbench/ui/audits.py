@@ -106,19 +106,13 @@ def embeddings(view: View, outputs: Outputs) -> NDArray[np.float32]:
 
 
 def summaries(view: View, predictions: Predictions, method: str) -> Summaries | None:
-    """The maps of a sample by one method, where they are of this set, this model and these predictions; None otherwise.
-
-    A file that is damaged is told of, and counts as not there.
-    """
+    """The maps of a sample by one method, where they are of this set, this model and these predictions; None otherwise,
+    and where their file is damaged."""
     folder = folder_of(view)
-    path = folder / ATTRIBUTIONS / f"{method}.parquet"
     try:
+        path = folder / ATTRIBUTIONS / f"{method}.parquet"
         result = _summaries(str(folder), method, _stamp(path)) if path.is_file() else None
     except DamagedError:
-        st.warning(
-            f"{METHODS[method].title}: the stored maps ({path.name}) are damaged. Compute them again.",
-            icon=":material/warning:",
-        )
         return None
     if (
         result is None
@@ -130,9 +124,20 @@ def summaries(view: View, predictions: Predictions, method: str) -> Summaries | 
     return result if (classes.to_numpy() == result.frame["target"].to_numpy()).all() else None
 
 
-def outdated(view: View, method: str) -> bool:
-    """Whether maps were summed up before, which `summaries` does not take any more."""
-    return (folder_of(view) / ATTRIBUTIONS / f"{method}.parquet").is_file()
+def unfit(view: View, method: str) -> str:
+    """Why maps that were summed up before are not taken by `summaries`, which gave none; empty if there are none."""
+    folder = folder_of(view)
+    path = folder / ATTRIBUTIONS / f"{method}.parquet"
+    if not path.is_file():
+        return ""
+    try:
+        _summaries(str(folder), method, _stamp(path))
+    except DamagedError:
+        return f"{METHODS[method].title}: the stored maps ({path.name}) are damaged. Compute them again."
+    return (
+        "The stored maps no longer fit: images, labels, decisions or the background have changed. Maps that still fit"
+        " are kept; only the rest is computed."
+    )
 
 
 def joined(folder: Path, count: Callable[[], int], total: int, progress: Callable[[int, int], None]) -> None:

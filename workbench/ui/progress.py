@@ -83,6 +83,10 @@ class Stoppable:
         ahead = f", about {max(round(left), 1)} s left" if done else ""
         self._bar.progress(min(done / total, 1.0), text=f"{self._label}: {done:,} of {total:,}{ahead}")
 
+    def step(self, label: str) -> None:
+        """Go on with the next step of the same work: the time left is counted anew, the bar and its Stop stay."""
+        self._label, self._started = label, time.monotonic()
+
     def done(self) -> None:
         """Clear the place."""
         if not self.stopped:

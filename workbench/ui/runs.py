@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.attribution import METHODS
 from workbench.errors import InputError
 from workbench.images import SAMPLE, ImageSet
 from workbench.predictions import Predictions
@@ -82,8 +81,10 @@ def audited(view: View, *, embeddings: bool = False) -> Predictions | None:
         return len(Index(own_files(folder, view.model.key)).rows)
 
     place = _button(view)
-    if not _finish(f"Running the model on {number:,} images", place, start, folder, count, len(view.images)):
+    progress = Stoppable(f"Running the model on {number:,} images", place)
+    if not _finish(progress, start, folder, count, len(view.images)):
         return None
+    progress.done()
     outputs = audits.outputs_of(view)
     if outputs.missing:
         raise InputError(
@@ -92,8 +93,8 @@ def audited(view: View, *, embeddings: bool = False) -> Predictions | None:
     return outputs.predictions
 
 
-def summaries(view: View, predictions: Predictions, method: str) -> Summaries | None:
-    """The summed maps of a sample of the set, computed with progress if missing; None if the user stopped it."""
+def summaries(view: View, predictions: Predictions, method: str, progress: Stoppable) -> Summaries | None:
+    """The summed maps of a sample of the set, computed with `progress` if missing; None if the user stopped it."""
     from workbench.audit import ATTRIBUTIONS, Parts, look
 
     result = audits.summaries(view, predictions, method)
@@ -106,15 +107,13 @@ def summaries(view: View, predictions: Predictions, method: str) -> Summaries | 
         def count() -> int:
             return len(Parts(folder / ATTRIBUTIONS / method).paths())
 
-        key = f"look {method} {session.token(view.images)[:12]}"
-        if _finish(METHODS[method].title, key, start, folder, count, SAMPLE):
+        if _finish(progress, start, folder, count, SAMPLE):
             result = audits.summaries(view, predictions, method)
     return result
 
 
 def _finish(
-    label: str,
-    key: str,
+    progress: Stoppable,
     start: Callable[[], Generator[AuditProgress, None, None]],
     folder: Path,
     count: Callable[[], int],
@@ -127,7 +126,6 @@ def _finish(
     """
     from workbench.audit import BusyError
 
-    progress = Stoppable(label, key)
     while not progress.stopped:
         try:
             with contextlib.closing(start()) as steps:
@@ -136,7 +134,6 @@ def _finish(
         except BusyError:
             audits.joined(folder, count, total, progress)
         else:
-            progress.done()
             return True
     return False
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from workbench.bias import Breakdown, Comparison, Simpson, fairness, simpson
+from workbench.bias import Breakdown, Comparison, Simpson, chance, fairness, percent, points, simpson
 from workbench.predictions import By, column_of
 from workbench.stats import ENOUGH, Rate
 from workbench.texts import apart, shown
@@ -119,18 +119,18 @@ def _gap_line(row: Mapping[Hashable, Any]) -> dict[str, str]:
             | dict.fromkeys(("gap", "lowest", "highest", "worse", "ratio", "p", "p corrected"), "")
         )
     area = row["figure"] == "AUC"
-    as_text = "{:.3f}".format if area else words.percent
+    as_text = "{:.3f}".format if area else percent
     spans = {name: tuple(row[f"{name}{end}"] for end in ("", " low", " high")) for name in ("gap", "ratio")}
     ratio = "{:.2f} ({:.2f} to {:.2f})".format(*spans["ratio"])
     return line | {
         "verdict": "gap" if row["significant"] else "not proven",
-        "gap": "{:.3f} ({:.3f} to {:.3f})".format(*spans["gap"]) if area else words.points(*spans["gap"]),
+        "gap": "{:.3f} ({:.3f} to {:.3f})".format(*spans["gap"]) if area else points(*spans["gap"]),
         "lowest": f"{row['lowest']}: {as_text(row['lowest value'])}",
         "highest": f"{row['highest']}: {as_text(row['highest value'])}",
         "worse": row["worst"] if isinstance(row["worst"], str) else "",
         "ratio": "n/a" if math.isnan(spans["ratio"][0]) else ratio,
-        "p": words.chance(row["p"]).removeprefix("p ").removeprefix("= "),
-        "p corrected": words.chance(row["p adjusted"]).removeprefix("p ").removeprefix("= "),
+        "p": chance(row["p"]).removeprefix("p ").removeprefix("= "),
+        "p corrected": chance(row["p adjusted"]).removeprefix("p ").removeprefix("= "),
     }
 
 

@@ -119,22 +119,38 @@ def choose(view: View) -> Scope | None:
         split = _split(predictions)
         by = _by(groups)
         draw.meaning("evaluation-set", most=MOST_VALUES)
-    rows = np.ones(len(predictions), bool) if split == ALL else (predictions.frame["split"] == split).to_numpy(bool)
-    support = int((rows & predictions.frame["verdict"].notna().to_numpy(bool)).sum())
-    whole = tuple(name for name in groups.names if name not in groups.cut)
-    facts = {"table": session.token(predictions), "split": split}
-    tied = {name: tie for name, tie in tied_to_label(predictions, rows).items() if name in groups.names}
-    scope = Scope(
-        view.model, view.images, groups.predictions, rows, split, by, groups.names, tied, whole, support, facts
-    )
+    scope = _made(view, predictions, groups, split, by)
     _facts(scope, groups)
-    if not support:
+    if not scope.support:
         st.info(
             "None of these images has a label that the model knows: choose other images above.",
             icon=":material/label_off:",
         )
         return None
     return scope
+
+
+def standard(view: View) -> Scope | None:
+    """What the page speaks of before anything is chosen on it: the test split where there is one; None as `choose`."""
+    predictions = view.predictions
+    if predictions is None or not predictions.frame["verdict"].notna().any():
+        return None
+    groups = _grouping(predictions)
+    split = "test" if (predictions.frame["split"] == "test").any() else ALL
+    scope = _made(view, predictions, groups, split, groups.names[0] if groups.names else None)
+    return scope if scope.support else None
+
+
+def _made(view: View, predictions: Predictions, groups: Grouping, split: str, by: By | None) -> Scope:
+    rows = np.ones(len(predictions), bool) if split == ALL else (predictions.frame["split"] == split).to_numpy(bool)
+    support = int((rows & predictions.frame["verdict"].notna().to_numpy(bool)).sum())
+    whole = tuple(name for name in groups.names if name not in groups.cut)
+    facts = {"table": session.token(predictions), "split": split}
+    ties = slot("bias figure", **facts, figure="tied").kept(lambda: tied_to_label(predictions, rows), lambda _: 4096)
+    tied = {name: tie for name, tie in ties.items() if name in groups.names}
+    return Scope(
+        view.model, view.images, groups.predictions, rows, split, by, groups.names, tied, whole, support, facts
+    )
 
 
 def _grouping(predictions: Predictions) -> Grouping:
@@ -181,15 +197,6 @@ def _facts(scope: Scope, groups: Grouping) -> None:
     if notes:
         more = f" And {len(notes) - 6} more." if len(notes) > 6 else ""
         st.caption(":material/info: " + " ".join(notes[:6]) + more)
-
-
-def tied_words(name: str, tie: Tie) -> str:
-    """Why the groups of an attribute are compared nowhere, in one sentence of Markdown."""
-    if tie == "one to one":
-        how = "follows from the label (each of its values occurs with one class only)"
-    else:
-        how = "reveals the label (a threshold on it separates the classes)"
-    return f"**{plain(name)}** {how}: no comparison is possible, so it is excluded from all tests."
 
 
 def _nothing(view: View) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from workbench.bias import Slice, Slices, slices
+from workbench.bias import Slice, Slices, chance, percent, slices
 from workbench.drawing import charts
 from workbench.stats import ENOUGH
 from workbench.ui import audits, draw, runs, url
@@ -62,7 +62,7 @@ def section(scope: Scope) -> None:
 def _list(scope: Scope, result: Slices) -> None:
     large = [(number, part) for number, part in enumerate(result.slices, 1) if len(part.members) >= ENOUGH]
     count = sum(part.significant for _, part in large)
-    overall = words.percent(result.error.value or 0)
+    overall = percent(result.error.value or 0)
     st.caption(
         f"{scope.where}, in {len(result.slices)} slices. Overall {overall} are wrong; {count} of the slices hold "
         "more mistakes than chance would explain."
@@ -83,7 +83,7 @@ def _slice(scope: Scope, number: int, part: Slice) -> None:
     traits = plain(", ".join(map(str, part.traits)), 400) or "no recorded attribute"
     st.markdown(
         f"**Slice {number}**: {words.interval(part.error, 'error rate')} wrong of {len(part.members):,} images, "
-        f"{words.chance(part.p_adjusted)} corrected: {verdict}.  \nMore frequent here: {traits}."
+        f"{chance(part.p_adjusted)} corrected: {verdict}.  \nMore frequent here: {traits}."
     )
     wrong = scope.predictions.frame["verdict"].to_numpy()[part.members] == "wrong"
     places = np.concatenate([part.members[wrong], part.members[~wrong]])

@@ -42,6 +42,17 @@ def figures(breakdown: Breakdown, names: Sequence[str], first: str) -> None:
     )
 
 
+def wide(frame: pd.DataFrame, alt: str) -> None:
+    """A table of many columns, the first of them fixed; it says that it scrolls, for the rest cannot be seen."""
+    first = str(frame.columns[0])
+    st.caption(
+        f":material/swap_horiz: {len(frame.columns)} columns: scroll the table sideways for those that do not fit."
+    )
+    st.dataframe(
+        frame, hide_index=True, column_config={first: st.column_config.TextColumn(first, pinned=True)}, alt=alt
+    )
+
+
 def bars(breakdown: Breakdown, figure: str) -> None:
     """One figure of the worst rows with enough images, with its intervals."""
     frame = _measurements(breakdown, figure).head(MOST_BARS)

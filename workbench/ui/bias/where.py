@@ -1,4 +1,4 @@
-"""The section on where the model looks: mean maps by class and group, and whether groups differ beyond chance."""
+"""Does it look where it should? Mean maps and the search for shortcuts: one button, one sentence, and its proof."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ import streamlit as st
 from PIL import Image
 
 from workbench.attribution import METHODS
-from workbench.bias import LOOKED_AT, Maps, differences, focus, maps_of, mean_maps
-from workbench.drawing import render
+from workbench.bias import LEAST, MOST_COVERED, Finding, Intervention, Maps, chance, mean_maps, of_shortcuts, percent
+from workbench.drawing import Scale, render
 from workbench.images import SAMPLE
-from workbench.stats import ENOUGH
-from workbench.ui import audits, draw, runs, url
-from workbench.ui.bias import tables, words
+from workbench.ui import audits, draw, photographs, url
+from workbench.ui.bias import cover, covered, looks, shortcuts, tables
 from workbench.ui.bias.scope import Scope
-from workbench.ui.progress import offer
+from workbench.ui.bias.shortcuts import SAMPLE_METHODS, Search
+from workbench.ui.bias.summary import ICONS
+from workbench.ui.progress import guarded
 from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SAMPLE_METHODS = ("grad_cam", "integrated_gradients", "input_x_gradient", "saliency", "occlusion", "layer_cam")
-"""Methods for a whole sample: the cheapest that suits most models first."""
-SHOWN_REGIONS = (*(region.name for region in LOOKED_AT if "quadrant" not in region.name), "mask")
-MOST_MAPS = 12
-SIDE = 240
-CELLS = 1024
-UNIT = "times an even map"
+SIDE = 360
+MOST_SMALL = 5
+SIGNS = {"proven": ":material/report:", "none": ":material/check_circle:", "too few": ":material/data_usage:"}
+MINE = ("maps_by", "maps", "covered", "place", "fill", "top", "bottom", "left", "right")
+"""Keys of the address whose widgets stand under the expander."""
 
 
-def maps(scope: Scope) -> Maps | None:
-    """The maps of the chosen method among the images of the page; None, and a way to get them, where there are none."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+@guarded
+def section(scope: Scope) -> None:
+    """What is found, or the button that looks; everything that can be set stands below, folded."""
+    result = st.container()
+    with st.expander("Method, maps by group, all places, and a cover of your own", expanded=_asked()):
         method = url.select(
             "Maps by",
             SAMPLE_METHODS,
@@ -42,134 +43,136 @@ def maps(scope: Scope) -> Maps | None:
             width=230,
             help="One method for the whole section.",
         )
-        draw.meaning("mean-attribution-map")
-    summaries = audits.summaries(scope, scope.predictions, method)
-    if summaries is None:
-        _offer(scope, method)
-        return None
-    return _among(scope, maps_of(summaries, scope.predictions))
+        more = st.container()
+    with result:
+        search = shortcuts.known(scope, method)
+        if search is None:
+            _offer(scope, method)
+        else:
+            _found(scope, search)
+    with more:
+        maps = shortcuts.maps_known(scope, method) if search is None else search.maps
+        if maps is not None:
+            looks.section(scope, maps)
+        if search is not None and search.findings:
+            _all(scope, search)
+        st.subheader("Does a place matter?", anchor=False)
+        cover.section(scope)
+
+
+def _asked() -> bool:
+    """Whether the address asks for something that stands under the expander."""
+    return any(key in st.query_params for key in MINE)
 
 
 def _offer(scope: Scope, method: str) -> None:
-    """The way to the maps, and why those that were made before are not shown."""
-    stale = (
-        " The stored maps no longer fit: images, labels, decisions or the background have changed. Maps that still "
-        "fit are kept; only the rest is computed."
+    """The way to the search, and why what was made before is not shown."""
+    st.markdown(
+        f"{ICONS['open']} **Not looked for yet.** {METHODS[method].title} is computed for up to {SAMPLE} images, spread"
+        " over the classes of the test split. Where the maps of a class stand out at a corner or at the edge, the place"
+        " is covered, and as much elsewhere, to see whether it decides."
     )
-    st.info(
-        f"To see where the model looks on average, {METHODS[method].title} is computed for a sample of up to"
-        f" {SAMPLE} images, spread over the classes of the test"
-        f" split.{stale if audits.outdated(scope, method) else ''}",
-        icon=":material/center_focus_strong:",
-    )
-    label = f"Compute {SAMPLE} maps"
-    offer(label, f"look {method}", lambda: runs.summaries(scope, scope.predictions, method))
-
-
-def _among(scope: Scope, sample: Maps) -> Maps | None:
-    """Those of the images that the page is about."""
-    names = set(scope.predictions.frame["name"][scope.rows])
-    rows = sample.frame["name"].isin(names).to_numpy(bool)
-    if not rows.any():
-        of = " and ".join(sorted(sample.frame["split"].dropna().unique()))
-        where = f"of the {of} split" if of else "without a split"
+    maps = audits.summaries(scope, scope.predictions, method)
+    if maps is None and (why := audits.unfit(scope, method)):
+        st.warning(plain(why, 400), icon=":material/warning:")
+    if st.button("Check where it looks", icon=":material/center_focus_strong:", key="check where", type="primary"):
+        st.query_params["shortcuts"] = "on"
+    st.caption("Takes up to two minutes for a large model.")
+    if st.query_params.get("shortcuts") != "on":
+        return
+    search = shortcuts.search(scope, method)
+    if search is not None:
+        st.rerun()
+    if maps is not None and shortcuts.maps_known(scope, method) is None:
         st.info(
-            f"The maps are of a sample {where}, none of them among these images: choose others above.",
+            "The maps are of a sample of the test split, none of them among these images: choose others above.",
             icon=":material/filter_alt_off:",
         )
-        return None
-    return Maps(sample.frame[rows].reset_index(drop=True), sample.heatmaps[rows], sample.mask[rows], sample.method)
 
 
-def section(scope: Scope, sample: Maps) -> None:
-    """Mean maps, shares and differences."""
-    ways = ["predicted", "label", *scope.attributes]
-    titles = {"predicted": "predicted class", "label": "true class"}
-    by = url.select("Mean maps by", ways, key="maps_by", format_func=lambda way: titles.get(way, way), width=230)
-    _images(scope, sample, by)
-    frame = focus(sample, by)
-    _shares(scope, frame, by)
-    _differences(scope, sample)
+def _found(scope: Scope, search: Search) -> None:
+    """What is found, in sentences; where a place is accused, with one large pair and small ones."""
+    for line in of_shortcuts(search.findings, len(search.maps.frame)):
+        show = {"proven": st.error, "none": st.success}.get(line.verdict, st.info)
+        show(f"**{line.lead}:** {plain(line.sentence, 900)}", icon=SIGNS[line.verdict])
+        if line.verdict == "proven":
+            finding = next(f for f in search.accused if f.target == line.about and f.claim in line.sentence)
+            _proof(scope, search.maps, finding)
+    with st.container(horizontal=True):
+        draw.meaning("shortcut", "What is a shortcut?", least=LEAST, most=MOST_COVERED)
+    if not search.accused:
+        looks.images(scope, search.maps, "predicted", MOST_SMALL)
 
 
-def _images(scope: Scope, sample: Maps, by: str) -> None:
-    means = sorted(mean_maps(sample, by).items(), key=lambda line: -line[1][1])[:MOST_MAPS]
-    scale = render.scale_of([heatmap * CELLS for _, (heatmap, _) in means], signed=False)
-    with st.grid(max(len(means), 5), min_column_width=150):
-        for name, (heatmap, count) in means:
-            with st.container(gap="xsmall"):
-                image = Image.fromarray(scale.colours(heatmap * CELLS)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
-                draw.image(image, f"mean map of {name}")
-                few = "" if count >= ENOUGH else ", too few for a verdict"
-                st.caption(f"**{plain(name)}**, {count:,} images{few}")
-    with st.container(horizontal=True, vertical_alignment="center"):
-        with st.container(width=260):
-            draw.colour_bar(scale, UNIT)
-        panels = [
-            render.Panel(
-                name,
-                Image.fromarray(scale.colours(heatmap * CELLS)).resize((SIDE, SIDE)),
-                scale,
-                UNIT,
-                f"{count:,} images",
+def _proof(scope: Scope, maps: Maps, finding: Finding) -> None:
+    """The image that tells most, with the place outlined, beside the mean map; then images with the place covered."""
+    assert finding.tried is not None
+    line = covered.fallen(finding.tried)[0]
+    item = scope.image(line["name"])
+    image = np.asarray(photographs.fitted(item, 2 * SIDE))
+    with st.container(horizontal=True, key="shortcut pair"):
+        with st.container(width=SIDE, gap="xsmall"):
+            outlined = render.outline(Image.fromarray(image), covered.inside(item, image, finding.tried))
+            draw.image(outlined, f"{item.name}, the {finding.region.name} outlined")
+            st.caption(
+                f"P({plain(finding.target, 30)}) {line['before']:.2f} as it is, {line['after']:.2f} with the outlined"
+                " place covered."
             )
-            for name, (heatmap, count) in means
-        ]
-        title = f"Mean map by {METHODS[sample.method].title}"
-        draw.download(
-            "Mean maps (PNG)",
-            lambda: render.figure(None, panels, title, scope.footer),
-            f"bias-maps-{sample.method}.png",
-            "png maps",
-        )
+        with st.container(width=SIDE, gap="xsmall"):
+            heatmap, count = mean_maps(maps)[finding.target]
+            scale = render.scale_of([heatmap * looks.CELLS], signed=False)
+            draw.image(_outlined(heatmap, scale, finding), f"mean map of {finding.target}, the place outlined")
+            st.caption(
+                f"Mean map of the {count:,} images called {plain(finding.target, 30)}:"
+                f" {percent(finding.share.value or 0)} lies there, {percent(finding.others)} for other classes;"
+                f" an even map has {percent(finding.region.area)}."
+            )
+    st.caption("As it is, and with the place covered:")
+    covered.row(scope, finding.tried, skip=1)
 
 
-def _shares(scope: Scope, frame: pd.DataFrame, by: str) -> None:
+def _outlined(heatmap: np.ndarray, scale: Scale, finding: Finding) -> Image.Image:
+    """A mean map in colours, with the place outlined."""
+    drawn = Image.fromarray(scale.colours(heatmap * looks.CELLS)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    return render.outline(drawn, finding.region.on(SIDE, SIDE))
+
+
+def _all(scope: Scope, search: Search) -> None:
+    """Every class and place that was looked at, in figures."""
+    st.subheader("All classes and places", anchor=False)
+    for finding in search.findings:
+        if finding.verdict in ("looks", "too few"):
+            st.caption(plain(finding.sentence, 800))
+    tables.wide(places(search.findings), "Classes and places")
+    tables.csv("Shortcuts (CSV)", places(search.findings), f"bias-shortcuts-{search.maps.method}-{scope.split}")
+
+
+def places(findings: list[Finding]) -> pd.DataFrame:
+    """Each class and place with what speaks for and against a shortcut."""
     import pandas as pd
 
-    rows = []
-    for group, part in frame.groupby("group", sort=False):
-        lines = {line["region"]: line for line in part.to_dict("records")}
-        row: dict[str, str] = {"group": str(group), "maps": f"{part['support'].max():,}"}
-        for region in SHOWN_REGIONS:
-            if region in lines:
-                line = lines[region]
-                row[region] = (
-                    _share(line["share"], line["low"], line["high"])
-                    if line["enough"]
-                    else f"too few ({line['support']})"
-                )
-        rows.append(row)
-    areas = frame.groupby("region")["area"].first()
-    regions = [region for region in SHOWN_REGIONS if np.isfinite(areas.get(region, np.nan))]
-    rows.append({"group": "an even map", "maps": "", **{region: words.percent(areas[region]) for region in regions}})
-    pinned = {"group": st.column_config.TextColumn("group", pinned=True)}
-    st.dataframe(pd.DataFrame(rows).fillna(""), hide_index=True, column_config=pinned)
-    tables.csv("Shares of attribution (CSV)", frame, f"bias-shares-{by}")
+    return pd.DataFrame(
+        [
+            {
+                "class": f.target,
+                "place": f.region.name,
+                "share of attribution": _share(f.share.value),
+                "for other classes": _share(f.others),
+                "of an even map": _share(f.region.area),
+                "attribution": chance(f.p_where),
+                "effect of covering": "" if f.tried is None else _effect(f.tried),
+                "intervention": "" if f.p_effect is None else chance(f.p_effect),
+                "verdict": f.verdict,
+            }
+            for f in findings
+        ]
+    )
 
 
-def _share(value: float, low: float, high: float) -> str:
-    return f"{words.percent(value)} ({100 * low:.1f} to {100 * high:.1f})" if np.isfinite(low) else words.percent(value)
+def _share(value: float | None) -> str:
+    return "" if value is None else percent(value)
 
 
-def _differences(scope: Scope, sample: Maps) -> None:
-    if not scope.tested:
-        return
-    facts = "where", sample.method, sample.frame["id"].tolist(), sample.heatmaps, scope.tested
-    frame = scope.kept(facts, lambda: differences(sample, *scope.tested))
-    if frame.empty:
-        st.caption(f"No attribute has two groups of {ENOUGH} maps: too few to compare where the model looks.")
-        return
-    rows = frame[frame["significant"]].sort_values("p adjusted", kind="stable").to_dict("records")
-    if not rows:
-        st.markdown(
-            f"**Groups**: no difference in where the model looks is proven for any region ({len(frame)} comparisons,"
-            f" smallest {words.chance(frame['p adjusted'].min())} after correction)."
-        )
-    for line in rows[:4]:
-        st.markdown(
-            f"**By {plain(line['by'])}**: the model looks at the {line['region']} more for {plain(line['most'])} than"
-            f" for {plain(line['least'])}: {100 * line['gap']:.1f} points of its attribution more,"
-            f" {words.chance(line['p adjusted'])} after correction for {len(frame)} comparisons."
-        )
-    tables.csv("Do groups differ? (CSV)", frame, f"bias-where-{scope.split}")
+def _effect(result: Intervention) -> str:
+    effect = result.effect
+    return f"{effect.value:+.3f} ({effect.low:+.3f} to {effect.high:+.3f}), {effect.support} images"

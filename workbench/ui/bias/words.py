@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.bias import Breakdown
+from workbench.bias import Breakdown, percent
 from workbench.stats import ENOUGH, Rate
 
 if TYPE_CHECKING:
@@ -34,23 +34,6 @@ GROUP_FIGURES = (
     "mean confidence",
     "calibration error",
 )
-
-
-def percent(value: float) -> str:
-    """A share, as in 73.2 %."""
-    return f"{100 * value:.1f} %"
-
-
-def points(value: float, low: float, high: float) -> str:
-    """A difference of shares, as in 6.5 points (1.8 to 11.5)."""
-    return f"{100 * value:.1f} points ({100 * low:.1f} to {100 * high:.1f})"
-
-
-def chance(p: float) -> str:
-    """A test's p, as in p = 0.14."""
-    if p < 0.001:
-        return "p < 0.001"
-    return f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
 def enough(rate: Rate, figure: str) -> bool:

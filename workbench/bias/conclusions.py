@@ -1,0 +1,241 @@
+"""What may be concluded of a model and a set, a value each: the verdict first, and no more than the tests say."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.bias.amounts import chance, interval, percent, points, rounded
+from workbench.bias.figures import FIGURES
+from workbench.bias.groups import Comparison
+from workbench.bias.performance import Breakdown
+from workbench.bias.shortcut import LEAST, Finding
+from workbench.bias.source import Tie
+from workbench.predictions import Predictions, cases_of, groups_of
+from workbench.stats import (
+    ENOUGH,
+    SIGNIFICANT,
+    Rate,
+    critical_value,
+    gap,
+    more_of_each,
+    more_of_smaller,
+    simultaneous,
+    wilson,
+)
+
+Kind = Literal["shortcut", "class", "group"]
+Verdict = Literal["proven", "chance", "too few", "open", "none", "excluded"]
+KINDS: tuple[Kind, ...] = ("shortcut", "class", "group")
+LEADS: Mapping[Verdict, str] = {
+    "proven": "Proven",
+    "chance": "Chance can do that",
+    "too few": "Too few to say",
+    "open": "Not looked for yet",
+    "none": "None found",
+    "excluded": "Cannot be compared",
+}
+"""The words that a conclusion begins with, the gravest first."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Conclusion:
+    """The answer to one question about a model and a set.
+
+    Attributes:
+        kind: What the question is about: a shortcut, the classes, or the groups of an attribute.
+        verdict: "proven", "chance" (the figures differ as chance makes them), "too few", "open" (nobody has looked),
+            "none" (somebody has, and found nothing) or "excluded".
+        lead: The words to begin with.
+        sentence: What follows them, without markup; what users typed stands in it as it is.
+        about: The class or the attribute that it is about, if there is one.
+        settles: What would settle it where the verdict is "chance", as a sentence; empty elsewhere.
+    """
+
+    kind: Kind
+    verdict: Verdict
+    lead: str
+    sentence: str
+    about: str = ""
+    settles: str = ""
+
+
+def ordered(conclusions: Sequence[Conclusion]) -> list[Conclusion]:
+    """Proven first, then what chance can do, what rests on too few, what is open, and what was not found."""
+    places = list(LEADS)
+    return sorted(conclusions, key=lambda line: (places.index(line.verdict), KINDS.index(line.kind)))
+
+
+def of_shortcuts(findings: Sequence[Finding] | None, images: int) -> list[Conclusion]:
+    """What is known of shortcuts.
+
+    Args:
+        findings: As `shortcuts` gives them; None where nobody has looked.
+        images: In how many images they were looked for.
+    """
+    lead = "Shortcuts"
+    if findings is None:
+        return [Conclusion("shortcut", "open", lead, "not looked for yet.")]
+    if not findings:
+        return [Conclusion("shortcut", "too few", lead, f"too few to say; no class has {LEAST} maps.")]
+    if accused := [finding for finding in findings if finding.accused]:
+        leads = {"shortcut": "Shortcut found", "leans": "Relies on a place"}
+        return [
+            Conclusion("shortcut", "proven", leads[finding.verdict], f"{finding.claim}.", finding.target)
+            for finding in accused
+        ]
+    classes, doubts = len({f.target for f in findings}), sum(f.tried is not None for f in findings)
+    outcome = "none stood out"
+    if doubts:
+        outcome = f"{doubts} stood out, and covering them did not show that the class depends on them"
+    sentence = (
+        f"looked for in {images:,} images, none found ({classes} classes, {len(findings) // classes} places at the"
+        f" edge; {outcome})."
+    )
+    untried = sum(finding.verdict == "too few" for finding in findings)
+    few = [
+        Conclusion("shortcut", "too few", lead, f"too few images to try {untried} of the places that stood out.")
+        for _ in range(untried > 0)
+    ]
+    return [*few, Conclusion("shortcut", "none", lead, sentence)]
+
+
+def of_classes(breakdown: Breakdown) -> Conclusion:
+    """Which class fares worst, and whether the classes differ more than chance would make them."""
+    enough = breakdown.frame["enough"].to_numpy(bool)
+    rates = {name: rate for (name, rate), ok in zip(breakdown.rates("recall").items(), enough, strict=True) if ok}
+    if not rates:
+        return _few("class", f"no class has {ENOUGH} images, so none can be called the worst.")
+    if len(rates) < 2:
+        ((name, rate),) = rates.items()
+        return _few("class", f"{name} is the only class with {ENOUGH} images; its recall is {_recall(rate)}.")
+    level, names = simultaneous(len(rates)), list(rates)
+    apart = gap([wilson(rate.count, rate.support, level) for rate in rates.values()])
+    low, high = names[apart.lowest], names[apart.highest]
+    shares = f"recall {_recall(rates[low])} against {_recall(rates[high])}"
+    if apart.difference[1] > 0:
+        sentence = f"worse for {low} than for {high}, {shares}, a gap of {points(*apart.difference)}."
+        return Conclusion("class", "proven", LEADS["proven"], sentence, low)
+    sentence = f"which class is worst. Lowest and highest: {shares}, for {low} and {high} of {len(rates)} classes."
+    ends = [rates[low], rates[high]]
+    values = [(rate.value or 0.0, rate.support) for rate in ends]
+    settles = what_settles(values[0], values[1], (low, high), critical_value(level))
+    return Conclusion("class", "chance", LEADS["chance"], sentence, low, settles)
+
+
+def of_groups(comparison: Comparison, by: str, nested: bool = False) -> Conclusion:
+    """How far the groups of one attribute lie apart.
+
+    Args:
+        comparison: The gaps.
+        by: The attribute.
+        nested: Whether each of its groups holds one class only: then a gap overall is one between classes.
+    """
+    rows = comparison.frame[comparison.frame["by"] == by]
+    accuracy: Mapping[Hashable, Any] = rows[rows["figure"] == "accuracy"].to_dict("records")[0]
+    if math.isnan(accuracy["p"]):
+        return _few("group", f"by {by}: fewer than two groups have {ENOUGH} images.", by)
+    figures = [
+        f"{row['figure']} {_ends(row)}, {chance(row['p adjusted'])}"
+        for row in rows.sort_values("p adjusted", kind="stable").to_dict("records")
+        if row["significant"] and row["figure"] != "accuracy" and (not nested or FIGURES[row["figure"]].given_label)
+    ]
+    others = f"{'; '.join(figures[:3])}{f'; and {len(figures) - 3} more' if len(figures) > 3 else ''}"
+    told = _accuracy(accuracy, nested)
+    corrected = f" after correction for {comparison.tests} comparisons"
+    if accuracy["significant"]:
+        text = f"by {by}, {told}{corrected}.{f' Also proven: {others}.' if figures else ''}"
+        return Conclusion("group", "proven", LEADS["proven"], text, by)
+    if figures:
+        text = f"by {by}, {others}{corrected}. Not proven: {told}."
+        return Conclusion("group", "proven", LEADS["proven"], text, by, _settles(accuracy, comparison.tests, nested))
+    settles = _settles(accuracy, comparison.tests, nested)
+    return Conclusion("group", "chance", LEADS["chance"], f"by {by}, {told}{corrected}.", by, settles)
+
+
+def of_tie(name: str, tie: Tie) -> Conclusion:
+    """Why the groups of an attribute are compared nowhere."""
+    if tie == "one to one":
+        how = "follows from the label (each of its values occurs with one class only)"
+    else:
+        how = "reveals the label (a threshold on it separates the classes)"
+    return Conclusion("group", "excluded", LEADS["excluded"], f"{name} {how}, so it is excluded from all tests.", name)
+
+
+def nested(predictions: Predictions, rows: NDArray[np.bool_], attributes: Sequence[str]) -> set[str]:
+    """The attributes of which each value goes with one class, and not all with the same."""
+    cases = cases_of(predictions, rows)
+    names = set()
+    for name in attributes:
+        groups = groups_of(cases, name)
+        there = groups.codes >= 0
+        places = groups.codes[there] * cases.classes + cases.truth[there]
+        pairs = np.bincount(places, minlength=len(groups.names) * cases.classes) > 0
+        table = pairs.reshape(-1, cases.classes)
+        if (table.sum(1) == 1).all() and table.any(0).sum() > 1:
+            names.add(name)
+    return names
+
+
+def what_settles(
+    first: tuple[float, int], second: tuple[float, int], names: tuple[str, str], critical: float, what: str = "images"
+) -> str:
+    """How many more images would prove a gap between two shares, if it stays as wide, as a sentence.
+
+    Args:
+        first: A share and how many cases it rests on.
+        second: Likewise.
+        names: What the two are called.
+        critical: How many standard errors the test asks for.
+        what: What the cases are.
+    """
+    shares, cases = (first[0], second[0]), (first[1], second[1])
+    smaller = names[0] if cases[0] <= cases[1] else names[1]
+    if more := more_of_smaller(*shares, cases, critical):
+        return f"About {rounded(more)} more {what} of {smaller} would settle it, if the gap stays as wide."
+    if more := more_of_each(*shares, cases, critical):
+        return f"About {rounded(more)} more {what} of each would settle it, if the gap stays as wide."
+    return "The gap is so narrow that no affordable number of images would settle it."
+
+
+def _settles(row: Mapping[Hashable, Any], tests: int, nested: bool) -> str:
+    """The same for a gap in accuracy, by what of it stays within classes."""
+    if nested:
+        return "More images of these groups cannot settle it: each holds one class only."
+    if row["gap within"] < row["gap"] / 2:
+        return "More images would not settle it: most of the gap comes from the groups' different mix of classes."
+    middle, half = (row["lowest value"] + row["highest value"]) / 2, row["gap within"] / 2
+    shares = max(middle - half, 0.0), min(middle + half, 1.0)
+    supports = int(row["lowest support"]), int(row["highest support"])
+    critical = critical_value(simultaneous(int(row["groups"]), 1 - SIGNIFICANT / tests))
+    names = str(row["lowest"]), str(row["highest"])
+    return what_settles((shares[0], supports[0]), (shares[1], supports[1]), names, critical)
+
+
+def _accuracy(row: Mapping[Hashable, Any], nested: bool) -> str:
+    """The gap in accuracy, for one attribute."""
+    if nested:
+        return (
+            "each group holds one class only, so groups are compared within a class only: gap in accuracy,"
+            f" {chance(row['p adjusted'])}"
+        )
+    apart = points(*(row[end] for end in ("gap", "gap low", "gap high")))
+    return f"accuracy {_ends(row)}, a gap of {apart}, {chance(row['p adjusted'])}"
+
+
+def _ends(row: Mapping[Hashable, Any]) -> str:
+    as_text: Callable[[float], str] = "{:.3f}".format if row["figure"] == "AUC" else percent
+    return f"{as_text(row['lowest value'])} for {row['lowest']}, {as_text(row['highest value'])} for {row['highest']}"
+
+
+def _recall(rate: Rate) -> str:
+    return f"{interval(rate)} of {rate.support:,} images"
+
+
+def _few(kind: Kind, sentence: str, about: str = "") -> Conclusion:
+    return Conclusion(kind, "too few", LEADS["too few"], sentence, about)
