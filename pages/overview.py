@@ -1,22 +1,29 @@
-"""What is loaded, how good the model is, what the images look like, and where to go for which question."""
+"""What is judged, whether it is fit for use, what is worst, and where to go from there."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import overview, runs
+from workbench.ui import findings, runs
+from workbench.ui.overview import figures, loaded, scope, subject, verdict, worst
 
 view = runs.current_view()
-
-st.title("Overview")
-overview.questions(view.predictions)
-st.header("How good is it?", divider="gray")
-overview.headline_of(view)
-st.header("What is loaded?", divider="gray")
-left, right = st.columns(2, gap="large")
-with left:
-    overview.model_facts(view.model)
-with right:
-    overview.set_facts(view)
-st.header("What do the images look like?", divider="gray")
-overview.contact_sheet(view.images)
+judged = scope.judged(view)
+subject.head(view, judged)
+if judged is None:
+    verdict.without(view)
+else:
+    verdict.section(judged, findings.proven(judged))
+    fill = worst.section(judged)
+    figures.start(judged)
+    figures.section(judged)
+with st.expander("What is loaded", icon=":material/inventory_2:"):
+    left, right = st.columns(2, gap="large")
+    with left:
+        loaded.model_facts(view.model)
+    with right:
+        loaded.set_facts(view)
+with st.expander("Images of the set", icon=":material/grid_view:", expanded=judged is None):
+    loaded.contact_sheet(view.images)
+if judged is not None:
+    fill()

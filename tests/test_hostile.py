@@ -14,7 +14,8 @@ from PIL import Image
 from workbench.errors import InputError
 from workbench.images.item import ImageSet, image_from_bytes
 from workbench.images.layouts import images_from_zip
-from workbench.ui import audits, choice, gallery, overview, photographs, session, sets, sidebar
+from workbench.ui import audits, choice, gallery, photographs, session, sets, sidebar
+from workbench.ui.overview import verdict
 from workbench.ui.view import View
 
 
@@ -252,9 +253,9 @@ def test_a_link_names_no_package(visit):
 
 def test_a_model_card_without_end_is_cut_and_says_so(tmp_path):
     card = SimpleNamespace(folder=tmp_path)
-    assert overview._card(card) is None
-    (tmp_path / "MODEL_CARD.md").write_bytes(b"# Card\n\xff" + b"x" * overview.LONGEST_CARD)
-    text = overview._card(card)
+    assert verdict.card(card) is None
+    (tmp_path / "MODEL_CARD.md").write_bytes(b"# Card\n\xff" + b"x" * verdict.LONGEST_CARD)
+    text = verdict.card(card)
     assert text.startswith("# Card\n\ufffd")
     assert text.endswith("(Truncated: these are the first 0.5 MB.)")
-    assert len(text) < overview.LONGEST_CARD + 100
+    assert len(text) < verdict.LONGEST_CARD + 100

@@ -19,7 +19,8 @@ from workbench.models.architectures import build
 from workbench.models.classifier import predict
 from workbench.models.loading import load_classifier
 from workbench.texts.values import scalar, shown
-from workbench.ui import explain, gallery, overview, url
+from workbench.ui import explain, gallery, url
+from workbench.ui.overview import loaded
 
 torch.set_num_threads(1)
 CLASSES = ("all", "predicted", "group", "true", "None", "(no label)", "all (2)", "=x", "a: b", "predicted class")
@@ -186,7 +187,7 @@ def test_every_class_can_be_explained_and_is_the_one_explained(opened, truth, na
 
 
 def test_the_overview_counts_classes_and_groups_as_the_file_does(parts, truth) -> None:
-    tables = overview._counts(load_images(parts[1]))
+    tables = loaded._counts(load_images(parts[1]))
     by_class = tables["class and split"].set_index("class")
     assert len(by_class) == len(CLASSES) + 1
     assert by_class["all"].sum() == COUNT

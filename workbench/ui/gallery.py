@@ -208,15 +208,14 @@ def matching(view: View, filters: Mapping[str, str]) -> pd.DataFrame:
 
 
 def certainty(predictions: Predictions) -> pd.Series:
-    """How far each image's score lies from the decision's boundary."""
+    """How sure each decision is: how far the score lies from the threshold, or else the probability of the class."""
     import numpy as np
     import pandas as pd
 
     rule, probabilities = predictions.rule, np.nan_to_num(predictions.probabilities)
     if rule.positive is not None and rule.threshold is not None:
         return pd.Series(np.abs(probabilities[:, rule.class_names.index(rule.positive)] - rule.threshold))
-    ranked = np.sort(probabilities, axis=1)
-    return pd.Series(ranked[:, -1] - ranked[:, -2])
+    return pd.Series(probabilities.max(1))
 
 
 def _first_page() -> None:

@@ -17,7 +17,7 @@ import streamlit as st
 from workbench.catalog import home
 from workbench.texts import apart
 
-DEFECTS, EXPLAIN, PROBE = (home() / "pages" / f"{page}.py" for page in ("defects", "explain", "probe"))
+BIAS, DEFECTS, EXPLAIN, PROBE = (home() / "pages" / f"{page}.py" for page in ("bias", "defects", "explain", "probe"))
 SHARED = ("model", "set", "image")
 LONGEST_VALUE = 500
 T = TypeVar("T")

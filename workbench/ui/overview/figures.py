@@ -1,0 +1,86 @@
+"""Where to start, and the figures behind the verdict: mistakes first, overall and by group."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from workbench.catalog import load_catalog
+from workbench.predictions import inspection, mistakes
+from workbench.stats import ENOUGH
+from workbench.ui import draw, gallery, terms, url
+from workbench.ui.overview.scope import Scope
+
+EXAMPLE = "metal-shortcut"
+"""The model of the catalog in which a shortcut was planted."""
+
+
+def start(scope: Scope) -> None:
+    """Four ways into the case."""
+    st.header("Start here", anchor="start")
+    wrong = "escape" if scope.cases.positive else "wrong"
+    mask = (
+        mistakes(scope.predictions) == wrong
+        if scope.cases.positive
+        else (scope.predictions.frame["verdict"] == wrong).to_numpy(bool)
+    )
+    rows = np.flatnonzero(mask & scope.rows)
+    tested = {"split": scope.split} if scope.split else {}
+    links = []
+    if len(rows):
+        surest = rows[np.argmax(gallery.certainty(scope.predictions).to_numpy()[rows])]
+        name = str(scope.predictions.frame["name"][surest])
+        noun = "missed defect" if scope.cases.positive else "wrong decision"
+        links.append(
+            (url.EXPLAIN, f"See one {noun}, and why", {"verdict": wrong, "sort": "sure", "image": name, **tested})
+        )
+    links.append((url.BIAS, "For whom is it worse?", {}))
+    if scope.cases.positive:
+        links.append((url.DEFECTS, "Choose a threshold", {}))
+    query = dict(url.link())
+    with st.grid(len(links) + 1, min_column_width=200, gap="small"):
+        for number, (page, label, own) in enumerate(links, 1):
+            st.page_link(page, label=f"{number} {label}", query_params=query | own)
+        if EXAMPLE in load_catalog().models and scope.model.ref != EXAMPLE:
+            planted = {"model": EXAMPLE, "set": load_catalog().models[EXAMPLE].images or "", "shortcuts": "on"}
+            st.page_link(url.BIAS, label=f"{len(links) + 1} What a found shortcut looks like", query_params=planted)
+
+
+def section(scope: Scope) -> None:
+    """The figures with intervals and support, and by group."""
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.header("Figures", anchor="figures")
+        draw.meaning("headline-metrics", "What are these figures?", metrics=terms.entries("metrics", scope.figures))
+    with st.grid(len(scope.figures), min_column_width=130, key="figures"):
+        for name, figure in scope.figures.items():
+            draw.rate(name[0].upper() + name[1:], figure, terms.entry("metrics", name))
+    few = " **Too few images for a verdict.**" if len(scope.cases) < ENOUGH else ""
+    st.caption(f"Measured on {scope.where}. Ranges are 95 % intervals.{few}")
+    with st.expander("By group", icon=":material/groups:"):
+        _by_group(scope)
+
+
+def _by_group(scope: Scope) -> None:
+    import pandas as pd
+
+    lines = []
+    for name, values in gallery.groups(scope.images).items():
+        for value in values:
+            inside = gallery.in_group(scope.images, scope.predictions.frame, name, value).to_numpy()
+            figures = inspection(scope.cases.where(inside))
+            line: dict[str, object] = {"group": f"{name}: {value}", "images": figures["accuracy"].support}
+            for figure, rate in figures.items():
+                if rate.value is None:  # as AUC where the group holds one class
+                    line[figure] = "n/a"
+                elif rate.support < ENOUGH:
+                    line[figure] = f"too few ({rate.support})"
+                else:
+                    text = f"{rate.value:.3f}" if figure == "AUC" else f"{rate.value:.1%}"
+                    line[figure] = f"{text} ({draw.interval(rate, figure)})"
+            lines.append(line)
+    if not lines:
+        st.caption("These images come with no attribute that divides them into a few groups.")
+        return
+    frame = pd.DataFrame(lines)
+    st.dataframe(frame, hide_index=True)
+    draw.table("Figures by group (CSV)", lambda: frame, "overview-groups.csv", "csv groups")

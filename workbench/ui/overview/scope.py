@@ -1,0 +1,98 @@
+"""What the Overview judges: the images that count, the mistakes that cost money, and how shares are said."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.predictions import (
+    NO_LIMITS,
+    Cases,
+    Limits,
+    Predictions,
+    defect_classes,
+    has_defects,
+    inspection,
+    judgeable,
+)
+from workbench.stats import Rate
+from workbench.ui.text import plain
+from workbench.ui.view import View
+
+MISTAKES = {"escapes": "escape rate", "overkill": "overkill rate"}
+"""The figures that limits are set for, by their names in `Limits`."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scope(View):
+    """A view with predictions, and what is judged of it.
+
+    Attributes:
+        split: "test", or None where there is no test split: then all images count.
+        rows: (N,) those of the split.
+        limits: What is acceptable, from the model's description or as the visitor set it.
+    """
+
+    predictions: Predictions
+    split: str | None
+    rows: NDArray[np.bool_]
+    limits: Limits = NO_LIMITS
+
+    @cached_property
+    def cases(self) -> Cases:
+        """The images that count."""
+        positive = defect_classes(self.predictions) if has_defects(self.predictions) else ()
+        return Cases(self.predictions, judgeable(self.predictions, self.rows), positive)
+
+    @cached_property
+    def figures(self) -> dict[str, Rate]:
+        """The first figures, as `inspection`."""
+        return inspection(self.cases)
+
+    @cached_property
+    def mistakes(self) -> dict[str, Rate]:
+        """Shares of mistakes by their names in `Limits`."""
+        if self.cases.positive:
+            return {name: self.figures[figure] for name, figure in MISTAKES.items()}
+        return {"errors": missed(self.figures["accuracy"])}
+
+    @property
+    def defect(self) -> str:
+        """What a defect is called, for Markdown."""
+        return plain(self.cases.positive[0]) if len(self.cases.positive) == 1 else "defect"
+
+    @property
+    def where(self) -> str:
+        """Which images these are, for Markdown."""
+        count, name = f"{len(self.cases):,}", plain(self.images.name)
+        return f"{count} images of the test split of {name}" if self.split else f"all {count} labelled images of {name}"
+
+
+def judged(view: View) -> Scope | None:
+    """The view with what is judged of it; None where no image has predictions and a label that the model knows."""
+    predictions = view.predictions
+    if predictions is None or not predictions.frame["verdict"].notna().any():
+        return None
+    rows = (predictions.frame["split"] == "test").to_numpy(bool)
+    split = "test" if (rows & predictions.frame["verdict"].notna().to_numpy(bool)).any() else None
+    rows = rows if split else np.ones(len(predictions), dtype=bool)
+    return Scope(view.model, view.images, predictions, split, rows, view.model.limits)
+
+
+def missed(rate: Rate) -> Rate:
+    """The share of those that are no hits."""
+    if rate.value is None or rate.low is None or rate.high is None:
+        return rate
+    return Rate(1 - rate.value, 1 - rate.high, 1 - rate.low, rate.support - rate.count, rate.support)
+
+
+def of_100(rate: Rate) -> str:
+    """A share as a count of 100 with its interval, such as "27 of 100 (21 to 33)"."""
+    if rate.value is None or rate.low is None or rate.high is None:
+        return "an unknown share (there are none)"
+    digits = 0 if rate.value == 0 or 100 * rate.value >= 0.95 else 1
+    value, low, high = (f"{100 * share:.{digits}f}" for share in (rate.value, rate.low, rate.high))
+    return f"{value} of 100 ({low} to {high})"
