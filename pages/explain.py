@@ -17,9 +17,9 @@ with st.expander("Choose an image", expanded=not url.led_to_image(), icon=":mate
 
 left, right = st.columns([1, 2.3], gap="medium")
 with left:
-    explain.image(view.item)
     decision = results.prediction(view)
     draw.decision(*decision)
+    explain.image(view.item)
     answered = not decision[0].frame["error"].loc[decision[1]]
     if answered:
         draw.probabilities(*decision)

@@ -55,8 +55,8 @@ def test_from_the_headline_to_a_record_that_a_colleague_can_open(visitor):
     assert view.query()["verdict"] == ["escape"]
 
     before = {name: view.pixels(name) for name in ("Grad-CAM", "Integrated gradients")}
-    view.choose("target", "the true class")
-    expect(view.page).to_have_url(re.compile("target=true"))
+    view.choose("target", "predicted class")
+    expect(view.page).to_have_url(re.compile("target=predicted"))
     view.wait_for_maps("Saliency", "Grad-CAM", "Integrated gradients")
     after = {name: view.pixels(name) for name in before}
     for name, drawn in before.items():
@@ -85,7 +85,7 @@ def the_record_is_complete(view):
     assert file == f"{Path(name).stem}-occlusion.json"
     assert facts["image"]["sha256"] == hashlib.sha256((cells() / name).read_bytes()).hexdigest()
     assert facts["image"]["name"] == name
-    assert (facts["method"], facts["target"], facts["shape"]) == ("occlusion", "defective", list(values.shape))
+    assert (facts["method"], facts["target"], facts["shape"]) == ("occlusion", "functional", list(values.shape))
     _, data = view.download("Image (PNG)")
     assert Image.open(io.BytesIO(data)).width > 600
     view.page.keyboard.press("Escape")
@@ -101,6 +101,34 @@ def a_colleague_sees_the_same(view, colleague, methods):
     for method in methods:
         assert colleague.map_of(method).get_attribute("alt") == view.map_of(method).get_attribute("alt")
         assert np.array_equal(colleague.pixels(method), view.pixels(method))
+
+
+def test_a_link_to_a_missed_defect_shows_image_verdict_and_map_at_once(visitor):
+    """At 1440 x 900, without scrolling; and the way through the others is a click or a key."""
+    view = visitor(viewport={"width": 1440, "height": 900})
+    view.open("/explain?verdict=escape&split=test&image=cell0031.png&method=saliency&method=grad_cam")
+    view.wait_for_maps("Saliency", "Grad-CAM")
+    strip = view.page.locator(".st-key-strip")
+    expect(strip).to_contain_text("1 of 55 missed defects, test split")
+    expect(strip).to_contain_text("Ground truth: defective missed defect")
+    expect(strip.get_by_role("button", name="Previous")).to_be_disabled()
+    sentence = view.current(".wb-verdict")
+    expect(sentence).to_have_text("Missed defect. P(defective) 48.7 %, needs 58.0 %. Close.")
+    expect(view.page.locator(".st-key-explained")).to_contain_text(
+        "defective, the positive class, whatever was decided"
+    )
+    for part in (sentence, view.current('img[alt="cell0031.png"]').last, view.map_of("Saliency")):
+        box = part.bounding_box()
+        assert box["y"] + box["height"] <= 900, part
+    strip.get_by_role("button", name="Next").click()
+    expect(strip).to_contain_text("2 of 55")
+    second = view.settled().query()["image"][0]
+    expect(view.map_of("Saliency")).to_have_attribute("alt", f"Saliency of {second}")
+    view.page.keyboard.press("n")
+    expect(strip).to_contain_text("3 of 55")
+    view.settled().page.get_by_text("Choose an image").click()
+    chosen = view.page.locator("[class*=st-key-thumb-chosen] img")
+    expect(chosen).to_have_attribute("alt", view.query()["image"][0])
 
 
 def test_an_image_is_chosen_with_the_mouse_the_keyboard_and_the_back_button(visitor):
@@ -139,7 +167,7 @@ def test_an_image_is_chosen_with_the_mouse_the_keyboard_and_the_back_button(visi
 def test_selector_verdict_and_maps_speak_of_one_class_from_image_to_image(visitor):
     view = (
         visitor()
-        .open("/explain?method=input_x_gradient&class=functional&verdict=right&sort=sure")
+        .open("/explain?method=input_x_gradient&class=functional&verdict=right&sort=sure&target=predicted")
         .wait_for_maps("Input x gradient")
     )
     pick(view, 1)
@@ -151,7 +179,9 @@ def test_selector_verdict_and_maps_speak_of_one_class_from_image_to_image(visito
         seen.append(agree(view))
     assert seen == ["functional", "defective", "defective"]
     view.choose("target", "functional")
-    expect(view.page.locator(".st-key-explained")).to_contain_text("Red speaks for functional, blue against it.")
+    expect(view.page.locator(".st-key-explained")).to_have_text(
+        "Explained: the logit of functional. Red speaks for functional, blue against it."
+    )
     pick(view.settled(), 5)
     view.wait_for_maps("Input x gradient")
     expect(view.page.locator(".st-key-target input")).to_have_value("functional")
@@ -174,7 +204,7 @@ def agree(view):
     decided = view.current(".wb-decision").inner_text()
     expect(view.page.locator(".st-key-target input")).to_have_value("predicted class")
     expect(view.page.locator(".st-key-explained")).to_have_text(
-        f"Explained: the logit of {decided}. Red speaks for {decided}, blue against it."
+        f"Explained: the logit of {decided}, the predicted class. Red speaks for {decided}, blue against it."
     )
     assert drawn_for(view) == decided
     return decided
@@ -282,6 +312,7 @@ def test_slow_work_is_stopped_and_goes_on(visitor):
     expect(again).to_be_visible()
     expect(view.settled().page.get_by_text("SmoothGrad: stopped.")).to_be_visible()
     expect(view.map_of("SmoothGrad")).to_have_count(0)
+    view.page.get_by_text("Choose an image").click()
     view.choose("sort", "highest confidence first")  # anything else leaves it stopped
     expect(view.page).to_have_url(re.compile("sort=sure"))
     expect(view.settled().map_of("SmoothGrad")).to_have_count(0)

@@ -91,8 +91,12 @@ def test_the_page_says_on_which_side_the_score_that_decided_lies(threshold):
 
     at = AppTest.from_function(page, args=(told(threshold),)).run()
     assert not at.exception
-    shown = [(re.search(r"wb-decision\">(\w+)<", h.value)[1], "at or above" in h.value) for h in at.html]
-    assert shown == [("good", False), ("bad", True), ("bad", True)]
+    shown = [re.search(r"\) ([\d.]+) %, needs ([\d.]+) %.*wb-decision\">(\w+)<", h.value).groups() for h in at.html]
+    assert [(float(score) >= float(least), called) for score, least, called in shown] == [
+        (False, "good"),
+        (True, "bad"),
+        (True, "bad"),
+    ]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -215,7 +215,7 @@ def test_an_image_that_is_not_there(visit):
 
 def test_a_target_that_is_not_there_is_the_predicted_one(visit):
     at = visit("explain", target="astrology", **QUICK).sound("Explain")
-    assert at.selectbox(key="target").value == "predicted"
+    assert at.selectbox(key="target").value == "defective", "the positive class, whatever was decided"
     assert "target" not in at.query_params
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.predictions.cases import mistakes
-from workbench.predictions.table import DecisionRule, Predictions, good_class
+from workbench.predictions.table import DecisionRule, Predictions, as_scores, good_class
 
 HEADS: Mapping[str, str] = {"escape": "Missed defect", "overkill": "Good part rejected"}
-MOST_DIGITS = 6
+MOST_DIGITS = 12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,9 +44,10 @@ def verdict_of(predictions: Predictions, row: int) -> Verdict:
     if rule.positive is None or rule.threshold is None:
         text = f"{head}, {percent(float(facts['confidence']))} probable."
     else:
-        score = float(predictions.probabilities[row, rule.class_names.index(rule.positive)])
-        needs = f"needs {percent(rule.threshold, beside=score)}"
-        text = f"{head}. P({rule.positive}) {percent(score, beside=rule.threshold)}, {needs}."
+        column = rule.class_names.index(rule.positive)
+        score, least = as_scores([predictions.probabilities[row, column], rule.threshold]).tolist()
+        figure = f"P({rule.positive}) {percent(score, beside=least)}, needs {percent(least, beside=score)}"
+        text = f"{head}. {figure}."
     close = bool(facts["unsure"])
     return Verdict(word, f"{text} Close." if close else text, close)
 

@@ -13,9 +13,9 @@ from workbench.catalog import shared
 from workbench.drawing import Scale, render
 from workbench.errors import LONGEST
 from workbench.files import frame_csv
-from workbench.predictions import UNSURE, mistakes, reaches
+from workbench.predictions import UNSURE, verdict_of
 from workbench.ui import help, terms
-from workbench.ui.gallery import FILTERS, chip
+from workbench.ui.gallery import TONES
 from workbench.ui.text import plain
 
 if TYPE_CHECKING:
@@ -57,26 +57,20 @@ def image(pixels: Image.Image | bytes, alt: str, caption: str | None = None) -> 
 
 
 def decision(predictions: Predictions, row: int) -> None:
-    """What the model decides about one image, how sure it is, and whether that is right."""
+    """What the model decides about one image, as a sentence: right or how it is wrong, how sure, and whether close."""
     facts, rule = predictions.frame.loc[row], predictions.rule
     if facts["error"]:
         st.error(plain(facts["error"], 2 * LONGEST))
         return
-    near = "the threshold" if rule.positive is not None and rule.threshold is not None else "another class"
-    chips = [chip(f"unsure: within {100 * UNSURE:.0f} points of {near}", "doubt")] if facts["unsure"] else []
-    if facts["verdict"] == "right":
-        chips.append(chip("right", "good"))
-    elif facts["verdict"] == "wrong":
-        chips.append(chip(FILTERS[mistakes(predictions)[row] or "wrong"], "bad"))
-    truth = f"Ground truth: {html.escape(str(facts['label']))}." if facts["label"] else "Ground truth: unknown."
-    because = f"{facts['confidence']:.1%} probable"
-    if rule.positive is not None and rule.threshold is not None:
-        score = predictions.probabilities[row, rule.class_names.index(rule.positive)]
-        side = "at or above" if reaches(score, rule.threshold) else "below"
-        because = f"P({html.escape(rule.positive)}) = {score:.1%}, {side} the threshold of {rule.threshold:.1%}"
+    verdict = verdict_of(predictions, row)
+    lines = [f'Called <strong class="wb-decision">{html.escape(str(facts["predicted"]))}</strong>.']
+    lines.append(f"Ground truth: {html.escape(str(facts['label']))}." if facts["label"] else "Ground truth: not known.")
+    if verdict.close:
+        near = "the threshold" if rule.positive is not None and rule.threshold is not None else "another class"
+        lines.append(f"Close means within {100 * UNSURE:.0f} points of {near}.")
     st.html(
-        f'<div class="wb-decision">{html.escape(str(facts["predicted"]))}</div>'
-        f'<div class="wb-small">{because}<br>{truth} {" ".join(chips)}</div>'
+        f'<div class="wb-verdict wb-{TONES.get(verdict.word, "bad")}">{html.escape(verdict.sentence)}</div>'
+        f'<div class="wb-small">{" ".join(lines)}</div>'
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -11,7 +11,7 @@ import streamlit as st
 from workbench.attribution import METHODS
 from workbench.images import ImageItem
 from workbench.models import BASELINES
-from workbench.predictions import Predictions
+from workbench.predictions import Predictions, good_class
 from workbench.texts import shown
 from workbench.ui import choice, draw, photographs, runs, sidebar, url, warm
 from workbench.ui.text import plain
@@ -41,11 +41,13 @@ class Settings:
         aim: Keywords of `attribute` that say which score: target, score, against.
         methods: Names in `METHODS`, cheapest first.
         params: Settings of each method.
+        why: Which class that is, as words; empty where it was chosen by its name.
     """
 
     aim: Mapping[str, Any]
     methods: tuple[str, ...]
     params: Mapping[str, Mapping[str, Any]]
+    why: str = ""
 
 
 def bring(view: View) -> None:
@@ -80,37 +82,33 @@ def notes(model: choice.ModelChoice) -> None:
 
 def controls(view: ImageView, decision: Decision) -> Settings:
     """Choose what is explained, by which methods, with which settings."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        aim = _aim(view.item, decision)
-        with st.popover("Settings", icon=":material/tune:"):
-            params = _params(view)
-        draw.meaning("attribution")
-    methods = _methods(view.model)
-    return Settings(aim, methods, {name: _settings_of(name, params) for name in methods})
-
-
-def _methods(model: choice.ModelChoice) -> tuple[str, ...]:
-    """The common methods and those that were asked for as pills; all others, with what they show, behind a button."""
     names = {*st.session_state.get("method", ()), *st.query_params.get_all("method")}
     options = [name for name in METHODS if name in COMMON or name in names]
-    with st.container(horizontal=True, vertical_alignment="center"):
-        answer = url.pills(
-            "Methods",
-            options,
-            key="method",
-            default=FIRST,
-            format_func=lambda name: METHODS[name].title,
-            label_visibility="collapsed",
-            wrap=True,
-        )
-        with st.popover("More methods", type="tertiary", icon=":material/add:"):
-            for method in METHODS.values():
-                if method.name not in options and (method.name != OWN or gives_map(model)):
-                    st.button(
-                        method.title, key=f"add {method.name}", on_click=_add, args=(method.name,), type="tertiary"
-                    )
-                    st.caption(method.plain)
-    return tuple(name for name in METHODS if name in answer)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        aim, why = _aim(view.item, decision)
+        with st.popover("Settings", icon=":material/tune:"):
+            params = _params(view)
+        _more_methods(view.model, options)
+    answer = url.pills(
+        "Methods",
+        options,
+        key="method",
+        default=FIRST,
+        format_func=lambda name: METHODS[name].title,
+        label_visibility="collapsed",
+        wrap=True,
+    )
+    methods = tuple(name for name in METHODS if name in answer)
+    return Settings(aim, methods, {name: _settings_of(name, params) for name in methods}, why)
+
+
+def _more_methods(model: choice.ModelChoice, options: Sequence[str]) -> None:
+    """The methods that no pill offers, with what each shows."""
+    with st.popover("More methods", type="tertiary", icon=":material/add:"):
+        for method in METHODS.values():
+            if method.name not in options and (method.name != OWN or gives_map(model)):
+                st.button(method.title, key=f"add {method.name}", on_click=_add, args=(method.name,), type="tertiary")
+                st.caption(method.plain)
 
 
 def gives_map(model: choice.ModelChoice) -> bool:
@@ -129,18 +127,22 @@ def _settings_of(name: str, params: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in params.items() if key in takes and name in ONLY.get(key, METHODS)}
 
 
-def _aim(item: ImageItem, decision: Decision) -> dict[str, Any]:
+def _aim(item: ImageItem, decision: Decision) -> tuple[dict[str, Any], str]:
+    """Keywords of `attribute` that say which score is explained, and why that class."""
     predictions, row = decision
     names = predictions.class_names
     targets = {"predicted": str(predictions.frame["predicted"].loc[row])}
     if item.label in names:
         targets["true"] = str(item.label)
     classes = {url.named(name, AIMS): name for name in names}
+    positive = explained_by_default(predictions)
+    words = {option: name + (" (positive class)" if name == positive else "") for option, name in classes.items()}
     target = url.select(
         "Explain the class",
         [*targets, *classes],
         key="target",
-        format_func=lambda name: AIMS.get(name) or name.removeprefix("="),
+        default="predicted" if positive is None else url.named(positive, AIMS),
+        format_func=lambda option: AIMS.get(option) or words[option],
         width=230,
     )
     targets |= classes
@@ -156,7 +158,16 @@ def _aim(item: ImageItem, decision: Decision) -> dict[str, Any]:
     if score == "margin":
         order: list[str] = [names[i] for i in predictions.logits[row].argsort()[::-1] if names[i] != aim["target"]]
         aim["against"] = url.select("against", order, key="against", width=180)
-    return aim
+    reasons = {"predicted": "the predicted class", "true": "the ground truth"}
+    positive_one = "the positive class, whatever was decided" if classes.get(target) == positive else ""
+    return aim, reasons.get(target, positive_one)
+
+
+def explained_by_default(predictions: Predictions) -> str | None:
+    """The class that is explained where nobody chose one, whatever was decided, so that a colour means one thing on
+    all images: the one defect of the rule; None where there is no such class, and the predicted one is explained."""
+    positive = predictions.rule.positive
+    return None if positive == good_class(predictions.class_names) else positive
 
 
 def _params(view: ImageView) -> dict[str, Any]:

@@ -33,6 +33,8 @@ VERDICT_HELP = (
     "Right and wrong compare the decision with the ground truth. Unsure: the probability is within 0.1 of another"
     " decision."
 )
+TONES = {"Right": "good", "Truth not known": "plain", "Not read": "doubt"}
+"""The kind of `chip` that goes with a verdict's word; a mistake is bad."""
 SORTS = {"set": "order of the set", "sure": "highest confidence first", "doubt": "lowest confidence first"}
 
 

@@ -48,7 +48,7 @@ def maps(view: ImageView, decision: Decision, settings: Settings) -> dict[str, A
                 return {}
         area.empty()
     with display.container():
-        _view(view, decision, outcomes)
+        _view(view, decision, outcomes, settings.why)
     return {m: result for m, result in outcomes.items() if result is not None and not isinstance(result, str)}
 
 
@@ -82,10 +82,23 @@ def _refused(reason: str) -> None:
 
 @st.fragment
 @guarded
-def _view(view: ImageView, decision: Decision, outcomes: Mapping[str, Attribution | str | None]) -> None:
+def _view(view: ImageView, decision: Decision, outcomes: Mapping[str, Attribution | str | None], why: str) -> None:
     """The maps and how they are drawn; a change here computes nothing."""
+    place = st.container()
+    drawing = _drawing()
+    with place:
+        _side_by_side(view, decision, outcomes, why, drawing)
+
+
+def _side_by_side(
+    view: ImageView,
+    decision: Decision,
+    outcomes: Mapping[str, Attribution | str | None],
+    why: str,
+    drawing: tuple[str, str, float],
+) -> None:
     attributions = {m: result for m, result in outcomes.items() if result is not None and not isinstance(result, str)}
-    signs, scale, opacity = _drawing()
+    signs, scale, opacity = drawing
     image = photographs.fitted(view.item, SHOWN_EDGE)
     heatmaps = {m: _heatmap(a, image) for m, a in attributions.items()}
     signed = {m: METHODS[m].signed and signs == "signed" for m in attributions}
@@ -96,7 +109,7 @@ def _view(view: ImageView, decision: Decision, outcomes: Mapping[str, Attributio
     panels = {}
     if attributions:
         with st.container(key="explained"):
-            st.markdown(explained(attributions, decision[0].class_names, signed))
+            st.markdown(explained(attributions, decision[0].class_names, signed, why))
     with st.grid(3, min_column_width=210):
         for method, attribution in outcomes.items():
             with st.container(key=f"map-{method}"):
@@ -125,6 +138,7 @@ def _drawing() -> tuple[str, str, float]:
         signs = url.segments("Colours", ["signed", "strength"], key="colours", default="signed", help=signed)
         scale = url.segments("Scale", ["own", "shared"], key="scale", default="own", help=shared)
         opacity = url.slider("Opacity", 0, 100, key="opacity", default=60, step=5, format="%d%%", width=180)
+        draw.meaning("attribution", "What is attribution?")
     return signs, scale, opacity / 100
 
 
@@ -223,20 +237,24 @@ def _heatmap(attribution: Attribution, image: Image.Image) -> np.ndarray:
     return attribution.placement.scaled(image).to_original(attribution.heatmap())
 
 
-def explained(attributions: Mapping[str, Attribution], names: Sequence[str], signed: Mapping[str, bool]) -> str:
+def explained(
+    attributions: Mapping[str, Attribution], names: Sequence[str], signed: Mapping[str, bool], why: str = ""
+) -> str:
     """Which score the maps explain, and which colour speaks for what, by what the maps themselves say.
 
     Args:
         attributions: The maps by method.
         names: The K classes.
         signed: For each method whether its map is drawn in two colours.
+        why: Which class that is, as words.
     """
     lines = []
     for target, score, against in dict.fromkeys(
         (a.target, a.score, a.params.get("against")) for a in attributions.values()
     ):
         name, other = f"**{plain(names[target])}**", f"**{plain(str(against))}**"
-        lines.append(f"Explained: the {score} of {name}" + (f" over {other}." if against else "."))
+        which = f", {why}" if why else ""
+        lines.append(f"Explained: the {score} of {name}" + (f" over {other}" if against else "") + f"{which}.")
         if any(signed[m] and not METHODS[m].reacts for m in attributions):
             lines.append(f"Red speaks for {name}, blue {f'for {other}' if against else 'against it'}.")
     if reacting := [METHODS[m].title for m in attributions if signed[m] and METHODS[m].reacts]:
@@ -262,7 +280,7 @@ def _meaning(method: Method, attribution: Attribution) -> None:
         )
     draw.meaning(
         "attribution-method",
-        "Meaning",
+        f"What is {_within(method.title)}?",
         title=method.title,
         plain=method.plain,
         unit=method.unit,
@@ -271,6 +289,12 @@ def _meaning(method: Method, attribution: Attribution) -> None:
         completeness=completeness,
         paper=method.paper,
     )
+
+
+def _within(title: str) -> str:
+    """A title within a sentence: "saliency", but "Grad-CAM" and "SmoothGrad"."""
+    first = title.split()[0]
+    return title if first[1:] != first[1:].lower() or not first[1:] else f"{title[0].lower()}{title[1:]}"
 
 
 def _manifest(view: ImageView, decision: Decision, attribution: Attribution) -> dict[str, object]:

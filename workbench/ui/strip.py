@@ -26,7 +26,6 @@ NOUNS = {
     "overkill": ("good part rejected", "good parts rejected"),
     gallery.ALL: ("image", "images"),
 }
-TONES = {"Right": "good", "Truth not known": "plain", "Not read": "doubt"}
 
 
 def draw(view: ImageView, *, sticky: bool = False) -> None:
@@ -104,7 +103,7 @@ def _step(label: str, shortcut: str, to: int | None, names: Sequence[str]) -> No
 
 def _facts(item: ImageItem, verdict: Verdict) -> str:
     """Name, ground truth and verdict as HTML."""
-    chips = [gallery.chip(verdict.word.lower(), TONES.get(verdict.word, "bad"))]
+    chips = [gallery.chip(verdict.word.lower(), gallery.TONES.get(verdict.word, "bad"))]
     if verdict.close:
         chips.append(gallery.chip("unsure", "doubt"))
     name = seen(item.name)
