@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import runs, url
+from workbench.ui import findings, runs, url
 from workbench.ui.defects import decision, masks, operating, scope, threshold
 
 VIEWS = {"threshold": "Threshold", "decisions": "Decisions", "masks": "Localisation: maps against masks"}
@@ -15,7 +15,9 @@ st.markdown(
     "Which parts are rejected, which defects escape, which good parts are scrapped (overkill), and what each decision"
     " rests on."
 )
-selection = scope.choose(runs.current_view())
+current = runs.current_view()
+findings.banner(current)
+selection = scope.choose(current)
 if selection is not None:
     view = url.segments(
         "View",

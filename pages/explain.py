@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import draw, evidence, explain, gallery, maps, results, runs, strip, url
+from workbench.ui import draw, evidence, explain, findings, gallery, maps, results, runs, strip, url
 
 view = gallery.image_view(runs.current_view())
 
 st.title("Explain")
+findings.banner(view)
 if url.led_to_image():
     strip.draw(view)
 with st.expander("Choose an image", expanded=not url.led_to_image(), icon=":material/photo_library:"):

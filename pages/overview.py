@@ -13,7 +13,7 @@ subject.head(view, judged)
 if judged is None:
     verdict.without(view)
 else:
-    verdict.section(judged, findings.proven(judged))
+    verdict.section(judged, bool(findings.accused(judged)))
     fill = worst.section(judged)
     figures.start(judged)
     figures.section(judged)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import explain, gallery, runs, url
+from workbench.ui import explain, findings, gallery, runs, url
 from workbench.ui.probe import attack, behind, compare, concepts, contrast, edit, regions, sweeps
 
 VIEWS = {
@@ -26,6 +26,7 @@ GROUPS = {
 view = gallery.image_view(runs.current_view())
 
 st.title("Probe")
+findings.banner(view)
 with st.expander("Choose an image", icon=":material/photo_library:"):
     explain.bring(view)
     gallery.gallery(view)

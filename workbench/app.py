@@ -27,23 +27,23 @@ UPLOADS = Limits(bytes=600 * 2**20, files=1000, bytes_of_all=4 * 2**30)
 def main() -> None:
     """Draw the frame, then the chosen page."""
     st.set_page_config(page_title="Explainability workbench", page_icon=str(shared("icon.png")), layout="wide")
-    page = st.navigation(
-        {
-            "Look": [
-                st.Page(PAGES / "overview.py", title="Overview", icon=":material/home:", default=True),
-                st.Page(PAGES / "explain.py", title="Explain", icon=":material/center_focus_strong:"),
-                st.Page(PAGES / "probe.py", title="Probe", icon=":material/science:"),
-            ],
-            "Audit": [st.Page(PAGES / "bias.py", title="Bias", icon=":material/balance:")],
-            "Decide": [
-                st.Page(PAGES / "defects.py", title="Defects", icon=":material/rule:"),
-                st.Page(PAGES / "journal.py", title="Journal", icon=":material/history_edu:"),
-            ],
-            "Read": [st.Page(PAGES / "help.py", title="Help", icon=":material/menu_book:")],
-        }
-    )
+    sections = {
+        "Look": [
+            st.Page(PAGES / "overview.py", title="Overview", icon=":material/home:", default=True),
+            st.Page(PAGES / "explain.py", title="Explain", icon=":material/center_focus_strong:"),
+            st.Page(PAGES / "probe.py", title="Probe", icon=":material/science:"),
+        ],
+        "Audit": [st.Page(PAGES / "bias.py", title="Bias", icon=":material/balance:")],
+        "Decide": [
+            st.Page(PAGES / "defects.py", title="Defects", icon=":material/rule:"),
+            st.Page(PAGES / "journal.py", title="Journal", icon=":material/history_edu:"),
+        ],
+        "Read": [st.Page(PAGES / "help.py", title="Help", icon=":material/menu_book:")],
+    }
+    page = st.navigation(sections, position="hidden")
     url.begin(page.url_path)
     draw.style()
+    sidebar.pages(sections)
     with troubles():
         sidebar.sidebar()
         page.run()

@@ -240,7 +240,7 @@ def test_a_view_is_kept_while_another_page_is_visited(visitor):
     assert not np.array_equal(view.pixels("Saliency"), before)
     kept = view.query()
     for name in ("Overview", "Explain"):
-        view.page.get_by_test_id("stSidebarNav").get_by_role("link", name=name).click()
+        view.page.get_by_test_id("stSidebar").get_by_role("link", name=name).click()
         expect(view.page.get_by_role("heading", name=name, level=1)).to_be_visible()
     assert view.wait_for_maps("Saliency").query() == kept
     expect(view.map_of("Saliency")).to_have_attribute("alt", "Saliency of cell0009.png")

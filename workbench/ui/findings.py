@@ -8,17 +8,17 @@ from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+import streamlit as st
 
 from workbench.stats import ENOUGH
 from workbench.ui import session, url, warm
-from workbench.ui.cache import slot
+from workbench.ui.progress import guarded, offer
 from workbench.ui.text import plain
 from workbench.ui.view import View
 
 if TYPE_CHECKING:
-    from workbench.bias import Comparison
+    from workbench.bias import Conclusion
+    from workbench.ui.bias.scope import Scope
 
 Grade = Literal["proven", "measured", "chance", "few", "pending", "open", "clear"]
 CHIPS: Mapping[Grade, tuple[str, str]] = {
@@ -31,6 +31,14 @@ CHIPS: Mapping[Grade, tuple[str, str]] = {
     "clear": ("none proven", "plain"),
 }
 """The word for each grade and its colour: none is green, for what was looked for is never all."""
+METHOD = "grad_cam"
+"""Whose maps a search for shortcuts starts from where nothing else is chosen."""
+SAID = {
+    "escape rate": "defects are missed",
+    "overkill rate": "good parts are rejected",
+    "accuracy": "images are decided right",
+}
+"""What a share of 100 means, by the figure, the one that costs most first."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,47 +66,91 @@ def chip(line: Line) -> str:
     return f'<span class="wb-chip wb-{colour}">{html.escape(word)}</span>'
 
 
-def of(view: View, split: str, rows: NDArray[np.bool_]) -> list[Line]:
-    """What is known about groups, shortcuts and maps, the proven first. Arguments as `groups`."""
-    lines = [groups(view, split, rows)]
+def of(view: View) -> list[Line]:
+    """What is known about shortcuts and groups, the proven first. Nothing long is computed for it."""
+    scope = _scope(view)
+    if scope is None:
+        return [Line("groups", "pending", "Groups and shortcuts: being looked up ...")]
+    lines = [*_shortcuts(scope), _groups(scope)]
     order = list(CHIPS)
     return sorted(lines, key=lambda line: order.index(line.grade))
 
 
-def groups(view: View, split: str, rows: NDArray[np.bool_]) -> Line:
-    """For whom it is worse, by the comparison that Bias shows.
+def accused(view: View) -> list[Conclusion]:
+    """The shortcuts of this model that are proven on this set, where somebody has looked."""
+    scope = _scope(view)
+    return [] if scope is None else [line for line in _conclusions(scope) if line.verdict == "proven"]
 
-    Args:
-        view: A model and a set, with predictions.
-        split: "test", or "all" for every image.
-        rows: (N,) which images count.
-    """
-    link = (url.BIAS, url.link())
+
+@guarded
+def banner(view: View) -> None:
+    """A red line above a page where a shortcut is proven: whatever the page shows must be read with it."""
+    for line in accused(view):
+        st.error(f"**{line.lead}:** {plain(line.sentence, 900)}", icon=":material/report:")
+        st.page_link(url.BIAS, label="Proof", icon=":material/arrow_forward:", query_params=_proof())
+
+
+def _scope(view: View) -> Scope | None:
+    """What Bias speaks of; None before its libraries are there, when nothing was computed yet either."""
     if not warm.torch_ready():
-        return Line("groups", "pending", "Groups: being compared ...", link)
-    comparison = _comparison(view, split, rows)
+        return None
+    from workbench.ui.bias.scope import standard
+
+    return standard(view)
+
+
+def _conclusions(scope: Scope) -> list[Conclusion]:
+    from workbench.bias import of_shortcuts
+    from workbench.ui.bias import shortcuts
+
+    search = shortcuts.kept(scope)
+    return list(of_shortcuts(None, 0) if search is None else of_shortcuts(search.findings, len(search.maps.frame)))
+
+
+def _proof() -> Mapping[str, str]:
+    return url.link(shortcuts="on")
+
+
+def _shortcuts(scope: Scope) -> list[Line]:
+    """What a search for shortcuts found; without one, the button that starts it."""
+    grades: Mapping[str, Grade] = {"proven": "proven", "too few": "few", "open": "open", "chance": "chance"}
+    lines = []
+    for number, line in enumerate(_conclusions(scope)):
+        text = f"**{line.lead}:** {plain(line.sentence, 900)}"
+        grade = grades.get(line.verdict, "clear")
+        if grade == "open":
+            lines.append(Line("shortcuts", grade, text, action=lambda: _look(scope)))
+        else:
+            lines.append(Line(f"shortcut {number}", grade, text, (url.BIAS, _proof())))
+    return lines
+
+
+@guarded
+def _look(scope: Scope) -> None:
+    from workbench.ui.bias import shortcuts
+
+    key = f"look here {scope.model.key[:12]} {session.token(scope.images)[:12]}"
+    offer("Look for shortcuts", key, lambda: shortcuts.search(scope, METHOD))
+    st.caption("About a minute; up to two for a large model.", width="content")
+
+
+def _groups(scope: Scope) -> Line:
+    """For whom it is worse, by the comparison that Bias shows."""
+    comparison = scope.comparison()
     if comparison is None:
-        text = "Groups: nothing to compare by, for no attribute (camera, line, type) comes with these images."
+        text = "**Groups:** nothing to compare by, for no attribute (camera, line, type) comes with these images."
         return Line("groups", "open", text)
+    link = (url.BIAS, url.link())
     frame = comparison.frame[comparison.frame["figure"].isin(SAID)].dropna(subset=["p"])
     if frame.empty:
-        return Line("groups", "few", f"Groups: fewer than two have {ENOUGH} images.", link)
+        return Line("groups", "few", f"**Groups:** fewer than two have {ENOUGH} images.", link)
     proven = frame[frame["significant"]]
-    worst = proven if len(proven) else frame
     places = {figure: place for place, figure in enumerate(SAID)}
-    order = worst.assign(place=worst["figure"].map(places))
-    row = order.sort_values(["place", "p adjusted"], kind="stable").iloc[0].to_dict()
+    rows = (proven if len(proven) else frame).assign(place=lambda part: part["figure"].map(places))
+    row = rows.sort_values(["place", "p adjusted"], kind="stable").iloc[0].to_dict()
     several = f" after correction for {comparison.tests} comparisons" if comparison.tests > 1 else ""
     chance = f"p {'< 0.001' if row['p adjusted'] < 0.001 else '= ' + format(row['p adjusted'], '.2g')}{several}"
     return Line("groups", "proven" if len(proven) else "chance", f"{_gap(row)} ({chance}).", link)
-
-
-SAID = {
-    "escape rate": "defects are missed",
-    "overkill rate": "good parts are rejected",
-    "accuracy": "images are decided right",
-}
-"""What a share of 100 means, by the figure, the one that costs most first."""
 
 
 def _gap(row: Mapping[Hashable, Any]) -> str:
@@ -108,26 +160,3 @@ def _gap(row: Mapping[Hashable, Any]) -> str:
     high, low = (f"{100 * row[f'{end} value']:.0f}" for end in ends)
     said = f"{high} against {low} of 100 {SAID[row['figure']]}"
     return f"**Worse for {worse} than for {better}** ({plain(row['by'])}): {said}"
-
-
-def _comparison(view: View, split: str, rows: NDArray[np.bool_]) -> Comparison | None:
-    """The gaps between the groups of each attribute that does not reveal the label, from the shelf of Bias."""
-    from workbench.bias import compare, tied_to_label
-    from workbench.ui.bias.attributes import grouping
-
-    assert view.predictions is not None
-    token, predictions = session.token(view.predictions), view.predictions
-    grouped = slot("grouping", table=token).kept(lambda: grouping(predictions), lambda _: 64 * 1024)
-    tied = tied_to_label(predictions, rows)
-    ways = tuple(name for name in grouped.names if name not in tied)
-    if not ways:
-        return None
-    place = slot("bias figure", table=token, split=split, figure=("comparison", ways))
-    return place.kept(
-        lambda: compare(grouped.predictions, *ways, rows=rows), lambda _: 64 * 1024 + 8 * len(predictions)
-    )
-
-
-def proven(view: View) -> bool:
-    """Whether a shortcut of this model is proven on this set."""
-    return False

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 import streamlit as st
-from streamlit import runtime
+from streamlit import Page, runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from workbench.catalog import load_catalog
@@ -20,6 +20,16 @@ from workbench.ui.text import plain, seen
 
 ITEM_BYTES = 1024
 """What a set takes for each image that it lists, besides the zip."""
+
+
+def pages(sections: Mapping[str, Sequence[Page]]) -> None:
+    """The pages by section; Streamlit's own list of them is none to a screen reader."""
+    with st.sidebar.container(key="pages"):
+        for section, links in sections.items():
+            st.caption(section)
+            for link in links:
+                st.page_link(link)
+        st.divider()
 
 
 def sidebar() -> None:

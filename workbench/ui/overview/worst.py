@@ -31,7 +31,7 @@ def section(scope: Scope) -> Callable[[], None]:
     rest = st.container(gap="small")
 
     def fill() -> None:
-        lines = findings.of(scope, scope.split or "all", scope.rows)
+        lines = findings.of(scope)
         for place, proven in ((top, True), (rest, False)):
             with place:
                 for line in lines:
@@ -44,11 +44,12 @@ def section(scope: Scope) -> Callable[[], None]:
 def _line(line: Line) -> None:
     with st.container(key=f"finding-{line.grade}-{line.key}", horizontal=True, vertical_alignment="center"):
         st.html(findings.chip(line), width=CHIP)
+        st.markdown(line.text, width="content" if line.action else "stretch")
         if line.link:
             page, query = line.link
-            st.page_link(page, label=line.text, query_params=query, width="content")
-        else:
-            st.markdown(line.text, width="content")
+            st.page_link(
+                page, label="Proof", icon=":material/arrow_forward:", icon_position="right", query_params=query
+            )
         if line.action:
             line.action()
 
