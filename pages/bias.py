@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench.ui import runs
-from workbench.ui.bias import classes, confusions, groups, scope, slices, summary, where
+from workbench.ui.bias import confusions, report, scope, slices, summary, where, whom
 
 st.title("Bias")
 st.markdown(
@@ -18,9 +18,9 @@ if selection is not None:
     st.header("Does it look where it should?", divider="gray", anchor="where-it-looks")
     where.section(selection)
     st.header("For whom is it worse?", divider="gray", anchor="for-whom")
-    classes.section(selection)
-    groups.section(selection)
+    whom.section(selection)
     st.header("Confusion matrix", divider="gray", anchor="confusion")
     confusions.section(selection)
     st.header("Slices", divider="gray", anchor="slices")
     slices.section(selection)
+    report.section(selection)

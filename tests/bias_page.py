@@ -1,9 +1,46 @@
-"""What stands on the Bias page."""
+"""What stands on the Bias page, and the page on a table of one's own."""
 
 import re
 from urllib.parse import parse_qs
 
+import pytest
 from tables import table
+
+from workbench.drawing.render import to_png
+from workbench.images.item import BytesSource, ImageItem, ImageSet
+from workbench.ui import choice, runs
+
+
+@pytest.fixture
+def bias(visit, monkeypatch):
+    """Opens the Bias page on a table of predictions of one's own."""
+    from PIL import Image
+
+    source = BytesSource(to_png(Image.new("RGB", (8, 8))))
+
+    def opened(found, /, **address):
+        frame = found.frame
+        known = [
+            c
+            for c in frame
+            if c not in ("name", "id", "label", "split", "predicted", "confidence", "unsure", "verdict", "error")
+        ]
+        items = tuple(
+            ImageItem(
+                row["name"],
+                source,
+                row["label"],
+                split=row["split"],
+                attributes={k: row[k] for k in known if row[k] is not None},
+            )
+            for row in frame.to_dict("records")
+        )
+        made = ImageSet("Made up", items, found.class_names)
+        monkeypatch.setattr(choice, "images", lambda model: made)
+        monkeypatch.setattr(runs, "known_predictions", lambda view: found)
+        return visit("bias", **address)
+
+    return opened
 
 
 def figures(at, first):

@@ -11,46 +11,12 @@ from tables import solar, table
 
 from workbench.bias.groups import compare, fairness
 from workbench.bias.performance import ENOUGH, breakdown
-from workbench.drawing.render import to_png
-from workbench.images.item import BytesSource, ImageItem, ImageSet
 from workbench.images.layouts import load_images
-from workbench.ui import choice, runs
 from workbench.ui.bias import confusions, images, words
 
+pytest_plugins = ["bias_page"]
 TESTED = (solar().frame["split"] == "test").to_numpy()
 HOSTILE = "![x](https://attack.example/x.png)"
-
-
-@pytest.fixture
-def bias(visit, monkeypatch):
-    """Opens the Bias page on a table of predictions of one's own."""
-    from PIL import Image
-
-    source = BytesSource(to_png(Image.new("RGB", (8, 8))))
-
-    def opened(found, /, **address):
-        frame = found.frame
-        known = [
-            c
-            for c in frame
-            if c not in ("name", "id", "label", "split", "predicted", "confidence", "unsure", "verdict", "error")
-        ]
-        items = tuple(
-            ImageItem(
-                row["name"],
-                source,
-                row["label"],
-                split=row["split"],
-                attributes={k: row[k] for k in known if row[k] is not None},
-            )
-            for row in frame.to_dict("records")
-        )
-        made = ImageSet("Made up", items, found.class_names)
-        monkeypatch.setattr(choice, "images", lambda model: made)
-        monkeypatch.setattr(runs, "known_predictions", lambda view: found)
-        return visit("bias", **address)
-
-    return opened
 
 
 # Figures
@@ -67,27 +33,6 @@ def test_the_tables_hold_the_librarys_figures(visit, first, by, names):
     for row, name in enumerate(shown.index):
         for figure in names:
             assert shown.loc[name, figure] == in_words(expected, row, figure)
-
-
-def test_the_headline_says_what_the_tests_say(visit):
-    text = headline(visit("bias").sound())
-    tested = solar().frame[TESTED]
-    defects = tested[tested["label"] == "defective"]
-    found = (defects["predicted"] == "defective").mean()
-    lines = text.splitlines()
-    assert "Proven:** worse for defective than for functional, recall" in lines[0]
-    assert f"recall {100 * found:.0f} %" in lines[0]
-    comparison = compare(solar(), "module type", rows=TESTED)
-    gap = comparison.row("module type", "accuracy")
-    assert gap["p adjusted"] > 0.05
-    assert "Chance can do that:** by module type, accuracy" in lines[1]
-    assert (
-        f"gap of {100 * gap['gap']:.1f} points ({100 * gap['gap low']:.1f} to {100 * gap['gap high']:.1f})" in lines[1]
-    )
-    assert f"p = {gap['p adjusted']:.2f} after correction for {comparison.tests} comparisons" in lines[1]
-    assert "Shortcuts:** not looked for yet." in lines[2]
-    assert "Cannot be compared:** defect probability reveals the label" in lines[3]
-    assert "[See where it looks](#where-it-looks)" in lines[2]
 
 
 def test_the_gaps_are_all_told_with_their_verdict(visit):

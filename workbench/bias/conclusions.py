@@ -44,6 +44,23 @@ LEADS: Mapping[Verdict, str] = {
 
 
 @dataclasses.dataclass(frozen=True)
+class Apart:
+    """How far apart two classes or groups are.
+
+    Attributes:
+        figure: In which figure.
+        lowest: The one with the lowest value.
+        highest: The one with the highest.
+        span: The difference of the two with its interval (value, low, high).
+    """
+
+    figure: str
+    lowest: str
+    highest: str
+    span: tuple[float, float, float]
+
+
+@dataclasses.dataclass(frozen=True)
 class Conclusion:
     """The answer to one question about a model and a set.
 
@@ -54,7 +71,8 @@ class Conclusion:
         lead: The words to begin with.
         sentence: What follows them, without markup; what users typed stands in it as it is.
         about: The class or the attribute that it is about, if there is one.
-        settles: What would settle it where the verdict is "chance", as a sentence; empty elsewhere.
+        settles: What would settle it where a gap is not proven, as a sentence; empty elsewhere.
+        gap: The widest gap that the sentence tells of, None where there is none.
     """
 
     kind: Kind
@@ -63,6 +81,7 @@ class Conclusion:
     sentence: str
     about: str = ""
     settles: str = ""
+    gap: Apart | None = None
 
 
 def ordered(conclusions: Sequence[Conclusion]) -> list[Conclusion]:
@@ -118,14 +137,14 @@ def of_classes(breakdown: Breakdown) -> Conclusion:
     apart = gap([wilson(rate.count, rate.support, level) for rate in rates.values()])
     low, high = names[apart.lowest], names[apart.highest]
     shares = f"recall {_recall(rates[low])} against {_recall(rates[high])}"
+    ends = Apart("recall", low, high, apart.difference)
     if apart.difference[1] > 0:
         sentence = f"worse for {low} than for {high}, {shares}, a gap of {points(*apart.difference)}."
-        return Conclusion("class", "proven", LEADS["proven"], sentence, low)
+        return Conclusion("class", "proven", LEADS["proven"], sentence, low, gap=ends)
     sentence = f"which class is worst. Lowest and highest: {shares}, for {low} and {high} of {len(rates)} classes."
-    ends = [rates[low], rates[high]]
-    values = [(rate.value or 0.0, rate.support) for rate in ends]
+    values = [(rate.value or 0.0, rate.support) for rate in (rates[low], rates[high])]
     settles = what_settles(values[0], values[1], (low, high), critical_value(level))
-    return Conclusion("class", "chance", LEADS["chance"], sentence, low, settles)
+    return Conclusion("class", "chance", LEADS["chance"], sentence, low, settles, ends)
 
 
 def of_groups(comparison: Comparison, by: str, nested: bool = False) -> Conclusion:
@@ -140,22 +159,30 @@ def of_groups(comparison: Comparison, by: str, nested: bool = False) -> Conclusi
     accuracy: Mapping[Hashable, Any] = rows[rows["figure"] == "accuracy"].to_dict("records")[0]
     if math.isnan(accuracy["p"]):
         return _few("group", f"by {by}: fewer than two groups have {ENOUGH} images.", by)
-    figures = [
-        f"{row['figure']} {_ends(row)}, {chance(row['p adjusted'])}"
+    proven = [
+        row
         for row in rows.sort_values("p adjusted", kind="stable").to_dict("records")
         if row["significant"] and row["figure"] != "accuracy" and (not nested or FIGURES[row["figure"]].given_label)
     ]
+    figures = [f"{row['figure']} {_ends(row)}, {chance(row['p adjusted'])}" for row in proven]
     others = f"{'; '.join(figures[:3])}{f'; and {len(figures) - 3} more' if len(figures) > 3 else ''}"
     told = _accuracy(accuracy, nested)
     corrected = f" after correction for {comparison.tests} comparisons"
     if accuracy["significant"]:
         text = f"by {by}, {told}{corrected}.{f' Also proven: {others}.' if figures else ''}"
-        return Conclusion("group", "proven", LEADS["proven"], text, by)
+        return Conclusion("group", "proven", LEADS["proven"], text, by, gap=_apart(accuracy, nested))
     if figures:
         text = f"by {by}, {others}{corrected}. Not proven: {told}."
-        return Conclusion("group", "proven", LEADS["proven"], text, by, _settles(accuracy, comparison.tests, nested))
+        return Conclusion("group", "proven", LEADS["proven"], text, by, gap=_apart(proven[0], nested))
     settles = _settles(accuracy, comparison.tests, nested)
-    return Conclusion("group", "chance", LEADS["chance"], f"by {by}, {told}{corrected}.", by, settles)
+    text = f"by {by}, {told}{corrected}."
+    return Conclusion("group", "chance", LEADS["chance"], text, by, settles, _apart(accuracy, nested))
+
+
+def _apart(row: Mapping[Hashable, Any], nested: bool) -> Apart | None:
+    """The gap of a row of a comparison; None where it is one between classes."""
+    span = float(row["gap"]), float(row["gap low"]), float(row["gap high"])
+    return None if nested else Apart(str(row["figure"]), str(row["lowest"]), str(row["highest"]), span)
 
 
 def of_tie(name: str, tie: Tie) -> Conclusion:
@@ -200,15 +227,15 @@ def what_settles(
         return f"About {rounded(more)} more {what} of {smaller} would settle it, if the gap stays as wide."
     if more := more_of_each(*shares, cases, critical):
         return f"About {rounded(more)} more {what} of each would settle it, if the gap stays as wide."
-    return "The gap is so narrow that no affordable number of images would settle it."
+    return "It cannot be said: for so narrow a gap no affordable number of images is enough."
 
 
 def _settles(row: Mapping[Hashable, Any], tests: int, nested: bool) -> str:
     """The same for a gap in accuracy, by what of it stays within classes."""
     if nested:
-        return "More images of these groups cannot settle it: each holds one class only."
+        return "It cannot be said: each group holds one class only."
     if row["gap within"] < row["gap"] / 2:
-        return "More images would not settle it: most of the gap comes from the groups' different mix of classes."
+        return "It cannot be said: among images of the same class, most of the gap is gone."
     middle, half = (row["lowest value"] + row["highest value"]) / 2, row["gap within"] / 2
     shares = max(middle - half, 0.0), min(middle + half, 1.0)
     supports = int(row["lowest support"]), int(row["highest support"])

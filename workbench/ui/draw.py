@@ -32,6 +32,7 @@ MIME = {
     ".md": "text/markdown",
     ".npz": "application/octet-stream",
     ".png": "image/png",
+    ".zip": "application/zip",
 }
 
 

@@ -1,29 +1,24 @@
-"""The section on classes: how good the model is at each of them."""
+"""Classes: the mistakes behind each, and every figure of each."""
 
 from __future__ import annotations
 
 import numpy as np
-import streamlit as st
 
 from workbench.bias import Breakdown
-from workbench.stats import ENOUGH
-from workbench.ui import draw, gallery, terms
+from workbench.ui import gallery
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import Scope
-from workbench.ui.progress import guarded
 
 
-@guarded
-def section(scope: Scope) -> None:
-    """The table, worst first, and where to look at the mistakes."""
-    breakdown = scope.breakdown()
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{scope.where}. Worst first.")
-        figures = terms.entries("metrics", words.CLASS_FIGURES)
-        draw.meaning("per-class-metrics", metrics=figures, enough=ENOUGH)
-    tables.figures(breakdown, words.CLASS_FIGURES, "class")
-    tables.bars(breakdown, "recall")
+def mistakes(scope: Scope, breakdown: Breakdown) -> None:
+    """Where to look at the mistakes of each class."""
     tables.links(scope, _mistakes(scope, breakdown), "class")
+
+
+def figures(scope: Scope) -> None:
+    """Every figure of each class."""
+    breakdown = scope.breakdown()
+    tables.figures(breakdown, words.CLASS_FIGURES, "class")
     tables.downloads(scope, breakdown, "recall", "bias-classes")
 
 

@@ -35,25 +35,29 @@ def section(scope: Scope) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{scope.where}. Rows: true class. Columns: predicted class.")
         draw.meaning("confusion-matrix", enough=ENOUGH)
-    classes = most_confused(confusion.counts)
-    if len(classes) < len(confusion.class_names):
+    counts, names = shown(confusion)
+    if len(names) < len(confusion.class_names):
         count = int((confusion.counts.sum(0) + confusion.counts.sum(1) > 0).sum())
-        if len(classes) < count:
-            st.caption(f"The {len(classes)} classes with most confusions, of {count:,}; the CSV holds all cells.")
-    names = [confusion.class_names[c] for c in classes]
-    counts = confusion.counts[np.ix_(classes, classes)]
+        if len(names) < count:
+            st.caption(f"The {len(names)} classes with most confusions, of {count:,}; the CSV holds all cells.")
     table = st.container()
     cell = _cell(scope, confusion)
     with table:
         _matrix(counts, names, cell)
     with st.container(horizontal=True, vertical_alignment="center"):
-        tables.csv("All cells (CSV)", _all_pairs(confusion), f"bias-confusion-{scope.split}")
+        tables.csv("All cells (CSV)", all_pairs(confusion), f"bias-confusion-{scope.split}")
         draw.download(
             "Matrix (PNG)",
             lambda: charts.matrix(counts, names, names, title="Confusion matrix", footer=scope.footer),
             f"bias-confusion-{scope.split}.png",
             "png bias-confusion",
         )
+
+
+def shown(confusion: Confusion) -> tuple[NDArray[np.int64], list[str]]:
+    """The part of the matrix that is shown, (K, K), and the names of its classes."""
+    classes = most_confused(confusion.counts)
+    return confusion.counts[np.ix_(classes, classes)], [confusion.class_names[c] for c in classes]
 
 
 def most_confused(counts: NDArray[np.int64], most: int = MOST_NAMED) -> list[int]:
@@ -131,7 +135,7 @@ def _first_page() -> None:
     st.session_state["behind"] = 1
 
 
-def _all_pairs(confusion: Confusion) -> pd.DataFrame:
+def all_pairs(confusion: Confusion) -> pd.DataFrame:
     """The cells that are not empty."""
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""The section on groups: the model's performance for each, the gaps, and whether chance explains them."""
+"""Groups: the mistakes behind each, every figure and gap, fairness measures, and what may deceive about a gap."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ import numpy as np
 import streamlit as st
 
 from workbench.bias import Breakdown, Comparison, Simpson, chance, fairness, percent, points, simpson
-from workbench.predictions import By, column_of
+from workbench.predictions import By, by_of, column_of
 from workbench.stats import ENOUGH, Rate
 from workbench.texts import apart, shown
 from workbench.ui import draw, gallery, terms
 from workbench.ui.bias import tables, words
 from workbench.ui.bias.scope import Scope
-from workbench.ui.progress import guarded
 from workbench.ui.text import plain
 
 if TYPE_CHECKING:
@@ -33,31 +32,30 @@ FAIRNESS = {
 }
 
 
-@guarded
-def section(scope: Scope) -> None:
-    """The groups' table, worst first; the gaps between them; and what may deceive about these."""
+def mistakes(scope: Scope, breakdown: Breakdown) -> None:
+    """Where to look at the mistakes of each group."""
+    tables.links(scope, _mistakes(scope, breakdown), plain(breakdown.by))
+
+
+def figures(scope: Scope) -> None:
+    """Every figure of each group, and every gap."""
     if scope.by is None:
-        _without_attributes()
         return
     breakdown = scope.breakdown(scope.by)
     names = [name for name in words.GROUP_FIGURES if name in breakdown.figures]
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{scope.where}, by **{plain(breakdown.by)}** (chosen on top). Worst first.")
-        figures = terms.entries("metrics", words.GROUP_FIGURES)
-        draw.meaning("per-group-metrics", metrics=figures, enough=ENOUGH)
+        st.caption(f"{scope.where}, by **{plain(breakdown.by)}** (chosen on top).")
+        told = terms.entries("metrics", words.GROUP_FIGURES)
+        draw.meaning("per-group-metrics", "What is accuracy?", metrics=told, enough=ENOUGH)
     tables.figures(breakdown, names, "group")
-    tables.bars(breakdown, "accuracy")
-    tables.links(scope, _mistakes(scope, breakdown), "group")
     tables.downloads(scope, breakdown, "accuracy", "bias-groups")
     comparison = scope.comparison()
     if comparison is not None:
         _gaps(scope, comparison)
-    if scope.comparable:
-        _fairness(scope, scope.by, breakdown.by)
-        _paradoxes(scope, scope.by)
 
 
-def _without_attributes() -> None:
+def without_attributes() -> None:
+    """How to bring attributes."""
     st.info(
         "These images have no attribute to group by. Add a manifest.csv to the image set: beside the columns image, "
         "label and split, each further column is an attribute, such as camera, line, supplier or shift.",
@@ -87,17 +85,14 @@ def _mistakes(scope: Scope, breakdown: Breakdown) -> list[tuple[str, int, dict[s
 
 def _gaps(scope: Scope, comparison: Comparison) -> None:
     """The gaps by all attributes, the surest first."""
-    st.subheader("How far apart are the groups?", anchor=False)
     count = int(comparison.frame["significant"].sum())
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(
-            f"{scope.where}. Gaps proven: {count} of {comparison.tests:,}; chance alone would rarely make even one"
-            f" such gap among {comparison.tests:,} comparisons."
-            if comparison.tests
-            else f"{scope.where}. No two groups have {ENOUGH} images: nothing can be compared."
-        )
-        draw.meaning("gap")
-    st.dataframe(compared(comparison), hide_index=True, alt="Gaps between groups")
+    st.caption(
+        f"{scope.where}. Gaps proven: {count} of {comparison.tests:,}; chance alone would rarely make even one"
+        f" such gap among {comparison.tests:,} comparisons."
+        if comparison.tests
+        else f"{scope.where}. No two groups have {ENOUGH} images: nothing can be compared."
+    )
+    tables.wide(compared(comparison), "Gaps between groups")
     tables.csv("Gaps (CSV)", comparison.frame, f"bias-gaps-{scope.split}")
 
 
@@ -134,8 +129,11 @@ def _gap_line(row: Mapping[Hashable, Any]) -> dict[str, str]:
     }
 
 
-def _fairness(scope: Scope, by: By, title: str) -> None:
+def measures(scope: Scope) -> None:
     """Fairlearn's measures as cards."""
+    if scope.by is None or not scope.comparable:
+        return
+    by, title = scope.by, by_of(scope.predictions, scope.by)
     result = scope.kept(("fairness", by), lambda: fairness(scope.predictions, by, rows=scope.rows))
     st.subheader("Fairness measures", anchor=False)
     st.caption(
@@ -166,8 +164,11 @@ def _card(name: str, rate: Rate, meaning: str) -> None:
         st.caption(f"{100 * rate.low:.1f} to {100 * rate.high:.1f}, {rate.support:,} images. {meaning}")
 
 
-def _paradoxes(scope: Scope, by: By) -> None:
+def paradoxes(scope: Scope) -> None:
     """Where a gap overall says something else than the gaps within classes or other attributes."""
+    if scope.by is None or not scope.comparable:
+        return
+    by = scope.by
     parts = (by,) if isinstance(by, str) else by
     within = ["label", *[name for name in scope.tested if name not in parts][:MOST_STRATA]]
     candidates = [scope.kept(("simpson", by, name), partial(_simpson, scope, by, name)) for name in within]

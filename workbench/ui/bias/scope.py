@@ -102,6 +102,10 @@ class Scope(View):
         ways: list[By] = [*self.tested, *crossed]
         return self.kept(("comparison", tuple(ways)), lambda: compare(self.predictions, *ways, rows=self.rows))
 
+    def all_images(self) -> Scope:
+        """The same about all images of the set."""
+        return _made(self, self.predictions, Grouping(self.predictions, self.attributes, (), ()), ALL, self.by)
+
     def link(self, **query: str) -> dict[str, str]:
         """Query parameters of a link to Explain that keeps model, set and split."""
         own = {} if self.split == ALL else {"split": self.split}

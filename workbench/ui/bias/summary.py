@@ -50,7 +50,12 @@ def conclusions(scope: Scope) -> list[Conclusion]:
     """All that may be concluded of the scope's images, proven first. Nothing long is computed for it."""
     search = shortcuts.kept(scope)
     found = of_shortcuts(None if search is None else search.findings, 0 if search is None else len(search.maps.frame))
-    return ordered([*found, of_classes(scope.breakdown()), *of_attributes(scope)])
+    return ordered([*found, of_the_classes(scope), *of_attributes(scope)])
+
+
+def of_the_classes(scope: Scope) -> Conclusion:
+    """What may be concluded of the classes."""
+    return scope.kept("classes concluded", lambda: of_classes(scope.breakdown()))
 
 
 def of_attributes(scope: Scope) -> list[Conclusion]:

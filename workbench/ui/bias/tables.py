@@ -1,8 +1,9 @@
-"""How the Bias page shows figures: a table of text, bars of intervals that follow the theme, and both as downloads."""
+"""How the Bias page shows figures: a table of text, and as downloads."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,14 +18,11 @@ from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 MOST_ROWS = 50
-MOST_BARS = 20
 MOST_LINKS = 12
-WIDEST = 760
-"""Pixels of a chart: bars any longer are no easier to read."""
 _GREY = "color: #8b9492; font-style: italic"
-_INK = "#12a594"
 
 
 def figures(breakdown: Breakdown, names: Sequence[str], first: str) -> None:
@@ -33,6 +31,7 @@ def figures(breakdown: Breakdown, names: Sequence[str], first: str) -> None:
     few = ~breakdown.frame["enough"].head(MOST_ROWS).to_numpy(bool)
     if len(breakdown.frame) > MOST_ROWS:
         st.caption(f"The {MOST_ROWS} worst of {len(breakdown.frame):,}; the CSV holds all.")
+    st.caption(f":material/swap_horiz: {len(frame.columns)} columns: scroll sideways for those that do not fit.")
     columns = {name: st.column_config.TextColumn(name, help=terms.entry("metrics", name)) for name in names}
     st.dataframe(
         frame.style.apply(lambda row: [_GREY if few[row.name] else ""] * len(row), axis=1),
@@ -45,47 +44,9 @@ def figures(breakdown: Breakdown, names: Sequence[str], first: str) -> None:
 def wide(frame: pd.DataFrame, alt: str) -> None:
     """A table of many columns, the first of them fixed; it says that it scrolls, for the rest cannot be seen."""
     first = str(frame.columns[0])
-    st.caption(
-        f":material/swap_horiz: {len(frame.columns)} columns: scroll the table sideways for those that do not fit."
-    )
+    st.caption(f":material/swap_horiz: {len(frame.columns)} columns: scroll sideways for those that do not fit.")
     st.dataframe(
         frame, hide_index=True, column_config={first: st.column_config.TextColumn(first, pinned=True)}, alt=alt
-    )
-
-
-def bars(breakdown: Breakdown, figure: str) -> None:
-    """One figure of the worst rows with enough images, with its intervals."""
-    frame = _measurements(breakdown, figure).head(MOST_BARS)
-    if frame.empty:
-        return
-    if breakdown.by == "label" and len(breakdown.frame) > MOST_BARS:
-        st.caption(f"The {MOST_BARS} worst.")
-    place = {"field": "name", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 140}}
-    share = {
-        "type": "quantitative",
-        "title": figure,
-        "scale": {"domain": [0, 1]},
-        "axis": {"format": "%", "tickCount": 5},
-    }
-    st.container(width=WIDEST).vega_lite_chart(
-        frame,
-        {
-            "height": 70 + 28 * len(frame),
-            "encoding": {
-                "y": place,
-                "tooltip": [{"field": "name", "title": "group"}, {"field": "said", "title": figure}],
-            },
-            "layer": [
-                {
-                    "mark": {"type": "rule", "strokeWidth": 5, "opacity": 0.4, "color": _INK},
-                    "encoding": {"x": {"field": "low", **share}, "x2": {"field": "high"}},
-                },
-                {
-                    "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1, "color": _INK},
-                    "encoding": {"x": {"field": "value", **share}},
-                },
-            ],
-        },
     )
 
 
@@ -93,21 +54,29 @@ def downloads(scope: Scope, breakdown: Breakdown, figure: str, stem: str) -> Non
     """The figures as CSV, and one of them as an image."""
     with st.container(horizontal=True, vertical_alignment="center"):
         csv("Figures (CSV)", words.numbers(breakdown), f"{stem}-{scope.split}")
-        frame = _measurements(breakdown, figure).head(MOST_ROWS)
-        if len(frame):
-            title = f"{figure} by {'class' if breakdown.by == 'label' else breakdown.by}"
-            draw.download(
-                f"{figure[0].upper()}{figure[1:]} (PNG)",
-                lambda: charts.interval_bars(
-                    frame["name"].tolist(),
-                    *(frame[column] for column in ("value", "low", "high")),
-                    title=title,
-                    unit=figure,
-                    footer=scope.footer,
-                ),
-                f"{stem}-{scope.split}.png",
-                f"png {stem}",
-            )
+        if len(_measurements(breakdown, figure)):
+            label = f"{figure[0].upper()}{figure[1:]} (PNG)"
+            draw.download(label, partial(_png, scope, breakdown, figure), f"{stem}-{scope.split}.png", f"png {stem}")
+
+
+def chart(scope: Scope, breakdown: Breakdown, figure: str) -> Figure | None:
+    """One figure of the worst rows with its intervals; None where no row has enough images."""
+    frame = _measurements(breakdown, figure).head(MOST_ROWS)
+    if frame.empty:
+        return None
+    return charts.interval_bars(
+        frame["name"].tolist(),
+        *(frame[column] for column in ("value", "low", "high")),
+        title=f"{figure} by {'class' if breakdown.by == 'label' else breakdown.by}",
+        unit=figure,
+        footer=scope.footer,
+    )
+
+
+def _png(scope: Scope, breakdown: Breakdown, figure: str) -> Figure:
+    drawn = chart(scope, breakdown, figure)
+    assert drawn is not None
+    return drawn
 
 
 def csv(label: str, frame: pd.DataFrame, stem: str) -> None:
@@ -125,9 +94,9 @@ def links(scope: Scope, lines: Sequence[tuple[str, int, dict[str, str]]], what: 
     """
     wrong = [line for line in lines if line[1]]
     if not wrong:
-        st.caption(":material/check: No mistakes in any of these.")
+        st.caption(f":material/check: No mistakes in any {what}.")
         return
-    st.caption("See the mistakes:")
+    st.caption(f"See the mistakes by {what}:")
     with st.container(horizontal=True, gap="small"):
         for name, count, query in wrong[:MOST_LINKS]:
             label = f"{plain(name, 40)}: {count:,} wrong"
