@@ -25,11 +25,9 @@ with left:
     if answered:
         draw.probabilities(*decision)
     explain.notes(view.model)
-attributions = {}
 if answered:
     with right:
         settings = explain.controls(view, decision)
-        attributions = maps.maps(view, decision, settings)
-if attributions:
-    st.divider()
-    evidence.section(view, attributions)
+        attributions, lines = maps.maps(view, decision, settings)
+    if attributions:
+        evidence.section(view, attributions, lines)

@@ -112,7 +112,7 @@ def test_a_link_to_a_missed_defect_shows_image_verdict_and_map_at_once(visitor):
     expect(strip).to_contain_text("1 of 55 missed defects, test split")
     expect(strip).to_contain_text("Ground truth: defective missed defect")
     expect(strip.get_by_role("button", name="Previous")).to_be_disabled()
-    sentence = view.current(".wb-verdict")
+    sentence = view.current(".wb-sentence")
     expect(sentence).to_have_text("Missed defect. P(defective) 48.7 %, needs 58.0 %. Close.")
     expect(view.page.locator(".st-key-explained")).to_contain_text(
         "defective, the positive class, whatever was decided"

@@ -70,7 +70,7 @@ def decision(predictions: Predictions, row: int) -> None:
         near = "the threshold" if rule.positive is not None and rule.threshold is not None else "another class"
         lines.append(f"Close means within {100 * UNSURE:.0f} points of {near}.")
     st.html(
-        f'<div class="wb-verdict wb-{TONES.get(verdict.word, "bad")}">{html.escape(verdict.sentence)}</div>'
+        f'<div class="wb-sentence wb-{TONES.get(verdict.word, "bad")}">{html.escape(verdict.sentence)}</div>'
         f'<div class="wb-small">{" ".join(lines)}</div>'
     )
 

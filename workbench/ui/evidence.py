@@ -1,96 +1,173 @@
-"""Whether the maps on the page can be believed: a row of verdicts under each, every one opening to its figure."""
+"""Whether the maps on the page can be believed: a line on each, then a table of questions, then the figures."""
 
 from __future__ import annotations
 
 import dataclasses
+import html
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from workbench.attribution import METHODS
-from workbench.ui import draw, results, url
+from workbench.ui import draw, gallery, results, url
 from workbench.ui.progress import troubles
 from workbench.ui.text import plain
 from workbench.ui.view import ImageView
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from workbench.attribution import Attribution
-    from workbench.evidence import Finding
+    from workbench.evidence import Check, Finding
+
+    Cards = Mapping[str, Sequence[Finding]]
 
 BUDGETS = {"off": "Off", "quick": "Quick", "full": "Thorough"}
-BADGES = {
-    "holds": ":green-badge[:material/check: holds]",
-    "doubtful": ":orange-badge[:material/question_mark: doubtful]",
-    "fails": ":red-badge[:material/close: fails]",
-    "not applicable": ":gray-badge[not applicable]",
-}
+WORDS = {"holds": ("✓ holds", "good"), "doubtful": ("? doubtful", "doubt"), "fails": ("✕ fails", "bad")}
+TONES = {"Lean on it": "good", "Lean on it a little": "doubt", "Do not rely on it here": "bad"}
+"""The kind of `gallery.chip` that goes with a rating's word."""
+STRONG, PALE = "#12a594", "#8a9694"
 
 
-def section(view: ImageView, attributions: Mapping[str, Attribution]) -> None:
-    """Choose how thoroughly to check; then the verdicts on each map, as they come."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+def line(place: DeltaGenerator, view: ImageView, attribution: Attribution) -> None:
+    """On a map: how far it can be relied on, where that was looked into and is still known."""
+    budget = url.now("evidence", list(BUDGETS))
+    findings = None if budget == "off" else results.findings_slot(view, attribution, budget).get()
+    if findings is not None:
+        _rate(place, findings)
+
+
+def _rate(place: DeltaGenerator, findings: Sequence[Finding]) -> None:
+    from workbench.evidence import rating
+
+    rated = rating(findings)
+    place.html(gallery.chip(rated.sentence, TONES.get(rated.word, "plain")))
+
+
+def section(view: ImageView, attributions: Mapping[str, Attribution], lines: Mapping[str, DeltaGenerator]) -> None:
+    """Choose how thoroughly to check; then the verdicts on each map, as they come.
+
+    Args:
+        view: With the image.
+        attributions: Its maps by method.
+        lines: Where on each map its line goes.
+    """
+    st.header("Can these maps be trusted?", divider="gray")
+    with st.container(horizontal=True, vertical_alignment="center"):
         budget = url.segments(
-            "Can these maps be trusted?", list(BUDGETS), key="evidence", default="off", format_func=BUDGETS.__getitem__
+            "Checks",
+            list(BUDGETS),
+            key="evidence",
+            default="off",
+            format_func=BUDGETS.__getitem__,
+            label_visibility="collapsed",
         )
-        draw.meaning("evidence")
+        draw.meaning("evidence", "What is evidence?")
     if budget == "off":
         st.caption(
-            "Check each map against the model: is it complete, does deleting what it marks change the score, does it"
-            " depend on the model?"
+            "Not checked yet. Quick and Thorough hold each map against the model: is it complete, does deleting what it"
+            " marks change the score, does it depend on the model?"
         )
-        return
-    cards = {}
-    with st.grid(3, min_column_width=210):
-        cells = {method: st.container() for method in attributions}
-    for method, attribution in attributions.items():
-        with cells[method], troubles():
-            st.markdown(f"**{METHODS[method].title}**")
-            findings = results.findings(view, attribution, "full" if budget == "full" else "quick")
-            if findings is not None:
-                cards[method] = findings
-                for finding in findings:
-                    _finding(method, finding)
+    else:
+        cards = {}
+        for method, attribution in attributions.items():
+            with troubles():
+                findings = results.findings(view, attribution, "full" if budget == "full" else "quick")
+                if findings is not None:
+                    cards[method] = findings
+                    if method in lines:
+                        _rate(lines[method], findings)
+        if cards:
+            _conclude(cards)
     if len(attributions) > 1:
         _agreement(attributions)
-    if cards:
-        facts = {method: [_plain(f) for f in findings] for method, findings in cards.items()}
-        draw.download("Evidence (JSON)", lambda: json.dumps(facts, indent=2), "evidence.json", "evidence json")
 
 
-def _finding(method: str, finding: Finding) -> None:
-    from workbench.evidence import CHECKS
+def _conclude(cards: Cards) -> None:
+    """The sum, the table, the figures behind it."""
+    from workbench.evidence import in_sum, rating
 
-    check = CHECKS[finding.name]
-    if finding.verdict == "not applicable" and finding.value is None:
-        return
-    label = BADGES[finding.verdict] if finding.verdict != "not applicable" else f":gray-badge[{finding.value:.2f}]"
-    with st.popover(f"{label} {check.title}", type="tertiary", key=f"finding {method} {finding.name}"):
-        st.markdown(f"**{check.question}**")
-        st.markdown(plain(finding.reason, 600))
-        if finding.curves and "share" in finding.curves:
-            _curves(finding)
-        st.markdown(finding.meaning)
-        st.caption(f"Source: {finding.source}")
+    ratings = {METHODS[method].title: rating(findings) for method, findings in cards.items()}
+    st.markdown(f"**{in_sum(ratings)}**")
+    st.html(_table(cards))
+    spread = [f"{METHODS[m].title}: {f.reason}" for m, some in cards.items() for f in some if f.name == "sparsity"]
+    st.caption("How spread out each map is, which is no check. " + plain(" ".join(spread), 1500))
+    with st.expander("Figures, curves and sources", icon=":material/query_stats:"):
+        for check in _shown(cards):
+            _figures(check, {m: f for m, some in cards.items() for f in some if f.name == check.name})
+    facts = {method: [_plain(f) for f in findings] for method, findings in cards.items()}
+    draw.download("Evidence (JSON)", lambda: json.dumps(facts, indent=2), "evidence.json", "evidence json")
+
+
+def _shown(cards: Cards) -> list[Check]:
+    """The checks that apply to any of the maps, in order; those of its place last."""
+    from workbench.evidence import CHECKS, PLACES
+
+    there = {f.name for findings in cards.values() for f in findings if f.verdict != "not applicable"}
+    return sorted((check for name, check in CHECKS.items() if name in there), key=lambda check: check.name in PLACES)
+
+
+def _table(cards: Cards) -> str:
+    """Questions by methods as HTML, the rating below."""
+    from workbench.evidence import PLACES, rating
+
+    head = "".join(f'<th scope="col">{html.escape(METHODS[method].title)}</th>' for method in cards)
+    rows = []
+    for check in _shown(cards):
+        verdicts = [next((f.verdict for f in some if f.name == check.name), "") for some in cards.values()]
+        chips = [gallery.chip(*WORDS[v]) if v in WORDS else "does not apply" for v in verdicts]
+        note = " (not counted)" if check.name in PLACES else ""
+        cells = "".join(f"<td>{chip}</td>" for chip in chips)
+        rows.append(f'<tr><th scope="row">{html.escape(check.question)}{note}</th>{cells}</tr>')
+    ratings = "".join(f"<td><strong>{rating(findings).sentence}</strong></td>" for findings in cards.values())
+    return (
+        '<div class="wb-scroll" role="region" aria-label="Checks of each map" tabindex="0"><table class="wb-checks">'
+        f'<thead><tr><th scope="col">Question</th>{head}</tr></thead>'
+        f'<tbody>{"".join(rows)}<tr><th scope="row">In sum</th>{ratings}</tr></tbody></table></div>'
+    )
+
+
+def _figures(check: Check, findings: Mapping[str, Finding]) -> None:
+    """One check of all maps: what was measured, what that means, and the curves where there are some."""
+    st.markdown(f"**{check.title}.** {check.question}")
+    with st.grid(3, min_column_width=210):
+        for method, finding in findings.items():
+            with st.container(key=f"finding-{check.name}-{method}"):
+                word = WORDS[finding.verdict][0] if finding.verdict in WORDS else "does not apply"
+                st.markdown(f"{METHODS[method].title}: **{word}**. {plain(finding.reason, 600)}")
+                if finding.curves and "share" in finding.curves:
+                    _curves(finding)
+                st.caption(finding.meaning)
+    st.caption(f"Source: {check.source}")
 
 
 def _curves(finding: Finding) -> None:
-    """The map's curve over the band of the random orders."""
+    """The map's curve in a strong colour over the grey band of the random orders."""
     import numpy as np
     import pandas as pd
 
     curves = finding.curves or {}
     share, orders = curves["share"], curves["random"]
-    lines = {"this map": curves["map"]}
-    for name, curve in (
-        ("random, mean", orders.mean(0)),
-        ("random, lowest", orders.min(0)),
-        ("random, highest", orders.max(0)),
-    ):
-        lines[name] = np.interp(share, curves.get("random_share", share), curve)
-    frame = pd.DataFrame(lines, index=100 * share)
-    st.line_chart(frame, x_label="share of the pixels, %", y_label="score", height=220)
+    low, high = (np.interp(share, curves.get("random_share", share), ends) for ends in (orders.min(0), orders.max(0)))
+    frame = pd.DataFrame({"share": 100 * share, "map": curves["map"], "low": low, "high": high})
+    x = {"field": "share", "type": "quantitative", "title": "share of the pixels, %"}
+    y: dict[str, Any] = {"type": "quantitative", "title": "score"}
+    band = {"y": y | {"field": "low"}, "y2": {"field": "high"}}
+    spec = {
+        "height": 200,
+        "encoding": {"x": x},
+        "layer": [
+            {"mark": {"type": "area", "color": PALE, "opacity": 0.35}, "encoding": band},
+            {
+                "mark": {"type": "line", "color": STRONG, "strokeWidth": 3},
+                "encoding": {"y": y | {"field": "map"}},
+            },
+        ],
+    }
+    st.vega_lite_chart(frame, spec)
+    st.caption("Line: this map. Grey band: random orders, lowest to highest.")
 
 
 def _agreement(attributions: Mapping[str, Attribution]) -> None:
@@ -101,12 +178,13 @@ def _agreement(attributions: Mapping[str, Attribution]) -> None:
 
     names, matrix = agreement(list(attributions.values()))
     titles = [METHODS[name].title if name in METHODS else name for name in names]
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown("**Do the methods agree?**")
-        draw.meaning("agreement")
-    st.dataframe(pd.DataFrame(matrix, index=titles, columns=titles).round(2))
-    if np.isnan(matrix).any():
-        st.caption(":material/info: A constant map has no order of places to compare.")
+    with st.expander("How far the methods agree", icon=":material/compare_arrows:"):
+        st.dataframe(
+            pd.DataFrame(matrix, columns=titles).round(2).assign(Map=titles)[["Map", *titles]], hide_index=True
+        )
+        if np.isnan(matrix).any():
+            st.caption(":material/info: A constant map has no order of places to compare.")
+        draw.meaning("agreement", "What is agreement?")
 
 
 def _plain(finding: Finding) -> dict[str, object]:

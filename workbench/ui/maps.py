@@ -12,7 +12,7 @@ import streamlit as st
 from workbench.attribution import METHODS, Method, manifest, npz
 from workbench.drawing import render
 from workbench.images import ImageItem
-from workbench.ui import choice, draw, photographs, results, url, warm
+from workbench.ui import choice, draw, evidence, photographs, results, url, warm
 from workbench.ui.explain import SHOWN_EDGE, Decision, Settings
 from workbench.ui.progress import guarded
 from workbench.ui.text import plain
@@ -20,6 +20,7 @@ from workbench.ui.view import ImageView
 
 if TYPE_CHECKING:
     from PIL import Image
+    from streamlit.delta_generator import DeltaGenerator
 
     from workbench.attribution import Attribution
 
@@ -29,15 +30,19 @@ UNBELIEVABLE = 0.05
 """From this share on such a map is kept back."""
 
 
-def maps(view: ImageView, decision: Decision, settings: Settings) -> dict[str, Attribution]:
+Lines = dict[str, "DeltaGenerator"]
+"""The place on each map, by method, for what is found about it."""
+
+
+def maps(view: ImageView, decision: Decision, settings: Settings) -> tuple[dict[str, Attribution], Lines]:
     """Compute what is missing, showing each map as it comes; then all of them with the controls of the view.
 
     Returns:
-        The maps that stand, by method.
+        The maps that stand, by method, and the place on each of them for what is found about it.
     """
     if not settings.methods:
         st.info("Choose at least one method above.", icon=":material/touch_app:")
-        return {}
+        return {}, {}
     area, display = st.empty(), st.empty()  # the browser mixes up what is drawn twice in one place in one run
     places = {m: results.map_slot(view, m, settings.aim, settings.params[m]) for m in settings.methods}
     outcomes = {m: place.get() for m, place in places.items()}
@@ -45,11 +50,12 @@ def maps(view: ImageView, decision: Decision, settings: Settings) -> dict[str, A
         with area.container():
             outcomes = _compute(view, settings)
             if None in outcomes.values():
-                return {}
+                return {}, {}
         area.empty()
     with display.container():
-        _view(view, decision, outcomes, settings.why)
-    return {m: result for m, result in outcomes.items() if result is not None and not isinstance(result, str)}
+        lines: Lines = {}
+        _view(view, decision, outcomes, settings.why, lines)
+    return {m: result for m, result in outcomes.items() if result is not None and not isinstance(result, str)}, lines
 
 
 def _compute(view: ImageView, settings: Settings) -> dict[str, Attribution | str | None]:
@@ -82,12 +88,14 @@ def _refused(reason: str) -> None:
 
 @st.fragment
 @guarded
-def _view(view: ImageView, decision: Decision, outcomes: Mapping[str, Attribution | str | None], why: str) -> None:
+def _view(
+    view: ImageView, decision: Decision, outcomes: Mapping[str, Attribution | str | None], why: str, lines: Lines
+) -> None:
     """The maps and how they are drawn; a change here computes nothing."""
     place = st.container()
     drawing = _drawing()
     with place:
-        _side_by_side(view, decision, outcomes, why, drawing)
+        _side_by_side(view, decision, outcomes, why, lines, drawing)
 
 
 def _side_by_side(
@@ -95,6 +103,7 @@ def _side_by_side(
     decision: Decision,
     outcomes: Mapping[str, Attribution | str | None],
     why: str,
+    lines: Lines,
     drawing: tuple[str, str, float],
 ) -> None:
     attributions = {m: result for m, result in outcomes.items() if result is not None and not isinstance(result, str)}
@@ -117,6 +126,8 @@ def _side_by_side(
                 if attribution is None or isinstance(attribution, str):
                     _refused(attribution or "This map is no longer in the cache: choose the method again.")
                     continue
+                lines[method] = st.empty()
+                evidence.line(lines[method], view, attribution)
                 overlay = render.overlay(image, heatmaps[method], signed[method], scales[method].limit, opacity)
                 panels[method] = render.Panel(
                     METHODS[method].title, overlay, scales[method], METHODS[method].unit, _sum_note(attribution)

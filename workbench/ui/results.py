@@ -73,6 +73,14 @@ def _map_size(result: Attribution | str) -> int:
     return 1024 if isinstance(result, str) else result.values.nbytes + 1024
 
 
+def findings_slot(view: ImageView, explanation: Attribution, budget: str) -> Slot:
+    """The place of what the checks find about a map."""
+    target = {"target": explanation.target, "score": explanation.score}
+    aim = _aim(view.images, explanation.method, target, explanation.params)
+    facts = {"image": view.item.id, "mask": view.item.mask_id, "budget": budget}
+    return slot("findings", **view.model.identity, **facts, **aim)
+
+
 def findings(view: ImageView, explanation: Attribution, budget: Literal["quick", "full"]) -> list[Finding] | None:
     """What the checks find about a map, kept or computed with progress; None where the user stopped them."""
 
@@ -84,11 +92,8 @@ def findings(view: ImageView, explanation: Attribution, budget: Literal["quick",
             examine(clf, prepared, explanation, mask, background=view.images, budget=budget, on_progress=progress)
         )
 
-    aim = _aim(
-        view.images, explanation.method, {"target": explanation.target, "score": explanation.score}, explanation.params
-    )
-    place = slot("findings", **view.model.identity, image=view.item.id, mask=view.item.mask_id, **aim, budget=budget)
-    return computed(place, "Checking", make, lambda kept: 64 * 1024)
+    label = f"Checking {METHODS[explanation.method].title}"
+    return computed(findings_slot(view, explanation, budget), label, make, lambda kept: 64 * 1024)
 
 
 def prediction(view: ImageView) -> tuple[Predictions, int]:
