@@ -15,7 +15,8 @@ from workbench.images.samples import SAMPLE, draw_sample
 from workbench.models.classifier import ask
 from workbench.models.loading import load_classifier
 from workbench.models.preprocessing import BATCH
-from workbench.probe.edits import SLIDERS, Edit, apply
+from workbench.probe.edits import Edit, apply
+from workbench.probe.sliders import SLIDERS
 from workbench.probe.sweep import ALL_IMAGES, POINTS, Flip, outward, spread, sweep, sweep_set
 from workbench.stats.rates import wilson
 
@@ -91,6 +92,58 @@ def test_a_class_that_lies_between_two_values_is_found_too(three) -> None:
     assert found.flips == (Flip(-0.06, -0.04, "dark", "middle"), Flip(0.2, 0.22, "middle", "light"))
     assert found.decisions.tolist() == [0, 2]
     assert sweep(three, grey(102), "brightness", values=[0.0, 0.1]).flips == ()
+
+
+def walked(classifier, image, kind, way):
+    """The first step of a slider on the way from its neutral value at which the decision differs; None without one."""
+    slider, decisions = SLIDERS[kind], []
+    end = slider.high if way > 0 else slider.low
+    for number in range(round(abs(end - slider.neutral) / slider.step) + 1):
+        value = round(slider.neutral + way * number * slider.step, 6)
+        pixels = apply(image, [Edit(kind, value)] if number else []).pixels
+        decisions.append(int(classifier.rule.decide(ask(classifier, [pixels]))[0][0]))
+        if decisions[-1] != decisions[0]:
+            return value, classifier.class_names[decisions[0]], classifier.class_names[decisions[-1]]
+    return None
+
+
+@pytest.mark.parametrize("kind", ["brightness", "contrast", "gamma", "rotate", "right"])
+def test_the_nearest_flips_are_those_of_a_walk_in_single_steps(three, kind) -> None:
+    half = grey(102)
+    half.paste((190,) * 3, (0, 0, 7, 16))
+    sides = loaded(LeftMinusRight(), ["right", "left"])
+    classifier = sides if kind in ("rotate", "right") else three
+    result = sweep(classifier, half, kind)
+    for flip, way in zip(result.nearest, (-1, 1), strict=True):
+        assert (flip and (flip.high, flip.before, flip.after)) == walked(classifier, half, kind, way)
+    assert result.flipping == (kind != "contrast")
+
+
+def test_the_nearest_flips_are_told_in_the_words_of_the_slider(two, three) -> None:
+    assert sweep(three, grey(102), "brightness").sentences == (
+        "Darker by 0.06: middle flips to dark (not yet by 0.04)",
+        "Brighter by 0.22: middle flips to light (not yet by 0.2)",
+    )
+    assert sweep(three, grey(156), "brightness", values=[-0.5, 0, 0.1, 0.5]).sentences == (
+        "Darker by 0.02: light flips to middle (the first value tried)",
+        "Brighter by 0.5: no flip on the way (2 values tried)",
+    )
+    assert sweep(two, grey(130), "brightness").sentences[0].startswith("Brighter"), "what flips comes first"
+    (none,) = sweep(three, grey(102), "jpeg", values=[50, 60, 100]).sentences
+    assert none == "JPEG quality down to 50: no flip on the way (2 values tried)"
+    with pytest.raises(ValueError, match="among the values"):
+        _ = sweep(three, grey(102), "brightness", values=[-0.5, 0.5]).nearest
+
+
+def test_the_smallest_change_of_a_set_is_told_with_its_interval(two) -> None:
+    items = [item(f"{level}.png", grey(level)) for level in (102, 140, 145, 153)]  # 153 is 0.6 of white
+    result = sweep_set(two, items, "brightness")
+    low, high = (f"{100 * end:.1f}" for end in (wilson(1, 4).low, wilson(1, 4).high))
+    assert result.sentences == (
+        f"Darker by 0.04: none of 4 decisions flips (95 % interval 0.0 to {100 * wilson(0, 4).high:.1f} %)",
+        f"Brighter by 0.04: 1 of 4 decisions flips (95 % interval {low} to {high} %)",
+    )
+    assert result.flipping
 
 
 def test_values_off_the_slider_are_narrowed_too(two) -> None:

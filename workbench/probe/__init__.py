@@ -6,10 +6,11 @@ from workbench.probe.attacks import ATTACKS, UNITS, Attacked, Least, least_epsil
 from workbench.probe.concepts import Concepts, tcav
 from workbench.probe.counterfactuals import Counterfactual, counterfactual
 from workbench.probe.directions import NEEDED
-from workbench.probe.edits import CROP, EDIT_FILLS, MOST_EDITS, SLIDERS, Edit, Edited, apply, further, read
+from workbench.probe.edits import CROP, EDIT_FILLS, MOST_EDITS, Edit, Edited, apply, further, read
 from workbench.probe.influence import Behind, behind
 from workbench.probe.minimal import CUT_EDGE, Minimal, smallest
 from workbench.probe.outlines import Outline, dragged, outlines
 from workbench.probe.robustness import TESTED, Robustness, robustness
+from workbench.probe.sliders import SLIDERS
 from workbench.probe.sweep import ALL_BY, Sweep, SweptSet, sweep, sweep_set
 from workbench.probe.versus import Moved, Versus, compare_models, maps_moved

@@ -14,6 +14,7 @@ from PIL import Image
 
 from workbench.errors import InputError
 from workbench.images import cover_region
+from workbench.probe.sliders import SLIDERS
 
 Box = tuple[float, float, float, float]
 Pixels = NDArray[np.uint8]
@@ -34,50 +35,6 @@ outside."""
 CROP = "Crop to the region"
 MOVEMENTS = frozenset(("rotate", "right", "down", "scale", "crop"))
 """The edits after which a place of the image lies elsewhere."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Kind:
-    """A kind of edit with one number.
-
-    Attributes:
-        name: In links and files.
-        title: On the screen.
-        low: Smallest value.
-        high: Largest value.
-        neutral: The value that changes nothing.
-        step: Of a slider.
-        unit: What the number means.
-    """
-
-    name: str
-    title: str
-    low: float
-    high: float
-    neutral: float
-    step: float
-    unit: str
-
-
-SLIDERS: Mapping[str, Kind] = MappingProxyType(
-    {
-        kind.name: kind
-        for kind in (
-            Kind("brightness", "Brightness", -0.5, 0.5, 0.0, 0.02, "added light, as a share of white"),
-            Kind("contrast", "Contrast", 0.2, 3.0, 1.0, 0.05, "factor about mid-grey"),
-            Kind("gamma", "Gamma", 0.2, 4.0, 1.0, 0.05, "exponent: above 1 darkens"),
-            Kind("blur", "Blur", 0.0, 4.0, 0.0, 0.1, "width of a Gaussian, % of the longer side"),
-            Kind("defocus", "Defocus", 0.0, 4.0, 0.0, 0.1, "radius of a disc, % of the longer side"),
-            Kind("noise", "Noise", 0.0, 0.4, 0.0, 0.01, "standard deviation, as a share of white"),
-            Kind("jpeg", "JPEG quality", 5, 100, 100, 1, "100: left as it is"),
-            Kind("rotate", "Rotation", -180, 180, 0.0, 1, "degrees, counter-clockwise about the centre"),
-            Kind("right", "Shift to the right", -50, 50, 0.0, 1, "% of the width"),
-            Kind("down", "Shift down", -50, 50, 0.0, 1, "% of the height"),
-            Kind("scale", "Scale", 0.5, 2.0, 1.0, 0.05, "factor about the centre"),
-        )
-    }
-)
-"""The edits that have one number, in the order of the screen."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,8 @@ from PIL import Image
 from workbench.errors import InputError
 from workbench.images import SAMPLE, ImageItem, digest, draw_sample
 from workbench.predictions import column_of
-from workbench.probe.edits import SLIDERS, Edit, apply, further
+from workbench.probe.edits import Edit, apply, further
+from workbench.probe.sliders import SLIDERS
 from workbench.stats import wilson
 from workbench.texts import apart, shown
 
@@ -64,6 +65,46 @@ class Sweep:
     decisions: NDArray[np.intp]
     flips: tuple[Flip, ...]
 
+    @property
+    def nearest(self) -> tuple[Flip | None, Flip | None]:
+        """The flips nearest to the neutral value, below and above it, of those known.
+
+        Both are told on the way from the neutral value: `low` is the last value known to be decided as there, `high`
+        the first known to be decided otherwise, which lies below `low` on the way down.
+
+        Raises:
+            ValueError: The neutral value was not tried.
+        """
+        neutral = SLIDERS[self.kind].neutral
+        if neutral not in self.values:
+            raise ValueError(f"expected {neutral:g} among the values tried")
+        below = [flip for flip in self.flips if flip.high <= neutral]
+        above = [flip for flip in self.flips if flip.low >= neutral]
+        down = Flip(below[-1].high, below[-1].low, below[-1].after, below[-1].before) if below else None
+        return down, above[0] if above else None
+
+    @property
+    def flipping(self) -> bool:
+        """Whether any value tried flips the decision."""
+        return any(self.nearest)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """For each way that the slider goes: the nearest value at which the decision flips, or how far it does not;
+        flips first."""
+        kind = SLIDERS[self.kind]
+        flips, held = [], []
+        for flip, end in zip(self.nearest, (kind.low, kind.high), strict=True):
+            way = self.values[(self.values < kind.neutral) if end < kind.neutral else (self.values > kind.neutral)]
+            if flip is not None:
+                still = "the first value tried" if flip.low == kind.neutral else f"not yet {kind.amount(flip.low)}"
+                flips.append(f"{kind.told(flip.high)}: {flip.before} flips to {flip.after} ({still})")
+            elif end != kind.neutral and len(way):
+                furthest = float(min(way) if end < kind.neutral else max(way))
+                values = "1 value" if len(way) == 1 else f"{len(way)} values"
+                held.append(f"{kind.told(furthest)}: no flip on the way ({values} tried)")
+        return *flips, *held
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SweptSet:
@@ -91,6 +132,30 @@ class SweptSet:
     names: tuple[str, ...]
     left_out: Mapping[str, str]
     sample: Mapping[str, int]
+
+    @property
+    def flipping(self) -> bool:
+        """Whether the smallest change tried, either way, flips a decision."""
+        return any(count for _, count in self._smallest)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """For each way that the slider goes: how many decisions the smallest change tried flips."""
+        kind, support, result = SLIDERS[self.kind], len(self.names), []
+        for value, count in self._smallest:
+            rate = wilson(count, support)
+            flips = f"none of {support:,} decisions flips" if not count else f"{count:,} of {support:,} decisions"
+            flips += "" if not count else " flips" if count == 1 else " flip"
+            low, high = 100 * (rate.low or 0), 100 * (rate.high or 0)
+            result.append(f"{kind.told(value)}: {flips} (95 % interval {low:.1f} to {high:.1f} %)")
+        return tuple(result)
+
+    @property
+    def _smallest(self) -> list[tuple[float, int]]:
+        """The values next to the neutral one, and how many decisions flip there."""
+        places = [place for place in (self.neutral - 1, self.neutral + 1) if 0 <= place < len(self.values)]
+        changed = self.decisions != self.decisions[:, [self.neutral]]
+        return [(float(self.values[place]), int(changed[:, place].sum())) for place in places]
 
 
 def sweep(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from workbench.probe import ALL_BY, SLIDERS, Sweep, SweptSet, sweep, sweep_set
 from workbench.texts import apart
 from workbench.ui import choice, draw, gallery, photographs, url
 from workbench.ui.cache import Slot, computed, slot
+from workbench.ui.probe.conclusion import DOUBT, PLAIN, conclude
 from workbench.ui.probe.edit import EDITED_EDGE
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain
@@ -31,10 +33,9 @@ def section(view: ImageView) -> None:
         kind = url.select(
             "Slider", list(SLIDERS), key="slider", format_func=lambda name: SLIDERS[name].title, width=220
         )
-        draw.meaning("sensitivity")
-    st.subheader("On this image", anchor=False)
+        draw.meaning("sensitivity", "How do I read a sweep?")
     _image(view, kind)
-    st.subheader("On the set", anchor=False)
+    st.header("On the set", anchor=False)
     _set(view, kind)
 
 
@@ -49,16 +50,14 @@ def _image(view: ImageView, kind: str) -> None:
     )
     if result is None:
         return
-    if result.flips:
-        for flip in result.flips[:6]:
-            turns = f"**{plain(flip.before)}** becomes **{plain(flip.after)}**"
-            st.markdown(f"{turns} between {flip.low:g} and {flip.high:g} ({SLIDERS[kind].unit}).")
-    else:
-        same = plain(view.model.rule.class_names[int(result.decisions[0])])
-        st.markdown(
-            f"The decision is **{same}** at each of the {len(result.values)} values tried, {result.values[0]:g} to"
-            f" {result.values[-1]:g}."
-        )
+    slider, neutral = SLIDERS[kind], result.decisions[result.values.tolist().index(SLIDERS[kind].neutral)]
+    word, tone = ("Flips", DOUBT) if result.flipping else ("Holds", PLAIN)
+    conclude(word, tone, told(result.sentences))
+    st.caption(
+        f"From {slider.title} {slider.neutral:g}: the image as it is, decided as"
+        f" {plain(view.model.rule.class_names[neutral])}. {len(result.values)} values were tried, and more around each"
+        " flip; between them the decision may flip and flip back."
+    )
     frame = _lines(view.model, result)
     x = {"field": "value", "type": "quantitative", "title": f"{SLIDERS[kind].title}: {SLIDERS[kind].unit}"}
     y = {"field": "probability", "type": "quantitative", "scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
@@ -79,6 +78,11 @@ def _image(view: ImageView, kind: str) -> None:
     }
     st.vega_lite_chart(frame, spec)
     draw.table("Curves (CSV)", lambda: frame, f"{draw.stem(view.item.name)}-{kind}.csv", "csv sweep")
+
+
+def told(sentences: Sequence[str]) -> str:
+    """Sentences without their full stops as one text."""
+    return " ".join(f"{sentence}." for sentence in sentences)
 
 
 def _lines(model: choice.ModelChoice, result: Sweep) -> pd.DataFrame:
@@ -114,6 +118,8 @@ def _set(view: View, kind: str) -> None:
             lambda: _sweep(view, items, kind, many),
         )
         return
+    word, tone = ("Some flip", DOUBT) if result.flipping else ("Holds at the smallest change", PLAIN)
+    conclude(word, tone, told(result.sentences), within=True)
     frame = result.frame
     lines = _titles(frame)
     chart = st.pills(
