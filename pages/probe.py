@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import explain, findings, gallery, runs, url
+from workbench.ui import explain, findings, gallery, runs, strip, url
 from workbench.ui.probe import attack, behind, compare, concepts, contrast, edit, regions, sweeps
 
 VIEWS = {
@@ -27,6 +27,7 @@ view = gallery.image_view(runs.current_view())
 
 st.title("Probe")
 findings.banner(view)
+strip.draw(view, sticky=True)
 with st.expander("Choose an image", icon=":material/photo_library:"):
     explain.bring(view)
     gallery.gallery(view)
