@@ -17,7 +17,7 @@ from workbench.images.item import BytesSource, ImageItem
 from workbench.models.classifier import ask
 from workbench.models.loading import load_classifier
 from workbench.probe import attacks
-from workbench.probe.attacks import ATTACKS, UNITS, attack, least_epsilon, shift
+from workbench.probe.attacks import ATTACKS, UNITS, attack, least_epsilon, random_flips, shift
 
 torch.set_num_threads(1)
 SIZE = (12, 20)
@@ -346,3 +346,23 @@ def test_how_far_a_map_moved() -> None:
     assert math.isnan(shift(one, np.ones_like(one)).spearman)
     with pytest.raises(ValueError, match="one shape"):
         shift(one, one.T)
+
+
+@pytest.mark.parametrize(("norm", "epsilon"), [("linf", 3.0), ("l2", 0.25), ("l2", 0.6)])
+def test_random_noise_has_the_size_of_the_attack(norm, epsilon, monkeypatch) -> None:
+    clf, _ = linear(weights(), 1e6, image())
+    asked, plain = [], attacks.Search.ask
+    monkeypatch.setattr(attacks.Search, "ask", lambda self, levels: asked.append(levels) or plain(self, levels))
+    rate = random_flips(clf, image(), norm, epsilon, draws=3)
+    assert (rate.count, rate.support) == (0, 3), "a decision so far from flipping holds"
+    clean, *noisy = asked
+    for levels in noisy:
+        change = levels - clean
+        size = np.abs(change).max() if norm == "linf" else math.sqrt((change**2).sum()) / 255
+        assert size == pytest.approx(epsilon, rel=0.01)
+    assert (noisy[0] != noisy[1]).any()
+
+
+def test_random_noise_flips_what_stands_on_the_edge_about_every_second_time() -> None:
+    clf, _ = linear(weights(), 1e-3, image())
+    assert 5 <= random_flips(clf, image(), "linf", 2, draws=30).count <= 25

@@ -2,7 +2,9 @@
 the address."""
 
 import dataclasses
+import html
 import io
+import re
 
 import pytest
 import torch
@@ -52,7 +54,8 @@ def shelves(empty_shelves):
 
 def told(at):
     kinds = (at.markdown, at.caption, at.info, at.warning, at.error)
-    return "\n".join(at.unescaped(e.value) for kind in kinds for e in kind).replace("**", "")
+    drawn = [html.unescape(re.sub("<[^>]*>", "", h.proto.body)) for h in at.get("html")]
+    return "\n".join([*drawn, *(at.unescaped(e.value) for kind in kinds for e in kind)]).replace("**", "")
 
 
 def png(colour, size=(24, 16)):
@@ -132,7 +135,7 @@ def test_a_thousand_classes_in_every_view(visit, view, monkeypatch):
 def test_a_map_that_is_refused_leaves_the_rest_standing(visit, view, monkeypatch, refused):
     at = visit("probe", view=view, edit="gamma:2", map="grad_cam", **METAL).sound("Probe")
     assert refused in told(at)
-    assert "before" in told(at) if view == "edit" else "On the set" in [s.value for s in at.subheader]
+    assert "before" in told(at) if view == "edit" else "On the set" in [h.value for h in at.header]
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 who showed them."""
 
 import dataclasses
+import html
 import io
+import re
 
 import numpy as np
 import pandas as pd
@@ -70,7 +72,8 @@ def press(at, label):
 
 def told(at):
     kinds = (at.markdown, at.caption, at.info, at.warning, at.error)
-    return "\n".join(at.unescaped(e.value) for kind in kinds for e in kind).replace("**", "")
+    drawn = [html.unescape(re.sub("<[^>]*>", "", h.proto.body)) for h in at.get("html")]
+    return "\n".join([*drawn, *(at.unescaped(e.value) for kind in kinds for e in kind)]).replace("**", "")
 
 
 def table(at, column):

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.probe.search import Decide, Levels, Norm, Progress, Search, climb, squares
-from workbench.stats import spearman
+from workbench.stats import Rate, spearman, wilson
 
 if TYPE_CHECKING:
     from workbench.models import Askable, Classifier
@@ -264,6 +264,35 @@ def least_epsilon(
         if least
         else Least(None, result, path)
     )
+
+
+def random_flips(
+    classifier: Classifier, image: Askable, norm: Norm, epsilon: float, *, draws: int = 20, seed: int = 0
+) -> Rate:
+    """How often noise of just the size that an attack needed flips the decision: what not aiming does.
+
+    Values go up or down: all of them by epsilon ("linf"), or as many, by one level where that is enough, as give the
+    norm ("l2"); then the image is clipped to 0 .. 255.
+
+    Args:
+        classifier: The model.
+        image: As of `attack`.
+        norm: What epsilon bounds.
+        epsilon: As of `attack`.
+        draws: How many times.
+        seed: Of the noise.
+    """
+    pixels = classifier.preprocessing.pixels(classifier.input(image).image)
+    search = Search(classifier, (pixels * 255).round().astype(np.int32), None, epsilon, norm, None)
+    rng, size = np.random.default_rng(seed), pixels.size
+    level = search.reach if norm == "linf" else max(math.ceil(math.sqrt(search.reach**2 / size)), 1)
+    count = size if norm == "linf" else min(round((search.reach / level) ** 2), size)
+    flips = 0
+    for _ in range(draws):
+        noise = np.zeros(size, np.int32)
+        noise[rng.permutation(size)[:count]] = rng.choice((-1, 1), count) * int(level)
+        flips += search.ask((search.clean + noise.reshape(pixels.shape)).clip(0, 255))[1] != search.was
+    return wilson(flips, draws)
 
 
 def shift(before: NDArray[np.floating], after: NDArray[np.floating]) -> Shift:

@@ -51,6 +51,8 @@ class Behind:
         opponents: Whose influence speaks against it, likewise; only those below 0.
         among: How many training images there are to choose from.
         why: Why there are neither proponents nor opponents; None where there are.
+        labelled: How many of them have a label.
+        alike: How many of them are labelled as the class.
     """
 
     target: str
@@ -60,6 +62,8 @@ class Behind:
     opponents: pd.DataFrame
     among: int
     why: str | None = None
+    labelled: int = 0
+    alike: int = 0
 
 
 def behind(
@@ -119,6 +123,7 @@ def behind(
     similarity[among] = cosine(embeddings[among], image.embedding)
     influence, why = _trace(classifier, embeddings, predictions, among, (image.embedding, column), on_progress)
     table = _Table(predictions, similarity, influence, image, k)
+    labels = predictions.frame["label"].iloc[among]
     return Behind(
         target=classifier.class_names[column],
         confidence=float(probabilities[column]),
@@ -127,6 +132,8 @@ def behind(
         opponents=table.of(among[influence[among] < 0], influence),
         among=len(among),
         why=why,
+        labelled=int(labels.notna().sum()),
+        alike=int((labels == classifier.class_names[column]).sum()),
     )
 
 

@@ -60,6 +60,12 @@ class Versus:
     agree: Rate
     left_out: int
 
+    def named(self, first: str, second: str) -> pd.DataFrame:
+        """`frame` with the models' names in its columns, and in who is right."""
+        names = {"first": first, "second": second}
+        columns = {f"{one}{more}": f"{name}{more}" for one, name in names.items() for more in ("", " confidence")}
+        return self.frame.assign(right=self.frame["right"].replace(names)).rename(columns=columns)
+
 
 def compare_models(first: Predictions, second: Predictions, rows: NDArray[np.bool_] | None = None) -> Versus:
     """Compare what two models say of the same images, matched by name; each decides by its own rule.

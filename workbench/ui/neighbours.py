@@ -15,7 +15,7 @@ from workbench.ui.progress import offer
 from workbench.ui.text import plain
 from workbench.ui.view import ImageView, View
 
-TILE_EDGE = 320
+TILE_EDGE = 260
 
 
 def embedded(view: View) -> tuple[Predictions, NDArray[np.float32]] | None:
@@ -58,7 +58,7 @@ def _pair(view: ImageView, other: Counterfactual) -> None:
                 draw.image(photographs.fitted(item, TILE_EDGE), item.name)
                 st.caption(words)
     st.page_link(url.PROBE, label="Edit this image", icon=":material/science:", query_params=url.link(image=other.name))
-    draw.meaning("nearest-counterfactual")
+    draw.meaning("nearest-counterfactual", "What is a counterfactual?")
 
 
 def _words(other: Counterfactual) -> str:

@@ -11,10 +11,12 @@ from PIL import Image
 from workbench.attribution import METHODS
 from workbench.drawing import render
 from workbench.images import ImageItem
-from workbench.probe import ATTACKS, UNITS, Attacked, Least, least_epsilon, shift
+from workbench.probe import ATTACKS, UNITS, Attacked, Least, least_epsilon, outcomes, random_flips, shift
+from workbench.stats import Rate
 from workbench.ui import choice, draw, results, url
 from workbench.ui.cache import computed, slot
 from workbench.ui.probe import robust
+from workbench.ui.probe.conclusion import TILE, conclude
 from workbench.ui.progress import Stoppable, guarded
 from workbench.ui.text import plain
 from workbench.ui.view import ImageView
@@ -35,40 +37,42 @@ def section(view: ImageView) -> None:
             format_func=lambda name: ATTACKS[name].title,
             width=200,
         )
-        draw.meaning("adversarial-attack", method=ATTACKS[method].title, about=ATTACKS[method].about)
+        draw.meaning(
+            "adversarial-attack",
+            "What is an adversarial attack?",
+            method=ATTACKS[method].title,
+            about=ATTACKS[method].about,
+        )
 
-    def make(progress: Stoppable) -> Least:
-        return least_epsilon(choice.classifier(view.model), results.ready(view), method, on_progress=progress)
+    def make(progress: Stoppable) -> tuple[Least, Rate | None]:
+        clf, image, norm = choice.classifier(view.model), results.ready(view), ATTACKS[method].norm
+        least = least_epsilon(clf, image, method, on_progress=progress)
+        return least, None if least.epsilon is None else random_flips(clf, image, norm, least.epsilon)
 
     place = slot("least epsilon", **view.model.identity, image=view.item.id, label=view.item.label, method=method)
-    least = computed(place, ATTACKS[method].title, make, lambda result: 2 * result.attacked.clean.nbytes)
-    if least is None:
+    result = computed(place, ATTACKS[method].title, make, lambda entry: 2 * entry[0].attacked.clean.nbytes)
+    if result is None:
         return
+    least, random = result
+    conclude(outcomes.of_attack(least, random, view.model.rule.class_names))
     _verdict(view, least)
     _images(view.item, least.attacked)
     _steps(least)
-    st.subheader("How much the map changed", anchor=False)
+    st.header("How much the map changed", anchor=False)
     _maps(view, least.attacked)
-    st.subheader("On the set", anchor=False)
+    st.header("On the set", anchor=False)
     robust.section(view, method)
 
 
 def _verdict(view: ImageView, least: Least) -> None:
+    """What the ground truth makes of it, and how large the change is."""
     names, attack = view.model.rule.class_names, least.attacked
     was, now = (plain(names[int(state)]) for state in (attack.was, attack.now))  # type: ignore[call-overload]
     truth = plain(view.item.label) if view.item.label in names else None
-    if least.epsilon is None:
-        st.markdown(f"#### Still {was} at {_bound(attack.method, max(tried for tried, _ in least.tried))}")
-        wrong = (
-            f" The decision is wrong without an attack: the ground truth is {truth}."
-            if truth not in (None, was)
-            else ""
-        )
-        st.caption(f"This attack did not flip the decision. That proves nothing: a stronger one might.{wrong}")
-    else:
-        colour = "green" if now == truth else "orange"
-        st.markdown(f"#### :{colour}[{was} becomes {now} with {_bound(attack.method, least.epsilon)}]")
+    if least.epsilon is not None:
         st.markdown(_judged(was, now, truth))
+    elif truth not in (None, was):
+        st.markdown(f"The decision is wrong without an attack: the ground truth is {truth}.")
     first, second = attack.before[int(attack.was)], attack.after[int(attack.was)]  # type: ignore[call-overload]
     st.caption(
         f"P({was}): {first:.1%} before, {second:.1%} after. Largest change of a pixel {attack.linf} of 255, L2 norm"
@@ -88,19 +92,15 @@ def _judged(was: str, now: str, truth: str | None) -> str:
     return f"The decision is wrong before and after: the ground truth is {truth}."
 
 
-def _bound(method: str, epsilon: float) -> str:
-    return f"{epsilon:g} of 255 levels a pixel" if ATTACKS[method].norm == "linf" else f"an L2 norm of {epsilon:.3g}"
-
-
 def _images(item: ImageItem, attack: Attacked) -> None:
     """Clean, attacked, and the difference magnified so that its largest change is half of the scale."""
     difference = attack.attacked.astype(int) - attack.clean
     factor = max(int(127 / max(np.abs(difference).max(), 1)), 1)
     magnified = (127 + factor * difference).clip(0, 255).astype(np.uint8)
     panels = {"Before": attack.clean, "After": attack.attacked, f"Difference, {factor} times": magnified}
-    with st.grid(3, min_column_width=180):
+    with st.container(horizontal=True):
         for title, pixels in panels.items():
-            with st.container():
+            with st.container(width=TILE):
                 st.markdown(f"**{title}**")
                 draw.image(Image.fromarray(pixels), f"{title}: {item.name}")
     stem = draw.stem(item.name)
@@ -152,13 +152,13 @@ def _maps(view: ImageView, attack: Attacked) -> None:
         return
     was, now = first.on_image(), second.on_image()
     scale, signed = render.scale_of([was, now], METHODS[method].signed), METHODS[method].signed
-    with st.grid(3, min_column_width=180):
+    with st.container(horizontal=True):
         for title, pixels, heat in (("Before", attack.clean, was), ("After", attack.attacked, now)):
-            with st.container():
+            with st.container(width=TILE):
                 overlay = render.overlay(Image.fromarray(pixels), heat, signed, scale.limit)
                 alt = f"{title}: {METHODS[method].title} of {view.item.name}"
                 draw.image(overlay, alt, caption=title)
-        with st.container():
+        with st.container(width=TILE):
             change = shift(was, now)
             if np.isnan(change.spearman):
                 st.caption("One of the maps is constant, so there is no order of pixels to compare.")

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.probe import Behind, behind
+from workbench.probe import Behind, behind, outcomes
 from workbench.ui import choice, draw, neighbours, photographs, results, url
 from workbench.ui.cache import computed, slot
+from workbench.ui.probe.conclusion import conclude
 from workbench.ui.progress import Stoppable, guarded
 from workbench.ui.text import plain
 from workbench.ui.view import ImageView
@@ -44,7 +45,7 @@ def section(view: ImageView) -> None:
             format_func=lambda name: AIMS.get(name) or name.removeprefix("="),
             width=230,
         )
-        draw.meaning("influential-training-images")
+        draw.meaning("influential-training-images", "What is an influential image?")
 
     def make(progress: Stoppable) -> Behind:
         row = predictions.by_name.get(view.item.name)
@@ -63,9 +64,10 @@ def section(view: ImageView) -> None:
 
 
 def _rows(view: ImageView, result: Behind) -> None:
-    st.markdown(
-        f"#### {plain(result.target)} at {result.confidence:.1%}: influential images among {result.among:,} training"
-        " images"
+    conclude(outcomes.of_training(result))
+    st.caption(
+        f"{plain(result.target)} at {result.confidence:.1%}; {result.among:,} training images were searched. Similar"
+        " to the model does not mean that it learnt the decision from them."
     )
     rows = {
         "Nearest": result.nearest,
@@ -73,7 +75,7 @@ def _rows(view: ImageView, result: Behind) -> None:
         f"Against {result.target}": result.opponents,
     }
     for number, (title, frame) in enumerate(rows.items()):
-        st.markdown(f"**{plain(title)}**")
+        st.subheader(plain(title), anchor=False)
         if frame.empty:
             st.caption(plain(result.why or "None.", 300))
             continue

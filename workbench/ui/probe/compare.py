@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -14,19 +15,23 @@ from workbench.drawing import render
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet, samples
 from workbench.models import CHEAPER, cheaper, read_spec, stored
-from workbench.probe import Moved, Versus, compare_models, maps_moved
+from workbench.probe import Moved, Versus, compare_models, maps_moved, outcomes
 from workbench.stats import Rate
+from workbench.texts import shortened
 from workbench.ui import choice, draw, photographs, session, url
 from workbench.ui.cache import computed, slot
+from workbench.ui.probe.conclusion import TILE, conclude
 from workbench.ui.probe.edit import EDITED_EDGE
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain
 from workbench.ui.view import ImageView, View
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from workbench.models import Classifier
 
-MAPPED = 40
+MAPPED, MOST_TILES = 40, 12
 MAPS = ("grad_cam", "integrated_gradients", "saliency", "input_x_gradient")
 
 
@@ -43,7 +48,7 @@ def section(view: ImageView) -> None:
             "Compare with", list(titles), key="versus", default="int8", format_func=titles.__getitem__, width=280
         )
         method = url.select("Map by", list(MAPS), key="map", format_func=lambda name: METHODS[name].title, width=230)
-        draw.meaning("model-comparison")
+        draw.meaning("model-comparison", "How are models compared?")
     first = choice.classifier(view.model)
     second = _cheaper(view.model, first, other) if other in CHEAPER else choice.other(options[other])
     if other in CHEAPER:
@@ -52,13 +57,13 @@ def section(view: ImageView) -> None:
             f"Its weights {CHEAPER[other].about}: {after / 2**20:.2f} MB to store; the original takes"
             f" {before / 2**20:.2f} MB."
         )
-    st.subheader("On this image", anchor=False)
-    _image(view, (first, second), (view.model.title, titles[other]), method)
-    st.subheader("On the set", anchor=False)
+    names = (view.model.title, f"{view.model.title}, {other} copy" if other in CHEAPER else titles[other])
+    _image(view, (first, second), names, method)
+    st.header("On the set", anchor=False)
     items = samples.draw_sample(samples.testing_items(view.images, view.predictions), samples.SAMPLE, 0)
-    _set(view, items, second, (view.model.title, titles[other]))
-    st.subheader("Do they decide for the same reasons?", anchor=False)
-    _reasons(view.images, items[:MAPPED], first, second, method)
+    _set(view, items, second, names)
+    st.header("Do they decide for the same reasons?", anchor=False)
+    _reasons(view.images, items[:MAPPED], (first, second), names, method)
 
 
 def _others(model: choice.ModelChoice) -> dict[str, str]:
@@ -85,7 +90,8 @@ def _image(view: ImageView, both: tuple[Classifier, Classifier], titles: tuple[s
     from workbench.models import ask
 
     image = photographs.fitted(view.item, EDITED_EDGE)
-    explained, cells = -1, []
+    explained, cells, said = -1, [], []
+    top = st.container()
     for clf, title in zip(both, titles, strict=True):
         answers = ask(clf, [np.asarray(image)])
         decision = int(clf.rule.decide(answers)[0][0])
@@ -102,11 +108,14 @@ def _image(view: ImageView, both: tuple[Classifier, Classifier], titles: tuple[s
         outcome = computed(place, METHODS[method].title, make, lambda _: 2**20)
         heading = f"**{plain(title)}**: {plain(clf.class_names[decision])}, {float(answers[0, decision]):.1%}"
         cells.append((heading, outcome))
+        said.append((clf.class_names[decision], float(answers[0, decision])))
+    with top:
+        conclude(outcomes.of_pair(titles, said))
     heats = [outcome.on_image() for _, outcome in cells if hasattr(outcome, "on_image")]
     scale = render.scale_of(heats, METHODS[method].signed) if heats else None
-    with st.grid(2, min_column_width=260):
+    with st.container(horizontal=True):
         for heading, outcome in cells:
-            with st.container():
+            with st.container(width=TILE):
                 st.markdown(heading)
                 if isinstance(outcome, str):
                     st.info(plain(outcome, 400), icon=":material/block:")
@@ -136,13 +145,13 @@ def _set(view: View, items: list[ImageItem], second: Classifier, titles: tuple[s
 
     result: Versus | None = place.get()
     if result is None:
-        st.caption(f"The other model runs on {len(items):,} images{samples.of_split(items)}.")
+        st.caption(f"{plain(titles[1])} runs on {len(items):,} images{samples.of_split(items)}.")
         offer(
             f"Compare on {len(items):,} images", f"versus {second.key[:12]}",
-            lambda: computed(place, "Running the other model", make, lambda one: 2**20),
+            lambda: computed(place, f"Running {titles[1]}", make, lambda one: 2**20),
         )  # fmt: skip
         return
-    _summary(result, titles)
+    _summary(view, result, titles)
 
 
 def _second_of(second: Classifier, images: ImageSet, items: list[ImageItem]) -> dict[str, object]:
@@ -150,37 +159,45 @@ def _second_of(second: Classifier, images: ImageSet, items: list[ImageItem]) -> 
     return {"second": (second.key, second.rule), "images": images.key, "items": [item.name for item in items]}
 
 
-def _summary(result: Versus, titles: tuple[str, str]) -> None:
-    count = result.both_right + result.only_first + result.only_second + result.both_wrong
-    first, second = (plain(title) for title in titles)
-    st.markdown(f"Both decide alike on {_share(result.agree)} of {result.agree.support:,} images.")
-    if count:
-        conclusion = (
-            "so they are not equally good" if result.p <= 0.05 else "so chance alone could explain the difference"
+def _summary(view: View, result: Versus, names: tuple[str, str]) -> None:
+    """The outcome, the images on which they differ, and the table of those."""
+    conclude(outcomes.of_models(result, *names), within=True)
+    if not len(result.frame):
+        return
+    frame = result.named(*names)
+    shown = min(len(frame), MOST_TILES)
+    st.subheader(
+        f"Where they differ: {len(frame):,} images" + (f", the first {shown}" if shown < len(frame) else ""),
+        anchor=False,
+    )
+    with st.grid(MOST_TILES, min_column_width=150, gap="small", key="differ"):
+        for line in result.frame.head(MOST_TILES).to_dict("records"):
+            _tile(view.image(line["name"]), line, names)
+    st.dataframe(frame.head(200), hide_index=True, alt=f"Images that {names[0]} and {names[1]} decide differently")
+    draw.table("Where they differ (CSV)", lambda: frame, "disagreements.csv", "csv versus")
+
+
+def _tile(item: ImageItem, line: Mapping[Hashable, Any], names: tuple[str, str]) -> None:
+    """An image, with what each model calls it."""
+    with st.container(gap="xsmall"):
+        image = photographs.thumbnail(item)
+        if image is not None:
+            draw.image(image, item.name)
+        truth = f"truth {plain(line['label'])}" if line["label"] else "truth not known"
+        st.caption(
+            f"{plain(shortened(item.name, 24))}, {truth}  \n{plain(names[0])}: **{plain(line['first'])}**  \n"
+            f"{plain(names[1])}: **{plain(line['second'])}**"
         )
-        st.markdown(
-            f"{first} is right on {_share(result.first)}, {second} on {_share(result.second)}: a difference of "
-            f"{_points(result.difference)}. Only the first is right on {result.only_first:,}, only the second on "
-            f"{result.only_second:,}: McNemar's p = {result.p:.2g}, {conclusion}."
-        )
-    if len(result.frame):
-        st.dataframe(result.frame.head(200), hide_index=True, alt="Where they disagree")
-        draw.table("Where they disagree (CSV)", lambda: result.frame, "disagreements.csv", "csv versus")
 
 
-def _points(rate: Rate) -> str:
-    if rate.value is None or rate.low is None or rate.high is None:
-        return "not known"
-    return f"{100 * rate.value:+z.1f} points (95 % interval {100 * rate.low:+z.1f} to {100 * rate.high:+z.1f})"
-
-
-def _share(rate: Rate) -> str:
-    return "n/a" if rate.value is None else f"{rate.value:.1%} ({draw.interval(rate)})"
-
-
-def _reasons(images: ImageSet, items: list[ImageItem], first: Classifier, second: Classifier, method: str) -> None:
-    import pandas as pd
-
+def _reasons(
+    images: ImageSet,
+    items: list[ImageItem],
+    both: tuple[Classifier, Classifier],
+    names: tuple[str, str],
+    method: str,
+) -> None:
+    first, second = both
     facts = {"model": first.key, "rule": first.rule, **_second_of(second, images, items), "method": method}
     place, rows_slot = slot("moved maps", **facts), slot("moved rows", **facts)
     rows = rows_slot.get() or {}
@@ -195,30 +212,35 @@ def _reasons(images: ImageSet, items: list[ImageItem], first: Classifier, second
 
     result: Moved | None = place.get()
     if result is None:
-        st.caption(f"{METHODS[method].title} of both models for {len(items):,} images{samples.of_split(items)}.")
+        st.caption(f"{METHODS[method].title} of both models on {len(items):,} images{samples.of_split(items)}.")
         offer(
             f"Compare the maps of {len(items):,} images", f"moved {method} {second.key[:12]}",
             lambda: computed(place, "Comparing maps", make, lambda one: 2**20),
         )  # fmt: skip
         return
-    words = {
-        "correlation": "rank correlation of the maps",
-        "overlap": "overlap of their top tenth",
-        "same": "same decision",
-    }
-    frame = pd.DataFrame(
-        [
-            {
-                "figure": words[name],
-                "the two models": _mean(result.figures[name]),
-                "no change looks like": _mean(result.figures[f"own_{name}"]),
-            }
-            for name in words
-        ]
-    )
-    st.table(frame.set_index("figure"))
+    conclude(outcomes.of_reasons(result, names[1]), within=True)
+    st.table(_figures(result, names).set_index("Mean"))
     st.caption(f"Means over {len(result.frame):,} images{samples.of_split(items)}, with 95 % intervals.")
     draw.table("Each image (CSV)", lambda: result.frame, f"maps-moved-{method}.csv", "csv moved")
+
+
+def _figures(result: Moved, names: tuple[str, str]) -> pd.DataFrame:
+    import pandas as pd
+
+    words = {
+        "correlation": "Rank correlation of the maps",
+        "overlap": "Overlap of their top tenth",
+        "same": "Same decision",
+    }
+    lines = [
+        {
+            "Mean": words[name],
+            f"{names[0]} and {names[1]}": _mean(result.figures[name]),
+            f"{names[0]} under noise of one grey level": _mean(result.figures[f"own_{name}"]),
+        }
+        for name in words
+    ]
+    return pd.DataFrame(lines)
 
 
 def _mean(rate: Rate) -> str:

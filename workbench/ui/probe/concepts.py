@@ -10,10 +10,11 @@ import streamlit as st
 
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet, image_from_bytes
-from workbench.probe import NEEDED, Concepts, tcav
+from workbench.probe import NEEDED, Concepts, outcomes, tcav
 from workbench.texts import apart
 from workbench.ui import choice, draw, gallery, photographs, session, url
 from workbench.ui.cache import Slot, computed, slot
+from workbench.ui.probe.conclusion import conclude
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain
 from workbench.ui.view import View
@@ -31,7 +32,7 @@ def section(view: View) -> None:
     names = view.model.rule.class_names
     with st.container(horizontal=True, vertical_alignment="bottom"):
         target = url.select("Does it matter for the class", names, key="concept_class", width=240)
-        draw.meaning("concept", least=NEEDED)
+        draw.meaning("concept", "What is a concept?", least=NEEDED)
     concepts = _concepts(view.images, _add(view.images))
     if not concepts:
         st.info("Define a concept by example images above, or take a group of this set.", icon=":material/category:")
@@ -114,11 +115,13 @@ def _concepts(images: ImageSet, groups: list[tuple[str, str]]) -> dict[str, list
             st.markdown(f"**{plain(name)}**: {len(items):,} images")
             for item in items[:6]:
                 if (image := photographs.thumbnail(item, 48)) is not None:
-                    st.image(image, width=48, output_format="PNG")
+                    st.image(image, width=48, output_format="PNG", alt=item.name)
             if len(items) < NEEDED:
                 st.caption(f"Too few to learn it: {NEEDED} are needed. It is not tested.")
             if mine.get(name) is items:
                 st.button("Remove", key=f"forget {name}", on_click=_forget, args=(name,), type="tertiary")
+    if mine:
+        st.caption(":material/link_off: Uploaded concepts are not in the link: they stay in this browser session.")
     if len(concepts) > MOST_CONCEPTS:
         st.caption(f"The first {MOST_CONCEPTS} are tested.")
     return {name: items for name, items in list(concepts.items())[:MOST_CONCEPTS] if len(items) >= NEEDED}
@@ -149,6 +152,7 @@ def _test(
 
 
 def _results(result: Concepts) -> None:
+    conclude(outcomes.of_concepts(result))
     frame = table(result)
     st.dataframe(frame, hide_index=True, alt="Concepts")
     for line in result.frame.to_dict("records"):

@@ -1,30 +1,21 @@
-"""The sentence that a view ends in, at the top of its result."""
+"""What the views draw alike: the sentence that each ends in, at the top of its result, and the width of its images."""
 
 from __future__ import annotations
 
 import html
-from typing import Literal
 
 import streamlit as st
 
+from workbench.probe import Outcome
 from workbench.ui.gallery import chip
 from workbench.ui.text import seen
 
-Tone = Literal["good", "bad", "doubt", "plain"]
-GOOD: Tone = "good"
-BAD: Tone = "bad"
-DOUBT: Tone = "doubt"
-PLAIN: Tone = "plain"
+TILE = 260
+"""Width of an image beside others, in pixels."""
 
 
-def conclude(word: str, tone: Tone, sentence: str, *, within: bool = False) -> None:
-    """A verdict in a word, and what was measured.
-
-    Args:
-        word: The verdict.
-        tone: Its colour, which says nothing that the word does not.
-        sentence: What was measured.
-        within: Whether it stands in a section with a heading, and is none itself.
-    """
+def conclude(outcome: Outcome, *, within: bool = False) -> None:
+    """A verdict in a word, and what was measured; `within` a section with a heading it is none itself."""
     tag = "p" if within else "h2"
-    st.html(f'<{tag} class="wb-conclusion">{chip(word, tone)} {html.escape(seen(sentence))}</{tag}>')
+    text = f"{chip(outcome.word, outcome.tone)} {html.escape(seen(outcome.sentence))}"
+    st.html(f'<{tag} class="wb-conclusion">{text}</{tag}>')

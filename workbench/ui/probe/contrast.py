@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
+from PIL import Image
 
 from workbench.attribution import METHODS
 from workbench.drawing import render
-from workbench.ui import draw, photographs, results, url
+from workbench.probe import Covered, covered, outcomes
+from workbench.ui import choice, draw, photographs, results, url
+from workbench.ui.cache import computed, slot
+from workbench.ui.probe.conclusion import TILE, conclude
 from workbench.ui.probe.edit import EDITED_EDGE
-from workbench.ui.progress import guarded
+from workbench.ui.progress import Stoppable, guarded
 from workbench.ui.text import plain
 from workbench.ui.view import ImageView
 
@@ -28,9 +32,8 @@ def section(view: ImageView) -> None:
         others = [name for name in names if name != first]
         second = url.select("rather than", others, key="rather", width=220)
         method = url.select("Map by", list(OFFERED), key="map", format_func=lambda name: METHODS[name].title, width=230)
-        draw.meaning("contrastive-map")
+        draw.meaning("contrastive-map", "What is a contrastive map?")
     p = {name: float(probabilities[view.model.rule.class_names.index(name)]) for name in (first, second)}
-    st.caption(f"{plain(first)} {p[first]:.1%}, {plain(second)} {p[second]:.1%}.")
     aims = {
         f"For {first}": {"target": first, "score": "logit"},
         f"For {second}": {"target": second, "score": "logit"},
@@ -45,15 +48,29 @@ def section(view: ImageView) -> None:
         if result is None:
             return
         maps[title] = result.placement.scaled(image).to_original(result.heatmap())
+    _conclude(view, image, maps[list(aims)[-1]], method, (first, second))
+    st.caption(f"{plain(first)} {p[first]:.1%}, {plain(second)} {p[second]:.1%}.")
     _panels(view, maps, method)
+
+
+def _conclude(view: ImageView, image: Image.Image, heat: np.ndarray, method: str, classes: tuple[str, str]) -> None:
+    """Whether covering what the map of the margin points at takes the margin away."""
+
+    def make(progress: Stoppable) -> Covered:
+        return covered(choice.classifier(view.model), image, heat, *classes, on_progress=progress)
+
+    place = slot("covered margin", **view.model.identity, image=view.item.id, method=method, classes=classes)
+    result = computed(place, "Covering what the map points at", make, lambda _: 1024)
+    if result is not None:
+        conclude(outcomes.of_margin(result, *classes))
 
 
 def _panels(view: ImageView, maps: dict[str, np.ndarray], method: str) -> None:
     """The maps on one scale, and all of them as one figure."""
     image, scale = photographs.fitted(view.item, EDITED_EDGE), render.scale_of(list(maps.values()), True)
-    with st.grid(3, min_column_width=220):
+    with st.container(horizontal=True):
         for title, heat in maps.items():
-            with st.container():
+            with st.container(width=TILE):
                 st.markdown(f"**{plain(title)}**")
                 overlay = render.overlay(image, heat, True, scale.limit)
                 draw.image(overlay, f"{title}: {METHODS[method].title} of {view.item.name}")

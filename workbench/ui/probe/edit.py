@@ -15,11 +15,12 @@ from workbench.attribution import METHODS
 from workbench.drawing import render
 from workbench.errors import InputError
 from workbench.images import ImageItem
-from workbench.probe import Edit, Edited, apply, further, outlines
+from workbench.probe import Edit, Edited, Outcome, apply, further, outcomes, outlines
 from workbench.ui import choice, draw, photographs, results, url
 from workbench.ui.cache import computed, slot
 from workbench.ui.explain import OWN
 from workbench.ui.probe import canvas, steps
+from workbench.ui.probe.conclusion import conclude
 from workbench.ui.progress import Stoppable, guarded
 from workbench.ui.text import plain
 from workbench.ui.view import ImageView
@@ -119,21 +120,11 @@ def _decision(model: choice.ModelChoice, before: np.ndarray, after: np.ndarray, 
     """What the model decided before and decides now."""
     names, rule = model.rule.class_names, model.rule
     first, second = (int(rule.decide(answer[None])[0][0]) for answer in (before, after))
-    was, now = plain(names[first]), plain(names[second])
-    st.markdown(
-        f"#### {now}"
-        if not changed
-        else f"#### Still {now}"
-        if first == second
-        else f"#### :orange[{was} has become {now}]"
-    )
     if changed:
-        st.caption(
-            f"P({was}): {before[first]:.1%} before, {after[first]:.1%} now"
-            f" ({100 * (after[first] - before[first]):+z.1f} points)."
-        )
+        conclude(outcomes.of_edits(names[first], names[second], float(before[first]), float(after[first])))
     else:
-        st.caption("No edits yet: draw a box on the image, or move a slider.")
+        waiting = f"{names[first]}, {before[first]:.1%}. Draw a box on the image, or move a slider."
+        conclude(Outcome("No edits yet", waiting))
 
 
 def _probabilities(model: choice.ModelChoice, before: np.ndarray, after: np.ndarray) -> None:

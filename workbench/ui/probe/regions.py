@@ -10,9 +10,10 @@ from PIL import Image
 
 from workbench.drawing import render
 from workbench.images import REGION_FILLS, ImageItem
-from workbench.probe import CUT_EDGE, EDIT_FILLS, Minimal, smallest
+from workbench.probe import CUT_EDGE, EDIT_FILLS, Minimal, outcomes, smallest
 from workbench.ui import choice, draw, neighbours, photographs, results, url
 from workbench.ui.cache import Slot, computed, slot
+from workbench.ui.probe.conclusion import conclude
 from workbench.ui.progress import Stoppable, guarded
 from workbench.ui.text import plain
 from workbench.ui.view import ImageView
@@ -37,7 +38,7 @@ def section(view: ImageView) -> None:
         fills = [fill for fill in WORDS if fill in REGION_FILLS]
         fill = url.select("Filled with", fills, key="fill", format_func=WORDS.__getitem__, width=230)
         grid = url.select("Cut into", list(GRIDS), key="grid", format_func=GRIDS.__getitem__, width=230)
-        draw.meaning("minimal-regions")
+        draw.meaning("minimal-regions", "What is a minimal region?")
     image = photographs.fitted(view.item, CUT_EDGE)
     rule = view.model.rule
     target = rule.class_names[int(rule.decide(results.asked(view, image, ())[None])[0][0])]
@@ -48,15 +49,20 @@ def section(view: ImageView) -> None:
         guide = results.attribution(view, "integrated_gradients", {"target": target, "score": "logit"}, {})
         if guide is None:
             return
+    top, result = st.container(), {}
     with st.grid(2, min_column_width=300):
         cells = [st.container() for _ in TITLES]
     for cell, (aim, title) in zip(cells, TITLES.items(), strict=True):
         with cell:
-            st.markdown(f"#### {title}")
+            st.subheader(title, anchor=False)
             region = _smallest(view, guide, (aim, fill, grid), places[aim])
             if region is not None:
+                result[aim] = region
                 _panel(view.item, image, region)
-    st.subheader("Nearest image with another decision", anchor=False)
+    if len(result) == len(TITLES):
+        with top:
+            conclude(outcomes.of_regions(result["flip"], result["keep"]))
+    st.header("Nearest image with another decision", anchor=False)
     neighbours.counterfactual(view)
 
 

@@ -45,7 +45,7 @@ def section(view: View, method: str) -> None:
             lambda: _attack(view, items, method, check),
         )
         return
-    draw.meaning("robust-accuracy")
+    draw.meaning("robust-accuracy", "What is robust accuracy?")
     if result.masking is not None:
         kind = st.error if result.masking.flagged else st.success if result.masking.tested >= TESTED else st.info
         kind(

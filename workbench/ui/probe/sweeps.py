@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
 
 from workbench.images import ImageItem, samples
-from workbench.probe import ALL_BY, SLIDERS, Sweep, SweptSet, sweep, sweep_set
+from workbench.probe import ALL_BY, SLIDERS, Sweep, SweptSet, outcomes, sweep, sweep_set
 from workbench.texts import apart
 from workbench.ui import choice, draw, gallery, photographs, url
 from workbench.ui.cache import Slot, computed, slot
-from workbench.ui.probe.conclusion import DOUBT, PLAIN, conclude
+from workbench.ui.probe.conclusion import conclude
 from workbench.ui.probe.edit import EDITED_EDGE
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain
@@ -51,8 +50,7 @@ def _image(view: ImageView, kind: str) -> None:
     if result is None:
         return
     slider, neutral = SLIDERS[kind], result.decisions[result.values.tolist().index(SLIDERS[kind].neutral)]
-    word, tone = ("Flips", DOUBT) if result.flipping else ("Holds", PLAIN)
-    conclude(word, tone, told(result.sentences))
+    conclude(outcomes.of_sweep(result))
     st.caption(
         f"From {slider.title} {slider.neutral:g}: the image as it is, decided as"
         f" {plain(view.model.rule.class_names[neutral])}. {len(result.values)} values were tried, and more around each"
@@ -78,11 +76,6 @@ def _image(view: ImageView, kind: str) -> None:
     }
     st.vega_lite_chart(frame, spec)
     draw.table("Curves (CSV)", lambda: frame, f"{draw.stem(view.item.name)}-{kind}.csv", "csv sweep")
-
-
-def told(sentences: Sequence[str]) -> str:
-    """Sentences without their full stops as one text."""
-    return " ".join(f"{sentence}." for sentence in sentences)
 
 
 def _lines(model: choice.ModelChoice, result: Sweep) -> pd.DataFrame:
@@ -118,8 +111,7 @@ def _set(view: View, kind: str) -> None:
             lambda: _sweep(view, items, kind, many),
         )
         return
-    word, tone = ("Some flip", DOUBT) if result.flipping else ("Holds at the smallest change", PLAIN)
-    conclude(word, tone, told(result.sentences), within=True)
+    conclude(outcomes.of_swept_set(result), within=True)
     frame = result.frame
     lines = _titles(frame)
     chart = st.pills(
