@@ -21,6 +21,6 @@ if selection is not None:
     whom.section(selection)
     st.header("Confusion matrix", divider="gray", anchor="confusion")
     confusions.section(selection)
-    st.header("Slices", divider="gray", anchor="slices")
+    st.header("Kinds nobody has named", divider="gray", anchor="kinds")
     slices.section(selection)
     report.section(selection)

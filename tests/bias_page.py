@@ -49,9 +49,9 @@ def figures(at, first):
 
 
 def links(at):
-    """The links out of the page by their words, with what they ask for; without those to the documentation."""
+    """The links to images by their words, with what they ask for."""
     asked = ((at.unescaped(e.value), parse_qs(e.proto.query_string.lstrip("?"))) for e in at.get("page_link"))
-    return {words: query for words, query in asked if "topic" not in query}
+    return {words: query for words, query in asked if "image" in query}
 
 
 def headline(at):

@@ -20,6 +20,7 @@ from workbench.bias.conclusions import (
 from workbench.bias.figures import FIGURES
 from workbench.bias.groups import Comparison, compare, fairness
 from workbench.bias.intervene import Intervention, intervene
+from workbench.bias.naming import MEASURES, Shift, measures, name_of, shifts
 from workbench.bias.performance import Breakdown, Confusion, breakdown, confusion
 from workbench.bias.places import BACKGROUND, REGIONS, Region
 from workbench.bias.shortcut import LEAST, MOST_COVERED, Finding, shortcuts

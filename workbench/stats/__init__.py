@@ -29,6 +29,7 @@ from workbench.stats.significance import (
     holm,
     mcnemar,
     means_differ,
+    ranks_differ,
     shares_differ,
     tail,
 )

@@ -141,3 +141,11 @@ def at_least(hits: ArrayLike, drawn: ArrayLike, marked: ArrayLike, total: int) -
     from scipy.stats import hypergeom
 
     return np.asarray(hypergeom.sf(np.subtract(hits, 1), total, marked, drawn), np.float64)
+
+
+def ranks_differ(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """The two-sided p-value for one of two samples, (N,) and (M,), to lie higher than the other: Mann and Whitney 1947,
+    "On a test of whether one of two random variables is stochastically larger than the other"."""
+    from scipy.stats import mannwhitneyu
+
+    return float(mannwhitneyu(first, second, method="asymptotic").pvalue)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_NAMED = 20
+NARROW = 6
+"""More columns than this take half of the page."""
 CORNER = "true class"
 
 
@@ -34,16 +36,19 @@ def section(scope: Scope) -> None:
     confusion = scope.confusion()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{scope.where}. Rows: true class. Columns: predicted class.")
-        draw.meaning("confusion-matrix", enough=ENOUGH)
+        draw.meaning("confusion-matrix", "What is a confusion matrix?", enough=ENOUGH)
     counts, names = shown(confusion)
     if len(names) < len(confusion.class_names):
         count = int((confusion.counts.sum(0) + confusion.counts.sum(1) > 0).sum())
         if len(names) < count:
             st.caption(f"The {len(names)} classes with most confusions, of {count:,}; the CSV holds all cells.")
-    table = st.container()
-    cell = _cell(scope, confusion)
+    table, images_of = st.columns([2, 3] if len(names) <= NARROW else [1, 1], gap="large")
+    with images_of:
+        cell = _cell(scope, confusion)
     with table:
         _matrix(counts, names, cell)
+        wide = f" {len(names)} columns: scroll sideways for those that do not fit." if len(names) > NARROW else ""
+        st.caption(f"Click a cell to see its images.{wide}")
     with st.container(horizontal=True, vertical_alignment="center"):
         tables.csv("All cells (CSV)", all_pairs(confusion), f"bias-confusion-{scope.split}")
         draw.download(
@@ -91,7 +96,7 @@ def _matrix(counts: NDArray[np.int64], names: Sequence[str], cell: tuple[str, st
 
 
 def _clicked(names: Sequence[str]) -> None:
-    """A click on a cell chooses it in the two boxes below, and so in the address."""
+    """A click on a cell chooses it in the two boxes beside it, and so in the address."""
     cells = st.session_state["confusion"]["selection"]["cells"]
     if cells:
         row, call = cells[0]

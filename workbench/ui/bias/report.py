@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.bias import Breakdown, Conclusion, fairness, focus
+from workbench.bias import Breakdown, Conclusion, Slices, fairness, focus
 from workbench.drawing import charts, render
 from workbench.files import frame_csv
 from workbench.predictions import By, by_of
@@ -17,6 +17,7 @@ from workbench.stats import ENOUGH
 from workbench.ui import draw
 from workbench.ui.bias import confusions, groups, shortcuts, summary, tables, where, words
 from workbench.ui.bias.scope import CAVEATS, SPLIT_TITLES, Scope
+from workbench.ui.cache import slot
 from workbench.ui.progress import guarded
 from workbench.ui.text import seen
 from workbench.version import __version__
@@ -77,6 +78,9 @@ def _tables(scope: Scope) -> Iterator[tuple[str, pd.DataFrame]]:
         rows = [row for way in _ways(scope) for row in _fairness(scope, way)]
         yield "fairness", pd.DataFrame(rows)
     yield "confusions", confusions.all_pairs(scope.confusion())
+    kinds: Slices | None = slot("bias figure", **scope.facts, figure="slices").get()
+    if kinds is not None:
+        yield "slices", kinds.frame
     search = shortcuts.kept(scope)
     if search is not None:
         yield "mean-map-shares", focus(search.maps)

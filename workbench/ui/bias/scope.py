@@ -122,7 +122,7 @@ def choose(view: View) -> Scope | None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         split = _split(predictions)
         by = _by(groups)
-        draw.meaning("evaluation-set", most=MOST_VALUES)
+        draw.meaning("evaluation-set", "What is the test split?", most=MOST_VALUES)
     scope = _made(view, predictions, groups, split, by)
     _facts(scope, groups)
     if not scope.support:
