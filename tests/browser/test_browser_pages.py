@@ -1,0 +1,100 @@
+"""What a reader meets on any page: the verdict at first sight, its proof two clicks away, what is found on every page,
+no barrier that axe-core knows, and a page that prints."""
+
+import re
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="the browser tests need Playwright: install the test extra")
+from axe_playwright_python.sync_playwright import Axe
+from browsing import SLOW
+from playwright.sync_api import expect
+
+pytest_plugins = ["browsing"]
+pytestmark = pytest.mark.browser
+PAGES = ("/", "/explain?method=saliency", "/probe", "/bias", "/defects", "/defects?view=decisions", "/journal", "/help")
+GRAVE = ("serious", "critical")
+ORDER = ("heading-order", "empty-table-header", "page-has-heading-one")
+"""Rules that axe-core calls moderate or minor, and that hold here too."""
+
+
+def bottom(locator):
+    box = locator.bounding_box()
+    return box["y"] + box["height"]
+
+
+@pytest.mark.parametrize(("width", "height", "screens"), [(1440, 900, 1), (400, 850, 2)])
+def test_subject_verdict_and_worst_stand_at_first_sight(visitor, width, height, screens):
+    view = visitor(viewport={"width": width, "height": height}).open("/")
+    subject = view.page.get_by_role("heading", level=1)
+    expect(subject).to_have_text("Solar cells: is this solar cell functional or defective?")
+    verdict, worst = view.page.locator(".wb-verdict"), view.page.get_by_role("link", name="55 missed defects")
+    expect(verdict).to_have_text(re.compile("Not as the only inspection"))
+    assert bottom(subject) < bottom(verdict) <= height
+    assert bottom(worst) <= screens * height
+    assert view.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_from_the_overview_to_a_missed_defect_and_its_proof_in_two_clicks(visitor):
+    view = visitor(viewport={"width": 1440, "height": 900}).open("/")
+    view.page.locator(".st-key-tiles-escape").get_by_role("link").first.click()
+    expect(view.page.get_by_role("heading", name="Explain", level=1)).to_be_visible()
+    view.wait_for_maps("Grad-CAM")
+    expect(view.page.get_by_text("Missed defect.").first).to_be_visible()
+    expect(view.page.get_by_text("1 of 55").first).to_be_visible()
+    assert view.query()["verdict"] == ["escape"]
+    view.press("evidence", "Quick")
+    expect(view.page.get_by_text("Does covering it change the score?").first).to_be_visible(timeout=SLOW)
+
+
+def test_a_shortcut_that_is_found_turns_red_on_every_page(visitor):
+    view = visitor().open("/?model=metal-shortcut&set=stamped-metal")
+    expect(view.page.locator('[class*="st-key-finding-proven"]')).to_have_count(0)
+    view.page.get_by_role("button", name="Look for shortcuts").click()
+    proven = view.page.locator('[class*="st-key-finding-proven"]').filter(has_text="bottom right corner")
+    expect(proven).to_be_visible(timeout=SLOW)
+    expect(view.page.locator(".wb-verdict")).to_have_text(re.compile("a place beside the part decides"))
+    for page in ("explain?method=saliency&", "probe?", "defects?", "bias?"):
+        other = visitor().open(f"/{page}model=metal-shortcut&set=stamped-metal")
+        expect(other.page.get_by_text(re.compile("because of the bottom right corner")).first).to_be_visible()
+    sound = visitor().open("/?model=metal-sound&set=stamped-metal")
+    expect(sound.page.get_by_text("Shortcuts: not looked for yet").first).to_be_visible()
+
+
+@pytest.mark.timeout(900)
+def test_axe_finds_no_barrier_on_any_page_light_or_dark(visitor):
+    view, faults = visitor(color_scheme="light"), []
+    for page in PAGES:
+        view.open(page)
+        for scheme in ("light", "dark"):
+            view.page.emulate_media(color_scheme=scheme)
+            view.settled()
+            for fault in Axe().run(view.page).response["violations"]:
+                if fault["impact"] in GRAVE or fault["id"] in ORDER:
+                    faults.append(f"{page} {scheme}: {fault['id']}: {fault['nodes'][0]['html'][:160]}")
+    assert faults == []
+
+
+def test_axe_sees_a_barrier_that_is_there(visitor):
+    view = visitor().open("/help")
+    view.page.evaluate("document.querySelector('h1').insertAdjacentHTML('afterend', '<p style=color:#999>grey</p>')")
+    assert "color-contrast" in [fault["id"] for fault in Axe().run(view.page).response["violations"]]
+
+
+@pytest.mark.parametrize("page", ["/", "/bias"])
+def test_a_printed_page_has_no_controls_and_nothing_cut(visitor, page):
+    view = visitor(color_scheme="dark").open(page)
+    view.page.emulate_media(media="print")
+    for hidden in ("stSidebar", "stHeader", "stPopover"):
+        for element in view.page.get_by_test_id(hidden).all():
+            expect(element).to_be_hidden()
+    for control in (".stButton", ".stDownloadButton"):
+        expect(view.page.locator(f"{control}:visible")).to_have_count(0)
+    expect(view.page.get_by_role("heading", level=1)).to_be_visible()
+    assert view.page.evaluate("getComputedStyle(document.querySelector('.stMain')).overflow") == "visible"
+    assert (
+        view.page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor") == "rgb(255, 255, 255)"
+    )
+    pdf = view.page.pdf(format="A4")
+    assert pdf.startswith(b"%PDF")
+    assert pdf.count(b"/Type /Page\n") >= 2
