@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from workbench.evidence.card import CHECKS, Check, assess, examine
     from workbench.evidence.finding import Evidence, Finding, Verdict
     from workbench.evidence.location import agreement
-    from workbench.evidence.reliance import PLACES, Rating, in_sum, rating
+    from workbench.evidence.reliance import LEAN, PLACES, Rating, in_sum, rating
 
 __getattr__ = handed_on(
     __name__,
@@ -18,6 +18,6 @@ __getattr__ = handed_on(
         "card": "CHECKS Check assess examine",
         "finding": "Evidence Finding Verdict",
         "location": "agreement",
-        "reliance": "PLACES Rating in_sum rating",
+        "reliance": "LEAN PLACES Rating in_sum rating",
     },
 )

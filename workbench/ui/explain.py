@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import streamlit as st
@@ -24,6 +25,10 @@ COMMON = ("saliency", "grad_cam", "input_x_gradient", "smoothgrad", "integrated_
 NOISY = ("smoothgrad", "smoothgrad_sq", "vargrad")
 ONLY = {"n_steps": ("integrated_gradients",), "samples": NOISY, "noise": NOISY, "window": ("occlusion",)}
 """Which methods the page's control of a setting is for; where none is named, all that have it."""
+STANDARD: Mapping[str, Any] = MappingProxyType(
+    {"baseline": "mean", "layer": None, "n_steps": None, "samples": 24, "noise": 0.15, "window": 0.125}
+)
+"""Settings of the methods where nothing was chosen."""
 SCORE_TITLES = {"logit": "Logit", "probability": "Probability", "margin": "Margin"}
 AIMS = {"predicted": "predicted class", "true": "the true class"}
 """Classes that are named by what they are for the image: the words must not depend on it."""
@@ -100,6 +105,13 @@ def controls(view: ImageView, decision: Decision) -> Settings:
     )
     methods = tuple(name for name in METHODS if name in answer)
     return Settings(aim, methods, {name: _settings_of(name, params) for name in methods}, why)
+
+
+def standard(decision: Decision) -> Settings:
+    """What the page explains, and how, where nothing was chosen on it."""
+    predictions, row = decision
+    target = explained_by_default(predictions) or str(predictions.frame["predicted"].loc[row])
+    return Settings({"target": target, "score": "logit"}, FIRST, {name: _settings_of(name, STANDARD) for name in FIRST})
 
 
 def _more_methods(model: choice.ModelChoice, options: Sequence[str]) -> None:
@@ -179,7 +191,7 @@ def _params(view: ImageView) -> dict[str, Any]:
             "Baseline",
             list(BASELINES),
             key="baseline",
-            default="mean",
+            default=STANDARD["baseline"],
             format_func=lambda name: f"{name}: {BASELINES[name]}",
             help=(
                 "The reference without evidence that integrated gradients, occlusion and others compare the image with."
@@ -191,12 +203,19 @@ def _params(view: ImageView) -> dict[str, Any]:
     params["layer"] = _layer(view.model)
     steps = url.slider("Steps (integrated gradients); 0 = automatic", 0, 400, key="steps", default=0, step=10)
     params["n_steps"] = steps or None
-    params["samples"] = url.slider("Noisy copies (SmoothGrad family)", 4, 64, key="samples", default=24, step=4)
+    params["samples"] = url.slider(
+        "Noisy copies (SmoothGrad family)", 4, 64, key="samples", default=STANDARD["samples"], step=4
+    )
     params["noise"] = url.slider(
-        "Noise (SmoothGrad family), as a share of the range", 0.05, 0.5, key="noise", default=0.15, step=0.05
+        "Noise (SmoothGrad family), as a share of the range",
+        0.05,
+        0.5,
+        key="noise",
+        default=STANDARD["noise"],
+        step=0.05,
     )
     params["window"] = url.slider(
-        "Window (occlusion), as a share of the edge", 0.05, 0.5, key="window", default=0.125, step=0.025
+        "Window (occlusion), as a share of the edge", 0.05, 0.5, key="window", default=STANDARD["window"], step=0.025
     )
     return params
 

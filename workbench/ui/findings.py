@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import html
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from workbench.stats import ENOUGH
-from workbench.ui import session, url, warm
-from workbench.ui.progress import guarded, offer
+from workbench.ui import explain, results, session, url, warm
+from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain
 from workbench.ui.view import View
 
 if TYPE_CHECKING:
     from workbench.bias import Conclusion
+    from workbench.evidence import Finding
     from workbench.ui.bias.scope import Scope
 
-Grade = Literal["proven", "measured", "chance", "few", "pending", "open", "clear"]
+Grade = Literal["proven", "measured", "checked", "chance", "few", "pending", "open", "clear"]
 CHIPS: Mapping[Grade, tuple[str, str]] = {
     "proven": ("proven", "bad"),
     "measured": ("measured", "bad"),
+    "checked": ("checked", "doubt"),
     "chance": ("chance can do that", "doubt"),
     "few": ("too few to say", "doubt"),
     "pending": ("one moment", "plain"),
@@ -74,6 +78,71 @@ def of(view: View) -> list[Line]:
     lines = [*_shortcuts(scope), _groups(scope)]
     order = list(CHIPS)
     return sorted(lines, key=lambda line: order.index(line.grade))
+
+
+def maps_of(view: View, rows: NDArray[np.intp], what: str, query: Mapping[str, str]) -> Line:
+    """Whether the maps that Explain draws of some images hold their checks, as far as that was looked into.
+
+    Args:
+        view: A model and a set, with predictions.
+        rows: The images, as rows of the predictions, at least one.
+        what: What they are called, in the plural.
+        query: The link to them.
+    """
+    from workbench.evidence import LEAN, rating
+
+    words = [[rating(findings).word for findings in cards] for row in rows if (cards := _checked(view, row))]
+    if not words:
+        text = f"**Maps** of the {len(rows):,} {what} above: not checked yet."
+        return Line("maps", "open", text, action=lambda: _check(view, rows))
+    without = sum(LEAN not in some for some in words)
+    link = (url.EXPLAIN, query)
+    if without:
+        of = f"on {without} of {len(words)} {what} no map holds all its checks: take none as the reason there."
+    else:
+        of = f"on each of {len(words)} {what} at least one map holds all its checks."
+    return Line("maps", "checked" if without else "clear", f"**Maps:** {of}", link)
+
+
+def _checked(view: View, row: int) -> list[Sequence[Finding]] | None:
+    """What is known of each standard map of an image; None where one of them was not checked."""
+    image, settings = view.of(view.at(row)), _standard(view, row)
+    cards = []
+    for method in settings.methods:
+        made = results.map_slot(image, method, settings.aim, settings.params[method]).get()
+        findings = None if made is None or isinstance(made, str) else results.findings_slot(image, made, "quick").get()
+        if made is None or (findings is None and not isinstance(made, str)):
+            return None
+        if findings is not None:
+            cards.append(findings)
+    return cards or None
+
+
+def _standard(view: View, row: int) -> explain.Settings:
+    assert view.predictions is not None
+    return explain.standard((view.predictions, row))
+
+
+@guarded
+def _check(view: View, rows: NDArray[np.intp]) -> None:
+    """The button that checks the maps, image by image."""
+
+    def run() -> bool | None:
+        progress = Stoppable("Checking maps", f"maps {view.model.key[:12]} {session.token(view.images)[:12]}")
+        if progress.stopped:
+            return None
+        for done, row in enumerate(rows.tolist()):
+            progress(done, len(rows))
+            image, settings = view.of(view.at(row)), _standard(view, row)
+            for method in settings.methods:
+                made = results.attribution(image, method, settings.aim, settings.params[method])
+                if made is None or (not isinstance(made, str) and results.findings(image, made, "quick") is None):
+                    return None
+        progress.done()
+        return True
+
+    st.caption("About ten seconds an image; what is done is kept.", width="content")
+    offer(f"Check the maps of {len(rows)}", f"maps {view.model.key[:12]} {session.token(view.images)[:12]} here", run)
 
 
 def accused(view: View) -> list[Conclusion]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+from pathlib import Path
+
 import streamlit as st
 
 from workbench.catalog import load_catalog
-from workbench.predictions import inspection, mistakes
+from workbench.predictions import inspection
 from workbench.stats import ENOUGH
 from workbench.ui import draw, gallery, terms, url
+from workbench.ui.overview import worst
 from workbench.ui.overview.scope import Scope
 
 EXAMPLE = "metal-shortcut"
@@ -18,29 +21,18 @@ EXAMPLE = "metal-shortcut"
 def start(scope: Scope) -> None:
     """Four ways into the case."""
     st.header("Start here", anchor="start")
-    wrong = "escape" if scope.cases.positive else "wrong"
-    mask = (
-        mistakes(scope.predictions) == wrong
-        if scope.cases.positive
-        else (scope.predictions.frame["verdict"] == wrong).to_numpy(bool)
-    )
-    rows = np.flatnonzero(mask & scope.rows)
-    tested = {"split": scope.split} if scope.split else {}
-    links = []
+    verdict, noun = ("escape", "missed defect") if scope.cases.positive else ("wrong", "wrong decision")
+    links: list[tuple[Path, str, Mapping[str, str]]] = []
+    rows = worst.surest(scope, verdict)
     if len(rows):
-        surest = rows[np.argmax(gallery.certainty(scope.predictions).to_numpy()[rows])]
-        name = str(scope.predictions.frame["name"][surest])
-        noun = "missed defect" if scope.cases.positive else "wrong decision"
-        links.append(
-            (url.EXPLAIN, f"See one {noun}, and why", {"verdict": wrong, "sort": "sure", "image": name, **tested})
-        )
+        links.append((url.EXPLAIN, f"See one {noun}, and why", worst.query(scope, verdict, rows[0])))
     links.append((url.BIAS, "For whom is it worse?", {}))
     if scope.cases.positive:
         links.append((url.DEFECTS, "Choose a threshold", {}))
-    query = dict(url.link())
+    query = url.link()
     with st.grid(len(links) + 1, min_column_width=200, gap="small"):
         for number, (page, label, own) in enumerate(links, 1):
-            st.page_link(page, label=f"{number} {label}", query_params=query | own)
+            st.page_link(page, label=f"{number} {label}", query_params={**query, **own})
         if EXAMPLE in load_catalog().models and scope.model.ref != EXAMPLE:
             planted = {"model": EXAMPLE, "set": load_catalog().models[EXAMPLE].images or "", "shortcuts": "on"}
             st.page_link(url.BIAS, label=f"{len(links) + 1} What a found shortcut looks like", query_params=planted)

@@ -9,13 +9,13 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from workbench.predictions import mistakes
-from workbench.ui import draw, findings, gallery, photographs, url
+from workbench.ui import draw, findings, gallery, photographs, url, warm
 from workbench.ui.findings import Line
 from workbench.ui.overview.scope import Scope
 from workbench.ui.text import plain
 
-TILES = 5
-"""How many of the worst images stand beside their line."""
+TILES, CHECKED = 5, 10
+"""How many of the worst images stand beside their line, and of how many the maps can be checked."""
 CHIP = 150
 """The width of the words for how sure a finding is, in pixels."""
 LABEL = 280
@@ -31,7 +31,7 @@ def section(scope: Scope) -> Callable[[], None]:
     rest = st.container(gap="small")
 
     def fill() -> None:
-        lines = findings.of(scope)
+        lines = [*findings.of(scope), *_maps(scope)]
         for place, proven in ((top, True), (rest, False)):
             with place:
                 for line in lines:
@@ -56,25 +56,43 @@ def _line(line: Line) -> None:
 
 def _wrong(scope: Scope) -> None:
     """The mistakes that the model is surest of, as images that lead to their explanation."""
-    kinds, frame = mistakes(scope.predictions), scope.predictions.frame
     if scope.cases.positive:
-        _mistakes(scope, "escape", ("missed defect", "missed defects"), kinds == "escape")
-        _mistakes(scope, "overkill", ("good part rejected", "good parts rejected"), kinds == "overkill")
+        _mistakes(scope, "escape", ("missed defect", "missed defects"))
+        _mistakes(scope, "overkill", ("good part rejected", "good parts rejected"))
     else:
-        _mistakes(scope, "wrong", ("wrong decision", "wrong decisions"), (frame["verdict"] == "wrong").to_numpy(bool))
+        _mistakes(scope, "wrong", ("wrong decision", "wrong decisions"))
 
 
-def _mistakes(scope: Scope, verdict: str, names: tuple[str, str], mask: NDArray[np.bool_]) -> None:
+def _maps(scope: Scope) -> list[Line]:
+    """Whether the maps of the gravest mistakes hold their checks."""
+    defects = bool(scope.cases.positive)
+    verdict, what = ("escape", "surest missed defects") if defects else ("wrong", "surest wrong decisions")
+    rows = surest(scope, verdict)[:CHECKED]
+    if not len(rows) or not warm.torch_ready():
+        return []
+    return [findings.maps_of(scope, rows, what, query(scope, verdict, rows[0]))]
+
+
+def surest(scope: Scope, verdict: str) -> NDArray[np.intp]:
+    """The mistakes of a kind, as rows, the one that the model is surest of first."""
+    frame = scope.predictions.frame
+    mask = (
+        (frame["verdict"] == verdict).to_numpy(bool) if verdict == "wrong" else mistakes(scope.predictions) == verdict
+    )
     rows = np.flatnonzero(mask & scope.rows)
+    return rows[np.argsort(-gallery.certainty(scope.predictions).to_numpy()[rows], kind="stable")]
+
+
+def _mistakes(scope: Scope, verdict: str, names: tuple[str, str]) -> None:
+    rows = surest(scope, verdict)
     with st.container(key=f"finding-measured-{verdict}", horizontal=True, vertical_alignment="center"):
         if not len(rows):
             st.html(gallery.chip("none seen", "plain"), width=CHIP)
             st.markdown(f"No {names[0]} among {len(scope.cases):,} images.", width="content")
             return
-        rows = rows[np.argsort(-gallery.certainty(scope.predictions).to_numpy()[rows], kind="stable")]
         st.html(gallery.chip("measured", "doubt" if verdict == "overkill" else "bad"), width=CHIP)
         label = f"**{len(rows):,} {names[len(rows) > 1]}**" + (", the surest first" if len(rows) > 1 else "")
-        st.page_link(url.EXPLAIN, label=label, query_params=_query(scope, verdict, rows[0]), width=LABEL)
+        st.page_link(url.EXPLAIN, label=label, query_params=query(scope, verdict, rows[0]), width=LABEL)
         with st.container(horizontal=True, gap="xsmall", key=f"tiles-{verdict}", width="content"):
             for row in rows[:TILES]:
                 _tile(scope, verdict, row)
@@ -87,7 +105,7 @@ def _tile(scope: Scope, verdict: str, row: int) -> None:
         if thumbnail is not None:
             draw.image(thumbnail, item.name)
         hint = f"{plain(item.name)}: {what} {100 * score:.1f} %"
-        st.page_link(url.EXPLAIN, label=f"{100 * score:.0f} %", query_params=_query(scope, verdict, row), help=hint)
+        st.page_link(url.EXPLAIN, label=f"{100 * score:.0f} %", query_params=query(scope, verdict, row), help=hint)
 
 
 def _score(scope: Scope, row: int) -> tuple[float, str]:
@@ -99,7 +117,7 @@ def _score(scope: Scope, row: int) -> tuple[float, str]:
     return float(predictions.frame["confidence"][row]), f"called {plain(predictions.frame['predicted'][row])} with"
 
 
-def _query(scope: Scope, verdict: str, row: int) -> Mapping[str, str]:
+def query(scope: Scope, verdict: str, row: int) -> Mapping[str, str]:
     """The link to an image among its kind, in the same order."""
     return url.link(verdict=verdict, sort="sure", image=scope.at(row).name, **_split(scope))
 
