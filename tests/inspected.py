@@ -13,7 +13,7 @@ from tables import table, with_attributes
 from workbench.drawing.render import to_png
 from workbench.images.item import BytesSource, ImageItem, ImageSet
 from workbench.ui import choice, results, runs
-from workbench.ui.defects import histogram
+from workbench.ui.defects import histogram, review
 
 HOSTILE = "![x](https://attack.example/x.png)"
 LINES = '<b>$a$</b>\n# `_two_` "lines"'
@@ -65,6 +65,7 @@ def image_set(found, masks=None):
 def defects(visit, monkeypatch):
     """Opens the Defects page on a table of one's own; every method refuses, which is quick."""
     monkeypatch.setattr(results, "attribution", lambda *_: REFUSED)
+    monkeypatch.setattr(review, "LEAST_LOOK", 0)
 
     def opened(found, /, masks=None, **address):
         made, known = image_set(found, masks)
@@ -113,9 +114,29 @@ def drawn(at):
     return [e.value for kind in kinds for e in kind] + options
 
 
-def says(at):
-    return next(s for s in at.selectbox if s.label == "You say")
+def named(at, who="Quinn"):
+    """The visitor says who decides, once."""
+    at.text_input(key="who").set_value(who)
+    return press(at, "Start deciding")
 
 
-def write(at, label="Record in the journal"):
-    return next(b for b in at.button if b.label == label).click().run()
+def note(at, text):
+    """What the visitor types beside the buttons."""
+    next(t for t in at.text_input if str(t.key).startswith("note ")).set_value(text)
+    return at.run()
+
+
+def press(at, label):
+    return next(b for b in at.button if at.unescaped(b.label) == label).click().run()
+
+
+def overrule(at, *labels):
+    """Press Overrule, and then what is offered, one after the other."""
+    for label in ("Overrule", *labels):
+        at = press(at, label)
+    return at
+
+
+def steps(at):
+    """How far the queue is, in words."""
+    return at.unescaped(at.get("progress")[0].proto.text).replace("**", "")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tables import scored, table, with_attributes
 
-from workbench.defects.decision import QUEUES, Decision, decide, queue
+from workbench.defects.decision import QUEUES, Decision, alternatives, decide, queue, reasons
 from workbench.defects.halves import cases_of
 from workbench.defects.review_band import Band
 from workbench.defects.spots import Filled, Spot
@@ -24,75 +24,112 @@ def filled(before: float, after: float, *elsewhere: float) -> Filled:
     return Filled("inpaint", before, after, elsewhere)
 
 
-SENTENCES = [
+BAND = Band(0.2, 0.41, 0.8)
+WORDS = [
     (
         (0.93, BARE, [spot(0.78, 0.02), spot(0.1, 0.3)], [filled(0.93, 0.12, 0.95, 0.9), filled(0.93, 0.5, 0.1, 0.2)]),
-        (
-            "Rejected: 0.93 against 0.41; 78% of the evidence for a defect lies in one region of 2.0% of the area;"
-            " filling it drops the score to 0.12 (same area elsewhere: 0.90 to 0.95); the score rests on it: without it"
-            " the part would pass."
-        ),
+        "Rejected (score 0.93, rejected from 0.41). No label says what it is. Its strongest hint is box 1; painting it"
+        " over drops the score to 0.12 (as much elsewhere: 0.90 to 0.95): the score rests on it, and without it the"
+        " part would pass.",
     ),
     (
         (0.1, BARE, [spot(0.314, 0.256)], [filled(0.1, 0.3, 0.0999, 0.1, 0.1001)]),
-        (
-            "Passed: 0.10 against 0.41; 31% of the evidence for a defect lies in one region of 26% of the area; filling"
-            " it raises the score to 0.30 (same area elsewhere: 0.10); it holds the score down."
-        ),
+        "Passed (score 0.10, rejected from 0.41). No label says what it is. Its strongest hint is box 1; painting it"
+        " over raises the score to 0.30 (as much elsewhere: 0.10): it holds the score down.",
     ),
     (
-        (0.6, Band(0.2, 0.41, 0.8), [spot(1, 0.0123)], [filled(0.6, 0.602, 0.2, 0.9)]),
-        (
-            "For review: 0.60 against 0.41; 100% of the evidence for a defect lies in one region of 1.2% of the area;"
-            " filling it leaves the score at 0.60 (same area elsewhere: 0.20 to 0.90); no more than elsewhere."
-        ),
+        (0.6, BAND, [spot(1, 0.0123)], [filled(0.6, 0.602, 0.2, 0.9)]),
+        "For review (score 0.60, reviewed from 0.20, rejected from 0.80). No label says what it is. Its strongest hint"
+        " is box 1; painting it over changes nothing.",
+    ),
+    (
+        (0.6, BAND, [spot(1, 0.0123)], [filled(0.6, 0.7, 0.2, 0.9)]),
+        "For review (score 0.60, reviewed from 0.20, rejected from 0.80). No label says what it is. Its strongest hint"
+        " is box 1; painting it over raises the score to 0.70, no more than elsewhere (0.20 to 0.90).",
     ),
     (
         (0.05, BARE, [spot(0.4, 0.05)], [filled(0.05, 0.73, 0.04, 0.47)]),
-        (
-            "Passed: 0.05 against 0.41; 40% of the evidence for a defect lies in one region of 5.0% of the area;"
-            " filling it raises the score to 0.73 (same area elsewhere: 0.04 to 0.47); it holds the score down: without"
-            " it the part would be rejected."
-        ),
+        "Passed (score 0.05, rejected from 0.41). No label says what it is. Its strongest hint is box 1; painting it"
+        " over raises the score to 0.73 (as much elsewhere: 0.04 to 0.47): it holds the score down, and without it the"
+        " part would be rejected.",
     ),
     (
         (0.93, BARE, [spot(0.4, 0.05)], [filled(0.8, 0.1, 0.7)]),
-        (
-            "Rejected: 0.93 against 0.41; 40% of the evidence for a defect lies in one region of 5.0% of the area;"
-            " filling it drops the score from 0.80, which it is at the size shown, to 0.10 (same area elsewhere: 0.70);"
-            " the score rests on it: without it the part would pass."
-        ),
+        "Rejected (score 0.93, rejected from 0.41). No label says what it is. Its strongest hint is box 1; painting it"
+        " over drops the score from 0.80 (at the size shown) to 0.10 (as much elsewhere: 0.70): the score rests on it,"
+        " and without it the part would pass.",
     ),
-    ((0.4, Band(0.5, 0.5, 0.5), [], []), "Passed: 0.40 against 0.50."),
+    ((0.4, Band(0.5, 0.5, 0.5), [], []), "Passed (score 0.40, rejected from 0.50). No label says what it is."),
     (
         (0.41, BARE, [spot(0.5, 0.05)], []),
-        "Rejected: 0.41 against 0.41; 50% of the evidence for a defect lies in one region of 5.0% of the area.",
+        "Rejected (score 0.41, rejected from 0.41). No label says what it is. Its strongest hint is box 1.",
     ),
 ]
 
 
-@pytest.mark.parametrize(("given", "said"), SENTENCES)
+@pytest.mark.parametrize(("given", "said"), WORDS)
 def test_the_sentence_word_for_word(given, said) -> None:
     assert decide("id", *given).sentence == said
 
 
-def test_the_sentence_names_what_the_map_shows_a_share_of() -> None:
-    for words in ("what the score is sensitive to", "the evidence for scratch"):
-        said = decide("id", 0.93, BARE, [spot(0.78, 0.02)], evidence=words).sentence
-        assert said == f"Rejected: 0.93 against 0.41; 78% of {words} lies in one region of 2.0% of the area."
+TRUTHS = [
+    (0.02, BARE, "bad", "Passed (score 0.02, rejected from 0.41), though it is labelled bad.", "escape"),
+    (0.02, BARE, "good", "Passed (score 0.02, rejected from 0.41), and it is labelled good.", None),
+    (0.92, BARE, "good", "Rejected (score 0.92, rejected from 0.41), though it is labelled good.", "overkill"),
+    (0.92, BARE, "bad", "Rejected (score 0.92, rejected from 0.41), and it is labelled bad.", None),
+    (0.92, BARE, None, "Rejected (score 0.92, rejected from 0.41). No label says what it is.", None),
+    (0.02, BAND, "bad", "Passed (score 0.02, reviewed from 0.20), though it is labelled bad.", "escape"),
+    (0.92, BAND, "good", "Rejected (score 0.92, rejected from 0.80), though it is labelled good.", "overkill"),
+    (0.5, BAND, "bad", "For review (score 0.50, reviewed from 0.20, rejected from 0.80); it is labelled bad.", None),
+    (0.99, Band(0.2, 0.41, 1.1), "bad", "For review (score 0.99, reviewed from 0.20); it is labelled bad.", None),
+]
+
+
+@pytest.mark.parametrize(("score", "band", "label", "said", "mistake"), TRUTHS)
+def test_the_sentence_says_what_the_label_makes_of_the_decision(score, band, label, said, mistake) -> None:
+    found = decide("id", score, band, label=label, positive=("bad",))
+    assert (found.sentence, found.mistake) == (said, mistake)
+
+
+def test_the_sentence_names_what_the_map_shows() -> None:
+    said = decide("id", 0.93, BARE, [spot(0.78, 0.02)], hint="The score is most sensitive to").sentence
+    assert said.endswith(" The score is most sensitive to box 1.")
 
 
 def test_numbers_that_differ_read_differently_and_those_that_read_alike_are_not_told_apart() -> None:
-    assert decide("id", 0.4951, Band(0.5049, 0.5049, 0.5049)).sentence == "Passed: 0.495 against 0.505."
-    assert decide("id", 0.41003, BARE).sentence == "Rejected: 0.41003 against 0.41000."
-    assert decide("id", 0.4100000001, BARE).sentence == "Rejected: 0.41 against 0.41."
+    def start(score, at):
+        return decide("id", score, Band(at, at, at)).sentence.partition(" No label")[0]
+
+    assert start(0.4951, 0.5049) == "Passed (score 0.495, rejected from 0.505)."
+    assert start(0.41003, 0.41) == "Rejected (score 0.41003, rejected from 0.41000)."
+    assert start(0.4100000001, 0.41) == "Rejected (score 0.41, rejected from 0.41)."
     read = decide("id", 0.9349, BARE, [spot(1, 1)], [filled(0.9349, 0.9251, 0.8951, 0.9002)]).sentence
-    assert read.endswith("filling it leaves the score at 0.93 (same area elsewhere: 0.90); no more than elsewhere.")
+    assert read.endswith("painting it over changes nothing.")
     read = decide("id", 0.9349, BARE, [spot(1, 1)], [filled(0.9349, 0.9351, 0.8949, 0.8951)]).sentence
     assert read.endswith(
-        "filling it raises the score to 0.94 (same area elsewhere: 0.89 to 0.90); further than elsewhere, but by less"
-        " than 0.05."
+        "painting it over raises the score to 0.94, further than elsewhere (0.89 to 0.90), but by less than 0.05."
     )
+
+
+ALTERNATIVES = [
+    ("pass", ("good", "bad"), ("bad",), "good", ["bad"]),
+    ("reject", ("good", "bad"), ("bad",), "bad", ["good"]),
+    ("review", ("good", "bad"), ("bad",), "bad", ["good", "bad"]),
+    ("pass", ("good", "dent", "pit"), ("dent", "pit"), "good", ["dent", "pit"]),
+    ("reject", ("good", "dent", "pit"), ("dent", "pit"), "pit", ["good", "dent"]),
+    ("pass", ("fine", "good", "pit"), ("pit",), "fine", ["pit", "good"]),
+]
+
+
+@pytest.mark.parametrize(("verdict", "classes", "positive", "called", "offered"), ALTERNATIVES)
+def test_who_overrules_may_say_all_that_contradicts(verdict, classes, positive, called, offered) -> None:
+    assert alternatives(verdict, classes, positive, called) == offered
+
+
+def test_the_reasons_offered_fit_what_is_said() -> None:
+    assert reasons("pass", "bad", ("bad",))[0] == "The defect is visible."
+    assert reasons("reject", "good", ("bad",))[0] == "No defect is visible."
+    assert reasons("reject", "pit", ("dent", "pit"))[0] == "Another kind of defect is visible."
 
 
 def test_the_margin_and_the_verdict_are_those_of_the_band() -> None:
@@ -124,7 +161,8 @@ def test_a_region_counts_where_every_random_place_moves_the_score_less_in_either
     assert (effect in ("rests", "holds down")) == ((down or up) and abs(after - before) >= 0.05)
     for threshold in (0.02, 0.4, 0.99):
         found = decide("id", before, Band(threshold, threshold, threshold), [spot(0.5, 0.05)], [filled(*given)])
-        assert found.meaning(found.filled[0]) in found.sentence, "heading and table say the same"
+        if effect in ("rests", "holds down"):
+            assert found.meaning(found.filled[0]) in found.sentence, "heading and table say the same"
         turned = (before >= threshold) != (after >= threshold) and effect in ("rests", "holds down")
         assert ("without it the part would " + ("be rejected" if up else "pass") in found.sentence) == turned
 
@@ -138,17 +176,17 @@ def test_what_a_region_does_for_a_review_is_said_too() -> None:
         [filled(0.5, 0.9, 0.4), filled(0.5, 0.1, 0.4), filled(0.9, 0.1, 0.95)],
     )
     assert [found.meaning(tried) for tried in found.filled] == [
-        "it holds the score down: without it the part would be rejected",
-        "the score rests on it: without it the part would pass",
+        "it holds the score down, and without it the part would be rejected",
+        "the score rests on it, and without it the part would pass",
         "the score rests on it",  # at the size shown it would not have been for review in the first place
     ]
 
 
 GOOD, BAD = [0.05, 0.35, 0.55, 0.62, 0.94], [0.02, 0.15, 0.46, 0.66, 0.99]
-BAND = Band(0.3, 0.5, 0.6)
+DOUBT = Band(0.3, 0.5, 0.6)
 
 
-def waiting(name: str, band: Band = BAND, rows=None, overruled=(), predictions=None) -> list[float]:
+def waiting(name: str, band: Band = DOUBT, rows=None, overruled=(), predictions=None) -> list[float]:
     """The scores that wait under a name, in their order."""
     predictions = scored(GOOD, BAD) if predictions is None else predictions
     cases, scores = cases_of(predictions), all_scores(predictions, ("bad",))
@@ -205,5 +243,5 @@ def test_equal_scores_keep_the_order_of_the_table() -> None:
     predictions = scored([0.9, 0.8] * 200, [0.1, 0.2] * 200)
     cases, scores = cases_of(predictions), all_scores(predictions, ("bad",))
     nobody, every = np.zeros(800, bool), np.ones(800, bool)
-    assert queue(cases, scores, every, BAND, "escapes", nobody).tolist() == [*range(400, 800, 2), *range(401, 800, 2)]
-    assert queue(cases, scores, every, BAND, "overkill", nobody).tolist() == [*range(0, 400, 2), *range(1, 400, 2)]
+    assert queue(cases, scores, every, DOUBT, "escapes", nobody).tolist() == [*range(400, 800, 2), *range(401, 800, 2)]
+    assert queue(cases, scores, every, DOUBT, "overkill", nobody).tolist() == [*range(0, 400, 2), *range(1, 400, 2)]

@@ -8,7 +8,21 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from inspected import DECIDE, HOSTILE, LINES, REFUSED, at_threshold, drawn, mixed, says, scored, sentence, told, write
+from inspected import (
+    DECIDE,
+    HOSTILE,
+    LINES,
+    REFUSED,
+    at_threshold,
+    drawn,
+    mixed,
+    named,
+    note,
+    press,
+    scored,
+    sentence,
+    told,
+)
 from tables import solar, with_attributes
 
 from workbench.defects.halves import cases_of, of_split
@@ -139,12 +153,12 @@ def test_an_address_restores_a_decision(visit, monkeypatch):
         "queue": "all",
         "on": "validation",
         "image": name,
-        "map": "grad_cam",
+        "map": "layer_cam",
         "fill": "blur",
     }
     at = visit("defects", **address, choose="hand", threshold="0.25").sound("Defects")
     assert any(name in at.unescaped(m.value) for m in at.markdown)
-    assert at.selectbox(key="map").value == "grad_cam"
+    assert at.selectbox(key="map").value == "layer_cam"
     assert at.selectbox(key="fill").value == "blur"
     assert at_threshold(at) == 0.25
     assert {k: v for k, v in at.query_params.items() if v != []} == address | {"choose": "hand", "threshold": "0.25"}
@@ -315,10 +329,14 @@ def test_hostile_names_draw_nothing(defects, view, journal):
         assert not re.search(r"(?<!\\)<b>", text)
         assert not re.search(r"(?<!\\)\$a", text)
     if view == "decisions":
-        at.text_input[-1].set_value(HOSTILE)
-        at.text_area[0].set_value(LINES)
-        says(at).select(f"It is {LINES}")
-        write(at).sound()
+        named(at, HOSTILE)
+        image = next(n for n, label in zip(found.frame["name"], found.frame["label"], strict=True) if label == "good")
+        at.query_params["image"] = image
+        at.run().sound()
+        press(at, next(b.label for b in at.button if b.label.startswith("Overrule")))
+        press(at, LINES.replace("\n", " ")) if len(names) > 2 else None
+        note(at, LINES)
+        press(at, "Save").sound()
         (entry,) = Journal(journal).entries()
         assert (entry.user, entry.reason, entry.overruled) == (HOSTILE, LINES, LINES)
         assert not any("![x](" in text for text in drawn(at.run().sound()))

@@ -2,11 +2,10 @@
 for."""
 
 import dataclasses
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from inspected import mixed, sentence, told
+from inspected import mixed, sentence, steps, told
 from PIL import Image
 from tables import with_attributes
 
@@ -16,7 +15,7 @@ from workbench.defects.halves import cases_of, of_split
 from workbench.defects.operating import Costs, point_at
 from workbench.defects.threshold import choose
 from workbench.predictions.cases import defect_classes
-from workbench.ui.defects import decision, operating
+from workbench.ui.defects import operating, rests
 
 pytest_plugins = ["inspected"]
 
@@ -132,7 +131,7 @@ def test_the_queue_begins_with_what_is_reported(defects, splits, listed):
     shown = at.selectbox(key="on").value
     assert shown == ("images of no split" if listed == "rest" else listed)
     rows = found.frame["split"].isna() if listed in ("rest", "all") else found.frame["split"] == listed
-    assert f"of {rows.sum()}" in next(m.value for m in at.markdown if m.value.startswith("**All**"))
+    assert steps(at).startswith(f"All: 1 of {rows.sum()}, ")
 
 
 def test_the_queue_can_be_that_of_either_half(defects):
@@ -206,7 +205,7 @@ def test_where_mistakes_cost_nothing_no_threshold_is_called_the_cheapest(defects
     assert "lowest cost a part: 0" not in sentence(at)
 
 
-@pytest.mark.parametrize("method", decision.SPOT_METHODS)
+@pytest.mark.parametrize("method", rests.METHODS_OFFERED)
 def test_a_map_of_how_the_score_reacts_is_not_said_to_speak_for_a_defect(method, tiny_net, cheap):
     loaded = wb.load_classifier(
         tiny_net(), classes=("good", "bad"), device="cpu", size=(16, 16), mean=(0, 0, 0), std=(1, 1, 1)
@@ -218,8 +217,6 @@ def test_a_map_of_how_the_score_reacts_is_not_said_to_speak_for_a_defect(method,
         pytest.skip("this method is not for so small a net")
     reacts = METHODS[method].reacts
     assert not (reacts and (found.ranking < 0).any())
-    assert decision._signed(method) == (METHODS[method].signed and not reacts)
-    scope = SimpleNamespace(positive=("bad", "worse"))
-    assert decision._evidence(scope, method, "worse") == (
-        "what the score is sensitive to" if reacts else "the evidence for worse"
-    )
+    question = rests.Question(method, "inpaint")
+    assert question.signed == (METHODS[method].signed and not reacts)
+    assert question.hint == ("The score is most sensitive to" if reacts else "Its strongest hint is")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.defects.decision import QUEUES, Decision, decide, queue
+from workbench.defects.decision import HINT, QUEUES, Decision, alternatives, decide, queue, reasons
 from workbench.defects.halves import CHOSEN_ON, HALVES, REPORTED_ON, cases_of, deal, of_split
 from workbench.defects.localise import FEW, MAP_FIGURES, Localisation, Row, localise
 from workbench.defects.operating import FIGURES, Costs, operating_points, point_at, points_of

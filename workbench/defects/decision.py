@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,7 @@ from workbench.defects.spots import LEAST_MOVE, Filled, Spot
 from workbench.predictions import Cases, near
 
 QUEUES = ("escapes", "overkill", "near", "overruled", "all")
-VERDICT_WORDS = {"pass": "Passed", "reject": "Rejected", "review": "For review"}
-EVIDENCE = "the evidence for a defect"
+HINT = "Its strongest hint is"
 EFFECTS = {
     "rests": "the score rests on it",
     "holds down": "it holds the score down",
@@ -22,6 +22,24 @@ EFFECTS = {
     "none": "no more than elsewhere",
 }
 WITHOUT = {"pass": "would pass", "reject": "would be rejected", "review": "would be for review"}
+ELSE = "Another kind of defect is visible."
+REASONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "defect": (
+            "The defect is visible.",
+            "The defect is faint, but it is there.",
+            "It is known from another test.",
+            "It is outside the specification.",
+        ),
+        "good": (
+            "No defect is visible.",
+            "A mark, dirt or reflection, not a defect.",
+            "It is within the specification.",
+            "It is known from another test.",
+        ),
+    }
+)
+"""What a person may give as reason for calling a part defective, or good, without typing."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +53,9 @@ class Decision:
         verdict: "pass", "review" or "reject".
         regions: Where the evidence lies, the heaviest first.
         filled: What filling each of them does; empty where that was not tried.
-        evidence: What the regions hold a share of, in words.
+        label: The ground truth, None where it is not known or is no class of the model.
+        defective: Whether the label is a defect.
+        hint: How a sentence begins that names the heaviest region.
     """
 
     item_id: str
@@ -44,7 +64,9 @@ class Decision:
     verdict: str
     regions: tuple[Spot, ...] = ()
     filled: tuple[Filled, ...] = ()
-    evidence: str = EVIDENCE
+    label: str | None = None
+    defective: bool = False
+    hint: str = HINT
 
     @property
     def margin(self) -> float:
@@ -52,32 +74,56 @@ class Decision:
         return self.score - self.band.threshold
 
     @property
+    def mistake(self) -> str | None:
+        """The kind of mistake that the label makes of it: "escape", "overkill" or None."""
+        if self.label is None or self.verdict != ("pass" if self.defective else "reject"):
+            return None
+        return "escape" if self.defective else "overkill"
+
+    @property
     def sentence(self) -> str:
-        """The decision, where its evidence lies, and what becomes of it without."""
-        parts = [f"{VERDICT_WORDS[self.verdict]}: {' against '.join(_distinct(self.score, self.band.threshold))}"]
+        """The decision, whether its label agrees, and what becomes of it without its strongest hint."""
+        truth = ". No label says what it is."
+        if self.label is not None:
+            joint = ", though" if self.mistake else ";" if self.verdict == "review" else ", and"
+            truth = f"{joint} it is labelled {self.label}."
+        hint = ""
         if self.regions:
-            top = self.regions[0]
-            parts.append(f"{top.mass:.0%} of {self.evidence} lies in one region of {_percent(top.area)} of the area")
-        if self.filled:
-            parts.append(self._what_filling_does(self.filled[0]))
-        return "; ".join(parts) + "."
+            hint = f" {self.hint} box 1" + (f"; {self._what_filling_does(self.filled[0])}" if self.filled else "") + "."
+        return f"{self._verdict()}{truth}{hint}"
+
+    def _verdict(self) -> str:
+        low, at, high = self.band.low, self.band.threshold, self.band.high
+        if self.verdict == "review":
+            score, start = _distinct(self.score, low)
+            end = f", rejected from {_distinct(self.score, high)[1]}" if high <= 1 else ""
+            return f"For review (score {score}, reviewed from {start}{end})"
+        word, edge = ("Rejected", high) if self.verdict == "reject" else ("Passed", at if self.band.empty else low)
+        begins = "reviewed" if self.verdict == "pass" and not self.band.empty else "rejected"
+        score, start = _distinct(self.score, edge)
+        return f"{word} (score {score}, {begins} from {start})"
 
     def meaning(self, filled: Filled) -> str:
         """What filling a region says of it, and what would be decided without it where that is something else."""
         before, after = (str(verdict) for verdict in self.band.verdicts(np.array([filled.before, filled.after])))
         text = EFFECTS[filled.effect]
         if filled.effect in ("rests", "holds down") and before == self.verdict != after:
-            text += f": without it the part {WITHOUT[after]}"
+            text += f", and without it the part {WITHOUT[after]}"
         return text
 
     def _what_filling_does(self, filled: Filled) -> str:
         change = round(filled.after, 2) - round(filled.before, 2)  # as they are read
-        verb = "leaves" if change == 0 else "drops" if change < 0 else "raises"
-        at = "at" if verb == "leaves" else "to"
+        if change == 0:
+            return "painting it over changes nothing"
         same = round(filled.before, 2) == round(self.score, 2)
-        start = "" if same else f" from {filled.before:.2f}, which it is at the size shown,"
-        elsewhere = f"(same area elsewhere: {_range(filled.elsewhere)})"
-        return f"filling it {verb} the score{start} {at} {filled.after:.2f} {elsewhere}; {self.meaning(filled)}"
+        start = "" if same else f" from {filled.before:.2f} (at the size shown)"
+        moved = f"{'drops' if change < 0 else 'raises'} the score{start} to {filled.after:.2f}"
+        elsewhere = _range(filled.elsewhere)
+        if filled.effect in ("rests", "holds down"):
+            return f"painting it over {moved} (as much elsewhere: {elsewhere}): {self.meaning(filled)}"
+        but = f", but by less than {LEAST_MOVE}" if filled.effect == "little" else ""
+        than = "further than" if filled.effect == "little" else "no more than"
+        return f"painting it over {moved}, {than} elsewhere ({elsewhere}){but}"
 
 
 def decide(
@@ -86,11 +132,44 @@ def decide(
     band: Band,
     regions: Sequence[Spot] = (),
     filled: Sequence[Filled] = (),
-    evidence: str = EVIDENCE,
+    *,
+    label: str | None = None,
+    positive: Sequence[str] = (),
+    hint: str = HINT,
 ) -> Decision:
-    """The decision about an image with a score, (1,) of `Band.verdicts`; the rest as `Decision` has it."""
+    """The decision about an image with a score, (1,) of `Band.verdicts`; `positive` are the classes that are defects,
+    the rest is as `Decision` has it."""
     verdict = str(band.verdicts(np.array([score]))[0])
-    return Decision(item_id, score, band, verdict, tuple(regions), tuple(filled), evidence)
+    return Decision(item_id, score, band, verdict, tuple(regions), tuple(filled), label, label in positive, hint)
+
+
+def alternatives(verdict: str, classes: Sequence[str], positive: Sequence[str], called: str) -> list[str]:
+    """What a person may say a part is who overrules the verdict on it, the other side of the decision first.
+
+    Args:
+        verdict: The machine's.
+        classes: The model's.
+        positive: Those that are defects.
+        called: The class that the model finds most probable: to say the same of a part is no contradiction, but where
+            the part is for review.
+    """
+    if verdict == "review":
+        return list(classes)
+    other = [name for name in classes if (name in positive) == (verdict == "pass")]
+    return other + [
+        name for name in classes if name not in other and name != called and _several(name, classes, positive)
+    ]
+
+
+def _several(name: str, classes: Sequence[str], positive: Sequence[str]) -> bool:
+    """Whether more classes than this one are on its side of the decision."""
+    return sum((each in positive) == (name in positive) for each in classes) > 1
+
+
+def reasons(verdict: str, to: str, positive: Sequence[str]) -> tuple[str, ...]:
+    """Reasons to offer a person who overrules a verdict to the class `to`."""
+    offered = REASONS["defect" if to in positive else "good"]
+    return (ELSE, *offered[1:]) if verdict == "reject" and to in positive else offered
 
 
 def queue(
@@ -129,10 +208,6 @@ def queue(
     members, order = kinds[name]
     places = np.flatnonzero(members & rows & np.isfinite(scores))
     return np.asarray(places[np.argsort(order[places], kind="stable")])
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.1 else f"{share:.1%}"
 
 
 def _range(values: Sequence[float]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.attribution import METHODS
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from workbench.attribution import Attribution
     from workbench.evidence import Finding
-    from workbench.models import Input
+    from workbench.models import Classifier, Input
 
 
 def map_slot(view: ImageView, method: str, aim: Mapping[str, Any], params: Mapping[str, Any]) -> Slot:
@@ -41,15 +41,33 @@ def attribution(
     """The map, kept or computed with progress; a sentence where the method refuses; None where the user stopped it."""
 
     def make(progress: Stoppable) -> Attribution | str:
-        from workbench.attribution import attribute
-
-        try:
-            clf, settings = choice.classifier(view.model), {**aim, **params, "background": view.images}
-            return attribute(clf, ready(view), method, **settings, on_progress=progress)
-        except InputError as error:
-            return str(error)
+        return _attributed(view, choice.classifier(view.model), method, {**aim, **params}, progress)
 
     return computed(map_slot(view, method, aim, params), METHODS[method].title, make, _map_size)
+
+
+def attribution_unseen(
+    view: ImageView, classifier: Classifier, method: str, aim: Mapping[str, Any], progress: Callable[[int, int], None]
+) -> Attribution | str:
+    """As `attribution` without settings, for work that no page waits for: what `progress` raises stops it."""
+    place = map_slot(view, method, aim, {})
+    return place.kept(lambda: _attributed(view, classifier, method, aim, progress), _map_size)
+
+
+def _attributed(
+    view: ImageView,
+    classifier: Classifier,
+    method: str,
+    settings: Mapping[str, Any],
+    progress: Callable[[int, int], None],
+) -> Attribution | str:
+    from workbench.attribution import attribute
+
+    try:
+        prepared = classifier.input(view.item, photographs.photograph(view.item))
+        return attribute(classifier, prepared, method, **settings, background=view.images, on_progress=progress)
+    except InputError as error:
+        return str(error)
 
 
 def map_of_pixels(

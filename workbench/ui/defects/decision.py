@@ -1,4 +1,4 @@
-"""One decision: image and ground truth, where the evidence lies, what filling it does, neighbours, verdict."""
+"""The work place of decisions: a queue, one image with what its decision rests on, and the way to the next."""
 
 from __future__ import annotations
 
@@ -9,64 +9,84 @@ import streamlit as st
 from PIL import Image
 
 from workbench.attribution import METHODS
-from workbench.defects import DEFECT_FILLS, Decision, Filled, Spot, decide, fill_spots, spots
+from workbench.defects import DEFECT_FILLS, Decision, decide
 from workbench.drawing import render
 from workbench.errors import InputError
 from workbench.images import FILLS, ImageItem
-from workbench.stats import nearest
-from workbench.ui import choice, draw, neighbours, photographs, results, url
-from workbench.ui.cache import computed, slot
-from workbench.ui.defects import queue, record
+from workbench.texts import shortened
+from workbench.ui import draw, photographs, url
+from workbench.ui.defects import nearby, queue, record, rests, review, threshold
+from workbench.ui.defects import scope as scopes
+from workbench.ui.defects.rests import VIEW_EDGE, Question, Rests
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting
-from workbench.ui.explain import OWN
-from workbench.ui.progress import Stoppable, guarded
+from workbench.ui.progress import guarded
 from workbench.ui.text import plain
+from workbench.ui.view import View
 
 if TYPE_CHECKING:
-    from workbench.attribution import Attribution
+    from streamlit.delta_generator import DeltaGenerator
 
-VIEW_EDGE, MOST_SPOTS = 512, 3
-"""Longest side of the images in pixels, and how many regions are filled."""
-SPOT_METHODS = ("integrated_gradients", "grad_cam", "smoothgrad", "occlusion", "layer_cam")
+LAYERS = {"boxes": "Boxes", "map": "Map", "plain": "Photograph"}
 
 
+def page(view: View) -> None:
+    """The rule in one line, with its settings folded, and the work place."""
+    with st.container(horizontal=True, vertical_alignment="center", key="rule-line"):
+        words = st.empty()
+        fold = st.popover("Change the rule", icon=":material/tune:")
+    selection = scopes.choose(view, fold)
+    if selection is None:
+        return
+    setting = threshold.controls(selection, fold)
+    words.markdown(threshold.line(selection, setting))
+    section(selection, setting)
+
+
+@st.fragment
 @guarded
 def section(scope: Scope, setting: Setting) -> None:
-    """The chosen queue, and the decision about one of its images."""
-    record.confirmation()
-    row = queue.choose(scope, setting)
-    if row is None:
+    """The chosen queue and one of its images, without running the rest of the page again."""
+    place = queue.choose(scope, setting)
+    if place is None:
+        review.recorded()
         return
-    item = _item(scope, row)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        method = url.select(
-            "Map by", offered(scope.model), key="map", format_func=lambda name: METHODS[name].title, width=250
-        )
-        fill = url.select(
-            "Fill regions with", list(DEFECT_FILLS), key="fill", format_func=lambda name: FILLS[name], width=290
-        )
-        draw.meaning("attributed-regions")
-    head = st.container()
+    item = _item(scope, place.row)
+    with st.container(key="work-place"):
+        left, right = st.columns([6, 7], gap="medium")
+        with right:
+            # Written over before the new image comes, so that no verdict stands beside another image than its own.
+            head, panel = st.empty(), st.empty()
+            head.markdown(f"{plain(shortened(item.name, 32))}: looking for what the decision rests on …")
+            panel.markdown("")
+        with left:
+            seen = st.empty()
+            with st.container(horizontal=True, vertical_alignment="center", key="layers"):
+                layer, below = _layer(), st.container()
     image = photographs.fitted(item, VIEW_EDGE)
-    target = _target(scope, row)
-    result = results.attribution(scope.of(item), method, {"target": target, "score": "logit"}, {})
-    attribution = None if isinstance(result, str) else result
-    regions = [] if attribution is None else spots(_heatmap(attribution, image), MOST_SPOTS)
-    fills = _fills(scope, item, regions, method, fill)
-    decision = decide(item.id, float(scope.scores[row]), setting.band, regions, fills, _evidence(scope, method, target))
-    with head:
-        _sentence(scope, item, decision, target)
-    if isinstance(result, str):
-        st.info(plain(result, 600), icon=":material/block:")
-    _images(item, image, attribution, regions)
-    if attribution is not None:
+    with seen:
+        draw.image(image, item.name)
+    around, boxes = st.container(), st.container()
+    question = _question(scope, below, boxes)
+    with head.container():
+        st.markdown(f"{plain(shortened(item.name, 32))}: looking for what the decision rests on …")
+        found = rests.looked_into(scope, place.row, item, question)
+    decision = _decision(scope, setting, item, place.row, found, question)
+    with head.container():
+        _sentence(scope, item, decision, rests.target(scope, place.row), found)
+    with seen.container():
+        _layered(item, image, _mask(item, image), found, question, layer)
+    on_screen = record.Seen(scope, setting, item.name, item.label, decision, found.attribution)
+    with panel.container():
+        review.panel(on_screen, place)
+    if place.after is not None and found.attribution is not None:
+        rests.look_ahead(scope, place.after, question)
+    with around:
+        queue.strip(scope, place)
+    with boxes:
         _table(item, decision)
-    _neighbours(scope, row, item, method, attribution, image)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("Your verdict", anchor=False)
-        draw.meaning("journal-entry")
-    record.form(scope, setting, item, decision, attribution)
+    nearby.section(scope, place.row, item, question, found)
+    review.drawn(on_screen)
 
 
 def _item(scope: Scope, row: int) -> ImageItem:
@@ -84,193 +104,120 @@ def _item(scope: Scope, row: int) -> ImageItem:
     return item
 
 
-def offered(model: choice.ModelChoice) -> list[str]:
-    """The methods that a decision can be looked at with: the model's own map first, where it gives one."""
-    return [*([OWN] if choice.classifier(model).scored else []), *SPOT_METHODS]
+def _question(scope: Scope, by: DeltaGenerator, boxes: DeltaGenerator) -> Question:
+    """How decisions are looked into; the controls stand in two places, and the second begins a part of its own."""
+    with by:
+        method = url.select(
+            "Map by",
+            rests.offered(scope.model),
+            key="map",
+            format_func=lambda name: f"by {METHODS[name].title}",
+            width=230,
+            label_visibility="collapsed",
+        )
+    with boxes, st.container(horizontal=True, vertical_alignment="bottom"):
+        st.header("Boxes", anchor=False)
+        fill = url.select(
+            "Paint over with", list(DEFECT_FILLS), key="fill", format_func=lambda name: FILLS[name], width=330
+        )
+        draw.meaning("attributed-regions", "What does a box show?")
+    return Question(method, fill)
 
 
-def _evidence(scope: Scope, method: str, target: str) -> str:
-    """What a map's regions hold a share of."""
-    if METHODS[method].reacts:
-        return "what the score is sensitive to"
-    if METHODS[method].family == "own":
-        return "what the model's own map shows"
-    return f"the evidence for {'a defect' if len(scope.positive) == 1 else target}"
-
-
-def _signed(method: str) -> bool:
-    """Whether the map can speak against the defect anywhere; of a reaction of the score only the size counts."""
-    return METHODS[method].signed and not METHODS[method].reacts
-
-
-def _target(scope: Scope, row: int) -> str:
-    """The defect that the model finds most probable: what the map is asked about."""
-    columns = [scope.predictions.class_names.index(name) for name in scope.positive]
-    return scope.positive[int(scope.predictions.probabilities[row, columns].argmax())]
-
-
-def _heatmap(attribution: Attribution, image: Image.Image) -> np.ndarray:
-    """What speaks for the defect, over the pixels of the image shown."""
-    return attribution.placement.scaled(image).to_original(attribution.ranking)
-
-
-def _fills(scope: Scope, item: ImageItem, regions: list[Spot], method: str, fill: str) -> list[Filled]:
-    """What filling each region does, computed one after the other; none where it was stopped."""
-
-    def make(progress: Stoppable) -> list[Filled]:
-        clf, image, done = choice.classifier(scope.model), photographs.fitted(item, VIEW_EDGE), []
-        for number, region in enumerate(regions):
-            progress(number, len(regions))
-            done += fill_spots(clf, image, [region], scope.positive, fill)[1]
-        return done
-
-    if not regions or regions[0].inside.all():
-        return []
-    inside = [np.packbits(region.inside) for region in regions]
-    facts = {"image": item.id, "regions": inside, "fill": fill, "positive": scope.positive}
-    return (
-        computed(slot("filled regions", **scope.model.identity, **facts), "Filling regions", make, lambda _: 4096) or []
-    )
-
-
-def _sentence(scope: Scope, item: ImageItem, decision: Decision, target: str) -> None:
-    words = {"pass": "passed", "review": "for review", "reject": "rejected"}
-    kinds = {True: ("reject", "escape"), False: ("pass", "overkill")}
-    chips = f":{_COLOURS[decision.verdict]}-badge[{words[decision.verdict]}]"
-    if item.label in scope.predictions.class_names:
-        right, wrong = kinds[item.label in scope.positive]
-        if decision.verdict not in (right, "review"):
-            chips += f" :red-badge[{wrong}]"
-        chips += f" ground truth: **{plain(item.label)}**"
-    what = f", most probably {plain(target)}" if len(scope.positive) > 1 else ""
-    st.markdown(f"#### {plain(decision.sentence, 400)}")
-    st.markdown(f"{plain(item.name)} · {chips} · margin to the threshold {decision.margin:+.3f}{what}")
+def _decision(scope: Scope, setting: Setting, item: ImageItem, row: int, found: Rests, question: Question) -> Decision:
+    label = item.label if item.label in scope.predictions.class_names else None
+    return decide(
+        item.id, float(scope.scores[row]), setting.band, found.regions, found.fills, label=label,
+        positive=scope.positive, hint=question.hint,
+    )  # fmt: skip
 
 
 _COLOURS = {"pass": "green", "review": "orange", "reject": "red"}
+_WORDS = {"pass": "passed", "review": "for review", "reject": "rejected"}
 
 
-def _images(item: ImageItem, image: Image.Image, attribution: Attribution | None, regions: list[Spot]) -> None:
-    """The photograph and the map over it, each with the outline of the ground truth."""
+def _sentence(scope: Scope, item: ImageItem, decision: Decision, target: str, found: Rests) -> None:
+    st.header(plain(decision.sentence, 500), anchor=False)
+    chips = f":{_COLOURS[decision.verdict]}-badge[{_WORDS[decision.verdict]}]"
+    if decision.mistake:
+        chips += f" :red-badge[{decision.mistake}]"
+    what = f" · most probable defect: {plain(target)}" if len(scope.positive) > 1 else ""
+    st.markdown(f"{chips} {plain(shortened(item.name, 32))} · margin to the threshold {decision.margin:+.3f}{what}")
+    if found.refusal:
+        st.info(plain(found.refusal, 600), icon=":material/block:")
+    elif found.attribution is not None and not found.regions:
+        st.caption(":material/info: The map holds no evidence for this defect: there is no region.")
+
+
+def _layer() -> str:
+    """What is drawn over the image, and the keys that change it."""
+    now = str(st.query_params.get("layer") or "boxes")
+    now = now if now in LAYERS else "boxes"
+    for name, key in (("map", "M"), ("plain", "B")):
+        other = "boxes" if now == name else name
+        shown = {"map": "Hide map", "plain": "Show boxes"} if now == name else {"map": "Map", "plain": "Hide boxes"}
+        st.button(shown[name], shortcut=key, key=f"layer {name}", on_click=url.choose, args=("layer", other))
+    return now
+
+
+def _mask(item: ImageItem, image: Image.Image) -> np.ndarray | None:
     try:
         mask = photographs.mask_of(item)
     except InputError as error:
-        mask = None
         st.caption(f":material/warning: {plain(error, 300)}")
+        return None
     if mask is not None and mask.shape != (image.height, image.width):
         mask = np.asarray(Image.fromarray(mask).resize(image.size, Image.Resampling.NEAREST))
-    boxes = [spot.box for spot in regions]
+    return mask
 
-    def marked(base: Image.Image) -> Image.Image:
-        return render.with_boxes(base if mask is None else render.outline(base, mask), boxes)
 
-    with st.grid(3, min_column_width=230):
-        with st.container():
-            st.markdown("**Photograph**")
-            draw.image(image, item.name)
-        with st.container():
-            st.markdown("**Regions" + (" and ground truth**" if mask is not None else "**"))
-            draw.image(marked(image), f"Regions of {item.name}")
-        if attribution is not None:
-            method, heat = METHODS[attribution.method], _heatmap(attribution, image)
-            scale = render.scale_of([heat], _signed(attribution.method))
-            over = marked(render.overlay(image, heat, _signed(attribution.method)))
-            with st.container():
-                st.markdown(f"**{method.title}**")
-                draw.image(over, f"{method.title} of {item.name}")
-                draw.colour_bar(scale, method.unit)
-                draw.download("Image (PNG)", lambda: over, f"{draw.stem(item.name)}-decision.png", "png decision")
-    if mask is None:
-        st.caption("No ground-truth mask marks the defect.")
+def _layered(
+    item: ImageItem, image: Image.Image, mask: np.ndarray | None, found: Rests, question: Question, layer: str
+) -> None:
+    """The image as it is, with its boxes and the outline of the ground truth, or with the map beneath them."""
+    base, alt, scale = image, item.name, None
+    if layer == "map" and found.attribution is not None:
+        method, heat = METHODS[question.method], rests.heatmap(found.attribution, image)
+        scale = render.scale_of([heat], question.signed)
+        base, alt = render.overlay(image, heat, question.signed), f"{method.title} of {item.name}"
+    if layer != "plain":
+        alt = alt if scale is not None else f"Regions of {item.name}"
+        base = base if mask is None else render.outline(base, mask)
+        base = render.with_boxes(base, [spot.box for spot in found.regions])
+    draw.image(base, alt)
+    if scale is not None:
+        draw.colour_bar(scale, METHODS[question.method].unit)
 
 
 def _table(item: ImageItem, decision: Decision) -> None:
     """The regions with their mass and what filling does."""
     import pandas as pd
 
+    if item.mask is None:
+        st.caption("No ground-truth mask marks the defect.")
     if not decision.regions:
-        st.caption(":material/info: The map holds no evidence for this defect: there is no region.")
         return
     rows: list[dict[str, Any]] = []
     for number, spot in enumerate(decision.regions, 1):
         left, top, right, bottom = spot.box
         row = {
-            "region": number,
-            "box": f"{left}, {top} to {right}, {bottom}",
+            "box": number,
+            "place": f"{left}, {top} to {right}, {bottom}",
             "area": f"{spot.area:.1%}",
             "mass": f"{spot.mass:.0%}",
-            "score when filled": "",
-            "same area elsewhere": "",
-            "so": "not filled" if number > len(decision.filled) else "",
+            "score when painted over": "",
+            "as much elsewhere": "",
+            "so": "not tried" if number > len(decision.filled) else "",
         }
         if number <= len(decision.filled):
             fill = decision.filled[number - 1]
             low, high = min(fill.elsewhere), max(fill.elsewhere)
             row |= {
-                "score when filled": f"{fill.after:.3f} ({fill.after - fill.before:+.3f})",
-                "same area elsewhere": f"{np.mean(fill.elsewhere):.3f} ({low:.3f} to {high:.3f})",
+                "score when painted over": f"{fill.after:.3f} ({fill.after - fill.before:+.3f})",
+                "as much elsewhere": f"{np.mean(fill.elsewhere):.3f} ({low:.3f} to {high:.3f})",
                 "so": decision.meaning(fill),
             }
         rows.append(row)
     frame = pd.DataFrame(rows)
-    st.dataframe(frame, hide_index=True, alt="Regions")
-    draw.table("Regions (CSV)", lambda: frame, f"{draw.stem(item.name)}-regions.csv", "csv regions")
-
-
-@guarded
-def _neighbours(
-    scope: Scope, row: int, item: ImageItem, method: str, attribution: Attribution | None, image: Image.Image
-) -> None:
-    """The nearest good part and the nearest defect among the training images, with maps on one scale if any."""
-    st.subheader("Nearest training images", anchor=False)
-    pairs = _nearest(scope, row)
-    if pairs is None:
-        return
-    maps: list[tuple[str, Image.Image, np.ndarray | None]] = [
-        ("This part", image, None if attribution is None else _heatmap(attribution, image))
-    ]
-    for title, (other, alike) in pairs.items():
-        neighbour = scope.at(other)
-        its, heat = photographs.fitted(neighbour, VIEW_EDGE), None
-        if attribution is not None:
-            aim = {"target": _target(scope, row), "score": "logit"}
-            its_map = results.attribution(scope.of(neighbour), method, aim, {})
-            heat = None if its_map is None or isinstance(its_map, str) else _heatmap(its_map, its)
-        what = f"{title}: {plain(neighbour.label)}, score {scope.scores[other]:.2f}, similarity {alike:.2f}"
-        maps.append((what, its, heat))
-    scale = render.scale_of([heat for _, _, heat in maps if heat is not None], _signed(method))
-    with st.grid(3, min_column_width=230):
-        for what, its, heat in maps:
-            with st.container():
-                pair = its if heat is None else _pair(its, render.overlay(its, heat, scale.signed, scale.limit))
-                draw.image(pair, what)
-                st.caption(what)
-    if attribution is not None:
-        draw.colour_bar(scale, f"{METHODS[method].unit}, one scale for the three maps")
-    draw.meaning("nearest-training-images")
-
-
-def _pair(left: Image.Image, right: Image.Image) -> Image.Image:
-    both = Image.new("RGB", (left.width + right.width, left.height))
-    both.paste(left, (0, 0))
-    both.paste(right, (left.width, 0))
-    return both
-
-
-def _nearest(scope: Scope, row: int) -> dict[str, tuple[int, float]] | None:
-    """Rows and similarities of the nearest good part and the nearest defect; None, and the remedy, if not known."""
-    frame = scope.predictions.frame
-    training = (frame["split"] == "train").to_numpy(bool) & frame["verdict"].notna().to_numpy(bool)
-    if not training.any():
-        st.caption("This set has no labelled training split, so the training images are not known.")
-        return None
-    embeddings = neighbours.embedded(scope)
-    if embeddings is None:
-        return None
-    predictions, vectors = embeddings
-    order = dict(zip(predictions.frame["name"], range(len(predictions)), strict=True))
-    ours = vectors[[order[name] for name in frame["name"]]]
-    defect = frame["label"].isin(scope.positive).to_numpy(bool)
-    rows_of = {"Nearest good part": training & ~defect, "Nearest defect": training & defect}
-    pairs = {title: nearest(ours, row, rows) for title, rows in rows_of.items()}
-    return {title: pair for title, pair in pairs.items() if pair is not None}
+    st.dataframe(frame, hide_index=True, alt="Boxes")
+    draw.table("Boxes (CSV)", lambda: frame, f"{draw.stem(item.name)}-regions.csv", "csv regions")

@@ -14,7 +14,7 @@ from workbench.defects import FEW, MAP_FIGURES, Localisation, Row, localise
 from workbench.images import SAMPLE, ImageItem, testing_items
 from workbench.ui import choice, draw, terms, url
 from workbench.ui.cache import Slot, computed, slot
-from workbench.ui.defects import decision
+from workbench.ui.defects import rests
 from workbench.ui.defects.scope import Scope
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain
@@ -36,7 +36,7 @@ def section(scope: Scope) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         method = url.select(
-            "Map by", decision.offered(scope.model), key="map", format_func=lambda name: METHODS[name].title, width=250
+            "Map by", rests.offered(scope.model), key="map", format_func=lambda name: METHODS[name].title, width=250
         )
         draw.meaning("localisation-metrics")
     result: Localisation | None = _place("localisation", scope, method).get()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @guarded
 def view(scope: Scope) -> None:
     """All that follows the threshold, without running the rest of the page again."""
-    setting = threshold.controls(scope)
+    setting = threshold.controls(scope, st.container())
     st.markdown(threshold.sentence(scope, setting))
     histogram.draw(scope, setting)
     points = {split: point_at(cases, setting.band, scope.costs) for split, cases in scope.cases.items() if len(cases)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -35,15 +36,42 @@ ON = {"test": "Test split", "validation": "Validation split", "train": "Training
 STRIP = 12
 
 
-def choose(scope: Scope, setting: Setting) -> int | None:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Place:
+    """A place in a queue.
+
+    Attributes:
+        queue: One of `QUEUES`.
+        names: The images that wait in it, in their order.
+        rows: Their rows.
+        at: Which of them is looked at.
+    """
+
+    queue: str
+    names: list[str]
+    rows: NDArray[np.intp]
+    at: int
+
+    @property
+    def row(self) -> int:
+        """The row of the image that is looked at."""
+        return int(self.rows[self.at])
+
+    @property
+    def after(self) -> int | None:
+        """The row of the next one; None at the end."""
+        return int(self.rows[self.at + 1]) if self.at + 1 < len(self.rows) else None
+
+
+def choose(scope: Scope, setting: Setting) -> Place | None:
     """Draw the queues with their lengths and the way through the chosen one.
 
     Returns:
-        The row of the image to look at; None, and what to do, where the queue is empty.
+        The image to look at; None, and what to do, where the queue is empty.
     """
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="center", key="queues"):
         rows = _images(scope)
-        overruled = record.overruled(scope)
+        decided, overruled = record.decided(scope)
         cases = cases_of(scope.predictions, scope.positive, rows)
         waiting = {name: queue(cases, scope.scores, rows, setting.band, name, overruled) for name in QUEUES}
         words = QUEUE_NAMES if setting.coverage is None else QUEUE_NAMES | {"near": DOUBT}
@@ -53,11 +81,14 @@ def choose(scope: Scope, setting: Setting) -> int | None:
             key="queue",
             default="escapes",
             format_func=lambda q: f"{words[q]} ({len(waiting[q]):,})",
+            label_visibility="collapsed",
         )
     if not len(waiting[name]):
         st.info(f"{EMPTY[name]} Choose another queue or other images above.", icon=":material/inbox:")
         return None
-    return _walk(scope, waiting[name], words[name])
+    place = _place(scope, name, waiting[name])
+    _steps(place, words[name], int(decided[place.rows].sum()))
+    return place
 
 
 def _images(scope: Scope) -> NDArray[np.bool_]:
@@ -79,6 +110,7 @@ def _images(scope: Scope) -> NDArray[np.bool_]:
         default=default if default in options else "all",
         format_func=titles.__getitem__,
         width=180,
+        label_visibility="collapsed",
     )
     if on in words:
         return parts[CHOSEN_ON if on == f"{CHOSEN_ON} half" else REPORTED_ON]
@@ -89,27 +121,36 @@ def _capital(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}"
 
 
-def _walk(scope: Scope, rows: NDArray[np.intp], title: str) -> int:
-    names = scope.predictions.frame["name"].to_numpy()[rows]
+def _place(scope: Scope, queue: str, rows: NDArray[np.intp]) -> Place:
+    names = [str(name) for name in scope.predictions.frame["name"].to_numpy()[rows]]
     before = str(st.session_state.get("image name") or "")
     now = str(st.query_params.get("image") or before)
-    places = np.flatnonzero(names == now)
-    at = int(places[0]) if len(places) else 0
-    if not len(places) and now != before:  # else it was chosen here, before the queue was
+    at = names.index(now) if now in names else 0
+    if now not in names and now != before:  # else it was chosen here, before the queue was
         st.info(f"The image “{plain(now)}” in this link is not among these. This is the first of them.")
-    choice.choose_image(str(names[at]))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Previous", icon=":material/arrow_back:", shortcut="P", disabled=at == 0, **_going(names, at - 1))
-        st.markdown(f"**{title}**: {at + 1:,} of {len(rows):,}")
+    choice.choose_image(names[at])
+    return Place(queue, names, rows, at)
+
+
+def _steps(place: Place, title: str, decided: int) -> None:
+    """How far the queue is, and the way to its neighbours."""
+    count = len(place.names)
+    with st.container(horizontal=True, vertical_alignment="center", key="queue-steps"):
+        st.button("Previous", icon=":material/arrow_back:", shortcut="P", disabled=not place.at, **_going(place, -1))
         st.button(
-            "Next", icon=":material/arrow_forward:", shortcut="N", disabled=at == len(rows) - 1, **_going(names, at + 1)
+            "Next", icon=":material/arrow_forward:", shortcut="N", disabled=place.after is None, **_going(place, 1)
         )
-    first = min(max(at - STRIP // 2, 0), max(len(rows) - STRIP, 0))
+        done = f"{decided:,} decided" if decided else "none decided yet"
+        st.progress(decided / count, text=f"**{title}: {place.at + 1:,} of {count:,}**, {done}")
+
+
+def strip(scope: Scope, place: Place) -> None:
+    """The images around this one, to choose from."""
+    first = min(max(place.at - STRIP // 2, 0), max(len(place.rows) - STRIP, 0))
     with st.grid(STRIP, min_column_width=72, gap="xsmall", key="gallery"):
-        for number, name in enumerate(names[first : first + STRIP]):
-            gallery.thumbnail(number, scope.image(name), None, name == names[at])
-    return int(rows[at])
+        for number, name in enumerate(place.names[first : first + STRIP]):
+            gallery.thumbnail(number, scope.image(name), None, name == place.names[place.at])
 
 
-def _going(names: NDArray[np.object_], at: int) -> dict[str, Any]:
-    return {"on_click": choice.choose_image, "args": (str(names[min(max(at, 0), len(names) - 1)]),)}
+def _going(place: Place, step: int) -> dict[str, Any]:
+    return {"on_click": choice.choose_image, "args": (place.names[min(max(place.at + step, 0), len(place.names) - 1)],)}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import getpass
+import dataclasses
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,20 +13,15 @@ from numpy.typing import NDArray
 
 from workbench.defects import Decision
 from workbench.errors import InputError
-from workbench.images import ImageItem
 from workbench.journal import Draft, Entry, Journal, journal_path, map_digest
 from workbench.ui import choice, session
 from workbench.ui.cache import slot
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting
-from workbench.ui.progress import guarded, troubles
 from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
-
-AGREE = "The verdict is right"
-
 
 SHUT = (
     "This server is open to others without a login, so the author of a decision cannot be known: the journal is"
@@ -74,64 +67,23 @@ def latest(scope: Scope) -> dict[str, Entry]:
     )
 
 
-def overruled(scope: Scope) -> NDArray[np.bool_]:
-    """Which images' newest entry overrules the model, (N,); none if the journal cannot be read, as `form` says."""
+def decided(scope: Scope) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Of which images there is an entry, (N,), and whose newest one overrules the model, (N,); of none if the journal
+    cannot be read, which is said where decisions are made."""
     try:
-        names = {image for image, entry in latest(scope).items() if entry.overruled is not None}
+        entries = latest(scope)
     except InputError:
-        names = set()
-    return scope.predictions.frame["id"].isin(names).to_numpy(bool)
+        entries = {}
+    ids = scope.predictions.frame["id"]
+    against = [image for image, entry in entries.items() if entry.overruled is not None]
+    return ids.isin(list(entries)).to_numpy(bool), ids.isin(against).to_numpy(bool)
 
 
-@guarded
-def form(scope: Scope, setting: Setting, item: ImageItem, decision: Decision, attribution: Attribution | None) -> None:
-    """Agree with the machine or overrule it, with a reason; and what was decided about this image before."""
-    if (before := latest(scope).get(item.id)) is not None:
-        st.caption(f":material/history: {_history(before)}")
-    if not session.local():
-        st.info(SHUT, icon=":material/lock:")
-        return
-    # What was filled in for one image must not stand there for the next, nor once it was written.
-    this = f"{item.id[:12]} {st.session_state.get('entries written', 0)}"
-    with st.form(f"verdict {this}", border=True):
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            # By key: with a default that changes, Streamlit would take it for another field and drop what was typed
-            # meanwhile.
-            st.session_state.setdefault("who", st.session_state.get("user name") or _at_this_machine())
-            user = st.text_input("Who decides", key="who", max_chars=200, width=220)
-            says = st.selectbox(
-                "You say",
-                [AGREE, *(f"It is {label}" for label in scope.predictions.class_names)],
-                key=f"says {this}",
-                width=260,
-            )
-        reason = st.text_area(
-            "Why",
-            key=f"why {this}",
-            max_chars=2000,
-            height=80,
-            placeholder="Required to overrule: what do you see, or how do you know?",
-        )
-        sent = st.form_submit_button("Record in the journal", icon=":material/edit_note:", type="primary")
-    if own(scope.model):
-        st.caption(
-            ":material/info: This is your upload, so the entry goes into a journal of this session: export it on the"
-            " Journal page."
-        )
-    if sent:
-        with troubles():
-            person = {
-                "user": user,
-                "overruled": None if says == AGREE else str(says).removeprefix("It is "),
-                "reason": reason.strip(),
-            }
-            write(scope, setting, item, decision, attribution, person)
-
-
-def _history(entry: Entry) -> str:
+def history(entry: Entry) -> str:
+    """An entry in one line, as Markdown."""
     what = "confirmed"
     if entry.overruled:
-        what = f"overruled to **{plain(entry.overruled)}**: {plain(entry.reason, 300)}"
+        what = f"overruled to **{plain(entry.overruled)}**: {plain(str(entry.reason).rstrip('.'), 300)}"
     return (
         f"Entry {entry.number}, {plain(str(entry.time)[:16].replace('T', ' '))} UTC, {plain(entry.user)}: "
         f"{plain(entry.verdict)} at {plain(figure(entry.threshold))}, {what}."
@@ -143,62 +95,66 @@ def figure(value: object) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _at_this_machine() -> str:
-    """Who sits at this machine, where visitors do; some systems do not know."""
-    if session.local():
-        with contextlib.suppress(KeyError, OSError):
-            return getpass.getuser()
-    return ""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Seen:
+    """What a person has on the screen who decides: an entry speaks of this, whatever the files hold by then.
 
-
-def write(
-    scope: Scope,
-    setting: Setting,
-    item: ImageItem,
-    decision: Decision,
-    attribution: Attribution | None,
-    person: Mapping[str, Any],
-) -> None:
-    """Write a decision into the journal, and draw the page again.
-
-    Args:
+    Attributes:
         scope: What the page speaks of.
         setting: How the threshold was found.
-        item: The image.
+        name: The image's.
+        label: Its ground truth, where known.
         decision: What the machine says of it.
-        attribution: The map that was shown, if any.
-        person: The fields `user`, `overruled` and `reason` of the entry.
+        attribution: The map that is shown, if any.
+    """
+
+    scope: Scope
+    setting: Setting
+    name: str
+    label: str | None
+    decision: Decision
+    attribution: Attribution | None
+
+
+def write(seen: Seen, user: str, overruled: str | None, reason: str) -> Entry:
+    """Write a decision into the journal.
+
+    Args:
+        seen: What it is about.
+        user: Who decides.
+        overruled: None where the person agrees, else the class that they say it is.
+        reason: Why.
 
     Raises:
         InputError: The entry lacks something, or the journal cannot be written to, as where others reach the server.
     """
+    scope, decision, attribution = seen.scope, seen.decision, seen.attribution
     book = journal(scope.model) if session.local() else None
     if book is None:
         raise InputError(SHUT)
-    st.session_state["user name"] = person["user"]
-    draft = Draft(
-        **person,
-        **_rule(scope, setting),
-        model=scope.model.key,
-        model_name=scope.model.title,
-        image=item.id,
-        image_name=item.name,
-        set_name=scope.images.name,
-        label=item.label,
-        positive=scope.positive,
-        label_known=item.label in scope.predictions.class_names,
-        threshold=decision.band.threshold,
-        review_from=decision.band.low,
-        review_to=decision.band.high,
-        score=decision.score,
-        verdict=decision.verdict,
-        map_digest=None if attribution is None else map_digest(attribution.values),
-        map_method=None if attribution is None else attribution.method,
+    return book.append(
+        Draft(
+            user=user,
+            overruled=overruled,
+            reason=reason,
+            **_rule(scope, seen.setting),
+            model=scope.model.key,
+            model_name=scope.model.title,
+            image=decision.item_id,
+            image_name=seen.name,
+            set_name=scope.images.name,
+            label=seen.label,
+            positive=scope.positive,
+            label_known=seen.label in scope.predictions.class_names,
+            threshold=decision.band.threshold,
+            review_from=decision.band.low,
+            review_to=decision.band.high,
+            score=decision.score,
+            verdict=decision.verdict,
+            map_digest=None if attribution is None else map_digest(attribution.values),
+            map_method=None if attribution is None else attribution.method,
+        )
     )
-    entry = book.append(draft)
-    st.session_state["entries written"] = st.session_state.get("entries written", 0) + 1
-    st.session_state["written"] = f"Entry {entry.number:,} recorded in the journal (hash {entry.hash[:12]})."
-    st.rerun()
 
 
 def _rule(scope: Scope, setting: Setting) -> dict[str, Any]:
@@ -213,9 +169,3 @@ def _rule(scope: Scope, setting: Setting) -> dict[str, Any]:
         "threshold_by": setting.way, "coverage": setting.coverage, "ceiling": setting.ceiling,
         "chosen_on": setting.chosen_on, **by_cost,
     }  # fmt: skip
-
-
-def confirmation() -> None:
-    """What was just written."""
-    if note := st.session_state.pop("written", None):
-        st.toast(note, icon=":material/check_circle:")

@@ -19,6 +19,7 @@ from workbench.ui.view import View
 
 if TYPE_CHECKING:
     import pandas as pd
+    from streamlit.delta_generator import DeltaGenerator
 
 SPLIT_NAMES = {CHOSEN_ON: "validation split", REPORTED_ON: "test split"}
 REST = "images of no split"
@@ -77,26 +78,27 @@ class Scope(View):
         )
 
 
-def choose(view: View) -> Scope | None:
-    """The controls on top of the page; None, and a way out, where nothing can be decided."""
+def choose(view: View, place: DeltaGenerator) -> Scope | None:
+    """The controls, drawn in `place`; None, and a way out outside of it, where nothing can be decided."""
     predictions = view.predictions
     if predictions is None:
         st.info("No predictions of this model for this image set yet.", icon=":material/play_circle:")
         runs.offer_predictions(view, "")
         return None
-    positive = _positive(predictions)
+    positive = _positive(predictions, place)
     if positive is None:
         return None
-    cases, words = _splits(cases_of(predictions, positive), predictions)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        costs = _costs()
-        draw.meaning("escape-and-overkill")
+    with place:
+        cases, words = _splits(cases_of(predictions, positive), predictions)
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            costs = _costs()
+            draw.meaning("escape-and-overkill", "What are escapes and overkill?")
     if view.images.synthetic:
         st.caption(":material/science: These images are synthetic: made by a program, not photographed.")
     return Scope(view.model, view.images, predictions, positive, cases, words, costs)
 
 
-def _positive(predictions: Predictions) -> tuple[str, ...] | None:
+def _positive(predictions: Predictions, place: DeltaGenerator) -> tuple[str, ...] | None:
     """The classes that are defects: two classes of which one is named need no question."""
     names, rule = predictions.class_names, predictions.rule
     good = good_class(names)
@@ -114,9 +116,10 @@ def _positive(predictions: Predictions) -> tuple[str, ...] | None:
             icon=":material/category:",
         )
         return None
-    answer = url.pills("Classes that are defects", names, key="defect", default=guess, format_func=plain)
+    with place:
+        answer = url.pills("Classes that are defects", names, key="defect", default=guess, format_func=plain)
     if not answer or len(answer) == len(names):
-        st.info("Choose which classes are defects above: at least one, but not all.", icon=":material/touch_app:")
+        st.info("Choose which classes are defects: at least one, but not all.", icon=":material/touch_app:")
         return None
     return tuple(name for name in names if name in answer)
 

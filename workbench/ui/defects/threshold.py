@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -11,6 +12,9 @@ from workbench.errors import InputError
 from workbench.ui import draw, url
 from workbench.ui.defects.scope import Scope
 from workbench.ui.text import plain
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
 WAYS = {
     "model": "The model's own",
@@ -50,12 +54,12 @@ class Setting:
         return self.band.threshold
 
 
-def controls(scope: Scope) -> Setting:
-    """Draw the controls and find the threshold."""
+def controls(scope: Scope, place: DeltaGenerator) -> Setting:
+    """Draw the controls in `place` and find the threshold; what stands in the way is said outside of it."""
     default = scope.model.rule.threshold if scope.positive == (scope.model.rule.positive,) else None
     to_choose_on = bool(len(scope.cases[CHOSEN_ON]))
     ways = [way for way in WAYS if (default is not None if way == "model" else to_choose_on or way == "hand")]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with place, st.container(horizontal=True, vertical_alignment="bottom"):
         way = url.segments("Threshold", ways, key="choose", default=ways[0], format_func=WAYS.__getitem__)
         ceiling = _ceiling(way)
         by_hand = 0.5 if default is None else default
@@ -69,7 +73,7 @@ def controls(scope: Scope) -> Setting:
             width=110,
             help="Target for each class.",
         )
-        draw.meaning("decision-threshold")
+        draw.meaning("decision-threshold", "What is the review band?")
     way, threshold, reason = _threshold(scope, way, ceiling, by_hand, default)
     coverage = None if share == "none" else int(share) / 100
     if coverage is not None:
@@ -121,6 +125,12 @@ def _enough(scope: Scope, coverage: float) -> None:
                 f":material/info: A target of {coverage:.0%} needs {least:,} {kind} in the {scope.words[CHOSEN_ON]},"
                 f" which has {count:,}: without them every part on that side of the threshold is for review."
             )
+
+
+def line(scope: Scope, setting: Setting) -> str:
+    """What becomes of a part by its score and by which rule, short."""
+    by = "no rule could be chosen" if setting.way == "fallback" else WAYS[setting.way]
+    return f"{decides(setting.band, scope.defect)} Rule: {by[0].lower()}{by[1:]}."
 
 
 def sentence(scope: Scope, setting: Setting) -> str:
