@@ -36,7 +36,7 @@ def predicted(
         (BINARY, [0.05, 0.95], "functional", "Good part rejected. P(defective) 95.0 %, needs 58.0 %."),
         (BINARY, [0.979, 0.021], "functional", "Right: functional. P(defective) 2.1 %, needs 58.0 %."),
         (BINARY, [0.4, 0.6], None,
-         "Called defective (the ground truth is not known). P(defective) 60.0 %, needs 58.0 %. Close."),
+         "Called defective. P(defective) 60.0 %, needs 58.0 %. The ground truth is not known. Close."),
         (SEVERAL, [0.5, 0.2, 0.3], "pit", "Missed defect: called good, is pit. P(pit) 20.0 %, needs 40.0 %."),
         (SEVERAL, [0.1, 0.1, 0.8], "good", "Wrong: called stain, is good. P(pit) 10.0 %, needs 40.0 %."),
         (SEVERAL, [0.05, 0.9, 0.05], "stain", "Wrong: called pit, is stain. P(pit) 90.0 %, needs 40.0 %."),
@@ -46,7 +46,7 @@ def predicted(
         (GOOD, [0.95, 0.05], "bad", "Missed defect: called good, is bad. P(good) 95.0 %, needs 90.0 %. Close."),
         (PLAIN, [0.98, 0.01, 0.01], "cat", "Right: cat, 98.0 % probable."),
         (PLAIN, [0.2, 0.7, 0.1], "cat", "Wrong: called dog, is cat, 70.0 % probable."),
-        (PLAIN, [0.2, 0.7, 0.1], "cow", "Called dog (cow, the label, is no class of this model), 70.0 % probable."),
+        (PLAIN, [0.2, 0.7, 0.1], "cow", "Called dog, 70.0 % probable. Its label, cow, is no class of this model."),
     ],
 )  # fmt: skip
 def test_the_verdict_is_one_sentence(

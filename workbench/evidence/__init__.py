@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from workbench import handed_on
 
 if TYPE_CHECKING:
+    from workbench.evidence.accord import reading
     from workbench.evidence.card import CHECKS, Check, assess, examine
     from workbench.evidence.finding import Evidence, Finding, Verdict
     from workbench.evidence.location import agreement
@@ -18,6 +19,7 @@ __getattr__ = handed_on(
         "card": "CHECKS Check assess examine",
         "finding": "Evidence Finding Verdict",
         "location": "agreement",
+        "accord": "reading",
         "reliance": "LEAN PLACES Rating in_sum rating",
     },
 )

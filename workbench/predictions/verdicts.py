@@ -48,6 +48,9 @@ def verdict_of(predictions: Predictions, row: int) -> Verdict:
         score, least = as_scores([predictions.probabilities[row, column], rule.threshold]).tolist()
         figure = f"P({rule.positive}) {percent(score, beside=least)}, needs {percent(least, beside=score)}"
         text = f"{head}. {figure}."
+    if word == "Truth not known":
+        truth = facts["label"]
+        text += f" Its label, {truth}, is no class of this model." if truth else " The ground truth is not known."
     close = bool(facts["unsure"])
     return Verdict(word, f"{text} Close." if close else text, close)
 
@@ -58,8 +61,7 @@ def _judged(facts: Mapping[Any, Any], rule: DecisionRule, mistake: str | None) -
     if facts["verdict"] == "right":
         return "Right", f"Right: {called}"
     if facts["verdict"] is None:
-        why = f"{truth}, the label, is no class of this model" if truth else "the ground truth is not known"
-        return "Truth not known", f"Called {called} ({why})"
+        return "Truth not known", f"Called {called}"
     good, two = good_class(rule.class_names), len(rule.class_names) == 2
     passes = called if mistake == "escape" else truth
     word = HEADS[mistake] if mistake and (two or good in (None, passes)) else "Wrong"

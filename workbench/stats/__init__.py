@@ -7,7 +7,7 @@ from workbench.stats.calibration import BINS, calibration_cells, calibration_err
 from workbench.stats.gaps import Estimates, difference, gap, paired_difference, ratio, simultaneous
 from workbench.stats.neighbours import cosine, nearest
 from workbench.stats.power import more_of_each, more_of_smaller
-from workbench.stats.ranks import spearman
+from workbench.stats.ranks import midranks, spearman
 from workbench.stats.rates import (
     ENOUGH,
     Rate,

@@ -133,6 +133,13 @@ def _side_by_side(
                     METHODS[method].title, overlay, scales[method], METHODS[method].unit, _sum_note(attribution)
                 )
                 _cell(view, decision, attribution, panels[method], image)
+    if attributions:
+        from workbench.evidence import reading
+
+        names = decision[0].class_names
+        first = next(iter(attributions.values()))
+        with st.container(key="reading"):
+            st.markdown(plain(reading(list(attributions.values()), names[first.target]), 900))
     if scale == "shared" and len({METHODS[m].unit for m in attributions}) > 1:
         st.caption(
             ":material/info: These maps have different units: on one scale, compare only maps with the same unit."
@@ -235,7 +242,8 @@ def _completeness(attribution: Attribution) -> None:
     icon = ":material/check_circle:" if good else ":material/warning:"
     share = f"{relative:.1%}" if relative is not None else "not measurable"
     advice = "" if good or "n_steps" not in METHODS[attribution.method].params else " Increase the steps in Settings."
-    st.caption(f"{icon} {_sum_note(attribution)} Convergence delta {attribution.delta:+.3g} ({share}).{advice}")
+    note = "Adds up." if good else _sum_note(attribution)
+    st.caption(f"{icon} {note} Convergence delta {attribution.delta:+.3g} ({share}).{advice}")
 
 
 def _sum_note(attribution: Attribution) -> str:
