@@ -15,7 +15,7 @@ from workbench.catalog import load_catalog
 from workbench.errors import LONGEST, InputError
 from workbench.files import wanted
 from workbench.images import image_from_bytes, images_from_zip
-from workbench.ui import choice, session, sets, url
+from workbench.ui import choice, lost, session, sets, url
 from workbench.ui.text import plain, seen
 
 ITEM_BYTES = 1024
@@ -50,7 +50,7 @@ def sidebar() -> None:
         )
         sets = list(dict.fromkeys([choice.default_set(chosen), *catalog.images, *session.own("sets")]))
         _strange_link("set", sets)
-        url.select(
+        images = url.select(
             "Image set",
             sets,
             key="set",
@@ -59,9 +59,12 @@ def sidebar() -> None:
             help="You can also type the path of a folder, a zip or a manifest." if session.local() else None,
         )
         with st.expander("Bring your own", icon=":material/upload:"):
+            if session.local():
+                lost.folders()
             _uploads()
     for trouble in st.session_state.pop("upload troubles", ()):
         st.error(plain(trouble, 2 * LONGEST), icon=":material/error:")
+    lost.lead_back(chosen, images)
 
 
 def _strange_link(key: str, options: Sequence[str]) -> None:
@@ -100,6 +103,8 @@ def _follow_model() -> None:
 
 
 def _uploads() -> None:
+    if session.local():
+        st.markdown("**Upload**")
     st.file_uploader(
         "A model: zip of model.toml and its .safetensors",
         type="zip",
