@@ -20,22 +20,23 @@ EXAMPLE = "metal-shortcut"
 
 def start(scope: Scope) -> None:
     """Four ways into the case."""
-    st.header("Start here", anchor="start")
-    verdict, noun = ("escape", "missed defect") if scope.cases.positive else ("wrong", "wrong decision")
-    links: list[tuple[Path, str, Mapping[str, str]]] = []
-    rows = worst.surest(scope, verdict)
-    if len(rows):
-        links.append((url.EXPLAIN, f"See one {noun}, and why", worst.query(scope, verdict, rows[0])))
-    links.append((url.BIAS, "For whom is it worse?", {}))
-    if scope.cases.positive:
-        links.append((url.DEFECTS, "Choose a threshold", {}))
-    query = url.link()
-    with st.grid(len(links) + 1, min_column_width=200, gap="small"):
-        for number, (page, label, own) in enumerate(links, 1):
-            st.page_link(page, label=f"{number} {label}", query_params={**query, **own})
-        if EXAMPLE in load_catalog().models and scope.model.ref != EXAMPLE:
-            planted = {"model": EXAMPLE, "set": load_catalog().models[EXAMPLE].images or "", "shortcuts": "on"}
-            st.page_link(url.BIAS, label=f"{len(links) + 1} What a found shortcut looks like", query_params=planted)
+    with st.container(key="start"):
+        st.header("Start here", anchor="start")
+        verdict, noun = ("escape", "missed defect") if scope.cases.positive else ("wrong", "wrong decision")
+        links: list[tuple[Path, str, Mapping[str, str]]] = []
+        rows = worst.surest(scope, verdict)
+        if len(rows):
+            links.append((url.EXPLAIN, f"See one {noun}, and why", worst.query(scope, verdict, rows[0])))
+        links.append((url.BIAS, "For whom is it worse?", {}))
+        if scope.cases.positive:
+            links.append((url.DEFECTS, "Choose a threshold", {}))
+        query = url.link()
+        with st.grid(len(links) + 1, min_column_width=200, gap="small"):
+            for number, (page, label, own) in enumerate(links, 1):
+                st.page_link(page, label=f"{number} {label}", query_params={**query, **own})
+            if EXAMPLE in load_catalog().models and scope.model.ref != EXAMPLE:
+                planted = {"model": EXAMPLE, "set": load_catalog().models[EXAMPLE].images or "", "shortcuts": "on"}
+                st.page_link(url.BIAS, label=f"{len(links) + 1} What a found shortcut looks like", query_params=planted)
 
 
 def section(scope: Scope) -> None:
