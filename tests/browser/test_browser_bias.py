@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import urllib.parse
+import zipfile
 
 import pytest
 from PIL import Image
@@ -36,6 +37,10 @@ def test_from_the_worst_class_to_an_image_that_it_misses(visitor):
     expect(view.page.locator(".st-key-headline")).to_contain_text(
         re.compile(r"Proven: worse for defective than for functional, recall \d\d %")
     )
+    query = view.settled().query()
+    view.page.locator(".st-key-headline").get_by_role("link", name="See the figures").first.click()
+    expect(view.page.get_by_role("heading", name="For whom is it worse?")).to_be_in_viewport()
+    assert view.query() == query, "the view stays where a line leads down to its proof"
     expect(
         view.current("p").filter(has_text=re.compile("^55 of 205 images of defective are predicted as functional"))
     ).to_be_visible()
@@ -43,9 +48,14 @@ def test_from_the_worst_class_to_an_image_that_it_misses(visitor):
     table = view.page.locator(CANVAS)
     table.scroll_into_view_if_needed()
     box = view.settled() and table.bounding_box()
-    view.page.mouse.click(box["x"] + box["width"] - 20, box["y"] + 52)  # the first row below the head, the last column
+    place = box["x"] + box["width"] - 20, box["y"] + 52  # the first row below the head, the last column
+    view.page.mouse.move(place[0] - 30, place[1])  # the grid looks where the pointer is before it is pressed
+    view.page.mouse.click(*place)
     expect(view.page).to_have_url(re.compile("true=functional"))
     expect(thumbnails(view)).to_have_count(len(behind("functional", "defective")))
+    matrix, first = table.bounding_box(), thumbnails(view).first.bounding_box()
+    assert first["x"] >= matrix["x"] + matrix["width"], "the images stand beside the matrix"
+    assert 0 <= first["y"] <= 900 - first["height"], "a click shows them without a scroll"
     expect(view.page.locator(".st-key-true input")).to_have_value("functional")
     expect(view.page.locator(".st-key-called input")).to_have_value("defective")
     kept = view.settled().query()
@@ -84,12 +94,18 @@ def test_the_figures_are_downloaded(visitor):
     lines = list(csv.DictReader(io.StringIO(view.download("All cells (CSV)")[1].decode())))
     cell = next(line for line in lines if (line["true class"], line["called"]) == ("defective", "functional"))
     assert int(cell["images"]) == len(behind("defective", "functional"))
-    for label, least in (("Recall (PNG)", 700), ("Matrix (PNG)", 400)):
-        _, data = view.download(label)
-        assert Image.open(io.BytesIO(data)).width > least
+    _, data = view.download("Matrix (PNG)")
+    assert Image.open(io.BytesIO(data)).width > 400
+    view.page.get_by_text("All figures by class and group").click()
+    _, data = view.download("Recall (PNG)")
+    assert Image.open(io.BytesIO(data)).width > 700
     file, data = view.download("Gaps (CSV)")
     assert file == "bias-gaps-test.csv"
     assert b"p adjusted" in data
+    view.page.get_by_text("For a fairness report").click()
+    file, data = view.download("All figures (ZIP)")
+    assert file == "bias-test.zip"
+    assert {"README.txt", "classes.csv", "gaps.csv"} <= set(zipfile.ZipFile(io.BytesIO(data)).namelist())
 
 
 @pytest.mark.parametrize("width", [1440, 400])
