@@ -32,6 +32,17 @@ def thumbnails(view):
     return view.page.locator('.st-key-behind-images [data-testid="stElementContainer"][data-stale="false"] img')
 
 
+def press_the_last_cell_of_the_first_row(view):
+    """The canvas of the confusion matrix, with that cell pressed: the grid looks where the pointer is before that."""
+    table = view.page.locator(CANVAS)
+    table.scroll_into_view_if_needed()
+    box = view.settled() and table.bounding_box()
+    place = box["x"] + box["width"] - 20, box["y"] + 52
+    view.page.mouse.move(place[0] - 30, place[1])
+    view.page.mouse.click(*place)
+    return table
+
+
 def test_from_the_worst_class_to_an_image_that_it_misses(visitor):
     view = visitor().open("/bias")
     expect(view.page.locator(".st-key-headline")).to_contain_text(
@@ -45,12 +56,7 @@ def test_from_the_worst_class_to_an_image_that_it_misses(visitor):
         view.current("p").filter(has_text=re.compile("^55 of 205 images of defective are predicted as functional"))
     ).to_be_visible()
 
-    table = view.page.locator(CANVAS)
-    table.scroll_into_view_if_needed()
-    box = view.settled() and table.bounding_box()
-    place = box["x"] + box["width"] - 20, box["y"] + 52  # the first row below the head, the last column
-    view.page.mouse.move(place[0] - 30, place[1])  # the grid looks where the pointer is before it is pressed
-    view.page.mouse.click(*place)
+    table = press_the_last_cell_of_the_first_row(view)
     expect(view.page).to_have_url(re.compile("true=functional"))
     expect(thumbnails(view)).to_have_count(len(behind("functional", "defective")))
     matrix, first = table.bounding_box(), thumbnails(view).first.bounding_box()

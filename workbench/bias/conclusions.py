@@ -136,12 +136,15 @@ def of_classes(breakdown: Breakdown) -> Conclusion:
     level, names = simultaneous(len(rates)), list(rates)
     apart = gap([wilson(rate.count, rate.support, level) for rate in rates.values()])
     low, high = names[apart.lowest], names[apart.highest]
-    shares = f"recall {_recall(rates[low])} against {_recall(rates[high])}"
     ends = Apart("recall", low, high, apart.difference)
     if apart.difference[1] > 0:
+        shares = f"recall {_recall(rates[low])} against {_recall(rates[high])}"
         sentence = f"worse for {low} than for {high}, {shares}, a gap of {points(*apart.difference)}."
         return Conclusion("class", "proven", LEADS["proven"], sentence, low, gap=ends)
-    sentence = f"which class is worst. Lowest and highest: {shares}, for {low} and {high} of {len(rates)} classes."
+    sentence = (
+        f"recall differs among {len(rates)} classes: {_recall(rates[low])} for {low}, {_recall(rates[high])} for {high};"
+        " which is worst is not proven."
+    )
     values = [(rate.value or 0.0, rate.support) for rate in (rates[low], rates[high])]
     settles = what_settles(values[0], values[1], (low, high), critical_value(level))
     return Conclusion("class", "chance", LEADS["chance"], sentence, low, settles, ends)
@@ -222,8 +225,8 @@ def what_settles(
         what: What the cases are.
     """
     shares, cases = (first[0], second[0]), (first[1], second[1])
-    smaller = names[0] if cases[0] <= cases[1] else names[1]
-    if more := more_of_smaller(*shares, cases, critical):
+    smaller = names[0] if cases[0] < cases[1] else names[1]
+    if cases[0] != cases[1] and (more := more_of_smaller(*shares, cases, critical)):
         return f"About {rounded(more)} more {what} of {smaller} would settle it, if the gap stays as wide."
     if more := more_of_each(*shares, cases, critical):
         return f"About {rounded(more)} more {what} of each would settle it, if the gap stays as wide."
