@@ -142,8 +142,8 @@ def of_classes(breakdown: Breakdown) -> Conclusion:
         sentence = f"worse for {low} than for {high}, {shares}, a gap of {points(*apart.difference)}."
         return Conclusion("class", "proven", LEADS["proven"], sentence, low, gap=ends)
     sentence = (
-        f"recall differs among {len(rates)} classes: {_recall(rates[low])} for {low}, {_recall(rates[high])} for {high};"
-        " which is worst is not proven."
+        f"recall differs among {len(rates)} classes: {_recall(rates[low])} for {low}, {_recall(rates[high])} for"
+        f" {high}; which is worst is not proven."
     )
     values = [(rate.value or 0.0, rate.support) for rate in (rates[low], rates[high])]
     settles = what_settles(values[0], values[1], (low, high), critical_value(level))
