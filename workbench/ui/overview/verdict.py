@@ -47,7 +47,13 @@ def section(scope: Scope, shortcut: bool) -> None:
             draw.meaning("verdict", "What is the verdict?", enough=ENOUGH)
         place = st.container()
         with st.container(horizontal=True, gap="large", key="limits"):
-            asked = {name: _asked(scope, name) for name in scope.mistakes}
+            if "errors" in scope.mistakes:
+                asked = {"errors": _asked(scope, "errors", "most_errors")}
+            else:
+                asked = {
+                    "escapes": _asked(scope, "escapes", "most_escapes"),
+                    "overkill": _asked(scope, "overkill", "most_overkill"),
+                }
         limits = Limits(**{name: limit for name, (limit, _) in asked.items()})
         result = fitness(scope.mistakes, limits, held_out=scope.split == "test", shortcut=shortcut)
         with place:
@@ -89,10 +95,10 @@ def _said(scope: Scope, result: Fitness) -> None:
     st.markdown(f"{says}{at}{optimistic}")
 
 
-def _asked(scope: Scope, name: str) -> tuple[float | None, DeltaGenerator]:
+def _asked(scope: Scope, name: str, key: str) -> tuple[float | None, DeltaGenerator]:
     """A limit as the visitor sets it, a share, and the place for its outcome; that of the model's description stands
     first."""
-    own, key, label = getattr(scope.model.limits, name), f"most_{name}", f"{NAMES[name]} under, of 100"
+    own, label = getattr(scope.model.limits, name), f"{NAMES[name]} under, of 100"
     settings: dict[str, Any] = {"step": 0.5, "width": 170, "help": terms.entry("verdict", NAMES[name])}
     with st.container(horizontal=True, vertical_alignment="center", width="content"):
         if own is None:
