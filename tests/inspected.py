@@ -13,7 +13,7 @@ from tables import table, with_attributes
 from workbench.drawing.render import to_png
 from workbench.images.item import BytesSource, ImageItem, ImageSet
 from workbench.ui import choice, results, runs
-from workbench.ui.defects import histogram, review
+from workbench.ui.defects import histogram, review, rules
 
 HOSTILE = "![x](https://attack.example/x.png)"
 LINES = '<b>$a$</b>\n# `_two_` "lines"'
@@ -89,6 +89,14 @@ def drawn_lines(monkeypatch):
     """What the histogram was given, run by run."""
     given = []
     monkeypatch.setattr(histogram, "_component", lambda: lambda key, data, **_: given.append(data))
+    return given
+
+
+@pytest.fixture
+def drawn_rules(monkeypatch):
+    """What the table of rules was given, run by run."""
+    given = []
+    monkeypatch.setattr(rules, "_component", lambda: lambda key, data, **_: given.append(data))
     return given
 
 

@@ -27,6 +27,7 @@ from tables import solar, with_attributes
 
 from workbench.defects.halves import cases_of, of_split
 from workbench.defects.operating import Costs, point_at
+from workbench.defects.review_band import band
 from workbench.defects.threshold import choose
 from workbench.journal.store import Journal
 from workbench.ui import draw, results
@@ -121,6 +122,36 @@ def test_what_rests_on_few_parts_is_said_to(defects):
         in told(at)
     )
     assert "in the test split: look" not in told(at)
+
+
+def test_every_rule_stands_in_the_table_with_the_librarys_figures(visit, drawn_rules):
+    at = visit("defects", choose="escape", ceiling="3.0", review="95").sound()
+    data, chosen, reported = drawn_rules[-1], *(of_split(cases_of(solar()), s) for s in ("validation", "test"))
+    assert (data["chosen"], [row["way"] for row in data["rows"]]) == ("escape", list(threshold.WAYS))
+    for row in data["rows"]:
+        found = solar().rule.threshold
+        if row["way"] in ("cost", "escape", "overkill"):
+            found = choose(chosen, row["way"], ceiling=0.03, costs=Costs(10, 1)).threshold
+        assert row["cells"][0] == f"{found:.4f}"
+        point = point_at(reported, band(chosen, found, 0.95), Costs(10, 1))
+        assert row["cells"][1].startswith(f"{100 * point['escape rate']:.1f} % (")
+        assert row["cells"][2].startswith(f"{100 * point['overkill rate']:.1f} % (")
+        assert row["cells"][3].startswith(f"{point['cost']:.3g} (")
+        assert row["cells"][4] == f"{point['review']:.0f} of 656"
+    assert "88 % of the good parts" not in " ".join(at.said()), "with a band a person looks at them"
+    bare = visit("defects", choose="escape", ceiling="3.0").sound()
+    assert "This ceiling rejects 88 % of the good parts; a ceiling of 15 % rejects 33 %." in bare.said()
+    written = " ".join(at.unescaped(m.value) for m in bare.markdown)
+    assert "The promise: fewer than 3 % of the defects escape. On the test split: 0.49 %" in written
+    assert "at the threshold with the lowest cost (0.0524)." in written
+
+
+def test_a_rule_that_leads_to_no_threshold_says_so_in_its_row(defects, drawn_rules):
+    found = scored(["bad"] * 20 + ["good"] * 20, np.linspace(0, 1, 40), splits=("validation", "test"))
+    defects(found, ceiling="1.0").sound()
+    rows = {row["way"]: row["cells"] for row in drawn_rules[-1]["rows"]}
+    assert rows["escape"][0].startswith("none can be chosen: With 10 defects no threshold can be shown")
+    assert len(rows["cost"]) == 5
 
 
 # Addresses

@@ -155,6 +155,19 @@ def grouped(
     return _bound(key, default, parse, draw)
 
 
+def outside(options: Sequence[str], *, key: str, default: str, draw: Callable[[str], object]) -> str:
+    """A choice among options that `draw` shows by other means than a widget, and that reports with `choose`."""
+
+    def parse(raw: Sequence[str]) -> str | None:
+        return raw[0] if raw and raw[0] in options else None
+
+    def shown(now: str) -> str:
+        draw(now)
+        return now
+
+    return _bound(key, default, parse, shown)
+
+
 def pills(
     label: str,
     options: Sequence[str],

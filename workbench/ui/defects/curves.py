@@ -34,8 +34,8 @@ def section(scope: Scope, setting: Setting) -> None:
     if not splits:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader("All thresholds", anchor=False)
-        draw.meaning("operating-curves")
+        st.header("All thresholds", anchor=False)
+        draw.meaning("operating-curves", "What do the curves show?")
     lines = {
         split: scope.kept(("curve", split, scope.costs), partial(lambda name: _thin(scope.points(name)), split))
         for split in splits

@@ -122,13 +122,15 @@ def _kinds(scope: Scope, coverage: float | None) -> list[tuple[str, list[_Kind]]
                 [
                     _Kind("defects escape", np.sort(cases.scores[cases.defect]), "pass"),
                     _Kind("good parts rejected", np.sort(cases.scores[~cases.defect]), "reject"),
-                    _Kind("for review", np.sort(cases.scores), "review"),
+                    _Kind("go to a person", np.sort(cases.scores), "review"),
                 ],
             )
             for name, cases in named
         ]
         every = np.sort(_readable(scope))
-        return labelled or [("all images", [_Kind("rejected", every, "reject"), _Kind("for review", every, "review")])]
+        return labelled or [
+            ("all images", [_Kind("rejected", every, "reject"), _Kind("go to a person", every, "review")])
+        ]
 
     kinds = scope.kept("kinds", found)
     return (

@@ -38,7 +38,7 @@ def section(scope: Scope) -> None:
         method = url.select(
             "Map by", rests.offered(scope.model), key="map", format_func=lambda name: METHODS[name].title, width=250
         )
-        draw.meaning("localisation-metrics")
+        draw.meaning("localisation-metrics", "What is mass accuracy?")
     result: Localisation | None = _place("localisation", scope, method).get()
     if result is None:
         many = min(len(items), SAMPLE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,7 +13,7 @@ from workbench.stats import ENOUGH, Rate, auc, wilson
 from workbench.texts import apart, shown
 from workbench.ui import draw, url
 from workbench.ui.bias.attributes import grouping
-from workbench.ui.defects import curves, histogram, threshold
+from workbench.ui.defects import curves, histogram, rules, threshold
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting
 from workbench.ui.progress import guarded
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 @guarded
 def view(scope: Scope) -> None:
     """All that follows the threshold, without running the rest of the page again."""
-    setting = threshold.controls(scope, st.container())
+    setting, asked = threshold.beside_a_table(scope, partial(rules.table, scope))
+    rules.warning(scope, setting)
     st.markdown(threshold.sentence(scope, setting))
     histogram.draw(scope, setting)
     points = {split: point_at(cases, setting.band, scope.costs) for split, cases in scope.cases.items() if len(cases)}
+    rules.outcome(scope, setting, points.get(REPORTED_ON), asked)
     if points:
         _table(scope, points, setting)
     if setting.coverage is not None and all(len(scope.cases[split]) for split in (CHOSEN_ON, REPORTED_ON)):
@@ -55,8 +58,8 @@ def _table(scope: Scope, points: dict[str, pd.Series], setting: Setting) -> None
     )
     title = "At this threshold" if setting.coverage is None else "With this threshold and review band"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(title, anchor=False)
-        draw.meaning("operating-point")
+        st.header(title, anchor=False)
+        draw.meaning("operating-point", "What do these figures mean?")
     st.table(frame)
     st.caption(_line(scope, points))
     _warn_of_few(scope, points)
@@ -136,7 +139,7 @@ def _review(scope: Scope, setting: Setting) -> None:
 
     chosen, tested = scope.cases[CHOSEN_ON], scope.cases[REPORTED_ON]
     outcome, target = review(tested, setting.band), setting.coverage or 0
-    st.subheader("What the review band guarantees", anchor=False)
+    st.header("What the review band guarantees", anchor=False)
     st.markdown(
         f"{_share(outcome.review)} of the {scope.words[REPORTED_ON]} is for review. {outcome.escapes:,} of its defects "
         f"pass unseen, and {outcome.overkill:,} of its good parts are rejected unseen."
@@ -173,10 +176,10 @@ def _groups(scope: Scope, setting: Setting) -> None:
     cases = scope.cases[REPORTED_ON]
     if not groups.names or not len(cases):
         return
-    st.subheader("By group", anchor=False)
+    st.header("By group", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         by = url.select("Group by", groups.names, key="by", width=220)
-        draw.meaning("threshold-by-group")
+        draw.meaning("threshold-by-group", "Why do groups differ?")
     values = groups.predictions.frame[by].to_numpy()[cases.rows]
     verdicts = setting.band.verdicts(cases.scores)
     passed, rejected, reviewed = (verdicts == name for name in ("pass", "reject", "review"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -56,34 +57,100 @@ class Setting:
 
 def controls(scope: Scope, place: DeltaGenerator) -> Setting:
     """Draw the controls in `place` and find the threshold; what stands in the way is said outside of it."""
-    default = scope.model.rule.threshold if scope.positive == (scope.model.rule.positive,) else None
-    to_choose_on = bool(len(scope.cases[CHOSEN_ON]))
-    ways = [way for way in WAYS if (default is not None if way == "model" else to_choose_on or way == "hand")]
     with place, st.container(horizontal=True, vertical_alignment="bottom"):
-        way = url.segments("Threshold", ways, key="choose", default=ways[0], format_func=WAYS.__getitem__)
-        ceiling = _ceiling(way)
-        by_hand = 0.5 if default is None else default
-        if way == "hand":
-            by_hand = url.number("at", 0.0, 1.0, key="threshold", default=by_hand, step=0.001, format="%.4f", width=150)
-        share = url.select(
-            "Review band",
-            list(REVIEWS),
-            key="review",
-            format_func=REVIEWS.__getitem__,
-            width=110,
-            help="Target for each class.",
+        way = url.segments("Threshold", ways(scope), key="choose", default=ways(scope)[0], format_func=WAYS.__getitem__)
+        asked = _asked(scope, way, bounded=way in ("escape", "overkill"))
+    return setting(scope, way, asked)
+
+
+def beside_a_table(scope: Scope, draw_table: Callable[[str, Asked], object]) -> tuple[Setting, Asked]:
+    """The same where the rule is chosen in a table of all of them, which `draw_table` draws given the way."""
+    now = url.outside(ways(scope), key="choose", default=ways(scope)[0], draw=lambda now: None)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        asked = _asked(scope, now, bounded=bool(len(scope.cases[CHOSEN_ON])))
+    draw_table(now, asked)
+    return setting(scope, now, asked), asked
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What the visitor set beside the rule.
+
+    Attributes:
+        ceiling: Of the escape or overkill rate, as a share.
+        by_hand: The threshold by hand, which also stands in where none can be chosen.
+        coverage: The target of the review band, None where there is none.
+    """
+
+    ceiling: float
+    by_hand: float
+    coverage: float | None
+
+
+def _own(scope: Scope) -> float | None:
+    """The threshold that comes with the model."""
+    return scope.model.rule.threshold if scope.positive == (scope.model.rule.positive,) else None
+
+
+def ways(scope: Scope) -> list[str]:
+    """The rules that there is something for."""
+    to_choose_on = bool(len(scope.cases[CHOSEN_ON]))
+    own = _own(scope) is not None
+    return [way for way in WAYS if (own if way == "model" else to_choose_on or way == "hand")]
+
+
+def _asked(scope: Scope, way: str, bounded: bool) -> Asked:
+    ceiling, own = 5.0, _own(scope)
+    if bounded:
+        ceiling = url.number("Ceiling, %", 0.01, 99.0, key="ceiling", default=5.0, step=0.5, width=150)
+    by_hand = 0.5 if own is None else own
+    if way == "hand":
+        by_hand = url.number(
+            "By hand", 0.0, 1.0, key="threshold", default=by_hand, step=0.001, format="%.4f", width=150
         )
-        draw.meaning("decision-threshold", "What is the review band?")
-    way, threshold, reason = _threshold(scope, way, ceiling, by_hand, default)
-    coverage = None if share == "none" else int(share) / 100
-    if coverage is not None:
-        _enough(scope, coverage)
-    review = band(scope.cases[CHOSEN_ON], threshold, coverage)
+    share = url.select(
+        "Review band",
+        list(REVIEWS),
+        key="review",
+        format_func=REVIEWS.__getitem__,
+        width=150,
+        help="Target for each class.",
+    )
+    draw.meaning("decision-threshold", "What are rules and review band?")
+    return Asked(ceiling / 100, by_hand, None if share == "none" else int(share) / 100)
+
+
+def setting(scope: Scope, way: str, asked: Asked) -> Setting:
+    """The threshold that a rule leads to; a fallback, and what stands in the way, where it leads to none."""
+    threshold, reason, refusal = found(scope, way, asked)
+    if threshold is None:
+        st.warning(f"{plain(refusal, 400)} {asked.by_hand:.3f} is used instead.", icon=":material/block:")
+        way, threshold = "fallback", asked.by_hand
+        reason = "The threshold is a fallback: none could be chosen."
+    if asked.coverage is not None:
+        _enough(scope, asked.coverage)
+    review = band(scope.cases[CHOSEN_ON], threshold, asked.coverage)
     if way in CHOSEN and not review.empty:
         reason = f"{reason} These figures are for the threshold alone, without the review band."
-    chosen_on = scope.words[CHOSEN_ON] if way in CHOSEN or coverage is not None else None
-    promise = ceiling if way in CHOSEN else None
-    return Setting(review, way, reason, coverage, promise, chosen_on)
+    chosen_on = scope.words[CHOSEN_ON] if way in CHOSEN or asked.coverage is not None else None
+    promise = asked.ceiling if way in ("escape", "overkill") else None
+    return Setting(review, way, reason, asked.coverage, promise, chosen_on)
+
+
+def found(scope: Scope, way: str, asked: Asked) -> tuple[float | None, str, str]:
+    """The threshold of a rule, why it is this one, and, where there is none, what stands in the way."""
+    own = _own(scope)
+    if way == "model" and own is not None:
+        return own, f"The threshold comes with {plain(scope.model.title)}.", ""
+    if way == "hand":
+        return asked.by_hand, "Set by hand.", ""
+    try:
+        choice = choose(
+            scope.cases[CHOSEN_ON], way, ceiling=asked.ceiling, costs=scope.costs, points=scope.points(CHOSEN_ON)
+        )
+    except InputError as error:
+        return None, "", str(error)
+    return choice.threshold, f"{plain(choice.reason, 400)} Chosen on the {scope.words[CHOSEN_ON]}.", ""
 
 
 def moved() -> None:
@@ -91,29 +158,6 @@ def moved() -> None:
     value = st.session_state["histogram"].moved
     if isinstance(value, int | float):  # a browser may send anything
         st.query_params.update({"choose": "hand", "threshold": str(float(value))})
-
-
-def _ceiling(way: str) -> float | None:
-    if way not in ("escape", "overkill"):
-        return None
-    label = "Escape rate under, %" if way == "escape" else "Overkill rate under, %"
-    return url.number(label, 0.01, 99.0, key="ceiling", default=5.0, step=0.5, width=160) / 100
-
-
-def _threshold(
-    scope: Scope, way: str, ceiling: float | None, by_hand: float, default: float | None
-) -> tuple[str, float, str]:
-    """The way, the threshold and why; the fallback, and what stands in the way, where none can be chosen."""
-    if way == "model" and default is not None:
-        return way, default, f"The threshold comes with {plain(scope.model.title)}."
-    if way == "hand":
-        return way, by_hand, "Set by hand."
-    try:
-        choice = choose(scope.cases[CHOSEN_ON], way, ceiling=ceiling, costs=scope.costs, points=scope.points(CHOSEN_ON))
-    except InputError as error:
-        st.warning(f"{plain(error, 400)} {by_hand:.3f} is used instead.", icon=":material/block:")
-        return "fallback", by_hand, "The threshold is a fallback: none could be chosen."
-    return way, choice.threshold, f"{plain(choice.reason, 400)} Chosen on the {scope.words[CHOSEN_ON]}."
 
 
 def _enough(scope: Scope, coverage: float) -> None:
