@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import draw, evidence, explain, findings, gallery, maps, results, runs, strip, url
+from workbench.ui import draw, evidence, explain, findings, gallery, likeness, maps, results, runs, strip, url
 
 view = gallery.image_view(runs.current_view())
 
@@ -18,6 +18,7 @@ with st.expander("Choose an image", expanded=not url.led_to_image(), icon=":mate
 
 left, right = st.columns([1, 2.3], gap="medium")
 with left:
+    warning = st.container()
     decision = results.prediction(view)
     draw.decision(*decision)
     explain.image(view.item)
@@ -29,5 +30,7 @@ if answered:
     with right:
         settings = explain.controls(view, decision)
         attributions, lines = maps.maps(view, decision, settings)
+    with left:
+        likeness.notice(view, warning)
     if attributions:
         evidence.section(view, attributions, lines)

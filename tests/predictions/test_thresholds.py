@@ -91,7 +91,8 @@ def test_the_page_says_on_which_side_the_score_that_decided_lies(threshold):
 
     at = AppTest.from_function(page, args=(told(threshold),)).run()
     assert not at.exception
-    shown = [re.search(r"\) ([\d.]+) %, needs ([\d.]+) %.*wb-decision\">(\w+)<", h.value).groups() for h in at.html]
+    pattern = r"\) ([\d.]+)\s%, needs ([\d.]+)\s%.*wb-decision\">(\w+)<"
+    shown = [re.search(pattern, h.value).groups() for h in at.html]
     assert [(float(score) >= float(least), called) for score, least, called in shown] == [
         (False, "good"),
         (True, "bad"),

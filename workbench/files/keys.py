@@ -65,6 +65,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "embeddings": _kind(*MODEL, "images", "source", megabytes=256),
         "grouping": _kind("table"),
         "bias figure": _kind("table", "split", "figure"),
+        "appearances": _kind("images"),
         "image measures": _kind("images", "table", "split"),
         "shortcuts": _kind(*MODEL, "images", "table", "maps"),
         "covering": _kind(*MODEL, "table", "split", "region", "target", "fill", "chosen", "others"),

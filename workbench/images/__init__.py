@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         read_source,
     )
     from workbench.images.layouts import images_from_zip, load_images, stamp, zip_tree
+    from workbench.images.looks import Likeness, Training, appearance, training_looks
     from workbench.images.manifests import SYNTHETIC
     from workbench.images.pieces import REGION_FILLS, Pieces, Pixels, square_cells
     from workbench.images.samples import (
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __getattr__ = handed_on(
     __name__,
     {
+        "looks": "Likeness Training appearance training_looks",
         "decoding": "decode",
         "fills": "FILLS RANDOM cover_region elsewhere tile",
         "item": (

@@ -65,12 +65,14 @@ def decision(predictions: Predictions, row: int) -> None:
         return
     verdict = verdict_of(predictions, row)
     lines = [f'Called <strong class="wb-decision">{html.escape(str(facts["predicted"]))}</strong>.']
-    lines.append(f"Ground truth: {html.escape(str(facts['label']))}." if facts["label"] else "Ground truth: not known.")
+    if facts["label"]:
+        lines.append(f"Ground truth: {html.escape(str(facts['label']))}.")
     if verdict.close:
         near = "the threshold" if rule.positive is not None and rule.threshold is not None else "another class"
         lines.append(f"Close means within {100 * UNSURE:.0f} points of {near}.")
+    sentence = verdict.sentence.replace(" %", "\u00a0%")
     st.html(
-        f'<div class="wb-sentence wb-{TONES.get(verdict.word, "bad")}">{html.escape(verdict.sentence)}</div>'
+        f'<div class="wb-sentence wb-{TONES.get(verdict.word, "bad")}">{html.escape(sentence)}</div>'
         f'<div class="wb-small">{" ".join(lines)}</div>'
     )
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions, has_defects, mistakes
-from workbench.texts import shown
+from workbench.texts import shortened, shown
 from workbench.ui import choice, photographs, session, url
 from workbench.ui.text import plain
 from workbench.ui.view import ImageView, View
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PAGE = 12
+TILE_NAME = 18
+"""Letters of a file name under a thumbnail; the whole one is its tooltip and alternative text."""
 ALL = "all"
 GROUPING_VALUES = 12
 """An attribute with no more different values than this divides the set into groups."""
@@ -132,7 +134,7 @@ def thumbnail(number: int, item: ImageItem, verdict: str | None, chosen: bool) -
         mark = {"right": "✓ ", "wrong": "✗ "}.get(verdict or "", "")
         text = f"{item.name}" + (f", {verdict}" if verdict else "")
         st.button(
-            f"{mark}{plain(item.name.rpartition('/')[2])}",
+            f"{mark}{plain(shortened(item.name.rpartition('/')[2], TILE_NAME))}",
             key=f"pick {number}",
             help=plain(text),
             on_click=choice.choose_image,
@@ -181,7 +183,7 @@ def _controls(view: View) -> dict[str, str]:
         if "group" in widgets:
             result["group"] = url.select("Group", key="group", width=190, **widgets["group"])
         if "verdict" in widgets:
-            result["verdict"] = url.select("Verdict", key="verdict", width=170, help=VERDICT_HELP, **widgets["verdict"])
+            result["verdict"] = url.select("Verdict", key="verdict", width=240, help=VERDICT_HELP, **widgets["verdict"])
             result["sort"] = url.select("Order", key="sort", width=160, **widgets["sort"])
     return result
 

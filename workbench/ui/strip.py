@@ -56,7 +56,7 @@ def _queue(view: ImageView) -> tuple[list[str], str]:
     """The names of the images that one goes through, and what they are: the visitor's own, or those of the gallery."""
     own = list(session.own("images"))
     if view.item.name in own:
-        return own, "of your images" if len(own) > 1 else "of your image"
+        return own, "images of yours" if len(own) > 1 else "image of yours"
     filters = gallery.chosen(view)
     names = gallery.matching(view, filters)["name"].tolist()
     return names, title(filters, gallery.options_of(view), len(names))
@@ -103,7 +103,8 @@ def _step(label: str, shortcut: str, to: int | None, names: Sequence[str]) -> No
 
 def _facts(item: ImageItem, verdict: Verdict) -> str:
     """Name, ground truth and verdict as HTML."""
-    chips = [gallery.chip(verdict.word.lower(), gallery.TONES.get(verdict.word, "bad"))]
+    known = verdict.word != "Truth not known"
+    chips = [gallery.chip(verdict.word.lower(), gallery.TONES.get(verdict.word, "bad"))] if known else []
     if verdict.close:
         chips.append(gallery.chip("unsure", "doubt"))
     name = seen(item.name)
