@@ -72,14 +72,14 @@ def region(aim, *, found=True, chosen=3, random=0) -> Minimal:
 @pytest.mark.parametrize(
     ("flip", "keep", "word", "part"),
     [
-        ({}, {}, "One place decides", "flips pit to good (0 of 39 random regions"),
-        ({}, {"random": 9}, "Hangs on one place", "alone keeps pit, but so do 9 of 39 random regions"),
-        ({"random": 20}, {}, "One place is enough", "but so do 20 of 39 random regions"),
-        ({"found": False, "chosen": 0}, {"chosen": 0}, "No place stands out", "nothing needs to stay to keep pit"),
-        ({"random": 2}, {"random": 2}, "No place stands out", "but so do 2 of 39 random regions"),
+        ({}, {}, "A region decides", "flips pit to good (0 of 39 random regions"),
+        ({}, {"random": 9}, "Hangs on a region", "alone keeps pit, but so do 9 of 39 random regions"),
+        ({"random": 20}, {}, "A region is enough", "but so do 20 of 39 random regions"),
+        ({"found": False, "chosen": 0}, {"chosen": 0}, "No region stands out", "nothing needs to stay to keep pit"),
+        ({"random": 2}, {"random": 2}, "No region stands out", "but so do 2 of 39 random regions"),
     ],
 )
-def test_a_place_decides_only_where_random_regions_do_not_do_the_same(flip, keep, word, part) -> None:
+def test_a_region_decides_only_where_random_regions_do_not_do_the_same(flip, keep, word, part) -> None:
     told = outcomes.of_regions(region("flip", **flip), region("keep", **keep))
     assert told.word == word
     assert part in told.sentence
@@ -178,6 +178,18 @@ def test_a_table_of_differences_names_its_models() -> None:
     frame = versus(90, 2, 1, 7).named("Sound", "int8 copy")
     assert list(frame) == ["name", "Sound", "int8 copy", "Sound confidence", "right"]
     assert set(frame["right"]) == {"int8 copy"}
+
+
+@pytest.mark.parametrize(("correlation", "word"), [(0.5, "Other reasons"), (0.9, "No other reasons shown")])
+def test_maps_lie_apart_only_beyond_what_noise_does(correlation, word) -> None:
+    figures = {
+        "correlation": Rate(correlation, correlation - 0.05, correlation + 0.05, None, 40),
+        "own_correlation": Rate(0.92, 0.9, 0.94, None, 40),
+    }
+    told = outcomes.of_reasons(SimpleNamespace(figures=figures), "Sound", "int8 copy")
+    assert told.word == word
+    assert f"Sound and int8 copy correlate at {correlation:.2f} on average" in told.sentence
+    assert "at 0.92 (0.90 to 0.94)" in told.sentence
 
 
 def test_one_image_and_edits() -> None:

@@ -45,6 +45,7 @@ def groups(at):
 def test_the_link_of_every_view_opens_it_in_its_group(visit, view):
     at = visit("probe", view=view, **METAL).sound("Probe")
     assert groups(at) == {group: view if view in views else None for group, views in GROUPS.items()}
+    assert [at.button(key=f"strip {way}").disabled for way in ("Previous", "Next")] == [True, False]
 
 
 def test_a_click_in_a_group_leaves_the_others(visit):

@@ -172,7 +172,12 @@ def test_a_comparison_is_the_librarys(visit, metal, monkeypatch):
     assert f"alike on {found.agree.value:.1%}" in told(at)
     assert f"McNemar's p = {found.p:.2g}" in told(at)
     assert f"is right on {found.first.value:.1%}" in told(at)
-    assert (len(table(at, "right")) if len(found.frame) else 0) == len(found.frame)
+    assert len(found.frame), "a copy that never differs tests nothing"
+    names = ("Stamped metal, sound", f"Stamped metal, sound, {at.selectbox(key='versus').value} copy")
+    assert list(table(at, "Right")) == ["Image", "Ground truth", *names, "Right"]
+    assert len(table(at, "Right")) == len(found.frame)
+    for name in found.frame["name"].head(compare.MOST_TILES):
+        assert f"{names[1]}: " in next(c.value for c in at.caption if name in at.unescaped(c.value))
 
 
 def test_the_class_of_a_model_that_lists_them_in_another_order_is_named_rightly(visit, metal, monkeypatch):
@@ -300,8 +305,10 @@ def test_a_concept_of_ones_own_stays_in_its_session_and_is_known_by_its_contents
         visit("probe", view="concepts", **METAL), "stripes", [(9, n, 9) for n in range(concepts.NEEDED)]
     ).sound()
     assert f"stripes: {concepts.NEEDED} images" in told(first)
+    assert "Uploaded concepts are not in the link" in told(first)
     second = visit("probe", view="concepts", **METAL).sound()
     assert "stripes" not in told(second)
+    assert "not in the link" not in told(second)
     second = uploaded(second, "stripes", [(n, 200, 9) for n in range(concepts.NEEDED)]).sound()
     monkeypatch.setattr(
         concepts, "tcav", lambda clf, chosen, *_, **__: asked.append([i.id for i in chosen["stripes"]]) or "found"

@@ -110,7 +110,7 @@ class Minimal:
                 else f"{size}, alone keeps {self.before}"
             )
             return (
-                f"No place stands out: {does}, but so do {random}. Another place does as much, so this is no finding."
+                f"No region stands out: {does}, but so do {random}. Another region does as much, so this is no finding."
             )
         does = (
             f"Filling {size}, flips {self.before} to {self.after}"

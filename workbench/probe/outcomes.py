@@ -55,12 +55,12 @@ def of_swept_set(result: SweptSet) -> Outcome:
 
 
 def of_regions(flip: Minimal, keep: Minimal) -> Outcome:
-    """Whether a place of the image decides: what must go, and what must stay."""
+    """Whether a region decides that random ones of its area do not: what must go, and what must stay."""
     words = {
-        (True, True): "One place decides",
-        (True, False): "Hangs on one place",
-        (False, True): "One place is enough",
-        (False, False): "No place stands out",
+        (True, True): "A region decides",
+        (True, False): "Hangs on a region",
+        (False, True): "A region is enough",
+        (False, False): "No region stands out",
     }
     return Outcome(words[flip.special, keep.special], f"{_going(flip)}; {_staying(keep)}.")
 
@@ -197,14 +197,15 @@ def of_pair(names: tuple[str, str], decisions: Sequence[tuple[str, float]]) -> O
     )
 
 
-def of_reasons(result: Moved, second: str) -> Outcome:
+def of_reasons(result: Moved, first: str, second: str) -> Outcome:
     """Whether the maps of two models lie further apart than noise alone moves those of the first."""
     apart, own = result.figures["correlation"], result.figures["own_correlation"]
     if apart.value is None or own.value is None or apart.high is None or own.low is None:
         return Outcome("Not known", "The maps have no order of pixels to compare.")
     sentence = (
-        f"The maps of {second} correlate with the first model's at {apart.value:.2f} on average; under noise of one"
-        f" grey level the first model's own do at {own.value:.2f}."
+        f"The maps of {first} and {second} correlate at {apart.value:.2f} on average ({apart.low:.2f} to"
+        f" {apart.high:.2f}); those of {first} with themselves under noise of one grey level at {own.value:.2f}"
+        f" ({own.low:.2f} to {own.high:.2f})."
     )
     if apart.high < own.low:
         return Outcome("Other reasons", sentence, "doubt")
@@ -214,7 +215,8 @@ def of_reasons(result: Moved, second: str) -> Outcome:
 def _points(rate: Rate) -> str:
     if rate.value is None or rate.low is None or rate.high is None:
         return "the difference is not known"
-    return f"{100 * rate.value:+z.1f} points (95 % interval {100 * rate.low:+z.1f} to {100 * rate.high:+z.1f})"
+    low, high = f"{100 * rate.low:+z.1f}", f"{100 * rate.high:+z.1f}"
+    return f"a difference of {100 * rate.value:+z.1f} points (95 % interval {low} to {high})"
 
 
 def share(rate: Rate) -> str:

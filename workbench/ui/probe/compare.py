@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from workbench.models import Classifier
 
-MAPPED, MOST_TILES = 40, 12
+MAPPED, MOST_TILES, MOST_ROWS = 40, 12, 200
 MAPS = ("grad_cam", "integrated_gradients", "saliency", "input_x_gradient")
 
 
@@ -165,15 +165,15 @@ def _summary(view: View, result: Versus, names: tuple[str, str]) -> None:
     if not len(result.frame):
         return
     frame = result.named(*names)
-    shown = min(len(frame), MOST_TILES)
-    st.subheader(
-        f"Where they differ: {len(frame):,} images" + (f", the first {shown}" if shown < len(frame) else ""),
-        anchor=False,
-    )
+    few = f", the first {MOST_TILES}" if len(frame) > MOST_TILES else ""
+    many = "1 image" if len(frame) == 1 else f"{len(frame):,} images"
+    st.subheader(f"Where they differ: {many}{few}", anchor=False)
     with st.grid(MOST_TILES, min_column_width=150, gap="small", key="differ"):
         for line in result.frame.head(MOST_TILES).to_dict("records"):
             _tile(view.image(line["name"]), line, names)
-    st.dataframe(frame.head(200), hide_index=True, alt=f"Images that {names[0]} and {names[1]} decide differently")
+    shown = frame.head(MOST_ROWS).rename(columns={"name": "Image", "label": "Ground truth", "right": "Right"})
+    columns = ["Image", "Ground truth", *names, "Right"]
+    st.dataframe(shown[columns], hide_index=True, alt=f"Images that {names[0]} and {names[1]} decide differently")
     draw.table("Where they differ (CSV)", lambda: frame, "disagreements.csv", "csv versus")
 
 
@@ -218,7 +218,7 @@ def _reasons(
             lambda: computed(place, "Comparing maps", make, lambda one: 2**20),
         )  # fmt: skip
         return
-    conclude(outcomes.of_reasons(result, names[1]), within=True)
+    conclude(outcomes.of_reasons(result, *names), within=True)
     st.table(_figures(result, names).set_index("Mean"))
     st.caption(f"Means over {len(result.frame):,} images{samples.of_split(items)}, with 95 % intervals.")
     draw.table("Each image (CSV)", lambda: result.frame, f"maps-moved-{method}.csv", "csv moved")

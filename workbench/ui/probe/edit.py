@@ -58,11 +58,9 @@ def section(view: ImageView) -> None:
         _decision(view.model, before, after, bool(edits))
         steps.listing(edits)
         _probabilities(view.model, before, after)
-    left, right = st.columns([1, 1], gap="medium")
-    with left, st.expander("Light, sharpness, position", icon=":material/tune:", expanded=True):
-        steps.sliders(edits)
-    with right:
         _maps(view, image, edited, key, before)
+    with st.expander("Light, sharpness, position", icon=":material/tune:", expanded=True):
+        steps.sliders(edits)
 
 
 def _canvas(view: ImageView, image: Image.Image, edited: Edited, done: tuple[Edit, ...]) -> None:

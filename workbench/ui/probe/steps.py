@@ -121,7 +121,7 @@ def _more(chain: Sequence[Edit]) -> None:
 def sliders(chain: Sequence[Edit]) -> None:
     """One slider for each kind of edit with a number; off its neutral place, it is an edit of the list."""
     values = {edit.kind: edit.value for edit in chain}
-    with st.grid(2, min_column_width=200, gap="small"):
+    with st.grid(4, min_column_width=200, gap="small"):
         for kind in SLIDERS.values():
             key = f"slide {kind.name}"
             st.session_state[key] = type(kind.step)(values.get(kind.name, kind.neutral))
