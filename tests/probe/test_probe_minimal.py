@@ -283,7 +283,7 @@ def test_a_region_that_is_nothing_special_is_told_as_such():
     assert found.found
     assert found.random.value == 1
     assert (found.special, found.p) == (False, 1)
-    assert "No place stands out" in found.sentence
+    assert "No region stands out" in found.sentence
     assert "39 of 39 regions" in found.sentence
 
 
@@ -299,7 +299,7 @@ def test_a_region_is_announced_only_where_random_ones_of_its_area_do_less(aim, d
     shuffles = np.random.default_rng(0).random((20_000, minimal.RANDOM_REGIONS + 1)).argsort(1)[:, 0]
     assert found.p == pytest.approx((shuffles <= count).mean(), abs=0.01)
     assert found.special == (count <= 1)
-    assert found.sentence.startswith("No place stands out") == (count > 1)
+    assert found.sentence.startswith("No region stands out") == (count > 1)
     assert (does in found.sentence) == (count <= 1 or aim == "keep")
     assert f"{count} of {minimal.RANDOM_REGIONS} regions of that area chosen at random" in found.sentence
 
