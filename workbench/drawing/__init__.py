@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from workbench import handed_on
 
 if TYPE_CHECKING:
+    from workbench.drawing.palette import class_colours
     from workbench.drawing.render import Scale, overlay
 
-__getattr__ = handed_on(__name__, {"render": "Scale overlay"})
+__getattr__ = handed_on(__name__, {"palette": "class_colours", "render": "Scale overlay"})

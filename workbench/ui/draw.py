@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from workbench.catalog import shared
-from workbench.drawing import Scale, render
+from workbench.drawing import Scale, class_colours, render
 from workbench.errors import LONGEST
 from workbench.files import frame_csv
-from workbench.predictions import UNSURE, verdict_of
+from workbench.predictions import UNSURE, good_class, verdict_of
 from workbench.ui import help, terms
 from workbench.ui.gallery import TONES
 from workbench.ui.text import plain
@@ -34,6 +34,10 @@ MIME = {
     ".png": "image/png",
     ".zip": "application/zip",
 }
+
+
+NO_CLASS = "#7f8a88"
+"""The colour of a line that stands for no class."""
 
 
 def style() -> None:
@@ -75,6 +79,19 @@ def decision(predictions: Predictions, row: int) -> None:
         f'<div class="wb-sentence wb-{TONES.get(verdict.word, "bad")}">{html.escape(sentence)}</div>'
         f'<div class="wb-small">{" ".join(lines)}</div>'
     )
+
+
+def colours(class_names: Sequence[str], shown: Sequence[str], column: str) -> dict[str, object]:
+    """The colour of a chart's lines, the same for a class on every page.
+
+    Args:
+        class_names: All classes of the model.
+        shown: Those that the chart has lines of; what is no class is drawn in the colour of text.
+        column: The column of the chart that names them.
+    """
+    scale = class_colours(class_names, good_class(class_names))
+    names = {"domain": list(shown), "range": [scale.get(name, NO_CLASS) for name in shown]}
+    return {"field": column, "type": "nominal", "title": None, "scale": names}
 
 
 def probabilities(predictions: Predictions, row: int, most: int = 5) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -52,7 +53,7 @@ def section(view: View, method: str) -> None:
             plain(result.masking.message, 500),
             icon=":material/visibility_off:" if result.masking.flagged else ":material/check:",
         )
-    _curves(result)
+    _curves(result, view.model.rule.class_names)
     st.caption(
         f"{len(result.rows):,} of {result.sample['images']:,} images{samples.of_split(items)}; bands are 95 % intervals"
         " (Wilson)."
@@ -88,7 +89,7 @@ def _attack(view: View, items: list[ImageItem], method: str, check: bool) -> Rob
     return computed(_place("robustness", view, items, method, check), ATTACKS[method].title, make, lambda _: 64 * 1024)
 
 
-def _curves(result: Robustness) -> None:
+def _curves(result: Robustness, class_names: Sequence[str]) -> None:
     x = {"field": "epsilon", "type": "quantitative", "title": "epsilon"}
     scale = {
         "type": "quantitative",
@@ -96,7 +97,7 @@ def _curves(result: Robustness) -> None:
         "scale": {"domain": [0, 1]},
         "axis": {"format": "%"},
     }
-    colour = {"field": "group", "type": "nominal", "title": None}
+    colour = draw.colours(class_names, result.frame["group"].unique().tolist(), "group")
     tip = [{"field": "group"}, {"field": "epsilon"}, {"field": "accuracy", "format": ".1%"}, {"field": "support"}]
     spec: dict[str, Any] = {
         "height": 260,

@@ -56,7 +56,7 @@ def _image(view: ImageView, kind: str) -> None:
         f" {plain(view.model.rule.class_names[neutral])}. {len(result.values)} values were tried, and more around each"
         " flip; between them the decision may flip and flip back."
     )
-    frame = _lines(view.model, result)
+    frame, names = _lines(view.model, result), view.model.rule.class_names
     x = {"field": "value", "type": "quantitative", "title": f"{SLIDERS[kind].title}: {SLIDERS[kind].unit}"}
     y = {"field": "probability", "type": "quantitative", "scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
     rules = [{"at": (flip.low + flip.high) / 2} for flip in result.flips]
@@ -65,7 +65,7 @@ def _image(view: ImageView, kind: str) -> None:
         "layer": [
             {
                 "mark": {"type": "line"},
-                "encoding": {"x": x, "y": y, "color": {"field": "class", "type": "nominal", "title": None}},
+                "encoding": {"x": x, "y": y, "color": draw.colours(names, frame["class"].unique().tolist(), "class")},
             },
             {
                 "data": {"values": rules},
