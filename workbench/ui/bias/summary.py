@@ -20,7 +20,7 @@ ICONS = {
     "chance": ":material/help:",
     "too few": ":material/data_usage:",
     "open": ":material/radio_button_unchecked:",
-    "none": ":green[:material/check_circle:]",
+    "none": ":material/check_circle:",
     "excluded": ":material/block:",
 }
 

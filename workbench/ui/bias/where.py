@@ -12,7 +12,7 @@ from workbench.attribution import METHODS
 from workbench.bias import LEAST, MOST_COVERED, Finding, Intervention, Maps, chance, mean_maps, of_shortcuts, percent
 from workbench.drawing import Scale, render
 from workbench.images import SAMPLE
-from workbench.ui import audits, draw, photographs, url
+from workbench.ui import audits, draw, photographs, session, url
 from workbench.ui.bias import cover, covered, looks, shortcuts, tables
 from workbench.ui.bias.scope import Scope
 from workbench.ui.bias.shortcuts import SAMPLE_METHODS, Search
@@ -33,21 +33,22 @@ MINE = ("maps_by", "maps", "covered", "place", "fill", "top", "bottom", "left", 
 @guarded
 def section(scope: Scope) -> None:
     """What is found, or the button that looks; everything that can be set stands below, folded."""
-    result = st.container()
+    result, made = st.container(), shortcuts.kept(scope)
     with st.expander("Method, maps by group, all places, and a cover of your own", expanded=_asked()):
         method = url.select(
             "Maps by",
             SAMPLE_METHODS,
             key="maps",
+            default=SAMPLE_METHODS[0] if made is None else made.maps.method,
             format_func=lambda name: METHODS[name].title,
             width=230,
             help="One method for the whole section.",
         )
         more = st.container()
     with result:
-        search = shortcuts.known(scope, method)
+        requested, search = _requested(scope, method), shortcuts.known(scope, method)
         if search is None:
-            _offer(scope, method)
+            _offer(scope, method, requested)
         else:
             _found(scope, search)
     with more:
@@ -65,7 +66,26 @@ def _asked() -> bool:
     return any(key in st.query_params for key in MINE)
 
 
-def _offer(scope: Scope, method: str) -> None:
+def _requested(scope: Scope, method: str) -> bool:
+    """Whether the search is asked for: by the link that led here, or by the button. Another model, set or method that
+    is chosen later is not, for the work may be long."""
+    state = st.session_state
+    if "shortcuts" not in state["drawn keys"] and st.query_params.get("shortcuts") == "on":
+        state["search"] = _request_of(scope, method)
+    state["drawn keys"].add("shortcuts")
+    return bool(state.get("search") == _request_of(scope, method))
+
+
+def _request(request: tuple[str, str, str]) -> None:
+    st.session_state["search"] = request
+    url.choose("shortcuts", "on")
+
+
+def _request_of(scope: Scope, method: str) -> tuple[str, str, str]:
+    return scope.model.key, session.token(scope.images), method
+
+
+def _offer(scope: Scope, method: str, requested: bool) -> None:
     """The way to the search, and why what was made before is not shown."""
     st.markdown(
         f"{ICONS['open']} **Not looked for yet.** {METHODS[method].title} is computed for up to {SAMPLE} images, spread"
@@ -75,10 +95,12 @@ def _offer(scope: Scope, method: str) -> None:
     maps = audits.summaries(scope, scope.predictions, method)
     if maps is None and (why := audits.unfit(scope, method)):
         st.warning(plain(why, 400), icon=":material/warning:")
-    if st.button("Check where it looks", icon=":material/center_focus_strong:", key="check where", type="primary"):
-        st.query_params["shortcuts"] = "on"
-    st.caption("Takes up to two minutes for a large model.")
-    if st.query_params.get("shortcuts") != "on":
+    if not requested:
+        label, icon = "Check where it looks", ":material/center_focus_strong:"
+        st.button(
+            label, icon=icon, key="check where", type="primary", on_click=_request, args=(_request_of(scope, method),)
+        )
+        st.caption("Takes from some seconds to some minutes, by model and machine, and can be stopped.")
         return
     search = shortcuts.search(scope, method)
     if search is not None:
@@ -93,7 +115,7 @@ def _offer(scope: Scope, method: str) -> None:
 def _found(scope: Scope, search: Search) -> None:
     """What is found, in sentences; where a place is accused, with one large pair and small ones."""
     for line in of_shortcuts(search.findings, len(search.maps.frame)):
-        show = {"proven": st.error, "none": st.success}.get(line.verdict, st.info)
+        show = st.error if line.verdict == "proven" else st.info
         show(f"**{line.lead}:** {plain(line.sentence, 900)}", icon=SIGNS[line.verdict])
         if line.verdict == "proven":
             finding = next(f for f in search.accused if f.target == line.about and f.claim in line.sentence)
