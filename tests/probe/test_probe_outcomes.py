@@ -124,7 +124,9 @@ def test_concepts_matter_by_their_verdicts(verdicts, word) -> None:
     ]
     told = outcomes.of_concepts(Concepts(pd.DataFrame(lines), {}, {}, "layer", "pit", 40))
     assert told.word == word
-    assert told.sentence.startswith("On 40 images")
+    assert told.sentence.endswith(". Tested on 40 images of pit.")
+    assert ("speaks for pit (p = 0.2)" in told.sentence) == (0 in verdicts)
+    assert ("speaks against pit" in told.sentence) == (1 in verdicts)
     assert all(f"c{n}" in told.sentence for n in range(len(verdicts)))
     assert "nan" not in told.sentence
 

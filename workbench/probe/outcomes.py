@@ -122,21 +122,22 @@ def of_training(result: Behind) -> Outcome:
 def of_concepts(result: Concepts) -> Outcome:
     """Which concepts matter to the class."""
     supports, opposes, chance, few = CONCEPT_VERDICTS
-    groups: dict[str, list[str]] = {verdict: [] for verdict in CONCEPT_VERDICTS}
-    for line in result.frame.to_dict("records"):
-        name = str(line["concept"])
-        groups[line["verdict"]].append(f"{name} (p = {line['p']:.2g})" if line["p"] == line["p"] else name)
-    words = {
-        supports: f"for {result.target}",
-        opposes: f"against {result.target}",
-        chance: "no more than random directions do",
-        few: "too few images to say",
+    verbs = {
+        supports: f"speaks for {result.target}",
+        opposes: f"speaks against {result.target}",
+        chance: "does no more than random directions do",
+        few: "has too few images to say",
     }
-    parts = [f"{words[verdict]}: {', '.join(names)}" for verdict, names in groups.items() if names]
-    sentence = f"On {result.images:,} images, {'; '.join(parts)}."
-    if groups[supports] or groups[opposes]:
+    lines = sorted(result.frame.to_dict("records"), key=lambda line: CONCEPT_VERDICTS.index(line["verdict"]))
+    parts = [
+        f"{line['concept']} {verbs[line['verdict']]}" + (f" (p = {line['p']:.2g})" if line["p"] == line["p"] else "")
+        for line in lines
+    ]
+    sentence = f"{'; '.join(parts)}. Tested on {result.images:,} images of {result.target}."
+    verdicts = {line["verdict"] for line in lines}
+    if verdicts & {supports, opposes}:
         return Outcome("Matters", sentence)
-    return Outcome("No more than chance" if groups[chance] else "Too few to say", sentence)
+    return Outcome("No more than chance" if chance in verdicts else "Too few to say", sentence)
 
 
 def of_attack(least: Least, random: Rate | None, names: Sequence[str]) -> Outcome:
