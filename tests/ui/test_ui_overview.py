@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from workbench.catalog import load_catalog
+from workbench.files.folders import cache_folder
 from workbench.predictions.cases import mistakes
 from workbench.predictions.table import Predictions
 from workbench.stats.rates import wilson
+from workbench.ui import cache
 from workbench.ui.overview.scope import of_100
 from workbench.ui.overview.verdict import warning_of
 
@@ -127,3 +129,21 @@ def test_a_share_of_100_keeps_small_shares_apart_from_none():
     assert of_100(wilson(0, 100)) == "0 of 100 (0 to 4)"
     assert of_100(wilson(4, 1000)) == "0.4 of 100 (0.2 to 1.0)"
     assert of_100(wilson(0, 0)) == "an unknown share (there are none)"
+
+
+def test_a_shortcut_that_was_found_is_told_on_every_page_and_after_a_restart(visit):
+    at = visit(**METAL).sound()
+    assert "not looked for yet" in said(at)
+    next(button for button in at.button if button.label == "Look for shortcuts").click().run().sound()
+    assert "a place beside the part decides" in said(at)
+    assert re.search(r"^proven$", said(at), re.MULTILINE)
+    found = "because of the bottom right corner"
+    for page, address in (("explain", {"method": "saliency"}), ("probe", {}), ("defects", {})):
+        assert any(found in text for text in visit(page, **METAL, **address).said()), page
+    cache.shelf.clear()  # as a restart does
+    assert found in said(visit(**METAL).sound())
+    assert any(found in part.value for part in visit("bias", **METAL).markdown)
+    (stored,) = cache_folder().rglob("shortcuts-*.json")
+    for damage in ("{", '[{"kind": 1}]', '[{"kind": "class", "verdict": "proven", "lead": "", "sentence": ""}]'):
+        stored.write_text(damage, encoding="utf-8")
+        assert "not looked for yet" in said(visit(**METAL).sound())

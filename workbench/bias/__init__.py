@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from workbench.bias.amounts import chance, percent, points
 from workbench.bias.conclusions import (
+    LEADS,
     Apart,
     Conclusion,
     nested,

@@ -87,6 +87,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # on disk
         "outputs": _kind("model"),
         "audit folder": _kind("model", "set", "name"),
+        "shortcuts on disk": _kind(*MODEL, "images", "maps"),
         "map summary": _kind("model", "method", "score", "background"),
     }
 )

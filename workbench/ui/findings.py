@@ -169,11 +169,9 @@ def _scope(view: View) -> Scope | None:
 
 
 def _conclusions(scope: Scope) -> list[Conclusion]:
-    from workbench.bias import of_shortcuts
     from workbench.ui.bias import shortcuts
 
-    search = shortcuts.kept(scope)
-    return list(of_shortcuts(None, 0) if search is None else of_shortcuts(search.findings, len(search.maps.frame)))
+    return shortcuts.concluded(scope)
 
 
 def _proof() -> Mapping[str, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from workbench.attribution import METHODS
-from workbench.bias import Finding, Maps, maps_of, shortcuts
+from workbench.bias import Conclusion, Finding, Maps, maps_of, of_shortcuts, shortcuts
 from workbench.ui import audits, choice, runs, session
+from workbench.ui.bias import remembered
 from workbench.ui.bias.scope import Scope
 from workbench.ui.cache import Slot, slot
 from workbench.ui.progress import Stoppable
@@ -42,6 +43,16 @@ def kept(scope: Scope) -> Search | None:
     return next((search for search in searches if search.accused), searches[0] if searches else None)
 
 
+def concluded(scope: Scope) -> list[Conclusion]:
+    """What is known of shortcuts, from this server's searches or from earlier ones. Nothing long is computed."""
+    if (search := kept(scope)) is not None:
+        return of_shortcuts(search.findings, len(search.maps.frame))
+    there = [maps for method in SAMPLE_METHODS if (maps := maps_known(scope, method)) is not None]
+    earlier = [lines for maps in there if (lines := remembered.read(scope, maps)) is not None]
+    accused = [lines for lines in earlier if any(line.verdict == "proven" for line in lines)]
+    return next(iter([*accused, *earlier]), None) or of_shortcuts(None, 0)
+
+
 def known(scope: Scope, method: str) -> Search | None:
     """The search that was made in the maps of one method; None where there is none."""
     maps = maps_known(scope, method)
@@ -73,6 +84,7 @@ def search(scope: Scope, method: str) -> Search | None:
         progress.step("Step 2 of 2, covering places that stand out")
         findings = shortcuts(choice.classifier(scope.model), scope.images, maps, on_progress=progress)
         place.put(findings, 2048 * (len(findings) + sum(len(f.tried.frame) for f in findings if f.tried)))
+        remembered.write(scope, maps, of_shortcuts(findings, len(maps.frame)))
     progress.done()
     return Search(maps, findings)
 

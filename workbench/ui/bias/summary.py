@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.bias import Conclusion, nested, of_classes, of_groups, of_shortcuts, of_tie, ordered
+from workbench.bias import Conclusion, nested, of_classes, of_groups, of_tie, ordered
 from workbench.predictions import by_of
 from workbench.ui.bias import shortcuts
 from workbench.ui.bias.scope import Scope
@@ -48,9 +48,7 @@ def in_markdown(line: Conclusion) -> str:
 
 def conclusions(scope: Scope) -> list[Conclusion]:
     """All that may be concluded of the scope's images, proven first. Nothing long is computed for it."""
-    search = shortcuts.kept(scope)
-    found = of_shortcuts(None if search is None else search.findings, 0 if search is None else len(search.maps.frame))
-    return ordered([*found, of_the_classes(scope), *of_attributes(scope)])
+    return ordered([*shortcuts.concluded(scope), of_the_classes(scope), *of_attributes(scope)])
 
 
 def of_the_classes(scope: Scope) -> Conclusion:
