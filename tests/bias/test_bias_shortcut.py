@@ -126,6 +126,7 @@ def test_the_planted_shortcut_is_named_and_the_sound_model_is_not_accused(seed, 
             f"the model calls an image “scratch” because of the bottom right corner: covering it flips {flips}"
         )
         assert f"of these decisions, {elsewhere}" in line.sentence
+        assert line.sentence.endswith(f"when as much is covered elsewhere, in {one.tried.turned.support} images.")
 
 
 # Verdicts

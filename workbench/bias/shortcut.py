@@ -74,7 +74,7 @@ class Finding:
         how = "because of the" if self.verdict == "shortcut" and decides else "and relies on the"
         text = (
             f"the model calls an image “{self.target}” {how} {place}: covering it flips {interval(flips)} of these"
-            f" decisions, {interval(control)} when as much is covered elsewhere"
+            f" decisions, {interval(control)} when as much is covered elsewhere, in {flips.support:,} images"
         )
         return text if decides else f"{text}, and lowers {self._fall()} more"
 

@@ -92,8 +92,7 @@ def _shares(scope: Scope, frame: pd.DataFrame, by: str) -> None:
     areas = frame.groupby("region")["area"].first()
     regions = [region for region in SHOWN_REGIONS if np.isfinite(areas.get(region, np.nan))]
     rows.append({"group": "an even map", "maps": "", **{region: percent(areas[region]) for region in regions}})
-    pinned = {"group": st.column_config.TextColumn("group", pinned=True)}
-    st.dataframe(pd.DataFrame(rows).fillna(""), hide_index=True, column_config=pinned)
+    tables.wide(pd.DataFrame(rows).fillna(""), "Shares of attribution in each place")
     tables.csv("Shares of attribution (CSV)", frame, f"bias-shares-{by}")
 
 
