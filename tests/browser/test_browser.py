@@ -47,7 +47,7 @@ def test_from_the_headline_to_a_record_that_a_colleague_can_open(visitor):
     for name in ("Accuracy", "AUC", "Escape rate", "Overkill rate"):
         figure = view.page.get_by_test_id("stMetric").filter(has_text=name)
         expect(figure.get_by_test_id("stMetricValue")).to_have_text(re.compile(r"^\d+\.\d%$|^0\.\d{3}$"))
-    view.page.get_by_role("link", name="Which defects did it miss?").click()
+    view.page.get_by_role("link", name="55 missed defects").click()
     expect(view.page.get_by_role("heading", name="Explain", level=1)).to_be_visible()
     view.wait_for_maps("Saliency", "Grad-CAM", "Integrated gradients")
     expect(view.page.locator(".st-key-verdict input")).to_have_value(re.compile("escape"))
@@ -252,6 +252,7 @@ def test_a_photo_of_ones_own_is_named(visitor):
     upload(view, "image-upload", "my pet.png", (package_folder("skimage") / "data" / "chelsea.png").read_bytes())
     expect(view.map_of("Saliency")).to_have_attribute("alt", "Saliency of yours/my pet.png")
     expect(view.current(".wb-decision")).to_have_text("Egyptian cat")
+    expect(view.page.get_by_text("The training images are not known")).to_be_visible()
 
 
 def test_a_file_that_is_no_image_is_one_sentence(visitor):
