@@ -150,6 +150,20 @@ def test_an_attack_is_told_beside_random_noise_of_its_size() -> None:
     assert "proves nothing" in none.sentence
 
 
+@pytest.mark.parametrize(("right", "word"), [(4, "Accuracy falls"), (37, "No fall shown")])
+def test_accuracy_falls_only_where_the_intervals_part(right, word) -> None:
+    rates = {0.0: wilson(39, 40), 2.0: wilson(38, 40), 8.0: wilson(right, 40)}
+    lines = [
+        {"group": "all classes", "epsilon": epsilon, "support": 40, "accuracy": r.value, "low": r.low, "high": r.high}
+        for epsilon, r in rates.items()
+    ]
+    frame = pd.DataFrame([*lines, dict(lines[0], group="pit", accuracy=0.0, epsilon=9.0)])
+    told = outcomes.of_robustness(SimpleNamespace(frame=frame, method="pgd"))
+    assert told.word == word
+    assert f"Of 40 images 97.5% ({rates[0.0].low:.1%} to " in told.sentence
+    assert f"{right / 40:.1%} ({rates[8.0].low:.1%} to {rates[8.0].high:.1%}) under 8 of 255" in told.sentence
+
+
 def versus(*counts, rows=3) -> Versus:
     frame = pd.DataFrame({"name": list("abc"), "first": "x", "second": "y", "first confidence": 1.0, "right": "second"})
     return Versus(

@@ -11,6 +11,7 @@ from workbench.probe.concepts import CONCEPT_VERDICTS, Concepts
 from workbench.probe.influence import Behind
 from workbench.probe.margins import Covered
 from workbench.probe.minimal import Minimal
+from workbench.probe.robustness import ALL_CLASSES, Robustness
 from workbench.probe.sweep import Sweep, SweptSet
 from workbench.probe.versus import Moved, Versus
 from workbench.stats import SIGNIFICANT, Rate, at_least
@@ -162,6 +163,20 @@ def of_attack(least: Least, random: Rate | None, names: Sequence[str]) -> Outcom
     )
     small = attack.linf <= FRAGILE
     return Outcome("Fragile" if small else "Flips under a larger change", sentence, "bad" if small else "doubt")
+
+
+def of_robustness(result: Robustness) -> Outcome:
+    """How far the accuracy on a set falls under attack."""
+    frame = result.frame[result.frame["group"] == ALL_CLASSES].sort_values("epsilon")
+    first, last = frame.iloc[0], frame.iloc[-1]
+    sentence = (
+        f"Of {int(first['support']):,} images {first['accuracy']:.1%} ({first['low']:.1%} to {first['high']:.1%}) are"
+        f" decided rightly without an attack, {last['accuracy']:.1%} ({last['low']:.1%} to {last['high']:.1%}) under"
+        f" {bound(result.method, last['epsilon'])}."
+    )
+    if last["high"] < first["low"]:
+        return Outcome("Accuracy falls", sentence, "bad")
+    return Outcome("No fall shown", f"{sentence} That proves nothing: a stronger attack might.")
 
 
 def bound(method: str, epsilon: float) -> str:

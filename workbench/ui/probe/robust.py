@@ -8,9 +8,10 @@ from typing import Any
 import streamlit as st
 
 from workbench.images import ImageItem, samples
-from workbench.probe import ATTACKS, TESTED, Robustness, robustness
+from workbench.probe import ATTACKS, TESTED, Robustness, outcomes, robustness
 from workbench.ui import choice, draw
 from workbench.ui.cache import Slot, computed, slot
+from workbench.ui.probe.conclusion import conclude
 from workbench.ui.progress import Stoppable, offer
 from workbench.ui.text import plain
 from workbench.ui.view import View
@@ -46,6 +47,7 @@ def section(view: View, method: str) -> None:
             lambda: _attack(view, items, method, check),
         )
         return
+    conclude(outcomes.of_robustness(result), within=True)
     draw.meaning("robust-accuracy", "What is robust accuracy?")
     if result.masking is not None:
         kind = st.error if result.masking.flagged else st.success if result.masking.tested >= TESTED else st.info
