@@ -156,6 +156,9 @@ def test_links_to_a_sweep_and_a_comparison_open_them(visitor):
     expect(page.get_by_text("degrees, counter-clockwise").or_(page.get_by_text("values tried")).first).to_be_visible()
     page.get_by_role("button", name=re.compile("^Sweep over")).click()
     expect(page.get_by_text("bands are 95 % intervals")).to_be_visible(timeout=SLOW)
+    page.get_by_role("button", name="Figures (CSV)").scroll_into_view_if_needed()
+    expect(page.get_by_role("heading", level=1)).not_to_be_in_viewport()
+    expect(page.locator(".st-key-strip-sticky").get_by_role("button", name="Next")).to_be_in_viewport()
     page = view.open("/probe?model=metal-sound&view=compare&versus=metal-shortcut&map=saliency").page
     expect(view.map_of("Saliency")).to_have_count(2, timeout=SLOW)
     page.get_by_role("button", name=re.compile("^Compare on")).click()
