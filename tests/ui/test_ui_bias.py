@@ -189,6 +189,10 @@ def test_hostile_names_draw_nothing(bias):
         assert not re.search(r"(?<!\\)<script", text)
         assert not re.search(r"(?<!\\)\$", text)
     assert HOSTILE in figures(at, "class").index
+    bodies = [h.proto.body for h in at.get("html") if "<table" in h.proto.body]
+    assert len(bodies) == 2
+    assert not [body for body in bodies if "<script" in body]
+    assert any("&lt;script&gt;" in body for body in bodies)
 
 
 # Many classes

@@ -16,7 +16,7 @@ from workbench.predictions import Predictions, groupable
 from workbench.stats import SIGNIFICANT, holm, ranks_differ
 from workbench.texts import shown
 
-EDGE = 128
+MEASURED_EDGE = 128
 """Pixels of the longer side on which an image is measured: noise of single pixels is no property of it."""
 LEAST_SHIFT = 0.5
 """Standard deviations of all images by which a slice must lie apart: less nobody sees."""
@@ -63,7 +63,7 @@ def measures(items: Sequence[ImageItem], on_progress: Callable[[int, int], None]
             image = item.open().convert("L")
         except InputError:
             continue
-        image.thumbnail((EDGE, EDGE), Image.Resampling.BILINEAR)
+        image.thumbnail((MEASURED_EDGE, MEASURED_EDGE), Image.Resampling.BILINEAR)
         grey = np.asarray(image, np.float64) / 255
         lines[number] = grey.mean(), grey.std(), laplace(grey).std()
     if on_progress:

@@ -16,7 +16,7 @@ from workbench.ui.bias.scope import Scope
 from workbench.ui.text import plain
 
 EXAMPLES = 5
-EDGE = 256
+PAIR_EDGE = 256
 
 
 def fallen(result: Intervention) -> list[Mapping[Hashable, Any]]:
@@ -32,7 +32,7 @@ def row(scope: Scope, result: Intervention, skip: int = 0) -> None:
         for line in fallen(result)[skip : skip + EXAMPLES]:
             item = scope.image(line["name"])
             with st.container(gap="xsmall"):
-                image = np.asarray(photographs.fitted(item, EDGE))
+                image = np.asarray(photographs.fitted(item, PAIR_EDGE))
                 hidden = cover_region(image, inside(item, image, result), result.fill, peers, np.random.default_rng(0))
                 draw.image(Image.fromarray(np.hstack([image, hidden])), f"{item.name}, as it is and covered")
                 st.caption(f"P({plain(line['target'], 30)}) {line['before']:.2f} → {line['after']:.2f}")

@@ -14,7 +14,7 @@ from workbench.ui.text import plain
 MOST_ATTRIBUTES = 4
 ANCHORS = {"shortcut": "where-it-looks", "class": "for-whom", "group": "for-whom"}
 """The section that shows a conclusion, by its kind."""
-PLACES = {"where-it-looks": "See where it looks", "for-whom": "See the figures"}
+LINK_WORDS = {"where-it-looks": "See where it looks", "for-whom": "See the figures"}
 ICONS = {
     "proven": ":red[:material/report:]",
     "chance": ":material/help:",
@@ -42,7 +42,7 @@ def section(scope: Scope) -> None:
 def in_markdown(line: Conclusion) -> str:
     """One conclusion with its sign, its verdict first, and a link down to what shows it."""
     anchor = ANCHORS[line.kind]
-    link = "" if line.verdict == "excluded" else f" [{PLACES[anchor]}](#{anchor})"
+    link = "" if line.verdict == "excluded" else f" [{LINK_WORDS[anchor]}](#{anchor})"
     return f"{ICONS[line.verdict]} **{line.lead}:** {plain(line.sentence, 900)}{link}"
 
 

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-MOST_ROWS = 50
+WORST_SHOWN = 50
 MOST_LINKS = 12
 _GREY = "color: #8b9492; font-style: italic"
 
 
 def figures(breakdown: Breakdown, names: Sequence[str], first: str) -> None:
     """The worst rows with their figures, those with too few images in grey."""
-    frame = words.table(breakdown, names, first, MOST_ROWS)
-    few = ~breakdown.frame["enough"].head(MOST_ROWS).to_numpy(bool)
-    if len(breakdown.frame) > MOST_ROWS:
-        st.caption(f"The {MOST_ROWS} worst of {len(breakdown.frame):,}; the CSV holds all.")
+    frame = words.table(breakdown, names, first, WORST_SHOWN)
+    few = ~breakdown.frame["enough"].head(WORST_SHOWN).to_numpy(bool)
+    if len(breakdown.frame) > WORST_SHOWN:
+        st.caption(f"The {WORST_SHOWN} worst of {len(breakdown.frame):,}; the CSV holds all.")
     st.caption(f":material/swap_horiz: {len(frame.columns)} columns: scroll sideways for those that do not fit.")
     columns = {name: st.column_config.TextColumn(name, help=terms.entry("metrics", name)) for name in names}
     st.dataframe(
@@ -61,7 +61,7 @@ def downloads(scope: Scope, breakdown: Breakdown, figure: str, stem: str) -> Non
 
 def chart(scope: Scope, breakdown: Breakdown, figure: str) -> Figure | None:
     """One figure of the worst rows with its intervals; None where no row has enough images."""
-    frame = _measurements(breakdown, figure).head(MOST_ROWS)
+    frame = _measurements(breakdown, figure).head(WORST_SHOWN)
     if frame.empty:
         return None
     return charts.interval_bars(

@@ -16,7 +16,7 @@ from workbench.ui.bias.scope import ALL, CAVEATS, Scope
 from workbench.ui.progress import guarded
 from workbench.ui.text import plain, seen
 
-MOST_ROWS = 12
+MOST_BARS = 12
 CHIPS = {"proven": "wb-bad", "chance": "wb-plain", "too few": "wb-doubt", "excluded": "wb-plain"}
 
 
@@ -55,7 +55,7 @@ def bars(parts: Sequence[tuple[str, str, Breakdown]]) -> str:
     """A table as HTML: for each (title, figure, breakdown) the worst rows, with a bar of the figure's interval."""
     body = []
     for title, figure, breakdown in parts:
-        frame = breakdown.frame.head(MOST_ROWS)
+        frame = breakdown.frame.head(MOST_BARS)
         rest = len(breakdown.frame) - len(frame)
         more = f", the {len(frame)} worst of {len(breakdown.frame):,}" if rest else ""
         body.append(
