@@ -20,7 +20,7 @@ if book is None:
 elif book.count():
     journal.place(book, record.own(model))
     sound = journal.soundness(book)
-    journal.entries(book)
+    journal.entries(book, images)
     journal.export(book, images, sound)
 elif journal.soundness(book):
     open_one = " Open an image on the Defects page and record your verdict." if session.local() else ""

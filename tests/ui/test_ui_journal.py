@@ -5,10 +5,12 @@ import csv
 import datetime
 import io
 import json
+import re
 import sqlite3
 
 import pytest
 from decisions import digest, draft, overruled
+from inspected import image
 
 from workbench.errors import InputError
 from workbench.images.item import BytesSource, ImageItem, ImageSet
@@ -62,6 +64,14 @@ def press(at, label):
     return next(b for b in at.button if at.unescaped(b.label).startswith(label)).click().run()
 
 
+def cards(at):
+    """Number, author and what was said of each entry shown, in their order."""
+    texts = [at.unescaped(m.value) for m in at.markdown]
+    starts = [i for i, text in enumerate(texts) if text.startswith("**Entry ")]
+    heads = [re.match(r"\*\*Entry (\d+)\*\* · .* UTC · (.*)", texts[i]).groups() for i in starts]
+    return [(int(number), who, texts[i + 2]) for (number, who), i in zip(heads, starts, strict=True)]
+
+
 # Sound
 
 
@@ -70,7 +80,7 @@ def test_a_new_journal_leads_to_the_decisions(visit, path):
     assert at.said() == ["No decisions yet. Open an image on the Defects page and record your verdict."]
     asked = [link.proto.query_string for link in at.get("page_link")]
     assert sum("view=decisions" in query for query in asked) == 1
-    assert not at.dataframe
+    assert not cards(at)
 
 
 def test_a_sound_journal_shows_its_entries_newest_first(visit, kept):
@@ -78,18 +88,32 @@ def test_a_sound_journal_shows_its_entries_newest_first(visit, kept):
     (success,) = at.success
     assert success.value.startswith("Sound: 3 entries, ")
     assert at.code[0].value == kept.head().hash
-    shown = at.dataframe[0].value
-    assert shown["no."].tolist() == [3, 2, 1]
-    assert shown["who"].tolist() == ["Cy", "Ben", "Ada"]
-    assert shown["person"].tolist() == ["agrees", "it is functional", "agrees"]
-    assert shown["score"].tolist() == ["0.9300"] * 3
+    assert cards(at) == [
+        (3, "Cy", "Agreed."), (2, "Ben", "Overruled: it is **functional**. a reflection"), (1, "Ada", "Agreed."),
+    ]  # fmt: skip
+    assert sum("Score 0.9300, threshold 0.4100" in at.unescaped(m.value) for m in at.markdown) == 3
+    assert json.loads(at.json[0].value)["hash"] == kept.head().hash
+    assert [e.label for e in at.expander if e.label == "All fields"] == ["All fields"] * 3
+
+
+def test_a_card_shows_the_image_of_these_very_bytes_or_says_why_not(visit, path, three):
+    found = three(image("red"), image("green"), b"no image")
+    made = Journal(path)
+    for name, content in (("0.png", 0), ("1.png", 0), ("2.png", 2), ("elsewhere.png", 1)):
+        made.append(draft(image=found.items[content].id, image_name=name))
+    at = visit("journal").sound()
+    said = [at.unescaped(c.value) for c in at.caption if "image_not_supported" in c.value]
+    assert [text.split(": ", 1)[1] for text in said] == [
+        "Not in Three *cells*.", "The image cannot be read.", "The file of this name holds another image now.",
+    ]  # fmt: skip
+    assert len([i for i in at.get("image") if i.proto.imgs]) == 1
 
 
 def test_only_what_was_overruled(visit, kept):
     at = visit("journal", entries="overruled").sound()
-    assert at.dataframe[0].value["who"].tolist() == ["Ben"]
+    assert [who for _, who, _ in cards(at)] == ["Ben"]
     at.get_by_key("entries").set_value("all")
-    assert len(at.run().sound().dataframe[0].value) == 3
+    assert len(cards(at.run().sound())) == 3
     assert at.query_params.get("entries", []) == []
 
 
@@ -103,12 +127,10 @@ def test_many_entries_come_in_pages(visit, path):
     for number in range(page.PAGE + 3):
         made.append(draft(user=f"user {number}"))
     at = visit("journal", sheet="2").sound()
-    assert at.dataframe[0].value["no."].tolist() == [3, 2, 1]
+    assert [number for number, *_ in cards(at)] == [3, 2, 1]
     for strange in ("0", "-1", "x", "1e9", "²"):
-        assert (
-            visit("journal", sheet=strange, entries="none").sound().dataframe[0].value["no."].iloc[0] == page.PAGE + 3
-        )
-    assert visit("journal", sheet="999999").sound().dataframe[0].value["no."].tolist() == [3, 2, 1]
+        assert cards(visit("journal", sheet=strange, entries="none").sound())[0][0] == page.PAGE + 3
+    assert [number for number, *_ in cards(visit("journal", sheet="999999").sound())] == [3, 2, 1]
 
 
 def test_a_digest_that_was_kept_covers_what_came_before(visit, kept):
@@ -185,7 +207,7 @@ def shared_server(monkeypatch):
 def test_a_shared_server_shows_its_journal_and_takes_no_entry(visit, kept, shared_server, path):
     at = visit("journal").sound("Journal")
     assert any("without a login" in text for text in at.said())
-    assert at.dataframe[0].value["no."].tolist() == [3, 2, 1]
+    assert [number for number, *_ in cards(at)] == [3, 2, 1]
     assert not any(str(path.parent) in text for text in [*at.said(), *(c.value for c in at.caption)])
 
 
@@ -215,7 +237,7 @@ def test_typed_words_draw_nothing(visit, path):
     hostile = "![x](https://attack.example/x.png)"
     Journal(path).append(overruled(user=hostile, image_name=hostile, reason=hostile, set_name=hostile))
     at = visit("journal").sound()
-    assert at.dataframe[0].value["who"].tolist() == [hostile]
+    assert [who.replace("\u2060", "") for _, who, _ in cards(at)] == [hostile]
     kinds = (at.markdown, at.caption, at.info, at.success)
     assert not any("![x](" in e.value for kind in kinds for e in kind)
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
 from workbench.errors import InputError
 from workbench.files import key
-from workbench.images import ImageSet
+from workbench.images import ImageItem, ImageSet
 from workbench.journal import Entry, Journal, Verdict, kept_digest, relabel, to_csv, to_json
-from workbench.ui import choice, draw, session, url
+from workbench.texts import shortened
+from workbench.ui import choice, draw, photographs, session, url
 from workbench.ui.defects.record import figure
 from workbench.ui.progress import guarded
 from workbench.ui.text import plain
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 AT_ONCE = 5000
 """Up to so many entries are checked without being asked."""
-PAGE, SHOWN = 25, 20
+PAGE, SHOWN, CARD_EDGE = 25, 20, 128
 
 
 def place(book: Journal, own: bool) -> None:
@@ -37,7 +33,7 @@ def soundness(book: Journal) -> bool:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input("Your digest", key="expected digest", placeholder="64 characters, optional", width=420)
         wanted = count <= AT_ONCE or st.button(f"Check all {count:,} entries", icon=":material/verified_user:")
-        draw.meaning("hash-chain")
+        draw.meaning("hash-chain", "What does the check find?")
     try:
         expect = kept_digest(text) if text.strip() else None
     except InputError as error:
@@ -74,72 +70,85 @@ def _verdict(verdict: Verdict) -> None:
 
 
 @guarded
-def entries(book: Journal) -> None:
-    """The entries, newest first, and one of them in full."""
+def entries(book: Journal, images: ImageSet) -> None:
+    """The entries, newest first, a card each."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        only = url.segments("Entries", ["all", "overruled"], key="entries", default="all", format_func=str.capitalize)
+        st.header("Entries", anchor=False)
+        only = url.segments(
+            "Which entries",
+            ["all", "overruled"],
+            key="entries",
+            default="all",
+            format_func=str.capitalize,
+            label_visibility="collapsed",
+        )
     count = book.count(overruled=only == "overruled")
     if not count:
         st.info("No decision has been overruled yet.", icon=":material/inbox:")
         return
     pages = -(-count // PAGE)
     page = url.pages(pages, key="sheet", max_visible_pages=5) if pages > 1 else 1
-    page_entries = book.entries(newest_first=True, limit=PAGE, offset=(page - 1) * PAGE, overruled=only == "overruled")
-    selection = st.dataframe(
-        _table(page_entries),
-        hide_index=True,
-        height="content",
-        column_config={"why": st.column_config.TextColumn(width="medium")},
-        on_select="rerun",
-        selection_mode="single-row",
-        key=f"journal {only} {page}",
-        alt="Journal entries",
+    for entry in book.entries(newest_first=True, limit=PAGE, offset=(page - 1) * PAGE, overruled=only == "overruled"):
+        _card(entry, images)
+
+
+def _card(entry: Entry, images: ImageSet) -> None:
+    """One entry: its image, what was decided, by whom and why; all its fields on request."""
+    number = entry.number if isinstance(entry.number, int) else "?"
+    item, lack = _image(entry, images)
+    with st.container(border=True, horizontal=True, key=f"entry-{number}"):
+        thumbnail = None if item is None else photographs.thumbnail(item, CARD_EDGE)
+        with st.container(width=CARD_EDGE):
+            if thumbnail is not None:
+                draw.image(thumbnail, f"{entry.image_name}")
+            else:
+                st.caption(f":material/image_not_supported: {lack or 'The image cannot be read.'}")
+        with st.container(width="stretch", gap="xsmall"):
+            st.markdown(f"**Entry {number}** · {plain(_time(entry.time))} UTC · {plain(str(entry.user))}")
+            st.markdown(_decided(entry))
+            st.markdown(_person(entry))
+            _more(entry)
+
+
+def _image(entry: Entry, images: ImageSet) -> tuple[ImageItem | None, str]:
+    """The image that an entry is about, by its digest; None, and why, where these very bytes are not there."""
+    there = images.by_name.get(str(entry.image_name))
+    if there is None:
+        return None, f"Not in {plain(images.name)}."
+    try:
+        return (there, "") if there.id == entry.image else (None, "The file of this name holds another image now.")
+    except InputError:
+        return None, "The file cannot be read now."
+
+
+def _decided(entry: Entry) -> str:
+    word = {"pass": ":green-badge[passed]", "reject": ":red-badge[rejected]", "review": ":orange-badge[for review]"}
+    name = plain(shortened(str(entry.image_name), 40))
+    verdict = word.get(str(entry.verdict), plain(str(entry.verdict)))
+    label = f", labelled {plain(str(entry.label))}" if entry.label else ", without a label"
+    return (
+        f"{verdict} {name}{label}. Score {plain(figure(entry.score))}, threshold {plain(figure(entry.threshold))}; "
+        f"{plain(str(entry.model_name))}."
     )
-    rows = selection["selection"]["rows"]
-    if rows and rows[0] < len(page_entries):
-        _whole(page_entries[rows[0]])
-    else:
-        st.caption("Choose a row to see the whole entry.")
 
 
-def _table(page: tuple[Entry, ...]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(
-        [
-            {
-                "no.": entry.number if isinstance(entry.number, int) else None,
-                "time (UTC)": _time(entry.time),
-                "who": str(entry.user),
-                "image": str(entry.image_name),
-                "score": figure(entry.score),
-                "threshold": figure(entry.threshold),
-                "verdict": str(entry.verdict),
-                "person": f"it is {entry.overruled}" if entry.overruled else "agrees",
-                "why": str(entry.reason),
-                "ground truth": str(entry.label or ""),
-            }
-            for entry in page
-        ]
-    )
+def _person(entry: Entry) -> str:
+    said = f"Overruled: it is **{plain(str(entry.overruled))}**." if entry.overruled else "Agreed."
+    return f"{said} {plain(str(entry.reason), 600)}" if entry.reason else said
 
 
-def _whole(entry: Entry) -> None:
-    with st.container(border=True):
-        st.markdown(f"**Entry {plain(entry.number)}**")
-        facts = {name: str(value) for name, value in vars(entry).items() if value is not None}
-        st.json(facts, expanded=True)
-        if entry.model == choice.model().key:
-            query = url.link(view="decisions", queue="all", image=str(entry.image_name), on="all")
-            st.page_link(
-                url.DEFECTS, label="Open this image", icon=":material/center_focus_strong:", query_params=query
-            )
+def _more(entry: Entry) -> None:
+    if entry.model == choice.model().key:
+        query = url.link(view="decisions", queue="all", image=str(entry.image_name), on="all")
+        st.page_link(url.DEFECTS, label="Open this image", icon=":material/center_focus_strong:", query_params=query)
+    with st.expander("All fields", type="compact"):
+        st.json({name: str(value) for name, value in vars(entry).items() if value is not None}, expanded=True)
 
 
 @guarded
 def export(book: Journal, images: ImageSet, sound: bool) -> None:
     """The whole journal as files, and overruled labels to train with."""
-    st.subheader("Export", anchor=False)
+    st.header("Export", anchor=False)
     if not sound:
         book.entries()  # says here what a download could only say in the server's log
     with st.container(horizontal=True):
