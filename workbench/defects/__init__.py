@@ -9,4 +9,5 @@ from workbench.defects.operating import FIGURES, Costs, operating_points, point_
 from workbench.defects.review_band import Band, Reviewed, band, expected_range, images_needed, reach, review
 from workbench.defects.spots import DEFECT_FILLS, Filled, Spot, fill_spots, spots
 from workbench.defects.threshold import Choice, choose
+from workbench.defects.worst import Share, concluded, shares_of, worst_shares
 from workbench.defects.worth import dearer, promised, useless

@@ -66,3 +66,11 @@ def mask_of(item: ImageItem) -> NDArray[np.bool_] | None:
         result = item.open_mask()
         place.put(result, 0 if result is None else result.nbytes)
     return result
+
+
+def resized(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """A mask in another size, (width, height), by the nearest pixel."""
+    import numpy as np
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))

@@ -166,9 +166,7 @@ def _mask(item: ImageItem, image: Image.Image) -> np.ndarray | None:
     except InputError as error:
         st.caption(f":material/warning: {plain(error, 300)}")
         return None
-    if mask is not None and mask.shape != (image.height, image.width):
-        mask = np.asarray(Image.fromarray(mask).resize(image.size, Image.Resampling.NEAREST))
-    return mask
+    return None if mask is None else photographs.resized(mask, image.size)
 
 
 def _layered(
