@@ -60,7 +60,7 @@ def _table(scope: Scope, points: dict[str, pd.Series], setting: Setting) -> None
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header(title, anchor=False)
         draw.meaning("operating-point", "What do these figures mean?")
-    st.table(frame)
+    st.table(frame.rename_axis("figure"))
     st.caption(_line(scope, points))
     _warn_of_few(scope, points)
     facts: dict[str, object] = {
@@ -157,7 +157,7 @@ def _review(scope: Scope, setting: Setting) -> None:
             f"measured on the {scope.words[REPORTED_ON]}": _share(rate),
             "expected there": should,
         }
-    st.table(pd.DataFrame(lines).T)
+    st.table(pd.DataFrame(lines).T.rename_axis("parts"))
     st.caption(
         "Expected: the range of 19 of 20 measurements when the target is met, with this number of images to set the"
         " band and to measure it. A measurement below it suggests that the two splits differ."
