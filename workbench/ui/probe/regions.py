@@ -119,8 +119,8 @@ def _path(region: Minimal) -> None:
     import pandas as pd
 
     word = "filled" if region.aim == "flip" else "kept"
-    frame = pd.DataFrame(
-        {f"{word}, % of the image": 100 * np.asarray(region.areas), "probability": np.asarray(region.scores)}
-    )
-    st.line_chart(frame, x=frame.columns[0], y="probability", height=170)
+    frame = pd.DataFrame({"area": np.asarray(region.areas), "probability": np.asarray(region.scores)})
+    x = {"field": "area", "type": "quantitative", "title": f"{word}, share of the image", "axis": {"format": "%"}}
+    y = {"field": "probability", "type": "quantitative", "axis": {"format": "%"}}
+    st.vega_lite_chart(frame, {"height": 170, "mark": {"type": "line"}, "encoding": {"x": x, "y": y}})
     st.caption(f"Probability of {plain(region.before)} as the region grows; {region.evaluations:,} model evaluations.")
