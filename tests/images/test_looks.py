@@ -28,7 +28,7 @@ def test_noise_flat_images_and_photographs_of_something_else_are_unlike_every_tr
     planted += [item.open() for item in wb.load_images("everyday")]
     found = [training.likeness(appearance(one)) for one in planted]
     assert all(one.unlike for one in found)
-    assert found[0].sentence.startswith("Unlike every one of the 360 training images")
+    assert found[0].sentence.startswith("Unlike every one of 360 training images")
 
 
 def test_no_image_of_the_test_split_is_called_unlike(training: Training) -> None:

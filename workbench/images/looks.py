@@ -67,11 +67,11 @@ class Likeness:
             )
         if self.unlike:
             return (
-                f"Unlike every one of the {self.count:,} training images in brightness, contrast, colour or texture:"
+                f"Unlike every one of {self.count:,} training images in brightness, contrast, colour or texture:"
                 " do not rely on the decision about it."
             )
         return (
-            f"In brightness, contrast, colour and texture no farther from the {self.count:,} training images than some"
+            f"In brightness, contrast, colour and texture no farther from {self.count:,} training images than some"
             " of them are from all others. What it shows was not compared."
         )
 

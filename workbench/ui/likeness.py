@@ -45,7 +45,7 @@ def notice(view: ImageView, place: DeltaGenerator) -> None:
         table = _looks(known, items)
     if table is None:
         st.caption("Not compared with the training images yet.")
-        words, token = f"Compare with all {len(items):,} of them", session.token(view.images)[:12]
+        words, token = f"Compare with {len(items):,} of them", session.token(view.images)[:12]
         offer(words, f"looks {token}", lambda: _looks(known, items))
         return
     with contextlib.suppress(InputError):  # one that cannot be read has no verdict either
