@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from workbench.evidence.card import CHECKS, Check, assess, examine
     from workbench.evidence.finding import Evidence, Finding, Verdict
     from workbench.evidence.location import agreement
-    from workbench.evidence.reliance import LEAN, PLACES, Rating, in_sum, rating
+    from workbench.evidence.reliance import LEAN, OF_PLACE, Rating, in_sum, rating
 
 __getattr__ = handed_on(
     __name__,
@@ -20,6 +20,6 @@ __getattr__ = handed_on(
         "finding": "Evidence Finding Verdict",
         "location": "agreement",
         "accord": "reading",
-        "reliance": "LEAN PLACES Rating in_sum rating",
+        "reliance": "LEAN OF_PLACE Rating in_sum rating",
     },
 )

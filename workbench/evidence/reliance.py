@@ -9,7 +9,7 @@ from workbench.evidence.finding import Finding
 
 DECIDING = ("completeness", "randomisation", "repeatability")
 """Checks without which a map is not one of this model's score at all: failing one, it is not to be relied on."""
-PLACES = ("relevance_mass", "relevance_rank", "pointing")
+OF_PLACE = ("relevance_mass", "relevance_rank", "pointing")
 """Checks of where the map lies. They are not counted: a faithful map of a model that looks at the wrong place must fail
 them."""
 ENOUGH = 3
@@ -54,7 +54,7 @@ def rating(findings: Iterable[Finding]) -> Rating:
         >>> rating(wb.assess(clf, item, att)).sentence
         'Lean on it a little (2 of 4 checks hold)'
     """
-    verdicts = {f.name: f.verdict for f in findings if f.name not in PLACES and f.verdict != "not applicable"}
+    verdicts = {f.name: f.verdict for f in findings if f.name not in OF_PLACE and f.verdict != "not applicable"}
     holds, fails = (sum(verdict == word for verdict in verdicts.values()) for word in ("holds", "fails"))
     counted = len(verdicts)
     if not counted:

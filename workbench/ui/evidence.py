@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Cards = Mapping[str, Sequence[Finding]]
 
 BUDGETS = {"off": "Off", "quick": "Quick", "full": "Thorough"}
-WORDS = {"holds": ("✓ holds", "good"), "doubtful": ("? doubtful", "doubt"), "fails": ("✕ fails", "bad")}
+VERDICT_CHIPS = {"holds": ("✓ holds", "good"), "doubtful": ("? doubtful", "doubt"), "fails": ("✕ fails", "bad")}
 TONES = {"Lean on it": "good", "Lean on it a little": "doubt", "Do not rely on it here": "bad"}
 """The kind of `gallery.chip` that goes with a rating's word."""
 STRONG, PALE = "#12a594", "#8a9694"
@@ -103,22 +103,22 @@ def _conclude(cards: Cards) -> None:
 
 def _shown(cards: Cards) -> list[Check]:
     """The checks that apply to any of the maps, in order; those of its place last."""
-    from workbench.evidence import CHECKS, PLACES
+    from workbench.evidence import CHECKS, OF_PLACE
 
     there = {f.name for findings in cards.values() for f in findings if f.verdict != "not applicable"}
-    return sorted((check for name, check in CHECKS.items() if name in there), key=lambda check: check.name in PLACES)
+    return sorted((check for name, check in CHECKS.items() if name in there), key=lambda check: check.name in OF_PLACE)
 
 
 def _table(cards: Cards) -> str:
     """Questions by methods as HTML, the rating below."""
-    from workbench.evidence import PLACES, rating
+    from workbench.evidence import OF_PLACE, rating
 
     head = "".join(f'<th scope="col">{html.escape(METHODS[method].title)}</th>' for method in cards)
     rows = []
     for check in _shown(cards):
         verdicts = [next((f.verdict for f in some if f.name == check.name), "") for some in cards.values()]
-        chips = [gallery.chip(*WORDS[v]) if v in WORDS else "does not apply" for v in verdicts]
-        note = " (not counted)" if check.name in PLACES else ""
+        chips = [gallery.chip(*VERDICT_CHIPS[v]) if v in VERDICT_CHIPS else "does not apply" for v in verdicts]
+        note = " (not counted)" if check.name in OF_PLACE else ""
         cells = "".join(f"<td>{chip}</td>" for chip in chips)
         rows.append(f'<tr><th scope="row">{html.escape(check.question)}{note}</th>{cells}</tr>')
     ratings = "".join(f"<td><strong>{rating(findings).sentence}</strong></td>" for findings in cards.values())
@@ -135,7 +135,7 @@ def _figures(check: Check, findings: Mapping[str, Finding]) -> None:
     with st.grid(3, min_column_width=210):
         for method, finding in findings.items():
             with st.container(key=f"finding-{check.name}-{method}"):
-                word = WORDS[finding.verdict][0] if finding.verdict in WORDS else "does not apply"
+                word = VERDICT_CHIPS[finding.verdict][0] if finding.verdict in VERDICT_CHIPS else "does not apply"
                 st.markdown(f"{METHODS[method].title}: **{word}**. {plain(finding.reason, 600)}")
                 if finding.curves and "share" in finding.curves:
                     _curves(finding)

@@ -16,7 +16,7 @@ from workbench.ui.view import ImageView
 
 EDGE = 112
 """Side of the thumbnail in pixels; it is shown at half of that."""
-NAME = 32
+LONGEST_NAME = 32
 """Letters of a file name that are shown; the whole name stands in the tooltip and the image's alternative text."""
 NOUNS = {
     "right": ("right decision", "right decisions"),
@@ -110,6 +110,6 @@ def _facts(item: ImageItem, verdict: Verdict) -> str:
     name = seen(item.name)
     truth = f"Ground truth: {html.escape(seen(item.label))}" if item.label else "Ground truth: not known"
     return (
-        f'<div class="wb-strip-name" title="{html.escape(name)}">{html.escape(shortened(name, NAME))}</div>'
+        f'<div class="wb-strip-name" title="{html.escape(name)}">{html.escape(shortened(name, LONGEST_NAME))}</div>'
         f'<div class="wb-small">{truth} {" ".join(chips)}</div>'
     )

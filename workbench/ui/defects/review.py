@@ -22,7 +22,7 @@ LEAST_LOOK = 0.4
 They begin when the page is complete, for a key that is struck before waits until then, and is then refused.
 """
 MOST_KEYS = 9
-STORED = (
+TOLD = (
     "The journal stores your name with each decision, beside the time, the image, the model, the score, the threshold,"
     " the verdict, the map on screen and your reason. An entry is never changed or removed."
 )
@@ -58,7 +58,7 @@ def _ask_name() -> None:
     with st.form("who decides", border=True):
         st.text_input("Your name", key="who", max_chars=200, placeholder="asked once a session")
         st.form_submit_button("Start deciding", icon=":material/badge:", type="primary", on_click=_name)
-        st.caption(STORED)
+        st.caption(TOLD)
 
 
 def _name() -> None:

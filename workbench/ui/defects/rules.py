@@ -19,14 +19,16 @@ from workbench.ui.text import plain, seen
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ("rule", "threshold", "defects that escape", "good parts rejected", "cost a part", "to review")
+RULE_HEADS = ("rule", "threshold", "defects that escape", "good parts rejected", "cost a part", "to review")
 
 
 def table(scope: Scope, now: str, asked: Asked) -> None:
     """Draw the table; choosing a row chooses its rule."""
     rows = [_row(scope, way, asked) for way in threshold.ways(scope)]
     _component()(
-        key="rules", data={"columns": COLUMNS, "rows": rows, "chosen": now, "label": "Rules"}, on_chosen_change=_chosen
+        key="rules",
+        data={"columns": RULE_HEADS, "rows": rows, "chosen": now, "label": "Rules"},
+        on_chosen_change=_chosen,
     )
     cases = scope.cases[REPORTED_ON]
     where = (

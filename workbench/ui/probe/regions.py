@@ -21,7 +21,7 @@ from workbench.ui.view import ImageView
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
 
-WORDS = {**EDIT_FILLS, "grey": "Grey"}
+FILL_WORDS = {**EDIT_FILLS, "grey": "Grey"}
 GRIDS = {
     "64": "about 64 superpixels",
     "128": "about 128 superpixels",
@@ -35,8 +35,8 @@ TITLES = {"flip": "What must go", "keep": "What must stay"}
 def section(view: ImageView) -> None:
     """Both regions beside each other, and the nearest image that is decided otherwise."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        fills = [fill for fill in WORDS if fill in REGION_FILLS]
-        fill = url.select("Filled with", fills, key="fill", format_func=WORDS.__getitem__, width=230)
+        fills = [fill for fill in FILL_WORDS if fill in REGION_FILLS]
+        fill = url.select("Filled with", fills, key="fill", format_func=FILL_WORDS.__getitem__, width=230)
         grid = url.select("Cut into", list(GRIDS), key="grid", format_func=GRIDS.__getitem__, width=230)
         draw.meaning("minimal-regions", "What is a minimal region?")
     image = photographs.fitted(view.item, CUT_EDGE)
