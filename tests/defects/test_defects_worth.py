@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tables import scored, solar
 
-from workbench.defects import Costs, cases_of, choose, dearer, of_split, point_at, promised, useless
+from workbench.defects import Costs, band_kept, cases_of, choose, dearer, of_split, point_at, promised, useless
 from workbench.stats import wilson
 
 
@@ -31,6 +31,14 @@ def test_a_promise_is_kept_broken_or_open_by_exact_bounds(missed, of, said) -> N
     )
     found = cases([0.9] * missed + [0.1] * (of - missed), [0.9] * 30)
     assert promised("overkill", 0.05, found, 0.5, "test split").endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("right", "of", "said"),
+    [(205, 205, "Kept."), (201, 205, "Kept."), (195, 205, "Too few to say."), (170, 205, "Not kept."), (0, 0, "n/a")],
+)
+def test_the_promise_of_a_band_is_judged_by_the_same_bounds(right, of, said) -> None:
+    assert band_kept(wilson(right, of), 0.95) == said
 
 
 def test_a_promise_about_parts_that_are_not_there_cannot_be_checked() -> None:

@@ -10,4 +10,4 @@ from workbench.defects.review_band import Band, Reviewed, band, expected_range, 
 from workbench.defects.spots import DEFECT_FILLS, Filled, Spot, fill_spots, spots
 from workbench.defects.threshold import Choice, choose
 from workbench.defects.worst import Share, concluded, shares_of, worst_shares
-from workbench.defects.worth import dearer, promised, useless
+from workbench.defects.worth import band_kept, dearer, promised, useless

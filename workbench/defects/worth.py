@@ -44,6 +44,14 @@ def promised(way: str, ceiling: float, reported: Cases, threshold: float, where:
     )
 
 
+def band_kept(rate: Rate, target: float) -> str:
+    """What became of the promise of a review band: of the parts of a kind, `rate` were not judged wrong unseen, and the
+    share `target` was promised."""
+    if rate.value is None:
+        return "n/a"
+    return SAYS[promise("escapes", wilson(rate.support - rate.count, rate.support), 1 - target).outcome]
+
+
 def useless(way: str, ceiling: float | None, threshold: float, chosen: Cases, reported: Cases) -> str | None:
     """Why nobody could work with a threshold, and which ceiling would do; None where somebody could.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.defects import CHOSEN_ON, FIGURES, REPORTED_ON, expected_range, point_at, review
+from workbench.defects import CHOSEN_ON, FIGURES, REPORTED_ON, band_kept, expected_range, point_at, review
 from workbench.stats import ENOUGH, Rate, auc, wilson
 from workbench.texts import apart, shown
 from workbench.ui import draw, url
@@ -156,6 +156,7 @@ def _review(scope: Scope, setting: Setting) -> None:
             "target": f"{target:.0%}",
             f"measured on the {scope.words[REPORTED_ON]}": _share(rate),
             "expected there": should,
+            "so": band_kept(rate, target),
         }
     st.table(pd.DataFrame(lines).T.rename_axis("parts"))
     st.caption(
