@@ -239,9 +239,9 @@ def test_a_view_is_kept_while_another_page_is_visited(visitor):
     view.settled()
     assert not np.array_equal(view.pixels("Saliency"), before)
     kept = view.query()
-    for name in ("Overview", "Explain"):
+    for name, title in {"Overview": "Solar cells", "Explain": "Explain"}.items():
         view.page.get_by_test_id("stSidebar").get_by_role("link", name=name).click()
-        expect(view.page.get_by_role("heading", name=name, level=1)).to_be_visible()
+        expect(view.page.get_by_role("heading", name=title, level=1)).to_be_visible()
     assert view.wait_for_maps("Saliency").query() == kept
     expect(view.map_of("Saliency")).to_have_attribute("alt", "Saliency of cell0009.png")
 

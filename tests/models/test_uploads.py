@@ -122,12 +122,12 @@ def test_a_hostile_name_of_a_broken_image_is_shown_as_it_is(visit):
 def test_an_image_set_of_ones_own(visit):
     at = visit().sound()
     at.file_uploader(key="set upload").set_value(("line 3.zip", zipped(**cells(3)), "application/zip"))
-    at.run().sound("Overview")
+    at.run().sound()
     assert at.selectbox(key="set").value == "Your line 3.zip"
     assert at.query_params["set"] == "Your line 3.zip"
     assert not at.said(), "the model was run over these very photographs before: that is known by their bytes"
     at.file_uploader(key="set upload").set_value(("line 4.zip", zipped(**new(cells(3))), "application/zip"))
-    at.run().sound("Overview")
+    at.run().sound()
     assert any("No predictions of this model for this image set yet." in text for text in at.said())
     next(b for b in at.button if b.label.startswith("Predict all 6")).click().run().sound()
     assert {m.label for m in at.metric} >= {"Accuracy", "AUC"}
@@ -160,7 +160,7 @@ def test_an_image_set_that_begins_with_a_broken_image_still_opens(visit):
     files[first] = b"text"
     at = visit().sound()
     at.file_uploader(key="set upload").set_value(("some.zip", zipped(**files), "application/zip"))
-    at.run().sound("Overview")
+    at.run().sound()
     at.switch_page("../pages/explain.py")
     at.run()
     assert not at.exception

@@ -76,7 +76,7 @@ def without(view: View) -> None:
                 icon=":material/label_off:",
             )
         else:
-            st.info("No verdict yet: the model was not run over this image set.", icon=":material/play_circle:")
+            st.info("No predictions of this model for this image set yet.", icon=":material/play_circle:")
             runs.offer_predictions(view, "")
         _makers(view.model)
 

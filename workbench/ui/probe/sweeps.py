@@ -60,6 +60,11 @@ def _image(view: ImageView, kind: str) -> None:
     x = {"field": "value", "type": "quantitative", "title": f"{SLIDERS[kind].title}: {SLIDERS[kind].unit}"}
     y = {"field": "probability", "type": "quantitative", "scale": {"domain": [0, 1]}, "axis": {"format": "%"}}
     rules = [{"at": (flip.low + flip.high) / 2} for flip in result.flips]
+    flips = {
+        "data": {"values": rules},
+        "mark": {"type": "rule", "strokeDash": [5, 4], "color": "#c8553d"},
+        "encoding": {"x": {"field": "at", "type": "quantitative"}},
+    }
     spec: dict[str, Any] = {
         "height": 260,
         "layer": [
@@ -67,11 +72,7 @@ def _image(view: ImageView, kind: str) -> None:
                 "mark": {"type": "line"},
                 "encoding": {"x": x, "y": y, "color": draw.colours(names, frame["class"].unique().tolist(), "class")},
             },
-            {
-                "data": {"values": rules},
-                "mark": {"type": "rule", "strokeDash": [5, 4], "color": "#c8553d"},
-                "encoding": {"x": {"field": "at", "type": "quantitative"}},
-            },
+            *([flips] if rules else []),
         ],
     }
     st.vega_lite_chart(frame, spec)
