@@ -145,6 +145,8 @@ def test_nothing_that_people_named_is_taken_for_more_than_words(browser, hostile
             quoted = {"class": hostile.classes[0], "group": f"{hostile.attribute}: {hostile.values[0]}"}
             view.open(path.format(**{key: urllib.parse.quote(value) for key, value in quoted.items()}))
             view.page.evaluate("document.querySelectorAll('details:not([open]) > summary').forEach((e) => e.click())")
+            for button in view.page.get_by_role("button", name="Model card").all():
+                button.click()
             view.settled()
             text += view.page.locator("body").inner_text().replace("\u2060", "")
             leaks[path] = [*view.page.evaluate(FOUND, port), *["drawn"] * view.page.evaluate(DRAWN)]
