@@ -19,7 +19,7 @@ run: .venv/.stamp-demo ## Open the workbench on http://localhost:8501 (PORT=...,
 	@exec $(BIN)/workbench run --port $(PORT) $(ARGS)
 
 test: lint chromium ## Check style and types, then run every test, a file of tests a processor at a time
-	$(BIN)/pytest --numprocesses auto --dist loadfile
+	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder  # long files first, not last
 
 lint: .venv/.stamp-test ## Check style and types only
 	$(BIN)/ruff check

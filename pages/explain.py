@@ -21,9 +21,9 @@ with left:
     warning = st.container()
     decision = results.prediction(view)
     draw.decision(*decision)
-    explain.image(view.item)
     answered = not decision[0].frame["error"].loc[decision[1]]
     if answered:
+        explain.image(view.item)
         draw.probabilities(*decision)
     explain.notes(view.model)
 if answered:

@@ -148,3 +148,8 @@ def overrule(at, *labels):
 def steps(at):
     """How far the queue is, in words."""
     return at.unescaped(at.get("progress")[0].proto.text).replace("**", "")
+
+
+def asked(at):
+    """The fields of the work place that take text; those of the sidebar name folders."""
+    return [field for field in at.text_input if field.key not in ("model folder", "set folder")]

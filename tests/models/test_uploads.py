@@ -149,7 +149,7 @@ def test_an_image_set_with_a_broken_image(visit):
     at.thumbnails()[Path(broken).name].click().run()
     assert not at.exception
     assert [t for t in at.said() if "damaged or cut off" in t], "it says why"
-    assert len(at.error) == 1
+    assert len(at.error) == 1, at.said()
     next(button for name, button in at.thumbnails().items() if name != Path(broken).name).click().run().sound("Explain")
     assert at.maps() == ["Saliency"]
 
@@ -164,7 +164,7 @@ def test_an_image_set_that_begins_with_a_broken_image_still_opens(visit):
     at.switch_page("../pages/explain.py")
     at.run()
     assert not at.exception
-    assert len(at.error) <= 1
+    assert len(at.error) <= 1, at.said()
 
 
 def model_zip(**changed):

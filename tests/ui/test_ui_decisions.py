@@ -10,6 +10,7 @@ import pytest
 from inspected import (
     DECIDE,
     REFUSED,
+    asked,
     at_threshold,
     image,
     image_set,
@@ -110,7 +111,7 @@ def test_a_journal_that_cannot_be_opened_leaves_the_rest(defects, unfit):
     assert unfit.name in at.unescaped(error.value)
     assert at.thumbnails()
     assert any("margin to the threshold" in m.value for m in at.markdown)
-    assert not at.text_input
+    assert not asked(at)
     defects(mixed()).sound()
 
 
@@ -156,7 +157,7 @@ def test_what_was_written_is_told_once_and_the_next_image_comes(defects, journal
     assert steps(at).startswith("All: 2 of ")
     assert steps(at).endswith(", 1 decided")
     assert f"Entry 1 recorded: {image}, agreed." in told(at)
-    assert [t.value for t in at.text_input] == [""], "what was typed of one image does not stand by the next"
+    assert [t.value for t in asked(at)] == [""], "what was typed of one image does not stand by the next"
     assert "recorded" not in told(at.run().sound())
     press(at, "Previous").sound()
     assert "Quinn: reject at" in told(at)
@@ -369,7 +370,7 @@ def test_the_verdict_on_the_page_is_derived_from_the_entry_alone(defects, journa
     splits = rng.choice(["train", "validation", "test", "test"], 400)
     found = scored(labels, scores, splits, classes=("functional", "defective"), positive="defective")
     at = defects(found, view="decisions", queue=queue, on="test", **rule).sound()
-    if not at.text_input:
+    if not asked(at):
         assert queue in ("escapes", "overkill")
         return
     chips = next(m.value for m in at.markdown if "margin to the threshold" in m.value)

@@ -9,7 +9,18 @@ import streamlit as st
 from PIL import Image
 
 from workbench.attribution import METHODS
-from workbench.bias import LEAST, MOST_COVERED, Finding, Intervention, Maps, chance, mean_maps, of_shortcuts, percent
+from workbench.bias import (
+    LEAST,
+    MOST_COVERED,
+    Finding,
+    Intervention,
+    Maps,
+    chance,
+    maps_of,
+    mean_maps,
+    of_shortcuts,
+    percent,
+)
 from workbench.drawing import Scale, render
 from workbench.images import SAMPLE
 from workbench.ui import audits, draw, photographs, session, url
@@ -106,10 +117,14 @@ def _offer(scope: Scope, method: str, requested: bool) -> None:
     if search is not None:
         st.rerun()
     if maps is not None and shortcuts.maps_known(scope, method) is None:
-        st.info(
-            "The maps are of a sample of the test split, none of them among these images: choose others above.",
-            icon=":material/filter_alt_off:",
-        )
+        st.info(elsewhere(maps_of(maps, scope.predictions)), icon=":material/filter_alt_off:")
+
+
+def elsewhere(sample: Maps) -> str:
+    """That the maps are of other images than the page is about, and of which."""
+    of = " and ".join(sorted(sample.frame["split"].dropna().unique()))
+    where = f"of the {of} split" if of else "without a split"
+    return f"The maps are of a sample {where}, none of them among these images: choose others above."
 
 
 def _found(scope: Scope, search: Search) -> None:

@@ -110,7 +110,7 @@ def _what(seen: Seen, token: str) -> None:
     names = _alternatives(seen)
     if len(names) > MOST_KEYS:
         place = f"what {token}"
-        st.selectbox("What is it?", names, key=place, index=None, format_func=plain, label_visibility="collapsed")
+        st.selectbox("What is it?", names, key=place, index=None, label_visibility="collapsed")
         if name := st.session_state.get(place):
             _button("Go on", token, on_click=_choose_class, args=(token, name))
     else:
