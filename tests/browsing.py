@@ -19,6 +19,8 @@ from PIL import Image
 from playwright import sync_api
 from playwright.sync_api import expect
 
+from workbench.files.folders import cache_folder
+
 expect.set_options(timeout=30_000)
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -43,7 +45,9 @@ def served(folder, settings, *options):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     log = folder / "server.log"
-    settings = settings | {"WORKBENCH_JOURNAL": str(folder / "journal.sqlite")}
+    settings = (
+        {"WORKBENCH_CACHE": str(_cache(folder))} | settings | {"WORKBENCH_JOURNAL": str(folder / "journal.sqlite")}
+    )
     command = [Path(sys.executable).with_name("workbench"), "run", "--port", str(port), "--no-browser", *options]
     with log.open("w") as out:
         process = subprocess.Popen(command, cwd=folder, env=settings, stdout=out, stderr=subprocess.STDOUT)
@@ -63,6 +67,16 @@ def served(folder, settings, *options):
             process.wait(20)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+def _cache(folder):
+    """A cache of this server's own, but for the sets that are drawn on first use."""
+    cache, sets = folder / "cache", cache_folder() / "sets"
+    sets.mkdir(parents=True, exist_ok=True)
+    if not cache.exists():
+        cache.mkdir()
+        (cache / "sets").symlink_to(sets, target_is_directory=True)
+    return cache
 
 
 @pytest.fixture(scope="module")

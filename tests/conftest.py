@@ -9,6 +9,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: many 
 import io
 import re
 import signal
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ import pytest
 from PIL import Image
 
 from workbench.errors import InputError
+from workbench.files.folders import cache_folder
 
 if TYPE_CHECKING:
     from streamlit.testing.v1 import AppTest
@@ -46,6 +48,17 @@ def _a_cache_and_a_journal_of_our_own(tmp_path_factory: pytest.TempPathFactory) 
         patch.setenv("WORKBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("WORKBENCH_JOURNAL", str(tmp_path_factory.mktemp("journal") / "journal.sqlite"))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_shortcut_stays_known(_a_cache_and_a_journal_of_our_own: None) -> Generator[None]:
+    """What a test found about a model stands on every page of that model: not on those of the next test."""
+    yield
+    found = list(cache_folder().glob("audits/*/shortcuts-*.json"))
+    for path in found:
+        path.unlink()
+    if found and (cache := sys.modules.get("workbench.ui.cache")):
+        cache.shelf.clear()
 
 
 @pytest.fixture

@@ -36,14 +36,12 @@ def test_subject_verdict_and_worst_stand_at_first_sight(visitor, width, height, 
 
 
 def test_from_the_overview_to_a_missed_defect_and_its_proof_in_two_clicks(visitor):
-    view = visitor(viewport={"width": 1440, "height": 900})
-    view.open("/explain?method=grad_cam").wait_for_maps("Grad-CAM")  # what is chosen stays; more methods take longer
-    view.page.get_by_test_id("stSidebar").get_by_role("link", name="Overview").click()
+    view = visitor(viewport={"width": 1440, "height": 900}).open("/?model=metal-shortcut&set=stamped-metal")
     view.page.locator(".st-key-tiles-escape").get_by_role("link").first.click()
     expect(view.page.get_by_role("heading", name="Explain", level=1)).to_be_visible()
     view.wait_for_maps("Grad-CAM")
-    expect(view.page.get_by_text("Missed defect.").first).to_be_visible()
-    expect(view.page.get_by_text("1 of 55").first).to_be_visible()
+    expect(view.page.get_by_text("Missed defect: called good").first).to_be_visible()
+    expect(view.page.get_by_text("1 of 9").first).to_be_visible()
     assert view.query()["verdict"] == ["escape"]
     view.page.locator(".st-key-evidence").get_by_role("radio", name="Quick").click()
     expect(view.page.get_by_role("table").filter(has_text="In sum")).to_contain_text("checks", timeout=SLOW)
