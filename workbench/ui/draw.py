@@ -138,8 +138,11 @@ def interval(figure: Rate, label: str = "") -> str:
     return f"{figure.low:.3f} to {figure.high:.3f}" if label == "AUC" else f"{figure.low:.1%} to {figure.high:.1%}"
 
 
-def meaning(key: str, label: str = "What does this mean?", **fields: object) -> None:
-    """A small button that opens the text on a subject, which ends in a link to more; see `terms.text`."""
+def meaning(key: str, label: str, **fields: object) -> None:
+    """A small button, labelled with a question, that opens the text on a subject, which ends in a link to more.
+
+    Fields as for `terms.text`.
+    """
     with st.popover(label, type="tertiary", icon=":material/help:"):
         st.markdown(terms.text(key, **fields))
         help.more(key)
