@@ -47,7 +47,9 @@ class Visitor:
         line = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         line.request("GET", "/_stcore/health")
         self.token = line.getresponse().getheader("Set-Cookie").split("=", 1)[1].split(";")[0]
-        self.socket = connect(f"ws://127.0.0.1:{port}/_stcore/stream", subprotocols=["streamlit"], max_size=None)
+        self.socket = connect(
+            f"ws://127.0.0.1:{port}/_stcore/stream", subprotocols=["streamlit"], max_size=None, max_queue=None
+        )
         asked = BackMsg()
         asked.rerun_script.query_string, asked.rerun_script.page_name = query, page
         self.socket.send(asked.SerializeToString())

@@ -322,8 +322,7 @@ def test_slow_work_is_stopped_and_goes_on(visitor):
     expect(again).to_have_count(0)
 
 
-@pytest.mark.parametrize("width", [1440, 400])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 400)])
 def test_pages_fit_every_screen(visitor, scheme, width):
     view = visitor(viewport={"width": width, "height": 900}, color_scheme=scheme)
     for path in ("/", "/explain?method=saliency&method=grad_cam"):

@@ -114,8 +114,7 @@ def test_the_figures_are_downloaded(visitor):
     assert {"README.txt", "classes.csv", "gaps.csv"} <= set(zipfile.ZipFile(io.BytesIO(data)).namelist())
 
 
-@pytest.mark.parametrize("width", [1440, 400])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 400)])
 def test_the_page_fits_every_screen(visitor, scheme, width):
     view = visitor(viewport={"width": width, "height": 900}, color_scheme=scheme)
     for query in ("", "?" + urllib.parse.urlencode({"by": "defect probability", "cross": "module type"})):

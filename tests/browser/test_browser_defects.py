@@ -290,8 +290,7 @@ def test_two_visitors_see_what_the_other_wrote(visitor):
     expect(one.page.get_by_text(re.compile(r"Sound: \d+ entries"))).to_be_visible()
 
 
-@pytest.mark.parametrize("width", [1440, 400])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 400)])
 def test_the_pages_fit_every_screen(visitor, scheme, width):
     view = visitor(viewport={"width": width, "height": 900}, color_scheme=scheme)
     for address in (
