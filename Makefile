@@ -7,6 +7,8 @@ PYTHON ?= python3
 PORT ?= 8501
 ARGS ?=
 BIN := .venv/bin
+# One more than there are processors: tests in a browser wait half of their time.
+WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 1) + 1 )))
 
 .DEFAULT_GOAL := help
 .PHONY: help run test bench lint docs lock changelog clean chromium
@@ -18,8 +20,8 @@ help: ## List the targets
 run: .venv/.stamp-demo ## Open the workbench on http://localhost:8501 (PORT=..., ARGS="--model ... --images ...")
 	@exec $(BIN)/workbench run --port $(PORT) $(ARGS)
 
-test: lint chromium ## Check style and types, then run every test, a file of tests a processor at a time
-	$(BIN)/pytest --numprocesses auto --dist loadfile --no-loadscope-reorder  # long files first, not last
+test: lint chromium ## Check style and types, then run every test, several files at a time
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder  # long files first, not last
 
 lint: .venv/.stamp-test ## Check style and types only
 	$(BIN)/ruff check
