@@ -7,8 +7,7 @@ PYTHON ?= python3
 PORT ?= 8501
 ARGS ?=
 BIN := .venv/bin
-# One more than there are processors: tests in a browser wait half of their time.
-WORKERS ?= $(shell echo $$(( $$(nproc 2>/dev/null || echo 1) + 1 )))
+WORKERS ?= auto
 
 .DEFAULT_GOAL := help
 .PHONY: help run test bench lint docs lock changelog clean chromium

@@ -152,6 +152,7 @@ def test_three_decisions_by_keys_alone_without_a_scroll(visitor):
     ]  # fmt: skip
 
 
+@pytest.mark.slow  # counts on a machine that keeps pace with a held key
 def test_a_key_that_is_held_decides_one_image(visitor):
     view = visitor().open("/defects?view=decisions&queue=near")
     name_oneself(view, "Quinn")

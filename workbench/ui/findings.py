@@ -141,8 +141,8 @@ def _check(view: View, rows: NDArray[np.intp]) -> None:
         progress.done()
         return True
 
-    st.caption("About ten seconds an image; what is done is kept.", width="content")
     offer(f"Check the maps of {len(rows)}", f"maps {view.model.key[:12]} {session.token(view.images)[:12]} here", run)
+    st.caption("Up to two minutes an image for a large model; what is done is kept.", width="content")
 
 
 def accused(view: View) -> list[Conclusion]:
