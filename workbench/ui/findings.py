@@ -203,6 +203,8 @@ def _look(scope: Scope) -> None:
 
 def _groups(scope: Scope) -> Line:
     """For whom it is worse, by the comparison that Bias shows."""
+    from workbench.bias import chance
+
     comparison = scope.comparison()
     if comparison is None:
         text = "**Groups:** nothing to compare by, for no attribute (camera, line, type) comes with these images."
@@ -216,8 +218,9 @@ def _groups(scope: Scope) -> Line:
     rows = (proven if len(proven) else frame).assign(place=lambda part: part["figure"].map(places))
     row = rows.sort_values(["place", "p adjusted"], kind="stable").iloc[0].to_dict()
     several = f" after correction for {comparison.tests} comparisons" if comparison.tests > 1 else ""
-    chance = f"p {'< 0.001' if row['p adjusted'] < 0.001 else '= ' + format(row['p adjusted'], '.2g')}{several}"
-    return Line("groups", "proven" if len(proven) else "chance", f"{_gap(row)} ({chance}).", link)
+    return Line(
+        "groups", "proven" if len(proven) else "chance", f"{_gap(row)} ({chance(row['p adjusted'])}{several}).", link
+    )
 
 
 def _gap(row: Mapping[Hashable, Any]) -> str:

@@ -24,7 +24,7 @@ def start(scope: Scope) -> None:
         st.header("Start here", anchor="start")
         verdict, noun = ("escape", "missed defect") if scope.cases.positive else ("wrong", "wrong decision")
         links: list[tuple[Path, str, Mapping[str, str]]] = []
-        rows = worst.surest(scope, verdict)
+        rows = scope.surest[verdict]
         if len(rows):
             links.append((url.EXPLAIN, f"See one {noun}, and why", worst.query(scope, verdict, rows[0])))
         links.append((url.BIAS, "For whom is it worse?", {}))

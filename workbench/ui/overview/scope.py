@@ -17,13 +17,17 @@ from workbench.predictions import (
     has_defects,
     inspection,
     judgeable,
+    mistakes,
 )
-from workbench.stats import Rate
+from workbench.stats import Rate, wilson
+from workbench.ui import gallery
 from workbench.ui.text import plain
 from workbench.ui.view import View
 
 MISTAKES = {"escapes": "escape rate", "overkill": "overkill rate"}
 """The figures that limits are set for, by their names in `Limits`."""
+MISTAKEN = ("escape", "overkill")
+"""The kinds of mistakes, as `mistakes` names them."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,12 +61,18 @@ class Scope(View):
         """Shares of mistakes by their names in `Limits`."""
         if self.cases.positive:
             return {name: self.figures[figure] for name, figure in MISTAKES.items()}
-        return {"errors": missed(self.figures["accuracy"])}
+        right = self.figures["accuracy"]
+        return {"errors": wilson(right.support - right.count, right.support)}
 
-    @property
-    def defect(self) -> str:
-        """What a defect is called, for Markdown."""
-        return plain(self.cases.positive[0]) if len(self.cases.positive) == 1 else "defect"
+    @cached_property
+    def surest(self) -> dict[str, NDArray[np.intp]]:
+        """The mistakes of each kind, as rows, the one that the model is surest of first: "escape" and "overkill", or
+        "wrong" where no class is a defect."""
+        defects = bool(self.cases.positive)
+        kinds = mistakes(self.predictions) if defects else self.predictions.frame["verdict"].to_numpy()
+        sure = gallery.certainty(self.predictions).to_numpy()
+        rows = {kind: np.flatnonzero((kinds == kind) & self.rows) for kind in (MISTAKEN if defects else ("wrong",))}
+        return {kind: some[np.argsort(-sure[some], kind="stable")] for kind, some in rows.items()}
 
     @property
     def where(self) -> str:
@@ -80,13 +90,6 @@ def judged(view: View) -> Scope | None:
     split = "test" if (rows & predictions.frame["verdict"].notna().to_numpy(bool)).any() else None
     rows = rows if split else np.ones(len(predictions), dtype=bool)
     return Scope(view.model, view.images, predictions, split, rows, view.model.limits)
-
-
-def missed(rate: Rate) -> Rate:
-    """The share of those that are no hits."""
-    if rate.value is None or rate.low is None or rate.high is None:
-        return rate
-    return Rate(1 - rate.value, 1 - rate.high, 1 - rate.low, rate.support - rate.count, rate.support)
 
 
 def of_100(rate: Rate) -> str:

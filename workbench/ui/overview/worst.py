@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
-from workbench.predictions import mistakes
 from workbench.ui import draw, findings, gallery, photographs, url, warm
 from workbench.ui.findings import Line
 from workbench.ui.overview.scope import Scope
@@ -67,24 +64,14 @@ def _maps(scope: Scope) -> list[Line]:
     """Whether the maps of the gravest mistakes hold their checks."""
     defects = bool(scope.cases.positive)
     verdict, what = ("escape", "surest missed defects") if defects else ("wrong", "surest wrong decisions")
-    rows = surest(scope, verdict)[:CHECKED]
+    rows = scope.surest[verdict][:CHECKED]
     if not len(rows) or not warm.torch_ready():
         return []
     return [findings.maps_of(scope, rows, what, query(scope, verdict, rows[0]))]
 
 
-def surest(scope: Scope, verdict: str) -> NDArray[np.intp]:
-    """The mistakes of a kind, as rows, the one that the model is surest of first."""
-    frame = scope.predictions.frame
-    mask = (
-        (frame["verdict"] == verdict).to_numpy(bool) if verdict == "wrong" else mistakes(scope.predictions) == verdict
-    )
-    rows = np.flatnonzero(mask & scope.rows)
-    return rows[np.argsort(-gallery.certainty(scope.predictions).to_numpy()[rows], kind="stable")]
-
-
 def _mistakes(scope: Scope, verdict: str, names: tuple[str, str]) -> None:
-    rows = surest(scope, verdict)
+    rows = scope.surest[verdict]
     with st.container(key=f"finding-measured-{verdict}", horizontal=True, vertical_alignment="center"):
         if not len(rows):
             st.html(gallery.chip("none seen", "plain"), width=CHIP)
