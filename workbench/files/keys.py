@@ -67,7 +67,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "bias figure": _kind("table", "split", "figure"),
         "appearances": _kind("images"),
         "image measures": _kind("images", "table", "split"),
-        "shortcuts": _kind(*MODEL, "images", "table", "maps"),
+        "shortcuts": _kind(*MODEL, "images", "maps", version=2),
         "covering": _kind(*MODEL, "table", "split", "region", "target", "fill", "chosen", "others"),
         "defects figure": _kind("table", "positive", "chosen on", "figure"),
         "localisation": _kind(*MODEL, "images", "table", "positive", "chosen on", "method"),
@@ -87,7 +87,6 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # on disk
         "outputs": _kind("model"),
         "audit folder": _kind("model", "set", "name"),
-        "shortcuts on disk": _kind(*MODEL, "images", "maps"),
         "map summary": _kind("model", "method", "score", "background"),
     }
 )

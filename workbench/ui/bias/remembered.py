@@ -9,8 +9,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from workbench.bias import LEADS, Conclusion, Maps
-from workbench.files import key, read_file
+from workbench.bias import LEADS, Conclusion
+from workbench.files import read_file
 from workbench.ui import audits
 from workbench.ui.bias.scope import Scope
 
@@ -18,19 +18,19 @@ LARGEST = 2**20
 """Bytes of such a file that are read."""
 
 
-def write(scope: Scope, maps: Maps, conclusions: list[Conclusion]) -> None:
-    """Keep what was concluded; a disk that takes nothing more costs only the memory of it."""
-    path = _path(scope, maps)
+def write(scope: Scope, key: str, conclusions: list[Conclusion]) -> None:
+    """Keep what was concluded under the key of its search; a full disk costs only the memory of it."""
+    path = _path(scope, key)
     with contextlib.suppress(OSError):
         with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".part", delete=False, encoding="utf-8") as file:
             json.dump([dataclasses.asdict(line) for line in conclusions], file)
         os.replace(file.name, path)
 
 
-def read(scope: Scope, maps: Maps) -> list[Conclusion] | None:
-    """What was concluded of these maps; None where nothing was, or the file holds something else."""
+def read(scope: Scope, key: str) -> list[Conclusion] | None:
+    """What was concluded under this key; None where nothing was, or the file holds something else."""
     try:
-        lines = [Conclusion(**line) for line in json.loads(read_file(_path(scope, maps), LARGEST))]
+        lines = [Conclusion(**line) for line in json.loads(read_file(_path(scope, key), LARGEST))]
     except (OSError, ValueError, TypeError, RecursionError):
         return None
     return lines if lines and all(map(_sound, lines)) else None
@@ -43,7 +43,5 @@ def _sound(line: Conclusion) -> bool:
     return of_its_kind and all(isinstance(text, str) for text in texts)
 
 
-def _path(scope: Scope, maps: Maps) -> Path:
-    facts = maps.method, maps.frame["id"].tolist(), maps.heatmaps
-    name = key("shortcuts on disk", **scope.model.identity, images=scope.images.key, maps=facts)
-    return audits.folder_of(scope) / f"shortcuts-{name[:24]}.json"
+def _path(scope: Scope, key: str) -> Path:
+    return audits.folder_of(scope) / f"shortcuts-{key[:24]}.json"

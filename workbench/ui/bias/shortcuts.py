@@ -45,12 +45,17 @@ def kept(scope: Scope) -> Search | None:
 
 def concluded(scope: Scope) -> list[Conclusion]:
     """What is known of shortcuts, from this server's searches or from earlier ones. Nothing long is computed."""
-    if (search := kept(scope)) is not None:
-        return of_shortcuts(search.findings, len(search.maps.frame))
     there = [maps for method in SAMPLE_METHODS if (maps := maps_known(scope, method)) is not None]
-    earlier = [lines for maps in there if (lines := remembered.read(scope, maps)) is not None]
-    accused = [lines for lines in earlier if any(line.verdict == "proven" for line in lines)]
-    return next(iter([*accused, *earlier]), None) or of_shortcuts(None, 0)
+    searches = [lines for maps in there if (lines := _lines(scope, maps)) is not None]
+    accused = [lines for lines in searches if any(line.verdict == "proven" for line in lines)]
+    return next(iter([*accused, *searches]), None) or of_shortcuts(None, 0)
+
+
+def _lines(scope: Scope, maps: Maps) -> list[Conclusion] | None:
+    """What the search in these maps came to, whether this server made it or an earlier one; None without any."""
+    place = _place(scope, maps)
+    findings: list[Finding] | None = place.get()
+    return remembered.read(scope, place.key) if findings is None else of_shortcuts(findings, len(maps.frame))
 
 
 def known(scope: Scope, method: str) -> Search | None:
@@ -84,14 +89,14 @@ def search(scope: Scope, method: str) -> Search | None:
         progress.step("Step 2 of 2, covering places that stand out")
         findings = shortcuts(choice.classifier(scope.model), scope.images, maps, on_progress=progress)
         place.put(findings, 2048 * (len(findings) + sum(len(f.tried.frame) for f in findings if f.tried)))
-        remembered.write(scope, maps, of_shortcuts(findings, len(maps.frame)))
+        remembered.write(scope, place.key, of_shortcuts(findings, len(maps.frame)))
     progress.done()
     return Search(maps, findings)
 
 
 def _place(scope: Scope, maps: Maps) -> Slot:
     facts = maps.method, maps.frame["id"].tolist(), maps.heatmaps
-    return slot("shortcuts", **scope.model.identity, images=scope.images.key, table=scope.facts["table"], maps=facts)
+    return slot("shortcuts", **scope.model.identity, images=scope.images.key, maps=facts)
 
 
 def _among(scope: Scope, sample: Maps) -> Maps:
