@@ -1,5 +1,6 @@
 """The first page: what is judged, the verdict by the limit, what is worst, and the way to its proof."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from workbench.files.folders import cache_folder
 from workbench.predictions.cases import mistakes
 from workbench.predictions.table import Predictions
 from workbench.stats.rates import wilson
-from workbench.ui import cache
+from workbench.ui import cache, runs
 from workbench.ui.overview.scope import of_100
 from workbench.ui.overview.verdict import warning_of
 
@@ -147,3 +148,20 @@ def test_a_shortcut_that_was_found_is_told_on_every_page_and_after_a_restart(vis
     for damage in ("{", '[{"kind": 1}]', '[{"kind": "class", "verdict": "proven", "lead": "", "sentence": ""}]'):
         stored.write_text(damage, encoding="utf-8")
         assert "not looked for yet" in said(visit(**METAL).sound())
+
+
+def test_a_test_split_without_labels_leaves_the_rest_to_be_judged(visit, monkeypatch):
+    known = runs.known_predictions
+
+    def unlabelled(view):
+        table = known(view)
+        rows = table.frame["split"] == "test"
+        frame = table.frame.assign(**{name: table.frame[name].mask(rows, None) for name in ("label", "verdict")})
+        return dataclasses.replace(table, frame=frame)
+
+    monkeypatch.setattr(runs, "known_predictions", unlabelled)
+    text = said(visit().sound())
+    assert "all 1,968 labelled images" in text
+    assert "There is no test split: optimistic" in text
+    assert "being looked up" not in text
+    assert "Worse for" in text

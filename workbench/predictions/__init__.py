@@ -15,6 +15,7 @@ from workbench.predictions.cases import (
     groupable,
     groups_of,
     has_defects,
+    is_tested,
     judgeable,
     mistakes,
     name_list,

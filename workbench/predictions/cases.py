@@ -189,6 +189,12 @@ def defect_classes(predictions: Predictions, positive: str | Sequence[str] | Non
     return tuple(name for name in names if name in classes)
 
 
+def is_tested(predictions: Predictions) -> bool:
+    """Whether an image of the test split can be judged: then the test split is what figures are first told of."""
+    frame = predictions.frame
+    return bool(((frame["split"] == "test") & frame["verdict"].notna()).any())
+
+
 def has_defects(predictions: Predictions) -> bool:
     """Whether it is known which classes are defects."""
     return predictions.rule.positive is not None or good_class(predictions.class_names) is not None

@@ -11,7 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from workbench.bias import Breakdown, Comparison, Confusion, Tie, breakdown, compare, confusion, tied_to_label
-from workbench.predictions import By, Predictions
+from workbench.predictions import By, Predictions, is_tested
 from workbench.ui import draw, gallery, runs, session, url
 from workbench.ui.bias.attributes import MOST_VALUES, Grouping, grouping
 from workbench.ui.cache import slot
@@ -140,7 +140,7 @@ def standard(view: View) -> Scope | None:
     if predictions is None or not predictions.frame["verdict"].notna().any():
         return None
     groups = _grouping(predictions)
-    split = "test" if (predictions.frame["split"] == "test").any() else ALL
+    split = "test" if is_tested(predictions) else ALL
     scope = _made(view, predictions, groups, split, groups.names[0] if groups.names else None)
     return scope if scope.support else None
 

@@ -16,6 +16,7 @@ from workbench.predictions import (
     defect_classes,
     has_defects,
     inspection,
+    is_tested,
     judgeable,
     mistakes,
 )
@@ -86,9 +87,8 @@ def judged(view: View) -> Scope | None:
     predictions = view.predictions
     if predictions is None or not predictions.frame["verdict"].notna().any():
         return None
-    rows = (predictions.frame["split"] == "test").to_numpy(bool)
-    split = "test" if (rows & predictions.frame["verdict"].notna().to_numpy(bool)).any() else None
-    rows = rows if split else np.ones(len(predictions), dtype=bool)
+    split = "test" if is_tested(predictions) else None
+    rows = (predictions.frame["split"] == split).to_numpy(bool) if split else np.ones(len(predictions), dtype=bool)
     return Scope(view.model, view.images, predictions, split, rows, view.model.limits)
 
 
