@@ -33,10 +33,14 @@ def thumbnails(view):
 
 
 def press_the_last_cell_of_the_first_row(view):
-    """The canvas of the confusion matrix, with that cell pressed: the grid looks where the pointer is before that."""
+    """The canvas of the confusion matrix, with that cell pressed: the grid looks where the pointer is before that, and
+    a page that a link led down may still be on its way there."""
     table = view.page.locator(CANVAS)
     table.scroll_into_view_if_needed()
-    box = view.settled() and table.bounding_box()
+    box, before = view.settled() and table.bounding_box(), None
+    while box != before:
+        view.page.wait_for_timeout(400)
+        box, before = table.bounding_box(), box
     place = box["x"] + box["width"] - 20, box["y"] + 52
     view.page.mouse.move(place[0] - 30, place[1])
     view.page.mouse.click(*place)
