@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from workbench.models.heads import read_answer
     from workbench.models.loading import load_classifier, load_folder
     from workbench.models.preprocessing import BASELINES, BATCH, Placement, Preprocessing
+    from workbench.models.reading import TOPICS, Fact, Opened
     from workbench.models.uploads import model_from_zip
     from workbench.models.weights import fit_weights, read_weights
 
@@ -29,6 +30,7 @@ __getattr__ = handed_on(
         "heads": "read_answer",
         "loading": "load_classifier load_folder",
         "preprocessing": "BASELINES BATCH Placement Preprocessing",
+        "reading": "TOPICS Fact Opened",
         "uploads": "model_from_zip",
         "weights": "fit_weights read_weights",
     },

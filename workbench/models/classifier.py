@@ -20,6 +20,7 @@ from workbench.images import ImageItem
 from workbench.models.grids import Grid, read_grids
 from workbench.models.heads import Answer, read_answer
 from workbench.models.preprocessing import BATCH, Placement, Preprocessing
+from workbench.models.reading import Fact
 from workbench.predictions import NO_LIMITS, DecisionRule, Limits, Predictions, tabulate
 
 _HOOKS = tuple(name for name, table in vars(nn.Module()).items() if name.endswith("_hooks") and table is not None)
@@ -63,6 +64,7 @@ class Classifier:
         scored: True for an anomaly score in its place, which may come with a map.
         notes: What a reader must know before believing it, one sentence each.
         limits: The most mistakes that are acceptable, where its description says so.
+        facts: How it was read: each assumption, and where it comes from.
         lock: Held around every forward and every attribution (hooks and modes are shared between threads).
 
     Example:
@@ -82,6 +84,7 @@ class Classifier:
     scored: bool = False
     notes: tuple[str, ...] = ()
     limits: Limits = NO_LIMITS
+    facts: tuple[Fact, ...] = ()
     lock: threading.RLock = dataclasses.field(default_factory=threading.RLock, repr=False)
 
     @property
