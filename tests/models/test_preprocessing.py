@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.models.preprocessing import BASELINES, Placement, Preprocessing
+from workbench.models.placement import Placement
+from workbench.models.preprocessing import BASELINES, Preprocessing
 
 MODES = ("stretch", "crop", "pad")
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}

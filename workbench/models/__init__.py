@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from workbench.models.grids import Grid, is_attention
     from workbench.models.heads import read_answer
     from workbench.models.loading import load_classifier, load_folder
-    from workbench.models.preprocessing import BASELINES, BATCH, Placement, Preprocessing
+    from workbench.models.placement import Placement
+    from workbench.models.preprocessing import BASELINES, BATCH, Preprocessing
     from workbench.models.reading import TOPICS, Fact, Opened
     from workbench.models.uploads import model_from_zip
     from workbench.models.weights import fit_weights, read_weights
@@ -29,7 +30,8 @@ __getattr__ = handed_on(
         "grids": "Grid is_attention",
         "heads": "read_answer",
         "loading": "load_classifier load_folder",
-        "preprocessing": "BASELINES BATCH Placement Preprocessing",
+        "placement": "Placement",
+        "preprocessing": "BASELINES BATCH Preprocessing",
         "reading": "TOPICS Fact Opened",
         "uploads": "model_from_zip",
         "weights": "fit_weights read_weights",

@@ -19,7 +19,8 @@ from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.models.grids import Grid, read_grids
 from workbench.models.heads import Answer, read_answer
-from workbench.models.preprocessing import BATCH, Placement, Preprocessing
+from workbench.models.placement import Placement
+from workbench.models.preprocessing import BATCH, Preprocessing
 from workbench.models.reading import Fact
 from workbench.predictions import NO_LIMITS, DecisionRule, Limits, Predictions, tabulate
 

@@ -13,13 +13,14 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from workbench.catalog import Strict, is_inside, read_text, read_toml, scheme, stored_path, validated
 from workbench.errors import InputError
 from workbench.files import file_digest
+from workbench.models.preprocessing import Backend, Channels, Interpolation, Resize
 
 if TYPE_CHECKING:
     from workbench.predictions import DecisionRule, Limits
@@ -33,21 +34,31 @@ Size = Annotated[int, Field(ge=1, le=4096)]
 
 
 class PreprocessingSpec(Strict):
-    """How an image becomes the model's input.
+    """How an image becomes the model's input; what is left out is taken from those who published the architecture.
 
     Attributes:
         size: Height and width of the input in pixels.
         resize: How an image of another shape is fitted to it.
-        crop: With `crop`: the share of the shorter side that is kept.
+        resize_to: With `shorter`, `longer` and `both`: what the side or sides are resized to before the middle is cut
+            out, one number or height and width; `size` / `crop` where missing.
+        crop: The share of the image that is kept; above 1 it is padded.
         interpolation: How pixels are computed when the size changes.
+        backend: Whose arithmetic resizes: `pillow` (timm, torchvision), `tensor` (8 bit tensors, as in transformers)
+            or `float` (tensors without rounding).
+        antialias: Whether shrinking averages; only tensors can do without.
+        channels: The order in which the model takes colours, and `mean` and `std` give theirs.
         mean: Subtracted from pixels in 0 .. 1: one number for grey, three for colour.
         std: Divided by, likewise.
     """
 
     size: tuple[Size, Size] = (224, 224)
-    resize: Literal["stretch", "crop", "pad"] = "stretch"
-    crop: float = Field(default=1.0, gt=0, le=1)
-    interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
+    resize: Resize = "stretch"
+    resize_to: Size | tuple[Size, Size] | None = None
+    crop: float = Field(default=1.0, gt=0, le=2)
+    interpolation: Interpolation = "bilinear"
+    backend: Backend = "pillow"
+    antialias: bool = True
+    channels: Channels = "rgb"
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 0.5, 0.5)
 

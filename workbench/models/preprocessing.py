@@ -1,8 +1,9 @@
-"""From an image to a model's input, and from a map of the input back to the image's own pixels."""
+"""From an image to a model's input, to the last bit as those who publish models do it."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from workbench.errors import InputError
+from workbench.models.normalisation import check_statistics
+from workbench.models.placement import Placement
 
 BATCH = 16
 """Images in one forward pass, of an audit too, so that the numbers are the same to the last bit."""
@@ -23,64 +26,36 @@ RESAMPLING = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "box": Image.Resampling.BOX,
+    "hamming": Image.Resampling.HAMMING,
 }
+TWO_STEPS = ("shorter", "longer", "both")
+"""Ways to fit an image that resize it whole and then cut out its middle."""
+REFINEMENTS = ("resize_to", "backend", "antialias", "channels")
+"""Settings that say nothing where they have their default, so that older digests hold."""
+MOST_RESIZED = 2**25
+"""Pixels of a resized image at most, before its middle is cut out; of a larger one only the middle is computed."""
+
+Resize = Literal["stretch", "crop", "pad", "shorter", "longer", "both"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
+Backend = Literal["pillow", "tensor", "float"]
+Channels = Literal["rgb", "bgr"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Placement:
-    """Where a model's input lies on the image it came from.
+class Frame:
+    """Two steps from an image to an input: the whole image is resized, then a window is cut out of its middle.
 
     Attributes:
-        original: (width, height) of the image in pixels.
-        box: (left, top, right, bottom) on the image, in pixels, that fills the input; it may reach beyond the image.
-        size: (height, width) of the input in pixels.
+        resized: (width, height) of the whole image after resizing.
+        left: Where the window begins, in pixels of the resized image; below zero it is padded.
+        top: Likewise.
     """
 
-    original: tuple[int, int]
-    box: tuple[float, float, float, float]
-    size: tuple[int, int]
-
-    def to_original(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Lay values of shape (h, w), spread over the whole input, on the image.
-
-        Returns:
-            float32 of shape (height, width) of the image, interpolated; zero where the model did not look.
-        """
-        if values.ndim != 2:
-            raise ValueError(f"expected values of shape (h, w), got {values.shape}")
-        rows, columns = values.shape
-        left, top, right, bottom = self.box
-        across, down = columns / (right - left), rows / (bottom - top)
-        x = (np.arange(self.original[0]) + 0.5 - left) * across
-        y = (np.arange(self.original[1]) + 0.5 - top) * down
-        wide = _interpolate(values.astype(np.float32), y - 0.5, axis=0)
-        full = _interpolate(wide, x - 0.5, axis=1)
-        seen = ((y >= 0) & (y < rows))[:, None] & ((x >= 0) & (x < columns))[None, :]
-        return np.where(seen, full, np.float32(0))
-
-    def scaled(self, image: Image.Image) -> Placement:
-        """The same placement on a smaller or larger copy of the image."""
-        across, down = image.width / self.original[0], image.height / self.original[1]
-        left, top, right, bottom = self.box
-        return Placement(image.size, (left * across, top * down, right * across, bottom * down), self.size)
-
-    def to_input(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """A mask of the image, shape (height, width), as a mask of the input, shape `size`."""
-        left, top, right, bottom = self.box
-        rows = np.floor(top + (np.arange(self.size[0]) + 0.5) * (bottom - top) / self.size[0]).astype(int)
-        columns = np.floor(left + (np.arange(self.size[1]) + 0.5) * (right - left) / self.size[1]).astype(int)
-        inside = ((rows >= 0) & (rows < mask.shape[0]))[:, None] & ((columns >= 0) & (columns < mask.shape[1]))[None, :]
-        return inside & mask[rows.clip(0, mask.shape[0] - 1)[:, None], columns.clip(0, mask.shape[1] - 1)[None, :]]
-
-
-def _interpolate(values: NDArray[np.float32], at: NDArray[np.floating], axis: int) -> NDArray[np.float32]:
-    """Linear interpolation of `values` along `axis` at fractional indices, constant beyond the ends."""
-    last = values.shape[axis] - 1
-    at = at.clip(0, last)
-    below = np.floor(at).astype(int)
-    share = (at - below).astype(np.float32)
-    share = share[:, None] if axis == 0 else share[None, :]
-    return np.take(values, below, axis) * (1 - share) + np.take(values, (below + 1).clip(0, last), axis) * share
+    resized: tuple[int, int]
+    left: int
+    top: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,26 +64,58 @@ class Preprocessing:
 
     Attributes:
         size: (height, width) of the input in pixels.
-        resize: "stretch" fills the input whatever the shape; "crop" keeps the shape and cuts the longer side; "pad"
-            keeps the shape and fills up with the mean colour.
-        crop: With "crop": the share of the shorter side that is kept.
-        interpolation: "nearest", "bilinear" or "bicubic", always with antialiasing when shrinking.
+        resize: "stretch" fills the input whatever the shape. Two steps, as torchvision, timm and transformers take
+            them: "shorter", "longer" and "both" resize the shorter side, the longer side or both sides to `resize_to`,
+            then the middle is cut out, and padded where it is too small: with black, for "longer" with the mean colour.
+            In one step: "crop" keeps the shape and cuts the longer side; "pad" keeps the shape and fills up with the
+            mean colour.
+        crop: The share of the resized image that is kept; above 1 it is padded.
+        interpolation: "nearest", "bilinear", "bicubic", "lanczos", "box" or "hamming".
         mean: Subtracted, one number a channel, in 0 .. 1; one channel means that the model takes grey images.
         std: Divided by, one number a channel.
+        resize_to: What the side or sides are resized to, one number or (height, width); `size` / `crop` where missing.
+        backend: Whose arithmetic resizes: "pillow" (timm, torchvision), "tensor" (8 bit tensors, as in transformers)
+            or "float" (tensors without rounding).
+        antialias: Whether shrinking averages; only tensors can do without.
+        channels: The order in which the model takes colours, and `mean` and `std` give theirs: "rgb" or "bgr".
     """
 
     size: tuple[int, int] = (224, 224)
-    resize: Literal["stretch", "crop", "pad"] = "stretch"
+    resize: Resize = "stretch"
     crop: float = 1.0
-    interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear"
+    interpolation: Interpolation = "bilinear"
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.5, 0.5, 0.5)
+    resize_to: int | tuple[int, int] | None = None
+    backend: Backend = "pillow"
+    antialias: bool = True
+    channels: Channels = "rgb"
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std) or len(self.mean) not in (1, 3):
             raise InputError(
                 f"Preprocessing needs 1 or 3 numbers each for mean and std, not {len(self.mean)} and {len(self.std)}."
             )
+        check_statistics(self.mean, self.std)
+        _check_geometry(self)
+
+    def __repr__(self) -> str:
+        """As digests of models have always named it: refinements that are not set are not in it."""
+        fields = ((field, getattr(self, field.name)) for field in dataclasses.fields(self))
+        texts = (f"{f.name}={value!r}" for f, value in fields if f.name not in REFINEMENTS or value != f.default)
+        return f"Preprocessing({', '.join(texts)})"
+
+    def frame(self, width: int, height: int) -> Frame:
+        """How an image of this size is resized and cut, in the modes of two steps."""
+        wide, tall = _resized(self, width, height)
+        rows, columns = self.size
+        return Frame((wide, tall), self._offset(wide, columns), self._offset(tall, rows))
+
+    def _offset(self, length: int, wanted: int) -> int:
+        """Where the middle of `length` begins: Pillow's users round a half to even, tensors' down."""
+        if wanted > length:
+            return -((wanted - length) // 2)
+        return round((length - wanted) / 2) if self.backend == "pillow" else (length - wanted) // 2
 
     def placement(self, image: Image.Image) -> Placement:
         """Where the input lies on `image`."""
@@ -116,6 +123,11 @@ class Preprocessing:
         rows, columns = self.size
         if self.resize == "stretch":
             return Placement((width, height), (0.0, 0.0, float(width), float(height)), self.size)
+        if self.resize in TWO_STEPS:
+            frame = self.frame(width, height)
+            across, down = width / frame.resized[0], height / frame.resized[1]
+            right, bottom = (frame.left + columns) * across, (frame.top + rows) * down
+            return Placement((width, height), (frame.left * across, frame.top * down, right, bottom), self.size)
         fit = min if self.resize == "crop" else max
         step = fit(width / columns, height / rows) * (self.crop if self.resize == "crop" else 1)
         left, top = (width - columns * step) / 2, (height - rows * step) / 2
@@ -125,30 +137,83 @@ class Preprocessing:
         return Placement((width, height), (left, top, left + columns * step, top + rows * step), self.size)
 
     def pixels(self, image: Image.Image) -> NDArray[np.float32]:
-        """The image as the model sees it, before normalisation: float32 of shape (C, H, W) in 0 .. 1."""
+        """The image as the model sees it, before normalisation: float32 of shape (C, H, W), 0 .. 1 where nothing
+        overshoots."""
         image = image.convert("L" if len(self.mean) == 1 else "RGB")
         rows, columns = self.size
-        box = self.placement(image).box
-        if self.resize == "pad":
-            left, top = round(-box[0] * columns / (box[2] - box[0])), round(-box[1] * rows / (box[3] - box[1]))
-            inner = image.resize((max(columns - 2 * left, 1), max(rows - 2 * top, 1)), RESAMPLING[self.interpolation])
-            fill = tuple(round(255 * m) for m in self.mean)
-            canvas = Image.new(image.mode, (columns, rows), fill[0] if len(fill) == 1 else fill)
-            canvas.paste(inner, (left, top))
-            image = canvas
+        if self.resize == "stretch":
+            values = self._part(image, (columns, rows), (0, 0, columns, rows))
+        elif self.resize in TWO_STEPS:
+            values = self._framed(image)
         else:
-            image = image.resize((columns, rows), RESAMPLING[self.interpolation], box=box)
-        values = np.asarray(image, dtype=np.float32) / np.float32(255)
-        return values[None] if values.ndim == 2 else values.transpose(2, 0, 1).copy()
+            values = _levels(self._in_one_step(image))
+        return values[::-1].copy() if self.channels == "bgr" else values
+
+    def _framed(self, image: Image.Image) -> NDArray[np.float32]:
+        frame = self.frame(*image.size)
+        wide, tall = frame.resized
+        rows, columns = self.size
+        left, top = max(frame.left, 0), max(frame.top, 0)
+        right, bottom = min(frame.left + columns, wide), min(frame.top + rows, tall)
+        if wide * tall <= MOST_RESIZED:
+            seen = self._part(image, frame.resized, (left, top, right, bottom))
+        else:
+            across, down = image.width / wide, image.height / tall
+            box = (left * across, top * down, min(right * across, image.width), min(bottom * down, image.height))
+            seen = _levels(image.resize((right - left, bottom - top), RESAMPLING[self.interpolation], box=box))
+        if seen.shape[1:] == self.size:
+            return seen
+        fill = np.asarray(self._fill() if self.resize == "longer" else [0] * len(seen), np.float32) / np.float32(255)
+        canvas = np.broadcast_to(fill[:, None, None], (len(seen), rows, columns)).copy()
+        canvas[:, top - frame.top : bottom - frame.top, left - frame.left : right - frame.left] = seen
+        return canvas
+
+    def _part(
+        self, image: Image.Image, size: tuple[int, int], window: tuple[int, int, int, int]
+    ) -> NDArray[np.float32]:
+        """A window, as (left, top, right, bottom), of the image resized to (width, height); of shape (C, h, w)."""
+        if self.backend == "pillow":
+            return _levels(image.resize(size, RESAMPLING[self.interpolation]).crop(window))
+        import torch
+        from torchvision.transforms import InterpolationMode
+        from torchvision.transforms.v2 import functional
+
+        mode = InterpolationMode("nearest-exact" if self.interpolation == "nearest" else self.interpolation)
+        levels = np.asarray(image)
+        tensor = torch.from_numpy((levels[None] if levels.ndim == 2 else levels.transpose(2, 0, 1)).copy())
+        if self.backend == "float":
+            tensor = tensor.to(torch.float32) / 255
+        tensor = functional.resize(tensor, [size[1], size[0]], interpolation=mode, antialias=self.antialias)
+        values: NDArray[np.float32] = tensor[:, window[1] : window[3], window[0] : window[2]].numpy()
+        return values.copy() if self.backend == "float" else values.astype(np.float32) / np.float32(255)
+
+    def _in_one_step(self, image: Image.Image) -> Image.Image:
+        rows, columns = self.size
+        box = self.placement(image).box
+        if self.resize == "crop":
+            return image.resize((columns, rows), RESAMPLING[self.interpolation], box=box)
+        left, top = round(-box[0] * columns / (box[2] - box[0])), round(-box[1] * rows / (box[3] - box[1]))
+        inner = image.resize((max(columns - 2 * left, 1), max(rows - 2 * top, 1)), RESAMPLING[self.interpolation])
+        fill = self._fill()
+        canvas = Image.new(image.mode, (columns, rows), fill[0] if len(fill) == 1 else fill)
+        canvas.paste(inner, (left, top))
+        return canvas
+
+    def _fill(self) -> tuple[int, ...]:
+        """The mean colour as an image has it, its channels in the image's order."""
+        fill = tuple(min(max(round(255 * m), 0), 255) for m in self.mean)
+        return fill[::-1] if self.channels == "bgr" else fill
 
     def normalise(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Pixels in 0 .. 1 of shape (C, H, W) as the model's input."""
         return np.asarray((pixels - self._column(self.mean)) / self._column(self.std), dtype=np.float32)
 
     def image(self, values: NDArray[np.floating]) -> Image.Image:
-        """A model's input of shape (C, H, W) as an image, clipped to what an image can show."""
+        """A model's input of shape (C, H, W) as an image in true colours, clipped to what an image can show."""
         pixels = (np.asarray(values) * self._column(self.std) + self._column(self.mean)).clip(0, 1)
         levels = (pixels * 255).round().astype(np.uint8)
+        if self.channels == "bgr":
+            levels = levels[::-1]
         return Image.fromarray(levels[0] if len(levels) == 1 else levels.transpose(1, 2, 0)).convert("RGB")
 
     def baseline(self, name: str, image: Image.Image) -> NDArray[np.float32]:
@@ -173,3 +238,53 @@ class Preprocessing:
 
     def _column(self, numbers: tuple[float, ...]) -> NDArray[np.float32]:
         return np.asarray(numbers, dtype=np.float32)[:, None, None]
+
+
+def _levels(image: Image.Image) -> NDArray[np.float32]:
+    """An 8 bit image as float32 in 0 .. 1 of shape (C, H, W)."""
+    values = np.asarray(image, dtype=np.float32) / np.float32(255)
+    return values[None] if values.ndim == 2 else values.transpose(2, 0, 1).copy()
+
+
+def _resized(prep: Preprocessing, width: int, height: int) -> tuple[int, int]:
+    """(width, height) after resizing, rounded as the publishers round: a side given by one number as torchvision's
+    `Resize` does, by two as timm's `ResizeKeepRatio`."""
+    target = prep.resize_to or _share(prep.size, prep.crop)
+    if prep.resize == "both":
+        return (target, target) if isinstance(target, int) else (target[1], target[0])
+    if prep.resize == "shorter" and isinstance(target, int):
+        short, long = min(width, height), max(width, height)
+        other = target * long // short
+        return (target, other) if width <= height else (other, target)
+    rows, columns = (target, target) if isinstance(target, int) else target
+    fit = max if prep.resize == "longer" else min
+    ratio = fit(height / rows, width / columns)
+    return max(round(width / ratio), 1), max(round(height / ratio), 1)
+
+
+def _share(size: tuple[int, int], crop: float) -> int | tuple[int, int]:
+    rows, columns = (math.floor(side / crop) for side in size)
+    return rows if size[0] == size[1] else (rows, columns)
+
+
+def _check_geometry(prep: Preprocessing) -> None:
+    if prep.resize in ("crop", "pad") and (prep.backend != "pillow" or prep.resize_to is not None):
+        raise InputError(
+            f'Preprocessing in one step (resize = "{prep.resize}") takes neither resize_to nor another backend than'
+            ' pillow: choose "shorter", "longer" or "both".'
+        )
+    if not 0 < prep.crop <= (1 if prep.resize == "crop" else 2):
+        raise InputError(
+            f"crop is {prep.crop:g}: it is the share of the image that is kept, above 0 and at most 1; where padding"
+            ' is meant, at most 2 with resize = "shorter", "longer" or "both".'
+        )
+    if prep.backend == "pillow" and not prep.antialias:
+        raise InputError('Pillow always averages when it shrinks: set backend = "tensor" to do without antialiasing.')
+    if prep.backend != "pillow" and prep.interpolation in ("box", "hamming"):
+        raise InputError(
+            f'Tensors cannot be resized by {prep.interpolation!r}: set backend = "pillow" or another interpolation.'
+        )
+    if prep.channels == "bgr" and len(prep.mean) == 1:
+        raise InputError(
+            'A grey model has no colours to exchange: remove channels = "bgr", or give mean and std for 3.'
+        )
