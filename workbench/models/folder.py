@@ -10,17 +10,16 @@ import hashlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from workbench.catalog import Strict, is_inside, read_text, read_toml, scheme, stored_path, validated
 from workbench.errors import InputError
 from workbench.files import file_digest
-from workbench.models.preprocessing import Backend, Channels, Interpolation, Resize
 
 if TYPE_CHECKING:
     from workbench.predictions import DecisionRule, Limits
@@ -31,6 +30,17 @@ MOST_CLASSES, LONGEST_CLASS = 25_000, 500
 """Classes of a model, and characters of a name; ImageNet-21k has 21,841."""
 
 Size = Annotated[int, Field(ge=1, le=4096)]
+Resize = Literal["stretch", "crop", "pad", "shorter", "longer", "both"]
+Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
+Backend = Literal["pillow", "tensor", "float"]
+Channels = Literal["rgb", "bgr"]
+
+
+_FIRST = {
+    "": {"architecture", "options", "weights", "order", "classes", "positive", "preprocessing", "limits"},
+    "preprocessing": {"size", "resize", "crop", "interpolation", "mean", "std"},
+}
+"""Fields that digests of models have always named, even at their defaults."""
 
 
 class PreprocessingSpec(Strict):
@@ -154,10 +164,18 @@ def check_classes(classes: Sequence[str]) -> None:
 def spec_key(folder: Path, spec: ModelSpec) -> str:
     """Digest of a model: its weights' bytes and all that decides what they compute. Needs no torch."""
     weights = file_digest(weights_path(folder, spec))
-    settings = spec.model_dump_json(exclude={"title", "about", "threshold", "limits"})
+    later = {name: _unsaid(part, _FIRST[name]) for name, part in (("", spec), ("preprocessing", spec.preprocessing))}
+    silent = {"title", "about", "threshold", "limits"} | later[""]
+    settings = spec.model_dump_json(exclude=dict.fromkeys(silent, True) | {"preprocessing": later["preprocessing"]})
     scheme, _, factory = spec.architecture.partition(":")
     code = f" {_code_digest(factory.partition(':')[0])}" if scheme == "python" else ""
     return hashlib.sha256(f"{weights} {settings}{code}".encode()).hexdigest()
+
+
+def _unsaid(spec: Strict, first: Set[str]) -> set[str]:
+    """Fields that are younger than the first digests and have their defaults: they change none."""
+    fields = type(spec).model_fields
+    return {name for name in fields.keys() - first if getattr(spec, name) == fields[name].default}
 
 
 @lru_cache(maxsize=32)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from workbench.errors import InputError
+from workbench.models.folder import Backend, Channels, Interpolation, Resize
 from workbench.models.normalisation import check_statistics
 from workbench.models.placement import Placement
 
@@ -36,11 +36,6 @@ REFINEMENTS = ("resize_to", "backend", "antialias", "channels")
 """Settings that say nothing where they have their default, so that older digests hold."""
 MOST_RESIZED = 2**25
 """Pixels of a resized image at most, before its middle is cut out; of a larger one only the middle is computed."""
-
-Resize = Literal["stretch", "crop", "pad", "shorter", "longer", "both"]
-Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
-Backend = Literal["pillow", "tensor", "float"]
-Channels = Literal["rgb", "bgr"]
 
 
 @dataclasses.dataclass(frozen=True)
