@@ -177,7 +177,7 @@ class Preprocessing:
         levels = np.asarray(image)
         tensor = torch.from_numpy((levels[None] if levels.ndim == 2 else levels.transpose(2, 0, 1)).copy())
         if self.backend == "float":
-            tensor = tensor.to(torch.float32) / 255
+            tensor = tensor * (1 / 255)
         tensor = functional.resize(tensor, [size[1], size[0]], interpolation=mode, antialias=self.antialias)
         values: NDArray[np.float32] = tensor[:, window[1] : window[3], window[0] : window[2]].numpy()
         return values.copy() if self.backend == "float" else values.astype(np.float32) / np.float32(255)
