@@ -288,7 +288,7 @@ def test_many_tokens_are_refused_before_they_are_computed(
     lines = "".join(f"{name} = {value}\n" for name, value in options.items())
     text = SPEC.replace("test_resnet", "vit_tiny_patch16_224").replace("[64, 64]", str(size)) + f"[options]\n{lines}"
     described(tmp_path, text, **{"w.safetensors": save(weights)})
-    monkeypatch.setattr("workbench.models.settings._answer", lambda *_: pytest.fail("was computed"))
+    monkeypatch.setattr("workbench.models.settings.trial", lambda *_: pytest.fail("was computed"))
     message = refusal(lambda: load_folder(tmp_path, trusted=False))
     assert "billion operations an image, over the 500 billion" in message
 

@@ -13,7 +13,8 @@ from torch import nn
 
 import workbench as wb
 from workbench.images.item import BytesSource, ImageItem
-from workbench.predictions.table import COLUMNS, DecisionRule, Predictions, column_of, good_class, tabulate
+from workbench.predictions.labels import good_class
+from workbench.predictions.table import COLUMNS, DecisionRule, Predictions, column_of, tabulate
 
 Refusal = Callable[[Callable[[], object]], str]
 Net = Callable[..., nn.Sequential]

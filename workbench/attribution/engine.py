@@ -194,7 +194,7 @@ def _probable(classifier: Classifier, x: Tensor, beside: tuple[int, ...]) -> int
     with torch.inference_mode():
         logits = classifier.logits(x)
     if not beside:
-        return int(classifier.rule.decide(logits.softmax(1).cpu().numpy())[0][0])
+        return int(classifier.rule.decide(classifier.probabilities(logits).cpu().numpy())[0][0])
     return next(i for i in logits[0].argsort(descending=True).tolist() if i not in beside)
 
 

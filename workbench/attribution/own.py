@@ -7,7 +7,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from workbench.attribution.job import Implementation, Job
-from workbench.models import read_answer
 
 
 def anomaly_map(job: Job) -> Tensor:
@@ -23,7 +22,7 @@ def anomaly_map(job: Job) -> Tensor:
             job.forward(job.x)
     finally:
         handle.remove()
-    heatmap = read_answer(answers[-1]).map
+    heatmap = job.classifier.head.read(answers[-1], len(job.x)).map
     if heatmap is None:
         raise job.refuse(
             "it gives no anomaly map beside its score, as models for anomaly detection do, so choose another method"

@@ -42,7 +42,7 @@ class Score:
     def of(self, classifier: Classifier, logits: Tensor) -> Tensor:
         """Scores of shape (N,) for logits of shape (N, K)."""
         if self.kind == "probability":
-            return logits.softmax(1)[:, self.target]
+            return classifier.probabilities(logits)[:, self.target]
         if self.against is not None:
             return logits[:, self.target] - logits[:, self.against]
         if classifier.single:

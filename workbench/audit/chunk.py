@@ -102,7 +102,7 @@ def _answers(classifier: Classifier, inputs: Mapping[str, Tensor]) -> pa.Table:
     with untouched(classifier), _watch(classifier) as calls:
         logits = classifier.forward(torch.stack(list(inputs.values())))
         embedding = _embedding(calls, len(inputs))
-    columns = {"logits": logits.numpy(), "probabilities": logits.softmax(1).numpy()}
+    columns = {"logits": logits.numpy(), "probabilities": classifier.probabilities(logits).numpy()}
     if embedding is not None:
         columns["embedding"] = embedding
     return pa.table({"id": pa.array(inputs, pa.string()), **{name: lists(values) for name, values in columns.items()}})
@@ -119,7 +119,7 @@ def _watch(classifier: Classifier) -> Iterator[list[tuple[nn.Module, Tensor]]]:
         calls.extend((module, x) for x in (*args, *named.values())[:1] if isinstance(x, Tensor))
 
     # An anomaly score has no head
-    width = 0 if classifier.scored else 1 if classifier.single else len(classifier.class_names)
+    width = 0 if classifier.scored else classifier.head.width
     heads = [
         m
         for m in classifier.model.modules()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.models.grids import Grid, read_grids
-from workbench.models.heads import Answer, read_answer
+from workbench.models.heads import LOGITS, Answer, Head
 from workbench.models.placement import Placement
 from workbench.models.preprocessing import BATCH, Preprocessing
 from workbench.models.reading import Fact
@@ -56,13 +57,11 @@ class Classifier:
     Attributes:
         key: Digest of weights and preprocessing: two classifiers with the same key answer alike.
         name: How it is called on the screen.
-        model: Takes (N, C, H, W) and returns logits (N, K), or (N, 1) or (N,) where `single`, or what else
-            `read_answer` reads.
+        model: Takes (N, C, H, W) and returns what `head` reads.
         preprocessing: How an image becomes its input.
         rule: Classes, positive class and threshold.
         device: Where it computes.
-        single: True for one logit: the log-odds of the second of two classes.
-        scored: True for an anomaly score in its place, which may come with a map.
+        head: How its answers are read.
         notes: What a reader must know before believing it, one sentence each.
         limits: The most mistakes that are acceptable, where its description says so.
         facts: How it was read: each assumption, and where it comes from.
@@ -81,8 +80,7 @@ class Classifier:
     preprocessing: Preprocessing
     rule: DecisionRule
     device: torch.device
-    single: bool = False
-    scored: bool = False
+    head: Head = LOGITS
     notes: tuple[str, ...] = ()
     limits: Limits = NO_LIMITS
     facts: tuple[Fact, ...] = ()
@@ -97,6 +95,35 @@ class Classifier:
     def positive(self) -> str | None:
         """The class that a defect decision is about."""
         return self.rule.positive
+
+    @property
+    def single(self) -> bool:
+        """Whether the model gives one number an image: the log-odds of the second of two classes."""
+        return self.head.single
+
+    @property
+    def scored(self) -> bool:
+        """Whether that number is an anomaly score, which may come with a map."""
+        return self.head.kind == "anomaly"
+
+    def label(self, name: str) -> Classifier:
+        """The same model about one of several labels: a classifier of two classes, `no NAME` and `NAME`.
+
+        Raises:
+            InputError: Its classes exclude each other, or it has no such label.
+        """
+        if not self.head.several:
+            raise InputError('The classes of this model exclude each other: labels belong to a head = "multilabel".')
+        column = self.index(name)
+        label = self.class_names[column]
+        threshold = None if self.rule.thresholds is None else self.rule.thresholds[column]
+        return dataclasses.replace(
+            self,
+            key=hashlib.sha256(f"{self.key} label {column}".encode()).hexdigest(),
+            name=f"{self.name}: {label}",
+            rule=DecisionRule((f"no {label}", label), label, threshold),
+            head=dataclasses.replace(self.head, column=column),
+        )
 
     def prepare(self, image: ImageItem | Image.Image) -> Tensor:
         """An image as input: float32 of shape (C, H, W) on the CPU."""
@@ -132,7 +159,7 @@ class Classifier:
             InputError: It answers with something else than a classifier does.
         """
         with self.lock:
-            return read_answer(self.model(x.to(self.device)))
+            return self.head.ask(self.model, x.to(self.device))
 
     def logits(self, x: Tensor) -> Tensor:
         """Logits of shape (N, K) for inputs of shape (N, C, H, W), with gradients where `x` asks for them.
@@ -144,6 +171,10 @@ class Classifier:
             z = out.reshape(len(x), 1)
             out = torch.cat([torch.zeros_like(z), z], dim=1)
         return out
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Probabilities (N, K) for logits (N, K): they sum to 1, but where several labels can be true at once."""
+        return logits.sigmoid() if self.head.several else logits.softmax(1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, K), float32 on the CPU, for inputs (N, C, H, W): without gradients, the model left as it was."""
@@ -254,7 +285,9 @@ def predict(
         if on_progress:
             on_progress(min((len(logits) - 1) * batch, len(rows)), len(rows))
     outputs = torch.cat(logits)
-    return tabulate(rows, outputs.numpy(), outputs.softmax(1).numpy(), errors, classifier.rule, classifier.key)
+    return tabulate(
+        rows, outputs.numpy(), classifier.probabilities(outputs).numpy(), errors, classifier.rule, classifier.key
+    )
 
 
 def _item(given: ImageItem | Input) -> ImageItem:
@@ -277,7 +310,7 @@ def answers(classifier: Classifier, images: Iterable[Askable], *, batch: int = B
             all the same.
     """
     for logits in forwards(classifier, images, batch=batch):
-        probabilities = logits.softmax(1).numpy()
+        probabilities = classifier.probabilities(logits).numpy()
         if not np.isfinite(probabilities).all():
             raise InputError("The model's answer for this image is not a number: look for damaged weights.")
         yield probabilities

@@ -101,6 +101,10 @@ class ModelSpec(Strict):
         classes: Class names, or the name of a text file with one a line.
         positive: The class that a defect decision is about.
         threshold: Score of the positive class from which a part is called positive.
+        head: What it answers with: "logits", "probabilities", "sigmoid", "multilabel" or "anomaly"; seen in a trial
+            where missing.
+        output: Which of several outputs holds the classes: its place or its name.
+        thresholds: Of a "multilabel" head, the probability of a label from which it is called true, by label.
         preprocessing: How an image becomes its input.
         limits: The most mistakes that are acceptable.
     """
@@ -114,6 +118,9 @@ class ModelSpec(Strict):
     classes: list[str] | str
     positive: str | None = None
     threshold: float | None = Field(default=None, ge=0, le=1)
+    head: Literal["logits", "probabilities", "sigmoid", "multilabel", "anomaly"] | None = None
+    output: int | str | None = None
+    thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     preprocessing: PreprocessingSpec = PreprocessingSpec()
     limits: LimitsSpec = LimitsSpec()
 
@@ -165,7 +172,7 @@ def spec_key(folder: Path, spec: ModelSpec) -> str:
     """Digest of a model: its weights' bytes and all that decides what they compute. Needs no torch."""
     weights = file_digest(weights_path(folder, spec))
     later = {name: _unsaid(part, _FIRST[name]) for name, part in (("", spec), ("preprocessing", spec.preprocessing))}
-    silent = {"title", "about", "threshold", "limits"} | later[""]
+    silent = {"title", "about", "threshold", "thresholds", "limits"} | later[""]
     settings = spec.model_dump_json(exclude=dict.fromkeys(silent, True) | {"preprocessing": later["preprocessing"]})
     scheme, _, factory = spec.architecture.partition(":")
     code = f" {_code_digest(factory.partition(':')[0])}" if scheme == "python" else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -36,6 +36,10 @@ def load_classifier(
     threshold: float | None = None,
     name: str | None = None,
     device: str | None = None,
+    head: str | None = None,
+    output: int | str | None = None,
+    thresholds: Mapping[str, float] | None = None,
+    label: str | None = None,
     trusted: bool = True,
     **preprocessing: object,
 ) -> Classifier:
@@ -54,6 +58,11 @@ def load_classifier(
         threshold: Probability of `positive` from which a part is called positive.
         name: How to call it on the screen.
         device: "cpu", "cuda"; the best there is where missing.
+        head: What the model answers with: "logits", "probabilities", "sigmoid" (one probability), "multilabel" or
+            "anomaly"; seen in a trial where missing.
+        output: Which of several outputs holds the classes: its place in a tuple or its name in a dict.
+        thresholds: Of a "multilabel" model, the probability of a label from which it is called true, by label.
+        label: Ask a "multilabel" model about this label alone, as a classifier of two classes.
         trusted: False for what a visitor typed or uploaded: then nothing that could run code is followed.
         **preprocessing: Fields of `Preprocessing`: size, resize, crop, interpolation, mean, std.
 
@@ -69,7 +78,9 @@ def load_classifier(
         0.5
     """
     classes = classes or class_names
-    settings = Settings(classes, positive, threshold, name, device, preprocessing, trusted)
+    settings = Settings(
+        classes, positive, threshold, name, device, preprocessing, head, output, thresholds or {}, label, trusted
+    )
     if isinstance(ref, nn.Module):
         return settings.finish(Opened(ref, _state_key(ref), "model"))
     entry = load_catalog().models.get(str(ref))
@@ -81,6 +92,12 @@ def load_classifier(
             " torchvision:NAME."
         )
     ref = str(ref)
+    return _load_path(ref, settings, architecture=architecture, pretrained=pretrained, trusted=trusted)
+
+
+def _load_path(
+    ref: str, settings: Settings, *, architecture: str | None, pretrained: bool, trusted: bool
+) -> Classifier:
     if ref.startswith(("timm:", "torchvision:", "python:")):
         model, notes = build(ref, trusted=trusted, pretrained=pretrained)
         return settings.finish(Opened(model, _state_key(model), ref, notes=notes))
@@ -88,14 +105,14 @@ def load_classifier(
     if ref.strip() and path.is_dir():
         return load_folder(path, settings, trusted=trusted)
     if path.suffix.lower() == ".pt2" and path.is_file():
-        return settings.finish(Opened(read_exported(path, device_of(device)), _file_key(path), path.stem))
+        return settings.finish(Opened(read_exported(path, device_of(settings.device)), _file_key(path), path.stem))
     if path.suffix.lower() in (".pt", ".pth", ".safetensors") and path.is_file():
         if architecture is None:
             raise InputError(
                 f"{path.name} holds weights only: name the architecture they belong to (timm:NAME or torchvision:NAME),"
                 " or add a model.toml."
             )
-        model = build_with_weights(architecture, classes or (), read_weights(path), path.name, trusted=trusted)
+        model = build_with_weights(architecture, settings.classes or (), read_weights(path), path.name, trusted=trusted)
         return settings.finish(Opened(model, _state_key(model), path.stem))
     if path.is_file():
         raise InputError(
@@ -132,13 +149,23 @@ def load_folder(folder: Path, settings: Settings | None = None, *, trusted: bool
         threshold=spec.threshold if settings.threshold is None else settings.threshold,
         name=settings.name or spec.title or folder.name,
         trusted=trusted,
+        head=settings.head or spec.head,
+        output=spec.output if settings.output is None else settings.output,
+        thresholds=settings.thresholds or spec.thresholds,
         preprocessing=spec.preprocessing.model_dump(exclude_unset=isinstance(model, Exported))
         | dict(settings.preprocessing),
     )
     key = spec_key(folder, spec)
     limits = Limits(**spec.limits.model_dump())
     classifier = dataclasses.replace(merged.finish(Opened(model, key, folder.name)), limits=limits)
-    if settings.classes or settings.preprocessing:  # another model than model.toml describes
+    if classifier.head.several and not merged.head:
+        raise InputError(
+            "The model answers with a probability for each of several labels, which do not sum to 1: write head ="
+            ' "multilabel" into model.toml if several can be true of one image.'
+        )
+    if (
+        settings.classes or settings.preprocessing or settings.head or settings.output is not None
+    ):  # another model than model.toml describes
         return classifier
     return dataclasses.replace(classifier, key=key)
 

@@ -50,7 +50,7 @@ class Opened:
         preprocessing: Fields of `PreprocessingSpec` that the file or the publisher states.
         source: Where these come from.
         classes: The class names that the file states.
-        head: What the file says of the answers, as `workbench.models.heads.KINDS`.
+        head: What the file says of the answers, as `workbench.models.heads.HEADS`.
         positive: The class that a defect decision is about, where the file says so.
         facts: What else was understood.
         notes: What a reader must know before believing it, one sentence each.

@@ -7,21 +7,24 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from workbench.catalog import validated
 from workbench.errors import InputError
 from workbench.models.bounds import check_cost, check_size
-from workbench.models.classifier import Classifier, set_evaluating
+from workbench.models.classifier import Classifier
 from workbench.models.exported import Exported
 from workbench.models.folder import PreprocessingSpec, check_classes
-from workbench.models.heads import Answer, read_answer
+from workbench.models.heads import Head
 from workbench.models.preprocessing import Preprocessing
 from workbench.models.reading import Opened
+from workbench.models.trial import trial
 from workbench.predictions import DecisionRule
 
 ANOMALY = ("normal", "anomalous")
 """The default classes of a model that answers with an anomaly score; the second is the positive one."""
+HALF = 0.5
+"""The probability from which a label is called true where no threshold is set for it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +38,10 @@ class Settings:
         name: How to call it on the screen.
         device: Where it computes.
         preprocessing: Fields of `PreprocessingSpec`.
+        head: What its answers are, of `workbench.models.heads.HEADS`; seen in a trial where missing.
+        output: Which of several outputs, by its place or name.
+        thresholds: Of a "multilabel" head, a probability a label from which it is called true.
+        label: Of a "multilabel" head, the one that is asked about.
         trusted: False for what a visitor typed or uploaded.
     """
 
@@ -44,6 +51,10 @@ class Settings:
     name: str | None = None
     device: str | None = None
     preprocessing: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    head: str | None = None
+    output: int | str | None = None
+    thresholds: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    label: str | None = None
     trusted: bool = True
 
     def finish(self, opened: Opened) -> Classifier:
@@ -60,22 +71,33 @@ class Settings:
             check_size(preprocessing.size)
             check_cost(model, (len(preprocessing.mean), *preprocessing.size))
         device = device_of(self.device)
-        answer = _answer(model.to(device), preprocessing, device)
-        width = 1 if answer.logits.ndim == 1 else answer.logits.shape[1]
+        kind, source = (self.head, "the caller") if self.head else (opened.head, opened.source or opened.name)
+        seen = trial(model.to(device), preprocessing, device, kind, self.output, source, len(said.classes or ()))
+        head = seen.head
         named = dataclasses.replace(said, classes=ANOMALY, positive=self.positive or ANOMALY[1])
-        rule = (named if answer.scored and not said.classes else said)._rule(width)
-        key = hashlib.sha256(f"{opened.key} {preprocessing} {rule.class_names}".encode()).hexdigest()
-        name = self.name or opened.name
-        return Classifier(
-            key, name, model, preprocessing, rule, device, width == 1, answer.scored, opened.notes, facts=opened.facts
+        rule = (named if head.kind == "anomaly" and not said.classes else said)._rule(head)
+        asked = f"{head.kind} {head.output}"
+        key = hashlib.sha256(f"{opened.key} {preprocessing} {rule.class_names} {asked}".encode()).hexdigest()
+        classifier = Classifier(
+            key,
+            self.name or opened.name,
+            model,
+            preprocessing,
+            rule,
+            device,
+            head,
+            (*opened.notes, *seen.notes),
+            facts=(*opened.facts, *seen.facts),
         )
+        return classifier if self.label is None else classifier.label(self.label)
 
-    def _rule(self, width: int) -> DecisionRule:
-        classes = tuple(map(str, self.classes)) if self.classes else tuple(f"class {i}" for i in range(max(width, 2)))
-        if len(classes) != max(width, 2):
+    def _rule(self, head: Head) -> DecisionRule:
+        width = head.width if head.several else max(head.width, 2)
+        classes = tuple(map(str, self.classes)) if self.classes else tuple(f"class {i}" for i in range(width))
+        if len(classes) != width:
             raise InputError(
-                f"The class list names {len(classes)} classes but the model answers with {width}: give one name for"
-                " each."
+                f"The class list names {len(classes)} classes but the model answers with {head.width}: give one name"
+                " for each."
             )
         check_classes(classes)
         if self.positive is not None and self.positive not in classes:
@@ -87,7 +109,11 @@ class Settings:
             raise InputError("A threshold needs the class that it applies to: name the positive class.")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise InputError(f"The threshold {self.threshold} is not a probability: give a number from 0 to 1.")
-        return DecisionRule(classes, self.positive, self.threshold)
+        if not head.several:
+            return DecisionRule(classes, self.positive, self.threshold)
+        if strange := sorted(self.thresholds.keys() - set(classes)):
+            raise InputError(f"A threshold is set for {strange[0]!r}, which is none of the labels: correct its name.")
+        return DecisionRule(classes, thresholds=tuple(self.thresholds.get(label, HALF) for label in classes))
 
 
 def published_preprocessing(model: nn.Module) -> dict[str, object]:
@@ -125,38 +151,3 @@ def device_of(name: str | None) -> torch.device:
             f"The device {name!r} cannot be used here: choose cpu" + (", cuda." if torch.cuda.is_available() else ".")
         ) from None
     return device
-
-
-def _answer(model: nn.Module, preprocessing: Preprocessing, device: torch.device) -> Answer:
-    """What the model says of one blank image: logits of shape (1, K) or (1,)."""
-    channels = len(preprocessing.mean)
-    blank = torch.zeros(1, channels, *preprocessing.size, device=device)
-    modes = [(module, module.training) for module in model.modules()]
-    set_evaluating(model)
-    try:
-        out = _first_answer(model, blank)
-    except Exception as error:  # whatever the model's own code raises; it stays attached as the cause
-        raise InputError(
-            f"The model cannot take an image of {channels} x {preprocessing.size[0]} x {preprocessing.size[1]} "
-            f"({(str(error) or type(error).__name__)[:120]}): correct size, mean and std."
-        ) from error
-    finally:
-        for module, mode in modes:
-            module.training = mode
-    answer = read_answer(out)
-    shape = tuple(answer.logits.shape)
-    if shape != (1,) and (len(shape) != 2 or shape[0] != 1 or shape[1] == 0):
-        raise InputError(f"The model answers with shape {shape} for one image: a classifier must answer (1, K).")
-    return answer
-
-
-def _first_answer(model: nn.Module, blank: Tensor) -> object:
-    ask = torch.inference_mode()(model)
-    try:
-        return ask(blank)
-    except RuntimeError as error:
-        if "view" not in str(error) or all(p.is_contiguous() for p in model.parameters()):
-            raise
-    # its own code views a convolution's output as rows, as only this layout allows
-    model.to(memory_format=torch.contiguous_format)
-    return ask(blank)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import InputError
-from workbench.predictions.table import COLUMNS, Predictions, as_scores, good_class
+from workbench.predictions.labels import good_class
+from workbench.predictions.table import COLUMNS, Predictions, as_scores
 from workbench.texts import apart, shown
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.errors import InputError
 from workbench.files import facts_of, metadata_of, open_parquet
 from workbench.images import ImageItem
+from workbench.predictions.labels import labels_of, together
 from workbench.texts import shown
 
 if TYPE_CHECKING:
@@ -42,17 +43,6 @@ ATTRIBUTE = " (attribute)"
 """What follows the name of an attribute's column where the table has a column of that name of its own."""
 UNSURE = 0.1
 """How near, in probability, a score may come to the decision's boundary before the verdict is called unsure."""
-GOOD = frozenset((
-    "good", "ok", "okay", "pass", "passed", "functional", "normal", "free", "intact", "flawless", "healthy",
-    "undamaged", "undefective",
-    "accept", "accepted", "faultless", "io",
-))  # fmt: skip
-BAD = frozenset((
-    "defect", "defects", "defective", "fault", "faults", "faulty", "damage", "damaged", "anomaly", "anomalies",
-    "anomalous", "flaw",
-    "flaws", "flawed",
-))  # fmt: skip
-NOT = frozenset(("no", "not", "non", "without", "nothing", "never"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,18 +53,28 @@ class DecisionRule:
         class_names: The K classes.
         positive: The class that a threshold applies to, or None: then the most probable class wins.
         threshold: From this probability on, `positive` wins whatever the others say.
+        thresholds: Where several classes can be true of one image: the probability from which each is.
     """
 
     class_names: tuple[str, ...]
     positive: str | None = None
     threshold: float | None = None
+    thresholds: tuple[float, ...] | None = None
 
     def decide(self, probabilities: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """Decide for probabilities of shape (N, K).
 
         Returns:
             The index of the class (N,), and whether the score came within `UNSURE` of another decision (N,).
+
+        Raises:
+            InputError: Several classes can be true of one image.
         """
+        if self.thresholds is not None:
+            raise InputError(
+                "Several labels can be true of one image, so that there is no one decision: ask about one label"
+                f" ({', '.join(self.class_names[:6])}), with label=... or --label."
+            )
         ranked = np.sort(probabilities, axis=1)
         if self.positive is None or self.threshold is None:
             second = ranked[:, -2] if probabilities.shape[1] > 1 else np.zeros(len(ranked))
@@ -183,7 +183,7 @@ class Predictions:
             file = open_parquet(path)
             table = file.read([name for name in file.schema_arrow.names if name != "embedding"])
             facts: dict[str, Any] = facts_of(table.schema.metadata)
-            rule = DecisionRule(tuple(facts["rule"].pop("class_names")), **facts["rule"])
+            rule = _rule(facts["rule"])
             arrays = [
                 table.column(name).combine_chunks().flatten().to_numpy(zero_copy_only=False).astype(np.float32)
                 for name in ("probabilities", "logits")
@@ -205,22 +205,15 @@ class Predictions:
         return cls(frame, probabilities, logits, rule, facts["model"])
 
 
-def good_class(class_names: Iterable[str]) -> str | None:
-    """The class of parts without a defect, guessed from the names: good, OK, pass, functional, MT_Free, defect-free,
-    no_defect, ...
-
-    Returns:
-        The one class that reads so; None where none does, or several do.
-    """
-    names = [name for name in class_names if _reads_as_good(name)]
-    return names[0] if len(names) == 1 else None
-
-
-def _reads_as_good(name: str) -> bool:
-    words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name).lower()))
-    if "free" in words:  # free of whatever it names
-        return not words & NOT
-    return bool(words & NOT) if words & BAD else bool(words & GOOD) and not words & NOT
+def _rule(facts: Mapping[str, Any]) -> DecisionRule:
+    """A rule as `dataclasses.asdict` wrote it, also before rules had thresholds a label."""
+    thresholds = facts.get("thresholds")
+    return DecisionRule(
+        tuple(facts["class_names"]),
+        facts["positive"],
+        facts["threshold"],
+        None if thresholds is None else tuple(thresholds),
+    )
 
 
 def column_of(attribute: str) -> str:
@@ -260,11 +253,9 @@ def tabulate(
         **errors,
         **{i: f"The model's answer for {items[i].name} is not a number: look for damaged weights." for i in mute},
     }
-    decisions, unsure = rule.decide(np.nan_to_num(probabilities))
+    predicted, confidence, unsure = _decided(np.nan_to_num(probabilities), rule)
     readable = np.array([i not in errors for i in range(len(items))], dtype=bool)
-    names = np.array(rule.class_names, dtype=object)
     labels = [item.label for item in items]
-    classes = set(rule.class_names)
     frame = pd.DataFrame(
         {
             "name": [item.name for item in items],
@@ -272,11 +263,12 @@ def tabulate(
             "label": labels,
             "split": [item.split for item in items],
             **attributes_of(items),
-            "predicted": [names[c] if ok else None for c, ok in zip(decisions, readable, strict=True)],
-            "confidence": np.where(readable, probabilities[np.arange(len(items)), decisions], np.nan),
+            "predicted": [name if ok else None for name, ok in zip(predicted, readable, strict=True)],
+            "confidence": np.where(readable, confidence, np.nan),
             "unsure": readable & unsure,
             "verdict": [
-                _verdict(label, names[c], ok, classes) for label, c, ok in zip(labels, decisions, readable, strict=True)
+                _verdict(label, name, rule) if ok else None
+                for label, name, ok in zip(labels, predicted, readable, strict=True)
             ],
             "error": [errors.get(i) for i in range(len(items))],
         }
@@ -310,7 +302,29 @@ def concatenate(parts: Sequence[Predictions]) -> Predictions:
     )
 
 
-def _verdict(label: str | None, predicted: str, readable: bool, classes: Iterable[str]) -> str | None:
-    if not readable or label is None or label not in classes:
+def _decided(
+    probabilities: NDArray[np.floating], rule: DecisionRule
+) -> tuple[list[str], NDArray[np.floating], NDArray[np.bool_]]:
+    """What a rule says of probabilities (N, K): the class or the labels, how sure that is, and whether it is near.
+
+    Of several labels the confidence is that of the least sure one.
+    """
+    if rule.thresholds is None:
+        decisions, unsure = rule.decide(probabilities)
+        names = [rule.class_names[column] for column in decisions.tolist()]
+        return names, probabilities[np.arange(len(names)), decisions], unsure
+    holds = reaches(probabilities, rule.thresholds)
+    sure = np.where(holds, probabilities, 1 - probabilities).min(axis=1, initial=1)
+    names = [together(compress(rule.class_names, row)) for row in holds]
+    return names, np.asarray(sure), np.asarray(near(probabilities, rule.thresholds).any(axis=1))
+
+
+def _verdict(label: str | None, predicted: str, rule: DecisionRule) -> str | None:
+    if rule.thresholds is not None:
+        truth = labels_of(label, rule.class_names)
+        if truth is None or set(truth) - set(rule.class_names):
+            return None
+        return "right" if together(sorted(truth, key=rule.class_names.index)) == predicted else "wrong"
+    if label is None or label not in rule.class_names:
         return None
     return "right" if label == predicted else "wrong"

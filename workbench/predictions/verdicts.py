@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.predictions.cases import mistakes
-from workbench.predictions.table import DecisionRule, Predictions, as_scores, good_class
+from workbench.predictions.labels import good_class
+from workbench.predictions.table import DecisionRule, Predictions, as_scores
 
 HEADS: Mapping[str, str] = {"escape": "Missed defect", "overkill": "Good part rejected"}
 MOST_DIGITS = 12
