@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence, Set
 from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -71,6 +72,13 @@ class PreprocessingSpec(Strict):
     channels: Channels = "rgb"
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 0.5, 0.5)
+
+    @property
+    def complete(self) -> bool:
+        """Whether it says all, so that nothing is taken from those who published the architecture."""
+        said = self.model_fields_set
+        whole = self.resize in ("stretch", "crop", "pad") or bool(said & {"crop", "resize_to"})
+        return whole and said >= {"size", "resize", "interpolation", "mean", "std"}
 
 
 class LimitsSpec(Strict):
@@ -176,7 +184,14 @@ def spec_key(folder: Path, spec: ModelSpec) -> str:
     settings = spec.model_dump_json(exclude=dict.fromkeys(silent, True) | {"preprocessing": later["preprocessing"]})
     scheme, _, factory = spec.architecture.partition(":")
     code = f" {_code_digest(factory.partition(':')[0])}" if scheme == "python" else ""
-    return hashlib.sha256(f"{weights} {settings}{code}".encode()).hexdigest()
+    return hashlib.sha256(f"{weights} {settings}{code}{_publisher(spec)}".encode()).hexdigest()
+
+
+def _publisher(spec: ModelSpec) -> str:
+    """Whose recipe fills in what a description leaves out of its preprocessing, by the versions that it comes with."""
+    if spec.architecture == "exported" or spec.preprocessing.complete:
+        return ""
+    return " ".join(("", *(f"{name} {metadata.version(name)}" for name in ("timm", "torchvision"))))
 
 
 def _unsaid(spec: Strict, first: Set[str]) -> set[str]:

@@ -17,7 +17,7 @@ from workbench.files import open_file
 from workbench.models.architectures import FETCHING, build, build_with_weights
 from workbench.models.bounds import check_options
 from workbench.models.classifier import Classifier
-from workbench.models.exported import Exported, read_exported
+from workbench.models.exported import read_exported
 from workbench.models.folder import ModelSpec, read_spec, spec_key, weights_path
 from workbench.models.reading import Opened
 from workbench.models.settings import Settings, device_of
@@ -64,7 +64,8 @@ def load_classifier(
         thresholds: Of a "multilabel" model, the probability of a label from which it is called true, by label.
         label: Ask a "multilabel" model about this label alone, as a classifier of two classes.
         trusted: False for what a visitor typed or uploaded: then nothing that could run code is followed.
-        **preprocessing: Fields of `Preprocessing`: size, resize, crop, interpolation, mean, std.
+        **preprocessing: Fields of `Preprocessing`: size, resize, crop, interpolation, mean, std, resize_to, backend,
+            antialias, channels; the rest is as published with the architecture.
 
     Returns:
         The classifier, on its device and in evaluation mode.
@@ -100,7 +101,7 @@ def _load_path(
 ) -> Classifier:
     if ref.startswith(("timm:", "torchvision:", "python:")):
         model, notes = build(ref, trusted=trusted, pretrained=pretrained)
-        return settings.finish(Opened(model, _state_key(model), ref, notes=notes))
+        return settings.finish(Opened(model, _state_key(model), ref, architecture=ref, notes=notes))
     path = stored_path(ref)
     if ref.strip() and path.is_dir():
         return load_folder(path, settings, trusted=trusted)
@@ -113,7 +114,8 @@ def _load_path(
                 " or add a model.toml."
             )
         model = build_with_weights(architecture, settings.classes or (), read_weights(path), path.name, trusted=trusted)
-        return settings.finish(Opened(model, _state_key(model), path.stem))
+        opened = Opened(model, _state_key(model), path.stem, architecture=architecture, file=path.name)
+        return settings.finish(opened)
     if path.is_file():
         raise InputError(
             f"{path.name} is no file that a model is read from: give weights (.safetensors, .pt, .pth) or an archive"
@@ -152,12 +154,11 @@ def load_folder(folder: Path, settings: Settings | None = None, *, trusted: bool
         head=settings.head or spec.head,
         output=spec.output if settings.output is None else settings.output,
         thresholds=settings.thresholds or spec.thresholds,
-        preprocessing=spec.preprocessing.model_dump(exclude_unset=isinstance(model, Exported))
-        | dict(settings.preprocessing),
     )
     key = spec_key(folder, spec)
-    limits = Limits(**spec.limits.model_dump())
-    classifier = dataclasses.replace(merged.finish(Opened(model, key, folder.name)), limits=limits)
+    stated = spec.preprocessing.model_dump(exclude_unset=True)
+    opened = Opened(model, key, folder.name, stated, "model.toml", spec.architecture, Path(spec.weights).name)
+    classifier = dataclasses.replace(merged.finish(opened), limits=Limits(**spec.limits.model_dump()))
     if classifier.head.several and not merged.head:
         raise InputError(
             "The model answers with a probability for each of several labels, which do not sum to 1: write head ="

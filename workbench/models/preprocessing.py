@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,6 +100,20 @@ class Preprocessing:
         fields = ((field, getattr(self, field.name)) for field in dataclasses.fields(self))
         texts = (f"{f.name}={value!r}" for f, value in fields if f.name not in REFINEMENTS or value != f.default)
         return f"Preprocessing({', '.join(texts)})"
+
+    def words(self, names: Collection[str] | None = None) -> str:
+        """What is done to an image, as a phrase; only what the settings `names` say, where they are given."""
+        names = {field.name for field in dataclasses.fields(self)} if names is None else names
+        parts = [_fitting(self, names)]
+        if "interpolation" in names:
+            how = {"pillow": "", "tensor": " on 8 bit tensors", "float": " on tensors without rounding"}[self.backend]
+            parts.append(f"{self.interpolation}{how}" + ("" if self.antialias else " without antialiasing"))
+        if "channels" in names and (self.channels == "bgr" or len(names) == 1):
+            parts.append(f"colours in the order {self.channels.upper()}")
+        for name, numbers in (("mean", self.mean), ("std", self.std)):
+            if name in names:
+                parts.append(f"{name} {', '.join(f'{number:.4g}' for number in numbers)}")
+        return ", ".join(filter(None, parts))
 
     def frame(self, width: int, height: int) -> Frame:
         """How an image of this size is resized and cut, in the modes of two steps."""
@@ -260,6 +275,31 @@ def _resized(prep: Preprocessing, width: int, height: int) -> tuple[int, int]:
 def _share(size: tuple[int, int], crop: float) -> int | tuple[int, int]:
     rows, columns = (math.floor(side / crop) for side in size)
     return rows if size[0] == size[1] else (rows, columns)
+
+
+def _fitting(prep: Preprocessing, names: Collection[str]) -> str:
+    """How an image is fitted to the input, as a phrase."""
+    rows, columns = prep.size
+    size = f"{rows} x {columns}"
+    if "resize" not in names:
+        refined = {"crop": f"crop {prep.crop:.4g}", "resize_to": f"resized to {_target(prep)}", "size": f"input {size}"}
+        return ", ".join(text for name, text in refined.items() if name in names)
+    if prep.resize == "stretch" or (prep.resize == "both" and _target(prep) == size):
+        return f"stretched to {size}"
+    if prep.resize == "crop":
+        return f"middle {prep.crop:.4g} of the shorter side, as {size}"
+    if prep.resize == "pad":
+        return f"padded with the mean colour to {size}"
+    sides = {"shorter": "shorter side", "longer": "longer side", "both": "both sides"}[prep.resize]
+    return f"{sides} to {_target(prep)}, middle {size}"
+
+
+def _target(prep: Preprocessing) -> str:
+    target = prep.resize_to or _share(prep.size, prep.crop)
+    if prep.resize == "shorter" and isinstance(target, int):
+        return str(target)
+    rows, columns = (target, target) if isinstance(target, int) else target
+    return str(rows) if prep.resize == "longer" and rows == columns else f"{rows} x {columns}"
 
 
 def _check_geometry(prep: Preprocessing) -> None:

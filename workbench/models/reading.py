@@ -49,6 +49,8 @@ class Opened:
         name: How to call it where nobody says.
         preprocessing: Fields of `PreprocessingSpec` that the file or the publisher states.
         source: Where these come from.
+        architecture: What the network is, as of `build`; empty where nobody says.
+        file: The name of the file of its weights, where they come out of one.
         classes: The class names that the file states.
         head: What the file says of the answers, as `workbench.models.heads.HEADS`.
         positive: The class that a defect decision is about, where the file says so.
@@ -61,6 +63,8 @@ class Opened:
     name: str
     preprocessing: Mapping[str, object] = dataclasses.field(default_factory=dict)
     source: str = ""
+    architecture: str = ""
+    file: str = ""
     classes: tuple[str, ...] = ()
     head: str | None = None
     positive: str | None = None

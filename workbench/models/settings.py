@@ -7,16 +7,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import nn
 
 from workbench.catalog import validated
 from workbench.errors import InputError
 from workbench.models.bounds import check_cost, check_size
 from workbench.models.classifier import Classifier
-from workbench.models.exported import Exported
 from workbench.models.folder import PreprocessingSpec, check_classes
 from workbench.models.heads import Head
 from workbench.models.preprocessing import Preprocessing
+from workbench.models.published import Published, facts_of, join, published
 from workbench.models.reading import Opened
 from workbench.models.trial import trial
 from workbench.predictions import DecisionRule
@@ -64,9 +63,15 @@ class Settings:
             InputError: It is no classifier, or what was said of it does not fit.
         """
         model, said = opened.model, dataclasses.replace(self, classes=self.classes or opened.classes or None)
-        stated = published_preprocessing(model) | dict(opened.preprocessing)
-        chosen = validated(PreprocessingSpec, stated | dict(self.preprocessing), "Preprocessing")
-        preprocessing = Preprocessing(**chosen.model_dump())
+        joined = join(
+            (
+                published(model, opened.architecture, opened.file),
+                Published(opened.preprocessing, opened.source, "stated"),
+                Published(self.preprocessing, "as it was loaded", "stated"),
+            )
+        )
+        fields = {name: value for name, (value, _) in joined.items()}
+        preprocessing = Preprocessing(**validated(PreprocessingSpec, fields, "Preprocessing").model_dump())
         if not self.trusted:
             check_size(preprocessing.size)
             check_cost(model, (len(preprocessing.mean), *preprocessing.size))
@@ -87,7 +92,7 @@ class Settings:
             device,
             head,
             (*opened.notes, *seen.notes),
-            facts=(*opened.facts, *seen.facts),
+            facts=(*opened.facts, *facts_of(preprocessing, joined), *seen.facts),
         )
         return classifier if self.label is None else classifier.label(self.label)
 
@@ -114,31 +119,6 @@ class Settings:
         if strange := sorted(self.thresholds.keys() - set(classes)):
             raise InputError(f"A threshold is set for {strange[0]!r}, which is none of the labels: correct its name.")
         return DecisionRule(classes, thresholds=tuple(self.thresholds.get(label, HALF) for label in classes))
-
-
-def published_preprocessing(model: nn.Module) -> dict[str, object]:
-    """What timm publishes with an architecture; torchvision's classifiers share a recipe; an archive has its size."""
-    if isinstance(model, Exported):
-        channels, *size = model.shape
-        grey: dict[str, object] = {"mean": (0.5,), "std": (0.5,)} if channels == 1 else {}
-        return grey | ({"size": tuple(size)} if None not in size else {})
-    config = getattr(model, "pretrained_cfg", None)
-    if isinstance(config, Mapping) and config.get("input_size"):
-        return {
-            "size": tuple(config["input_size"][1:]),
-            "resize": "crop",
-            "crop": float(config.get("crop_pct") or 1.0),
-            "mean": tuple(config["mean"]),
-            "std": tuple(config["std"]),
-            "interpolation": (
-                config["interpolation"]
-                if config.get("interpolation") in ("nearest", "bilinear", "bicubic")
-                else "bilinear"
-            ),
-        }
-    if type(model).__module__.startswith("torchvision."):
-        return {"resize": "crop", "crop": 0.875, "mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
-    return {}
 
 
 def device_of(name: str | None) -> torch.device:

@@ -34,7 +34,7 @@ class ModelChoice:
         source: Where it comes from.
         key: Digest.
         rule: Classes, positive class and threshold.
-        preprocessing: How an image becomes its input.
+        preprocessing: How an image becomes its input; None where only the loaded model can say.
         folder: With `model.toml`, and perhaps stored predictions and a model card.
         size: Of the weights in bytes, where they are a file.
         notes: What a reader must know before believing it.
@@ -47,7 +47,7 @@ class ModelChoice:
     source: str
     key: str
     rule: DecisionRule
-    preprocessing: Preprocessing
+    preprocessing: Preprocessing | None
     folder: Path | None = None
     size: int | None = None
     notes: tuple[str, ...] = ()
@@ -163,7 +163,7 @@ def _from_folder(ref: str, folder: Path, title: str, about: str) -> ModelChoice:
         source=f"{folder.name}/model.toml, {spec.architecture}",
         key=spec_key(folder, spec),
         rule=DecisionRule(tuple(spec.classes), spec.positive, spec.threshold),
-        preprocessing=Preprocessing(**spec.preprocessing.model_dump()),
+        preprocessing=Preprocessing(**spec.preprocessing.model_dump()) if spec.preprocessing.complete else None,
         folder=folder,
         size=weights.stat().st_size,
         limits=Limits(**spec.limits.model_dump()),

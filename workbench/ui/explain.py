@@ -198,8 +198,9 @@ def _params(view: ImageView) -> dict[str, Any]:
             ),
         )
     with right:
-        values = view.model.preprocessing.baseline(params["baseline"], photographs.fitted(view.item, SHOWN_EDGE))
-        st.image(view.model.preprocessing.image(values), width=96, caption="Baseline", output_format="PNG")
+        preprocessing = view.model.preprocessing or choice.classifier(view.model).preprocessing
+        values = preprocessing.baseline(params["baseline"], photographs.fitted(view.item, SHOWN_EDGE))
+        st.image(preprocessing.image(values), width=96, caption="Baseline", output_format="PNG")
     params["layer"] = _layer(view.model)
     steps = url.slider("Steps (integrated gradients); 0 = automatic", 0, 400, key="steps", default=0, step=10)
     params["n_steps"] = steps or None

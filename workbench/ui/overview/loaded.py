@@ -22,6 +22,8 @@ from workbench.ui.view import View
 if TYPE_CHECKING:
     import pandas as pd
 
+    from workbench.models import Preprocessing
+
 
 def _licence(ref: str) -> str:
     """The licence of a catalog's image set, or an empty string."""
@@ -36,14 +38,12 @@ def model_facts(model: choice.ModelChoice) -> None:
         st.write(plain(model.about, LONGEST))
     names = model.rule.class_names
     some = ", ".join(names[:4]) + (f" and {len(names) - 4:,} more" if len(names) > 4 else "")
-    rows, columns = model.preprocessing.size
-    channels = "grey" if len(model.preprocessing.mean) == 1 else "colour"
     facts = {
         "Source": model.source,
         "Digest": f"{model.key[:16]} (SHA-256 of weights and settings)",
         "Classes": f"{len(names):,}: {some}",
         "Positive class": _positive(model.rule),
-        "Input": f"{rows} x {columns} pixels, {channels}, {model.preprocessing.resize}",
+        "Input": _input(model.preprocessing) if model.preprocessing else None,
         "Weights": f"{model.size / 1e6:.1f} MB" if model.size else None,
     }
     _facts({name: fact for name, fact in facts.items() if fact})
@@ -69,7 +69,14 @@ def _loaded_facts(model: choice.ModelChoice) -> None:
         st.rerun()
     else:
         clf = choice.classifier(model)
-        _facts({"Parameters": f"{clf.parameters:,}", "Device": str(clf.device)})
+        late = None if model.preprocessing else _input(clf.preprocessing)
+        facts = {"Input": late, "Parameters": f"{clf.parameters:,}", "Device": str(clf.device)}
+        _facts({name: fact for name, fact in facts.items() if fact})
+
+
+def _input(preprocessing: Preprocessing) -> str:
+    channels = "grey" if len(preprocessing.mean) == 1 else "colour"
+    return f"{channels}, {preprocessing.words({'size', 'resize', 'interpolation', 'channels'})}"
 
 
 def set_facts(view: View) -> None:
