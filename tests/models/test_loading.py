@@ -145,9 +145,9 @@ def test_weights_that_do_not_fit_are_refused(
 @pytest.mark.parametrize(
     ("classes", "says"),
     [
-        (["ok", "bad"], "fc.bias has another shape"),
+        (["ok", "bad"], "weights for 3 classes, and the model was to have 2: correct the class list"),
         (["a"] * 3, "names 'a' twice"),
-        (["a", "b", "c", "d"], "has another shape"),
+        (["a", "b", "c", "d"], "weights for 3 classes, and the model was to have 4"),
     ],
 )
 def test_a_class_list_that_does_not_fit_is_refused(

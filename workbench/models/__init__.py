@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from workbench.models.architectures import build
     from workbench.models.classifier import Askable, Classifier, Input, answers, ask, predict, untouched
     from workbench.models.compressed import CHEAPER, cheaper, stored
+    from workbench.models.fitting import fit_weights
     from workbench.models.folder import WEIGHTS, model_toml, read_spec, spec_key, weights_path
     from workbench.models.grids import Grid, is_attention
     from workbench.models.heads import read_answer
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from workbench.models.preprocessing import BASELINES, BATCH, Preprocessing
     from workbench.models.reading import TOPICS, Fact, Opened
     from workbench.models.uploads import model_from_zip
-    from workbench.models.weights import fit_weights, read_weights
+    from workbench.models.weights import read_weights
 
 __getattr__ = handed_on(
     __name__,
@@ -26,6 +27,7 @@ __getattr__ = handed_on(
         "architectures": "build",
         "classifier": "Askable Classifier Input answers ask predict untouched",
         "compressed": "CHEAPER cheaper stored",
+        "fitting": "fit_weights",
         "folder": "WEIGHTS model_toml read_spec spec_key weights_path",
         "grids": "Grid is_attention",
         "heads": "read_answer",
@@ -34,6 +36,6 @@ __getattr__ = handed_on(
         "preprocessing": "BASELINES BATCH Preprocessing",
         "reading": "TOPICS Fact Opened",
         "uploads": "model_from_zip",
-        "weights": "fit_weights read_weights",
+        "weights": "read_weights",
     },
 )

@@ -13,13 +13,18 @@ from torch import Tensor, nn
 
 from workbench.errors import InputError
 from workbench.models.bounds import check_parameters, outline
-from workbench.models.weights import fit_weights, matched
+from workbench.models.fitting import Fit, matched
+from workbench.models.misfits import SizeError, WidthError
+from workbench.models.reading import Fact, Opened
+from workbench.models.reshaping import built_size
 
 FETCHING = frozenset((
     "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir", "weights",
     "weights_backbone",
 ))  # fmt: skip
 """Options of timm and torchvision that read or fetch weights from elsewhere."""
+SIZES = {"timm": "img_size", "torchvision": "image_size"}
+"""The option that sets the size of the inputs, for architectures that are built for one."""
 
 
 def build(
@@ -133,32 +138,80 @@ def build_with_weights(
     trusted: bool,
     options: Mapping[str, object] | None = None,
     by_order: bool = False,
-) -> nn.Module:
+    choice: str = "",
+    size: tuple[int, int] | None = None,
+) -> Opened:
     """The network with its weights, as wide as there are classes; two classes may share one logit.
 
     Args:
         architecture: As `ref` of `build`, which takes `trusted` and `options` too.
-        classes: Their names; none leaves the width as the architecture has it.
-        state: Weights, found by name or `by_order`.
+        classes: Their names; the weights tell the width where there are none.
+        state: Weights, as `read_weights` names them, found by name or `by_order`.
         name: What to call their file in a message.
+        choice: Which copy of the weights to take, as `matched`.
+        size: (height, width) of the input where somebody states it; position embeddings are for others' sizes
+            interpolated, and where nobody does the network is built for theirs.
 
     Raises:
         InputError: As `build`, or the weights do not fit.
     """
+    family = architecture.partition(":")[0]
     widths = [2, 1] if len(classes) == 2 else [len(classes)]
-    heads = [{}] if architecture.startswith("python:") or not classes else [{"num_classes": width} for width in widths]
+    heads = [{}] if family == "python" or not classes else [{"num_classes": width} for width in widths]
+
+    def lay(model: nn.Module, resample: bool) -> Fit:
+        if size is not None and not resample and built_size(model) not in (None, size):
+            raise SizeError(f"{architecture} is built for another size.", size)
+        resample = resample or size is not None
+        return matched(model, state, name, by_order=by_order, choice=choice, resample=resample)
+
     misfits = []
     for head in heads:
         try:
-            model, _ = build(
-                architecture,
-                trusted=trusted,
-                options={**(options or {}), **head},
-                check=lambda drawn: matched(drawn, state, name, by_order=by_order),
+            model, fit, keywords = _filled(
+                architecture, {**(options or {}), **head}, lay, trusted=trusted, counted=not classes
             )
-            fit_weights(model, state, name, by_order=by_order)
         except InputError as error:
             misfits.append(error)
         else:
-            return model
+            built = built_size(model) if SIZES.get(family) in keywords.keys() - (options or {}).keys() else None
+            told = built is not None and size is None
+            fact = Fact("weights", f"position embeddings for inputs of {built} pixels", name, "stated", "size")
+            return Opened(
+                model,
+                "",
+                name,
+                preprocessing={"size": built} if told else {},
+                source=name if told else "",
+                facts=(*fit.facts, *([fact] if told else [])),
+                notes=fit.notes,
+            )
     raise misfits[0]
+
+
+def _filled(
+    architecture: str,
+    keywords: Mapping[str, object],
+    lay: Callable[[nn.Module, bool], Fit],
+    *,
+    trusted: bool,
+    counted: bool,
+) -> tuple[nn.Module, Fit, Mapping[str, object]]:
+    """A network with its weights, the fit of these and the keywords it was made with: where the weights tell another
+    size of the inputs, or where classes are to be `counted` another width, with that."""
+    family = architecture.partition(":")[0]
+    option = SIZES.get(family)
+    resample = option is None or option in keywords
+    try:
+        model, _ = build(architecture, trusted=trusted, options=keywords, check=lambda drawn: lay(drawn, resample))
+        fit = lay(model, resample)
+    except SizeError as error:
+        more = {option or "": error.size if family == "timm" else error.size[0]}
+    except WidthError as error:
+        if not counted or "num_classes" in keywords or family == "python":
+            raise
+        more = {"num_classes": error.width}
+    else:
+        model.load_state_dict(dict(fit.tensors), strict=False)
+        return model, fit, keywords
+    return _filled(architecture, {**keywords, **more}, lay, trusted=trusted, counted=counted)

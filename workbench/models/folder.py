@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence, Set
 from functools import lru_cache
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -29,6 +29,8 @@ WEIGHTS = "model.safetensors"
 """What the weights are called in the folders that the workbench writes."""
 MOST_CLASSES, LONGEST_CLASS = 25_000, 500
 """Classes of a model, and characters of a name; ImageNet-21k has 21,841."""
+INDEX, MOST_SHARDS = ".index.json", 500
+"""How the name of an index of files of weights ends, and how many files it may name."""
 
 Size = Annotated[int, Field(ge=1, le=4096)]
 Resize = Literal["stretch", "crop", "pad", "shorter", "longer", "both"]
@@ -105,6 +107,8 @@ class ModelSpec(Strict):
             and `exported` for a `.pt2` archive.
         options: Keywords for the architecture's constructor.
         weights: A file beside `model.toml`, or `package:NAME/path` for one in an installed package.
+        state: Which copy of the weights to take from a checkpoint that holds several, such as "state_dict" beside
+            "state_dict_ema"; the moving average where missing.
         order: True where the weights' names differ from the architecture's but their order and shapes agree.
         classes: Class names, or the name of a text file with one a line.
         positive: The class that a defect decision is about.
@@ -122,6 +126,7 @@ class ModelSpec(Strict):
     architecture: str
     options: dict[str, str | int | float | bool] = Field(default_factory=dict)
     weights: str
+    state: str = ""
     order: bool = False
     classes: list[str] | str
     positive: str | None = None
@@ -178,7 +183,7 @@ def check_classes(classes: Sequence[str]) -> None:
 
 def spec_key(folder: Path, spec: ModelSpec) -> str:
     """Digest of a model: its weights' bytes and all that decides what they compute. Needs no torch."""
-    weights = file_digest(weights_path(folder, spec))
+    weights = weights_digest(weights_path(folder, spec))
     later = {name: _unsaid(part, _FIRST[name]) for name, part in (("", spec), ("preprocessing", spec.preprocessing))}
     silent = {"title", "about", "threshold", "thresholds", "limits"} | later[""]
     settings = spec.model_dump_json(exclude=dict.fromkeys(silent, True) | {"preprocessing": later["preprocessing"]})
@@ -227,6 +232,37 @@ def weights_path(folder: Path, spec: ModelSpec) -> Path:
             f"The weights {spec.weights!r} are not in {folder.name}: put the file there or correct model.toml."
         )
     return path
+
+
+def weight_files(path: Path) -> tuple[Path, ...]:
+    """The files that hold the weights at `path`: those that an index (`*.index.json`) names beside it, else itself.
+
+    Raises:
+        InputError: The index is damaged, or names a file that is missing or lies elsewhere.
+    """
+    if not path.name.lower().endswith(INDEX):
+        return (path,)
+    try:
+        names = dict.fromkeys(json.loads(read_text(path))["weight_map"].values())
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        names = {}
+    if not 0 < len(names) <= MOST_SHARDS:
+        raise InputError(f"{path.name} is no index of files of weights: save the model again.")
+    for name in names:
+        if not isinstance(name, str) or PurePath(name).name != name or name.lower().endswith(INDEX):
+            raise InputError(f"{path.name} names weights outside of its folder ({name!r}): put the files beside it.")
+        part = stored_path(name, path.parent)
+        if not is_inside(part, path.parent) or not part.is_file():
+            raise InputError(f"{path.name} names the weights {name!r}, which are not beside it: put the file there.")
+    return tuple(path.parent / name for name in names)
+
+
+def weights_digest(path: Path) -> str:
+    """Digest of the weights at `path`, with every file that an index names."""
+    files = weight_files(path)
+    if files == (path,):
+        return file_digest(path)
+    return hashlib.sha256("".join(map(file_digest, (path, *files))).encode()).hexdigest()
 
 
 def model_toml(

@@ -21,7 +21,7 @@ from workbench.models.exported import read_exported
 from workbench.models.folder import ModelSpec, read_spec, spec_key, weights_path
 from workbench.models.reading import Opened
 from workbench.models.settings import Settings, device_of
-from workbench.models.weights import read_weights
+from workbench.models.weights import holds_weights, read_weights, weights_title
 from workbench.predictions import Limits
 
 
@@ -41,15 +41,17 @@ def load_classifier(
     thresholds: Mapping[str, float] | None = None,
     label: str | None = None,
     trusted: bool = True,
+    state: str | None = None,
     **preprocessing: object,
 ) -> Classifier:
     """Load a classifier.
 
     Args:
-        ref: A catalog name; a folder with `model.toml`; a `.pt`, `.pth` or `.safetensors` file of weights (then
-            `architecture` and `classes` are needed); a `.pt2` archive of `torch.export` from a source you trust, for
-            opening one can run code (`workbench.models.exported.read_exported`); "timm:NAME" or "torchvision:NAME";
-            "python:package.module:function" for a factory of your own; or an `nn.Module`.
+        ref: A catalog name; a folder with `model.toml`; a file of weights (`.safetensors`, `.pt`, `.pth`, `.ckpt`,
+            `.bin` or what else `torch.save` wrote; then `architecture` is needed); a `.pt2` archive of `torch.export`
+            from a source you trust, for opening one can run code (`workbench.models.exported.read_exported`);
+            "timm:NAME" or "torchvision:NAME"; "python:package.module:function" for a factory of your own; or an
+            `nn.Module`.
         classes: Class names; counted from the output and numbered where missing. `class_names` means the same.
         architecture: What the weights in a file belong to: "timm:NAME", "torchvision:NAME" or "python:...".
         pretrained: Fetch the published weights of a timm or torchvision name; otherwise its weights are random and it
@@ -64,6 +66,8 @@ def load_classifier(
         thresholds: Of a "multilabel" model, the probability of a label from which it is called true, by label.
         label: Ask a "multilabel" model about this label alone, as a classifier of two classes.
         trusted: False for what a visitor typed or uploaded: then nothing that could run code is followed.
+        state: Which copy of the weights to take from a checkpoint that holds several, such as "state_dict" beside
+            "state_dict_ema"; the moving average where missing.
         **preprocessing: Fields of `Preprocessing`: size, resize, crop, interpolation, mean, std, resize_to, backend,
             antialias, channels; the rest is as published with the architecture.
 
@@ -80,7 +84,18 @@ def load_classifier(
     """
     classes = classes or class_names
     settings = Settings(
-        classes, positive, threshold, name, device, preprocessing, head, output, thresholds or {}, label, trusted
+        classes,
+        positive,
+        threshold,
+        name,
+        device,
+        preprocessing,
+        head,
+        output,
+        thresholds or {},
+        label,
+        trusted,
+        state=state or "",
     )
     if isinstance(ref, nn.Module):
         return settings.finish(Opened(ref, _state_key(ref), "model"))
@@ -107,25 +122,37 @@ def _load_path(
         return load_folder(path, settings, trusted=trusted)
     if path.suffix.lower() == ".pt2" and path.is_file():
         return settings.finish(Opened(read_exported(path, device_of(settings.device)), _file_key(path), path.stem))
-    if path.suffix.lower() in (".pt", ".pth", ".safetensors") and path.is_file():
-        if architecture is None:
-            raise InputError(
-                f"{path.name} holds weights only: name the architecture they belong to (timm:NAME or torchvision:NAME),"
-                " or add a model.toml."
-            )
-        model = build_with_weights(architecture, settings.classes or (), read_weights(path), path.name, trusted=trusted)
-        opened = Opened(model, _state_key(model), path.stem, architecture=architecture, file=path.name)
-        return settings.finish(opened)
+    if path.is_file() and holds_weights(path):
+        return _load_weights(path, architecture, settings)
     if path.is_file():
         raise InputError(
-            f"{path.name} is no file that a model is read from: give weights (.safetensors, .pt, .pth) or an archive"
-            " (.pt2)."
+            f"{path.name} is no file that a model is read from: give weights (.safetensors, .pt, .pth, .ckpt, .bin) or"
+            " an archive (.pt2)."
         )
     check_local(ref)
     raise InputError(
         f"There is no model {ref!r}: give a catalog name ({', '.join(load_catalog().models)}), a folder with"
         " model.toml, a file of weights, a .pt2 archive, timm:NAME or torchvision:NAME."
     )
+
+
+def _load_weights(path: Path, architecture: str | None, settings: Settings) -> Classifier:
+    if architecture is None:
+        raise InputError(
+            f"{path.name} holds weights only: name the architecture they belong to (timm:NAME or torchvision:NAME),"
+            " or add a model.toml."
+        )
+    opened = build_with_weights(
+        architecture,
+        settings.classes or (),
+        read_weights(path),
+        path.name,
+        trusted=settings.trusted,
+        choice=settings.state,
+        size=settings.size(),
+    )
+    key, name = _state_key(opened.model), weights_title(path)
+    return settings.finish(dataclasses.replace(opened, key=key, name=name, architecture=architecture, file=path.name))
 
 
 def load_folder(folder: Path, settings: Settings | None = None, *, trusted: bool = True) -> Classifier:
@@ -143,21 +170,21 @@ def load_folder(folder: Path, settings: Settings | None = None, *, trusted: bool
         )
     if not trusted:
         check_options(spec.options)
-    model = _model_of(folder, spec, settings, trusted=trusted)
-    merged = dataclasses.replace(
-        settings,
-        classes=settings.classes or list(spec.classes),
-        positive=settings.positive or spec.positive,
-        threshold=spec.threshold if settings.threshold is None else settings.threshold,
-        name=settings.name or spec.title or folder.name,
-        trusted=trusted,
-        head=settings.head or spec.head,
-        output=spec.output if settings.output is None else settings.output,
-        thresholds=settings.thresholds or spec.thresholds,
-    )
-    key = spec_key(folder, spec)
+    if settings.state:
+        spec = spec.model_copy(update={"state": settings.state})
+    opened = _open(folder, spec, settings, trusted=trusted)
     stated = spec.preprocessing.model_dump(exclude_unset=True)
-    opened = Opened(model, key, folder.name, stated, "model.toml", spec.architecture, Path(spec.weights).name)
+    source = " and ".join(dict.fromkeys(["model.toml", *([spec.weights] if opened.preprocessing else [])]))
+    opened = dataclasses.replace(
+        opened,
+        key=(key := spec_key(folder, spec)),
+        name=folder.name,
+        preprocessing=dict(opened.preprocessing) | stated,
+        source=source,
+        architecture=spec.architecture,
+        file=Path(spec.weights).name,
+    )
+    merged = _merged(settings, spec, folder.name, trusted=trusted)
     classifier = dataclasses.replace(merged.finish(opened), limits=Limits(**spec.limits.model_dump()))
     if classifier.head.several and not merged.head:
         raise InputError(
@@ -171,13 +198,28 @@ def load_folder(folder: Path, settings: Settings | None = None, *, trusted: bool
     return dataclasses.replace(classifier, key=key)
 
 
+def _merged(settings: Settings, spec: ModelSpec, name: str, *, trusted: bool) -> Settings:
+    """What the caller says, and what `model.toml` does where they say nothing."""
+    return dataclasses.replace(
+        settings,
+        classes=settings.classes or list(spec.classes),
+        positive=settings.positive or spec.positive,
+        threshold=spec.threshold if settings.threshold is None else settings.threshold,
+        name=settings.name or spec.title or name,
+        trusted=trusted,
+        head=settings.head or spec.head,
+        output=spec.output if settings.output is None else settings.output,
+        thresholds=settings.thresholds or spec.thresholds,
+    )
+
+
 def tried(_: bytes, folder: str) -> bytes:
     """Load and try a stranger's model in a separate process, to see whether it can be. Errors as `load_classifier`."""
     load_folder(Path(folder), trusted=False)
     return b""
 
 
-def _model_of(folder: Path, spec: ModelSpec, settings: Settings, *, trusted: bool) -> nn.Module:
+def _open(folder: Path, spec: ModelSpec, settings: Settings, *, trusted: bool) -> Opened:
     path = weights_path(folder, spec)
     if (spec.architecture == "exported") != (path.suffix.lower() == ".pt2"):
         raise InputError(
@@ -194,14 +236,22 @@ def _model_of(folder: Path, spec: ModelSpec, settings: Settings, *, trusted: boo
             raise InputError(
                 "An exported model takes neither options nor weights by order: remove them from model.toml."
             )
-        return read_exported(path, device_of(settings.device))
+        return Opened(read_exported(path, device_of(settings.device)), "", spec.weights)
     if spec.order and path.suffix == ".safetensors":
         raise InputError(
             "model.toml asks for weights by order, which .safetensors files do not keep: save the state dict as .pth."
         )
-    state = read_weights(path)
+    chosen = "size" in spec.preprocessing.model_fields_set
     return build_with_weights(
-        spec.architecture, spec.classes, state, spec.weights, trusted=trusted, options=spec.options, by_order=spec.order
+        spec.architecture,
+        settings.classes or spec.classes,
+        read_weights(path),
+        spec.weights,
+        trusted=trusted,
+        options=spec.options,
+        by_order=spec.order,
+        choice=spec.state,
+        size=settings.size() or (spec.preprocessing.size if chosen else None),
     )
 
 

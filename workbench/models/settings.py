@@ -42,6 +42,7 @@ class Settings:
         thresholds: Of a "multilabel" head, a probability a label from which it is called true.
         label: Of a "multilabel" head, the one that is asked about.
         trusted: False for what a visitor typed or uploaded.
+        state: Which copy of the weights to take from a checkpoint.
     """
 
     classes: Sequence[str] | None = None
@@ -55,6 +56,15 @@ class Settings:
     thresholds: Mapping[str, float] = dataclasses.field(default_factory=dict)
     label: str | None = None
     trusted: bool = True
+    state: str = ""
+
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) of the input, where the caller says it."""
+        size = self.preprocessing.get("size")
+        match size:
+            case [int(height), int(width)]:
+                return height, width
+        return None
 
     def finish(self, opened: Opened) -> Classifier:
         """Try a model, and put the parts together.

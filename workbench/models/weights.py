@@ -1,67 +1,144 @@
-"""Read weights without running anybody's code, and lay them into a network."""
+"""Read the tensors of a file without running anybody's code."""
 
 from __future__ import annotations
 
 import re
+import threading
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from workbench.errors import InputError
-from workbench.files import open_zip
+from workbench.files import open_file, open_zip
+from workbench.models.folder import weight_files
+from workbench.models.pickles import INERT, classes_in, reason
 
 MOST_HEADER = 16 * 2**20
 """Bytes in which a .safetensors file may describe its tensors."""
+MOST_TENSORS, DEEPEST, LONGEST = 200_000, 8, 500
+"""Values of a checkpoint that are looked at, dicts within dicts, and characters of a name."""
+SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".tar", ".pkl", ".pickle", ".th", ".index.json", ".index")
+"""How names of files of weights end."""
+_LOADING = threading.Lock()
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """A state dict from `.safetensors`, or from `.pt`/`.pth` without unpickling anything but tensors.
+    """The tensors of a `.safetensors` file, of a file of `torch.save` or of an index of such files, by name.
+
+    Of a checkpoint all tensors are read: one named `w` in the dict under "state_dict" is called `state_dict/w`.
 
     Raises:
         InputError: It holds something else, or more than its length can.
     """
-    safe = path.suffix.lower() == ".safetensors"
+    parts = [_read(part) for part in weight_files(path)]
+    tensors = {name: tensor for part in parts for name, tensor in part.items()}
+    if len(tensors) < sum(map(len, parts)):
+        raise InputError(f"{path.name} names files that hold the same tensor twice: save the model again.")
+    if not tensors and path.suffix.lower() != ".safetensors":
+        raise InputError(f"{path.name} holds no state dict: save model.state_dict() as .safetensors.")
+    for name, tensor in tensors.items():
+        if strange := _strange(tensor):
+            raise InputError(
+                f"{path.name} holds {name} as a tensor that {strange}: save the weights of the plain model."
+            )
+    return tensors
+
+
+def holds_weights(path: Path) -> bool:
+    """Whether a file is to be read as weights, by its name or by what `torch.save` and `pickle` begin with."""
+    name = path.name.lower()
+    if name.endswith(SUFFIXES):
+        return True
+    try:
+        with open_file(path) as file:
+            start = file.read(2)
+        if start == b"PK":
+            with open_zip(path, path.name) as archive:
+                return any(member.endswith("/data.pkl") for member in archive.namelist())
+    except (OSError, InputError):
+        return False
+    return start[:1] == b"\x80"
+
+
+def weights_title(path: Path) -> str:
+    """What to call the weights in a file."""
+    name = path.name
+    while name.lower().endswith(SUFFIXES) and (shorter := name.rpartition(".")[0]):
+        name = shorter
+    return name
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    safe = _is_safe(path)
     try:
         (_check_header if safe else _check_records)(path)
-        state = _safe(path) if safe else torch.load(path, map_location="cpu", weights_only=True)
+        return _safe(path) if safe else dict(_tensors(_load(path)))
     except (InputError, MemoryError):
         raise
     except Exception as error:  # safetensors, zipfile and torch each raise their own kinds on a damaged file
         if "memory" in str(error) and "alloc" in str(error):
             raise MemoryError from None
-        why = (
-            "it holds pickled objects, which could run code"
-            if re.search("unsupported (global|class)", str(error), re.IGNORECASE) or _is_pickle(path)
-            else "it is damaged or something else"
-        )
-        raise InputError(
-            f"{path.name} is not a file of weights this will open ({why}): save the state dict as .safetensors."
-        ) from None
-    if safe:
-        return state
-    for wrapper in ("state_dict", "model", "model_state_dict"):
-        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
-            state = state[wrapper]
-    if (
-        not isinstance(state, dict)
-        or not state
-        or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
+        raise InputError(f"{path.name} is not a file of weights this will open ({_why(path, error)}.") from None
+
+
+def _why(path: Path, error: Exception) -> str:
+    classes = () if _is_safe(path) else classes_in(path)
+    if classes and (
+        re.search("unsupported (global|class)|reduce|only (create|build)", str(error), re.IGNORECASE)
+        or _is_pickle(path)
     ):
-        raise InputError(f"{path.name} holds no state dict: save model.state_dict() as .safetensors.")
-    for name, tensor in state.items():
-        if strange := _strange(tensor):
-            raise InputError(
-                f"{path.name} holds {name} as a tensor that {strange}: save the weights of the plain model."
-            )
-    return {name.removeprefix("module."): tensor for name, tensor in state.items()}
+        return reason(path, classes)
+    if _is_pickle(path):
+        return reason(path, ())
+    return "it is damaged or something else): save the state dict as .safetensors"
+
+
+def _load(path: Path) -> object:
+    """What `torch.save` wrote; in the place of settings and records of other classes stands nothing."""
+    records = [(_Nothing, name) for name in classes_in(path) if INERT.fullmatch(name)]
+    with _LOADING, torch.serialization.safe_globals(list(records)):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+class _Nothing:
+    """Stands in for an object of somebody's class: it takes whatever that was made of, and keeps none of it."""
+
+    def __new__(cls, *_: object) -> _Nothing:
+        return super().__new__(cls)
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, _: object) -> None:
+        pass
+
+
+def _tensors(checkpoint: object) -> Iterator[tuple[str, Tensor]]:
+    """The tensors in a dict and in the dicts and lists within, as far as they have names of a sane length."""
+    rest: list[tuple[str, object, int]] = [("", checkpoint, 0)] if isinstance(checkpoint, Mapping) else []
+    for _ in range(MOST_TENSORS):
+        if not rest:
+            return
+        path, value, depth = rest.pop()
+        if isinstance(value, Tensor):
+            yield path, value
+        elif isinstance(value, Mapping | list | tuple) and depth < DEEPEST and len(value) < MOST_TENSORS:
+            inside = value.items() if isinstance(value, Mapping) else enumerate(value)
+            named = [(str(name), part) for name, part in inside if isinstance(name, str | int)]
+            start = f"{path}/" if path else ""
+            rest += [(start + name, part, depth + 1) for name, part in reversed(named) if len(start + name) < LONGEST]
+
+
+def _is_safe(path: Path) -> bool:
+    return path.suffix.lower() == ".safetensors"
 
 
 def _is_pickle(path: Path) -> bool:
     with path.open("rb") as file:
-        return path.suffix.lower() != ".safetensors" and file.read(1) == b"\x80"
+        return not _is_safe(path) and file.read(1) == b"\x80"
 
 
 def _safe(path: Path) -> dict[str, Tensor]:
@@ -102,44 +179,3 @@ def _strange(tensor: Tensor) -> str | None:
     if tensor.layout is not torch.strided or tensor.is_nested:
         return "is sparse or nested"
     return "has a shape but no numbers (it is on the device meta)" if tensor.is_meta else None
-
-
-def fit_weights(model: nn.Module, state: Mapping[str, Tensor], name: str, *, by_order: bool = False) -> None:
-    """Load weights into a model. Arguments and errors as `matched`."""
-    model.load_state_dict(matched(model, state, name, by_order=by_order))
-
-
-def matched(model: nn.Module, state: Mapping[str, Tensor], name: str, *, by_order: bool = False) -> dict[str, Tensor]:
-    """Weights under the names that a model gives them.
-
-    Args:
-        model: It may be one on "meta".
-        state: Tensors of the model's shapes, found by name or, with `by_order`, by their order.
-        name: What to call their file in a message.
-
-    Raises:
-        InputError: They do not fit; the message names the first that does not.
-    """
-    own = model.state_dict()
-    if by_order:
-        if len(own) != len(state):
-            raise InputError(
-                f"{name} holds {len(state)} tensors but the architecture has {len(own)}: they do not belong together."
-            )
-        state = dict(zip(own, state.values(), strict=True))
-    missing, strange = own.keys() - state.keys(), state.keys() - own.keys()
-    both = own.keys() & state.keys()
-    wrong = [k for k in both if own[k].shape != state[k].shape]
-    if missing or strange or wrong:
-        first = sorted(wrong)[0] if wrong else sorted(missing or strange)[0]
-        kind = "has another shape" if wrong else "is missing" if missing else "is not part of the architecture"
-        raise InputError(
-            f"{name} does not fit the architecture: {first} {kind}; correct the architecture or its number of classes."
-        )
-    if unlike := sorted(k for k in both if own[k].is_floating_point() and not state[k].is_floating_point()):
-        kinds = [str(tensors[unlike[0]].dtype).removeprefix("torch.") for tensors in (state, own)]
-        raise InputError(
-            f"{name} holds {unlike[0]} as {kinds[0]} where the architecture has {kinds[1]}: save the weights as they"
-            " were trained, not quantised."
-        )
-    return dict(state)
