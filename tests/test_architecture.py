@@ -1,5 +1,4 @@
-"""The house's rules, held on the syntax tree of every file: who may import whom, what stays light, how long things
-get."""
+"""The house's rules, held on every file's syntax tree: who may import whom, what stays light, how long things get."""
 
 import ast
 import importlib
@@ -38,12 +37,13 @@ LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
 OPEN = {"ui"}  # folders whose modules others import directly
 STREAMLIT = {"app", "ui", "pages"}
 CAPTUM = {"attribution", "evidence", "probe"}
-HEAVY = {"torch", "torchvision", "timm", "captum", "matplotlib", "scipy", "sklearn", "skimage"}
 WITH_TORCH = {"models", "attribution", "evidence", "training"}
-TORCH = {"torch", "torchvision", "timm"}
+TORCH = {"torch", "torchvision", "timm", "transformers"}
+HEAVY = TORCH | {"captum", "matplotlib", "onnx", "onnxruntime", "scipy", "skimage", "sklearn"}
 LIGHT = {
     "models",
     "models.folder",
+    "models.hub",
     "models.preprocessing",
     "attribution",
     "attribution.methods",
