@@ -361,7 +361,7 @@ def test_the_everyday_model_knows_the_cat() -> None:
     ("ref", "says"),
     [
         ("model.h5", "model.h5 is no file that a model is read from: give weights"),
-        ("net.onnx", "net.onnx is no file that a model is read from"),
+        ("net.onnx", "net.onnx is not an ONNX file, or is damaged"),
         ("https://example.com/model.pt", "is an address of the network, from which nothing is fetched: download it"),
         ("", "There is no model ''"),
         ("nowhere", "There is no model 'nowhere'"),

@@ -73,6 +73,8 @@ def attribute(
     """
     chosen = _method(method)
     params = _settings(chosen, params)
+    if reason := _unsuited(classifier, chosen):
+        raise InputError(f"{chosen.title} does not suit this model: {reason}.")
     if score not in SCORES:
         raise InputError(f"There is no score {score!r}: choose {', '.join(SCORES)}.")
     ready = classifier.input(item)
@@ -151,6 +153,12 @@ def _method(name: str) -> Method:
     if name not in METHODS:
         raise InputError(f"There is no method {name!r}: choose one of {', '.join(METHODS)}.")
     return METHODS[name]
+
+
+def _unsuited(classifier: Classifier, method: Method) -> str:
+    """Why no method of the family suits a model of this format; empty where one may."""
+    reasons = getattr(classifier.model, "refusals", None)
+    return str(reasons.get(method.family, "")) if isinstance(reasons, Mapping) else ""
 
 
 def _settings(method: Method, params: Mapping[str, object]) -> dict[str, object]:

@@ -13,10 +13,14 @@ from typing import Any, Literal
 from workbench.catalog import is_inside, read_text
 from workbench.errors import InputError
 from workbench.files import file_digest
+from workbench.models.folder import weights_digest
 
 CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
-FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+HUB_FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 """Where the weights may lie, the first that is there."""
+GRAPHS = ("model.onnx", "onnx/model.onnx")
+"""Where Optimum puts a model that it exported, beside the same descriptions."""
+Kind = Literal["transformers", "timm", "zero-shot", "onnx"]
 ZERO_SHOT = frozenset({"clip", "siglip", "metaclip_2"})
 """Families that hold an image against texts."""
 LONGEST_LIST, LARGEST_NUMBER, MOST_LAYERS = 30_000, 2**20, 1000
@@ -46,7 +50,7 @@ class Hub:
 
     Attributes:
         folder: Where it lies.
-        kind: Whether transformers or timm builds it, or it is asked with texts.
+        kind: Whether transformers or timm builds it, it is asked with texts, or ONNX Runtime runs it.
         config: Its `config.json`.
         processor: Its `preprocessor_config.json`; empty where there is none.
         weights: The file of weights, or the index of several.
@@ -55,7 +59,7 @@ class Hub:
     """
 
     folder: Path
-    kind: Literal["transformers", "timm", "zero-shot"]
+    kind: Kind
     config: Mapping[str, Any]
     processor: Mapping[str, Any]
     weights: Path
@@ -95,29 +99,14 @@ def read_hub(folder: Path, *, trusted: bool = True) -> Hub:
             " (merge_and_unload) and save the whole model."
         )
     weights = _weights(folder)
+    if weights.suffix == ".onnx" and kind == "transformers":
+        kind = "onnx"
+    elif weights.suffix == ".onnx":
+        raise InputError(f"{folder.name} holds {weights.name}: give that file itself rather than its folder.")
     paths = [folder / name for name in (CONFIG, PROCESSOR, "tokenizer.json") if (folder / name).is_file()]
-    digest = hashlib.sha256(" ".join(map(file_digest, [*paths, *shards(weights)])).encode()).hexdigest()
+    digests = [weights_digest(weights), *map(file_digest, paths)]
+    digest = hashlib.sha256(" ".join(digests).encode()).hexdigest()
     return Hub(folder, kind, config, processor, weights, () if kind == "zero-shot" else _classes(config), digest)
-
-
-def shards(weights: Path) -> list[Path]:
-    """The files of weights: those that an index names, or the one.
-
-    Raises:
-        InputError: The index is damaged, or names files that are not beside it.
-    """
-    if weights.suffix != ".json":
-        return [weights]
-    table = _read_json(weights).get("weight_map")
-    names = sorted(set(table.values())) if isinstance(table, dict) and all(map(_is_text, table.values())) else []
-    paths = [weights.parent / name for name in names if Path(name).name == name]
-    if not paths or len(paths) != len(names):
-        raise InputError(f"{weights.name} does not say which files beside it hold the weights: save the model again.")
-    if gone := next((path.name for path in paths if not path.is_file()), None):
-        raise InputError(f"{weights.name} names {gone}, which is not beside it: copy the whole folder.")
-    if not all(is_inside(path, weights.parent) for path in paths):
-        raise InputError(f"{weights.name} names files outside of its folder: copy the whole folder.")
-    return paths
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -132,11 +121,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return table
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _kind(config: Mapping[str, Any]) -> Literal["transformers", "timm", "zero-shot"]:
+def _kind(config: Mapping[str, Any]) -> Kind:
     """Who builds the model; an InputError where it is no image classifier."""
     if isinstance(config.get("architecture"), str) and "model_type" not in config:
         return "timm"
@@ -177,14 +162,14 @@ def _check_problem(config: Mapping[str, Any]) -> None:
 
 
 def _weights(folder: Path) -> Path:
-    path = next((folder / name for name in FILES if (folder / name).is_file()), None)
+    path = next((folder / name for name in (*HUB_FILES, *GRAPHS) if (folder / name).is_file()), None)
     if path is None:
         others = [name for name in ("tf_model.h5", "flax_model.msgpack") if (folder / name).is_file()]
         raise InputError(
             f"{folder.name} holds {others[0]}, weights of another framework: save the model from PyTorch as"
             " model.safetensors."
             if others
-            else f"{folder.name} has a {CONFIG} but no weights: put {FILES[0]} beside it."
+            else f"{folder.name} has a {CONFIG} but no weights: put {HUB_FILES[0]} beside it."
         )
     cached = folder.parent.name == "snapshots"  # the hub's own cache holds links
     if not cached and not is_inside(path, folder):

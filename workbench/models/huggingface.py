@@ -7,6 +7,7 @@ folder.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from workbench.errors import InputError
 from workbench.models.architectures import FETCHING, build_with_weights
 from workbench.models.bounds import check_options, check_parameters, outline
-from workbench.models.hub import CONFIG, Hub, shards
+from workbench.models.hub import CONFIG, Hub
 from workbench.models.reading import Fact, How, Opened
 from workbench.models.weights import read_weights
 
@@ -99,6 +100,8 @@ def _classifier(transformers: Any, hub: Hub, *, trusted: bool) -> Opened:
         )
     several = problem == "multi_label_classification" and width > 1
     model, facts = _filled(kind, config, hub, trusted=trusted)
+    if isinstance(published := hub.config.get("pretrained_cfg"), dict):
+        vars(model)["pretrained_cfg"] = published
     if not hub.classes:
         facts = (*facts, Fact("classes", f"the file numbers its {width} classes", CONFIG, "stated", "classes"))
     single = width == 1 and len(hub.classes) == 1
@@ -138,7 +141,7 @@ def _filled(kind: Any, config: Any, hub: Hub, *, trusted: bool) -> tuple[nn.Modu
 
     if not trusted:
         check_parameters(_made(lambda: outline(make), hub), hub.folder.name)
-    state = _state(hub)
+    state = read_weights(hub.weights)
     model, report = _made(
         lambda: kind.from_pretrained(
             None, config=config, state_dict=state, output_loading_info=True, dtype=torch.float32
@@ -171,13 +174,6 @@ def _made(make: Callable[[], Any], hub: Hub) -> Any:
             f"{hub.folder.name} cannot be built from its {CONFIG} and {hub.weights.name} ({_short(error)}): copy the"
             " whole folder again, or export the model to ONNX."
         ) from error
-
-
-def _state(hub: Hub) -> dict[str, Tensor]:
-    state: dict[str, Tensor] = {}
-    for path in shards(hub.weights):
-        state |= read_weights(path)
-    return state
 
 
 def _short(error: Exception) -> str:
@@ -281,20 +277,22 @@ def _check_timm(name: str, options: Mapping[str, Any], *, trusted: bool) -> None
 def _timm(hub: Hub, *, trusted: bool) -> Opened:
     name, options = str(hub.config["architecture"]), dict(hub.config.get("model_args") or {})
     _check_timm(name, options, trusted=trusted)
-    if isinstance(hub.config.get("global_pool"), str):
-        options.setdefault("global_pool", hub.config["global_pool"])
     width = hub.config.get("num_classes") or len(hub.classes)
     if not width:
         raise InputError(
             f"The folder holds a backbone without a head that names classes (num_classes is 0 in {CONFIG}): give the"
             " fine-tuned model."
         )
-    model = build_with_weights(
-        f"timm:{name}", (), _state(hub), hub.weights.name, trusted=trusted, options={**options, "num_classes": width}
+    chosen = {**options, "num_classes": width}
+    opened = build_with_weights(
+        f"timm:{name}", (), read_weights(hub.weights), hub.weights.name, trusted=trusted, options=chosen
     )
+    model = opened.model
     published = hub.config.get("pretrained_cfg")
     if isinstance(published, Mapping):
         own = getattr(model, "pretrained_cfg", None)
         vars(model)["pretrained_cfg"] = {**(dict(own) if isinstance(own, Mapping) else {}), **published}
     fact = Fact("format", f"Hugging Face folder, {name} of timm", CONFIG, "stated")
-    return Opened(model, hub.key, hub.folder.name, classes=hub.classes, head="logits", facts=(fact,))
+    return dataclasses.replace(
+        opened, key=hub.key, name=hub.folder.name, classes=hub.classes, head="logits", facts=(fact, *opened.facts)
+    )

@@ -13,12 +13,13 @@ from torch import nn
 
 from workbench.catalog import check_local, load_catalog, stored_path
 from workbench.errors import InputError
-from workbench.files import open_file
 from workbench.models.architectures import FETCHING, build, build_with_weights
 from workbench.models.bounds import check_options
 from workbench.models.classifier import Classifier
 from workbench.models.exported import read_exported
 from workbench.models.folder import ModelSpec, read_spec, spec_key, weights_path
+from workbench.models.formats import open_path
+from workbench.models.hub import HUB_FILES
 from workbench.models.reading import Opened
 from workbench.models.settings import Settings, device_of
 from workbench.models.weights import holds_weights, read_weights, weights_title
@@ -40,6 +41,7 @@ def load_classifier(
     output: int | str | None = None,
     thresholds: Mapping[str, float] | None = None,
     label: str | None = None,
+    prompt: str | None = None,
     trusted: bool = True,
     state: str | None = None,
     **preprocessing: object,
@@ -65,6 +67,7 @@ def load_classifier(
         output: Which of several outputs holds the classes: its place in a tuple or its name in a dict.
         thresholds: Of a "multilabel" model, the probability of a label from which it is called true, by label.
         label: Ask a "multilabel" model about this label alone, as a classifier of two classes.
+        prompt: What a model that is asked with texts is asked about each class, as "a photo of a {}".
         trusted: False for what a visitor typed or uploaded: then nothing that could run code is followed.
         state: Which copy of the weights to take from a checkpoint that holds several, such as "state_dict" beside
             "state_dict_ema"; the moving average where missing.
@@ -95,6 +98,7 @@ def load_classifier(
         thresholds or {},
         label,
         trusted,
+        prompt=prompt,
         state=state or "",
     )
     if isinstance(ref, nn.Module):
@@ -118,10 +122,15 @@ def _load_path(
         model, notes = build(ref, trusted=trusted, pretrained=pretrained)
         return settings.finish(Opened(model, _state_key(model), ref, architecture=ref, notes=notes))
     path = stored_path(ref)
-    if ref.strip() and path.is_dir():
+    is_folder = bool(ref.strip()) and path.is_dir()
+    if is_folder and (path / "model.toml").exists():
         return load_folder(path, settings, trusted=trusted)
-    if path.suffix.lower() == ".pt2" and path.is_file():
-        return settings.finish(Opened(read_exported(path, device_of(settings.device)), _file_key(path), path.stem))
+    if is_folder or (path.is_file() and (architecture is None or path.name not in HUB_FILES)):
+        opened = open_path(path, settings, trusted=trusted)
+        if opened is not None:
+            return settings.finish(opened)
+    if is_folder:
+        return load_folder(path, settings, trusted=trusted)
     if path.is_file() and holds_weights(path):
         return _load_weights(path, architecture, settings)
     if path.is_file():
@@ -261,8 +270,3 @@ def _state_key(model: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def _file_key(path: Path) -> str:
-    with open_file(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

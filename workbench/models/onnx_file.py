@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import dataclasses
 import hashlib
-import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +16,7 @@ from workbench.catalog import is_inside
 from workbench.errors import InputError
 from workbench.files import file_digest
 from workbench.models.bounds import MOST_PARAMETERS
+from workbench.models.metadata import check_task, classes_in, prepared
 from workbench.models.onnx_graph import convert
 from workbench.models.onnx_model import FOLLOWING, NEAR, OnnxModel, Runtime, distance
 from workbench.models.onnx_operators import UnsupportedError
@@ -30,8 +29,6 @@ PLAIN_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
 """Whose operators ONNX Runtime brings with it."""
 TYPES = {1: torch.float32, 2: torch.uint8, 10: torch.float16}
 """What an input may be made of, by ONNX's number."""
-CLASS_KEYS = ("names", "classes", "class_names", "labels", "id2label", "label_names")
-"""Under which exporters keep class names in a file's metadata."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +71,7 @@ def read_onnx(path: Path, *, trusted: bool = True) -> Opened:
     _try(model, path.name)
     _follow(model, onnx, proto, takes)
     digest = hashlib.sha256(" ".join(map(file_digest, files)).encode()).hexdigest()
-    classes = _classes(metadata)
+    classes = classes_in(metadata)
     stated = _preprocessing(takes, metadata)
     single = cut == "Sigmoid" and len(classes) < 3
     return Opened(
@@ -186,9 +183,7 @@ def _check_size(proto: Any, name: str) -> None:
 
 
 def _check_task(proto: Any, metadata: Mapping[str, str], name: str) -> None:
-    task = metadata.get("task", "classify")
-    if task != "classify":
-        raise InputError(f"{name} was exported to {task[:40]}, not to classify images: give a classifier.")
+    check_task(metadata, name)
     operators = {node.op_type for node in proto.graph.node}
     if found := sorted(operators & {"NonMaxSuppression", "RoiAlign"}):
         raise InputError(f"{name} finds objects ({found[0]} is among its operators): give an image classifier.")
@@ -322,39 +317,15 @@ def _follow(model: OnnxModel, onnx: Any, proto: Any, takes: Takes) -> None:
         model.refusals = dict.fromkeys(FOLLOWING, f"{reason}, so choose a perturbation method")
 
 
-def _classes(metadata: Mapping[str, str]) -> tuple[str, ...]:
-    """Class names in the file's metadata; empty where there are none."""
-    for key in CLASS_KEYS:
-        text = metadata.get(key, "")
-        if not 0 < len(text) < 2**22:
-            continue
-        table: object = text
-        for read in (json.loads, ast.literal_eval):
-            try:
-                table = read(text)
-                break
-            except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-                continue
-        if isinstance(table, dict) and sorted(map(str, table)) == sorted(map(str, range(len(table)))):
-            table = [name for _, name in sorted(table.items(), key=lambda pair: int(pair[0]))]
-        if isinstance(table, list | tuple) and table:
-            return tuple(map(str, table))
-        if table is text and "," in text:
-            return tuple(part.strip() for part in text.split(","))
-    return ()
-
-
 def _preprocessing(takes: Takes, metadata: Mapping[str, str]) -> dict[str, object]:
     channels, height, width = takes.shape
-    stated: dict[str, object] = {}
+    stated: dict[str, object] = prepared(metadata)
     if height and width:
         stated["size"] = (height, width)
-    if takes.dtype == torch.uint8 or metadata.get("author") == "Ultralytics":
+    if takes.dtype == torch.uint8:
         stated |= {"mean": (0.0,) * (channels or 3), "std": (1.0,) * (channels or 3)}
     elif channels and channels != 3:
         stated |= {"mean": (0.5,) * channels, "std": (0.5,) * channels}
-    if metadata.get("author") == "Ultralytics":
-        stated |= {"resize": "crop", "crop": 1.0}
     return stated
 
 

@@ -183,7 +183,7 @@ def _gather(inputs: Inputs, attributes: Attributes, version: int) -> Tensor:
     axis = axis % x.ndim
     at = torch.where(at < 0, at + x.shape[axis], at).to(x.device)
     rows = x.index_select(axis, at.reshape(-1))
-    return rows.reshape(*x.shape[:axis], *at.shape, *x.shape[axis + 1 :])
+    return rows.reshape((*x.shape[:axis], *at.shape, *x.shape[axis + 1 :]))
 
 
 def _gather_elements(inputs: Inputs, attributes: Attributes, version: int) -> Tensor:
@@ -245,7 +245,11 @@ def _shape(inputs: Inputs, attributes: Attributes, version: int) -> Tensor:
 
 def _constant_of_shape(inputs: Inputs, attributes: Attributes, version: int) -> Tensor:
     value = attributes.get("value")
-    return torch.zeros(numbers(inputs[0])) if value is None else torch.full(numbers(inputs[0]), value.item(), dtype=value.dtype)
+    return (
+        torch.zeros(numbers(inputs[0]))
+        if value is None
+        else torch.full(numbers(inputs[0]), value.item(), dtype=value.dtype)
+    )
 
 
 def _depth_to_space(inputs: Inputs, attributes: Attributes, version: int) -> Tensor:

@@ -43,6 +43,7 @@ class Settings:
         label: Of a "multilabel" head, the one that is asked about.
         trusted: False for what a visitor typed or uploaded.
         state: Which copy of the weights to take from a checkpoint.
+        prompt: What a model that is asked with texts is asked, with {} for a class name.
     """
 
     classes: Sequence[str] | None = None
@@ -56,6 +57,7 @@ class Settings:
     thresholds: Mapping[str, float] = dataclasses.field(default_factory=dict)
     label: str | None = None
     trusted: bool = True
+    prompt: str | None = None
     state: str = ""
 
     def size(self) -> tuple[int, int] | None:

@@ -1,0 +1,104 @@
+"""Which reader a file or folder needs: its own contents tell, not its name alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workbench.errors import InputError
+from workbench.files import file_digest
+from workbench.models.hub import CONFIG, HUB_FILES, Hub, is_hub, read_hub
+from workbench.models.processors import from_processor
+from workbench.models.reading import Opened
+from workbench.models.settings import Settings, device_of
+
+if TYPE_CHECKING:
+    import torch
+
+FORMATS = {"huggingface": "", "onnx": ".onnx", "torchscript": "", "exported": ".pt2"}
+"""Architectures of a `model.toml` that stand for a format, and how the file of each must end."""
+RUNS_CODE = (
+    "Opening a {} can run code, so it is taken from the command line or workbench.toml only: upload weights, a Hugging"
+    " Face folder or an ONNX file."
+)
+
+
+def open_path(path: Path, settings: Settings, *, trusted: bool = True) -> Opened | None:
+    """The model in a file or folder that describes itself; None where it needs a `model.toml` or an architecture.
+
+    Args:
+        path: A folder of the Hugging Face hub or a file in it, an ONNX file, a TorchScript or `.pt2` archive.
+        settings: What the caller says: where it shall compute, and the classes and prompt of a model that is asked
+            with texts.
+        trusted: False for what came from a page.
+
+    Raises:
+        InputError: It is of a format that is read, but cannot be used.
+    """
+    folder = path.parent if path.is_file() and path.name in HUB_FILES else path
+    if folder.is_dir() and is_hub(folder):
+        return _hub(read_hub(folder, trusted=trusted), settings, trusted=trusted)
+    if not path.is_file():
+        return None
+    suffix, device = path.suffix.lower(), device_of(settings.device)
+    if suffix == ".onnx":
+        return _onnx(path, trusted=trusted)
+    if suffix == ".pt2":
+        return _exported(path, device, trusted=trusted)
+    return _scripted(path, device, trusted=trusted) if suffix != ".safetensors" else None
+
+
+def _hub(hub: Hub, settings: Settings, *, trusted: bool) -> Opened:
+    """The model of a folder, prepared for as its `preprocessor_config.json` says."""
+    if hub.kind == "onnx":
+        opened = _onnx(hub.weights, trusted=trusted)
+        several = hub.config.get("problem_type") == "multi_label_classification"
+        head = "multilabel" if several else opened.head or "logits"
+        opened = dataclasses.replace(
+            opened, key=hub.key, name=hub.folder.name, head=head, classes=hub.classes or opened.classes
+        )
+    else:
+        from workbench.models.huggingface import read_huggingface
+
+        opened = read_huggingface(hub, classes=tuple(settings.classes or ()), prompt=settings.prompt, trusted=trusted)
+    fields, source = _preprocessing(hub)
+    return dataclasses.replace(opened, preprocessing={**opened.preprocessing, **fields}, source=source)
+
+
+def _preprocessing(hub: Hub) -> tuple[dict[str, object], str]:
+    """Fields of `PreprocessingSpec`, and who states them."""
+    family = str(hub.config.get("model_type"))
+    if hub.kind == "timm" or family == "timm_wrapper":
+        return {}, CONFIG  # the network carries its `pretrained_cfg`
+    channels = hub.config.get("num_channels", 3)
+    stated = from_processor(hub.processor, family, channels if isinstance(channels, int) else 3)
+    side = hub.config.get("image_size")
+    if hub.processor or not isinstance(side, int):
+        return dict(stated.fields), stated.source
+    rest = {name: value for name, value in stated.fields.items() if name not in ("resize", "resize_to", "crop")}
+    return {**rest, "size": (side, side)}, f"image_size in {CONFIG}, and {stated.source}"
+
+
+def _onnx(path: Path, *, trusted: bool) -> Opened:
+    from workbench.models.onnx_file import read_onnx
+
+    return read_onnx(path, trusted=trusted)
+
+
+def _exported(path: Path, device: torch.device, *, trusted: bool) -> Opened:
+    from workbench.models.exported import read_exported
+
+    if not trusted:
+        raise InputError(RUNS_CODE.format(".pt2 archive"))
+    return Opened(read_exported(path, device), file_digest(path), path.stem)
+
+
+def _scripted(path: Path, device: torch.device, *, trusted: bool) -> Opened | None:
+    from workbench.models.scripted import is_scripted, read_scripted
+
+    if not is_scripted(path):
+        return None
+    if not trusted:
+        raise InputError(RUNS_CODE.format("TorchScript archive"))
+    return read_scripted(path, device)
