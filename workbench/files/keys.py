@@ -44,7 +44,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # of one image
         "map": _kind(*MODEL, "image", *_AIM, version=2, megabytes=256),
         "edited image": _kind("image", "edge", "edits"),
-        "edited map": _kind(*MODEL, "image", "size", "edits", "method", "target", megabytes=64),
+        "edited map": _kind(*MODEL, "image", "size", "edits", "method", "target", version=2, megabytes=64),
         "edited prediction": _kind(*MODEL, "image", "size", "edits"),
         "findings": _kind(*MODEL, "image", "mask", *_AIM, "budget"),
         "prediction": _kind(*MODEL, "item"),

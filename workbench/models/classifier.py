@@ -148,6 +148,17 @@ class Classifier:
         decoded = pixels or (image.open() if isinstance(image, ImageItem) else image)
         return Input(decoded, self.prepare(decoded), self.placement(decoded), item)
 
+    def exactly(self, image: Image.Image) -> Input:
+        """An image that shows an input pixel for pixel, as an attacked one does: not to be resized or cut again."""
+        rows, columns = self.preprocessing.size
+        if image.size != (columns, rows):
+            raise ValueError(f"the model takes {columns} x {rows} pixels, not {image.width} x {image.height}")
+        whole = dataclasses.replace(
+            self.preprocessing, resize="stretch", resize_to=None, backend="pillow", antialias=True
+        )
+        x = torch.from_numpy(whole.normalise(whole.pixels(image)))
+        return Input(image, x, whole.placement(image))
+
     def placement(self, image: ImageItem | Image.Image) -> Placement:
         """Where the input lies on the image."""
         return self.preprocessing.placement(image.open() if isinstance(image, ImageItem) else image)

@@ -187,9 +187,10 @@ def attack(
     change = (levels - clean).astype(np.int64)
     if on_progress:
         on_progress(search.total, search.total)
+    order = slice(None, None, -1 if classifier.preprocessing.channels == "bgr" else 1)
     return Attacked(
-        _image(clean),
-        _image(levels),
+        _image(clean[order]),
+        _image(levels[order]),
         flipped=bool(np.isfinite(after).all() and now != search.was),
         before=search.before,
         after=after,

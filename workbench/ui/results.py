@@ -71,15 +71,17 @@ def _attributed(
 
 
 def map_of_pixels(
-    view: ImageView, image: Image.Image, edits: Hashable, method: str, target: int
+    view: ImageView, image: Image.Image, edits: Hashable, method: str, target: int, *, exact: bool = False
 ) -> Attribution | str | None:
-    """As `attribution`, of the logit of a class, for an image in memory: that of `item` after some edits."""
+    """As `attribution`, of the logit of a class, for an image in memory: that of `item` after some edits, or if `exact`
+    the model's very input."""
 
     def make(progress: Stoppable) -> Attribution | str:
         from workbench.attribution import attribute
 
         try:
-            return attribute(choice.classifier(view.model), image, method, target, on_progress=progress)
+            clf = choice.classifier(view.model)
+            return attribute(clf, clf.exactly(image) if exact else image, method, target, on_progress=progress)
         except InputError as error:
             return str(error)
 

@@ -173,7 +173,7 @@ def _maps(view: ImageView, attack: Attacked) -> None:
 
 
 def _map(view: ImageView, pixels: np.ndarray, method: str, target: int, key: str) -> Attribution | None:
-    result = results.map_of_pixels(view, Image.fromarray(pixels), ("attack", key), method, target)
+    result = results.map_of_pixels(view, Image.fromarray(pixels), ("attack", key), method, target, exact=True)
     if isinstance(result, str):
         st.info(plain(result, 600), icon=":material/block:")
         return None
