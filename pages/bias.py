@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench.ui import runs
-from workbench.ui.bias import confusions, report, scope, slices, summary, where, whom
+from workbench.ui.bias import confusions, report, scope, slices, summary, together, where, whom
 
 st.title("Bias")
 st.markdown(
@@ -19,6 +19,7 @@ if selection is not None:
     where.section(selection)
     st.header("For whom is it worse?", divider="gray", anchor="for-whom")
     whom.section(selection)
+    together.section(selection)
     st.header("Confusion matrix", divider="gray", anchor="confusion")
     confusions.section(selection)
     st.header("Kinds nobody has named", divider="gray", anchor="kinds")

@@ -24,6 +24,7 @@ def audit(
     ] = None,
     sample: Annotated[int, typer.Option(min=1, help="Number of images in that sample.")] = 200,
     seed: Annotated[int, typer.Option(help="Random seed of that sample.")] = 0,
+    label: Annotated[str | None, typer.Option(help="Of a model of several labels, the one to ask about.")] = None,
 ) -> None:
     """Run a model over every image of a set. It can be stopped at any time and resumes when run again."""
     from workbench.audit import open_audit, run
@@ -31,12 +32,15 @@ def audit(
 
     image_set = load_images(images)
     from workbench.models import load_classifier
+    from workbench.predictions import one_against_rest
 
+    classifier = load_classifier(model)
+    if label is not None:
+        image_set = one_against_rest(image_set, label, classifier.class_names)
+        classifier = classifier.label(label)
     status = "nothing yet"
     try:
-        steps = run(
-            load_classifier(model), image_set, out, attributions=attributions, sample=sample, seed=seed, engine=engine
-        )
+        steps = run(classifier, image_set, out, attributions=attributions, sample=sample, seed=seed, engine=engine)
         with Meter() as meter, closing(steps):
             for step in steps:
                 status = f"{step.done:,} of {step.total:,} {step.stage}"

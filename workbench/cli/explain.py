@@ -46,6 +46,7 @@ def explain(
     architecture: Annotated[
         str | None, typer.Option(help="With a file of weights: timm:NAME, torchvision:NAME or python:...")
     ] = None,
+    label: Annotated[str | None, typer.Option(help="Of a model of several labels, the one to ask about.")] = None,
     classes: Annotated[
         str | None, typer.Option(help="Class names, separated by commas, or a text file with one a line.")
     ] = None,
@@ -67,7 +68,7 @@ def explain(
     out.mkdir(parents=True, exist_ok=True)
     from workbench.models import load_classifier
 
-    classifier = load_classifier(model, architecture=architecture, classes=_class_names(classes))
+    classifier = load_classifier(model, architecture=architecture, classes=_class_names(classes), label=label)
     ready = classifier.input(item, pixels)
     _write(out, classifier, item, ready, _map(classifier, ready, method, (target, against), score, params), model)
 

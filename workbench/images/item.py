@@ -208,6 +208,11 @@ class ImageSet:
         if count > 1:
             raise InputError(f"{self.name} names {name} {count} times: list each image once.")
 
+    @cached_property
+    def asked(self) -> dict[tuple[str, ...], ImageSet]:
+        """This set with other labels, by the question that they answer: kept, so that each is made and read once."""
+        return {}
+
     def __len__(self) -> int:
         return len(self.items)
 

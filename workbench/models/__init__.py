@@ -11,7 +11,16 @@ if TYPE_CHECKING:
     from workbench.models.classifier import Askable, Classifier, Input, answers, ask, predict, untouched
     from workbench.models.compressed import CHEAPER, cheaper, stored
     from workbench.models.fitting import fit_weights
-    from workbench.models.folder import WEIGHTS, model_toml, read_spec, spec_key, weights_path
+    from workbench.models.folder import (
+        WEIGHTS,
+        ModelSpec,
+        label_key,
+        model_toml,
+        read_spec,
+        spec_key,
+        thresholds_of,
+        weights_path,
+    )
     from workbench.models.grids import Grid, is_attention
     from workbench.models.heads import read_answer
     from workbench.models.loading import load_classifier, load_folder
@@ -28,7 +37,7 @@ __getattr__ = handed_on(
         "classifier": "Askable Classifier Input answers ask predict untouched",
         "compressed": "CHEAPER cheaper stored",
         "fitting": "fit_weights",
-        "folder": "WEIGHTS model_toml read_spec spec_key weights_path",
+        "folder": "WEIGHTS ModelSpec label_key model_toml read_spec spec_key thresholds_of weights_path",
         "grids": "Grid is_attention",
         "heads": "read_answer",
         "loading": "load_classifier load_folder",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from workbench.errors import InputError
 from workbench.images import ImageItem
+from workbench.models.folder import label_key
 from workbench.models.grids import Grid, read_grids
 from workbench.models.heads import LOGITS, Answer, Head
 from workbench.models.placement import Placement
@@ -115,15 +115,22 @@ class Classifier:
         if not self.head.several:
             raise InputError('The classes of this model exclude each other: labels belong to a head = "multilabel".')
         column = self.index(name)
+        if column in self._labels:
+            return self._labels[column]
         label = self.class_names[column]
         threshold = None if self.rule.thresholds is None else self.rule.thresholds[column]
-        return dataclasses.replace(
+        lone = dataclasses.replace(
             self,
-            key=hashlib.sha256(f"{self.key} label {column}".encode()).hexdigest(),
+            key=label_key(self.key, column),
             name=f"{self.name}: {label}",
             rule=DecisionRule((f"no {label}", label), label, threshold),
             head=dataclasses.replace(self.head, column=column),
         )
+        return self._labels.setdefault(column, lone)
+
+    @cached_property
+    def _labels(self) -> dict[int, Classifier]:
+        return {}
 
     def prepare(self, image: ImageItem | Image.Image) -> Tensor:
         """An image as input: float32 of shape (C, H, W) on the CPU."""

@@ -10,7 +10,7 @@ import hashlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path, PurePath
@@ -197,6 +197,22 @@ def _publisher(spec: ModelSpec) -> str:
     if spec.architecture == "exported" or spec.preprocessing.complete:
         return ""
     return " ".join(("", *(f"{name} {metadata.version(name)}" for name in ("timm", "torchvision"))))
+
+
+def thresholds_of(labels: Sequence[str], thresholds: Mapping[str, float]) -> tuple[float, ...]:
+    """A threshold for each of several labels that can be true at once: what is set, or else one half.
+
+    Raises:
+        InputError: One is set for something else.
+    """
+    if strange := sorted(thresholds.keys() - set(labels)):
+        raise InputError(f"A threshold is set for {strange[0]!r}, which is none of the labels: correct its name.")
+    return tuple(thresholds.get(label, 0.5) for label in labels)
+
+
+def label_key(key: str, column: int) -> str:
+    """Digest of a model of several labels, `key`, asked about the one in a column."""
+    return hashlib.sha256(f"{key} label {column}".encode()).hexdigest()
 
 
 def _unsaid(spec: Strict, first: Set[str]) -> set[str]:

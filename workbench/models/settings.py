@@ -12,7 +12,7 @@ from workbench.catalog import validated
 from workbench.errors import InputError
 from workbench.models.bounds import check_cost, check_size
 from workbench.models.classifier import Classifier
-from workbench.models.folder import PreprocessingSpec, check_classes
+from workbench.models.folder import PreprocessingSpec, check_classes, thresholds_of
 from workbench.models.heads import Head
 from workbench.models.preprocessing import Preprocessing
 from workbench.models.published import Published, facts_of, join, published
@@ -22,8 +22,6 @@ from workbench.predictions import DecisionRule
 
 ANOMALY = ("normal", "anomalous")
 """The default classes of a model that answers with an anomaly score; the second is the positive one."""
-HALF = 0.5
-"""The probability from which a label is called true where no threshold is set for it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,9 +126,7 @@ class Settings:
             raise InputError(f"The threshold {self.threshold} is not a probability: give a number from 0 to 1.")
         if not head.several:
             return DecisionRule(classes, self.positive, self.threshold)
-        if strange := sorted(self.thresholds.keys() - set(classes)):
-            raise InputError(f"A threshold is set for {strange[0]!r}, which is none of the labels: correct its name.")
-        return DecisionRule(classes, thresholds=tuple(self.thresholds.get(label, HALF) for label in classes))
+        return DecisionRule(classes, thresholds=thresholds_of(classes, self.thresholds))
 
 
 def device_of(name: str | None) -> torch.device:

@@ -29,6 +29,9 @@ def one_against_rest(images: ImageSet, label: str, classes: Sequence[str]) -> Im
         >>> asked.class_names
         ('no scratch', 'scratch')
     """
+    question = (label, *classes)
+    if question in images.asked:
+        return images.asked[question]
     truths = [labels_of(item.label, classes) for item in images.items]
     other = f"no {label}"
     items = tuple(
@@ -41,7 +44,8 @@ def one_against_rest(images: ImageSet, label: str, classes: Sequence[str]) -> Im
         f" ({', '.join(classes[:6])})."
         for name, count in strange.most_common(5)
     )
-    return dataclasses.replace(images, items=items, class_names=(other, label), notes=(*images.notes, *notes))
+    answer = dataclasses.replace(images, items=items, class_names=(other, label), notes=(*images.notes, *notes))
+    return images.asked.setdefault(question, answer)
 
 
 def cooccurrence(truths: Sequence[tuple[str, ...] | None], classes: Sequence[str]) -> pd.DataFrame:

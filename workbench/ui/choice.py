@@ -14,13 +14,13 @@ from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, sch
 from workbench.errors import InputError
 from workbench.files import file_digest
 from workbench.images import ImageItem, ImageSet
-from workbench.models import Preprocessing, read_spec, spec_key, weights_path
-from workbench.predictions import NO_LIMITS, DecisionRule, Limits
+from workbench.models import Preprocessing, label_key, read_spec, spec_key, thresholds_of, weights_path
+from workbench.predictions import NO_LIMITS, DecisionRule, Limits, one_against_rest
 from workbench.ui import session, sets
 from workbench.ui.text import plain, seen
 
 if TYPE_CHECKING:
-    from workbench.models import Classifier
+    from workbench.models import Classifier, ModelSpec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +39,8 @@ class ModelChoice:
         size: Of the weights in bytes, where they are a file.
         notes: What a reader must know before believing it.
         limits: The most mistakes that are acceptable, where its description says so.
+        labels: All that it knows, where several can be true of one image.
+        label: The one that is asked about; the rule is about it alone.
     """
 
     ref: str
@@ -52,6 +54,8 @@ class ModelChoice:
     size: int | None = None
     notes: tuple[str, ...] = ()
     limits: Limits = NO_LIMITS
+    labels: tuple[str, ...] = ()
+    label: str | None = None
 
     @property
     def identity(self) -> dict[str, object]:
@@ -60,11 +64,34 @@ class ModelChoice:
 
 
 def model() -> ModelChoice:
-    """The chosen model.
+    """The chosen model; of several labels, about the chosen one.
 
     Raises:
         InputError: It cannot be loaded.
     """
+    whole = _whole()
+    if not whole.labels:
+        return whole
+    column = max(whole.labels.index(label) if (label := st.session_state.get("label")) in whole.labels else 0, 0)
+    label, thresholds = whole.labels[column], whole.rule.thresholds
+    return dataclasses.replace(
+        whole,
+        title=f"{whole.title}: {label}",
+        key=label_key(whole.key, column),
+        rule=DecisionRule((f"no {label}", label), label, None if thresholds is None else thresholds[column]),
+        label=label,
+    )
+
+
+def labels() -> tuple[str, ...]:
+    """The labels of the chosen model, of which one is asked about; none where its classes exclude each other."""
+    try:
+        return _whole().labels
+    except InputError:  # the page says why
+        return ()
+
+
+def _whole() -> ModelChoice:
     ref = st.session_state.get("model") or default_model()
     entry = load_catalog().models.get(ref)
     folder = Path(entry.ref) if entry is not None else _typed_folder(ref)
@@ -78,15 +105,16 @@ def model() -> ModelChoice:
 
 def classifier(choice: ModelChoice) -> Classifier:
     """The chosen model, loaded; this is where torch comes in."""
-    clf: Classifier | None = session.own("models").get(choice.ref)
-    return clf or _ruled(_load(choice.ref, choice.key if choice.folder else _file_key(choice.ref)), choice.rule)
+    whole: Classifier | None = session.own("models").get(choice.ref)
+    clf = whole or _load(choice.ref, choice.key if choice.folder else _file_key(choice.ref))
+    return _ruled(clf if choice.label is None else clf.label(choice.label), choice.rule)
 
 
 def other(ref: str) -> Classifier:
     """Another model of the catalog that lies in a folder, loaded."""
     folder = Path(load_catalog().models[ref].ref)
     spec = read_spec(folder)
-    return _ruled(_load(ref, spec_key(folder, spec)), DecisionRule(tuple(spec.classes), spec.positive, spec.threshold))
+    return _ruled(_load(ref, spec_key(folder, spec)), _rule_of(spec))
 
 
 def _ruled(clf: Classifier, rule: DecisionRule) -> Classifier:
@@ -108,7 +136,16 @@ def images(choice: ModelChoice) -> ImageSet:
     Raises:
         InputError: It cannot be loaded.
     """
-    ref = set_ref(choice)
+    result = _images(set_ref(choice))
+    return result if choice.label is None else one_against_rest(result, choice.label, choice.labels)
+
+
+def whole_images(choice: ModelChoice) -> ImageSet:
+    """The chosen image set with all its labels, also where the model is asked about one. Errors as `images`."""
+    return _images(set_ref(choice))
+
+
+def _images(ref: str) -> ImageSet:
     if ref in session.own("sets"):
         result: ImageSet = session.own("sets")[ref]
         return result
@@ -162,17 +199,33 @@ def _from_folder(ref: str, folder: Path, title: str, about: str) -> ModelChoice:
         about=about or spec.about,
         source=f"{folder.name}/model.toml, {spec.architecture}",
         key=spec_key(folder, spec),
-        rule=DecisionRule(tuple(spec.classes), spec.positive, spec.threshold),
+        rule=_rule_of(spec),
         preprocessing=Preprocessing(**spec.preprocessing.model_dump()) if spec.preprocessing.complete else None,
         folder=folder,
         size=weights.stat().st_size,
         limits=Limits(**spec.limits.model_dump()),
+        labels=tuple(spec.classes) if spec.head == "multilabel" else (),
     )
+
+
+def _rule_of(spec: ModelSpec) -> DecisionRule:
+    if spec.head == "multilabel":
+        return DecisionRule(tuple(spec.classes), thresholds=thresholds_of(spec.classes, spec.thresholds))
+    return DecisionRule(tuple(spec.classes), spec.positive, spec.threshold)
 
 
 def _from_classifier(ref: str, clf: Classifier, source: str) -> ModelChoice:
     return ModelChoice(
-        ref, clf.name, "", source, clf.key, clf.rule, clf.preprocessing, notes=clf.notes, limits=clf.limits
+        ref,
+        clf.name,
+        "",
+        source,
+        clf.key,
+        clf.rule,
+        clf.preprocessing,
+        notes=clf.notes,
+        limits=clf.limits,
+        labels=clf.class_names if clf.head.several else (),
     )
 
 

@@ -48,6 +48,13 @@ def sidebar() -> None:
             help=hint,
             on_change=_follow_model,
         )
+        if labels := choice.labels():
+            url.select(
+                "Label",
+                labels,
+                key="label",
+                help="Several labels can be true of one image. Each is a question of its own, with its own threshold.",
+            )
         sets = list(dict.fromkeys([choice.default_set(chosen), *catalog.images, *session.own("sets")]))
         _strange_link("set", sets)
         images = url.select(

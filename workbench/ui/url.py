@@ -18,7 +18,7 @@ from workbench.catalog import home
 from workbench.texts import apart
 
 BIAS, DEFECTS, EXPLAIN, PROBE = (home() / "pages" / f"{page}.py" for page in ("bias", "defects", "explain", "probe"))
-SHARED = ("model", "set", "image")
+SHARED = ("model", "label", "set", "image")
 LONGEST_VALUE = 500
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ def choose(key: str, value: str) -> None:
 
 def link(**changed: str) -> Mapping[str, str]:
     """Query parameters for a link to a page that keeps model and image set."""
-    query = {key: st.query_params[key] for key in ("model", "set") if key in st.query_params}
+    query = {key: st.query_params[key] for key in ("model", "label", "set") if key in st.query_params}
     return query | changed
 
 
