@@ -188,10 +188,10 @@ def reference_levels(values: np.ndarray) -> np.ndarray:
 def test_levels_are_the_exact_ones_however_the_image_is_cut_into_parts(
     values: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = decoding._eight_bit(values[None])
+    whole = decoding.eight_bit(values[None])
     monkeypatch.setattr(decoding, "PART", 3 if len(values) < 2000 else 5000)
     assert np.array_equal(whole, reference_levels(values[None]))
-    assert np.array_equal(decoding._eight_bit(values[:, None]), reference_levels(values[:, None]))
+    assert np.array_equal(decoding.eight_bit(values[:, None]), reference_levels(values[:, None]))
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32])
@@ -199,7 +199,7 @@ def test_a_large_image_of_many_bits_takes_little_more_memory_than_its_pixels(dty
     values = np.ones((4000, 4000), dtype)
     tracemalloc.start()
     try:
-        decoding._eight_bit(values)
+        decoding.eight_bit(values)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -169,7 +169,7 @@ def test_a_class_list_that_does_not_fit_is_refused(
         ({}, "[options]\nchekpoint = 1\n", "cannot be built with these options"),
         ({}, '[options]\ncheckpoint_path = "other.pt"\n', "'checkpoint_path', which fetches other weights"),
         ({}, "[options]\npretrained = true\n", "'pretrained', which fetches other weights"),
-        ({}, "[preprocessing]\nmean = [0.5, 0.5]\nstd = [0.5, 0.5]\n", "1 or 3 numbers"),
+        ({}, "[preprocessing]\nmean = [0.5, 0.5]\nstd = [0.5, 0.5]\n", "cannot take an image of 2 x"),
         ({}, "[preprocessing]\nmean = [0.5]\nstd = [0.5]\n", "cannot take an image of 1 x 176 x 176"),
     ],
 )

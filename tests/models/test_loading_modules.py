@@ -73,7 +73,7 @@ def test_the_key_of_a_module_follows_weights_preprocessing_and_classes(tiny_net:
         ({"std": (1, 0, 1)}, "'std.1'"),
         ({"interpolation": "cubic"}, "'interpolation'"),
         ({"colour": "red"}, "'colour'"),
-        ({"mean": (0.5,)}, "1 or 3 numbers"),
+        ({"mean": (0.5,)}, "one number a channel"),
         ({"mean": (0.5,), "std": (0.5,)}, "cannot take an image of 1 x 224 x 224"),
     ],
 )

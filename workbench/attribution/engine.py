@@ -84,7 +84,7 @@ def attribute(
         aim = _aim(classifier, x, target, score, against)
         if "layer" in params:
             params["layer"] = layers.choose_layer(classifier, params["layer"])
-        baseline = _baseline(classifier, ready.image, params["baseline"]) if "baseline" in params else None
+        baseline = _baseline(classifier, ready, params["baseline"]) if "baseline" in params else None
         scores = partial(_scores, classifier, aim)
         job = Job(chosen, aim, scores, x, baseline, backdrop, params, classifier, report)
         values = _run(job, on_progress)
@@ -206,9 +206,9 @@ def _probable(classifier: Classifier, x: Tensor, beside: tuple[int, ...]) -> int
     return next(i for i in logits[0].argsort(descending=True).tolist() if i not in beside)
 
 
-def _baseline(classifier: Classifier, image: Image.Image, baseline: object) -> Tensor:
+def _baseline(classifier: Classifier, ready: Input, baseline: object) -> Tensor:
     if isinstance(baseline, str):
-        values = torch.from_numpy(classifier.preprocessing.baseline(baseline, image))
+        values = torch.from_numpy(classifier.baseline(baseline, ready))
     else:
         shape = (len(classifier.preprocessing.mean), *classifier.preprocessing.size)
         kind = tuple(baseline.shape) if isinstance(baseline, Tensor | np.ndarray) else type(baseline).__name__

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.attribution.job import Job
+from workbench.images import Pixels
 
 
 def superpixels(job: Job) -> Tensor:
@@ -20,7 +21,7 @@ def superpixels(job: Job) -> Tensor:
     return job.measured["superpixels"]
 
 
-def segmented(pixels: NDArray[np.uint8], segments: int) -> NDArray[np.intp]:
+def segmented(pixels: Pixels, segments: int) -> NDArray[np.intp]:
     """The number of each pixel's superpixel, from 0 on, (H, W), about `segments` of them: SLIC.
 
     Achanta et al. 2012, "SLIC Superpixels Compared to State-of-the-art Superpixel Methods". Where colours flicker so
@@ -29,6 +30,9 @@ def segmented(pixels: NDArray[np.uint8], segments: int) -> NDArray[np.intp]:
     """
     from skimage.segmentation import slic
 
+    if pixels.dtype != np.uint8:  # what matters of levels is how they differ, however little
+        low, high = float(pixels.min()), float(pixels.max())
+        pixels = ((pixels - low) * (255 / ((high - low) or 1))).round().astype(np.uint8)
     labels = np.zeros(pixels.shape[:2], np.intp)
     for compactness in (10, 100, 1000):
         pieces = slic(pixels, n_segments=segments, compactness=compactness, min_size_factor=0.25, start_label=0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.audit.parts import lists
 from workbench.errors import InputError
-from workbench.images import ImageItem, decode, read_source
+from workbench.images import ImageItem
 from workbench.models import BATCH
 
 if TYPE_CHECKING:
@@ -59,9 +58,9 @@ def read(classifier: Classifier, item: ImageItem, digests: Container[str]) -> Re
     """Read one image, and make it an input of the classifier unless its digest is among `digests`."""
     digest = None
     try:
-        data = read_source(item.source, item.name)
-        digest = hashlib.sha256(data).hexdigest()
-        return Reading(digest, None if digest in digests else classifier.prepare(decode(data, item.name)))
+        held = item.held()
+        digest = held.id
+        return Reading(digest, None if digest in digests else classifier.prepare(held))
     except InputError as error:
         return Reading(digest, error=str(error))
 

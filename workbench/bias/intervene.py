@@ -12,7 +12,7 @@ from PIL import Image
 
 from workbench.bias.places import Region
 from workbench.errors import InputError
-from workbench.images import FILLS, RANDOM, ImageItem, cover_region, elsewhere, tile
+from workbench.images import FILLS, RANDOM, ImageItem, Pixels, cover_region, elsewhere, shrunk, tile
 from workbench.stats import SIGNIFICANT, Rate, mean_of, tail, wilson
 from workbench.texts import directed
 
@@ -126,7 +126,9 @@ def intervene(
         if on_progress:
             on_progress(done, len(items))
         try:
-            answers = ask(classifier, _variants(item, items if others is None else others, region, fill, rng))
+            answers = ask(
+                classifier, _variants(classifier, item, items if others is None else others, region, fill, rng)
+            )
         except InputError:
             continue
         decisions = classifier.rule.decide(answers)[0]
@@ -181,11 +183,16 @@ def _share_of(shares: NDArray[np.float64]) -> Rate:
 
 
 def _variants(
-    item: ImageItem, others: Sequence[ImageItem], region: Region, fill: str, rng: np.random.Generator
-) -> list[NDArray[np.uint8]]:
+    classifier: Classifier,
+    item: ImageItem,
+    others: Sequence[ImageItem],
+    region: Region,
+    fill: str,
+    rng: np.random.Generator,
+) -> list[Pixels]:
     """The image as it is, with the region covered `COVERINGS` times, and with as many other places covered; each (H, W,
-    3)."""
-    image, mask = _pixels(item)
+    C)."""
+    image, mask = _pixels(classifier, item)
     height, width = image.shape[:2]
     inside = region.on(height, width, mask)
     if inside.all() or not inside.any():
@@ -193,7 +200,7 @@ def _variants(
     peers = [other for other in others if other.name != item.name]
     texture = tile(image if mask is None else _without_defect(image, mask, rng)) if fill == "patch" else None
 
-    def cover(place: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    def cover(place: NDArray[np.bool_]) -> Pixels:
         return cover_region(image, place, fill, peers, rng, texture)
 
     draws = COVERINGS if fill in RANDOM else 1  # the others cover alike each time
@@ -202,17 +209,18 @@ def _variants(
     return [image, *covers, *(cover(elsewhere(inside, spared, rng)) for _ in range(COVERINGS))]
 
 
-def _pixels(item: ImageItem) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
-    """An image (H, W, 3) of at most `COVERED_EDGE` pixels a side, and its mask (H, W), None where there is none."""
-    image, mask = item.open(), item.open_mask()
-    if max(image.size) > COVERED_EDGE:
-        image.thumbnail((COVERED_EDGE, COVERED_EDGE))
-        mask = None if mask is None else np.asarray(Image.fromarray(mask).resize(image.size, Image.Resampling.NEAREST))
-    return np.asarray(image), mask
+def _pixels(classifier: Classifier, item: ImageItem) -> tuple[Pixels, NDArray[np.bool_] | None]:
+    """An image (H, W, C) of at most `COVERED_EDGE` pixels a side, and its mask (H, W), None where there is none."""
+    whole, mask = classifier.levels(item), item.open_mask()
+    image = shrunk(whole, COVERED_EDGE, Image.Resampling.BICUBIC)
+    if mask is not None and image is not whole:
+        size = image.shape[1], image.shape[0]
+        mask = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+    return image, mask
 
 
-def _without_defect(image: NDArray[np.uint8], mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The image (H, W, 3) with its defect covered, so that no patch carries it along."""
+def _without_defect(image: Pixels, mask: NDArray[np.bool_], rng: np.random.Generator) -> Pixels:
+    """The image (H, W, C) with its defect covered, so that no patch carries it along."""
     from scipy.ndimage import binary_dilation
 
     if not mask.any() or mask.all():

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.images import cover_region, elsewhere, tile
+from workbench.images import Pixels, as_pixels, cover_region, elsewhere, tile
 
 if TYPE_CHECKING:
     from workbench.models import Classifier
@@ -117,7 +117,7 @@ def spots(heatmap: NDArray[np.floating], most: int = 5) -> list[Spot]:
 
 def fill_spots(
     classifier: Classifier,
-    image: Image.Image,
+    image: Image.Image | Pixels,
     regions: Sequence[Spot],
     positive: Sequence[str],
     fill: str = "inpaint",
@@ -130,7 +130,7 @@ def fill_spots(
 
     Args:
         classifier: The model.
-        image: RGB, of the size of the regions.
+        image: RGB, or what `Classifier.levels` gives, of the size of the regions.
         regions: S of them.
         positive: The classes that are defects: the score is the sum of their probabilities.
         fill: One of `workbench.images.fills.FILLS`, save "exchange".
@@ -141,7 +141,7 @@ def fill_spots(
     """
     from workbench.models import ask
 
-    pixels, rng = np.asarray(image.convert("RGB")), np.random.default_rng(seed)
+    pixels, rng = as_pixels(image), np.random.default_rng(seed)
     texture = tile(pixels) if fill == "patch" else None
     columns = [classifier.index(name) for name in positive]
     images = [pixels]

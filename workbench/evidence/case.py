@@ -131,10 +131,10 @@ class Case:
         """What replaces a removed pixel, (1, C, H, W), and its name: the map's own baseline, otherwise a blur."""
         name = self.attribution.params.get("baseline")
         if isinstance(name, str) and name in BASELINES:
-            values = self.classifier.preprocessing.baseline(name, self.ready.image)
+            values = self.classifier.baseline(name, self.ready)
             words = f"the map's own baseline ({name})"
         else:
-            values, words = self.classifier.preprocessing.baseline("blur", self.ready.image), "the blurred image"
+            values, words = self.classifier.baseline("blur", self.ready), "the blurred image"
         return torch.from_numpy(values)[None].to(self.classifier.device), words
 
     @cached_property

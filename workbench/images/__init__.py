@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from workbench import handed_on
 
 if TYPE_CHECKING:
-    from workbench.images.decoding import decode
+    from workbench.images.decoding import COPY, NOTES
+    from workbench.images.deep import decode, raster_from, shown
     from workbench.images.fills import FILLS, RANDOM, cover_region, elsewhere, tile
     from workbench.images.item import (
         MAX_BYTES,
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
         read_source,
     )
     from workbench.images.layouts import images_from_zip, load_images, stamp, zip_tree
+    from workbench.images.levels import Editable, Pixels, alike, as_image, as_pixels, resized, shrunk
     from workbench.images.looks import Likeness, Training, appearance, training_looks
     from workbench.images.manifests import SYNTHETIC
-    from workbench.images.pieces import REGION_FILLS, Pieces, Pixels, square_cells
+    from workbench.images.pieces import REGION_FILLS, Pieces, square_cells
+    from workbench.images.raster import MOST_CHANNELS, Raster, raster_of
     from workbench.images.samples import (
         SAMPLE,
         digest,
@@ -43,14 +46,17 @@ __getattr__ = handed_on(
     __name__,
     {
         "looks": "Likeness Training appearance training_looks",
-        "decoding": "decode",
+        "decoding": "COPY NOTES",
+        "deep": "decode raster_from shown",
+        "raster": "MOST_CHANNELS Raster raster_of",
         "fills": "FILLS RANDOM cover_region elsewhere tile",
         "item": (
             "BytesSource FileSource ImageItem ImageSet MAX_BYTES Source image_from_bytes image_from_file read_source"
         ),
+        "levels": "Editable Pixels alike as_image as_pixels resized shrunk",
         "layouts": "images_from_zip load_images stamp zip_tree",
         "manifests": "SYNTHETIC",
-        "pieces": "Pieces Pixels REGION_FILLS square_cells",
+        "pieces": "Pieces REGION_FILLS square_cells",
         "samples": "SAMPLE digest draw_sample evenly pick shuffle stratify stratify_items testing_items",
         "splits": "Deal SPLITS deal",
         "stamped_metal": "NAME Plan SPLIT_SHARES STAMPED STORED draw_parts",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
 import warnings
@@ -15,7 +16,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from workbench.errors import InputError
 
 MAX_PIXELS = 100_000_000
-HUNGRY = {"WEBP": MAX_PIXELS // 2}
+HUNGRY = dict.fromkeys(("WEBP", "AVIF", "JPEG2000"), MAX_PIXELS // 2)
 """Pixels of formats whose decoders hold an image four times over."""
 PART, TILE = 2**20, 1024
 """Values that are scaled at once, and the edge in pixels of what is converted at once."""
@@ -27,7 +28,11 @@ FORMATS = {
     "WEBP": ".webp",
     "GIF": ".gif",
     "PPM": ".pgm .ppm",
+    "AVIF": ".avif",
+    "JPEG2000": ".jp2 .j2k .jpx",
 }
+COPY, NOTES = "a copy in 8 bits", "notes on reading"
+"""What `Image.info` carries under: that the file holds more than the image, and what was decided in reading it."""
 T = TypeVar("T")
 
 
@@ -40,7 +45,27 @@ def decode(data: bytes, name: str) -> Image.Image:
     Raises:
         InputError: One sentence that says what is wrong with `name` and what to do.
     """
-    return _with_image(data, name, lambda image: _to_rgb(_upright(image)))
+
+    def read(image: Image.Image) -> Image.Image:
+        deep, notes = image.mode.startswith(("I", "F")), _notes(image, name, data)
+        result = _to_rgb(upright(image))
+        result.info = {COPY: deep, NOTES: notes}
+        return result
+
+    return open_with(data, name, read)
+
+
+def _notes(image: Image.Image, name: str, data: bytes) -> tuple[str, ...]:
+    """What of a file is left aside."""
+    notes = []
+    with contextlib.suppress(Exception):  # a damaged second frame is none
+        if getattr(image, "is_animated", False):
+            notes.append(f"{name} has more than one frame: the first is read.")
+            image.seek(0)
+    at = data.find(b"av1C", 0, 2**16) if image.format == "AVIF" else -1
+    if at > 0 and len(data) > at + 6 and data[at + 6] & 0x40:
+        notes.append(f"{name} holds 10 or 12 bits, of which AVIF hands over 8: save it as TIFF or PNG to keep them.")
+    return tuple(notes)
 
 
 def upright_size(data: bytes, name: str) -> tuple[int, int]:
@@ -53,7 +78,7 @@ def upright_size(data: bytes, name: str) -> tuple[int, int]:
             return False
         return image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
 
-    width, height, lying = _with_image(data, name, lambda image: (*image.size, turned(image)))
+    width, height, lying = open_with(data, name, lambda image: (*image.size, turned(image)))
     return (height, width) if lying else (width, height)
 
 
@@ -66,17 +91,17 @@ def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
 
     No level is scaled or rounded, so that a mask of the counts 0 and 1 holds at any depth. Errors as `decode`.
     """
-    return _with_image(data, name, lambda image: _inside(_upright(image)))
+    return open_with(data, name, lambda image: _inside(upright(image)))
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
     """Decode the pixels, and turn them as EXIF says."""
     image.load()
     ImageOps.exif_transpose(image, in_place=True)
     return image
 
 
-def _with_image(data: bytes, name: str, read: Callable[[Image.Image], T]) -> T:
+def open_with(data: bytes, name: str, read: Callable[[Image.Image], T]) -> T:
     """What `read` makes of an opened file, of which only the header was read and its size checked."""
     if not data:
         raise InputError(f"{name} is empty (0 bytes): export or copy it again.")
@@ -85,12 +110,12 @@ def _with_image(data: bytes, name: str, read: Callable[[Image.Image], T]) -> T:
             with Image.open(io.BytesIO(data), formats=list(FORMATS)) as image:
                 most = HUNGRY.get(image.format or "", MAX_PIXELS)
                 if image.width * image.height > most:
-                    raise _too_large(name, f"{image.width:,} x {image.height:,} pixels", most)
+                    raise too_large(name, f"{image.width:,} x {image.height:,} pixels", most)
                 return read(image)
         except UnidentifiedImageError:
             raise InputError(f"{name} is not an image this can read: use {', '.join(FORMATS)}.") from None
         except Image.DecompressionBombError:
-            raise _too_large(name, "far more pixels than its file suggests") from None
+            raise too_large(name, "far more pixels than its file suggests") from None
         except InputError:
             raise
         except MemoryError:
@@ -130,7 +155,8 @@ class _Quiet:
 _quiet = _Quiet()
 
 
-def _too_large(name: str, what: str, most: int = MAX_PIXELS) -> InputError:
+def too_large(name: str, what: str, most: int = MAX_PIXELS) -> InputError:
+    """What to say of an image that has more pixels than the limit."""
     return InputError(f"{name} has {what}, over the limit of {most // 10**6} million: scale or crop it first.")
 
 
@@ -148,7 +174,7 @@ def _inside(image: Image.Image) -> NDArray[np.bool_]:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         kind = np.asarray(image.crop((0, 0, 1, 1))).dtype
-        return Image.fromarray(_eight_bit(_tilewise(image, kind, np.asarray))).convert("RGB")
+        return Image.fromarray(eight_bit(_tilewise(image, kind, np.asarray))).convert("RGB")
     if not image.has_transparency_data:
         return image if image.mode == "RGB" else image.convert("RGB")
     result = Image.new("RGB", image.size)
@@ -172,7 +198,7 @@ def _tiles(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
         yield from ((left, top, min(left + TILE, width), min(top + TILE, height)) for left in range(0, width, TILE))
 
 
-def _eight_bit(values: NDArray) -> NDArray[np.uint8]:
+def eight_bit(values: NDArray) -> NDArray[np.uint8]:
     """Scale 16-bit counts, or floats in 0 .. 1 (wider ranges by their extremes), to 8 bit, in parts to save memory."""
     flat, scaled = values.reshape(-1), np.empty(values.size, np.uint8)
     parts = [slice(start, start + PART) for start in range(0, flat.size, PART)]

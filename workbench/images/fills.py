@@ -10,6 +10,7 @@ from PIL import Image, ImageFilter
 
 from workbench.errors import InputError
 from workbench.images.item import ImageItem
+from workbench.images.levels import Pixels, alike, resized
 
 FILLS = {
     "patch": "texture from other places of the same image",
@@ -30,18 +31,18 @@ TRIES = 20
 
 
 def cover_region(
-    image: NDArray[np.uint8],
+    image: Pixels,
     inside: NDArray[np.bool_],
     fill: str,
     others: Sequence[ImageItem],
     rng: np.random.Generator,
     texture: NDArray[np.float32] | None = None,
     coarse: int = COARSE,
-) -> NDArray[np.uint8]:
+) -> Pixels:
     """An image with a region covered, its edge feathered over 1/64 of the image so that no seam shows.
 
     Args:
-        image: (H, W, 3).
+        image: (H, W, C).
         inside: (H, W), True where it is to be covered.
         fill: One of `FILLS`.
         others: Images to exchange with.
@@ -50,14 +51,14 @@ def cover_region(
         coarse: Pixels of the longer side of the copy on which "inpaint" is worked out.
 
     Raises:
-        InputError: None of the images to exchange with can be read.
+        InputError: None of the images to exchange with can be read, or the image holds more than 8 bits.
     """
     from scipy.ndimage import gaussian_filter
 
     own, (height, width) = image.astype(np.float32), inside.shape
     alpha = gaussian_filter(inside.astype(np.float32), max(inside.shape) / 64)[..., None]
     if fill == "blur":
-        cover = np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(max(inside.shape) / 16)), np.float32)
+        cover = _blur(image, max(inside.shape) / 16)
     elif fill == "inpaint":
         cover = _inpaint(image, alpha[..., 0] > SEEN, coarse)
     elif fill == "mean":
@@ -67,13 +68,21 @@ def cover_region(
         if fill == "patch":
             cover = _patch(tile(image) if texture is None else texture, rng)
         else:
-            cover = _other(others, (width, height), rng)
+            cover = _other(image, others, (width, height), rng)
         cover = cover + own[near].mean(0) - cover[near].mean(0)  # as bright as what is near
-    return np.asarray((alpha * cover + (1 - alpha) * own).round().clip(0, 255).astype(np.uint8))
+    return alike(alpha * cover + (1 - alpha) * own, image)
 
 
-def _inpaint(image: NDArray[np.uint8], inside: NDArray[np.bool_], edge: int) -> NDArray[np.float32]:
-    """An image (H, W, 3) with what lies inside continued from around it.
+def _blur(image: Pixels, width: float) -> NDArray[np.float32]:
+    from scipy.ndimage import gaussian_filter
+
+    if image.dtype == np.uint8:
+        return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(width)), np.float32)
+    return np.asarray(gaussian_filter(image, (width, width, 0), mode="nearest"))
+
+
+def _inpaint(image: Pixels, inside: NDArray[np.bool_], edge: int) -> NDArray[np.float32]:
+    """An image (H, W, C) with what lies inside continued from around it.
 
     Biharmonic inpainting: Damelin and Hoang 2018, "On surface completion and image inpainting by biharmonic functions".
     As what it paints is smooth, it is done on a copy of at most `edge` pixels a side, in a fraction of the time.
@@ -86,11 +95,13 @@ def _inpaint(image: NDArray[np.uint8], inside: NDArray[np.bool_], edge: int) -> 
     outside = Image.fromarray((~inside * 255).astype(np.uint8)).resize(size, Image.Resampling.BOX)
     hidden = np.asarray(outside) < 255
     if hidden.all() or not hidden.any():
-        return np.broadcast_to(image.reshape(-1, 3).mean(0, dtype=np.float32), image.shape)
-    coarse = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
+        return np.broadcast_to(image.reshape(-1, image.shape[2]).mean(0, dtype=np.float32), image.shape)
+    if image.dtype == np.uint8:
+        coarse = np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX))
+    else:
+        coarse = resized(image, size, Image.Resampling.BOX) / np.float32(255)
     smooth = (255 * inpaint_biharmonic(coarse, hidden, channel_axis=-1)).astype(np.float32)
-    planes = [Image.fromarray(smooth[..., c]).resize((width, height), Image.Resampling.BICUBIC) for c in range(3)]
-    return np.stack([np.asarray(plane) for plane in planes], -1)
+    return resized(smooth, (width, height), Image.Resampling.BICUBIC)
 
 
 def elsewhere(
@@ -149,8 +160,8 @@ def _near(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return ring if ring.any() and inside.mean() < 0.5 else inside if inside.any() else ~inside
 
 
-def tile(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """An image (H, W, 3) less what keeps its ends from meeting, so that it can be shifted without a seam.
+def tile(image: Pixels) -> NDArray[np.float32]:
+    """An image (H, W, C) less what keeps its ends from meeting, so that it can be shifted without a seam.
 
     It is the periodic component of Moisan 2011, "Periodic plus smooth image decomposition".
     """
@@ -175,8 +186,14 @@ def _patch(texture: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np
     )
 
 
-def _other(others: Sequence[ImageItem], size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float32]:
+def _other(
+    image: Pixels, others: Sequence[ImageItem], size: tuple[int, int], rng: np.random.Generator
+) -> NDArray[np.float32]:
     """One of some images that can be read, resized to (width, height), as (H, W, 3)."""
+    if image.dtype != np.uint8:
+        raise InputError(
+            "Images of more than 8 bits, or of other channels, are not exchanged with others: choose another fill."
+        )
     for i in rng.permutation(len(others)):
         try:
             return np.asarray(others[i].open().resize(size, Image.Resampling.BILINEAR), np.float32)

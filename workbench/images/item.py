@@ -21,11 +21,15 @@ from PIL import Image
 
 from workbench.errors import InputError
 from workbench.files import file_digest, read_file, store, unique_text
-from workbench.images.decoding import FORMATS, decode, decode_mask, upright_size
+from workbench.images.decoding import FORMATS, decode
+from workbench.images.deep import decode_mask, is_mapped, is_plain, read_raster, shown, upright_size
+from workbench.images.raster import Raster
 from workbench.texts import scalar
 
 MAX_BYTES = 200 * 2**20
-SUFFIXES = frozenset(" ".join(FORMATS.values()).split())
+MAPPED, MAX_MAPPED = 64 * 2**20, 2**31
+"""Bytes from which on a file is mapped into memory where its format allows it, and the most that such a file has."""
+SUFFIXES = frozenset((*" ".join(FORMATS.values()).split(), ".npy", ".dcm", ".dicom"))
 
 
 def no_images(name: str) -> InputError:
@@ -146,12 +150,33 @@ class ImageItem:
         )
 
     def open(self) -> Image.Image:
-        """Decode to RGB, upright.
+        """Decode to RGB of 8 bits, upright: what a person looks at.
 
         Raises:
             InputError: The file is missing, is no image, is cut off, or is larger than the limits.
         """
-        return decode(self._bytes(), self.name)
+        opened = self.load()
+        return shown(opened) if isinstance(opened, Raster) else opened
+
+    def load(self, *, bands: bool = False) -> Image.Image | Raster:
+        """What a model reads: upright RGB where 8 bits are all that the file holds, else its values as they are.
+
+        Args:
+            bands: Whether the values are wanted in every case, with all channels, and pages of a TIFF as channels.
+
+        Raises:
+            InputError: As `open`.
+        """
+        data = _data(self.source, self.name)
+        raster = read_raster(data, self.name, bands=bands)
+        if raster is None:
+            return decode(data if isinstance(data, bytes) else read_file(data, MAX_MAPPED), self.name)
+        return shown(raster) if is_plain(raster) and not bands else raster
+
+    def held(self) -> ImageItem:
+        """The image with its bytes of now in memory; one that is mapped stays where it lies. Errors as `open`."""
+        data = _data(self.source, self.name)
+        return self if isinstance(data, Path) else dataclasses.replace(self, source=BytesSource(data))
 
     def open_mask(self) -> NDArray[np.bool_] | None:
         """The mask as booleans of shape (H, W) in the pixels of the image, or None where there is none.
@@ -163,17 +188,14 @@ class ImageItem:
         """
         if self.mask is None:
             return None
-        mask = decode_mask(read_source(self.mask, f"the mask of {self.name}"), f"the mask of {self.name}")
-        width, height = upright_size(self._bytes(), self.name)
+        mask = decode_mask(_data(self.mask, f"the mask of {self.name}"), f"the mask of {self.name}")
+        width, height = upright_size(_data(self.source, self.name), self.name)
         if mask.shape != (height, width):
             raise InputError(
                 f"The mask of {self.name} is {mask.shape[1]} x {mask.shape[0]} pixels but its image is {width} x"
                 f" {height}: export the mask at the image's size."
             )
         return mask
-
-    def _bytes(self) -> bytes:
-        return read_source(self.source, self.name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -277,6 +299,19 @@ def image_from_bytes(data: bytes, name: str) -> ImageItem:
     return item
 
 
+def _lies_in(source: Source, above: int) -> Path | None:
+    """The file that is mapped in place of being read: one of over `above` bytes, of a format that allows it."""
+    if not isinstance(source, FileSource) or source.path.suffix.lower() not in (".npy", ".tif", ".tiff"):
+        return None
+    return source.path if source.size > above and is_mapped(source.path) else None
+
+
+def _data(source: Source, name: str) -> bytes | Path:
+    """All the bytes of `source`, or where they lie for mapping, or an InputError that calls it `name`."""
+    with _reading(source, name):
+        return _lies_in(source, MAPPED) or source.read()
+
+
 def read_source(source: Source, name: str) -> bytes:
     """All the bytes of `source`, or an InputError that calls it `name`."""
     with _reading(source, name):
@@ -287,9 +322,10 @@ def read_source(source: Source, name: str) -> bytes:
 def _reading(source: Source, name: str) -> Iterator[None]:
     """Errors of reading `source` as an InputError that calls it `name`; it is refused where it is too large."""
     try:
-        if source.size > MAX_BYTES:
+        most = MAX_MAPPED if _lies_in(source, MAX_BYTES) else MAX_BYTES
+        if source.size > most:
             raise InputError(
-                f"{name} is {source.size / 2**20:,.0f} MB, over the limit of {MAX_BYTES // 2**20} MB: compress or crop"
+                f"{name} is {source.size / 2**20:,.0f} MB, over the limit of {most // 2**20:,} MB: compress or crop"
                 " it first."
             )
         yield

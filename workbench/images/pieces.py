@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.images.fills import FILLS, cover_region, tile
+from workbench.images.levels import Pixels
 
-Pixels = NDArray[np.uint8]
 REGION_FILLS = {name: text for name, text in FILLS.items() if name != "exchange"}
 REGION_FILLS["grey"] = "mid-grey with a hard edge"
 """What can be filled with. A patch comes from the same image, so that it may bring along what was to go."""
@@ -20,7 +20,7 @@ class Pieces:
     """An image cut into n pieces.
 
     Attributes:
-        pixels: (H, W, 3).
+        pixels: (H, W, C), bytes or levels.
         labels: (H, W) the number of each pixel's piece, 0 to n - 1.
         fill: One of `REGION_FILLS`.
         parts: n.
@@ -43,7 +43,7 @@ class Pieces:
         if not inside.any():
             return self.pixels
         if self.fill == "grey":
-            return np.where(inside[..., None], np.uint8(128), self.pixels)
+            return np.where(inside[..., None], self.pixels.dtype.type(128), self.pixels)
         fill = "mean" if self.fill == "inpaint" and inside.mean() >= 0.5 else self.fill
         return cover_region(self.pixels, inside, fill, (), np.random.default_rng(self._seed), self._texture, COARSER)
 

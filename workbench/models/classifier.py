@@ -16,7 +16,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from workbench.errors import InputError
-from workbench.images import ImageItem
+from workbench.images import NOTES, ImageItem, Raster, shown
+from workbench.models.deep_pixels import source_of
 from workbench.models.folder import label_key
 from workbench.models.grids import Grid, read_grids
 from workbench.models.heads import LOGITS, Answer, Head
@@ -34,19 +35,26 @@ class Input:
     image.
 
     Attributes:
-        image: Its pixels, upright RGB.
+        image: Its pixels, upright RGB of 8 bits.
         x: What the model is asked, float32 of shape (C, H, W) on the CPU.
         placement: Where `x` lies on the image.
         item: What is known of it, where it is one of a set.
+        source: What `x` is made of: `image`, or the values of its file where those are more.
     """
 
     image: Image.Image
     x: Tensor
     placement: Placement
     item: ImageItem | None = None
+    source: Image.Image | Raster | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was decided in reading the image, one sentence each."""
+        return self.source.notes if isinstance(self.source, Raster) else self.image.info.get(NOTES, ())
 
 
-Askable = ImageItem | Image.Image | NDArray[np.uint8] | Input
+Askable = ImageItem | Image.Image | NDArray[np.uint8] | NDArray[np.float32] | Input
 """An image in any form that a classifier can be asked about."""
 
 
@@ -134,26 +142,46 @@ class Classifier:
 
     def prepare(self, image: ImageItem | Image.Image) -> Tensor:
         """An image as input: float32 of shape (C, H, W) on the CPU."""
-        rgb = image.open() if isinstance(image, ImageItem) else image
-        return torch.from_numpy(self.preprocessing.normalise(self.preprocessing.pixels(rgb)))
+        return self._ready(self._source(image))
+
+    def _ready(self, source: Image.Image | Raster) -> Tensor:
+        return torch.from_numpy(self.preprocessing.normalise(self.preprocessing.pixels(source)))
+
+    def _source(
+        self, image: ImageItem | Image.Image | NDArray, pixels: Image.Image | None = None
+    ) -> Image.Image | Raster:
+        prep = self.preprocessing
+        return source_of(image, pixels, bands=prep.bands, ranged=prep.range is not None)
 
     def input(self, image: Askable, pixels: Image.Image | None = None) -> Input:
         """An image with all that is made of it before the model is asked; one that is ready is taken as it is.
 
         Args:
-            image: What to make ready; an array has shape (H, W, 3).
-            pixels: Those of `image`, upright RGB, where they are at hand.
+            image: What to make ready; an array has shape (H, W, 3), or is one that `levels` gave.
+            pixels: What `ImageItem.open` gives of `image`, where it is at hand.
 
         Raises:
             InputError: As `ImageItem.open`.
         """
         if isinstance(image, Input):
             return image
-        if isinstance(image, np.ndarray):
-            image = Image.fromarray(image)
-        item = image if isinstance(image, ImageItem) else None
-        decoded = pixels or (image.open() if isinstance(image, ImageItem) else image)
-        return Input(decoded, self.prepare(decoded), self.placement(decoded), item)
+        item, source = image if isinstance(image, ImageItem) else None, self._source(image, pixels)
+        decoded = pixels or (shown(source) if isinstance(source, Raster) else source)
+        return Input(decoded, self._ready(source), self.preprocessing.placement(source), item, source)
+
+    def levels(self, image: Askable) -> NDArray[np.uint8] | NDArray[np.float32]:
+        """What edits of an image are made on, from 0, black, to 255, white: bytes (H, W, 3), or floats (H, W, C) where
+        the image holds more than 8 bits or the model takes other channels. `input` takes either again.
+
+        Raises:
+            InputError: As `input`.
+        """
+        source = (image.source or image.image) if isinstance(image, Input) else self._source(image)
+        return self.preprocessing.levels(source)
+
+    def baseline(self, name: str, ready: Input) -> NDArray[np.float32]:
+        """A reference input without evidence, (C, H, W). Errors as `Preprocessing.baseline`."""
+        return self.preprocessing.baseline(name, ready.source or ready.image)
 
     def exactly(self, image: Image.Image) -> Input:
         """An image that shows an input pixel for pixel, as an attacked one does: not to be resized or cut again."""

@@ -36,7 +36,7 @@ Size = Annotated[int, Field(ge=1, le=4096)]
 Resize = Literal["stretch", "crop", "pad", "shorter", "longer", "both"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 Backend = Literal["pillow", "tensor", "float"]
-Channels = Literal["rgb", "bgr"]
+Channels = Literal["rgb", "bgr"] | tuple[str, ...]
 
 
 _FIRST = {
@@ -59,8 +59,11 @@ class PreprocessingSpec(Strict):
         backend: Whose arithmetic resizes: `pillow` (timm, torchvision), `tensor` (8 bit tensors, as in transformers)
             or `float` (tensors without rounding).
         antialias: Whether shrinking averages; only tensors can do without.
-        channels: The order in which the model takes colours, and `mean` and `std` give theirs.
-        mean: Subtracted from pixels in 0 .. 1: one number for grey, three for colour.
+        channels: The order in which the model takes colours, and `mean` and `std` give theirs; or the names of its 1 to
+            32 channels, as in `["red", "green", "blue", "nir"]`.
+        range: The counts of an image that become 0 and 1; where missing, 0 and what the image's file or type can hold:
+            255 or 65535, for floats between 0 and 1 these.
+        mean: Subtracted from pixels in 0 .. 1: one number for grey, three for colour, or one a channel.
         std: Divided by, likewise.
     """
 
@@ -72,6 +75,7 @@ class PreprocessingSpec(Strict):
     backend: Backend = "pillow"
     antialias: bool = True
     channels: Channels = "rgb"
+    range: tuple[float, float] | None = None
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 0.5, 0.5)
 

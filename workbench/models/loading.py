@@ -72,7 +72,7 @@ def load_classifier(
         state: Which copy of the weights to take from a checkpoint that holds several, such as "state_dict" beside
             "state_dict_ema"; the moving average where missing.
         **preprocessing: Fields of `Preprocessing`: size, resize, crop, interpolation, mean, std, resize_to, backend,
-            antialias, channels; the rest is as published with the architecture.
+            antialias, channels, range; the rest is as published with the architecture.
 
     Returns:
         The classifier, on its device and in evaluation mode.

@@ -6,16 +6,46 @@ import math
 from collections.abc import Sequence
 
 from workbench.errors import InputError
+from workbench.images import MOST_CHANNELS
 
 LEAST_SPAN, MOST_SPAN = 0.5, 1e6
 """From black to white, in the model's units: 1 to 7 is usual; 255 and 65,535 are models of raw counts."""
 FARTHEST = 1.0
 """How far from zero all of an image may lie, in spans: further off, its own contrast hardly matters."""
+LONGEST_CHANNEL = 60
 PUBLISHED = {
     "ImageNet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "CLIP": ((0.4815, 0.4578, 0.4082), (0.2686, 0.2613, 0.2758)),
     "CIFAR-10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
 }
+
+
+def check_channels(
+    mean: Sequence[float], std: Sequence[float], names: Sequence[str], limits: tuple[float, float] | None
+) -> None:
+    """Refuse a mean, a standard deviation and names that are not of as many channels, and a range that is none.
+
+    Raises:
+        InputError: With what does not fit.
+    """
+    if len(mean) != len(std) or not 1 <= len(mean) <= MOST_CHANNELS:
+        raise InputError(
+            f"Preprocessing needs one number a channel for mean and std, of 1 to {MOST_CHANNELS} channels, not"
+            f" {len(mean)} and {len(std)}."
+        )
+    if names and len(names) != len(mean):
+        raise InputError(
+            f"channels names {len(names)} ({', '.join(names[:6])}), and mean and std have {len(mean)} numbers each:"
+            " give one a channel."
+        )
+    if len(set(names)) < len(names) or not all(name.strip() and len(name) <= LONGEST_CHANNEL for name in names):
+        raise InputError(
+            f"Each channel needs a name of its own, of 1 to {LONGEST_CHANNEL} characters: correct channels."
+        )
+    if limits is not None and not (all(map(math.isfinite, limits)) and limits[0] < limits[1]):
+        raise InputError(
+            f"range is [{limits[0]:g}, {limits[1]:g}]: give the count that becomes 0, and a larger one that becomes 1."
+        )
 
 
 def check_statistics(mean: Sequence[float], std: Sequence[float]) -> None:

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from workbench.errors import InputError
+from workbench.images import Raster
+from workbench.models.deep_pixels import levels, planes
 from workbench.models.folder import Backend, Channels, Interpolation, Resize
-from workbench.models.normalisation import check_statistics
+from workbench.models.normalisation import check_channels, check_statistics
 from workbench.models.placement import Placement
 
 BATCH = 16
@@ -33,7 +35,7 @@ RESAMPLING = {
 }
 TWO_STEPS = ("shorter", "longer", "both")
 """Ways to fit an image that resize it whole and then cut out its middle."""
-REFINEMENTS = ("resize_to", "backend", "antialias", "channels")
+REFINEMENTS = ("resize_to", "backend", "antialias", "channels", "range")
 """Settings that say nothing where they have their default, so that older digests hold."""
 MOST_RESIZED = 2**25
 """Pixels of a resized image at most, before its middle is cut out; of a larger one only the middle is computed."""
@@ -73,7 +75,9 @@ class Preprocessing:
         backend: Whose arithmetic resizes: "pillow" (timm, torchvision), "tensor" (8 bit tensors, as in transformers)
             or "float" (tensors without rounding).
         antialias: Whether shrinking averages; only tensors can do without.
-        channels: The order in which the model takes colours, and `mean` and `std` give theirs: "rgb" or "bgr".
+        channels: The order in which the model takes colours, and `mean` and `std` give theirs: "rgb" or "bgr"; or the
+            names of its 1 to 32 channels.
+        range: The counts that become 0 and 1; where missing, what the image's file or its type states.
     """
 
     size: tuple[int, int] = (224, 224)
@@ -86,12 +90,10 @@ class Preprocessing:
     backend: Backend = "pillow"
     antialias: bool = True
     channels: Channels = "rgb"
+    range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        if len(self.mean) != len(self.std) or len(self.mean) not in (1, 3):
-            raise InputError(
-                f"Preprocessing needs 1 or 3 numbers each for mean and std, not {len(self.mean)} and {len(self.std)}."
-            )
+        check_channels(self.mean, self.std, self.names, self.range)
         check_statistics(self.mean, self.std)
         _check_geometry(self)
 
@@ -108,12 +110,26 @@ class Preprocessing:
         if "interpolation" in names:
             how = {"pillow": "", "tensor": " on 8 bit tensors", "float": " on tensors without rounding"}[self.backend]
             parts.append(f"{self.interpolation}{how}" + ("" if self.antialias else " without antialiasing"))
-        if "channels" in names and (self.channels == "bgr" or len(names) == 1):
-            parts.append(f"colours in the order {self.channels.upper()}")
+        if "channels" in names and self.names:
+            parts.append(f"channels {', '.join(self.names)}")
+        elif "channels" in names and (self.channels == "bgr" or len(names) == 1):
+            parts.append(f"colours in the order {str(self.channels).upper()}")
+        if "range" in names and self.range:
+            parts.append(f"counts from {self.range[0]:g}, black, to {self.range[1]:g}, white")
         for name, numbers in (("mean", self.mean), ("std", self.std)):
             if name in names:
                 parts.append(f"{name} {', '.join(f'{number:.4g}' for number in numbers)}")
         return ", ".join(filter(None, parts))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the channels are called, where they have names."""
+        return () if isinstance(self.channels, str) else self.channels
+
+    @property
+    def bands(self) -> bool:
+        """Whether the model takes other channels than grey or colour, which no RGB image can give."""
+        return bool(self.names) or len(self.mean) not in (1, 3)
 
     def frame(self, width: int, height: int) -> Frame:
         """How an image of this size is resized and cut, in the modes of two steps."""
@@ -127,7 +143,7 @@ class Preprocessing:
             return -((wanted - length) // 2)
         return round((length - wanted) / 2) if self.backend == "pillow" else (length - wanted) // 2
 
-    def placement(self, image: Image.Image) -> Placement:
+    def placement(self, image: Image.Image | Raster) -> Placement:
         """Where the input lies on `image`."""
         width, height = image.size
         rows, columns = self.size
@@ -146,18 +162,35 @@ class Preprocessing:
             return Placement((width, height), (left, top, width - left, height - top), self.size)
         return Placement((width, height), (left, top, left + columns * step, top + rows * step), self.size)
 
-    def pixels(self, image: Image.Image) -> NDArray[np.float32]:
+    def pixels(self, image: Image.Image | Raster) -> NDArray[np.float32]:
         """The image as the model sees it, before normalisation: float32 of shape (C, H, W), 0 .. 1 where nothing
-        overshoots."""
-        image = image.convert("L" if len(self.mean) == 1 else "RGB")
+        overshoots. Of a raster nothing is rounded: its channels are resized one by one, as floats."""
+        if isinstance(image, Raster):
+            return self._deep(image)
+        values = self._fitted(image.convert("L" if len(self.mean) == 1 else "RGB"))
+        return values[::-1].copy() if self.channels == "bgr" else values
+
+    def _fitted(self, image: Image.Image) -> NDArray[np.float32]:
+        """An RGB or grey image of 8 bits, or one of floats 0 .. 255, in the input's size: (C, H, W) in 0 .. 1."""
         rows, columns = self.size
         if self.resize == "stretch":
-            values = self._part(image, (columns, rows), (0, 0, columns, rows))
-        elif self.resize in TWO_STEPS:
-            values = self._framed(image)
-        else:
-            values = _levels(self._in_one_step(image))
-        return values[::-1].copy() if self.channels == "bgr" else values
+            return self._part(image, (columns, rows), (0, 0, columns, rows))
+        return self._framed(image) if self.resize in TWO_STEPS else _levels(self._in_one_step(image))
+
+    def _deep(self, raster: Raster) -> NDArray[np.float32]:
+        count = len(self.mean)
+        order = range(count)[:: -1 if self.channels == "bgr" else 1]
+        result = np.empty((count, *self.size), np.float32)
+        for i, plane in enumerate(planes(raster, count, self.names, self.range, order)):
+            grey = dataclasses.replace(self, mean=self.mean[i : i + 1], std=self.std[i : i + 1], channels="rgb")
+            result[i] = grey._fitted(Image.fromarray(plane))[0]
+        return result
+
+    def levels(self, image: Image.Image | Raster) -> NDArray[np.uint8] | NDArray[np.float32]:
+        """What edits are made on: bytes (H, W, 3), or of a raster floats (H, W, C), both from 0, black, to 255."""
+        if isinstance(image, Raster):
+            return levels(image, len(self.mean), self.names, self.range)
+        return np.asarray(image.convert("RGB"))
 
     def _framed(self, image: Image.Image) -> NDArray[np.float32]:
         frame = self.frame(*image.size)
@@ -173,7 +206,8 @@ class Preprocessing:
             seen = _levels(image.resize((right - left, bottom - top), RESAMPLING[self.interpolation], box=box))
         if seen.shape[1:] == self.size:
             return seen
-        fill = np.asarray(self._fill() if self.resize == "longer" else [0] * len(seen), np.float32) / np.float32(255)
+        mean = self._fill(exact=image.mode == "F") if self.resize == "longer" else [0] * len(seen)
+        fill = np.asarray(mean, np.float32) / np.float32(255)
         canvas = np.broadcast_to(fill[:, None, None], (len(seen), rows, columns)).copy()
         canvas[:, top - frame.top : bottom - frame.top, left - frame.left : right - frame.left] = seen
         return canvas
@@ -204,14 +238,14 @@ class Preprocessing:
             return image.resize((columns, rows), RESAMPLING[self.interpolation], box=box)
         left, top = round(-box[0] * columns / (box[2] - box[0])), round(-box[1] * rows / (box[3] - box[1]))
         inner = image.resize((max(columns - 2 * left, 1), max(rows - 2 * top, 1)), RESAMPLING[self.interpolation])
-        fill = self._fill()
+        fill = self._fill(exact=image.mode == "F")
         canvas = Image.new(image.mode, (columns, rows), fill[0] if len(fill) == 1 else fill)
         canvas.paste(inner, (left, top))
         return canvas
 
-    def _fill(self) -> tuple[int, ...]:
-        """The mean colour as an image has it, its channels in the image's order."""
-        fill = tuple(min(max(round(255 * m), 0), 255) for m in self.mean)
+    def _fill(self, *, exact: bool) -> tuple[float, ...]:
+        """The mean colour as an image has it, its channels in the image's order; in whole levels if not `exact`."""
+        fill = tuple(255 * m if exact else min(max(round(255 * m), 0), 255) for m in self.mean)
         return fill[::-1] if self.channels == "bgr" else fill
 
     def normalise(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -219,14 +253,16 @@ class Preprocessing:
         return np.asarray((pixels - self._column(self.mean)) / self._column(self.std), dtype=np.float32)
 
     def image(self, values: NDArray[np.floating]) -> Image.Image:
-        """A model's input of shape (C, H, W) as an image in true colours, clipped to what an image can show."""
+        """A model's input of shape (C, H, W) as an image in true colours, clipped to what an image can show; of more
+        than three channels the first three, of two the first."""
         pixels = (np.asarray(values) * self._column(self.std) + self._column(self.mean)).clip(0, 1)
         levels = (pixels * 255).round().astype(np.uint8)
         if self.channels == "bgr":
             levels = levels[::-1]
+        levels = levels[: 1 if len(levels) < 3 else 3]
         return Image.fromarray(levels[0] if len(levels) == 1 else levels.transpose(1, 2, 0)).convert("RGB")
 
-    def baseline(self, name: str, image: Image.Image) -> NDArray[np.float32]:
+    def baseline(self, name: str, image: Image.Image | Raster) -> NDArray[np.float32]:
         """A reference input without evidence, of shape (C, H, W), normalised.
 
         Args:
@@ -238,7 +274,13 @@ class Preprocessing:
         """
         if name not in BASELINES:
             raise InputError(f"There is no baseline {name!r}: choose {', '.join(BASELINES)}.")
+        if name == "blur" and isinstance(image, Raster):
+            from scipy.ndimage import gaussian_filter
+
+            width = max(self.size) / 12
+            return self.normalise(gaussian_filter(self.pixels(image), (0, width, width), mode="nearest"))
         if name == "blur":
+            assert isinstance(image, Image.Image)
             blurred = self.image(self.normalise(self.pixels(image))).filter(
                 ImageFilter.GaussianBlur(max(self.size) / 12)
             )
@@ -319,7 +361,8 @@ def _check_geometry(prep: Preprocessing) -> None:
         raise InputError(
             f'Tensors cannot be resized by {prep.interpolation!r}: set backend = "pillow" or another interpolation.'
         )
-    if prep.channels == "bgr" and len(prep.mean) == 1:
+    if prep.channels == "bgr" and len(prep.mean) != 3:
         raise InputError(
-            'A grey model has no colours to exchange: remove channels = "bgr", or give mean and std for 3.'
+            'Only a model of three channels has colours to exchange: remove channels = "bgr", or give mean and std for'
+            " 3."
         )

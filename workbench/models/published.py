@@ -16,7 +16,7 @@ from workbench.models.folder import PreprocessingSpec
 from workbench.models.preprocessing import Preprocessing
 from workbench.models.reading import Fact, How
 
-REFINEMENTS = frozenset(("resize_to", "crop", "backend", "antialias", "channels"))
+REFINEMENTS = frozenset(("resize_to", "crop", "backend", "antialias", "channels", "range"))
 """Settings of whose defaults nothing need be said."""
 LARGEST_HEAD = 12
 """Weights and biases of a last layer, or of what took its place, at most."""

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import InputError
+from workbench.images import Raster
 from workbench.probe.search import Decide, Levels, Norm, Progress, Search, climb, squares
 from workbench.stats import Rate, spearman, wilson
 
@@ -180,7 +181,7 @@ def attack(
         raise InputError(
             f"Epsilon is {epsilon!r} and steps are {steps!r}: give an epsilon from 0 up and at least one step."
         )
-    clean = (classifier.preprocessing.pixels(classifier.input(image).image) * 255).round().astype(np.int32)
+    clean = _clean(classifier, image)
     search = Search(classifier, clean, decide, epsilon, kind.norm, on_progress)
     levels = climb(search, steps, seed, once=kind.steps == 1) if kind.white else squares(search, steps, seed)
     after, now = search.ask(levels)
@@ -283,16 +284,16 @@ def random_flips(
         draws: How many times.
         seed: Of the noise.
     """
-    pixels = classifier.preprocessing.pixels(classifier.input(image).image)
-    search = Search(classifier, (pixels * 255).round().astype(np.int32), None, epsilon, norm, None)
-    rng, size = np.random.default_rng(seed), pixels.size
+    clean = _clean(classifier, image)
+    search = Search(classifier, clean, None, epsilon, norm, None)
+    rng, size = np.random.default_rng(seed), clean.size
     level = search.reach if norm == "linf" else max(math.ceil(math.sqrt(search.reach**2 / size)), 1)
     count = size if norm == "linf" else min(round((search.reach / level) ** 2), size)
     flips = 0
     for _ in range(draws):
         noise = np.zeros(size, np.int32)
         noise[rng.permutation(size)[:count]] = rng.choice((-1, 1), count) * int(level)
-        flips += search.ask((search.clean + noise.reshape(pixels.shape)).clip(0, 255))[1] != search.was
+        flips += search.ask((search.clean + noise.reshape(clean.shape)).clip(0, 255))[1] != search.was
     return wilson(flips, draws)
 
 
@@ -311,6 +312,21 @@ def shift(before: NDArray[np.floating], after: NDArray[np.floating]) -> Shift:
     count = math.ceil(TOP * flat[0].size)
     a, b = (np.lexsort((rng.random(values.size), -values))[:count] for values in flat)
     return Shift(spearman(*flat), float(np.isin(a, b).mean()))
+
+
+def _clean(classifier: Classifier, image: Askable) -> Levels:
+    """An image in the model's input size, in levels of 255.
+
+    Raises:
+        InputError: As `Classifier.input`, or the image holds more than 8 bits.
+    """
+    ready = classifier.input(image)
+    if isinstance(ready.source, Raster):
+        raise InputError(
+            "Attacks move pixels by whole levels of 8 bits in RGB, and this image holds more, which would be lost: use"
+            " the edits, which are made in floats."
+        )
+    return np.asarray((classifier.preprocessing.pixels(ready.image) * 255).round().astype(np.int32))
 
 
 def _image(levels: Levels) -> NDArray[np.uint8]:

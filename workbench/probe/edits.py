@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.images import cover_region
+from workbench.images import Pixels, alike, as_pixels, cover_region
 from workbench.probe.sliders import SLIDERS
 
 Box = tuple[float, float, float, float]
-Pixels = NDArray[np.uint8]
 MOST_EDITS, MOST_BOXES = 40, 40
 EDIT_FILLS: Mapping[str, str] = MappingProxyType(
     {
@@ -130,7 +129,7 @@ class Edited:
     """An image after its edits.
 
     Attributes:
-        pixels: (H, W, 3).
+        pixels: (H, W, C), bytes or levels.
         back: (3, 3), takes a place (x, y, 1) of the edited image, in pixels from its left upper corner, to that of the
             original.
         original: (height, width) of the image before.
@@ -164,23 +163,27 @@ class Edited:
 
 
 def apply(
-    image: Image.Image, edits: Sequence[Edit], others: Mapping[str, Image.Image] | None = None, seed: int = 0
+    image: Image.Image | Pixels,
+    edits: Sequence[Edit],
+    others: Mapping[str, Image.Image] | None = None,
+    seed: int = 0,
 ) -> Edited:
     """Apply edits in their order.
 
     Args:
-        image: RGB.
+        image: RGB, or what `Classifier.levels` gives.
         edits: At most `MOST_EDITS`; boxes are shares of the image as it is when their turn comes.
         others: Images to paste from, by name.
         seed: Of noise and patches; each edit draws from its own source, so that one of another kind before it changes
             nothing in it.
 
     Raises:
-        InputError: There are too many edits, or an image to paste from is not there.
+        InputError: There are too many edits, an image to paste from is not there, or `image` is an 8-bit copy of one
+            that holds more, or an edit is only of 8 bits.
     """
     if len(edits) > MOST_EDITS:
         raise InputError(f"There are {len(edits)} edits, more than {MOST_EDITS}: undo some.")
-    pixels = np.asarray(image.convert("RGB"))
+    pixels = as_pixels(image)
     edited = Edited(pixels, np.eye(3), (pixels.shape[0], pixels.shape[1]))
     for number, edit in enumerate(edits):
         edited = further(edited, edits[:number], edit, others, seed)
@@ -231,9 +234,9 @@ def _resample(pixels: Pixels, step: NDArray[np.float64], size: tuple[int, int]) 
     matrix = swap @ np.linalg.inv(half) @ step @ half @ swap
     planes = [
         affine_transform(pixels[..., c].astype(np.float32), matrix, output_shape=size, order=1, mode="reflect")
-        for c in range(3)
+        for c in range(pixels.shape[2])
     ]
-    return _round(np.stack(planes, -1))
+    return alike(np.stack(planes, -1), pixels)
 
 
 def inside(boxes: Sequence[Box], shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -255,38 +258,41 @@ def _whole(box: Box, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
 def _fill(pixels: Pixels, edit: Edit, others: Mapping[str, Image.Image], rng: np.random.Generator) -> Pixels:
     where = inside(edit.boxes, pixels.shape)
     if edit.fill == "keep":
-        return np.where(where[..., None], pixels, np.uint8(128))
+        return np.where(where[..., None], pixels, pixels.dtype.type(128))
     if edit.fill == "noise":
-        return np.where(where[..., None], rng.integers(0, 256, pixels.shape, np.uint8), pixels)
+        noise = rng.integers(0, 256, pixels.shape, np.uint8).astype(pixels.dtype)
+        return np.where(where[..., None], noise, pixels)
     if edit.fill == "paste":
         if edit.other not in others:
             raise InputError(f"There is no image {edit.other!r} to paste from: choose another one.")
+        if pixels.dtype != np.uint8:
+            raise InputError(
+                "Nothing is pasted into an image of more than 8 bits, or of other channels: choose another fill."
+            )
         patch = others[edit.other].convert("RGB").resize((pixels.shape[1], pixels.shape[0]), Image.Resampling.BILINEAR)
         return np.where(where[..., None], np.asarray(patch), pixels)
     return cover_region(pixels, where, edit.fill, (), rng)
 
 
-def _round(values: NDArray[np.floating]) -> Pixels:
-    return np.asarray(values.round().clip(0, 255).astype(np.uint8))
-
-
 def _brightness(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
-    return _round(pixels + 255 * value)
+    return alike(pixels + 255 * value, pixels)
 
 
 def _contrast(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
-    return _round(127.5 + (pixels - 127.5) * value)
+    return alike(127.5 + (pixels - 127.5) * value, pixels)
 
 
 def _gamma(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
-    return _round(255 * (np.arange(256) / 255) ** value)[pixels]
+    return alike(255 * (pixels / 255) ** value, pixels)
 
 
 def _blur(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
     from scipy.ndimage import gaussian_filter
 
     width = value / 100 * max(pixels.shape[:2])
-    return _round(gaussian_filter(pixels.astype(np.float32), (width, width, 0), mode="nearest")) if width else pixels
+    if not width:
+        return pixels
+    return alike(gaussian_filter(pixels.astype(np.float32), (width, width, 0), mode="nearest"), pixels)
 
 
 def _defocus(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
@@ -299,16 +305,20 @@ def _defocus(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     disc = (radius + 0.5 - np.hypot(x, y)).clip(0, 1)[..., None]
     padded = np.pad(pixels.astype(np.float32), ((reach, reach), (reach, reach), (0, 0)), mode="edge")
-    return _round(fftconvolve(padded, disc / disc.sum(), mode="valid", axes=(0, 1)))
+    return alike(fftconvolve(padded, disc / disc.sum(), mode="valid", axes=(0, 1)), pixels)
 
 
 def _noise(pixels: Pixels, value: float, rng: np.random.Generator) -> Pixels:
-    return _round(pixels + 255 * value * rng.standard_normal(pixels.shape))
+    return alike(pixels + 255 * value * rng.standard_normal(pixels.shape), pixels)
 
 
 def _jpeg(pixels: Pixels, value: float, _: np.random.Generator) -> Pixels:
     if value >= SLIDERS["jpeg"].neutral:
         return pixels
+    if pixels.dtype != np.uint8:
+        raise InputError(
+            "A JPEG holds 8 bits in RGB, and this image more: leave the JPEG quality at 100, or use another edit."
+        )
     if max(pixels.shape[:2]) > 65_535:
         raise InputError(
             "A JPEG has at most 65,535 pixels a side: crop the image first, or leave the JPEG quality at 100."

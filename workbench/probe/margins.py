@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from workbench.images import Pieces, square_cells
+from workbench.images import Pieces, Pixels, as_pixels, square_cells
 from workbench.stats import SIGNIFICANT
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Covered:
 
 def covered(
     classifier: Classifier,
-    image: Image.Image,
+    image: Image.Image | Pixels,
     heatmap: NDArray[np.floating],
     first: str,
     second: str,
@@ -67,7 +67,7 @@ def covered(
 
     Args:
         classifier: The model.
-        image: RGB.
+        image: RGB, or what `Classifier.levels` gives.
         heatmap: (H, W) of the image's pixels: what speaks for the first class rather than the second is positive.
         first: A class.
         second: Another one.
@@ -77,7 +77,7 @@ def covered(
     """
     from workbench.models import answers
 
-    pixels = np.asarray(image.convert("RGB"))
+    pixels = as_pixels(image)
     labels = square_cells(pixels.shape, CELLS)
     pieces = Pieces(pixels, labels, fill, seed)
     masses = np.bincount(labels.ravel(), heatmap.ravel(), pieces.parts) / np.bincount(labels.ravel())

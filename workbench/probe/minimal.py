@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.images import REGION_FILLS, Pieces, Pixels, square_cells
+from workbench.images import REGION_FILLS, Pieces, Pixels, as_pixels, shrunk, square_cells
 from workbench.predictions import DecisionRule
 from workbench.stats import SIGNIFICANT, Rate, wilson
 
@@ -56,7 +56,7 @@ class Minimal:
         random: How often random superpixels of at least equal area do the same, of `RANDOM_REGIONS`; without a value
             where there is no region.
         evaluations: How many images the model was asked about.
-        image: (h, w, 3) what `after` is about, at most `CUT_EDGE` pixels a side.
+        image: (h, w, C) what `after` is about, at most `CUT_EDGE` pixels a side.
     """
 
     aim: Aim
@@ -125,7 +125,7 @@ class Minimal:
 
 def smallest(
     classifier: Classifier,
-    image: Image.Image,
+    image: Image.Image | Pixels,
     *,
     aim: Aim,
     heatmap: NDArray[np.floating] | None = None,
@@ -147,7 +147,8 @@ def smallest(
 
     Args:
         classifier: The model.
-        image: RGB; one larger than `CUT_EDGE` is shrunk for all of this, also for the decision before.
+        image: RGB, or what `Classifier.levels` gives; one larger than `CUT_EDGE` is shrunk for all of this, also for
+            the decision before.
         aim: "flip" or "keep".
         heatmap: (H, W) of the image's pixels, what speaks for the decision positive. Where missing, or nowhere
             positive, each superpixel is filled by itself and counts by what that takes from the score.
@@ -177,17 +178,16 @@ def smallest(
         raise InputError(
             f"There can be 2 to {MOST_SEGMENTS} superpixels or 2 to {MOST_CELLS} cells a side: choose a number between."
         )
-    small = image.convert("RGB")
-    small.thumbnail((CUT_EDGE, CUT_EDGE), Image.Resampling.BOX)
-    pixels = np.asarray(small)
+    whole = as_pixels(image)
+    size, pixels = (whole.shape[1], whole.shape[0]), shrunk(whole, CUT_EDGE)
     labels = segmented(pixels, segments) if cells is None else square_cells(pixels.shape, cells)
     trial = _Trial(classifier, Pieces(pixels, labels, fill, seed), aim, on_progress)
     trial.settle(positive, decide)
-    masses = None if heatmap is None else _masses(heatmap, image.size, labels)
+    masses = None if heatmap is None else _masses(heatmap, size, labels)
     region, areas, scores = _grow(trial, masses)
     found = region is not None
     region = np.zeros(trial.pieces.parts, bool) if region is None else _prune(trial, region)
-    return _result(trial, region, found, areas, scores, image.size, seed)
+    return _result(trial, region, found, areas, scores, size, seed)
 
 
 class _Trial:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.images import SAMPLE, ImageItem, digest, draw_sample
+from workbench.images import SAMPLE, ImageItem, Pixels, digest, draw_sample
 from workbench.predictions import column_of
 from workbench.probe.edits import Edit, apply, further
 from workbench.probe.sliders import SLIDERS
@@ -160,7 +160,7 @@ class SweptSet:
 
 def sweep(
     classifier: Classifier,
-    image: Image.Image,
+    image: Image.Image | Pixels,
     kind: str,
     *,
     values: Sequence[float] | None = None,
@@ -172,7 +172,7 @@ def sweep(
 
     Args:
         classifier: The model.
-        image: RGB.
+        image: RGB, or what `Classifier.levels` gives.
         kind: A name in `SLIDERS`.
         values: Of the edit; `POINTS` of the slider's own, spread over its whole range, where missing.
         edits_before: What is done to the image first.
@@ -335,7 +335,7 @@ def _decisions(
     """Columns (V,) of one image."""
     from workbench.models import ask
 
-    start, own = apply(item.open(), ()), int.from_bytes(digest(seed, item.name)[:6], "big")
+    start, own = apply(classifier.levels(item), ()), int.from_bytes(digest(seed, item.name)[:6], "big")
     return classifier.rule.decide(
         ask(classifier, (further(start, (), Edit(kind, value), seed=own).pixels for value in values))
     )[0]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.images import SAMPLE, ImageItem, digest, draw_sample
+from workbench.images import SAMPLE, ImageItem, alike, digest, draw_sample
 from workbench.predictions import Predictions
 from workbench.probe.attacks import TOP
 from workbench.stats import Rate, mcnemar, mean_of, paired_difference, spearman, wilson
@@ -245,15 +245,15 @@ def _pair(
     from workbench.models import ask
 
     ready = first.input(item)
-    pixels = np.asarray(ready.image)
+    pixels = first.levels(ready)
     noise = np.random.default_rng(list(digest(seed, item.name))).integers(-1, 2, pixels.shape, np.int16)
-    shaken = (pixels + noise).clip(0, 255).astype(np.uint8)
+    shaken = first.input(alike(np.asarray(pixels + noise, np.float32), pixels))
     classes = [first.class_names[c] for c in first.rule.decide(ask(first, [ready, shaken]))[0]]
     theirs_ready = second.input(item, ready.image)
     answer = second.class_names[int(second.rule.decide(ask(second, [theirs_ready]))[0][0])]
     mine = attribute(first, ready, method, classes[0], **params)
     theirs = attribute(second, theirs_ready, method, classes[0], **params)
-    again = attribute(first, Image.fromarray(shaken), method, classes[0], **params)
+    again = attribute(first, shaken, method, classes[0], **params)
     apart, own = likeness(mine, theirs), likeness(mine, again)
     return Pair(item.name, classes[0], answer, *apart, answer == classes[0], *own, classes[1] == classes[0])
 

@@ -218,7 +218,7 @@ def _store(
     with path.open("wb") as file:
         for done, item in enumerate(labelled, 1):
             try:
-                pixels, _ = preprocessing.pixels(item.open()), item.id
+                pixels, _ = preprocessing.pixels(item.load()), item.id
             except InputError as error:
                 unreadable[item.name] = str(error)
             else:

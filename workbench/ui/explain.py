@@ -60,7 +60,7 @@ def bring(view: View) -> None:
     with st.container(horizontal=True):
         with st.popover("Use your own image", icon=":material/add_photo_alternate:"):
             st.file_uploader(
-                "Images (PNG, JPEG, TIFF, BMP, WebP, GIF, PPM)",
+                "Images (PNG, JPEG, TIFF, BMP, WebP, GIF, PPM, AVIF, JPEG 2000, NumPy, DICOM)",
                 accept_multiple_files=True,
                 key="image upload",
                 on_change=sidebar.take_images,
@@ -199,8 +199,9 @@ def _params(view: ImageView) -> dict[str, Any]:
         )
     with right:
         preprocessing = view.model.preprocessing or choice.classifier(view.model).preprocessing
-        values = preprocessing.baseline(params["baseline"], photographs.fitted(view.item, SHOWN_EDGE))
-        st.image(preprocessing.image(values), width=96, caption="Baseline", output_format="PNG")
+        if not (preprocessing.bands and params["baseline"] == "blur"):  # a copy in RGB has other channels
+            values = preprocessing.baseline(params["baseline"], photographs.fitted(view.item, SHOWN_EDGE))
+            st.image(preprocessing.image(values), width=96, caption="Baseline", output_format="PNG")
     params["layer"] = _layer(view.model)
     steps = url.slider("Steps (integrated gradients); 0 = automatic", 0, 400, key="steps", default=0, step=10)
     params["n_steps"] = steps or None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.attribution import METHODS
 from workbench.errors import InputError
-from workbench.images import ImageItem, ImageSet
+from workbench.images import COPY, ImageItem, ImageSet, as_image, as_pixels, resized
 from workbench.predictions import Predictions
 from workbench.ui import choice, photographs
 from workbench.ui.cache import Slot, computed, slot
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from workbench.attribution import Attribution
     from workbench.evidence import Finding
+    from workbench.images import Pixels
     from workbench.models import Classifier, Input
 
 
@@ -70,8 +71,31 @@ def _attributed(
         return str(error)
 
 
+def editable(view: ImageView, edge: int, model: Classifier | None = None) -> Image.Image | Pixels:
+    """What is edited of the image, with no side over `edge` pixels: RGB, or the levels of an image that holds more.
+
+    Args:
+        view: What the page is about.
+        edge: In pixels.
+        model: Whose levels; the chosen model's where missing.
+    """
+    image = photographs.fitted(view.item, edge)
+    clf = model or choice.classifier(view.model)
+    prep = clf.preprocessing
+    if not (image.info.get(COPY) or prep.bands or prep.range):
+        return image
+    facts = {"model": clf.key, "image": view.item.id, "edge": edge}
+    return slot("levels", **facts).kept(lambda: resized(clf.levels(view.item), image.size), lambda kept: kept.nbytes)
+
+
 def map_of_pixels(
-    view: ImageView, image: Image.Image, edits: Hashable, method: str, target: int, *, exact: bool = False
+    view: ImageView,
+    image: Image.Image | Pixels,
+    edits: Hashable,
+    method: str,
+    target: int,
+    *,
+    exact: bool = False,
 ) -> Attribution | str | None:
     """As `attribution`, of the logit of a class, for an image in memory: that of `item` after some edits, or if `exact`
     the model's very input."""
@@ -81,11 +105,12 @@ def map_of_pixels(
 
         try:
             clf = choice.classifier(view.model)
-            return attribute(clf, clf.exactly(image) if exact else image, method, target, on_progress=progress)
+            ready = clf.exactly(as_image(image)) if exact else clf.input(as_pixels(image))
+            return attribute(clf, ready, method, target, on_progress=progress)
         except InputError as error:
             return str(error)
 
-    facts = {"image": view.item.id, "size": image.size, "edits": edits, "method": method, "target": target}
+    facts = {"image": view.item.id, "size": as_image(image).size, "edits": edits, "method": method, "target": target}
     return computed(slot("edited map", **view.model.identity, **facts), METHODS[method].title, make, _map_size)
 
 
@@ -131,17 +156,16 @@ def prediction(view: ImageView) -> tuple[Predictions, int]:
     return place.kept(make, lambda result: 4096 + 8 * len(result.class_names)), 0
 
 
-def asked(view: ImageView, image: Image.Image, edits: Hashable) -> NDArray[np.float32]:
+def asked(view: ImageView, image: Image.Image | Pixels, edits: Hashable) -> NDArray[np.float32]:
     """The probabilities, (K,), for an image in memory: that of `item` after some edits."""
 
     def make() -> NDArray[np.float32]:
-        import numpy as np
-
         from workbench.models import ask
 
-        return ask(choice.classifier(view.model), [np.asarray(image.convert("RGB"))])[0]
+        return ask(choice.classifier(view.model), [as_pixels(image)])[0]
 
-    place = slot("edited prediction", **view.model.identity, image=view.item.id, size=image.size, edits=edits)
+    size = as_image(image).size
+    place = slot("edited prediction", **view.model.identity, image=view.item.id, size=size, edits=edits)
     return place.kept(make, lambda result: 4096 + result.nbytes)
 
 

@@ -152,7 +152,7 @@ def _filled(
     progress: Callable[[int, int], None],
 ) -> list[Filled]:
     """What filling each region does, one after the other."""
-    image, done = photographs.fitted(item, VIEW_EDGE), list[Filled]()
+    image, done = results.editable(scope.of(item), VIEW_EDGE, classifier), list[Filled]()
     for number, region in enumerate(regions):
         progress(number, len(regions))
         done += fill_spots(classifier, image, [region], scope.positive, fill)[1]

@@ -6,19 +6,18 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import streamlit as st
 
 from workbench.attribution import METHODS
 from workbench.catalog import load_catalog
 from workbench.drawing import render
 from workbench.errors import InputError
-from workbench.images import ImageItem, ImageSet, samples
+from workbench.images import ImageItem, ImageSet, Pixels, as_pixels, samples
 from workbench.models import CHEAPER, cheaper, read_spec, stored
 from workbench.probe import Moved, Versus, compare_models, maps_moved, outcomes
 from workbench.stats import Rate
 from workbench.texts import shortened
-from workbench.ui import choice, draw, photographs, session, url
+from workbench.ui import choice, draw, photographs, results, session, url
 from workbench.ui.cache import computed, slot
 from workbench.ui.probe.conclusion import TILE, conclude
 from workbench.ui.probe.edit import EDITED_EDGE
@@ -93,14 +92,15 @@ def _image(view: ImageView, both: tuple[Classifier, Classifier], titles: tuple[s
     explained, cells, said = -1, [], []
     top = st.container()
     for clf, title in zip(both, titles, strict=True):
-        answers = ask(clf, [np.asarray(image)])
+        pixels = as_pixels(results.editable(view, EDITED_EDGE, clf))
+        answers = ask(clf, [pixels])
         decision = int(clf.rule.decide(answers)[0][0])
         explained = decision if explained < 0 else explained
         target = clf.index(both[0].class_names[explained])  # the other one may list them in another order
 
-        def make(progress: Stoppable, clf: Classifier = clf, target: int = target) -> object:
+        def make(progress: Stoppable, clf: Classifier = clf, target: int = target, pixels: Pixels = pixels) -> object:
             try:
-                return attribute(clf, image, method, target, on_progress=progress)
+                return attribute(clf, clf.input(pixels), method, target, on_progress=progress)
             except InputError as error:
                 return str(error)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import streamlit as st
-from PIL import Image
 
 from workbench.attribution import METHODS
 from workbench.drawing import render
@@ -24,7 +23,7 @@ OFFERED = ("integrated_gradients", "grad_cam", "input_x_gradient", "occlusion")
 def section(view: ImageView) -> None:
     """Three maps: of either class, and of the margin."""
     image = photographs.fitted(view.item, EDITED_EDGE)
-    probabilities = results.asked(view, image, ())
+    probabilities = results.asked(view, results.editable(view, EDITED_EDGE), ())
     names = [view.model.rule.class_names[i] for i in probabilities.argsort()[::-1]]
     decision = view.model.rule.class_names[int(view.model.rule.decide(probabilities[None])[0][0])]
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -48,15 +47,16 @@ def section(view: ImageView) -> None:
         if result is None:
             return
         maps[title] = result.placement.scaled(image).to_original(result.heatmap())
-    _conclude(view, image, maps[list(aims)[-1]], method, (first, second))
+    _conclude(view, maps[list(aims)[-1]], method, (first, second))
     st.caption(f"{plain(first)} {p[first]:.1%}, {plain(second)} {p[second]:.1%}.")
     _panels(view, maps, method)
 
 
-def _conclude(view: ImageView, image: Image.Image, heat: np.ndarray, method: str, classes: tuple[str, str]) -> None:
+def _conclude(view: ImageView, heat: np.ndarray, method: str, classes: tuple[str, str]) -> None:
     """Whether covering what the map of the margin points at takes the margin away."""
 
     def make(progress: Stoppable) -> Covered:
+        image = results.editable(view, EDITED_EDGE)
         return covered(choice.classifier(view.model), image, heat, *classes, on_progress=progress)
 
     place = slot("covered margin", **view.model.identity, image=view.item.id, method=method, classes=classes)

@@ -14,7 +14,7 @@ from PIL import Image
 from workbench.attribution import METHODS
 from workbench.drawing import render
 from workbench.errors import InputError
-from workbench.images import ImageItem
+from workbench.images import Editable, as_image
 from workbench.probe import Edit, Edited, Outcome, apply, further, outcomes, outlines
 from workbench.ui import choice, draw, photographs, results, url
 from workbench.ui.cache import computed, slot
@@ -45,12 +45,14 @@ def section(view: ImageView) -> None:
     image = photographs.fitted(view.item, EDITED_EDGE)
     edits, others = steps.possible(steps.edits(), view.images, EDITED_EDGE)
     origins = tuple(view.image(name).id for name in others)
-    result = _result(view.item, image, edits, others, origins)
+    before_edits = results.editable(view, EDITED_EDGE)
+    result = _result(view, before_edits, edits, others, origins)
     if result is None:
         return
     edited, done = result
-    now, key = Image.fromarray(edited.pixels), (*done, *origins)
-    before, after = (results.asked(view, pixels, of) for pixels, of in ((image, ()), (now, key)))
+    key = (*done, *origins)
+    asked = ((before_edits, ()), (edited.pixels, key))
+    before, after = (results.asked(view, pixels, of) for pixels, of in asked)
     left, right = st.columns([1, 1], gap="medium")
     with left:
         _canvas(view, image, edited, done)
@@ -58,14 +60,14 @@ def section(view: ImageView) -> None:
         _decision(view.model, before, after, bool(edits))
         steps.listing(edits)
         _probabilities(view.model, before, after)
-        _maps(view, image, edited, key, before)
+        _maps(view, before_edits, edited, key, before)
     with st.expander("Light, sharpness, position", icon=":material/tune:", expanded=True):
         steps.sliders(edits)
 
 
 def _canvas(view: ImageView, image: Image.Image, edited: Edited, done: tuple[Edit, ...]) -> None:
     """What a box does, and the edited image with the outlines of those that were drawn."""
-    now, size = Image.fromarray(edited.pixels), (image.height, image.width)
+    now, size = as_image(edited.pixels), (image.height, image.width)
     steps.fills(view.images, view.item.name)
     marks = [(outline, done[outline.edit].said) for outline in outlines(done, size)]
     move = partial(steps.move_region, done, size)
@@ -76,8 +78,8 @@ def _canvas(view: ImageView, image: Image.Image, edited: Edited, done: tuple[Edi
 
 
 def _result(
-    item: ImageItem,
-    image: Image.Image,
+    view: ImageView,
+    image: Editable,
     edits: tuple[Edit, ...],
     others: Mapping[str, Image.Image],
     origins: tuple[str, ...],
@@ -97,7 +99,8 @@ def _result(
             edited = further(edited, edits[:number], edit, others)
         return edited, edits
 
-    place = slot("edited image", image=item.id, edge=EDITED_EDGE, edits=(edits, origins))
+    whose = {} if isinstance(image, Image.Image) else {"model": view.model.identity}
+    place = slot("edited image", image=view.item.id, edge=EDITED_EDGE, edits=(edits, origins), **whose)
     try:
         result = computed(place, "Editing", make, lambda entry: entry[0].pixels.nbytes)
     except InputError as error:
@@ -153,7 +156,7 @@ _COLUMNS = {
 }
 
 
-def _maps(view: ImageView, image: Image.Image, edited: Edited, key: tuple[object, ...], before: np.ndarray) -> None:
+def _maps(view: ImageView, image: Editable, edited: Edited, key: tuple[object, ...], before: np.ndarray) -> None:
     """Before, after and their difference on one scale, of the class that was decided on before."""
     target = int(view.model.rule.decide(before[None])[0][0])
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -163,7 +166,7 @@ def _maps(view: ImageView, image: Image.Image, edited: Edited, key: tuple[object
     first = _map(view, image, (), method, target)
     if first is None:
         return
-    second = _map(view, Image.fromarray(edited.pixels), key, method, target) if key else first
+    second = _map(view, edited.pixels, key, method, target) if key else first
     if second is None:
         return
     was = first.on_image()
@@ -173,9 +176,9 @@ def _maps(view: ImageView, image: Image.Image, edited: Edited, key: tuple[object
     unsigned = not METHODS[method].signed
     with st.grid(3, min_column_width=150):
         for title, ground, values in (
-            ("Before", image, was),
-            ("After", Image.fromarray(edited.pixels), now),
-            ("Difference", image, change),
+            ("Before", as_image(image), was),
+            ("After", as_image(edited.pixels), now),
+            ("Difference", as_image(image), change),
         ):
             with st.container():
                 st.markdown(f"**{title}**")
@@ -186,7 +189,7 @@ def _maps(view: ImageView, image: Image.Image, edited: Edited, key: tuple[object
                 draw.colour_bar(render.Scale(scale.limit, signed, scale.clipped), METHODS[method].unit, ends)
 
 
-def _map(view: ImageView, image: Image.Image, key: tuple[object, ...], method: str, target: int) -> Attribution | None:
+def _map(view: ImageView, image: Editable, key: tuple[object, ...], method: str, target: int) -> Attribution | None:
     """The map of an edited image; None, and why, where there is none."""
     result = results.map_of_pixels(view, image, key, method, target)
     if isinstance(result, str):

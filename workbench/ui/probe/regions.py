@@ -9,7 +9,7 @@ import streamlit as st
 from PIL import Image
 
 from workbench.drawing import render
-from workbench.images import REGION_FILLS, ImageItem
+from workbench.images import REGION_FILLS, ImageItem, as_image
 from workbench.probe import CUT_EDGE, EDIT_FILLS, Minimal, outcomes, smallest
 from workbench.ui import choice, draw, neighbours, photographs, results, url
 from workbench.ui.cache import Slot, computed, slot
@@ -41,7 +41,7 @@ def section(view: ImageView) -> None:
         draw.meaning("minimal-regions", "What is a minimal region?")
     image = photographs.fitted(view.item, CUT_EDGE)
     rule = view.model.rule
-    target = rule.class_names[int(rule.decide(results.asked(view, image, ())[None])[0][0])]
+    target = rule.class_names[int(rule.decide(results.asked(view, results.editable(view, CUT_EDGE), ())[None])[0][0])]
     facts = {**view.model.identity, "image": view.item.id, "fill": fill, "grid": grid}
     places = {aim: slot("smallest region", **facts, aim=aim) for aim in TITLES}
     guide: Attribution | str | None = None
@@ -81,7 +81,8 @@ def _smallest(
         )
         cut = {"cells": 16} if grid == "cells" else {"segments": int(grid)}
         clf = choice.classifier(view.model)
-        return smallest(clf, image, aim=aim, heatmap=heat, fill=fill, on_progress=progress, **cut)  # type: ignore[arg-type]
+        asked = results.editable(view, CUT_EDGE)
+        return smallest(clf, asked, aim=aim, heatmap=heat, fill=fill, on_progress=progress, **cut)  # type: ignore[arg-type]
 
     return computed(place, TITLES[aim], make, lambda region: region.inside.nbytes + region.image.nbytes)
 
@@ -101,7 +102,7 @@ def _panel(item: ImageItem, image: Image.Image, region: Minimal) -> None:
 def _region(item: ImageItem, image: Image.Image, region: Minimal) -> None:
     """The region, what the model is asked, and the way there."""
     outline = render.outline(image, region.inside, (255, 205, 0))
-    question = Image.fromarray(region.image)
+    question = as_image(region.image)
     left, right = st.columns(2)
     with left:
         draw.image(outline, f"{TITLES[region.aim]}: the region of {item.name}")

@@ -10,7 +10,7 @@ import streamlit as st
 from workbench.images import ImageItem, samples
 from workbench.probe import ALL_BY, SLIDERS, Sweep, SweptSet, outcomes, sweep, sweep_set
 from workbench.texts import apart
-from workbench.ui import choice, draw, gallery, photographs, url
+from workbench.ui import choice, draw, gallery, results, url
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.probe.conclusion import conclude
 from workbench.ui.probe.edit import EDITED_EDGE
@@ -40,9 +40,7 @@ def section(view: ImageView) -> None:
 
 def _image(view: ImageView, kind: str) -> None:
     def make(progress: Stoppable) -> Sweep:
-        return sweep(
-            choice.classifier(view.model), photographs.fitted(view.item, EDITED_EDGE), kind, on_progress=progress
-        )
+        return sweep(choice.classifier(view.model), results.editable(view, EDITED_EDGE), kind, on_progress=progress)
 
     result = computed(
         slot("sweep", **view.model.identity, image=view.item.id, slider=kind), "Sweeping", make, lambda _: 64 * 1024
