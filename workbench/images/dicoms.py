@@ -13,13 +13,13 @@ from workbench.images.raster import Raster, check_shape, raster_of
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
 
-SUFFIXES = (".dcm", ".dicom")
+DICOM_SUFFIXES = (".dcm", ".dicom")
 DEFLATED = "1.2.840.10008.1.2.1.99"
 
 
 def is_dicom(head: bytes, name: str) -> bool:
     """Whether a file is DICOM, by its first 132 bytes, or by its name where it begins without the usual preamble."""
-    return head[128:132] == b"DICM" or name.lower().endswith(SUFFIXES)
+    return head[128:132] == b"DICM" or name.lower().endswith(DICOM_SUFFIXES)
 
 
 def read_dicom(data: bytes, name: str) -> Raster:
