@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import findings, runs, url
+from workbench.ui import findings, labels, runs, url
 from workbench.ui.defects import decision, masks, operating, scope
 
 VIEWS = {"threshold": "Threshold", "decisions": "Decisions", "masks": "Localisation: maps against masks"}
@@ -16,6 +16,7 @@ view = url.segments(
 )
 current = runs.current_view()
 findings.banner(current)
+labels.unknown(current)
 if view == "decisions":
     decision.page(current)
 elif (selection := scope.choose(current, st.container())) is not None:

@@ -123,9 +123,10 @@ def _class_names(text: str | None) -> list[str] | None:
     if text is None:
         return None
     from workbench.catalog import read_text, stored_path
+    from workbench.models import read_class_list
 
     if "," not in text and stored_path(text).is_file():
-        return read_text(stored_path(text)).splitlines()
+        return read_class_list(read_text(stored_path(text)), stored_path(text).name).names
     return [name.strip() for name in text.split(",")]
 
 

@@ -8,6 +8,7 @@ from workbench import handed_on
 
 if TYPE_CHECKING:
     from workbench.models.architectures import build
+    from workbench.models.class_lists import read_class_list
     from workbench.models.classifier import Askable, Classifier, Input, answers, ask, predict, untouched
     from workbench.models.compressed import CHEAPER, cheaper, stored
     from workbench.models.fitting import fit_weights
@@ -34,6 +35,7 @@ __getattr__ = handed_on(
     __name__,
     {
         "architectures": "build",
+        "class_lists": "read_class_list",
         "classifier": "Askable Classifier Input answers ask predict untouched",
         "compressed": "CHEAPER cheaper stored",
         "fitting": "fit_weights",

@@ -21,6 +21,7 @@ from pydantic import Field
 from workbench.catalog import Strict, is_inside, read_text, read_toml, scheme, stored_path, validated
 from workbench.errors import InputError
 from workbench.files import file_digest
+from workbench.models.class_lists import read_class_list
 
 if TYPE_CHECKING:
     from workbench.predictions import DecisionRule, Limits
@@ -114,7 +115,7 @@ class ModelSpec(Strict):
         state: Which copy of the weights to take from a checkpoint that holds several, such as "state_dict" beside
             "state_dict_ema"; the moving average where missing.
         order: True where the weights' names differ from the architecture's but their order and shapes agree.
-        classes: Class names, or the name of a text file with one a line.
+        classes: Class names, or the name of a text file with one a line, with their numbers, or of a JSON file.
         positive: The class that a defect decision is about.
         threshold: Score of the positive class from which a part is called positive.
         head: What it answers with: "logits", "probabilities", "sigmoid", "multilabel" or "anomaly"; seen in a trial
@@ -160,7 +161,7 @@ def read_spec(folder: Path) -> ModelSpec:
             raise InputError(
                 f"model.toml names the class list {spec.classes!r}, which is not in its folder: put it there."
             )
-        spec = spec.model_copy(update={"classes": [line.strip() for line in read_text(path).rstrip().splitlines()]})
+        spec = spec.model_copy(update={"classes": read_class_list(read_text(path), spec.classes).names})
     longest = max(map(len, spec.classes), default=0)
     if len(spec.classes) > MOST_CLASSES or longest > LONGEST_CLASS:
         raise InputError(
@@ -173,6 +174,19 @@ def read_spec(folder: Path) -> ModelSpec:
             f"model.toml names the positive class {spec.positive!r}, which is none of its classes: correct one of them."
         )
     return spec
+
+
+def class_form(folder: Path) -> str:
+    """How the classes of a `model.toml` whose class list can be read are written, in words."""
+    spec = read_description(folder)
+    if not isinstance(spec.classes, str):
+        return "a list"
+    return read_class_list(read_text(stored_path(spec.classes, folder)), spec.classes).form
+
+
+def class_words(names: Sequence[str]) -> str:
+    """Class names as a line."""
+    return f"{len(names):,}: {', '.join(names[:6])}" + (" …" if len(names) > 6 else "")
 
 
 def check_classes(classes: Sequence[str]) -> None:

@@ -15,12 +15,21 @@ from workbench.catalog import check_local, load_catalog, stored_path
 from workbench.errors import InputError
 from workbench.models.architectures import FETCHING, build, build_with_weights
 from workbench.models.bounds import check_options
+from workbench.models.class_lists import classes_of
 from workbench.models.classifier import Classifier
 from workbench.models.exported import read_exported
-from workbench.models.folder import ModelSpec, read_spec, spec_key, weights_path
+from workbench.models.folder import (
+    ModelSpec,
+    class_form,
+    class_words,
+    read_description,
+    read_spec,
+    spec_key,
+    weights_path,
+)
 from workbench.models.formats import open_path
 from workbench.models.hub import HUB_FILES
-from workbench.models.reading import Opened
+from workbench.models.reading import Fact, Opened
 from workbench.models.settings import Settings, device_of
 from workbench.models.weights import holds_weights, read_weights, weights_title
 from workbench.predictions import Limits
@@ -29,7 +38,7 @@ from workbench.predictions import Limits
 def load_classifier(
     ref: str | os.PathLike[str] | nn.Module,
     *,
-    classes: Sequence[str] | None = None,
+    classes: Sequence[str] | Mapping[object, object] | None = None,
     class_names: Sequence[str] | None = None,
     architecture: str | None = None,
     pretrained: bool = False,
@@ -54,7 +63,8 @@ def load_classifier(
             from a source you trust, for opening one can run code (`workbench.models.exported.read_exported`);
             "timm:NAME" or "torchvision:NAME"; "python:package.module:function" for a factory of your own; or an
             `nn.Module`.
-        classes: Class names; counted from the output and numbered where missing. `class_names` means the same.
+        classes: Class names, or a dict of numbers to names or of names to numbers; counted from the output and
+            numbered where missing. `class_names` means the same.
         architecture: What the weights in a file belong to: "timm:NAME", "torchvision:NAME" or "python:...".
         pretrained: Fetch the published weights of a timm or torchvision name; otherwise its weights are random and it
             says so.
@@ -85,9 +95,9 @@ def load_classifier(
         >>> clf.rule.threshold
         0.5
     """
-    classes = classes or class_names
+    given = classes or class_names
     settings = Settings(
-        classes,
+        classes_of(given, "The class list").names if isinstance(given, Mapping) else given,
         positive,
         threshold,
         name,
@@ -192,6 +202,7 @@ def load_folder(folder: Path, settings: Settings | None = None, *, trusted: bool
         source=source,
         architecture=spec.architecture,
         file=Path(spec.weights).name,
+        facts=(*opened.facts, *([] if settings.classes else [_class_fact(folder, spec)])),
     )
     merged = _merged(settings, spec, folder.name, trusted=trusted)
     classifier = dataclasses.replace(merged.finish(opened), limits=Limits(**spec.limits.model_dump()))
@@ -205,6 +216,12 @@ def load_folder(folder: Path, settings: Settings | None = None, *, trusted: bool
     ):  # another model than model.toml describes
         return classifier
     return dataclasses.replace(classifier, key=key)
+
+
+def _class_fact(folder: Path, spec: ModelSpec) -> Fact:
+    named = read_description(folder).classes
+    source = f"{named}, {class_form(folder)}" if isinstance(named, str) else "model.toml"
+    return Fact("classes", class_words(list(spec.classes)), source, "stated", "classes")
 
 
 def _merged(settings: Settings, spec: ModelSpec, name: str, *, trusted: bool) -> Settings:

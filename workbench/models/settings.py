@@ -12,11 +12,11 @@ from workbench.catalog import validated
 from workbench.errors import InputError
 from workbench.models.bounds import check_cost, check_size
 from workbench.models.classifier import Classifier
-from workbench.models.folder import PreprocessingSpec, check_classes, thresholds_of
+from workbench.models.folder import PreprocessingSpec, check_classes, class_words, thresholds_of
 from workbench.models.heads import Head
 from workbench.models.preprocessing import Preprocessing
 from workbench.models.published import Published, facts_of, join, published
-from workbench.models.reading import Opened
+from workbench.models.reading import Fact, Opened
 from workbench.models.trial import trial
 from workbench.predictions import DecisionRule
 
@@ -102,9 +102,18 @@ class Settings:
             device,
             head,
             (*opened.notes, *seen.notes),
-            facts=(*opened.facts, *facts_of(preprocessing, joined), *seen.facts),
+            facts=(*opened.facts, *self._class_facts(rule, opened), *facts_of(preprocessing, joined), *seen.facts),
         )
         return classifier if self.label is None else classifier.label(self.label)
+
+    def _class_facts(self, rule: DecisionRule, opened: Opened) -> list[Fact]:
+        if any(fact.topic == "classes" for fact in opened.facts):
+            return []
+        value = class_words(rule.class_names)
+        if self.classes or opened.classes:
+            source = "as it was loaded" if self.classes else opened.source or opened.name
+            return [Fact("classes", value, source, "stated", "classes")]
+        return [Fact("classes", f"{value}, numbered, as no names are given", "the answer", "assumed", "classes")]
 
     def _rule(self, head: Head) -> DecisionRule:
         width = head.width if head.several else max(head.width, 2)

@@ -38,4 +38,5 @@ from workbench.predictions.table import (
     reaches,
     tabulate,
 )
+from workbench.predictions.unmatched import Unmatched, unmatched
 from workbench.predictions.verdicts import Verdict, percent, verdict_of

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.bias import Breakdown, Comparison, Confusion, Tie, breakdown, compare, confusion, tied_to_label
 from workbench.predictions import By, Predictions, is_tested
-from workbench.ui import draw, gallery, runs, session, url
+from workbench.ui import draw, gallery, labels, runs, session, url
 from workbench.ui.bias.attributes import MOST_VALUES, Grouping, grouping
 from workbench.ui.cache import slot
 from workbench.ui.text import plain
@@ -114,6 +114,7 @@ class Scope(View):
 
 def choose(view: View) -> Scope | None:
     """The controls on top of the page; None, and a way out, where there is nothing to judge."""
+    labels.unknown(view)
     predictions = view.predictions
     if predictions is None or not predictions.frame["verdict"].notna().any():
         _nothing(view)

@@ -94,10 +94,6 @@ def set_facts(view: View) -> None:
     _facts({name: fact for name, fact in facts.items() if fact})
     for note in images.notes[:6]:
         st.caption(f":material/info: {plain(note)}")
-    strange = sorted(set(images.class_names) - set(model.rule.class_names))
-    if strange:
-        names = plain(", ".join(strange[:4]))
-        st.warning(f"The model does not know these labels: {names}. Images with them count neither right nor wrong.")
     if counts := _counts(images):
         for title, frame in counts.items():
             st.caption(f"Images per {title}")

@@ -9,7 +9,7 @@ import streamlit as st
 
 from workbench.errors import LONGEST
 from workbench.predictions import good_class
-from workbench.ui import draw, gallery
+from workbench.ui import draw, gallery, labels
 from workbench.ui.choice import ModelChoice
 from workbench.ui.overview.scope import Scope
 from workbench.ui.text import plain, seen
@@ -29,6 +29,7 @@ def head(view: View, scope: Scope | None) -> None:
         if view.images.synthetic:
             st.html(gallery.chip("synthetic: generated, not photographed", "doubt"), width="content")
         _link()
+    labels.unknown(view)
 
 
 def asked(model: ModelChoice) -> tuple[str, str]:

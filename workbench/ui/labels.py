@@ -1,0 +1,31 @@
+"""Labels of the image set that are no class of the model: said wherever figures stand, as their images do not count."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from workbench.predictions import unmatched
+from workbench.ui.text import plain
+from workbench.ui.view import View
+
+MOST = 4
+
+
+def unknown(view: View) -> None:
+    """A warning with the labels that the model does not know, how many images have them, and what may be meant."""
+    rule = view.model.rule
+    strange = unmatched((item.label for item in view.images), rule.class_names, several=bool(rule.thresholds))
+    if not strange:
+        return
+    count = sum(label.images for label in strange)
+    names = ", ".join(
+        f"{plain(label.label)} ({label.images:,}" + (f"; did you mean {plain(label.near)}?)" if label.near else ")")
+        for label in strange[:MOST]
+    )
+    more = f" and {len(strange) - MOST:,} more" if len(strange) > MOST else ""
+    images = "1 image has a label" if count == 1 else f"{count:,} images have a label"
+    st.warning(
+        f"{images} that is no class of the model: {names}{more}. In the figures they count neither right nor wrong."
+        " Rename the labels in a manifest or their folders, or the classes in model.toml.",
+        icon=":material/label_off:",
+    )
