@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from workbench.errors import InputError
 
-MOST_LITERAL, MOST_LINES = 2**20, 25_000
+MOST_LITERAL, MOST_NUMBERED = 2**20, 25_000
 """Characters of a dict in Python's own notation, and lines or characters of a line that are searched for numbers."""
 _KEYS = (
     "id2label", "class_to_idx", "label2id", "idx_to_class", "classes", "class_names", "labels", "names", "categories",
@@ -110,7 +110,7 @@ def _value(text: str) -> object:
 
 def _numbered(lines: Sequence[str], file: str) -> ClassList | None:
     """Names by the numbers beside them; None where the lines are names alone."""
-    if len(lines) > MOST_LINES or max(map(len, lines), default=0) > MOST_LINES:
+    if len(lines) > MOST_NUMBERED or max(map(len, lines), default=0) > MOST_NUMBERED:
         return None
     for pattern, form in ((_BEFORE, "before"), (_AFTER, "after")):
         header = 1 if len(lines) > 1 and _is_header(lines[0]) else 0
