@@ -18,7 +18,7 @@ from workbench.models.pickles import INERT, classes_in, reason
 
 MOST_HEADER = 16 * 2**20
 """Bytes in which a .safetensors file may describe its tensors."""
-MOST_TENSORS, DEEPEST, LONGEST_NAME = 200_000, 8, 500
+MOST_TENSORS, DEEPEST, LONGEST_PATH = 200_000, 8, 500
 """Values of a checkpoint that are looked at, dicts within dicts, and characters of a name."""
 SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".tar", ".pkl", ".pickle", ".th", ".index.json", ".index")
 """How names of files of weights end."""
@@ -130,7 +130,7 @@ def _tensors(checkpoint: object) -> Iterator[tuple[str, Tensor]]:
             named = [(str(name), part) for name, part in inside if isinstance(name, str | int)]
             start = f"{path}/" if path else ""
             rest += [
-                (start + name, part, depth + 1) for name, part in reversed(named) if len(start + name) < LONGEST_NAME
+                (start + name, part, depth + 1) for name, part in reversed(named) if len(start + name) < LONGEST_PATH
             ]
 
 
