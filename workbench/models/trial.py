@@ -88,8 +88,8 @@ def trial(
         first = _first_answer(model, images[:1], preprocessing)
         named = output is not None
         output = _output(first, classes) if output is None else output
-        alone, behaviour = _company(model, images, first, output)
-        read = _Answers(model, images, first, output, alone, source if named else "")
+        values, alone, behaviour = _company(model, images, first, output)
+        read = _Answers(model, images, values, first, output, alone, source if named else "")
         head, facts = read.head(kind, source)
     return Trial(head, (*facts, *behaviour), read.notes(head))
 
@@ -137,8 +137,9 @@ def _first_answer(model: nn.Module, x: Tensor, preprocessing: Preprocessing) -> 
 
 def _company(
     model: nn.Module, images: Tensor, first: object, output: int | str | None
-) -> tuple[bool, tuple[Fact, ...]]:
-    """Whether a model must be asked about one image at a time, by asking about the same image in company.
+) -> tuple[Tensor, bool, tuple[Fact, ...]]:
+    """The answers to the images (N, K), and whether a model must be asked about one at a time, by asking about all
+    together: the first must get the same answer as alone.
 
     Raises:
         InputError: It answers anew each time.
@@ -146,26 +147,24 @@ def _company(
     ask = torch.inference_mode()(model)
     lone = _numbers(first, 1, output)
     try:
-        together = _numbers(ask(images[[0, 0, 1]]), 3, output)
-    except Exception as error:  # whatever the model's own code raises, or what it makes of three images
-        why = (str(error) or type(error).__name__).splitlines()[0][:100]
-        return True, (_behaviour(f"asked about one image at a time, as it cannot take three ({why})"),)
-    if _same(together[0], together[1]) and _same(lone[0], together[0]):
-        return False, (_behaviour("the same image gets the same answer alone, again and in company"),)
-    again = _numbers(ask(images[:1]), 1, output)
-    if not _same(lone[0], again[0]):
-        value = (lone[0] - again[0]).abs().argmax()
+        together = _numbers(ask(images), len(images), output)
+        if _same(lone[0], together[0]):
+            return together, False, (_behaviour("the same image gets the same answer alone and in company"),)
+        why = (
+            "its answer depends on the images that are asked about with it, as with a BatchNorm without running"
+            " statistics"
+        )
+    except Exception as error:  # whatever the model's own code raises, or what it makes of several images
+        why = f"it cannot take several ({(str(error) or type(error).__name__).splitlines()[0][:100]})"
+    each = torch.cat([_numbers(ask(x), 1, output) for x in images.split(1)])
+    if not _same(lone[0], each[0]):
+        value = (lone[0] - each[0]).abs().argmax()
         raise InputError(
-            f"The model answers anew each time (the same image got {lone[0][value]:.4g}, then {again[0][value]:.4g}):"
+            f"The model answers anew each time (the same image got {lone[0][value]:.4g}, then {each[0][value]:.4g}):"
             " something random runs in evaluation mode, such as F.dropout without training=self.training. Switch it"
             " off."
         )
-    return True, (
-        _behaviour(
-            "asked about one image at a time, as its answer depends on the images that are asked about with it, as"
-            " with a BatchNorm without running statistics"
-        ),
-    )
+    return each, True, (_behaviour(f"asked about one image at a time, as {why}"),)
 
 
 def _output(out: object, classes: int) -> int | str | None:
@@ -202,13 +201,19 @@ class _Answers:
     """What a model says of the trial's images, and what kind of answers these are."""
 
     def __init__(
-        self, model: nn.Module, images: Tensor, first: object, output: int | str | None, alone: bool, chosen: str
+        self,
+        model: nn.Module,
+        images: Tensor,
+        values: Tensor,
+        first: object,
+        output: int | str | None,
+        alone: bool,
+        chosen: str,
     ) -> None:
         self.chosen = chosen
         self.model, self.images, self.first, self.output, self.alone = model, images, first, output, alone
         self.named, self.pair = output is None and is_named_score(first), output is None and _is_pair(first)
-        self.values = torch.cat([self._ask(x) for x in images.split(1)])
-        self.width = self.values.shape[1]
+        self.values, self.width = values, values.shape[1]
 
     def _ask(self, x: Tensor) -> Tensor:
         with torch.inference_mode():
