@@ -287,7 +287,7 @@ def test_a_model_without_a_grid_refuses_layers_and_attention_and_takes_the_rest(
         assert found.any() or method == "vargrad"  # the gradient is the same everywhere
         return
     why = {
-        "layer": r"^This model has no layer with a spatial output.*choose another method\.$",
+        "layer": r"^No layer of this model keeps the image's places.*Choose another method, or set prefix_tokens",
         "own": "no anomaly map",
     }
     message = refusal(lambda: attribute(clf, image, method, 0))

@@ -5,14 +5,15 @@ import pytest
 import torch
 from torch import nn
 
-from workbench.models.grids import Grid, is_attention, read_grids
+from workbench.models.corners import noise, read_grids
+from workbench.models.grids import Grid, is_attention
 
 torch.set_num_threads(1)
 
 
-def grids(model, *size, channels=3):
+def grids(model, *size, channels=3, prefix=None):
     with torch.inference_mode():
-        return read_grids(model.eval(), torch.zeros(1, channels, *size))
+        return read_grids(model.eval(), noise((channels, *size))[None] - 0.5, prefix)
 
 
 class Apply(nn.Module):
@@ -66,12 +67,19 @@ def test_prefix_tokens_are_found_by_counting(prefix):
     assert grids(model, 32, 48)["2"] == Grid("tokens", (8, 4, 6), prefix)
 
 
-def test_a_declared_number_of_prefix_tokens_counts_and_no_other():
+def test_prefix_tokens_that_nobody_declares_are_found_and_a_number_that_is_set_counts_alone():
     model = nn.Sequential(nn.Conv2d(3, 8, 8, stride=8), Apply(lambda x: tokens(x, 5)), Apply(lambda x: x[:, 1:]))
-    assert "1" not in grids(model, 32, 48)
-    model.num_prefix_tokens = 5
-    assert list(grids(model, 32, 48)) == ["0", "1"], "four prefix tokens were not declared"
-    assert grids(model, 32, 48)["1"].prefix == 5
+    assert {name: grid.prefix for name, grid in grids(model, 32, 48).items()} == {"0": 0, "1": 5, "2": 4}
+    assert list(grids(model, 32, 48, prefix=5)) == ["0", "1"], "of the second only four may stand before the grid"
+    assert list(grids(model, 32, 48, prefix=1)) == ["0"], "one does not fit where five are"
+
+
+def test_tokens_may_stand_before_and_behind_those_of_the_image():
+    both = Apply(lambda x: nn.functional.pad(x.flatten(2).transpose(1, 2), (0, 0, 1, 1)))
+    behind = Apply(lambda x: nn.functional.pad(x.flatten(2).transpose(1, 2), (0, 0, 0, 5)))
+    for how, sides in ((both, (1, 1)), (behind, (0, 5))):
+        grid = grids(nn.Sequential(nn.Conv2d(3, 8, 8, stride=8), how), 64, 48)["1"]
+        assert (grid.prefix, grid.suffix) == sides
 
 
 def test_tokens_of_patches_cut_without_a_convolution_take_the_aspect_of_the_input():
@@ -84,12 +92,16 @@ def test_tokens_may_be_merged_by_halves():
     assert grids(nn.Sequential(nn.Conv2d(3, 8, 8, stride=8), merge), 40, 56)["1"] == Grid("tokens", (8, 3, 4), 1)
 
 
-def test_what_mixes_tokens_along_the_last_dimension_is_no_grid():
+def test_tokens_along_the_last_dimension_are_a_grid_until_they_are_mixed():
     """In an MLP mixer (1, channels, tokens) has as many channels here as a grid of stride 2 has cells."""
     model = nn.Sequential(
         nn.Conv2d(3, 384, 8, stride=8), Apply(tokens), Apply(lambda x: x.transpose(1, 2)), nn.Linear(24, 30)
     )
-    assert list(grids(model, 32, 48)) == ["0", "1"]
+    assert {name: grid.layout for name, grid in grids(model, 32, 48).items()} == {
+        "0": "channels first",
+        "1": "tokens",
+        "2": "tokens last",
+    }
 
 
 def test_windows_and_single_cells_and_vectors_are_no_grids():
@@ -125,9 +137,9 @@ def test_a_matrix_of_attention_is_not_listed(how):
     assert "3" not in grids(model, 16, 16)
 
 
-def test_a_doubtful_shape_is_read_as_the_layers_before_it_lay():
+def test_a_shape_that_is_the_same_either_way_is_read_as_it_lies():
     cube = nn.Sequential(nn.Conv2d(3, 8, 8, stride=8), nn.ReLU(), Apply(last), nn.LayerNorm(8), nn.GELU())
-    assert [g.layout for g in grids(cube, 64, 64).values()] == ["channels first"] * 3 + ["channels last"] * 2
+    assert [g.layout for g in grids(cube, 64, 64).values()] == ["channels first"] * 2 + ["channels last"] * 3
 
 
 def test_convolutions_without_padding_or_with_uneven_strides_keep_their_grid():

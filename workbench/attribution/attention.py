@@ -7,13 +7,14 @@ them, is switched off for its duration and back on afterwards.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from workbench.attribution.capture import LAST_TOKEN, NO_GRADIENT, survey
+from workbench.attribution.capture import NO_GRADIENT, survey
 from workbench.attribution.job import Implementation, Job
 from workbench.models import Grid, is_attention
 
@@ -140,24 +141,24 @@ def _grid(job: Job, matrices: list[Tensor]) -> Grid:
             "its attention does not share out a whole among the tokens: choose a layer method such as Grad-CAM"
         )
     for grid in reversed(list(job.classifier.grids.values())):
-        if grid.layout == "tokens" and grid.prefix + grid.shape[1] * grid.shape[2] == tokens:
+        if grid.layout == "tokens" and grid.prefix + grid.shape[1] * grid.shape[2] + grid.suffix == tokens:
             return grid
     raise job.refuse(f"its {tokens} tokens form no grid over the image: choose a gradient method")
 
 
 def _read_out(job: Job, flow: Tensor, grid: Grid) -> Tensor:
     """What the tokens that the score is read from have from each patch, over the input: (1, 1, H, W)."""
-    facts = survey(job.classifier)
-    if grid.prefix and facts.class_token_last:
-        raise job.refuse(LAST_TOKEN)
-    away = len(flow) - len(facts.readers)  # a model may put its class token away before the last layer
-    if away not in (0, grid.prefix) or not any(facts.readers):
+    readers = list(survey(job.classifier).readers)
+    away = len(flow) - len(readers)  # a model may put its class token away before the last layer
+    if away not in (0, grid.prefix + grid.suffix) or not any(readers):
         raise job.refuse(
             "it cannot be told from which tokens the score is read: choose a layer method such as Grad-CAM"
         )
-    readers = torch.tensor([False] * away + list(facts.readers), device=flow.device)
-    shares = flow[readers].mean(0)[grid.prefix :].reshape(1, 1, *grid.shape[1:])
-    return functional.interpolate(shares, tuple(job.x.shape[2:]), mode="bilinear")
+    if away:
+        readers = [False] * grid.prefix + readers + [False] * grid.suffix
+    shares = flow[torch.tensor(readers, device=flow.device)].mean(0)[None, :, None]
+    laid = dataclasses.replace(grid, shape=(1, *grid.shape[1:])).spread(shares)
+    return functional.interpolate(laid, tuple(job.x.shape[2:]), mode="bilinear")
 
 
 IMPLEMENTATIONS = {

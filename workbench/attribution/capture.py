@@ -14,13 +14,9 @@ from torch.utils.hooks import RemovableHandle
 
 from workbench.attribution.job import Job
 from workbench.errors import InputError
-from workbench.models import Classifier, Grid, is_attention, untouched
+from workbench.models import Classifier, is_attention, untouched
 
 NO_GRADIENT = "its output carries no gradient: choose a method that only asks again, such as occlusion"
-
-LAST_TOKEN = (
-    "its class token stands last, where the others' places cannot be told: put it first or choose a gradient method"
-)
 
 MIXED = "after "
 """Goes before the names of attention modules in the survey, whose outputs are kept also where they are no layers."""
@@ -32,7 +28,8 @@ class Survey:
 
     Attributes:
         live: Layers whose grid the scores depend on. (The last block of a transformer passes on its class token alone.)
-        default: The deepest of them that runs once and lies before global pooling; None where there is none.
+        default: The deepest of them that runs once and lies before global pooling; None where there is none but the
+            first.
         readers: For each token, whether the scores are read from it after the last attention (without attention: at the
             last layer of tokens); empty without tokens.
     """
@@ -40,11 +37,6 @@ class Survey:
     live: frozenset[str]
     default: str | None
     readers: tuple[bool, ...]
-
-    @property
-    def class_token_last(self) -> bool:
-        """Whether the scores are read from the last token alone."""
-        return len(self.readers) > 1 and sum(self.readers) == 1 and self.readers[-1]
 
 
 _surveys: WeakKeyDictionary[Classifier, Survey] = WeakKeyDictionary()
@@ -67,12 +59,13 @@ def choose_layer(classifier: Classifier, name: object) -> str:
     once = [layer for layer, grid in grids.items() if grid.calls == 1]
     if not once:
         raise InputError(
-            "This model has no layer with a spatial output, which layer methods need: choose another method."
+            "No layer of this model keeps the image's places, which layer methods need: a change in one corner of the"
+            " image shows in that corner of none. Choose another method, or set prefix_tokens for a transformer."
         )
     if name is None:
         default = survey(classifier).default
         if default is None:
-            raise InputError("This model's scores depend on no layer with a spatial output: choose another method.")
+            raise InputError(_no_default(classifier))
         return default
     such = f"choose one such as {', '.join(once[-3:])}"
     if not isinstance(name, str) or name not in grids:
@@ -84,6 +77,17 @@ def choose_layer(classifier: Classifier, name: object) -> str:
     return name
 
 
+def _no_default(classifier: Classifier) -> str:
+    """The sentence that says why no layer is looked at unless told."""
+    live, first = survey(classifier).live, next(iter(classifier.grids))
+    if not live:
+        return "This model's scores depend on no layer with a spatial output: choose another method."
+    return (
+        f"Only the first layer of this model, {first}, keeps the image's places and matters to the scores: it has seen"
+        " hardly anything. Choose another method, set prefix_tokens for a transformer, or name that layer."
+    )
+
+
 def capture(job: Job) -> tuple[Tensor, Tensor]:
     """The activation of the job's layer and the gradient of the score to it, each (1, C, h, w).
 
@@ -93,7 +97,7 @@ def capture(job: Job) -> tuple[Tensor, Tensor]:
         InputError: No gradient reaches the layer's grid, whatever the image.
     """
     name, kept = str(job.params["layer"]), list[Tensor]()
-    grid = _grid(job, name)
+    grid = job.classifier.grids[name]
 
     def cut(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
         kept.append(output.detach().requires_grad_())
@@ -120,7 +124,7 @@ def activation(job: Job) -> Tensor:
     name = str(job.params["layer"])
     if name not in survey(job.classifier).live:
         return capture(job)[0]
-    grid, kept = _grid(job, name), list[Tensor]()
+    grid, kept = job.classifier.grids[name], list[Tensor]()
     handle = job.classifier.model.get_submodule(name).register_forward_hook(
         lambda module, inputs, output: kept.append(output.clone())
     )
@@ -132,21 +136,14 @@ def activation(job: Job) -> Tensor:
     return grid.spread(kept[0])
 
 
-def _grid(job: Job, name: str) -> Grid:
-    """How the layer lies over the image."""
-    grid = job.classifier.grids[name]
-    if grid.layout == "tokens" and grid.prefix and survey(job.classifier).class_token_last:
-        raise job.refuse(LAST_TOKEN)
-    return grid
-
-
 def _dead(classifier: Classifier, name: str) -> str:
     """The clause that says why no gradient reaches a layer."""
     better = survey(classifier).default
     if not survey(classifier).live:
         return NO_GRADIENT
     cure = f"choose {better}" if better else "choose another method"
-    if classifier.grids[name].layout == "tokens" and classifier.grids[name].prefix:
+    grid = classifier.grids[name]
+    if grid.layout == "tokens" and grid.prefix + grid.suffix:
         return (
             f"the score is read from the class token, and no longer depends on the image's own tokens at {name}: {cure}"
         )
@@ -204,12 +201,16 @@ def _awake(module: nn.Linear, chance: torch.Generator) -> RemovableHandle:
 
 
 def _deepest(classifier: Classifier, live: list[str], *tensors: Mapping[str, Tensor]) -> str | None:
-    """The last live layer before pooling, by the plainest name for the same activation and gradient."""
+    """The last live layer before pooling, by the plainest name for the same activation and gradient; never the first
+    layer, by any name."""
     pooling = nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d
     fit = [name for name in live if not isinstance(classifier.model.get_submodule(name), pooling)]
+    first = next(iter(classifier.grids), None)
 
-    def same(name: str) -> bool:
-        grid, last = classifier.grids[name], classifier.grids[fit[-1]]
-        return all(torch.equal(grid.spread(values[name]), last.spread(values[fit[-1]])) for values in tensors)
+    def same(name: str, other: str) -> bool:
+        grid, last = classifier.grids[name], classifier.grids[other]
+        return all(torch.equal(grid.spread(values[name]), last.spread(values[other])) for values in tensors)
 
-    return min(filter(same, fit), key=lambda name: name.count("."), default=None)
+    while fit and (fit[-1] == first or (first in live and same(fit[-1], str(first)))):
+        fit.pop()
+    return min((name for name in fit if same(name, fit[-1])), key=lambda name: name.count("."), default=None)

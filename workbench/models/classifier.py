@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from workbench.errors import InputError
 from workbench.images import NOTES, ImageItem, Raster, shown
+from workbench.models.corners import noise, read_grids
 from workbench.models.deep_pixels import source_of
 from workbench.models.folder import label_key
-from workbench.models.grids import Grid, read_grids
+from workbench.models.grids import Grid
 from workbench.models.heads import LOGITS, Answer, Head
 from workbench.models.placement import Placement
 from workbench.models.preprocessing import BATCH, Preprocessing
@@ -73,6 +74,7 @@ class Classifier:
         notes: What a reader must know before believing it, one sentence each.
         limits: The most mistakes that are acceptable, where its description says so.
         facts: How it was read: each assumption, and where it comes from.
+        prefix_tokens: Tokens before those of the image (class, distillation, registers), where somebody says so.
         lock: Held around every forward and every attribution (hooks and modes are shared between threads).
 
     Example:
@@ -92,6 +94,7 @@ class Classifier:
     notes: tuple[str, ...] = ()
     limits: Limits = NO_LIMITS
     facts: tuple[Fact, ...] = ()
+    prefix_tokens: int | None = None
     lock: threading.RLock = dataclasses.field(default_factory=threading.RLock, repr=False)
 
     @property
@@ -244,10 +247,12 @@ class Classifier:
 
     @cached_property
     def grids(self) -> Mapping[str, Grid]:
-        """Layers with a spatial output, in the order of execution, and how each lies over the image."""
-        blank = torch.zeros(1, len(self.preprocessing.mean), *self.preprocessing.size, device=self.device)
+        """Layers with a spatial output, in the order of execution, and how each lies over the image: those that passed
+        the corner test, for each is tried once on noise."""
+        pixels = noise((len(self.preprocessing.mean), *self.preprocessing.size)).numpy()
+        image = torch.from_numpy(self.preprocessing.normalise(pixels))[None].to(self.device)
         with untouched(self), torch.inference_mode():
-            return read_grids(self.model, blank)
+            return read_grids(self.model, image, self.prefix_tokens)
 
     @cached_property
     def layers(self) -> Mapping[str, tuple[int, ...]]:

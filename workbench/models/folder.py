@@ -122,6 +122,8 @@ class ModelSpec(Strict):
             where missing.
         output: Which of several outputs holds the classes: its place or its name.
         thresholds: Of a "multilabel" head, the probability of a label from which it is called true, by label.
+        prefix_tokens: Tokens before those of the image in a transformer: class, distillation and register tokens;
+            found by trying where missing.
         preprocessing: How an image becomes its input.
         limits: The most mistakes that are acceptable.
     """
@@ -139,6 +141,7 @@ class ModelSpec(Strict):
     head: Literal["logits", "probabilities", "sigmoid", "multilabel", "anomaly"] | None = None
     output: int | str | None = None
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    prefix_tokens: int | None = Field(default=None, ge=0, le=1024)
     preprocessing: PreprocessingSpec = PreprocessingSpec()
     limits: LimitsSpec = LimitsSpec()
 

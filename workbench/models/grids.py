@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -20,7 +20,11 @@ PLANAR = (
     nn.AdaptiveMaxPool2d,
     nn.Dropout2d,
 )
-"""Modules whose four-dimensional output is (N, C, h, w) without a doubt."""
+"""Modules whose four-dimensional output is (N, C, ...), whatever the last two dimensions are."""
+MOST_BESIDE = 16
+"""Tokens beside those of the image at most: class, distillation and register tokens."""
+MOST_FOLDS = 4
+Layout = Literal["channels first", "channels last", "tokens", "tokens last"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,67 +32,58 @@ class Grid:
     """How the output of one layer lies over the image.
 
     Attributes:
-        layout: (N, C, h, w), (N, h, w, C), or tokens (N, T, C).
+        layout: (N, C, ...), (N, ..., C), tokens (N, T, C) or tokens (N, C, T).
         shape: (C, h, w).
         prefix: Tokens before those of the grid: class, distillation and register tokens.
         calls: How often the layer runs in one pass.
+        suffix: Tokens behind those of the grid.
+        folds: How often the grid is cut into every other row and column, four coarser grids that stand one behind
+            another, as MobileViT and Hiera do.
+        blocks: Rows and columns of the blocks that stand one behind another, as NesT does.
     """
 
-    layout: Literal["channels first", "channels last", "tokens"]
+    layout: Layout
     shape: tuple[int, int, int]
     prefix: int = 0
     calls: int = 1
+    suffix: int = 0
+    folds: int = 0
+    blocks: tuple[int, int] = (1, 1)
 
     def spread(self, values: Tensor) -> Tensor:
         """An activation of the layer, or its gradient, as (N, C, h, w)."""
-        if self.layout == "channels first":
+        if self.layout in ("channels last", "tokens"):
+            values = values.movedim(-1, 1)
+        if self.layout.startswith("channels") and not self.folds and self.blocks == (1, 1):
             return values
-        if self.layout == "channels last":
-            return values.permute(0, 3, 1, 2)
-        return values[:, self.prefix :].transpose(1, 2).reshape(len(values), *self.shape)
+        cells = values.flatten(2)
+        return self._in_rows(cells[..., self.prefix : cells.shape[2] - self.suffix])
 
-
-def read_grids(model: nn.Module, blank: Tensor) -> dict[str, Grid]:
-    """Layers with a spatial output, in the order of execution (where a layer ran last), by name.
-
-    Args:
-        model: In evaluation mode, held by the caller.
-        blank: An input, (1, C, H, W).
-    """
-    reader = _Reader((blank.shape[2], blank.shape[3]), _declared_prefix(model))
-    grids: dict[str, Grid] = {}
-    calls: dict[str, int] = {}
-
-    def note(name: str) -> Callable[[nn.Module, object, object], None]:
-        def hook(module: nn.Module, inputs: object, output: object) -> None:
-            calls[name] = calls.get(name, 0) + 1
-            grid = reader.read(module, output)
-            grids.pop(name, None)
-            if grid is not None:
-                grids[name] = dataclasses.replace(grid, calls=calls[name])
-
-        return hook
-
-    handles = []
-    try:
-        handles += [module.register_forward_hook(note(name)) for name, module in _outside_attention(model)]
-        model(blank)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return grids
+    def _in_rows(self, cells: Tensor) -> Tensor:
+        count, (channels, height, width), (down, across) = len(cells), self.shape, self.blocks
+        if self.folds:
+            pairs = range(self.folds)
+            parts = cells.reshape(
+                count, channels, *[2, 2] * self.folds, height >> self.folds, width >> self.folds
+            )  # the first pair tells neighbours apart, the last one the coarsest cells
+            rows = [2 + 2 * self.folds, *[2 + 2 * pair for pair in reversed(pairs)]]
+            cells = parts.permute(0, 1, *rows, *[axis + 1 for axis in rows])
+        elif self.blocks != (1, 1):
+            parts = cells.reshape(count, channels, down, across, height // down, width // across)
+            cells = parts.permute(0, 1, 2, 4, 3, 5)
+        return cells.reshape(count, *self.shape)
 
 
 def is_attention(module: nn.Module) -> bool:
     """Whether a module computes multi-head attention by itself."""
     kind = type(module).__name__.lower()
     named = ("attention" in kind or "attn" in kind) and any(
-        hasattr(module, heads) for heads in ("num_heads", "n_heads", "heads")
+        hasattr(module, heads) for heads in ("num_heads", "n_heads", "heads", "num_attention_heads")
     )
     return named or isinstance(module, nn.MultiheadAttention)
 
 
-def _outside_attention(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def outside_attention(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Modules with their names, without those inside attention: shapes of queries, heads and matrices mislead."""
     inside = {
         part for module in model.modules() if is_attention(module) for part in module.modules() if part is not module
@@ -96,93 +91,103 @@ def _outside_attention(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     yield from ((name, module) for name, module in model.named_modules() if name and module not in inside)
 
 
-def _declared_prefix(model: nn.Module) -> int | None:
-    for module in model.modules():
-        count = getattr(module, "num_prefix_tokens", None)
-        if isinstance(count, int):
-            return count
-    return None
+class Reader:
+    """Names every layout that an output's shape allows, likeliest first.
 
+    Attributes:
+        size: (height, width) of the input.
+        prefix: Tokens before those of the grid, where that is known.
+        seen: (h, w) of convolutions and the like so far.
+    """
 
-class _Reader:
-    """Tells layouts apart during one pass: what is certain of early layers settles what is doubtful of later ones."""
-
-    def __init__(self, size: tuple[int, int], prefix: int | None) -> None:
+    def __init__(self, size: tuple[int, int], prefix: int | None = None) -> None:
         self.size = size
-        self.prefixes = tuple(dict.fromkeys((prefix or 0, 0) if prefix is not None else (0, 1, 2)))
+        self.prefix = prefix
         self.seen: list[tuple[int, int]] = []
-        self.last_first = True
 
-    def read(self, module: nn.Module, output: object) -> Grid | None:
-        """The grid of an output of one input; None where it has none."""
-        if (
-            not isinstance(output, Tensor)
-            or output.ndim not in (3, 4)
-            or len(output) != 1
-            or isinstance(module, nn.Softmax | nn.Conv1d)
-        ):
-            return None
-        grid = self._plane(module, output) if output.ndim == 4 else self._tokens(output.shape[1], output.shape[2])
-        return grid if grid is not None and min(grid.shape[1:]) > 1 else None
+    def layouts(self, module: nn.Module, output: object) -> list[Grid]:
+        """How an output of one input may lie over the image; empty where it has no grid."""
+        if not isinstance(output, Tensor) or output.ndim not in (3, 4) or len(output) != 1 or not output.numel():
+            return []
+        if isinstance(module, nn.Softmax | nn.Conv1d) or _is_matrix_of_shares(output):
+            return []
+        grids = list(self._planes(module, *output.shape[1:]) if output.ndim == 4 else self._rows(*output.shape[1:]))
+        return list(dict.fromkeys(grid for grid in grids if min(grid.shape[1:]) > 1))
 
-    def _plane(self, module: nn.Module, output: Tensor) -> Grid | None:
-        _, a, b, c = output.shape
-        first, last = Grid("channels first", (a, b, c)), Grid("channels last", (c, a, b))
-        if isinstance(module, PLANAR):
-            if min(b, c) > 1 and (b, c) not in self.seen:
-                self.seen.append((b, c))
-            self.last_first = True
-            return first
-        if isinstance(module, nn.Linear) or type(module) is nn.LayerNorm:  # both work along the last dimension only
-            self.last_first = False
-            return last if self._trust(a, b) else None
-        if _is_matrix_of_shares(output):
-            return None
-        as_first, as_last = self._trust(b, c), self._trust(a, b)
-        if as_first == as_last > 0:
-            return first if self.last_first else last
-        if as_last > as_first:
-            return last
-        return first if as_first or self._alike(b, c) else None
+    def _planes(self, module: nn.Module, a: int, b: int, c: int) -> Iterator[Grid]:
+        if isinstance(module, PLANAR) and min(b, c) > 1 and (b, c) not in self.seen:
+            self.seen.append((b, c))
+        if self._fits(b, c):
+            yield Grid("channels first", (a, b, c))
+        if not isinstance(module, PLANAR) and self._fits(a, b):
+            yield Grid("channels last", (c, a, b))
+        for height, width in self._grids():
+            if not self._alike(height, width):
+                continue
+            if height * width == b * c and b == 4 and not height % 2 and not width % 2:
+                yield Grid("channels first", (a, height, width), folds=1)
+            if height * width == a * b and a > 1:
+                yield from _blocks(Grid("channels last", (c, height, width)), a)
 
-    def _tokens(self, tokens: int, channels: int) -> Grid | None:
-        for prefix in self.prefixes:
-            for height, width in self._token_grids():
-                if height * width == tokens - prefix:
-                    return Grid("tokens", (channels, height, width), prefix)
-        return None
+    def _rows(self, a: int, b: int) -> Iterator[Grid]:
+        """Tokens first, then channels first."""
+        for layout, tokens, channels in (("tokens", a, b), ("tokens last", b, a)):
+            for height, width in self._grids():
+                beside = tokens - height * width
+                if not 0 <= beside <= MOST_BESIDE or (layout == "tokens last" and beside):
+                    continue
+                plain = Grid(layout, (channels, height, width))  # type: ignore[arg-type]
+                for prefix in self._prefixes(beside):
+                    yield dataclasses.replace(plain, prefix=prefix, suffix=beside - prefix)
+                if not beside and layout == "tokens" and self._alike(height, width):
+                    yield from _folded(plain)
 
-    def _token_grids(self) -> Iterator[tuple[int, int]]:
-        """Grids that tokens may form: those of earlier convolutions and their halves, otherwise any whole stride."""
+    def _prefixes(self, beside: int) -> Iterator[int]:
+        """How many of the tokens beside those of the grid may stand before it."""
+        likely = (self.prefix, beside, 0, 1 if beside == 2 else None)
+        yield from dict.fromkeys(n for n in likely if n is not None and n <= beside)
+
+    def _grids(self) -> Iterator[tuple[int, int]]:
+        """Grids that tokens may form: those of earlier convolutions and their halves, then the input at any stride."""
+        grids: dict[tuple[int, int], None] = {}
         for height, width in reversed(self.seen):
             while min(height, width) > 1:
-                yield height, width
+                grids[height, width] = grids[height // 2, width // 2] = None
                 height, width = -(-height // 2), -(-width // 2)
-        if not self.seen:
-            yield from ((self.size[0] // s, self.size[1] // s) for s in range(1, min(self.size) // 2 + 1))
+        for stride in range(1, min(self.size) // 2 + 1):
+            grids[self.size[0] // stride, self.size[1] // stride] = None
+            grids[-(-self.size[0] // stride), -(-self.size[1] // stride)] = None
+        yield from (grid for grid in grids if min(grid) > 1)
 
-    def _trust(self, height: int, width: int) -> int:
-        """2 for a grid that was seen for certain, 1 for one that is the input at a whole stride, 0 for others."""
-        if (height, width) in self.seen:
-            return 2
-        strides = range(1, min(self.size) + 1)
-        return int(any(height in _steps(self.size[0], s) and width in _steps(self.size[1], s) for s in strides))
+    def _fits(self, height: int, width: int) -> bool:
+        return (height, width) in self.seen or self._alike(height, width)
 
     def _alike(self, height: int, width: int) -> bool:
-        """Whether a grid has the aspect of the input, to one cell."""
+        """Whether a grid has the aspect of the input, to one cell, and no more cells than pixels."""
         tall, wide = self.size[0] * width, self.size[1] * height
         return height <= self.size[0] and width <= self.size[1] and abs(tall - wide) <= max(self.size)
 
 
-def _steps(length: int, stride: int) -> tuple[int, int]:
-    return length // stride, -(-length // stride)
+def _folded(grid: Grid) -> Iterator[Grid]:
+    _, height, width = grid.shape
+    for folds in range(1, MOST_FOLDS + 1):
+        if not height % 2**folds and not width % 2**folds:
+            yield dataclasses.replace(grid, folds=folds)
+
+
+def _blocks(grid: Grid, count: int) -> Iterator[Grid]:
+    _, height, width = grid.shape
+    for down in range(2, min(count, height)):
+        across = count // down
+        if down * across == count and not height % down and not width % across and 1 < across < width:
+            yield dataclasses.replace(grid, blocks=(down, across))
 
 
 def _is_matrix_of_shares(output: Tensor) -> bool:
     """Whether every row is a set of shares, as in a matrix of attention."""
-    square = output.shape[2] == output.shape[3] > 1
+    square = output.ndim == 4 and output.shape[2] == output.shape[3] > 1
     return (
         square
         and bool((output >= 0).all())
-        and bool(torch.allclose(output.sum(-1), torch.ones((), device=output.device), atol=1e-3))
+        and bool(torch.allclose(output.float().sum(-1), torch.ones((), device=output.device), atol=1e-3))
     )

@@ -53,6 +53,7 @@ def load_classifier(
     prompt: str | None = None,
     trusted: bool = True,
     state: str | None = None,
+    prefix_tokens: int | None = None,
     **preprocessing: object,
 ) -> Classifier:
     """Load a classifier.
@@ -81,6 +82,8 @@ def load_classifier(
         trusted: False for what a visitor typed or uploaded: then nothing that could run code is followed.
         state: Which copy of the weights to take from a checkpoint that holds several, such as "state_dict" beside
             "state_dict_ema"; the moving average where missing.
+        prefix_tokens: Tokens that stand before those of the image in a transformer (class, distillation and register
+            tokens), where the corner test does not find them by itself.
         **preprocessing: Fields of `Preprocessing`: size, resize, crop, interpolation, mean, std, resize_to, backend,
             antialias, channels, range; the rest is as published with the architecture.
 
@@ -110,6 +113,7 @@ def load_classifier(
         trusted,
         prompt=prompt,
         state=state or "",
+        prefix_tokens=prefix_tokens,
     )
     if isinstance(ref, nn.Module):
         return settings.finish(Opened(ref, _state_key(ref), "model"))
@@ -212,7 +216,11 @@ def load_folder(folder: Path, settings: Settings | None = None, *, trusted: bool
             ' "multilabel" into model.toml if several can be true of one image.'
         )
     if (
-        settings.classes or settings.preprocessing or settings.head or settings.output is not None
+        settings.prefix_tokens is not None
+        or settings.classes
+        or settings.preprocessing
+        or settings.head
+        or settings.output is not None
     ):  # another model than model.toml describes
         return classifier
     return dataclasses.replace(classifier, key=key)
@@ -236,6 +244,7 @@ def _merged(settings: Settings, spec: ModelSpec, name: str, *, trusted: bool) ->
         head=settings.head or spec.head,
         output=spec.output if settings.output is None else settings.output,
         thresholds=settings.thresholds or spec.thresholds,
+        prefix_tokens=spec.prefix_tokens if settings.prefix_tokens is None else settings.prefix_tokens,
     )
 
 

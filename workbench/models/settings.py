@@ -42,6 +42,7 @@ class Settings:
         trusted: False for what a visitor typed or uploaded.
         state: Which copy of the weights to take from a checkpoint.
         prompt: What a model that is asked with texts is asked, with {} for a class name.
+        prefix_tokens: Tokens before those of the image.
     """
 
     classes: Sequence[str] | None = None
@@ -57,6 +58,7 @@ class Settings:
     trusted: bool = True
     prompt: str | None = None
     state: str = ""
+    prefix_tokens: int | None = None
 
     def size(self) -> tuple[int, int] | None:
         """(height, width) of the input, where the caller says it."""
@@ -91,7 +93,8 @@ class Settings:
         head = seen.head
         named = dataclasses.replace(said, classes=ANOMALY, positive=self.positive or ANOMALY[1])
         rule = (named if head.kind == "anomaly" and not said.classes else said)._rule(head)
-        asked = f"{head.kind} {head.output}"
+        prefix = "" if self.prefix_tokens is None else f" prefix_tokens={self.prefix_tokens}"
+        asked = f"{head.kind} {head.output}{prefix}"
         key = hashlib.sha256(f"{opened.key} {preprocessing} {rule.class_names} {asked}".encode()).hexdigest()
         classifier = Classifier(
             key,
@@ -103,6 +106,7 @@ class Settings:
             head,
             (*opened.notes, *seen.notes),
             facts=(*opened.facts, *self._class_facts(rule, opened), *facts_of(preprocessing, joined), *seen.facts),
+            prefix_tokens=self.prefix_tokens,
         )
         return classifier if self.label is None else classifier.label(self.label)
 
