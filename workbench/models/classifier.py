@@ -22,12 +22,11 @@ from workbench.models.deep_pixels import source_of
 from workbench.models.folder import label_key
 from workbench.models.grids import Grid
 from workbench.models.heads import LOGITS, Answer, Head
+from workbench.models.holding import held
 from workbench.models.placement import Placement
 from workbench.models.preprocessing import BATCH, Preprocessing
 from workbench.models.reading import Fact
 from workbench.predictions import NO_LIMITS, DecisionRule, Limits, Predictions, tabulate
-
-_HOOKS = tuple(name for name, table in vars(nn.Module()).items() if name.endswith("_hooks") and table is not None)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -265,41 +264,11 @@ class Classifier:
         return sum(p.numel() for p in self.model.parameters())
 
 
-def set_evaluating(model: nn.Module) -> None:
-    """Put a model into evaluation mode, even one from `torch.export`, whose mode is part of its graph."""
-    try:
-        model.eval()
-    except NotImplementedError:
-        for module in model.modules():
-            module.training = False
-
-
 @contextlib.contextmanager
 def untouched(classifier: Classifier) -> Iterator[None]:
     """Hold the lock with the model in evaluation mode, and restore its modes, gradients and hooks."""
-    with classifier.lock:
-        modules = list(classifier.model.modules())
-        modes = [module.training for module in modules]
-        tables = [table for module in modules for name in _HOOKS if isinstance(table := vars(module).get(name), dict)]
-        hooks = [dict(table) if table else {} for table in tables]
-        wanted = [(p, p.requires_grad, p.grad) for p in classifier.model.parameters()]
-        if any(modes):
-            set_evaluating(classifier.model)
-        for parameter, _, _ in wanted:
-            parameter.requires_grad_(False)
-        try:
-            yield
-        finally:
-            for module, mode in zip(modules, modes, strict=True):
-                if module.training != mode:
-                    module.training = mode
-            for table, before in zip(tables, hooks, strict=True):
-                if table != before:
-                    table.clear()
-                    table.update(before)
-            for parameter, requires_grad, grad in wanted:
-                parameter.requires_grad_(requires_grad)
-                parameter.grad = grad
+    with classifier.lock, held(classifier.model):
+        yield
 
 
 def predict(

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from workbench.errors import InputError
-from workbench.models.classifier import set_evaluating
 from workbench.models.heads import HEADS, Head, Kind, is_named_score, output_of, outputs_of, reaching, rows, scored
+from workbench.models.holding import set_evaluating
 from workbench.models.preprocessing import Preprocessing
 from workbench.models.reading import Fact, How
 
