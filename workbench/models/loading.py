@@ -215,15 +215,7 @@ def load_folder(folder: Path, settings: Settings | None = None, *, trusted: bool
             "The model answers with a probability for each of several labels, which do not sum to 1: write head ="
             ' "multilabel" into model.toml if several can be true of one image.'
         )
-    if (
-        settings.prefix_tokens is not None
-        or settings.classes
-        or settings.preprocessing
-        or settings.head
-        or settings.output is not None
-    ):  # another model than model.toml describes
-        return classifier
-    return dataclasses.replace(classifier, key=key)
+    return classifier if settings.other else dataclasses.replace(classifier, key=key)
 
 
 def _class_fact(folder: Path, spec: ModelSpec) -> Fact:

@@ -60,6 +60,13 @@ class Settings:
     state: str = ""
     prefix_tokens: int | None = None
 
+    @property
+    def other(self) -> bool:
+        """Whether the caller asks for another model than its own `model.toml` describes."""
+        return bool(
+            self.prefix_tokens is not None or self.classes or self.preprocessing or self.head or self.output is not None
+        )
+
     def size(self) -> tuple[int, int] | None:
         """(height, width) of the input, where the caller says it."""
         size = self.preprocessing.get("size")
