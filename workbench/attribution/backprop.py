@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import warnings
 from collections.abc import Iterator
 
@@ -10,8 +11,20 @@ import torch
 from torch import Tensor, nn
 
 from workbench.attribution.job import Implementation, Job
-from workbench.attribution.structure import ACTIVATIONS, NONLINEAR, Trace, apart, bare, entangled, trace, uncovered
+from workbench.attribution.structure import (
+    ACTIVATIONS,
+    NONLINEAR,
+    Trace,
+    apart,
+    bare,
+    entangled,
+    switched,
+    trace,
+    uncovered,
+)
 
+BENDS = re.compile(f"{ACTIVATIONS.pattern}|abs|sgn|pow|sqrt|sort|topk", re.IGNORECASE)
+"""What guided backprop cannot guide: the activations, and what ReLU can be written with."""
 TOLERANCE = 1e-3
 """Share of the change that DeepLift's map may miss: it is exact, so anything beyond rounding is a fault."""
 BENT = (nn.ReLU, nn.ELU, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.Softplus)
@@ -129,6 +142,7 @@ def _why_not_followed(job: Job, graph: Trace) -> str | None:
     }
     missed = uncovered(graph.nodes, covered, NONLINEAR)
     missed += ["a product of two activations"] if any(entangled(node) for node in graph.nodes) else []
+    missed = missed or [f"a choice by the image itself, {name}" for name in switched(job, graph)]
     if missed:
         return (
             f"it computes what DeepLift cannot follow through modules ({_some(missed)}), so choose integrated gradients"
@@ -147,11 +161,17 @@ def _why_not_guided(job: Job, graph: Trace) -> str | None:
     nodes = list(graph.nodes)
     if job.score.kind == "probability":  # the score's own softmax, nearest to the score, is no part of the model
         nodes.remove(next(node for node in nodes if type(node).__name__ == "SoftmaxBackward0"))
-    missed = uncovered(tuple(nodes), relus, ACTIVATIONS)
+    missed = uncovered(tuple(nodes), relus, BENDS)
     if "Relu" in missed:
         return f"it calls ReLU as a function, where guided backprop would give the plain gradient unnoticed, {instead}"
     if missed:
         return f"guided backprop is defined for ReLU alone and this model uses {_some(missed)}, {instead}"
+    if by_hand := switched(job, graph):
+        return (
+            f"the image itself switches what flows through it ({_some(by_hand)}), as a ReLU written by hand does, where"
+            f" guided backprop would give the plain gradient unnoticed: use nn.ReLU modules, or choose saliency or"
+            " SmoothGrad"
+        )
     if not relus & set(nodes):
         return f"it has no ReLU module that guided backprop could guide, {instead}"
     return None

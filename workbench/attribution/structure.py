@@ -27,10 +27,12 @@ ACTIVATIONS = re.compile(
 NONLINEAR = re.compile(
     ACTIVATIONS.pattern
     + "|max|min|exp(?!and)|log|pow|sqrt|abs|erf|sin|cos|reciprocal"
-    + "|where|sort|topk|median|var|std|prod|(?<!batch)norm|dist",
+    + "|where|sort|topk|median|var|std|prod|(?<!batch)norm|dist|masked",
     re.IGNORECASE,
 )
 """The activations, and all else whose effects do not simply add up."""
+SWITCHES = re.compile("Mul|Div|Where|Masked|Index|Gather|Scatter|Take")
+"""Operations that multiply by, choose by or cut out by something, which may come from the image without a gradient."""
 PRODUCTS = re.compile("Mul|Div|Mm|Bmm|Addmm|Baddbmm|Einsum|Mv|Dot|Convolution")
 
 
@@ -120,6 +122,30 @@ def entangled(node: Node) -> bool:
     if _name(node).startswith("Div"):
         return len(operands) > 1 and operands[1]
     return (bool(PRODUCTS.match(_name(node))) and sum(operands) > 1) or bool(getattr(node, "_saved_training", False))
+
+
+def switched(job: Job, graph: Trace) -> list[str]:
+    """Names of operations that let the image decide what flows through them, past any gradient: ReLU written as
+    `torch.where(h > 0, h, 0)` or `h * (h > 0)`. They are those that use something else on another image."""
+    other = trace(dataclasses.replace(job, x=-job.x.flip((2, 3))), ())
+    if [_name(node) for node in graph.nodes] != [_name(node) for node in other.nodes]:
+        return ["other operations for other images"]
+    names = {
+        readable(one): None
+        for one, two in zip(graph.nodes, other.nodes, strict=True)
+        if SWITCHES.match(_name(one)) and not entangled(one) and not _same(_saved(one), _saved(two))
+    }
+    return list(names)
+
+
+def _saved(node: Node) -> list[Tensor]:
+    values = (getattr(node, name) for name in dir(node) if name.startswith("_saved_"))
+    parts = (value if isinstance(value, tuple) else (value,) for value in values)
+    return [tensor for part in parts for tensor in part if isinstance(tensor, Tensor)]
+
+
+def _same(these: list[Tensor], those: list[Tensor]) -> bool:
+    return len(these) == len(those) and all(map(torch.equal, these, those))
 
 
 def readable(node: Node) -> str:
