@@ -100,7 +100,7 @@ def test_a_relu_by_hand_is_refused_or_right(form):
             values = attribute(clf, image, method, 1).values
             np.testing.assert_allclose(values, expected, atol=1e-5 * np.abs(expected).max())
             continue
-        with pytest.raises(InputError, match="ReLU|follow|defined for ReLU alone") as caught:
+        with pytest.raises(InputError, match=r"ReLU|follow|defined for ReLU alone") as caught:
             attribute(clf, image, method, 1)
         assert "sums to" not in str(caught.value), "told by what it computes, not by a sum that happens to be off"
 

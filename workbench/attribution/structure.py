@@ -45,12 +45,14 @@ class Trace:
         score: Its score, (1,), with its graph.
         nodes: Every operation between the two, nearest to the score first.
         calls: For each watched module that was used, the operation that each of its calls ended with.
+        kinds: Those modules' kinds.
     """
 
     x: Tensor
     score: Tensor
     nodes: tuple[Node, ...]
     calls: Mapping[nn.Module, list[Node | None]]
+    kinds: tuple[type[nn.Module], ...]
 
 
 def trace(job: Job, kinds: tuple[type[nn.Module], ...]) -> Trace:
@@ -73,7 +75,7 @@ def trace(job: Job, kinds: tuple[type[nn.Module], ...]) -> Trace:
             score = job.forward(x)
     if score.grad_fn is None:
         raise job.refuse("no gradient flows from its answer back to the image, so choose a perturbation method")
-    return Trace(x, score, tuple(_upstream(score.grad_fn)), calls)
+    return Trace(x, score, tuple(_upstream(score.grad_fn)), calls, kinds)
 
 
 @contextlib.contextmanager
@@ -127,7 +129,7 @@ def entangled(node: Node) -> bool:
 def switched(job: Job, graph: Trace) -> list[str]:
     """Names of operations that let the image decide what flows through them, past any gradient: ReLU written as
     `torch.where(h > 0, h, 0)` or `h * (h > 0)`. They are those that use something else on another image."""
-    other = trace(dataclasses.replace(job, x=-job.x.flip((2, 3))), ())
+    other = trace(dataclasses.replace(job, x=-job.x.flip((2, 3))), graph.kinds)
     if [_name(node) for node in graph.nodes] != [_name(node) for node in other.nodes]:
         return ["other operations for other images"]
     names = {
