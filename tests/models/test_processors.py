@@ -75,9 +75,10 @@ def test_a_file_without_a_name_goes_by_the_type_of_the_model(processors, images,
 
 def test_the_source_tells_what_the_file_does_not_say():
     whole = {"image_processor_type": "ViTImageProcessor", "size": 32, "resample": 2, **IMAGENET}
-    assert from_processor(whole).source == "preprocessor_config.json"
+    assert (from_processor(whole).source, from_processor(whole).how) == ("preprocessor_config.json", "stated")
     part = {name: value for name, value in whole.items() if name != "image_mean"}
     assert from_processor(part).source.endswith("and transformers' defaults for ViT where it is silent")
+    assert from_processor(part).how == "published"
 
 
 def test_a_grey_model_takes_one_number():

@@ -10,6 +10,7 @@ from workbench.errors import InputError
 from workbench.files import file_digest
 from workbench.models.hub import CONFIG, HUB_FILES, Hub, is_hub, read_hub
 from workbench.models.processors import from_processor
+from workbench.models.published import Published
 from workbench.models.reading import Opened
 from workbench.models.settings import Settings, device_of
 
@@ -62,22 +63,23 @@ def _hub(hub: Hub, settings: Settings, *, trusted: bool) -> Opened:
         from workbench.models.huggingface import read_huggingface
 
         opened = read_huggingface(hub, classes=tuple(settings.classes or ()), prompt=settings.prompt, trusted=trusted)
-    fields, source = _preprocessing(hub)
-    return dataclasses.replace(opened, preprocessing={**opened.preprocessing, **fields}, source=source)
+    said = _preprocessing(hub)
+    fields = {**opened.preprocessing, **said.fields}
+    return dataclasses.replace(opened, preprocessing=fields, source=said.source, how=said.how)
 
 
-def _preprocessing(hub: Hub) -> tuple[dict[str, object], str]:
+def _preprocessing(hub: Hub) -> Published:
     """Fields of `PreprocessingSpec`, and who states them."""
     family = str(hub.config.get("model_type"))
     if hub.kind == "timm" or family == "timm_wrapper":
-        return {}, CONFIG  # the network carries its `pretrained_cfg`
+        return Published({}, CONFIG, "stated")  # the network carries its `pretrained_cfg`
     channels = hub.config.get("num_channels", 3)
     stated = from_processor(hub.processor, family, channels if isinstance(channels, int) else 3)
     side = hub.config.get("image_size")
     if hub.processor or not isinstance(side, int):
-        return dict(stated.fields), stated.source
+        return stated
     rest = {name: value for name, value in stated.fields.items() if name not in ("resize", "resize_to", "crop")}
-    return {**rest, "size": (side, side)}, f"image_size in {CONFIG}, and {stated.source}"
+    return Published({**rest, "size": (side, side)}, f"image_size in {CONFIG}, and {stated.source}", "assumed")
 
 
 def _onnx(path: Path, *, trusted: bool) -> Opened:

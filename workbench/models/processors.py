@@ -109,7 +109,8 @@ def from_processor(config: Mapping[str, Any], model_type: str = "", channels: in
         fields["channels"] = "bgr"
     silent = [name for name in ("size", "resample", "image_mean", "image_std") if name not in stated]
     source = FILE if not silent else f"{FILE}, and transformers' defaults for {kind} where it is silent"
-    return Published(fields, source if stated else f"transformers' defaults for {kind}")
+    whole = f"transformers' defaults for {kind}"
+    return Published(fields, source if stated else whole, "published" if silent else "stated")
 
 
 def _kind(config: Mapping[str, Any], model_type: str) -> str:

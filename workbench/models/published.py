@@ -60,9 +60,8 @@ def published(model: nn.Module, architecture: str = "", file: str = "") -> Publi
         256
     """
     if isinstance(model, Exported):
-        channels, *size = model.shape
-        grey: dict[str, object] = {"mean": (0.5,), "std": (0.5,)} if channels == 1 else {}
-        return Published(grey | ({"size": tuple(size)} if None not in size else {}), "the archive's shape", "stated")
+        size = model.shape[1:]
+        return Published({"size": tuple(size)} if None not in size else {}, "the archive's shape", "stated")
     config = getattr(model, "pretrained_cfg", None)
     if isinstance(config, Mapping) and config.get("input_size"):
         name = ".".join(str(config[part]) for part in ("architecture", "tag") if config.get(part))
@@ -71,6 +70,13 @@ def published(model: nn.Module, architecture: str = "", file: str = "") -> Publi
         name = architecture.removeprefix("torchvision:") if architecture.startswith("torchvision:") else ""
         return _of_torchvision(model, name or _recognised(model), file)
     return Published()
+
+
+def guessed(model: nn.Module) -> Published:
+    """What is assumed for want of better where a network takes other than three channels."""
+    channels = model.shape[0] if isinstance(model, Exported) else None
+    halves = (0.5,) * (channels or 3)
+    return dataclasses.replace(ASSUMED, fields={"mean": halves, "std": halves})
 
 
 def from_timm(config: Mapping[str, Any], size: tuple[int, int] | None = None) -> dict[str, Any]:
@@ -220,12 +226,11 @@ def join(voices: Sequence[Published]) -> Joined:
 
 def facts_of(prep: Preprocessing, joined: Joined) -> Iterator[Fact]:
     """One line for all that one voice says, and one for what is assumed because nobody says it."""
-    for voice in dict.fromkeys(map(id, (voice for _, voice in joined.values()))):
-        names = {name for name, (_, who) in joined.items() if id(who) == voice}
-        origin = next(who for _, who in joined.values() if id(who) == voice)
-        if origin is ASSUMED:
-            names -= REFINEMENTS
+    voices = {(voice.source, voice.how): voice for _, voice in joined.values()}
+    for (source, how), voice in voices.items():
+        names = {name for name, (_, who) in joined.items() if (who.source, who.how) == (source, how)}
+        names -= REFINEMENTS if how == "assumed" else frozenset()
         if words := prep.words(names):
             setting = f"preprocessing.{next(iter(names))}" if len(names) == 1 else "preprocessing"
-            yield Fact("preprocessing", words, origin.source, origin.how, setting)
-            yield from origin.facts
+            yield Fact("preprocessing", words, source, how, setting)
+            yield from voice.facts

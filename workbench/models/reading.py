@@ -49,6 +49,7 @@ class Opened:
         name: How to call it where nobody says.
         preprocessing: Fields of `PreprocessingSpec` that the file or the publisher states.
         source: Where these come from.
+        how: How sure they are.
         architecture: What the network is, as of `build`; empty where nobody says.
         file: The name of the file of its weights, where they come out of one.
         classes: The class names that the file states.
@@ -63,6 +64,7 @@ class Opened:
     name: str
     preprocessing: Mapping[str, object] = dataclasses.field(default_factory=dict)
     source: str = ""
+    how: How = "stated"
     architecture: str = ""
     file: str = ""
     classes: tuple[str, ...] = ()

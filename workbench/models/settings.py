@@ -15,7 +15,7 @@ from workbench.models.classifier import Classifier
 from workbench.models.folder import PreprocessingSpec, check_classes, class_words, thresholds_of
 from workbench.models.heads import Head
 from workbench.models.preprocessing import Preprocessing
-from workbench.models.published import Published, facts_of, join, published
+from workbench.models.published import Published, facts_of, guessed, join, published
 from workbench.models.reading import Fact, Opened
 from workbench.models.trial import trial
 from workbench.predictions import DecisionRule
@@ -84,8 +84,9 @@ class Settings:
         model, said = opened.model, dataclasses.replace(self, classes=self.classes or opened.classes or None)
         joined = join(
             (
+                guessed(model),
                 published(model, opened.architecture, opened.file),
-                Published(opened.preprocessing, opened.source, "stated"),
+                Published(opened.preprocessing, opened.source, opened.how),
                 Published(self.preprocessing, "as it was loaded", "stated"),
             )
         )
@@ -95,7 +96,7 @@ class Settings:
             check_size(preprocessing.size)
             check_cost(model, (len(preprocessing.mean), *preprocessing.size))
         device = device_of(self.device)
-        kind, source = (self.head, "the caller") if self.head else (opened.head, opened.source or opened.name)
+        kind, source = (self.head, "the caller") if self.head else (opened.head, opened.name)
         seen = trial(model.to(device), preprocessing, device, kind, self.output, source, len(said.classes or ()))
         head = seen.head
         named = dataclasses.replace(said, classes=ANOMALY, positive=self.positive or ANOMALY[1])
