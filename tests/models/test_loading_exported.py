@@ -126,7 +126,7 @@ def test_the_module_of_an_exported_program_in_memory_is_left_alone(batch):
     before = [part.training for part in module.modules()]
     assert attribute(clf, IMAGE, "saliency", 0).values.any()
     assert [part.training for part in module.modules()] == before
-    assert "no layer" in suits(clf, "grad_cam")
+    assert "No layer" in suits(clf, "grad_cam")
 
 
 def test_one_that_cannot_be_taken_apart_runs_as_one_piece(tmp_path, monkeypatch):
@@ -143,7 +143,7 @@ def test_one_that_cannot_be_taken_apart_runs_as_one_piece(tmp_path, monkeypatch)
     x = torch.randn(5, 3, *SIZE)
     torch.testing.assert_close(clf.logits(x), model(x), atol=1e-5, rtol=1e-5)
     assert attribute(clf, IMAGE, "smoothgrad", 0, samples=9).values.any()
-    assert "no layer" in suits(clf, "grad_cam")
+    assert "No layer" in suits(clf, "grad_cam")
     copy.deepcopy(clf.model)(x)
 
 

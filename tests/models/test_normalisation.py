@@ -2,9 +2,11 @@
 
 import pytest
 import timm
+import torch
 from timm.models import get_pretrained_cfg
 from torchvision import models
 
+import workbench as wb
 from workbench.errors import InputError
 from workbench.models.normalisation import check_statistics
 from workbench.models.preprocessing import Preprocessing
@@ -71,3 +73,15 @@ def test_all_that_is_published_is_taken():
 def test_what_cannot_be_meant_is_refused_with_the_numbers_that_were(mean, std, reason):
     with pytest.raises(InputError, match=reason):
         Preprocessing(mean=mean, std=std)
+
+
+def test_a_slip_in_the_order_of_colours_is_noted():
+    """Numbers that stand in the order of OpenCV, for a model that is given red first."""
+    turned = {"mean": MEAN[::-1], "std": STD[::-1]}
+    assert Preprocessing(**turned).doubt.endswith('set channels = "bgr" if it was trained so, or else turn them round.')
+    net = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    assert Preprocessing(**turned).doubt in wb.load_classifier(net, device="cpu", **turned).notes
+    assert not Preprocessing(**turned, channels="bgr").doubt
+    assert not Preprocessing(mean=MEAN, std=STD).doubt
+    assert not Preprocessing().doubt
+    assert Preprocessing(mean=MEAN, std=MEAN).doubt.startswith("std 0.485, 0.456, 0.406 repeats ImageNet's mean")

@@ -12,6 +12,8 @@ LEAST_SPAN, MOST_SPAN = 0.5, 1e6
 """From black to white, in the model's units: 1 to 7 is usual; 255 and 65,535 are models of raw counts."""
 FARTHEST = 1.0
 """How far from zero all of an image may lie, in spans: further off, its own contrast hardly matters."""
+NEAR = 0.002
+"""How near to published numbers others are taken for them where the order of the colours is in question."""
 LONGEST_CHANNEL = 60
 PUBLISHED = {
     "ImageNet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -81,6 +83,19 @@ def check_statistics(mean: Sequence[float], std: Sequence[float]) -> None:
             )
 
 
+def doubt(mean: Sequence[float], std: Sequence[float], channels: object) -> str:
+    """What looks like a slip in numbers that can be meant all the same, in one sentence; empty where nothing does."""
+    for name, (usual_mean, usual_std) in PUBLISHED.items():
+        if channels == "rgb" and _alike(mean, usual_mean[::-1], NEAR) and _alike(std, usual_std[::-1], NEAR):
+            return (
+                f"mean {_list(mean)} and std {_list(std)} are {name}'s in the order blue, green, red, and the model is"
+                ' given red, green, blue: set channels = "bgr" if it was trained so, or else turn them round.'
+            )
+        if _alike(mean, usual_mean, NEAR) and _alike(std, usual_mean, NEAR):
+            return f"std {_list(std)} repeats {name}'s mean: set std to {_list(usual_std)} if the model was trained so."
+    return ""
+
+
 def _remedy(mean: Sequence[float], std: Sequence[float]) -> str:
     """Which numbers may have been meant: those on the scale of 0 .. 255 or 0 .. 100, for pixels in 0 .. 1."""
     if not any(m > 1 for m in mean) and not any(s > 1 for s in std):
@@ -94,8 +109,8 @@ def _remedy(mean: Sequence[float], std: Sequence[float]) -> str:
     )
 
 
-def _alike(numbers: Sequence[float], others: Sequence[float]) -> bool:
-    return len(numbers) == len(others) and all(abs(a - b) < 0.01 for a, b in zip(numbers, others, strict=True))
+def _alike(numbers: Sequence[float], others: Sequence[float], near: float = 0.01) -> bool:
+    return len(numbers) == len(others) and all(abs(a - b) < near for a, b in zip(numbers, others, strict=True))
 
 
 def _list(numbers: Sequence[float]) -> str:

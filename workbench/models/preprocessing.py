@@ -14,7 +14,7 @@ from workbench.errors import InputError
 from workbench.images import Raster
 from workbench.models.deep_pixels import levels, planes
 from workbench.models.folder import Backend, Channels, Interpolation, Resize
-from workbench.models.normalisation import check_channels, check_statistics
+from workbench.models.normalisation import check_channels, check_statistics, doubt
 from workbench.models.placement import Placement
 
 BATCH = 16
@@ -120,6 +120,11 @@ class Preprocessing:
             if name in names:
                 parts.append(f"{name} {', '.join(f'{number:.4g}' for number in numbers)}")
         return ", ".join(filter(None, parts))
+
+    @property
+    def doubt(self) -> str:
+        """What looks like a slip in its numbers, in one sentence; empty where nothing does."""
+        return doubt(self.mean, self.std, self.channels)
 
     @property
     def names(self) -> tuple[str, ...]:

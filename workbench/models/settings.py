@@ -112,7 +112,7 @@ class Settings:
             rule,
             device,
             head,
-            (*opened.notes, *seen.notes),
+            (*opened.notes, *filter(None, [preprocessing.doubt]), *seen.notes),
             facts=(*opened.facts, *self._class_facts(rule, opened), *facts_of(preprocessing, joined), *seen.facts),
             prefix_tokens=self.prefix_tokens,
         )

@@ -326,7 +326,7 @@ def _clean(classifier: Classifier, image: Askable) -> Levels:
             "Attacks move pixels by whole levels of 8 bits in RGB, and this image holds more, which would be lost: use"
             " the edits, which are made in floats."
         )
-    return np.asarray((classifier.preprocessing.pixels(ready.image) * 255).round().astype(np.int32))
+    return np.asarray((classifier.preprocessing.pixels(ready.image) * 255).round().clip(0, 255).astype(np.int32))
 
 
 def _image(levels: Levels) -> NDArray[np.uint8]:
