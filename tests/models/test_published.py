@@ -205,6 +205,32 @@ def test_a_torchvision_network_without_its_name_is_recognised(name):
     assert published(net) == published(net, f"torchvision:{name}")
 
 
+class Wrapped(nn.Module):
+    def __init__(self, net):
+        super().__init__()
+        self.net, self.loss = net, nn.CrossEntropyLoss()
+
+    def forward(self, x):
+        return self.net(x)
+
+
+def test_a_wrapped_network_keeps_its_recipe(resnet):
+    plain = published(resnet)
+    for wrapped in (nn.DataParallel(resnet), nn.Sequential(resnet, nn.Softmax(1)), torch.compile(resnet)):
+        assert published(wrapped) == plain
+    inside = published(Wrapped(Wrapped(resnet)))
+    assert (inside.fields, inside.how) == (plain.fields, "assumed"), "it may normalise by itself"
+    assert inside.source == f"{plain.source}, which it is built on"
+    assert published(nn.Sequential(nn.BatchNorm2d(3), resnet)) == Published(), "what normalises first has no recipe"
+    assert published(nn.ModuleList([resnet, models.squeezenet1_1()])) == Published(), "two recipes are none"
+
+
+def test_a_network_of_more_channels_has_no_published_colours():
+    clf = wb.load_classifier(timm.create_model("resnet10t", in_chans=4, num_classes=2), device="cpu")
+    assert clf.preprocessing.mean == clf.preprocessing.std == (0.5,) * 4
+    assert ("mean 0.5, 0.5, 0.5, 0.5, std 0.5, 0.5, 0.5, 0.5", "assumed") in [(f.value, f.how) for f in clf.facts]
+
+
 def test_what_nobody_publishes_is_told_as_assumed():
     assert published(nn.Linear(2, 2)) == Published()
     own = models.ResNet(models.resnet.BasicBlock, [1, 1, 1, 1])

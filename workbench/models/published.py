@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from workbench.images import MOST_CHANNELS
 from workbench.models.bounds import outline
 from workbench.models.exported import Exported
 from workbench.models.folder import PreprocessingSpec
@@ -18,6 +19,8 @@ from workbench.models.reading import Fact, How
 
 REFINEMENTS = frozenset(("resize_to", "crop", "backend", "antialias", "channels", "range"))
 """Settings of whose defaults nothing need be said."""
+MOST_PARTS = 8
+"""Parts of a network among which one is looked for that somebody publishes."""
 LARGEST_HEAD = 12
 """Weights and biases of a last layer, or of what took its place, at most."""
 _CROP_MODES = {"squash": "both", "border": "longer"}
@@ -59,6 +62,7 @@ def published(model: nn.Module, architecture: str = "", file: str = "") -> Publi
         >>> published(model, "torchvision:squeezenet1_1").fields["resize_to"]
         256
     """
+    model = _unwrapped(model)
     if isinstance(model, Exported):
         size = model.shape[1:]
         return Published({"size": tuple(size)} if None not in size else {}, "the archive's shape", "stated")
@@ -69,13 +73,33 @@ def published(model: nn.Module, architecture: str = "", file: str = "") -> Publi
     if type(model).__module__.startswith("torchvision.models"):
         name = architecture.removeprefix("torchvision:") if architecture.startswith("torchvision:") else ""
         return _of_torchvision(model, name or _recognised(model), file)
-    return Published()
+    inner = [part for part in model.children() if part is not model]
+    found = [said for said in map(published, inner) if said.fields] if len(inner) < MOST_PARTS else []
+    if len(found) != 1:
+        return Published()
+    source = found[0].source if found[0].how == "assumed" else f"{found[0].source}, which it is built on"
+    return dataclasses.replace(found[0], source=source, how="assumed")
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    """The network that gets an input as it is: behind what compiles or spreads it, or first in a row."""
+    while True:
+        inner: object = None
+        if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            inner = model.module
+        elif type(model) is nn.Sequential and len(model):
+            inner = model[0]
+        else:
+            inner = getattr(model, "_orig_mod", None)
+        if not isinstance(inner, nn.Module):
+            return model
+        model = inner
 
 
 def guessed(model: nn.Module) -> Published:
     """What is assumed for want of better where a network takes other than three channels."""
-    channels = model.shape[0] if isinstance(model, Exported) else None
-    halves = (0.5,) * (channels or 3)
+    channels = model.shape[0] if isinstance(model, Exported) else getattr(model, "in_chans", None)
+    halves = (0.5,) * (channels if isinstance(channels, int) and 0 < channels <= MOST_CHANNELS else 3)
     return dataclasses.replace(ASSUMED, fields={"mean": halves, "std": halves})
 
 
@@ -192,7 +216,7 @@ def _recognised(model: nn.Module) -> str:
     fitting = {}
     for name in models.list_models(module=models):
         builder = models.get_model_builder(name)
-        if builder.__module__ == type(model).__module__:
+        if builder.__annotations__.get("return") is type(model):
             drawn = list(outline(partial(builder, weights=None), short_lists=True).state_dict().items())[:-2]
             if all(shapes.get(key) == tensor.shape for key, tensor in drawn):
                 fitting[name] = len(drawn)
