@@ -306,10 +306,11 @@ def test_layer_methods_take_the_last_layer_unless_told(net, image):
 
 def test_one_that_overflows_is_refused(image):
     model = Linear()
+    classifier = wrap(model)
     with torch.no_grad():
         model.w.fill_(float("inf"))
     with pytest.raises(InputError, match="overflows"):
-        attribute(wrap(model), image, "input_x_gradient", 0)
+        attribute(classifier, image, "input_x_gradient", 0)
 
 
 class Redness(nn.Module):
