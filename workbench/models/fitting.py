@@ -137,7 +137,8 @@ class _Place:
         if names or not place:
             return names
         place = _dict_of(place.removesuffix("/"))
-        return [name for name in self._ours(root) if name.startswith(place) and not name.startswith(root)]
+        copies = tuple(copy for copy in self.near if copy)
+        return [name for name in self._ours(root) if name.startswith(place) and not name.startswith(copies)]
 
     def _tied(self, found: Tensors) -> dict[str, str]:
         """For names that are missing, another of the same tensor: files keep those that a network shares once."""
