@@ -1,5 +1,7 @@
 """Published preprocessing, held against the publishers' own transforms, on every way in."""
 
+import json
+
 import numpy as np
 import pytest
 import timm
@@ -264,3 +266,20 @@ def test_the_key_of_a_folder_follows_whoever_fills_in_what_it_leaves_out(tmp_pat
     monkeypatch.setattr(folder.metadata, "version", lambda name: "99")
     after = [folder.spec_key(path, spec) for path, spec in zip((silent, said), specs, strict=True)]
     assert [a == b for a, b in zip(before, after, strict=True)] == [False, True]
+
+
+def test_a_hub_folder_of_timm_goes_by_its_own_description(tmp_path, resnet):
+    """As timm writes it for the hub: trained with other colours and another way to crop than what timm publishes."""
+    own = {"mean": [0.4, 0.5, 0.3], "std": [0.2, 0.3, 0.2], "crop_mode": "squash", "crop_pct": 0.9}
+    config = {"architecture": "resnet10t", "num_classes": 2, "pretrained_cfg": {"input_size": [3, 64, 64], **own}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    save_file(resnet.state_dict(), tmp_path / "model.safetensors")
+    clf = wb.load_classifier(tmp_path, device="cpu")
+    same(
+        clf.preprocessing,
+        create_transform(**resolve_data_config({}, pretrained_cfg=config["pretrained_cfg"])),
+        IMAGES[:2],
+    )
+    (fact,) = [fact for fact in clf.facts if fact.topic == "preprocessing"]
+    assert (fact.source, fact.how) == ("config.json", "stated")
+    assert fact.value.startswith("both sides to 71 x 71, middle 64 x 64, ")

@@ -20,6 +20,7 @@ from workbench.errors import InputError
 from workbench.models.architectures import FETCHING, build_with_weights
 from workbench.models.bounds import check_options, check_parameters, outline
 from workbench.models.hub import CONFIG, Hub
+from workbench.models.published import STATED
 from workbench.models.reading import Fact, How, Opened
 from workbench.models.weights import read_weights
 
@@ -101,7 +102,7 @@ def _classifier(transformers: Any, hub: Hub, *, trusted: bool) -> Opened:
     several = problem == "multi_label_classification" and width > 1
     model, facts = _filled(kind, config, hub, trusted=trusted)
     if isinstance(published := hub.config.get("pretrained_cfg"), dict):
-        vars(model)["pretrained_cfg"] = published
+        vars(model)["pretrained_cfg"] = {**published, STATED: CONFIG}
     if not hub.classes:
         facts = (*facts, Fact("classes", f"the file numbers its {width} classes", CONFIG, "stated", "classes"))
     single = width == 1 and len(hub.classes) == 1
@@ -291,7 +292,7 @@ def _timm(hub: Hub, *, trusted: bool) -> Opened:
     published = hub.config.get("pretrained_cfg")
     if isinstance(published, Mapping):
         own = getattr(model, "pretrained_cfg", None)
-        vars(model)["pretrained_cfg"] = {**(dict(own) if isinstance(own, Mapping) else {}), **published}
+        vars(model)["pretrained_cfg"] = {**(own if isinstance(own, Mapping) else {}), **published, STATED: CONFIG}
     fact = Fact("format", f"Hugging Face folder, {name} of timm", CONFIG, "stated")
     return dataclasses.replace(
         opened, key=hub.key, name=hub.folder.name, classes=hub.classes, head="logits", facts=(fact, *opened.facts)

@@ -19,6 +19,8 @@ from workbench.models.reading import Fact, How
 
 REFINEMENTS = frozenset(("resize_to", "crop", "backend", "antialias", "channels", "range"))
 """Settings of whose defaults nothing need be said."""
+STATED = "stated in"
+"""The key of a `pretrained_cfg` that did not come with timm but out of a file: which."""
 MOST_PARTS = 8
 """Parts of a network among which one is looked for that somebody publishes."""
 LARGEST_HEAD = 12
@@ -69,7 +71,9 @@ def published(model: nn.Module, architecture: str = "", file: str = "") -> Publi
     config = getattr(model, "pretrained_cfg", None)
     if isinstance(config, Mapping) and config.get("input_size"):
         name = ".".join(str(config[part]) for part in ("architecture", "tag") if config.get(part))
-        return _coloured(model, from_timm(config, _own_size(model)), f"published with {architecture or f'timm:{name}'}")
+        source = config.get(STATED) or f"published with {architecture or f'timm:{name}'}"
+        said = _coloured(model, from_timm(config, _own_size(model)), source)
+        return dataclasses.replace(said, how="stated") if STATED in config else said
     if type(model).__module__.startswith("torchvision.models"):
         name = architecture.removeprefix("torchvision:") if architecture.startswith("torchvision:") else ""
         return _of_torchvision(model, name or _recognised(model), file)
