@@ -17,6 +17,7 @@ from workbench.attribution.background import prepare_background
 from workbench.attribution.job import CHUNK, OUTPUT, REFERENCE, Implementation, Job
 from workbench.attribution.methods import METHODS, Method
 from workbench.attribution.result import SCORES, Attribution, Score, ScoreKind
+from workbench.attribution.tiled import stitch
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.models import BASELINES, Classifier, Input, untouched
@@ -77,16 +78,38 @@ def attribute(
         raise InputError(f"{chosen.title} does not suit this model: {reason}.")
     if score not in SCORES:
         raise InputError(f"There is no score {score!r}: choose {', '.join(SCORES)}.")
+    aims = partial(_aim, classifier, target=target, kind=score, against=against)
+    if not isinstance(item, Input) and classifier.preprocessing.tiles:
+        source = classifier.source(item)
+        if classifier.preprocessing.boxes(*source.size):
+            explain = partial(_explained, classifier.untiled, chosen, params)
+            return stitch(classifier, source, chosen, aims, explain, on_progress)
     ready = classifier.input(item)
     x = ready.x[None].to(classifier.device)
     backdrop, report = prepare_background(classifier, chosen, background) if chosen.background else (None, {})
     with untouched(classifier):
-        aim = _aim(classifier, x, target, score, against)
+        aim = aims(lambda: classifier.logits(x))
+        return _explained(classifier, chosen, params, ready, aim, backdrop, report, on_progress)
+
+
+def _explained(
+    classifier: Classifier,
+    chosen: Method,
+    given: Mapping[str, object],
+    ready: Input,
+    aim: Score,
+    backdrop: Tensor | None = None,
+    report: Mapping[str, object] = MappingProxyType({}),
+    on_progress: Progress | None = None,
+) -> Attribution:
+    """The map of one score of an image that is ready."""
+    params, x = dict(given), ready.x[None].to(classifier.device)
+    with untouched(classifier):
         if "layer" in params:
             params["layer"] = layers.choose_layer(classifier, params["layer"])
         baseline = _baseline(classifier, ready, params["baseline"]) if "baseline" in params else None
         scores = partial(_scores, classifier, aim)
-        job = Job(chosen, aim, scores, x, baseline, backdrop, params, classifier, report)
+        job = Job(chosen, aim, scores, x, baseline, backdrop, params, classifier, dict(report))
         values = _run(job, on_progress)
         output, change, delta = _balance(job, values)
         params |= job.report
@@ -184,23 +207,27 @@ def _number(method: Method, name: str, value: object) -> object:
 
 
 def _aim(
-    classifier: Classifier, x: Tensor, target: int | str | None, kind: ScoreKind, against: int | str | None
+    classifier: Classifier,
+    logits: Callable[[], Tensor],
+    target: int | str | None,
+    kind: ScoreKind,
+    against: int | str | None,
 ) -> Score:
     if kind != "margin" and against is not None:
         raise InputError("Another class to compare with belongs to a margin: ask for score='margin'.")
-    column = classifier.index(_probable(classifier, x, ()) if target is None else target)
+    column = classifier.index(_probable(classifier, logits, ()) if target is None else target)
     if kind != "margin":
         return Score(kind, column)
-    rival = classifier.index(_probable(classifier, x, (column,)) if against is None else against)
+    rival = classifier.index(_probable(classifier, logits, (column,)) if against is None else against)
     if rival == column:
         raise InputError("A margin needs two different classes: choose another class to compare with.")
     return Score(kind, column, rival)
 
 
-def _probable(classifier: Classifier, x: Tensor, beside: tuple[int, ...]) -> int:
+def _probable(classifier: Classifier, ask: Callable[[], Tensor], beside: tuple[int, ...]) -> int:
     """The predicted class, or the most probable one beside those named."""
     with torch.inference_mode():
-        logits = classifier.logits(x)
+        logits = ask()
     if not beside:
         return int(classifier.rule.decide(classifier.probabilities(logits).cpu().numpy())[0][0])
     return next(i for i in logits[0].argsort(descending=True).tolist() if i not in beside)

@@ -28,7 +28,8 @@ class Reading:
 
     Attributes:
         id: SHA-256 of its bytes in hex; None where there are none.
-        x: The model's input of shape (C, H, W); None where it is not wanted or cannot be made.
+        x: The model's input of shape (C, H, W), or what it says of an image in tiles, (K,); None where it is not
+            wanted or cannot be made.
         error: Why it cannot be read.
     """
 
@@ -60,7 +61,13 @@ def read(classifier: Classifier, item: ImageItem, digests: Container[str]) -> Re
     try:
         held = item.held()
         digest = held.id
-        return Reading(digest, None if digest in digests else classifier.prepare(held))
+        if digest in digests:
+            return Reading(digest)
+        from workbench.models import forwards
+
+        if classifier.preprocessing.tiles:  # its pixels are not held together, what is said of them is
+            return Reading(digest, next(forwards(classifier, [held]))[0])
+        return Reading(digest, classifier.prepare(held))
     except InputError as error:
         return Reading(digest, error=str(error))
 
@@ -98,9 +105,18 @@ def _answers(classifier: Classifier, inputs: Mapping[str, Tensor]) -> pa.Table:
 
     from workbench.models import untouched
 
+    if classifier.preprocessing.tiles:
+        logits = torch.stack(list(inputs.values()))
+        return _table(classifier, inputs, logits, None)
     with untouched(classifier), _watch(classifier) as calls:
         logits = classifier.forward(torch.stack(list(inputs.values())))
         embedding = _embedding(calls, len(inputs))
+    return _table(classifier, inputs, logits, embedding)
+
+
+def _table(
+    classifier: Classifier, inputs: Mapping[str, Tensor], logits: Tensor, embedding: NDArray[np.float32] | None
+) -> pa.Table:
     columns = {"logits": logits.numpy(), "probabilities": classifier.probabilities(logits).numpy()}
     if embedding is not None:
         columns["embedding"] = embedding

@@ -12,6 +12,8 @@ from workbench.cli.meter import Meter
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from workbench.attribution import Attribution
     from workbench.images import ImageItem
     from workbench.models import Classifier, Input
@@ -69,13 +71,14 @@ def explain(
     from workbench.models import load_classifier
 
     classifier = load_classifier(model, architecture=architecture, classes=_class_names(classes), label=label)
-    ready = classifier.input(item, pixels)
-    _write(out, classifier, item, ready, _map(classifier, ready, method, (target, against), score, params), model)
+    asked = item if classifier.preprocessing.tiles else classifier.input(item, pixels)
+    result = _map(classifier, asked, method, (target, against), score, params)
+    _write(out, classifier, (item, asked, pixels), result, model)
 
 
 def _map(
     classifier: Classifier,
-    ready: Input,
+    asked: ImageItem | Input,
     method: str,
     classes: tuple[str | None, str | None],
     score: str,
@@ -89,7 +92,7 @@ def _map(
     with Meter() as meter:
         return attribute(
             classifier,
-            ready,
+            asked,
             method,
             target,
             score=score,  # type: ignore[arg-type]
@@ -130,26 +133,33 @@ def _class_names(text: str | None) -> list[str] | None:
     return [name.strip() for name in text.split(",")]
 
 
-def _write(out: Path, classifier: Classifier, item: ImageItem, ready: Input, result: Attribution, ref: str) -> None:
-    """Write the three files and say what they show."""
+def _write(
+    out: Path,
+    classifier: Classifier,
+    image: tuple[ImageItem, ImageItem | Input, Image.Image],
+    result: Attribution,
+    ref: str,
+) -> None:
+    """Write the three files for an image, as it was asked about and as it looks, and say what they show."""
     import json
 
     from workbench.attribution import METHODS, manifest, npz
     from workbench.drawing import overlay
-    from workbench.models import predict
+    from workbench.models import Input, predict
 
-    table = predict(classifier, ready)
+    item, asked, pixels = image
+    table = predict(classifier, asked)
     model = {"name": classifier.name, "ref": ref, "notes": list(classifier.notes)}
     record = manifest(result, item, classifier.class_names, table.probabilities[0], model)
-    image = overlay(ready.image, result.on_image(), METHODS[result.method].signed)
+    shown = overlay(pixels, result.on_image(), METHODS[result.method].signed)
     (out / "attribution.npz").write_bytes(npz({"values": result}))
-    image.save(out / "overlay.png")
+    shown.save(out / "overlay.png")
     (out / "manifest.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{item.name}: {table.frame['predicted'][0]} at {table.frame['confidence'][0]:.3f}")
     target = classifier.class_names[result.target]
     print(f"{METHODS[result.method].title} for {target}, {result.score} {result.output:.4g}")
     if result.relative_delta is not None:
         print(f"The map's sum misses the change of the score by {result.relative_delta:.2%}")
-    for note in classifier.notes:
+    for note in (*classifier.notes, *(asked.notes if isinstance(asked, Input) else ())):
         print(note)
     print(f"Wrote attribution.npz, overlay.png and manifest.json to {out}")

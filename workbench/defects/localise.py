@@ -152,7 +152,8 @@ def localise(
 
     def explain(item: ImageItem, image: Image.Image) -> Attribution:
         aim = target(item) if callable(target) else target
-        return attribute(classifier, classifier.input(item, image), method, aim, score=score, **settings)
+        asked = item if classifier.preprocessing.tiles else classifier.input(item, image)
+        return attribute(classifier, asked, method, aim, score=score, **settings)
 
     for done, (item, sound) in enumerate(selection):
         if on_progress:

@@ -80,7 +80,8 @@ class Raster:
         if self.alpha and not chosen:
             clear = 255 - _levels(self.values[..., -1], self._stated).astype(np.uint16)
             planes = [(plane + clear * (255 - plane.astype(np.uint16)) // 255).astype(np.uint8) for plane in planes]
-        image = Image.fromarray(planes[0] if len(planes) == 1 else np.stack(planes, -1)).convert("RGB")
+        grey = [Image.fromarray(plane) for plane in planes]
+        image = grey[0].convert("RGB") if len(grey) == 1 else Image.merge("RGB", grey)
         image.info[COPY] = True
         return image
 

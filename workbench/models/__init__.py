@@ -9,7 +9,7 @@ from workbench import handed_on
 if TYPE_CHECKING:
     from workbench.models.architectures import build
     from workbench.models.class_lists import read_class_list
-    from workbench.models.classifier import Askable, Classifier, Input, answers, ask, predict, untouched
+    from workbench.models.classifier import Classifier, answers, ask, forwards, predict, tile_logits, untouched
     from workbench.models.compressed import CHEAPER, cheaper, stored
     from workbench.models.fitting import fit_weights
     from workbench.models.folder import (
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     )
     from workbench.models.grids import Grid, is_attention
     from workbench.models.heads import read_answer
+    from workbench.models.inputs import Askable, Input
     from workbench.models.loading import load_classifier, load_folder
     from workbench.models.placement import Placement
     from workbench.models.preprocessing import BASELINES, BATCH, Preprocessing
     from workbench.models.reading import TOPICS, Fact, Opened
+    from workbench.models.tiles import cut_tile, tile_weights
     from workbench.models.uploads import model_from_zip
     from workbench.models.weights import read_weights
 
@@ -36,16 +38,18 @@ __getattr__ = handed_on(
     {
         "architectures": "build",
         "class_lists": "read_class_list",
-        "classifier": "Askable Classifier Input answers ask predict untouched",
+        "classifier": "Classifier answers ask forwards predict tile_logits untouched",
         "compressed": "CHEAPER cheaper stored",
         "fitting": "fit_weights",
         "folder": "WEIGHTS ModelSpec label_key model_toml read_spec spec_key thresholds_of weights_path",
         "grids": "Grid is_attention",
         "heads": "read_answer",
+        "inputs": "Askable Input",
         "loading": "load_classifier load_folder",
         "placement": "Placement",
         "preprocessing": "BASELINES BATCH Preprocessing",
         "reading": "TOPICS Fact Opened",
+        "tiles": "cut_tile tile_weights",
         "uploads": "model_from_zip",
         "weights": "read_weights",
     },

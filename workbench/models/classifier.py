@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 import threading
@@ -16,46 +15,19 @@ from PIL import Image
 from torch import Tensor, nn
 
 from workbench.errors import InputError
-from workbench.images import NOTES, ImageItem, Raster, shown
+from workbench.images import ImageItem, Raster, shown
 from workbench.models.corners import noise, read_grids
 from workbench.models.deep_pixels import source_of
 from workbench.models.folder import label_key
 from workbench.models.grids import Grid
 from workbench.models.heads import LOGITS, Answer, Head
 from workbench.models.holding import held
+from workbench.models.inputs import Askable, Input
 from workbench.models.placement import Placement
 from workbench.models.preprocessing import BATCH, Preprocessing
 from workbench.models.reading import Fact
+from workbench.models.tiles import TOGETHER, cut_tile, join_tiles
 from workbench.predictions import NO_LIMITS, DecisionRule, Limits, Predictions, tabulate
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Input:
-    """An image, decoded and made ready for a model once; `predict`, `attribute` and `assess` take it in place of the
-    image.
-
-    Attributes:
-        image: Its pixels, upright RGB of 8 bits.
-        x: What the model is asked, float32 of shape (C, H, W) on the CPU.
-        placement: Where `x` lies on the image.
-        item: What is known of it, where it is one of a set.
-        source: What `x` is made of: `image`, or the values of its file where those are more.
-    """
-
-    image: Image.Image
-    x: Tensor
-    placement: Placement
-    item: ImageItem | None = None
-    source: Image.Image | Raster | None = None
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was decided in reading the image, one sentence each."""
-        return self.source.notes if isinstance(self.source, Raster) else self.image.info.get(NOTES, ())
-
-
-Askable = ImageItem | Image.Image | NDArray[np.uint8] | NDArray[np.float32] | Input
-"""An image in any form that a classifier can be asked about."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -144,16 +116,37 @@ class Classifier:
 
     def prepare(self, image: ImageItem | Image.Image) -> Tensor:
         """An image as input: float32 of shape (C, H, W) on the CPU."""
-        return self._ready(self._source(image))
+        return self.prepared(self._whole(image))
 
-    def _ready(self, source: Image.Image | Raster) -> Tensor:
+    def prepared(self, source: Image.Image | Raster) -> Tensor:
+        """What `source` gave, as input."""
         return torch.from_numpy(self.preprocessing.normalise(self.preprocessing.pixels(source)))
 
-    def _source(
+    def source(
         self, image: ImageItem | Image.Image | NDArray, pixels: Image.Image | None = None
     ) -> Image.Image | Raster:
+        """What an input is made of: an image in RGB, or the values of its file where those are more. Errors as
+        `input`."""
         prep = self.preprocessing
         return source_of(image, pixels, bands=prep.bands, ranged=prep.range is not None)
+
+    def _whole(
+        self, image: ImageItem | Image.Image | NDArray, pixels: Image.Image | None = None
+    ) -> Image.Image | Raster:
+        """The same, refused where it is read in tiles."""
+        source = self.source(image, pixels)
+        if self.preprocessing.boxes(*source.size):
+            width, height = source.size
+            raise InputError(
+                f"The image of {width:,} x {height:,} pixels is read in tiles, of which predictions and maps are"
+                " joined, and nothing else: crop the part that matters."
+            )
+        return source
+
+    @cached_property
+    def untiled(self) -> Classifier:
+        """The same model, which reads every image as a whole."""
+        return dataclasses.replace(self, preprocessing=dataclasses.replace(self.preprocessing, tiles=None))
 
     def input(self, image: Askable, pixels: Image.Image | None = None) -> Input:
         """An image with all that is made of it before the model is asked; one that is ready is taken as it is.
@@ -167,9 +160,15 @@ class Classifier:
         """
         if isinstance(image, Input):
             return image
-        item, source = image if isinstance(image, ImageItem) else None, self._source(image, pixels)
+        item = image if isinstance(image, ImageItem) else None
+        return self.ready(self._whole(image, pixels), pixels, item)
+
+    def ready(
+        self, source: Image.Image | Raster, pixels: Image.Image | None = None, item: ImageItem | None = None
+    ) -> Input:
+        """What `source` gave, with all that is made of it."""
         decoded = pixels or (shown(source) if isinstance(source, Raster) else source)
-        return Input(decoded, self._ready(source), self.preprocessing.placement(source), item, source)
+        return Input(decoded, self.prepared(source), self.preprocessing.placement(source), item, source)
 
     def levels(self, image: Askable) -> NDArray[np.uint8] | NDArray[np.float32]:
         """What edits of an image are made on, from 0, black, to 255, white: bytes (H, W, 3), or floats (H, W, C) where
@@ -178,7 +177,7 @@ class Classifier:
         Raises:
             InputError: As `input`.
         """
-        source = (image.source or image.image) if isinstance(image, Input) else self._source(image)
+        source = (image.source or image.image) if isinstance(image, Input) else self._whole(image)
         return self.preprocessing.levels(source)
 
     def baseline(self, name: str, ready: Input) -> NDArray[np.float32]:
@@ -228,6 +227,12 @@ class Classifier:
         """Logits (N, K), float32 on the CPU, for inputs (N, C, H, W): without gradients, the model left as it was."""
         with untouched(self), torch.inference_mode():
             return self.logits(x).float().cpu()
+
+    def joined(self, logits: Tensor) -> Tensor:
+        """The logits (K,) of an image from those of its tiles (T, K), as its `Tiles` say. Errors as `join_tiles`."""
+        tiles, column = self.preprocessing.tiles, None if self.positive is None else self.index(self.positive)
+        decision = tiles.decision if tiles else "mean"
+        return join_tiles(decision, logits, self.probabilities(logits), column, several=self.head.several)
 
     def index(self, target: int | str) -> int:
         """The column of a class given by name or number.
@@ -357,6 +362,10 @@ def forwards(
 
     def ready(position: int, image: Askable) -> Tensor | None:
         try:
+            if classifier.preprocessing.tiles and not isinstance(image, Input):
+                source = classifier.source(image)
+                if parts := list(tile_logits(classifier, source, batch)):
+                    return classifier.joined(torch.cat(parts))
             return classifier.input(image).x
         except InputError as error:
             if errors is None:
@@ -367,7 +376,20 @@ def forwards(
     inputs = itertools.starmap(ready, enumerate(images))
     while part := list(itertools.islice(inputs, batch)):
         logits = torch.full((len(part), len(classifier.class_names)), torch.nan)
-        readable = [x for x in part if x is not None]
-        if readable:
-            logits[[x is not None for x in part]] = classifier.forward(torch.stack(readable))
+        at = [i for i, x in enumerate(part) if x is not None and x.ndim == 3]
+        if at:
+            logits[at] = classifier.forward(torch.stack([x for x in part if x is not None and x.ndim == 3]))
+        for i, x in enumerate(part):
+            if x is not None and x.ndim == 1:  # of an image that was read in tiles
+                logits[i] = x
         yield logits
+
+
+def tile_logits(classifier: Classifier, source: Image.Image | Raster, batch: int) -> Iterator[Tensor]:
+    """Logits (n, K) of the tiles of an image, a forward pass of n at a time."""
+    boxes, alone = classifier.preprocessing.boxes(*source.size), classifier.untiled
+    tall, wide = classifier.preprocessing.size
+    batch = max(min(batch, TOGETHER // (tall * wide)), 1)
+    for start in range(0, len(boxes), batch):
+        part = [alone.prepared(cut_tile(source, box)) for box in boxes[start : start + batch]]
+        yield alone.forward(torch.stack(part))

@@ -47,6 +47,20 @@ _FIRST = {
 """Fields that digests of models have always named, even at their defaults."""
 
 
+class TilesSpec(Strict):
+    """How images larger than a tile are cut; they are read whole where the table is missing.
+
+    Attributes:
+        size: Height and width of a tile in pixels of the image; the input's where missing.
+        overlap: The share of a tile that it has in common with its neighbour, at least.
+        decision: `maximum`: the image is as bad as its worst tile; `mean`: the mean of all tiles' probabilities.
+    """
+
+    size: tuple[Size, Size] | None = None
+    overlap: float = Field(default=0.25, ge=0, le=0.5)
+    decision: Literal["maximum", "mean"] = "maximum"
+
+
 class PreprocessingSpec(Strict):
     """How an image becomes the model's input; what is left out is taken from those who published the architecture.
 
@@ -64,6 +78,7 @@ class PreprocessingSpec(Strict):
             32 channels, as in `["red", "green", "blue", "nir"]`.
         range: The counts of an image that become 0 and 1; where missing, 0 and what the image's file or type can hold:
             255 or 65535, for floats between 0 and 1 these.
+        tiles: How images larger than a tile are cut.
         mean: Subtracted from pixels in 0 .. 1: one number for grey, three for colour, or one a channel.
         std: Divided by, likewise.
     """
@@ -77,6 +92,7 @@ class PreprocessingSpec(Strict):
     antialias: bool = True
     channels: Channels = "rgb"
     range: tuple[float, float] | None = None
+    tiles: TilesSpec | None = None
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 0.5, 0.5)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from workbench.models.deep_pixels import levels, planes
 from workbench.models.folder import Backend, Channels, Interpolation, Resize
 from workbench.models.normalisation import check_channels, check_statistics, doubt
 from workbench.models.placement import Placement
+from workbench.models.tiles import Box, Tiles
 
 BATCH = 16
 """Images in one forward pass, of an audit too, so that the numbers are the same to the last bit."""
@@ -35,7 +36,7 @@ RESAMPLING = {
 }
 TWO_STEPS = ("shorter", "longer", "both")
 """Ways to fit an image that resize it whole and then cut out its middle."""
-REFINEMENTS = ("resize_to", "backend", "antialias", "channels", "range")
+REFINEMENTS = ("resize_to", "backend", "antialias", "channels", "range", "tiles")
 """Settings that say nothing where they have their default, so that older digests hold."""
 MOST_RESIZED = 2**25
 """Pixels of a resized image at most, before its middle is cut out; of a larger one only the middle is computed."""
@@ -78,6 +79,7 @@ class Preprocessing:
         channels: The order in which the model takes colours, and `mean` and `std` give theirs: "rgb" or "bgr"; or the
             names of its 1 to 32 channels.
         range: The counts that become 0 and 1; where missing, what the image's file or its type states.
+        tiles: How images larger than a tile are cut; they are read whole where missing.
     """
 
     size: tuple[int, int] = (224, 224)
@@ -91,8 +93,11 @@ class Preprocessing:
     antialias: bool = True
     channels: Channels = "rgb"
     range: tuple[float, float] | None = None
+    tiles: Tiles | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.tiles, Mapping):
+            object.__setattr__(self, "tiles", Tiles(**self.tiles))
         check_channels(self.mean, self.std, self.names, self.range)
         check_statistics(self.mean, self.std)
         _check_geometry(self)
@@ -116,6 +121,8 @@ class Preprocessing:
             parts.append(f"colours in the order {str(self.channels).upper()}")
         if "range" in names and self.range:
             parts.append(f"counts from {self.range[0]:g}, black, to {self.range[1]:g}, white")
+        if "tiles" in names and self.tiles:
+            parts.append(self.tiles.words(self.size))
         for name, numbers in (("mean", self.mean), ("std", self.std)):
             if name in names:
                 parts.append(f"{name} {', '.join(f'{number:.4g}' for number in numbers)}")
@@ -135,6 +142,10 @@ class Preprocessing:
     def bands(self) -> bool:
         """Whether the model takes other channels than grey or colour, which no RGB image can give."""
         return bool(self.names) or len(self.mean) not in (1, 3)
+
+    def boxes(self, width: int, height: int) -> list[Box]:
+        """The tiles in which an image is read; none where it is read whole."""
+        return [] if self.tiles is None else self.tiles.boxes(width, height, self.size)
 
     def frame(self, width: int, height: int) -> Frame:
         """How an image of this size is resized and cut, in the modes of two steps."""

@@ -17,7 +17,7 @@ from workbench.models.folder import PreprocessingSpec
 from workbench.models.preprocessing import Preprocessing
 from workbench.models.reading import Fact, How
 
-REFINEMENTS = frozenset(("resize_to", "crop", "backend", "antialias", "channels", "range"))
+REFINEMENTS = frozenset(("resize_to", "crop", "backend", "antialias", "channels", "range", "tiles"))
 """Settings of whose defaults nothing need be said."""
 STATED = "stated in"
 """The key of a `pretrained_cfg` that did not come with timm but out of a file: which."""

@@ -65,8 +65,9 @@ def _attributed(
     from workbench.attribution import attribute
 
     try:
-        prepared = classifier.input(view.item, photographs.photograph(view.item))
-        return attribute(classifier, prepared, method, **settings, background=view.images, on_progress=progress)
+        tiled = classifier.preprocessing.tiles
+        asked = view.item if tiled else classifier.input(view.item, photographs.photograph(view.item))
+        return attribute(classifier, asked, method, **settings, background=view.images, on_progress=progress)
     except InputError as error:
         return str(error)
 
@@ -82,6 +83,8 @@ def editable(view: ImageView, edge: int, model: Classifier | None = None) -> Ima
     image = photographs.fitted(view.item, edge)
     clf = model or choice.classifier(view.model)
     prep = clf.preprocessing
+    if prep.tiles:  # a smaller copy would show the model another scale
+        clf.levels(view.item)
     if not (image.info.get(COPY) or prep.bands or prep.range):
         return image
     facts = {"model": clf.key, "image": view.item.id, "edge": edge}
