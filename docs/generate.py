@@ -24,7 +24,7 @@ from workbench.attribution import METHODS, Method
 from workbench.catalog import ImagesEntry, ModelEntry
 from workbench.cli import app
 from workbench.evidence import CHECKS
-from workbench.models.folder import LimitsSpec, ModelSpec, PreprocessingSpec
+from workbench.models.folder import LimitsSpec, ModelSpec, PreprocessingSpec, TilesSpec
 
 DOCS = Path(__file__).resolve().parent
 FUNCTIONS = ("load_classifier", "load_images", "predict", "attribute", "assess", "breakdown", "operating_points")
@@ -137,6 +137,8 @@ def _words(kind: Any) -> str:
         return " or ".join(f'`"{choice}"`' for choice in inside)
     if origin in (Union, UnionType):
         return " or ".join(dict.fromkeys(_words(part) for part in inside if part is not NoneType))
+    if _is_table(kind):
+        return "table"
     if origin in (list, tuple):
         return f"list of {_words(inside[0])}s"
     return (
@@ -207,6 +209,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "model.toml": lambda: (
         f"{keys(ModelSpec)}\n## [preprocessing]\n\n{keys(PreprocessingSpec, 'preprocessing.')}"
+        f"\n## [preprocessing.tiles]\n\n{keys(TilesSpec, 'preprocessing.tiles.')}"
         f"\n## [limits]\n\n{keys(LimitsSpec, 'limits.')}"
     ),
     "workbench.toml": lambda: (

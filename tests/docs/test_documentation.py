@@ -51,6 +51,7 @@ def test_every_command_and_option_is_documented():
 
 def test_every_key_of_both_toml_files_is_documented():
     tables = {"preprocessing": generate.PreprocessingSpec, "limits": generate.LimitsSpec}
+    tables["preprocessing.tiles"] = generate.TilesSpec
     keys = [key for key in generate.ModelSpec.model_fields if key not in tables]
     keys += [f"{name}.{key}" for name, kind in tables.items() for key in kind.model_fields]
     assert not read.missing(keys, page("model-toml.md"))
