@@ -141,8 +141,8 @@ def _copy(classifier: Classifier) -> nn.Module:
     """The classifier's model to be changed, its weights as plain parameters."""
     from torch.nn.utils import parametrize
 
-    from workbench.models.exported import Exported
     from workbench.models.classifier import untouched
+    from workbench.models.exported import Exported
 
     if any(isinstance(module, Exported) for module in classifier.model.modules()):
         raise InputError(
