@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 import workbench as wb
-from workbench.models import architectures, loading
+from workbench.models import architectures, mending
 
 Refusal = Callable[[Callable[[], object]], str]
 Net = Callable[..., nn.Sequential]
@@ -139,8 +139,8 @@ def laid_out_for_speed(model: nn.Module) -> bool:
 def test_a_network_that_is_built_here_is_laid_out_for_speed_and_has_the_same_key(ref: str) -> None:
     model = wb.load_classifier(ref, size=(32, 32)).model
     assert laid_out_for_speed(model)
-    key = loading._state_key(model)
-    assert loading._state_key(model.to(memory_format=torch.contiguous_format)) == key
+    key = mending.state_key(model)
+    assert mending.state_key(model.to(memory_format=torch.contiguous_format)) == key
     assert not laid_out_for_speed(model)
 
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from workbench.attribution.capture import NO_GRADIENT, survey
-from workbench.attribution.job import Implementation, Job
+from workbench.attribution.capture import survey
+from workbench.attribution.job import NO_GRADIENT, SCRIPTED, Implementation, Job
 from workbench.models import Grid, is_attention
 
 _POSITIONS = (
@@ -74,6 +74,8 @@ def gradient_attention(job: Job) -> Tensor:
 
 def _forward(job: Job) -> tuple[Tensor, list[Tensor]]:
     """The score, (1,), and every block's matrix of attention, (1, heads, T, T), in order."""
+    if isinstance(job.classifier.model, torch.jit.ScriptModule):
+        raise job.refuse(SCRIPTED)
     modules = [module for module in job.classifier.model.modules() if is_attention(module)]
     if not modules:
         raise job.refuse("it has no attention modules to read: choose a layer method such as Grad-CAM")

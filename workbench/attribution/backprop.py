@@ -18,12 +18,13 @@ from workbench.attribution.structure import (
     apart,
     bare,
     entangled,
+    readable,
     switched,
     trace,
     uncovered,
 )
 
-BENDS = re.compile(f"{ACTIVATIONS.pattern}|abs|sgn|pow|sqrt|sort|topk", re.IGNORECASE)
+BENDS = re.compile(f"{ACTIVATIONS.pattern}|abs|sgn|sqrt|sort|topk", re.IGNORECASE)
 """What guided backprop cannot guide: the activations, and what ReLU can be written with."""
 TOLERANCE = 1e-3
 """Share of the change that DeepLift's map may miss: it is exact, so anything beyond rounding is a fault."""
@@ -87,9 +88,11 @@ def deeplift(job: Job) -> Tensor:
     total = values.double().sum().item()
     if abs(total - change) > max(TOLERANCE * abs(change), 1e-6 * values.double().abs().sum().item()):
         pools = any(isinstance(module, POOLS) for module in graph.calls)
+        coarse = any(readable(node) == "ToCopy" for node in graph.nodes)
         why = (
             "its max-pooling is not shared out rightly against this baseline" if pools else "part of it is not followed"
         )
+        why = "it computes in half precision, too coarse for the sum that DeepLift promises" if coarse else why
         instead = "the baseline mean or " if pools and job.params["baseline"] != "mean" else ""
         raise job.refuse(
             f"{why} (the map sums to {total:.3g}, the score changes by {change:.3g}), so choose {instead}integrated"

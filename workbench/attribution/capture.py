@@ -12,11 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.hooks import RemovableHandle
 
-from workbench.attribution.job import Job
+from workbench.attribution.job import NO_GRADIENT, SCRIPTED, Job
 from workbench.errors import InputError
-from workbench.models import Classifier, is_attention, untouched
-
-NO_GRADIENT = "its output carries no gradient: choose a method that only asks again, such as occlusion"
+from workbench.models import Classifier, Grid, is_attention, untouched
 
 MIXED = "after "
 """Goes before the names of attention modules in the survey, whose outputs are kept also where they are no layers."""
@@ -57,6 +55,8 @@ def choose_layer(classifier: Classifier, name: object) -> str:
     """
     grids = classifier.grids
     once = [layer for layer, grid in grids.items() if grid.calls == 1]
+    if isinstance(classifier.model, torch.jit.ScriptModule):
+        raise InputError(f"Layer methods do not suit this model: {SCRIPTED}.")
     if not once:
         raise InputError(
             "No layer of this model keeps the image's places, which layer methods need: a change in one corner of the"
@@ -109,10 +109,12 @@ def capture(job: Job) -> tuple[Tensor, Tensor]:
     finally:
         handle.remove()
     (gradient,) = torch.autograd.grad(score.sum(), kept, allow_unused=True) if score.requires_grad else (None,)
-    spread = grid.spread(torch.zeros_like(kept[0]) if gradient is None else gradient)
+    if gradient is None and name in survey(job.classifier).live:
+        raise job.refuse(NO_GRADIENT)
+    spread = grid.spread(torch.zeros_like(kept[0]) if gradient is None else gradient).float()
     if not spread.any() and name not in survey(job.classifier).live:
         raise job.refuse(_dead(job.classifier, name))
-    return grid.spread(kept[0].detach()), spread
+    return grid.spread(kept[0].detach()).float(), spread
 
 
 def activation(job: Job) -> Tensor:
@@ -133,7 +135,7 @@ def activation(job: Job) -> Tensor:
             job.forward(job.x)
     finally:
         handle.remove()
-    return grid.spread(kept[0])
+    return grid.spread(kept[0]).float()
 
 
 def _dead(classifier: Classifier, name: str) -> str:
@@ -170,14 +172,47 @@ def _survey(classifier: Classifier) -> Survey:
         ).sum()  # no class stands out, none cancels
         bound = {name: output for name, output in outputs.items() if output.requires_grad}
         reachable = weighted.requires_grad and bool(bound)
-        slopes = torch.autograd.grad(weighted, list(bound.values()), allow_unused=True) if reachable else ()
+        slopes = _slopes(weighted, list(bound.values())) if reachable else ()
+        changed = [] if any(slope is not None for slope in slopes) else _changing(classifier, noise, list(grids))
     gradients = {name: gradient for name, gradient in zip(bound, slopes, strict=False) if gradient is not None}
     live = [name for name in grids if name in gradients and grids[name].spread(gradients[name]).any()]
     tokens = [name for name in gradients if name.startswith(MIXED)] or [
         n for n in gradients if grids[n].layout == "tokens"
     ]
     readers = gradients[tokens[-1]][0].flatten(1).any(1).tolist() if tokens else []
+    if not live:  # the model gives no gradient
+        return Survey(frozenset(changed), _deepest(classifier, changed, outputs), ())
     return Survey(frozenset(live), _deepest(classifier, live, outputs, gradients), tuple(readers))
+
+
+def _slopes(weighted: Tensor, outputs: list[Tensor]) -> tuple[Tensor | None, ...]:
+    try:
+        return torch.autograd.grad(weighted, outputs, allow_unused=True)
+    except RuntimeError:  # as with checkpoints that are re-entrant
+        return ()
+
+
+def _changing(classifier: Classifier, noise: Tensor, layers: list[str]) -> list[str]:
+    """Layers on whose grid the scores depend, without gradients: from the deepest back to the first that is noticed
+    when it is changed, and all before that one."""
+    before = classifier.logits(noise.to(classifier.device))
+    for last in range(len(layers) - 1, -1, -1):
+        grid = classifier.grids[layers[last]]
+
+        def louder(module: nn.Module, inputs: object, output: Tensor, grid: Grid = grid) -> Tensor:
+            other = output.clone()
+            where = output.shape[1] - grid.suffix if grid.layout == "tokens" else None
+            other[:, grid.prefix : where] = 2 * other[:, grid.prefix : where] + 1
+            return other
+
+        handle = classifier.model.get_submodule(layers[last]).register_forward_hook(louder)
+        try:
+            after = classifier.logits(noise.to(classifier.device))
+        finally:
+            handle.remove()
+        if not torch.equal(before, after):
+            return layers[: last + 1]
+    return []
 
 
 def _keep(outputs: dict[str, Tensor], name: str) -> Callable[[nn.Module, object, Tensor | tuple[Tensor, ...]], object]:

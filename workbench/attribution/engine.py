@@ -14,7 +14,7 @@ from torch import Tensor
 
 from workbench.attribution import attention, backprop, gradients, integrated, layers, own, perturbations
 from workbench.attribution.background import prepare_background
-from workbench.attribution.job import CHUNK, OUTPUT, REFERENCE, Implementation, Job
+from workbench.attribution.job import CHUNK, OUTPUT, REFERENCE, Implementation, Job, no_gradient
 from workbench.attribution.methods import METHODS, Method
 from workbench.attribution.result import SCORES, Attribution, Score, ScoreKind
 from workbench.attribution.tiled import stitch
@@ -137,10 +137,8 @@ def _run(job: Job, on_progress: Progress | None) -> Tensor:
     try:
         values = implementation.run(dataclasses.replace(job, forward=_counting(job, total, on_progress)))
     except RuntimeError as error:
-        if "does not require grad" in str(error) or "not have been used in the graph" in str(error):
-            raise job.refuse(
-                "no gradient flows from its answer back to the image, so choose a perturbation method"
-            ) from error
+        if reason := no_gradient(str(error)):
+            raise job.refuse(reason) from error
         raise
     if on_progress:
         on_progress(total, total)
@@ -257,6 +255,11 @@ def _counting(job: Job, total: int, on_progress: Progress | None) -> Callable[[T
             on_progress(min(done, total), total)
         done += len(x)
         scores = job.forward(x)
+        if not scores.isfinite().all():
+            raise InputError(
+                "The model's score is not a number for this image or for a changed copy of it: the answer overflows or"
+                " divides by zero there. Choose another baseline or a method that changes less."
+            )
         if OUTPUT not in job.report and x.shape == job.x.shape and torch.equal(x, job.x):
             job.report[OUTPUT] = scores.item()
         return scores

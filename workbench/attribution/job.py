@@ -20,6 +20,19 @@ CHUNK = 8
 """Inputs a forward pass. Larger chunks were slower on the CPU and cost memory in proportion."""
 OUTPUT, REFERENCE = "output", "reference"
 """Where an implementation reports the score of the image and of the baseline, if it learned them on its way."""
+NO_GRADIENT = (
+    "no gradient flows from its answer back to the image, as under torch.no_grad or torch.inference_mode, after"
+    " .detach() or .numpy(), in quantised layers or in checkpoint(use_reentrant=True): choose Score-CAM, Eigen-CAM or a"
+    " perturbation method, or take that out"
+)
+REENTRANT = (
+    "it runs torch.utils.checkpoint with use_reentrant=True, past which no gradient of single tensors is handed: set"
+    " use_reentrant=False, or choose a perturbation method"
+)
+SCRIPTED = (
+    "it is TorchScript, which runs its layers without the hooks that this needs: load the model that it was made of, or"
+    " choose another gradient or a perturbation method"
+)
 _random = threading.Lock()  # the global generators of torch and NumPy are one for all threads
 
 
@@ -75,6 +88,19 @@ class Implementation:
 
     run: Callable[[Job], Tensor]
     evaluations: Callable[[Job], int] = lambda job: 1
+
+
+def no_gradient(error: str) -> str | None:
+    """The reason for what torch says where no gradient can be had; None for other errors."""
+    if "use_reentrant" in error:
+        return REENTRANT
+    signs = (
+        "does not require grad",
+        "not have been used in the graph",
+        "nference tensor",
+        "not implemented the derivative",
+    )
+    return NO_GRADIENT if any(sign in error for sign in signs) else None
 
 
 @contextlib.contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -15,14 +17,14 @@ def anomaly_map(job: Job) -> Tensor:
     Raises:
         InputError: It gives none, or one that falls below 0.
     """
-    answers = list[object]()
-    handle = job.classifier.model.register_forward_hook(lambda module, inputs, output: answers.append(output))
-    try:
-        with torch.inference_mode():
-            job.forward(job.x)
-    finally:
-        handle.remove()
-    heatmap = job.classifier.head.read(answers[-1], len(job.x)).map
+    model, answers = job.classifier.model, list[object]()
+    scripted = isinstance(model, torch.jit.ScriptModule)  # which takes no hook
+    with torch.inference_mode(), contextlib.ExitStack() as hooks:
+        if not scripted:
+            hooks.callback(model.register_forward_hook(lambda module, inputs, output: answers.append(output)).remove)
+        job.forward(job.x)
+        answer = job.classifier.answer(job.x) if scripted else job.classifier.head.read(answers[-1], len(job.x))
+    heatmap = answer.map
     if heatmap is None:
         raise job.refuse(
             "it gives no anomaly map beside its score, as models for anomaly detection do, so choose another method"

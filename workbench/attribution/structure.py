@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import Node
 
-from workbench.attribution.job import Job
+from workbench.attribution.job import NO_GRADIENT, REENTRANT, SCRIPTED, Job
 
 ACTIVATIONS = re.compile(
     "elu|silu|swish|mish|hard|glu|sigmoid|tanh|soft|shrink|threshold|clamp|maximum|minimum|attention|copyslices",
@@ -61,6 +61,8 @@ def trace(job: Job, kinds: tuple[type[nn.Module], ...]) -> Trace:
     Raises:
         InputError: No gradient flows from the score to the image.
     """
+    if isinstance(job.classifier.model, torch.jit.ScriptModule):
+        raise job.refuse(SCRIPTED)
     calls: dict[nn.Module, list[Node | None]] = {}
 
     def note(module: nn.Module, inputs: object, output: Tensor) -> None:
@@ -74,8 +76,13 @@ def trace(job: Job, kinds: tuple[type[nn.Module], ...]) -> Trace:
         with torch.enable_grad():
             score = job.forward(x)
     if score.grad_fn is None:
-        raise job.refuse("no gradient flows from its answer back to the image, so choose a perturbation method")
-    return Trace(x, score, tuple(_upstream(score.grad_fn)), calls, kinds)
+        raise job.refuse(NO_GRADIENT)
+    nodes = tuple(_upstream(score.grad_fn))
+    if any(_name(node) == "CheckpointFunctionBackward" for node in nodes):
+        raise job.refuse(REENTRANT)
+    if any(_name(node).startswith("CppFunction") for node in nodes):  # quantised layers have no derivative
+        raise job.refuse(NO_GRADIENT)
+    return Trace(x, score, nodes, calls, kinds)
 
 
 @contextlib.contextmanager
@@ -129,13 +136,20 @@ def entangled(node: Node) -> bool:
 def switched(job: Job, graph: Trace) -> list[str]:
     """Names of operations that let the image decide what flows through them, past any gradient: ReLU written as
     `torch.where(h > 0, h, 0)` or `h * (h > 0)`. They are those that use something else on another image."""
-    other = trace(dataclasses.replace(job, x=-job.x.flip((2, 3))), graph.kinds)
+    doubtful = [node for node in graph.nodes if SWITCHES.match(_name(node)) and not entangled(node)]
+    if not any(map(_saved, doubtful)):
+        return []
+
+    def uncounted(x: Tensor) -> Tensor:
+        return job.score.of(job.classifier, job.classifier.logits(x))
+
+    other = trace(dataclasses.replace(job, x=-job.x.flip((2, 3)), forward=uncounted), graph.kinds)
     if [_name(node) for node in graph.nodes] != [_name(node) for node in other.nodes]:
         return ["other operations for other images"]
     names = {
         readable(one): None
         for one, two in zip(graph.nodes, other.nodes, strict=True)
-        if SWITCHES.match(_name(one)) and not entangled(one) and not _same(_saved(one), _saved(two))
+        if one in doubtful and not _same(_saved(one), _saved(two))
     }
     return list(names)
 

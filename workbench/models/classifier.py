@@ -214,7 +214,7 @@ class Classifier:
 
         A single log-odds z becomes (0, z), whose softmax is its sigmoid.
         """
-        out = self.answer(x).logits
+        out = self.answer(x).logits.float()  # autocast and half precision leave less
         if self.single:
             z = out.reshape(len(x), 1)
             out = torch.cat([torch.zeros_like(z), z], dim=1)

@@ -91,6 +91,8 @@ def read_grids(model: nn.Module, image: Tensor, prefix: int | None = None) -> di
         image: Any image with something everywhere, (1, C, H, W).
         prefix: Tokens before those of the image; looked for where missing.
     """
+    if isinstance(model, torch.jit.ScriptModule):
+        return {}  # it runs its layers without hooks
     layers = _round(model, image, prefix)
     grids = _choose(layers, {}, prefix, SURE)
     rounds = [image.flip(2), image.flip(3)]

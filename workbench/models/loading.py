@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from workbench.catalog import check_local, load_catalog, stored_path
@@ -29,6 +27,7 @@ from workbench.models.folder import (
 )
 from workbench.models.formats import open_path
 from workbench.models.hub import HUB_FILES
+from workbench.models.mending import state_key
 from workbench.models.reading import Fact, Opened
 from workbench.models.settings import Settings, device_of
 from workbench.models.weights import holds_weights, read_weights, weights_title
@@ -116,7 +115,7 @@ def load_classifier(
         prefix_tokens=prefix_tokens,
     )
     if isinstance(ref, nn.Module):
-        return settings.finish(Opened(ref, _state_key(ref), "model"))
+        return settings.finish(Opened(ref, state_key(ref), "model"))
     entry = load_catalog().models.get(str(ref))
     if entry is not None:
         ref, trusted, settings = entry.ref, True, dataclasses.replace(settings, name=name or entry.title, trusted=True)
@@ -134,7 +133,7 @@ def _load_path(
 ) -> Classifier:
     if ref.startswith(("timm:", "torchvision:", "python:")):
         model, notes = build(ref, trusted=trusted, pretrained=pretrained)
-        return settings.finish(Opened(model, _state_key(model), ref, architecture=ref, notes=notes))
+        return settings.finish(Opened(model, state_key(model), ref, architecture=ref, notes=notes))
     path = stored_path(ref)
     is_folder = bool(ref.strip()) and path.is_dir()
     if is_folder and (path / "model.toml").exists():
@@ -174,7 +173,7 @@ def _load_weights(path: Path, architecture: str | None, settings: Settings) -> C
         choice=settings.state,
         size=settings.size(),
     )
-    key, name = _state_key(opened.model), weights_title(path)
+    key, name = state_key(opened.model), weights_title(path)
     return settings.finish(dataclasses.replace(opened, key=key, name=name, architecture=architecture, file=path.name))
 
 
@@ -280,11 +279,3 @@ def _open(folder: Path, spec: ModelSpec, settings: Settings, *, trusted: bool) -
         choice=spec.state,
         size=settings.size() or (spec.preprocessing.size if chosen else None),
     )
-
-
-def _state_key(model: nn.Module) -> str:
-    digest = hashlib.sha256(str(model).encode())
-    for name, tensor in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

@@ -14,6 +14,7 @@ from workbench.models.bounds import check_cost, check_size
 from workbench.models.classifier import Classifier
 from workbench.models.folder import PreprocessingSpec, check_classes, class_words, thresholds_of
 from workbench.models.heads import Head
+from workbench.models.mending import mended
 from workbench.models.preprocessing import Preprocessing
 from workbench.models.published import Published, facts_of, guessed, join, published
 from workbench.models.reading import Fact, Opened
@@ -96,8 +97,9 @@ class Settings:
             check_size(preprocessing.size)
             check_cost(model, (len(preprocessing.mean), *preprocessing.size))
         device = device_of(self.device)
+        model, mends = mended(model, (len(preprocessing.mean), *preprocessing.size), device)
         kind, source = (self.head, "the caller") if self.head else (opened.head, opened.name)
-        seen = trial(model.to(device), preprocessing, device, kind, self.output, source, len(said.classes or ()))
+        seen = trial(model, preprocessing, device, kind, self.output, source, len(said.classes or ()))
         head = seen.head
         named = dataclasses.replace(said, classes=ANOMALY, positive=self.positive or ANOMALY[1])
         rule = (named if head.kind == "anomaly" and not said.classes else said)._rule(head)
@@ -113,7 +115,10 @@ class Settings:
             device,
             head,
             (*opened.notes, *filter(None, [preprocessing.doubt]), *seen.notes),
-            facts=(*opened.facts, *self._class_facts(rule, opened), *facts_of(preprocessing, joined), *seen.facts),
+            facts=(
+                *(*opened.facts, *mends, *self._class_facts(rule, opened)),
+                *(*facts_of(preprocessing, joined), *seen.facts),
+            ),
             prefix_tokens=self.prefix_tokens,
         )
         return classifier if self.label is None else classifier.label(self.label)

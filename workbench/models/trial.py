@@ -131,8 +131,19 @@ def _first_answer(model: nn.Module, x: Tensor, preprocessing: Preprocessing) -> 
         rows, columns = preprocessing.size
         raise InputError(
             f"The model cannot take an image of {len(preprocessing.mean)} x {rows} x {columns} "
-            f"({(str(error) or type(error).__name__)[:120]}): correct size, mean and std."
+            f"({(str(error) or type(error).__name__)[:120]}): {_remedy(str(error))}."
         ) from error
+
+
+def _remedy(error: str) -> str:
+    """What helps against an error of a model's own code."""
+    if "required positional argument" in error:
+        return "it asks for more than the image, so wrap it in a module that gives it the rest"
+    if "Expected more than 1 value per channel when training" in error:
+        return "a BatchNorm or the like runs in training mode whatever .eval() says, so take that out of its forward"
+    if "dtype" in error or "Half" in error or "BFloat16" in error:
+        return "its parts compute in different precisions, so call .float() on all of it"
+    return "correct size, mean and std"
 
 
 def _company(
