@@ -11,6 +11,7 @@ from workbench import handed_on
 
 if TYPE_CHECKING:
     from workbench.attribution.engine import IMPLEMENTATIONS, attribute
+    from workbench.attribution.facts import layer_facts
     from workbench.attribution.job import CHUNK
     from workbench.attribution.layers import choose_layer
     from workbench.attribution.matrix import suits
@@ -23,6 +24,7 @@ __getattr__ = handed_on(
     __name__,
     {
         "engine": "IMPLEMENTATIONS attribute",
+        "facts": "layer_facts",
         "job": "CHUNK",
         "layers": "choose_layer",
         "matrix": "suits",

@@ -103,6 +103,10 @@ def _recording(job: Job, modules: list[nn.Module], matrices: list[Tensor]) -> It
                 undo.callback(setattr, module, "fused_attn", module.fused_attn)
                 module.fused_attn = False  # type: ignore[assignment]
                 undo.callback(module.attn_drop.register_forward_hook(_keep(matrices)).remove)  # type: ignore[union-attr]
+            elif isinstance(getattr(config := getattr(module, "config", None), "_attn_implementation", None), str):
+                undo.callback(setattr, config, "_attn_implementation", config._attn_implementation)  # type: ignore[union-attr]
+                config._attn_implementation = "eager"  # type: ignore[union-attr]  # as transformers calls it
+                undo.callback(module.register_forward_hook(_keep(matrices, 1)).remove)
             else:
                 raise job.refuse(
                     f"the attention of its {type(module).__name__} cannot be read: choose a layer method such as"
@@ -119,8 +123,10 @@ def _ask_for_weights(
 
 
 def _keep(matrices: list[Tensor], place: int | None = None) -> Callable[..., None]:
-    def hook(module: nn.Module, inputs: object, output: Tensor | tuple[Tensor, Tensor]) -> None:
-        matrices.append(output if place is None else output[place])  # type: ignore[arg-type]
+    def hook(module: nn.Module, inputs: object, output: Tensor | tuple[Tensor | None, ...]) -> None:
+        matrix = output if isinstance(output, Tensor) else output[place or 0]
+        if isinstance(matrix, Tensor) and (place is None or not isinstance(output, Tensor)):
+            matrices.append(matrix)
 
     return hook
 
