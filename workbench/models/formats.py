@@ -11,7 +11,7 @@ from workbench.files import file_digest
 from workbench.models.hub import CONFIG, HUB_FILES, Hub, is_hub, read_hub
 from workbench.models.processors import from_processor
 from workbench.models.published import Published
-from workbench.models.reading import Opened
+from workbench.models.reading import Fact, Opened
 from workbench.models.settings import Settings, device_of
 
 if TYPE_CHECKING:
@@ -93,7 +93,10 @@ def _exported(path: Path, device: torch.device, *, trusted: bool) -> Opened:
 
     if not trusted:
         raise InputError(RUNS_CODE.format(".pt2 archive"))
-    return Opened(read_exported(path, device), file_digest(path), path.stem)
+    model = read_exported(path, device)
+    layers = "with its layers" if model.layered else "as one piece, without layers"
+    fact = Fact("format", f"archive of torch.export, {layers}", path.name, "stated")
+    return Opened(model, file_digest(path), path.stem, facts=(fact,))
 
 
 def _scripted(path: Path, device: torch.device, *, trusted: bool) -> Opened | None:

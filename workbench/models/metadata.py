@@ -41,11 +41,14 @@ def prepared(metadata: Mapping[str, str]) -> dict[str, object]:
     size = _value(metadata.get("imgsz", ""))
     square = [int(side) for side in size] if isinstance(size, list) and len(size) == 2 else None
     return {
-        "resize": "crop",
-        "crop": 1.0,
+        "resize": "shorter",
         "mean": (0.0, 0.0, 0.0),
         "std": (1.0, 1.0, 1.0),
-        **({"size": tuple(square)} if square and all(0 < side <= 4096 for side in square) else {}),
+        **(
+            {"size": tuple(square), "resize_to": min(square)}
+            if square and 0 < min(square) <= max(square) <= 4096
+            else {}
+        ),
     }
 
 
