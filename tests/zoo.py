@@ -65,6 +65,17 @@ def lively(model: nn.Module, seed: int = 0) -> nn.Module:
     return model.eval()
 
 
+def settled(model: nn.Module, x: torch.Tensor) -> nn.Module:
+    """The model with the statistics of its batch normalisation taken from inputs, so that its layers stay awake."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    if norms:
+        for module in norms:
+            module.momentum = 1.0
+        with torch.no_grad():
+            model.train()(x)
+    return model.eval()
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Without the progress bars and warnings of exporters and libraries."""
@@ -178,6 +189,7 @@ def huggingface(folder: Path, name: str, *, several: bool = False, shards: bool 
         config.label2id = {label: index for index, label in enumerate(CLASSES)}
         config.problem_type = "multi_label_classification" if several else None
         model = lively(getattr(transformers, f"{first}ForImageClassification")(config))
+        model = settled(model, torch.randn(8, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
         prepare = getattr(transformers, f"{processor}ImageProcessor")(**sizes)
         model.save_pretrained(folder, **({"max_shard_size": "8KB"} if shards else {}))
         if binary:

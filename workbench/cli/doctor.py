@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from workbench.catalog import Catalog, home, load_catalog, shared, versions
 from workbench.errors import InputError
-from workbench.models import read_spec, weights_path
+from workbench.models import is_hub, read_spec, weights_path
 from workbench.version import __version__
 
 if TYPE_CHECKING:
@@ -128,12 +128,13 @@ def _model(name: str, catalog: Catalog, models: dict[str, Classifier]) -> str:
 
     folder = Path(catalog.models[name].ref)
     is_folder = ":" not in catalog.models[name].ref
-    if is_folder and not (folder / "model.toml").is_file():
+    described = (folder / "model.toml").is_file()
+    if is_folder and not described and not folder.is_file() and not is_hub(folder):
         ships = folder.parent == shared("models")
         how = f"run workbench train-demo {name}" if ships else "put it there or correct the catalog"
         raise InputError(f"There is no model.toml in {folder}: {how}.")
     models[name] = load_classifier(name)
-    size = f", {weights_path(folder, read_spec(folder)).stat().st_size / 1e6:.1f} MB" if is_folder else ""
+    size = f", {weights_path(folder, read_spec(folder)).stat().st_size / 1e6:.1f} MB" if described else ""
     text = f"{len(models[name].class_names):,} classes{size}, digest {models[name].key[:12]}"
     return ". ".join([text, *models[name].notes])
 

@@ -15,7 +15,11 @@ from workbench.errors import InputError
 from workbench.ui.doors import HOSTS_VARIABLE, expected, shown
 
 ModelOption = Annotated[
-    str | None, typer.Option(help="A catalog name, a folder with model.toml, timm:NAME or torchvision:NAME.")
+    str | None,
+    typer.Option(
+        help="A catalog name, a folder with model.toml or of the Hugging Face hub, an ONNX file, a TorchScript or .pt2 "
+        "archive, timm:NAME or torchvision:NAME."
+    ),
 ]
 ImagesOption = Annotated[
     str | None, typer.Option(help="A catalog name, a folder, a .zip, or a manifest .csv or .parquet.")
@@ -66,16 +70,20 @@ def run(
 def _check_model(ref: str | None) -> None:
     """Find what is plainly wrong before the server starts; torch is not imported for it."""
     from workbench.catalog import check_local, load_catalog, stored_path
-    from workbench.models import read_spec, weights_path
+    from workbench.models import is_hub, read_hub, read_spec, weights_path
 
     names = load_catalog().models
     if ref is None or ref in names or ref.startswith(("timm:", "torchvision:", "python:")):
         return
     path = stored_path(ref)
-    if path.is_dir():
+    if path.is_dir() and is_hub(path) and not (path / "model.toml").exists():
+        read_hub(path)
+    elif path.is_dir():
         weights_path(path, read_spec(path))
-    elif path.is_file():
+    elif path.suffix.lower() in (".safetensors", ".pth", ".ckpt", ".bin"):
         raise InputError(f"{path.name} is a file: name a folder that holds it and a model.toml (the README shows how).")
+    elif path.is_file():
+        return  # what is in it tells only torch
     else:
         check_local(ref)
         raise InputError(

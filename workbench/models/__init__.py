@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     )
     from workbench.models.grids import Grid, is_attention
     from workbench.models.heads import read_answer
+    from workbench.models.hub import is_hub, read_hub
     from workbench.models.inputs import Askable, Input
-    from workbench.models.loading import load_classifier, load_folder
+    from workbench.models.loading import load_classifier, load_file, load_folder
     from workbench.models.placement import Placement
     from workbench.models.preprocessing import BASELINES, BATCH, Preprocessing
     from workbench.models.reading import TOPICS, Fact, Opened
+    from workbench.models.shards import content_key
     from workbench.models.tiles import cut_tile, tile_weights
     from workbench.models.uploads import model_from_zip
     from workbench.models.weights import read_weights
@@ -44,11 +46,13 @@ __getattr__ = handed_on(
         "folder": "WEIGHTS ModelSpec label_key model_toml read_spec spec_key thresholds_of weights_path",
         "grids": "Grid is_attention",
         "heads": "read_answer",
+        "hub": "is_hub read_hub",
         "inputs": "Askable Input",
-        "loading": "load_classifier load_folder",
+        "loading": "load_classifier load_file load_folder",
         "placement": "Placement",
         "preprocessing": "BASELINES BATCH Preprocessing",
         "reading": "TOPICS Fact Opened",
+        "shards": "content_key",
         "tiles": "cut_tile tile_weights",
         "uploads": "model_from_zip",
         "weights": "read_weights",

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from functools import lru_cache
 from importlib import metadata
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -22,6 +22,8 @@ from workbench.catalog import Strict, is_inside, read_text, read_toml, scheme, s
 from workbench.errors import InputError
 from workbench.files import file_digest
 from workbench.models.class_lists import read_class_list
+from workbench.models.hub import read_hub
+from workbench.models.shards import content_key
 
 if TYPE_CHECKING:
     from workbench.predictions import DecisionRule, Limits
@@ -30,8 +32,9 @@ WEIGHTS = "model.safetensors"
 """What the weights are called in the folders that the workbench writes."""
 MOST_CLASSES, LONGEST_CLASS = 25_000, 500
 """Classes of a model, and characters of a name; ImageNet-21k has 21,841."""
-INDEX, MOST_SHARDS = ".index.json", 500
-"""How the name of an index of files of weights ends, and how many files it may name."""
+
+FORMATS = {"huggingface": "", "onnx": ".onnx", "torchscript": "", "exported": ".pt2"}
+"""Architectures that stand for a format, and how the file of each must end."""
 
 Size = Annotated[int, Field(ge=1, le=4096)]
 Resize = Literal["stretch", "crop", "pad", "shorter", "longer", "both"]
@@ -125,13 +128,16 @@ class ModelSpec(Strict):
         title: Its name on the screen; the folder's where missing.
         about: One sentence about it.
         architecture: `timm:NAME`, `torchvision:NAME`; from trusted sources only also `python:package.module:function`,
-            and `exported` for a `.pt2` archive.
+            `exported` for a `.pt2` archive and `torchscript`; `huggingface` for a folder of the Hugging Face hub, and
+            `onnx`.
         options: Keywords for the architecture's constructor.
         weights: A file beside `model.toml`, or `package:NAME/path` for one in an installed package.
         state: Which copy of the weights to take from a checkpoint that holds several, such as "state_dict" beside
             "state_dict_ema"; the moving average where missing.
         order: True where the weights' names differ from the architecture's but their order and shapes agree.
-        classes: Class names, or the name of a text file with one a line, with their numbers, or of a JSON file.
+        classes: Class names, or the name of a text file with one a line, with their numbers, or of a JSON file; a
+            folder of the Hugging Face hub names its own.
+        prompt: What a model that is asked with texts is asked about each class, as "a photo of a {}".
         positive: The class that a defect decision is about.
         threshold: Score of the positive class from which a part is called positive.
         head: What it answers with: "logits", "probabilities", "sigmoid", "multilabel" or "anomaly"; seen in a trial
@@ -151,7 +157,8 @@ class ModelSpec(Strict):
     weights: str
     state: str = ""
     order: bool = False
-    classes: list[str] | str
+    classes: list[str] | str = Field(default_factory=list)
+    prompt: str | None = None
     positive: str | None = None
     threshold: float | None = Field(default=None, ge=0, le=1)
     head: Literal["logits", "probabilities", "sigmoid", "multilabel", "anomaly"] | None = None
@@ -174,6 +181,10 @@ def read_spec(folder: Path) -> ModelSpec:
         InputError: It is missing or not valid.
     """
     spec = read_description(folder)
+    if spec.architecture == "huggingface":
+        spec = _with_own(folder, spec)
+    if not spec.classes:
+        raise InputError("model.toml is not valid at 'classes' (Field required): correct that entry.")
     if isinstance(spec.classes, str):
         path = None if scheme(spec.classes) else stored_path(spec.classes, folder)
         if path is None or not is_inside(path, folder) or not path.is_file():
@@ -208,6 +219,13 @@ def class_words(names: Sequence[str]) -> str:
     return f"{len(names):,}: {', '.join(names[:6])}" + (" …" if len(names) > 6 else "")
 
 
+def _with_own(folder: Path, spec: ModelSpec) -> ModelSpec:
+    """A description with what a Hugging Face folder states itself, where it says nothing."""
+    hub = read_hub(folder)
+    head = spec.head or ("multilabel" if hub.several else None)
+    return spec.model_copy(update={"classes": spec.classes or list(hub.classes), "head": head})
+
+
 def check_classes(classes: Sequence[str]) -> None:
     """Refuse, by `InputError`, a list that names a class twice or not at all: no label could tell which is meant."""
     if "" in classes:
@@ -220,7 +238,8 @@ def check_classes(classes: Sequence[str]) -> None:
 
 def spec_key(folder: Path, spec: ModelSpec) -> str:
     """Digest of a model: its weights' bytes and all that decides what they compute. Needs no torch."""
-    weights = weights_digest(weights_path(folder, spec))
+    path = weights_path(folder, spec)
+    weights = read_hub(folder).key if spec.architecture == "huggingface" else content_key(path)
     later = {name: _unsaid(part, _FIRST[name]) for name, part in (("", spec), ("preprocessing", spec.preprocessing))}
     silent = {"title", "about", "threshold", "thresholds", "limits"} | later[""]
     settings = spec.model_dump_json(exclude=dict.fromkeys(silent, True) | {"preprocessing": later["preprocessing"]})
@@ -231,7 +250,7 @@ def spec_key(folder: Path, spec: ModelSpec) -> str:
 
 def _publisher(spec: ModelSpec) -> str:
     """Whose recipe fills in what a description leaves out of its preprocessing, by the versions that it comes with."""
-    if spec.architecture == "exported" or spec.preprocessing.complete:
+    if spec.architecture in FORMATS or spec.preprocessing.complete:
         return ""
     return " ".join(("", *(f"{name} {metadata.version(name)}" for name in ("timm", "torchvision"))))
 
@@ -285,37 +304,6 @@ def weights_path(folder: Path, spec: ModelSpec) -> Path:
             f"The weights {spec.weights!r} are not in {folder.name}: put the file there or correct model.toml."
         )
     return path
-
-
-def weight_files(path: Path) -> tuple[Path, ...]:
-    """The files that hold the weights at `path`: those that an index (`*.index.json`) names beside it, else itself.
-
-    Raises:
-        InputError: The index is damaged, or names a file that is missing or lies elsewhere.
-    """
-    if not path.name.lower().endswith(INDEX):
-        return (path,)
-    try:
-        names = dict.fromkeys(json.loads(read_text(path))["weight_map"].values())
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        names = {}
-    if not 0 < len(names) <= MOST_SHARDS:
-        raise InputError(f"{path.name} is no index of files of weights: save the model again.")
-    for name in names:
-        if not isinstance(name, str) or PurePath(name).name != name or name.lower().endswith(INDEX):
-            raise InputError(f"{path.name} names weights outside of its folder ({name!r}): put the files beside it.")
-        part = stored_path(name, path.parent)
-        if not is_inside(part, path.parent) or not part.is_file():
-            raise InputError(f"{path.name} names the weights {name!r}, which are not beside it: put the file there.")
-    return tuple(path.parent / name for name in names)
-
-
-def weights_digest(path: Path) -> str:
-    """Digest of the weights at `path`, with every file that an index names."""
-    files = weight_files(path)
-    if files == (path,):
-        return file_digest(path)
-    return hashlib.sha256("".join(map(file_digest, (path, *files))).encode()).hexdigest()
 
 
 def model_toml(

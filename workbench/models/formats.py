@@ -17,8 +17,6 @@ from workbench.models.settings import Settings, device_of
 if TYPE_CHECKING:
     import torch
 
-FORMATS = {"huggingface": "", "onnx": ".onnx", "torchscript": "", "exported": ".pt2"}
-"""Architectures of a `model.toml` that stand for a format, and how the file of each must end."""
 RUNS_CODE = (
     "Opening a {} can run code, so it is taken from the command line or workbench.toml only: upload weights, a Hugging"
     " Face folder or an ONNX file."
@@ -54,8 +52,7 @@ def _hub(hub: Hub, settings: Settings, *, trusted: bool) -> Opened:
     """The model of a folder, prepared for as its `preprocessor_config.json` says."""
     if hub.kind == "onnx":
         opened = _onnx(hub.weights, trusted=trusted)
-        several = hub.config.get("problem_type") == "multi_label_classification"
-        head = "multilabel" if several else opened.head or "logits"
+        head = "multilabel" if hub.several else opened.head or "logits"
         opened = dataclasses.replace(
             opened, key=hub.key, name=hub.folder.name, head=head, classes=hub.classes or opened.classes
         )

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from workbench.catalog import is_inside, read_text
 from workbench.errors import InputError
 from workbench.files import file_digest
-from workbench.models.folder import weights_digest
+from workbench.models.shards import content_key
 
 CONFIG, PROCESSOR = "config.json", "preprocessor_config.json"
 HUB_FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -56,6 +56,7 @@ class Hub:
         weights: The file of weights, or the index of several.
         classes: The class names that it states.
         key: Digest of everything in the folder that decides what the model computes.
+        several: Whether several classes can be true of one image.
     """
 
     folder: Path
@@ -65,6 +66,7 @@ class Hub:
     weights: Path
     classes: tuple[str, ...]
     key: str
+    several: bool = False
 
 
 def is_hub(folder: Path) -> bool:
@@ -104,9 +106,14 @@ def read_hub(folder: Path, *, trusted: bool = True) -> Hub:
     elif weights.suffix == ".onnx":
         raise InputError(f"{folder.name} holds {weights.name}: give that file itself rather than its folder.")
     paths = [folder / name for name in (CONFIG, PROCESSOR, "tokenizer.json") if (folder / name).is_file()]
-    digests = [weights_digest(weights), *map(file_digest, paths)]
+    digests = [content_key(weights), *map(file_digest, paths)]
     digest = hashlib.sha256(" ".join(digests).encode()).hexdigest()
-    return Hub(folder, kind, config, processor, weights, () if kind == "zero-shot" else _classes(config), digest)
+    classes = () if kind == "zero-shot" else _classes(config)
+    labels = config.get("problem_type") == "multi_label_classification" and len(classes) > 1
+    several = labels or (kind == "zero-shot" and config["model_type"] == "siglip")
+    if len(classes) == 1:  # one number an image, for or against it
+        classes = (f"not {classes[0]}", classes[0])
+    return Hub(folder, kind, config, processor, weights, classes, digest, several)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

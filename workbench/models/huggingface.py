@@ -99,20 +99,19 @@ def _classifier(transformers: Any, hub: Hub, *, trusted: bool) -> Opened:
             f"{CONFIG} names a single class among which one is chosen, so that every image has the same answer: give"
             " a model of two or more classes, or set problem_type."
         )
-    several = problem == "multi_label_classification" and width > 1
+    several = hub.several or (problem == "multi_label_classification" and width > 1)
     model, facts = _filled(kind, config, hub, trusted=trusted)
     if isinstance(published := hub.config.get("pretrained_cfg"), dict):
         vars(model)["pretrained_cfg"] = {**published, STATED: CONFIG}
     if not hub.classes:
         facts = (*facts, Fact("classes", f"the file numbers its {width} classes", CONFIG, "stated", "classes"))
-    single = width == 1 and len(hub.classes) == 1
     return Opened(
         model,
         hub.key,
         hub.folder.name,
-        classes=(f"not {hub.classes[0]}", hub.classes[0]) if single else hub.classes,
+        classes=hub.classes,
         head="multilabel" if several else "logits",
-        positive=hub.classes[0] if single else None,
+        positive=hub.classes[1] if width == 1 and hub.classes else None,
         facts=(Fact("format", f"Hugging Face folder, {kind.__name__} of transformers", CONFIG, "stated"), *facts),
     )
 
@@ -224,14 +223,13 @@ def _zero_shot(transformers: Any, hub: Hub, classes: Sequence[str], prompt: str 
     kind = transformers.MODEL_MAPPING[type(config)]
     model, facts = _filled(kind, config, hub, trusted=trusted)
     texts = _embedded(transformers, hub, model, [template.replace("{}", name) for name in classes])
-    every = hub.config["model_type"] == "siglip"
     how: How = "assumed" if prompt is None else "stated"
     return Opened(
         ZeroShot(model, texts).eval(),
         hashlib.sha256(f"{hub.key} {template} {list(classes)}".encode()).hexdigest(),
         hub.folder.name,
         classes=tuple(classes),
-        head="multilabel" if every else "logits",
+        head="multilabel" if hub.several else "logits",
         facts=(
             Fact("format", f"Hugging Face folder, {kind.__name__} of transformers, asked with texts", CONFIG, "stated"),
             *facts,

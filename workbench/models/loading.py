@@ -15,8 +15,8 @@ from workbench.models.architectures import FETCHING, build, build_with_weights
 from workbench.models.bounds import check_options
 from workbench.models.class_lists import classes_of
 from workbench.models.classifier import Classifier
-from workbench.models.exported import read_exported
 from workbench.models.folder import (
+    FORMATS,
     ModelSpec,
     class_form,
     class_words,
@@ -29,7 +29,7 @@ from workbench.models.formats import open_path
 from workbench.models.hub import HUB_FILES
 from workbench.models.mending import state_key
 from workbench.models.reading import Fact, Opened
-from workbench.models.settings import Settings, device_of
+from workbench.models.settings import Settings
 from workbench.models.weights import holds_weights, read_weights, weights_title
 from workbench.predictions import Limits
 
@@ -135,26 +135,32 @@ def _load_path(
         model, notes = build(ref, trusted=trusted, pretrained=pretrained)
         return settings.finish(Opened(model, state_key(model), ref, architecture=ref, notes=notes))
     path = stored_path(ref)
-    is_folder = bool(ref.strip()) and path.is_dir()
-    if is_folder and (path / "model.toml").exists():
+    if ref.strip() and path.is_dir():
         return load_folder(path, settings, trusted=trusted)
-    if is_folder or (path.is_file() and (architecture is None or path.name not in HUB_FILES)):
-        opened = open_path(path, settings, trusted=trusted)
-        if opened is not None:
-            return settings.finish(opened)
-    if is_folder:
-        return load_folder(path, settings, trusted=trusted)
-    if path.is_file() and holds_weights(path):
-        return _load_weights(path, architecture, settings)
     if path.is_file():
-        raise InputError(
-            f"{path.name} is no file that a model is read from: give weights (.safetensors, .pt, .pth, .ckpt, .bin) or"
-            " an archive (.pt2)."
-        )
+        return load_file(path, settings, architecture=architecture, trusted=trusted)
     check_local(ref)
     raise InputError(
         f"There is no model {ref!r}: give a catalog name ({', '.join(load_catalog().models)}), a folder with"
-        " model.toml, a file of weights, a .pt2 archive, timm:NAME or torchvision:NAME."
+        " model.toml or of the Hugging Face hub, an ONNX file, a TorchScript or .pt2 archive, a file of weights,"
+        " timm:NAME or torchvision:NAME."
+    )
+
+
+def load_file(
+    path: Path, settings: Settings | None = None, *, architecture: str | None = None, trusted: bool = True
+) -> Classifier:
+    """Load the model in a file that is there. Errors as `load_classifier`, and `trusted` as there."""
+    settings = dataclasses.replace(settings or Settings(), trusted=trusted)
+    if architecture is None or path.name not in HUB_FILES:
+        opened = open_path(path, settings, trusted=trusted)
+        if opened is not None:
+            return settings.finish(opened)
+    if holds_weights(path):
+        return _load_weights(path, architecture, settings)
+    raise InputError(
+        f"{path.name} is no file that a model is read from: give weights (.safetensors, .pt, .pth, .ckpt, .bin), an"
+        " ONNX file (.onnx) or an archive (.pt2, TorchScript)."
     )
 
 
@@ -178,9 +184,11 @@ def _load_weights(path: Path, architecture: str | None, settings: Settings) -> C
 
 
 def load_folder(folder: Path, settings: Settings | None = None, *, trusted: bool = True) -> Classifier:
-    """Load the model that a folder's `model.toml` describes, but for what `settings` say otherwise. Errors as
-    `load_classifier`, and `trusted` as there."""
+    """Load the model that a folder's `model.toml` describes, or itself as one of the Hugging Face hub, but for what
+    `settings` say otherwise. Errors as `load_classifier`, and `trusted` as there."""
     settings = settings or Settings()
+    if not (folder / "model.toml").exists() and (found := open_path(folder, settings, trusted=trusted)):
+        return dataclasses.replace(settings, trusted=trusted).finish(found)
     spec = read_spec(folder)
     if not trusted and spec.weights.startswith("package:"):
         raise InputError(
@@ -196,7 +204,8 @@ def load_folder(folder: Path, settings: Settings | None = None, *, trusted: bool
         spec = spec.model_copy(update={"state": settings.state})
     opened = _open(folder, spec, settings, trusted=trusted)
     stated = spec.preprocessing.model_dump(exclude_unset=True)
-    source = " and ".join(dict.fromkeys(["model.toml", *([spec.weights] if opened.preprocessing else [])]))
+    own = [opened.source or spec.weights] if opened.preprocessing else []
+    source = " and ".join(dict.fromkeys(["model.toml", *own]))
     opened = dataclasses.replace(
         opened,
         key=(key := spec_key(folder, spec)),
@@ -219,6 +228,8 @@ def load_folder(folder: Path, settings: Settings | None = None, *, trusted: bool
 
 def _class_fact(folder: Path, spec: ModelSpec) -> Fact:
     named = read_description(folder).classes
+    if not named:
+        return Fact("classes", class_words(list(spec.classes)), "config.json", "stated", "classes")
     source = f"{named}, {class_form(folder)}" if isinstance(named, str) else "model.toml"
     return Fact("classes", class_words(list(spec.classes)), source, "stated", "classes")
 
@@ -247,22 +258,14 @@ def tried(_: bytes, folder: str) -> bytes:
 
 def _open(folder: Path, spec: ModelSpec, settings: Settings, *, trusted: bool) -> Opened:
     path = weights_path(folder, spec)
-    if (spec.architecture == "exported") != (path.suffix.lower() == ".pt2"):
+    ending = FORMATS.get(spec.architecture)
+    if (path.suffix.lower() == ".pt2" and ending != ".pt2") or (ending and path.suffix.lower() != ending):
         raise InputError(
             f"model.toml names the architecture {spec.architecture!r} and the weights {spec.weights!r}, which do not go"
             " together: a .pt2 archive has the architecture 'exported', and nothing else has."
         )
-    if spec.architecture == "exported":
-        if not trusted:
-            raise InputError(
-                "Opening a .pt2 archive can run code, so it is taken from the command line or workbench.toml only:"
-                " upload weights."
-            )
-        if spec.options or spec.order:
-            raise InputError(
-                "An exported model takes neither options nor weights by order: remove them from model.toml."
-            )
-        return Opened(read_exported(path, device_of(settings.device)), "", spec.weights)
+    if spec.architecture in FORMATS:
+        return _open_format(folder, path, spec, settings, trusted=trusted)
     if spec.order and path.suffix == ".safetensors":
         raise InputError(
             "model.toml asks for weights by order, which .safetensors files do not keep: save the state dict as .pth."
@@ -279,3 +282,22 @@ def _open(folder: Path, spec: ModelSpec, settings: Settings, *, trusted: bool) -
         choice=spec.state,
         size=settings.size() or (spec.preprocessing.size if chosen else None),
     )
+
+
+def _open_format(folder: Path, path: Path, spec: ModelSpec, settings: Settings, *, trusted: bool) -> Opened:
+    """The model of a folder whose file describes itself."""
+    if spec.options or spec.order or spec.state:
+        raise InputError(
+            f"A model of the architecture {spec.architecture!r} takes no options, and no weights by order or state:"
+            " remove them from model.toml."
+        )
+    asked = dataclasses.replace(
+        settings, classes=settings.classes or spec.classes, prompt=settings.prompt or spec.prompt
+    )
+    opened = open_path(folder if spec.architecture == "huggingface" else path, asked, trusted=trusted)
+    if opened is None:
+        raise InputError(
+            f"model.toml names the architecture {spec.architecture!r}, and {spec.weights} is no such file: correct one"
+            " of them."
+        )
+    return opened

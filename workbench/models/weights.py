@@ -13,8 +13,8 @@ from torch import Tensor
 
 from workbench.errors import InputError
 from workbench.files import open_file, open_zip
-from workbench.models.folder import weight_files
 from workbench.models.pickles import INERT, classes_in, reason
+from workbench.models.shards import weight_files
 
 MOST_HEADER = 16 * 2**20
 """Bytes in which a .safetensors file may describe its tensors."""

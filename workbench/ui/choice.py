@@ -12,9 +12,18 @@ import streamlit as st
 
 from workbench.catalog import IMAGES_VARIABLE, MODEL_VARIABLE, load_catalog, scheme, stored_path
 from workbench.errors import InputError
-from workbench.files import file_digest
 from workbench.images import ImageItem, ImageSet
-from workbench.models import Preprocessing, label_key, read_spec, spec_key, thresholds_of, weights_path
+from workbench.models import (
+    Preprocessing,
+    content_key,
+    is_hub,
+    label_key,
+    read_hub,
+    read_spec,
+    spec_key,
+    thresholds_of,
+    weights_path,
+)
 from workbench.predictions import NO_LIMITS, DecisionRule, Limits, one_against_rest
 from workbench.ui import session, sets
 from workbench.ui.text import plain, seen
@@ -123,11 +132,13 @@ def _ruled(clf: Classifier, rule: DecisionRule) -> Classifier:
 
 
 def _file_key(ref: str) -> str:
-    """The digest of the file that a reference names; empty where it names none."""
+    """The digest of the file or folder that a reference names; empty where it names none."""
     if scheme(ref) or not (session.local() or _given(ref)):
         return ""
     path = stored_path(ref)
-    return file_digest(path) if path.is_file() else ""
+    if path.is_dir() and is_hub(path):
+        return str(read_hub(path).key)
+    return str(content_key(path)) if path.is_file() else ""
 
 
 def images(choice: ModelChoice) -> ImageSet:
@@ -245,10 +256,12 @@ def _given(ref: str) -> bool:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _load(ref: str, key: str) -> Classifier:
     """A shared classifier; `key` makes a changed folder a new one."""
-    from workbench.models import load_classifier, load_folder
+    from workbench.models import load_classifier, load_file, load_folder
 
     if (folder := _typed_folder(ref)) is not None and ref not in load_catalog().models:
         return load_folder(folder, trusted=_given(ref))
+    if session.local() and not scheme(ref) and ref not in load_catalog().models and stored_path(ref).is_file():
+        return load_file(stored_path(ref), trusted=_given(ref))
     if ref.startswith(("timm:", "torchvision:")) and not (session.local() or _given(ref)):
         raise InputError(f"There is no model named {ref!r} here: choose one of {', '.join(load_catalog().models)}.")
     return load_classifier(ref, trusted=_given(ref))
