@@ -66,14 +66,18 @@ def lively(model: nn.Module, seed: int = 0) -> nn.Module:
 
 
 def settled(model: nn.Module, x: torch.Tensor) -> nn.Module:
-    """The model with the statistics of its batch normalisation taken from inputs, so that its layers stay awake."""
+    """The model with the statistics of its batch normalisation taken from inputs, and a last layer that lets its
+    answers differ."""
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    if norms:
-        for module in norms:
-            module.momentum = 1.0
-        with torch.no_grad():
+    with torch.no_grad():
+        if norms:
+            for module in norms:
+                module.momentum = 1.0
             model.train()(x)
-    return model.eval()
+        spread = model.eval()(x).logits.std(0).mean().item()
+        [*_, last] = [module for module in model.modules() if isinstance(module, nn.Linear)]
+        last.weight.mul_(min(max(0.5 / spread, 1), 1000))
+    return model
 
 
 @contextlib.contextmanager
@@ -189,7 +193,8 @@ def huggingface(folder: Path, name: str, *, several: bool = False, shards: bool 
         config.label2id = {label: index for index, label in enumerate(CLASSES)}
         config.problem_type = "multi_label_classification" if several else None
         model = lively(getattr(transformers, f"{first}ForImageClassification")(config))
-        model = settled(model, torch.randn(8, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
+        side = (settings.get("vision_config") or settings).get("image_size", 64)
+        model = settled(model, torch.randn(8, 3, side, side, generator=torch.Generator().manual_seed(0)))
         prepare = getattr(transformers, f"{processor}ImageProcessor")(**sizes)
         model.save_pretrained(folder, **({"max_shard_size": "8KB"} if shards else {}))
         if binary:

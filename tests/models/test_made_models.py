@@ -39,7 +39,8 @@ def gap(made, clf):
 
 def fits(clf):
     """For each family of methods, how many suit and how many there are; and why the others do not."""
-    reasons = {name: suits(clf, name) for name in METHODS}
+    asked = clf.label(CLASSES[1]) if clf.head.several else clf
+    reasons = {name: suits(asked, name) for name in METHODS}
     counts = {
         family: [
             sum(reasons[name] is None for name, method in METHODS.items() if method.family == family),

@@ -17,11 +17,6 @@ from workbench.models.settings import Settings, device_of
 if TYPE_CHECKING:
     import torch
 
-RUNS_CODE = (
-    "Opening a {} can run code, so it is taken from the command line or workbench.toml only: upload weights, a Hugging"
-    " Face folder or an ONNX file."
-)
-
 
 def open_path(path: Path, settings: Settings, *, trusted: bool = True) -> Opened | None:
     """The model in a file or folder that describes itself; None where it needs a `model.toml` or an architecture.
@@ -89,7 +84,7 @@ def _exported(path: Path, device: torch.device, *, trusted: bool) -> Opened:
     from workbench.models.exported import read_exported
 
     if not trusted:
-        raise InputError(RUNS_CODE.format(".pt2 archive"))
+        raise _runs_code(".pt2 archive")
     model = read_exported(path, device)
     layers = "with its layers" if model.layered else "as one piece, without layers"
     fact = Fact("format", f"archive of torch.export, {layers}", path.name, "stated")
@@ -102,5 +97,12 @@ def _scripted(path: Path, device: torch.device, *, trusted: bool) -> Opened | No
     if not is_scripted(path):
         return None
     if not trusted:
-        raise InputError(RUNS_CODE.format("TorchScript archive"))
+        raise _runs_code("TorchScript archive")
     return read_scripted(path, device)
+
+
+def _runs_code(kind: str) -> InputError:
+    return InputError(
+        f"Opening a {kind} can run code, so it is taken from the command line or workbench.toml only: upload weights, a"
+        " Hugging Face folder or an ONNX file."
+    )

@@ -203,19 +203,8 @@ def load_folder(folder: Path, settings: Settings | None = None, *, trusted: bool
     if settings.state:
         spec = spec.model_copy(update={"state": settings.state})
     opened = _open(folder, spec, settings, trusted=trusted)
-    stated = spec.preprocessing.model_dump(exclude_unset=True)
-    own = [opened.source or spec.weights] if opened.preprocessing else []
-    source = " and ".join(dict.fromkeys(["model.toml", *own]))
-    opened = dataclasses.replace(
-        opened,
-        key=(key := spec_key(folder, spec)),
-        name=folder.name,
-        preprocessing=dict(opened.preprocessing) | stated,
-        source=source,
-        architecture=spec.architecture,
-        file=Path(spec.weights).name,
-        facts=(*opened.facts, *([] if settings.classes else [_class_fact(folder, spec)])),
-    )
+    facts = (*opened.facts, *([] if settings.classes else [_class_fact(folder, spec)]))
+    opened = dataclasses.replace(_described(opened, folder, spec), key=(key := spec_key(folder, spec)), facts=facts)
     merged = _merged(settings, spec, folder.name, trusted=trusted)
     classifier = dataclasses.replace(merged.finish(opened), limits=Limits(**spec.limits.model_dump()))
     if classifier.head.several and not merged.head:
@@ -224,6 +213,19 @@ def load_folder(folder: Path, settings: Settings | None = None, *, trusted: bool
             ' "multilabel" into model.toml if several can be true of one image.'
         )
     return classifier if settings.other else dataclasses.replace(classifier, key=key)
+
+
+def _described(opened: Opened, folder: Path, spec: ModelSpec) -> Opened:
+    """A model with what its `model.toml` says of its preprocessing, which goes before what its file says."""
+    own = [opened.source or spec.weights] if opened.preprocessing else []
+    return dataclasses.replace(
+        opened,
+        name=folder.name,
+        preprocessing=dict(opened.preprocessing) | spec.preprocessing.model_dump(exclude_unset=True),
+        source=" and ".join(dict.fromkeys(["model.toml", *own])),
+        architecture=spec.architecture,
+        file=Path(spec.weights).name,
+    )
 
 
 def _class_fact(folder: Path, spec: ModelSpec) -> Fact:
@@ -288,7 +290,7 @@ def _open_format(folder: Path, path: Path, spec: ModelSpec, settings: Settings, 
     """The model of a folder whose file describes itself."""
     if spec.options or spec.order or spec.state:
         raise InputError(
-            f"A model of the architecture {spec.architecture!r} takes no options, and no weights by order or state:"
+            f"A model of the architecture {spec.architecture!r} takes neither options nor weights by order or state:"
             " remove them from model.toml."
         )
     asked = dataclasses.replace(
