@@ -6,6 +6,7 @@ A marker is `<!-- generated: NAME -->`; the part ends at `<!-- /generated: NAME 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -87,6 +88,16 @@ def checks() -> str:
         for check in CHECKS.values()
     )
     return table(("Check", "Question", "Verdicts", "Source"), rows)
+
+
+def formats() -> str:
+    """How far each format goes, as the slow test of the forty files measured it."""
+    rows = json.loads((DOCS / "models" / "formats.json").read_text(encoding="utf-8"))
+    kinds = ("perturbation", "gradient", "layer", "attention")
+    return table(
+        ("Format", "Model", "Predictions", *(kind.capitalize() for kind in kinds)),
+        ((row["form"], row["family"], "yes", *(f"{n} of {of}" for n, of in map(row.get, kinds))) for row in rows),
+    )
 
 
 def command_names(command: object, name: str = "workbench") -> list[str]:
@@ -206,6 +217,7 @@ def record(name: str) -> str:
 PARTS: Mapping[str, Callable[[], str]] = {
     "methods": methods,
     "checks": checks,
+    "formats": formats,
     "commands": commands,
     "model.toml": lambda: (
         f"{keys(ModelSpec)}\n## [preprocessing]\n\n{keys(PreprocessingSpec, 'preprocessing.')}"

@@ -52,6 +52,9 @@ def explain(
     classes: Annotated[
         str | None, typer.Option(help="Class names, separated by commas, or a text file with one a line.")
     ] = None,
+    prompt: Annotated[
+        str | None, typer.Option(help="Of CLIP and SigLIP: what is asked of each class, as 'a photo of a {}'.")
+    ] = None,
 ) -> None:
     """Explain one decision and write the map, its overlay and a record of everything it depends on."""
     from workbench.attribution import METHODS
@@ -70,7 +73,8 @@ def explain(
     out.mkdir(parents=True, exist_ok=True)
     from workbench.models import load_classifier
 
-    classifier = load_classifier(model, architecture=architecture, classes=_class_names(classes), label=label)
+    names = _class_names(classes)
+    classifier = load_classifier(model, architecture=architecture, classes=names, label=label, prompt=prompt)
     asked = item if classifier.preprocessing.tiles else classifier.input(item, pixels)
     result = _map(classifier, asked, method, (target, against), score, params)
     _write(out, classifier, (item, asked, pixels), result, model)

@@ -65,13 +65,14 @@ def read_onnx(path: Path, *, trusted: bool = True) -> Opened:
     metadata = {entry.key: entry.value for entry in proto.metadata_props}
     _check_task(proto, metadata, path.name)
     takes = _takes(proto, path.name)
+    named = _plain_outputs(onnx, proto, path.name)
     cut = _cut(onnx, proto)
     names = [output.name for output in proto.graph.output]
     model = OnnxModel(Runtime(proto.SerializeToString()), names, dtype=takes.dtype, last=takes.last, batch=takes.batch)
     _try(model, path.name)
     _follow(model, onnx, proto, takes)
     digest = hashlib.sha256(" ".join(map(file_digest, files)).encode()).hexdigest()
-    classes = classes_in(metadata)
+    classes = named or classes_in(metadata)
     stated = _preprocessing(takes, metadata)
     single = cut == "Sigmoid" and len(classes) < 3
     return Opened(
@@ -246,6 +247,30 @@ def _channels(proto: Any, source: str) -> int | None:
     return sizes[node.input[1]][1] * groups
 
 
+def _plain_outputs(onnx: Any, proto: Any, name: str) -> tuple[str, ...]:
+    """Keep the outputs that are numbers; class names where a table of them (ZipMap) stood at the end.
+
+    Raises:
+        InputError: No output is left.
+    """
+    makers = {out: node for node in proto.graph.node for out in node.output}
+    kept, names = [], list[bytes]()
+    for output in proto.graph.output:
+        node = makers.get(output.name)
+        if node is not None and node.op_type == "ZipMap":
+            names = next((list(part.strings) for part in node.attribute if part.name == "classlabels_strings"), [])
+            proto.graph.node.remove(node)
+            kept.append(onnx.helper.make_tensor_value_info(node.input[0], 1, [None, len(names) or None]))
+        elif output.type.tensor_type.elem_type in (1, 10, 11):
+            kept.append(output)
+    if not kept:
+        raise InputError(f"{name} answers with no numbers but with texts or tables: export it with its probabilities.")
+    kept = [onnx.ValueInfoProto.FromString(output.SerializeToString()) for output in kept]
+    del proto.graph.output[:]
+    proto.graph.output.extend(kept)
+    return tuple(part.decode("utf-8", "replace") for part in names)
+
+
 def _cut(onnx: Any, proto: Any) -> str:
     """Take a final softmax or sigmoid away, so that logits are answered; its name, or empty where there is none."""
     graph = proto.graph
@@ -303,7 +328,9 @@ def _follow(model: OnnxModel, onnx: Any, proto: Any, takes: Takes) -> None:
     reason = ""
     try:
         model.adopt(convert(proto).float())
+        model.whole = takes.batch is None or _is_whole(model, size)
         for x in (torch.rand(2, *size, generator=chance), waves.contiguous()):
+            x = x if takes.dtype.is_floating_point else x.mul(255).round() / 255
             gap = distance(model, x)
             if gap > NEAR:
                 reason = f"its graph, computed in torch, answers otherwise than ONNX Runtime (by {gap:.1g})"
@@ -315,6 +342,16 @@ def _follow(model: OnnxModel, onnx: Any, proto: Any, takes: Takes) -> None:
         model.__dict__["_follow"] = None
         model._modules = {}
         model.refusals = dict.fromkeys(FOLLOWING, f"{reason}, so choose a perturbation method")
+
+
+def _is_whole(model: OnnxModel, size: tuple[int, ...]) -> bool:
+    """Whether the graph in torch of a model of a fixed batch answers for another number of images all the same."""
+    model.whole = True
+    x = torch.rand(3, *size, generator=torch.Generator().manual_seed(1))
+    try:
+        return distance(model, x if model.dtype.is_floating_point else x.mul(255).round() / 255) <= NEAR
+    except Exception:  # of torch, where the number is written into shapes
+        return False
 
 
 def _preprocessing(takes: Takes, metadata: Mapping[str, str]) -> dict[str, object]:

@@ -62,6 +62,7 @@ class OnnxModel(nn.Module):
         dtype: What kind of numbers it takes: bytes are made of inputs in 0 .. 1.
         last: Whether it takes (N, H, W, C).
         batch: Images it takes at once, exactly; None for any number.
+        whole: Whether its graph in torch takes any number all the same.
         refusals: Why methods of a family do not suit it, by the family.
     """
 
@@ -77,6 +78,7 @@ class OnnxModel(nn.Module):
         super().__init__()
         self.runtime: Runtime | None = runtime
         self.names, self.dtype, self.last, self.batch = tuple(names), dtype, last, batch
+        self.whole = batch is None
         self.refusals: Mapping[str, str] = {}
         self._follow: Graph | None = None
 
@@ -94,7 +96,7 @@ class OnnxModel(nn.Module):
         follow = self.runtime is None or self._followed(x)
         if follow and self._follow is None:
             raise InputError(f"This model gives no gradients: {self.refusals['gradient']}.")
-        outputs = self._in_batches(x, self._by_graph if follow else self._by_runtime)
+        outputs = self.by_graph(x) if follow else self.by_runtime(x)
         return outputs[0] if len(outputs) == 1 else dict(zip(self.names, outputs, strict=True))
 
     def _followed(self, x: Tensor) -> bool:
@@ -107,12 +109,21 @@ class OnnxModel(nn.Module):
             if module is not None
         )
 
-    def _in_batches(self, x: Tensor, ask: Callable[[Tensor], list[Tensor]]) -> list[Tensor]:
-        if self.batch is None:
-            return ask(x)
+    def by_runtime(self, x: Tensor) -> list[Tensor]:
+        """Its outputs, in order, as ONNX Runtime computes them."""
+        return self._by_runtime(x) if self.batch is None else self._in_batches(x, self.batch, self._by_runtime)
+
+    def by_graph(self, x: Tensor) -> list[Tensor]:
+        """Its outputs, in order, as its graph in torch computes them."""
+        return (
+            self._by_graph(x) if self.whole or self.batch is None else self._in_batches(x, self.batch, self._by_graph)
+        )
+
+    @staticmethod
+    def _in_batches(x: Tensor, batch: int, ask: Callable[[Tensor], list[Tensor]]) -> list[Tensor]:
         parts = []
-        for part in x.split(self.batch):
-            short = self.batch - len(part)
+        for part in x.split(batch):
+            short = batch - len(part)
             full = part if not short else torch.cat([part, part[-1:].expand(short, *part.shape[1:])])
             parts.append([out[: len(part)] for out in ask(full)])
         return [torch.cat(some) for some in zip(*parts, strict=True)]
@@ -148,7 +159,7 @@ class OnnxModel(nn.Module):
 def distance(model: OnnxModel, x: Tensor) -> float:
     """How far the graph is from ONNX Runtime for inputs (N, C, H, W): in shares of the largest answer, or of 1."""
     with torch.no_grad():
-        pairs = zip(model._in_batches(x, model._by_graph), model._in_batches(x, model._by_runtime), strict=True)
+        pairs = zip(model.by_graph(x), model.by_runtime(x), strict=True)
         gaps = [
             float((a.double() - b.double()).abs().max() / max(1.0, float(b.double().abs().max())))
             for a, b in pairs

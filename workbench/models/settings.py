@@ -64,9 +64,8 @@ class Settings:
     @property
     def other(self) -> bool:
         """Whether the caller asks for another model than its own `model.toml` describes."""
-        return bool(
-            self.prefix_tokens is not None or self.classes or self.preprocessing or self.head or self.output is not None
-        )
+        numbers = self.prefix_tokens, self.output
+        return bool(self.classes or self.preprocessing or self.head or self.prompt) or numbers != (None, None)
 
     def size(self) -> tuple[int, int] | None:
         """(height, width) of the input, where the caller says it."""
@@ -82,7 +81,9 @@ class Settings:
         Raises:
             InputError: It is no classifier, or what was said of it does not fit.
         """
-        model, said = opened.model, dataclasses.replace(self, classes=self.classes or opened.classes or None)
+        classes = self.classes or opened.classes or None
+        own = opened.positive if opened.positive in (classes or ()) else None
+        model, said = opened.model, dataclasses.replace(self, classes=classes, positive=self.positive or own)
         joined = join(
             (
                 guessed(model),
