@@ -75,15 +75,19 @@ class Settings:
                 return height, width
         return None
 
+    def _or_own(self, opened: Opened) -> Settings:
+        """These settings with the classes that the model's own file states, where the caller names none."""
+        classes = self.classes or opened.classes or None
+        own = opened.positive if opened.positive in (classes or ()) else None
+        return dataclasses.replace(self, classes=classes, positive=self.positive or own)
+
     def finish(self, opened: Opened) -> Classifier:
         """Try a model, and put the parts together.
 
         Raises:
             InputError: It is no classifier, or what was said of it does not fit.
         """
-        classes = self.classes or opened.classes or None
-        own = opened.positive if opened.positive in (classes or ()) else None
-        model, said = opened.model, dataclasses.replace(self, classes=classes, positive=self.positive or own)
+        model, said = opened.model, self._or_own(opened)
         joined = join(
             (
                 guessed(model),
