@@ -23,7 +23,7 @@ with left:
     draw.decision(*decision)
     answered = not decision[0].frame["error"].loc[decision[1]]
     if answered:
-        explain.image(view.item)
+        explain.image(view)
         draw.probabilities(*decision)
     explain.notes(view.model)
 if answered:

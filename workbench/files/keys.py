@@ -44,6 +44,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # of one image
         "map": _kind(*MODEL, "image", *_AIM, version=2, megabytes=256),
         "edited image": _kind("image", "edge", "edits"),
+        "edited levels": _kind(*MODEL, "image", "edge", "edits", megabytes=64),
+        "levels": _kind("model", "image", "edge", megabytes=64),
+        "shown values": _kind("image", "size", "bands", megabytes=64),
         "edited map": _kind(*MODEL, "image", "size", "edits", "method", "target", version=2, megabytes=64),
         "edited prediction": _kind(*MODEL, "image", "size", "edits"),
         "findings": _kind(*MODEL, "image", "mask", *_AIM, "budget"),
@@ -85,7 +88,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "latest entries": _kind("journal", "head", "model"),
         "corrected labels": _kind("journal", "head", "images"),
         # on disk
-        "outputs": _kind("model"),
+        "outputs": _kind("model", version=2),
         "audit folder": _kind("model", "set", "name"),
         "map summary": _kind("model", "method", "score", "background"),
     }

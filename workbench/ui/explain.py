@@ -14,7 +14,7 @@ from workbench.images import ImageItem
 from workbench.models import BASELINES
 from workbench.predictions import Predictions, good_class
 from workbench.texts import shown
-from workbench.ui import choice, draw, photographs, runs, sidebar, url, warm
+from workbench.ui import choice, photographs, runs, sidebar, url, warm, window
 from workbench.ui.text import plain
 from workbench.ui.view import ImageView, View
 
@@ -72,9 +72,10 @@ def bring(view: View) -> None:
             runs.offer_predictions(view, f", to filter by {what}")
 
 
-def image(item: ImageItem) -> None:
+def image(view: ImageView) -> None:
     """The image and what is known of it."""
-    draw.image(photographs.fitted(item, SHOWN_EDGE), item.name)
+    window.image(view, SHOWN_EDGE)
+    item = view.item
     facts = [*([("split", item.split)] if item.split else []), *item.attributes.items()]
     st.caption(" · ".join([plain(item.name), *(f"{plain(k)}: {plain(shown(v))}" for k, v in facts)]))
 

@@ -99,8 +99,9 @@ def _result(
             edited = further(edited, edits[:number], edit, others)
         return edited, edits
 
-    whose = {} if isinstance(image, Image.Image) else {"model": view.model.identity}
-    place = slot("edited image", image=view.item.id, edge=EDITED_EDGE, edits=(edits, origins), **whose)
+    facts = {"image": view.item.id, "edge": EDITED_EDGE, "edits": (edits, origins)}
+    deep = not isinstance(image, Image.Image)
+    place = slot("edited levels", **view.model.identity, **facts) if deep else slot("edited image", **facts)
     try:
         result = computed(place, "Editing", make, lambda entry: entry[0].pixels.nbytes)
     except InputError as error:
