@@ -137,6 +137,14 @@ def _class_names(text: str | None) -> list[str] | None:
     return [name.strip() for name in text.split(",")]
 
 
+def _notes(classifier: Classifier, asked: ImageItem | Input) -> tuple[str, ...]:
+    from workbench.images import without_hint
+    from workbench.models import Input
+
+    notes = asked.notes if isinstance(asked, Input) else ()
+    return without_hint(notes) if classifier.preprocessing.range else notes
+
+
 def _write(
     out: Path,
     classifier: Classifier,
@@ -149,7 +157,7 @@ def _write(
 
     from workbench.attribution import METHODS, manifest, npz
     from workbench.drawing import overlay
-    from workbench.models import Input, predict
+    from workbench.models import predict
 
     item, asked, pixels = image
     table = predict(classifier, asked)
@@ -164,6 +172,6 @@ def _write(
     print(f"{METHODS[result.method].title} for {target}, {result.score} {result.output:.4g}")
     if result.relative_delta is not None:
         print(f"The map's sum misses the change of the score by {result.relative_delta:.2%}")
-    for note in (*classifier.notes, *(asked.notes if isinstance(asked, Input) else ())):
+    for note in (*classifier.notes, *_notes(classifier, asked)):
         print(note)
     print(f"Wrote attribution.npz, overlay.png and manifest.json to {out}")

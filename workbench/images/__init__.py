@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from workbench.images.looks import Likeness, Training, appearance, training_looks
     from workbench.images.manifests import SYNTHETIC
     from workbench.images.pieces import REGION_FILLS, Pieces, square_cells
-    from workbench.images.raster import MOST_CHANNELS, Raster, raster_of
+    from workbench.images.raster import MOST_CHANNELS, Raster, raster_of, without_hint
     from workbench.images.samples import (
         SAMPLE,
         digest,
@@ -48,7 +48,7 @@ __getattr__ = handed_on(
         "looks": "Likeness Training appearance training_looks",
         "decoding": "COPY NOTES",
         "deep": "decode raster_from shown",
-        "raster": "MOST_CHANNELS Raster raster_of",
+        "raster": "MOST_CHANNELS Raster raster_of without_hint",
         "fills": "FILLS RANDOM cover_region elsewhere tile",
         "item": (
             "BytesSource FileSource ImageItem ImageSet MAX_BYTES Source image_from_bytes image_from_file read_source"

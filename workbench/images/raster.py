@@ -15,6 +15,7 @@ from workbench.images.decoding import COPY, MAX_PIXELS, PART, eight_bit, too_lar
 MOST_CHANNELS = 32
 MOST_VALUES = 2**30
 """Bytes of an image's values."""
+HINT = "set range ="
 TWELVE_BITS = 2**12
 """Counts of a camera that gives 12 bits: what stays below them in a 16-bit file may well come from one."""
 
@@ -113,6 +114,11 @@ def is_copy(image: Image.Image) -> bool:
     return bool(image.info.get(COPY))
 
 
+def without_hint(notes: Sequence[str]) -> tuple[str, ...]:
+    """What was decided in reading an image, but for the hint at a range, where one is set."""
+    return tuple(note for note in notes if HINT not in note)
+
+
 def check_shape(shape: Sequence[int], itemsize: int, name: str) -> None:
     """Refuse (H, W, C) values of so many bytes each, before any is read, where they are too many."""
     height, width, channels = shape
@@ -153,7 +159,7 @@ def raster_of(values: NDArray, name: str, **facts: object) -> Raster:
         notes = (
             *notes,
             f"{name} holds 16 bits, and its brightest count is {high:,.0f} of 65,535: where the camera gives 10 or 12"
-            " bits and the model was trained on that scale, set range = [0, 1023] or [0, 4095] under [preprocessing].",
+            f" bits and the model was trained on that scale, {HINT} [0, 1023] or [0, 4095] under [preprocessing].",
         )
     if kind.kind == "f" and low >= 0 and high <= 1:
         return dataclasses.replace(raster, low=0.0, high=1.0, notes=notes)

@@ -7,14 +7,14 @@ import dataclasses
 import streamlit as st
 from PIL import Image
 
-from workbench.images import COPY, NOTES, Raster, resized
+from workbench.images import COPY, NOTES, Raster, resized, without_hint
 from workbench.models import Preprocessing
 from workbench.ui import choice, draw, photographs, url
 from workbench.ui.cache import slot
 from workbench.ui.text import plain
 from workbench.ui.view import ImageView
 
-KINDS = {"scale": "As the model sees it", "full": "Darkest to brightest", "own": "Choose"}
+WINDOWS = {"scale": "As the model sees it", "full": "Darkest to brightest", "own": "Choose"}
 """What is black and white; the first is the default."""
 
 
@@ -28,7 +28,7 @@ def image(view: ImageView, edge: int) -> Image.Image:
         with st.popover("Window and level", icon=":material/contrast:", type="tertiary"):
             shown = _chosen(view, values)
     draw.image(shown, view.item.name)
-    for note in notes:
+    for note in without_hint(notes) if notes and _prep(view).range else notes:
         st.caption(f":material/info: {plain(note, 400)}")
     return shown
 
@@ -55,16 +55,14 @@ def _chosen(view: ImageView, raster: Raster) -> Image.Image:
     stated = (raster.low, raster.high) if raster.low is not None and raster.high is not None else extremes
     low, high = _prep(view).range or stated
     kind = url.segments(
-        "Black and white", list(KINDS), key="levels", default=next(iter(KINDS)), format_func=KINDS.__getitem__
+        "Black and white", list(WINDOWS), key="levels", default=next(iter(WINDOWS)), format_func=WINDOWS.__getitem__
     )
     if kind == "full":
         low, high = extremes
     elif kind == "own":
-        ends = [
-            url.slider(f"{title}, per cent of the scale", 0.0, 100.0, key=key, default=default, step=0.1)
-            for title, key, default in (("Black", "black", 0.0), ("White", "white", 100.0))
-        ]
-        low, high = (low + end / 100 * (high - low) for end in sorted(ends))
+        black = url.slider("Black, per cent of the scale", 0.0, 100.0, key="black", default=0.0, step=0.1)
+        white = url.slider("White, per cent of the scale", 0.0, 100.0, key="white", default=100.0, step=0.1)
+        low, high = (low + end / 100 * (high - low) for end in sorted((black, white)))
     st.caption(f"Black is {low:,.5g}, white {high:,.5g}; the image holds {extremes[0]:,.5g} to {extremes[1]:,.5g}.")
     return raster.rgb(_channels(view, raster), (low, high))
 
@@ -75,7 +73,7 @@ def _channels(view: ImageView, raster: Raster) -> tuple[int, ...]:
         return ()
     named = _prep(view).names or raster.names
     names = list(named) if len(named) == raster.channels else [f"channel {i + 1}" for i in range(raster.channels)]
-    return tuple(
-        names.index(url.select(colour.capitalize(), names, key=colour, default=names[i]))
-        for i, colour in enumerate(("red", "green", "blue"))
-    )
+    red = url.select("Red", names, key="red", default=names[0])
+    green = url.select("Green", names, key="green", default=names[1])
+    blue = url.select("Blue", names, key="blue", default=names[2])
+    return names.index(red), names.index(green), names.index(blue)
