@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import findings, runs
+from workbench.ui import findings, reading, runs
 from workbench.ui.overview import figures, loaded, scope, subject, verdict, worst
 
 view = runs.current_view()
@@ -17,6 +17,7 @@ else:
     fill = worst.section(judged)
     figures.start(judged)
     figures.section(judged)
+reading.section()
 with st.expander("What is loaded", icon=":material/inventory_2:"):
     left, right = st.columns(2, gap="large")
     with left:

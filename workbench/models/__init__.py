@@ -23,16 +23,18 @@ if TYPE_CHECKING:
         weights_path,
     )
     from workbench.models.grids import Grid, is_attention
-    from workbench.models.heads import read_answer
+    from workbench.models.heads import HEADS, read_answer
     from workbench.models.hub import is_hub, read_hub
     from workbench.models.inputs import Askable, Input
     from workbench.models.loading import load_classifier, load_file, load_folder
     from workbench.models.placement import Placement
     from workbench.models.preprocessing import BASELINES, BATCH, Preprocessing
     from workbench.models.reading import TOPICS, Fact, Opened
+    from workbench.models.rereading import reread, settings_toml
+    from workbench.models.settings import Settings
     from workbench.models.shards import content_key
     from workbench.models.tiles import cut_tile, tile_weights
-    from workbench.models.uploads import model_from_zip
+    from workbench.models.uploads import upload_model
     from workbench.models.weights import read_weights
 
 __getattr__ = handed_on(
@@ -45,16 +47,18 @@ __getattr__ = handed_on(
         "fitting": "fit_weights",
         "folder": "WEIGHTS ModelSpec label_key model_toml read_spec spec_key thresholds_of weights_path",
         "grids": "Grid is_attention",
-        "heads": "read_answer",
+        "heads": "HEADS read_answer",
         "hub": "is_hub read_hub",
         "inputs": "Askable Input",
         "loading": "load_classifier load_file load_folder",
         "placement": "Placement",
         "preprocessing": "BASELINES BATCH Preprocessing",
         "reading": "TOPICS Fact Opened",
+        "rereading": "reread settings_toml",
+        "settings": "Settings",
         "shards": "content_key",
         "tiles": "cut_tile tile_weights",
-        "uploads": "model_from_zip",
+        "uploads": "upload_model",
         "weights": "read_weights",
     },
 )

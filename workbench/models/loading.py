@@ -252,9 +252,17 @@ def _merged(settings: Settings, spec: ModelSpec, name: str, *, trusted: bool) ->
     )
 
 
-def tried(_: bytes, folder: str) -> bytes:
+def load_stranger(path: Path) -> Classifier:
+    """Load what somebody uploaded: a folder with `model.toml`, one of the Hugging Face hub, or an ONNX file. Errors as
+    `load_classifier`."""
+    settings = Settings(trusted=False)
+    opened = None if (path / "model.toml").is_file() else open_path(path, settings, trusted=False)
+    return settings.finish(opened) if opened is not None else load_folder(path, trusted=False)
+
+
+def tried(_: bytes, path: str) -> bytes:
     """Load and try a stranger's model in a separate process, to see whether it can be. Errors as `load_classifier`."""
-    load_folder(Path(folder), trusted=False)
+    load_stranger(Path(path))
     return b""
 
 

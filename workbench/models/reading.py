@@ -72,3 +72,8 @@ class Opened:
     positive: str | None = None
     facts: tuple[Fact, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> str:
+        """Where it says what its classes and answers are: what told its format."""
+        return next((fact.source for fact in self.facts if fact.topic == "format"), self.source or self.name)

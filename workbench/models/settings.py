@@ -103,7 +103,7 @@ class Settings:
             check_cost(model, (len(preprocessing.mean), *preprocessing.size))
         device = device_of(self.device)
         model, mends = mended(model, (len(preprocessing.mean), *preprocessing.size), device)
-        kind, source = (self.head, "the caller") if self.head else (opened.head, opened.name)
+        kind, source = (self.head, "the caller") if self.head else (opened.head, opened.origin)
         seen = trial(model, preprocessing, device, kind, self.output, source, len(said.classes or ()))
         head = seen.head
         named = dataclasses.replace(said, classes=ANOMALY, positive=self.positive or ANOMALY[1])
@@ -133,7 +133,7 @@ class Settings:
             return []
         value = class_words(rule.class_names)
         if self.classes or opened.classes:
-            source = "as it was loaded" if self.classes else opened.source or opened.name
+            source = "as it was loaded" if self.classes else opened.origin
             return [Fact("classes", value, source, "stated", "classes")]
         return [Fact("classes", f"{value}, numbered, as no names are given", "the answer", "assumed", "classes")]
 

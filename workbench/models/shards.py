@@ -22,6 +22,20 @@ def weight_files(path: Path) -> tuple[Path, ...]:
     """
     if not path.name.lower().endswith(INDEX):
         return (path,)
+    names = shards(path)
+    for name in names:
+        part = stored_path(name, path.parent)
+        if not is_inside(part, path.parent) or not part.is_file():
+            raise InputError(f"{path.name} names the weights {name!r}, which are not beside it: put the file there.")
+    return tuple(path.parent / name for name in names)
+
+
+def shards(path: Path) -> tuple[str, ...]:
+    """The names of the files that an index of weights names, each beside it.
+
+    Raises:
+        InputError: It is damaged, or names a file that lies elsewhere.
+    """
     try:
         names = dict.fromkeys(json.loads(read_text(path))["weight_map"].values())
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
@@ -31,10 +45,7 @@ def weight_files(path: Path) -> tuple[Path, ...]:
     for name in names:
         if not isinstance(name, str) or PurePath(name).name != name or name.lower().endswith(INDEX):
             raise InputError(f"{path.name} names weights outside of its folder ({name!r}): put the files beside it.")
-        part = stored_path(name, path.parent)
-        if not is_inside(part, path.parent) or not part.is_file():
-            raise InputError(f"{path.name} names the weights {name!r}, which are not beside it: put the file there.")
-    return tuple(path.parent / name for name in names)
+    return tuple(names)
 
 
 def content_key(path: Path) -> str:

@@ -92,6 +92,16 @@ def model() -> ModelChoice:
     )
 
 
+def whole() -> ModelChoice:
+    """The chosen model, about all that it knows. Errors as `model`."""
+    return _whole()
+
+
+def trusted(choice: ModelChoice) -> bool:
+    """Whether the command line or the catalog names this model: then its description may name code."""
+    return _given(choice.ref) or choice.ref in load_catalog().models
+
+
 def labels() -> tuple[str, ...]:
     """The labels of the chosen model, of which one is asked about; none where its classes exclude each other."""
     try:

@@ -32,6 +32,7 @@ MIME = {
     ".md": "text/markdown",
     ".npz": "application/octet-stream",
     ".png": "image/png",
+    ".toml": "application/toml",
     ".zip": "application/zip",
 }
 

@@ -50,7 +50,7 @@ def forget() -> None:
     for key, kind in (("model", "models"), ("set", "sets")):
         if st.session_state.get(key) in own(kind):
             st.query_params.pop(key, None)
-    for kind in ("models", "sets", "images", "concepts"):
+    for kind in ("models", "sets", "images", "concepts", "descriptions"):
         own(kind).clear()
     st.session_state["own sizes"] = {}
     st.session_state["forgotten"] = {file.file_id for file in st.session_state.get("image upload") or ()}

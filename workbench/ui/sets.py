@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 
@@ -23,7 +24,7 @@ YOUR = "Your "
 
 def gone(ref: str) -> str | None:
     """Why an upload of this name is not there any more; None for a name that no upload has."""
-    if not (ref.startswith(YOUR) and ref.lower().endswith(".zip")):
+    if not (ref.startswith(YOUR) and re.search(r"\.(zip|onnx)($|, )", ref.lower())):
         return None
     return f"“{ref}” was uploaded, and uploads last until the page is reloaded: upload it again under “Bring your own”."
 

@@ -15,7 +15,7 @@ from workbench.catalog import load_catalog
 from workbench.errors import LONGEST, InputError
 from workbench.files import wanted
 from workbench.images import image_from_bytes, images_from_zip
-from workbench.ui import choice, lost, session, sets, url
+from workbench.ui import choice, lost, reading, session, sets, url
 from workbench.ui.text import plain, seen
 
 ITEM_BYTES = 1024
@@ -55,6 +55,7 @@ def sidebar() -> None:
                 key="label",
                 help="Several labels can be true of one image. Each is a question of its own, with its own threshold.",
             )
+        reading.link()
         sets = list(dict.fromkeys([choice.default_set(chosen), *catalog.images, *session.own("sets")]))
         _strange_link("set", sets)
         images = url.select(
@@ -113,11 +114,14 @@ def _uploads() -> None:
     if session.local():
         st.markdown("**Upload**")
     st.file_uploader(
-        "A model: zip of model.toml and its .safetensors",
-        type="zip",
+        "A model: .onnx, or a zip of a Hugging Face folder or of model.toml and its weights",
+        type=["zip", "onnx"],
         key="model upload",
         on_change=lambda: _trying(_take_model),
-        help="The README shows a model.toml. Uploads are never executed; pickled models are refused.",
+        help=(
+            "A Hugging Face folder holds config.json, preprocessor_config.json and model.safetensors. Uploads are never"
+            " executed; pickled models are refused."
+        ),
     )
     st.file_uploader(
         "Images: zip of class folders, MVTec AD, or with a manifest.csv",
@@ -135,15 +139,16 @@ def _uploads() -> None:
 
 
 def _take_model() -> None:
-    from workbench.models import model_from_zip
+    from workbench.models import upload_model
 
     file = st.session_state["model upload"]
     if file is None:
         return
-    model = model_from_zip(file.getvalue(), file.name)
+    model, description = upload_model(file.getvalue(), file.name)
     name = f"{sets.YOUR}{file.name}"
     session.keep("models", name, model, sum(tensor.nbytes for tensor in model.model.state_dict().values()))
-    st.session_state["model"] = name
+    session.own("descriptions")[name] = description
+    url.choose("model", name)
 
 
 def _take_set() -> None:

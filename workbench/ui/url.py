@@ -17,7 +17,9 @@ import streamlit as st
 from workbench.catalog import home
 from workbench.texts import apart
 
-BIAS, DEFECTS, EXPLAIN, PROBE = (home() / "pages" / f"{page}.py" for page in ("bias", "defects", "explain", "probe"))
+BIAS, DEFECTS, EXPLAIN, OVERVIEW, PROBE = (
+    home() / "pages" / f"{page}.py" for page in ("bias", "defects", "explain", "overview", "probe")
+)
 SHARED = ("model", "label", "set", "image")
 LONGEST_VALUE = 500
 T = TypeVar("T")

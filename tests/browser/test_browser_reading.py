@@ -1,0 +1,59 @@
+"""A model of the Hugging Face hub, brought as a zip: how it was read, read otherwise, and explained."""
+
+import json
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="the browser tests need Playwright: install the test extra")
+from browsing import SLOW, upload, zipped
+from playwright.sync_api import expect
+
+pytest_plugins = ["browsing"]
+pytestmark = pytest.mark.browser
+
+
+def tiny(folder):
+    """A zip of a ViT with random weights, as transformers saves it."""
+    transformers = pytest.importorskip("transformers")
+    config = transformers.ViTConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, image_size=64,
+        id2label={0: "functional", 1: "defective"},
+    )  # fmt: skip
+    transformers.ViTForImageClassification(config).save_pretrained(folder)
+    size = {"size": {"height": 64, "width": 64}, "image_processor_type": "ViTImageProcessor"}
+    (folder / "preprocessor_config.json").write_text(json.dumps(size))
+    return zipped({f"tiny-vit/{path.name}": path.read_bytes() for path in folder.iterdir()})
+
+
+def test_a_hugging_face_zip_is_read_changed_and_explained(visitor, tmp_path):
+    data = tiny(tmp_path / "tiny-vit")
+    view = visitor(viewport={"width": 1440, "height": 900}).open("/").settled()
+    view.page.get_by_text("Bring your own").click()
+    upload(view, "model-upload", "tiny-vit.zip", data)
+    expect(view.page.locator(".st-key-model input")).to_have_value("Your tiny-vit.zip", timeout=SLOW)
+    view.page.locator("summary").filter(has_text="How this model was read").click()
+    table = view.page.locator(".wb-reading")
+    expect(table).to_contain_text("ViTForImageClassification of transformers", timeout=SLOW)
+    expect(table).to_contain_text("2: functional, defective")
+    expect(table).to_contain_text("preprocessor_config.json")
+    with view.page.expect_download() as download:
+        view.page.get_by_role("button", name="model.toml with these settings").click()
+    assert 'architecture = "huggingface"' in download.value.path().read_text()
+
+    view.page.get_by_role("combobox", name="Positive class").click()
+    view.page.get_by_role("option", name="defective").click()
+    view.page.get_by_label("Mean").fill("0.3, 0.3, 0.3")
+    view.page.get_by_role("button", name="Read the model so").click()
+    done = view.page.get_by_text("Read otherwise than before: positive = defective, mean = 0.3, 0.3, 0.3.")
+    expect(done).to_contain_text("before,", timeout=SLOW)
+    expect(table).to_contain_text("changed on this page")
+    view.page.get_by_role("combobox", name="Head").click()
+    view.page.get_by_role("option", name="probabilities").click()
+    view.page.get_by_role("button", name="Read the model so").click()
+    expect(view.page.get_by_text("no probability").first).to_be_visible(timeout=SLOW)
+
+    view.page.get_by_role("link", name="Explain").first.click()
+    view.wait_for_maps("Grad-CAM")
+    expect(view.page.locator(".st-key-model input")).to_have_value(
+        "Your tiny-vit.zip, positive = defective, mean = 0.3, 0.3, 0.3"
+    )

@@ -1,0 +1,219 @@
+"""How the model was read: each assumption with its source, and a form that reads it otherwise for this session."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from workbench.errors import LONGEST, InputError
+from workbench.models import TOPICS, read_spec, settings_toml
+from workbench.ui import choice, draw, gallery, session, sets, url, warm
+from workbench.ui.text import plain
+
+if TYPE_CHECKING:
+    from workbench.models import Classifier, Fact, ModelSpec
+
+TONES = {"assumed": "doubt", "measured": "plain", "published": "good", "stated": "good"}
+NUMBERS = ("mean", "std")
+
+
+def link() -> None:
+    """One line that leads to the panel, from any page."""
+    st.page_link(
+        url.OVERVIEW,
+        label="How this model was read",
+        icon=":material/fact_check:",
+        query_params=url.link(reading="open"),
+    )
+
+
+def section() -> None:
+    """The panel of the Overview page."""
+    is_open = st.query_params.get("reading") == "open" or choice.whole().ref in _changes()
+    with st.expander("How this model was read", icon=":material/fact_check:", expanded=is_open):
+        if warm.torch_ready():
+            _panel(choice.whole())
+        else:
+            st.fragment(_wait, run_every=1.0)()
+
+
+def _wait() -> None:
+    if warm.torch_ready():
+        st.rerun()
+    st.caption(":material/hourglass_top: The model is loading in the background.")
+
+
+def _panel(model: choice.ModelChoice) -> None:
+    clf, spec = choice.classifier(model), _spec(model)
+    for trouble in st.session_state.pop("reading troubles", ()):
+        st.error(plain(trouble, 2 * LONGEST), icon=":material/error:")
+    if change := _changes().get(model.ref):
+        st.success(f"Read otherwise than before: {plain(change['words'])}. {plain(change['image'], LONGEST)}")
+        st.button("Read as before", on_click=_choose, args=(change["before"],), icon=":material/undo:")
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        assumed = sum(fact.how == "assumed" for fact in clf.facts)
+        st.markdown(
+            f"**{assumed} of {len(clf.facts)} {'is' if assumed == 1 else 'are'} assumed**: check these first."
+            if assumed
+            else "Nothing is assumed."
+        )
+        draw.meaning("how-read", "What does this mean?")
+    st.html(_table(clf.facts))
+    _form(model, clf)
+    draw.download("model.toml with these settings", lambda: settings_toml(clf, spec), "model.toml", "reading toml")
+
+
+def _table(facts: tuple[Fact, ...]) -> str:
+    """What was understood, the assumed first."""
+    order = sorted(facts, key=lambda fact: (fact.how != "assumed", TOPICS.index(fact.topic)))
+    rows = "".join(
+        f"<tr><th>{html.escape(fact.topic)}</th><td>{html.escape(fact.value)}"
+        f'<div class="wb-small">{html.escape(fact.source)}'
+        + (f" · <code>{html.escape(fact.setting)}</code>" if fact.setting else "")
+        + f"</div></td><td>{gallery.chip(fact.how, TONES[fact.how])}</td></tr>"
+        for fact in order
+    )
+    return f'<table class="wb-facts wb-reading">{rows}</table>'
+
+
+def _form(model: choice.ModelChoice, clf: Classifier) -> None:
+    from workbench.models import HEADS
+
+    prep, names = clf.preprocessing, ["", *clf.class_names]
+    with st.form("reading"), st.container():
+        st.markdown("**Read it otherwise**, for this session")
+        with st.grid(3, min_column_width=180, gap="small"):
+            st.selectbox("Head", HEADS, HEADS.index(clf.head.kind), key="read head")
+            st.text_input("Output (place or name)", _text(clf.head.output), key="read output")
+            st.selectbox(
+                "Positive class",
+                names,
+                names.index(clf.positive or ""),
+                format_func=lambda name: name or "none",
+                key="read positive",
+            )
+            st.text_input("Size (height, width)", _text(prep.size), key="read size")
+            modes = ["stretch", "crop", "pad", "shorter", "longer", "both"]
+            st.selectbox("Resize", modes, modes.index(prep.resize), key="read resize")
+            if isinstance(prep.channels, str) and len(prep.mean) == 3:
+                st.selectbox("Channels", ["rgb", "bgr"], ["rgb", "bgr"].index(prep.channels), key="read channels")
+            st.text_input("Mean", _text(prep.mean), key="read mean")
+            st.text_input("Std", _text(prep.std), key="read std")
+            if model.folder is not None and any("also holds" in fact.value for fact in clf.facts):
+                st.text_input("State (which weights)", "", key="read state", placeholder="as it is")
+        st.form_submit_button("Read the model so", on_click=_apply, args=(model, clf), type="primary")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(f"{number:.6g}" for number in value)
+    return "" if value is None else str(value)
+
+
+def _apply(model: choice.ModelChoice, clf: Classifier) -> None:
+    """Callback of the form: the model read anew, kept for this session and chosen."""
+    from workbench.models import reread
+
+    try:
+        asked = _asked(clf)
+        base = _other_weights(model) if st.session_state.get("read state") else clf
+        words = ", ".join(_words(asked)) or "nothing changed"
+        if base is clf and not asked:
+            return
+        result = reread(base, trusted=session.local(), **asked)
+        name = f"{sets.YOUR}{model.ref.removeprefix(sets.YOUR)}, {words}"
+        weights = sum(tensor.nbytes for tensor in result.model.state_dict().values() if hasattr(tensor, "nbytes"))
+        session.keep("models", name, result, 0 if model.ref in session.own("models") else weights)
+        if spec := _spec(model):
+            state = st.session_state.get("read state") or spec.state
+            session.own("descriptions")[name] = spec.model_copy(update={"state": state})
+        _changes()[name] = {"words": words, "before": model.ref, "image": _compared(model, clf, result)}
+        _choose(name, choice.set_ref(model))
+    except InputError as error:
+        st.session_state.setdefault("reading troubles", []).append(str(error))
+
+
+def _asked(clf: Classifier) -> dict[str, Any]:
+    """The settings of the form that differ from the model's. Raises InputError for what is no number."""
+    state, prep = st.session_state, clf.preprocessing
+    asked: dict[str, Any] = {}
+    if state["read head"] != clf.head.kind:
+        asked["head"] = state["read head"]
+    if (output := state["read output"].strip()) != _text(clf.head.output):
+        asked["output"] = int(output) if output.isdecimal() else output
+    if state["read positive"] != (clf.positive or ""):
+        asked["positive"] = state["read positive"]
+    fields: dict[str, object] = {
+        name: state[f"read {name}"]
+        for name in ("resize", "channels")
+        if f"read {name}" in state and state[f"read {name}"] != getattr(prep, name)
+    }
+    for name in ("size", *NUMBERS):
+        if (text := state[f"read {name}"].strip()) != _text(getattr(prep, name)):
+            fields[name] = _numbers(name, text)
+    return asked | ({"preprocessing": fields} if fields else {})
+
+
+def _numbers(name: str, text: str) -> tuple[float, ...] | tuple[int, ...]:
+    try:
+        values = [float(part) for part in text.strip("[]() ").split(",")]
+    except ValueError:
+        raise InputError(f"{name} needs numbers with commas between them, not {text[:40]!r}.") from None
+    return tuple(map(int, values)) if name == "size" else tuple(values)
+
+
+def _words(asked: Mapping[str, Any]) -> list[str]:
+    flat = {**asked, **asked.get("preprocessing", {})}
+    return [f"{name} = {_text(value)}" for name, value in flat.items() if name != "preprocessing"] + (
+        [f"state = {st.session_state['read state']}"] if st.session_state.get("read state") else []
+    )
+
+
+def _other_weights(model: choice.ModelChoice) -> Classifier:
+    """The model with other weights of its checkpoint."""
+    from workbench.models import Settings, load_folder
+
+    if model.folder is None:
+        raise InputError("Other weights are read from a folder: give its path.")
+    return load_folder(model.folder, Settings(state=st.session_state["read state"]), trusted=choice.trusted(model))
+
+
+def _compared(model: choice.ModelChoice, before: Classifier, after: Classifier) -> str:
+    """What each says of one image of the set."""
+    from workbench.models import ask
+
+    images = choice.whole_images(model)
+    name = str(st.session_state.get("image name") or "")
+    item = images.by_name.get(name) or (images.items[0] if len(images) else None)
+    if item is None:
+        return ""
+    try:
+        said = []
+        for clf in (before, after):
+            shares = ask(clf, [item])[0]
+            said.append(f"{clf.class_names[int(shares.argmax())]} with {shares.max():.1%}")
+    except InputError as error:
+        return f"{item.name}: {error}"
+    return f"{item.name}: {said[0]} before, {said[1]} now."
+
+
+def _choose(name: str, image_set: str | None = None) -> None:
+    url.choose("model", name)
+    if image_set:
+        url.choose("set", image_set)
+
+
+def _changes() -> dict[str, dict[str, str]]:
+    """What was changed of each model of this session."""
+    changes: dict[str, dict[str, str]] = st.session_state.setdefault("rereadings", {})
+    return changes
+
+
+def _spec(model: choice.ModelChoice) -> ModelSpec | None:
+    if model.folder is not None:
+        return read_spec(model.folder)
+    spec: ModelSpec | None = session.own("descriptions").get(model.ref)
+    return spec
