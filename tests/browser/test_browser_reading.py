@@ -31,7 +31,7 @@ def test_a_hugging_face_zip_is_read_changed_and_explained(visitor, tmp_path):
     view.page.get_by_text("Bring your own").click()
     upload(view, "model-upload", "tiny-vit.zip", data)
     expect(view.page.locator(".st-key-model input")).to_have_value("Your tiny-vit.zip", timeout=SLOW)
-    view.page.locator("summary").filter(has_text="How this model was read").click()
+    view.settled().page.locator("summary").filter(has_text="How this model was read").first.click()
     table = view.page.locator(".wb-reading")
     expect(table).to_contain_text("ViTForImageClassification of transformers", timeout=SLOW)
     expect(table).to_contain_text("2: functional, defective")

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from workbench.errors import LONGEST, InputError
-from workbench.models import TOPICS, read_spec, settings_toml
+from workbench.models import TOPICS, read_spec
 from workbench.ui import choice, draw, gallery, session, sets, url, warm
 from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     from workbench.models import Classifier, Fact, ModelSpec
 
-TONES = {"assumed": "doubt", "measured": "plain", "published": "good", "stated": "good"}
-NUMBERS = ("mean", "std")
+SURE_TONES = {"assumed": "doubt", "measured": "plain", "published": "good", "stated": "good"}
+STATISTICS = ("mean", "std")
+NONE = "(none)"
 
 
 def link() -> None:
@@ -47,6 +48,8 @@ def _wait() -> None:
 
 
 def _panel(model: choice.ModelChoice) -> None:
+    from workbench.models import settings_toml
+
     clf, spec = choice.classifier(model), _spec(model)
     for trouble in st.session_state.pop("reading troubles", ()):
         st.error(plain(trouble, 2 * LONGEST), icon=":material/error:")
@@ -73,7 +76,7 @@ def _table(facts: tuple[Fact, ...]) -> str:
         f"<tr><th>{html.escape(fact.topic)}</th><td>{html.escape(fact.value)}"
         f'<div class="wb-small">{html.escape(fact.source)}'
         + (f" · <code>{html.escape(fact.setting)}</code>" if fact.setting else "")
-        + f"</div></td><td>{gallery.chip(fact.how, TONES[fact.how])}</td></tr>"
+        + f"</div></td><td>{gallery.chip(fact.how, SURE_TONES[fact.how])}</td></tr>"
         for fact in order
     )
     return f'<table class="wb-facts wb-reading">{rows}</table>'
@@ -82,19 +85,13 @@ def _table(facts: tuple[Fact, ...]) -> str:
 def _form(model: choice.ModelChoice, clf: Classifier) -> None:
     from workbench.models import HEADS
 
-    prep, names = clf.preprocessing, ["", *clf.class_names]
+    prep, names = clf.preprocessing, [NONE, *clf.class_names]
     with st.form("reading"), st.container():
         st.markdown("**Read it otherwise**, for this session")
         with st.grid(3, min_column_width=180, gap="small"):
             st.selectbox("Head", HEADS, HEADS.index(clf.head.kind), key="read head")
             st.text_input("Output (place or name)", _text(clf.head.output), key="read output")
-            st.selectbox(
-                "Positive class",
-                names,
-                names.index(clf.positive or ""),
-                format_func=lambda name: name or "none",
-                key="read positive",
-            )
+            st.selectbox("Positive class", names, names.index(clf.positive or NONE), key="read positive")
             st.text_input("Size (height, width)", _text(prep.size), key="read size")
             modes = ["stretch", "crop", "pad", "shorter", "longer", "both"]
             st.selectbox("Resize", modes, modes.index(prep.resize), key="read resize")
@@ -144,14 +141,14 @@ def _asked(clf: Classifier) -> dict[str, Any]:
         asked["head"] = state["read head"]
     if (output := state["read output"].strip()) != _text(clf.head.output):
         asked["output"] = int(output) if output.isdecimal() else output
-    if state["read positive"] != (clf.positive or ""):
+    if state["read positive"] not in (clf.positive, NONE):
         asked["positive"] = state["read positive"]
     fields: dict[str, object] = {
         name: state[f"read {name}"]
         for name in ("resize", "channels")
         if f"read {name}" in state and state[f"read {name}"] != getattr(prep, name)
     }
-    for name in ("size", *NUMBERS):
+    for name in ("size", *STATISTICS):
         if (text := state[f"read {name}"].strip()) != _text(getattr(prep, name)):
             fields[name] = _numbers(name, text)
     return asked | ({"preprocessing": fields} if fields else {})
