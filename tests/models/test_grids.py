@@ -82,6 +82,19 @@ def test_tokens_may_stand_before_and_behind_those_of_the_image():
         assert (grid.prefix, grid.suffix) == sides
 
 
+def test_a_class_token_between_the_halves_shifts_no_place():
+    def between(x):
+        rows = x.flatten(2).transpose(1, 2)
+        half = rows.shape[1] // 2
+        return torch.cat([rows[:, :half], torch.zeros(1, 1, rows.shape[2]), rows[:, half:]], 1)
+
+    model = nn.Sequential(nn.Conv2d(3, 8, 8, stride=8), Apply(between), nn.LayerNorm(8))
+    found = grids(model, 64, 48)
+    assert {(grid.prefix, grid.middle, grid.suffix) for name, grid in found.items() if name != "0"} == {(0, 1, 0)}
+    x = noise((3, 64, 48))[None]
+    assert torch.equal(found["1"].spread(model[:2](x)), model[0](x))
+
+
 def test_tokens_of_patches_cut_without_a_convolution_take_the_aspect_of_the_input():
     cut = Apply(lambda x: nn.functional.unfold(x, 8, stride=8).transpose(1, 2))
     assert grids(nn.Sequential(cut, nn.Linear(192, 5)), 32, 48)["1"] == Grid("tokens", (5, 4, 6))

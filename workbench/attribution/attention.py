@@ -149,7 +149,7 @@ def _grid(job: Job, matrices: list[Tensor]) -> Grid:
             "its attention does not share out a whole among the tokens: choose a layer method such as Grad-CAM"
         )
     for grid in reversed(list(job.classifier.grids.values())):
-        if grid.layout == "tokens" and grid.prefix + grid.shape[1] * grid.shape[2] + grid.suffix == tokens:
+        if grid.layout == "tokens" and grid.shape[1] * grid.shape[2] + grid.beside == tokens:
             return grid
     raise job.refuse(f"its {tokens} tokens form no grid over the image: choose a gradient method")
 
@@ -158,7 +158,7 @@ def _read_out(job: Job, flow: Tensor, grid: Grid) -> Tensor:
     """What the tokens that the score is read from have from each patch, over the input: (1, 1, H, W)."""
     readers = list(survey(job.classifier).readers)
     away = len(flow) - len(readers)  # a model may put its class token away before the last layer
-    if away not in (0, grid.prefix + grid.suffix) or not any(readers):
+    if away not in (0, grid.beside) or not any(readers) or (away and grid.middle):
         raise job.refuse(
             "it cannot be told from which tokens the score is read: choose a layer method such as Grad-CAM"
         )

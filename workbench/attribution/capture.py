@@ -145,7 +145,7 @@ def _dead(classifier: Classifier, name: str) -> str:
         return NO_GRADIENT
     cure = f"choose {better}" if better else "choose another method"
     grid = classifier.grids[name]
-    if grid.layout == "tokens" and grid.prefix + grid.suffix:
+    if grid.layout == "tokens" and grid.beside:
         return (
             f"the score is read from the class token, and no longer depends on the image's own tokens at {name}: {cure}"
         )

@@ -262,7 +262,7 @@ def _awake(parameter: Tensor) -> Tensor:
 
 
 def _kind(grid: Grid) -> tuple[object, ...]:
-    return grid.layout, grid.prefix, grid.suffix, grid.folds, grid.blocks
+    return grid.layout, grid.prefix, grid.suffix, grid.folds, grid.blocks, grid.middle
 
 
 def _choose(
@@ -290,5 +290,5 @@ def _likely(options: list[tuple[Grid, float]], prefix: int | None) -> list[tuple
     clearest = max((strength for _, strength in options), default=0.0)
     if prefix is not None and any(grid.layout == "tokens" for grid, _ in options):
         options = [option for option in options if option[0].prefix == prefix and option[1] > CLOSE * clearest]
-    fewest = min((grid.prefix + grid.suffix for grid, _ in options), default=0)
-    return [option for option in options if option[0].prefix + option[0].suffix == fewest]
+    fewest = min((grid.beside for grid, _ in options), default=0)
+    return [option for option in options if option[0].beside == fewest]

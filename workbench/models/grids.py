@@ -40,6 +40,7 @@ class Grid:
         folds: How often the grid is cut into every other row and column, four coarser grids that stand one behind
             another, as MobileViT and Hiera do.
         blocks: Rows and columns of the blocks that stand one behind another, as NesT does.
+        middle: Tokens between the two halves of those of the grid, as Vision Mamba's class token.
     """
 
     layout: Layout
@@ -49,6 +50,12 @@ class Grid:
     suffix: int = 0
     folds: int = 0
     blocks: tuple[int, int] = (1, 1)
+    middle: int = 0
+
+    @property
+    def beside(self) -> int:
+        """Tokens that are none of the grid's."""
+        return self.prefix + self.middle + self.suffix
 
     def spread(self, values: Tensor) -> Tensor:
         """An activation of the layer, or its gradient, as (N, C, h, w)."""
@@ -57,7 +64,11 @@ class Grid:
         if self.layout.startswith("channels") and not self.folds and self.blocks == (1, 1):
             return values
         cells = values.flatten(2)
-        return self._in_rows(cells[..., self.prefix : cells.shape[2] - self.suffix])
+        cells = cells[..., self.prefix : cells.shape[2] - self.suffix]
+        if self.middle:
+            half = (cells.shape[2] - self.middle) // 2
+            cells = torch.cat([cells[..., :half], cells[..., half + self.middle :]], 2)
+        return self._in_rows(cells)
 
     def _in_rows(self, cells: Tensor) -> Tensor:
         count, (channels, height, width), (down, across) = len(cells), self.shape, self.blocks
@@ -139,6 +150,8 @@ class Reader:
                 plain = Grid(layout, (channels, height, width))  # type: ignore[arg-type]
                 for prefix in self._prefixes(beside):
                     yield dataclasses.replace(plain, prefix=prefix, suffix=beside - prefix)
+                if beside and self.prefix is None:
+                    yield dataclasses.replace(plain, middle=beside)
                 if not beside and layout == "tokens" and self._alike(height, width):
                     yield from _folded(plain)
 
