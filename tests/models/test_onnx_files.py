@@ -10,6 +10,7 @@ from zoo import picture
 from zoo_graphs import onnx_file, prepared
 
 from workbench.attribution.engine import attribute
+from workbench.models.compressed import cheaper
 from workbench.models.loading import load_classifier, load_file
 
 torch.set_num_threads(1)
@@ -103,6 +104,15 @@ def test_an_unknown_operator_leaves_predictions_and_perturbation_with_its_name_a
     for method in ("saliency", "grad_cam", "attention_rollout"):
         assert "its operator NonZero is not known here" in refusal(lambda m=method: attribute(clf, picture(), m, 0))
     assert any("NonZero" in fact.value for fact in clf.facts)
+
+
+def test_a_copy_that_is_made_cheaper_answers_with_its_own_weights(tmp_path, refusal):
+    clf = load_classifier(saved(tmp_path / "net.onnx", [CONV, POOL, *HEAD], WEIGHTS), device="cpu")
+    x = torch.randn(2, 3, 16, 16)
+    change = (cheaper(clf, "int4").forward(x) - clf.forward(x)).abs().max()
+    assert 1e-3 < change < 1
+    odd = saved(tmp_path / "odd.onnx", [CONV, helper.make_node("NonZero", ["c"], ["i"]), POOL, *HEAD], WEIGHTS)
+    assert "held by ONNX Runtime" in refusal(lambda: cheaper(load_classifier(odd, device="cpu"), "int4"))
 
 
 def test_weights_beside_the_file_are_part_of_the_key_and_must_be_there(tmp_path, refusal):

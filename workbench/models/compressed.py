@@ -143,10 +143,18 @@ def _copy(classifier: Classifier) -> nn.Module:
 
     from workbench.models.classifier import untouched
     from workbench.models.exported import Exported
+    from workbench.models.scripted import Scripted
 
     if any(isinstance(module, Exported) for module in classifier.model.modules()):
         raise InputError(
             "An archive of torch.export keeps its weights out of reach: load the model from its weights instead."
+        )
+    if any(isinstance(module, Scripted) for module in classifier.model.modules()):
+        raise InputError("TorchScript keeps its layers to itself: load the model from its weights instead.")
+    if not classifier.parameters:
+        raise InputError(
+            "The model's weights are held by ONNX Runtime, where they cannot be changed: load it from its weights"
+            " instead."
         )
     try:
         with untouched(classifier):
