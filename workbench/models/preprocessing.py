@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Collection, Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,7 +184,8 @@ class Preprocessing:
         overshoots. Of a raster nothing is rounded: its channels are resized one by one, as floats."""
         if isinstance(image, Raster):
             return self._deep(image)
-        values = self._fitted(image.convert("L" if len(self.mean) == 1 else "RGB"))
+        mode = "L" if len(self.mean) == 1 else "RGB"
+        values = self._fitted(image if image.mode == mode else image.convert(mode))
         return values[::-1].copy() if self.channels == "bgr" else values
 
     def _fitted(self, image: Image.Image) -> NDArray[np.float32]:
@@ -239,13 +241,19 @@ class Preprocessing:
         from torchvision.transforms.v2 import functional
 
         mode = InterpolationMode("nearest-exact" if self.interpolation == "nearest" else self.interpolation)
-        levels = np.asarray(image)
-        tensor = torch.from_numpy((levels[None] if levels.ndim == 2 else levels.transpose(2, 0, 1)).copy())
-        if self.backend == "float":
-            tensor = tensor * (1 / 255)
-        tensor = functional.resize(tensor, [size[1], size[0]], interpolation=mode, antialias=self.antialias)
-        values: NDArray[np.float32] = tensor[:, window[1] : window[3], window[0] : window[2]].numpy()
-        return values.copy() if self.backend == "float" else values.astype(np.float32) / np.float32(255)
+        resized = partial(functional.resize, size=[size[1], size[0]], interpolation=mode, antialias=self.antialias)
+        left, top, right, bottom = window
+        count = len(image.getbands())
+        planes = (np.array(image.getchannel(band) if count > 1 else image) for band in range(count))
+        if self.backend == "tensor":
+            levels = np.empty((count, image.height, image.width), np.float32 if image.mode == "F" else np.uint8)
+            for band, plane in enumerate(planes):
+                levels[band] = plane
+            part = resized(torch.from_numpy(levels))[:, top:bottom, left:right]
+            return np.asarray(part.numpy(), np.float32) / np.float32(255)
+        # one after the other, as floats take four times the memory
+        floats = (resized(torch.from_numpy(plane[None]) * (1 / 255)) for plane in planes)
+        return np.concatenate([plane[:, top:bottom, left:right].numpy() for plane in floats])
 
     def _in_one_step(self, image: Image.Image) -> Image.Image:
         rows, columns = self.size
