@@ -229,6 +229,7 @@ def test_damaged_and_boastful_arrays_are_refused_before_anything_is_held() -> No
     data = npy(counts(3))
     assert "cut off" in refusal(data[:-1], "x.npy")
     assert "header" in refusal(data[:20], "x.npy")
+    assert "header" in refusal(data.replace(b"{'descr'", b"{\\escr'(("), "x.npy")  # no Python, found by fuzzing
     huge = data.replace(b"(20, 31, 3)", b"(99999, 9999, 3)")
     huge = huge.replace(b"                 \n", b"            \n")
     assert "over the limit" in refusal(huge, "x.npy") or "header" in refusal(huge, "x.npy")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ def read_array(data: bytes | Path, name: str) -> Raster:
             reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran, kind = reader(file, max_header_size=LONGEST_HEADER)
             start = file.tell()
-    except ValueError:
+    except (ValueError, SyntaxError, TokenError):  # the header is a piece of Python, read as a literal
         raise InputError(f"{name} has no header that NumPy reads: save the array again with numpy.save.") from None
     if kind.hasobject or kind.fields is not None or kind.kind not in "buif" or kind.itemsize > 8:
         raise InputError(f"{name} holds {_kind_words(kind)}: save an array of counts or floats.")

@@ -39,6 +39,7 @@ def read_dicom(data: bytes, name: str) -> Raster:
         raise InputError(
             f"{name} is DICOM, which needs pydicom: install it with pip install 'explainability-workbench[dicom]'."
         ) from None
+    header = None
     try:
         header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True, force=True)
         _check(header, name)
@@ -47,11 +48,11 @@ def read_dicom(data: bytes, name: str) -> Raster:
     except (InputError, MemoryError):
         raise
     except Exception as error:  # pydicom and its plugins each raise their own kinds
-        if "decompress" in str(error) or "plugin" in str(error):
-            syntax = header.file_meta.TransferSyntaxUID
+        if header is not None and ("decompress" in str(error) or "plugin" in str(error)):
+            syntax = getattr(getattr(header, "file_meta", None), "TransferSyntaxUID", None)
             raise InputError(
-                f"{name} is compressed as {syntax.name}, which nothing installed undoes: install pylibjpeg with its"
-                " plugins, or export it without compression."
+                f"{name} is compressed as {getattr(syntax, 'name', 'something unknown')}, which nothing installed"
+                " undoes: install pylibjpeg with its plugins, or export it without compression."
             ) from None
         raise InputError(f"{name} is damaged or cut off and cannot be decoded: export or copy it again.") from None
     return _raster(np.asarray(values), header, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,7 @@ def read_tiff(data: bytes | Path, name: str, *, bands: bool = False) -> Raster |
     """
     import tifffile
 
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong with a file is said once, by the error
     try:
         with tifffile.TiffFile(io.BytesIO(data) if isinstance(data, bytes) else data) as file:
             pages = _pages(file)
