@@ -133,6 +133,11 @@ def test_small_logits_are_not_taken_for_probabilities(net: Any) -> None:
     model = Ending(net(2), lambda z: z * 1e-3 + torch.tensor([0.4, 0.7]))
     classifier = wb.load_classifier(model, size=SIZE)
     assert classifier.head.kind == "logits"
+    for end in (
+        lambda z: torch.stack([z[:, 0] * 0, z[:, 0] * 1e-4 + 0.5], 1),
+        lambda z: (z * 1e-4 + 0.5).clone() * 1.0,
+    ):
+        assert wb.load_classifier(Ending(net(2), end), size=SIZE).head.kind == "logits"
 
 
 def test_logarithms_of_probabilities_are_logits(net: Any) -> None:

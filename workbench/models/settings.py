@@ -78,7 +78,7 @@ class Settings:
     def _or_own(self, opened: Opened) -> Settings:
         """These settings with the classes that the model's own file states, where the caller names none."""
         classes = self.classes or opened.classes or None
-        own = opened.positive if opened.positive in (classes or ()) else None
+        own = opened.positive if opened.positive in tuple(classes or ()) else None
         return dataclasses.replace(self, classes=classes, positive=self.positive or own)
 
     def finish(self, opened: Opened) -> Classifier:

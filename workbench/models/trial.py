@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from workbench.errors import InputError
 from workbench.models.heads import HEADS, Head, Kind, is_named_score, output_of, outputs_of, reaching, rows, scored
 from workbench.models.holding import set_evaluating
+from workbench.models.makers import maker
 from workbench.models.preprocessing import Preprocessing
 from workbench.models.reading import Fact, How
 
@@ -25,22 +26,9 @@ SOURCES = {
     "stated": "the names of its outputs",
     "measured": "measured on noise",
 }
-FAR = 100.0
+FAR = (100.0, -100.0, 1e6, -1e6)
 """How many times an image's contrast an input is stretched, to see whether an answer stays in 0 .. 1."""
 ACTIVATIONS = (nn.Softmax, nn.Softmax2d, nn.LogSoftmax, nn.Sigmoid)
-LAST = {
-    "SigmoidBackward0": "sigmoid",
-    "SoftmaxBackward0": "softmax",
-    "AddmmBackward0": "linear",
-    "MmBackward0": "linear",
-    "LinearBackward0": "linear",
-    "MkldnnConvolutionBackward0": "linear",
-    "ConvolutionBackward0": "linear",
-    "MeanBackward1": "linear",
-    "AddBackward0": "linear",
-    "LogSoftmaxBackward0": "linear",
-}
-"""What computed an answer last, by the name of its record for gradients."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -299,7 +287,13 @@ class _Answers:
         return bool((values >= 0).all() and (values <= 1 + ALIKE).all())
 
     def _sums_to_one(self) -> bool:
-        return bool(((self.values.sum(1) - 1).abs() < ALIKE).all())
+        if not bool(((self.values.sum(1) - 1).abs() < ALIKE).all()):
+            return False
+        far = self._far()
+        far = far[far.isfinite().all(1)]
+        if not len(far):
+            return self._last() != "linear"
+        return bool(((far.sum(1) - 1).abs() < ALIKE).all()) and bool((far >= 0).all())
 
     def _is_bounded(self) -> bool:
         """Whether answers in 0 .. 1 are so by a sigmoid, rather than by chance.
@@ -315,10 +309,14 @@ class _Answers:
             )
         return last == "sigmoid" or (not last and self._stays())
 
+    def _far(self) -> Tensor:
+        """Answers to inputs that lie far from any image."""
+        return torch.cat([self._ask(times * self.images[:1]) for times in FAR])
+
     def _stays(self) -> bool:
         """Whether answers stay in 0 .. 1 and move however far an input lies from any image."""
-        far = torch.cat([self._ask(FAR * sign * self.images[:1]) for sign in (1, -1)])
-        moved = not _same(far[0], far[1]) or not _same(self.values[0], far[0])
+        far = self._far()
+        moved = any(not _same(self.values[0], other) for other in far)
         return moved and bool((far >= 0).all() and (far <= 1).all())
 
     def _last(self) -> str:
@@ -329,9 +327,7 @@ class _Answers:
                 node: Any = _numbers(self.model(x), 1, self.output).grad_fn
         except Exception:  # a model without gradients: then its answers alone must tell
             return ""
-        while node is not None and node.name().startswith(("View", "Squeeze", "Unsqueeze", "Reshape", "To", "Select")):
-            node = node.next_functions[0][0] if node.next_functions else None
-        return "" if node is None else LAST.get(node.name(), "")
+        return maker(node)
 
     def _activation(self, head: Head) -> str:
         """The softmax or sigmoid module that the model ends in, if leaving it out gives what it makes its answer of."""
