@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from workbench.models import Classifier, Fact, ModelSpec
 
 SURE_TONES = {"assumed": "doubt", "measured": "plain", "published": "good", "stated": "good"}
-STATISTICS = ("mean", "std")
+_FIELDS = ("resize", "channels", "size", "mean", "std")
 NONE = "(none)"
 
 
@@ -89,19 +89,29 @@ def _form(model: choice.ModelChoice, clf: Classifier) -> None:
     with st.form("reading"), st.container():
         st.markdown("**Read it otherwise**, for this session")
         with st.grid(3, min_column_width=180, gap="small"):
-            st.selectbox("Head", HEADS, HEADS.index(clf.head.kind), key="read head")
-            st.text_input("Output (place or name)", _text(clf.head.output), key="read output")
-            st.selectbox("Positive class", names, names.index(clf.positive or NONE), key="read positive")
-            st.text_input("Size (height, width)", _text(prep.size), key="read size")
+            st.selectbox("Head", HEADS, HEADS.index(clf.head.kind), key=_key(clf, "head"))
+            st.text_input("Output (place or name)", _text(clf.head.output), key=_key(clf, "output"))
+            st.selectbox("Positive class", names, names.index(clf.positive or NONE), key=_key(clf, "positive"))
+            st.text_input("Size (height, width)", _text(prep.size), key=_key(clf, "size"))
             modes = ["stretch", "crop", "pad", "shorter", "longer", "both"]
-            st.selectbox("Resize", modes, modes.index(prep.resize), key="read resize")
+            st.selectbox("Resize", modes, modes.index(prep.resize), key=_key(clf, "resize"))
             if isinstance(prep.channels, str) and len(prep.mean) == 3:
-                st.selectbox("Channels", ["rgb", "bgr"], ["rgb", "bgr"].index(prep.channels), key="read channels")
-            st.text_input("Mean", _text(prep.mean), key="read mean")
-            st.text_input("Std", _text(prep.std), key="read std")
+                st.selectbox("Channels", ["rgb", "bgr"], ["rgb", "bgr"].index(prep.channels), key=_key(clf, "channels"))
+            st.text_input("Mean", _text(prep.mean), key=_key(clf, "mean"))
+            st.text_input("Std", _text(prep.std), key=_key(clf, "std"))
             if model.folder is not None and any("also holds" in fact.value for fact in clf.facts):
-                st.text_input("State (which weights)", "", key="read state", placeholder="as it is")
+                st.text_input("State (which weights)", "", key=_key(clf, "state"), placeholder="as it is")
         st.form_submit_button("Read the model so", on_click=_apply, args=(model, clf), type="primary")
+
+
+def _key(clf: Classifier, name: str) -> str:
+    """A widget's: of this very reading, or it would keep what another model's form says."""
+    return f"read {name} {clf.key[:16]}"
+
+
+def _asked_of(clf: Classifier, name: str) -> str | None:
+    value: str | None = st.session_state.get(_key(clf, name))
+    return value.strip() if isinstance(value, str) else value
 
 
 def _text(value: object) -> str:
@@ -116,18 +126,19 @@ def _apply(model: choice.ModelChoice, clf: Classifier) -> None:
 
     try:
         asked = _asked(clf)
-        base = _other_weights(model) if st.session_state.get("read state") else clf
-        words = ", ".join(_words(asked)) or "nothing changed"
+        state = _asked_of(clf, "state") or ""
+        base = _other_weights(model, state) if state else clf
+        words = ", ".join(_words(asked | ({"state": state} if state else {})))
         if base is clf and not asked:
             return
         result = reread(base, trusted=session.local(), **asked)
+        compared = _compared(model, clf, result)
         name = f"{sets.YOUR}{model.ref.removeprefix(sets.YOUR)}, {words}"
         weights = sum(tensor.nbytes for tensor in result.model.state_dict().values() if hasattr(tensor, "nbytes"))
         session.keep("models", name, result, 0 if model.ref in session.own("models") else weights)
         if spec := _spec(model):
-            state = st.session_state.get("read state") or spec.state
-            session.own("descriptions")[name] = spec.model_copy(update={"state": state})
-        _changes()[name] = {"words": words, "before": model.ref, "image": _compared(model, clf, result)}
+            session.own("descriptions")[name] = spec.model_copy(update={"state": state or spec.state})
+        _changes()[name] = {"words": words, "before": model.ref, "image": compared}
         _choose(name, choice.set_ref(model))
     except InputError as error:
         st.session_state.setdefault("reading troubles", []).append(str(error))
@@ -135,22 +146,20 @@ def _apply(model: choice.ModelChoice, clf: Classifier) -> None:
 
 def _asked(clf: Classifier) -> dict[str, Any]:
     """The settings of the form that differ from the model's. Raises InputError for what is no number."""
-    state, prep = st.session_state, clf.preprocessing
+    prep = clf.preprocessing
+    given = {name: _asked_of(clf, name) or "" for name in ("head", "output", "positive", *_FIELDS)}
     asked: dict[str, Any] = {}
-    if state["read head"] != clf.head.kind:
-        asked["head"] = state["read head"]
-    if (output := state["read output"].strip()) != _text(clf.head.output):
-        asked["output"] = int(output) if output.isdecimal() else output
-    if state["read positive"] not in (clf.positive, NONE):
-        asked["positive"] = state["read positive"]
+    if given["head"] != clf.head.kind:
+        asked["head"] = given["head"]
+    if given["output"] != _text(clf.head.output):
+        asked["output"] = int(given["output"]) if given["output"].isdecimal() else given["output"]
+    if given["positive"] not in (clf.positive, NONE):
+        asked["positive"] = given["positive"]
     fields: dict[str, object] = {
-        name: state[f"read {name}"]
-        for name in ("resize", "channels")
-        if f"read {name}" in state and state[f"read {name}"] != getattr(prep, name)
+        name: given[name] if name in ("resize", "channels") else _numbers(name, given[name])
+        for name in _FIELDS
+        if _asked_of(clf, name) is not None and given[name] != _text(getattr(prep, name))
     }
-    for name in ("size", *STATISTICS):
-        if (text := state[f"read {name}"].strip()) != _text(getattr(prep, name)):
-            fields[name] = _numbers(name, text)
     return asked | ({"preprocessing": fields} if fields else {})
 
 
@@ -164,22 +173,20 @@ def _numbers(name: str, text: str) -> tuple[float, ...] | tuple[int, ...]:
 
 def _words(asked: Mapping[str, Any]) -> list[str]:
     flat = {**asked, **asked.get("preprocessing", {})}
-    return [f"{name} = {_text(value)}" for name, value in flat.items() if name != "preprocessing"] + (
-        [f"state = {st.session_state['read state']}"] if st.session_state.get("read state") else []
-    )
+    return [f"{name} = {_text(value)}" for name, value in flat.items() if name != "preprocessing"]
 
 
-def _other_weights(model: choice.ModelChoice) -> Classifier:
+def _other_weights(model: choice.ModelChoice, state: str) -> Classifier:
     """The model with other weights of its checkpoint."""
     from workbench.models import Settings, load_folder
 
     if model.folder is None:
         raise InputError("Other weights are read from a folder: give its path.")
-    return load_folder(model.folder, Settings(state=st.session_state["read state"]), trusted=choice.trusted(model))
+    return load_folder(model.folder, Settings(state=state), trusted=choice.trusted(model))
 
 
 def _compared(model: choice.ModelChoice, before: Classifier, after: Classifier) -> str:
-    """What each says of one image of the set."""
+    """What each says of one image of the set. Raises InputError where the answer is not what the head says."""
     from workbench.models import ask
 
     images = choice.whole_images(model)
@@ -187,13 +194,10 @@ def _compared(model: choice.ModelChoice, before: Classifier, after: Classifier) 
     item = images.by_name.get(name) or (images.items[0] if len(images) else None)
     if item is None:
         return ""
-    try:
-        said = []
-        for clf in (before, after):
-            shares = ask(clf, [item])[0]
-            said.append(f"{clf.class_names[int(shares.argmax())]} with {shares.max():.1%}")
-    except InputError as error:
-        return f"{item.name}: {error}"
+    said = []
+    for clf in (before, after):
+        shares = ask(clf, [item])[0]
+        said.append(f"{clf.class_names[int(shares.argmax())]} with {shares.max():.1%}")
     return f"{item.name}: {said[0]} before, {said[1]} now."
 
 
