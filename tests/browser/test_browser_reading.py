@@ -37,10 +37,10 @@ def pick(view, label, option):
 def test_a_hugging_face_zip_is_read_changed_and_explained(visitor, tmp_path):
     data = tiny(tmp_path / "tiny-vit")
     view = visitor(viewport={"width": 1440, "height": 900}).open("/").settled()
-    expect(view.page.get_by_text("The model is loading in the background")).to_have_count(0, timeout=45_000)
+    expect(view.page.get_by_text("The model is loading in the background")).to_have_count(0, timeout=SLOW)
     view.settled().page.get_by_text("Bring your own").click()
     upload(view, "model-upload", "tiny-vit.zip", data)
-    expect(view.page.locator(".st-key-model input")).to_have_value("Your tiny-vit.zip", timeout=45_000)
+    expect(view.page.locator(".st-key-model input")).to_have_value("Your tiny-vit.zip", timeout=SLOW)
     view.settled().page.locator("summary").filter(has_text="How this model was read").first.click()
     table = view.page.locator(".wb-reading")
     expect(table).to_contain_text("ViTForImageClassification of transformers", timeout=45_000)
@@ -60,7 +60,7 @@ def test_a_hugging_face_zip_is_read_changed_and_explained(visitor, tmp_path):
     expect(table).to_contain_text("changed on this page")
     pick(view, "Head", "probabilities")
     view.page.get_by_role("button", name="Read the model so").click()
-    expect(view.page.get_by_text("answers do not sum to 1").first).to_be_visible(timeout=45_000)
+    expect(view.page.get_by_text("The head is set to 'probabilities', but").first).to_be_visible(timeout=45_000)
 
     view.page.get_by_role("link", name="Explain").first.click()
     expect(view.page.get_by_role("heading", name="Explain", level=1)).to_be_visible()
