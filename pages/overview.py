@@ -10,6 +10,9 @@ from workbench.ui.overview import figures, loaded, scope, subject, verdict, wors
 view = runs.current_view()
 judged = scope.judged(view)
 subject.head(view, judged)
+asked = reading.is_open()
+if asked:
+    reading.section()
 if judged is None:
     verdict.without(view)
 else:
@@ -17,7 +20,8 @@ else:
     fill = worst.section(judged)
     figures.start(judged)
     figures.section(judged)
-reading.section()
+if not asked:
+    reading.section()
 with st.expander("What is loaded", icon=":material/inventory_2:"):
     left, right = st.columns(2, gap="large")
     with left:

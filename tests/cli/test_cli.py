@@ -172,7 +172,8 @@ def test_explain_takes_a_file_of_weights_and_passes_on_what_to_know(place, capsy
         ),
     ],
 )
-def test_bad_input_ends_with_one_line_and_exit_code_2(place, capfd, arguments, words) -> None:
+def test_bad_input_ends_with_one_line_and_exit_code_2(place, capfd, monkeypatch, arguments, words) -> None:
+    monkeypatch.setattr("os.execv", lambda *_: pytest.fail("a server was started"))
     (place / "empty").mkdir()
     assert call(*arguments) == 2
     out, err = capfd.readouterr()

@@ -200,7 +200,7 @@ def test_a_model_of_ones_own(visit):
     ("data", "word"),
     [
         (b"no zip", "not a zip"),
-        (zipped(**{"readme.txt": "hello"}), "holds no model.toml"),
+        (zipped(**{"readme.txt": "hello"}), "holds neither model.toml nor config.json"),
         (
             lambda: model_zip(
                 **{"model.toml": 'architecture = "python:os:getcwd"\nweights = "w.safetensors"\nclasses = ["a", "b"]\n'}

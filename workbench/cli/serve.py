@@ -70,6 +70,7 @@ def run(
 def _check_model(ref: str | None) -> None:
     """Find what is plainly wrong before the server starts; torch is not imported for it."""
     from workbench.catalog import check_local, load_catalog, stored_path
+    from workbench.images import SUFFIXES
     from workbench.models import is_hub, read_hub, read_spec, weights_path
 
     names = load_catalog().models
@@ -82,8 +83,10 @@ def _check_model(ref: str | None) -> None:
         weights_path(path, read_spec(path))
     elif path.suffix.lower() in (".safetensors", ".pth", ".ckpt", ".bin"):
         raise InputError(f"{path.name} is a file: name a folder that holds it and a model.toml (the README shows how).")
-    elif path.is_file():
+    elif path.is_file() and path.suffix.lower() not in SUFFIXES:
         return  # what is in it tells only torch
+    elif path.is_file():
+        raise InputError(f"{path.name} is an image: name a model, which may be a file or a folder that holds it.")
     else:
         check_local(ref)
         raise InputError(

@@ -27,6 +27,7 @@ def reread(
     output: int | str | None = None,
     positive: str | None = None,
     preprocessing: Mapping[str, object] | None = None,
+    prefix_tokens: int | None = None,
     trusted: bool = True,
 ) -> Classifier:
     """A classifier with the same network and other settings, tried anew; the two share their lock.
@@ -37,6 +38,7 @@ def reread(
         output: Another output, by its place or name.
         positive: Another positive class.
         preprocessing: Fields of `PreprocessingSpec` that change.
+        prefix_tokens: Another number of tokens before those of the image; as it is where missing.
         trusted: False for what a visitor asked for: then its size is bounded.
 
     Raises:
@@ -52,6 +54,7 @@ def reread(
         preprocessing=changed,
         head=head or classifier.head.kind,
         output=classifier.head.output if output is None else output,
+        prefix_tokens=classifier.prefix_tokens if prefix_tokens is None else prefix_tokens,
         trusted=trusted,
     )
     before = {name: getattr(classifier.preprocessing, name) for name in _FIELDS}

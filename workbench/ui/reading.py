@@ -31,10 +31,14 @@ def link() -> None:
     )
 
 
+def is_open() -> bool:
+    """Whether a link or a change asks for the panel; then it stands first on the page."""
+    return st.query_params.get("reading") == "open" or choice.whole().ref in _changes()
+
+
 def section() -> None:
     """The panel of the Overview page."""
-    is_open = st.query_params.get("reading") == "open" or choice.whole().ref in _changes()
-    with st.expander("How this model was read", icon=":material/fact_check:", expanded=is_open):
+    with st.expander("How this model was read", icon=":material/fact_check:", expanded=is_open()):
         if warm.torch_ready():
             _panel(choice.whole())
         else:
@@ -64,9 +68,23 @@ def _panel(model: choice.ModelChoice) -> None:
             else "Nothing is assumed."
         )
         draw.meaning("how-read", "What does this mean?")
-    st.html(_table(clf.facts))
+    st.html(_table((*clf.facts, *_of_layers(clf))))
     _form(model, clf)
     draw.download("model.toml with these settings", lambda: settings_toml(clf, spec), "model.toml", "reading toml")
+
+
+def _of_layers(clf: Classifier) -> tuple[Fact, ...]:
+    """What is known of its layers, once somebody asked: it takes passes of the model."""
+    from workbench.attribution import layer_facts
+
+    asked = st.session_state.setdefault("layers asked", set())
+    if clf.key not in asked and not st.button(
+        "Check its layers", icon=":material/layers:", help="Which layers maps may look at, by changing one corner."
+    ):
+        return ()
+    asked.add(clf.key)
+    with st.spinner("Changing one corner of an image, to see which layers follow ..."):
+        return layer_facts(clf)
 
 
 def _table(facts: tuple[Fact, ...]) -> str:
@@ -99,6 +117,8 @@ def _form(model: choice.ModelChoice, clf: Classifier) -> None:
                 st.selectbox("Channels", ["rgb", "bgr"], ["rgb", "bgr"].index(prep.channels), key=_key(clf, "channels"))
             st.text_input("Mean", _text(prep.mean), key=_key(clf, "mean"))
             st.text_input("Std", _text(prep.std), key=_key(clf, "std"))
+            prefix = _text(clf.prefix_tokens)
+            st.text_input("Prefix tokens", prefix, key=_key(clf, "prefix tokens"), placeholder="measured")
             if model.folder is not None and any("also holds" in fact.value for fact in clf.facts):
                 st.text_input("State (which weights)", "", key=_key(clf, "state"), placeholder="as it is")
         st.form_submit_button("Read the model so", on_click=_apply, args=(model, clf), type="primary")
@@ -147,7 +167,7 @@ def _apply(model: choice.ModelChoice, clf: Classifier) -> None:
 def _asked(clf: Classifier) -> dict[str, Any]:
     """The settings of the form that differ from the model's. Raises InputError for what is no number."""
     prep = clf.preprocessing
-    given = {name: _asked_of(clf, name) or "" for name in ("head", "output", "positive", *_FIELDS)}
+    given = {name: _asked_of(clf, name) or "" for name in ("head", "output", "positive", "prefix tokens", *_FIELDS)}
     asked: dict[str, Any] = {}
     if given["head"] != clf.head.kind:
         asked["head"] = given["head"]
@@ -155,6 +175,8 @@ def _asked(clf: Classifier) -> dict[str, Any]:
         asked["output"] = int(given["output"]) if given["output"].isdecimal() else given["output"]
     if given["positive"] not in (clf.positive, NONE):
         asked["positive"] = given["positive"]
+    if given["prefix tokens"] and given["prefix tokens"] != _text(clf.prefix_tokens):
+        asked["prefix_tokens"] = int(_numbers("prefix tokens", given["prefix tokens"])[0])
     fields: dict[str, object] = {
         name: given[name] if name in ("resize", "channels") else _numbers(name, given[name])
         for name in _FIELDS
