@@ -6,6 +6,7 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 from zoo import picture
 from zoo_graphs import onnx_file, prepared
 
@@ -165,3 +166,16 @@ def test_a_stranger_s_file_is_bounded(tmp_path, refusal, monkeypatch):
     assert load_file(path, trusted=False).class_names == ("class 0", "class 1")
     monkeypatch.setattr("workbench.models.onnx_file.MOST_PARAMETERS", 100)
     assert "million parameters" in refusal(lambda: load_file(path, trusted=False))
+
+
+def test_what_a_file_does_not_say_of_its_statistics_is_assumed(tmp_path):
+    torch.onnx.export(
+        nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).eval(),
+        (torch.zeros(1, 1, 16, 16),),
+        tmp_path / "grey.onnx",
+        dynamo=False,
+    )
+    classifier = load_classifier(tmp_path / "grey.onnx", device="cpu")
+    assert classifier.preprocessing.mean == (0.5,)
+    (how,) = [fact.how for fact in classifier.facts if "mean 0.5" in fact.value]
+    assert how == "assumed"

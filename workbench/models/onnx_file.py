@@ -69,6 +69,7 @@ def read_onnx(path: Path, *, trusted: bool = True) -> Opened:
     cut = _cut(onnx, proto)
     names = [output.name for output in proto.graph.output]
     model = OnnxModel(Runtime(proto.SerializeToString()), names, dtype=takes.dtype, last=takes.last, batch=takes.batch)
+    model.in_chans = takes.shape[0]
     _try(model, path.name)
     _follow(model, onnx, proto, takes)
     digest = hashlib.sha256(" ".join(map(file_digest, files)).encode()).hexdigest()
@@ -361,8 +362,6 @@ def _preprocessing(takes: Takes, metadata: Mapping[str, str]) -> dict[str, objec
         stated["size"] = (height, width)
     if takes.dtype == torch.uint8:
         stated |= {"mean": (0.0,) * (channels or 3), "std": (1.0,) * (channels or 3)}
-    elif channels and channels != 3:
-        stated |= {"mean": (0.5,) * channels, "std": (0.5,) * channels}
     return stated
 
 

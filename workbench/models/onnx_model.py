@@ -79,6 +79,7 @@ class OnnxModel(nn.Module):
         self.runtime: Runtime | None = runtime
         self.names, self.dtype, self.last, self.batch = tuple(names), dtype, last, batch
         self.whole = batch is None
+        self.in_chans: int | None = None
         self.refusals: Mapping[str, str] = {}
         self._follow: Graph | None = None
 
