@@ -265,7 +265,7 @@ def test_a_validation_split_without_a_defect_chooses_nothing(defects):
     at = defects(found, choose="cost", splits="halves").sound()
     assert "Chosen on the choosing half. Reported on the reporting half." in sentence(at)
     assert [c.split(" (")[0] for c in at.table[0].value] == ["choosing half", "reporting half"]
-    assert not at.warning
+    assert not [warning for warning in at.warning if "no class of the model" not in warning.value]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from workbench.images.fills import FILLS, RANDOM, cover_region, elsewhere, tile
     from workbench.images.item import (
         MAX_BYTES,
+        SUFFIXES,
         BytesSource,
         FileSource,
         ImageItem,
