@@ -70,7 +70,6 @@ def run(
 def _check_model(ref: str | None) -> None:
     """Find what is plainly wrong before the server starts; torch is not imported for it."""
     from workbench.catalog import check_local, load_catalog, stored_path
-    from workbench.images import SUFFIXES
     from workbench.models import is_hub, read_hub, read_spec, weights_path
 
     names = load_catalog().models
@@ -83,16 +82,21 @@ def _check_model(ref: str | None) -> None:
         weights_path(path, read_spec(path))
     elif path.suffix.lower() in (".safetensors", ".pth", ".ckpt", ".bin"):
         raise InputError(f"{path.name} is a file: name a folder that holds it and a model.toml (the README shows how).")
-    elif path.is_file() and path.suffix.lower() not in SUFFIXES:
-        return  # what is in it tells only torch
     elif path.is_file():
-        raise InputError(f"{path.name} is an image: name a model, which may be a file or a folder that holds it.")
+        _check_no_image(path)  # what else is in it tells only torch
     else:
         check_local(ref)
         raise InputError(
             f"There is no model {ref!r}: give one of {', '.join(names)}, a folder with model.toml, timm:NAME or"
             " torchvision:NAME."
         )
+
+
+def _check_no_image(path: Path) -> None:
+    from workbench.images import SUFFIXES
+
+    if path.suffix.lower() in SUFFIXES:
+        raise InputError(f"{path.name} is an image: name a model, which may be a file or a folder that holds it.")
 
 
 def _check_images(ref: str | None) -> None:

@@ -52,7 +52,8 @@ __getattr__ = handed_on(
         "raster": "MOST_CHANNELS Raster raster_of without_hint",
         "fills": "FILLS RANDOM cover_region elsewhere tile",
         "item": (
-            "BytesSource FileSource ImageItem ImageSet MAX_BYTES Source image_from_bytes image_from_file read_source"
+            "BytesSource FileSource ImageItem ImageSet MAX_BYTES SUFFIXES Source"
+            " image_from_bytes image_from_file read_source"
         ),
         "levels": "Editable Pixels alike as_image as_pixels resized shrunk",
         "layouts": "images_from_zip load_images stamp zip_tree",
