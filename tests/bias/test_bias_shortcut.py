@@ -97,7 +97,7 @@ def grave(found):
 # The planted truth
 
 
-@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (3, 4, 5))])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3, 4, 5))])
 def test_the_planted_shortcut_is_named_and_the_sound_model_is_not_accused(seed, tmp_path) -> None:
     images = wb.load_images(f"stamped-metal:{seed}")
     for name in ("metal-shortcut", "metal-sound"):

@@ -21,12 +21,12 @@ FAST = {
     "pvt_v2_b0": 128,
     "ghostnet_050": 128,
     "poolformer_s12": 128,
-    "crossvit_tiny_240": None,
-    "swinv2_cr_tiny_224": 112,
     "coat_lite_tiny": 128,
 }
-"""Families and the size of the input; none for a net that takes one size alone."""
+"""Families and the size of the input."""
 SLOW = [
+    "crossvit_tiny_240",
+    "swinv2_cr_tiny_224",
     "repvit_m0_9",
     "tiny_vit_5m_224",
     "hiera_tiny_224",
