@@ -118,7 +118,7 @@ def _limit(megabytes: int, seconds: int) -> None:
 
 def _is_for_memory(error: BaseException | None) -> bool:
     """Whether an error, or what it came of, is a lack of memory: each library says so in words of its own."""
-    words = ("allocate memory", "enough memory", "failed to map segment")
+    words = ("allocate memory", "enough memory", "failed to map segment", "error return without exception set")
     while error is not None:
         if isinstance(error, MemoryError) or any(word in str(error) for word in words):
             return True
