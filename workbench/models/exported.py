@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from workbench.errors import InputError
+from workbench.models.heads import joined
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -44,7 +45,7 @@ class Exported(nn.Module):
             raise ValueError(f"it was exported for images of {' x '.join(str(n or 'any') for n in self.shape)}")
         if self.batch is None or len(x) <= self.batch:
             return self._ask(x)
-        return _join([self._ask(part) for part in x.split(self.batch)])
+        return joined([self._ask(part) for part in x.split(self.batch)])
 
 
 def read_exported(path: Path, device: torch.device) -> Exported:
@@ -162,16 +163,3 @@ def _leaves(out: object) -> list[Tensor]:
         return [out]
     parts = out.values() if isinstance(out, Mapping) else out if isinstance(out, tuple | list) else ()
     return [leaf for part in parts for leaf in _leaves(part)]
-
-
-def _join(parts: Sequence[Any]) -> object:
-    """Answers for some images each as one for all, of the same make."""
-    first = parts[0]
-    if isinstance(first, Tensor):
-        return torch.cat(list(parts)) if first.ndim else first
-    if isinstance(first, Mapping):
-        return {name: _join([part[name] for part in parts]) for name in first}
-    if isinstance(first, tuple | list):
-        values: list[Any] = [_join(some) for some in zip(*parts, strict=True)]
-        return type(first)(*values) if hasattr(first, "_fields") else type(first)(values)
-    return first
