@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,12 +23,14 @@ from typer.testing import CliRunner
 
 import workbench
 from workbench.attribution import METHODS, Method
-from workbench.catalog import ImagesEntry, ModelEntry
+from workbench.catalog import ImagesEntry, ModelEntry, ReadOptions
 from workbench.cli import app
 from workbench.evidence import CHECKS
+from workbench.images import options_text
 from workbench.models.folder import LimitsSpec, ModelSpec, PreprocessingSpec, TilesSpec
 
 DOCS = Path(__file__).resolve().parent
+sys.path.append(str(DOCS.parent / "tests"))
 FUNCTIONS = ("load_classifier", "load_images", "predict", "attribute", "assess", "breakdown", "operating_points")
 RESULTS = (
     *("METHODS", "InputError", "Classifier", "ImageSet", "ImageItem"),
@@ -100,6 +103,28 @@ def formats() -> str:
     )
 
 
+def layouts() -> str:
+    """Every set that the tests lay out, with what must be read of it."""
+    from laid_everything import CASES
+
+    def counts(numbers: Mapping[str, int]) -> str:
+        return ", ".join(f"{name or 'none'} {count}" for name, count in numbers.items())
+
+    rows = (
+        (
+            case.name,
+            str(case.images),
+            counts(case.labels),
+            counts(case.splits),
+            str(case.masks),
+            str(case.left_out),
+            ", ".join(case.asks) or ("`" + options_text(case.options) + "`" if options_text(case.options) else "-"),
+        )
+        for case in CASES
+    )
+    return table(("Set", "Images", "Classes", "Splits", "Masks", "Left out", "Asked or told"), rows)
+
+
 def command_names(command: object, name: str = "workbench") -> list[str]:
     """A command line's commands by their whole names, groups first."""
     below: Mapping[str, object] = getattr(command, "commands", {})
@@ -153,7 +178,9 @@ def _words(kind: Any) -> str:
     if origin in (list, tuple):
         return f"list of {_words(inside[0])}s"
     return (
-        "table" if origin is dict else {str: "text", int: "whole number", float: "number", bool: "true or false"}[kind]
+        "table"
+        if origin in (dict, Mapping)
+        else {str: "text", int: "whole number", float: "number", bool: "true or false"}[kind]
     )
 
 
@@ -161,7 +188,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "**required**"
     value = field.default if field.default is not PydanticUndefined else {}
-    value = list(value) if isinstance(value, tuple) else value
+    value = list(value) if isinstance(value, tuple) else {} if _is_table(type(value)) else value
     return (
         "none"
         if value is None or value in ("", {})
@@ -218,6 +245,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "methods": methods,
     "checks": checks,
     "formats": formats,
+    "layouts": layouts,
     "commands": commands,
     "model.toml": lambda: (
         f"{keys(ModelSpec)}\n## [preprocessing]\n\n{keys(PreprocessingSpec, 'preprocessing.')}"
@@ -227,6 +255,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "workbench.toml": lambda: (
         f"## [models.NAME]\n\n{keys(ModelEntry, 'models.NAME.')}\n##"
         f" [images.NAME]\n\n{keys(ImagesEntry, 'images.NAME.')}"
+        f"\n## [images.NAME.read]\n\n{keys(ReadOptions, 'images.NAME.read.')}"
     ),
     **{name: partial(function, name) for name in FUNCTIONS},
     **{name: partial(record, name) for name in RESULTS},

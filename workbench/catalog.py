@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -51,6 +51,32 @@ class ModelEntry(Strict):
     images: str | None = None
 
 
+class ReadOptions(Strict):
+    """How an image set is to be read, where the reader's own guess is wrong.
+
+    Attributes:
+        layout: The name of a layout (docs/images/index.md); none: it is recognised.
+        root: The folder below the set where it begins, or where the paths of its table start.
+        splits: What a folder's name or a table's word means: "train", "validation", "test", or "none" for no split.
+        labels: The class that a label of the set stands for; "" leaves the images with this label out.
+        columns: Which column of the table is its image, label, split, mask or group.
+        masks: "auto", "none", or the path of a mask with {folder}, {name}, {stem} and {label} in it.
+        mask_rule: What of a mask counts: "auto", "nonzero", "inverted" or the lowest grey value inside, as "128".
+        leave_out: Patterns of paths that are no part of the set, as "figures/*".
+        window: The counts that are black and white in what is shown of images of more than 8 bits.
+    """
+
+    layout: str | None = None
+    root: str | None = None
+    splits: Mapping[str, Literal["train", "validation", "test", "none"]] = Field(default_factory=dict)
+    labels: Mapping[str, str] = Field(default_factory=dict)
+    columns: Mapping[Literal["image", "label", "split", "mask", "group"], str] = Field(default_factory=dict)
+    masks: str = "auto"
+    mask_rule: str = "auto"
+    leave_out: tuple[str, ...] = ()
+    window: tuple[float, float] | None = None
+
+
 class ImagesEntry(Strict):
     """An image set that can be chosen by name.
 
@@ -61,6 +87,7 @@ class ImagesEntry(Strict):
         about: One sentence about it.
         licence: Under which its images may be used.
         synthetic: Whether its images are made, not photographed.
+        read: How it is to be read, where that cannot be recognised.
     """
 
     title: str
@@ -69,6 +96,7 @@ class ImagesEntry(Strict):
     about: str = ""
     licence: str = ""
     synthetic: bool = False
+    read: ReadOptions = ReadOptions()
 
 
 class Catalog(Strict):

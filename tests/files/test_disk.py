@@ -12,7 +12,7 @@ from PIL import Image
 import workbench as wb
 from workbench.catalog import load_catalog, read_toml
 from workbench.files.disk import open_file, read_file
-from workbench.images import layouts
+from workbench.images import trees
 from workbench.images.item import image_from_file
 from workbench.images.layouts import load_images, stamp
 from workbench.models.folder import read_spec
@@ -99,14 +99,14 @@ def test_what_describes_a_set_or_a_model_must_be_a_file(tmp_path, refusal, monke
 def test_looking_through_a_folder_ends(tmp_path, refusal, monkeypatch):
     for number in range(3):
         image(tmp_path / "set" / str(number) / "x.png")
-    monkeypatch.setattr(layouts, "LISTING", -1.0)
+    monkeypatch.setattr(trees, "LISTING", -1.0)
     assert "takes over" in refusal(lambda: load_images(tmp_path / "set"))
 
 
 @pytest.mark.parametrize("ref", ["/", "////", "/proc", "/dev", "~"])
 def test_a_whole_disk_is_refused_or_read_in_bounded_time(ref, refusal, monkeypatch):
-    monkeypatch.setattr(layouts, "LISTING", 2.0)
-    monkeypatch.setattr(layouts, "MAX_MEMBERS", 20_000)
+    monkeypatch.setattr(trees, "LISTING", 2.0)
+    monkeypatch.setattr(trees, "MAX_MEMBERS", 20_000)
     ended = []
 
     def asked():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from workbench.images import layouts
+from workbench.images import trees
 from workbench.images.item import image_from_file
 from workbench.images.layouts import load_images, stamp
 
@@ -35,12 +35,12 @@ def test_a_folder_of_too_many_files_is_refused_before_the_walk_ends(
     tmp_path: Path, refusal: Refusal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lay(tmp_path, *(f"{kind}/{n}.{end}" for kind in "abcdef" for n in range(3) for end in ("png", "txt")))
-    monkeypatch.setattr(layouts, "MAX_MEMBERS", 50)
+    monkeypatch.setattr(trees, "MAX_MEMBERS", 50)
     assert len(load_images(tmp_path)) == 18
-    monkeypatch.setattr(layouts, "MAX_MEMBERS", 20)
+    monkeypatch.setattr(trees, "MAX_MEMBERS", 20)
     walked = []
     walk = os.walk
-    monkeypatch.setattr(layouts.os, "walk", lambda folder: (walked.append(step) or step for step in walk(folder)))
+    monkeypatch.setattr(trees.os, "walk", lambda folder: (walked.append(step) or step for step in walk(folder)))
     assert "over 20 files and folders" in refusal(lambda: load_images(tmp_path))
     assert len(walked) < 5
 

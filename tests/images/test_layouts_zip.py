@@ -108,7 +108,7 @@ def test_a_file_too_large_in_a_zip_is_named_with_its_size(tmp_path: Path, refusa
 
 
 def test_a_zip_too_large_as_a_whole_is_no_bomb(refusal: Refusal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.images.layouts.MAX_UNPACKED", 2**20)
+    monkeypatch.setattr("workbench.images.trees.MAX_UNPACKED", 2**20)
     noise = np.random.default_rng(0).bytes(2**20)
     message = refusal(lambda: images_from_zip(zipped({"ok/a.png": noise, "ok/b.png": noise}), "x.zip"))
     assert "over the limit of" in message

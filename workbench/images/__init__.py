@@ -22,12 +22,14 @@ if TYPE_CHECKING:
         image_from_file,
         read_source,
     )
-    from workbench.images.layouts import images_from_zip, load_images, stamp, zip_tree
+    from workbench.images.layouts import LAYOUTS, images_from_zip, load_images, stamp
     from workbench.images.levels import Editable, Pixels, alike, as_image, as_pixels, resized, shrunk
     from workbench.images.looks import Likeness, Training, appearance, training_looks
     from workbench.images.manifests import SYNTHETIC
+    from workbench.images.options import options_from, options_of, options_text
     from workbench.images.pieces import REGION_FILLS, Pieces, square_cells
     from workbench.images.raster import MOST_CHANNELS, Raster, raster_of, without_hint
+    from workbench.images.report import Count, Finding, Guess, LeftOut, LoadReport, Question
     from workbench.images.samples import (
         SAMPLE,
         digest,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from workbench.images.splits import SPLITS, Deal, deal
     from workbench.images.stamped_metal import NAME, SPLIT_SHARES, STAMPED, STORED, Plan, draw_parts
     from workbench.images.stamped_part import LABELS, draw
+    from workbench.images.trees import zip_tree
 
 __getattr__ = handed_on(
     __name__,
@@ -56,8 +59,11 @@ __getattr__ = handed_on(
             " image_from_bytes image_from_file read_source"
         ),
         "levels": "Editable Pixels alike as_image as_pixels resized shrunk",
-        "layouts": "images_from_zip load_images stamp zip_tree",
+        "layouts": "LAYOUTS images_from_zip load_images stamp",
         "manifests": "SYNTHETIC",
+        "options": "options_from options_of options_text",
+        "report": "Count Finding Guess LeftOut LoadReport Question",
+        "trees": "zip_tree",
         "pieces": "Pieces REGION_FILLS square_cells",
         "samples": "SAMPLE digest draw_sample evenly pick shuffle stratify stratify_items testing_items",
         "splits": "Deal SPLITS deal",

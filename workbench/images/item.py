@@ -24,6 +24,7 @@ from workbench.files import file_digest, read_file, store, unique_text
 from workbench.images.decoding import FORMATS, decode
 from workbench.images.deep import decode_mask, is_mapped, is_plain, read_raster, shown, upright_size
 from workbench.images.raster import Raster
+from workbench.images.report import LoadReport
 from workbench.texts import scalar
 
 MAX_BYTES = 200 * 2**20
@@ -208,6 +209,7 @@ class ImageSet:
         class_names: The labels that occur, sorted, or the order that the layout gives.
         synthetic: True where the images are made, not photographed.
         notes: What of the set could not be taken, one sentence each.
+        report: How it was read; None for sets that were not read from files.
 
     Example:
         >>> len(images), images.class_names
@@ -221,6 +223,7 @@ class ImageSet:
     class_names: tuple[str, ...] = ()
     synthetic: bool = False
     notes: tuple[str, ...] = ()
+    report: LoadReport | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         names = Counter(item.name for item in self.items)

@@ -1,198 +1,46 @@
-"""Read image sets from folders, zips, manifests and installed packages.
+"""Read image sets from folders, zips, tables and installed packages.
 
-A `Tree` lists files by their path below a root and hands out their sources; each layout turns a tree into items. A zip
-is read in place and never unpacked, so that nothing it holds can land outside of it.
+A `Tree` lists files; the first of `LAYOUTS` that knows the tree turns it into a `Reading`, of which the image set and
+its load report are made.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import time
-import zipfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from workbench.catalog import (
-    check_local,
-    has_drive,
-    is_inside,
-    load_catalog,
-    package_folder,
-    read_text,
-    shared,
-    stored_path,
-)
+from workbench.catalog import ReadOptions, check_local, load_catalog, package_folder, read_text, shared, stored_path
 from workbench.errors import InputError
-from workbench.files import Stamp, csv_rows, open_zip, stamp_of
-from workbench.images.item import MAX_BYTES, SUFFIXES, FileSource, ImageItem, ImageSet, Source, no_images, read_source
-from workbench.images.manifests import MAX_MEMBERS, SPLIT_WORDS, files_below, read_manifest, sentence_list
+from workbench.files import Stamp, csv_rows, stamp_of
+from workbench.images.class_folders import class_folders
+from workbench.images.industrial import mvtec
+from workbench.images.item import FileSource, ImageItem, ImageSet, no_images
+from workbench.images.manifests import manifest, read_manifest, sentence_list
+from workbench.images.readings import Reading, image_set, without
 from workbench.images.stamped_metal import seed_of, set_folder, stored_set
+from workbench.images.trees import Tree, folder_tree, table_tree, zip_tree
+from workbench.images.words import split_of
 
-MAX_UNPACKED = 20 * 2**30
-MAX_RATIO = 200
 DEEPEST = 16
-LISTING = 10.0
-"""Seconds that looking through a folder may take."""
-MANIFESTS = ("manifest.csv", "manifest.parquet")
-
-
-@dataclass(frozen=True)
-class ZipSource:
-    """One member of a zip."""
-
-    archive: zipfile.ZipFile = field(repr=False, compare=False)
-    member: zipfile.ZipInfo
-
-    @property
-    def size(self) -> int:
-        return self.member.file_size
-
-    def read(self) -> bytes:
-        """All the bytes.
-
-        Raises:
-            InputError: The member is damaged.
-        """
-        try:
-            with self.archive.open(self.member) as file:
-                return file.read(self.size)  # a bound, for read() without one unpacks what the header does not admit
-        except Exception as error:  # zipfile, zlib and the file system each raise their own kinds
-            raise InputError(f"{self.member.filename} in the zip cannot be unpacked ({error}): zip it again.") from None
-
-    @cached_property
-    def digest(self) -> str:
-        return hashlib.sha256(self.read()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Tree:
-    """Files by their path below a root, sorted, without hidden ones; of a `folder`, images and manifests only."""
-
-    name: str
-    files: Mapping[PurePosixPath, Source]
-    folder: Path | None = None
-
-    @property
-    def manifest(self) -> PurePosixPath | None:
-        """The manifest at the root, in whatever case its name is written; a CSV before a Parquet file."""
-        manifests = sorted(path for path in self.files if len(path.parts) == 1 and path.name.lower() in MANIFESTS)
-        return min(manifests, key=lambda path: MANIFESTS.index(path.name.lower()), default=None)
-
-    def images(self) -> list[PurePosixPath]:
-        """Paths with an image's ending."""
-        return [path for path in self.files if path.suffix.lower() in SUFFIXES]
-
-    def below(self, part: str) -> Tree:
-        """The tree under one of the root's folders."""
-        files = {
-            PurePosixPath(*p.parts[1:]): s for p, s in self.files.items() if p.parts[0] == part and len(p.parts) > 1
-        }
-        return Tree(self.name, files, self.folder and self.folder / part)
-
-    def find(self, path: str) -> Source | None:
-        """The file that a manifest names by its path below the root, whatever its ending."""
-        return self.files.get(PurePosixPath(path)) or (files_below(self.folder)(path) if self.folder else None)
-
-
-def folder_tree(folder: Path) -> Tree:
-    """The images and manifests under `folder`; links to folders are not followed.
-
-    Raises:
-        InputError: It holds more files than the limit, or an image in it is a link that leads out of it.
-    """
-    files: dict[PurePosixPath, Source] = {}
-    count, name, started = 0, folder.resolve().name or str(folder), time.monotonic()
-    for base, folders, names in os.walk(folder):
-        count += len(folders) + len(names)
-        if time.monotonic() - started > LISTING:
-            raise InputError(
-                f"{name} takes over {LISTING:g} seconds to look through: choose a folder of the images alone."
-            )
-        if count > MAX_MEMBERS:
-            raise InputError(
-                f"{name} holds over {MAX_MEMBERS:,} files and folders: choose a folder of the images alone, or"
-                " split it."
-            )
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        for file in names:
-            if not file.startswith(".") and (
-                os.path.splitext(file)[1].lower() in SUFFIXES or file.lower() in MANIFESTS
-            ):
-                path = Path(base, file)
-                relative = os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", "backslashreplace")
-                if path.is_symlink() and os.path.exists(path) and not is_inside(path, folder):
-                    raise InputError(
-                        f"{relative} in {name} is a link that leads out of it: copy the file there instead."
-                    )
-                files[PurePosixPath(relative)] = FileSource(path)
-    return Tree(name, dict(sorted(files.items())), folder)
-
-
-def zip_tree(data: Path | bytes, name: str) -> Tree:
-    """The members of a zip, after checks of paths, number, size and ratio.
-
-    Args:
-        data: The file, or its contents.
-        name: Of the file; the tree is called so, less the ending.
-
-    Raises:
-        InputError: It is no zip, climbs out of its folder, or would unpack to more than the limits.
-    """
-    archive = open_zip(data, name)
-    members = [m for m in archive.infolist() if m.filename and not m.is_dir()]
-    _check_sizes(members, name)
-    files: dict[PurePosixPath, Source] = {}
-    for member in members:
-        path = PurePosixPath(member.filename.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts:
-            raise InputError(
-                f"{name} holds {member.filename!r}, which points outside of the zip: zip the folder again from"
-                " inside it."
-            )
-        if drive := next((part[:2] for part in path.parts if has_drive(part)), None):
-            raise InputError(
-                f"{name} holds {member.filename!r}, where {drive!r} names a drive of Windows: rename it and zip the"
-                " folder again."
-            )
-        if member.flag_bits & 0x1:
-            raise InputError(f"{name} is protected by a password: zip the folder again without one.")
-        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise InputError(
-                f"{name} is packed in a way this does not unpack: zip the folder again with the usual method, deflate."
-            )
-        if path in files:
-            raise InputError(f"{name} holds {member.filename!r} twice: zip the folder again.")
-        if path.parts and not any(part.startswith((".", "__MACOSX")) for part in path.parts):
-            files[path] = ZipSource(archive, member)
-    return Tree(Path(name).stem, dict(sorted(files.items())))
-
-
-def _check_sizes(members: Sequence[zipfile.ZipInfo], name: str) -> None:
-    """Refuse a zip that would unpack to more than the limits."""
-    packed, unpacked = sum(m.compress_size for m in members), sum(m.file_size for m in members)
-    if unpacked > MAX_RATIO * max(packed, 2**16):
-        raise InputError(
-            f"{name} would unpack from {packed / 2**20:,.1f} MB to {unpacked / 2**20:,.0f} MB, which looks like a zip"
-            " bomb: zip the images themselves, without padding."
-        )
-    largest = max(members, key=lambda m: m.file_size, default=None)
-    if largest is not None and largest.file_size > MAX_BYTES:
-        raise InputError(
-            f"{name} holds {largest.filename!r} of {largest.file_size / 2**20:,.0f} MB, over the limit of"
-            f" {MAX_BYTES // 2**20} MB a file: leave it out, or compress or crop it."
-        )
-    if unpacked > MAX_UNPACKED:
-        raise InputError(
-            f"{name} holds {unpacked / 2**30:,.1f} GB, over the limit of {MAX_UNPACKED // 2**30} GB: "
-            "split it, or unpack it and give the folder."
-        )
+LAYOUTS: dict[str, Callable[[Tree, ReadOptions, bool], Reading | None]] = {
+    "manifest": manifest,
+    "mvtec": mvtec,
+    "folders": class_folders,
+}
+"""By name, in the order in which they are tried: each takes the tree, the corrections, and whether it was asked for by
+name, and gives None where the tree is not laid out so."""
+DEFAULT = ReadOptions()
 
 
 def load_images(
-    ref: str | os.PathLike[str], *, class_names: Sequence[str] | None = None, trusted: bool = True
+    ref: str | os.PathLike[str],
+    *,
+    class_names: Sequence[str] | None = None,
+    trusted: bool = True,
+    options: ReadOptions | None = None,
 ) -> ImageSet:
     """Load an image set.
 
@@ -200,9 +48,10 @@ def load_images(
         ref: A catalog name, a folder, a `.zip`, a manifest `.csv` or `.parquet`, or `stamped-metal:SEED`.
         class_names: Where given, every label must be one of these.
         trusted: False for names typed by a visitor of a shared server: then the catalog's names alone are read.
+        options: How it is to be read, where the reader's own guess is wrong; in place of what the catalog says.
 
     Returns:
-        The set; no image is decoded yet.
+        The set, with its load report.
 
     Raises:
         InputError: Nothing usable is there, or a label is not among `class_names`.
@@ -214,10 +63,11 @@ def load_images(
     """
     entry = load_catalog().images.get(str(ref))
     if entry is not None:
-        images = _locate(entry.ref, stored_path(entry.root) if entry.root else None)
+        own = options or entry.read
+        images = _locate(entry.ref, stored_path(entry.root) if entry.root else None, own)
         images = replace(images, name=entry.title, synthetic=entry.synthetic or images.synthetic)
     elif trusted:
-        images = _locate(str(ref), None)
+        images = _locate(str(ref), None, options or DEFAULT)
     else:
         raise InputError(f"There is no image set named {str(ref)!r}: choose one of {', '.join(load_catalog().images)}.")
     if class_names is not None:
@@ -256,9 +106,9 @@ def _stamp(path: Path) -> Stamp | None:
         return None
 
 
-def images_from_zip(data: bytes, name: str) -> ImageSet:
+def images_from_zip(data: bytes, name: str, options: ReadOptions = DEFAULT) -> ImageSet:
     """Load an image set from the bytes of a zip: an upload. Errors as `load_images`."""
-    return _from_tree(zip_tree(data, name))
+    return _from_tree(zip_tree(data, name), options)
 
 
 def check_labels(images: ImageSet, class_names: Sequence[str]) -> None:
@@ -271,7 +121,7 @@ def check_labels(images: ImageSet, class_names: Sequence[str]) -> None:
         )
 
 
-def _locate(ref: str, root: Path | None) -> ImageSet:
+def _locate(ref: str, root: Path | None, options: ReadOptions) -> ImageSet:
     if ref == "elpv":
         return _elpv()
     if (seed := seed_of(ref)) is not None:
@@ -284,74 +134,55 @@ def _locate(ref: str, root: Path | None) -> ImageSet:
             f" {', '.join(load_catalog().images)}."
         )
     if path.is_dir():
-        return _from_tree(folder_tree(path))
+        return _from_tree(folder_tree(path), options)
     if path.suffix.lower() == ".zip" and path.is_file():
-        return _from_tree(zip_tree(path, path.name))
+        return _from_tree(zip_tree(path, path.name), options)
     if path.suffix.lower() in (".csv", ".parquet"):
-        return read_manifest(
-            path.stem, path.name, read_source(FileSource(path), path.name), files_below(root or path.parent)
-        )
+        tree = table_tree(path, root or path.parent)
+        return image_set(tree, tree, read_manifest(tree, PurePosixPath(path.name), options), options)
     raise InputError(f"{path.name} is not an image set: give a folder, a .zip, or a manifest .csv or .parquet.")
 
 
-def _from_tree(tree: Tree) -> ImageSet:
+def _from_tree(whole: Tree, options: ReadOptions = DEFAULT) -> ImageSet:
+    whole = without(whole, options)
+    tree = _rooted(whole, options)
+    if not tree.images() and tree.manifest is None:
+        raise no_images(tree.name)
+    if options.layout is not None and options.layout not in LAYOUTS:
+        raise InputError(f"There is no layout {options.layout!r}: choose one of {', '.join(LAYOUTS)}.")
+    for name, read in LAYOUTS.items():
+        if options.layout in (None, name):
+            reading = read(tree, options, options.layout == name)
+            if reading is not None:
+                return image_set(whole, tree, reading, options)
+    raise InputError(f"{tree.name} is not laid out as {options.layout}: choose another layout, or leave it open.")
+
+
+def _rooted(tree: Tree, options: ReadOptions) -> Tree:
+    """The part of a tree that the set begins at: what the options say, else below folders that wrap all of it."""
+    if options.root is not None:
+        for part in PurePosixPath(options.root).parts:
+            tree = tree.below(part)
+        if not tree.files:
+            raise InputError(f"{tree.name} has no folder {options.root!r} with files: correct the root.")
+        return tree
     for _ in range(DEEPEST):
-        if not _is_wrapped(tree):
+        if not _is_wrapped(tree, options):
             break
         tree = tree.below(tree.images()[0].parts[0])
-    if path := tree.manifest:
-        return read_manifest(tree.name, path.name, read_source(tree.files[path], path.name), tree.find)
-    images = tree.images()
-    if not images:
-        raise no_images(tree.name)
-    tops = {path.parts[0] for path in images}
-    if {"test"} < tops and "ground_truth" in tops:
-        return _image_set(tree.name, _mvtec(tree, images))
-    return _image_set(tree.name, _class_folders(tree, images))
+    return tree
 
 
-def _is_wrapped(tree: Tree) -> bool:
+def _is_wrapped(tree: Tree, options: ReadOptions) -> bool:
     """Whether the set begins one folder further down: all lies in one that is neither a split nor a class."""
     images = tree.images()
     tops = {path.parts[0] for path in images}
     if len(tops) != 1 or tree.manifest or any(len(path.parts) < 2 for path in images):
         return False
     top = tops.pop()
-    if top.lower() in SPLIT_WORDS:
+    if split_of(top, options):
         return False
     return tree.below(top).manifest is not None or top == tree.name or all(len(path.parts) > 2 for path in images)
-
-
-def _image_set(name: str, items: Iterable[ImageItem]) -> ImageSet:
-    items = tuple(items)
-    return ImageSet(name, items, tuple(sorted({item.label for item in items if item.label is not None})))
-
-
-def _mvtec(tree: Tree, images: Sequence[PurePosixPath]) -> Iterable[ImageItem]:
-    """MVTec AD: `train/good`, `test/<kind>`, `ground_truth/<kind>/<name>_mask.png`."""
-    for path in images:
-        if path.parts[0] in SPLIT_WORDS and len(path.parts) > 2:
-            kind = path.parts[1]
-            mask = PurePosixPath("ground_truth", *path.parts[1:-1], f"{path.stem}_mask.png")
-            yield ImageItem(str(path), tree.files[path], kind, tree.files.get(mask), SPLIT_WORDS[path.parts[0]])
-
-
-def _class_folders(tree: Tree, images: Sequence[PurePosixPath]) -> Iterable[ImageItem]:
-    """One folder a class, below a folder a split or not; `x.png` beside `x.jpg` is its mask."""
-    stems = {path.with_suffix("") for path in images if path.suffix.lower() in (".jpg", ".jpeg", ".bmp")}
-    masks = {
-        path.with_suffix(""): tree.files[path]
-        for path in images
-        if path.suffix.lower() == ".png" and path.with_suffix("") in stems
-    }
-    for path in images:
-        if path.suffix.lower() == ".png" and path.with_suffix("") in masks:
-            continue
-        folders = path.parts[:-1]
-        split = SPLIT_WORDS.get(folders[0].lower()) if folders else None
-        folders = folders[1:] if split else folders
-        mask = masks.get(path.with_suffix("")) if path.with_suffix("") in stems else None
-        yield ImageItem(str(path), tree.files[path], folders[0] if folders else None, mask, split)
 
 
 def _elpv() -> ImageSet:

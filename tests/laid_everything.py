@@ -1,0 +1,9 @@
+"""All sets of `Case`: the documentation lists them."""
+
+from __future__ import annotations
+
+import laid_folders
+import laid_industrial
+import laid_tables
+
+CASES = (*laid_folders.CASES, *laid_industrial.CASES, *laid_tables.CASES)

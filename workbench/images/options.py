@@ -1,0 +1,54 @@
+"""Corrections of how a set is read, as text: for links, and for flags of the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from workbench.catalog import ReadOptions, validated
+from workbench.errors import InputError
+
+LONGEST_LINK = 4096
+"""Characters of a text of options."""
+MAPS = {"split": "splits", "label": "labels", "column": "columns"}
+"""How an entry of a mapping begins, as in split.dev=validation."""
+
+
+def options_text(options: ReadOptions) -> str:
+    """The options that differ from the default, as in `layout=folders&split.dev=validation`; empty where none does."""
+    pairs: list[tuple[str, str]] = []
+    for name, value in options.model_dump(exclude_defaults=True).items():
+        if name in MAPS.values():
+            word = next(word for word, field in MAPS.items() if field == name)
+            pairs += [(f"{word}.{key}", text) for key, text in sorted(value.items())]
+        elif name == "leave_out":
+            pairs += [(name, pattern) for pattern in value]
+        else:
+            pairs.append((name, ",".join(f"{number:g}" for number in value) if name == "window" else value))
+    return urlencode(pairs)
+
+
+def options_from(text: str) -> ReadOptions:
+    """The options that `options_text` wrote.
+
+    Raises:
+        InputError: It is too long, or names an option or a value that does not exist.
+    """
+    if len(text) > LONGEST_LINK:
+        raise InputError(f"The options of a set have over {LONGEST_LINK:,} characters: set them in workbench.toml.")
+    return options_of(parse_qsl(text, keep_blank_values=True))
+
+
+def options_of(pairs: Iterable[tuple[str, str]]) -> ReadOptions:
+    """Options from names and values, as ("split.dev", "validation"). Errors as `options_from`."""
+    table: dict[str, Any] = {}
+    for name, value in pairs:
+        word, dot, key = name.partition(".")
+        if dot and word in MAPS:
+            table.setdefault(MAPS[word], {})[key] = value
+        elif name == "leave_out":
+            table[name] = (*table.get(name, ()), value)
+        else:
+            table[name] = tuple(value.split(",")) if name == "window" else value
+    return validated(ReadOptions, table, "how the image set is read")

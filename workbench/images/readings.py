@@ -1,0 +1,120 @@
+"""From what a layout makes of a tree to an image set: every file is used, or left out with a reason."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+
+from workbench.catalog import ReadOptions
+from workbench.images.item import SUFFIXES, ImageItem, ImageSet
+from workbench.images.report import Count, Finding, Guess, LeftOut, LoadReport, Question
+from workbench.images.splits import SPLITS
+from workbench.images.trees import Tree
+
+UNUSED, NO_IMAGE = "no part of this layout", "no image or table"
+NOT_WANTED, OUTSIDE = "left out by your pattern", "outside of the root"
+
+
+@dataclass
+class Reading:
+    """What a layout makes of a tree.
+
+    Attributes:
+        layout: Its name.
+        why: By what it was recognised, a sentence.
+        items: The images in order, labels as the set writes them.
+        used: All files that are images or masks, or told something of them.
+        ordered: Whether the order of `items` is the set's own (a table's), not that of the files' names.
+        class_names: In an order that the set gives, or empty.
+        left_out: Files with a reason of their own; every other file that is not used is listed without one.
+    """
+
+    layout: str
+    why: str
+    items: list[ImageItem] = field(default_factory=list)
+    used: set[PurePosixPath] = field(default_factory=set)
+    ordered: bool = False
+    class_names: tuple[str, ...] = ()
+    synthetic: bool = False
+    guesses: list[Guess] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def image_set(whole: Tree, tree: Tree, reading: Reading, options: ReadOptions) -> ImageSet:
+    """The set that a reading describes, labels renamed, with its report.
+
+    Args:
+        whole: All files that were listed.
+        tree: The part of them that the layout read.
+        reading: What it made of them.
+        options: Corrections.
+    """
+    items = [item for item in reading.items if item.label is None or options.labels.get(item.label) != ""]
+    dropped = tuple(item.name for item in reading.items if item.label and options.labels.get(item.label) == "")
+    items = [_renamed(item, options) for item in items]
+    left = [*whole.passed_over, *reading.left_out, *_rest(whole, tree, reading)]
+    if dropped:
+        left.append(LeftOut("their label is left out", dropped))
+    report = LoadReport(
+        reading.layout,
+        reading.why,
+        _counts(items),
+        len(whole.files.keys() | {tree.prefix / path for path in reading.used})
+        + sum(len(group.names) for group in whole.passed_over),
+        len(reading.used),
+        options,
+        tuple(reading.guesses),
+        tuple(left),
+        tuple(reading.findings),
+        tuple(reading.questions),
+    )
+    labels = {item.label for item in items if item.label is not None}
+    order = dict.fromkeys(options.labels.get(name, name) for name in reading.class_names)
+    names = tuple(order) if labels <= set(order) else tuple(sorted(labels))
+    return ImageSet(tree.name, tuple(items), names, reading.synthetic, tuple(reading.notes), report)
+
+
+def _renamed(item: ImageItem, options: ReadOptions) -> ImageItem:
+    label = options.labels.get(item.label) if item.label is not None else None
+    return item if label in (None, item.label) else dataclasses.replace(item, label=label)
+
+
+def _rest(whole: Tree, tree: Tree, reading: Reading) -> Iterable[LeftOut]:
+    """Files that the layout did not speak of, by reason."""
+    begin = f"{tree.prefix}/" if tree.prefix.parts else ""
+    spoken_of = {f"{begin}{path}" for path in reading.used} | {
+        name for group in reading.left_out for name in group.names
+    }
+    groups: dict[str, list[str]] = defaultdict(list)
+    for path in whole.files:
+        name = str(path)
+        if name not in spoken_of:
+            no_image = path.suffix.lower() not in SUFFIXES
+            groups[NO_IMAGE if no_image else UNUSED if name.startswith(begin) else OUTSIDE].append(name)
+    return (LeftOut(reason, tuple(names)) for reason, names in groups.items())
+
+
+def _counts(items: Iterable[ImageItem]) -> tuple[Count, ...]:
+    count = Counter((item.label, item.split) for item in items)
+    masks = Counter((item.label, item.split) for item in items if item.mask is not None)
+    splits = {split: place for place, split in enumerate((*SPLITS, None))}
+    order = sorted(count, key=lambda key: (key[0] is None, key[0] or "", splits[key[1]]))
+    return tuple(Count(*key, count[key], masks[key]) for key in order)
+
+
+def without(tree: Tree, options: ReadOptions) -> Tree:
+    """The tree without what `leave_out` names, which it then tells of."""
+    names = [str(path) for path in tree.files if any(fnmatchcase(str(path), p) for p in options.leave_out)]
+    gone = {PurePosixPath(name) for name in names}
+    if not gone:
+        return tree
+    files = {path: source for path, source in tree.files.items() if path not in gone}
+    passed_over = (*tree.passed_over, LeftOut(NOT_WANTED, tuple(names)))
+    return dataclasses.replace(tree, files=files, passed_over=passed_over)
