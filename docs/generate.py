@@ -33,7 +33,7 @@ DOCS = Path(__file__).resolve().parent
 sys.path.append(str(DOCS.parent / "tests"))
 FUNCTIONS = ("load_classifier", "load_images", "predict", "attribute", "assess", "breakdown", "operating_points")
 RESULTS = (
-    *("METHODS", "InputError", "Classifier", "ImageSet", "ImageItem"),
+    *("METHODS", "InputError", "Classifier", "ImageSet", "ImageItem", "ReadOptions"),
     *("Predictions", "Attribution", "Evidence", "Breakdown"),
 )
 PART = re.compile(r"<!-- generated: (?P<name>[^>]+) -->\n.*?<!-- /generated: (?P=name) -->", re.DOTALL)

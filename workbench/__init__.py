@@ -14,6 +14,7 @@ from workbench.version import __version__ as __version__
 if TYPE_CHECKING:
     from workbench.attribution import METHODS, Attribution, attribute
     from workbench.bias import Breakdown, breakdown
+    from workbench.catalog import ReadOptions
     from workbench.defects import operating_points
     from workbench.errors import InputError
     from workbench.evidence import Evidence, assess
@@ -31,6 +32,7 @@ __all__ = [
     "ImageSet",
     "InputError",
     "Predictions",
+    "ReadOptions",
     "assess",
     "attribute",
     "breakdown",
@@ -46,6 +48,7 @@ HOMES = {
     "defects": "operating_points",
     "errors": "InputError",
     "evidence": "Evidence assess",
+    "catalog": "ReadOptions",
     "images": "ImageItem ImageSet load_images",
     "models": "Classifier load_classifier predict",
     "predictions": "Predictions",

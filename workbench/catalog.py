@@ -20,7 +20,7 @@ from workbench.errors import InputError
 from workbench.files import JOURNAL_VARIABLE, Stamp, cache_folder, data_folder, open_file, stamp_of
 
 CONFIG_VARIABLE, MODEL_VARIABLE, IMAGES_VARIABLE = "WORKBENCH_CONFIG", "WORKBENCH_MODEL", "WORKBENCH_IMAGES"
-AUDIT_VARIABLE = "WORKBENCH_AUDIT"
+AUDIT_VARIABLE, READ_VARIABLE = "WORKBENCH_AUDIT", "WORKBENCH_READ"
 SCHEMES = ("timm", "torchvision", "python", "package", "stamped-metal")
 """What may stand before a colon and makes something else than a path of a reference."""
 PACKAGE = Path(__file__).resolve().parent
@@ -64,6 +64,11 @@ class ReadOptions(Strict):
         mask_rule: What of a mask counts: "auto", "nonzero", "inverted" or the lowest grey value inside, as "128".
         leave_out: Patterns of paths that are no part of the set, as "figures/*".
         window: The counts that are black and white in what is shown of images of more than 8 bits.
+
+    Example:
+        >>> options = wb.ReadOptions(labels={"functional": "good"})
+        >>> wb.load_images("solar-cells", options=options).class_names
+        ('good', 'defective')
     """
 
     layout: str | None = None

@@ -9,12 +9,13 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.images import ImagesOption, ReadOption, load, show
 from workbench.cli.meter import Meter
 
 
 def audit(
     model: Annotated[str, typer.Option(help="As for run, or python:package.module:function.")],
-    images: Annotated[str, typer.Option(help="A catalog name, a folder, a .zip, or a manifest .csv or .parquet.")],
+    images: ImagesOption,
     out: Annotated[Path, typer.Option(help="The folder to write predictions.parquet and attributions/ to.")],
     engine: Annotated[
         str, typer.Option(help="local, or ray: the cluster at RAY_ADDRESS, else one on this machine.")
@@ -25,12 +26,13 @@ def audit(
     sample: Annotated[int, typer.Option(min=1, help="Number of images in that sample.")] = 200,
     seed: Annotated[int, typer.Option(help="Random seed of that sample.")] = 0,
     label: Annotated[str | None, typer.Option(help="Of a model of several labels, the one to ask about.")] = None,
+    read: ReadOption = None,
 ) -> None:
     """Run a model over every image of a set. It can be stopped at any time and resumes when run again."""
     from workbench.audit import open_audit, run
-    from workbench.images import load_images
 
-    image_set = load_images(images)
+    image_set = load(images, read)
+    show(image_set)
     from workbench.models import load_classifier
     from workbench.predictions import one_against_rest
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.cli.images import ReadOption, load
 from workbench.cli.meter import Meter
 from workbench.errors import InputError
 
@@ -42,6 +43,7 @@ def explain(
         int | None, typer.Option(min=1, help="For integrated_gradients: number of steps; default automatic.")
     ] = None,
     images: Annotated[str | None, typer.Option(help="An image set to compare with, for expected_gradients.")] = None,
+    read: ReadOption = None,
     setting: Annotated[
         list[str] | None, typer.Option("--set", help="Any other setting of the method, as key=value; may be repeated.")
     ] = None,
@@ -58,7 +60,7 @@ def explain(
 ) -> None:
     """Explain one decision and write the map, its overlay and a record of everything it depends on."""
     from workbench.attribution import METHODS
-    from workbench.images import image_from_file, load_images
+    from workbench.images import image_from_file
 
     if method not in METHODS:
         raise InputError(f"There is no method {method!r}: choose one of {', '.join(METHODS)}.")
@@ -67,7 +69,7 @@ def explain(
     shortcuts = {"baseline": baseline, "layer": layer, "n_steps": steps}
     params = {name: value for name, value in shortcuts.items() if value is not None} | _settings(setting or [])
     if images is not None:
-        params["background"] = load_images(images)
+        params["background"] = load(images, read)
     item = image_from_file(image)
     pixels = item.open()
     out.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workbench.cli.images import ImagesOption, ReadOption, load
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,13 +81,13 @@ def export(
 
 @app.command(short_help="Write overruled labels as a manifest to train with.")
 def labels(
-    images: Annotated[str, typer.Option(help="A catalog name, a folder, a .zip, or a manifest .csv or .parquet.")],
+    images: ImagesOption,
     out: Annotated[Path, typer.Option(help="The manifest .csv to write: a new file, best in the set's folder.")],
     journal: Where = None,
+    read: ReadOption = None,
 ) -> None:
     """Write a manifest of an image set with its labels after the latest overrulings, for `workbench train`."""
     from workbench.files import csv_rows
-    from workbench.images import load_images
     from workbench.journal import Journal, folder_of, journal_path, relabel
 
     if out.suffix.lower() != ".csv":
@@ -94,7 +95,7 @@ def labels(
     if out.exists():  # it may be the ground truth
         raise InputError(f"{out} is already there and may hold the labels as they were: choose another name.")
     entries = _entries(Journal(journal or journal_path(), create=False))
-    image_set = load_images(images)
+    image_set = load(images, read)
     text = relabel(image_set, entries)
     _write(out, text)
     changed = sum(row["overruled"] == "yes" for row in csv_rows(text.encode(), out.name))

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from workbench.catalog import AUDIT_VARIABLE, IMAGES_VARIABLE, MODEL_VARIABLE
+from workbench.catalog import AUDIT_VARIABLE, IMAGES_VARIABLE, MODEL_VARIABLE, READ_VARIABLE
+from workbench.cli.images import ReadOption, load
 from workbench.errors import InputError
 from workbench.ui.doors import HOSTS_VARIABLE, expected, shown
 
@@ -22,7 +23,7 @@ ModelOption = Annotated[
     ),
 ]
 ImagesOption = Annotated[
-    str | None, typer.Option(help="A catalog name, a folder, a .zip, or a manifest .csv or .parquet.")
+    str | None, typer.Option(help="A catalog name, a folder, a .zip, or a table that lists the images.")
 ]
 
 
@@ -41,6 +42,7 @@ def run(
         typer.Option(help="Another host name that it is reached by, such as that of a proxy (may be repeated)."),
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Do not open a browser window.")] = False,
+    read: ReadOption = None,
 ) -> None:
     """Open the workbench in the browser.
 
@@ -49,7 +51,7 @@ def run(
     """
     model, images = model or os.environ.get(MODEL_VARIABLE), images or os.environ.get(IMAGES_VARIABLE)
     _check_model(model)
-    _check_images(images)
+    options = _read(images, read)
     if audit is not None:
         from workbench.audit import open_audit
 
@@ -58,6 +60,7 @@ def run(
     settings = {
         MODEL_VARIABLE: model,
         IMAGES_VARIABLE: images,
+        READ_VARIABLE: options,
         AUDIT_VARIABLE: audit and str(audit.resolve()),
         HOSTS_VARIABLE: ",".join([*(allow_host or ()), os.environ.get(HOSTS_VARIABLE, "")]).strip(","),
     }
@@ -99,13 +102,22 @@ def _check_no_image(path: Path) -> None:
         raise InputError(f"{path.name} is an image: name a model, which may be a file or a folder that holds it.")
 
 
-def _check_images(ref: str | None) -> None:
+def _read(ref: str | None, read: list[str] | None) -> str:
+    """How the set is to be read, as text; the set is read once before the server starts, unless it is the catalog's."""
     from workbench.catalog import load_catalog
 
-    if ref is not None and ref not in load_catalog().images:
-        from workbench.images import load_images
+    if ref is None or ref in load_catalog().images:
+        if read:
+            raise InputError(
+                "--read corrects a set of your own: name it with --images; the catalog's say it themselves."
+            )
+        return ""
+    load(ref, read)
+    if not read:
+        return ""
+    from workbench.images import options_read, options_text
 
-        load_images(ref)
+    return options_text(options_read(read))
 
 
 def _check_port(host: str, port: int) -> None:

@@ -10,11 +10,12 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.images import ReadOption, check_answered, load, show
 from workbench.cli.meter import Meter
 
 
 def train(
-    images: Annotated[str, typer.Argument(help="A folder, a .zip, a manifest .csv or .parquet, or a catalog name.")],
+    images: Annotated[str, typer.Argument(help="A catalog name, a folder, a .zip, or a table that lists the images.")],
     out: Annotated[Path, typer.Option(help="The folder to write the model to.")],
     epochs: Annotated[
         int,
@@ -30,15 +31,16 @@ def train(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the training, and of the splits if the set has none.")] = 0,
     checkpoint: Annotated[Path | None, typer.Option(help="Written after each epoch; training resumes from it.")] = None,
+    read: ReadOption = None,
 ) -> None:
     """Fine-tune the backbone that ships with the workbench on labelled images, and write a model with its model card.
 
     A folder for each class is enough. It can be interrupted, and goes on after its last finished epoch when it is run
     again.
     """
-    from workbench.images import load_images
-
-    image_set = load_images(images)
+    image_set = load(images, read)
+    show(image_set)
+    check_answered(image_set)
     from workbench.training import finetune
 
     status, start = "nothing yet", time.monotonic()

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from workbench.images.levels import Editable, Pixels, alike, as_image, as_pixels, resized, shrunk
     from workbench.images.looks import Likeness, Training, appearance, training_looks
     from workbench.images.manifests import SYNTHETIC
-    from workbench.images.options import options_from, options_of, options_text
+    from workbench.images.options import options_flags, options_from, options_of, options_read, options_text
     from workbench.images.pieces import REGION_FILLS, Pieces, square_cells
     from workbench.images.raster import MOST_CHANNELS, Raster, raster_of, without_hint
     from workbench.images.report import Count, Finding, Guess, LeftOut, LoadReport, Question
@@ -61,7 +61,7 @@ __getattr__ = handed_on(
         "levels": "Editable Pixels alike as_image as_pixels resized shrunk",
         "layouts": "LAYOUTS images_from_zip load_images stamp",
         "manifests": "SYNTHETIC",
-        "options": "options_from options_of options_text",
+        "options": "options_flags options_from options_of options_read options_text",
         "report": "Count Finding Guess LeftOut LoadReport Question",
         "trees": "zip_tree",
         "pieces": "Pieces REGION_FILLS square_cells",

@@ -12,14 +12,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from workbench.catalog import ReadOptions, check_local, load_catalog, package_folder, read_text, shared, stored_path
+from workbench.catalog import (
+    IMAGES_VARIABLE,
+    READ_VARIABLE,
+    ReadOptions,
+    check_local,
+    load_catalog,
+    package_folder,
+    read_text,
+    shared,
+    stored_path,
+)
 from workbench.errors import InputError
 from workbench.files import Stamp, csv_rows, stamp_of
 from workbench.images.class_folders import class_folders
 from workbench.images.industrial import mvtec
 from workbench.images.item import FileSource, ImageItem, ImageSet, no_images
 from workbench.images.manifests import manifest, read_manifest, sentence_list
+from workbench.images.options import options_from
 from workbench.images.readings import Reading, image_set, without
+from workbench.images.report import Guess
 from workbench.images.stamped_metal import seed_of, set_folder, stored_set
 from workbench.images.trees import Tree, folder_tree, table_tree, zip_tree
 from workbench.images.words import split_of
@@ -67,12 +79,18 @@ def load_images(
         images = _locate(entry.ref, stored_path(entry.root) if entry.root else None, own)
         images = replace(images, name=entry.title, synthetic=entry.synthetic or images.synthetic)
     elif trusted:
-        images = _locate(str(ref), None, options or DEFAULT)
+        images = _locate(str(ref), None, options or _stated(str(ref)))
     else:
         raise InputError(f"There is no image set named {str(ref)!r}: choose one of {', '.join(load_catalog().images)}.")
     if class_names is not None:
         check_labels(images, class_names)
     return images
+
+
+def _stated(ref: str) -> ReadOptions:
+    """How the command line that started the server said that its own set is to be read."""
+    text = os.environ.get(READ_VARIABLE)
+    return options_from(text) if text and ref == os.environ.get(IMAGES_VARIABLE) else DEFAULT
 
 
 def stamp(ref: str, images: ImageSet | None = None) -> str:
@@ -123,9 +141,9 @@ def check_labels(images: ImageSet, class_names: Sequence[str]) -> None:
 
 def _locate(ref: str, root: Path | None, options: ReadOptions) -> ImageSet:
     if ref == "elpv":
-        return _elpv()
+        return _elpv(options)
     if (seed := seed_of(ref)) is not None:
-        return replace(_from_tree(folder_tree(stored_set(seed))), name=ref)
+        return replace(_from_tree(folder_tree(stored_set(seed)), options), name=ref)
     path = stored_path(ref)
     check_local(ref)
     if not ref.strip() or not path.exists():
@@ -185,16 +203,23 @@ def _is_wrapped(tree: Tree, options: ReadOptions) -> bool:
     return tree.below(top).manifest is not None or top == tree.name or all(len(path.parts) > 2 for path in images)
 
 
-def _elpv() -> ImageSet:
+def _elpv(options: ReadOptions) -> ImageSet:
     """The package `elpv-dataset` (Deitsch et al. 2019), with the split that ships in assets/splits/elpv.csv."""
     data = package_folder("elpv_dataset") / "data"
     rows = csv_rows(shared("splits/elpv.csv").read_bytes(), "elpv.csv")
     splits = {str(row["name"]): str(row["split"]) for row in rows}
-    items = []
+    reading = Reading("elpv", "the package elpv-dataset lists its images in labels.csv", ordered=True)
+    reading.guesses = [
+        Guess(
+            "labels", "defective from a stated probability of 0.5 on", "the experts' ratings in labels.csv", "stated"
+        ),
+        Guess("splits", "dealt at random, class by class", "assets/splits/elpv.csv, of this program", "stated"),
+    ]
+    reading.class_names = ("functional", "defective")
     for line in read_text(data / "labels.csv").splitlines():
         if line.strip():
             name, probability, kind = line.split()
-            items.append(
+            reading.items.append(
                 ImageItem(
                     name=name.removeprefix("images/"),
                     source=FileSource(data / name),
@@ -203,4 +228,6 @@ def _elpv() -> ImageSet:
                     attributes={"module type": kind, "defect probability": round(float(probability), 3)},
                 )
             )
-    return ImageSet("elpv", tuple(items), ("functional", "defective"))
+    tree = Tree("elpv", {PurePosixPath(item.name): item.source for item in reading.items}, data)
+    reading.used = set(tree.files)
+    return image_set(tree, tree, reading, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -27,6 +28,25 @@ def options_text(options: ReadOptions) -> str:
         else:
             pairs.append((name, ",".join(f"{number:g}" for number in value) if name == "window" else value))
     return urlencode(pairs)
+
+
+def options_flags(options: ReadOptions) -> str:
+    """The options that differ from the default as the command line takes them; empty where none does."""
+    return " ".join(
+        f"--read {shlex.quote(f'{name}={value}')}" for name, value in parse_qsl(options_text(options), True)
+    )
+
+
+def options_read(flags: Iterable[str]) -> ReadOptions:
+    """The options of the command line's flags, as "layout=mvtec" and "split.dev=validation".
+
+    Raises:
+        InputError: A flag has no "=", or names an option or a value that does not exist.
+    """
+    parts = [flag.partition("=") for flag in flags]
+    if without := next((name for name, sign, _ in parts if not sign), None):
+        raise InputError(f"--read {without} has no value: write it as --read layout=folders or --read split.dev=test.")
+    return options_of([(name.strip(), value.strip()) for name, _, value in parts])
 
 
 def options_from(text: str) -> ReadOptions:
