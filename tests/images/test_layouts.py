@@ -301,7 +301,7 @@ def test_csv_names_with_signs_of_their_own(tmp_path: Path) -> None:
         ("image,label\n.,ok\n", "'.' in line 2"),
         ("image,label\n,ok\n", "names no image in line 2"),
         ("image,label\na.png,ok\na.png,bad\n", "names a.png 2 times"),
-        ("image,split\na.png,holdout\n", "the split 'holdout' in line 2"),
+        ("image,split\na.png,quarter\n", "the split 'quarter' in line 2"),
         ("image,mask\na.png,none.png\n", "'none.png' in line 2"),
         ("image,label\na.png," + "x" * 200_000 + "\n", "not a CSV this can read"),
         ("image,label\na.png,dé\n".encode("latin-1"), "not text in UTF-8"),
