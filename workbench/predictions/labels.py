@@ -5,17 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-GOOD = frozenset((
-    "good", "ok", "okay", "pass", "passed", "functional", "normal", "free", "intact", "flawless", "healthy",
-    "undamaged", "undefective",
-    "accept", "accepted", "faultless", "io",
-))  # fmt: skip
-BAD = frozenset((
-    "defect", "defects", "defective", "fault", "faults", "faulty", "damage", "damaged", "anomaly", "anomalies",
-    "anomalous", "flaw",
-    "flaws", "flawed",
-))  # fmt: skip
-NOT = frozenset(("no", "not", "non", "without", "nothing", "never"))
+from workbench.texts import reads_as_good
 
 SEPARATORS = re.compile(r"\s*[;|,+]\s*")
 """What stands between the labels of one image."""
@@ -53,12 +43,5 @@ def good_class(class_names: Iterable[str]) -> str | None:
     Returns:
         The one class that reads so; None where none does, or several do.
     """
-    names = [name for name in class_names if _reads_as_good(name)]
+    names = [name for name in class_names if reads_as_good(name)]
     return names[0] if len(names) == 1 else None
-
-
-def _reads_as_good(name: str) -> bool:
-    words = set(re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name).lower()))
-    if "free" in words:  # free of whatever it names
-        return not words & NOT
-    return bool(words & NOT) if words & BAD else bool(words & GOOD) and not words & NOT

@@ -8,6 +8,7 @@ from workbench import handed_on
 
 if TYPE_CHECKING:
     from workbench.texts.escaping import escaped, prose, without_folders
+    from workbench.texts.goodness import reads_as_good
     from workbench.texts.values import apart, scalar, shown
     from workbench.texts.wording import chosen, directed, shortened
 
@@ -15,6 +16,7 @@ __getattr__ = handed_on(
     __name__,
     {
         "escaping": "escaped prose without_folders",
+        "goodness": "reads_as_good",
         "values": "apart scalar shown",
         "wording": "chosen directed shortened",
     },
