@@ -29,6 +29,11 @@ def disc(radius: float = 4, ending: str = "png", size: tuple[int, int] = (SIDE, 
     return encoded(Image.fromarray(np.uint8(255) * inside), ending)
 
 
+def blank(ending: str = "png") -> bytes:
+    """The bytes of a mask with nothing inside."""
+    return encoded(Image.new("L", (SIDE, SIDE)), ending)
+
+
 def encoded(image: Image.Image, ending: str) -> bytes:
     """An image as the bytes of a file."""
     buffer = io.BytesIO()
@@ -48,6 +53,7 @@ class Case:
         labels: Images by class; "" for those without one.
         splits: Images by split; "" for those without one.
         masks: Images with a mask.
+        empty: How many of the masks have nothing inside.
         left_out: Files that are left out with a reason.
         layout: The name of the layout that is recognised.
         options: Corrections that the set needs; the documentation names them.
@@ -59,6 +65,7 @@ class Case:
     labels: Mapping[str, int]
     splits: Mapping[str, int]
     masks: int = 0
+    empty: int = 0
     left_out: int = 0
     layout: str = "folders"
     options: ReadOptions = DEFAULT

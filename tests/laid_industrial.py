@@ -1,23 +1,195 @@
-"""Published sets of industrial inspection."""
+"""Published sets of inspection as they are downloaded and unpacked, a few files of each."""
 
 from __future__ import annotations
 
-from laid import Case
+from laid import Case, blank
+
+from workbench.catalog import ReadOptions
+
+
+def category(name: str = "") -> dict[str, bytes | str]:
+    """The files of a category of MVTec AD: two good images, a crack with its mask."""
+    return {
+        f"{name}train/good/000.png": "photo",
+        f"{name}test/good/000.png": "photo",
+        f"{name}test/crack/000.png": "photo",
+        f"{name}ground_truth/crack/000_mask.png": "mask",
+    }
+
 
 CASES = (
     Case(
         "MVTec AD, one category",
-        {
-            "train/good/000.png": "photo",
-            "test/good/000.png": "photo",
-            "test/crack/000.png": "photo",
-            "ground_truth/crack/000_mask.png": "mask",
-            "license.txt": "CC BY-NC-SA",
-        },
+        {**category(), "license.txt": "CC BY-NC-SA"},
         labels={"good": 2, "crack": 1},
         splits={"train": 1, "test": 2},
         masks=1,
         left_out=1,
+        layout="mvtec",
+    ),
+    Case(
+        "MVTec AD, capitals and masks called as their images",
+        {
+            "Train/GOOD/000.PNG": "photo",
+            "TEST/Good/000.PNG": "photo",
+            "TEST/Crack/000.PNG": "photo",
+            "Ground_Truth/CRACK/000.png": "mask",
+            "Test/Good/001.PNG": "photo",
+        },
+        labels={"Good": 3, "Crack": 1},
+        splits={"train": 1, "test": 3},
+        masks=1,
+        layout="mvtec",
+    ),
+    Case(
+        "MVTec AD, all categories",
+        {**category("bottle/"), **category("cable/"), "readme.txt": "MVTec AD", "bottle/license.txt": "CC"},
+        labels={"good": 4, "crack": 2},
+        splits={"train": 2, "test": 4},
+        masks=2,
+        left_out=2,
+        layout="mvtec",
+        asks=("root",),
+    ),
+    Case(
+        "MVTec AD, one of all categories",
+        {**category("bottle/"), **category("cable/"), "readme.txt": "MVTec AD"},
+        labels={"good": 2, "crack": 1},
+        splits={"train": 1, "test": 2},
+        masks=1,
+        left_out=5,
+        layout="mvtec",
+        options=ReadOptions(root="bottle"),
+    ),
+    Case(
+        "MVTec LOCO AD, several masks an image",
+        {
+            "train/good/000.png": "photo",
+            "validation/good/000.png": "photo",
+            "test/good/000.png": "photo",
+            "test/logical_anomalies/000.png": "photo",
+            "test/structural_anomalies/000.png": "photo",
+            "ground_truth/logical_anomalies/000/000.png": "mask",
+            "ground_truth/logical_anomalies/000/001.png": "mask",
+            "ground_truth/structural_anomalies/000/000.png": "mask",
+            "defects_config.json": "[]",
+        },
+        labels={"good": 3, "logical_anomalies": 1, "structural_anomalies": 1},
+        splits={"train": 1, "validation": 1, "test": 3},
+        masks=2,
+        left_out=1,
+        layout="mvtec",
+    ),
+    Case(
+        "MVTec AD 2, public and private tests",
+        {
+            "train/good/000_regular.png": "photo",
+            "validation/good/000_regular.png": "photo",
+            "test_public/good/000_regular.png": "photo",
+            "test_public/bad/000_regular.png": "photo",
+            "test_public/bad/000_overexposed.png": "photo",
+            "test_public/ground_truth/bad/000_regular_mask.png": "mask",
+            "test_public/ground_truth/bad/000_overexposed_mask.png": "mask",
+            "test_private/000_regular.png": "photo",
+            "test_private_mixed/000_mixed.png": "photo",
+        },
+        labels={"good": 3, "bad": 2, "": 2},
+        splits={"train": 1, "validation": 1, "test": 5},
+        masks=2,
+        layout="mvtec",
+    ),
+    Case(
+        "MVTec 3D-AD",
+        {
+            "bagel/train/good/rgb/000.png": "photo",
+            "bagel/train/good/xyz/000.tiff": "photo",
+            "bagel/test/crack/rgb/000.png": "photo",
+            "bagel/test/crack/gt/000.png": "mask",
+            "bagel/test/crack/xyz/000.tiff": "photo",
+            "bagel/test/good/rgb/000.png": "photo",
+            "bagel/test/good/gt/000.png": blank(),
+            "bagel/test/good/xyz/000.tiff": "photo",
+            "bagel/calibration/camera_parameters.json": "{}",
+        },
+        labels={"good": 2, "crack": 1},
+        splits={"train": 1, "test": 2},
+        masks=2,
+        empty=1,
+        left_out=4,
+        layout="mvtec",
+    ),
+    Case(
+        "BTAD, three products",
+        {
+            "01/train/ok/0000.bmp": "photo",
+            "01/test/ok/0001.bmp": "photo",
+            "01/test/ko/0000.bmp": "photo",
+            "01/ground_truth/ko/0000.png": "mask",
+            "02/train/ok/0000.png": "photo",
+            "02/test/ko/0000.png": "photo",
+            "02/ground_truth/ko/0000.png": "mask",
+            "03/train/ok/0000.bmp": "photo",
+            "03/test/ko/0000.bmp": "photo",
+            "03/ground_truth/ko/0000.bmp": "mask",
+        },
+        labels={"ok": 4, "ko": 3},
+        splits={"train": 3, "test": 4},
+        masks=3,
+        layout="mvtec",
+        asks=("root",),
+    ),
+    Case(
+        "products between split and class",
+        {
+            "train/bottle/good/0.png": "photo",
+            "test/bottle/good/0.png": "photo",
+            "test/bottle/crack/0.png": "photo",
+            "ground_truth/bottle/crack/0_mask.png": "mask",
+            "train/cable/good/0.png": "photo",
+        },
+        labels={"good": 3, "crack": 1},
+        splits={"train": 2, "test": 2},
+        masks=1,
+        layout="mvtec",
+    ),
+    Case(
+        "anomalib Folder",
+        {
+            "good/00.jpg": "photo",
+            "colour/00.jpg": "photo",
+            "crack/00.jpg": "photo",
+            "mask/colour/00.jpg": "mask",
+            "mask/crack/00.jpg": "mask",
+        },
+        labels={"good": 1, "colour": 1, "crack": 1},
+        splits={"": 3},
+        masks=2,
+        layout="anomalib",
+    ),
+    Case(
+        "anomalib Folder with normal_test",
+        {
+            "normal/00.png": "photo",
+            "normal_test/10.png": "photo",
+            "abnormal/10.png": "photo",
+            "masks/10_mask.png": "mask",
+        },
+        labels={"normal": 2, "abnormal": 1},
+        splits={"train": 1, "test": 2},
+        masks=1,
+        layout="anomalib",
+    ),
+    Case(
+        "masks beside the images of each class",
+        {
+            "train/normal/images/0.tif": "photo",
+            "test/normal/images/1.tif": "photo",
+            "test/anomalous/images/2.tif": "photo",
+            "test/anomalous/masks/2.tif": "mask",
+        },
+        labels={"normal": 2, "anomalous": 1},
+        splits={"train": 1, "test": 2},
+        masks=1,
         layout="mvtec",
     ),
 )

@@ -20,7 +20,7 @@ def test_a_set_is_read_as_a_count_by_hand_says(case: Case, tmp_path: Path) -> No
     assert Counter(item.label or "" for item in images) == case.labels
     assert Counter(item.split or "" for item in images) == case.splits
     assert sum(item.mask is not None for item in images) == case.masks
-    assert all((mask := item.open_mask()) is None or mask.any() for item in images)
+    assert sum((mask := item.open_mask()) is not None and not mask.any() for item in images) == case.empty
     assert (report.total, report.masks, report.layout) == (case.images, case.masks, case.layout)
     left_out = [name for group in report.left_out for name in group.names]
     assert len(left_out) == len(set(left_out)) == case.left_out

@@ -26,7 +26,7 @@ from workbench.catalog import (
 from workbench.errors import InputError
 from workbench.files import Stamp, csv_rows, stamp_of
 from workbench.images.class_folders import class_folders
-from workbench.images.industrial import mvtec
+from workbench.images.industrial import anomaly_folders, mvtec
 from workbench.images.item import FileSource, ImageItem, ImageSet, no_images
 from workbench.images.manifests import manifest, read_manifest, sentence_list
 from workbench.images.options import options_from
@@ -40,6 +40,7 @@ DEEPEST = 16
 LAYOUTS: dict[str, Callable[[Tree, ReadOptions, bool], Reading | None]] = {
     "manifest": manifest,
     "mvtec": mvtec,
+    "anomalib": anomaly_folders,
     "folders": class_folders,
 }
 """By name, in the order in which they are tried: each takes the tree, the corrections, and whether it was asked for by
