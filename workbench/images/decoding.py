@@ -1,4 +1,4 @@
-"""From the bytes of a file to an upright RGB image or a mask, safely."""
+"""From the bytes of a file to an upright RGB image, safely."""
 
 from __future__ import annotations
 
@@ -86,14 +86,6 @@ _ORIENTED = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
 """Where a PNG may say how it stands, before its pixels or after them."""
 
 
-def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
-    """Decode bytes to an upright mask of shape (H, W): True where a pixel is not zero and not transparent.
-
-    No level is scaled or rounded, so that a mask of the counts 0 and 1 holds at any depth. Errors as `decode`.
-    """
-    return open_with(data, name, lambda image: _inside(upright(image)))
-
-
 def upright(image: Image.Image) -> Image.Image:
     """Decode the pixels, and turn them as EXIF says."""
     image.load()
@@ -160,17 +152,6 @@ def too_large(name: str, what: str, most: int = MAX_PIXELS) -> InputError:
     return InputError(f"{name} has {what}, over the limit of {most // 10**6} million: scale or crop it first.")
 
 
-def _inside(image: Image.Image) -> NDArray[np.bool_]:
-    if image.has_transparency_data:
-        opaque = _tilewise(image, np.bool_, lambda tile: np.asarray(tile.convert("RGBA").getchannel("A")) > 0)
-        if not opaque.all():
-            return opaque
-        return _tilewise(image, np.bool_, lambda tile: np.asarray(tile.convert("RGBA"))[..., :3].any(axis=2))
-    if image.mode in ("1", "L") or image.mode.startswith(("I", "F")):
-        return _tilewise(image, np.bool_, lambda tile: np.asarray(tile) != 0)
-    return _tilewise(image, np.bool_, lambda tile: np.asarray(tile.convert("RGB")).any(axis=2))
-
-
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         kind = np.asarray(image.crop((0, 0, 1, 1))).dtype
@@ -178,7 +159,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if not image.has_transparency_data:
         return image if image.mode == "RGB" else image.convert("RGB")
     result = Image.new("RGB", image.size)
-    for box in _tiles(image.size):
+    for box in tiles(image.size):
         tile = image.crop(box).convert("RGBA")
         result.paste(Image.alpha_composite(Image.new("RGBA", tile.size, "white"), tile).convert("RGB"), box)
     return result
@@ -187,12 +168,13 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _tilewise(image: Image.Image, kind: DTypeLike, read: Callable[[Image.Image], ArrayLike]) -> NDArray:
     """What `read` makes of each tile, put together to (H, W): an image is never held as a whole in a second form."""
     result = np.empty((image.height, image.width), kind)
-    for left, top, right, bottom in _tiles(image.size):
+    for left, top, right, bottom in tiles(image.size):
         result[top:bottom, left:right] = read(image.crop((left, top, right, bottom)))
     return result
 
 
-def _tiles(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
+def tiles(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
+    """Boxes (left, top, right, bottom) that cover an image of a width and height."""
     width, height = size
     for top in range(0, height, TILE):
         yield from ((left, top, min(left + TILE, width), min(top + TILE, height)) for left in range(0, width, TILE))

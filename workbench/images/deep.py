@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +14,13 @@ from workbench.errors import InputError
 from workbench.images import decoding
 from workbench.images.arrays import MAGIC, read_array
 from workbench.images.dicoms import is_dicom, read_dicom
+from workbench.images.mask_rules import AUTO, inside
+from workbench.images.mask_values import Values, array_values, use_values
 from workbench.images.raster import Raster, raster_of
 from workbench.images.sixteen import read_pillow, read_pnm
 from workbench.images.tiffs import MAGICS, OtherDecoderError, read_tiff
 
+T = TypeVar("T")
 HEAD = 132
 """Bytes from which a format is known."""
 
@@ -83,16 +88,27 @@ def raster_from(image: Image.Image, name: str = "The image") -> Raster | None:
     return raster_of(np.asarray(image)[..., None], name)
 
 
-def decode_mask(data: bytes | Path, name: str) -> NDArray[np.bool_]:
-    """Decode bytes of any format to an upright mask (H, W): True where a pixel is not zero and not transparent.
+def decode_mask(data: bytes | Path, name: str, rule: str = AUTO) -> NDArray[np.bool_]:
+    """Decode bytes of any format to an upright mask (H, W): True where its values, by a rule, are inside.
 
-    No level is scaled or rounded, so that a mask of the counts 0 and 1 holds at any depth. Errors as `decode`.
+    Args:
+        data: Its bytes, or where it lies.
+        name: What errors call it.
+        rule: As `ReadOptions.mask_rule`; no level is scaled or rounded.
+
+    Raises:
+        InputError: As `decode`; or its values are no mask's.
     """
+    return with_values(data, name, lambda values: inside(values, rule, name))
+
+
+def with_values(data: bytes | Path, name: str, use: Callable[[Values], T]) -> T:
+    """What `use` makes of the values of a mask of any format. Errors as `decode`."""
     if isinstance(data, bytes) and not data[:HEAD].startswith(MAGIC) and not is_dicom(data[:HEAD], name):
-        return decoding.decode_mask(data, name)
+        return use_values(data, name, use)
     raster = read_raster(data, name, bands=True)
     assert raster is not None
-    return np.asarray((raster.values != 0).any(-1))
+    return use(array_values(raster.values))
 
 
 def upright_size(data: bytes | Path, name: str) -> tuple[int, int]:

@@ -11,11 +11,15 @@ from pathlib import PurePosixPath
 
 from workbench.catalog import ReadOptions
 from workbench.images.item import SUFFIXES, ImageItem, ImageSet
+from workbench.images.mask_paths import masks_by_pattern
+from workbench.images.mask_rules import AUTO, check_rule
+from workbench.images.masks import mask_of, parts_of
 from workbench.images.report import Count, Finding, Guess, LeftOut, LoadReport, Question
 from workbench.images.splits import SPLITS
 from workbench.images.trees import Tree
 
 UNUSED, NO_IMAGE = "no part of this layout", "no image or table"
+NO_MASKS = "none"
 NOT_WANTED, OUTSIDE = "left out by your pattern", "outside of the root"
 
 
@@ -56,6 +60,10 @@ def image_set(whole: Tree, tree: Tree, reading: Reading, options: ReadOptions) -
         reading: What it made of them.
         options: Corrections.
     """
+    check_rule(options.mask_rule)
+    if options.masks != AUTO:
+        _other_masks(tree, reading, options.masks)
+    reading.items = [_by_rule(item, options.mask_rule) for item in reading.items]
     items = [item for item in reading.items if item.label is None or options.labels.get(item.label) != ""]
     dropped = tuple(item.name for item in reading.items if item.label and options.labels.get(item.label) == "")
     items = [_renamed(item, options) for item in items]
@@ -79,6 +87,37 @@ def image_set(whole: Tree, tree: Tree, reading: Reading, options: ReadOptions) -
     order = dict.fromkeys(options.labels.get(name, name) for name in reading.class_names)
     names = tuple(order) if labels <= set(order) else tuple(sorted(labels))
     return ImageSet(tree.name, tuple(items), names, reading.synthetic, tuple(reading.notes), report)
+
+
+def _other_masks(tree: Tree, reading: Reading, pattern: str) -> None:
+    """Masks by a pattern, or none, in place of those that the layout recognised."""
+    paths = {tree.find(str(path)) or path: path for path in reading.used}
+    before = {paths[part] for item in reading.items for part in parts_of(item.mask) if part in paths}
+    masks = {} if pattern == NO_MASKS else masks_by_pattern(tree, reading.items, pattern)
+    now: set[PurePosixPath] = {path for found in masks.values() for path in found}
+    names = {str(tree.prefix / path) for path in now}
+    reading.items = [
+        dataclasses.replace(item, mask=mask_of(tuple(masks.get(item.name, {}).values())))
+        for item in reading.items
+        if PurePosixPath(item.name) not in now
+    ]
+    images = {PurePosixPath(item.name) for item in reading.items}
+    gone = sorted(str(tree.prefix / path) for path in before - now - images if path in tree.files)
+    reading.used = (reading.used - (before - now - images)) | now
+    kept = (LeftOut(left.reason, tuple(n for n in left.names if n not in names)) for left in reading.left_out)
+    reading.left_out = [left for left in kept if left.names]
+    if gone:
+        reading.left_out.append(LeftOut("no mask by your option", tuple(gone)))
+    value = f"of {len(masks):,} images by {pattern}" if masks else "none"
+    reading.guesses = [guess for guess in reading.guesses if guess.topic != "masks"]
+    reading.guesses.append(Guess("masks", value, "your option", "stated", "masks"))
+
+
+def _by_rule(item: ImageItem, rule: str) -> ImageItem:
+    """The image with what of its mask is inside by a stated rule."""
+    if rule == AUTO or item.mask is None:
+        return item
+    return dataclasses.replace(item, mask=mask_of(parts_of(item.mask), rule))
 
 
 def _renamed(item: ImageItem, options: ReadOptions) -> ImageItem:

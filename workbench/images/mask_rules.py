@@ -1,0 +1,177 @@
+"""What in a mask counts as inside: by its own values, or by a rule that somebody states."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import InputError
+from workbench.images.mask_values import COLOUR, INDEX, Census, Values, brightest, census
+
+AUTO, NONZERO, INVERTED = "auto", "nonzero", "inverted"
+RANGE = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
+VOID, VOID_COLOUR, LAST_CLASS = 255, 0xE0E0C0, 64
+"""The index and the colour of what belongs to no class, and the classes that an index beside it may stand for."""
+FAINT = 32
+"""The brightest value below which what a lossy format has left cannot be told from its noise."""
+MOST_COLOURS = 64
+PHOTO, PHOTO_BORDER, LEVELS = 0.25, 0.1, 32
+"""Shares of pixels, and the number of grey values, over which it is a photo."""
+Test = Callable[[NDArray], NDArray]
+
+
+class NoMaskError(InputError):
+    """A file whose values are those of a photo.
+
+    Attributes:
+        why: What it is taken for, and by what.
+    """
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name} is taken for a mask, but {why}: give the mask itself, or say what of it is inside.")
+        self.why = why
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a mask is read by its own values.
+
+    Attributes:
+        kind: "empty", "full", "two values", "levels", "soft" or "colours".
+        words: The rule, as in "grey from 128 on is inside".
+        test: Which values are inside.
+        levels: The distinct values, empty where there are very many.
+        high: The largest.
+    """
+
+    kind: str
+    words: str
+    test: Test
+    levels: tuple[float, ...] = ()
+    high: float = 0.0
+
+
+def check_rule(rule: str) -> None:
+    """Refuse a rule that is none."""
+    match = RANGE.fullmatch(rule)
+    if rule in (AUTO, NONZERO, INVERTED) or (match and int(match[1]) <= int(match[2] or match[1])):
+        return
+    raise InputError(
+        f"{rule!r} is no rule of masks: use auto, nonzero, inverted, the lowest grey value inside as 128, or the lowest"
+        " and the highest as 1-254."
+    )
+
+
+def inside(values: Values, rule: str, name: str) -> NDArray[np.bool_]:
+    """The mask (H, W) by a rule.
+
+    Raises:
+        InputError: The rule is none, or is left to the values and they are no mask's.
+    """
+    check_rule(rule)
+    if rule == NONZERO:
+        return values.where(lambda part: part != 0)
+    if match := RANGE.fullmatch(rule):
+        return values.where(_between(values, float(match[1]), float(match[2] or "inf")))
+    test = look(values, name).test
+    return values.where((lambda part: ~test(part)) if rule == INVERTED else test)
+
+
+def _between(values: Values, low: float, high: float) -> Test:
+    def test(part: NDArray) -> NDArray:
+        grey = brightest(part) if values.kind == COLOUR else part
+        return (grey >= low) & (grey <= high)
+
+    return test
+
+
+def look(values: Values, name: str) -> Look:
+    """How a mask is to be read by its own values.
+
+    Raises:
+        InputError: They are no mask's.
+    """
+    found = census(values, name)
+    levels = tuple(found.levels.tolist())
+    if values.kind == INDEX:
+        return _by_index(values, levels)
+    if values.kind == COLOUR:
+        return _by_colour(found, levels, name)
+    return _by_grey(found, levels, values.lossy, name)
+
+
+def _by_grey(found: Census, levels: tuple[float, ...], lossy: bool, name: str) -> Look:
+    if found.high <= 0:
+        return Look("empty", "nothing is inside", lambda part: part > 0, levels, found.high)
+    if len(levels) == 1:
+        return Look("full", f"all of it is {levels[0]:g}, and inside", lambda part: part > 0, levels, found.high)
+    if len(levels) != 2 and _is_photo(found):
+        raise NoMaskError(
+            name, f"looks like a photo: {found.many} grey values, {found.middle:.0%} of the pixels between"
+        )
+    if lossy and found.high < FAINT:
+        raise InputError(
+            f"{name} is saved with loss, and its brightest value is {found.high:g}, which cannot be told from the"
+            " noise of saving: export the mask as PNG."
+        )
+    if lossy or (len(levels) != 2 and (found.noise or found.ramp > 0.5)):
+        low = found.high / 2 if found.high <= 1 else math.ceil(found.high / 2)
+        return Look("soft", f"grey from {low:g} on is inside", lambda part: part >= low, levels, found.high)
+    if len(levels) == 2:
+        low = max(levels[0], 0)
+        return Look("two values", f"what is over {low:g} is inside", lambda part: part > low, levels, found.high)
+    if found.low > 0:
+        raise InputError(
+            f"{name} holds {found.many} values from {found.low:g} to {found.high:g} and no 0, so that nothing says"
+            f" which of them is outside: give a rule of masks, as {math.ceil(found.low) + 1}."
+        )
+    if levels[-1] == VOID and levels[-2] <= LAST_CLASS:
+        return Look(
+            "levels", "what is over 0 is inside, but 255", lambda part: (part > 0) & (part != VOID), levels, VOID
+        )
+    return Look("levels", "what is over 0 is inside", lambda part: part > 0, levels, found.high)
+
+
+def _is_photo(found: Census) -> bool:
+    """Whether grey values are those of a photo: many, a good part of them between, and hardly two alike."""
+    many = not len(found.levels) or len(found.levels) > LEVELS
+    much = found.middle > PHOTO or (found.middle > PHOTO / 2 and found.border > PHOTO_BORDER)
+    return many and much and found.flat < 0.6
+
+
+def _by_index(values: Values, levels: tuple[float, ...]) -> Look:
+    """Indices of a palette: outside is black where one index is, else index 0; the colour of void belongs nowhere."""
+    assert values.palette is not None
+    used = [int(level) for level in levels]
+    black = [index for index in used if values.palette[index] == 0]
+    outside = set(black if len(black) == 1 else [0])
+    void = {index for index in used if values.palette[index] == VOID_COLOUR}
+    void |= {VOID} if len(used) > 1 and used[-1] == VOID and used[-2] <= LAST_CLASS and len(used) > 2 else set()
+    words = f"what is not index {min(outside)} is inside" + (f", but {max(void)}" if void else "")
+    kind = "empty" if set(used) <= outside | void else "levels"
+    keep = np.isin(np.arange(256), list(outside | void), invert=True)
+    return Look(kind, words, lambda part: keep[part], levels, used[-1])
+
+
+def _by_colour(found: Census, levels: tuple[float, ...], name: str) -> Look:
+    """Colours: outside is black; many colours that fade into one another are soft, and anything else is a photo."""
+    if len(levels) > MOST_COLOURS or not levels:
+        if found.flat < 0.6 and (found.middle > PHOTO or found.ramp < 0.5):
+            raise NoMaskError(name, f"is 3 channels of different values: {found.many} colours")
+        if found.flat < 0.6:
+            words, low = "the brightest channel from 128 on is inside", 128
+            return Look("soft", words, lambda part: brightest(part) >= low, levels, 255)
+    if len(levels) == 1:
+        return Look("full", "all of it is of one colour, and inside", lambda part: part != 0, levels)
+    if levels and 0 not in levels:
+        raise InputError(
+            f"{name} holds {len(levels)} colours of which none is black, so that nothing says which is outside: paint"
+            " the background black, or give a rule of masks."
+        )
+    words = "what is not black is inside" + (", but the colour of void" if VOID_COLOUR in levels else "")
+    return Look("colours", words, lambda part: (part != 0) & (part != VOID_COLOUR), levels)
