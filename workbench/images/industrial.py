@@ -42,10 +42,10 @@ def mvtec(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
     why = beside if products in ([""], []) else f"{len(products)} folders of products in one form: {beside}"
     reading = Reading("mvtec", why)
     _add_items(reading, tree, options, images, pairs)
-    _ask_for_product(reading, tree, options, products)
+    ask_for_product(reading, tree, options, products)
     _tell(reading, tree, parts, pairs, options)
     away = [path for path in parts.images if path not in images]
-    _leave_out(reading, tree, "in no folder of a split", away)
+    leave_out(reading, tree, "in no folder of a split", away)
     return reading
 
 
@@ -158,7 +158,7 @@ def _lighting(path: PurePosixPath, place: Place) -> dict[str, object]:
     return attributes
 
 
-def _ask_for_product(reading: Reading, tree: Tree, options: ReadOptions, products: Sequence[str]) -> None:
+def ask_for_product(reading: Reading, tree: Tree, options: ReadOptions, products: Sequence[str]) -> None:
     """Whether several products are one set: a guess, and a question until a root is given."""
     if len(products) < 2:
         return
@@ -178,11 +178,11 @@ def _ask_for_product(reading: Reading, tree: Tree, options: ReadOptions, product
 
 def _tell(reading: Reading, tree: Tree, parts: Anatomy, pairs: Pairs, options: ReadOptions) -> None:
     """Guesses and findings about masks, and what is left out with a reason of its own."""
-    _leave_out(reading, tree, "depth of a 3D set, which is not read", parts.depth)
+    leave_out(reading, tree, "depth of a 3D set, which is not read", parts.depth)
     if options.masks == "none":
-        _leave_out(reading, tree, "masks, which are not wanted", list(parts.masks))
+        leave_out(reading, tree, "masks, which are not wanted", list(parts.masks))
         return
-    _leave_out(reading, tree, "masks without an image", pairs.orphans)
+    leave_out(reading, tree, "masks without an image", pairs.orphans)
     if parts.masks:
         several = sum(len(masks) > 1 for masks in pairs.masks.values())
         joined = f", several joined for {several:,} of them" if several else ""
@@ -192,6 +192,7 @@ def _tell(reading: Reading, tree: Tree, parts: Anatomy, pairs: Pairs, options: R
         reading.findings += mask_findings(reading.items, pairs.orphans)
 
 
-def _leave_out(reading: Reading, tree: Tree, reason: str, paths: Sequence[PurePosixPath]) -> None:
+def leave_out(reading: Reading, tree: Tree, reason: str, paths: Sequence[PurePosixPath]) -> None:
+    """Note files that are no images of the set, with the reason; nothing where there are none."""
     if paths:
         reading.left_out.append(LeftOut(reason, tuple(str(tree.prefix / path) for path in paths)))

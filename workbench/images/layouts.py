@@ -28,6 +28,7 @@ from workbench.files import Stamp, csv_rows, stamp_of
 from workbench.images.class_folders import class_folders
 from workbench.images.industrial import anomaly_folders, mvtec
 from workbench.images.item import FileSource, ImageItem, ImageSet, no_images
+from workbench.images.kolektor import dagm, kolektor
 from workbench.images.manifests import manifest, read_manifest, sentence_list
 from workbench.images.options import options_from
 from workbench.images.readings import Reading, image_set, without
@@ -41,6 +42,8 @@ LAYOUTS: dict[str, Callable[[Tree, ReadOptions, bool], Reading | None]] = {
     "manifest": manifest,
     "mvtec": mvtec,
     "anomalib": anomaly_folders,
+    "kolektor": kolektor,
+    "dagm": dagm,
     "folders": class_folders,
 }
 """By name, in the order in which they are tried: each takes the tree, the corrections, and whether it was asked for by
