@@ -244,4 +244,30 @@ CASES = (
         layout="dagm",
         asks=("root",),
     ),
+    Case(
+        "VisA as downloaded, splits by its table",
+        {
+            "candle/Data/Images/Normal/0000.JPG": "photo",
+            "candle/Data/Images/Normal/0001.JPG": "photo",
+            "candle/Data/Images/Anomaly/000.JPG": "photo",
+            "candle/Data/Masks/Anomaly/000.png": "mask",
+            "candle/image_anno.csv": "image,label,mask\n"
+            "candle/Data/Images/Normal/0000.JPG,normal,\n"
+            'candle/Data/Images/Anomaly/000.JPG,"burnt,melded",candle/Data/Masks/Anomaly/000.png\n',
+            "pcb1/Data/Images/Normal/0000.JPG": "photo",
+            "split_csv/1cls.csv": "object,split,label,image,mask\n"
+            "candle,train,normal,candle/Data/Images/Normal/0000.JPG,\n"
+            "candle,test,normal,candle/Data/Images/Normal/0001.JPG,\n"
+            "candle,test,anomaly,candle/Data/Images/Anomaly/000.JPG,candle/Data/Masks/Anomaly/000.png\n"
+            "pcb1,train,normal,pcb1/Data/Images/Normal/0000.JPG,\n",
+            "split_csv/2cls_highshot.csv": "object,split,label,image,mask\n",
+            "LICENSE-DATASET": "CC BY 4.0",
+        },
+        labels={"Normal": 3, "Anomaly": 1},
+        splits={"train": 2, "test": 2},
+        masks=1,
+        left_out=2,
+        layout="visa",
+        asks=("root",),
+    ),
 )

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 
 from workbench.catalog import ReadOptions
 from workbench.images.anatomy import SURE_MASKS, TEST_SETS, Anatomy, Place, anatomy, plain
-from workbench.images.item import ImageItem
-from workbench.images.mask_pairs import Pairs, listed, look_like_masks, mask_findings, pair
+from workbench.images.item import ImageItem, Source
+from workbench.images.mask_pairs import Pairs, are_masks, listed, mask_findings, pair, strangers
 from workbench.images.masks import mask_of
 from workbench.images.readings import Reading
 from workbench.images.report import Finding, Guess, LeftOut, Question
@@ -80,7 +80,7 @@ def _masks_hold(tree: Tree, parts: Anatomy, pairs: Pairs) -> bool:
         return False
     if any(plain(place.masks) in SURE_MASKS for place in parts.masks.values()):
         return True
-    return 2 * pairs.matched >= len(parts.masks) and look_like_masks([tree.files[path] for path in parts.masks])
+    return are_masks(pairs, tree.files, len(parts.masks))
 
 
 def _several(images: Mapping[PurePosixPath, Place], products: Sequence[str]) -> bool:
@@ -117,10 +117,10 @@ def _add_items(
         if several or above:
             attributes[CATEGORY] = place.kinds[0] if above and place.kinds else "/".join(place.product)
         attributes |= _lighting(path, place)
-        masks = [] if options.masks == "none" else pairs.masks.get(path, [])
+        masks = pairs.masks.get(path, [])
         mask = mask_of([tree.files[mask] for mask in masks], options.mask_rule)
-        reading.items.append(ImageItem(str(path), tree.files[path], labels.get(path), mask, place.split, attributes))
-        reading.used |= {path, *masks}
+        add(reading, tree, path, labels.get(path), mask, place.split, attributes)
+        reading.used |= set(masks)
 
 
 def _category_above(images: Mapping[PurePosixPath, Place]) -> bool:
@@ -179,9 +179,6 @@ def ask_for_product(reading: Reading, tree: Tree, options: ReadOptions, products
 def _tell(reading: Reading, tree: Tree, parts: Anatomy, pairs: Pairs, options: ReadOptions) -> None:
     """Guesses and findings about masks, and what is left out with a reason of its own."""
     leave_out(reading, tree, "depth of a 3D set, which is not read", parts.depth)
-    if options.masks == "none":
-        leave_out(reading, tree, "masks, which are not wanted", list(parts.masks))
-        return
     leave_out(reading, tree, "masks without an image", pairs.orphans)
     if parts.masks:
         several = sum(len(masks) > 1 for masks in pairs.masks.values())
@@ -189,7 +186,22 @@ def _tell(reading: Reading, tree: Tree, parts: Anatomy, pairs: Pairs, options: R
         value = f"{len(pairs.masks):,} images have a mask{joined}"
         why = "by class and name in " + ", ".join(sorted({place.masks for place in parts.masks.values()}))
         reading.guesses.append(Guess("masks", value, why, "recognised", "masks"))
-        reading.findings += mask_findings(reading.items, pairs.orphans)
+    if options.masks == "auto":
+        reading.findings += mask_findings(reading.items, pairs.orphans, strangers(pairs, tree.files))
+
+
+def add(
+    reading: Reading,
+    tree: Tree,
+    path: PurePosixPath,
+    label: str | None,
+    mask: Source | None,
+    split: str | None,
+    attributes: Mapping[str, object],
+) -> None:
+    """One more image of the set, by its file."""
+    reading.items.append(ImageItem(str(path), tree.files[path], label, mask, split, attributes))
+    reading.used.add(path)
 
 
 def leave_out(reading: Reading, tree: Tree, reason: str, paths: Sequence[PurePosixPath]) -> None:

@@ -10,9 +10,9 @@ from pathlib import PurePosixPath
 from workbench.catalog import ReadOptions
 from workbench.errors import InputError
 from workbench.images.anatomy import Anatomy, anatomy, split_folder
-from workbench.images.industrial import CATEGORY, ask_for_product, leave_out
-from workbench.images.item import ImageItem, Source, read_source
-from workbench.images.mask_pairs import is_empty, listed, look_like_masks, mask_findings, pair
+from workbench.images.industrial import CATEGORY, add, ask_for_product, leave_out
+from workbench.images.item import read_source
+from workbench.images.mask_pairs import Pairs, are_masks, is_empty, listed, mask_findings, pair, strangers
 from workbench.images.masks import mask_of
 from workbench.images.readings import Reading
 from workbench.images.report import Finding, Guess, Question
@@ -36,17 +36,19 @@ def kolektor(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
     is_numbered = len(parts) > 1 and alike and masks.keys() >= set(images)
     if not (asked or is_flat or (is_named and alike) or is_numbered):
         return None
-    if not look_like_masks([tree.files[mask] for mask in masks.values()]):
+    pairs = Pairs({image: [mask] for image, mask in masks.items()})
+    if not are_masks(pairs, tree.files, len(masks)):
         return None
     example = next(iter(masks.values())).name
     reading = Reading("kolektor", f"each image has a mask beside it, called as {example}, and no folder is a class")
-    empty = {path: is_empty(tree.files[mask]) for path, mask in masks.items()}
+    rule = options.mask_rule
+    sources = {path: mask_of([tree.files[mask]], rule) for path, mask in masks.items()}
+    empty = {path: is_empty(mask) for path, mask in sources.items()}
     for path in images:
         folder = path.parent.name
         attributes = {"group": folder} if path.parent in parts else {}
         split = None if path.parent in parts or not folder else split_folder(folder, options)
-        mask = [tree.files[masks[path]]] if path in masks else []
-        _add(reading, tree, options, path, mask, split, attributes, _LABELS[empty.get(path)])
+        add(reading, tree, path, _LABELS[empty.get(path)], sources.get(path), split, attributes)
     reading.used |= set(masks.values())
     _tell_labels(reading, images, empty)
     if parts:
@@ -77,8 +79,7 @@ def dagm(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
     if not images or any(place.kinds for place in images.values()) or not inside or len(inside) < len(parts.masks):
         return None
     pairs = pair(images, parts.masks)
-    sources = [tree.files[path] for path in parts.masks]
-    if not asked and (2 * pairs.matched < len(parts.masks) or not look_like_masks(sources)):
+    if not asked and not are_masks(pairs, tree.files, len(parts.masks)):
         return None
     word = next(iter(parts.masks.values())).masks
     reading = Reading("dagm", f"a folder {word} of masks lies in each folder of images, and no folder is a class")
@@ -86,20 +87,20 @@ def dagm(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
     products = parts.products
     empty: dict[PurePosixPath, bool | None] = {}
     for path, place in images.items():
-        mask = [tree.files[part] for part in pairs.masks.get(path, [])]
-        if mask:
-            empty[path] = all(is_empty(part) for part in mask)
+        mask = mask_of([tree.files[part] for part in pairs.masks.get(path, [])], options.mask_rule)
+        if mask is not None:
+            empty[path] = is_empty(mask)
         label = _LABELS[empty.get(path)]
         if path in flags:
             label = DEFECTIVE_PART if flags[path] else GOOD_PART
-        elif not mask and _is_texture(tree, place.product):
+        elif mask is None and _is_texture(tree, place.product):
             label = GOOD_PART
         attributes = {CATEGORY: "/".join(place.product)} if len(products) > 1 else {}
-        _add(reading, tree, options, path, mask, place.split, attributes, label)
+        add(reading, tree, path, label, mask, place.split, attributes)
         reading.used |= set(pairs.masks.get(path, []))
     leave_out(reading, tree, "masks without an image", pairs.orphans)
     leave_out(reading, tree, "in no folder of a split", [path for path in parts.images if path not in images])
-    reading.findings += mask_findings(reading.items, pairs.orphans)
+    reading.findings += mask_findings(reading.items, pairs.orphans, strangers(pairs, tree.files))
     ask_for_product(reading, tree, options, products)
     _tell_labels(reading, list(images), empty, stated=len(flags))
     return reading
@@ -117,21 +118,6 @@ def _beside(tree: Tree) -> dict[PurePosixPath, PurePosixPath]:
         if len(images) == 1:
             masks[images[0]] = path
     return masks
-
-
-def _add(
-    reading: Reading,
-    tree: Tree,
-    options: ReadOptions,
-    path: PurePosixPath,
-    masks: Sequence[Source],
-    split: str | None,
-    attributes: Mapping[str, object],
-    label: str | None,
-) -> None:
-    mask = None if options.masks == "none" else mask_of(masks, options.mask_rule)
-    reading.items.append(ImageItem(str(path), tree.files[path], label, mask, split, attributes))
-    reading.used.add(path)
 
 
 def _is_texture(tree: Tree, product: tuple[str, ...]) -> bool:

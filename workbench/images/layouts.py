@@ -35,11 +35,13 @@ from workbench.images.readings import Reading, image_set, without
 from workbench.images.report import Guess
 from workbench.images.stamped_metal import seed_of, set_folder, stored_set
 from workbench.images.trees import Tree, folder_tree, table_tree, zip_tree
+from workbench.images.visa import visa
 from workbench.images.words import split_of
 
 DEEPEST = 16
 LAYOUTS: dict[str, Callable[[Tree, ReadOptions, bool], Reading | None]] = {
     "manifest": manifest,
+    "visa": visa,
     "mvtec": mvtec,
     "anomalib": anomaly_folders,
     "kolektor": kolektor,

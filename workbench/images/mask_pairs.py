@@ -7,20 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from PIL import Image
-
 from workbench.errors import InputError
 from workbench.images.anatomy import Place, stems
-from workbench.images.decoding import open_with
 from workbench.images.deep import decode_mask
 from workbench.images.item import ImageItem, Source, read_source
+from workbench.images.masks import doubtful
 from workbench.images.report import SHOWN, Finding
 from workbench.texts import reads_as_good
 
 LOOKED_AT = 200
 """The most masks of good images that are decoded to see whether anything is inside."""
-TRIED = 4
-"""Masks that are decoded to see whether they are masks at all."""
 Key = tuple[tuple[str, ...], tuple[str, ...], str]
 
 
@@ -89,44 +85,34 @@ def _one(
     return paths[0] if len(paths) == 1 else None
 
 
-def look_like_masks(sources: Sequence[Source]) -> bool:
-    """Whether a few files of a folder look like masks, not photographs: few colours, or little between dark and light.
-
-    Files that cannot be read do not count; where none can, they are taken for masks.
-    """
-    step = max(1, len(sources) // TRIED)
-    looks = [_is_mask(source) for source in sources[::step][:TRIED]]
-    return all(look for look in looks if look is not None)
+def strangers(pairs: Pairs, sources: Mapping[PurePosixPath, Source]) -> dict[str, str]:
+    """Which matched masks are none by their looks, or do not fit their image, and why; a few are looked at."""
+    candidates = [(str(mask), image, mask) for image, masks in pairs.masks.items() for mask in masks]
+    return doubtful((name, sources[mask], sources[image]) for name, image, mask in candidates)
 
 
-def _is_mask(source: Source) -> bool | None:
+def are_masks(pairs: Pairs, sources: Mapping[PurePosixPath, Source], number: int) -> bool:
+    """Whether at least half of so many files have an image and look like masks."""
+    return 2 * pairs.matched >= number and 2 * len(strangers(pairs, sources)) < pairs.matched
+
+
+def is_empty(mask: Source | None) -> bool | None:
+    """Whether nothing is inside of a mask; None where there is none that can be read."""
     try:
-        return open_with(read_source(source, "a mask"), "a mask", _few_values)
+        return None if mask is None else not decode_mask(read_source(mask, "a mask"), "a mask").any()
     except InputError:
         return None
 
 
-def _few_values(image: Image.Image) -> bool:
-    if image.mode in ("1", "P") or image.getcolors(64) is not None:
-        return True
-    counts = image.convert("L").histogram()
-    return sum(counts[:32]) + sum(counts[-32:]) >= 0.9 * sum(counts)
-
-
-def is_empty(mask: Source) -> bool | None:
-    """Whether nothing is inside of a mask; None where it cannot be read."""
-    try:
-        return not decode_mask(read_source(mask, "a mask"), "a mask").any()
-    except InputError:
-        return None
-
-
-def mask_findings(items: Sequence[ImageItem], orphans: Sequence[PurePosixPath]) -> list[Finding]:
+def mask_findings(
+    items: Sequence[ImageItem], orphans: Sequence[PurePosixPath], strange: Mapping[str, str]
+) -> list[Finding]:
     """What contradicts itself between labels and masks, a sentence with numbers each.
 
     Args:
         items: Of a set in which defects should have masks.
         orphans: Masks without an image.
+        strange: Masks that do not look like one, or do not fit, and why.
     """
     splits = {item.split for item in items if item.mask is not None}
     findings = []
@@ -138,9 +124,13 @@ def mask_findings(items: Sequence[ImageItem], orphans: Sequence[PurePosixPath]) 
     if orphans:
         names = tuple(str(path) for path in orphans)
         findings.append(Finding("mask without image", f"{len(names):,} masks belong to no image: {listed(names)}."))
+    if strange:
+        why = next(iter(strange.values()))
+        what = f"{len(strange):,} masks are doubtful: the first {why}"
+        findings.append(Finding("doubtful mask", f"{what}: {listed(tuple(strange))}."))
     good = [item for item in items if item.label and reads_as_good(item.label) and item.mask is not None]
     looked = good[:: -(-len(good) // LOOKED_AT)] if good else []
-    marked = tuple(item.name for item in looked if item.mask is not None and is_empty(item.mask) is False)
+    marked = tuple(item.name for item in looked if is_empty(item.mask) is False)
     if marked:
         among = f" (of {len(looked):,} that were looked at)" if len(looked) < len(good) else ""
         what = f"{len(marked):,} of {len(good):,} masks of good images are not empty{among}"
