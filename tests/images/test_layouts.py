@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from laid import disc, photo
 from PIL import Image
 
 from workbench.images.item import ImageSet
@@ -190,11 +191,19 @@ def test_a_png_beside_a_jpeg_is_its_mask(tmp_path: Path) -> None:
     }
 
 
-def test_a_png_beside_a_tiff_stays_an_image(tmp_path: Path) -> None:
-    assert facts(load_images(lay(tmp_path, "ok/a.tif", "ok/a.png"))) == {
+def test_a_photo_beside_a_tiff_stays_an_image_and_a_mask_does_not(tmp_path: Path) -> None:
+    lay(tmp_path, "ok/a.tif", "ok/a.png", "ok/b.tif", "ok/b.png")
+    for seed, name in enumerate(("a.tif", "a.png", "b.tif")):
+        (tmp_path / "ok" / name).write_bytes(photo(seed))
+    (tmp_path / "ok" / "b.png").write_bytes(disc())
+    images = load_images(tmp_path)
+    assert facts(images) == {
         "ok/a.tif": ("ok", None, False),
         "ok/a.png": ("ok", None, False),
+        "ok/b.tif": ("ok", None, True),
     }
+    assert images.report is not None
+    assert [finding.images for finding in images.report.findings] == [("ok/a.tif", "ok/a.png")]
 
 
 def test_a_mask_of_another_size_is_refused(write_image: Write, tmp_path: Path, refusal: Refusal) -> None:

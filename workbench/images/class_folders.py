@@ -1,31 +1,252 @@
-"""One folder a class, below a folder a split or not."""
+"""Folders of classes and splits in any order, and sets without classes."""
 
 from __future__ import annotations
 
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import PurePosixPath
+
 from workbench.catalog import ReadOptions
+from workbench.images.beside import are_masks, masks_beside
+from workbench.images.class_names import ClassNames, class_names
+from workbench.images.folder_roles import FolderRoles
+from workbench.images.folder_tree import Branch, Folder, folders_of, kind_of
 from workbench.images.item import ImageItem
+from workbench.images.mask_pairs import listed
+from workbench.images.masks import mask_of
 from workbench.images.readings import Reading
+from workbench.images.report import Finding, Guess, LeftOut, Question
 from workbench.images.trees import Tree
-from workbench.images.words import split_of
+from workbench.images.words import role_of, same_name, tokens
+
+FOLDER = "folder"
+"""The attribute for folders that are neither a split nor a class."""
+STRAYS = 3
+"""The most images outside of the folders of a set that are taken for figures about it."""
+NUMBERED = re.compile(r"(.*?)[\s._-]*(?:\(\d+\)|\d+)?", re.DOTALL)
+MOST_NAMES = 50
+Masks = Mapping[PurePosixPath, Sequence[PurePosixPath]]
 
 
 def class_folders(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
-    """Any other tree of images; `x.png` beside `x.jpg` is its mask."""
-    images = tree.images()
-    reading = Reading("folders", "each folder is taken for a class")
-    stems = {path.with_suffix("") for path in images if path.suffix.lower() in (".jpg", ".jpeg", ".bmp")}
-    masks = {
-        path.with_suffix(""): tree.files[path]
-        for path in images
-        if path.suffix.lower() == ".png" and path.with_suffix("") in stems
-    }
-    reading.used = set(images)
-    for path in images:
-        if path.suffix.lower() == ".png" and path.with_suffix("") in masks:
-            continue
-        folders = path.parts[:-1]
-        split = split_of(folders[0], options) if folders else None
-        folders = folders[1:] if split else folders
-        mask = masks.get(path.with_suffix("")) if path.with_suffix("") in stems else None
-        reading.items.append(ImageItem(str(path), tree.files[path], folders[0] if folders else None, mask, split))
+    """Any other tree of images: what its folders are is read from their names, and from what lies in them."""
+    return read_folders(tree, options, Reading("folders", ""), tree.images(), asked)
+
+
+def unlabelled(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
+    """All images without a class, where that is asked for."""
+    if not asked:
+        return None
+    reading = read_folders(tree, options, Reading("unlabelled", ""), tree.images(), asked)
+    reading.items = [replace(item, label=None) for item in reading.items]
+    reading.why, reading.class_names = "asked for: no image has a class", ()
+    reading.questions = [question for question in reading.questions if not question.option.startswith("label.")]
     return reading
+
+
+def names(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
+    """Classes from the names of files, less the number at their end, where that is asked for: `cat.0.jpg` is a cat."""
+    if not asked:
+        return None
+    reading = read_folders(tree, options, Reading("names", ""), tree.images(), asked)
+    reading.items = [replace(item, label=label_in(PurePosixPath(item.name))) for item in reading.items]
+    reading.why, reading.class_names = "asked for: a file's name less the number at its end is the class", ()
+    return reading
+
+
+def label_in(path: PurePosixPath) -> str | None:
+    """What a file is called, less the number at its end."""
+    match = NUMBERED.fullmatch(path.stem)
+    return (match[1] if match else path.stem) or None
+
+
+def read_folders(
+    tree: Tree,
+    options: ReadOptions,
+    reading: Reading,
+    images: Sequence[PurePosixPath],
+    asked: bool,
+    masks: Masks | None = None,
+) -> Reading:
+    """Fill a reading from the folders of images.
+
+    Args:
+        tree: The files.
+        options: Corrections.
+        reading: What is filled.
+        images: Those that are no masks, where `masks` are known; else they are looked for beside their images.
+        asked: Whether the layout was named.
+        masks: By image.
+    """
+    root = folders_of(images)
+    roles = FolderRoles(options, tree.name, tree.prefix, partial(are_masks, tree))
+    roles.read(root)
+    branches = _without_figures(reading, roles, root, tree)
+    labels = _one_class(reading, branches, tree, options, asked) or _spellings(reading, branches, options)
+    kept = [path for branch in branches for path in branch.folder.images]
+    if masks is None:
+        masks = _beside(reading, tree, kept)
+    names_of = class_names(tree, sorted(set(labels.values())))
+    for branch in branches:
+        _add_items(reading, tree, options, branch, labels, masks, names_of)
+    order = {path: place for place, path in enumerate(tree.files)}
+    reading.items.sort(key=lambda item: order[PurePosixPath(item.name)])
+    _tell(reading, roles, branches, names_of, tree)
+    if not asked and reading.layout == "folders":
+        _ask_for_names(reading, kept)
+    return reading
+
+
+def _without_figures(reading: Reading, roles: FolderRoles, root: Folder, tree: Tree) -> list[Branch]:
+    """All branches but that of a few images at the root which lie outside of all folders of classes or splits."""
+    others = sum(len(branch.folder.images) for branch in roles.places if branch.folder is not root)
+    inside = any(branch.label or branch.split for branch in roles.places)
+    if not (0 < len(root.images) <= min(STRAYS, others)) or not inside or roles.strict:
+        return roles.places
+    figures = tuple(str(tree.prefix / path) for path in root.images)
+    reading.left_out.append(LeftOut("outside of the folders of the set", figures))
+    why = f"all other images lie in folders; root = {tree.prefix} takes them too"
+    reading.guesses.append(Guess("files", f"{listed(figures)}: no part of the set", why, "assumed", "root"))
+    return [branch for branch in roles.places if branch.folder is not root]
+
+
+def _one_class(
+    reading: Reading, branches: Sequence[Branch], tree: Tree, options: ReadOptions, asked: bool
+) -> dict[str, str]:
+    """The folder's own name as the one class where all it holds is a folder such as Imgs; as {"": name}."""
+    if any(branch.label or branch.split for branch in branches) or reading.layout != "folders":
+        return {}
+    tops = {path.parts[0] for path in tree.files if len(path.parts) > 1}
+    documents = (".md", ".rst", ".pdf", "")
+    bare = all(len(path.parts) > 1 or path.suffix.lower() in documents for path in tree.files)
+    if len(tops) != 1 or not bare or kind_of(tree.name, options) not in ("plain", "class"):
+        return {}
+    if not asked:
+        choices = (("folders", f"all are of the class {tree.name}"), ("unlabelled", "they have no class"))
+        sentence = f"All images lie in {tops.pop()}: the folder above it, {tree.name}, may be their class."
+        reading.questions.append(Question("layout", sentence, choices))
+    return {"": tree.name}
+
+
+def _spellings(reading: Reading, branches: Sequence[Branch], options: ReadOptions) -> dict[str, str]:
+    """The class of each folder's name: those that differ in capitals or spaces alone are one, as most are written."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for branch in branches:
+        if branch.label is not None:
+            key = f"/{branch.label}" if branch.label in options.labels else same_name(branch.label)
+            counts[key][branch.label] += len(branch.folder.images)
+    labels: dict[str, str] = {}
+    for spellings in counts.values():
+        usual = min(spellings, key=lambda name: (-spellings[name], name != name.strip(), name))
+        labels |= dict.fromkeys(spellings, usual.strip() if len(spellings) == 1 else usual)
+        if len(spellings) > 1:
+            written = " and ".join(repr(name) for name in sorted(spellings))
+            reading.findings.append(Finding("spelling of a class", f"The folders {written} are called alike."))
+            for name in sorted(spellings.keys() - {usual}):
+                choices = ((usual, f"one class, {usual}"), (name, f"{name!r} is a class of its own"))
+                sentence = f"The folders {written} differ in capitals, spaces or accents alone: are they one class?"
+                reading.questions.append(Question(f"label.{name}", sentence, choices))
+    return labels
+
+
+def _beside(reading: Reading, tree: Tree, images: Sequence[PurePosixPath]) -> Masks:
+    """Masks in the folders of their images."""
+    beside = masks_beside(tree, images)
+    if beside.masks:
+        value, why = f"{len(beside.masks):,} images have a mask", "files of their names beside them that are no photos"
+        reading.guesses.append(Guess("masks", value, why, "recognised", "masks"))
+    if beside.photos:
+        pairs = tuple(str(path) for pair in beside.photos for path in pair)
+        sentence = f"{len(beside.photos):,} pairs of images share a name, and neither is a mask: {listed(pairs)}."
+        reading.findings.append(Finding("two images of one name", sentence, pairs))
+    return beside.masks
+
+
+def _add_items(
+    reading: Reading,
+    tree: Tree,
+    options: ReadOptions,
+    branch: Branch,
+    labels: Mapping[str, str],
+    masks: Masks,
+    names_of: ClassNames,
+) -> None:
+    """An item for each image of a folder that is no mask."""
+    label = labels.get(branch.label or "")
+    label = names_of.names.get(label, label) if label else None
+    attributes = {FOLDER: "/".join(branch.extra)} if branch.extra else {}
+    no_images = {part for parts in masks.values() for part in parts}
+    for path in branch.folder.images:
+        if path in no_images:
+            continue
+        parts = masks.get(path, ())
+        mask = mask_of([tree.files[part] for part in parts], options.mask_rule)
+        reading.items.append(ImageItem(str(path), tree.files[path], label, mask, branch.split, attributes))
+        reading.used |= {path, *parts}
+
+
+def _tell(reading: Reading, roles: FolderRoles, branches: Sequence[Branch], names_of: ClassNames, tree: Tree) -> None:
+    """What the folders were read as."""
+    reading.guesses += roles.guesses
+    reading.questions = [*roles.questions, *reading.questions]
+    reading.findings += [*roles.findings, *names_of.findings]
+    reading.left_out += roles.left_out
+    if names_of.path is not None:
+        reading.used.add(names_of.path)
+        reading.class_names = names_of.order
+        reading.guesses.append(Guess("labels", f"names from {names_of.path.name}", names_of.why, "stated", "labels"))
+    labels = sorted({item.label for item in reading.items if item.label is not None})
+    words = sorted(roles.splits)
+    if labels:
+        value = f"{len(labels):,} classes: {listed(labels)}"
+        reading.guesses.append(Guess("labels", value, "folders of these names hold their images", "assumed", "labels"))
+    extra = sorted({"/".join(branch.extra) for branch in branches if branch.extra})
+    if extra:
+        why = "folders that are neither a split nor a class"
+        reading.guesses.append(Guess("groups", f"{listed(extra)}: the attribute {FOLDER}", why, "assumed", "root"))
+    bare = [item.name for item in reading.items if item.label is None]
+    if labels and bare:
+        value = f"{len(bare):,} images have none: {listed(bare)}"
+        reading.guesses.append(Guess("labels", value, "they lie in no folder of a class", "assumed", "root"))
+    above = f"folders of splits ({listed(words)})" if words else ""
+    below = f"folders of classes ({listed(labels)})" if labels else "images without folders of classes"
+    reading.why = reading.why or " with ".join(part for part in (above, below) if part)
+    reading.findings += _empty(tree, branches)
+
+
+def _empty(tree: Tree, branches: Sequence[Branch]) -> list[Finding]:
+    """Folders without images beside those of classes."""
+    levels = {branch.folder.path.parent for branch in branches if branch.label and not branch.extra}
+    hold = {path for image in tree.images() for path in image.parents}
+    empty = []
+    for level in sorted(levels if tree.folder else ()):
+        if level.name and role_of(level.name):
+            continue
+        with os.scandir(str(tree.folder / level) if tree.folder else ".") as entries:
+            empty += [level / entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    without = sorted(str(path) for path in empty if path not in hold and not _says_no_class(path.name))
+    if not without:
+        return []
+    return [Finding("empty folder", f"{len(without):,} folders beside those of classes hold no image:"
+                                    f" {listed(without)}.")]  # fmt: skip
+
+
+def _says_no_class(name: str) -> bool:
+    return role_of(name) != "" or not tokens(name)
+
+
+def _ask_for_names(reading: Reading, images: Sequence[PurePosixPath]) -> None:
+    """Whether names such as `cat.0.jpg` and `dog.1.jpg` say the class, where no folder does."""
+    if any(item.label is not None for item in reading.items):
+        return
+    counts = Counter(label_in(path) for path in images if path in {PurePosixPath(i.name) for i in reading.items})
+    repeated = {name: number for name, number in counts.items() if name and number > 1}
+    if 2 <= len(repeated) <= MOST_NAMES and 2 * sum(repeated.values()) > sum(counts.values()):
+        shown = listed(sorted(repeated))
+        choices = (("unlabelled", "the images have no class"), ("names", f"the classes are {shown}"))
+        sentence = f"No folder names a class, but the names of the files begin with {len(repeated)} words ({shown})."
+        reading.questions.append(Question("layout", sentence, choices))

@@ -25,7 +25,9 @@ from workbench.catalog import (
 )
 from workbench.errors import InputError
 from workbench.files import Stamp, csv_rows, stamp_of
-from workbench.images.class_folders import class_folders
+from workbench.images.class_folders import STRAYS, class_folders, names, unlabelled
+from workbench.images.folder_roles import EVERY
+from workbench.images.folder_tree import kind_of
 from workbench.images.industrial import anomaly_folders, mvtec
 from workbench.images.item import FileSource, ImageItem, ImageSet, no_images
 from workbench.images.kolektor import dagm, kolektor
@@ -36,7 +38,7 @@ from workbench.images.report import Guess
 from workbench.images.stamped_metal import seed_of, set_folder, stored_set
 from workbench.images.trees import Tree, folder_tree, table_tree, zip_tree
 from workbench.images.visa import visa
-from workbench.images.words import split_of
+from workbench.images.words import is_lot
 
 DEEPEST = 16
 LAYOUTS: dict[str, Callable[[Tree, ReadOptions, bool], Reading | None]] = {
@@ -47,9 +49,13 @@ LAYOUTS: dict[str, Callable[[Tree, ReadOptions, bool], Reading | None]] = {
     "kolektor": kolektor,
     "dagm": dagm,
     "folders": class_folders,
+    "names": names,
+    "unlabelled": unlabelled,
 }
 """By name, in the order in which they are tried: each takes the tree, the corrections, and whether it was asked for by
 name, and gives None where the tree is not laid out so."""
+IN_FOLDERS = ("folders", "names", "unlabelled")
+"""Layouts that know a set which begins in each folder of its root."""
 DEFAULT = ReadOptions()
 
 
@@ -175,9 +181,12 @@ def _from_tree(whole: Tree, options: ReadOptions = DEFAULT) -> ImageSet:
     if options.layout is not None and options.layout not in LAYOUTS:
         raise InputError(f"There is no layout {options.layout!r}: choose one of {', '.join(LAYOUTS)}.")
     for name, read in LAYOUTS.items():
-        if options.layout in (None, name):
+        if options.layout in (None, name) and (name in IN_FOLDERS or not (options.root or "").endswith(EVERY)):
             reading = read(tree, options, options.layout == name)
             if reading is not None:
+                if tree.prefix.parts and options.root is None:
+                    why = "all images of the set lie there"
+                    reading.guesses.append(Guess("root", str(tree.prefix), why, "recognised", "root"))
                 return image_set(whole, tree, reading, options)
     raise InputError(f"{tree.name} is not laid out as {options.layout}: choose another layout, or leave it open.")
 
@@ -185,28 +194,42 @@ def _from_tree(whole: Tree, options: ReadOptions = DEFAULT) -> ImageSet:
 def _rooted(tree: Tree, options: ReadOptions) -> Tree:
     """The part of a tree that the set begins at: what the options say, else below folders that wrap all of it."""
     if options.root is not None:
-        for part in PurePosixPath(options.root).parts:
+        parts = PurePosixPath(options.root).parts
+        for part in parts[:-1] if parts[-1:] == (EVERY,) else parts:
             tree = tree.below(part)
         if not tree.files:
             raise InputError(f"{tree.name} has no folder {options.root!r} with files: correct the root.")
         return tree
+    inner = tree
     for _ in range(DEEPEST):
-        if not _is_wrapped(tree, options):
+        below, is_set = _further(inner, options)
+        if below is None:
             break
-        tree = tree.below(tree.images()[0].parts[0])
+        inner, tree = below, below if is_set else tree
     return tree
 
 
-def _is_wrapped(tree: Tree, options: ReadOptions) -> bool:
-    """Whether the set begins one folder further down: all lies in one that is neither a split nor a class."""
+def _further(tree: Tree, options: ReadOptions) -> tuple[Tree | None, bool]:
+    """The tree one folder further down where all images lie in one, and whether a set may well begin there."""
     images = tree.images()
-    tops = {path.parts[0] for path in images}
-    if len(tops) != 1 or tree.manifest or any(len(path.parts) < 2 for path in images):
-        return False
+    nested = [path for path in images if len(path.parts) > 1]
+    tops = {path.parts[0] for path in nested}
+    loose = len(images) - len(nested)
+    if len(tops) != 1 or tree.manifest or loose > STRAYS or loose >= len(nested):
+        return None, False
     top = tops.pop()
-    if split_of(top, options):
-        return False
-    return tree.below(top).manifest is not None or top == tree.name or all(len(path.parts) > 2 for path in images)
+    if kind_of(top, options) in ("split", "class"):
+        return None, False
+    inner = tree.below(top)
+    if inner.manifest is not None or (top == tree.name and not loose):
+        return inner, True
+    names = {path.parts[1] for path in nested if len(path.parts) > 2}
+    kinds = [kind_of(name, options) for name in names]
+    several = (
+        len(names) > 1 and kinds.count("plain") + kinds.count("class") == len(names) and not all(map(is_lot, names))
+    )
+    flat = sum(len(path.parts) == 2 for path in nested)
+    return inner, ("split" in kinds or "masks" in kinds or several) and flat <= STRAYS
 
 
 def _elpv(options: ReadOptions) -> ImageSet:
