@@ -6,7 +6,6 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -37,27 +36,6 @@ def class_folders(tree: Tree, options: ReadOptions, asked: bool) -> Reading | No
     return read_folders(tree, options, Reading("folders", ""), tree.images(), asked)
 
 
-def unlabelled(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
-    """All images without a class, where that is asked for."""
-    if not asked:
-        return None
-    reading = read_folders(tree, options, Reading("unlabelled", ""), tree.images(), asked)
-    reading.items = [replace(item, label=None) for item in reading.items]
-    reading.why, reading.class_names = "asked for: no image has a class", ()
-    reading.questions = [question for question in reading.questions if not question.option.startswith("label.")]
-    return reading
-
-
-def names(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
-    """Classes from the names of files, less the number at their end, where that is asked for: `cat.0.jpg` is a cat."""
-    if not asked:
-        return None
-    reading = read_folders(tree, options, Reading("names", ""), tree.images(), asked)
-    reading.items = [replace(item, label=label_in(PurePosixPath(item.name))) for item in reading.items]
-    reading.why, reading.class_names = "asked for: a file's name less the number at its end is the class", ()
-    return reading
-
-
 def label_in(path: PurePosixPath) -> str | None:
     """What a file is called, less the number at its end."""
     match = NUMBERED.fullmatch(path.stem)
@@ -71,6 +49,7 @@ def read_folders(
     images: Sequence[PurePosixPath],
     asked: bool,
     masks: Masks | None = None,
+    holders: Sequence[str] = (),
 ) -> Reading:
     """Fill a reading from the folders of images.
 
@@ -81,9 +60,11 @@ def read_folders(
         images: Those that are no masks, where `masks` are known; else they are looked for beside their images.
         asked: Whether the layout was named.
         masks: By image.
+        holders: Folders that are known to say no more than that images lie in them.
     """
     root = folders_of(images)
     roles = FolderRoles(options, tree.name, tree.prefix, partial(are_masks, tree))
+    roles.nameless = dict.fromkeys(holders, "images")
     roles.read(root)
     branches = _without_figures(reading, roles, root, tree)
     labels = _one_class(reading, branches, tree, options, asked) or _spellings(reading, branches, options)
@@ -97,7 +78,7 @@ def read_folders(
     reading.items.sort(key=lambda item: order[PurePosixPath(item.name)])
     _tell(reading, roles, branches, names_of, tree)
     if not asked and reading.layout == "folders":
-        _ask_for_names(reading, kept)
+        ask_for_classes(reading)
     return reading
 
 
@@ -239,14 +220,22 @@ def _says_no_class(name: str) -> bool:
     return role_of(name) != "" or not tokens(name)
 
 
-def _ask_for_names(reading: Reading, images: Sequence[PurePosixPath]) -> None:
-    """Whether names such as `cat.0.jpg` and `dog.1.jpg` say the class, where no folder does."""
+def ask_for_classes(reading: Reading) -> None:
+    """Whether masks, or names such as `cat.0.jpg` and `dog.1.jpg`, say the class where no folder does."""
     if any(item.label is not None for item in reading.items):
         return
-    counts = Counter(label_in(path) for path in images if path in {PurePosixPath(i.name) for i in reading.items})
+    none = "pairs" if reading.layout == "pairs" else "unlabelled"
+    choices, reasons = [(none, "the images have no class")], []
+    masks = sum(item.mask is not None for item in reading.items)
+    if masks:
+        choices.append(("defects", "images are defective where their mask is not empty, and good elsewhere"))
+        reasons.append(f"{masks:,} of {len(reading.items):,} images have a mask")
+    counts = Counter(label_in(PurePosixPath(item.name)) for item in reading.items)
     repeated = {name: number for name, number in counts.items() if name and number > 1}
     if 2 <= len(repeated) <= MOST_NAMES and 2 * sum(repeated.values()) > sum(counts.values()):
         shown = listed(sorted(repeated))
-        choices = (("unlabelled", "the images have no class"), ("names", f"the classes are {shown}"))
-        sentence = f"No folder names a class, but the names of the files begin with {len(repeated)} words ({shown})."
-        reading.questions.append(Question("layout", sentence, choices))
+        choices.append(("names", f"the classes are {shown}"))
+        reasons.append(f"the names of files begin with {len(repeated)} words")
+    if reasons:
+        sentence = f"No folder names a class, but {' and '.join(reasons)}: do they say it?"
+        reading.questions.append(Question("layout", sentence, tuple(choices)))

@@ -15,6 +15,7 @@ from workbench.images.masks import mask_of
 from workbench.images.readings import Reading
 from workbench.images.report import Finding, Guess, LeftOut, Question
 from workbench.images.trees import Tree
+from workbench.images.words import role_of
 from workbench.texts import reads_as_good
 
 CATEGORY = "category"
@@ -55,7 +56,7 @@ def anomaly_folders(tree: Tree, options: ReadOptions, asked: bool) -> Reading | 
     if any(place.word for place in parts.images.values()) or not parts.masks:
         return None
     images = {path: place for path, place in parts.images.items() if place.kinds}
-    if not images or {plain(path.parts[0]) for path in images} <= {"images", "image", "img", "imgs"}:
+    if all(role_of(path.parts[0]) == "images" for path in images):
         return None
     images, tested = _with_tests(images)
     pairs = pair(images, parts.masks)

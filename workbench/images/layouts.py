@@ -25,7 +25,7 @@ from workbench.catalog import (
 )
 from workbench.errors import InputError
 from workbench.files import Stamp, csv_rows, stamp_of
-from workbench.images.class_folders import STRAYS, class_folders, names, unlabelled
+from workbench.images.class_folders import STRAYS, class_folders
 from workbench.images.folder_roles import EVERY
 from workbench.images.folder_tree import kind_of
 from workbench.images.industrial import anomaly_folders, mvtec
@@ -33,9 +33,11 @@ from workbench.images.item import FileSource, ImageItem, ImageSet, no_images
 from workbench.images.kolektor import dagm, kolektor
 from workbench.images.manifests import manifest, read_manifest, sentence_list
 from workbench.images.options import options_from
+from workbench.images.pairs import pairs
 from workbench.images.readings import Reading, image_set, without
 from workbench.images.report import Guess
 from workbench.images.stamped_metal import seed_of, set_folder, stored_set
+from workbench.images.told_layouts import defects, names, unlabelled
 from workbench.images.trees import Tree, folder_tree, table_tree, zip_tree
 from workbench.images.visa import visa
 from workbench.images.words import is_lot
@@ -48,13 +50,15 @@ LAYOUTS: dict[str, Callable[[Tree, ReadOptions, bool], Reading | None]] = {
     "anomalib": anomaly_folders,
     "kolektor": kolektor,
     "dagm": dagm,
+    "pairs": pairs,
     "folders": class_folders,
     "names": names,
+    "defects": defects,
     "unlabelled": unlabelled,
 }
 """By name, in the order in which they are tried: each takes the tree, the corrections, and whether it was asked for by
 name, and gives None where the tree is not laid out so."""
-IN_FOLDERS = ("folders", "names", "unlabelled")
+IN_FOLDERS = ("pairs", "folders", "names", "defects", "unlabelled")
 """Layouts that know a set which begins in each folder of its root."""
 DEFAULT = ReadOptions()
 

@@ -1,0 +1,190 @@
+"""Folders of images with folders of their masks: `images` beside `masks`, `train` beside `train_masks`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from workbench.catalog import ReadOptions
+from workbench.images.anatomy import stems
+from workbench.images.beside import are_masks, no_masks
+from workbench.images.class_folders import ask_for_classes, read_folders
+from workbench.images.folder_tree import Folder, folders_of, kind_of
+from workbench.images.mask_pairs import listed
+from workbench.images.readings import Reading
+from workbench.images.report import Finding, Guess, LeftOut, Question
+from workbench.images.trees import Tree
+from workbench.images.words import IMAGE_TOKENS, MASK_TOKENS, SPLIT_TOKENS, tokens
+
+ENDS = ("annot", "masks", "mask", "labels", "label", "gt")
+"""What stands after a split in one word, as in `trainannot`."""
+SIDES, ALIKE = 12, 0.9
+"""Folders side by side that are compared, and the share of names that a folder of masks has in common with another."""
+Key = tuple[str, ...]
+
+
+@dataclass
+class Pairs:
+    """Images and their masks in folders of their own.
+
+    Attributes:
+        why: By what they were recognised.
+        masks: By image.
+        orphans: Masks without an image.
+        photos: What lies among the masks and is none, by its values.
+        holder: The folder of the images, where neither its name nor that of the masks says what it is.
+    """
+
+    why: str
+    masks: dict[PurePosixPath, list[PurePosixPath]] = field(default_factory=lambda: defaultdict(list))
+    orphans: list[PurePosixPath] = field(default_factory=list)
+    photos: set[PurePosixPath] = field(default_factory=set)
+    holder: str = ""
+
+
+def pairs(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
+    """Sets in which masks lie in a folder beside that of the images, under the same names."""
+    images = tree.images()
+    result = _by_words(tree, images, options) or _by_looks(tree, images, options)
+    if result is None:
+        return None
+    masks = {mask for group in result.masks.values() for mask in group}
+    away = {*masks, *result.orphans, *result.photos}
+    reading = Reading("pairs", result.why)
+    read_folders(tree, options, reading, [p for p in images if p not in away], asked, result.masks, [result.holder])
+    value = f"{len(result.masks):,} images have a mask"
+    reading.guesses.append(Guess("masks", value, f"{result.why}, with the same names", "recognised", "masks"))
+    for reason, paths in (("masks without an image", result.orphans), ("no mask by its values", result.photos)):
+        if paths:
+            names = tuple(str(tree.prefix / path) for path in sorted(paths))
+            reading.left_out.append(LeftOut(reason, names))
+            reading.findings.append(Finding(reason, f"{len(names):,} {reason}: {listed(names)}."))
+    if not asked:
+        if result.holder:
+            choices = (("pairs", "one folder holds masks of the other's images"), ("folders", "each is a class"))
+            reading.questions.append(Question("layout", f"{result.why}: are they its masks?", choices))
+        else:
+            ask_for_classes(reading)
+    return reading
+
+
+def _by_words(tree: Tree, images: Sequence[PurePosixPath], options: ReadOptions) -> Pairs | None:
+    """Pairs of folders of which one is called mask, label, ground truth or the like."""
+    photos: dict[Key, dict[str, list[PurePosixPath]]] = defaultdict(lambda: defaultdict(list))
+    masks: dict[PurePosixPath, Key] = {}
+    words: set[str] = set()
+    known: dict[PurePosixPath, tuple[Key, str]] = {}
+    for path in images:
+        key, word = known.get(path.parent) or known.setdefault(path.parent, _side(path.parent, options))
+        if word:
+            masks[path] = key
+            words.add(word)
+        else:
+            photos[key][path.stem.lower()].append(path)
+    if not masks or not photos:
+        return None
+    near = {key: _near(key, photos) for key in set(masks.values())}
+    result = Pairs(f"{listed(sorted(words))} beside the images")
+    for mask, key in masks.items():
+        image = _image_of(mask, near[key])
+        if image is None:
+            result.orphans.append(mask)
+        else:
+            result.masks[image].append(mask)
+    if 2 * len(result.orphans) > len(masks):
+        return None
+    all_pairs = [(image, mask) for image, group in result.masks.items() for mask in group]
+    result.photos = no_masks(tree, all_pairs)
+    if 2 * len(result.photos) > len(all_pairs):
+        return None
+    kept = {i: [m for m in group if m not in result.photos] for i, group in result.masks.items()}
+    result.masks = {image: group for image, group in kept.items() if group}
+    return result
+
+
+def _near(key: Key, photos: Mapping[Key, dict[str, list[PurePosixPath]]]) -> list[dict[str, list[PurePosixPath]]]:
+    """Where the images of masks may lie: in the folder of the same words, else in those above or below it."""
+    if key in photos:
+        return [photos[key]]
+    return [group for other, group in photos.items() if other[: len(key)] == key or key[: len(other)] == other]
+
+
+def _image_of(mask: PurePosixPath, groups: Sequence[Mapping[str, Sequence[PurePosixPath]]]) -> PurePosixPath | None:
+    """The one image that a mask is called after."""
+    for stem in stems(mask):
+        matches = [path for group in groups for path in group.get(stem, ())]
+        if len(matches) > 1:
+            matches = [path for path in matches if path.suffix.lower() == mask.suffix.lower()]
+        if len(matches) == 1:
+            return matches[0]
+    return None
+
+
+def _side(folder: PurePosixPath, options: ReadOptions) -> tuple[Key, str]:
+    """What the names of folders say apart from images and masks, and the one that says masks, or ""."""
+    key: list[str] = []
+    word = ""
+    for part in folder.parts:
+        kind = kind_of(part, options)
+        if kind == "masks":
+            word = part
+        elif kind != "images":
+            words = [piece for token in tokens(part) for piece in _pieces(token)]
+            rest = [piece for piece in words if piece not in MASK_TOKENS]
+            if kind != "class" and rest and len(rest) < len(words):
+                word = part
+            else:
+                rest = words
+            key.append(" ".join([piece for piece in rest if piece not in IMAGE_TOKENS] or rest))
+    return tuple(key), word
+
+
+def _pieces(token: str) -> Iterable[str]:
+    """A split and what stands after it in one word."""
+    for end in ENDS:
+        if token.endswith(end) and token.removesuffix(end) in SPLIT_TOKENS:
+            return token.removesuffix(end), end
+    return (token,)
+
+
+def _by_looks(tree: Tree, images: Sequence[PurePosixPath], options: ReadOptions) -> Pairs | None:
+    """Two folders side by side with the same names in them, of which one holds masks by their values."""
+    level = [folders_of(images)]
+    while level:
+        for folder in level:
+            sides = [side for name, side in folder.folders.items() if kind_of(name, options) in ("plain", "images")]
+            if 2 <= len(sides) <= SIDES and (result := _pair_of(tree, sides)) is not None:
+                return result
+        level = [below for folder in level for below in folder.folders.values()]
+    return None
+
+
+def _pair_of(tree: Tree, sides: Sequence[Folder]) -> Pairs | None:
+    names = [
+        {path.relative_to(side.path).with_suffix("").as_posix().lower(): path for path in side.all_images()}
+        for side in sides
+    ]
+    looks: dict[int, bool] = {}
+
+    def holds_masks(place: int) -> bool:
+        if place not in looks:
+            looks[place] = are_masks(tree, list(names[place].values()))
+        return looks[place]
+
+    for one, mine in enumerate(names):
+        for other, others in enumerate(names):
+            common = mine.keys() & others.keys()
+            if one == other or len(common) < ALIKE * len(others) or holds_masks(one) or not holds_masks(other):
+                continue
+            pairs_here = [(mine[name], others[name]) for name in common]
+            if 2 * len(no_masks(tree, pairs_here)) > len(pairs_here):
+                continue
+            photo, mask = sides[one].path, sides[other].path
+            result = Pairs(f"{mask} holds masks by their values, called as the images of {photo}")
+            result.masks = {image: [mask] for image, mask in pairs_here}
+            result.orphans = [others[name] for name in others.keys() - common]
+            result.holder = photo.name
+            return result
+    return None
