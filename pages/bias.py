@@ -6,8 +6,10 @@ import streamlit as st
 
 from workbench.ui import runs
 from workbench.ui.bias import confusions, report, scope, slices, summary, together, where, whom
+from workbench.ui.loading import notice
 
 st.title("Bias")
+notice.open_questions()
 st.markdown(
     "Is the model worse for some class or group of images? By how much, and how certain is that? Does it look where it"
     " should?"

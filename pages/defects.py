@@ -6,11 +6,13 @@ import streamlit as st
 
 from workbench.ui import findings, labels, runs, url
 from workbench.ui.defects import decision, masks, operating, scope
+from workbench.ui.loading import notice
 
 VIEWS = {"threshold": "Threshold", "decisions": "Decisions", "masks": "Localisation: maps against masks"}
 
 
 st.title("Defects")
+notice.open_questions()
 view = url.segments(
     "View", list(VIEWS), key="view", default="threshold", format_func=VIEWS.__getitem__, label_visibility="collapsed"
 )

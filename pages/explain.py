@@ -5,10 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench.ui import draw, evidence, explain, findings, gallery, likeness, maps, results, runs, strip, url
+from workbench.ui.loading import notice
 
 view = gallery.image_view(runs.current_view())
 
 st.title("Explain")
+notice.open_questions()
 findings.banner(view)
 if url.led_to_image():
     strip.draw(view)

@@ -7,8 +7,10 @@ import streamlit as st
 from workbench.catalog import home
 from workbench.ui import choice, journal, session, url
 from workbench.ui.defects import record
+from workbench.ui.loading import notice
 
 st.title("Journal")
+notice.open_questions()
 st.markdown("Who decided what about which part, when, with which model and map. And was any entry changed since?")
 model = choice.model()
 images = choice.images(model)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import findings, reading, runs
+from workbench.ui import choice, findings, reading, runs
+from workbench.ui.loading import notice, panel
 from workbench.ui.overview import figures, loaded, scope, subject, verdict, worst
 
 view = runs.current_view()
 judged = scope.judged(view)
 subject.head(view, judged)
+report = notice.is_first(choice.whole_images(view.model), choice.set_ref(view.model))
 asked = reading.is_open()
+if report:
+    panel.section(choice.whole_images(view.model))
 if asked:
     reading.section()
 if judged is None:
@@ -20,6 +24,8 @@ else:
     fill = worst.section(judged)
     figures.start(judged)
     figures.section(judged)
+if not report:
+    panel.section(choice.whole_images(view.model))
 if not asked:
     reading.section()
 with st.expander("What is loaded", icon=":material/inventory_2:"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench.ui import explain, findings, gallery, runs, strip, url
+from workbench.ui.loading import notice
 from workbench.ui.probe import attack, behind, compare, concepts, contrast, edit, regions, sweeps
 
 VIEWS = {
@@ -26,6 +27,7 @@ GROUPS = {
 view = gallery.image_view(runs.current_view())
 
 st.title("Probe")
+notice.open_questions()
 findings.banner(view)
 strip.draw(view, sticky=True)
 with st.expander("Choose an image", icon=":material/photo_library:"):

@@ -22,11 +22,18 @@ if TYPE_CHECKING:
         image_from_file,
         read_source,
     )
-    from workbench.images.layouts import LAYOUTS, images_from_zip, load_images, stamp
+    from workbench.images.layouts import LAYOUTS, images_from_zip, listing, load_images, stamp
     from workbench.images.levels import Editable, Pixels, alike, as_image, as_pixels, resized, shrunk
     from workbench.images.looks import Likeness, Training, appearance, training_looks
     from workbench.images.manifests import SYNTHETIC
-    from workbench.images.options import options_flags, options_from, options_of, options_read, options_text
+    from workbench.images.options import (
+        images_toml,
+        options_flags,
+        options_from,
+        options_of,
+        options_read,
+        options_text,
+    )
     from workbench.images.pieces import REGION_FILLS, Pieces, square_cells
     from workbench.images.raster import MOST_CHANNELS, Raster, raster_of, without_hint
     from workbench.images.report import Count, Finding, Guess, LeftOut, LoadReport, Question
@@ -44,7 +51,8 @@ if TYPE_CHECKING:
     from workbench.images.splits import SPLITS, Deal, deal
     from workbench.images.stamped_metal import NAME, SPLIT_SHARES, STAMPED, STORED, Plan, draw_parts
     from workbench.images.stamped_part import LABELS, draw
-    from workbench.images.trees import zip_tree
+    from workbench.images.trees import Tree, folder_tree, zip_tree
+    from workbench.images.words import split_of
 
 __getattr__ = handed_on(
     __name__,
@@ -59,15 +67,16 @@ __getattr__ = handed_on(
             " image_from_bytes image_from_file read_source"
         ),
         "levels": "Editable Pixels alike as_image as_pixels resized shrunk",
-        "layouts": "LAYOUTS images_from_zip load_images stamp",
+        "layouts": "LAYOUTS images_from_zip listing load_images stamp",
         "manifests": "SYNTHETIC",
-        "options": "options_flags options_from options_of options_read options_text",
+        "options": "images_toml options_flags options_from options_of options_read options_text",
         "report": "Count Finding Guess LeftOut LoadReport Question",
-        "trees": "zip_tree",
+        "trees": "Tree folder_tree zip_tree",
         "pieces": "Pieces REGION_FILLS square_cells",
         "samples": "SAMPLE digest draw_sample evenly pick shuffle stratify stratify_items testing_items",
         "splits": "Deal SPLITS deal",
         "stamped_metal": "NAME Plan SPLIT_SHARES STAMPED STORED draw_parts",
         "stamped_part": "LABELS draw",
+        "words": "split_of",
     },
 )

@@ -145,6 +145,28 @@ def images_from_zip(data: bytes, name: str, options: ReadOptions = DEFAULT) -> I
     return _from_tree(zip_tree(data, name), options)
 
 
+def listing(ref: str, *, trusted: bool = True) -> Tree | None:
+    """The files of a set before any layout is recognised; None where it is none of files of this machine's folders.
+
+    Args:
+        ref: As for `load_images`.
+        trusted: As for `load_images`.
+
+    Raises:
+        InputError: As `load_images` where the files cannot be listed.
+    """
+    entry = load_catalog().images.get(ref)
+    place = entry.ref if entry else ref
+    if not (entry or trusted) or place == "elpv" or seed_of(place) is not None:
+        return None
+    path = stored_path(place)
+    if path.is_dir():
+        return folder_tree(path)
+    if path.suffix.lower() == ".zip" and path.is_file():
+        return zip_tree(path, path.name)
+    return table_tree(path, path.parent) if path.is_file() else None
+
+
 def check_labels(images: ImageSet, class_names: Sequence[str]) -> None:
     """Refuse `images` whose labels are not all among `class_names`."""
     strange = sorted({item.label for item in images if item.label is not None} - set(class_names))

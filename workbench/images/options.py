@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from workbench.catalog import ReadOptions, validated
+from workbench.catalog import ImagesEntry, ReadOptions, validated
 from workbench.errors import InputError
 
 LONGEST_LINK = 4096
@@ -26,7 +27,7 @@ def options_text(options: ReadOptions) -> str:
         elif name == "leave_out":
             pairs += [(name, pattern) for pattern in value]
         else:
-            pairs.append((name, ",".join(f"{number:g}" for number in value) if name == "window" else value))
+            pairs.append((name, ",".join(f"{number:.15g}" for number in value) if name == "window" else value))
     return urlencode(pairs)
 
 
@@ -72,3 +73,27 @@ def options_of(pairs: Iterable[tuple[str, str]]) -> ReadOptions:
         else:
             table[name] = tuple(value.split(",")) if name == "window" else value
     return validated(ReadOptions, table, "how the image set is read")
+
+
+def images_toml(name: str, entry: ImagesEntry) -> str:
+    """The block of a set for a `workbench.toml`, with how it is to be read.
+
+    Args:
+        name: By which it can be chosen.
+        entry: What stands in the block; what is as by default is not written.
+    """
+    table = entry.model_dump(exclude_defaults=True)
+    read, block = table.pop("read", {}), f"images.{_toml(name)}"
+    lines = [f"[{block}]", *(f"{field} = {_toml(value)}" for field, value in table.items())]
+    if read:
+        lines += ["", f"[{block}.read]", *(f"{field} = {_toml(value)}" for field, value in read.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    """A value as TOML: JSON is that, but for one control character and for tables."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_toml(str(key))} = {_toml(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -49,7 +49,7 @@ def folder_of(view: View) -> Path:
     if model.ref in session.own("models") or ref in session.own("sets"):
         if "own audits" not in st.session_state:
             st.session_state["own audits"] = tempfile.TemporaryDirectory(prefix="workbench-")
-        return Path(st.session_state["own audits"].name, _folder_name(model.key, session.token(images), images.name))
+        return Path(st.session_state["own audits"].name, _folder_name(model.key, ref, images.name))
     path = os.environ.get(AUDIT_VARIABLE)
     if path and _owned(Path(path), view):
         return Path(path)

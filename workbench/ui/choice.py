@@ -25,7 +25,7 @@ from workbench.models import (
     weights_path,
 )
 from workbench.predictions import NO_LIMITS, DecisionRule, Limits, one_against_rest
-from workbench.ui import session, sets
+from workbench.ui import corrections, session, sets
 from workbench.ui.text import plain, seen
 
 if TYPE_CHECKING:
@@ -167,12 +167,21 @@ def whole_images(choice: ModelChoice) -> ImageSet:
 
 
 def _images(ref: str) -> ImageSet:
-    if ref in session.own("sets"):
-        result: ImageSet = session.own("sets")[ref]
-        return result
+    return images_read(ref, corrections.text())
+
+
+def images_read(ref: str, text: str) -> ImageSet:
+    """An image set, read as `text` says, as in the address. Errors as `images`."""
+    upload: sets.Upload | None = session.own("sets").get(ref)
+    if upload is not None:
+        return upload.images(text)
     sets.check_there(ref, here=session.local())
-    trusted = ref == os.environ.get(IMAGES_VARIABLE) or (session.local() and scheme(ref) != "package")
-    return sets.shared(ref, trusted=trusted)
+    return sets.shared(ref, trusted=trusted_set(ref), text=text)
+
+
+def trusted_set(ref: str) -> bool:
+    """Whether what this set's name says may be a path of this machine."""
+    return ref == os.environ.get(IMAGES_VARIABLE) or (session.local() and scheme(ref) != "package")
 
 
 def set_ref(choice: ModelChoice) -> str:

@@ -91,3 +91,14 @@ def texts() -> Mapping[str, str]:
     folder = home() / "docs"
     paths = sorted(folder.rglob("*.md"))
     return {path.relative_to(folder).with_suffix("").as_posix(): path.read_text(encoding="utf-8") for path in paths}
+
+
+@cache
+def layouts() -> Mapping[str, tuple[str, str]]:
+    """The layouts of image sets that have a topic: its title and an example, by topic."""
+    result: dict[str, tuple[str, str]] = {}
+    for _, target in _LINK.findall(texts()["images/index"].partition("\n## ")[0]):
+        topic = f"images/{target.removesuffix('.md')}"
+        if topic in texts() and (example := _FENCE.search(texts()[topic])):
+            result.setdefault(topic, (title(topic), example[0]))
+    return result

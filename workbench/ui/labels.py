@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench.predictions import unmatched
+from workbench.ui.loading import notice
 from workbench.ui.text import plain
 from workbench.ui.view import View
 
@@ -26,6 +27,8 @@ def unknown(view: View) -> None:
     images = "1 image has a label" if count == 1 else f"{count:,} images have a label"
     st.warning(
         f"{images} that is no class of the model: {names}{more}. In the figures they count neither right nor wrong."
-        " Rename the labels in a manifest or their folders, or the classes in model.toml.",
+        " Say which class each stands for, or rename the classes in model.toml.",
         icon=":material/label_off:",
     )
+    if view.images.report is not None:
+        notice.link("Say which class each label stands for", notice.LABELS)

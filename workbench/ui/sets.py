@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import threading
 import time
 
 import streamlit as st
 
-from workbench.catalog import stored_path
+from workbench.catalog import ReadOptions, stored_path
 from workbench.errors import InputError
-from workbench.images import ImageSet, load_images, stamp
+from workbench.images import ImageSet, Tree, images_from_zip, load_images, options_from, stamp, zip_tree
 
 REST = 10
 """Multiple of a check's duration during which no one repeats it, so that huge sets do not slow every click."""
@@ -18,6 +19,8 @@ QUICK = 0.3
 """Longest wait of a visitor for a check, in seconds; a longer one runs aside and shows with the next click."""
 
 
+KEPT = 4
+"""Ways of reading an upload that are kept."""
 YOUR = "Your "
 """How the name of an upload begins."""
 
@@ -36,12 +39,17 @@ def check_there(ref: str, *, here: bool) -> None:
 
 
 class _Shared:
-    """One image set; `ref` and `trusted` are as for `load_images`, which raises its errors here."""
+    """One image set; `ref` and `trusted` are as for `load_images`, which raises its errors here.
 
-    def __init__(self, ref: str, trusted: bool) -> None:
+    Args:
+        text: How it is to be read, as `options_text` writes it; empty as the catalog says.
+    """
+
+    def __init__(self, ref: str, trusted: bool, text: str) -> None:
         self._ref, self._trusted = ref, trusted
+        self._options: ReadOptions | None = options_from(text) if text else None
         self._lock = threading.Lock()
-        self._images = load_images(ref, trusted=trusted)
+        self._images = self._load()
         self._stamp, self._cost, self._due, self._looking = "", 0.0, 0.0, False
         self._noted(self._images)
 
@@ -57,12 +65,15 @@ class _Shared:
             threading.Thread(target=self._look_aside, name="look at files", daemon=True).start()
             return images
 
+    def _load(self) -> ImageSet:
+        return load_images(self._ref, trusted=self._trusted, options=self._options)
+
     def _look(self) -> None:
         start = time.monotonic()
         if stamp(self._ref, self._images) == self._stamp:
             self._rest(start)
         else:
-            self._noted(load_images(self._ref, trusted=self._trusted))
+            self._noted(self._load())
 
     def _look_aside(self) -> None:
         """Look without a visitor who waits; why a set cannot be loaded any more is told by the next look, which is not
@@ -85,10 +96,31 @@ class _Shared:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _shared(ref: str, trusted: bool) -> _Shared:
-    return _Shared(ref, trusted)
+def _shared(ref: str, trusted: bool, text: str) -> _Shared:
+    return _Shared(ref, trusted, text)
 
 
-def shared(ref: str, *, trusted: bool) -> ImageSet:
-    """An image set of this machine as it is now. Errors as `load_images`."""
-    return _shared(ref, trusted).current()
+def shared(ref: str, *, trusted: bool, text: str = "") -> ImageSet:
+    """An image set of this machine as it is now, read as `text` says. Errors as `load_images` and `options_from`."""
+    return _shared(ref, trusted, text).current()
+
+
+class Upload:
+    """A zip of images that a visitor uploaded, which can be read in several ways."""
+
+    def __init__(self, data: bytes, file: str) -> None:
+        self._data, self._file = data, file
+        self._read: dict[str, ImageSet] = {}
+
+    def images(self, text: str = "") -> ImageSet:
+        """The set, read as `text` says; the same object each time. Errors as `images_from_zip` and `options_from`."""
+        if text not in self._read:
+            images = images_from_zip(self._data, self._file, options_from(text))
+            while len(self._read) >= KEPT:
+                del self._read[next(iter(self._read))]
+            self._read[text] = dataclasses.replace(images, name=f"{YOUR}{self._file}")
+        return self._read[text]
+
+    def tree(self) -> Tree:
+        """Its files. Errors as `zip_tree`."""
+        return zip_tree(self._data, self._file)

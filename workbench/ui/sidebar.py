@@ -14,8 +14,9 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from workbench.catalog import load_catalog
 from workbench.errors import LONGEST, InputError
 from workbench.files import wanted
-from workbench.images import image_from_bytes, images_from_zip
-from workbench.ui import choice, lost, reading, session, sets, url
+from workbench.images import LoadReport, Tree, image_from_bytes
+from workbench.ui import choice, corrections, help, lost, reading, session, sets, url
+from workbench.ui.loading import notice, unread
 from workbench.ui.text import plain, seen
 
 ITEM_BYTES = 1024
@@ -56,23 +57,27 @@ def sidebar() -> None:
                 help="Several labels can be true of one image. Each is a question of its own, with its own threshold.",
             )
         reading.link()
-        sets = list(dict.fromkeys([choice.default_set(chosen), *catalog.images, *session.own("sets")]))
-        _strange_link("set", sets)
+        offered = list(dict.fromkeys([choice.default_set(chosen), *catalog.images, *session.own("sets")]))
+        _strange_link("set", offered)
+        outside = url.from_outside("set", corrections.KEY)
         images = url.select(
             "Image set",
-            sets,
+            offered,
             key="set",
             free=session.local(),
             format_func=lambda ref: catalog.images[ref].title if ref in catalog.images else seen(ref),
             help="You can also type the path of a folder, a zip or a manifest." if session.local() else None,
         )
+        notice.link()
         with st.expander("Bring your own", icon=":material/upload:"):
             if session.local():
                 lost.folders()
             _uploads()
     for trouble in st.session_state.pop("upload troubles", ()):
         st.error(plain(trouble, 2 * LONGEST), icon=":material/error:")
+    corrections.follow(images, outside=outside)
     lost.lead_back(chosen, images)
+    unread.lead_on(images)
 
 
 def _strange_link(key: str, options: Sequence[str]) -> None:
@@ -124,13 +129,13 @@ def _uploads() -> None:
         ),
     )
     st.file_uploader(
-        "Images: zip of class folders, MVTec AD, or with a manifest.csv",
+        "Images: a zip of a folder in any layout that is known",
         type="zip",
         key="set upload",
         on_change=lambda: _trying(_take_set),
         help=(
-            "Folders named after classes, the MVTec AD layout, or manifest.csv with the columns image, label, split,"
-            " mask and any others."
+            f"Known layouts: {', '.join(title for title, _ in help.layouts().values())}. Whatever was not understood"
+            " is asked, and can be corrected."
         ),
     )
     st.caption("Uploads stay in this browser session; no link and no other visitor can see them.")
@@ -156,9 +161,28 @@ def _take_set() -> None:
     if file is None:
         return
     name = f"{sets.YOUR}{file.name}"
-    images = images_from_zip(file.getvalue(), file.name)
-    session.keep("sets", name, dataclasses.replace(images, name=name), file.size + ITEM_BYTES * len(images))
+    upload = sets.Upload(file.getvalue(), file.name)
+    tree = upload.tree()
+    report = _report(upload, tree)
+    session.keep("sets", name, upload, file.size + ITEM_BYTES * len(tree.files))
     st.session_state["set"] = name
+    url.drop(corrections.KEY)
+    if report is not None and (report.questions or report.findings or report.left_out):
+        st.session_state[notice.JUST_UPLOADED] = name
+
+
+def _report(upload: sets.Upload, tree: Tree) -> LoadReport | None:
+    """What was read of an upload; None where it cannot be read as it is, but holds images: then the page asks how.
+
+    Raises:
+        InputError: It holds no images.
+    """
+    try:
+        return upload.images().report
+    except InputError:
+        if not tree.images():
+            raise
+        return None
 
 
 def _trying(work: Callable[[], None]) -> None:

@@ -20,7 +20,7 @@ from workbench.texts import apart
 BIAS, DEFECTS, EXPLAIN, OVERVIEW, PROBE = (
     home() / "pages" / f"{page}.py" for page in ("bias", "defects", "explain", "overview", "probe")
 )
-SHARED = ("model", "label", "set", "image")
+SHARED = ("model", "label", "set", "image", "read")
 LONGEST_VALUE = 500
 T = TypeVar("T")
 
@@ -47,13 +47,30 @@ def choose(key: str, value: str) -> None:
 
 def link(**changed: str) -> Mapping[str, str]:
     """Query parameters for a link to a page that keeps model and image set."""
-    query = {key: st.query_params[key] for key in ("model", "label", "set") if key in st.query_params}
+    query = {key: st.query_params[key] for key in ("model", "label", "set", "read") if key in st.query_params}
     return query | changed
 
 
 def named(name: str, words: Collection[str]) -> str:
     """What stands for a name among options that are also `words` of another meaning; two names never become one."""
     return f"={name}" if name in words or name.startswith("=") else name
+
+
+def value(key: str) -> str:
+    """A text that links and callbacks alone set; empty where none did."""
+    return _bound(key, "", lambda raw: raw[0] if raw else None, lambda now: now)
+
+
+def drop(key: str) -> None:
+    """Take back what a `value` of this key says."""
+    st.query_params.pop(key, None)
+    st.session_state.update({key: "", f"kept {key}": "", f"url {key}": []})
+
+
+def from_outside(*keys: str) -> bool:
+    """Whether an address that was not written here, a link or the back button, says something of these keys."""
+    said = {key: st.query_params.get_all(key) for key in keys}
+    return any(raw and raw != st.session_state.get(f"url {key}", []) for key, raw in said.items())
 
 
 def select(

@@ -1,0 +1,54 @@
+"""The folders of the chosen set, to choose its root and the words for its splits from."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import streamlit as st
+
+from workbench.catalog import ReadOptions
+from workbench.errors import InputError
+from workbench.images import Tree, listing, split_of
+from workbench.ui import choice, session, sets
+
+DEEP, MOST_FOLDERS, FRESH = 4, 300, 20
+"""How far down folders are offered, how many of them, and for how many seconds a listing holds."""
+DEFAULT = ReadOptions()
+
+
+def folders(ref: str) -> dict[str, int]:
+    """How many files lie below each folder of the set, by its path."""
+    upload: sets.Upload | None = session.own("sets").get(ref)
+    try:
+        return _below(upload.tree()) if upload is not None else _listed(ref, choice.trusted_set(ref))
+    except InputError:  # the page says why
+        return {}
+
+
+@st.cache_data(ttl=FRESH, show_spinner=False, max_entries=8)
+def _listed(ref: str, trusted: bool) -> dict[str, int]:
+    tree = listing(ref, trusted=trusted)
+    return {} if tree is None else _below(tree)
+
+
+def _below(tree: Tree) -> dict[str, int]:
+    count = Counter[tuple[str, ...]]()
+    for path in tree.files:
+        parts = path.parts[:-1][:DEEP]
+        count.update(parts[: place + 1] for place in range(len(parts)))
+    order = sorted(count, key=lambda parts: (len(parts), parts))[:MOST_FOLDERS]
+    return {"/".join(parts): count[parts] for parts in sorted(order)}
+
+
+def words(there: dict[str, int], most: int) -> dict[str, int]:
+    """Names of folders that may stand for splits, and how many files lie below them: those that are recognised, then
+    the ones at the top."""
+    count = Counter[str]()
+    for folder, number in there.items():
+        count[folder.rpartition("/")[2]] += number
+    tops = {folder for folder in there if "/" not in folder}
+    if len(tops) == 1:
+        tops |= {folder.rpartition("/")[2] for folder in there if folder.count("/") == 1}
+    known = [word for word in count if split_of(word, DEFAULT)]
+    order = dict.fromkeys([*known, *sorted(tops)])
+    return {word: count[word] for word in list(order)[:most]}
