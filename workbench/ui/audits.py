@@ -47,9 +47,10 @@ def folder_of(view: View) -> Path:
     model, images = view.model, view.images
     ref = choice.set_ref(model)
     if model.ref in session.own("models") or ref in session.own("sets"):
+        upload = session.own("sets").get(ref) or images
         if "own audits" not in st.session_state:
             st.session_state["own audits"] = tempfile.TemporaryDirectory(prefix="workbench-")
-        return Path(st.session_state["own audits"].name, _folder_name(model.key, ref, images.name))
+        return Path(st.session_state["own audits"].name, _folder_name(model.key, session.token(upload), images.name))
     path = os.environ.get(AUDIT_VARIABLE)
     if path and _owned(Path(path), view):
         return Path(path)

@@ -15,8 +15,8 @@ from workbench.images import options_from, options_of, options_text
 from workbench.ui import url
 from workbench.ui.text import plain
 
-KEY, APPLIED = "read", "applied corrections"
-DEFAULT = ReadOptions()
+QUERY, APPLIED = "read", "applied corrections"
+"""The key of the address, and that of the session for the last correction that was made here."""
 AS_RECOGNISED = "masks=auto"
 """Options that change nothing, where those of the catalog are to be left."""
 
@@ -30,13 +30,13 @@ def follow(ref: str, *, outside: bool) -> None:
     """
     state = st.session_state
     if state.get("read of", ref) != ref and not outside:
-        url.drop(KEY)
+        url.drop(QUERY)
     state["read of"] = ref
-    if text := url.value(KEY):
+    if text := url.value(key=QUERY):
         try:
             options_from(text)
         except InputError as error:
-            url.drop(KEY)
+            url.drop(QUERY)
             st.info(
                 f"The corrections of the image set in this link are ignored. {plain(str(error)[:1].upper())}"
                 f"{plain(str(error)[1:], 400)}",
@@ -46,7 +46,7 @@ def follow(ref: str, *, outside: bool) -> None:
 
 def text() -> str:
     """The corrections of the chosen set as in the address; empty where there are none."""
-    return str(st.session_state.get(KEY) or "")
+    return str(st.session_state.get(QUERY) or "")
 
 
 def options(ref: str) -> ReadOptions:
@@ -61,7 +61,7 @@ def _stated(ref: str) -> ReadOptions:
     entry = load_catalog().images.get(ref)
     if entry is None and ref == os.environ.get(IMAGES_VARIABLE):
         return options_from(os.environ.get(READ_VARIABLE, ""))
-    return entry.read if entry else DEFAULT
+    return entry.read if entry else ReadOptions()
 
 
 def text_of(ref: str, wanted: ReadOptions) -> str:
@@ -85,6 +85,6 @@ def changed(before: ReadOptions, pairs: Sequence[tuple[str, str]]) -> ReadOption
 def choose(words: str) -> None:
     """In a callback: read the chosen set so."""
     if words:
-        url.choose(KEY, words)
+        url.choose(QUERY, words)
     else:
-        url.drop(KEY)
+        url.drop(QUERY)

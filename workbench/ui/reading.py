@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +9,12 @@ import streamlit as st
 
 from workbench.errors import LONGEST, InputError
 from workbench.models import TOPICS, read_spec
-from workbench.ui import choice, draw, gallery, session, sets, url, warm
+from workbench.ui import choice, draw, facts, session, sets, url, warm
 from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     from workbench.models import Classifier, Fact, ModelSpec
 
-SURE_TONES = {"assumed": "doubt", "measured": "plain", "published": "good", "stated": "good"}
 _FIELDS = ("resize", "channels", "size", "mean", "std")
 NONE = "(none)"
 
@@ -87,17 +85,10 @@ def _of_layers(clf: Classifier) -> tuple[Fact, ...]:
         return layer_facts(clf)
 
 
-def _table(facts: tuple[Fact, ...]) -> str:
-    """What was understood, the assumed first."""
-    order = sorted(facts, key=lambda fact: (fact.how != "assumed", TOPICS.index(fact.topic)))
-    rows = "".join(
-        f"<tr><th>{html.escape(fact.topic)}</th><td>{html.escape(fact.value)}"
-        f'<div class="wb-small">{html.escape(fact.source)}'
-        + (f" · <code>{html.escape(fact.setting)}</code>" if fact.setting else "")
-        + f"</div></td><td>{gallery.chip(fact.how, SURE_TONES[fact.how])}</td></tr>"
-        for fact in order
-    )
-    return f'<table class="wb-facts wb-reading">{rows}</table>'
+def _table(found: tuple[Fact, ...]) -> str:
+    """What was understood, the assumed first, by topic."""
+    order = sorted(found, key=lambda fact: TOPICS.index(fact.topic))
+    return facts.table((fact.topic, fact.value, fact.source, fact.setting, fact.how) for fact in order)
 
 
 def _form(model: choice.ModelChoice, clf: Classifier) -> None:

@@ -57,27 +57,34 @@ def sidebar() -> None:
                 help="Several labels can be true of one image. Each is a question of its own, with its own threshold.",
             )
         reading.link()
-        offered = list(dict.fromkeys([choice.default_set(chosen), *catalog.images, *session.own("sets")]))
-        _strange_link("set", offered)
-        outside = url.from_outside("set", corrections.KEY)
-        images = url.select(
-            "Image set",
-            offered,
-            key="set",
-            free=session.local(),
-            format_func=lambda ref: catalog.images[ref].title if ref in catalog.images else seen(ref),
-            help="You can also type the path of a folder, a zip or a manifest." if session.local() else None,
-        )
-        notice.link()
+        images = _image_set(chosen)
         with st.expander("Bring your own", icon=":material/upload:"):
             if session.local():
                 lost.folders()
             _uploads()
     for trouble in st.session_state.pop("upload troubles", ()):
         st.error(plain(trouble, 2 * LONGEST), icon=":material/error:")
-    corrections.follow(images, outside=outside)
     lost.lead_back(chosen, images)
     unread.lead_on(images)
+
+
+def _image_set(model: str) -> str:
+    """The picker of the image set, and the way to how it was read."""
+    entries = load_catalog().images
+    offered = list(dict.fromkeys([choice.default_set(model), *entries, *session.own("sets")]))
+    _strange_link("set", offered)
+    outside = url.from_outside("set", corrections.QUERY)
+    images = url.select(
+        "Image set",
+        offered,
+        key="set",
+        free=session.local(),
+        format_func=lambda ref: entries[ref].title if ref in entries else seen(ref),
+        help="You can also type the path of a folder, a zip or a table." if session.local() else None,
+    )
+    corrections.follow(images, outside=outside)
+    notice.link()
+    return images
 
 
 def _strange_link(key: str, options: Sequence[str]) -> None:
@@ -166,7 +173,7 @@ def _take_set() -> None:
     report = _report(upload, tree)
     session.keep("sets", name, upload, file.size + ITEM_BYTES * len(tree.files))
     st.session_state["set"] = name
-    url.drop(corrections.KEY)
+    url.drop(corrections.QUERY)
     if report is not None and (report.questions or report.findings or report.left_out):
         st.session_state[notice.JUST_UPLOADED] = name
 

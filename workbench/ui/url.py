@@ -56,7 +56,7 @@ def named(name: str, words: Collection[str]) -> str:
     return f"={name}" if name in words or name.startswith("=") else name
 
 
-def value(key: str) -> str:
+def value(*, key: str) -> str:
     """A text that links and callbacks alone set; empty where none did."""
     return _bound(key, "", lambda raw: raw[0] if raw else None, lambda now: now)
 

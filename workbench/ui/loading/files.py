@@ -9,26 +9,28 @@ import streamlit as st
 from workbench.catalog import ReadOptions
 from workbench.errors import InputError
 from workbench.images import Tree, listing, split_of
-from workbench.ui import choice, session, sets
+from workbench.ui import choice, corrections, session, sets
 
-DEEP, MOST_FOLDERS, FRESH = 4, 300, 20
-"""How far down folders are offered, how many of them, and for how many seconds a listing holds."""
-DEFAULT = ReadOptions()
+DEEP, MOST_FOLDERS, KEPT = 4, 300, "folders of the set"
+"""How far down folders are offered, how many of them, and where the session keeps them while the set is the same."""
 
 
 def folders(ref: str) -> dict[str, int]:
     """How many files lie below each folder of the set, by its path."""
     upload: sets.Upload | None = session.own("sets").get(ref)
     try:
-        return _below(upload.tree()) if upload is not None else _listed(ref, choice.trusted_set(ref))
-    except InputError:  # the page says why
-        return {}
-
-
-@st.cache_data(ttl=FRESH, show_spinner=False, max_entries=8)
-def _listed(ref: str, trusted: bool) -> dict[str, int]:
-    tree = listing(ref, trusted=trusted)
-    return {} if tree is None else _below(tree)
+        images = choice.images_read(ref, corrections.text())
+    except InputError:
+        images = None
+    kept, result = st.session_state.get(KEPT, (None, {}))
+    if images is None or kept is not images:
+        try:
+            tree = upload.tree() if upload is not None else listing(ref, trusted=choice.trusted_set(ref))
+            result = {} if tree is None else _below(tree)
+        except InputError:  # the page says why
+            result = {}
+        st.session_state[KEPT] = images, result
+    return result
 
 
 def _below(tree: Tree) -> dict[str, int]:
@@ -49,6 +51,6 @@ def words(there: dict[str, int], most: int) -> dict[str, int]:
     tops = {folder for folder in there if "/" not in folder}
     if len(tops) == 1:
         tops |= {folder.rpartition("/")[2] for folder in there if folder.count("/") == 1}
-    known = [word for word in count if split_of(word, DEFAULT)]
+    known = [word for word in count if split_of(word, ReadOptions())]
     order = dict.fromkeys([*known, *sorted(tops)])
     return {word: count[word] for word in list(order)[:most]}

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.errors import LONGEST
-from workbench.images import SPLITS, Finding, Guess, ImageSet, LoadReport
+from workbench.images import SPLITS, Finding, ImageSet, LoadReport
 from workbench.texts import shown
-from workbench.ui import choice, draw, gallery, photographs, url
+from workbench.ui import choice, corrections, draw, facts, gallery, photographs, url
 from workbench.ui.loading import applied, form, home, notice
-from workbench.ui.text import plain, seen
+from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TITLE = "How these images were read"
-TONES = {"assumed": "doubt", "recognised": "plain", "stated": "good"}
-TILES, MOST_ROWS, MOST_NAMES, MOST_GROUPS = 6, 30, 2000, 6
+TILES, LONG_TABLE, MOST_NAMES, MOST_GROUPS = 6, 30, 2000, 6
 
 
 def section(images: ImageSet) -> None:
@@ -28,20 +27,28 @@ def section(images: ImageSet) -> None:
     if report is None:
         return
     ref = choice.set_ref(choice.whole())
-    with st.expander(TITLE, icon=":material/fact_check:", expanded=notice.is_first(images, ref)):
-        applied.told()
-        _head(images, report)
-        form.questions(ref, report)
-        _findings(images, report)
-        _counted(images, report)
-        st.subheader("What was understood, and from what", anchor=False)
-        st.html(_understood(report))
-        _left_out(report)
-        form.correct(ref, report)
-        home.section(ref)
+    first = notice.is_first(images, ref)
+    key = f"load report of {ref} as {corrections.text()}, {first}"
+    panel = st.expander(TITLE, icon=":material/fact_check:", expanded=first, key=key, on_change="rerun")
+    if panel.open:
+        with panel:
+            _panel(ref, images, report)
 
 
-def _head(images: ImageSet, report: LoadReport) -> None:
+def _panel(ref: str, images: ImageSet, report: LoadReport) -> None:
+    applied.told()
+    _head(report)
+    form.questions(ref, report)
+    _findings(images, report)
+    _counted(images, report)
+    st.subheader("What was understood, and from what", anchor=False)
+    st.html(_understood(report))
+    _left_out(report)
+    form.correct(ref, report)
+    home.section(ref)
+
+
+def _head(report: LoadReport) -> None:
     """Whether the set was understood, at a glance."""
     assumed = sum(guess.how == "assumed" for guess in report.guesses)
     left = sum(len(group.names) for group in report.left_out)
@@ -103,7 +110,7 @@ def _counted(images: ImageSet, report: LoadReport) -> None:
     """Images of each class and split, and how many of them have masks."""
     st.subheader("What was read", anchor=False)
     labels = list(report.by("label"))
-    if len(labels) > MOST_ROWS:
+    if len(labels) > LONG_TABLE:
         st.dataframe(_counts(report), hide_index=True)
     elif labels:
         st.html(f'<div class="wb-scroll">{_count_table(report)}</div>')
@@ -156,17 +163,9 @@ def _counts(report: LoadReport) -> pd.DataFrame:
 def _understood(report: LoadReport) -> str:
     """The layout, and each thing that was understood, the assumed first."""
     how = "stated" if report.options.layout else "recognised"
-    layout = Guess("layout", report.layout, report.why, how, "layout")
-    guesses = [layout, *(guess for guess in report.guesses if guess.topic != "layout" or guess.value != report.layout)]
-    order = sorted(guesses, key=lambda guess: guess.how != "assumed")
-    rows = "".join(
-        f'<tr><th scope="row">{html.escape(guess.topic)}</th><td>{html.escape(seen(guess.value))}'
-        f'<div class="wb-small">{html.escape(seen(guess.why))}'
-        + (f" · <code>{html.escape(guess.option)}</code>" if guess.option else "")
-        + f"</div></td><td>{gallery.chip(guess.how, TONES.get(guess.how, 'plain'))}</td></tr>"
-        for guess in order
-    )
-    return f'<table class="wb-facts wb-reading">{rows}</table>'
+    lines = [("layout", report.layout, report.why, "layout", how)]
+    lines += [(g.topic, g.value, g.why, g.option, g.how) for g in report.guesses if g.value != report.layout]
+    return facts.table(lines)
 
 
 def _left_out(report: LoadReport) -> None:
