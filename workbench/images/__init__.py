@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         image_from_file,
         read_source,
     )
-    from workbench.images.layouts import LAYOUTS, images_from_zip, listing, load_images, stamp
+    from workbench.images.layouts import LAYOUTS, images_from_zip, load_images, stamp, tree_of
     from workbench.images.levels import Editable, Pixels, alike, as_image, as_pixels, resized, shrunk
     from workbench.images.looks import Likeness, Training, appearance, training_looks
     from workbench.images.manifests import SYNTHETIC
@@ -67,7 +67,7 @@ __getattr__ = handed_on(
             " image_from_bytes image_from_file read_source"
         ),
         "levels": "Editable Pixels alike as_image as_pixels resized shrunk",
-        "layouts": "LAYOUTS images_from_zip listing load_images stamp",
+        "layouts": "LAYOUTS images_from_zip load_images stamp tree_of",
         "manifests": "SYNTHETIC",
         "options": "images_toml options_flags options_from options_of options_read options_text",
         "report": "Count Finding Guess LeftOut LoadReport Question",

@@ -145,7 +145,7 @@ def images_from_zip(data: bytes, name: str, options: ReadOptions = DEFAULT) -> I
     return _from_tree(zip_tree(data, name), options)
 
 
-def listing(ref: str, *, trusted: bool = True) -> Tree | None:
+def tree_of(ref: str, *, trusted: bool = True) -> Tree | None:
     """The files of a set before any layout is recognised; None where it is none of files of this machine's folders.
 
     Args:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from workbench.catalog import ReadOptions
 from workbench.errors import InputError
-from workbench.images import Tree, listing, split_of
+from workbench.images import Tree, split_of, tree_of
 from workbench.ui import choice, corrections, session, sets
 
 DEEP, MOST_FOLDERS, KEPT = 4, 300, "folders of the set"
@@ -25,7 +25,7 @@ def folders(ref: str) -> dict[str, int]:
     kept, result = st.session_state.get(KEPT, (None, {}))
     if images is None or kept is not images:
         try:
-            tree = upload.tree() if upload is not None else listing(ref, trusted=choice.trusted_set(ref))
+            tree = upload.tree() if upload is not None else tree_of(ref, trusted=choice.trusted_set(ref))
             result = {} if tree is None else _below(tree)
         except InputError:  # the page says why
             result = {}
