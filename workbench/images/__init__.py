@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from workbench.images.splits import SPLITS, Deal, deal
     from workbench.images.stamped_metal import NAME, SPLIT_SHARES, STAMPED, STORED, Plan, draw_parts
     from workbench.images.stamped_part import LABELS, draw
-    from workbench.images.trees import Tree, folder_tree, zip_tree
+    from workbench.images.trees import Tree, zip_tree
     from workbench.images.words import split_of
 
 __getattr__ = handed_on(
@@ -71,7 +71,7 @@ __getattr__ = handed_on(
         "manifests": "SYNTHETIC",
         "options": "images_toml options_flags options_from options_of options_read options_text",
         "report": "Count Finding Guess LeftOut LoadReport Question",
-        "trees": "Tree folder_tree zip_tree",
+        "trees": "Tree zip_tree",
         "pieces": "Pieces REGION_FILLS square_cells",
         "samples": "SAMPLE digest draw_sample evenly pick shuffle stratify stratify_items testing_items",
         "splits": "Deal SPLITS deal",
