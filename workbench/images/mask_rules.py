@@ -20,8 +20,9 @@ VOID, VOID_COLOUR, LAST_CLASS = 255, 0xE0E0C0, 64
 FAINT = 32
 """The brightest value below which what a lossy format has left cannot be told from its noise."""
 MOST_COLOURS = 64
-PHOTO, PHOTO_BORDER, LEVELS = 0.25, 0.1, 32
-"""Shares of pixels, and the number of grey values, over which it is a photo."""
+PHOTO, PHOTO_BORDER, LEVELS, ALIKE = 0.2, 0.25, 32, 0.5
+"""Shares of pixels, and the number of grey values, over which it is a photo; and the share of pixels like their
+neighbour from which on values are kinds."""
 Test = Callable[[NDArray], NDArray]
 
 
@@ -99,7 +100,7 @@ def look(values: Values, name: str) -> Look:
     found = census(values, name)
     levels = tuple(found.levels.tolist())
     if values.kind == INDEX:
-        return _by_index(values, levels)
+        return _by_index(values, found, levels, name)
     if values.kind == COLOUR:
         return _by_colour(found, levels, name)
     return _by_grey(found, levels, values.lossy, name)
@@ -119,7 +120,7 @@ def _by_grey(found: Census, levels: tuple[float, ...], lossy: bool, name: str) -
             f"{name} is saved with loss, and its brightest value is {found.high:g}, which cannot be told from the"
             " noise of saving: export the mask as PNG."
         )
-    if lossy or (len(levels) != 2 and (found.noise or found.ramp > 0.5)):
+    if lossy or (len(levels) != 2 and _is_soft(found)):
         low = found.high / 2 if found.high <= 1 else math.ceil(found.high / 2)
         return Look("soft", f"grey from {low:g} on is inside", lambda part: part >= low, levels, found.high)
     if len(levels) == 2:
@@ -138,40 +139,65 @@ def _by_grey(found: Census, levels: tuple[float, ...], lossy: bool, name: str) -
 
 
 def _is_photo(found: Census) -> bool:
-    """Whether grey values are those of a photo: many, a good part of them between, and hardly two alike."""
+    """Whether grey values are those of a photo: many, a good part of them between, and hardly two alike.
+
+    The slopes of a soft edge are smooth, and keep away from the border of the image.
+    """
     many = not len(found.levels) or len(found.levels) > LEVELS
-    much = found.middle > PHOTO or (found.middle > PHOTO / 2 and found.border > PHOTO_BORDER)
-    return many and much and found.flat < 0.6
+    much = (found.middle > PHOTO and found.ramp < 0.9) or found.border > PHOTO_BORDER
+    return many and much and found.flat < ALIKE
 
 
-def _by_index(values: Values, levels: tuple[float, ...]) -> Look:
+def _is_soft(found: Census) -> bool:
+    """Whether the values between are those of edges, or of what was once a JPEG: no two alike, all on slopes, or
+    next to 0 beside a bright one."""
+    noise = found.high >= 128 and found.middle < 0.05 and bool((found.levels[1:2] <= found.high / 8).all())
+    return found.flat < ALIKE and (found.ramp > 0.5 or noise)
+
+
+def _by_index(values: Values, found: Census, levels: tuple[float, ...], name: str) -> Look:
     """Indices of a palette: outside is black where one index is, else index 0; the colour of void belongs nowhere."""
     assert values.palette is not None
     used = [int(level) for level in levels]
+    if len(used) > MOST_COLOURS and found.flat < ALIKE:
+        raise NoMaskError(name, f"looks like a photo: {len(used)} colours of a palette")
     black = [index for index in used if values.palette[index] == 0]
     outside = set(black if len(black) == 1 else [0])
     void = {index for index in used if values.palette[index] == VOID_COLOUR}
-    void |= {VOID} if len(used) > 1 and used[-1] == VOID and used[-2] <= LAST_CLASS and len(used) > 2 else set()
-    words = f"what is not index {min(outside)} is inside" + (f", but {max(void)}" if void else "")
+    void |= {VOID} if len(used) > 2 and used[-1] == VOID and used[-2] <= LAST_CLASS else set()
+    words = f"what is not index {min(outside)} is inside" + (f", but not {max(void)}" if void else "")
     kind = "empty" if set(used) <= outside | void else "levels"
     keep = np.isin(np.arange(256), list(outside | void), invert=True)
     return Look(kind, words, lambda part: keep[part], levels, used[-1])
 
 
 def _by_colour(found: Census, levels: tuple[float, ...], name: str) -> Look:
-    """Colours: outside is black; many colours that fade into one another are soft, and anything else is a photo."""
-    if len(levels) > MOST_COLOURS or not levels:
-        if found.flat < 0.6 and (found.middle > PHOTO or found.ramp < 0.5):
-            raise NoMaskError(name, f"is 3 channels of different values: {found.many} colours")
-        if found.flat < 0.6:
-            words, low = "the brightest channel from 128 on is inside", 128
-            return Look("soft", words, lambda part: brightest(part) >= low, levels, 255)
+    """Colours: outside is black; what lies on soft edges goes to the nearest colour that fills an area."""
     if len(levels) == 1:
         return Look("full", "all of it is of one colour, and inside", lambda part: part != 0, levels)
+    many = not levels or len(levels) > MOST_COLOURS
+    if many and found.flat < ALIKE and (found.middle > PHOTO or found.ramp < 0.5):
+        raise NoMaskError(name, f"is 3 channels of different values: {found.many} colours")
     if levels and 0 not in levels:
         raise InputError(
-            f"{name} holds {len(levels)} colours of which none is black, so that nothing says which is outside: paint"
+            f"{name} holds {len(levels):,} colours of which none is black, so that nothing says which is outside: paint"
             " the background black, or give a rule of masks."
         )
+    if found.flat < ALIKE and found.ramp > 0.5:
+        low = math.ceil(found.high / 2)
+        words = f"the brightest channel from {low} on is inside"
+        return Look("soft", words, lambda part: brightest(part) >= low, levels, found.high)
+    if many and levels:
+        colours, keep = found.levels, _nearest_is_inside(found)
+        words = f"what is nearer to one of {len(found.solid)} colours than to black is inside"
+        return Look("soft", words, lambda part: keep[np.searchsorted(colours, part)], levels, found.high)
     words = "what is not black is inside" + (", but the colour of void" if VOID_COLOUR in levels else "")
-    return Look("colours", words, lambda part: (part != 0) & (part != VOID_COLOUR), levels)
+    return Look("colours", words, lambda part: (part != 0) & (part != VOID_COLOUR), levels, found.high)
+
+
+def _nearest_is_inside(found: Census) -> NDArray[np.bool_]:
+    """Of each colour of a mask, whether the nearest of those that fill areas is inside."""
+    solid = np.union1d(found.solid, [0]).astype(np.int32)
+    apart = [(found.levels[:, None] >> shift & 255) - (solid >> shift & 255) for shift in (16, 8, 0)]
+    nearest = solid[np.argmin(sum(one.astype(np.int64) ** 2 for one in apart), axis=1)]
+    return (nearest != 0) & (nearest != VOID_COLOUR)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -16,7 +16,7 @@ from workbench.images.decoding import open_with, tiles, upright
 GREY, COLOUR, INDEX = "grey", "colour", "index"
 MANY = 4096
 """Distinct values from which on they are no longer listed."""
-MIDDLE = 1 / 8, 7 / 8
+MIDDLE = 1 / 4, 3 / 4
 """Parts of the largest value between which a value is neither outside nor inside for sure."""
 Box = tuple[int, int, int, int]
 T = TypeVar("T")
@@ -64,8 +64,7 @@ class Census:
         border: The same of the outermost pixels.
         ramp: Share of the pixels that are neither 0 nor the largest value, and lie on a slope between others.
         flat: Share of them that equal the pixel to the right.
-        noise: Whether values crowd around 0 and around the largest value, with next to nothing between, as what was
-            once a JPEG does.
+        solid: Of colours those that fill areas, as those of kinds do and those of soft edges do not.
     """
 
     levels: NDArray
@@ -75,7 +74,7 @@ class Census:
     border: float = 0.0
     ramp: float = 0.0
     flat: float = 1.0
-    noise: bool = False
+    solid: NDArray = field(default_factory=lambda: np.empty(0, np.int32))
 
     @property
     def many(self) -> str:
@@ -196,35 +195,44 @@ def census(values: Values, name: str) -> Census:
 
 def _lie(values: Values, found: Census) -> Census:
     """How the values lie that are neither 0 nor the largest."""
+    coloured = values.kind == COLOUR
+    bright = (lambda part: brightest(part)) if coloured else (lambda part: part)
+    most = max(float(bright(part).max()) for _, part in values.parts()) if coloured else found.high
     between = slope = flat = middle = 0
     edges: list[NDArray] = []
+    blocks: list[NDArray] = []
     width, height = values.size
     for (left, top, right, bottom), part in values.parts():
-        bright = brightest(part) if values.kind == COLOUR else part
-        most = 255 if values.kind == COLOUR else found.high
-        neither = (bright > MIDDLE[0] * most) & (bright < MIDDLE[1] * most)
+        grey = bright(part)
+        neither = (grey > MIDDLE[0] * most) & (grey < MIDDLE[1] * most)
         middle += int(neither.sum())
         edges += [neither[:1].ravel()] * (top == 0) + [neither[-1:].ravel()] * (bottom == height)
         edges += [neither[:, :1].ravel()] * (left == 0) + [neither[:, -1:].ravel()] * (right == width)
+        blocks += [_solid(part)] * coloured
         if min(part.shape) > 2:
-            inner, core = bright[1:-1, 1:-1], part[1:-1, 1:-1]
+            inner, core = grey[1:-1, 1:-1], part[1:-1, 1:-1]
             among = (inner > 0) & (inner < most)
             between += int(among.sum())
-            slope += int((among & _climbs(bright)).sum())
+            slope += int((among & _climbs(grey)).sum())
             flat += int((among & (core == part[1:-1, 2:])).sum())
-    levels, most = found.levels, found.high
-    crowds = (levels <= MIDDLE[0] * most).sum() > 3 and (levels >= MIDDLE[1] * most).sum() > 3
-    share = middle / (width * height)
     return Census(
-        levels,
+        found.levels,
         found.low,
         most,
-        share,
+        middle / (width * height),
         float(np.mean(np.concatenate(edges))),
         slope / max(between, 1),
         flat / between if between else 1.0,
-        bool(crowds and share < 0.05 and most >= 128),
+        np.unique(np.concatenate(blocks)) if blocks else found.solid,
     )
+
+
+def _solid(part: NDArray) -> NDArray:
+    """The values of squares of 2 x 2 alike pixels, each of at least a five-hundredth of the pixels that are not 0."""
+    here = part[:-1, :-1]
+    alike = (here == part[1:, :-1]) & (here == part[:-1, 1:]) & (here == part[1:, 1:])
+    colours, counts = np.unique(here[alike], return_counts=True)
+    return np.asarray(colours[counts > max((part != 0).sum() / 500, 1)])
 
 
 def _climbs(bright: NDArray) -> NDArray[np.bool_]:
