@@ -103,7 +103,10 @@ def test_a_pattern_names_the_masks_in_place_of_the_layout(tmp_path: Path, patter
     left = {name for group in report.left_out for name in group.names}
     assert left == {"ground_truth/crack/0_mask.png", "ground_truth/crack/1_mask.png", "truth/crack/11_m.png"}
     assert report.used + len(left) == report.listed == len(files)
-    assert [(guess.how, guess.option) for guess in report.guesses if guess.topic == "masks"] == [("stated", "masks")]
+    assert [(guess.how, guess.option) for guess in report.guesses if guess.topic == "masks"] == [
+        ("stated", "masks"),
+        ("recognised", "mask_rule"),
+    ]
 
 
 def test_several_masks_of_an_image_are_joined_and_never_the_image_itself(tmp_path: Path) -> None:
@@ -151,7 +154,10 @@ def test_a_rule_of_masks_is_obeyed_and_one_that_is_none_is_refused(tmp_path: Pat
     folder = laid(tmp_path, MVTEC)
     images = load_images(folder, options=ReadOptions(mask_rule="inverted"))
     assert masked(images) == {"test/crack/0.png": 256 - pixels(3), "test/crack/1.png": 256 - pixels(4)}
-    assert "no rule of masks" in refusal(lambda: load_images(folder, options=ReadOptions(mask_rule="white")))
+    for wrong in ("white", "auto 128"):
+        assert "no rule of masks" in refusal(
+            lambda wrong=wrong: load_images(folder, options=ReadOptions(mask_rule=wrong))
+        )
     plain = wb.load_images(folder).by_name["test/crack/0.png"]
     ruled = images.by_name["test/crack/0.png"]
     assert plain.mask_id != ruled.mask_id

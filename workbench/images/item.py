@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ from workbench.errors import InputError
 from workbench.files import file_digest, read_file, store, unique_text
 from workbench.images.decoding import FORMATS, decode
 from workbench.images.deep import decode_mask, is_mapped, is_plain, read_raster, shown, upright_size
+from workbench.images.mask_rules import AUTO
+from workbench.images.mask_turns import fitting, orientation_of
 from workbench.images.raster import Raster
 from workbench.images.report import LoadReport
 from workbench.texts import scalar
@@ -52,6 +54,19 @@ class Source(Protocol):
     @property
     def digest(self) -> str:
         """SHA-256 of the bytes in hex, of what they are now."""
+
+
+@runtime_checkable
+class Parts(Protocol):
+    """Several files that are one mask, and what in each of them is inside."""
+
+    @property
+    def parts(self) -> tuple[Source, ...]:
+        """The files."""
+
+    @property
+    def rule(self) -> str:
+        """As `ReadOptions.mask_rule`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,21 +197,25 @@ class ImageItem:
     def open_mask(self) -> NDArray[np.bool_] | None:
         """The mask as booleans of shape (H, W) in the pixels of the image, or None where there is none.
 
-        Of the image only the header is read.
+        Of the image only the header is read. A mask that was drawn on the image before EXIF turned it is turned too.
 
         Raises:
-            InputError: The mask cannot be read or has another size than the image.
+            InputError: The mask cannot be read, its values are no mask's, or it has another size than the image.
         """
         if self.mask is None:
             return None
-        mask = decode_mask(_data(self.mask, f"the mask of {self.name}"), f"the mask of {self.name}")
-        width, height = upright_size(_data(self.source, self.name), self.name)
-        if mask.shape != (height, width):
-            raise InputError(
-                f"The mask of {self.name} is {mask.shape[1]} x {mask.shape[0]} pixels but its image is {width} x"
-                f" {height}: export the mask at the image's size."
-            )
-        return mask
+        image = _data(self.source, self.name)
+        size, turn = upright_size(image, self.name), orientation_of(image)
+        several = isinstance(self.mask, Parts)
+        joined = np.zeros(size[::-1], np.bool_)
+        for part in self.mask.parts if isinstance(self.mask, Parts) else (self.mask,):
+            name = f"the mask of {self.name}"
+            if several and isinstance(part, FileSource):
+                name = f"{name} ({part.path.name})"
+            data = _data(part, name)
+            mask = decode_mask(data, name, self.mask.rule if isinstance(self.mask, Parts) else AUTO)
+            joined |= fitting(mask, size, orientation_of(data), turn, name)
+        return joined
 
 
 @dataclasses.dataclass(frozen=True)

@@ -32,6 +32,7 @@ from workbench.images.industrial import anomaly_folders, mvtec
 from workbench.images.item import FileSource, ImageItem, ImageSet, no_images
 from workbench.images.kolektor import dagm, kolektor
 from workbench.images.manifests import manifest, read_manifest, sentence_list
+from workbench.images.masks import parts_of
 from workbench.images.options import options_from
 from workbench.images.pairs import pairs
 from workbench.images.readings import Reading, image_set, without
@@ -123,7 +124,7 @@ def stamp(ref: str, images: ImageSet | None = None) -> str:
     seed = seed_of(ref)
     root = package_folder("elpv_dataset") if ref == "elpv" else stored_path(ref) if seed is None else set_folder(seed)
     sources = list(folder_tree(root).files.values()) if root.is_dir() else []
-    sources += [source for item in images or () for source in (item.source, item.mask) if source is not None]
+    sources += [source for item in images or () for source in (item.source, *parts_of(item.mask))]
     paths = dict.fromkeys(source.path for source in sources if isinstance(source, FileSource))
     if not root.is_dir():
         paths[root] = None

@@ -19,7 +19,8 @@ VOID, VOID_COLOUR, LAST_CLASS = 255, 0xE0E0C0, 64
 """The index and the colour of what belongs to no class, and the classes that an index beside it may stand for."""
 FAINT = 32
 """The brightest value below which what a lossy format has left cannot be told from its noise."""
-MOST_COLOURS = 64
+MOST_COLOURS, SHADES = 64, 8
+"""Colours over which they are no kinds; and colours that fill no area over which they are shades of soft edges."""
 PHOTO, PHOTO_BORDER, LEVELS, ALIKE = 0.2, 0.25, 32, 0.5
 """Shares of pixels, and the number of grey values, over which it is a photo; and the share of pixels like their
 neighbour from which on values are kinds."""
@@ -48,6 +49,7 @@ class Look:
         test: Which values are inside.
         levels: The distinct values, empty where there are very many.
         high: The largest.
+        has_void: Whether 255 stands for what belongs to no class.
     """
 
     kind: str
@@ -55,6 +57,7 @@ class Look:
     test: Test
     levels: tuple[float, ...] = ()
     high: float = 0.0
+    has_void: bool = False
 
 
 def check_rule(rule: str) -> None:
@@ -68,19 +71,40 @@ def check_rule(rule: str) -> None:
     )
 
 
+def derived(rule: str) -> str:
+    """A rule that the other masks of a set suggest: each file is still held against its own values."""
+    return f"{AUTO} {rule}"
+
+
 def inside(values: Values, rule: str, name: str) -> NDArray[np.bool_]:
-    """The mask (H, W) by a rule.
+    """The mask (H, W) by a rule that somebody states, or that is derived.
 
     Raises:
         InputError: The rule is none, or is left to the values and they are no mask's.
     """
-    check_rule(rule)
-    if rule == NONZERO:
-        return values.where(lambda part: part != 0)
-    if match := RANGE.fullmatch(rule):
+    own = rule.removeprefix(f"{AUTO} ")
+    check_rule(own)
+    if own == NONZERO:
+        return values.where(lambda part: (part != 0) & ~np.isnan(part))
+    if match := RANGE.fullmatch(own):
+        if own != rule:
+            _check(values, name, own)
         return values.where(_between(values, float(match[1]), float(match[2] or "inf")))
     test = look(values, name).test
-    return values.where((lambda part: ~test(part)) if rule == INVERTED else test)
+    return values.where((lambda part: ~test(part)) if own == INVERTED else test)
+
+
+def _check(values: Values, name: str, rule: str) -> None:
+    """Refuse a mask that the rule of its set does not fit."""
+    found = census(values, name)
+    if values.kind != COLOUR and _is_photo(found) and len(found.levels) != 2:
+        _by_grey(found, (), False, name)
+    low = RANGE.fullmatch(rule)
+    if low and 0 < found.high < float(low[1]) - 1:
+        raise InputError(
+            f"{name} reaches {found.high:g} only, and the other masks of its set say that {rule} is inside: export it"
+            " again, or give a rule of masks."
+        )
 
 
 def _between(values: Values, low: float, high: float) -> Test:
@@ -132,9 +156,8 @@ def _by_grey(found: Census, levels: tuple[float, ...], lossy: bool, name: str) -
             f" which of them is outside: give a rule of masks, as {math.ceil(found.low) + 1}."
         )
     if levels[-1] == VOID and levels[-2] <= LAST_CLASS:
-        return Look(
-            "levels", "what is over 0 is inside, but 255", lambda part: (part > 0) & (part != VOID), levels, VOID
-        )
+        words = "what is over 0 but not 255 is inside"
+        return Look("levels", words, lambda part: (part > 0) & (part != VOID), levels, VOID, has_void=True)
     return Look("levels", "what is over 0 is inside", lambda part: part > 0, levels, found.high)
 
 
@@ -187,7 +210,7 @@ def _by_colour(found: Census, levels: tuple[float, ...], name: str) -> Look:
         low = math.ceil(found.high / 2)
         words = f"the brightest channel from {low} on is inside"
         return Look("soft", words, lambda part: brightest(part) >= low, levels, found.high)
-    if many and levels:
+    if levels and (many or len(levels) - len(found.solid) > SHADES):
         colours, keep = found.levels, _nearest_is_inside(found)
         words = f"what is nearer to one of {len(found.solid)} colours than to black is inside"
         return Look("soft", words, lambda part: keep[np.searchsorted(colours, part)], levels, found.high)

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from workbench.catalog import ReadOptions
 from workbench.images.item import SUFFIXES, ImageItem, ImageSet
 from workbench.images.mask_paths import masks_by_pattern
+from workbench.images.mask_report import judge, ruled
 from workbench.images.mask_rules import AUTO, check_rule
 from workbench.images.masks import mask_of, parts_of
 from workbench.images.report import Count, Finding, Guess, LeftOut, LoadReport, Question
@@ -63,7 +64,11 @@ def image_set(whole: Tree, tree: Tree, reading: Reading, options: ReadOptions) -
     check_rule(options.mask_rule)
     if options.masks != AUTO:
         _other_masks(tree, reading, options.masks)
-    reading.items = [_by_rule(item, options.mask_rule) for item in reading.items]
+    judgement = judge(reading.items, options.mask_rule)
+    reading.items = ruled(reading.items, judgement.rule)
+    reading.guesses += judgement.guesses
+    reading.findings += judgement.findings
+    reading.questions += judgement.questions
     items = [item for item in reading.items if item.label is None or options.labels.get(item.label) != ""]
     dropped = tuple(item.name for item in reading.items if item.label and options.labels.get(item.label) == "")
     items = [_renamed(item, options) for item in items]
@@ -111,13 +116,6 @@ def _other_masks(tree: Tree, reading: Reading, pattern: str) -> None:
     value = f"of {len(masks):,} images by {pattern}" if masks else "none"
     reading.guesses = [guess for guess in reading.guesses if guess.topic != "masks"]
     reading.guesses.append(Guess("masks", value, "your option", "stated", "masks"))
-
-
-def _by_rule(item: ImageItem, rule: str) -> ImageItem:
-    """The image with what of its mask is inside by a stated rule."""
-    if rule == AUTO or item.mask is None:
-        return item
-    return dataclasses.replace(item, mask=mask_of(parts_of(item.mask), rule))
 
 
 def _renamed(item: ImageItem, options: ReadOptions) -> ImageItem:
