@@ -15,7 +15,7 @@ from workbench.errors import InputError
 from workbench.evidence.card import assess
 from workbench.evidence.case import BUDGETS, Budget
 from workbench.files.keys import KINDS
-from workbench.images import decoding, item
+from workbench.images import decoding, deep, item
 from workbench.images.item import BytesSource, ImageItem
 from workbench.images.layouts import load_images
 from workbench.models import classifier as classifiers
@@ -33,17 +33,17 @@ def decoded(monkeypatch):
     two."""
     counts = Counter()
 
-    def counted(name):
-        plain = getattr(decoding, name)
+    def counted(module, name):
+        plain = getattr(module, name)
 
-        def decode(data, what):
+        def decode(data, what, *rule):
             counts[what] += 1
-            return plain(data, what)
+            return plain(data, what, *rule)
 
         monkeypatch.setattr(item, name, decode)
 
-    counted("decode")
-    counted("decode_mask")
+    counted(decoding, "decode")
+    counted(deep, "decode_mask")
     return counts
 
 
