@@ -10,12 +10,11 @@ from pathlib import PurePosixPath
 from workbench.catalog import ReadOptions
 from workbench.images.item import SUFFIXES
 from workbench.images.trees import Tree
-from workbench.images.words import split_of
+from workbench.images.words import role_of, split_of
 
 SURE_MASKS = frozenset(("ground_truth", "groundtruth", "gt", "gts"))
-MASK_FOLDERS = SURE_MASKS | {"mask", "masks", "label", "labels", "annotation", "annotations", "seg", "segmentation"}
-"""Names of folders of masks: the sure ones name nothing else."""
-PLAIN = frozenset(("rgb", "image", "images", "img", "imgs"))
+"""Names of folders that mean masks and nothing else."""
+NOTHING_SAID = frozenset(("rgb", "image", "images", "img", "imgs"))
 """Names of folders that say no more than that images lie there."""
 DEPTH = frozenset(("xyz", "depth", "pcd"))
 TEST_SETS = re.compile(r"test_(public|private|private_mixed)")
@@ -95,11 +94,11 @@ def _place(folders: tuple[str, ...], options: ReadOptions) -> Place:
         own = split_folder(folder, options) if not word else None
         if own:
             split, word = own, folder
-        elif name in MASK_FOLDERS and not masks:
+        elif role_of(folder) == "masks" and not masks:
             masks = folder
         elif name in DEPTH:
             depth = True
-        elif name not in PLAIN:
+        elif name not in NOTHING_SAID:
             (kinds if word or masks else product).append(folder)
     if not word and not masks:
         product, kinds = [], product
