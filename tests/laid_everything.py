@@ -6,5 +6,12 @@ import laid_folders
 import laid_industrial
 import laid_pairs
 import laid_tables
+import laid_tools
 
-CASES = (*laid_folders.CASES, *laid_pairs.CASES, *laid_industrial.CASES, *laid_tables.CASES)
+CASES = (
+    *laid_folders.CASES,
+    *laid_pairs.CASES,
+    *laid_industrial.CASES,
+    *laid_tables.CASES,
+    *laid_tools.CASES,
+)

@@ -39,18 +39,24 @@ from workbench.images.readings import Reading, image_set, without
 from workbench.images.report import Guess
 from workbench.images.stamped_metal import seed_of, set_folder, stored_set
 from workbench.images.told_layouts import defects, names, unlabelled
+from workbench.images.tool_files import cvat, labelme, yolo
 from workbench.images.trees import Tree, folder_tree, table_tree, zip_tree
 from workbench.images.visa import visa
-from workbench.images.words import is_lot
+from workbench.images.voc import voc
+from workbench.images.words import is_lot, role_of
 
 DEEPEST = 16
 LAYOUTS: dict[str, Callable[[Tree, ReadOptions, bool], Reading | None]] = {
     "manifest": manifest,
     "visa": visa,
+    "cvat": cvat,
+    "voc": voc,
     "mvtec": mvtec,
     "anomalib": anomaly_folders,
     "kolektor": kolektor,
     "dagm": dagm,
+    "labelme": labelme,
+    "yolo": yolo,
     "pairs": pairs,
     "folders": class_folders,
     "names": names,
@@ -245,7 +251,7 @@ def _further(tree: Tree, options: ReadOptions) -> tuple[Tree | None, bool]:
     if len(tops) != 1 or tree.manifest or loose > STRAYS or loose >= len(nested):
         return None, False
     top = tops.pop()
-    if kind_of(top, options) in ("split", "class"):
+    if kind_of(top, options) in ("split", "class") or (role_of(top) == "images" and _has_notes(tree, top)):
         return None, False
     inner = tree.below(top)
     if inner.manifest is not None or (top == tree.name and not loose):
@@ -257,6 +263,16 @@ def _further(tree: Tree, options: ReadOptions) -> tuple[Tree | None, bool]:
     )
     flat = sum(len(path.parts) == 2 for path in nested)
     return inner, ("split" in kinds or "masks" in kinds or several) and flat <= STRAYS
+
+
+def _has_notes(tree: Tree, top: str) -> bool:
+    """Whether files that an annotation tool may have written lie beside a folder of images, not in it."""
+    outside = (path for path in tree.files if path.parts[0] != top)
+    return any(path.suffix.lower() in (".txt", ".xml", ".json") and _may_note(path) for path in outside)
+
+
+def _may_note(path: PurePosixPath) -> bool:
+    return path.name == "annotations.xml" or any(role_of(part) in ("masks", "aside") for part in path.parts[:-1])
 
 
 def _elpv(options: ReadOptions) -> ImageSet:
