@@ -160,9 +160,10 @@ CASES = (
         "YOLO: images and their labels",
         {**photos("Images/train/1-2.jpg", "Images/val/3.jpg"), **{f"Labels/{n}.txt": "0 .5 .5 .1 .1" for n in
           ("train/1", "train/2", "val/3")}, "data.yaml": "nc: 1"},
-        labels={"": 3},
+        labels={"class 0": 3},
         splits={"train": 2, "validation": 1},
-        left_out=4,
+        left_out=1,
+        layout="yolo",
     ),
     Case(
         "one class in a folder",
