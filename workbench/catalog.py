@@ -64,6 +64,7 @@ class ReadOptions(Strict):
         mask_rule: What of a mask counts: "auto", "nonzero", "inverted" or the lowest grey value inside, as "128".
         leave_out: Patterns of paths that are no part of the set, as "figures/*".
         window: The counts that are black and white in what is shown of images of more than 8 bits.
+        names: How a zip's names are encoded, where it does not say so: "gbk", "cp932" and the like.
 
     Example:
         >>> options = wb.ReadOptions(labels={"functional": "good"})
@@ -80,6 +81,7 @@ class ReadOptions(Strict):
     mask_rule: str = "auto"
     leave_out: tuple[str, ...] = ()
     window: tuple[float, float] | None = None
+    names: str | None = None
 
 
 class ImagesEntry(Strict):

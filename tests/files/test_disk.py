@@ -12,8 +12,8 @@ from PIL import Image
 import workbench as wb
 from workbench.catalog import load_catalog, read_toml
 from workbench.files.disk import open_file, read_file
-from workbench.images import trees
-from workbench.images.item import image_from_file
+from workbench.images import walks
+from workbench.images.item import FileSource, ImageItem, image_from_file
 from workbench.images.layouts import load_images, stamp
 from workbench.models.folder import read_spec
 
@@ -69,9 +69,14 @@ def test_an_image_or_a_mask_that_is_no_file_is_one_sentence(tmp_path, refusal, k
     special(tmp_path / "set" / "bad" / "mask.png", kind)
     found = load_images(tmp_path / "set")
     assert stamp(str(tmp_path / "set"), found)
-    assert "cannot be read" in refusal(lambda: found.by_name["good/3.png"].open())
-    refusal(lambda: found.by_name["good/3.png"].id)
-    assert "cannot be read" in refusal(lambda: found.by_name["bad/mask.jpg"].open_mask())
+    assert [(group.reason, group.names) for group in found.report.left_out] == [
+        ("pipes, sockets or devices, not files", ("bad/mask.png", "good/3.png"))
+    ]
+    pipe, mask = (FileSource(tmp_path / "set" / name) for name in ("good/3.png", "bad/mask.png"))
+    assert "cannot be read" in refusal(lambda: ImageItem("3.png", pipe).open())
+    refusal(lambda: ImageItem("3.png", pipe).id)
+    photo = FileSource(tmp_path / "set" / "bad" / "mask.jpg")
+    assert "cannot be read" in refusal(lambda: ImageItem("mask.jpg", photo, mask=mask).open_mask())
     assert found.key
     assert found.by_name["good/1.png"].open().size == (20, 20)
     refusal(lambda: image_from_file(tmp_path / "set" / "good" / "3.png"))
@@ -99,14 +104,14 @@ def test_what_describes_a_set_or_a_model_must_be_a_file(tmp_path, refusal, monke
 def test_looking_through_a_folder_ends(tmp_path, refusal, monkeypatch):
     for number in range(3):
         image(tmp_path / "set" / str(number) / "x.png")
-    monkeypatch.setattr(trees, "LISTING", -1.0)
+    monkeypatch.setattr(walks, "LISTING", -1.0)
     assert "takes over" in refusal(lambda: load_images(tmp_path / "set"))
 
 
 @pytest.mark.parametrize("ref", ["/", "////", "/proc", "/dev", "~"])
 def test_a_whole_disk_is_refused_or_read_in_bounded_time(ref, refusal, monkeypatch):
-    monkeypatch.setattr(trees, "LISTING", 2.0)
-    monkeypatch.setattr(trees, "MAX_MEMBERS", 20_000)
+    monkeypatch.setattr(walks, "LISTING", 2.0)
+    monkeypatch.setattr(walks, "MAX_FILES", 20_000)
     ended = []
 
     def asked():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from workbench.images import trees
+from workbench.images import walks
 from workbench.images.item import image_from_file
 from workbench.images.layouts import load_images, stamp
 
@@ -35,26 +35,31 @@ def test_a_folder_of_too_many_files_is_refused_before_the_walk_ends(
     tmp_path: Path, refusal: Refusal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lay(tmp_path, *(f"{kind}/{n}.{end}" for kind in "abcdef" for n in range(3) for end in ("png", "txt")))
-    monkeypatch.setattr(trees, "MAX_MEMBERS", 50)
+    monkeypatch.setattr(walks, "MAX_FILES", 50)
     assert len(load_images(tmp_path)) == 18
-    monkeypatch.setattr(trees, "MAX_MEMBERS", 20)
+    monkeypatch.setattr(walks, "MAX_FILES", 20)
     walked = []
-    walk = os.walk
-    monkeypatch.setattr(trees.os, "walk", lambda folder: (walked.append(step) or step for step in walk(folder)))
+    scandir = os.scandir
+    monkeypatch.setattr(walks.os, "scandir", lambda folder: walked.append(folder) or scandir(folder))
     assert "over 20 files and folders" in refusal(lambda: load_images(tmp_path))
     assert len(walked) < 5
 
 
-def test_a_link_out_of_the_folder_is_told_and_not_followed(tmp_path: Path, refusal: Refusal) -> None:
+def test_a_link_out_of_the_folder_that_a_visitor_typed_is_told_and_not_followed(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(png())
     folder = lay(tmp_path / "tiles", "ok/a.png", "ok/b.png")
     (folder / "ok" / "within.png").symlink_to(folder / "ok" / "a.png")
     (folder / "elsewhere").symlink_to(tmp_path, target_is_directory=True)
-    assert list(load_images(folder).by_name) == ["ok/a.png", "ok/b.png", "ok/within.png"]
-    (folder / "notes.txt").symlink_to(tmp_path / "secret.png")  # of no use, so that it does not matter
-    assert len(load_images(folder)) == 3
+    (folder / "notes.txt").symlink_to(tmp_path / "secret.png")
     (folder / "ok" / "out.png").symlink_to(tmp_path / "secret.png")
-    assert "ok/out.png in tiles is a link that leads out of it" in refusal(lambda: load_images(folder))
+    images = load_images(folder, follow=False)
+    assert list(images.by_name) == ["ok/a.png", "ok/b.png", "ok/within.png"]
+    assert images.report is not None
+    assert {group.reason.split(":")[0]: group.names for group in images.report.left_out} == {
+        "links that lead out of the set": ("notes.txt", "ok/out.png"),
+        "links to folders": ("elsewhere/",),
+    }
+    assert all("name the set with --images" in group.reason for group in images.report.left_out)
 
 
 def change(path: Path, seconds: int) -> None:

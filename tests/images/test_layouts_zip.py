@@ -95,20 +95,24 @@ def test_a_colon_that_names_no_drive_is_a_sign_like_any_other() -> None:
     }
 
 
-def test_a_file_too_large_in_a_zip_is_named_with_its_size(tmp_path: Path, refusal: Refusal) -> None:
+def test_a_large_file_that_a_zip_stores_is_no_bomb_and_only_it_is_refused(tmp_path: Path, refusal: Refusal) -> None:
     path = tmp_path / "line.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("ok/a.png", png())
-        with archive.open("ok/line.mp4", "w") as member:
-            for _ in range(201):
-                member.write(b"\x07" * 2**20)
-    assert refusal(lambda: load_images(path)) == (
-        "line.zip holds 'ok/line.mp4' of 201 MB, over the limit of 200 MB a file: leave it out, or compress or crop it."
-    )
+        for name in ("ok/line.mp4", "ok/line.tif"):
+            with archive.open(name, "w") as member:
+                for _ in range(201):
+                    member.write(b"\x07" * 2**20)
+    images = load_images(path)
+    assert images.report is not None
+    assert [group.names for group in images.report.left_out] == [("ok/line.mp4",)]
+    assert images.by_name["ok/a.png"].open().size == (8, 6)
+    message = "ok/line.tif is 201 MB, over the limit of 200 MB: compress or crop it first."
+    assert refusal(images.by_name["ok/line.tif"].open) == refusal(lambda: images.by_name["ok/line.tif"].id) == message
 
 
 def test_a_zip_too_large_as_a_whole_is_no_bomb(refusal: Refusal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.images.trees.MAX_UNPACKED", 2**20)
+    monkeypatch.setattr("workbench.images.archives.MAX_UNPACKED", 2**20)
     noise = np.random.default_rng(0).bytes(2**20)
     message = refusal(lambda: images_from_zip(zipped({"ok/a.png": noise, "ok/b.png": noise}), "x.zip"))
     assert "over the limit of" in message

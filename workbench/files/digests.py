@@ -36,7 +36,11 @@ def stamp_of(path: Path | str) -> Stamp:
     Raises:
         OSError: It is not there or may not be asked about.
     """
-    stat = os.stat(path)
+    return stamp_from(os.stat(path))
+
+
+def stamp_from(stat: os.stat_result) -> Stamp:
+    """The same of what the disk said of a file."""
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino & (2**63 - 1)
 
 

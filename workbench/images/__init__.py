@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from workbench import handed_on
 
 if TYPE_CHECKING:
+    from workbench.images.archives import zip_tree
     from workbench.images.decoding import COPY, NOTES
     from workbench.images.deep import decode, raster_from, shown
     from workbench.images.fills import FILLS, RANDOM, cover_region, elsewhere, tile
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from workbench.images.splits import SPLITS, Deal, deal
     from workbench.images.stamped_metal import NAME, SPLIT_SHARES, STAMPED, STORED, Plan, draw_parts
     from workbench.images.stamped_part import LABELS, draw
-    from workbench.images.trees import Tree, zip_tree
+    from workbench.images.trees import Tree
     from workbench.images.words import split_of
 
 __getattr__ = handed_on(
@@ -71,7 +72,8 @@ __getattr__ = handed_on(
         "manifests": "SYNTHETIC",
         "options": "images_toml options_flags options_from options_of options_read options_text",
         "report": "Count Finding Guess LeftOut LoadReport Question",
-        "trees": "Tree zip_tree",
+        "archives": "zip_tree",
+        "trees": "Tree",
         "pieces": "Pieces REGION_FILLS square_cells",
         "samples": "SAMPLE digest draw_sample evenly pick shuffle stratify stratify_items testing_items",
         "splits": "Deal SPLITS deal",

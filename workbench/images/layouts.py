@@ -24,7 +24,8 @@ from workbench.catalog import (
     stored_path,
 )
 from workbench.errors import InputError
-from workbench.files import Stamp, csv_rows, stamp_of
+from workbench.files import Stamp, csv_rows, stamp_from, stamp_of
+from workbench.images.archives import zip_tree
 from workbench.images.class_folders import STRAYS, class_folders
 from workbench.images.folder_roles import EVERY
 from workbench.images.folder_tree import kind_of
@@ -40,9 +41,10 @@ from workbench.images.report import Guess
 from workbench.images.stamped_metal import seed_of, set_folder, stored_set
 from workbench.images.told_layouts import defects, names, unlabelled
 from workbench.images.tool_files import cvat, labelme, yolo
-from workbench.images.trees import Tree, folder_tree, table_tree, zip_tree
+from workbench.images.trees import Tree, folder_tree, table_tree
 from workbench.images.visa import visa
 from workbench.images.voc import voc
+from workbench.images.walks import Walk
 from workbench.images.words import is_lot, role_of
 
 DEEPEST = 16
@@ -76,6 +78,7 @@ def load_images(
     class_names: Sequence[str] | None = None,
     trusted: bool = True,
     options: ReadOptions | None = None,
+    follow: bool = True,
 ) -> ImageSet:
     """Load an image set.
 
@@ -84,6 +87,8 @@ def load_images(
         class_names: Where given, every label must be one of these.
         trusted: False for names typed by a visitor of a shared server: then the catalog's names alone are read.
         options: How it is to be read, where the reader's own guess is wrong; in place of what the catalog says.
+        follow: Whether links in it to folders, and to files outside of it, are followed: False for a path that a
+            visitor typed. A set of the catalog's is read with them in every case.
 
     Returns:
         The set, with its load report.
@@ -99,10 +104,10 @@ def load_images(
     entry = load_catalog().images.get(str(ref))
     if entry is not None:
         own = options or entry.read
-        images = _locate(entry.ref, stored_path(entry.root) if entry.root else None, own)
+        images = _locate(entry.ref, stored_path(entry.root) if entry.root else None, own, follow=True)
         images = replace(images, name=entry.title, synthetic=entry.synthetic or images.synthetic)
     elif trusted:
-        images = _locate(str(ref), None, options or _stated(str(ref)))
+        images = _locate(str(ref), None, options or _stated(str(ref)), follow)
     else:
         raise InputError(f"There is no image set named {str(ref)!r}: choose one of {', '.join(load_catalog().images)}.")
     if class_names is not None:
@@ -116,31 +121,36 @@ def _stated(ref: str) -> ReadOptions:
     return options_from(text) if text and ref == os.environ.get(IMAGES_VARIABLE) else DEFAULT
 
 
-def stamp(ref: str, images: ImageSet | None = None) -> str:
+def stamp(ref: str, images: ImageSet | None = None, *, follow: bool = True) -> str:
     """A digest that changes when an image set on disk does: names, sizes, times and places of all files that it is read
-    from.
+    from, also of those behind links that are followed, and the names of what is left out.
 
     Args:
         ref: As for `load_images`.
         images: The set as it was loaded: the files that it names are looked at too, wherever they lie. Errors as
             `stored_path`.
+        follow: As for `load_images`.
     """
     entry = load_catalog().images.get(ref)
     ref = entry.ref if entry else ref
     seed = seed_of(ref)
     root = package_folder("elpv_dataset") if ref == "elpv" else stored_path(ref) if seed is None else set_folder(seed)
-    sources = list(folder_tree(root).files.values()) if root.is_dir() else []
-    sources += [source for item in images or () for source in (item.source, *parts_of(item.mask))]
-    paths = dict.fromkeys(source.path for source in sources if isinstance(source, FileSource))
-    if not root.is_dir():
-        paths[root] = None
+    stamps: dict[str, Stamp | None] = {}
     digest = hashlib.sha256()
-    for path in paths:
-        digest.update(repr((str(path), _stamp(path))).encode())
+    if root.is_dir():
+        walk = Walk(root, follow or entry is not None)
+        stamps = {path: stamp_from(about) for path, about in sorted(walk.files.values())}
+        digest.update(repr(sorted((reason, sorted(names)) for reason, names in walk.passed_over.items())).encode())
+    else:
+        stamps[str(root)] = _stamp(root)
+    for source in (source for item in images or () for source in (item.source, *parts_of(item.mask))):
+        if isinstance(source, FileSource) and (path := str(source.path)) not in stamps:
+            stamps[path] = _stamp(path)
+    digest.update(repr(list(stamps.items())).encode())
     return digest.hexdigest()
 
 
-def _stamp(path: Path) -> Stamp | None:
+def _stamp(path: Path | str) -> Stamp | None:
     try:
         return stamp_of(path)
     except (OSError, ValueError):
@@ -149,15 +159,16 @@ def _stamp(path: Path) -> Stamp | None:
 
 def images_from_zip(data: bytes, name: str, options: ReadOptions = DEFAULT) -> ImageSet:
     """Load an image set from the bytes of a zip: an upload. Errors as `load_images`."""
-    return _from_tree(zip_tree(data, name), options)
+    return _from_tree(zip_tree(data, name, options.names), options)
 
 
-def tree_of(ref: str, *, trusted: bool = True) -> Tree | None:
+def tree_of(ref: str, *, trusted: bool = True, follow: bool = True) -> Tree | None:
     """The files of a set before any layout is recognised; None where it is none of files of this machine's folders.
 
     Args:
         ref: As for `load_images`.
         trusted: As for `load_images`.
+        follow: As for `load_images`.
 
     Raises:
         InputError: As `load_images` where the files cannot be listed.
@@ -168,7 +179,7 @@ def tree_of(ref: str, *, trusted: bool = True) -> Tree | None:
         return None
     path = stored_path(place)
     if path.is_dir():
-        return folder_tree(path)
+        return folder_tree(path, follow=follow or entry is not None)
     if path.suffix.lower() == ".zip" and path.is_file():
         return zip_tree(path, path.name)
     return table_tree(path, path.parent) if path.is_file() else None
@@ -184,7 +195,9 @@ def check_labels(images: ImageSet, class_names: Sequence[str]) -> None:
         )
 
 
-def _locate(ref: str, root: Path | None, options: ReadOptions) -> ImageSet:
+def _locate(ref: str, root: Path | None, options: ReadOptions, follow: bool) -> ImageSet:
+    if options.names is not None and not ref.lower().endswith(".zip"):
+        raise InputError(f"{Path(ref).name} is no zip, so the option 'names' says nothing of it: leave it out.")
     if ref == "elpv":
         return _elpv(options)
     if (seed := seed_of(ref)) is not None:
@@ -197,11 +210,11 @@ def _locate(ref: str, root: Path | None, options: ReadOptions) -> ImageSet:
             f" {', '.join(load_catalog().images)}."
         )
     if path.is_dir():
-        return _from_tree(folder_tree(path), options)
+        return _from_tree(folder_tree(path, follow=follow), options)
     if path.suffix.lower() == ".zip" and path.is_file():
-        return _from_tree(zip_tree(path, path.name), options)
+        return _from_tree(zip_tree(path, path.name, options.names), options)
     if path.suffix.lower() in (".csv", ".parquet"):
-        tree = table_tree(path, root or path.parent)
+        tree = table_tree(path, root or path.parent, follow=follow)
         return image_set(tree, tree, read_manifest(tree, PurePosixPath(path.name), options), options)
     raise InputError(f"{path.name} is not an image set: give a folder, a .zip, or a manifest .csv or .parquet.")
 

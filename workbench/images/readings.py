@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from workbench.catalog import ReadOptions
+from workbench.images.clutter import ARCHIVES
 from workbench.images.item import SUFFIXES, ImageItem, ImageSet
 from workbench.images.mask_paths import masks_by_pattern
 from workbench.images.mask_report import judge, ruled
@@ -17,10 +18,11 @@ from workbench.images.mask_rules import AUTO, check_rule
 from workbench.images.masks import mask_of, parts_of
 from workbench.images.report import Count, Finding, Guess, LeftOut, LoadReport, Question
 from workbench.images.splits import SPLITS
-from workbench.images.trees import Tree
+from workbench.images.trees import Tree, composed, folded, natural
 
 UNUSED, NO_IMAGE = "no part of this layout", "no image or table"
 NO_MASKS = "none"
+PACKED = "archives, which are not looked into: unpack them"
 NOT_WANTED, OUTSIDE = "left out by your pattern", "outside of the root"
 
 
@@ -69,10 +71,14 @@ def image_set(whole: Tree, tree: Tree, reading: Reading, options: ReadOptions) -
     reading.guesses += judgement.guesses
     reading.findings += judgement.findings
     reading.questions += judgement.questions
+    reading.used, guesses = _called(tree, reading.used)
     items = [item for item in reading.items if item.label is None or options.labels.get(item.label) != ""]
     dropped = tuple(item.name for item in reading.items if item.label and options.labels.get(item.label) == "")
     items = [_renamed(item, options) for item in items]
-    left = [*whole.passed_over, *reading.left_out, *_rest(whole, tree, reading)]
+    if not reading.ordered:
+        items.sort(key=lambda item: natural(item.name))
+    passed_over = _unused(whole.passed_over, {str(tree.prefix / path) for path in reading.used})
+    left = [*passed_over, *reading.left_out, *_rest(whole, tree, reading)]
     if dropped:
         left.append(LeftOut("their label is left out", dropped))
     report = LoadReport(
@@ -80,13 +86,13 @@ def image_set(whole: Tree, tree: Tree, reading: Reading, options: ReadOptions) -
         reading.why,
         _counts(items),
         len(whole.files.keys() | {tree.prefix / path for path in reading.used})
-        + sum(len(group.names) for group in whole.passed_over),
+        + sum(len(group.names) for group in passed_over),
         len(reading.used),
         options,
-        tuple(reading.guesses),
+        (*whole.guesses, *reading.guesses, *guesses),
         tuple(left),
         tuple(reading.findings),
-        tuple(reading.questions),
+        (*whole.questions, *reading.questions),
     )
     labels = {item.label for item in items if item.label is not None}
     order = dict.fromkeys(options.labels.get(name, name) for name in reading.class_names)
@@ -119,8 +125,32 @@ def _other_masks(tree: Tree, reading: Reading, pattern: str) -> None:
 
 
 def _renamed(item: ImageItem, options: ReadOptions) -> ImageItem:
-    label = options.labels.get(item.label) if item.label is not None else None
+    label = options.labels.get(item.label, composed(item.label)) if item.label is not None else None
     return item if label in (None, item.label) else dataclasses.replace(item, label=label)
+
+
+def _called(tree: Tree, used: set[PurePosixPath]) -> tuple[set[PurePosixPath], list[Guess]]:
+    """The files that were used, as they are called themselves, and how many of them a table calls otherwise."""
+    names = {path: tree.path_of(str(path)) or path for path in used if path not in tree.files}
+    cases = sum(
+        composed(str(name)) != composed(str(path))
+        for path, name in names.items()
+        if folded(str(name)) == folded(str(path))
+    )
+    forms = sum(folded(str(name)) == folded(str(path)) and name != path for path, name in names.items()) - cases
+    what = {"other capitals": cases, "accents written as signs of their own, or not": forms}
+    guesses = [
+        Guess("files", f"{number:,} files found under names in {how}", "no other file could be meant", "recognised")
+        for how, number in what.items()
+        if number
+    ]
+    return {names.get(path, path) for path in used}, guesses
+
+
+def _unused(groups: Iterable[LeftOut], used: set[str]) -> list[LeftOut]:
+    """What was passed over in listing the files, less what a table names all the same."""
+    kept = (LeftOut(group.reason, tuple(name for name in group.names if name not in used)) for group in groups)
+    return [group for group in kept if group.names]
 
 
 def _rest(whole: Tree, tree: Tree, reading: Reading) -> Iterable[LeftOut]:
@@ -133,8 +163,9 @@ def _rest(whole: Tree, tree: Tree, reading: Reading) -> Iterable[LeftOut]:
     for path in whole.files:
         name = str(path)
         if name not in spoken_of:
-            no_image = path.suffix.lower() not in SUFFIXES
-            groups[NO_IMAGE if no_image else UNUSED if name.startswith(begin) else OUTSIDE].append(name)
+            suffix = path.suffix.lower()
+            other = PACKED if suffix in ARCHIVES else NO_IMAGE
+            groups[other if suffix not in SUFFIXES else UNUSED if name.startswith(begin) else OUTSIDE].append(name)
     return (LeftOut(reason, tuple(names)) for reason, names in groups.items())
 
 

@@ -5,62 +5,27 @@ Every file is either in `Tree.files` or in `Tree.passed_over`, with the reason.
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import os
-import time
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from workbench.catalog import has_drive, is_inside
-from workbench.errors import InputError
-from workbench.files import open_zip
-from workbench.images.item import MAX_BYTES, SUFFIXES, FileSource, Source
-from workbench.images.report import LeftOut
+from workbench.images.item import SUFFIXES, FileSource, Source
+from workbench.images.report import Guess, LeftOut, Question
+from workbench.images.walks import Walk, is_below
 
-MAX_MEMBERS = 200_000
-MAX_UNPACKED = 20 * 2**30
-MAX_RATIO = 200
 MANIFESTS = ("manifest.csv", "manifest.parquet")
-HIDDEN, LINK = "hidden", "a link that leads out of the set"
 HERE = PurePosixPath()
-LISTING = 10.0
-"""Seconds that looking through a folder may take."""
+_NUMBER = re.compile("0*([0-9]+)")
 
 
-@dataclass(frozen=True)
-class ZipSource:
-    """One member of a zip."""
-
-    archive: zipfile.ZipFile = field(repr=False, compare=False)
-    member: zipfile.ZipInfo
-
-    @property
-    def size(self) -> int:
-        return self.member.file_size
-
-    def read(self) -> bytes:
-        """All the bytes.
-
-        Raises:
-            InputError: The member is damaged.
-        """
-        try:
-            with self.archive.open(self.member) as file:
-                return file.read(self.size)  # a bound, for read() without one unpacks what the header does not admit
-        except Exception as error:  # zipfile, zlib and the file system each raise their own kinds
-            raise InputError(f"{self.member.filename} in the zip cannot be unpacked ({error}): zip it again.") from None
-
-    @cached_property
-    def digest(self) -> str:
-        return hashlib.sha256(self.read()).hexdigest()
-
-
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Tree:
-    """Files of any kind by their path below a root, sorted.
+    """Files of any kind by their path below a root, in the natural order of their names.
 
     Attributes:
         name: Of the folder or zip.
@@ -68,6 +33,9 @@ class Tree:
         folder: Where they lie, unless in a zip.
         prefix: Where this root lies below that of the whole that was listed.
         passed_over: Hidden files, system folders and the like, which no layout sees, by reason.
+        follow: Whether links out of the folder may be followed.
+        guesses: What was understood in listing them.
+        questions: What of their names cannot be known.
     """
 
     name: str
@@ -75,6 +43,9 @@ class Tree:
     folder: Path | None = None
     prefix: PurePosixPath = HERE
     passed_over: tuple[LeftOut, ...] = ()
+    follow: bool = True
+    guesses: tuple[Guess, ...] = ()
+    questions: tuple[Question, ...] = ()
 
     @property
     def manifest(self) -> PurePosixPath | None:
@@ -84,6 +55,10 @@ class Tree:
 
     def images(self) -> list[PurePosixPath]:
         """Paths with an image's ending."""
+        return list(self._images)
+
+    @cached_property
+    def _images(self) -> list[PurePosixPath]:
         return [path for path in self.files if path.suffix.lower() in SUFFIXES]
 
     def below(self, part: str) -> Tree:
@@ -91,126 +66,117 @@ class Tree:
         files = {
             PurePosixPath(*p.parts[1:]): s for p, s in self.files.items() if p.parts[0] == part and len(p.parts) > 1
         }
-        return Tree(self.name, files, self.folder and self.folder / part, self.prefix / part)
+        return Tree(self.name, files, self.folder and self.folder / part, self.prefix / part, follow=self.follow)
 
     def find(self, path: str) -> Source | None:
-        """The file that a manifest names by its path below the root, whatever its ending."""
-        return self.files.get(PurePosixPath(path)) or (files_below(self.folder)(path) if self.folder else None)
+        """The file that a table names by its path below the root, whatever its ending, as `path_of` reads that."""
+        place = self.path_of(path)
+        if place is None:
+            return None
+        return self.files.get(place) or FileSource(Path(self.folder or "", place))
+
+    def path_of(self, path: str) -> PurePosixPath | None:
+        """The file that a table names, as it is called itself: as written, else in another form of the same letters,
+        else in other capitals where only one file is called so.
+
+        Letters with an accent are one sign or two (a letter and its accent): macOS writes the latter.
+        """
+        exact = PurePosixPath(path)
+        if exact in self.files:
+            return exact
+        normal = os.path.normpath(path)
+        if self.folder and os.path.isabs(path):
+            normal = os.path.relpath(normal, os.path.abspath(self.folder))
+        return self._listed(PurePosixPath(normal)) or (self._on_disk(normal) if self.folder else None)
+
+    def _listed(self, path: PurePosixPath) -> PurePosixPath | None:
+        if path in self.files:
+            return path
+        others = self._folded.get(folded(str(path)), [])
+        same = [other for other in others if composed(str(other)) == composed(str(path))]
+        return next((group[0] for group in (same, others) if len(group) == 1), None)
+
+    @cached_property
+    def _folded(self) -> Mapping[str, Sequence[PurePosixPath]]:
+        """The files by what their names have in common with those in other capitals."""
+        groups = defaultdict(list)
+        for path in self.files:
+            groups[folded(str(path))].append(path)
+        return groups
+
+    def _on_disk(self, path: str) -> PurePosixPath | None:
+        """A file below the folder that was not listed: never above it, whatever the table says."""
+        base = os.path.abspath(self.folder or "")
+        parts = PurePosixPath(path).parts
+        if ".." in parts or os.path.isabs(path):
+            return None
+        place = ""
+        for number, part in enumerate(parts, 1):
+            place = os.path.join(place, part)
+            if not os.path.lexists(os.path.join(base, place)):
+                place = os.path.join(os.path.dirname(place), self._called(os.path.dirname(place), part))
+            target = os.path.join(base, place)
+            if number == len(parts) and os.path.isfile(target):
+                return PurePosixPath(place) if self.follow or is_below(target, os.path.realpath(base)) else None
+        return None
+
+    def _called(self, folder: str, part: str) -> str:
+        """What the one name in a folder that differs only in capitals or form is; `part` itself where there is none."""
+        names = self._names.get(folder)
+        if names is None:
+            names = self._names[folder] = defaultdict(list)
+            try:
+                for name in os.listdir(os.path.join(self.folder or "", folder)):
+                    names[folded(name)].append(name)
+            except (OSError, ValueError):
+                pass
+        others = names.get(folded(part), [])
+        return others[0] if len(others) == 1 else part
+
+    @cached_property
+    def _names(self) -> dict[str, dict[str, list[str]]]:
+        """Names by what they have in common, of folders that were looked into for a table."""
+        return {}
 
 
-def folder_tree(folder: Path) -> Tree:
-    """The files under `folder`; links to folders are not followed.
-
-    Raises:
-        InputError: It holds more files than the limit, or an image in it is a link that leads out of it.
-    """
-    files: dict[PurePosixPath, Source] = {}
-    hidden: list[str] = []
-    outside: list[str] = []
-    count, name, started = 0, folder.resolve().name or str(folder), time.monotonic()
-    for base, folders, names in os.walk(folder):
-        count += len(folders) + len(names)
-        if time.monotonic() - started > LISTING:
-            raise InputError(
-                f"{name} takes over {LISTING:g} seconds to look through: choose a folder of the images alone."
-            )
-        if count > MAX_MEMBERS:
-            raise InputError(
-                f"{name} holds over {MAX_MEMBERS:,} files and folders: choose a folder of the images alone, or"
-                " split it."
-            )
-        folders[:] = sorted(f for f in folders if not f.startswith("."))
-        for file in names:
-            path = Path(base, file)
-            relative = os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", "backslashreplace")
-            if file.startswith("."):
-                hidden.append(relative)
-                continue
-            if path.is_symlink() and os.path.exists(path) and not is_inside(path, folder):
-                if path.suffix.lower() not in SUFFIXES:
-                    outside.append(relative)
-                    continue
-                raise InputError(f"{relative} in {name} is a link that leads out of it: copy the file there instead.")
-            files[PurePosixPath(relative)] = FileSource(path)
-    reasons = {HIDDEN: hidden, LINK: outside}
-    passed_over = tuple(LeftOut(reason, tuple(names)) for reason, names in reasons.items() if names)
-    return Tree(name, dict(sorted(files.items())), folder, passed_over=passed_over)
+def natural(text: str) -> tuple[str, str]:
+    """What names are sorted by: folder by folder, `img2` before `img10`, whatever the capitals; then as they are."""
+    ranked = _NUMBER.sub(lambda run: f"0{chr(len(run[1]))}{run[1]}", text.lower())
+    return ranked.replace("/", "\0"), text
 
 
-def zip_tree(data: Path | bytes, name: str) -> Tree:
-    """The members of a zip, after checks of paths, number, size and ratio.
+def composed(text: str) -> str:
+    """The same letters, each with its accent as one sign."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def folded(text: str) -> str:
+    """What names have in common that differ only in capitals or in how accents are written."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text.casefold())
+
+
+def left_out(passed_over: Mapping[str, Iterable[str]]) -> tuple[LeftOut, ...]:
+    """Names by reason, in order."""
+    return tuple(LeftOut(reason, tuple(sorted(passed_over[reason], key=natural))) for reason in sorted(passed_over))
+
+
+def folder_tree(folder: Path, *, follow: bool = True) -> Tree:
+    """The files under `folder`.
 
     Args:
-        data: The file, or its contents.
-        name: Of the file; the tree is called so, less the ending.
+        folder: Where they lie.
+        follow: Whether links to folders, and those of files that lead out of it, are followed.
 
     Raises:
-        InputError: It is no zip, climbs out of its folder, or would unpack to more than the limits.
+        InputError: It holds more files than the limit, or cannot be read.
     """
-    archive = open_zip(data, name)
-    members = [m for m in archive.infolist() if m.filename and not m.is_dir()]
-    _check_sizes(members, name)
-    files: dict[PurePosixPath, Source] = {}
-    for member in members:
-        path = PurePosixPath(member.filename.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts:
-            raise InputError(
-                f"{name} holds {member.filename!r}, which points outside of the zip: zip the folder again from"
-                " inside it."
-            )
-        if drive := next((part[:2] for part in path.parts if has_drive(part)), None):
-            raise InputError(
-                f"{name} holds {member.filename!r}, where {drive!r} names a drive of Windows: rename it and zip the"
-                " folder again."
-            )
-        if member.flag_bits & 0x1:
-            raise InputError(f"{name} is protected by a password: zip the folder again without one.")
-        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise InputError(
-                f"{name} is packed in a way this does not unpack: zip the folder again with the usual method, deflate."
-            )
-        if path in files:
-            raise InputError(f"{name} holds {member.filename!r} twice: zip the folder again.")
-        if path.parts and not any(part.startswith((".", "__MACOSX")) for part in path.parts):
-            files[path] = ZipSource(archive, member)
-    return Tree(Path(name).stem, dict(sorted(files.items())))
+    walk = Walk(folder, follow)
+    files: dict[PurePosixPath, Source] = {
+        PurePosixPath(name): FileSource(Path(walk.files[name][0])) for name in sorted(walk.files, key=natural)
+    }
+    return Tree(walk.name, files, folder, passed_over=left_out(walk.passed_over), follow=follow)
 
 
-def _check_sizes(members: Sequence[zipfile.ZipInfo], name: str) -> None:
-    """Refuse a zip that would unpack to more than the limits."""
-    packed, unpacked = sum(m.compress_size for m in members), sum(m.file_size for m in members)
-    if unpacked > MAX_RATIO * max(packed, 2**16):
-        raise InputError(
-            f"{name} would unpack from {packed / 2**20:,.1f} MB to {unpacked / 2**20:,.0f} MB, which looks like a zip"
-            " bomb: zip the images themselves, without padding."
-        )
-    largest = max(members, key=lambda m: m.file_size, default=None)
-    if largest is not None and largest.file_size > MAX_BYTES:
-        raise InputError(
-            f"{name} holds {largest.filename!r} of {largest.file_size / 2**20:,.0f} MB, over the limit of"
-            f" {MAX_BYTES // 2**20} MB a file: leave it out, or compress or crop it."
-        )
-    if unpacked > MAX_UNPACKED:
-        raise InputError(
-            f"{name} holds {unpacked / 2**30:,.1f} GB, over the limit of {MAX_UNPACKED // 2**30} GB: "
-            "split it, or unpack it and give the folder."
-        )
-
-
-def table_tree(path: Path, root: Path) -> Tree:
+def table_tree(path: Path, root: Path, *, follow: bool = True) -> Tree:
     """A table that lies alone: the files that it names are looked for below `root`, which is not listed."""
-    return Tree(path.stem, {PurePosixPath(path.name): FileSource(path)}, root)
-
-
-def files_below(folder: Path) -> Callable[[str], Source | None]:
-    """Finds the files of a manifest: never above its folder, whatever the manifest says."""
-    base = os.path.abspath(folder)
-
-    def find(path: str) -> Source | None:
-        target = Path(os.path.abspath(os.path.join(base, path)))
-        try:
-            return FileSource(target) if target.is_relative_to(base) and target.is_file() else None
-        except OSError:  # too long for a path, or not permitted
-            return None
-
-    return find
+    return Tree(path.stem, {PurePosixPath(path.name): FileSource(path)}, root, follow=follow)

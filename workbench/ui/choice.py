@@ -176,12 +176,17 @@ def images_read(ref: str, text: str) -> ImageSet:
     if upload is not None:
         return upload.images(text)
     sets.check_there(ref, here=session.local())
-    return sets.shared(ref, trusted=trusted_set(ref), text=text)
+    return sets.shared(ref, trusted=trusted_set(ref), follow=given_set(ref), text=text)
+
+
+def given_set(ref: str) -> bool:
+    """Whether the command line named this set: then links in it are followed."""
+    return ref == os.environ.get(IMAGES_VARIABLE)
 
 
 def trusted_set(ref: str) -> bool:
     """Whether what this set's name says may be a path of this machine."""
-    return ref == os.environ.get(IMAGES_VARIABLE) or (session.local() and scheme(ref) != "package")
+    return given_set(ref) or (session.local() and scheme(ref) != "package")
 
 
 def set_ref(choice: ModelChoice) -> str:

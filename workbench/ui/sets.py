@@ -39,14 +39,14 @@ def check_there(ref: str, *, here: bool) -> None:
 
 
 class _Shared:
-    """One image set; `ref` and `trusted` are as for `load_images`, which raises its errors here.
+    """One image set; `ref`, `trusted` and `follow` are as for `load_images`, which raises its errors here.
 
     Args:
         text: How it is to be read, as `options_text` writes it; empty as the catalog says.
     """
 
-    def __init__(self, ref: str, trusted: bool, text: str) -> None:
-        self._ref, self._trusted = ref, trusted
+    def __init__(self, ref: str, trusted: bool, follow: bool, text: str) -> None:
+        self._ref, self._trusted, self._follow = ref, trusted, follow
         self._options: ReadOptions | None = options_from(text) if text else None
         self._lock = threading.Lock()
         self._images = self._load()
@@ -66,11 +66,11 @@ class _Shared:
             return images
 
     def _load(self) -> ImageSet:
-        return load_images(self._ref, trusted=self._trusted, options=self._options)
+        return load_images(self._ref, trusted=self._trusted, options=self._options, follow=self._follow)
 
     def _look(self) -> None:
         start = time.monotonic()
-        if stamp(self._ref, self._images) == self._stamp:
+        if stamp(self._ref, self._images, follow=self._follow) == self._stamp:
             self._rest(start)
         else:
             self._noted(self._load())
@@ -87,7 +87,7 @@ class _Shared:
 
     def _noted(self, images: ImageSet) -> None:
         start = time.monotonic()
-        self._stamp, self._images = stamp(self._ref, images), images
+        self._stamp, self._images = stamp(self._ref, images, follow=self._follow), images
         self._rest(start)
 
     def _rest(self, start: float) -> None:
@@ -96,13 +96,14 @@ class _Shared:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _shared(ref: str, trusted: bool, text: str) -> _Shared:
-    return _Shared(ref, trusted, text)
+def _shared(ref: str, trusted: bool, follow: bool, text: str) -> _Shared:
+    return _Shared(ref, trusted, follow, text)
 
 
-def shared(ref: str, *, trusted: bool, text: str = "") -> ImageSet:
-    """An image set of this machine as it is now, read as `text` says. Errors as `load_images` and `options_from`."""
-    return _shared(ref, trusted, text).current()
+def shared(ref: str, *, trusted: bool, follow: bool, text: str = "") -> ImageSet:
+    """An image set of this machine as it is now, read as `text` says; `trusted` and `follow` are as for `load_images`.
+    Errors as that and `options_from`."""
+    return _shared(ref, trusted, follow, text).current()
 
 
 class Upload:

@@ -25,7 +25,11 @@ def folders(ref: str) -> dict[str, int]:
     kept, result = st.session_state.get(KEPT, (None, {}))
     if images is None or kept is not images:
         try:
-            tree = upload.tree() if upload is not None else tree_of(ref, trusted=choice.trusted_set(ref))
+            tree = (
+                upload.tree()
+                if upload is not None
+                else tree_of(ref, trusted=choice.trusted_set(ref), follow=choice.given_set(ref))
+            )
             result = {} if tree is None else _below(tree)
         except InputError:  # the page says why
             result = {}
