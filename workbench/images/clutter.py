@@ -4,7 +4,7 @@ from __future__ import annotations
 
 HIDDEN, COMPANION, LOCK = "hidden", "companions of files, which macOS writes", "locks of open Office documents"
 NOT_LOOKED_INTO = "not looked into"
-FOLDERS = {
+SYSTEM_FOLDERS = {
     "@eadir": "thumbnails of a Synology server",
     "#recycle": "the bin of a Synology server",
     "#snapshot": "old states of a Synology server",
@@ -24,7 +24,7 @@ FOLDERS = {
     ".thumbnails": "thumbnails",
     "__pycache__": "compiled Python",
 }
-FILES = {
+SYSTEM_FILES = {
     "thumbs.db": "thumbnails of Windows",
     "ehthumbs.db": "thumbnails of Windows",
     "desktop.ini": "settings of a folder in Windows",
@@ -39,13 +39,13 @@ ARCHIVES = frozenset((".zip", ".7z", ".rar", ".tar", ".tgz", ".gz", ".bz2", ".xz
 
 def folder_clutter(name: str) -> str | None:
     """What a folder of this name is, where it is no part of any set."""
-    return FOLDERS.get(name.lower()) or (HIDDEN if name.startswith(".") else None)
+    return SYSTEM_FOLDERS.get(name.lower()) or (HIDDEN if name.startswith(".") else None)
 
 
 def file_clutter(name: str) -> str | None:
     """What a file of this name is, where it is no part of any set."""
     begins = next((kind for beginning, kind in BEGINNINGS.items() if name.startswith(beginning)), None)
-    return FILES.get(name.lower()) or begins or (HIDDEN if name.startswith(".") else None)
+    return SYSTEM_FILES.get(name.lower()) or begins or (HIDDEN if name.startswith(".") else None)
 
 
 def path_clutter(parts: tuple[str, ...]) -> str | None:

@@ -119,7 +119,7 @@ class Walk:
         elif not about.st_size and os.path.splitext(name)[1].lower() in SUFFIXES:
             self._pass_over(EMPTY, name)
         elif self.files.setdefault(readable(name), (entry.path, about))[0] != entry.path:
-            self._pass_over(SAME_NAME, name)
+            self._pass_over(SAME_NAME, f"{name} (another)")
 
     def _pass_over(self, reason: str, name: str) -> None:
         self.passed_over[reason].append(readable(name))

@@ -25,7 +25,7 @@ ENCODINGS = {
     "cp850": "code page 850 (Latin)",
     "cp1252": "Windows-1252 (Latin)",
 }
-CLEAR, PLAUSIBLE = 0.25, 0.5
+LIKELIER, PLAUSIBLE = 0.25, 0.5
 """By how much text must be likelier than any other, and how likely at least, to be taken without asking."""
 CHOICES = 4
 _STATED, _UNICODE_PATH = 0x800, 0x7075
@@ -79,7 +79,7 @@ def _recognised(stated: Sequence[str | None], unsaid: Sequence[bytes]) -> Names:
     best, encoding, texts = ranked[0]
     what = f"{len(unsaid):,} names read as {ENCODINGS[encoding]}"
     names = tuple(_filled(stated, texts))
-    rivals = [entry for entry in ranked if entry[0] > best - CLEAR]
+    rivals = [entry for entry in ranked if entry[0] > best - LIKELIER]
     if best >= PLAUSIBLE and len(rivals) == 1:
         why = "the zip does not state how they are encoded, and this makes the likeliest text"
         return Names(names, (Guess("files", what, why, "recognised", "names"),))
