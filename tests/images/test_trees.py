@@ -156,7 +156,13 @@ def test_the_stamp_sees_what_changes_behind_links_that_are_followed(tmp_path: Pa
 
 
 def test_names_that_trip_readers(tmp_path: Path) -> None:
-    names = ["a\nb/1.png", "a\tb/2\x1b[31m.png", "\u202ecba/3.png", "x" * 255 + "/" + "y" * 251 + ".png", "c:\\d/5.png"]
+    names = [
+        "line\nbreak/1.png",
+        "a\tb/2\x1b[31m.png",
+        "\u202ecba/3.png",
+        "x" * 255 + "/" + "y" * 251 + ".png",
+        "c:\\d/5.png",
+    ]
     lay(tmp_path, *names)
     for raw in (b"caf\xe9", b"\\xe9"):
         os.mkdir(os.path.join(os.fsencode(tmp_path), raw))

@@ -95,7 +95,7 @@ def image_set(whole: Tree, tree: Tree, reading: Reading, options: ReadOptions) -
         (*whole.questions, *reading.questions),
     )
     labels = {item.label for item in items if item.label is not None}
-    order = dict.fromkeys(options.labels.get(name, name) for name in reading.class_names)
+    order = dict.fromkeys(options.labels.get(name, composed(name)) for name in reading.class_names)
     names = tuple(order) if labels <= set(order) else tuple(sorted(labels))
     return ImageSet(tree.name, tuple(items), names, reading.synthetic, tuple(reading.notes), report)
 
