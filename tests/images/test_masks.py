@@ -10,7 +10,7 @@ from laid import disc, photo
 
 import workbench as wb
 from workbench.catalog import ReadOptions
-from workbench.images import BytesSource, ImageSet
+from workbench.images import BytesSource, FileSource, ImageSet
 from workbench.images.layouts import load_images
 from workbench.images.masks import doubtful, evenly_spread
 
@@ -50,6 +50,15 @@ def test_a_photo_that_shares_a_stem_is_no_mask_and_a_mask_is() -> None:
     assert set(found) == {"a", "c"}
     assert found["a"].startswith("is 3 channels of different values: 256 colours")
     assert found["c"].startswith("looks like a photo: ")
+
+
+def test_a_copy_of_the_image_is_no_mask_and_a_file_may_be_held_against_itself(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.png", "A.png")]
+    for path in paths:
+        path.write_bytes(disc(2))
+    image, copy = map(FileSource, paths)
+    assert doubtful([("a", copy, image)]) == {"a": "is the same file as its image"}
+    assert doubtful([("a", image, image)]) == {}
 
 
 def test_a_file_of_another_size_and_aspect_is_no_mask_and_one_that_lies_or_is_smaller_is() -> None:

@@ -104,8 +104,10 @@ def evenly_spread(values: Sequence[T], most: int) -> list[T]:
 def _why_none(mask: Source, image: Source) -> str | None:
     """Why a file is no mask of an image; None where it is one, or cannot be read, which is said once it is opened."""
     try:
-        data = read_source(mask, "a mask")
-        if _is_of_another_form(data, image):
+        data, photo = read_source(mask, "a mask"), read_source(image, "an image")
+        if data == photo and mask != image:
+            return "is the same file as its image"
+        if _is_of_another_form(data, photo):
             return "has another size and aspect than its image"
         if open_with(data, "a mask", lambda opened: opened.mode) != "1":
             with_values(data, "a mask", lambda values: look(values, "a mask"))
@@ -116,9 +118,9 @@ def _why_none(mask: Source, image: Source) -> str | None:
     return None
 
 
-def _is_of_another_form(data: bytes, image: Source) -> bool:
+def _is_of_another_form(data: bytes, photo: bytes) -> bool:
     """Whether neither the size nor the aspect of a mask is its image's, lying or upright."""
     width, height = upright_size(data, "a mask")
-    across, down = upright_size(read_source(image, "an image"), "an image")
+    across, down = upright_size(photo, "an image")
     wanted = ((across, down), (down, across))
     return not any(abs(width * b - height * a) <= max(a, b) for a, b in wanted)
