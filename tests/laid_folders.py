@@ -103,7 +103,6 @@ CASES = (
         photos("train/bus/1.jpg", "train/train/2-3.jpg", "test/bus/4.jpg", "test/train/5.jpg"),
         labels={"bus": 2, "train": 3},
         splits={"train": 3, "test": 2},
-        asks=("split.train",),
     ),
     Case(
         "a class that is called train, told",

@@ -186,9 +186,8 @@ class FolderRoles:
         """Folders of other names beside some that are called like splits."""
         inner = names_below((place.folder for name in splits for place in groups[name]), self.options)
         meanings = {split_of(name, self.options) for name in splits}
-        stated = [name for name in splits if name in self.options.splits]
-        if not inner and len(meanings) == 1 and not stated:
-            return self._class_or_split(splits, plain)
+        if not inner and len(meanings) == 1:
+            return self._class_or_split(groups, [n for n in splits if n not in self.options.splits], plain)
         if inner and set(plain) <= inner:
             return self._ask_root(
                 dict.fromkeys(plain, "class"),
@@ -196,20 +195,27 @@ class FolderRoles:
                 [(HERE, "all are images of the set"), *((name, f"{name} alone") for name in splits)],
             )  # fmt: skip
         for name in plain:
-            hint = split_within(name)
+            hint = None if name in self.options.splits else split_within(name)
+            self.nameless[name] = "split" if hint else "folder"
+            if name in self.options.splits:
+                continue
             if hint:
                 self.splits[name] = hint
             order = [hint or "none", *(split for split in ("none", *SPLITS) if split != (hint or "none"))]
             choices = tuple((s, "a folder of no split" if s == "none" else f"the {s} split") for s in order)
             sentence = f"{name} lies beside the splits {_list(splits)}, and its name is not one of a split."
             self.questions.append(Question(f"split.{name}", sentence, choices))
-        self.nameless |= {name: "split" if split_within(name) else "folder" for name in plain}
         return {name: self.nameless[name] for name in plain}
 
-    def _class_or_split(self, splits: Sequence[str], plain: Sequence[str]) -> Roles:
+    def _class_or_split(self, groups: Groups, splits: Sequence[str], plain: Sequence[str]) -> Roles:
         """One split's name among folders of other names, without folders in it: `bus`, `car`, `train`."""
         roles = {}
         for name in splits:
+            if any(place.split for place in groups[name]):
+                roles[name] = "class"
+                sentence = f"{name} lies in folders of splits beside {_list(plain)}: it is read as a class."
+                self.findings.append(Finding("class called as a split", sentence))
+                continue
             split = str(split_of(name, self.options))
             choices = [("none", f"{name} is a class"), (split, f"the {split} split, its images without a class")]
             if tokens(name) != ("train",):

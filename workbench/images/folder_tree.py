@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from workbench.catalog import ReadOptions
-from workbench.images.words import role_of, split_of
+from workbench.images.words import role_of, split_of, usual_split
 
 
 @dataclass(eq=False)
@@ -65,10 +65,10 @@ class Branch:
 
 def kind_of(name: str, options: ReadOptions) -> str:
     """What a folder may be by its name alone: "split", "images", "masks", "aside", "plain", or "class" where the
-    options say so.
+    options say so. The word of a split that is said to be none is a class.
     """
     if (given := options.splits.get(name)) is not None:
-        return "class" if given == "none" else "split"
+        return "split" if given != "none" else "class" if usual_split(name) else "plain"
     if name in options.labels:
         return "class"
     return "split" if split_of(name, options) else role_of(name) or "plain"

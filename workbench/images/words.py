@@ -85,11 +85,12 @@ def split_of(word: str, options: ReadOptions) -> str | None:
     """The split that a folder's name or a table's word means, by the options and then by the usual words."""
     if (given := options.splits.get(word)) is not None:
         return None if given == "none" else given
-    return _split_of(word)
+    return usual_split(word)
 
 
 @lru_cache(maxsize=2**14)
-def _split_of(word: str) -> str | None:
+def usual_split(word: str) -> str | None:
+    """The split that a word means where nobody says otherwise."""
     parts = tokens(word)
     if (whole := SPLIT_TOKENS.get("".join(parts))) is not None:
         return whole

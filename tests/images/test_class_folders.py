@@ -1,0 +1,46 @@
+"""What is asked of sets of folders, and that each answer is obeyed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import laid_folders
+import laid_pairs
+import pytest
+from laid import Case
+
+from workbench.catalog import ReadOptions
+from workbench.images.item import ImageSet
+from workbench.images.layouts import load_images
+from workbench.images.options import options_from, options_text
+from workbench.images.report import LoadReport
+
+Refusal = Callable[[Callable[[], object]], str]
+ASKING = [case for case in (*laid_folders.CASES, *laid_pairs.CASES) if case.asks]
+
+
+def read(folder: Path, **options: object) -> tuple[ImageSet, LoadReport]:
+    images = load_images(folder, options=ReadOptions.model_validate(options))
+    assert images.report is not None
+    return images, images.report
+
+
+def facts(images: ImageSet) -> set[tuple[object, ...]]:
+    return {(item.source, item.label, item.split, item.mask is not None) for item in images}
+
+
+@pytest.mark.parametrize("case", ASKING, ids=lambda case: case.name)
+def test_each_answer_to_each_question_is_obeyed(case: Case, tmp_path: Path) -> None:
+    folder = case.lay(tmp_path / "set")
+    images, report = read(folder)
+    for question in report.questions:
+        answers = []
+        for value, meaning in question.choices:
+            text = options_text(case.options)
+            answer = load_images(folder, options=options_from(f"{text}&{question.option}={value}".lstrip("&")))
+            assert answer.report is not None
+            assert question.option not in [other.option for other in answer.report.questions], (value, meaning)
+            answers.append(facts(answer))
+        assert answers[0] == facts(images), "the first choice is what was taken"
+        assert all(answers.count(answer) == 1 for answer in answers) or question.option.startswith("split."), answers
