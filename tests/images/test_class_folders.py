@@ -44,3 +44,26 @@ def test_each_answer_to_each_question_is_obeyed(case: Case, tmp_path: Path) -> N
             answers.append(facts(answer))
         assert answers[0] == facts(images), "the first choice is what was taken"
         assert all(answers.count(answer) == 1 for answer in answers) or question.option.startswith("split."), answers
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"labels": {"godo": "good"}}, "no label 'godo'"),
+        ({"leave_out": ("figures/*",)}, "called as 'figures/*'"),
+        ({"root": "nowhere"}, "no folder 'nowhere'"),
+    ],
+    ids=["label", "pattern", "root"],
+)
+def test_options_that_speak_of_nothing_are_refused(
+    options: dict[str, object], says: str, tmp_path: Path, refusal: Refusal
+) -> None:
+    folder = laid_folders.CASES[0].lay(tmp_path / "set")
+    assert says in refusal(lambda: read(folder, **options))
+
+
+def test_a_label_can_be_renamed_and_left_out(tmp_path: Path) -> None:
+    folder = laid_folders.CASES[0].lay(tmp_path / "set")
+    images, report = read(folder, labels={"good": "ok", "bad": ""})
+    assert [(item.name, item.label) for item in images] == [("good/1.png", "ok"), ("good/2.png", "ok")]
+    assert {group.reason: group.names for group in report.left_out}["their label is left out"] == ("bad/3.png",)

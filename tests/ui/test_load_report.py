@@ -44,7 +44,7 @@ def test_the_report_stands_first_where_a_link_asks_for_it_and_says_what_was_read
     text = " ".join(at.unescaped(m.value) for m in at.markdown)
     assert "7 images · 2 classes" in text
     assert "notes.txt" in at.dataframe[0].value["file"].tolist()
-    at = visit("overview", set=str(parts)).sound()
+    at = visit("overview", set=str(parts), read="split.bar=test&split.foo=train").sound()  # nothing is asked
     assert not next(e for e in at.expander if e.label == "How these images were read").proto.expanded
 
 

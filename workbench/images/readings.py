@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from workbench.catalog import ReadOptions
+from workbench.errors import InputError
 from workbench.images.clutter import ARCHIVES
 from workbench.images.item import SUFFIXES, ImageItem, ImageSet
 from workbench.images.mask_paths import masks_by_pattern
@@ -64,6 +65,7 @@ def image_set(whole: Tree, tree: Tree, reading: Reading, options: ReadOptions) -
         options: Corrections.
     """
     check_rule(options.mask_rule)
+    _check_labels(tree.name, reading, options)
     if options.masks != AUTO:
         _other_masks(tree, reading, options.masks)
     judgement = judge(reading.items, options.mask_rule)
@@ -98,6 +100,18 @@ def image_set(whole: Tree, tree: Tree, reading: Reading, options: ReadOptions) -
     order = dict.fromkeys(options.labels.get(name, composed(name)) for name in reading.class_names)
     names = tuple(order) if labels <= set(order) else tuple(sorted(labels))
     return ImageSet(tree.name, tuple(items), names, reading.synthetic, tuple(reading.notes), report)
+
+
+def _check_labels(name: str, reading: Reading, options: ReadOptions) -> None:
+    """Refuse corrections of labels that the set does not have."""
+    there = {item.label for item in reading.items if item.label is not None} | set(reading.class_names)
+    strange = [label for label in options.labels if label not in there]
+    if strange:
+        kinds = ", ".join(sorted(there)[:10]) or "none"
+        raise InputError(
+            f"{name} has no label {strange[0]!r}, which the options speak of: correct it, or leave it out. Its labels"
+            f" are: {kinds}{' and more' if len(there) > 10 else ''}."
+        )
 
 
 def _other_masks(tree: Tree, reading: Reading, pattern: str) -> None:
@@ -179,7 +193,13 @@ def _counts(items: Iterable[ImageItem]) -> tuple[Count, ...]:
 
 def without(tree: Tree, options: ReadOptions) -> Tree:
     """The tree without what `leave_out` names, which it then tells of."""
-    names = [str(path) for path in tree.files if any(fnmatchcase(str(path), p) for p in options.leave_out)]
+    matches = {pattern: [str(p) for p in tree.files if fnmatchcase(str(p), pattern)] for pattern in options.leave_out}
+    if idle := [pattern for pattern, paths in matches.items() if not paths]:
+        raise InputError(
+            f"No file of {tree.name} is called as {idle[0]!r}, which is to be left out: correct the pattern, a path"
+            " from the set's folder on in which * stands for anything, or remove it."
+        )
+    names = list(dict.fromkeys(path for paths in matches.values() for path in paths))
     gone = {PurePosixPath(name) for name in names}
     if not gone:
         return tree
