@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from workbench.catalog import ReadOptions
 from workbench.errors import InputError
-from workbench.images.industrial import add
+from workbench.images.industrial import CATEGORY, add
 from workbench.images.item import Source, read_source
 from workbench.images.mask_pairs import listed
 from workbench.images.masks import mask_of
@@ -42,6 +42,8 @@ def beside(tree: Tree, images: Sequence[PurePosixPath], ending: str) -> dict[Pur
     for path in tree.files:
         if path.suffix.lower() == ending:
             files[_apart(path.parent), path.stem].append(path)
+    if not files:
+        return {}
     pairs = ((path, files.get((_apart(path.parent), path.stem), [])) for path in images)
     return {path: found[0] for path, found in pairs if len(found) == 1}
 
@@ -69,6 +71,7 @@ def add_annotated(
     splits: Mapping[PurePosixPath, str],
     why: str,
     masks: Mapping[PurePosixPath, PurePosixPath] | None = None,
+    categories: Mapping[PurePosixPath, str] | None = None,
 ) -> None:
     """An item for each image, labelled by all that its annotations name, and what the report says of it.
 
@@ -79,12 +82,13 @@ def add_annotated(
         splits: Of those images that have one.
         why: Where the labels come from.
         masks: Of those images that have one.
+        categories: Of those images that have one.
     """
-    masks = masks or {}
+    masks, categories = masks or {}, categories or {}
     for path, names in labels.items():
         label = None if names is None else JOINED.join(names) or NOTHING_SHOWN
         mask = mask_of([tree.files[masks[path]]] if path in masks else [])
-        add(reading, tree, path, label, mask, splits.get(path), {})
+        add(reading, tree, path, label, mask, splits.get(path), {CATEGORY: categories.get(path)})
         reading.used |= {masks[path]} if path in masks else set()
     classes = {name for names in labels.values() for name in names or ()}
     bare = tuple(str(path) for path, names in labels.items() if names is None)

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from workbench.catalog import ReadOptions
 from workbench.images.anatomy import SURE_MASKS, TEST_SETS, Anatomy, Place, anatomy, plain
 from workbench.images.item import ImageItem, Source
-from workbench.images.mask_pairs import Pairs, are_masks, listed, mask_findings, pair, strangers
+from workbench.images.mask_pairs import Pairs, are_masks, listed, mask_findings, pair
 from workbench.images.masks import mask_of
 from workbench.images.readings import Reading
 from workbench.images.report import Finding, Guess, LeftOut, Question
@@ -145,7 +145,7 @@ def _labels(reading: Reading, images: Mapping[PurePosixPath, Place], level: int)
     below = "the folder below that of the product" if level else "the folder below the split"
     where = below if any(place.word for place in images.values()) else "the folder"
     good = ", ".join(sorted(name for name in usual.values() if reads_as_good(name))) or "none reads as good"
-    value = f"{len(usual)} classes; of good parts: {good}"
+    value = f"classes: {len(usual)}, of good parts: {good}"
     reading.guesses.append(Guess("labels", value, f"{where} is the class", "recognised", "labels"))
     return {path: usual[name.lower()] for path, name in names.items()}
 
@@ -184,11 +184,11 @@ def _tell(reading: Reading, tree: Tree, parts: Anatomy, pairs: Pairs, options: R
     if parts.masks:
         several = sum(len(masks) > 1 for masks in pairs.masks.values())
         joined = f", several joined for {several:,} of them" if several else ""
-        value = f"{len(pairs.masks):,} images have a mask{joined}"
+        value = f"images with a mask: {len(pairs.masks):,}{joined}"
         why = "by class and name in " + ", ".join(sorted({place.masks for place in parts.masks.values()}))
         reading.guesses.append(Guess("masks", value, why, "recognised", "masks"))
     if options.masks == "auto":
-        reading.findings += mask_findings(reading.items, pairs.orphans, strangers(pairs, tree.files))
+        reading.findings += mask_findings(reading.items, pairs.orphans)
 
 
 def add(

@@ -12,7 +12,7 @@ from workbench.errors import InputError
 from workbench.images.anatomy import Anatomy, anatomy, split_folder
 from workbench.images.industrial import CATEGORY, add, ask_for_product, leave_out
 from workbench.images.item import read_source
-from workbench.images.mask_pairs import Pairs, are_masks, is_empty, listed, mask_findings, pair, strangers
+from workbench.images.mask_pairs import Pairs, are_masks, is_empty, listed, mask_findings, pair
 from workbench.images.masks import mask_of
 from workbench.images.readings import Reading
 from workbench.images.report import Finding, Guess, Question
@@ -100,7 +100,7 @@ def dagm(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
         reading.used |= set(pairs.masks.get(path, []))
     leave_out(reading, tree, "masks without an image", pairs.orphans)
     leave_out(reading, tree, "in no folder of a split", [path for path in parts.images if path not in images])
-    reading.findings += mask_findings(reading.items, pairs.orphans, strangers(pairs, tree.files))
+    reading.findings += mask_findings(reading.items, pairs.orphans)
     ask_for_product(reading, tree, options, products)
     _tell_labels(reading, list(images), empty, stated=len(flags))
     return reading

@@ -48,9 +48,11 @@ from workbench.images.walks import Walk
 from workbench.images.words import is_lot, role_of
 
 DEEPEST = 16
+NOTES = ("annotations.xml", "image_anno.csv")
+"""Files at the root of a set that tell of its images, of CVAT and of VisA."""
 LAYOUTS: dict[str, Callable[[Tree, ReadOptions, bool], Reading | None]] = {
-    "manifest": manifest,
     "visa": visa,
+    "manifest": manifest,
     "cvat": cvat,
     "voc": voc,
     "mvtec": mvtec,
@@ -264,7 +266,7 @@ def _further(tree: Tree, options: ReadOptions) -> tuple[Tree | None, bool]:
     if len(tops) != 1 or tree.manifest or loose > STRAYS or loose >= len(nested):
         return None, False
     top = tops.pop()
-    if kind_of(top, options) in ("split", "class") or (role_of(top) == "images" and _has_notes(tree, top)):
+    if kind_of(top, options) in ("split", "class") or _has_notes(tree, top):
         return None, False
     inner = tree.below(top)
     if inner.manifest is not None or (top == tree.name and not loose):
@@ -279,13 +281,13 @@ def _further(tree: Tree, options: ReadOptions) -> tuple[Tree | None, bool]:
 
 
 def _has_notes(tree: Tree, top: str) -> bool:
-    """Whether files that an annotation tool may have written lie beside a folder of images, not in it."""
-    outside = (path for path in tree.files if path.parts[0] != top)
-    return any(path.suffix.lower() in (".txt", ".xml", ".json") and _may_note(path) for path in outside)
-
-
-def _may_note(path: PurePosixPath) -> bool:
-    return path.name == "annotations.xml" or any(role_of(part) in ("masks", "aside") for part in path.parts[:-1])
+    """Whether files that tell of the images in a folder lie beside it, as annotation tools and VisA write them."""
+    outside = [path for path in tree.files if path.parts[0] != top]
+    if any(str(path).lower() in NOTES for path in outside):
+        return True
+    notes = (path for path in outside if path.suffix.lower() in (".txt", ".xml", ".json"))
+    aside = ("masks", "aside")
+    return role_of(top) == "images" and any(role_of(part) in aside for path in notes for part in path.parts[:-1])
 
 
 def _elpv(options: ReadOptions) -> ImageSet:

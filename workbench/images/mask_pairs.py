@@ -11,7 +11,7 @@ from workbench.errors import InputError
 from workbench.images.anatomy import Place, stems
 from workbench.images.deep import decode_mask
 from workbench.images.item import ImageItem, Source, read_source
-from workbench.images.masks import doubtful
+from workbench.images.masks import doubtful, evenly_spread
 from workbench.images.report import SHOWN, Finding
 from workbench.texts import reads_as_good
 
@@ -85,15 +85,11 @@ def _one(
     return paths[0] if len(paths) == 1 else None
 
 
-def strangers(pairs: Pairs, sources: Mapping[PurePosixPath, Source]) -> dict[str, str]:
-    """Which matched masks are none by their looks, or do not fit their image, and why; a few are looked at."""
-    candidates = [(str(mask), image, mask) for image, masks in pairs.masks.items() for mask in masks]
-    return doubtful((name, sources[mask], sources[image]) for name, image, mask in candidates)
-
-
 def are_masks(pairs: Pairs, sources: Mapping[PurePosixPath, Source], number: int) -> bool:
-    """Whether at least half of so many files have an image and look like masks."""
-    return 2 * pairs.matched >= number and 2 * len(strangers(pairs, sources)) < pairs.matched
+    """Whether at least half of so many files have an image, and half of those that are looked at look like masks."""
+    candidates = [(str(mask), image, mask) for image, masks in pairs.masks.items() for mask in masks]
+    strange = doubtful((name, sources[mask], sources[image]) for name, image, mask in candidates)
+    return 2 * pairs.matched >= number and 2 * len(strange) < pairs.matched
 
 
 def is_empty(mask: Source | None) -> bool | None:
@@ -104,37 +100,38 @@ def is_empty(mask: Source | None) -> bool | None:
         return None
 
 
-def mask_findings(
-    items: Sequence[ImageItem], orphans: Sequence[PurePosixPath], strange: Mapping[str, str]
-) -> list[Finding]:
+def mask_findings(items: Sequence[ImageItem], orphans: Sequence[PurePosixPath]) -> list[Finding]:
     """What contradicts itself between labels and masks, a sentence with numbers each.
 
     Args:
         items: Of a set in which defects should have masks.
         orphans: Masks without an image.
-        strange: Masks that do not look like one, or do not fit, and why.
     """
     splits = {item.split for item in items if item.mask is not None}
+    masked = {item.label for item in items if item.mask is not None}
     findings = []
     defects = [item for item in items if item.label and not reads_as_good(item.label) and item.split in splits]
-    bare = tuple(item.name for item in defects if item.mask is None)
+    drawn = [item for item in defects if item.label in masked]
+    bare = tuple(item.name for item in drawn if item.mask is None)
     if bare:
-        what = f"{len(bare):,} of {len(defects):,} images of defects have no mask"
-        findings.append(Finding("mask missing", f"{what}: {listed(bare)}.", bare))
+        what = f"Images of defects without a mask: {len(bare):,} of {len(drawn):,}"
+        findings.append(Finding("mask missing", f"{what} ({listed(bare)}).", bare))
+    undrawn = sorted({str(item.label) for item in defects} - {str(label) for label in masked})
+    if undrawn and masked:
+        names = tuple(item.name for item in defects if item.label in undrawn)
+        what = f"No image of {listed(undrawn)} has a mask ({len(names):,} images), though others have"
+        findings.append(
+            Finding("class without masks", f"{what}: a class of good parts, or masks that are missing.", names)
+        )
     if orphans:
         names = tuple(str(path) for path in orphans)
-        findings.append(Finding("mask without image", f"{len(names):,} masks belong to no image: {listed(names)}."))
-    if strange:
-        why = next(iter(strange.values()))
-        what = f"{len(strange):,} masks are doubtful: the first {why}"
-        findings.append(Finding("doubtful mask", f"{what}: {listed(tuple(strange))}."))
+        findings.append(Finding("mask without image", f"Masks without an image: {len(names):,} ({listed(names)})."))
     good = [item for item in items if item.label and reads_as_good(item.label) and item.mask is not None]
-    looked = good[:: -(-len(good) // LOOKED_AT)] if good else []
+    looked = evenly_spread(good, LOOKED_AT)
     marked = tuple(item.name for item in looked if is_empty(item.mask) is False)
     if marked:
-        among = f" (of {len(looked):,} that were looked at)" if len(looked) < len(good) else ""
-        what = f"{len(marked):,} of {len(good):,} masks of good images are not empty{among}"
-        findings.append(Finding("mask of a good image", f"{what}: {listed(marked)}.", marked))
+        what = f"Masks of good images that are not empty: {len(marked):,} of {len(looked):,} that were looked at"
+        findings.append(Finding("mask of a good image", f"{what} ({listed(marked)}).", marked))
     return findings
 
 

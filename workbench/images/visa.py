@@ -11,11 +11,11 @@ from workbench.files import read_table
 from workbench.images.anatomy import Place
 from workbench.images.industrial import CATEGORY, add, ask_for_product, leave_out
 from workbench.images.item import read_source
-from workbench.images.mask_pairs import mask_findings, pair, strangers
+from workbench.images.mask_pairs import mask_findings, pair
 from workbench.images.masks import mask_of
 from workbench.images.readings import Reading
 from workbench.images.report import Finding, Guess
-from workbench.images.trees import Tree
+from workbench.images.trees import MANIFESTS, Tree
 from workbench.images.words import split_of
 from workbench.texts import scalar, shown
 
@@ -26,6 +26,8 @@ ABOUT = "image_anno.csv"
 
 def visa(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
     """VisA, one object or all: splits by a table of `split_csv`, kinds of defect by `image_anno.csv`."""
+    if any(len(path.parts) == 1 and path.name.lower() in MANIFESTS for path in tree.files) and not asked:
+        return None
     places = {path: place for path in tree.images() if (place := _place(path)) is not None}
     images = {path: place for path, place in places.items() if not place.masks}
     if not images:
@@ -45,11 +47,11 @@ def visa(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
         reading.used |= set(pairs.masks.get(path, []))
     value = " and ".join(sorted({place.kinds[0] for place in images.values()}))
     reading.guesses.append(Guess("labels", value, "the folder below Data/Images is the class", "recognised", "labels"))
-    value, why = f"{len(pairs.masks):,} images have a mask", "by class and name in Data/Masks"
+    value, why = f"images with a mask: {len(pairs.masks):,}", "by class and name in Data/Masks"
     reading.guesses.append(Guess("masks", value, why, "recognised", "masks"))
     leave_out(reading, tree, "masks without an image", pairs.orphans)
     if options.masks == "auto":
-        reading.findings += mask_findings(reading.items, pairs.orphans, strangers(pairs, tree.files))
+        reading.findings += mask_findings(reading.items, pairs.orphans)
     if splits:
         bare = tuple(item.name for item in reading.items if item.split is None)
         if bare:

@@ -38,11 +38,13 @@ Colour = tuple[int, int, int]
 
 def voc(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
     """Labels by the lists of ImageSets/Main, by the objects in XML files, or by the colours of masks, in this order."""
-    images = [path for path in photos(tree) if not path.parts[0].lower().startswith("segmentation")]
+    images = photos(tree)
     files = beside(tree, images, ".xml")
     masks = _masks(tree, images)
-    is_voc = any("jpegimages" in (part.lower() for part in path.parts) for path in images)
-    if in_class_folders(images, options) or not images:
+    is_voc = any(_in(path, "jpegimages") for path in images)
+    if not images and any(_in(path, "segmentationclass") for path in tree.images()):
+        raise InputError(f"{tree.name} holds masks in SegmentationClass but no images: export it with its images.")
+    if not images or (not is_voc and in_class_folders(images, options)):
         return None
     if not (is_voc and (files or masks or _lists(tree))) and 2 * len(files) < len(images):
         return None
@@ -51,7 +53,7 @@ def voc(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
     if objects and all(names is None for names in objects.values()):
         return None
     reading = Reading("voc", _why(is_voc, len(files), len(masks)))
-    reading.used |= {files[path] for path in objects}
+    reading.used |= {files[path] for path, names in objects.items() if names is not None}
     labels: Labels
     labels, why = _by_lists(reading, tree, images, lists), "the lists of each class in ImageSets say so"
     if not labels and objects:
@@ -60,13 +62,22 @@ def voc(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
         labels = _by_colours(reading, tree, images, masks)
         why = f"the colours of {len(masks):,} masks, which were decoded for it, by labelmap.txt"
     splits = _dealt(reading, tree, images, lists, options) or splits_by_folder(images, options)
-    add_annotated(reading, tree, labels, splits, why, masks)
+    years = {path: str(PurePosixPath(*path.parts[: _place(path)])) for path in images if _in(path, "jpegimages")}
+    add_annotated(reading, tree, labels, splits, why, masks, years if len(set(years.values())) > 1 else {})
     if masks:
-        value = f"{len(masks):,} images have a mask: all that is not background"
+        value = f"images with a mask: {len(masks):,}, of all that is not background"
         reading.guesses.append(Guess("masks", value, "by name in SegmentationClass", "recognised", "masks"))
-    apart = [path for path in tree.images() if "segmentationobject" in (part.lower() for part in path.parts)]
+    apart = [path for path in tree.images() if _in(path, "segmentationobject")]
     leave_out(reading, tree, "a colour an object; SegmentationClass has the masks", apart)
     return reading
+
+
+def _place(path: PurePosixPath) -> int:
+    return [part.lower() for part in path.parts].index("jpegimages")
+
+
+def _in(path: PurePosixPath, folder: str) -> bool:
+    return folder in (part.lower() for part in path.parts[:-1])
 
 
 def _why(is_voc: bool, files: int, masks: int) -> str:
@@ -83,6 +94,8 @@ def _masks(tree: Tree, images: Sequence[PurePosixPath]) -> dict[PurePosixPath, P
         if "segmentationclass" in words:
             place = words.index("segmentationclass")
             found[(*path.parts[:place], *path.parts[place + 1 : -1], path.stem)] = path
+    if not found:
+        return {}
     pairs = ((path, found.get((*_without_jpegimages(path).parts[:-1], path.stem))) for path in images)
     return {path: mask for path, mask in pairs if mask is not None}
 
