@@ -17,7 +17,7 @@ from measured import cost
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.files import tables
+from workbench.files import parquet_tables, table_limits, tables
 from workbench.files.tables import read_table
 from workbench.images.layouts import images_from_zip
 
@@ -194,7 +194,8 @@ def test_a_parquet_table_holds_what_pyarrow_says_it_holds_with_times_as_text() -
 
 
 def test_the_limits_of_a_table_by_the_number(monkeypatch: pytest.MonkeyPatch, refusal: Refusal) -> None:
-    monkeypatch.setattr(tables, "MOST_CELLS", 12)
+    for module in (parquet_tables, table_limits):
+        monkeypatch.setattr(module, "MOST_CELLS", 12)
     monkeypatch.setattr(tables, "read_apart", lambda reader, data, file, **limits: tables.table_json(data, file))
     assert len(read_table(b"image,v\n" + b"a,1\n" * 6, "m.csv").rows) == 6
     assert "more cells, over the limit of 12" in refusal(lambda: read_table(b"image,v\n" + b"a,1\n" * 7, "m.csv"))
@@ -202,7 +203,7 @@ def test_the_limits_of_a_table_by_the_number(monkeypatch: pytest.MonkeyPatch, re
     assert "14 cells, over the limit of 12" in refusal(
         lambda: read_table(parquet(pa.table({"image": ["a"] * 7, "v": [1] * 7})), "m.parquet")
     )
-    monkeypatch.setattr(tables, "LONGEST_CELL", 5)
+    monkeypatch.setattr(table_limits, "LONGEST_CELL", 5)
     for data, name in ((b"image\nabcdef\n", "m.csv"), (parquet(pa.table({"image": ["abcdef"]})), "m.parquet")):
         assert "a cell of 6 characters, over the limit of 5" in refusal(
             lambda data=data, name=name: read_table(data, name)
