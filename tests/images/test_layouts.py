@@ -139,7 +139,9 @@ def test_a_reference_to_nothing_is_refused(ref: str, refusal: Refusal) -> None:
 
 def test_another_kind_of_file_is_refused(tmp_path: Path, refusal: Refusal) -> None:
     (tmp_path / "set.json").write_text("{}")
-    assert "set.json is not an image set" in refusal(lambda: load_images(tmp_path / "set.json"))
+    (tmp_path / "set.pdf").write_text("{}")
+    assert "set.pdf is not an image set" in refusal(lambda: load_images(tmp_path / "set.pdf"))
+    assert "set.json lists no images" in refusal(lambda: load_images(tmp_path / "set.json"))
 
 
 def test_a_visitor_reaches_the_catalog_only(tmp_path: Path, refusal: Refusal) -> None:
@@ -306,22 +308,18 @@ def test_csv_names_with_signs_of_their_own(tmp_path: Path) -> None:
     [
         ("", "lists no images"),
         ("image,label\n", "lists no images"),
-        ("file,label\na.png,ok\n", "no column 'image' (it has file, label)"),
-        ("image,label\na.png,ok\nb.png,ok\n", "'b.png' in line 3"),
+        ("part,label\nx,ok\n", "no column 'image', nor another that names files (it has part, label)"),
+        ("image,label\nc.png,ok\nb.png,ok\n", "'c.png' in line 2"),
         ("image,label\n../secret.png,ok\n", "'../secret.png' in line 2"),
-        ("image,mask\na.png,../secret.png\n", "'../secret.png' in line 2"),
         ("image,label\n" + "x" * 5000 + ".png,ok\n", "in line 2"),
         ("image,label\n.,ok\n", "'.' in line 2"),
         ("image,label\n,ok\n", "names no image in line 2"),
-        ("image,label\na.png,ok\na.png,bad\n", "names a.png 2 times"),
-        ("image,split\na.png,quarter\n", "the split 'quarter' in line 2"),
-        ("image,mask\na.png,none.png\n", "'none.png' in line 2"),
+        ("image,label\na.png,ok\na.png,bad\n", "lists no images that remain"),
         ("image,label\na.png," + "x" * 200_000 + "\n", "not a CSV this can read"),
-        ("image,label\na.png,dé\n".encode("latin-1"), "not text in UTF-8"),
-        ("image,label\na.png,ok\n".encode("utf-16"), "not text in UTF-8"),
+        (b"image,label\na.png,\x81\x8d\x9f\n", "not text in UTF-8, and its encoding cannot be told"),
         ("# made by hand\r\n\r\nimage,label\r\na.png,ok\r\n\r\n,ok\r\n", "names no image in line 6"),
-        ('image,label,note\na.png,ok,"two\nlines"\nb.png,ok,\n', "'b.png' in line 4"),
-        ("image,label\ra.png,ok\rb.png,ok\r", "'b.png' in line 3"),
+        ('image,label,note\na.png,ok,"two\nlines"\n,ok,\n', "no image in line 4"),
+        ("image,label\ra.png,ok\r,ok\r", "no image in line 3"),
         ("image,label,split\na.png,a crack, deep,test\n", "4 cells in line 2, but its header names 3"),
         ("image,label, label \na.png,ok,bad\n", "the column 'label' more than once"),
     ],
@@ -332,7 +330,7 @@ def test_a_manifest_that_cannot_be_used_is_refused(
     lay(tmp_path, "secret.png", "lot/a.png")
     message = refusal(lambda: load_images(rows(tmp_path / "lot" / "m.csv", text)))
     assert says in message
-    assert "m.csv" in message or "names a.png" in message
+    assert "m.csv" in message
 
 
 def test_a_manifest_may_use_whole_paths_within_its_folder_only(tmp_path: Path, refusal: Refusal) -> None:

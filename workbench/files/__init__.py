@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from workbench.files.folders import CACHE_VARIABLE, JOURNAL_VARIABLE, cache_folder, data_folder
     from workbench.files.keys import key, unique_text
     from workbench.files.parquet import DamagedError, facts_of, metadata_of, open_parquet, read, read_facts
+    from workbench.files.parquet_images import ParquetCells
     from workbench.files.sheets import frame_csv, to_csv
+    from workbench.files.table_limits import Table
     from workbench.files.tables import csv_rows, read_table
     from workbench.files.zips import open_zip
 
@@ -26,7 +28,9 @@ __getattr__ = handed_on(
         "folders": "CACHE_VARIABLE JOURNAL_VARIABLE cache_folder data_folder",
         "keys": "unique_text key",
         "parquet": "DamagedError facts_of metadata_of open_parquet read read_facts",
+        "parquet_images": "ParquetCells",
         "sheets": "frame_csv to_csv",
+        "table_limits": "Table",
         "tables": "csv_rows read_table",
         "zips": "open_zip",
     },

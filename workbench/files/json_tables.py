@@ -13,7 +13,7 @@ from workbench.files.table_limits import MOST_BYTES, MOST_ROWS, Room, Row, Table
 from workbench.texts import scalar
 
 LINES = (".jsonl", ".ndjson")
-PLAIN = str | int | float | bool | None
+BARE = str | int | float | bool | None
 Place = tuple[str, dict[str, Any]]
 
 
@@ -193,6 +193,6 @@ def _table(
 
 def _cell(value: Any) -> object:
     """A value as a cell: a list of a single word is that word."""
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], PLAIN):
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], BARE):
         value = value[0]
     return (value.strip() or None) if isinstance(value, str) else scalar(value)

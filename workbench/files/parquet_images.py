@@ -85,7 +85,7 @@ class ParquetCells:
         name: Of the file, for sentences.
     """
 
-    def __init__(self, source: Path | Callable[[], IO[bytes]], name: str) -> None:
+    def __init__(self, source: Path | bytes | Callable[[], IO[bytes]], name: str) -> None:
         self.name = name
         self._source = source
         self._stamp = stamp_of(source) if isinstance(source, Path) else None

@@ -84,7 +84,7 @@ def _read(data: bytes | Path, name: str) -> Table:
     if empty := [column for column in lengths if f"{column}.path" not in paths]:
         rows = [(where, row | dict.fromkeys(empty)) for where, row in rows]
     names = features_of(about.schema_arrow.metadata)
-    return Table(rows, (*plan.left_out, *strange), form="parquet", names=names, lengths=lengths)
+    return Table(rows, (*plan.left_out, *strange), form="parquet", names=names, lengths=lengths, leaves=leaves)
 
 
 def _paths(column: Any, room: Room) -> list[object]:

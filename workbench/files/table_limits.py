@@ -33,6 +33,7 @@ class Table:
         notes: What had to be understood to read it, one sentence each.
         names: What the numbers of a column stand for, where the file says it.
         lengths: Columns whose cells are images themselves: the bytes of each, None where there is none.
+        leaves: Which part of such a column the bytes are.
         headless: Whether no header names the columns, which are then called column 1, column 2 and so on.
     """
 
@@ -42,6 +43,7 @@ class Table:
     notes: Sequence[str] = ()
     names: dict[str, list[str]] = field(default_factory=dict)
     lengths: dict[str, list[int | None]] = field(default_factory=dict)
+    leaves: dict[str, str] = field(default_factory=dict)
     headless: bool = False
 
     @property

@@ -74,6 +74,7 @@ def _written(table: Table) -> bytes:
         "notes": table.notes,
         "names": table.names,
         "lengths": table.lengths,
+        "leaves": table.leaves,
         "headless": table.headless,
     }
     return json.dumps(document, default=scalar, ensure_ascii=False).encode()

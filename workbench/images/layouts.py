@@ -32,7 +32,8 @@ from workbench.images.folder_tree import kind_of
 from workbench.images.industrial import anomaly_folders, mvtec
 from workbench.images.item import FileSource, ImageItem, ImageSet, no_images
 from workbench.images.kolektor import dagm, kolektor
-from workbench.images.manifests import manifest, read_manifest, sentence_list
+from workbench.images.listings import TABLES
+from workbench.images.manifests import Search, check_no_columns, look_for_tables, manifest, read_manifest, sentence_list
 from workbench.images.masks import parts_of
 from workbench.images.options import options_from
 from workbench.images.pairs import pairs
@@ -67,8 +68,8 @@ LAYOUTS: dict[str, Callable[[Tree, ReadOptions, bool], Reading | None]] = {
     "defects": defects,
     "unlabelled": unlabelled,
 }
-"""By name, in the order in which they are tried: each takes the tree, the corrections, and whether it was asked for by
-name, and gives None where the tree is not laid out so."""
+"""By name, in the order in which they are tried, tables but a manifest after the published layouts: each takes the
+tree, the corrections, and whether it was asked for by name, and gives None where the tree is not laid out so."""
 IN_FOLDERS = ("pairs", "folders", "names", "defects", "unlabelled")
 """Layouts that know a set which begins in each folder of its root."""
 DEFAULT = ReadOptions()
@@ -215,27 +216,36 @@ def _locate(ref: str, root: Path | None, options: ReadOptions, follow: bool) -> 
         return _from_tree(folder_tree(path, follow=follow), options)
     if path.suffix.lower() == ".zip" and path.is_file():
         return _from_tree(zip_tree(path, path.name, options.names), options)
-    if path.suffix.lower() in (".csv", ".parquet"):
+    if path.suffix.lower() in TABLES:
         tree = table_tree(path, root or path.parent, follow=follow)
         return image_set(tree, tree, read_manifest(tree, PurePosixPath(path.name), options), options)
-    raise InputError(f"{path.name} is not an image set: give a folder, a .zip, or a manifest .csv or .parquet.")
+    raise InputError(f"{path.name} is not an image set: give a folder, a .zip, or a table ({', '.join(TABLES)}).")
 
 
 def _from_tree(whole: Tree, options: ReadOptions = DEFAULT) -> ImageSet:
     whole = without(whole, options)
-    tree = _rooted(whole, options)
-    if not tree.images() and tree.manifest is None:
-        raise no_images(tree.name)
     if options.layout is not None and options.layout not in LAYOUTS:
         raise InputError(f"There is no layout {options.layout!r}: choose one of {', '.join(LAYOUTS)}.")
+    search = Search()
+    if options.layout in (None, "manifest"):
+        search = look_for_tables(whole, options, options.layout is not None)
+        if search.reading is not None and search.stated:
+            return image_set(whole, whole, search.reading, options)
+    tree = _rooted(whole, options)
+    if not tree.images() and search.reading is None:
+        raise no_images(tree.name)
     for name, read in LAYOUTS.items():
-        if options.layout in (None, name) and (name in IN_FOLDERS or not (options.root or "").endswith(EVERY)):
+        if name in IN_FOLDERS and search.reading is not None:
+            return image_set(whole, whole, search.reading, options)
+        usable = name in IN_FOLDERS or not (options.root or "").endswith(EVERY)
+        if name != "manifest" and options.layout in (None, name) and usable:
             reading = read(tree, options, options.layout == name)
             if reading is not None:
+                check_no_columns(tree, options)
                 if tree.prefix.parts and options.root is None:
                     why = "all images of the set lie there"
                     reading.guesses.append(Guess("root", str(tree.prefix), why, "recognised", "root"))
-                return image_set(whole, tree, reading, options)
+                return image_set(whole, tree, search.told(reading, tree.prefix), options)
     raise InputError(f"{tree.name} is not laid out as {options.layout}: choose another layout, or leave it open.")
 
 

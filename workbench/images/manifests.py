@@ -1,34 +1,97 @@
-"""Read manifests: tables that name the images of a set and what is known of each."""
+"""Tables that list the images of a set: which file is the table, and what it makes of the set."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from itertools import takewhile
 from pathlib import PurePosixPath
 
 from workbench.catalog import ReadOptions
 from workbench.errors import InputError
-from workbench.files import read_table
-from workbench.images.item import ImageItem, Source, read_source
+from workbench.images.columns import sentence_list
+from workbench.images.listings import (
+    Listing,
+    candidates,
+    check_lists,
+    folder_label,
+    groups,
+    listing_of,
+    rank_of,
+)
+from workbench.images.named_files import Finder
 from workbench.images.readings import Reading
-from workbench.images.trees import Tree
-from workbench.images.words import split_of
-from workbench.texts import scalar, shown
+from workbench.images.report import LeftOut, Question
+from workbench.images.rows import SYNTHETIC, reading_of
+from workbench.images.trees import HERE, Tree
+from workbench.images.words import tokens
 
-RESERVED = ("image", "label", "split", "mask")
-SYNTHETIC, TRUE = "synthetic", ("yes", "true", "1")
+NO_LIST = "a table, but none of its columns names images of this set"
+FORM = "a form for predictions, whose labels are examples"
+SHEET = "a spreadsheet, which is not read: save it as CSV"
+SHEETS = (".xlsx", ".xls", ".ods")
+NO_TABLE = "none"
+__all__ = [
+    "NO_TABLE",
+    "SYNTHETIC",
+    "Search",
+    "check_no_columns",
+    "look_for_tables",
+    "manifest",
+    "read_manifest",
+    "sentence_list",
+]
+
+
+@dataclass
+class Search:
+    """What the tables of a tree say.
+
+    Attributes:
+        reading: The set that they list; None where they list none.
+        stated: Whether it is to be read so whatever else the tree looks like: by a manifest, or because it was asked.
+        tables: Those that list images.
+        left_out: Tables that do not.
+        questions: What to ask where another layout reads the set.
+    """
+
+    reading: Reading | None = None
+    stated: bool = False
+    tables: tuple[str, ...] = ()
+    left_out: list[LeftOut] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+
+    def told(self, reading: Reading, prefix: PurePosixPath) -> Reading:
+        """The reading of another layout, with what is said of tables that it did not use."""
+        used = {str(prefix / path) for path in reading.used} | {n for group in reading.left_out for n in group.names}
+        beside = LeftOut(f"a table of images, beside the layout {reading.layout} that is read", self.tables)
+        for group in (beside, *self.left_out) if reading.layout != "manifest" else self.left_out:
+            if names := tuple(name for name in group.names if name not in used):
+                reading.left_out.append(LeftOut(group.reason, names))
+        reading.questions += self.questions
+        return reading
+
+
+def check_no_columns(tree: Tree, options: ReadOptions) -> None:
+    """Refuse options that tell of a table where the set is read without one."""
+    given = "table" if options.table not in (None, NO_TABLE) else "columns" if options.columns else None
+    if given is not None:
+        raise InputError(
+            f"{tree.name} is not read from a table, of which the option {given} tells: remove it, or name the table"
+            " with the options layout=manifest and table."
+        )
 
 
 def manifest(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
-    """A table at the root of the tree. Errors as `read_manifest`."""
-    path = tree.manifest
-    return None if path is None else read_manifest(tree, path, options)
+    """The set that the tables of a tree list. Errors as `look_for_tables`."""
+    return look_for_tables(tree, options, asked).reading
 
 
 def read_manifest(tree: Tree, path: PurePosixPath, options: ReadOptions) -> Reading:
-    """A table with the column `image`, and `label`, `split`, `mask` and any others where known.
-
-    Where the column `synthetic` says yes in every row, the set is synthetic; else it is an attribute like any other.
+    """The set that one table lists.
 
     Args:
         tree: What its paths are looked for in.
@@ -36,60 +99,185 @@ def read_manifest(tree: Tree, path: PurePosixPath, options: ReadOptions) -> Read
         options: Corrections.
 
     Raises:
-        InputError: It is no such table, lists no images, or names a file that is not there or a split that is none.
+        InputError: It is no such table, lists no images, or names none that is there.
     """
-    name, data = path.name, read_source(tree.files[path], path.name)
-    table = read_table(data, name)
-    if not table.rows:
-        raise InputError(f"{name} lists no images: add a row for each.")
-    rows = [row for _, row in table.rows]
-    if "image" not in rows[0]:
-        raise InputError(
-            f"{name} has no column 'image' (it has {sentence_list(list(rows[0]))}): name the column of paths 'image'."
-        )
+    listing = check_lists(tree, path, listing_of(tree, path, options, Finder(tree, options.root)))
+    return reading_of(tree, [listing], options)
 
-    reading = Reading("manifest", f"the table {name} lists the images", ordered=True, used={path})
 
-    synthetic = all((_text(row.get(SYNTHETIC)) or "").lower() in TRUE for row in rows)
-    own_columns = (*RESERVED, SYNTHETIC) if synthetic else RESERVED
-    for where, row in table.rows:
-        image, mask, split = (_text(row.get(column)) for column in ("image", "mask", "split"))
-        if image is None:
-            raise InputError(f"{name} names no image in {where}: fill in the column 'image' or remove the row.")
-        if split is not None and split_of(split, options) is None and options.splits.get(split) != "none":
-            raise InputError(f"{name} has the split {split!r} in {where}: use train, validation or test.")
-        reading.items.append(
-            ImageItem(
-                name=image,
-                source=_source(tree, image, f"{name} names {image!r} in {where}", reading),
-                label=_text(row.get("label")),
-                mask=_source(tree, mask, f"{name} names {mask!r} in {where}", reading) if mask else None,
-                split=split_of(split, options) if split else None,
-                attributes={k: v for k, v in row.items() if k not in own_columns and _text(v) is not None},
+def look_for_tables(tree: Tree, options: ReadOptions, asked: bool) -> Search:
+    """Look into every table of a tree.
+
+    Args:
+        tree: The set.
+        options: Corrections.
+        asked: Whether the set must be read from a table.
+
+    Raises:
+        InputError: The one that was asked for, or is called a manifest, cannot be read or lists nothing that is there.
+    """
+    search = Search()
+    if options.table == NO_TABLE:
+        return search
+    finder = Finder(tree, options.root)
+    paths = _wanted(tree, options, search)
+    listings: list[Listing] = []
+    unread: dict[PurePosixPath, InputError] = {}
+    silent: list[str] = []
+    for path in paths:
+        try:
+            listing = listing_of(tree, path, options, finder)
+        except InputError as error:
+            unread[path] = error
+            continue
+        if listing is None or not listing.count:
+            silent.append(str(path))
+        else:
+            listings.append(listing)
+    if silent:
+        search.left_out.append(LeftOut(NO_LIST, tuple(silent)))
+    search.left_out += [LeftOut(f"a table that cannot be read: {error}", (str(p),)) for p, error in unread.items()]
+    sets = _sets(listings, tree, options)
+    if not sets:
+        _check_named(tree, paths, unread, options, asked, finder)
+        return search
+    return _chosen(search, sets, tree, options, asked)
+
+
+def _wanted(tree: Tree, options: ReadOptions, search: Search) -> list[PurePosixPath]:
+    """The tables to look into: those that the options name, or a manifest at the shallowest place, or all.
+
+    Raises:
+        InputError: The options name none that is there.
+    """
+    paths = candidates(tree)
+    if options.table is not None:
+        named = [path for path in tree.files if fnmatchcase(str(path), options.table)]
+        if not named:
+            raise InputError(f"{tree.name} has no table {options.table!r}: correct the option table.")
+        return named
+    forms = [path for path in paths if "submission" in tokens(path.stem)]
+    sheets = [path for path in tree.files if path.suffix.lower() in SHEETS]
+    search.left_out += [
+        LeftOut(why, tuple(map(str, found))) for why, found in ((FORM, forms), (SHEET, sheets)) if found
+    ]
+    paths = [path for path in paths if path not in forms]
+    if options.root is not None:
+        inside = [path for path in paths if path.is_relative_to(options.root)]
+        paths = inside or paths
+    manifests = [path for path in paths if rank_of(path) == 0]
+    depth = min((len(path.parts) for path in manifests), default=0)
+    manifests = [path for path in manifests if len(path.parts) == depth]
+    first = min((TYPES.index(path.suffix.lower()) for path in manifests), default=0)
+    return [path for path in manifests if TYPES.index(path.suffix.lower()) == first] or paths
+
+
+TYPES = (".csv", ".parquet", ".tsv", ".jsonl", ".ndjson", ".json", ".txt")
+"""Endings of manifests, the first of which wins."""
+
+
+def _check_named(
+    tree: Tree,
+    paths: Sequence[PurePosixPath],
+    unread: dict[PurePosixPath, InputError],
+    options: ReadOptions,
+    asked: bool,
+    finder: Finder,
+) -> None:
+    """Refuse where the table that must be read cannot be, or lists nothing: a manifest, or one asked for."""
+    must = [path for path in paths if asked or options.table is not None or rank_of(path) == 0]
+    must += [path for path in unread if rank_of(path) == 1 and path.suffix.lower() in (".csv", ".tsv", ".parquet")]
+    for path in must:
+        if path in unread:
+            raise unread[path]
+        check_lists(tree, path, listing_of(tree, path, options, finder))
+
+
+def _sets(listings: Sequence[Listing], tree: Tree, options: ReadOptions) -> list[list[Listing]]:
+    """The listings that belong together, the likeliest first."""
+    by_path = {listing.path: listing for listing in listings}
+    sets = [[by_path[path] for path in group] for group in groups(by_path, options)]
+    if options.table is not None:
+        sets = [list(listings)] if listings else []
+    return sorted(sets, key=lambda group: _worth(group), reverse=True)
+
+
+def _worth(group: Sequence[Listing]) -> tuple[bool, bool, int, int]:
+    first = group[0]
+    rank = rank_of(first.path)
+    return rank == 0, any(one.labelled for one in group), -rank, sum(one.count for one in group)
+
+
+def _chosen(search: Search, sets: Sequence[Sequence[Listing]], tree: Tree, options: ReadOptions, asked: bool) -> Search:
+    """The set that the likeliest tables list, or a question where they list few images of classes in folders."""
+    best, *others = sets
+    images = tree.images()
+    count = sum(listing.count for listing in best)
+    kinds = {folder_label(path, options) for path in images} - {None}
+    stray = rank_of(best[0].path) == 2 and 2 * count < len(images) and len(kinds) > 1
+    if stray and not asked and options.table is None:
+        names = tuple(str(listing.path) for group in sets for listing in group)
+        search.left_out.append(LeftOut(f"a table that lists {count:,} of {len(images):,} images", names))
+        search.questions.append(
+            Question(
+                "table",
+                f"{names[0]} lists {count:,} of {len(images):,} images: is the set these alone, or all by folders?",
+                ((NO_TABLE, "all images, by their folders"), (names[0], "those that the table lists")),
             )
         )
-    reading.synthetic = synthetic
-    reading.notes = [
-        f"The column {name} holds too many values in lists or tables and is left out." for name in table.left_out
-    ]
-    return reading
+        return search
+    reading = reading_of(tree, best, options)
+    _compare(reading, best, others, tree, options)
+    stated = asked or options.table is not None or rank_of(best[0].path) == 0
+    tables = tuple(str(listing.path) for group in sets for listing in group)
+    return dataclasses.replace(search, reading=search.told(reading, HERE), stated=stated, tables=tables)
 
 
-def _source(tree: Tree, text: str, what: str, reading: Reading) -> Source:
-    """The file that a cell names, noted as used."""
-    for place in (text, text.replace("\\", "/")):
-        if (file := tree.find(place)) is not None:
-            reading.used.add(PurePosixPath(os.path.normpath(place)))
-            return file
-    raise InputError(f"{what}, but no such file lies in its folder: paths start there and stay inside.")
+def _compare(
+    reading: Reading,
+    best: Sequence[Listing],
+    others: Iterable[Sequence[Listing]],
+    tree: Tree,
+    options: ReadOptions,
+) -> None:
+    """Say what becomes of the other tables: they say the same, they say less, or it is asked which to read."""
+    own = {item.name: (item.label, item.split) for item in reading.items}
+    choices = [(_pattern(best), f"{len(reading.items):,} images{_labels(own)}")]
+    for group in others:
+        names = tuple(str(listing.path) for listing in group)
+        if not any(listing.labelled for listing in group) and any(listing.labelled for listing in best):
+            reading.left_out.append(
+                LeftOut(f"a table of the same images without labels; {best[0].path} is read", names)
+            )
+            continue
+        try:
+            other = reading_of(tree, list(group), options)
+        except InputError:
+            reading.left_out.append(LeftOut(f"another table; {best[0].path} is read", names))
+            continue
+        said = {item.name: (item.label, item.split) for item in other.items}
+        reading.left_out.append(LeftOut(f"another table of images; {best[0].path} is read", names))
+        if said != own:
+            choices.append((_pattern(group), f"{len(other.items):,} images{_labels(said)}"))
+    if len(choices) > 1 and options.table is None:
+        reading.questions.append(Question("table", "Several tables list images: which is the set's?", tuple(choices)))
 
 
-def _text(value: object) -> str | None:
-    """A cell as text, None where it is empty. A column of whole numbers with gaps is read as floats: 3.0 means 3."""
-    cell = scalar(value)
-    return None if cell is None else shown(cell).strip() or None
+def _labels(items: dict[str, tuple[str | None, str | None]]) -> str:
+    count = Counter(label for label, _ in items.values() if label is not None)
+    return f" of {len(count):,} classes" if count else " without labels"
 
 
-def sentence_list(names: Sequence[str], most: int = 6) -> str:
-    """The first `most` of `names` as a list in a sentence, and how many more there are."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def _pattern(group: Sequence[Listing]) -> str:
+    """What names these tables in the options: the path of one, or a pattern of several."""
+    paths = [str(listing.path) for listing in group]
+    if len(paths) == 1:
+        return paths[0]
+    begin, end = _start_of(paths), _start_of([path[::-1] for path in paths])[::-1]
+    return f"{begin}*{end}"
+
+
+def _start_of(texts: Sequence[str]) -> str:
+    """What all texts begin with."""
+    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False))
+    return "".join(letters[0] for letters in same)

@@ -83,11 +83,12 @@ def image_set(whole: Tree, tree: Tree, reading: Reading, options: ReadOptions) -
     left = [*passed_over, *reading.left_out, *_rest(whole, tree, reading)]
     if dropped:
         left.append(LeftOut("their label is left out", dropped))
+    told = {PurePosixPath(name) for group in reading.left_out for name in group.names}
     report = LoadReport(
         reading.layout,
         reading.why,
         _counts(items),
-        len(whole.files.keys() | {tree.prefix / path for path in reading.used})
+        len(whole.files.keys() | {tree.prefix / path for path in reading.used} | told)
         + sum(len(group.names) for group in passed_over),
         len(reading.used),
         options,
