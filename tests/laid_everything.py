@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import laid_folders
 import laid_industrial
+import laid_masks
 import laid_pairs
 import laid_tables
 import laid_tools
@@ -12,6 +13,7 @@ CASES = (
     *laid_folders.CASES,
     *laid_pairs.CASES,
     *laid_industrial.CASES,
+    *laid_masks.CASES,
     *laid_tables.CASES,
     *laid_tools.CASES,
 )

@@ -21,7 +21,7 @@ FAINT = 32
 """The brightest value below which what a lossy format has left cannot be told from its noise."""
 MOST_COLOURS, SHADES = 64, 8
 """Colours over which they are no kinds; and colours that fill no area over which they are shades of soft edges."""
-PHOTO, PHOTO_BORDER, LEVELS, ALIKE = 0.2, 0.25, 32, 0.5
+PHOTO, PHOTO_BORDER, LEVELS, LIKE_NEIGHBOURS = 0.2, 0.25, 32, 0.5
 """Shares of pixels, and the number of grey values, over which it is a photo; and the share of pixels like their
 neighbour from which on values are kinds."""
 Test = Callable[[NDArray], NDArray]
@@ -168,21 +168,21 @@ def _is_photo(found: Census) -> bool:
     """
     many = not len(found.levels) or len(found.levels) > LEVELS
     much = (found.middle > PHOTO and found.ramp < 0.9) or found.border > PHOTO_BORDER
-    return many and much and found.flat < ALIKE
+    return many and much and found.flat < LIKE_NEIGHBOURS
 
 
 def _is_soft(found: Census) -> bool:
     """Whether the values between are those of edges, or of what was once a JPEG: no two alike, all on slopes, or
     next to 0 beside a bright one."""
     noise = found.high >= 128 and found.middle < 0.05 and bool((found.levels[1:2] <= found.high / 8).all())
-    return found.flat < ALIKE and (found.ramp > 0.5 or noise)
+    return found.flat < LIKE_NEIGHBOURS and (found.ramp > 0.5 or noise)
 
 
 def _by_index(values: Values, found: Census, levels: tuple[float, ...], name: str) -> Look:
     """Indices of a palette: outside is black where one index is, else index 0; the colour of void belongs nowhere."""
     assert values.palette is not None
     used = [int(level) for level in levels]
-    if len(used) > MOST_COLOURS and found.flat < ALIKE:
+    if len(used) > MOST_COLOURS and found.flat < LIKE_NEIGHBOURS:
         raise NoMaskError(name, f"looks like a photo: {len(used)} colours of a palette")
     black = [index for index in used if values.palette[index] == 0]
     outside = set(black if len(black) == 1 else [0])
@@ -199,14 +199,14 @@ def _by_colour(found: Census, levels: tuple[float, ...], name: str) -> Look:
     if len(levels) == 1:
         return Look("full", "all of it is of one colour, and inside", lambda part: part != 0, levels)
     many = not levels or len(levels) > MOST_COLOURS
-    if many and found.flat < ALIKE and (found.middle > PHOTO or found.ramp < 0.5):
+    if many and found.flat < LIKE_NEIGHBOURS and (found.middle > PHOTO or found.ramp < 0.5):
         raise NoMaskError(name, f"is 3 channels of different values: {found.many} colours")
     if levels and 0 not in levels:
         raise InputError(
             f"{name} holds {len(levels):,} colours of which none is black, so that nothing says which is outside: paint"
             " the background black, or give a rule of masks."
         )
-    if found.flat < ALIKE and found.ramp > 0.5:
+    if found.flat < LIKE_NEIGHBOURS and found.ramp > 0.5:
         low = math.ceil(found.high / 2)
         words = f"the brightest channel from {low} on is inside"
         return Look("soft", words, lambda part: brightest(part) >= low, levels, found.high)

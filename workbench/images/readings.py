@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
@@ -120,23 +120,31 @@ def _other_masks(tree: Tree, reading: Reading, pattern: str) -> None:
     paths = {tree.find(str(path)) or path: path for path in reading.used}
     before = {paths[part] for item in reading.items for part in parts_of(item.mask) if part in paths}
     masks = {} if pattern == NO_MASKS else masks_by_pattern(tree, reading.items, pattern)
-    now: set[PurePosixPath] = {path for found in masks.values() for path in found}
-    names = {str(tree.prefix / path) for path in now}
+    now = {path for found in masks.values() for path in found}
+    folders = {path.parent for path in now} - {PurePosixPath(name).parent for name in masks}
+    items = {PurePosixPath(item.name): item for item in reading.items}
     reading.items = [
         dataclasses.replace(item, mask=mask_of(tuple(masks.get(item.name, {}).values())))
-        for item in reading.items
-        if PurePosixPath(item.name) not in now
+        for path, item in items.items()
+        if path not in now and path.parent not in folders
     ]
-    images = {PurePosixPath(item.name) for item in reading.items}
-    gone = sorted(str(tree.prefix / path) for path in before - now - images if path in tree.files)
-    reading.used = (reading.used - (before - now - images)) | now
-    kept = (LeftOut(left.reason, tuple(n for n in left.names if n not in names)) for left in reading.left_out)
-    reading.left_out = [left for left in kept if left.names]
-    if gone:
-        reading.left_out.append(LeftOut("no mask by your option", tuple(gone)))
+    gone = (before | items.keys()) - now - {PurePosixPath(item.name) for item in reading.items}
+    reading.used = (reading.used - gone) | now
+    _leave_out(reading, "no mask by your option", sorted(path for path in gone if path in tree.files), tree, now)
     value = f"of {len(masks):,} images by {pattern}" if masks else "none"
     reading.guesses = [guess for guess in reading.guesses if guess.topic != "masks"]
     reading.guesses.append(Guess("masks", value, "your option", "stated", "masks"))
+
+
+def _leave_out(
+    reading: Reading, reason: str, paths: Sequence[PurePosixPath], tree: Tree, now: Iterable[PurePosixPath]
+) -> None:
+    """Files that are left out too, and those that are not any longer."""
+    names = {str(tree.prefix / path) for path in now}
+    kept = (LeftOut(left.reason, tuple(n for n in left.names if n not in names)) for left in reading.left_out)
+    reading.left_out = [left for left in kept if left.names]
+    if paths:
+        reading.left_out.append(LeftOut(reason, tuple(str(tree.prefix / path) for path in paths)))
 
 
 def _renamed(item: ImageItem, options: ReadOptions) -> ImageItem:
