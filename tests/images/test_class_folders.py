@@ -52,8 +52,9 @@ def test_each_answer_to_each_question_is_obeyed(case: Case, tmp_path: Path) -> N
         ({"labels": {"godo": "good"}}, "no label 'godo'"),
         ({"leave_out": ("figures/*",)}, "called as 'figures/*'"),
         ({"root": "nowhere"}, "no folder 'nowhere'"),
+        ({"splits": {"goood": "train"}}, "no folder and no cell 'goood'"),
     ],
-    ids=["label", "pattern", "root"],
+    ids=["label", "pattern", "root", "split"],
 )
 def test_options_that_speak_of_nothing_are_refused(
     options: dict[str, object], says: str, tmp_path: Path, refusal: Refusal
@@ -67,3 +68,19 @@ def test_a_label_can_be_renamed_and_left_out(tmp_path: Path) -> None:
     images, report = read(folder, labels={"good": "ok", "bad": ""})
     assert [(item.name, item.label) for item in images] == [("good/1.png", "ok"), ("good/2.png", "ok")]
     assert {group.reason: group.names for group in report.left_out}["their label is left out"] == ("bad/3.png",)
+
+
+def test_a_folder_of_any_name_can_be_told_to_be_a_split(tmp_path: Path) -> None:
+    folder = laid_folders.CASES[0].lay(tmp_path / "set")
+    images, report = read(folder, splits={"good": "train", "bad": "test"})
+    assert [(item.label, item.split) for item in images] == [(None, "test"), (None, "train"), (None, "train")]
+    assert report.options == ReadOptions(splits={"good": "train", "bad": "test"})
+    assert options_from(options_text(report.options)) == report.options
+
+
+def test_words_of_a_table_count_as_met(tmp_path: Path, refusal: Refusal) -> None:
+    folder = laid_folders.CASES[0].lay(tmp_path / "set")
+    (folder / "manifest.csv").write_text("image,label,split\ngood/1.png,a,mine\nbad/3.png,b,yours\n")
+    images, _ = read(folder, splits={"mine": "train", "yours": "none"})
+    assert [(item.label, item.split) for item in images] == [("a", "train"), ("b", None)]
+    assert "cell 'theirs'" in refusal(lambda: read(folder, splits={"mine": "train", "yours": "test", "theirs": "test"}))

@@ -35,6 +35,7 @@ from workbench.images.kolektor import dagm, kolektor
 from workbench.images.listings import TABLES
 from workbench.images.manifests import Search, check_no_columns, look_for_tables, manifest, read_manifest, sentence_list
 from workbench.images.masks import parts_of
+from workbench.images.obeyed import check_met, watched
 from workbench.images.options import options_from
 from workbench.images.pairs import pairs
 from workbench.images.readings import Reading, image_set, without
@@ -106,13 +107,15 @@ def load_images(
     """
     entry = load_catalog().images.get(str(ref))
     if entry is not None:
-        own = options or entry.read
+        own = watched(options or entry.read)
         images = _locate(entry.ref, stored_path(entry.root) if entry.root else None, own, follow=True)
         images = replace(images, name=entry.title, synthetic=entry.synthetic or images.synthetic)
     elif trusted:
-        images = _locate(str(ref), None, options or _stated(str(ref)), follow)
+        own = watched(options or _stated(str(ref)))
+        images = _locate(str(ref), None, own, follow)
     else:
         raise InputError(f"There is no image set named {str(ref)!r}: choose one of {', '.join(load_catalog().images)}.")
+    check_met(own, images.name)
     if class_names is not None:
         check_labels(images, class_names)
     return images
@@ -162,7 +165,10 @@ def _stamp(path: Path | str) -> Stamp | None:
 
 def images_from_zip(data: bytes, name: str, options: ReadOptions = DEFAULT) -> ImageSet:
     """Load an image set from the bytes of a zip: an upload. Errors as `load_images`."""
-    return _from_tree(zip_tree(data, name, options.names), options)
+    own = watched(options)
+    images = _from_tree(zip_tree(data, name, options.names), own)
+    check_met(own, images.name)
+    return images
 
 
 def tree_of(ref: str, *, trusted: bool = True, follow: bool = True) -> Tree | None:
