@@ -18,6 +18,8 @@ from workbench.ui import audits, choice, gallery, photographs, session, sets, si
 from workbench.ui.overview import verdict
 from workbench.ui.view import View
 
+NO_COOKIE = SimpleNamespace(cookies={}, headers={})
+
 
 def test_every_control_falls_back_to_its_value_when_the_browser_forgets_it(visit):
     """A click while maps are computed lets the browser drop a control and draw it again from its default, which it
@@ -85,7 +87,7 @@ def test_two_uploads_that_are_called_the_same_are_both_kept(visit):
     for colour in ("red", "blue", "red"):
         at.file_uploader(key="image upload").set_value([("cell.png", png(colour), "image/png")])
         at.run().sound()
-    assert list(at.session_state["own images"]) == ["yours/cell.png", "yours/cell.png again"]
+    assert list(at.session_state["shelf"].things["images"]) == ["yours/cell.png", "yours/cell.png again"]
     assert at.query_params["image"] == "yours/cell.png"
 
 
@@ -112,7 +114,7 @@ def test_what_one_visitor_uploads_is_bounded_and_can_be_forgotten(visit, monkeyp
     assert not upload("a.zip", 5), "the same again takes its own place"
     (sentence,) = upload("b.zip", 5)
     assert "press “Forget my uploads”" in sentence
-    assert list(at.session_state["own sets"]) == ["Your a.zip"]
+    assert list(at.session_state["shelf"].things["sets"]) == ["Your a.zip"]
     assert at.selectbox(key="set").value == "Your a.zip"
     at.file_uploader(key="image upload").set_value([("cell.png", png(), "image/png")])
     at.run().sound()
@@ -121,7 +123,8 @@ def test_what_one_visitor_uploads_is_bounded_and_can_be_forgotten(visit, monkeyp
     next(b for b in at.button if b.label == "Forget my uploads").click().run()
     assert not at.exception
     assert not at.said()
-    assert not [*at.session_state["own sets"], *at.session_state["own images"], *at.session_state["own sizes"]]
+    assert not at.session_state["shelf"].things
+    assert not at.session_state["shelf"].sizes
     assert at.selectbox(key="set").value == "everyday"
     assert "yours" not in at.query_params["image"]
     assert not [b for b in at.button if b.label == "Forget my uploads"]
@@ -131,7 +134,7 @@ def test_what_one_visitor_uploads_is_bounded_and_can_be_forgotten(visit, monkeyp
 
 def test_an_uploader_does_not_bring_back_what_was_forgotten(monkeypatch):
     state = {"image upload": [SimpleNamespace(name="a.png", file_id="1", size=9, getvalue=png)]}
-    streamlit = SimpleNamespace(session_state=state, query_params={})
+    streamlit = SimpleNamespace(session_state=state, query_params={}, context=NO_COOKIE)
     for room in (choice, session, sidebar):
         monkeypatch.setattr(room, "st", streamlit)
     sidebar.take_images("image upload")
@@ -143,7 +146,7 @@ def test_an_uploader_does_not_bring_back_what_was_forgotten(monkeypatch):
 
 
 def test_models_have_a_bound_of_their_own(monkeypatch):
-    monkeypatch.setattr(session, "st", SimpleNamespace(session_state={}))
+    monkeypatch.setattr(session, "st", SimpleNamespace(session_state={}, context=NO_COOKIE))
     monkeypatch.setattr(session, "OWN_MODELS", 100)
     session.keep("models", "a", 1, 60)
     session.keep("sets", "s", 2, 90)
@@ -173,7 +176,9 @@ def test_a_visitor_of_a_server_learns_nothing_of_its_disk(visit, monkeypatch):
     at = visit("explain", set="/etc", method="saliency")
     assert not at.exception
     for room in (choice, session):
-        monkeypatch.setattr(room, "st", SimpleNamespace(session_state={"set": "/etc"}, cache_resource=None))
+        monkeypatch.setattr(
+            room, "st", SimpleNamespace(session_state={"set": "/etc"}, cache_resource=None, context=NO_COOKIE)
+        )
     with pytest.raises(InputError, match="no image set named '/etc'"):
         choice.images(SimpleNamespace(ref="everyday"))
 

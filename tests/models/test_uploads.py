@@ -243,7 +243,7 @@ def test_an_upload_that_is_gone_with_its_session_says_so_and_what_to_do(visit, m
     at = visit("overview", **{key: name})
     assert not at.exception
     assert (
-        f"“{name}” was uploaded, and uploads last until the page is reloaded: upload it again under “Bring your own”."
-        in at.said()
-    )
+        f"“{name}” was uploaded, and is not there: uploads stay in the browser that they came from, until 60 minutes"
+        " after its last page is closed or the server restarts. Upload it again under “Bring your own”."
+    ) in at.said()
     assert not any("no folder" in text or "no model" in text for text in at.said())

@@ -146,10 +146,10 @@ def shown(clf, item):
     import streamlit as st
 
     from workbench.images.item import ImageSet
-    from workbench.ui import choice, results
+    from workbench.ui import choice, results, session
     from workbench.ui.view import ImageView
 
-    st.session_state["own models"] = {"mine": clf}
+    session.keep("models", "mine", clf)
     model = choice.ModelChoice("mine", "mine", "", "", clf.key, clf.rule, clf.preprocessing)
     table, row = results.prediction(ImageView(model, ImageSet("set", (item,)), None, item))
     st.session_state["found"] = table.frame.loc[row].to_dict()
@@ -172,10 +172,10 @@ def checked(clf, item, attribution):
     import streamlit as st
 
     from workbench.images.item import ImageSet
-    from workbench.ui import choice, results
+    from workbench.ui import choice, results, session
     from workbench.ui.view import ImageView
 
-    st.session_state["own models"] = {"mine": clf}
+    session.keep("models", "mine", clf)
     model = choice.ModelChoice("mine", "mine", "", "", clf.key, clf.rule, clf.preprocessing)
     st.session_state["found"] = results.findings(
         ImageView(model, ImageSet("set", (item,)), None, item), attribution, "quick"
@@ -205,10 +205,10 @@ def test_findings_are_those_of_the_mask_that_is_there_now(images):
 def audited(clf, model, images):
     import streamlit as st
 
-    from workbench.ui import runs
+    from workbench.ui import runs, session
     from workbench.ui.view import View
 
-    st.session_state["own models"] = {"mine": clf}
+    session.keep("models", "mine", clf)
     known = runs.audited(View(model, images, None))
     st.session_state["found"] = None if known is None else known.frame["name"].tolist()
 

@@ -317,7 +317,7 @@ def test_a_concept_of_ones_own_stays_in_its_session_and_is_known_by_its_contents
     press(second, "Test 1").sound()
     assert len(asked) == 2
     assert asked[0] != asked[1], "files that are called alike are not the same concept"
-    assert press(first, "Remove").sound().session_state["own concepts"] == {}
+    assert press(first, "Remove").sound().session_state["shelf"].things["concepts"] == {}
 
 
 def test_a_concept_of_too_few_images_is_not_tested(visit):

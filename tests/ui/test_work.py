@@ -269,10 +269,10 @@ def asked(tiny_net, write_image):
 def predicting(clf, model, images):
     import streamlit as st
 
-    from workbench.ui import runs
+    from workbench.ui import runs, session
     from workbench.ui.view import View
 
-    st.session_state["own models"] = {"mine": clf}
+    session.keep("models", "mine", clf)
     view = View(model, images, None)
     try:
         found = runs.audited(view)

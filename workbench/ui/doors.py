@@ -21,11 +21,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from workbench.errors import InputError
+from workbench.ui.visitors import VISITORS, Visitors, login_of, set_cookie, tokens_of
 
 HOSTS_VARIABLE = "WORKBENCH_HOSTS"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 EVERYWHERE = frozenset({"", "0.0.0.0", "::"})
-UPLOADS = "/_stcore/upload_file/"
+UPLOADS, HEALTH = "/_stcore/upload_file/", "/_stcore/health"
+"""Where files arrive, and what a page asks for before it opens its WebSocket."""
 REFUSED, TOO_LARGE = 403, 413
 POLICY_VIOLATION = 1008
 STRANGE = (
@@ -179,10 +181,20 @@ class Doors:
         scripts: The text of scripts that stand in the app's page itself.
         limits: On what the upload endpoint holds.
         held: The sizes in bytes of the files that it holds, by session.
+        visitors: Who gets a cookie.
     """
 
-    def __init__(self, app: App, guests: Guests, scripts: Iterable[str], limits: Limits, held: Held) -> None:
+    def __init__(
+        self,
+        app: App,
+        guests: Guests,
+        scripts: Iterable[str],
+        limits: Limits,
+        held: Held,
+        visitors: Visitors = VISITORS,
+    ) -> None:
         self._app, self._guests, self._scripts, self._limits, self._held = app, guests, tuple(scripts), limits, held
+        self._visitors = visitors
         self._arriving: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -193,6 +205,8 @@ class Doors:
         if host is None:
             return await _refuse(scope, send, REFUSED, STRANGE)
         headers = [(name.encode(), value.encode()) for name, value in security_headers(host, self._scripts).items()]
+        if scope["type"] == "http" and scope["method"] == "GET" and scope["path"].endswith(HEALTH):
+            headers += self._greeting(scope)
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -221,6 +235,20 @@ class Doors:
         own = urlsplit(origins[0]).netloc
         scope["headers"] = [(name, own.encode() if name == b"host" else value) for name, value in scope["headers"]]
         return own
+
+    def _greeting(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        """The header that gives a visitor's browser its cookie, where it has none that is good."""
+        cookies = [pair.strip().partition("=") for text in _values(scope, b"cookie") for pair in text.split(";")]
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        token = self._visitors.greet(
+            (token for name, _, value in cookies for token in tokens_of({name: value})), login_of(headers)
+        )
+        if token is None:
+            return []
+        secure = scope.get("scheme") == "https" or _values(scope, b"x-forwarded-proto")[:1] == ["https"]
+        port = scope["server"][1] if scope.get("server") else 0
+        cookie = set_cookie(token, port=port or 0, path=scope["path"].removesuffix(HEALTH), secure=secure)
+        return [(b"set-cookie", cookie.encode())]
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward an upload, as long as its session's uploads and everybody's stay under the limits."""

@@ -148,7 +148,7 @@ def _apply(model: choice.ModelChoice, clf: Classifier) -> None:
         weights = sum(tensor.nbytes for tensor in result.model.state_dict().values() if hasattr(tensor, "nbytes"))
         session.keep("models", name, result, 0 if model.ref in session.own("models") else weights)
         if spec := _spec(model):
-            session.own("descriptions")[name] = spec.model_copy(update={"state": state or spec.state})
+            session.keep("descriptions", name, spec.model_copy(update={"state": state or spec.state}))
         _changes()[name] = {"words": words, "before": model.ref, "image": compared}
         _choose(name, choice.set_ref(model))
     except InputError as error:

@@ -1,14 +1,16 @@
-"""What this visitor uploaded and keeps for as long as the session lasts."""
+"""What this visitor uploaded."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from workbench.errors import InputError
 from workbench.ui.doors import expected
+from workbench.ui.visitors import VISITORS, Shelf, login_of, tokens_of
 
 OWN_IMAGES, OWN_MODELS = 500 * 2**20, 2 * 2**30
 """Bytes that one visitor may upload: images and image sets together, and models."""
@@ -19,40 +21,45 @@ def local() -> bool:
     return expected(st.get_option("server.address")).local
 
 
-def own(kind: str) -> dict[str, Any]:
-    """What this session uploaded, by name: "models", "sets", "images" or "concepts". No other session sees it."""
-    store: dict[str, Any] = st.session_state.setdefault(f"own {kind}", {})
-    return store
+def shelf() -> Shelf:
+    """This visitor's shelf of uploads: that of the browser, for all its pages; without a cookie, of this session."""
+    context = get_script_run_ctx(suppress_warning=True)
+    own: Shelf | None = st.session_state.get("shelf")
+    if own is None or own.ended:
+        headers = st.context.headers.items()
+        own = st.session_state["shelf"] = VISITORS.shelf(tokens_of(st.context.cookies), login_of(headers))
+    if context is not None:
+        VISITORS.touch(own, context.session_id)
+    return own
 
 
-def keep(kind: str, name: str, value: Any, size: int) -> None:
-    """Keep what was uploaded for as long as the session lasts.
+def own(kind: str) -> Mapping[str, Any]:
+    """What this visitor uploaded, by name: "models", "sets", "images", "concepts" or "descriptions". Nobody else sees
+    it."""
+    return VISITORS.own(shelf(), kind)
 
-    Raises:
-        InputError: This visitor's uploads would take too much memory.
-    """
-    sizes: dict[tuple[str, str], int] = st.session_state.setdefault("own sizes", {})
-    most = OWN_MODELS if kind == "models" else OWN_IMAGES
-    others = sum(
-        taken for key, taken in sizes.items() if key != (kind, name) and (key[0] == "models") == (kind == "models")
-    )
-    if others + size > most:
-        raise InputError(
-            f"{name} takes {size / 2**20:,.0f} MB, and {others / 2**20:,.0f} of the {most / 2**20:,.0f} MB for your"
-            " uploads are used: press “Forget my uploads” under “Bring your own”, or upload less."
-        )
-    sizes[kind, name] = size
-    own(kind)[name] = value
+
+def keep(kind: str, name: str, value: Any, size: int = 0) -> None:
+    """Keep what was uploaded, of `size` bytes. Errors as `Visitors.keep`."""
+    VISITORS.keep(shelf(), kind, name, value, size, OWN_MODELS if kind == "models" else OWN_IMAGES)
+
+
+def has_uploads() -> bool:
+    """Whether anything of this visitor's is kept."""
+    return bool(shelf().sizes)
+
+
+def drop(kind: str, name: str) -> None:
+    """Forget one upload."""
+    VISITORS.drop(shelf(), kind, name)
 
 
 def forget() -> None:
-    """Drop all that this session uploaded, and choose something else where it was chosen."""
+    """Forget all that this visitor uploaded, and choose something else where it was chosen."""
     for key, kind in (("model", "models"), ("set", "sets")):
         if st.session_state.get(key) in own(kind):
             st.query_params.pop(key, None)
-    for kind in ("models", "sets", "images", "concepts", "descriptions"):
-        own(kind).clear()
-    st.session_state["own sizes"] = {}
+    VISITORS.forget(shelf())
     st.session_state["forgotten"] = {file.file_id for file in st.session_state.get("image upload") or ()}
 
 

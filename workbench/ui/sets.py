@@ -12,6 +12,8 @@ import streamlit as st
 from workbench.catalog import ReadOptions, stored_path
 from workbench.errors import InputError
 from workbench.images import ImageSet, Tree, images_from_zip, load_images, options_from, stamp, zip_tree
+from workbench.ui import session
+from workbench.ui.visitors import minutes
 
 REST = 10
 """Multiple of a check's duration during which no one repeats it, so that huge sets do not slow every click."""
@@ -29,7 +31,13 @@ def gone(ref: str) -> str | None:
     """Why an upload of this name is not there any more; None for a name that no upload has."""
     if not (ref.startswith(YOUR) and re.search(r"\.(zip|onnx)($|, )", ref.lower())):
         return None
-    return f"“{ref}” was uploaded, and uploads last until the page is reloaded: upload it again under “Bring your own”."
+    if why := session.shelf().why:
+        return f"“{ref}” is not there any more: {why}. Upload it again under “Bring your own”."
+    return (
+        f"“{ref}” was uploaded, and is not there: uploads stay in the browser that they came from, until"
+        f" {minutes():g} minutes after its last page is closed or the server restarts. Upload it again under “Bring"
+        " your own”."
+    )
 
 
 def check_there(ref: str, *, here: bool) -> None:
@@ -112,15 +120,17 @@ class Upload:
     def __init__(self, data: bytes, file: str) -> None:
         self._data, self._file = data, file
         self._read: dict[str, ImageSet] = {}
+        self._lock = threading.Lock()
 
     def images(self, text: str = "") -> ImageSet:
         """The set, read as `text` says; the same object each time. Errors as `images_from_zip` and `options_from`."""
-        if text not in self._read:
-            images = images_from_zip(self._data, self._file, options_from(text))
-            while len(self._read) >= KEPT:
-                del self._read[next(iter(self._read))]
-            self._read[text] = dataclasses.replace(images, name=f"{YOUR}{self._file}")
-        return self._read[text]
+        with self._lock:  # two tabs may ask at once
+            if text not in self._read:
+                images = images_from_zip(self._data, self._file, options_from(text))
+                while len(self._read) >= KEPT:
+                    del self._read[next(iter(self._read))]
+                self._read[text] = dataclasses.replace(images, name=f"{YOUR}{self._file}")
+            return self._read[text]
 
     def tree(self) -> Tree:
         """Its files. Errors as `zip_tree`."""

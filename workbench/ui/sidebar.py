@@ -15,7 +15,7 @@ from workbench.catalog import load_catalog
 from workbench.errors import LONGEST, InputError
 from workbench.files import wanted
 from workbench.images import LoadReport, Tree, image_from_bytes
-from workbench.ui import choice, corrections, help, lost, reading, session, sets, url
+from workbench.ui import choice, corrections, help, lost, reading, session, sets, url, visitors
 from workbench.ui.loading import notice, unread
 from workbench.ui.text import plain, seen
 
@@ -145,8 +145,11 @@ def _uploads() -> None:
             " is asked, and can be corrected."
         ),
     )
-    st.caption("Uploads stay in this browser session; no link and no other visitor can see them.")
-    if st.session_state.get("own sizes"):
+    st.caption(
+        f"Uploads stay in this browser, through reloads and in all its tabs, until {visitors.minutes():g} minutes after"
+        " the last is closed; no other visitor can see them."
+    )
+    if session.has_uploads():
         st.button("Forget my uploads", on_click=session.forget, width="stretch")
 
 
@@ -159,7 +162,7 @@ def _take_model() -> None:
     model, description = upload_model(file.getvalue(), file.name)
     name = f"{sets.YOUR}{file.name}"
     session.keep("models", name, model, sum(tensor.nbytes for tensor in model.model.state_dict().values()))
-    session.own("descriptions")[name] = description
+    session.keep("descriptions", name, description)
     url.choose("model", name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +107,7 @@ def _keep(name: str, files: list[Any]) -> None:
 
 def _concepts(images: ImageSet, groups: list[tuple[str, str]]) -> dict[str, list[ImageItem]]:
     """All that were named and can be tested, the visitor's own first."""
-    mine: dict[str, list[ImageItem]] = session.own("concepts")
+    mine: Mapping[str, list[ImageItem]] = session.own("concepts")
     concepts = dict(mine)
     for title, group in zip(apart((": ".join(group) for group in groups), mine), groups, strict=True):
         concepts[title] = gallery.members(images, *group)
@@ -121,15 +122,14 @@ def _concepts(images: ImageSet, groups: list[tuple[str, str]]) -> dict[str, list
             if mine.get(name) is items:
                 st.button("Remove", key=f"forget {name}", on_click=_forget, args=(name,), type="tertiary")
     if mine:
-        st.caption(":material/link_off: Uploaded concepts are not in the link: they stay in this browser session.")
+        st.caption(":material/link_off: Uploaded concepts are not in the link: they stay in this browser.")
     if len(concepts) > MOST_CONCEPTS:
         st.caption(f"The first {MOST_CONCEPTS} are tested.")
     return {name: items for name, items in list(concepts.items())[:MOST_CONCEPTS] if len(items) >= NEEDED}
 
 
 def _forget(name: str) -> None:
-    session.own("concepts").pop(name, None)
-    st.session_state["own sizes"].pop(("concepts", name), None)
+    session.drop("concepts", name)
 
 
 def _of_class(view: View, target: str) -> list[ImageItem]:
