@@ -292,7 +292,8 @@ def test_two_visitors_write_into_one_chain(defects, journal):
 def test_the_journal_of_an_upload_stays_in_its_session(defects, visit, journal):
     found = mixed()
     mine, other = (defects(found, **DECIDE).sound() for _ in range(2))
-    mine.session_state["shelf"].things["sets"] = {"Your parts.zip": image_set(found)[0]}
+    upload = (lambda read: type("Upload", (), {"images": lambda *_: read})())(image_set(found)[0])
+    mine.session_state["shelf"].things["sets"] = {"Your parts.zip": upload}
     mine.run().selectbox(key="set").select("Your parts.zip").run().sound()
     assert "the entry goes into a journal of this session" in told(mine)
     press(named(mine), "Agree").sound()
