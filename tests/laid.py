@@ -11,6 +11,8 @@ import numpy as np
 from PIL import Image
 
 from workbench.catalog import ReadOptions
+from workbench.images import Finding, ImageSet, LoadReport
+from workbench.images.layouts import load_images
 
 SIDE = 16
 DEFAULT = ReadOptions()
@@ -88,3 +90,22 @@ class Case:
                 content = disc(3 + seed / 1000, ending)
             path.write_bytes(content.encode() if isinstance(content, str) else content)
         return folder
+
+
+def read(tmp_path: Path, files: Mapping[str, bytes | str], **options: object) -> tuple[ImageSet, LoadReport]:
+    """The set of some files, and its report."""
+    folder = Case("set", files, {}, {}).lay(tmp_path / "set")
+    images = load_images(folder, options=ReadOptions.model_validate(options))
+    assert images.report is not None
+    return images, images.report
+
+
+def facts(images: ImageSet) -> dict[str, tuple[str | None, str | None, bool]]:
+    """Name to (label, split, whether there is a mask)."""
+    return {item.name: (item.label, item.split, item.mask is not None) for item in images}
+
+
+def finding(report: LoadReport, kind: str) -> Finding:
+    """The one finding of a kind."""
+    (found,) = [found for found in report.findings if found.kind == kind]
+    return found

@@ -8,33 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from laid import Case, blank, disc
+from laid import Case, blank, disc, facts, finding, read
 from laid_industrial import category
 
-from workbench.catalog import ReadOptions
 from workbench.errors import InputError
-from workbench.images import Finding, ImageSet, LoadReport
 from workbench.images.layouts import load_images
 from workbench.images.mask_pairs import LOOKED_AT
 from workbench.predictions.labels import good_class
-
-
-def read(tmp_path: Path, files: dict[str, bytes | str], **options: object) -> tuple[ImageSet, LoadReport]:
-    """The set of some files, and its report."""
-    folder = Case("set", files, {}, {}).lay(tmp_path / "set")
-    images = load_images(folder, options=ReadOptions.model_validate(options))
-    assert images.report is not None
-    return images, images.report
-
-
-def facts(images: ImageSet) -> dict[str, tuple[str | None, str | None, bool]]:
-    return {item.name: (item.label, item.split, item.mask is not None) for item in images}
-
-
-def finding(report: LoadReport, kind: str) -> Finding:
-    (found,) = [found for found in report.findings if found.kind == kind]
-    return found
-
 
 # Splits, roots and what is no part of the set
 

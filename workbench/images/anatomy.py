@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from workbench.catalog import ReadOptions
 from workbench.images.item import SUFFIXES
 from workbench.images.trees import Tree
-from workbench.images.words import role_of, split_of
+from workbench.images.words import MASK_TOKENS, split_of, tokens
 
 SURE_MASKS = frozenset(("ground_truth", "groundtruth", "gt", "gts"))
 """Names of folders that mean masks and nothing else."""
@@ -21,6 +21,8 @@ TEST_SETS = re.compile(r"test_(public|private|private_mixed)")
 _MARK = r"(?:masks?|gt|labels?|seg|segmentation|anno|annotation|ground[_ ]?truth)"
 _AFTER = re.compile(rf"(.+?)[ _.\-]+{_MARK}(?:[ _.\-]*\d+)?", re.IGNORECASE)
 _BEFORE = re.compile(rf"{_MARK}[ _.\-]+(.+)", re.IGNORECASE)
+_NUMBERED = re.compile(rf"{_MARK}[ _.\-]*(\d+)", re.IGNORECASE)
+_FILLERS = frozenset(("dir", "folder", "file", "files", "png", "image", "images", "binary"))
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def _place(folders: tuple[str, ...], options: ReadOptions) -> Place:
         own = split_folder(folder, options) if not word else None
         if own:
             split, word = own, folder
-        elif role_of(folder) == "masks" and not masks:
+        elif not masks and holds_masks(folder):
             masks = folder
         elif name in DEPTH:
             depth = True
@@ -112,10 +114,24 @@ def split_folder(folder: str, options: ReadOptions) -> str | None:
     return "test" if is_test and own is None else own
 
 
+def holds_masks(folder: str) -> bool:
+    """Whether a folder's name says that masks lie in it: gt, mask_dir, Masks PNG."""
+    words = [word for word in tokens(folder) if word not in _FILLERS and not word.isdigit()]
+    return bool(words) and ("".join(words) in MASK_TOKENS or all(word in MASK_TOKENS for word in words))
+
+
+def unmarked(folder: str) -> str:
+    """A folder's name in lower case without a mark of masks at its end: `bent_mask` as `bent`."""
+    match = _AFTER.fullmatch(folder.lower())
+    return match[1] if match else folder.lower()
+
+
 def stems(path: PurePosixPath) -> tuple[str, ...]:
     """What the image of a mask may be called, without its ending, in lower case, the likeliest first."""
     stem = path.stem.lower()
     names = [stem]
+    if number := _NUMBERED.fullmatch(stem):
+        names += [number[1], *(f"{word}{mark}{number[1]}" for word in ("image", "img") for mark in ("", "_", "-"))]
     names += [match[1] for pattern in (_AFTER, _BEFORE) if (match := pattern.fullmatch(stem))]
     names += [str(PurePosixPath(name).with_suffix("")) for name in names if PurePosixPath(name).suffix in SUFFIXES]
     return tuple(dict.fromkeys(names))

@@ -103,6 +103,9 @@ def add_annotated(
             f" {listed(several)}."
         )
         reading.findings.append(Finding("several labels", sentence, several))
+    if not classes:
+        sentence = "No annotation names a class: export them again, with their labels."
+        reading.findings.append(Finding("no class", sentence))
     if bare:
         sentence = f"{len(bare):,} of {len(labels):,} images have no annotation, so no label: {listed(bare)}."
         reading.findings.append(Finding("label missing", sentence, bare))

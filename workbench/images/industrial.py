@@ -110,13 +110,19 @@ def _add_items(
     reading: Reading, tree: Tree, options: ReadOptions, images: Mapping[PurePosixPath, Place], pairs: Pairs
 ) -> None:
     """An item for each image, with its label, mask and attributes."""
+    if any(len(place.kinds) > 1 for place in images.values()) and not _category_above(images):
+        value, why = "the attribute folder", "folders below those of the classes"
+        reading.guesses.append(Guess("groups", value, why, "assumed", "root"))
     above = _category_above(images)
-    labels = _labels(reading, images, 1 if above else 0)
+    level = 1 if above else 0
+    labels = _labels(reading, images, level)
     several = len({place.product for place in images.values()}) > 1
     for path, place in images.items():
         attributes: dict[str, object] = {}
         if several or above:
             attributes[CATEGORY] = place.kinds[0] if above and place.kinds else "/".join(place.product)
+        if below := place.kinds[level + 1 :]:
+            attributes["folder"] = "/".join(below)
         attributes |= _lighting(path, place)
         masks = pairs.masks.get(path, [])
         mask = mask_of([tree.files[mask] for mask in masks], options.mask_rule)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from workbench.errors import InputError
-from workbench.images.anatomy import Place, stems
+from workbench.images.anatomy import Place, stems, unmarked
 from workbench.images.deep import decode_mask
 from workbench.images.item import ImageItem, Source, read_source
 from workbench.images.masks import doubtful, evenly_spread
@@ -37,21 +37,25 @@ def pair(images: Mapping[PurePosixPath, Place], masks: Mapping[PurePosixPath, Pl
     """Match masks with images of the same product, class and name, whatever their endings and capitals.
 
     A mask whose folders name no split belongs to a test image where there is one. A folder that is called after an
-    image holds its masks. Masks that lie in no class's folder belong to the defect of that name.
+    image holds its masks. Masks that lie in no class's folder belong to the defect of that name, and those in the
+    folder of a kind to images of that kind, whatever lies above it.
     """
     exact: dict[Key, list[PurePosixPath]] = defaultdict(list)
+    deepest: dict[Key, list[PurePosixPath]] = defaultdict(list)
     alone: dict[Key, list[PurePosixPath]] = defaultdict(list)
     for path, place in images.items():
         exact[_key(place.product, place.kinds, path.stem)].append(path)
+        if len(place.kinds) > 1:
+            deepest[_key(place.product, place.kinds[-1:], path.stem)].append(path)
         if not (place.kinds and reads_as_good(place.kinds[0])):
             alone[_key(place.product, (), path.stem)].append(path)
     pairs = Pairs()
     for path, place in masks.items():
         found: PurePosixPath | None = None
         for key in _keys(path, place):
+            others = deepest if place.kinds else alone
             found = _one(exact.get(key, ()), images, path, place.split)
-            if found is None and not place.kinds:
-                found = _one(alone.get(key, ()), images, path, place.split)
+            found = found or _one(others.get(key, ()), images, path, place.split)
             if found is not None:
                 break
         if found is None:
@@ -68,6 +72,8 @@ def _key(product: Sequence[str], kinds: Sequence[str], stem: str) -> Key:
 def _keys(path: PurePosixPath, place: Place) -> Iterable[Key]:
     for stem in stems(path):
         yield _key(place.product, place.kinds, stem)
+        if (bare := [*place.kinds[:-1], *map(unmarked, place.kinds[-1:])]) != [kind.lower() for kind in place.kinds]:
+            yield _key(place.product, bare, stem)
     if place.kinds:
         yield _key(place.product, place.kinds[:-1], place.kinds[-1])
 

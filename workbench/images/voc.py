@@ -38,7 +38,7 @@ Colour = tuple[int, int, int]
 
 def voc(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
     """Labels by the lists of ImageSets/Main, by the objects in XML files, or by the colours of masks, in this order."""
-    images = photos(tree)
+    images = [path for path in tree.images() if _in(path, "jpegimages")] or photos(tree)
     files = beside(tree, images, ".xml")
     masks = _masks(tree, images)
     is_voc = any(_in(path, "jpegimages") for path in images)
@@ -60,7 +60,7 @@ def voc(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
         labels, why = {path: objects.get(path) for path in images}, "objects in XML files, one or more an image"
     if not labels:
         labels = _by_colours(reading, tree, images, masks)
-        why = f"the colours of {len(masks):,} masks, which were decoded for it, by labelmap.txt"
+        why = f"the colours of {len(masks):,} masks, which were decoded for it, by labelmap.txt or class_names.txt"
     splits = _dealt(reading, tree, images, lists, options) or splits_by_folder(images, options)
     years = {path: str(PurePosixPath(*path.parts[: _place(path)])) for path in images if _in(path, "jpegimages")}
     add_annotated(reading, tree, labels, splits, why, masks, years if len(set(years.values())) > 1 else {})
@@ -89,8 +89,8 @@ def _why(is_voc: bool, files: int, masks: int) -> str:
 def _masks(tree: Tree, images: Sequence[PurePosixPath]) -> dict[PurePosixPath, PurePosixPath]:
     """Files of SegmentationClass by their images."""
     found = {}
-    for path in tree.images():
-        words = [part.lower() for part in path.parts[:-1]]
+    for path in sorted(tree.images(), key=lambda path: path.suffix.lower() == ".png"):
+        words = [part.lower().removesuffix("png") for part in path.parts[:-1]]
         if "segmentationclass" in words:
             place = words.index("segmentationclass")
             found[(*path.parts[:place], *path.parts[place + 1 : -1], path.stem)] = path
@@ -205,6 +205,9 @@ def _by_colours(
             if len(colour) == 3 and all(part.strip().isdigit() for part in colour):
                 names[int(colour[0]), int(colour[1]), int(colour[2])] = parts[0]
         reading.used.add(table)
+    for table in (path for path in tree.files if path.name.lower() == "class_names.txt" and not names):
+        names = {_voc_colour(number): line for number, line in enumerate(_lines(tree, table))}
+        reading.used.add(table)
     labels: dict[PurePosixPath, list[str] | None] = dict.fromkeys(images)
     strange = []
     for path, mask in masks.items() if names else ():
@@ -214,11 +217,19 @@ def _by_colours(
             strange.append(str(mask))
         else:
             kinds = {names.get(colour, "background") for colour in colours}
-            labels[path] = sorted(kind for kind in kinds if kind.lower() != "background")
+            labels[path] = sorted(kind for kind in kinds if kind.lower().strip("_") != "background")
     if strange:
-        sentence = f"{len(strange):,} masks hold colours that labelmap.txt does not name: {listed(strange)}."
+        sentence = f"{len(strange):,} masks hold colours that no file gives a name: {listed(strange)}."
         reading.findings.append(Finding("colour without a name", sentence))
     return labels
+
+
+def _voc_colour(number: int) -> Colour:
+    """The colour of a class's number in masks of VOC: its bits, dealt to red, green and blue from the highest down."""
+    red, green, blue = (
+        sum((number >> 3 * step + channel & 1) << 7 - step for step in range(8)) for channel in range(3)
+    )
+    return red, green, blue
 
 
 def _colours(tree: Tree, mask: PurePosixPath) -> set[Colour]:
