@@ -63,7 +63,8 @@ class ReadOptions(Strict):
         table: The path of the table that lists the images, or a pattern of several; "none": no table.
         several: What an image with several labels in a table counts as: "leave_out", "first" or "none" for no label.
         masks: "auto", "none", or the path of a mask with {folder}, {name}, {stem} and {label} in it.
-        mask_rule: What of a mask counts: "auto", "nonzero", "inverted" or the lowest grey value inside, as "128".
+        mask_rule: What of a mask counts: "auto", "nonzero", "inverted", the lowest grey value inside, as "128", or the
+            lowest and the highest, as "1-254".
         leave_out: Patterns of paths that are no part of the set, as "figures/*".
         window: The counts that are black and white in what is shown of images of more than 8 bits.
         names: How a zip's names are encoded, where it does not say so: "gbk", "cp932" and the like.

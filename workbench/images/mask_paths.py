@@ -91,7 +91,6 @@ def masks_by_pattern(tree: Tree, items: Iterable[ImageItem], pattern: str) -> di
     if not result and items:
         example = "*".join(paths.wanted(items[0]))
         raise InputError(
-            f"masks = {pattern!r} names no file: for {items[0].name} it looks for {example} below"
-            f" {tree.name}. Correct the pattern."
+            f"masks = {pattern!r} names no file: for {items[0].name} it looks for {example}: correct the pattern."
         )
     return result

@@ -122,13 +122,13 @@ def _other_masks(tree: Tree, reading: Reading, pattern: str) -> None:
     masks = {} if pattern == NO_MASKS else masks_by_pattern(tree, reading.items, pattern)
     now = {path for found in masks.values() for path in found}
     folders = {path.parent for path in now} - {PurePosixPath(name).parent for name in masks}
-    items = {PurePosixPath(item.name): item for item in reading.items}
+    images = {PurePosixPath(item.name) for item in reading.items}
     reading.items = [
         dataclasses.replace(item, mask=mask_of(tuple(masks.get(item.name, {}).values())))
-        for path, item in items.items()
-        if path not in now and path.parent not in folders
+        for item in reading.items
+        if (path := PurePosixPath(item.name)) not in now and path.parent not in folders
     ]
-    gone = (before | items.keys()) - now - {PurePosixPath(item.name) for item in reading.items}
+    gone = (before | images) - now - {PurePosixPath(item.name) for item in reading.items}
     reading.used = (reading.used - gone) | now
     _leave_out(reading, "no mask by your option", sorted(path for path in gone if path in tree.files), tree, now)
     value = f"of {len(masks):,} images by {pattern}" if masks else "none"
