@@ -54,7 +54,11 @@ def test_kinds_below_one_folder_of_defects(tmp_path: Path) -> None:
         "NG/crack/00.jpg": ("NG", None, True),
         "good/00.jpg": ("good", None, False),
     }
-    assert [item.attributes.get("folder") for item in images] == ["colour", "crack", None]
+    assert {item.name[:5]: item.attributes.get("folder") for item in images} == {
+        "NG/co": "colour",
+        "NG/cr": "crack",
+        "good/": None,
+    }
 
 
 def test_folders_of_masks_that_are_called_as_their_kind_and_mask(tmp_path: Path) -> None:
