@@ -9,6 +9,8 @@ pytest.importorskip("playwright.sync_api", reason="the browser tests need Playwr
 from browsing import SLOW, upload, zipped
 from playwright.sync_api import expect
 
+import workbench as wb
+
 pytest_plugins = ["browsing"]
 pytestmark = pytest.mark.browser
 
@@ -68,3 +70,44 @@ def test_a_hugging_face_zip_is_read_changed_and_explained(visitor, tmp_path):
     expect(view.page.locator(".st-key-model input")).to_have_value(
         "Your tiny-vit.zip, positive = defective, mean = 0.3, 0.3, 0.3"
     )
+
+
+def test_an_unknown_layout_is_reported_corrected_and_restored_by_its_link(visitor, tmp_path):
+    """Folders foo and bar: nobody can know that they are splits, nor that "fine" is the model's class "good"."""
+    left = {("foo", "good"): 9, ("foo", "scratch"): 6, ("bar", "good"): 4, ("bar", "scratch"): 3}
+    for number, item in enumerate(wb.load_images("stamped-metal")):
+        for lot in ("foo", "bar"):
+            if left.get((lot, item.label), 0):
+                left[lot, item.label] -= 1
+                path = tmp_path / "lot" / lot / item.label.replace("good", "fine") / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(item.source.read())
+                break
+    (tmp_path / "lot" / "notes.txt").write_text("of the line")
+    view = visitor(viewport={"width": 1440, "height": 900})
+    view.open(f"/?model=metal-sound&set={tmp_path / 'lot'}&images_read=open")
+    report = view.page.locator('[data-testid="stExpander"]').filter(has_text="How these images were read").first
+    expect(report).to_contain_text("22 images")
+    expect(report).to_contain_text("1 file left out")
+    expect(view.page.get_by_text("no class of the model: fine (13)")).to_be_visible()
+    for word, choice in (("foo, 15 files", "train"), ("bar, 7 files", "test"), ("fine, 13 images", "good")):
+        pick(view, word, re.compile(f"^{choice}$"))
+    view.page.get_by_role("button", name="Read the images so", exact=True).click()
+    now = "22 images, 2 classes, 0 masks, train 15, test 7"
+    expect(view.current('[data-testid="stAlert"]').filter(has_text="Now:")).to_contain_text(now, timeout=SLOW)
+    expect(view.page.get_by_text("Tried on 7 images of the test split of lot.")).to_be_visible(timeout=SLOW)
+    expect(view.page.get_by_text("no class of the model")).to_have_count(0)
+    accuracy = view.page.locator('[data-testid="stMetric"]').filter(has_text="Accuracy")
+    figure = accuracy.inner_text()
+    view.settled()
+    assert view.query()["read"] == ["split.bar=test&split.foo=train&label.fine=good"]
+    other = visitor(viewport={"width": 1440, "height": 900}).open(view.page.url)
+    expect(other.page.get_by_text("Tried on 7 images of the test split of lot.")).to_be_visible(timeout=SLOW)
+    assert other.page.locator('[data-testid="stMetric"]').filter(has_text="Accuracy").inner_text() == figure
+    other.page.get_by_role("link", name="Bias").first.click()
+    expect(other.page.get_by_role("heading", name="Bias", level=1)).to_be_visible()
+    expect(other.page.get_by_text("no class of the model")).to_have_count(0)
+    view.page.get_by_role("button", name="Read as before").click()
+    expect(view.page.get_by_text("no class of the model: fine (13)")).to_be_visible(timeout=SLOW)
+    view.settled()
+    assert "read" not in view.query()

@@ -172,7 +172,7 @@ def images_from_zip(data: bytes, name: str, options: ReadOptions = DEFAULT) -> I
 
 
 def tree_of(ref: str, *, trusted: bool = True, follow: bool = True) -> Tree | None:
-    """The files of a set before any layout is recognised; None where it is none of files of this machine's folders.
+    """The files of a set before any layout is recognised; None where no layout reads it, as for the solar cells.
 
     Args:
         ref: As for `load_images`.
@@ -184,8 +184,10 @@ def tree_of(ref: str, *, trusted: bool = True, follow: bool = True) -> Tree | No
     """
     entry = load_catalog().images.get(ref)
     place = entry.ref if entry else ref
-    if not (entry or trusted) or place == "elpv" or seed_of(place) is not None:
+    if not (entry or trusted) or place == "elpv":
         return None
+    if (seed := seed_of(place)) is not None:
+        return folder_tree(stored_set(seed))
     path = stored_path(place)
     if path.is_dir():
         return folder_tree(path, follow=follow or entry is not None)
@@ -308,6 +310,11 @@ def _has_notes(tree: Tree, top: str) -> bool:
 
 def _elpv(options: ReadOptions) -> ImageSet:
     """The package `elpv-dataset` (Deitsch et al. 2019), with the split that ships in assets/splits/elpv.csv."""
+    if others := sorted(options.model_dump(exclude_defaults=True).keys() - {"labels"}):
+        raise InputError(
+            f"The solar cells are listed by their own package, so {' and '.join(others)} cannot change how they are"
+            " read: take back all options but labels."
+        )
     data = package_folder("elpv_dataset") / "data"
     rows = csv_rows(shared("splits/elpv.csv").read_bytes(), "elpv.csv")
     splits = {str(row["name"]): str(row["split"]) for row in rows}

@@ -83,7 +83,8 @@ def _image_set(model: str) -> str:
         help="You can also type the path of a folder, a zip or a table." if session.local() else None,
     )
     corrections.follow(images, outside=outside)
-    notice.link()
+    corrected = " (corrected)" if corrections.text() else ""
+    notice.link(f"{notice.TITLE}{corrected}")
     return images
 
 

@@ -19,10 +19,10 @@ from workbench.ui.text import plain
 
 RECOGNISE, FOLDER = "(recognise it)", "(the folder itself)"
 AS_IT_IS, LEAVE_OUT = "(as it is)", "(leave these images out)"
-MOST_FIELDS, MOST_CLASSES = 12, 60
-"""So many labels and words have a field each, and so many classes are offered; more can be typed."""
+MOST_FIELDS, MOST_CLASSES, MOST_QUESTIONS = 12, 60, 8
+"""So many labels and words have a field each, so many classes are offered, though more can be typed, and so many
+questions are asked at once."""
 ROLES = ("image", "label", "split", "mask", "group")
-FIELDS = frozenset(ReadOptions.model_fields)
 Pairs = list[tuple[str, str]]
 Field = Callable[[], Pairs]
 """What a widget says when the form is sent, as names and values of options."""
@@ -35,7 +35,7 @@ def questions(ref: str, report: LoadReport) -> None:
     st.subheader("What must be answered", anchor=False)
     fields: list[Field] = []
     with st.form("questions"):
-        for number, question in enumerate(report.questions):
+        for number, question in enumerate(report.questions[:MOST_QUESTIONS]):
             values = [value for value, _ in question.choices]
             words, key = apart(value or "(empty)" for value in values), _key(ref, f"question {number}")
             st.radio(
@@ -50,6 +50,8 @@ def questions(ref: str, report: LoadReport) -> None:
                 return [(option, of[1][of[0].index(st.session_state[key])])]
 
             fields.append(said)
+        if (more := len(report.questions) - MOST_QUESTIONS) > 0:
+            st.caption(f"{more:,} more follow once these are answered.")
         before = corrections.options(ref)
         st.form_submit_button(
             "Answer, and read the images so",
@@ -61,28 +63,37 @@ def questions(ref: str, report: LoadReport) -> None:
 
 def correct(ref: str, report: LoadReport | None) -> None:
     """The form for all options; without a report the set could not be read."""
-    options, fields, there = corrections.options(ref), list[Field](), files.folders(ref)
+    options, fields, there = corrections.options(ref), list[Field](), files.of(ref)
     with st.form("corrections"):
         st.markdown("**Correct how they are read**")
-        with st.grid(3, min_column_width=180, gap="small"):
-            fields += _places(ref, options, there)
-            fields += _masks(ref, options)
-        if words := files.words(there, MOST_FIELDS) | dict.fromkeys(options.splits, 0):
-            st.caption("Words for splits: what each folder is")
-            with st.grid(3, min_column_width=180, gap="small"):
-                fields += [_split(ref, options, word, count) for word, count in words.items()]
+        if there.listed or report is None:
+            fields += _of_files(ref, options, there)
         if labels := _labels(report, options):
             st.caption("Labels: the class that each stands for")
             fields += _classes(ref, options, labels)
-        if report is None or report.layout not in ("folders", "mvtec") or options.columns:
-            st.caption("Columns of the table, where the images are listed in one")
+        if there.tables or options.columns:
+            st.caption("Columns, where a table lists the images")
             columns = {str(role): name for role, name in options.columns.items()}
             with st.grid(5, min_column_width=130, gap="small"):
                 fields += [_text(ref, f"column.{role}", columns.get(role, ""), f"{role} is") for role in ROLES]
-        fields.append(_patterns(ref, options))
+        if there.listed or report is None:
+            fields.append(_patterns(ref, options))
         st.form_submit_button(
             "Read the images so", on_click=apply, args=(ref, lambda: options_of(_sent(fields))), type="primary"
         )
+
+
+def _of_files(ref: str, options: ReadOptions, there: files.Files) -> list[Field]:
+    """What files and folders mean."""
+    fields: list[Field] = []
+    with st.grid(3, min_column_width=180, gap="small"):
+        fields += _places(ref, options, there.folders)
+        fields += _masks(ref, options)
+    if words := files.words(there.folders, MOST_FIELDS) | dict.fromkeys(options.splits, 0):
+        st.caption("Words for splits: what each folder is")
+        with st.grid(3, min_column_width=180, gap="small"):
+            fields += [_split(ref, options, word, count) for word, count in words.items()]
+    return fields
 
 
 def _sent(fields: Sequence[Field]) -> Pairs:
@@ -138,7 +149,11 @@ def _masks(ref: str, options: ReadOptions) -> list[Field]:
     )  # fmt: skip
     window = ", ".join(f"{number:.15g}" for number in options.window or ())
     shown = "Black and white, in counts, of what is shown of images with more than 8 bits, such as 0, 4095."
-    return [masks, rule, _text(ref, "window", window, "Window (low, high)", help=shown)]
+    fields = [masks, rule, _text(ref, "window", window, "Window (low, high)", help=shown)]
+    if ref.lower().endswith(".zip"):
+        codes = "How names in the zip are encoded, where it does not say so, such as gbk or cp932."
+        fields.append(_text(ref, "names", options.names or "", "Encoding of names", help=codes))
+    return fields
 
 
 def _split(ref: str, options: ReadOptions, word: str, count: int) -> Field:

@@ -8,13 +8,14 @@ from workbench.errors import InputError
 from workbench.images import ImageSet
 from workbench.ui import choice, corrections, url
 
+TITLE = "How these images were read"
 LINK_KEY, OPEN, LABELS = "images_read", "open", "labels"
 """The key of the address that opens the report, and its values: open, or with the labels to be mapped to classes."""
 JUST_UPLOADED = "uploaded set to look at"
 """In the session: the upload whose report is to open, as it tells of something."""
 
 
-def link(label: str = "How these images were read", value: str = OPEN) -> None:
+def link(label: str, value: str = OPEN) -> None:
     """One line that leads to the report, from any page."""
     st.page_link(url.OVERVIEW, label=label, icon=":material/fact_check:", query_params=url.link(**{LINK_KEY: value}))
 

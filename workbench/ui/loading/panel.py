@@ -17,7 +17,6 @@ from workbench.ui.text import plain
 if TYPE_CHECKING:
     import pandas as pd
 
-TITLE = "How these images were read"
 TILES, LONG_TABLE, MOST_NAMES, MOST_GROUPS = 6, 30, 2000, 6
 
 
@@ -29,7 +28,7 @@ def section(images: ImageSet) -> None:
     ref = choice.set_ref(choice.whole())
     first = notice.is_first(images, ref)
     key = f"load report of {ref} as {corrections.text()}, {first}"
-    panel = st.expander(TITLE, icon=":material/fact_check:", expanded=first, key=key, on_change="rerun")
+    panel = st.expander(notice.TITLE, icon=":material/fact_check:", expanded=first, key=key, on_change="rerun")
     if panel.open:
         with panel:
             _panel(ref, images, report)
@@ -66,7 +65,9 @@ def _head(report: LoadReport) -> None:
         draw.meaning("how-images-read", "What does this mean?")
     splits = [f"{split or 'no split'} {count:,}" for split, count in report.by("split").items()]
     classes = sum(label is not None for label in report.by("label"))
-    parts = [_many(report.total, "image"), _many(classes, "class"), f"{report.masks:,} with a mask"]
+    parts = [_many(report.total, "image"), _many(classes, "class")]
+    if report.masks:
+        parts.append(f"{report.masks:,} with a mask")
     if set(report.by("split")) != {None}:
         parts.append(", ".join(splits))
     st.markdown(f"**{plain(' · '.join(parts), LONGEST)}**")
