@@ -91,7 +91,7 @@ def _records(lines: Iterator[str], delimiter: str, name: str, above: int) -> Ite
     if delimiter == BLANKS:
         yield from ((f"line {above + number}", line.split()) for number, line in enumerate(lines, 1))
         return
-    swallowed = re.compile(rf"[\r\n].*{IMAGE}\"?\s*{re.escape(delimiter)}", re.IGNORECASE)
+    swallowed = re.compile(rf"{IMAGE}\"?{re.escape(delimiter)}(?=\S)", re.IGNORECASE)
     reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=delimiter != "\t")
     while True:
         where, begin = f"line {above + reader.line_num + 1}", reader.line_num

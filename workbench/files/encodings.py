@@ -72,6 +72,15 @@ def _foreign(data: bytes, encoding: str) -> list[str] | None:
         return None
 
 
+def _eastern(data: bytes, encoding: str) -> str:
+    """The letters beyond ASCII; nothing where the text cannot be in this encoding, or where they stand within words
+    of Latin letters, as misread accents do."""
+    runs = _foreign(data, encoding)
+    if runs is None or re.search(r"[A-Za-z][^\x00-\x7f]|[^\x00-\x7f][A-Za-z]", data.decode(encoding)):
+        return ""
+    return "".join(runs)
+
+
 def _is_western(data: bytes) -> bool:
     """Accented letters one or two at a time, within words."""
     runs = _foreign(data, "cp1252")
@@ -82,14 +91,13 @@ def _is_western(data: bytes) -> bool:
 
 def _is_chinese(data: bytes) -> bool:
     """Characters of the first plane of GB 2312 for the most part: the common ones."""
-    runs = _foreign(data, "gb2312")
-    codes = [letter.encode("gb2312")[0] for run in runs or () for letter in run]
+    codes = [letter.encode("gb2312")[0] for letter in _eastern(data, "gb2312")]
     return bool(codes) and sum(0xB0 <= code <= 0xD7 for code in codes) >= 0.8 * len(codes)
 
 
 def _is_japanese(data: bytes) -> bool:
     """Kana of full width, or common kanji; half kana are what other encodings look like."""
-    text = "".join(_foreign(data, "cp932") or ())
+    text = _eastern(data, "cp932")
     codes = [letter.encode("cp932")[0] for letter in text]
     kana = sum("\u3040" <= letter <= "\u30ff" for letter in text)
     common = sum(0x88 <= code <= 0x97 for code in codes)
@@ -98,7 +106,7 @@ def _is_japanese(data: bytes) -> bool:
 
 def _is_korean(data: bytes) -> bool:
     """Hangul alone."""
-    text = "".join(_foreign(data, "euc_kr") or ())
+    text = _eastern(data, "euc_kr")
     return bool(text) and all("\uac00" <= letter <= "\ud7a3" for letter in text)
 
 
