@@ -12,13 +12,15 @@ from workbench.errors import InputError
 from workbench.files import Table, read_table
 from workbench.images.cells import place_of
 from workbench.images.columns import ROLES, Columns, Sheet, columns_of, sentence_list
-from workbench.images.item import SUFFIXES, read_source
+from workbench.images.item import read_source
 from workbench.images.named_files import Finder, Places
 from workbench.images.trees import HERE, Tree
 from workbench.images.words import SPLIT_TOKENS, is_lot, role_of, split_of, split_within, tokens
 
 TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
 TEXTS = (".csv", ".tsv", ".txt")
+BESIDE = (".jpg", ".png", ".jpeg", ".JPG", ".bmp", ".tif")
+"""Endings of images that a table of the same name belongs to: it tells of that one alone."""
 FOLDERS_ABOVE, MOST_ALIKE, CELLS_TRIED = 3, 20, 60
 """Folders above a table, tables of one ending in a folder, and cells of a column that are looked for at first."""
 USUAL = frozenset((
@@ -67,14 +69,13 @@ class Listing:
 
 def candidates(tree: Tree) -> list[PurePosixPath]:
     """Files that may be tables by their names: not those of one image each, nor forms for predictions."""
-    images = {path.with_suffix("") for path in tree.files if path.suffix.lower() in SUFFIXES}
     tables = [
         path
         for path in tree.files
         if path.suffix.lower() in TABLES
         and len(path.parts) <= FOLDERS_ABOVE + 1
         and (path.suffix.lower() != ".txt" or set(tokens(path.stem)) <= USUAL)
-        and (path.suffix.lower() == ".parquet" or path.with_suffix("") not in images)
+        and not any(path.with_suffix(ending) in tree.files for ending in BESIDE)
     ]
     alike = Counter((path.parent, path.suffix.lower()) for path in tables)
     return [

@@ -213,7 +213,7 @@ def _chosen(search: Search, sets: Sequence[Sequence[Listing]], tree: Tree, optio
     best, *others = sets
     images = tree.images()
     count = sum(listing.count for listing in best)
-    kinds = {folder_label(path, options) for path in images} - {None}
+    kinds = {folder_label(folder / "x", options) for folder in {path.parent for path in images}} - {None}
     stray = rank_of(best[0].path) == 2 and 2 * count < len(images) and len(kinds) > 1
     if stray and not asked and options.table is None:
         names = tuple(str(listing.path) for group in sets for listing in group)

@@ -20,6 +20,8 @@ ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 DRIVE = re.compile(r"^[A-Za-z]:(?=[/\\])")
 
 
+FIRST = 20
+"""Cells that are looked for as they stand before all are."""
 ENDING = re.compile(rf"({'|'.join(map(re.escape, SUFFIXES))})$", re.IGNORECASE)
 Pair = tuple[PurePosixPath, PurePosixPath]
 """A folder that paths of a table start at, and a file below it."""
@@ -63,6 +65,7 @@ class Finder:
 
     def __init__(self, tree: Tree, root: str | None = None) -> None:
         self.tree = tree
+        self._aside: dict[tuple[str, ...], bool] = {}
         self.root = None if root is None else PurePosixPath(os.path.normpath(root))
 
     @cached_property
@@ -92,6 +95,13 @@ class Finder:
                 return own
         return None
 
+    def _is_second(self, path: PurePosixPath) -> bool:
+        """Whether a file lies where masks, thumbnails and the like do."""
+        folders = path.parts[:-1]
+        if folders not in self._aside:
+            self._aside[folders] = any(role_of(part) in ("masks", "aside") for part in folders)
+        return self._aside[folders] or ("mask" in path.name.lower() and "mask" in tokens(path.stem))
+
     def places(
         self,
         texts: Sequence[str | None],
@@ -108,6 +118,11 @@ class Finder:
             masks: Whether they are masks, which are looked for in folders of masks.
         """
         bases = [self.root] if self.root is not None else list(dict.fromkeys((table.parent, HERE)))
+        some = [text for text in texts if text and not _is_address(text)][:FIRST]
+        if len(texts) > FIRST and not any(self.direct(base, text) for base in bases for text in some):
+            other = self._by_tails(texts, hints, masks)
+            if other.count == sum(bool(text) for text in texts):
+                return other
         best = Places([None] * len(texts))
         for base in bases:
             paths = [None if not text or _is_address(text) else self.direct(base, text) for text in texts]
@@ -162,18 +177,13 @@ class Finder:
             found.append((length, path))
         most = max((length for length, _ in found), default=0)
         found = [(length, path) for length, path in found if length == most]
-        fitting = [(n, path) for n, path in found if _is_second(path) == masks]
+        fitting = [(n, path) for n, path in found if self._is_second(path) == masks]
         rows = _of_one_stem(fitting or found)
         return [(parts[:-length], PurePosixPath(*path.parts[:-length]), path) for length, path in rows]
 
 
 def _is_address(text: str) -> bool:
     return bool(ADDRESS.match(text)) and not text.startswith("file://")
-
-
-def _is_second(path: PurePosixPath) -> bool:
-    """Whether a file lies where masks, thumbnails and the like do."""
-    return any(role_of(part) in ("masks", "aside") for part in path.parts[:-1]) or "mask" in tokens(path.stem)
 
 
 def _of_one_stem(found: list[tuple[int, PurePosixPath]]) -> list[tuple[int, PurePosixPath]]:
