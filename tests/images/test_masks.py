@@ -172,3 +172,13 @@ def test_a_rule_of_masks_is_obeyed_and_one_that_is_none_is_refused(tmp_path: Pat
     assert plain.mask_id != ruled.mask_id
     assert plain.key != ruled.key
     assert plain.key == load_images(folder, options=ReadOptions(mask_rule="auto")).by_name["test/crack/0.png"].key
+
+
+def test_rows_that_name_a_mask_each_of_one_image_are_joined(tmp_path: Path) -> None:
+    rows = b"image,label,mask\n1.png,bad,a.png\n1.png,bad,b.png\n2.png,good,\n3.png,bad,a.png;gone.png\n"
+    photos = {f"{number}.png": photo(number) for number in (1, 2, 3)}
+    images = load_images(laid(tmp_path, {"t.csv": rows, "a.png": disc(2), "b.png": disc(5), **photos}))
+    assert masked(images) == {"1.png": pixels(5)}
+    report = images.report
+    assert report is not None
+    assert any("a.png;gone.png" in finding.sentence for finding in report.findings)

@@ -214,3 +214,16 @@ def test_an_image_is_not_read_where_nothing_was_overruled(journal, tmp_path, wri
     images = load_images(str(tmp_path / "gone"))
     path.unlink()
     assert rows_of(relabel(images, [journal.append(draft())]))[0]["overruled"] == "no"
+
+
+def test_several_masks_of_an_image_load_again_as_one(journal, folder, write_image):
+    write_image("set/masks/2.png", colour="white")
+    text = (folder / "manifest.csv").read_text().replace("masks/1.png", "masks/1.png;masks/2.png")
+    (folder / "manifest.csv").write_text(text)
+    images = load_images(str(folder))
+    decided(journal, images, "images/1.png", to="good")
+    again = loaded(folder, images, journal)
+    for item in (images.items[1], again.items[1]):
+        assert [part.path.name for part in item.mask.parts] == ["1.png", "2.png"]
+    assert "masks/1.png;masks/2.png" in (folder / "relabelled.csv").read_text()
+    assert [item.mask_id for item in again] == [item.mask_id for item in images]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from workbench.images.levels import Editable, Pixels, alike, as_image, as_pixels, resized, shrunk
     from workbench.images.looks import Likeness, Training, appearance, training_looks
     from workbench.images.manifests import SYNTHETIC
+    from workbench.images.masks import MASK_MARK, parts_of
     from workbench.images.options import (
         images_toml,
         options_flags,
@@ -70,6 +71,7 @@ __getattr__ = handed_on(
         "levels": "Editable Pixels alike as_image as_pixels resized shrunk",
         "layouts": "LAYOUTS images_from_zip load_images stamp tree_of",
         "manifests": "SYNTHETIC",
+        "masks": "MASK_MARK parts_of",
         "options": "images_toml options_flags options_from options_of options_read options_text",
         "report": "Count Finding Guess LeftOut LoadReport Question",
         "archives": "zip_tree",

@@ -13,6 +13,7 @@ from workbench.files import Table, read_table
 from workbench.images.cells import place_of
 from workbench.images.columns import ROLES, Columns, Sheet, columns_of, sentence_list
 from workbench.images.item import read_source
+from workbench.images.masks import MASK_MARK
 from workbench.images.named_files import Finder, Places
 from workbench.images.trees import HERE, Tree
 from workbench.images.words import SPLIT_TOKENS, is_lot, role_of, split_of, split_within, tokens
@@ -166,7 +167,8 @@ def _places(
     )
     if columns.mask is None or columns.mask in inside or options.masks == "none":
         return images, Places([None] * sheet.length)
-    return images, finder.places(sheet.cells(columns.mask), path, hints, masks=True)
+    single = [None if cell and MASK_MARK in cell else cell for cell in sheet.cells(columns.mask)]
+    return images, finder.places(single, path, hints, masks=True)
 
 
 def check_lists(tree: Tree, path: PurePosixPath, listing: Listing | None) -> Listing:

@@ -20,6 +20,8 @@ from workbench.images.mask_rules import NoMaskError, look
 
 SAMPLE, MOST_LOOKS = 16, 256
 """Files that are decoded to see whether they are masks; and where some of them are and others are not."""
+MASK_MARK = ";"
+"""What stands between the paths of several masks of an image in a cell of a table."""
 T = TypeVar("T")
 
 

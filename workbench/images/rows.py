@@ -12,7 +12,8 @@ from workbench.images.cells import CellSource, cells_of
 from workbench.images.columns import FLAGS, TRUE, is_true, sentence_list, text_of
 from workbench.images.item import SUFFIXES, FileSource, ImageItem, Source
 from workbench.images.listings import Listing, folder_label, folder_split, rank_of
-from workbench.images.masks import mask_of
+from workbench.images.masks import MASK_MARK, mask_of, parts_of
+from workbench.images.named_files import Finder
 from workbench.images.readings import Reading
 from workbench.images.report import Finding, Guess, LeftOut, Question
 from workbench.images.row_labels import Entry, check_spelling, labels_of, one_label, translate
@@ -215,12 +216,23 @@ def _mask(
         inside = _cell(cells, listing, column, number)
         return None if inside is None else mask_of([inside], options.mask_rule)
     text, path = listing.sheet.cells(column)[number], listing.masks.paths[number]
-    if text is not None and path is None:
+    paths = [path] if path is not None else _several(tree, listing, text, options)
+    if text is not None and not paths:
         lost.append(f"{where} ({_short(text)})")
-    if path is None:
-        return None
-    reading.used.add(path)
-    return mask_of([_source(tree, path)], options.mask_rule)
+    reading.used.update(paths)
+    return mask_of([_source(tree, path) for path in paths], options.mask_rule)
+
+
+def _several(tree: Tree, listing: Listing, text: str | None, options: ReadOptions) -> list[PurePosixPath]:
+    """The files of a cell that names more than one, as `a.png;b.png`; none where any is not there."""
+    if text is None or MASK_MARK not in text:
+        return []
+    finder = Finder(tree, options.root)
+    base = listing.path.parent if finder.root is None else finder.root
+    whole = finder.direct(base, text)
+    pieces = [text] if whole is not None else [piece.strip() for piece in text.split(MASK_MARK)]
+    paths = [finder.direct(base, piece) for piece in pieces if piece]
+    return [path for path in paths if path is not None] if None not in paths else []
 
 
 def _join(entries: dict[object, Entry], key: object, entry: Entry, reading: Reading, listing: Listing) -> None:
@@ -230,7 +242,7 @@ def _join(entries: dict[object, Entry], key: object, entry: Entry, reading: Read
         return
     new = [label for label in entry.labels if label not in before.labels]
     before.labels = [*before.labels, *new]
-    before.mask = before.mask or entry.mask
+    before.mask = mask_of(list(dict.fromkeys((*parts_of(before.mask), *parts_of(entry.mask)))))
     name = listing.path.name
     if before.split != entry.split:
         sentence = f"{before.name} is in the split {before.split} by {before.where} and {entry.split} by {entry.where}"

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from workbench.errors import InputError
 from workbench.files import to_csv as table_csv
-from workbench.images import SYNTHETIC, FileSource, ImageItem, ImageSet, Source
+from workbench.images import MASK_MARK, SYNTHETIC, FileSource, ImageItem, ImageSet, Source, parts_of
 from workbench.journal.entries import Entry, canonical
 
 COLUMNS = (
@@ -66,7 +66,7 @@ def relabel(images: ImageSet, entries: Iterable[Entry]) -> str:
     """
     standing = _standing(entries)
     folder = folder_of(images)
-    masks = folder is not None and any(_below(item.mask, folder) for item in images)
+    masks = folder is not None and any(_masks_below(item.mask, folder) for item in images)
     attributes = [name for name in images.attribute_names if name not in MARKS]
     header = ["image", "label", "split", *(["mask"] if masks else []), *([SYNTHETIC] if images.synthetic else [])]
     header += [*attributes, *MARKS]
@@ -78,7 +78,7 @@ def relabel(images: ImageSet, entries: Iterable[Entry]) -> str:
             _below(item.source, folder) or item.name,
             label,
             item.split,
-            *([_below(item.mask, folder)] if masks else []),
+            *([_masks_below(item.mask, folder)] if masks else []),
             *(["yes"] if images.synthetic else []),
         ]
         rows.append([*cells, *(item.attributes.get(name) for name in attributes), *_marks(item, entry)])
@@ -113,6 +113,12 @@ def _below(source: Source | None, folder: Path | None) -> str | None:
     if folder is None or not isinstance(source, FileSource) or not source.path.is_relative_to(folder):
         return None
     return source.path.relative_to(folder).as_posix()
+
+
+def _masks_below(mask: Source | None, folder: Path | None) -> str | None:
+    """The paths of the files of a mask, as a manifest names them; None where any lies elsewhere."""
+    paths = [_below(part, folder) for part in parts_of(mask)]
+    return None if None in paths else MASK_MARK.join(path for path in paths if path) or None
 
 
 def _standing(entries: Iterable[Entry]) -> dict[str, Entry]:
