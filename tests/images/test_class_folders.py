@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +21,9 @@ from workbench.images.report import LoadReport
 
 Refusal = Callable[[Callable[[], object]], str]
 ASKING = [case for case in (*laid_folders.CASES, *laid_pairs.CASES) if case.asks]
+
+
+SAMPLE = os.environ.get("WORKBENCH_SAMPLE", "")
 
 
 def read(folder: Path, **options: object) -> tuple[ImageSet, LoadReport]:
@@ -84,3 +90,17 @@ def test_words_of_a_table_count_as_met(tmp_path: Path, refusal: Refusal) -> None
     images, _ = read(folder, splits={"mine": "train", "yours": "none"})
     assert [(item.label, item.split) for item in images] == [("a", "train"), ("b", None)]
     assert "cell 'theirs'" in refusal(lambda: read(folder, splits={"mine": "train", "yours": "test", "theirs": "test"}))
+
+
+@pytest.mark.skipif(not SAMPLE, reason="WORKBENCH_SAMPLE names no folder with the magnetic-tile sample")
+def test_magnetic_tiles_are_read_with_three_classes_two_and_one(tmp_path: Path) -> None:
+    for name in ("MT_Crack", "MT_Free"):
+        shutil.copytree(Path(SAMPLE, name), tmp_path / "two" / name)
+    shutil.copytree(Path(SAMPLE, "MT_Crack"), tmp_path / "one" / "MT_Crack")
+    for folder in (Path(SAMPLE), tmp_path / "two", tmp_path / "one", tmp_path / "one" / "MT_Crack"):
+        photographs = list(folder.rglob("*.jpg"))
+        kinds = Counter(next(part for part in path.parts if part.startswith("MT_")) for path in photographs)
+        images, report = read(folder)
+        assert report.by("label") == dict(kinds)
+        assert report.masks == len(images) == len(photographs)
+        assert [q.option for q in report.questions] == (["layout"] if folder.name == "MT_Crack" else [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ LIKELY = (".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm")
 """Endings of masks, the likeliest first; any other is likelier that of a photo."""
 FEW = 4
 """Files that are looked at to see what a folder holds."""
+MARK = re.compile("mask|gt|label|seg|anno|truth")
 Pair = tuple[PurePosixPath, PurePosixPath]
 
 
@@ -31,20 +33,17 @@ class Beside:
     photos: list[Pair] = field(default_factory=list)
 
 
-def masks_beside(tree: Tree, images: Iterable[PurePosixPath]) -> Beside:
+def masks_beside(tree: Tree, folders: Iterable[Sequence[PurePosixPath]]) -> Beside:
     """Find masks by the stems of names, and see by their values that they are no photos.
 
     Args:
         tree: Where they lie.
-        images: Files with an image's ending.
+        folders: Files with an image's ending, of one folder each.
     """
-    folders: dict[PurePosixPath, dict[str, list[PurePosixPath]]] = defaultdict(lambda: defaultdict(list))
-    for path in images:
-        folders[path.parent][path.stem.lower()].append(path)
     beside = Beside()
     groups: dict[tuple[str, ...], list[Pair]] = defaultdict(list)
-    for by_stem in folders.values():
-        for image, mask in _candidates(by_stem):
+    for images in folders:
+        for image, mask in _candidates(images):
             marked = "" if mask.stem.lower() == image.stem.lower() else "marked"
             groups[mask.suffix.lower(), image.suffix.lower(), marked].append((image, mask))
     for (*_, marked), pairs in groups.items():
@@ -72,17 +71,20 @@ def are_masks(tree: Tree, paths: Sequence[PurePosixPath]) -> bool:
     return 2 * len(no_masks(tree, [(path, path) for path in few])) < len(few)
 
 
-def _candidates(by_stem: dict[str, list[PurePosixPath]]) -> Iterable[Pair]:
+def _candidates(images: Sequence[PurePosixPath]) -> Iterable[Pair]:
     """Images and what may be their masks, in one folder."""
-    for paths in by_stem.values():
-        image, *others = sorted(paths, key=_likelihood)
-        yield from ((image, mask) for mask in others)
+    by_stem: dict[str, list[PurePosixPath]] = defaultdict(list)
+    for path in images:
+        by_stem[path.stem.lower()].append(path)
     for stem, paths in by_stem.items():
-        for name in stems(PurePosixPath(f"{stem}.x")):
-            if name != stem and name in by_stem:
+        if len(paths) > 1:
+            image, *others = sorted(paths, key=_likelihood)
+            yield from ((image, mask) for mask in others)
+        if MARK.search(stem):
+            names = (name for name in stems(PurePosixPath(f"{stem}.x")) if name != stem and name in by_stem)
+            if (name := next(names, None)) is not None:
                 image = min(by_stem[name], key=_likelihood)
                 yield from ((image, mask) for mask in paths)
-                break
 
 
 def _likelihood(path: PurePosixPath) -> tuple[int, str]:

@@ -68,14 +68,11 @@ def read_folders(
     roles.read(root)
     branches = _without_figures(reading, roles, root, tree)
     labels = _one_class(reading, branches, tree, options, asked) or _spellings(reading, branches, options)
-    kept = [path for branch in branches for path in branch.folder.images]
     if masks is None:
-        masks = _beside(reading, tree, kept)
+        masks = _beside(reading, tree, branches)
     names_of = class_names(tree, sorted(set(labels.values())))
     for branch in branches:
         _add_items(reading, tree, options, branch, labels, masks, names_of)
-    order = {path: place for place, path in enumerate(tree.files)}
-    reading.items.sort(key=lambda item: order[PurePosixPath(item.name)])
     _tell(reading, roles, branches, names_of, tree)
     if not asked and reading.layout == "folders":
         ask_for_classes(reading)
@@ -134,9 +131,9 @@ def _spellings(reading: Reading, branches: Sequence[Branch], options: ReadOption
     return labels
 
 
-def _beside(reading: Reading, tree: Tree, images: Sequence[PurePosixPath]) -> Masks:
+def _beside(reading: Reading, tree: Tree, branches: Sequence[Branch]) -> Masks:
     """Masks in the folders of their images."""
-    beside = masks_beside(tree, images)
+    beside = masks_beside(tree, [branch.folder.images for branch in branches])
     if beside.masks:
         value, why = f"{len(beside.masks):,} images have a mask", "files of their names beside them that are no photos"
         reading.guesses.append(Guess("masks", value, why, "recognised", "masks"))
@@ -183,7 +180,7 @@ def _tell(reading: Reading, roles: FolderRoles, branches: Sequence[Branch], name
     labels = sorted({item.label for item in reading.items if item.label is not None})
     words = sorted(roles.splits)
     if labels:
-        value = f"{len(labels):,} classes: {listed(labels)}"
+        value = f"{len(labels):,} {'class' if len(labels) == 1 else 'classes'}: {listed(labels)}"
         reading.guesses.append(Guess("labels", value, "folders of these names hold their images", "assumed", "labels"))
     extra = sorted({"/".join(branch.extra) for branch in branches if branch.extra})
     if extra:
@@ -202,7 +199,8 @@ def _tell(reading: Reading, roles: FolderRoles, branches: Sequence[Branch], name
 def _empty(tree: Tree, branches: Sequence[Branch]) -> list[Finding]:
     """Folders without images beside those of classes."""
     levels = {branch.folder.path.parent for branch in branches if branch.label and not branch.extra}
-    hold = {path for image in tree.images() for path in image.parents}
+    folders = {path.parent for path in tree.images()}
+    hold = folders.union(*(folder.parents for folder in folders))
     empty = []
     for level in sorted(levels if tree.folder else ()):
         if level.name and role_of(level.name):
