@@ -270,4 +270,18 @@ CASES = (
         layout="visa",
         asks=("root",),
     ),
+    Case(
+        "Real-IAD",
+        {
+            "audiojack/OK/S0001/audiojack_0001_OK_C1_2023.jpg": "photo",
+            "audiojack/OK/S0001/audiojack_0001_OK_C2_2023.jpg": "photo",
+            "audiojack/NG/AK/S0002/audiojack_0002_NG_C1_2023.jpg": "photo",
+            "audiojack/NG/AK/S0002/audiojack_0002_NG_C1_2023_mask.png": "mask",
+            "audiojack/NG/BX/S0003/audiojack_0003_NG_C1_2023.jpg": "photo",
+        },
+        labels={"OK": 2, "AK": 1, "BX": 1},
+        splits={"": 4},
+        masks=1,
+        layout="real-iad",
+    ),
 )

@@ -245,6 +245,28 @@ def test_a_product_of_visa_alone_keeps_labels_and_kinds(tmp_path: Path) -> None:
     assert good_class(images.class_names) == "Normal"
 
 
+def test_one_product_of_visa_keeps_the_splits_of_the_whole(tmp_path: Path) -> None:
+    rows = "object,split,label,image,mask\ncandle,train,normal,candle/Data/Images/Normal/0.JPG,\n"
+    files = {f"{name}/Data/Images/Normal/{n}.JPG": "photo" for name in ("candle", "pcb1") for n in (0, 1)}
+    table = f"{rows}candle,test,normal,candle/Data/Images/Normal/1.JPG,\n"
+    images, report = read(tmp_path, {**files, "split_csv/1cls.csv": table}, root="candle")
+    assert facts(images) == {
+        "Data/Images/Normal/0.JPG": ("Normal", "train", False),
+        "Data/Images/Normal/1.JPG": ("Normal", "test", False),
+    }
+    assert {name for left in report.left_out for name in left.names} == {
+        "pcb1/Data/Images/Normal/0.JPG",
+        "pcb1/Data/Images/Normal/1.JPG",
+        "split_csv/1cls.csv",
+    }
+
+
+def test_a_class_called_gt_stays_a_class(tmp_path: Path) -> None:
+    files = {f"{split}/{kind}/{n}.jpg": "photo" for split in ("train", "test") for kind in ("GT", "M3") for n in (1, 2)}
+    images, _ = read(tmp_path, files)
+    assert images.class_names == ("GT", "M3")
+
+
 # Speed
 
 

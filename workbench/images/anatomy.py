@@ -12,7 +12,7 @@ from workbench.images.item import SUFFIXES
 from workbench.images.trees import Tree
 from workbench.images.words import MASK_TOKENS, split_of, tokens
 
-SURE_MASKS = frozenset(("ground_truth", "groundtruth", "gt", "gts"))
+SURE_MASKS = frozenset(("ground_truth", "groundtruth"))
 """Names of folders that mean masks and nothing else."""
 NOTHING_SAID = frozenset(("rgb", "image", "images", "img", "imgs"))
 """Names of folders that say no more than that images lie there."""

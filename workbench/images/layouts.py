@@ -39,6 +39,7 @@ from workbench.images.obeyed import check_met, watched
 from workbench.images.options import options_from
 from workbench.images.pairs import pairs
 from workbench.images.readings import Reading, image_set, without
+from workbench.images.real_iad import real_iad
 from workbench.images.report import Guess
 from workbench.images.stamped_metal import seed_of, set_folder, stored_set
 from workbench.images.told_layouts import defects, names, unlabelled
@@ -61,6 +62,7 @@ LAYOUTS: dict[str, Callable[[Tree, ReadOptions, bool], Reading | None]] = {
     "anomalib": anomaly_folders,
     "kolektor": kolektor,
     "dagm": dagm,
+    "real-iad": real_iad,
     "labelme": labelme,
     "yolo": yolo,
     "pairs": pairs,

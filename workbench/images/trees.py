@@ -36,6 +36,7 @@ class Tree:
         follow: Whether links out of the folder may be followed.
         guesses: What was understood in listing them.
         questions: What of their names cannot be known.
+        above: The files of the whole that was listed, of which this is a part; None where it is the whole.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Tree:
     follow: bool = True
     guesses: tuple[Guess, ...] = ()
     questions: tuple[Question, ...] = ()
+    above: Mapping[PurePosixPath, Source] | None = None
 
     @property
     def manifest(self) -> PurePosixPath | None:
@@ -66,7 +68,8 @@ class Tree:
         files = {
             PurePosixPath(*p.parts[1:]): s for p, s in self.files.items() if p.parts[0] == part and len(p.parts) > 1
         }
-        return Tree(self.name, files, self.folder and self.folder / part, self.prefix / part, follow=self.follow)
+        folder, above = self.folder and self.folder / part, self.files if self.above is None else self.above
+        return Tree(self.name, files, folder, self.prefix / part, follow=self.follow, above=above)
 
     def find(self, path: str) -> Source | None:
         """The file that a table names by its path below the root, whatever its ending, as `path_of` reads that."""

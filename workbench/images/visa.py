@@ -10,7 +10,7 @@ from workbench.errors import InputError
 from workbench.files import read_table
 from workbench.images.anatomy import Place
 from workbench.images.industrial import CATEGORY, add, ask_for_product, leave_out
-from workbench.images.item import read_source
+from workbench.images.item import Source, read_source
 from workbench.images.mask_pairs import mask_findings, pair
 from workbench.images.masks import mask_of
 from workbench.images.readings import Reading
@@ -72,21 +72,25 @@ def _place(path: PurePosixPath) -> Place | None:
 
 def _splits(reading: Reading, tree: Tree, options: ReadOptions) -> dict[str, str]:
     """The split of each image, by its path in lower case, from the usual table of `split_csv` or the first."""
-    tables = [path for path in tree.files if path.parent.name.lower() == SPLIT_TABLES and path.suffix.lower() == ".csv"]
+    files = tree.files if tree.above is None else tree.above
+    tables = [path for path in files if path.parent.name.lower() == SPLIT_TABLES and path.suffix.lower() == ".csv"]
     if not tables:
         return {}
     table = next((path for path in tables if path.name.lower() == USUAL_TABLE), tables[0])
     splits = {}
-    for row in _rows(tree, table):
+    begin = str(tree.prefix.relative_to(table.parent.parent)) if tree.prefix.is_relative_to(table.parent.parent) else ""
+    begin = "" if begin == "." else f"{begin.lower()}/"
+    for row in _rows(files[table], table.name):
         split = split_of(row.get("split", ""), options)
         if row.get("image") and split:
-            splits[_slashes(row["image"]).lower()] = split
-    reading.used.add(table)
+            splits[_slashes(row["image"]).lower().removeprefix(begin)] = split
+    reading.used |= {table.relative_to(tree.prefix)} if table.is_relative_to(tree.prefix) else set()
     others = [path for path in tables if path != table]
     value = f"by {table.name}" + (f", not by {' or '.join(path.name for path in others)}" if others else "")
     why = f"the tables of {table.parent.name} deal the same images in several ways: leave {table.name} out for another"
     reading.guesses.append(Guess("splits", value, why if others else "the set's own table", "stated", "leave_out"))
-    leave_out(reading, tree, "another split of the same images", others)
+    within = [path.relative_to(tree.prefix) for path in others if path.is_relative_to(tree.prefix)]
+    leave_out(reading, tree, "another split of the same images", within)
     return splits
 
 
@@ -98,7 +102,7 @@ def _kinds(reading: Reading, tree: Tree, images: Mapping[PurePosixPath, Place]) 
         if table not in tree.files:
             continue
         reading.used.add(table)
-        for row in _rows(tree, table):
+        for row in _rows(tree.files[table], table.name):
             image = PurePosixPath(_slashes(row.get("image", "")))
             path = image if image in images else PurePosixPath(*image.parts[1:])
             label = row.get("label", "")
@@ -107,16 +111,15 @@ def _kinds(reading: Reading, tree: Tree, images: Mapping[PurePosixPath, Place]) 
     return kinds
 
 
-def _rows(tree: Tree, table: PurePosixPath) -> list[dict[str, str]]:
+def _rows(source: Source, name: str) -> list[dict[str, str]]:
     """A table's rows as text, columns in lower case.
 
     Raises:
         InputError: It is no table.
     """
-    data = read_source(tree.files[table], table.name)
-    rows = [row for _, row in read_table(data, table.name).rows]
+    rows = [row for _, row in read_table(read_source(source, name), name).rows]
     if not rows:
-        raise InputError(f"{table.name} has no rows: leave it out, or download it again.")
+        raise InputError(f"{name} has no rows: leave it out, or download it again.")
     return [
         {name.lower(): shown(value).strip() for name, cell in row.items() if (value := scalar(cell)) is not None}
         for row in rows
