@@ -188,7 +188,7 @@ def test_mvtec_has_kinds_splits_and_masks(tmp_path: Path) -> None:
 def test_a_png_beside_a_jpeg_is_its_mask(tmp_path: Path) -> None:
     lay(tmp_path, "crack/a.jpg", "crack/a.png", "crack/B.JPG", "crack/B.PNG", "ok/c.jpg", "ok/lone.png")
     for name in ("a.png", "B.PNG"):
-        (tmp_path / "crack" / name).write_bytes(disc())
+        (tmp_path / "crack" / name).write_bytes(disc(2, size=(8, 6)))
     assert facts(load_images(tmp_path)) == {
         "crack/a.jpg": ("crack", None, True),
         "crack/B.JPG": ("crack", None, True),
