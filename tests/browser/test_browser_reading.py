@@ -93,7 +93,7 @@ def test_an_unknown_layout_is_reported_corrected_and_restored_by_its_link(visito
     for word, choice in (("foo, 15 files", "train"), ("bar, 7 files", "test"), ("fine, 13 images", "good")):
         pick(view, word, re.compile(f"^{choice}$"))
     view.page.get_by_role("button", name="Read the images so", exact=True).click()
-    now = "22 images, 2 classes, 0 masks, train 15, test 7"
+    now = "22 images, 2 classes, 0 with a mask, train 15, test 7"
     expect(view.current('[data-testid="stAlert"]').filter(has_text="Now:")).to_contain_text(now, timeout=SLOW)
     expect(view.page.get_by_text("Tried on 7 images of the test split of lot.")).to_be_visible(timeout=SLOW)
     expect(view.page.get_by_text("no class of the model")).to_have_count(0)

@@ -100,7 +100,7 @@ def test_a_corrected_guess_moves_the_figures_of_every_page_and_the_link_restores
     field(at, "bar,").set_value("test")
     field(at, "fine,").set_value("good")
     press(at, "Read the images so").sound()
-    assert "Now:** 12 images, 2 classes, 0 masks, train 8, test 4" in said(at)
+    assert "Now:** 12 images, 2 classes, 0 with a mask, train 8, test 4" in said(at)
     assert not warned(at)
     link = at.query_params["read"]
     assert link == "split.bar=test&split.foo=train&label.fine=good"

@@ -83,8 +83,7 @@ def _image_set(model: str) -> str:
         help="You can also type the path of a folder, a zip or a table." if session.local() else None,
     )
     corrections.follow(images, outside=outside)
-    corrected = " (corrected)" if corrections.text() else ""
-    notice.link(f"{notice.TITLE}{corrected}")
+    notice.link("How they were read (corrected)" if corrections.text() else notice.TITLE)
     return images
 
 

@@ -10,6 +10,7 @@ from workbench.catalog import ReadOptions
 from workbench.errors import LONGEST, InputError
 from workbench.images import LoadReport, options_from
 from workbench.ui import choice, corrections
+from workbench.ui.loading import words
 from workbench.ui.text import plain
 
 TROUBLES = "correction troubles"
@@ -61,7 +62,4 @@ def _words(report: LoadReport | None) -> str:
     """The counts of a report, for Markdown."""
     if report is None:
         return "no report"
-    classes = sum(label is not None for label in report.by("label"))
-    parts = [f"{report.total:,} images", f"{classes:,} classes", f"{report.masks:,} masks"]
-    parts += [f"{split or 'no split'} {count:,}" for split, count in report.by("split").items()]
-    return plain(", ".join(parts), LONGEST)
+    return plain(", ".join(words.summary(report)), LONGEST)

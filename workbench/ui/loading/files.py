@@ -13,7 +13,7 @@ from workbench.errors import InputError
 from workbench.images import Tree, split_of, tree_of
 from workbench.ui import choice, corrections, session, sets
 
-TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx")
+TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 DEEP, MOST_FOLDERS, KEPT = 4, 300, "folders of the set"
 """How far down folders are offered, how many of them, and where the session keeps them while the set is the same."""
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.errors import LONGEST
-from workbench.images import SPLITS, Finding, ImageSet, LoadReport
+from workbench.images import Finding, ImageSet, LoadReport
 from workbench.texts import shown
 from workbench.ui import choice, corrections, draw, facts, gallery, photographs, url
-from workbench.ui.loading import applied, form, home, notice
+from workbench.ui.loading import applied, form, home, notice, words
 from workbench.ui.text import plain
 
 if TYPE_CHECKING:
@@ -57,25 +57,13 @@ def _head(report: LoadReport) -> None:
         (assumed, "guess", "assumed", "doubt"),
         (left, "file", "left out", "plain"),
     ]
-    words = [gallery.chip(_many(count, noun, rest), tone) for count, noun, rest, tone in chips if count]
+    line = [gallery.chip(words.many(count, noun, rest), tone) for count, noun, rest, tone in chips if count]
     if not (report.questions or report.findings or assumed):
-        words.insert(0, gallery.chip("nothing open", "good"))
+        line.insert(0, gallery.chip("nothing open", "good"))
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.html(f'<div class="wb-chips">{" ".join(words)}</div>', width="content")
+        st.html(f'<div class="wb-chips">{" ".join(line)}</div>', width="content")
         draw.meaning("how-images-read", "What does this mean?")
-    splits = [f"{split or 'no split'} {count:,}" for split, count in report.by("split").items()]
-    classes = sum(label is not None for label in report.by("label"))
-    parts = [_many(report.total, "image"), _many(classes, "class")]
-    if report.masks:
-        parts.append(f"{report.masks:,} with a mask")
-    if set(report.by("split")) != {None}:
-        parts.append(", ".join(splits))
-    st.markdown(f"**{plain(' · '.join(parts), LONGEST)}**")
-
-
-def _many(count: int, noun: str, rest: str = "") -> str:
-    plural = "" if count == 1 else "es" if noun.endswith("s") else "s"
-    return f"{count:,} {noun}{plural} {rest}".strip()
+    st.markdown(f"**{plain(' · '.join(words.summary(report)), LONGEST)}**")
 
 
 def _findings(images: ImageSet, report: LoadReport) -> None:
@@ -120,21 +108,16 @@ def _counted(images: ImageSet, report: LoadReport) -> None:
     if names:
         values = {name: len({shown(i.attributes[name]) for i in images if name in i.attributes}) for name in names}
         more = len(images.attribute_names) - len(names)
-        text = ", ".join(f"{name} ({_many(count, 'value')})" for name, count in values.items())
+        text = ", ".join(f"{name} ({words.many(count, 'value')})" for name, count in values.items())
         st.caption(f"Groups and attributes: {plain(text, LONGEST)}{f' and {more:,} more' if more else ''}")
 
 
-def _splits(report: LoadReport) -> list[str | None]:
-    there = report.by("split")
-    return [split for split in (*SPLITS, None) if split in there]
-
-
 def _count_table(report: LoadReport) -> str:
-    splits, count = _splits(report), {(c.label, c.split): c for c in report.counts}
+    splits, count = words.splits_of(report), {(c.label, c.split): c for c in report.counts}
 
     def cell(some: list[tuple[int, int]]) -> str:
         number, masks = (sum(part) for part in zip(*some, strict=True)) if some else (0, 0)
-        note = f'<div class="wb-small">{_many(masks, "mask")}</div>' if masks else ""
+        note = f'<div class="wb-small">{words.many(masks, "mask")}</div>' if masks else ""
         return f"<td>{number:,}{note}</td>" if number else "<td>–</td>"
 
     def of(labels: list[str | None], some: list[str | None]) -> list[tuple[int, int]]:
@@ -183,7 +166,7 @@ def _left_out(report: LoadReport) -> None:
     )
     st.html(f'<table class="wb-facts wb-counts">{rows}</table>')
     reasons = [group.reason for group in report.left_out for _ in group.names]
-    with st.expander(f"Names of the {_many(number, 'file')} left out"):
+    with st.expander(f"Names of the {words.many(number, 'file')} left out"):
         names = [name for group in report.left_out for name in group.names]
         _names(names, "left out", "left-out.csv", reasons)
 
@@ -193,8 +176,8 @@ def _names(names: list[str], key: str, file: str, reasons: list[str] | None = No
     import pandas as pd
 
     frame = pd.DataFrame({"file": names} | ({"why": reasons} if reasons else {}))
-    words = st.text_input("Search the names", key=f"search {key}", placeholder="part of a name")
-    some = frame[frame["file"].str.contains(words, case=False, regex=False)] if words else frame
+    part = st.text_input("Search the names", key=f"search {key}", placeholder="part of a name")
+    some = frame[frame["file"].str.contains(part, case=False, regex=False)] if part else frame
     st.dataframe(some[:MOST_NAMES], hide_index=True)
     if len(some) > MOST_NAMES:
         st.caption(f"The first {MOST_NAMES:,} of {len(some):,}; the download holds all.")
