@@ -172,4 +172,62 @@ CASES = (
         layout="manifest",
         asks=("table",),
     ),
+    Case(
+        "a manifest a lot",
+        {
+            "lot1/manifest.csv": "image,label\na.png,good\n",
+            "lot1/a.png": "photo",
+            "lot2/manifest.csv": "image,label\na.png,bad\nb.png,good\n",
+            "lot2/a.png": "photo",
+            "lot2/b.png": "photo",
+        },
+        labels={"good": 2, "bad": 1},
+        splits={"": 3},
+        layout="manifest",
+    ),
+    Case(
+        "Roboflow, _classes.csv by split",
+        {
+            "train/_classes.csv": "filename, dent, good\na.jpg, 1, 0\nb.jpg, 0, 1\n",
+            "train/a.jpg": "photo",
+            "train/b.jpg": "photo",
+            "valid/_classes.csv": "filename, dent, good\nc.jpg, 0, 1\n",
+            "valid/c.jpg": "photo",
+        },
+        labels={"dent": 1, "good": 2},
+        splits={"train": 2, "validation": 1},
+        layout="manifest",
+    ),
+    Case(
+        "Roboflow, COCO by split",
+        {
+            "train/_annotations.coco.json": json.dumps(
+                COCO | {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 1, "category_id": 1}]}
+            ),
+            "train/a.jpg": "photo",
+            "test/_annotations.coco.json": json.dumps(
+                COCO | {"images": [{"id": 1, "file_name": "b.jpg"}], "annotations": [{"image_id": 1, "category_id": 7}]}
+            ),
+            "test/b.jpg": "photo",
+            "README.roboflow.txt": "exported",
+        },
+        labels={"dent": 1, "crack": 1},
+        splits={"train": 1, "test": 1},
+        left_out=1,
+        layout="manifest",
+    ),
+    Case(
+        "a table in UTF-16 in a folder of its own",
+        {
+            "annotations/labels.csv": "file\tklasse\timg\na.png\tgut\tx\nb.png\tkaputt\ty\n".encode("utf-16"),
+            "images/a.png": "photo",
+            "images/b.png": "photo",
+            "labels.xlsx": "PK",
+        },
+        labels={"gut": 1, "kaputt": 1},
+        splits={"": 2},
+        left_out=1,
+        layout="manifest",
+        options=ReadOptions(columns={"label": "klasse"}),
+    ),
 )

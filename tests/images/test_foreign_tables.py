@@ -252,6 +252,28 @@ def test_a_table_of_few_images_beside_class_folders_is_asked_for(tmp_path: Path)
     assert (len(settled), report_of(settled).questions) == (10, ())
 
 
+def test_a_table_of_predictions_is_no_list_of_the_set(tmp_path: Path) -> None:
+    text = "image,label,score\nok/a.png,bad,0.9\nbad/b.png,bad,0.8\n"
+    images = read(tmp_path, {"predictions.csv": text, **photos("ok/a.png", "bad/b.png")})
+    assert labels(images) == {"bad/b.png": "bad", "ok/a.png": "ok"}
+    assert any("results" in group.reason for group in report_of(images).left_out)
+    assert labels(load_images(tmp_path, options=ReadOptions(table="predictions.csv")))["ok/a.png"] == "bad"
+
+
+def test_a_column_of_groups_that_is_named_stands_under_that_name(tmp_path: Path) -> None:
+    files = {"manifest.csv": "image,wafer,board\na.png,1,x\nb.png,2,x\n", **photos("a.png", "b.png")}
+    assert dict(read(tmp_path, files).items[0].attributes) == {"wafer": "1", "board": "x"}
+    images = load_images(tmp_path, options=ReadOptions(columns={"group": "board"}))
+    assert [item.attributes["group"] for item in images] == ["x", "x"]
+
+
+def test_one_hot_rows_with_two_ones_or_none_are_told(tmp_path: Path) -> None:
+    rows = "a,1,0\nb,0,1\nc,1,1\nd,0,0\ne,1,0\n"
+    images = read(tmp_path, {"data.csv": f"image_id,rust,scab\n{rows}", **photos(*(f"img/{n}.jpg" for n in "abcde"))})
+    assert labels(images) == {"img/a.jpg": "rust", "img/b.jpg": "scab", "img/d.jpg": None, "img/e.jpg": "rust"}
+    assert [question.option for question in report_of(images).questions] == ["several"]
+
+
 def test_options_of_a_table_are_refused_where_there_is_none(tmp_path: Path, refusal: Refusal) -> None:
     Case("", photos("ok/a.png", "bad/b.png"), {}, {}).lay(tmp_path)
     message = refusal(lambda: load_images(tmp_path, options=ReadOptions(columns={"label": "x"})))

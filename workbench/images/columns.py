@@ -24,7 +24,10 @@ ROLES = {
         " categoryid targetname"
     ),
     "split": "split subset set partition usage phase datasplit isvalid isvalidation istest istrain fold",
-    "mask": "mask maskpath maskfile maskfilename maskname maskid segmentation segmentationpath groundtruthmask",
+    "mask": (
+        "mask masks segmentationmask maskpath maskfile maskfilename maskname maskid segmentation segmentationpath"
+        " groundtruthmask"
+    ),
     "group": (
         "group groupid lot lotid patient patientid part partid serial serialnumber serialno batch batchid module"
         " moduleid wafer waferid subject subjectid unit unitid panel panelid"
@@ -125,7 +128,7 @@ def columns_of(sheet: Sheet, options: ReadOptions, share: Callable[[str], float]
         return None
     columns = Columns(image)
     if _plain(image) != "image" or image in options.columns.values():
-        value = f"column {image} of {sheet.name}"
+        value = f"{called(image)} of {sheet.name}"
         columns.guesses.append(Guess("files", value, "it names the files", "recognised", "columns.image"))
     free = [column for column in sheet.columns if column != image]
     index = [c for c in free if ROW_NUMBERS.fullmatch(c) and _counts(sheet, c)]
@@ -138,6 +141,11 @@ def columns_of(sheet: Sheet, options: ReadOptions, share: Callable[[str], float]
     used = {columns.image, columns.label, columns.split, columns.mask, *columns.classes}
     columns.rest = tuple(column for column in free if column not in used)
     return columns
+
+
+def called(column: str) -> str:
+    """A column in a sentence; those of tables without a header are called column 1 and so on."""
+    return column if re.fullmatch(r"column \d+", column) else f"column {column}"
 
 
 def _plain(column: str) -> str:
@@ -192,7 +200,7 @@ def _choose(columns: Columns, role: str, sheet: Sheet, options: ReadOptions, fre
     if _plain(column) != role or given:
         topic = {"split": "splits", "mask": "masks", "group": "groups"}[role]
         how = "stated" if given else "recognised"
-        columns.guesses.append(Guess(topic, f"column {column} of {sheet.name}", "by its name", how, f"columns.{role}"))
+        columns.guesses.append(Guess(topic, f"{called(column)} of {sheet.name}", "by its name", how, f"columns.{role}"))
 
 
 def _says_splits(sheet: Sheet, column: str, options: ReadOptions) -> bool:
@@ -208,7 +216,7 @@ def _choose_label(columns: Columns, sheet: Sheet, options: ReadOptions, free: Se
     if given is not None:
         columns.label = given
         columns.guesses.append(
-            Guess("labels", f"column {given} of {sheet.name}", "you say so", "stated", "columns.label")
+            Guess("labels", f"{called(given)} of {sheet.name}", "you say so", "stated", "columns.label")
         )
     elif named:
         _label_of_several(columns, sheet, named)
@@ -241,7 +249,7 @@ def _label_of_several(columns: Columns, sheet: Sheet, named: list[str]) -> None:
         also = f"; {', '.join(same)} says the same" if same else ""
         columns.guesses.append(
             Guess(
-                "labels", f"column {columns.label} of {sheet.name}{also}", "by its name", "recognised", "columns.label"
+                "labels", f"{called(columns.label)} of {sheet.name}{also}", "by its name", "recognised", "columns.label"
             )
         )
     if others and not (columns.label == exact and columns.image == "image"):
@@ -255,7 +263,7 @@ def _are_one(sheet: Sheet, one: str, other: str) -> bool:
 
 
 def _which(name: str, columns: Sequence[str]) -> Question:
-    choices = tuple((column, f"column {column}") for column in columns)
+    choices = tuple((column, called(column)) for column in columns)
     return Question("columns.label", f"Which column of {name} is the label?", choices)
 
 
@@ -286,7 +294,7 @@ def _label_by_cells(columns: Columns, sheet: Sheet, free: Sequence[str]) -> None
     if len(few) == 1 and len(free) - len(roles) == 1:
         columns.label = few[0]
         columns.guesses.append(
-            Guess("labels", f"column {few[0]} of {sheet.name}", "the only other column", "assumed", "columns.label")
+            Guess("labels", f"{called(few[0])} of {sheet.name}", "the only other column", "assumed", "columns.label")
         )
     elif sheet.table.headless and few:
         columns.label = few[0]

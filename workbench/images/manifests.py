@@ -31,6 +31,10 @@ from workbench.images.words import tokens
 
 NO_LIST = "a table, but none of its columns names images of this set"
 FORM = "a form for predictions, whose labels are examples"
+RESULT = "a table of results, by its name: if it lists the images, say so by the option table"
+RESULTS = frozenset(
+    ("prediction", "predictions", "preds", "results", "result", "scores", "metrics", "history", "log", "logs")
+)
 SHEET = "a spreadsheet, which is not read: save it as CSV"
 SHEETS = (".xlsx", ".xls", ".ods")
 NO_TABLE = "none"
@@ -157,11 +161,11 @@ def _wanted(tree: Tree, options: ReadOptions, search: Search) -> list[PurePosixP
             raise InputError(f"{tree.name} has no table {options.table!r}: correct the option table.")
         return named
     forms = [path for path in paths if "submission" in tokens(path.stem)]
+    results = [path for path in paths if path not in forms and RESULTS & set(tokens(path.stem))]
     sheets = [path for path in tree.files if path.suffix.lower() in SHEETS]
-    search.left_out += [
-        LeftOut(why, tuple(map(str, found))) for why, found in ((FORM, forms), (SHEET, sheets)) if found
-    ]
-    paths = [path for path in paths if path not in forms]
+    aside = ((FORM, forms), (RESULT, results), (SHEET, sheets))
+    search.left_out += [LeftOut(why, tuple(map(str, found))) for why, found in aside if found]
+    paths = [path for path in paths if path not in forms and path not in results]
     if options.root is not None:
         inside = [path for path in paths if path.is_relative_to(options.root)]
         paths = inside or paths

@@ -43,6 +43,7 @@ def reading_of(tree: Tree, listings: Sequence[Listing], options: ReadOptions) ->
     reading = Reading("manifest", why, ordered=True, used={listing.path for listing in listings})
     reading.synthetic = all(_is_synthetic(listing) for listing in listings)
     entries: dict[object, Entry] = {}
+    _note_splits(reading, listings)
     for listing in listings:
         _note(reading, listing)
         for key, entry in _entries(tree, listing, reading, options, len(listings) > 1):
@@ -64,15 +65,28 @@ def _is_synthetic(listing: Listing) -> bool:
     return all((text_of(row.get(SYNTHETIC)) or "").lower() in TRUE for _, row in listing.sheet.table.rows)
 
 
+def _note_splits(reading: Reading, listings: Sequence[Listing]) -> None:
+    """Splits that the names of tables say."""
+    named = [listing for listing in listings if listing.columns.split is None and listing.split]
+    for split in dict.fromkeys(listing.split for listing in named):
+        paths = sentence_list([str(listing.path) for listing in named if listing.split == split], 2)
+        reading.guesses.append(Guess("splits", f"{split}: all images of {paths}", "by name", "recognised", "splits"))
+
+
 def _note(reading: Reading, listing: Listing) -> None:
     """What was understood of a table's columns and of where its paths start."""
     table, name = listing.sheet.table, listing.path.name
-    reading.guesses += [guess for guess in listing.columns.guesses if guess not in reading.guesses]
+    said = {(guess.topic, guess.option, guess.value.partition(" of ")[0]) for guess in reading.guesses}
+    reading.guesses += [
+        g for g in listing.columns.guesses if (g.topic, g.option, g.value.partition(" of ")[0]) not in said
+    ]
     known = {question.option for question in reading.questions}
     reading.questions += [question for question in listing.columns.questions if question.option not in known]
     reading.guesses += [Guess("files", note, "its bytes" if "UTF" in note else "its rows", "recognised")
                         for note in table.notes]  # fmt: skip
     reading.notes += listing.columns.notes
+    other = [column for column in table.lengths if column not in (listing.columns.image, listing.columns.mask)]
+    reading.notes += [f"The column {column} of {name} holds other images and is left out." for column in other]
     reading.notes += [f"The column {c} holds too many values in lists or tables and is left out."
                       for c in table.left_out]  # fmt: skip
     if table.headless:
@@ -180,9 +194,6 @@ def _splits(listing: Listing, reading: Reading, options: ReadOptions) -> list[st
                                      "columns.split"))  # fmt: skip
         return [flag if is_true(cell) else other for cell in sheet.cells(column)]
     if column is None:
-        if listing.split:
-            reading.guesses.append(Guess("splits", f"all images of {listing.path}: {listing.split}", "its name",
-                                         "recognised", f"splits.{listing.path.stem}"))  # fmt: skip
         return [listing.split] * sheet.length
     strange = sorted(
         word for word in sheet.distinct(column) if split_of(word, options) is None and word not in options.splits
@@ -194,7 +205,7 @@ def _splits(listing: Listing, reading: Reading, options: ReadOptions) -> list[st
     meant = {word: split for word in sheet.distinct(column) if (split := split_of(word, options))}
     if said := [f"{word} = {split}" for word, split in sorted(meant.items()) if word.lower() != split]:
         reading.guesses.append(Guess("splits", ", ".join(said[:ROWS_SHOWN]), f"the words in column {column} of {name}",
-                                     "recognised", f"splits.{next(iter(meant))}"))  # fmt: skip
+                                     "recognised", "splits"))  # fmt: skip
     return [meant.get(cell) if cell else listing.split for cell in sheet.cells(column)]
 
 
