@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from workbench.files.parquet_images import ParquetCells
     from workbench.files.sheets import frame_csv, to_csv
     from workbench.files.table_limits import Table
-    from workbench.files.tables import csv_rows, read_table
+    from workbench.files.tables import csv_rows, read_shards, read_table
     from workbench.files.zips import open_zip
 
 __getattr__ = handed_on(
@@ -31,7 +31,7 @@ __getattr__ = handed_on(
         "parquet_images": "ParquetCells",
         "sheets": "frame_csv to_csv",
         "table_limits": "Table",
-        "tables": "csv_rows read_table",
+        "tables": "csv_rows read_shards read_table",
         "zips": "open_zip",
     },
 )

@@ -78,7 +78,8 @@ def _bytes(batch: Any) -> Any:
 
 
 class ParquetCells:
-    """The images of one file, in order at the cost of one pass; memory holds `BATCH` of them.
+    """The images of one file, in order at the cost of one pass; memory holds `BATCH` of them and the page that they
+    lie in, the least that can be read of such a file.
 
     Args:
         source: The file, or what opens it.
@@ -119,6 +120,8 @@ class ParquetCells:
             self._file = open_parquet_images(self._source)
         cursor = self._cursors.get(leaf)
         if cursor is None or not cursor.begin <= row < cursor.end:
+            cursor = None
+            self._cursors.pop(leaf, None)  # what it holds is freed before the next is read
             cursor = self._cursors[leaf] = _Cursor(self._file, leaf, row)
         data = cursor.cell(row)
         if data is None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from workbench.errors import InputError
 from workbench.files.apart import read_apart
 from workbench.files.delimited import read_delimited
 from workbench.files.json_tables import read_json
@@ -12,10 +15,10 @@ from workbench.files.parquet_tables import read_parquet
 from workbench.files.table_limits import Row, Table
 from workbench.texts import scalar
 
-SMALL = 2**20
-"""Bytes up to which a text is read where it is."""
-MEMORY, SECONDS = 1024, 30
-"""Megabytes and seconds that reading a table may take."""
+SMALL, LARGE = 2**20, 2**31
+"""Bytes up to which a text is read where it is, and from which on several files are not tried one by one."""
+MEMORY, SECONDS, MOST_TIMES = 1024, 30, 10
+"""Megabytes and seconds that reading a table may take, and how many times as long several may."""
 JSON, PARQUET = (".json", ".jsonl", ".ndjson"), ".parquet"
 
 
@@ -34,7 +37,40 @@ def read_table(data: bytes | Path, name: str, headless: bool = False) -> Table:
         return _read(data, name, headless)
     reader = f"workbench.files.tables:{'headless_json' if headless else 'table_json'}"
     handed, path = (data, ()) if isinstance(data, bytes) else (b"", (str(data.absolute()),))
-    document = json.loads(read_apart(reader, handed, name, *path, name=name, megabytes=MEMORY, seconds=SECONDS))
+    return _told(json.loads(read_apart(reader, handed, name, *path, name=name, megabytes=MEMORY, seconds=SECONDS)))
+
+
+def read_shards(paths: Sequence[Path]) -> dict[Path, Table]:
+    """The tables in Parquet files, read in one process; those that cannot be read so are lacking, and `read_table`
+    says why.
+
+    Raises:
+        InputError: They are large, and reading them takes more than the limits.
+    """
+    handed = json.dumps([str(path.absolute()) for path in paths]).encode()
+    reader, seconds = "workbench.files.tables:shards_json", SECONDS * min(len(paths), MOST_TIMES)
+    try:
+        documents = json.loads(read_apart(reader, handed, name="the set", megabytes=MEMORY, seconds=seconds))
+    except InputError:
+        if sum(path.stat().st_size for path in paths) > LARGE:
+            raise
+        return {}
+    return {path: _told(document) for path, document in zip(paths, documents, strict=True) if document is not None}
+
+
+def shards_json(data: bytes) -> bytes:
+    """As `read_shards`, read here and written as JSON; null in place of what cannot be read."""
+    documents = []
+    for path in json.loads(data):
+        try:
+            documents.append(_written(read_parquet(Path(path), Path(path).name)))
+        except (InputError, OSError):
+            documents.append(b"null")
+    return b"[" + b",".join(documents) + b"]"
+
+
+def _told(document: dict[str, Any]) -> Table:
+    """The table that `_written` wrote."""
     columns, places = document.pop("columns"), document.pop("places")
     rows = (dict(zip(columns, cells, strict=True)) for cells in document.pop("cells"))
     return Table(list(zip(places, rows, strict=True)), tuple(document.pop("left_out")), **document)

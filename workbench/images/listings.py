@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from workbench.catalog import ReadOptions
 from workbench.errors import InputError
-from workbench.files import Table, read_table
+from workbench.files import Table, read_shards, read_table
 from workbench.images.cells import place_of
 from workbench.images.columns import ROLES, Columns, Sheet, columns_of, sentence_list
 from workbench.images.item import read_source
@@ -105,13 +105,32 @@ def groups(paths: Iterable[PurePosixPath], options: ReadOptions) -> list[list[Pu
     return list(result.values())
 
 
-def listing_of(tree: Tree, path: PurePosixPath, options: ReadOptions, finder: Finder) -> Listing | None:
+def read_at_once(tree: Tree, paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, Table]:
+    """Tables of several Parquet files on the disk, which one process reads sooner than one each."""
+    places = {
+        place: path
+        for path in paths
+        if path.suffix.lower() == ".parquet" and (place := place_of(tree.files[path])) is not None
+    }
+    return {places[place]: table for place, table in read_shards([*places]).items()} if len(places) > 1 else {}
+
+
+def listing_of(
+    tree: Tree, path: PurePosixPath, options: ReadOptions, finder: Finder, table: Table | None = None
+) -> Listing | None:
     """What a table lists; None where it lists no images of the set.
+
+    Args:
+        tree: The set.
+        path: Of the table.
+        options: Corrections.
+        finder: Of the tree.
+        table: What the file holds, where that is known.
 
     Raises:
         InputError: It cannot be read, or the options name a column that it lacks.
     """
-    table = _table(tree, path, headless=False)
+    table = table or _table(tree, path, headless=False)
     name = path.name
     if not table.headless and path.suffix.lower() in TEXTS and _is_first_row(table, path, finder):
         table = _table(tree, path, headless=True)

@@ -21,6 +21,7 @@ from workbench.images.listings import (
     groups,
     listing_of,
     rank_of,
+    read_at_once,
 )
 from workbench.images.named_files import Finder
 from workbench.images.readings import Reading
@@ -128,9 +129,10 @@ def look_for_tables(tree: Tree, options: ReadOptions, asked: bool) -> Search:
     listings: list[Listing] = []
     unread: dict[PurePosixPath, InputError] = {}
     silent: list[str] = []
+    tables = read_at_once(tree, paths)
     for path in paths:
         try:
-            listing = listing_of(tree, path, options, finder)
+            listing = listing_of(tree, path, options, finder, tables.get(path))
         except InputError as error:
             unread[path] = error
             continue
