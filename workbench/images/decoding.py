@@ -21,16 +21,17 @@ HUNGRY = dict.fromkeys(("WEBP", "AVIF", "JPEG2000"), MAX_PIXELS // 2)
 PART, TILE = 2**20, 1024
 """Values that are scaled at once, and the edge in pixels of what is converted at once."""
 FORMATS = {
-    "PNG": ".png",
-    "JPEG": ".jpg .jpeg",
+    "PNG": ".png .apng",
+    "JPEG": ".jpg .jpeg .jpe .jfif",
     "TIFF": ".tif .tiff",
     "BMP": ".bmp",
     "WEBP": ".webp",
     "GIF": ".gif",
-    "PPM": ".pgm .ppm",
+    "PPM": ".pgm .ppm .pbm .pnm",
     "AVIF": ".avif",
-    "JPEG2000": ".jp2 .j2k .jpx",
+    "JPEG2000": ".jp2 .j2k .jpx .jpf .jpc .j2c",
 }
+EXTRA_SAMPLES = 338
 COPY, NOTES = "a copy in 8 bits", "notes on reading"
 """What `Image.info` carries under: that the file holds more than the image, and what was decided in reading it."""
 T = TypeVar("T")
@@ -62,10 +63,18 @@ def _notes(image: Image.Image, name: str, data: bytes) -> tuple[str, ...]:
         if getattr(image, "is_animated", False):
             notes.append(f"{name} has more than one frame: the first is read.")
             image.seek(0)
+    if image.format == "TIFF" and image.mode in ("RGB", "RGBX") and _extra(image) == (0,):
+        notes.append(f"{name} holds a fourth channel without saying what it is: it is left aside.")
     at = data.find(b"av1C", 0, 2**16) if image.format == "AVIF" else -1
     if at > 0 and len(data) > at + 6 and data[at + 6] & 0x40:
         notes.append(f"{name} holds 10 or 12 bits, of which AVIF hands over 8: save it as TIFF or PNG to keep them.")
     return tuple(notes)
+
+
+def _extra(image: Image.Image) -> object:
+    """What the channels of a TIFF beyond its colours are, as its tag says; None where it has none."""
+    tags = getattr(image, "tag_v2", {})
+    return tags.get(EXTRA_SAMPLES)
 
 
 def upright_size(data: bytes, name: str) -> tuple[int, int]:

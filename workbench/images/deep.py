@@ -66,9 +66,14 @@ def decode(data: bytes | Path, name: str) -> Image.Image:
     return decoding.decode(_whole(data), name) if raster is None else shown(raster)
 
 
-def shown(raster: Raster) -> Image.Image:
-    """An 8-bit copy of a raster, which says of itself that it is one where the raster holds more."""
-    image = raster.rgb()
+def shown(raster: Raster, window: tuple[float, float] | None = None) -> Image.Image:
+    """An 8-bit copy of a raster, which says of itself that it is one where the raster holds more.
+
+    Args:
+        raster: The values.
+        window: Those that are black and white, where they are of more than 8 bits.
+    """
+    image = raster.rgb(window=None if raster.values.dtype == np.uint8 else window)
     image.info = {decoding.COPY: not is_plain(raster), decoding.NOTES: raster.notes}
     return image
 

@@ -117,6 +117,8 @@ class ImageItem:
         split: "train", "validation", "test" or None.
         attributes: Anything else that is known: camera, line, module type. Text, numbers and booleans, whatever was
             handed in (see `values.scalar`); what is missing or has no name is left out.
+        window: The values that are shown black and white where it holds more than 8 bits, as the whole set is shown. A
+            model reads the values as they are, whatever is shown.
 
     Example:
         >>> item.name, item.label, item.split
@@ -131,6 +133,7 @@ class ImageItem:
     mask: Source | None = None
     split: str | None = None
     attributes: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    window: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         pairs = ((str(name), scalar(value)) for name, value in self.attributes.items())
@@ -144,6 +147,11 @@ class ImageItem:
             InputError: The file cannot be read, or is larger than the limits.
         """
         return source_digest(self.source, self.name)
+
+    @property
+    def look(self) -> str:
+        """A digest of what a person sees of it: of its bytes and its window. Errors as `id`."""
+        return self.id if self.window is None else f"{self.id} {self.window}"
 
     @property
     def mask_id(self) -> str | None:
@@ -172,7 +180,7 @@ class ImageItem:
             InputError: The file is missing, is no image, is cut off, or is larger than the limits.
         """
         opened = self.load()
-        return shown(opened) if isinstance(opened, Raster) else opened
+        return shown(opened, self.window) if isinstance(opened, Raster) else opened
 
     def load(self, *, bands: bool = False) -> Image.Image | Raster:
         """What a model reads: upright RGB where 8 bits are all that the file holds, else its values as they are.

@@ -30,13 +30,14 @@ from workbench.images.class_folders import STRAYS, class_folders
 from workbench.images.folder_roles import EVERY
 from workbench.images.folder_tree import kind_of
 from workbench.images.industrial import anomaly_folders, mvtec
-from workbench.images.item import FileSource, ImageItem, ImageSet, no_images
+from workbench.images.item import FileSource, ImageItem, ImageSet
 from workbench.images.kolektor import dagm, kolektor
 from workbench.images.listings import TABLES
 from workbench.images.manifests import Search, check_no_columns, look_for_tables, manifest, read_manifest, sentence_list
 from workbench.images.masks import parts_of
 from workbench.images.obeyed import check_met, watched
 from workbench.images.options import options_from
+from workbench.images.others import nothing_read
 from workbench.images.pairs import pairs
 from workbench.images.readings import Reading, image_set, without
 from workbench.images.real_iad import real_iad
@@ -243,7 +244,7 @@ def _from_tree(whole: Tree, options: ReadOptions = DEFAULT) -> ImageSet:
             return image_set(whole, whole, search.reading, options)
     tree = _rooted(whole, options)
     if not tree.images() and search.reading is None:
-        raise no_images(tree.name)
+        raise nothing_read(tree.name, tree.files)
     for name, read in LAYOUTS.items():
         if name in IN_FOLDERS and search.reading is not None:
             return image_set(whole, whole, search.reading, options)

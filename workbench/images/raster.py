@@ -98,6 +98,11 @@ def _parts(values: NDArray) -> list[NDArray]:
 
 def _levels(plane: NDArray, window: tuple[float, float] | None) -> NDArray[np.uint8]:
     """Values (H, W) as levels 0 .. 255; by what their type and extremes suggest where there is no window."""
+    if window is None and plane.dtype.kind in "ui" and plane.dtype not in (np.uint8, np.uint16):
+        window = (
+            min(0.0, float(plane.min())),
+            float(plane.max()),
+        )  # nothing says what is white
     if window is None:
         return eight_bit(np.ascontiguousarray(plane))
     low, high = window

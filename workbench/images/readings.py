@@ -11,19 +11,19 @@ from pathlib import PurePosixPath
 
 from workbench.catalog import ReadOptions
 from workbench.errors import InputError
-from workbench.images.clutter import ARCHIVES
-from workbench.images.item import SUFFIXES, ImageItem, ImageSet
+from workbench.images.depths import with_depths
+from workbench.images.item import ImageItem, ImageSet, Source
 from workbench.images.mask_paths import masks_by_pattern
 from workbench.images.mask_report import judge, ruled
 from workbench.images.mask_rules import AUTO, check_rule
 from workbench.images.masks import mask_of, parts_of
+from workbench.images.others import is_read, reasons
 from workbench.images.report import Count, Finding, Guess, LeftOut, LoadReport, Question
 from workbench.images.splits import SPLITS
 from workbench.images.trees import Tree, composed, folded, natural
 
-UNUSED, NO_IMAGE = "no part of this layout", "no image or table"
+UNUSED = "no part of this layout"
 NO_MASKS = "none"
-PACKED = "archives, which are not looked into: unpack them"
 NOT_WANTED, OUTSIDE = "left out by your pattern", "outside of the root"
 
 
@@ -79,6 +79,7 @@ def image_set(whole: Tree, tree: Tree, reading: Reading, options: ReadOptions) -
     items = [_renamed(item, options) for item in items]
     if not reading.ordered:
         items.sort(key=lambda item: natural(item.name))
+    items, values, contradictions = with_depths(items, options.window)
     passed_over = _unused(whole.passed_over, {str(tree.prefix / path) for path in reading.used})
     left = [*passed_over, *reading.left_out, *_rest(whole, tree, reading)]
     if dropped:
@@ -92,9 +93,9 @@ def image_set(whole: Tree, tree: Tree, reading: Reading, options: ReadOptions) -
         + sum(len(group.names) for group in passed_over),
         len(reading.used),
         options,
-        (*whole.guesses, *reading.guesses, *guesses),
+        (*whole.guesses, *reading.guesses, *guesses, *values),
         tuple(left),
-        tuple(reading.findings),
+        (*reading.findings, *contradictions),
         (*whole.questions, *reading.questions),
     )
     labels = {item.label for item in items if item.label is not None}
@@ -183,12 +184,17 @@ def _rest(whole: Tree, tree: Tree, reading: Reading) -> Iterable[LeftOut]:
         name for group in reading.left_out for name in group.names
     }
     groups: dict[str, list[str]] = defaultdict(list)
-    for path in whole.files:
+    others: dict[PurePosixPath, Source] = {}
+    for path, source in whole.files.items():
         name = str(path)
-        if name not in spoken_of:
-            suffix = path.suffix.lower()
-            other = PACKED if suffix in ARCHIVES else NO_IMAGE
-            groups[other if suffix not in SUFFIXES else UNUSED if name.startswith(begin) else OUTSIDE].append(name)
+        if name in spoken_of:
+            continue
+        if is_read(path):
+            groups[UNUSED if name.startswith(begin) else OUTSIDE].append(name)
+        else:
+            others[path] = source
+    for path, reason in reasons(others).items():
+        groups[reason].append(str(path))
     return (LeftOut(reason, tuple(names)) for reason, names in groups.items())
 
 

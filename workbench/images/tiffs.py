@@ -57,7 +57,7 @@ def read_tiff(data: bytes | Path, name: str, *, bands: bool = False) -> Raster |
         with tifffile.TiffFile(io.BytesIO(data) if isinstance(data, bytes) else data) as file:
             pages = _pages(file)
             first = pages[0]
-            if _plain(first) and not bands:
+            if _plain(first) and not bands and first.index == 0 and not (file.is_bigtiff and file.byteorder == ">"):
                 return None
             return _read(file, pages if bands and first.samplesperpixel == 1 else pages[:1], data, name, bands)
     except (InputError, OtherDecoderError, MemoryError):
@@ -69,21 +69,37 @@ def read_tiff(data: bytes | Path, name: str, *, bands: bool = False) -> Raster |
 
 
 def _pages(file: TiffFile) -> list[TiffPage]:
-    """The first page and those that are like it, one more than the limit at most."""
+    """The first page that is no smaller copy of another, and those like it, one more than the limit at most."""
     pages: list[Any] = []
     for number in range(MOST_CHANNELS + 1):
         try:
             page = file.pages[number].aspage()
         except IndexError:
             break
-        if not pages or (page.shape == pages[0].shape and page.dtype == pages[0].dtype and not page.is_reduced):
+        if not page.is_reduced and (not pages or (page.shape == pages[0].shape and page.dtype == pages[0].dtype)):
             pages.append(page)
-    return pages
+    return pages or [file.pages[0].aspage()]
+
+
+def pages_alike(data: bytes | Path) -> tuple[str, int]:
+    """The type of the values of a TIFF, as "u2", and how many pages lie in it that are like the first, up to a limit.
+
+    Only directories are read. Raises what tifffile does.
+    """
+    import tifffile
+
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    with tifffile.TiffFile(io.BytesIO(data) if isinstance(data, bytes) else data) as file:
+        pages = _pages(file)
+        kind = pages[0].dtype
+        return ("u1" if kind is None else kind.str.lstrip("<>|=")), len(pages)
 
 
 def _plain(page: TiffPage) -> bool:
     """Whether Pillow reads all that the page holds."""
     samples, photometric = page.samplesperpixel, int(page.photometric)
+    if page.dtype is not None and page.dtype.kind not in "ub":  # Pillow takes signed bytes for counts
+        return False
     return page.bitspersample <= 8 and (
         (samples == 1 and photometric in (0, 1, 3))
         or (samples == 2 and _alpha(page))
@@ -110,7 +126,13 @@ def _read(file: TiffFile, pages: list[TiffPage], data: bytes | Path, name: str, 
     samples, height, width = first.samplesperpixel, first.imagelength, first.imagewidth
     check_shape((height, width, samples * len(pages)), kind.itemsize, name)
     if int(first.compression) not in (PLAIN, *DEFLATE) or first.bitspersample not in (1, 8, 16, 32, 64):
-        raise OtherDecoderError(f"{tifffile.COMPRESSION(first.compression).name} in {first.bitspersample} bits")
+        packing = f"{tifffile.COMPRESSION(first.compression).name} in {first.bitspersample} bits"
+        if first.index:
+            raise InputError(
+                f"{name} begins with a smaller copy of its image, and holds the image itself as {packing}, which is not"
+                " read there: save it without the copy."
+            )
+        raise OtherDecoderError(packing)
     planes = [_page(file, page, data, name) for page in pages]
     values = planes[0] if len(planes) == 1 else np.concatenate(planes, -1)
     if photometric == 0:  # white is zero
@@ -123,11 +145,18 @@ def _read(file: TiffFile, pages: list[TiffPage], data: bytes | Path, name: str, 
 def _notes(file: TiffFile, used: int, name: str) -> tuple[str, ...]:
     if used > 1:
         return (f"{name} has {used} pages alike: they are read as channels.",)
+    pages = _pages(file)
+    if pages[0].index:
+        return (f"{name} begins with a smaller copy of its image: the image itself is read.",)
+    return (f"{name} has more than one page: the first is read.",) if len(pages) > 1 or _differs(file) else ()
+
+
+def _differs(file: TiffFile) -> bool:
+    """Whether the second page is of its own kind: no smaller copy of the first."""
     try:
-        file.pages[1]
+        return not file.pages[1].aspage().is_reduced
     except IndexError:
-        return ()
-    return (f"{name} has more than one page: the first is read.",)
+        return False
 
 
 def _page(file: TiffFile, page: TiffPage, data: bytes | Path, name: str) -> NDArray:

@@ -104,16 +104,17 @@ def _limits(raster: Raster, limits: Range | None) -> Range:
         return limits
     if raster.low is None or raster.high is None:
         low, high = raster.extremes
+        bands = f" in {raster.channels} channels" if raster.channels > 1 else ""
         raise InputError(
-            f"The image holds {_kind(raster.values.dtype)} from {low:g} to {high:g}, and nothing says which of them are"
-            " black and white: set range = [low, high] under [preprocessing], as in training."
+            f"The image holds {_kind(raster.values.dtype)}{bands} from {low:g} to {high:g}, and nothing says which of"
+            " them are black and white: set range = [low, high] under [preprocessing], as in training."
         )
     return raster.low, raster.high
 
 
 def _kind(kind: np.dtype) -> str:
     if kind.kind == "f":
-        return "floats"
+        return f"{8 * kind.itemsize}-bit floats"
     return f"{'signed ' if kind.kind == 'i' else ''}counts of {8 * kind.itemsize} bits"
 
 

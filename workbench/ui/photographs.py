@@ -27,7 +27,7 @@ def thumbnail(item: ImageItem, edge: int = 160, *, chosen: bool = False) -> Imag
             others a page may have a hundred, which would drive the chosen one off the shelf.
     """
     try:
-        place = slot("thumbnail", image=item.id, edge=edge)
+        place = slot("thumbnail", image=item.look, edge=edge)
     except InputError:
         return None
     result = place.get()
@@ -43,7 +43,7 @@ def thumbnail(item: ImageItem, edge: int = 160, *, chosen: bool = False) -> Imag
 
 def fitted(item: ImageItem, edge: int) -> Image.Image:
     """The image with no side over `edge` pixels: decoded once, for a camera's image takes a second each time."""
-    place = slot("fitted image", image=item.id, edge=edge)
+    place = slot("fitted image", image=item.look, edge=edge)
     return place.kept(lambda: render.fit(photograph(item), edge)[0], lambda image: image.width * image.height * 3)
 
 
@@ -53,7 +53,7 @@ def photograph(item: ImageItem) -> Image.Image:
 
 
 def _photograph(item: ImageItem) -> Slot:
-    return slot("photograph", image=item.id)
+    return slot("photograph", image=item.look)
 
 
 def mask_of(item: ImageItem) -> NDArray[np.bool_] | None:

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from workbench.ui.doors import expected
-from workbench.ui.visitors import VISITORS, Shelf, login_of, tokens_of
+from workbench.ui.visitors import VISITORS, Uploads, login_of, tokens_of
 
 OWN_IMAGES, OWN_MODELS = 500 * 2**20, 2 * 2**30
 """Bytes that one visitor may upload: images and image sets together, and models."""
@@ -21,10 +21,10 @@ def local() -> bool:
     return expected(st.get_option("server.address")).local
 
 
-def shelf() -> Shelf:
+def shelf() -> Uploads:
     """This visitor's shelf of uploads: that of the browser, for all its pages; without a cookie, of this session."""
     context = get_script_run_ctx(suppress_warning=True)
-    own: Shelf | None = st.session_state.get("shelf")
+    own: Uploads | None = st.session_state.get("shelf")
     if own is None or own.ended:
         headers = st.context.headers.items()
         own = st.session_state["shelf"] = VISITORS.shelf(tokens_of(st.context.cookies), login_of(headers))

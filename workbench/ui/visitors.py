@@ -34,7 +34,7 @@ CROWDED = "the uploads of others needed the room while no page of yours was open
 FORGOTTEN = "“Forget my uploads” was pressed"
 
 
-class Shelf:
+class Uploads:
     """What one visitor uploaded, by kind and name. All pages of a browser share it; it is changed under one lock.
 
     Attributes:
@@ -73,8 +73,8 @@ class Visitors:
     def __init__(self, is_active: Callable[[str], bool], minutes: Callable[[], float]) -> None:
         self._is_active, self._minutes = is_active, minutes
         self._lock = threading.RLock()
-        self._shelves: dict[str, Shelf] = {}
-        self._passing: WeakSet[Shelf] = WeakSet()
+        self._shelves: dict[str, Uploads] = {}
+        self._passing: WeakSet[Uploads] = WeakSet()
         self._sweeper: threading.Thread | None = None
 
     def greet(self, cookies: Iterable[str], login: str) -> str | None:
@@ -90,29 +90,29 @@ class Visitors:
                     del self._shelves[token]
             self._make_room()
             token = secrets.token_urlsafe(32)
-            self._shelves[token] = Shelf(login, why)
+            self._shelves[token] = Uploads(login, why)
             return token
 
-    def shelf(self, cookies: Iterable[str], login: str) -> Shelf:
+    def shelf(self, cookies: Iterable[str], login: str) -> Uploads:
         """The shelf of a browser that sends these cookies; one for a single session where none of them is good."""
         with self._lock:
             tokens = list(cookies)
             if (shelf := self._known(tokens, login)) is None:
-                self._passing.add(shelf := Shelf(login, self._why(tokens)))
+                self._passing.add(shelf := Uploads(login, self._why(tokens)))
             return shelf
 
-    def touch(self, shelf: Shelf, session: str) -> None:
+    def touch(self, shelf: Uploads, session: str) -> None:
         """Note that a session of this shelf speaks."""
         with self._lock:
             shelf.sessions.add(session)
             shelf.seen = time.monotonic()
 
-    def own(self, shelf: Shelf, kind: str) -> dict[str, Any]:
+    def own(self, shelf: Uploads, kind: str) -> dict[str, Any]:
         """What lies on a shelf, by name, as it is now."""
         with self._lock:
             return dict(shelf.things.get(kind, {}))
 
-    def keep(self, shelf: Shelf, kind: str, name: str, value: Any, size: int, most: int) -> None:
+    def keep(self, shelf: Uploads, kind: str, name: str, value: Any, size: int, most: int) -> None:
         """Put something on a shelf, in place of what has its kind and name.
 
         Args:
@@ -146,13 +146,13 @@ class Visitors:
             shelf.things.setdefault(kind, {})[name] = value
             self._begin_to_sweep()
 
-    def drop(self, shelf: Shelf, kind: str, name: str) -> None:
+    def drop(self, shelf: Uploads, kind: str, name: str) -> None:
         """Take one thing from a shelf."""
         with self._lock:
             shelf.things.get(kind, {}).pop(name, None)
             shelf.sizes.pop((kind, name), None)
 
-    def forget(self, shelf: Shelf) -> None:
+    def forget(self, shelf: Uploads) -> None:
         """Take everything from a shelf, at once and for all pages of its browser."""
         with self._lock:
             shelf.empty(FORGOTTEN)
@@ -171,7 +171,7 @@ class Visitors:
                         del self._shelves[token]
             return any(shelf.sizes for shelf in self._shelves.values())
 
-    def _known(self, cookies: Iterable[str], login: str) -> Shelf | None:
+    def _known(self, cookies: Iterable[str], login: str) -> Uploads | None:
         shelves = (self._shelves.get(token) for token in cookies)
         return next((s for s in shelves if s is not None and not s.ended and s.login == login), None)
 
@@ -179,20 +179,20 @@ class Visitors:
         """Why what lay on the shelf of one of these cookies was forgotten."""
         return next((self._shelves[token].why for token in cookies if token in self._shelves), "")
 
-    def _has_page(self, shelf: Shelf) -> bool:
+    def _has_page(self, shelf: Uploads) -> bool:
         shelf.sessions = {session for session in shelf.sessions if self._is_active(session)}
         return bool(shelf.sessions)
 
-    def _end(self, shelf: Shelf, why: str) -> None:
+    def _end(self, shelf: Uploads, why: str) -> None:
         shelf.empty(why)
         shelf.ended = True
 
-    def _idle(self) -> list[tuple[str, Shelf]]:
+    def _idle(self) -> list[tuple[str, Uploads]]:
         """Shelves of visitors without an open page, the one that was left first at the front."""
         idle = [(token, shelf) for token, shelf in self._shelves.items() if not self._has_page(shelf)]
         return sorted(idle, key=lambda pair: pair[1].seen)
 
-    def _free(self, size: int, own: Shelf, name: str) -> None:
+    def _free(self, size: int, own: Uploads, name: str) -> None:
         """Make room among the uploads of all; whoever left first is forgotten first, and nobody who is here."""
         total = sum(shelf.size for shelf in (*self._shelves.values(), *self._passing))
         if total + size <= OF_ALL:

@@ -14,8 +14,13 @@ from workbench.ui.cache import slot
 from workbench.ui.text import plain
 from workbench.ui.view import ImageView
 
-WINDOWS = {"scale": "As the model sees it", "full": "Darkest to brightest", "own": "Choose"}
-"""What is black and white; the first is the default."""
+WINDOWS = {
+    "set": "As the set is shown",
+    "scale": "As the model sees it",
+    "full": "Darkest to brightest",
+    "own": "Choose",
+}
+"""What is black and white; as the set is shown, only where it has a window of its own."""
 
 
 def image(view: ImageView, edge: int) -> Image.Image:
@@ -54,10 +59,18 @@ def _chosen(view: ImageView, raster: Raster) -> Image.Image:
     extremes = raster.extremes
     stated = (raster.low, raster.high) if raster.low is not None and raster.high is not None else extremes
     low, high = _prep(view).range or stated
+    own = view.item.window
+    offered = list(WINDOWS) if own is not None else [name for name in WINDOWS if name != "set"]
     kind = url.segments(
-        "Black and white", list(WINDOWS), key="levels", default=next(iter(WINDOWS)), format_func=WINDOWS.__getitem__
+        "Black and white",
+        offered,
+        key="levels",
+        default="scale" if own is None or _prep(view).range else "set",
+        format_func=WINDOWS.__getitem__,
     )
-    if kind == "full":
+    if kind == "set" and own is not None:
+        low, high = own
+    elif kind == "full":
         low, high = extremes
     elif kind == "own":
         black = url.slider("Black, per cent of the scale", 0.0, 100.0, key="black", default=0.0, step=0.1)

@@ -57,5 +57,5 @@ def _encoded(item: ImageItem) -> bytes | None:
     thumbnail = photographs.thumbnail(item)
     if thumbnail is None:
         return None
-    place = slot("thumbnail as PNG", image=item.id, edge=thumbnail.width)
+    place = slot("thumbnail as PNG", image=item.look, edge=thumbnail.width)
     return place.kept(lambda: render.to_png(thumbnail), len)
