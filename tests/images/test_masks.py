@@ -10,7 +10,7 @@ from laid import disc, photo
 
 import workbench as wb
 from workbench.catalog import ReadOptions
-from workbench.images import BytesSource, FileSource, ImageSet
+from workbench.images import BytesSource, FileSource, ImageSet, mask_paths
 from workbench.images.layouts import load_images
 from workbench.images.masks import doubtful, evenly_spread
 
@@ -123,6 +123,24 @@ def test_several_masks_of_an_image_are_joined_and_never_the_image_itself(tmp_pat
     images = load_images(laid(tmp_path, files), options=ReadOptions(masks="{folder}/{stem}*.png"))
     assert masked(images) == {"a/1.png": pixels(4)}
     assert [item.name for item in images] == ["a/1.png", "b/2.png"]
+    assert "mask kinds" not in images.attribute_names  # "_x" is no word
+
+
+def test_what_stands_for_the_star_names_the_kinds_of_masks(tmp_path: Path) -> None:
+    masks = {"m/1_bent.png": disc(2), "m/1_broken.png": disc(4), "m/2_bent.png": disc(3)}
+    photos = {f"bad/{number}.png": photo(number) for number in (1, 2, 3)}
+    images = load_images(laid(tmp_path, masks | photos), options=ReadOptions(masks="m/{stem}_*.png"))
+    assert [item.attributes.get("mask kinds") for item in images] == ["bent; broken", "bent", None]
+
+
+def test_a_pattern_that_fits_too_much_is_refused_in_time(
+    tmp_path: Path, refusal: Refusal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mask_paths, "MOST_STEPS", 20)
+    folder = laid(tmp_path, {f"bad/{number}.png": photo(number) for number in range(9)})
+    message = refusal(lambda: load_images(folder, options=ReadOptions(masks="*{stem}*.png")))
+    assert "fits too many files" in message
+    assert "looks for" in refusal(lambda: load_images(folder, options=ReadOptions(masks="m/*{stem}.png")))
 
 
 def test_none_leaves_masks_out_and_says_so(tmp_path: Path) -> None:

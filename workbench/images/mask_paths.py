@@ -15,6 +15,9 @@ from workbench.images.trees import Tree
 WORDS = ("folder", "name", "stem", "label")
 """What may stand in braces: the image's folder below the root, its file's name with and without ending, its class."""
 
+MOST_STEPS = 10_000_000
+"""Paths that are compared with patterns in all."""
+
 
 class MaskPaths:
     """Looks for the masks of images by a pattern of paths below the root of a tree.
@@ -29,6 +32,8 @@ class MaskPaths:
 
     def __init__(self, tree: Tree, pattern: str) -> None:
         self._tree, self._pattern = tree, re.sub(r"/(\./|/)+", "/", pattern.replace("\\", "/")).removeprefix("./")
+        self._known: dict[tuple[str, ...], Sequence[str]] = {}
+        self._steps = 0
         strange = [word for word in re.findall(r"\{([^{}]*)\}", pattern) if word not in WORDS]
         if strange or not pattern.strip() or pattern.count("{") != pattern.count("}"):
             raise InputError(
@@ -38,7 +43,7 @@ class MaskPaths:
 
     @cached_property
     def _forward(self) -> list[str]:
-        return sorted(map(str, self._tree.files))
+        return sorted(map(str, self._tree.images()))
 
     @cached_property
     def _backward(self) -> list[str]:
@@ -56,19 +61,40 @@ class MaskPaths:
         pieces = self.wanted(item)
         if len(pieces) == 1:
             source = self._tree.find(pieces[0])
-            found = {PurePosixPath(pieces[0]): source} if source is not None else {}
+            path = self._tree.path_of(pieces[0]) or PurePosixPath(pieces[0])
+            found = {path: source} if source is not None else {}
         else:
             found = {PurePosixPath(path): self._tree.files[PurePosixPath(path)] for path in self._matching(pieces)}
         return {path: source for path, source in found.items() if source != item.source}
 
-    def _matching(self, pieces: Sequence[str]) -> Iterable[str]:
+    def kinds(self, item: ImageItem, paths: Iterable[PurePosixPath]) -> str:
+        """What stands for the last * in the paths of an image's masks, as "bent; broken"; empty where that is no word."""
+        whole = re.compile("([^/]*)".join(map(re.escape, self.wanted(item))))
+        words = {match[match.lastindex] for path in paths if (match := whole.fullmatch(str(path))) and match.lastindex}
+        return "; ".join(sorted(words)) if all(re.search(r"[^\W\d_]{2}", word) for word in words) else ""
+
+    def _matching(self, pieces: Sequence[str]) -> Sequence[str]:
+        """The files whose paths have these pieces, in order, with parts of names between."""
+        key = tuple(pieces)
+        if key not in self._known:
+            self._known[key] = self._search(pieces)
+        return self._known[key]
+
+    def _search(self, pieces: Sequence[str]) -> Sequence[str]:
         whole = re.compile("[^/]*".join(map(re.escape, pieces)))
         begin, end = pieces[0], pieces[-1][::-1]
         if len(begin) >= len(end):
             near = _beginning(self._forward, begin)
         else:
             near = sorted(path[::-1] for path in _beginning(self._backward, end))
-        return (path for path in near if whole.fullmatch(path))
+        self._steps += len(near)
+        if self._steps > MOST_STEPS:
+            raise InputError(
+                f"masks = {self._pattern!r} fits too many files to look through: name the folder of the masks in it,"
+                " and begin or end it with what tells the images apart."
+            )
+        rarest = max(pieces, key=len)
+        return [path for path in near if rarest in path and whole.fullmatch(path)]
 
 
 def _beginning(paths: Sequence[str], begin: str) -> Sequence[str]:
@@ -80,8 +106,10 @@ def _filled(piece: str, values: dict[str, str]) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], piece)
 
 
-def masks_by_pattern(tree: Tree, items: Iterable[ImageItem], pattern: str) -> dict[str, dict[PurePosixPath, Source]]:
-    """The masks of images by a pattern: by the image's name, of those that have some.
+def masks_by_pattern(
+    tree: Tree, items: Iterable[ImageItem], pattern: str
+) -> tuple[dict[str, dict[PurePosixPath, Source]], dict[str, str]]:
+    """The masks of images by a pattern, and their kinds: by the image's name, of those that have some.
 
     Raises:
         InputError: The pattern is none, or no image has a mask by it.
@@ -93,4 +121,5 @@ def masks_by_pattern(tree: Tree, items: Iterable[ImageItem], pattern: str) -> di
         raise InputError(
             f"masks = {pattern!r} names no file: for {items[0].name} it looks for {example}: correct the pattern."
         )
-    return result
+    kinds = {item.name: paths.kinds(item, result[item.name]) for item in items if item.name in result}
+    return result, {name: words for name, words in kinds.items() if words}

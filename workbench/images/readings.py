@@ -23,7 +23,7 @@ from workbench.images.splits import SPLITS
 from workbench.images.trees import Tree, composed, folded, natural
 
 UNUSED = "no part of this layout"
-NO_MASKS = "none"
+NO_MASKS, KINDS = "none", "mask kinds"
 NOT_WANTED, OUTSIDE = "left out by your pattern", "outside of the root"
 
 
@@ -120,12 +120,16 @@ def _other_masks(tree: Tree, reading: Reading, pattern: str) -> None:
     """Masks by a pattern, or none, in place of those that the layout recognised."""
     paths = {tree.find(str(path)) or path: path for path in reading.used}
     before = {paths[part] for item in reading.items for part in parts_of(item.mask) if part in paths}
-    masks = {} if pattern == NO_MASKS else masks_by_pattern(tree, reading.items, pattern)
+    masks, kinds = ({}, {}) if pattern == NO_MASKS else masks_by_pattern(tree, reading.items, pattern)
     now = {path for found in masks.values() for path in found}
     folders = {path.parent for path in now} - {PurePosixPath(name).parent for name in masks}
     images = {PurePosixPath(item.name) for item in reading.items}
     reading.items = [
-        dataclasses.replace(item, mask=mask_of(tuple(masks.get(item.name, {}).values())))
+        dataclasses.replace(
+            item,
+            mask=mask_of(tuple(masks.get(item.name, {}).values())),
+            attributes={**item.attributes, **({KINDS: kinds[item.name]} if item.name in kinds else {})},
+        )
         for item in reading.items
         if (path := PurePosixPath(item.name)) not in now and path.parent not in folders
     ]
