@@ -68,7 +68,7 @@ class MaskPaths:
         return {path: source for path, source in found.items() if source != item.source}
 
     def kinds(self, item: ImageItem, paths: Iterable[PurePosixPath]) -> str:
-        """What stands for the last * in the paths of an image's masks, as "bent; broken"; empty where that is no word."""
+        """What stands for the last * in the paths of masks, as "bent; broken"; empty where that is no word."""
         whole = re.compile("([^/]*)".join(map(re.escape, self.wanted(item))))
         words = {match[match.lastindex] for path in paths if (match := whole.fullmatch(str(path))) and match.lastindex}
         return "; ".join(sorted(words)) if all(re.search(r"[^\W\d_]{2}", word) for word in words) else ""
