@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import zipfile
 from hashlib import sha256
@@ -11,8 +12,8 @@ from laid import photo
 from pandas import read_parquet
 
 from workbench.catalog import shared
-from workbench.images import load_images
-from workbench.ui import session
+from workbench.images import Finding, load_images
+from workbench.ui import choice, session
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def press(at, label):
 
 
 def test_the_report_stands_first_where_a_link_asks_for_it_and_says_what_was_read(visit, parts, here):
-    at = visit("overview", set=str(parts), images_read="open").sound()
+    at = visit("overview", model="metal-sound", set=str(parts), images_read="open").sound()
     assert at.expander[0].label == "How these images were read"
     assert at.expander[0].proto.expanded
     text = " ".join(at.unescaped(m.value) for m in at.markdown)
@@ -168,6 +169,27 @@ def test_a_set_that_cannot_be_read_leads_on_to_what_can_be_said_of_it(visit, par
     assert at.query_params["read"] == "layout=folders"
 
 
+@pytest.mark.parametrize("many", [0, 20])
+def test_labels_that_are_no_class_lead_to_the_form_with_the_likely_class_chosen(visit, tmp_path, here, many):
+    for seed, label in enumerate(["Functional", "defective", "odd", *(f"lot {i}" for i in range(many))]):
+        for copy in range(2):
+            path = tmp_path / "cells" / label / f"{copy}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(photo(2 * seed + copy))
+    at = visit("overview", model="solar-cells", set=str(tmp_path / "cells"), images_read="labels").sound()
+    if many:
+        lines = at.text_area[0].value.splitlines()
+        assert lines[:1] == ["Functional = functional"]
+        assert "odd = odd" in lines
+        assert len(lines) == many + 2
+    else:
+        assert field(at, "Functional, 2 images").value == "functional"
+        assert field(at, "odd, 2 images").value == "(as it is)"
+    press(at, "Read the images so").sound()
+    assert "Functional" not in warned(at)
+    assert "label.Functional=functional" in at.query_params["read"]
+
+
 def test_an_upload_is_read_anew_too_and_tells_what_was_left_out(visit, parts):
     at = visit("overview", model="metal-sound")
     files = {path.relative_to(parts).as_posix(): path.read_bytes() for path in parts.rglob("*.*")}
@@ -210,3 +232,23 @@ def test_a_visitor_elsewhere_corrects_the_catalog_alone_and_never_leaves_a_set(v
         at = visit("overview", model="metal-sound", set="stamped-metal", read=f"root={root}")
         assert [title.value for title in at.title] == ["These images could not be read"], root
         assert str(parts.parent) not in " ".join(at.said())
+
+
+def test_a_contradiction_shows_the_images_behind_it_and_all_of_their_names(visit, parts, here, monkeypatch):
+    images = load_images(parts)
+    names = (*(item.name for item in images), "gone <b>.jpg")
+    finding = Finding("same image", "The same bytes stand under <b>two</b> labels.", names)
+    report = dataclasses.replace(images.report, findings=(finding,))
+    monkeypatch.setattr(choice, "images_read", lambda *_: dataclasses.replace(images, report=report))
+    at = visit("overview", model="metal-sound", set=str(parts)).sound()
+    assert at.expander[0].proto.expanded
+    assert "The same bytes stand under <b>two</b> labels." in texts(at)
+    assert len([e for e in at.get("page_link") if e.proto.page == "explain" or "image=" in e.proto.query_string]) >= 6
+    assert at.dataframe[0].value["file"].tolist() == list(names)
+
+
+def test_a_set_without_a_report_has_no_panel(visit, parts, here, monkeypatch):
+    images = dataclasses.replace(load_images(parts), report=None)
+    monkeypatch.setattr(choice, "images_read", lambda *_: images)
+    at = visit("overview", model="metal-sound", set=str(parts), images_read="open").sound()
+    assert "How these images were read" not in [e.label for e in at.expander]

@@ -84,7 +84,7 @@ def _target(key: str, model: str) -> str:
 def folders() -> None:
     """Fields for the path of a model and of images on this machine; a path that leads nowhere is told below its own."""
     st.markdown("**Folder on this machine**")
-    _field("set", "Images: folder, zip or manifest", "Folders named after classes, MVTec AD, or a manifest.csv.")
+    _field("set", "Images: folder, zip or table", "In any layout that is known; what was understood can be corrected.")
     _field("model", "Model: folder or file", "A folder with model.toml, or from Hugging Face; a .pt2 archive.")
 
 

@@ -102,7 +102,7 @@ def _sent(fields: Sequence[Field]) -> Pairs:
 
 def _key(ref: str, name: str) -> str:
     """A widget's: of this very reading, or it would keep what another set's form says."""
-    return f"{name} of {ref} as {corrections.text()}"
+    return f"{name} of {ref} as {corrections.text()} {st.query_params.get(notice.LINK_KEY) == notice.LABELS}"
 
 
 def _chosen(
@@ -178,7 +178,8 @@ def _classes(ref: str, options: ReadOptions, labels: Mapping[str, int]) -> list[
     if st.query_params.get(notice.LINK_KEY) == notice.LABELS:
         strange = {label.label: label.near for label in unmatched(labels, classes)}
         labels = {label: labels[label] for label in sorted(labels, key=lambda label: label not in strange)}
-        now = {label: near for label, near in strange.items() if near} | now
+        many = len(labels) > MOST_FIELDS
+        now = {label: near or label for label, near in strange.items() if near or many} | now
     if len(labels) > MOST_FIELDS:
         return [_lines(ref, now, len(labels))]
     choices = [AS_IT_IS, LEAVE_OUT, *classes[:MOST_CLASSES]]

@@ -35,15 +35,19 @@ def section(images: ImageSet) -> None:
 
 
 def _panel(ref: str, images: ImageSet, report: LoadReport) -> None:
+    mapping = st.query_params.get(notice.LINK_KEY) == notice.LABELS
     applied.told()
     _head(report)
+    if mapping:
+        form.correct(ref, report)
     form.questions(ref, report)
     _findings(images, report)
     _counted(images, report)
     st.subheader("What was understood, and from what", anchor=False)
     st.html(_understood(report))
     _left_out(report)
-    form.correct(ref, report)
+    if not mapping:
+        form.correct(ref, report)
     home.section(ref)
 
 

@@ -71,8 +71,8 @@ def without(view: View) -> None:
         if view.predictions is not None or not any(item.label in view.model.rule.class_names for item in view.images):
             st.info(
                 f"No verdict: {plain(view.images.name)} has no labels that the model knows, so nothing can be counted. "
-                "Explain still works. For a verdict, put the images into folders named after classes, or add a "
-                "manifest.csv.",
+                "Explain still works. For a verdict, say which class each label stands for, put the images into folders"
+                " named after classes, or add a manifest.csv.",
                 icon=":material/label_off:",
             )
         else:
