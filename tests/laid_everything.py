@@ -6,12 +6,14 @@ import laid_folders
 import laid_industrial
 import laid_masks
 import laid_pairs
+import laid_strangers
 import laid_tables
 import laid_tools
 
 CASES = (
     *laid_folders.CASES,
     *laid_pairs.CASES,
+    *laid_strangers.CASES,
     *laid_industrial.CASES,
     *laid_masks.CASES,
     *laid_tables.CASES,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import laid_folders
 import laid_pairs
+import laid_strangers
 import pytest
 from laid import Case
 
@@ -20,7 +21,7 @@ from workbench.images.options import options_from, options_text
 from workbench.images.report import LoadReport
 
 Refusal = Callable[[Callable[[], object]], str]
-ASKING = [case for case in (*laid_folders.CASES, *laid_pairs.CASES) if case.asks]
+ASKING = [case for case in (*laid_folders.CASES, *laid_pairs.CASES, *laid_strangers.CASES) if case.asks]
 
 
 SAMPLE = os.environ.get("WORKBENCH_SAMPLE", "")

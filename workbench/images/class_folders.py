@@ -20,14 +20,15 @@ from workbench.images.masks import mask_of
 from workbench.images.readings import Reading
 from workbench.images.report import Finding, Guess, LeftOut, Question
 from workbench.images.trees import Tree
-from workbench.images.words import role_of, same_name, tokens
+from workbench.images.words import is_dated, role_of, same_name, tokens
 
 FOLDER = "folder"
 """The attribute for folders that are neither a split nor a class."""
 STRAYS = 3
 """The most images outside of the folders of a set that are taken for figures about it."""
 NUMBERED = re.compile(r"(.*?)[\s._-]*(?:\(\d+\)|\d+)?", re.DOTALL)
-MOST_NAMES = 50
+MOST_NAMES, SINGLE = 50, 5
+"""The most classes that names of files are asked about, and the least folders of one image that are."""
 Masks = Mapping[PurePosixPath, Sequence[PurePosixPath]]
 
 
@@ -220,7 +221,9 @@ def _says_no_class(name: str) -> bool:
 
 def ask_for_classes(reading: Reading) -> None:
     """Whether masks, or names such as `cat.0.jpg` and `dog.1.jpg`, say the class where no folder does."""
-    if any(item.label is not None for item in reading.items):
+    labels = Counter(item.label for item in reading.items if item.label is not None)
+    if labels:
+        _ask_whether_classes(reading, labels)
         return
     none = "pairs" if reading.layout == "pairs" else "unlabelled"
     choices, reasons = [(none, "the images have no class")], []
@@ -237,3 +240,13 @@ def ask_for_classes(reading: Reading) -> None:
     if reasons:
         sentence = f"No folder names a class, but {' and '.join(reasons)}: do they say it?"
         reading.questions.append(Question("layout", sentence, tuple(choices)))
+
+
+def _ask_whether_classes(reading: Reading, labels: Mapping[str, int]) -> None:
+    """Whether folders are classes that are called after days or lots, or hold one image each."""
+    single = len(labels) >= SINGLE and set(labels.values()) == {1}
+    if len(labels) > 1 and (single or all(map(is_dated, labels))):
+        why = "hold one image each" if single else "are called after days, lots or the like"
+        choices = ((reading.layout, "they are classes"), ("unlabelled", "the images have no class"))
+        sentence = f"The folders {listed(sorted(labels))} {why}: are they classes?"
+        reading.questions.append(Question("layout", sentence, choices))

@@ -16,12 +16,22 @@ from workbench.catalog import ReadOptions
 from workbench.images.folder_tree import Branch, Folder, kind_of, names_below
 from workbench.images.report import Finding, Guess, LeftOut, Question
 from workbench.images.splits import SPLITS
-from workbench.images.words import SECOND_MEANINGS, is_copy, is_lot, is_plain_split, split_of, split_within, tokens
+from workbench.images.words import (
+    SECOND_MEANINGS,
+    beside_split,
+    is_copy,
+    is_lot,
+    is_plain_split,
+    split_of,
+    split_within,
+    tokens,
+)
 
 Groups = dict[str, list[Branch]]
 Roles = dict[str, str]
 NO_CLASS = "in a folder of masks, annotations or results, not of images of the set"
 COPY = "in a folder that holds the set once more"
+APART = "beside the folder that the set seems to begin in"
 EVERY, HERE = "*", "."
 """Of the option `root`: the set begins in each folder; and in the root itself, whatever its folders are called."""
 
@@ -38,6 +48,7 @@ class FolderRoles:
         places: Folders with images, each with what is known of them.
         splits: The words that were read as splits, and what as.
         nameless: Folders beside splits whose names say nothing, and what they are read as.
+        among: Folders of the depth at hand that lie beside others of no meaning, in one folder.
         skip: Whether the first folders that could be classes are said to be none.
     """
 
@@ -52,6 +63,7 @@ class FolderRoles:
     findings: list[Finding] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     nameless: Roles = field(default_factory=dict)
+    among: set[str] = field(default_factory=set)
     skip: bool = False
 
     @property
@@ -81,15 +93,19 @@ class FolderRoles:
         groups = _children(places)
         if not groups:
             return []
+        kinds = [{name: kind_of(name, self.options) for name in place.folder.folders} for place in places]
+        self.among = {name for kind in kinds if {"plain", "class"} & set(kind.values()) for name in kind}
         roles, lower = self._roles(groups), []
         for name, members in groups.items():
             role = roles[name]
-            if role == "class":
-                inner = [dataclasses.replace(place, label=name) for place in members]
+            if role in ("class", "both"):
+                label = beside_split(name) if role == "both" else name
+                known = [self._in_split(place, name) for place in members] if role == "both" else members
+                inner = [dataclasses.replace(place, label=label) for place in known]
                 while inner:
                     inner = self._below(inner)
-            elif role in ("masks", "aside", "copy"):
-                self._leave_out(COPY if role == "copy" else NO_CLASS, members, name)
+            elif role in ("masks", "aside", "copy", "apart"):
+                self._leave_out({"copy": COPY, "apart": APART}.get(role, NO_CLASS), members, name)
             elif role == "split":
                 lower += [self._in_split(place, name) for place in members]
             elif role == "folder":
@@ -145,17 +161,42 @@ class FolderRoles:
             self.skip = False
             return roles | dict.fromkeys(plain, "folder")
         self._two_meanings(splits)
+        if plain and any(self._inner(groups, [n]) & self._inner(groups, plain) for n in holders):
+            plain, holders = plain + holders, []
         roles |= dict.fromkeys(plain, "class")
         if splits and plain:
             return roles | self._beside_splits(groups, plain, splits)
+        if plain and not splits and (both := self._split_and_class(plain)):
+            return roles | both
         if len(plain) + len(holders) > 1 and all(map(is_copy, plain + holders)):
             return roles | self._copies(groups, plain + holders)
+        begins = [name for name in holders if self._inner(groups, [name])]
+        if plain and begins and not self.strict and not set(plain) & self._inner(groups, begins):
+            return roles | self._begins_in(groups, plain, begins)
         if plain and not self.strict:
             roles |= self._single(groups, plain[0]) if len(plain) == 1 and not holders else {}
             roles |= self._several(groups, plain) if len(plain) > 1 else {}
-        if roles | dict.fromkeys(plain, "class") == roles and plain:
+        if plain and all(roles[name] == "class" for name in plain):
             roles |= self._odd_classes(groups, plain, holders)
         return roles
+
+    def _inner(self, groups: Groups, names: Iterable[str]) -> set[str]:
+        return names_below((place.folder for name in names for place in groups[name]), self.options)
+
+    def _split_and_class(self, plain: Sequence[str]) -> Roles:
+        """Folders that say split and class in one name: `train_good`, `test_good`, `testA`."""
+        splits: dict[str, set[str]] = defaultdict(set)
+        for name in plain:
+            splits[beside_split(name)].add(split_within(name) or "")
+        if all(split_within(name) for name in plain) and any(len(found) > 1 for found in splits.values()):
+            return dict.fromkeys(plain, "both")
+        hints = {split_within(name) for name in plain} - {None}
+        for name in plain if len(hints) > 1 else ():
+            hint = split_within(name)
+            if hint and name not in self.options.splits:
+                choices = (("none", f"{name} is a class"), (hint, f"the {hint} split"))
+                self.questions.append(Question(f"split.{name}", f"{name} may be a class or a split.", choices))
+        return {}
 
     def _masks_or_classes(self, groups: Groups, roles: Roles) -> None:
         """Folders called mask or label whose images are photos are classes, beside others (`mask`, `no_mask`)."""
@@ -184,7 +225,7 @@ class FolderRoles:
 
     def _beside_splits(self, groups: Groups, plain: Sequence[str], splits: Sequence[str]) -> Roles:
         """Folders of other names beside some that are called like splits."""
-        inner = names_below((place.folder for name in splits for place in groups[name]), self.options)
+        inner = self._inner(groups, splits)
         meanings = {split_of(name, self.options) for name in splits}
         if not inner and len(meanings) == 1:
             return self._class_or_split(groups, [n for n in splits if n not in self.options.splits], plain)
@@ -211,6 +252,9 @@ class FolderRoles:
         """One split's name among folders of other names, without folders in it: `bus`, `car`, `train`."""
         roles = {}
         for name in splits:
+            if all(place.split for place in groups[name]) and name not in self.among:
+                roles[name] = "split"
+                continue
             if any(place.split for place in groups[name]):
                 roles[name] = "class"
                 sentence = f"{name} lies in folders of splits beside {_list(plain)}: it is read as a class."
@@ -235,6 +279,14 @@ class FolderRoles:
         sentence = f"{_list(names)} seem to hold the same images in several forms."
         choices = [*((name, f"the images of {name} alone") for name in order), (HERE, "each folder is a class")]
         return self._ask_root({name: "images" if name == kept else "copy" for name in names}, sentence, choices)
+
+    def _begins_in(self, groups: Groups, plain: Sequence[str], begins: Sequence[str]) -> Roles:
+        """A folder such as `data` with folders in it, beside some that are not called so: `assets`, `figures`."""
+        kinds = _list(sorted(self._inner(groups, begins)))
+        choices = [*((name, f"the set begins in {name}") for name in begins), (HERE, "each folder is a class")]
+        sentence = f"{begins[0]} holds {kinds}, and {_list(plain)} lie beside it."
+        apart = {name: "images" if name == begins[0] else "apart" for name in begins}
+        return self._ask_root(dict.fromkeys(plain, "apart") | apart, sentence, choices)
 
     def _single(self, groups: Groups, name: str) -> Roles:
         """The only folder: a class, or one around the set."""

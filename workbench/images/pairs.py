@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from workbench.images.words import IMAGE_TOKENS, MASK_TOKENS, SPLIT_TOKENS, toke
 
 ENDS = ("annot", "masks", "mask", "labels", "label", "gt")
 """What stands after a split in one word, as in `trainannot`."""
+NUMBER = re.compile(r"[ _.-]+\d+$")
+"""Behind the name of an image that has several masks."""
 SIDES, ALIKE = 12, 0.9
 """Folders side by side that are compared, and the share of names that a folder of masks has in common with another."""
 Key = tuple[str, ...]
@@ -113,13 +116,15 @@ def _near(key: Key, photos: Mapping[Key, dict[str, list[PurePosixPath]]]) -> lis
 
 def _image_of(mask: PurePosixPath, groups: Sequence[Mapping[str, Sequence[PurePosixPath]]]) -> PurePosixPath | None:
     """The one image that a mask is called after."""
-    for stem in stems(mask):
+    alone = [path for group in groups for paths in group.values() for path in paths] if len(groups) == 1 else []
+    names = stems(mask)
+    for stem in (*names, *(NUMBER.sub("", name) for name in names)):
         matches = [path for group in groups for path in group.get(stem, ())]
         if len(matches) > 1:
             matches = [path for path in matches if path.suffix.lower() == mask.suffix.lower()]
         if len(matches) == 1:
             return matches[0]
-    return None
+    return alone[0] if len(alone) == 1 else None
 
 
 def _side(folder: PurePosixPath, options: ReadOptions) -> tuple[Key, str]:

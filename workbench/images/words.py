@@ -42,17 +42,17 @@ def _set(words: str) -> frozenset[str]:
 
 IMAGE_TOKENS = _set(
     "images image imgs img jpegimages jpeg jpegs jpg jpgs png pngs bmp photos photo pics pic pictures picture data"
-    " dataset datasets raw frames input inputs all files bilder 图片 图像"
+    " dataset datasets raw frames input inputs all files bilder leftimgbit 图片 图像"
 )
 MASK_TOKENS = _set(
     "mask masks gt gts groundtruth ground truth annotation annotations annot annots anno annos label labels seg segs"
     " segmentation segmentations segmentationclass segmentationobject segmentationmasks matte mattes masken"
-    " 标注"
+    " gtfine gtcoarse 标注"
 )
 ASIDE_TOKENS = _set(
     "heatmap heatmaps prediction predictions pred preds output outputs overlay overlays visualization visualizations"
     " visualisation visualisations viz vis bbox bboxes xml xmls json thumbnails thumbs checkpoints logs docs figures"
-    " figs"
+    " result results plots figs assets notebooks scripts"
 )
 MINOR_TOKENS = (
     IMAGE_TOKENS
@@ -104,6 +104,12 @@ def split_within(word: str) -> str | None:
     return splits.pop() if len(splits) == 1 else "train" if splits == {"train", "validation"} else None
 
 
+def beside_split(word: str) -> str:
+    """What a name says apart from a split: good of `train_good`, A of `testA`."""
+    text = re.sub(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])", " ", unicodedata.normalize("NFC", word))
+    return " ".join(part for part in re.findall(r"[^\W\d_]+|\d+", text) if part.casefold() not in SPLIT_TOKENS)
+
+
 def is_plain_split(word: str) -> bool:
     """Whether the word means a split without doubt, as train or Validation."""
     return word.strip().lower() in SPLIT_WORDS
@@ -134,6 +140,12 @@ def is_lot(word: str) -> bool:
     """Whether a folder of this name says when or where its images were taken, not what they show."""
     parts = tokens(word)
     return all(part.isdigit() or part in LOT_TOKENS or len(part) == 1 for part in parts)
+
+
+def is_dated(word: str) -> bool:
+    """Whether a name says so in words or as a date; a number or letter alone may be a class."""
+    parts = tokens(word)
+    return is_lot(word) and (any(part in LOT_TOKENS for part in parts) or len(parts) > 2)
 
 
 def same_name(word: str) -> str:
