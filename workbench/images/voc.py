@@ -67,7 +67,7 @@ def voc(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
     if masks:
         value = f"images with a mask: {len(masks):,}, of all that is not background"
         reading.guesses.append(Guess("masks", value, "by name in SegmentationClass", "recognised", "masks"))
-    apart = [path for path in tree.images() if _in(path, "segmentationobject")]
+    apart = [path for path in tree.images() if _in(path, "segmentationobject") and path not in reading.used]
     leave_out(reading, tree, "a colour an object; SegmentationClass has the masks", apart)
     return reading
 
