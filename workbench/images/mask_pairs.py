@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from PIL import Image
+
 from workbench.errors import InputError
 from workbench.images.anatomy import Place, stems, unmarked
+from workbench.images.decoding import open_with
 from workbench.images.deep import decode_mask
 from workbench.images.item import ImageItem, Source, read_source
-from workbench.images.masks import doubtful, evenly_spread
+from workbench.images.masks import MaskSource, doubtful, evenly_spread
 from workbench.images.report import SHOWN, Finding
 from workbench.texts import reads_as_good
 
@@ -100,10 +104,26 @@ def are_masks(pairs: Pairs, sources: Mapping[PurePosixPath, Source], number: int
 
 def is_empty(mask: Source | None) -> bool | None:
     """Whether nothing is inside of a mask; None where there is none that can be read."""
+    if mask is None:
+        return None
     try:
-        return None if mask is None else not decode_mask(read_source(mask, "a mask"), "a mask").any()
+        data = read_source(mask, "a mask")
+        with suppress(InputError):  # of formats that Pillow does not open
+            plainly = None if isinstance(mask, MaskSource) else open_with(data, "a mask", _plainly_empty)
+            if plainly is not None:
+                return plainly
+        return not decode_mask(data, "a mask").any()
     except InputError:
         return None
+
+
+def _plainly_empty(image: Image.Image) -> bool | None:
+    """Whether a mask is black all over or holds one grey beside black, which is quickly seen; None where it is not."""
+    colours = image.getcolors(2) if image.mode in ("1", "L", "RGB") and image.format != "JPEG" else None
+    values = [colour for _, colour in colours or ()]
+    if values in ([0], [(0, 0, 0)]):
+        return True
+    return False if len(values) == 2 and 0 in values else None
 
 
 def mask_findings(items: Sequence[ImageItem], orphans: Sequence[PurePosixPath]) -> list[Finding]:
