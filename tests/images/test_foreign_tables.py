@@ -3,6 +3,7 @@ by hand, refused with the cause, or asked."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -250,6 +251,37 @@ def test_a_table_of_few_images_beside_class_folders_is_asked_for(tmp_path: Path)
     assert len(load_images(tmp_path, options=ReadOptions(table="blurred.csv"))) == 1
     settled = load_images(tmp_path, options=ReadOptions(table="none"))
     assert (len(settled), report_of(settled).questions) == (10, ())
+
+
+def test_a_table_of_unlabelled_test_images_is_not_the_set(tmp_path: Path) -> None:
+    files = {"test.csv": "id\n9\n", **photos("train/cat/1.png", "train/dog/2.png", "test/9.png")}
+    images = read(tmp_path, files)
+    assert labels(images) == {"test/9.png": None, "train/cat/1.png": "cat", "train/dog/2.png": "dog"}
+    assert any("without labels that lists 1 of 3" in group.reason for group in report_of(images).left_out)
+
+
+def test_captions_of_coco_list_images_without_labels(tmp_path: Path) -> None:
+    document = {
+        "info": {"year": 2017},
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "annotations": [{"image_id": 1, "caption": "a cat"}],
+    }
+    files = {"annotations/captions_val2017.json": json.dumps(document), **photos("val2017/a.jpg", "val2017/b.jpg")}
+    images = read(tmp_path, files)
+    assert labels(images)["val2017/a.jpg"] is None
+
+
+def test_two_tables_that_say_the_same_are_not_asked_for(tmp_path: Path) -> None:
+    files = {
+        "labels.csv": "image,label\nimg/a.png,x\nimg/b.png,y\n",
+        "meta/labels.json": json.dumps({"a.png": "x", "b.png": "y"}),
+        **photos("img/a.png", "img/b.png"),
+    }
+    report = report_of(read(tmp_path, files))
+    assert report.questions == ()
+    assert ("another table of images; labels.csv is read", ("meta/labels.json",)) in [
+        (group.reason, group.names) for group in report.left_out
+    ]
 
 
 def test_a_table_of_predictions_is_no_list_of_the_set(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def _mapping(value: Any, name: str, where: str) -> dict[str, Any]:
 
 def _of_value(value: Any, name: str) -> Table:
     """The table that a whole document holds, by its form."""
-    if isinstance(value, dict) and isinstance(value.get("images"), list) and "categories" in value:
+    if isinstance(value, dict) and isinstance(value.get("images"), list) and isinstance(value.get("annotations"), list):
         return _coco(value, name)
     if isinstance(value, dict) and isinstance(value.get("data_list"), list):
         classes = value.get("metainfo") if isinstance(value.get("metainfo"), dict) else {}
@@ -144,13 +144,13 @@ def _list(value: Any) -> list[dict[str, Any]]:
 
 def _coco(value: dict[str, Any], name: str) -> Table:
     """Images with the categories of their annotations, the most frequent first: a row for each, or one without."""
-    categories = {str(entry.get("id")): str(entry.get("name")).strip() for entry in _list(value["categories"])}
+    categories = {str(entry.get("id")): str(entry.get("name")).strip() for entry in _list(value.get("categories"))}
     images = _list(value["images"])
     counts: dict[str, Counter[str]] = {str(image.get("id")): Counter() for image in images}
     notes, stray = [], 0
     if len(counts) < len(images):
         raise InputError(f"{name} gives the same id to several images: number its images again.")
-    for annotation in _list(value.get("annotations")):
+    for annotation in _list(value["annotations"]) if "categories" in value else ():  # captions have none
         category = categories.get(str(annotation.get("category_id")))
         if category is None:
             raise InputError(

@@ -220,23 +220,29 @@ def _chosen(search: Search, sets: Sequence[Sequence[Listing]], tree: Tree, optio
     images = tree.images()
     count = sum(listing.count for listing in best)
     kinds = {folder_label(folder / "x", options) for folder in {path.parent for path in images}} - {None}
-    stray = rank_of(best[0].path) == 2 and 2 * count < len(images) and len(kinds) > 1
-    if stray and not asked and options.table is None:
-        names = tuple(str(listing.path) for group in sets for listing in group)
-        search.left_out.append(LeftOut(f"a table that lists {count:,} of {len(images):,} images", names))
-        search.questions.append(
-            Question(
-                "table",
-                f"{names[0]} lists {count:,} of {len(images):,} images: is the set these alone, or all by folders?",
-                ((NO_TABLE, "all images, by their folders"), (names[0], "those that the table lists")),
-            )
-        )
+    settled = asked or options.table is not None or rank_of(best[0].path) == 0 or len(kinds) < 2
+    names = tuple(str(listing.path) for group in sets for listing in group)
+    if not settled and count < len(images) and not any(listing.labelled for listing in best):
+        reason = f"a table without labels that lists {count:,} of {len(images):,} images"
+        search.left_out.append(LeftOut(reason, names))
         return search
-    reading = reading_of(tree, best, options)
+    nested = any(len(listing.path.parts) > 1 for listing in best)
+    if not settled and 2 * count < len(images) and (nested or rank_of(best[0].path) == 2):
+        search.left_out.append(LeftOut(f"a table that lists {count:,} of {len(images):,} images", names))
+        sentence = f"{names[0]} lists {count:,} of {len(images):,} images: is the set these alone, or all by folders?"
+        choices = ((NO_TABLE, "all images, by their folders"), (_pattern(best), "those that the table lists"))
+        search.questions.append(Question("table", sentence, choices))
+        return search
+    try:
+        reading = reading_of(tree, best, options)
+    except InputError as error:
+        if settled or not others:
+            raise
+        left = LeftOut(f"a table that cannot be read: {error}", tuple(str(listing.path) for listing in best))
+        return _chosen(dataclasses.replace(search, left_out=[*search.left_out, left]), others, tree, options, asked)
     _compare(reading, best, others, tree, options)
     stated = asked or options.table is not None or rank_of(best[0].path) == 0
-    tables = tuple(str(listing.path) for group in sets for listing in group)
-    return dataclasses.replace(search, reading=search.told(reading, HERE), stated=stated, tables=tables)
+    return dataclasses.replace(search, reading=search.told(reading, HERE), stated=stated, tables=names)
 
 
 def _compare(
@@ -247,7 +253,7 @@ def _compare(
     options: ReadOptions,
 ) -> None:
     """Say what becomes of the other tables: they say the same, they say less, or it is asked which to read."""
-    own = {item.name: (item.label, item.split) for item in reading.items}
+    own = {id(item.source): (item.label, item.split) for item in reading.items}
     choices = [(_pattern(best), f"{len(reading.items):,} images{_labels(own)}")]
     for group in others:
         names = tuple(str(listing.path) for listing in group)
@@ -261,7 +267,7 @@ def _compare(
         except InputError:
             reading.left_out.append(LeftOut(f"another table; {best[0].path} is read", names))
             continue
-        said = {item.name: (item.label, item.split) for item in other.items}
+        said = {id(item.source): (item.label, item.split) for item in other.items}
         reading.left_out.append(LeftOut(f"another table of images; {best[0].path} is read", names))
         if said != own:
             choices.append((_pattern(group), f"{len(other.items):,} images{_labels(said)}"))
@@ -269,7 +275,7 @@ def _compare(
         reading.questions.append(Question("table", "Several tables list images: which is the set's?", tuple(choices)))
 
 
-def _labels(items: dict[str, tuple[str | None, str | None]]) -> str:
+def _labels(items: dict[int, tuple[str | None, str | None]]) -> str:
     count = Counter(label for label, _ in items.values() if label is not None)
     return f" of {len(count):,} classes" if count else " without labels"
 
