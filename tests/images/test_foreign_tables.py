@@ -326,6 +326,22 @@ def test_composed_and_decomposed_names_are_one(tmp_path: Path) -> None:
     assert report_of(images).findings == ()
 
 
+def test_what_a_person_leaves_out_stays_out_though_a_table_names_it(tmp_path: Path) -> None:
+    files = {"labels.csv": "image,label\na.png,x\nb.png,y\nc.png,y\n", **photos("a.png", "b.png", "c.png")}
+    images = read(tmp_path, files, ReadOptions(leave_out=("b*",)))
+    assert labels(images) == {"a.png": "x", "c.png": "y"}
+    assert report_of(images).findings == ()
+    assert [group.names for group in report_of(images).left_out] == [("b.png",)]
+
+
+def test_accents_and_escapes_below_another_root(tmp_path: Path) -> None:
+    files = {
+        "labels.csv": "image,label\n/data/u\u0308/tu\u0308r.png,x\n/data/u\u0308/G%C3%A4ste%201.png,y\n",
+        **photos("img/t\u00fcr.png", "img/G\u00e4ste 1.png"),
+    }
+    assert [item.label for item in read(tmp_path, files)] == ["x", "y"]
+
+
 def test_twenty_thousand_rows_are_read_in_seconds() -> None:
     count = 20_000
     rows = "".join(f"{n},{n % 7}\n" for n in range(count))

@@ -13,7 +13,8 @@ from urllib.parse import unquote
 
 from workbench.errors import InputError
 from workbench.images.item import SUFFIXES
-from workbench.images.trees import HERE, Tree, folder_tree
+from workbench.images.readings import NOT_WANTED
+from workbench.images.trees import HERE, Tree, composed, folder_tree
 from workbench.images.words import role_of, split_within, tokens
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
@@ -35,12 +36,14 @@ class Places:
         paths: The file of each cell; None where there is none.
         rule: How they were found, a sentence; empty where the paths start at the table or at the set's root.
         rivals: Folders that would do as well, where the cells allow several.
+        unwanted: Cells whose file a person left out.
         near: Whether the paths start at the table's own folder, so that cells are names as they stand.
     """
 
     paths: list[PurePosixPath | None]
     rule: str = ""
     rivals: list[PurePosixPath] = field(default_factory=list)
+    unwanted: set[int] = field(default_factory=set)
     near: bool = False
 
     @property
@@ -69,6 +72,10 @@ class Finder:
         self.root = None if root is None else PurePosixPath(os.path.normpath(root))
 
     @cached_property
+    def _gone(self) -> set[PurePosixPath]:
+        return {PurePosixPath(n) for group in self.tree.passed_over if group.reason == NOT_WANTED for n in group.names}
+
+    @cached_property
     def _names(self) -> dict[str, list[PurePosixPath]]:
         """Files by their name, and images by their name without its ending too."""
         files = self.tree.files
@@ -80,9 +87,9 @@ class Finder:
         names = defaultdict[str, list[PurePosixPath]](list)
         for path in files:
             if self.root is None or path.is_relative_to(self.root):
-                names[path.name].append(path)
+                names[composed(path.name)].append(path)
                 if path.suffix.lower() in SUFFIXES and path.stem != path.name:
-                    names[path.stem].append(path)
+                    names[composed(path.stem)].append(path)
         return names
 
     def direct(self, base: PurePosixPath, text: str) -> PurePosixPath | None:
@@ -129,8 +136,10 @@ class Finder:
             found = Places(paths, near=base == table.parent)
             if found.count > best.count:
                 best = found
+        best.unwanted = {n for n, path in enumerate(best.paths) if path in self._gone} if self._gone else set()
         rows = sum(bool(text) for text in texts)
         if 2 * best.count >= rows:
+            best.paths = [None if number in best.unwanted else path for number, path in enumerate(best.paths)]
             return best
         other = self._by_tails(texts, hints, masks)
         if not other.count and not best.count:
@@ -168,7 +177,9 @@ class Finder:
         """The files with the longest common tail: what of the cell is not in it, the folder for that, and the file."""
         if not text or _is_address(text):
             return []
-        parts = parts_of(text)
+        parts = parts_of(composed(text))
+        if "%" in text and parts and parts[-1] not in self._names:
+            parts = parts_of(composed(unquote(text)))
         found: list[tuple[int, PurePosixPath]] = []
         for path in self._names.get(parts[-1], ()) if parts else ():
             length, limit = 1, min(len(parts), len(path.parts))

@@ -126,6 +126,8 @@ def _entries(
             raise InputError(
                 f"{name} names no image in {where}: fill in the column {columns.image!r} or remove the row."
             )
+        elif number in listing.places.unwanted:
+            continue
         elif path is None:
             missing.append(f"{where} ({_short(text)})")
             continue
