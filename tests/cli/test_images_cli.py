@@ -31,6 +31,7 @@ EVERYTHING = wb.ReadOptions(
     columns={"image": "path"},
     table="lists/*.csv",
     several="first",
+    names="gbk",
     masks="gt/{stem}.png",
     mask_rule="128",
     leave_out=("x/*", "y/*"),
