@@ -95,7 +95,10 @@ def test_a_hidden_file_that_a_table_names_is_used_and_not_left_out(tmp_path: Pat
     lay(tmp_path, ".cache/a.png", "b.png", ".c.png")
     (tmp_path / "manifest.csv").write_text("image,label\n.cache/a.png,x\n.c.png,y\n")
     report = report_of(tmp_path)
-    assert left_out(report) == {"hidden, not looked into": (".cache/",), "no part of this layout": ("b.png",)}
+    assert left_out(report) == {
+        "hidden, not looked into": (".cache/",),
+        "images that manifest.csv does not list": ("b.png",),
+    }
     assert (report.total, report.used) == (2, 3)
 
 

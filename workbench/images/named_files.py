@@ -81,7 +81,7 @@ class Finder:
         files = self.tree.files
         if self.tree.folder is not None and not self.tree.images():
             try:
-                files = folder_tree(self.tree.folder).files
+                files = folder_tree(self.tree.folder, follow=self.tree.follow).files
             except InputError:  # too many files to look through
                 files = self.tree.files
         names = defaultdict[str, list[PurePosixPath]](list)

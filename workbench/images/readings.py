@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from workbench.catalog import ReadOptions
 from workbench.errors import InputError
+from workbench.images.contradictions import contradictions
 from workbench.images.depths import with_depths
 from workbench.images.item import ImageItem, ImageSet, Source
 from workbench.images.mask_paths import masks_by_pattern
@@ -20,7 +21,7 @@ from workbench.images.masks import mask_of, parts_of
 from workbench.images.others import is_read, reasons
 from workbench.images.report import Count, Finding, Guess, LeftOut, LoadReport, Question
 from workbench.images.splits import SPLITS
-from workbench.images.trees import Tree, composed, folded, natural
+from workbench.images.trees import Tree, composed, natural
 
 UNUSED = "no part of this layout"
 NO_MASKS, KINDS = "none", "mask kinds"
@@ -74,30 +75,15 @@ def image_set(whole: Tree, tree: Tree, reading: Reading, options: ReadOptions) -
     reading.findings += judgement.findings
     reading.questions += judgement.questions
     reading.used, guesses = _called(tree, reading.used)
-    items = [item for item in reading.items if item.label is None or options.labels.get(item.label) != ""]
-    dropped = tuple(item.name for item in reading.items if item.label and options.labels.get(item.label) == "")
-    items = [_renamed(item, options) for item in items]
+    items = [_renamed(item, options) for item in _labelled(tree, reading, options)]
     if not reading.ordered:
         items.sort(key=lambda item: natural(item.name))
-    items, values, contradictions = with_depths(items, options.window)
-    passed_over = _unused(whole.passed_over, {str(tree.prefix / path) for path in reading.used})
-    left = [*passed_over, *reading.left_out, *_rest(whole, tree, reading)]
-    if dropped:
-        left.append(LeftOut("their label is left out", dropped))
-    told = {PurePosixPath(name) for group in reading.left_out for name in group.names}
-    report = LoadReport(
-        reading.layout,
-        reading.why,
-        _counts(items),
-        len(whole.files.keys() | {tree.prefix / path for path in reading.used} | told)
-        + sum(len(group.names) for group in passed_over),
-        len(reading.used),
-        options,
-        (*whole.guesses, *reading.guesses, *guesses, *values),
-        tuple(left),
-        (*reading.findings, *contradictions),
-        (*whole.questions, *reading.questions),
-    )
+    against, unlooked = contradictions(items)
+    items, values, strange = with_depths(items, options.window)
+    reading.guesses = [*whole.guesses, *reading.guesses, *guesses, *values, *unlooked]
+    reading.findings += [*strange, *against]
+    reading.questions = [*whole.questions, *reading.questions]
+    report = _report(whole, tree, reading, items, options)
     labels = {item.label for item in items if item.label is not None}
     order = dict.fromkeys(options.labels.get(name, composed(name)) for name in reading.class_names)
     names = tuple(order) if labels <= set(order) else tuple(sorted(labels))
@@ -114,6 +100,40 @@ def _check_labels(name: str, reading: Reading, options: ReadOptions) -> None:
             f"{name} has no label {strange[0]!r}, which the options speak of: correct it, or leave it out. Its labels"
             f" are: {kinds}{' and more' if len(there) > 10 else ''}."
         )
+
+
+def _labelled(tree: Tree, reading: Reading, options: ReadOptions) -> list[ImageItem]:
+    """The images but for those whose label is to be left out, which are then told of with their masks."""
+    gone = [item for item in reading.items if item.label is not None and options.labels.get(item.label) == ""]
+    if not gone:
+        return reading.items
+    names = {item.name for item in gone}
+    items = [item for item in reading.items if item.name not in names]
+    sources, kept = ({s for item in some for s in (item.source, *parts_of(item.mask))} for some in (gone, items))
+    paths = {path for path in reading.used if tree.find(str(path)) in sources - kept}
+    reading.used -= paths
+    told = sorted((str(tree.prefix / path) for path in paths), key=natural) or sorted(names, key=natural)
+    reading.left_out.append(LeftOut("their label is left out", tuple(told)))
+    return items
+
+
+def _report(whole: Tree, tree: Tree, reading: Reading, items: Sequence[ImageItem], options: ReadOptions) -> LoadReport:
+    """The report of a reading, of which `items` are the images that are left."""
+    used = {tree.prefix / path for path in reading.used}
+    told = {PurePosixPath(name) for group in reading.left_out for name in group.names}
+    passed_over = _unused(whole.passed_over, set(map(str, used)))
+    return LoadReport(
+        reading.layout,
+        reading.why,
+        _counts(items),
+        len(whole.files.keys() | used | told) + sum(len(group.names) for group in passed_over),
+        len(reading.used),
+        options,
+        tuple(reading.guesses),
+        (*passed_over, *reading.left_out, *_rest(whole, tree, reading)),
+        tuple(reading.findings),
+        tuple(reading.questions),
+    )
 
 
 def _other_masks(tree: Tree, reading: Reading, pattern: str) -> None:
@@ -160,19 +180,14 @@ def _renamed(item: ImageItem, options: ReadOptions) -> ImageItem:
 def _called(tree: Tree, used: set[PurePosixPath]) -> tuple[set[PurePosixPath], list[Guess]]:
     """The files that were used, as they are called themselves, and how many of them a table calls otherwise."""
     names = {path: tree.path_of(str(path)) or path for path in used if path not in tree.files}
-    cases = sum(
-        composed(str(name)) != composed(str(path))
-        for path, name in names.items()
-        if folded(str(name)) == folded(str(path))
-    )
-    forms = sum(folded(str(name)) == folded(str(path)) and name != path for path, name in names.items()) - cases
-    what = {"other capitals": cases, "accents written as signs of their own, or not": forms}
-    guesses = [
+    used = {names.get(path, path) for path in used}
+    forms = {place: composed(name) == composed(str(place)) for name, place in tree.called.items() if place in used}
+    what = {"other capitals": False, "accents written as signs of their own, or not": True}
+    return used, [
         Guess("files", f"{number:,} files found under names in {how}", "no other file could be meant", "recognised")
-        for how, number in what.items()
-        if number
+        for how, form in what.items()
+        if (number := sum(same == form for same in forms.values()))
     ]
-    return {names.get(path, path) for path in used}, guesses
 
 
 def _unused(groups: Iterable[LeftOut], used: set[str]) -> list[LeftOut]:

@@ -10,7 +10,7 @@ from workbench.catalog import ReadOptions
 from workbench.errors import InputError
 from workbench.images.cells import CellSource, cells_of
 from workbench.images.columns import FLAGS, TRUE, is_true, sentence_list, text_of
-from workbench.images.item import SUFFIXES, FileSource, ImageItem, Source
+from workbench.images.item import SUFFIXES, ImageItem, Source
 from workbench.images.listings import Listing, folder_label, folder_split, rank_of
 from workbench.images.masks import MASK_MARK, mask_of, parts_of
 from workbench.images.named_files import Finder
@@ -160,8 +160,6 @@ def _short(text: str) -> str:
 
 def _source(tree: Tree, path: PurePosixPath) -> Source:
     source = tree.files.get(path) or tree.find(str(path))
-    if source is None and tree.folder is not None:
-        return FileSource(tree.folder / path)
     if source is None:
         raise InputError(f"{path} is no longer there: load the image set again.")
     return source

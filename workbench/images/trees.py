@@ -90,7 +90,15 @@ class Tree:
         normal = os.path.normpath(path)
         if self.folder and os.path.isabs(path):
             normal = os.path.relpath(normal, os.path.abspath(self.folder))
-        return self._listed(PurePosixPath(normal)) or (self._on_disk(normal) if self.folder else None)
+        place = self._listed(PurePosixPath(normal)) or (self._on_disk(normal) if self.folder else None)
+        if place is not None and str(place) != normal:
+            self.called[normal] = place
+        return place
+
+    @cached_property
+    def called(self) -> dict[str, PurePosixPath]:
+        """What tables call files that are called otherwise, as far as they were looked for."""
+        return {}
 
     def _listed(self, path: PurePosixPath) -> PurePosixPath | None:
         if path in self.files:
