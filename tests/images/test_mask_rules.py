@@ -84,6 +84,7 @@ TWO_VALUES = {
     "white on transparent": lambda: grey(painted({(255, 255, 255, 255): D}, (0, 0, 0, 0))),
     "white on transparent white": lambda: grey(painted({(255, 255, 255, 255): D}, (255, 255, 255, 0))),
     "white on black, padded": lambda: grey(painted({(0, 0, 0, 0): THIN, (9, 9, 9, 255): D}, (0, 0, 0, 255))),
+    "grey whose 0 is transparent": lambda: encoded(Image.fromarray(D * np.uint8(255)), transparency=0),
     "npy of booleans": lambda: saved(D),
     "npy of floats": lambda: saved(D * 1.0),
     "npy, one-hot": lambda: saved(np.stack([~D, D], axis=-1)),
@@ -130,6 +131,11 @@ def test_every_kind_is_inside_but_background_and_void(name: str) -> None:
     assert np.array_equal(decode_mask(data, "x"), inside)
 
 
+def test_thousands_of_instances_that_touch_are_all_inside() -> None:
+    numbers = np.kron(np.arange(6400, dtype=np.uint16).reshape(80, 80), np.ones((3, 3), np.uint16))
+    assert np.array_equal(decode_mask(grey(numbers), "x"), numbers > 0)
+
+
 @pytest.mark.parametrize("quality", [50, 75, 85, 95, 100])
 @pytest.mark.parametrize("size", [(64, 48), (101, 77), (32, 32)])
 def test_a_disc_saved_as_jpeg_keeps_its_pixels(quality: int, size: tuple[int, int]) -> None:
@@ -164,6 +170,14 @@ def test_a_blurred_edge_is_cut_at_half_of_the_brightest(sigma: float) -> None:
         assert kind_of(data) == "soft"
     floats = np.float32(values / 255)
     assert np.array_equal(decode_mask(saved(floats), "x"), floats >= floats.max() / 2)
+
+
+def test_soft_edges_on_transparent_are_cut_at_half() -> None:
+    soft = Image.fromarray(D * np.uint8(255)).filter(ImageFilter.GaussianBlur(1))
+    wanted = np.asarray(soft) >= 128
+    white = Image.merge("LA", [Image.new("L", soft.size, 255), soft])
+    for data in (encoded(white), encoded(white.convert("RGBA")), encoded(soft, transparency=0)):
+        assert np.array_equal(decode_mask(data, "x"), wanted)
 
 
 @pytest.mark.parametrize("way", [Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS])

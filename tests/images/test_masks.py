@@ -185,6 +185,9 @@ def test_a_rule_of_masks_is_obeyed_and_one_that_is_none_is_refused(tmp_path: Pat
         assert "no rule of masks" in refusal(
             lambda wrong=wrong: load_images(folder, options=ReadOptions(mask_rule=wrong))
         )
+    assert "the set has no masks" in refusal(
+        lambda: load_images(folder, options=ReadOptions(masks="none", mask_rule="128"))
+    )
     plain = wb.load_images(folder).by_name["test/crack/0.png"]
     ruled = images.by_name["test/crack/0.png"]
     assert plain.mask_id != ruled.mask_id

@@ -90,7 +90,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # on disk
         "outputs": _kind("model", version=2),
         "audit folder": _kind("model", "set", "name"),
-        "map summary": _kind("model", "method", "score", "background"),
+        "map summary": _kind("model", "method", "score", "background", version=2),
     }
 )
 

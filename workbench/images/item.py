@@ -113,7 +113,8 @@ class ImageItem:
         name: Unique within its set; for files the path below the set's folder.
         source: Where its bytes come from.
         label: Ground-truth class, where known.
-        mask: Ground-truth region, where there is one: an image of the same size, non-zero inside.
+        mask: Ground-truth region, where there is one: an image of the same size, whose values say what is inside
+            (docs/images/masks.md).
         split: "train", "validation", "test" or None.
         attributes: Anything else that is known: camera, line, module type. Text, numbers and booleans, whatever was
             handed in (see `values.scalar`); what is missing or has no name is left out.

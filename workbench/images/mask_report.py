@@ -59,8 +59,16 @@ def judge(items: Iterable[ImageItem], rule: str) -> Judgement:
     Args:
         items: The images of the set.
         rule: What somebody states; then none is looked at.
+
+    Raises:
+        InputError: A rule is stated, and there is no mask.
     """
     masked = [item for item in items if item.mask is not None]
+    if not masked and rule != AUTO:
+        raise InputError(
+            f"mask_rule = {rule} says what of a mask is inside, and the set has no masks: leave it out, or name them by"
+            " the option masks."
+        )
     if not masked:
         return Judgement()
     if rule != AUTO:

@@ -155,7 +155,7 @@ def _by_grey(found: Census, levels: tuple[float, ...], lossy: bool, name: str) -
             f"{name} holds {found.many} values from {found.low:g} to {found.high:g} and no 0, so that nothing says"
             f" which of them is outside: give a rule of masks, as {math.ceil(found.low) + 1}."
         )
-    if levels[-1] == VOID and levels[-2] <= LAST_CLASS:
+    if levels and levels[-1] == VOID and levels[-2] <= LAST_CLASS:
         words = "what is over 0 but not 255 is inside"
         return Look("levels", words, lambda part: (part > 0) & (part != VOID), levels, VOID, has_void=True)
     return Look("levels", "what is over 0 is inside", lambda part: part > 0, levels, found.high)
@@ -204,7 +204,7 @@ def _by_colour(found: Census, levels: tuple[float, ...], name: str) -> Look:
     if levels and 0 not in levels:
         raise InputError(
             f"{name} holds {len(levels):,} colours of which none is black, so that nothing says which is outside: paint"
-            " the background black, or give a rule of masks."
+            " the background black, or give a rule of masks, as 128, which goes by the brightest channel."
         )
     if found.flat < LIKE_NEIGHBOURS and found.ramp > 0.5:
         low = math.ceil(found.high / 2)

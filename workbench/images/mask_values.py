@@ -139,7 +139,7 @@ def _indexed(image: Image.Image) -> Values:
 
 
 def _transparent(image: Image.Image) -> Values:
-    """Grey of its opacity where all that can be seen is black, or nothing of it is; else what can be seen, on black."""
+    """Grey of its opacity where all that can be seen is black or of one colour; else what can be seen, on black."""
 
     def rgba(box: Box) -> NDArray:
         return np.asarray(image.crop(box).convert("RGBA"))
@@ -149,8 +149,10 @@ def _transparent(image: Image.Image) -> Values:
 
     if all((rgba(box)[..., 3] == 255).all() for box in tiles(image.size)):
         return _coloured(image.size, colour, False)
-    seen = [np.any(part[..., :3], axis=2)[part[..., 3] > 0] for part in map(rgba, tiles(image.size))]
-    if len({bool(value) for part in seen for value in np.unique(part)}) < 2:
+    seen: set[int] = set()
+    for part in map(rgba, tiles(image.size)):
+        seen |= set(np.unique(packed(part[part[..., 3] > 0][:, :3])).tolist())
+    if len(seen) < 2:
         return Values(GREY, image.size, lambda box: rgba(box)[..., 3])
     return _coloured(image.size, lambda box: colour(box) * (rgba(box)[..., 3:] >= 128), False)
 
