@@ -1,6 +1,7 @@
 """Endings and encodings as strangers have them: read right by value, or left out with what they are."""
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,21 @@ def grey(values: np.ndarray) -> np.ndarray:
     return np.repeat(values[..., None], 3, -1)
 
 
+def bare(bits: int, photometric: int, data: bytes) -> bytes:
+    """A TIFF of 48 x 32 packed values, written by the specification (TIFF 6.0, section 2)."""
+    entries = [
+        (256, 3, 1, 48), (257, 3, 1, 32), (258, 3, 1, bits), (259, 3, 1, 1), (262, 3, 1, photometric), (273, 4, 1, 8),
+        (277, 3, 1, 1), (278, 4, 1, 32), (279, 4, 1, len(data)),
+    ]  # fmt: skip
+    table = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    return struct.pack("<2sHI", b"II", 42, 8 + len(data)) + data + table + struct.pack("<I", 0)
+
+
+FOUR, TWELVE = GREY >> 4, RNG.integers(0, 4096, (32, 48))
+PACKED_FOUR = (FOUR[:, ::2] << 4 | FOUR[:, 1::2]).tobytes()
+LEFT, RIGHT = TWELVE[:, ::2], TWELVE[:, 1::2]
+PACKED_TWELVE = np.stack([LEFT >> 4, (LEFT & 15) << 4 | RIGHT >> 8, RIGHT & 255], -1).astype(np.uint8).tobytes()
+COLOURS = RNG.integers(0, 256, (3, 256)).astype(np.uint16)
 RGB, PLANES, SMALL = {"photometric": "rgb"}, {"photometric": "rgb", "planarconfig": "separate"}, {"subfiletype": 1}
 TIFFS = {
     "LZW (Pillow 3055)": (saved(Image.fromarray(COLOUR), compression="tiff_lzw"), COLOUR),
@@ -54,6 +70,13 @@ TIFFS = {
     "1 bit, white is zero": (tiff(GREY > 127, photometric="miniswhite"), grey(np.uint8(255) * (GREY <= 127))),
     "8 bit, white is zero (Pillow 2278)": (tiff(GREY, photometric="miniswhite"), grey(255 - GREY)),
     "palette": (saved(PALETTE), np.asarray(PALETTE.convert("RGB"))),
+    "palette of 8 bits (Pillow 2157: black)": (
+        tiff(GREY, photometric="palette", colormap=COLOURS),
+        np.moveaxis(COLOURS[:, GREY], 0, -1),
+    ),
+    "4 bit": (bare(4, 1, PACKED_FOUR), grey(FOUR * 17)),
+    "4 bit, white is zero": (bare(4, 0, PACKED_FOUR), grey(255 - FOUR * 17)),
+    "12 bit, packed": (bare(12, 1, PACKED_TWELVE), TWELVE[..., None]),
     "CMYK": (saved(Image.fromarray(COLOUR).convert("CMYK")), COLOUR),
     "planes (Pillow 1888)": (tiff(np.moveaxis(COLOUR, -1, 0), **PLANES), COLOUR),
     "planes, tiled": (tiff(np.moveaxis(COLOUR, -1, 0), tile=(16, 16), **PLANES), COLOUR),
@@ -112,6 +135,11 @@ def test_a_fourth_channel_that_is_not_named_is_told() -> None:
     bands = item.load(bands=True)
     assert isinstance(bands, Raster)
     assert np.array_equal(bands.values, four)
+
+
+def test_a_packing_that_is_not_read_is_called_what_it_is() -> None:
+    with pytest.raises(InputError, match="packed as NONE in 12 bits, which is not read"):
+        ImageItem("x.tif", BytesSource(bare(12, 0, PACKED_TWELVE))).load()
 
 
 def test_floats_of_seven_bands_are_called_what_they_are() -> None:

@@ -31,7 +31,7 @@ FORMATS = {
     "AVIF": ".avif",
     "JPEG2000": ".jp2 .j2k .jpx .jpf .jpc .j2c",
 }
-EXTRA_SAMPLES = 338
+EXTRA_SAMPLES, COLOUR_MAP = 338, 320
 COPY, NOTES = "a copy in 8 bits", "notes on reading"
 """What `Image.info` carries under: that the file holds more than the image, and what was decided in reading it."""
 T = TypeVar("T")
@@ -96,8 +96,16 @@ _ORIENTED = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Decode the pixels, and turn them as EXIF says."""
+    """Decode the pixels, and turn them as EXIF says.
+
+    A colour map of a TIFF has 16 bits, of which Pillow takes the upper 8; some programs write 8 into it, as libtiff
+    knows too: the image would be black.
+    """
     image.load()
+    colours = getattr(image, "tag_v2", {}).get(COLOUR_MAP) if image.mode == "P" else None
+    if colours and 0 < max(colours) < 256:
+        third = len(colours) // 3
+        image.putpalette([colours[part * third + i] for i in range(third) for part in range(3)])
     ImageOps.exif_transpose(image, in_place=True)
     return image
 

@@ -146,8 +146,8 @@ def _tiff(data: bytes | Path, name: str, bands: bool) -> Raster | None:
             if not other.packing:
                 raise
             raise InputError(
-                f"{name} is a TIFF whose values are packed as {other.packing}, which is not read for so many channels:"
-                " save it without compression, or with deflate."
+                f"{name} is a TIFF whose values are packed as {other.packing}, which is not read for this number of"
+                " channels: save it in 8 or 16 bits a value, without compression or with deflate."
             ) from None
 
 
