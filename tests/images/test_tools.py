@@ -232,7 +232,9 @@ def test_class_folders_outweigh_shapes_beside_their_images(tmp_path: Path) -> No
     )
     assert report.layout == "folders"
     assert images.class_names == ("bad", "good")
-    assert sorted(name for left in report.left_out for name in left.names) == ["bad/2.json", "good/1.json"]
+    (left,) = report.left_out
+    assert sorted(left.names) == ["bad/2.json", "good/1.json"]
+    assert "boxes or polygons, that are not read" in left.reason
 
 
 def test_images_that_cvat_names_and_that_are_not_there_are_counted(tmp_path: Path) -> None:

@@ -18,11 +18,12 @@ from workbench.images.mask_paths import masks_by_pattern
 from workbench.images.mask_report import judge, ruled
 from workbench.images.mask_rules import AUTO, check_rule
 from workbench.images.masks import mask_of, parts_of
-from workbench.images.others import is_read, reasons
+from workbench.images.others import NO_IMAGE, is_read, reasons
 from workbench.images.report import Count, Finding, Guess, LeftOut, LoadReport, Question
 from workbench.images.splits import SPLITS
 from workbench.images.trees import Tree, composed, natural
 
+ANNOTATION = "called as an image: annotations, such as boxes or polygons, that are not read"
 UNUSED = "no part of this layout"
 NO_MASKS, KINDS = "none", "mask kinds"
 NOT_WANTED, OUTSIDE = "left out by your pattern", "outside of the root"
@@ -212,8 +213,10 @@ def _rest(whole: Tree, tree: Tree, reading: Reading) -> Iterable[LeftOut]:
             groups[UNUSED if name.startswith(begin) else OUTSIDE].append(name)
         else:
             others[path] = source
+    stems = {PurePosixPath(item.name).stem for item in reading.items}
     for path, reason in reasons(others).items():
-        groups[reason].append(str(path))
+        is_note = reason == NO_IMAGE and path.suffix.lower() in (".xml", ".json", ".txt") and path.stem in stems
+        groups[ANNOTATION if is_note else reason].append(str(path))
     return (LeftOut(reason, tuple(names)) for reason, names in groups.items())
 
 
