@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from laid import Case
 from workbench.catalog import ReadOptions
 from workbench.images.item import ImageSet
 from workbench.images.layouts import load_images
+from workbench.images.masks import parts_of
 from workbench.images.options import options_from, options_text
 from workbench.images.report import LoadReport
 
@@ -105,3 +107,29 @@ def test_magnetic_tiles_are_read_with_three_classes_two_and_one(tmp_path: Path) 
         assert report.by("label") == dict(kinds)
         assert report.masks == len(images) == len(photographs)
         assert [q.option for q in report.questions] == (["layout"] if folder.name == "MT_Crack" else [])
+
+
+WORDS = """
+train test val dev eval images masks labels data good bad Good cat 0 1 lot1 lot2 original aug resized_224 gt Imgs
+train_good test_good trainA testA setA setB custom predictions mask no_mask seg_pred
+"""
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_tree_of_such_words_is_read_and_no_file_is_lost(seed: int, tmp_path: Path, refusal: Refusal) -> None:
+    rng = random.Random(seed)
+    files: dict[str, bytes | str] = {"a.png": "photo", "b.png": "photo"}
+    for _ in range(rng.randint(2, 7)):
+        folder = "/".join(rng.choice(WORDS.split()) for _ in range(rng.randint(1, 3)))
+        content = rng.choice(["photo", "photo", "photo", "mask"])
+        files |= {f"{folder}/{stem}.png": content for stem in rng.sample(["1", "2", "3", "cat.0", "1_mask"], 2)}
+    folder = Case("", files, {}, {}).lay(tmp_path / "set")
+    images, report = read(folder)
+    left_out = [name for group in report.left_out for name in group.names]
+    assert len(left_out) == len(set(left_out)) == len(files) - report.used
+    assert len(images) + sum(len(parts_of(item.mask)) for item in images) <= report.used
+    for question in report.questions:
+        for value, _ in question.choices:
+            answer = load_images(folder, options=options_from(f"{question.option}={value}")).report
+            assert answer is not None
+            assert question.option not in [other.option for other in answer.questions]

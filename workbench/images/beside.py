@@ -14,7 +14,7 @@ from workbench.images.trees import Tree
 
 LIKELY = (".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm")
 """Endings of masks, the likeliest first; any other is likelier that of a photo."""
-FEW = 4
+LOOKS_A_FOLDER = 4
 """Files that are looked at to see what a folder holds."""
 MARK = re.compile("mask|gt|label|seg|anno|truth")
 Pair = tuple[PurePosixPath, PurePosixPath]
@@ -67,7 +67,7 @@ def no_masks(tree: Tree, pairs: Sequence[Pair]) -> set[PurePosixPath]:
 
 def are_masks(tree: Tree, paths: Sequence[PurePosixPath]) -> bool:
     """Whether most of a few of these files are masks by their values."""
-    few = evenly_spread(paths, FEW)
+    few = evenly_spread(paths, LOOKS_A_FOLDER)
     return 2 * len(no_masks(tree, [(path, path) for path in few])) < len(few)
 
 

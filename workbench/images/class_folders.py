@@ -84,7 +84,8 @@ def _without_figures(reading: Reading, roles: FolderRoles, root: Folder, tree: T
     """All branches but that of a few images at the root which lie outside of all folders of classes or splits."""
     others = sum(len(branch.folder.images) for branch in roles.places if branch.folder is not root)
     inside = any(branch.label or branch.split for branch in roles.places)
-    if not (0 < len(root.images) <= min(STRAYS, others)) or not inside or roles.strict:
+    few = 0 < len(root.images) <= min(STRAYS, others) and inside
+    if roles.strict or not root.images or not (few or roles.narrowed):
         return roles.places
     figures = tuple(str(tree.prefix / path) for path in root.images)
     reading.left_out.append(LeftOut("outside of the folders of the set", figures))
@@ -97,7 +98,8 @@ def _one_class(
     reading: Reading, branches: Sequence[Branch], tree: Tree, options: ReadOptions, asked: bool
 ) -> dict[str, str]:
     """The folder's own name as the one class where all it holds is a folder such as Imgs; as {"": name}."""
-    if any(branch.label or branch.split for branch in branches) or reading.layout != "folders":
+    known = any(branch.label or branch.split for branch in branches)
+    if known or reading.layout != "folders" or options.root is not None:
         return {}
     tops = {path.parts[0] for path in tree.files if len(path.parts) > 1}
     documents = (".md", ".rst", ".pdf", "")

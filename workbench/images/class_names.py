@@ -13,13 +13,13 @@ from workbench.images.item import SUFFIXES, read_source
 from workbench.images.report import SHOWN, Finding
 from workbench.images.trees import Tree
 
-FILES = re.compile(
+NAME_FILES = re.compile(
     r"(?:classes|labels?|class_?names|label_?names|names|categories|label_?map|idx_?to_?(?:class|label)"
     r"|class_?to_?idx|id2label|class_?indices|imagenet_class_index|loc_synset_mapping|synset_?words|words)"
     r"\.(?:txt|json|names)",
     re.IGNORECASE,
 )
-LARGEST = 2**22
+LARGEST_LIST = 2**22
 """Bytes of a file of names."""
 LINE = re.compile(r"\s*([^\s,:;=]+)(?:\s*[,:;=]\s*|\s+)(.+?)\s*")
 
@@ -45,7 +45,7 @@ class ClassNames:
 def class_names(tree: Tree, labels: Sequence[str]) -> ClassNames:
     """Look for a file at the root that names the classes of these folders."""
     for path in tree.files if labels else ():
-        if len(path.parts) == 1 and FILES.fullmatch(path.name):
+        if len(path.parts) == 1 and NAME_FILES.fullmatch(path.name):
             result = _names_in(path, tree, labels)
             if result is not None:
                 return result
@@ -93,7 +93,7 @@ def _table(path: PurePosixPath, tree: Tree) -> dict[str, str] | None:
     """The names by number or code, as a JSON file or lines of text give them; None where it holds something else."""
     try:
         source = tree.files[path]
-        if source.size > LARGEST:
+        if source.size > LARGEST_LIST:
             return None
         text = read_source(source, path.name).decode("utf-8-sig")
         return _of_json(json.loads(text)) if path.suffix.lower() == ".json" else _of_lines(text)

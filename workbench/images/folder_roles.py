@@ -32,7 +32,7 @@ Roles = dict[str, str]
 NO_CLASS = "in a folder of masks, annotations or results, not of images of the set"
 COPY = "in a folder that holds the set once more"
 APART = "beside the folder that the set seems to begin in"
-EVERY, HERE = "*", "."
+EVERY, ITSELF = "*", "."
 """Of the option `root`: the set begins in each folder; and in the root itself, whatever its folders are called."""
 
 
@@ -49,6 +49,7 @@ class FolderRoles:
         splits: The words that were read as splits, and what as.
         nameless: Folders beside splits whose names say nothing, and what they are read as.
         among: Folders of the depth at hand that lie beside others of no meaning, in one folder.
+        narrowed: Whether what lies outside of one folder is taken for no part of the set.
         skip: Whether the first folders that could be classes are said to be none.
     """
 
@@ -64,6 +65,7 @@ class FolderRoles:
     left_out: list[LeftOut] = field(default_factory=list)
     nameless: Roles = field(default_factory=dict)
     among: set[str] = field(default_factory=set)
+    narrowed: bool = False
     skip: bool = False
 
     @property
@@ -172,9 +174,11 @@ class FolderRoles:
             return roles | self._copies(groups, plain + holders)
         begins = [name for name in holders if self._inner(groups, [name])]
         if plain and begins and not self.strict and not set(plain) & self._inner(groups, begins):
-            return roles | self._begins_in(groups, plain, begins)
+            others = [name for name in plain + holders if name != begins[0]]
+            return roles | self._begins_in(groups, begins, others)
         if plain and not self.strict:
-            roles |= self._single(groups, plain[0]) if len(plain) == 1 and not holders else {}
+            alone = len(plain) == 1 and not holders and list(roles.values()).count("class") == 1
+            roles |= self._single(groups, plain[0]) if alone else {}
             roles |= self._several(groups, plain) if len(plain) > 1 else {}
         if plain and all(roles[name] == "class" for name in plain):
             roles |= self._odd_classes(groups, plain, holders)
@@ -231,9 +235,10 @@ class FolderRoles:
             return self._class_or_split(groups, [n for n in splits if n not in self.options.splits], plain)
         if inner and set(plain) <= inner:
             return self._ask_root(
+                groups,
                 dict.fromkeys(plain, "class"),
                 f"The folders {_list(plain)} lie beside {_list(splits)} and in them: are they the same images again?",
-                [(HERE, "all are images of the set"), *((name, f"{name} alone") for name in splits)],
+                [(ITSELF, "all are images of the set"), *((name, f"{name} alone") for name in splits)],
             )  # fmt: skip
         for name in plain:
             hint = None if name in self.options.splits else split_within(name)
@@ -260,7 +265,9 @@ class FolderRoles:
                 sentence = f"{name} lies in folders of splits beside {_list(plain)}: it is read as a class."
                 self.findings.append(Finding("class called as a split", sentence))
                 continue
-            split = str(split_of(name, self.options))
+            split = split_of(name, self.options) or split_within(name) or "none"
+            if name in self.nameless:
+                continue
             choices = [("none", f"{name} is a class"), (split, f"the {split} split, its images without a class")]
             if tokens(name) != ("train",):
                 choices.reverse()
@@ -277,16 +284,15 @@ class FolderRoles:
                                                 any(part.isdigit() for part in tokens(name)), name))  # fmt: skip
         kept = order[0]
         sentence = f"{_list(names)} seem to hold the same images in several forms."
-        choices = [*((name, f"the images of {name} alone") for name in order), (HERE, "each folder is a class")]
-        return self._ask_root({name: "images" if name == kept else "copy" for name in names}, sentence, choices)
+        choices = [*((name, f"the images of {name} alone") for name in order), (ITSELF, "each folder is a class")]
+        return self._ask_root(groups, {name: "images" if name == kept else "copy" for name in names}, sentence, choices)
 
-    def _begins_in(self, groups: Groups, plain: Sequence[str], begins: Sequence[str]) -> Roles:
+    def _begins_in(self, groups: Groups, begins: Sequence[str], others: Sequence[str]) -> Roles:
         """A folder such as `data` with folders in it, beside some that are not called so: `assets`, `figures`."""
         kinds = _list(sorted(self._inner(groups, begins)))
-        choices = [*((name, f"the set begins in {name}") for name in begins), (HERE, "each folder is a class")]
-        sentence = f"{begins[0]} holds {kinds}, and {_list(plain)} lie beside it."
-        apart = {name: "images" if name == begins[0] else "apart" for name in begins}
-        return self._ask_root(dict.fromkeys(plain, "apart") | apart, sentence, choices)
+        choices = [*((name, f"the set begins in {name}") for name in begins), (ITSELF, "each folder is a class")]
+        sentence = f"{_list(begins)} holds {kinds}, and {_list(others)} lie beside it."
+        return self._ask_root(groups, dict.fromkeys(others, "apart") | {begins[0]: "images"}, sentence, choices)
 
     def _single(self, groups: Groups, name: str) -> Roles:
         """The only folder: a class, or one around the set."""
@@ -299,8 +305,8 @@ class FolderRoles:
         if len(inner) > 1 or name == self.top or any(place.split for place in groups[name]):
             return around
         within = _list(sorted(inner)) if inner else "splits"
-        choices = [(name, f"{name} is a folder around the set"), (HERE, f"{name} is the one class")]
-        return self._ask_root(around, f"All images lie in {name}, which holds {within}.", choices)
+        choices = [(name, f"{name} is a folder around the set"), (ITSELF, f"{name} is the one class")]
+        return self._ask_root(groups, around, f"All images lie in {name}, which holds {within}.", choices)
 
     def _several(self, groups: Groups, plain: Sequence[str]) -> Roles:
         """Folders side by side: classes, or sets of their own with folders of classes in each."""
@@ -312,12 +318,12 @@ class FolderRoles:
             return {}
         common = set.intersection(*inner.values())
         deeper = (EVERY, f"{_shorter(sorted(names))} are the classes, and the folders above them an attribute")
-        here = (HERE, f"{_shorter(plain)} are the classes")
+        here = (ITSELF, f"{_shorter(plain)} are the classes")
         alone = [(name, f"only what lies in {name}") for name in plain[:5]]
         sentence = f"The folders {_shorter(plain)} hold folders of their own ({_shorter(sorted(names))})."
         if common:
-            return self._ask_root(dict.fromkeys(plain, "folder"), sentence, [deeper, here, *alone])
-        return self._ask_root({}, sentence, [here, deeper, *alone])
+            return self._ask_root(groups, dict.fromkeys(plain, "folder"), sentence, [deeper, here, *alone])
+        return self._ask_root(groups, {}, sentence, [here, deeper, *alone])
 
     def _odd_classes(self, groups: Groups, plain: Sequence[str], holders: Sequence[str]) -> Roles:
         """Among folders of classes: those that hold the others once more, and those whose names are of no class."""
@@ -328,7 +334,7 @@ class FolderRoles:
             if others and len(inner) > 1 and set(others) <= inner:
                 roles[name] = "copy"
                 self._ask_class(name, False, f"it holds the folders {_list(others)} once more")
-            elif name in holders or (is_copy(name) and len(others) > 0):
+            elif (name in holders and name not in self.nameless) or (is_copy(name) and len(others) > 0):
                 roles[name] = "class"
                 self._ask_class(name, True, f"its name says nothing of what the images show, beside {_list(others)}")
         return roles
@@ -340,10 +346,12 @@ class FolderRoles:
         order = choices if is_class else choices[::-1]
         self.questions.append(Question(f"label.{name}", f"{name} may be no class: {why}.", tuple(order)))
 
-    def _ask_root(self, roles: Roles, sentence: str, choices: Iterable[tuple[str, str]]) -> Roles:
+    def _ask_root(self, groups: Groups, roles: Roles, sentence: str, choices: Iterable[tuple[str, str]]) -> Roles:
         if not self.strict:
-            here = tuple((str(self.prefix / value), meaning) for value, meaning in choices)
+            values = {name: str(self.prefix / members[0].folder.path) for name, members in groups.items()}
+            here = tuple((values.get(value, str(self.prefix / value)), meaning) for value, meaning in choices)
             self.questions.append(Question("root", sentence, here))
+            self.narrowed = here[0][0] not in (str(self.prefix / ITSELF), str(self.prefix / EVERY))
         return roles
 
 

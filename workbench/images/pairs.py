@@ -21,7 +21,7 @@ from workbench.images.words import IMAGE_TOKENS, MASK_TOKENS, SPLIT_TOKENS, toke
 
 ENDS = ("annot", "masks", "mask", "labels", "label", "gt")
 """What stands after a split in one word, as in `trainannot`."""
-NUMBER = re.compile(r"[ _.-]+\d+$")
+MASK_NUMBER = re.compile(r"[ _.-]+\d+$")
 """Behind the name of an image that has several masks."""
 SIDES, ALIKE = 12, 0.9
 """Folders side by side that are compared, and the share of names that a folder of masks has in common with another."""
@@ -118,7 +118,7 @@ def _image_of(mask: PurePosixPath, groups: Sequence[Mapping[str, Sequence[PurePo
     """The one image that a mask is called after."""
     alone = [path for group in groups for paths in group.values() for path in paths] if len(groups) == 1 else []
     names = stems(mask)
-    for stem in (*names, *(NUMBER.sub("", name) for name in names)):
+    for stem in (*names, *(MASK_NUMBER.sub("", name) for name in names)):
         matches = [path for group in groups for path in group.get(stem, ())]
         if len(matches) > 1:
             matches = [path for path in matches if path.suffix.lower() == mask.suffix.lower()]
