@@ -16,6 +16,7 @@ from starlette.middleware import Middleware
 
 from workbench.catalog import home, shared
 from workbench.ui import draw, sidebar, url, warm
+from workbench.ui.answers import keep_answers
 from workbench.ui.doors import Doors, Limits, expected, scripts_of, shown
 from workbench.ui.progress import troubles
 
@@ -75,4 +76,5 @@ async def window(server: st.App) -> AsyncIterator[None]:
 if __name__ == "__main__":
     main()
 else:
+    keep_answers()
     app = st.App(__file__, lifespan=window, middleware=[guarded()])
