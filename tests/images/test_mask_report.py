@@ -107,6 +107,19 @@ def test_void_is_known_from_the_masks_that_hold_classes(tmp_path: Path, refusal:
     assert "looks like a photo" in refusal(item.open_mask)
 
 
+def test_masks_of_good_images_and_masks_that_are_all_inside_are_found(tmp_path: Path) -> None:
+    def found(folder: Path, masks: list[np.ndarray], good: np.ndarray) -> list[tuple[str, tuple[str, ...]]]:
+        read(folder, masks)
+        (folder / "good" / "x.png").write_bytes(encoded(good))
+        (folder / "good" / "x.jpg").write_bytes(photo(99, "jpg", SHAPE[::-1]))
+        return [(finding.kind, finding.images) for finding in report_of(load_images(folder)).findings]
+
+    whole = np.full(SHAPE, 255, np.uint8)
+    assert found(tmp_path / "a", [spot(4, 4)], spot(9, 9)) == [("mask of a good image", ("good/x.jpg",))]
+    assert found(tmp_path / "b", [spot(4, 4)], whole * 0) == []
+    assert found(tmp_path / "c", [whole, whole], whole)[0] == ("full masks", ())
+
+
 def test_masks_that_cannot_be_used_are_found_before_any_figure(tmp_path: Path, refusal: Refusal) -> None:
     files = {"a/1.jpg": photo(1, "jpg"), "a/2.jpg": photo(2, "jpg"), "m/1.png": photo(3), "m/2.png": disc(size=(9, 9))}
     for name, content in files.items():

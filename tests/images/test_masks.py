@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from laid import disc, photo
+from laid import disc, encoded, photo
+from PIL import Image, ImageOps
 
 import workbench as wb
 from workbench.catalog import ReadOptions
@@ -193,6 +195,18 @@ def test_a_rule_of_masks_is_obeyed_and_one_that_is_none_is_refused(tmp_path: Pat
     assert plain.mask_id != ruled.mask_id
     assert plain.key != ruled.key
     assert plain.key == load_images(folder, options=ReadOptions(mask_rule="auto")).by_name["test/crack/0.png"].key
+
+
+def test_labels_by_masks_follow_the_rule_and_the_pattern(tmp_path: Path) -> None:
+    white = encoded(Image.new("L", (16, 16), 255), "png")
+    spot = encoded(ImageOps.invert(Image.open(io.BytesIO(disc(3)))), "png")
+    files = {f"images/{number}.png": photo(number) for number in (1, 2)}
+    files |= {"masks/1.png": white, "masks/2.png": spot, "other/2.png": white, "other/1.png": spot}
+    folder = laid(tmp_path, files)
+    ruled = load_images(folder, options=ReadOptions(layout="defects", mask_rule="inverted", leave_out=("other/*",)))
+    assert [item.label for item in ruled] == ["good", "defective"]
+    options = ReadOptions(layout="defects", mask_rule="inverted", masks="other/{name}", leave_out=("masks/*",))
+    assert [item.label for item in load_images(folder, options=options)] == ["defective", "good"]
 
 
 def test_rows_that_name_a_mask_each_of_one_image_are_joined(tmp_path: Path) -> None:

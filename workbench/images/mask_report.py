@@ -18,6 +18,7 @@ from workbench.images.mask_turns import fitting, is_unclear, orientation_of
 from workbench.images.mask_values import Values
 from workbench.images.masks import SAMPLE, evenly_spread, mask_of, parts_of
 from workbench.images.report import Finding, Guess, Question
+from workbench.texts import reads_as_good
 
 MOST_PIXELS = 60_000_000
 """Pixels that are decoded to find the rule of a set."""
@@ -76,7 +77,7 @@ def judge(items: Iterable[ImageItem], rule: str) -> Judgement:
     result, seen = Judgement(), _sample(masked)
     looks = [one.look for one in seen if one.look is not None]
     result.findings += _faults(seen, len(masked))
-    result.findings += _empty(seen)
+    result.findings += [*_empty(seen), *_full(looks)]
     if not looks:
         return result
     result.rule, words = _rule(looks)
@@ -88,6 +89,8 @@ def judge(items: Iterable[ImageItem], rule: str) -> Judgement:
         result.questions.append(_is_inverted(white, voters, words))
         result.rule = derived(INVERTED)
         result.guesses[-1] = replace(result.guesses[-1], value=f"inverted: {words} the other way round", how="assumed")
+    else:
+        result.findings += _of_good(seen)
     if unclear := [one for one in seen if one.unclear]:
         value = "drawn on the image as it stands upright"
         why = f"{len(unclear):,} of them belong to images that EXIF turns, and their sizes do not tell"
@@ -185,6 +188,22 @@ def _faults(seen: Sequence[Seen], total: int) -> list[Finding]:
     sentence = f"{len(faults):,} of the {len(seen):,} masks that were looked at, of {total:,}, cannot be used, as:"
     names = tuple(one.item.name for one in faults)
     return [Finding("mask that cannot be used", f"{sentence} {faults[0].fault}", names)]
+
+
+def _full(looks: Sequence[Look]) -> list[Finding]:
+    if not looks or any(one.kind != "full" for one in looks):
+        return []
+    return [Finding("full masks", f"All {len(looks):,} masks that were looked at are inside as a whole.")]
+
+
+def _of_good(seen: Sequence[Seen]) -> list[Finding]:
+    """Masks with something inside of images whose label reads as good."""
+    inside = [one for one in seen if one.look is not None and one.look.kind != "empty"]
+    good = tuple(one.item.name for one in inside if one.item.label and reads_as_good(one.item.label))
+    if not good:
+        return []
+    sentence = f"{len(good):,} of the masks that were looked at are of good images and not empty, as that of {good[0]}."
+    return [Finding("mask of a good image", sentence, good)]
 
 
 def _empty(seen: Sequence[Seen]) -> list[Finding]:

@@ -73,7 +73,8 @@ def image_set(whole: Tree, tree: Tree, reading: Reading, options: ReadOptions) -
     judgement = judge(reading.items, options.mask_rule)
     reading.items = ruled(reading.items, judgement.rule)
     reading.guesses += judgement.guesses
-    reading.findings += judgement.findings
+    kinds = {finding.kind for finding in reading.findings}
+    reading.findings += [finding for finding in judgement.findings if finding.kind not in kinds]
     reading.questions += judgement.questions
     reading.used, guesses = _called(tree, reading.used)
     items = [_renamed(item, options) for item in _labelled(tree, reading, options)]

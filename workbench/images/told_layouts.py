@@ -8,8 +8,11 @@ from pathlib import PurePosixPath
 from workbench.catalog import ReadOptions
 from workbench.images.class_folders import class_folders, label_in
 from workbench.images.mask_pairs import is_empty
+from workbench.images.mask_paths import masks_by_pattern
+from workbench.images.mask_rules import AUTO
+from workbench.images.masks import mask_of, parts_of
 from workbench.images.pairs import pairs
-from workbench.images.readings import Reading
+from workbench.images.readings import NO_MASKS, Reading
 from workbench.images.report import Guess
 from workbench.images.trees import Tree
 
@@ -39,7 +42,11 @@ def defects(tree: Tree, options: ReadOptions, asked: bool) -> Reading | None:
     if not asked:
         return None
     reading = _read(tree, options, "defects", "an image is defective where its mask is not empty")
-    empty = {item.name: item.mask is None or is_empty(item.mask) for item in reading.items}
+    parts = {item.name: parts_of(item.mask) for item in reading.items}
+    if options.masks != AUTO:
+        found = {} if options.masks == NO_MASKS else masks_by_pattern(tree, reading.items, options.masks)[0]
+        parts = {name: tuple(found.get(name, {}).values()) for name in parts}
+    empty = {name: not files or is_empty(mask_of(files, options.mask_rule)) for name, files in parts.items()}
     label = {True: SOUND, False: FLAWED, None: None}
     reading.items = [replace(item, label=label[empty[item.name]]) for item in reading.items]
     return reading
