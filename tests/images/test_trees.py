@@ -119,6 +119,15 @@ def test_links_are_followed_where_the_caller_named_the_set(tmp_path: Path) -> No
     assert [names for _, names in sorted(typed.items())] == [("good/3.png",), ("bad/",), ("good/gone.png",)]
 
 
+def test_where_all_images_lie_behind_links_the_refusal_says_so(tmp_path: Path, refusal: Refusal) -> None:
+    lay(tmp_path / "far", "1.png")
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "bad").symlink_to(tmp_path / "far", target_is_directory=True)
+    assert "are links to folders: copy the files there, or name the set with --images" in refusal(
+        lambda: load_images(tmp_path / "set", follow=False)
+    )
+
+
 def test_loops_and_folders_under_two_names_are_read_once_under_their_own(tmp_path: Path) -> None:
     folder = lay(tmp_path / "set", "train/a/1.png", "zoo/b/2.png")
     (folder / "again").symlink_to(folder / "zoo", target_is_directory=True)

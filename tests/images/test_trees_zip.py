@@ -218,3 +218,30 @@ def test_zips_of_64_bits_and_of_streams_are_read(zip64: bool, kind: int) -> None
     assert np.array_equal(
         images.by_name["a/1.png"].open(), images_from_zip(zipped([b"a/1.png"]), "x.zip").items[0].open()
     )
+
+
+def split_last() -> bytes:
+    data = bytearray(zipped([b"a/1.png"]))
+    data[data.rindex(b"PK\5\6") + 4] = 1
+    return bytes(data[40:])
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"7z\xbc\xaf\x27\x1c\0\4", "not a zip but a 7z archive: unpack it and give the folder, or zip that"),
+        (b"Rar!\x1a\x07\1\0", "not a zip but a RAR archive"),
+        (b"\x1f\x8b\x08\0", "not a zip but a gzip archive"),
+        (b"a.png".ljust(257, b"\0") + b"ustar\x0000", "not a zip but a tar archive"),
+        (b"\n<!DOCTYPE html><html>", "not a zip but a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "not a zip but the pointer of Git LFS to it"),
+        (zipped([b"a/1.png"])[:60], "not a zip this can read, for its end is missing"),
+        (split_last(), "the last of several parts, not a zip of its own"),
+        (b"", "not a zip this can read: zip the folder again"),
+        (b"nothing", "not a zip this can read: zip the folder again"),
+    ],
+)
+def test_what_is_no_zip_is_called_what_it_is(tmp_path: Path, refusal: Refusal, data: bytes, says: str) -> None:
+    (tmp_path / "x.zip").write_bytes(data)
+    assert refusal(lambda: images_from_zip(data, "x.zip")).startswith(f"x.zip is {says}")
+    assert refusal(lambda: load_images(tmp_path / "x.zip")).startswith(f"x.zip is {says}")

@@ -244,7 +244,7 @@ def _from_tree(whole: Tree, options: ReadOptions = DEFAULT) -> ImageSet:
             return image_set(whole, whole, search.reading, options)
     tree = _rooted(whole, options)
     if not tree.images() and search.reading is None:
-        raise nothing_read(tree.name, tree.files)
+        raise nothing_read(tree.name, tree.files, whole.passed_over)
     for name, read in LAYOUTS.items():
         if name in IN_FOLDERS and search.reading is not None:
             return image_set(whole, whole, search.reading, options)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from workbench.errors import InputError
 from workbench.images.clutter import ARCHIVES
 from workbench.images.item import SUFFIXES, FileSource, Source, no_images
+from workbench.images.report import LeftOut
 
 NO_IMAGE = "no image or table"
 PACKED = "archives, which are not looked into: unpack them"
@@ -63,13 +64,19 @@ def reasons(files: Mapping[PurePosixPath, Source]) -> dict[PurePosixPath, str]:
     return result
 
 
-def nothing_read(name: str, files: Mapping[PurePosixPath, Source]) -> InputError:
+def nothing_read(name: str, files: Mapping[PurePosixPath, Source], passed_over: Iterable[LeftOut] = ()) -> InputError:
     """What to say where nothing of a set is an image that can be read."""
     kinds = Counter(reason for reason in reasons(files).values() if reason != NO_IMAGE)
+    kinds.update({group.reason: len(group.names) for group in passed_over if any(map(_may_hold, group.names))})
     if not kinds:
         return no_images(name)
     reason, count = kinds.most_common(1)[0]
     return InputError(f"{name} holds no images of a kind that is read; {count:,} of its files are {reason}.")
+
+
+def _may_hold(name: str) -> bool:
+    """Whether a name that was passed over is that of a folder, or of an image."""
+    return name.endswith("/") or is_read(PurePosixPath(name))
 
 
 def is_read(path: PurePosixPath) -> bool:
