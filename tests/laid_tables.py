@@ -173,6 +173,19 @@ CASES = (
         asks=("table",),
     ),
     Case(
+        "a table beside images and masks",
+        {
+            "labels.csv": "image,label\n1.png,good\n2.png,bad\n",
+            "images/1.png": "photo",
+            "images/2.png": "photo",
+            "masks/2_mask.png": "mask",
+        },
+        labels=ONE_EACH,
+        splits={"": 2},
+        masks=1,
+        layout="manifest",
+    ),
+    Case(
         "a manifest a lot",
         {
             "lot1/manifest.csv": "image,label\na.png,good\n",

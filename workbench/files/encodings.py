@@ -8,7 +8,7 @@ import re
 
 from workbench.errors import InputError
 
-MARKS = {
+BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -32,7 +32,7 @@ def encoding_of(data: bytes, name: str) -> tuple[str, str]:
     Raises:
         InputError: It is in none that is known, or its bytes allow several.
     """
-    for mark, encoding in MARKS.items():
+    for mark, encoding in BYTE_ORDER_MARKS.items():
         if data.startswith(mark):
             return encoding, ""
     head = data[:HEAD]

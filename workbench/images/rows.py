@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
@@ -12,14 +13,16 @@ from workbench.images.cells import CellSource, cells_of
 from workbench.images.columns import FLAGS, TRUE, is_true, sentence_list, text_of
 from workbench.images.item import SUFFIXES, ImageItem, Source
 from workbench.images.listings import Listing, folder_label, folder_split, rank_of
+from workbench.images.mask_rules import AUTO
 from workbench.images.masks import MASK_MARK, mask_of, parts_of
 from workbench.images.named_files import Finder
 from workbench.images.readings import Reading
 from workbench.images.report import Finding, Guess, LeftOut, Question
 from workbench.images.row_labels import Entry, check_spelling, labels_of, one_label, translate
 from workbench.images.trees import Tree
-from workbench.images.words import split_of
+from workbench.images.words import role_of, split_of
 
+MASK_END = re.compile(r"[_-](mask|gt|seg|label)$", re.IGNORECASE)
 SYNTHETIC = "synthetic"
 ROWS_SHOWN = 5
 """Rows that a sentence names."""
@@ -53,6 +56,8 @@ def reading_of(tree: Tree, listings: Sequence[Listing], options: ReadOptions) ->
         raise InputError(f"{names} lists no images that remain: correct the options of the set.")
     translate(chosen, tree, listings, reading, options)
     _by_folders(chosen, listings, reading, options)
+    if options.masks == AUTO and all(listing.columns.mask is None for listing in listings):
+        _masks_beside(tree, chosen, reading, options)
     _unlisted(tree, chosen, reading, names)
     reading.items = [
         ImageItem(e.name, e.source, e.labels[0] if e.labels else None, e.mask, e.split, e.attributes) for e in chosen
@@ -295,6 +300,22 @@ def _by_folders(entries: Sequence[Entry], listings: Sequence[Listing], reading: 
         if options.layout is None:
             choices = (("manifest", f"{names}"), ("folders", "the folders"))
             reading.questions.append(Question("layout", f"{sentence}: which is right?", choices))
+
+
+def _masks_beside(tree: Tree, entries: Sequence[Entry], reading: Reading, options: ReadOptions) -> None:
+    """Masks that no column names: files in folders of masks, called like one image each."""
+    masks = defaultdict[str, list[PurePosixPath]](list)
+    for path in tree.images():
+        if path not in reading.used and any(role_of(part) == "masks" for part in path.parts[:-1]):
+            masks[MASK_END.sub("", path.stem)].append(path)
+    names = Counter(entry.path.stem for entry in entries)
+    pairs = [(e, masks[e.path.stem][0]) for e in entries if names[e.path.stem] == 1 and len(masks[e.path.stem]) == 1]
+    for entry, path in pairs:
+        entry.mask = mask_of([tree.files[path]], options.mask_rule)
+        reading.used.add(path)
+    if pairs:
+        value = f"{len(pairs):,} images have one of their name in a folder of masks, as {pairs[0][1]}"
+        reading.guesses.append(Guess("masks", value, "the table names none", "recognised", "masks"))
 
 
 def _unlisted(tree: Tree, entries: Sequence[Entry], reading: Reading, names: str) -> None:
