@@ -133,3 +133,25 @@ def test_any_tree_of_such_words_is_read_and_no_file_is_lost(seed: int, tmp_path:
             answer = load_images(folder, options=options_from(f"{question.option}={value}")).report
             assert answer is not None
             assert question.option not in [other.option for other in answer.questions]
+
+
+def test_what_is_read_by_its_form_alone_is_said(tmp_path: Path) -> None:
+    _, report = read(Case("", laid_folders.photos("seg_train/a/1.png", "test/b/2.png"), {}, {}).lay(tmp_path))
+    said = {(guess.value, guess.how, guess.option) for guess in report.guesses if guess.topic == "splits"}
+    assert said == {("seg_train is read as train", "recognised", "splits"), ("test", "recognised", "splits")}
+
+
+def test_folders_without_images_beside_classes_are_told(tmp_path: Path) -> None:
+    folder = Case("", {**laid_folders.photos("good/1.png", "bad/2.png"), "scratch/x.heic": "-"}, {}, {}).lay(tmp_path)
+    (folder / "dent").mkdir()
+    _, report = read(folder)
+    assert [f.sentence for f in report.findings] == ["2 folders beside those of classes hold no image: dent, scratch."]
+
+
+def test_masks_that_are_not_wanted_do_not_become_images(tmp_path: Path) -> None:
+    for name, case in (("beside", laid_folders.CASES), ("pairs", laid_pairs.CASES)):
+        first = next(case for case in case if case.masks)
+        images, report = read(first.lay(tmp_path / name), masks="none")
+        assert len(images) == first.images
+        assert report.masks == 0
+        assert sum(len(group.names) for group in report.left_out) == first.masks + first.left_out

@@ -52,9 +52,18 @@ def class_names(tree: Tree, labels: Sequence[str]) -> ClassNames:
     return ClassNames()
 
 
+def names_folders(path: PurePosixPath, tree: Tree) -> bool:
+    """Whether a file names the classes of the folders beside it; else it may be a table of images."""
+    if not NAME_FILES.fullmatch(path.name):
+        return False
+    parents = {image.parent for image in tree.images() if image.is_relative_to(path.parent)}
+    labels = sorted({parent.name for parent in parents if parent != path.parent})
+    return bool(labels) and _names_in(path, tree, labels) is not None
+
+
 def _names_in(path: PurePosixPath, tree: Tree, labels: Sequence[str]) -> ClassNames | None:
     table = _table(path, tree)
-    if table is None or any(PurePosixPath(str(key)).suffix.lower() in SUFFIXES for key in table):
+    if table is None or any(PurePosixPath(str(key)).suffix.lower() in SUFFIXES for key in (*table, *table.values())):
         return None
     if set(labels) <= set(table.values()) and not set(labels) <= set(table):
         order = tuple(dict.fromkeys(table.values()))
@@ -63,7 +72,7 @@ def _names_in(path: PurePosixPath, tree: Tree, labels: Sequence[str]) -> ClassNa
     if not set(keys) <= set(table) and set(keys) == {str(int(key) + 1) for key in table if key.isdigit()}:
         table = {str(int(key) + 1): name for key, name in table.items()}  # a list of names for folders from 1 on
     known = {label: table[key] for key, label in keys.items() if key in table}
-    if 2 * len(known) < len(keys):
+    if 2 * len(known) <= len(keys):
         return None
     twice = {name for name in known.values() if list(known.values()).count(name) > 1}
     names = {label: f"{name} ({label})" if name in twice else name for label, name in known.items()}

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from workbench.catalog import ReadOptions
 from workbench.errors import InputError
+from workbench.images.class_names import names_folders
 from workbench.images.columns import sentence_list
 from workbench.images.listings import (
     Listing,
@@ -162,6 +163,7 @@ def _wanted(tree: Tree, options: ReadOptions, search: Search) -> list[PurePosixP
         if not named:
             raise InputError(f"{tree.name} has no table {options.table!r}: correct the option table.")
         return named
+    paths = [path for path in paths if not names_folders(path, tree)]
     forms = [path for path in paths if "submission" in tokens(path.stem)]
     results = [path for path in paths if path not in forms and RESULTS & set(tokens(path.stem))]
     sheets = [path for path in tree.files if path.suffix.lower() in SHEETS]
