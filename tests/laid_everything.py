@@ -9,6 +9,7 @@ import laid_pairs
 import laid_strangers
 import laid_tables
 import laid_tools
+import laid_values
 
 CASES = (
     *laid_folders.CASES,
@@ -18,4 +19,5 @@ CASES = (
     *laid_masks.CASES,
     *laid_tables.CASES,
     *laid_tools.CASES,
+    *laid_values.CASES,
 )
