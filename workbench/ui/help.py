@@ -18,7 +18,7 @@ SUBJECTS = {"attribution-method": "methods", "evidence": "methods", "agreement":
 """The topics of those subjects of "What does this mean?" that belong to another topic than the page they stand on."""
 _FENCE = re.compile(r"^(```.*?^```$)", re.DOTALL | re.MULTILINE)
 _LEFT_OUT = re.compile(r"\A---\n.*?^---\n|<!--.*?-->\n?|!\[[^\]]*\]\([^)]*\)", re.DOTALL | re.MULTILINE)
-_LINK = re.compile(r"\[([^\]]*)\]\(([^)\s]+)\)")
+_LINK = re.compile(r"\[((?:`[^`]*`|[^\]`])*)\]\(([^)\s]+)\)")
 _ADDRESS = re.compile(r"https?://|#")
 
 

@@ -53,7 +53,7 @@ class _Shared:
         text: How it is to be read, as `options_text` writes it; empty as the catalog says.
     """
 
-    def __init__(self, ref: str, trusted: bool, follow: bool, text: str) -> None:
+    def __init__(self, ref: str, trusted: bool, follow: bool = False, text: str = "") -> None:
         self._ref, self._trusted, self._follow = ref, trusted, follow
         self._options: ReadOptions | None = options_from(text) if text else None
         self._lock = threading.Lock()
