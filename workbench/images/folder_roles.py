@@ -26,6 +26,7 @@ from workbench.images.words import (
     split_within,
     tokens,
 )
+from workbench.texts import reads_as_good
 
 Groups = dict[str, list[Branch]]
 Roles = dict[str, str]
@@ -321,7 +322,7 @@ class FolderRoles:
         here = (ITSELF, f"{_shorter(plain)} are the classes")
         alone = [(name, f"only what lies in {name}") for name in plain[:5]]
         sentence = f"The folders {_shorter(plain)} hold folders of their own ({_shorter(sorted(names))})."
-        if common:
+        if common and (len(names) > 1 or any(map(reads_as_good, names))):  # one name everywhere tells no two apart
             return self._ask_root(groups, dict.fromkeys(plain, "folder"), sentence, [deeper, here, *alone])
         return self._ask_root(groups, {}, sentence, [here, deeper, *alone])
 
