@@ -105,6 +105,11 @@ def test_without_a_header_the_first_row_is_data() -> None:
     ]
 
 
+def test_blanks_within_a_path_divide_nothing() -> None:
+    table = read_table(b"lot 1/a b.png good\nlot 12/c.png bad\n", "labels.txt")
+    assert [list(row.values()) for _, row in table.rows] == [["lot 1/a b.png", "good"], ["lot 12/c.png", "bad"]]
+
+
 def test_rows_with_fewer_cells_are_told_and_with_more_refused(refusal: Refusal) -> None:
     table = read_table(b"image,label,note\na.png,good,x\nb.png\n", "m.csv")
     assert table.rows[1][1] == {"image": "b.png", "label": None, "note": None}

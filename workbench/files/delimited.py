@@ -18,6 +18,7 @@ SEPARATOR = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 """The first line in which Excel says what divides the cells."""
 IMAGE = r"\.(?:png|jpe?g|jfif|jpe|bmp|gif|tiff?|webp|npy|dcm|jp2|avif|ppm|pgm)"
 IMAGE_CELL = re.compile(rf"\S.*{IMAGE}", re.IGNORECASE | re.DOTALL)
+PATH_FIRST = re.compile(rf"(\S.*?{IMAGE})\s+(\S.*)", re.IGNORECASE)
 PEEK = 5
 """Lines by which it is told what divides the cells."""
 
@@ -89,7 +90,7 @@ def _records(lines: Iterator[str], delimiter: str, name: str, above: int) -> Ite
         InputError: A quote is not closed, or closed only in a later row.
     """
     if delimiter == BLANKS:
-        yield from ((f"line {above + number}", line.split()) for number, line in enumerate(lines, 1))
+        yield from ((f"line {above + number}", _words(line)) for number, line in enumerate(lines, 1))
         return
     swallowed = re.compile(rf"{IMAGE}\"?{re.escape(delimiter)}(?=\S)", re.IGNORECASE)
     reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=delimiter != "\t")
@@ -108,6 +109,12 @@ def _records(lines: Iterator[str], delimiter: str, name: str, above: int) -> Ite
         yield where, cells
 
 
+def _words(line: str) -> list[str]:
+    """The words of a line; a path that it begins with is one of them, blanks in it or not."""
+    path = PATH_FIRST.match(line.strip())
+    return [path[1], *path[2].split()] if path else line.split()
+
+
 def _unclosed(name: str, where: str) -> InputError:
     return InputError(
         f"{name} has a quote in {where} that is not closed where its cell ends, which would swallow the rows after it:"
@@ -120,7 +127,7 @@ def _delimiter(lines: Sequence[str], name: str) -> str:
     counts = {sign: [len(_cells(line, sign)) for line in lines if line.strip()] for sign in DELIMITERS}
     best = max(DELIMITERS, key=lambda sign: _fit(counts[sign]))
     if lines and _fit(counts[best])[0] == 0:
-        blanks = [line.split() for line in lines if line.strip()]
+        blanks = [_words(line) for line in lines if line.strip()]
         named = any(IMAGE_CELL.fullmatch(word) for line in blanks[:1] for word in line)
         if len({len(words) for words in blanks}) == 1 and len(blanks[0]) > 1:
             return BLANKS if named or name.lower().endswith(".txt") else best
