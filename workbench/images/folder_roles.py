@@ -20,6 +20,7 @@ from workbench.images.words import (
     SECOND_MEANINGS,
     beside_split,
     is_copy,
+    is_dated,
     is_lot,
     is_plain_split,
     split_of,
@@ -315,9 +316,10 @@ class FolderRoles:
         if any(place.folder.images for name in plain for place in groups[name]) or not all(inner.values()):
             return {}
         names = set().union(*inner.values())
-        if all(map(is_lot, names)):
+        if all(map(is_dated, names)):
             return {}
-        common = set.intersection(*inner.values())
+        kinds = {kind_of(below, self.options) for name in plain for p in groups[name] for below in p.folder.folders}
+        common = set.intersection(*inner.values()) if "split" in kinds or not all(map(is_lot, names)) else set()
         deeper = (EVERY, f"{_shorter(sorted(names))} are the classes, and the folders above them an attribute")
         here = (ITSELF, f"{_shorter(plain)} are the classes")
         alone = [(name, f"only what lies in {name}") for name in plain[:5]]

@@ -156,21 +156,43 @@ def _pieces(token: str) -> Iterable[str]:
 
 def _by_looks(tree: Tree, images: Sequence[PurePosixPath], options: ReadOptions) -> Pairs | None:
     """Two folders side by side with the same names in them, of which one holds masks by their values."""
-    level = [folders_of(images)]
-    while level:
-        for folder in level:
-            sides = [side for name, side in folder.folders.items() if kind_of(name, options) in ("plain", "images")]
-            if 2 <= len(sides) <= SIDES and (result := _pair_of(tree, sides)) is not None:
-                return result
-        level = [below for folder in level for below in folder.folders.values()]
+    parents = _all_below(folders_of(images))
+    for folder in parents:
+        sides = [side for name, side in folder.folders.items() if kind_of(name, options) in ("plain", "images")]
+        if 2 <= len(sides) <= SIDES and (pair := _pair_of(tree, sides)) is not None:
+            photo, mask = pair
+            result = Pairs(f"{mask.path} holds masks by their values, called as the images of {photo.path}")
+            result.holder = photo.path.name
+            alike = [p.folders for p in parents if photo.path.name in p.folders and mask.path.name in p.folders]
+            for folders in alike:
+                _add(result, folders[photo.path.name], folders[mask.path.name])
+            return result
     return None
 
 
-def _pair_of(tree: Tree, sides: Sequence[Folder]) -> Pairs | None:
-    names = [
-        {path.relative_to(side.path).with_suffix("").as_posix().lower(): path for path in side.all_images()}
-        for side in sides
-    ]
+def _all_below(folder: Folder) -> list[Folder]:
+    folders = [folder]
+    for place in folders:
+        folders += place.folders.values()
+    return folders
+
+
+def _names(side: Folder) -> dict[str, PurePosixPath]:
+    return {path.relative_to(side.path).with_suffix("").as_posix().lower(): path for path in side.all_images()}
+
+
+def _add(result: Pairs, photo: Folder, mask: Folder) -> None:
+    images = _names(photo)
+    for name, path in _names(mask).items():
+        if name in images:
+            result.masks[images[name]].append(path)
+        else:
+            result.orphans.append(path)
+
+
+def _pair_of(tree: Tree, sides: Sequence[Folder]) -> tuple[Folder, Folder] | None:
+    """Of folders side by side that of images and that of their masks."""
+    names = [_names(side) for side in sides]
     looks: dict[int, bool] = {}
 
     def holds_masks(place: int) -> bool:
@@ -184,12 +206,6 @@ def _pair_of(tree: Tree, sides: Sequence[Folder]) -> Pairs | None:
             if one == other or len(common) < ALIKE * len(others) or holds_masks(one) or not holds_masks(other):
                 continue
             pairs_here = [(mine[name], others[name]) for name in common]
-            if 2 * len(no_masks(tree, pairs_here)) > len(pairs_here):
-                continue
-            photo, mask = sides[one].path, sides[other].path
-            result = Pairs(f"{mask} holds masks by their values, called as the images of {photo}")
-            result.masks = {image: [mask] for image, mask in pairs_here}
-            result.orphans = [others[name] for name in others.keys() - common]
-            result.holder = photo.name
-            return result
+            if 2 * len(no_masks(tree, pairs_here)) <= len(pairs_here):
+                return sides[one], sides[other]
     return None

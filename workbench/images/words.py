@@ -45,8 +45,8 @@ IMAGE_TOKENS = _set(
     " dataset datasets raw frames input inputs all files bilder leftimgbit 图片 图像"
 )
 MASK_TOKENS = _set(
-    "mask masks gt gts groundtruth ground truth annotation annotations annot annots anno annos label labels seg segs"
-    " segmentation segmentations segmentationclass segmentationobject segmentationmasks matte mattes masken"
+    "mask masks gt gts groundtruth ground truth annotation annotations annot annots anno annos ann label labels seg"
+    " segs segmentation segmentations segmentationclass segmentationobject segmentationmasks matte mattes masken"
     " gtfine gtcoarse 标注"
 )
 ASIDE_TOKENS = _set(
