@@ -107,6 +107,22 @@ def test_void_is_known_from_the_masks_that_hold_classes(tmp_path: Path, refusal:
     assert "looks like a photo" in refusal(item.open_mask)
 
 
+def test_a_faint_mask_among_soft_ones_is_refused_and_does_not_count(tmp_path: Path, refusal: Refusal) -> None:
+    def soft(high: int) -> np.ndarray:
+        rows, columns = np.mgrid[:32, :48]
+        return np.uint8(np.clip(high * (1.5 - np.hypot(rows - 16, columns - 24) / 8), 0, high))
+
+    images = read(tmp_path, [soft(255), soft(200), soft(250), spot(4, 4) // 255])
+    for number, high in enumerate((255, 200, 250)):
+        mask = images.by_name[f"bad/{number}.jpg"].open_mask()
+        assert np.array_equal(mask, soft(high) >= np.ceil(high / 2))
+    assert images.by_name["bad/3.jpg"].open_mask().sum() == 36
+    (tmp_path / "bad" / "1.png").write_bytes(encoded(soft(60)))
+    assert "reaches 60 only, and other masks of its set 255" in refusal(images.by_name["bad/1.jpg"].open_mask)
+    findings = report_of(load_images(tmp_path)).findings
+    assert [(finding.kind, finding.images) for finding in findings] == [("faint mask", ("bad/1.jpg",))]
+
+
 def test_masks_of_good_images_and_masks_that_are_all_inside_are_found(tmp_path: Path) -> None:
     def found(folder: Path, masks: list[np.ndarray], good: np.ndarray) -> list[tuple[str, tuple[str, ...]]]:
         read(folder, masks)
@@ -180,6 +196,7 @@ def test_several_files_are_one_mask_each_held_against_the_image(tmp_path: Path, 
     assert np.array_equal(item.held().open_mask(), wanted)
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(source.read()))) > 0, wanted)
     before = item.mask_id
+    assert len({MaskSource(source.parts, rule).digest for rule in ("auto", "inverted", "128")}) == 3
     files[1].write_bytes(encoded(spot(0, 0)))
     fresh = ImageItem("a.png", image, mask=MaskSource(source.parts))
     assert fresh.mask_id != before

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from workbench.errors import InputError
 from workbench.images.deep import upright_size, with_values
 from workbench.images.item import ImageItem, read_source
-from workbench.images.mask_rules import AUTO, INVERTED, NONZERO, Look, derived, look
+from workbench.images.mask_rules import AUTO, INVERTED, NONZERO, SOFT, Look, derived, look
 from workbench.images.mask_turns import fitting, is_unclear, orientation_of
 from workbench.images.mask_values import Values
 from workbench.images.masks import SAMPLE, evenly_spread, mask_of, parts_of
@@ -81,6 +81,7 @@ def judge(items: Iterable[ImageItem], rule: str) -> Judgement:
     if not looks:
         return result
     result.rule, words = _rule(looks)
+    result.findings += _faint(seen)
     why = f"{len(looks):,} of {len(masked):,} masks were looked at: {_kinds(looks)}"
     result.guesses.append(Guess("masks", words, why, "recognised", OPTION))
     voters = [one for one in seen if one.look is not None and one.look.kind not in ("empty", "full")]
@@ -148,8 +149,10 @@ def _rule(looks: Sequence[Look]) -> tuple[str, str]:
     words = Counter(one.words for one in looks if one.kind not in ("empty", "full"))
     if not words:
         return AUTO, looks[0].words
+    highs = [one.high for one in looks if one.kind == "soft"]
+    rule = derived(f"{SOFT}{max(highs):.17g}") if highs else AUTO
     others = f" (others: {'; '.join(list(words)[1:4])})" if len(words) > 1 else ""
-    return AUTO, f"{words.most_common(1)[0][0]}{others}"
+    return rule, f"{words.most_common(1)[0][0]}{others}"
 
 
 def _kinds(looks: Sequence[Look]) -> str:
@@ -194,6 +197,16 @@ def _full(looks: Sequence[Look]) -> list[Finding]:
     if not looks or any(one.kind != "full" for one in looks):
         return []
     return [Finding("full masks", f"All {len(looks):,} masks that were looked at are inside as a whole.")]
+
+
+def _faint(seen: Sequence[Seen]) -> list[Finding]:
+    """Masks with soft edges that are refused, for they are less than half as bright as another."""
+    highs = {one.item.name: one.look.high for one in seen if one.look is not None and one.look.kind == "soft"}
+    names = tuple(name for name, high in highs.items() if 2 * high < max(highs.values()))
+    if not names:
+        return []
+    sentence = f"{len(names):,} of the masks that were looked at are less than half as bright as others, as that of"
+    return [Finding("faint mask", f"{sentence} {names[0]}: they are refused until a rule is stated.", names)]
 
 
 def _of_good(seen: Sequence[Seen]) -> list[Finding]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from workbench.errors import InputError
 from workbench.images.mask_values import COLOUR, INDEX, Census, Values, brightest, census
 
-AUTO, NONZERO, INVERTED = "auto", "nonzero", "inverted"
+AUTO, NONZERO, INVERTED, SOFT = "auto", "nonzero", "inverted", "soft "
 RANGE = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
 VOID, VOID_COLOUR, LAST_CLASS = 255, 0xE0E0C0, 64
 """The index and the colour of what belongs to no class, and the classes that an index beside it may stand for."""
@@ -83,6 +83,8 @@ def inside(values: Values, rule: str, name: str) -> NDArray[np.bool_]:
         InputError: The rule is none, or is left to the values and they are no mask's.
     """
     own = rule.removeprefix(f"{AUTO} ")
+    if own.startswith(SOFT) and own != rule:
+        return values.where(_as_bright(look(values, name), float(own.removeprefix(SOFT)), name).test)
     check_rule(own)
     if own == NONZERO:
         return values.where(lambda part: (part != 0) & ~np.isnan(part))
@@ -92,6 +94,16 @@ def inside(values: Values, rule: str, name: str) -> NDArray[np.bool_]:
         return values.where(_between(values, float(match[1]), float(match[2] or "inf")))
     test = look(values, name).test
     return values.where((lambda part: ~test(part)) if own == INVERTED else test)
+
+
+def _as_bright(found: Look, high: float, name: str) -> Look:
+    """Refuse a mask of soft edges that is faint beside the others of its set, of which half would be too little."""
+    if found.kind == "soft" and found.high < high / 2:
+        raise InputError(
+            f"{name} reaches {found.high:g} only, and other masks of its set {high:g}, so that half of its own"
+            f" brightest value may well be outside: state a rule of masks, as {math.ceil(high / 2) if high > 1 else NONZERO}."
+        )
+    return found
 
 
 def _check(values: Values, name: str, rule: str) -> None:
