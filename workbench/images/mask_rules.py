@@ -99,9 +99,10 @@ def inside(values: Values, rule: str, name: str) -> NDArray[np.bool_]:
 def _as_bright(found: Look, high: float, name: str) -> Look:
     """Refuse a mask of soft edges that is faint beside the others of its set, of which half would be too little."""
     if found.kind == "soft" and found.high < high / 2:
+        rule = math.ceil(high / 2) if high > 1 else NONZERO
         raise InputError(
             f"{name} reaches {found.high:g} only, and other masks of its set {high:g}, so that half of its own"
-            f" brightest value may well be outside: state a rule of masks, as {math.ceil(high / 2) if high > 1 else NONZERO}."
+            f" brightest value may well be outside: state a rule of masks, as {rule}."
         )
     return found
 
