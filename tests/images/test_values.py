@@ -152,10 +152,10 @@ def test_a_set_that_looks_black_is_told_in_the_report_and_on_the_image(tmp_path:
     (finding,) = report.findings
     assert finding.kind == "dark"
     assert "99.9 % of their values lie below 900 of 65,535" in finding.sentence
-    plain = load_images(lay(tmp_path / "twelve", {"ok/a.tif": counts(900)}))
+    plain = load_images(lay(tmp_path / "twelve", {"ok/a.tif": counts(4095)}))
     assert plain.report is not None
     assert [finding.kind for finding in plain.report.findings] == ["dark"]
-    assert any("brightest count is 900 of 65,535" in note for note in plain.items[0].open().info["notes on reading"])
+    assert any("brightest count is 4,095 of 65,535" in note for note in plain.items[0].open().info["notes on reading"])
 
 
 def test_pages_of_a_stack_are_told_once_with_their_number(tmp_path: Path) -> None:

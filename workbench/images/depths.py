@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ STATING = frozenset((".dcm", ".dicom", ".jp2", ".j2k", ".jpx", ".jpf", ".jpc", "
 """Endings of formats with more than 8 bits that may say themselves what is white."""
 STEPS = (8, 10, 12, 14, 16)
 """Bits of cameras."""
-DARK, NEARLY_ALL = 1 / 32, 99.9
+DARK, NEARLY_ALL = 1 / 16, 99.9
 """A set looks black where so many per cent of its values lie below this part of the scale."""
 
 
@@ -182,7 +182,7 @@ def _span(low: float, high: float) -> str:
 
 
 def _suffix(name: str) -> str:
-    return Path(name).suffix.lower()
+    return os.path.splitext(name)[1].lower()
 
 
 def _header(item: ImageItem) -> Header | None:
