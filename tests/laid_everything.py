@@ -9,10 +9,12 @@ import laid_pairs
 import laid_strangers
 import laid_tables
 import laid_tools
+import laid_trees
 import laid_values
 
 CASES = (
     *laid_folders.CASES,
+    *laid_trees.CASES,
     *laid_pairs.CASES,
     *laid_strangers.CASES,
     *laid_industrial.CASES,
