@@ -25,7 +25,7 @@ from workbench.images.trees import Tree, composed, natural
 
 ANNOTATION = "called as an image: annotations, such as boxes or polygons, that are not read"
 UNUSED = "no part of this layout"
-NO_MASKS, KINDS = "none", "mask kinds"
+NO_MASKS, MASK_KINDS = "none", "mask kinds"
 NOT_WANTED, OUTSIDE = "left out by your pattern", "outside of the root"
 
 
@@ -150,7 +150,7 @@ def _other_masks(tree: Tree, reading: Reading, pattern: str) -> None:
         dataclasses.replace(
             item,
             mask=mask_of(tuple(masks.get(item.name, {}).values())),
-            attributes={**item.attributes, **({KINDS: kinds[item.name]} if item.name in kinds else {})},
+            attributes={**item.attributes, **({MASK_KINDS: kinds[item.name]} if item.name in kinds else {})},
         )
         for item in reading.items
         if (path := PurePosixPath(item.name)) not in now and path.parent not in folders
