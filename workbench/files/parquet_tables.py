@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import InputError
+from workbench.files.disk import open_file
 from workbench.files.parquet_images import features_of, image_leaf, lengths_of, open_parquet_images
 from workbench.files.table_limits import (
     MOST_BYTES,
@@ -36,7 +37,10 @@ def read_parquet(data: bytes | Path, name: str) -> Table:
     Raises:
         InputError: It is no Parquet file, or larger than the limits.
     """
-    end = _end(data)
+    try:
+        end = _end(data)
+    except OSError as error:  # a pipe, a socket or a device, or not permitted
+        raise InputError(f"{name} cannot be read ({error.strerror}): check the file and its permissions.") from None
     if end[4:] == b"PAR1" and MOST_FOOTER < int.from_bytes(end[:4], "little") < _size_of(data):
         raise over(name, "a longer description of itself", f"{MOST_FOOTER // 2**20} MB")
     try:
@@ -50,7 +54,7 @@ def read_parquet(data: bytes | Path, name: str) -> Table:
 def _end(data: bytes | Path) -> bytes:
     if isinstance(data, bytes):
         return data[-8:]
-    with data.open("rb") as file:
+    with open_file(data) as file:
         file.seek(max(0, _size_of(data) - 8))
         return file.read()
 
