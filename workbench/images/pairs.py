@@ -13,7 +13,7 @@ from workbench.images.anatomy import stems
 from workbench.images.beside import are_masks, no_masks
 from workbench.images.class_folders import ask_for_classes, read_folders
 from workbench.images.folder_tree import Folder, folders_of, kind_of
-from workbench.images.mask_pairs import listed
+from workbench.images.mask_pairs import listed, look_like_masks
 from workbench.images.readings import Reading
 from workbench.images.report import Finding, Guess, LeftOut, Question
 from workbench.images.trees import Tree
@@ -116,7 +116,7 @@ def _near(key: Key, photos: Mapping[Key, dict[str, list[PurePosixPath]]]) -> lis
 
 def _image_of(mask: PurePosixPath, groups: Sequence[Mapping[str, Sequence[PurePosixPath]]]) -> PurePosixPath | None:
     """The one image that a mask is called after."""
-    alone = [path for group in groups for paths in group.values() for path in paths] if len(groups) == 1 else []
+    alone = next(iter(groups[0].values())) if len(groups) == 1 and len(groups[0]) == 1 else ()
     names = stems(mask)
     for stem in (*names, *(MASK_NUMBER.sub("", name) for name in names)):
         matches = [path for group in groups for path in group.get(stem, ())]
@@ -197,7 +197,8 @@ def _pair_of(tree: Tree, sides: Sequence[Folder]) -> tuple[Folder, Folder] | Non
 
     def holds_masks(place: int) -> bool:
         if place not in looks:
-            looks[place] = are_masks(tree, list(names[place].values()))
+            paths = list(names[place].values())
+            looks[place] = look_like_masks([tree.files[path] for path in paths]) and are_masks(tree, paths)
         return looks[place]
 
     for one, mine in enumerate(names):
