@@ -10,10 +10,11 @@ from pathlib import PurePosixPath
 
 from workbench.catalog import ReadOptions
 from workbench.images.anatomy import stems
-from workbench.images.beside import are_masks, no_masks
+from workbench.images.beside import no_masks
 from workbench.images.class_folders import ask_for_classes, read_folders
 from workbench.images.folder_tree import Folder, folders_of, kind_of
-from workbench.images.mask_pairs import listed, look_like_masks
+from workbench.images.mask_pairs import listed
+from workbench.images.masks import SAMPLE, evenly_spread
 from workbench.images.readings import Reading
 from workbench.images.report import Finding, Guess, LeftOut, Question
 from workbench.images.trees import Tree
@@ -198,7 +199,8 @@ def _pair_of(tree: Tree, sides: Sequence[Folder]) -> tuple[Folder, Folder] | Non
     def holds_masks(place: int) -> bool:
         if place not in looks:
             paths = list(names[place].values())
-            looks[place] = look_like_masks([tree.files[path] for path in paths]) and are_masks(tree, paths)
+            sample = evenly_spread(paths, SAMPLE)
+            looks[place] = not no_masks(tree, [(path, path) for path in sample])
         return looks[place]
 
     for one, mine in enumerate(names):
