@@ -292,7 +292,7 @@ def _label_by_cells(columns: Columns, sheet: Sheet, free: Sequence[str]) -> None
     if columns.image == "image" and not sheet.table.headless:
         return  # the form of a manifest, where any other column is an attribute
     few = [c for c in free if c not in roles and 1 < len(sheet.distinct(c)) <= min(MOST_OF_LABEL, sheet.length - 1)]
-    few = few or ([c for c in free if c not in roles] if sheet.table.headless else [])
+    few = few or ([c for c in free if c not in roles and not _counts(sheet, c)] if sheet.table.headless else [])
     if len(few) == 1 and len(free) - len(roles) == 1:
         columns.label = few[0]
         columns.guesses.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -49,11 +49,26 @@ def labels_of(listing: Listing) -> list[list[str]]:
         return [[] for _ in range(sheet.length)]
     values = sheet.cells(columns.label)
     whole = all(re.fullmatch(r"-?\d+(\.0+)?", value) for value in sheet.distinct(columns.label))
-    return [[] if v is None else _words(v.partition(".")[0] if whole and WHOLE.fullmatch(v) else v) for v in values]
+    between = _between(sheet.distinct(columns.label))
+    return [
+        [] if v is None else _words(v.partition(".")[0] if whole and WHOLE.fullmatch(v) else v, between) for v in values
+    ]
 
 
-def _words(value: str) -> list[str]:
+def _between(values: Collection[str]) -> str:
+    """What stands between the labels of a cell that holds several, each of which other cells know too; else nothing."""
+    for sign in ("|", ";", ",", " "):
+        lists = [value.split(sign) for value in values if sign in value]
+        count = Counter(word.strip() for words in lists for word in words)
+        if lists and all(word and (word in values or (count[word] > 1 and sign in "|;")) for word in count):
+            return sign
+    return ""
+
+
+def _words(value: str, between: str) -> list[str]:
     """The words in a cell that holds a list of them."""
+    if between:
+        return [word.strip() for word in value.split(between)]
     if not value.startswith("["):
         return [value]
     try:

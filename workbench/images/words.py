@@ -139,7 +139,8 @@ def is_copy(word: str) -> bool:
 def is_lot(word: str) -> bool:
     """Whether a folder of this name says when or where its images were taken, not what they show."""
     parts = tokens(word)
-    return all(part.isdigit() or part in LOT_TOKENS or len(part) == 1 for part in parts)
+    synset = re.fullmatch(r"n\d{8}", word) is not None
+    return not synset and all(part.isdigit() or part in LOT_TOKENS or len(part) == 1 for part in parts)
 
 
 def is_dated(word: str) -> bool:
