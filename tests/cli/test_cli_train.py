@@ -39,7 +39,7 @@ def test_train_passes_its_options_on_and_says_what_came_of_it(tmp_path, capsys, 
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "2 images of 2 classes, 0 with a mask; layout: folders"
     assert lines[4].startswith("  labels: 2 classes: bad, good (assumed: ")
-    assert lines[5].startswith("  contradiction: 1 pair of images hold the same bytes under two labels")
+    assert lines[5].startswith("  contradiction: 2 images hold the same bytes under several labels")
     lines = lines[6:]
     assert lines[0] == "1 of 1: training, epoch 1 of 1 at most, loss 0.300"
     assert lines[1].startswith(f"Wrote {', '.join(FILES)} to made after 0.0 min")

@@ -257,7 +257,7 @@ def test_a_table_of_unlabelled_test_images_is_not_the_set(tmp_path: Path) -> Non
     files = {"test.csv": "id\n9\n", **photos("train/cat/1.png", "train/dog/2.png", "test/9.png")}
     images = read(tmp_path, files)
     assert labels(images) == {"test/9.png": None, "train/cat/1.png": "cat", "train/dog/2.png": "dog"}
-    assert any("without labels that lists 1 of 3" in group.reason for group in report_of(images).left_out)
+    assert any("may name (1 of 3)" in group.reason for group in report_of(images).left_out)
 
 
 def test_captions_of_coco_list_images_without_labels(tmp_path: Path) -> None:

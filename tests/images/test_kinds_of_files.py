@@ -222,7 +222,7 @@ def test_a_set_of_one_kind_that_is_not_read_says_which(tmp_path: Path) -> None:
         (tmp_path / "ok" / f"{number}.HEIC").write_bytes(b"x")
     with pytest.raises(InputError) as caught:
         load_images(tmp_path)
-    assert "3 of its files are HEIC images, which are not read: save them as JPEG or PNG." in str(caught.value)
+    assert "3 files left out, HEIC images, which are not read: save them as JPEG or PNG." in str(caught.value)
 
 
 def test_images_without_an_ending_are_known_by_their_first_bytes(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_what_lies_nowhere_has_a_stamp_that_stays(ref: str) -> None:
 def test_what_is_no_set_is_told_by_its_true_cause(tmp_path: Path, refusal: Refusal) -> None:
     (tmp_path / "phone").mkdir()
     (tmp_path / "phone" / "x.heic").write_bytes(b"ftypheic")
-    assert "phone holds no images of a kind that is read: add some, or convert" in refusal(
+    assert "1 file left out, HEIC images, which are not read: save them as JPEG or PNG" in refusal(
         lambda: load_images(tmp_path / "phone")
     )
     assert "address of the network" in refusal(lambda: load_images("https://example.com/parts.zip"))

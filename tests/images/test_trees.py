@@ -123,7 +123,7 @@ def test_where_all_images_lie_behind_links_the_refusal_says_so(tmp_path: Path, r
     lay(tmp_path / "far", "1.png")
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "bad").symlink_to(tmp_path / "far", target_is_directory=True)
-    assert "are links to folders: copy the files there, or name the set with --images" in refusal(
+    assert "links to folders: copy the files there, or name the set with --images" in refusal(
         lambda: load_images(tmp_path / "set", follow=False)
     )
 

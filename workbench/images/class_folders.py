@@ -213,8 +213,8 @@ def _empty(tree: Tree, branches: Sequence[Branch]) -> list[Finding]:
     without = sorted(str(path) for path in empty if path not in hold and not _says_no_class(path.name))
     if not without:
         return []
-    return [Finding("empty folder", f"{len(without):,} folders beside those of classes hold no image:"
-                                    f" {listed(without)}.")]  # fmt: skip
+    number = "1 folder" if len(without) == 1 else f"{len(without):,} folders"
+    return [Finding("empty folder", f"{number} without an image beside those of classes: {listed(without)}.")]
 
 
 def _says_no_class(name: str) -> bool:

@@ -184,6 +184,11 @@ def _counts(sheet: Sheet, column: str) -> bool:
     return any(values == [str(number) for number in range(b, b + len(values))] for b in (0, 1))
 
 
+def _numbers_rows(sheet: Sheet, column: str) -> bool:
+    """Whether a column of a table without a header only numbers its rows; two labels of two rows may be 0 and 1."""
+    return sheet.length > 2 and _counts(sheet, column)
+
+
 def _choose(columns: Columns, role: str, sheet: Sheet, options: ReadOptions, free: Sequence[str]) -> None:
     """The column of a role by its name, unless its cells say otherwise."""
     given = next((column for name, column in options.columns.items() if name == role), None)
@@ -292,7 +297,7 @@ def _label_by_cells(columns: Columns, sheet: Sheet, free: Sequence[str]) -> None
     if columns.image == "image" and not sheet.table.headless:
         return  # the form of a manifest, where any other column is an attribute
     few = [c for c in free if c not in roles and 1 < len(sheet.distinct(c)) <= min(MOST_OF_LABEL, sheet.length - 1)]
-    few = few or ([c for c in free if c not in roles and not _counts(sheet, c)] if sheet.table.headless else [])
+    few = few or ([c for c in free if c not in roles and not _numbers_rows(sheet, c)] if sheet.table.headless else [])
     if len(few) == 1 and len(free) - len(roles) == 1:
         columns.label = few[0]
         columns.guesses.append(

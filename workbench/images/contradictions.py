@@ -47,8 +47,8 @@ def contradictions(items: Sequence[ImageItem]) -> tuple[list[Finding], list[Gues
         if mask.is_mask
     ]
     findings = [
-        _finding("label", "hold the same bytes under two labels", _differing(images, lambda item: item.label)),
-        _finding("split", "hold the same bytes in two splits", _differing(images, lambda item: item.split)),
+        _same("label", "under several labels", _differing(images, lambda item: item.label)),
+        _same("split", "in several splits", _differing(images, lambda item: item.split)),
         _finding("twice", "are one file under two names", _pairs(_by(items, _place_of))),
         _finding("form", "have names that look alike: accents are written otherwise", _pairs(_by_form(items))),
         _finding("case", "hold the same bytes under names that differ in capitals alone", _cases(images)),
@@ -66,8 +66,22 @@ def _finding(kind: str, what: str, pairs: Sequence[Pair]) -> Finding | None:
         return None
     shown = "; ".join(f"{_told(first)} and {_told(second)}" for first, second in pairs[:SHOWN])
     more = f" and {len(pairs) - SHOWN:,} more" if len(pairs) > SHOWN else ""
-    number = "1 pair of images" if len(pairs) == 1 else f"{len(pairs):,} pairs of images"
+    number = "2 images" if len(pairs) == 1 else f"{len(pairs):,} pairs of images"
     names = tuple(item.name for pair in pairs for item in pair)
+    return Finding(kind, f"{number} {what}: {shown}{more}.", names)
+
+
+def _same(kind: str, what: str, groups: Sequence[Sequence[ImageItem]]) -> Finding | None:
+    """Images that hold the same bytes as others in their group; they are paired with the first of it."""
+    if not groups:
+        return None
+    count = sum(len(group) for group in groups)
+    number = (
+        f"{count:,} images hold the same bytes" if len(groups) == 1 else f"{count:,} images hold {len(groups):,} files"
+    )
+    shown = "; ".join(" = ".join(_told(item) for item in group[:SHOWN]) for group in groups[:SHOWN])
+    more = f" and {len(groups) - SHOWN:,} more" if len(groups) > SHOWN else ""
+    names = tuple(item.name for group in groups for second in group[1:] for item in (group[0], second))
     return Finding(kind, f"{number} {what}: {shown}{more}.", names)
 
 
@@ -76,13 +90,10 @@ def _told(item: ImageItem) -> str:
     return f"{item.name} ({about})" if about else item.name
 
 
-def _differing(groups: Iterable[Sequence[ImageItem]], told: Callable[[ImageItem], str | None]) -> list[Pair]:
-    """In each group the first image with each of the others of which something else is told."""
-    pairs = []
-    for group in groups:
-        known = [item for item in group if told(item) is not None]
-        pairs += [(known[0], item) for item in known[1:] if told(item) != told(known[0])]
-    return pairs
+def _differing(groups: Iterable[Sequence[ImageItem]], told: Callable[[ImageItem], str | None]) -> list[list[ImageItem]]:
+    """The groups of whose images different things are told, without those of which nothing is."""
+    known = ([item for item in group if told(item) is not None] for group in groups)
+    return [group for group in known if len({told(item) for item in group}) > 1]
 
 
 def _pairs(groups: Iterable[Sequence[ImageItem]]) -> list[Pair]:

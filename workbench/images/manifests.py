@@ -226,7 +226,7 @@ def _chosen(search: Search, sets: Sequence[Sequence[Listing]], tree: Tree, optio
     names = tuple(str(listing.path) for group in sets for listing in group)
     told = any(listing.labelled or listing.columns.split for listing in best)
     if not (asked or options.table is not None or rank_of(best[0].path) == 0 or told) and count < len(images):
-        reason = f"a table that says nothing of the {count:,} images that it may name"
+        reason = f"a table that says nothing of the images that it may name ({count:,} of {len(images):,})"
         search.left_out.append(LeftOut(reason, names))
         return search
     if not settled and count < len(images) and not any(listing.labelled for listing in best):

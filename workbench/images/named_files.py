@@ -189,7 +189,7 @@ class Finder:
         most = max((length for length, _ in found), default=0)
         found = [(length, path) for length, path in found if length == most]
         fitting = [(n, path) for n, path in found if self._is_second(path) == masks]
-        rows = _of_one_stem(fitting or found)
+        rows = _of_one_stem(fitting or [pair for pair in found if masks or pair[0] > 1])
         return [(parts[:-length], PurePosixPath(*path.parts[:-length]), path) for length, path in rows]
 
 

@@ -64,14 +64,16 @@ def reasons(files: Mapping[PurePosixPath, Source]) -> dict[PurePosixPath, str]:
     return result
 
 
-def nothing_read(name: str, files: Mapping[PurePosixPath, Source], passed_over: Iterable[LeftOut] = ()) -> InputError:
+def nothing_read(name: str, listed: Mapping[PurePosixPath, Source], passed_over: Iterable[LeftOut] = ()) -> InputError:
     """What to say where nothing of a set is an image that can be read."""
-    kinds = Counter(reason for reason in reasons(files).values() if reason != NO_IMAGE)
+    kinds = Counter(reason for reason in reasons(listed).values() if reason != NO_IMAGE)
     kinds.update({group.reason: len(group.names) for group in passed_over if any(map(_may_hold, group.names))})
     if not kinds:
         return no_images(name)
     reason, count = kinds.most_common(1)[0]
-    return InputError(f"{name} holds no images of a kind that is read; {count:,} of its files are {reason}.")
+    what = "" if ": " in reason else ": add images, or name the folder that holds them"
+    files = "1 file" if count == 1 else f"{count:,} files"
+    return InputError(f"{name} holds no images of a kind that is read; {files} left out, {reason}{what}.")
 
 
 def _may_hold(name: str) -> bool:
