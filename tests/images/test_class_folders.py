@@ -145,7 +145,9 @@ def test_folders_without_images_beside_classes_are_told(tmp_path: Path) -> None:
     folder = Case("", {**laid_folders.photos("good/1.png", "bad/2.png"), "scratch/x.heic": "-"}, {}, {}).lay(tmp_path)
     (folder / "dent").mkdir()
     _, report = read(folder)
-    assert [f.sentence for f in report.findings] == ["2 folders without an image beside those of classes: dent, scratch."]
+    assert [f.sentence for f in report.findings] == [
+        "2 folders without an image beside those of classes: dent, scratch."
+    ]
 
 
 def test_masks_that_are_not_wanted_do_not_become_images(tmp_path: Path) -> None:

@@ -352,3 +352,25 @@ def test_twenty_thousand_rows_are_read_in_seconds() -> None:
     assert reading is not None
     assert time.process_time() - started < 4
     assert Counter(item.label for item in reading.items)["0"] == 2858
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (("dent|pit", "pit", "dent"), [["dent", "pit"], ["pit"], ["dent"]]),
+        (("dent; pit", "pit", "rust"), [["dent", "pit"], ["pit"], ["rust"]]),
+        (('"dent,pit"', "pit", "dent"), [["dent", "pit"], ["pit"], ["dent"]]),
+        (("dent pit", "pit", "dent"), [["dent", "pit"], ["pit"], ["dent"]]),
+        (("good part", "bad part", "good part"), [["good part"], ["bad part"], ["good part"]]),
+        (('"Smith, Anna"', '"Smith, Bert"', "Carl"), [["Smith, Anna"], ["Smith, Bert"], ["Carl"]]),
+    ],
+)
+def test_several_labels_in_a_cell_are_asked_about(
+    tmp_path: Path, cells: tuple[str, ...], expected: list[list[str]]
+) -> None:
+    lines = [f"{number}.png,{cell}" for number, cell in enumerate(cells)]
+    images = read(tmp_path, {"labels.csv": "\n".join(("image,labels", *lines)), **photos("0.png", "1.png", "2.png")})
+    several = {f"{number}.png" for number, words in enumerate(expected) if len(words) > 1}
+    assert {item.name for item in images} == {"0.png", "1.png", "2.png"} - several
+    assert labels(images) == {f"{n}.png": words[0] for n, words in enumerate(expected) if len(words) == 1}
+    assert [question.option for question in report_of(images).questions] == (["several"] if several else [])

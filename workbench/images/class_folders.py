@@ -7,6 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import combinations
 from pathlib import PurePosixPath
 
 from workbench.catalog import ReadOptions
@@ -20,13 +21,16 @@ from workbench.images.masks import mask_of
 from workbench.images.readings import Reading
 from workbench.images.report import Finding, Guess, LeftOut, Question
 from workbench.images.trees import Tree
-from workbench.images.words import is_dated, role_of, same_name, tokens
+from workbench.images.views import seen_twice
+from workbench.images.words import is_dated, is_plain_split, role_of, same_name, tokens
 
 FOLDER = "folder"
 """The attribute for folders that are neither a split nor a class."""
 STRAYS = 3
 """The most images outside of the folders of a set that are taken for figures about it."""
 NUMBERED = re.compile(r"(.*?)[\s._-]*(?:\(\d+\)|\d+)?", re.DOTALL)
+ENDING = re.compile(r"[_-][A-Za-z]{1,8}$")
+"""What may stand behind the name of an image in that of a mask, as in `0_L`."""
 MOST_NAMES, SINGLE = 50, 5
 """The most classes that names of files are asked about, and the least folders of one image that are."""
 Masks = Mapping[PurePosixPath, Sequence[PurePosixPath]]
@@ -197,6 +201,8 @@ def _tell(reading: Reading, roles: FolderRoles, branches: Sequence[Branch], name
     below = f"folders of classes ({listed(labels)})" if labels else "images without folders of classes"
     reading.why = reading.why or " with ".join(part for part in (above, below) if part)
     reading.findings += _empty(tree, branches)
+    known = {question.option for question in reading.questions} | {f"split.{name}" for name in roles.options.splits}
+    reading.questions += [q for q in _same_split(reading.items, roles.splits) if q.option not in known]
 
 
 def _empty(tree: Tree, branches: Sequence[Branch]) -> list[Finding]:
@@ -219,6 +225,28 @@ def _empty(tree: Tree, branches: Sequence[Branch]) -> list[Finding]:
 
 def _says_no_class(name: str) -> bool:
     return role_of(name) != "" or not tokens(name)
+
+
+def _same_split(items: Sequence[ImageItem], splits: Mapping[str, str]) -> list[Question]:
+    """What to ask where two folders are read as one split and their images are called alike."""
+    plain_first = sorted(splits, key=lambda name: not is_plain_split(name))
+    alike = [(a, b) for a, b in combinations(plain_first, 2) if splits[a] and splits[a] == splits[b]]
+    questions = []
+    for first, second in alike:
+        stems: dict[str, set[str]] = defaultdict(set)
+        for item in items:
+            path = PurePosixPath(item.name)
+            stems[next((part for part in path.parts if part in (first, second)), "")].add(ENDING.sub("", path.stem))
+        common = stems[first] & stems[second]
+        if len(common) > 1 and 2 * len(common) > len(stems[second]):
+            choices = ((splits[second], "images of their own"), ("none", f"{second} is in no split"))
+            sentence = (
+                f"{first} and {second} are both read as {splits[first]} and hold images of the same names: are those of"
+                f" {second} images of their own? As masks: masks = {second}/{{stem}}*; not at all: leave_out ="
+                f" {second}/*"
+            )
+            questions.append(Question(f"split.{second}", sentence, choices))
+    return questions
 
 
 def ask_for_classes(reading: Reading) -> None:
@@ -247,7 +275,11 @@ def ask_for_classes(reading: Reading) -> None:
 def _ask_whether_classes(reading: Reading, labels: Mapping[str, int]) -> None:
     """Whether folders are classes that are called after days or lots, or hold one image each."""
     single = len(labels) >= SINGLE and set(labels.values()) == {1}
-    if len(labels) > 1 and (single or all(map(is_dated, labels))):
+    if (views := seen_twice(reading.items)) is not None:
+        choices = ((reading.layout, "they are classes"), ("unlabelled", "the images have no class"))
+        sentence = f"{views[0]} and {views[1]} hold images of the same names that show the same: are they classes?"
+        reading.questions.append(Question("layout", sentence, choices))
+    elif len(labels) > 1 and (single or all(map(is_dated, labels))):
         why = "hold one image each" if single else "are called after days, lots or the like"
         choices = ((reading.layout, "they are classes"), ("unlabelled", "the images have no class"))
         sentence = f"The folders {listed(sorted(labels))} {why}: are they classes?"

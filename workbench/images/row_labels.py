@@ -56,11 +56,12 @@ def labels_of(listing: Listing) -> list[list[str]]:
 
 
 def _between(values: Collection[str]) -> str:
-    """What stands between the labels of a cell that holds several, each of which other cells know too; else nothing."""
+    """What stands between the labels of a cell that holds several, which other cells know too; else nothing."""
     for sign in ("|", ";", ",", " "):
         lists = [value.split(sign) for value in values if sign in value]
         count = Counter(word.strip() for words in lists for word in words)
-        if lists and all(word and (word in values or (count[word] > 1 and sign in "|;")) for word in count):
+        known = [word for word in count if word in values or count[word] > 1]
+        if lists and all(count) and (known if sign in "|;" else len(known) == len(count)):
             return sign
     return ""
 
