@@ -26,8 +26,8 @@ from workbench.attribution import METHODS, Method
 from workbench.catalog import ImagesEntry, ModelEntry, ReadOptions
 from workbench.cli import app
 from workbench.evidence import CHECKS
-from workbench.images import options_text
 from workbench.models.folder import LimitsSpec, ModelSpec, PreprocessingSpec, TilesSpec
+from workbench.sets import options_text
 
 DOCS = Path(__file__).resolve().parent
 sys.path.append(str(DOCS.parent / "tests"))

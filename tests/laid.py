@@ -12,7 +12,7 @@ from PIL import Image
 
 from workbench.catalog import ReadOptions
 from workbench.images import Finding, ImageSet, LoadReport
-from workbench.images.layouts import load_images
+from workbench.sets.layouts import load_images
 
 SIDE = 16
 DEFAULT = ReadOptions()

@@ -26,6 +26,7 @@ ORDER = (
     ("models",),
     ("journal",),
     ("predictions",),
+    ("sets",),
     ("images",),
     ("catalog",),
     ("stats", "drawing"),
@@ -51,8 +52,7 @@ LIGHT = {
     "evidence",
     "training",
 }
-"""What has no torch although it stands in a folder whose modules may have it; of a folder's own name: its front
-door."""
+"""What has no torch although its folder's modules may have it; of a folder's own name: its front door."""
 RUNS_CODE = {"pickle.load", "pickle.loads", "pickle.Unpickler", "eval", "exec"}
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from workbench.catalog import has_drive, load_catalog, scheme, shared, stored_path
 from workbench.files import folders
-from workbench.images.layouts import load_images
 from workbench.models.folder import read_spec, spec_key, weights_path
+from workbench.sets.layouts import load_images
 
 Refusal = Callable[[Callable[[], object]], str]
 Write = Callable[..., Path]

@@ -19,9 +19,9 @@ from safetensors.torch import save
 
 from workbench.catalog import load_catalog
 from workbench.errors import InputError
-from workbench.images.layouts import images_from_zip, load_images
 from workbench.models.folder import read_spec
 from workbench.models.loading import load_folder
+from workbench.sets.layouts import images_from_zip, load_images
 
 torch.set_num_threads(1)
 SPEC = (

@@ -13,7 +13,7 @@ from PIL import Image
 
 from workbench.errors import InputError
 from workbench.images.item import ImageSet, image_from_bytes
-from workbench.images.layouts import images_from_zip
+from workbench.sets.layouts import images_from_zip
 from workbench.ui import audits, choice, gallery, photographs, session, sets, sidebar
 from workbench.ui.overview import verdict
 from workbench.ui.view import View

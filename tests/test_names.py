@@ -19,10 +19,10 @@ from workbench.bias.where import Maps, focus, mean_maps
 from workbench.defects.localise import ALL_DEFECTS, LeftOut, summarise
 from workbench.defects.localise import Row as Measured
 from workbench.images.item import BytesSource, ImageItem
-from workbench.images.layouts import load_images
 from workbench.predictions.table import attributes_of, column_of
 from workbench.probe.robustness import ALL_CLASSES, Row, curve
 from workbench.probe.sweep import sweep_set
+from workbench.sets.layouts import load_images
 from workbench.texts.values import apart
 from workbench.ui.bias.attributes import grouping
 

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from workbench.defects import operating_points
     from workbench.errors import InputError
     from workbench.evidence import Evidence, assess
-    from workbench.images import ImageItem, ImageSet, load_images
+    from workbench.images import ImageItem, ImageSet
     from workbench.models import Classifier, load_classifier, predict
     from workbench.predictions import Predictions
+    from workbench.sets import load_images
 
 __all__ = [
     "METHODS",
@@ -49,7 +50,8 @@ HOMES = {
     "errors": "InputError",
     "evidence": "Evidence assess",
     "catalog": "ReadOptions",
-    "images": "ImageItem ImageSet load_images",
+    "images": "ImageItem ImageSet",
+    "sets": "load_images",
     "models": "Classifier load_classifier predict",
     "predictions": "Predictions",
 }

@@ -26,9 +26,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from browsing import FLAGS, IDLE, NAMES, served
 
 from workbench.catalog import home
-from workbench.images.layouts import load_images
 from workbench.models.loading import load_classifier
 from workbench.predictions.table import Predictions
+from workbench.sets.layouts import load_images
 
 MODEL, FORWARDS, MORE = "solar-cells", 1.2, 0.15
 CAPTIONS = """[...document.querySelectorAll('[data-testid="stCaptionContainer"]')]"""

@@ -24,7 +24,7 @@ SPLIT_NAMES, CLASSES = ("train", "test"), 10
 
 def main(files: int = 20_000) -> None:
     """Lay the files, read them twice; print seconds and the most memory held."""
-    from workbench.images import load_images, stamp
+    from workbench.sets import load_images, stamp
 
     with tempfile.TemporaryDirectory() as place:
         lay(Path(place), files)

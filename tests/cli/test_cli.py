@@ -21,8 +21,8 @@ from workbench import __version__, cli
 from workbench.attribution.engine import attribute
 from workbench.cli import meter, serve
 from workbench.images.item import image_from_file
-from workbench.images.layouts import load_images
 from workbench.models.loading import load_classifier
+from workbench.sets.layouts import load_images
 from workbench.training import solar_cells, stamped_models
 from workbench.training.run import FILES, Step
 

@@ -13,7 +13,8 @@ from laid import Case
 import workbench as wb
 from workbench.catalog import IMAGES_VARIABLE, READ_VARIABLE
 from workbench.cli.images import check_answered
-from workbench.images import Question, options_flags, options_from, options_read, options_text
+from workbench.images import Question
+from workbench.sets import options_flags, options_from, options_read, options_text
 
 Refusal = Callable[[Callable[[], object]], str]
 SET = Case(

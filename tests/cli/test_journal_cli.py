@@ -13,8 +13,8 @@ import pytest
 from decisions import digest, draft, overruled
 
 from workbench import cli
-from workbench.images.layouts import load_images
 from workbench.journal.store import Journal
+from workbench.sets.layouts import load_images
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from PIL import Image
 import workbench as wb
 from workbench.catalog import load_catalog, read_toml
 from workbench.files.disk import open_file, read_file
-from workbench.images import walks
 from workbench.images.item import FileSource, ImageItem, image_from_file
-from workbench.images.layouts import load_images, stamp
 from workbench.models.folder import read_spec
+from workbench.sets import walks
+from workbench.sets.layouts import load_images, stamp
 
 pytestmark = [
     pytest.mark.timeout(60),

@@ -113,7 +113,7 @@ def test_nothing_keeps_a_result_beside_the_shelves():
     model."""
     allowed = {
         "workbench/catalog.py": {"_merged"},
-        "workbench/images/words.py": {"tokens", "usual_split"},
+        "workbench/sets/words.py": {"tokens", "usual_split"},
         "workbench/models/folder.py": {"_code_digest"},
         "workbench/ui/audits.py": {"_summaries"},
         "workbench/ui/cache.py": {"shelf"},

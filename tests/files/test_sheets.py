@@ -15,7 +15,7 @@ from test_architecture import MODULES, PRODUCT, ROOT, parsed
 
 from workbench.catalog import read_toml
 from workbench.files.sheets import frame_csv, guarded, to_csv, unguarded
-from workbench.images.layouts import load_images
+from workbench.sets.layouts import load_images
 from workbench.ui import draw
 
 STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")

@@ -19,7 +19,7 @@ from PIL import Image
 from workbench.errors import InputError
 from workbench.files import parquet_tables, table_limits, tables
 from workbench.files.tables import read_table
-from workbench.images.layouts import images_from_zip
+from workbench.sets.layouts import images_from_zip
 
 Refusal = Callable[[Callable[[], object]], str]
 

@@ -14,8 +14,8 @@ from PIL import Image, ImageOps
 
 from workbench.catalog import ReadOptions
 from workbench.images import BytesSource, FileSource, ImageItem, ImageSet, LoadReport
-from workbench.images.layouts import load_images, stamp
 from workbench.images.masks import MaskSource
+from workbench.sets.layouts import load_images, stamp
 
 Refusal = Callable[[Callable[[], object]], str]
 SHAPE = (32, 48)

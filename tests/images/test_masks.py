@@ -12,9 +12,10 @@ from PIL import Image, ImageOps
 
 import workbench as wb
 from workbench.catalog import ReadOptions
-from workbench.images import BytesSource, FileSource, ImageSet, mask_paths
-from workbench.images.layouts import load_images
+from workbench.images import BytesSource, FileSource, ImageSet
 from workbench.images.masks import doubtful, evenly_spread
+from workbench.sets import mask_paths
+from workbench.sets.layouts import load_images
 
 Refusal = Callable[[Callable[[], object]], str]
 MVTEC = {

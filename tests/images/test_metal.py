@@ -17,9 +17,9 @@ from PIL import Image
 
 from workbench.errors import InputError
 from workbench.images import stamped_metal
-from workbench.images.layouts import load_images, stamp
 from workbench.images.stamped_metal import Plan, make_set, seed_of, set_folder, stored_set
 from workbench.images.stamped_part import LABELS, draw
+from workbench.sets.layouts import load_images, stamp
 
 Refusal = Callable[[Callable[[], object]], str]
 
@@ -251,7 +251,7 @@ def test_the_catalogs_name_works_without_a_command() -> None:
 
 def test_nothing_is_drawn_by_an_import() -> None:
     code = (
-        "import sys, workbench.images.layouts, workbench.images.stamped_metal; print([n for n in ('skimage', 'scipy')"
+        "import sys, workbench.sets.layouts, workbench.images.stamped_metal; print([n for n in ('skimage', 'scipy')"
         " if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -11,8 +11,9 @@ from PIL import Image
 
 from workbench.catalog import ReadOptions
 from workbench.errors import InputError
-from workbench.images import ImageSet, Raster, depths, image_from_file, images_from_zip, load_images
-from workbench.images.options import options_from, options_text
+from workbench.images import ImageSet, Raster, image_from_file
+from workbench.sets import depths, images_from_zip, load_images
+from workbench.sets.options import options_from, options_text
 
 RNG = np.random.default_rng(0)
 SHAPE = (12, 17)

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 from decisions import digest, draft, overruled
 
-from workbench.images.layouts import images_from_zip, load_images
 from workbench.journal.entries import GENESIS
 from workbench.journal.export import folder_of, relabel, to_csv, to_json
 from workbench.journal.store import Journal
+from workbench.sets.layouts import images_from_zip, load_images
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ from workbench.audit.reader import open_audit
 from workbench.audit.runner import run
 from workbench.evidence.card import assess
 from workbench.images.item import ImageSet
-from workbench.images.layouts import load_images
 from workbench.images.stamped_metal import make_set
 from workbench.models.classifier import predict
 from workbench.models.loading import load_classifier
+from workbench.sets.layouts import load_images
 from workbench.training.pretrained import backbone
 
 torch.set_num_threads(1)

@@ -14,10 +14,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import workbench as wb
-from workbench.images.layouts import load_images
 from workbench.models.folder import read_spec, spec_key
 from workbench.models.loading import load_folder
 from workbench.predictions.table import DecisionRule
+from workbench.sets.layouts import load_images
 
 Refusal = Callable[[Callable[[], object]], str]
 Net = Callable[..., nn.Sequential]

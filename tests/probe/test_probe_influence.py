@@ -19,13 +19,13 @@ from torch.utils.data import TensorDataset
 from workbench.audit.reader import open_audit
 from workbench.audit.runner import run
 from workbench.images.item import BytesSource, ImageItem
-from workbench.images.layouts import load_images
 from workbench.images.stamped_metal import make_set
 from workbench.models.classifier import predict
 from workbench.models.loading import load_classifier
 from workbench.predictions.table import tabulate
 from workbench.probe import influence as module
 from workbench.probe.influence import behind
+from workbench.sets.layouts import load_images
 from workbench.stats.neighbours import nearest
 
 torch.set_num_threads(1)

@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from workbench.images.layouts import load_images
 from workbench.models.architectures import build
 from workbench.models.loading import load_classifier
 from workbench.predictions.headline import best_threshold, headline
 from workbench.predictions.table import Predictions
+from workbench.sets.layouts import load_images
 from workbench.training import finetune
 from workbench.training.finetune import EarlyStop, balanced_order, recipe_for, train
 from workbench.training.pretrained import backbone

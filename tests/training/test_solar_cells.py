@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from workbench.errors import InputError
-from workbench.images.layouts import load_images
 from workbench.models.classifier import predict
 from workbench.models.folder import read_spec
 from workbench.models.loading import load_classifier
 from workbench.predictions.headline import best_threshold, headline
 from workbench.predictions.table import Predictions
+from workbench.sets.layouts import load_images
 from workbench.training import solar_cells
 from workbench.training.loop import Recipe
 from workbench.training.run import FILES

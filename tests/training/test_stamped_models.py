@@ -13,13 +13,13 @@ import torch
 
 from workbench.catalog import load_catalog, shared
 from workbench.errors import InputError
-from workbench.images.layouts import load_images
 from workbench.images.stamped_metal import NAME, Plan
 from workbench.images.stamped_part import LABELS, STAMP_AREA, draw
 from workbench.models.classifier import ask, predict
 from workbench.models.loading import load_classifier
 from workbench.predictions.headline import headline
 from workbench.predictions.table import Predictions
+from workbench.sets.layouts import load_images
 from workbench.stats.rates import wilson
 from workbench.training import stamped_models
 from workbench.training.loop import Recipe

@@ -12,7 +12,8 @@ from laid import photo
 from pandas import read_parquet
 
 from workbench.catalog import shared
-from workbench.images import Finding, load_images
+from workbench.images import Finding
+from workbench.sets import load_images
 from workbench.ui import choice, session
 
 

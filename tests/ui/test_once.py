@@ -17,10 +17,10 @@ from workbench.evidence.case import BUDGETS, Budget
 from workbench.files.keys import KINDS
 from workbench.images import decoding, deep, item
 from workbench.images.item import BytesSource, ImageItem
-from workbench.images.layouts import load_images
 from workbench.models import classifier as classifiers
 from workbench.models.classifier import predict
 from workbench.models.loading import load_classifier
+from workbench.sets.layouts import load_images
 from workbench.ui import cache, photographs, runs
 
 torch.set_num_threads(1)

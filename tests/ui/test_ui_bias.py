@@ -11,7 +11,7 @@ from tables import solar, table
 
 from workbench.bias.groups import compare, fairness
 from workbench.bias.performance import ENOUGH, breakdown
-from workbench.images.layouts import load_images
+from workbench.sets.layouts import load_images
 from workbench.ui.bias import confusions, images, words
 
 pytest_plugins = ["bias_page"]

@@ -13,7 +13,7 @@ from tables import solar
 
 from workbench.bias.groups import compare
 from workbench.bias.performance import ENOUGH, breakdown
-from workbench.images.layouts import load_images
+from workbench.sets.layouts import load_images
 from workbench.ui import draw
 
 pytest_plugins = ["bias_page"]

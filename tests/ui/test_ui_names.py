@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from workbench.images.layouts import load_images
 from workbench.models.architectures import build
 from workbench.models.classifier import predict
 from workbench.models.loading import load_classifier
+from workbench.sets.layouts import load_images
 from workbench.texts.values import scalar, shown
 from workbench.ui import explain, gallery, url
 from workbench.ui.overview import loaded

@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from workbench.images.layouts import load_images
 from workbench.models.classifier import ask
 from workbench.models.loading import load_classifier
 from workbench.probe.edits import MOST_EDITS, Edit, apply, read
+from workbench.sets.layouts import load_images
 
 METAL = {"model": "metal-sound"}
 GROUPS = {

@@ -14,10 +14,10 @@ from workbench import attribution
 from workbench.drawing import render
 from workbench.errors import InputError
 from workbench.images.item import BytesSource, ImageItem
-from workbench.images.layouts import load_images
 from workbench.models.classifier import predict
 from workbench.models.loading import load_classifier
 from workbench.probe.edits import read
+from workbench.sets.layouts import load_images
 from workbench.ui import choice, runs
 from workbench.ui.probe import canvas, compare, edit, regions, steps
 

@@ -13,7 +13,6 @@ import streamlit as st
 import torch
 from PIL import Image
 
-from workbench.images.layouts import load_images
 from workbench.models.classifier import ask, predict
 from workbench.models.compressed import cheaper
 from workbench.models.loading import load_classifier
@@ -21,6 +20,7 @@ from workbench.probe.attacks import least_epsilon
 from workbench.probe.concepts import tcav
 from workbench.probe.sweep import sweep
 from workbench.probe.versus import compare_models
+from workbench.sets.layouts import load_images
 from workbench.ui import choice, draw, photographs, progress
 from workbench.ui.probe import compare, concepts, regions, robust, sweeps
 

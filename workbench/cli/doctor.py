@@ -104,7 +104,7 @@ def _device() -> str:
 
 
 def _images(name: str, sets: dict[str, ImageSet]) -> str:
-    from workbench.images import load_images
+    from workbench.sets import load_images
 
     sets[name] = load_images(name)
     items = sets[name].items

@@ -38,7 +38,7 @@ def load(ref: str, read: list[str] | None) -> ImageSet:
     Raises:
         InputError: As `load_images`, or a correction is none.
     """
-    from workbench.images import load_images, options_read
+    from workbench.sets import load_images, options_read
 
     return load_images(ref, options=options_read(read) if read else None)
 

@@ -115,7 +115,7 @@ def _read(ref: str | None, read: list[str] | None) -> str:
     load(ref, read)
     if not read:
         return ""
-    from workbench.images import options_read, options_text
+    from workbench.sets import options_read, options_text
 
     return options_text(options_read(read))
 

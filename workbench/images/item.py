@@ -1,7 +1,7 @@
 """Images and sets of images, decoded safely.
 
 Nothing here knows where an image comes from: a `Source` hands over bytes, whether they lie in a folder, in a zip or
-came through the browser. Layouts of whole sets are read in `workbench.images.layouts`.
+came through the browser. Layouts of whole sets are read in `workbench.sets.layouts`.
 """
 
 from __future__ import annotations

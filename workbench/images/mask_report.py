@@ -16,7 +16,7 @@ from workbench.images.item import ImageItem, read_source
 from workbench.images.mask_rules import AUTO, INVERTED, NONZERO, SOFT, Look, derived, look
 from workbench.images.mask_turns import fitting, is_unclear, orientation_of
 from workbench.images.mask_values import Values
-from workbench.images.masks import SAMPLE, evenly_spread, mask_of, parts_of
+from workbench.images.masks import MASKS_SEEN, evenly_spread, mask_of, parts_of
 from workbench.images.report import Finding, Guess, Question
 from workbench.texts import reads_as_good
 
@@ -108,7 +108,7 @@ def ruled(items: Iterable[ImageItem], rule: str) -> list[ImageItem]:
 
 def _sample(masked: Sequence[ImageItem]) -> list[Seen]:
     seen, pixels = [], 0
-    for item in evenly_spread(masked, SAMPLE):
+    for item in evenly_spread(masked, MASKS_SEEN):
         one, size = _look_at(item)
         seen.append(one)
         pixels += size

@@ -18,7 +18,7 @@ from workbench.images.deep import decode_mask, with_values
 from workbench.images.item import Source, read_source
 from workbench.images.mask_rules import NoMaskError, look
 
-SAMPLE, MOST_LOOKS = 16, 256
+MASKS_SEEN, MOST_LOOKS = 16, 256
 """Files that are decoded to see whether they are masks; and where some of them are and others are not."""
 MASK_MARK = ";"
 """What stands between the paths of several masks of an image in a cell of a table."""
@@ -81,7 +81,7 @@ def doubtful(candidates: Iterable[tuple[str, Source, Source]]) -> dict[str, str]
         Reasons by name, as "looks like a photo: 231 grey values, 38% of the pixels between ...".
     """
     pairs = list(candidates)
-    sample = evenly_spread(pairs, SAMPLE)
+    sample = evenly_spread(pairs, MASKS_SEEN)
     reasons = {name: _why_none(mask, image) for name, mask, image in sample}
     strange = sum(why is not None for why in reasons.values())
     if not strange:

@@ -7,8 +7,9 @@ from pathlib import Path, PurePosixPath
 
 from workbench.errors import InputError
 from workbench.files import to_csv as table_csv
-from workbench.images import MASK_MARK, SYNTHETIC, FileSource, ImageItem, ImageSet, Source, parts_of
+from workbench.images import MASK_MARK, FileSource, ImageItem, ImageSet, Source, parts_of
 from workbench.journal.entries import Entry, canonical
+from workbench.sets import SYNTHETIC
 
 COLUMNS = (
     "number", "time", "user", "verdict", "overruled", "reason", "label", "label_known", "score", "threshold",

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from workbench.catalog import LARGEST_TEXT, LARGEST_TOML
 from workbench.errors import InputError
 from workbench.files import read_apart
-from workbench.images import MAX_BYTES, Source, read_source, zip_tree
+from workbench.images import MAX_BYTES, Source, read_source
 from workbench.models.folder import WEIGHTS as WEIGHTS_FILE
 from workbench.models.folder import ModelSpec, read_description, read_spec
 from workbench.models.hub import CONFIG, GRAPHS, HUB_FILES, PROCESSOR
 from workbench.models.shards import shards
+from workbench.sets import zip_tree
 
 if TYPE_CHECKING:
     from workbench.models.classifier import Classifier

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from workbench.audit import look, open_summaries
 from workbench.bias import maps_of
 from workbench.catalog import shared
-from workbench.images import ImageItem, ImageSet, load_images
+from workbench.images import ImageItem, ImageSet
 from workbench.models import load_classifier, model_toml
 from workbench.predictions import DecisionRule
+from workbench.sets import load_images
 from workbench.training.loop import Recipe, cycle_length, fit
 from workbench.training.model_card import solar_card
 from workbench.training.pretrained import ARCHITECTURE, backbone

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from workbench.catalog import shared
-from workbench.images import LABELS, NAME, Plan, draw, draw_parts, load_images
+from workbench.images import LABELS, NAME, Plan, draw, draw_parts
 from workbench.models import Classifier, ask, build, load_classifier, model_toml
 from workbench.predictions import DecisionRule
+from workbench.sets import load_images
 from workbench.stats import Rate, wilson
 from workbench.training.loop import Recipe, fit
 from workbench.training.model_card import SHORTCUT, Trial, stamped_card

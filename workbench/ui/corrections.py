@@ -11,7 +11,7 @@ import streamlit as st
 
 from workbench.catalog import IMAGES_VARIABLE, READ_VARIABLE, ReadOptions, load_catalog
 from workbench.errors import InputError
-from workbench.images import options_from, options_of, options_text
+from workbench.sets import options_from, options_of, options_text
 from workbench.ui import url
 from workbench.ui.text import plain
 

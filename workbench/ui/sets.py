@@ -11,7 +11,8 @@ import streamlit as st
 
 from workbench.catalog import ReadOptions, stored_path
 from workbench.errors import InputError
-from workbench.images import ImageSet, Tree, images_from_zip, load_images, options_from, stamp, zip_tree
+from workbench.images import ImageSet
+from workbench.sets import Tree, images_from_zip, load_images, options_from, stamp, zip_tree
 from workbench.ui import session
 from workbench.ui.visitors import minutes
 

@@ -14,7 +14,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from workbench.catalog import load_catalog
 from workbench.errors import LONGEST, InputError
 from workbench.files import wanted
-from workbench.images import LoadReport, Tree, image_from_bytes
+from workbench.images import LoadReport, image_from_bytes
+from workbench.sets import Tree
 from workbench.ui import choice, corrections, help, lost, reading, session, sets, url, visitors
 from workbench.ui.loading import notice, unread
 from workbench.ui.text import plain, seen

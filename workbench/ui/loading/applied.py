@@ -8,7 +8,8 @@ import streamlit as st
 
 from workbench.catalog import ReadOptions
 from workbench.errors import LONGEST, InputError
-from workbench.images import LoadReport, options_from
+from workbench.images import LoadReport
+from workbench.sets import options_from
 from workbench.ui import choice, corrections
 from workbench.ui.loading import words
 from workbench.ui.text import plain

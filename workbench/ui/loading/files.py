@@ -10,7 +10,7 @@ import streamlit as st
 
 from workbench.catalog import ReadOptions
 from workbench.errors import InputError
-from workbench.images import Tree, split_of, tree_of
+from workbench.sets import Tree, split_of, tree_of
 from workbench.ui import choice, corrections, session, sets
 
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")

@@ -9,8 +9,9 @@ import streamlit as st
 
 from workbench.catalog import ReadOptions
 from workbench.errors import InputError
-from workbench.images import LAYOUTS, SPLITS, LoadReport, options_of, split_of
+from workbench.images import SPLITS, LoadReport
 from workbench.predictions import unmatched
+from workbench.sets import LAYOUTS, options_of, split_of
 from workbench.texts import apart
 from workbench.ui import choice, corrections
 from workbench.ui.loading import files, notice

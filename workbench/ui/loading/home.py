@@ -8,7 +8,7 @@ import shlex
 import streamlit as st
 
 from workbench.catalog import ImagesEntry, load_catalog
-from workbench.images import images_toml, options_flags
+from workbench.sets import images_toml, options_flags
 from workbench.ui import corrections, draw, session, sets
 from workbench.ui.text import seen
 
