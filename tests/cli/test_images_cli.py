@@ -54,6 +54,12 @@ def test_what_is_read_is_printed_with_what_is_left_out(parts: Path, capsys: pyte
     assert "1 (note.txt)" in lines
 
 
+def test_names_cannot_steer_the_terminal(parts: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (parts / "note\x1b[2J\u202e.txt").write_text("")
+    assert call("images", str(parts)) == 0
+    assert r"note\x1b[2J\u202e.txt" in capsys.readouterr().out
+
+
 def test_corrections_are_obeyed(parts: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("images", str(parts), *READ) == 0
     lines = capsys.readouterr().out
