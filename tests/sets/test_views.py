@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from laid import Case, disc, encoded
-from PIL import Image
+from PIL import Image, ImageFile
 
 from workbench.catalog import ReadOptions
 from workbench.sets.layouts import load_images
@@ -57,3 +57,16 @@ def test_what_lies_in_the_second_can_be_named_as_masks(tmp_path: Path) -> None:
     images = load_images(tmp_path, options=ReadOptions(masks="train_colours/{stem}*"))
     assert {item.name for item in images if item.mask} == {f"train/{n}.png" for n in range(3)}
     assert {item.name for item in images if not item.mask} == {f"test/{n}.png" for n in range(5, 8)}
+
+
+@pytest.mark.parametrize(("layout", "most"), [("good/{}.png", 0), ("{}/good/x.jpg", 0), ("ok/{}.png ko/{}.png", 44)])
+def test_images_are_decoded_only_where_they_must_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str, most: int
+) -> None:
+    """Where two folders hold files of the same names: sixteen of each as possible masks, six as views; else none."""
+    Case("x", {path.format(n): "photo" for n in range(30) for path in layout.split()}, {}, {}).lay(tmp_path)
+    decoded = []
+    load = ImageFile.ImageFile.load
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: (decoded.extend(image.tile[:1]), load(image))[1])
+    assert len(load_images(tmp_path)) == 30 * len(layout.split())
+    assert len(decoded) <= most
