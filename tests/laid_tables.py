@@ -243,4 +243,49 @@ CASES = (
         layout="manifest",
         options=ReadOptions(columns={"label": "klasse"}),
     ),
+    Case(
+        "a table without a column of labels, but with others",
+        {
+            "export.csv": "image,inspector,surface\na.jpg,anna,smooth\nb.jpg,bert,rough\nc.jpg,anna,rough\n",
+            **dict.fromkeys(("a.jpg", "b.jpg", "c.jpg"), "photo"),
+        },
+        labels={"": 3},
+        splits={"": 3},
+        layout="manifest",
+        asks=("column.label",),
+    ),
+    Case(
+        "a table without a column of labels, told which it is",
+        {
+            "export.csv": "image,inspector,surface\na.jpg,anna,smooth\nb.jpg,bert,rough\nc.jpg,anna,rough\n",
+            **dict.fromkeys(("a.jpg", "b.jpg", "c.jpg"), "photo"),
+        },
+        labels={"smooth": 1, "rough": 2},
+        splits={"": 3},
+        layout="manifest",
+        options=ReadOptions(columns={"label": "surface"}),
+    ),
+    Case(
+        "numbers of images without their zeros, a choice of an annotator",
+        {
+            "labels.csv": "id,choice\n1,good\n2,bad\n3,good\n",
+            **dict.fromkeys(("img/001.jpg", "img/002.jpg", "img/003.jpg"), "photo"),
+        },
+        labels={"good": 2, "bad": 1},
+        splits={"": 3},
+        layout="manifest",
+    ),
+    Case(
+        "columns of yes, no and not sure, one table a split",
+        {
+            "train.csv": "Path,Age,Dent,Pit\ntrain/a.jpg,40,1.0,\ntrain/b.jpg,50,-1.0,1.0\n",
+            "valid.csv": "Path,Age,Dent,Pit\nvalid/c.jpg,60,1.0,1.0\nvalid/d.jpg,30,0.0,1.0\n",
+            **dict.fromkeys(("train/a.jpg", "train/b.jpg", "valid/c.jpg", "valid/d.jpg"), "photo"),
+        },
+        labels={"Dent": 1, "Pit": 2},
+        splits={"train": 2, "validation": 1},
+        left_out=1,
+        layout="manifest",
+        asks=("several",),
+    ),
 )

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import laid_everything
 import laid_folders
 import laid_pairs
-import laid_strangers
 import pytest
 from laid import Case
 
@@ -23,7 +23,7 @@ from workbench.sets.layouts import load_images
 from workbench.sets.options import options_from, options_text
 
 Refusal = Callable[[Callable[[], object]], str]
-ASKING = [case for case in (*laid_folders.CASES, *laid_pairs.CASES, *laid_strangers.CASES) if case.asks]
+ASKING = [case for case in laid_everything.CASES if case.asks]
 
 
 SAMPLE = os.environ.get("WORKBENCH_SAMPLE", "")
@@ -36,7 +36,11 @@ def read(folder: Path, **options: object) -> tuple[ImageSet, LoadReport]:
 
 
 def facts(images: ImageSet) -> set[tuple[object, ...]]:
-    return {(item.source, item.label, item.split, item.mask is not None) for item in images}
+    masks = [item.open_mask() for item in images]
+    return {
+        (item.source, item.label, item.split, None if mask is None else mask.tobytes())
+        for item, mask in zip(images, masks, strict=True)
+    }
 
 
 @pytest.mark.parametrize("case", ASKING, ids=lambda case: case.name)

@@ -98,7 +98,7 @@ def test_metadata_without_labels_leaves_them_to_the_folders_and_says_so(tmp_path
     assert labels(images) == {"cat/1.png": "cat", "dog/2.png": "dog"}
     assert [dict(item.attributes) for item in images] == [{"camera": "A"}, {"camera": "B"}]
     (guess,) = [guess for guess in report_of(images).guesses if guess.topic == "labels"]
-    assert (guess.how, guess.option) == ("assumed", "columns.label")
+    assert (guess.how, guess.option) == ("assumed", "column.label")
 
 
 def test_paths_of_another_machine_with_an_index_and_attributes(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_words_beside_their_numbers_are_the_label(tmp_path: Path) -> None:
 def test_two_columns_of_labels_are_asked_for_and_obeyed(tmp_path: Path) -> None:
     files = {"data.csv": "path,class,target\na.png,x,p\nb.png,x,q\nc.png,y,q\n", **photos("a.png", "b.png", "c.png")}
     (question,) = report_of(read(tmp_path, files)).questions
-    assert question.option == "columns.label"
+    assert question.option == "column.label"
     answered = load_images(tmp_path, options=ReadOptions(columns={"label": "target"}))
     assert [item.label for item in answered] == ["p", "q", "q"]
     assert report_of(answered).questions == ()

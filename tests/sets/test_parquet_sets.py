@@ -145,7 +145,7 @@ def test_two_columns_of_classes_are_asked_for(tmp_path: Path) -> None:
     pq.write_table(table.replace_schema_metadata({"huggingface": about}), tmp_path / "train.parquet")
     report = load_images(tmp_path).report
     assert report is not None
-    assert [question.option for question in report.questions] == ["columns.label"]
+    assert [question.option for question in report.questions] == ["column.label"]
     options = ReadOptions(columns={"label": "fine_label"})
     answered = load_images(tmp_path, options=options)
     assert answered.report is not None

@@ -34,8 +34,13 @@ ROLES = {
     ),
 }
 """How columns of each role are called, in lower case and without signs, the likeliest first."""
+MAY_BE_LABEL = (
+    "choice choices breed species variety finding findings findinglabel findinglabels disease diseases defect defects"
+    " fault faults condition result verdict quality grade tag tags classification disposition"
+)
+"""How columns of labels are called too, where none has a usual name."""
 FLAGS = {"isvalid": "validation", "isvalidation": "validation", "istest": "test", "istrain": "train"}
-TRUE, FALSE = ("yes", "true", "1"), ("no", "false", "0")
+TRUE, FALSE, UNSURE = ("yes", "true", "1"), ("no", "false", "0"), ("-1", "-1.0")
 ROW_NUMBERS = re.compile(r"Unnamed: \d+|__index_level_\d+__|index|level_\d+", re.IGNORECASE)
 NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?")
 MOST_OF_LABEL, MOST_NUMBERS = 50, 10
@@ -91,6 +96,7 @@ class Columns:
     Attributes:
         image: Of paths, or of images themselves.
         classes: Columns of which exactly one says 1 in each row, in place of a label.
+        candidates: Columns that may be the label, where none is taken for it.
         rest: What becomes an attribute.
     """
 
@@ -100,6 +106,7 @@ class Columns:
     mask: str | None = None
     group: str | None = None
     classes: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
     rest: tuple[str, ...] = ()
     guesses: list[Guess] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
@@ -121,7 +128,7 @@ def columns_of(sheet: Sheet, options: ReadOptions, share: Callable[[str], float]
         if column and column not in sheet.columns:
             raise InputError(
                 f"{sheet.name} has no column {column!r} for {role} (it has {sentence_list(sheet.columns)}): correct"
-                f" the option columns.{role}."
+                f" the option column.{role}."
             )
     image = options.columns.get("image") or _image(sheet, share)
     if image is None:
@@ -129,7 +136,7 @@ def columns_of(sheet: Sheet, options: ReadOptions, share: Callable[[str], float]
     columns = Columns(image)
     if _plain(image) != "image" or image in options.columns.values():
         value = f"{called(image)} of {sheet.name}"
-        columns.guesses.append(Guess("files", value, "it names the files", "recognised", "columns.image"))
+        columns.guesses.append(Guess("files", value, "it names the files", "recognised", "column.image"))
     free = [column for column in sheet.columns if column != image]
     index = [c for c in free if ROW_NUMBERS.fullmatch(c) and _counts(sheet, c)]
     if index:
@@ -205,7 +212,7 @@ def _choose(columns: Columns, role: str, sheet: Sheet, options: ReadOptions, fre
     if _plain(column) != role or given:
         topic = {"split": "splits", "mask": "masks", "group": "groups"}[role]
         how = "stated" if given else "recognised"
-        columns.guesses.append(Guess(topic, f"{called(column)} of {sheet.name}", "by its name", how, f"columns.{role}"))
+        columns.guesses.append(Guess(topic, f"{called(column)} of {sheet.name}", "by its name", how, f"column.{role}"))
 
 
 def _says_splits(sheet: Sheet, column: str, options: ReadOptions) -> bool:
@@ -221,7 +228,7 @@ def _choose_label(columns: Columns, sheet: Sheet, options: ReadOptions, free: Se
     if given is not None:
         columns.label = given
         columns.guesses.append(
-            Guess("labels", f"{called(given)} of {sheet.name}", "you say so", "stated", "columns.label")
+            Guess("labels", f"{called(given)} of {sheet.name}", "you say so", "stated", "column.label")
         )
     elif named:
         _label_of_several(columns, sheet, named)
@@ -229,8 +236,12 @@ def _choose_label(columns: Columns, sheet: Sheet, options: ReadOptions, free: Se
         columns.classes = classes
         columns.guesses.append(
             Guess("labels", f"of {', '.join(classes[:6])} the column that says 1", "one of them does in most rows",
-                  "recognised", "columns.label")
+                  "recognised", "column.label")
         )  # fmt: skip
+        unsure = [column for column in classes if sheet.distinct(column) & set(UNSURE)]
+        if unsure:
+            value = f"-1 (not sure) in {sentence_list(unsure)} of {sheet.name} is no"
+            columns.guesses.append(Guess("labels", value, "it is neither yes nor no", "assumed", "column.label"))
     else:
         _label_by_cells(columns, sheet, free)
 
@@ -254,7 +265,7 @@ def _label_of_several(columns: Columns, sheet: Sheet, named: list[str]) -> None:
         also = f"; {', '.join(same)} says the same" if same else ""
         columns.guesses.append(
             Guess(
-                "labels", f"{called(columns.label)} of {sheet.name}{also}", "by its name", "recognised", "columns.label"
+                "labels", f"{called(columns.label)} of {sheet.name}{also}", "by its name", "recognised", "column.label"
             )
         )
     if others and not (columns.label == exact and columns.image == "image"):
@@ -269,7 +280,7 @@ def _are_one(sheet: Sheet, one: str, other: str) -> bool:
 
 def _which(name: str, columns: Sequence[str]) -> Question:
     choices = tuple((column, called(column)) for column in columns)
-    return Question("columns.label", f"Which column of {name} is the label?", choices)
+    return Question("column.label", f"Which column of {name} is the label?", choices)
 
 
 def _one_hot(sheet: Sheet, free: Sequence[str]) -> tuple[str, ...]:
@@ -277,7 +288,8 @@ def _one_hot(sheet: Sheet, free: Sequence[str]) -> tuple[str, ...]:
     binary = [
         column
         for column in free
-        if _plain(column) not in FLAGS and {c.lower() for c in sheet.distinct(column)} <= {*TRUE, *FALSE, "0.0", "1.0"}
+        if _plain(column) not in FLAGS
+        and {c.lower() for c in sheet.distinct(column)} <= {*TRUE, *FALSE, "0.0", "1.0", *UNSURE}
     ]
     binary = [column for column in binary if sheet.distinct(column)]
     if len(binary) < 2:
@@ -294,14 +306,18 @@ def is_true(value: object) -> bool:
 def _label_by_cells(columns: Columns, sheet: Sheet, free: Sequence[str]) -> None:
     """The only other column, where its values repeat; asked where several would do."""
     roles = {column for role in ("split", "mask", "group") for column in _named(role, free)}
+    few = [c for c in free if c not in roles and 1 < len(sheet.distinct(c)) <= min(MOST_OF_LABEL, sheet.length - 1)]
+    columns.candidates = tuple(c for c in few if not _measures(sheet, c))
     if columns.image == "image" and not sheet.table.headless:
         return  # the form of a manifest, where any other column is an attribute
-    few = [c for c in free if c not in roles and 1 < len(sheet.distinct(c)) <= min(MOST_OF_LABEL, sheet.length - 1)]
+    if called_so := [c for c in columns.candidates if _plain(c) in MAY_BE_LABEL.split()]:
+        few = called_so[:1]
+        free = [*few, *roles]
     few = few or ([c for c in free if c not in roles and not _numbers_rows(sheet, c)] if sheet.table.headless else [])
     if len(few) == 1 and len(free) - len(roles) == 1:
         columns.label = few[0]
         columns.guesses.append(
-            Guess("labels", f"{called(few[0])} of {sheet.name}", "the only other column", "assumed", "columns.label")
+            Guess("labels", f"{called(few[0])} of {sheet.name}", "the only other column", "assumed", "column.label")
         )
     elif sheet.table.headless and few:
         columns.label = few[0]

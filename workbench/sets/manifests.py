@@ -263,7 +263,9 @@ def _compare(
     own = {id(item.source): (item.label, item.split) for item in reading.items}
     choices = [(_pattern(best), f"{len(reading.items):,} images{_labels(own)}")]
     for group in others:
-        names = tuple(str(listing.path) for listing in group)
+        names = tuple(str(listing.path) for listing in group if listing.path not in reading.used)
+        if not names:
+            continue
         if not any(listing.labelled for listing in group) and any(listing.labelled for listing in best):
             reading.left_out.append(
                 LeftOut(f"a table of the same images without labels; {best[0].path} is read", names)

@@ -92,6 +92,12 @@ class Finder:
                     names[composed(path.stem)].append(path)
         return names
 
+    @cached_property
+    def _width(self) -> int:
+        """How many digits the names of all images have that are numbers; 0 where that differs."""
+        widths = {len(path.stem) for path in self.tree.images() if path.stem.isdecimal()}
+        return widths.pop() if len(widths) == 1 else 0
+
     def direct(self, base: PurePosixPath, text: str) -> PurePosixPath | None:
         """The file that a path below a folder of the set names, never above the set."""
         for place in dict.fromkeys((text, text.replace("\\", "/"), unquote(text) if "%" in text else text)):
@@ -145,6 +151,9 @@ class Finder:
         if not other.count and not best.count:
             other = self._by_tails([text and ENDING.sub("", text) for text in texts], hints, masks)
             other.rule += ", with another ending"
+        if not other.count and not best.count and (width := self._width) > 0:
+            other = self._by_tails([t.zfill(width) if t and t.isdecimal() else t for t in texts], hints, masks)
+            other.rule += ", with zeros before their numbers"
         return other if other.count > best.count else best
 
     def _by_tails(self, texts: Sequence[str | None], hints: Sequence[Collection[str]], masks: bool) -> Places:

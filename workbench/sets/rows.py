@@ -23,7 +23,7 @@ from workbench.images import (
     parts_of,
 )
 from workbench.sets.cells import CellSource, cells_of
-from workbench.sets.columns import FLAGS, TRUE, is_true, sentence_list, text_of
+from workbench.sets.columns import FLAGS, TRUE, called, is_true, sentence_list, text_of
 from workbench.sets.listings import Listing, folder_label, folder_split, rank_of
 from workbench.sets.named_files import Finder
 from workbench.sets.readings import Reading
@@ -55,6 +55,7 @@ def reading_of(tree: Tree, listings: Sequence[Listing], options: ReadOptions) ->
     reading = Reading("manifest", why, ordered=True, used={listing.path for listing in listings})
     reading.synthetic = all(_is_synthetic(listing) for listing in listings)
     entries: dict[object, Entry] = {}
+    _like_each_other(listings)
     _note_splits(reading, listings)
     for listing in listings:
         _note(reading, listing)
@@ -73,6 +74,17 @@ def reading_of(tree: Tree, listings: Sequence[Listing], options: ReadOptions) ->
     ]
     check_spelling(reading)
     return reading
+
+
+def _like_each_other(listings: Sequence[Listing]) -> None:
+    """Give tables that belong together the label of the one that shows which column it is."""
+    label = next((listing.columns.label for listing in listings if listing.columns.label), None)
+    classes = next((listing.columns.classes for listing in listings if listing.columns.classes), ())
+    for listing in listings:
+        if not listing.labelled and label in listing.sheet.columns:
+            listing.columns.label = label
+        elif not listing.labelled and {*classes} <= {*listing.sheet.columns}:
+            listing.columns.classes = classes
 
 
 def _is_synthetic(listing: Listing) -> bool:
@@ -105,7 +117,7 @@ def _note(reading: Reading, listing: Listing) -> None:
                       for c in table.left_out]  # fmt: skip
     if table.headless:
         value = f"{name} has no header: its columns are taken by what stands in them"
-        reading.guesses.append(Guess("files", value, "its first row names a file", "recognised", "columns.image"))
+        reading.guesses.append(Guess("files", value, "its first row names a file", "recognised", "column.image"))
     for places, kind in ((listing.places, "images"), (listing.masks, "masks")):
         if places.rule:
             reading.guesses.append(Guess("root", f"{kind} of {name}: {places.rule}", "the ends of paths that agree",
@@ -205,7 +217,7 @@ def _splits(listing: Listing, reading: Reading, options: ReadOptions) -> list[st
         other = "test" if flag == "train" else "train"
         meaning = f"yes is {flag}, no is {other}"
         reading.guesses.append(Guess("splits", f"column {column} of {name}: {meaning}", "by its name", "recognised",
-                                     "columns.split"))  # fmt: skip
+                                     "column.split"))  # fmt: skip
         return [flag if is_true(cell) else other for cell in sheet.cells(column)]
     if column is None:
         return [listing.split] * sheet.length
@@ -277,6 +289,18 @@ def _join(entries: dict[object, Entry], key: object, entry: Entry, reading: Read
         reading.findings.append(Finding("rows", sentence, (before.name,)))
 
 
+def _ask_for_label(listings: Sequence[Listing], reading: Reading, names: str) -> None:
+    """Whether a column that may be the label is it, where nothing else names classes."""
+    candidates = dict.fromkeys(column for listing in listings for column in listing.columns.candidates)
+    if candidates:
+        choices = (
+            ("", "none of them: the images have no class"),
+            *((c, f"{called(c)} says the class") for c in candidates),
+        )
+        sentence = f"No column of {names} is called a label: is one of the others it?"
+        reading.questions.append(Question("column.label", sentence, choices))
+
+
 def _by_folders(entries: Sequence[Entry], listings: Sequence[Listing], reading: Reading, options: ReadOptions) -> None:
     """What folders say beside the tables: labels and splits that these lack, and labels that they contradict."""
     if any(listing.inside for listing in listings):
@@ -295,7 +319,9 @@ def _by_folders(entries: Sequence[Entry], listings: Sequence[Listing], reading: 
             for entry, kind in zip(entries, kinds, strict=True):
                 entry.labels = [kind] if kind else []
             reading.guesses.append(Guess("labels", "the folders that the images lie in", f"{names} has no column of"
-                                         " labels", "assumed", "columns.label"))  # fmt: skip
+                                         " labels", "assumed", "column.label"))  # fmt: skip
+        elif "label" not in options.columns:
+            _ask_for_label(listings, reading, names)
         return
     labels = {label.casefold() for entry in entries for label in entry.labels}
     against = [

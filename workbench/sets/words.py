@@ -67,8 +67,8 @@ COPY_TOKENS = _set(
 )
 """In names of folders that hold the same images, made or treated otherwise."""
 LOT_TOKENS = _set(
-    "lot lots batch batches day days date week month year session sessions run runs cam camera cameras part parts line"
-    " shift series exp serie seq sequence video clip patient subject group fold charge los deep sub subfolder"
+    "lot lots ds batch batches day days date week month year session sessions run runs cam camera cameras part parts"
+    " line shift series exp serie seq sequence video clip patient subject group fold charge los deep sub subfolder"
     " jan feb mar apr may jun jul aug sep oct nov dec"
 )
 
