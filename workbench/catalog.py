@@ -61,7 +61,8 @@ class ReadOptions(Strict):
         labels: The class that a label of the set stands for; "" leaves the images with this label out.
         columns: Which column of the table is its image, label, split, mask or group.
         table: The path of the table that lists the images, or a pattern of several; "none": no table.
-        several: What an image with several labels in a table counts as: "leave_out", "first" or "none" for no label.
+        several: What an image with several labels in a table counts as: "all" of them, for a model of several labels,
+            "leave_out", "first", or "none" for no label.
         masks: "auto", "none", or the path of a mask with {folder}, {name}, {stem} and {label} in it.
         mask_rule: What of a mask counts: "auto", "nonzero", "inverted", the lowest grey value inside, as "128", or the
             lowest and the highest, as "1-254".
@@ -81,7 +82,7 @@ class ReadOptions(Strict):
     labels: Mapping[str, str] = Field(default_factory=dict)
     columns: Mapping[Literal["image", "label", "split", "mask", "group"], str] = Field(default_factory=dict)
     table: str | None = None
-    several: Literal["leave_out", "first", "none"] | None = None
+    several: Literal["all", "leave_out", "first", "none"] | None = None
     masks: str = "auto"
     mask_rule: str = "auto"
     leave_out: tuple[str, ...] = ()

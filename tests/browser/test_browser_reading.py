@@ -59,7 +59,7 @@ def test_a_hugging_face_zip_is_read_changed_and_explained(visitor, tmp_path):
     done = view.current('[data-testid="stAlert"]').filter(has_text="Read otherwise than before")
     expect(done).to_contain_text("positive = defective, mean = 0.3, 0.3, 0.3.", timeout=60_000)
     expect(done).to_contain_text(re.compile("% before, .*% now"))
-    expect(table).to_contain_text("changed on this page")
+    expect(view.settled().current(".wb-reading")).to_contain_text("changed on this page")
     pick(view, "Head", "probabilities")
     view.page.get_by_role("button", name="Read the model so").click()
     expect(view.page.get_by_text("The head is set to 'probabilities', but").first).to_be_visible(timeout=45_000)
@@ -97,13 +97,11 @@ def test_an_unknown_layout_is_reported_corrected_and_restored_by_its_link(visito
     expect(view.current('[data-testid="stAlert"]').filter(has_text="Now:")).to_contain_text(now, timeout=SLOW)
     expect(view.page.get_by_text("Tried on 7 images of the test split of lot.")).to_be_visible(timeout=SLOW)
     expect(view.page.get_by_text("no class of the model")).to_have_count(0)
-    accuracy = view.page.locator('[data-testid="stMetric"]').filter(has_text="Accuracy")
-    figure = accuracy.inner_text()
-    view.settled()
+    figure = view.settled().page.locator('[data-testid="stMetric"]').filter(has_text="Accuracy").inner_text()
     assert view.query()["read"] == ["split.bar=test&split.foo=train&label.fine=good"]
     other = visitor(viewport={"width": 1440, "height": 900}).open(view.page.url)
     expect(other.page.get_by_text("Tried on 7 images of the test split of lot.")).to_be_visible(timeout=SLOW)
-    assert other.page.locator('[data-testid="stMetric"]').filter(has_text="Accuracy").inner_text() == figure
+    assert other.settled().page.locator('[data-testid="stMetric"]').filter(has_text="Accuracy").inner_text() == figure
     other.page.get_by_role("link", name="Bias").first.click()
     expect(other.page.get_by_role("heading", name="Bias", level=1)).to_be_visible()
     expect(other.page.get_by_text("no class of the model")).to_have_count(0)

@@ -365,12 +365,20 @@ def test_twenty_thousand_rows_are_read_in_seconds() -> None:
         (('"Smith, Anna"', '"Smith, Bert"', "Carl"), [["Smith, Anna"], ["Smith, Bert"], ["Carl"]]),
     ],
 )
-def test_several_labels_in_a_cell_are_asked_about(
+def test_several_labels_in_a_cell_are_kept_and_asked_about(
     tmp_path: Path, cells: tuple[str, ...], expected: list[list[str]]
 ) -> None:
+    """All are kept at first, in the form that models of several labels take: `dent;pit`."""
     lines = [f"{number}.png,{cell}" for number, cell in enumerate(cells)]
     images = read(tmp_path, {"labels.csv": "\n".join(("image,labels", *lines)), **photos("0.png", "1.png", "2.png")})
-    several = {f"{number}.png" for number, words in enumerate(expected) if len(words) > 1}
-    assert {item.name for item in images} == {"0.png", "1.png", "2.png"} - several
-    assert labels(images) == {f"{n}.png": words[0] for n, words in enumerate(expected) if len(words) == 1}
-    assert [question.option for question in report_of(images).questions] == (["several"] if several else [])
+    assert labels(images) == {f"{number}.png": ";".join(words) for number, words in enumerate(expected)}
+    questions = report_of(images).questions
+    several = [f"{number}.png" for number, words in enumerate(expected) if len(words) > 1]
+    assert [question.option for question in questions] == (["several"] if several else [])
+    assert all(question.choices[0][0] == "all" for question in questions)
+    for question in questions:
+        left = load_images(tmp_path, options=ReadOptions(several="leave_out"))
+        assert {item.name for item in left} == {"0.png", "1.png", "2.png"} - {*several}
+        first = load_images(tmp_path, options=ReadOptions(several="first"))
+        assert labels(first) == {f"{number}.png": words[0] for number, words in enumerate(expected)}
+        assert question.choices

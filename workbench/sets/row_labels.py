@@ -78,8 +78,22 @@ def _words(value: str, between: str) -> list[str]:
     return [str(word) for word in words] if isinstance(words, list) else [value]
 
 
-def one_label(entries: list[Entry], reading: Reading, options: ReadOptions, names: str) -> list[Entry]:
-    """The images with one label or none; what those with several count as is asked."""
+def in_cells(listings: Sequence[Listing]) -> bool:
+    """Whether cells hold several labels, with `;` and the like between them: the form for models of several labels."""
+    labels = [(listing.sheet, listing.columns.label) for listing in listings if listing.columns.label]
+    return any(_between(sheet.distinct(label)) for sheet, label in labels)
+
+
+def one_label(entries: list[Entry], reading: Reading, options: ReadOptions, names: str, stated: bool) -> list[Entry]:
+    """The images with what they count as where they have several labels, which is asked.
+
+    Args:
+        entries: The images.
+        reading: What the finding and the question go to.
+        options: Corrections.
+        names: Of the tables.
+        stated: Whether cells give several labels as such: then all are kept until somebody says otherwise.
+    """
     several = [entry for entry in entries if len(entry.labels) > 1]
     if not several:
         return entries
@@ -88,18 +102,19 @@ def one_label(entries: list[Entry], reading: Reading, options: ReadOptions, name
     reading.findings.append(
         Finding("labels", f"{names} gives {len(several):,} images several labels ({shown}).", images)
     )
-    choice = options.several
-    if choice is None:
+    choice = options.several or ("all" if stated else "leave_out")
+    if options.several is None:
         sentence = f"{len(several):,} images have several labels in {names}: what do they count as?"
         choices = (
             ("leave_out", "they are no part of the set"),
+            ("all", "all their labels at once, for a model of several labels"),
             ("first", "their first label (of COCO the most frequent)"),
             ("none", "images without a label"),
         )
-        reading.questions.append(Question("several", sentence, choices))
-    if choice in ("first", "none"):
+        reading.questions.append(Question("several", sentence, tuple(sorted(choices, key=lambda c: c[0] != choice))))
+    if choice != "leave_out":
         for entry in several:
-            entry.labels = entry.labels[:1] if choice == "first" else []
+            entry.labels = {"first": entry.labels[:1], "none": []}.get(choice, entry.labels)
         return entries
     gone = {id(entry) for entry in several}
     files = [entry.path for entry in several if entry.path not in {e.path for e in entries if id(e) not in gone}]

@@ -27,7 +27,7 @@ from workbench.sets.columns import FLAGS, TRUE, called, is_true, sentence_list, 
 from workbench.sets.listings import Listing, folder_label, folder_split, rank_of
 from workbench.sets.named_files import Finder
 from workbench.sets.readings import Reading
-from workbench.sets.row_labels import Entry, check_spelling, labels_of, one_label, translate
+from workbench.sets.row_labels import Entry, check_spelling, in_cells, labels_of, one_label, translate
 from workbench.sets.trees import Tree
 from workbench.sets.words import role_of, split_of
 
@@ -61,7 +61,7 @@ def reading_of(tree: Tree, listings: Sequence[Listing], options: ReadOptions) ->
         _note(reading, listing)
         for key, entry in _entries(tree, listing, reading, options, len(listings) > 1):
             _join(entries, key, entry, reading, listing)
-    chosen = one_label(list(entries.values()), reading, options, names)
+    chosen = one_label(list(entries.values()), reading, options, names, in_cells(listings))
     if not chosen:
         raise InputError(f"{names} lists no images that remain: correct the options of the set.")
     translate(chosen, tree, listings, reading, options)
@@ -70,7 +70,7 @@ def reading_of(tree: Tree, listings: Sequence[Listing], options: ReadOptions) ->
         _masks_beside(tree, chosen, reading, options)
     _unlisted(tree, chosen, reading, names)
     reading.items = [
-        ImageItem(e.name, e.source, e.labels[0] if e.labels else None, e.mask, e.split, e.attributes) for e in chosen
+        ImageItem(e.name, e.source, ";".join(e.labels) or None, e.mask, e.split, e.attributes) for e in chosen
     ]
     check_spelling(reading)
     return reading

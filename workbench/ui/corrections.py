@@ -3,6 +3,7 @@ it."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from urllib.parse import parse_qsl
@@ -42,6 +43,11 @@ def follow(ref: str, *, outside: bool) -> None:
                 f"{plain(str(error)[1:], 400)}",
                 icon=":material/rule_settings:",
             )
+
+
+def mark(ref: str) -> str:
+    """This very reading of the set `ref` in keys of widgets, which reach the browser: so without the folder's name."""
+    return hashlib.sha256(f"{ref}\0{text()}".encode(errors="surrogatepass")).hexdigest()[:16]
 
 
 def text() -> str:

@@ -36,7 +36,8 @@ def is_open() -> bool:
 
 def section() -> None:
     """The panel of the Overview page."""
-    with st.expander("How this model was read", icon=":material/fact_check:", expanded=is_open()):
+    first = is_open()
+    with st.expander("How this model was read", icon=":material/fact_check:", expanded=first, key=f"as read {first}"):
         if warm.torch_ready():
             _panel(choice.whole())
         else:

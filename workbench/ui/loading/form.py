@@ -103,7 +103,7 @@ def _sent(fields: Sequence[Field]) -> Pairs:
 
 def _key(ref: str, name: str) -> str:
     """A widget's: of this very reading, or it would keep what another set's form says."""
-    return f"{name} of {ref} as {corrections.text()} {st.query_params.get(notice.LINK_KEY) == notice.LABELS}"
+    return f"{name} of {corrections.mark(ref)} {st.query_params.get(notice.LINK_KEY) == notice.LABELS}"
 
 
 def _chosen(

@@ -27,7 +27,7 @@ def section(images: ImageSet) -> None:
         return
     ref = choice.set_ref(choice.whole())
     first = notice.is_first(images, ref)
-    key = f"load report of {ref} as {corrections.text()}, {first}"
+    key = f"load report of {corrections.mark(ref)}, {first}"
     panel = st.expander(notice.TITLE, icon=":material/fact_check:", expanded=first, key=key, on_change="rerun")
     if panel.open:
         with panel:
