@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from workbench.catalog import ReadOptions
+from workbench.texts import sentence_list
 
 TOPICS = ("layout", "root", "splits", "labels", "masks", "groups", "values", "files")
 SHOWN = 5
@@ -136,8 +137,7 @@ class LoadReport:
             option = f" [{guess.option}]" if guess.option else ""
             yield f"  {guess.topic}: {guess.value} ({guess.how}: {guess.why}){option}"
         for left in self.left_out:
-            more = f" and {len(left.names) - SHOWN:,} more" if len(left.names) > SHOWN else ""
-            yield f"  left out, {left.reason}: {len(left.names):,} ({', '.join(left.names[:SHOWN])}{more})"
+            yield f"  left out, {left.reason}: {len(left.names):,} ({sentence_list(left.names, SHOWN)})"
         yield from (f"  contradiction: {finding.sentence}" for finding in self.findings)
         for question in self.questions:
             yield f"  to be answered: {question.sentence}"

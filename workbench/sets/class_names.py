@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -11,6 +12,7 @@ from pathlib import PurePosixPath
 from workbench.errors import InputError
 from workbench.images import SHOWN, SUFFIXES, Finding, read_source
 from workbench.sets.trees import Tree
+from workbench.texts import sentence_list
 
 NAME_FILES = re.compile(
     r"(?:classes|labels?|class_?names|label_?names|names|categories|label_?map|idx_?to_?(?:class|label)"
@@ -73,13 +75,12 @@ def _names_in(path: PurePosixPath, tree: Tree, labels: Sequence[str]) -> ClassNa
     known = {label: table[key] for key, label in keys.items() if key in table}
     if 2 * len(known) <= len(keys):
         return None
-    twice = {name for name in known.values() if list(known.values()).count(name) > 1}
+    twice = {name for name, number in Counter(known.values()).items() if number > 1}
     names = {label: f"{name} ({label})" if name in twice else name for label, name in known.items()}
     result = ClassNames(path, names, (), "it has a name for each folder")
     unnamed = [label for label in labels if label not in known]
     if unnamed:
-        more = f" and {len(unnamed) - SHOWN:,} more" if len(unnamed) > SHOWN else ""
-        sentence = f"{path.name} has no name for {len(unnamed):,} folders: {', '.join(unnamed[:SHOWN])}{more}."
+        sentence = f"{path.name} has no name for {len(unnamed):,} folders: {sentence_list(unnamed, SHOWN)}."
         result.findings.append(Finding("class without a name", sentence))
         result.why = f"it has a name for {len(known):,} of {len(keys):,} folders"
     if twice:

@@ -11,7 +11,7 @@ from workbench.errors import InputError
 from workbench.files import Table
 from workbench.images import Guess, Question
 from workbench.sets.words import split_of
-from workbench.texts import scalar, shown
+from workbench.texts import scalar, sentence_list, shown
 
 ROLES = {
     "image": (
@@ -322,8 +322,3 @@ def _label_by_cells(columns: Columns, sheet: Sheet, free: Sequence[str]) -> None
     elif sheet.table.headless and few:
         columns.label = few[0]
         columns.questions.append(_which(sheet.name, few))
-
-
-def sentence_list(names: Sequence[str], most: int = 6) -> str:
-    """The first `most` of `names` as a list in a sentence, and how many more there are."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

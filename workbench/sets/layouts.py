@@ -33,7 +33,7 @@ from workbench.sets.folder_tree import kind_of
 from workbench.sets.industrial import anomaly_folders, mvtec
 from workbench.sets.kolektor import dagm, kolektor
 from workbench.sets.listings import TABLES
-from workbench.sets.manifests import Search, check_no_columns, look_for_tables, manifest, read_manifest, sentence_list
+from workbench.sets.manifests import Search, check_no_columns, look_for_tables, manifest, read_manifest
 from workbench.sets.obeyed import check_met, watched
 from workbench.sets.options import options_from
 from workbench.sets.others import nothing_read
@@ -47,6 +47,7 @@ from workbench.sets.visa import visa
 from workbench.sets.voc import voc
 from workbench.sets.walks import Walk
 from workbench.sets.words import is_lot, role_of
+from workbench.texts import sentence_list
 
 DEEPEST = 16
 NOTES = ("annotations.xml", "image_anno.csv")

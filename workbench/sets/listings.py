@@ -12,10 +12,11 @@ from workbench.errors import InputError
 from workbench.files import Table, read_shards, read_table
 from workbench.images import MASK_MARK, read_source
 from workbench.sets.cells import place_of
-from workbench.sets.columns import ROLES, Columns, Sheet, columns_of, sentence_list
+from workbench.sets.columns import ROLES, Columns, Sheet, columns_of
 from workbench.sets.named_files import Finder, Places
 from workbench.sets.trees import HERE, Tree
 from workbench.sets.words import SPLIT_TOKENS, is_lot, role_of, split_of, split_within, tokens
+from workbench.texts import sentence_list
 
 TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
 TEXTS = (".csv", ".tsv", ".txt")

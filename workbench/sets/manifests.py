@@ -14,7 +14,6 @@ from workbench.catalog import ReadOptions
 from workbench.errors import InputError
 from workbench.images import LeftOut, Question
 from workbench.sets.class_names import names_folders
-from workbench.sets.columns import sentence_list
 from workbench.sets.listings import (
     Listing,
     candidates,
@@ -48,7 +47,6 @@ __all__ = [
     "look_for_tables",
     "manifest",
     "read_manifest",
-    "sentence_list",
 ]
 
 

@@ -24,7 +24,7 @@ from workbench.images import (
     read_source,
 )
 from workbench.sets.anatomy import Place, stems, unmarked
-from workbench.texts import reads_as_good
+from workbench.texts import reads_as_good, sentence_list
 
 LOOKED_AT = 200
 """The most masks of good images that are decoded to see whether anything is inside."""
@@ -169,6 +169,5 @@ def mask_findings(items: Sequence[ImageItem], orphans: Sequence[PurePosixPath]) 
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first names in a sentence, and how many more there are."""
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return f"{', '.join(names[:SHOWN])}{more}"
+    """The first names in a sentence of the report, and how many more there are."""
+    return sentence_list(names, SHOWN)

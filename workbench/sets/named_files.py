@@ -16,6 +16,7 @@ from workbench.images import SUFFIXES
 from workbench.sets.readings import NOT_WANTED
 from workbench.sets.trees import HERE, Tree, composed, folder_tree
 from workbench.sets.words import role_of, split_within, tokens
+from workbench.texts import sentence_list
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 DRIVE = re.compile(r"^[A-Za-z]:(?=[/\\])")
@@ -229,5 +230,4 @@ def _sentence(strip: tuple[str, ...], adds: Sequence[PurePosixPath]) -> str:
     """How paths in a table became paths in the set."""
     begin = f"below {'/'.join(strip)} of the table" if strip else "by the names in the table"
     folders = [str(add) if add.parts else "the folder of the set" for add in adds]
-    more = f" and {len(folders) - 3} more" if len(folders) > 3 else ""
-    return f"{begin}, found in {', '.join(folders[:3])}{more}"
+    return f"{begin}, found in {sentence_list(folders, 3)}"

@@ -11,11 +11,12 @@ from pathlib import PurePosixPath
 
 from workbench.catalog import ReadOptions
 from workbench.images import Finding, Guess, LeftOut, Question, Source
-from workbench.sets.columns import is_true, sentence_list
+from workbench.sets.columns import is_true
 from workbench.sets.label_maps import CODE, label_map
 from workbench.sets.listings import Listing, folder_label, own_folder
 from workbench.sets.readings import Reading
 from workbench.sets.trees import Tree
+from workbench.texts import sentence_list
 
 WHOLE = re.compile(r"-?\d+\.0+")
 

@@ -23,13 +23,14 @@ from workbench.images import (
     parts_of,
 )
 from workbench.sets.cells import CellSource, cells_of
-from workbench.sets.columns import FLAGS, TRUE, called, is_true, sentence_list, text_of
+from workbench.sets.columns import FLAGS, TRUE, called, is_true, text_of
 from workbench.sets.listings import Listing, folder_label, folder_split, rank_of
 from workbench.sets.named_files import Finder
 from workbench.sets.readings import Reading
 from workbench.sets.row_labels import Entry, check_spelling, in_cells, labels_of, one_label, translate
 from workbench.sets.trees import Tree
 from workbench.sets.words import role_of, split_of
+from workbench.texts import sentence_list
 
 MASK_END = re.compile(r"[_-](mask|gt|seg|label)$", re.IGNORECASE)
 SYNTHETIC = "synthetic"

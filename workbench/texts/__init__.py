@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from workbench.texts.escaping import escaped, prose, without_folders
     from workbench.texts.goodness import reads_as_good
     from workbench.texts.values import apart, scalar, shown
-    from workbench.texts.wording import chosen, directed, shortened
+    from workbench.texts.wording import chosen, directed, sentence_list, shortened
 
 __getattr__ = handed_on(
     __name__,
@@ -18,6 +18,6 @@ __getattr__ = handed_on(
         "escaping": "escaped prose without_folders",
         "goodness": "reads_as_good",
         "values": "apart scalar shown",
-        "wording": "chosen directed shortened",
+        "wording": "chosen directed sentence_list shortened",
     },
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def directed(value: float, form: str, up: str, down: str, none: str = "no different") -> str:
     """An amount followed by the word for its direction, as in "15.3% sooner" or "15.3% later".
@@ -32,3 +34,12 @@ def shortened(name: str, most: int) -> str:
         return name
     end = (most - 1) // 2
     return f"{name[: most - 1 - end]}…{name[len(name) - end :]}"
+
+
+def sentence_list(names: Sequence[str], most: int = 6) -> str:
+    """The first `most` of `names` as a list in a sentence, and how many more there are.
+
+    >>> sentence_list(["good", "dent", "pit"], 2)
+    'good, dent and 1 more'
+    """
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
