@@ -31,10 +31,19 @@ from workbench.sets import options_text
 
 DOCS = Path(__file__).resolve().parent
 sys.path.append(str(DOCS.parent / "tests"))
-FUNCTIONS = ("load_classifier", "load_images", "predict", "attribute", "assess", "breakdown", "operating_points")
+FUNCTIONS = (
+    "load_classifier",
+    "load_images",
+    "predict",
+    "attribute",
+    "assess",
+    "breakdown",
+    "operating_points",
+    "families",
+)
 RESULTS = (
     *("METHODS", "InputError", "Classifier", "ImageSet", "ImageItem", "ReadOptions"),
-    *("Predictions", "Attribution", "Evidence", "Breakdown"),
+    *("Predictions", "Attribution", "Evidence", "Breakdown", "Families"),
 )
 PART = re.compile(r"<!-- generated: (?P<name>[^>]+) -->\n.*?<!-- /generated: (?P=name) -->", re.DOTALL)
 SECTION = re.compile(r"^(Args|Attributes|Returns|Raises|Example):\n((?:    .*\n?|\n)*)", re.MULTILINE)

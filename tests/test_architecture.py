@@ -20,7 +20,7 @@ ORDER = (
     ("app", "cli"),
     ("ui",),
     ("training",),
-    ("bias", "defects", "probe"),
+    ("bias", "defects", "probe", "quality"),
     ("evidence", "audit"),
     ("attribution",),
     ("models",),

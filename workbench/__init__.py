@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from workbench.images import ImageItem, ImageSet
     from workbench.models import Classifier, load_classifier, predict
     from workbench.predictions import Predictions
+    from workbench.quality import Families, families
     from workbench.sets import load_images
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Breakdown",
     "Classifier",
     "Evidence",
+    "Families",
     "ImageItem",
     "ImageSet",
     "InputError",
@@ -37,6 +39,7 @@ __all__ = [
     "assess",
     "attribute",
     "breakdown",
+    "families",
     "load_classifier",
     "load_images",
     "operating_points",
@@ -54,6 +57,7 @@ HOMES = {
     "sets": "load_images",
     "models": "Classifier load_classifier predict",
     "predictions": "Predictions",
+    "quality": "Families families",
 }
 """Where each public name comes from."""
 

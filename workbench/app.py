@@ -34,7 +34,10 @@ def main() -> None:
             st.Page(PAGES / "explain.py", title="Explain", icon=":material/center_focus_strong:"),
             st.Page(PAGES / "probe.py", title="Probe", icon=":material/science:"),
         ],
-        "Audit": [st.Page(PAGES / "bias.py", title="Bias", icon=":material/balance:")],
+        "Audit": [
+            st.Page(PAGES / "data.py", title="Data", icon=":material/dataset:"),
+            st.Page(PAGES / "bias.py", title="Bias", icon=":material/balance:"),
+        ],
         "Decide": [
             st.Page(PAGES / "defects.py", title="Defects", icon=":material/rule:"),
             st.Page(PAGES / "journal.py", title="Journal", icon=":material/history_edu:"),

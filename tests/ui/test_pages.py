@@ -16,6 +16,7 @@ TITLES = {
     "overview": None,  # the question that the model answers
     "explain": "Explain",
     "probe": "Probe",
+    "data": "Data",
     "bias": "Bias",
     "defects": "Defects",
     "journal": "Journal",

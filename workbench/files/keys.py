@@ -64,7 +64,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "photograph": _kind("image", megabytes=128),
         "mask": _kind("image", "mask"),
         # of a set
-        "table": _kind(*MODEL, "images", "source", megabytes=256),
+        "table": _kind(*MODEL, "images", "source", "families", megabytes=256),
         "embeddings": _kind(*MODEL, "images", "source", megabytes=256),
         "grouping": _kind("table"),
         "bias figure": _kind("table", "split", "figure"),
@@ -89,6 +89,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "corrected labels": _kind("journal", "head", "images"),
         # on disk
         "outputs": _kind("model", version=2),
+        "families": _kind("images", "apart", megabytes=128),
         "audit folder": _kind("model", "set", "name"),
         "map summary": _kind("model", "method", "score", "background", version=2),
     }

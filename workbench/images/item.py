@@ -290,6 +290,12 @@ class ImageSet:
         store()
         return digest.hexdigest()
 
+    @cached_property
+    def pixels_key(self) -> str:
+        """Digest of the bytes of its images, in order, whatever else is known of them: of the first time, as `key`."""
+        contents = [_contents(item.source, "it") for item in self.items]
+        return hashlib.sha256(unique_text(contents).encode()).hexdigest()
+
     @property
     def background(self) -> Sequence[ImageItem]:
         """The images that represent the set where a method compares with it: its training split, otherwise all."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import InputError
+from workbench.predictions.independence import FAMILY, units_of
 from workbench.predictions.labels import good_class
 from workbench.predictions.table import COLUMNS, Predictions, as_scores
 from workbench.texts import apart, shown
@@ -81,6 +82,12 @@ class Cases:
     def good(self) -> int:
         """How many are not."""
         return len(self) - self.defects
+
+    @cached_property
+    def units(self) -> NDArray[np.intp] | None:
+        """The independent unit of each, (M,), as `units_of` numbers them; None where none are known."""
+        units = units_of(self.predictions.frame)
+        return None if units is None else units[self.rows]
 
     @cached_property
     def split(self) -> str:
@@ -263,7 +270,7 @@ def by_of(predictions: Predictions, by: By) -> str:
 
 def groupable(predictions: Predictions) -> tuple[str, ...]:
     """The columns of what the images can be grouped by, beside label and split: see `predictions.column_of`."""
-    return tuple(str(name) for name in predictions.frame if name not in COLUMNS | _MEASURED)
+    return tuple(str(name) for name in predictions.frame if name not in COLUMNS | _MEASURED | {FAMILY})
 
 
 def _column(cases: Cases, name: str) -> tuple[NDArray[np.intp], list[object]]:

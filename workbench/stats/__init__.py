@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workbench.stats.auc import auc
 from workbench.stats.calibration import BINS, calibration_cells, calibration_error
+from workbench.stats.clusters import share
 from workbench.stats.gaps import Estimates, difference, gap, paired_difference, ratio, simultaneous
 from workbench.stats.neighbours import cosine, nearest
 from workbench.stats.power import more_of_each, more_of_smaller

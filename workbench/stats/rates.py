@@ -23,6 +23,7 @@ class Rate:
         high: Upper end of the interval, or None likewise.
         count: How many of the cases count as hits; for an AUC, how many are positive.
         support: How many cases the figure rests on.
+        groups: How many independent units those cases come in; None where each is taken as independent.
     """
 
     value: float | None
@@ -30,6 +31,7 @@ class Rate:
     high: float | None
     count: int
     support: int
+    groups: int | None = None
 
 
 def wilson(count: int, support: int, level: float = 0.95) -> Rate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import tempfile
@@ -27,8 +28,8 @@ from workbench.audit import (
 )
 from workbench.catalog import AUDIT_VARIABLE
 from workbench.files import DamagedError, Stamp, cache_folder, key, stamp_of
-from workbench.predictions import Predictions
-from workbench.ui import choice, session
+from workbench.predictions import Predictions, with_families
+from workbench.ui import choice, kin, session
 from workbench.ui.cache import slot
 from workbench.ui.view import View
 
@@ -67,9 +68,18 @@ def outputs_of(view: View) -> Outputs:
     folder = folder_of(view)
     others = [model.folder / STORED] if model.folder else []
     source = [(path, _stamp(path)) for path in (*files(folder), *others)]
-    place = slot("table", **model.identity, images=images.key, source=source)
+    found = kin.families_of(images)
+    families = None if found is None else kin.family_key(images)
+    place = slot("table", **model.identity, images=images.key, source=source, families=families)
     size = 4096 + 400 * len(images) + 8 * len(model.rule.class_names) * len(images)
-    return place.kept(lambda: known_outputs(images, model.key, model.rule, folder, others), lambda _: size)
+
+    def made() -> Outputs:
+        outputs = known_outputs(images, model.key, model.rule, folder, others)
+        if found is None or outputs.predictions is None:
+            return outputs
+        return dataclasses.replace(outputs, predictions=with_families(outputs.predictions, found.by_name))
+
+    return place.kept(made, lambda _: size)
 
 
 def why(view: View, outputs: Outputs) -> str:

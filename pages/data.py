@@ -1,0 +1,20 @@
+"""Know the images: what is broken, what belongs together, what leaks, which labels are doubtful, what is missing."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from workbench.ui import runs
+from workbench.ui.data import kinship
+from workbench.ui.data.scope import scope_of
+from workbench.ui.loading import notice
+
+st.title("Data")
+notice.open_questions()
+st.markdown(
+    "Can these images carry the figures that are computed from them? Which files are broken, which images show the same"
+    " part, which labels are doubtful, and what do the images not cover?"
+)
+scope = scope_of(runs.current_view())
+st.header("Which images belong together", divider="gray", anchor="together")
+kinship.section(scope)

@@ -1,0 +1,50 @@
+"""What a check of a command found, as `findings.json` says it: the same fields for data, drift and all others."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+Outcome = Literal["ok", "warn", "fail", "unknown"]
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckResult:
+    """What one check found.
+
+    Attributes:
+        check: Its name, as the documentation lists it.
+        verdict: "ok" only where it was looked for and not found, "warn" where a person should look, "fail" where a
+            figure or promise does not hold, "unknown" where it cannot be told.
+        sentence: The finding, with its figures, for somebody who sees nothing else.
+        figure: The figure that the verdict rests on, in the unit that `sentence` says; None where there is none.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        threshold: What the figure is held against.
+        support: How many images, pairs or families it rests on.
+        images: The images behind it by name, or pairs of them.
+    """
+
+    check: str
+    verdict: Outcome
+    sentence: str
+    figure: float | None = None
+    low: float | None = None
+    high: float | None = None
+    threshold: float | None = None
+    support: int = 0
+    images: tuple[str | tuple[str, str], ...] = ()
+
+
+def write_findings(path: Path, results: Sequence[CheckResult]) -> None:
+    """Write `findings.json`: a list of objects, of which what is not known is null."""
+    rows = [{name: _plain(value) for name, value in dataclasses.asdict(result).items()} for result in results]
+    path.write_text(json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _plain(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

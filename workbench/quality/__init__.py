@@ -1,0 +1,6 @@
+"""Know the images: files, families, leaks, labels, coverage and giveaways of a set, before any figure is believed."""
+
+from __future__ import annotations
+
+from workbench.quality.family_store import keep_families, known_families, store_key
+from workbench.quality.same_part import GRADES, Families, families

@@ -1,0 +1,65 @@
+"""Where families are kept once they were found: by the images and by what a person has told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import InputError
+from workbench.files import DamagedError, cache_folder, facts_of, key, metadata_of, open_parquet
+from workbench.images import ImageSet
+from workbench.quality.same_part import Families
+
+STORED_IN = "families"
+
+
+def store_key(images: ImageSet, apart: Iterable[tuple[str, str]] = ()) -> str:
+    """What the families of a set depend on: its images by name and bytes, in order, and the pairs told apart."""
+    names = [item.name for item in images]
+    return key("families", images=(images.pixels_key, names), apart=sorted(sorted(pair) for pair in apart))
+
+
+def known_families(name: str, places: Iterable[Path] = ()) -> Families | None:
+    """The families under a name that `store_key` gave, from the cache or from a folder that ships with a set; None
+    where they were not looked for yet, or where the file is damaged."""
+    for folder in (cache_folder() / STORED_IN, *places):
+        path = folder / f"{name}.parquet"
+        if path.is_file():
+            try:
+                return _read(path)
+            except (DamagedError, InputError, OSError, KeyError, ValueError):
+                continue
+    return None
+
+
+def keep_families(name: str, found: Families, folder: Path | None = None) -> Path:
+    """Write families under a name, into the cache or a folder."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder = folder or cache_folder() / STORED_IN
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.parquet"
+    table = pa.Table.from_pandas(found.frame, preserve_index=False)
+    facts = {
+        "pairs": found.pairs.to_dict("list"),
+        "threshold": found.threshold,
+        "untold": list(found.untold),
+    }
+    table = table.replace_schema_metadata(metadata_of(facts))
+    temporary = path.with_suffix(".tmp")
+    pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+    temporary.replace(path)
+    return path
+
+
+def _read(path: Path) -> Families:
+    import pandas as pd
+
+    table = open_parquet(path).read()
+    facts: dict[str, Any] = facts_of(table.schema.metadata)
+    frame = table.to_pandas().astype(object)
+    frame = frame.where(frame.notna(), None)
+    columns = ["first", "second", "grade", "score", "turn"]
+    return Families(frame, pd.DataFrame(facts["pairs"], columns=columns), facts["threshold"], tuple(facts["untold"]))
