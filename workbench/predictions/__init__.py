@@ -22,7 +22,14 @@ from workbench.predictions.cases import (
 )
 from workbench.predictions.fitness import NO_LIMITS, Fitness, Limits, Promise, fitness, promise
 from workbench.predictions.headline import best_threshold, headline, inspection
-from workbench.predictions.independence import FAMILY, GROUP, units_of, with_families
+from workbench.predictions.independence import (
+    FAMILY,
+    GROUP,
+    Independence,
+    independence_of,
+    units_of,
+    with_families,
+)
 from workbench.predictions.labels import good_class, labels_of
 from workbench.predictions.several import cooccurrence, one_against_rest
 from workbench.predictions.table import (

@@ -64,3 +64,75 @@ def with_families(predictions: Predictions, families: Mapping[str, str]) -> Pred
     found = frame["name"].map(families).astype(object)
     frame[FAMILY] = found.where(found.notna(), frame.get(FAMILY))
     return dataclasses.replace(predictions, frame=frame)
+
+
+@dataclasses.dataclass(frozen=True)
+class Independence:
+    """How many independent units some images come in, and how that is known.
+
+    Attributes:
+        images: How many images.
+        units: In how many units, or None where each image is taken as independent.
+        by: What joins them: `GROUP` where it is stated of any, `FAMILY` where families were looked for.
+        alone: Of how many images neither is known, where either is of others: each counts as one.
+    """
+
+    images: int
+    units: int | None = None
+    by: tuple[str, ...] = ()
+    alone: int = 0
+
+    @property
+    def unit(self) -> str:
+        """What is counted for an interval, a test or a promise, in the plural."""
+        if self.units is None:
+            return "images"
+        return "units" if len(self.by) > 1 else {GROUP: "groups", FAMILY: "parts"}[self.by[0]]
+
+    @property
+    def counted(self) -> str:
+        """As in "205 images of 34 parts (families)"."""
+        if self.units is None:
+            return f"{self.images:,} {'image' if self.images == 1 else 'images'}"
+        what = self.unit if self.units != 1 else self.unit.removesuffix("s")
+        joins = {"groups": ("from", ""), "parts": ("of", " (families)"), "units": ("in", " (groups and families)")}
+        word, how = joins[self.unit]
+        return f"{dataclasses.replace(self, units=None).counted} {word} {self.units:,} {what}{how}"
+
+    @property
+    def sentence(self) -> str:
+        """What every figure with an interval must be read with."""
+        if self.units is None:
+            return (
+                "Each image is taken as independent: no group is known and families were not looked for. Where images"
+                " show one part, or come from one lot, intervals are too narrow and p-values too small."
+            )
+        rest = f" Of {self.alone:,} images neither is known: each counts as one." if self.alone else ""
+        missing = "" if FAMILY in self.by else " Families were not looked for."
+        if self.units == self.images:
+            missing += "" if GROUP in self.by else " Groups, such as lots, are not known."
+            return f"No two of the {self.images:,} images belong together, as far as is known.{missing}{rest}"
+        return f"Intervals, tests and limits count {self.unit}, not images: {self.counted}.{missing}{rest}"
+
+    @property
+    def short(self) -> str:
+        """The same in a few words, for an image or a caption."""
+        return "images taken as independent" if self.units is None else f"by unit: {self.counted}"
+
+
+def independence_of(frame: pd.DataFrame, rows: NDArray[np.intp] | NDArray[np.bool_] | None = None) -> Independence:
+    """How independent the images at some rows of a table are; all where missing. Units are those of the whole table.
+
+    Example:
+        >>> import pandas as pd
+        >>> from workbench.predictions import independence_of
+        >>> frame = pd.DataFrame({"family": ["1", "1", "2"]})
+        >>> independence_of(frame).counted
+        '3 images of 2 parts (families)'
+    """
+    units, part = units_of(frame), frame if rows is None else frame.iloc[np.arange(len(frame))[rows]]
+    if units is None:
+        return Independence(len(part))
+    by = tuple(name for name in (GROUP, FAMILY) if name in frame and frame[name].notna().any())
+    alone = int(part[list(by)].isna().all(axis=1).sum())
+    return Independence(len(part), len(np.unique(units if rows is None else units[rows])), by, alone)

@@ -131,7 +131,16 @@ def rate(label: str, figure: Rate, meaning: str, unit: str = "images") -> None:
             st.caption("No images to measure it on.")
             return
         st.metric(label, f"{figure.value:.3f}" if label == "AUC" else f"{figure.value:.1%}", help=meaning)
-        st.caption(f"{interval(figure, label)}, {figure.support:,} {unit}")
+        st.caption(f"{interval(figure, label)}, {support(figure, unit)}")
+
+
+def support(figure: Rate, unit: str = "images") -> str:
+    """What a figure rests on: so many images, and in how many independent units they come where that is fewer."""
+    groups = figure.groups
+    joined = (
+        "" if groups is None or groups == figure.support else f" in {groups:,} {'unit' if groups == 1 else 'units'}"
+    )
+    return f"{figure.support:,} {unit}{joined}"
 
 
 def interval(figure: Rate, label: str = "") -> str:

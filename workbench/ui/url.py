@@ -17,8 +17,8 @@ import streamlit as st
 from workbench.catalog import home
 from workbench.texts import apart
 
-BIAS, DEFECTS, EXPLAIN, OVERVIEW, PROBE = (
-    home() / "pages" / f"{page}.py" for page in ("bias", "defects", "explain", "overview", "probe")
+BIAS, DATA, DEFECTS, EXPLAIN, OVERVIEW, PROBE = (
+    home() / "pages" / f"{page}.py" for page in ("bias", "data", "defects", "explain", "overview", "probe")
 )
 SHARED = ("model", "label", "set", "image", "read")
 LONGEST_VALUE = 500

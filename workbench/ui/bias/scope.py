@@ -11,8 +11,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from workbench.bias import Breakdown, Comparison, Confusion, Tie, breakdown, compare, confusion, tied_to_label
-from workbench.predictions import By, Predictions, is_tested
-from workbench.ui import draw, gallery, labels, runs, session, url
+from workbench.predictions import By, Independence, Predictions, independence_of, is_tested
+from workbench.ui import draw, gallery, independence, labels, runs, session, url
 from workbench.ui.bias.attributes import MOST_VALUES, Grouping, grouping
 from workbench.ui.cache import slot
 from workbench.ui.text import plain
@@ -71,13 +71,20 @@ class Scope(View):
         return f"{SPLIT_TITLES[self.split]}, {self.support:,} labelled images"
 
     @property
+    def independence(self) -> Independence:
+        """How independent those images are."""
+        rows = self.rows & self.predictions.frame["verdict"].notna().to_numpy(bool)
+        return self.kept("independence", lambda: independence_of(self.predictions.frame, rows))
+
+    @property
     def footer(self) -> str:
         """What an image for a record must say of its figures."""
         at = f" at the threshold {self.model.rule.threshold:.3f}" if self.model.rule.threshold is not None else ""
         origin = " (synthetic)" if self.images.synthetic else ""
         where = f"{SPLIT_TITLES[self.split].lower()}, {self.support:,} labelled images"
         return (
-            f"{self.model.title}, model {self.model.key[:12]}{at}; {self.images.name}{origin}, {where}; 95 % intervals"
+            f"{self.model.title}, model {self.model.key[:12]}{at}; {self.images.name}{origin}, {where}; 95 % intervals,"
+            f" {self.independence.short}"
         )
 
     def kept(self, what: object, make: Callable[[], T]) -> T:
@@ -197,6 +204,7 @@ def _facts(scope: Scope, groups: Grouping) -> None:
     )
     if synthetic:
         st.html(synthetic)
+    independence.note(scope.independence, "bias")
     notes = [f"{plain(name)} is a measurement: its images are grouped into four ranges." for name in groups.cut]
     notes += [f"{plain(name)} {reason}: left out." for name, reason in groups.left_out]
     if notes:

@@ -10,7 +10,7 @@ import streamlit as st
 from workbench.catalog import load_catalog
 from workbench.predictions import inspection
 from workbench.stats import ENOUGH
-from workbench.ui import draw, gallery, terms, url
+from workbench.ui import draw, gallery, independence, terms, url
 from workbench.ui.overview import worst
 from workbench.ui.overview.scope import Scope
 
@@ -49,6 +49,7 @@ def section(scope: Scope) -> None:
             draw.rate(name[0].upper() + name[1:], figure, terms.entry("metrics", name))
     few = " **Too few images for a verdict.**" if len(scope.cases) < ENOUGH else ""
     st.caption(f"Measured on {scope.where}. Ranges are 95 % intervals.{few}")
+    independence.note(independence.of(scope.cases), "figures")
     with st.expander("By group", icon=":material/groups:"):
         _by_group(scope)
 

@@ -1,0 +1,30 @@
+"""The words for which images are independent, the same on every page that shows an interval, a test or a promise."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from workbench.predictions import Cases, Independence, independence_of
+from workbench.ui import url
+
+ANCHOR = "together"
+"""The section of the Data page that says which images belong together."""
+LABEL = "Which images belong together?"
+
+
+def of(cases: Cases) -> Independence:
+    """How independent the images are that a page judges."""
+    return independence_of(cases.predictions.frame, cases.rows)
+
+
+def note(known: Independence, key: str) -> None:
+    """What the figures nearby count, and the way to change it; never in green.
+
+    Args:
+        known: Of the images that the figures rest on.
+        key: A word for the place on the page.
+    """
+    icon = ":material/help:" if known.units is None else ":material/info:"
+    with st.container(horizontal=True, vertical_alignment="center", key=f"independence-{key}"):
+        st.caption(f"{icon} {known.sentence}", width="content")
+        st.page_link(url.DATA, label=LABEL, icon=":material/dataset:", query_params=url.link())
