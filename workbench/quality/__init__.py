@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workbench.quality.family_store import keep_families, known_families, store_key
+from workbench.quality.grouped_split import GroupedSplit, grouped_split
 from workbench.quality.leak_figures import Cut, Excess
 from workbench.quality.leak_words import leak_results, what_follows, what_leaks
 from workbench.quality.leaks import COMPARED_SPLITS, SAME_PART, SHARED_GROUP, Leaks, Side, leaks
