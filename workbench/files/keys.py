@@ -84,6 +84,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "moved maps": _kind(*MODEL, "second", "images", "items", "method"),
         "moved rows": _kind(*MODEL, "second", "images", "items", "method"),
         "cheaper copy": _kind(*MODEL, "how", megabytes=256),
+        "support": _kind("images", "table", "families", "promise", "by"),
         # of the journal
         "latest entries": _kind("journal", "head", "model"),
         "corrected labels": _kind("journal", "head", "images"),

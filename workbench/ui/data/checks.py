@@ -1,0 +1,25 @@
+"""Findings about the images as lines with a verdict, the same in every section."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import streamlit as st
+
+from workbench.files import CheckResult
+from workbench.ui.text import plain
+
+SIGNS = {
+    "ok": ":green[:material/check_circle:]",
+    "warn": ":orange[:material/warning:] **Look here.**",
+    "fail": ":red[:material/report:] **Does not hold.**",
+    "unknown": ":material/help: **Cannot be told.**",
+}
+
+
+def lines(results: Iterable[CheckResult]) -> None:
+    """Each finding with its verdict, those that ask for a look first."""
+    order = ["fail", "warn", "unknown", "ok"]
+    for result in sorted(results, key=lambda line: order.index(line.verdict)):
+        words = f"{SIGNS[result.verdict]} {plain(result.sentence, 900)}"
+        (st.caption if result.verdict == "ok" else st.markdown)(words)
