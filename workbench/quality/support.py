@@ -35,7 +35,7 @@ UNBALANCED = 10.0
 """From this many times as many parts of the most frequent class as of the rarest on, a set is called unbalanced."""
 UNIFORM = 0.5
 """Fewer different parts than this, as a share of the images, and a set is called uniform."""
-FIGURES = (
+SUPPORT_FIGURES = (
     "images",
     "parts",
     "judged parts",
@@ -77,8 +77,8 @@ class Support:
 
     Attributes:
         frame: One row for each class in each split (and for each value of an attribute): class, split, the attribute,
-            and `FIGURES`. "parts" counts groups and families once; "judged parts" are those with a verdict, all where
-            nothing is predicted; "right" is the share of right decisions with its interval; "half-width" is that of
+            and `SUPPORT_FIGURES`. "parts" counts groups and families once; "judged parts" are those with a verdict, all
+            where nothing is predicted; "right" is the share of right decisions with its interval; "half-width" is that of
             this interval, or of one around 50 % where the share is not known from `ENOUGH` parts; "provable ceiling"
             is what the allowed mistakes among the judged parts would prove; "more" are parts that are still missing.
         promise: What they are to prove.
@@ -143,7 +143,7 @@ def support(table: pd.DataFrame, promise: Promise | None = None, *, by: str = ""
         here = (labels == classes.index(name)) & (splits == split) & (column == value)
         figures = _figures(places[here], verdicts[here], promise, predicted, units is not None)
         rows.append({"class": name, "split": split, **({by: value} if by else {}), **figures})
-    names = ["class", "split", *([by] if by else []), *FIGURES]
+    names = ["class", "split", *([by] if by else []), *SUPPORT_FIGURES]
     different, lacking = len(np.unique(places)), int((labels < 0).sum())
     frame = pd.DataFrame(rows, columns=names)
     return Support(frame, promise, by, units is not None, predicted, len(table), different, lacking)
@@ -157,7 +157,7 @@ def _ordered(splits: Iterable[str]) -> list[str]:
 def _figures(
     places: NDArray[np.intp], verdicts: NDArray[np.object_], promise: Promise, predicted: bool, joined: bool
 ) -> dict[str, float | int | None]:
-    """The `FIGURES` of some images, by the numbers of their units and their verdicts."""
+    """The `SUPPORT_FIGURES` of some images, by the numbers of their units and their verdicts."""
     judged = np.array([verdict is not None for verdict in verdicts], dtype=bool)
     judged = judged if predicted else np.ones(len(places), bool)
     cases = len(np.unique(places[judged]))
@@ -192,7 +192,7 @@ def support_results(result: Support) -> tuple[CheckResult, ...]:
     counts = _counts(result)
     if not counts:
         why = "No image has a label, so nothing can be said of classes."
-        return tuple(CheckResult(name, "unknown", why) for name in CHECKS)
+        return tuple(CheckResult(name, "unknown", why) for name in SUPPORT_CHECKS)
     return (
         _few(result, counts),
         _missing(counts),
@@ -203,7 +203,14 @@ def support_results(result: Support) -> tuple[CheckResult, ...]:
     )
 
 
-CHECKS = ("support", "support missing", "support ceiling", "support interval", "support balance", "support uniform")
+SUPPORT_CHECKS = (
+    "support",
+    "support missing",
+    "support ceiling",
+    "support interval",
+    "support balance",
+    "support uniform",
+)
 Counts = dict[str, dict[str, dict[str, int]]]
 
 
@@ -211,7 +218,7 @@ def _counts(result: Support) -> Counts:
     """Images, parts and judged parts by split and class, over all values of an attribute."""
     counts: Counts = {}
     for row in result.frame.to_dict("records"):
-        own = counts.setdefault(row["split"], {}).setdefault(row["class"], dict.fromkeys(FIGURES[:3], 0))
+        own = counts.setdefault(row["split"], {}).setdefault(row["class"], dict.fromkeys(SUPPORT_FIGURES[:3], 0))
         for figure in own:
             own[figure] += int(row[figure])
     return counts
@@ -225,17 +232,23 @@ def _few(result: Support, counts: Counts) -> CheckResult:
     if few:
         sentence = f"Classes with fewer than {where}, of which nothing is said: {sentence_list(few)}."
     least, total = float(min(parts.values())), sum(parts.values())
-    return CheckResult(CHECKS[0], "warn" if few else "ok", sentence, least, threshold=float(ENOUGH), support=total)
+    return CheckResult(
+        SUPPORT_CHECKS[0], "warn" if few else "ok", sentence, least, threshold=float(ENOUGH), support=total
+    )
 
 
 def _missing(counts: Counts) -> CheckResult:
     if list(counts) == [NO_SPLIT]:
-        return CheckResult(CHECKS[1], "unknown", "The images are not split, so no class can be missing in a split.")
+        return CheckResult(
+            SUPPORT_CHECKS[1], "unknown", "The images are not split, so no class can be missing in a split."
+        )
     cells = [(name, split, own["images"]) for split, classes in counts.items() for name, own in classes.items()]
     gaps = [f"{name} in the {_split(split)}" for name, split, count in cells if not count]
     sentence = f"There is no image of {sentence_list(gaps)}." if gaps else "Each class has images in each split."
     total = sum(count for *_, count in cells)
-    return CheckResult(CHECKS[1], "warn" if gaps else "ok", sentence, float(len(gaps)), threshold=0.0, support=total)
+    return CheckResult(
+        SUPPORT_CHECKS[1], "warn" if gaps else "ok", sentence, float(len(gaps)), threshold=0.0, support=total
+    )
 
 
 def _ceiling(result: Support) -> CheckResult:
@@ -247,7 +260,7 @@ def _ceiling(result: Support) -> CheckResult:
     if more:
         sentence += f" A ceiling of {100 * promise.ceiling:.3g} % needs {more:,} more."
     verdict: Outcome = "warn" if more else "ok"
-    return CheckResult(CHECKS[2], verdict, sentence, proven, threshold=promise.ceiling, support=cases)
+    return CheckResult(SUPPORT_CHECKS[2], verdict, sentence, proven, threshold=promise.ceiling, support=cases)
 
 
 def _interval(result: Support) -> CheckResult:
@@ -260,29 +273,29 @@ def _interval(result: Support) -> CheckResult:
     if more:
         sentence += f" To come within {100 * promise.within:.3g} points takes {more:,} more."
     verdict: Outcome = "warn" if more else "ok"
-    return CheckResult(CHECKS[3], verdict, sentence, half, threshold=promise.within, support=cases)
+    return CheckResult(SUPPORT_CHECKS[3], verdict, sentence, half, threshold=promise.within, support=cases)
 
 
 def _balance(result: Support, counts: Counts) -> CheckResult:
     split = "train" if "train" in counts else result.judged
     order = sorted((figures["parts"], name) for name, figures in counts[split].items())
     if len(order) < 2:
-        return CheckResult(CHECKS[4], "unknown", "There is only one class, so nothing can be unbalanced.")
+        return CheckResult(SUPPORT_CHECKS[4], "unknown", "There is only one class, so nothing can be unbalanced.")
     (few, least), (many, most), total = order[0], order[-1], sum(count for count, _ in order)
     ratio = many / few if few else None
     sentence = f"In the {_split(split)} there are {many:,} {result.unit} of {most} and {few:,} of {least}."
     verdict: Outcome = "warn" if ratio is None or ratio >= UNBALANCED else "ok"
-    return CheckResult(CHECKS[4], verdict, sentence, ratio, threshold=UNBALANCED, support=total)
+    return CheckResult(SUPPORT_CHECKS[4], verdict, sentence, ratio, threshold=UNBALANCED, support=total)
 
 
 def _uniform(result: Support) -> CheckResult:
     if not result.joined:
         why = "Neither groups nor families are known, so it cannot be told how many of the images show different parts."
-        return CheckResult(CHECKS[5], "unknown", why, support=result.images)
+        return CheckResult(SUPPORT_CHECKS[5], "unknown", why, support=result.images)
     different = result.parts / result.images
     sentence = f"The {result.images:,} images show {result.parts:,} different parts."
     verdict: Outcome = "warn" if different < UNIFORM else "ok"
-    return CheckResult(CHECKS[5], verdict, sentence, different, threshold=UNIFORM, support=result.images)
+    return CheckResult(SUPPORT_CHECKS[5], verdict, sentence, different, threshold=UNIFORM, support=result.images)
 
 
 def _worst(result: Support, figure: str) -> dict[Hashable, Any]:

@@ -25,7 +25,8 @@ class Scope(View):
     def facts(self) -> Mapping[str, object]:
         """These images, predictions and families, as ingredients of a key."""
         table = None if self.predictions is None else session.token(self.predictions)
-        return {"images": self.images.key, "table": table, "families": kin.family_key(self.images)}
+        families = None if self.families is None else kin.family_key(self.images)
+        return {"images": self.images.key, "table": table, "families": families}
 
 
 def scope_of(view: View) -> Scope:

@@ -19,7 +19,7 @@ from workbench.ui.text import plain
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_ROWS = 200
+MOST_SUPPORT_ROWS = 200
 MOST_DOORS = 24
 
 
@@ -34,8 +34,7 @@ def section(scope: Scope) -> None:
         )
         return
     promise, by = _controls(scope)
-    facts = {"images": scope.images.key, **scope.facts}
-    result: Support = slot("support", **facts, promise=promise, by=by).kept(
+    result: Support = slot("support", **scope.facts, promise=promise, by=by).kept(
         lambda: support(table_of(scope), promise, by=by), lambda made: 4096 + 400 * len(made.frame)
     )
     if not result.joined:
@@ -76,7 +75,10 @@ def _controls(scope: Scope) -> tuple[Promise, str]:
 
 def _table(result: Support) -> None:
     promise, unit = result.promise, result.unit
-    frame, per_cent = result.frame.head(MOST_ROWS).copy(), ("right", "right low", "right high", "provable ceiling")
+    frame, per_cent = (
+        result.frame.head(MOST_SUPPORT_ROWS).copy(),
+        ("right", "right low", "right high", "provable ceiling"),
+    )
     shown = frame[["class", "split", *([result.by] if result.by else []), "images"]].rename(columns=str.capitalize)
     if result.joined:
         shown["Parts"] = frame["parts"]
@@ -91,8 +93,8 @@ def _table(result: Support) -> None:
     shown[f"More {unit} for ± {100 * promise.within:.3g}"] = frame["more for the interval"]
     if result.predicted and "train" in set(frame["split"]):
         st.caption("Figures of the training split flatter the model: it was trained on those images.")
-    if len(result.frame) > MOST_ROWS:
-        st.caption(f"The first {MOST_ROWS} of {len(result.frame):,} rows; the CSV holds all.")
+    if len(result.frame) > MOST_SUPPORT_ROWS:
+        st.caption(f"The first {MOST_SUPPORT_ROWS} of {len(result.frame):,} rows; the CSV holds all.")
     st.dataframe(
         shown,
         hide_index=True,
