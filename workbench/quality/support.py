@@ -78,9 +78,9 @@ class Support:
     Attributes:
         frame: One row for each class in each split (and for each value of an attribute): class, split, the attribute,
             and `SUPPORT_FIGURES`. "parts" counts groups and families once; "judged parts" are those with a verdict, all
-            where nothing is predicted; "right" is the share of right decisions with its interval; "half-width" is that of
-            this interval, or of one around 50 % where the share is not known from `ENOUGH` parts; "provable ceiling"
-            is what the allowed mistakes among the judged parts would prove; "more" are parts that are still missing.
+            where nothing is predicted; "right" is the share of right decisions with its interval; "half-width" is that
+            of this interval, or of one around 50 % where fewer than `ENOUGH` parts are judged; "provable ceiling" is
+            what the allowed mistakes among the judged parts would prove; "more" are parts that are still missing.
         promise: What they are to prove.
         by: The attribute, empty where there is none.
         joined: Whether it is known which images show one part; each is taken as independent otherwise.
