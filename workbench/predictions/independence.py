@@ -45,15 +45,18 @@ def units_of(frame: pd.DataFrame, *columns: str) -> NDArray[np.intp] | None:
     if not present:
         return None
     import pandas as pd
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
 
-    size, width = len(frame), len(frame) * (1 + len(present))
-    codes = np.stack([pd.factorize(frame[name])[0] for name in present])
-    kind, row = np.nonzero(codes >= 0)
-    ends = row, size * (1 + kind) + codes[kind, row]
-    _, labels = connected_components(coo_matrix((np.ones(len(ends[0])), ends), shape=(width, width)), directed=False)
-    units, _ = pd.factorize(labels[:size])
+    columns_of = [pd.factorize(frame[name])[0] for name in present]
+    label, before = np.arange(len(frame)), np.full(len(frame), -1)
+    while (label != before).any():
+        before = label.copy()
+        for codes in columns_of:
+            rows = codes >= 0
+            first = np.full(codes.max() + 1, len(frame))
+            np.minimum.at(first, codes[rows], label[rows])
+            label[rows] = first[codes[rows]]
+        label = label[label]  # a long chain of groups is followed in few steps
+    units, _ = pd.factorize(label)
     return units.astype(np.intp)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workbench.stats.auc import auc
 from workbench.stats.calibration import BINS, calibration_cells, calibration_error
-from workbench.stats.clusters import share
+from workbench.stats.clusters import complement, ends_along, share, upper_along
 from workbench.stats.gaps import Estimates, difference, gap, paired_difference, ratio, simultaneous
 from workbench.stats.neighbours import cosine, nearest
 from workbench.stats.planning import cases_for_ceiling, cases_for_interval, half_width, worth_of
@@ -12,6 +12,7 @@ from workbench.stats.power import more_of_each, more_of_smaller
 from workbench.stats.ranks import midranks, spearman
 from workbench.stats.rates import (
     ENOUGH,
+    FEW_UNITS,
     Rate,
     critical_value,
     f1_of,

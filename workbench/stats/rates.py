@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 ENOUGH = 30
 """On fewer cases than this nothing is said of a class, a group or a model."""
+FEW_UNITS = 10
+"""With fewer units than this no interval can be trusted: what varies between them is hardly seen."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +26,9 @@ class Rate:
         count: How many of the cases count as hits; for an AUC, how many are positive.
         support: How many cases the figure rests on.
         groups: How many independent units those cases come in; None where each is taken as independent.
+        least: One-sided lower bound of the share, and
+        most: its upper bound, each with 95 % confidence, where some units hold several cases; None where the exact
+            bounds of independent cases hold.
     """
 
     value: float | None
@@ -32,6 +37,13 @@ class Rate:
     count: int
     support: int
     groups: int | None = None
+    least: float | None = None
+    most: float | None = None
+
+    @property
+    def few_units(self) -> bool:
+        """Whether the cases come in so few units that no interval can be trusted."""
+        return self.groups is not None and self.groups < min(FEW_UNITS, self.support)
 
 
 def wilson(count: int, support: int, level: float = 0.95) -> Rate:
@@ -55,7 +67,7 @@ def wilson(count: int, support: int, level: float = 0.95) -> Rate:
 
 
 def wilson_bounds(
-    counts: NDArray[np.integer], support: int, level: float = 0.95
+    counts: NDArray[np.integer] | NDArray[np.floating], support: int, level: float = 0.95
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The ends (T,) of `wilson`'s interval for counts of hits (T,) among `support` cases each; NaN for none."""
     if support == 0:
