@@ -5,8 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench.catalog import home
-from workbench.ui import choice, journal, session, url
-from workbench.ui.defects import record
+from workbench.ui import choice, journal, logbook, session, url
 from workbench.ui.loading import notice
 
 st.title("Journal")
@@ -14,13 +13,13 @@ notice.open_questions()
 st.markdown("Who decided what about which part, when, with which model and map. And was any entry changed since?")
 model = choice.model()
 images = choice.images(model)
-book = record.journal(model)
+book = logbook.journal(model)
 if not session.local():
-    st.info(record.SHUT, icon=":material/lock:")
+    st.info(logbook.SHUT, icon=":material/lock:")
 if book is None:
     st.info("No decision about this model and image set can be read here.", icon=":material/inbox:")
-elif book.count():
-    journal.place(book, record.own(model))
+elif book.count_records():
+    journal.place(book, logbook.own(model))
     sound = journal.soundness(book)
     journal.entries(book, images)
     journal.export(book, images, sound)

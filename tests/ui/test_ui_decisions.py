@@ -31,7 +31,7 @@ from workbench.errors import InputError
 from workbench.images.item import BytesSource
 from workbench.journal.export import to_json
 from workbench.journal.store import Journal
-from workbench.ui import cache, choice, results
+from workbench.ui import cache, choice, logbook, results
 from workbench.ui.defects import record, review
 
 pytest_plugins = ["inspected"]
@@ -331,7 +331,7 @@ def test_where_others_reach_the_server_it_is_said_why_and_no_callback_writes(def
     handed, kept = [], review.panel
     monkeypatch.setattr(review, "panel", lambda seen, place: (handed.append(seen), kept(seen, place)))
     at = defects(mixed(), **DECIDE).sound()
-    assert [text for text in at.said() if "without a login" in text] == [record.SHUT]
+    assert [text for text in at.said() if "without a login" in text] == [logbook.SHUT]
     assert not at.text_input
     assert not offered(at)
     with pytest.raises(InputError, match="without a login"):

@@ -12,7 +12,7 @@ from workbench.cli.images import ImagesOption, ReadOption, load
 from workbench.errors import InputError
 
 if TYPE_CHECKING:
-    from workbench.journal import Entry, Journal
+    from workbench.journal import Journal, Record
 
 app = typer.Typer(
     help="Check and export the decision journal.",
@@ -105,13 +105,13 @@ def labels(
         print(f"Its paths begin in {folder or 'the folder of the set'}: put it there before you load it")
 
 
-def _entries(journal: Journal) -> tuple[Entry, ...]:
+def _entries(journal: Journal) -> tuple[Record, ...]:
     """All entries of a journal; that it is not sound is said beside what is made of it."""
     verdict = journal.verify()
     if not verdict.sound:
         many = "1 thing is" if len(verdict.problems) == 1 else f"{len(verdict.problems):,} things are"
         print(f"The journal is not sound, {many} wrong with it: run workbench journal verify", file=sys.stderr)
-    return journal.entries()
+    return journal.records()
 
 
 def _write(out: Path, text: str) -> None:

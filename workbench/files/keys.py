@@ -88,6 +88,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # of the journal
         "latest entries": _kind("journal", "head", "model"),
         "corrected labels": _kind("journal", "head", "images"),
+        "label decisions": _kind("journal", "head"),
+        "pairs apart": _kind("journal", "head", "images"),
         # on disk
         "outputs": _kind("model", version=2),
         "families": _kind("images", "apart", megabytes=128),

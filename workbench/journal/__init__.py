@@ -9,6 +9,7 @@ from workbench import handed_on
 if TYPE_CHECKING:
     from workbench.journal.entries import Draft, Entry, map_digest
     from workbench.journal.export import folder_of, relabel, to_csv, to_json
+    from workbench.journal.notes import SAID, Note, NoteEntry, Record
     from workbench.journal.proof import Head, Verdict, kept_digest
     from workbench.journal.store import Journal, journal_path
 
@@ -17,6 +18,7 @@ __getattr__ = handed_on(
     {
         "entries": "Draft Entry map_digest",
         "export": "folder_of relabel to_csv to_json",
+        "notes": "SAID Note NoteEntry Record",
         "proof": "Head Verdict kept_digest",
         "store": "Journal journal_path",
     },

@@ -8,12 +8,16 @@ import json
 import math
 import re
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.predictions import reaches
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 GENESIS = "0" * 64
 """What stands for the hash of the entry before the first one."""
@@ -183,11 +187,11 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def seal(draft: Draft, number: int, time: str, previous: str) -> tuple[str, str]:
+def seal(draft: DataclassInstance, number: int, time: str, previous: str) -> tuple[str, str]:
     """The canonical text of a draft in its place in the chain, and its hash.
 
     Args:
-        draft: The decision.
+        draft: The decision, or the note.
         number: From 1.
         time: UTC, ISO 8601 with microseconds.
         previous: The hash of the entry before, `GENESIS` for the first.

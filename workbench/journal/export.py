@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from workbench.errors import InputError
 from workbench.files import to_csv as table_csv
 from workbench.images import MASK_MARK, FileSource, ImageItem, ImageSet, Source, parts_of
-from workbench.journal.entries import Entry, canonical
+from workbench.journal.notes import NoteEntry, Record, text_of
 from workbench.sets import SYNTHETIC
 
 COLUMNS = (
@@ -17,21 +17,23 @@ COLUMNS = (
     "coverage", "threshold_by", "chosen_on", "ceiling", "escape_cost", "overkill_cost", "prevalence", "positive",
     "image_name", "set_name",
     "model_name", "image", "model", "map_method", "map_digest", "previous", "hash",
+    "about", "said", "to", "second_name", "second", "second_label",
 )  # fmt: skip
 MARKS = ("overruled", "reason")
 FORMAT = "workbench journal 1"
 
 
-def to_csv(entries: Iterable[Entry]) -> str:
-    """One row an entry, for a spreadsheet: several positive classes stand in one cell with semicolons between.
+def to_csv(entries: Iterable[Record]) -> str:
+    """One row an entry, for a spreadsheet: several positive classes stand in one cell with semicolons between. Notes on
+    labels and pairs say in `about` what they are; of a decision that cell is empty.
 
     A text that a spreadsheet would take for a formula gets an apostrophe before it, and half a pair of surrogates
     becomes a replacement character, as `workbench.files.sheets` tells: to check hashes, use `to_json`.
     """
-    return table_csv(COLUMNS, ([getattr(entry, name) for name in COLUMNS] for entry in entries))
+    return table_csv(COLUMNS, ([getattr(entry, name, None) for name in COLUMNS] for entry in entries))
 
 
-def to_json(entries: Iterable[Entry]) -> str:
+def to_json(entries: Iterable[Record]) -> str:
     r"""All that it takes to check the chain without this program, in plain ASCII.
 
     An object with `format` and `entries`, a list of `{"hash": ..., "entry": {...}}`, one a line. The entry stands there
@@ -48,19 +50,19 @@ def to_json(entries: Iterable[Entry]) -> str:
     The last hash is the head to hold against one that was kept elsewhere. Of entries that were filtered or turned
     round, only the hashes can be checked, not that each follows on the one before.
     """
-    rows = (f'{{"hash":"{entry.hash}","entry":{canonical(entry)}}}' for entry in entries)
+    rows = (f'{{"hash":"{entry.hash}","entry":{text_of(entry)}}}' for entry in entries)
     return f'{{"format":"{FORMAT}","entries":[\n' + ",\n".join(rows) + "\n]}\n"
 
 
-def relabel(images: ImageSet, entries: Iterable[Entry]) -> str:
-    """A manifest of a set in which overruled decisions are the labels, to train with.
+def relabel(images: ImageSet, entries: Iterable[Record]) -> str:
+    """A manifest of a set in which overruled decisions and changed labels are the labels, to train with.
 
-    An image is found by the digest of its bytes, whatever model or set the decision was about. Its newest overruling
-    counts, unless a later decision on the same image, of this model or another, lets stand a verdict that contradicts
-    it: then it was taken back. Columns: `image`, `label`, `split`, `mask` where it lies in the set's folder, the set's
-    attributes, `overruled` ("yes" or "no") and `reason`. The file belongs into `folder_of(images)`, where its paths
-    begin. Marks of an earlier such manifest stay. What begins like a formula is guarded as in every table, which
-    reading a manifest undoes.
+    An image is found by the digest of its bytes, whatever model or set the decision was about. Its newest overruling or
+    change of its label counts, unless a later decision on the same image, of this model or another, lets stand a
+    verdict that contradicts it, or a later note on its label says another thing: then it was taken back. Columns:
+    `image`, `label`, `split`, `mask` where it lies in the set's folder, the set's attributes, `overruled` ("yes" or
+    "no") and `reason`. The file belongs into `folder_of(images)`, where its paths begin. Marks of an earlier such
+    manifest stay. What begins like a formula is guarded as in every table, which reading a manifest undoes.
 
     Raises:
         InputError: An image cannot be read, or a name, label or attribute is no text that a file can hold.
@@ -73,8 +75,8 @@ def relabel(images: ImageSet, entries: Iterable[Entry]) -> str:
     header += [*attributes, *MARKS]
     rows = []
     for item in images:
-        entry = standing.get(item.id) if standing else None
-        label = entry.overruled if entry else item.label
+        said = standing.get(item.id) if standing else None
+        label = said[0] if said else item.label
         cells = [
             _below(item.source, folder) or item.name,
             label,
@@ -82,7 +84,7 @@ def relabel(images: ImageSet, entries: Iterable[Entry]) -> str:
             *([_masks_below(item.mask, folder)] if masks else []),
             *(["yes"] if images.synthetic else []),
         ]
-        rows.append([*cells, *(item.attributes.get(name) for name in attributes), *_marks(item, entry)])
+        rows.append([*cells, *(item.attributes.get(name) for name in attributes), *_marks(item, said)])
     _check_names(images, header, rows)
     return table_csv(header, rows)
 
@@ -122,20 +124,25 @@ def _masks_below(mask: Source | None, folder: Path | None) -> str | None:
     return None if None in paths else MASK_MARK.join(path for path in paths if path) or None
 
 
-def _standing(entries: Iterable[Entry]) -> dict[str, Entry]:
-    """The overruling that stands for each image, by its digest."""
-    standing: dict[str, Entry] = {}
+def _standing(entries: Iterable[Record]) -> dict[str, tuple[str, str]]:
+    """The class that stands for each image after what people said, and why, by the image's digest."""
+    standing: dict[str, tuple[str, str]] = {}
     for entry in sorted(entries, key=lambda entry: entry.number):
         before = standing.get(entry.image)
-        if entry.overruled is not None:
-            standing[entry.image] = entry
-        elif before is not None and entry.verdict == ("pass" if before.overruled in entry.positive else "reject"):
+        if isinstance(entry, NoteEntry):
+            if entry.about == "label":
+                standing.pop(entry.image, None)
+                if entry.to is not None:
+                    standing[entry.image] = entry.to, entry.reason
+        elif entry.overruled is not None:
+            standing[entry.image] = entry.overruled, entry.reason
+        elif before is not None and entry.verdict == ("pass" if before[0] in entry.positive else "reject"):
             del standing[entry.image]
     return standing
 
 
-def _marks(item: ImageItem, entry: Entry | None) -> tuple[object, object]:
-    if entry is not None:
-        return "yes", entry.reason
+def _marks(item: ImageItem, said: tuple[str, str] | None) -> tuple[object, object]:
+    if said is not None:
+        return "yes", said[1]
     earlier: Mapping[str, object] = item.attributes
     return earlier.get("overruled") or "no", earlier.get("reason") or ""

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from workbench.errors import InputError
-from workbench.journal.entries import DIGEST, GENESIS, digest_of, dump, sealed_fields
+from workbench.journal.entries import DIGEST, GENESIS, digest_of, dump
+from workbench.journal.notes import sealed_names
 
 SKEW = datetime.timedelta(minutes=5)
 """How far the clocks of two machines may be apart."""
@@ -213,7 +214,7 @@ def _fields(body: object) -> dict | None:
     """What a canonical text holds; None where it is not one, in every detail."""
     try:
         fields = json.loads(body)  # type: ignore[arg-type]
-        named = fields.keys() == sealed_fields(fields.get("threshold_by"))
+        named = fields.keys() == sealed_names(fields)
         exact = named and isinstance(fields["number"], int) and dump(fields) == body
     except (AttributeError, TypeError, ValueError, RecursionError):
         return None

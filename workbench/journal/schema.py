@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from workbench.journal.entries import dump
 from workbench.journal.proof import Head
 
-APPLICATION, SCHEMA = 0x57424A4C, 2
-"""What marks an SQLite file as a journal ("WBJL"), and the release of its content: 1 had entries without `ADDED`."""
+APPLICATION, DECISIONS, SCHEMA = 0x57424A4C, 2, 3
+"""What marks an SQLite file as a journal ("WBJL"), and the release of its content: 1 had entries without `ADDED`, 2 had
+decisions alone, 3 has notes too."""
+IS_NOTE = "instr(body, '\"about\":') > 0"
+"""Holds for notes alone: quotes inside of texts are escaped, so this stands nowhere else."""
 RULES = {
     "entries": "CREATE TABLE entries (number INTEGER PRIMARY KEY, body TEXT NOT NULL, hash TEXT NOT NULL)",
     "by_image": (
@@ -31,8 +34,8 @@ LAST = "SELECT number, hash FROM entries ORDER BY number DESC LIMIT 1"
 
 
 def filters(model: str | None, image: str | None, user: str | None, overruled: bool) -> tuple[str, list[object]]:
-    """A WHERE clause and its values: of the entries of one model, image and user, each where given, and of overruled
-    ones alone."""
+    """Further conditions, each after an AND, and their values: of the entries of one model, image and user, each where
+    given, and of overruled ones alone."""
     parts: list[str] = []
     values: list[object] = []
     for name, value in (("model", model), ("image", image)):
@@ -45,7 +48,7 @@ def filters(model: str | None, image: str | None, user: str | None, overruled: b
         values.append(f'"user":{dump(user)}')
     if overruled:
         parts.append("json_extract(body, '$.overruled') IS NOT NULL")
-    return (f" WHERE {' AND '.join(parts)}" if parts else ""), values
+    return "".join(f" AND {part}" for part in parts), values
 
 
 def plain(text: str) -> str:

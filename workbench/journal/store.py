@@ -8,7 +8,6 @@ share it.
 from __future__ import annotations
 
 import datetime
-import errno
 import os
 import sqlite3
 import time
@@ -16,27 +15,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import overload
 
 from workbench.catalog import stored_path
 from workbench.errors import InputError
 from workbench.files import JOURNAL_VARIABLE, data_folder
 from workbench.journal.entries import GENESIS, Draft, Entry, dump, entry_from, seal
+from workbench.journal.notes import Note, NoteEntry, Record, record_from, standing_labels, standing_pairs
 from workbench.journal.proof import Head, Verdict, Walk, clock_notes, head_problems, kept_digest, read_head, write_head
-from workbench.journal.schema import APPLICATION, LAST, RULES, SCHEMA, filters, last_entry, plain, rule_problems
+from workbench.journal.refusals import DAMAGED, PRIMARY, UNWRITABLE, kind_of, refusal
+from workbench.journal.schema import (
+    APPLICATION,
+    DECISIONS,
+    IS_NOTE,
+    LAST,
+    RULES,
+    SCHEMA,
+    filters,
+    last_entry,
+    plain,
+    rule_problems,
+)
 
 WAIT = 10.0
 """Seconds to wait for another writer."""
-FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
-"""How SQLite says that a file cannot grow: no space, or a quota or limit on its size."""
-UNWRITABLE = frozenset({
-    sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-})  # fmt: skip
-"""The kinds of error that a file gives in whose folder nothing can be written."""
-DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
-"""The kinds that a file gives in which something was overwritten."""
-PRIMARY = 0xFF
-"""The part of an SQLite error code that names its kind."""
 
 
 def journal_path() -> Path:
@@ -85,7 +87,7 @@ class Journal:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise self._refusal(error) from None
+                raise refusal(error, self.called, WAIT) from None
         with self._reading() if was_there else self._connection("rwc") as db:
             db.execute("BEGIN")  # one look: another process may be laying it out
             blank = self._is_blank(db)
@@ -96,8 +98,14 @@ class Journal:
             with self._connection("rwc") as db:
                 self._lay_out(db)
 
-    def append(self, draft: Draft) -> Entry:
-        """Write a decision down; once this returns, it stays, whatever happens to process or machine.
+    @overload
+    def append(self, draft: Draft) -> Entry: ...
+
+    @overload
+    def append(self, draft: Note) -> NoteEntry: ...
+
+    def append(self, draft: Draft | Note) -> Record:
+        """Write a decision or a note down; once this returns, it stays, whatever happens to process or machine.
 
         Raises:
             InputError: The disk is full, the file cannot be written to, or another program holds it for more than ten
@@ -110,11 +118,12 @@ class Journal:
             body, digest = seal(draft, number + 1, now, previous)
             db.execute("INSERT INTO entries VALUES (?, ?, ?)", (number + 1, body, digest))
             # So that the older release, which cannot read this, says so
-            if db.execute("PRAGMA user_version").fetchone() != (SCHEMA,):
-                db.execute(f"PRAGMA user_version={SCHEMA}")
+            needed = SCHEMA if isinstance(draft, Note) else DECISIONS
+            if db.execute("PRAGMA user_version").fetchone()[0] < needed:
+                db.execute(f"PRAGMA user_version={needed}")
             db.execute("COMMIT")
             self._note_head(db)
-        return entry_from(body, digest)
+        return record_from(body, digest)
 
     def entries(
         self,
@@ -127,7 +136,7 @@ class Journal:
         user: str | None = None,
         overruled: bool = False,
     ) -> tuple[Entry, ...]:
-        """The entries in their order, a page of them where `limit` is given.
+        """The decisions in their order, a page of them where `limit` is given.
 
         Args:
             newest_first: Reverse the order.
@@ -139,19 +148,55 @@ class Journal:
             overruled: Only those in which a person overruled the machine.
         """
         where, values = filters(model, image, user, overruled)
+        return tuple(
+            entry_from(*row) for row in self._rows(f"NOT {IS_NOTE}{where}", values, newest_first, limit, offset)
+        )
+
+    def records(
+        self, *, newest_first: bool = False, limit: int | None = None, offset: int = 0, notes: bool = False
+    ) -> tuple[Record, ...]:
+        """All that stands in the journal, decisions and notes, or notes alone; a page of them as of `entries`."""
+        where = IS_NOTE if notes else "TRUE"
+        return tuple(record_from(*row) for row in self._rows(where, (), newest_first, limit, offset))
+
+    def label_decisions(self) -> dict[str, NoteEntry]:
+        """What people say of labels and did not take back: the newest note on each image, by its digest."""
+        return standing_labels(self._notes())
+
+    def pair_decisions(self) -> dict[tuple[str, str], NoteEntry]:
+        """What people say of pairs and did not take back: the newest note on each, by both digests in alphabetical
+        order."""
+        return standing_pairs(self._notes())
+
+    def pairs_apart(self) -> frozenset[tuple[str, str]]:
+        """The pairs, by both digests in alphabetical order, that a person told apart and did not take back."""
+        return frozenset(pair for pair, note in self.pair_decisions().items() if note.said == "not the same")
+
+    def _notes(self) -> Iterator[NoteEntry]:
+        return (record for record in self.records(notes=True) if isinstance(record, NoteEntry))
+
+    def _rows(
+        self, where: str, values: Sequence[object], newest_first: bool, limit: int | None, offset: int
+    ) -> list[tuple[str, str]]:
         order = "DESC" if newest_first else "ASC"
-        query = f"SELECT body, hash FROM entries{where} ORDER BY number {order} LIMIT ? OFFSET ?"
+        query = f"SELECT body, hash FROM entries WHERE {where} ORDER BY number {order} LIMIT ? OFFSET ?"
         with self._reading() as db:
-            rows = db.execute(query, (*values, -1 if limit is None else limit, offset)).fetchall()
-        return tuple(entry_from(*row) for row in rows)
+            return db.execute(query, (*values, -1 if limit is None else limit, offset)).fetchall()
 
     def count(
         self, *, model: str | None = None, image: str | None = None, user: str | None = None, overruled: bool = False
     ) -> int:
-        """How many entries there are, filtered as in `entries`."""
+        """How many decisions there are, filtered as in `entries`."""
         where, values = filters(model, image, user, overruled)
+        return self._number(f"NOT {IS_NOTE}{where}", values)
+
+    def count_records(self, *, notes: bool = False) -> int:
+        """How many decisions and notes there are, or notes alone."""
+        return self._number(IS_NOTE if notes else "TRUE", ())
+
+    def _number(self, where: str, values: Sequence[object]) -> int:
         with self._reading() as db:
-            return int(db.execute(f"SELECT count(*) FROM entries{where}", values).fetchone()[0])
+            return int(db.execute(f"SELECT count(*) FROM entries WHERE {where}", values).fetchone()[0])
 
     def latest(self, model: str, images: Sequence[str]) -> dict[str, Entry]:
         """The newest entry of each image for one model, by the image's digest; images without one are left out."""
@@ -201,7 +246,7 @@ class Journal:
                 problems += rule_problems(db)
                 walk.along(db.execute("SELECT number, body, hash FROM entries ORDER BY number"))
             except sqlite3.DatabaseError as error:
-                if _kind(error) not in DAMAGED:
+                if kind_of(error) not in DAMAGED:
                     raise
                 last = _last(walk.hashes)
                 walk.faults.append(
@@ -258,12 +303,12 @@ class Journal:
             for rule in RULES.values():
                 db.execute(rule)
             db.execute(f"PRAGMA application_id={APPLICATION}")
-            db.execute(f"PRAGMA user_version={SCHEMA}")
+            db.execute(f"PRAGMA user_version={DECISIONS}")
             try:
                 if read_head(self._head_file) is None:
                     write_head(self._head_file, Head())
             except OSError as error:
-                raise self._refusal(error) from None
+                raise refusal(error, self.called, WAIT) from None
         db.execute("COMMIT")
 
     def _note_head(self, db: sqlite3.Connection) -> None:
@@ -290,7 +335,7 @@ class Journal:
                 db.execute("PRAGMA fullfsync=ON")
                 yield db
         except sqlite3.Error as error:
-            raise self._refusal(error) from None
+            raise refusal(error, self.called, WAIT) from None
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -299,7 +344,7 @@ class Journal:
             with closing(self._readable()) as db:
                 yield db
         except sqlite3.Error as error:
-            raise self._refusal(error, reading=True) from None
+            raise refusal(error, self.called, WAIT, reading=True) from None
 
     def _readable(self) -> sqlite3.Connection:
         address = self.path.as_uri()
@@ -313,7 +358,7 @@ class Journal:
                 raise
             return db
         except sqlite3.OperationalError as error:
-            if _kind(error) not in UNWRITABLE:
+            if kind_of(error) not in UNWRITABLE:
                 raise
         beside = self.path.with_name(f"{self.path.name}-wal")
         if not beside.exists() or not beside.stat().st_size:
@@ -322,38 +367,6 @@ class Journal:
         db = _connect(f"{address}?mode=ro&vfs={'win32' if os.name == 'nt' else 'unix'}-none")
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         return db
-
-    def _refusal(self, error: sqlite3.Error | OSError, reading: bool = False) -> InputError:
-        """What to say of an error of the disk or of SQLite."""
-        if isinstance(error, OSError):
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            code = sqlite3.SQLITE_FULL if full else sqlite3.SQLITE_CANTOPEN
-        else:
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-        kind, name = code & PRIMARY, self.called
-        if code in FULL:
-            return InputError(
-                f"The disk is full, so nothing was written to {name}; every entry accepted before is kept: make space"
-                " and try again."
-            )
-        if kind == sqlite3.SQLITE_BUSY:
-            return InputError(
-                f"{name} is in use by another program for more than {WAIT:.0f} seconds: close that and try again."
-            )
-        if kind in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            return InputError(
-                f"{name} is not a journal, or is damaged: name another file or restore this one from a copy."
-            )
-        if kind in UNWRITABLE and reading:
-            return InputError(
-                f"{name} cannot be read: check that the file is there, and the permissions of file and folder."
-            )
-        if kind in UNWRITABLE - {sqlite3.SQLITE_IOERR}:
-            return InputError(
-                f"{name} cannot be written to: check the folder and its permissions, or name another file in"
-                f" {JOURNAL_VARIABLE}."
-            )
-        return InputError(f"{name} cannot be used ({error}): check the file and the disk.")
 
 
 def _connect(address: str) -> sqlite3.Connection:
@@ -365,8 +378,3 @@ def _connect(address: str) -> sqlite3.Connection:
 def _last(hashes: Mapping[int, str]) -> int:
     """The number of the last entry, 0 where there is none."""
     return max(hashes, default=0)
-
-
-def _kind(error: sqlite3.Error) -> int:
-    """The kind of an error of SQLite; that of a bad statement where the driver gives none."""
-    return int(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)) & PRIMARY

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import streamlit as st
 
 from workbench.errors import InputError
 from workbench.files import key
 from workbench.images import ImageItem, ImageSet
-from workbench.journal import Entry, Journal, Verdict, kept_digest, relabel, to_csv, to_json
+from workbench.journal import Entry, Journal, NoteEntry, Record, Verdict, kept_digest, relabel, to_csv, to_json
 from workbench.texts import shortened
 from workbench.ui import choice, draw, photographs, session, url
 from workbench.ui.defects.record import figure
@@ -29,7 +32,7 @@ def place(book: Journal, own: bool) -> None:
 
 def soundness(book: Journal) -> bool:
     """Whether no entry was changed, removed or reordered; False also while a long journal is unchecked."""
-    count = book.count()
+    count = book.count_records()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input("Your digest", key="expected digest", placeholder="64 characters, optional", width=420)
         wanted = count <= AT_ONCE or st.button(f"Check all {count:,} entries", icon=":material/verified_user:")
@@ -76,23 +79,30 @@ def entries(book: Journal, images: ImageSet) -> None:
         st.header("Entries", anchor=False)
         only = url.segments(
             "Which entries",
-            ["all", "overruled"],
+            ["all", "overruled", *(["notes"] if book.count_records(notes=True) else [])],
             key="entries",
             default="all",
             format_func=str.capitalize,
             label_visibility="collapsed",
         )
-    count = book.count(overruled=only == "overruled")
+    count, read = _read(book, only)
     if not count:
         st.info("No decision has been overruled yet.", icon=":material/inbox:")
         return
     pages = -(-count // PAGE)
     page = url.pages(pages, key="sheet", max_visible_pages=5) if pages > 1 else 1
-    for entry in book.entries(newest_first=True, limit=PAGE, offset=(page - 1) * PAGE, overruled=only == "overruled"):
+    for entry in read(newest_first=True, limit=PAGE, offset=(page - 1) * PAGE):
         _card(entry, images)
 
 
-def _card(entry: Entry, images: ImageSet) -> None:
+def _read(book: Journal, only: str) -> tuple[int, Callable[..., tuple[Record, ...]]]:
+    """How many entries there are of those that are asked for, and what reads a page of them."""
+    if only == "overruled":
+        return book.count(overruled=True), partial(book.entries, overruled=True)
+    return book.count_records(notes=only == "notes"), partial(book.records, notes=only == "notes")
+
+
+def _card(entry: Record, images: ImageSet) -> None:
     """One entry: its image, what was decided, by whom and why; all its fields on request."""
     number = entry.number if isinstance(entry.number, int) else "?"
     item, lack = _image(entry, images)
@@ -105,12 +115,12 @@ def _card(entry: Entry, images: ImageSet) -> None:
                 st.caption(f":material/image_not_supported: {lack or 'The image cannot be read.'}")
         with st.container(width="stretch", gap="xsmall"):
             st.markdown(f"**Entry {number}** · {plain(_time(entry.time))} UTC · {plain(str(entry.user))}")
-            st.markdown(_decided(entry))
-            st.markdown(_person(entry))
+            for line in (told(entry),) if isinstance(entry, NoteEntry) else (_decided(entry), _person(entry)):
+                st.markdown(line)
             _more(entry)
 
 
-def _image(entry: Entry, images: ImageSet) -> tuple[ImageItem | None, str]:
+def _image(entry: Record, images: ImageSet) -> tuple[ImageItem | None, str]:
     """The image that an entry is about, by its digest; None, and why, where these very bytes are not there."""
     there = images.by_name.get(str(entry.image_name))
     if there is None:
@@ -137,8 +147,27 @@ def _person(entry: Entry) -> str:
     return f"{said} {plain(str(entry.reason), 600)}" if entry.reason else said
 
 
-def _more(entry: Entry) -> None:
-    if entry.model == choice.model().key:
+def told(note: NoteEntry) -> str:
+    """A note on a label or a pair, in a sentence of Markdown."""
+    name, second = (f"`{plain(shortened(str(text), 40))}`" for text in (note.image_name, note.second_name))
+    label = f"**{plain(str(note.label))}**" if note.label else "none"
+    said = {
+        ("label", "confirmed"): f"The label of {name} was looked at and **confirmed**: {label}.",
+        ("label", "changed"): f"The label of {name} was **changed** from {label} to **{plain(str(note.to))}**.",
+        ("label", "doubtful"): f"The label of {name}, {label}, is **doubtful**.",
+        ("label", "withdrawn"): f"What was said of the label of {name} was **taken back**.",
+        ("pair", "same part"): f"{name} and {second} show the **same part**.",
+        ("pair", "not the same"): f"{name} and {second} are **not the same part**.",
+        ("pair", "withdrawn"): f"What was said of {name} and {second} was **taken back**.",
+    }.get((str(note.about), str(note.said)), f"A note that cannot be read: {plain(str(note.said))}.")
+    return f"{said} {plain(str(note.reason), 600)}" if note.reason else said
+
+
+def _more(entry: Record) -> None:
+    if isinstance(entry, NoteEntry):
+        query = url.link(image=str(entry.image_name))
+        st.page_link(url.EXPLAIN, label="Open this image", icon=":material/center_focus_strong:", query_params=query)
+    elif entry.model == choice.model().key:
         query = url.link(view="decisions", queue="all", image=str(entry.image_name), on="all")
         st.page_link(url.DEFECTS, label="Open this image", icon=":material/center_focus_strong:", query_params=query)
     with st.expander("All fields", type="compact"):
@@ -150,10 +179,10 @@ def export(book: Journal, images: ImageSet, sound: bool) -> None:
     """The whole journal as files, and overruled labels to train with."""
     st.header("Export", anchor=False)
     if not sound:
-        book.entries()  # says here what a download could only say in the server's log
+        book.records()  # says here what a download could only say in the server's log
     with st.container(horizontal=True):
-        draw.download("Journal (CSV)", lambda: to_csv(book.entries()), "journal.csv", "csv journal")
-        draw.download("Journal with its chain (JSON)", lambda: to_json(book.entries()), "journal.json", "json journal")
+        draw.download("Journal (CSV)", lambda: to_csv(book.records()), "journal.csv", "csv journal")
+        draw.download("Journal with its chain (JSON)", lambda: to_json(book.records()), "journal.json", "json journal")
     st.caption("The JSON contains everything needed to check the chain without this program.")
     _labels(book, images)
 
@@ -164,7 +193,7 @@ def _labels(book: Journal, images: ImageSet) -> None:
     if st.button(
         f"Make labels of {plain(images.name)} as people see them", icon=":material/edit_note:", key="make labels"
     ):
-        st.session_state["labels made"] = (facts, relabel(images, book.entries()))
+        st.session_state["labels made"] = (facts, relabel(images, book.records()))
     ready, text = st.session_state.get("labels made", (None, ""))
     if ready == facts:
         draw.download("Labels (manifest.csv)", lambda: text, "manifest.csv", "csv labels")

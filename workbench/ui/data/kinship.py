@@ -30,7 +30,7 @@ def _look(scope: Scope) -> Families | None:
     progress = Stoppable(f"Comparing {len(scope.images):,} images", "families")
     if progress.stopped:
         return None
-    found = families(scope.images, apart=kin.apart(), on_progress=progress)
+    found = families(scope.images, apart=kin.apart(scope.images), on_progress=progress)
     keep_families(kin.family_key(scope.images), found)
     progress.done()
     return found

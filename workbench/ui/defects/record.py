@@ -3,56 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import streamlit as st
 from numpy.typing import NDArray
 
 from workbench.defects import Decision
 from workbench.errors import InputError
-from workbench.journal import Draft, Entry, Journal, journal_path, map_digest
-from workbench.ui import choice, session
+from workbench.journal import Draft, Entry, map_digest
+from workbench.ui import session
 from workbench.ui.cache import slot
 from workbench.ui.defects.scope import Scope
 from workbench.ui.defects.threshold import Setting
+from workbench.ui.logbook import SHUT, journal
 from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     from workbench.attribution import Attribution
-
-SHUT = (
-    "This server is open to others without a login, so the author of a decision cannot be known: the journal is"
-    " read-only here. To record decisions, start the app where only you can reach it; workbench run does so by default."
-)
-
-
-def journal(model: choice.ModelChoice) -> Journal | None:
-    """The journal that decisions of this model are written to; None where others reach the server and there is none to
-    read.
-
-    Raises:
-        InputError: It cannot be opened.
-    """
-    if not session.local():
-        path = None if own(model) else journal_path()
-        return (
-            Journal(path, create=False, called="The journal of this server")
-            if path is not None and path.exists()
-            else None
-        )
-    if own(model):
-        if "own journal" not in st.session_state:
-            st.session_state["own journal"] = tempfile.TemporaryDirectory(prefix="workbench-")
-        return Journal(Path(st.session_state["own journal"].name, "journal.sqlite"))
-    return Journal(journal_path())
-
-
-def own(model: choice.ModelChoice) -> bool:
-    """Whether model or images were uploaded, which no other visitor may see anything of."""
-    return model.ref in session.own("models") or choice.set_ref(model) in session.own("sets")
 
 
 def latest(scope: Scope) -> dict[str, Entry]:

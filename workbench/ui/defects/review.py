@@ -9,7 +9,7 @@ import streamlit as st
 
 from workbench.defects import alternatives, reasons
 from workbench.errors import InputError
-from workbench.ui import choice, draw, session, url
+from workbench.ui import choice, draw, logbook, session, url
 from workbench.ui.defects import record
 from workbench.ui.defects.queue import Place
 from workbench.ui.defects.record import Seen
@@ -33,14 +33,14 @@ def panel(seen: Seen, place: Place) -> None:
     """The buttons for one image, or what must come first."""
     before = record.latest(seen.scope).get(seen.decision.item_id)
     if not session.local():
-        st.info(record.SHUT, icon=":material/lock:")
+        st.info(logbook.SHUT, icon=":material/lock:")
     elif not st.session_state.get("user name"):
         _ask_name()
     else:
         _decide(seen, place)
     if before is not None:
         st.caption(f":material/history: {record.history(before)}")
-    if record.own(seen.scope.model) and session.local():
+    if logbook.own(seen.scope.model) and session.local():
         st.caption(
             ":material/info: This is your upload, so the entry goes into a journal of this session: export it on the"
             " Journal page."
