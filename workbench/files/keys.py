@@ -93,6 +93,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # on disk
         "outputs": _kind("model", version=2),
         "families": _kind("images", "apart", megabytes=128),
+        "image facts": _kind("image"),
         "audit folder": _kind("model", "set", "name"),
         "map summary": _kind("model", "method", "score", "background", version=2),
     }

@@ -8,7 +8,7 @@ from workbench import handed_on
 
 if TYPE_CHECKING:
     from workbench.images.arrays import MAGIC
-    from workbench.images.decoding import COPY, NOTES, open_with
+    from workbench.images.decoding import COPY, FORMATS, NOTES, heard, open_with
     from workbench.images.deep import decode, decode_mask, raster_from, shown
     from workbench.images.fills import FILLS, RANDOM, cover_region, elsewhere, tile
     from workbench.images.item import (
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from workbench.images.looks import Likeness, Training, appearance, training_looks
     from workbench.images.mask_report import judge, ruled
     from workbench.images.mask_rules import AUTO, check_rule
+    from workbench.images.mask_turns import orientation_of
     from workbench.images.masks import MASK_MARK, MASKS_SEEN, MaskSource, doubtful, evenly_spread, mask_of, parts_of
     from workbench.images.pieces import REGION_FILLS, Pieces, square_cells
     from workbench.images.raster import MOST_CHANNELS, Raster, raster_of, without_hint
@@ -66,8 +67,9 @@ __getattr__ = handed_on(
         "mask_report": "judge ruled",
         "arrays": "MAGIC",
         "looks": "Likeness Training appearance training_looks",
-        "decoding": "COPY NOTES open_with",
+        "decoding": "COPY FORMATS NOTES heard open_with",
         "deep": "decode decode_mask raster_from shown",
+        "mask_turns": "orientation_of",
         "raster": "MOST_CHANNELS Raster raster_of without_hint",
         "fills": "FILLS RANDOM cover_region elsewhere tile",
         "item": (

@@ -135,8 +135,28 @@ def open_with(data: bytes, name: str, read: Callable[[Image.Image], T]) -> T:
             raise InputError(f"{name} is damaged or cut off and cannot be decoded: export or copy it again.") from None
 
 
+_ears = threading.local()
+
+
+@contextlib.contextmanager
+def heard() -> Iterator[list[str]]:
+    """What Pillow warns of in the files that this thread decodes inside, but for their size."""
+    texts: list[str] = []
+    _ears.texts = texts
+    try:
+        yield texts
+    finally:
+        _ears.texts = None
+
+
+def _hear(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+    texts = getattr(_ears, "texts", None)
+    if texts is not None and issubclass(category, UserWarning):
+        texts.append(str(message))
+
+
 class _Quiet:
-    """No warnings while anybody is inside.
+    """No warnings on the screen while anybody is inside; whoever asked `heard` is told of its own.
 
     Python's own `catch_warnings` puts back what it found, which with several threads is what another one had set.
     """
@@ -152,7 +172,8 @@ class _Quiet:
             if self._inside == 1:
                 self._filters = warnings.catch_warnings()
                 self._filters.__enter__()
-                warnings.simplefilter("ignore")
+                warnings.simplefilter("always")
+                warnings.showwarning = _hear
 
     def __exit__(self, *_: object) -> None:
         with self._lock:

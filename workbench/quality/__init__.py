@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from workbench.quality.family_store import keep_families, known_families, store_key
+from workbench.quality.fault_kinds import FAULTS, SEVERITIES, FaultKind
+from workbench.quality.faults import Faults, fault_results, faults, faults_of
 from workbench.quality.grouped_split import GroupedSplit, grouped_split
 from workbench.quality.leak_figures import Cut, Excess
 from workbench.quality.leak_words import leak_results, what_follows, what_leaks
 from workbench.quality.leaks import COMPARED_SPLITS, SAME_PART, SHARED_GROUP, Leaks, Side, leaks
+from workbench.quality.measured import measure, unmeasured
 from workbench.quality.same_part import GRADES, Families, families
 from workbench.quality.support import NO_SPLIT, Promise, Support, support, support_results
