@@ -115,6 +115,7 @@ def test_nothing_keeps_a_result_beside_the_shelves():
         "workbench/catalog.py": {"_merged"},
         "workbench/sets/words.py": {"tokens", "usual_split"},
         "workbench/models/folder.py": {"_code_digest"},
+        "workbench/quality/frozen.py": {"_backbone"},
         "workbench/ui/audits.py": {"_summaries"},
         "workbench/ui/cache.py": {"shelf"},
         "workbench/ui/choice.py": {"_load"},

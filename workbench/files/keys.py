@@ -94,6 +94,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "outputs": _kind("model", version=2),
         "families": _kind("images", "apart", megabytes=128),
         "image facts": _kind("image"),
+        "frozen features": _kind("model"),
         "audit folder": _kind("model", "set", "name"),
         "map summary": _kind("model", "method", "score", "background", version=2),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from workbench.quality.family_store import keep_families, known_families, store_key
 from workbench.quality.fault_kinds import FAULTS, SEVERITIES, FaultKind
 from workbench.quality.faults import Faults, fault_results, faults, faults_of
+from workbench.quality.frozen import backbone_key, frozen_features, known_features
 from workbench.quality.grouped_split import GroupedSplit, grouped_split
 from workbench.quality.leak_figures import Cut, Excess
 from workbench.quality.leak_words import leak_results, what_follows, what_leaks
