@@ -136,8 +136,11 @@ def support(table: pd.DataFrame, promise: Promise | None = None, *, by: str = ""
     places = np.arange(len(table)) if units is None else units
     labels, classes = factorise(table["label"], np.arange(len(table)))
     splits = table["split"].where(table["split"].notna(), NO_SPLIT).to_numpy(dtype=object)
-    values = [shown(value) if value is not None else "" for value in table[by]] if by else [""] * len(table)
-    verdicts = table["verdict"].to_numpy(dtype=object) if predicted else np.full(len(table), None, dtype=object)
+    values = [shown(value) for value in table[by].where(table[by].notna(), "")] if by else [""] * len(table)
+    verdicts = np.full(len(table), None, dtype=object)
+    if predicted:
+        there = table["verdict"].notna().to_numpy(dtype=bool)
+        verdicts[there] = table["verdict"].to_numpy(dtype=object)[there]
     column, rows = np.array(values, dtype=object), []
     for name, split, value in itertools.product(sorted(classes, key=str), _ordered(splits), sorted(set(values))):
         here = (labels == classes.index(name)) & (splits == split) & (column == value)
