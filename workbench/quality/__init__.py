@@ -8,9 +8,11 @@ from workbench.quality.fault_kinds import FAULTS, SEVERITIES, FaultKind
 from workbench.quality.faults import Faults, fault_results, faults, faults_of
 from workbench.quality.frozen import backbone_key, frozen_features, known_features
 from workbench.quality.grouped_split import GroupedSplit, grouped_split
+from workbench.quality.head_price import HeadFigures, HeadPrice, head_price
 from workbench.quality.leak_figures import Cut, Excess
 from workbench.quality.leak_words import leak_results, what_follows, what_leaks
 from workbench.quality.leaks import COMPARED_SPLITS, SAME_PART, SHARED_GROUP, Leaks, Side, leaks
 from workbench.quality.measured import measure, unmeasured
+from workbench.quality.repeats import Repeat, Repeats, Shift, map_agreement, repeat_results, repeats
 from workbench.quality.same_part import GRADES, Families, families
 from workbench.quality.support import NO_SPLIT, Promise, Support, support, support_results

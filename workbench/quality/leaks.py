@@ -256,7 +256,9 @@ def _pairs(
             continue
         splits = images[first].split, images[second].split
         if None not in splits and splits[0] != splits[1]:
-            rows.append(_pair(images[first], images[second], grade, float(score), str(turn or "")))
+            rows.append(
+                _pair(images[first], images[second], grade, float(score), turn if isinstance(turn, str) else "")
+            )
             joined |= {first, second}
     for side in sides:
         for name, to, grade in side.images[["name", "to", "grade"]].itertuples(index=False):
