@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench.ui import runs
-from workbench.ui.data import kinship, support
+from workbench.ui.data import kinship, leaking, repeatability, support
 from workbench.ui.data.scope import scope_of
 from workbench.ui.loading import notice
 
@@ -18,5 +18,9 @@ st.markdown(
 scope = scope_of(runs.current_view())
 st.header("Which images belong together", divider="gray", anchor="together")
 kinship.section(scope)
+st.header("What leaks between splits", divider="gray", anchor="leaks")
+leaking.section(scope)
+st.header("Repeatability", divider="gray", anchor="repeatability")
+repeatability.section(scope)
 st.header("How much the set can carry", divider="gray", anchor="support")
 support.section(scope)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import findings, labels, runs, url
+from workbench.ui import findings, labels, leaked, runs, url
 from workbench.ui.defects import decision, masks, operating, scope
 from workbench.ui.loading import notice
 
@@ -18,6 +18,7 @@ view = url.segments(
 )
 current = runs.current_view()
 findings.banner(current)
+leaked.banner(current, "escape rate")
 labels.unknown(current)
 if view == "decisions":
     decision.page(current)

@@ -45,7 +45,17 @@ def test_what_lies_in_one_split_stays_there():
     assert set(split.moved["name"]) <= {"t0", "e0", "t1", "e1"}
     assert len(split.moved) == 2
     assert Counter(split.frame["after"]) == {"train": 20, "test": 10}
+    assert set(zip(split.moved["before"], split.moved["after"], strict=True)) == {("train", "test"), ("test", "train")}
     assert "validation" not in set(split.frame["after"])  # the set has none, and none is invented
+
+
+def test_a_part_moves_within_its_own_splits():
+    """29 pairs on both sides take 29 moves, never two for one pair."""
+    splits = [("train", "test"), ("test", "validation"), ("validation", "train")]
+    items = [item(f"{n}{end}", splits[n % 3][end == "b"]) for n in range(29) for end in "ab"]
+    items += [item(f"r{n}", ["train", "validation", "test"][n % 3]) for n in range(60)]
+    split = grouped_split(items, kin(items, [(f"{n}a", f"{n}b") for n in range(29)]))
+    assert len(split.moved) == 29
 
 
 def test_names_and_order_do_not_matter():

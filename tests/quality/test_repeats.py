@@ -1,9 +1,8 @@
 """Twins as a repeatability study, held against counts by hand and the textbook."""
 
-import dataclasses
-
 import numpy as np
 import pytest
+from PIL import Image
 from planted import item, kin, said
 from sklearn.metrics import cohen_kappa_score
 
@@ -128,7 +127,7 @@ def test_without_a_pair_or_predictions_it_is_unknown():
 
 def test_results_name_the_pairs():
     decisions, labels = repeat_results(study([*SCORES, *[(0.1, 0.1)] * 40]))
-    assert (decisions.check, decisions.verdict, decisions.support) == ("repeat-decisions", "warn", 46)
+    assert (decisions.check, decisions.verdict, decisions.support) == ("repeat decisions", "warn", 46)
     assert set(decisions.images) == {("1a", "1b"), ("4a", "4b")}
     assert decisions.sentence.startswith("2 of 46 pairs of images of one part are decided differently: 4.3 %")
     assert (labels.verdict, labels.figure) == ("ok", 1)
@@ -148,5 +147,19 @@ def test_maps_of_twins_are_held_against_maps_of_strangers():
     assert np.nanmin(own) > 0.9
     assert len(strangers) == 7
     assert np.abs(strangers).max() < 0.2
-    turned = dataclasses.replace(found, pairs=found.pairs.assign(turn="90"))
-    assert np.isnan(map_agreement(turned.pairs, maps)[0]).all()  # a map of a turned copy lies elsewhere
+
+
+@pytest.mark.parametrize("turn", ["90", "180", "270", "flipped", "flipped 90", "flipped 180", "flipped 270"])
+def test_the_map_of_a_turned_copy_is_turned_back(turn):
+    """The first image is the second, flipped left to right and then turned anticlockwise, by Pillow."""
+    rng = np.random.default_rng(0)
+    found = study([(0.1, 0.1)] * 4, turn=turn)
+    maps = {}
+    for n in range(4):
+        second = Image.fromarray(rng.random((32, 32)).astype(np.float32))
+        first = second.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if "flipped" in turn else second
+        if angle := turn.removeprefix("flipped").strip():
+            first = first.transpose(getattr(Image.Transpose, f"ROTATE_{angle}"))
+        maps |= {f"{n}a": np.asarray(first), f"{n}b": np.asarray(second)}
+    assert map_agreement(found.pairs, maps)[0] == pytest.approx(np.ones(4))
+    assert np.isnan(map_agreement(found.pairs.assign(turn="askew"), maps)[0]).all()

@@ -69,9 +69,9 @@ def grouped_split(
     """Deal whole units, images that share a part or a stated group, to training, validation and test.
 
     Where the set has splits, a unit that lies in one of them stays there, and those on both sides are dealt, the
-    largest first, each to the split that lacks most of its classes. So few images move, and the sizes of the splits
-    and the shares of the classes stay as near to what they were as whole units allow. Copies of one file are one unit
-    too. Images without a split count as training images where others have one. The deal depends on what the images
+    largest first, each to that of its own splits which lacks most of its classes. So few images move, and the sizes of
+    the splits and the shares of the classes stay as near to what they were as whole units allow. Copies of one file are
+    one unit too. Images without a split count as training images where others have one. The deal depends on what the images
     hold and not on their names or order.
 
     Args:
@@ -154,7 +154,8 @@ def _deal(
     rest.sort(key=lambda unit: (-len(members[unit]), sorted(digests[row] for row in members[unit])))
     for unit in rest:
         counts = np.bincount(codes[members[unit]], minlength=len(kinds))
-        choice[unit] = _emptiest(filled, target, counts)
+        allowed = [names.index(split) for split in names if unit not in own or split in own[unit]]
+        choice[unit] = allowed[_emptiest(filled[allowed], target[allowed], counts)]
         filled[choice[unit]] += counts
     return [names[choice[unit]] for unit in units.tolist()]
 

@@ -85,7 +85,7 @@ def leak_results(leaks: Leaks) -> tuple[CheckResult, ...]:
     results = []
     for kind in (SAME_PART, SHARED_GROUP):
         for measured, source in COMPARED_SPLITS:
-            name = f"{'leaks' if kind == SAME_PART else 'groups'}-{measured}-{source}"
+            name = f"{'leaks' if kind == SAME_PART else 'groups'} {measured}-{source}"
             side = leaks.side(kind, measured, source)
             if side is not None:
                 results.append(_result(name, side))

@@ -235,25 +235,37 @@ def map_agreement(
         heatmaps: Maps of one size by the names of their images.
 
     Returns:
-        Spearman's rank correlation for each of P pairs, (P,), NaN where a map is missing or the second is turned; and
-        as many for the first image of one pair and the second of the next, which show different parts.
+        Spearman's rank correlation for each of P pairs, (P,), the second turned back onto the first; NaN where a map is
+        missing. And the same between the first image of one pair and the second of the next, where they show different
+        parts: what maps share that show nothing of a part.
     """
-    there = [
-        not (isinstance(turn, str) and turn) and first in heatmaps and second in heatmaps
-        for first, second, turn in zip(pairs["first"], pairs["second"], pairs["turn"], strict=True)
+    first, second, family = (pairs[name].to_numpy(object) for name in ("first", "second", "family"))
+    back = [
+        upright(heatmaps[name], turn) if name in heatmaps else None
+        for name, turn in zip(second, pairs["turn"], strict=True)
     ]
+    rows = [row for row in range(len(pairs)) if first[row] in heatmaps and back[row] is not None]
+
+    def alike(row: int, other: int) -> float:
+        turned = back[other]
+        assert turned is not None
+        return spearman(heatmaps[first[row]].ravel(), turned.ravel())
+
     result = np.full(len(pairs), np.nan)
-    rows = np.flatnonzero(there)
-    first, second = (pairs[end].to_numpy(object) for end in ("first", "second"))
-    for row in rows:
-        result[row] = spearman(heatmaps[first[row]].ravel(), heatmaps[second[row]].ravel())
-    family = pairs["family"].to_numpy(object)
-    strangers = [
-        spearman(heatmaps[first[row]].ravel(), heatmaps[second[other]].ravel())
-        for row, other in zip(rows, np.roll(rows, -1), strict=True)
-        if family[row] != family[other]
-    ]
+    result[rows] = [alike(row, row) for row in rows]
+    others = zip(rows, [*rows[1:], *rows[:1]], strict=True)
+    strangers = [alike(row, other) for row, other in others if family[row] != family[other]]
     return result, np.array(strangers, np.float64)
+
+
+def upright(heatmap: NDArray[np.floating], turn: object) -> NDArray[np.floating] | None:
+    """A square map turned as `Families.pairs` says that its image must be: flipped left to right first, then turned
+    anticlockwise; None where that is said in other words."""
+    words = turn.split() if isinstance(turn, str) else []
+    if words[:1] == ["flipped"]:
+        heatmap, words = heatmap[:, ::-1], words[1:]
+    angle = words[0] if words else "0"
+    return np.rot90(heatmap, int(angle) // 90) if len(words) < 2 and angle in ("0", "90", "180", "270") else None
 
 
 def repeat_results(found: Repeats | None) -> tuple[CheckResult, ...]:
@@ -265,18 +277,18 @@ def repeat_results(found: Repeats | None) -> tuple[CheckResult, ...]:
             if found is None
             else "Repeatability is unknown: no two images show one part."
         )
-        return CheckResult("repeat-decisions", "unknown", why), CheckResult("repeat-labels", "unknown", why)
+        return CheckResult("repeat decisions", "unknown", why), CheckResult("repeat labels", "unknown", why)
     every = found.kinds[0]
     flips, labels = found.flips, found.pairs[found.pairs["same label"].eq(False).to_numpy(bool)]
     return (
-        _result("repeat-decisions", every.flips, flips, "are decided differently"),
-        _result("repeat-labels", every.agreement, labels, "have the same label"),
+        _result("repeat decisions", every.flips, flips, "are decided differently"),
+        _result("repeat labels", every.agreement, labels, "have the same label"),
     )
 
 
 def _result(check: str, rate: Rate, rows: pd.DataFrame, words: str) -> CheckResult:
     if rate.value is None or rate.low is None or rate.high is None:
-        missing = "predictions" if check == "repeat-decisions" else "labels"
+        missing = "predictions" if check == "repeat decisions" else "labels"
         return CheckResult(check, "unknown", f"Unknown: no two images of one part have {missing}.")
     few = rate.support < ENOUGH
     outcome: Outcome = "warn" if len(rows) else "unknown" if few else "ok"

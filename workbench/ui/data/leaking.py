@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.quality import GRADES, SAME_PART, Cut, Leaks, Side, what_follows, what_leaks
+from workbench.quality import GRADES, SAME_PART, Cut, Leaks, Side, leak_results
 from workbench.stats import Rate
 from workbench.ui import draw, leaked, url
-from workbench.ui.data import resplit, twins
+from workbench.ui.data import checks, resplit, twins
 from workbench.ui.data.scope import Scope
 from workbench.ui.progress import guarded
 
@@ -41,7 +41,7 @@ def section(scope: Scope) -> None:
     if found.missing:
         st.info(found.missing, icon=":material/help:")
         return
-    _summary(found)
+    checks.lines(leak_results(found))
     for side in found.leaking:
         _side(scope, side)
     _pairs(scope, found)
@@ -57,18 +57,6 @@ def section(scope: Scope) -> None:
 
 def _has_similar(scope: Scope) -> bool:
     return scope.families is not None and bool((scope.families.pairs["grade"] == GRADES[-1]).any())
-
-
-def _summary(found: Leaks) -> None:
-    """A sentence for each two splits; nothing is green that was not looked for."""
-    for side in found.sides:
-        icon = ":material/content_copy:" if len(side.images) else ":material/check:"
-        follows = what_follows(side)
-        st.markdown(f"{icon} **{what_leaks(side)}** {follows}".rstrip())
-        if len(side.images) and not follows:
-            st.caption("What that does to the figures is unknown, for this model was not run over these images yet.")
-    if not found.families:
-        st.caption(":material/help: Whether two splits share a part is unknown: families were not looked for.")
 
 
 def _side(scope: Scope, side: Side) -> None:
@@ -107,6 +95,8 @@ def _rate(rate: Rate) -> str:
     return f"{rate.value:.1%} ({100 * rate.low:.1f} to {100 * rate.high:.1f}), {rate.count:,} of {rate.support:,}"
 
 
+@st.fragment
+@guarded
 def _pairs(scope: Scope, found: Leaks) -> None:
     """The pairs on both sides, a page of them side by side."""
     pairs = found.pairs
