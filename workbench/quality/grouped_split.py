@@ -71,8 +71,8 @@ def grouped_split(
     Where the set has splits, a unit that lies in one of them stays there, and those on both sides are dealt, the
     largest first, each to that of its own splits which lacks most of its classes. So few images move, and the sizes of
     the splits and the shares of the classes stay as near to what they were as whole units allow. Copies of one file are
-    one unit too. Images without a split count as training images where others have one. The deal depends on what the images
-    hold and not on their names or order.
+    one unit too. Images without a split count as training images where others have one. The deal depends on what the
+    images hold and not on their names or order.
 
     Args:
         items: N images.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PAIRS_SHOWN = 4
-WAYS = {"part": "one part", "similar": "one part, or very similar"}
+COUNTED_AS = {"part": "one part", "similar": "one part, or very similar"}
 """What counts as a leak, as the address says it."""
 
 
@@ -27,7 +27,9 @@ def section(scope: Scope) -> None:
     """The leaks of the set, or what to do to know of them."""
     draw.meaning("leak", "What is a leak?")
     similar = _has_similar(scope) and (
-        url.segments("Counts as a leak", list(WAYS), key="leak", default="part", format_func=WAYS.__getitem__)
+        url.segments(
+            "Counts as a leak", list(COUNTED_AS), key="leak", default="part", format_func=COUNTED_AS.__getitem__
+        )
         == "similar"
     )
     found = leaked.of(scope, similar=similar)

@@ -11,7 +11,7 @@ from workbench.ui import draw, gallery, photographs, url
 from workbench.ui.text import plain
 from workbench.ui.view import View
 
-EDGE = 220
+TWIN_EDGE = 220
 
 
 def pair(view: View, names: tuple[str, str], words: tuple[str, ...], key: str) -> None:
@@ -37,7 +37,7 @@ def _image(view: View, name: str) -> None:
     if item is None:
         st.caption(f"{plain(name)} is not in the set any more.")
         return
-    thumbnail = photographs.thumbnail(item, EDGE)
+    thumbnail = photographs.thumbnail(item, TWIN_EDGE)
     if thumbnail is None:
         st.caption(f"{plain(name)} cannot be read.")
     else:
