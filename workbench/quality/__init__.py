@@ -7,6 +7,14 @@ from workbench.quality.family_store import keep_families, known_families, store_
 from workbench.quality.fault_kinds import FAULTS, SEVERITIES, FaultKind
 from workbench.quality.faults import Faults, fault_results, faults, faults_of
 from workbench.quality.frozen import backbone_key, frozen_features, known_features
+from workbench.quality.giveaways import (
+    Giveaway,
+    Giveaways,
+    giveaway_results,
+    giveaways,
+    sentence_of,
+    what_goes_with,
+)
 from workbench.quality.grouped_split import GroupedSplit, grouped_split
 from workbench.quality.head_price import HeadFigures, HeadPrice, head_price
 from workbench.quality.leak_figures import Cut, Excess
