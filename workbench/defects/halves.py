@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+import numpy as np
 from numpy.typing import ArrayLike
 
-from workbench.predictions import Cases, Predictions, defect_classes, judgeable
+from workbench.predictions import FAMILY, GROUP, Cases, Predictions, defect_classes, judgeable, units_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CHOSEN_ON, REPORTED_ON = "validation", "test"
 HALVES = {CHOSEN_ON: "choosing half", REPORTED_ON: "reporting half"}
@@ -43,15 +48,43 @@ def deal(cases: Cases) -> dict[str, Cases]:
 
     Of each class every other image in the order of a digest of its bytes goes to either half: always the same halves,
     no image in both, and copies of one image in the same, whatever their labels. Copies of an image that was trained on
-    go to neither.
+    go to neither. Where images come in units, those are dealt whole, the largest first, each to the half that has less
+    of its classes; units of which any image was trained on go to neither.
     """
     frame = cases.predictions.frame
-    trained = frame["split"] == "train"
-    copies = frame["id"].isin(frame["id"][trained].dropna())
-    unseen = cases.where(~(copies | trained).to_numpy(dtype=bool))
-    distinct = frame.iloc[unseen.rows].drop_duplicates("id")
-    first: list[str] = []
-    for _, group in distinct.groupby("label"):
-        first += sorted(group["id"], key=lambda digest: hashlib.sha256(str(digest).encode()).hexdigest())[::2]
-    choosing = frame["id"].isin(first).to_numpy(dtype=bool)
+    units = units_of(frame.assign(copies=frame["id"]), *((GROUP, FAMILY) if cases.units is not None else ()), "copies")
+    units = np.arange(len(frame)) if units is None else units
+    unseen = cases.where(~np.isin(units, units[(frame["split"] == "train").to_numpy(dtype=bool)]))
+    distinct = frame.iloc[unseen.rows].assign(unit=units[unseen.rows]).drop_duplicates("id")
+    first = _every_other(distinct) if distinct["unit"].is_unique else _by_unit(distinct)
+    choosing = np.isin(units, first)
     return {CHOSEN_ON: unseen.where(choosing), REPORTED_ON: unseen.where(~choosing)}
+
+
+def _every_other(distinct: pd.DataFrame) -> list[int]:
+    """Every other unit of each class, of images that are units of their own."""
+    first: list[int] = []
+    for _, group in distinct.groupby("label"):
+        first += [unit for _, unit in sorted(zip(map(_digest, group["id"]), group["unit"], strict=True))][::2]
+    return first
+
+
+def _by_unit(distinct: pd.DataFrame) -> list[int]:
+    """The units of one half, so that both have about as much of each class."""
+    import pandas as pd
+
+    counts = pd.crosstab(distinct["unit"], distinct["label"])
+    digests = distinct.groupby("unit")["id"].agg(lambda ids: min(map(_digest, ids)))
+    sizes = counts.sum(axis=1).to_dict()
+    order = sorted(counts.index, key=lambda unit: (-sizes[unit], digests[unit]))
+    shares = (counts / counts.sum()).loc[order].to_numpy()
+    ahead, first = np.zeros(shares.shape[1]), []
+    for unit, share in zip(order, shares, strict=True):
+        side = 1 if ahead @ share <= 0 else -1
+        ahead += side * share
+        first += [unit] if side > 0 else []
+    return first
+
+
+def _digest(name: object) -> str:
+    return hashlib.sha256(str(name).encode()).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,7 @@ from workbench.defects.halves import cases_of
 from workbench.defects.review_band import Band
 from workbench.errors import InputError
 from workbench.predictions import Cases, Predictions, between
-from workbench.stats import Estimates, difference, ratio, wilson_bounds
+from workbench.stats import Estimates, difference, ends_along, ratio, wilson_bounds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,8 +68,9 @@ def operating_points(
         One row a threshold, in rising order: threshold, width (how far it can move without another decision), defects
         and good (how many there are), escapes, overkill, and each of `FIGURES` with its interval as "... low" and "...
         high". `cost` is that of a part on the line, on average; precision and F1 too are those of the line. Rates have
-        Wilson's interval; what is made of the two rates, which are independent, has that of Zou and Donner 2008 and
-        Donner and Zou 2012 (MOVER). NaN where there is nothing to compute a figure from.
+        Wilson's interval, or where images come in units that of `ends_along`; what is made of the two rates, which are
+        taken as independent, has that of Zou and Donner 2008 and Donner and Zou 2012 (MOVER). NaN where there is
+        nothing to compute a figure from.
 
     Raises:
         InputError: It is not known which classes are defects.
@@ -94,7 +95,9 @@ def points_of(cases: Cases, costs: Costs | None = None, level: float = 0.95) -> 
     valid[0] = True  # at 0 everything is rejected, whatever the scores
     middle = between(edges[:-1], edges[1:])
     middle[0] = 0.0
-    frame = _table(middle[valid], escapes[valid], escapes[valid], overkill[valid], cases, costs or Costs(), level)
+    orders = [in_order(cases, among, key) for among, key in ((cases.defect, place), (~cases.defect, -place))]
+    counts = [_Mistakes(count[valid], order) for count, order in zip((escapes, overkill), orders, strict=True)]
+    frame = _table(middle[valid], counts[0], counts[0], counts[1], cases, costs or Costs(), level)
     frame.insert(1, "width", width[valid])
     return frame
 
@@ -109,24 +112,40 @@ def point_at(cases: Cases, threshold: float | Band, costs: Costs | None = None, 
     band = threshold if isinstance(threshold, Band) else Band(threshold, threshold, threshold)
     verdicts = band.verdicts(cases.scores)
     passed, rejected = verdicts == "pass", verdicts == "reject"
-    kinds = cases.defect & passed, cases.defect & ~rejected, ~cases.defect & rejected
-    escapes, unfound, overkill = (np.array([int(kind.sum())]) for kind in kinds)
+    kinds = (cases.defect, passed), (cases.defect, ~rejected), (~cases.defect, rejected)
+    escapes, unfound, overkill = (
+        _Mistakes(np.array([int((among & wrong).sum())]), in_order(cases, among, ~wrong)) for among, wrong in kinds
+    )
     frame = _table(np.array([band.threshold]), escapes, unfound, overkill, cases, costs or Costs(), level)
     if isinstance(threshold, Band):
         frame.insert(5, "review", int((verdicts == "review").sum()))
     return frame.iloc[0]
 
 
+def in_order(cases: Cases, among: NDArray[np.bool_], key: NDArray[Any]) -> NDArray[np.intp] | None:
+    """The units of the cases `among` (M,), in rising order of `key` (M,); None where none are known."""
+    return None if cases.units is None else cases.units[among][np.argsort(key[among], kind="stable")]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Mistakes:
+    """How many mistakes of a kind there are at T thresholds: counts (T,), and the units in the order in which they
+    become mistakes, where they are known."""
+
+    counts: NDArray[np.int64]
+    units: NDArray[np.intp] | None
+
+
 def _table(
     thresholds: Column,
-    escapes: NDArray[np.int64],
-    unfound: NDArray[np.int64],
-    overkill: NDArray[np.int64],
+    escapes: _Mistakes,
+    unfound: _Mistakes,
+    overkill: _Mistakes,
     cases: Cases,
     costs: Costs,
     level: float,
 ) -> pd.DataFrame:
-    """The figures at T thresholds from missed defects and falsely rejected good parts, each (T,)."""
+    """The figures at T thresholds from missed defects and falsely rejected good parts."""
     import pandas as pd
 
     defects, good = cases.defects, cases.good
@@ -147,12 +166,14 @@ def _table(
     columns = {
         f"{name}{end}": values for name, figure in figures.items() for end, values in zip(ends, figure, strict=True)
     }
-    facts = {"threshold": thresholds, "defects": defects, "good": good, "escapes": escapes, "overkill": overkill}
+    facts = {"threshold": thresholds, "defects": defects, "good": good}
+    facts |= {"escapes": escapes.counts, "overkill": overkill.counts}
     return pd.DataFrame({**facts, **columns})
 
 
-def _rate(count: NDArray[np.int64], support: int, level: float) -> Estimates:
-    low, high = wilson_bounds(count, support, level)
+def _rate(mistakes: _Mistakes, support: int, level: float) -> Estimates:
+    count, units = mistakes.counts, mistakes.units
+    low, high = wilson_bounds(count, support, level) if units is None else ends_along(units, count, level)
     return (count / support if support else np.full(len(count), np.nan)), low, high
 
 

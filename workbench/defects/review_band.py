@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.predictions import Cases, as_scores, reaches
-from workbench.stats import Rate, wilson
+from workbench.stats import Rate, share
 
 VERDICTS = ("pass", "review", "reject")
 
@@ -69,6 +69,9 @@ def band(cases: Cases, threshold: float, coverage: float | None) -> Band:
     Its ends are split-conformal, each class for itself (Vovk 2012, "Conditional validity of inductive conformal
     predictors"): of new parts like these, a defect scores at least `low` with a probability of at least `coverage`, and
     a good part less than `high`. Where the classes lie further apart than that, the threshold's own place is the end.
+    Where images come in units, each unit weighs alike, and the promise is of an image of a new unit: Dunn, Wasserman
+    and Ramdas 2022, "Distribution-free prediction sets for two-layer hierarchical models"; Lee, Barber and Willett
+    2023, "Distribution-free inference with hierarchical data".
 
     Args:
         cases: The validation split: images that are neither trained on nor reported on.
@@ -91,13 +94,16 @@ def reach(cases: Cases, coverage: float) -> tuple[float, float]:
     """
     if not 0 < coverage < 1:
         raise InputError(f"The target {coverage:g} for reviews must lie between 0 and 1: correct it.")
-    low = 0.0 - _quantile(-cases.scores[cases.defect], coverage, worst=0.0)  # not -0.0, which would be shown
-    high = _above(_quantile(cases.scores[~cases.defect], coverage, worst=1.0))  # that good part itself is not rejected
+    units, defect = cases.units, cases.defect
+    of = [None if units is None else units[kind] for kind in (defect, ~defect)]
+    low = 0.0 - _quantile(-cases.scores[defect], of[0], coverage, worst=0.0)  # not -0.0, which would be shown
+    high = _above(_quantile(cases.scores[~defect], of[1], coverage, worst=1.0))  # that good part itself is not rejected
     return low, high
 
 
 def images_needed(coverage: float) -> int:
-    """How many images of each class a target needs, for its band to leave any score to the machine."""
+    """How many images of each class, or units of them, a target needs, for its band to leave any score to the
+    machine."""
     return math.ceil(coverage / (1 - coverage) * (1 - 1e-9))
 
 
@@ -110,8 +116,8 @@ def expected_range(coverage: float, calibrated: int, tested: int, level: float =
 
     Args:
         coverage: Target.
-        calibrated: Images of the class that the band was made from.
-        tested: New images of the class.
+        calibrated: Images of the class that the band was made from, or units of them.
+        tested: New images of the class, or as many units as they are worth: see `worth_of`.
         level: How often it should lie there.
     """
     from scipy.stats import betabinom
@@ -123,17 +129,31 @@ def expected_range(coverage: float, calibrated: int, tested: int, level: float =
     return float(low) / tested, float(high) / tested
 
 
+def worth_of(units: NDArray[np.intp] | None, support: int) -> tuple[int, int]:
+    """In how many units images come, and how many of one size would say as much if all images of a unit were alike.
+
+    Args:
+        units: (M,) each image's unit; each is one of its own where missing.
+        support: M.
+    """
+    if units is None or not support:
+        return support, support
+    sizes = np.unique(units, return_counts=True)[1]
+    return len(sizes), int(support**2 // (sizes**2).sum())
+
+
 def review(cases: Cases, doubt: Band) -> Reviewed:
     """What the band `doubt` does on cases that it was not made from."""
     verdicts = doubt.verdicts(cases.scores)
-    passed, rejected = (verdicts == "pass") & cases.defect, (verdicts == "reject") & ~cases.defect
-    escapes, overkill = int(passed.sum()), int(rejected.sum())
+    defect, units = cases.defect, cases.units
+    passed, rejected = (verdicts == "pass") & defect, (verdicts == "reject") & ~defect
+    of = [None if units is None else units[kind] for kind in (defect, ~defect)]
     return Reviewed(
-        wilson(cases.defects - escapes, cases.defects),
-        wilson(cases.good - overkill, cases.good),
-        wilson(int((verdicts == "review").sum()), len(verdicts)),
-        escapes,
-        overkill,
+        share(~passed[defect], of[0]),
+        share(~rejected[~defect], of[1]),
+        share(verdicts == "review", units),
+        int(passed.sum()),
+        int(rejected.sum()),
     )
 
 
@@ -142,7 +162,16 @@ def _above(score: float) -> float:
     return float(np.nextafter(np.float32(score), np.float32(2)))
 
 
-def _quantile(values: NDArray[np.float64], coverage: float, worst: float) -> float:
-    """The value that a new case stays at or below with probability `coverage`; `worst` with too few cases to tell."""
-    rank = math.ceil(coverage * (len(values) + 1) - 1e-9)
-    return float(np.sort(values)[rank - 1]) if rank <= len(values) else worst
+def _quantile(values: NDArray[np.float64], units: NDArray[np.intp] | None, coverage: float, worst: float) -> float:
+    """The value that a new case stays at or below with probability `coverage`; `worst` with too few cases to tell.
+    Where cases come in units, the case is one of a new unit."""
+    order = np.argsort(values, kind="stable")
+    place, sizes = np.unique(
+        np.arange(len(values)) if units is None else units, return_inverse=True, return_counts=True
+    )[1:]
+    if len(sizes) == len(values):
+        rank = math.ceil(coverage * (len(values) + 1) - 1e-9)
+    else:
+        below = np.cumsum(1 / sizes[place[order]])
+        rank = 1 + int(np.searchsorted(below, coverage * (len(sizes) + 1) - 1e-9))
+    return float(values[order][rank - 1]) if rank <= len(values) else worst

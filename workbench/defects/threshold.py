@@ -9,12 +9,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.defects.halves import CHOSEN_ON
-from workbench.defects.operating import Costs, points_of
+from workbench.defects.operating import Costs, in_order, points_of
 from workbench.errors import InputError
-from workbench.predictions import Cases
-from workbench.stats import upper_bound
+from workbench.predictions import Cases, Independence, independence_of
+from workbench.stats import upper_along, upper_bound
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +28,8 @@ WAYS: Mapping[str, str] = MappingProxyType(
     }
 )
 """What a threshold can be chosen for."""
+MOST_TESTED = 200
+"""So many thresholds are tested for a ceiling where images come in units."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +63,10 @@ def choose(
     one-sided. As the rate only rises or only falls with the threshold, no correction for having looked at all of them
     is needed (Bates et al. 2021, "Distribution-free, risk-controlling prediction sets").
 
+    Where images come in units, the bound is that of `upper_along`. It does not only rise with the mistakes, for they
+    also show how alike images of a unit are, so thresholds are tested in an order given beforehand, from the safe end
+    until the first that fails, or from half of the ceiling where that one holds.
+
     Args:
         cases: The images to choose on.
         way: One of `WAYS`.
@@ -90,7 +97,7 @@ def choose(
         raise InputError(f"A threshold is not chosen by {way!r}: choose {', '.join(WAYS)}.")
     if ceiling is None or not 0 < ceiling < 1:
         raise InputError(f"Choosing by the {way} rate needs a ceiling between 0 and 1: give one.")
-    return _under(table, way, ceiling, level)
+    return _under(table, way, ceiling, level, cases)
 
 
 def _cheapest(table: pd.DataFrame) -> Choice:
@@ -109,33 +116,76 @@ def _cheapest(table: pd.DataFrame) -> Choice:
     return Choice(float(row["threshold"]), "cost", reason)
 
 
-def _under(table: pd.DataFrame, way: str, ceiling: float, level: float) -> Choice:
-    column, support = (
-        ("escapes", int(table["defects"].iloc[0])) if way == "escape" else ("overkill", int(table["good"].iloc[0]))
-    )
+def _under(table: pd.DataFrame, way: str, ceiling: float, level: float, cases: Cases) -> Choice:
+    escape = way == "escape"
+    column, among = ("escapes", cases.defect) if escape else ("overkill", ~cases.defect)
+    support, units = int(among.sum()), in_order(cases, among, cases.scores if escape else -cases.scores)
+    known = independence_of(cases.predictions.frame, cases.rows[among])
+    parts = "defects" if escape else "good parts"
     most = _most_mistakes(support, ceiling, level)
-    if most is None:
-        needed = math.ceil(math.log(1 - level) / math.log1p(-ceiling) - 1e-9)
-        raise InputError(
-            f"With {support:,} {'defects' if way == 'escape' else 'good parts'} no threshold can be shown to keep the"
-            f" {way} rate under {_percent(ceiling)}: even without a single mistake among them it could be"
-            f" {_percent(float(upper_bound(0, support, level)))}. At least {needed:,} are needed, or a higher ceiling."
-        )
-    candidates = table[table[column] <= most]
-    if candidates.empty:  # of the good parts alone, for a threshold of 0 passes no defect
+    clear = 1.0 if most is None else float(upper_along(units, 0, support, level))
+    tested = _tested(table[column].to_numpy(), most, known)
+    bounds = upper_along(units, tested, support, level)
+    last = _last_that_holds(bounds <= ceiling, int(np.searchsorted(tested, ceiling * support / 2, "right")) - 1)
+    if most is None or (last is None and clear > ceiling):
+        raise InputError(_too_few(support, parts, way, ceiling, level, known, units))
+    if last is None:  # of the good parts alone, for a threshold of 0 passes no defect
         raise InputError(
             f"No threshold keeps the overkill rate under {_percent(ceiling)}: {table[column].min():,} of {support:,}"
             " good parts score exactly 1 and are always rejected. Choose a higher ceiling, or train the model further."
         )
-    row = candidates.iloc[-1] if way == "escape" else candidates.iloc[0]
+    candidates = table[table[column] <= tested[last]]
+    row = candidates.iloc[-1] if escape else candidates.iloc[0]
     count = int(row[column])
-    name = "escape rate" if way == "escape" else "overkill rate"
     reason = (
-        f"It is the {'highest' if way == 'escape' else 'lowest'} threshold whose {name} is under {_percent(ceiling)}"
-        f" with {_percent(level)} confidence: {count:,} of {support:,}, so at most"
-        f" {_percent(float(upper_bound(count, support, level)))}."
+        f"It is the {'highest' if escape else 'lowest'} threshold whose {way} rate is under {_percent(ceiling)}"
+        f" with {_percent(level)} confidence: {count:,} of {support:,}{_from(known)}, so at most"
+        f" {_percent(float(bounds[last]))}."
     )
     return Choice(float(row["threshold"]), way, reason)
+
+
+def _tested(counts: NDArray[np.int64], most: int | None, known: Independence) -> NDArray[np.int64]:
+    """The numbers of mistakes that are tested, in rising order: those that hold if all images are independent; where
+    they are not, of very many only `MOST_TESTED`."""
+    numbers = np.unique(counts[counts <= (-1 if most is None else most)])
+    if known.units in (None, known.images) or len(numbers) <= MOST_TESTED:
+        return numbers
+    return numbers[np.linspace(0, len(numbers) - 1, MOST_TESTED).round().astype(np.intp)]
+
+
+def _last_that_holds(holds: NDArray[np.bool_], start: int) -> int | None:
+    """The last of those that hold one after the other, from `start` where it holds, or else from the first."""
+    first = start if start > 0 and holds[start] else 0
+    run = int(np.argmin(np.append(holds[first:], False)))
+    return first + run - 1 if run else None
+
+
+def _too_few(
+    support: int,
+    parts: str,
+    way: str,
+    ceiling: float,
+    level: float,
+    known: Independence,
+    units: NDArray[np.intp] | None,
+) -> str:
+    needed = math.ceil(math.log(1 - level) / math.log1p(-ceiling) - 1e-9)
+    clear = _percent(float(upper_along(units, 0, support, level)))
+    says = (
+        f"With {support:,} {parts}{_from(known)} no threshold can be shown to keep the {way} rate under"
+        f" {_percent(ceiling)}: even without a single mistake among them it could be {clear}."
+    )
+    if known.units in (None, known.images):
+        return f"{says} At least {needed:,} are needed, or a higher ceiling."
+    return f"{says} {needed:,} {known.unit} without a mistake are enough, or a higher ceiling."
+
+
+def _from(known: Independence) -> str:
+    """In how many units images come, where that is known and some hold several."""
+    if known.units in (None, known.images):
+        return ""
+    return f" from {known.units:,} {known.unit if known.units != 1 else known.unit.removesuffix('s')}"
 
 
 def _most_mistakes(support: int, ceiling: float, level: float) -> int | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from workbench.defects.operating import Costs, point_at
+from workbench.defects.operating import Costs
+from workbench.defects.review_band import Band
 from workbench.defects.threshold import choose
 from workbench.errors import InputError
 from workbench.predictions import Cases, promise
-from workbench.stats import Rate, wilson
+from workbench.stats import Rate, complement, share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +50,7 @@ def band_kept(rate: Rate, target: float) -> str:
     share `target` was promised."""
     if rate.value is None:
         return "n/a"
-    return SAYS[promise("escapes", wilson(rate.support - rate.count, rate.support), 1 - target).outcome]
+    return SAYS[promise("escapes", complement(rate), 1 - target).outcome]
 
 
 def useless(way: str, ceiling: float | None, threshold: float, chosen: Cases, reported: Cases) -> str | None:
@@ -115,10 +116,10 @@ def dearer(point: pd.Series, best: pd.Series, costs: Costs, where: str) -> str:
 
 
 def _rate(kind: str, cases: Cases, threshold: float) -> Rate:
-    point = point_at(cases, threshold)
-    if kind == "escape":
-        return wilson(int(point["escapes"]), cases.defects)
-    return wilson(int(point["overkill"]), cases.good)
+    among = cases.defect if kind == "escape" else ~cases.defect
+    rejected = Band(threshold, threshold, threshold).verdicts(cases.scores) == "reject"
+    wrong = ~rejected if kind == "escape" else rejected
+    return share(wrong[among], None if cases.units is None else cases.units[among])
 
 
 def _cost(point: pd.Series) -> str:

@@ -44,8 +44,8 @@ class Promise:
         rate: The mistakes that were measured.
         limit: The most that is acceptable, or None.
         outcome: "kept" where the rate is under the limit with 95 % confidence, "not kept" where it is over it with 95 %
-            confidence, "not shown" where the images tell neither, "too few" where fewer than `ENOUGH` tell anything,
-            "no limit" where none is set.
+            confidence, "not shown" where the images tell neither, "too few" where fewer than `ENOUGH` tell anything
+            or they come in too few units, "no limit" where none is set.
     """
 
     name: str
@@ -73,11 +73,12 @@ def promise(name: str, rate: Rate, limit: float | None) -> Promise:
     """Hold a limit against a measured share of mistakes.
 
     The bounds are the exact one-sided ones of Clopper and Pearson 1934: the limit is kept where so few mistakes, and
-    not kept where so many, had a chance of at most 5 % at a rate of just the limit.
+    not kept where so many, had a chance of at most 5 % at a rate of just the limit. Where the images come in units, the
+    bounds of the rate itself must agree; with fewer than `FEW_UNITS` units nothing is said.
 
     Args:
         name: What is limited.
-        rate: The share of mistakes, with `count` of `support`.
+        rate: The share of mistakes, with `count` of `support`, as of `share`.
         limit: The most that is acceptable, in 0 .. 1; None where none is set.
 
     Example:
@@ -88,11 +89,12 @@ def promise(name: str, rate: Rate, limit: float | None) -> Promise:
     """
     if limit is None:
         return Promise(name, rate, limit, "no limit")
-    if rate.support < ENOUGH:
+    if rate.support < ENOUGH or rate.few_units:
         return Promise(name, rate, limit, "too few")
-    if _at_most(rate.count, rate.support, limit) <= SIGNIFICANT:
+    least, most = (limit if bound is None else bound for bound in (rate.least, rate.most))
+    if most <= limit and _at_most(rate.count, rate.support, limit) <= SIGNIFICANT:
         return Promise(name, rate, limit, "kept")
-    if rate.count and 1 - _at_most(rate.count - 1, rate.support, limit) <= SIGNIFICANT:
+    if least >= limit and rate.count and 1 - _at_most(rate.count - 1, rate.support, limit) <= SIGNIFICANT:
         return Promise(name, rate, limit, "not kept")
     return Promise(name, rate, limit, "not shown")
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.predictions.cases import Cases
+from workbench.predictions.independence import units_of
 from workbench.predictions.table import Predictions, as_scores, between
-from workbench.stats import Rate, auc, wilson
+from workbench.stats import Rate, auc, share
 
 
 def headline(predictions: Predictions, rows: NDArray[np.bool_] | None = None) -> dict[str, Rate]:
@@ -21,7 +22,7 @@ def headline(predictions: Predictions, rows: NDArray[np.bool_] | None = None) ->
     Args:
         predictions: N images.
         rows: Booleans of shape (N,): which images count; all where missing. Images without a usable label and
-            unreadable ones never do.
+            unreadable ones never do. Intervals count units, where groups or families are known.
 
     Returns:
         "accuracy", and where the rule has a positive class "AUC", "recall" and "precision" of it.
@@ -29,15 +30,16 @@ def headline(predictions: Predictions, rows: NDArray[np.bool_] | None = None) ->
     usable = _usable(predictions) & (True if rows is None else np.asarray(rows, dtype=bool))
     frame = predictions.frame[usable]
     label, predicted = frame["label"].to_numpy(), frame["predicted"].to_numpy()
-    rates = {"accuracy": wilson(int((label == predicted).sum()), len(frame))}
+    units = units_of(predictions.frame)
+    units = None if units is None else units[usable]
+    rates = {"accuracy": share(label == predicted, units)}
     positive = predictions.rule.positive
     if positive is not None:
         truth, called = label == positive, predicted == positive
-        hits = int((truth & called).sum())
         scores = predictions.probabilities[usable, predictions.class_names.index(positive)]
-        rates["AUC"] = auc(scores, truth)
-        rates["recall"] = wilson(hits, int(truth.sum()))
-        rates["precision"] = wilson(hits, int(called.sum()))
+        rates["AUC"] = auc(scores, truth, units=units)
+        rates["recall"] = _among(called, truth, units)
+        rates["precision"] = _among(truth, called, units)
     return rates
 
 
@@ -50,19 +52,18 @@ def inspection(cases: Cases) -> dict[str, Rate]:
     Returns:
         "escape rate" (defects called good, of the defects), "overkill rate" (good parts called a defect, of the good
         parts), "precision" (defects among the parts called one), "accuracy" (parts called what they are, kind of
-        defect included) and "AUC" of the probability of any defect.
+        defect included) and "AUC" of the probability of any defect, each by unit where units are known.
     """
-    accuracy = wilson(int((cases.truth == cases.called).sum()), len(cases))
+    accuracy = share(cases.truth == cases.called, cases.units)
     if not cases.positive:
         return {"accuracy": accuracy}
     defect, called = cases.defect, cases.is_positive(cases.called)
-    hits = int((defect & called).sum())
     return {
-        "escape rate": wilson(cases.defects - hits, cases.defects),
-        "overkill rate": wilson(int((called & ~defect).sum()), cases.good),
-        "precision": wilson(hits, int(called.sum())),
+        "escape rate": _among(~called, defect, cases.units),
+        "overkill rate": _among(called, ~defect, cases.units),
+        "precision": _among(defect, called, cases.units),
         "accuracy": accuracy,
-        "AUC": auc(cases.scores, defect),
+        "AUC": auc(cases.scores, defect, units=cases.units),
     }
 
 
@@ -105,6 +106,11 @@ def best_threshold(predictions: Predictions) -> float:
     width = np.diff(edges)  # 0 below a score of 0 and above a score of 1, where no threshold can stand
     gap = int(np.where(right == right[width > 0].max(), width, -1).argmax())
     return float(between(edges[gap], edges[gap + 1]))
+
+
+def _among(hits: NDArray[np.bool_], among: NDArray[np.bool_], units: NDArray[np.intp] | None) -> Rate:
+    """The share of hits among some cases, all (M,)."""
+    return share(hits[among], None if units is None else units[among])
 
 
 def _usable(predictions: Predictions) -> NDArray[np.bool_]:

@@ -6,18 +6,18 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.stats.rates import FEW_UNITS, Rate, upper_bound, wilson, wilson_bounds
 
-SURE = 0.95
+ONE_SIDED = 0.95
 """With which confidence a share lies above `Rate.least`, and below `Rate.most`."""
-MOST_COUNTS = 64
+MOST_COUNTS = 128
 """So many different counts have their interval computed; between them it is interpolated."""
-_CORRELATIONS = np.polynomial.legendre.leggauss(20)
-_ANGLES = np.linspace(-4.5, 4.5, 25)
+_STEP = 0.2
 Numbers = NDArray[np.float64]
 
 
@@ -46,8 +46,8 @@ def share(hits: ArrayLike, units: NDArray[np.intp] | None = None, level: float =
     least, most = 0.0, 1.0
     if len(sizes) >= FEW_UNITS:
         angles, mass = _density(np.bincount(place[hit], minlength=len(sizes)), sizes)
-        least = float(_quantiles(angles, mass / np.tan(angles), [1 - SURE])[0]) if count else 0.0
-        most = float(_quantiles(angles, mass * np.tan(angles), [SURE])[0]) if count < support else 1.0
+        least = float(_quantiles(angles, mass / np.tan(angles), [1 - ONE_SIDED])[0]) if count else 0.0
+        most = float(_quantiles(angles, mass * np.tan(angles), [ONE_SIDED])[0]) if count < support else 1.0
     return Rate(count / support, float(low[0]), float(high[0]), count, support, len(sizes), least, most)
 
 
@@ -156,9 +156,10 @@ def _density(hits: NDArray[np.intp], sizes: NDArray[np.intp]) -> tuple[Numbers, 
     """How likely the angle of a proportion is given the hits (G,) of units of those sizes (G,), by Jeffreys' prior,
     under which all angles are alike: angles (A,) and densities (A,)."""
     support, groups = int(sizes.sum()), len(sizes)
-    centre, reach = _angle((hits.sum() + 0.5) / (support + 1)), np.geomspace(groups, support, 4) ** -0.5 / 2
-    angles = np.unique((centre + reach[:, None] * _ANGLES).clip(1e-7, np.pi / 2 - 1e-7))
-    correlation, weights = _correlations(support / groups)
+    centre, least = _angle((hits.sum() + 0.5) / (support + 1)), support**-0.5
+    most = np.arcsinh(2.5 * (support / groups) ** 0.5) + _STEP
+    angles = np.unique((centre + least * np.sinh(np.arange(-most, most, _STEP))).clip(1e-7, np.pi / 2 - 1e-7))
+    correlation, weights = _correlations(support / groups, min(16 + 2 * round(groups**0.5), 128))
     alike = ((1 - correlation) / correlation)[:, None]
     first, second = np.sin(angles) ** 2 * alike, np.cos(angles) ** 2 * alike
     chances = _rising(first, hits) + _rising(second, sizes - hits) - _rising(alike, sizes)
@@ -167,10 +168,15 @@ def _density(hits: NDArray[np.intp], sizes: NDArray[np.intp]) -> tuple[Numbers, 
     return fine, np.exp(np.interp(fine, angles, np.log(density + 1e-300)))
 
 
-def _correlations(size: float) -> tuple[Numbers, Numbers]:
+@cache
+def _nodes_of(count: int) -> tuple[Numbers, Numbers]:
+    return np.polynomial.legendre.leggauss(count)
+
+
+def _correlations(size: float, count: int) -> tuple[Numbers, Numbers]:
     """Nodes and weights of an integral over the intra-unit correlation, its density as the inverse of its root; dense
     where it begins to matter for units of that mean size."""
-    nodes, weights = _CORRELATIONS
+    nodes, weights = _nodes_of(count)
     spread = 4 * size**0.5
     growth = spread ** ((nodes + 1) / 2)
     return ((growth - 1) / (spread - 1)) ** 2, weights * growth
@@ -185,6 +191,11 @@ def _quantiles(angles: Numbers, mass: Numbers, levels: list[float]) -> Numbers:
 def _rising(start: Numbers, steps: NDArray[np.intp]) -> Numbers:
     """The logarithm of the product of the rising factorials of `start` (...), so many steps up each: (G,)."""
     values, times = np.unique(steps[steps > 0], return_counts=True)
+    if not len(values):
+        return np.zeros_like(start)
+    if values[-1] < 4 * len(values):
+        taken = times.sum() - np.searchsorted(np.repeat(values, times), np.arange(values[-1]), "right")
+        return np.asarray(np.log(start[..., None] + np.arange(values[-1])) @ taken, np.float64)
     return np.asarray(_log_gamma(start[..., None] + values) @ times - times.sum() * _log_gamma(start), np.float64)
 
 

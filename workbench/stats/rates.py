@@ -135,3 +135,14 @@ def means(sums: NDArray[np.float64], level: float = 0.95) -> list[Rate]:
 def critical_value(level: float) -> float:
     """How many standard errors a normal variable's two-sided interval of that level extends: 1.96 for 0.95."""
     return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def student(level: float, freedom: float) -> float:
+    """How many standard errors that of Student's t extends, without SciPy: 2.09 for 0.95 and 19 degrees of freedom.
+
+    The density is summed in the angle whose tangent is t over the root of the degrees of freedom.
+    """
+    angle = np.linspace(0, math.pi / 2, 4001)
+    mass = np.cos(angle) ** (freedom - 1)
+    total = np.concatenate([[0], np.cumsum((mass[1:] + mass[:-1]) / 2)])
+    return float(math.sqrt(freedom) * np.tan(np.interp(level * total[-1], total, angle)))
