@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from workbench.files.keys import key, unique_text
     from workbench.files.parquet import DamagedError, facts_of, metadata_of, open_parquet, read, read_facts
     from workbench.files.parquet_images import ParquetCells
-    from workbench.files.sheets import frame_csv, to_csv
+    from workbench.files.sheets import frame_csv, to_csv, unguarded
     from workbench.files.table_limits import Table
     from workbench.files.tables import csv_rows, read_shards, read_table
     from workbench.files.zips import open_zip
@@ -31,7 +31,7 @@ __getattr__ = handed_on(
         "keys": "unique_text key",
         "parquet": "DamagedError facts_of metadata_of open_parquet read read_facts",
         "parquet_images": "ParquetCells",
-        "sheets": "frame_csv to_csv",
+        "sheets": "frame_csv to_csv unguarded",
         "table_limits": "Table",
         "tables": "csv_rows read_shards read_table",
         "zips": "open_zip",

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
         options_read,
         options_text,
     )
+    from workbench.sets.proposing import PROPOSING, ROOT
     from workbench.sets.trees import Tree
     from workbench.sets.words import split_of
 
 __getattr__ = handed_on(
     __name__,
     {
+        "proposing": "PROPOSING ROOT",
         "layouts": "LAYOUTS images_from_zip load_images stamp tree_of",
         "manifests": "SYNTHETIC",
         "options": "images_toml options_flags options_from options_of options_read options_text",

@@ -10,6 +10,7 @@ from workbench.catalog import ReadOptions
 from workbench.errors import InputError
 from workbench.files import Table
 from workbench.images import Guess, Question
+from workbench.sets.proposing import PROPOSING, ROOT
 from workbench.sets.words import split_of
 from workbench.texts import scalar, sentence_list, shown
 
@@ -142,6 +143,11 @@ def columns_of(sheet: Sheet, options: ReadOptions, share: Callable[[str], float]
     if index:
         columns.notes.append(f"The column {index[0]} of {sheet.name} only counts its rows and is left out.")
         free = [column for column in free if column not in index]
+    if {*PROPOSING} <= {*free}:
+        columns.notes.append(
+            f"The columns {sentence_list(PROPOSING)} of {sheet.name} propose changes and are left out."
+        )
+        free = [column for column in free if column not in (*PROPOSING, ROOT)]
     _choose_label(columns, sheet, options, free)
     for role in ("split", "mask", "group"):
         _choose(columns, role, sheet, options, free)

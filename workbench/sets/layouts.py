@@ -38,6 +38,7 @@ from workbench.sets.obeyed import check_met, watched
 from workbench.sets.options import options_from
 from workbench.sets.others import nothing_read
 from workbench.sets.pairs import pairs
+from workbench.sets.proposing import own_root
 from workbench.sets.readings import Reading, image_set, without
 from workbench.sets.real_iad import real_iad
 from workbench.sets.told_layouts import defects, names, unlabelled
@@ -226,7 +227,7 @@ def _locate(ref: str, root: Path | None, options: ReadOptions, follow: bool) -> 
     if path.suffix.lower() == ".zip" and path.is_file():
         return _from_tree(zip_tree(path, path.name, options.names), options)
     if path.suffix.lower() in TABLES:
-        tree = table_tree(path, root or path.parent, follow=follow)
+        tree = table_tree(path, root or (own_root(path) if follow else None) or path.parent, follow=follow)
         return image_set(tree, tree, read_manifest(tree, PurePosixPath(path.name), options), options)
     raise InputError(f"{path.name} is not an image set: give a folder, a .zip, or a table ({', '.join(TABLES)}).")
 
