@@ -6,7 +6,7 @@ It works on tables of predictions alone and needs no torch.
 
 from __future__ import annotations
 
-from workbench.bias.amounts import chance, percent, points
+from workbench.bias.amounts import chance, enough_of, percent, points
 from workbench.bias.conclusions import (
     LEADS,
     Apart,

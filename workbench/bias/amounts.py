@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.stats import Rate
+from workbench.stats import ENOUGH, FEW_UNITS, Rate
 
 
 def percent(value: float) -> str:
@@ -33,3 +33,12 @@ def rounded(count: int) -> str:
     """A number to two digits, upwards, as in 1,300 for 1,234."""
     step = 10 ** max(len(str(count)) - 2, 0)
     return f"{-(-count // step) * step:,}"
+
+
+def enough_of(unit: str) -> str:
+    """How much is needed to say anything, as in 30 images of 10 parts.
+
+    Args:
+        unit: What is counted, in the plural, as `Independence.unit` says it.
+    """
+    return f"{ENOUGH} images" if unit == "images" else f"{ENOUGH} images in {FEW_UNITS} {unit}"

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.bias.amounts import chance, interval, percent, points, rounded
+from workbench.bias.amounts import chance, enough_of, interval, percent, points, rounded
 from workbench.bias.figures import FIGURES
 from workbench.bias.groups import Comparison
 from workbench.bias.performance import Breakdown
@@ -18,7 +18,6 @@ from workbench.bias.shortcut import LEAST, Finding
 from workbench.bias.source import Tie
 from workbench.predictions import Predictions, cases_of, groups_of
 from workbench.stats import (
-    ENOUGH,
     SIGNIFICANT,
     Rate,
     critical_value,
@@ -26,7 +25,6 @@ from workbench.stats import (
     more_of_each,
     more_of_smaller,
     simultaneous,
-    wilson,
 )
 
 Kind = Literal["shortcut", "class", "group"]
@@ -126,27 +124,29 @@ def of_shortcuts(findings: Sequence[Finding] | None, images: int) -> list[Conclu
 
 def of_classes(breakdown: Breakdown) -> Conclusion:
     """Which class fares worst, and whether the classes differ more than chance would make them."""
-    enough = breakdown.frame["enough"].to_numpy(bool)
+    enough, unit = breakdown.frame["enough"].to_numpy(bool), breakdown.independence.unit
     rates = {name: rate for (name, rate), ok in zip(breakdown.rates("recall").items(), enough, strict=True) if ok}
+    needed = enough_of(unit)
     if not rates:
-        return _few("class", f"no class has {ENOUGH} images, so none can be called the worst.")
+        return _few("class", f"no class has {needed}, so none can be called the worst.")
     if len(rates) < 2:
         ((name, rate),) = rates.items()
-        return _few("class", f"{name} is the only class with {ENOUGH} images; its recall is {_recall(rate)}.")
+        return _few("class", f"{name} is the only class with {needed}; its recall is {_recall(rate, unit)}.")
     level, names = simultaneous(len(rates)), list(rates)
-    apart = gap([wilson(rate.count, rate.support, level) for rate in rates.values()])
+    apart = gap([breakdown.together[name] for name in names])
     low, high = names[apart.lowest], names[apart.highest]
     ends = Apart("recall", low, high, apart.difference)
+    lowest, highest = (_recall(rates[name], unit) for name in (low, high))
     if apart.difference[1] > 0:
-        shares = f"recall {_recall(rates[low])} against {_recall(rates[high])}"
+        shares = f"recall {lowest} against {highest}"
         sentence = f"worse for {low} than for {high}, {shares}, a gap of {points(*apart.difference)}."
         return Conclusion("class", "proven", LEADS["proven"], sentence, low, gap=ends)
     sentence = (
-        f"recall differs among {len(rates)} classes: {_recall(rates[low])} for {low}, {_recall(rates[high])} for"
-        f" {high}; which is worst is not proven."
+        f"recall differs among {len(rates)} classes: {lowest} for {low}, {highest} for {high}; which is worst is not"
+        " proven."
     )
-    values = [(rate.value or 0.0, rate.support) for rate in (rates[low], rates[high])]
-    settles = what_settles(values[0], values[1], (low, high), critical_value(level))
+    values = [(rate.value or 0.0, rate.groups or rate.support) for rate in (rates[low], rates[high])]
+    settles = what_settles(values[0], values[1], (low, high), critical_value(level), unit)
     return Conclusion("class", "chance", LEADS["chance"], sentence, low, settles, ends)
 
 
@@ -161,7 +161,7 @@ def of_groups(comparison: Comparison, by: str, nested: bool = False) -> Conclusi
     rows = comparison.frame[comparison.frame["by"] == by]
     accuracy: Mapping[Hashable, Any] = rows[rows["figure"] == "accuracy"].to_dict("records")[0]
     if math.isnan(accuracy["p"]):
-        return _few("group", f"by {by}: fewer than two groups have {ENOUGH} images.", by)
+        return _few("group", f"by {by}: fewer than two groups have {enough_of(accuracy['unit'])}.", by)
     proven = [
         row
         for row in rows.sort_values("p adjusted", kind="stable").to_dict("records")
@@ -222,15 +222,16 @@ def what_settles(
         second: Likewise.
         names: What the two are called.
         critical: How many standard errors the test asks for.
-        what: What the cases are.
+        what: What the cases are; of units with several images each, the number is the most that is needed.
     """
+    about = "About" if what == "images" else "At most about"
     shares, cases = (first[0], second[0]), (first[1], second[1])
     smaller = names[0] if cases[0] < cases[1] else names[1]
     if cases[0] != cases[1] and (more := more_of_smaller(*shares, cases, critical)):
-        return f"About {rounded(more)} more {what} of {smaller} would settle it, if the gap stays as wide."
+        return f"{about} {rounded(more)} more {what} of {smaller} would settle it, if the gap stays as wide."
     if more := more_of_each(*shares, cases, critical):
-        return f"About {rounded(more)} more {what} of each would settle it, if the gap stays as wide."
-    return "It cannot be said: for so narrow a gap no affordable number of images is enough."
+        return f"{about} {rounded(more)} more {what} of each would settle it, if the gap stays as wide."
+    return f"It cannot be said: for so narrow a gap no affordable number of {what} is enough."
 
 
 def _settles(row: Mapping[Hashable, Any], tests: int, nested: bool) -> str:
@@ -241,10 +242,10 @@ def _settles(row: Mapping[Hashable, Any], tests: int, nested: bool) -> str:
         return "It cannot be said: among images of the same class, most of the gap is gone."
     middle, half = (row["lowest value"] + row["highest value"]) / 2, row["gap within"] / 2
     shares = max(middle - half, 0.0), min(middle + half, 1.0)
-    supports = int(row["lowest support"]), int(row["highest support"])
+    supports = int(row["lowest units"]), int(row["highest units"])
     critical = critical_value(simultaneous(int(row["groups"]), 1 - SIGNIFICANT / tests))
     names = str(row["lowest"]), str(row["highest"])
-    return what_settles((shares[0], supports[0]), (shares[1], supports[1]), names, critical)
+    return what_settles((shares[0], supports[0]), (shares[1], supports[1]), names, critical, row["unit"])
 
 
 def _accuracy(row: Mapping[Hashable, Any], nested: bool) -> str:
@@ -255,7 +256,17 @@ def _accuracy(row: Mapping[Hashable, Any], nested: bool) -> str:
             f" {chance(row['p adjusted'])}"
         )
     apart = points(*(row[end] for end in ("gap", "gap low", "gap high")))
-    return f"accuracy {_ends(row)}, a gap of {apart}, {chance(row['p adjusted'])}"
+    return f"accuracy {_ends(row)}, a gap of {apart}, {chance(row['p adjusted'])}{_counted(row)}"
+
+
+def _counted(row: Mapping[Hashable, Any]) -> str:
+    """In how many units the images come, where they are fewer than the images."""
+    ends = [(int(row[f"{end} units"]), int(row[f"{end} support"])) for end in ("lowest", "highest")]
+    if all(units == images for units, images in ends):
+        return ""
+    return " ({} images of {} {unit} against {} of {})".format(
+        *(n for pair in ends for n in pair[::-1]), unit=row["unit"]
+    )
 
 
 def _ends(row: Mapping[Hashable, Any]) -> str:
@@ -263,8 +274,9 @@ def _ends(row: Mapping[Hashable, Any]) -> str:
     return f"{as_text(row['lowest value'])} for {row['lowest']}, {as_text(row['highest value'])} for {row['highest']}"
 
 
-def _recall(rate: Rate) -> str:
-    return f"{interval(rate)} of {rate.support:,} images"
+def _recall(rate: Rate, unit: str) -> str:
+    joined = "" if rate.groups in (None, rate.support) else f" in {rate.groups:,} {unit}"
+    return f"{interval(rate)} of {rate.support:,} images{joined}"
 
 
 def _few(kind: Kind, sentence: str, about: str = "") -> Conclusion:

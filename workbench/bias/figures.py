@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.bias.by_unit import Joined, estimates_by_unit, joined
 from workbench.errors import InputError
 from workbench.predictions import Cases
 from workbench.stats import Rate, auc, calibration_cells, calibration_error, f1_of, means, moments, wilson
@@ -59,6 +60,8 @@ class Tally:
         defect: (M,) whether the case is of the positive class, likewise.
         ends: (G,) where each group ends in them.
         defects: Whether there is a positive class.
+        joined: The cases, where they come in units of several; None where each is one of its own.
+        known: Whether units are known.
     """
 
     outcomes: Counts
@@ -68,6 +71,8 @@ class Tally:
     defect: NDArray[np.bool_]
     ends: NDArray[np.intp]
     defects: bool
+    joined: Joined | None = None
+    known: bool = False
 
     def group_scores(self, group: int) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """The probabilities of the positive class in one group, and whether each case is of it, both (L,)."""
@@ -82,7 +87,7 @@ class Tally:
 
 def tally(cases: Cases, codes: NDArray[np.intp], groups: int) -> Tally:
     """Count the cases of `groups` groups; `codes` (M,) is -1 for a case in none."""
-    mask = codes >= 0
+    mask, whole = codes >= 0, joined(cases, codes, groups)
     codes, truth, confidence = codes[mask], cases.truth[mask], cases.confidence[mask]
     place = codes * cases.classes + truth
     order, scores = np.empty(0, np.intp), np.empty(0)
@@ -96,6 +101,8 @@ def tally(cases: Cases, codes: NDArray[np.intp], groups: int) -> Tally:
         cases.defect[mask][order],
         np.cumsum(np.bincount(codes, minlength=groups)),
         bool(cases.positive),
+        whole,
+        cases.units is not None,
     )
 
 
@@ -138,7 +145,8 @@ def estimates(table: Tally, name: str, level: float = 0.95, seed: int = 0) -> li
 
     Shares have Wilson's interval. F1 is 2 F* / (1 + F*) of the share F* = TP / (TP + FP + FN) (Hand et al. 2021, "F*:
     an interpretable transformation of the F-measure"), so Wilson's interval of F* carries over. The mean has Student's
-    t interval, the AUC that of `stats.auc`, and the calibration error that of `calibration_error`.
+    t interval, the AUC that of `stats.auc`, and the calibration error that of `calibration_error`. Where cases come in
+    units, the intervals are those of `stats.share`, `mean_of_units`, `auc_of_units` and `calibration_of_units`.
 
     Args:
         table: What was counted.
@@ -147,6 +155,14 @@ def estimates(table: Tally, name: str, level: float = 0.95, seed: int = 0) -> li
         seed: Of the draws behind that of the calibration error.
     """
     kind = figure_of(name, table.defects).kind
+    if table.joined is not None:
+        return estimates_by_unit(table.joined, name, kind, level, seed)
+    rates = _estimates(table, name, kind, level, seed)
+    return [dataclasses.replace(rate, groups=rate.support) for rate in rates] if table.known else rates
+
+
+def _estimates(table: Tally, name: str, kind: str, level: float, seed: int) -> list[Rate]:
+    """Where each case counts for itself."""
     if kind in ("share", "F1"):
         hits, cases = (counts.sum(1).tolist() for counts in table.shares(name))
         rates = [wilson(hit, case, level) for hit, case in zip(hits, cases, strict=True)]

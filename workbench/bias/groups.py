@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.bias.by_unit import asked_by, p_by_unit
 from workbench.bias.figures import FIGURES, Tally, estimates, figure_of, tally
 from workbench.errors import InputError
 from workbench.predictions import By, Groups, Predictions, cases_of, groups_of
 from workbench.stats import (
     ENOUGH,
+    FEW_UNITS,
     SIGNIFICANT,
     Rate,
     aucs_differ,
@@ -38,6 +40,8 @@ GAP = (
     *("gap within", "ratio", "ratio low", "ratio high", "p"),
 )
 """The numbers of a gap, in their order."""
+UNITS = ("lowest units", "highest units")
+"""In how many independent units the cases of either group come."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,10 +51,11 @@ class Comparison:
     Attributes:
         frame: One row a gap: by, figure, groups (how many have enough images to be compared), left out (how many have
             not), lowest and highest (their names), worst (which of the two it is, None where neither end is the
-            better), lowest value, highest value, lowest support, highest support (the cases that either rests on), gap,
-            gap low, gap high, gap within (the gap that the test judges: of a share that is compared class by class,
-            without what a different mix of classes makes), ratio (lowest over highest), ratio low, ratio high, p, p
-            adjusted, significant. NaN and None where fewer than two groups can be compared.
+            better), lowest units, highest units (in how many independent units the cases of either come), lowest value,
+            highest value, lowest support, highest support (the cases that either rests on), gap, gap low, gap high, gap
+            within (the gap that the test judges: of a share that is compared class by class, without what a different
+            mix of classes makes), ratio (lowest over highest), ratio low, ratio high, p, unit (what the units are, in
+            the plural), p adjusted, significant. NaN and None where fewer than two groups can be compared.
         tests: For how many tests `p adjusted` accounts (Holm).
         split: The name of the split that the images come from.
     """
@@ -81,7 +86,9 @@ def compare(
     given the class (accuracy, recall, escape rate, overkill rate, mean confidence), so that a different mix of classes
     is no evidence; among all cases that the figure rests on for the others. It is a permutation test on counts,
     for means and the AUC by the permutations' normal limit (Strasser and Weber 1999), for the calibration error by
-    draws from the groups put together. `p adjusted` is Holm's over all rows; a gap is significant where it is at most
+    draws from the groups put together. Where images come in units, those of one group change places as a whole, and
+    images of a unit that lies in several groups do so within it (`stats.blocks_of`); a group then needs `FEW_UNITS` of
+    them too. `p adjusted` is Holm's over all rows; a gap is significant where it is at most
     0.05. Rows without a positive class have only the figures that need none.
 
     Args:
@@ -108,9 +115,11 @@ def compare(
     rng = np.random.default_rng(seed)
     lines = []
     for attribute in by:
-        groups = _not_label(groups_of(cases, attribute))
-        table = tally(cases, groups.codes, len(groups.names))
-        lines += [_line(table, groups, name, draws, rng) for name in names]
+        own = asked_by(cases, attribute)
+        groups = _not_label(groups_of(own, attribute))
+        table = tally(own, groups.codes, len(groups.names))
+        unit = {"unit": own.independence.unit}
+        lines += [_line(table, groups, name, draws, rng) | unit for name in names]
     frame = pd.DataFrame(lines)
     mask = frame["p"].notna().to_numpy()
     adjusted = np.full(len(frame), np.nan)
@@ -146,7 +155,7 @@ def fairness(
         Each measure by its name; only "worst-group accuracy" without a positive class, and no value where too few
         groups take part. `count` is the number of groups that take part, and `support` their cases.
     """
-    cases = cases_of(predictions, rows, positive)
+    cases = asked_by(cases_of(predictions, rows, positive), by)
     groups = _not_label(groups_of(cases, by))
     table = tally(cases, groups.codes, len(groups.names))
     measures = {}
@@ -165,25 +174,33 @@ def _line(table: Tally, groups: Groups, name: str, draws: int, rng: np.random.Ge
     indices = _large_groups(table, name, ENOUGH)
     line = {"by": groups.by, "figure": name, "groups": len(indices), "left out": len(groups.names) - len(indices)}
     if len(indices) < 2:
-        return line | dict.fromkeys(("lowest", "highest", "worst")) | dict.fromkeys(GAP, np.nan)
+        return line | dict.fromkeys(("lowest", "highest", "worst")) | dict.fromkeys((*UNITS, *GAP), np.nan)
     all_rates = estimates(table, name, simultaneous(len(indices)), seed=int(rng.integers(2**31)))
     rates = [all_rates[g] for g in indices]
     span = gap(rates)
     lowest, highest = groups.names[indices[span.lowest]], groups.names[indices[span.highest]]
     worst = {"high": lowest, "low": highest, None: None}[FIGURES[name].better]
-    p = _p(table, name, indices, span.difference[0], draws, rng)
+    p, within = _test(table, name, indices, span.difference[0], draws, rng)
     extremes = rates[span.lowest], rates[span.highest]
     values = (*(rate.value for rate in extremes), *(rate.support for rate in extremes))
-    values += (*span.difference, _within(table, name, indices, span.difference[0]), *span.ratio, p)
+    values += (*span.difference, within, *span.ratio, p)
+    line |= dict(zip(UNITS, (rate.groups or rate.support for rate in extremes), strict=True))
     return line | {"lowest": lowest, "highest": highest, "worst": worst} | dict(zip(GAP, values, strict=True))
 
 
-def _within(table: Tally, name: str, indices: list[int], overall: float) -> float:
-    """The range of the groups' shares less what is expected of their classes; of other figures the gap `overall`."""
-    if FIGURES[name].kind != "share":
-        return overall
-    hits, cases = (counts[indices] for counts in table.shares(name))
-    return float(np.ptp(excess_of(hits, cases)))
+def _test(
+    table: Tally, name: str, indices: list[int], observed: float, draws: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    """The chance of a gap as wide as `observed` between the groups `indices` if images, or units of them, were assigned
+    at random; and the gap that it is the chance of: of a share without what a different mix of classes makes."""
+    figure = FIGURES[name]
+    if table.joined is None:
+        within = observed
+        if figure.kind == "share":
+            within = float(np.ptp(excess_of(*(counts[indices] for counts in table.shares(name)))))
+        return _p(table, name, indices, observed, draws, rng), within
+    p, apart = p_by_unit(table.joined, name, figure.kind, figure.given_label, indices, draws, rng)
+    return p, observed if apart is None else apart
 
 
 def _p(table: Tally, name: str, indices: list[int], observed: float, draws: int, rng: np.random.Generator) -> float:
@@ -200,7 +217,8 @@ def _p(table: Tally, name: str, indices: list[int], observed: float, draws: int,
 
 
 def _large_groups(table: Tally, name: str, least: int) -> list[int]:
-    """The groups with at least `least` cases that a figure rests on, of either kind for the AUC."""
+    """The groups with at least `least` cases that a figure rests on, and enough units of them, of either kind for the
+    AUC."""
     kind = FIGURES[name].kind
     if kind in ("share", "F1"):
         support = table.shares(name)[1].sum(1)
@@ -209,7 +227,10 @@ def _large_groups(table: Tally, name: str, least: int) -> list[int]:
         support = np.array([min(defect.sum(), (~defect).sum()) for defect in defects])
     else:
         support = table.moments[0].sum(1)
-    return np.flatnonzero(support >= max(least, 1)).tolist()
+    enough = support >= max(least, 1)
+    if table.joined is not None and least > 1:
+        enough &= table.joined.units_of(name, kind) >= FEW_UNITS
+    return np.flatnonzero(enough).tolist()
 
 
 def _spans(table: Tally, name: str, level: float, least: int) -> tuple[Rate, Rate]:

@@ -8,9 +8,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.bias.by_unit import asked_by, cells_of
 from workbench.bias.figures import FIGURES, calibrations, estimates, tally
-from workbench.predictions import By, Cases, Predictions, by_of, cases_of, groups_of
-from workbench.stats import BINS, ENOUGH, Rate, calibration_cells, f1_of, means, moments, wilson
+from workbench.predictions import By, Cases, Independence, Predictions, by_of, cases_of, groups_of
+from workbench.stats import (
+    BINS,
+    ENOUGH,
+    FEW_UNITS,
+    Rate,
+    calibration_cells,
+    calibration_of_units,
+    f1_of,
+    mean_of_units,
+    means,
+    moments,
+    share,
+    simultaneous,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,11 +38,13 @@ class Breakdown:
         by: "label", the attribute, or "first x second".
         figures: The names of the figures.
         frame: One row a group, worst first, the groups with too few images last: group, support (its images), enough
-            (whether there are `ENOUGH`), and for each figure four columns: its name, and the name followed by "low",
-            "high" and "support" (the cases that it rests on). NaN where there is nothing to compute it from.
+            (whether there are `ENOUGH`, of at least `FEW_UNITS` units where units are known), and for each figure four
+            columns: its name, and the name followed by "low", "high" and "support" (the cases that it rests on). NaN
+            where there is nothing to compute it from.
         values: What each row's group is in the table of predictions: (value,), or (first, second).
         codes: (N,) the row of the frame that each image counts in; -1 where it counts in none.
         split: The name of the split that the images come from; several are joined by "and".
+        independence: Which of those images count as one.
 
     Example:
         >>> table = wb.breakdown(pred, by="module type")
@@ -43,7 +59,14 @@ class Breakdown:
     values: tuple[tuple[object, ...], ...]
     codes: NDArray[np.intp]
     split: str
+    independence: Independence
     _rates: tuple[dict[str, Rate], ...] = dataclasses.field(repr=False)
+    _together: dict[str, Rate] = dataclasses.field(repr=False)
+
+    @property
+    def together(self) -> dict[str, Rate]:
+        """The recall of the classes with enough images, by name, with intervals that hold for all of them together."""
+        return self._together
 
     def rates(self, figure: str) -> dict[str, Rate]:
         """One figure by the name of the group, in the frame's order."""
@@ -110,7 +133,7 @@ def breakdown(
         >>> table.frame[["group", "support"]].to_numpy().tolist()
         [['functional', 3], ['defective', 9]]
     """
-    cases = cases_of(predictions, rows, positive)
+    cases = asked_by(cases_of(predictions, rows, positive), by)
     if by == "label":
         codes, lines, names = cases.truth, _of_classes(cases, seed), predictions.class_names
         values: tuple[tuple[object, ...], ...] = tuple((name,) for name in names)
@@ -120,15 +143,19 @@ def breakdown(
         codes, names, values = groups.codes, groups.names, groups.values
         lines, present = _of_groups(cases, codes, len(names), seed), np.ones(len(names), bool)
     support = np.bincount(codes[codes >= 0], minlength=len(names)).tolist()
-    order = sorted(np.flatnonzero(present).tolist(), key=lambda g: _badness(next(iter(lines[g].values())), support[g]))
+    enough = [_enough(cases, codes == g) for g in range(len(names))]
+    order = sorted(np.flatnonzero(present).tolist(), key=lambda g: _badness(next(iter(lines[g].values())), enough[g]))
     rank = np.full(len(names) + 1, -1)
     rank[order] = np.arange(len(order))
     ranks = np.full(len(predictions), -1)
     ranks[cases.rows] = rank[codes]
     rates = tuple(lines[g] for g in order)
-    frame = _frame([names[g] for g in order], [support[g] for g in order], rates)
+    frame = _frame([(names[g], support[g], enough[g]) for g in order], rates)
     values = tuple(values[g] for g in order)
-    return Breakdown(by_of(predictions, by), tuple(rates[0]), frame, values, ranks, cases.split, rates)
+    sure = [g for g in order if enough[g]] if by == "label" else []
+    together = dict(zip([names[g] for g in sure], _recalls(cases, sure), strict=True))
+    by_words, known = by_of(predictions, by), cases.independence
+    return Breakdown(by_words, tuple(rates[0]), frame, values, ranks, cases.split, known, rates, together)
 
 
 def confusion(predictions: Predictions, rows: NDArray[np.bool_] | None = None) -> Confusion:
@@ -149,27 +176,53 @@ def _counts(cases: Cases) -> NDArray[np.int64]:
 
 
 def _of_classes(cases: Cases, seed: int) -> list[dict[str, Rate]]:
-    counts, k = _counts(cases), cases.classes
-    actual, predicted, hits = (x.tolist() for x in (counts.sum(1), counts.sum(0), counts.diagonal()))
+    k = cases.classes
     mean = means(moments(cases.truth, cases.confidence, k))
     cells = np.empty((3, k, BINS, 2))
     for c in range(k):
         cells[:, [c]] = calibration_cells(1, np.zeros_like(cases.truth), cases.probability(c), cases.truth == c)
+    called, right, units = cases.called, cases.truth == cases.called, cases.units
+    alone = units is None or len(np.unique(units)) == len(units)
     rows = []
     for c, error in enumerate(calibrations(cells, seed=seed)):
-        false, negatives = predicted[c] - hits[c], len(cases.rows) - actual[c]
-        rows.append(
-            {
-                "recall": wilson(hits[c], actual[c]),
-                "precision": wilson(hits[c], predicted[c]),
-                "specificity": wilson(negatives - false, negatives),
-                "false-positive rate": wilson(false, negatives),
-                "F1": f1_of(wilson(hits[c], actual[c] + false)),
-                "mean confidence": mean[c],
-                "calibration error": error,
-            }
-        )
+        own, said = cases.truth == c, called == c
+        shares = {
+            "recall": (right, own),
+            "precision": (right, said),
+            "specificity": (~said, ~own),
+            "false-positive rate": (said, ~own),
+            "F1": (right & own, own | said),
+        }
+        row = {name: share(hits[of], None if units is None else units[of]) for name, (hits, of) in shares.items()}
+        row["F1"] = f1_of(row["F1"])
+        row |= {"mean confidence": mean[c], "calibration error": error}
+        if units is not None:
+            row |= _by_unit(cases, units, c, row, alone, seed)
+        rows.append(row)
     return rows
+
+
+def _by_unit(
+    cases: Cases, units: NDArray[np.intp], c: int, row: dict[str, Rate], alone: bool, seed: int
+) -> dict[str, Rate]:
+    """The mean confidence and the calibration error of a class where images come in units."""
+    if alone:
+        names = ("mean confidence", "calibration error")
+        return {name: dataclasses.replace(row[name], groups=row[name].support) for name in names}
+    own = cases.truth == c
+    return {
+        "mean confidence": mean_of_units(cases.confidence[own], units[own]),
+        "calibration error": calibration_of_units(cells_of(cases.probability(c), own), units, seed=seed),
+    }
+
+
+def _recalls(cases: Cases, classes: list[int]) -> list[Rate]:
+    """The recall of some classes with intervals that hold for all of them together."""
+    level, rates = simultaneous(max(len(classes), 2)), []
+    for c in classes:
+        own = cases.truth == c
+        rates.append(share(cases.called[own] == c, None if cases.units is None else cases.units[own], level))
+    return rates
 
 
 def _of_groups(cases: Cases, codes: NDArray[np.intp], groups: int, seed: int) -> list[dict[str, Rate]]:
@@ -179,17 +232,24 @@ def _of_groups(cases: Cases, codes: NDArray[np.intp], groups: int, seed: int) ->
     return [{name: rates[group] for name, rates in figures.items()} for group in range(groups)]
 
 
-def _badness(rate: Rate, support: int) -> tuple[bool, float, float, int]:
+def _enough(cases: Cases, inside: NDArray[np.bool_]) -> bool:
+    """Whether a class or group holds enough images, and enough units of them."""
+    size = int(inside.sum())
+    return size >= ENOUGH and (cases.units is None or len(np.unique(cases.units[inside])) >= FEW_UNITS)
+
+
+def _badness(rate: Rate, enough: bool) -> tuple[bool, float, float, int]:
     """Sorts the worst first and those with too few images last."""
     if rate.value is None or rate.high is None:
         return True, 2.0, 2.0, 0
-    return support < ENOUGH, rate.high, rate.value, -support
+    return not enough, rate.high, rate.value, -rate.support
 
 
-def _frame(names: list[str], support: list[int], rates: tuple[dict[str, Rate], ...]) -> pd.DataFrame:
+def _frame(groups: list[tuple[str, int, bool]], rates: tuple[dict[str, Rate], ...]) -> pd.DataFrame:
     import pandas as pd
 
-    columns: dict[str, object] = {"group": names, "support": support, "enough": [n >= ENOUGH for n in support]}
+    names, support, enough = zip(*groups, strict=True)
+    columns: dict[str, object] = {"group": list(names), "support": list(support), "enough": list(enough)}
     for figure in rates[0]:
         for suffix, field in (("", "value"), (" low", "low"), (" high", "high")):
             values = [getattr(group[figure], field) for group in rates]

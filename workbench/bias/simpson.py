@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.bias.by_unit import asked_by, joined, units_in
 from workbench.bias.figures import FIGURES, figure_of, outcomes_of, shares_of
 from workbench.errors import InputError
-from workbench.predictions import By, Groups, Predictions, cases_of, groups_of
-from workbench.stats import ENOUGH, critical_value, simultaneous
+from workbench.predictions import By, Cases, Groups, Predictions, cases_of, groups_of
+from workbench.stats import ENOUGH, FEW_UNITS, critical_value, simultaneous
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,9 +67,10 @@ def simpson(
     """Hold the gap between groups against the gap within classes, or within the groups of another attribute.
 
     Within strata, the gap is sum(w (a - b)) / sum(w) over the strata s that hold both groups, w = n_a n_b / (n_a + n_b)
-    (Mantel and Haenszel 1959; for differences Greenland and Robins 1985). Each pair of groups with `ENOUGH` cases is
-    looked at. The two gaps are taken to differ where the interval of (overall - inside) leaves 0 out: normal, from the
-    influence of each case, wide enough for all pairs together (`stats.simultaneous`). Then the gap is
+    (Mantel and Haenszel 1959; for differences Greenland and Robins 1985). Each pair of groups with `ENOUGH` cases, of
+    `FEW_UNITS` units where they come in units, is looked at. The two gaps are taken to differ where the interval of
+    (overall - inside) leaves 0 out: normal, from the influence of each case or unit, wide enough for all pairs together
+    (`stats.simultaneous`). Then the gap is
 
     - "reversed": both intervals leave 0 out, and inside it points the other way;
     - "explained": overall the interval leaves 0 out, and inside the gap is less than half as wide, or points the other
@@ -90,7 +92,7 @@ def simpson(
     Raises:
         InputError: There is no such attribute, class, or share, or not one image can be judged.
     """
-    cases = cases_of(predictions, rows, positive)
+    cases = asked_by(cases_of(predictions, rows, positive), by)
     if figure_of(figure, bool(cases.positive)).kind != "share":
         raise InputError(f"The {figure} is no share of images: choose one of {', '.join(FIGURES_WITHIN)}.")
     if within in ((by,) if isinstance(by, str) else by):
@@ -100,23 +102,70 @@ def simpson(
     shape = len(groups.names), len(strata.names)
     place = groups.codes[mask] * shape[1] + strata.codes[mask]
     hits, count = shares_of(outcomes_of(cases, mask, place, shape[0] * shape[1]).reshape(*shape, 2, 2, 2), figure)
-    indices = np.flatnonzero(count.sum(1) >= ENOUGH)
+    members = _members(cases, mask, groups.codes, strata.codes, figure, shape[0])
+    enough = np.full(shape[0], FEW_UNITS) if members is None else members.units_in(shape[0])
+    indices = np.flatnonzero((count.sum(1) >= ENOUGH) & (enough >= FEW_UNITS)).tolist()
     if len(indices) < 2:
         return None
     z = critical_value(simultaneous(len(indices)))
     share = hits.sum(1) / np.maximum(count.sum(1), 1)
     numbers = [(a, b) if share[a] >= share[b] else (b, a) for i, a in enumerate(indices) for b in indices[i + 1 :]]
-    pairs = [_Pair(hits[[a, b]], count[[a, b]], z) for a, b in numbers]
+    pairs = [_Pair(hits[[a, b]], count[[a, b]], z, members and members.of(a, b)) for a, b in numbers]
     size = [(pair.kind is not None, abs(pair.overall - pair.inside) if pair.kind else pair.overall) for pair in pairs]
     best = max(range(len(pairs)), key=size.__getitem__)
     first, second = (groups.names[g] for g in numbers[best])
     return _result(pairs[best], first, second, groups, strata, figure)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Members:
+    """The cases that a share counts, where they come in units: the group of each (from 0), its stratum, whether it
+    misses, and its unit, all (L,)."""
+
+    group: NDArray[np.intp]
+    stratum: NDArray[np.intp]
+    miss: NDArray[np.intp]
+    unit: NDArray[np.intp]
+
+    def of(self, first: int, second: int) -> _Members:
+        """Those of two groups, as 0 and 1."""
+        inside = (self.group == first) | (self.group == second)
+        parts = (self.group == second).astype(np.intp), self.stratum, self.miss, self.unit
+        return _Members(*(part[inside] for part in parts))
+
+    def units_in(self, groups: int) -> NDArray[np.intp]:
+        """How many units each group holds, (G,)."""
+        return units_in(self.unit, self.group, groups)
+
+    def error(self, influence: NDArray[np.float64]) -> float:
+        """The standard error of a gap, from what one more case adds to it, (2, 2, S) by outcome, group and stratum."""
+        sign = 1 - 2 * self.group
+        _, place = np.unique(self.unit, return_inverse=True)
+        sums = np.bincount(place, sign * influence[self.miss, self.group, self.stratum])
+        return float(np.sqrt((sums**2).sum() * len(sums) / max(len(sums) - 1, 1)))
+
+
+def _members(
+    cases: Cases,
+    mask: NDArray[np.bool_],
+    groups: NDArray[np.intp],
+    strata: NDArray[np.intp],
+    figure: str,
+    size: int,
+) -> _Members | None:
+    table = joined(cases, np.where(mask, groups, -1), size)
+    if table is None:
+        return None
+    counts, values = table.counted(figure)
+    return _Members(
+        table.codes[counts], strata[mask][counts], (values[counts] == 0).astype(np.intp), table.units[counts]
+    )
+
+
 class _Pair:
     """Two groups' shares over S strata, the higher first: hits and cases (2, S), and the standard errors allowed."""
 
-    def __init__(self, hits: NDArray[np.int64], count: NDArray[np.int64], z: float) -> None:
+    def __init__(self, hits: NDArray[np.int64], count: NDArray[np.int64], z: float, members: _Members | None) -> None:
         self.count = count
         self.share = np.divide(hits, count, out=np.full(count.shape, np.nan), where=count > 0)
         shared = np.divide(count[0] * count[1], count.sum(0), out=np.zeros(count.shape[1]), where=count.sum(0) > 0)
@@ -131,7 +180,8 @@ class _Pair:
         on_whole = (outcome - whole) / size
         on_inside = np.nan_to_num(self.weight) * (outcome - rate) / np.maximum(count, 1)
         self.error, self.inner_error, self.shift_error = (
-            float(np.sqrt((cases * influence**2).sum())) for influence in (on_whole, on_inside, on_whole - on_inside)
+            float(np.sqrt((cases * influence**2).sum())) if members is None else members.error(influence)
+            for influence in (on_whole, on_inside, on_whole - on_inside)
         )
         self.kind = self._kind(z)
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.bias.by_unit import units_in
 from workbench.errors import InputError
 from workbench.predictions import MOST_GROUPS, Cases, Predictions, cases_of, factorise, groupable
-from workbench.stats import ENOUGH, SIGNIFICANT, Rate, at_least, holm, wilson
+from workbench.stats import ENOUGH, SIGNIFICANT, Rate, at_least, holm, more_by_units, share
 from workbench.texts import shown
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 CLUSTERS = 16
 AXES = 32
 MANY = 5000
+SHUFFLES = 4000
 LIFT = 1.25
 TRAITS = 4
 
@@ -53,8 +55,9 @@ class Slice:
 
     Attributes:
         members: Where they stand in the table of predictions, the nearest to the cluster's centre first.
-        error: The share that the model gets wrong, with Wilson's interval of 95 %.
-        p: The chance of so many errors in as many images drawn at random, by the hypergeometric distribution.
+        error: The share that the model gets wrong, with Wilson's interval of 95 %, or that of `stats.share` by unit.
+        p: The chance of so many errors in as many images drawn at random, by the hypergeometric distribution; where
+            images come in units, of so high a share if units changed places (`stats.more_by_units`).
         p_adjusted: The same for the number of slices (Holm).
         traits: What sets the slice apart, the most telling first.
     """
@@ -66,9 +69,14 @@ class Slice:
     traits: tuple[Trait, ...]
 
     @property
+    def enough(self) -> bool:
+        """Whether it holds enough images, of enough units, to be told of."""
+        return len(self.members) >= ENOUGH and not self.error.few_units
+
+    @property
     def significant(self) -> bool:
         """Whether its error rate is higher than chance makes it."""
-        return self.p_adjusted <= SIGNIFICANT
+        return self.p_adjusted <= SIGNIFICANT and (self.error.groups is None or self.enough)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -89,14 +97,15 @@ class Slices:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row a slice: slice, support, enough, errors, error rate, its ends, p, p adjusted, significant, traits."""
+        """One row a slice: slice, support, units, enough, errors, error rate, its ends, p and its other fields."""
         import pandas as pd
 
         return pd.DataFrame(
             {
                 "slice": range(1, len(self.slices) + 1),
                 "support": [len(s.members) for s in self.slices],
-                "enough": [len(s.members) >= ENOUGH for s in self.slices],
+                "units": [s.error.groups or len(s.members) for s in self.slices],
+                "enough": [s.enough for s in self.slices],
                 "errors": [s.error.count for s in self.slices],
                 "error rate": [s.error.value for s in self.slices],
                 "error rate low": [s.error.low for s in self.slices],
@@ -147,23 +156,38 @@ def slices(
     if most < 1:
         raise InputError(f"Only {len(cases.rows)} images can be clustered: {2 * ENOUGH} are needed.")
     codes, distance = _cluster(features[cases.rows], min(most, CLUSTERS) if clusters is None else clusters, seed)
-    wrong = cases.truth != cases.called
-    total, size, errors = int(wrong.sum()), np.bincount(codes), np.bincount(codes, wrong).astype(int)
-    p = at_least(errors, size, total, len(codes)).tolist()
+    wrong, units = cases.truth != cases.called, cases.units
+    size = np.bincount(codes)
+    p = _chances(wrong, codes, units, seed)
     adjusted = holm(p)
-    rates = [wilson(int(k), int(n)) for k, n in zip(errors, size, strict=True)]
-    order = sorted(range(len(size)), key=lambda c: (size[c] < ENOUGH, -(rates[c].low or 0), -(rates[c].value or 0)))
+    rates = [share(wrong[codes == c], None if units is None else units[codes == c]) for c in range(len(size))]
+    order = sorted(range(len(size)), key=lambda c: (_few(rates[c]), -(rates[c].low or 0), -(rates[c].value or 0)))
     columns = _columns(cases)
     result = []
     for c in order:
         members = np.flatnonzero(codes == c)
         nearest = cases.rows[members[np.argsort(distance[members], kind="stable")]]
-        result.append(Slice(nearest, rates[c], p[c], float(adjusted[c]), _traits(columns, members)))
+        result.append(Slice(nearest, rates[c], p[c], float(adjusted[c]), _traits(columns, members, units)))
     rank = np.empty(len(order), np.intp)
     rank[order] = np.arange(len(order))
     slice_codes = np.full(len(predictions), -1)
     slice_codes[cases.rows] = rank[codes]
-    return Slices(tuple(result), slice_codes, wilson(total, len(codes)), cases.split)
+    return Slices(tuple(result), slice_codes, share(wrong, units), cases.split)
+
+
+def _few(rate: Rate) -> bool:
+    return rate.support < ENOUGH or rate.few_units
+
+
+def _chances(
+    wrong: NDArray[np.bool_], codes: NDArray[np.intp], units: NDArray[np.intp] | None, seed: int
+) -> list[float]:
+    """For each slice the chance of so many errors in it, from whether each of M images is wrong and its slice."""
+    size, errors = np.bincount(codes), np.bincount(codes, wrong).astype(int)
+    if units is None or len(np.unique(units)) == len(units):
+        return at_least(errors, size, int(wrong.sum()), len(codes)).tolist()
+    rng = np.random.default_rng(seed)
+    return [more_by_units(wrong, codes == c, units, SHUFFLES, rng) for c in range(len(size))]
 
 
 def _cluster(features: NDArray[np.floating], clusters: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
@@ -195,17 +219,31 @@ def _columns(cases: Cases) -> dict[str, tuple[NDArray[np.intp], list[object]]]:
     return {name: (codes, values) for name, (codes, values) in columns.items() if len(values) <= MOST_GROUPS}
 
 
-def _traits(columns: dict[str, tuple[NDArray[np.intp], list[object]]], members: NDArray[np.intp]) -> tuple[Trait, ...]:
-    traits, totals = [], []
+def _traits(
+    columns: dict[str, tuple[NDArray[np.intp], list[object]]],
+    members: NDArray[np.intp],
+    units: NDArray[np.intp] | None,
+) -> tuple[Trait, ...]:
+    """The values that are more frequent among some of M images; images of one unit count once in the test."""
+    traits, counts = [], []
+    units = np.arange(max(len(codes) for codes, _ in columns.values())) if units is None else units
+    drawn, everything = len(np.unique(units[members])), len(np.unique(units))
     for name, (codes, values) in columns.items():
         overall = np.bincount(codes[codes >= 0], minlength=len(values)).tolist()
         local = codes[members]
         inside = np.bincount(local[local >= 0], minlength=len(values)).tolist()
-        for value, support, everywhere in zip(values, inside, overall, strict=True):
-            share, usual = support / len(members), everywhere / len(codes)
-            traits.append(Trait(name, value, share, usual, share / usual, support))
-            totals.append(everywhere)
-    p = at_least([trait.support for trait in traits], len(members), totals, len(codes)).tolist()
+        own, others = _units_with(codes[members], units[members], values), _units_with(codes, units, values)
+        for place, (value, support, everywhere) in enumerate(zip(values, inside, overall, strict=True)):
+            frequency, usual = support / len(members), everywhere / len(codes)
+            traits.append(Trait(name, value, frequency, usual, frequency / usual, support))
+            counts.append((own[place], others[place]))
+    hits, totals = zip(*counts, strict=True)
+    p = at_least(hits, drawn, totals, everything).tolist()
     adjusted = holm(p)
     telling = [i for i, trait in enumerate(traits) if adjusted[i] <= SIGNIFICANT and trait.lift >= LIFT]
     return tuple(traits[i] for i in sorted(telling, key=lambda i: (p[i], -traits[i].lift))[:TRAITS])
+
+
+def _units_with(codes: NDArray[np.intp], units: NDArray[np.intp], values: list[object]) -> list[int]:
+    """How many units hold an image of each value."""
+    return units_in(units[codes >= 0], codes[codes >= 0], len(values)).tolist()

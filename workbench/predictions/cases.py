@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import InputError
-from workbench.predictions.independence import FAMILY, units_of
+from workbench.predictions.independence import FAMILY, Independence, independence_of, units_of
 from workbench.predictions.labels import good_class
 from workbench.predictions.table import COLUMNS, Predictions, as_scores
 from workbench.texts import apart, shown
@@ -34,11 +34,13 @@ class Cases:
         predictions: The table of N images.
         rows: (M,) where each image stands in the table, ascending.
         positive: The classes that defect figures are about; empty where there are none.
+        joined_by: The columns whose values join images to units; group and family where none is named.
     """
 
     predictions: Predictions
     rows: NDArray[np.intp]
     positive: tuple[str, ...] = ()
+    joined_by: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -86,8 +88,13 @@ class Cases:
     @cached_property
     def units(self) -> NDArray[np.intp] | None:
         """The independent unit of each, (M,), as `units_of` numbers them; None where none are known."""
-        units = units_of(self.predictions.frame)
+        units = units_of(self.predictions.frame, *self.joined_by)
         return None if units is None else units[self.rows]
+
+    @property
+    def independence(self) -> Independence:
+        """How many units they come in, and how that is known."""
+        return independence_of(self.predictions.frame, self.rows, *self.joined_by)
 
     @cached_property
     def split(self) -> str:

@@ -123,8 +123,15 @@ class Independence:
         return "images taken as independent" if self.units is None else f"by unit: {self.counted}"
 
 
-def independence_of(frame: pd.DataFrame, rows: NDArray[np.intp] | NDArray[np.bool_] | None = None) -> Independence:
+def independence_of(
+    frame: pd.DataFrame, rows: NDArray[np.intp] | NDArray[np.bool_] | None = None, *columns: str
+) -> Independence:
     """How independent the images at some rows of a table are; all where missing. Units are those of the whole table.
+
+    Args:
+        frame: A table with a row an image.
+        rows: Where they stand, or booleans.
+        columns: As for `units_of`.
 
     Example:
         >>> import pandas as pd
@@ -133,9 +140,9 @@ def independence_of(frame: pd.DataFrame, rows: NDArray[np.intp] | NDArray[np.boo
         >>> independence_of(frame).counted
         '3 images of 2 parts (families)'
     """
-    units, part = units_of(frame), frame if rows is None else frame.iloc[np.arange(len(frame))[rows]]
+    units, part = units_of(frame, *columns), frame if rows is None else frame.iloc[np.arange(len(frame))[rows]]
     if units is None:
         return Independence(len(part))
-    by = tuple(name for name in (GROUP, FAMILY) if name in frame and frame[name].notna().any())
+    by = tuple(name for name in columns or (GROUP, FAMILY) if name in frame and frame[name].notna().any())
     alone = int(part[list(by)].isna().all(axis=1).sum())
     return Independence(len(part), len(np.unique(units if rows is None else units[rows])), by, alone)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from workbench.stats.auc import auc
-from workbench.stats.calibration import BINS, calibration_cells, calibration_error
+from workbench.stats.auc import auc, placements
+from workbench.stats.calibration import BINS, calibration_cells, calibration_error, debiased_error
 from workbench.stats.clusters import complement, ends_along, share, upper_along
 from workbench.stats.gaps import Estimates, difference, gap, paired_difference, ratio, simultaneous
 from workbench.stats.neighbours import cosine, nearest
+from workbench.stats.of_units import auc_of_units, calibration_of_units, mean_of_units, student
 from workbench.stats.planning import cases_for_ceiling, cases_for_interval, half_width, worth_of
 from workbench.stats.power import more_of_each, more_of_smaller
 from workbench.stats.ranks import midranks, spearman
@@ -22,6 +23,15 @@ from workbench.stats.rates import (
     upper_bound,
     wilson,
     wilson_bounds,
+)
+from workbench.stats.shuffles import (
+    Blocks,
+    blocks_of,
+    excess_in_units,
+    means_differ_by_units,
+    more_by_units,
+    shuffled,
+    sums_of_shuffles,
 )
 from workbench.stats.significance import (
     SIGNIFICANT,

@@ -59,9 +59,13 @@ def calibration_error(cells: Cells, level: float = 0.95, seed: int = 0) -> NDArr
 
 def debiased_error(cells: Cells) -> NDArray[np.float64]:
     """The error minus its expected excess, for cells (3, ..., BINS, 2); negative if the excess is overestimated."""
+    return debiased(*_bins(cells))
+
+
+def debiased(gap: NDArray[np.float64], share: NDArray[np.float64], spread: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same from each bin's gap, share of the cases and standard error, all (..., BINS)."""
     from scipy.special import ndtr
 
-    gap, share, spread = _bins(cells)
     with np.errstate(divide="ignore", invalid="ignore"):
         steps = np.where(spread > 0, gap / spread, np.inf)
     expected = spread * np.sqrt(2 / np.pi) * np.exp(-(steps**2) / 2) + gap * (1 - 2 * ndtr(-steps))

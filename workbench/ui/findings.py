@@ -12,7 +12,6 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from workbench.stats import ENOUGH
 from workbench.ui import explain, results, session, url, warm
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain
@@ -203,7 +202,7 @@ def _look(scope: Scope) -> None:
 
 def _groups(scope: Scope) -> Line:
     """For whom it is worse, by the comparison that Bias shows."""
-    from workbench.bias import chance
+    from workbench.bias import chance, enough_of
 
     comparison = scope.comparison()
     if comparison is None:
@@ -212,7 +211,7 @@ def _groups(scope: Scope) -> Line:
     link = (url.BIAS, url.link())
     frame = comparison.frame[comparison.frame["figure"].isin(SAID)].dropna(subset=["p"])
     if frame.empty:
-        return Line("groups", "few", f"**Groups:** fewer than two have {ENOUGH} images.", link)
+        return Line("groups", "few", f"**Groups:** fewer than two have {enough_of(scope.independence.unit)}.", link)
     proven = frame[frame["significant"]]
     places = {figure: place for place, figure in enumerate(SAID)}
     rows = (proven if len(proven) else frame).assign(place=lambda part: part["figure"].map(places))

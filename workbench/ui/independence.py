@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.predictions import Cases, Independence, independence_of
+from workbench.predictions import Cases, Independence
 from workbench.ui import url
 
 ANCHOR = "together"
@@ -14,7 +14,7 @@ LABEL = "Which images belong together?"
 
 def of(cases: Cases) -> Independence:
     """How independent the images are that a page judges."""
-    return independence_of(cases.predictions.frame, cases.rows)
+    return cases.independence
 
 
 def note(known: Independence, key: str) -> None:

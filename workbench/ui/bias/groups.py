@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
-from workbench.bias import Breakdown, Comparison, Simpson, chance, fairness, percent, points, simpson
+from workbench.bias import Breakdown, Comparison, Simpson, chance, enough_of, fairness, percent, points, simpson
 from workbench.predictions import By, by_of, column_of
 from workbench.stats import ENOUGH, Rate
 from workbench.texts import apart, shown
@@ -90,7 +90,7 @@ def _gaps(scope: Scope, comparison: Comparison) -> None:
         f"{scope.where}. Gaps proven: {count} of {comparison.tests:,}; chance alone would rarely make even one"
         f" such gap among {comparison.tests:,} comparisons."
         if comparison.tests
-        else f"{scope.where}. No two groups have {ENOUGH} images: nothing can be compared."
+        else f"{scope.where}. No two groups have {enough_of(scope.independence.unit)}: nothing can be compared."
     )
     tables.wide(compared(comparison), "Gaps between groups")
     tables.csv("Gaps (CSV)", comparison.frame, f"bias-gaps-{scope.split}")
@@ -158,7 +158,7 @@ def _card(name: str, rate: Rate, meaning: str) -> None:
         unit = "%" if name == "worst-group accuracy" else "points"
         if rate.value is None or rate.low is None or rate.high is None:
             st.metric(name.capitalize(), "too few", help=meaning)
-            st.caption(f"Fewer than two groups have {ENOUGH} images.")
+            st.caption(f"Fewer than two groups have {ENOUGH} images, of enough units.")
             return
         st.metric(name.capitalize(), f"{100 * rate.value:.1f} {unit}", help=meaning)
         st.caption(f"{100 * rate.low:.1f} to {100 * rate.high:.1f}, {rate.support:,} images. {meaning}")

@@ -74,7 +74,7 @@ def _measured(scope: Scope, result: Slices) -> NDArray[np.float64] | None:
 
 
 def _list(scope: Scope, result: Slices, values: NDArray[np.float64]) -> None:
-    large = [(number, part) for number, part in enumerate(result.slices, 1) if len(part.members) >= ENOUGH]
+    large = [(number, part) for number, part in enumerate(result.slices, 1) if part.enough]
     count = sum(part.significant for _, part in large)
     overall = percent(result.error.value or 0)
     if count:
@@ -110,7 +110,7 @@ def _slice(scope: Scope, number: int, part: Slice, told: list[Shift]) -> None:
     lead = "**Proven: worse than the rest.**" if part.significant else "**Chance can do that.**"
     apart = "; ".join([*map(str, part.traits), *map(str, told)])
     st.markdown(
-        f"{lead} {words.interval(part.error, 'error rate')} wrong of {len(part.members):,} images,"
+        f"{lead} {words.interval(part.error, 'error rate')} wrong of {draw.support(part.error)},"
         f" {chance(part.p_adjusted)} corrected.  \nSet apart by: {plain(apart or NAMELESS, 600)}."
     )
     wrong = scope.predictions.frame["verdict"].to_numpy()[part.members] == "wrong"

@@ -77,8 +77,8 @@ def _wrong(breakdown: Breakdown, figure: str) -> list[int]:
 
 def _row(name: str, rate: Rate, support: int, wrong: int) -> str:
     """One class or group; without a bar where too few images speak."""
-    if support < ENOUGH or rate.value is None or rate.low is None or rate.high is None:
-        told = f'<span class="wb-chip wb-doubt">too few ({support:,})</span>'
+    if not words.enough(rate, "recall") or rate.value is None or rate.low is None or rate.high is None:
+        told = f'<span class="wb-chip wb-doubt">{words.few(rate, support)}</span>'
     else:
         low, width, at = (f"{100 * share:.1f}%" for share in (rate.low, rate.high - rate.low, rate.value))
         bar = f'<i style="left:{low};width:{width}"></i><b style="left:{at}"></b>'
@@ -86,8 +86,13 @@ def _row(name: str, rate: Rate, support: int, wrong: int) -> str:
     return (
         f'<tr><th scope="row">{_escaped(name)}</th><td data-label="Right">{told}</td>'
         f'<td data-label="Wrong" class="wb-number">{wrong:,}</td>'
-        f'<td data-label="Images" class="wb-number">{support:,}</td></tr>'
+        f'<td data-label="Images" class="wb-number">{support:,}{_units(rate)}</td></tr>'
     )
+
+
+def _units(rate: Rate) -> str:
+    """In how many units the images come, where these are fewer."""
+    return "" if rate.groups in (None, rate.support) else f" in {rate.groups:,}"
 
 
 def gaps(conclusions: Sequence[Conclusion]) -> str:

@@ -39,19 +39,24 @@ GROUP_FIGURES = (
 def enough(rate: Rate, figure: str) -> bool:
     """Whether a figure rests on enough cases to be told; of an AUC, cases of either kind."""
     cases = min(rate.count, rate.support - rate.count) if figure == "AUC" else rate.support
-    return cases >= ENOUGH
+    return cases >= ENOUGH and not rate.few_units
 
 
 def interval(rate: Rate, figure: str) -> str:
     """A figure with its interval, as in 73.2 % (66.7 to 78.8); or why there is none."""
     if not enough(rate, figure):
         cases = min(rate.count, rate.support - rate.count) if figure == "AUC" else rate.support
-        return f"too few ({cases:,})" if cases else "n/a"
+        return few(rate, cases) if cases else "n/a"
     if rate.value is None or rate.low is None or rate.high is None:
         return "n/a"
     if figure == "AUC":
         return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
     return f"{percent(rate.value)} ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
+
+
+def few(rate: Rate, cases: int) -> str:
+    """That too few images, or too few units of them, speak."""
+    return f"too few ({rate.groups:,} units)" if rate.few_units and cases >= ENOUGH else f"too few ({cases:,})"
 
 
 def table(breakdown: Breakdown, figures: Sequence[str], first: str, most: int) -> pd.DataFrame:
@@ -61,9 +66,9 @@ def table(breakdown: Breakdown, figures: Sequence[str], first: str, most: int) -
     frame = breakdown.frame.head(most)
     rates = {figure: breakdown.rates(figure) for figure in figures}
     lines = []
-    for name, support in zip(frame["group"].tolist(), frame["support"].tolist(), strict=True):
-        few = f"too few ({support:,})"
-        cells = {f: interval(rates[f][str(name)], f) if support >= ENOUGH else few for f in figures}
+    for name, support, ok in zip(*(frame[column].tolist() for column in ("group", "support", "enough")), strict=True):
+        short = few(next(iter(rates.values()))[str(name)], support)
+        cells = {f: interval(rates[f][str(name)], f) if ok else short for f in figures}
         lines.append({first: str(name), "images": support, **cells})
     return pd.DataFrame(lines, columns=[first, "images", *figures])
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from workbench.catalog import load_catalog
 from workbench.predictions import inspection
-from workbench.stats import ENOUGH
+from workbench.stats import ENOUGH, FEW_UNITS
 from workbench.ui import draw, gallery, independence, terms, url
 from workbench.ui.overview import worst
 from workbench.ui.overview.scope import Scope
@@ -47,9 +47,12 @@ def section(scope: Scope) -> None:
     with st.grid(len(scope.figures), min_column_width=130, key="figures"):
         for name, figure in scope.figures.items():
             draw.rate(name[0].upper() + name[1:], figure, terms.entry("metrics", name))
+    known = independence.of(scope.cases)
     few = " **Too few images for a verdict.**" if len(scope.cases) < ENOUGH else ""
+    if known.units is not None and known.units < min(FEW_UNITS, known.images):
+        few = f" **Too few {known.unit} for a verdict: {known.counted}.**"
     st.caption(f"Measured on {scope.where}. Ranges are 95 % intervals.{few}")
-    independence.note(independence.of(scope.cases), "figures")
+    independence.note(known, "figures")
     with st.expander("By group", icon=":material/groups:"):
         _by_group(scope)
 
@@ -63,11 +66,13 @@ def _by_group(scope: Scope) -> None:
             inside = gallery.in_group(scope.images, scope.predictions.frame, name, value).to_numpy()
             figures = inspection(scope.cases.where(inside))
             line: dict[str, object] = {"group": f"{name}: {value}", "images": figures["accuracy"].support}
+            if figures["accuracy"].groups is not None:
+                line["units"] = figures["accuracy"].groups
             for figure, rate in figures.items():
                 if rate.value is None:  # as AUC where the group holds one class
                     line[figure] = "n/a"
-                elif rate.support < ENOUGH:
-                    line[figure] = f"too few ({rate.support})"
+                elif rate.support < ENOUGH or rate.few_units:
+                    line[figure] = f"too few ({rate.support if rate.support < ENOUGH else f'{rate.groups} units'})"
                 else:
                     text = f"{rate.value:.3f}" if figure == "AUC" else f"{rate.value:.1%}"
                     line[figure] = f"{text} ({draw.interval(rate, figure)})"
