@@ -102,7 +102,8 @@ def test_a_camera_that_is_worse_is_found(within) -> None:
     called = np.where(worse, other, part.frame["predicted"])
     columns = {name: part.frame[name] for name in ("camera", "family")}
     rows = compare(table(part.frame["label"], called, columns), "camera", figures=["accuracy"]).frame
-    assert rows["significant"][0] and rows["worst"][0] == "B"
+    assert rows["significant"][0]
+    assert rows["worst"][0] == "B"
 
 
 def test_permutations_are_those_of_whole_units() -> None:
@@ -161,13 +162,15 @@ def test_many_images_of_few_units_give_no_verdict() -> None:
     assert comparison.frame["p"].isna().all()
     assert "30 images in 10 parts" in of_groups(comparison, "camera").sentence
     few = of_classes(breakdown(part))
-    assert few.verdict == "too few" and "no class has 30 images in 10 parts" in few.sentence
+    assert few.verdict == "too few"
+    assert "no class has 30 images in 10 parts" in few.sentence
 
 
 def test_a_conclusion_says_in_how_many_units() -> None:
     part = planted(3, units=90)
     sentence = of_classes(breakdown(part)).sentence
-    assert " images in " in sentence and " parts" in sentence
+    assert " images in " in sentence
+    assert " parts" in sentence
     assert " parts against " in of_groups(compare(part, "camera"), "camera").sentence
 
 
@@ -178,7 +181,8 @@ def test_groups_that_are_compared_are_not_their_own_units() -> None:
     rows = compare(stated, "group", "camera", figures=["accuracy"]).frame.set_index("by")
     assert rows.loc["group", "unit"] == "parts", "images of one part are one, as before"
     assert rows.loc["group", "groups"] == 4
-    assert rows.loc["camera", "unit"] == "units" and np.isnan(rows.loc["camera", "p"]), "four lots are too few"
+    assert rows.loc["camera", "unit"] == "units"
+    assert np.isnan(rows.loc["camera", "p"]), "four lots are too few"
     alone = with_attributes(stated, family=None)
     assert compare(alone, "group", figures=["accuracy"]).frame["unit"][0] == "images"
     assert fairness(stated, "group")["worst-group accuracy"].value is not None
@@ -192,4 +196,5 @@ def test_slices_count_units() -> None:
     assert all(one.error.groups < len(one.members) for one in result.slices)
     assert not any(one.significant for one in result.slices)
     wrong = (part.frame["verdict"] == "wrong").to_numpy()
-    assert result.error.count == wrong.sum() and result.error.groups == 120
+    assert result.error.count == wrong.sum()
+    assert result.error.groups == 120

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from workbench.stats.significance import normal_ranges, tail
 
-AT_ONCE = 4_000_000
+DRAWN_AT_ONCE = 4_000_000
 """Numbers of a batch of draws."""
-MANY = 2000
+MANY_BLOCKS = 2000
 """From so many blocks on the permutations' normal limit stands in for draws."""
 
 
@@ -62,7 +62,7 @@ def blocks_of(codes: NDArray[np.intp], units: NDArray[np.intp], classes: NDArray
 def shuffled(blocks: Blocks, draws: int, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
     """The groups of the blocks in random orders, in batches (D, B)."""
     order = np.argsort(blocks.strata, kind="stable")
-    step = max(AT_ONCE // max(len(order), 1), 1)
+    step = max(DRAWN_AT_ONCE // max(len(order), 1), 1)
     for start in range(0, draws, step):
         keys = blocks.strata[order] + rng.random((min(step, draws - start), len(order)))
         result = np.empty(keys.shape, np.intp)
@@ -86,13 +86,13 @@ def means_differ_by_units(
         values: (M,) a number for each case, True or False for a share.
         blocks: What is exchangeable.
         groups: G, each of which has a case.
-        draws: How many permutations; of `MANY` blocks their normal limit (Strasser and Weber 1999).
+        draws: How many permutations; of `MANY_BLOCKS` blocks their normal limit (Strasser and Weber 1999).
         rng: Where they come from.
     """
     sums = np.bincount(blocks.place, _residuals(values, blocks)).astype(np.float64)
     sizes = np.bincount(blocks.place).astype(np.float64)
     observed = float(np.ptp(excess_in_units(values, blocks, groups)))
-    if len(sums) >= MANY:
+    if len(sums) >= MANY_BLOCKS:
         total = np.bincount(blocks.codes, sizes, minlength=groups)
         return tail(observed, _limit(sums, blocks, 1 / total[:, None], groups, draws, rng))
     ranges = []
