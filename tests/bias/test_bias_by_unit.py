@@ -90,7 +90,8 @@ def test_no_figure_raises_more_alarms_than_its_level(settings) -> None:
     figures = ["accuracy", "escape rate", "overkill rate", "precision", "F1", "AUC", "mean confidence"]
     figures += ["selection rate", "calibration error"]
     counts = _alarms(figures, range(200), **settings)
-    assert all(count <= 16 for count in counts.values()), counts
+    assert counts["precision"] <= 16, "one figure named beforehand: an exact test passes in 97 of 100 runs"
+    assert max(counts.values()) <= 21, f"of 36 such counts, exact tests keep all in 98 of 100 runs: {counts}"
 
 
 @pytest.mark.parametrize("within", [False, True], ids=["between", "within"])
