@@ -10,7 +10,7 @@ import pytest
 from tables import solar, table, with_attributes
 
 from workbench.bias import breakdown, compare, fairness, of_classes, of_groups, simpson, slices
-from workbench.stats import FEW_UNITS, auc, auc_of_units, blocks_of, mean_of, mean_of_units, means_differ_by_units
+from workbench.stats import FEW_UNITS, auc, blocks_of, mean_of, mean_of_units, means_differ_by_units
 
 TEST = (solar().frame["split"] == "test").to_numpy()
 ONE_EACH = with_attributes(solar(), family=solar().frame["name"])
@@ -148,7 +148,7 @@ def test_means_and_areas_vary_as_drawing_whole_units_says() -> None:
     assert rate.high - rate.low > 1.3 * (plain.high - plain.low), "more than as independent images"
     truth = rng.random(len(units)) < 0.5
     scores = effect + truth + 0.5 * rng.normal(size=len(units))
-    area = auc_of_units(scores, truth, units)
+    area = auc(scores, truth, units=units)
     spread = _boot(lambda i: auc(scores[i], truth[i]).value, units, 600)
     slope = area.value * (1 - area.value)
     logit = np.log(area.high / (1 - area.high)) - np.log(area.low / (1 - area.low))

@@ -12,7 +12,7 @@ from workbench.stats import (
     BINS,
     Blocks,
     Rate,
-    auc_of_units,
+    auc,
     blocks_of,
     calibration_of_units,
     debiased_error,
@@ -145,7 +145,7 @@ def estimates_by_unit(table: Joined, name: str, kind: str, level: float, seed: i
     """The figure called `name` for each of the G groups. Arguments as `figures.estimates`."""
     if kind == "AUC":
         return [
-            auc_of_units(table.scores[inside], table.defect[inside], table.units[inside], level)
+            auc(table.scores[inside], table.defect[inside], level, units=table.units[inside])
             for inside in (table.codes == g for g in range(table.groups))
         ]
     if kind == "calibration":

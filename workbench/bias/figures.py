@@ -146,7 +146,7 @@ def estimates(table: Tally, name: str, level: float = 0.95, seed: int = 0) -> li
     Shares have Wilson's interval. F1 is 2 F* / (1 + F*) of the share F* = TP / (TP + FP + FN) (Hand et al. 2021, "F*:
     an interpretable transformation of the F-measure"), so Wilson's interval of F* carries over. The mean has Student's
     t interval, the AUC that of `stats.auc`, and the calibration error that of `calibration_error`. Where cases come in
-    units, the intervals are those of `stats.share`, `mean_of_units`, `auc_of_units` and `calibration_of_units`.
+    units, the intervals are those of `stats.share`, `mean_of_units`, `auc` by unit and `calibration_of_units`.
 
     Args:
         table: What was counted.

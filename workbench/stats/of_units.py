@@ -1,16 +1,14 @@
-"""Means, areas under the ROC curve and calibration errors of cases that come in units, with their intervals."""
+"""Means and calibration errors of cases that come in units, with their intervals."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.stats.auc import auc, newcombe, placements
 from workbench.stats.calibration import BINS, DRAWS, debiased
-from workbench.stats.rates import Rate, mean_of
+from workbench.stats.rates import Rate, mean_of, student
 
 
 def mean_of_units(values: NDArray[np.floating], units: NDArray[np.intp], level: float = 0.95) -> Rate:
@@ -31,42 +29,6 @@ def mean_of_units(values: NDArray[np.floating], units: NDArray[np.intp], level: 
     if groups == size:
         half = mean - float(plain.low or 0)
     return Rate(mean, max(mean - half, 0.0), min(mean + half, 1.0), size, size, groups)
-
-
-def auc_of_units(
-    scores: NDArray[np.float64], positive: NDArray[np.bool_], units: NDArray[np.intp], level: float = 0.95
-) -> Rate:
-    """The area under the ROC curve of `auc`, with the variance of Obuchowski 1997, "Nonparametric analysis of clustered
-    ROC curve data", whose placements are summed over the units, and Student's t for as many.
-
-    Args:
-        scores: Finite numbers of shape (M,), higher for positive.
-        positive: Booleans of shape (M,).
-        units: (M,) the unit of each.
-        level: Confidence level of the interval.
-    """
-    plain, place = auc(scores, positive, level), np.unique(units, return_inverse=True)[1]
-    groups = int(place.max(initial=-1)) + 1
-    if plain.value is None or groups == len(scores):
-        return dataclasses.replace(plain, groups=groups)
-    area, n, m = plain.value, int(positive.sum()), int((~positive).sum())
-    sums, filled = np.zeros((2, groups)), []
-    for row, (kind, values) in enumerate(zip((True, False), placements(scores, positive), strict=True)):
-        own = place[positive == kind]
-        sums[row] = np.bincount(own, values - area, minlength=groups)
-        filled.append(len(np.unique(own)))
-    if min(filled) < 2:
-        return dataclasses.replace(plain, low=0.0, high=1.0, groups=groups)
-    own, other = ((sums[row] ** 2).sum() * k / (k - 1) for row, k in enumerate(filled))
-    both = (sums[0] * sums[1]).sum() * groups / (groups - 1)
-    variance = own / n**2 + other / m**2 + 2 * both / (n * m)
-    if variance < 1e-12 or not 0 < area < 1:
-        low, high = newcombe(area, filled[0], filled[1], level)
-        return dataclasses.replace(plain, low=low, high=high, groups=groups)
-    half = student(level, min(filled) - 1) * math.sqrt(variance) / (area * (1 - area))
-    centre = math.log(area / (1 - area))
-    low, high = (1 / (1 + math.exp(-end)) for end in (centre - half, centre + half))
-    return dataclasses.replace(plain, low=low, high=high, groups=groups)
 
 
 def calibration_of_units(
@@ -118,10 +80,3 @@ def _error(count: NDArray[np.float64], gaps: NDArray[np.float64], spread: NDArra
 def _variance(residuals: NDArray[np.floating], place: NDArray[np.intp], groups: int) -> float:
     """Of their sum, from how the sums of the units vary."""
     return float((np.bincount(place, residuals, minlength=groups) ** 2).sum()) * groups / (groups - 1)
-
-
-def student(level: float, freedom: int) -> float:
-    """The quantile of Student's t for a two-sided interval."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, (1 + level) / 2))
