@@ -85,6 +85,22 @@ def operating_points(
 
 def points_of(cases: Cases, costs: Costs | None = None, level: float = 0.95) -> pd.DataFrame:
     """The operating points of some cases, as `operating_points`."""
+    steps = steps_of(cases)
+    orders = [
+        in_order(cases, among, key) for among, key in ((cases.defect, cases.scores), (~cases.defect, -cases.scores))
+    ]
+    escapes, overkill = (
+        _Mistakes(steps[name].to_numpy(), order) for name, order in zip(("escapes", "overkill"), orders, strict=True)
+    )
+    frame = _table(steps["threshold"].to_numpy(), escapes, escapes, overkill, cases, costs or Costs(), level)
+    frame.insert(1, "width", steps["width"])
+    return frame
+
+
+def steps_of(cases: Cases) -> pd.DataFrame:
+    """Threshold, width, escapes and overkill of the operating points alone, without any figure."""
+    import pandas as pd
+
     levels, place = np.unique(cases.scores, return_inverse=True)
     edges = np.concatenate([[0.0], levels, [1.0]])
     defects, good = (np.bincount(place[kind], minlength=len(levels)) for kind in (cases.defect, ~cases.defect))
@@ -95,11 +111,8 @@ def points_of(cases: Cases, costs: Costs | None = None, level: float = 0.95) -> 
     valid[0] = True  # at 0 everything is rejected, whatever the scores
     middle = between(edges[:-1], edges[1:])
     middle[0] = 0.0
-    orders = [in_order(cases, among, key) for among, key in ((cases.defect, place), (~cases.defect, -place))]
-    counts = [_Mistakes(count[valid], order) for count, order in zip((escapes, overkill), orders, strict=True)]
-    frame = _table(middle[valid], counts[0], counts[0], counts[1], cases, costs or Costs(), level)
-    frame.insert(1, "width", width[valid])
-    return frame
+    columns = {"threshold": middle, "width": width, "escapes": escapes, "overkill": overkill}
+    return pd.DataFrame({name: values[valid] for name, values in columns.items()})
 
 
 def point_at(cases: Cases, threshold: float | Band, costs: Costs | None = None, level: float = 0.95) -> pd.Series:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.defects.halves import CHOSEN_ON
-from workbench.defects.operating import Costs, in_order, points_of
+from workbench.defects.operating import Costs, in_order, points_of, steps_of
 from workbench.errors import InputError
 from workbench.predictions import Cases, Independence, independence_of
 from workbench.stats import upper_along, upper_bound
@@ -90,14 +90,13 @@ def choose(
         raise InputError(
             f"No threshold can be chosen without {kind} among the labelled images: add some to the {split} split."
         )
-    table = points_of(cases, costs) if points is None else points
     if way == "cost":
-        return _cheapest(table)
+        return _cheapest(points_of(cases, costs) if points is None else points)
     if way not in WAYS:
         raise InputError(f"A threshold is not chosen by {way!r}: choose {', '.join(WAYS)}.")
     if ceiling is None or not 0 < ceiling < 1:
         raise InputError(f"Choosing by the {way} rate needs a ceiling between 0 and 1: give one.")
-    return _under(table, way, ceiling, level, cases)
+    return _under(steps_of(cases) if points is None else points, way, ceiling, level, cases)
 
 
 def _cheapest(table: pd.DataFrame) -> Choice:
