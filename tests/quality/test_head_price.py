@@ -106,6 +106,13 @@ def test_too_few_groups_have_no_price(groups):
         head_price(items, np.random.default_rng(0).normal(size=(60, 4)))
 
 
+@pytest.mark.parametrize("width", [0, 4])
+def test_images_that_cannot_be_read_have_no_price(width):
+    items, _, families = exposures(parts=10)
+    with pytest.raises(InputError, match="none can be read"):
+        head_price(items, np.full((len(items), width), np.nan, np.float32), families)
+
+
 def test_the_work_stops_where_progress_says_so():
     items, features, families = exposures(parts=30)
     seen = []

@@ -70,6 +70,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "bias figure": _kind("table", "split", "figure"),
         "leaks": _kind("images", "families", "table", "similar"),
         "grouped split": _kind("images", "families"),
+        "head price": _kind("images", "families", "positive", "features"),
         "repeats": _kind("families", "table"),
         "appearances": _kind("images"),
         "image measures": _kind("images", "table", "split"),

@@ -6,7 +6,7 @@ from workbench.quality.coverage import RANK, WITHIN_REACH, Coverage, coverage, c
 from workbench.quality.family_store import keep_families, known_families, store_key
 from workbench.quality.fault_kinds import FAULTS, SEVERITIES, FaultKind
 from workbench.quality.faults import Faults, fault_results, faults, faults_of
-from workbench.quality.frozen import backbone_key, frozen_features, known_features
+from workbench.quality.frozen import BACKBONE, backbone_key, frozen_features, known_features
 from workbench.quality.giveaways import (
     Giveaway,
     Giveaways,

@@ -138,7 +138,9 @@ def _usable(
     )
     known = units_of(frame)
     units = np.arange(len(items)) if known is None else known
-    finite = np.isfinite(features).all(1)
+    finite = np.isfinite(features).all(1) & bool(features.shape[1])
+    if not finite.any():
+        raise InputError("No image has features, because none can be read: choose a set that holds images.")
     labels = np.array([item.label for item in items], dtype=object)
     rows = np.array([i for i, item in enumerate(items) if item.label is not None and finite[i]], dtype=np.intp)
     rows = _drawn(rows[np.argsort([_place(items[row]) for row in rows], kind="stable")], units)

@@ -129,6 +129,12 @@ def classifier(choice: ModelChoice) -> Classifier:
     return _ruled(clf if choice.label is None else clf.label(choice.label), choice.rule)
 
 
+def folder_key(ref: str) -> str:
+    """The digest of a model of the catalog that lies in a folder, without loading it."""
+    folder = Path(load_catalog().models[ref].ref)
+    return spec_key(folder, read_spec(folder))
+
+
 def other(ref: str) -> Classifier:
     """Another model of the catalog that lies in a folder, loaded."""
     folder = Path(load_catalog().models[ref].ref)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -107,9 +107,14 @@ def _pairs(scope: Scope, found: Leaks) -> None:
     with st.expander(f"The {len(pairs):,} pairs in two splits", icon=":material/compare:"):
         pages = -(-len(pairs) // PAIRS_SHOWN)
         page = url.pages(pages, key="leak_page") if pages > 1 else 1
-        for row in pairs.iloc[(page - 1) * PAIRS_SHOWN : page * PAIRS_SHOWN].to_dict("records"):
-            names = str(row["first"]), str(row["second"])
-            where = f"{row['first split']} and {row['second split']}"
-            labels = {True: "same label", False: "other labels"}.get(row["agrees"], "a label is missing")
-            twins.pair(scope, names, (f"{row['grade']}, {labels}", where), f"leak {names}")
+        rows = pairs.iloc[(page - 1) * PAIRS_SHOWN : page * PAIRS_SHOWN].to_dict("records")
+        twins.page(scope, [_told(row) for row in rows], "leak")
         draw.table("Pairs in two splits (CSV)", lambda: pairs, "leaked-pairs.csv", "csv leaked pairs")
+
+
+def _told(row: Mapping[Hashable, object]) -> twins.Pair:
+    """The names of a pair, and what is said of it."""
+    agrees = row["agrees"]
+    labels = "a label is missing" if agrees is None else "same label" if agrees else "other labels"
+    words = f"{row['grade']}, {labels}", f"{row['first split']} and {row['second split']}"
+    return (str(row["first"]), str(row["second"])), words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -121,7 +122,16 @@ def _flips(scope: Scope, found: Repeats) -> None:
     with st.expander(f"The {len(flips):,} pairs that flip", icon=":material/swap_horiz:", expanded=True):
         pages = -(-len(flips) // FLIPS_SHOWN)
         page = url.pages(pages, key="flip_page") if pages > 1 else 1
-        for row in flips.iloc[(page - 1) * FLIPS_SHOWN : page * FLIPS_SHOWN].to_dict("records"):
-            scores = f"{100 * row['score first']:.1f} % and {100 * row['score second']:.1f} %"
-            words = str(row["grade"]), scores, *(["other labels"] if row["same label"] is False else [])
-            twins.pair(scope, (str(row["first"]), str(row["second"])), words, f"flip {row['first']} {row['second']}")
+        rows = flips.iloc[(page - 1) * FLIPS_SHOWN : page * FLIPS_SHOWN].to_dict("records")
+        twins.page(scope, [_told(row) for row in rows], "flip")
+
+
+def _told(row: Mapping[Hashable, object]) -> twins.Pair:
+    """The names of a pair that flips, and what is said of it."""
+    scores = f"{_percent(row['score first'])} and {_percent(row['score second'])}"
+    words = str(row["grade"]), scores, *(["other labels"] if row["same label"] is False else [])
+    return (str(row["first"]), str(row["second"])), words
+
+
+def _percent(score: object) -> str:
+    return percent(float(str(score)))

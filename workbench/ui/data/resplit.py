@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.predictions import FAMILY, GROUP
-from workbench.quality import GroupedSplit, grouped_split
+from workbench.predictions import FAMILY, GROUP, defect_classes, has_defects
+from workbench.quality import BACKBONE, GroupedSplit, HeadPrice, frozen_features, grouped_split, head_price
+from workbench.stats import Rate
 from workbench.texts import sentence_list
-from workbench.ui import draw, kin
-from workbench.ui.cache import slot
+from workbench.ui import choice, draw, kin
+from workbench.ui.cache import Slot, slot
 from workbench.ui.data.scope import Scope
-from workbench.ui.progress import guarded
+from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def section(scope: Scope) -> None:
             f":material/warning: It is a split to train with. The loaded model has seen {len(tried):,} images that"
             f" would be held out ({some}): do not report it on this split, train it again."
         )
+    _price(scope)
 
 
 def manifest(scope: Scope, split: GroupedSplit) -> pd.DataFrame:
@@ -65,3 +67,71 @@ def _split(scope: Scope) -> GroupedSplit:
     families = None if scope.families is None else kin.family_key(scope.images)
     place = slot("grouped split", images=scope.images.key, families=families)
     return place.kept(lambda: grouped_split(scope.images, scope.families), lambda split: 400 * len(split.frame))
+
+
+def _price(scope: Scope) -> None:
+    """What leaks are worth to a head on frozen features, or the button that computes it."""
+    predictions = scope.predictions
+    positive = () if predictions is None or not has_defects(predictions) else defect_classes(predictions)
+    families = None if scope.families is None else kin.family_key(scope.images)
+    place = slot(
+        "head price",
+        images=scope.images.key,
+        families=families,
+        positive=positive,
+        features=choice.folder_key(BACKBONE),
+    )
+    price: HeadPrice | None = place.get()
+    if price is None:
+        st.markdown(
+            "**What would an honest split cost?** Before you train again, a quick head can tell by about how much."
+        )
+        offer("Estimate the price", f"price {place.key[:16]}", lambda: _priced(scope, positive, place))
+        st.caption("A few minutes for some thousand images; what is done is kept.", width="content")
+        return
+    way, cost = price.by_image, price.by_unit
+    st.markdown(
+        f"**A head on frozen features, not the model**: {price.images:,} images of {price.units:,} parts and groups."
+    )
+    st.dataframe(_figures(price), hide_index=True, alt="Figures of a head in folds dealt in two ways")
+    if way.auc.value is not None and cost.auc.value is not None:
+        st.caption(
+            f"Dealt by part and group, the AUC of the head is {cost.auc.value - way.auc.value:+.3f} against dealing"
+            " image by image. Ranges are 95 % intervals over folds. The model itself remembers parts better than a head,"
+            " so that its own loss may be larger."
+        )
+    if price.left_out:
+        st.caption(f"Left out, as they have too few parts: {sentence_list([plain(name) for name in price.left_out])}.")
+    draw.table("The price (CSV)", lambda: price.table, "price-of-a-grouped-split.csv", "csv price")
+
+
+def _priced(scope: Scope, positive: tuple[str, ...], place: Slot) -> HeadPrice | None:
+    progress = Stoppable(f"Looking at {len(scope.images):,} images", f"price {place.key[:16]}")
+    if progress.stopped:
+        return None
+    items = scope.images.items
+    features = frozen_features(items, progress)
+    progress.step("Fitting heads")
+    price = head_price(items, features, scope.families, positive, progress)
+    place.put(price, 4096)
+    progress.done()
+    return price
+
+
+def _figures(price: HeadPrice) -> pd.DataFrame:
+    import pandas as pd
+
+    ways = {"Dealt image by image": price.by_image, "Dealt by part and group": price.by_unit}
+    rows = []
+    for name in ("accuracy", "AUC", "escapes at 5 % overkill"):
+        rates = [{"accuracy": f.accuracy, "AUC": f.auc}.get(name, f.escapes) for f in ways.values()]
+        if rates[0].value is not None:
+            rows.append((name, *(_said(rate, name) for rate in rates)))
+    return pd.DataFrame(rows, columns=["Figure", *ways])
+
+
+def _said(rate: Rate, name: str) -> str:
+    if rate.value is None:
+        return "unknown"
+    text = f"{rate.value:.3f}" if name == "AUC" else f"{rate.value:.1%}"
+    return f"{text} ({draw.interval(rate, name)})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -12,6 +13,17 @@ from workbench.ui.text import plain
 from workbench.ui.view import View
 
 TWIN_EDGE = 220
+
+
+Pair = tuple[tuple[str, str], tuple[str, ...]]
+"""The names of two images, and what is said of them."""
+
+
+def page(view: View, pairs: Sequence[Pair], key: str) -> None:
+    """Some pairs, two a row where there is room; `key` tells them from others on the page."""
+    with st.grid(2, min_column_width=300, gap="small"):
+        for names, words in pairs:
+            pair(view, names, words, f"{key} {names}")
 
 
 def pair(view: View, names: tuple[str, str], words: tuple[str, ...], key: str) -> None:
@@ -45,5 +57,5 @@ def _image(view: View, name: str) -> None:
     st.page_link(url.EXPLAIN, label=plain(name, 40), query_params=url.link(image=name))
     facts = " · ".join(plain(fact) for fact in (item.label, item.split) if fact) or "no label, no split"
     row = view.row(item)
-    verdict = "" if row is None or view.predictions is None else f" {verdict_of(view.predictions, row).sentence}"
-    st.caption(f"{facts}.{plain(verdict, 300)}" if verdict else facts)
+    verdict = "" if row is None or view.predictions is None else verdict_of(view.predictions, row).sentence
+    st.caption(f"{facts}. {plain(verdict, 300)}" if verdict else facts)
