@@ -97,7 +97,7 @@ def _price(scope: Scope) -> None:
     if way.auc.value is not None and cost.auc.value is not None:
         st.caption(
             f"Dealt by part and group, the AUC of the head is {cost.auc.value - way.auc.value:+.3f} against dealing"
-            " image by image. Ranges are 95 % intervals over folds. The model itself remembers parts better than a head,"
+            " image by image. Ranges are 95 % intervals over folds. The model remembers parts better than a head does,"
             " so that its own loss may be larger."
         )
     if price.left_out:
