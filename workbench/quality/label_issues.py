@@ -39,10 +39,11 @@ class LabelIssues:
     """Which labels of a set are suspected.
 
     Attributes:
-        frame: One row a labelled image, the most suspected first: name, label, split, flagged (whether to look at it), suggestion (the most probable class, where that is another one; None else), score (the out-of-sample
+        frame: One row a labelled image, the most suspected first: name, label, split, flagged (whether to look at it),
+            suggestion (the most probable class, where that is another one; None else), score (the out-of-sample
             probability of its label; NaN where it is not judged), confidence (that of the most probable class), source
-            (`MODEL` or `HEAD`; None), contradiction ("twins", "mask" or both; None), twin (the image of the same part with
-            another label; None) and why (a sentence; empty where nothing is suspected).
+            (`MODEL` or `HEAD`; None), contradiction ("twins", "mask", "twins and mask" or None), twin (the image of
+            the same part with another label; None) and why (a sentence; empty where nothing is suspected).
         judged: How many labels have an out-of-sample probability.
         few: The classes with fewer than `FEWEST` images, and how many they have.
         soft: The attribute that holds labels in doubt, or None.
