@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench.ui import runs
-from workbench.ui.data import kinship, leaking, repeatability, support
+from workbench.ui.data import faulty, giveaway, kinship, leaking, repeatability, support
 from workbench.ui.data.scope import scope_of
 from workbench.ui.loading import notice
 
@@ -16,6 +16,8 @@ st.markdown(
     " part, which labels are doubtful, and what do the images not cover?"
 )
 scope = scope_of(runs.current_view())
+st.header("Files and images", divider="gray", anchor="files")
+faulty.section(scope)
 st.header("Which images belong together", divider="gray", anchor="together")
 kinship.section(scope)
 st.header("What leaks between splits", divider="gray", anchor="leaks")
@@ -24,3 +26,5 @@ st.header("Repeatability", divider="gray", anchor="repeatability")
 repeatability.section(scope)
 st.header("How much the set can carry", divider="gray", anchor="support")
 support.section(scope)
+st.header("What gives the label away", divider="gray", anchor="giveaways")
+giveaway.section(scope)

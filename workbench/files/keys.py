@@ -88,6 +88,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "moved maps": _kind(*MODEL, "second", "images", "items", "method"),
         "moved rows": _kind(*MODEL, "second", "images", "items", "method"),
         "cheaper copy": _kind(*MODEL, "how", megabytes=256),
+        "set facts": _kind("images", megabytes=128),
+        "image faults": _kind("images", "families"),
+        "giveaways": _kind("images", "families", "target", megabytes=64),
         "support": _kind("images", "table", "families", "promise", "by"),
         # of the journal
         "latest entries": _kind("journal", "head", "model"),

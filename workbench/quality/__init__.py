@@ -10,6 +10,7 @@ from workbench.quality.frozen import BACKBONE, backbone_key, frozen_features, kn
 from workbench.quality.giveaways import (
     Giveaway,
     Giveaways,
+    Told,
     giveaway_results,
     giveaways,
     sentence_of,

@@ -21,7 +21,7 @@ from workbench.stats import SIGNIFICANT, holm, share
 if TYPE_CHECKING:
     import pandas as pd
 
-Target = Literal["label", "split"]
+Told = Literal["label", "split"]
 PERMUTATIONS, A_PROPERTY = 999, 40
 """Permutations at least, and for each property that is tested: else no p-value would survive the correction."""
 LEAST_UNITS, CLASSES_TESTED = 10, 50
@@ -91,7 +91,7 @@ class Giveaways:
         why: Why nothing could be tested; empty where it was.
     """
 
-    target: Target
+    target: Told
     lines: tuple[Giveaway, ...]
     classes: tuple[str, ...]
     names: tuple[str, ...]
@@ -120,7 +120,7 @@ def giveaways(
     items: Iterable[ImageItem],
     table: pd.DataFrame | None = None,
     *,
-    target: Target = "label",
+    target: Told = "label",
     families: Mapping[str, str] | None = None,
     permutations: int = PERMUTATIONS,
     seed: int = 0,
@@ -218,7 +218,8 @@ def _tested(
         counts = np.zeros((len(line.values), classes), np.intp)
         np.add.at(counts, (line.codes, labels), 1)
         tied = bool(((counts > 0).sum(1) == 1).all())
-        lines.append(Giveaway(line, figure, low, high, 1 / classes, p, corrected, counts, tied))
+        about = dataclasses.replace(line, features=np.zeros((0, 0)))
+        lines.append(Giveaway(about, figure, low, high, 1 / classes, p, corrected, counts, tied))
     return tuple(sorted(lines, key=lambda line: (not line.significant, -line.figure)))
 
 

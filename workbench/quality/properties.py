@@ -44,7 +44,7 @@ class Property:
         origin: Where it comes from.
         codes: (N,) numbers of its values, for tables and words.
         values: What each number stands for.
-        features: (N, D) what a linear model is given of it.
+        features: (N, D) what a linear model is given of it; dropped, (0, 0), once it was tested.
         coded: Whether that is the codes alone, one by one.
     """
 
