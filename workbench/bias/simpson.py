@@ -138,10 +138,13 @@ class _Members:
         return units_in(self.unit, self.group, groups)
 
     def error(self, influence: NDArray[np.float64]) -> float:
-        """The standard error of a gap, from what one more case adds to it, (2, 2, S) by outcome, group and stratum."""
+        """The standard error of a gap, from what one more case adds to it, (2, 2, S) by outcome, group and stratum,
+        or (2, 2, 1) where it is the same in all strata."""
         sign = 1 - 2 * self.group
         _, place = np.unique(self.unit, return_inverse=True)
-        sums = np.bincount(place, sign * influence[self.miss, self.group, self.stratum])
+        strata = int(self.stratum.max(initial=0)) + 1
+        each = np.broadcast_to(influence, (2, 2, max(strata, influence.shape[-1])))
+        sums = np.bincount(place, sign * each[self.miss, self.group, self.stratum])
         return float(np.sqrt((sums**2).sum() * len(sums) / max(len(sums) - 1, 1)))
 
 
