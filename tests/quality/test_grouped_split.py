@@ -8,7 +8,8 @@ from planted import item, kin
 
 from workbench.errors import InputError
 from workbench.images import BytesSource, ImageItem
-from workbench.quality import grouped_split
+from workbench.quality import families, grouped_split, leaks, manifest, split_proposals
+from workbench.sets import load_images
 
 
 def exposures(parts=60, shots=6):
@@ -132,3 +133,25 @@ def test_a_file_that_cannot_be_read_is_a_unit_of_its_own(tmp_path):
     path.unlink()
     items = [lost, *(item(f"r{n}", None) for n in range(5))]
     assert len(grouped_split(items).frame) == 6
+
+
+def test_the_manifest_of_a_split_is_read_as_it_is(tmp_path, write_image):
+    for number in range(30):
+        split = "train" if number % 3 else "test"
+        write_image(f"{split}/{'good' if number % 2 else 'bad'}/{number}.png", (number * 8, 90, 255 - number * 8))
+    write_image("train/good/copy of 9.png", (72, 90, 183))  # the file of test/good/9.png
+    images = load_images(tmp_path)
+    found = families(images)
+    split = grouped_split(images, found)
+    moves = split_proposals(split)
+    assert len(moves) == 1
+    other = moves[0].why.removeprefix("belongs with ").removesuffix(", which stands in another split")
+    assert {moves[0].image, other} == {"test/good/9.png", "train/good/copy of 9.png"}
+    path = tmp_path / "grouped-split.csv"
+    path.write_text(manifest(images, accepted=moves, families=found), encoding="utf-8", newline="")
+    again = load_images(path)
+    after = dict(zip(split.frame["name"], split.frame["after"], strict=True))
+    assert {item.name: item.split for item in again} == after
+    assert {item.name: item.label for item in again} == {item.name: item.label for item in images}
+    assert leaks(again, families(again)).leaking == ()
+    assert leaks(images, found).leaking != ()

@@ -9,7 +9,7 @@ from planted import kin
 from workbench.quality import head_price
 from workbench.sets import load_images
 from workbench.ui import kin as known
-from workbench.ui.data import resplit
+from workbench.ui.data import repeated_maps, resplit
 
 LINE = (
     "14 of 656 test images (2.1 %) show a part that is also among the training images. {} as reported {} %, without"
@@ -94,3 +94,14 @@ def test_the_price_is_of_a_head_and_not_of_the_model(visit, looked, monkeypatch)
     images = load_images("solar-cells")
     price = head_price(images.items, features(images.items), known.known_families(""), ("defective",))
     assert delta == pytest.approx(price.by_unit.auc.value - price.by_image.auc.value, abs=6e-4)
+
+
+def test_maps_of_two_shots_are_held_against_those_of_strangers(visit, looked, monkeypatch):
+    monkeypatch.setattr(repeated_maps, "PAIRS_MAPPED", 3)
+    at = visit("data").sound()
+    assert "of two images of one part agree by" not in text(at)
+    next(button for button in at.button if button.label == "Compare the maps of 3 pairs").click().run().sound()
+    own, strangers = map(
+        float, re.search(r"agree by (\S+), .* Maps of different parts agree by (\S+)\.", text(at)).groups()
+    )
+    assert -1 < strangers < own <= 1

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from workbench.audit.parts import Parts, matrix
     from workbench.audit.reader import ATTRIBUTIONS, NO_EMBEDDING, Audit, Summaries, open_audit, open_summaries
     from workbench.audit.runner import OWNER, BusyError, Progress, look, run, wait_until_free
-    from workbench.audit.summary import GRID
+    from workbench.audit.summary import GRID, small_map
 
 __getattr__ = handed_on(
     __name__,
@@ -26,6 +26,6 @@ __getattr__ = handed_on(
         "parts": "Parts matrix",
         "reader": "ATTRIBUTIONS Audit NO_EMBEDDING Summaries open_audit open_summaries",
         "runner": "BusyError OWNER Progress look run wait_until_free",
-        "summary": "GRID",
+        "summary": "GRID small_map",
     },
 )

@@ -68,6 +68,11 @@ def summarise(values: NDArray[np.floating], mask: NDArray[np.bool_] | None = Non
     )
 
 
+def small_map(values: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The mass of a map (H, W) over its image in `GRID` x `GRID` cells; zero where the map is zero everywhere."""
+    return summarise(values).heatmap if values.any() else np.zeros((GRID, GRID), np.float32)
+
+
 def _shares(mass: NDArray[np.floating], total: float) -> dict[str, float]:
     """Of all regions but the mask: each is a rectangle of bands, the border what lies outside of one."""
     bands = {"first": (0, 0.5), "second": (0.5, 1), "middle": (0.25, 0.75), "inner": (RING, 1 - RING)}

@@ -71,6 +71,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "leaks": _kind("images", "families", "table", "similar"),
         "grouped split": _kind("images", "families"),
         "head price": _kind("images", "families", "positive", "features"),
+        "small map": _kind(*MODEL, "image", "method", "target"),
         "repeats": _kind("families", "table"),
         "appearances": _kind("images"),
         "image measures": _kind("images", "table", "split"),

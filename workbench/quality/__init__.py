@@ -16,7 +16,7 @@ from workbench.quality.giveaways import (
     sentence_of,
     what_goes_with,
 )
-from workbench.quality.grouped_split import GroupedSplit, grouped_split
+from workbench.quality.grouped_split import GroupedSplit, grouped_split, split_proposals
 from workbench.quality.head_price import HeadFigures, HeadPrice, head_price
 from workbench.quality.label_cost import LabelCost, Working, label_cost, ranked_by_cost
 from workbench.quality.label_issues import FEWEST, SOURCES, LabelIssues, label_issues

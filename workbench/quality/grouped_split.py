@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from workbench.errors import InputError
 from workbench.images import SPLITS, ImageItem
 from workbench.predictions import FAMILY, GROUP, units_of
+from workbench.quality.proposals import Proposal
 from workbench.quality.same_part import Families
 
 if TYPE_CHECKING:
@@ -112,6 +113,21 @@ def grouped_split(
     result["before"] = pd.Series(before, dtype=object)
     result["after"] = pd.Series(after, dtype=object)
     return GroupedSplit(result, kept, _lacking(result))
+
+
+def split_proposals(split: GroupedSplit) -> tuple[Proposal, ...]:
+    """The moves of a grouped split as proposals, each with an image of the same unit that speaks for it."""
+    partner: dict[int, dict[str | None, str]] = defaultdict(dict)
+    for name, unit, before in split.frame[["name", "unit", "before"]].itertuples(index=False):
+        partner[unit].setdefault(before, name)
+    proposals = []
+    for name, unit, before, after in split.frame[["name", "unit", "before", "after"]].itertuples(index=False):
+        if before == after:
+            continue
+        other = next((there for where, there in partner[unit].items() if there != name and where != before), None)
+        why = "dealt by part and group" if other is None else f"belongs with {other}, which stands in another split"
+        proposals.append(Proposal(name, "split", before, after, why))
+    return tuple(proposals)
 
 
 def _digest(item: ImageItem, seed: int) -> str:

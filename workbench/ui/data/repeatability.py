@@ -12,7 +12,7 @@ from workbench.quality import Repeat, Repeats, repeats
 from workbench.stats import ENOUGH, Rate
 from workbench.ui import draw, kin, runs, session, url
 from workbench.ui.cache import slot
-from workbench.ui.data import twins
+from workbench.ui.data import repeated_maps, twins
 from workbench.ui.data.scope import Scope
 from workbench.ui.progress import guarded
 
@@ -49,6 +49,7 @@ def section(scope: Scope) -> None:
         " further pairs would lie (Bland and Altman)."
     )
     _flips(scope, found)
+    repeated_maps.section(scope, found)
     draw.table("Pairs with scores (CSV)", lambda: found.pairs, "repeats.csv", "csv repeats")
 
 

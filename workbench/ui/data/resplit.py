@@ -6,8 +6,17 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.predictions import FAMILY, GROUP, defect_classes, has_defects
-from workbench.quality import BACKBONE, GroupedSplit, HeadPrice, frozen_features, grouped_split, head_price
+from workbench.predictions import defect_classes, has_defects
+from workbench.quality import (
+    BACKBONE,
+    GroupedSplit,
+    HeadPrice,
+    frozen_features,
+    grouped_split,
+    head_price,
+    manifest,
+    split_proposals,
+)
 from workbench.stats import Rate
 from workbench.texts import sentence_list
 from workbench.ui import choice, draw, kin
@@ -35,7 +44,16 @@ def section(scope: Scope) -> None:
     for name, label in split.lacking[:6]:
         st.caption(f":material/warning: The {name} split would have no image of {plain(label)}: it has too few parts.")
     st.dataframe(split.counts, hide_index=True, alt="Images of each class in each split, before and after")
-    draw.table("The grouped split (CSV)", lambda: manifest(scope, split), "grouped-split.csv", "csv grouped split")
+    draw.download(
+        "The set with this split (CSV)",
+        lambda: manifest(scope.images, accepted=split_proposals(split), families=scope.families),
+        "grouped-split.csv",
+        "csv grouped split",
+    )
+    st.caption(
+        "The table is a manifest that says each split, part and group. Put it into the folder of the images; then"
+        " `workbench train --images FOLDER/grouped-split.csv` trains on it, and the sidebar reads it as a set."
+    )
     tried = moved[(moved["before"] == "train") & (moved["after"] != "train")]
     if len(tried):
         some = sentence_list([plain(name) for name in tried["name"]], 3)
@@ -44,23 +62,6 @@ def section(scope: Scope) -> None:
             f" would be held out ({some}): do not report it on this split, train it again."
         )
     _price(scope)
-
-
-def manifest(scope: Scope, split: GroupedSplit) -> pd.DataFrame:
-    """The set as a manifest with the split after the deal, and the split before beside it."""
-    import pandas as pd
-
-    family = {} if scope.families is None else scope.families.by_name
-    return pd.DataFrame(
-        {
-            "image": split.frame["name"],
-            "label": split.frame["label"],
-            "split": split.frame["after"],
-            "split before": split.frame["before"],
-            FAMILY: [family.get(name) for name in split.frame["name"]],
-            GROUP: [item.attributes.get(GROUP) for item in scope.images],
-        }
-    )
 
 
 def _split(scope: Scope) -> GroupedSplit:
