@@ -12,7 +12,7 @@ from tables import scored, solar, table, with_attributes
 
 from workbench.defects.halves import CHOSEN_ON, cases_of, deal
 from workbench.defects.operating import point_at, points_of
-from workbench.defects.review_band import band, expected_range, review, worth_of
+from workbench.defects.review_band import band, expected_range, review, units_and_worth
 from workbench.defects.threshold import choose
 from workbench.defects.worth import promised
 from workbench.errors import InputError
@@ -190,10 +190,10 @@ def test_a_band_catches_the_share_that_it_promises_of_new_parts() -> None:
 
 
 def test_what_is_expected_of_a_band_counts_parts() -> None:
-    assert worth_of(None, 80) == (80, 80)
-    assert worth_of(np.arange(80), 80) == (80, 80)
-    assert worth_of(np.repeat(np.arange(20), 4), 80) == (20, 20)
-    assert worth_of(np.repeat([0, 1, 2], [8, 1, 1]), 10) == (3, 1)
+    assert units_and_worth(None, 80) == (80, 80)
+    assert units_and_worth(np.arange(80), 80) == (80, 80)
+    assert units_and_worth(np.repeat(np.arange(20), 4), 80) == (20, 20)
+    assert units_and_worth(np.repeat([0, 1, 2], [8, 1, 1]), 10) == (3, 1)
     wide, narrow = expected_range(0.9, 20, 20), expected_range(0.9, 80, 80)
     assert wide[0] < narrow[0]
 

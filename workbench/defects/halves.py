@@ -51,8 +51,8 @@ def deal(cases: Cases) -> dict[str, Cases]:
     go to neither. Where images come in units, those are dealt whole, the largest first, each to the half that has less
     of its classes; units of which any image was trained on go to neither.
     """
-    frame = cases.predictions.frame
-    units = units_of(frame.assign(copies=frame["id"]), *((GROUP, FAMILY) if cases.units is not None else ()), "copies")
+    frame, joined = cases.predictions.frame, cases.joined_by or (GROUP, FAMILY)
+    units = units_of(frame.assign(copies=frame["id"]), *(joined if cases.units is not None else ()), "copies")
     units = np.arange(len(frame)) if units is None else units
     unseen = cases.where(~np.isin(units, units[(frame["split"] == "train").to_numpy(dtype=bool)]))
     distinct = frame.iloc[unseen.rows].assign(unit=units[unseen.rows]).drop_duplicates("id")

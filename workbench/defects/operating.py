@@ -13,7 +13,7 @@ from workbench.defects.halves import cases_of
 from workbench.defects.review_band import Band
 from workbench.errors import InputError
 from workbench.predictions import Cases, Predictions, between
-from workbench.stats import Estimates, difference, ends_along, ratio, wilson_bounds
+from workbench.stats import Estimates, Rate, difference, ends_along, ratio, share, wilson_bounds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,6 +133,17 @@ def point_at(cases: Cases, threshold: float | Band, costs: Costs | None = None, 
     if isinstance(threshold, Band):
         frame.insert(5, "review", int((verdicts == "review").sum()))
     return frame.iloc[0]
+
+
+def rates_at(cases: Cases, threshold: float | Band) -> tuple[Rate, Rate]:
+    """The share of the defects that pass unseen, and that of the good parts that are rejected unseen."""
+    band = threshold if isinstance(threshold, Band) else Band(threshold, threshold, threshold)
+    verdicts, units = band.verdicts(cases.scores), cases.units
+
+    def rate(among: NDArray[np.bool_], verdict: str) -> Rate:
+        return share((verdicts == verdict)[among], None if units is None else units[among])
+
+    return rate(cases.defect, "pass"), rate(~cases.defect, "reject")
 
 
 def in_order(cases: Cases, among: NDArray[np.bool_], key: NDArray[Any]) -> NDArray[np.intp] | None:

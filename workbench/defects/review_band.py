@@ -117,7 +117,7 @@ def expected_range(coverage: float, calibrated: int, tested: int, level: float =
     Args:
         coverage: Target.
         calibrated: Images of the class that the band was made from, or units of them.
-        tested: New images of the class, or as many units as they are worth: see `worth_of`.
+        tested: New images of the class, or as many units as they are worth: see `units_and_worth`.
         level: How often it should lie there.
     """
     from scipy.stats import betabinom
@@ -129,7 +129,7 @@ def expected_range(coverage: float, calibrated: int, tested: int, level: float =
     return float(low) / tested, float(high) / tested
 
 
-def worth_of(units: NDArray[np.intp] | None, support: int) -> tuple[int, int]:
+def units_and_worth(units: NDArray[np.intp] | None, support: int) -> tuple[int, int]:
     """In how many units images come, and how many of one size would say as much if all images of a unit were alike.
 
     Args:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from workbench.defects.halves import CHOSEN_ON
 from workbench.defects.operating import Costs, in_order, points_of, steps_of
 from workbench.errors import InputError
-from workbench.predictions import Cases, Independence, independence_of
+from workbench.predictions import Cases, Independence
 from workbench.stats import upper_along, upper_bound
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _under(table: pd.DataFrame, way: str, ceiling: float, level: float, cases: C
     escape = way == "escape"
     column, among = ("escapes", cases.defect) if escape else ("overkill", ~cases.defect)
     support, units = int(among.sum()), in_order(cases, among, cases.scores if escape else -cases.scores)
-    known = independence_of(cases.predictions.frame, cases.rows[among])
+    known = cases.of(among).independence
     parts = "defects" if escape else "good parts"
     most = _most_mistakes(support, ceiling, level)
     clear = 1.0 if most is None else float(upper_along(units, 0, support, level))
@@ -138,7 +138,7 @@ def _under(table: pd.DataFrame, way: str, ceiling: float, level: float, cases: C
     count = int(row[column])
     reason = (
         f"It is the {'highest' if escape else 'lowest'} threshold whose {way} rate is under {_percent(ceiling)}"
-        f" with {_percent(level)} confidence: {count:,} of {support:,}{_from(known)}, so at most"
+        f" with {_percent(level)} confidence: {count:,} of {support:,}{known.origin}, so at most"
         f" {_percent(float(bounds[last]))}."
     )
     return Choice(float(row["threshold"]), way, reason)
@@ -148,7 +148,7 @@ def _tested(counts: NDArray[np.int64], most: int | None, known: Independence) ->
     """The numbers of mistakes that are tested, in rising order: those that hold if all images are independent; where
     they are not, of very many only `MOST_TESTED`."""
     numbers = np.unique(counts[counts <= (-1 if most is None else most)])
-    if known.units in (None, known.images) or len(numbers) <= MOST_TESTED:
+    if not known.origin or len(numbers) <= MOST_TESTED:
         return numbers
     return numbers[np.linspace(0, len(numbers) - 1, MOST_TESTED).round().astype(np.intp)]
 
@@ -172,19 +172,12 @@ def _too_few(
     needed = math.ceil(math.log(1 - level) / math.log1p(-ceiling) - 1e-9)
     clear = _percent(float(upper_along(units, 0, support, level)))
     says = (
-        f"With {support:,} {parts}{_from(known)} no threshold can be shown to keep the {way} rate under"
+        f"With {support:,} {parts}{known.origin} no threshold can be shown to keep the {way} rate under"
         f" {_percent(ceiling)}: even without a single mistake among them it could be {clear}."
     )
-    if known.units in (None, known.images):
+    if not known.origin:
         return f"{says} At least {needed:,} are needed, or a higher ceiling."
     return f"{says} {needed:,} {known.unit} without a mistake are enough, or a higher ceiling."
-
-
-def _from(known: Independence) -> str:
-    """In how many units images come, where that is known and some hold several."""
-    if known.units in (None, known.images):
-        return ""
-    return f" from {known.units:,} {known.unit if known.units != 1 else known.unit.removesuffix('s')}"
 
 
 def _most_mistakes(support: int, ceiling: float, level: float) -> int | None:

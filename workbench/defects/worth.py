@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from workbench.defects.operating import Costs
-from workbench.defects.review_band import Band
+from workbench.defects.operating import Costs, rates_at
 from workbench.defects.threshold import choose
 from workbench.errors import InputError
 from workbench.predictions import Cases, promise
-from workbench.stats import Rate, complement, share
+from workbench.stats import Rate, complement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,10 +37,11 @@ def promised(way: str, ceiling: float, reported: Cases, threshold: float, where:
         kind = "defects" if way == "escape" else "good parts"
         return f"The promise cannot be checked: the {where} has no {kind}."
     outcome = SAYS[promise(PROMISES[way], rate, ceiling).outcome]
+    origin = reported.of(reported.defect == (way == "escape")).independence.origin
     what = "defects escape" if way == "escape" else "good parts are rejected"
     return (
         f"The promise: fewer than {_percent(ceiling)} of the {what}. On the {where}: {_percent(rate.value)}"
-        f" ({_percent(rate.low)} to {_percent(rate.high)}, {rate.count:,} of {rate.support:,}). {outcome}"
+        f" ({_percent(rate.low)} to {_percent(rate.high)}, {rate.count:,} of {rate.support:,}{origin}). {outcome}"
     )
 
 
@@ -116,10 +116,8 @@ def dearer(point: pd.Series, best: pd.Series, costs: Costs, where: str) -> str:
 
 
 def _rate(kind: str, cases: Cases, threshold: float) -> Rate:
-    among = cases.defect if kind == "escape" else ~cases.defect
-    rejected = Band(threshold, threshold, threshold).verdicts(cases.scores) == "reject"
-    wrong = ~rejected if kind == "escape" else rejected
-    return share(wrong[among], None if cases.units is None else cases.units[among])
+    escapes, overkill = rates_at(cases, threshold)
+    return escapes if kind == "escape" else overkill
 
 
 def _cost(point: pd.Series) -> str:

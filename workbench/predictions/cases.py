@@ -96,6 +96,10 @@ class Cases:
         """How many units they come in, and how that is known."""
         return independence_of(self.predictions.frame, self.rows, *self.joined_by)
 
+    def of(self, among: NDArray[np.bool_]) -> Cases:
+        """Those of them that are among (M,)."""
+        return dataclasses.replace(self, rows=self.rows[among])
+
     @cached_property
     def split(self) -> str:
         """The name of the split that the images come from, several joined, "no split" where none is known."""

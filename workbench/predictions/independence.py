@@ -103,6 +103,13 @@ class Independence:
         return f"{dataclasses.replace(self, units=None).counted} {word} {self.units:,} {what}{how}"
 
     @property
+    def origin(self) -> str:
+        """As in "8 of 205 from 34 parts": empty where each image counts for itself."""
+        if self.units in (None, self.images):
+            return ""
+        return f" from {self.units:,} {self.unit if self.units != 1 else self.unit.removesuffix('s')}"
+
+    @property
     def sentence(self) -> str:
         """What every figure with an interval must be read with."""
         if self.units is None:

@@ -8,10 +8,21 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.defects import CHOSEN_ON, FIGURES, REPORTED_ON, band_kept, expected_range, point_at, review
-from workbench.stats import ENOUGH, Rate, auc, wilson
+from workbench.defects import (
+    CHOSEN_ON,
+    FIGURES,
+    REPORTED_ON,
+    band_kept,
+    expected_range,
+    point_at,
+    rates_at,
+    review,
+    units_and_worth,
+)
+from workbench.predictions import Cases
+from workbench.stats import ENOUGH, FEW_UNITS, Rate, auc, share
 from workbench.texts import apart, shown
-from workbench.ui import draw, url
+from workbench.ui import draw, independence, url
 from workbench.ui.bias.attributes import grouping
 from workbench.ui.defects import curves, histogram, rules, threshold
 from workbench.ui.defects.scope import Scope
@@ -47,7 +58,7 @@ def _table(scope: Scope, points: dict[str, pd.Series], setting: Setting) -> None
     counts = ["escapes", "overkill", *(["review"] if setting.coverage is not None else [])]
     frame = pd.DataFrame(
         {
-            f"{scope.words[split]} ({point['defects']:,.0f} defects, {point['good']:,.0f} good)": [
+            f"{scope.words[split]} ({_counts(scope.cases[split])})": [
                 *(f"{point[name]:,.0f}" for name in counts),
                 *(interval(point, name) for name in FIGURES),
                 _area(scope, split),
@@ -63,6 +74,7 @@ def _table(scope: Scope, points: dict[str, pd.Series], setting: Setting) -> None
     st.table(frame.rename_axis("figure"))
     st.caption(_line(scope, points))
     _warn_of_few(scope, points)
+    independence.note(independence.of(scope.cases[next(reversed(points))]), "operating")
     facts: dict[str, object] = {
         "chosen": setting.way, "review from": setting.band.low, "review to": setting.band.high,
         "coverage": setting.coverage,
@@ -82,6 +94,12 @@ def _table(scope: Scope, points: dict[str, pd.Series], setting: Setting) -> None
             )
 
 
+def _counts(cases: Cases) -> str:
+    """How many defects and good parts there are, and from how many units, where those are known."""
+    defects, good = (cases.of(kind).independence.origin for kind in (cases.defect, ~cases.defect))
+    return f"{cases.defects:,} defects{defects}, {cases.good:,} good{good}"
+
+
 def _warn_of_few(scope: Scope, points: dict[str, pd.Series]) -> None:
     few = [
         f"{point[kind]:,.0f} {words} in the {scope.words[split]}"
@@ -91,6 +109,17 @@ def _warn_of_few(scope: Scope, points: dict[str, pd.Series]) -> None:
     ]
     if few:
         st.caption(f":material/info: Only {' and '.join(few)}: read the intervals, not the figures.")
+    few = [
+        f"{known.origin.removeprefix(' from ')} of {words} in the {scope.words[split]}"
+        for split in points
+        for kind, words in ((scope.cases[split].defect, "defects"), (~scope.cases[split].defect, "good parts"))
+        if (known := scope.cases[split].of(kind).independence).origin and (known.units or 0) < FEW_UNITS
+    ]
+    if few:
+        st.caption(
+            f":material/warning: Only {' and '.join(few)}: no interval can be trusted with fewer than {FEW_UNITS}, so"
+            " each counts as a single image."
+        )
 
 
 def _line(scope: Scope, points: dict[str, pd.Series]) -> str:
@@ -119,7 +148,7 @@ def _with_facts(table: pd.DataFrame, facts: dict[str, object]) -> pd.DataFrame:
 
 def _area(scope: Scope, split: str) -> str:
     cases = scope.cases[split]
-    rate = scope.kept(("area", split), lambda: auc(cases.scores, cases.defect))
+    rate = scope.kept(("area", split), lambda: auc(cases.scores, cases.defect, units=cases.units))
     return "n/a" if rate.value is None else f"{rate.value:.3f} ({draw.interval(rate, 'AUC')})"
 
 
@@ -138,23 +167,25 @@ def _review(scope: Scope, setting: Setting) -> None:
     import pandas as pd
 
     chosen, tested = scope.cases[CHOSEN_ON], scope.cases[REPORTED_ON]
-    outcome, target = review(tested, setting.band), setting.coverage or 0
+    outcome, target, origin = review(tested, setting.band), setting.coverage or 0, tested.independence.origin
     st.header("What the review band guarantees", anchor=False)
     st.markdown(
-        f"{_share(outcome.review)} of the {scope.words[REPORTED_ON]} is for review. {outcome.escapes:,} of its defects "
-        f"pass unseen, and {outcome.overkill:,} of its good parts are rejected unseen."
+        f"{_share(outcome.review, origin)} of the {scope.words[REPORTED_ON]} is for review. {outcome.escapes:,} of its"
+        f" defects pass unseen, and {outcome.overkill:,} of its good parts are rejected unseen."
     )
     lines = {}
-    for kind, rate, calibrated, ends in (
-        ("defects not passed unseen", outcome.defects, chosen.defects, setting.band.low < setting.threshold),
-        ("good parts not rejected unseen", outcome.good, chosen.good, setting.band.high > setting.threshold),
+    for kind, rate, defects, ends in (
+        ("defects not passed unseen", outcome.defects, True, setting.band.low < setting.threshold),
+        ("good parts not rejected unseen", outcome.good, False, setting.band.high > setting.threshold),
     ):
-        low, high = expected_range(target, calibrated, rate.support)
+        parts = [cases.of(cases.defect == defects) for cases in (chosen, tested)]
+        calibrated, worth = (units_and_worth(part.units, len(part))[i] for i, part in enumerate(parts))
+        low, high = expected_range(target, calibrated, worth)
         should = f"{low:.1%} to {high:.1%}" if ends else f"{low:.1%} or more: the threshold alone keeps the guarantee"
         should = should if rate.support else "n/a"
         lines[kind] = {
             "target": f"{target:.0%}",
-            f"measured on the {scope.words[REPORTED_ON]}": _share(rate),
+            f"measured on the {scope.words[REPORTED_ON]}": _share(rate, parts[1].independence.origin),
             "expected there": should,
             "so": band_kept(rate, target),
         }
@@ -162,11 +193,14 @@ def _review(scope: Scope, setting: Setting) -> None:
     st.caption(
         "Expected: the range of 19 of 20 measurements when the target is met, with this number of images to set the"
         " band and to measure it. A measurement below it suggests that the two splits differ."
+        + (" Units count, not images, as if all images of a unit were alike." if origin else "")
     )
 
 
-def _share(rate: Rate) -> str:
-    return "n/a" if rate.value is None else f"{rate.value:.1%} ({draw.interval(rate)}, {rate.support:,} parts)"
+def _share(rate: Rate, origin: str) -> str:
+    if rate.value is None:
+        return "n/a"
+    return f"{rate.value:.1%} ({draw.interval(rate)}, {rate.support:,} {'images' if origin else 'parts'}{origin})"
 
 
 def _groups(scope: Scope, setting: Setting) -> None:
@@ -182,26 +216,27 @@ def _groups(scope: Scope, setting: Setting) -> None:
         by = url.select("Group by", groups.names, key="by", width=220)
         draw.meaning("threshold-by-group", "Why do groups differ?")
     values = groups.predictions.frame[by].to_numpy()[cases.rows]
-    verdicts = setting.band.verdicts(cases.scores)
-    passed, rejected, reviewed = (verdicts == name for name in ("pass", "reject", "review"))
+    reviewed = setting.band.verdicts(cases.scores) == "review"
     rows = []
     there = sorted({v for v in values if v is not None and v == v}, key=shown)
     names = apart(" ".join(shown(value).split())[:60] for value in there)
     for name, value in zip(names, there, strict=True):
         among = values == value
-        escapes = wilson(int((among & passed & cases.defect).sum()), int((among & cases.defect).sum()))
-        overkill = wilson(int((among & rejected & ~cases.defect).sum()), int((among & ~cases.defect).sum()))
-        row = {"group": name, "escapes": _counted(escapes), "overkill": _counted(overkill)}
+        part = cases.of(among)
+        row = {"group": name}
+        for what, rate in zip(("escapes", "overkill"), rates_at(part, setting.band), strict=True):
+            row[what] = _counted(rate, part.independence.unit)
         if setting.coverage is not None:
-            row["for review"] = _counted(wilson(int((among & reviewed).sum()), int(among.sum())))
+            row["for review"] = _counted(share(reviewed[among], part.units), part.independence.unit)
         rows.append(row)
     frame = pd.DataFrame(rows)
     st.dataframe(frame, hide_index=True, alt="Escapes and overkill by group")
     draw.table("Groups (CSV)", lambda: frame.assign(by=by), "operating-point-groups.csv", "csv operating groups")
 
 
-def _counted(rate: Rate) -> str:
+def _counted(rate: Rate, unit: str) -> str:
     if rate.value is None:
         return "none there"
-    few = "; few" if rate.support < ENOUGH else ""
-    return f"{rate.count:,} of {rate.support:,}: {rate.value:.1%} ({draw.interval(rate)}{few})"
+    few = "; few" if rate.support < ENOUGH or rate.few_units else ""
+    origin = "" if rate.groups in (None, rate.support) else f" from {rate.groups:,} {unit}"
+    return f"{rate.count:,} of {rate.support:,}{origin}: {rate.value:.1%} ({draw.interval(rate)}{few})"

@@ -32,7 +32,9 @@ def table(scope: Scope, now: str, asked: Asked) -> None:
     )
     cases = scope.cases[REPORTED_ON]
     where = (
-        f"Measured on the {scope.words[REPORTED_ON]}: {cases.defects:,} defects, {cases.good:,} good parts."
+        f"Measured on the {scope.words[REPORTED_ON]}: {cases.defects:,} defects"
+        f"{cases.of(cases.defect).independence.origin}, {cases.good:,} good parts"
+        f"{cases.of(~cases.defect).independence.origin}."
         if len(cases)
         else "Without labels no rates can be reported."
     )

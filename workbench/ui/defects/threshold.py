@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.defects import CHOSEN_ON, REPORTED_ON, Band, band, choose, images_needed
+from workbench.defects import CHOSEN_ON, REPORTED_ON, Band, band, choose, images_needed, units_and_worth
 from workbench.errors import InputError
 from workbench.ui import draw, url
 from workbench.ui.defects.scope import Scope
@@ -163,10 +163,13 @@ def moved() -> None:
 def _enough(scope: Scope, coverage: float) -> None:
     """Say so where a split is too small for the target."""
     cases, least = scope.cases[CHOSEN_ON], images_needed(coverage)
-    for count, kind in ((cases.defects, "defects"), (cases.good, "good parts")):
+    for among, kind in ((cases.defect, "defects"), (~cases.defect, "good parts")):
+        part = cases.of(among)
+        count, _ = units_and_worth(part.units, len(part))
         if count < least:
+            what = f"{part.independence.unit} with {kind}" if part.independence.origin else kind
             st.caption(
-                f":material/info: A target of {coverage:.0%} needs {least:,} {kind} in the {scope.words[CHOSEN_ON]},"
+                f":material/info: A target of {coverage:.0%} needs {least:,} {what} in the {scope.words[CHOSEN_ON]},"
                 f" which has {count:,}: without them every part on that side of the threshold is for review."
             )
 

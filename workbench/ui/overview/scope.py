@@ -20,7 +20,7 @@ from workbench.predictions import (
     judgeable,
     mistakes,
 )
-from workbench.stats import Rate, wilson
+from workbench.stats import Rate, complement
 from workbench.ui import gallery
 from workbench.ui.text import plain
 from workbench.ui.view import View
@@ -62,8 +62,7 @@ class Scope(View):
         """Shares of mistakes by their names in `Limits`."""
         if self.cases.positive:
             return {name: self.figures[figure] for name, figure in MISTAKES.items()}
-        right = self.figures["accuracy"]
-        return {"errors": wilson(right.support - right.count, right.support)}
+        return {"errors": complement(self.figures["accuracy"])}
 
     @cached_property
     def surest(self) -> dict[str, NDArray[np.intp]]:

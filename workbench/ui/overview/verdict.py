@@ -11,7 +11,7 @@ import streamlit as st
 from workbench.errors import LONGEST, InputError
 from workbench.files import open_file
 from workbench.predictions import Fitness, Limits, Promise, fitness
-from workbench.stats import ENOUGH, wilson
+from workbench.stats import ENOUGH
 from workbench.texts import prose
 from workbench.ui import draw, runs, terms, url
 from workbench.ui.choice import ModelChoice
@@ -128,7 +128,7 @@ def _remedy(scope: Scope, promise: Promise) -> None:
 @guarded
 def _taken(scope: Scope, promise: Promise) -> None:
     """The threshold that keeps a limit, chosen on the validation split, and what it costs on the test split."""
-    from workbench.defects import CHOSEN_ON, REPORTED_ON, cases_of, choose, of_split, point_at
+    from workbench.defects import CHOSEN_ON, REPORTED_ON, cases_of, choose, of_split, rates_at
 
     way = {"escapes": "escape", "overkill": "overkill"}[promise.name]
     cases = cases_of(scope.predictions, scope.cases.positive)
@@ -140,11 +140,9 @@ def _taken(scope: Scope, promise: Promise) -> None:
         st.markdown(f"Another threshold: {choice.threshold:.3f}. {plain(choice.reason, 2 * LONGEST)}")
         reported = of_split(cases, REPORTED_ON)
         if reported.defects and reported.good:
-            point = point_at(reported, choice.threshold)
-            escapes, overkill = int(point["escapes"]), int(point["overkill"])
+            escapes, overkill = rates_at(reported, choice.threshold)
             st.markdown(
-                f"On the test split it misses {of_100(wilson(escapes, reported.defects))} defects and rejects"
-                f" {of_100(wilson(overkill, reported.good))} good parts."
+                f"On the test split it misses {of_100(escapes)} defects and rejects {of_100(overkill)} good parts."
             )
     query = url.link(view="threshold", choose=way, ceiling=f"{100 * (promise.limit or 0):.4g}")
     st.page_link(url.DEFECTS, label="Choose a threshold", icon=":material/rule:", query_params=query)
