@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench.ui import runs
-from workbench.ui.data import faulty, giveaway, kinship, leaking, repeatability, support
+from workbench.ui.data import atlas, coverage, faulty, giveaway, kinship, leaking, repeatability, support
 from workbench.ui.data.scope import scope_of
 from workbench.ui.loading import notice
 
@@ -26,5 +26,9 @@ st.header("Repeatability", divider="gray", anchor="repeatability")
 repeatability.section(scope)
 st.header("How much the set can carry", divider="gray", anchor="support")
 support.section(scope)
+st.header("What it does not cover", divider="gray", anchor="coverage")
+coverage.section(scope)
+st.subheader("Map of the set", anchor="map")
+atlas.section(scope)
 st.header("What gives the label away", divider="gray", anchor="giveaways")
 giveaway.section(scope)

@@ -11,6 +11,7 @@ view = gallery.image_view(runs.current_view())
 
 st.title("Explain")
 notice.open_questions()
+explain.selected(view)
 findings.banner(view)
 if url.led_to_image():
     strip.draw(view)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import explain, findings, gallery, runs, strip, url
+from workbench.ui import explain, findings, gallery, runs, selection, strip, url
 from workbench.ui.loading import notice
 from workbench.ui.probe import attack, behind, compare, concepts, contrast, edit, regions, sweeps
 
@@ -28,6 +28,7 @@ view = gallery.image_view(runs.current_view())
 
 st.title("Probe")
 notice.open_questions()
+selection.chip(view)
 findings.banner(view)
 strip.draw(view, sticky=True)
 with st.expander("Choose an image", icon=":material/photo_library:"):

@@ -92,6 +92,10 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "set facts": _kind("images", megabytes=128),
         "image faults": _kind("images", "families"),
         "giveaways": _kind("images", "families", "target", megabytes=64),
+        "set features": _kind("model", "images", megabytes=256),
+        "coverage": _kind("images", "table", "families", "features", megabytes=64),
+        "projection": _kind("features", "pixels"),
+        "map points": _kind("images", "table", "families", "features", "tint", "reach", megabytes=64),
         "support": _kind("images", "table", "families", "promise", "by"),
         # of the journal
         "latest entries": _kind("journal", "head", "model"),

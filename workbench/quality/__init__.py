@@ -25,6 +25,7 @@ from workbench.quality.leak_figures import Cut, Excess
 from workbench.quality.leak_words import leak_results, what_follows, what_leaks
 from workbench.quality.leaks import COMPARED_SPLITS, SAME_PART, SHARED_GROUP, Leaks, Side, leaks
 from workbench.quality.measured import measure, unmeasured
+from workbench.quality.projection import MOST_EMBEDDED, projection
 from workbench.quality.proposals import CHANGES, Proposal, manifest, write_manifest
 from workbench.quality.repeats import Repeat, Repeats, Shift, map_agreement, repeat_results, repeats
 from workbench.quality.same_part import GRADES, Families, families

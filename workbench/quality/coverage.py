@@ -28,7 +28,7 @@ WITHIN_REACH = 0.99
 """The share of the training parts that lie within reach of the others: the radius is this quantile."""
 FEW_DIMENSIONS = 3
 """Vectors of no more numbers than this are compared as they are, longer ones by their direction."""
-AT_ONCE = 256
+DISTANCES_AT_ONCE = 256
 """Rows whose distances are in memory at once."""
 NOT_MEASURED = Rate(None, None, None, 0, 0)
 Progress = Callable[[int, int], None]
@@ -200,8 +200,8 @@ def _reach(
     rounding = 1e-6 * max(float(squares.mean()), 1e-30)
     rank = min(RANK, len(numbers) - 1)
     distances, nearest = np.empty(len(asked)), np.empty(len(asked), np.intp)
-    for start in range(0, len(asked), AT_ONCE):
-        rows = asked[start : start + AT_ONCE]
+    for start in range(0, len(asked), DISTANCES_AT_ONCE):
+        rows = asked[start : start + DISTANCES_AT_ONCE]
         own = (vectors[rows].astype(np.float64) ** 2).sum(axis=1)
         apart = own[:, None] + squares - 2 * (vectors[rows] @ there.T)
         places = np.searchsorted(numbers, parts[rows]).clip(max=len(numbers) - 1)

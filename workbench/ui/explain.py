@@ -14,7 +14,7 @@ from workbench.images import ImageItem
 from workbench.models import BASELINES
 from workbench.predictions import Predictions, good_class
 from workbench.texts import shown
-from workbench.ui import choice, photographs, runs, sidebar, url, warm, window
+from workbench.ui import choice, photographs, runs, selection, sidebar, url, warm, window
 from workbench.ui.text import plain
 from workbench.ui.view import ImageView, View
 
@@ -70,6 +70,11 @@ def bring(view: View) -> None:
         if view.predictions is None and len(view.images) > 1:
             what = "verdict" if view.images.class_names else "confidence"
             runs.offer_predictions(view, f", to filter by {what}")
+
+
+def selected(view: ImageView) -> None:
+    """The selection that the images are taken from, where there is one."""
+    selection.chip(view)
 
 
 def image(view: ImageView) -> None:

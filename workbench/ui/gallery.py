@@ -11,7 +11,7 @@ import streamlit as st
 from workbench.images import ImageItem, ImageSet
 from workbench.predictions import Predictions, has_defects, mistakes
 from workbench.texts import shortened, shown
-from workbench.ui import choice, photographs, session, url
+from workbench.ui import choice, photographs, selection, session, url
 from workbench.ui.text import plain
 from workbench.ui.view import ImageView, View
 
@@ -169,7 +169,12 @@ def chosen(view: View) -> dict[str, str]:
     """The filters that hold, by key, whether or not the gallery is drawn on this page: those that leave images out, and
     the order."""
     options = options_of(view)
-    return {key: url.now(key, list(words)) for key, words in options.items()}
+    return {key: url.now(key, list(words)) for key, words in options.items()} | _selected(view)
+
+
+def _selected(view: View) -> dict[str, str]:
+    """The selection that leaves images out, as a filter; none where none does."""
+    return {} if selection.chosen(view.images) is None else {selection.SELECTED: selection.digest_now()}
 
 
 def _controls(view: View) -> dict[str, str]:
@@ -185,7 +190,7 @@ def _controls(view: View) -> dict[str, str]:
         if "verdict" in widgets:
             result["verdict"] = url.select("Verdict", key="verdict", width=240, help=VERDICT_HELP, **widgets["verdict"])
             result["sort"] = url.select("Order", key="sort", width=160, **widgets["sort"])
-    return result
+    return result | _selected(view)
 
 
 def _widget(words: Mapping[str, str]) -> dict[str, Any]:
@@ -195,6 +200,8 @@ def _widget(words: Mapping[str, str]) -> dict[str, Any]:
 def matching(view: View, filters: Mapping[str, str]) -> pd.DataFrame:
     """The rows of `table` that these filters leave, in their order."""
     frame, left = table(view.images, view.predictions), {k: v for k, v in filters.items() if v != ALL}
+    if selection.SELECTED in left and (names := selection.chosen(view.images)) is not None:
+        frame = frame[frame["name"].isin(names)]
     if "class" in left:
         frame = frame[frame["label"] == options_of(view)["class"][left["class"]]]
     if "split" in left:
@@ -230,6 +237,7 @@ def _clear() -> None:
     for key in ("class", "split", "group", "verdict"):
         if key in st.session_state:
             st.session_state[key] = ALL
+    url.drop(selection.SELECTED)
     _first_page()
 
 

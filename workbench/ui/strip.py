@@ -10,7 +10,7 @@ import streamlit as st
 from workbench.images import ImageItem
 from workbench.predictions import Verdict, verdict_of
 from workbench.texts import shortened
-from workbench.ui import choice, gallery, photographs, results, session
+from workbench.ui import choice, gallery, photographs, results, selection, session
 from workbench.ui.text import plain, seen
 from workbench.ui.view import ImageView
 
@@ -71,10 +71,12 @@ def title(filters: Mapping[str, str], options: Mapping[str, Mapping[str, str]], 
         count: How many they are.
     """
     parts = [NOUNS[filters.get("verdict", gallery.ALL)][count != 1]]
-    words = {key: options[key][value] for key, value in filters.items() if value != gallery.ALL}
+    words = {key: options[key][value] for key, value in filters.items() if key in options and value != gallery.ALL}
     for key, form in (("class", "class {}"), ("split", "{} split"), ("group", "{}")):
         if key in words:
             parts.append(form.format(words[key]))
+    if selection.SELECTED in filters:
+        parts.append("selected on the map")
     if filters.get("sort", "set") != "set":
         parts.append(words["sort"])
     return ", ".join(parts)

@@ -16,7 +16,7 @@ from workbench.predictions import By, by_of
 from workbench.stats import ENOUGH
 from workbench.ui import draw
 from workbench.ui.bias import confusions, groups, shortcuts, summary, tables, where, words
-from workbench.ui.bias.scope import CAVEATS, SPLIT_TITLES, Scope
+from workbench.ui.bias.scope import CAVEATS, Scope
 from workbench.ui.cache import slot
 from workbench.ui.progress import guarded
 from workbench.ui.text import seen
@@ -153,7 +153,7 @@ def _readme(scope: Scope, files: list[str]) -> str:
         f"Decision: {decision}",
         f"Image set: {scope.images.name}{' (synthetic)' if scope.images.synthetic else ''}",
         f"Image set digest (SHA-256 of images, masks, labels, splits and attributes): {scope.images.key}",
-        f"Images: {SPLIT_TITLES[scope.split]}, {scope.support:,} labelled images. {CAVEATS[scope.split]}".rstrip(),
+        f"Images: {scope.where}. {CAVEATS[scope.split]}".rstrip(),
         f"Grouped by: {by}",
         f"Attributes that the label is known from, excluded from all tests: {', '.join(scope.tied) or 'none'}",
         f"Shortcuts: {looked}",

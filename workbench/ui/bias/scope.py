@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.bias import Breakdown, Comparison, Confusion, Tie, breakdown, compare, confusion, tied_to_label
 from workbench.predictions import By, Independence, Predictions, independence_of, is_tested
-from workbench.ui import draw, gallery, independence, labels, runs, session, url
+from workbench.ui import draw, gallery, independence, labels, runs, selection, session, url
 from workbench.ui.bias.attributes import MOST_VALUES, Grouping, grouping
 from workbench.ui.cache import slot
 from workbench.ui.text import plain
@@ -42,7 +43,8 @@ class Scope(View):
         tied: Those of them that the label is known from, and how: they take no part in any test.
         whole: Those of them that are as in the image set, not cut into ranges.
         support: How many of the images can be judged.
-        facts: These predictions and this split, as ingredients of a key.
+        facts: These predictions and these images, as ingredients of a key.
+        selected: How many images are selected on the map, None where no selection holds.
     """
 
     predictions: Predictions
@@ -54,6 +56,7 @@ class Scope(View):
     whole: tuple[str, ...]
     support: int
     facts: Mapping[str, object]
+    selected: int | None = None
 
     @property
     def tested(self) -> tuple[str, ...]:
@@ -68,7 +71,13 @@ class Scope(View):
     @property
     def where(self) -> str:
         """Which images, in words for Markdown."""
-        return f"{SPLIT_TITLES[self.split]}, {self.support:,} labelled images"
+        return f"{self.title}, {self.support:,} labelled images"
+
+    @property
+    def title(self) -> str:
+        """The split, and the selection where there is one."""
+        split = SPLIT_TITLES[self.split]
+        return split if self.selected is None else f"S{selection.title(self.selected)[1:]}, {split.lower()}"
 
     @property
     def independence(self) -> Independence:
@@ -81,7 +90,7 @@ class Scope(View):
         """What an image for a record must say of its figures."""
         at = f" at the threshold {self.model.rule.threshold:.3f}" if self.model.rule.threshold is not None else ""
         origin = " (synthetic)" if self.images.synthetic else ""
-        where = f"{SPLIT_TITLES[self.split].lower()}, {self.support:,} labelled images"
+        where = f"{self.title.lower()}, {self.support:,} labelled images"
         return (
             f"{self.model.title}, model {self.model.key[:12]}{at}; {self.images.name}{origin}, {where}; 95 % intervals,"
             f" {self.independence.short}"
@@ -122,6 +131,7 @@ class Scope(View):
 def choose(view: View) -> Scope | None:
     """The controls on top of the page; None, and a way out, where there is nothing to judge."""
     labels.unknown(view)
+    selection.chip(view)
     predictions = view.predictions
     if predictions is None or not predictions.frame["verdict"].notna().any():
         _nothing(view)
@@ -131,7 +141,7 @@ def choose(view: View) -> Scope | None:
         split = _split(predictions)
         by = _by(groups)
         draw.meaning("evaluation-set", "What is the test split?", most=MOST_VALUES)
-    scope = _made(view, predictions, groups, split, by)
+    scope = _made(view, predictions, groups, split, by, selection.chosen(view.images))
     _facts(scope, groups)
     if not scope.support:
         st.info(
@@ -153,15 +163,36 @@ def standard(view: View) -> Scope | None:
     return scope if scope.support else None
 
 
-def _made(view: View, predictions: Predictions, groups: Grouping, split: str, by: By | None) -> Scope:
+def _made(
+    view: View,
+    predictions: Predictions,
+    groups: Grouping,
+    split: str,
+    by: By | None,
+    selected: frozenset[str] | None = None,
+) -> Scope:
     rows = np.ones(len(predictions), bool) if split == ALL else (predictions.frame["split"] == split).to_numpy(bool)
+    if selected is not None:
+        rows &= predictions.frame["name"].isin(selected).to_numpy(bool)
     support = int((rows & predictions.frame["verdict"].notna().to_numpy(bool)).sum())
     whole = tuple(name for name in groups.names if name not in groups.cut)
-    facts = {"table": session.token(predictions), "split": split}
+    digest = selected and hashlib.sha256("\0".join(sorted(selected)).encode()).hexdigest()
+    facts = {"table": session.token(predictions), "split": (split, digest) if digest else split}
     ties = slot("bias figure", **facts, figure="tied").kept(lambda: tied_to_label(predictions, rows), lambda _: 4096)
     tied = {name: tie for name, tie in ties.items() if name in groups.names}
     return Scope(
-        view.model, view.images, groups.predictions, rows, split, by, groups.names, tied, whole, support, facts
+        view.model,
+        view.images,
+        groups.predictions,
+        rows,
+        split,
+        by,
+        groups.names,
+        tied,
+        whole,
+        support,
+        facts,
+        None if selected is None else len(selected),
     )
 
 

@@ -1,0 +1,133 @@
+"""The map of the set: what looks alike lies close together; a line drawn round some images selects them."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from workbench.files import cache_folder, key
+from workbench.quality import MOST_EMBEDDED, projection
+from workbench.ui import draw, selection, session, url
+from workbench.ui.cache import slot
+from workbench.ui.data import chosen, coverage, embedded, plane, tiles, tints
+from workbench.ui.data.embedded import Embedded
+from workbench.ui.data.plane import Points
+from workbench.ui.data.scope import Scope
+from workbench.ui.data.support import table_of
+from workbench.ui.progress import Stoppable, guarded, offer
+
+LONGEST_MAP = 64 * 2**20
+"""Bytes of a kept map that are read."""
+
+
+@st.fragment
+@guarded
+def section(scope: Scope) -> None:
+    """The map, what is selected on it, and where that leads."""
+    vectors = embedded.known(scope)
+    if vectors is None:
+        embedded.offers(scope, "A map of the set")
+        return
+    places = _known(scope, vectors)
+    if places is None:
+        st.markdown(":material/radio_button_unchecked: **Not drawn yet.** Up to a minute or two for a large set.")
+        token = session.token(scope.images)[:12]
+        offer("Draw the map", f"map {token}", lambda: _make(scope, vectors, token))
+        return
+    shown, tint = _points(scope, vectors, places)
+    _draw(scope, shown, tint)
+    chosen.panel(scope, shown.rows, vectors)
+
+
+def _draw(scope: Scope, shown: Points, tint: str) -> None:
+    names = [item.name for item in scope.images]
+    selected = selection.chosen(scope.images) or frozenset()
+    flags = np.array([names[row] in selected for row in shown.rows.tolist()], dtype=bool)
+    legend = ", ".join(f"{entry['count']:,} {entry['name']}" for entry in shown.legend)
+    alt = f"Map of {len(shown.rows):,} images, coloured by {tint}: {legend}. Below, images can be selected by a list."
+
+    @guarded
+    def lassoed() -> None:
+        if (flags := plane.lassoed(len(shown.rows))) is not None and flags.any():
+            digest = selection.keep(scope, [names[row] for row in shown.rows[flags].tolist()])
+            url.choose(selection.SELECTED, digest)
+
+    plane.draw(shown, flags, alt, lassoed)
+    if (at := plane.pointed(len(shown.rows))) is not None:
+        item = scope.images.items[int(shown.rows[at])]
+        facts = table_of(scope).iloc[int(shown.rows[at])]
+        words = [
+            str(facts[name]) for name in ("label", "split", "verdict") if name in facts and facts[name] is not None
+        ]
+        plane.tip(at, session_name(item.name), " · ".join(words), tiles.encoded(item))
+    left_out = len(scope.images) - len(shown.rows)
+    more = f" {left_out:,} cannot be read and have no place." if left_out else ""
+    st.caption(
+        "Draw round images to select them; with Shift, to add them. Neighbours are alike to the network; distances"
+        f" between groups, and their size, mean little.{more}"
+    )
+
+
+def session_name(name: str) -> str:
+    """A name as the tip of the map shows it."""
+    return name if len(name) <= 80 else f"…{name[-79:]}"
+
+
+def _points(scope: Scope, vectors: Embedded, places: NDArray[np.float32]) -> tuple[Points, str]:
+    reach = coverage.kept(scope, vectors)
+    options = tints.options(scope, reach)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        tint = url.select("Colour by", list(options), key="tint", format_func=options.__getitem__, width=220)
+        draw.meaning("map", "What does this map show?", most=f"{MOST_EMBEDDED:,}")
+    place = slot("map points", **scope.facts, features=vectors.source, tint=tint, reach=reach is not None)
+
+    def made() -> Points:
+        codes, names, colours = tints.coded(scope, tint, reach)
+        return plane.points(places, codes, names, colours)
+
+    return place.kept(made, lambda points: 20 * len(points.rows) + 4096), options[tint]
+
+
+def _path(scope: Scope, vectors: Embedded) -> tuple[str, Path]:
+    name = key("projection", features=vectors.source, pixels=scope.images.pixels_key)
+    return name, cache_folder() / "maps" / f"{name}.npy"
+
+
+def _known(scope: Scope, vectors: Embedded) -> NDArray[np.float32] | None:
+    """The places of the images where they are known, from the shelf or the disk."""
+    place = slot("projection", features=vectors.source, pixels=scope.images.pixels_key)
+    places: NDArray[np.float32] | None = place.get()
+    if places is None:
+        _, path = _path(scope, vectors)
+        try:
+            if not path.is_file() or path.stat().st_size > LONGEST_MAP:
+                return None
+            places = np.load(path, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        if places.shape != (len(scope.images), 2) or places.dtype != np.float32:
+            return None
+        place.put(places, places.nbytes)
+    return places
+
+
+def _make(scope: Scope, vectors: Embedded, token: str) -> NDArray[np.float32] | None:
+    progress = Stoppable("Drawing the map", f"draw map {token}")
+    if progress.stopped:
+        return None
+    places = projection(vectors.vectors, on_progress=progress)
+    _, path = _path(scope, vectors)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            np.save(file, places, allow_pickle=False)
+        Path(file.name).replace(path)
+    except OSError:  # a full disk costs only the memory of it
+        pass
+    slot("projection", features=vectors.source, pixels=scope.images.pixels_key).put(places, places.nbytes)
+    progress.done()
+    return places
