@@ -121,6 +121,7 @@ def test_nothing_keeps_a_result_beside_the_shelves():
         "workbench/ui/choice.py": {"_load"},
         "workbench/ui/ahead.py": {"ahead"},
         "workbench/ui/defects/histogram.py": None,
+        "workbench/ui/data/plane.py": None,
         "workbench/ui/defects/rules.py": None,
         "workbench/ui/probe/canvas.py": None,
         "workbench/ui/sets.py": {"_shared"},

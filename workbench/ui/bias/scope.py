@@ -173,7 +173,7 @@ def _made(
 ) -> Scope:
     rows = np.ones(len(predictions), bool) if split == ALL else (predictions.frame["split"] == split).to_numpy(bool)
     if selected is not None:
-        rows &= predictions.frame["name"].isin(selected).to_numpy(bool)
+        rows = rows & predictions.frame["name"].isin(selected).to_numpy(bool)
     support = int((rows & predictions.frame["verdict"].notna().to_numpy(bool)).sum())
     whole = tuple(name for name in groups.names if name not in groups.cut)
     digest = selected and hashlib.sha256("\0".join(sorted(selected)).encode()).hexdigest()

@@ -10,6 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from workbench.stats import cosine
+from workbench.texts import apart, shown
 from workbench.ui import draw, gallery, selection, url
 from workbench.ui.data import tiles
 from workbench.ui.data.embedded import Embedded
@@ -70,18 +71,19 @@ def _by_value(scope: Scope, rows: NDArray[np.intp]) -> None:
     columns = [name for name in ("label", "split", "verdict", "predicted") if name in table]
     columns += [name for name in gallery.groups(scope.images) if name in table]
     pairs = [(name, value) for name in columns for value in sorted(table[name].dropna().unique(), key=str)]
+    options = dict(zip(apart(f"{name}: {shown(value)}" for name, value in pairs), pairs, strict=True))
     with st.container(horizontal=True, vertical_alignment="bottom"):
         picked = st.multiselect(
             "All images with",
-            range(len(pairs)),
-            format_func=lambda number: f"{pairs[number][0]}: {pairs[number][1]}",
+            list(options),
             key="map values",
             help="Values of one attribute add up; those of several attributes must all hold.",
         )
         if st.button("Select", key="select values", disabled=not picked):
             holds = np.ones(len(table), bool)
-            for name in {pairs[number][0] for number in picked}:
-                wanted = [pairs[number][1] for number in picked if pairs[number][0] == name]
+            wished = [options[words] for words in picked]
+            for name in {column for column, _ in wished}:
+                wanted = [value for column, value in wished if column == name]
                 holds &= table[name].isin(wanted).to_numpy(bool)
             _take(scope, table["name"].to_numpy(dtype=object)[holds].tolist())
 
@@ -107,4 +109,4 @@ def _take(scope: Scope, names: Sequence[str]) -> None:
         st.warning("No image has all of these values.")
         return
     url.choose(selection.SELECTED, selection.keep(scope, names))
-    st.rerun(scope="fragment")
+    st.rerun()
