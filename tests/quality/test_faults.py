@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 
 from workbench.images import BytesSource, ImageItem
 from workbench.images.stamped_metal import Plan, draw_parts
-from workbench.quality import fault_results, faults_of, measure
+from workbench.quality import fault_proposals, fault_results, faults_of, measure
 from workbench.quality.kinds import LEAST_OF_KIND
 
 
@@ -150,3 +150,30 @@ def test_an_image_of_the_same_part_shows_what_no_kind_can(parts, table):
     row = faults_of(images, whole, {parts[0].name: "f", "soft.png": "f"}).frame.set_index("image").loc["soft.png"]
     assert row["fault"] == "blurred against its twin"
     assert row["usual"] > row["figure"]
+
+
+def test_a_lot_that_is_dark_as_a_whole_is_told_though_it_is_usual_within_itself(parts, table):
+    dark = [dataclasses.replace(part, source=BytesSource(png(times(0.3)(part.open())))) for part in parts[:40]]
+    items = [
+        dataclasses.replace(part, attributes={"group": f"lot {number // 40}"})
+        for number, part in enumerate([*dark, *parts[40:]])
+    ]
+    whole = pd.concat([measure(dark), table[40:]], ignore_index=True)
+    result = faults_of(items, whole)
+    rows = result.frame[result.frame["fault"] == "dark"]
+    assert set(rows["image"]) >= {item.name for item in items[:40]}
+    assert rows["note"].str.contains("the whole group lot 0 lies apart").sum() >= 30
+    assert not rows["note"].str.contains("lot [1-9]").any()
+    ends = [item.attributes["group"] for item in items]
+    level = np.log(whole["brightness"] / (1 - whole["brightness"])).groupby(ends).median()
+    z = 0.6745 * (level["lot 0"] - level.median()) / max((level - level.median()).abs().median(), 0.05)
+    own = rows[rows["note"] != ""]["z"].unique()
+    assert own == pytest.approx([z])
+
+
+def test_broken_files_are_proposed_to_be_left_out(parts, table):
+    broken = [ImageItem("broken.png", BytesSource(b"no image"))]
+    result = faults_of([*parts[:50], *broken], pd.concat([table[:50], measure(broken)], ignore_index=True))
+    (proposal,) = fault_proposals(result)
+    assert (proposal.image, proposal.what, proposal.after) == ("broken.png", "leave out", None)
+    assert "no image" in proposal.why

@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 from skimage import data as photographs
 
 from workbench.images import BytesSource, ImageItem
-from workbench.quality import fault_results, faults, faults_of, measure, unmeasured
+from workbench.quality import fault_results, faults, faults_of, looked_up, measure
 from workbench.quality.file_ends import READERS, wholeness
 from workbench.quality.profiles import jpeg_quality, profile_name
 
@@ -233,7 +233,7 @@ def test_measuring_goes_on_where_it_was_stopped(monkeypatch):
     items = named(**scenes, **{"none.png": b"no image"})
     with pytest.raises(StopError):
         measure(items, stop)
-    left = unmeasured(items)
+    left = looked_up(items)[1]
     assert left == 16
     calls = []
     monkeypatch.setattr(
@@ -253,7 +253,7 @@ def test_a_broken_cache_is_measured_again(monkeypatch, tmp_path):
     with sqlite3.connect(tmp_path / "image-facts.sqlite") as base:
         base.execute("UPDATE images SET facts = 'no json' WHERE rowid = 1")
         base.execute("UPDATE images SET facts = '[1]' WHERE rowid = 2")
-    assert unmeasured(items) == 2
+    assert looked_up(items)[1] == 2
     assert measure(items)["width"].tolist() == [64, 64, 64]
     (tmp_path / "image-facts.sqlite").write_bytes(b"no database")
     assert measure(items)["width"].tolist() == [64, 64, 64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from workbench.quality.coverage import RANK, WITHIN_REACH, Coverage, coverage, coverage_results
 from workbench.quality.family_store import keep_families, known_families, store_key
 from workbench.quality.fault_kinds import FAULTS, SEVERITIES, FaultKind
-from workbench.quality.faults import Faults, fault_results, faults, faults_of
+from workbench.quality.faults import Faults, fault_proposals, fault_results, faults, faults_of
 from workbench.quality.frozen import BACKBONE, backbone_key, frozen_features, known_features
 from workbench.quality.giveaways import (
     Giveaway,
@@ -24,7 +24,7 @@ from workbench.quality.label_words import label_results
 from workbench.quality.leak_figures import Cut, Excess
 from workbench.quality.leak_words import leak_results, what_follows, what_leaks
 from workbench.quality.leaks import COMPARED_SPLITS, SAME_PART, SHARED_GROUP, Leaks, Side, leaks
-from workbench.quality.measured import measure, unmeasured
+from workbench.quality.measured import looked_up, measure
 from workbench.quality.projection import MOST_EMBEDDED, projection
 from workbench.quality.proposals import CHANGES, Proposal, manifest, write_manifest
 from workbench.quality.repeats import Repeat, Repeats, Shift, map_agreement, repeat_results, repeats

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from workbench.files import CheckResult, Outcome
 from workbench.images import ImageItem
+from workbench.predictions import GROUP
+from workbench.quality.fault_groups import medians_apart
 from workbench.quality.fault_kinds import FAULTS, FaultKind
 from workbench.quality.file_ends import NOT_WHOLE, SUM_WRONG
 from workbench.quality.file_facts import expected_format
 from workbench.quality.kinds import LEAST_OF_KIND, WHOLE_SET, Kinds, kinds_for, traits_of
 from workbench.quality.measured import measure
+from workbench.quality.proposals import Proposal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,6 +107,7 @@ def faults_of(items: Sequence[ImageItem], table: pd.DataFrame, families: Mapping
             plain = fault.measure in ("pixels", "aspect")
             kinds[fault.measure] = kinds_for(values, items, {} if plain else traits)
         rows += _of_measure(name, fault, table, values, kinds[fault.measure], split)
+        rows += _of_groups(name, fault, table, values, items)
     rows += _twins(table, families or {})
     frame = pd.DataFrame(_first_only(rows), columns=list(FAULT_COLUMNS))
     order = {name: place for place, name in enumerate(FAULTS)}
@@ -225,6 +229,32 @@ def _of_measure(
             facts = (float(measured[place]), usual, float(sound.min()), float(sound.max()), float(score))
             rows.append((names[place], name, fault.severity, *facts, kind, len(at), note))
     return sorted(rows, key=lambda row: -abs(float(str(row[7]))))
+
+
+def _of_groups(
+    name: str, fault: FaultKind, table: pd.DataFrame, values: NDArray[np.float64], items: Sequence[ImageItem]
+) -> list[Row]:
+    """Images of groups that are at fault as a whole."""
+    if fault.measure in ("pixels", "aspect"):
+        return []
+    names, measured = table["name"].to_numpy(), table[fault.measure].to_numpy(np.float64)
+    usual = float(np.nanmedian(measured)) if np.isfinite(measured).any() else 0.0
+    rows: list[Row] = []
+    for group, at, z in medians_apart(values, items, fault.sign, fault.least, FAR, TO_Z):
+        note = f"the whole group {group} lies apart from the other groups"
+        for place in at:
+            facts = (float(measured[place]), usual, None, None, z, f"{GROUP}s among each other", len(items))
+            rows.append((names[place], name, fault.severity, *facts, note))
+    return rows
+
+
+def fault_proposals(result: Faults, kinds: Collection[str] = ("empty file", "cannot be decoded")) -> list[Proposal]:
+    """Proposals to leave out the images with these faults, each with the reason."""
+    rows = result.frame[result.frame["fault"].isin(kinds)].drop_duplicates("image")
+    return [
+        Proposal(str(image), "leave out", None, None, f"{fault}: it {FAULTS[fault].meaning}")
+        for image, fault in zip(rows["image"], rows["fault"], strict=True)
+    ]
 
 
 def _twins(table: pd.DataFrame, families: Mapping[str, str]) -> list[Row]:

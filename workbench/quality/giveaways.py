@@ -283,8 +283,9 @@ def sentence_of(line: Giveaway, result: Giveaways) -> str:
     pairs = what_goes_with(line, result.classes)[:2]
     said = "; ".join(f"{value}: {count:,} of {total:,} are {name}" for value, name, count, total in pairs)
     lead = "gives away" if line.strong else "goes with"
+    alone = "" if result.grouped else " Each image was taken as independent: no groups or families are known."
     same = " Each value goes with one class alone: it may be the label under another name." if line.tied else ""
-    return f"{line.name} {lead} {what}: {told}. {said}.{same}"
+    return f"{line.name} {lead} {what}: {told}. {said}.{same}{alone}"
 
 
 def giveaway_results(result: Giveaways) -> tuple[CheckResult, ...]:

@@ -77,11 +77,19 @@ def measure(items: Iterable[ImageItem], on_progress: Callable[[int, int], None] 
     return _table(images, [own[place] if place in own else facts[name or ""] for place, name in enumerate(names)])
 
 
-def unmeasured(items: Iterable[ImageItem]) -> int:
-    """How many images are not measured yet."""
-    names = [_name(item) for item in items]
+def looked_up(items: Iterable[ImageItem]) -> tuple[pd.DataFrame | None, int]:
+    """What `measure` says of images that were all measured before, or None, and how many were not.
+
+    An image that cannot be read needs no measuring.
+    """
+    images = list(items)
+    names = [_name(item) for item in images]
     known = known_facts([name for name in dict.fromkeys(names) if name is not None])
-    return sum(name not in known for name in names)
+    missing = sum(name is not None and name not in known for name in names)
+    if missing:
+        return None, missing
+    rows = [facts_of_image(item) if name is None else known[name] for name, item in zip(names, images, strict=True)]
+    return _table(images, rows), 0
 
 
 def _name(item: ImageItem) -> str | None:

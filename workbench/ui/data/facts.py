@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from workbench.quality import measure, unmeasured
+from workbench.quality import looked_up, measure
 from workbench.ui.cache import Slot, slot
 from workbench.ui.data.scope import Scope
 from workbench.ui.progress import Stoppable, offer
@@ -18,24 +18,27 @@ BYTES_A_ROW = 4000
 
 
 def known(scope: Scope) -> pd.DataFrame | None:
-    """What `measure` says of the images; None where some were not measured yet."""
-    place = _place(scope)
-    table: pd.DataFrame | None = place.get()
-    if table is None and not unmeasured(scope.images):
-        table = measure(scope.images)
-        place.put(table, BYTES_A_ROW * len(table))
+    """What `measure` says of the images; None where that was not looked up yet."""
+    table: pd.DataFrame | None = _place(scope).get()
     return table
 
 
-def ask(scope: Scope, key: str) -> None:
-    """Say that the images were not measured, and offer to."""
-    left = unmeasured(scope.images)
+def known_or_asked(scope: Scope) -> pd.DataFrame | None:
+    """What `measure` says of the images; where some were not measured yet, None, after saying so and offering to."""
+    table = known(scope)
+    if table is not None:
+        return table
+    table, left = looked_up(scope.images)
+    if table is not None:
+        _place(scope).put(table, BYTES_A_ROW * len(table))
+        return table
     some = "" if left == len(scope.images) else f" {len(scope.images) - left:,} are measured already."
     st.markdown(
         ":material/radio_button_unchecked: **Not looked for yet.** Each image is decoded once and measured; that takes"
         f" some seconds for a thousand images, can be stopped, and is kept.{some}"
     )
-    offer(f"Measure {left:,} images", f"measure images {key}", lambda: _measured(scope))
+    offer(f"Measure {left:,} images", "measure images", lambda: _measured(scope))
+    return None
 
 
 def _measured(scope: Scope) -> pd.DataFrame | None:

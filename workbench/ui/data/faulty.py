@@ -35,9 +35,8 @@ PER_CENT = ("brightness", "contrast", "black", "white", "border")
 def section(scope: Scope) -> None:
     """The faults of the set, or what to do to know of them."""
     draw.meaning("image-faults", "What counts as a fault?")
-    table = facts.known(scope)
+    table = facts.known_or_asked(scope)
     if table is None:
-        facts.ask(scope, "faults")
         return
     names = None if scope.families is None else scope.families.by_name
     result: Faults = slot("image faults", images=scope.images.key, families=scope.facts["families"]).kept(
@@ -140,13 +139,15 @@ def _pattern(name: str) -> str:
 
 
 def _one(result: Faults, table: pd.DataFrame, fault: str, rows: pd.DataFrame) -> None:
+    import pandas as pd
+
     measure = FAULTS[fault].measure
     name = url.select("In its kind", list(rows.index), key="faulty", width=320)
     row: Any = rows.loc[name].to_dict()
-    if row["z"] is None or measure not in result.kinds:
-        st.caption(
-            f"{plain(name)}: {_said(fault, row['figure'])}, against {_said(fault, row['usual'])}; {row['kind']}."
-        )
+    if pd.isna(row["low"]) or pd.isna(row["z"]) or measure not in result.kinds:
+        against = f"{_said(fault, row['figure'])}, against {_said(fault, row['usual'])}"
+        note = f" {plain(str(row['note']).capitalize(), 200)}." if row["note"] else ""
+        st.caption(f"{plain(name)}: {against}; {plain(row['kind'], 200)}.{note}")
         return
     kinds = result.kinds[measure]
     place = int(np.flatnonzero(table["name"].to_numpy() == name)[0])

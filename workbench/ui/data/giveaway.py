@@ -38,7 +38,7 @@ def section(scope: Scope) -> None:
     draw.meaning("giveaway", "What gives a label away?")
     table = facts.known(scope)
     if table is None:
-        facts.ask(scope, "giveaways")
+        st.info("Measure the images first, under **Files and images** above.", icon=":material/help:")
         return
     target: Told = (
         "label"
