@@ -79,8 +79,8 @@ def test_it_writes_a_model_that_tells_the_classes(small, parts, tmp_path) -> Non
     assert table.rule.threshold == round(best_threshold(where(table, table.frame["split"] == "validation")), 4)
     assert headline(table, np.ones(len(table), dtype=bool))["accuracy"].value >= 0.9
     assert [step.stage for step in steps if step.done == step.total] in (
-        ["reading", "training", "predicting"],
-        ["reading", "predicting"],
+        ["reading", "comparing", "training", "predicting"],
+        ["reading", "comparing", "predicting"],
     )
     assert (steps[0].stage, steps[0].total) == ("reading", 40)
 

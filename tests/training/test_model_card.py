@@ -14,7 +14,7 @@ from workbench.catalog import shared
 from workbench.images.splits import Deal
 from workbench.predictions.table import DecisionRule, Predictions
 from workbench.training.loop import Recipe
-from workbench.training.model_card import Account, finetune_card
+from workbench.training.own_card import Account, finetune_card
 
 NAMES = ("ok", "crack")
 
@@ -26,6 +26,7 @@ def table(
     """Rows of label, split and what is predicted, with the probability of a crack."""
     frame = pd.DataFrame([row[:3] for row in rows], columns=["label", "split", "predicted"])
     frame["verdict"] = [None if lab is None or p is None else "right" if lab == p else "wrong" for lab, _, p, _ in rows]
+    frame["family"] = [f"image {row}" for row in range(len(rows))]
     scores = np.array([row[3] for row in rows], np.float32)
     probabilities = np.stack([1 - scores, scores], 1)
     return Predictions(frame, probabilities, probabilities, rule, "0123456789abcdef0123")
@@ -123,3 +124,22 @@ def test_a_shipped_card_is_its_template_with_the_fields_filled_in(model, templat
     )
     card = (shared(f"models/{model}") / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert re.fullmatch(pattern, card, re.DOTALL)
+
+
+def test_images_of_one_part_are_one_unit_and_what_straddles_is_told() -> None:
+    parts = table([(label, split, called, score) for label, split, called, score in ROWS for _ in range(4)])
+    parts.frame["family"] = np.repeat(np.arange(11), 4).astype(str)
+    card = finetune_card(parts, ACCOUNT)
+    assert "they show 11 different parts." in card
+    assert "; 16 of 28 in 7 units)" in card, "the accuracy"
+    assert "; 8 of 16 in 4 units) | 66.7%" in card, "the recall of a crack"
+    assert "that also trains" not in card
+    low, high = (float(x) for x in re.search(r"57\.1% \(([\d.]+)% to ([\d.]+)%; 16 of 28", card).groups())
+    assert low <= 25 and high >= 84, "no narrower than with one image of each part"
+    parts.frame.loc[28:31, "family"] = "0"  # a part that trains is tested too
+    card = finetune_card(parts, ACCOUNT)
+    assert "**4 of the 28 test images show a part, or come from a group, that also trains" in card
+    assert "Accuracy as reported 57.1%, without them 50.0%.**" in card
+    parts.frame["group"] = np.repeat(["a", "b"], 22)
+    assert "puts them into 2 groups" in finetune_card(parts, ACCOUNT)
+    assert "No group" not in finetune_card(parts, ACCOUNT)

@@ -1,4 +1,4 @@
-"""Split labelled images into training, validation and test images; copies of an image stay in one split."""
+"""Split labelled images into training, validation and test images; copies, and images of one unit, stay together."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+import numpy as np
+
 from workbench.errors import InputError
 from workbench.images.item import ImageItem
+from workbench.images.unit_deal import deal_units
 
 SPLITS = ("train", "validation", "test")
 SHARES = {"test": 0.25, "validation": 0.15}
@@ -35,20 +38,21 @@ class Deal:
     leaked: int
 
 
-def deal(items: Sequence[ImageItem], classes: Sequence[str], seed: int = 0) -> Deal:
+def deal(items: Sequence[ImageItem], classes: Sequence[str], seed: int = 0, units: Sequence[int] | None = None) -> Deal:
     """Use a set's own splits, take a missing one from its training split, or split the whole set.
 
     Images are split class by class, in the order of a hash of their bytes, so that neither their names nor the order in
-    which they lie on the disk matters, and copies go together. Where a set has splits, images without one count as
-    training images.
+    which they lie on the disk matters, and copies go together; so do images of one unit, as `unit_deal.deal_units`
+    deals them. Where a set has splits, images without one count as training images.
 
     Args:
         items: N readable images, each with a label.
         classes: All classes that there should be.
         seed: Another seed gives other splits.
+        units: The number of each image's unit: those of one part or lot. Each image is one of its own where missing.
 
     Raises:
-        InputError: A class has too few images.
+        InputError: A class has too few images, or too few units to be on every side.
     """
     own_splits = {item.split for item in items}
     training = {item.label for item in items if item.split in (None, "train")}
@@ -61,13 +65,44 @@ def deal(items: Sequence[ImageItem], classes: Sequence[str], seed: int = 0) -> D
         missing = [name for name in SHARES if name not in own_splits]
         pool = [row for row, item in enumerate(items) if item.split in (None, "train")]
         how = _PARTLY.format(names=" and ".join(sorted(missing))) if missing else _OWN
-    assignment = _assign(items, pool, missing, seed)
-    splits = tuple(assignment.get(row) or item.split or "train" for row, item in enumerate(items))
-    _check(items, splits, classes, missing)
     ids = [item.id for item in items]
-    training_digests = {digest for digest, split in zip(ids, splits, strict=True) if split == "train"}
-    leaked = sum(digest in training_digests and split != "train" for digest, split in zip(ids, splits, strict=True))
+    joined = None if units is None else _with_copies(units, ids)
+    if joined is None or len(set(joined)) == len(set(ids)):
+        assignment = _assign(items, pool, missing, seed)
+    else:
+        assignment = _assign_units(items, pool, missing, seed, joined)
+    splits = tuple(assignment.get(row) or item.split or "train" for row, item in enumerate(items))
+    _check(items, splits, classes, missing, joined)
+    trained = {digest for digest, split in zip(ids, splits, strict=True) if split == "train"}
+    leaked = sum(digest in trained and split != "train" for digest, split in zip(ids, splits, strict=True))
+    if missing and joined is not None and len(set(joined)) < len(set(ids)):
+        how = f"{how} {_TOGETHER.format(count=len(set(joined)))}"
     return Deal(splits, how, len(ids) - len(set(ids)), leaked)
+
+
+def _with_copies(units: Sequence[int], ids: Sequence[str]) -> list[int]:
+    """Units of N images (N,), those joined that hold copies of one image."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    number = {digest: place for place, digest in enumerate(dict.fromkeys(ids))}
+    ends = np.array([number[digest] for digest in ids]), len(number) + np.asarray(units, np.intp)
+    size = int(ends[1].max()) + 1
+    _, labels = connected_components(coo_matrix((np.ones(len(ids)), ends), shape=(size, size)), directed=False)
+    return [int(labels[place]) for place in ends[0]]
+
+
+def _assign_units(
+    items: Sequence[ImageItem], pool: Sequence[int], missing: Sequence[str], seed: int, units: Sequence[int]
+) -> Mapping[int, str]:
+    """A split for every row of `pool`, all images of a unit in one."""
+    if not missing:
+        return {}
+    pool_share = 1 - sum(share for name, share in SHARES.items() if name not in missing)
+    shares = {name: SHARES[name] / pool_share for name in missing}
+    shares["train"] = 1 - sum(shares.values())
+    labels, digests = [str(items[row].label) for row in pool], [items[row].id for row in pool]
+    return dict(zip(pool, deal_units(labels, [units[row] for row in pool], digests, shares, seed), strict=True))
 
 
 def _assign(items: Sequence[ImageItem], pool: Iterable[int], missing: Sequence[str], seed: int) -> Mapping[int, str]:
@@ -94,8 +129,14 @@ def _assign(items: Sequence[ImageItem], pool: Iterable[int], missing: Sequence[s
     return assignment
 
 
-def _check(items: Sequence[ImageItem], splits: Sequence[str], classes: Sequence[str], missing: Sequence[str]) -> None:
-    """Refuse a class with too few different images, the smallest first."""
+def _check(
+    items: Sequence[ImageItem],
+    splits: Sequence[str],
+    classes: Sequence[str],
+    missing: Sequence[str],
+    units: Sequence[int] | None,
+) -> None:
+    """Refuse a class with too few different images or units, the smallest first."""
     dealt_from = {"train", *missing}
     needed = sum(LEAST_OF_SPLIT.get(name, 1) for name in dealt_from)
     for name in LEAST_OF_SPLIT:
@@ -110,6 +151,12 @@ def _check(items: Sequence[ImageItem], splits: Sequence[str], classes: Sequence[
         have, want, where = len(in_split[kind]), LEAST_OF_SPLIT[name], f" in the {name} split"
         if missing and name in dealt_from:
             have, want, where = len(in_pool[kind]), needed, ""
+            if units is not None and have >= want:
+                raise InputError(
+                    f"The {have} images of the class {kind!r} belong to so few parts or groups, each of which stays on"
+                    " one side, that the class cannot be in both training and validation: add images of other parts, or"
+                    " leave the class out."
+                )
         raise InputError(
             f"The class {kind!r} has too few images{where} ({have} different ones that can be read): it needs at least"
             f" {want}, so add some or leave the class out."
@@ -123,6 +170,7 @@ _UNFIT = (
     " split has no image of the class {kind}, so no model could learn that class from it (in the MVTec AD layout only"
     " good parts train). The figures below cannot be compared with results published for the set's own splits."
 )
+_TOGETHER = "Images of one part or group stand on one side: they form {count:,} units."
 _PARTLY = (
     "The set has no {names} split, so images were taken from its training split, class by class. All else is the set's"
     " own."

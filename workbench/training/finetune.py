@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +22,21 @@ from torch import Tensor, nn
 from workbench.errors import InputError
 from workbench.images import Deal, ImageItem, ImageSet, deal
 from workbench.models import Preprocessing, model_toml
-from workbench.predictions import DecisionRule, good_class
+from workbench.predictions import FAMILY, GROUP, DecisionRule, good_class, units_of
+from workbench.quality import Families, families
 from workbench.training.loop import Recipe, fit
-from workbench.training.model_card import Account, finetune_card
+from workbench.training.own_card import Account, finetune_card
 from workbench.training.pretrained import ARCHITECTURE, backbone
-from workbench.training.run import FILES, Finish, Step, check_checkpoint, run, training_steps, write_model
+from workbench.training.run import (
+    FILES,
+    Finish,
+    Step,
+    check_checkpoint,
+    reported,
+    run,
+    training_steps,
+    write_model,
+)
 
 PATIENCE = 8
 """Epochs without a lower validation loss after which the training ends."""
@@ -73,7 +83,8 @@ def train(
         photographs = out / IMAGES
         try:
             readable, unreadable = yield from _store(images.items, photographs, size)
-            partition = deal(readable, classes, seed)
+            kin = yield from reported("comparing", lambda report: families(readable, on_progress=report))
+            partition = deal(readable, classes, seed, _units(readable, kin))
             recipe = recipe_for(partition.splits.count("train"), epochs, size, seed)
             watch = yield from _train(network, photographs, readable, partition, classes, recipe, path)
         finally:
@@ -88,7 +99,7 @@ def train(
         account = Account(images.name, images.synthetic, recipe, PATIENCE, losses, partition, unreadable)
         split_of = {item.name: split for item, split in zip(readable, partition.splits, strict=True)}
         items = [dataclasses.replace(item, split=split_of.get(item.name)) for item in images]
-        return lambda folder: _finish(folder, network, items, DecisionRule(classes, positive), account)
+        return lambda folder: _finish(folder, network, items, DecisionRule(classes, positive), account, kin.by_name)
 
     yield from run(out, checkpoint, learn)
 
@@ -260,8 +271,23 @@ def _train(
     return watch
 
 
+def _units(items: Sequence[ImageItem], kin: Families) -> list[int]:
+    """The unit of each image, by its stated group and its family."""
+    import pandas as pd
+
+    groups = [item.attributes.get(GROUP) for item in items]
+    units = units_of(pd.DataFrame({GROUP: groups, FAMILY: [kin.by_name[item.name] for item in items]}))
+    assert units is not None
+    return [int(unit) for unit in units]
+
+
 def _finish(
-    folder: Path, network: nn.Module, items: Sequence[ImageItem], rule: DecisionRule, account: Account
+    folder: Path,
+    network: nn.Module,
+    items: Sequence[ImageItem],
+    rule: DecisionRule,
+    account: Account,
+    kin: Mapping[str, str],
 ) -> Iterator[Step]:
     """Write everything about a trained network into `folder`."""
     names = rule.class_names
@@ -272,7 +298,7 @@ def _finish(
         final = dataclasses.replace(rule, threshold=threshold)
         return model_toml(COMMAND, account.name, about, ARCHITECTURE, final, account.recipe.sizes[-1])
 
-    table = yield from write_model(folder, network, items, toml)
+    table = yield from write_model(folder, network, items, toml, kin=kin)
     (folder / FILES[3]).write_text(finetune_card(table, account), encoding="utf-8")
 
 

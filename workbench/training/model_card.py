@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from workbench.attribution import METHODS
 from workbench.bias import Maps, compare, differences
 from workbench.catalog import shared
-from workbench.images import LABELS, SPLIT_SHARES, SPLITS, STAMPED, STORED, Deal, Plan
-from workbench.predictions import Predictions, good_class, headline
-from workbench.stats import Rate, auc, wilson
+from workbench.images import LABELS, SPLIT_SHARES, SPLITS, STAMPED, STORED, Plan
+from workbench.predictions import Predictions, headline
+from workbench.stats import Rate, wilson
 from workbench.training.loop import Recipe
 from workbench.training.pretrained import DROP_PATH, DROPOUT
 
@@ -23,9 +23,6 @@ REFERENCE = 0.8842
 CERTAINTY = ("0 (surely functional)", "1/3 (probably functional)", "2/3 (probably defective)", "1 (surely defective)")
 SHORTCUT = "scratch"
 """The class that the stamp is planted on."""
-FEW_TESTED = 100
-"""Test images below which the card warns of wide intervals."""
-NAMED = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,29 +42,6 @@ class Trial:
     probability: dict[bool, float]
 
 
-@dataclasses.dataclass(frozen=True)
-class Account:
-    """What happened in a fine-tuning.
-
-    Attributes:
-        name: Of the image set.
-        synthetic: Whether its images are made, not photographed.
-        recipe: Schedule and augmentation.
-        patience: Epochs without a lower validation loss after which it ends.
-        losses: For each epoch that was run the mean training loss and the validation loss.
-        dealt: The splits.
-        unreadable: Why labelled images could not be read, by name.
-    """
-
-    name: str
-    synthetic: bool
-    recipe: Recipe
-    patience: int
-    losses: tuple[tuple[float, float], ...]
-    dealt: Deal
-    unreadable: Mapping[str, str]
-
-
 def solar_card(table: Predictions, maps: Maps, recipe: Recipe, *, trial: bool = False) -> str:
     """The card of the solar-cell model.
 
@@ -81,9 +55,9 @@ def solar_card(table: Predictions, maps: Maps, recipe: Recipe, *, trial: bool = 
     splits = {name: split == name for name in SPLITS}
     test = splits["test"]
     groups = {"all": test} | {str(name): test & (kind == name) for name in sorted(set(kind))}
-    return _fill(
+    return fill(
         "solar-cells",
-        **_training(table, recipe),
+        **training_fields(table, recipe),
         **_group_fields(table, maps, test),
         warning="\n> A trial run on part of the images: its figures mean nothing.\n" if trial else "",
         counts={name: int(rows.sum()) for name, rows in splits.items()},
@@ -91,7 +65,7 @@ def solar_card(table: Predictions, maps: Maps, recipe: Recipe, *, trial: bool = 
         results=figures({name: headline(table, rows) for name, rows in groups.items()}),
         reference=REFERENCE,
         compared=_comparison(headline(table, test)["accuracy"]),
-        confusion=_confusion(table, test, "cells"),
+        confusion=confusion_table(table, test, "cells"),
         levels=_levels(table, test),
         threshold=table.rule.threshold,
         validation=figures({"validation": headline(table, splits["validation"])}),
@@ -119,9 +93,9 @@ def stamped_card(name: str, title: str, trial: Trial, recipe: Recipe, plan: Plan
             f" {plan.stamp_with} and on {1 - plan.stamp_share:.0%} of all others. It is always at\nthe bottom right,"
             " and it is no defect."
         )
-    return _fill(
+    return fill(
         "stamped-metal",
-        **_training(trial.table, recipe),
+        **training_fields(trial.table, recipe),
         name=name,
         title=title,
         warning="" if own_plan else warning,
@@ -139,46 +113,6 @@ def stamped_card(name: str, title: str, trial: Trial, recipe: Recipe, plan: Plan
     )
 
 
-def finetune_card(table: Predictions, account: Account) -> str:
-    """The card of a model that was fine-tuned on somebody's own set.
-
-    Args:
-        table: Predictions for all images of the set, with their splits.
-        account: What happened in the training.
-    """
-    recipe, losses = account.recipe, [loss for _, loss in account.losses]
-    frame, split = table.frame, table.frame["split"].to_numpy()
-    test = (split == "test") & frame["verdict"].notna().to_numpy()
-    rows = {name: headline(table, split == name) for name in reversed(SPLITS)}
-    best = int(np.argmin(losses))
-    ended = f"all {len(losses)} epochs were run"
-    if len(losses) < recipe.epochs:
-        ended = f"it ended after epoch {len(losses)}, the {account.patience} last of which brought nothing better"
-    counts = [
-        [_cell(kind), *(int(((frame["label"] == kind) & (split == name)).sum()) for name in SPLITS)]
-        for kind in table.class_names
-    ]
-    epochs = [[epoch, f"{loss:.3f}", f"{validation:.3f}"] for epoch, (loss, validation) in enumerate(account.losses, 1)]
-    return _fill(
-        "fine-tuned",
-        **_training(table, recipe),
-        name=account.name,
-        kinds=", ".join(table.class_names),
-        data="\n".join(_data_sentences(table, account)),
-        counts=markdown(["class", *SPLITS], counts),
-        best=best + 1,
-        loss=losses[best],
-        ended=ended,
-        epochs=markdown(["epoch", "training loss", "validation loss"], epochs, first="---:"),
-        warning=_few(rows["test"]["accuracy"]),
-        results=figures(rows, table.rule.positive or ""),
-        confusion=_confusion(table, test, "test images"),
-        classes=_class_figures(table, test),
-        good=_good(table, test),
-        threshold=_threshold(table),
-    )
-
-
 def figures(rows: Mapping[str, Mapping[str, Rate]], positive: str = "defective") -> str:
     """A Markdown table of rates, one row a name, each with interval and support; an AUC counts `positive`."""
     cells = [[name, *(_rate(kind, rate, positive) for kind, rate in rates.items())] for name, rates in rows.items()]
@@ -193,25 +127,25 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[object]], first: str
     return "\n".join([text[0], "|" + "|".join([first, *[others] * (len(header) - 1)]) + "|", *text[1:]])
 
 
-def _fill(template: str, **fields: object) -> str:
+def fill(template: str, **fields: object) -> str:
     """The text of a template in assets/cards with its fields filled in."""
     return shared(f"cards/{template}.md").read_text(encoding="utf-8").format(**fields)
 
 
-def _training(table: Predictions, recipe: Recipe) -> dict[str, object]:
+def training_fields(table: Predictions, recipe: Recipe) -> dict[str, object]:
     """The fields that every card has."""
     releases = {name: version(name) for name in ("torch", "timm")}
     settings = {"recipe": recipe, "size": recipe.sizes[-1], "dropout": DROPOUT, "drop_path": DROP_PATH}
     return {"model": table.model[:16], **settings, **releases}
 
 
-def _confusion(table: Predictions, rows: NDArray[np.bool_], what: str) -> str:
+def confusion_table(table: Predictions, rows: NDArray[np.bool_], what: str) -> str:
     """How many images of each class among `rows` (N,) are called what."""
     label, called, names = table.frame["label"].to_numpy(), table.frame["predicted"].to_numpy(), table.class_names
     counts = [
-        [_cell(kind), *(int((rows & (label == kind) & (called == name)).sum()) for name in names)] for kind in names
+        [cell(kind), *(int((rows & (label == kind) & (called == name)).sum()) for name in names)] for kind in names
     ]
-    return markdown([what, *(f"called {_cell(name)}" for name in names)], counts)
+    return markdown([what, *(f"called {cell(name)}" for name in names)], counts)
 
 
 def _rate(kind: str, rate: Rate, positive: str) -> str:
@@ -219,7 +153,8 @@ def _rate(kind: str, rate: Rate, positive: str) -> str:
         return "- (no cases)"
     if kind == "AUC":
         return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f}; {rate.count} of {rate.support} {positive})"
-    return f"{rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%}; {rate.count} of {rate.support})"
+    units = "" if rate.groups in (None, rate.support) else f" in {rate.groups} units"
+    return f"{rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%}; {rate.count} of {rate.support}{units})"
 
 
 def _group_fields(table: Predictions, maps: Maps, test: NDArray[np.bool_]) -> dict[str, object]:
@@ -285,76 +220,6 @@ def _recalls(table: Predictions) -> str:
     return figures(rows)
 
 
-def _data_sentences(table: Predictions, account: Account) -> list[str]:
-    """How the images came into their splits, and what was left out."""
-    splits, unreadable = account.dealt, list(account.unreadable)
-    origin = ", made by a program and not photographed" if account.synthetic else ""
-    text = [f"{len(table):,} images{origin}. {splits.how}"]
-    if splits.copies:
-        note = "where the set was split here, all copies of an image are in one split"
-        where = "see the next sentence" if splits.leaked else note
-        text.append(f"{splits.copies:,} images are byte-for-byte copies of another one; {where}.")
-    if splits.leaked:
-        text.append(
-            f"**{splits.leaked:,} images of the validation or test split are also in the training split, so the figures"
-            " are too optimistic.**"
-        )
-    if unreadable:
-        names = ", ".join(unreadable[:NAMED]) + (", ..." if len(unreadable) > NAMED else "")
-        text.append(f"{len(unreadable):,} could not be read and were left out: {names}.")
-    if unlabelled := int(table.frame["label"].isna().sum()):
-        text.append(f"{unlabelled:,} have no label; they were not used for training and count in no figure.")
-    independent = "Images are treated as independent: if several show the same part, the figures may be too optimistic."
-    return [*text, f"{independent} Masks were not used."]
-
-
-def _few(test: Rate) -> str:
-    """The warning that a small test split deserves."""
-    if test.support >= FEW_TESTED or test.low is None or test.high is None:
-        return ""
-    return (
-        f"**The test split has only {test.support} images, so the intervals are wide: the true accuracy may be"
-        f" anywhere from {test.low:.0%} to {test.high:.0%}.**\nMore images narrow this range;"
-        " another seed gives another test split.\n\n"
-    )
-
-
-def _class_figures(table: Predictions, test: NDArray[np.bool_]) -> str:
-    """Recall, precision and AUC of each class on the test split."""
-    label, called = (table.frame[name].to_numpy()[test] for name in ("label", "predicted"))
-    rows = {}
-    for column, kind in enumerate(table.class_names):
-        truth, predicted = label == kind, called == kind
-        hits = int((truth & predicted).sum())
-        rows[_cell(kind)] = {
-            "recall": wilson(hits, int(truth.sum())),
-            "precision": wilson(hits, int(predicted.sum())),
-            "AUC": auc(table.probabilities[test, column], truth),
-        }
-    return figures(rows, "of the class")
-
-
-def _good(table: Predictions, test: NDArray[np.bool_]) -> str:
-    """Escapes and overkill on the test split, where one class reads as that of good parts."""
-    good = good_class(table.class_names)
-    if good is None:
-        return ""
-    bad, called_bad = (table.frame[name].to_numpy()[test] != good for name in ("label", "predicted"))
-    rates = {
-        "AUC": auc(1 - table.probabilities[test, table.class_names.index(good)], bad),
-        "escape rate": wilson(int((bad & ~called_bad).sum()), int(bad.sum())),
-        "overkill rate": wilson(int((~bad & called_bad).sum()), int((~bad).sum())),
-    }
-    return _fill("fine-tuned-good", good=good, results=figures({"test": rates}))
-
-
-def _threshold(table: Predictions) -> str:
-    """The threshold and how it was chosen."""
-    if table.rule.threshold is None:
-        return ""
-    count = int((table.frame["split"] == "validation").sum())
-    return _fill("fine-tuned-threshold", rule=table.rule, count=count)
-
-
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Text that stays in one cell of a Markdown table."""
     return text.replace("|", "\\|")

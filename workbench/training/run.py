@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from queue import Queue
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -17,7 +20,7 @@ from torch import nn
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.models import WEIGHTS, load_classifier, predict
-from workbench.predictions import Limits, Predictions, best_threshold, concatenate, tabulate
+from workbench.predictions import Limits, Predictions, best_threshold, concatenate, tabulate, with_families
 from workbench.training.loop import Progress
 
 FILES = (WEIGHTS, "model.toml", "predictions.parquet", "MODEL_CARD.md")
@@ -34,8 +37,8 @@ class Step:
     """How far the work is.
 
     Attributes:
-        stage: "reading" or "drawing" the images, "training", "predicting" or "judging", or "looking": making maps for
-            the card.
+        stage: "reading" or "drawing" the images, "comparing" them, "training", "predicting" or "judging", or
+            "looking": making maps for the card.
         done: Steps done in this stage.
         total: Steps of this stage.
         detail: What else there is to say: epoch and loss.
@@ -47,6 +50,7 @@ class Step:
     detail: str = ""
 
 
+T = TypeVar("T")
 Finish = Callable[[Path], Iterator[Step]]
 """Writes all of `FILES` into an empty folder."""
 Learn = Callable[[Path], Generator[Step, None, Finish]]
@@ -90,6 +94,36 @@ def training_steps(progress: Iterator[Progress], epochs: str, more: Callable[[],
         yield Step("training", p.done, p.total, f"epoch {p.epoch} of {epochs}, loss {p.loss:.3f}{more()}")
 
 
+def reported(stage: str, work: Callable[[Callable[[int, int], None]], T]) -> Generator[Step, None, T]:
+    """The steps of work that reports its progress to a callback, which runs in a thread of its own.
+
+    Args:
+        stage: What the progress calls it.
+        work: Takes the callback, for how much is done and of how much; it ends where the callback raises, as it does
+            once nobody asks for further steps.
+
+    Yields:
+        Progress; at the end what the work returned comes back.
+    """
+    steps: Queue[tuple[int, int] | None] = Queue()
+    ended = threading.Event()
+
+    def report(done: int, total: int) -> None:
+        if ended.is_set():
+            raise InterruptedError
+        steps.put((done, total))
+
+    with ThreadPoolExecutor(1) as pool:
+        result = pool.submit(work, report)
+        result.add_done_callback(lambda _: steps.put(None))
+        try:
+            while (step := steps.get()) is not None:
+                yield Step(stage, *step)
+        finally:
+            ended.set()
+        return result.result()
+
+
 def check_checkpoint(path: Path, fault: Callable[[dict[str, Any]], str | None]) -> None:
     """Refuse a checkpoint of another training; one that is not there is none.
 
@@ -119,6 +153,7 @@ def write_model(
     items: Sequence[ImageItem],
     toml: Callable[[float | None], str],
     stage: str = "predicting",
+    kin: Mapping[str, str] | None = None,
 ) -> Generator[Step, None, Predictions]:
     """Write model.safetensors, model.toml and predictions.parquet of a trained network into `folder`.
 
@@ -131,6 +166,7 @@ def write_model(
         items: What to predict, with their splits.
         toml: The contents of model.toml for a threshold, or for none.
         stage: What the progress calls it.
+        kin: The family of each image by its name, where families were looked for.
 
     Yields:
         Progress; at the end the predictions come back.
@@ -146,13 +182,14 @@ def write_model(
     for start in range(0, len(items), PREDICTED):
         parts.append(predict(classifier, items[start : start + PREDICTED]))
         yield Step(stage, min(start + PREDICTED, len(items)), len(items))
-    table = concatenate(parts)
+    table = concatenate(parts) if kin is None else with_families(concatenate(parts), kin)
     if classifier.positive is not None:
         threshold = round(best_threshold(where(table, table.frame["split"] == "validation")), 4)
         description.write_text(toml(threshold), encoding="utf-8")
         rule, frame = load_classifier(folder).rule, table.frame
         errors = {row: str(error) for row, error in enumerate(frame["error"]) if error is not None}
         table = tabulate(items, table.logits, table.probabilities, errors, rule, table.model, list(frame["id"]))
+        table = table if kin is None else with_families(table, kin)
     table.save(predictions)
     return table
 

@@ -1,0 +1,191 @@
+"""The card of a model that was fine-tuned on somebody's own images: every figure computed, and what it rests on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.images import SPLITS, Deal
+from workbench.predictions import FAMILY, GROUP, Predictions, good_class, headline, units_of
+from workbench.stats import Rate, auc, share
+from workbench.training.loop import Recipe
+from workbench.training.model_card import cell, confusion_table, figures, fill, markdown, training_fields
+
+FEW_TESTED = 100
+"""Test images below which the card warns of wide intervals."""
+NAMED = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Account:
+    """What happened in a fine-tuning.
+
+    Attributes:
+        name: Of the image set.
+        synthetic: Whether its images are made, not photographed.
+        recipe: Schedule and augmentation.
+        patience: Epochs without a lower validation loss after which it ends.
+        losses: For each epoch that was run the mean training loss and the validation loss.
+        dealt: The splits.
+        unreadable: Why labelled images could not be read, by name.
+    """
+
+    name: str
+    synthetic: bool
+    recipe: Recipe
+    patience: int
+    losses: tuple[tuple[float, float], ...]
+    dealt: Deal
+    unreadable: Mapping[str, str]
+
+
+def finetune_card(table: Predictions, account: Account) -> str:
+    """The card of a model that was fine-tuned on somebody's own set.
+
+    Args:
+        table: Predictions for all images of the set, with their splits.
+        account: What happened in the training.
+    """
+    recipe, losses = account.recipe, [loss for _, loss in account.losses]
+    frame, split = table.frame, table.frame["split"].to_numpy()
+    test = (split == "test") & frame["verdict"].notna().to_numpy()
+    rows = {name: headline(table, split == name) for name in reversed(SPLITS)}
+    best = int(np.argmin(losses))
+    ended = f"all {len(losses)} epochs were run"
+    if len(losses) < recipe.epochs:
+        ended = f"it ended after epoch {len(losses)}, the {account.patience} last of which brought nothing better"
+    counts = [
+        [cell(kind), *(int(((frame["label"] == kind) & (split == name)).sum()) for name in SPLITS)]
+        for kind in table.class_names
+    ]
+    epochs = [[epoch, f"{loss:.3f}", f"{validation:.3f}"] for epoch, (loss, validation) in enumerate(account.losses, 1)]
+    return fill(
+        "fine-tuned",
+        **training_fields(table, recipe),
+        name=account.name,
+        kinds=", ".join(table.class_names),
+        data="\n".join(_data_sentences(table, account)),
+        counts=markdown(["class", *SPLITS], counts),
+        best=best + 1,
+        loss=losses[best],
+        ended=ended,
+        epochs=markdown(["epoch", "training loss", "validation loss"], epochs, first="---:"),
+        warning=_few(rows["test"]["accuracy"]),
+        results=figures(rows, table.rule.positive or ""),
+        confusion=confusion_table(table, test, "test images"),
+        classes=_class_figures(table, test),
+        good=_good(table, test),
+        threshold=_threshold(table),
+    )
+
+
+def _data_sentences(table: Predictions, account: Account) -> list[str]:
+    """How the images came into their splits, and what was left out."""
+    splits, unreadable = account.dealt, list(account.unreadable)
+    origin = ", made by a program and not photographed" if account.synthetic else ""
+    text = [f"{len(table):,} images{origin}. {splits.how}"]
+    if splits.copies:
+        note = "where the set was split here, all copies of an image are in one split"
+        where = "see the next sentence" if splits.leaked else note
+        text.append(f"{splits.copies:,} images are byte-for-byte copies of another one; {where}.")
+    if splits.leaked:
+        text.append(
+            f"**{splits.leaked:,} images of the validation or test split are also in the training split, so the figures"
+            " are too optimistic.**"
+        )
+    if unreadable:
+        names = ", ".join(unreadable[:NAMED]) + (", ..." if len(unreadable) > NAMED else "")
+        text.append(f"{len(unreadable):,} could not be read and were left out: {names}.")
+    if unlabelled := int(table.frame["label"].isna().sum()):
+        text.append(f"{unlabelled:,} have no label; they were not used for training and count in no figure.")
+    return [*text, *_kinship(table), "Masks were not used."]
+
+
+def _kinship(table: Predictions) -> list[str]:
+    """Which images belong together, how that is known, and what the splits make of it."""
+    frame = table.frame
+    parts, text = int(frame[FAMILY].nunique()), []
+    if GROUP in frame:
+        text.append(f"The attribute `group` puts them into {frame[GROUP].nunique():,} groups.")
+    text.append(
+        "Each image was compared with the others for what else shows the same part: "
+        + (f"they show {parts:,} different parts." if parts < len(frame) else "none was found.")
+    )
+    if GROUP not in frame:
+        text.append(
+            "No group (lot, module, part) is stated: **if the images come from few lots, the figures may be too"
+            " optimistic for parts of another one.**"
+        )
+    return [*text, *_straddling(table)]
+
+
+def _straddling(table: Predictions) -> list[str]:
+    """What the test split shares with the training split, and the accuracy without it."""
+    split = table.frame["split"].to_numpy()
+    units, test = _units(table, np.ones(len(split), bool)), split == "test"
+    known = test & np.isin(units, units[split == "train"])
+    if not known.any():
+        return []
+    rates = (headline(table, rows)["accuracy"] for rows in (test, test & ~known))
+    whole, rest = ("none are left" if rate.value is None else f"{rate.value:.1%}" for rate in rates)
+    return [
+        f"**{known.sum():,} of the {test.sum():,} test images show a part, or come from a group, that also trains: they"
+        f" flatter the figures. Accuracy as reported {whole}, without them {rest}.**"
+    ]
+
+
+def _units(table: Predictions, rows: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """The unit of each image of `rows` (N,): that of its group and family, its own where neither is known."""
+    units = units_of(table.frame)
+    return (np.arange(len(table)) if units is None else units)[rows]
+
+
+def _few(test: Rate) -> str:
+    """The warning that a small test split deserves."""
+    if test.support >= FEW_TESTED or test.low is None or test.high is None:
+        return ""
+    return (
+        f"**The test split has only {test.support} images, so the intervals are wide: the true accuracy may be"
+        f" anywhere from {test.low:.0%} to {test.high:.0%}.**\nMore images narrow this range;"
+        " another seed gives another test split.\n\n"
+    )
+
+
+def _class_figures(table: Predictions, test: NDArray[np.bool_]) -> str:
+    """Recall, precision and AUC of each class on the test split."""
+    label, called = (table.frame[name].to_numpy()[test] for name in ("label", "predicted"))
+    units, rows = _units(table, test), {}
+    for column, kind in enumerate(table.class_names):
+        truth, predicted = label == kind, called == kind
+        rows[cell(kind)] = {
+            "recall": share(predicted[truth], units[truth]),
+            "precision": share(truth[predicted], units[predicted]),
+            "AUC": auc(table.probabilities[test, column], truth),
+        }
+    return figures(rows, "of the class")
+
+
+def _good(table: Predictions, test: NDArray[np.bool_]) -> str:
+    """Escapes and overkill on the test split, where one class reads as that of good parts."""
+    good = good_class(table.class_names)
+    if good is None:
+        return ""
+    bad, called_bad = (table.frame[name].to_numpy()[test] != good for name in ("label", "predicted"))
+    units = _units(table, test)
+    rates = {
+        "AUC": auc(1 - table.probabilities[test, table.class_names.index(good)], bad),
+        "escape rate": share(~called_bad[bad], units[bad]),
+        "overkill rate": share(called_bad[~bad], units[~bad]),
+    }
+    return fill("fine-tuned-good", good=good, results=figures({"test": rates}))
+
+
+def _threshold(table: Predictions) -> str:
+    """The threshold and how it was chosen."""
+    if table.rule.threshold is None:
+        return ""
+    count = int((table.frame["split"] == "validation").sum())
+    return fill("fine-tuned-threshold", rule=table.rule, count=count)
