@@ -29,4 +29,5 @@ from workbench.quality.projection import MOST_EMBEDDED, projection
 from workbench.quality.proposals import CHANGES, Proposal, manifest, write_manifest
 from workbench.quality.repeats import Repeat, Repeats, Shift, map_agreement, repeat_results, repeats
 from workbench.quality.same_part import GRADES, Families, families
+from workbench.quality.study import Study, study
 from workbench.quality.support import NO_SPLIT, Promise, Support, support, support_results

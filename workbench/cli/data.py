@@ -1,0 +1,83 @@
+"""`workbench data`: what an image set can carry, before any figure is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workbench.cli.images import ImagesOption, ReadOption, load, show
+from workbench.cli.meter import Meter
+from workbench.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from workbench.audit import Audit
+    from workbench.images import ImageSet
+
+FINDINGS, MANIFEST, TABLES = "findings.json", "manifest.csv", "tables"
+MARKS = {"ok": "ok     ", "warn": "look   ", "fail": "FAIL   ", "unknown": "unknown"}
+
+
+def data(
+    images: ImagesOption,
+    out: Annotated[Path, typer.Option(help="The folder to write findings.json, manifest.csv and tables/ to.")],
+    model: Annotated[
+        str | None, typer.Option(help="As for run; without a model, checks that need its answers stay unknown.")
+    ] = None,
+    read: ReadOption = None,
+) -> None:
+    """Look at an image set before any figure is believed: files, parts shown twice, leaks, labels, coverage.
+
+    Nothing of the set is changed. It can be stopped, and goes on where it was when it is run again.
+    """
+    image_set = load(images, read)
+    show(image_set)
+    out.mkdir(parents=True, exist_ok=True)
+    with Meter() as meter:
+
+        def report(stage: str, done: int, total: int) -> None:
+            meter(done, total, stage)
+
+        answers = None if model is None else _answers(model, image_set, out, report)
+        from workbench.files import frame_csv, write_findings
+        from workbench.quality import study
+
+        result = study(
+            image_set, *(() if answers is None else (answers.predictions, _embeddings(answers))), on_progress=report
+        )
+    write_findings(out / FINDINGS, result.results)
+    (out / TABLES).mkdir(exist_ok=True)
+    for name, table in result.tables.items():
+        (out / TABLES / f"{name}.csv").write_text(frame_csv(table), encoding="utf-8", newline="")
+    for finding in result.results:
+        print(f"{MARKS[finding.verdict]} {finding.sentence}")
+    print(f"Wrote {FINDINGS}, {MANIFEST} and {len(result.tables)} tables to {out}")
+
+
+def _answers(model: str, image_set: ImageSet, out: Path, report: Callable[[str, int, int], None]) -> Audit:
+    """What the model says of each image, as `workbench audit` computes it, into the same folder."""
+    from contextlib import closing
+
+    from workbench.audit import open_audit, run
+    from workbench.models import load_classifier
+
+    classifier = load_classifier(model)
+    if classifier.rule.thresholds is not None:
+        raise InputError("Several labels can be true of one image of this model: leave --model out.")
+    with closing(run(classifier, image_set, out / "audit")) as steps:
+        for step in steps:
+            report("asking the model", step.done, step.total)
+    return open_audit(out / "audit")
+
+
+def _embeddings(answers: Audit) -> NDArray[np.float32] | None:
+    """What goes into the model's last layer; None where the model has no such layer."""
+    try:
+        return answers.embeddings()
+    except InputError:
+        return None
