@@ -32,7 +32,7 @@ def shots(seed: int, number: int, label: str) -> list[Image.Image]:
     """One part under six exposures, each with its own noise and place."""
     rng = np.random.default_rng([seed, number])
     camera, light = rng.choice(list(CAMERAS)), rng.choice(list(LIGHTS))
-    pixels, _ = draw(Part((seed, number), label, str(camera), str(light), 0, False), SIZE)
+    pixels, _ = draw(Part((seed, number), label, str(camera), str(light), 1 + number % 3, False), SIZE)
     result = []
     for gain in np.linspace(0.6, 1.4, SHOTS):
         shot = np.roll(pixels, rng.integers(-1, 2, 2), (0, 1)).astype(np.float64) * gain

@@ -45,11 +45,14 @@ def data(
 
         answers = None if model is None else _answers(model, image_set, out, report)
         from workbench.files import frame_csv, write_findings
-        from workbench.quality import study
+        from workbench.quality import study, write_manifest
 
         result = study(
             image_set, *(() if answers is None else (answers.predictions, _embeddings(answers))), on_progress=report
         )
+    if (out / FINDINGS).exists():  # of a run before
+        (out / MANIFEST).unlink(missing_ok=True)
+    write_manifest(out / MANIFEST, image_set, result.proposals, families=result.families)
     write_findings(out / FINDINGS, result.results)
     (out / TABLES).mkdir(exist_ok=True)
     for name, table in result.tables.items():

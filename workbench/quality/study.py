@@ -12,11 +12,15 @@ from workbench.images import ImageSet
 from workbench.predictions import Predictions, attributes_of, with_families
 from workbench.quality.coverage import coverage, coverage_results
 from workbench.quality.family_store import keep_families, known_families, store_key
-from workbench.quality.faults import fault_results, faults
+from workbench.quality.faults import fault_results, faults_of
 from workbench.quality.frozen import frozen_features
-from workbench.quality.grouped_split import GroupedSplit, grouped_split
+from workbench.quality.giveaways import Target, giveaway_results, giveaways
+from workbench.quality.grouped_split import grouped_split
 from workbench.quality.leak_words import leak_results
 from workbench.quality.leaks import leaks
+from workbench.quality.measured import measure
+from workbench.quality.proposals import Proposal
+from workbench.quality.repeats import repeat_results, repeats
 from workbench.quality.same_part import Families, families
 from workbench.quality.support import support, support_results
 
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+TARGETS: tuple[Target, ...] = ("label", "split")
 Report = Callable[[str, int, int], None]
 
 
@@ -36,13 +41,13 @@ class Study:
         results: One for each check, in the order of the page Data.
         tables: The tables behind them, by a name that suits a file.
         families: Which images show one part.
-        split: A split that keeps parts and groups on one side; None where there are too few of them.
+        proposals: What to change: the split of images whose part or group stands on both sides.
     """
 
     results: tuple[CheckResult, ...]
     tables: Mapping[str, pd.DataFrame]
     families: Families
-    split: GroupedSplit | None
+    proposals: tuple[Proposal, ...]
 
 
 def study(
@@ -73,7 +78,7 @@ def study(
     for more, named in _checks(images, found, predictions, embeddings, report):
         results += more
         tables |= named
-    return Study(tuple(results), tables, found, _split(images, found))
+    return Study(tuple(results), tables, found, _moves(images, found))
 
 
 Part = tuple[tuple[CheckResult, ...], dict[str, "pd.DataFrame"]]
@@ -88,10 +93,13 @@ def _checks(
 ) -> Iterator[Part]:
     """The results and tables of one check after another."""
     judged = None if predictions is None else with_families(predictions, found.by_name)
-    broken = faults(images, families=found.by_name, on_progress=lambda *at: report("looking at files", *at))
-    yield fault_results(broken), {"faults": broken.frame}
+    measured = measure(images, lambda *at: report("looking at files", *at))
+    broken = faults_of(images.items, measured, found.by_name)
+    yield fault_results(broken), {"faults": broken.frame, "files": measured}
     shared = leaks(images, found, predictions)
     yield leak_results(shared), {"leaks": shared.pairs}
+    again = None if predictions is None else repeats(found, predictions)
+    yield repeat_results(again), {} if again is None else {"repeats": again.pairs}
     table = _table(images, found) if judged is None else judged.frame
     carried = support(table)
     yield support_results(carried), {"support": carried.frame}
@@ -100,6 +108,15 @@ def _checks(
         vectors = frozen_features(images.items, lambda *at: report("describing images", *at))
     reach = coverage(table, vectors, on_progress=lambda *at: report("measuring coverage", *at))
     yield coverage_results(reach), {"coverage": reach.frame}
+    for target in TARGETS:
+        telling = giveaways(
+            images,
+            measured,
+            target=target,
+            families=found.by_name,
+            on_progress=lambda *at: report("looking for giveaways", *at),
+        )
+        yield giveaway_results(telling), {f"giveaways of the {target}": telling.frame}
 
 
 def _families(images: ImageSet, apart: tuple[tuple[str, str], ...], report: Report) -> Families:
@@ -125,8 +142,14 @@ def _table(images: ImageSet, found: Families) -> pd.DataFrame:
     return frame.assign(**attributes_of(images.items), family=found.frame["family"].to_numpy())
 
 
-def _split(images: ImageSet, found: Families) -> GroupedSplit | None:
+def _moves(images: ImageSet, found: Families) -> tuple[Proposal, ...]:
+    """The images that another split would have to take so that no part or group stands on both sides; none where the
+    set has no splits, or too few parts."""
+    if not any(item.split for item in images):
+        return ()
     try:
-        return grouped_split(images, found)
+        rows = grouped_split(images, found).moved.to_dict("records")
     except InputError:
-        return None
+        return ()
+    why = "its part or group stands on both sides of a split"
+    return tuple(Proposal(row["name"], "split", row["before"], row["after"], why) for row in rows)
