@@ -55,7 +55,8 @@ def test_findings_hold_the_planted_faults_and_nothing_else_is_wrong(run) -> None
     assert all(row.keys() == FIELDS for row in found.values())
     assert {row["verdict"] for row in found.values()} <= {"ok", "warn", "fail", "unknown"}
     leak = found["leaks test-train"]
-    assert (leak["verdict"], leak["support"]) == ("unknown", 3)  # no model, so nobody knows what it does
+    assert (leak["verdict"], leak["support"]) == ("warn", 3)
+    assert "unknown without predictions" in leak["sentence"]
     assert {frozenset(pair) for pair in leak["images"]} == {
         frozenset((f"test/{label}/again{n}.png", f"train/{('good', 'scratch')[n % 2]}/{n:02}.png"))
         for n, label in ((0, "good"), (1, "scratch"), (2, "scratch"))

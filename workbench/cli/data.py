@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from workbench.audit import Audit
     from workbench.images import ImageSet
 
-FINDINGS, MANIFEST, TABLES = "findings.json", "manifest.csv", "tables"
-MARKS = {"ok": "ok     ", "warn": "look   ", "fail": "FAIL   ", "unknown": "unknown"}
+FINDINGS, MANIFEST, TABLES_IN = "findings.json", "manifest.csv", "tables"
+VERDICT_MARKS = {"ok": "ok     ", "warn": "look   ", "fail": "FAIL   ", "unknown": "unknown"}
 
 
 def data(
@@ -54,11 +54,11 @@ def data(
         (out / MANIFEST).unlink(missing_ok=True)
     write_manifest(out / MANIFEST, image_set, result.proposals, families=result.families)
     write_findings(out / FINDINGS, result.results)
-    (out / TABLES).mkdir(exist_ok=True)
+    (out / TABLES_IN).mkdir(exist_ok=True)
     for name, table in result.tables.items():
-        (out / TABLES / f"{name}.csv").write_text(frame_csv(table), encoding="utf-8", newline="")
+        (out / TABLES_IN / f"{name}.csv").write_text(frame_csv(table), encoding="utf-8", newline="")
     for finding in result.results:
-        print(f"{MARKS[finding.verdict]} {finding.sentence}")
+        print(f"{VERDICT_MARKS[finding.verdict]} {finding.sentence}")
     print(f"Wrote {FINDINGS}, {MANIFEST} and {len(result.tables)} tables to {out}")
 
 
