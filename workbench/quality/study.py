@@ -14,8 +14,10 @@ from workbench.quality.coverage import coverage, coverage_results
 from workbench.quality.family_store import keep_families, known_families, store_key
 from workbench.quality.faults import fault_results, faults_of
 from workbench.quality.frozen import frozen_features
-from workbench.quality.giveaways import Target, giveaway_results, giveaways
-from workbench.quality.grouped_split import grouped_split
+from workbench.quality.giveaways import Told, giveaway_results, giveaways
+from workbench.quality.grouped_split import grouped_split, split_proposals
+from workbench.quality.label_issues import label_issues
+from workbench.quality.label_words import label_results
 from workbench.quality.leak_words import leak_results
 from workbench.quality.leaks import leaks
 from workbench.quality.measured import measure
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-TARGETS: tuple[Target, ...] = ("label", "split")
+TARGETS: tuple[Told, ...] = ("label", "split")
 Report = Callable[[str, int, int], None]
 
 
@@ -100,13 +102,14 @@ def _checks(
     yield leak_results(shared), {"leaks": shared.pairs}
     again = None if predictions is None else repeats(found, predictions)
     yield repeat_results(again), {} if again is None else {"repeats": again.pairs}
+    features = frozen_features(images.items, lambda *at: report("describing images", *at))
+    yield _labels(images, found, predictions, features, report)
     table = _table(images, found) if judged is None else judged.frame
     carried = support(table)
     yield support_results(carried), {"support": carried.frame}
-    vectors = embeddings
-    if vectors is None:
-        vectors = frozen_features(images.items, lambda *at: report("describing images", *at))
-    reach = coverage(table, vectors, on_progress=lambda *at: report("measuring coverage", *at))
+    reach = coverage(
+        table, features if embeddings is None else embeddings, on_progress=lambda *at: report("measuring coverage", *at)
+    )
     yield coverage_results(reach), {"coverage": reach.frame}
     for target in TARGETS:
         telling = giveaways(
@@ -117,6 +120,22 @@ def _checks(
             on_progress=lambda *at: report("looking for giveaways", *at),
         )
         yield giveaway_results(telling), {f"giveaways of the {target}": telling.frame}
+
+
+def _labels(
+    images: ImageSet, found: Families, predictions: Predictions | None, features: NDArray[np.floating], report: Report
+) -> Part:
+    try:
+        issues = label_issues(
+            images,
+            found,
+            predictions,
+            features=features,
+            on_progress=lambda *at: report("looking for wrong labels", *at),
+        )
+    except InputError as error:
+        return (CheckResult("label issues", "unknown", str(error)),), {}
+    return label_results(issues), {"labels": issues.frame}
 
 
 def _families(images: ImageSet, apart: tuple[tuple[str, str], ...], report: Report) -> Families:
@@ -148,8 +167,6 @@ def _moves(images: ImageSet, found: Families) -> tuple[Proposal, ...]:
     if not any(item.split for item in images):
         return ()
     try:
-        rows = grouped_split(images, found).moved.to_dict("records")
+        return split_proposals(grouped_split(images, found))
     except InputError:
         return ()
-    why = "its part or group stands on both sides of a split"
-    return tuple(Proposal(row["name"], "split", row["before"], row["after"], why) for row in rows)
