@@ -21,7 +21,7 @@ from workbench.stats import Rate, auc
 if TYPE_CHECKING:
     import pandas as pd
 
-FOLDS = 5
+PRICE_FOLDS = 5
 MOST_PRICED = 6000
 """Images that the heads are fitted on at most; of larger sets whole units are drawn."""
 OVERKILL_ALLOWED = 0.05
@@ -147,11 +147,11 @@ def _usable(
     apart: dict[str, set[int]] = defaultdict(set)
     for row in rows.tolist():
         apart[str(labels[row])].add(int(units[row]))
-    left_out = tuple(sorted(label for label, own in apart.items() if len(own) < FOLDS))
+    left_out = tuple(sorted(label for label, own in apart.items() if len(own) < PRICE_FOLDS))
     rows = rows[~np.isin(labels[rows].astype(str), left_out)]
     if len(np.unique(labels[rows].astype(str))) < 2:
         raise InputError(
-            f"The price of a grouped split cannot be told: fewer than two classes have images of {FOLDS} different"
+            f"The price of a grouped split cannot be told: fewer than two classes have images of {PRICE_FOLDS} different"
             " parts or groups. Add images of other parts."
         )
     return rows, pd.factorize(units[rows])[0].astype(np.intp), labels[rows].astype(str), left_out
@@ -183,7 +183,7 @@ def _folds(codes: NDArray[np.intp], units: NDArray[np.intp] | None) -> Iterator[
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     splitter = StratifiedKFold if units is None else StratifiedGroupKFold
-    folds = splitter(FOLDS, shuffle=True, random_state=0).split(codes[:, None], codes, units)
+    folds = splitter(PRICE_FOLDS, shuffle=True, random_state=0).split(codes[:, None], codes, units)
     usable = [(a, b) for a, b in folds if min(len(np.unique(codes[a])), len(np.unique(codes[b]))) > 1]
     if len(usable) < 2:
         raise InputError(

@@ -52,7 +52,7 @@ def section(scope: Scope) -> None:
     )
     st.caption(
         "The table is a manifest that says each split, part and group. Put it into the folder of the images; then"
-        " `workbench train --images FOLDER/grouped-split.csv` trains on it, and the sidebar reads it as a set."
+        " `workbench train FOLDER/grouped-split.csv --out MODEL` trains on it, and the sidebar reads it as a set."
     )
     tried = moved[(moved["before"] == "train") & (moved["after"] != "train")]
     if len(tried):
