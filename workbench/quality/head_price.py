@@ -151,8 +151,8 @@ def _usable(
     rows = rows[~np.isin(labels[rows].astype(str), left_out)]
     if len(np.unique(labels[rows].astype(str))) < 2:
         raise InputError(
-            f"The price of a grouped split cannot be told: fewer than two classes have images of {PRICE_FOLDS} different"
-            " parts or groups. Add images of other parts."
+            f"The price of a grouped split cannot be told: fewer than two classes have images of {PRICE_FOLDS}"
+            " different parts or groups. Add images of other parts."
         )
     return rows, pd.factorize(units[rows])[0].astype(np.intp), labels[rows].astype(str), left_out
 
