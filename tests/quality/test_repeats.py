@@ -70,6 +70,13 @@ def test_full_agreement_of_few_is_not_certain():
     assert low < 0.5
 
 
+def test_a_rare_class_leaves_kappa_open_and_within_its_range():
+    labels = [("good", "good")] * 47 + [("good", "defective"), ("defective", "good"), ("good", "defective")]
+    value, low, high = study([(0.1, 0.1)] * 50, labels).kinds[0].kappa
+    assert value == pytest.approx(cohen_kappa_score(*zip(*labels, strict=True)))
+    assert -1 <= low < value < high < 1
+
+
 def test_copies_turned_copies_and_other_shots_are_told_apart():
     items = [item(name) for name in "abcdefgh"]
     pairs = [("a", "b", "same file", 1.0), ("c", "d", "same image", 0.99, "90"), ("e", "f", "same part", 0.8)]

@@ -209,7 +209,8 @@ def _kappa(pairs: pd.DataFrame, agreement: Rate) -> tuple[float, float, float] |
     chance = float((first * second).sum())
     if chance > 1 - 1e-12:
         return None
-    value, low, high = ((rate - chance) / (1 - chance) for rate in (agreement.value, agreement.low, agreement.high))
+    rates = agreement.value, agreement.low, agreement.high
+    value, low, high = (max((rate - chance) / (1 - chance), -1.0) for rate in rates)
     return value, low, high
 
 
