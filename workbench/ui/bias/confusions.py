@@ -50,11 +50,11 @@ def section(scope: Scope) -> None:
         wide = f" {len(names)} columns: scroll sideways for those that do not fit." if len(names) > NARROW else ""
         st.caption(f"Click a cell to see its images.{wide}")
     with st.container(horizontal=True, vertical_alignment="center"):
-        tables.csv("All cells (CSV)", all_pairs(confusion), f"bias-confusion-{scope.split}")
+        tables.csv("All cells (CSV)", all_pairs(confusion), f"bias-confusion-{scope.stem}")
         draw.download(
             "Matrix (PNG)",
             lambda: charts.matrix(counts, names, names, title="Confusion matrix", footer=scope.footer),
-            f"bias-confusion-{scope.split}.png",
+            f"bias-confusion-{scope.stem}.png",
             "png bias-confusion",
         )
 

@@ -91,7 +91,7 @@ def _outcome(scope: Scope, result: Intervention, target: str) -> None:
         f" {words.interval(result.turned_elsewhere, 'share')} elsewhere, of {result.turned.support} images."
     )
     covered.row(scope, result)
-    tables.csv("Every image (CSV)", result.frame, f"bias-cover-{scope.split}")
+    tables.csv("Every image (CSV)", result.frame, f"bias-cover-{scope.stem}")
 
 
 def _change(rate: object) -> str:

@@ -93,7 +93,7 @@ def _gaps(scope: Scope, comparison: Comparison) -> None:
         else f"{scope.where}. No two groups have {enough_of(scope.independence.unit)}: nothing can be compared."
     )
     tables.wide(compared(comparison), "Gaps between groups")
-    tables.csv("Gaps (CSV)", comparison.frame, f"bias-gaps-{scope.split}")
+    tables.csv("Gaps (CSV)", comparison.frame, f"bias-gaps-{scope.stem}")
 
 
 def compared(comparison: Comparison) -> pd.DataFrame:
@@ -150,7 +150,7 @@ def measures(scope: Scope) -> None:
 
     lines = [(n, r.value, r.low, r.high, r.count, r.support) for n, r in result.items()]
     frame = pd.DataFrame(lines, columns=["measure", "value", "low", "high", "groups", "support"])
-    tables.csv("Fairness measures (CSV)", frame, f"bias-fairness-{scope.split}")
+    tables.csv("Fairness measures (CSV)", frame, f"bias-fairness-{scope.stem}")
 
 
 def _card(name: str, rate: Rate, meaning: str) -> None:
@@ -181,7 +181,7 @@ def paradoxes(scope: Scope) -> None:
                 [gap.first, gap.second], (str(name) for name in gap.frame if name not in ("first", "second"))
             )
             st.dataframe(gap.frame.rename(columns={"first": first, "second": second}), hide_index=True)
-            tables.csv("Within (CSV)", gap.frame, f"bias-within-{within.index(gap.within)}-{scope.split}")
+            tables.csv("Within (CSV)", gap.frame, f"bias-within-{within.index(gap.within)}-{scope.stem}")
     if gaps and not warnings:
         st.caption(
             ":material/check: No sign of Simpson's paradox: the mix of images in the groups does not make, hide or"

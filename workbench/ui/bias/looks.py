@@ -120,4 +120,4 @@ def _differences(scope: Scope, sample: Maps) -> None:
             f" for {plain(line['least'])}: {100 * line['gap']:.1f} points of its attribution more,"
             f" {chance(line['p adjusted'])} after correction for {len(frame)} comparisons."
         )
-    tables.csv("Do groups differ? (CSV)", frame, f"bias-where-{scope.split}")
+    tables.csv("Do groups differ? (CSV)", frame, f"bias-where-{scope.stem}")

@@ -39,7 +39,7 @@ def section(scope: Scope) -> None:
             "All figures of this page as CSV, the charts as PNG, and a text that says which model, images and settings"
             " they are of."
         )
-        draw.download("All figures (ZIP)", lambda: archive(scope), f"bias-{scope.split}.zip", "zip bias")
+        draw.download("All figures (ZIP)", lambda: archive(scope), f"bias-{scope.stem}.zip", "zip bias")
 
 
 def archive(scope: Scope) -> bytes:

@@ -80,6 +80,11 @@ class Scope(View):
         return split if self.selected is None else f"S{selection.title(self.selected)[1:]}, {split.lower()}"
 
     @property
+    def stem(self) -> str:
+        """What tells the downloads of these images from those of others."""
+        return self.split if self.selected is None else f"{self.split}-selection-of-{self.selected}"
+
+    @property
     def independence(self) -> Independence:
         """How independent those images are."""
         rows = self.rows & self.predictions.frame["verdict"].notna().to_numpy(bool)
@@ -233,6 +238,11 @@ def _facts(scope: Scope, groups: Grouping) -> None:
         f"**{plain(scope.model.title)}**{at}, measured on **{plain(scope.images.name)}**: {scope.where}. "
         f"{CAVEATS[scope.split]}Ranges are 95 % intervals."
     )
+    if scope.selected is not None:
+        st.caption(
+            ":material/info: A slice that was selected because it looked bad looks worse than it is, and no p-value"
+            " here allows for that choice: confirm it on images that were not looked at before."
+        )
     if synthetic:
         st.html(synthetic)
     independence.note(scope.independence, "bias")

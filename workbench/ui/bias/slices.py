@@ -98,8 +98,8 @@ def _list(scope: Scope, result: Slices, values: NDArray[np.float64]) -> None:
         frame = result.frame
         few = ~frame["enough"]
         frame.loc[few, ["error rate", "error rate low", "error rate high", "p", "p adjusted"]] = np.nan
-        tables.csv("Slices (CSV)", frame, f"bias-slices-{scope.split}")
-        draw.download("Slices (PNG)", lambda: _image(scope, large), f"bias-slices-{scope.split}.png", "png bias-slices")
+        tables.csv("Slices (CSV)", frame, f"bias-slices-{scope.stem}")
+        draw.download("Slices (PNG)", lambda: _image(scope, large), f"bias-slices-{scope.stem}.png", "png bias-slices")
 
 
 def _slice(scope: Scope, number: int, part: Slice, told: list[Shift]) -> None:

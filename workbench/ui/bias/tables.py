@@ -53,10 +53,10 @@ def wide(frame: pd.DataFrame, alt: str) -> None:
 def downloads(scope: Scope, breakdown: Breakdown, figure: str, stem: str) -> None:
     """The figures as CSV, and one of them as an image."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        csv("Figures (CSV)", words.numbers(breakdown), f"{stem}-{scope.split}")
+        csv("Figures (CSV)", words.numbers(breakdown), f"{stem}-{scope.stem}")
         if len(_measurements(breakdown, figure)):
             label = f"{figure[0].upper()}{figure[1:]} (PNG)"
-            draw.download(label, partial(_png, scope, breakdown, figure), f"{stem}-{scope.split}.png", f"png {stem}")
+            draw.download(label, partial(_png, scope, breakdown, figure), f"{stem}-{scope.stem}.png", f"png {stem}")
 
 
 def chart(scope: Scope, breakdown: Breakdown, figure: str) -> Figure | None:

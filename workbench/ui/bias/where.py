@@ -181,7 +181,7 @@ def _all(scope: Scope, search: Search) -> None:
         if finding.verdict in ("looks", "too few"):
             st.caption(plain(finding.sentence, 800))
     tables.wide(places(search.findings), "Classes and places")
-    tables.csv("Shortcuts (CSV)", places(search.findings), f"bias-shortcuts-{search.maps.method}-{scope.split}")
+    tables.csv("Shortcuts (CSV)", places(search.findings), f"bias-shortcuts-{search.maps.method}-{scope.stem}")
 
 
 def places(findings: list[Finding]) -> pd.DataFrame:
