@@ -104,7 +104,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "pairs apart": _kind("journal", "head", "images"),
         # on disk
         "outputs": _kind("model", version=2),
-        "families": _kind("images", "apart", megabytes=128),
+        "families": _kind("images", "apart", version=2, megabytes=128),
         "image facts": _kind("image"),
         "frozen features": _kind("model"),
         "audit folder": _kind("model", "set", "name"),

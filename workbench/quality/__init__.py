@@ -16,6 +16,7 @@ from workbench.quality.giveaways import (
     sentence_of,
     what_goes_with,
 )
+from workbench.quality.grading import GRADES
 from workbench.quality.grouped_split import GroupedSplit, grouped_split, split_proposals
 from workbench.quality.head_price import HeadFigures, HeadPrice, head_price
 from workbench.quality.label_cost import LabelCost, Working, label_cost, ranked_by_cost
@@ -28,6 +29,6 @@ from workbench.quality.measured import looked_up, measure
 from workbench.quality.projection import MOST_EMBEDDED, projection
 from workbench.quality.proposals import CHANGES, Proposal, manifest, write_manifest
 from workbench.quality.repeats import Repeat, Repeats, Shift, map_agreement, repeat_results, repeats
-from workbench.quality.same_part import GRADES, Families, families
+from workbench.quality.same_part import LIKENESS_BINS, Families, families, told_apart
 from workbench.quality.study import Study, study
 from workbench.quality.support import NO_SPLIT, Promise, Support, support, support_results

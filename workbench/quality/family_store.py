@@ -9,7 +9,7 @@ from typing import Any
 from workbench.errors import InputError
 from workbench.files import DamagedError, cache_folder, facts_of, key, metadata_of, open_parquet
 from workbench.images import ImageSet
-from workbench.quality.same_part import Families
+from workbench.quality.same_part import PAIR_COLUMNS, Families
 
 STORED_IN = "families"
 
@@ -46,6 +46,10 @@ def keep_families(name: str, found: Families, folder: Path | None = None) -> Pat
         "pairs": found.pairs.to_dict("list"),
         "threshold": found.threshold,
         "untold": list(found.untold),
+        "unread": list(found.unread),
+        "sisters": found.sisters,
+        "strangers": list(found.strangers),
+        "compared": list(found.compared),
     }
     table = table.replace_schema_metadata(metadata_of(facts))
     temporary = path.with_suffix(".tmp")
@@ -61,5 +65,13 @@ def _read(path: Path) -> Families:
     facts: dict[str, Any] = facts_of(table.schema.metadata)
     frame = table.to_pandas().astype(object)
     frame = frame.where(frame.notna(), None)
-    columns = ["first", "second", "grade", "score", "turn"]
-    return Families(frame, pd.DataFrame(facts["pairs"], columns=columns), facts["threshold"], tuple(facts["untold"]))
+    return Families(
+        frame,
+        pd.DataFrame(facts["pairs"], columns=list(PAIR_COLUMNS)),
+        facts["threshold"],
+        tuple(facts["untold"]),
+        tuple(facts["unread"]),
+        bool(facts["sisters"]),
+        tuple(facts["strangers"]),
+        tuple(facts["compared"]),
+    )

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from workbench.errors import InputError
 from workbench.images import SPLITS, ImageItem
 from workbench.predictions import GROUP, Predictions, with_families
+from workbench.quality.grading import GRADES
 from workbench.quality.leak_figures import Cut, Excess, cuts_of, excess_of
-from workbench.quality.same_part import GRADES, Families
+from workbench.quality.same_part import Families
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from workbench.files import CheckResult, Outcome
 from workbench.predictions import Predictions, all_scores, defect_classes, has_defects, percent
-from workbench.quality.same_part import GRADES, Families
+from workbench.quality.grading import GRADES
+from workbench.quality.same_part import Families
 from workbench.stats import ENOUGH, Rate, mean_of, share, spearman
 
 if TYPE_CHECKING:
