@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BACKBONE = "everyday"
 """The catalog's network, EfficientNet-Lite0 with its published ImageNet weights."""
-AT_ONCE = 32
+FEATURES_AT_ONCE = 32
 """Images between two notes of what is computed."""
 ASKED_AT_ONCE, WAIT_SECONDS = 500, 30.0
 
@@ -57,10 +57,10 @@ def frozen_features(
         ids = [_digest(item) for item in items]
         waiting = _unknown(shelf, ids)
         todo = [item for item, digest in zip(items, ids, strict=True) if digest is not None and waiting.pop(digest, 0)]
-        for start in range(0, len(todo), AT_ONCE):
-            _keep(shelf, net, todo[start : start + AT_ONCE])
+        for start in range(0, len(todo), FEATURES_AT_ONCE):
+            _keep(shelf, net, todo[start : start + FEATURES_AT_ONCE])
             if on_progress is not None:
-                on_progress(len(items) - len(todo) + min(start + AT_ONCE, len(todo)), len(items))
+                on_progress(len(items) - len(todo) + min(start + FEATURES_AT_ONCE, len(todo)), len(items))
         return _rows(shelf, ids)
 
 
