@@ -9,7 +9,8 @@ import numpy as np
 
 from workbench.errors import InputError
 from workbench.images import ImageItem
-from workbench.quality.same_part import GRADES, Families
+from workbench.quality.grading import GRADES
+from workbench.quality.same_part import Families
 
 VERIFIED = GRADES[:-1]
 """The grades of likeness that make two images one part."""
