@@ -11,7 +11,15 @@ from sklearn.metrics import balanced_accuracy_score
 from workbench.images import BytesSource, ImageItem
 from workbench.images.stamped_metal import Plan, draw_parts
 from workbench.quality import giveaway_results, giveaways, measure
-from workbench.quality.giveaway_test import FOLDS, accuracies_of_codes, balanced, calls, folds_of, p_value, permuted
+from workbench.quality.giveaway_test import (
+    UNIT_FOLDS,
+    accuracies_of_codes,
+    balanced,
+    calls,
+    folds_of,
+    p_value,
+    permuted,
+)
 
 
 def png(pixels):
@@ -58,7 +66,7 @@ def test_the_accuracy_is_that_of_a_plain_loop():
     labels = rng.choice(3, 150, p=[0.6, 0.3, 0.1])
     codes = np.where(rng.random(150) < 0.5, labels, rng.integers(0, 4, 150))
     folds = folds_of(np.arange(150), rng)
-    assert sorted(np.bincount(folds)) == [30] * FOLDS
+    assert sorted(np.bincount(folds)) == [30] * UNIT_FOLDS
     expected = plain_accuracy(codes, labels, folds)
     assert accuracies_of_codes(codes, labels[None], folds, 3)[0] == pytest.approx(expected)
     several = np.stack([labels, rng.permutation(labels), rng.permutation(labels)])
@@ -79,7 +87,7 @@ def test_labels_are_dealt_by_whole_units():
         assert sorted(min(each) for each in own) == sorted(np.arange(12) % 3)
     folds = folds_of(units, np.random.default_rng(2))
     assert all(len(set(folds[units == unit])) == 1 for unit in range(12))
-    assert np.bincount(folds, minlength=FOLDS).min() >= 5
+    assert np.bincount(folds, minlength=UNIT_FOLDS).min() >= 5
 
 
 def test_the_p_value_is_the_share_of_larger_figures():

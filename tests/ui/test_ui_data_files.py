@@ -70,3 +70,24 @@ def test_what_gives_the_label_away_is_tested_on_request(visit, folder):
     split = visit("data", model="everyday", set=str(folder), told="split").sound("Data")
     next(button for button in split.button if button.label == "Look for what tells the split").click().run()
     assert "no two splits have 10 independent images each" in texts(split.sound("Data"))
+
+
+def test_an_image_that_is_softer_than_its_twin_is_shown_against_it(visit, folder):
+    import pandas as pd
+
+    from workbench.quality import Families, keep_families, measure, store_key
+    from workbench.sets import load_images
+
+    twin = Image.open(folder / "good" / "00.png").resize((30, 30)).resize((32, 32))
+    twin.save(folder / "good" / "twin.png")
+    images = load_images(str(folder))
+    measure(images)
+    names = [item.name for item in images]
+    family = ["good/00.png" if name == "good/twin.png" else name for name in names]
+    frame = pd.DataFrame({"name": names, "family": family, "grade": None, "to": None}, dtype=object)
+    columns = ["first", "second", "grade", "score", "turn"]
+    pairs = pd.DataFrame([("good/00.png", "good/twin.png", "same part", 0.9, "")], columns=columns)
+    keep_families(store_key(images), Families(frame, pairs))
+    at = visit("data", model="everyday", set=str(folder), fault="blurred against its twin").sound("Data")
+    assert at.selectbox(key="faulty").value == "good/twin.png"
+    assert "images of one part" in texts(at)

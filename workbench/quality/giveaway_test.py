@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-FOLDS, RIDGE = 5, 1e-6
+UNIT_FOLDS, RIDGE = 5, 1e-6
 ENOUGH_ABOVE = 50
 """Permutations with a larger figure after which no more are drawn."""
 DRAWS_AT_ONCE = 100
@@ -19,9 +19,9 @@ def folds_of(units: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.in
     sizes = np.bincount(units)
     order = rng.permutation(len(sizes))
     order = order[np.argsort(-sizes[order], kind="stable")]
-    fold, filled = np.zeros(len(sizes), np.intp), np.zeros(FOLDS)
+    fold, filled = np.zeros(len(sizes), np.intp), np.zeros(UNIT_FOLDS)
     if sizes.max() == 1:
-        fold[order] = np.arange(len(order)) % FOLDS
+        fold[order] = np.arange(len(order)) % UNIT_FOLDS
         return fold[units]
     for unit in order:
         fold[unit] = int(filled.argmin())
@@ -41,9 +41,9 @@ def accuracies_of_codes(
         classes: K.
     """
     values, many = int(codes.max()) + 1, len(labels)
-    cells = FOLDS * values * classes
+    cells = UNIT_FOLDS * values * classes
     places = ((folds * values + codes) * classes)[None] + labels + (np.arange(many) * cells)[:, None]
-    own = np.bincount(places.ravel(), minlength=many * cells).reshape(many, FOLDS, values, classes)
+    own = np.bincount(places.ravel(), minlength=many * cells).reshape(many, UNIT_FOLDS, values, classes)
     rest = own.sum(1, keepdims=True) - own
     share = rest / np.maximum(rest.sum(2, keepdims=True), 1)
     called = share.argmax(3)[..., None] == np.arange(classes)
@@ -62,7 +62,7 @@ def calls(
     x = np.column_stack([np.ones(len(features)), features])
     x = x / np.maximum(np.abs(x).max(0), 1e-12)
     called = np.empty(labels.shape, np.intp)
-    for fold in range(FOLDS):
+    for fold in range(UNIT_FOLDS):
         out = folds == fold
         train, own = x[~out], labels[:, ~out]
         solved = np.linalg.solve(train.T @ train + RIDGE * np.eye(x.shape[1]), train.T)
