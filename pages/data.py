@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench.ui import runs
-from workbench.ui.data import atlas, coverage, faulty, giveaway, kinship, leaking, repeatability, support
+from workbench.ui.data import atlas, coverage, faulty, giveaway, hidden, kinship, leaking, repeatability, support
 from workbench.ui.data.scope import scope_of
 from workbench.ui.loading import notice
 
@@ -20,6 +20,7 @@ st.header("Files and images", divider="gray", anchor="files")
 faulty.section(scope)
 st.header("Which images belong together", divider="gray", anchor="together")
 kinship.section(scope)
+hidden.section(scope)
 st.header("What leaks between splits", divider="gray", anchor="leaks")
 leaking.section(scope)
 st.header("Repeatability", divider="gray", anchor="repeatability")

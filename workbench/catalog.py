@@ -69,6 +69,8 @@ class ReadOptions(Strict):
         leave_out: Patterns of paths that are no part of the set, as "figures/*".
         window: The counts that are black and white in what is shown of images of more than 8 bits.
         names: How a zip's names are encoded, where it does not say so: "gbk", "cp932" and the like.
+        group: Which images are not independent, read from names, as "name:lot{group}_*", or from the order of files, as
+            "order:60" for 60 files each.
 
     Example:
         >>> options = wb.ReadOptions(labels={"functional": "good"})
@@ -88,6 +90,7 @@ class ReadOptions(Strict):
     leave_out: tuple[str, ...] = ()
     window: tuple[float, float] | None = None
     names: str | None = None
+    group: str | None = None
 
 
 class ImagesEntry(Strict):

@@ -66,6 +66,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # of a set
         "table": _kind(*MODEL, "images", "source", "families", megabytes=256),
         "embeddings": _kind(*MODEL, "images", "source", megabytes=256),
+        "file order": _kind("images", "names"),
         "grouping": _kind("table"),
         "bias figure": _kind("table", "split", "figure"),
         "leaks": _kind("images", "families", "table", "similar"),

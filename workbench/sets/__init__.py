@@ -19,7 +19,8 @@ if TYPE_CHECKING:
         options_text,
     )
     from workbench.sets.proposing import PROPOSING, ROOT
-    from workbench.sets.trees import Tree
+    from workbench.sets.told_groups import groups_by
+    from workbench.sets.trees import Tree, natural
     from workbench.sets.words import split_of
 
 __getattr__ = handed_on(
@@ -30,7 +31,8 @@ __getattr__ = handed_on(
         "manifests": "SYNTHETIC",
         "options": "images_toml options_flags options_from options_of options_read options_text",
         "archives": "zip_tree",
-        "trees": "Tree",
+        "told_groups": "groups_by",
+        "trees": "Tree natural",
         "words": "split_of",
     },
 )

@@ -33,6 +33,7 @@ from workbench.sets.contradictions import contradictions
 from workbench.sets.depths import with_depths
 from workbench.sets.mask_paths import masks_by_pattern
 from workbench.sets.others import NO_IMAGE, is_read, reasons
+from workbench.sets.told_groups import grouped
 from workbench.sets.trees import Tree, composed, natural
 
 ANNOTATION = "called as an image: annotations, such as boxes or polygons, that are not read"
@@ -92,6 +93,9 @@ def image_set(whole: Tree, tree: Tree, reading: Reading, options: ReadOptions) -
     items = [_renamed(item, options) for item in _labelled(tree, reading, options)]
     if not reading.ordered:
         items.sort(key=lambda item: natural(item.name))
+    if options.group is not None:
+        items, told = grouped(items, options.group, tree.name)
+        reading.guesses = [guess for guess in reading.guesses if guess.topic != "groups"] + [told]
     against, unlooked = contradictions(items)
     items, values, strange = with_depths(items, options.window)
     reading.guesses = [*whole.guesses, *reading.guesses, *guesses, *values, *unlooked]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from workbench.catalog import shared
 from workbench.images import ImageSet
-from workbench.quality import Families, known_families, store_key
-from workbench.ui.cache import slot
+from workbench.quality import Families, FileOrder, file_order, known_families, store_key
+from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.logbook import pairs_apart
 
 SHIPPED = "families"
@@ -32,3 +32,21 @@ def families_of(images: ImageSet) -> Families | None:
         if result is not None:
             place.put(result, 400 * len(images))
     return result
+
+
+def order_of(images: ImageSet) -> FileOrder | None:
+    """Whether the order of the files of a set hides a group; None where that was not tested yet."""
+    result: FileOrder | None = _order_slot(images).get()
+    return result
+
+
+def order_tested(images: ImageSet) -> FileOrder | None:
+    """The same, tested now with progress; None where the user stopped it."""
+    label = f"Comparing {len(images):,} images with their neighbours"
+    return computed(
+        _order_slot(images), label, lambda progress: file_order(images.items, on_progress=progress), lambda _: 8192
+    )
+
+
+def _order_slot(images: ImageSet) -> Slot:
+    return slot("file order", images=images.key, names=[item.name for item in images])

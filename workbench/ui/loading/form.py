@@ -24,6 +24,8 @@ MOST_FIELDS, MOST_CLASSES, MOST_QUESTIONS = 12, 60, 8
 """So many labels and words have a field each, so many classes are offered, though more can be typed, and so many
 questions are asked at once."""
 ROLES = ("image", "label", "split", "mask", "group")
+GROUP_WAYS = "name:lot{group}_*, or order:60"
+"""Examples of groups that are read from names and from the order of files."""
 Pairs = list[tuple[str, str]]
 Field = Callable[[], Pairs]
 """What a widget says when the form is sent, as names and values of options."""
@@ -79,6 +81,7 @@ def correct(ref: str, report: LoadReport | None) -> None:
                 fields += [_text(ref, f"column.{role}", columns.get(role, ""), f"{role} is") for role in ROLES]
         if there.listed or report is None:
             fields.append(_patterns(ref, options))
+        fields.append(_text(ref, "group", options.group or "", f"Groups (images of one lot or part): {GROUP_WAYS}"))
         st.form_submit_button(
             "Read the images so", on_click=apply, args=(ref, lambda: options_of(_sent(fields))), type="primary"
         )
