@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.files import CheckResult
-from workbench.files.check_results import Outcome
+from workbench.files import CheckResult, Outcome
 from workbench.images import ImageItem
 from workbench.quality.name_groups import Proposed, in_blocks, in_names
 from workbench.sets import natural
