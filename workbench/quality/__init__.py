@@ -25,7 +25,7 @@ from workbench.quality.label_words import label_results
 from workbench.quality.leak_figures import Cut, Excess
 from workbench.quality.leak_words import leak_results, what_follows, what_leaks
 from workbench.quality.leaks import COMPARED_SPLITS, SAME_PART, SHARED_GROUP, Leaks, Side, leaks
-from workbench.quality.measured import looked_up, measure, unmeasured
+from workbench.quality.measured import looked_up, measure
 from workbench.quality.name_groups import Proposed
 from workbench.quality.order import FileOrder, file_order, order_results
 from workbench.quality.projection import MOST_EMBEDDED, projection
