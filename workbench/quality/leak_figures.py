@@ -56,7 +56,8 @@ class Excess:
             too few leaked images or too few others to say, "nothing left" where all images leak.
         value: Difference of the shares of right decisions, class by class, weighted as by Mantel and Haenszel 1959;
             None where no class has both kinds.
-        low: Lower end of its 95 % interval (MOVER, Zou and Donner 2008).
+        low: Lower end of its 95 % interval: that of Zou and Donner 2008 (MOVER), or that of Student's t over the units
+            where it is wider.
         high: Upper end.
     """
 
@@ -87,7 +88,7 @@ def excess_of(predictions: Predictions, split: str, agrees: Mapping[str, bool | 
     right = cases.truth == cases.called
     if not (~leaked).any():
         return Excess("nothing left")
-    terms, weights = [], []
+    terms, weights, influence = [], [], np.zeros(len(cases))
     for column in np.unique(cases.truth):
         own = cases.truth == column
         inside, outside = own & leaked, own & ~leaked
@@ -95,16 +96,34 @@ def excess_of(predictions: Predictions, split: str, agrees: Mapping[str, bool | 
             rates = _share(cases, right, inside), _share(cases, right, outside)
             terms.append([float(end[0]) for end in difference(_ends(rates[0]), _ends(rates[1]))])
             weights.append(inside.sum() * outside.sum() / own.sum())
+            for kind, sign in ((inside, 1), (outside, -1)):
+                influence[kind] = sign * weights[-1] * (right[kind] - right[kind].mean()) / kind.sum()
     if not terms:
         return Excess("few")
     d, low, high = np.array(terms).T
     w = np.array(weights) / sum(weights)
     value = float(w @ d)
-    least = max(value - float(np.sqrt(((w * (d - low)) ** 2).sum())), -1.0)
-    most = min(value + float(np.sqrt(((w * (high - d)) ** 2).sum())), 1.0)
+    reach = _reach(cases, influence / sum(weights))
+    least = max(value - max(float(np.sqrt(((w * (d - low)) ** 2).sum())), reach), -1.0)
+    most = min(value + max(float(np.sqrt(((w * (high - d)) ** 2).sum())), reach), 1.0)
     if _few(cases, leaked) or _few(cases, ~leaked):
         return Excess("few", value, least, most)
     return Excess("flatters" if least > 0 else "worse" if most < 0 else "chance", value, least, most)
+
+
+def _reach(cases: Cases, influence: NDArray[np.float64]) -> float:
+    """Half of the interval of a difference by Student's t over the units, from what each case adds to it, (M,); 0 where
+    cases are independent. Where the cases of a unit are all alike, intervals of single shares are too narrow."""
+    from scipy.special import stdtrit
+
+    if cases.units is None:
+        return 0.0
+    _, place = np.unique(cases.units, return_inverse=True)
+    sums = np.bincount(place, influence)
+    if len(sums) in (1, len(influence)):
+        return 0.0
+    variance = float((sums**2).sum()) * len(sums) / (len(sums) - 1)
+    return float(stdtrit(len(sums) - 1, 0.975)) * variance**0.5
 
 
 def _marked(
