@@ -12,7 +12,7 @@ from workbench.ui.probe import edit
 
 WIDGETS = {"select", "segments", "pills", "slider", "number", "pages"}
 VIEWS = [
-    *(("overview", {}), ("explain", {"method": "saliency"}), ("bias", {}), ("journal", {}), ("help", {})),
+    *(("overview", {}), ("explain", {"method": "saliency"}), ("data", {}), ("bias", {}), ("journal", {}), ("help", {})),
     *(("defects", {"view": view}) for view in ("threshold", "decisions")),
     *(
         ("probe", {"view": view})
