@@ -1,7 +1,9 @@
 """What is selected on the map: the link restores exactly it, and Bias and Explain speak of it alone."""
 
 import base64
+import csv
 import hashlib
+import io
 import json
 from urllib.parse import parse_qs
 
@@ -14,9 +16,11 @@ from workbench.bias.performance import breakdown
 from workbench.drawing.render import to_png
 from workbench.files.folders import cache_folder
 from workbench.images.item import BytesSource, ImageItem, ImageSet
+from workbench.quality import manifest
+from workbench.sets.layouts import load_images
 from workbench.ui import choice, runs
 from workbench.ui.bias import words
-from workbench.ui.data import embedded, plane
+from workbench.ui.data import chosen, embedded, plane
 
 pytest_plugins = ["bias_page"]
 COUNT = 80
@@ -171,3 +175,14 @@ def test_the_browser_may_say_anything(monkeypatch, sent, flags):
 def test_a_point_is_one_of_those_drawn(monkeypatch, sent, at):
     monkeypatch.setattr(plane, "_sent", lambda name: sent)
     assert plane.pointed(10) == at
+
+
+def test_a_selection_is_proposed_to_be_left_out_and_nothing_else_changes():
+    images = load_images("solar-cells")
+    lines = list(csv.DictReader(io.StringIO(manifest(images, chosen._left_out(["cell0003.png"])))))
+    assert len(lines) == len(images)
+    proposed = [line for line in lines if line["proposed split"] or line["proposed label"]]
+    assert [(line["image"].rpartition("/")[2], line["proposed split"]) for line in proposed] == [
+        ("cell0003.png", "leave out")
+    ]
+    assert [line["split"] for line in lines] == [item.split for item in images]

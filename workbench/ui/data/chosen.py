@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from workbench.quality import Proposal, manifest
 from workbench.stats import cosine
 from workbench.texts import apart, shown
 from workbench.ui import draw, gallery, selection, url
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_NEAREST = 50
+PROPOSED = ("manifest.csv", "csv proposed selection")
+"""Name and key of the download of the set with what is proposed."""
 
 
 def panel(scope: Scope, rows: NDArray[np.intp], vectors: Embedded) -> None:
@@ -55,9 +58,15 @@ def _selected(scope: Scope, names: Sequence[str]) -> None:
         query = url.link(selection=digest, image=names[0])
         st.page_link(url.EXPLAIN, label="Look at them on Explain", icon=":material/frame_inspect:", query_params=query)
         draw.table("Selection (CSV)", lambda: _frame(own), "selection.csv", "csv selection")
+        label = "Propose to leave them out (manifest)"
+        draw.download(label, lambda: manifest(scope.images, _left_out(names), families=scope.families), *PROPOSED)
     if judged:
         right = int((own["verdict"] == "right").sum())
         st.caption(f"{right:,} of {int(own['verdict'].notna().sum()):,} of them are decided right, over all splits.")
+
+
+def _left_out(names: Sequence[str]) -> list[Proposal]:
+    return [Proposal(name, "leave out", None, None, "selected on the map of the set") for name in names]
 
 
 def _frame(own: pd.DataFrame) -> pd.DataFrame:
