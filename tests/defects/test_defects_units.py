@@ -77,6 +77,7 @@ def test_without_their_groups_the_same_ceiling_would_break() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("likeness", [0.05, 0.5])
 @pytest.mark.parametrize("size", [6, 60])
 @pytest.mark.parametrize("units", [15, 40])
@@ -99,6 +100,7 @@ def by_block(rng: np.random.Generator):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_ceilings_and_bands_hold_on_blocks_of_solar_cells() -> None:
     rng, draws = np.random.default_rng(5), 500
     count, passed = dict.fromkeys(CEILINGS, 0), []

@@ -166,6 +166,7 @@ def test_intervals_cover_where_images_come_in_units(kind, groups, p, correlated)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("likeness", ["beta", "normal"])
 @pytest.mark.parametrize("correlated", [0, 0.05, 0.3])
 @pytest.mark.parametrize("groups", [15, 40])

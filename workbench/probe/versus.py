@@ -12,9 +12,9 @@ from PIL import Image
 
 from workbench.errors import InputError
 from workbench.images import SAMPLE, ImageItem, alike, digest, draw_sample
-from workbench.predictions import Predictions
+from workbench.predictions import Predictions, units_of
 from workbench.probe.attacks import TOP
-from workbench.stats import Rate, mcnemar, mean_of, paired_difference, spearman, wilson
+from workbench.stats import Rate, mcnemar_of_units, mean_of, paired_difference_of_units, share, spearman, wilson
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,7 @@ class Versus:
             or percentages".
         first: Accuracy of the first model on the labelled images.
         second: Of the second.
-        difference: The first's accuracy less the second's, as `paired_difference`.
+        difference: The first's accuracy less the second's, as `paired_difference_of_units`.
         agree: Share of all images that they decide alike.
         left_out: How many images only one of them has, or could not read, or that are other images of the same name.
     """
@@ -91,10 +91,14 @@ def compare_models(first: Predictions, second: Predictions, rows: NDArray[np.boo
         raise InputError("No image was read by both models: run both on the same image set.")
     label, a, b = (both[name].to_numpy(dtype=object) for name in ("label first", "predicted first", "predicted second"))
     usable = np.isin(label.astype(str), first.class_names) & both["label first"].notna().to_numpy()
-    counts = [
-        int((usable & ((a == label) == x) & ((b == label) == y)).sum()) for x in (True, False) for y in (True, False)
-    ]
-    both_right, only_first, only_second, both_wrong = counts
+    one, other = (decided[usable] == label[usable] for decided in (a, b))
+    units = units_of(first.frame)
+    if units is not None:
+        units = both["name"].map(dict(zip(first.frame["name"], units, strict=True))).to_numpy(np.intp)
+    parts = None if units is None else units[usable]
+    both_right, only_first, only_second, both_wrong = (
+        int(((one == x) & (other == y)).sum()) for x in (True, False) for y in (True, False)
+    )
     right = np.select([usable & (a == label), usable & (b == label)], ["first", "second"], "neither").astype(object)
     right[~usable] = None
     texts = {"label": label, "first": a, "second": b, "right": right}
@@ -109,11 +113,11 @@ def compare_models(first: Predictions, second: Predictions, rows: NDArray[np.boo
         only_first=only_first,
         only_second=only_second,
         both_wrong=both_wrong,
-        p=mcnemar(only_first, only_second),
-        first=wilson(both_right + only_first, sum(counts)),
-        second=wilson(both_right + only_second, sum(counts)),
-        difference=paired_difference(*counts),
-        agree=wilson(int((a == b).sum()), len(both)),
+        p=mcnemar_of_units(one, other, parts),
+        first=share(one, parts),
+        second=share(other, parts),
+        difference=paired_difference_of_units(one, other, parts),
+        agree=share(a == b, units),
         left_out=len(names) - len(both),
     )
 
