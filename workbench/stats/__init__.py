@@ -8,7 +8,7 @@ from workbench.stats.clusters import complement, ends_along, share, upper_along
 from workbench.stats.gaps import Estimates, difference, gap, paired_difference, ratio, simultaneous
 from workbench.stats.neighbours import cosine, nearest
 from workbench.stats.of_units import calibration_of_units, mean_of_units
-from workbench.stats.pairs import mcnemar_of_units, paired_difference_of_units
+from workbench.stats.paired import mcnemar_of_units, paired_difference_of_units
 from workbench.stats.planning import cases_for_ceiling, cases_for_interval, half_width, worth_of
 from workbench.stats.power import more_of_each, more_of_smaller
 from workbench.stats.ranks import midranks, spearman

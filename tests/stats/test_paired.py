@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from workbench.stats.auc import auc
 from workbench.stats.gaps import paired_difference
-from workbench.stats.pairs import mcnemar_of_units, paired_difference_of_units
+from workbench.stats.paired import mcnemar_of_units, paired_difference_of_units
 from workbench.stats.significance import mcnemar
 
 
