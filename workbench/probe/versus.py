@@ -92,9 +92,7 @@ def compare_models(first: Predictions, second: Predictions, rows: NDArray[np.boo
     label, a, b = (both[name].to_numpy(dtype=object) for name in ("label first", "predicted first", "predicted second"))
     usable = np.isin(label.astype(str), first.class_names) & both["label first"].notna().to_numpy()
     one, other = (decided[usable] == label[usable] for decided in (a, b))
-    units = units_of(first.frame)
-    if units is not None:
-        units = both["name"].map(dict(zip(first.frame["name"], units, strict=True))).to_numpy(np.intp)
+    units = _units(first, both["name"])
     parts = None if units is None else units[usable]
     both_right, only_first, only_second, both_wrong = (
         int(((one == x) & (other == y)).sum()) for x in (True, False) for y in (True, False)
@@ -119,6 +117,14 @@ def compare_models(first: Predictions, second: Predictions, rows: NDArray[np.boo
         difference=paired_difference_of_units(one, other, parts),
         agree=share(a == b, units),
         left_out=len(names) - len(both),
+    )
+
+
+def _units(predictions: Predictions, names: pd.Series) -> NDArray[np.intp] | None:
+    """The independent unit of each image of those names, as `units_of`."""
+    units = units_of(predictions.frame)
+    return (
+        None if units is None else names.map(dict(zip(predictions.frame["name"], units, strict=True))).to_numpy(np.intp)
     )
 
 
