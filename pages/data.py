@@ -5,7 +5,18 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench.ui import runs
-from workbench.ui.data import atlas, coverage, faulty, giveaway, hidden, kinship, leaking, repeatability, support
+from workbench.ui.data import (
+    atlas,
+    coverage,
+    faulty,
+    giveaway,
+    hidden,
+    kinship,
+    labels,
+    leaking,
+    repeatability,
+    support,
+)
 from workbench.ui.data.scope import scope_of
 from workbench.ui.loading import notice
 
@@ -25,6 +36,8 @@ st.header("What leaks between splits", divider="gray", anchor="leaks")
 leaking.section(scope)
 st.header("Repeatability", divider="gray", anchor="repeatability")
 repeatability.section(scope)
+st.header("Which labels are doubtful", divider="gray", anchor="labels")
+labels.section(scope)
 st.header("How much the set can carry", divider="gray", anchor="support")
 support.section(scope)
 st.header("What it does not cover", divider="gray", anchor="coverage")

@@ -52,7 +52,7 @@ def test_a_label_of_the_test_split_moves_a_rate_and_one_of_training_neither():
     cost = label_cost(said(trained, predictions.probabilities[:, 1]), {"test 10": "defective"}, cheapest)
     assert (cost.moves, cost.learned) == (0, 1)
     assert cost.sentence == (
-        "This label moves neither the threshold nor a rate. 1 of them are training images: what they cost shows in"
+        "This label moves neither the threshold nor a rate. 1 of them is a training image: that cost shows in"
         " training again."
     )
 

@@ -98,6 +98,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "projection": _kind("features", "pixels"),
         "map points": _kind("images", "table", "families", "features", "tint", "reach", megabytes=64),
         "support": _kind("images", "table", "families", "promise", "by"),
+        "label issues": _kind("images", "table", "families", megabytes=64),
+        "label costs": _kind("images", "table", "families", "limits"),
         # of the journal
         "latest entries": _kind("journal", "head", "model"),
         "corrected labels": _kind("journal", "head", "images"),

@@ -89,10 +89,10 @@ class LabelCost:
         ]
         if np.float32(before.threshold) != np.float32(after.threshold):
             rates.insert(0, f"your threshold from {before.threshold:.3f} to {after.threshold:.3f}")
-        learned = f" {self.learned:,} of them are training images: what they cost shows in training again."
+        what_of = "is a training image" if self.learned == 1 else "are training images"
+        learned = f" {self.learned:,} of them {what_of}: that cost shows in training again."
         if not rates:
-            none = "This label moves" if count == 1 else f"These {count:,} labels move"
-            return f"{none} neither the threshold nor a rate.{learned if self.learned else ''}"
+            return f"{what} neither the threshold nor a rate.{learned if self.learned else ''}"
         return f"{what} {_listed(rates)}.{learned if self.learned else ''}"
 
 
@@ -133,12 +133,24 @@ def ranked_by_cost(
     on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, LabelCost]:
     """The cost of each change alone, the dearest first. Arguments and errors as `label_cost`."""
-    costs = {}
+    frame, costs = predictions.frame, {}
+    kept = _kept(choose, predictions)
     for done, (name, label) in enumerate(changes.items(), 1):
-        costs[name] = label_cost(predictions, {name: label}, choose, positive)
+        row = predictions.by_name.get(name)
+        chooses = row is not None and frame["split"].iloc[row] == CHOOSING
+        costs[name] = label_cost(predictions, {name: label}, choose if chooses else kept, positive)
         if on_progress is not None:
             on_progress(done, len(changes))
     return dict(sorted(costs.items(), key=lambda pair: -pair[1].moves))
+
+
+def _kept(choose: Chooser, predictions: Predictions) -> Chooser:
+    """A chooser that knows the threshold already: of changes that leave the validation split as it is."""
+    try:
+        threshold = choose(predictions)
+    except InputError:
+        return choose
+    return lambda _: threshold
 
 
 def _working(predictions: Predictions, choose: Chooser, positive: Sequence[str]) -> Working:
