@@ -76,3 +76,12 @@ def test_a_mistake_is_an_escape_or_overkill_among_several_kinds_of_defect():
     unknown = dataclasses.replace(predictions, rule=DecisionRule(("a", "b", "c", "d", "e")))
     assert not has_defects(unknown)
     assert set(mistakes(unknown)) == {None}
+
+
+def test_a_hidden_group_leaves_no_limit_kept() -> None:
+    rates, limits = {"escapes": wilson(0, 205)}, Limits(escapes=0.05)
+    assert fitness(rates, limits, held_out=True).tone == "good"
+    hidden = fitness(rates, limits, held_out=True, hidden=True)
+    assert (hidden.tone, "hides a group" in hidden.verdict) == ("doubt", True)
+    broken = {"escapes": wilson(60, 205)}
+    assert fitness(broken, limits, held_out=True, hidden=True).tone == "bad"

@@ -99,7 +99,9 @@ def promise(name: str, rate: Rate, limit: float | None) -> Promise:
     return Promise(name, rate, limit, "not shown")
 
 
-def fitness(rates: Mapping[str, Rate], limits: Limits, *, held_out: bool, shortcut: bool = False) -> Fitness:
+def fitness(
+    rates: Mapping[str, Rate], limits: Limits, *, held_out: bool, shortcut: bool = False, hidden: bool = False
+) -> Fitness:
     """The verdict of a model.
 
     Args:
@@ -108,9 +110,13 @@ def fitness(rates: Mapping[str, Rate], limits: Limits, *, held_out: bool, shortc
         held_out: Whether they were measured on a test split; if not, the model may have been trained on the images, and
             no limit is called kept.
         shortcut: Whether it is proven that a place beside the part decides: then nothing is called fit.
+        hidden: Whether images are taken as independent although the order of their files hides a group: then no limit
+            is called kept without that.
     """
     promises = tuple(promise(name, rate, getattr(limits, name)) for name, rate in rates.items())
     verdict, tone = _verdict({p.name: p.outcome for p in promises}, held_out, shortcut)
+    if hidden and tone == "good":
+        verdict, tone = "Keeps the limit only if each image counts, but the order of the files hides a group.", "doubt"
     return Fitness(verdict, tone, promises)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.predictions import Cases, Independence
-from workbench.ui import url
+from workbench.predictions import Cases, Independence, independence_of
+from workbench.ui import kin, url
+from workbench.ui.view import View
 
 ANCHOR = "together"
 """The section of the Data page that says which images belong together."""
@@ -15,6 +16,14 @@ LABEL = "Which images belong together?"
 def of(cases: Cases) -> Independence:
     """How independent the images are that a page judges."""
     return cases.independence
+
+
+def hides_group(view: View) -> bool:
+    """Whether each image is taken as independent although the order of the files is known to hide a group."""
+    if view.predictions is None or independence_of(view.predictions.frame).units is not None:
+        return False
+    tested = kin.order_of(view.images)
+    return tested is not None and tested.hides
 
 
 def note(known: Independence, key: str) -> None:

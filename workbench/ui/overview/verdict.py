@@ -13,7 +13,7 @@ from workbench.files import open_file
 from workbench.predictions import Fitness, Limits, Promise, fitness
 from workbench.stats import ENOUGH
 from workbench.texts import prose
-from workbench.ui import draw, runs, terms, url
+from workbench.ui import draw, independence, runs, terms, url
 from workbench.ui.choice import ModelChoice
 from workbench.ui.overview.scope import MISTAKES, Scope, of_100
 from workbench.ui.progress import guarded
@@ -55,7 +55,8 @@ def section(scope: Scope, shortcut: bool) -> None:
                     "overkill": _asked(scope, "overkill", "most_overkill"),
                 }
         limits = Limits(**{name: limit for name, (limit, _) in asked.items()})
-        result = fitness(scope.mistakes, limits, held_out=scope.split == "test", shortcut=shortcut)
+        held_out, hidden = scope.split == "test", independence.hides_group(scope)
+        result = fitness(scope.mistakes, limits, held_out=held_out, shortcut=shortcut, hidden=hidden)
         with place:
             _said(scope, result)
         for promise in result.promises:
