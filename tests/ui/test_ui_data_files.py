@@ -18,6 +18,7 @@ def folder(tmp_path):
     whole = (tmp_path / "good" / "00.png").read_bytes()
     (tmp_path / "good" / "half.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "bad" / "page.png").write_bytes(b"<html>")
+    (tmp_path / "bad" / "nothing.png").write_bytes(b"")
     Image.fromarray(rng.integers(2, 8, (32, 32), np.uint8)).save(tmp_path / "bad" / "night.png")
     return tmp_path
 
@@ -41,8 +42,9 @@ def test_faults_are_measured_on_request_and_shown_with_their_images(visit, folde
     next(button for button in at.button if button.label == "Measure 43 images").click().run()
     counts = table(at.sound("Data"), "Fault").set_index("Fault")["Images"].to_dict()
     assert counts["cannot be decoded"] == 2
+    assert counts["empty file"] == 1  # no image of the set, and a fault all the same
     assert counts["cut off"] == counts["dark"] == 1
-    assert "**2 of 43 images** cannot be read" in texts(at)
+    assert "**3 of 43 images** cannot be read" in texts(at)
 
     again = visit("data", model="everyday", set=str(folder), fault="dark", fine=["low contrast", "cut off"])
     assert again.sound("Data").selectbox(key="fault").value == "dark"

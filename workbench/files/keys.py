@@ -91,7 +91,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "moved rows": _kind(*MODEL, "second", "images", "items", "method"),
         "cheaper copy": _kind(*MODEL, "how", megabytes=256),
         "set facts": _kind("images", megabytes=128),
-        "image faults": _kind("images", "families"),
+        "image faults": _kind("images", "families", "report"),
         "giveaways": _kind("images", "families", "target", megabytes=64),
         "set features": _kind("model", "images", megabytes=256),
         "coverage": _kind("images", "table", "families", "features", megabytes=64),

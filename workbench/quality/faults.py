@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.files import CheckResult, Outcome
-from workbench.images import ImageItem
+from workbench.images import ImageItem, LoadReport
 from workbench.predictions import GROUP
 from workbench.quality.fault_groups import medians_apart
 from workbench.quality.fault_kinds import FAULTS, FaultKind
@@ -84,18 +84,24 @@ def faults(
     return faults_of(images, measure(images, on_progress), families)
 
 
-def faults_of(items: Sequence[ImageItem], table: pd.DataFrame, families: Mapping[str, str] | None = None) -> Faults:
+def faults_of(
+    items: Sequence[ImageItem],
+    table: pd.DataFrame,
+    families: Mapping[str, str] | None = None,
+    report: LoadReport | None = None,
+) -> Faults:
     """The faults of N images that were measured.
 
     Args:
         items: The images.
         table: What `measure` says of them.
         families: The family of each image by name, where known: images of one part are compared with each other.
+        report: How the set was read, where known: empty files are left out then, and are faults all the same.
     """
     import pandas as pd
 
     table = _derived(table)
-    rows = [*_of_bytes(items, table), *_of_formats(table)]
+    rows = [*_left_out(report), *_of_bytes(items, table), *_of_formats(table)]
     kinds: dict[str, Kinds] = {}
     split: dict[tuple[str, str], tuple[str, ...]] = {}
     traits = traits_of(items)
@@ -117,6 +123,8 @@ def faults_of(items: Sequence[ImageItem], table: pd.DataFrame, families: Mapping
     return Faults(frame, kinds, split, len(items), int(table["error"].isna().sum()), twins)
 
 
+EMPTY_FILES = "files of 0 bytes"
+"""How a reading of a set calls what it leaves out for being empty."""
 TWIN = "blurred against its twin"
 OF_FORMATS = ("several frames", "odd format", "odd colours", "odd bits", "colour profile", "turned by EXIF", "odd size")
 Row = tuple[object, ...]
@@ -137,6 +145,14 @@ def _derived(table: pd.DataFrame) -> pd.DataFrame:
             **{f"judged {name}": table[name] for name in ("sharpness", "black", "white", "border")},
         },
     )
+
+
+def _left_out(report: LoadReport | None) -> list[Row]:
+    """Empty files, which are no images of the set."""
+    left = () if report is None else report.left_out
+    names = [name for part in left if EMPTY_FILES in part.reason for name in part.names]
+    said = (None, None, None, None, None, "", 0, "left out when the set was read")
+    return [(name, "empty file", "broken", *said) for name in names]
 
 
 def _of_bytes(items: Sequence[ImageItem], table: pd.DataFrame) -> list[Row]:

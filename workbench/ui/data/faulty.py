@@ -39,8 +39,11 @@ def section(scope: Scope) -> None:
     if table is None:
         return
     names = None if scope.families is None else scope.families.by_name
-    result: Faults = slot("image faults", images=scope.images.key, families=scope.facts["families"]).kept(
-        lambda: faults_of(scope.images.items, table, names), lambda made: 8192 + 800 * len(made.frame)
+    report = scope.images.report
+    left = () if report is None else report.left_out
+    place = slot("image faults", images=scope.images.key, families=scope.facts["families"], report=left)
+    result: Faults = place.kept(
+        lambda: faults_of(scope.images.items, table, names, report), lambda made: 8192 + 800 * len(made.frame)
     )
     fine = _fine(result)
     _headline(result, fine)

@@ -36,12 +36,15 @@ def paged(
 
 
 def _thumb(scope: Scope, name: str, key: str, words: str) -> None:
-    item = scope.image(name)
-    image = photographs.thumbnail(item)
+    item = scope.images.by_name.get(name)
+    image = None if item is None else photographs.thumbnail(item)
     with st.container(gap=None, key=f"thumb-{key}"):
-        if image is None:
+        if item is None or image is None:
             st.html('<div class="wb-broken" role="img" aria-label="unreadable">?</div>')
         else:
             place = slot("thumbnail as PNG", image=item.look, edge=image.width)
             draw.image(place.kept(lambda: render.to_png(image), len), item.name)
+        if item is None:  # left out when the set was read
+            st.caption(plain(name, 40))
+            return
         st.page_link(url.EXPLAIN, label=plain(words, 40), query_params=url.link(image=name), help=plain(name))
