@@ -16,6 +16,7 @@ from workbench.errors import InputError
 from workbench.images.item import BytesSource, ImageItem, ImageSet
 from workbench.journal import store as inner
 from workbench.journal.export import to_json
+from workbench.journal.notes import Note
 from workbench.journal.store import Journal
 from workbench.ui import choice, draw, session
 from workbench.ui import journal as page
@@ -355,3 +356,20 @@ def test_an_image_that_cannot_be_read_is_named_where_labels_are_made(visit, path
     assert not at.exception
     assert problems(at) == ["1.png cannot be read: put the file back."]
     assert "manifest.csv" not in downloads
+
+
+def test_notes_are_told_in_words_and_can_be_shown_alone(visit, kept):
+    kept.append(
+        Note(about="label", user="Dee", set_name="elpv", image=digest("x"), image_name="a.png", label="good",
+             said="changed", to="bad", reason="A crack.")
+    )  # fmt: skip
+    kept.append(
+        Note(about="pair", user="Dee", set_name="elpv", image=digest("x"), image_name="a.png", said="not the same",
+             second=digest("y"), second_name="b.png")
+    )  # fmt: skip
+    at = visit("journal", entries="notes").sound("Journal")
+    assert at.success[0].value.startswith("Sound: 5 entries, ")
+    texts = [at.unescaped(m.value) for m in at.markdown]
+    assert "The label of `a.png` was **changed** from **good** to **bad**. A crack." in texts
+    assert "`a.png` and `b.png` are **not the same part**." in texts
+    assert sum(text.startswith("**Entry ") for text in texts) == 2
