@@ -20,7 +20,7 @@ from workbench.quality.grading import GRADES
 from workbench.quality.grouped_split import GroupedSplit, grouped_split, split_proposals
 from workbench.quality.head_price import HeadFigures, HeadPrice, head_price
 from workbench.quality.label_cost import LabelCost, Working, label_cost, ranked_by_cost
-from workbench.quality.label_issues import FEWEST, HEAD, MODEL, SOURCES, LabelIssues, label_issues
+from workbench.quality.label_issues import FEWEST, FOLDED_HEAD, MODEL, SOURCES, LabelIssues, label_issues
 from workbench.quality.label_words import label_results
 from workbench.quality.leak_figures import Cut, Excess
 from workbench.quality.leak_words import leak_results, what_follows, what_leaks

@@ -12,7 +12,7 @@ from workbench.predictions import Predictions
 FOLDS = 5
 STRENGTH = 0.01
 """Inverse of the penalty of the head, on features of unit variance."""
-MOST_STEPS = 500
+MOST_ITERATIONS = 500
 UNSEEN = ("validation", "test")
 """The splits whose labels a model did not learn."""
 
@@ -48,7 +48,7 @@ def head_probabilities(
     for done, (learn, judge) in enumerate(folds.split(features, labels, units), 1):
         known = np.unique(labels[learn])
         if len(known) > 1:
-            head = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=MOST_STEPS))
+            head = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=MOST_ITERATIONS))
             head.fit(features[learn], labels[learn])
             result[judge] = 0
             result[np.ix_(judge, known)] = head.predict_proba(features[judge])

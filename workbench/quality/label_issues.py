@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 FEWEST = 30
 """With fewer images of a class its labels are not judged."""
-MODEL, HEAD = "model", "head"
+MODEL, FOLDED_HEAD = "model", "head"
 """Where a probability comes from: the loaded model, or a head on frozen features, fitted without the image's unit."""
 SOURCES: Mapping[str, str] = {
     MODEL: "the loaded model, which did not learn from this image",
-    HEAD: "a classifier on ImageNet features, fitted to other parts",
+    FOLDED_HEAD: "a classifier on ImageNet features, fitted to other parts",
 }
 LABEL_COLUMNS = (
     "name", "label", "split", "flagged", "suggestion", "score", "confidence", "source", "contradiction", "twin", "why",
@@ -42,8 +42,8 @@ class LabelIssues:
         frame: One row a labelled image, the most suspected first: name, label, split, flagged (whether to look at it),
             suggestion (the most probable class, where that is another one; None else), score (the out-of-sample
             probability of its label; NaN where it is not judged), confidence (that of the most probable class), source
-            (`MODEL` or `HEAD`; None), contradiction ("twins", "mask", "twins and mask" or None), twin (the image of
-            the same part with another label; None) and why (a sentence; empty where nothing is suspected).
+            (`MODEL` or `FOLDED_HEAD`; None), contradiction ("twins", "mask", "twins and mask" or None), twin (the image
+            of the same part with another label; None) and why (a sentence; empty where nothing is suspected).
         judged: How many labels have an out-of-sample probability.
         few: The classes with fewer than `FEWEST` images, and how many they have.
         soft: The attribute that holds labels in doubt, or None.
@@ -177,7 +177,7 @@ class _Judgement:
 
     Attributes:
         values: (M, K); NaN in rows that are not judged.
-        sources: (M,) `MODEL`, `HEAD` or None.
+        sources: (M,) `MODEL`, `FOLDED_HEAD` or None.
         flags: (M,) whether the label is an issue.
         notes: What could not be judged.
     """
@@ -223,10 +223,10 @@ class _Judgement:
                     np.asarray(features[seen], np.float32), labels[seen], units[seen], on_progress
                 )
                 wanted = np.isin(seen, left)
-                _take(values, sources, labels, seen[wanted], table[wanted], HEAD, notes)
+                _take(values, sources, labels, seen[wanted], table[wanted], FOLDED_HEAD, notes)
             if missing := int(sum(sources[i] is None for i in left)):
                 notes.append(f"{missing:,} labels are not judged: unreadable images, or too few parts of a class.")
-        for source in (MODEL, HEAD):
+        for source in (MODEL, FOLDED_HEAD):
             at = np.flatnonzero(sources == source)
             flags[at] = _issues(labels[at], values[at]) if len(at) else False
         return _Judgement(values, sources, flags, tuple(notes))

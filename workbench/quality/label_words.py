@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workbench.files import CheckResult
 from workbench.quality.label_cost import LabelCost
-from workbench.quality.label_issues import HEAD, MODEL, LabelIssues
+from workbench.quality.label_issues import FOLDED_HEAD, MODEL, LabelIssues
 from workbench.texts import sentence_list
 
 BY_MODEL, BY_HEAD = "the loaded model, which did not learn from them", "a head on ImageNet features, in folds"
@@ -40,7 +40,7 @@ def _issues(issues: LabelIssues, cost: LabelCost | None) -> CheckResult:
     if not issues.judged:
         return CheckResult(check, "unknown", f"No label could be judged. {notes}", support=0)
     rows = issues.flagged[issues.flagged["suggestion"].notna()]
-    sources, words = issues.frame["source"].value_counts(), {MODEL: BY_MODEL, HEAD: BY_HEAD}
+    sources, words = issues.frame["source"].value_counts(), {MODEL: BY_MODEL, FOLDED_HEAD: BY_HEAD}
     by = sentence_list([f"{int(sources[name]):,} by {words[name]}" for name in words if name in sources])
     judged, share = f"{issues.judged:,} labels were judged, {by}.", len(rows) / issues.judged
     if not len(rows):

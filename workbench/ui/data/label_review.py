@@ -12,7 +12,7 @@ import streamlit as st
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.journal import Note, NoteEntry
-from workbench.quality import HEAD, MODEL, LabelCost, LabelIssues
+from workbench.quality import FOLDED_HEAD, MODEL, LabelCost, LabelIssues
 from workbench.ui import draw, logbook, photographs, session, url
 from workbench.ui.data.scope import Scope
 from workbench.ui.progress import guarded
@@ -27,11 +27,11 @@ LEAST_SHOWN = 0.4
 BY = {
     "all": "any source",
     MODEL: "by the model",
-    HEAD: "by a head in folds",
+    FOLDED_HEAD: "by a head in folds",
     "twins": "by a twin",
     "mask": "by the mask",
 }
-SAID = {"confirmed": "confirmed", "changed": "changed to", "doubtful": "held doubtful"}
+NOTE_WORDS = {"confirmed": "confirmed", "changed": "changed to", "doubtful": "held doubtful"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ def _filtered(issues: LabelIssues, each: Mapping[str, LabelCost]) -> pd.DataFram
         rows = rows[rows["label"] == label.removeprefix("=")]
     if split != "all":
         rows = rows[rows["split"] == split]
-    if by in (MODEL, HEAD):
+    if by in (MODEL, FOLDED_HEAD):
         rows = rows[(rows["source"] == by) & rows["suggestion"].notna()]
     elif by != "all":
         rows = rows[rows["contradiction"].fillna("").str.contains(by)]
@@ -129,7 +129,7 @@ def _shown(scope: Scope, queue: Queue, each: Mapping[str, LabelCost]) -> None:
             st.caption(f":material/payments: {plain(each[item.name].sentence, 400)}")
         if note := queue.notes.get(item.name):
             to = f" **{plain(str(note.to))}**" if note.to is not None else ""
-            st.caption(f":material/history: Entry {note.number}, {plain(note.user)}: {SAID[note.said]}{to}.")
+            st.caption(f":material/history: Entry {note.number}, {plain(note.user)}: {NOTE_WORDS[note.said]}{to}.")
         _keys(scope, queue, token)
         if refused := st.session_state.pop("label not written", None):
             st.error(plain(refused, 400), icon=":material/error:")
@@ -174,8 +174,8 @@ def _verdicts(scope: Scope, queue: Queue, token: str) -> None:
         _button(f"Undo entry {last[0].number:,}", "U", token, _undo, (scope,), type="tertiary", icon=":material/undo:")
 
 
-def _button(label: str, key: str, token: str, call: Any, args: Sequence[object], **settings: Any) -> None:
-    st.button(label, key=f"label {key} {token}", shortcut=key, on_click=call, args=tuple(args), **settings)
+def _button(label: str, stroke: str, token: str, call: Any, args: Sequence[object], **settings: Any) -> None:
+    st.button(label, key=f"label {stroke} {token}", shortcut=stroke, on_click=call, args=tuple(args), **settings)
 
 
 def _table(queue: Queue, each: Mapping[str, LabelCost]) -> pd.DataFrame:
