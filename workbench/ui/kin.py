@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workbench.catalog import shared
 from workbench.images import ImageSet
-from workbench.quality import Families, FileOrder, file_order, known_families, store_key
+from workbench.quality import Families, FileOrder, file_order, known_families, store_key, told_apart
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.logbook import pairs_apart
 
@@ -24,11 +24,13 @@ def apart(images: ImageSet) -> tuple[tuple[str, str], ...]:
 
 def families_of(images: ImageSet) -> Families | None:
     """The families of a set; None where they were not looked for yet."""
-    name = family_key(images)
-    place = slot("families", images=images.key, apart=apart(images))
+    pairs = apart(images)
+    place = slot("families", images=images.key, apart=pairs)
     result: Families | None = place.get()
     if result is None:
-        result = known_families(name, [shared(SHIPPED)])
+        result = known_families(store_key(images, pairs), [shared(SHIPPED)])
+        if result is None and pairs and (found := known_families(store_key(images), [shared(SHIPPED)])) is not None:
+            result = told_apart(found, images.items, pairs)
         if result is not None:
             place.put(result, 400 * len(images))
     return result
