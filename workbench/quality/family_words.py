@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.files import CheckResult
+from workbench.files import CheckResult, Outcome
 from workbench.quality.grading import GRADES
 from workbench.quality.same_part import Families
 
@@ -49,7 +49,7 @@ def _families(found: Families) -> CheckResult:
     parts = int(frame["family"].nunique())
     told = len(frame) - len(found.unread) - len(found.untold)
     few = found.threshold is None and not alike
-    verdict = "warn" if alike else "unknown" if few or told < len(frame) / 2 else "ok"
+    verdict: Outcome = "warn" if alike else "unknown" if few or told < len(frame) / 2 else "ok"
     return CheckResult(
         "families",
         verdict,
