@@ -312,10 +312,10 @@ def _has_notes(tree: Tree, top: str) -> bool:
 
 def _elpv(options: ReadOptions) -> ImageSet:
     """The package `elpv-dataset` (Deitsch et al. 2019), with the split that ships in assets/splits/elpv.csv."""
-    if others := sorted(options.model_dump(exclude_defaults=True).keys() - {"labels"}):
+    if others := sorted(options.model_dump(exclude_defaults=True).keys() - {"labels", "group"}):
         raise InputError(
             f"The solar cells are listed by their own package, so {' and '.join(others)} cannot change how they are"
-            " read: take back all options but labels."
+            " read: take back all options but labels and group."
         )
     data = package_folder("elpv_dataset") / "data"
     rows = csv_rows(shared("splits/elpv.csv").read_bytes(), "elpv.csv")

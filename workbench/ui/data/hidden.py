@@ -86,7 +86,7 @@ def _own(scope: Scope) -> None:
     key = f"group of {corrections.mark(ref)}"
     with st.expander("State the groups yourself", icon=":material/edit:"), st.form("groups", border=False):
         st.text_input(
-            f"Where the group stands in the names, or how many files each has: {GROUP_WAYS}", now, key=key,
+            f"Where the group stands in the names, or how many files each has: {plain(GROUP_WAYS)}", now, key=key,
             placeholder=GROUP_WAYS, max_chars=LONGEST,
         )  # fmt: skip
         st.caption(

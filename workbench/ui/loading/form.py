@@ -81,7 +81,9 @@ def correct(ref: str, report: LoadReport | None) -> None:
                 fields += [_text(ref, f"column.{role}", columns.get(role, ""), f"{role} is") for role in ROLES]
         if there.listed or report is None:
             fields.append(_patterns(ref, options))
-        fields.append(_text(ref, "group", options.group or "", f"Groups (images of one lot or part): {GROUP_WAYS}"))
+        fields.append(
+            _text(ref, "group", options.group or "", f"Groups (images of one lot or part): {plain(GROUP_WAYS)}")
+        )
         st.form_submit_button(
             "Read the images so", on_click=apply, args=(ref, lambda: options_of(_sent(fields))), type="primary"
         )
