@@ -67,7 +67,7 @@ def holds_sisters(triples: Triples, count: int) -> bool:
     degrees = np.asarray(links.sum(1)).ravel()
     closed, most = np.asarray(links.multiply(paths).sum(1)).ravel(), degrees * (degrees - 1)
     between = int((closed < most).sum())
-    return between > BETWEEN * count and 1 - closed.sum() / most.sum() > OPEN_TRIPLES
+    return bool(between > BETWEEN * count and 1 - closed.sum() / most.sum() > OPEN_TRIPLES)
 
 
 def grades_of(
