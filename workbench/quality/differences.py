@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,9 +89,14 @@ def differences_of(
     """What differs between the images of each pair (M, 3), whose second is shifted so (M, 2) in pixels of the canvas;
     NaN where one can no longer be read."""
 
-    @lru_cache(CLOSE_KEPT)
+    held: dict[int, Close] = {}
+
     def close(row: int) -> Close:
-        return Close(grey(items[row].open(), CLOSE_EDGE))
+        if row not in held:
+            if len(held) >= CLOSE_KEPT:
+                held.pop(next(iter(held)))
+            held[row] = Close(grey(items[row].open(), CLOSE_EDGE))
+        return held[row]
 
     result = np.full((len(triples), 3), np.nan)
     scale = CLOSE_EDGE // CANVAS_EDGE
