@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -73,8 +74,10 @@ def ends_along(units: NDArray[np.intp], counts: NDArray[np.integer], level: floa
     intra-unit correlation, is integrated over rather than estimated (density as the inverse of its root), for of few
     units or rare hits no estimate is to be trusted: Franco et al. 2019, "Comparative study of confidence intervals for
     proportions in complex sample surveys", who find that intervals from an estimated design effect (Korn and Graubard
-    1998) cover too seldom. The proportion has Jeffreys' prior, and the interval equal tails; it is never narrower than
-    `wilson`'s of as many independent cases. Fewer than `FEW_UNITS` units count as one case each.
+    1998) cover too seldom. The proportion has Jeffreys' prior, and the interval equal tails. Where a few units are
+    unlike all others, as a bad lot is, no beta distribution fits, and the estimated design effect covers better: the
+    interval is the wider of both at either end, and never narrower than `wilson`'s of as many independent cases. Fewer
+    than `FEW_UNITS` units count as one case each.
 
     Of more than `MOST_COUNTS` different counts the others are interpolated.
 
@@ -92,7 +95,10 @@ def ends_along(units: NDArray[np.intp], counts: NDArray[np.integer], level: floa
         return wilson_bounds(counts * len(sizes) / support, len(sizes), level)
     nodes = _nodes(counts, support)
     tails = [(1 - level) / 2, (1 + level) / 2]
-    ends = np.array([_quantiles(*_density(np.bincount(place[:c], minlength=len(sizes)), sizes), tails) for c in nodes])
+    hits = [np.bincount(place[:count], minlength=len(sizes)) for count in nodes]
+    ends = np.array([_quantiles(*_density(own, sizes), tails) for own in hits])
+    ratios = np.array([_by_ratio(own, sizes, tails[1]) for own in hits])
+    ends = np.stack([np.minimum(ends[:, 0], ratios[:, 0]), np.maximum(ends[:, 1], ratios[:, 1])], 1)
     middle = _angle(nodes / support)
     reach = np.abs(_angle(ends) - middle[:, None])
     at = _angle(counts / support)
@@ -105,8 +111,8 @@ def ends_along(units: NDArray[np.intp], counts: NDArray[np.integer], level: floa
 def upper_along(units: NDArray[np.intp] | None, counts: ArrayLike, support: int, level: float = 0.95) -> Numbers:
     """One-sided upper bounds (T,) of a proportion whose hits are the first so many cases of an order.
 
-    They are made as `ends_along`, but with the prior that gives the exact bound of Clopper and Pearson where the cases
-    are independent, than which they are never lower. Without units they are that bound.
+    They are made as `ends_along`, the higher of both ways, but with the prior that gives the exact bound of Clopper and
+    Pearson where the cases are independent, than which they are never lower. Without units they are that bound.
 
     Args:
         units: (M,) the unit of each case, in the order in which they become hits.
@@ -126,9 +132,36 @@ def upper_along(units: NDArray[np.intp] | None, counts: ArrayLike, support: int,
     known, back = np.unique(count, return_inverse=True)
     bounds = np.ones(len(known))
     for i in np.flatnonzero(known < support):
-        angles, mass = _density(np.bincount(place[: known[i]], minlength=len(sizes)), sizes)
-        bounds[i] = _quantiles(angles, mass * np.tan(angles), [level])[0]
+        hits = np.bincount(place[: known[i]], minlength=len(sizes))
+        angles, mass = _density(hits, sizes)
+        bounds[i] = max(_quantiles(angles, mass * np.tan(angles), [level])[0], _by_ratio(hits, sizes, level)[1])
     return np.maximum(plain, bounds[back])
+
+
+def _by_ratio(hits: NDArray[np.intp], sizes: NDArray[np.intp], quantile: float) -> tuple[float, float]:
+    """Bounds of the proportion from the variance of a ratio over the units (Korn and Graubard 1998): the score interval
+    of as many cases as theirs are worth, with Student's t; each bound holds with the probability `quantile`."""
+    support, groups = int(sizes.sum()), len(sizes)
+    mean = float(hits.sum()) / support
+    if not 0 < mean < 1:
+        return mean, mean
+    variance = groups / (groups - 1) * float(((hits - mean * sizes) ** 2).sum()) / support**2
+    z = NormalDist().inv_cdf(quantile)
+    alike = support**2 / float((sizes.astype(np.float64) ** 2).sum())  # what they are worth if each unit is all alike
+    worth = float(np.clip(mean * (1 - mean) / max(variance, 1e-12), alike, support))
+    worth *= (z / _student(z, groups - 1)) ** 2
+    centre, spread = mean + z**2 / (2 * worth), z * (mean * (1 - mean) / worth + z**2 / (4 * worth**2)) ** 0.5
+    return (centre - spread) / (1 + z**2 / worth), (centre + spread) / (1 + z**2 / worth)
+
+
+def _student(z: float, freedom: int) -> float:
+    """The quantile of Student's t where a normal variable has `z`: Hill's expansion, for nine degrees and more."""
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return z + sum(term / freedom ** (power + 1) for power, term in enumerate(terms))
 
 
 def _sizes(units: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
