@@ -28,6 +28,7 @@ from workbench.predictions.independence import (
     Independence,
     independence_of,
     units_of,
+    units_of_items,
     with_families,
 )
 from workbench.predictions.labels import good_class, labels_of

@@ -8,12 +8,14 @@ images for an interval, a test or a promise counts units.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.errors import InputError
+from workbench.images import ImageItem
 from workbench.predictions.table import Predictions
 
 if TYPE_CHECKING:
@@ -58,6 +60,30 @@ def units_of(frame: pd.DataFrame, *columns: str) -> NDArray[np.intp] | None:
         label = label[label]  # a long chain of groups is followed in few steps
     units, _ = pd.factorize(label)
     return units.astype(np.intp)
+
+
+def units_of_items(items: Sequence[ImageItem], families: Mapping[str, str] | None = None) -> NDArray[np.intp]:
+    """The unit of each of N images, (N,): those that share a stated group, a family or their bytes are one unit.
+
+    Args:
+        items: N images; of those that cannot be read the bytes say nothing.
+        families: The family of each by its name, where it is known; else what the set itself says of it.
+    """
+    import pandas as pd
+
+    known = families or {}
+    groups = [None if GROUP not in item.attributes else str(item.attributes[GROUP]) for item in items]
+    kin = [known.get(item.name, item.attributes.get(FAMILY)) for item in items]
+    frame = pd.DataFrame({GROUP: groups, FAMILY: kin, "file": list(map(_file, items))}, dtype=object)
+    units = units_of(frame, GROUP, FAMILY, "file")
+    return np.arange(len(items)) if units is None else units
+
+
+def _file(item: ImageItem) -> str | None:
+    try:
+        return item.id
+    except InputError:
+        return None
 
 
 def with_families(predictions: Predictions, families: Mapping[str, str]) -> Predictions:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.files import CheckResult
 from workbench.images import ImageItem
-from workbench.predictions import FAMILY, GROUP, units_of
+from workbench.predictions import GROUP, units_of_items
 from workbench.quality.giveaway_test import accuracies_of_codes, balanced, calls, folds_of, p_value, permuted
 from workbench.quality.measured import measure
 from workbench.quality.properties import Property, properties_of
@@ -150,7 +150,8 @@ def giveaways(
     table = measure(images) if table is None else table
     stated = [item.label if target == "label" else item.split for item in images]
     readable = table["error"].isna().to_numpy(bool)
-    units, grouped = _units(images, families or {})
+    units = units_of_items(images, families)
+    grouped = bool(families) or any(GROUP in item.attributes for item in images)
     kept, counts = _classes(stated, readable, units)
     left_out = {name: number for name, number in counts.items() if name not in kept}
     at = np.array([place for place, name in enumerate(stated) if readable[place] and name in kept], np.intp)
@@ -165,19 +166,6 @@ def giveaways(
         properties, labels, own, len(kept), max(permutations, A_PROPERTY * len(properties)), seed, on_progress
     )
     return Giveaways(target, lines, kept, names, labels, left_out, int(own.max()) + 1, grouped)
-
-
-def _units(items: Sequence[ImageItem], families: Mapping[str, str]) -> tuple[NDArray[np.intp], bool]:
-    import pandas as pd
-
-    frame = pd.DataFrame(
-        {
-            GROUP: pd.Series([item.attributes.get(GROUP) for item in items], dtype=object),
-            FAMILY: pd.Series([families.get(item.name) for item in items], dtype=object),
-        }
-    )
-    units = units_of(frame)
-    return (np.arange(len(items)), False) if units is None else (units, True)
 
 
 def _classes(

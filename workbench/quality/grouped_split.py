@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.images import SPLITS, ImageItem
-from workbench.predictions import FAMILY, GROUP, units_of
+from workbench.predictions import units_of_items
 from workbench.quality.proposals import Proposal
 from workbench.quality.same_part import Families
 
@@ -88,18 +88,8 @@ def grouped_split(
 
     images = list(items)
     digests = [_digest(item, seed) for item in images]
-    family = {} if families is None else families.by_name
-    frame = pd.DataFrame(
-        {
-            "name": [item.name for item in images],
-            "label": pd.Series([item.label for item in images], dtype=object),
-            GROUP: pd.Series([_group(item) for item in images], dtype=object),
-            FAMILY: pd.Series([family.get(item.name) for item in images], dtype=object),
-            "file": digests,
-        }
-    )
-    units = units_of(frame, GROUP, FAMILY, "file")
-    if units is None or len(np.unique(units)) < len(SPLITS):
+    units = units_of_items(images, None if families is None else families.by_name)
+    if len(np.unique(units)) < len(SPLITS):
         raise InputError(
             "There are fewer than three different parts or groups, so they cannot be dealt to training, validation and"
             " test: add images of other parts."
@@ -109,7 +99,9 @@ def grouped_split(
     after = _deal(
         units, [item.label for item in images], [split or "train" for split in before] if kept else None, digests
     )
-    result = pd.DataFrame({"name": frame["name"], "label": frame["label"], "unit": units})
+    labels = [item.label for item in images]
+    result = pd.DataFrame({"name": [item.name for item in images], "label": pd.Series(labels, dtype=object)})
+    result["unit"] = units
     result["before"] = pd.Series(before, dtype=object)
     result["after"] = pd.Series(after, dtype=object)
     return GroupedSplit(result, kept, _lacking(result))
@@ -137,10 +129,6 @@ def _digest(item: ImageItem, seed: int) -> str:
     except InputError:
         text = f"unreadable {item.name}"
     return hashlib.sha256(f"{seed} {text}".encode()).hexdigest()
-
-
-def _group(item: ImageItem) -> str | None:
-    return str(item.attributes[GROUP]) if GROUP in item.attributes else None
 
 
 def _deal(

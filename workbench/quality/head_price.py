@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.images import ImageItem
-from workbench.predictions import FAMILY, GROUP, units_of
+from workbench.predictions import units_of_items
 from workbench.quality.same_part import Families
 from workbench.stats import Rate, auc
 
@@ -129,15 +129,7 @@ def _usable(
 
     if len(items) != len(features):
         raise ValueError(f"expected features of {len(items)} images, got {len(features)}")
-    family = {} if families is None else families.by_name
-    frame = pd.DataFrame(
-        {
-            GROUP: pd.Series([_text(item.attributes.get(GROUP)) for item in items], dtype=object),
-            FAMILY: pd.Series([family.get(item.name) for item in items], dtype=object),
-        }
-    )
-    known = units_of(frame)
-    units = np.arange(len(items)) if known is None else known
+    units = units_of_items(items, None if families is None else families.by_name)
     finite = np.isfinite(features).all(1) & bool(features.shape[1])
     if not finite.any():
         raise InputError("No image has features, because none can be read: choose a set that holds images.")
@@ -155,10 +147,6 @@ def _usable(
             " different parts or groups. Add images of other parts."
         )
     return rows, pd.factorize(units[rows])[0].astype(np.intp), labels[rows].astype(str), left_out
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
 
 
 def _place(item: ImageItem) -> str:

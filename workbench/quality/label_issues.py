@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.images import ImageItem
-from workbench.predictions import FAMILY, GROUP, Predictions, good_class, units_of
+from workbench.predictions import Predictions, good_class, units_of_items
 from workbench.quality.held_out import by_model, head_probabilities
 from workbench.quality.label_contradictions import Contradiction, against_masks, soft_labels, twins_apart
 from workbench.quality.same_part import Families
@@ -110,7 +110,16 @@ def label_issues(
     classes = [name for name in sorted(counts) if name not in few]
     rows = np.array([i for i, item in enumerate(kept) if item.name not in doubtful and item.label in classes], np.intp)
     part = None if features is None else np.asarray(features)[np.array(labelled, np.intp)]
-    judgement = _Judgement.of(kept, rows, classes, _units(kept, families), predictions, part, on_progress)
+    units = units_of_items(kept, None if families is None else families.by_name)
+    judgement = _Judgement.of(
+        kept,
+        rows,
+        classes,
+        units,
+        predictions,
+        part,
+        on_progress,
+    )
     apart = twins_apart(kept, families)
     contradictions = defaultdict[str, list[Contradiction]](list)
     for each in (*apart, *against):
@@ -149,26 +158,6 @@ def _few_notes(few: Mapping[str, int]) -> list[str]:
 
 def _doubts(soft: str | None, doubtful: Mapping[str, float]) -> dict[str, str]:
     return {name: f"Held in doubt by the set itself ({soft} {value:.2f})." for name, value in doubtful.items()}
-
-
-def _units(items: Sequence[ImageItem], families: Families | None) -> NDArray[np.intp]:
-    """Which images belong together: by family, stated group, and copies of one file."""
-    import pandas as pd
-
-    family = {} if families is None else families.by_name
-    digests = []
-    for item in items:
-        try:
-            digests.append(item.id)
-        except InputError:
-            digests.append(item.name)
-    frame = pd.DataFrame({
-        GROUP: [item.attributes.get(GROUP) for item in items],
-        FAMILY: [family.get(item.name, item.attributes.get(FAMILY)) for item in items],
-        "copy": digests,
-    })  # fmt: skip
-    units = units_of(frame, GROUP, FAMILY, "copy")
-    return np.arange(len(items)) if units is None else units
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

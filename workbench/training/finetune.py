@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from workbench.errors import InputError
 from workbench.images import Deal, ImageItem, ImageSet, deal
 from workbench.models import Preprocessing, model_toml
-from workbench.predictions import FAMILY, GROUP, DecisionRule, good_class, units_of
-from workbench.quality import Families, families
+from workbench.predictions import DecisionRule, good_class, units_of_items
+from workbench.quality import families
 from workbench.training.loop import Recipe, fit
 from workbench.training.own_card import Account, finetune_card
 from workbench.training.pretrained import ARCHITECTURE, backbone
@@ -84,7 +84,7 @@ def train(
         try:
             readable, unreadable = yield from _store(images.items, photographs, size)
             kin = yield from reported("comparing", lambda report: families(readable, on_progress=report))
-            partition = deal(readable, classes, seed, _units(readable, kin))
+            partition = deal(readable, classes, seed, units_of_items(readable, kin.by_name).tolist())
             recipe = recipe_for(partition.splits.count("train"), epochs, size, seed)
             watch = yield from _train(network, photographs, readable, partition, classes, recipe, path)
         finally:
@@ -269,16 +269,6 @@ def _train(
     progress = fit(network, images, F.one_hot(labels, len(classes)).float(), recipe, path, order=order, watch=watch)
     yield from training_steps(progress, f"{recipe.epochs} at most", best)
     return watch
-
-
-def _units(items: Sequence[ImageItem], kin: Families) -> list[int]:
-    """The unit of each image, by its stated group and its family."""
-    import pandas as pd
-
-    groups = [item.attributes.get(GROUP) for item in items]
-    units = units_of(pd.DataFrame({GROUP: groups, FAMILY: [kin.by_name[item.name] for item in items]}))
-    assert units is not None
-    return [int(unit) for unit in units]
 
 
 def _finish(
