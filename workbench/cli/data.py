@@ -47,9 +47,8 @@ def data(
         from workbench.files import frame_csv, write_findings
         from workbench.quality import study, write_manifest
 
-        result = study(
-            image_set, *(() if answers is None else (answers.predictions, _embeddings(answers))), on_progress=report
-        )
+        known = () if answers is None else (answers.predictions, _embeddings(answers))
+        result = study(image_set, *known, apart=_apart(), on_progress=report)
     if (out / FINDINGS).exists():  # of a run before
         (out / MANIFEST).unlink(missing_ok=True)
     write_manifest(out / MANIFEST, image_set, result.proposals, families=result.families)
@@ -60,6 +59,14 @@ def data(
     for finding in result.results:
         print(f"{VERDICT_MARKS[finding.verdict]} {finding.sentence}")
     print(f"Wrote {FINDINGS}, {MANIFEST} and {len(result.tables)} tables to {out}")
+
+
+def _apart() -> frozenset[tuple[str, str]]:
+    """The pairs of images that somebody has said, in the journal, are not the same."""
+    from workbench.journal import Journal, journal_path
+
+    path = journal_path()
+    return Journal(path, create=False).pairs_apart() if path.is_file() else frozenset()
 
 
 def _answers(model: str, image_set: ImageSet, out: Path, report: Callable[[str, int, int], None]) -> Audit:

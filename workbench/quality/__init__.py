@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.quality.coverage import RANK, WITHIN_REACH, Coverage, coverage, coverage_results
-from workbench.quality.family_store import keep_families, known_families, store_key
+from workbench.quality.family_store import keep_families, known_families, records_folder, store_key
 from workbench.quality.family_words import family_results, what_belongs_together
 from workbench.quality.fault_kinds import FAULTS, SEVERITIES, FaultKind
 from workbench.quality.faults import Faults, fault_proposals, fault_results, faults, faults_of

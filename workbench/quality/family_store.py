@@ -20,6 +20,11 @@ def store_key(images: ImageSet, apart: Iterable[tuple[str, str]] = ()) -> str:
     return key("families", images=(images.pixels_key, names), apart=sorted(sorted(pair) for pair in apart))
 
 
+def records_folder() -> Path:
+    """Where what was read of each image is kept, so that a comparison that was stopped goes on."""
+    return cache_folder() / STORED_IN
+
+
 def known_families(name: str, places: Iterable[Path] = ()) -> Families | None:
     """The families under a name that `store_key` gave, from the cache or from a folder that ships with a set; None
     where they were not looked for yet, or where the file is damaged."""

@@ -11,7 +11,8 @@ from workbench.files import CheckResult
 from workbench.images import ImageSet
 from workbench.predictions import Predictions, attributes_of, with_families
 from workbench.quality.coverage import coverage, coverage_results
-from workbench.quality.family_store import keep_families, known_families, store_key
+from workbench.quality.family_store import keep_families, known_families, records_folder, store_key
+from workbench.quality.family_words import family_results
 from workbench.quality.faults import fault_results, faults_of
 from workbench.quality.frozen import frozen_features
 from workbench.quality.giveaways import Told, giveaway_results, giveaways
@@ -21,6 +22,7 @@ from workbench.quality.label_words import label_results
 from workbench.quality.leak_words import leak_results
 from workbench.quality.leaks import leaks
 from workbench.quality.measured import measure
+from workbench.quality.order import file_order, order_results
 from workbench.quality.proposals import Proposal
 from workbench.quality.repeats import repeat_results, repeats
 from workbench.quality.same_part import Families, families
@@ -96,8 +98,10 @@ def _checks(
     """The results and tables of one check after another."""
     judged = None if predictions is None else with_families(predictions, found.by_name)
     measured = measure(images, lambda *at: report("looking at files", *at))
-    broken = faults_of(images.items, measured, found.by_name)
+    broken = faults_of(images.items, measured, found.by_name, images.report)
     yield fault_results(broken), {"faults": broken.frame, "files": measured}
+    order = file_order(images.items, on_progress=lambda *at: report("comparing neighbours", *at))
+    yield (*family_results(found), *order_results(order)), {}
     shared = leaks(images, found, predictions)
     yield leak_results(shared), {"leaks": shared.pairs}
     again = None if predictions is None else repeats(found, predictions)
@@ -142,7 +146,9 @@ def _families(images: ImageSet, apart: tuple[tuple[str, str], ...], report: Repo
     name = store_key(images, apart)
     found = known_families(name)
     if found is None:
-        found = families(images, apart=apart, on_progress=lambda *at: report("comparing images", *at))
+        found = families(
+            images, apart=apart, folder=records_folder(), on_progress=lambda *at: report("comparing images", *at)
+        )
         keep_families(name, found)
     return found
 
