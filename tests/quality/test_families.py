@@ -197,3 +197,18 @@ def test_families_are_kept_and_a_damaged_file_is_none(parts, tmp_path):
         assert getattr(again, name) == getattr(found, name)
     path.write_bytes(path.read_bytes()[:200])
     assert known_families("name", [tmp_path]) is None
+
+
+def test_parts_of_one_layout_without_a_grain_of_their_own_cannot_be_told_apart():
+    rng = np.random.default_rng(3)
+    layout = np.full((96, 96), 60.0)
+    for row, column, height, width, level in rng.integers((0, 0, 3, 3, 90), (88, 88, 20, 20, 230), (40, 5)):
+        layout[row : row + height, column : column + width] = level
+    boards = [np.roll(layout, rng.integers(-2, 3, 2), (0, 1)) + rng.normal(0, 4, layout.shape) for _ in range(24)]
+    found = wb.families(
+        [item(f"{n}.png", Image.fromarray(board.clip(0, 255).astype(np.uint8))) for n, board in enumerate(boards)]
+    )
+    assert found.frame["family"].nunique() == 24
+    assert (len(found.untold), found.threshold) == (24, None)
+    assert set(found.pairs["grade"]) <= {"very similar"}
+    assert family_results(found)[0].verdict == "unknown"

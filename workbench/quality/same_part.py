@@ -237,7 +237,8 @@ def _registered(
         return _Verdict([], untold=untold)
     unlike = candidates.unlike(textures, rows)
     if len(unlike) < registration.LEAST_STRANGERS:
-        return dataclasses.replace(_unmistakable(items, records, textures, rows, steps), untold=untold)
+        verdict = _unmistakable(items, records, textures, rows, steps)
+        return dataclasses.replace(verdict, untold=np.union1d(untold, verdict.untold).astype(np.intp))
     own = residuals.less_shared(textures, unlike)
     triples = candidates.candidates(own, rows, steps.of("candidates"))
     if embeddings is not None:
@@ -290,7 +291,11 @@ def _unmistakable(
     rows: NDArray[np.intp],
     steps: _Steps,
 ) -> _Verdict:
-    """Other files of one shot, where too few images differ to know what strangers look like."""
+    """Other files of one shot, where too few images differ to know what strangers look like.
+
+    Where the set is large and yet all of it looks alike, as boards of one layout do, nothing tells another shot of a
+    part from another part: pairs that are as like as two files of one shot are then called very similar.
+    """
     if len(rows) <= MOST_TRIED:
         one, other, turn = (part.ravel() for part in np.meshgrid(rows, rows, np.arange(len(residuals.TURNS))))
         triples = candidates.ordered(one, other, turn)
@@ -303,7 +308,9 @@ def _unmistakable(
     differences = differences_of(items, triples, shifts, steps.of("differences"))
     grades = grading.grades_of(triples, differences, grading.of_one_colour(records, triples), False)
     same = grades == 1
-    return _Verdict(_pairs(triples[same], grades[same], score[same]))
+    if len(rows) < registration.LEAST_STRANGERS:
+        return _Verdict(_pairs(triples[same], grades[same], score[same]))
+    return _Verdict(_pairs(triples[same], np.full(same.sum(), 3), score[same]), untold=rows)
 
 
 def _result(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.errors import InputError
-from workbench.files import cache_folder
 from workbench.journal import Note
 from workbench.predictions import GROUP
 from workbench.quality import (
@@ -19,6 +18,7 @@ from workbench.quality import (
     families,
     family_results,
     keep_families,
+    records_folder,
     told_apart,
 )
 from workbench.quality import store_key as key_of
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KIN_SHOWN = 4
-CANVASES = "canvases"
 TOGETHER = {"joined": "of one part", "similar": "very similar"}
 """Which pairs are shown, as the address says it."""
 
@@ -75,7 +74,7 @@ def _look(scope: Scope) -> Families | None:
 def _folder(scope: Scope) -> Path:
     """Where what was read of each image is kept: of what a visitor uploaded, for their session alone."""
     if not logbook.own(scope.model):
-        return cache_folder() / CANVASES
+        return records_folder()
     if "own canvases" not in st.session_state:
         st.session_state["own canvases"] = tempfile.TemporaryDirectory(prefix="workbench-")
     return Path(st.session_state["own canvases"].name)
