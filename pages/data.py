@@ -8,6 +8,7 @@ from workbench.ui import runs
 from workbench.ui.data import (
     atlas,
     coverage,
+    everything,
     faulty,
     giveaway,
     hidden,
@@ -26,7 +27,9 @@ st.markdown(
     "Can these images carry the figures that are computed from them? Which files are broken, which images show the same"
     " part, which labels are doubtful, and what do the images not cover?"
 )
-scope = scope_of(runs.current_view())
+view = runs.current_view()
+everything.section(view)
+scope = scope_of(view)
 st.header("Files and images", divider="gray", anchor="files")
 faulty.section(scope)
 st.header("Which images belong together", divider="gray", anchor="together")

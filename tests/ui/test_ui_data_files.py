@@ -93,3 +93,18 @@ def test_an_image_that_is_softer_than_its_twin_is_shown_against_it(visit, folder
     at = visit("data", model="everyday", set=str(folder), fault="blurred against its twin").sound("Data")
     assert at.selectbox(key="faulty").value == "good/twin.png"
     assert "images of one part" in texts(at)
+
+
+def test_everything_is_looked_for_by_one_button(visit, folder, empty_shelves):
+    at = visit("data", model="everyday", set=str(folder)).sound("Data")
+    line = next(line for line in texts(at).splitlines() if "**Not looked for yet**: " in line)
+    assert line.endswith("images of one part, groups that the order of the files hides, wrong labels.")
+    next(button for button in at.button if button.label == "Look for all of it").click().run()
+    assert {
+        "Look for all of it",
+        "Measure 43 images",
+        "Look for images of one part",
+        "Look for wrong labels",
+    }.isdisjoint(labels_of(at.sound("Data")))
+    assert "Test the order of the files" not in labels_of(at)
+    assert "**Not looked for yet**: " not in texts(at)

@@ -18,30 +18,35 @@ BYTES_A_ROW = 4000
 
 
 def known(scope: Scope) -> pd.DataFrame | None:
-    """What `measure` says of the images; None where that was not looked up yet."""
+    """What `measure` says of the images, where all were measured; None otherwise."""
     table: pd.DataFrame | None = _place(scope).get()
-    return table
+    return _looked_up(scope)[0] if table is None else table
+
+
+def _looked_up(scope: Scope) -> tuple[pd.DataFrame | None, int]:
+    table, left = looked_up(scope.images)
+    if table is not None:
+        _place(scope).put(table, BYTES_A_ROW * len(table))
+    return table, left
 
 
 def known_or_asked(scope: Scope) -> pd.DataFrame | None:
     """What `measure` says of the images; where some were not measured yet, None, after saying so and offering to."""
-    table = known(scope)
+    kept: pd.DataFrame | None = _place(scope).get()
+    table, left = (kept, 0) if kept is not None else _looked_up(scope)
     if table is not None:
-        return table
-    table, left = looked_up(scope.images)
-    if table is not None:
-        _place(scope).put(table, BYTES_A_ROW * len(table))
         return table
     some = "" if left == len(scope.images) else f" {len(scope.images) - left:,} are measured already."
     st.markdown(
         ":material/radio_button_unchecked: **Not looked for yet.** Each image is decoded once and measured; that takes"
         f" some seconds for a thousand images, can be stopped, and is kept.{some}"
     )
-    offer(f"Measure {left:,} images", "measure images", lambda: _measured(scope))
+    offer(f"Measure {left:,} images", "measure images", lambda: measured(scope))
     return None
 
 
-def _measured(scope: Scope) -> pd.DataFrame | None:
+def measured(scope: Scope) -> pd.DataFrame | None:
+    """What `measure` says of the images, measured now with progress; None where the user stopped it."""
     progress = Stoppable(f"Measuring {len(scope.images):,} images", "image facts")
     if progress.stopped:
         return None

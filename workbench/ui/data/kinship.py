@@ -30,7 +30,7 @@ from workbench.ui.progress import Stoppable, guarded, offer
 if TYPE_CHECKING:
     import pandas as pd
 
-KIN_SHOWN = 4
+KIN_SHOWN, WHO = 4, "who tells pairs apart"
 TOGETHER = {"joined": "of one part", "similar": "very similar"}
 """Which pairs are shown, as the address says it."""
 
@@ -46,7 +46,7 @@ def section(scope: Scope) -> None:
     if found is None:
         if not stated:
             st.markdown("**Each image is taken as independent**: no group is stated, and families were not looked for.")
-        offer("Look for images of one part", "look for families", lambda: _look(scope))
+        offer("Look for images of one part", "look for families", lambda: look(scope))
         return
     checks.lines(family_results(found))
     _pairs(scope, found)
@@ -58,7 +58,8 @@ def section(scope: Scope) -> None:
             _likeness(found, found.threshold)
 
 
-def _look(scope: Scope) -> Families | None:
+def look(scope: Scope) -> Families | None:
+    """The families of the set, looked for now with progress and kept; None where the user stopped it."""
     progress = Stoppable(f"Comparing {len(scope.images):,} images", "families")
     if progress.stopped:
         return None
@@ -89,9 +90,12 @@ def _pairs(scope: Scope, found: Families) -> None:
     which = url.segments("Pairs", list(TOGETHER), key="kin", default="joined", format_func=TOGETHER.__getitem__)
     joined = found.pairs["grade"] != GRADES[-1]
     pairs = _ordered(scope, found.pairs[joined if which == "joined" else ~joined])
-    st.caption(f"{len(pairs):,} pairs, those in two splits or with two labels first.")
+    count = "1 pair" if len(pairs) == 1 else f"{len(pairs):,} pairs"
+    st.caption(f"{count}, those in two splits or with two labels first.")
     pages = -(-len(pairs) // KIN_SHOWN)
     page = url.pages(pages, key="kin_page", max_visible_pages=5) if pages > 1 else 1
+    if session.local() and not st.session_state.get("user name"):
+        st.text_input("Your name, to tell pairs apart", key=WHO, max_chars=200, on_change=_named, width=300)
     for row in pairs.iloc[(page - 1) * KIN_SHOWN : page * KIN_SHOWN].to_dict("records"):
         names = (str(row["first"]), str(row["second"]))
         limit = "" if found.threshold is None else f" (threshold {found.threshold:.2f})"
@@ -118,11 +122,9 @@ def _word(scope: Scope, names: tuple[str, str]) -> None:
     said = "withdrawn" if apart else "not the same"
     if apart:
         st.caption(":material/call_split: A person said: not the same. The pair is not joined.")
-    elif not st.session_state.get("user name"):
-        st.caption("To say that they are not the same, give your name on the page Defects or below.")
-        st.text_input("Your name", key=f"who {names}", max_chars=200, on_change=_named, args=(f"who {names}",))
+    user = st.session_state.get("user name")
+    if not user:
         return
-    user = st.session_state.get("user name") or "unnamed"
     label = "Take back" if apart else "Not the same"
     if st.button(label, key=f"word {names}", icon=":material/undo:" if apart else ":material/call_split:"):
         book = logbook.journal(scope.model)
@@ -145,8 +147,8 @@ def _word(scope: Scope, names: tuple[str, str]) -> None:
         st.rerun()
 
 
-def _named(key: str) -> None:
-    st.session_state["user name"] = str(st.session_state.get(key) or "").strip()
+def _named() -> None:
+    st.session_state["user name"] = str(st.session_state.get(WHO) or "").strip()
 
 
 def _likeness(found: Families, threshold: float) -> None:

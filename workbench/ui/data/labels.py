@@ -42,15 +42,14 @@ def section(scope: Scope) -> None:
             " manifest with a column `label`."
         )
         return
-    place = slot("label issues", **scope.facts)
-    issues: LabelIssues | None = place.get()
+    issues = known(scope)
     if issues is None:
         st.markdown(
             "**Labels are unknown**: nobody looked yet which are probably wrong. Images that the model did not learn"
             " from are judged by it, all others by a small classifier on features of a network that never saw these"
             " labels."
         )
-        offer("Look for wrong labels", "look for label issues", lambda: _look(scope, place))
+        offer("Look for wrong labels", "look for label issues", lambda: look(scope))
         return
     together, each, why = _costs(scope, issues)
     checks.lines(label_results(issues, together))
@@ -66,7 +65,8 @@ def section(scope: Scope) -> None:
         label_review.review(scope, issues, each)
 
 
-def _look(scope: Scope, place: Slot) -> LabelIssues | None:
+def look(scope: Scope) -> LabelIssues | None:
+    """The suspected labels, looked for now with progress and kept; None where the user stopped it."""
     images = list(scope.images)
     progress = Stoppable(f"Looking at {len(images):,} images", "label issues")
     if progress.stopped:
@@ -74,9 +74,19 @@ def _look(scope: Scope, place: Slot) -> LabelIssues | None:
     features = frozen_features(images, progress)
     progress.step("Judging labels")
     issues = label_issues(images, scope.families, scope.predictions, features=features, on_progress=progress)
-    place.put(issues, 600 * len(images))
+    _place(scope).put(issues, 600 * len(images))
     progress.done()
     return issues
+
+
+def known(scope: Scope) -> LabelIssues | None:
+    """The suspected labels; None where nobody looked yet."""
+    result: LabelIssues | None = _place(scope).get()
+    return result
+
+
+def _place(scope: Scope) -> Slot:
+    return slot("label issues", **scope.facts)
 
 
 def changes_of(issues: LabelIssues) -> dict[str, str]:

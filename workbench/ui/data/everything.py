@@ -1,0 +1,50 @@
+"""One button for all that can be asked of a set and was not asked yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import streamlit as st
+
+from workbench.errors import InputError
+from workbench.ui import kin
+from workbench.ui.data import facts, kinship, labels
+from workbench.ui.data.scope import Scope, scope_of
+from workbench.ui.progress import guarded, offer
+from workbench.ui.view import View
+
+QUESTIONS: Mapping[str, tuple[Callable[[Scope], object], Callable[[Scope], object]]] = {
+    "broken or odd files": (facts.known, facts.measured),
+    "images of one part": (lambda scope: scope.families, kinship.look),
+    "groups that the order of the files hides": (
+        lambda scope: kin.order_of(scope.images),
+        lambda scope: kin.order_tested(scope.images),
+    ),
+    "wrong labels": (lambda scope: labels.known(scope) if scope.images.class_names else True, labels.look),
+}
+"""What can be looked for, in an order in which each can use what was found before: what is known, and the looking."""
+
+
+@guarded
+def section(view: View) -> None:
+    """What was not looked for yet, and a button that looks for it."""
+    scope = scope_of(view)
+    open_ones = [name for name, (known, _) in QUESTIONS.items() if known(scope) is None]
+    if not open_ones:
+        return
+    st.markdown(f":material/radio_button_unchecked: **Not looked for yet**: {', '.join(open_ones)}.")
+    offer("Look for all of it", "look at everything", lambda: _look(view))
+
+
+def _look(view: View) -> bool | None:
+    """Put each open question; None where the user stopped. One that cannot be answered does not stop the others."""
+    for known, look in QUESTIONS.values():
+        scope = scope_of(view)
+        if known(scope) is not None:
+            continue
+        try:
+            if look(scope) is None:
+                return None
+        except InputError:  # its own section says why
+            continue
+    return True
