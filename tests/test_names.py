@@ -154,7 +154,7 @@ def test_simpson_and_slices_take_classes_of_any_name() -> None:
     known = table(
         labels,
         called,
-        {"all": ["first", "second"] * 650, "group": ["stratum", "gap"] * 650},
+        {"all": ["first", "second"] * 650, "first": ["stratum", "gap"] * 650},
         classes=NASTY,
         positive=None,
     )

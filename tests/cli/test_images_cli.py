@@ -37,6 +37,7 @@ EVERYTHING = wb.ReadOptions(
     mask_rule="128",
     leave_out=("x/*", "y/*"),
     window=(0.0, 4095.0),
+    group="order:60",
 )
 
 

@@ -32,11 +32,11 @@ GREY = png(np.full((8, 8), 90))
 
 
 def alike(labels, split=None, **attributes):
-    """Images of the same bytes: only what is said of them differs; and their table."""
+    """Images that look the same: only what is said of them differs; and their table."""
     items = [
         ImageItem(
             "image.png" + "x" * number,
-            BytesSource(GREY),
+            BytesSource(GREY + str(number).encode()),
             label,
             split=None if split is None else split[number],
             attributes={name: values[number] for name, values in attributes.items()},

@@ -31,10 +31,10 @@ class Kind:
 
     needs: tuple[str, ...]
     version: int = 1
-    megabytes: int = 32
+    megabytes: int = 24
 
 
-def _kind(*needs: str, version: int = 1, megabytes: int = 32) -> Kind:
+def _kind(*needs: str, version: int = 1, megabytes: int = 24) -> Kind:
     return Kind(needs, version, megabytes)
 
 
@@ -65,15 +65,15 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "mask": _kind("image", "mask"),
         # of a set
         "table": _kind(*MODEL, "images", "source", "families", megabytes=256),
-        "embeddings": _kind(*MODEL, "images", "source", megabytes=256),
-        "file order": _kind("images", "names"),
+        "embeddings": _kind(*MODEL, "images", "source", megabytes=192),
+        "file order": _kind("images", "names", megabytes=4),
         "grouping": _kind("table"),
         "bias figure": _kind("table", "split", "figure"),
-        "leaks": _kind("images", "families", "table", "similar"),
-        "grouped split": _kind("images", "families"),
-        "head price": _kind("images", "families", "positive", "features"),
-        "small map": _kind(*MODEL, "image", "method", "target"),
-        "repeats": _kind("families", "table"),
+        "leaks": _kind("images", "families", "table", "similar", megabytes=16),
+        "grouped split": _kind("images", "families", megabytes=8),
+        "head price": _kind("images", "families", "positive", "features", megabytes=2),
+        "small map": _kind(*MODEL, "image", "method", "target", megabytes=16),
+        "repeats": _kind("families", "table", megabytes=16),
         "appearances": _kind("images"),
         "image measures": _kind("images", "table", "split"),
         "shortcuts": _kind(*MODEL, "images", "maps", version=2),
@@ -90,28 +90,28 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "moved maps": _kind(*MODEL, "second", "images", "items", "method"),
         "moved rows": _kind(*MODEL, "second", "images", "items", "method"),
         "cheaper copy": _kind(*MODEL, "how", megabytes=256),
-        "set facts": _kind("images", megabytes=128),
+        "set facts": _kind("images", megabytes=96),
         "image faults": _kind("images", "families", "report"),
-        "giveaways": _kind("images", "families", "target", megabytes=64),
-        "set features": _kind("model", "images", megabytes=256),
-        "coverage": _kind("images", "table", "families", "features", megabytes=64),
-        "projection": _kind("features", "pixels"),
-        "map points": _kind("images", "table", "families", "features", "tint", "reach", megabytes=64),
-        "support": _kind("images", "table", "families", "promise", "by"),
-        "label issues": _kind("images", "table", "families", megabytes=64),
-        "label costs": _kind("images", "table", "families", "limits"),
+        "giveaways": _kind("images", "families", "target", megabytes=16),
+        "set features": _kind("model", "images", megabytes=128),
+        "coverage": _kind("images", "table", "families", "features", megabytes=32),
+        "projection": _kind("features", "pixels", megabytes=16),
+        "map points": _kind("images", "table", "families", "features", "tint", "reach", megabytes=32),
+        "support": _kind("images", "table", "families", "promise", "by", megabytes=8),
+        "label issues": _kind("images", "table", "families", megabytes=32),
+        "label costs": _kind("images", "table", "families", "limits", megabytes=8),
         # of the journal
         "latest entries": _kind("journal", "head", "model"),
         "corrected labels": _kind("journal", "head", "images"),
-        "label decisions": _kind("journal", "head"),
-        "pairs apart": _kind("journal", "head", "images"),
+        "label decisions": _kind("journal", "head", megabytes=8),
+        "pairs apart": _kind("journal", "head", "images", megabytes=4),
         # on disk
-        "outputs": _kind("model", version=2),
-        "families": _kind("images", "apart", version=2, megabytes=128),
-        "image facts": _kind("image"),
-        "frozen features": _kind("model"),
-        "audit folder": _kind("model", "set", "name"),
-        "map summary": _kind("model", "method", "score", "background", version=2),
+        "outputs": _kind("model", version=2, megabytes=0),
+        "families": _kind("images", "apart", version=2, megabytes=64),
+        "image facts": _kind("image", megabytes=0),
+        "frozen features": _kind("model", megabytes=0),
+        "audit folder": _kind("model", "set", "name", megabytes=0),
+        "map summary": _kind("model", "method", "score", "background", version=2, megabytes=0),
     }
 )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 from workbench.errors import InputError
-from workbench.files import unguarded
+from workbench.files import open_file, unguarded
 
 PROPOSING, ROOT = ("proposed label", "proposed split", "why"), "root"
 MOST_CELL = 100_000
@@ -26,7 +27,7 @@ def own_root(path: Path) -> Path | None:
     if path.suffix.lower() != ".csv":
         return None
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with open_file(path) as raw, io.TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
             row = next(csv.DictReader(iter(lambda: file.readline(MOST_CELL), "")), {})
     except (OSError, UnicodeDecodeError, csv.Error):
         return None
