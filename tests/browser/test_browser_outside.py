@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 pytest.importorskip("playwright.sync_api", reason="the browser tests need Playwright: install the test extra")
-from browsing import View, served
+from browsing import SLOW, View, served
+from playwright.sync_api import expect
 
 pytest_plugins = ["browsing"]
 pytestmark = pytest.mark.browser
@@ -26,6 +27,7 @@ PAGES = (
         "/explain?class={class}&group={group}&method=saliency",
         "/bias",
         "/bias?true={class}",
+        "/data",
     ),
     *("/defects", "/defects?view=decisions&queue=all&method=saliency", "/defects?view=masks", "/journal"),
     *("/help", "/help?topic=methods", "/help?topic=troubleshooting"),
@@ -145,8 +147,13 @@ def test_nothing_that_people_named_is_taken_for_more_than_words(browser, hostile
             quoted = {"class": hostile.classes[0], "group": f"{hostile.attribute}: {hostile.values[0]}"}
             view.open(path.format(**{key: urllib.parse.quote(value) for key, value in quoted.items()}))
             view.page.evaluate("document.querySelectorAll('details:not([open]) > summary').forEach((e) => e.click())")
+            for button in view.page.get_by_role("button", name="Look for all of it").all():
+                button.click()
+                expect(button).to_have_count(0, timeout=SLOW)
+                view.settled()
             for button in view.page.get_by_role("button", name="Model card").all():
                 button.click()
+                expect(view.page.get_by_test_id("stPopoverBody").last).to_be_visible()
             view.settled()
             text += view.page.locator("body").inner_text().replace("\u2060", "")
             leaks[path] = [*view.page.evaluate(FOUND, port), *["drawn"] * view.page.evaluate(DRAWN)]

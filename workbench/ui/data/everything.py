@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 
 from workbench.errors import InputError
-from workbench.ui import kin
+from workbench.ui import kin, runs
 from workbench.ui.data import facts, kinship, labels
 from workbench.ui.data.scope import Scope, scope_of
 from workbench.ui.progress import guarded, offer
@@ -33,18 +33,26 @@ def section(view: View) -> None:
     if not open_ones:
         return
     st.markdown(f":material/radio_button_unchecked: **Not looked for yet**: {', '.join(open_ones)}.")
-    offer("Look for all of it", "look at everything", lambda: _look(view))
+    offer("Look for all of it", "look at everything", _look)
 
 
-def _look(view: View) -> bool | None:
-    """Put each open question; None where the user stopped. One that cannot be answered does not stop the others."""
+def _look() -> bool | None:
+    """Put each open question of the set as it is known by then, for families change what the predictions say; None
+    where the user stopped.
+
+    Raises:
+        InputError: Some cannot be answered, which does not stop the others: the reason of the first.
+    """
+    reasons: list[InputError] = []
     for known, look in QUESTIONS.values():
-        scope = scope_of(view)
+        scope = scope_of(runs.current_view())
         if known(scope) is not None:
             continue
         try:
             if look(scope) is None:
                 return None
-        except InputError:  # its own section says why
-            continue
+        except InputError as error:
+            reasons.append(error)
+    if reasons:
+        raise reasons[0]
     return True
