@@ -14,7 +14,7 @@ from workbench.drawing import Scale, class_colours, render
 from workbench.errors import LONGEST
 from workbench.files import frame_csv
 from workbench.predictions import UNSURE, good_class, verdict_of
-from workbench.ui import help, terms
+from workbench.ui import help, photographs, terms
 from workbench.ui.gallery import TONES
 from workbench.ui.text import plain
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
 
+    from workbench.images import ImageItem
     from workbench.predictions import Predictions
     from workbench.stats import Rate
 
@@ -60,6 +61,15 @@ def colour_bar(scale: Scale, unit: str, ends: tuple[str, str] | None = None) -> 
 def image(pixels: Image.Image | bytes, alt: str, caption: str | None = None) -> None:
     """An image as wide as its place; PNG, for JPEG would change the colours of a map."""
     st.image(pixels, width="stretch", output_format="PNG", alt=alt, caption=caption)
+
+
+def thumbnail(item: ImageItem | None) -> None:
+    """The thumbnail of an image, or a sign that it cannot be read or is not in the set."""
+    content = None if item is None else photographs.encoded(item)
+    if item is None or content is None:
+        st.html('<div class="wb-broken" role="img" aria-label="unreadable">?</div>')
+    else:
+        image(content, item.name)
 
 
 def decision(predictions: Predictions, row: int) -> None:

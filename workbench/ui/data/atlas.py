@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from workbench.files import cache_folder, key
 from workbench.quality import MOST_EMBEDDED, projection
-from workbench.ui import draw, selection, session, url
+from workbench.ui import draw, photographs, selection, session, url
 from workbench.ui.cache import slot
-from workbench.ui.data import chosen, coverage, embedded, plane, tiles, tints
+from workbench.ui.data import chosen, coverage, embedded, plane, tints
 from workbench.ui.data.embedded import Embedded
 from workbench.ui.data.plane import Points
 from workbench.ui.data.scope import Scope
@@ -63,7 +63,7 @@ def _draw(scope: Scope, shown: Points, tint: str) -> None:
         words = [
             str(facts[name]) for name in ("label", "split", "verdict") if name in facts and facts[name] is not None
         ]
-        plane.tip(at, session_name(item.name), " · ".join(words), tiles.encoded(item))
+        plane.tip(at, session_name(item.name), " · ".join(words), photographs.encoded(item))
     left_out = len(scope.images) - len(shown.rows)
     more = f" {left_out:,} cannot be read and have no place." if left_out else ""
     st.caption(

@@ -6,9 +6,7 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from workbench.drawing import render
-from workbench.ui import draw, photographs, url
-from workbench.ui.cache import slot
+from workbench.ui import draw, url
 from workbench.ui.data.scope import Scope
 from workbench.ui.text import plain
 
@@ -37,13 +35,8 @@ def paged(
 
 def _thumb(scope: Scope, name: str, key: str, words: str) -> None:
     item = scope.images.by_name.get(name)
-    image = None if item is None else photographs.thumbnail(item)
     with st.container(gap=None, key=f"thumb-{key}"):
-        if item is None or image is None:
-            st.html('<div class="wb-broken" role="img" aria-label="unreadable">?</div>')
-        else:
-            place = slot("thumbnail as PNG", image=item.look, edge=image.width)
-            draw.image(place.kept(lambda: render.to_png(image), len), item.name)
+        draw.thumbnail(item)
         if item is None:  # left out when the set was read
             st.caption(plain(name, 40))
             return

@@ -6,11 +6,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from workbench.drawing import render
-from workbench.images import ImageItem
 from workbench.texts import shortened
-from workbench.ui import draw, photographs, url
-from workbench.ui.cache import slot
+from workbench.ui import draw, url
 from workbench.ui.data.scope import Scope
 from workbench.ui.text import plain
 
@@ -22,20 +19,7 @@ def row(scope: Scope, names: Sequence[str], key: str, most: int = TILES_A_ROW) -
     with st.grid(most, min_column_width=80, gap="xsmall", key=f"{key} tiles"):
         for number, name in enumerate(names[:most]):
             item = scope.image(name)
-            content = encoded(item)
             with st.container(gap=None, key=f"thumb-{key}-{number}"):
-                if content is None:
-                    st.html('<div class="wb-broken" role="img" aria-label="unreadable">?</div>')
-                else:
-                    draw.image(content, item.name)
+                draw.thumbnail(item)
                 label = plain(shortened(name.rpartition("/")[2], 18))
                 st.page_link(url.EXPLAIN, label=label, query_params=url.link(image=name), help=plain(name))
-
-
-def encoded(item: ImageItem) -> bytes | None:
-    """The thumbnail as PNG, made once; None where the image cannot be read."""
-    thumbnail = photographs.thumbnail(item)
-    if thumbnail is None:
-        return None
-    place = slot("thumbnail as PNG", image=item.look, edge=thumbnail.width)
-    return place.kept(lambda: render.to_png(thumbnail), len)
