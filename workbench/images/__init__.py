@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         stratify_items,
         testing_items,
     )
-    from workbench.images.splits import SPLITS, Deal, deal
+    from workbench.images.splits import SHARES, SPLITS, Deal, deal
     from workbench.images.stamped_metal import (
         NAME,
         SPLIT_SHARES,
@@ -81,7 +81,7 @@ __getattr__ = handed_on(
         "report": "Count Finding Guess LeftOut LoadReport Question SHOWN",
         "pieces": "Pieces REGION_FILLS square_cells",
         "samples": "SAMPLE digest draw_sample evenly pick shuffle stratify stratify_items testing_items",
-        "splits": "Deal SPLITS deal",
+        "splits": "SHARES Deal SPLITS deal",
         "stamped_metal": "NAME Plan SPLIT_SHARES STAMPED STORED draw_parts seed_of set_folder stored_set",
         "stamped_part": "LABELS draw",
     },

@@ -12,6 +12,7 @@ import numpy as np
 from workbench.errors import InputError
 from workbench.images.item import ImageItem
 from workbench.images.unit_deal import deal_units
+from workbench.stats import joined
 
 SPLITS = ("train", "validation", "test")
 SHARES = {"test": 0.25, "validation": 0.15}
@@ -66,30 +67,25 @@ def deal(items: Sequence[ImageItem], classes: Sequence[str], seed: int = 0, unit
         pool = [row for row, item in enumerate(items) if item.split in (None, "train")]
         how = _PARTLY.format(names=" and ".join(sorted(missing))) if missing else _OWN
     ids = [item.id for item in items]
-    joined = None if units is None else _with_copies(units, ids)
-    if joined is None or len(set(joined)) == len(set(ids)):
+    together = None if units is None else _with_copies(units, ids)
+    if together is None or len(set(together)) == len(set(ids)):
         assignment = _assign(items, pool, missing, seed)
     else:
-        assignment = _assign_units(items, pool, missing, seed, joined)
+        assignment = _assign_units(items, pool, missing, seed, together)
     splits = tuple(assignment.get(row) or item.split or "train" for row, item in enumerate(items))
-    _check(items, splits, classes, missing, joined)
+    _check(items, splits, classes, missing, together)
     trained = {digest for digest, split in zip(ids, splits, strict=True) if split == "train"}
     leaked = sum(digest in trained and split != "train" for digest, split in zip(ids, splits, strict=True))
-    if missing and joined is not None and len(set(joined)) < len(set(ids)):
-        how = f"{how} {_TOGETHER.format(count=len(set(joined)))}"
+    if missing and together is not None and len(set(together)) < len(set(ids)):
+        how = f"{how} {_TOGETHER.format(count=len(set(together)))}"
     return Deal(splits, how, len(ids) - len(set(ids)), leaked)
 
 
 def _with_copies(units: Sequence[int], ids: Sequence[str]) -> list[int]:
     """Units of N images (N,), those joined that hold copies of one image."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     number = {digest: place for place, digest in enumerate(dict.fromkeys(ids))}
-    ends = np.array([number[digest] for digest in ids]), len(number) + np.asarray(units, np.intp)
-    size = int(ends[1].max()) + 1
-    _, labels = connected_components(coo_matrix((np.ones(len(ids)), ends), shape=(size, size)), directed=False)
-    return [int(labels[place]) for place in ends[0]]
+    files = np.array([number[digest] for digest in ids], np.intp)
+    return joined([files, np.asarray(units, np.intp)]).tolist()
 
 
 def _assign_units(

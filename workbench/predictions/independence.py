@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.predictions.table import Predictions
+from workbench.stats import joined
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,17 +49,7 @@ def units_of(frame: pd.DataFrame, *columns: str) -> NDArray[np.intp] | None:
         return None
     import pandas as pd
 
-    columns_of = [pd.factorize(frame[name])[0] for name in present]
-    label, before = np.arange(len(frame)), np.full(len(frame), -1)
-    while (label != before).any():
-        before = label.copy()
-        for codes in columns_of:
-            rows = codes >= 0
-            first = np.full(codes.max() + 1, len(frame))
-            np.minimum.at(first, codes[rows], label[rows])
-            label[rows] = first[codes[rows]]
-        label = label[label]  # a long chain of groups is followed in few steps
-    units, _ = pd.factorize(label)
+    units, _ = pd.factorize(joined([pd.factorize(frame[name])[0] for name in present]))
     return units.astype(np.intp)
 
 

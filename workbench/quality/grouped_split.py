@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import InputError
-from workbench.images import SPLITS, ImageItem
+from workbench.images import SHARES, SPLITS, ImageItem
 from workbench.predictions import units_of_items
 from workbench.quality.proposals import Proposal
 from workbench.quality.same_part import Families
@@ -20,7 +20,7 @@ from workbench.quality.same_part import Families
 if TYPE_CHECKING:
     import pandas as pd
 
-DEALT_SHARES = {"train": 0.6, "validation": 0.15, "test": 0.25}
+DEALT_SHARES = {"train": 1 - sum(SHARES.values()), **SHARES}
 """Of the images of each class, where the set has no splits whose sizes can be kept."""
 
 
