@@ -48,12 +48,29 @@ def test_units_are_the_connected_parts_of_groups_and_families() -> None:
         ({"group": [1, NONE, NONE]}, "3 images from 3 groups", "Of 2 images neither is known: each counts as one"),
         ({"group": [1, NONE, 2], "family": ["a", "a", "b"]}, "3 images in 2 units (groups and families)", "units"),
         ({"family": ["a", "b", "c"]}, "3 images of 3 parts (families)", "Groups, such as lots, are not known"),
+        ({"family": ["a", "b", "c"]}, "3 images of 3 parts (families)", "each is taken as independent"),
     ],
 )
 def test_what_is_said(columns: dict[str, list[object]], counted: str, part: str) -> None:
     known = independence_of(pd.DataFrame({"name": list("xyz"), **columns}))
     assert known.counted == counted
     assert part in known.sentence
+
+
+@pytest.mark.parametrize(
+    ("units", "column", "share"), [(15, "group", "18%"), (1, "family", "95%"), (58, "group", "5%")]
+)
+def test_few_units_are_said_to_be_blind_to_a_kind_that_is_not_among_them(units, column, share) -> None:
+    said = independence_of(pd.DataFrame({column: np.repeat(np.arange(units), 4)})).sentence
+    what = {"group": "group", "family": "part"}[column]
+    assert f"cannot rule out a kind of {what} that makes up less than {share} of all" in said
+    chance = (1 - float(share.removesuffix("%")) / 100) ** units
+    assert chance == pytest.approx(0.05, abs=0.012), "that none of so many units is of such a kind"
+
+
+def test_many_units_and_single_images_need_no_word_of_what_was_not_seen() -> None:
+    for column in (np.repeat(np.arange(60), 2), np.arange(15)):
+        assert "rule out" not in independence_of(pd.DataFrame({"group": column})).sentence
 
 
 def test_units_reach_beyond_the_images_that_count() -> None:

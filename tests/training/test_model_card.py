@@ -13,6 +13,8 @@ import pytest
 from workbench.catalog import shared
 from workbench.images.splits import Deal
 from workbench.predictions.table import DecisionRule, Predictions
+from workbench.quality import Families
+from workbench.stats import auc
 from workbench.training.loop import Recipe
 from workbench.training.own_card import Account, finetune_card
 
@@ -40,9 +42,9 @@ ROWS = [
     ("ok", "validation", "ok", 0.1),
 ]  # fmt: skip
 DEAL = Deal(("test",) * 7 + ("train",) * 2 + ("validation",) * 2, "Dealt so.", 0, 0)
-ACCOUNT = Account(
-    "tiles", False, Recipe(9, (64,), 8, 5e-4), 3, ((0.9, 0.8), (0.7, 0.4), (0.6, 0.5), (0.5, 0.5), (0.4, 0.6)), DEAL, {}
-)
+ALONE = Families(pd.DataFrame({"name": range(11), "family": range(11)}), pd.DataFrame({"first": []}), 0.8)
+LOSSES = ((0.9, 0.8), (0.7, 0.4), (0.6, 0.5), (0.5, 0.5), (0.4, 0.6))
+ACCOUNT = Account("tiles", False, Recipe(9, (64,), 8, 5e-4), 3, LOSSES, DEAL, {}, ALONE)
 
 
 def test_counts_and_rates_are_those_of_the_table() -> None:
@@ -61,7 +63,7 @@ def test_counts_and_rates_are_those_of_the_table() -> None:
         "called crack from a probability of 0.4",
         "`0123456789abcdef`",
         "**The test split has only 7 images, so the intervals are wide: the true accuracy may be anywhere",
-        "from 25% to 84%.**\nMore images",
+        "from 25% to 84%.**\nMore images narrow",
         "after epoch 2, whose validation loss is the lowest\n(0.400",
         "it ended after epoch 5, the 3 last",
         "| 5 | 0.400 | 0.600 |",
@@ -129,8 +131,14 @@ def test_a_shipped_card_is_its_template_with_the_fields_filled_in(model, templat
 def test_images_of_one_part_are_one_unit_and_what_straddles_is_told() -> None:
     parts = table([(label, split, called, score) for label, split, called, score in ROWS for _ in range(4)])
     parts.frame["family"] = np.repeat(np.arange(11), 4).astype(str)
-    card = finetune_card(parts, ACCOUNT)
-    assert "they show 11 different parts." in card
+    shown = pd.DataFrame({"name": range(44), "family": np.repeat(np.arange(11), 4)})
+    account = dataclasses.replace(ACCOUNT, found=dataclasses.replace(ALONE, frame=shown))
+    card = finetune_card(parts, account)
+    assert "44 of 44 images show 11 parts several times: 11 parts in all." in card
+    assert "Of the test split: Intervals, tests and limits count parts, not images: 28 images of 7 parts" in card
+    assert "7 parts cannot rule out a kind of part that makes up less than 35% of all" in card
+    assert "**The test split has only 28 images of 7 parts (families), so the intervals are wide:" in card
+    assert "**Of fewer than 10 parts no interval can be trusted.**" in card
     assert "; 16 of 28 in 7 units)" in card, "the accuracy"
     assert "; 8 of 16 in 4 units) | 66.7%" in card, "the recall of a crack"
     assert "that also trains" not in card
@@ -144,3 +152,31 @@ def test_images_of_one_part_are_one_unit_and_what_straddles_is_told() -> None:
     parts.frame["group"] = np.repeat(["a", "b"], 22)
     assert "puts them into 2 groups" in finetune_card(parts, ACCOUNT)
     assert "No group" not in finetune_card(parts, ACCOUNT)
+
+
+def test_an_auc_counts_parts_as_every_other_figure_does() -> None:
+    rows = [("ok", "test", "ok", 0.1 + k / 100) for k in range(12)] + [("crack", "test", "ok", 0.2)] * 4
+    rows += [("crack", "test", "crack", 0.9)] * 8 + [
+        ("ok", "validation", "ok", 0.1),
+        ("crack", "validation", "ok", 0.1),
+    ]
+    singles, parts = table(rows), table(rows)
+    parts.frame["family"] = (np.arange(26) // 4).astype(str)
+    scores, truth = np.array([row[3] for row in rows[:24]]), np.arange(24) >= 12
+    for own, units in ((singles, None), (parts, np.arange(24) // 4)):
+        rate = auc(scores, truth, units=units)
+        said = f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f}; 12 of 24"
+        card = finetune_card(own, ACCOUNT)
+        assert card.count(said) == 4, "of the test split, of both classes, and of good or not"
+    assert card.count(f"{said} crack in 6 units)") == 1
+
+
+def test_what_the_comparison_cannot_know_is_said() -> None:
+    card = finetune_card(table(ROWS), ACCOUNT)
+    assert "Of 11 images none was found to show a part that another shows." in card
+    assert "No two of the 7 images belong together, as far as is known: each is taken as independent." in card
+    blind = dataclasses.replace(ALONE, threshold=None, untold=(3, 4), sisters=True)
+    card = finetune_card(table(ROWS), dataclasses.replace(ACCOUNT, found=blind))
+    assert "only copies were looked for" in card
+    assert "Different parts look alike here" in card
+    assert "2 cannot be told apart at this resolution: whether they show one part is unknown." in card

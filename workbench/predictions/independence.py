@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 GROUP, FAMILY = "group", "family"
 """The columns that say which images belong together."""
+UNSEEN = 0.05
+"""How unlikely it must be that a kind of unit was missed by chance for it to be ruled out."""
+WORTH_SAYING = 0.05
+"""How common a kind of unit of which none was seen may be without a word said."""
 
 
 def units_of(frame: pd.DataFrame, *columns: str) -> NDArray[np.intp] | None:
@@ -138,8 +142,23 @@ class Independence:
         missing = "" if FAMILY in self.by else " Families were not looked for."
         if self.units == self.images:
             missing += "" if GROUP in self.by else " Groups, such as lots, are not known."
-            return f"No two of the {self.images:,} images belong together, as far as is known.{missing}{rest}"
-        return f"Intervals, tests and limits count {self.unit}, not images: {self.counted}.{missing}{rest}"
+            return (
+                f"No two of the {self.images:,} images belong together, as far as is known: each is taken as"
+                f" independent.{missing}{rest}"
+            )
+        return f"Intervals, tests and limits count {self.unit}, not images: {self.counted}.{self.unseen}{missing}{rest}"
+
+    @property
+    def unseen(self) -> str:
+        """What so few units cannot know: how common units may be of a kind of which none is among them."""
+        share = 1 - UNSEEN ** (1 / self.units) if self.units else 0.0
+        if share < WORTH_SAYING:
+            return ""
+        kind = self.unit.removesuffix("s")
+        return (
+            f" {self.units} {kind if self.units == 1 else self.unit} cannot rule out a kind of {kind} that makes up"
+            f" less than {share:.0%} of all: what such a kind would change, no interval knows."
+        )
 
     @property
     def short(self) -> str:

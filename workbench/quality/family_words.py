@@ -36,7 +36,9 @@ def what_belongs_together(found: Families) -> str:
             " them."
         )
     if found.untold:
-        lines.append(f"{len(found.untold):,} cannot be told apart at this resolution.")
+        lines.append(
+            f"{len(found.untold):,} cannot be told apart at this resolution: whether they show one part is unknown."
+        )
     if found.unread:
         lines.append(f"{len(found.unread):,} cannot be read.")
     return " ".join(lines)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -98,10 +98,10 @@ def train(
             )
         network.load_state_dict(watch.best)
         losses = tuple(watch.losses)
-        account = Account(images.name, images.synthetic, recipe, PATIENCE, losses, partition, unreadable)
+        account = Account(images.name, images.synthetic, recipe, PATIENCE, losses, partition, unreadable, kin)
         split_of = {item.name: split for item, split in zip(readable, partition.splits, strict=True)}
         items = [dataclasses.replace(item, split=split_of.get(item.name)) for item in images]
-        return lambda folder: _finish(folder, network, items, DecisionRule(classes, positive), account, kin.by_name)
+        return lambda folder: _finish(folder, network, items, DecisionRule(classes, positive), account)
 
     yield from run(out, checkpoint, learn)
 
@@ -279,7 +279,6 @@ def _finish(
     items: Sequence[ImageItem],
     rule: DecisionRule,
     account: Account,
-    kin: Mapping[str, str],
 ) -> Iterator[Step]:
     """Write everything about a trained network into `folder`."""
     names = rule.class_names
@@ -290,7 +289,7 @@ def _finish(
         final = dataclasses.replace(rule, threshold=threshold)
         return model_toml(COMMAND, account.name, about, ARCHITECTURE, final, account.recipe.sizes[-1])
 
-    table = yield from write_model(folder, network, items, toml, kin=kin)
+    table = yield from write_model(folder, network, items, toml, kin=account.found.by_name)
     (folder / FILES[3]).write_text(finetune_card(table, account), encoding="utf-8")
 
 

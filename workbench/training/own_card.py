@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.images import SPLITS, Deal
-from workbench.predictions import FAMILY, GROUP, Predictions, good_class, headline, units_of
-from workbench.stats import Rate, auc, share
+from workbench.predictions import GROUP, Independence, Predictions, good_class, headline, independence_of, units_of
+from workbench.quality import Families, what_belongs_together
+from workbench.stats import FEW_UNITS, Rate, auc, share
 from workbench.training.loop import Recipe
 from workbench.training.model_card import cell, confusion_table, figures, fill, markdown, training_fields
 
 FEW_TESTED = 100
-"""Test images below which the card warns of wide intervals."""
+"""Independent test images below which the card warns of wide intervals."""
 NAMED = 5
 
 
@@ -31,6 +32,7 @@ class Account:
         losses: For each epoch that was run the mean training loss and the validation loss.
         dealt: The splits.
         unreadable: Why labelled images could not be read, by name.
+        found: Which of the labelled images show one part.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Account:
     losses: tuple[tuple[float, float], ...]
     dealt: Deal
     unreadable: Mapping[str, str]
+    found: Families
 
 
 def finetune_card(table: Predictions, account: Account) -> str:
@@ -52,6 +55,7 @@ def finetune_card(table: Predictions, account: Account) -> str:
     recipe, losses = account.recipe, [loss for _, loss in account.losses]
     frame, split = table.frame, table.frame["split"].to_numpy()
     test = (split == "test") & frame["verdict"].notna().to_numpy()
+    known = independence_of(frame, test)
     rows = {name: headline(table, split == name) for name in reversed(SPLITS)}
     best = int(np.argmin(losses))
     ended = f"all {len(losses)} epochs were run"
@@ -73,7 +77,8 @@ def finetune_card(table: Predictions, account: Account) -> str:
         loss=losses[best],
         ended=ended,
         epochs=markdown(["epoch", "training loss", "validation loss"], epochs, first="---:"),
-        warning=_few(rows["test"]["accuracy"]),
+        independence=known.sentence,
+        warning=_few(rows["test"]["accuracy"], known),
         results=figures(rows, table.rule.positive or ""),
         confusion=confusion_table(table, test, "test images"),
         classes=_class_figures(table, test),
@@ -101,19 +106,15 @@ def _data_sentences(table: Predictions, account: Account) -> list[str]:
         text.append(f"{len(unreadable):,} could not be read and were left out: {names}.")
     if unlabelled := int(table.frame["label"].isna().sum()):
         text.append(f"{unlabelled:,} have no label; they were not used for training and count in no figure.")
-    return [*text, *_kinship(table), "Masks were not used."]
+    return [*text, *_kinship(table, account.found), "Masks were not used."]
 
 
-def _kinship(table: Predictions) -> list[str]:
+def _kinship(table: Predictions, found: Families) -> list[str]:
     """Which images belong together, how that is known, and what the splits make of it."""
-    frame = table.frame
-    parts, text = int(frame[FAMILY].nunique()), []
+    frame, text = table.frame, []
     if GROUP in frame:
         text.append(f"The attribute `group` puts them into {frame[GROUP].nunique():,} groups.")
-    text.append(
-        "Each image was compared with the others for what else shows the same part: "
-        + (f"they show {parts:,} different parts." if parts < len(frame) else "none was found.")
-    )
+    text.append(f"Each was compared with the others for what shows the same part. {what_belongs_together(found)}")
     if GROUP not in frame:
         text.append(
             "No group (lot, module, part) is stated: **if the images come from few lots, the figures may be too"
@@ -143,14 +144,17 @@ def _units(table: Predictions, rows: NDArray[np.bool_]) -> NDArray[np.intp]:
     return (np.arange(len(table)) if units is None else units)[rows]
 
 
-def _few(test: Rate) -> str:
+def _few(test: Rate, known: Independence) -> str:
     """The warning that a small test split deserves."""
-    if test.support >= FEW_TESTED or test.low is None or test.high is None:
+    if (known.units or known.images) >= FEW_TESTED or test.low is None or test.high is None:
         return ""
+    alone = known.units in (None, known.images)
+    trust = f" **Of fewer than {FEW_UNITS} {known.unit} no interval can be trusted.**" if test.few_units else ""
     return (
-        f"**The test split has only {test.support} images, so the intervals are wide: the true accuracy may be"
-        f" anywhere from {test.low:.0%} to {test.high:.0%}.**\nMore images narrow this range;"
-        " another seed gives another test split.\n\n"
+        f"**The test split has only {f'{known.images} images' if alone else known.counted}, so the intervals are wide:"
+        f" the true accuracy may be anywhere from {test.low:.0%} to {test.high:.0%}.**{trust}\n"
+        f"More images{'' if alone else f' of other {known.unit}'} narrow this range; another seed gives another test"
+        " split.\n\n"
     )
 
 
@@ -163,7 +167,7 @@ def _class_figures(table: Predictions, test: NDArray[np.bool_]) -> str:
         rows[cell(kind)] = {
             "recall": share(predicted[truth], units[truth]),
             "precision": share(truth[predicted], units[predicted]),
-            "AUC": auc(table.probabilities[test, column], truth),
+            "AUC": auc(table.probabilities[test, column], truth, units=units),
         }
     return figures(rows, "of the class")
 
@@ -176,7 +180,7 @@ def _good(table: Predictions, test: NDArray[np.bool_]) -> str:
     bad, called_bad = (table.frame[name].to_numpy()[test] != good for name in ("label", "predicted"))
     units = _units(table, test)
     rates = {
-        "AUC": auc(1 - table.probabilities[test, table.class_names.index(good)], bad),
+        "AUC": auc(1 - table.probabilities[test, table.class_names.index(good)], bad, units=units),
         "escape rate": share(~called_bad[bad], units[bad]),
         "overkill rate": share(called_bad[~bad], units[~bad]),
     }
