@@ -83,3 +83,11 @@ def test_only_what_is_missing_is_dealt_by_unit() -> None:
     assert result.splits[-4:] == ("test",) * 4
     assert {result.splits[row] for row in range(80)} == {"train", "validation"}
     assert all(len({result.splits[row] for row in range(4 * unit, 4 * unit + 4)}) == 1 for unit in range(20))
+    assert "they form 20 units and came out as 80 % train, 20 % validation." in result.how, "not of the set's own test"
+
+
+def test_the_shares_that_few_units_come_out_at_are_told() -> None:
+    units = [row // 30 for row in range(60)]
+    result = deal(items_of(units, ["good", "crack"] * 30), ("good", "crack"), units=units)
+    assert Counter(result.splits) == {"train": 30, "validation": 30}
+    assert "they form 2 units and came out as 50 % train, 50 % validation." in result.how

@@ -113,6 +113,14 @@ def test_a_class_that_the_test_split_lacks_has_no_figure(kind) -> None:
     row = next(line for line in card.splitlines() if line.startswith(f"| {kind} | ") and "(" in line)
     assert row.startswith(f"| {kind} | - (no cases) |")
     assert row.endswith("- (no cases) |")
+    assert f"**The test split has no image of {kind}, so its accuracy says nothing of that class.**" in card
+    assert "has no image of" not in finetune_card(table(ROWS), ACCOUNT)
+
+
+def test_a_test_split_without_images_is_told() -> None:
+    card = finetune_card(table([row for row in ROWS if row[1] != "test"]), ACCOUNT)
+    assert "**No image is left for the test split: how good the model is on new images is unknown.**" in card
+    assert "| test | - (no cases) |" in card
 
 
 @pytest.mark.parametrize(
@@ -152,6 +160,10 @@ def test_images_of_one_part_are_one_unit_and_what_straddles_is_told() -> None:
     parts.frame["group"] = np.repeat(["a", "b"], 22)
     assert "puts them into 2 groups" in finetune_card(parts, ACCOUNT)
     assert "No group" not in finetune_card(parts, ACCOUNT)
+    parts.frame.loc[:3, "group"] = None
+    assert "puts them into 2 groups; of 4 images it is not stated." in finetune_card(parts, ACCOUNT)
+    parts.frame["group"] = None
+    assert "No group (lot, module, part) is stated" in finetune_card(parts, ACCOUNT)
 
 
 def test_an_auc_counts_parts_as_every_other_figure_does() -> None:

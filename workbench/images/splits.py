@@ -77,7 +77,7 @@ def deal(items: Sequence[ImageItem], classes: Sequence[str], seed: int = 0, unit
     trained = {digest for digest, split in zip(ids, splits, strict=True) if split == "train"}
     leaked = sum(digest in trained and split != "train" for digest, split in zip(ids, splits, strict=True))
     if missing and together is not None and len(set(together)) < len(set(ids)):
-        how = f"{how} {_TOGETHER.format(count=len(set(together)))}"
+        how = f"{how} {_together([splits[row] for row in pool], len({together[row] for row in pool}))}"
     return Deal(splits, how, len(ids) - len(set(ids)), leaked)
 
 
@@ -99,6 +99,12 @@ def _assign_units(
     shares["train"] = 1 - sum(shares.values())
     labels, digests = [str(items[row].label) for row in pool], [items[row].id for row in pool]
     return dict(zip(pool, deal_units(labels, [units[row] for row in pool], digests, shares, seed), strict=True))
+
+
+def _together(splits: Sequence[str], units: int) -> str:
+    """What whole units make of the shares, for the images that were dealt."""
+    shares = ", ".join(f"{100 * splits.count(name) / len(splits):.0f} % {name}" for name in SPLITS if name in splits)
+    return _TOGETHER.format(count=units, shares=shares)
 
 
 def _assign(items: Sequence[ImageItem], pool: Iterable[int], missing: Sequence[str], seed: int) -> Mapping[int, str]:
@@ -166,7 +172,10 @@ _UNFIT = (
     " split has no image of the class {kind}, so no model could learn that class from it (in the MVTec AD layout only"
     " good parts train). The figures below cannot be compared with results published for the set's own splits."
 )
-_TOGETHER = "Images of one part or group stand on one side: they form {count:,} units."
+_TOGETHER = (
+    "Images that were dealt here and show one part, or come from one group, stand on one side: they form {count:,}"
+    " units and came out as {shares}."
+)
 _PARTLY = (
     "The set has no {names} split, so images were taken from its training split, class by class. All else is the set's"
     " own."

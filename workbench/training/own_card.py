@@ -78,7 +78,7 @@ def finetune_card(table: Predictions, account: Account) -> str:
         ended=ended,
         epochs=markdown(["epoch", "training loss", "validation loss"], epochs, first="---:"),
         independence=known.sentence,
-        warning=_few(rows["test"]["accuracy"], known),
+        warning=_warning(table, test, rows["test"]["accuracy"], known),
         results=figures(rows, table.rule.positive or ""),
         confusion=confusion_table(table, test, "test images"),
         classes=_class_figures(table, test),
@@ -112,13 +112,15 @@ def _data_sentences(table: Predictions, account: Account) -> list[str]:
 def _kinship(table: Predictions, found: Families) -> list[str]:
     """Which images belong together, how that is known, and what the splits make of it."""
     frame, text = table.frame, []
-    if GROUP in frame:
-        text.append(f"The attribute `group` puts them into {frame[GROUP].nunique():,} groups.")
+    stated = int(frame[GROUP].notna().sum()) if GROUP in frame else 0
+    if stated:
+        rest = f"; of {len(frame) - stated:,} images it is not stated" if stated < len(frame) else ""
+        text.append(f"The attribute `group` puts them into {frame[GROUP].nunique():,} groups{rest}.")
     text.append(f"Each was compared with the others for what shows the same part. {what_belongs_together(found)}")
-    if GROUP not in frame:
+    if not stated:
         text.append(
-            "No group (lot, module, part) is stated: **if the images come from few lots, the figures may be too"
-            " optimistic for parts of another one.**"
+            "No group (lot, module, part) is stated: **if shots of one part that were cropped or turned otherwise were"
+            " missed, or if the images come from few lots, the figures are too optimistic for new parts and lots.**"
         )
     return [*text, *_straddling(table)]
 
@@ -144,18 +146,29 @@ def _units(table: Predictions, rows: NDArray[np.bool_]) -> NDArray[np.intp]:
     return (np.arange(len(table)) if units is None else units)[rows]
 
 
-def _few(test: Rate, known: Independence) -> str:
-    """The warning that a small test split deserves."""
-    if (known.units or known.images) >= FEW_TESTED or test.low is None or test.high is None:
-        return ""
-    alone = known.units in (None, known.images)
-    trust = f" **Of fewer than {FEW_UNITS} {known.unit} no interval can be trusted.**" if test.few_units else ""
-    return (
-        f"**The test split has only {f'{known.images} images' if alone else known.counted}, so the intervals are wide:"
-        f" the true accuracy may be anywhere from {test.low:.0%} to {test.high:.0%}.**{trust}\n"
-        f"More images{'' if alone else f' of other {known.unit}'} narrow this range; another seed gives another test"
-        " split.\n\n"
-    )
+def _warning(table: Predictions, test: NDArray[np.bool_], rate: Rate, known: Independence) -> str:
+    """The warnings that a small test split deserves, or one without some class."""
+    tested = set(table.frame["label"][test])
+    lacking = [name for name in table.class_names if name not in tested]
+    if not tested:
+        return "**No image is left for the test split: how good the model is on new images is unknown.**\n\n"
+    lines = []
+    if lacking:
+        lines.append(
+            f"**The test split has no image of {', '.join(lacking)}, so its accuracy says nothing of"
+            f" {'that class' if len(lacking) == 1 else 'those classes'}.**"
+        )
+    if (known.units or known.images) < FEW_TESTED and rate.low is not None and rate.high is not None:
+        alone = known.units in (None, known.images)
+        lines.append(
+            f"**The test split has only {f'{known.images} images' if alone else known.counted}, so the intervals are"
+            f" wide: the true accuracy may be anywhere from {rate.low:.0%} to {rate.high:.0%}.**"
+        )
+        if rate.few_units:
+            lines.append(f"**Of fewer than {FEW_UNITS} {known.unit} no interval can be trusted.**")
+        of = "" if alone else f" of other {known.unit}"
+        lines.append(f"More images{of} narrow this range; another seed gives another test split.")
+    return "\n".join(lines) + "\n\n" if lines else ""
 
 
 def _class_figures(table: Predictions, test: NDArray[np.bool_]) -> str:
