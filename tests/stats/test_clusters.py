@@ -16,7 +16,7 @@ SIZES = {"6": [6] * 20, "60": [60] * 15, "mixed": np.random.default_rng(5).integ
 
 
 def posterior(hits, sizes):
-    """Both ends and the upper bound, by summing over a dense grid with SciPy's beta-binomial."""
+    """Both ends and both one-sided bounds, by summing over a dense grid with SciPy's beta-binomial."""
     angle = (np.arange(300) + 0.5) / 300 * np.pi / 2
     correlation = ((np.arange(60) + 0.5) / 60) ** 2
     p, alike = np.sin(angle)[:, None] ** 2, (1 - correlation) / correlation
@@ -25,7 +25,12 @@ def posterior(hits, sizes):
     mass = np.exp(chance - chance.max()).sum(1)
     ends = [
         np.interp(level, np.cumsum(weighted) / weighted.sum(), np.sin(angle + angle[0]) ** 2)
-        for weighted, level in ((mass, 0.025), (mass, 0.975), (mass * np.tan(angle), 0.95))
+        for weighted, level in (
+            (mass, 0.025),
+            (mass, 0.975),
+            (mass * np.tan(angle), 0.95),
+            (mass / np.tan(angle), 0.05),
+        )
     ]
     return tuple(ends)
 
@@ -61,16 +66,18 @@ def test_the_ends_are_those_of_a_slow_second_computation(kind, spread) -> None:
     hits = rng.binomial(sizes, drawn[spread])
     hit, units = laid_out(hits, sizes)
     rate = share(hit, units)
-    low, high, bound = posterior(hits, sizes)
+    low, high, bound, lower = posterior(hits, sizes)
     plain = wilson(int(hits.sum()), int(sizes.sum()))
     least, most = ratio(hits, sizes, 0.975)
     assert rate.low == pytest.approx(0 if spread == "none" else min(low, plain.low, least), abs=0.002)
     assert rate.high == pytest.approx(max(high, plain.high, most), abs=0.002)
     assert (rate.value, rate.count, rate.support, rate.groups) == (hit.mean(), hit.sum(), len(hit), len(sizes))
-    assert rate.most == pytest.approx(bound, abs=0.002)
+    least, most = ratio(hits, sizes, 0.95)
+    assert rate.most == pytest.approx(max(bound, most), abs=0.002)
+    assert rate.least == pytest.approx(0 if spread == "none" else min(lower, least), abs=0.002)
     exact = upper_bound(int(hits.sum()), len(hit))
     found = upper_along(units[np.argsort(~hit, kind="stable")], [hits.sum()], len(hit))
-    assert found[0] == pytest.approx(max(bound, exact, ratio(hits, sizes, 0.95)[1]), abs=0.002)
+    assert found[0] == pytest.approx(max(bound, exact, most), abs=0.002)
 
 
 def test_units_of_one_give_the_figures_of_independent_cases_to_the_last_bit() -> None:
@@ -119,6 +126,26 @@ def test_fewer_than_ten_units_count_as_one_case_each_and_are_told() -> None:
     assert single.high - single.low > 0.7
     assert not share(hit, np.repeat(np.arange(10), 54)).few_units
     assert not share(hit[:5], np.arange(5)).few_units
+
+
+@pytest.mark.parametrize("hits", [0, 3, 6])
+def test_units_that_do_not_vary_at_all_make_no_interval_narrower_than_single_images_do(hits) -> None:
+    rate, alone = share(*laid_out([hits] * 20, [6] * 20)), wilson(20 * hits, 120)
+    assert rate.low <= alone.low <= rate.value <= alone.high <= rate.high
+    assert rate.high - rate.low > 0.02, "nor one without width"
+
+
+def test_one_unit_that_holds_most_images_leaves_the_share_open() -> None:
+    hits, sizes = np.array([0, *[1] * 60]), np.array([300, *[1] * 60])
+    rate, alone = share(*laid_out(hits, sizes)), wilson(60, 360)
+    jackknife = np.array([(60 - hits[k]) / (360 - sizes[k]) for k in range(61)])
+    error = np.sqrt(60 / 61 * ((jackknife - jackknife.mean()) ** 2).sum())
+    assert error > 0.5, "without the large unit the share is 1"
+    assert alone.high - alone.low < 0.1
+    assert rate.low < 0.05
+    assert rate.high > 0.5
+    assert rate.least < 0.05, "what the other units say is no bound of the share of the images"
+    assert rate.most > 0.4
 
 
 def test_the_numbers_and_the_order_of_units_mean_nothing() -> None:

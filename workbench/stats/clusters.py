@@ -32,8 +32,8 @@ def share(hits: ArrayLike, units: NDArray[np.intp] | None = None, level: float =
         level: Confidence level of the interval.
 
     Returns:
-        The share; `groups` says how many units it rests on, where units are given, and `least` and `most` are there
-        where some hold several cases.
+        The share; `groups` says how many units it rests on, where units are given. `least` and `most` are there where
+        some hold several cases: the wider of both ways of `ends_along`, one-sided.
     """
     hit = np.asarray(hits, dtype=bool)
     count, support = int(hit.sum()), len(hit)
@@ -46,9 +46,11 @@ def share(hits: ArrayLike, units: NDArray[np.intp] | None = None, level: float =
     low, high = ends_along(units[np.argsort(~hit, kind="stable")], np.array([count]), level)
     least, most = 0.0, 1.0
     if len(sizes) >= FEW_UNITS:
-        angles, mass = _density(np.bincount(place[hit], minlength=len(sizes)), sizes)
-        least = float(_quantiles(angles, mass / np.tan(angles), [1 - ONE_SIDED])[0]) if count else 0.0
-        most = float(_quantiles(angles, mass * np.tan(angles), [ONE_SIDED])[0]) if count < support else 1.0
+        hits = np.bincount(place[hit], minlength=len(sizes))
+        angles, mass = _density(hits, sizes)
+        least, most = _by_ratio(hits, sizes, ONE_SIDED)
+        least = min(least, float(_quantiles(angles, mass / np.tan(angles), [1 - ONE_SIDED])[0])) if count else 0.0
+        most = max(most, float(_quantiles(angles, mass * np.tan(angles), [ONE_SIDED])[0])) if count < support else 1.0
     return Rate(count / support, float(low[0]), float(high[0]), count, support, len(sizes), least, most)
 
 
