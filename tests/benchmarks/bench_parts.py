@@ -73,7 +73,7 @@ def small(classes: int) -> torch.nn.Module:
 def singly(items: Sequence[ImageItem], **_: object) -> Families:
     """As if no two images showed one part."""
     names = [item.name for item in items]
-    return Families(pd.DataFrame({"name": names, "family": names}), pd.DataFrame({"grade": []}), 1.0)
+    return Families(pd.DataFrame({"name": names, "family": names}), pd.DataFrame({"first": [], "second": []}), 1.0)
 
 
 def trained(images: ImageSet, out: Path, seed: int, *, by_part: bool) -> Predictions:

@@ -42,7 +42,7 @@ ROWS = [
     ("ok", "validation", "ok", 0.1),
 ]  # fmt: skip
 DEAL = Deal(("test",) * 7 + ("train",) * 2 + ("validation",) * 2, "Dealt so.", 0, 0)
-ALONE = Families(pd.DataFrame({"name": range(11), "family": range(11)}), pd.DataFrame({"first": []}), 0.8)
+ALONE = Families(pd.DataFrame({"name": range(11), "family": range(11)}), pd.DataFrame({"first": [], "second": []}), 0.8)
 LOSSES = ((0.9, 0.8), (0.7, 0.4), (0.6, 0.5), (0.5, 0.5), (0.4, 0.6))
 ACCOUNT = Account("tiles", False, Recipe(9, (64,), 8, 5e-4), 3, LOSSES, DEAL, {}, ALONE)
 
@@ -192,3 +192,6 @@ def test_what_the_comparison_cannot_know_is_said() -> None:
     assert "only copies were looked for" in card
     assert "Different parts look alike here" in card
     assert "2 cannot be told apart at this resolution: whether they show one part is unknown." in card
+    alike = dataclasses.replace(ALONE, pairs=pd.DataFrame({"first": [0, 3], "second": [1, 4]}))
+    card = finetune_card(table(ROWS), dataclasses.replace(ACCOUNT, found=alike))
+    assert "2 further pairs are alike without being sure to show one part: where the set was split here," in card

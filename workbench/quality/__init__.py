@@ -28,6 +28,7 @@ from workbench.quality.leak_words import leak_results, what_follows, what_leaks
 from workbench.quality.leaks import COMPARED_SPLITS, SAME_PART, SHARED_GROUP, Leaks, Side, leaks
 from workbench.quality.measured import looked_up, measure
 from workbench.quality.name_groups import Proposed
+from workbench.quality.one_side import one_side, unsure
 from workbench.quality.order import FileOrder, file_order, order_results
 from workbench.quality.projection import MOST_EMBEDDED, projection
 from workbench.quality.proposals import CHANGES, Proposal, manifest, write_manifest

@@ -23,7 +23,7 @@ from workbench.errors import InputError
 from workbench.images import Deal, ImageItem, ImageSet, deal
 from workbench.models import Preprocessing, model_toml
 from workbench.predictions import DecisionRule, good_class, units_of_items
-from workbench.quality import families, records_folder
+from workbench.quality import families, one_side, records_folder
 from workbench.training.loop import Recipe, fit
 from workbench.training.own_card import Account, finetune_card
 from workbench.training.pretrained import ARCHITECTURE, backbone
@@ -86,7 +86,8 @@ def train(
             kin = yield from reported(
                 "comparing", lambda report: families(readable, folder=records_folder(), on_progress=report)
             )
-            partition = deal(readable, classes, seed, units_of_items(readable, kin.by_name).tolist())
+            sides = one_side(kin, units_of_items(readable, kin.by_name))
+            partition = deal(readable, classes, seed, sides.tolist())
             recipe = recipe_for(partition.splits.count("train"), epochs, size, seed)
             watch = yield from _train(network, photographs, readable, partition, classes, recipe, path)
         finally:

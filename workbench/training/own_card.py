@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from workbench.images import SPLITS, Deal
 from workbench.predictions import GROUP, Independence, Predictions, good_class, headline, independence_of, units_of
-from workbench.quality import Families, what_belongs_together
+from workbench.quality import Families, unsure, what_belongs_together
 from workbench.stats import FEW_UNITS, Rate, auc, share
 from workbench.training.loop import Recipe
 from workbench.training.model_card import cell, confusion_table, figures, fill, markdown, training_fields
@@ -117,6 +117,11 @@ def _kinship(table: Predictions, found: Families) -> list[str]:
         rest = f"; of {len(frame) - stated:,} images it is not stated" if stated < len(frame) else ""
         text.append(f"The attribute `group` puts them into {frame[GROUP].nunique():,} groups{rest}.")
     text.append(f"Each was compared with the others for what shows the same part. {what_belongs_together(found)}")
+    if pairs := unsure(found):
+        text.append(
+            f"{pairs:,} further {'pair is' if pairs == 1 else 'pairs are'} alike without being sure to show one part:"
+            " where the set was split here, most stand on one side, and count as parts of their own."
+        )
     if not stated:
         text.append(
             "No group (lot, module, part) is stated: **if shots of one part that were cropped or turned otherwise were"
