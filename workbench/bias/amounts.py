@@ -17,6 +17,12 @@ def interval(rate: Rate) -> str:
     return f"{100 * rate.value:.0f} % ({100 * rate.low:.0f} to {100 * rate.high:.0f})"
 
 
+def images_of(rate: Rate) -> str:
+    """What a figure rests on, as in 60 images, or 60 images in 12 units."""
+    joined = "" if rate.groups in (None, rate.support) else f" in {rate.groups:,} units"
+    return f"{rate.support:,} images{joined}"
+
+
 def points(value: float, low: float, high: float) -> str:
     """A difference of shares, as in 6.5 points (1.8 to 11.5)."""
     return f"{100 * value:.1f} points ({100 * low:.1f} to {100 * high:.1f})"

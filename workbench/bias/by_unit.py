@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,9 @@ from workbench.stats import (
     sums_of_shuffles,
     tail,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = NDArray[np.float64]
 
@@ -116,26 +120,28 @@ def joined(cases: Cases, codes: NDArray[np.intp], groups: int) -> Joined | None:
 
 
 def asked_by(cases: Cases, by: By) -> Cases:
-    """The cases with the units that a comparison by an attribute counts.
+    """The cases with the units that a comparison by an attribute counts."""
+    joins = joined_by(cases.predictions.frame, cases.rows, by)
+    return dataclasses.replace(cases, joined_by=joins) if joins else cases
+
+
+def joined_by(frame: pd.DataFrame, rows: NDArray[np.intp], by: By) -> tuple[str, ...]:
+    """The columns that join images for a comparison by an attribute; empty where nothing speaks against all that do.
 
     Where the groups that are stated are themselves compared, or something finer, they cannot be its units too: then
     images of one family are.
     """
-    frame = cases.predictions.frame
     if GROUP not in frame or not frame[GROUP].notna().any():
-        return cases
+        return ()
     parts = (by,) if isinstance(by, str) else by
-    if GROUP in parts or any(_finer(cases, name) for name in parts):
-        return dataclasses.replace(cases, joined_by=(FAMILY,))
-    return cases
+    return (FAMILY,) if GROUP in parts or any(_finer(frame, rows, name) for name in parts) else ()
 
 
-def _finer(cases: Cases, name: str) -> bool:
+def _finer(frame: pd.DataFrame, rows: NDArray[np.intp], name: str) -> bool:
     """Whether each value of an attribute lies within one stated group, and some group holds several."""
-    frame = cases.predictions.frame
     if name not in frame or name in ("label", "split"):
         return False
-    value, group = (factorise(frame[column], cases.rows)[0] for column in (name, GROUP))
+    value, group = (factorise(frame[column], rows)[0] for column in (name, GROUP))
     value, group = (codes[(value >= 0) & (group >= 0)] for codes in (value, group))
     pairs = np.unique(np.stack([value, group]), axis=1).shape[1]
     return pairs == len(np.unique(value)) > len(np.unique(group)) > 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,8 @@ from PIL import Image
 from workbench.bias.places import Region
 from workbench.errors import InputError
 from workbench.images import FILLS, RANDOM, ImageItem, Pixels, cover_region, elsewhere, shrunk, tile
-from workbench.stats import SIGNIFICANT, Rate, mean_of, tail, wilson
+from workbench.predictions import units_among
+from workbench.stats import SIGNIFICANT, Rate, mean_of, share, sign_flips, wilson
 from workbench.texts import directed
 
 if TYPE_CHECKING:
@@ -41,13 +42,14 @@ class Intervention:
         frame: One row an image: name, label, target, before, after and elsewhere (the target's probability as it is,
             with the region covered, and with an equal area elsewhere covered, each the mean of `COVERINGS`), called
             (the class before), turned and turned elsewhere (with which share of the covers the verdict changed).
-        change: Mean of after - before, with its interval of 95 % (Student's t).
+        change: Mean of after - before, with its interval of 95 % (Student's t, by unit where images come in units).
         elsewhere: Mean of elsewhere - before, likewise.
         effect: Mean of after - elsewhere, likewise: what the place adds to the mere loss of so much area.
-        p: The chance of so large an effect if region and elsewhere were exchanged at random in each image (Fisher's
-            sign flips).
+        p: The chance of so large an effect if region and elsewhere were exchanged at random in each image, or in all
+            images of a unit alike (Fisher's sign flips).
         turned: Share of the covers of the region that change the verdict, a mean over images. Its interval is Wilson's
-            for as many images of one cover each, which is wider than needed.
+            for as many images of one cover each, which is wider than needed; where images come in units, as wide as
+            that of `stats.share` at least.
         turned_elsewhere: The same elsewhere.
     """
 
@@ -63,14 +65,20 @@ class Intervention:
 
     @property
     def matters(self) -> bool:
-        """Whether covering the region lowers the target's probability by at least `MATTERS`, and not by chance."""
-        lowers = (self.change.high or 0) < 0 and (self.effect.high or 0) < 0
+        """Whether covering the region lowers the target's probability by at least `MATTERS`, and not by chance: of too
+        few units nothing is said."""
+        lowers = (self.change.high or 0) < 0 and (self.effect.high or 0) < 0 and not self.effect.few_units
         return lowers and (self.effect.value or 0) <= -MATTERS and self.p <= SIGNIFICANT
 
     @property
     def otherwise(self) -> str:
         """What covering the region does where it does not matter in that sense."""
         effect = self.effect.value or 0
+        if self.effect.few_units:
+            return (
+                f"these {self.effect.support:,} images come in only {self.effect.groups:,} independent units, too few"
+                " to tell whether covering it matters"
+            )
         if self.p > SIGNIFICANT:
             return "that covering it does more than covering as much elsewhere is not proven"
         amount = directed(effect, "{:.2f}", "higher than", "lower than", "just")
@@ -91,6 +99,7 @@ def intervene(
     fill: str = "patch",
     others: Sequence[ImageItem] | None = None,
     seed: int = 0,
+    units: Mapping[str, int] | None = None,
     on_progress: Progress | None = None,
 ) -> Intervention:
     """Cover a region of each image and ask again.
@@ -111,6 +120,8 @@ def intervene(
         fill: One of `FILLS`.
         others: Images to exchange with; `items` where missing.
         seed: Of the places elsewhere, the patches and the exchange.
+        units: Which images are one unit, as `predictions.named_units` gives it; what the images themselves say of
+            groups and families where missing.
         on_progress: Called with (done, total); what it raises stops the work.
 
     Raises:
@@ -140,7 +151,8 @@ def intervene(
         )
     if on_progress:
         on_progress(len(items), len(items))
-    return _result(region, fill, _frame(lines, classifier.class_names), rng)
+    numbers = units_among([item for item, *_ in lines], units)
+    return _result(region, fill, _frame(lines, classifier.class_names), numbers, rng)
 
 
 def _frame(
@@ -166,20 +178,29 @@ def _frame(
     )
 
 
-def _result(region: Region, fill: str, frame: pd.DataFrame, rng: np.random.Generator) -> Intervention:
+def _result(
+    region: Region, fill: str, frame: pd.DataFrame, units: NDArray[np.intp] | None, rng: np.random.Generator
+) -> Intervention:
     before, after, control = (frame[name].to_numpy() for name in ("before", "after", "elsewhere"))
     effect = after - control
-    null = np.abs((rng.integers(0, 2, (FLIPS, len(effect)), dtype=np.int8) * 2 - 1) @ effect)
-    flip_rates = [_share_of(frame[name].to_numpy()) for name in ("turned", "turned elsewhere")]
-    p = tail(abs(effect.sum()), null)
-    changes = mean_of(after - before), mean_of(control - before), mean_of(effect)
-    return Intervention(region, fill, frame, *changes, p, *flip_rates)
+    p = sign_flips(effect, FLIPS, rng, units)
+    flip_rates = [_share_of(frame[name].to_numpy(), units) for name in ("turned", "turned elsewhere")]
+    change, other, own = (mean_of(values, units=units) for values in (after - before, control - before, effect))
+    return Intervention(region, fill, frame, change, other, own, p, *flip_rates)
 
 
-def _share_of(shares: NDArray[np.float64]) -> Rate:
-    """The mean of shares (N,), with the interval of a proportion of N."""
+def _share_of(shares: NDArray[np.float64], units: NDArray[np.intp] | None) -> Rate:
+    """The mean of shares (N,) of `COVERINGS`, with the interval of a proportion of N, or of their units if wider."""
     total = float(shares.sum())
-    return dataclasses.replace(wilson(round(total), len(shares)), value=total / len(shares))
+    rate = dataclasses.replace(wilson(round(total), len(shares)), value=total / len(shares))
+    if units is None or rate.low is None or rate.high is None:
+        return rate
+    covers = np.arange(COVERINGS) < (shares * COVERINGS).round()[:, None]
+    by_unit = share(covers.ravel(), np.repeat(units, COVERINGS))
+    if by_unit.groups == len(shares) or by_unit.low is None or by_unit.high is None:
+        return dataclasses.replace(rate, groups=by_unit.groups)
+    ends = min(rate.low, by_unit.low), max(rate.high, by_unit.high)
+    return dataclasses.replace(rate, low=ends[0], high=ends[1], groups=by_unit.groups)
 
 
 def _variants(

@@ -12,8 +12,8 @@ from PIL import Image
 from workbench.bias.slices import Slice
 from workbench.errors import InputError
 from workbench.images import ImageItem
-from workbench.predictions import Predictions, groupable
-from workbench.stats import SIGNIFICANT, holm, ranks_differ
+from workbench.predictions import Predictions, groupable, units_of
+from workbench.stats import SIGNIFICANT, apart_by_units, holm, midranks, ranks_differ
 from workbench.texts import shown
 
 MEASURED_EDGE = 128
@@ -75,8 +75,8 @@ def shifts(part: Slice, places: NDArray[np.intp], values: NDArray[np.float64], p
     """The measurements that set a slice apart, the widest shift first.
 
     A measurement counts where its ranks differ between the slice and the other images by more than chance (Mann and
-    Whitney 1947, corrected for the number of measurements, Holm) and its means lie `LEAST_SHIFT` standard deviations
-    apart.
+    Whitney 1947, corrected for the number of measurements, Holm; where images come in units, by exchanging whole units)
+    and its means lie `LEAST_SHIFT` standard deviations apart.
 
     Args:
         part: The slice.
@@ -86,7 +86,8 @@ def shifts(part: Slice, places: NDArray[np.intp], values: NDArray[np.float64], p
     """
     inside = np.isin(places, part.members)
     columns = dict(zip(MEASURES, values.T, strict=True)) | _numbers(predictions, places)
-    lines, p_values = [], []
+    lines, p_values, known = [], [], units_of(predictions.frame)
+    units = None if known is None else known[places]
     for name, column in columns.items():
         finite = np.isfinite(column)
         own, others = column[inside & finite], column[~inside & finite]
@@ -94,10 +95,17 @@ def shifts(part: Slice, places: NDArray[np.intp], values: NDArray[np.float64], p
             continue
         by = float(own.mean() - others.mean()) / spread
         lines.append(Shift(name, float(np.median(own)), float(np.median(others)), by))
-        p_values.append(ranks_differ(own, others))
+        p_values.append(_chance(column[finite], inside[finite], None if units is None else units[finite]))
     adjusted = holm(p_values)
     told = [line for line, p in zip(lines, adjusted, strict=True) if p <= SIGNIFICANT and abs(line.by) >= LEAST_SHIFT]
     return sorted(told, key=lambda line: -abs(line.by))
+
+
+def _chance(values: NDArray[np.float64], inside: NDArray[np.bool_], units: NDArray[np.intp] | None) -> float:
+    """The chance of ranks so far apart of values (M,) `inside` a slice and of the others."""
+    if units is None or len(np.unique(units)) == len(units):
+        return ranks_differ(values[inside], values[~inside])
+    return apart_by_units(midranks(values), inside, units)
 
 
 def name_of(part: Slice, told: Sequence[Shift]) -> str:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.bias.amounts import interval
+from workbench.bias.amounts import images_of, interval
 from workbench.bias.intervene import Intervention, Progress, intervene
 from workbench.bias.places import BORDER, CORNERS, Region, shares
 from workbench.bias.where import Maps
 from workbench.errors import InputError
 from workbench.images import ImageItem, ImageSet, shuffle
-from workbench.stats import SIGNIFICANT, Rate, holm, mean_of
+from workbench.predictions import spread_over
+from workbench.stats import FEW_UNITS, SIGNIFICANT, Rate, apart_by_units, holm, mean_of
 
 if TYPE_CHECKING:
     from workbench.models import Classifier
@@ -38,7 +39,7 @@ class Finding:
         target: The class that the model decides on.
         region: The place.
         share: The mean share of attribution there among images that the model calls `target`, with its interval of 95
-            %.
+            %, by unit where images come in units.
         others: The same among all other images.
         p_where: The chance of so large a difference from the others if the images were assigned at random, after Holm.
         tried: What covering the place does; None where attribution gave no reason to try.
@@ -46,7 +47,8 @@ class Finding:
         masks: Whether most of the images that were tried have a mask, which shows that their defects lie elsewhere.
         verdict: "shortcut" where both agree and masks show that the defects lie elsewhere, "leans" where both agree but
             nothing says whether the place belongs to the part, "looks" where only attribution says so, "clear" where it
-            does not, and "too few" where it does but fewer than `LEAST` images can be tried.
+            does not, and "too few" where it does but fewer than `LEAST` images, or `FEW_UNITS` units of them, can be
+            tried.
     """
 
     target: str
@@ -74,7 +76,7 @@ class Finding:
         how = "because of the" if self.verdict == "shortcut" and decides else "and relies on the"
         text = (
             f"the model calls an image “{self.target}” {how} {place}: covering it flips {interval(flips)} of these"
-            f" decisions, {interval(control)} when as much is covered elsewhere, in {flips.support:,} images"
+            f" decisions, {interval(control)} when as much is covered elsewhere, in {images_of(flips)}"
         )
         return text if decides else f"{text}, and lowers {self._fall()} more"
 
@@ -96,11 +98,11 @@ class Finding:
         where = f"For “{self.target}” the model looks at the {self.region.name} ({share})"
         if self.tried is None:
             return (
-                f"{where}, but fewer than {LEAST} images are left to try whether it matters: those without a defect"
-                " there."
+                f"{where}, but fewer than {LEAST} images, of enough units, are left to try whether it matters: those"
+                " without a defect there."
             )
         flips, control = self.tried.turned, self.tried.turned_elsewhere
-        verdicts = f"in {flips.support} images {flips.value:.0%} of decisions flip, {control.value:.0%} elsewhere"
+        verdicts = f"in {images_of(flips)} {flips.value:.0%} of decisions flip, {control.value:.0%} elsewhere"
         if self.verdict == "looks":
             corrected = dataclasses.replace(self.tried, p=self.p_effect or self.tried.p)
             return f"{where}, but {corrected.otherwise} ({verdicts})."
@@ -142,9 +144,10 @@ def shortcuts(
     exchange = [images.by_name[name] for name in maps.frame["name"] if name in images.by_name]
     indices = [i for i, finding in enumerate(findings) if finding.verdict == "looks"]
     trials = {i: _without_mask(images, maps, findings[i], seed) for i in indices}
-    total, done = sum(len(items) for items in trials.values() if len(items) >= LEAST), 0
+    units = maps.units_by_name
+    total, done = sum(len(items) for items in trials.values() if _enough(items, units)), 0
     for i, items in trials.items():
-        if len(items) < LEAST:
+        if not _enough(items, units):
             findings[i] = dataclasses.replace(findings[i], verdict="too few")
             continue
 
@@ -154,7 +157,15 @@ def shortcuts(
 
         region, target, masked = findings[i].region, findings[i].target, sum(item.mask is not None for item in items)
         trial = intervene(
-            classifier, items, region, target=target, fill=fill, others=exchange, seed=seed, on_progress=report
+            classifier,
+            items,
+            region,
+            target=target,
+            fill=fill,
+            others=exchange,
+            seed=seed,
+            units=units,
+            on_progress=report,
         )
         findings[i] = dataclasses.replace(findings[i], tried=trial, masks=2 * masked > len(items))
         done += len(items)
@@ -168,12 +179,12 @@ def _looked_at(maps: Maps, places: Sequence[Region]) -> list[Finding]:
     rows: list[tuple[str, Region, Rate, float, float]] = []
     for target in sorted(set(called)):
         own = called == target
-        if own.sum() < LEAST or (~own).sum() < LEAST:
+        if any(part.sum() < LEAST or maps.few_units(part) for part in (own, ~own)):
             continue
+        inside = None if maps.units is None else maps.units[own]
         for region, column in zip(places, values.T, strict=True):
-            rows.append(
-                (target, region, mean_of(column[own]), float(column[~own].mean()), _chance(column[own], column[~own]))
-            )
+            mean, p = mean_of(column[own], units=inside), _chance(column, own, maps.units)
+            rows.append((target, region, mean, float(column[~own].mean()), p))
     adjusted = holm([row[-1] for row in rows])
     findings = []
     for (target, region, share, others, _), p in zip(rows, adjusted, strict=True):
@@ -186,21 +197,32 @@ def _stands_out(share: Rate, others: float, region: Region, p: float) -> bool:
     return p <= SIGNIFICANT and (share.value or 0) > others and (share.low or 0) > region.area
 
 
-def _chance(own: NDArray[np.float64], others: NDArray[np.float64]) -> float:
-    """The chance of means so far apart, either way, if the values (N,) and (M,) were shuffled.
+def _enough(items: Sequence[ImageItem], units: Mapping[str, int] | None) -> bool:
+    """Whether so many images, and units of them, are left to try."""
+    count = FEW_UNITS if units is None else len({units[item.name] for item in items})
+    return len(items) >= LEAST and count >= FEW_UNITS
+
+
+def _chance(values: NDArray[np.float64], inside: NDArray[np.bool_], units: NDArray[np.intp] | None) -> float:
+    """The chance of means of the values (M,) `inside` and outside so far apart, either way, if they were shuffled, by
+    whole units where they come in units.
 
     It is the normal limit of the permutations (Strasser and Weber 1999), not drawn: a smallest p that draws can give
     would, after Holm, hide whatever a model of many classes does.
     """
+    if units is not None and len(np.unique(units)) < len(units):
+        return apart_by_units(values, inside, units)
+    own, others = values[inside], values[~inside]
     spread = np.concatenate([own, others]).std(ddof=1) * math.sqrt(1 / len(own) + 1 / len(others))
     return math.erfc(abs(own.mean() - others.mean()) / spread / math.sqrt(2)) if spread > 0 else 1.0
 
 
 def _without_mask(images: ImageSet, maps: Maps, finding: Finding, seed: int) -> list[ImageItem]:
-    """At most `MOST_COVERED` images that the model calls so and whose mask does not reach into the place."""
+    """At most `MOST_COVERED` images that the model calls so and whose mask does not reach into the place; of as many
+    units as there are."""
     names = maps.frame["name"][maps.frame["predicted"] == finding.target].tolist()
     items: list[ImageItem] = []
-    for name in shuffle(names, np.random.default_rng(seed)):
+    for name in spread_over(shuffle(names, np.random.default_rng(seed)), maps.units_by_name):
         item = images.by_name.get(name)
         try:
             mask = item.open_mask() if item else None

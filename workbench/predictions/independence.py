@@ -8,6 +8,7 @@ images for an interval, a test or a promise counts units.
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,12 @@ def units_of(frame: pd.DataFrame, *columns: str) -> NDArray[np.intp] | None:
     return units.astype(np.intp)
 
 
+def units_by_name(frame: pd.DataFrame) -> dict[str, int] | None:
+    """The unit of each image by its name, as `units_of`; None where none is known."""
+    units = units_of(frame)
+    return None if units is None else dict(zip(frame["name"], units.tolist(), strict=True))
+
+
 def units_of_items(items: Sequence[ImageItem], families: Mapping[str, str] | None = None) -> NDArray[np.intp]:
     """The unit of each of N images, (N,): those that share a stated group, a family or their bytes are one unit.
 
@@ -72,6 +79,60 @@ def units_of_items(items: Sequence[ImageItem], families: Mapping[str, str] | Non
     frame = pd.DataFrame({GROUP: groups, FAMILY: kin, "file": list(map(_file, items))}, dtype=object)
     units = units_of(frame, GROUP, FAMILY, "file")
     return np.arange(len(items)) if units is None else units
+
+
+def named_units(items: Sequence[ImageItem], families: Mapping[str, str] | None = None) -> dict[str, int] | None:
+    """The unit of each image by its name, from stated groups and from families; None where neither is known of any.
+
+    Args:
+        items: All images of a set, for any of them may join two others.
+        families: The family of each by its name, where they were looked for; else what the set itself says of it.
+    """
+    import pandas as pd
+
+    known = families or {}
+    rows = [
+        (None if GROUP not in item.attributes else str(item.attributes[GROUP]), known.get(item.name, _said(item)))
+        for item in items
+    ]
+    units = units_of(pd.DataFrame(rows, columns=[GROUP, FAMILY], dtype=object))
+    return None if units is None else dict(zip((item.name for item in items), units.tolist(), strict=True))
+
+
+def units_among(
+    items: Sequence[ImageItem], units: Mapping[str, int] | None = None, pool: Sequence[ImageItem] = ()
+) -> NDArray[np.intp] | None:
+    """The unit of each of N images, (N,); None where none is known.
+
+    Args:
+        items: N images.
+        units: Their units by name, as `named_units` gives them of the whole set; one that is not there is its own. What
+            the images themselves say where missing.
+        pool: All images that then say so; those N where there are none.
+    """
+    units = named_units(pool or items) if units is None else units
+    if units is None:
+        return None
+    free = max(units.values(), default=-1) + 1
+    return np.array([units.get(item.name, free + number) for number, item in enumerate(items)], np.intp)
+
+
+def spread_over(names: Sequence[str], units: Mapping[str, int] | None) -> list[str]:
+    """Names in an order in which each unit comes once before any comes again, so that the first are of as many units as
+    can be; in their own order where no unit holds several of them."""
+    if units is None:
+        return list(names)
+    seen: Counter[int] = Counter()
+    turn = {}
+    for name in names:
+        turn[name] = seen[units[name]]
+        seen[units[name]] += 1
+    return sorted(names, key=turn.__getitem__)
+
+
+def _said(item: ImageItem) -> str | None:
+    family = item.attributes.get(FAMILY)
+    return None if family is None else str(family)
 
 
 def _file(item: ImageItem) -> str | None:

@@ -28,11 +28,14 @@ from workbench.stats.rates import (
 )
 from workbench.stats.shuffles import (
     Blocks,
+    all_means_differ_by_units,
+    apart_by_units,
     blocks_of,
     excess_in_units,
     means_differ_by_units,
     more_by_units,
     shuffled,
+    sign_flips,
     sums_of_shuffles,
 )
 from workbench.stats.significance import (

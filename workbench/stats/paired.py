@@ -47,22 +47,25 @@ def paired_difference_of_units(
     return dataclasses.replace(plain, low=low, high=high, groups=groups)
 
 
-def mcnemar_of_units(first: Decisions, second: Decisions, units: NDArray[np.intp] | None) -> float:
-    """The exact two-sided p-value of McNemar's test for cases that come in units.
+def mcnemar_of_units(
+    first: Decisions, second: Decisions, units: NDArray[np.intp] | None, alternative: str = "two-sided"
+) -> float:
+    """The exact p-value of McNemar's test for cases that come in units; `alternative` is "two-sided" or "greater".
 
     What is tested is that the two are exchangeable within each unit: each unit's difference keeps its size and takes
     either sign (Durkalski et al. 2003, "Analysis of clustered matched-pair data for a non-inferiority study design",
     gives the normal approximation). With units of one it is `mcnemar`. Arguments as `paired_difference_of_units`.
     """
     if units is None or len(np.unique(units)) == len(units):
-        return mcnemar(int((first & ~second).sum()), int((second & ~first).sum()))
+        return mcnemar(int((first & ~second).sum()), int((second & ~first).sum()), alternative)
     place = np.unique(units, return_inverse=True)[1]
     sums = np.bincount(place, first.astype(float) - second).round().astype(np.intp)
     chances = np.ones(1)
     for size, many in zip(*np.unique(np.abs(sums[sums != 0]), return_counts=True), strict=True):
         chances = np.convolve(chances, _signs(int(size), int(many)))
-    distance = np.abs(np.arange(len(chances)) - len(chances) // 2)
-    return min(float(chances[distance >= abs(int(sums.sum()))].sum()), 1.0)
+    distance, observed = np.arange(len(chances)) - len(chances) // 2, int(sums.sum())
+    beyond = distance >= observed if alternative == "greater" else np.abs(distance) >= abs(observed)
+    return min(float(chances[beyond].sum()), 1.0)
 
 
 def _signs(size: int, many: int) -> NDArray[np.float64]:

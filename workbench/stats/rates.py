@@ -88,8 +88,17 @@ def upper_bound(counts: ArrayLike, support: int, level: float = 0.95) -> NDArray
     return np.where(count < support, betaincinv(count + 1, np.maximum(support - count, 1), level), 1.0)
 
 
-def mean_of(values: NDArray[np.floating], level: float = 0.95) -> Rate:
+def mean_of(values: NDArray[np.floating], level: float = 0.95, units: NDArray[np.intp] | None = None) -> Rate:
     """The mean of values (N,), whatever their range, with Student's interval; its ends are NaN for a single value.
+
+    Where values come in units the variance is that of a ratio over the units (Cochran 1977, "Sampling techniques",
+    chapter 9), with Student's t for as many units. The interval is never narrower than that of independent values, and
+    its ends are NaN for a single unit.
+
+    Args:
+        values: Numbers.
+        level: Confidence level of the interval.
+        units: (N,) the number of each value's unit; each value is one of its own where missing.
 
     Returns:
         The mean, with the number of values below zero as `count`; without a value where there are none.
@@ -100,8 +109,16 @@ def mean_of(values: NDArray[np.floating], level: float = 0.95) -> Rate:
     if size == 0:
         return Rate(None, None, None, 0, 0)
     half = float(stdtrit(size - 1, (1 + level) / 2) * values.std(ddof=1)) / math.sqrt(size) if size > 1 else math.nan
-    mean = float(values.mean())
-    return Rate(mean, mean - half, mean + half, int((values < 0).sum()), size)
+    mean, groups = float(values.mean()), None
+    if units is not None:
+        place = np.unique(units, return_inverse=True)[1]
+        groups = int(place.max()) + 1
+        if groups == 1:
+            half = math.nan
+        elif groups < size:
+            spread = float((np.bincount(place, values - mean) ** 2).sum()) * groups / (groups - 1)
+            half = max(half, float(stdtrit(groups - 1, (1 + level) / 2)) * math.sqrt(spread) / size)
+    return Rate(mean, mean - half, mean + half, int((values < 0).sum()), size, groups)
 
 
 def f1_of(rate: Rate) -> Rate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -115,6 +116,50 @@ def more_by_units(
     sums = np.concatenate([part[:, 1] for part in sums_of_shuffles(columns, blocks, 2, draws, rng)])
     null = np.divide(sums[:, 0], sums[:, 1], out=np.zeros(len(sums)), where=sums[:, 1] > 0)
     return tail(float(residuals[inside].mean()), null)
+
+
+def all_means_differ_by_units(
+    values: NDArray[np.float64], blocks: Blocks, groups: int, draws: int, rng: np.random.Generator
+) -> list[float]:
+    """As `means_differ_by_units` for each of R columns of values, (M, R), by the same draws."""
+    residuals = np.stack([_residuals(column, blocks) for column in values.T], axis=1)
+    observed = [float(np.ptp(excess_in_units(column, blocks, groups))) for column in values.T]
+    columns = np.concatenate([residuals, np.ones((len(values), 1))], axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        parts = [part[..., :-1] / part[..., -1:] for part in sums_of_shuffles(columns, blocks, groups, draws, rng)]
+    null = np.concatenate([np.nanmax(part, 1) - np.nanmin(part, 1) for part in parts])
+    return [tail(*pair) for pair in zip(observed, null.T, strict=True)]
+
+
+def apart_by_units(values: NDArray[np.float64], inside: NDArray[np.bool_], units: NDArray[np.intp]) -> float:
+    """The chance of a mean of the cases `inside` so far from that of the others, either way, if blocks of units changed
+    places at random: the permutations' normal limit (Strasser and Weber 1999). Arguments as `more_by_units`."""
+    blocks = blocks_of(inside.astype(np.intp), units)
+    sums = np.bincount(blocks.place, _residuals(values, blocks))
+    size, own = np.bincount(blocks.strata), np.bincount(blocks.strata, blocks.codes)
+    mean = np.bincount(blocks.strata, sums) / size
+    squares = np.bincount(blocks.strata, (sums - mean[blocks.strata]) ** 2)
+    variance = float((own * (size - own) / size * squares / np.maximum(size - 1, 1)).sum())
+    distance = abs(float(sums[blocks.codes == 1].sum() - own @ mean))
+    return math.erfc(distance / math.sqrt(2 * variance)) if variance > 1e-24 else 1.0
+
+
+def sign_flips(
+    values: NDArray[np.float64], draws: int, rng: np.random.Generator, units: NDArray[np.intp] | None = None
+) -> float:
+    """The chance of so large a sum of differences (N,), either way, if each took either sign at random (Fisher's sign
+    flips); those of one unit take the same.
+
+    Args:
+        values: What one treatment gives less what the other does.
+        draws: How many.
+        rng: Where they come from.
+        units: (N,) the number of each case's unit; each case is one of its own where missing.
+    """
+    if units is not None and len(np.unique(units)) < len(units):
+        values = np.asarray(np.bincount(np.unique(units, return_inverse=True)[1], values), np.float64)
+    null = np.abs((rng.integers(0, 2, (draws, len(values)), dtype=np.int8) * 2 - 1) @ values)
+    return tail(abs(float(values.sum())), null)
 
 
 def sums_of_shuffles(

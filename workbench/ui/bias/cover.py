@@ -7,6 +7,7 @@ import streamlit as st
 
 from workbench.bias import BACKGROUND, MOST_COVERED, REGIONS, Intervention, Region, chance, intervene
 from workbench.images import FILLS, ImageItem, shuffle
+from workbench.predictions import spread_over
 from workbench.ui import choice, draw, url
 from workbench.ui.bias import covered, tables, words
 from workbench.ui.bias.scope import Scope
@@ -37,7 +38,8 @@ def section(scope: Scope) -> None:
     if region is None:
         return
     names = frame["name"].to_numpy()[scope.rows][calls == target].tolist()
-    items = [scope.image(name) for name in sorted(shuffle(names, np.random.default_rng(0))[:MOST_COVERED])]
+    chosen = spread_over(shuffle(names, np.random.default_rng(0)), scope.units)[:MOST_COVERED]
+    items = [scope.image(name) for name in sorted(chosen)]
     result = _intervention(scope, region, target, fill, items)
     if result is not None:
         _outcome(scope, result, target)
@@ -62,8 +64,10 @@ def _drawing() -> Region | None:
 def _intervention(scope: Scope, region: Region, target: str, fill: str, items: list[ImageItem]) -> Intervention | None:
 
     def make(progress: Stoppable) -> Intervention:
-        model, others = choice.classifier(scope.model), covered.others(scope)
-        return intervene(model, items, region, target=target, fill=fill, others=others, on_progress=progress)
+        model, others, units = choice.classifier(scope.model), covered.others(scope), scope.units
+        return intervene(
+            model, items, region, target=target, fill=fill, others=others, units=units, on_progress=progress
+        )
 
     facts = {
         "region": region,
@@ -88,7 +92,7 @@ def _outcome(scope: Scope, result: Intervention, target: str) -> None:
         f"Covering the **{plain(result.region.name)}** changes P({plain(target)}) by {change}, covering as much"
         f" elsewhere by {elsewhere}; the effect of the place itself is {effect}, {chance(result.p)}. {verdict} "
         f" \nDecisions that flip: {words.interval(result.turned, 'share')} with the place covered,"
-        f" {words.interval(result.turned_elsewhere, 'share')} elsewhere, of {result.turned.support} images."
+        f" {words.interval(result.turned_elsewhere, 'share')} elsewhere, of {draw.support(result.turned)}."
     )
     covered.row(scope, result)
     tables.csv("Every image (CSV)", result.frame, f"bias-cover-{scope.stem}")

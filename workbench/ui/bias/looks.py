@@ -83,11 +83,9 @@ def _shares(scope: Scope, frame: pd.DataFrame, by: str) -> None:
         for region in SHOWN_REGIONS:
             if region in lines:
                 line = lines[region]
-                row[region] = (
-                    _share(line["share"], line["low"], line["high"])
-                    if line["enough"]
-                    else f"too few ({line['support']})"
-                )
+                few = f"{line['support']}" if line["support"] < ENOUGH else f"{line['units']} units"
+                value = _share(line["share"], line["low"], line["high"])
+                row[region] = value if line["enough"] else f"too few ({few})"
         rows.append(row)
     areas = frame.groupby("region")["area"].first()
     regions = [region for region in SHOWN_REGIONS if np.isfinite(areas.get(region, np.nan))]
@@ -106,7 +104,9 @@ def _differences(scope: Scope, sample: Maps) -> None:
     facts = "where", sample.method, sample.frame["id"].tolist(), sample.heatmaps, scope.tested
     frame = scope.kept(facts, lambda: differences(sample, *scope.tested))
     if frame.empty:
-        st.caption(f"No attribute has two groups of {ENOUGH} maps: too few to compare where the model looks.")
+        st.caption(
+            f"No attribute has two groups of {ENOUGH} maps, of enough units: too few to compare where the model looks."
+        )
         return
     rows = frame[frame["significant"]].sort_values("p adjusted", kind="stable").to_dict("records")
     if not rows:

@@ -12,7 +12,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from workbench.bias import Breakdown, Comparison, Confusion, Tie, breakdown, compare, confusion, tied_to_label
-from workbench.predictions import By, Independence, Predictions, independence_of, is_tested
+from workbench.predictions import By, Independence, Predictions, independence_of, is_tested, units_by_name
 from workbench.ui import draw, gallery, independence, labels, runs, selection, session, url
 from workbench.ui.bias.attributes import MOST_VALUES, Grouping, grouping
 from workbench.ui.cache import slot
@@ -89,6 +89,11 @@ class Scope(View):
         """How independent those images are."""
         rows = self.rows & self.predictions.frame["verdict"].notna().to_numpy(bool)
         return self.kept("independence", lambda: independence_of(self.predictions.frame, rows))
+
+    @property
+    def units(self) -> dict[str, int] | None:
+        """The independent unit of each image of the set by its name, where any is known."""
+        return self.kept("units", lambda: units_by_name(self.predictions.frame))
 
     @property
     def footer(self) -> str:

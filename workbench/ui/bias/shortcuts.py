@@ -95,11 +95,11 @@ def search(scope: Scope, method: str) -> Search | None:
 
 
 def _place(scope: Scope, maps: Maps) -> Slot:
-    facts = maps.method, maps.frame["id"].tolist(), maps.heatmaps
+    facts = maps.method, maps.frame["id"].tolist(), maps.heatmaps, maps.units
     return slot("shortcuts", **scope.model.identity, images=scope.images.key, maps=facts)
 
 
 def _among(scope: Scope, sample: Maps) -> Maps:
     """Those of the images that the page is about."""
     rows = sample.frame["name"].isin(set(scope.predictions.frame["name"][scope.rows])).to_numpy(bool)
-    return Maps(sample.frame[rows].reset_index(drop=True), sample.heatmaps[rows], sample.mask[rows], sample.method)
+    return sample.where(rows)

@@ -212,4 +212,4 @@ def _share(value: float | None) -> str:
 
 def _effect(result: Intervention) -> str:
     effect = result.effect
-    return f"{effect.value:+.3f} ({effect.low:+.3f} to {effect.high:+.3f}), {effect.support} images"
+    return f"{effect.value:+.3f} ({effect.low:+.3f} to {effect.high:+.3f}), {draw.support(effect)}"

@@ -92,7 +92,9 @@ def _row(name: str, rate: Rate, support: int, wrong: int) -> str:
 
 def _units(rate: Rate) -> str:
     """In how many units the images come, where these are fewer."""
-    return "" if rate.groups in (None, rate.support) else f" in {rate.groups:,}"
+    if rate.groups in (None, rate.support):
+        return ""
+    return f" in {rate.groups:,} {'unit' if rate.groups == 1 else 'units'}"
 
 
 def gaps(conclusions: Sequence[Conclusion]) -> str:

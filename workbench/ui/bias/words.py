@@ -60,17 +60,19 @@ def few(rate: Rate, cases: int) -> str:
 
 
 def table(breakdown: Breakdown, figures: Sequence[str], first: str, most: int) -> pd.DataFrame:
-    """The worst `most` rows as text, with one column a figure."""
+    """The worst `most` rows as text, with one column a figure, and one of units where images come in fewer."""
     import pandas as pd
 
     frame = breakdown.frame.head(most)
     rates = {figure: breakdown.rates(figure) for figure in figures}
+    joined = breakdown.independence.units not in (None, breakdown.independence.images)
     lines = []
     for name, support, ok in zip(*(frame[column].tolist() for column in ("group", "support", "enough")), strict=True):
-        short = few(next(iter(rates.values()))[str(name)], support)
+        first_rate = next(iter(rates.values()))[str(name)]
+        short, units = few(first_rate, support), {"units": first_rate.groups} if joined else {}
         cells = {f: interval(rates[f][str(name)], f) if ok else short for f in figures}
-        lines.append({first: str(name), "images": support, **cells})
-    return pd.DataFrame(lines, columns=[first, "images", *figures])
+        lines.append({first: str(name), "images": support, **units, **cells})
+    return pd.DataFrame(lines, columns=[first, "images", *(["units"] if joined else []), *figures])
 
 
 def numbers(breakdown: Breakdown) -> pd.DataFrame:
