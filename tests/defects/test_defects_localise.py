@@ -26,10 +26,9 @@ from workbench.defects.localise import (
     Row,
     localise,
     measure,
-    meets,
-    meets_by_chance,
     summarise,
 )
+from workbench.defects.spots import meets, meets_by_chance
 from workbench.errors import InputError
 from workbench.evidence.card import assess
 from workbench.images.item import BytesSource, ImageItem

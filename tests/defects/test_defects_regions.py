@@ -13,8 +13,18 @@ from torch import nn
 import workbench as wb
 from workbench.attribution.engine import attribute
 from workbench.defects.halves import cases_of
-from workbench.defects.localise import meets, meets_by_chance
-from workbench.defects.spots import DEFECT_FILLS, ELSEWHERE, LEVEL, SMOOTH, Filled, Spot, fill_spots, spots
+from workbench.defects.spots import (
+    DEFECT_FILLS,
+    ELSEWHERE,
+    LEVEL,
+    SMOOTH,
+    Filled,
+    Spot,
+    fill_spots,
+    meets,
+    meets_by_chance,
+    spots,
+)
 from workbench.images.fills import elsewhere
 from workbench.predictions.cases import all_scores
 

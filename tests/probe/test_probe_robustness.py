@@ -79,7 +79,7 @@ def shares(found, group: str) -> list[float]:
 @pytest.mark.parametrize("method", ["fgsm", "pgd"])
 def test_accuracy_falls_as_the_margins_say(method) -> None:
     found = robustness(model(), SET, [4, 1, 2, 0, 2], method, check=False)
-    assert found.frame.columns.tolist() == ["group", "epsilon", "support", "robust", "accuracy", "low", "high"]
+    assert found.frame.columns.tolist() == ["group", "epsilon", "support", "units", "robust", "accuracy", "low", "high"]
     assert found.frame.query("group == @ALL_CLASSES").epsilon.tolist() == [0, 1, 2, 4]
     assert shares(found, "bright") == [5 / 6, 4 / 6, 3 / 6, 1 / 6]
     assert shares(found, "dark") == [3 / 4, 2 / 4, 1 / 4, 0]

@@ -31,6 +31,7 @@ QUANTILES = 150
 """Quantiles of each part of the scores that a resample is counted in."""
 SIDES: tuple[Literal["right"], Literal["left"]] = ("right", "left")
 Scores = NDArray[np.float32]
+Units = NDArray[np.intp] | None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -127,6 +128,7 @@ def areas(
     level: float = 0.95,
     draws: int = RESAMPLED,
     seed: int = 0,
+    units: tuple[Units, Units] = (None, None),
 ) -> tuple[Rate, Rate]:
     """Pixel AUROC and AUPRO with intervals.
 
@@ -136,7 +138,7 @@ def areas(
     of the images as they are. The percentiles lie further out the fewer defective images there are, as Student's t does
     (Hesterberg 2015, "What teachers should know about the bootstrap: resampling in the undergraduate statistics
     curriculum"). Where all images are alike, as when every one is found without a fault, a bootstrap sees no spread:
-    such an interval has no width and says nothing.
+    such an interval has no width and says nothing. Where images come in units, whole units are resampled.
 
     Args:
         defective: Images with marked pixels.
@@ -146,26 +148,37 @@ def areas(
         level: Confidence level of the intervals.
         draws: Resamples.
         seed: For drawing them.
+        units: The number of each image's unit, of the defective (n,) and of the good ones (m,); each image is one of
+            its own where missing.
 
     Returns:
         Two figures, with the defective images as `count` and all images as `support`. Without a value where no pixel is
-        marked or none is not, without an interval for a single defective image.
+        marked or none is not, without an interval for a single defective image or unit of them.
     """
     pools = [merge([*defective, *good])] if pools is None else pools
+    places = _places(units[0], len(defective)), _places(units[1], len(good))
     n, support = len(defective), len(defective) + len(good)
     if not (n and sum(pool.size for pool in pools)):
         return Rate(None, None, None, n, support), Rate(None, None, None, n, support)
     exact = _exact(defective, pools, limit)
-    if n == 1:
+    if (groups := int(places[0].max()) + 1) == 1:
         return Rate(exact[0], None, None, n, support), Rate(exact[1], None, None, n, support)
-    samples = _resample(defective, good, _edges(pools, defective), limit, draws, np.random.default_rng(seed))
-    tail = _tail(n, level)
+    rng = np.random.default_rng(seed)
+    samples = _resample(defective, good, places, _edges(pools, defective), limit, draws, rng)
+    tail = _tail(groups, level)
 
     def rate(value: float, column: NDArray[np.float64]) -> Rate:
         low, high = np.quantile(column[1:], [tail, 1 - tail]) + (value - column[0])
         return Rate(value, max(float(low), 0.0), min(float(high), 1.0), n, support)
 
     return rate(exact[0], samples[0]), rate(exact[1], samples[1])
+
+
+def _places(units: Units, size: int) -> NDArray[np.intp]:
+    """The unit of each of n images, numbered from 0; the images' own numbers where each is a unit."""
+    if units is None or len(np.unique(units)) == size:
+        return np.arange(size)
+    return np.unique(units, return_inverse=True)[1]
 
 
 def _all_pixels(maps: Iterable[NDArray[np.floating]], masks: Iterable[NDArray[np.bool_]]) -> list[Pixels]:
@@ -212,12 +225,14 @@ def _edges(pools: Sequence[Scores], defective: Sequence[Pixels]) -> Scores:
 def _resample(
     defective: Sequence[Pixels],
     good: Sequence[Pixels],
+    places: tuple[NDArray[np.intp], NDArray[np.intp]],
     edges: Scores,
     limit: float,
     draws: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Binned areas under both curves, (2, 1 + draws): of the images as they are, and of resamples of them."""
+    """Binned areas under both curves, (2, 1 + draws): of the images as they are, and of resamples of their units, which
+    are numbered from 0 in `places`."""
 
     def sound_counts(images: Sequence[Pixels]) -> NDArray[np.float64]:
         counts = [np.diff(np.searchsorted(image.sound, edges, "left"), append=image.sound.size) for image in images]
@@ -229,13 +244,14 @@ def _resample(
         counts = [np.bincount(b, w, minlength=edges.size) for b, w in zip(bins, weights, strict=True)]
         return np.array(counts, np.float64)[:, ::-1]
 
-    def multiplicities(size: int) -> NDArray[np.float64]:
-        """How often each of `size` images is in a resample, (1 + draws, size)."""
+    def multiplicities(place: NDArray[np.intp]) -> NDArray[np.float64]:
+        """How often each of n images is in a resample, (1 + draws, n)."""
+        size = int(place.max(initial=-1)) + 1
         counts = rng.multinomial(size, np.full(size, 1 / size), draws) if size else np.zeros((draws, 0))
-        return np.vstack([np.ones(size), counts])
+        return np.vstack([np.ones(len(place)), counts[:, place]])
 
-    repeats = multiplicities(len(defective))
-    outside = repeats @ sound_counts(defective) + multiplicities(len(good)) @ sound_counts(good)
+    repeats = multiplicities(places[0])
+    outside = repeats @ sound_counts(defective) + multiplicities(places[1]) @ sound_counts(good)
     reached = outside.cumsum(1)
     total = np.maximum(reached[:, -1:], 1)  # a resample of nothing but wholly marked images has none
     result = []

@@ -21,8 +21,8 @@ from workbench.defects.curves import LIMIT, Pixels, areas, merge, regions_of, sp
 from workbench.errors import InputError
 from workbench.images import SAMPLE, ImageItem, stratify_items
 from workbench.models import Placement
-from workbench.predictions import good_class
-from workbench.stats import Rate, auc, mean_of, wilson
+from workbench.predictions import good_class, units_among
+from workbench.stats import Rate, auc, mean_of, share
 from workbench.texts import apart
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def localise(
     scores: Mapping[str, float] | None = None,
     most: int = SAMPLE,
     seed: int = 0,
+    units: Mapping[str, int] | None = None,
     rows: MutableMapping[str, Row] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Localisation:
@@ -130,6 +131,8 @@ def localise(
         scores: How defective the images are for the model, by name, for the image AUROC.
         most: How many images at most, drawn as evenly over the labels as their numbers allow.
         seed: For the sample and the intervals.
+        units: Which images are one unit, as `predictions.named_units` gives it; what all the images themselves say of
+            groups and families where missing.
         rows: Rows of the same model, method and settings by the images' names: what is there is not measured again, and
             what is measured is put there, so that work that was stopped goes on where it was.
         on_progress: Called with (done, total) images before each and at the end; what it raises stops the work.
@@ -145,7 +148,8 @@ def localise(
 
     if why := suits(classifier, method):
         raise InputError(why)
-    selection, left, sample = _sample(list(items), good, most, seed)
+    pool = list(items)
+    selection, left, sample = _sample(pool, good, most, seed)
     settings: dict[str, Any] = {"background": [item for item, _ in selection], **(params or {})}
     rows = {} if rows is None else rows
     results = []
@@ -168,8 +172,10 @@ def localise(
         on_progress(len(selection), len(selection))
     if not results:
         raise InputError(left[-1].message)
-    good_images = sum(row.kind is None for row in results)
-    return Localisation(summarise(results, left, seed=seed), method, good_images, tuple(left), sample)
+    good_images, measured = sum(row.kind is None for row in results), {row.name for row in results}
+    own = [item for item, _ in selection if item.name in measured]
+    numbers = units_among(own, units, pool)
+    return Localisation(summarise(results, left, seed=seed, units=numbers), method, good_images, tuple(left), sample)
 
 
 def measure(
@@ -220,7 +226,13 @@ def measure(
 
 
 def summarise(
-    rows: Sequence[Row], left: Sequence[LeftOut] = (), *, limit: float = LIMIT, level: float = 0.95, seed: int = 0
+    rows: Sequence[Row],
+    left: Sequence[LeftOut] = (),
+    *,
+    limit: float = LIMIT,
+    level: float = 0.95,
+    seed: int = 0,
+    units: NDArray[np.intp] | None = None,
 ) -> pd.DataFrame:
     """The figures for each kind of defect, from measured images.
 
@@ -233,16 +245,17 @@ def summarise(
         limit: Of the AUPRO.
         level: Confidence level of the intervals.
         seed: For the resamples of those of the curves.
+        units: (N,) the independent unit of each row's image; each is one of its own where missing.
 
     Returns:
-        One row a kind, sorted, and one of all together: kind (no two called alike), support (its images), enough
-        (whether there are `FEW`), regions (connected ones in its masks), left out (how many images), why ("2 no mask, 1
-        unreadable"), and of each of `MAP_FIGURES` its name, and the name followed by "low", "high" and "chance". "mass
-        accuracy" is the mean share of the positive map inside of the mask (Arras et al. 2022, "CLEVR-XAI"; Student's
-        t), "pointing" how often the map is highest inside of it (Zhang et al. 2018, "Top-down neural attention by
-        excitation backprop", without their grace of 15 pixels; Wilson), "pixel AUROC" and "AUPRO" as in `curves.areas`,
-        "image AUROC" how far the images' scores tell the kind from good ones (DeLong). NaN where there is nothing to
-        compute a figure from.
+        One row a kind, sorted, and one of all together: kind (no two called alike), support (its images), units (in how
+        many independent ones they come), enough (whether there are `FEW` of them), regions (connected ones in its
+        masks), left out (how many images), why ("2 no mask, 1 unreadable"), and of each of `MAP_FIGURES` its name, and
+        the name followed by "low", "high" and "chance". "mass accuracy" is the mean share of the positive map inside of
+        the mask (Arras et al. 2022, "CLEVR-XAI"; Student's t), "pointing" how often the map is highest inside of it
+        (Zhang et al. 2018, "Top-down neural attention by excitation backprop", without their grace of 15 pixels;
+        Wilson), "pixel AUROC" and "AUPRO" as in `curves.areas`, "image AUROC" how far the images' scores tell the kind
+        from good ones (DeLong). NaN where there is nothing to compute a figure from.
 
     Raises:
         InputError: No image has a defect.
@@ -254,6 +267,7 @@ def summarise(
     )
     if not kinds:
         raise InputError("No image has a defect that a mask marks: choose a set with masks.")
+    part_of = None if units is None else dict(zip((row.name for row in rows), units.tolist(), strict=True))
     good = [row for row in rows if row.kind is None]
     outside = merge(row.pixels for row in good)
     of = {kind: [row for row in rows if row.kind == kind] for kind in kinds}
@@ -265,40 +279,20 @@ def summarise(
         own = [row for member in members for row in of[member]]
         parts = [outside, *(pools[member] for member in members)]
         reasons = Counter(entry.reason for member in members for entry in missing[member])
-        line: dict[str, object] = {"kind": name, "support": len(own), "enough": len(own) >= FEW}
+        numbers = _units(own, part_of), _units(good, part_of)
+        count = len(own) if numbers[0] is None else len(np.unique(numbers[0]))
+        line: dict[str, object] = {"kind": name, "support": len(own), "units": count, "enough": count >= FEW}
         line |= {"regions": sum(row.pixels.regions for row in own), "left out": reasons.total()}
         line["why"] = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
         pixels = [row.pixels for row in own], [row.pixels for row in good]
-        pro = areas(*pixels, parts, limit=limit, level=level, seed=seed)
-        lines.append(line | _columns(own, good, pro, limit, level))
+        pro = areas(*pixels, parts, limit=limit, level=level, seed=seed, units=numbers)
+        lines.append(line | _columns(own, good, pro, limit, level, part_of))
     return pd.DataFrame(lines)
 
 
 def kind_of(item: ImageItem) -> str:
     """The kind of defect of an image that has one; an empty text where it is not labelled, which no label is."""
     return item.label or ""
-
-
-def meets(region: NDArray[np.bool_], mask: NDArray[np.bool_]) -> bool:
-    """Whether a region and a mask, both (H, W), have a pixel in common."""
-    if region.shape != mask.shape:
-        raise ValueError(f"expected a region and a mask of one shape, got {region.shape} and {mask.shape}")
-    return bool((region & mask).any())
-
-
-def meets_by_chance(box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -> float:
-    """The share of all places in an image at which a box of the same size meets the mask.
-
-    Args:
-        box: Left, top, right and bottom in pixels; right and bottom are the first pixels outside.
-        mask: (H, W).
-    """
-    width, height = box[2] - box[0], box[3] - box[1]
-    if not (0 < width <= mask.shape[1] and 0 < height <= mask.shape[0]):
-        raise ValueError(f"expected a box within {mask.shape[1]} x {mask.shape[0]} pixels, got {box}")
-    sums = np.pad(mask.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    inside = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
-    return float((inside > 0).mean())
 
 
 def _sample(
@@ -372,15 +366,25 @@ def _shrink(labels: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.int
     return small
 
 
+def _units(rows: Sequence[Row], part_of: Mapping[str, int] | None) -> NDArray[np.intp] | None:
+    return None if part_of is None else np.array([part_of[row.name] for row in rows], np.intp)
+
+
 def _columns(
-    own: Sequence[Row], good: Sequence[Row], pro: tuple[Rate, Rate], limit: float, level: float
+    own: Sequence[Row],
+    good: Sequence[Row],
+    pro: tuple[Rate, Rate],
+    limit: float,
+    level: float,
+    part_of: Mapping[str, int] | None,
 ) -> dict[str, object]:
     """The figures of one kind with their intervals and what chance gives, by the names of their columns."""
     scored = [row for row in (*own, *good) if row.score is not None]
-    image_auc = auc([row.score or 0.0 for row in scored], [row.kind is not None for row in scored], level)
+    scores, truth = [row.score or 0.0 for row in scored], [row.kind is not None for row in scored]
+    image_auc, units = auc(scores, truth, level, units=_units(scored, part_of)), _units(own, part_of)
     rates = (
-        mean_of(np.array([row.mass for row in own]), level),
-        wilson(sum(row.hit for row in own), len(own), level),
+        mean_of(np.array([row.mass for row in own]), level, units),
+        share([row.hit for row in own], units, level),
         *pro,
         image_auc,
     )

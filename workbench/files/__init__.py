@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from workbench.files.digests import Stamp, file_digest, stamp_from, stamp_of, store
     from workbench.files.disk import open_file, read_file
     from workbench.files.folders import CACHE_VARIABLE, JOURNAL_VARIABLE, cache_folder, data_folder
+    from workbench.files.kept_values import read_value, write_value
     from workbench.files.keys import key, unique_text
     from workbench.files.parquet import DamagedError, facts_of, metadata_of, open_parquet, read, read_facts
     from workbench.files.parquet_images import ParquetCells
@@ -28,6 +29,7 @@ __getattr__ = handed_on(
         "digests": "Stamp file_digest stamp_from stamp_of store",
         "disk": "open_file read_file",
         "folders": "CACHE_VARIABLE JOURNAL_VARIABLE cache_folder data_folder",
+        "kept_values": "read_value write_value",
         "keys": "unique_text key",
         "parquet": "DamagedError facts_of metadata_of open_parquet read read_facts",
         "parquet_images": "ParquetCells",

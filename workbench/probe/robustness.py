@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequenc
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.images import SAMPLE, ImageItem, stratify_items
+from workbench.predictions import units_among
 from workbench.probe.attacks import ATTACKS, attack
-from workbench.stats import mcnemar, wilson
+from workbench.stats import mcnemar_of_units, share
 from workbench.texts import apart
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ CHECK = "square"
 ALPHA = 0.05
 """How seldom chance alone may raise the flag."""
 TESTED = 5
-"""On fewer images than this no lead of one attack can be told from chance."""
+"""On fewer images, or units of them, than this no lead of one attack can be told from chance."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,8 +73,10 @@ class Masking:
         tested: How many images both attacked.
         black_only: How many the black-box attack alone flips.
         white_only: How many the gradient attack alone flips.
-        p: Of McNemar's exact test, one-sided: how often chance would give the black-box attack such a lead.
+        p: Of McNemar's exact test, one-sided, by unit where images come in units: how often chance would give the
+            black-box attack such a lead.
         message: One sentence.
+        units: In how many independent units they come.
     """
 
     flagged: bool
@@ -82,6 +86,12 @@ class Masking:
     white_only: int
     p: float
     message: str
+    units: int
+
+    @property
+    def told(self) -> bool:
+        """Whether enough met both attacks to tell anything."""
+        return self.units >= TESTED
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -95,6 +105,7 @@ class Robustness:
         rows: One an image.
         left_out: Why images of the sample have no row, by their names.
         sample: How many images there are, how many were drawn, how, and with which seed.
+        units: (N,) the independent unit of each row's image; None where each is one of its own.
     """
 
     frame: pd.DataFrame
@@ -103,6 +114,7 @@ class Robustness:
     rows: tuple[Row, ...]
     left_out: Mapping[str, str]
     sample: Mapping[str, object]
+    units: NDArray[np.intp] | None = None
 
 
 def robustness(
@@ -115,6 +127,7 @@ def robustness(
     check: bool = True,
     most: int = SAMPLE,
     seed: int = 0,
+    units: Mapping[str, int] | None = None,
     known: MutableMapping[str, Row] | None = None,
     on_progress: Progress | None = None,
 ) -> Robustness:
@@ -132,6 +145,8 @@ def robustness(
         most: How many images at most, drawn as evenly over the labels as their numbers allow, of the test split where
             there is one.
         seed: For the sample and the attacks.
+        units: Which images are one unit, as `predictions.named_units` gives it; what the images themselves say of
+            groups and families where missing.
         known: Rows of the same model, method, epsilons and settings by the images' names: what is there is not attacked
             again, and what is done is put there, so that work that was stopped goes on where it was.
         on_progress: Called with (done, total) images, many times for each; what it raises stops the work.
@@ -151,7 +166,8 @@ def robustness(
         raise InputError(
             f"The check for masked gradients needs an L-inf attack, not {chosen.title}: leave it out, or choose pgd."
         )
-    images, sample = _sample(list(items), classifier.class_names, most, seed)
+    pool = list(items)
+    images, sample = _sample(pool, classifier.class_names, most, seed)
     rows = {} if known is None else known
     left: dict[str, str] = {}
     for done, item in enumerate(images):
@@ -167,13 +183,20 @@ def robustness(
             left[item.name] = str(error)
     if on_progress:
         on_progress(len(images), len(images))
-    table = tuple(rows[item.name] for item in images if item.name in rows)
+    attacked = [item for item in images if item.name in rows]
+    table, numbers = (
+        tuple(rows[item.name] for item in attacked),
+        units_among(attacked, units, pool),
+    )
     if not table:
         raise InputError(list(left.values())[-1])
-    return Robustness(curve(table, sizes), masked(table, sizes[-1]) if check else None, method, table, left, sample)
+    masking = masked(table, sizes[-1], numbers) if check else None
+    return Robustness(curve(table, sizes, units=numbers), masking, method, table, left, sample, numbers)
 
 
-def curve(rows: Sequence[Row], epsilons: Sequence[float], level: float = 0.95) -> pd.DataFrame:
+def curve(
+    rows: Sequence[Row], epsilons: Sequence[float], level: float = 0.95, units: NDArray[np.intp] | None = None
+) -> pd.DataFrame:
     """The share of right decisions against epsilon.
 
     An image is robust at an epsilon only if no attack flips it there or at a smaller one that was tried: what lies
@@ -183,36 +206,45 @@ def curve(rows: Sequence[Row], epsilons: Sequence[float], level: float = 0.95) -
         rows: What was found, with these epsilons.
         epsilons: Those tried; 0 is put before them.
         level: Confidence level of the intervals.
+        units: (N,) the unit of each image; each is one of its own where missing.
 
     Returns:
         One row a class, and one of all together first, and an epsilon: group (no two called alike), epsilon, support
-        (images), robust (how many are decided rightly under attack), accuracy, and low and high, its ends by Wilson.
+        (images), units (in how many independent ones they come), robust (how many are decided rightly under attack),
+        accuracy, and low and high, its ends by `stats.share`.
     """
     import pandas as pd
 
     sizes = sorted({0.0, *(float(epsilon) for epsilon in epsilons)})
     labels = sorted({row.label for row in rows})
-    members = [list(rows), *([row for row in rows if row.label == label] for label in labels)]
+    own = np.array([row.label for row in rows], dtype=object)
+    members = [np.ones(len(rows), bool), *(own == label for label in labels)]
     groups = dict(zip([ALL_CLASSES, *apart(labels, [ALL_CLASSES])], members, strict=True))
-    lines = []
-    for group, own in groups.items():
-        falls = np.array([_falls(row, sizes[-1]) for row in own])
+    falls, lines = np.array([_falls(row, sizes[-1]) for row in rows]), []
+    for group, inside in groups.items():
         for size in sizes:
-            rate = wilson(int((falls > size).sum()), len(own), level)
-            lines.append((group, size, rate.support, rate.count, rate.value, rate.low, rate.high))
-    return pd.DataFrame(lines, columns=["group", "epsilon", "support", "robust", "accuracy", "low", "high"])
+            rate = share(falls[inside] > size, None if units is None else units[inside], level)
+            count = rate.groups or rate.support
+            lines.append((group, size, rate.support, count, rate.count, rate.value, rate.low, rate.high))
+    return pd.DataFrame(lines, columns=["group", "epsilon", "support", "units", "robust", "accuracy", "low", "high"])
 
 
-def masked(rows: Sequence[Row], epsilon: float) -> Masking:
+def masked(rows: Sequence[Row], epsilon: float, units: NDArray[np.intp] | None = None) -> Masking:
     """Hold the black-box attack against the gradient attack at the largest epsilon, with McNemar's exact test: of the
-    images that one attack alone flips, chance would give either attack half.
+    images that one attack alone flips, chance would give either attack half; units as for `curve`.
     """
-    both = [(row.white is not None, row.black) for row in rows if row.black is not None]
-    black_only = sum(black and not white for white, black in both)
-    white_only = sum(white and not black for white, black in both)
-    p = mcnemar(black_only, white_only, "greater")
-    if len(both) < TESTED:
-        message = f"Only {len(both)} images met both attacks: too few to tell whether the gradient is masked."
+    both = np.array([row.black is not None for row in rows], bool)
+    white, black = (
+        np.array(flips, bool)[both] for flips in ([row.white is not None for row in rows], [row.black for row in rows])
+    )
+    parts = None if units is None else units[both]
+    black_only, white_only = int((black & ~white).sum()), int((white & ~black).sum())
+    p = mcnemar_of_units(black, white, parts, "greater")
+    tested = len(white)
+    count = tested if parts is None else len(np.unique(parts))
+    images = f"{tested} images{'' if count == tested else f' in {count:,} units'}"
+    if count < TESTED:
+        message = f"Only {images} met both attacks: too few to tell whether the gradient is masked."
     elif p <= ALPHA:
         message = (
             f"At epsilon {epsilon:g} the black-box attack alone flips {black_only} images and the gradient attack alone"
@@ -221,10 +253,10 @@ def masked(rows: Sequence[Row], epsilon: float) -> Masking:
         )
     else:
         message = (
-            f"At epsilon {epsilon:g} the black-box attack alone flips {black_only} of {len(both)} images and the"
+            f"At epsilon {epsilon:g} the black-box attack alone flips {black_only} of {images} and the"
             f" gradient attack alone {white_only} (p = {p:.2g}): no sign that the gradient is masked."
         )
-    return Masking(p <= ALPHA, epsilon, len(both), black_only, white_only, p, message)
+    return Masking(p <= ALPHA, epsilon, tested, black_only, white_only, p, message, count)
 
 
 def _falls(row: Row, largest: float) -> float:

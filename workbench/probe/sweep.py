@@ -12,10 +12,10 @@ from PIL import Image
 
 from workbench.errors import InputError
 from workbench.images import SAMPLE, ImageItem, Pixels, digest, draw_sample
-from workbench.predictions import column_of
+from workbench.predictions import column_of, units_among
 from workbench.probe.edits import Edit, apply, further
 from workbench.probe.sliders import SLIDERS
-from workbench.stats import wilson
+from workbench.stats import Rate, share
 from workbench.texts import apart, shown
 
 if TYPE_CHECKING:
@@ -112,9 +112,10 @@ class SweptSet:
 
     Attributes:
         frame: One row for each value and group: value, by ("all", "label" or the attribute's column), group, support
-            (images), changed (share whose decision is not that at the neutral value) with "changed low" and "changed
-            high", labelled (images with a label that the model knows), accuracy with "accuracy low" and "accuracy
-            high". Wilson's intervals of 95 %; NaN where there is nothing to compute a figure from.
+            (images), units (in how many independent ones they come), changed (share whose decision is not that at the
+            neutral value) with "changed low" and "changed high", labelled (images with a label that the model knows),
+            accuracy with "accuracy low" and "accuracy high". Intervals of 95 % by `stats.share`; NaN where there is
+            nothing to compute a figure from.
         kind: A name in `SLIDERS`.
         values: (V,), ascending; the neutral one is among them.
         neutral: Where among them.
@@ -122,6 +123,7 @@ class SweptSet:
         names: (M,) of those.
         left_out: Why images of the sample have no decisions, by name: one sentence each.
         sample: How many images there are, how many were drawn, and with which seed.
+        units: (M,) the independent unit of each image; None where each is one of its own.
     """
 
     frame: pd.DataFrame
@@ -132,30 +134,32 @@ class SweptSet:
     names: tuple[str, ...]
     left_out: Mapping[str, str]
     sample: Mapping[str, int]
+    units: NDArray[np.intp] | None = None
 
     @property
     def flipping(self) -> bool:
         """Whether the smallest change tried, either way, flips a decision."""
-        return any(count for _, count in self._smallest)
+        return any(rate.count for _, rate in self._smallest)
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """For each way that the slider goes: how many decisions the smallest change tried flips."""
         kind, support, result = SLIDERS[self.kind], len(self.names), []
-        for value, count in self._smallest:
-            rate = wilson(count, support)
+        for value, rate in self._smallest:
+            count = rate.count
             flips = f"none of {support:,} decisions flips" if not count else f"{count:,} of {support:,} decisions"
             flips += "" if not count else " flips" if count == 1 else " flip"
+            joined = "" if rate.groups in (None, support) else f" of images in {rate.groups:,} units"
             low, high = 100 * (rate.low or 0), 100 * (rate.high or 0)
-            result.append(f"{kind.told(value)}: {flips} (95 % interval {low:.1f} to {high:.1f} %)")
+            result.append(f"{kind.told(value)}: {flips}{joined} (95 % interval {low:.1f} to {high:.1f} %)")
         return tuple(result)
 
     @property
-    def _smallest(self) -> list[tuple[float, int]]:
-        """The values next to the neutral one, and how many decisions flip there."""
+    def _smallest(self) -> list[tuple[float, Rate]]:
+        """The values next to the neutral one, and the share of decisions that flip there."""
         places = [place for place in (self.neutral - 1, self.neutral + 1) if 0 <= place < len(self.values)]
         changed = self.decisions != self.decisions[:, [self.neutral]]
-        return [(float(self.values[place]), int(changed[:, place].sum())) for place in places]
+        return [(float(self.values[place]), share(changed[:, place], self.units)) for place in places]
 
 
 def sweep(
@@ -225,6 +229,7 @@ def sweep_set(
     attributes: Sequence[str] = (),
     most: int = SAMPLE,
     seed: int = 0,
+    units: Mapping[str, int] | None = None,
     known: MutableMapping[str, NDArray[np.intp]] | None = None,
     on_progress: Progress | None = None,
 ) -> SweptSet:
@@ -239,6 +244,8 @@ def sweep_set(
         most: How many images at most: a sample drawn with equal chances, of which a larger one with the same seed holds
             the smaller.
         seed: Of the sample, and of noise, which differs from image to image.
+        units: Which images are one unit, as `predictions.named_units` gives it; what all the images themselves say of
+            groups and families where missing.
         known: Decisions (V,) of the same model, edit and values, by the images' names: what is there is not asked
             again, and what is asked is put there, so that work that was stopped goes on where it was.
         on_progress: Called with (done, total) images before each and at the end; what it raises stops the work.
@@ -268,11 +275,11 @@ def sweep_set(
             next(iter(left_out.values()), "There are no images to sweep over: choose a set that holds some.")
         )
     decisions, neutral = np.stack([known[item.name] for item in judged]), points.index(float(SLIDERS[kind].neutral))
-    frame = _frame(judged, classifier.class_names, points, decisions, neutral, attributes)
+    numbers = units_among(judged, units, pool)
+    frame = _frame(judged, classifier.class_names, points, decisions, neutral, attributes, numbers)
     sample = {"images": len(pool), "drawn": len(chosen), "seed": seed}
-    return SweptSet(
-        frame, kind, np.array(points), neutral, decisions, tuple(item.name for item in judged), left_out, sample
-    )
+    names = tuple(item.name for item in judged)
+    return SweptSet(frame, kind, np.array(points), neutral, decisions, names, left_out, sample, numbers)
 
 
 def spread(kind: str, points: int = POINTS) -> list[float]:
@@ -348,8 +355,9 @@ def _frame(
     decisions: NDArray[np.intp],
     neutral: int,
     attributes: Sequence[str],
+    units: NDArray[np.intp] | None,
 ) -> pd.DataFrame:
-    """The table of `SweptSet`, from decisions (M, V)."""
+    """The table of `SweptSet`, from decisions (M, V) of images whose units are (M,)."""
     import pandas as pd
 
     truth = np.array([names.index(item.label) if item.label in names else -1 for item in items])
@@ -362,16 +370,20 @@ def _frame(
         for own in sorted({shown(entry) for entry in column if entry is not None}):
             groups.append((by, own, np.array([entry is not None and shown(entry) == own for entry in column])))
     lines = []
+
+    def rate(hits: NDArray[np.bool_], among: NDArray[np.bool_]) -> Rate:
+        return share(hits[among], None if units is None else units[among])
+
     for by, group, rows in groups:
         usable = rows & labelled
         for i, value in enumerate(values):
-            line: dict[str, object] = {"value": value, "by": by, "group": group, "support": int(rows.sum())}
-            line |= _rate("changed", int(changed[rows, i].sum()), int(rows.sum())) | {"labelled": int(usable.sum())}
-            lines.append(line | _rate("accuracy", int(right[usable, i].sum()), int(usable.sum())))
+            flips = rate(changed[:, i], rows)
+            line: dict[str, object] = {"value": value, "by": by, "group": group, "support": flips.support}
+            line |= {"units": flips.groups or flips.support} | _ends("changed", flips)
+            lines.append(line | {"labelled": int(usable.sum())} | _ends("accuracy", rate(right[:, i], usable)))
     return pd.DataFrame(lines)
 
 
-def _rate(name: str, count: int, support: int) -> dict[str, object]:
-    rate = wilson(count, support)
+def _ends(name: str, rate: Rate) -> dict[str, object]:
     ends = {name: rate.value, f"{name} low": rate.low, f"{name} high": rate.high}
     return {key: np.nan if end is None else end for key, end in ends.items()}

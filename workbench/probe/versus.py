@@ -12,9 +12,9 @@ from PIL import Image
 
 from workbench.errors import InputError
 from workbench.images import SAMPLE, ImageItem, alike, digest, draw_sample
-from workbench.predictions import Predictions, units_of
+from workbench.predictions import Predictions, units_among, units_of
 from workbench.probe.attacks import TOP
-from workbench.stats import Rate, mcnemar_of_units, mean_of, paired_difference_of_units, share, spearman, wilson
+from workbench.stats import Rate, mcnemar_of_units, mean_of, paired_difference_of_units, share, spearman
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -172,7 +172,8 @@ class Moved:
         frame: One row an image, with the fields of `Pair`.
         method: Which attribution method made the maps.
         figures: Means over the images with intervals of 95 %: "correlation", "overlap", "own_correlation",
-            "own_overlap" (Student), "same" and "own_same" (Wilson). The own ones say what no change looks like.
+            "own_overlap" (Student), "same" and "own_same" (Wilson), by unit where images come in units. The own ones
+            say what no change looks like.
         left_out: Why images of the sample have no figures, by name: one sentence each.
         sample: How many images there are, how many were drawn, and with which seed.
     """
@@ -193,6 +194,7 @@ def maps_moved(
     params: Mapping[str, Any] | None = None,
     most: int = SAMPLE,
     seed: int = 0,
+    units: Mapping[str, int] | None = None,
     known: MutableMapping[str, Pair] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Moved:
@@ -210,6 +212,7 @@ def maps_moved(
             is missing.
         most: How many images at most, as in `sweep.sweep_set`.
         seed: Of the sample and the noise.
+        units: As of `sweep.sweep_set`.
         known: Pairs of the same models, method and settings by the images' names: what is there is not measured again,
             and what is measured is put there, so that work that was stopped goes on where it was.
         on_progress: Called with (done, total) images before each and at the end; what it raises stops the work.
@@ -237,14 +240,14 @@ def maps_moved(
                 left_out[item.name] = str(error)
     if on_progress:
         on_progress(len(chosen), len(chosen))
-    pairs = [known[item.name] for item in chosen if item.name not in left_out]
-    if not pairs:
+    measured = [item for item in chosen if item.name not in left_out]
+    if not measured:
         raise InputError(next(iter(left_out.values()), "There are no images to explain: choose a set that holds some."))
-    frame = pd.DataFrame([dataclasses.asdict(pair) for pair in pairs])
-    figures = {
-        name: mean_of(frame[name].to_numpy()) for name in ("correlation", "overlap", "own_correlation", "own_overlap")
-    }
-    figures |= {name: wilson(int(frame[name].sum()), len(frame)) for name in ("same", "own_same")}
+    frame = pd.DataFrame([dataclasses.asdict(known[item.name]) for item in measured])
+    numbers = units_among(measured, units, pool)
+    means = "correlation", "overlap", "own_correlation", "own_overlap"
+    figures = {name: mean_of(frame[name].to_numpy(), units=numbers) for name in means}
+    figures |= {name: share(frame[name].to_numpy(bool), numbers) for name in ("same", "own_same")}
     return Moved(frame, method, figures, left_out, {"images": len(pool), "drawn": len(chosen), "seed": seed})
 
 

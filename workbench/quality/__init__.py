@@ -26,11 +26,12 @@ from workbench.quality.label_words import label_results
 from workbench.quality.leak_figures import Cut, Excess
 from workbench.quality.leak_words import leak_results, what_follows, what_leaks
 from workbench.quality.leaks import COMPARED_SPLITS, SAME_PART, SHARED_GROUP, Leaks, Side, leaks
-from workbench.quality.measured import looked_up, measure
+from workbench.quality.measured import looked_up, measure, measures_version
 from workbench.quality.name_groups import Proposed
 from workbench.quality.one_side import one_side, unsure
 from workbench.quality.order import FileOrder, file_order, order_results
 from workbench.quality.projection import MOST_EMBEDDED, projection
+from workbench.quality.properties import Property
 from workbench.quality.proposals import CHANGES, Proposal, manifest, write_manifest
 from workbench.quality.repeats import Repeat, Repeats, Shift, map_agreement, repeat_results, repeats
 from workbench.quality.same_part import LIKENESS_BINS, Families, families, told_apart

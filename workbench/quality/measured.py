@@ -92,6 +92,11 @@ def looked_up(items: Iterable[ImageItem]) -> tuple[pd.DataFrame | None, int]:
     return _table(images, rows), 0
 
 
+def measures_version() -> str:
+    """What tells these measures from those of another version: a result on disk that is made of them depends on it."""
+    return key("image facts", image="")
+
+
 def _name(item: ImageItem) -> str | None:
     """What the facts of an image are kept under; None where it cannot be read, which may change."""
     try:

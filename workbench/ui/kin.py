@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from workbench.catalog import shared
 from workbench.images import ImageSet
-from workbench.quality import Families, FileOrder, file_order, known_families, store_key, told_apart
+from workbench.predictions import named_units
+from workbench.quality import Families, FileOrder, Proposed, file_order, known_families, store_key, told_apart
+from workbench.ui import kept
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.logbook import pairs_apart
 
@@ -36,18 +38,31 @@ def families_of(images: ImageSet) -> Families | None:
     return result
 
 
+def known_key(images: ImageSet) -> str | None:
+    """The name of the families of a set where they were looked for: what figures by unit depend on beside the set."""
+    return None if families_of(images) is None else family_key(images)
+
+
+def units_of(images: ImageSet) -> dict[str, int] | None:
+    """The independent unit of each image of a set by its name, from stated groups and families; None where neither is
+    known of any."""
+    found = families_of(images)
+    return named_units(images.items, None if found is None else found.by_name)
+
+
 def order_of(images: ImageSet) -> FileOrder | None:
     """Whether the order of the files of a set hides a group; None where that was not tested yet."""
-    result: FileOrder | None = _order_slot(images).get()
+    result: FileOrder | None = kept.recall(_order_slot(images), FileOrder, Proposed)
     return result
 
 
 def order_tested(images: ImageSet) -> FileOrder | None:
     """The same, tested now with progress; None where the user stopped it."""
-    label = f"Comparing {len(images):,} images with their neighbours"
-    return computed(
-        _order_slot(images), label, lambda progress: file_order(images.items, on_progress=progress), lambda _: 8192
-    )
+    label, place = f"Comparing {len(images):,} images with their neighbours", _order_slot(images)
+    result = computed(place, label, lambda progress: file_order(images.items, on_progress=progress), lambda _: 8192)
+    if result is not None:
+        kept.keep(place, result, 8192)
+    return result
 
 
 def _order_slot(images: ImageSet) -> Slot:

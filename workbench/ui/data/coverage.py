@@ -7,6 +7,7 @@ import streamlit as st
 from workbench.quality import RANK, WITHIN_REACH, Coverage, coverage, coverage_results
 from workbench.stats import ENOUGH, Rate
 from workbench.ui import draw, selection, session, url
+from workbench.ui import kept as on_disk
 from workbench.ui.cache import Slot, slot
 from workbench.ui.data import checks, embedded, tiles
 from workbench.ui.data.embedded import Embedded
@@ -43,12 +44,13 @@ def section(scope: Scope) -> None:
 
 def kept(scope: Scope, vectors: Embedded) -> Coverage | None:
     """What was found; None where it was not looked for."""
-    result: Coverage | None = _place(scope, vectors).get()
+    result: Coverage | None = on_disk.recall(_place(scope, vectors), Coverage, Rate)
     return result
 
 
 def _place(scope: Scope, vectors: Embedded) -> Slot:
-    return slot("coverage", **scope.facts, features=vectors.source)
+    facts = {"images": scope.images.key, "families": scope.facts["families"], "features": vectors.source}
+    return slot("coverage", **scope.model.identity, **facts, predicted=scope.predictions is not None)
 
 
 def _look(scope: Scope, vectors: Embedded, token: str) -> Coverage | None:
@@ -56,7 +58,7 @@ def _look(scope: Scope, vectors: Embedded, token: str) -> Coverage | None:
     if progress.stopped:
         return None
     result = coverage(table_of(scope), vectors.vectors, on_progress=progress)
-    _place(scope, vectors).put(result, 4096 + 300 * len(result.frame))
+    on_disk.keep(_place(scope, vectors), result, 4096 + 300 * len(result.frame))
     progress.done()
     return result
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from workbench.quality import Giveaway, Giveaways, giveaways, sentence_of
-from workbench.ui import draw, url
+from workbench.quality import Giveaway, Giveaways, Property, giveaways, measures_version, sentence_of
+from workbench.ui import draw, kept, url
 from workbench.ui.cache import slot
 from workbench.ui.data import distribution, facts, thumbs
 from workbench.ui.data.scope import Scope
@@ -46,8 +46,9 @@ def section(scope: Scope) -> None:
         == "label"
         else "split"
     )
-    place = slot("giveaways", images=scope.images.key, families=scope.facts["families"], target=target)
-    result: Giveaways | None = place.get()
+    own = {"images": scope.images.key, "families": scope.facts["families"], "measures": measures_version()}
+    place = slot("giveaways", **own, target=target)
+    result: Giveaways | None = kept.recall(place, Giveaways, Giveaway, Property)
     if result is None:
         st.markdown(
             ":material/radio_button_unchecked: **Not looked for yet.** Each property is tested against labels dealt"
@@ -67,7 +68,7 @@ def _look(scope: Scope, table: pd.DataFrame, target: Told, place: Slot) -> Givea
     families = None if scope.families is None else scope.families.by_name
     result = giveaways(scope.images, table, target=target, families=families, on_progress=progress)
     size = sum(line.about.codes.nbytes for line in result.lines) + 200 * len(scope.images)
-    place.put(result, size + 4096)
+    kept.keep(place, result, size + 4096)
     progress.done()
     return result
 

@@ -15,6 +15,7 @@ from workbench.attribution import METHODS
 from workbench.defects import FEW, MAP_FIGURES, Localisation, Row, Share, concluded, localise, shares_of, worst_shares
 from workbench.drawing import render
 from workbench.images import SAMPLE, ImageItem, testing_items
+from workbench.predictions import units_by_name
 from workbench.texts import shortened
 from workbench.ui import choice, draw, photographs, results, terms, url
 from workbench.ui.cache import Slot, computed, slot
@@ -106,6 +107,7 @@ def _localisation(scope: Scope, items: list[ImageItem], method: str) -> Measured
                 target=lambda item: scope.positive[int(likeliest[item.name])],
                 good=[name for name in scope.predictions.class_names if name not in scope.positive],
                 scores=scores_of,
+                units=units_by_name(scope.predictions.frame),
                 rows=rows,
                 params={"background": scope.images},
                 on_progress=progress,
@@ -209,7 +211,7 @@ def texts(result: Localisation) -> pd.DataFrame:
 
     return pd.DataFrame(
         [
-            {"kind": row["kind"], "images": row["support"], **{name: _figure(row, name) for name in MAP_FIGURES}}
+            {"kind": row["kind"], "images": _support(row), **{name: _figure(row, name) for name in MAP_FIGURES}}
             for row in _rows(result)
         ]
     )
@@ -217,6 +219,11 @@ def texts(result: Localisation) -> pd.DataFrame:
 
 def _rows(result: Localisation) -> list[dict[str, float | str]]:
     return [{str(key): value for key, value in row.items()} for row in result.frame.to_dict("records")]
+
+
+def _support(row: dict[str, float | str]) -> str:
+    joined = "" if row["units"] == row["support"] else f" in {row['units']:,} units"
+    return f"{row['support']:,}{joined}"
 
 
 def _figure(row: dict[str, float | str], name: str) -> str:

@@ -17,7 +17,7 @@ from workbench.models import CHEAPER, cheaper, read_spec, stored
 from workbench.probe import Moved, Versus, compare_models, maps_moved, outcomes
 from workbench.stats import Rate
 from workbench.texts import shortened
-from workbench.ui import choice, draw, photographs, results, session, url
+from workbench.ui import choice, draw, kin, photographs, results, session, url
 from workbench.ui.cache import computed, slot
 from workbench.ui.probe.conclusion import TILE, conclude
 from workbench.ui.probe.edit import EDITED_EDGE
@@ -199,13 +199,20 @@ def _reasons(
 ) -> None:
     first, second = both
     facts = {"model": first.key, "rule": first.rule, **_second_of(second, images, items), "method": method}
-    place, rows_slot = slot("moved maps", **facts), slot("moved rows", **facts)
+    place, rows_slot = slot("moved maps", **facts, families=kin.known_key(images)), slot("moved rows", **facts)
     rows = rows_slot.get() or {}
 
     def make(progress: Stoppable) -> Moved:
         try:
             return maps_moved(
-                first, second, items, method, params={"background": images}, known=rows, on_progress=progress
+                first,
+                second,
+                items,
+                method,
+                params={"background": images},
+                units=kin.units_of(images),
+                known=rows,
+                on_progress=progress,
             )
         finally:
             rows_slot.put(rows, 1024 * (1 + len(rows)))
@@ -220,8 +227,15 @@ def _reasons(
         return
     conclude(outcomes.of_reasons(result, *names), within=True)
     st.table(_figures(result, names).set_index("Mean"))
-    st.caption(f"Means over {len(result.frame):,} images{samples.of_split(items)}, with 95 % intervals.")
+    st.caption(
+        f"Means over {len(result.frame):,} images{samples.of_split(items)}, with 95 % intervals{_joined(result)}."
+    )
     draw.table("Each image (CSV)", lambda: result.frame, f"maps-moved-{method}.csv", "csv moved")
+
+
+def _joined(result: Moved) -> str:
+    groups = result.figures["same"].groups
+    return ", each image taken as independent" if groups is None else f" by unit: the images come in {groups:,} units"
 
 
 def _figures(result: Moved, names: tuple[str, str]) -> pd.DataFrame:

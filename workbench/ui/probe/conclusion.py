@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from workbench.probe import Outcome
 from workbench.ui.gallery import chip
@@ -12,6 +14,13 @@ from workbench.ui.text import seen
 
 TILE = 260
 """Width of an image beside others, in pixels."""
+
+
+def counted(units: NDArray[np.intp] | None) -> str:
+    """What intervals count, in words."""
+    if units is None:
+        return "each image taken as independent"
+    return f"by unit: {len(units):,} images in {len(np.unique(units)):,} units"
 
 
 def conclude(outcome: Outcome, *, within: bool = False) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import streamlit as st
 
 from workbench.images import ImageItem, samples
-from workbench.probe import ATTACKS, TESTED, Robustness, outcomes, robustness
-from workbench.ui import choice, draw
+from workbench.probe import ATTACKS, Robustness, outcomes, robustness
+from workbench.ui import choice, draw, kin
 from workbench.ui.cache import Slot, computed, slot
-from workbench.ui.probe.conclusion import conclude
+from workbench.ui.probe.conclusion import conclude, counted
 from workbench.ui.progress import Stoppable, offer
 from workbench.ui.text import plain
 from workbench.ui.view import View
@@ -50,22 +50,24 @@ def section(view: View, method: str) -> None:
     conclude(outcomes.of_robustness(result), within=True)
     draw.meaning("robust-accuracy", "What is robust accuracy?")
     if result.masking is not None:
-        kind = st.error if result.masking.flagged else st.success if result.masking.tested >= TESTED else st.info
+        kind = st.error if result.masking.flagged else st.success if result.masking.told else st.info
         kind(
             plain(result.masking.message, 500),
             icon=":material/visibility_off:" if result.masking.flagged else ":material/check:",
         )
     _curves(result, view.model.rule.class_names)
     st.caption(
-        f"{len(result.rows):,} of {result.sample['images']:,} images{samples.of_split(items)}; bands are 95 % intervals"
-        " (Wilson)."
+        f"{len(result.rows):,} of {result.sample['images']:,} images{samples.of_split(items)}; bands are 95 %"
+        f" intervals, {counted(result.units)}."
     )
     draw.table("Figures (CSV)", lambda: result.frame, f"robustness-{method}.csv", "csv robust")
 
 
 def _place(kind: str, view: View, items: list[ImageItem], method: str, check: bool) -> Slot:
-    names = [item.name for item in items]
-    return slot(kind, **view.model.identity, images=view.images.key, items=names, method=method, check=check)
+    facts: dict[str, object] = {"items": [item.name for item in items], "method": method, "check": check}
+    if kind == "robustness":
+        facts["families"] = kin.known_key(view.images)
+    return slot(kind, **view.model.identity, images=view.images.key, **facts)
 
 
 def _attack(view: View, items: list[ImageItem], method: str, check: bool) -> Robustness | None:
@@ -82,6 +84,7 @@ def _attack(view: View, items: list[ImageItem], method: str, check: bool) -> Rob
                 method,
                 check=check,
                 most=ATTACKED,
+                units=kin.units_of(view.images),
                 known=rows,
                 on_progress=progress,
             )

@@ -10,9 +10,9 @@ import streamlit as st
 from workbench.images import ImageItem, samples
 from workbench.probe import ALL_BY, SLIDERS, Sweep, SweptSet, outcomes, sweep, sweep_set
 from workbench.texts import apart
-from workbench.ui import choice, draw, gallery, results, url
+from workbench.ui import choice, draw, gallery, kin, results, url
 from workbench.ui.cache import Slot, computed, slot
-from workbench.ui.probe.conclusion import conclude
+from workbench.ui.probe.conclusion import conclude, counted
 from workbench.ui.probe.edit import EDITED_EDGE
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain
@@ -121,7 +121,7 @@ def _set(view: View, kind: str) -> None:
         _shares(rows, kind)
     extent = f"{len(result.names):,} of {result.sample['images']:,} images{samples.of_split(items)}"
     st.caption(
-        f"{extent}; bands are 95 % intervals."
+        f"{extent}; bands are 95 % intervals, {counted(result.units)}."
         + (f" {len(result.left_out):,} could not be evaluated." if result.left_out else "")
     )
     draw.table("Figures (CSV)", lambda: frame, f"sweep-{kind}.csv", "csv swept")
@@ -150,6 +150,7 @@ def _sweep(view: View, items: list[ImageItem], kind: str, many: int) -> SweptSet
                 kind,
                 attributes=attributes,
                 most=many,
+                units=kin.units_of(view.images),
                 known=rows,
                 on_progress=progress,
             )
@@ -161,8 +162,8 @@ def _sweep(view: View, items: list[ImageItem], kind: str, many: int) -> SweptSet
 
 
 def _place(view: View, items: list[ImageItem], kind: str, many: int) -> Slot:
-    names = [item.name for item in items]
-    return slot("swept set", **view.model.identity, images=view.images.key, items=names, many=many, slider=kind)
+    facts = {"images": view.images.key, "families": kin.known_key(view.images), "many": many, "slider": kind}
+    return slot("swept set", **view.model.identity, items=[item.name for item in items], **facts)
 
 
 def _shares(rows: pd.DataFrame, kind: str) -> None:
