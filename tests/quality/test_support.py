@@ -119,3 +119,16 @@ def test_a_promise_is_kept_as_often_as_it_says():
         count = cases_for_ceiling(ceiling, allowed)
         passed = np.random.default_rng(0).binomial(count, ceiling * 1.0001, 4000) <= allowed
         assert passed.mean() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 4000)
+
+
+def test_nothing_is_green_that_takes_images_as_independent() -> None:
+    rows = [(label, "test", None, "right") for label in ("bad", "good") for _ in range(200)]
+    told = verdicts(support(table(rows)))
+    for check in ("support", "support ceiling", "support interval"):
+        assert told[check].verdict == "unknown", check
+        assert "taken as independent" in told[check].sentence
+    joined = [(*row[:2], f"lot {i}", "right") for i, row in enumerate(rows)]
+    told = verdicts(support(table(joined)))
+    assert {told[check].verdict for check in ("support", "support ceiling", "support interval")} == {"ok"}
+    few = verdicts(support(table(rows[180:220])))
+    assert {few[check].verdict for check in ("support", "support ceiling", "support interval")} == {"warn"}

@@ -214,6 +214,7 @@ SUPPORT_CHECKS = (
     "support balance",
     "support uniform",
 )
+TAKEN_AS_INDEPENDENT = " Each image is taken as independent: whether some show one part is not known."
 Counts = dict[str, dict[str, dict[str, int]]]
 
 
@@ -235,9 +236,9 @@ def _few(result: Support, counts: Counts) -> CheckResult:
     if few:
         sentence = f"Classes with fewer than {where}, of which nothing is said: {sentence_list(few)}."
     least, total = float(min(parts.values())), sum(parts.values())
-    return CheckResult(
-        SUPPORT_CHECKS[0], "warn" if few else "ok", sentence, least, threshold=float(ENOUGH), support=total
-    )
+    verdict: Outcome = "warn" if few else "ok" if result.joined else "unknown"
+    sentence += "" if few or result.joined else TAKEN_AS_INDEPENDENT
+    return CheckResult(SUPPORT_CHECKS[0], verdict, sentence, least, threshold=float(ENOUGH), support=total)
 
 
 def _missing(counts: Counts) -> CheckResult:
@@ -262,7 +263,8 @@ def _ceiling(result: Support) -> CheckResult:
     sentence = f"{row['class']}: {where} prove, {mistakes}, a rate of mistakes of at most {100 * proven:.2f} %."
     if more:
         sentence += f" A ceiling of {100 * promise.ceiling:.3g} % needs {more:,} more."
-    verdict: Outcome = "warn" if more else "ok"
+    verdict: Outcome = "warn" if more else "ok" if result.joined else "unknown"
+    sentence += "" if more or result.joined else TAKEN_AS_INDEPENDENT
     return CheckResult(SUPPORT_CHECKS[2], verdict, sentence, proven, threshold=promise.ceiling, support=cases)
 
 
@@ -275,7 +277,8 @@ def _interval(result: Support) -> CheckResult:
     )
     if more:
         sentence += f" To come within {100 * promise.within:.3g} points takes {more:,} more."
-    verdict: Outcome = "warn" if more else "ok"
+    verdict: Outcome = "warn" if more else "ok" if result.joined else "unknown"
+    sentence += "" if more or result.joined else TAKEN_AS_INDEPENDENT
     return CheckResult(SUPPORT_CHECKS[3], verdict, sentence, half, threshold=promise.within, support=cases)
 
 
