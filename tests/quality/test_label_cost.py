@@ -82,6 +82,7 @@ def test_checks_say_what_was_found_and_what_cannot_be_told():
         "label issues": "unknown",  # without a training split, the model may have learned from all of them
         "label twins": "unknown",
         "label masks": "unknown",
+        "label interventions": "unknown",
     }
     items = [*items, item("t", "train", "good"), item("u", "train", "defective")]
     sure = np.where(predictions.probabilities[:, 1] > 0.5, 0.97, 0.03)

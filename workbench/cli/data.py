@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from workbench.audit import Audit
     from workbench.images import ImageSet
+    from workbench.models import Classifier
 
 FINDINGS, MANIFEST, TABLES_IN = "findings.json", "manifest.csv", "tables"
 VERDICT_MARKS = {"ok": "ok     ", "warn": "look   ", "fail": "FAIL   ", "unknown": "unknown"}
@@ -43,12 +44,12 @@ def data(
         def report(stage: str, done: int, total: int) -> None:
             meter(done, total, stage)
 
-        answers = None if model is None else _answers(model, image_set, out, report)
+        classifier, answers = (None, None) if model is None else _answers(model, image_set, out, report)
         from workbench.files import frame_csv, write_findings
         from workbench.quality import study, write_manifest
 
         known = () if answers is None else (answers.predictions, _embeddings(answers))
-        result = study(image_set, *known, apart=_apart(), on_progress=report)
+        result = study(image_set, *known, classifier=classifier, apart=_apart(), on_progress=report)
     if (out / FINDINGS).exists():  # of a run before
         (out / MANIFEST).unlink(missing_ok=True)
     write_manifest(out / MANIFEST, image_set, result.proposals, families=result.families)
@@ -69,8 +70,10 @@ def _apart() -> frozenset[tuple[str, str]]:
     return Journal(path, create=False).pairs_apart() if path.is_file() else frozenset()
 
 
-def _answers(model: str, image_set: ImageSet, out: Path, report: Callable[[str, int, int], None]) -> Audit:
-    """What the model says of each image, as `workbench audit` computes it, into the same folder."""
+def _answers(
+    model: str, image_set: ImageSet, out: Path, report: Callable[[str, int, int], None]
+) -> tuple[Classifier, Audit]:
+    """The model, and what it says of each image, as `workbench audit` computes it, into the same folder."""
     from contextlib import closing
 
     from workbench.audit import open_audit, run
@@ -82,7 +85,7 @@ def _answers(model: str, image_set: ImageSet, out: Path, report: Callable[[str, 
     with closing(run(classifier, image_set, out / "audit")) as steps:
         for step in steps:
             report("asking the model", step.done, step.total)
-    return open_audit(out / "audit")
+    return classifier, open_audit(out / "audit")
 
 
 def _embeddings(answers: Audit) -> NDArray[np.float32] | None:

@@ -22,7 +22,7 @@ class Contradiction:
 
     Attributes:
         image: Name of the image.
-        kind: "twins" or "mask".
+        kind: "twins", "mask" or "intervention".
         why: What it contradicts, a sentence.
         twin: Name of the image of the same part, where that has another label.
     """

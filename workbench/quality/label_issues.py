@@ -16,10 +16,13 @@ from workbench.images import ImageItem
 from workbench.predictions import Predictions, good_class, units_of_items
 from workbench.quality.held_out import by_model, head_probabilities
 from workbench.quality.label_contradictions import Contradiction, against_masks, soft_labels, twins_apart
+from workbench.quality.label_interventions import Interventions, against_interventions
 from workbench.quality.same_part import Families
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from workbench.models import Classifier
 
 FEWEST = 30
 """With fewer images of a class its labels are not judged."""
@@ -42,8 +45,9 @@ class LabelIssues:
         frame: One row a labelled image, the most suspected first: name, label, split, flagged (whether to look at it),
             suggestion (the most probable class, where that is another one; None else), score (the out-of-sample
             probability of its label; NaN where it is not judged), confidence (that of the most probable class), source
-            (`MODEL` or `FOLDED_HEAD`; None), contradiction ("twins", "mask", "twins and mask" or None), twin (the image
-            of the same part with another label; None) and why (a sentence; empty where nothing is suspected).
+            (`MODEL` or `FOLDED_HEAD`; None), contradiction ("twins", "mask", "intervention", several of them joined by
+            "and", or None), twin (the image of the same part with another label; None) and why (a sentence; empty where
+            nothing is suspected).
         judged: How many labels have an out-of-sample probability.
         few: The classes with fewer than `FEWEST` images, and how many they have.
         soft: The attribute that holds labels in doubt, or None.
@@ -52,6 +56,8 @@ class LabelIssues:
         masks: How many masks were held against their label.
         opposed: The verified pairs of images of one part with different labels; None where families are not known.
         notes: What could not be judged and why, sentences.
+        edited: How many images were edited to see whether that contradicts their label; None where that was not tried.
+        unedited: What editing could not tell and why, sentences.
     """
 
     frame: pd.DataFrame
@@ -62,6 +68,8 @@ class LabelIssues:
     masks: int
     opposed: tuple[tuple[str, str], ...] | None
     notes: tuple[str, ...] = ()
+    edited: int | None = None
+    unedited: tuple[str, ...] = ()
 
     @cached_property
     def flagged(self) -> pd.DataFrame:
@@ -75,6 +83,7 @@ def label_issues(
     predictions: Predictions | None = None,
     *,
     features: NDArray[np.floating] | None = None,
+    classifier: Classifier | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> LabelIssues:
     """Find labels that are probably wrong.
@@ -83,7 +92,8 @@ def label_issues(
     from the label. Images of the validation and test splits are judged by the model, unless another image of their part
     or group is in the training split; all others by a logistic head on `features`, fitted in folds that keep units
     whole. Each of the two is judged by itself. Verified twins with different labels, defects with an empty mask and
-    good parts with a mask need no probabilities.
+    good parts with a mask need no probabilities. With the model at hand, images that it did not learn from are edited
+    too (`label_interventions`); that ranks behind all others.
 
     Args:
         items: N images.
@@ -91,6 +101,7 @@ def label_issues(
         predictions: What a model says of them.
         features: (N, D) of a network that never saw these labels, as `frozen_features` gives them; NaN in the rows of
             images that cannot be read.
+        classifier: The model that made the predictions, where images may be edited and asked about again.
         on_progress: Called with how much is done, of how much; what it raises stops the work.
 
     Raises:
@@ -111,24 +122,31 @@ def label_issues(
     rows = np.array([i for i, item in enumerate(kept) if item.name not in doubtful and item.label in classes], np.intp)
     part = None if features is None else np.asarray(features)[np.array(labelled, np.intp)]
     units = units_of_items(kept, None if families is None else families.by_name)
-    judgement = _Judgement.of(
-        kept,
-        rows,
-        classes,
-        units,
-        predictions,
-        part,
-        on_progress,
-    )
-    apart = twins_apart(kept, families)
+    judgement = _Judgement.of(kept, rows, classes, units, predictions, part, on_progress)
+    apart, edits = twins_apart(kept, families), _edits(classifier, kept, units, predictions, good, on_progress)
     contradictions = defaultdict[str, list[Contradiction]](list)
-    for each in (*apart, *against):
+    for each in (*apart, *against, *edits.against):
         contradictions[each.image].append(each)
     frame = _frame(kept, classes, judgement, contradictions, _doubts(soft, doubtful))
     opposed = tuple(dict.fromkeys((min(e.image, e.twin), max(e.image, e.twin)) for e in apart if e.twin))
     judged = int(np.isfinite(judgement.values).all(1).sum()) if classes else 0
     notes = (*judgement.notes, *_few_notes(few))
-    return LabelIssues(frame, judged, few, soft, doubtful, masks, opposed if families is not None else None, notes)
+    opposed_pairs = opposed if families is not None else None
+    tried = None if classifier is None or predictions is None else edits.tried
+    return LabelIssues(frame, judged, few, soft, doubtful, masks, opposed_pairs, notes, tried, edits.notes)
+
+
+def _edits(
+    classifier: Classifier | None,
+    items: Sequence[ImageItem],
+    units: NDArray[np.intp],
+    predictions: Predictions | None,
+    good: str | None,
+    on_progress: Callable[[int, int], None] | None,
+) -> Interventions:
+    if classifier is None or predictions is None:
+        return Interventions((), 0)
+    return against_interventions(classifier, items, units, predictions, good, on_progress=on_progress)
 
 
 def _check(items: Sequence[ImageItem], predictions: Predictions | None) -> None:
@@ -282,5 +300,6 @@ def _frame(
                      kind, twin, " ".join(why)))  # fmt: skip
     kinds = {"flagged": bool, "score": float, "confidence": float}
     frame = pd.DataFrame(rows, columns=[*LABEL_COLUMNS], dtype=object).astype(kinds)
-    order = frame.assign(certain=frame["contradiction"].isna(), calm=~frame["flagged"])
+    certain = ~frame["contradiction"].fillna("").str.contains("twins|mask")
+    order = frame.assign(certain=certain, calm=~frame["flagged"])
     return frame.loc[order.sort_values(["calm", "certain", "score"], kind="stable").index].reset_index(drop=True)

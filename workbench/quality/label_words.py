@@ -12,13 +12,14 @@ SHARE_OF_ERRORS = "In published checks about half of such flags were errors: loo
 
 
 def label_results(issues: LabelIssues, cost: LabelCost | None = None) -> tuple[CheckResult, ...]:
-    """The checks `label issues`, `label twins`, `label masks` and, where there are any, `labels in doubt`.
+    """The checks `label issues`, `label twins`, `label masks`, `label interventions` and, where there are any, `labels
+    in doubt`.
 
     Args:
         issues: What was found.
         cost: What the flagged labels cost together, where that is known.
     """
-    results = [_issues(issues, cost), _twins(issues), _masks(issues)]
+    results = [_issues(issues, cost), _twins(issues), _masks(issues), _interventions(issues)]
     if issues.doubtful:
         share = len(issues.doubtful) / len(issues.frame)
         results.append(
@@ -76,4 +77,26 @@ def _masks(issues: LabelIssues) -> CheckResult:
         return CheckResult(check, "ok", f"No label contradicts its mask, of {support:,}.", 0.0, support=support)
     count = "1 label contradicts its mask" if len(rows) == 1 else f"{len(rows):,} labels contradict their masks"
     sentence = f"{count}, of {support:,}: a defect with nothing marked, or a good part with a mark."
+    return CheckResult(check, "warn", sentence, len(rows) / support, support=support, images=tuple(rows["name"]))
+
+
+def _interventions(issues: LabelIssues) -> CheckResult:
+    check, support, notes = "label interventions", issues.edited, " ".join(issues.unedited)
+    if support is None:
+        why = "Whether editing an image contradicts its label is not known: it takes the model and its predictions."
+        return CheckResult(check, "unknown", why)
+    if not support:
+        why = (
+            "No image could be edited: it takes marked defects, or good parts that are called defects, in a validation"
+        )
+        return CheckResult(check, "unknown", f"{why} or test split beside a training split. {notes}".strip(), support=0)
+    rows = issues.frame[issues.frame["contradiction"].fillna("").str.contains("intervention")]
+    if not len(rows):
+        sentence = f"What editing does contradicts no label, of {support:,} images tried. {notes}".strip()
+        return CheckResult(check, "unknown" if notes else "ok", sentence, 0.0, support=support)
+    count = "1 label is" if len(rows) == 1 else f"{len(rows):,} labels are"
+    sentence = (
+        f"{count} contradicted by what editing does, of {support:,} images tried: the marks do not decide, or one small"
+        f" place does. That ranks labels for a look, it decides nothing. {notes}"
+    ).strip()
     return CheckResult(check, "warn", sentence, len(rows) / support, support=support, images=tuple(rows["name"]))

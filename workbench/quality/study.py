@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from workbench.models import Classifier
+
 TARGETS: tuple[Told, ...] = ("label", "split")
 Report = Callable[[str, int, int], None]
 
@@ -59,6 +61,7 @@ def study(
     predictions: Predictions | None = None,
     embeddings: NDArray[np.floating] | None = None,
     *,
+    classifier: Classifier | None = None,
     apart: Iterable[tuple[str, str]] = (),
     on_progress: Report | None = None,
 ) -> Study:
@@ -69,6 +72,7 @@ def study(
         predictions: What a model says of each image, in the set's order; without them some checks stay "unknown".
         embeddings: (N, D) what goes into the model's last layer; the frozen ImageNet backbone looks at the images where
             it is missing.
+        classifier: The model that said it, where images may be edited and asked about again.
         apart: Pairs of digests of images that a person has said are not the same.
         on_progress: Called with what is done, how far that is, and of how much.
 
@@ -79,7 +83,7 @@ def study(
     found = _families(images, tuple(apart), report)
     results: list[CheckResult] = []
     tables: dict[str, pd.DataFrame] = {"families": found.frame, "pairs": found.pairs}
-    for more, named in _checks(images, found, predictions, embeddings, report):
+    for more, named in _checks(images, found, predictions, embeddings, classifier, report):
         results += more
         tables |= named
     return Study(tuple(results), tables, found, _moves(images, found))
@@ -93,6 +97,7 @@ def _checks(
     found: Families,
     predictions: Predictions | None,
     embeddings: NDArray[np.floating] | None,
+    classifier: Classifier | None,
     report: Report,
 ) -> Iterator[Part]:
     """The results and tables of one check after another."""
@@ -107,7 +112,7 @@ def _checks(
     again = None if predictions is None else repeats(found, predictions)
     yield repeat_results(again), {} if again is None else {"repeats": again.pairs}
     features = frozen_features(images.items, lambda *at: report("describing images", *at))
-    yield _labels(images, found, predictions, features, report)
+    yield _labels(images, found, predictions, features, classifier, report)
     table = _table(images, found) if judged is None else judged.frame
     carried = support(table)
     yield support_results(carried), {"support": carried.frame}
@@ -127,7 +132,12 @@ def _checks(
 
 
 def _labels(
-    images: ImageSet, found: Families, predictions: Predictions | None, features: NDArray[np.floating], report: Report
+    images: ImageSet,
+    found: Families,
+    predictions: Predictions | None,
+    features: NDArray[np.floating],
+    classifier: Classifier | None,
+    report: Report,
 ) -> Part:
     try:
         issues = label_issues(
@@ -135,6 +145,7 @@ def _labels(
             found,
             predictions,
             features=features,
+            classifier=classifier,
             on_progress=lambda *at: report("looking for wrong labels", *at),
         )
     except InputError as error:

@@ -30,6 +30,7 @@ BY = {
     FOLDED_HEAD: "by a head in folds",
     "twins": "by a twin",
     "mask": "by the mask",
+    "intervention": "by editing",
 }
 NOTE_WORDS = {"confirmed": "confirmed", "changed": "changed to", "doubtful": "held doubtful"}
 

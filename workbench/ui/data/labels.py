@@ -20,7 +20,7 @@ from workbench.quality import (
     manifest,
     ranked_by_cost,
 )
-from workbench.ui import draw, logbook
+from workbench.ui import choice, draw, logbook
 from workbench.ui.cache import Slot, slot
 from workbench.ui.data import checks, label_review
 from workbench.ui.data.scope import Scope
@@ -73,7 +73,10 @@ def look(scope: Scope) -> LabelIssues | None:
         return None
     features = frozen_features(images, progress)
     progress.step("Judging labels")
-    issues = label_issues(images, scope.families, scope.predictions, features=features, on_progress=progress)
+    model = None if scope.predictions is None else choice.classifier(scope.model)
+    issues = label_issues(
+        images, scope.families, scope.predictions, features=features, classifier=model, on_progress=progress
+    )
     _place(scope).put(issues, 600 * len(images))
     progress.done()
     return issues

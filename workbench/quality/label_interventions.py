@@ -1,0 +1,217 @@
+"""Labels that contradict what editing an image does to a model's decision: to be looked at, not decided by.
+
+Only images are tried that the model did not learn from, and only these speak against a label:
+
+- a defect of which the model decides the same, and as surely, with what the mask marks covered, where covering marks
+  changes most of the other decisions: then what makes the model decide lies elsewhere, or nothing does;
+- a good part that the model calls a defect for one small place: covered, it is decided as labelled, and covering as
+  much elsewhere changes nothing.
+
+A model that does not decide by the marks at all speaks against no label; its fault is another one, and is said.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from workbench.errors import InputError
+from workbench.images import ImageItem, cover_region, elsewhere, shrunk
+from workbench.predictions import Predictions
+from workbench.quality.held_out import UNSEEN
+from workbench.quality.label_contradictions import Contradiction
+from workbench.stats import wilson
+
+if TYPE_CHECKING:
+    from workbench.models import Classifier
+
+MOST_MARKED, MOST_SEARCHED = 120, 60
+"""Defects whose marks are covered, and good parts that are searched for a place, at most."""
+LEAST_MARKED = 10
+"""Of fewer decisions that agree with the label it cannot be told whether the model decides by the marks."""
+UNMOVED = 0.05
+"""A probability that changes by less is unmoved: the edge of a cover alone can change it so."""
+COVERED_SIDE, WINDOW, TRIES = 512, 4, 4
+"""Pixels of the longer side of what is covered; a window is one part in so many of either side; covers of a place."""
+Progress = Callable[[int, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Interventions:
+    """What editing said of labels.
+
+    Attributes:
+        against: The labels that it contradicts.
+        tried: How many images were edited.
+        notes: What could not be told and why, sentences.
+    """
+
+    against: tuple[Contradiction, ...]
+    tried: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Covered:
+    """What covering its mask makes of an image: how the model decides before and after, and how probable its label
+    is."""
+
+    item: ImageItem
+    decisions: tuple[str, str]
+    before: float
+    after: float
+
+    @property
+    def unmoved(self) -> bool:
+        return self.decisions[0] == self.decisions[1] and abs(self.after - self.before) < UNMOVED
+
+
+def against_interventions(
+    classifier: Classifier,
+    items: Sequence[ImageItem],
+    units: NDArray[np.intp],
+    predictions: Predictions,
+    good: str | None,
+    *,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+) -> Interventions:
+    """Edit images that the model did not learn from, and see which labels that contradicts.
+
+    Args:
+        classifier: The model.
+        items: N labelled images.
+        units: (N,) which belong together: of a part in the training split no image is tried.
+        predictions: What the model says of them.
+        good: The class of parts without a defect.
+        seed: Of the sample and of what covers.
+        on_progress: Called with images done, of how many; what it raises stops the work.
+    """
+    if good not in classifier.class_names:
+        return Interventions((), 0, ("No class of the model reads as good, so no image was edited.",))
+    marked, odd = _candidates(classifier, items, units, predictions, good, np.random.default_rng(seed))
+    total, covered = len(marked) + len(odd), list[_Covered]()
+    against = list[Contradiction]()
+    for done, item in enumerate((*marked, *odd)):
+        if on_progress is not None:
+            on_progress(done, total)
+        rng = np.random.default_rng([seed, done])
+        try:
+            if done < len(marked):
+                covered.append(_without_marks(classifier, item, rng))
+            elif why := _place_that_decides(classifier, item, rng):
+                against.append(Contradiction(item.name, "intervention", why))
+        except InputError:  # a fault of the file, which is told as one
+            continue
+    by_marks, notes = _by_marks(covered)
+    return Interventions((*by_marks, *against), len(covered) + len(odd), notes)
+
+
+def _candidates(
+    classifier: Classifier,
+    items: Sequence[ImageItem],
+    units: NDArray[np.intp],
+    predictions: Predictions,
+    good: str,
+    rng: np.random.Generator,
+) -> tuple[list[ImageItem], list[ImageItem]]:
+    """Defects with a mask, and good parts that are called a defect, the surest first; none that was learned."""
+    learned = {unit for unit, item in zip(units.tolist(), items, strict=True) if item.split == "train"}
+    frame = predictions.frame
+    called = dict(zip(frame["name"], zip(frame["predicted"], frame["confidence"], strict=True), strict=True))
+    fresh = [
+        item
+        for unit, item in zip(units.tolist(), items, strict=True)
+        if learned and item.split in UNSEEN and unit not in learned and item.label in classifier.class_names
+        and isinstance(called.get(item.name, (None, 0))[0], str)
+    ]  # fmt: skip
+    marked = [item for item in fresh if item.label != good and item.mask is not None]
+    odd = [item for item in fresh if item.label == good and called[item.name][0] != good]
+    chosen = np.sort(rng.permutation(len(marked))[:MOST_MARKED])
+    odd.sort(key=lambda item: -float(called[item.name][1]))
+    return [marked[i] for i in chosen], odd[:MOST_SEARCHED]
+
+
+def _without_marks(classifier: Classifier, item: ImageItem, rng: np.random.Generator) -> _Covered:
+    from scipy.ndimage import binary_dilation
+
+    from workbench.models import ask
+
+    image, mask = shrunk(classifier.levels(item), COVERED_SIDE, Image.Resampling.BICUBIC), item.open_mask()
+    if mask is None or not mask.any() or mask.all():
+        raise InputError("The mask marks nothing, or all of the image.")
+    size = image.shape[1], image.shape[0]
+    inside = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
+    wide = binary_dilation(inside, iterations=max(max(inside.shape) // 32, 1))
+    answers = ask(classifier, [image, cover_region(image, wide, "inpaint", (), rng)])
+    first, second = (classifier.class_names[column] for column in classifier.rule.decide(answers)[0])
+    before, after = answers[:, classifier.index(str(item.label))].tolist()
+    return _Covered(item, (first, second), before, after)
+
+
+def _by_marks(covered: Sequence[_Covered]) -> tuple[list[Contradiction], tuple[str, ...]]:
+    """The defects that covering leaves unmoved, where it moves most of those that are decided as labelled."""
+    right = [one for one in covered if one.decisions[0] == one.item.label]
+    moved = sum(not one.unmoved for one in right)
+    if len(right) < LEAST_MARKED:
+        few = f"Only {len(right)} marked defects that the model did not learn from are decided as labelled"
+        return [], (f"{few}: whether it decides by the marks cannot be told.",) if covered else ()
+    if (wilson(moved, len(right)).low or 0) < 0.5:
+        return [], (
+            f"Covering what masks mark moves only {moved:,} of {len(right):,} decisions: the model does not decide by"
+            " the marks, which speaks against no label. Look for a shortcut on Bias.",
+        )
+    usual = f"it moves {moved:,} of {len(right):,} others"
+    return [Contradiction(one.item.name, "intervention", _unmoved(one, usual)) for one in covered if one.unmoved], ()
+
+
+def _unmoved(one: _Covered, usual: str) -> str:
+    label, called = one.item.label, one.decisions[0]
+    what = "what decides lies elsewhere" if called == label else f"nothing there looks like {label}"
+    return (
+        f"Covering what its mask marks leaves the decision at {called} (P({label}) {one.before:.2f}, then"
+        f" {one.after:.2f}), though {usual}: for the model {what}."
+    )
+
+
+def _place_that_decides(classifier: Classifier, item: ImageItem, rng: np.random.Generator) -> str:
+    """Which place alone makes the model call a good part a defect, in a sentence; empty where there is none."""
+    from workbench.models import ask
+
+    image = shrunk(classifier.levels(item), COVERED_SIDE, Image.Resampling.BICUBIC)
+    column = classifier.index(str(item.label))
+    windows = _windows(*image.shape[:2])
+    answers = ask(classifier, [image, *(cover_region(image, place, "mean", (), rng) for place in windows)])
+    called = classifier.class_names[int(classifier.rule.decide(answers[:1])[0][0])]
+    place = windows[int(answers[1:, column].argmax())]
+    covers = [cover_region(image, place, "patch", (), rng) for _ in range(TRIES)]
+    others = [cover_region(image, elsewhere(place, place, rng, mirrored=False), "patch", (), rng) for _ in range(TRIES)]
+    turned = classifier.rule.decide(ask(classifier, [*covers, *others]))[0] == column
+    if called == item.label or turned[:TRIES].sum() < TRIES or turned[TRIES:].any():
+        return ""
+    rows, columns = (np.flatnonzero(place.any(axis)) for axis in (1, 0))
+    ends = zip((rows, columns), place.shape, strict=True)
+    down, across = (round(50 * int(at[0] + at[-1] + 1) / size) for at, size in ends)
+    return (
+        f"One place, {down} % down and {across} % across, makes the model call it {called}: covered, it is"
+        f" {item.label} as labelled, in {TRIES} of {TRIES} covers, and covering as much elsewhere changes nothing."
+    )
+
+
+def _windows(height: int, width: int) -> list[NDArray[np.bool_]]:
+    """Squares of the image, each half over the next, all of which cover it."""
+    side = max(height // WINDOW, 1), max(width // WINDOW, 1)
+    starts = [np.unique(np.linspace(0, size - own, 2 * WINDOW - 1).round().astype(int)).tolist()
+              for size, own in zip((height, width), side, strict=True)]  # fmt: skip
+    places = []
+    for top in starts[0]:
+        for left in starts[1]:
+            inside = np.zeros((height, width), bool)
+            inside[top : top + side[0], left : left + side[1]] = True
+            places.append(inside)
+    return places
