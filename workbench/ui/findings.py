@@ -228,4 +228,7 @@ def _gap(row: Mapping[Hashable, Any]) -> str:
     worse, better = (plain(row[end]) for end in ends)
     high, low = (f"{100 * row[f'{end} value']:.0f}" for end in ends)
     said = f"{high} against {low} of 100 {SAID[row['figure']]}"
-    return f"**Worse for {worse} than for {better}** ({plain(row['by'])}): {said}"
+    units = [int(row[f"{end} units"]) for end in ends]
+    images = [int(row[f"{end} support"]) for end in ends]
+    joined = "" if units == images else f", in {units[0]:,} and {units[1]:,} {row['unit']}"
+    return f"**Worse for {worse} than for {better}** ({plain(row['by'])}): {said}{joined}"
