@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from workbench.images import ImageSet
     from workbench.models import Classifier
 
-FINDINGS, MANIFEST, TABLES_IN = "findings.json", "manifest.csv", "tables"
 VERDICT_MARKS = {"ok": "ok     ", "warn": "look   ", "fail": "FAIL   ", "unknown": "unknown"}
 
 
@@ -45,29 +44,20 @@ def data(
             meter(done, total, stage)
 
         classifier, answers = (None, None) if model is None else _answers(model, image_set, out, report)
-        from workbench.files import frame_csv, write_findings
-        from workbench.quality import study, write_manifest
+        from workbench.journal import told_apart_here
+        from workbench.quality import FINDINGS, MANIFEST, study, write_manifest
 
         known = () if answers is None else (answers.predictions, _embeddings(answers))
-        result = study(image_set, *known, classifier=classifier, apart=_apart(), on_progress=report)
+        result = study(image_set, *known, classifier=classifier, apart=told_apart_here(), on_progress=report)
     if (out / FINDINGS).exists():  # of a run before
         (out / MANIFEST).unlink(missing_ok=True)
     write_manifest(out / MANIFEST, image_set, result.proposals, families=result.families)
-    write_findings(out / FINDINGS, result.results)
-    (out / TABLES_IN).mkdir(exist_ok=True)
-    for name, table in result.tables.items():
-        (out / TABLES_IN / f"{name}.csv").write_text(frame_csv(table), encoding="utf-8", newline="")
+    for name, text in result.files.items():
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text(text, encoding="utf-8", newline="")
     for finding in result.results:
         print(f"{VERDICT_MARKS[finding.verdict]} {finding.sentence}")
     print(f"Wrote {FINDINGS}, {MANIFEST} and {len(result.tables)} tables to {out}")
-
-
-def _apart() -> frozenset[tuple[str, str]]:
-    """The pairs of images that somebody has said, in the journal, are not the same."""
-    from workbench.journal import Journal, journal_path
-
-    path = journal_path()
-    return Journal(path, create=False).pairs_apart() if path.is_file() else frozenset()
 
 
 def _answers(

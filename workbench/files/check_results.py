@@ -6,7 +6,6 @@ import dataclasses
 import json
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 Outcome = Literal["ok", "warn", "fail", "unknown"]
@@ -40,10 +39,12 @@ class CheckResult:
     images: tuple[str | tuple[str, str], ...] = ()
 
 
-def write_findings(path: Path, results: Sequence[CheckResult]) -> None:
-    """Write `findings.json`: a list of objects, of which what is not known is null."""
+def findings_text(results: Sequence[CheckResult]) -> str:
+    """The contents of `findings.json`: a list of objects, of which what is not known is null. Half a pair of
+    surrogates, which no file can hold, becomes a replacement character."""
     rows = [{name: _plain(value) for name, value in dataclasses.asdict(result).items()} for result in results]
-    path.write_text(json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    text = json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _plain(value: object) -> object:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from workbench.journal.export import folder_of, relabel, to_csv, to_json
     from workbench.journal.notes import SAID, Note, NoteEntry, Record
     from workbench.journal.proof import Head, Verdict, kept_digest
-    from workbench.journal.store import Journal, journal_path
+    from workbench.journal.store import Journal, journal_path, told_apart_here
 
 __getattr__ = handed_on(
     __name__,
@@ -20,6 +20,6 @@ __getattr__ = handed_on(
         "export": "folder_of relabel to_csv to_json",
         "notes": "SAID Note NoteEntry Record",
         "proof": "Head Verdict kept_digest",
-        "store": "Journal journal_path",
+        "store": "Journal journal_path told_apart_here",
     },
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workbench.quality.answers import FINDINGS, MANIFEST, QUESTIONS, Answers, archive
 from workbench.quality.coverage import RANK, WITHIN_REACH, Coverage, coverage, coverage_results
 from workbench.quality.family_store import keep_families, known_families, records_folder, store_key
 from workbench.quality.family_words import family_results, what_belongs_together
@@ -21,8 +22,8 @@ from workbench.quality.grading import GRADES
 from workbench.quality.grouped_split import GroupedSplit, grouped_split, split_proposals
 from workbench.quality.head_price import HeadFigures, HeadPrice, head_price
 from workbench.quality.label_cost import LabelCost, Working, label_cost, ranked_by_cost
-from workbench.quality.label_issues import FEWEST, FOLDED_HEAD, MODEL, SOURCES, LabelIssues, label_issues
-from workbench.quality.label_words import label_results
+from workbench.quality.label_issues import FEWEST, FOLDED_HEAD, MODEL, NO_LABEL, SOURCES, LabelIssues, label_issues
+from workbench.quality.label_words import label_proposals, label_results
 from workbench.quality.leak_figures import Cut, Excess
 from workbench.quality.leak_words import leak_results, what_follows, what_leaks
 from workbench.quality.leaks import COMPARED_SPLITS, SAME_PART, SHARED_GROUP, Leaks, Side, leaks
@@ -32,8 +33,8 @@ from workbench.quality.one_side import one_side, unsure
 from workbench.quality.order import FileOrder, file_order, order_results
 from workbench.quality.projection import MOST_EMBEDDED, projection
 from workbench.quality.properties import Property
-from workbench.quality.proposals import CHANGES, Proposal, manifest, write_manifest
+from workbench.quality.proposals import CHANGES, Proposal, home_of, manifest, write_manifest
 from workbench.quality.repeats import Repeat, Repeats, Shift, map_agreement, repeat_results, repeats
 from workbench.quality.same_part import LIKENESS_BINS, Families, families, told_apart
-from workbench.quality.study import Study, study
+from workbench.quality.study import TARGETS, proposed_split, study
 from workbench.quality.support import NO_SPLIT, Promise, Support, support, support_results

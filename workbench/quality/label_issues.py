@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
     from workbench.models import Classifier
 
+NO_LABEL = (
+    "No image has a label, so none can be wrong: put the images into folders named after classes, or add a manifest"
+    " with a column label."
+)
 FEWEST = 30
 """With fewer images of a class its labels are not judged."""
 MODEL, FOLDED_HEAD = "model", "head"
@@ -151,10 +155,7 @@ def _edits(
 
 def _check(items: Sequence[ImageItem], predictions: Predictions | None) -> None:
     if not items:
-        raise InputError(
-            "No image has a label, so none can be wrong: put the images into folders named after classes, or add a"
-            " manifest with a column label."
-        )
+        raise InputError(NO_LABEL)
     if len({item.label for item in items}) == 1:
         raise InputError(
             f"All {len(items):,} labels are {items[0].label!r}: with one class, nothing tells a wrong label from a"

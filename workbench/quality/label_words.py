@@ -5,6 +5,7 @@ from __future__ import annotations
 from workbench.files import CheckResult
 from workbench.quality.label_cost import LabelCost
 from workbench.quality.label_issues import FOLDED_HEAD, MODEL, LabelIssues
+from workbench.quality.proposals import Proposal
 from workbench.texts import sentence_list
 
 BY_MODEL, BY_HEAD = "the loaded model, which did not learn from them", "a head on ImageNet features, in folds"
@@ -100,3 +101,12 @@ def _interventions(issues: LabelIssues) -> CheckResult:
         f" place does. That ranks labels for a look, it decides nothing. {notes}"
     ).strip()
     return CheckResult(check, "warn", sentence, len(rows) / support, support=support, images=tuple(rows["name"]))
+
+
+def label_proposals(issues: LabelIssues) -> tuple[Proposal, ...]:
+    """The suggested labels as proposals, the most suspected first."""
+    flagged = issues.flagged[issues.flagged["suggestion"].notna()]
+    return tuple(
+        Proposal(str(row.name), "label", str(row.label), str(row.suggestion), str(row.why))
+        for row in flagged.itertuples(index=False)
+    )

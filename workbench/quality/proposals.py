@@ -118,6 +118,13 @@ def manifest(
     return to_csv(header, rows)
 
 
+def home_of(images: ImageSet) -> Path | None:
+    """The folder on disk that holds all images and masks of a set, so that a table can name them; None where there is
+    none, as for a zip."""
+    folder = folder_of(images)
+    return None if any(item.mask is not None and _mask(item, folder) is None for item in images) else folder
+
+
 def write_manifest(
     path: Path,
     images: ImageSet,
@@ -137,8 +144,8 @@ def write_manifest(
     if path.exists():
         raise InputError(f"{path.name} is already there and may be the ground truth of a set: name a new file.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    folder = folder_of(images)
-    if folder is None or any(item.mask is not None and _mask(item, folder) is None for item in images):
+    folder = home_of(images)
+    if folder is None:
         folder = path.parent
         images = dataclasses.replace(images, items=tuple(_copied(item, path.parent) for item in images))
     root = None if folder.resolve() == path.parent.resolve() else folder.resolve()

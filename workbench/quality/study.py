@@ -1,32 +1,28 @@
-"""All that is asked of a set at once: every check of `workbench.quality`, its results and its tables."""
+"""All that is asked of a set at once: every check of `workbench.quality`."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from workbench.errors import InputError
-from workbench.files import CheckResult
 from workbench.images import ImageSet
 from workbench.predictions import Predictions, attributes_of, with_families
-from workbench.quality.coverage import coverage, coverage_results
+from workbench.quality.answers import Answers
+from workbench.quality.coverage import coverage
 from workbench.quality.family_store import keep_families, known_families, records_folder, store_key
-from workbench.quality.family_words import family_results
-from workbench.quality.faults import fault_results, faults_of
+from workbench.quality.faults import faults_of
 from workbench.quality.frozen import frozen_features
-from workbench.quality.giveaways import Told, giveaway_results, giveaways
-from workbench.quality.grouped_split import grouped_split, split_proposals
-from workbench.quality.label_issues import label_issues
-from workbench.quality.label_words import label_results
-from workbench.quality.leak_words import leak_results
+from workbench.quality.giveaways import Told, giveaways
+from workbench.quality.grouped_split import GroupedSplit, grouped_split
+from workbench.quality.label_issues import LabelIssues, label_issues
 from workbench.quality.leaks import leaks
 from workbench.quality.measured import measure
-from workbench.quality.order import file_order, order_results
-from workbench.quality.proposals import Proposal
-from workbench.quality.repeats import repeat_results, repeats
+from workbench.quality.order import file_order
+from workbench.quality.repeats import repeats
 from workbench.quality.same_part import Families, families
-from workbench.quality.support import support, support_results
+from workbench.quality.support import support
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,23 +35,6 @@ TARGETS: tuple[Told, ...] = ("label", "split")
 Report = Callable[[str, int, int], None]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Study:
-    """What a set was found to hold.
-
-    Attributes:
-        results: One for each check, in the order of the page Data.
-        tables: The tables behind them, by a name that suits a file.
-        families: Which images show one part.
-        proposals: What to change: the split of images whose part or group stands on both sides.
-    """
-
-    results: tuple[CheckResult, ...]
-    tables: Mapping[str, pd.DataFrame]
-    families: Families
-    proposals: tuple[Proposal, ...]
-
-
 def study(
     images: ImageSet,
     predictions: Predictions | None = None,
@@ -64,7 +43,7 @@ def study(
     classifier: Classifier | None = None,
     apart: Iterable[tuple[str, str]] = (),
     on_progress: Report | None = None,
-) -> Study:
+) -> Answers:
     """Put every question about a set.
 
     Args:
@@ -81,54 +60,49 @@ def study(
     """
     report = on_progress or (lambda stage, done, total: None)
     found = _families(images, tuple(apart), report)
-    results: list[CheckResult] = []
-    tables: dict[str, pd.DataFrame] = {"families": found.frame, "pairs": found.pairs}
-    for more, named in _checks(images, found, predictions, embeddings, classifier, report):
-        results += more
-        tables |= named
-    return Study(tuple(results), tables, found, _moves(images, found))
-
-
-Part = tuple[tuple[CheckResult, ...], dict[str, "pd.DataFrame"]]
-
-
-def _checks(
-    images: ImageSet,
-    found: Families,
-    predictions: Predictions | None,
-    embeddings: NDArray[np.floating] | None,
-    classifier: Classifier | None,
-    report: Report,
-) -> Iterator[Part]:
-    """The results and tables of one check after another."""
     judged = None if predictions is None else with_families(predictions, found.by_name)
     measured = measure(images, lambda *at: report("looking at files", *at))
-    broken = faults_of(images.items, measured, found.by_name, images.report)
-    yield fault_results(broken), {"faults": broken.frame, "files": measured}
-    order = file_order(images.items, on_progress=lambda *at: report("comparing neighbours", *at))
-    yield (*family_results(found), *order_results(order)), {}
-    shared = leaks(images, found, predictions)
-    yield leak_results(shared), {"leaks": shared.pairs}
-    again = None if predictions is None else repeats(found, predictions)
-    yield repeat_results(again), {} if again is None else {"repeats": again.pairs}
-    features = frozen_features(images.items, lambda *at: report("describing images", *at))
-    yield _labels(images, found, predictions, features, classifier, report)
-    table = _table(images, found) if judged is None else judged.frame
-    carried = support(table)
-    yield support_results(carried), {"support": carried.frame}
-    reach = coverage(
-        table, features if embeddings is None else embeddings, on_progress=lambda *at: report("measuring coverage", *at)
+    known = Answers(
+        faults=faults_of(images.items, measured, found.by_name, images.report),
+        measured=measured,
+        families=found,
+        order=file_order(images.items, on_progress=lambda *at: report("comparing neighbours", *at)),
+        leaks=leaks(images, found, predictions),
+        repeats=None if predictions is None else repeats(found, predictions),
+        split=proposed_split(images, found),
     )
-    yield coverage_results(reach), {"coverage": reach.frame}
-    for target in TARGETS:
-        telling = giveaways(
-            images,
-            measured,
-            target=target,
-            families=found.by_name,
-            on_progress=lambda *at: report("looking for giveaways", *at),
-        )
-        yield giveaway_results(telling), {f"giveaways of the {target}": telling.frame}
+    features = frozen_features(images.items, lambda *at: report("describing images", *at))
+    table = _table(images, found) if judged is None else judged.frame
+    return dataclasses.replace(
+        known,
+        labels=_labels(images, found, predictions, features, classifier, report),
+        support=support(table),
+        coverage=coverage(
+            table,
+            features if embeddings is None else embeddings,
+            on_progress=lambda *at: report("measuring coverage", *at),
+        ),
+        giveaways=tuple(
+            giveaways(
+                images,
+                measured,
+                target=target,
+                families=found.by_name,
+                on_progress=lambda *at: report("looking for giveaways", *at),
+            )
+            for target in TARGETS
+        ),
+    )
+
+
+def proposed_split(images: ImageSet, found: Families | None) -> GroupedSplit | None:
+    """The split that keeps each part and group on one side; None where the set has no splits, or too few parts."""
+    if not any(item.split for item in images):
+        return None
+    try:
+        return grouped_split(images, found)
+    except InputError:
+        return None
 
 
 def _labels(
@@ -138,9 +112,9 @@ def _labels(
     features: NDArray[np.floating],
     classifier: Classifier | None,
     report: Report,
-) -> Part:
+) -> LabelIssues | str:
     try:
-        issues = label_issues(
+        return label_issues(
             images,
             found,
             predictions,
@@ -149,8 +123,7 @@ def _labels(
             on_progress=lambda *at: report("looking for wrong labels", *at),
         )
     except InputError as error:
-        return (CheckResult("label issues", "unknown", str(error)),), {}
-    return label_results(issues), {"labels": issues.frame}
+        return str(error)
 
 
 def _families(images: ImageSet, apart: tuple[tuple[str, str], ...], report: Report) -> Families:
@@ -176,14 +149,3 @@ def _table(images: ImageSet, found: Families) -> pd.DataFrame:
         }
     )
     return frame.assign(**attributes_of(images.items), family=found.frame["family"].to_numpy())
-
-
-def _moves(images: ImageSet, found: Families) -> tuple[Proposal, ...]:
-    """The images that another split would have to take so that no part or group stands on both sides; none where the
-    set has no splits, or too few parts."""
-    if not any(item.split for item in images):
-        return ()
-    try:
-        return split_proposals(grouped_split(images, found))
-    except InputError:
-        return ()

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from workbench.errors import InputError
 from workbench.images import Deal, ImageItem, ImageSet, deal
+from workbench.journal import told_apart_here
 from workbench.models import Preprocessing, model_toml
 from workbench.predictions import DecisionRule, good_class, units_of_items
 from workbench.quality import families, one_side, records_folder
@@ -83,8 +84,9 @@ def train(
         photographs = out / IMAGES
         try:
             readable, unreadable = yield from _store(images.items, photographs, size)
+            apart = told_apart_here()
             kin = yield from reported(
-                "comparing", lambda report: families(readable, folder=records_folder(), on_progress=report)
+                "comparing", lambda report: families(readable, apart=apart, folder=records_folder(), on_progress=report)
             )
             sides = one_side(kin, units_of_items(readable, kin.by_name))
             partition = deal(readable, classes, seed, sides.tolist())
