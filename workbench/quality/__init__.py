@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from workbench.quality.answers import FINDINGS, MANIFEST, QUESTIONS, Answers, archive
 from workbench.quality.coverage import RANK, WITHIN_REACH, Coverage, coverage, coverage_results
+from workbench.quality.family_sizes import family_sizes
 from workbench.quality.family_store import keep_families, known_families, records_folder, store_key
 from workbench.quality.family_words import family_results, what_belongs_together
 from workbench.quality.fault_kinds import FAULTS, SEVERITIES, FaultKind
@@ -24,6 +25,7 @@ from workbench.quality.head_price import HeadFigures, HeadPrice, head_price
 from workbench.quality.label_cost import LabelCost, Working, label_cost, ranked_by_cost
 from workbench.quality.label_issues import FEWEST, FOLDED_HEAD, MODEL, NO_LABEL, SOURCES, LabelIssues, label_issues
 from workbench.quality.label_words import label_proposals, label_results
+from workbench.quality.laid_over import laid_over
 from workbench.quality.leak_figures import Cut, Excess
 from workbench.quality.leak_words import leak_results, what_follows, what_leaks
 from workbench.quality.leaks import COMPARED_SPLITS, SAME_PART, SHARED_GROUP, Leaks, Side, leaks

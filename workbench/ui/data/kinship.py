@@ -23,7 +23,7 @@ from workbench.quality import (
 )
 from workbench.quality import store_key as key_of
 from workbench.ui import draw, kin, logbook, session, url
-from workbench.ui.data import checks, twins
+from workbench.ui.data import checks, relatives, twins
 from workbench.ui.data.scope import Scope
 from workbench.ui.progress import Stoppable, guarded, offer
 
@@ -50,6 +50,7 @@ def section(scope: Scope) -> None:
         return
     checks.lines(family_results(found))
     _pairs(scope, found)
+    relatives.section(scope, found)
     with st.container(horizontal=True):
         draw.table("Families (CSV)", lambda: found.frame, "families.csv", "csv families")
         draw.table("Pairs (CSV)", lambda: found.pairs, "family-pairs.csv", "csv family pairs")
@@ -100,7 +101,8 @@ def _pairs(scope: Scope, found: Families) -> None:
         names = (str(row["first"]), str(row["second"]))
         limit = "" if found.threshold is None else f" (threshold {found.threshold:.2f})"
         turn = f"turned: {row['turn']}" if row["turn"] else "as it stands"
-        twins.pair(scope, names, (str(row["grade"]), f"likeness {row['score']:.2f}{limit}", turn), f"kin {names}")
+        words = (str(row["grade"]), f"likeness {row['score']:.2f}{limit}", turn)
+        twins.pair(scope, names, words, f"kin {names}", str(row["turn"] or ""))
         _word(scope, names)
 
 

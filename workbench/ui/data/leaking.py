@@ -117,4 +117,4 @@ def _told(row: Mapping[Hashable, object]) -> twins.Pair:
     agrees = row["agrees"]
     labels = "a label is missing" if agrees is None else "same label" if agrees else "other labels"
     words = f"{row['grade']}, {labels}", f"{row['first split']} and {row['second split']}"
-    return (str(row["first"]), str(row["second"])), words
+    return (str(row["first"]), str(row["second"])), words, str(row["turn"] or "")

@@ -131,7 +131,7 @@ def _told(row: Mapping[Hashable, object]) -> twins.Pair:
     """The names of a pair that flips, and what is said of it."""
     scores = f"{_percent(row['score first'])} and {_percent(row['score second'])}"
     words = str(row["grade"]), scores, *(["other labels"] if row["same label"] is False else [])
-    return (str(row["first"]), str(row["second"])), words
+    return (str(row["first"]), str(row["second"])), words, str(row["turn"] or "")
 
 
 def _percent(score: object) -> str:
