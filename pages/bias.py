@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import leaked, runs
+from workbench.ui import dealt, runs
 from workbench.ui.bias import confusions, report, scope, slices, summary, together, where, whom
 from workbench.ui.loading import notice
 
@@ -14,8 +14,8 @@ st.markdown(
     "Is the model worse for some class or group of images? By how much, and how certain is that? Does it look where it"
     " should?"
 )
-view = runs.current_view()
-leaked.banner(view)
+view = dealt.view_of(runs.current_view())
+dealt.banner(view)
 selection = scope.choose(view)
 if selection is not None:
     summary.section(selection)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import findings, labels, leaked, runs, url
+from workbench.ui import dealt, findings, labels, runs, url
 from workbench.ui.defects import decision, masks, operating, scope
 from workbench.ui.loading import notice
 
@@ -16,9 +16,9 @@ notice.open_questions()
 view = url.segments(
     "View", list(VIEWS), key="view", default="threshold", format_func=VIEWS.__getitem__, label_visibility="collapsed"
 )
-current = runs.current_view()
+current = dealt.view_of(runs.current_view())
 findings.banner(current)
-leaked.banner(current, "escape rate")
+dealt.banner(current, "escape rate")
 labels.unknown(current)
 if view == "decisions":
     decision.page(current)

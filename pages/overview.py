@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import choice, findings, leaked, reading, runs
+from workbench.ui import choice, dealt, findings, reading, runs
 from workbench.ui.loading import notice, panel
 from workbench.ui.overview import figures, loaded, scope, subject, verdict, worst
 
-view = runs.current_view()
+view = dealt.view_of(runs.current_view())
 judged = scope.judged(view)
 subject.head(view, judged)
-leaked.banner(view)
+dealt.banner(view)
 report = notice.is_first(choice.whole_images(view.model), choice.set_ref(view.model))
 asked = reading.is_open()
 if report:

@@ -8,7 +8,7 @@ from planted import item, kin
 
 from workbench.errors import InputError
 from workbench.images import BytesSource, ImageItem
-from workbench.quality import families, grouped_split, leaks, manifest, split_proposals
+from workbench.quality import families, for_trained, grouped_split, leaks, manifest, split_proposals
 from workbench.sets import load_images
 
 
@@ -155,3 +155,33 @@ def test_the_manifest_of_a_split_is_read_as_it_is(tmp_path, write_image):
     assert {item.name: item.label for item in again} == {item.name: item.label for item in images}
     assert leaks(again, families(again)).leaking == ()
     assert leaks(images, found).leaking != ()
+
+
+def test_no_part_that_was_trained_on_becomes_a_test_of_the_trained_model():
+    """Held against a plain count, image by image: whatever the deal says, nothing is a test image whose part was in
+    training or chose a threshold, and nothing becomes one that was none."""
+    items, families = exposures()
+    split = grouped_split(items, families)
+    before, part = {i.name: i.split for i in items}, {i.name: i.name.split("s")[0] for i in items}
+    seen = defaultdict(set)
+    for name, where in before.items():
+        seen[part[name]].add(where)
+    counts = dict(zip(split.frame["name"], for_trained(split), strict=True))
+    after = dict(zip(split.frame["name"], split.frame["after"], strict=True))
+    assert set(counts.values()) >= {"train"}
+    for name, now in counts.items():
+        if "train" in seen[part[name]] or after[name] == "train":
+            assert now == "train"
+        elif "validation" in seen[part[name]] or after[name] == "validation":
+            assert now == "validation"
+        else:
+            assert now == before[name] == "test"
+
+
+def test_images_without_a_split_count_as_trained_on():
+    items = [item(f"n{n}") for n in range(3)] + [item(f"t{n}", "train") for n in range(3)]
+    items += [item(f"e{n}", "test") for n in range(6)]
+    split = grouped_split(items, kin(items, [("n0", "e0")]))
+    counts = dict(zip(split.frame["name"], for_trained(split), strict=True))
+    assert (counts["n0"], counts["e0"]) == ("train", "train")
+    assert [counts[f"e{n}"] for n in range(1, 6)] == ["test"] * 5

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from planted import kin
 
-from workbench.quality import head_price
+from workbench.quality import for_trained, grouped_split, head_price
 from workbench.sets import load_images
+from workbench.ui import dealt
 from workbench.ui import kin as known
 from workbench.ui.data import repeated_maps, resplit
 
@@ -105,3 +106,52 @@ def test_maps_of_two_shots_are_held_against_those_of_strangers(visit, looked, mo
         float, re.search(r"agree by (\S+), .* Maps of different parts agree by (\S+)\.", text(at)).groups()
     )
     assert -1 < strangers < own <= 1
+
+
+# A proposed split in force
+
+
+@pytest.fixture(scope="module")
+def proposed(twice):
+    """The split that is proposed for the cells."""
+    return grouped_split(load_images("solar-cells").items, twice)
+
+
+def infos(at):
+    return "\n".join(at.unescaped(element.value) for element in at.info)
+
+
+def test_a_split_in_force_counts_no_part_that_the_model_was_trained_on(visit, looked, proposed):
+    at = visit("overview", dealt=dealt.digest_of(proposed)).sound()
+    frame = proposed.frame
+    parts = frame.groupby("unit")["before"].agg(set)
+    clean = frame["unit"].map(parts) == {"test"}
+    assert set(np.flatnonzero(np.array(for_trained(proposed)) == "test")) == set(np.flatnonzero(clean))
+    said = infos(at)
+    assert "**A proposed split is in force**: 29 of 2,624 images change sides." in said
+    assert f"on {clean.sum():,} images, 656 as the split is stated." in said
+    assert "**images the loaded model was trained on**" in said
+    assert f"{clean.sum():,} images of the proposed test split" in text(at)
+    assert not at.warning, "what leaks is not told of figures that it does not touch"
+    for page in ("bias", "defects"):
+        other = visit(page, dealt=dealt.digest_of(proposed)).sound()
+        assert "**A proposed split is in force**" in infos(other)
+        assert other.query_params["dealt"] in (dealt.digest_of(proposed), [dealt.digest_of(proposed)])
+
+
+def test_the_button_puts_it_into_force_and_another_leaves_it(visit, looked, proposed):
+    at = visit("data").sound("Data")
+    next(button for button in at.button if button.label == "Use this split").click().run().sound("Data")
+    assert at.query_params["dealt"] in (dealt.digest_of(proposed), [dealt.digest_of(proposed)])
+    assert "This page speaks of the split as it is stated." in infos(at)
+    assert "14 of 656 test images" in text(at)
+    next(button for button in at.button if button.label == dealt.LEAVE).click().run().sound("Data")
+    assert not at.query_params.get("dealt")
+    assert "in force" not in infos(at)
+
+
+def test_a_link_to_another_split_is_told_and_changes_nothing(visit, looked):
+    at = visit("overview", dealt="0123456789abcdef").sound()
+    assert "The proposed split of this link is not in force" in infos(at)
+    assert LINE.format("Accuracy", 90.4, 90.3) in [warning.value for warning in at.warning]
+    assert not at.query_params.get("dealt")

@@ -71,6 +71,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "bias figure": _kind("table", "split", "figure"),
         "leaks": _kind("images", "families", "table", "similar", megabytes=16),
         "grouped split": _kind("images", "families", megabytes=8),
+        "dealt table": _kind("table", "split", megabytes=64),
         "head price": _kind("images", "families", "positive", "features", megabytes=2),
         "small map": _kind(*MODEL, "image", "method", "target", megabytes=16),
         "repeats": _kind("families", "table", megabytes=16),

@@ -20,7 +20,7 @@ from workbench.quality.giveaways import (
     what_goes_with,
 )
 from workbench.quality.grading import GRADES
-from workbench.quality.grouped_split import GroupedSplit, grouped_split, split_proposals
+from workbench.quality.grouped_split import GroupedSplit, for_trained, grouped_split, split_proposals
 from workbench.quality.head_price import HeadFigures, HeadPrice, head_price
 from workbench.quality.label_cost import LabelCost, Working, label_cost, ranked_by_cost
 from workbench.quality.label_issues import FEWEST, FOLDED_HEAD, MODEL, NO_LABEL, SOURCES, LabelIssues, label_issues

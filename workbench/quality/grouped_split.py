@@ -107,6 +107,18 @@ def grouped_split(
     return GroupedSplit(result, kept, _lacking(result))
 
 
+def for_trained(split: GroupedSplit) -> list[str]:
+    """The split that each image counts in, for a model that was trained on the split as it was before.
+
+    A part or group of which the model was trained on an image is no test of it, wherever it is dealt now: all of its
+    images count as training images. One that chose its threshold or its last epoch counts as validation at best. So
+    nothing becomes a test image that was none before.
+    """
+    ranks = split.frame[["before", "after"]].fillna(SPLITS[0]).apply(lambda column: column.map(SPLITS.index))
+    seen = ranks.min(axis=1).groupby(split.frame["unit"]).transform("min")
+    return [SPLITS[rank] for rank in seen]
+
+
 def split_proposals(split: GroupedSplit) -> tuple[Proposal, ...]:
     """The moves of a grouped split as proposals, each with an image of the same unit that speaks for it."""
     partner: dict[int, dict[str | None, str]] = defaultdict(dict)

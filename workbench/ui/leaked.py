@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from workbench.images import ImageSet
 from workbench.predictions import GROUP, percent
 from workbench.quality import Leaks, Side, leaks, what_leaks
 from workbench.ui import kin, session, url
@@ -14,6 +15,11 @@ from workbench.ui.view import View
 LINK = "What leaks, and a split without it"
 
 
+def stated(images: ImageSet) -> bool:
+    """Whether groups are stated of the images."""
+    return any(GROUP in item.attributes for item in images)
+
+
 def of(view: View, *, similar: bool = False) -> Leaks | None:
     """What leaks between the splits of a set, kept; None where neither families were looked for nor groups are stated.
 
@@ -22,7 +28,7 @@ def of(view: View, *, similar: bool = False) -> Leaks | None:
         similar: Whether pairs graded "very similar" count as one part too.
     """
     families = kin.families_of(view.images)
-    if families is None and not any(GROUP in item.attributes for item in view.images):
+    if families is None and not stated(view.images):
         return None
     place = slot(
         "leaks",

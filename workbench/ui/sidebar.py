@@ -16,7 +16,7 @@ from workbench.errors import LONGEST, InputError
 from workbench.files import wanted
 from workbench.images import LoadReport, image_from_bytes
 from workbench.sets import Tree
-from workbench.ui import choice, corrections, help, lost, reading, session, sets, url, visitors
+from workbench.ui import choice, corrections, dealt, help, lost, reading, session, sets, url, visitors
 from workbench.ui.loading import notice, unread
 from workbench.ui.text import plain, seen
 
@@ -84,6 +84,7 @@ def _image_set(model: str) -> str:
         help="You can also type the path of a folder, a zip or a table." if session.local() else None,
     )
     corrections.follow(images, outside=outside)
+    dealt.follow()
     notice.link("How they were read (corrected)" if corrections.text() else notice.TITLE)
     return images
 

@@ -20,7 +20,7 @@ from workbench.texts import apart
 BIAS, DATA, DEFECTS, EXPLAIN, OVERVIEW, PROBE = (
     home() / "pages" / f"{page}.py" for page in ("bias", "data", "defects", "explain", "overview", "probe")
 )
-SHARED = ("model", "label", "set", "image", "read")
+SHARED = ("model", "label", "set", "image", "read", "dealt")
 LONGEST_VALUE = 500
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ def choose(key: str, value: str) -> None:
 
 def link(**changed: str) -> Mapping[str, str]:
     """Query parameters for a link to a page that keeps model and image set."""
-    query = {key: st.query_params[key] for key in ("model", "label", "set", "read") if key in st.query_params}
+    query = {key: st.query_params[key] for key in ("model", "label", "set", "read", "dealt") if key in st.query_params}
     return query | changed
 
 
@@ -205,6 +205,26 @@ def pills(
 
     def draw(now: list[str]) -> list[str]:
         return st.pills(label, options, default=now, key=key, format_func=words, selection_mode="multi", **settings)
+
+    return _bound(key, list(default), parse, draw)
+
+
+def ticks(options: Mapping[str, str], *, key: str, default: Sequence[str]) -> list[str]:
+    """A `st.checkbox` for each option, labelled with its words; none ticked stands in the address as an empty value."""
+    state = st.session_state
+
+    def parse(raw: Sequence[str]) -> list[str] | None:
+        values = [value for value in options if value in raw]
+        return values if values or list(raw) == [""] else None
+
+    def tick() -> None:
+        state[key] = [option for option in options if state.get(f"{key} {option}")]
+
+    def draw(now: list[str]) -> list[str]:
+        for option, words in options.items():
+            state[f"{key} {option}"] = option in now
+            st.checkbox(words, key=f"{key} {option}", on_change=tick)
+        return now
 
     return _bound(key, list(default), parse, draw)
 

@@ -17,11 +17,13 @@ class View:
         model: The chosen model.
         images: The chosen image set.
         predictions: What the model says of each image, None where that is not known.
+        proposed: Whether the images are counted by a proposed split that is in force, and not by the stated one.
     """
 
     model: ModelChoice
     images: ImageSet
     predictions: Predictions | None
+    proposed: bool = dataclasses.field(default=False, kw_only=True)
 
     def image(self, name: str) -> ImageItem:
         """The image of the set with this name."""

@@ -76,13 +76,14 @@ class Scope(View):
     @property
     def title(self) -> str:
         """The split, and the selection where there is one."""
-        split = SPLIT_TITLES[self.split]
+        split = SPLIT_TITLES[self.split] + (" as proposed" if self.proposed and self.split != ALL else "")
         return split if self.selected is None else f"S{selection.title(self.selected)[1:]}, {split.lower()}"
 
     @property
     def stem(self) -> str:
         """What tells the downloads of these images from those of others."""
-        return self.split if self.selected is None else f"{self.split}-selection-of-{self.selected}"
+        split = f"{self.split}-as-proposed" if self.proposed else self.split
+        return split if self.selected is None else f"{split}-selection-of-{self.selected}"
 
     @property
     def independence(self) -> Independence:
@@ -203,6 +204,7 @@ def _made(
         support,
         facts,
         None if selected is None else len(selected),
+        proposed=view.proposed,
     )
 
 

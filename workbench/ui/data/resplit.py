@@ -19,7 +19,7 @@ from workbench.quality import (
 )
 from workbench.stats import Rate
 from workbench.texts import sentence_list
-from workbench.ui import choice, draw, kin
+from workbench.ui import choice, dealt, draw, kin
 from workbench.ui.cache import Slot, slot
 from workbench.ui.data.scope import Scope
 from workbench.ui.progress import Stoppable, guarded, offer
@@ -34,7 +34,7 @@ def section(scope: Scope) -> None:
     """Which images would change their split so that no part and no group stands on both sides."""
     st.subheader("A split without leaks", anchor="grouped-split")
     draw.meaning("grouped-split", "How is it dealt?")
-    split = _split(scope)
+    split = dealt.proposed(scope) or grouped_split(scope.images, scope.families)
     moved = split.moved
     stay = " Parts that stand on one side stay there." if split.kept else ""
     st.markdown(
@@ -54,6 +54,7 @@ def section(scope: Scope) -> None:
         "The table is a manifest that says each split, part and group. Put it into the folder of the images; then"
         " `workbench train FOLDER/grouped-split.csv --out MODEL` trains on it, and the sidebar reads it as a set."
     )
+    _use(scope, split)
     tried = moved[(moved["before"] == "train") & (moved["after"] != "train")]
     if len(tried):
         some = sentence_list([plain(name) for name in tried["name"]], 3)
@@ -64,10 +65,23 @@ def section(scope: Scope) -> None:
     _price(scope)
 
 
-def _split(scope: Scope) -> GroupedSplit:
-    families = None if scope.families is None else kin.family_key(scope.images)
-    place = slot("grouped split", images=scope.images.key, families=families)
-    return place.kept(lambda: grouped_split(scope.images, scope.families), lambda split: 400 * len(split.frame))
+def _use(scope: Scope, split: GroupedSplit) -> None:
+    """The way to put the split into force for the figures of the loaded model, or why that would tell nothing."""
+    if dealt.in_force(scope) is not None:
+        st.caption(":material/call_split: This split is in force on Overview, Bias and Defects.")
+    elif dealt.usable(split):
+        with st.container(horizontal=True, vertical_alignment="center", key="use-split"):
+            st.button("Use this split", icon=":material/call_split:", on_click=dealt.use, args=(scope,))
+            st.caption(
+                "Overview, Bias and Defects then judge the loaded model on those test images alone that show no part it"
+                " was trained on. The link keeps it.",
+                width="stretch",
+            )
+    else:
+        st.caption(
+            ":material/info: It cannot be put into force for the loaded model: no test image would be left that shows a"
+            " part which the model has not seen."
+        )
 
 
 def _price(scope: Scope) -> None:

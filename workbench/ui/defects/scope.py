@@ -72,8 +72,9 @@ class Scope(View):
     def footer(self) -> str:
         """What an image for a record must say of its figures."""
         origin = " (synthetic)" if self.images.synthetic else ""
+        dealt = ", splits as proposed" if self.proposed else ""
         return (
-            f"{self.model.title}, model {self.model.key[:12]}; {self.images.name}{origin}; defects:"
+            f"{self.model.title}, model {self.model.key[:12]}; {self.images.name}{origin}{dealt}; defects:"
             f" {', '.join(self.positive)}"
         )
 
@@ -95,7 +96,7 @@ def choose(view: View, place: DeltaGenerator) -> Scope | None:
             draw.meaning("escape-and-overkill", "What are escapes and overkill?")
     if view.images.synthetic:
         st.caption(":material/science: These images are synthetic: made by a program, not photographed.")
-    return Scope(view.model, view.images, predictions, positive, cases, words, costs)
+    return Scope(view.model, view.images, predictions, positive, cases, words, costs, proposed=view.proposed)
 
 
 def _positive(predictions: Predictions, place: DeltaGenerator) -> tuple[str, ...] | None:

@@ -78,7 +78,8 @@ class Scope(View):
     def where(self) -> str:
         """Which images these are, for Markdown."""
         count, name = f"{len(self.cases):,}", plain(self.images.name)
-        return f"{count} images of the test split of {name}" if self.split else f"all {count} labelled images of {name}"
+        test = "proposed test split" if self.proposed else "test split"
+        return f"{count} images of the {test} of {name}" if self.split else f"all {count} labelled images of {name}"
 
 
 def judged(view: View) -> Scope | None:
@@ -88,7 +89,7 @@ def judged(view: View) -> Scope | None:
         return None
     split = "test" if is_tested(predictions) else None
     rows = (predictions.frame["split"] == split).to_numpy(bool) if split else np.ones(len(predictions), dtype=bool)
-    return Scope(view.model, view.images, predictions, split, rows, view.model.limits)
+    return Scope(view.model, view.images, predictions, split, rows, view.model.limits, proposed=view.proposed)
 
 
 def of_100(rate: Rate) -> str:
