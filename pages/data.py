@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.ui import runs
+from workbench.ui import dealt, runs
 from workbench.ui.data import (
     atlas,
     coverage,
     everything,
+    export,
     faulty,
     giveaway,
     hidden,
@@ -16,6 +17,7 @@ from workbench.ui.data import (
     labels,
     leaking,
     repeatability,
+    summary,
     support,
 )
 from workbench.ui.data.scope import scope_of
@@ -28,8 +30,10 @@ st.markdown(
     " part, which labels are doubtful, and what do the images not cover?"
 )
 view = runs.current_view()
+dealt.note(view)
 everything.section(view)
 scope = scope_of(view)
+known = summary.section(scope)
 st.header("Files and images", divider="gray", anchor="files")
 faulty.section(scope)
 st.header("Which images belong together", divider="gray", anchor="together")
@@ -49,3 +53,6 @@ st.subheader("Map of the set", anchor="map")
 atlas.section(scope)
 st.header("What gives the label away", divider="gray", anchor="giveaways")
 giveaway.section(scope)
+st.header("Take it home", divider="gray", anchor="export")
+if known is not None:
+    export.section(scope, known)

@@ -9,6 +9,8 @@ import streamlit as st
 from workbench.files import CheckResult
 from workbench.ui.text import plain
 
+ORDER = ("fail", "warn", "unknown", "ok")
+"""The verdicts, those first that ask for a look."""
 SIGNS = {
     "ok": ":green[:material/check_circle:]",
     "warn": ":orange[:material/warning:] **Look here.**",
@@ -19,7 +21,6 @@ SIGNS = {
 
 def lines(results: Iterable[CheckResult]) -> None:
     """Each finding with its verdict, those that ask for a look first."""
-    order = ["fail", "warn", "unknown", "ok"]
-    for result in sorted(results, key=lambda line: order.index(line.verdict)):
+    for result in sorted(results, key=lambda line: ORDER.index(line.verdict)):
         words = f"{SIGNS[result.verdict]} {plain(result.sentence, 900)}"
         (st.caption if result.verdict == "ok" else st.markdown)(words)

@@ -59,13 +59,14 @@ def _selected(scope: Scope, names: Sequence[str]) -> None:
         st.page_link(url.EXPLAIN, label="Look at them on Explain", icon=":material/frame_inspect:", query_params=query)
         draw.table("Selection (CSV)", lambda: _frame(own), "selection.csv", "csv selection")
         label = "Propose to leave them out (manifest)"
-        draw.download(label, lambda: manifest(scope.images, _left_out(names), families=scope.families), *PROPOSED)
+        draw.download(label, lambda: manifest(scope.images, left_out(names), families=scope.families), *PROPOSED)
     if judged:
         right = int((own["verdict"] == "right").sum())
         st.caption(f"{right:,} of {int(own['verdict'].notna().sum()):,} of them are decided right, over all splits.")
 
 
-def _left_out(names: Sequence[str]) -> list[Proposal]:
+def left_out(names: Sequence[str]) -> list[Proposal]:
+    """The proposals to leave out selected images."""
     return [Proposal(name, "leave out", None, None, "selected on the map of the set") for name in names]
 
 

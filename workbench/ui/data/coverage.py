@@ -28,7 +28,7 @@ def section(scope: Scope) -> None:
     if result is None:
         st.markdown(":material/radio_button_unchecked: **Not looked for yet.** Takes some seconds.")
         token = session.token(scope.images)[:12]
-        offer("Look beyond the training split", f"cover {token}", lambda: _look(scope, vectors, token))
+        offer("Look beyond the training split", f"cover {token}", lambda: look(scope, vectors))
         return
     checks.lines(coverage_results(result))
     if not result.reason:
@@ -53,8 +53,9 @@ def _place(scope: Scope, vectors: Embedded) -> Slot:
     return slot("coverage", **scope.model.identity, **facts, predicted=scope.predictions is not None)
 
 
-def _look(scope: Scope, vectors: Embedded, token: str) -> Coverage | None:
-    progress = Stoppable("Comparing with the training split", f"coverage {token}")
+def look(scope: Scope, vectors: Embedded) -> Coverage | None:
+    """What was found, looked for now with progress and kept; None where the user stopped it."""
+    progress = Stoppable("Comparing with the training split", f"coverage {session.token(scope.images)[:12]}")
     if progress.stopped:
         return None
     result = coverage(table_of(scope), vectors.vectors, on_progress=progress)

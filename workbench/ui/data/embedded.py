@@ -66,10 +66,11 @@ def offers(scope: Scope, what: str) -> None:
             f"embed data {token} {what}",
             lambda: runs.audited(scope, embeddings=True),
         )
-        offer("Use the ImageNet network", f"freeze data {token} {what}", lambda: _frozen(scope))
+        offer("Use the ImageNet network", f"freeze data {token} {what}", lambda: frozen(scope))
 
 
-def _frozen(scope: Scope) -> NDArray[np.float32] | None:
+def frozen(scope: Scope) -> NDArray[np.float32] | None:
+    """What the frozen network sees, looked at now with progress and kept; None where the user stopped it."""
     progress = Stoppable("Looking at the images", f"frozen {session.token(scope.images)[:12]}")
     if progress.stopped:
         return None

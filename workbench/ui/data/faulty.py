@@ -38,13 +38,7 @@ def section(scope: Scope) -> None:
     table = facts.known_or_asked(scope)
     if table is None:
         return
-    names = None if scope.families is None else scope.families.by_name
-    report = scope.images.report
-    left = () if report is None else report.left_out
-    place = slot("image faults", images=scope.images.key, families=scope.facts["families"], report=left)
-    result: Faults = place.kept(
-        lambda: faults_of(scope.images.items, table, names, report), lambda made: 8192 + 800 * len(made.frame)
-    )
+    result = of(scope, table)
     fine = _fine(result)
     _headline(result, fine)
     if result.counts:
@@ -54,6 +48,17 @@ def section(scope: Scope) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         draw.table("Faults (CSV)", lambda: result.frame, "faults.csv", "csv faults")
         draw.table("Measures (CSV)", lambda: table.drop(columns=["corners", "edge"]), "measures.csv", "csv measures")
+
+
+def of(scope: Scope, table: pd.DataFrame) -> Faults:
+    """The faults of the set, of what was measured of its images; kept."""
+    names = None if scope.families is None else scope.families.by_name
+    report = scope.images.report
+    left = () if report is None else report.left_out
+    place = slot("image faults", images=scope.images.key, families=scope.facts["families"], report=left)
+    return place.kept(
+        lambda: faults_of(scope.images.items, table, names, report), lambda made: 8192 + 800 * len(made.frame)
+    )
 
 
 def _fine(result: Faults) -> list[str]:

@@ -46,29 +46,43 @@ def section(scope: Scope) -> None:
         == "label"
         else "split"
     )
-    own = {"images": scope.images.key, "families": scope.facts["families"], "measures": measures_version()}
-    place = slot("giveaways", **own, target=target)
-    result: Giveaways | None = kept.recall(place, Giveaways, Giveaway, Property)
+    result = known(scope, target)
     if result is None:
         st.markdown(
             ":material/radio_button_unchecked: **Not looked for yet.** Each property is tested against labels dealt"
             " anew a thousand times."
         )
-        offer(
-            f"Look for what tells {TARGETS[target]}", f"giveaways {target}", lambda: _look(scope, table, target, place)
-        )
+        offer(f"Look for what tells {TARGETS[target]}", f"giveaways {target}", lambda: look(scope, table, target))
         return
     _result(scope, result)
 
 
-def _look(scope: Scope, table: pd.DataFrame, target: Told, place: Slot) -> Giveaways | None:
+def known(scope: Scope, target: Told) -> Giveaways | None:
+    """What tells the label or the split; None where nobody looked yet."""
+    result: Giveaways | None = kept.recall(_place(scope, target), Giveaways, Giveaway, Property)
+    return result
+
+
+def _place(scope: Scope, target: Told) -> Slot:
+    own = {"images": scope.images.key, "families": scope.facts["families"], "measures": measures_version()}
+    return slot("giveaways", **own, target=target)
+
+
+def look(scope: Scope, table: pd.DataFrame, target: Told) -> Giveaways | None:
+    """The same, looked for now with progress and kept; None where the user stopped it.
+
+    Args:
+        scope: What the page speaks of.
+        table: What was measured of the images.
+        target: What is told.
+    """
     progress = Stoppable("Testing properties", f"giveaways {target}")
     if progress.stopped:
         return None
     families = None if scope.families is None else scope.families.by_name
     result = giveaways(scope.images, table, target=target, families=families, on_progress=progress)
     size = sum(line.about.codes.nbytes for line in result.lines) + 200 * len(scope.images)
-    kept.keep(place, result, size + 4096)
+    kept.keep(_place(scope, target), result, size + 4096)
     progress.done()
     return result
 

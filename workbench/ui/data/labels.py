@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import streamlit as st
 
 from workbench.defects import CHOSEN_ON, cases_of, choose, of_split
@@ -16,6 +14,7 @@ from workbench.quality import (
     frozen_features,
     label_cost,
     label_issues,
+    label_proposals,
     label_results,
     manifest,
     ranked_by_cost,
@@ -56,8 +55,12 @@ def section(scope: Scope) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         draw.table("Label issues (CSV)", lambda: issues.frame, "label-issues.csv", "csv label issues")
         if scope.model.label is None:
-            text = partial(_manifest, scope, issues)
-            draw.download("Corrected manifest (CSV)", text, "manifest.csv", "csv corrected manifest")
+            draw.download(
+                "Corrected manifest (CSV)",
+                lambda: manifest(scope.images, label_proposals(issues), relabelled(scope), families=scope.families),
+                "manifest.csv",
+                "csv corrected manifest",
+            )
         draw.meaning("label-issue", "What does this mean?")
     if why:
         st.caption(f":material/info: {plain(why, 400)}")
@@ -138,13 +141,8 @@ def _counted(scope: Scope, predictions: Predictions, changes: dict[str, str], pr
     )
 
 
-def _manifest(scope: Scope, issues: LabelIssues) -> str:
-    """The set with what is proposed, and with the labels that people changed."""
-    flagged = issues.flagged[issues.flagged["suggestion"].notna()]
-    proposals = [
-        Proposal(str(row.name), "label", str(row.label), str(row.suggestion), str(row.why))
-        for row in flagged.itertuples(index=False)
-    ]
+def relabelled(scope: Scope) -> list[Proposal]:
+    """The labels that people changed, as the journal says it."""
     accepted, notes = [], logbook.label_decisions()
     for item in scope.images if notes else ():
         try:
@@ -154,4 +152,4 @@ def _manifest(scope: Scope, issues: LabelIssues) -> str:
         if note is not None and note.to is not None and note.to != item.label:
             why = f"{note.user} says so. {note.reason}".strip()
             accepted.append(Proposal(item.name, "label", item.label, note.to, why))
-    return manifest(scope.images, proposals, accepted, families=scope.families)
+    return accepted

@@ -34,9 +34,7 @@ def section(scope: Scope) -> None:
         )
         return
     promise, by = _controls(scope)
-    result: Support = slot("support", **scope.facts, promise=promise, by=by).kept(
-        lambda: support(table_of(scope), promise, by=by), lambda made: 4096 + 400 * len(made.frame)
-    )
+    result = of(scope, promise, by)
     if not result.joined:
         st.caption("Each image is counted as a part of its own: neither groups nor families are known.")
     checks.lines(support_results(result))
@@ -45,6 +43,13 @@ def section(scope: Scope) -> None:
         draw.table("Support (CSV)", lambda: result.frame, "support.csv", "csv support")
         draw.meaning("support", "What does this mean?", enough=ENOUGH)
     _doors(result)
+
+
+def of(scope: Scope, promise: Promise, by: str = "") -> Support:
+    """What the set can carry of a promise, by class and split, and by an attribute where one is named; kept."""
+    return slot("support", **scope.facts, promise=promise, by=by).kept(
+        lambda: support(table_of(scope), promise, by=by), lambda made: 4096 + 400 * len(made.frame)
+    )
 
 
 def table_of(scope: Scope) -> pd.DataFrame:
