@@ -114,9 +114,12 @@ def for_trained(split: GroupedSplit) -> list[str]:
     images count as training images. One that chose its threshold or its last epoch counts as validation at best. So
     nothing becomes a test image that was none before.
     """
-    ranks = split.frame[["before", "after"]].fillna(SPLITS[0]).apply(lambda column: column.map(SPLITS.index))
-    seen = ranks.min(axis=1).groupby(split.frame["unit"]).transform("min")
-    return [SPLITS[rank] for rank in seen]
+    before = [SPLITS.index(name or SPLITS[0]) for name in split.frame["before"]]
+    after = [SPLITS.index(name) for name in split.frame["after"]]
+    units = split.frame["unit"].to_numpy(dtype=np.intp)
+    used = np.full(int(units.max()) + 1, len(SPLITS) - 1)
+    np.minimum.at(used, units, np.minimum(before, after))
+    return [SPLITS[rank] for rank in used[units]]
 
 
 def split_proposals(split: GroupedSplit) -> tuple[Proposal, ...]:
