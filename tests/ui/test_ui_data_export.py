@@ -75,7 +75,9 @@ def test_what_is_taken_home_is_what_the_command_writes(visit, folder, empty_shel
         assert inside.read(name) == path.read_bytes(), name
     assert made["Manifest (CSV)"]().encode() == written["manifest.csv"].read_bytes()
 
-    next(box for box in at.checkbox if box.label.startswith("The grouped split: 1 images")).check().run().sound("Data")
+    next(
+        box for box in at.checkbox if box.label == "The grouped split, images that change sides: 1"
+    ).check().run().sound("Data")
     assert at.query_params["take"] in ("split", ["split"])
     rows = {row["image"]: row for row in csv.DictReader(io.StringIO(made["Manifest (CSV)"]()))}
     pair = rows["train/bad/05.png"]["split"], rows["test/bad/again.png"]["split"]

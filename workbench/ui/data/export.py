@@ -82,7 +82,7 @@ def _wishes(scope: Scope, known: Answers) -> dict[str, Wish]:
     wishes = {
         "labels": Wish(f"Labels that people changed: {len(changed):,}", changed, True),
         "split": Wish(
-            f"The grouped split: {len(moves):,} images change sides", moves, dealt.in_force(scope) is not None
+            f"The grouped split, images that change sides: {len(moves):,}", moves, dealt.in_force(scope) is not None
         ),
         "broken": Wish(f"Leave out files that cannot be read: {len(broken):,}", broken, False),
         "selection": Wish(f"Leave out images selected on the map: {len(picked):,}", chosen.left_out(picked), False),
