@@ -122,6 +122,7 @@ def test_nothing_keeps_a_result_beside_the_shelves():
         "workbench/ui/ahead.py": {"ahead"},
         "workbench/ui/defects/histogram.py": None,
         "workbench/ui/data/plane.py": None,
+        "workbench/ui/data/wipe.py": None,
         "workbench/ui/defects/rules.py": None,
         "workbench/ui/probe/canvas.py": None,
         "workbench/ui/sets.py": {"_shared"},

@@ -33,7 +33,9 @@ def _told(scope: Scope) -> bool | None:
 
 def _tell(scope: Scope) -> bool | None:
     table = facts.known(scope)
-    for target in TARGETS if table is not None else ():
+    if table is None:
+        return True
+    for target in TARGETS:
         if giveaway.known(scope, target) is None and giveaway.look(scope, table, target) is None:
             return None
     return True

@@ -65,7 +65,7 @@ def verdict_of(results: Sequence[CheckResult]) -> tuple[str, str]:
     """The chip of the gravest of some results, as HTML, and what it says; grey where there are none."""
     if not results:
         return gallery.chip(NOT_YET, "plain"), ""
-    counts = Counter(result.verdict for result in results)
+    counts = Counter[str](result.verdict for result in results)
     worst = next(verdict for verdict in checks.ORDER if counts[verdict])
     first = next(result for result in results if result.verdict == worst)
     sentence = shortened(_SENTENCES.split(first.sentence, maxsplit=1)[0], LONGEST_SUMMARY)
