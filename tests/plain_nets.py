@@ -52,3 +52,19 @@ def wrap(model, size=SIZE, **settings):
 
 def noise_image(seed=0, size=(31, 17)):
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+
+
+def model_folder(folder):
+    """A folder with a tiny network of random weights that tells good from bad."""
+    import timm
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True)
+    save_file(timm.create_model("test_resnet", num_classes=2).state_dict(), folder / "model.safetensors")
+    lines = [
+        'architecture = "timm:test_resnet"',
+        'weights = "model.safetensors"',
+        'classes = ["good", "bad"]',
+        'positive = "bad"',
+    ]
+    (folder / "model.toml").write_text("\n".join([*lines, "threshold = 0.5", "[preprocessing]", "size = [64, 64]"]))

@@ -11,9 +11,9 @@ pytest.importorskip("playwright.sync_api", reason="the browser tests need Playwr
 from browsing import SLOW
 from commands import call
 from PIL import Image, ImageEnhance
+from plain_nets import model_folder
 from playwright.sync_api import expect
 from scipy.ndimage import gaussian_filter
-from test_shared import model_folder
 
 pytest_plugins = ["browsing"]
 pytestmark = pytest.mark.browser

@@ -9,26 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from plain_nets import model_folder
 from visiting import Visitor, launched
 
 from workbench.catalog import home
 
 PAGES = ("", "explain", "bias", "defects", "journal", "probe")
-
-
-def model_folder(folder):
-    import timm
-    from safetensors.torch import save_file
-
-    folder.mkdir(parents=True)
-    save_file(timm.create_model("test_resnet", num_classes=2).state_dict(), folder / "model.safetensors")
-    lines = [
-        'architecture = "timm:test_resnet"',
-        'weights = "model.safetensors"',
-        'classes = ["good", "bad"]',
-        'positive = "bad"',
-    ]
-    (folder / "model.toml").write_text("\n".join([*lines, "threshold = 0.5", "[preprocessing]", "size = [64, 64]"]))
 
 
 def image_set(folder):
