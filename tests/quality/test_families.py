@@ -10,9 +10,16 @@ from scipy.ndimage import gaussian_filter
 
 import workbench as wb
 from workbench.errors import InputError
-from workbench.images import BytesSource, ImageItem, stamped_part
+from workbench.images import BytesSource, ImageItem, ImageSet, stamped_part
 from workbench.images.stamped_metal import Plan
-from workbench.quality import family_results, keep_families, known_families, told_apart
+from workbench.quality import (
+    families_of_set,
+    family_results,
+    keep_families,
+    known_families,
+    look_for_families,
+    told_apart,
+)
 from workbench.quality.grading import holds_sisters, joined
 
 
@@ -197,6 +204,19 @@ def test_families_are_kept_and_a_damaged_file_is_none(parts, tmp_path):
         assert getattr(again, name) == getattr(found, name)
     path.write_bytes(path.read_bytes()[:200])
     assert known_families("name", [tmp_path]) is None
+
+
+def test_a_set_is_compared_once_whoever_is_told_apart(textures, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
+    images = ImageSet("set", tuple(item(name, textures[0], compress_level=n) for n, name in enumerate("abc")))
+    apart, steps = [(images.items[1].id, images.items[2].id)], []
+    assert families_of_set(images, apart) is None
+    for pairs in (apart, [], apart):
+        found = look_for_families(images, pairs, on_progress=lambda done, total: steps.append(done))
+        assert found.frame.equals(wb.families(images, apart=pairs).frame)
+        assert families_of_set(images, pairs).frame.equals(found.frame)
+    assert steps == sorted(steps)
+    assert steps.count(len(images)) == 1
 
 
 def test_parts_of_one_layout_without_a_grain_of_their_own_cannot_be_told_apart():

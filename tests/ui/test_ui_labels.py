@@ -30,7 +30,7 @@ def looked(cells, journal, monkeypatch, empty_shelves, visit):
     """The page after a search with features that know the class, and the cells' module that is there twice."""
     pairs = [(f"cell{n:04d}.png", f"cell{n + 542:04d}.png") for n in range(1735, 1785)]
     families = kin(cells.items, pairs)
-    monkeypatch.setattr(known, "known_families", lambda name, places=(): families)
+    monkeypatch.setattr(known, "families_of_set", lambda images, apart=(), places=(): families)
     monkeypatch.setattr(labels, "frozen_features", features)
     monkeypatch.setattr(label_review, "LEAST_SHOWN", 0.0)
     at = visit("data").sound("Data")

@@ -28,7 +28,7 @@ def twice():
 @pytest.fixture
 def looked(monkeypatch, twice, empty_shelves):
     """As if somebody had looked for images of one part."""
-    monkeypatch.setattr(known, "known_families", lambda name, places=(): twice)
+    monkeypatch.setattr(known, "families_of_set", lambda images, apart=(), places=(): twice)
 
 
 def text(at):
@@ -51,7 +51,7 @@ def test_pages_whose_figures_a_leak_touches_say_so(visit, looked, page, figure):
 
 @pytest.mark.parametrize("page", ["overview", "bias", "defects"])
 def test_where_families_were_not_looked_for_nothing_is_said(visit, page, monkeypatch, empty_shelves):
-    monkeypatch.setattr(known, "known_families", lambda name, places=(): None)
+    monkeypatch.setattr(known, "families_of_set", lambda images, apart=(), places=(): None)
     assert "among the training images" not in text(visit(page).sound())
 
 
@@ -75,7 +75,7 @@ def test_pages_of_pairs_stand_in_the_link(visit, looked):
 
 
 def test_without_families_leaks_and_repeats_are_unknown_and_not_clean(visit, monkeypatch, empty_shelves):
-    monkeypatch.setattr(known, "known_families", lambda name, places=(): None)
+    monkeypatch.setattr(known, "families_of_set", lambda images, apart=(), places=(): None)
     said = text(visit("data").sound())
     assert "Leaks are unknown: look for images of one part above" in said
     assert "Repeatability is unknown" in said
@@ -93,7 +93,7 @@ def test_the_price_is_of_a_head_and_not_of_the_model(visit, looked, monkeypatch)
     assert "**A head on frozen features, not the model**: 2,624 images of 2,574 parts and groups." in said
     delta = float(re.search(r"the AUC of the head is ([+-]\d\.\d+) against", said)[1])
     images = load_images("solar-cells")
-    price = head_price(images.items, features(images.items), known.known_families(""), ("defective",))
+    price = head_price(images.items, features(images.items), known.families_of_set(images), ("defective",))
     assert delta == pytest.approx(price.by_unit.auc.value - price.by_image.auc.value, abs=6e-4)
 
 

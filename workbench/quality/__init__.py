@@ -5,7 +5,14 @@ from __future__ import annotations
 from workbench.quality.answers import FINDINGS, MANIFEST, QUESTIONS, Answers, archive
 from workbench.quality.coverage import RANK, WITHIN_REACH, Coverage, coverage, coverage_results
 from workbench.quality.family_sizes import family_sizes
-from workbench.quality.family_store import keep_families, known_families, records_folder, store_key
+from workbench.quality.family_store import (
+    families_of_set,
+    keep_families,
+    known_families,
+    look_for_families,
+    records_folder,
+    store_key,
+)
 from workbench.quality.family_words import family_results, what_belongs_together
 from workbench.quality.fault_kinds import FAULTS, SEVERITIES, FaultKind
 from workbench.quality.faults import Faults, fault_proposals, fault_results, faults, faults_of

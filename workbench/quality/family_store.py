@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import InputError
 from workbench.files import DamagedError, cache_folder, facts_of, key, metadata_of, open_parquet
 from workbench.images import ImageSet
-from workbench.quality.same_part import PAIR_COLUMNS, Families
+from workbench.quality.same_part import PAIR_COLUMNS, Families, families, told_apart
 
 STORED_IN = "families"
 
@@ -23,6 +23,40 @@ def store_key(images: ImageSet, apart: Iterable[tuple[str, str]] = ()) -> str:
 def records_folder() -> Path:
     """Where what was read of each image is kept, so that a comparison that was stopped goes on."""
     return cache_folder() / STORED_IN
+
+
+def families_of_set(
+    images: ImageSet, apart: Iterable[tuple[str, str]] = (), places: Iterable[Path] = ()
+) -> Families | None:
+    """The families of a set as they are kept, without the pairs of digests that a person has told apart; None where
+    they were not looked for yet."""
+    found, pairs = known_families(store_key(images), places), tuple(apart)
+    return told_apart(found, images.items, pairs) if found is not None and pairs else found
+
+
+def look_for_families(
+    images: ImageSet,
+    apart: Iterable[tuple[str, str]] = (),
+    folder: Path | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Families:
+    """The same, compared now and kept where they were not looked for yet.
+
+    Args:
+        images: The set.
+        apart: Pairs of digests of images that a person has said are not the same.
+        folder: Where what is read of each image is kept, if not in `records_folder`.
+        on_progress: As for `families`.
+
+    Raises:
+        InputError: There are no images.
+    """
+    pairs = tuple(apart)
+    if (found := families_of_set(images, pairs)) is not None:
+        return found
+    found = families(images, folder=folder or records_folder(), on_progress=on_progress)
+    keep_families(store_key(images), found)
+    return told_apart(found, images.items, pairs) if pairs else found
 
 
 def known_families(name: str, places: Iterable[Path] = ()) -> Families | None:

@@ -11,7 +11,7 @@ from workbench.images import ImageSet
 from workbench.predictions import Predictions, attributes_of, with_families
 from workbench.quality.answers import Answers
 from workbench.quality.coverage import coverage
-from workbench.quality.family_store import keep_families, known_families, records_folder, store_key
+from workbench.quality.family_store import look_for_families
 from workbench.quality.faults import faults_of
 from workbench.quality.frozen import frozen_features
 from workbench.quality.giveaways import Told, giveaways
@@ -21,7 +21,7 @@ from workbench.quality.leaks import leaks
 from workbench.quality.measured import measure
 from workbench.quality.order import file_order
 from workbench.quality.repeats import repeats
-from workbench.quality.same_part import Families, families
+from workbench.quality.same_part import Families
 from workbench.quality.support import support
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def study(
         InputError: There are no images.
     """
     report = on_progress or (lambda stage, done, total: None)
-    found = _families(images, tuple(apart), report)
+    found = look_for_families(images, apart, on_progress=lambda *at: report("comparing images", *at))
     judged = None if predictions is None else with_families(predictions, found.by_name)
     measured = measure(images, lambda *at: report("looking at files", *at))
     known = Answers(
@@ -124,17 +124,6 @@ def _labels(
         )
     except InputError as error:
         return str(error)
-
-
-def _families(images: ImageSet, apart: tuple[tuple[str, str], ...], report: Report) -> Families:
-    name = store_key(images, apart)
-    found = known_families(name)
-    if found is None:
-        found = families(
-            images, apart=apart, folder=records_folder(), on_progress=lambda *at: report("comparing images", *at)
-        )
-        keep_families(name, found)
-    return found
 
 
 def _table(images: ImageSet, found: Families) -> pd.DataFrame:

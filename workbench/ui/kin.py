@@ -5,7 +5,7 @@ from __future__ import annotations
 from workbench.catalog import shared
 from workbench.images import ImageSet
 from workbench.predictions import named_units
-from workbench.quality import Families, FileOrder, Proposed, file_order, known_families, store_key, told_apart
+from workbench.quality import Families, FileOrder, Proposed, families_of_set, file_order, store_key
 from workbench.ui import kept
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.logbook import pairs_apart
@@ -30,9 +30,7 @@ def families_of(images: ImageSet) -> Families | None:
     place = slot("families", images=images.key, apart=pairs)
     result: Families | None = place.get()
     if result is None:
-        result = known_families(store_key(images, pairs), [shared(SHIPPED)])
-        if result is None and pairs and (found := known_families(store_key(images), [shared(SHIPPED)])) is not None:
-            result = told_apart(found, images.items, pairs)
+        result = families_of_set(images, pairs, [shared(SHIPPED)])
         if result is not None:
             place.put(result, 400 * len(images))
     return result

@@ -11,17 +11,7 @@ import streamlit as st
 from workbench.errors import InputError
 from workbench.journal import Note
 from workbench.predictions import GROUP
-from workbench.quality import (
-    GRADES,
-    LIKENESS_BINS,
-    Families,
-    families,
-    family_results,
-    keep_families,
-    records_folder,
-    told_apart,
-)
-from workbench.quality import store_key as key_of
+from workbench.quality import GRADES, LIKENESS_BINS, Families, family_results, look_for_families, records_folder
 from workbench.ui import draw, kin, logbook, session, url
 from workbench.ui.data import checks, relatives, twins
 from workbench.ui.data.scope import Scope
@@ -64,11 +54,7 @@ def look(scope: Scope) -> Families | None:
     progress = Stoppable(f"Comparing {len(scope.images):,} images", "families")
     if progress.stopped:
         return None
-    found = families(scope.images, folder=_folder(scope), on_progress=progress)
-    keep_families(key_of(scope.images), found)
-    pairs = kin.apart(scope.images)
-    if pairs:
-        keep_families(kin.family_key(scope.images), told_apart(found, scope.images.items, pairs))
+    found = look_for_families(scope.images, kin.apart(scope.images), _folder(scope), progress)
     progress.done()
     return found
 
