@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from workbench.bias.by_unit import units_in
 from workbench.errors import InputError
 from workbench.predictions import MOST_GROUPS, Cases, Predictions, cases_of, factorise, groupable
-from workbench.stats import ENOUGH, SIGNIFICANT, Rate, at_least, holm, more_by_units, share
+from workbench.stats import ENOUGH, SIGNIFICANT, Rate, at_least, holm, more_by_units, share, units_or_cases
 from workbench.texts import shown
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ def _traits(
 ) -> tuple[Trait, ...]:
     """The values that are more frequent among some of M images; images of one unit count once in the test."""
     traits, counts = [], []
-    units = np.arange(max(len(codes) for codes, _ in columns.values())) if units is None else units
+    units = units_or_cases(units, max(len(codes) for codes, _ in columns.values()))
     drawn, everything = len(np.unique(units[members])), len(np.unique(units))
     for name, (codes, values) in columns.items():
         overall = np.bincount(codes[codes >= 0], minlength=len(values)).tolist()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from workbench.predictions import FAMILY, GROUP, Cases, Predictions, defect_classes, judgeable, units_of
+from workbench.stats import units_or_cases
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,8 +53,8 @@ def deal(cases: Cases) -> dict[str, Cases]:
     of its classes; units of which any image was trained on go to neither.
     """
     frame, joined = cases.predictions.frame, cases.joined_by or (GROUP, FAMILY)
-    units = units_of(frame.assign(copies=frame["id"]), *(joined if cases.units is not None else ()), "copies")
-    units = np.arange(len(frame)) if units is None else units
+    marks = (*(joined if cases.units is not None else ()), "copies")
+    units = units_or_cases(units_of(frame.assign(copies=frame["id"]), *marks), len(frame))
     unseen = cases.where(~np.isin(units, units[(frame["split"] == "train").to_numpy(dtype=bool)]))
     distinct = frame.iloc[unseen.rows].assign(unit=units[unseen.rows]).drop_duplicates("id")
     first = _every_other(distinct) if distinct["unit"].is_unique else _by_unit(distinct)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.predictions import Cases, as_scores, reaches
-from workbench.stats import Rate, share
+from workbench.stats import Rate, share, units_or_cases
 
 VERDICTS = ("pass", "review", "reject")
 
@@ -166,9 +166,7 @@ def _quantile(values: NDArray[np.float64], units: NDArray[np.intp] | None, cover
     """The value that a new case stays at or below with probability `coverage`; `worst` with too few cases to tell.
     Where cases come in units, the case is one of a new unit."""
     order = np.argsort(values, kind="stable")
-    place, sizes = np.unique(
-        np.arange(len(values)) if units is None else units, return_inverse=True, return_counts=True
-    )[1:]
+    place, sizes = np.unique(units_or_cases(units, len(values)), return_inverse=True, return_counts=True)[1:]
     if len(sizes) == len(values):
         rank = math.ceil(coverage * (len(values) + 1) - 1e-9)
     else:

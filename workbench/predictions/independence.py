@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.predictions.table import Predictions
-from workbench.stats import joined
+from workbench.stats import joined, units_or_cases
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,8 +77,7 @@ def units_of_items(items: Sequence[ImageItem], families: Mapping[str, str] | Non
     groups = [None if GROUP not in item.attributes else str(item.attributes[GROUP]) for item in items]
     kin = [known.get(item.name, item.attributes.get(FAMILY)) for item in items]
     frame = pd.DataFrame({GROUP: groups, FAMILY: kin, "file": list(map(_file, items))}, dtype=object)
-    units = units_of(frame, GROUP, FAMILY, "file")
-    return np.arange(len(items)) if units is None else units
+    return units_or_cases(units_of(frame, GROUP, FAMILY, "file"), len(items))
 
 
 def named_units(items: Sequence[ImageItem], families: Mapping[str, str] | None = None) -> dict[str, int] | None:

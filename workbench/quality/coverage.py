@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from workbench.errors import InputError
 from workbench.files import CheckResult, Outcome
 from workbench.predictions import units_of
-from workbench.stats import ENOUGH, SIGNIFICANT, Rate, share
+from workbench.stats import ENOUGH, SIGNIFICANT, Rate, share, units_or_cases
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,7 +91,7 @@ def coverage(table: pd.DataFrame, vectors: NDArray[np.floating], *, on_progress:
     if vectors.ndim != 2 or len(vectors) != len(table):
         raise InputError("The embedding does not belong to these images: compute it again.")
     units = units_of(table)
-    parts, splits = (np.arange(len(table)) if units is None else units), table["split"].to_numpy(dtype=object)
+    parts, splits = units_or_cases(units, len(table)), table["split"].to_numpy(dtype=object)
     read, directions = np.isfinite(vectors).all(axis=1), _directions(vectors)
     rows = {name: np.flatnonzero(read & (splits == name)) for name in ("train", "validation", "test")}
     frame = _blank(table)

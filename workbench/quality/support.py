@@ -22,6 +22,7 @@ from workbench.stats import (
     cases_for_interval,
     half_width,
     share,
+    units_or_cases,
     upper_bound,
     worth_of,
 )
@@ -133,7 +134,7 @@ def support(table: pd.DataFrame, promise: Promise | None = None, *, by: str = ""
         raise InputError(f"There is no attribute {by!r}: choose one that the images carry.")
     promise, predicted = promise or Promise(), "verdict" in table and bool(table["verdict"].notna().any())
     units = units_of(table)
-    places = np.arange(len(table)) if units is None else units
+    places = units_or_cases(units, len(table))
     labels, classes = factorise(table["label"], np.arange(len(table)))
     splits = table["split"].where(table["split"].notna(), NO_SPLIT).to_numpy(dtype=object)
     values = [shown(value) for value in table[by].where(table[by].notna(), "")] if by else [""] * len(table)

@@ -31,3 +31,8 @@ def joined(columns: Sequence[NDArray[np.intp]]) -> NDArray[np.intp]:
             label[rows] = first[codes[rows]]
         label = label[label]  # a long chain is followed in few steps
     return label
+
+
+def units_or_cases(units: NDArray[np.intp] | None, count: int) -> NDArray[np.intp]:
+    """The units of `count` cases; where none are known each case is a unit of its own."""
+    return np.arange(count) if units is None else units

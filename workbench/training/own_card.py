@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from workbench.images import SPLITS, Deal
 from workbench.predictions import GROUP, Independence, Predictions, good_class, headline, independence_of, units_of
 from workbench.quality import Families, unsure, what_belongs_together
-from workbench.stats import FEW_UNITS, Rate, auc, share
+from workbench.stats import FEW_UNITS, Rate, auc, share, units_or_cases
 from workbench.training.loop import Recipe
 from workbench.training.model_card import cell, confusion_table, figures, fill, markdown, training_fields
 
@@ -147,8 +147,7 @@ def _straddling(table: Predictions) -> list[str]:
 
 def _units(table: Predictions, rows: NDArray[np.bool_]) -> NDArray[np.intp]:
     """The unit of each image of `rows` (N,): that of its group and family, its own where neither is known."""
-    units = units_of(table.frame)
-    return (np.arange(len(table)) if units is None else units)[rows]
+    return units_or_cases(units_of(table.frame), len(table))[rows]
 
 
 def _warning(table: Predictions, test: NDArray[np.bool_], rate: Rate, known: Independence) -> str:
