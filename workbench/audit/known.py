@@ -17,7 +17,7 @@ from workbench.audit.outputs import Index, files_of, own_files, predictions_of
 from workbench.audit.reader import NO_EMBEDDING
 from workbench.errors import InputError
 from workbench.files import DamagedError
-from workbench.images import ImageItem, ImageSet
+from workbench.images import ImageSet
 from workbench.predictions import DecisionRule, Predictions
 
 EMBEDDING = "embedding"
@@ -71,7 +71,7 @@ def known_outputs(
     own = tuple(own_files(folder, model))
     own_index, other_files = Index(own), files_of(others, model)
     index = Index([*own, *other_files]) if other_files else own_index
-    ids = tuple(_id(item) for item in images)
+    ids = tuple(item.readable_id for item in images)
     positions = [i for i, digest in enumerate(ids) if digest is None or digest not in index.rows]
     elsewhere = frozenset(digest for digest in ids if digest in index.rows and digest not in own_index.rows)
     errors, table, damaged = _errors(images, positions), None, tuple(index.damaged)
@@ -82,13 +82,6 @@ def known_outputs(
         except DamagedError as error:
             missing, damaged = len(ids), (*damaged, error.path)
     return Outputs(table, ids, missing, elsewhere, own, damaged)
-
-
-def _id(item: ImageItem) -> str | None:
-    try:
-        return item.id
-    except InputError:
-        return None
 
 
 def _errors(images: ImageSet, positions: Sequence[int]) -> dict[int, str]:

@@ -150,6 +150,14 @@ class ImageItem:
         return source_digest(self.source, self.name)
 
     @property
+    def readable_id(self) -> str | None:
+        """The same; None where the file cannot be read."""
+        try:
+            return self.id
+        except InputError:
+            return None
+
+    @property
     def look(self) -> str:
         """A digest of what a person sees of it: of its bytes and its window. Errors as `id`."""
         return self.id if self.window is None else f"{self.id} {self.window}"

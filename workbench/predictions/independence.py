@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.predictions.table import Predictions
 from workbench.stats import joined, units_or_cases
@@ -76,7 +75,7 @@ def units_of_items(items: Sequence[ImageItem], families: Mapping[str, str] | Non
     known = families or {}
     groups = [None if GROUP not in item.attributes else str(item.attributes[GROUP]) for item in items]
     kin = [known.get(item.name, item.attributes.get(FAMILY)) for item in items]
-    frame = pd.DataFrame({GROUP: groups, FAMILY: kin, "file": list(map(_file, items))}, dtype=object)
+    frame = pd.DataFrame({GROUP: groups, FAMILY: kin, "file": [item.readable_id for item in items]}, dtype=object)
     return units_or_cases(units_of(frame, GROUP, FAMILY, "file"), len(items))
 
 
@@ -132,13 +131,6 @@ def spread_over(names: Sequence[str], units: Mapping[str, int] | None) -> list[s
 def _said(item: ImageItem) -> str | None:
     family = item.attributes.get(FAMILY)
     return None if family is None else str(family)
-
-
-def _file(item: ImageItem) -> str | None:
-    try:
-        return item.id
-    except InputError:
-        return None
 
 
 def with_families(predictions: Predictions, families: Mapping[str, str]) -> Predictions:

@@ -54,7 +54,7 @@ def frozen_features(
         raise InputError("There are no images to look at: choose a set that holds some.")
     net = net or _backbone()
     with _shelf(net) as shelf:
-        ids = [_digest(item) for item in items]
+        ids = [item.readable_id for item in items]
         waiting = _unknown(shelf, ids)
         todo = [item for item, digest in zip(items, ids, strict=True) if digest is not None and waiting.pop(digest, 0)]
         for start in range(0, len(todo), FEATURES_AT_ONCE):
@@ -68,7 +68,7 @@ def known_features(items: Sequence[ImageItem], net: Classifier | None = None) ->
     """The same where nothing needs computing, None else: for pages."""
     net = net or _backbone()
     with _shelf(net) as shelf:
-        ids = [_digest(item) for item in items]
+        ids = [item.readable_id for item in items]
         return None if _unknown(shelf, ids) else _rows(shelf, ids)
 
 
@@ -82,13 +82,6 @@ def _backbone() -> Classifier:
     from workbench.models import load_classifier
 
     return load_classifier(BACKBONE)
-
-
-def _digest(item: ImageItem) -> str | None:
-    try:
-        return item.id
-    except InputError:
-        return None
 
 
 @contextmanager

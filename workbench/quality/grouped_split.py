@@ -139,10 +139,7 @@ def split_proposals(split: GroupedSplit) -> tuple[Proposal, ...]:
 
 def _digest(item: ImageItem, seed: int) -> str:
     """What the deal goes by: a digest of the bytes, and of the name alone where they cannot be read."""
-    try:
-        text = item.id
-    except InputError:
-        text = f"unreadable {item.name}"
+    text = item.readable_id or f"unreadable {item.name}"
     return hashlib.sha256(f"{seed} {text}".encode()).hexdigest()
 
 

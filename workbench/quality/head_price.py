@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.predictions import units_of_items
+from workbench.quality.held_out import head_answers
 from workbench.quality.same_part import Families
 from workbench.stats import Rate, auc
 
@@ -25,8 +25,6 @@ PRICE_FOLDS = 5
 MOST_PRICED = 6000
 """Images that the heads are fitted on at most; of larger sets whole units are drawn."""
 OVERKILL_ALLOWED = 0.05
-SHRINK = 0.01
-"""The inverse strength of the ridge of the head, for standardised features."""
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 Progress = Callable[[int, int], None]
 
@@ -135,7 +133,7 @@ def _usable(
         raise InputError("No image has features, because none can be read: choose a set that holds images.")
     labels = np.array([item.label for item in items], dtype=object)
     rows = np.array([i for i, item in enumerate(items) if item.label is not None and finite[i]], dtype=np.intp)
-    rows = _drawn(rows[np.argsort([_place(items[row]) for row in rows], kind="stable")], units)
+    rows = _drawn(rows[np.argsort([items[row].readable_id or items[row].name for row in rows], kind="stable")], units)
     apart: dict[str, set[int]] = defaultdict(set)
     for row in rows.tolist():
         apart[str(labels[row])].add(int(units[row]))
@@ -147,13 +145,6 @@ def _usable(
             " different parts or groups. Add images of other parts."
         )
     return rows, pd.factorize(units[rows])[0].astype(np.intp), labels[rows].astype(str), left_out
-
-
-def _place(item: ImageItem) -> str:
-    try:
-        return item.id
-    except InputError:
-        return item.name
 
 
 def _drawn(rows: NDArray[np.intp], units: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -185,17 +176,8 @@ def _fit(
     x: NDArray[np.float64], codes: NDArray[np.intp], fold: Fold, defect: NDArray[np.bool_] | None
 ) -> tuple[float | None, float | None, float | None]:
     """Accuracy, AUC and escapes at 5 % overkill of one head on the images that it was not fitted on."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
     train, test = fold
-    head = make_pipeline(StandardScaler(), LogisticRegression(C=SHRINK, max_iter=200))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        head.fit(x[train], codes[train])
-    probabilities, classes = head.predict_proba(x[test]), head.classes_
+    probabilities, classes = head_answers(x, codes, train, test), np.unique(codes[train])
     accuracy = float((classes[probabilities.argmax(1)] == codes[test]).mean())
     if defect is None:
         return accuracy, None, None

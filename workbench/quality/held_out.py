@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -34,10 +35,7 @@ def head_probabilities(
     Returns:
         (M, K); all NaN where any class has fewer than two units, so that no fold can be left out.
     """
-    from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     classes = int(labels.max()) + 1
     result = np.full((len(labels), classes), np.nan)
@@ -48,13 +46,32 @@ def head_probabilities(
     for done, (learn, judge) in enumerate(folds.split(features, labels, units), 1):
         known = np.unique(labels[learn])
         if len(known) > 1:
-            head = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=MOST_ITERATIONS))
-            head.fit(features[learn], labels[learn])
             result[judge] = 0
-            result[np.ix_(judge, known)] = head.predict_proba(features[judge])
+            result[np.ix_(judge, known)] = head_answers(features, labels, learn, judge)
         if on_progress is not None:
             on_progress(done, folds.n_splits)
     return result
+
+
+def head_answers(
+    features: NDArray[np.floating], labels: NDArray[np.intp], learn: NDArray[np.intp], judge: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """The probabilities that a logistic regression gives the rows `judge`, of the classes that occur in the rows
+    `learn`, in their order.
+
+    Features (M, D) are brought to unit variance first.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    head = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=MOST_ITERATIONS))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        head.fit(features[learn], labels[learn])
+    answers: NDArray[np.float64] = head.predict_proba(features[judge])
+    return answers
 
 
 def by_model(
