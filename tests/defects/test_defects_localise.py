@@ -28,7 +28,6 @@ from workbench.defects.localise import (
     measure,
     summarise,
 )
-from workbench.defects.spots import meets, meets_by_chance
 from workbench.errors import InputError
 from workbench.evidence.card import assess
 from workbench.images.item import BytesSource, ImageItem
@@ -300,17 +299,3 @@ def test_what_cannot_be_done_is_refused(clf, refusal) -> None:
     assert "8 x 9" in refusal(lambda: measure(SET[0], np.zeros((9, 8))))
     with pytest.raises(InputError):
         localise(clf, [SET[0]], "saliency", target="spot")
-
-
-def test_a_region_meets_a_mask_and_a_box_does_by_chance() -> None:
-    mask, region = np.zeros((12, 17), bool), np.zeros((12, 17), bool)
-    mask[3:6, 10:12] = mask[9, 0] = True
-    region[5:9, 11:16] = True
-    assert meets(region, mask)
-    assert not meets(region & ~mask, mask)
-    boxes = [mask[y : y + 4, x : x + 5].any() for y in range(9) for x in range(13)]
-    assert meets_by_chance((11, 5, 16, 9), mask) == pytest.approx(np.mean(boxes))
-    assert meets_by_chance((0, 0, 17, 12), mask) == 1
-    for call in (lambda: meets(region, mask[:5]), lambda: meets_by_chance((0, 0, 18, 2), mask)):
-        with pytest.raises(ValueError, match="expected"):
-            call()

@@ -23,7 +23,7 @@ from workbench.models import bounds, uploads
 from workbench.models.fitting import matched
 from workbench.models.folder import LONGEST_CLASS, MOST_CLASSES, read_spec
 from workbench.models.loading import load_folder
-from workbench.models.uploads import model_from_zip, unpack
+from workbench.models.uploads import unpack, upload_model
 from workbench.models.weights import read_weights
 
 torch.set_num_threads(1)
@@ -348,13 +348,13 @@ def test_odd_names_in_a_model_zip_are_one_sentence(changed: dict[str, str], says
             **{name: b"x" for name in changed.values() if len(name) > 250},
         }
     )
-    assert says in refusal(lambda: model_from_zip(data, "x.zip"))
+    assert says in refusal(lambda: upload_model(data, "x.zip"))
 
 
 def test_a_model_is_loaded_as_from_a_folder_and_leaves_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    loaded = model_from_zip(zipped({"m/model.toml": SPEC, "m/w.safetensors": save(state())}), "x.zip")
+    loaded, _ = upload_model(zipped({"m/model.toml": SPEC, "m/w.safetensors": save(state())}), "x.zip")
     assert loaded.class_names == ("ok", "bad")
     assert all(torch.equal(tensor, state()[name]) for name, tensor in loaded.model.state_dict().items())
     assert not list(tmp_path.iterdir())
@@ -368,7 +368,7 @@ def test_what_the_bounds_miss_ends_a_process_apart(
 ) -> None:
     monkeypatch.setattr(uploads, limit, value)
     data = zipped({"model.toml": SPEC, "w.safetensors": save(state())})
-    assert says in refusal(lambda: model_from_zip(data, "x.zip"))
+    assert says in refusal(lambda: upload_model(data, "x.zip"))
 
 
 def test_weights_of_a_trusted_folder_stay_readable(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from workbench.attribution.facts import layer_facts
     from workbench.attribution.job import CHUNK
     from workbench.attribution.layers import choose_layer
-    from workbench.attribution.matrix import suited, suits
+    from workbench.attribution.matrix import suits
     from workbench.attribution.methods import METHODS, Method
     from workbench.attribution.record import manifest, npz
     from workbench.attribution.result import Attribution, Score, ScoreKind
@@ -27,7 +27,7 @@ __getattr__ = handed_on(
         "facts": "layer_facts",
         "job": "CHUNK",
         "layers": "choose_layer",
-        "matrix": "suited suits",
+        "matrix": "suits",
         "methods": "METHODS Method",
         "record": "manifest npz",
         "result": "Attribution Score ScoreKind",

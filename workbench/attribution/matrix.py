@@ -48,11 +48,6 @@ def suits(classifier: Classifier, method: str, **settings: object) -> str | None
         return answers[key]
 
 
-def suited(classifier: Classifier) -> dict[str, str | None]:
-    """For each method why it does not suit a classifier, or None where it does: `suits` of all of them."""
-    return {method: suits(classifier, method) for method in METHODS}
-
-
 def _reason(classifier: Classifier, method: Method, settings: dict[str, object]) -> str | None:
     image, *others = _noise()
     try:

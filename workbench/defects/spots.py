@@ -158,25 +158,3 @@ def fill_spots(
     lines = scores[1:].reshape(len(regions), 1 + ELSEWHERE)
     before = float(scores[0])
     return before, [Filled(fill, before, float(line[0]), tuple(line[1:].tolist())) for line in lines]
-
-
-def meets(region: NDArray[np.bool_], mask: NDArray[np.bool_]) -> bool:
-    """Whether a region and a mask, both (H, W), have a pixel in common."""
-    if region.shape != mask.shape:
-        raise ValueError(f"expected a region and a mask of one shape, got {region.shape} and {mask.shape}")
-    return bool((region & mask).any())
-
-
-def meets_by_chance(box: tuple[int, int, int, int], mask: NDArray[np.bool_]) -> float:
-    """The share of all places in an image at which a box of the same size meets the mask.
-
-    Args:
-        box: Left, top, right and bottom in pixels; right and bottom are the first pixels outside.
-        mask: (H, W).
-    """
-    width, height = box[2] - box[0], box[3] - box[1]
-    if not (0 < width <= mask.shape[1] and 0 < height <= mask.shape[0]):
-        raise ValueError(f"expected a box within {mask.shape[1]} x {mask.shape[0]} pixels, got {box}")
-    sums = np.pad(mask.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    inside = sums[height:, width:] - sums[:-height, width:] - sums[height:, :-width] + sums[:-height, :-width]
-    return float((inside > 0).mean())

@@ -28,11 +28,6 @@ TEXTS = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "
 """What turns texts into numbers, for models that are asked with them."""
 
 
-def model_from_zip(data: bytes, name: str) -> Classifier:
-    """The model in a zip, as `upload_model`."""
-    return upload_model(data, name)[0]
-
-
 def upload_model(data: bytes, name: str) -> tuple[Classifier, ModelSpec]:
     """An uploaded model and its description: an ONNX file, a zip of a Hugging Face folder, or a zip of `model.toml`,
     its weights and perhaps its class list.

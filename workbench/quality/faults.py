@@ -126,7 +126,6 @@ def faults_of(
 EMPTY_FILES = "files of 0 bytes"
 """How a reading of a set calls what it leaves out for being empty."""
 TWIN = "blurred against its twin"
-OF_FORMATS = ("several frames", "odd format", "odd colours", "odd bits", "colour profile", "turned by EXIF", "odd size")
 Row = tuple[object, ...]
 
 

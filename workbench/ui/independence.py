@@ -8,8 +8,6 @@ from workbench.predictions import Cases, Independence, independence_of
 from workbench.ui import kin, url
 from workbench.ui.view import View
 
-ANCHOR = "together"
-"""The section of the Data page that says which images belong together."""
 LABEL = "Which images belong together?"
 
 
