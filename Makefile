@@ -10,7 +10,7 @@ BIN := .venv/bin
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint docs lock changelog clean chromium
+.PHONY: help run test slow bench lint docs lock changelog clean chromium
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -19,8 +19,11 @@ help: ## List the targets
 run: .venv/.stamp-demo ## Open the workbench on http://localhost:8501 (PORT=..., ARGS="--model ... --images ...")
 	@exec $(BIN)/workbench run --port $(PORT) $(ARGS)
 
-test: lint chromium ## Check style and types, then run every test, several files at a time
+test: lint chromium ## Check style and types, then run the tests, several files at a time
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder  # long files first, not last
+
+slow: .venv/.stamp-test ## Run the tests that take minutes each
+	$(BIN)/pytest -m slow
 
 lint: .venv/.stamp-test ## Check style and types only
 	$(BIN)/ruff check
