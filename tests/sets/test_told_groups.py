@@ -46,11 +46,11 @@ def test_what_cannot_be_understood_is_refused(option) -> None:
 
 def test_a_hostile_pattern_takes_no_time() -> None:
     name = "a" * 250 + ".png"
-    begin = time.perf_counter()
+    begin = time.process_time()
     for pattern in ("name:{group}a*", "name:*a{group}b", "name:*a*a*a*a*a*a{group}b", "name:" + "{group}_*" * 200):
         with contextlib.suppress(InputError):
             groups_by([name] * 50, pattern)
-    assert time.perf_counter() - begin < 1
+    assert time.process_time() - begin < 1
 
 
 @pytest.fixture(scope="module")
