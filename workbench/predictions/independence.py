@@ -70,12 +70,8 @@ def units_of_items(items: Sequence[ImageItem], families: Mapping[str, str] | Non
         items: N images; of those that cannot be read the bytes say nothing.
         families: The family of each by its name, where it is known; else what the set itself says of it.
     """
-    import pandas as pd
-
-    known = families or {}
-    groups = [None if GROUP not in item.attributes else str(item.attributes[GROUP]) for item in items]
-    kin = [known.get(item.name, item.attributes.get(FAMILY)) for item in items]
-    frame = pd.DataFrame({GROUP: groups, FAMILY: kin, "file": [item.readable_id for item in items]}, dtype=object)
+    frame = _stated(items, families)
+    frame["file"] = [item.readable_id for item in items]
     return units_or_cases(units_of(frame, GROUP, FAMILY, "file"), len(items))
 
 
@@ -86,14 +82,7 @@ def named_units(items: Sequence[ImageItem], families: Mapping[str, str] | None =
         items: All images of a set, for any of them may join two others.
         families: The family of each by its name, where they were looked for; else what the set itself says of it.
     """
-    import pandas as pd
-
-    known = families or {}
-    rows = [
-        (None if GROUP not in item.attributes else str(item.attributes[GROUP]), known.get(item.name, _said(item)))
-        for item in items
-    ]
-    units = units_of(pd.DataFrame(rows, columns=[GROUP, FAMILY], dtype=object))
+    units = units_of(_stated(items, families))
     return None if units is None else dict(zip((item.name for item in items), units.tolist(), strict=True))
 
 
@@ -128,9 +117,18 @@ def spread_over(names: Sequence[str], units: Mapping[str, int] | None) -> list[s
     return sorted(names, key=turn.__getitem__)
 
 
-def _said(item: ImageItem) -> str | None:
-    family = item.attributes.get(FAMILY)
-    return None if family is None else str(family)
+def _stated(items: Sequence[ImageItem], families: Mapping[str, str] | None) -> pd.DataFrame:
+    """Group and family of each image, as they are known."""
+    import pandas as pd
+
+    known = families or {}
+    rows = [(_said(item, GROUP), known.get(item.name, _said(item, FAMILY))) for item in items]
+    return pd.DataFrame(rows, columns=[GROUP, FAMILY], dtype=object)
+
+
+def _said(item: ImageItem, what: str) -> str | None:
+    value = item.attributes.get(what)
+    return None if value is None else str(value)
 
 
 def with_families(predictions: Predictions, families: Mapping[str, str]) -> Predictions:
