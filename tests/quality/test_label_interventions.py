@@ -78,9 +78,10 @@ def parts(stamp: bool = False) -> list[ImageItem]:
 
 PLANTED = [
     part("marked elsewhere", "bad", spot=SPOT, mask=ORDINARY),
-    part("nothing there", "bad", mask=ORDINARY),
     part("a spot after all", "good", spot=SPOT),
+    part("a marked spot", "good", spot=SPOT, mask=SPOT),
 ]
+MISSED = part("nothing there", "bad", mask=ORDINARY)  # as a defect that the model misses
 
 
 @pytest.fixture(scope="module")
@@ -94,14 +95,14 @@ def tried(classifier, items: list[ImageItem]):
 
 
 def test_planted_labels_are_named_and_no_sound_one(spotted) -> None:
-    found, predictions = tried(spotted, [*parts(), *PLANTED])
+    found, predictions = tried(spotted, [*parts(), *PLANTED, MISSED])
     assert {each.image for each in found.against} == {item.name for item in PLANTED}
     assert found.notes == ()
-    assert found.tried == 14 + 2 + 2  # the marked ones, and the two good parts that are called bad
+    assert found.tried == 14 + 2 + 3  # the marked ones, and the three good parts that are called bad
     why = {each.image: each.why for each in found.against}
     assert "moves 14 of 15 others" in why["marked elsewhere"]
     assert "what decides lies elsewhere" in why["marked elsewhere"]
-    assert "nothing there looks like bad" in why["nothing there"]
+    assert why["a marked spot"].startswith("What its mask marks makes the model call it bad")
     assert "25 % down and 25 % across" in why["a spot after all"]
     assert set(predictions.frame["predicted"]) == set(CLASSES)
 
@@ -111,17 +112,44 @@ def test_they_are_a_reason_of_their_own_behind_all_others(spotted) -> None:
     predictions = wb.predict(spotted, items)
     issues = label_issues(items, None, predictions, classifier=spotted)
     flagged = issues.flagged
-    assert flagged["name"].tolist()[0] == "empty"
+    assert set(flagged["name"].tolist()[:2]) == {"empty", "a marked spot"}
     assert dict(zip(flagged["name"], flagged["contradiction"], strict=True)) == {
-        "empty": "mask", **{item.name: "intervention" for item in PLANTED}
+        "empty": "mask", **{item.name: "intervention" for item in PLANTED}, "a marked spot": "mask and intervention"
     }  # fmt: skip
     result = {line.check: line for line in label_results(issues)}["label interventions"]
     assert (result.verdict, set(result.images), result.support) == ("warn", {item.name for item in PLANTED}, 18)
     plain = label_issues(items, None, predictions)
-    assert plain.flagged["name"].tolist() == ["empty"]
+    assert set(plain.flagged["name"]) == {"empty", "a marked spot"}
     assert {line.check: line.verdict for line in label_results(plain)}["label interventions"] == "unknown"
     sound = label_issues(parts(), None, wb.predict(spotted, parts()), classifier=spotted)
     assert {line.check: line.verdict for line in label_results(sound)}["label interventions"] == "ok"
+
+
+class Coloured(nn.Module):
+    """Calls a red spot a pit and a blue one a dent."""
+
+    def forward(self, x):
+        z = 30 * (nn.functional.avg_pool2d(x, 4).amax((2, 3)) - 0.65)
+        return torch.stack([torch.zeros_like(z[:, 0]), z[:, 0], z[:, 2]], 1)
+
+
+def test_what_is_marked_is_another_defect_than_the_label_says() -> None:
+    def spot(name: str, label: str, channel: int, where=SPOT, split: str = "test") -> ImageItem:
+        pixels = np.random.default_rng(list(name.encode())).integers(60, 121, (32, 32, 3)).astype(np.uint8)
+        pixels[8:12, 8:12, channel] = 250
+        over = np.zeros((32, 32), bool)
+        over[where[0] : where[1], where[2] : where[3]] = True
+        return ImageItem(name, source(pixels), label, source(over), split)
+
+    sound = [spot(f"{label} {i}", label, channel) for label, channel in (("pit", 0), ("dent", 2)) for i in range(6)]
+    sound.append(spot("learned", "pit", 0, split="train"))
+    planted = [spot("a pit called dent", "dent", 0), spot("marked elsewhere", "dent", 0, ORDINARY)]
+    model = wb.load_classifier(
+        Coloured(), size=(32, 32), classes=("good", "pit", "dent"), mean=(0, 0, 0), std=(1, 1, 1), device="cpu"
+    )
+    found, _ = tried(model, [*sound, *planted])
+    assert [each.image for each in found.against] == ["a pit called dent"]  # of the other the mark says nothing
+    assert "what is marked is pit, not dent" in found.against[0].why
 
 
 def test_a_model_that_does_not_decide_by_the_marks_accuses_no_label() -> None:

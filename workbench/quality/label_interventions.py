@@ -2,11 +2,12 @@
 
 Only images are tried that the model did not learn from, and only these speak against a label:
 
-- a defect of which the model decides the same, and as surely, with what the mask marks covered, where covering marks
-  changes most of the other decisions: then what makes the model decide lies elsewhere, or nothing does;
-- a good part that the model calls a defect for one small place: covered, it is decided as labelled, and covering as
-  much elsewhere changes nothing.
+- a defect that is decided as labelled, and as surely with what its mask marks covered: what decides lies elsewhere;
+- a defect that is called another one, until what its mask marks is covered: then the mark is that other one;
+- a good part that the model calls a defect for what its mask marks, or for one small place: covered, it is decided as
+  labelled, and covering as much elsewhere changes nothing.
 
+A defect that the model misses speaks against nothing, for it looks the same to the model with and without its mark.
 A model that does not decide by the marks at all speaks against no label; its fault is another one, and is said.
 """
 
@@ -58,8 +59,8 @@ class Interventions:
 
 @dataclasses.dataclass(frozen=True)
 class _Covered:
-    """What covering its mask makes of an image: how the model decides before and after, and how probable its label
-    is."""
+    """What covering its mask makes of an image: how the model decides before and after, and how probable what it calls
+    the image is."""
 
     item: ImageItem
     decisions: tuple[str, str]
@@ -108,7 +109,7 @@ def against_interventions(
                 against.append(Contradiction(item.name, "intervention", why))
         except InputError:  # a fault of the file, which is told as one
             continue
-    by_marks, notes = _by_marks(covered)
+    by_marks, notes = _by_marks(covered, good)
     return Interventions((*by_marks, *against), len(covered) + len(odd), notes)
 
 
@@ -138,24 +139,32 @@ def _candidates(
 
 
 def _without_marks(classifier: Classifier, item: ImageItem, rng: np.random.Generator) -> _Covered:
-    from scipy.ndimage import binary_dilation
 
     from workbench.models import ask
 
-    image, mask = shrunk(classifier.levels(item), COVERED_SIDE, Image.Resampling.BICUBIC), item.open_mask()
-    if mask is None or not mask.any() or mask.all():
+    image = shrunk(classifier.levels(item), COVERED_SIDE, Image.Resampling.BICUBIC)
+    marks = _marks(item, image.shape[:2])
+    if marks is None:
         raise InputError("The mask marks nothing, or all of the image.")
-    size = image.shape[1], image.shape[0]
-    inside = np.asarray(Image.fromarray(mask).resize(size, Image.Resampling.NEAREST))
-    wide = binary_dilation(inside, iterations=max(max(inside.shape) // 32, 1))
-    answers = ask(classifier, [image, cover_region(image, wide, "inpaint", (), rng)])
+    answers = ask(classifier, [image, cover_region(image, marks, "inpaint", (), rng)])
     first, second = (classifier.class_names[column] for column in classifier.rule.decide(answers)[0])
-    before, after = answers[:, classifier.index(str(item.label))].tolist()
+    before, after = answers[:, classifier.index(first)].tolist()
     return _Covered(item, (first, second), before, after)
 
 
-def _by_marks(covered: Sequence[_Covered]) -> tuple[list[Contradiction], tuple[str, ...]]:
-    """The defects that covering leaves unmoved, where it moves most of those that are decided as labelled."""
+def _marks(item: ImageItem, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    """What an image's mask marks, and a rim, on a copy of shape (H, W); None where that is nothing, or all."""
+    from scipy.ndimage import binary_dilation
+
+    mask = item.open_mask()
+    if mask is None or not mask.any() or mask.all():
+        return None
+    inside = np.asarray(Image.fromarray(mask).resize((shape[1], shape[0]), Image.Resampling.NEAREST))
+    return np.asarray(binary_dilation(inside, iterations=max(max(shape) // 32, 1)))
+
+
+def _by_marks(covered: Sequence[_Covered], good: str) -> tuple[list[Contradiction], tuple[str, ...]]:
+    """The defects that covering leaves unmoved or shows to be others, where it moves most decisions that are right."""
     right = [one for one in covered if one.decisions[0] == one.item.label]
     moved = sum(not one.unmoved for one in right)
     if len(right) < LEAST_MARKED:
@@ -166,16 +175,26 @@ def _by_marks(covered: Sequence[_Covered]) -> tuple[list[Contradiction], tuple[s
             f"Covering what masks mark moves only {moved:,} of {len(right):,} decisions: the model does not decide by"
             " the marks, which speaks against no label. Look for a shortcut on Bias.",
         )
-    usual = f"it moves {moved:,} of {len(right):,} others"
-    return [Contradiction(one.item.name, "intervention", _unmoved(one, usual)) for one in covered if one.unmoved], ()
+    usual = f"though it moves {moved:,} of {len(right):,} others"
+    lines = [(one, _unmoved(one, usual)) for one in right if one.unmoved]
+    others = [one for one in covered if one.decisions[0] not in (one.item.label, good, one.decisions[1])]
+    lines += [(one, _another(one)) for one in others]
+    return [Contradiction(one.item.name, "intervention", why) for one, why in lines], ()
 
 
 def _unmoved(one: _Covered, usual: str) -> str:
-    label, called = one.item.label, one.decisions[0]
-    what = "what decides lies elsewhere" if called == label else f"nothing there looks like {label}"
+    called = one.decisions[0]
     return (
-        f"Covering what its mask marks leaves the decision at {called} (P({label}) {one.before:.2f}, then"
-        f" {one.after:.2f}), though {usual}: for the model {what}."
+        f"Covering what its mask marks leaves the decision at {called} (P({called}) {one.before:.2f}, then"
+        f" {one.after:.2f}), {usual}: for the model what decides lies elsewhere."
+    )
+
+
+def _another(one: _Covered) -> str:
+    called, after = one.decisions
+    return (
+        f"Covering what its mask marks turns the decision from {called} (P({called}) {one.before:.2f}, then"
+        f" {one.after:.2f}) to {after}: for the model what is marked is {called}, not {one.item.label}."
     )
 
 
@@ -185,7 +204,8 @@ def _place_that_decides(classifier: Classifier, item: ImageItem, rng: np.random.
 
     image = shrunk(classifier.levels(item), COVERED_SIDE, Image.Resampling.BICUBIC)
     column = classifier.index(str(item.label))
-    windows = _windows(*image.shape[:2])
+    marks = _marks(item, image.shape[:2])
+    windows = _windows(*image.shape[:2]) if marks is None else [marks]
     answers = ask(classifier, [image, *(cover_region(image, place, "mean", (), rng) for place in windows)])
     called = classifier.class_names[int(classifier.rule.decide(answers[:1])[0][0])]
     place = windows[int(answers[1:, column].argmax())]
@@ -197,8 +217,9 @@ def _place_that_decides(classifier: Classifier, item: ImageItem, rng: np.random.
     rows, columns = (np.flatnonzero(place.any(axis)) for axis in (1, 0))
     ends = zip((rows, columns), place.shape, strict=True)
     down, across = (round(50 * int(at[0] + at[-1] + 1) / size) for at, size in ends)
+    where = f"One place, {down} % down and {across} % across," if marks is None else "What its mask marks"
     return (
-        f"One place, {down} % down and {across} % across, makes the model call it {called}: covered, it is"
+        f"{where} makes the model call it {called}: covered, it is"
         f" {item.label} as labelled, in {TRIES} of {TRIES} covers, and covering as much elsewhere changes nothing."
     )
 
