@@ -159,6 +159,16 @@ def test_a_model_that_does_not_decide_by_the_marks_accuses_no_label() -> None:
     assert "Bias" in found.notes[0]
 
 
+def test_one_place_in_many_good_parts_is_what_the_model_has_learned() -> None:
+    stamped = [part(f"stamped {i}", "good", stamp=True) for i in range(3)]
+    model = loaded(Stamped())
+    found, _ = tried(model, [*parts(stamp=True), *stamped[:2]])
+    assert {each.image for each in found.against} == {"stamped 0", "stamped 1"}
+    found, _ = tried(model, [*parts(stamp=True), *stamped])
+    assert found.against == ()
+    assert "In 3 good parts one and the same place, 88 % down and 88 % across" in found.notes[1]
+
+
 def test_what_the_model_learned_from_is_never_edited(spotted) -> None:
     planted = [
         part("seen", "good", spot=SPOT, split="train", group="one part"),

@@ -14,7 +14,8 @@ A model that does not decide by the marks at all speaks against no label; its fa
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +38,9 @@ LEAST_MARKED = 10
 """Of fewer decisions that agree with the label it cannot be told whether the model decides by the marks."""
 UNMOVED = 0.05
 """A probability that changes by less is unmoved: the edge of a cover alone can change it so."""
+CLEAR_FALL, ONE_PLACE = 0.3, 3
+"""What a probability falls by where a mark made it; and how many good parts one place may decide about: of more, the
+place is what the model has learned."""
 COVERED_SIDE, WINDOW, TRIES = 512, 4, 4
 """Pixels of the longer side of what is covered; a window is one part in so many of either side; covers of a place."""
 Progress = Callable[[int, int], None]
@@ -97,7 +101,7 @@ def against_interventions(
         return Interventions((), 0, ("No class of the model reads as good, so no image was edited.",))
     marked, odd = _candidates(classifier, items, units, predictions, good, np.random.default_rng(seed))
     total, covered = len(marked) + len(odd), list[_Covered]()
-    against = list[Contradiction]()
+    places = dict[str, tuple[str, str]]()
     for done, item in enumerate((*marked, *odd)):
         if on_progress is not None:
             on_progress(done, total)
@@ -105,12 +109,26 @@ def against_interventions(
         try:
             if done < len(marked):
                 covered.append(_without_marks(classifier, item, rng))
-            elif why := _place_that_decides(classifier, item, rng):
-                against.append(Contradiction(item.name, "intervention", why))
+            elif (found := _place_that_decides(classifier, item, rng)) is not None:
+                places[item.name] = found
         except InputError:  # a fault of the file, which is told as one
             continue
     by_marks, notes = _by_marks(covered, good)
-    return Interventions((*by_marks, *against), len(covered) + len(odd), notes)
+    against, learned = _by_places(places)
+    return Interventions((*by_marks, *against), len(covered) + len(odd), (*notes, *learned))
+
+
+def _by_places(places: Mapping[str, tuple[str, str]]) -> tuple[list[Contradiction], list[str]]:
+    """The good parts that a place of their own decides about, from the place of each and the reason."""
+    counts = Counter(place for place, _ in places.values() if place)
+    learned = {place: count for place, count in counts.items() if count >= ONE_PLACE}
+    notes = [
+        f"In {count:,} good parts one and the same place, {place}, makes them defects: the model has learned it, which"
+        " speaks against no label. Look for a shortcut on Bias."
+        for place, count in learned.items()
+    ]
+    rows = [(name, why) for name, (place, why) in places.items() if place not in learned]
+    return [Contradiction(name, "intervention", why) for name, why in rows], notes
 
 
 def _candidates(
@@ -177,8 +195,8 @@ def _by_marks(covered: Sequence[_Covered], good: str) -> tuple[list[Contradictio
         )
     usual = f"though it moves {moved:,} of {len(right):,} others"
     lines = [(one, _unmoved(one, usual)) for one in right if one.unmoved]
-    others = [one for one in covered if one.decisions[0] not in (one.item.label, good, one.decisions[1])]
-    lines += [(one, _another(one)) for one in others]
+    others = [one for one in covered if one.decisions[0] not in (one.item.label, good) and one.decisions[1] == good]
+    lines += [(one, _another(one)) for one in others if one.before - one.after >= CLEAR_FALL]
     return [Contradiction(one.item.name, "intervention", why) for one, why in lines], ()
 
 
@@ -198,8 +216,9 @@ def _another(one: _Covered) -> str:
     )
 
 
-def _place_that_decides(classifier: Classifier, item: ImageItem, rng: np.random.Generator) -> str:
-    """Which place alone makes the model call a good part a defect, in a sentence; empty where there is none."""
+def _place_that_decides(classifier: Classifier, item: ImageItem, rng: np.random.Generator) -> tuple[str, str] | None:
+    """The place that alone makes the model call a good part a defect, empty for what its mask marks, and a sentence on
+    it; None where there is none."""
     from workbench.models import ask
 
     image = shrunk(classifier.levels(item), COVERED_SIDE, Image.Resampling.BICUBIC)
@@ -213,14 +232,15 @@ def _place_that_decides(classifier: Classifier, item: ImageItem, rng: np.random.
     others = [cover_region(image, elsewhere(place, place, rng, mirrored=False), "patch", (), rng) for _ in range(TRIES)]
     turned = classifier.rule.decide(ask(classifier, [*covers, *others]))[0] == column
     if called == item.label or turned[:TRIES].sum() < TRIES or turned[TRIES:].any():
-        return ""
+        return None
     rows, columns = (np.flatnonzero(place.any(axis)) for axis in (1, 0))
     ends = zip((rows, columns), place.shape, strict=True)
     down, across = (round(50 * int(at[0] + at[-1] + 1) / size) for at, size in ends)
-    where = f"One place, {down} % down and {across} % across," if marks is None else "What its mask marks"
-    return (
-        f"{where} makes the model call it {called}: covered, it is"
-        f" {item.label} as labelled, in {TRIES} of {TRIES} covers, and covering as much elsewhere changes nothing."
+    at = f"{down} % down and {across} % across" if marks is None else ""
+    where = f"One place, {at}," if at else "What its mask marks"
+    return at, (
+        f"{where} makes the model call it {called}: covered, it is {item.label} as labelled, in {TRIES} of {TRIES}"
+        " covers, and covering as much elsewhere changes nothing."
     )
 
 
