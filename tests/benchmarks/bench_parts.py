@@ -33,7 +33,7 @@ from workbench.sets import load_images
 from workbench.stats import Rate, wilson
 from workbench.training import finetune, run
 
-SIZE, PARTS, NEW, SHOTS, EPOCHS = 64, 60, 100, 6, 8
+SIZE, PARTS, NEW, SHOTS, EPOCHS = 64, 60, 100, 6, 12
 NET = "timm:test_resnet"
 WAYS = ("by part, as the card says", "the same images counted singly", "images dealt and counted singly")
 
