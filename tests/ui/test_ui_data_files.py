@@ -98,10 +98,10 @@ def test_an_image_that_is_softer_than_its_twin_is_shown_against_it(visit, folder
 def test_everything_is_looked_for_by_one_button(visit, folder, empty_shelves):
     at = visit("data", model="everyday", set=str(folder)).sound("Data")
     line = next(line for line in texts(at).splitlines() if "**Not looked for yet**: " in line)
-    assert line.endswith(
+    asked = (
         "images of one part, groups that the order of the files hides, wrong labels, what the training split does not"
-        " reach, what gives the label away."
     )
+    assert f"{asked} reach" in line
     next(button for button in at.button if button.label == "Look for all of it").click().run()
     assert {
         "Look for all of it",

@@ -19,7 +19,7 @@ FURTHEST = 12
 """An image is shifted by at most this part of its edge."""
 BETWEEN = (1.5, 6.0)
 """The blurs between which texture is compared, in pixels."""
-BESIDE = 128
+SURROUND = 128
 """Grey where the shifted image has nothing."""
 
 
@@ -40,7 +40,7 @@ def laid_over(first: Image.Image, second: Image.Image, turn: str = "") -> tuple[
     image = ImageOps.mirror(second) if place >= 4 else second
     image = image.rotate(90 * (place % 4), expand=True).convert("RGB").resize(first.size, Image.Resampling.BICUBIC)
     down, right = _shift(_texture(first), _texture(image))
-    result = Image.new("RGB", first.size, (BESIDE, BESIDE, BESIDE))
+    result = Image.new("RGB", first.size, (SURROUND, SURROUND, SURROUND))
     result.paste(image, (right, down))
     return result, (down, right)
 

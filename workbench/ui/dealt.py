@@ -101,7 +101,7 @@ def banner(view: View, figure: str = "accuracy") -> None:
         leaked.banner(view, figure)
         return
     st.info(sentence(split), icon=":material/call_split:")
-    with st.container(horizontal=True, key="proposed-split"):
+    with st.container(horizontal=True, vertical_alignment="center", key="proposed-split"):
         st.button(LEAVE, icon=":material/close:", on_click=url.drop, args=(DEALT,), key="leave split")
         st.page_link(
             url.DATA, label="Train on it", icon=":material/arrow_forward:", query_params=url.link(), help=TRAIN_HELP
@@ -135,10 +135,10 @@ def sentence(split: GroupedSplit) -> str:
     )
     if len(trained):
         sides = trained["after"].value_counts()
-        there = " and ".join(f"{sides[name]:,} to {name}" for name in ("test", "validation") if name in sides)
+        there = " and ".join(f"{sides[name]:,} of its {name} split" for name in ("test", "validation") if name in sides)
         text += (
-            f" It deals {there} that are **images the loaded model was trained on**, or show a part that it was trained"
-            " on: they count as training images here, never as held out."
+            f" Of the images that it deals, {there} are **images the loaded model was trained on**, or show a part that"
+            " it was trained on: they count as training images here, never as held out."
         )
     if len(chosen):
         text += f" {len(chosen):,} show a part of the stated validation split and count there, not as test images."
