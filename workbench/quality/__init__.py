@@ -36,6 +36,7 @@ from workbench.quality.laid_over import laid_over
 from workbench.quality.leak_figures import Cut, Excess
 from workbench.quality.leak_words import leak_results, what_follows, what_leaks
 from workbench.quality.leaks import COMPARED_SPLITS, SAME_PART, SHARED_GROUP, Leaks, Side, leaks
+from workbench.quality.likeness import LIKENESS_BINS
 from workbench.quality.measured import looked_up, measure, measures_version
 from workbench.quality.name_groups import Proposed
 from workbench.quality.one_side import one_side, unsure
@@ -44,6 +45,6 @@ from workbench.quality.projection import MOST_EMBEDDED, projection
 from workbench.quality.properties import Property
 from workbench.quality.proposals import CHANGES, Proposal, home_of, manifest, write_manifest
 from workbench.quality.repeats import Repeat, Repeats, Shift, map_agreement, repeat_results, repeats
-from workbench.quality.same_part import LIKENESS_BINS, Families, families, told_apart
+from workbench.quality.same_part import Families, families, told_apart
 from workbench.quality.study import TARGETS, proposed_split, study
 from workbench.quality.support import NO_SPLIT, Promise, Support, support, support_results

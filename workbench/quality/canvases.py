@@ -19,10 +19,11 @@ from PIL import Image
 
 from workbench.errors import InputError
 from workbench.images import ImageItem, Raster, shown
+from workbench.quality.frames import without_frame
 
 CANVAS_EDGE, TINTS = 96, 8
 """Edges, in pixels, of the grey canvas and of the colour canvas of an image."""
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 """Raised whenever the same image gives another record."""
 MOST_RECORDED = 2**30
 """A file of records that is longer is begun anew."""
@@ -43,7 +44,7 @@ Records = NDArray[np.void]
 
 def grey(image: Image.Image, edge: int) -> NDArray[np.float32]:
     """Grey levels, stretched to a square of (edge, edge) pixels that each average what they cover."""
-    image = _reduced(image, edge).convert("L").convert("F")
+    image = _reduced(without_frame(image), edge).convert("L").convert("F")
     return np.asarray(image.resize((edge, edge), _filter(image, edge)), np.float32)
 
 
@@ -110,6 +111,7 @@ def _record(item: ImageItem) -> Records | None:
     record["pixels"] = _pixels_digest(opened).encode()
     record["size"] = image.size
     record["canvas"] = grey(image, CANVAS_EDGE)
+    image = without_frame(image)
     record["tints"] = np.asarray(_reduced(image, TINTS).resize((TINTS, TINTS), Image.Resampling.BOX), np.float32)
     record["sum"] = _sum(record)
     return record

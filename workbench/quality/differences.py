@@ -15,6 +15,7 @@ from workbench.images import ImageItem
 from workbench.quality.candidates import Triples
 from workbench.quality.canvases import CANVAS_EDGE, grey
 from workbench.quality.residuals import Array, band, turned
+from workbench.quality.warps import Motions, warped
 
 CLOSE_KEPT = 512
 """Images that are held at once."""
@@ -83,11 +84,11 @@ class Close:
 def differences_of(
     items: Sequence[ImageItem],
     triples: Triples,
-    shifts: NDArray[np.int64],
+    motions: Motions,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Differences:
-    """What differs between the images of each pair (M, 3), whose second is shifted so (M, 2) in pixels of the canvas;
-    NaN where one can no longer be read."""
+    """What differs between the images of each pair (M, 3), whose second is moved so (M, 2) in pixels of the canvas; NaN
+    where one can no longer be read."""
 
     held: dict[int, Close] = {}
 
@@ -100,13 +101,23 @@ def differences_of(
 
     result = np.full((len(triples), 3), np.nan)
     scale = CLOSE_EDGE // CANVAS_EDGE
-    for place, ((first, second, turn), shift) in enumerate(zip(triples, shifts, strict=True)):
+    for place, ((first, second, turn), motion) in enumerate(zip(triples, motions, strict=True)):
         with contextlib.suppress(InputError):
-            down, right = (scale * int(step) for step in shift)
-            result[place] = dataclasses.astuple(difference(close(first), close(second), int(turn), (down, right)))
+            one, other, shift = close(first), close(second), (0, 0)
+            if motion[0]:
+                other = _brought(one, other, motion * (1, scale))
+            else:
+                shift = (-scale * round(motion[1].imag), -scale * round(motion[1].real))
+            result[place] = dataclasses.astuple(difference(one, other, int(turn), shift))
         if on_progress is not None:
             on_progress(place + 1, len(triples))
     return Differences(*result.T)
+
+
+def _brought(first: Close, second: Close, motion: NDArray[np.complex128]) -> Close:
+    """The second moved onto the first, and filled up from it where nothing is known."""
+    moved = warped(second.grey[None] + 1, motion[None])[0] - 1
+    return Close(np.where(moved < 0, first.grey, moved))
 
 
 def difference(first: Close, second: Close, turn: int, shift: tuple[int, int]) -> Difference:

@@ -32,24 +32,33 @@ NOISE_ALONE = 4.6
 """Excess up to which nothing but noise differs (3.8 is that of Gaussian noise)."""
 OPEN_TRIPLES, BETWEEN = 0.15, 0.05
 """Share of open triples, and of images in the middle of one, above which a set holds sister parts."""
-TINT_LEVELS, UNEQUAL_GAINS = 12.0, 1.7
-"""Levels by which colours may differ once each channel is scaled, and how unequal those scales may be."""
+TINT_LEVELS, UNEQUAL_GAINS, MARKED = 12.0, 1.7, 0.85
+"""Levels by which colours may differ once each channel is scaled, how unequal those scales may be, and in which share
+of the places, those that differ least."""
 
 
 def of_one_colour(records: Records, triples: Triples) -> NDArray[np.bool_]:
     """Which pairs have the same colours but for the camera's own balance: (M,)."""
     result = np.ones(len(triples), bool)
     for place, (first, second, turn) in enumerate(triples):
-        one = np.asarray(records["tints"][first], np.float32)
+        one = np.asarray(records["tints"][first], np.float32).reshape(-1, 3)
         other = np.moveaxis(turned(np.moveaxis(records["tints"][second], -1, 0), turn), 0, -1).astype(np.float32)
-        gains = (one * other).sum((0, 1)) / np.maximum((other**2).sum((0, 1)), 1.0)
-        rest = one - gains * other
-        tint = rest - rest.mean(2, keepdims=True)
-        unequal = gains.max() / max(float(gains.min()), 1e-3)
-        result[place] = np.sqrt((tint**2).mean()) < TINT_LEVELS and (
-            unequal < UNEQUAL_GAINS or float(one.max()) < TINT_LEVELS
-        )
+        result[place] = _one_colour(one, other.reshape(-1, 3))
     return result
+
+
+def _one_colour(one: Array, other: Array) -> bool:
+    """Whether most places of two images, (P, 3), have the same colours: a coloured mark in few of them says nothing."""
+    kept = np.arange(len(one))
+    for share in (MARKED, 1.0):
+        gains = (one[kept] * other[kept]).sum(0) / np.maximum((other[kept] ** 2).sum(0), 1.0)
+        rest = one - gains * other
+        tint = ((rest - rest.mean(1, keepdims=True)) ** 2).mean(1)
+        if share < 1:
+            kept = np.argsort(tint)[: int(share * len(tint))]
+    unequal = gains.max() / max(float(gains.min()), 1e-3)
+    even = unequal < UNEQUAL_GAINS or float(one[kept].max()) < TINT_LEVELS
+    return bool(np.sqrt(tint[kept].mean()) < TINT_LEVELS and even)
 
 
 def holds_sisters(triples: Triples, count: int) -> bool:

@@ -7,14 +7,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.quality.agreement import TILES_ALONG, Background, agreement_of, correlations
 from workbench.quality.candidates import Triples
-from workbench.quality.canvases import CANVAS_EDGE
 from workbench.quality.residuals import TURNS, Array, Residuals
 
 MOST_SHIFT = 8
 """How far an image is shifted at most, in pixels of the canvas (a twelfth of its edge)."""
-TILES_ALONG, LEFT_OUT = 4, 4
-"""Along each edge, how many tiles an image is cut into, and how many of all are left out: those that agree most."""
 STRANGERS = 20_000
 """Pairs drawn at random for the null."""
 EXPECTED_FALSE = 0.1
@@ -25,20 +23,26 @@ REGISTERED_AT_ONCE = 256
 
 
 def likeness(
-    residuals: Residuals, triples: Triples, on_progress: Callable[[int, int], None] | None = None
+    residuals: Residuals,
+    triples: Triples,
+    background: Background,
+    least: float = -np.inf,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Array, Array, NDArray[np.int64]]:
     """The normalised cross-correlation of each pair at the best of small shifts.
 
     Args:
         residuals: Of N images.
         triples: (M, 3) pairs and turns.
+        background: What strangers share.
+        least: The likeness from which on it is asked how far a pair agrees over most of its area.
         on_progress: Called with how much is done, and of how much.
 
     Returns:
-        Likeness (M,), at most 1; the likeness of what is left without the tiles that agree most (M,); and by how much
-        the second must be shifted down and right, (M, 2), in pixels of the canvas.
+        Likeness (M,), at most 1; the correlation of each tile (M, T), NaN where that was not asked; and by how much the
+        second must be shifted down and right, (M, 2), in pixels of the canvas.
     """
-    score, rest = np.zeros((2, len(triples)), np.float32)
+    score, tiles = np.zeros(len(triples), np.float32), np.full((len(triples), TILES_ALONG**2), np.nan, np.float32)
     shifts = np.zeros((len(triples), 2), np.int64)
     done = 0
     for turn in range(len(TURNS)):
@@ -47,11 +51,13 @@ def likeness(
             some = here[start : start + REGISTERED_AT_ONCE]
             first, second = residuals.rows(triples[some, 0]), residuals.rows(triples[some, 1], turn)
             score[some], shifts[some] = correlate(first, second)
-            rest[some] = agreement(first, second, shifts[some])
-            done += len(some)
+            some = some[score[some] >= least]
+            moved = _moved(residuals.raw(triples[some, 1], turn), shifts[some])
+            tiles[some] = correlations(residuals.raw(triples[some, 0]), moved, background)
+            done += len(first)
             if on_progress is not None:
                 on_progress(done, len(triples))
-    return score, rest, shifts
+    return score, tiles, shifts
 
 
 def correlate(first: Array, second: Array, most: int = MOST_SHIFT) -> tuple[Array, NDArray[np.int64]]:
@@ -67,30 +73,21 @@ def correlate(first: Array, second: Array, most: int = MOST_SHIFT) -> tuple[Arra
     return flat[np.arange(len(flat)), best], np.stack([down - most, right - most], 1)
 
 
-def agreement(first: Array, second: Array, shifts: NDArray[np.int64]) -> Array:
-    """The correlation of pairs (M, S, S) over what is left of their tiles without the few that speak most for it: a
-    stamp, a scale bar or a corner that strangers share must not join them."""
-    moved = np.stack([np.roll(image, shift, (0, 1)) for image, shift in zip(second, shifts, strict=True)])
-    products, own, other = (_tiles(values) for values in (first * moved, first**2, moved**2))
-    order = np.argsort(products, axis=1)[:, : TILES_ALONG * TILES_ALONG - LEFT_OUT]
-    kept = (np.take_along_axis(values, order, 1).sum(1) for values in (products, own, other))
-    product, one, two = kept
-    return np.asarray(product / np.maximum(np.sqrt(one * two), 1e-9))
+def _moved(images: Array, shifts: NDArray[np.int64]) -> Array:
+    for image, shift in zip(images, shifts, strict=True):
+        image[:] = np.roll(image, shift, (0, 1))
+    return images
 
 
-def _tiles(values: Array) -> Array:
-    side = CANVAS_EDGE // TILES_ALONG
-    return values.reshape(-1, TILES_ALONG, side, TILES_ALONG, side).sum((2, 4)).reshape(len(values), -1)
-
-
-def strangers(residuals: Residuals, rows: NDArray[np.integer]) -> tuple[Array, Array]:
-    """The likeness of pairs of images drawn at random, in turns drawn at random, in whole and in rest: (M,) each."""
+def strangers(residuals: Residuals, rows: NDArray[np.integer], background: Background) -> tuple[Array, Array]:
+    """The likeness of pairs of images drawn at random, in turns drawn at random, and how far they agree: (M,) each."""
     rng = np.random.default_rng(1)
     many = min(STRANGERS, len(rows) * (len(rows) - 1) * 4)
     first, second = rng.integers(0, len(rows), (2, many))
     turns = np.where(rng.random(many) < 0.5, 0, rng.integers(0, len(TURNS), many))
     apart = first != second
-    return likeness(residuals, np.stack([rows[first], rows[second], turns], 1)[apart])[:2]
+    score, tiles, _ = likeness(residuals, np.stack([rows[first], rows[second], turns], 1)[apart], background)
+    return score, agreement_of(tiles)
 
 
 def threshold_of(null: Array, count: int) -> float:
@@ -102,5 +99,9 @@ def threshold_of(null: Array, count: int) -> float:
     middle, upper = np.quantile(null, (0.5, 0.9))
     scale = (upper - middle) / (np.log(np.log(2)) - np.log(-np.log(0.9)))
     place = middle + scale * np.log(np.log(2))
-    pairs = len(TURNS) * count * (count - 1) / 2
-    return float(place + scale * np.log(pairs / EXPECTED_FALSE))
+    return float(place + scale * np.log(pairs_of(count) / EXPECTED_FALSE))
+
+
+def pairs_of(count: int) -> float:
+    """How many pairs N images make, in all turns."""
+    return len(TURNS) * count * (count - 1) / 2

@@ -56,10 +56,14 @@ class Residuals:
     mean: Array
     shared: Array
 
+    def raw(self, which: NDArray[np.integer], turn: int = 0) -> Array:
+        """The textures of some images, turned: (M, S, S)."""
+        texture = np.asarray(self.textures[which], np.float32).reshape(-1, CANVAS_EDGE, CANVAS_EDGE)
+        return np.ascontiguousarray(turned(texture, turn))
+
     def rows(self, which: NDArray[np.integer], turn: int = 0) -> Array:
         """What some images, turned, have of their own: (M, S, S), each of norm 1."""
-        texture = np.asarray(self.textures[which], np.float32).reshape(-1, CANVAS_EDGE, CANVAS_EDGE)
-        own = np.ascontiguousarray(turned(texture, turn)).reshape(len(texture), -1) - self.mean
+        own = self.raw(which, turn).reshape(len(which), -1) - self.mean
         own -= (own @ self.shared.T) @ self.shared
         own /= np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-6)
         return own.reshape(-1, CANVAS_EDGE, CANVAS_EDGE)

@@ -18,24 +18,24 @@ from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.images import ImageItem
-from workbench.quality import candidates, grading, registration, residuals
+from workbench.quality import grading
 from workbench.quality.canvases import Records, records_of
-from workbench.quality.differences import differences_of
 from workbench.quality.grading import GRADES
+from workbench.quality.likeness import Pair, Verdict, verdict_of
+from workbench.quality.residuals import TURNS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PAIR_COLUMNS = ("first", "second", "grade", "score", "turn")
-REGISTERED = 0.9999
-"""The most that a registered pair is alike: 1 is what is exactly the same."""
-CLOSE_LOOKS = 12
-"""Pairs of an image that are looked at for differences, the most alike first."""
-MOST_TRIED = 300
-"""Images up to which all pairs are candidates where there is no null."""
-LIKENESS_BINS = np.round(np.linspace(-0.2, 1, 61), 2)
-"""Edges of the counts of likenesses."""
-WORK_DONE = {"reading": 0.45, "texture": 0.5, "candidates": 0.6, "registering": 0.8, "differences": 1.0}
+WORK_DONE = {
+    "reading": 0.4,
+    "texture": 0.45,
+    "candidates": 0.55,
+    "registering": 0.7,
+    "searching": 0.85,
+    "differences": 1.0,
+}
 """How much of the work is done after each step, as a share."""
 
 
@@ -77,29 +77,6 @@ class Families:
         return dict(zip(self.frame["name"], self.frame["family"], strict=True))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Pair:
-    """Two images that are alike: rows, the place of their grade in `GRADES`, likeness, and turn of the second."""
-
-    first: int
-    second: int
-    grade: int
-    score: float
-    turn: int = 0
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Verdict:
-    """What registration says of a set."""
-
-    pairs: list[_Pair]
-    threshold: float | None = None
-    untold: NDArray[np.intp] = dataclasses.field(default_factory=lambda: np.zeros(0, np.intp))
-    sisters: bool = False
-    strangers: tuple[int, ...] = ()
-    compared: tuple[int, ...] = ()
-
-
 def families(
     items: Iterable[ImageItem],
     *,
@@ -135,7 +112,7 @@ def families(
     with tempfile.TemporaryDirectory(prefix="workbench-") as work:
         records, sound = records_of(images, Path(work), folder, steps.of("reading"))
         exact, rows = _exact(images, records, sound)
-        verdict = _registered(images, records, rows, embeddings, Path(work), steps)
+        verdict = verdict_of(images, records, rows, embeddings, Path(work), steps.of)
     steps.end()
     return told_apart(_result(images, exact, verdict, sound), images, apart)
 
@@ -152,7 +129,7 @@ def told_apart(found: Families, items: Sequence[ImageItem], apart: Iterable[tupl
     rows = {name: row for row, name in enumerate(names)}
     columns = (found.pairs[name] for name in ("first", "second", "grade", "score"))
     pairs = [
-        _Pair(rows[first], rows[second], GRADES.index(grade), score)
+        Pair(rows[first], rows[second], GRADES.index(grade), score)
         for first, second, grade, score in zip(*columns, strict=True)
     ]
     return dataclasses.replace(found, frame=_frame(names, pairs, _apart(items, apart)))
@@ -203,7 +180,7 @@ def _apart(items: Sequence[ImageItem], apart: Iterable[tuple[str, str]]) -> set[
 
 def _exact(
     items: Sequence[ImageItem], records: Records, sound: NDArray[np.bool_]
-) -> tuple[list[_Pair], NDArray[np.intp]]:
+) -> tuple[list[Pair], NDArray[np.intp]]:
     """Pairs of the same bytes or pixels, each with the first of its kind, and the rows that are left to compare.
 
     Pixels of one colour say nothing: only the same file is the same image there.
@@ -218,104 +195,11 @@ def _exact(
         if to == row:
             rows.append(row)
         else:
-            pairs.append(_Pair(to, row, 0 if ids[row] == ids[to] else 1, 1.0))
+            pairs.append(Pair(to, row, 0 if ids[row] == ids[to] else 1, 1.0))
     return pairs, np.array(rows, np.intp)
 
 
-def _registered(
-    items: Sequence[ImageItem],
-    records: Records,
-    rows: NDArray[np.intp],
-    embeddings: NDArray[np.floating] | None,
-    work: Path,
-    steps: _Steps,
-) -> _Verdict:
-    textures = residuals.residuals_of(records, work, steps.of("texture"))
-    untold = rows[textures.faint[rows]]
-    rows = rows[~textures.faint[rows]]
-    if len(rows) < 2:
-        return _Verdict([], untold=untold)
-    unlike = candidates.unlike(textures, rows)
-    if len(unlike) < registration.LEAST_STRANGERS:
-        verdict = _unmistakable(items, records, textures, rows, steps)
-        return dataclasses.replace(verdict, untold=np.union1d(untold, verdict.untold).astype(np.intp))
-    own = residuals.less_shared(textures, unlike)
-    triples = candidates.candidates(own, rows, steps.of("candidates"))
-    if embeddings is not None:
-        triples = np.unique(np.concatenate([triples, candidates.nearest_by_embedding(embeddings, rows)]), axis=0)
-    score, rest, shifts = registration.likeness(own, triples, steps.of("registering"))
-    null, null_rest = registration.strangers(own, unlike)
-    limits = [registration.threshold_of(figures, len(rows)) for figures in (null, null_rest)]
-    best = grading.best_turns(triples, np.where(rest >= limits[1], score, score - 2))
-    alike = best[(score[best] >= limits[0]) & (rest[best] >= limits[1])]
-    pairs, doubtful, sisters = _graded(items, records, triples[alike], score[alike], shifts[alike], steps)
-    return _Verdict(
-        pairs, limits[0], np.union1d(untold, doubtful).astype(np.intp), sisters, _counts(null), _counts(score[best])
-    )
-
-
-def _counts(figures: NDArray[np.floating]) -> tuple[int, ...]:
-    return tuple(np.histogram(np.clip(figures, LIKENESS_BINS[0], LIKENESS_BINS[-1]), LIKENESS_BINS)[0].tolist())
-
-
-def _graded(
-    items: Sequence[ImageItem],
-    records: Records,
-    triples: candidates.Triples,
-    score: residuals.Array,
-    shifts: NDArray[np.int64],
-    steps: _Steps,
-) -> tuple[list[_Pair], NDArray[np.integer], bool]:
-    """Graded pairs, the images that are as like to several others, and whether the set holds sister parts."""
-    sisters = grading.holds_sisters(triples, len(records))
-    kept = grading.first_of_each(triples, score, CLOSE_LOOKS)
-    triples, score, shifts = triples[kept], score[kept], shifts[kept]
-    differences = differences_of(items, triples, shifts, steps.of("differences"))
-    grades = grading.grades_of(triples, differences, grading.of_one_colour(records, triples), sisters)
-    doubtful = triples[(grades == 3) & (differences.excess <= grading.NOISE_ALONE), :2] if sisters else triples[:0, :2]
-    doubtful = np.setdiff1d(doubtful, triples[grades < 3, :2])
-    return _pairs(triples, grades, score), doubtful, sisters
-
-
-def _pairs(triples: candidates.Triples, grades: NDArray[np.intp], score: NDArray[np.floating]) -> list[_Pair]:
-    return [
-        _Pair(int(first), int(second), int(grade), min(float(likeness), REGISTERED), int(turn))
-        for (first, second, turn), grade, likeness in zip(triples, grades, score, strict=True)
-    ]
-
-
-def _unmistakable(
-    items: Sequence[ImageItem],
-    records: Records,
-    textures: residuals.Residuals,
-    rows: NDArray[np.intp],
-    steps: _Steps,
-) -> _Verdict:
-    """Other files of one shot, where too few images differ to know what strangers look like.
-
-    Where the set is large and yet all of it looks alike, as boards of one layout do, nothing tells another shot of a
-    part from another part: pairs that are as like as two files of one shot are then called very similar.
-    """
-    if len(rows) <= MOST_TRIED:
-        one, other, turn = (part.ravel() for part in np.meshgrid(rows, rows, np.arange(len(residuals.TURNS))))
-        triples = candidates.ordered(one, other, turn)
-    else:
-        triples = candidates.candidates(textures, rows, steps.of("candidates"))
-    score, _, shifts = registration.likeness(textures, triples, steps.of("registering"))
-    best = grading.best_turns(triples, score)
-    best = best[score[best] > 0.5]
-    triples, score, shifts = triples[best], score[best], shifts[best]
-    differences = differences_of(items, triples, shifts, steps.of("differences"))
-    grades = grading.grades_of(triples, differences, grading.of_one_colour(records, triples), False)
-    same = grades == 1
-    if len(rows) < registration.LEAST_STRANGERS:
-        return _Verdict(_pairs(triples[same], grades[same], score[same]))
-    return _Verdict(_pairs(triples[same], np.full(same.sum(), 3), score[same]), untold=rows)
-
-
-def _result(
-    items: Sequence[ImageItem], exact: Sequence[_Pair], verdict: _Verdict, sound: NDArray[np.bool_]
-) -> Families:
+def _result(items: Sequence[ImageItem], exact: Sequence[Pair], verdict: Verdict, sound: NDArray[np.bool_]) -> Families:
     import pandas as pd
 
     names = [item.name for item in items]
@@ -323,7 +207,7 @@ def _result(
     return Families(
         _frame(names, pairs, set()),
         pd.DataFrame(
-            [(names[p.first], names[p.second], GRADES[p.grade], p.score, residuals.TURNS[p.turn]) for p in pairs],
+            [(names[p.first], names[p.second], GRADES[p.grade], p.score, TURNS[p.turn]) for p in pairs],
             columns=list(PAIR_COLUMNS),
         ),
         verdict.threshold,
@@ -335,7 +219,7 @@ def _result(
     )
 
 
-def _frame(names: Sequence[str], pairs: Sequence[_Pair], told: set[tuple[int, int]]) -> pd.DataFrame:
+def _frame(names: Sequence[str], pairs: Sequence[Pair], told: set[tuple[int, int]]) -> pd.DataFrame:
     """The table of families: what is exactly the same is one first, then what registers, the most alike first."""
     import pandas as pd
 
@@ -355,7 +239,7 @@ def _frame(names: Sequence[str], pairs: Sequence[_Pair], told: set[tuple[int, in
 
 
 def _rows(
-    names: Sequence[str], family: Sequence[int], firm: Sequence[_Pair]
+    names: Sequence[str], family: Sequence[int], firm: Sequence[Pair]
 ) -> list[tuple[str, str, str | None, str | None]]:
     """A row an image: name, family, and how it resembles which other member, the best of its pairs."""
     best: dict[int, tuple[int, float, int]] = {}
