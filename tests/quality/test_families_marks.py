@@ -162,3 +162,25 @@ def test_motions_are_recovered():
     assert np.degrees(np.angle(1 + motions[1, 0])) == pytest.approx(-3, abs=0.15)
     back = warps.warped(np.stack([moved, turned]), motions)[:, 12:-12, 12:-12].reshape(2, -1)
     assert min(np.corrcoef(field[12:-12, 12:-12].ravel(), row)[0, 1] for row in back) > 0.97
+
+
+def boards(count, seed, grain):
+    """Boards of one layout that lie elsewhere in each shot; the first ten twice, where each has a grain of its own."""
+    rng = np.random.default_rng(seed)
+    layout = np.full((96, 96), 60.0)
+    for row, column, height, width, level in rng.integers((0, 0, 3, 3, 90), (88, 88, 20, 20, 230), (40, 5)):
+        layout[row : row + height, column : column + width] = level
+    shots = []
+    for number in [*range(count), *range(10 if grain else 0)]:
+        own = gaussian_filter(np.random.default_rng(number).normal(size=layout.shape), 1.2) * 22 * grain
+        scene = np.roll(layout + own, rng.integers(-2, 3, 2), (0, 1)) * rng.uniform(0.95, 1.05)
+        shots.append(Image.fromarray((scene + rng.normal(0, 3, layout.shape)).clip(0, 255).astype(np.uint8)))
+    return [item(f"{number}", shot) for number, shot in enumerate(shots)]
+
+
+def test_second_shots_of_boards_of_one_layout_are_found_by_the_grain_of_each():
+    found = wb.families(boards(60, 3, 1.0))
+    joined = {name: int(family) for name, family in found.by_name.items() if name != family}
+    assert all(int(name) - family == 60 for name, family in joined.items())
+    assert len(joined) >= 8
+    assert len(found.untold) >= 40

@@ -108,7 +108,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "pairs apart": _kind("journal", "head", "images", megabytes=4),
         # on disk
         "outputs": _kind("model", version=2, megabytes=0),
-        "families": _kind("images", "apart", version=2, megabytes=64),
+        "families": _kind("images", "apart", version=3, megabytes=64),
         "image facts": _kind("image", megabytes=0),
         "frozen features": _kind("model", megabytes=0),
         "audit folder": _kind("model", "set", "name", megabytes=0),

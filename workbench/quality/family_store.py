@@ -12,17 +12,12 @@ from workbench.images import ImageSet
 from workbench.quality.same_part import PAIR_COLUMNS, Families, families, told_apart
 
 STORED_IN = "families"
-METHOD = 2
-"""Raised whenever the same images make other families."""
 
 
 def store_key(images: ImageSet, apart: Iterable[tuple[str, str]] = ()) -> str:
-    """What the families of a set depend on: how they are found, the images by name and bytes, in order, and the pairs
-    told apart."""
+    """What the families of a set depend on: its images by name and bytes, in order, and the pairs told apart."""
     names = [item.name for item in images]
-    return key(
-        "families", method=METHOD, images=(images.pixels_key, names), apart=sorted(sorted(pair) for pair in apart)
-    )
+    return key("families", images=(images.pixels_key, names), apart=sorted(sorted(pair) for pair in apart))
 
 
 def records_folder() -> Path:

@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-FRAME_LEVELS = 10.0
+FRAME_LEVELS = 16.0
 """Grey levels by which a bar may vary, and by how much what follows it must differ from it."""
 EDGE_SHARE = 0.6
 """Share of the length along which it must differ: an object on a plain ground touches no line in so much of it."""
+RINGING, EDGE_LINES = 0.05, 4
+"""Share of a line of a bar that may vary more, and over how many lines the edge of a bar may be blurred."""
 MOST_FRAMED = 0.4
 """The widest bar, as a share of the edge."""
 LOOKED_AT = 512
@@ -37,22 +39,11 @@ def _bars(levels: NDArray[np.float32]) -> tuple[int, int]:
 
 def _bar(levels: NDArray[np.float32]) -> int:
     """Lines of one level, from the first on, up to a line most of which differs; 0 where there is no such line."""
-    level = float(np.median(levels[0]))
-    if float(np.abs(levels[0] - level).max()) > FRAME_LEVELS:
-        return 0
     most = int(MOST_FRAMED * len(levels))
-    for count in range(1, most + 1):
-        if float(np.abs(levels[count] - level).max()) > FRAME_LEVELS:
-            return count + _blend(levels[count:], level) if _ends(levels[count:], level) else 0
-    return 0
-
-
-def _ends(levels: NDArray[np.float32], level: float) -> bool:
-    """Whether a bar ends here at a straight edge, at most one line wide."""
-    return bool((np.abs(levels[:2] - level) > FRAME_LEVELS).mean(1).max() >= EDGE_SHARE)
-
-
-def _blend(levels: NDArray[np.float32], level: float) -> int:
-    """1 where the first line is the blur between a bar and the image."""
-    here, there = np.abs(levels[:2] - level).mean(1) if len(levels) > 1 else (1.0, 1.0)
-    return int(here < 0.7 * there)
+    level = float(np.median(levels[0]))
+    off = (np.abs(levels[: most + EDGE_LINES] - level) > FRAME_LEVELS).mean(1)
+    ends = np.flatnonzero(off > RINGING)
+    if not len(ends) or not 0 < ends[0] <= most:
+        return 0
+    edge = np.flatnonzero(off[ends[0] : ends[0] + EDGE_LINES] >= EDGE_SHARE)
+    return int(ends[0] + edge[0]) if len(edge) else 0

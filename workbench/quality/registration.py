@@ -13,8 +13,8 @@ from workbench.quality.residuals import TURNS, Array, Residuals
 
 MOST_SHIFT = 8
 """How far an image is shifted at most, in pixels of the canvas (a twelfth of its edge)."""
-STRANGERS = 20_000
-"""Pairs drawn at random for the null."""
+STRANGERS, STRANGERS_CLOSER = 4_000, 2_000
+"""Pairs drawn at random for the null, and how many of them are asked how far they agree over most of their area."""
 EXPECTED_FALSE = 0.1
 """Pairs of strangers that are expected above the threshold, in the whole set."""
 LEAST_STRANGERS = 20
@@ -80,14 +80,15 @@ def _moved(images: Array, shifts: NDArray[np.int64]) -> Array:
 
 
 def strangers(residuals: Residuals, rows: NDArray[np.integer], background: Background) -> tuple[Array, Array]:
-    """The likeness of pairs of images drawn at random, in turns drawn at random, and how far they agree: (M,) each."""
+    """The likeness of pairs of images drawn at random, in turns drawn at random, (M,), and how far some agree."""
     rng = np.random.default_rng(1)
     many = min(STRANGERS, len(rows) * (len(rows) - 1) * 4)
     first, second = rng.integers(0, len(rows), (2, many))
     turns = np.where(rng.random(many) < 0.5, 0, rng.integers(0, len(TURNS), many))
     apart = first != second
-    score, tiles, _ = likeness(residuals, np.stack([rows[first], rows[second], turns], 1)[apart], background)
-    return score, agreement_of(tiles)
+    triples = np.stack([rows[first], rows[second], turns], 1)[apart]
+    score = likeness(residuals, triples, background, np.inf)[0]
+    return score, agreement_of(likeness(residuals, triples[:STRANGERS_CLOSER], background)[1])
 
 
 def threshold_of(null: Array, count: int) -> float:

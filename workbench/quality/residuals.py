@@ -63,10 +63,19 @@ class Residuals:
 
     def rows(self, which: NDArray[np.integer], turn: int = 0) -> Array:
         """What some images, turned, have of their own: (M, S, S), each of norm 1."""
-        own = self.raw(which, turn).reshape(len(which), -1) - self.mean
-        own -= (own @ self.shared.T) @ self.shared
+        own = self._own(which, turn)
         own /= np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-6)
         return own.reshape(-1, CANVAS_EDGE, CANVAS_EDGE)
+
+    def share(self, which: NDArray[np.integer]) -> Array:
+        """How much of the texture of some images is their own: (M,), 0 .. 1."""
+        whole = np.linalg.norm(self.raw(which), axis=(1, 2))
+        return np.asarray((np.linalg.norm(self._own(which, 0), axis=1) / np.maximum(whole, 1e-6)) ** 2)
+
+    def _own(self, which: NDArray[np.integer], turn: int) -> Array:
+        own = self.raw(which, turn).reshape(len(which), -1) - self.mean
+        own -= (own @ self.shared.T) @ self.shared
+        return own
 
     @property
     def faint(self) -> NDArray[np.bool_]:
