@@ -86,7 +86,7 @@ CHANGES = {
 
 
 def test_a_mark_a_crop_a_turn_or_a_shift_hides_no_copy(marked):
-    parts = [texture(5000 + place, scale=2.5) for place in range(len(CHANGES))]
+    parts = [texture(50_000 + place, scale=2.5) for place in range(len(CHANGES))]
     originals = [item(f"of {place}", part) for place, part in enumerate(parts)]
     copies = [item(f"{name}", change(parts[place])) for place, (name, change) in enumerate(CHANGES.items())]
     found = wb.families([*marked, *originals, *copies])

@@ -23,7 +23,7 @@ LEAST_TILES = 3
 """Textured tiles without which a region says nothing."""
 LEAST_AGREEMENT = 0.35
 """Agreement below which images share too little, however little strangers share."""
-CONTRADICTS, CONTRADICTIONS = 0.3, 2
+CONTRADICTS, CONTRADICTIONS = 0.5, 2
 """The share of the agreement below which a tile of the middle shows another thing, and how many may: dust, a defect."""
 MARGIN = 1
 """Tiles around the middle."""

@@ -103,7 +103,7 @@ def nearest_by_embedding(embeddings: NDArray[np.floating], rows: NDArray[np.inte
 
 def moved(
     residuals: Residuals, rows: NDArray[np.integer], known: Triples
-) -> tuple[NDArray[np.int64], NDArray[np.complex128]]:
+) -> tuple[NDArray[np.integer], NDArray[np.complex128]]:
     """Pairs of which one may be shifted, scaled or turned by a few degrees.
 
     Args:
@@ -132,7 +132,7 @@ def moved(
 
 def _likeliest(
     likeness: Array, pairs: NDArray[np.integer], starts: NDArray[np.complex128], known: Triples
-) -> tuple[NDArray[np.int64], NDArray[np.complex128]]:
+) -> tuple[NDArray[np.integer], NDArray[np.complex128]]:
     """Each pair once, as it is most alike, and few of each image."""
     swap = pairs[:, 0] > pairs[:, 1]
     back = np.stack([1 / (1 + starts[:, 0]) - 1, -starts[:, 1] / (1 + starts[:, 0])], 1)

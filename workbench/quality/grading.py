@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.quality.candidates import Triples
-from workbench.quality.canvases import Records
+from workbench.quality.canvases import CANVAS_EDGE, TINTS, Records
 from workbench.quality.differences import Differences
 from workbench.quality.residuals import Array, turned
+from workbench.quality.warps import Motions
 
 GRADES = ("same file", "same image", "same part", "very similar")
 """How alike two images are, the most alike first. All but the last make a family."""
@@ -30,6 +31,8 @@ EDGES, NEARLY_NOTHING = 14.0, 0.03
 """Excess from which on a remainder is a thing that only one of them shows, unless next to nothing is left."""
 NOISE_ALONE = 4.6
 """Excess up to which nothing but noise differs (3.8 is that of Gaussian noise)."""
+ASIDE = 2.0
+"""Pixels of the canvas by which an image may lie aside for its colours to be compared place by place."""
 OPEN_TRIPLES, BETWEEN = 0.15, 0.05
 """Share of open triples, and of images in the middle of one, above which a set holds sister parts."""
 TINT_LEVELS, UNEQUAL_GAINS, MARKED = 12.0, 1.7, 0.85
@@ -37,13 +40,16 @@ TINT_LEVELS, UNEQUAL_GAINS, MARKED = 12.0, 1.7, 0.85
 of the places, those that differ least."""
 
 
-def of_one_colour(records: Records, triples: Triples) -> NDArray[np.bool_]:
-    """Which pairs have the same colours but for the camera's own balance: (M,)."""
+def of_one_colour(records: Records, triples: Triples, motions: Motions) -> NDArray[np.bool_]:
+    """Which pairs, whose second is moved so, have the same colours but for the camera's own balance: (M,)."""
     result = np.ones(len(triples), bool)
+    far = np.abs(motions[:, 1]) + CANVAS_EDGE / 2 * np.abs(motions[:, 0]) > ASIDE
     for place, (first, second, turn) in enumerate(triples):
-        one = np.asarray(records["tints"][first], np.float32).reshape(-1, 3)
+        one = np.asarray(records["tints"][first], np.float32)
         other = np.moveaxis(turned(np.moveaxis(records["tints"][second], -1, 0), turn), 0, -1).astype(np.float32)
-        result[place] = _one_colour(one, other.reshape(-1, 3))
+        if far[place]:
+            one, other = (tints.reshape(2, TINTS // 2, 2, TINTS // 2, 3).mean((1, 3)) for tints in (one, other))
+        result[place] = _one_colour(one.reshape(-1, 3), other.reshape(-1, 3))
     return result
 
 

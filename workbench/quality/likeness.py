@@ -211,7 +211,7 @@ def _graded(compared: _Compared, found: Alike) -> tuple[list[Pair], NDArray[np.i
     found = found[grading.first_of_each(found.triples, found.score, CLOSE_LOOKS)]
     triples = found.triples
     differences = _differences(compared, triples, found.motions)
-    coloured = grading.of_one_colour(compared.records, triples)
+    coloured = grading.of_one_colour(compared.records, triples, found.motions)
     grades = grading.grades_of(triples, differences, coloured & ~found.contradicted, sisters)
     doubtful = triples[(grades == 3) & (differences.excess <= grading.NOISE_ALONE), :2] if sisters else triples[:0, :2]
     doubtful = np.setdiff1d(doubtful, triples[grades < 3, :2])
@@ -251,8 +251,9 @@ def _unmistakable(compared: _Compared, textures: Residuals) -> Verdict:
     best = grading.best_turns(triples, score)
     best = best[(score[best] > COPY_LIKENESS) & (agreement.agreement_of(tiles[best]) > COPY_LIKENESS)]
     triples, score = triples[best], score[best]
-    differences = _differences(compared, triples, _shifted(shifts[best]))
-    grades = grading.grades_of(triples, differences, grading.of_one_colour(compared.records, triples), False)
+    motions = _shifted(shifts[best])
+    coloured = grading.of_one_colour(compared.records, triples, motions)
+    grades = grading.grades_of(triples, _differences(compared, triples, motions), coloured, False)
     same = grades == 1
     if len(rows) < registration.LEAST_STRANGERS:
         return Verdict(_pairs(triples[same], grades[same], score[same]))

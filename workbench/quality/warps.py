@@ -26,8 +26,8 @@ def aligned(first: Array, second: Array, start: Motions | None = None) -> tuple[
     motions = np.zeros((len(first), 2), complex) if start is None else start.astype(complex)
     for part in np.array_split(np.arange(len(first)), max(len(first) // ALIGNED_AT_ONCE, 1)):
         for reduced, blur, steps in LEVELS:
-            pair = [_level(images[part], reduced, blur) for images in (first, second)]
-            motions[part] = _descended(*pair, motions[part], reduced, steps)
+            one, other = (_level(images[part], reduced, blur) for images in (first, second))
+            motions[part] = _descended(one, other, motions[part], reduced, steps)
     change = 1 + motions[:, 0]
     small = (np.abs(np.abs(change) - 1) < MOST_SCALED) & (np.abs(np.angle(change)) < MOST_TURNED)
     return motions, small & (np.abs(motions[:, 1]) < MOST_MOVED * first.shape[-1])
