@@ -6,21 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-FRAME_LEVELS = 16.0
+PLAIN_LEVELS, FRAME_LEVELS = 2.0, 16.0
 """Grey levels by which a bar may vary, and by how much what follows it must differ from it."""
 EDGE_SHARE = 0.6
 """Share of the length along which it must differ: an object on a plain ground touches no line in so much of it."""
-RINGING, EDGE_LINES = 0.05, 4
+RINGING, EDGE_LINES = 0.05, 9
 """Share of a line of a bar that may vary more, and over how many lines the edge of a bar may be blurred."""
 MOST_FRAMED = 0.4
 """The widest bar, as a share of the edge."""
-LOOKED_AT = 512
+FRAME_SOUGHT_AT = 512
 """Edge, in pixels, down to which a large image is reduced to look for bars."""
 
 
 def without_frame(image: Image.Image) -> Image.Image:
     """An image without its frame; as it is where it has none."""
-    factor = max(min(image.size) // LOOKED_AT, 1)
+    factor = max(min(image.size) // FRAME_SOUGHT_AT, 1)
     small = image.reduce(factor) if factor > 1 else image
     levels = np.asarray(small.convert("L"), np.float32)
     top, bottom = _bars(levels)
@@ -41,9 +41,9 @@ def _bar(levels: NDArray[np.float32]) -> int:
     """Lines of one level, from the first on, up to a line most of which differs; 0 where there is no such line."""
     most = int(MOST_FRAMED * len(levels))
     level = float(np.median(levels[0]))
-    off = (np.abs(levels[: most + EDGE_LINES] - level) > FRAME_LEVELS).mean(1)
-    ends = np.flatnonzero(off > RINGING)
+    off = np.abs(levels[: most + EDGE_LINES] - level)
+    ends = np.flatnonzero((off > PLAIN_LEVELS).mean(1) > RINGING)
     if not len(ends) or not 0 < ends[0] <= most:
         return 0
-    edge = np.flatnonzero(off[ends[0] : ends[0] + EDGE_LINES] >= EDGE_SHARE)
+    edge = np.flatnonzero((off[ends[0] : ends[0] + EDGE_LINES] > FRAME_LEVELS).mean(1) >= EDGE_SHARE)
     return int(ends[0] + edge[0]) if len(edge) else 0

@@ -18,10 +18,10 @@ from workbench.quality.warps import ALIGNED_AT_ONCE, Motions, aligned, warped
 
 SAMPLED, ROUNDS = 200, 2
 """Images that say whether there is a template, and how often it is made from images that lie better each time."""
-AT_FIRST, ONE_LAYOUT = 0.4, 0.6
+AT_FIRST, ONE_LAYOUT, GAINED = 0.4, 0.6, 0.1
 """Likeness of the typical image to the template, as the images lie and once they are laid on it, from which on a set
-shows one thing."""
-ELSEWHERE, SOME = 0.6, 0.1
+shows one thing, and by how much it must rise for it to be worth it."""
+LIES_ELSEWHERE, SOME = 0.6, 0.1
 """Pixels of the canvas from which on an image lies elsewhere, and the share of them from which on it is worth it."""
 OWN_SHARE = 0.12
 """Share of the texture below which what is left without the layout may be noise alone."""
@@ -38,12 +38,13 @@ def laid(residuals: Residuals, rows: NDArray[np.integer], folder: Path) -> tuple
     sample = rows[:: max(len(rows) // SAMPLED, 1)]
     images = residuals.raw(sample)
     template = images.mean(0)
-    if len(rows) < LEAST_STRANGERS or np.median(correlate(_unit(template[None]), _unit(images))[0]) < AT_FIRST:
+    before = float(np.median(_unit(images).reshape(len(images), -1) @ _unit(template[None]).ravel()))
+    if len(rows) < LEAST_STRANGERS or before < AT_FIRST:
         return None
     for _ in range(ROUNDS):
         motions, likeness, total = _onto(template, residuals, sample)
         template = total / len(sample)
-    if np.median(likeness) < ONE_LAYOUT or (_distances(motions) > ELSEWHERE).mean() < SOME:
+    if np.median(likeness) < max(ONE_LAYOUT, before + GAINED) or (_distances(motions) > LIES_ELSEWHERE).mean() < SOME:
         return None
     textures = np.lib.format.open_memmap(folder / "laid.npy", "w+", np.float16, residuals.textures.shape)
     result = np.zeros((len(residuals.textures), 2), complex)
