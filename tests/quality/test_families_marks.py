@@ -80,6 +80,7 @@ CHANGES = {
     "black frame": MARKS["black frame"],
     "cropped": lambda image: image.crop((3, 3, 61, 61)).resize((EDGE, EDGE), Image.Resampling.BICUBIC),
     "turned": lambda image: image.rotate(3, Image.Resampling.BICUBIC),
+    "turned less": lambda image: image.rotate(2, Image.Resampling.BICUBIC),
     "shifted": lambda image: Image.fromarray(np.roll(np.asarray(image), (3, -4), (0, 1))),
     "compressed": lambda image: image.resize((48, 48), Image.Resampling.LANCZOS),
 }

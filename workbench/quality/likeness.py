@@ -171,7 +171,7 @@ def _moved(
 ) -> Alike:
     """Those found as they lie, and pairs of which one is shifted, scaled or turned by a few degrees."""
     report = step("searching")
-    pairs, starts = candidates.moved(own, rows, found.triples)
+    pairs, starts = candidates.moved(own, rows, found.triples[~found.contradicted])
     parts = [found]
     limit = _moved_limit(own, background, len(rows), unlike) if len(pairs) else np.inf
     for some in np.split(np.arange(len(pairs)), range(warps.ALIGNED_AT_ONCE, len(pairs), warps.ALIGNED_AT_ONCE)):
@@ -182,7 +182,8 @@ def _moved(
         upright = np.column_stack([pairs[some][good], np.zeros(len(good), np.int64)])
         parts.append(Alike(upright, agrees[good], motions[good], contradicted[good]))
         report(int(some[-1]) + 1, len(pairs))
-    return Alike(*(np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS))
+    every = Alike(*(np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS))
+    return every[grading.best_turns(every.triples, np.where(every.contradicted, every.score - 2, every.score))]
 
 
 def _moved_limit(own: Residuals, background: agreement.Background, count: int, unlike: NDArray[np.integer]) -> float:
