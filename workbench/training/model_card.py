@@ -13,8 +13,8 @@ from workbench.attribution import METHODS
 from workbench.bias import Maps, compare, differences
 from workbench.catalog import shared
 from workbench.images import LABELS, SPLIT_SHARES, SPLITS, STAMPED, STORED, Plan
-from workbench.predictions import Predictions, headline
-from workbench.stats import Rate, wilson
+from workbench.predictions import Predictions, headline, units_of
+from workbench.stats import Rate, share, wilson
 from workbench.training.loop import Recipe
 from workbench.training.pretrained import DROP_PATH, DROPOUT
 
@@ -42,13 +42,15 @@ class Trial:
     probability: dict[bool, float]
 
 
-def solar_card(table: Predictions, maps: Maps, recipe: Recipe, *, trial: bool = False) -> str:
+def solar_card(table: Predictions, maps: Maps, recipe: Recipe, at_random: Predictions, *, trial: bool = False) -> str:
     """The card of the solar-cell model.
 
     Args:
         table: Predictions over all three splits, under the rule that ships.
         maps: Where the model looks in a sample of the test split.
         recipe: How the model was trained.
+        at_random: Predictions of the model that was trained by the same recipe on cells dealt at random, over its own
+            splits.
         trial: Whether it was a trial run on part of the images, which the card then says first.
     """
     kind, split = (table.frame[name].to_numpy() for name in ("module type", "split"))
@@ -62,7 +64,9 @@ def solar_card(table: Predictions, maps: Maps, recipe: Recipe, *, trial: bool = 
         warning="\n> A trial run on part of the images: its figures mean nothing.\n" if trial else "",
         counts={name: int(rows.sum()) for name, rows in splits.items()},
         sizes=", ".join(map(str, recipe.sizes)),
+        modules={name: table.frame["group"][rows].nunique() for name, rows in splits.items()},
         results=figures({name: headline(table, rows) for name, rows in groups.items()}),
+        dealt=_by_deal({"by module": table, "at random, cell by cell": at_random}),
         reference=REFERENCE,
         compared=_comparison(headline(table, test)["accuracy"]),
         confusion=confusion_table(table, test, "cells"),
@@ -186,6 +190,33 @@ def _group_fields(table: Predictions, maps: Maps, test: NDArray[np.bool_]) -> di
         "comparisons": len(looks),
         "places": "\n".join(["it looks at", "", *places]) if places else "in no region do the groups differ.",
     }
+
+
+def _by_deal(tables: Mapping[str, Predictions]) -> str:
+    """The figures of the test split by the way in which the cells were dealt, with the escapes at 5 % overkill."""
+    lines = {}
+    for name, table in tables.items():
+        test = (table.frame["split"] == "test").to_numpy()
+        rates = headline(table, test)
+        escapes, overkill = _at_overkill(table)
+        chosen = {"accuracy": rates["accuracy"], "AUC": rates["AUC"]}
+        lines[name] = {**chosen, "escapes at 5 % overkill": escapes, "overkill there": overkill}
+    return figures(lines)
+
+
+def _at_overkill(table: Predictions, most: float = 0.05) -> tuple[Rate, Rate]:
+    """Escape and overkill rate of the test split at the lowest threshold that rejects at most so large a share of the
+    good cells of the validation split."""
+    positive = table.rule.positive
+    scores = table.probabilities[:, table.class_names.index(str(positive))]
+    split, defect = table.frame["split"].to_numpy(), (table.frame["label"] == positive).to_numpy()
+    good = np.sort(scores[(split == "validation") & ~defect])[::-1]
+    rejected = scores > good[int(most * len(good))]
+    units = units_of(table.frame)
+    own = np.arange(len(table)) if units is None else units
+    tested = [(split == "test") & kind for kind in (defect, ~defect)]
+    escapes, overkill = (share(hit[rows], own[rows]) for hit, rows in zip((~rejected, rejected), tested, strict=True))
+    return escapes, overkill
 
 
 def _levels(table: Predictions, test: NDArray[np.bool_]) -> str:

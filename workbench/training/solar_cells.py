@@ -16,7 +16,7 @@ from workbench.bias import maps_of
 from workbench.catalog import shared
 from workbench.images import ImageItem, ImageSet
 from workbench.models import load_classifier, model_toml
-from workbench.predictions import DecisionRule
+from workbench.predictions import DecisionRule, Predictions
 from workbench.sets import load_images
 from workbench.training.loop import Recipe, cycle_length, fit
 from workbench.training.model_card import solar_card
@@ -35,6 +35,8 @@ from workbench.training.run import (
 
 NAME = "solar-cells"
 CLASSES = ("functional", "defective")
+AT_RANDOM = "random-split.parquet"
+"""Predictions of the model that was trained on cells dealt at random, as the literature does, by the same recipe."""
 MAP_METHOD = "grad_cam"
 """The method whose maps the model card tells of."""
 ABOUT = "Is this solar cell functional or defective? Fine-tuned on electroluminescence photographs; see MODEL_CARD.md."
@@ -128,8 +130,9 @@ def _finish(
     images = ImageSet(NAME, tuple(items), CLASSES)
     for progress in look(load_classifier(folder), images, table, folder / "audit", MAP_METHOD):
         yield Step("looking", progress.done, progress.total)
+    at_random = Predictions.load(shared(f"models/{NAME}") / AT_RANDOM)
     maps = maps_of(open_summaries(folder / "audit", MAP_METHOD), table)
-    (folder / FILES[3]).write_text(solar_card(table, maps, recipe, trial=trial), encoding="utf-8")
+    (folder / FILES[3]).write_text(solar_card(table, maps, recipe, at_random, trial=trial), encoding="utf-8")
 
 
 def _subset(items: Sequence[ImageItem], limit: int | None) -> list[ImageItem]:
