@@ -40,8 +40,8 @@ class Recipe:
         seed: Seeds the order of the images and every augmentation.
     """
 
-    epochs: int = 24
-    sizes: tuple[int, ...] = (160, 208, 256)
+    epochs: int = 40
+    sizes: tuple[int, ...] = (192, 224, 256)
     batch: int = 32
     rate: float = 1e-3
     decay: float = 0.05
