@@ -125,7 +125,12 @@ def test_a_test_split_without_images_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("model", "template"),
-    [("solar-cells", "solar-cells"), ("metal-sound", "stamped-metal"), ("metal-shortcut", "stamped-metal")],
+    [
+        ("solar-cells", "solar-cells"),
+        ("solar-cells-random", "solar-cells"),
+        ("metal-sound", "stamped-metal"),
+        ("metal-shortcut", "stamped-metal"),
+    ],
 )
 def test_a_shipped_card_is_its_template_with_the_fields_filled_in(model, template) -> None:
     text = shared(f"cards/{template}.md").read_text(encoding="utf-8")

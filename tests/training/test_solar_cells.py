@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from workbench.audit.known import known_outputs
+from workbench.audit.maps import basis
+from workbench.audit.reader import open_summaries
 from workbench.errors import InputError
 from workbench.models.classifier import predict
 from workbench.models.folder import read_spec
@@ -28,12 +31,12 @@ LIMIT = 16
 def run(tmp_path_factory):
     """An interrupted and resumed trial run: its folder and its second half's progress. About 10 s."""
     out = tmp_path_factory.mktemp("demo") / "solar-cells"
-    first = solar_cells.train(out, recipe=RECIPE, limit=LIMIT)
+    first = solar_cells.train(out=out, recipe=RECIPE, limit=LIMIT)
     while next(first).done < 3:  # into the second of two epochs of two steps
         pass
     first.close()
     assert [path.name for path in out.iterdir()] == ["training.ckpt"]
-    return out, list(solar_cells.train(out, recipe=RECIPE, limit=LIMIT))
+    return out, list(solar_cells.train(out=out, recipe=RECIPE, limit=LIMIT))
 
 
 def test_it_resumes_after_the_last_finished_epoch(run) -> None:
@@ -45,10 +48,10 @@ def test_it_resumes_after_the_last_finished_epoch(run) -> None:
 
 
 def test_an_interruption_changes_nothing(run, tmp_path) -> None:
-    list(solar_cells.train(tmp_path, recipe=RECIPE, limit=LIMIT, checkpoint=tmp_path / "kept.ckpt"))
+    list(solar_cells.train(out=tmp_path, recipe=RECIPE, limit=LIMIT, checkpoint=tmp_path / "kept.ckpt"))
     whole, resumed = (Predictions.load(folder / "predictions.parquet") for folder in (tmp_path, run[0]))
     np.testing.assert_allclose(whole.logits, resumed.logits, rtol=1e-4, atol=1e-5)
-    again = list(solar_cells.train(tmp_path, recipe=RECIPE, limit=LIMIT, checkpoint=tmp_path / "kept.ckpt"))
+    again = list(solar_cells.train(out=tmp_path, recipe=RECIPE, limit=LIMIT, checkpoint=tmp_path / "kept.ckpt"))
     assert {step.stage for step in again} == {
         "predicting",
         "looking",
@@ -58,7 +61,7 @@ def test_an_interruption_changes_nothing(run, tmp_path) -> None:
 
 def test_it_writes_a_model_that_loads(run) -> None:
     out, _ = run
-    assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in out.iterdir()) == sorted([*FILES, "attributions"])
     assert (out / "model.safetensors").stat().st_size < 20e6
     assert (out / "model.safetensors").stat().st_mode & 0o044 == 0o044
     classifier = load_classifier(out)
@@ -78,6 +81,21 @@ def test_it_writes_a_model_that_loads(run) -> None:
     items = items[:5]
     fresh = predict(classifier, items)
     np.testing.assert_allclose(fresh.logits, stored.logits[:5], rtol=1e-3, atol=1e-4)
+
+
+def test_what_comes_with_it_holds_embeddings_and_maps_of_a_sample(run, tmp_path) -> None:
+    out, _ = run
+    classifier, names = load_classifier(out), Predictions.load(out / "predictions.parquet").frame["name"]
+    images = load_images("solar-cells")
+    images = dataclasses.replace(images, items=tuple(images.by_name[name] for name in names))
+    known = known_outputs(images, classifier.key, classifier.rule, tmp_path, [out / "predictions.parquet"])
+    assert (known.missing, known.elsewhere) == (0, frozenset())
+    last = classifier.model.get_classifier()
+    logits = torch.nn.functional.linear(torch.from_numpy(known.embeddings()), last.weight, last.bias)
+    np.testing.assert_allclose(logits.detach().numpy(), known.predictions.logits, rtol=1e-3, atol=1e-4)
+    maps = open_summaries(out, "grad_cam")
+    assert maps.facts["basis"] == basis(classifier.key, images, "grad_cam")
+    assert set(maps.frame["name"]) <= set(names)
 
 
 def test_the_threshold_comes_from_the_validation_split_alone(run) -> None:
@@ -113,7 +131,9 @@ def test_the_card_states_what_was_measured(run) -> None:
         "trial run",
         "88.42%",
         "CC BY-NC-SA 4.0",
-        "cells of one module may stand in several of the splits",
+        "**Whole modules stand on one side**",
+        "| whole modules |",
+        "| cells at random |",
         "Not for the acceptance",
         "| mono |",
         "| poly |",
@@ -165,11 +185,11 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, content) -> None:
         InputError,
         match=r"other\.ckpt cannot be resumed from.*99 steps" if content == "steps" else r"other\.ckpt cannot",
     ):
-        next(solar_cells.train(tmp_path, recipe=RECIPE, limit=LIMIT, checkpoint=path))
+        next(solar_cells.train(out=tmp_path, recipe=RECIPE, limit=LIMIT, checkpoint=path))
     assert path.read_bytes() == before
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be made"):
-        next(solar_cells.train(tmp_path / "file" / "out", limit=LIMIT))
+        next(solar_cells.train(out=tmp_path / "file" / "out", limit=LIMIT))

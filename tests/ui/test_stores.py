@@ -83,6 +83,21 @@ def test_outputs_are_joined_with_labels_splits_attributes_and_threshold_of_today
     assert known_outputs(changed, "another model", clf.rule, tmp_path / "audit").predictions is None
 
 
+def test_embeddings_that_come_with_a_model_are_known_without_an_audit(images, tmp_path):
+    clf = classifier()
+    finished(run(clf, images, tmp_path / "audit"))
+    own = known_outputs(images, clf.key, clf.rule, tmp_path / "audit")
+    shipped, plain = tmp_path / "audit" / "predictions.parquet", tmp_path / "plain.parquet"
+    wb.predict(clf, images.items).save(plain)
+    fresh = known_outputs(images, clf.key, clf.rule, tmp_path / "none", (plain, shipped))
+    assert (fresh.own, fresh.others, fresh.elsewhere, fresh.missing) == ((), (shipped,), frozenset(), 0)
+    assert np.array_equal(fresh.embeddings(), own.embeddings())
+    without = known_outputs(images, clf.key, clf.rule, tmp_path / "none", (plain,))
+    assert without.elsewhere == {item.id for item in images}
+    with pytest.raises(InputError, match="There are no embeddings"):
+        without.embeddings()
+
+
 def test_an_image_that_cannot_be_read_is_a_row_with_its_reason_and_not_asked_for_again(images, tmp_path):
     broken = ImageSet("set", (*images.items, ImageItem("broken.png", BytesSource(b"no image"), "good")), CLASSES)
     clf = classifier()

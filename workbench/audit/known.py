@@ -31,8 +31,9 @@ class Outputs:
         predictions: A row an image in the order of the set; None while outputs are missing.
         ids: Digest of each image, N; None where it has no bytes that can be read.
         missing: How many images have no outputs yet.
-        elsewhere: Digests of images whose outputs are not the audit's own, so that their embeddings are not known.
+        elsewhere: Digests of images whose outputs are not the audit's own and come without embeddings.
         own: The audit's files.
+        others: Further files that hold embeddings, as they come with a model.
         damaged: Files that do not hold what was written to them.
     """
 
@@ -41,6 +42,7 @@ class Outputs:
     missing: int
     elsewhere: frozenset[str]
     own: tuple[Path, ...]
+    others: tuple[Path, ...]
     damaged: tuple[Path, ...]
 
     def embeddings(self) -> NDArray[np.float32]:
@@ -50,7 +52,7 @@ class Outputs:
             InputError: The model has none; the message says why.
             DamagedError: A file does not hold what was written to it.
         """
-        index = Index(self.own)
+        index = Index([*self.own, *self.others])
         if EMBEDDING not in index.widths:
             raise InputError(f"There are no embeddings: {NO_EMBEDDING}.")
         return index.take(self.ids, (EMBEDDING,))[EMBEDDING]
@@ -69,11 +71,13 @@ def known_outputs(
         others: Further tables of predictions, as they come with a model.
     """
     own = tuple(own_files(folder, model))
-    own_index, other_files = Index(own), files_of(others, model)
-    index = Index([*own, *other_files]) if other_files else own_index
+    other_files = files_of(others, model)
+    full_files = tuple(path for path in other_files if EMBEDDING in Index([path]).widths)
+    full_index = Index([*own, *full_files])
+    index = Index([*own, *full_files, *(set(other_files) - set(full_files))]) if other_files else full_index
     ids = tuple(item.readable_id for item in images)
     positions = [i for i, digest in enumerate(ids) if digest is None or digest not in index.rows]
-    elsewhere = frozenset(digest for digest in ids if digest in index.rows and digest not in own_index.rows)
+    elsewhere = frozenset(digest for digest in ids if digest in index.rows and digest not in full_index.rows)
     errors, table, damaged = _errors(images, positions), None, tuple(index.damaged)
     missing = len(positions) if len(errors) < len(positions) else 0
     if not missing:
@@ -81,7 +85,7 @@ def known_outputs(
             table = predictions_of(index, images, ids, errors, rule, model)
         except DamagedError as error:
             missing, damaged = len(ids), (*damaged, error.path)
-    return Outputs(table, ids, missing, elsewhere, own, damaged)
+    return Outputs(table, ids, missing, elsewhere, own, full_files, damaged)
 
 
 def _errors(images: ImageSet, positions: Sequence[int]) -> dict[int, str]:

@@ -11,11 +11,11 @@ import typer
 from workbench.cli.meter import Meter
 from workbench.errors import InputError
 
-DEMOS = ("solar-cells", "metal-sound", "metal-shortcut")
+DEMOS = ("solar-cells", "solar-cells-random", "metal-sound", "metal-shortcut")
 
 
 def train_demo(
-    name: Annotated[str, typer.Argument(help="solar-cells, metal-sound or metal-shortcut")],
+    name: Annotated[str, typer.Argument(help="solar-cells, solar-cells-random, metal-sound or metal-shortcut")],
     out: Annotated[
         Path | None, typer.Option(help="The folder to write the model to; default: its place in assets/models.")
     ] = None,
@@ -30,8 +30,8 @@ def train_demo(
         raise InputError(f"There is no demo {name!r} to train: choose one of {', '.join(DEMOS)}.")
     from workbench.training import FILES, solar_cells, stamped_models
 
-    if name == solar_cells.NAME:
-        steps = solar_cells.train(out, checkpoint=checkpoint)
+    if name in solar_cells.NAMES:
+        steps = solar_cells.train(name, out, checkpoint=checkpoint)
     else:
         steps = stamped_models.train(name, out, checkpoint=checkpoint)
     with Meter(sys.stdout) as meter:

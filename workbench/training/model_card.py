@@ -13,7 +13,7 @@ from workbench.attribution import METHODS
 from workbench.bias import Maps, compare, differences
 from workbench.catalog import shared
 from workbench.images import LABELS, SPLIT_SHARES, SPLITS, STAMPED, STORED, Plan
-from workbench.predictions import Predictions, headline, units_of
+from workbench.predictions import GROUP, Predictions, headline, units_of
 from workbench.stats import Rate, share, wilson
 from workbench.training.loop import Recipe
 from workbench.training.pretrained import DROP_PATH, DROPOUT
@@ -21,6 +21,17 @@ from workbench.training.pretrained import DROP_PATH, DROPOUT
 REFERENCE = 0.8842
 """Accuracy of the CNN of Deitsch et al. 2019, on a split of their own."""
 CERTAINTY = ("0 (surely functional)", "1/3 (probably functional)", "2/3 (probably defective)", "1 (surely defective)")
+ESCAPES = "escapes at 5 % overkill"
+QUESTION = "Is this solar cell functional or defective?"
+TITLES = {"solar-cells": "Solar cells", "solar-cells-random": "Solar cells, dealt at random"}
+ABOUTS = {
+    "solar-cells": QUESTION
+    + " Of cells of modules that the model never saw, {own}. Where cells are dealt at random, as"
+    " in the literature, and others of their module were learnt, {others}",
+    "solar-cells-random": QUESTION + " Trained on cells dealt at random, as in the literature: of cells with others of"
+    " their module among those learnt, {own}. Of cells of modules never seen, {others}",
+}
+DEALT = {"solar-cells": "whole modules", "solar-cells-random": "cells at random"}
 SHORTCUT = "scratch"
 """The class that the stamp is planted on."""
 
@@ -42,31 +53,35 @@ class Trial:
     probability: dict[bool, float]
 
 
-def solar_card(table: Predictions, maps: Maps, recipe: Recipe, at_random: Predictions, *, trial: bool = False) -> str:
-    """The card of the solar-cell model.
+def solar_card(name: str, deals: Mapping[str, Predictions], maps: Maps, recipe: Recipe, *, trial: bool = False) -> str:
+    """The card of a solar-cell model.
 
     Args:
-        table: Predictions over all three splits, under the rule that ships.
+        name: Which one, a key of `deals`.
+        deals: Of the models whose cells were dealt by module and at random, by their names: predictions over all three
+            splits of each, under the rule that ships, with the module of each cell as its group.
         maps: Where the model looks in a sample of the test split.
         recipe: How the model was trained.
-        at_random: Predictions of the model that was trained by the same recipe on cells dealt at random, over its own
-            splits.
         trial: Whether it was a trial run on part of the images, which the card then says first.
     """
+    table = deals[name]
     kind, split = (table.frame[name].to_numpy() for name in ("module type", "split"))
     splits = {name: split == name for name in SPLITS}
     test = splits["test"]
     groups = {"all": test} | {str(name): test & (kind == name) for name in sorted(set(kind))}
+    counts = {name: int(rows.sum()) for name, rows in splits.items()}
+    modules = {name: table.frame[GROUP][rows].nunique() for name, rows in splits.items()}
     return fill(
         "solar-cells",
         **training_fields(table, recipe),
         **_group_fields(table, maps, test),
         warning="\n> A trial run on part of the images: its figures mean nothing.\n" if trial else "",
-        counts={name: int(rows.sum()) for name, rows in splits.items()},
+        name=name,
+        title=TITLES[name],
+        deal=fill(f"{name}-deal", counts=counts, modules=modules).strip(),
         sizes=", ".join(map(str, recipe.sizes)),
-        modules={name: table.frame["group"][rows].nunique() for name, rows in splits.items()},
         results=figures({name: headline(table, rows) for name, rows in groups.items()}),
-        dealt=_by_deal({"by module": table, "at random, cell by cell": at_random}),
+        dealt=figures({DEALT[name]: dealt_figures(table) for name, table in deals.items()}),
         reference=REFERENCE,
         compared=_comparison(headline(table, test)["accuracy"]),
         confusion=confusion_table(table, test, "cells"),
@@ -192,16 +207,33 @@ def _group_fields(table: Predictions, maps: Maps, test: NDArray[np.bool_]) -> di
     }
 
 
-def _by_deal(tables: Mapping[str, Predictions]) -> str:
-    """The figures of the test split by the way in which the cells were dealt, with the escapes at 5 % overkill."""
-    lines = {}
-    for name, table in tables.items():
-        test = (table.frame["split"] == "test").to_numpy()
-        rates = headline(table, test)
-        escapes, overkill = _at_overkill(table)
-        chosen = {"accuracy": rates["accuracy"], "AUC": rates["AUC"]}
-        lines[name] = {**chosen, "escapes at 5 % overkill": escapes, "overkill there": overkill}
-    return figures(lines)
+def solar_about(name: str, deals: Mapping[str, Predictions]) -> str:
+    """What a solar-cell model is and how right it is, by module and dealt at random, in a few sentences.
+
+    Args:
+        name: As for `solar_card`.
+        deals: As for `solar_card`.
+    """
+    own, others = (_dealt_words(deals[deal]) for deal in (name, *(deals.keys() - {name})))
+    return f"{ABOUTS[name].format(own=own, others=others)}; see MODEL_CARD.md."
+
+
+def _dealt_words(table: Predictions) -> str:
+    known = dealt_figures(table)
+    accuracy, escapes = known["accuracy"], known[ESCAPES]
+    if accuracy.value is None or escapes.value is None:
+        return "too few to say how many"
+    return (
+        f"{accuracy.value:.1%} ({accuracy.low:.1%} to {accuracy.high:.1%}) are decided right, and at 5 % overkill"
+        f" {escapes.value:.0%} of the defects escape"
+    )
+
+
+def dealt_figures(table: Predictions) -> dict[str, Rate]:
+    """Figures of the test split, with the escapes at 5 % overkill, by which two ways to deal images are compared."""
+    rates = headline(table, (table.frame["split"] == "test").to_numpy())
+    escapes, overkill = _at_overkill(table)
+    return {"accuracy": rates["accuracy"], "AUC": rates["AUC"], ESCAPES: escapes, "overkill there": overkill}
 
 
 def _at_overkill(table: Predictions, most: float = 0.05) -> tuple[Rate, Rate]:

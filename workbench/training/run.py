@@ -52,7 +52,7 @@ class Step:
 
 T = TypeVar("T")
 Finish = Callable[[Path], Iterator[Step]]
-"""Writes all of `FILES` into an empty folder."""
+"""Writes all of `FILES`, and what else comes with a model, into an empty folder."""
 Learn = Callable[[Path], Generator[Step, None, Finish]]
 """Prepares and trains, with its checkpoint at a path; at the end comes back what writes the result."""
 
@@ -82,8 +82,12 @@ def run(out: Path, checkpoint: Path | None, learn: Learn) -> Generator[Step]:
     finish = yield from learn(path)
     with tempfile.TemporaryDirectory(dir=out, prefix=".new-") as temporary:
         yield from finish(Path(temporary))
-        for name in FILES:
-            os.replace(Path(temporary, name), out / name)
+        for path in sorted(Path(temporary).rglob("*")):
+            target = out / path.relative_to(temporary)
+            if path.is_dir():
+                target.mkdir(exist_ok=True)
+            else:
+                os.replace(path, target)
     if checkpoint is None:
         path.unlink(missing_ok=True)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Generator, Iterator, Sequence
+import shutil
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from workbench.audit import look, open_summaries
+from workbench.audit import ATTRIBUTIONS, open_summaries
+from workbench.audit import run as audited
 from workbench.bias import maps_of
 from workbench.catalog import shared
 from workbench.images import ImageItem, ImageSet
 from workbench.models import load_classifier, model_toml
-from workbench.predictions import DecisionRule, Predictions
+from workbench.predictions import GROUP, DecisionRule, Predictions
 from workbench.sets import load_images
 from workbench.training.loop import Recipe, cycle_length, fit
-from workbench.training.model_card import solar_card
+from workbench.training.model_card import QUESTION, TITLES, solar_about, solar_card
 from workbench.training.pretrained import ARCHITECTURE, backbone
 from workbench.training.run import (
     DAMAGED,
@@ -33,13 +36,11 @@ from workbench.training.run import (
     write_model,
 )
 
-NAME = "solar-cells"
+BY_MODULE, AT_RANDOM = NAMES = ("solar-cells", "solar-cells-random")
+"""The models and their sets: whole modules dealt to a split, and cells dealt at random, as the literature does."""
 CLASSES = ("functional", "defective")
-AT_RANDOM = "random-split.parquet"
-"""Predictions of the model that was trained on cells dealt at random, as the literature does, by the same recipe."""
 MAP_METHOD = "grad_cam"
 """The method whose maps the model card tells of."""
-ABOUT = "Is this solar cell functional or defective? Fine-tuned on electroluminescence photographs; see MODEL_CARD.md."
 
 
 class GreyBackbone(nn.Module):
@@ -55,14 +56,21 @@ class GreyBackbone(nn.Module):
 
 
 def train(
-    out: Path | None = None, *, recipe: Recipe | None = None, limit: int | None = None, checkpoint: Path | None = None
+    name: str = BY_MODULE,
+    out: Path | None = None,
+    *,
+    recipe: Recipe | None = None,
+    limit: int | None = None,
+    checkpoint: Path | None = None,
 ) -> Iterator[Step]:
-    """Fine-tune on the solar cells and write model.safetensors, model.toml, predictions.parquet and MODEL_CARD.md.
+    """Fine-tune on the solar cells and write model.safetensors, model.toml, MODEL_CARD.md, predictions.parquet with
+    embeddings, and the maps of a sample.
 
     The threshold is chosen on the validation split; the test split is looked at once, for the card.
 
     Args:
-        out: The folder to write to; assets/models/solar-cells where missing.
+        name: One of `NAMES`.
+        out: The folder to write to; assets/models/`name` where missing.
         recipe: Schedule and augmentation, those of the shipped model where missing. The last of its sizes becomes the
             input.
         limit: Use at most so many images of each split: a trial run.
@@ -77,14 +85,14 @@ def train(
     plan = recipe or Recipe()
 
     def learn(path: Path) -> Generator[Step, None, Finish]:
-        items = _subset(load_images(NAME).items, limit)
+        items = _subset(load_images(name).items, limit)
         training = [item for item in items if item.split == "train"]
         network = starting_network()
         check_checkpoint(path, lambda saved: length_fault(saved, network, plan, len(training)))
         yield from training_steps(fit(network, *tensors(training), plan, path), str(plan.epochs))
-        return lambda folder: _finish(folder, network.backbone, items, plan, trial=limit is not None)
+        return lambda folder: _finish(name, folder, network.backbone, items, plan, trial=limit is not None)
 
-    return run(out or shared(f"models/{NAME}"), checkpoint, learn)
+    return run(out or shared(f"models/{name}"), checkpoint, learn)
 
 
 def starting_network() -> GreyBackbone:
@@ -118,21 +126,35 @@ def tensors(items: Sequence[ImageItem]) -> tuple[Tensor, Tensor]:
 
 
 def _finish(
-    folder: Path, network: nn.Module, items: Sequence[ImageItem], recipe: Recipe, *, trial: bool
+    name: str, folder: Path, network: nn.Module, items: Sequence[ImageItem], recipe: Recipe, *, trial: bool
 ) -> Iterator[Step]:
     """Write everything about a trained backbone into `folder`."""
 
-    def toml(threshold: float | None) -> str:
+    def toml(threshold: float | None, about: str = QUESTION) -> str:
         rule = DecisionRule(CLASSES, CLASSES[1], threshold)
-        return model_toml(f"train-demo {NAME}", "Solar cells", ABOUT, ARCHITECTURE, rule, recipe.sizes[-1], LIMITS)
+        return model_toml(f"train-demo {name}", TITLES[name], about, ARCHITECTURE, rule, recipe.sizes[-1], LIMITS)
 
     table = yield from write_model(folder, network, items, toml)
-    images = ImageSet(NAME, tuple(items), CLASSES)
-    for progress in look(load_classifier(folder), images, table, folder / "audit", MAP_METHOD):
+    modules = {item.name: item.attributes[GROUP] for item in load_images(BY_MODULE)}
+    said = {deal: Predictions.load(shared(f"models/{deal}/{FILES[2]}")) for deal in NAMES if deal != name} | {
+        name: table
+    }
+    deals = {deal: _grouped(said[deal], modules) for deal in NAMES}
+    description, predictions, card = (folder / file for file in FILES[1:])
+    description.write_text(toml(table.rule.threshold, solar_about(name, deals)), encoding="utf-8")
+    images, audit = ImageSet(name, tuple(items), CLASSES), folder / "audit"
+    for progress in audited(load_classifier(folder), images, audit, attributions=MAP_METHOD):
         yield Step("looking", progress.done, progress.total)
-    at_random = Predictions.load(shared(f"models/{NAME}") / AT_RANDOM)
-    maps = maps_of(open_summaries(folder / "audit", MAP_METHOD), table)
-    (folder / FILES[3]).write_text(solar_card(table, maps, recipe, at_random, trial=trial), encoding="utf-8")
+    maps = maps_of(open_summaries(audit, MAP_METHOD), deals[name])
+    card.write_text(solar_card(name, deals, maps, recipe, trial=trial), encoding="utf-8")
+    (audit / predictions.name).replace(predictions)
+    (audit / ATTRIBUTIONS).replace(folder / ATTRIBUTIONS)
+    shutil.rmtree(audit)
+
+
+def _grouped(table: Predictions, modules: Mapping[str, object]) -> Predictions:
+    """Predictions with the module of each cell as its group."""
+    return dataclasses.replace(table, frame=table.frame.assign(**{GROUP: table.frame["name"].map(modules)}))
 
 
 def _subset(items: Sequence[ImageItem], limit: int | None) -> list[ImageItem]:

@@ -111,28 +111,30 @@ def clear_damaged(outputs: Outputs) -> None:
 
 def embeddings(view: View, outputs: Outputs) -> NDArray[np.float32]:
     """What goes into the model's last layer, (N, D), a row for each of the table. Errors as `Outputs.embeddings`."""
-    source = [(path, _stamp(path)) for path in outputs.own]
+    source = [(path, _stamp(path)) for path in (*outputs.own, *outputs.others)]
     place = slot("embeddings", **view.model.identity, images=view.images.key, source=source)
     return place.kept(outputs.embeddings, lambda made: made.nbytes)
 
 
 def summaries(view: View, predictions: Predictions, method: str) -> Summaries | None:
     """The maps of a sample by one method, where they are of this set, this model and these predictions; None otherwise,
-    and where their file is damaged."""
-    folder = folder_of(view)
-    try:
+    and where their file is damaged. Those of this user go before those that come with the model."""
+    for folder in (folder_of(view), *([view.model.folder] if view.model.folder else [])):
         path = folder / ATTRIBUTIONS / f"{method}.parquet"
-        result = _summaries(str(folder), method, _stamp(path)) if path.is_file() else None
-    except DamagedError:
-        return None
-    if (
-        result is None
-        or result.facts.get("basis") != basis(view.model.key, view.images, method)
-        or result.facts.get("set") != view.images.key
-    ):
-        return None
-    classes = predictions.frame.set_index("name")["predicted"].reindex(result.frame["name"])
-    return result if (classes.to_numpy() == result.frame["target"].to_numpy()).all() else None
+        with contextlib.suppress(DamagedError):
+            result = _summaries(str(folder), method, _stamp(path)) if path.is_file() else None
+            if result is not None and _fits(view, result, predictions, method):
+                return result
+    return None
+
+
+def _fits(view: View, maps: Summaries, predictions: Predictions, method: str) -> bool:
+    """Whether maps are of this set, this model and these predictions."""
+    facts = {"basis": basis(view.model.key, view.images, method), "set": view.images.key}
+    if not facts.items() <= maps.facts.items():
+        return False
+    classes = predictions.frame.set_index("name")["predicted"].reindex(maps.frame["name"])
+    return bool((classes.to_numpy() == maps.frame["target"].to_numpy()).all())
 
 
 def unfit(view: View, method: str) -> str:
