@@ -14,7 +14,7 @@ from workbench.bias import Maps, compare, differences
 from workbench.catalog import shared
 from workbench.images import LABELS, SPLIT_SHARES, SPLITS, STAMPED, STORED, Plan
 from workbench.predictions import GROUP, Predictions, headline, units_of
-from workbench.stats import Rate, share, wilson
+from workbench.stats import ENOUGH, FEW_UNITS, Rate, share, wilson
 from workbench.training.loop import Recipe
 from workbench.training.pretrained import DROP_PATH, DROPOUT
 
@@ -190,7 +190,11 @@ def _group_fields(table: Predictions, maps: Maps, test: NDArray[np.bool_]) -> di
         for line in gaps.frame[gaps.frame["p"].notna()].to_dict("records")
     ]
     names = gaps.frame["figure"][gaps.frame["significant"]].tolist()
-    none = "No gap is proven at this number of images; that does not prove there is none."
+    none = (
+        "No gap is proven at this number of images; that does not prove there is none."
+        if lines
+        else f"Nothing can be compared: that takes {ENOUGH} images of at least {FEW_UNITS} modules of each type."
+    )
     places = [
         f"- the {line['region']} more for {line['most']} than for {line['least']} "
         f"({100 * line['gap']:.1f} points, p = {line['p adjusted']:.3f})"
@@ -199,7 +203,7 @@ def _group_fields(table: Predictions, maps: Maps, test: NDArray[np.bool_]) -> di
     return {
         "tests": gaps.tests,
         "proven": f"Proven: {', '.join(names)}." if names else none,
-        "gaps": markdown(["figure", "lowest", "highest", "gap", "p"], lines, others="---"),
+        "gaps": markdown(["figure", "lowest", "highest", "gap", "p"], lines, others="---") if lines else "-",
         "method": METHODS[maps.method].title,
         "looked": len(maps.frame),
         "comparisons": len(looks),
