@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import string
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import pytest
 
 from workbench.catalog import shared
 from workbench.images.splits import Deal
+from workbench.models.folder import read_spec
 from workbench.predictions.table import DecisionRule, Predictions
 from workbench.quality import Families
 from workbench.stats import auc
@@ -200,3 +202,26 @@ def test_what_the_comparison_cannot_know_is_said() -> None:
     alike = dataclasses.replace(ALONE, pairs=pd.DataFrame({"first": [0, 3], "second": [1, 4]}))
     card = finetune_card(table(ROWS), dataclasses.replace(ACCOUNT, found=alike))
     assert "2 further pairs are alike without being sure to show one part: where the set was split here," in card
+
+
+def test_the_readme_and_the_overview_tell_both_figures_of_the_solar_cells() -> None:
+    """Counted by plain numpy: right decisions, and escapes where 5 % of the good cells of the validation split go."""
+    readme, shares, escapes = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8"), [], []
+    for name in ("solar-cells", "solar-cells-random"):
+        stored = Predictions.load(shared(f"models/{name}") / "predictions.parquet")
+        frame, score = stored.frame, stored.probabilities[:, 1]
+        split, defect = frame["split"].to_numpy(), (frame["label"] == "defective").to_numpy()
+        good, test = score[(split == "validation") & ~defect], split == "test"
+        assert stored.class_names[1] == "defective"
+        cut = min(t for t in np.unique(good) if (good > t).mean() <= 0.05)
+        shares.append(f"{100 * ((score >= stored.rule.threshold) == defect)[test].mean():.1f} %")
+        escapes.append(f"{100 * (score[test & defect] <= cut).mean():.0f} %")
+        missed = int((defect & (score < stored.rule.threshold))[test].sum())
+        if name == "solar-cells":
+            assert f"Click *{missed} missed defects*" in readme
+    flat = " ".join(readme.replace("**", "").split())
+    assert f"it decides {shares[0]} right and lets {escapes[0]} of the defects pass at 5 % overkill" in flat
+    assert f"dealt at random, the same recipe says {shares[1]} and {escapes[1]}" in flat
+    for name in ("solar-cells", "solar-cells-random"):
+        about = read_spec(shared(f"models/{name}")).about
+        assert all(figure in about for figure in (*shares, *escapes)), about

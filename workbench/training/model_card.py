@@ -228,8 +228,8 @@ def _dealt_words(table: Predictions) -> str:
     if accuracy.value is None or escapes.value is None:
         return "too few to say how many"
     return (
-        f"{accuracy.value:.1%} ({accuracy.low:.1%} to {accuracy.high:.1%}) are decided right, and at 5 % overkill"
-        f" {escapes.value:.0%} of the defects escape"
+        f"{100 * accuracy.value:.1f} % ({100 * accuracy.low:.1f} to {100 * accuracy.high:.1f} %) are decided right, and"
+        f" at 5 % overkill {100 * escapes.value:.0f} % of the defects escape"
     )
 
 
