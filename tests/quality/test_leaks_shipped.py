@@ -19,7 +19,7 @@ def stored(model):
 
 @pytest.fixture(scope="module")
 def cells():
-    images = load_images("solar-cells")
+    images = load_images("solar-cells-random")
     pairs = [(f"cell{n:04d}.png", f"cell{n + 542:04d}.png") for n in range(1735, 1785)]
     return images, kin(images.items, pairs)
 
@@ -27,7 +27,7 @@ def cells():
 def test_the_module_that_the_cells_hold_twice_leaks(cells):
     """Counted on the stored predictions by plain pandas."""
     images, known = cells
-    predictions = stored("solar-cells")
+    predictions = stored("solar-cells-random")
     split = {item.name: item.split for item in images}
     frame = predictions.frame.assign(split=[split[name] for name in predictions.frame["name"]])
     predictions = dataclasses.replace(predictions, frame=frame)
@@ -64,7 +64,7 @@ def test_no_cell_of_the_twice_held_module_stays_on_two_sides(cells):
 
 def test_two_shots_of_a_cell_are_sometimes_decided_differently(cells):
     _, known = cells
-    predictions = stored("solar-cells")
+    predictions = stored("solar-cells-random")
     every = repeats(known, predictions).kinds[0]
     row = predictions.frame.set_index("name")
     twins = [(row.loc[f"cell{n:04d}.png"], row.loc[f"cell{n + 542:04d}.png"]) for n in range(1735, 1785)]

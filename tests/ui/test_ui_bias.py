@@ -1,13 +1,14 @@
 """The Bias page: its figures are the library's, its sentences claim no more than the tests, and its links lead to the
 images."""
 
+import functools
 import re
 from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
 from bias_page import drawn, figures, headline, in_words, links, sized
-from tables import solar, table
+from tables import AT_RANDOM, solar, table
 
 from workbench.bias.groups import compare, fairness
 from workbench.bias.performance import ENOUGH, breakdown
@@ -20,6 +21,12 @@ HOSTILE = "![x](https://attack.example/x.png)"
 
 
 # Figures
+
+
+@pytest.fixture
+def visit(visit):
+    """With the model of cells dealt at random, of which no group is stated."""
+    return functools.partial(visit, model=AT_RANDOM)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The Bias page concludes: proven first, shortcuts always spoken of, too few leads on, all figures in one archive."""
 
+import functools
 import io
 import re
 import zipfile
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 from bias_page import headline, in_words, sized
 from PIL import Image
-from tables import solar
+from tables import AT_RANDOM, solar
 
 from workbench.bias.groups import compare
 from workbench.bias.performance import ENOUGH, breakdown
@@ -18,6 +19,12 @@ from workbench.ui import draw
 
 pytest_plugins = ["bias_page"]
 TESTED = (solar().frame["split"] == "test").to_numpy()
+
+
+@pytest.fixture
+def visit(visit):
+    """With the model of cells dealt at random, of which no group is stated."""
+    return functools.partial(visit, model=AT_RANDOM)
 
 
 def test_the_planted_shortcut_is_one_sentence_first_on_the_page_with_its_proof(visit):

@@ -2,6 +2,7 @@
 it is given."""
 
 import dataclasses
+import functools
 import io
 import re
 
@@ -23,7 +24,7 @@ from inspected import (
     sentence,
     told,
 )
-from tables import solar, with_attributes
+from tables import AT_RANDOM, solar, with_attributes
 
 from workbench.defects.halves import cases_of, of_split
 from workbench.defects.operating import Costs, point_at
@@ -37,6 +38,12 @@ pytest_plugins = ["inspected"]
 
 
 # Figures
+
+
+@pytest.fixture
+def visit(visit):
+    """With the model of cells dealt at random, of which no group is stated."""
+    return functools.partial(visit, model=AT_RANDOM)
 
 
 def test_the_table_holds_the_librarys_figures(visit):

@@ -1,17 +1,25 @@
 """Suspected labels on the Data page: from the search to what a person says, into the journal and the manifest."""
 
 import csv
+import functools
 import io
 
 import numpy as np
 import pytest
 from planted import kin
+from tables import AT_RANDOM
 
 from workbench.journal import Journal
 from workbench.sets import load_images
 from workbench.ui import draw
 from workbench.ui import kin as known
 from workbench.ui.data import label_review, labels
+
+
+@pytest.fixture
+def visit(visit):
+    """With the model of cells dealt at random, of which no group is stated."""
+    return functools.partial(visit, model=AT_RANDOM)
 
 
 @pytest.fixture(scope="module")

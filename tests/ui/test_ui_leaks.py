@@ -1,10 +1,12 @@
 """From the line above the figures to the leaks behind it, the split without them and the pairs that flip."""
 
+import functools
 import re
 
 import numpy as np
 import pytest
 from planted import kin
+from tables import AT_RANDOM
 
 from workbench.quality import for_trained, grouped_split, head_price
 from workbench.sets import load_images
@@ -16,6 +18,12 @@ LINE = (
     "14 of 656 test images (2.1 %) show a part that is also among the training images. {} as reported {} %, without"
     " them {} %."
 )
+
+
+@pytest.fixture
+def visit(visit):
+    """With the model of cells dealt at random, of which no group is stated."""
+    return functools.partial(visit, model=AT_RANDOM)
 
 
 @pytest.fixture(scope="module")

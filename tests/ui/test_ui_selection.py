@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import functools
 import hashlib
 import io
 import json
@@ -10,7 +11,7 @@ from urllib.parse import parse_qs
 import numpy as np
 import pytest
 from bias_page import figures, in_words
-from tables import solar, table, with_attributes
+from tables import AT_RANDOM, solar, table, with_attributes
 
 from workbench.bias.performance import breakdown
 from workbench.drawing.render import to_png
@@ -24,6 +25,12 @@ from workbench.ui.data import chosen, embedded, plane
 
 pytest_plugins = ["bias_page"]
 COUNT = 80
+
+
+@pytest.fixture
+def visit(visit):
+    """With the model of cells dealt at random, of which no group is stated."""
+    return functools.partial(visit, model=AT_RANDOM)
 
 
 def kept(names):
