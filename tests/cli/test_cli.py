@@ -291,14 +291,14 @@ def test_an_interruption_is_quiet(place) -> None:
 def test_train_demo_shows_how_far_it_is(place, capsys, monkeypatch) -> None:
     asked = []
 
-    def train(out, *, checkpoint):
-        asked.append((out, checkpoint))
+    def train(name, out, *, checkpoint):
+        asked.append((name, out, checkpoint))
         yield from (Step("training", 20 + i, 40, "epoch 3 of 4, loss 0.300") for i in range(21))
         yield Step("predicting", 7, 7)
 
     monkeypatch.setattr(solar_cells, "train", train)
     assert call("train-demo", "solar-cells", "--out", "made", "--checkpoint", "half.ckpt") == 0
-    assert [tuple(map(str, pair)) for pair in asked] == [("made", "half.ckpt")]
+    assert [tuple(map(str, given)) for given in asked] == [("solar-cells", "made", "half.ckpt")]
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "20 of 40: training, epoch 3 of 4, loss 0.300"
     assert "40 of 40, 0 s left: training" in lines[5]

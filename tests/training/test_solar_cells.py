@@ -115,10 +115,8 @@ def test_the_card_states_what_was_measured(run) -> None:
     stored = Predictions.load(run[0] / "predictions.parquet")
     test = (stored.frame["split"] == "test").to_numpy()
     accuracy = headline(stored, test)["accuracy"]
-    assert (
-        f"{accuracy.value:.1%} ({accuracy.low:.1%} to {accuracy.high:.1%}; {accuracy.count} of {accuracy.support})"
-        in card
-    )
+    share = f"{accuracy.value:.1%} ({accuracy.low:.1%} to {accuracy.high:.1%}"
+    assert f"{share}; {accuracy.count} of {accuracy.support} in {accuracy.groups} units)" in card
     confusion = [
         int(n) for row in re.findall(r"^\| (?:functional|defective) \| (\d+) \| (\d+) \|$", card, re.M) for n in row
     ]

@@ -29,7 +29,7 @@ def visit(visit):
 @pytest.fixture(scope="module")
 def twice():
     """The solar cells with the families of the module that they hold twice."""
-    images = load_images("solar-cells")
+    images = load_images(AT_RANDOM)
     return kin(images.items, [(f"cell{n:04d}.png", f"cell{n + 542:04d}.png") for n in range(1735, 1785)])
 
 
@@ -100,7 +100,7 @@ def test_the_price_is_of_a_head_and_not_of_the_model(visit, looked, monkeypatch)
     said = text(at)
     assert "**A head on frozen features, not the model**: 2,624 images of 2,574 parts and groups." in said
     delta = float(re.search(r"the AUC of the head is ([+-]\d\.\d+) against", said)[1])
-    images = load_images("solar-cells")
+    images = load_images(AT_RANDOM)
     price = head_price(images.items, features(images.items), known.families_of_set(images), ("defective",))
     assert delta == pytest.approx(price.by_unit.auc.value - price.by_image.auc.value, abs=6e-4)
 
@@ -122,7 +122,7 @@ def test_maps_of_two_shots_are_held_against_those_of_strangers(visit, looked, mo
 @pytest.fixture(scope="module")
 def proposed(twice):
     """The split that is proposed for the cells."""
-    return grouped_split(load_images("solar-cells").items, twice)
+    return grouped_split(load_images(AT_RANDOM).items, twice)
 
 
 def infos(at):

@@ -1,10 +1,12 @@
 """The first page: what is judged, the verdict by the limit, what is worst, and the way to its proof."""
 
 import dataclasses
+import functools
 import re
 from pathlib import Path
 
 import pytest
+from tables import AT_RANDOM
 
 from workbench.catalog import load_catalog
 from workbench.files.folders import cache_folder
@@ -16,6 +18,12 @@ from workbench.ui.overview.scope import of_100
 from workbench.ui.overview.verdict import warning_of
 
 METAL = {"model": "metal-shortcut", "set": "stamped-metal"}
+
+
+@pytest.fixture
+def visit(visit):
+    """With the model of cells dealt at random, of which no group is stated."""
+    return functools.partial(visit, model=AT_RANDOM)
 
 
 def reported(model):
@@ -43,12 +51,12 @@ def links(at):
 
 def test_the_first_page_says_what_is_judged_and_that_the_limit_is_not_kept(visit):
     at = visit().sound()
-    frame = reported("solar-cells")
+    frame = reported(AT_RANDOM)
     defects, good = (frame[frame["label"] == label] for label in ("defective", "functional"))
     missed = of_100(wilson(int((defects["kind"] == "escape").sum()), len(defects)))
     rejected = of_100(wilson(int((good["kind"] == "overkill").sum()), len(good)))
     text = said(at)
-    assert at.title[0].value == "Solar cells: is this solar cell functional or defective?"
+    assert at.title[0].value == "Solar cells, dealt at random: is this solar cell functional or defective?"
     assert f"Tried on {len(frame)} images of the test split" in text
     assert "Not as the only inspection." in text
     assert f"It misses {missed} defects and rejects {rejected} good parts." in text
@@ -75,9 +83,21 @@ def test_a_typed_limit_for_good_parts_is_held_too_and_stands_in_the_link(visit):
     assert "**Not shown to be kept**: 8 of 451" in said(at)
 
 
+def test_modules_never_seen_are_judged_by_module_and_two_broken_limits_stand_beside_each_other(visit):
+    at = visit(model="solar-cells", most_escapes="5", most_overkill="1").sound()
+    frame, text = reported("solar-cells"), said(at)
+    defects = frame[frame["label"] == "defective"]
+    missed = int((defects["predicted"] != "defective").sum())
+    assert f"**Not kept**: {missed} of {len(defects)} in {defects['group'].nunique()} groups" in text
+    assert "Of cells of modules that the model never saw, 84.1 % (70.6 to 91.4 %) are decided right" in text
+    assert "Where cells are dealt at random" in text
+    assert "dealt at random as in" not in text
+    assert sum(block.proto.popover.label == "What would it take?" for block in at.get("popover")) == 2
+
+
 def test_the_worst_mistakes_lead_to_their_explanation(visit):
     at = visit().sound()
-    frame = reported("solar-cells")
+    frame = reported(AT_RANDOM)
     missed = set(frame[frame["kind"] == "escape"]["name"])
     query = links(at)[f"**{len(missed)} missed defects**, the surest first"]
     assert {key: query[key] for key in ("verdict", "split", "sort")} == {

@@ -186,7 +186,7 @@ def test_a_point_is_one_of_those_drawn(monkeypatch, sent, at):
 
 def test_a_selection_is_proposed_to_be_left_out_and_nothing_else_changes():
     images = load_images("solar-cells")
-    lines = list(csv.DictReader(io.StringIO(manifest(images, chosen._left_out(["cell0003.png"])))))
+    lines = list(csv.DictReader(io.StringIO(manifest(images, chosen.left_out(["cell0003.png"])))))
     assert len(lines) == len(images)
     proposed = [line for line in lines if line["proposed split"] or line["proposed label"]]
     assert [(line["image"].rpartition("/")[2], line["proposed split"]) for line in proposed] == [

@@ -82,12 +82,12 @@ def run(out: Path, checkpoint: Path | None, learn: Learn) -> Generator[Step]:
     finish = yield from learn(path)
     with tempfile.TemporaryDirectory(dir=out, prefix=".new-") as temporary:
         yield from finish(Path(temporary))
-        for path in sorted(Path(temporary).rglob("*")):
-            target = out / path.relative_to(temporary)
-            if path.is_dir():
+        for made in sorted(Path(temporary).rglob("*")):
+            target = out / made.relative_to(temporary)
+            if made.is_dir():
                 target.mkdir(exist_ok=True)
             else:
-                os.replace(path, target)
+                os.replace(made, target)
     if checkpoint is None:
         path.unlink(missing_ok=True)
 

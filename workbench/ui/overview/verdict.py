@@ -129,7 +129,9 @@ def _joined(scope: Scope, rate: Rate) -> str:
 
 
 def _remedy(scope: Scope, promise: Promise) -> None:
-    popover = st.popover("What would it take?", type="tertiary", icon=":material/tune:", on_change="rerun")
+    popover = st.popover(
+        "What would it take?", type="tertiary", icon=":material/tune:", key=f"remedy {promise.name}", on_change="rerun"
+    )
     if popover.open:
         with popover:
             _taken(scope, promise)
