@@ -225,10 +225,11 @@ def solar_about(name: str, deals: Mapping[str, Predictions]) -> str:
 def _dealt_words(table: Predictions) -> str:
     known = dealt_figures(table)
     accuracy, escapes = known["accuracy"], known[ESCAPES]
-    if accuracy.value is None or escapes.value is None:
-        return "too few to say how many"
+    low, high = accuracy.low, accuracy.high
+    if accuracy.value is None or low is None or high is None or escapes.value is None:
+        return "it is not known how many are decided right"
     return (
-        f"{100 * accuracy.value:.1f} % ({100 * accuracy.low:.1f} to {100 * accuracy.high:.1f} %) are decided right, and"
+        f"{100 * accuracy.value:.1f} % ({100 * low:.1f} to {100 * high:.1f} %) are decided right, and"
         f" at 5 % overkill {100 * escapes.value:.0f} % of the defects escape"
     )
 
