@@ -19,15 +19,14 @@ from workbench.catalog import (
     check_local,
     load_catalog,
     package_folder,
-    read_text,
-    shared,
     stored_path,
 )
 from workbench.errors import InputError
-from workbench.files import Stamp, csv_rows, stamp_from, stamp_of
-from workbench.images import FileSource, Guess, ImageItem, ImageSet, parts_of, seed_of, set_folder, stored_set
+from workbench.files import Stamp, stamp_from, stamp_of
+from workbench.images import FileSource, Guess, ImageSet, parts_of, seed_of, set_folder, stored_set
 from workbench.sets.archives import zip_tree
 from workbench.sets.class_folders import STRAYS, class_folders
+from workbench.sets.elpv import elpv
 from workbench.sets.folder_roles import EVERY
 from workbench.sets.folder_tree import kind_of
 from workbench.sets.industrial import anomaly_folders, mvtec
@@ -212,7 +211,7 @@ def _locate(ref: str, root: Path | None, options: ReadOptions, follow: bool) -> 
     if options.names is not None and not ref.lower().endswith(".zip"):
         raise InputError(f"{Path(ref).name} is no zip, so the option 'names' says nothing of it: leave it out.")
     if ref == "elpv":
-        return _elpv(options)
+        return elpv(options)
     if (seed := seed_of(ref)) is not None:
         return replace(_from_tree(folder_tree(stored_set(seed)), options), name=ref)
     path = stored_path(ref)
@@ -308,53 +307,3 @@ def _has_notes(tree: Tree, top: str) -> bool:
     notes = (path for path in outside if path.suffix.lower() in (".txt", ".xml", ".json"))
     aside = ("masks", "aside")
     return role_of(top) == "images" and any(role_of(part) in aside for path in notes for part in path.parts[:-1])
-
-
-def _elpv(options: ReadOptions) -> ImageSet:
-    """The package `elpv-dataset` (Deitsch et al. 2019), with the splits and modules of assets/splits/elpv.csv.
-
-    The set does not say which module a cell comes from. Its files lie module by module: with 60 cells a module, a few
-    of 48, 50, 54 or 72, there are 26 runs of polycrystalline and 18 of monocrystalline cells, as many modules as were
-    published. Cells 2277 to 2326 are cells 1735 to 1784 again, out of focus, so that those two runs are one module.
-    """
-    if others := sorted(options.model_dump(exclude_defaults=True).keys() - {"labels", "group"}):
-        raise InputError(
-            f"The solar cells are listed by their own package, so {' and '.join(others)} cannot change how they are"
-            " read: take back all options but labels and group."
-        )
-    data = package_folder("elpv_dataset") / "data"
-    rows = csv_rows(shared("splits/elpv.csv").read_bytes(), "elpv.csv")
-    stored = {str(row["name"]): (str(row["split"]), f"module {row['module']}") for row in rows}
-    reading = Reading("elpv", "the package elpv-dataset lists its images in labels.csv", ordered=True)
-    reading.guesses = [
-        Guess(
-            "labels", "defective from a stated probability of 0.5 on", "the experts' ratings in labels.csv", "stated"
-        ),
-        Guess("splits", "dealt by module", "assets/splits/elpv.csv, of this program", "stated"),
-        Guess(
-            "groups",
-            f"{len({module for _, module in stored.values()})} modules",
-            "the files lie module by module, and one module was photographed twice: inferred, for the set does not say",
-            "assumed",
-        ),
-    ]
-    reading.class_names = ("functional", "defective")
-    for line in read_text(data / "labels.csv").splitlines():
-        if line.strip():
-            name, probability, kind = line.split()
-            reading.items.append(
-                ImageItem(
-                    name=name.removeprefix("images/"),
-                    source=FileSource(data / name),
-                    label="defective" if float(probability) >= 0.5 else "functional",
-                    split=stored[name][0],
-                    attributes={
-                        "module type": kind,
-                        "defect probability": round(float(probability), 3),
-                        "group": stored[name][1],
-                    },
-                )
-            )
-    tree = Tree("elpv", {PurePosixPath(item.name): item.source for item in reading.items}, data)
-    reading.used = set(tree.files)
-    return image_set(tree, tree, reading, options)
