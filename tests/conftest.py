@@ -237,11 +237,6 @@ def visit(page_class: type[AppTest], monkeypatch: pytest.MonkeyPatch) -> Callabl
     return opened
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One process more than processors: the tests that drive a browser or a server wait for it half of the time."""
-    return 1 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-
-
 def pytest_configure() -> None:
     """Let interruptions through to what tests start: run in the background of a shell they are ignored, and children
     inherit that."""

@@ -48,7 +48,7 @@ def press_the_last_cell_of_the_first_row(view):
 
 
 def test_from_the_worst_class_to_an_image_that_it_misses(visitor):
-    view = visitor().open("/bias")
+    view = visitor().open("/bias?model=solar-cells-random")
     expect(view.page.locator(".st-key-headline")).to_contain_text(
         re.compile(r"Proven: worse for defective than for functional, recall \d\d %")
     )
@@ -100,7 +100,7 @@ def test_a_cell_is_chosen_with_the_keyboard(visitor):
 
 
 def test_the_figures_are_downloaded(visitor):
-    view = visitor().open("/bias")
+    view = visitor().open("/bias?model=solar-cells-random")
     lines = list(csv.DictReader(io.StringIO(view.download("All cells (CSV)")[1].decode())))
     cell = next(line for line in lines if (line["true class"], line["called"]) == ("defective", "functional"))
     assert int(cell["images"]) == len(behind("defective", "functional"))

@@ -132,5 +132,5 @@ def _trained(folder, data, journal, monkeypatch):
     settings = ("--epochs", "1", "--size", "32")
     assert call("train", str(folder / "downloads" / "manifest.csv"), "--out", str(folder / "trained"), *settings) == 0
     card = (folder / "trained" / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "they show 37 different parts" in " ".join(card.split())
+    assert "4 of 39 images show 2 parts several times" in " ".join(card.split())
     assert "that also trains" not in card

@@ -20,7 +20,7 @@ def number(text, pattern):
 
 def test_from_a_ceiling_to_a_record_that_holds(visitor):
     view = visitor()
-    page = view.open("/defects?model=solar-cells").page
+    page = view.open("/defects?model=solar-cells-random").page
     page.get_by_role("radio", name="Escape ceiling").click()
     view.settled()
     chosen = number(page.get_by_text("Parts with a score of").inner_text(), r"score of ([\d.]+)")
