@@ -30,7 +30,7 @@ def train_demo(
         raise InputError(f"There is no demo {name!r} to train: choose one of {', '.join(DEMOS)}.")
     from workbench.training import FILES, solar_cells, stamped_models
 
-    if name in solar_cells.NAMES:
+    if name in solar_cells.SOLAR_MODELS:
         steps = solar_cells.train(name, out, checkpoint=checkpoint)
     else:
         steps = stamped_models.train(name, out, checkpoint=checkpoint)

@@ -251,7 +251,7 @@ class ImageSet:
         >>> len(images), images.class_names
         (2624, ('functional', 'defective'))
         >>> [item.name for item in images if item.split == "test"][:2]
-        ['cell0001.png', 'cell0003.png']
+        ['cell0001.png', 'cell0002.png']
     """
 
     name: str

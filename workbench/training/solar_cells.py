@@ -36,7 +36,7 @@ from workbench.training.run import (
     write_model,
 )
 
-BY_MODULE, AT_RANDOM = NAMES = ("solar-cells", "solar-cells-random")
+BY_MODULE, AT_RANDOM = SOLAR_MODELS = ("solar-cells", "solar-cells-random")
 """The models and their sets: whole modules dealt to a split, and cells dealt at random, as the literature does."""
 CLASSES = ("functional", "defective")
 MAP_METHOD = "grad_cam"
@@ -69,7 +69,7 @@ def train(
     The threshold is chosen on the validation split; the test split is looked at once, for the card.
 
     Args:
-        name: One of `NAMES`.
+        name: One of `SOLAR_MODELS`.
         out: The folder to write to; assets/models/`name` where missing.
         recipe: Schedule and augmentation, those of the shipped model where missing. The last of its sizes becomes the
             input.
@@ -136,10 +136,10 @@ def _finish(
 
     table = yield from write_model(folder, network, items, toml)
     modules = {item.name: item.attributes[GROUP] for item in load_images(BY_MODULE)}
-    said = {deal: Predictions.load(shared(f"models/{deal}/{FILES[2]}")) for deal in NAMES if deal != name} | {
+    said = {deal: Predictions.load(shared(f"models/{deal}/{FILES[2]}")) for deal in SOLAR_MODELS if deal != name} | {
         name: table
     }
-    deals = {deal: _grouped(said[deal], modules) for deal in NAMES}
+    deals = {deal: _grouped(said[deal], modules) for deal in SOLAR_MODELS}
     description, predictions, card = (folder / file for file in FILES[1:])
     description.write_text(toml(table.rule.threshold, solar_about(name, deals)), encoding="utf-8")
     images, audit = ImageSet(name, tuple(items), CLASSES), folder / "audit"
