@@ -15,7 +15,7 @@ WORK = {
     "a map": ("explain", "method=occlusion&window=0.05"),
     "checks": ("explain", "method=saliency&evidence=full"),
     "regions": ("probe", "view=regions"),
-    "an attack": ("probe", "view=attack&attack=square"),
+    "an attack": ("probe", "view=attack&attack=square&model=solar-cells-random"),
     "edits": ("probe", f"view=edit&{EDITS}"),
 }
 ENDS_WITHIN = 20
