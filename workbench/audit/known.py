@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from workbench.audit.outputs import Index, files_of, own_files, predictions_of
 from workbench.audit.reader import NO_EMBEDDING
 from workbench.errors import InputError
-from workbench.files import DamagedError
+from workbench.files import DamagedError, open_parquet
 from workbench.images import ImageSet
 from workbench.predictions import DecisionRule, Predictions
 
@@ -71,10 +72,11 @@ def known_outputs(
         others: Further tables of predictions, as they come with a model.
     """
     own = tuple(own_files(folder, model))
-    other_files = files_of(others, model)
-    full_files = tuple(path for path in other_files if EMBEDDING in Index([path]).widths)
+    with_embeddings = {path: _embeds(path) for path in files_of(others, model)}
+    full_files = tuple(path for path, full in with_embeddings.items() if full)
+    plain_files = [path for path, full in with_embeddings.items() if not full]
     full_index = Index([*own, *full_files])
-    index = Index([*own, *full_files, *(set(other_files) - set(full_files))]) if other_files else full_index
+    index = Index([*own, *full_files, *plain_files]) if plain_files else full_index
     ids = tuple(item.readable_id for item in images)
     positions = [i for i, digest in enumerate(ids) if digest is None or digest not in index.rows]
     elsewhere = frozenset(digest for digest in ids if digest in index.rows and digest not in full_index.rows)
@@ -86,6 +88,14 @@ def known_outputs(
         except DamagedError as error:
             missing, damaged = len(ids), (*damaged, error.path)
     return Outputs(table, ids, missing, elsewhere, own, full_files, damaged)
+
+
+def _embeds(path: Path) -> bool:
+    """Whether a table holds embeddings; one that is damaged holds none."""
+    try:
+        return EMBEDDING in open_parquet(path).schema_arrow.names
+    except (OSError, pa.ArrowException):
+        return False
 
 
 def _errors(images: ImageSet, positions: Sequence[int]) -> dict[int, str]:

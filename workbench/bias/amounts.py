@@ -19,8 +19,7 @@ def interval(rate: Rate) -> str:
 
 def images_of(rate: Rate) -> str:
     """What a figure rests on, as in 60 images, or 60 images in 12 units."""
-    joined = "" if rate.groups in (None, rate.support) else f" in {rate.groups:,} units"
-    return f"{rate.support:,} images{joined}"
+    return f"{rate.support:,} images{rate.in_units()}"
 
 
 def points(value: float, low: float, high: float) -> str:

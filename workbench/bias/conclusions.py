@@ -275,8 +275,7 @@ def _ends(row: Mapping[Hashable, Any]) -> str:
 
 
 def _recall(rate: Rate, unit: str) -> str:
-    joined = "" if rate.groups in (None, rate.support) else f" in {rate.groups:,} {unit}"
-    return f"{interval(rate)} of {rate.support:,} images{joined}"
+    return f"{interval(rate)} of {rate.support:,} images{rate.in_units(unit)}"
 
 
 def _few(kind: Kind, sentence: str, about: str = "") -> Conclusion:

@@ -149,7 +149,8 @@ class SweptSet:
             count = rate.count
             flips = f"none of {support:,} decisions flips" if not count else f"{count:,} of {support:,} decisions"
             flips += "" if not count else " flips" if count == 1 else " flip"
-            joined = "" if rate.groups in (None, support) else f" of images in {rate.groups:,} units"
+            units = rate.in_units()
+            joined = f" of images{units}" if units else ""
             low, high = 100 * (rate.low or 0), 100 * (rate.high or 0)
             result.append(f"{kind.told(value)}: {flips}{joined} (95 % interval {low:.1f} to {high:.1f} %)")
         return tuple(result)

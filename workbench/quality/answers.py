@@ -7,6 +7,7 @@ import dataclasses
 import io
 import zipfile
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from workbench.files import CheckResult, findings_text, frame_csv
@@ -65,7 +66,7 @@ class Answers:
     giveaways: tuple[Giveaways, ...] = ()
     split: GroupedSplit | None = None
 
-    @property
+    @cached_property
     def by_question(self) -> dict[str, tuple[CheckResult, ...]]:
         """The results of each of `QUESTIONS`, none of those that were not put yet."""
         results: dict[str, tuple[CheckResult, ...]] = dict.fromkeys(QUESTIONS, ())

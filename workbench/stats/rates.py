@@ -45,6 +45,17 @@ class Rate:
         """Whether the cases come in so few units that no interval can be trusted."""
         return self.groups is not None and self.groups < min(FEW_UNITS, self.support)
 
+    def in_units(self, unit: str = "units", word: str = "in") -> str:
+        """In how many units the cases come, in words to put behind their number; empty where these are not fewer.
+
+        Args:
+            unit: What the units are called, in the plural with an s.
+            word: How the cases lie in them.
+        """
+        if self.groups in (None, self.support):
+            return ""
+        return f" {word} {self.groups:,} {unit.removesuffix('s') if self.groups == 1 else unit}"
+
 
 def wilson(count: int, support: int, level: float = 0.95) -> Rate:
     """A proportion with the score interval of Wilson 1927, "Probable inference, the law of succession, and statistical

@@ -170,7 +170,7 @@ def confusion_table(table: Predictions, rows: NDArray[np.bool_], what: str) -> s
 def _rate(kind: str, rate: Rate, positive: str) -> str:
     if rate.value is None or rate.low is None or rate.high is None:
         return "- (no cases)"
-    units = "" if rate.groups in (None, rate.support) else f" in {rate.groups} units"
+    units = rate.in_units()
     if kind == "AUC":
         return f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f}; {rate.count} of {rate.support} {positive}{units})"
     return f"{rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%}; {rate.count} of {rate.support}{units})"

@@ -146,11 +146,7 @@ def rate(label: str, figure: Rate, meaning: str, unit: str = "images") -> None:
 
 def support(figure: Rate, unit: str = "images") -> str:
     """What a figure rests on: so many images, and in how many independent units they come where that is fewer."""
-    groups = figure.groups
-    joined = (
-        "" if groups is None or groups == figure.support else f" in {groups:,} {'unit' if groups == 1 else 'units'}"
-    )
-    return f"{figure.support:,} {unit}{joined}"
+    return f"{figure.support:,} {unit}{figure.in_units()}"
 
 
 def interval(figure: Rate, label: str = "") -> str:

@@ -63,7 +63,7 @@ def audited(view: View, *, embeddings: bool = False) -> Predictions | None:
 
     Args:
         view: The chosen model and image set.
-        embeddings: Whether embeddings are wanted too, which the outputs that come with a model do not hold.
+        embeddings: Whether embeddings are wanted too, which the outputs that come with a model may lack.
     """
     from workbench.audit import Index, own_files, run
 

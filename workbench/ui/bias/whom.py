@@ -86,15 +86,8 @@ def _row(name: str, rate: Rate, support: int, wrong: int) -> str:
     return (
         f'<tr><th scope="row">{_escaped(name)}</th><td data-label="Right">{told}</td>'
         f'<td data-label="Wrong" class="wb-number">{wrong:,}</td>'
-        f'<td data-label="Images" class="wb-number">{support:,}{_units(rate)}</td></tr>'
+        f'<td data-label="Images" class="wb-number">{support:,}{rate.in_units()}</td></tr>'
     )
-
-
-def _units(rate: Rate) -> str:
-    """In how many units the images come, where these are fewer."""
-    if rate.groups in (None, rate.support):
-        return ""
-    return f" in {rate.groups:,} {'unit' if rate.groups == 1 else 'units'}"
 
 
 def gaps(conclusions: Sequence[Conclusion]) -> str:

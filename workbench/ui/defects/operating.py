@@ -238,5 +238,5 @@ def _counted(rate: Rate, unit: str) -> str:
     if rate.value is None:
         return "none there"
     few = "; few" if rate.support < ENOUGH or rate.few_units else ""
-    origin = "" if rate.groups in (None, rate.support) else f" from {rate.groups:,} {unit}"
-    return f"{rate.count:,} of {rate.support:,}{origin}: {rate.value:.1%} ({draw.interval(rate)}{few})"
+    hits = f"{rate.count:,} of {rate.support:,}{rate.in_units(unit, 'from')}"
+    return f"{hits}: {rate.value:.1%} ({draw.interval(rate)}{few})"

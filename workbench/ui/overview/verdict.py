@@ -11,7 +11,7 @@ import streamlit as st
 from workbench.errors import LONGEST, InputError
 from workbench.files import open_file
 from workbench.predictions import Fitness, Limits, Promise, fitness
-from workbench.stats import ENOUGH, Rate
+from workbench.stats import ENOUGH
 from workbench.texts import prose
 from workbench.ui import draw, independence, runs, terms, url
 from workbench.ui.choice import ModelChoice
@@ -114,18 +114,11 @@ def _asked(scope: Scope, name: str, key: str) -> tuple[float | None, DeltaGenera
 def _held(scope: Scope, promise: Promise) -> None:
     """The outcome of a limit, and what it would take where it is not kept."""
     rate = promise.rate
-    measured = f"{rate.count:,} of {rate.support:,}{_joined(scope, rate)}" if rate.support else "none to measure it on"
+    units = rate.in_units(independence.of(scope.cases).unit)
+    measured = f"{rate.count:,} of {rate.support:,}{units}" if rate.support else "none to measure it on"
     st.markdown(f"**{_OUTCOMES[promise.outcome]}**: {measured}")
     if promise.outcome in ("not kept", "not shown") and promise.name in MISTAKES:
         _remedy(scope, promise)
-
-
-def _joined(scope: Scope, rate: Rate) -> str:
-    """In how many units the images come, where these are fewer."""
-    if rate.groups in (None, rate.support):
-        return ""
-    unit = independence.of(scope.cases).unit
-    return f" in {rate.groups:,} {unit if rate.groups != 1 else unit.removesuffix('s')}"
 
 
 def _remedy(scope: Scope, promise: Promise) -> None:
