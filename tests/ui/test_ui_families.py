@@ -1,5 +1,8 @@
 """Which images belong together, on the Data page: found, shown in pairs, and told apart by a person."""
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
@@ -45,3 +48,18 @@ def test_a_pair_is_found_and_told_apart_and_taken_back(visit, folder, empty_shel
     assert {note.image_name, note.second_name} == {"bad/05.png", "good/again.png"}
     at = press(at, "Take back")
     assert "24 parts in all." in texts(at)
+
+
+def test_what_is_found_of_an_upload_stays_in_the_session(visit, folder, tmp_path, monkeypatch, empty_shelves):
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        for path in sorted(folder.rglob("*.png")):
+            file.write(path, path.relative_to(folder))
+    at = visit("data", model="everyday").sound("Data")
+    at.file_uploader(key="set upload").set_value(("lot.zip", packed.getvalue(), "application/zip")).run().sound()
+    at = press(at, "Look for images of one part")
+    assert "2 of 25 images show 1 part several times" in texts(at)
+    empty_shelves.clear()  # as when others need the room
+    assert "2 of 25 images show 1 part several times" in texts(at.run())
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.parent.name == "families"]

@@ -45,17 +45,18 @@ def look_for_families(
     Args:
         images: The set.
         apart: Pairs of digests of images that a person has said are not the same.
-        folder: Where what is read of each image is kept, if not in `records_folder`.
+        folder: Where the families, and what is read of each image, are kept, if not in `records_folder`.
         on_progress: As for `families`.
 
     Raises:
         InputError: There are no images.
     """
     pairs = tuple(apart)
-    if (found := families_of_set(images, pairs)) is not None:
+    folder = folder or records_folder()
+    if (found := families_of_set(images, pairs, [folder])) is not None:
         return found
-    found = families(images, folder=folder or records_folder(), on_progress=on_progress)
-    keep_families(store_key(images), found)
+    found = families(images, folder=folder, on_progress=on_progress)
+    keep_families(store_key(images), found, folder)
     return told_apart(found, images.items, pairs) if pairs else found
 
 

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
+import streamlit as st
+
 from workbench.catalog import shared
 from workbench.images import ImageSet
 from workbench.predictions import named_units
-from workbench.quality import Families, FileOrder, Proposed, families_of_set, file_order, store_key
+from workbench.quality import Families, FileOrder, Proposed, families_of_set, file_order, records_folder, store_key
 from workbench.ui import kept
 from workbench.ui.cache import Slot, computed, slot
 from workbench.ui.logbook import pairs_apart
 
+OWN = "own canvases"
+"""Where in the session the folder stands that is the visitor's own."""
 SHIPPED = "families"
 """The folder of the assets with families of the sets that ship."""
+
+
+def kept_in(*, own: bool) -> Path:
+    """Where families, and what was read of each image, are kept: of a visitor's `own` uploads for their session."""
+    if not own:
+        return records_folder()
+    if OWN not in st.session_state:
+        st.session_state[OWN] = tempfile.TemporaryDirectory(prefix="workbench-")
+    return Path(st.session_state[OWN].name)
 
 
 def family_key(images: ImageSet) -> str:
@@ -30,7 +46,8 @@ def families_of(images: ImageSet) -> Families | None:
     place = slot("families", images=images.key, apart=pairs)
     result: Families | None = place.get()
     if result is None:
-        result = families_of_set(images, pairs, [shared(SHIPPED)])
+        own = [kept_in(own=True)] if OWN in st.session_state else []
+        result = families_of_set(images, pairs, [*own, shared(SHIPPED)])
         if result is not None:
             place.put(result, 400 * len(images))
     return result

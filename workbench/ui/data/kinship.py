@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -11,7 +9,7 @@ import streamlit as st
 from workbench.errors import InputError
 from workbench.journal import Note
 from workbench.predictions import GROUP
-from workbench.quality import GRADES, LIKENESS_BINS, Families, family_results, look_for_families, records_folder
+from workbench.quality import GRADES, LIKENESS_BINS, Families, family_results, look_for_families
 from workbench.ui import draw, kin, logbook, session, url
 from workbench.ui.data import checks, relatives, twins
 from workbench.ui.data.scope import Scope
@@ -54,18 +52,11 @@ def look(scope: Scope) -> Families | None:
     progress = Stoppable(f"Comparing {len(scope.images):,} images", "families")
     if progress.stopped:
         return None
-    found = look_for_families(scope.images, kin.apart(scope.images), _folder(scope), progress)
+    found = look_for_families(
+        scope.images, kin.apart(scope.images), kin.kept_in(own=logbook.own(scope.model)), progress
+    )
     progress.done()
     return found
-
-
-def _folder(scope: Scope) -> Path:
-    """Where what was read of each image is kept: of what a visitor uploaded, for their session alone."""
-    if not logbook.own(scope.model):
-        return records_folder()
-    if "own canvases" not in st.session_state:
-        st.session_state["own canvases"] = tempfile.TemporaryDirectory(prefix="workbench-")
-    return Path(st.session_state["own canvases"].name)
 
 
 @st.fragment
