@@ -20,6 +20,7 @@ ORDER = (
     ("app", "cli"),
     ("ui",),
     ("training",),
+    ("cues",),
     ("bias", "defects", "probe", "quality"),
     ("evidence", "audit"),
     ("attribution",),
@@ -242,13 +243,8 @@ def test_a_newcomer_finds_a_file_by_its_name():
     )
     assert [name for name, count in names.items() if count > 1] == []
     top = [path for path in (ROOT / "workbench").iterdir() if not path.name.startswith("__pycache__")]
-    assert sorted(path.stem for path in top if path.suffix == ".py") == [
-        "__init__",
-        "app",
-        "catalog",
-        "errors",
-        "version",
-    ]
+    modules = sorted(path.stem for path in top if path.suffix == ".py")
+    assert modules == ["__init__", "app", "catalog", "errors", "version"]
     assert {path.name for path in top if path.is_dir()} <= LEVEL.keys()
     for param in PRODUCT:
         for parent in param.values[0].relative_to(ROOT).parents:

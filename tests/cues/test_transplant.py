@@ -1,0 +1,106 @@
+"""The proof by transplant, on networks whose reason is known because they were built so."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+import workbench as wb
+from workbench.cues import Cue, search, study_of, transplant
+from workbench.cues.cue_findings import judged
+
+CORNER = slice(24, 32)
+
+
+class ReadsCorner(nn.Module):
+    """Two classes: the second where the bottom right corner is bright, and nothing else counts."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        light = x[:, :, CORNER, CORNER].mean((1, 2, 3))
+        return torch.stack([0.5 - light, light - 0.5], 1) * 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Painted:
+    """Paints a square bright or dark; a decoy paints another square."""
+
+    at: slice
+    elsewhere: slice
+
+    def put(self, host, rng, *, decoy):
+        return self._with(host, 255, decoy)
+
+    def take(self, carrier, rng, *, decoy):
+        return self._with(carrier, 0, decoy)
+
+    def _with(self, image, value, decoy):
+        place = self.elsewhere if decoy else self.at
+        result = image.copy()
+        result[place, place] = value
+        return result
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    folder, rng = tmp_path_factory.mktemp("parts"), np.random.default_rng(0)
+    for label, value in (("dark", 0), ("bright", 255)):
+        for number in range(60):
+            pixels = rng.integers(60, 190, (32, 32, 3)).astype(np.uint8)
+            pixels[CORNER, CORNER] = value
+            (folder / label).mkdir(exist_ok=True)
+            Image.fromarray(pixels).save(folder / label / f"{number}.png")
+    return wb.load_images(folder)
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return wb.load_classifier(
+        ReadsCorner(), class_names=("bright", "dark")[::-1], size=(32, 32), mean=(0, 0, 0), std=(1, 1, 1)
+    )
+
+
+def test_the_square_that_decides_turns_all_and_another_turns_none(parts, classifier):
+    study = study_of(classifier, list(parts), wb.predict(classifier, parts))
+    decides = transplant(study, Cue("place", "corner", "bright", Painted(CORNER, slice(0, 8))))
+    for way in (decides.put, decides.taken):
+        assert (way.flips.value, way.decoys.value) == (1, 0)
+        assert len(way.frame) >= 35
+        assert way.p <= 0.001
+    idle = transplant(study, Cue("place", "elsewhere", "bright", Painted(slice(0, 8), CORNER)))
+    assert (idle.put.flips.value, idle.put.decoys.value) == (0, 1)
+    assert idle.p == 1
+    verdicts = {finding.cue.name: finding.verdict for finding in judged(study, [decides, idle])}
+    assert verdicts == {"corner": "leans", "elsewhere": "clear"}  # no mask says that the corner is no part of a defect
+
+
+def test_shares_of_turned_decisions_are_those_of_a_plain_loop(parts, classifier):
+    study = study_of(classifier, list(parts), wb.predict(classifier, parts))
+    cue = Cue("place", "corner", "bright", Painted(CORNER, slice(0, 8)))
+    way = transplant(study, cue).taken
+    for line in way.frame.itertuples():
+        pixels = np.asarray(parts.by_name[line.name].open()).copy()
+        pixels[CORNER, CORNER] = 0
+        logits = ReadsCorner()(torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255)
+        assert line.turned == float(logits.argmax() == 0)
+
+
+def test_halves_share_no_unit_and_hold_each_verdict(parts, classifier):
+    units = {item.name: number // 4 for number, item in enumerate(parts)}
+    study = study_of(classifier, list(parts), wb.predict(classifier, parts), units=units)
+    assert not set(study.units[study.explore]) & set(study.units[~study.explore])
+    table = pd.crosstab(study.called, study.explore)
+    assert (table.to_numpy() >= 16).all()
+
+
+def test_a_class_of_too_few_verdicts_is_named_as_not_looked_for(parts, classifier):
+    few = [*[item for item in parts if item.label == "dark"], *[i for i in parts if i.label == "bright"][:8]]
+    study = study_of(classifier, few, wb.predict(classifier, few))
+    result = search(study)
+    assert not result.classes
+    assert not result.findings
+    assert result.power is None
+    assert {"the class “dark”", "the class “bright”"} <= {line.what for line in result.unsearched}

@@ -1,0 +1,113 @@
+"""What a search for cues came to: verdicts in words that fit, and what was not looked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal
+
+from workbench.cues.cue import Cue, Kind
+from workbench.cues.cue_sample import Study
+from workbench.cues.transplant import Transplant, Turned
+from workbench.stats import SIGNIFICANT, holm
+
+MATTERS = 0.1
+"""A cue that turns fewer decisions more than its decoy is not accused."""
+Verdict = Literal["shortcut", "leans", "looks", "clear", "too few"]
+ORDER: tuple[Verdict, ...] = ("shortcut", "leans", "looks", "too few", "clear")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Finding:
+    """What was found about one class and one cue.
+
+    Attributes:
+        transplant: The proof.
+        p: Its chance after Holm over all that were tried.
+        verdict: "shortcut" where it decides and masks show that the defects were left alone; "leans" where it decides
+            but nothing says whether it belongs to the defect; "looks" where it turns decisions, but no more than chance
+            or its decoy would; "clear" where it turns next to none; "too few" where too few images could be edited.
+    """
+
+    transplant: Transplant
+    p: float
+    verdict: Verdict
+
+    @property
+    def cue(self) -> Cue:
+        """The cue."""
+        return self.transplant.cue
+
+    @property
+    def accused(self) -> bool:
+        """Whether the cue is shown to decide."""
+        return self.verdict in ("shortcut", "leans")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Unsearched:
+    """What was not looked for.
+
+    Attributes:
+        what: A class, or a kind of cue, in words.
+        why: The reason, and what would make it possible, in a sentence.
+    """
+
+    what: str
+    why: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Search:
+    """A finished search.
+
+    Attributes:
+        findings: A finding for each cue that was tried, the gravest first.
+        classes: The classes that were judged.
+        kinds: The kinds of cue that were looked for.
+        unsearched: What was not.
+        images: How many images were looked at.
+        power: The chance that the tests would have accused a cue that turns half of the decisions, given that it was
+            tried: the least over the classes; None where nothing was tried.
+    """
+
+    findings: tuple[Finding, ...]
+    classes: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    unsearched: tuple[Unsearched, ...]
+    images: int
+    power: float | None
+
+    @property
+    def accused(self) -> list[Finding]:
+        """The cues that are shown to decide."""
+        return [finding for finding in self.findings if finding.accused]
+
+
+def judged(study: Study, transplants: Sequence[Transplant]) -> tuple[Finding, ...]:
+    """The verdicts, their p-values adjusted for their number, the gravest first."""
+    adjusted = holm([transplant.p for transplant in transplants]).tolist() if transplants else []
+    masks = study.masks_known()
+    findings = [
+        Finding(transplant, p, _verdict(transplant, p, masks))
+        for transplant, p in zip(transplants, adjusted, strict=True)
+    ]
+    return tuple(sorted(findings, key=lambda f: (ORDER.index(f.verdict), f.p, -_most(f.transplant))))
+
+
+def _verdict(transplant: Transplant, p: float, masks: bool) -> Verdict:
+    ways = [way for way in (transplant.put, transplant.taken) if way is not None and way.enough]
+    if not ways:
+        return "too few"
+    if p <= SIGNIFICANT and any(_matters(way) for way in ways):
+        return "shortcut" if masks else "leans"
+    return "looks" if any((way.flips.value or 0) >= MATTERS for way in ways) else "clear"
+
+
+def _matters(way: Turned) -> bool:
+    effect = way.effect
+    return (effect.value or 0) >= MATTERS and (effect.low or 0) > 0
+
+
+def _most(transplant: Transplant) -> float:
+    return max((way.effect.value or 0 for way in (transplant.put, transplant.taken) if way is not None), default=0.0)

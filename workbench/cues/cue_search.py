@@ -1,0 +1,65 @@
+"""What does this model really go by? Cues are proposed on one half of a sample and proven on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from workbench.cues.cue import KINDS, Cue, Kind
+from workbench.cues.cue_findings import Search, Unsearched, judged
+from workbench.cues.cue_sample import LEAST_CALLED, Study
+from workbench.cues.exchanged import places
+from workbench.cues.proof_power import power_of
+from workbench.cues.transplant import Transplant, transplant
+
+Proposer = Callable[[Study, str], Iterator[Cue]]
+PROPOSERS: Mapping[Kind, Proposer] = {"place": places}
+"""For each kind of cue, what proposes some for a class: it looks at explored images alone, the most promising first."""
+Report = Callable[[str, int, int], None]
+
+
+def search(study: Study, on_progress: Report | None = None) -> Search:
+    """Look for cues of all kinds in all classes of a study, and try each.
+
+    Args:
+        study: The sample, as `study_of` draws it.
+        on_progress: Called with what is done now, in words, and (done, total) of it; what it raises stops the work.
+    """
+
+    def report(step: str, done: int, total: int) -> None:
+        if on_progress:
+            on_progress(step, done, total)
+
+    cues: list[Cue] = []
+    steps = [(kind, target) for kind in PROPOSERS for target in study.classes]
+    for number, (kind, target) in enumerate(steps):
+        report(f"Looking for {KINDS[kind]}", number, len(steps))
+        cues += PROPOSERS[kind](study, target)
+    transplants: list[Transplant] = []
+    for number, cue in enumerate(cues):
+        report("Transplanting cues", number, len(cues))
+        transplants.append(transplant(study, cue))
+    report("Transplanting cues", len(cues), len(cues))
+    return Search(
+        judged(study, transplants),
+        study.classes,
+        tuple(PROPOSERS),
+        _unsearched(study),
+        len(study.items),
+        power_of(study, transplants),
+    )
+
+
+def _unsearched(study: Study) -> tuple[Unsearched, ...]:
+    names = [name for name in study.classifier.class_names if name not in study.classes]
+    classes = [
+        Unsearched(
+            f"the class “{name}”",
+            f"It needs {LEAST_CALLED} images that the model calls so, and as many that it calls otherwise, from enough"
+            " independent units.",
+        )
+        for name in names
+    ]
+    kinds = [
+        Unsearched(words, "This search does not cover it.") for kind, words in KINDS.items() if kind not in PROPOSERS
+    ]
+    return (*classes, *kinds)

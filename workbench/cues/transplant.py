@@ -1,0 +1,174 @@
+"""The proof: what putting a cue on images, and taking it away, does to their decisions, against matched decoys."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.cues.cue import Cue
+from workbench.cues.cue_sample import Study
+from workbench.errors import InputError
+from workbench.images import Pixels, alike
+from workbench.stats import FEW_UNITS, Rate, mean_of, share, sign_flips
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DRAWS = 3
+"""How many times each image is edited with the cue, and as many times with its decoy."""
+FLIPS = 9999
+LEAST_TRIED = 10
+"""Fewer images that can be edited so support no verdict."""
+Way = Callable[[Pixels, np.random.Generator, bool], Pixels | None]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Turned:
+    """What one way of editing does to M images.
+
+    Attributes:
+        frame: One row an image: name, label, called (before), turned (in which share of the draws the cue turned the
+            decision: to the cue's class where it was put on, away from it where it was taken), decoy (the same for the
+            decoy), unit, masked (whether a mask showed where its defect is, which was left as it was).
+        flips: The share of decisions turned, a mean over images with its interval, by unit.
+        decoys: The same for the decoys.
+        effect: The mean of the differences.
+        p: The chance of so large a difference were cue and decoy exchanged at random in each unit (Fisher's sign
+            flips); 1 where the cue turns no more than the decoy.
+    """
+
+    frame: pd.DataFrame
+    flips: Rate
+    decoys: Rate
+    effect: Rate
+    p: float
+
+    @property
+    def enough(self) -> bool:
+        """Whether enough images and units could be edited to say anything."""
+        return len(self.frame) >= LEAST_TRIED and self.frame["unit"].nunique() >= FEW_UNITS
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Transplant:
+    """Both proofs of one cue.
+
+    Attributes:
+        cue: Which.
+        put: What putting it on images that are called otherwise does; None where none could be edited.
+        taken: What taking it from images that are called its class does; None likewise.
+        before: An image (H, W, C) as it is, the clearest that turned, else the first; None where none was edited.
+        after: The same with the cue put on, or taken away where `put` is None.
+    """
+
+    cue: Cue
+    put: Turned | None
+    taken: Turned | None
+    before: Pixels | None = None
+    after: Pixels | None = None
+
+    @property
+    def p(self) -> float:
+        """The chance of the larger of both effects, Bonferroni's over the two ways."""
+        tried = [way.p for way in (self.put, self.taken) if way is not None and way.enough]
+        return min(1.0, 2 * min(tried)) if tried else 1.0
+
+
+def transplant(study: Study, cue: Cue, on_progress: Callable[[int, int], None] | None = None) -> Transplant:
+    """Put a cue on confirmed images that are called otherwise, and take it from those that are called its class.
+
+    What a mask shows to be a defect is left as it is in either, so that neither hides nor brings one.
+
+    Args:
+        study: The sample; the explored half is not touched.
+        cue: What to try.
+        on_progress: Called with (done, total) images; what it raises stops the work.
+    """
+    hosts, carriers = study.confirmed(cue.target, others=True), study.confirmed(cue.target)
+    total = len(hosts) + len(carriers)
+    rng = np.random.default_rng([study.seed, *f"{cue.kind} {cue.name} {cue.target}".encode()])
+
+    def report(done: int) -> None:
+        if on_progress:
+            on_progress(done, total)
+
+    put, shown = _tried(study, cue, hosts, rng, to=True, report=report)
+    taken, other = _tried(study, cue, carriers, rng, to=False, report=lambda done: report(len(hosts) + done))
+    before, after = shown or other or (None, None)
+    return Transplant(cue, put, taken, before, after)
+
+
+def _tried(
+    study: Study,
+    cue: Cue,
+    places: list[int],
+    rng: np.random.Generator,
+    *,
+    to: bool,
+    report: Callable[[int], None],
+) -> tuple[Turned | None, tuple[Pixels, Pixels] | None]:
+    from workbench.models import ask
+
+    column, lines = study.classifier.index(cue.target), []
+    best, shown = -1.0, None
+    for done, place in enumerate(places):
+        report(done)
+        item = study.items[place]
+        try:
+            image, mask = study.decoded(item)
+            variants = list(_variants(cue, image, mask, rng, to))
+            if len(variants) < 2 * DRAWS:
+                continue
+            decided = study.classifier.rule.decide(ask(study.classifier, variants))[0]
+        except InputError:
+            continue
+        turned = (decided == column) if to else (decided != column)
+        own, decoy = float(turned[:DRAWS].mean()), float(turned[DRAWS:].mean())
+        called = study.classifier.class_names[study.called[place]]
+        lines.append((item.name, item.label, called, own, decoy, int(study.units[place]), mask is not None))
+        if own - decoy > best:
+            best, shown = own - decoy, (image, variants[0])
+    return _result(lines, rng), shown
+
+
+def _variants(
+    cue: Cue, image: Pixels, mask: NDArray[np.bool_] | None, rng: np.random.Generator, to: bool
+) -> Iterator[Pixels]:
+    """The image edited `DRAWS` times with the cue, and as often with its decoy; fewer where it cannot be."""
+    way = cue.exchange.put if to else cue.exchange.take
+    for decoy in (False, True):
+        for _ in range(DRAWS):
+            edited = way(image, rng, decoy=decoy)
+            if edited is None:
+                return
+            yield edited if mask is None or not mask.any() else _sparing(image, edited, mask)
+
+
+def _sparing(image: Pixels, edited: Pixels, mask: NDArray[np.bool_]) -> Pixels:
+    """The edit outside of what a mask (H, W) shows, its edge feathered."""
+    from scipy.ndimage import binary_dilation, gaussian_filter
+
+    if edited.shape != image.shape:
+        return edited
+    width = max(max(mask.shape) // 64, 1)
+    near = binary_dilation(mask, iterations=2 * width).astype(np.float32)
+    alpha = np.maximum(gaussian_filter(near, width), binary_dilation(mask, iterations=width))[..., None]
+    return alike(alpha * image + (1 - alpha) * edited, image)
+
+
+def _result(lines: Sequence[tuple[object, ...]], rng: np.random.Generator) -> Turned | None:
+    import pandas as pd
+
+    if not lines:
+        return None
+    frame = pd.DataFrame(lines, columns=["name", "label", "called", "turned", "decoy", "unit", "masked"])
+    units = frame["unit"].to_numpy(np.intp)
+    own, decoy = frame["turned"].to_numpy(np.float64), frame["decoy"].to_numpy(np.float64)
+    effect = mean_of(own - decoy, units=units)
+    p = sign_flips(own - decoy, FLIPS, rng, units) if (effect.value or 0) > 0 else 1.0
+    # As often as not in its draws: one decision an image, so that draws are not counted as cases
+    return Turned(frame, share(own >= 0.5, units), share(decoy >= 0.5, units), effect, p)
