@@ -7,3 +7,4 @@ from workbench.cues.cue_findings import Finding, Search, Unsearched, Verdict
 from workbench.cues.cue_sample import Study, study_of
 from workbench.cues.cue_search import search
 from workbench.cues.transplant import Transplant, Turned, transplant
+from workbench.cues.transplant_store import RECORDED, recorded

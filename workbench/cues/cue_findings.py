@@ -69,6 +69,7 @@ class Search:
         images: How many images were looked at.
         power: The chance that the tests would have accused a cue that turns half of the decisions, given that it was
             tried: the least over the classes; None where nothing was tried.
+        good: The class without a defect, None where none is known.
     """
 
     findings: tuple[Finding, ...]
@@ -77,6 +78,7 @@ class Search:
     unsearched: tuple[Unsearched, ...]
     images: int
     power: float | None
+    good: str | None = None
 
     @property
     def accused(self) -> list[Finding]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 from workbench.cues.cue import KINDS, Cue, Kind
 from workbench.cues.cue_findings import Search, Unsearched, judged
 from workbench.cues.cue_sample import LEAST_CALLED, Study
 from workbench.cues.exchanged import places
 from workbench.cues.proof_power import power_of
-from workbench.cues.transplant import Transplant, transplant
+from workbench.cues.transplant import Transplant
+from workbench.cues.transplant_store import transplanted
 
 Proposer = Callable[[Study, str], Iterator[Cue]]
 PROPOSERS: Mapping[Kind, Proposer] = {"place": places}
@@ -17,12 +19,13 @@ PROPOSERS: Mapping[Kind, Proposer] = {"place": places}
 Report = Callable[[str, int, int], None]
 
 
-def search(study: Study, on_progress: Report | None = None) -> Search:
+def search(study: Study, on_progress: Report | None = None, folder: Path | None = None) -> Search:
     """Look for cues of all kinds in all classes of a study, and try each.
 
     Args:
         study: The sample, as `study_of` draws it.
         on_progress: Called with what is done now, in words, and (done, total) of it; what it raises stops the work.
+        folder: Where each trial is kept, so that a search that was stopped goes on; nowhere where missing.
     """
 
     def report(step: str, done: int, total: int) -> None:
@@ -33,11 +36,17 @@ def search(study: Study, on_progress: Report | None = None) -> Search:
     steps = [(kind, target) for kind in PROPOSERS for target in study.classes]
     for number, (kind, target) in enumerate(steps):
         report(f"Looking for {KINDS[kind]}", number, len(steps))
-        cues += PROPOSERS[kind](study, target)
+        for cue in PROPOSERS[kind](study, target):
+            cues.append(cue)
+            report(f"Looking for {KINDS[kind]}", number, len(steps))
     transplants: list[Transplant] = []
     for number, cue in enumerate(cues):
-        report("Transplanting cues", number, len(cues))
-        transplants.append(transplant(study, cue))
+
+        def tell(*_: int, done: int = number) -> None:
+            report("Transplanting cues", done, len(cues))
+
+        tell()
+        transplants.append(transplanted(study, cue, folder, tell))
     report("Transplanting cues", len(cues), len(cues))
     return Search(
         judged(study, transplants),
@@ -46,6 +55,7 @@ def search(study: Study, on_progress: Report | None = None) -> Search:
         _unsearched(study),
         len(study.items),
         power_of(study, transplants),
+        study.good,
     )
 
 

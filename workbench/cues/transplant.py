@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 DRAWS = 3
 """How many times each image is edited with the cue, and as many times with its decoy."""
 FLIPS = 9999
+TRIED = ("name", "label", "called", "turned", "decoy", "to", "decoy to", "unit", "masked")
+"""The columns of what was tried."""
 LEAST_TRIED = 10
 """Fewer images that can be edited so support no verdict."""
 Way = Callable[[Pixels, np.random.Generator, bool], Pixels | None]
@@ -33,7 +35,8 @@ class Turned:
     Attributes:
         frame: One row an image: name, label, called (before), turned (in which share of the draws the cue turned the
             decision: to the cue's class where it was put on, away from it where it was taken), decoy (the same for the
-            decoy), unit, masked (whether a mask showed where its defect is, which was left as it was).
+            decoy), to (what it is called then, in most of the draws), decoy to, unit, masked (whether a mask showed
+            where its defect is, which was left as it was).
         flips: The share of decisions turned, a mean over images with its interval, by unit.
         decoys: The same for the decoys.
         effect: The mean of the differences.
@@ -128,11 +131,19 @@ def _tried(
             continue
         turned = (decided == column) if to else (decided != column)
         own, decoy = float(turned[:DRAWS].mean()), float(turned[DRAWS:].mean())
-        called = study.classifier.class_names[study.called[place]]
-        lines.append((item.name, item.label, called, own, decoy, int(study.units[place]), mask is not None))
+        called, to_own, to_decoy = (
+            study.classifier.class_names[column] for column in (study.called[place], *_most(decided))
+        )
+        unit, masked = int(study.units[place]), mask is not None
+        lines.append((item.name, item.label, called, own, decoy, to_own, to_decoy, unit, masked))
         if own - decoy > best:
             best, shown = own - decoy, (image, variants[0])
     return _result(lines, rng), shown
+
+
+def _most(decided: NDArray[np.intp]) -> tuple[int, int]:
+    """The class that most draws with the cue, and with its decoy, are called."""
+    return int(np.bincount(decided[:DRAWS]).argmax()), int(np.bincount(decided[DRAWS:]).argmax())
 
 
 def _variants(
@@ -165,7 +176,7 @@ def _result(lines: Sequence[tuple[object, ...]], rng: np.random.Generator) -> Tu
 
     if not lines:
         return None
-    frame = pd.DataFrame(lines, columns=["name", "label", "called", "turned", "decoy", "unit", "masked"])
+    frame = pd.DataFrame(lines, columns=list(TRIED))
     units = frame["unit"].to_numpy(np.intp)
     own, decoy = frame["turned"].to_numpy(np.float64), frame["decoy"].to_numpy(np.float64)
     effect = mean_of(own - decoy, units=units)

@@ -110,6 +110,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "outputs": _kind("model", version=2, megabytes=0),
         "families": _kind("images", "apart", version=3, megabytes=64),
         "image facts": _kind("image", megabytes=0),
+        "transplant": _kind(*MODEL, "images", "explored", "units", "seed", "cue", megabytes=0),
         "frozen features": _kind("model", megabytes=0),
         "audit folder": _kind("model", "set", "name", megabytes=0),
         "map summary": _kind("model", "method", "score", "background", version=2, megabytes=0),
