@@ -10,7 +10,7 @@ BIN := .venv/bin
 WORKERS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help run test slow bench lint docs lock changelog clean chromium
+.PHONY: help run test slow bench lint docs known lock changelog clean chromium
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -39,6 +39,9 @@ docs: .venv/.stamp-test ## Regenerate the documentation's generated parts and bu
 	$(BIN)/python docs/generate.py
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	@echo "Open build/docs/index.html"
+
+known: .venv/.stamp-test ## Make anew what ships about the solar cells (assets/known; WORK=folder keeps what is computed)
+	$(BIN)/python docs/known.py $(WORK)
 
 lock: .venv/.stamp-test ## Renew requirements.lock after a change of the dependencies (LOCK=--upgrade takes the newest)
 	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --all-extras $(LOCK) --output-file requirements.lock pyproject.toml

@@ -43,9 +43,10 @@ def _only_the_built_in_catalog(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _a_cache_and_a_journal_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
     """Sets that are drawn on first use are drawn once for all tests, and nothing is left in the user's cache or
-    journal."""
+    journal. What the package knows of its own sets is computed where a test does not ask for it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKBENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr("workbench.catalog.SHIPPED_IN", "none")
         patch.setenv("WORKBENCH_JOURNAL", str(tmp_path_factory.mktemp("journal") / "journal.sqlite"))
         yield
 

@@ -23,6 +23,8 @@ CONFIG_VARIABLE, MODEL_VARIABLE, IMAGES_VARIABLE = "WORKBENCH_CONFIG", "WORKBENC
 AUDIT_VARIABLE, READ_VARIABLE = "WORKBENCH_AUDIT", "WORKBENCH_READ"
 SCHEMES = ("timm", "torchvision", "python", "package", "stamped-metal")
 """What may stand before a colon and makes something else than a path of a reference."""
+SHIPPED_IN = "known"
+"""The folder of the assets with the results that come with the package."""
 PACKAGE = Path(__file__).resolve().parent
 LARGEST_TEXT, LARGEST_TOML = 8 * 2**20, 2**20
 """In bytes."""
@@ -125,6 +127,15 @@ class Catalog(Strict):
 def shared(name: str = "") -> Path:
     """A file or folder of assets/, in a checkout or in an installed wheel."""
     return home() / "assets" / name
+
+
+def shipped(name: str = "") -> Path:
+    """A file or folder of the results that come with the package, laid out and named as in the user's cache.
+
+    They are only read, and only where the cache has none of the same name: names are keys of all that a result depends
+    on, so that one of other images, of another model or version is never found.
+    """
+    return shared(SHIPPED_IN) / name
 
 
 def home() -> Path:

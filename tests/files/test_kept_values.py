@@ -12,7 +12,18 @@ import pytest
 
 from workbench.files import read_value, write_value
 from workbench.files.keys import KINDS, key
-from workbench.quality import Coverage, FileOrder, Giveaway, Giveaways, Property, Proposed, measures_version
+from workbench.quality import (
+    Coverage,
+    FileOrder,
+    Giveaway,
+    Giveaways,
+    HeadFigures,
+    HeadPrice,
+    LabelIssues,
+    Property,
+    Proposed,
+    measures_version,
+)
 from workbench.stats import Rate
 
 
@@ -35,11 +46,23 @@ def coverage() -> Coverage:
     return Coverage(frame, "test", float("nan"), Rate(0.5, 0.1, 0.9, 1, 2, 2), 0.5, reason="")
 
 
+def label_issues() -> LabelIssues:
+    rows = [("1.png", True, None, np.nan, "model"), ("2.png", False, "bad", 0.25, None)]
+    frame = pd.DataFrame(rows, columns=["name", "flagged", "suggestion", "score", "source"], dtype=object)
+    frame = frame.astype({"flagged": bool, "score": float})
+    return LabelIssues(frame, 2, {"bad": 7}, "doubt", {"2.png": 1 / 3}, 0, (("1.png", "2.png"),), ("a note",), None)
+
+
+PRICE = HeadFigures(Rate(0.5, 0.1, 0.9, 1, 2, 5), Rate(None, None, None, 0, 0), Rate(0.5, 0.1, 0.9, 1, 2, 5))
 ORDER = FileOrder(40, 3.0, 20.5, 0.002, (Proposed("order:6", 7, 40, 0.8, 0.1, ("1.png", "0")),))
 RESULTS = {
     "giveaways": (giveaways(), (Giveaways, Giveaway, Property)),
     "coverage": (coverage(), (Coverage, Rate)),
     "file order": (ORDER, (FileOrder, Proposed)),
+    "label issues": (label_issues(), (LabelIssues,)),
+    "head price": (HeadPrice(PRICE, PRICE, 40, 20, ("rare",)), (HeadPrice, HeadFigures, Rate)),
+    "repeated maps": ({"ü\n3.png": np.eye(3, dtype=np.float32)}, (dict,)),
+    "projection": (np.array([[0.5, np.nan]], np.float32), (np.ndarray,)),
 }
 
 
@@ -51,7 +74,9 @@ def same(one: object, other: object) -> bool:
         pd.testing.assert_frame_equal(one, other)
         return True
     if isinstance(one, np.ndarray):
-        return one.dtype == other.dtype and np.array_equal(one, other)
+        return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    if isinstance(one, dict):
+        return type(other) is dict and list(one) == list(other) and all(same(one[name], other[name]) for name in one)
     if isinstance(one, tuple):
         return type(other) is tuple and len(one) == len(other) and all(map(same, one, other))
     return type(one) is type(other) and (one == other or one != one)

@@ -4,6 +4,7 @@ import dataclasses
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance
 from scipy.ndimage import gaussian_filter
@@ -13,11 +14,14 @@ from workbench.errors import InputError
 from workbench.images import BytesSource, ImageItem, ImageSet, stamped_part
 from workbench.images.stamped_metal import Plan
 from workbench.quality import (
+    Families,
     families_of_set,
     family_results,
+    family_store,
     keep_families,
     known_families,
     look_for_families,
+    store_key,
     told_apart,
 )
 from workbench.quality.grading import holds_sisters, joined
@@ -232,3 +236,23 @@ def test_parts_of_one_layout_without_a_grain_of_their_own_cannot_be_told_apart()
     assert (len(found.untold), found.threshold) == (24, None)
     assert set(found.pairs["grade"]) <= {"very similar"}
     assert family_results(found)[0].verdict == "unknown"
+
+
+def test_families_that_come_with_the_package_are_found_last_and_for_the_same_images_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(family_store, "shipped", lambda name: tmp_path / "shipped" / name)
+    images = ImageSet("set", tuple(ImageItem(f"{n}.png", BytesSource(bytes([n]))) for n in range(3)))
+
+    def of(family):
+        frame = pd.DataFrame({"name": ["0.png", "1.png", "2.png"], "family": family, "grade": None, "to": None})
+        return Families(frame.astype(object), pd.DataFrame([], columns=["first", "second", "grade", "score", "turn"]))
+
+    shipped = keep_families(store_key(images), of(["0.png", "0.png", "2.png"]), tmp_path / "shipped" / "families")
+    before = shipped.read_bytes()
+    assert families_of_set(images).by_name == {"0.png": "0.png", "1.png": "0.png", "2.png": "2.png"}
+    assert look_for_families(images, folder=tmp_path / "own").by_name["1.png"] == "0.png"  # nothing is compared again
+    for other in (images.items[::-1], images.items[:2], (*images.items[:2], ImageItem("2.png", BytesSource(b"other")))):
+        assert families_of_set(ImageSet("set", other)) is None
+    keep_families(store_key(images), of(["0.png", "1.png", "1.png"]))
+    assert families_of_set(images).by_name["2.png"] == "1.png"
+    assert shipped.read_bytes() == before

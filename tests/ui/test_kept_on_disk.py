@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from workbench.files import write_value
 from workbench.images import BytesSource, ImageItem, ImageSet
 from workbench.quality import FileOrder, Proposed
 from workbench.ui import choice, kept, kin, session
@@ -64,3 +65,24 @@ def test_a_damaged_file_is_looked_for_again_and_old_files_go(cache, monkeypatch,
     for path in cache.iterdir():
         path.write_bytes(path.read_bytes()[:-9])
     assert kin.order_of(images(name="4.png")) is None
+
+
+def test_what_comes_with_the_package_is_read_where_the_cache_has_nothing(
+    cache, monkeypatch, tmp_path, empty_shelves
+) -> None:
+    shipped, name = tmp_path / "shipped" / kept.RESULTS, f"{place_of(images()).key}.json"
+    monkeypatch.setattr(kept, "shipped", lambda name: tmp_path / "shipped" / name)
+    write_value(shipped / name, ORDER)
+    before = (shipped / name).read_bytes()
+    assert dataclasses.asdict(kin.order_of(images())) == dataclasses.asdict(ORDER)
+    for other in (images("bad"), images(name="b.png"), images(pixels=b"Pixels")):
+        assert kin.order_of(other) is None
+    own = dataclasses.replace(ORDER, images=41)
+    kept.keep(place_of(images()), own, 100)
+    empty_shelves.clear()
+    assert kin.order_of(images()).images == 41
+    (cache / name).write_text("damaged")
+    empty_shelves.clear()
+    assert kin.order_of(images()).images == 40
+    assert [path.name for path in shipped.iterdir()] == [name]
+    assert (shipped / name).read_bytes() == before

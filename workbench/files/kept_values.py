@@ -78,7 +78,8 @@ def _written(value: object) -> Any:
         fields = {field.name: _written(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"record": type(value).__name__, "fields": fields}
     if type(value).__name__ == "DataFrame":
-        return {"table": [[str(name), _array(column.to_numpy())] for name, column in value.items()]}  # type: ignore[attr-defined]
+        columns = [[str(name), str(column.dtype), _array(column.to_numpy())] for name, column in value.items()]  # type: ignore[attr-defined]
+        return {"table": columns}
     raise TypeError(f"a {type(value).__name__} cannot be kept")
 
 
@@ -121,4 +122,7 @@ def _read_array(content: Record, types: Mapping[str, type]) -> NDArray[Any]:
 def _read_table(content: list[Any], types: Mapping[str, type]) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame({name: _read_array(column, types) for name, column in content})
+    columns = {
+        name: (_read_array(column, types), object if kind == "object" else None) for name, kind, column in content
+    }
+    return pd.DataFrame({name: pd.Series(values, dtype=dtype) for name, (values, dtype) in columns.items()})

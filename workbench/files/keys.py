@@ -74,6 +74,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "dealt table": _kind("table", "split", megabytes=32),
         "head price": _kind("images", "families", "positive", "features", megabytes=2),
         "small map": _kind(*MODEL, "image", "method", "target", megabytes=16),
+        "repeated maps": _kind(*MODEL, "images", "method", "target", megabytes=16),
         "repeats": _kind("families", "table", megabytes=16),
         "appearances": _kind("images"),
         "image measures": _kind("images", "table", "split"),
@@ -99,7 +100,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "projection": _kind("features", "pixels", megabytes=16),
         "map points": _kind("images", "table", "families", "features", "tint", "reach", megabytes=32),
         "support": _kind("images", "table", "families", "promise", "by", megabytes=8),
-        "label issues": _kind("images", "table", "families", megabytes=32),
+        "label issues": _kind(*MODEL, "images", "predicted", "families", "features", megabytes=32),
         "label costs": _kind("images", "table", "families", "limits", megabytes=8),
         # of the journal
         "latest entries": _kind("journal", "head", "model"),

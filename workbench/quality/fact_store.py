@@ -1,4 +1,7 @@
-"""What was measured of images, kept on disk by what each image shows, for all sets of this user."""
+"""What was measured of images, kept on disk by what each image shows, for all sets of this user.
+
+What comes with the package is looked up too, and never written.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
+from workbench.catalog import shipped
 from workbench.files import cache_folder
 
 KEPT_IN = "image-facts.sqlite"
@@ -19,12 +24,22 @@ def known_facts(names: Sequence[str]) -> dict[str, Facts]:
     """What is kept under these names; a broken cache is ignored."""
     result: dict[str, Facts] = {}
     with contextlib.suppress(sqlite3.Error, OSError), _base() as base:
-        for start in range(0, len(names), ASKED_AT_ONCE):
-            part = names[start : start + ASKED_AT_ONCE]
-            places = ",".join("?" * len(part))
-            for name, text in base.execute(f"SELECT name, facts FROM images WHERE name IN ({places})", part):
-                with contextlib.suppress(ValueError):
-                    result[name] = json.loads(text)
+        result = _found(base, names)
+    left = [name for name in names if name not in result]
+    if left and (path := shipped(KEPT_IN)).is_file():
+        with contextlib.suppress(sqlite3.Error, OSError), _read_only(path) as base:
+            result |= _found(base, left)
+    return result
+
+
+def _found(base: sqlite3.Connection, names: Sequence[str]) -> dict[str, Facts]:
+    result: dict[str, Facts] = {}
+    for start in range(0, len(names), ASKED_AT_ONCE):
+        part = names[start : start + ASKED_AT_ONCE]
+        places = ",".join("?" * len(part))
+        for name, text in base.execute(f"SELECT name, facts FROM images WHERE name IN ({places})", part):
+            with contextlib.suppress(ValueError):
+                result[name] = json.loads(text)
     return {name: facts for name, facts in result.items() if isinstance(facts, dict) and "error" in facts}
 
 
@@ -34,6 +49,13 @@ def keep_facts(facts: Mapping[str, Facts]) -> None:
         rows = [(name, json.dumps(values)) for name, values in facts.items()]
         base.executemany("INSERT OR REPLACE INTO images VALUES (?, ?)", rows)
         base.execute("DELETE FROM images WHERE rowid <= (SELECT max(rowid) FROM images) - ?", (MOST_KEPT,))
+
+
+@contextlib.contextmanager
+def _read_only(path: Path) -> Iterator[sqlite3.Connection]:
+    """A file that nobody writes, perhaps in a folder where nobody may."""
+    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)) as base:
+        yield base
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from workbench.catalog import shipped
 from workbench.errors import InputError
 from workbench.files import DamagedError, cache_folder, facts_of, key, metadata_of, open_parquet
 from workbench.images import ImageSet
@@ -61,9 +62,9 @@ def look_for_families(
 
 
 def known_families(name: str, places: Iterable[Path] = ()) -> Families | None:
-    """The families under a name that `store_key` gave, from the cache or from a folder that ships with a set; None
-    where they were not looked for yet, or where the file is damaged."""
-    for folder in (cache_folder() / STORED_IN, *places):
+    """The families under a name that `store_key` gave, from the cache, from other folders or from what comes with the
+    package; None where they were not looked for yet, or where the file is damaged."""
+    for folder in (records_folder(), *places, shipped(STORED_IN)):
         path = folder / f"{name}.parquet"
         if path.is_file():
             try:

@@ -1,4 +1,5 @@
-"""Results that stand again after a restart: on their shelf, and on disk under the same key."""
+"""Results that stand again after a restart: on their shelf, and on disk under the same key; those of the demo come with
+the package."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+from workbench.catalog import shipped
 from workbench.files import cache_folder, read_value, write_value
 from workbench.ui import choice, session
 from workbench.ui.cache import Slot
@@ -16,17 +18,17 @@ MOST_FILES = 200
 
 
 def recall(place: Slot, *types: type) -> Any:
-    """A result from its shelf, or else from the disk; None where it is in neither.
+    """A result from its shelf, or else from the disk or from what comes with the package; None where it is in none.
 
     Args:
         place: Its place.
         types: As for `workbench.files.read_value`.
     """
     result = place.get()
-    if result is None and (path := _path(place)).is_file():
-        result = read_value(path, *types)
-        if result is not None:
+    for path in () if result is not None else (_path(place), shipped(RESULTS) / _path(place).name):
+        if path.is_file() and (result := read_value(path, *types)) is not None:
             place.put(result, 4 * path.stat().st_size)
+            break
     return result
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from workbench.catalog import shared
 from workbench.images import ImageSet
 from workbench.predictions import named_units
 from workbench.quality import Families, FileOrder, Proposed, families_of_set, file_order, records_folder, store_key
@@ -17,8 +16,6 @@ from workbench.ui.logbook import pairs_apart
 
 OWN = "own canvases"
 """Where in the session the folder stands that is the visitor's own."""
-SHIPPED = "families"
-"""The folder of the assets with families of the sets that ship."""
 
 
 def kept_in(*, own: bool) -> Path:
@@ -47,7 +44,7 @@ def families_of(images: ImageSet) -> Families | None:
     result: Families | None = place.get()
     if result is None:
         own = [kept_in(own=True)] if OWN in st.session_state else []
-        result = families_of_set(images, pairs, [*own, shared(SHIPPED)])
+        result = families_of_set(images, pairs, own)
         if result is not None:
             place.put(result, 400 * len(images))
     return result

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from workbench.files import cache_folder, key
 from workbench.quality import MOST_EMBEDDED, projection
-from workbench.ui import draw, photographs, selection, session, url
-from workbench.ui.cache import slot
+from workbench.ui import draw, kept, photographs, selection, session, url
+from workbench.ui.cache import Slot, slot
 from workbench.ui.data import chosen, coverage, embedded, plane, tints
 from workbench.ui.data.embedded import Embedded
 from workbench.ui.data.plane import Points
 from workbench.ui.data.scope import Scope
 from workbench.ui.data.support import table_of
 from workbench.ui.progress import Stoppable, guarded, offer
-
-LONGEST_MAP = 64 * 2**20
-"""Bytes of a kept map that are read."""
 
 
 @st.fragment
@@ -92,26 +85,13 @@ def _points(scope: Scope, vectors: Embedded, places: NDArray[np.float32]) -> tup
     return place.kept(made, lambda points: 20 * len(points.rows) + 4096), options[tint]
 
 
-def _path(scope: Scope, vectors: Embedded) -> tuple[str, Path]:
-    name = key("projection", features=vectors.source, pixels=scope.images.pixels_key)
-    return name, cache_folder() / "maps" / f"{name}.npy"
+def _place(scope: Scope, vectors: Embedded) -> Slot:
+    return slot("projection", features=vectors.source, pixels=scope.images.pixels_key)
 
 
 def _known(scope: Scope, vectors: Embedded) -> NDArray[np.float32] | None:
     """The places of the images where they are known, from the shelf or the disk."""
-    place = slot("projection", features=vectors.source, pixels=scope.images.pixels_key)
-    places: NDArray[np.float32] | None = place.get()
-    if places is None:
-        _, path = _path(scope, vectors)
-        try:
-            if not path.is_file() or path.stat().st_size > LONGEST_MAP:
-                return None
-            places = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            return None
-        if places.shape != (len(scope.images), 2) or places.dtype != np.float32:
-            return None
-        place.put(places, places.nbytes)
+    places: NDArray[np.float32] | None = kept.recall(_place(scope, vectors), np.ndarray)
     return places
 
 
@@ -120,14 +100,6 @@ def _make(scope: Scope, vectors: Embedded, token: str) -> NDArray[np.float32] | 
     if progress.stopped:
         return None
     places = projection(vectors.vectors, on_progress=progress)
-    _, path = _path(scope, vectors)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            np.save(file, places, allow_pickle=False)
-        Path(file.name).replace(path)
-    except OSError:  # a full disk costs only the memory of it
-        pass
-    slot("projection", features=vectors.source, pixels=scope.images.pixels_key).put(places, places.nbytes)
+    kept.keep(_place(scope, vectors), places, places.nbytes)
     progress.done()
     return places

@@ -9,8 +9,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from workbench.errors import InputError
-from workbench.quality import backbone_key, frozen_features, known_features
-from workbench.ui import audits, runs, session, warm
+from workbench.quality import BACKBONE, backbone_key, frozen_features, known_features
+from workbench.ui import audits, choice, runs, session, warm
 from workbench.ui.cache import slot
 from workbench.ui.data.scope import Scope
 from workbench.ui.progress import Stoppable, offer
@@ -51,6 +51,14 @@ def known(scope: Scope) -> Embedded | None:
             return None
         place.put(vectors, vectors.nbytes)
     return Embedded(vectors, backbone_key(), "what the ImageNet network sees")
+
+
+def network() -> str | None:
+    """What the frozen network is known by, without loading it; None where it is not installed."""
+    try:
+        return choice.folder_key(BACKBONE)
+    except InputError:
+        return None
 
 
 def offers(scope: Scope, what: str) -> None:

@@ -19,9 +19,9 @@ from workbench.quality import (
     manifest,
     ranked_by_cost,
 )
-from workbench.ui import choice, draw, logbook
+from workbench.ui import choice, draw, kept, logbook
 from workbench.ui.cache import Slot, slot
-from workbench.ui.data import checks, label_review
+from workbench.ui.data import checks, embedded, label_review
 from workbench.ui.data.scope import Scope
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain
@@ -80,19 +80,20 @@ def look(scope: Scope) -> LabelIssues | None:
     issues = label_issues(
         images, scope.families, scope.predictions, features=features, classifier=model, on_progress=progress
     )
-    _place(scope).put(issues, 600 * len(images))
+    kept.keep(_place(scope), issues, 600 * len(images))
     progress.done()
     return issues
 
 
 def known(scope: Scope) -> LabelIssues | None:
     """The suspected labels; None where nobody looked yet."""
-    result: LabelIssues | None = _place(scope).get()
+    result: LabelIssues | None = kept.recall(_place(scope), LabelIssues)
     return result
 
 
 def _place(scope: Scope) -> Slot:
-    return slot("label issues", **scope.facts)
+    facts = {"images": scope.images.key, "families": scope.facts["families"], "features": embedded.network()}
+    return slot("label issues", **scope.model.identity, **facts, predicted=scope.predictions is not None)
 
 
 def changes_of(issues: LabelIssues) -> dict[str, str]:

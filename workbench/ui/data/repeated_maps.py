@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
 
 from workbench.attribution import METHODS
+from workbench.images import ImageItem
 from workbench.predictions import defect_classes, has_defects
 from workbench.quality import Repeats, map_agreement
-from workbench.ui import choice, findings
+from workbench.ui import choice, findings, kept
 from workbench.ui.cache import Slot, slot
 from workbench.ui.data.scope import Scope
 from workbench.ui.progress import Stoppable, offer
@@ -18,6 +20,7 @@ from workbench.ui.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 PAIRS_MAPPED = 30
 """Pairs whose maps are compared at most, spread evenly over all."""
@@ -28,10 +31,9 @@ def section(scope: Scope, found: Repeats) -> None:
     pairs = _sample(found)
     if not len(pairs):
         return
-    places = _places(scope, pairs)
     method = METHODS[findings.METHOD].title
-    heatmaps = {name: kept for name, place in places.items() if (kept := place.get()) is not None}
-    if len(heatmaps) < len(places):
+    heatmaps: dict[str, NDArray[np.float32]] | None = kept.recall(_place(scope, pairs), dict)
+    if heatmaps is None:
         offer(
             f"Compare the maps of {len(pairs):,} pairs", f"repeated {scope.model.key[:12]}", lambda: _map(scope, pairs)
         )
@@ -66,29 +68,39 @@ def _target(scope: Scope, pairs: pd.DataFrame) -> str:
     return str(pairs["called first"].mode()[0])
 
 
-def _places(scope: Scope, pairs: pd.DataFrame) -> dict[str, Slot]:
-    target = _target(scope, pairs)
-    return {
-        name: slot(
-            "small map", **scope.model.identity, image=scope.image(name).id, method=findings.METHOD, target=target
-        )
-        for name in dict.fromkeys([*pairs["first"], *pairs["second"]])
-    }
+def _aim(scope: Scope, pairs: pd.DataFrame) -> dict[str, object]:
+    """What every map depends on besides its image."""
+    return {**scope.model.identity, "method": findings.METHOD, "target": _target(scope, pairs)}
+
+
+def _names(pairs: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys([*pairs["first"], *pairs["second"]]))
+
+
+def _place(scope: Scope, pairs: pd.DataFrame) -> Slot:
+    images = [(name, scope.image(name).id) for name in _names(pairs)]
+    return slot("repeated maps", **_aim(scope, pairs), images=images)
 
 
 def _map(scope: Scope, pairs: pd.DataFrame) -> bool | None:
-    """Make the maps that are not kept yet; None where the user stopped it."""
+    """Make the maps of all images, those alone that were not made before they were stopped; None where the user stopped
+    it."""
     from workbench.attribution import attribute
     from workbench.audit import small_map
 
     progress = Stoppable("Making maps", f"repeated {scope.model.key[:12]}")
     if progress.stopped:
         return None
-    classifier, target, places = choice.classifier(scope.model), _target(scope, pairs), _places(scope, pairs)
-    for done, (name, place) in enumerate(places.items()):
-        progress(done, len(places))
-        if place.get() is None:
-            values = attribute(classifier, scope.image(name), findings.METHOD, target, score="logit").on_image()
-            place.put(small_map(values), 4096)
+    classifier, aim, names = choice.classifier(scope.model), _aim(scope, pairs), _names(pairs)
+
+    def made(item: ImageItem) -> NDArray[np.float32]:
+        return small_map(attribute(classifier, item, findings.METHOD, str(aim["target"]), score="logit").on_image())
+
+    heatmaps = {}
+    for done, name in enumerate(names):
+        progress(done, len(names))
+        item = scope.image(name)
+        heatmaps[name] = slot("small map", **aim, image=item.id).kept(partial(made, item), lambda _: 4096)
+    kept.keep(_place(scope, pairs), heatmaps, 4096 * len(names))
     progress.done()
     return True

@@ -8,8 +8,8 @@ import streamlit as st
 
 from workbench.predictions import defect_classes, has_defects
 from workbench.quality import (
-    BACKBONE,
     GroupedSplit,
+    HeadFigures,
     HeadPrice,
     frozen_features,
     grouped_split,
@@ -19,8 +19,9 @@ from workbench.quality import (
 )
 from workbench.stats import Rate
 from workbench.texts import sentence_list
-from workbench.ui import choice, dealt, draw, kin
+from workbench.ui import dealt, draw, kept, kin
 from workbench.ui.cache import Slot, slot
+from workbench.ui.data import embedded
 from workbench.ui.data.scope import Scope
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain
@@ -94,9 +95,9 @@ def _price(scope: Scope) -> None:
         images=scope.images.key,
         families=families,
         positive=positive,
-        features=choice.folder_key(BACKBONE),
+        features=embedded.network(),
     )
-    price: HeadPrice | None = place.get()
+    price: HeadPrice | None = kept.recall(place, HeadPrice, HeadFigures, Rate)
     if price is None:
         st.markdown(
             "**What would an honest split cost?** Before you train again, a quick head can tell by about how much."
@@ -128,7 +129,7 @@ def _priced(scope: Scope, positive: tuple[str, ...], place: Slot) -> HeadPrice |
     features = frozen_features(items, progress)
     progress.step("Fitting heads")
     price = head_price(items, features, scope.families, positive, progress)
-    place.put(price, 4096)
+    kept.keep(place, price, 4096)
     progress.done()
     return price
 

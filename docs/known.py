@@ -1,0 +1,84 @@
+"""Make the results that come with the package, by pressing on the page Data what a visitor would press.
+
+    python docs/known.py [FOLDER]
+
+FOLDER holds what was computed, so that a run that was stopped goes on; without one it is a temporary folder. `make
+known` calls it. It takes a quarter of an hour on two cores; what it writes is in `assets/known/`, laid out as a cache.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
+
+from workbench import catalog
+from workbench.ui import warm
+
+MODELS = ("solar-cells", "solar-cells-random")
+"""Those of the catalog whose results are shipped, each with its own image set."""
+SEARCH_ICON = ":material/playlist_play:"
+"""That of the buttons that start a search, as `workbench.ui.progress.offer` draws them."""
+PATIENCE = 6 * 3600
+FACTS = "image-facts.sqlite"
+
+
+def offers(at: AppTest) -> list[Button]:
+    """The searches that a page offers, the one for all of it first."""
+    return [button for button in at.button if button.proto.icon == SEARCH_ICON]
+
+
+def looked(model: str) -> None:
+    """Open the page Data of a model, and press until it offers no search any more."""
+    at = AppTest.from_file(catalog.home() / "workbench" / "app.py", default_timeout=PATIENCE)
+    at.switch_page("../pages/data.py")
+    at.query_params["model"] = model
+    at.run()
+    pressed: set[str] = set()
+    while left := offers(at):
+        if at.exception or at.error or left[0].label in pressed:
+            raise SystemExit(f"{model}: {left[0].label} came to nothing: {[*at.exception, *at.error]}")
+        started, label = time.monotonic(), left[0].label
+        left[0].click().run()
+        pressed.add(label)
+        print(f"{model}: {label}: {time.monotonic() - started:.0f} s", flush=True)
+
+
+def take(cache: Path, folder: Path) -> None:
+    """Put what a cache holds of results in the place of what a folder held."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for pattern in ("results/*.json", "families/*.parquet"):
+        for path in sorted(cache.glob(pattern)):
+            (folder / path.parent.name).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / path.parent.name / path.name)
+    base = sqlite3.connect(cache / FACTS)
+    base.execute("VACUUM INTO ?", (str(folder / FACTS),))
+    base.close()
+
+
+def main(work: Path) -> None:
+    """Make all of it, with what is computed kept in a folder."""
+    os.environ |= {"WORKBENCH_CACHE": str(work), "WORKBENCH_JOURNAL": str(work / "journal.sqlite")}
+    target = catalog.shipped()
+    catalog.SHIPPED_IN = "none"  # what came before is not taken for what is true now
+    warm.torch_ready = lambda: True
+    for model in MODELS:
+        looked(model)
+    take(work, target)
+    files = [path for path in target.rglob("*") if path.is_file()]
+    print(f"{len(files)} files, {sum(path.stat().st_size for path in files) / 2**20:.1f} MB in {target.name}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        main(Path(sys.argv[1]).absolute())
+    else:
+        with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
+            main(Path(folder))

@@ -1,0 +1,102 @@
+"""What comes with the package is all that the page Data can look for, of the demo as it is now; and of nothing else."""
+
+import contextlib
+import dataclasses
+import sqlite3
+from functools import partial
+
+import pytest
+
+from workbench import catalog
+from workbench.files import keys
+from workbench.images import BytesSource, ImageSet
+from workbench.quality import fact_store, families_of_set, family_store, looked_up
+from workbench.quality.file_facts import facts_of_image
+from workbench.sets import load_images
+from workbench.ui import kept
+
+MODELS = ("solar-cells", "solar-cells-random")
+STALE = "assets/known does not fit this code and this demo any more: run make known"
+SEARCH_ICON = ":material/playlist_play:"
+OPEN_WORDS = ("ot looked for yet", "Not tested yet", "Not drawn yet", "were not looked for", "nobody looked")
+
+
+@pytest.fixture
+def clone(tmp_path, monkeypatch, empty_shelves):
+    """A fresh clone: nothing in the cache, and what comes with the package. Gives the folder of the cache."""
+    monkeypatch.setattr(catalog, "SHIPPED_IN", "known")
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """The names of the shipped results that were read."""
+    names = set()
+
+    def noted(read, path, *types):
+        if path.is_relative_to(catalog.shipped()):
+            names.add(path.relative_to(catalog.shipped()).as_posix())
+        return read(path, *types)
+
+    for module, name in ((kept, "read_value"), (family_store, "_read")):
+        monkeypatch.setattr(module, name, partial(noted, getattr(module, name)))
+    return names
+
+
+def texts(at):
+    return [
+        element.value for kind in ("markdown", "caption", "info", "html") for element in at.get(kind) if element.value
+    ]
+
+
+def searches(at):
+    return [button.label for button in at.button if button.proto.icon == SEARCH_ICON]
+
+
+def test_data_shows_everything_in_a_fresh_clone_and_nothing_is_shipped_in_vain(visit, clone, taken):
+    for model in MODELS:
+        at = visit("data", model=model).sound("Data")
+        assert searches(at) == [], STALE
+        assert [text for text in texts(at) if any(words in text for words in OPEN_WORDS)] == [], STALE
+        assert "Doubtful labels" in "".join(texts(at))
+    shipped = {
+        path.relative_to(catalog.shipped()).as_posix() for path in catalog.shipped().rglob("*") if path.is_file()
+    }
+    assert shipped - taken == {fact_store.KEPT_IN}, STALE
+    with contextlib.closing(sqlite3.connect(catalog.shipped(fact_store.KEPT_IN))) as base:
+        names = {name for (name,) in base.execute("SELECT name FROM images")}
+    sets = [load_images(model) for model in MODELS]
+    assert names == {keys.key("image facts", image=item.look) for images in sets for item in images}, STALE
+    assert not (clone / kept.RESULTS).exists()
+
+
+def test_another_pairing_of_model_and_set_is_looked_for_anew_where_it_matters(visit, clone):
+    at = visit("data", model="solar-cells", set="solar-cells-random").sound("Data")
+    open_ones = next(text for text in texts(at) if "**Not looked for yet**: " in text)
+    assert open_ones.endswith("**Not looked for yet**: wrong labels, what the training split does not reach.")
+
+
+def test_changed_images_are_not_taken_for_those_that_are_known(clone):
+    images = load_images("solar-cells")
+    assert families_of_set(images) is not None
+    table, missing = looked_up(images.items[:40])
+    assert (len(table), missing) == (40, 0)
+    first, second, *rest = images.items
+    other = BytesSource(first.source.read() + b"one more")
+    for changed in (
+        (dataclasses.replace(first, source=other), second, *rest),
+        (dataclasses.replace(first, name="another.png"), second, *rest),
+        (second, first, *rest),
+        tuple(rest),
+    ):
+        assert families_of_set(ImageSet("cells", changed)) is None
+    assert looked_up([dataclasses.replace(first, source=other), second]) == (None, 1)
+
+
+def test_what_was_measured_is_what_is_measured(clone):
+    items = load_images("solar-cells").items[::400]
+    table, _ = looked_up(items)
+    for item, (_, row) in zip(items, table.iterrows(), strict=True):
+        for name, value in facts_of_image(item).items():
+            assert row[name] == value or (value is None and (row[name] is None or row[name] != row[name])), name
