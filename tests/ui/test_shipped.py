@@ -45,9 +45,9 @@ def taken(monkeypatch):
 
 
 def texts(at):
-    return [
-        element.value for kind in ("markdown", "caption", "info", "html") for element in at.get(kind) if element.value
-    ]
+    """What the page says, but for its help, which tells of all cases."""
+    values = [element.value for kind in ("markdown", "caption", "info", "html") for element in at.get(kind)]
+    return [value for value in values if value and not value.startswith("#### ")]
 
 
 def searches(at):
