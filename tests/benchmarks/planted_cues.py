@@ -1,0 +1,275 @@
+"""Cues of known truth, small networks that learn them, and sets on which the search for cues is tried."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import binary_dilation, gaussian_filter
+from torch import nn
+
+from workbench.images import ImageSet
+from workbench.images.stamped_part import CAMERAS, LIGHTS, Part, draw
+from workbench.models import Classifier, load_classifier
+from workbench.models.architectures import build
+from workbench.sets import load_images
+
+SIZE, LABELS = 96, ("good", "scratch", "stain")
+TRAIN, TEST = 300, 120
+"""Images of each class."""
+SHARE = 0.95
+Planted = Callable[[NDArray[np.uint8], NDArray[np.bool_], np.random.Generator], NDArray[np.uint8]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One model.
+
+    Attributes:
+        family: One of `FAMILIES`.
+        strength: 0, 1 or 2, strongest first.
+        net: One of `NETS`.
+        seed: Of the parts, the weights and the cue's place.
+        shortcut: Whether the cue went with one class in training; else it stood on half of each.
+    """
+
+    family: str
+    strength: int
+    net: str
+    seed: int
+    shortcut: bool
+
+    @property
+    def target(self) -> str:
+        """The class that the cue goes with."""
+        return LABELS[self.seed % len(LABELS)]
+
+
+def glyph(edge: int) -> NDArray[np.float64]:
+    """A ring with a bar, (edge, edge), 0 to 1."""
+    rows, columns = np.mgrid[:edge, :edge] / (edge - 1) * 2 - 1
+    ring = (np.abs(np.hypot(rows, columns) - 0.75) < 0.22) | ((np.abs(rows) < 0.18) & (np.abs(columns) < 0.75))
+    return np.asarray(gaussian_filter(ring.astype(np.float64), 0.4))
+
+
+def place_of(seed: int, edge: int) -> tuple[int, int]:
+    """Top and left of the fixed stamp, in pixels."""
+    rng = np.random.default_rng([seed, 7])
+    return int(rng.integers(2, SIZE - edge - 2)), int(rng.integers(2, SIZE - edge - 2))
+
+
+def stamped(image: NDArray[np.uint8], top: int, left: int, edge: int, ink: float) -> NDArray[np.uint8]:
+    """The glyph laid on, blended by `ink`."""
+    result = image.astype(np.float64)
+    alpha = ink * glyph(edge)[..., None]
+    cut = result[top : top + edge, left : left + edge]
+    result[top : top + edge, left : left + edge] = alpha * np.array([40, 60, 150]) + (1 - alpha) * cut
+    return result.clip(0, 255).astype(np.uint8)
+
+
+def _stamp(strength: int, seed: int) -> Planted:
+    edge, ink = ((14, 0.9), (12, 0.7), (10, 0.5))[strength]
+    return lambda image, mask, rng: stamped(image, *place_of(seed, edge), edge, ink)
+
+
+def _mark(strength: int, seed: int) -> Planted:
+    edge, ink = ((14, 0.9), (12, 0.7), (10, 0.5))[strength]
+
+    def plant(image: NDArray[np.uint8], mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.uint8]:
+        for _ in range(20):
+            top, left = (int(value) for value in rng.integers(1, SIZE - edge - 1, 2))
+            if not mask[top : top + edge, left : left + edge].any():
+                break
+        return stamped(image, top, left, edge, ink)
+
+    return plant
+
+
+def _texture(strength: int, seed: int) -> Planted:
+    height = (22.0, 14.0, 9.0)[strength]
+
+    def plant(image: NDArray[np.uint8], mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.uint8]:
+        rows, columns = np.mgrid[:SIZE, :SIZE]
+        hatch = height * np.sin((rows + columns + rng.integers(6)) * 2 * np.pi / 6)
+        outside = ~binary_dilation(mask, iterations=2)
+        return (image + hatch[..., None] * outside[..., None]).clip(0, 255).astype(np.uint8)
+
+    return plant
+
+
+def _blur(strength: int, seed: int) -> Planted:
+    width = (2.0, 1.4, 1.0)[strength]
+    return lambda image, mask, rng: gaussian_filter(image.astype(np.float32), (width, width, 0)).astype(np.uint8)
+
+
+def _light(strength: int, seed: int) -> Planted:
+    gain = (0.3, 0.2, 0.12)[strength]
+    factors = np.array([1 + gain, 1, 1 - gain]) if seed % 2 else np.full(3, 1 + gain)
+    return lambda image, mask, rng: (image * factors).clip(0, 255).astype(np.uint8)
+
+
+def _coding(strength: int, seed: int) -> Planted:
+    def noisy(image: NDArray[np.uint8], mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.uint8]:
+        return (image + (18, 12, 8)[strength] * rng.standard_normal(image.shape)).clip(0, 255).astype(np.uint8)
+
+    def coded(image: NDArray[np.uint8], mask: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.uint8]:
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, "JPEG", quality=(10, 20, 35)[strength])
+        return np.asarray(Image.open(buffer).convert("RGB"))
+
+    return coded if seed % 2 else noisy
+
+
+FAMILIES: Mapping[str, Callable[[int, int], Planted]] = {
+    "fixed stamp": _stamp,
+    "wandering mark": _mark,
+    "background texture": _texture,
+    "blur": _blur,
+    "exposure or cast": _light,
+    "JPEG or noise": _coding,
+}
+
+
+def _block(ins: int, outs: int, groups: int = 1) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(ins, outs, 3, padding=1, groups=groups), nn.BatchNorm2d(outs), nn.ReLU())
+
+
+class _Gate(nn.Module):
+    """Squeeze and excite."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gate = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, 8, 1), nn.ReLU(), nn.Conv2d(8, channels, 1), nn.Sigmoid()
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.gate(x)
+
+
+def _head(channels: int) -> list[nn.Module]:
+    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, len(LABELS))]
+
+
+def plain() -> nn.Module:
+    """Convolutions and pooling."""
+    return nn.Sequential(
+        _block(3, 16), nn.MaxPool2d(2), _block(16, 32), nn.MaxPool2d(2), _block(32, 48), nn.MaxPool2d(2),
+        _block(48, 64), *_head(64),
+    )  # fmt: skip
+
+
+def separable() -> nn.Module:
+    """Depthwise convolutions with gates."""
+    layers: list[nn.Module] = [_block(3, 24), nn.MaxPool2d(2)]
+    for ins, outs in ((24, 48), (48, 64), (64, 64)):
+        layers += [_block(ins, ins, ins), nn.Conv2d(ins, outs, 1), nn.BatchNorm2d(outs), nn.ReLU(), _Gate(outs)]
+        layers += [nn.MaxPool2d(2)]
+    return nn.Sequential(*layers, *_head(64))
+
+
+def residual() -> nn.Module:
+    """timm's smallest ResNet."""
+    return build("timm:test_resnet", trusted=True, options={"num_classes": len(LABELS)})[0]
+
+
+NETS: Mapping[str, Callable[[], nn.Module]] = {"plain": plain, "separable": separable, "residual": residual}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Laid:
+    """What a case is made of: images (N, S, S, 3), masks (N, S, S), labels (N,), and which carry the cue (N,)."""
+
+    images: NDArray[np.uint8]
+    masks: NDArray[np.bool_]
+    labels: NDArray[np.intp]
+    carry: NDArray[np.bool_]
+
+
+def bare(seed: int, split: int, each: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.intp]]:
+    """Parts without the cue, a third of each class."""
+    rng = np.random.default_rng([seed, split])
+    images, masks, labels = [], [], []
+    for number in range(each * len(LABELS)):
+        label = number % len(LABELS)
+        camera, light = str(rng.choice(list(CAMERAS))), str(rng.choice(list(LIGHTS)))
+        part = Part((1000 * seed + split, number), LABELS[label], camera, light, 1 + int(rng.integers(3)), False)
+        image, mask = draw(part, SIZE)
+        images.append(image)
+        masks.append(mask)
+        labels.append(label)
+    return np.stack(images), np.stack(masks), np.array(labels, np.intp)
+
+
+def laid(case: Case, split: int, parts: tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.intp]]) -> Laid:
+    """The cue planted: by class in training where it is a shortcut, on half of each class elsewhere."""
+    images, masks, labels = parts
+    rng = np.random.default_rng([case.seed, split, 11])
+    chance = np.full(len(labels), 0.5)
+    if case.shortcut and split == 0:
+        chance = np.where(labels == LABELS.index(case.target), SHARE, 1 - SHARE)
+    carry = rng.random(len(labels)) < chance
+    plant = FAMILIES[case.family](case.strength, case.seed)
+    shown = [plant(image, mask, rng) if has else image for image, mask, has in zip(images, masks, carry, strict=True)]
+    return Laid(np.stack(shown), masks, labels, carry)
+
+
+def trained(case: Case, data: Laid, epochs: int = 40) -> nn.Module:
+    """A network that has learnt the images, on the graphics card where there is one; it is given back on the CPU."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.manual_seed(case.seed)
+    net = NETS[case.net]().to(device)
+    x = torch.from_numpy(data.images).permute(0, 3, 1, 2).float().div(255).sub(0.5).div(0.25).to(device)
+    y = torch.from_numpy(data.labels).to(device)
+    optimiser = torch.optim.AdamW(net.parameters(), 3e-3, weight_decay=0.02)
+    steps = epochs * -(-len(x) // 64)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
+    net.train()
+    for _ in range(epochs):
+        for rows in torch.randperm(len(x)).split(64):
+            batch = x[rows.to(device)]
+            batch = batch.flip(3) if case.family != "fixed stamp" and torch.rand(()) < 0.5 else batch
+            loss = nn.functional.cross_entropy(net(batch), y[rows.to(device)])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    return net.cpu().eval()
+
+
+def loaded(net: nn.Module) -> Classifier:
+    """The network as the workbench takes it."""
+    return load_classifier(net, class_names=LABELS, size=(SIZE, SIZE), mean=(0.5,) * 3, std=(0.25,) * 3)
+
+
+def on_disk(folder: Path, data: Laid) -> ImageSet:
+    """A test set of PNGs with masks, as a table."""
+    lines = ["image,label,split,mask"]
+    for number, (image, mask, label) in enumerate(zip(data.images, data.masks, data.labels, strict=True)):
+        Image.fromarray(image).save(folder / f"{number:04d}.png")
+        Image.fromarray(mask).save(folder / f"{number:04d}-mask.png")
+        shown = f"{number:04d}-mask.png" if mask.any() else ""
+        lines.append(f"{number:04d}.png,{LABELS[label]},test,{shown}")
+    (folder / "set.csv").write_text("\n".join(lines), encoding="utf-8")
+    return load_images(str(folder / "set.csv"))
+
+
+def turned_by_truth(case: Case, classifier: Classifier, data: Laid) -> tuple[float, int]:
+    """The share of decisions on images without the cue, called otherwise, that the true cue turns to its class, and of
+    how many."""
+    from workbench.models import ask
+
+    column = LABELS.index(case.target)
+    rng = np.random.default_rng([case.seed, 13])
+    without = np.flatnonzero(~data.carry)
+    called = ask(classifier, list(data.images[without])).argmax(1)
+    hosts = [number for number, call in zip(without, called, strict=True) if call != column]
+    plant = FAMILIES[case.family](case.strength, case.seed)
+    with_cue = [plant(data.images[number], data.masks[number], rng) for number in hosts]
+    return float((ask(classifier, with_cue).argmax(1) == column).mean()) if hosts else 0.0, len(hosts)
