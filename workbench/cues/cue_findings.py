@@ -8,6 +8,7 @@ from typing import Literal
 
 from workbench.cues.cue import Cue, Kind
 from workbench.cues.cue_sample import Study
+from workbench.cues.defect_followed import Followed
 from workbench.cues.transplant import Transplant, Turned
 from workbench.stats import SIGNIFICANT, holm
 
@@ -70,6 +71,8 @@ class Search:
         power: The chance that the tests would have accused a cue that turns half of the decisions, given that it was
             tried: the least over the classes; None where nothing was tried.
         good: The class without a defect, None where none is known.
+        followed: For each class but the good one, whether its decisions follow the defect; empty where no masks show
+            where defects lie.
     """
 
     findings: tuple[Finding, ...]
@@ -79,11 +82,19 @@ class Search:
     images: int
     power: float | None
     good: str | None = None
+    followed: tuple[Followed, ...] = ()
 
     @property
     def accused(self) -> list[Finding]:
         """The cues that are shown to decide."""
         return [finding for finding in self.findings if finding.accused]
+
+    @property
+    def unexplained(self) -> list[Followed]:
+        """The classes whose decisions stay without the defect although no cue is accused of them: they are decided by
+        something that this search has not found, so that nothing is clear."""
+        named = {finding.cue.target for finding in self.accused}
+        return [line for line in self.followed if line.stays and line.target not in named]
 
 
 def judged(study: Study, transplants: Sequence[Transplant]) -> tuple[Finding, ...]:

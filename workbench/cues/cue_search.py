@@ -8,6 +8,7 @@ from pathlib import Path
 from workbench.cues.cue import KINDS, Cue, Kind
 from workbench.cues.cue_findings import Search, Unsearched, judged
 from workbench.cues.cue_sample import LEAST_CALLED, Study
+from workbench.cues.defect_followed import followed
 from workbench.cues.exchanged import places
 from workbench.cues.proof_power import power_of
 from workbench.cues.transplant import Transplant
@@ -56,6 +57,7 @@ def search(study: Study, on_progress: Report | None = None, folder: Path | None 
         len(study.items),
         power_of(study, transplants),
         study.good,
+        followed(study, lambda done, total: report("Taking defects away", done, total)),
     )
 
 
@@ -72,4 +74,11 @@ def _unsearched(study: Study) -> tuple[Unsearched, ...]:
     kinds = [
         Unsearched(words, "This search does not cover it.") for kind, words in KINDS.items() if kind not in PROPOSERS
     ]
-    return (*classes, *kinds)
+    return (*classes, *kinds, *_unfollowed(study))
+
+
+def _unfollowed(study: Study) -> tuple[Unsearched, ...]:
+    if study.good is not None and study.masks_known():
+        return ()
+    why = "It needs a class without a defect and masks of at least half of the defective images."
+    return (Unsearched("whether decisions stay when the defect is taken away", why),)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from workbench.cues.cue import Cue
 from workbench.cues.cue_findings import Finding, Search, Unsearched
 from workbench.cues.cue_sample import Study
+from workbench.cues.defect_followed import Followed
 from workbench.cues.transplant import Transplant, Turned, transplant
 from workbench.files import key, read_value, write_value
 from workbench.images import Pixels, shrunk
@@ -60,7 +61,7 @@ def recorded(search: Search) -> Search:
     return dataclasses.replace(search, findings=tuple(findings))
 
 
-RECORDED: tuple[type, ...] = (Search, Finding, Unsearched, Transplant, Turned, Rate, Cue, Past)
+RECORDED: tuple[type, ...] = (Search, Finding, Unsearched, Transplant, Turned, Rate, Cue, Past, Followed)
 """What `recorded` consists of, as `workbench.files.read_value` asks."""
 
 
