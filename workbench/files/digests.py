@@ -130,4 +130,5 @@ _indexes: dict[Path, _Index] = {}
 
 
 def _index() -> _Index:
-    return _indexes.setdefault(cache_folder(), _Index(cache_folder()))
+    folder = cache_folder()
+    return _indexes.get(folder) or _indexes.setdefault(folder, _Index(folder))

@@ -10,6 +10,7 @@ import dataclasses
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,7 @@ class Families:
     strangers: tuple[int, ...] = ()
     compared: tuple[int, ...] = ()
 
-    @property
+    @cached_property
     def by_name(self) -> dict[str, str]:
         """The family of each image by its name."""
         return dict(zip(self.frame["name"], self.frame["family"], strict=True))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from workbench.errors import InputError
 from workbench.files import CheckResult, Outcome
 from workbench.images import SPLITS
-from workbench.predictions import factorise, units_of
+from workbench.predictions import GROUP, factorise, units_of
 from workbench.stats import (
     ENOUGH,
     Rate,
@@ -84,10 +84,11 @@ class Support:
             what the allowed mistakes among the judged parts would prove; "more" are parts that are still missing.
         promise: What they are to prove.
         by: The attribute, empty where there is none.
-        joined: Whether it is known which images show one part; each is taken as independent otherwise.
+        joined: Whether it is known which images belong together; each is taken as independent otherwise.
+        grouped: Whether groups are stated (lots, modules), of which each may hold many parts.
         predicted: Whether verdicts are known.
         images: How many images there are.
-        parts: How many different parts they show.
+        parts: How many different parts they show, or of how many groups they are.
         unlabelled: How many images have no label; they stand in no row.
     """
 
@@ -95,6 +96,7 @@ class Support:
     promise: Promise
     by: str
     joined: bool
+    grouped: bool
     predicted: bool
     images: int
     parts: int
@@ -102,8 +104,8 @@ class Support:
 
     @property
     def unit(self) -> str:
-        """What is counted: parts, or images where each is taken as independent."""
-        return "parts" if self.joined else "images"
+        """What is counted: groups where some are stated, else parts, or images where each is taken as independent."""
+        return ("groups" if self.grouped else "parts") if self.joined else "images"
 
     @property
     def judged(self) -> str:
@@ -150,7 +152,8 @@ def support(table: pd.DataFrame, promise: Promise | None = None, *, by: str = ""
     names = ["class", "split", *([by] if by else []), *SUPPORT_FIGURES]
     different, lacking = len(np.unique(places)), int((labels < 0).sum())
     frame = pd.DataFrame(rows, columns=names)
-    return Support(frame, promise, by, units is not None, predicted, len(table), different, lacking)
+    grouped = GROUP in table and bool(table[GROUP].notna().any())
+    return Support(frame, promise, by, units is not None, grouped, predicted, len(table), different, lacking)
 
 
 def _ordered(splits: Iterable[str]) -> list[str]:
@@ -300,7 +303,8 @@ def _uniform(result: Support) -> CheckResult:
         why = "Neither groups nor families are known, so it cannot be told how many of the images show different parts."
         return CheckResult(SUPPORT_CHECKS[5], "unknown", why, support=result.images)
     different = result.parts / result.images
-    sentence = f"The {result.images:,} images show {result.parts:,} different parts."
+    many = f"come from {result.parts:,} groups" if result.grouped else f"show {result.parts:,} different parts"
+    sentence = f"The {result.images:,} images {many}."
     verdict: Outcome = "warn" if different < UNIFORM else "ok"
     return CheckResult(SUPPORT_CHECKS[5], verdict, sentence, different, threshold=UNIFORM, support=result.images)
 

@@ -20,7 +20,7 @@ SIGNS = {
 
 
 def lines(results: Iterable[CheckResult]) -> None:
-    """Each finding with its verdict, those that ask for a look first."""
-    for result in sorted(results, key=lambda line: ORDER.index(line.verdict)):
-        words = f"{SIGNS[result.verdict]} {plain(result.sentence, 900)}"
-        (st.caption if result.verdict == "ok" else st.markdown)(words)
+    """Each finding with its verdict, those that ask for a look first; what several of them say is said once."""
+    said = dict.fromkeys((result.verdict, result.sentence) for result in results)
+    for verdict, sentence in sorted(said, key=lambda line: ORDER.index(line[0])):
+        (st.caption if verdict == "ok" else st.markdown)(f"{SIGNS[verdict]} {plain(sentence, 900)}")

@@ -135,6 +135,8 @@ def _counted(scope: Scope, predictions: Predictions, changes: dict[str, str], pr
     except InputError as error:
         return None, {}, f"What these labels cost is not known. {error}"
     rule = "the lowest cost" if ceiling is None else f"an escape rate under {ceiling:.1%}"
+    if together.before.threshold is None:
+        return together, each, f"No threshold can be chosen for {rule} on the validation split."
     return (
         together,
         each,

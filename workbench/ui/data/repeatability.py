@@ -120,7 +120,8 @@ def _flips(scope: Scope, found: Repeats) -> None:
     flips = found.flips
     if not len(flips):
         return
-    with st.expander(f"The {len(flips):,} pairs that flip", icon=":material/swap_horiz:", expanded=True):
+    title = "The pair that flips" if len(flips) == 1 else f"The {len(flips):,} pairs that flip"
+    with st.expander(title, icon=":material/swap_horiz:", expanded=True):
         pages = -(-len(flips) // FLIPS_SHOWN)
         page = url.pages(pages, key="flip_page") if pages > 1 else 1
         rows = flips.iloc[(page - 1) * FLIPS_SHOWN : page * FLIPS_SHOWN].to_dict("records")

@@ -86,7 +86,7 @@ def _table(result: Support) -> None:
     )
     shown = frame[["class", "split", *([result.by] if result.by else []), "images"]].rename(columns=str.capitalize)
     if result.joined:
-        shown["Parts"] = frame["parts"]
+        shown[unit.capitalize()] = frame["parts"]
     if result.predicted:
         shown["Decided right"] = [
             "" if value is None or value != value else f"{100 * value:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
