@@ -49,6 +49,7 @@ class Cue:
         box: (top, left, bottom, right) as shares of height and width where it always lies there; None elsewhere.
         level: How strong it is in images called `target`, and in the others, in `unit`; None where nothing is measured.
         unit: Of the level, as in "quality of JPEG"; empty without one.
+        spares: Whether the proof leaves what a mask shows as it was; False for light that falls on all alike.
     """
 
     kind: Kind
@@ -60,3 +61,4 @@ class Cue:
     box: tuple[float, float, float, float] | None = None
     level: tuple[float, float] | None = None
     unit: str = ""
+    spares: bool = True

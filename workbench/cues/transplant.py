@@ -84,7 +84,8 @@ class Transplant:
 def transplant(study: Study, cue: Cue, on_progress: Callable[[int, int], None] | None = None) -> Transplant:
     """Put a cue on confirmed images that are called otherwise, and take it from those that are called its class.
 
-    What a mask shows to be a defect is left as it is in either, so that neither hides nor brings one.
+    What a mask shows to be a defect is left as it is in either, so that neither hides nor brings one, unless the cue is
+    light that falls on all alike.
 
     Args:
         study: The sample; the explored half is not touched.
@@ -156,7 +157,7 @@ def _variants(
             edited = way(image, rng, decoy=decoy)
             if edited is None:
                 return
-            yield edited if mask is None or not mask.any() else _sparing(image, edited, mask)
+            yield edited if mask is None or not mask.any() or not cue.spares else _sparing(image, edited, mask)
 
 
 def _sparing(image: Pixels, edited: Pixels, mask: NDArray[np.bool_]) -> Pixels:
