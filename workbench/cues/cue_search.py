@@ -11,12 +11,13 @@ from workbench.cues.cue_sample import LEAST_CALLED, Study
 from workbench.cues.defect_followed import followed
 from workbench.cues.exchanged import places
 from workbench.cues.proof_power import power_of
+from workbench.cues.surroundings import backgrounds, unparted
 from workbench.cues.tone_cues import properties
 from workbench.cues.transplant import Transplant
 from workbench.cues.transplant_store import transplanted
 
 Proposer = Callable[[Study, str], Iterator[Cue]]
-PROPOSERS: Mapping[Kind, Proposer] = {"place": places, "property": properties}
+PROPOSERS: Mapping[Kind, Proposer] = {"place": places, "background": backgrounds, "property": properties}
 """For each kind of cue, what proposes some for a class: it looks at explored images alone, the most promising first."""
 Report = Callable[[str, int, int], None]
 
@@ -75,7 +76,9 @@ def _unsearched(study: Study) -> tuple[Unsearched, ...]:
     kinds = [
         Unsearched(words, "This search does not cover it.") for kind, words in KINDS.items() if kind not in PROPOSERS
     ]
-    return (*classes, *kinds, *_unfollowed(study))
+    why = unparted(study)
+    background = [Unsearched(KINDS["background"], why)] if why else []
+    return (*classes, *kinds, *background, *_unfollowed(study))
 
 
 def _unfollowed(study: Study) -> tuple[Unsearched, ...]:
