@@ -43,6 +43,7 @@ def test_units_are_the_connected_parts_of_groups_and_families() -> None:
         ({}, "3 images", "Each image is taken as independent: no group is known and families were not looked for"),
         ({"group": [NONE] * 3}, "3 images", "Each image is taken as independent"),
         ({"family": ["a", "a", "b"]}, "3 images of 2 parts (families)", "count parts, not images"),
+        ({"family": ["a", "a", "b"]}, "3 images of 2 parts (families)", "Groups, such as lots, are not known"),
         ({"group": [1, 1, 2]}, "3 images from 2 groups", "Families were not looked for"),
         ({"group": [1, 1, 1]}, "3 images from 1 group", "count groups, not images"),
         ({"group": [1, NONE, NONE]}, "3 images from 3 groups", "Of 2 images neither is known: each counts as one"),

@@ -110,13 +110,14 @@ def fitness(
         held_out: Whether they were measured on a test split; if not, the model may have been trained on the images, and
             no limit is called kept.
         shortcut: Whether it is proven that a place beside the part decides: then nothing is called fit.
-        hidden: Whether images are taken as independent although the order of their files hides a group: then no limit
-            is called kept without that.
+        hidden: Whether images, or the parts that they show, are taken as independent although the order of the files
+            hides a group: then no limit is called kept without that.
     """
     promises = tuple(promise(name, rate, getattr(limits, name)) for name, rate in rates.items())
     verdict, tone = _verdict({p.name: p.outcome for p in promises}, held_out, shortcut)
     if hidden and tone == "good":
-        verdict, tone = "Keeps the limit only if each image counts, but the order of the files hides a group.", "doubt"
+        verdict = "Keeps the limit only if each image or part counts, but the order of the files hides a group."
+        return Fitness(verdict, "doubt", promises)
     return Fitness(verdict, tone, promises)
 
 

@@ -190,8 +190,8 @@ class Independence:
             )
         rest = f" Of {self.alone:,} images neither is known: each counts as one." if self.alone else ""
         missing = "" if FAMILY in self.by else " Families were not looked for."
+        missing += "" if GROUP in self.by else " Groups, such as lots, are not known."
         if self.units == self.images:
-            missing += "" if GROUP in self.by else " Groups, such as lots, are not known."
             return (
                 f"No two of the {self.images:,} images belong together, as far as is known: each is taken as"
                 f" independent.{missing}{rest}"

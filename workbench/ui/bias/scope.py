@@ -252,7 +252,7 @@ def _facts(scope: Scope, groups: Grouping) -> None:
         )
     if synthetic:
         st.html(synthetic)
-    independence.note(scope.independence, "bias")
+    independence.note(scope, scope.independence, "bias")
     notes = [f"{plain(name)} is a measurement: its images are grouped into four ranges." for name in groups.cut]
     notes += [f"{plain(name)} {reason}: left out." for name, reason in groups.left_out]
     if notes:

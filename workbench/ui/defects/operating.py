@@ -74,7 +74,7 @@ def _table(scope: Scope, points: dict[str, pd.Series], setting: Setting) -> None
     st.table(frame.rename_axis("figure"))
     st.caption(_line(scope, points))
     _warn_of_few(scope, points)
-    independence.note(independence.of(scope.cases[next(reversed(points))]), "operating")
+    independence.note(scope, independence.of(scope.cases[next(reversed(points))]), "operating")
     facts: dict[str, object] = {
         "chosen": setting.way, "review from": setting.band.low, "review to": setting.band.high,
         "coverage": setting.coverage,

@@ -52,7 +52,7 @@ def section(scope: Scope) -> None:
     if known.units is not None and known.units < min(FEW_UNITS, known.images):
         few = f" **Too few {known.unit} for a verdict: {known.counted}.**"
     st.caption(f"Measured on {scope.where}. Ranges are 95 % intervals.{few}")
-    independence.note(known, "figures")
+    independence.note(scope, known, "figures")
     with st.expander("By group", icon=":material/groups:"):
         _by_group(scope)
 
