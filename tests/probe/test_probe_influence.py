@@ -239,6 +239,27 @@ def test_labels_that_contradict_a_sure_model_are_flagged():
     assert [found[row] for row in (2, 3, 4, 5)] == [None] * 4
 
 
+def test_training_images_that_belong_together_are_counted_as_one_unit():
+    classifier, items = loaded(net()), images(24)
+    embeddings, predictions = known(classifier, items)
+    rows = np.arange(24) % 5 > 0
+    alone = behind(classifier, embeddings, predictions, rows, 0, target=1)
+    assert alone.units is None
+    assert alone.nearest["unit"].isna().all()
+    groups = [number // 4 for number in range(24)]
+    joined = dataclasses.replace(predictions, frame=predictions.frame.assign(group=groups))
+    found = behind(classifier, embeddings, joined, rows, 0, target=1)
+    assert found.nearest["unit"].tolist() == [row // 4 for row in found.nearest["row"]]
+    members: dict[int, list[bool]] = {}
+    for row in range(24):
+        label = predictions.frame["label"][row]
+        if rows[row] and label is not None and label == label:
+            members.setdefault(groups[row], []).append(label == "b")
+    shares = [sum(own) / len(own) for own in members.values()]
+    assert found.units == (len(shares), pytest.approx(sum(shares)))
+    assert 0 < sum(shares) < len(shares)
+
+
 def test_the_same_image_with_two_labels_is_flagged():
     classifier = loaded(net())
     items = images(24)

@@ -108,6 +108,44 @@ def test_neighbours_are_held_against_the_share_of_their_class(hits, alike, word)
     assert f"{alike}% are" in told.sentence
 
 
+def of_units(labels, units, total, marked) -> Behind:
+    result = nearest(labels, alike=50)
+    return dataclasses.replace(result, nearest=result.nearest.assign(unit=units), units=(total, marked))
+
+
+@pytest.mark.parametrize("alike", [5, 20, 50, 80, 95])
+def test_units_of_one_image_are_counted_as_images_are(alike) -> None:
+    for hits in range(9):
+        labels = ["pit"] * hits + ["dent"] * (8 - hits)
+        plain = outcomes.of_training(nearest(labels, alike=alike))
+        by_unit = of_units(labels, range(8), 100, float(alike))
+        assert outcomes.of_training(dataclasses.replace(by_unit, alike=alike)) == plain
+
+
+def test_eight_images_of_one_unit_back_nothing() -> None:
+    told = outcomes.of_training(of_units(["pit"] * 8, [4] * 8, 20, 10.0))
+    assert told.word == "No more than chance"
+    assert "They are of 1 unit; of the nearest of each, 1 are." in told.sentence
+    several = outcomes.of_training(of_units(["pit"] * 8, [0, 0, 1, 2, 3, 4, 5, 5], 20, 8.4))
+    assert several.word == "Backed by its neighbours"  # six units of twenty, at most nine of which are pits
+
+
+def test_neighbours_of_units_that_are_drawn_at_random_are_rarely_called_more_than_chance() -> None:
+    rng, backed, without = np.random.default_rng(3), 0, 0
+    for _ in range(400):
+        share = np.repeat(rng.permutation([1.0] * 8 + [0.5] * 4 + [0.0] * 12), 10).reshape(24, 10)
+        labels = rng.random((24, 10)) < share
+        units = np.repeat(rng.choice(24, 3, replace=False), 4)[:10]
+        words = ["pit" if labels[unit, place % 10] else "dent" for place, unit in enumerate(units)]
+        result = of_units(words, units, 24, float(labels.mean(1).sum()))
+        told = outcomes.of_training(result)
+        backed += told.word in ("Backed by its neighbours", "Partly backed")
+        alike = dataclasses.replace(result, units=None, labelled=240, alike=int(labels.sum()))
+        without += outcomes.of_training(alike).word != "No more than chance"
+    assert backed <= 28, "5 % of 400, and the slack of a binomial"
+    assert without > 80, "as if images were independent, more than a fifth are called beyond chance"
+
+
 def test_odd_labels_and_none_are_told() -> None:
     assert "2 of them have a label to look at" in outcomes.of_training(nearest(["pit"] * 8, alike=9, looks=2)).sentence
     assert outcomes.of_training(nearest([None] * 8, alike=0, labelled=0)).word == "Not known"

@@ -57,7 +57,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "covered margin": _kind(*MODEL, "image", "method", "classes"),
         "filled regions": _kind(*MODEL, "image", "regions", "fill", "positive"),
         "compared map": _kind(*MODEL, "image", "method", "target", megabytes=64),
-        "influence": _kind(*MODEL, "images", "image", "target", version=2),
+        "influence": _kind(*MODEL, "images", "families", "image", "target", version=3),
         "thumbnail": _kind("image", "edge", megabytes=64),
         "thumbnail as PNG": _kind("image", "edge"),
         "fitted image": _kind("image", "edge", megabytes=128),

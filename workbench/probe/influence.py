@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import InputError
-from workbench.predictions import Predictions
+from workbench.predictions import Predictions, units_of
 from workbench.stats import cosine
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ OPAQUE = (
 class Behind:
     """Training images behind the decision on one image.
 
-    Each table has one row a training image: row (of the predictions), name, label, predicted, confidence (of the
+    Each table has one row a training image: row (of the predictions), unit (its number; None where each image is taken
+    as independent), name, label, predicted, confidence (of the
     predicted class), similarity (cosine between the embeddings, 1 at most), influence (see `behind`; NaN where it is
     not known) and look (why somebody should look at its label; None where nothing is odd).
 
@@ -53,6 +54,8 @@ class Behind:
         why: Why there are neither proponents nor opponents; None where there are.
         labelled: How many of them have a label.
         alike: How many of them are labelled as the class.
+        units: In how many units (groups and families) those with a label come, and of how many the label is the class:
+            a unit of several labels counts by its share. None where each image is taken as independent.
     """
 
     target: str
@@ -64,6 +67,7 @@ class Behind:
     why: str | None = None
     labelled: int = 0
     alike: int = 0
+    units: tuple[int, float] | None = None
 
 
 def behind(
@@ -122,8 +126,10 @@ def behind(
     similarity = np.full(len(rows), np.nan)
     similarity[among] = cosine(embeddings[among], image.embedding)
     influence, why = _trace(classifier, embeddings, predictions, among, (image.embedding, column), on_progress)
-    table = _Table(predictions, similarity, influence, image, k)
+    units = units_of(predictions.frame)
+    table = _Table(predictions, similarity, influence, image, k, units)
     labels = predictions.frame["label"].iloc[among]
+    own = (labels == classifier.class_names[column])[labels.notna()]
     return Behind(
         target=classifier.class_names[column],
         confidence=float(probabilities[column]),
@@ -132,8 +138,9 @@ def behind(
         opponents=table.of(among[influence[among] < 0], influence),
         among=len(among),
         why=why,
-        labelled=int(labels.notna().sum()),
-        alike=int((labels == classifier.class_names[column]).sum()),
+        labelled=len(own),
+        alike=int(own.sum()),
+        units=None if units is None else _counted(own.to_numpy(), units[among[labels.notna().to_numpy()]]),
     )
 
 
@@ -202,6 +209,12 @@ def _trace(
             "The model is so sure of this class that no training image moves its loss: ask about another class.",
         )
     return influence, None
+
+
+def _counted(own: NDArray[np.bool_], units: NDArray[np.intp]) -> tuple[int, float]:
+    """How many units some images come in, and the sum of the shares of each that is of the class."""
+    sizes, hits = np.bincount(units), np.bincount(units, own)
+    return int((sizes > 0).sum()), float((hits[sizes > 0] / sizes[sizes > 0]).sum())
 
 
 def _head(classifier: Classifier, embeddings: NDArray[np.floating], logits: NDArray[np.floating]) -> nn.Linear | None:
@@ -282,6 +295,7 @@ class _Table:
     influence: NDArray[np.float64]
     asked: _Image
     k: int
+    units: NDArray[np.intp] | None
 
     def of(self, rows: NDArray[np.intp], order: NDArray[np.float64]) -> pd.DataFrame:
         """The first `k` of some rows in an order (N,)."""
@@ -290,6 +304,7 @@ class _Table:
         chosen = rows[np.argsort(order[rows], kind="stable")][: self.k]
         frame = self.predictions.frame.iloc[chosen][["name", "label", "predicted", "confidence"]].reset_index(drop=True)
         frame.insert(0, "row", chosen)
+        frame.insert(1, "unit", None if self.units is None else self.units[chosen])
         frame["similarity"], frame["influence"] = self.similarity[chosen], self.influence[chosen]
         frame["look"] = pd.Series([self._odd(row) for row in chosen.tolist()], dtype=object)
         return frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -103,19 +104,28 @@ def of_margin(result: Covered, first: str, second: str) -> Outcome:
 
 
 def of_training(result: Behind) -> Outcome:
-    """Whether the nearest training images are labelled as the class, beyond what the class's share would give."""
-    labels = result.nearest["label"].dropna()
-    hits, drawn = int((labels == result.target).sum()), len(labels)
+    """Whether the nearest training images are labelled as the class, beyond what the class's share would give; of those
+    that belong together, the nearest counts."""
+    rows = result.nearest[result.nearest["label"].notna()]
+    drawn, hits = len(rows), int((rows["label"] == result.target).sum())
     looks = int(result.nearest["look"].notna().sum())
     odd = f" {looks} of them {'has' if looks == 1 else 'have'} a label to look at." if looks else ""
     if not drawn:
         return Outcome("Not known", "The nearest training images have no labels.")
     share = f"of all {result.labelled:,} labelled training images {result.alike / result.labelled:.0%} are"
-    sentence = f"{hits} of the {drawn} nearest training images are labelled {result.target}; {share}.{odd}"
+    sentence = f"{hits} of the {drawn} nearest training images are labelled {result.target}; {share}."
+    total, marked = result.labelled, float(result.alike)
+    if result.units is not None:
+        rows, (total, marked) = rows.drop_duplicates("unit"), result.units
+        if len(rows) < drawn:
+            drawn, hits = len(rows), int((rows["label"] == result.target).sum())
+            sentence += f" They are of {drawn} {'unit' if drawn == 1 else 'units'}; of the nearest of each, {hits} are."
+    sentence += odd
     tone: Literal["doubt", "plain"] = "doubt" if looks else "plain"
-    if float(at_least(hits, drawn, result.alike, result.labelled)) <= SIGNIFICANT:
+    most, least = max(math.ceil(marked), hits), min(math.floor(marked), total - drawn + hits)
+    if float(at_least(hits, drawn, most, total)) <= SIGNIFICANT:
         return Outcome("Backed by its neighbours" if 2 * hits > drawn else "Partly backed", sentence, tone)
-    if 1 - float(at_least(hits + 1, drawn, result.alike, result.labelled)) <= SIGNIFICANT:
+    if 1 - float(at_least(hits + 1, drawn, least, total)) <= SIGNIFICANT:
         return Outcome("Contradicted by its neighbours", sentence, "doubt")
     return Outcome("No more than chance", sentence, tone)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.probe import Behind, behind, outcomes
-from workbench.ui import choice, draw, neighbours, photographs, results, url
+from workbench.ui import choice, draw, kin, neighbours, photographs, results, url
 from workbench.ui.cache import computed, slot
 from workbench.ui.probe.conclusion import conclude
 from workbench.ui.progress import Stoppable, guarded
@@ -57,7 +57,8 @@ def section(view: ImageView) -> None:
             target=index, k=MOST_BEHIND, on_progress=progress,
         )  # fmt: skip
 
-    place = slot("influence", **view.model.identity, images=view.images.key, image=view.item.id, target=target)
+    facts = {"images": view.images.key, "families": kin.known_key(view.images), "image": view.item.id}
+    place = slot("influence", **view.model.identity, **facts, target=target)
     result = computed(place, "Computing influence", make, lambda _: 64 * 1024)
     if result is not None:
         _rows(view, result)
