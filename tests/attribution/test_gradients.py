@@ -41,18 +41,12 @@ def pair(request):
 
 def test_each_equals_the_direct_call_of_captum(pair):
     clf, x = pair
-    background = torch.stack([clf.prepare(i) for i in BACKGROUND])
     spread = 0.15 * (x.max() - x.min()).item()
     tunnel = captum.NoiseTunnel(captum.Saliency(clf.model))
     direct = {}
     for kind in ("smoothgrad_sq", "vargrad"):
         torch.manual_seed(3)
         direct[kind] = tunnel.attribute(x, target=1, nt_type=kind, nt_samples=8, stdevs=spread, abs=False)
-    torch.manual_seed(3)
-    np.random.seed(3)
-    direct["expected_gradients"] = captum.GradientShap(clf.model).attribute(
-        x, background, n_samples=8, stdevs=spread, target=1
-    )
     direct["deeplift"] = captum.DeepLift(clf.model).attribute(x, torch.zeros_like(x), target=1)
     direct["guided_backprop"] = captum.GuidedBackprop(clf.model).attribute(x, target=1)
     sampled = {"samples": 8, "noise": 0.15, "seed": 3}
@@ -105,6 +99,47 @@ def test_expected_gradients_come_to_sum_to_the_change_from_the_mean_of_the_backg
     spread = np.std(scores[1:])
     assert abs(found[2048].delta) < 4 * spread / 2048**0.5
     assert abs(found[2048].delta) < abs(found[8].delta)
+
+
+def test_expected_gradients_come_to_captums_mean_of_random_draws(pair):
+    """Captum's GradientShap draws each sample at random; in the mean of many both are the same integral."""
+    clf, x = pair
+    background = torch.stack([clf.prepare(i) for i in BACKGROUND])
+    torch.manual_seed(3)
+    np.random.seed(3)
+    shap = captum.GradientShap(clf.model)
+    drawn = sum(shap.attribute(x, background, n_samples=64, target=1) for _ in range(16))[0].detach().numpy() / 16
+    found = attribute(clf, IMAGE, "expected_gradients", 1, background=BACKGROUND, samples=512).values
+    assert (drawn * found).sum() / np.linalg.norm(drawn) / np.linalg.norm(found) > 0.98
+
+
+def test_expected_gradients_equal_a_plain_loop_over_places_spread_evenly():
+    """Each image in turn, from a place of its own, by the binary digits mirrored at the point."""
+    clf = wrap(Net())
+    found = attribute(clf, IMAGE, "expected_gradients", 1, background=BACKGROUND, samples=11, seed=4)
+    x, starts = clf.prepare(IMAGE), [clf.prepare(i) for i in BACKGROUND]
+    rng, count = np.random.default_rng(4), len(BACKGROUND)
+    turns, first = rng.permutation(count), (rng.permutation(count) + rng.random(count)) / count
+    total = torch.zeros_like(x)
+    for i in range(11):
+        row, round_ = turns[i % count], i // count
+        mirrored = 1 - sum(int(bit) / 2 ** (at + 1) for at, bit in enumerate(reversed(f"{round_:b}")))
+        point = (starts[row] + (first[row] + mirrored) % 1 * (x - starts[row])).float()[None].requires_grad_()
+        (gradient,) = torch.autograd.grad(clf.model(point)[0, 1], point)
+        total += gradient[0] * (x - starts[row])
+    np.testing.assert_allclose(found.values, total.numpy() / 11, atol=1e-5 * np.abs(found.values).max())
+
+
+def test_expected_gradients_take_samples_until_their_sum_holds():
+    clf = wrap(Net())
+    made = {t: attribute(clf, IMAGE, "expected_gradients", 1, background=BACKGROUND, tolerance=t) for t in (1.0, 0.002)}
+    assert made[1.0].params["evaluations"] == 64
+    assert made[0.002].params["evaluations"] in (128, 256, 512)
+    for tolerance, one in made.items():
+        assert one.relative_delta <= tolerance or one.params["evaluations"] == 512
+        same = attribute(clf, IMAGE, "expected_gradients", 1, background=BACKGROUND, samples=one.params["evaluations"])
+        np.testing.assert_array_equal(one.values, same.values)
+        assert (one.change, one.delta) == (pytest.approx(same.change), pytest.approx(same.delta, abs=1e-5))
 
 
 def test_expected_gradients_say_which_background_they_used_and_spread_over_a_long_one():

@@ -191,7 +191,7 @@ def _settings(method: Method, params: Mapping[str, object]) -> dict[str, object]
 
 def _number(method: Method, name: str, value: object) -> object:
     """`value` as the plain number that the setting takes; other kinds of settings are checked where they are used."""
-    default = 1 if name == "n_steps" and value is not None else method.params[name]
+    default = 1 if name in ("n_steps", "samples") and value is not None else method.params[name]
     if not isinstance(default, int | float):
         return value
     plain = value.item() if isinstance(value, np.generic) else value

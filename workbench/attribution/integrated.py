@@ -47,7 +47,7 @@ def _refine(job: Job) -> Tensor:
     total, weight, done = torch.zeros_like(way), 0.0, 0
     coarse: Tensor | None = None
     while done < MOST_GRADIENTS:
-        u = torch.tensor([_place(i) for i in range(done, done + CHUNK)], dtype=way.dtype, device=way.device).reshape(
+        u = torch.tensor([place(i) for i in range(done, done + CHUNK)], dtype=way.dtype, device=way.device).reshape(
             -1, 1, 1, 1
         )
         points = (job.baseline + u**POWER * way).requires_grad_()
@@ -83,7 +83,7 @@ def _alike(a: Tensor, b: Tensor) -> bool:
     return torch.equal(a, b) if lengths == 0 else (a * b).sum().item() >= SAME * lengths
 
 
-def _place(i: int) -> float:
+def place(i: int) -> float:
     """1, and then the binary digits of `i` mirrored at the point, taken from 1: 1/2, 3/4, 1/4, 7/8, ..."""
     value, digit = 1.0, 0.5
     while i:

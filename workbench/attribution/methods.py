@@ -265,10 +265,10 @@ _TABLE = (
         name="expected_gradients",
         title="Expected gradients",
         family="gradient",
-        cost=64,
+        cost=128,
         signed=True,
         complete=True,
-        params={"samples": 64, "noise": 0.0, "seed": 0},
+        params={"samples": None, "tolerance": 0.01, "noise": 0.0, "seed": 0},
         unit="score",
         plain=(
             "Integrated gradients with images of the set as baselines instead of one blank image: what sets this image"

@@ -222,9 +222,7 @@ def _downloads(
 def _trusted(item: ImageItem, attribution: Attribution) -> bool:
     """Whether to show a map: one that does not add up although it must is kept back until the reader insists."""
     relative = attribution.relative_delta
-    if (
-        relative is None or relative <= UNBELIEVABLE or METHODS[attribution.method].background
-    ):  # those add up in the mean of many draws only
+    if relative is None or relative <= UNBELIEVABLE:
         return True
     st.warning(
         f"This map misses {relative:.0%} of the score change that it must sum to, so it is not shown.",
