@@ -7,7 +7,7 @@ import pytest
 from workbench.evidence import Finding, Verdict, in_sum, rating
 from workbench.evidence.reliance import Rating
 
-ALL = ("deletion", "insertion", "randomisation", "sensitivity")
+ALL = ("deletion", "insertion", "randomisation", "infidelity")
 
 
 def findings(**verdicts: Verdict) -> list[Finding]:
@@ -24,7 +24,7 @@ def same(verdict: Verdict, *names: str) -> dict[str, Verdict]:
         (same("holds", *ALL), "Lean on it (all 4 checks hold)"),
         (same("holds", *ALL[:2]) | same("doubtful", *ALL[2:]), "Lean on it a little (2 of 4 checks hold)"),
         (same("holds", *ALL[:2]) | same("fails", *ALL[2:]), "Do not rely on it here (2 of 4 checks hold)"),
-        (same("holds", *ALL) | same("fails", "sensitivity"), "Lean on it a little (3 of 4 checks hold)"),
+        (same("holds", *ALL) | same("fails", "infidelity"), "Lean on it a little (3 of 4 checks hold)"),
         (same("holds", *ALL) | same("fails", "randomisation"), "Do not rely on it here (3 of 4 checks hold)"),
         (same("holds", *ALL) | same("fails", "completeness"), "Do not rely on it here (4 of 5 checks hold)"),
         (same("doubtful", *ALL), "Do not rely on it here (0 of 4 checks hold)"),
@@ -40,8 +40,13 @@ def test_a_map_is_rated_by_its_checks(verdicts: dict[str, Verdict], sentence: st
 
 
 def test_a_faithful_map_of_a_model_that_looks_at_the_wrong_place_is_not_blamed_for_it() -> None:
-    """Where the map lies says something about the model, and how sparse it is says nothing for or against it."""
-    place = same("fails", "pointing", "relevance_mass", "relevance_rank") | same("not applicable", "sparsity")
+    """Where the map lies says something about the model; how sparse it is and how steady says nothing for or against
+    it."""
+    place = (
+        same("fails", "pointing", "relevance_mass", "relevance_rank")
+        | same("not applicable", "sparsity")
+        | same("holds", "sensitivity")
+    )
     assert rating(findings(**same("holds", *ALL), **place)) == rating(findings(**same("holds", *ALL)))
 
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from workbench.evidence.card import CHECKS, Check, assess, examine
     from workbench.evidence.finding import Evidence, Finding, Verdict
     from workbench.evidence.location import agreement
-    from workbench.evidence.reliance import LEAN, OF_PLACE, Rating, in_sum, rating
+    from workbench.evidence.planted import ErrorRates, error_rates
+    from workbench.evidence.reliance import LEAN, UNCOUNTED, Rating, in_sum, rating
 
 __getattr__ = handed_on(
     __name__,
@@ -20,6 +21,7 @@ __getattr__ = handed_on(
         "finding": "Evidence Finding Verdict",
         "location": "agreement",
         "accord": "reading",
-        "reliance": "LEAN OF_PLACE Rating in_sum rating",
+        "planted": "ErrorRates error_rates",
+        "reliance": "LEAN UNCOUNTED Rating in_sum rating",
     },
 )

@@ -13,7 +13,7 @@ from PIL import Image
 
 from workbench.attribution import Attribution
 from workbench.errors import InputError
-from workbench.evidence import faithfulness, location, stability
+from workbench.evidence import faithfulness, location, removal, stability
 from workbench.evidence.case import BUDGETS, Case, Meter
 from workbench.evidence.finding import Evidence, Finding, Outcome
 from workbench.images import ImageItem
@@ -46,8 +46,13 @@ class Check:
     evaluations: Callable[[Case], int] = lambda case: 1
 
 
+def _curve(case: Case) -> int:
+    return len(case.fills) * (case.budget.steps - 1)
+
+
 def _orders(case: Case) -> int:
-    return case.budget.orders * len(case.budget.marks)
+    """What the random orders take, which deletion and insertion share."""
+    return len(case.fills) * (case.budget.orders * len(case.budget.marks) + 1) + 1
 
 
 _PETSIUK = "Petsiuk et al. 2018, RISE"
@@ -70,7 +75,7 @@ _TABLE = (
     Check(
         "deletion",
         "Deletion",
-        "Does the score fall faster when the pixels that the map marks are removed than when random ones are?",
+        "Does the score fall faster when the regions that the map marks are removed than when random ones are?",
         {
             "holds": "The model needs the places that the map marks.",
             "doubtful": (
@@ -81,13 +86,13 @@ _TABLE = (
             ),
         },
         _PETSIUK,
-        faithfulness.deletion,
-        lambda case: 2 + case.budget.steps - 1 + _orders(case),
+        removal.deletion,
+        lambda case: _curve(case) + _orders(case),
     ),
     Check(
         "insertion",
         "Insertion",
-        "Does the score rise faster when the pixels that the map marks are shown first than when random ones are?",
+        "Does the score rise faster when the regions that the map marks are shown first than when random ones are?",
         {
             "holds": "The places that the map marks suffice for much of the decision.",
             "doubtful": (
@@ -98,8 +103,8 @@ _TABLE = (
             ),
         },
         _PETSIUK,
-        faithfulness.insertion,
-        lambda case: case.budget.steps - 1 + (0 if "deletion" in case.names else _orders(case)),
+        removal.insertion,
+        lambda case: _curve(case) + (0 if "deletion" in case.names else _orders(case)),
     ),
     Check(
         "randomisation",
@@ -154,7 +159,7 @@ _TABLE = (
         },
         _YEH,
         faithfulness.infidelity,
-        lambda case: case.budget.squares if case.method.signed else 1,
+        lambda case: case.budget.squares * len(case.fills) if case.method.signed else 1,
     ),
     Check(
         "sparsity",

@@ -20,6 +20,10 @@ from workbench.models import BASELINES, Classifier, Input, untouched
 COARSE_GRID = 8
 """Cells an edge of the coarse grid: about that of a network's last layer, so every method can fill it."""
 
+QUIET = 0.2
+"""Share of the largest change of the score that a fill must bring about to be heard: one that hardly changes the score
+at all removes nothing that the model reads."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
@@ -44,8 +48,8 @@ class Budget:
 
 
 BUDGETS = {
-    "quick": Budget(steps=12, marks=(1, 4, 8, 11), orders=24, stages=3, noises=3, squares=32),
-    "full": Budget(steps=20, marks=tuple(range(1, 20)), orders=32, stages=8, noises=10, squares=64),
+    "quick": Budget(steps=12, marks=(1, 4, 8, 11), orders=20, stages=3, noises=3, squares=32),
+    "full": Budget(steps=20, marks=tuple(range(1, 20, 2)), orders=32, stages=8, noises=10, squares=64),
 }
 
 
@@ -71,6 +75,21 @@ class Meter:
         """All is done."""
         if self._report:
             self._report(sum(self._plan), sum(self._plan))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fill:
+    """What can stand in the place of removed pixels.
+
+    Attributes:
+        name: "flat", "blur" or "elsewhere".
+        values: (1, C, H, W).
+        words: What it is, to follow "with".
+    """
+
+    name: str
+    values: Tensor
+    words: str
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -138,6 +157,23 @@ class Case:
         return torch.from_numpy(values)[None].to(self.classifier.device), words
 
     @cached_property
+    def fills(self) -> tuple[Fill, ...]:
+        """What may replace removed pixels, each defensible and none right for every model.
+
+        A blur keeps how bright a place is, one colour draws an outline, and another place of the image brings its own
+        content. What a model reads is gone with at least one of them.
+        """
+        own = self.attribution.params.get("baseline")
+        if isinstance(own, str) and own in BASELINES and own != "blur":
+            flat = Fill("flat", *self.replacement)
+        else:
+            flat = Fill("flat", self.x.mean((2, 3), keepdim=True).expand_as(self.x), "the image's mean colour")
+        blur = torch.from_numpy(self.classifier.baseline("blur", self.ready))[None].to(self.classifier.device)
+        half = self.x.shape[2] // 2, self.x.shape[3] // 2
+        elsewhere = torch.roll(self.x, half, (2, 3))
+        return flat, Fill("blur", blur, "the blurred image"), Fill("elsewhere", elsewhere, "other places of the image")
+
+    @cached_property
     def ranking(self) -> NDArray[np.float32]:
         """What speaks for the class most comes first: (H, W)."""
         return self.attribution.ranking
@@ -171,14 +207,14 @@ class Case:
         self.meter.step(len(x))
         return scores
 
-    def scores(self, kept: Iterable[NDArray[np.bool_]]) -> NDArray[np.float64]:
-        """Scores of the image with only the `kept` pixels, each (H, W), and the others replaced, chunk by chunk."""
+    def scores(self, kept: Iterable[NDArray[np.bool_]], fill: Fill) -> NDArray[np.float64]:
+        """Scores of the image with only the `kept` pixels, each (H, W), and the others filled, chunk by chunk."""
         parts: list[NDArray[np.float64]] = []
         chunk: list[NDArray[np.bool_]] = []
 
         def flush() -> None:
             masks = torch.from_numpy(np.stack(chunk))[:, None].to(self.x.device)
-            parts.append(self.score(torch.where(masks, self.x, self.replacement[0])).cpu().numpy())
+            parts.append(self.score(torch.where(masks, self.x, fill.values)).cpu().numpy())
             chunk.clear()
 
         for mask in kept:
@@ -208,8 +244,9 @@ class Case:
         old = self.attribution.params
         params: dict[str, Any] = {name: value for name, value in old.items() if name in self.method.params}
         # as many points as the map took: the models are compared, not the effort
-        if "evaluations" in old and "n_steps" in params:
-            params["n_steps"] = old["evaluations"]
+        for name in ("n_steps", "samples"):
+            if "evaluations" in old and name in params:
+                params[name] = old["evaluations"]
         if seed is not None and "seed" in params:
             params["seed"] = seed
         steps = 0

@@ -9,9 +9,9 @@ from workbench.evidence.finding import Finding
 
 DECIDING = ("completeness", "randomisation", "repeatability")
 """Checks without which a map is not one of this model's score at all: failing one, it is not to be relied on."""
-OF_PLACE = ("relevance_mass", "relevance_rank", "pointing")
-"""Checks of where the map lies. They are not counted: a faithful map of a model that looks at the wrong place must fail
-them."""
+UNCOUNTED = ("relevance_mass", "relevance_rank", "pointing", "sensitivity")
+"""Checks that say nothing for or against a map. A faithful map of a model that looks at the wrong place must fail those
+of its place; and wrong maps hold their ground under imperceptible noise as well as right ones (`bench_card.py`)."""
 ENOUGH = 3
 """With fewer checks that apply, a map that holds them all is still leant on only a little."""
 LEAN, LITTLE, NOT, UNKNOWN = "Lean on it", "Lean on it a little", "Do not rely on it here", "Not known"
@@ -25,7 +25,7 @@ class Rating:
         word: "Lean on it", "Lean on it a little", "Do not rely on it here" or "Not known".
         holds: How many of the counted checks hold.
         fails: How many of them fail; the others are doubtful.
-        counted: How many checks of the map apply; those of its place are not counted.
+        counted: How many checks of the map apply, without those of `UNCOUNTED`.
     """
 
     word: str
@@ -54,7 +54,7 @@ def rating(findings: Iterable[Finding]) -> Rating:
         >>> rating(wb.assess(clf, item, att)).sentence
         'Lean on it a little (2 of 4 checks hold)'
     """
-    verdicts = {f.name: f.verdict for f in findings if f.name not in OF_PLACE and f.verdict != "not applicable"}
+    verdicts = {f.name: f.verdict for f in findings if f.name not in UNCOUNTED and f.verdict != "not applicable"}
     holds, fails = (sum(verdict == word for verdict in verdicts.values()) for word in ("holds", "fails"))
     counted = len(verdicts)
     if not counted:

@@ -8,13 +8,14 @@ import threading
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from workbench.attribution import Attribution
 from workbench.errors import InputError
 from workbench.evidence.case import Case, pooled, strength
 from workbench.evidence.finding import Outcome, limit
-from workbench.models import Classifier, untouched
+from workbench.models import BASELINES, Classifier, untouched
 from workbench.stats import cosine, spearman
 
 SAME = 0.5
@@ -27,6 +28,10 @@ STEADY = 0.5
 """Change of the map as a share of its size up to which it is stable: maps of equal size then have cosine >= 0.87."""
 SHAKEN = 1.0
 """From here on the change is as large as the map itself (a cosine of 0.5)."""
+TIMES_INPUT = frozenset(("integrated_gradients", "input_x_gradient", "expected_gradients", "deeplift"))
+"""Methods that multiply a gradient with the way from the baseline to the image."""
+FULLY = 1e-6
+"""What is left of two maps that only repeat what they were multiplied with: nothing to correlate."""
 ZERO = "The map is zero everywhere, so there is nothing whose change could be seen."
 UNRELATED = 2**0.5
 """Change between two maps of equal size that have nothing in common."""
@@ -72,6 +77,13 @@ def _cascade(case: Case, private: Classifier, layers: list[nn.Module]) -> tuple[
     Raises:
         InputError: There is no map any more, or one of zeros, whose likeness says nothing.
     """
+    shared = _multiplied(case)
+
+    def likeness(a: NDArray[np.float32], b: NDArray[np.float32], grid: bool) -> float:
+        parts = [a, b] if shared is None else [a, b, shared]
+        parts = [pooled(part) for part in parts] if grid else parts
+        return spearman(*parts) if shared is None else _beyond(*parts)
+
     counts = sorted({max(round(len(layers) * stage), 1) for stage in np.linspace(0, 1, case.budget.stages)})
     mine = strength(case.attribution.values)
     rng, by_pixel, by_cell, done = torch.Generator().manual_seed(case.seed), [1.0], [1.0], 0
@@ -79,11 +91,30 @@ def _cascade(case: Case, private: Classifier, layers: list[nn.Module]) -> tuple[
         redraw(layers[done:count], rng)
         done = count
         redrawn = strength(case.again(private).values)
-        by_pixel.append(spearman(mine, redrawn))
-        by_cell.append(spearman(pooled(mine), pooled(redrawn)))
+        by_pixel.append(likeness(mine, redrawn, False))
+        by_cell.append(likeness(mine, redrawn, True))
     if not redrawn.any():
         raise InputError("its values are zero everywhere.")
     return counts, by_pixel, by_cell
+
+
+def _multiplied(case: Case) -> NDArray[np.float32] | None:
+    """What the method multiplies the gradient with, as strength (H, W); None where it does not.
+
+    Both maps share it, whatever the weights: Adebayo et al. 2018 warn that such maps look alike for that reason alone.
+    """
+    if case.method.name not in TIMES_INPUT:
+        return None
+    given = case.attribution.params.get("baseline")
+    start = case.replacement[0] if isinstance(given, str) and given in BASELINES else torch.zeros_like(case.x)
+    return strength((case.x - start)[0].cpu().numpy())
+
+
+def _beyond(a: NDArray[np.float32], b: NDArray[np.float32], shared: NDArray[np.float32]) -> float:
+    """Partial rank correlation of two maps, each (H, W), given what both were multiplied with."""
+    ab, ac, bc = spearman(a, b), spearman(a, shared), spearman(b, shared)
+    rest = float(np.sqrt(max((1 - ac**2) * (1 - bc**2), 0.0)))
+    return float(np.clip((ab - ac * bc) / rest, -1, 1)) if rest > FULLY else ab
 
 
 def _cosine(case: Case) -> float:

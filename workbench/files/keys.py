@@ -42,14 +42,14 @@ _AIM = ("method", "aim", "settings", "background")
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         # of one image
-        "map": _kind(*MODEL, "image", *_AIM, version=2, megabytes=256),
+        "map": _kind(*MODEL, "image", *_AIM, version=3, megabytes=256),
         "edited image": _kind("image", "edge", "edits"),
         "edited levels": _kind(*MODEL, "image", "edge", "edits", megabytes=64),
         "levels": _kind("model", "image", "edge", megabytes=64),
         "shown values": _kind("image", "size", "bands", megabytes=64),
         "edited map": _kind(*MODEL, "image", "size", "edits", "method", "target", version=2, megabytes=64),
         "edited prediction": _kind(*MODEL, "image", "size", "edits"),
-        "findings": _kind(*MODEL, "image", "mask", *_AIM, "budget"),
+        "findings": _kind(*MODEL, "image", "mask", *_AIM, "budget", version=2),
         "prediction": _kind(*MODEL, "item"),
         "smallest region": _kind(*MODEL, "image", "aim", "fill", "grid", megabytes=64),
         "sweep": _kind(*MODEL, "image", "slider"),

@@ -1,0 +1,78 @@
+"""How often the card errs, as measured on planted maps and shipped beside the code that was measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from workbench.catalog import shared
+from workbench.files import KINDS
+from workbench.stats import Rate, share
+
+ASSET = "card-errors.json"
+"""Written by `tests/benchmarks/bench_card.py`: what the card said of the maps of each planted network."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ErrorRates:
+    """How often a check, or any check of a card, errs on planted maps; intervals allow for maps of one network.
+
+    Attributes:
+        passed: Of wrong maps, those that did not fail.
+        failing: Of right maps, those that failed.
+    """
+
+    passed: Rate
+    failing: Rate
+
+
+def version() -> int:
+    """The version of the computation of findings, which error rates hold for."""
+    return KINDS["findings"].version
+
+
+def error_rates(check: str | None = None, family: str | None = None) -> ErrorRates | None:
+    """The measured error rates.
+
+    Args:
+        check: Of one check of `CHECKS`; of the whole card where missing.
+        family: On networks of one family: "plain", "residual", "gated" or "transformer"; on all where missing.
+
+    Returns:
+        The rates, or None where none were measured for this version of the checks.
+
+    Example:
+        >>> from workbench.evidence import error_rates
+        >>> rates = error_rates()
+        >>> rates.passed.support > 300
+        True
+    """
+    networks = _measured()
+    if networks is None:
+        return None
+    chosen = [one for one in networks if family in (None, one["family"])]
+    counts = [one["card"] if check is None else one["checks"].get(check, {}) for one in chosen]
+    return ErrorRates(_rate(counts, "passed", "wrong"), _rate(counts, "failing", "right"))
+
+
+@cache
+def _measured() -> Sequence[Mapping[str, Any]] | None:
+    """What was counted on each network; None where that is missing or of another version."""
+    path = shared(ASSET)
+    if not path.exists():
+        return None
+    table = json.loads(path.read_text(encoding="utf-8"))
+    return table["networks"] if table["version"] == version() else None
+
+
+def _rate(counts: Iterable[Mapping[str, int]], hits: str, of: str) -> Rate:
+    """The share of hits, with the networks as units."""
+    rows = [(number, one.get(hits, 0), one.get(of, 0)) for number, one in enumerate(counts)]
+    units = np.repeat([number for number, _, _ in rows], [many for _, _, many in rows]).astype(np.intp)
+    flags = [place < hit for _, hit, many in rows for place in range(many)]
+    return share(flags, units)

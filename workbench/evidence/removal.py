@@ -1,0 +1,207 @@
+"""Does the model need what the map marks, and does it suffice? Deletion and insertion, region by region."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.evidence.case import QUIET, Case, Fill
+from workbench.evidence.finding import Outcome, advantage
+from workbench.texts import chosen, directed
+
+FLAT = 1e-4
+"""Share of the scores below which a change would be rounding error."""
+USEFUL_AREA = 0.05
+"""Area gap as a share of the score's range. A perfect map gains about half the range on a random order: a tenth of that
+is not worth looking at, however surely it was measured."""
+TWO_SIGMA = 2.0
+"""Of the mean over random orders, about 95 %."""
+GRAIN = 1 / 32
+"""Standard deviation of the Gaussian that joins the map's pixels into regions, as a share of the longer edge. Single
+pixels that are removed make edges and speckle of their own, to which a model reacts wherever they lie."""
+COMMON = 0.25
+"""Share of random orders that do as well as the map from which it is no better than luck."""
+EVEN = 1e-12
+
+
+@dataclasses.dataclass(frozen=True)
+class Curves:
+    """What one fill does to the score.
+
+    Attributes:
+        fill: What stands in the place of removed pixels.
+        map: (steps + 1,), the score along the map's order.
+        random: (orders, marks + 2), along random orders.
+        gain: By how much the map's area beats the mean of random orders, as a share of the score's range.
+        gains: (orders,), the same of each random order against the others.
+        top: The most that the gain may be for all that was measured.
+    """
+
+    fill: Fill
+    map: NDArray[np.float64]
+    random: NDArray[np.float64]
+    gain: float
+    gains: NDArray[np.float64]
+    top: float
+
+    @property
+    def span(self) -> float:
+        """The score's range."""
+        ends = np.concatenate([self.map, self.random.ravel()])
+        return float(np.ptp(ends))
+
+
+def alike(values: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating]:
+    """A random field of shape (H, W) as smooth as `values`: the same power at every spatial frequency, at random
+    phases.
+
+    Pixel noise would be an unfair opponent. It covers all of the image evenly, so that a coarse map that hides one
+    whole region and leaves another cannot be compared with it: the model suffers from speckle (or survives it) whatever
+    the map says. Against fields of its own smoothness a map wins by where it lies only.
+    """
+    noise = np.fft.rfft2(rng.standard_normal(values.shape))
+    spectrum = np.abs(np.fft.rfft2(values - values.mean()))
+    if not spectrum.max() > EVEN:
+        spectrum = np.ones_like(spectrum)
+    return np.fft.irfft2(spectrum * noise / np.maximum(np.abs(noise), EVEN), s=values.shape)
+
+
+def regions(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The map (H, W) smoothed over `GRAIN`, so that its order removes regions and not single pixels."""
+    from scipy.ndimage import gaussian_filter
+
+    return gaussian_filter(values.astype(np.float64), GRAIN * max(values.shape), mode="nearest")
+
+
+def order_of(values: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Each pixel's rank, (H, W), from the largest value (0) to the smallest.
+
+    Ties, as in areas of zero, follow a random field as smooth as the map: dealt pixel by pixel they would be speckle,
+    against which the random orders are smooth.
+    """
+    places = np.empty(values.size, np.int64)
+    places[np.lexsort((alike(values, rng).ravel(), -values.ravel()))] = np.arange(values.size)
+    return places.reshape(values.shape)
+
+
+def shares(steps: int) -> NDArray[np.float64]:
+    """Which share of the pixels is removed at each step, from none to all: (steps + 1,), the same from either end.
+
+    The steps are short at the ends, where a good map differs most from a random order: a small defect is gone with the
+    first few percent.
+    """
+    return (1 - np.cos(np.pi * np.arange(steps + 1) / steps)) / 2
+
+
+def deletion(case: Case) -> Outcome:
+    """The score while regions are removed, those that speak for it most first (after Petsiuk et al. 2018).
+
+    Each of the case's fills replaces them once. The map holds where its largest gain over the fills is useful and beats
+    the largest gain of every random order, and fails where it gains too little with every fill, or where many random
+    orders do as well: a fill may leave what the model reads, or put something there, and then says nothing about the
+    map.
+    """
+    return _verdict(case, deleting=True)
+
+
+def insertion(case: Case) -> Outcome:
+    """The score while regions are put in, those that speak for it most first; fills and verdict as of `deletion`."""
+    return _verdict(case, deleting=False)
+
+
+def _verdict(case: Case, *, deleting: bool) -> Outcome:
+    if case.ranking.min() == case.ranking.max():
+        return Outcome("The map is constant: it marks no place to begin with.")
+    order = order_of(regions(case.ranking), case.generator(2))
+    made = [_curves(case, fill, order, deleting=deleting) for fill in case.fills]
+    widest = max(made, key=lambda curves: curves.span)
+    if not np.isfinite([curves.span for curves in made]).all():
+        return Outcome("The score is not a number once some of the image is replaced, so no curve can be drawn.")
+    if widest.span <= FLAT * max(abs(case.ends[0]), EVEN):
+        words = ", ".join(fill.words for fill in case.fills)
+        return Outcome(
+            f"The score stays at {case.ends[0]:.4g} whatever is replaced ({words}): it rests on no place that the map"
+            " could mark.",
+            "fails",
+            0.0,
+            chance=0.0,
+        )
+    heard = [curves for curves in made if curves.span >= QUIET * widest.span]
+    best = max(heard, key=lambda curves: curves.gain)
+    luck = np.max([curves.gains for curves in heard], axis=0)
+    low, high = best.gain - float(luck.max()), best.gain - float(luck.min())
+    verdict = advantage(best.gain, low=low, top=max(curves.top for curves in heard), chance=0.0, useful=USEFUL_AREA)
+    if float((luck >= best.gain).mean()) >= COMMON:
+        verdict = "fails"
+    budget = case.budget
+    curves = {
+        "share": shares(budget.steps),
+        "map": best.map,
+        "random_share": shares(budget.steps)[[0, *budget.marks, budget.steps]],
+        "random": best.random.copy(),
+        "luck": luck,
+    }
+    reason = _reason(best, [c for c in heard if c is not best], (low, high), deleting=deleting)
+    return Outcome(reason, verdict, best.gain, (low, high), 0.0, curves)
+
+
+def _reason(best: Curves, others: list[Curves], ends: tuple[float, float], *, deleting: bool) -> str:
+    verb, goes = ("removed", "falls") if deleting else ("put in", "rises")
+    when = chosen(best.gain, "{:.1%}", "sooner than", "later than", "no sooner and no later than")
+
+    def directly(gain: float) -> str:
+        return directed(gain, "{:.1%}", "sooner", "later", "no difference")
+
+    against = " to ".join(directly(end) for end in ends)
+    rest = "".join(f"; with {curves.fill.words} {directly(curves.gain)}" for curves in others)
+    return (
+        f"Regions are {verb} in the map's order, with {best.fill.words} in the place of those that are out: the score"
+        f" {goes} {when} for {len(best.gains)} random orders as smooth as the map, by an area of {abs(best.gain):.1%}"
+        f" of its range (against the best and the worst of them {against}){rest}."
+    )
+
+
+def _cut(case: Case, step: int) -> int:
+    """How many pixels are removed up to a step."""
+    return round(case.ranking.size * float(shares(case.budget.steps)[step]))
+
+
+def _random_curves(case: Case, fill: Fill) -> NDArray[np.float64]:
+    """Deletion curves of random orders, (orders, marks + 2), from the whole image to what replaces it.
+
+    Read backwards each is the insertion curve of the reversed order, which is just as random: one set serves for both.
+    """
+    name = f"random curves, {fill.name}"
+    if name not in case.shared:
+        rng, smooth = case.generator(1), regions(case.ranking)
+        orders = (order_of(alike(smooth, rng), rng) for _ in range(case.budget.orders))
+        masks = (order >= _cut(case, step) for order in orders for step in case.budget.marks)
+        inner = case.scores(masks, fill).reshape(case.budget.orders, -1)
+        ends = case.ends[0], float(case.score(fill.values)[0])
+        first, last = (np.full((case.budget.orders, 1), end) for end in ends)
+        case.shared[name] = np.concatenate([first, inner, last], axis=1)
+    return case.shared[name]
+
+
+def _curves(case: Case, fill: Fill, order: NDArray[np.int64], *, deleting: bool) -> Curves:
+    """What removing (or putting in) along an order (H, W) of ranks does with one fill."""
+    budget, random = case.budget, _random_curves(case, fill)[:, :: 1 if deleting else -1]
+
+    def kept() -> Iterator[NDArray[np.bool_]]:
+        for step in range(1, budget.steps):
+            yield order >= _cut(case, step) if deleting else order < _cut(case, step)
+
+    curve = np.array([random[0, 0], *case.scores(kept(), fill), random[0, -1]])
+    marks = np.array([0, *budget.marks, budget.steps])
+    heights = np.vstack([curve[marks], random])  # all at the same marks, to be fair
+    areas = (heights[:, 1:] + heights[:, :-1]) @ np.diff(shares(budget.steps)[marks]) / 2
+    span = max(float(max(curve.max(), random.max()) - min(curve.min(), random.min())), EVEN)
+    merits = areas / span * (-1 if deleting else 1)
+    mine, others = float(merits[0]), merits[1:]
+    gain, error = mine - float(others.mean()), float(others.std(ddof=1)) / math.sqrt(len(others))
+    gains = (others - others.mean()) * len(others) / (len(others) - 1)
+    return Curves(fill, curve, random, gain, gains, gain + TWO_SIGMA * error)
