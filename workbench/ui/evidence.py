@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from workbench.attribution import Attribution
     from workbench.evidence import Check, Finding
+    from workbench.stats import Rate
 
     Cards = Mapping[str, Sequence[Finding]]
 
@@ -91,6 +92,7 @@ def _conclude(cards: Cards) -> None:
 
     ratings = {METHODS[method].title: rating(findings) for method, findings in cards.items()}
     st.markdown(f"**{in_sum(ratings)}**")
+    _errors()
     st.html(_table(cards))
     spread = [f"{METHODS[m].title}: {f.reason}" for m, some in cards.items() for f in some if f.name == "sparsity"]
     st.caption("How spread out each map is, which is no check. " + plain(" ".join(spread), 1500))
@@ -101,24 +103,59 @@ def _conclude(cards: Cards) -> None:
     draw.download("Evidence (JSON)", lambda: json.dumps(facts, indent=2), "evidence.json", "evidence json")
 
 
+def _errors() -> None:
+    """How often the card errs, beside its verdict."""
+    from workbench.evidence import error_rates
+
+    rates = error_rates()
+    if rates is None or not rates.passed.support:
+        st.caption(":material/help: Error rates not known for this version of the checks.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"How often this card errs: of {rates.passed.support:,} planted wrong maps {_in_words(rates.passed)} passed"
+            f" it; of {rates.failing.support:,} right maps {_in_words(rates.failing)} had a failing check."
+        )
+        draw.meaning("card-errors", "What does this mean?")
+
+
+def _in_words(rate: Rate) -> str:
+    """A share with its 95 % interval."""
+    if rate.value is None or rate.low is None or rate.high is None:
+        return "an unknown share"
+    return f"{rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%})"
+
+
+def _error_note(check: str) -> str:
+    """How often one check errs, as a sentence; empty where that was not measured."""
+    from workbench.evidence import error_rates
+
+    rates, parts = error_rates(check), []
+    if rates and rates.passed.support:
+        parts.append(f"of {rates.passed.support:,} planted wrong maps it did not fail {_in_words(rates.passed)}")
+    if rates and rates.failing.support:
+        parts.append(f"of {rates.failing.support:,} right ones it failed {_in_words(rates.failing)}")
+    return f" Measured: {'; '.join(parts)}." if parts else " Its error rates were not measured."
+
+
 def _shown(cards: Cards) -> list[Check]:
-    """The checks that apply to any of the maps, in order; those of its place last."""
-    from workbench.evidence import CHECKS, OF_PLACE
+    """The checks that apply to any of the maps, in order; those that are not counted last."""
+    from workbench.evidence import CHECKS, UNCOUNTED
 
     there = {f.name for findings in cards.values() for f in findings if f.verdict != "not applicable"}
-    return sorted((check for name, check in CHECKS.items() if name in there), key=lambda check: check.name in OF_PLACE)
+    return sorted((check for name, check in CHECKS.items() if name in there), key=lambda check: check.name in UNCOUNTED)
 
 
 def _table(cards: Cards) -> str:
     """Questions by methods as HTML, the rating below."""
-    from workbench.evidence import OF_PLACE, rating
+    from workbench.evidence import UNCOUNTED, rating
 
     head = "".join(f'<th scope="col">{html.escape(METHODS[method].title)}</th>' for method in cards)
     rows = []
     for check in _shown(cards):
         verdicts = [next((f.verdict for f in some if f.name == check.name), "") for some in cards.values()]
         chips = [gallery.chip(*VERDICT_CHIPS[v]) if v in VERDICT_CHIPS else "does not apply" for v in verdicts]
-        note = " (not counted)" if check.name in OF_PLACE else ""
+        note = " (not counted)" if check.name in UNCOUNTED else ""
         cells = "".join(f"<td>{chip}</td>" for chip in chips)
         rows.append(f'<tr><th scope="row">{html.escape(check.question)}{note}</th>{cells}</tr>')
     ratings = "".join(f"<td><strong>{rating(findings).sentence}</strong></td>" for findings in cards.values())
@@ -140,7 +177,7 @@ def _figures(check: Check, findings: Mapping[str, Finding]) -> None:
                 if finding.curves and "share" in finding.curves:
                     _curves(finding)
                 st.caption(finding.meaning)
-    st.caption(f"Source: {check.source}")
+    st.caption(f"Source: {check.source}.{_error_note(check.name)}")
 
 
 def _curves(finding: Finding) -> None:
