@@ -3,15 +3,17 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
 from torch import nn
 
 import workbench as wb
-from workbench.cues import search, study_of, transplant
+from workbench.cues import Cue, Transplant, Turned, search, study_of, transplant
 from workbench.cues.cue_findings import judged
 from workbench.cues.surroundings import backgrounds, part_of, unparted
+from workbench.stats import wilson
 
 EDGE = 48
 
@@ -136,3 +138,19 @@ def test_neither_masks_nor_parts_is_said(striped):
     study = study_by(ReadsStripes(), bare)
     assert not list(backgrounds(study, "spot"))
     assert "what surrounds the part" in {line.what for line in search(study).unsearched}
+
+
+def tried(study, kind, effect, target="spot"):
+    frame = pd.DataFrame({"unit": range(40)})
+    rate = wilson(round(40 * effect), 40)
+    way = Turned(frame, rate, wilson(0, 40), rate, 0.0001)
+    return Transplant(Cue(kind, kind, target, None), way, None)
+
+
+@pytest.mark.parametrize(("effect", "first"), [(0.6, "property"), (0.5, "background")])
+def test_a_background_is_named_after_a_narrower_cue_that_does_as_much(striped, effect, first):
+    study = study_by(ReadsStripes(), striped)
+    proofs = [tried(study, "background", 0.825), tried(study, "property", effect), tried(study, "place", 0.9, "good")]
+    own = [finding for finding in judged(study, proofs) if finding.cue.target == "spot"]
+    assert all(finding.accused for finding in own)
+    assert own[0].cue.kind == first

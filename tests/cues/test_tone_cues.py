@@ -119,6 +119,7 @@ def test_verdicts_that_go_with_no_property_have_none_proposed(lit):
 def test_a_decoy_is_as_strong_and_leaves_the_property(name):
     tone, rng = tones()[name], np.random.default_rng(5)
     image = pixels(plain(rng)).astype(np.float32) * np.array([1.1, 1, 0.8], np.float32)
+    image += gaussian_filter(rng.normal(0, 60, (EDGE, EDGE, 3)), (4, 4, 0))
     image = (image + rng.normal(0, 3, image.shape)).clip(0, 255).astype(np.uint8)
     everywhere = np.ones((EDGE, EDGE), bool)
     level = tone.level(image, everywhere)

@@ -16,7 +16,9 @@ def image():
     plane = gaussian_filter(rng.normal(size=(96, 80)), 1.2)
     broad = gaussian_filter(rng.normal(size=(96, 80)), 6)
     light = 110 + 18 * plane / plane.std() + 12 * broad / broad.std()
+    hue = gaussian_filter(rng.normal(size=(96, 80)), 6)
     colours = light[..., None] * [1.05, 1.0, 0.9] + rng.normal(0, 2, (96, 80, 3))
+    colours += 4 * hue[..., None] / hue.std() * [1, 0.2, -1.2]
     return colours.clip(0, 255).astype(np.uint8)
 
 

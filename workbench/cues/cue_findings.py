@@ -14,6 +14,8 @@ from workbench.stats import SIGNIFICANT, holm
 
 MATTERS = 0.1
 """A cue that turns fewer decisions more than its decoy is not accused."""
+NARROWER = 2 / 3
+"""A cue that does this share of what the whole background does is named before it."""
 Verdict = Literal["shortcut", "leans", "looks", "clear", "too few"]
 ORDER: tuple[Verdict, ...] = ("shortcut", "leans", "looks", "too few", "clear")
 
@@ -105,7 +107,17 @@ def judged(study: Study, transplants: Sequence[Transplant]) -> tuple[Finding, ..
         Finding(transplant, p, _verdict(transplant, p, masks))
         for transplant, p in zip(transplants, adjusted, strict=True)
     ]
-    return tuple(sorted(findings, key=lambda f: (ORDER.index(f.verdict), f.p, -_most(f.transplant))))
+    return tuple(
+        sorted(findings, key=lambda f: (ORDER.index(f.verdict), _covers(f, findings), f.p, -_most(f.transplant)))
+    )
+
+
+def _covers(finding: Finding, findings: Sequence[Finding]) -> bool:
+    """Whether a background is accused for what it shows: a narrower cue that does most of what it does names it."""
+    if finding.cue.kind != "background" or not finding.accused:
+        return False
+    narrower = [f for f in findings if f.accused and f.cue.kind != "background" and f.cue.target == finding.cue.target]
+    return any(_most(f.transplant) >= NARROWER * _most(finding.transplant) for f in narrower)
 
 
 def _verdict(transplant: Transplant, p: float, masks: bool) -> Verdict:

@@ -25,7 +25,7 @@ from workbench.cues.cue_sample import Study
 from workbench.cues.tone_levels import Tone, cast_along, cast_of, colour_noise, noisy, tones
 from workbench.errors import InputError
 from workbench.images import Pixels, alike
-from workbench.stats import SIGNIFICANT, apart_by_units, holm, midranks
+from workbench.stats import SIGNIFICANT, apart_by_units, midranks
 
 MOST = 3
 """Properties that are tried for a class at most: those that tell its images from others best."""
@@ -188,24 +188,26 @@ def outside(image: Pixels, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
 
 
 def properties(study: Study, target: str) -> Iterator[Cue]:
-    """Properties by which the explored images called `target` stand apart, at most `MOST`, the clearest first."""
+    """Properties by which the explored images called `target` stand apart, at most `MOST`, the clearest first.
+
+    Not corrected for their number: what is proposed is only tried, and the proof is corrected for all that was.
+    """
     known = measured(study)
     own = study.called[known.places] == study.classifier.index(target)
     table = dict(tones())
     levels = dict(known.levels)
-    apart = np.nanmedian(known.casts[own], 0) - np.nanmedian(known.casts[~own], 0)
-    if np.isfinite(apart).all() and np.linalg.norm(apart) > 1e-9:
+    coloured = np.isfinite(known.casts).all(1)
+    apart = np.zeros(2)
+    if (own & coloured).any() and (~own & coloured).any():
+        apart = np.median(known.casts[own & coloured], 0) - np.median(known.casts[~own & coloured], 0)
+    if np.linalg.norm(apart) > 1e-9:
         direction = apart / np.linalg.norm(apart)
         table["cast"], levels["cast"] = cast_along(direction), known.casts @ direction
     table["noise"] = dataclasses.replace(table["noise"], move=noisy(float(np.nanmedian(known.colours[own]))))
     units = study.units[known.places]
-    areas, chances = [], []
-    for values in levels.values():
-        area, chance = _told(values, own, units)
-        areas.append(area)
-        chances.append(chance)
-    kept = [(-abs(area), name) for name, area, p in zip(levels, areas, holm(chances), strict=True) if p <= SIGNIFICANT]
-    for _, name in sorted(kept)[:MOST]:
+    told = {name: _told(values, own, units) for name, values in levels.items()}
+    kept = [name for name, (_, chance) in told.items() if chance <= SIGNIFICANT]
+    for name in sorted(kept, key=lambda name: told[name][0], reverse=True)[:MOST]:
         yield _cue(study, target, known, own, table[name], levels[name])
 
 

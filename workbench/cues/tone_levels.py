@@ -24,6 +24,8 @@ MOST_GAIN = 8.0
 """By how much a band of frequencies is strengthened or weakened at most."""
 BANDS = {"medium texture": (1 / 96, 1 / 40), "coarse texture": (1 / 40, 1 / 12)}
 """Each between two Gaussians whose standard deviations are these shares of the longer side."""
+SMOOTH = 2.0
+"""Standard deviation in pixels below which a difference of colours counts as noise."""
 BLOCK = 8
 """Pixels a side of the blocks in which JPEG compresses."""
 QUALITIES = (5, 95)
@@ -142,20 +144,34 @@ def cast_along(direction: NDArray[np.float64]) -> Tone:
 
 
 def _saturation(image: Pixels, kept: Kept) -> float:
+    """How far the channels lie apart from place to place beyond their cast, in shares of the mean; noise is none."""
     if image.shape[2] != 3:
         return math.nan
-    values = image[kept].astype(np.float32)
-    values = values / np.maximum(values.mean(0), 1.0)
-    return float(values.std(1).mean())
+    return float(_smooth(_hues(image))[kept].std(1).mean() / max(float(grey(image)[kept].mean()), 1.0))
+
+
+def _hues(image: Pixels) -> NDArray[np.float32]:
+    """(H, W, C) how each channel differs from the mean of all, less its cast."""
+    own = image.astype(np.float32)
+    return own - grey(image)[..., None] * own.mean((0, 1)) / max(float(own.mean()), 1.0)
+
+
+def _smooth(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    from scipy.ndimage import gaussian_filter
+
+    return np.asarray(gaussian_filter(values, (SMOOTH, SMOOTH, 0)))
 
 
 def _saturated(image: Pixels, level: float, rng: np.random.Generator) -> NDArray[np.float32] | None:
-    present = _saturation(image, _all(image))
-    if not present > 1e-3:
+    if not _saturation(image, _all(image)) > 1e-3:
         return None
-    own = image.astype(np.float32)
-    plain = grey(image)[..., None] * own.mean((0, 1)) / max(float(own.mean()), 1.0)
-    return plain + (own - plain) * np.float32(level / present)
+    once = _smooth(_hues(image))
+    twice, mean = _smooth(once), max(float(image.mean()), 1.0)
+
+    def reached(gain: float) -> float:
+        return float((once + (gain - 1) * twice).std(2).mean()) / mean
+
+    return image + np.float32(_searched(reached, level, 1 / MOST_GAIN, MOST_GAIN) - 1) * once
 
 
 def _sharpness(image: Pixels, kept: Kept) -> float:
@@ -316,7 +332,7 @@ def tones() -> Mapping[str, Tone]:
         "contrast": Tone("high contrast", "low contrast", "of the mean", _contrast, _contrasted),
         "saturation": Tone(
             "strong colours", "pale colours", "of the mean", _saturation, _saturated,
-            decoys=("opposite", "uneven light"),
+            decoys=("uneven light", "coarser grain"),
         ),
         "sharpness": Tone(
             "sharpness", "blur", "steps of 1 over 4 pixels", _sharpness, _blurred, up=False, shown=math.exp
