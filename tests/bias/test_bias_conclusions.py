@@ -9,7 +9,7 @@ import pytest
 from bias_page import sized
 from tables import solar, table
 
-from workbench.bias.conclusions import KINDS, Conclusion, nested, of_classes, of_groups, of_shortcuts, of_tie, ordered
+from workbench.bias.conclusions import KINDS, Conclusion, nested, of_classes, of_groups, of_tie, ordered
 from workbench.bias.groups import compare
 from workbench.bias.performance import breakdown
 from workbench.stats import ENOUGH, critical_value, more_of_each
@@ -92,13 +92,6 @@ def test_an_attribute_that_goes_with_the_classes_is_not_blamed() -> None:
     assert "groups are compared within a class only" in line.sentence
     assert "selection rate" not in line.sentence
     assert "one class only" in line.settles or line.verdict == "proven"
-
-
-def test_shortcuts_are_always_spoken_of() -> None:
-    (line,) = of_shortcuts(None, 0)
-    assert (line.verdict, line.lead, line.sentence) == ("open", "Shortcuts", "not looked for yet.")
-    (line,) = of_shortcuts([], 12)
-    assert line.verdict == "too few"
 
 
 def test_what_is_proven_comes_first_and_shortcuts_before_all() -> None:

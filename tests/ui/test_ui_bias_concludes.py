@@ -27,31 +27,6 @@ def visit(visit):
     return functools.partial(visit, model=AT_RANDOM)
 
 
-def test_the_planted_shortcut_is_one_sentence_first_on_the_page_with_its_proof(visit):
-    """A link that asks for it makes the maps and the search; the sentence stands on the page by its figures."""
-    at = visit("bias", model="metal-shortcut")
-    assert "Shortcuts:** not looked for yet." in headline(at)
-    assert [b.label for b in at.button if b.key == "check where"] == ["Check where it looks"]
-    at = visit("bias", model="metal-shortcut", shortcuts="on")
-    assert not at.exception
-    first = headline(at).splitlines()[0]
-    claim = re.search(
-        r"Shortcut found:\*\* the model calls an image “scratch” because of the bottom right corner: covering it flips"
-        r" (\d+) % \((\d+) to \d+\) of these decisions, (\d+) % \(\d+ to (\d+)\) when as much is covered elsewhere",
-        first,
-    )
-    flips, low, elsewhere, high = map(int, claim.groups())
-    assert flips >= 40
-    assert elsewhere <= 5
-    assert low > high
-    assert "[See where it looks](#where-it-looks)" in first
-    (told,) = at.error
-    assert at.unescaped(told.value) in first.replace(":red[:material/report:] ", "").replace(" [See", " [See")
-    assert [b for b in at.button if b.key == "check where"] == []
-    again = visit("bias", model="metal-shortcut")
-    assert headline(again).splitlines()[0] == first, "what was found is kept, whatever the link says"
-
-
 def test_the_headline_says_what_the_tests_say(visit):
     text = headline(visit("bias").sound())
     tested = solar().frame[TESTED]

@@ -6,7 +6,7 @@ It works on tables of predictions alone and needs no torch.
 
 from __future__ import annotations
 
-from workbench.bias.amounts import chance, enough_of, percent, points
+from workbench.bias.amounts import chance, enough_of, images_of, interval, percent, points
 from workbench.bias.conclusions import (
     LEADS,
     Apart,
@@ -14,17 +14,15 @@ from workbench.bias.conclusions import (
     nested,
     of_classes,
     of_groups,
-    of_shortcuts,
     of_tie,
     ordered,
 )
 from workbench.bias.figures import FIGURES
 from workbench.bias.groups import Comparison, compare, fairness
-from workbench.bias.intervene import Intervention, intervene
+from workbench.bias.intervene import MOST_COVERED, Intervention, intervene
 from workbench.bias.naming import MEASURES, Shift, measures, name_of, shifts
 from workbench.bias.performance import Breakdown, Confusion, breakdown, confusion
 from workbench.bias.places import BACKGROUND, REGIONS, Region
-from workbench.bias.shortcut import LEAST, MOST_COVERED, Finding, shortcuts
 from workbench.bias.simpson import Simpson, simpson
 from workbench.bias.slices import Slice, Slices, slices
 from workbench.bias.source import Tie, tied_to_label

@@ -14,7 +14,6 @@ from workbench.bias.amounts import chance, enough_of, interval, percent, points,
 from workbench.bias.figures import FIGURES
 from workbench.bias.groups import Comparison
 from workbench.bias.performance import Breakdown
-from workbench.bias.shortcut import LEAST, Finding
 from workbench.bias.source import Tie
 from workbench.predictions import Predictions, cases_of, groups_of
 from workbench.stats import (
@@ -86,40 +85,6 @@ def ordered(conclusions: Sequence[Conclusion]) -> list[Conclusion]:
     """Proven first, then what chance can do, what rests on too few, what is open, and what was not found."""
     places = list(LEADS)
     return sorted(conclusions, key=lambda line: (places.index(line.verdict), KINDS.index(line.kind)))
-
-
-def of_shortcuts(findings: Sequence[Finding] | None, images: int) -> list[Conclusion]:
-    """What is known of shortcuts.
-
-    Args:
-        findings: As `shortcuts` gives them; None where nobody has looked.
-        images: In how many images they were looked for.
-    """
-    lead = "Shortcuts"
-    if findings is None:
-        return [Conclusion("shortcut", "open", lead, "not looked for yet.")]
-    if not findings:
-        return [Conclusion("shortcut", "too few", lead, f"too few to say; no class has {LEAST} maps.")]
-    if accused := [finding for finding in findings if finding.accused]:
-        leads = {"shortcut": "Shortcut found", "leans": "Relies on a place"}
-        return [
-            Conclusion("shortcut", "proven", leads[finding.verdict], f"{finding.claim}.", finding.target)
-            for finding in accused
-        ]
-    classes, doubts = len({f.target for f in findings}), sum(f.tried is not None for f in findings)
-    outcome = "none stood out"
-    if doubts:
-        outcome = f"{doubts} stood out, and covering them did not show that the class depends on them"
-    sentence = (
-        f"looked for in {images:,} images, none found ({classes} classes, {len(findings) // classes} places at the"
-        f" edge; {outcome})."
-    )
-    untried = sum(finding.verdict == "too few" for finding in findings)
-    few = [
-        Conclusion("shortcut", "too few", lead, f"too few images to try {untried} of the places that stood out.")
-        for _ in range(untried > 0)
-    ]
-    return [*few, Conclusion("shortcut", "none", lead, sentence)]
 
 
 def of_classes(breakdown: Breakdown) -> Conclusion:

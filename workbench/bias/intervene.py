@@ -29,6 +29,8 @@ MATTERS = 0.05
 """A smaller effect on a probability is negligible: the edge of a cover alone can cause it."""
 COVERED_EDGE = 1024
 """Pixels of the longer side to which larger images are shrunk first: covering a camera's full image takes seconds."""
+MOST_COVERED = 60
+"""How many images of a class are intervened on at most, where all of them were meant."""
 Progress = Callable[[int, int], None]
 
 

@@ -43,7 +43,7 @@ def data(
         def report(stage: str, done: int, total: int) -> None:
             meter(done, total, stage)
 
-        classifier, answers = (None, None) if model is None else _answers(model, image_set, out, report)
+        classifier, answers = (None, None) if model is None else answers_of(model, image_set, out, report)
         from workbench.journal import told_apart_here
         from workbench.quality import FINDINGS, MANIFEST, study, write_manifest
 
@@ -60,8 +60,8 @@ def data(
     print(f"Wrote {FINDINGS}, {MANIFEST} and {len(result.tables)} tables to {out}")
 
 
-def _answers(
-    model: str, image_set: ImageSet, out: Path, report: Callable[[str, int, int], None]
+def answers_of(
+    model: str, image_set: ImageSet, out: Path, report: Callable[[str, int, int], None], why: str = "leave --model out"
 ) -> tuple[Classifier, Audit]:
     """The model, and what it says of each image, as `workbench audit` computes it, into the same folder."""
     from contextlib import closing
@@ -71,7 +71,7 @@ def _answers(
 
     classifier = load_classifier(model)
     if classifier.rule.thresholds is not None:
-        raise InputError("Several labels can be true of one image of this model: leave --model out.")
+        raise InputError(f"Several labels can be true of one image of this model: {why}.")
     with closing(run(classifier, image_set, out / "audit")) as steps:
         for step in steps:
             report("asking the model", step.done, step.total)

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from workbench.cues.cue import KINDS, Cue, Exchange, Kind
-from workbench.cues.cue_findings import Finding, Search, Unsearched, Verdict
-from workbench.cues.cue_sample import Study, study_of
+from workbench.cues.cue_cost import Cost, costs_of
+from workbench.cues.cue_findings import ENOUGH_POWER, MATTERS, Finding, Search, Unsearched, Verdict
+from workbench.cues.cue_results import carriers_of, costs_table, cue_results, trials_table, tried_table
+from workbench.cues.cue_sample import LEAST_CALLED, Study, study_of
 from workbench.cues.cue_search import search
+from workbench.cues.cue_words import (
+    VERDICTS,
+    advice_of,
+    claim_of,
+    class_verdict,
+    conclusions_of,
+    power_words,
+    unsearched_words,
+)
 from workbench.cues.defect_followed import Followed, followed
 from workbench.cues.transplant import Transplant, Turned, transplant
 from workbench.cues.transplant_store import RECORDED, recorded

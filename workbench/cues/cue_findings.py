@@ -10,12 +10,15 @@ from workbench.cues.cue import Cue, Kind
 from workbench.cues.cue_sample import Study
 from workbench.cues.defect_followed import Followed
 from workbench.cues.transplant import Transplant, Turned
+from workbench.predictions import good_class
 from workbench.stats import SIGNIFICANT, holm
 
 MATTERS = 0.1
 """A cue that turns fewer decisions more than its decoy is not accused."""
 NARROWER = 2 / 3
 """A cue that does this share of what the whole background does is named before it."""
+ENOUGH_POWER = 0.8
+"""With a smaller chance of proving a cue, a search that proves none does not clear a class."""
 Verdict = Literal["shortcut", "leans", "looks", "clear", "too few"]
 ORDER: tuple[Verdict, ...] = ("shortcut", "leans", "looks", "too few", "clear")
 
@@ -72,7 +75,7 @@ class Search:
         images: How many images were looked at.
         power: The chance that the tests would have accused a cue that turns half of the decisions, given that it was
             tried: the least over the classes; None where nothing was tried.
-        good: The class without a defect, None where none is known.
+        class_names: All classes of the model.
         followed: For each class but the good one, whether its decisions follow the defect; empty where no masks show
             where defects lie.
     """
@@ -83,8 +86,22 @@ class Search:
     unsearched: tuple[Unsearched, ...]
     images: int
     power: float | None
-    good: str | None = None
+    class_names: tuple[str, ...]
     followed: tuple[Followed, ...] = ()
+
+    @property
+    def good(self) -> str | None:
+        """The class without a defect, None where none is known."""
+        return good_class(self.class_names)
+
+    @property
+    def strong(self) -> bool:
+        """Whether a cue that matters would probably have been proven: else finding none says nothing."""
+        return self.power is not None and self.power >= ENOUGH_POWER
+
+    def of(self, target: str) -> list[Finding]:
+        """What was tried for a class, the gravest first."""
+        return [finding for finding in self.findings if finding.cue.target == target]
 
     @property
     def accused(self) -> list[Finding]:

@@ -58,7 +58,7 @@ def search(study: Study, on_progress: Report | None = None, folder: Path | None 
         _unsearched(study),
         len(study.items),
         power_of(study, transplants),
-        study.good,
+        tuple(study.classifier.class_names),
         followed(study, lambda done, total: report("Taking defects away", done, total)),
     )
 

@@ -109,7 +109,7 @@ def fitness(
         limits: What is acceptable.
         held_out: Whether they were measured on a test split; if not, the model may have been trained on the images, and
             no limit is called kept.
-        shortcut: Whether it is proven that a place beside the part decides: then nothing is called fit.
+        shortcut: Whether it is proven that the model goes by a cue beside the defect: then nothing is called fit.
         hidden: Whether images, or the parts that they show, are taken as independent although the order of the files
             hides a group: then no limit is called kept without that.
     """
@@ -129,7 +129,7 @@ def _verdict(outcomes: Mapping[str, Outcome], held_out: bool, shortcut: bool) ->
     if outcomes.get("errors") == "not kept":
         return "Not good enough for the limit set.", "bad"
     if shortcut:
-        return "Not as it is: a place beside the part decides.", "bad"
+        return "Not as it is: it goes by a shortcut.", "bad"
     held = [outcome for outcome in outcomes.values() if outcome != "no limit"]
     if not held:
         return "Set a limit to get a verdict.", "doubt"

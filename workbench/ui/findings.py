@@ -34,8 +34,6 @@ CHIPS: Mapping[Grade, tuple[str, str]] = {
     "clear": ("none proven", "plain"),
 }
 """The word for each grade and its colour: none is green, for what was looked for is never all."""
-METHOD = "grad_cam"
-"""Whose maps a search for shortcuts starts from where nothing else is chosen."""
 SAID = {
     "escape rate": "defects are missed",
     "overkill rate": "good parts are rejected",
@@ -184,6 +182,8 @@ def _shortcuts(scope: Scope) -> list[Line]:
     for number, line in enumerate(_conclusions(scope)):
         text = f"**{line.lead}:** {plain(line.sentence, 900)}"
         grade = grades.get(line.verdict, "clear")
+        if grade == "open" and line.about:  # looked for, and not found
+            grade = "checked"
         if grade == "open":
             lines.append(Line("shortcuts", grade, text, action=lambda: _look(scope)))
         else:
@@ -196,8 +196,8 @@ def _look(scope: Scope) -> None:
     from workbench.ui.bias import shortcuts
 
     key = f"look here {scope.model.key[:12]} {session.token(scope.images)[:12]}"
-    offer("Look for shortcuts", key, lambda: shortcuts.search(scope, METHOD))
-    st.caption("About a minute; up to two for a large model.", width="content")
+    offer("Search for shortcuts", key, lambda: shortcuts.search(scope))
+    st.caption("Up to ten minutes, by model and machine; it can be stopped, and goes on.", width="content")
 
 
 def _groups(scope: Scope) -> Line:

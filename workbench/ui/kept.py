@@ -36,7 +36,7 @@ def keep(place: Slot, value: object, size: int) -> None:
     """Keep a result, which takes `size` bytes, and on disk too, unless it is of what a visitor uploaded: that goes when
     they do."""
     place.put(value, size)
-    if choice.set_ref(choice.whole()) in session.own("sets"):
+    if not lasting():
         return
     path = _path(place)
     write_value(path, value)
@@ -44,6 +44,11 @@ def keep(place: Slot, value: object, size: int) -> None:
         files = sorted(path.parent.glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True)
         for file in files[MOST_FILES:]:
             file.unlink()
+
+
+def lasting() -> bool:
+    """Whether what is found of the chosen images may lie on disk: not of what a visitor uploaded."""
+    return choice.set_ref(choice.whole()) not in session.own("sets")
 
 
 def _path(place: Slot) -> Path:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from workbench.bias import Breakdown, Conclusion, Slices, fairness, focus
+from workbench.cues import costs_table, power_words, trials_table, tried_table, unsearched_words
 from workbench.drawing import charts, render
 from workbench.files import frame_csv
 from workbench.predictions import By, by_of
 from workbench.stats import ENOUGH
 from workbench.ui import draw
-from workbench.ui.bias import confusions, groups, shortcuts, summary, tables, where, words
+from workbench.ui.bias import confusions, groups, sampled, shortcuts, summary, tables, words
 from workbench.ui.bias.scope import CAVEATS, Scope
 from workbench.ui.cache import slot
 from workbench.ui.progress import guarded
@@ -81,11 +82,14 @@ def _tables(scope: Scope) -> Iterator[tuple[str, pd.DataFrame]]:
     kinds: Slices | None = slot("bias figure", **scope.facts, figure="slices").get()
     if kinds is not None:
         yield "slices", kinds.frame
-    search = shortcuts.kept(scope)
-    if search is not None:
-        yield "mean-map-shares", focus(search.maps)
-        if search.findings:
-            yield "shortcuts", where.places(search.findings)
+    maps = sampled.known_of_any(scope)
+    if maps is not None:
+        yield "mean-map-shares", focus(maps)
+    search = shortcuts.known(scope)
+    if search is not None and search.findings:
+        yield "shortcuts", tried_table(search)
+        yield "shortcuts-images", trials_table(search)
+        yield "shortcuts-cost", costs_table(search)
 
 
 def _line(conclusion: Conclusion) -> dict[str, str]:
@@ -143,8 +147,10 @@ def _readme(scope: Scope, files: list[str]) -> str:
     if rule.positive is not None:
         decision = f"{rule.positive} from a probability of {rule.threshold}" if rule.threshold is not None else decision
     by = "nothing" if scope.by is None else by_of(scope.predictions, scope.by)
-    search = shortcuts.kept(scope)
-    looked = "not looked for yet" if search is None else f"looked for with {search.maps.method}"
+    search = shortcuts.known(scope)
+    looked = "not looked for yet"
+    if search is not None:
+        looked = f"looked for in {search.images:,} images. {power_words(search)} {unsearched_words(search)}".rstrip()
     lines = [
         "Figures of the Bias page",
         "",

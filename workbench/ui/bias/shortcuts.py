@@ -1,105 +1,99 @@
-"""What is known of where a model looks: the maps of a sample and the search for shortcuts in them, kept once made."""
+"""What is known of what a model goes by: the search for shortcuts among the images of the page, kept once made."""
 
 from __future__ import annotations
 
-import dataclasses
+import shutil
+from pathlib import Path
 
-from workbench.attribution import METHODS
-from workbench.bias import Conclusion, Finding, Maps, maps_of, of_shortcuts, shortcuts
-from workbench.ui import audits, choice, runs, session
-from workbench.ui.bias import remembered
+import numpy as np
+
+from workbench.bias import Conclusion
+from workbench.cues import RECORDED, Search, conclusions_of, recorded, study_of
+from workbench.cues import search as search_for_cues
+from workbench.files import cache_folder
+from workbench.ui import choice, kept, session
 from workbench.ui.bias.scope import Scope
 from workbench.ui.cache import Slot, slot
 from workbench.ui.progress import Stoppable
 
-SAMPLE_METHODS = ("grad_cam", "integrated_gradients", "input_x_gradient", "saliency", "occlusion", "layer_cam")
-"""Methods for a whole sample: the cheapest that suits most models first."""
+TRIALS, MOST_TRIALS = "trials", 20
+"""Where the trials of searches that are not finished lie, and of how many searches, the newest ones."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Search:
-    """A search for shortcuts that was made.
-
-    Attributes:
-        maps: Those that it was made in: of the images that the page is about.
-        findings: What it found, the gravest first.
-    """
-
-    maps: Maps
-    findings: list[Finding]
-
-    @property
-    def accused(self) -> list[Finding]:
-        """The places that are shown to decide."""
-        return [finding for finding in self.findings if finding.accused]
-
-
-def kept(scope: Scope) -> Search | None:
-    """The search that was made for these images, by any method, one that accuses first; None where there is none.
+def known(scope: Scope) -> Search | None:
+    """The search that was made for these images; None where there is none.
 
     Nothing is computed: every page may ask.
     """
-    searches = [search for method in SAMPLE_METHODS if (search := known(scope, method)) is not None]
-    return next((search for search in searches if search.accused), searches[0] if searches else None)
+    found: Search | None = kept.recall(_place(scope), *RECORDED)
+    return found
 
 
 def concluded(scope: Scope) -> list[Conclusion]:
-    """What is known of shortcuts, from this server's searches or from earlier ones. Nothing long is computed."""
-    there = [maps for method in SAMPLE_METHODS if (maps := maps_known(scope, method)) is not None]
-    searches = [lines for maps in there if (lines := _lines(scope, maps)) is not None]
-    accused = [lines for lines in searches if any(line.verdict == "proven" for line in lines)]
-    return next(iter([*accused, *searches]), None) or of_shortcuts(None, 0)
+    """What is known of shortcuts, from this server's search or an earlier one. Nothing is computed."""
+    return conclusions_of(known(scope))
 
 
-def _lines(scope: Scope, maps: Maps) -> list[Conclusion] | None:
-    """What the search in these maps came to, whether this server made it or an earlier one; None without any."""
-    place = _place(scope, maps)
-    findings: list[Finding] | None = place.get()
-    return remembered.read(scope, place.key) if findings is None else of_shortcuts(findings, len(maps.frame))
+def search(scope: Scope) -> Search | None:
+    """The search, made with progress where missing; None where the user stopped it, and what was tried by then is kept.
 
-
-def known(scope: Scope, method: str) -> Search | None:
-    """The search that was made in the maps of one method; None where there is none."""
-    maps = maps_known(scope, method)
-    findings = None if maps is None else _place(scope, maps).get()
-    return None if maps is None or findings is None else Search(maps, findings)
-
-
-def maps_known(scope: Scope, method: str) -> Maps | None:
-    """The maps of those images of a sample that the page is about; None where they were not made, or are of others."""
-    summaries = audits.summaries(scope, scope.predictions, method)
-    maps = None if summaries is None else _among(scope, maps_of(summaries, scope.predictions))
-    return maps if maps is not None and len(maps.frame) else None
-
-
-def search(scope: Scope, method: str) -> Search | None:
-    """The maps, and the search in them, made with one progress where missing; None where the user stopped it, and where
-    no map is of these images."""
-    progress = Stoppable(f"Step 1 of 2, {METHODS[method].title}", f"search {method} {session.token(scope.images)[:12]}")
+    Raises:
+        InputError: No image can be read.
+    """
+    if (found := known(scope)) is not None:
+        return found
+    place = _place(scope)
+    progress = Stoppable("Looking for shortcuts", f"search {place.key[:16]}")
     if progress.stopped:
         return None
-    summaries = runs.summaries(scope, scope.predictions, method, progress)
-    maps = None if summaries is None else _among(scope, maps_of(summaries, scope.predictions))
-    if maps is None or not len(maps.frame):
-        progress.done()
-        return None
-    place = _place(scope, maps)
-    findings: list[Finding] | None = place.get()
-    if findings is None:
-        progress.step("Step 2 of 2, covering places that stand out")
-        findings = shortcuts(choice.classifier(scope.model), scope.images, maps, on_progress=progress)
-        place.put(findings, 2048 * (len(findings) + sum(len(f.tried.frame) for f in findings if f.tried)))
-        remembered.write(scope, place.key, of_shortcuts(findings, len(maps.frame)))
+    step = ""
+
+    def report(now: str, done: int, total: int) -> None:
+        nonlocal step
+        if now != step:
+            step = now
+            progress.step(now)
+        progress(done, total)
+
+    items = [scope.at(int(row)) for row in np.flatnonzero(scope.rows)]
+    sample = study_of(choice.classifier(scope.model), items, scope.predictions, units=scope.units)
+    folder = _trials(place) if kept.lasting() else None
+    result = recorded(search_for_cues(sample, report, folder))
+    kept.keep(place, result, _size(result))
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
     progress.done()
-    return Search(maps, findings)
+    return result
 
 
-def _place(scope: Scope, maps: Maps) -> Slot:
-    facts = maps.method, maps.frame["id"].tolist(), maps.heatmaps, maps.units
-    return slot("shortcuts", **scope.model.identity, images=scope.images.key, maps=facts)
+def name_of_search(scope: Scope) -> str:
+    """What the request for this search is known by: another model or set that is chosen later is not asked for."""
+    return f"{scope.model.key[:16]} {session.token(scope.images)[:12]} {_place(scope).key[:16]}"
 
 
-def _among(scope: Scope, sample: Maps) -> Maps:
-    """Those of the images that the page is about."""
-    rows = sample.frame["name"].isin(set(scope.predictions.frame["name"][scope.rows])).to_numpy(bool)
-    return sample.where(rows)
+def _place(scope: Scope) -> Slot:
+    def make() -> Slot:
+        names = scope.predictions.frame["name"].to_numpy()[scope.rows].tolist()
+        units = scope.units and np.array([scope.units.get(name, -1) for name in names])
+        return slot("shortcuts", **scope.model.identity, images=scope.images.key, items=names, units=units)
+
+    return scope.kept("place of the search", make)
+
+
+def _trials(place: Slot) -> Path:
+    """The folder of the trials of this search; those of the oldest others go."""
+    folder = cache_folder() / TRIALS / place.key
+    folder.mkdir(parents=True, exist_ok=True)
+    others = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in others[MOST_TRIALS:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def _size(result: Search) -> int:
+    """Bytes that a search takes, about."""
+    images = 0
+    for finding in result.findings:
+        shown = (finding.transplant.before, finding.transplant.after, finding.cue.crop)
+        images += sum(pixels.nbytes for pixels in shown if pixels is not None)
+    return images + 32 * 1024 * (1 + len(result.findings))

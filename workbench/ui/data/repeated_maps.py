@@ -12,7 +12,7 @@ from workbench.attribution import METHODS
 from workbench.images import ImageItem
 from workbench.predictions import defect_classes, has_defects
 from workbench.quality import Repeats, map_agreement
-from workbench.ui import choice, findings, kept
+from workbench.ui import choice, kept
 from workbench.ui.cache import Slot, slot
 from workbench.ui.data.scope import Scope
 from workbench.ui.progress import Stoppable, offer
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+METHOD = "grad_cam"
 PAIRS_MAPPED = 30
 """Pairs whose maps are compared at most, spread evenly over all."""
 
@@ -31,7 +32,7 @@ def section(scope: Scope, found: Repeats) -> None:
     pairs = _sample(found)
     if not len(pairs):
         return
-    method = METHODS[findings.METHOD].title
+    method = METHODS[METHOD].title
     heatmaps: dict[str, NDArray[np.float32]] | None = kept.recall(_place(scope, pairs), dict)
     if heatmaps is None:
         offer(
@@ -70,7 +71,7 @@ def _target(scope: Scope, pairs: pd.DataFrame) -> str:
 
 def _aim(scope: Scope, pairs: pd.DataFrame) -> dict[str, object]:
     """What every map depends on besides its image."""
-    return {**scope.model.identity, "method": findings.METHOD, "target": _target(scope, pairs)}
+    return {**scope.model.identity, "method": METHOD, "target": _target(scope, pairs)}
 
 
 def _names(pairs: pd.DataFrame) -> list[str]:
@@ -94,7 +95,7 @@ def _map(scope: Scope, pairs: pd.DataFrame) -> bool | None:
     classifier, aim, names = choice.classifier(scope.model), _aim(scope, pairs), _names(pairs)
 
     def made(item: ImageItem) -> NDArray[np.float32]:
-        return small_map(attribute(classifier, item, findings.METHOD, str(aim["target"]), score="logit").on_image())
+        return small_map(attribute(classifier, item, METHOD, str(aim["target"]), score="logit").on_image())
 
     heatmaps = {}
     for done, name in enumerate(names):

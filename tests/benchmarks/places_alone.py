@@ -1,4 +1,5 @@
-"""Does a model lean on a place instead of the part? Claimed only where attribution and intervention agree."""
+"""The finder of shortcuts that the search for cues took the place of: five places at the edge, by maps of one method,
+claimed only where attribution and intervention agree. Kept to be measured beside the search."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.bias.amounts import images_of, interval
-from workbench.bias.intervene import Intervention, Progress, intervene
+from workbench.bias.intervene import MOST_COVERED, Intervention, Progress, intervene
 from workbench.bias.places import BORDER, CORNERS, Region, shares
 from workbench.bias.where import Maps
 from workbench.errors import InputError
@@ -26,8 +27,6 @@ PLACES = (*CORNERS, BORDER)
 """Where shortcuts are looked for: stamps, scales, fixtures and frames lie at the edge."""
 LEAST = 20
 """Fewer images of a class than this support no verdict."""
-MOST_COVERED = 60
-"""How many images of a class are intervened on at most."""
 Verdict = Literal["shortcut", "leans", "looks", "clear", "too few"]
 
 

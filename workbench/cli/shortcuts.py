@@ -1,0 +1,110 @@
+"""`workbench shortcuts`: what a model really goes by, without being told what to look for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workbench.cli.data import VERDICT_MARKS, answers_of
+from workbench.cli.images import ImagesOption, ReadOption, load, show
+from workbench.cli.meter import Meter
+from workbench.files import CheckResult
+
+if TYPE_CHECKING:
+    from workbench.cues import Search
+    from workbench.images import ImageSet
+
+FINDINGS, CARRIERS, TABLES, PAIRS, TRIALS = "findings.json", "manifest.csv", "tables", "before-after", "trials"
+
+
+def shortcuts(
+    model: Annotated[str, typer.Option(help="As for run.")],
+    images: ImagesOption,
+    out: Annotated[Path, typer.Option(help="The folder to write findings.json, manifest.csv, tables and images to.")],
+    read: ReadOption = None,
+) -> None:
+    """Find what a model really goes by: cues are proposed on one half of a sample of images and tried on the other.
+
+    Each cue is put on images that the model calls otherwise, and taken from images that it calls so, against decoys.
+    The images of the test split are looked at, or all where there is none. It can be stopped, and goes on where it was
+    when it is run again.
+    """
+    image_set = load(images, read)
+    show(image_set)
+    out.mkdir(parents=True, exist_ok=True)
+    with Meter() as meter:
+
+        def report(stage: str, done: int, total: int) -> None:
+            meter(done, total, stage)
+
+        search, looked_at = _search(model, image_set, out, report)
+    from workbench.cues import cue_results
+
+    results = [looked_at, *cue_results(search)]
+    _write(out, image_set, search, results)
+    for result in results:
+        print(f"{VERDICT_MARKS[result.verdict]} {result.sentence}")
+    print(f"Wrote {FINDINGS} and {TABLES}{_others(search)} to {out}")
+
+
+def _search(
+    model: str, image_set: ImageSet, out: Path, report: Callable[[str, int, int], None]
+) -> tuple[Search, CheckResult]:
+    """The finished search, and which images it is about."""
+    from workbench.cues import search, study_of
+    from workbench.images import testing_items
+    from workbench.journal import told_apart_here
+    from workbench.predictions import named_units
+    from workbench.quality import families_of_set, look_for_families
+
+    classifier, answers = answers_of(model, image_set, out, report, "this search asks about one of several classes")
+    items = testing_items(image_set, answers.predictions)
+    families = families_of_set(image_set, apart := told_apart_here()) or look_for_families(
+        dataclasses.replace(image_set, items=tuple(items)),
+        apart,
+        on_progress=lambda *at: report("comparing images", *at),
+    )
+    units = named_units(image_set.items, families.by_name)
+    sample = study_of(classifier, items, answers.predictions, units=units)
+    result = search(sample, lambda *at: report(at[0].lower(), *at[1:]), out / TRIALS)
+    tested = len(items) < len(image_set) or all(item.split == "test" for item in items)
+    where = "of the test split" if tested else "of the set; no split says on which of them the model was trained"
+    return result, CheckResult(
+        "images looked at",
+        "ok" if tested else "unknown",
+        f"{len(sample.items):,} of {len(items):,} images {where}, in {len(set(sample.units.tolist())):,} units.",
+        support=len(sample.items),
+    )
+
+
+def _write(out: Path, image_set: ImageSet, search: Search, results: list[CheckResult]) -> None:
+    """Write all that was found; what an earlier run found in the same folder is replaced."""
+    from workbench.cues import carriers_of, costs_table, trials_table, tried_table
+    from workbench.files import findings_text, frame_csv
+    from workbench.images import as_image
+    from workbench.quality import write_manifest
+
+    for old in [*(out / PAIRS).glob("*.png"), *([out / CARRIERS] if (out / FINDINGS).exists() else [])]:
+        old.unlink(missing_ok=True)
+    (out / TABLES).mkdir(exist_ok=True)
+    tables = {"cues": tried_table(search), "images": trials_table(search), "costs": costs_table(search)}
+    for name, table in tables.items():
+        (out / TABLES / f"{name}.csv").write_text(frame_csv(table), encoding="utf-8", newline="")
+    for number, finding in enumerate(search.accused, 1):
+        (out / PAIRS).mkdir(exist_ok=True)
+        pair = {"before": finding.transplant.before, "after": finding.transplant.after, "cue": finding.cue.crop}
+        for name, pixels in pair.items():
+            if pixels is not None:
+                as_image(pixels).save(out / PAIRS / f"{number:02}-{name}.png")
+    if (carriers := carriers_of(search, image_set)) is not None:
+        write_manifest(out / CARRIERS, carriers)
+    (out / FINDINGS).write_text(findings_text(results), encoding="utf-8")
+
+
+def _others(search: Search) -> str:
+    """What is written only where a cue is accused."""
+    return f", {CARRIERS} and {PAIRS}" if search.accused else ""
