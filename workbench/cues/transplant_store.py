@@ -86,5 +86,5 @@ def _key(study: Study, cue: Cue) -> str:
         explored=study.explore,
         units=study.units,
         seed=study.seed,
-        cue=(cue.kind, cue.name, cue.target, cue.carriers, cue.crop, cue.box, cue.level),
+        cue=(cue.kind, cue.name, cue.target, cue.carriers, cue.crop, cue.box, cue.level, cue.spares),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from workbench.bias import Conclusion
-from workbench.cues import RECORDED, Search, conclusions_of, recorded, study_of
+from workbench.cues import PROPOSERS, RECORDED, Search, conclusions_of, recorded, study_of
 from workbench.cues import search as search_for_cues
 from workbench.files import cache_folder
 from workbench.ui import choice, kept, session
@@ -75,7 +75,8 @@ def _place(scope: Scope) -> Slot:
     def make() -> Slot:
         names = scope.predictions.frame["name"].to_numpy()[scope.rows].tolist()
         units = scope.units and np.array([scope.units.get(name, -1) for name in names])
-        return slot("shortcuts", **scope.model.identity, images=scope.images.key, items=names, units=units)
+        facts = {"images": scope.images.key, "items": names, "units": units, "kinds": tuple(PROPOSERS)}
+        return slot("shortcuts", **scope.model.identity, **facts)
 
     return scope.kept("place of the search", make)
 
