@@ -10,6 +10,7 @@ from workbench.cues.cue_findings import Search, Unsearched, judged
 from workbench.cues.cue_sample import LEAST_CALLED, Study
 from workbench.cues.defect_followed import followed
 from workbench.cues.exchanged import places
+from workbench.cues.mark_cues import marks
 from workbench.cues.proof_power import power_of
 from workbench.cues.surroundings import backgrounds, unparted
 from workbench.cues.tone_cues import properties
@@ -17,7 +18,7 @@ from workbench.cues.transplant import Transplant
 from workbench.cues.transplant_store import transplanted
 
 Proposer = Callable[[Study, str], Iterator[Cue]]
-PROPOSERS: Mapping[Kind, Proposer] = {"place": places, "background": backgrounds, "property": properties}
+PROPOSERS: Mapping[Kind, Proposer] = {"place": places, "mark": marks, "background": backgrounds, "property": properties}
 """For each kind of cue, what proposes some for a class: it looks at explored images alone, the most promising first."""
 Report = Callable[[str, int, int], None]
 

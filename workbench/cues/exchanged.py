@@ -3,63 +3,165 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
-from workbench.bias import REGIONS, Region
 from workbench.cues.cue import Cue
+from workbench.cues.cue_evidence import rises
 from workbench.cues.cue_sample import Study
-from workbench.images import Pixels, alike, as_image, as_pixels
+from workbench.cues.cuts import (
+    Box,
+    Crop,
+    Seen,
+    as_strong,
+    crops_of,
+    cut,
+    energy,
+    exchanged,
+    meets,
+    pasted,
+    seen,
+    windows,
+)
+from workbench.images import Pixels, resized
 
-SEAM = 1 / 64
-"""Over which share of the longer side the rim of what is exchanged is feathered."""
+WINDOWS = (*windows(1 / 4, 7), *windows(1 / 2, 3))
+"""The places that are exchanged."""
+PAIRS = 10
+"""How many images of other verdicts get what lies there, each from another image of the class."""
+LEAST_PAIRS = 4
+"""Fewer pairs that no defect spoils say nothing of a place."""
+HOSTS = 6
+"""How many explored images of other verdicts the content of each image is tried on."""
+MOST_PLACES = 2
+"""How many places are proposed for a class."""
+SOURCES = 3
+"""From fewer units nothing is proposed: what one image shows may be a defect that no mask tells of."""
+KEPT = 8
+"""How many contents of a place are pasted."""
+CARRIED = 0.5
+"""The likeness above which an image shows what those of the class do."""
+EDGE = 12
+"""Pixels a side at which contents are compared."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Likeness:
+    """Where contents of a place lie on the line from what the others show there, 0, to what those of the class do, 1.
+
+    Attributes:
+        start: (E, E, C) the median of the others.
+        line: (E, E, C) from there to the mean of those of the class.
+    """
+
+    start: NDArray[np.float32]
+    line: NDArray[np.float32]
+
+    def of(self, crop: Crop) -> float:
+        """The likeness of a crop."""
+        return float((self.line * (_thumbnail(crop) - self.start)).sum() / max(np.square(self.line).sum(), 1e-9))
+
+
+def likeness_of(own: Sequence[Crop], others: Sequence[Crop]) -> Likeness:
+    """The line from the others to those of the class."""
+    start = np.median([_thumbnail(crop) for crop in others], 0)
+    return Likeness(start, np.mean([_thumbnail(crop) for crop in own], 0) - start)
+
+
+def _thumbnail(crop: Crop) -> NDArray[np.float32]:
+    """(E, E, C) a crop against the mean of what lay around it."""
+    return np.asarray(resized(crop.pixels, (EDGE, EDGE), Image.Resampling.BOX) - crop.around, np.float32)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Content:
-    """Exchanges what lies in a region: with images of the class, or of other classes for a decoy.
+    """Exchanges what lies at a place: with images of the class, or of other classes for a decoy.
 
     Attributes:
-        region: Where.
-        own: Images (H, W, C) that are called the cue's class.
-        others: Images that are not.
+        box: Where.
+        own: Crops of images that are called the cue's class.
+        others: Images that are not, and do not show it all the same.
+        likeness: Tells which images show it.
     """
 
-    region: Region
-    own: tuple[Pixels, ...]
-    others: tuple[Pixels, ...]
+    box: Box
+    own: tuple[Crop, ...]
+    others: tuple[Seen, ...]
+    likeness: Likeness
 
     def put(self, host: Pixels, rng: np.random.Generator, *, decoy: bool) -> Pixels | None:
-        """The region as an image of the class shows it; a decoy as one of the others does."""
-        return self._with(host, self.others if decoy else self.own, rng)
+        """The place as an image of the class shows it; a decoy as one of the others does, as strongly."""
+        crop = self.own[int(rng.integers(len(self.own)))]
+        if not decoy:
+            return pasted(host, crop, self.box)
+        crops = crops_of(self.others, self.box, rng)
+        return as_strong(host, self.box, energy(host, crop, self.box), crops) if crops else None
 
     def take(self, carrier: Pixels, rng: np.random.Generator, *, decoy: bool) -> Pixels | None:
-        """The region as an image of another class shows it; a decoy as another of its own does."""
-        return self._with(carrier, self.own if decoy else self.others, rng)
-
-    def _with(self, image: Pixels, sources: tuple[Pixels, ...], rng: np.random.Generator) -> Pixels | None:
-        from scipy.ndimage import gaussian_filter
-
-        height, width = image.shape[:2]
-        source = fitted(sources[int(rng.integers(len(sources)))], image)
-        inside = self.region.on(height, width).astype(np.float32)
-        alpha = gaussian_filter(inside, SEAM * max(height, width))[..., None]
-        return alike(alpha * source + (1 - alpha) * image, image)
-
-
-def fitted(source: Pixels, image: Pixels) -> Pixels:
-    """An image scaled to the size of another."""
-    if source.shape[:2] == image.shape[:2]:
-        return source
-    return as_pixels(as_image(source).resize((image.shape[1], image.shape[0])))
+        """The place as an image of another class shows it, of images that show there what those of the class do; a
+        decoy another place as large."""
+        if self.likeness.of(cut(Seen(carrier), self.box)) <= CARRIED:
+            return None
+        return exchanged(carrier, self.box, self.others, rng, decoy=decoy)
 
 
 def places(study: Study, target: str) -> Iterator[Cue]:
-    """Corners, border, centre and quadrants, each with what images of the class show there."""
-    own = tuple(study.decoded(study.items[i])[0] for i in study.explored(target))
-    others = tuple(study.decoded(study.items[i])[0] for i in study.explored(target, others=True))
-    names = tuple(study.items[i].name for i in study.explored(target))
-    for region in REGIONS.values():
-        if not region.of_mask:
-            yield Cue("place", f"the {region.name}", target, Content(region, own, others), names, box=region.box)
+    """Places whose content, exchanged between explored images, moves them to a class: the strongest first."""
+    own, others = seen(study, study.explored(target)), seen(study, study.explored(target, others=True))
+    scores = _scores(study, target, own, others)
+    chosen: list[Box] = []
+    for index in np.argsort(-scores, kind="stable"):
+        box = WINDOWS[index]
+        if scores[index] > 0 and len(chosen) < MOST_PLACES and not any(meets(box, other) for other in chosen):
+            chosen.append(box)
+            cue = _cue(study, target, box, own, others)
+            if cue is not None:
+                yield cue
+
+
+def _scores(study: Study, target: str, own: Sequence[Seen], others: Sequence[Seen]) -> NDArray[np.float64]:
+    """(W,) by how much the content of each window raises the class, a mean over pairs, against the middle window; minus
+    infinity where defects left too few pairs."""
+    table = np.full((PAIRS, len(WINDOWS)), np.nan)
+    for pair, host in enumerate(others[:PAIRS] if own else ()):
+        source = own[pair % len(own)]
+        free = [i for i, box in enumerate(WINDOWS) if source.free(box) and host.free(box)]
+        edits = (pasted(host.image, cut(source, WINDOWS[i]), WINDOWS[i]) for i in free)
+        table[pair, free] = rises(study.classifier, host.image, edits, target)
+    many = np.isfinite(table).sum(0)
+    means, enough = np.nansum(table, 0) / np.maximum(many, 1), many >= LEAST_PAIRS
+    return np.where(enough, means - np.median(means[enough]), -np.inf) if enough.any() else np.where(enough, 0, -np.inf)
+
+
+def _cue(study: Study, target: str, box: Box, own: Sequence[Seen], others: Sequence[Seen]) -> Cue | None:
+    free = [host for host in others if host.free(box)]
+    crops = _strongest(study, target, box, [cut(source, box) for source in own if source.free(box)], free[:HOSTS])
+    if len({int(study.units[crop.source.place]) for crop in crops}) < SOURCES or not free:
+        return None
+    likeness = likeness_of(crops, [cut(host, box) for host in free])
+    without = tuple(host for host in others if likeness.of(cut(host, box)) <= CARRIED)
+    names = tuple(study.items[crop.source.place].name for crop in crops)
+    content = Content(box, tuple(crops), without, likeness)
+    return Cue("place", named(box), target, content, names, crops[0].pixels, box)
+
+
+def _strongest(study: Study, target: str, box: Box, crops: Sequence[Crop], hosts: Sequence[Seen]) -> list[Crop]:
+    """Up to `KEPT` crops, of the better half, that raise the class when pasted on hosts, the strongest first."""
+    total = np.zeros(len(crops))
+    for host in hosts:
+        total += rises(study.classifier, host.image, (pasted(host.image, crop, box) for crop in crops), target)
+    better = np.argsort(-total, kind="stable")[: min(KEPT, (len(crops) + 1) // 2)]
+    return [crops[i] for i in better if total[i] > 0]
+
+
+def named(box: Box) -> str:
+    """A place in words."""
+    row, column = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    down = "top" if row < 1 / 3 else "bottom" if row > 2 / 3 else "middle"
+    across = "left" if column < 1 / 3 else "right" if column > 2 / 3 else "centre"
+    where = "centre" if (down, across) == ("middle", "centre") else f"{down} {across}".removesuffix(" centre")
+    spans = f"{box[1]:.0%} to {box[3]:.0%} across, {box[0]:.0%} to {box[2]:.0%} down".replace("%", " %")
+    return f"what lies at the {where} ({spans})"

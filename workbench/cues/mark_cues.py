@@ -1,0 +1,193 @@
+"""Cues that may lie anywhere: what occlusion finds in several images, matched by its look and pasted elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.cues.cue import Cue
+from workbench.cues.cue_evidence import peaks, rises
+from workbench.cues.cue_sample import Study
+from workbench.cues.cuts import (
+    Box,
+    Crop,
+    Seen,
+    anywhere,
+    as_strong,
+    crops_of,
+    cut,
+    edges,
+    energy,
+    exchanged,
+    grey_of,
+    meets,
+    pasted,
+    seen,
+)
+from workbench.images import Pixels
+
+LOOKED_AT = 12
+"""How many explored images of the class are covered window by window."""
+HOSTS = 6
+"""How many explored images of other verdicts each crop is tried on."""
+MOST_MARKS = 2
+"""How many marks are proposed for a class."""
+SOURCES = 3
+"""From fewer units nothing is proposed: what one image shows may be a defect that no mask tells of."""
+KEPT, TEMPLATES = 8, 2
+"""How many crops of a mark are pasted, and how many serve to find it."""
+ALIKE = 0.5
+"""The least correlation of an image's best match with a mark that it carries."""
+APART = 0.15
+"""By how much more of the images of the class must carry a mark than of the others."""
+WANDERS = 1 / 16
+"""A standard deviation of the places, as a share of the sides, below which a mark does not wander."""
+TONE = 8
+"""Levels by which a mark is darker or brighter than what lies around it, to be called so."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Mark:
+    """Puts a mark anywhere and covers it where it is found.
+
+    Attributes:
+        own: Crops that show it.
+        others: Images that are called otherwise and do not.
+        templates: (h, w) small grey copies that it is found by.
+        least: The correlation from which on it is found.
+    """
+
+    own: tuple[Crop, ...]
+    others: tuple[Seen, ...]
+    templates: tuple[NDArray[np.float32], ...]
+    least: float
+
+    def put(self, host: Pixels, rng: np.random.Generator, *, decoy: bool) -> Pixels | None:
+        """The mark at a random place; a decoy is what images of other verdicts show there, as strong."""
+        crop = self.own[int(rng.integers(len(self.own)))]
+        box = anywhere(crop.box, rng)
+        if box is None or not decoy:
+            return None if box is None else pasted(host, crop, box)
+        crops = crops_of(self.others, box, rng)
+        return as_strong(host, box, energy(host, crop, box), crops) if crops else None
+
+    def take(self, carrier: Pixels, rng: np.random.Generator, *, decoy: bool) -> Pixels | None:
+        """The mark covered by what another image shows there; a decoy covers another place as large."""
+        match, box = best_match(grey_of(carrier), self.templates)
+        return exchanged(carrier, box, self.others, rng, decoy=decoy) if box and match >= self.least else None
+
+
+def best_match(image: NDArray[np.float32], templates: Sequence[NDArray[np.float32]]) -> tuple[float, Box | None]:
+    """The best normalised cross-correlation (Lewis 1995) of templates (h, w) with an image (H, W), and where it is;
+    -1 and None where no template shows anything."""
+    from skimage.feature import match_template
+
+    best, box, (height, width) = -1.0, None, image.shape
+    for template in templates:
+        rows, columns = template.shape
+        if rows > height or columns > width or template.std() < 1:
+            continue
+        matches = match_template(image, template)
+        top, left = (int(i) for i in np.unravel_index(int(matches.argmax()), matches.shape))
+        if matches[top, left] > best:
+            best = float(matches[top, left])
+            box = top / height, left / width, (top + rows) / height, (left + columns) / width
+    return best, box
+
+
+def marks(study: Study, target: str) -> Iterator[Cue]:
+    """What several explored images of a class show, each at its own place, and raises the class wherever it is pasted:
+    that which raises it most comes first."""
+    rng = np.random.default_rng([study.seed, *target.encode()])
+    own, others = seen(study, study.explored(target)), seen(study, study.explored(target, others=True))
+    crops = [crop for source in own[:LOOKED_AT] for crop in peaks(study.classifier, source, target, rng)]
+    claimed: list[tuple[Seen, Box]] = []
+    given = 0
+    for crop in _strongest(study, target, crops, others[:HOSTS], rng):
+        if given == MOST_MARKS:
+            return
+        if any(source is crop.source and meets(box, crop.box) for source, box in claimed):
+            continue
+        carriers, least = _carriers(crop, own, others)
+        again = sum(source in (carrier for carrier, _ in carriers) for source in {source for source, _ in claimed})
+        claimed += carriers
+        if 2 * again >= len(carriers):  # the same images again: another part of the same mark
+            continue
+        cue = _cue(study, target, carriers, others, least, rng)
+        if cue is not None:
+            yield cue
+            given += 1
+
+
+def _carriers(crop: Crop, own: Sequence[Seen], others: Sequence[Seen]) -> tuple[list[tuple[Seen, Box]], float]:
+    """The images of the class that show what a crop shows, and where, and the correlation from which on they do; none
+    where the others show it as well."""
+    template = _template(crop)
+    matches = [(source, *best_match(source.grey, [template])) for source in own]
+    least = parted([match for _, match, _ in matches], [best_match(other.grey, [template])[0] for other in others])
+    if least is None:
+        return [], 1.0
+    found = [(source, box) for source, match, box in matches if box and match >= least]
+    return [(source, box) for source, box in found if source.free(box)], least
+
+
+def parted(own: Sequence[float], others: Sequence[float]) -> float | None:
+    """The match, `ALIKE` at least, from which on most more of the class's images than of the others count: at the
+    greatest of Youden's indices. None where that is less than `APART`."""
+    levels = np.array(sorted({match for match in own if match >= ALIKE}))
+    if not len(levels):
+        return None
+    apart = (np.array(own) >= levels[:, None]).mean(1) - (np.array(others) >= levels[:, None]).mean(1)
+    best = int(apart.argmax())
+    return float(levels[best]) if apart[best] >= APART else None
+
+
+def _cue(
+    study: Study,
+    target: str,
+    carriers: Sequence[tuple[Seen, Box]],
+    others: Sequence[Seen],
+    least: float,
+    rng: np.random.Generator,
+) -> Cue | None:
+    centres = np.array([((box[0] + box[2]) / 2, (box[1] + box[3]) / 2) for _, box in carriers])
+    if len({int(study.units[source.place]) for source, _ in carriers}) < SOURCES or centres.std(0).max() < WANDERS:
+        return None
+    crops = _strongest(study, target, [cut(source, box) for source, box in carriers], others[:HOSTS], rng)[:KEPT]
+    if not crops:
+        return None
+    templates = tuple(_template(crop) for crop in crops[:TEMPLATES])
+    without = tuple(other for other in others if best_match(other.grey, templates)[0] < least)
+    names = tuple(dict.fromkeys(study.items[crop.source.place].name for crop in crops))
+    mark = Mark(tuple(crops), without, templates, least)
+    return Cue("mark", named(crops[0], names[0]), target, mark, names, crops[0].pixels) if without else None
+
+
+def _template(crop: Crop) -> NDArray[np.float32]:
+    top, left, bottom, right = edges(crop.box, crop.source.grey)
+    return crop.source.grey[top:bottom, left:right]
+
+
+def named(crop: Crop, image: str) -> str:
+    """A mark in words: how light and large it is, and where to see it."""
+    lighter = float(crop.pixels.mean() - crop.around.mean())
+    tone = "dark " if lighter < -TONE else "bright " if lighter > TONE else ""
+    across, down = crop.box[3] - crop.box[1], crop.box[2] - crop.box[0]
+    return f"a {tone}mark of {across:.0%} by {down:.0%} of the image, as in {image}".replace("%", " %")
+
+
+def _strongest(
+    study: Study, target: str, crops: Sequence[Crop], hosts: Sequence[Seen], rng: np.random.Generator
+) -> list[Crop]:
+    """The crops that raise the class when pasted at random places of hosts, the strongest first."""
+    total = np.zeros(len(crops))
+    for host in hosts:
+        boxes = [anywhere(crop.box, rng, free=host.free) for crop in crops]
+        edits = [
+            host.image if box is None else pasted(host.image, crop, box) for crop, box in zip(crops, boxes, strict=True)
+        ]
+        total += rises(study.classifier, host.image, edits, target)
+    return [crops[i] for i in np.argsort(-total, kind="stable") if total[i] > 0]
