@@ -14,8 +14,10 @@ from workbench.images import Pixels, tile
 if TYPE_CHECKING:
     from workbench.models import Classifier
 
-MOST = 12.0
-"""Log-odds beyond which a rise counts no further, so that no single image outweighs the others."""
+LEAST_FAR = 0.5
+"""Log-odds from which an image is taken to be at least away from even odds."""
+RISES = 0.1
+"""What moves the middle one of some images less far towards a class is not proposed."""
 COARSE, FINE = (1 / 4, 7), (1 / 8, 15)
 """Edges of the windows that are covered, as shares of the image's, and how many lie side by side."""
 PEAKS = 2
@@ -23,13 +25,14 @@ PEAKS = 2
 
 
 def rises(classifier: Classifier, image: Pixels, edits: Iterable[Pixels], target: str) -> NDArray[np.float64]:
-    """(n,) by how much each of n edits raises the log-odds of a class over those of the image as it is.
+    """(n,) how far each of n edits moves an image towards a class: 1 where as far as the image lay from even odds, or
+    further.
 
     Raises:
         InputError: As `Classifier.input`.
     """
     odds = log_odds(classifier, (image, *edits), target)
-    return np.asarray((odds[1:] - odds[0]).clip(-MOST, MOST), np.float64)
+    return np.asarray(((odds[1:] - odds[0]) / max(abs(odds[0]), LEAST_FAR)).clip(-1, 1), np.float64)
 
 
 def log_odds(classifier: Classifier, images: Iterable[Pixels], target: str) -> NDArray[np.float64]:
@@ -79,7 +82,7 @@ def _closer(classifier: Classifier, source: Seen, box: Box, target: str, rng: np
 def _drops(
     classifier: Classifier, source: Seen, boxes: list[Box], target: str, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """(n,) by how much covering each of n boxes lowers the log-odds of a class."""
+    """(n,) how far covering each of n boxes moves an image away from a class."""
     height, width = source.image.shape[:2]
     shift = [int(rng.integers(n // 4, n - n // 4)) for n in (height, width)]
     cover = Seen(np.roll(tile(source.image), shift, axis=(0, 1)))

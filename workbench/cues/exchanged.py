@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.cues.cue import Cue
-from workbench.cues.cue_evidence import rises
+from workbench.cues.cue_evidence import RISES, rises
 from workbench.cues.cue_sample import Study
 from workbench.cues.cuts import (
     Box,
@@ -44,6 +44,8 @@ KEPT = 8
 """How many contents of a place are pasted."""
 CARRIED = 0.5
 """The likeness above which an image shows what those of the class do."""
+AGREE = 0.5
+"""The least agreement of what several images show at a place; with less, it is none."""
 EDGE = 12
 """Pixels a side at which contents are compared."""
 
@@ -69,6 +71,14 @@ def likeness_of(own: Sequence[Crop], others: Sequence[Crop]) -> Likeness:
     """The line from the others to those of the class."""
     start = np.median([_thumbnail(crop) for crop in others], 0)
     return Likeness(start, np.mean([_thumbnail(crop) for crop in own], 0) - start)
+
+
+def agreement(crops: Sequence[Crop], start: NDArray[np.float32]) -> float:
+    """The median likeness of each crop (two at least) with the others, from `start` on: 1 where all show the same,
+    about 0 where they have nothing in common."""
+    shown = [_thumbnail(crop) - start for crop in crops]
+    rest = [np.mean([other for j, other in enumerate(shown) if j != i], 0) for i in range(len(shown))]
+    return float(np.median([Likeness(start, line).of(crop) for line, crop in zip(rest, crops, strict=True)]))
 
 
 def _thumbnail(crop: Crop) -> NDArray[np.float32]:
@@ -142,6 +152,8 @@ def _cue(study: Study, target: str, box: Box, own: Sequence[Seen], others: Seque
     if len({int(study.units[crop.source.place]) for crop in crops}) < SOURCES or not free:
         return None
     likeness = likeness_of(crops, [cut(host, box) for host in free])
+    if agreement(crops, likeness.start) < AGREE:  # what matters there wanders
+        return None
     without = tuple(host for host in others if likeness.of(cut(host, box)) <= CARRIED)
     names = tuple(study.items[crop.source.place].name for crop in crops)
     content = Content(box, tuple(crops), without, likeness)
@@ -150,11 +162,11 @@ def _cue(study: Study, target: str, box: Box, own: Sequence[Seen], others: Seque
 
 def _strongest(study: Study, target: str, box: Box, crops: Sequence[Crop], hosts: Sequence[Seen]) -> list[Crop]:
     """Up to `KEPT` crops, of the better half, that raise the class when pasted on hosts, the strongest first."""
-    total = np.zeros(len(crops))
-    for host in hosts:
-        total += rises(study.classifier, host.image, (pasted(host.image, crop, box) for crop in crops), target)
-    better = np.argsort(-total, kind="stable")[: min(KEPT, (len(crops) + 1) // 2)]
-    return [crops[i] for i in better if total[i] > 0]
+    if not crops or not hosts:
+        return []
+    moved = [rises(study.classifier, host.image, (pasted(host.image, c, box) for c in crops), target) for host in hosts]
+    better = np.argsort(-np.mean(moved, 0), kind="stable")[: min(KEPT, (len(crops) + 1) // 2)]
+    return [crops[i] for i in better if np.median(moved, 0)[i] >= RISES]
 
 
 def named(box: Box) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.cues.cue import Cue
-from workbench.cues.cue_evidence import peaks, rises
+from workbench.cues.cue_evidence import RISES, peaks, rises
 from workbench.cues.cue_sample import Study
 from workbench.cues.cuts import (
     Box,
@@ -131,7 +131,8 @@ def _carriers(crop: Crop, own: Sequence[Seen], others: Sequence[Seen]) -> tuple[
     if least is None:
         return [], 1.0
     found = [(source, box) for source, match, box in matches if box and match >= least]
-    return [(source, box) for source, box in found if source.free(box)], least
+    free = [(source, box) for source, box in found if source.free(box)]
+    return free if 2 * len(free) > len(found) else [], least  # else it looks like the defect that masks show
 
 
 def parted(own: Sequence[float], others: Sequence[float]) -> float | None:
@@ -183,11 +184,12 @@ def _strongest(
     study: Study, target: str, crops: Sequence[Crop], hosts: Sequence[Seen], rng: np.random.Generator
 ) -> list[Crop]:
     """The crops that raise the class when pasted at random places of hosts, the strongest first."""
-    total = np.zeros(len(crops))
+    if not crops or not hosts:
+        return []
+    moved = []
     for host in hosts:
         boxes = [anywhere(crop.box, rng, free=host.free) for crop in crops]
-        edits = [
-            host.image if box is None else pasted(host.image, crop, box) for crop, box in zip(crops, boxes, strict=True)
-        ]
-        total += rises(study.classifier, host.image, edits, target)
-    return [crops[i] for i in np.argsort(-total, kind="stable") if total[i] > 0]
+        edits = (pasted(host.image, crop, at) if at else host.image for crop, at in zip(crops, boxes, strict=True))
+        moved.append(rises(study.classifier, host.image, edits, target))
+    order = np.argsort(-np.mean(moved, 0), kind="stable")
+    return [crops[i] for i in order if np.median(moved, 0)[i] >= RISES]
