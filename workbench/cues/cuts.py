@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from workbench.cues.cue_sample import Study
 from workbench.errors import InputError
-from workbench.images import Pixels, alike, resized, shrunk
+from workbench.images import Pixels, alike, as_image, as_pixels, resized, shrunk
 
 Box = tuple[float, float, float, float]
 """Top, left, bottom, right, as shares of height and width."""
@@ -93,6 +93,13 @@ def seen(study: Study, places: Iterable[int]) -> list[Seen]:
             spared = maximum_filter(mask, 2 * max(round(HALO * max(mask.shape)), 1) + 1)
         images.append(Seen(image, spared, place))
     return images
+
+
+def fitted(source: Pixels, image: Pixels) -> Pixels:
+    """An image scaled to the size of another."""
+    if source.shape[:2] == image.shape[:2]:
+        return source
+    return as_pixels(as_image(source).resize((image.shape[1], image.shape[0])))
 
 
 def grey_of(image: Pixels) -> NDArray[np.float32]:

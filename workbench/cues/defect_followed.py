@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.cues.cue_sample import LEAST_CALLED, Study
-from workbench.cues.exchanged import fitted
+from workbench.cues.cuts import fitted
 from workbench.errors import InputError
 from workbench.images import Pixels, alike, tile
 from workbench.stats import Rate, share

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from workbench.cues.cue import Cue
 from workbench.cues.cue_sample import Study
+from workbench.cues.cuts import fitted
 from workbench.cues.defect_followed import LARGEST, without
-from workbench.cues.exchanged import fitted
 from workbench.errors import InputError
 from workbench.images import Pixels, alike, cover_region
 
