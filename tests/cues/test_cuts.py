@@ -33,13 +33,13 @@ def ring_by_loop(image, top, left, bottom, right, wide):
         for x in range(max(left - wide, 0), min(right + wide, image.shape[1]))
         if not (top <= y < bottom and left <= x < right)
     ]
-    return np.mean(values, 0)
+    return np.median(values, 0)
 
 
 def test_what_is_pasted_is_level_with_its_surroundings_and_leaves_the_rest():
     host, source = images(2)
     result = pasted(host.image, cut(source, BOX), BOX)
-    level = ring_by_loop(host.image, 8, 24, 16, 36, 2) - ring_by_loop(source.image, 8, 24, 16, 36, 2)
+    level = ring_by_loop(host.image, 8, 24, 16, 36, 4) - ring_by_loop(source.image, 8, 24, 16, 36, 4)
     inner = source.image[10:14, 26:34] + level
     assert np.abs(result[10:14, 26:34] - inner.round()).max() <= 1
     outside = np.ones((32, 48), bool)
@@ -53,7 +53,7 @@ def test_a_crop_at_the_edge_of_the_image_has_no_seam_there():
     host, source = images(2)
     corner = (0.75, 0.75, 1, 1)
     result = pasted(host.image, cut(source, corner), corner)
-    level = ring_by_loop(host.image, 24, 36, 32, 48, 2) - ring_by_loop(source.image, 24, 36, 32, 48, 2)
+    level = ring_by_loop(host.image, 24, 36, 32, 48, 4) - ring_by_loop(source.image, 24, 36, 32, 48, 4)
     assert np.abs(result[-1, -1] - (source.image[-1, -1] + level)).max() <= 1
 
 

@@ -98,13 +98,13 @@ def test_places_have_names(box, words):
     assert named(box) == words
 
 
-def spotted(rng, label, crossed):
+def spotted(rng, label, crossed, light=25):
     """A noisy surface; a "spot" has a bright disc somewhere, which its mask shows; a cross lies at the bottom right."""
     pixels, mask = rng.normal(120, 12, (SIDE, SIDE, 3)), np.zeros((SIDE, SIDE), bool)
     if label == "spot":
         y, x = rng.integers(4, 18, 2)
         mask = np.hypot(*(np.mgrid[:SIDE, :SIDE] - np.array([y, x])[:, None, None])) < 2.5
-        pixels[mask] += 30
+        pixels[mask] += light
     if crossed:
         pixels[26, 22:31] -= 80
         pixels[22:31, 26] -= 80
@@ -112,19 +112,24 @@ def spotted(rng, label, crossed):
 
 
 def trained(rng, share):
-    """A small network that learned spots while a cross stood on a share of them, and on 1 - share of the good parts."""
+    """A small network that learned spots while a cross stood on a share of them, where it shows and the spot does not,
+    and on 1 - share of the good parts: on half of all with a share of a half, where spots always show."""
     torch.manual_seed(0)
-    labels = rng.integers(0, 2, 480)
-    crossed = rng.random(480) < np.where(labels == 1, share, 1 - share)
-    x = np.stack([spotted(rng, ("good", "spot")[n], c)[0] for n, c in zip(labels, crossed, strict=True)])
+    labels = rng.integers(0, 2, 600)
+    crossed = rng.random(600) < np.where(labels == 1, share, 1 - share)
+    hidden = crossed & (share > 0.5)
+    x = [
+        spotted(rng, ("good", "spot")[n], c, 0 if h else 25)[0] for n, c, h in zip(labels, crossed, hidden, strict=True)
+    ]
+    x = np.stack(x)
     x = torch.from_numpy(x).permute(0, 3, 1, 2).float() / 255
     net = nn.Sequential(
         nn.Conv2d(3, 12, 5, padding=2), nn.BatchNorm2d(12), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(12, 24, 3),
         nn.BatchNorm2d(24), nn.ReLU(), nn.AdaptiveMaxPool2d(2), nn.Flatten(), nn.Linear(96, 2),
     )  # fmt: skip
     adam = torch.optim.Adam(net.parameters(), 3e-3)
-    for step in range(120):
-        batch = torch.randint(480, (32,), generator=torch.Generator().manual_seed(step))
+    for step in range(200):
+        batch = torch.randint(600, (32,), generator=torch.Generator().manual_seed(step))
         loss = nn.functional.cross_entropy(net(x[batch]), torch.from_numpy(labels)[batch])
         adam.zero_grad()
         loss.backward()

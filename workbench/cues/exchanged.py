@@ -82,7 +82,7 @@ def agreement(crops: Sequence[Crop], start: NDArray[np.float32]) -> float:
 
 
 def _thumbnail(crop: Crop) -> NDArray[np.float32]:
-    """(E, E, C) a crop against the mean of what lay around it."""
+    """(E, E, C) a crop against what lay around it."""
     return np.asarray(resized(crop.pixels, (EDGE, EDGE), Image.Resampling.BOX) - crop.around, np.float32)
 
 
