@@ -55,7 +55,7 @@ def section(scope: Scope, search: Search) -> None:
         meaning()
     if search.accused:
         _accused(scope, search)
-    with st.expander("By class, all that was tried, and what was not looked for", expanded="cue" in st.query_params):
+    with st.expander("By class, all that was tried, and what was not looked for", expanded=not search.accused):
         _classes(search)
         _unsearched(search)
         _all(scope, search)
