@@ -21,6 +21,11 @@ Proposer = Callable[[Study, str], Iterator[Cue]]
 PROPOSERS: Mapping[Kind, Proposer] = {"place": places, "mark": marks, "background": backgrounds, "property": properties}
 """For each kind of cue, what proposes some for a class: it looks at explored images alone, the most promising first."""
 Report = Callable[[str, int, int], None]
+UNSHOWN = Unsearched(
+    "a property at a strength that no image of the set shows",
+    "Cues are tried at the strengths that the explored images show: add images that show it.",
+)
+"""What no search can find."""
 
 
 def search(study: Study, on_progress: Report | None = None, folder: Path | None = None) -> Search:
@@ -79,7 +84,8 @@ def _unsearched(study: Study) -> tuple[Unsearched, ...]:
     ]
     why = unparted(study)
     background = [Unsearched(KINDS["background"], why)] if why else []
-    return (*classes, *kinds, *background, *_unfollowed(study))
+    beyond = [UNSHOWN] if "property" in PROPOSERS else []
+    return (*classes, *kinds, *background, *beyond, *_unfollowed(study))
 
 
 def _unfollowed(study: Study) -> tuple[Unsearched, ...]:

@@ -1,6 +1,8 @@
 """Cues that are no place: properties of the whole image, proposed where they differ and tried at the strengths of the
 set.
 
+Facts of a file (its name, day, camera) are none: they leave the pixels alone, which are all that a model sees.
+
 **Why the decoys are fair.** A cue is accused for what it turns beyond its decoy, so the decoy must change as much and
 mean nothing. Here it adds the cue's own change to the image in another form, with the same root mean square: turned
 into its opposite (a brightened image is darkened, a blurred one sharpened), displaced (the same detail in the wrong
