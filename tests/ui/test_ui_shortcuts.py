@@ -130,6 +130,14 @@ def test_green_only_where_a_cue_would_have_been_proven(shown):
     assert any("the images are too few" in e.value and "41 % chance" in e.value for e in at.info)
 
 
+def test_where_no_cue_was_proposed_that_is_said_and_nothing_is_cleared(shown):
+    at = shown(made(power=None))
+    assert not at.success
+    assert any("no cue was proposed in 150 images, so none was tried" in e.value for e in at.info)
+    frame = next(d.value for d in at.dataframe if d.value.columns[0] == "class").set_index("class")
+    assert frame["verdict"][["good", "stain"]].tolist() == ["No cue proposed", "Not looked for"]
+
+
 def test_a_class_that_is_decided_without_its_defect_is_not_cleared(shown):
     """Though no cue is accused, and the power is high."""
     import pandas as pd

@@ -81,7 +81,7 @@ def conclusions_of(search: Search | None) -> list[Conclusion]:
     """
     if search is None:
         return [Conclusion("shortcut", "open", LEAD, "not looked for yet.")]
-    if not search.findings:
+    if not search.classes:
         few = f"too few to say; no class is called of {LEAST_CALLED} images, in enough units, beside as many others."
         return [Conclusion("shortcut", "too few", LEAD, few)]
     accused = [[f for f in search.of(target) if f.accused] for target in search.classes]
@@ -110,6 +110,9 @@ def _proven(own: list[Finding]) -> str:
 
 
 def _none_proven(search: Search) -> Conclusion:
+    if not search.findings:
+        none = f"no cue was proposed in {search.images:,} images, so none was tried. {unsearched_words(search)}"
+        return Conclusion("shortcut", "too few", LEAD, none.rstrip())
     looks = sum(finding.verdict == "looks" for finding in search.findings)
     tried = f"{len(search.findings)} cues of {len(search.classes)} classes tried in {search.images:,} images"
     rest = " ".join(filter(None, [power_words(search), unsearched_words(search)]))
@@ -127,7 +130,7 @@ def class_verdict(search: Search, target: str) -> str:
     if any(line.target == target for line in search.unexplained):
         return UNEXPLAINED
     if not own:
-        return "Not looked for"
+        return "No cue proposed" if target in search.classes else "Not looked for"
     if not own[0].accused and not search.strong:
         return VERDICTS["too few"]
     return VERDICTS[own[0].verdict]

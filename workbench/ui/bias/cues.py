@@ -223,7 +223,9 @@ def _all(scope: Scope, search: Search) -> None:
         facts = {"cue": finding.cue.name, "class": finding.cue.target, "verdict": VERDICTS[finding.verdict]}
         rows.append({**facts, "put on turns": put, "taken away turns": taken, "p adjusted": chance(finding.p)})
     if not rows:
-        st.caption("Nothing: too few images are called of any class.")
+        st.caption(
+            "Nothing: no cue was proposed." if search.classes else "Nothing: too few images are called of any class."
+        )
         return
     tables.wide(pd.DataFrame(rows), "All cues that were tried")
     with st.container(horizontal=True):
