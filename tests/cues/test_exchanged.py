@@ -158,9 +158,10 @@ def spots(tmp_path_factory):
 def test_a_cross_that_a_network_learned_is_named_and_a_sound_one_is_not_accused(spots):
     planted, sound = trained(np.random.default_rng(2), 0.97), trained(np.random.default_rng(2), 0.5)
     found = search(study_of(planted, list(spots), wb.predict(planted, spots)))
-    assert found.accused[0].verdict == "shortcut"  # masks show that the spots were left alone
-    assert "bottom right" in found.accused[0].cue.name
-    assert all("right" in finding.cue.name for finding in found.accused if finding.cue.kind == "place")
+    named_places = [finding for finding in found.accused if finding.cue.kind == "place"]
+    assert named_places
+    assert all("bottom right" in finding.cue.name for finding in named_places)
+    assert all(finding.verdict == "shortcut" for finding in named_places)  # masks show that the spots were left alone
     assert not search(study_of(sound, list(spots), wb.predict(sound, spots))).accused
 
 
