@@ -10,10 +10,11 @@ import json
 import pytest
 from commands import call
 from cornered import ReadsCorner
+from one_cue import corners
 from PIL import Image
 from safetensors.torch import save_file
 
-from workbench.cues import cue_search, exchanged, transplant_store
+from workbench.cues import cue_search, transplant_store
 from workbench.sets.layouts import load_images
 
 pytest_plugins = ["cornered", "one_cue"]
@@ -40,7 +41,7 @@ def run(model, parts, tmp_path_factory):
     out, printed = tmp_path_factory.mktemp("out"), io.StringIO()
     folder = parts.items[0].source.path.parents[1]
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
-        patch.setattr(cue_search, "PROPOSERS", {"place": exchanged.places})
+        patch.setattr(cue_search, "PROPOSERS", {"place": corners})
         assert call("shortcuts", "--model", str(model), "--images", str(folder), "--out", str(out)) == 0
     return out, printed.getvalue(), folder
 
@@ -105,7 +106,7 @@ def test_before_and_after_are_shown_and_the_carriers_read_as_a_set(run) -> None:
 def test_a_second_run_tries_nothing_again_and_writes_the_same(run, model, monkeypatch, capsys) -> None:
     out, printed, folder = run
     before = {path.name: path.read_bytes() for path in out.rglob("*") if path.suffix in (".json", ".csv", ".png")}
-    monkeypatch.setattr(cue_search, "PROPOSERS", {"place": exchanged.places})
+    monkeypatch.setattr(cue_search, "PROPOSERS", {"place": corners})
     monkeypatch.setattr(transplant_store, "transplant", lambda *_: pytest.fail("it was tried before"))
     assert call("shortcuts", "--model", str(model), "--images", str(folder), "--out", str(out)) == 0
     assert capsys.readouterr().out == printed
