@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from workbench.cues import cue_search, transplant_store
+from workbench.cues.exchanged import places
 from workbench.sets.layouts import load_images
 
 pytest_plugins = ["cornered", "one_cue"]
@@ -61,7 +62,7 @@ def test_the_corner_is_named_for_either_class_with_its_proof(run) -> None:
     assert all(row.keys() == FIELDS for row in found.values())
     for name in ("bright", "dark"):
         corner = found[f"{name}: {PLACE}"]
-        assert (corner["verdict"], corner["figure"], corner["threshold"]) == ("warn", 1.0, 0.1), (
+        assert (corner["verdict"], corner["figure"], corner["threshold"]) == ("warn", 1.0, 0.2), (
             "no mask: a person says"
         )
         assert f"the model calls an image “{name}” by {PLACE}".casefold() in corner["sentence"].casefold()
@@ -134,19 +135,25 @@ def test_bad_input_ends_with_one_line(model, run, tmp_path, capsys) -> None:
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
-def test_the_planted_corner_of_stamped_metal_is_named_for_scratches(tmp_path, one_cue) -> None:
+def test_the_planted_corner_of_stamped_metal_is_named_for_scratches(tmp_path, monkeypatch) -> None:
     """Of the model that was trained on stamped scratches, with masks: then the defects were left alone."""
+    monkeypatch.setattr(cue_search, "PROPOSERS", {"place": places})
     metal = ("--model", "metal-shortcut", "--images", "stamped-metal")
-    assert call("shortcuts", *metal, "--out", str(tmp_path)) == 0
+    assert call("shortcuts", *metal, "--out", str(tmp_path), "--split", "all") == 0
     found = findings(tmp_path)
-    scratch = found[f"scratch: {PLACE}"]
-    assert scratch["verdict"] == "fail"
+    accused = [row for check, row in found.items() if check.startswith("scratch: what lies at")]
+    (scratch,) = [row for row in accused if row["verdict"] == "fail"]
+    assert "bottom right" in scratch["check"]
     assert scratch["low"] > 0
-    assert found["images looked at"]["verdict"] == "ok"
-    assert "150 images of the test split" in found["images looked at"]["sentence"]
+    assert found["images looked at"]["verdict"] == "unknown", "of all images, no split says which trained the model"
+    assert "of 600 images of the set" in found["images looked at"]["sentence"]
     costs = rows(tmp_path / "tables" / "costs.csv")
     assert {row["mistake"] for row in costs} == {"escape", "overkill"}
-    trials = [r for r in rows(tmp_path / "tables" / "images.csv") if r["edit"] == "put on" and r["label"] == "good"]
+    trials = [
+        r
+        for r in rows(tmp_path / "tables" / "images.csv")
+        if (r["edit"], r["label"]) == ("put on", "good") and scratch["check"] == f"scratch: {r['cue']}"
+    ]
     overkill = next(row for row in costs if (row["mistake"], row["edit"]) == ("overkill", "put on"))
     assert int(overkill["images"]) == len(trials)
     assert float(overkill["edited"]) == pytest.approx(sum(r["to"] != "good" for r in trials) / len(trials))

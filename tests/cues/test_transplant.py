@@ -21,7 +21,7 @@ def test_the_square_that_decides_turns_all_and_another_turns_none(parts, classif
         assert way.p <= 0.001
     idle = transplant(study, Cue("place", "elsewhere", "bright", Painted(slice(0, 8), CORNER)))
     assert (idle.put.flips.value, idle.put.decoys.value) == (0, 1)
-    assert idle.p == 1
+    assert idle.put.p == 1
     verdicts = {finding.cue.name: finding.verdict for finding in judged(study, [decides, idle])}
     assert verdicts == {"corner": "leans", "elsewhere": "clear"}  # no mask says that the corner is no part of a defect
 

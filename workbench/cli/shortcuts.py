@@ -12,6 +12,7 @@ import typer
 from workbench.cli.data import VERDICT_MARKS, answers_of
 from workbench.cli.images import ImagesOption, ReadOption, load, show
 from workbench.cli.meter import Meter
+from workbench.errors import InputError
 from workbench.files import CheckResult
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def shortcuts(
     images: ImagesOption,
     out: Annotated[Path, typer.Option(help="The folder to write findings.json, manifest.csv, tables and images to.")],
     read: ReadOption = None,
+    split: Annotated[
+        str, typer.Option(help="test: the test split alone; all: every image, where none trained the model.")
+    ] = "test",
 ) -> None:
     """Find what a model really goes by: cues are proposed on one half of a sample of images and tried on the other.
 
@@ -33,6 +37,8 @@ def shortcuts(
     The images of the test split are looked at, or all where there is none. It can be stopped, and goes on where it was
     when it is run again.
     """
+    if split not in ("test", "all"):
+        raise InputError(f"There is no split {split!r} to search: choose test or all.")
     image_set = load(images, read)
     show(image_set)
     out.mkdir(parents=True, exist_ok=True)
@@ -41,7 +47,7 @@ def shortcuts(
         def report(stage: str, done: int, total: int) -> None:
             meter(done, total, stage)
 
-        search, looked_at = _search(model, image_set, out, report)
+        search, looked_at = _search(model, image_set, out, report, split)
     from workbench.cues import cue_results
 
     results = [looked_at, *cue_results(search)]
@@ -52,7 +58,7 @@ def shortcuts(
 
 
 def _search(
-    model: str, image_set: ImageSet, out: Path, report: Callable[[str, int, int], None]
+    model: str, image_set: ImageSet, out: Path, report: Callable[[str, int, int], None], split: str
 ) -> tuple[Search, CheckResult]:
     """The finished search, and which images it is about."""
     from workbench.cues import search, study_of
@@ -62,7 +68,7 @@ def _search(
     from workbench.quality import families_of_set, look_for_families
 
     classifier, answers = answers_of(model, image_set, out, report, "this search asks about one of several classes")
-    items = testing_items(image_set, answers.predictions)
+    items = list(image_set) if split == "all" else testing_items(image_set, answers.predictions)
     families = families_of_set(image_set, apart := told_apart_here()) or look_for_families(
         dataclasses.replace(image_set, items=tuple(items)),
         apart,
@@ -71,7 +77,7 @@ def _search(
     units = named_units(image_set.items, families.by_name)
     sample = study_of(classifier, items, answers.predictions, units=units)
     result = search(sample, lambda *at: report(at[0].lower(), *at[1:]), out / TRIALS)
-    tested = len(items) < len(image_set) or all(item.split == "test" for item in items)
+    tested = split == "test" and (len(items) < len(image_set) or all(item.split == "test" for item in items))
     where = "of the test split" if tested else "of the set; no split says on which of them the model was trained"
     return result, CheckResult(
         "images looked at",

@@ -13,10 +13,10 @@ from workbench.cues.transplant import Transplant, Turned
 from workbench.predictions import good_class
 from workbench.stats import SIGNIFICANT, holm
 
-MATTERS = 0.1
-"""A cue that turns fewer decisions more than its decoy is not accused."""
+MATTERS = 0.2
+"""A cue that turns a smaller share of decisions beyond its decoy's is not accused."""
 NARROWER = 2 / 3
-"""A cue that does this share of what the whole background does is named before it."""
+"""A place or mark that does this share of what a property of the whole image does is named before it."""
 ENOUGH_POWER = 0.8
 """With a smaller chance of proving a cue, a search that proves none does not clear a class."""
 Verdict = Literal["shortcut", "leans", "looks", "clear", "too few"]
@@ -31,8 +31,9 @@ class Finding:
         transplant: The proof.
         p: Its chance after Holm over all that were tried.
         verdict: "shortcut" where it decides and masks show that the defects were left alone; "leans" where it decides
-            but nothing says whether it belongs to the defect; "looks" where it turns decisions, but no more than chance
-            or its decoy would; "clear" where it turns next to none; "too few" where too few images could be edited.
+            but nothing says whether it belongs to the defect; "looks" where it turns decisions, but not clearly more
+            than chance or its decoy would, or may only have hidden defects; "clear" where it turns few; "too few" where
+            too few images could be edited.
     """
 
     transplant: Transplant
@@ -117,39 +118,58 @@ class Search:
 
 
 def judged(study: Study, transplants: Sequence[Transplant]) -> tuple[Finding, ...]:
-    """The verdicts, their p-values adjusted for their number, the gravest first."""
-    adjusted = holm([transplant.p for transplant in transplants]).tolist() if transplants else []
-    masks = study.masks_known()
-    findings = [
-        Finding(transplant, p, _verdict(transplant, p, masks))
-        for transplant, p in zip(transplants, adjusted, strict=True)
-    ]
-    return tuple(
-        sorted(findings, key=lambda f: (ORDER.index(f.verdict), _covers(f, findings), f.p, -_most(f.transplant)))
-    )
+    """The verdicts, their p-values adjusted for their number, the gravest first; of those that are accused, the one
+    that turns most, but a place or mark before the property of the image that it brings about."""
+    adjusted = holm([_chance(_proofs(study, tried)) for tried in transplants]).tolist() if transplants else []
+    findings = [Finding(tried, p, _verdict(study, tried, p)) for tried, p in zip(transplants, adjusted, strict=True)]
+
+    def rank(finding: Finding) -> tuple[float, ...]:
+        first = (float(_covers(finding, findings)), -_most(finding)) if finding.accused else (finding.p, 0.0)
+        return (ORDER.index(finding.verdict), *first)
+
+    return tuple(sorted(findings, key=rank))
 
 
-def _covers(finding: Finding, findings: Sequence[Finding]) -> bool:
-    """Whether a background is accused for what it shows: a narrower cue that does most of what it does names it."""
-    if finding.cue.kind != "background" or not finding.accused:
-        return False
-    narrower = [f for f in findings if f.accused and f.cue.kind != "background" and f.cue.target == finding.cue.target]
-    return any(_most(f.transplant) >= NARROWER * _most(finding.transplant) for f in narrower)
+def _spared(study: Study, cue: Cue) -> bool:
+    """Whether defects were left as they are."""
+    return cue.spares and study.masks_known()
 
 
-def _verdict(transplant: Transplant, p: float, masks: bool) -> Verdict:
-    ways = [way for way in (transplant.put, transplant.taken) if way is not None and way.enough]
+def _proofs(study: Study, tried: Transplant) -> list[Turned]:
+    """The ways that prove something: to change a whole image until it is called good proves nothing where that may have
+    hidden its defect."""
+    hides = tried.cue.kind == "property" and tried.cue.target == study.good and not _spared(study, tried.cue)
+    return [way for way in (None if hides else tried.put, tried.taken) if way is not None and way.enough]
+
+
+def _chance(ways: Sequence[Turned]) -> float:
+    """The chance of the larger of the effects, Bonferroni's over both ways."""
+    return min(1.0, 2 * min(way.p for way in ways)) if ways else 1.0
+
+
+def _verdict(study: Study, tried: Transplant, p: float) -> Verdict:
+    ways = [way for way in (tried.put, tried.taken) if way is not None and way.enough]
     if not ways:
         return "too few"
-    if p <= SIGNIFICANT and any(_matters(way) for way in ways):
-        return "shortcut" if masks else "leans"
+    if p <= SIGNIFICANT and any(_matters(way) for way in _proofs(study, tried)):
+        return "shortcut" if _spared(study, tried.cue) else "leans"
     return "looks" if any((way.flips.value or 0) >= MATTERS for way in ways) else "clear"
 
 
+def _covers(finding: Finding, findings: Sequence[Finding]) -> bool:
+    """Whether a property is accused for what a place or mark shows that does most of what it does."""
+    if finding.cue.kind != "property":
+        return False
+    narrower = [f for f in findings if f.accused and f.cue.kind in ("place", "mark")]
+    own = [f for f in narrower if f.cue.target == finding.cue.target]
+    return any(_most(f) >= NARROWER * _most(finding) for f in own)
+
+
 def _matters(way: Turned) -> bool:
-    effect = way.effect
-    return (effect.value or 0) >= MATTERS and (effect.low or 0) > 0
+    beyond = (way.flips.value or 0) - (way.decoys.value or 0)
+    return min(beyond, way.effect.value or 0) >= MATTERS and (way.effect.low or 0) > 0
 
 
-def _most(transplant: Transplant) -> float:
-    return max((way.effect.value or 0 for way in (transplant.put, transplant.taken) if way is not None), default=0.0)
+def _most(finding: Finding) -> float:
+    ways = (finding.transplant.put, finding.transplant.taken)
+    return max((way.effect.value or 0 for way in ways if way is not None), default=0.0)

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from workbench.models import Classifier
     from workbench.predictions import Predictions
 
-EXPLORED, CONFIRMED = 24, 40
-"""How many images of each verdict are looked at for cues, and on how many others the cues are tried."""
+EXPLORED, TRIED_ON, CONFIRMED = 24, 40, 80
+"""How many images of each verdict are looked at for cues, on how many others a cue is put, and from how many it may be
+taken, of which only some carry it."""
 LEAST_CALLED = 20
 """Fewer images that are called so support no verdict on a class."""
 LONGER_EDGE = 1024
@@ -99,8 +100,8 @@ class Study:
         return self._among(self.explore, target, others)
 
     def confirmed(self, target: str, *, others: bool = False) -> list[int]:
-        """Positions of at most `CONFIRMED` of the images on which a cue is tried, likewise."""
-        return self._among(~self.explore, target, others)[:CONFIRMED]
+        """Positions of the images from which a cue may be taken, likewise; of `TRIED_ON` at most on which it is put."""
+        return self._among(~self.explore, target, others)[: TRIED_ON if others else CONFIRMED]
 
     def _among(self, half: NDArray[np.bool_], target: str, others: bool) -> list[int]:
         column = self.classifier.index(target)
@@ -167,7 +168,7 @@ def study_of(
 
 def _explored(units: NDArray[np.intp], called: NDArray[np.intp], order: Sequence[int]) -> NDArray[np.bool_]:
     """(M,) which images may be explored: whole units, so that each verdict comes to either side as `EXPLORED` is to
-    `CONFIRMED`."""
+    `TRIED_ON`."""
     members: dict[int, list[int]] = {}
     for i in order:
         members.setdefault(int(units[i]), []).append(i)
@@ -176,7 +177,7 @@ def _explored(units: NDArray[np.intp], called: NDArray[np.intp], order: Sequence
     for own in members.values():
         held = np.bincount(called[own], minlength=count.shape[1])
         most = int(held.argmax())
-        first = count[1, most] / EXPLORED <= count[0, most] / CONFIRMED
+        first = count[1, most] / EXPLORED <= count[0, most] / TRIED_ON
         count[int(first)] += held
         explore[own] = first
     return explore

@@ -12,13 +12,12 @@ from workbench.cues.defect_followed import followed
 from workbench.cues.exchanged import places
 from workbench.cues.mark_cues import marks
 from workbench.cues.proof_power import power_of
-from workbench.cues.surroundings import backgrounds, unparted
 from workbench.cues.tone_cues import properties
 from workbench.cues.transplant import Transplant
 from workbench.cues.transplant_store import transplanted
 
 Proposer = Callable[[Study, str], Iterator[Cue]]
-PROPOSERS: Mapping[Kind, Proposer] = {"place": places, "mark": marks, "background": backgrounds, "property": properties}
+PROPOSERS: Mapping[Kind, Proposer] = {"place": places, "mark": marks, "property": properties}
 """For each kind of cue, what proposes some for a class: it looks at explored images alone, the most promising first."""
 Report = Callable[[str, int, int], None]
 UNSHOWN = Unsearched(
@@ -82,10 +81,8 @@ def _unsearched(study: Study) -> tuple[Unsearched, ...]:
     kinds = [
         Unsearched(words, "This search does not cover it.") for kind, words in KINDS.items() if kind not in PROPOSERS
     ]
-    why = unparted(study)
-    background = [Unsearched(KINDS["background"], why)] if why else []
     beyond = [UNSHOWN] if "property" in PROPOSERS else []
-    return (*classes, *kinds, *background, *beyond, *_unfollowed(study))
+    return (*classes, *kinds, *beyond, *_unfollowed(study))
 
 
 def _unfollowed(study: Study) -> tuple[Unsearched, ...]:

@@ -28,16 +28,18 @@ from workbench.cues.cuts import (
 )
 from workbench.images import Pixels, resized
 
-WINDOWS = (*windows(1 / 4, 7), *windows(1 / 2, 3))
+SMALL, LARGE = tuple(windows(1 / 4, 7)), tuple(windows(1 / 2, 3))
 """The places that are exchanged."""
-PAIRS = 10
-"""How many images of other verdicts get what lies there, each from another image of the class."""
+WINDOWS = (*SMALL, *LARGE)
+PAIRS = 16
+"""How many images of either side get what lies there in another image of the other side."""
 LEAST_PAIRS = 4
 """Fewer pairs that no defect spoils say nothing of a place."""
 HOSTS = 6
 """How many explored images of other verdicts the content of each image is tried on."""
-MOST_PLACES = 2
-"""How many places are proposed for a class."""
+MOST_PLACES = {SMALL: 2, LARGE: 1}
+"""How many places of each size are proposed for a class: a large one, which moves images by more than
+the cue, only where no small one in it is."""
 SOURCES = 3
 """From fewer units nothing is proposed: what one image shows may be a defect that no mask tells of."""
 KEPT = 8
@@ -121,32 +123,57 @@ class Content:
 def places(study: Study, target: str) -> Iterator[Cue]:
     """Places whose content, exchanged between explored images, moves them to a class: the strongest first."""
     own, others = seen(study, study.explored(target)), seen(study, study.explored(target, others=True))
-    scores = _scores(study, target, own, others)
-    chosen: list[Box] = []
-    for index in np.argsort(-scores, kind="stable"):
-        box = WINDOWS[index]
-        if scores[index] > 0 and len(chosen) < MOST_PLACES and not any(meets(box, other) for other in chosen):
-            chosen.append(box)
-            cue = _cue(study, target, box, own, others)
-            if cue is not None:
-                yield cue
+    scores = dict(zip(WINDOWS, _scores(study, target, own, others).tolist(), strict=True))
+    proposed: list[Box] = []
+    for sizes, most in MOST_PLACES.items():
+        chosen: list[Box] = []
+        for box in sorted(sizes, key=lambda window: -scores[window]):
+            taken = (*chosen, *proposed)
+            if scores[box] > 0 and len(chosen) < most and not any(meets(box, other) for other in taken):
+                chosen.append(box)
+                cue = place_at(study, target, box, own, others)
+                if cue is not None:
+                    proposed.append(box)
+                    yield cue
 
 
 def _scores(study: Study, target: str, own: Sequence[Seen], others: Sequence[Seen]) -> NDArray[np.float64]:
-    """(W,) by how much the content of each window raises the class, a mean over pairs, against the middle window; minus
-    infinity where defects left too few pairs."""
+    """(W,) by how much the content of each window raises the class where it is put, or lowers it where it is taken away
+    by that of others, whichever is more: means over pairs, against the middle window; minus infinity where defects left
+    too few pairs."""
+    if not own or not others:
+        return np.full(len(WINDOWS), -np.inf)
+    put = _moved(study, target, others, own)
+    taken = -_moved(study, target, own, others)
+    return np.fmax(_apart(put), _apart(taken))
+
+
+def _moved(study: Study, target: str, hosts: Sequence[Seen], sources: Sequence[Seen]) -> NDArray[np.float64]:
+    """(P, W) by how much the content of each window moves a host to the class; NaN where a defect is in the way."""
     table = np.full((PAIRS, len(WINDOWS)), np.nan)
-    for pair, host in enumerate(others[:PAIRS] if own else ()):
-        source = own[pair % len(own)]
+    for pair, host in enumerate(hosts[:PAIRS]):
+        source = sources[pair % len(sources)]
         free = [i for i, box in enumerate(WINDOWS) if source.free(box) and host.free(box)]
         edits = (pasted(host.image, cut(source, WINDOWS[i]), WINDOWS[i]) for i in free)
         table[pair, free] = rises(study.classifier, host.image, edits, target)
+    return table
+
+
+def _apart(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(W,) the means of a table (P, W) less that of the middle window and their own standard error, so that few pairs
+    win by luck no more than many."""
     many = np.isfinite(table).sum(0)
-    means, enough = np.nansum(table, 0) / np.maximum(many, 1), many >= LEAST_PAIRS
-    return np.where(enough, means - np.median(means[enough]), -np.inf) if enough.any() else np.where(enough, 0, -np.inf)
+    enough = many >= LEAST_PAIRS
+    if not enough.any():
+        return np.full(len(many), -np.inf)
+    means = np.nansum(table, 0) / np.maximum(many, 1)
+    spread = np.sqrt(np.nansum((table - means) ** 2, 0) / np.maximum(many - 1, 1))
+    return np.where(enough, means - np.median(means[enough]) - spread / np.sqrt(np.maximum(many, 1)), -np.inf)
 
 
-def _cue(study: Study, target: str, box: Box, own: Sequence[Seen], others: Sequence[Seen]) -> Cue | None:
+def place_at(study: Study, target: str, box: Box, own: Sequence[Seen], others: Sequence[Seen]) -> Cue | None:
+    """A place of which several images of a class show the same, in as far as that raises the class on others; None
+    where they do not."""
     free = [host for host in others if host.free(box)]
     crops = _strongest(study, target, box, [cut(source, box) for source in own if source.free(box)], free[:HOSTS])
     if len({int(study.units[crop.source.place]) for crop in crops}) < SOURCES or not free:

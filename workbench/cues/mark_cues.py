@@ -27,6 +27,7 @@ from workbench.cues.cuts import (
     pasted,
     seen,
 )
+from workbench.cues.exchanged import place_at
 from workbench.images import Pixels
 
 LOOKED_AT = 12
@@ -100,7 +101,7 @@ def best_match(image: NDArray[np.float32], templates: Sequence[NDArray[np.float3
 
 def marks(study: Study, target: str) -> Iterator[Cue]:
     """What several explored images of a class show, each at its own place, and raises the class wherever it is pasted:
-    that which raises it most comes first."""
+    that which raises it most comes first. One that does not wander is proposed as the place where it lies."""
     rng = np.random.default_rng([study.seed, *target.encode()])
     own, others = seen(study, study.explored(target)), seen(study, study.explored(target, others=True))
     crops = [crop for source in own[:LOOKED_AT] for crop in peaks(study.classifier, source, target, rng)]
@@ -116,7 +117,7 @@ def marks(study: Study, target: str) -> Iterator[Cue]:
         claimed += carriers
         if 2 * again >= len(carriers):  # the same images again: another part of the same mark
             continue
-        cue = _cue(study, target, carriers, others, least, rng)
+        cue = _cue(study, target, carriers, own, others, least, rng)
         if cue is not None:
             yield cue
             given += 1
@@ -150,13 +151,17 @@ def _cue(
     study: Study,
     target: str,
     carriers: Sequence[tuple[Seen, Box]],
+    own: Sequence[Seen],
     others: Sequence[Seen],
     least: float,
     rng: np.random.Generator,
 ) -> Cue | None:
     centres = np.array([((box[0] + box[2]) / 2, (box[1] + box[3]) / 2) for _, box in carriers])
-    if len({int(study.units[source.place]) for source, _ in carriers}) < SOURCES or centres.std(0).max() < WANDERS:
+    if len({int(study.units[source.place]) for source, _ in carriers}) < SOURCES:
         return None
+    if centres.std(0).max() < WANDERS:
+        top, left, bottom, right = np.median([box for _, box in carriers], 0).tolist()
+        return place_at(study, target, (top, left, bottom, right), own, others)
     crops = _strongest(study, target, [cut(source, box) for source, box in carriers], others[:HOSTS], rng)[:KEPT]
     if not crops:
         return None

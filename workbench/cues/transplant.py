@@ -74,12 +74,6 @@ class Transplant:
     before: Pixels | None = None
     after: Pixels | None = None
 
-    @property
-    def p(self) -> float:
-        """The chance of the larger of both effects, Bonferroni's over the two ways."""
-        tried = [way.p for way in (self.put, self.taken) if way is not None and way.enough]
-        return min(1.0, 2 * min(tried)) if tried else 1.0
-
 
 def transplant(study: Study, cue: Cue, on_progress: Callable[[int, int], None] | None = None) -> Transplant:
     """Put a cue on confirmed images that are called otherwise, and take it from those that are called its class.
