@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from workbench.bias.places import CORNERS, Region
-from workbench.cues import Cue, cue_search
+from workbench.cues import Cue, cue_findings, cue_search
 from workbench.images import Pixels
 
 CORNER = "the bottom right corner"
@@ -48,3 +48,5 @@ def one_cue(monkeypatch):
         return [cue for cue in corners(study, target) if target == "scratch" and cue.name == CORNER]
 
     monkeypatch.setattr(cue_search, "PROPOSERS", {"place": proposed})
+    # Half of the images exchanged show no stamp, so that it turns fewer decisions than a cue of the search would
+    monkeypatch.setattr(cue_findings, "MATTERS", 0.1)

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from workbench.attribution.engine import attribute
-from workbench.attribution.integrated import FEWEST, MOST_GRADIENTS, _place
+from workbench.attribution.integrated import FEWEST, MOST_GRADIENTS, place
 from workbench.attribution.job import CHUNK
 from workbench.models.loading import load_classifier
 
@@ -109,7 +109,7 @@ def test_a_number_of_steps_means_captums_rule(image, steps):
 
 
 def test_every_prefix_of_the_points_is_spread_evenly():
-    points = np.array([_place(i) for i in range(64)])
+    points = np.array([place(i) for i in range(64)])
     for n in (1, 2, 4, 8, 16, 32, 64):
         np.testing.assert_allclose(np.sort(points[:n]), np.arange(1, n + 1) / n)
 

@@ -74,13 +74,8 @@ def test_the_promises_hold(asked, name):
     assert (found.values > 0).any()
     assert found.values.shape[0] == (1 if method.family in ("layer", "attention", "own") and name not in FINE else 3)
     assert ("layer" in method.params) == (method.family == "layer")
-    noted = (
-        {"background", "background_digest"}
-        if method.background
-        else {"evaluations"}
-        if name == "integrated_gradients"
-        else set()
-    )
+    noted = {"background", "background_digest"} if method.background else set()
+    noted |= {"evaluations"} if name in ("integrated_gradients", "expected_gradients") else set()
     assert set(found.params) == set(method.params) | noted
 
 

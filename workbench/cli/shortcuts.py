@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from workbench.cues import Search
     from workbench.images import ImageSet
 
-FINDINGS, CARRIERS, TABLES, PAIRS, TRIALS = "findings.json", "manifest.csv", "tables", "before-after", "trials"
+FINDINGS, CARRIERS, CUE_TABLES, PAIRS, TRIALS = "findings.json", "manifest.csv", "tables", "before-after", "trials"
 
 
 def shortcuts(
@@ -54,7 +54,7 @@ def shortcuts(
     _write(out, image_set, search, results)
     for result in results:
         print(f"{VERDICT_MARKS[result.verdict]} {result.sentence}")
-    print(f"Wrote {FINDINGS} and {TABLES}{_others(search)} to {out}")
+    print(f"Wrote {FINDINGS} and {CUE_TABLES}{_others(search)} to {out}")
 
 
 def _search(
@@ -96,10 +96,10 @@ def _write(out: Path, image_set: ImageSet, search: Search, results: list[CheckRe
 
     for old in [*(out / PAIRS).glob("*.png"), *([out / CARRIERS] if (out / FINDINGS).exists() else [])]:
         old.unlink(missing_ok=True)
-    (out / TABLES).mkdir(exist_ok=True)
+    (out / CUE_TABLES).mkdir(exist_ok=True)
     tables = {"cues": tried_table(search), "images": trials_table(search), "costs": costs_table(search)}
     for name, table in tables.items():
-        (out / TABLES / f"{name}.csv").write_text(frame_csv(table), encoding="utf-8", newline="")
+        (out / CUE_TABLES / f"{name}.csv").write_text(frame_csv(table), encoding="utf-8", newline="")
     for number, finding in enumerate(search.accused, 1):
         (out / PAIRS).mkdir(exist_ok=True)
         pair = {"before": finding.transplant.before, "after": finding.transplant.after, "cue": finding.cue.crop}

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from workbench.images import Pixels
 
 Kind = Literal["place", "mark", "background", "property", "concept"]
-KINDS: dict[Kind, str] = {
+CUE_KINDS: dict[Kind, str] = {
     "place": "a fixed place",
     "mark": "a mark that may lie anywhere",
     "background": "what surrounds the part",

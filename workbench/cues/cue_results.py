@@ -19,7 +19,7 @@ from workbench.stats import Rate
 if TYPE_CHECKING:
     import pandas as pd
 
-WAYS = ("put on", "taken away")
+TRIED_WAYS = ("put on", "taken away")
 CARRIED, CARRIED_FOR = "cue", "cue of class"
 """The attributes of images that carry an accused cue."""
 
@@ -110,7 +110,7 @@ def _row(finding: Finding) -> dict[str, object]:
         "verdict": finding.verdict,
         "p adjusted": finding.p,
     }
-    for name, way in zip(WAYS, (finding.transplant.put, finding.transplant.taken), strict=True):
+    for name, way in zip(TRIED_WAYS, (finding.transplant.put, finding.transplant.taken), strict=True):
         row[f"{name}: images"] = None if way is None else len(way.frame)
         row[f"{name}: units"] = None if way is None else way.frame["unit"].nunique()
         for what in ("flips", "decoys", "effect"):
@@ -127,7 +127,7 @@ def trials_table(search: Search) -> pd.DataFrame:
 
     parts = []
     for finding in search.findings:
-        for name, way in zip(WAYS, (finding.transplant.put, finding.transplant.taken), strict=True):
+        for name, way in zip(TRIED_WAYS, (finding.transplant.put, finding.transplant.taken), strict=True):
             if way is not None:
                 facts = {"class": finding.cue.target, "cue": finding.cue.name, "edit": name}
                 parts.append(way.frame.assign(**facts)[[*facts, *TRIED]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from workbench.cues.cue import KINDS, Cue, Kind
+from workbench.cues.cue import CUE_KINDS, Cue, Kind
 from workbench.cues.cue_findings import Search, Unsearched, judged
 from workbench.cues.cue_sample import LEAST_CALLED, Study
 from workbench.cues.defect_followed import followed
@@ -43,10 +43,10 @@ def search(study: Study, on_progress: Report | None = None, folder: Path | None 
     cues: list[Cue] = []
     steps = [(kind, target) for kind in PROPOSERS for target in study.classes]
     for number, (kind, target) in enumerate(steps):
-        report(f"Looking for {KINDS[kind]}", number, len(steps))
+        report(f"Looking for {CUE_KINDS[kind]}", number, len(steps))
         for cue in PROPOSERS[kind](study, target):
             cues.append(cue)
-            report(f"Looking for {KINDS[kind]}", number, len(steps))
+            report(f"Looking for {CUE_KINDS[kind]}", number, len(steps))
     transplants: list[Transplant] = []
     for number, cue in enumerate(cues):
 
@@ -79,7 +79,9 @@ def _unsearched(study: Study) -> tuple[Unsearched, ...]:
         for name in names
     ]
     kinds = [
-        Unsearched(words, "This search does not cover it.") for kind, words in KINDS.items() if kind not in PROPOSERS
+        Unsearched(words, "This search does not cover it.")
+        for kind, words in CUE_KINDS.items()
+        if kind not in PROPOSERS
     ]
     beyond = [UNSHOWN] if "property" in PROPOSERS else []
     return (*classes, *kinds, *beyond, *_unfollowed(study))

@@ -12,7 +12,7 @@ from workbench.cues.defect_followed import Followed
 from workbench.cues.transplant import Turned
 
 LEAD, UNEXPLAINED = "Shortcuts", "Not explained"
-VERDICTS: Mapping[Verdict, str] = {
+CUE_VERDICTS: Mapping[Verdict, str] = {
     "shortcut": "Shortcut found",
     "leans": "Relies on a cue",
     "looks": "Not proven",
@@ -86,7 +86,7 @@ def conclusions_of(search: Search | None) -> list[Conclusion]:
         return [Conclusion("shortcut", "too few", LEAD, few)]
     accused = [[f for f in search.of(target) if f.accused] for target in search.classes]
     proven = [
-        Conclusion("shortcut", "proven", VERDICTS[own[0].verdict], _proven(own), own[0].cue.target)
+        Conclusion("shortcut", "proven", CUE_VERDICTS[own[0].verdict], _proven(own), own[0].cue.target)
         for own in sorted(filter(None, accused), key=lambda own: search.findings.index(own[0]))
     ]
     unexplained = [
@@ -132,5 +132,5 @@ def class_verdict(search: Search, target: str) -> str:
     if not own:
         return "No cue proposed" if target in search.classes else "Not looked for"
     if not own[0].accused and not search.strong:
-        return VERDICTS["too few"]
-    return VERDICTS[own[0].verdict]
+        return CUE_VERDICTS["too few"]
+    return CUE_VERDICTS[own[0].verdict]

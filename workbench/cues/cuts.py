@@ -25,7 +25,7 @@ HALO = 1 / 24
 """How far around a masked defect, as a share of the longer side, nothing is cut and nothing pasted."""
 MATCHED = 64
 """Pixels of the longer side at which marks are looked for."""
-TRIES = 30
+PLACES_TRIED = 30
 GAIN = 2.0
 """How much stronger or weaker, at most, a decoy is made to be as strong as what it stands for."""
 DECOYS = 12
@@ -220,9 +220,9 @@ def _mirrored(box: Box, rng: np.random.Generator) -> Box | None:
 
 
 def anywhere(box: Box, rng: np.random.Generator, free: Callable[[Box], bool] = lambda _: True) -> Box | None:
-    """A box as large at a random place that is free; None where `TRIES` met none."""
+    """A box as large at a random place that is free; None where `PLACES_TRIED` met none."""
     tall, wide = box[2] - box[0], box[3] - box[1]
-    for _ in range(TRIES):
+    for _ in range(PLACES_TRIED):
         top, left = rng.random() * (1 - tall), rng.random() * (1 - wide)
         place = top, left, top + tall, left + wide
         if free(place):

@@ -22,7 +22,7 @@ MOST_STAY = 0.5
 """From this share on, decisions that stay without the defect must be explained by something else."""
 LARGEST = 0.25
 """Of the image that a defect covers at most: more cannot be patched from the same image."""
-TURNS = 20
+PATCH_TRIES = 20
 """How many places are looked at for a patch that shows nothing of the defect."""
 REPEATS = 2
 """How many times each image is edited, by other patches or with other defects."""
@@ -143,7 +143,7 @@ def without(image: Pixels, mask: NDArray[np.bool_], rng: np.random.Generator) ->
     """An image (H, W, C) whose masked defect (H, W) is covered by texture from another place of it, as light as what
     lies around; None where no place of it shows as large an area free of the defect."""
     inside = near(mask)
-    shifts = [tuple(int(rng.integers(n)) for n in mask.shape) for _ in range(TURNS)]
+    shifts = [tuple(int(rng.integers(n)) for n in mask.shape) for _ in range(PATCH_TRIES)]
     free = [shift for shift in shifts if not (np.roll(inside, shift, (0, 1)) & inside).any()]
     if not free:
         return None

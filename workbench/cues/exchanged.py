@@ -28,27 +28,27 @@ from workbench.cues.cuts import (
 )
 from workbench.images import Pixels, resized
 
-SMALL, LARGE = tuple(windows(1 / 4, 7)), tuple(windows(1 / 2, 3))
+SMALL_PLACES, LARGE_PLACES = tuple(windows(1 / 4, 7)), tuple(windows(1 / 2, 3))
 """The places that are exchanged."""
-WINDOWS = (*SMALL, *LARGE)
+WINDOWS = (*SMALL_PLACES, *LARGE_PLACES)
 PAIRS = 16
 """How many images of either side get what lies there in another image of the other side."""
 LEAST_PAIRS = 4
 """Fewer pairs that no defect spoils say nothing of a place."""
 HOSTS = 6
 """How many explored images of other verdicts the content of each image is tried on."""
-MOST_PLACES = {SMALL: 2, LARGE: 1}
+MOST_PLACES = {SMALL_PLACES: 2, LARGE_PLACES: 1}
 """How many places of each size are proposed for a class: a large one, which moves images by more than
 the cue, only where no small one in it is."""
-SOURCES = 3
+LEAST_SHOWING = 3
 """From fewer units nothing is proposed: what one image shows may be a defect that no mask tells of."""
-KEPT = 8
+CROPS_KEPT = 8
 """How many contents of a place are pasted."""
 CARRIED = 0.5
 """The likeness above which an image shows what those of the class do."""
 AGREE = 0.5
 """The least agreement of what several images show at a place; with less, it is none."""
-EDGE = 12
+CONTENT_EDGE = 12
 """Pixels a side at which contents are compared."""
 
 
@@ -85,7 +85,9 @@ def agreement(crops: Sequence[Crop], start: NDArray[np.float32]) -> float:
 
 def _thumbnail(crop: Crop) -> NDArray[np.float32]:
     """(E, E, C) a crop against what lay around it."""
-    return np.asarray(resized(crop.pixels, (EDGE, EDGE), Image.Resampling.BOX) - crop.around, np.float32)
+    return np.asarray(
+        resized(crop.pixels, (CONTENT_EDGE, CONTENT_EDGE), Image.Resampling.BOX) - crop.around, np.float32
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -176,7 +178,7 @@ def place_at(study: Study, target: str, box: Box, own: Sequence[Seen], others: S
     where they do not."""
     free = [host for host in others if host.free(box)]
     crops = _strongest(study, target, box, [cut(source, box) for source in own if source.free(box)], free[:HOSTS])
-    if len({int(study.units[crop.source.place]) for crop in crops}) < SOURCES or not free:
+    if len({int(study.units[crop.source.place]) for crop in crops}) < LEAST_SHOWING or not free:
         return None
     likeness = likeness_of(crops, [cut(host, box) for host in free])
     if agreement(crops, likeness.start) < AGREE:  # what matters there wanders
@@ -188,11 +190,11 @@ def place_at(study: Study, target: str, box: Box, own: Sequence[Seen], others: S
 
 
 def _strongest(study: Study, target: str, box: Box, crops: Sequence[Crop], hosts: Sequence[Seen]) -> list[Crop]:
-    """Up to `KEPT` crops, of the better half, that raise the class when pasted on hosts, the strongest first."""
+    """Up to `CROPS_KEPT` crops, of the better half, that raise the class when pasted on hosts, the strongest first."""
     if not crops or not hosts:
         return []
     moved = [rises(study.classifier, host.image, (pasted(host.image, c, box) for c in crops), target) for host in hosts]
-    better = np.argsort(-np.mean(moved, 0), kind="stable")[: min(KEPT, (len(crops) + 1) // 2)]
+    better = np.argsort(-np.mean(moved, 0), kind="stable")[: min(CROPS_KEPT, (len(crops) + 1) // 2)]
     return [crops[i] for i in better if np.median(moved, 0)[i] >= RISES]
 
 

@@ -30,17 +30,17 @@ from workbench.cues.cuts import (
 from workbench.cues.exchanged import place_at
 from workbench.images import Pixels
 
-LOOKED_AT = 12
+COVERED_IMAGES = 12
 """How many explored images of the class are covered window by window."""
 HOSTS = 6
 """How many explored images of other verdicts each crop is tried on."""
 MOST_MARKS = 2
 """How many marks are proposed for a class."""
-SOURCES = 3
+LEAST_SHOWING = 3
 """From fewer units nothing is proposed: what one image shows may be a defect that no mask tells of."""
-KEPT, TEMPLATES = 8, 2
+CROPS_KEPT, TEMPLATES = 8, 2
 """How many crops of a mark are pasted, and how many serve to find it."""
-ALIKE = 0.5
+MARK_ALIKE = 0.5
 """The least correlation of an image's best match with a mark that it carries."""
 APART = 0.15
 """By how much more of the images of the class must carry a mark than of the others."""
@@ -104,7 +104,7 @@ def marks(study: Study, target: str) -> Iterator[Cue]:
     that which raises it most comes first. One that does not wander is proposed as the place where it lies."""
     rng = np.random.default_rng([study.seed, *target.encode()])
     own, others = seen(study, study.explored(target)), seen(study, study.explored(target, others=True))
-    crops = [crop for source in own[:LOOKED_AT] for crop in peaks(study.classifier, source, target, rng)]
+    crops = [crop for source in own[:COVERED_IMAGES] for crop in peaks(study.classifier, source, target, rng)]
     claimed: list[tuple[Seen, Box]] = []
     given = 0
     for crop in _strongest(study, target, crops, others[:HOSTS], rng):
@@ -137,9 +137,9 @@ def _carriers(crop: Crop, own: Sequence[Seen], others: Sequence[Seen]) -> tuple[
 
 
 def parted(own: Sequence[float], others: Sequence[float]) -> float | None:
-    """The match, `ALIKE` at least, from which on most more of the class's images than of the others count: at the
+    """The match, `MARK_ALIKE` at least, from which on most more of the class's images than of the others count: at the
     greatest of Youden's indices. None where that is less than `APART`."""
-    levels = np.array(sorted({match for match in own if match >= ALIKE}))
+    levels = np.array(sorted({match for match in own if match >= MARK_ALIKE}))
     if not len(levels):
         return None
     apart = (np.array(own) >= levels[:, None]).mean(1) - (np.array(others) >= levels[:, None]).mean(1)
@@ -157,12 +157,12 @@ def _cue(
     rng: np.random.Generator,
 ) -> Cue | None:
     centres = np.array([((box[0] + box[2]) / 2, (box[1] + box[3]) / 2) for _, box in carriers])
-    if len({int(study.units[source.place]) for source, _ in carriers}) < SOURCES:
+    if len({int(study.units[source.place]) for source, _ in carriers}) < LEAST_SHOWING:
         return None
     if centres.std(0).max() < WANDERS:
         top, left, bottom, right = np.median([box for _, box in carriers], 0).tolist()
         return place_at(study, target, (top, left, bottom, right), own, others)
-    crops = _strongest(study, target, [cut(source, box) for source, box in carriers], others[:HOSTS], rng)[:KEPT]
+    crops = _strongest(study, target, [cut(source, box) for source, box in carriers], others[:HOSTS], rng)[:CROPS_KEPT]
     if not crops:
         return None
     templates = tuple(_template(crop) for crop in crops[:TEMPLATES])

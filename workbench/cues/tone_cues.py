@@ -29,7 +29,7 @@ from workbench.errors import InputError
 from workbench.images import Pixels, alike
 from workbench.stats import SIGNIFICANT, apart_by_units, midranks
 
-MOST = 3
+MOST_TONES = 3
 """Properties that are tried for a class at most: those that tell its images from others best."""
 LEAST_MEASURED = 10
 """Explored images of a class, and of the others, in which a property must be measured."""
@@ -190,7 +190,7 @@ def outside(image: Pixels, mask: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
 
 
 def properties(study: Study, target: str) -> Iterator[Cue]:
-    """Properties by which the explored images called `target` stand apart, at most `MOST`, the clearest first.
+    """Properties by which the explored images called `target` stand apart, at most `MOST_TONES`, the clearest first.
 
     Not corrected for their number: what is proposed is only tried, and the proof is corrected for all that was.
     """
@@ -209,7 +209,7 @@ def properties(study: Study, target: str) -> Iterator[Cue]:
     units = study.units[known.places]
     told = {name: _told(values, own, units) for name, values in levels.items()}
     kept = [name for name, (_, chance) in told.items() if chance <= SIGNIFICANT]
-    for name in sorted(kept, key=lambda name: told[name][0], reverse=True)[:MOST]:
+    for name in sorted(kept, key=lambda name: told[name][0], reverse=True)[:MOST_TONES]:
         yield _cue(study, target, known, own, table[name], levels[name])
 
 

@@ -18,7 +18,7 @@ Level = Callable[[Pixels, Kept], float]
 Move = Callable[[Pixels, float, np.random.Generator], NDArray[np.float32] | None]
 WINDOW = 512
 """Pixels a side of the middle of an image on which a strength is searched for."""
-STEPS = 9
+HALVINGS = 9
 """Halvings of the range in which it is searched for."""
 MOST_GAIN = 8.0
 """By how much a band of frequencies is strengthened or weakened at most."""
@@ -70,7 +70,7 @@ def grey(image: Pixels) -> NDArray[np.float32]:
 def _searched(reached: Callable[[float], float], level: float, low: float, high: float) -> float:
     """Where between `low` and `high`, halved in the logarithm, a strength reaches a level that it moves one way."""
     rising = reached(high) > reached(low)
-    for _ in range(STEPS):
+    for _ in range(HALVINGS):
         middle = math.sqrt(low * high)
         if (reached(middle) < level) == rising:
             low = middle

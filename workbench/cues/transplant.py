@@ -18,7 +18,7 @@ from workbench.stats import FEW_UNITS, Rate, mean_of, share, sign_flips
 if TYPE_CHECKING:
     import pandas as pd
 
-DRAWS = 3
+EDITS = 3
 """How many times each image is edited with the cue, and as many times with its decoy."""
 FLIPS = 9999
 TRIED = ("name", "label", "called", "turned", "decoy", "to", "decoy to", "unit", "masked")
@@ -119,13 +119,13 @@ def _tried(
         try:
             image, mask = study.decoded(item)
             variants = list(_variants(cue, image, mask, rng, to))
-            if len(variants) < 2 * DRAWS:
+            if len(variants) < 2 * EDITS:
                 continue
             decided = study.classifier.rule.decide(ask(study.classifier, variants))[0]
         except InputError:
             continue
         turned = (decided == column) if to else (decided != column)
-        own, decoy = float(turned[:DRAWS].mean()), float(turned[DRAWS:].mean())
+        own, decoy = float(turned[:EDITS].mean()), float(turned[EDITS:].mean())
         called, to_own, to_decoy = (
             study.classifier.class_names[column] for column in (study.called[place], *_most(decided))
         )
@@ -138,16 +138,16 @@ def _tried(
 
 def _most(decided: NDArray[np.intp]) -> tuple[int, int]:
     """The class that most draws with the cue, and with its decoy, are called."""
-    return int(np.bincount(decided[:DRAWS]).argmax()), int(np.bincount(decided[DRAWS:]).argmax())
+    return int(np.bincount(decided[:EDITS]).argmax()), int(np.bincount(decided[EDITS:]).argmax())
 
 
 def _variants(
     cue: Cue, image: Pixels, mask: NDArray[np.bool_] | None, rng: np.random.Generator, to: bool
 ) -> Iterator[Pixels]:
-    """The image edited `DRAWS` times with the cue, and as often with its decoy; fewer where it cannot be."""
+    """The image edited `EDITS` times with the cue, and as often with its decoy; fewer where it cannot be."""
     way = cue.exchange.put if to else cue.exchange.take
     for decoy in (False, True):
-        for _ in range(DRAWS):
+        for _ in range(EDITS):
             edited = way(image, rng, decoy=decoy)
             if edited is None:
                 return

@@ -8,10 +8,10 @@ from PIL import Image
 
 from workbench.bias import Conclusion, chance, interval
 from workbench.cues import (
+    CUE_VERDICTS,
     ENOUGH_POWER,
     LEAST_CALLED,
     MATTERS,
-    VERDICTS,
     Cost,
     Finding,
     Search,
@@ -42,8 +42,8 @@ SIGNS = {
     "open": ":material/search_off:",
 }
 THUMBNAILS = 12
-LONGEST = 1200
-WAYS = ("Putting it on images that are called otherwise", "Taking it from images that are called so")
+LONGEST_NAMES = 1200
+WAY_WORDS = ("Putting it on images that are called otherwise", "Taking it from images that are called so")
 
 
 def section(scope: Scope, search: Search) -> None:
@@ -70,7 +70,7 @@ def meaning() -> None:
 def _verdict(line: Conclusion) -> None:
     """A line in its colour: green only where nothing was found and something would have been."""
     show = {"proven": st.error, "none": st.success, "open": st.warning}.get(line.verdict, st.info)
-    show(f"**{line.lead}:** {plain(line.sentence, LONGEST)}", icon=SIGNS[line.verdict])
+    show(f"**{line.lead}:** {plain(line.sentence, LONGEST_NAMES)}", icon=SIGNS[line.verdict])
 
 
 def _looked_at(scope: Scope, search: Search) -> str:
@@ -78,7 +78,7 @@ def _looked_at(scope: Scope, search: Search) -> str:
     parts = [f"{search.images:,} images were looked at, of: {scope.where}. Half of them, about, proposed cues."]
     if search.accused:
         parts += [power_words(search), unsearched_words(search)]
-    return plain(" ".join(parts), LONGEST)
+    return plain(" ".join(parts), LONGEST_NAMES)
 
 
 def _accused(scope: Scope, search: Search) -> None:
@@ -89,12 +89,12 @@ def _accused(scope: Scope, search: Search) -> None:
     with st.container(border=True, key="accused cue"):
         st.subheader(plain(f"“{finding.cue.target}” by {finding.cue.name}"), anchor=False)
         with st.grid(2, min_column_width=260):
-            for words_of, way in zip(WAYS, (finding.transplant.put, finding.transplant.taken), strict=True):
+            for words_of, way in zip(WAY_WORDS, (finding.transplant.put, finding.transplant.taken), strict=True):
                 _way(words_of, way)
         st.caption(f"{chance(finding.p)} after correction for {len(search.findings)} cues that were tried.")
         _shown(finding)
         _cost(search, finding)
-        st.markdown(f"**What to do.** {plain(advice_of(finding), LONGEST)}")
+        st.markdown(f"**What to do.** {plain(advice_of(finding), LONGEST_NAMES)}")
         _carriers(scope, finding)
         _downloads(scope, search, finding)
 
@@ -220,7 +220,7 @@ def _all(scope: Scope, search: Search) -> None:
     for finding in search.findings:
         ways = finding.transplant.put, finding.transplant.taken
         put, taken = ("" if way is None else f"{interval(way.flips)}, decoy {interval(way.decoys)}" for way in ways)
-        facts = {"cue": finding.cue.name, "class": finding.cue.target, "verdict": VERDICTS[finding.verdict]}
+        facts = {"cue": finding.cue.name, "class": finding.cue.target, "verdict": CUE_VERDICTS[finding.verdict]}
         rows.append({**facts, "put on turns": put, "taken away turns": taken, "p adjusted": chance(finding.p)})
     if not rows:
         st.caption(
