@@ -206,7 +206,7 @@ def test_summed_up_maps_that_are_damaged_or_no_longer_fit_are_said_to_be_and_mad
     predicted(visit("overview", **address))
 
     def looked(at):
-        return next(b for b in at.button if b.label == "Check where it looks").click().run().sound()
+        return next(b for b in at.button if b.label == "Make the mean maps").click().run().sound()
 
     at = looked(visit("bias", **address))
     (path,) = (tmp_path / "cache").rglob("attributions/saliency.parquet")
