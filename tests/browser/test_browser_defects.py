@@ -61,6 +61,7 @@ def test_from_a_ceiling_to_a_record_that_holds(visitor):
 def drag(view, to):
     """Drag the threshold to a place of the histogram; the threshold that the page then speaks of."""
     expect(view.page.locator('svg[role="slider"]')).to_have_attribute("aria-valuenow", re.compile(r"\d"))
+    view.page.locator('svg[role="slider"]').scroll_into_view_if_needed()
     box = view.page.locator('svg[role="slider"]').bounding_box()
     at = float(view.page.locator('svg[role="slider"]').get_attribute("aria-valuenow"))
     middle = box["y"] + box["height"] / 2
