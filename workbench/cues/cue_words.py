@@ -53,8 +53,8 @@ def advice_of(finding: Finding) -> str:
     if finding.verdict == "shortcut":
         return f"{mend[0].upper()}{mend[1:]}"
     return (
-        f"No mask shows where the defects lie, so someone who knows the part must say whether this belongs to"
-        f" “{finding.cue.target}”. If it does not: {mend}"
+        f"Nothing shows that the defects were left alone, so someone who knows the part must say whether this belongs"
+        f" to “{finding.cue.target}”. If it does not: {mend}"
     )
 
 

@@ -78,7 +78,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "repeats": _kind("families", "table", megabytes=16),
         "appearances": _kind("images"),
         "image measures": _kind("images", "table", "split"),
-        "shortcuts": _kind(*MODEL, "images", "items", "units", "kinds", version=3, megabytes=14),
+        "shortcuts": _kind(*MODEL, "images", "items", "units", "kinds", version=4, megabytes=14),
         "covering": _kind(*MODEL, "table", "split", "region", "target", "fill", "chosen", "others"),
         "defects figure": _kind("table", "positive", "chosen on", "figure"),
         "localisation": _kind(*MODEL, "images", "table", "positive", "chosen on", "method"),
