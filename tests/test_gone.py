@@ -10,13 +10,11 @@ from visiting import Visitor, launched
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="this system does not tell what a process takes"
 )
-EDITS = "&".join(["edit=fill:0.01,0.01,0.99,0.99:inpaint"] * 40)
 WORK = {
     "a map": ("explain", "method=occlusion&window=0.05"),
     "checks": ("explain", "method=saliency&evidence=full"),
     "regions": ("probe", "view=regions"),
     "an attack": ("probe", "view=attack&attack=square&model=solar-cells-random"),
-    "edits": ("probe", f"view=edit&{EDITS}"),
 }
 ENDS_WITHIN = 20
 """Seconds; a step between two reports takes one or two on a busy machine."""
