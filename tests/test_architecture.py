@@ -21,7 +21,7 @@ ORDER = (
     ("ui",),
     ("training",),
     ("cues",),
-    ("bias", "defects", "probe", "quality"),
+    ("bias", "defects", "probe", "quality", "reliability"),
     ("evidence", "audit"),
     ("attribution",),
     ("models",),

@@ -37,6 +37,7 @@ def main() -> None:
         "Audit": [
             st.Page(PAGES / "data.py", title="Data", icon=":material/dataset:"),
             st.Page(PAGES / "bias.py", title="Bias", icon=":material/balance:"),
+            st.Page(PAGES / "reliability.py", title="Reliability", icon=":material/health_and_safety:"),
         ],
         "Decide": [
             st.Page(PAGES / "defects.py", title="Defects", icon=":material/rule:"),

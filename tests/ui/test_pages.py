@@ -18,6 +18,7 @@ TITLES = {
     "probe": "Probe",
     "data": "Data",
     "bias": "Bias",
+    "reliability": "Reliability",
     "defects": "Defects",
     "journal": "Journal",
     "help": "Help",

@@ -11,8 +11,7 @@ from PIL import Image, ImageEnhance
 from scipy.ndimage import gaussian_filter
 
 from workbench.files import CheckResult
-from workbench.ui import draw
-from workbench.ui.data import summary
+from workbench.ui import checks, draw
 
 
 @pytest.fixture
@@ -56,7 +55,7 @@ def press(at, label):
 
 def test_nothing_is_green_before_it_was_looked_for_and_there_is_nothing_to_take(visit, folder, empty_shelves, made):
     at = visit("data", model="everyday", set=str(folder)).sound("Data")
-    assert html(at).count(summary.NOT_YET) == 8  # how much the set can carry needs no looking
+    assert html(at).count(checks.NOT_YET) == 8  # how much the set can carry needs no looking
     assert ">ok<" not in html(at)
     assert "**Nothing to take home yet**" in texts(at)
     assert "Everything (zip)" not in made
@@ -64,7 +63,7 @@ def test_nothing_is_green_before_it_was_looked_for_and_there_is_nothing_to_take(
 
 def test_what_is_taken_home_is_what_the_command_writes(visit, folder, empty_shelves, made, tmp_path):
     at = press(visit("data", model="everyday", set=str(folder)).sound("Data"), "Look for all of it")
-    assert summary.NOT_YET not in html(at)
+    assert checks.NOT_YET not in html(at)
     assert 'href="#leaks">Leaks between splits' in html(at)
     assert "1 of 13 test images (7.7 %) shows a part that is also among the training images." in html(at)
     inside = zipfile.ZipFile(io.BytesIO(made["Everything (zip)"]()))
@@ -99,11 +98,11 @@ def result(verdict, sentence="A figure. More of it."):
     ],
 )
 def test_the_gravest_of_the_checks_is_the_verdict(verdicts, word, tone):
-    chip, _ = summary.verdict_of([result(verdict) for verdict in verdicts])
+    chip, _ = checks.verdict_of([result(verdict) for verdict in verdicts])
     assert (f">{word}<" in chip, f"wb-{tone}" in chip) == (True, True)
 
 
 def test_one_sentence_of_the_gravest_and_how_many_checks_there_are():
     lines = [result("ok", "Fine."), result("warn", "7.5 % of <b> leak. They flatter."), result("ok", "Fine too.")]
-    assert summary.verdict_of(lines)[1] == "7.5 % of <b> leak. (3 checks: 1 look here, 2 ok)"
-    assert summary.verdict_of([result("ok", "None of 3 is dark.")])[1] == "None of 3 is dark."
+    assert checks.verdict_of(lines)[1] == "7.5 % of <b> leak. (3 checks: 1 look here, 2 ok)"
+    assert checks.verdict_of([result("ok", "None of 3 is dark.")])[1] == "None of 3 is dark."

@@ -78,6 +78,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "repeats": _kind("families", "table", megabytes=16),
         "appearances": _kind("images"),
         "image measures": _kind("images", "table", "split"),
+        "reliability figure": _kind("table", "figure"),
         "shortcuts": _kind(*MODEL, "images", "items", "units", "kinds", version=4, megabytes=14),
         "covering": _kind(*MODEL, "table", "split", "region", "target", "fill", "chosen", "others"),
         "defects figure": _kind("table", "positive", "chosen on", "figure"),

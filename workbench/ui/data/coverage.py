@@ -6,10 +6,10 @@ import streamlit as st
 
 from workbench.quality import RANK, WITHIN_REACH, Coverage, coverage, coverage_results
 from workbench.stats import ENOUGH, Rate
-from workbench.ui import draw, selection, session, url
+from workbench.ui import checks, draw, selection, session, url
 from workbench.ui import kept as on_disk
 from workbench.ui.cache import Slot, slot
-from workbench.ui.data import checks, embedded, tiles
+from workbench.ui.data import embedded, tiles
 from workbench.ui.data.embedded import Embedded
 from workbench.ui.data.scope import Scope
 from workbench.ui.data.support import table_of

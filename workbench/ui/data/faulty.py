@@ -9,9 +9,9 @@ import numpy as np
 import streamlit as st
 
 from workbench.quality import FAULTS, Faults, fault_results, faults_of
-from workbench.ui import draw, url
+from workbench.ui import checks, draw, url
 from workbench.ui.cache import slot
-from workbench.ui.data import checks, distribution, facts, thumbs
+from workbench.ui.data import distribution, facts, thumbs
 from workbench.ui.data.scope import Scope
 from workbench.ui.progress import guarded
 from workbench.ui.text import plain

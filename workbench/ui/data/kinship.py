@@ -10,8 +10,8 @@ from workbench.errors import InputError
 from workbench.journal import Note
 from workbench.predictions import GROUP
 from workbench.quality import GRADES, LIKENESS_BINS, Families, family_results, look_for_families
-from workbench.ui import draw, kin, logbook, session, url
-from workbench.ui.data import checks, relatives, twins
+from workbench.ui import checks, draw, kin, logbook, session, url
+from workbench.ui.data import relatives, twins
 from workbench.ui.data.scope import Scope
 from workbench.ui.progress import Stoppable, guarded, offer
 

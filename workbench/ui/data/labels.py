@@ -19,9 +19,9 @@ from workbench.quality import (
     manifest,
     ranked_by_cost,
 )
-from workbench.ui import choice, draw, kept, logbook
+from workbench.ui import checks, choice, draw, kept, logbook
 from workbench.ui.cache import Slot, slot
-from workbench.ui.data import checks, embedded, label_review
+from workbench.ui.data import embedded, label_review
 from workbench.ui.data.scope import Scope
 from workbench.ui.progress import Stoppable, guarded, offer
 from workbench.ui.text import plain

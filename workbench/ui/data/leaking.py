@@ -9,8 +9,8 @@ import streamlit as st
 
 from workbench.quality import GRADES, SAME_PART, Cut, Leaks, Side, leak_results
 from workbench.stats import Rate
-from workbench.ui import draw, leaked, url
-from workbench.ui.data import checks, resplit, twins
+from workbench.ui import checks, draw, leaked, url
+from workbench.ui.data import resplit, twins
 from workbench.ui.data.scope import Scope
 from workbench.ui.progress import guarded
 

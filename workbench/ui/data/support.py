@@ -9,9 +9,8 @@ import streamlit as st
 from workbench.predictions import FAMILY, attributes_of
 from workbench.quality import NO_SPLIT, Promise, Support, support, support_results
 from workbench.stats import ENOUGH
-from workbench.ui import draw, gallery, url
+from workbench.ui import checks, draw, gallery, url
 from workbench.ui.cache import slot
-from workbench.ui.data import checks
 from workbench.ui.data.scope import Scope
 from workbench.ui.progress import guarded
 from workbench.ui.text import plain

@@ -1,0 +1,100 @@
+"""`workbench reliability`: whether a model will hold on the line."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workbench.cli.data import VERDICT_MARKS, answers_of
+from workbench.cli.images import ImagesOption, ReadOption, load, show
+from workbench.cli.meter import Meter
+from workbench.files import CheckResult, findings_text, frame_csv
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.audit import Audit
+    from workbench.images import ImageSet
+    from workbench.models import Classifier
+    from workbench.predictions import Predictions
+
+Report = Callable[[str, int, int], None]
+Part = Callable[["Subject"], "tuple[list[CheckResult], dict[str, pd.DataFrame]]"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Subject:
+    """What a part of the command is asked about.
+
+    Attributes:
+        classifier: The model.
+        images: The set.
+        answers: What the model says of each image, with its embeddings.
+        predictions: The table of it, with the images' families where they are known.
+        out: The folder to write to, where a part may keep what it has computed so far.
+        report: Is told what is done, how far that is, and of how much.
+    """
+
+    classifier: Classifier
+    images: ImageSet
+    answers: Audit
+    predictions: Predictions
+    out: Path
+    report: Report
+
+
+PARTS: Mapping[str, Part] = {}
+"""What is asked, in the order of the page: results, and the tables behind them by name."""
+
+
+def reliability(
+    model: Annotated[str, typer.Option(help="As for run.")],
+    images: ImagesOption,
+    out: Annotated[Path, typer.Option(help="The folder to write findings.json and tables/ to.")],
+    read: ReadOption = None,
+) -> None:
+    """Ask whether a model will hold: fit, calibration, and what disturbs it.
+
+    Nothing of the set is changed. It can be stopped, and goes on where it was when it is run again.
+    """
+    image_set = load(images, read)
+    show(image_set)
+    out.mkdir(parents=True, exist_ok=True)
+    results: list[CheckResult] = []
+    tables: dict[str, pd.DataFrame] = {}
+    with Meter() as meter:
+
+        def report(stage: str, done: int, total: int) -> None:
+            meter(done, total, stage)
+
+        subject = _subject(model, image_set, out, report)
+        for part in PARTS.values():
+            said, more = part(subject)
+            results += said
+            tables |= more
+    (out / "tables").mkdir(exist_ok=True)
+    for name, table in tables.items():
+        (out / "tables" / f"{name}.csv").write_text(frame_csv(table), encoding="utf-8", newline="")
+    (out / "findings.json").write_text(findings_text(results), encoding="utf-8")
+    for result in results:
+        print(f"{VERDICT_MARKS[result.verdict]} {result.sentence}")
+    print(f"Wrote findings.json and {len(tables)} tables to {out}")
+
+
+def _subject(model: str, image_set: ImageSet, out: Path, report: Report) -> Subject:
+    from workbench.journal import told_apart_here
+    from workbench.predictions import with_families
+    from workbench.quality import families_of_set, look_for_families
+
+    why = "this command asks about one of several classes"
+    classifier, answers = answers_of(model, image_set, out, report, why)
+    apart = told_apart_here()
+    families = families_of_set(image_set, apart) or look_for_families(
+        image_set, apart, on_progress=lambda *at: report("comparing images", *at)
+    )
+    predictions = with_families(answers.predictions, families.by_name)
+    return Subject(classifier, image_set, answers, predictions, out, report)
