@@ -18,7 +18,7 @@ from workbench.models import Classifier, Placement
 ScoreKind = Literal["logit", "probability", "margin"]
 SCORES: Mapping[str, str] = MappingProxyType(
     {
-        "logit": "the class's raw output; for a single-output model its log-odds",
+        "logit": "the class's raw output, before any temperature; for a single-output model its log-odds",
         "probability": "the class's probability, which also falls when another class rises",
         "margin": "the class's logit minus that of another class: why this one rather than that one",
     }

@@ -163,7 +163,8 @@ def _write(
 
     item, asked, pixels = image
     table = predict(classifier, asked)
-    model = {"name": classifier.name, "ref": ref, "notes": list(classifier.notes)}
+    temperature, notes = classifier.rule.temperature, list(classifier.notes)
+    model = {"name": classifier.name, "ref": ref, "temperature": temperature, "notes": notes}
     record = manifest(result, item, classifier.class_names, table.probabilities[0], model)
     shown = overlay(pixels, result.on_image(), METHODS[result.method].signed)
     (out / "attribution.npz").write_bytes(npz({"values": result}))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from workbench.files.disk import open_file, read_file
     from workbench.files.folders import CACHE_VARIABLE, JOURNAL_VARIABLE, cache_folder, data_folder
     from workbench.files.kept_values import read_value, write_value
-    from workbench.files.keys import KINDS, key, unique_text
+    from workbench.files.keys import KINDS, UNNAMED_AT_DEFAULT, key, unique_text
     from workbench.files.parquet import DamagedError, facts_of, metadata_of, open_parquet, read, read_facts
     from workbench.files.parquet_images import ParquetCells
     from workbench.files.sheets import frame_csv, to_csv, unguarded
@@ -30,7 +30,7 @@ __getattr__ = handed_on(
         "disk": "open_file read_file",
         "folders": "CACHE_VARIABLE JOURNAL_VARIABLE cache_folder data_folder",
         "kept_values": "read_value write_value",
-        "keys": "KINDS unique_text key",
+        "keys": "KINDS UNNAMED_AT_DEFAULT unique_text key",
         "parquet": "DamagedError facts_of metadata_of open_parquet read read_facts",
         "parquet_images": "ParquetCells",
         "sheets": "frame_csv to_csv unguarded",

@@ -15,6 +15,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+UNNAMED_AT_DEFAULT: Mapping[str, bool] = MappingProxyType({"unnamed at default": True})
+"""Metadata of a field that is younger than keys of its dataclass: at its default it changes none."""
 MODEL = ("model", "rule")
 """Digest of weights and preprocessing, and the rule from probabilities to classes (classes, positive, threshold)."""
 
@@ -157,7 +159,8 @@ def unique_text(value: object) -> str:
     if isinstance(named := getattr(value, "key", None), str):
         return f"{type(value).__name__}={named}"
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return unique_text({field.name: getattr(value, field.name) for field in dataclasses.fields(value)})
+        fields = {field: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return unique_text({field.name: part for field, part in fields.items() if not _unnamed(field, part)})
     if isinstance(value, np.ndarray) and value.dtype != object:
         return f"array:{value.dtype}:{value.shape}:{hashlib.sha256(np.ascontiguousarray(value).data).hexdigest()}"
     if isinstance(value, PurePath):
@@ -169,6 +172,10 @@ def unique_text(value: object) -> str:
     if isinstance(value, list | tuple):
         return _join("sequence", map(unique_text, value))
     raise TypeError(f"a {type(value).__name__} has no one way to be written down: name what it stands for")
+
+
+def _unnamed(field: dataclasses.Field[object], value: object) -> bool:
+    return UNNAMED_AT_DEFAULT.items() <= field.metadata.items() and value == field.default
 
 
 def _join(kind: str, parts: Iterable[str]) -> str:

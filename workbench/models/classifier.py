@@ -27,6 +27,7 @@ from workbench.models.inputs import Askable, Input
 from workbench.models.placement import Placement
 from workbench.models.preprocessing import BATCH, Preprocessing
 from workbench.models.reading import Fact
+from workbench.models.tempering import tempered, untempered
 from workbench.models.tiles import TOGETHER, cut_tile, join_tiles
 from workbench.predictions import NO_LIMITS, DecisionRule, Limits, Predictions, tabulate
 
@@ -100,13 +101,11 @@ class Classifier:
         column = self.index(name)
         if column in self._labels:
             return self._labels[column]
-        label = self.class_names[column]
-        threshold = None if self.rule.thresholds is None else self.rule.thresholds[column]
         lone = dataclasses.replace(
             self,
             key=label_key(self.key, column),
-            name=f"{self.name}: {label}",
-            rule=DecisionRule((f"no {label}", label), label, threshold),
+            name=f"{self.name}: {self.class_names[column]}",
+            rule=self.rule.about(column),
             head=dataclasses.replace(self.head, column=column),
         )
         return self._labels.setdefault(column, lone)
@@ -221,8 +220,9 @@ class Classifier:
         return out
 
     def probabilities(self, logits: Tensor) -> Tensor:
-        """Probabilities (N, K) for logits (N, K): they sum to 1, but where several labels can be true at once."""
-        return logits.sigmoid() if self.head.several else logits.softmax(1)
+        """Probabilities (N, K) for logits (N, K) at the rule's temperature: they sum to 1, but for several labels that
+        can be true at once."""
+        return tempered(logits, self.rule, several=self.head.several)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, K), float32 on the CPU, for inputs (N, C, H, W): without gradients, the model left as it was."""
@@ -232,8 +232,8 @@ class Classifier:
     def joined(self, logits: Tensor) -> Tensor:
         """The logits (K,) of an image from those of its tiles (T, K), as its `Tiles` say. Errors as `join_tiles`."""
         tiles, column = self.preprocessing.tiles, None if self.positive is None else self.index(self.positive)
-        decision = tiles.decision if tiles else "mean"
-        return join_tiles(decision, logits, self.probabilities(logits), column, several=self.head.several)
+        decision, several = tiles.decision if tiles else "mean", self.head.several
+        return join_tiles(decision, logits, untempered(logits, several=several), column, several=several)
 
     def index(self, target: int | str) -> int:
         """The column of a class given by name or number.

@@ -24,6 +24,7 @@ from workbench.files import file_digest
 from workbench.models.class_lists import read_class_list
 from workbench.models.hub import read_hub
 from workbench.models.shards import content_key
+from workbench.predictions import COLDEST, HOTTEST
 
 if TYPE_CHECKING:
     from workbench.predictions import DecisionRule, Limits
@@ -146,6 +147,8 @@ class ModelSpec(Strict):
         thresholds: Of a "multilabel" head, the probability of a label from which it is called true, by label.
         prefix_tokens: Tokens before those of the image in a transformer: class, distillation and register tokens;
             found by trying where missing.
+        temperature: What logits are divided by before they become probabilities; thresholds are of these, and an
+            attribution of a logit is of the model's own.
         preprocessing: How an image becomes its input.
         limits: The most mistakes that are acceptable.
     """
@@ -165,6 +168,7 @@ class ModelSpec(Strict):
     output: int | str | None = None
     thresholds: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
     prefix_tokens: int | None = Field(default=None, ge=0, le=1024)
+    temperature: float = Field(default=1.0, ge=COLDEST, le=HOTTEST, strict=True)
     preprocessing: PreprocessingSpec = PreprocessingSpec()
     limits: LimitsSpec = LimitsSpec()
 

@@ -249,6 +249,7 @@ def _merged(settings: Settings, spec: ModelSpec, name: str, *, trusted: bool) ->
         output=spec.output if settings.output is None else settings.output,
         thresholds=settings.thresholds or spec.thresholds,
         prefix_tokens=spec.prefix_tokens if settings.prefix_tokens is None else settings.prefix_tokens,
+        temperature=spec.temperature,
     )
 
 

@@ -56,6 +56,8 @@ def reread(
         output=classifier.head.output if output is None else output,
         prefix_tokens=classifier.prefix_tokens if prefix_tokens is None else prefix_tokens,
         trusted=trusted,
+        thresholds=dict(zip(rule.class_names, rule.thresholds or (), strict=False)),
+        temperature=rule.temperature,
     )
     before = {name: getattr(classifier.preprocessing, name) for name in _FIELDS}
     kept = tuple(fact for fact in classifier.facts if fact.topic in ("format", "weights", "classes", "layers"))
@@ -110,6 +112,7 @@ def settings_toml(classifier: Classifier, spec: ModelSpec | None = None) -> str:
         "threshold": rule.threshold,
         "head": head.kind,
         "output": head.output,
+        "temperature": rule.temperature if rule.temperature != 1 else None,
     }
     lines = ["# How the model was read; what is not right can be changed here."]
     lines += [] if spec else ["# architecture and weights are not known here: correct these two lines."]

@@ -44,6 +44,7 @@ class Settings:
         state: Which copy of the weights to take from a checkpoint.
         prompt: What a model that is asked with texts is asked, with {} for a class name.
         prefix_tokens: Tokens before those of the image.
+        temperature: What logits are divided by before they become probabilities; thresholds are of these.
     """
 
     classes: Sequence[str] | None = None
@@ -60,6 +61,7 @@ class Settings:
     prompt: str | None = None
     state: str = ""
     prefix_tokens: int | None = None
+    temperature: float = 1.0
 
     @property
     def other(self) -> bool:
@@ -122,7 +124,7 @@ class Settings:
             (*opened.notes, *filter(None, [preprocessing.doubt]), *seen.notes),
             facts=(
                 *(*opened.facts, *mends, *self._class_facts(rule, opened)),
-                *(*facts_of(preprocessing, joined), *seen.facts),
+                *(*facts_of(preprocessing, joined), *seen.facts, *self._temperature_facts()),
             ),
             prefix_tokens=self.prefix_tokens,
         )
@@ -136,6 +138,12 @@ class Settings:
             source = "as it was loaded" if self.classes else opened.origin
             return [Fact("classes", value, source, "stated", "classes")]
         return [Fact("classes", f"{value}, numbered, as no names are given", "the answer", "assumed", "classes")]
+
+    def _temperature_facts(self) -> list[Fact]:
+        if self.temperature == 1:
+            return []
+        value = f"temperature {self.temperature:.4g}: logits are divided by it before they become probabilities"
+        return [Fact("head", value, "model.toml", "stated", "temperature")]
 
     def _rule(self, head: Head) -> DecisionRule:
         width = head.width if head.several else max(head.width, 2)
@@ -156,8 +164,9 @@ class Settings:
         if self.threshold is not None and not 0 <= self.threshold <= 1:
             raise InputError(f"The threshold {self.threshold} is not a probability: give a number from 0 to 1.")
         if not head.several:
-            return DecisionRule(classes, self.positive, self.threshold)
-        return DecisionRule(classes, thresholds=thresholds_of(classes, self.thresholds))
+            return DecisionRule(classes, self.positive, self.threshold, temperature=self.temperature)
+        thresholds = thresholds_of(classes, self.thresholds)
+        return DecisionRule(classes, thresholds=thresholds, temperature=self.temperature)
 
 
 def device_of(name: str | None) -> torch.device:

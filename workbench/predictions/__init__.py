@@ -51,5 +51,6 @@ from workbench.predictions.table import (
     reaches,
     tabulate,
 )
+from workbench.predictions.temperature import COLDEST, HOTTEST, at_temperature, moved
 from workbench.predictions.unmatched import Unmatched, unmatched
 from workbench.predictions.verdicts import Verdict, percent, verdict_of

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workbench.errors import InputError
-from workbench.files import facts_of, metadata_of, open_parquet
+from workbench.files import UNNAMED_AT_DEFAULT, facts_of, metadata_of, open_parquet
 from workbench.images import ImageItem
 from workbench.predictions.labels import labels_of, together
 from workbench.texts import shown
@@ -54,12 +54,20 @@ class DecisionRule:
         positive: The class that a threshold applies to, or None: then the most probable class wins.
         threshold: From this probability on, `positive` wins whatever the others say.
         thresholds: Where several classes can be true of one image: the probability from which each is.
+        temperature: What logits were divided by before they became probabilities; thresholds are of these.
     """
 
     class_names: tuple[str, ...]
     positive: str | None = None
     threshold: float | None = None
     thresholds: tuple[float, ...] | None = None
+    temperature: float = dataclasses.field(default=1.0, metadata=UNNAMED_AT_DEFAULT)
+
+    def about(self, column: int) -> DecisionRule:
+        """The rule for one of several labels alone, as a question of two classes: `no NAME` and `NAME`."""
+        name = self.class_names[column]
+        threshold = None if self.thresholds is None else self.thresholds[column]
+        return DecisionRule((f"no {name}", name), name, threshold, temperature=self.temperature)
 
     def decide(self, probabilities: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """Decide for probabilities of shape (N, K).
@@ -206,13 +214,14 @@ class Predictions:
 
 
 def _rule(facts: Mapping[str, Any]) -> DecisionRule:
-    """A rule as `dataclasses.asdict` wrote it, also before rules had thresholds a label."""
+    """A rule as `dataclasses.asdict` wrote it, also before rules had thresholds a label and a temperature."""
     thresholds = facts.get("thresholds")
     return DecisionRule(
         tuple(facts["class_names"]),
         facts["positive"],
         facts["threshold"],
         None if thresholds is None else tuple(thresholds),
+        float(facts.get("temperature", 1.0)),
     )
 
 

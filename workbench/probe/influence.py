@@ -108,6 +108,8 @@ def behind(
         InputError: There is no such class, image or row, no training image that can be compared, or the model has no
             embedding.
     """
+    import torch
+
     if embeddings.shape[:1] != rows.shape or len(rows) != len(predictions):
         raise ValueError(
             f"expected {len(predictions)} rows everywhere, got embeddings {embeddings.shape} and rows {rows.shape}"
@@ -121,7 +123,7 @@ def behind(
         raise InputError(
             "There is no readable training image to compare with: choose a set with a training split and audit it."
         )
-    probabilities = np.exp(image.logits - np.logaddexp.reduce(image.logits))
+    probabilities = classifier.probabilities(torch.from_numpy(image.logits[None])).numpy()[0]
     column = int(predictions.rule.decide(probabilities[None])[0][0]) if target is None else classifier.index(target)
     similarity = np.full(len(rows), np.nan)
     similarity[among] = cosine(embeddings[among], image.embedding)

@@ -114,13 +114,14 @@ class Search:
         return (levels / 255 - mean) / std
 
     def _decision(self, logits: Tensor) -> tuple[NDArray[np.float32], Any]:
-        probabilities = logits.float().softmax(1).cpu().numpy()
+        probabilities = self.classifier.probabilities(logits.float()).cpu().numpy()
         label = self.decide(probabilities)[0]
         return probabilities[0], label.item() if isinstance(label, np.generic) else label
 
 
 def margin_of(rule: DecisionRule, was: int) -> Margin:
-    """What of logits (N, K) falls below zero just where the rule no longer decides for class `was`: (N,).
+    """What of logits (N, K) falls below zero just where the rule no longer decides for class `was`: (N,), in units of
+    the logits.
 
     Raises:
         InputError: There is one class alone.
@@ -134,14 +135,14 @@ def margin_of(rule: DecisionRule, was: int) -> Margin:
         return lambda z: z[:, was] - z[:, others].amax(1)
     positive = rule.class_names.index(rule.positive)
     threshold = min(max(rule.threshold, 1e-9), 1 - 1e-9)
-    edge = math.log(threshold / (1 - threshold))
+    edge, scale = math.log(threshold / (1 - threshold)), rule.temperature
     if was == positive:
-        return lambda z: z[:, was] - z[:, others].logsumexp(1) - edge
+        return lambda z: z[:, was] - scale * ((z[:, others] / scale).logsumexp(1) + edge)
     negative = [column for column in range(len(rule.class_names)) if column != positive]
     rivals = [column for column in others if column != positive]
 
     def nearest(z: Tensor) -> Tensor:
-        below = edge - z[:, positive] + z[:, negative].logsumexp(1)
+        below = scale * (edge + (z[:, negative] / scale).logsumexp(1)) - z[:, positive]
         return below.minimum(z[:, was] - z[:, rivals].amax(1)) if rivals else below
 
     return nearest

@@ -82,12 +82,12 @@ def model() -> ModelChoice:
     if not whole.labels:
         return whole
     column = max(whole.labels.index(label) if (label := st.session_state.get("label")) in whole.labels else 0, 0)
-    label, thresholds = whole.labels[column], whole.rule.thresholds
+    label = whole.labels[column]
     return dataclasses.replace(
         whole,
         title=f"{whole.title}: {label}",
         key=label_key(whole.key, column),
-        rule=DecisionRule((f"no {label}", label), label, None if thresholds is None else thresholds[column]),
+        rule=whole.rule.about(column),
         label=label,
     )
 
@@ -251,8 +251,9 @@ def _from_folder(ref: str, folder: Path, title: str, about: str) -> ModelChoice:
 
 def _rule_of(spec: ModelSpec) -> DecisionRule:
     if spec.head == "multilabel":
-        return DecisionRule(tuple(spec.classes), thresholds=thresholds_of(spec.classes, spec.thresholds))
-    return DecisionRule(tuple(spec.classes), spec.positive, spec.threshold)
+        thresholds = thresholds_of(spec.classes, spec.thresholds)
+        return DecisionRule(tuple(spec.classes), thresholds=thresholds, temperature=spec.temperature)
+    return DecisionRule(tuple(spec.classes), spec.positive, spec.threshold, temperature=spec.temperature)
 
 
 def _from_classifier(ref: str, clf: Classifier, source: str) -> ModelChoice:

@@ -127,7 +127,7 @@ def probabilities(predictions: Predictions, row: int, most: int = 5) -> None:
                 "Probability", format="percent", min_value=0, max_value=1, width="small"
             ),
             "logit": st.column_config.NumberColumn(
-                "Logit", format="%.2f", width="small", help="The model's raw output, before softmax."
+                "Logit", format="%.2f", width="small", help="The model's raw output, before temperature and softmax."
             ),
         },
     )

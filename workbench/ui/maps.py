@@ -317,7 +317,8 @@ def _within(title: str) -> str:
 def _manifest(view: ImageView, decision: Decision, attribution: Attribution) -> dict[str, object]:
     predictions, row = decision
     model = view.model
-    facts = {"name": model.title, "source": model.source, "threshold": model.rule.threshold, "notes": list(model.notes)}
+    rule = {"threshold": model.rule.threshold, "temperature": model.rule.temperature}
+    facts = {"name": model.title, "source": model.source, **rule, "notes": list(model.notes)}
     return manifest(attribution, view.item, predictions.class_names, predictions.probabilities[row], facts)
 
 

@@ -43,6 +43,7 @@ def model_facts(model: choice.ModelChoice) -> None:
         "Digest": f"{model.key[:16]} (SHA-256 of weights and settings)",
         "Classes": f"{len(names):,}: {some}",
         "Positive class": _positive(model.rule),
+        "Temperature": _temperature(model.rule),
         "Input": _input(model.preprocessing) if model.preprocessing else None,
         "Weights": f"{model.size / 1e6:.1f} MB" if model.size else None,
     }
@@ -55,8 +56,17 @@ def model_facts(model: choice.ModelChoice) -> None:
 def _positive(rule: DecisionRule) -> str | None:
     if rule.positive is None:
         return None
-    when = "if it is the most probable class" if rule.threshold is None else f"from a probability of {rule.threshold}"
+    when = (
+        "if it is the most probable class" if rule.threshold is None else f"from a probability of {rule.threshold:.6g}"
+    )
     return f"{rule.positive}, {when}"
+
+
+def _temperature(rule: DecisionRule) -> str | None:
+    """What is done to logits before they become probabilities; nothing is said where nothing is done."""
+    if rule.temperature == 1:
+        return None
+    return f"{rule.temperature:.4g} applied: logits are divided by it before they become probabilities"
 
 
 @guarded

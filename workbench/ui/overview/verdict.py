@@ -92,6 +92,7 @@ def _said(scope: Scope, result: Fitness) -> None:
         says = f"It misses {of_100(rates['escapes'])} defects and rejects {of_100(rates['overkill'])} good parts."
     rule = scope.model.rule
     at = f" Threshold {rule.threshold:.3f}." if rule.threshold is not None else ""
+    at += f" Temperature {rule.temperature:.3g} applied." if rule.temperature != 1 else ""
     optimistic = "" if scope.split else " There is no test split: optimistic if the model was trained on these images."
     st.markdown(f"{says}{at}{optimistic}")
     st.caption(f"In brackets 95 % intervals, {independence.of(scope.cases).short}.")
