@@ -11,8 +11,9 @@ from workbench.quality import file_order, order_results
 class Named:
     """As much of an image as the test of order looks at."""
 
-    def __init__(self, name: str, label: str | None = None) -> None:
+    def __init__(self, name: str, label: str | None = None, group: str | None = None) -> None:
         self.name, self.label = name, label
+        self.attributes = {} if group is None else {"group": group}
 
 
 def _blocks(seed: int, sizes: list[int], spread: float = 1.0) -> np.ndarray:
@@ -105,3 +106,18 @@ def test_what_cannot_be_told() -> None:
     assert file_order(_names(40), damaged).images == 0
     alike = file_order(_names(40), np.ones((40, 4)), draws=99)
     assert not alike.hides or alike.p <= 0.05
+
+
+def test_groups_that_are_stated_hide_nothing_but_what_lies_within_them() -> None:
+    block = np.repeat(np.arange(8), 60)
+    vectors = _blocks(3, [60] * 8)
+    stated = [Named(f"img{row}.png", group=f"module {number}") for row, number in enumerate(block)]
+    explained = file_order(stated, vectors, draws=99)
+    assert (explained.hides, explained.proposed, explained.stated, explained.images) == (False, (), 8, 480)
+    assert "no group within the 8 that are stated" in order_results(explained)[0].sentence
+    finer = file_order(stated, _blocks(4, [15] * 32), draws=99)
+    assert finer.hides
+    assert "hides a group within the 8 that are stated" in finer.sentence
+    few = file_order(stated[::10], vectors[::10], draws=99)
+    assert (few.images, order_results(few)[0].verdict) == (0, "unknown")
+    assert "stated group" in few.sentence

@@ -68,7 +68,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         # of a set
         "table": _kind(*MODEL, "images", "source", "families", megabytes=256),
         "embeddings": _kind(*MODEL, "images", "source", megabytes=192),
-        "file order": _kind("images", "names", megabytes=4),
+        "file order": _kind("images", "names", version=2, megabytes=4),
         "grouping": _kind("table"),
         "bias figure": _kind("table", "split", "figure"),
         "leaks": _kind("images", "families", "table", "similar", megabytes=16),

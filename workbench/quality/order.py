@@ -13,6 +13,7 @@ from PIL import Image
 from workbench.errors import InputError
 from workbench.files import CheckResult, Outcome
 from workbench.images import ImageItem
+from workbench.predictions import GROUP
 from workbench.quality.name_groups import Proposed, in_blocks, in_names
 from workbench.sets import natural
 from workbench.stats import SIGNIFICANT, tail
@@ -29,11 +30,12 @@ class FileOrder:
     """Whether alike images lie together in the order of the files.
 
     Attributes:
-        images: How many images could be compared: those of a class and folder that holds enough.
-        gap: The median number of files between an image and those most alike to it, of its class and folder.
+        images: How many images could be compared: those of a class, folder and stated group that holds enough.
+        gap: The median number of files between an image and those most alike to it, of its class, folder and group.
         by_chance: The same if order meant nothing, the median over the draws.
         p: The chance of so small a gap if order meant nothing.
         proposed: Ways to read groups out of names or order, the best first; empty where nothing is hidden.
+        stated: How many groups are stated already: then it is asked whether the order hides others within them.
     """
 
     images: int
@@ -41,6 +43,7 @@ class FileOrder:
     by_chance: float
     p: float
     proposed: tuple[Proposed, ...] = ()
+    stated: int = 0
 
     @property
     def hides(self) -> bool:
@@ -51,15 +54,20 @@ class FileOrder:
     def sentence(self) -> str:
         """What was found, with its figures."""
         if not self.images:
+            place = "one folder and stated group" if self.stated else "one folder"
             return (
-                f"Whether the order of the files hides a group cannot be told: no class has {LEAST_ALIKE} images in one"
-                " folder."
+                f"Whether the order of the files hides a {self._group} cannot be told: no class has {LEAST_ALIKE}"
+                f" images in {place}."
             )
         chance = f"{self.by_chance:,.0f} if order meant nothing"
         found = f"the {NEIGHBOURS} images most alike lie a median of {self.gap:,.0f} files apart, {chance}"
         if self.hides:
-            return f"The order of the files hides a group: {found} (p = {self.p:.3f})."
-        return f"The order of the files hides no group that can be seen: {found} (p = {self.p:.2f})."
+            return f"The order of the files hides a {self._group}: {found} (p = {self.p:.3f})."
+        return f"The order of the files hides no {self._group} that can be seen: {found} (p = {self.p:.2f})."
+
+    @property
+    def _group(self) -> str:
+        return f"group within the {self.stated:,} that are stated" if self.stated else "group"
 
 
 def file_order(
@@ -73,8 +81,9 @@ def file_order(
     """Test whether alike images lie together in the natural order of their files, and propose groups where they do.
 
     Of each image the `NEIGHBOURS` most alike (by cosine of the features less their mean) are found among the images of
-    its class in its folder, and the files between them are counted. The median is held against those of random orders
-    within class and folder: a set sorted by class has no hidden group for that alone.
+    its class in its folder and stated group, and the files between them are counted. The median is held against those
+    of random orders within the same: a set sorted by class has no hidden group for that alone, nor one by module whose
+    modules are stated.
 
     Args:
         items: N images.
@@ -90,15 +99,16 @@ def file_order(
         raise ValueError(f"expected features of {len(items)} images, got {len(vectors)}")
     usable = np.asarray(np.isfinite(vectors).all(axis=1))
     places = _places(names)
+    stated = len({str(item.attributes[GROUP]) for item in items if GROUP in item.attributes})
     strata = [part[usable[part]] for part in _strata(items)]
     strata = [part for part in strata if len(part) >= LEAST_ALIKE]
     if not strata:
-        return FileOrder(0, float("nan"), float("nan"), 1.0)
+        return FileOrder(0, float("nan"), float("nan"), 1.0, stated=stated)
     pairs = [_neighbours(vectors[part]) for part in strata]
     rng = np.random.default_rng(seed)
     gap = _median_gap([places[part] for part in strata], pairs)
     null = np.array([_median_gap([rng.permutation(places[part]) for part in strata], pairs) for _ in range(draws)])
-    result = FileOrder(sum(map(len, strata)), gap, float(np.median(null)), tail(-gap, -null))
+    result = FileOrder(sum(map(len, strata)), gap, float(np.median(null)), tail(-gap, -null), stated=stated)
     proposed = in_names(names, strata, pairs, rng)
     if result.hides:
         proposed += in_blocks(names, places, strata, pairs, rng)
@@ -123,10 +133,11 @@ def _places(names: Sequence[str]) -> NDArray[np.intp]:
 
 
 def _strata(items: Sequence[ImageItem]) -> list[NDArray[np.intp]]:
-    """The images of each class in each folder."""
-    members: dict[tuple[str | None, str], list[int]] = {}
+    """The images of each class in each folder and stated group."""
+    members: dict[tuple[str | None, str, str | None], list[int]] = {}
     for row, item in enumerate(items):
-        members.setdefault((item.label, str(PurePosixPath(item.name).parent)), []).append(row)
+        group = str(item.attributes[GROUP]) if GROUP in item.attributes else None
+        members.setdefault((item.label, str(PurePosixPath(item.name).parent), group), []).append(row)
     return [np.array(rows) for rows in members.values()]
 
 
