@@ -108,16 +108,44 @@ def test_what_cannot_be_told() -> None:
     assert not alike.hides or alike.p <= 0.05
 
 
-def test_groups_that_are_stated_hide_nothing_but_what_lies_within_them() -> None:
-    block = np.repeat(np.arange(8), 60)
-    vectors = _blocks(3, [60] * 8)
-    stated = [Named(f"img{row}.png", group=f"module {number}") for row, number in enumerate(block)]
-    explained = file_order(stated, vectors, draws=99)
-    assert (explained.hides, explained.proposed, explained.stated, explained.images) == (False, (), 8, 480)
-    assert "no group within the 8 that are stated" in order_results(explained)[0].sentence
-    finer = file_order(stated, _blocks(4, [15] * 32), draws=99)
-    assert finer.hides
-    assert "hides a group within the 8 that are stated" in finer.sentence
-    few = file_order(stated[::10], vectors[::10], draws=99)
+def _grouped(sizes: list[int], label: str | None = None) -> list[Named]:
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    return [Named(f"img{row}.png", label, f"module {number}") for row, number in enumerate(groups)]
+
+
+def test_what_lies_within_stated_groups_is_not_hidden() -> None:
+    result = file_order(_grouped([12] * 30), _blocks(3, [12] * 30), draws=99)
+    assert (result.hides, result.proposed, result.stated, result.images) == (False, (), 30, 360)
+    assert "no group that can be seen, to which several of the 30 stated ones belong" in result.sentence
+    assert order_results(result)[0].verdict == "ok"
+
+
+def test_stated_groups_that_belong_together_are_found() -> None:
+    lots = _blocks(4, [60] * 8)
+    result = file_order(_grouped([6] * 80), lots, draws=99)
+    assert result.hides
+    assert "hides a group, to which several of the 80 stated ones belong" in order_results(result)[0].sentence
+    assert result.gap < 15 < 20 < result.by_chance
+
+
+def test_groups_in_an_order_that_means_nothing_are_silent() -> None:
+    hides = 0
+    for seed in range(40):
+        members = np.random.default_rng(seed).permutation(30)
+        vectors = _blocks(seed, [8] * 30).reshape(30, 8, 12)[members].reshape(240, 12)
+        hides += file_order(_grouped([8] * 30), vectors, draws=99, seed=seed).hides
+    assert hides <= 6
+
+
+def test_groups_of_one_class_each_may_stand_sorted_by_class() -> None:
+    vectors = np.concatenate([_blocks(5, [8] * 30), 5 + _blocks(6, [8] * 30)])
+    items = _grouped([8] * 60)
+    for row, item in enumerate(items):
+        item.label = "good" if row < 240 else "bad"
+    assert not file_order(items, vectors, draws=99).hides
+
+
+def test_too_few_stated_groups_tell_nothing() -> None:
+    few = file_order(_grouped([60] * 8), _blocks(3, [60] * 8), draws=99)
     assert (few.images, order_results(few)[0].verdict) == (0, "unknown")
-    assert "stated group" in few.sentence
+    assert "24 images of 24 stated groups in one folder" in few.sentence

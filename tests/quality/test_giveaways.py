@@ -1,5 +1,6 @@
 """What gives the label away: named where it was planted, silent where nothing was, and counted by whole units."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -250,3 +251,18 @@ def test_a_stop_is_heard_between_permutations():
     items, table = alike(["good", "bad"] * 40, camera=["A", "B", "B", "A"] * 20)
     with pytest.raises(StopError):
         giveaways(items, table, on_progress=stop)
+
+
+@pytest.mark.parametrize(
+    ("p_adjusted", "low", "verdict"), [(0.01, 0.51, "warn"), (0.01, 0.49, "unknown"), (0.2, 0.49, "ok")]
+)
+def test_what_interval_and_permutations_do_not_agree_on_is_not_said(p_adjusted, low, verdict):
+    labels = ["good"] * 20 + ["bad"] * 20
+    result = giveaways(*alike(labels, camera=["A", "B"] * 20))
+    line = dataclasses.replace(result.lines[0], figure=0.6, low=low, high=0.7, p_adjusted=p_adjusted)
+    finding = giveaway_results(dataclasses.replace(result, lines=(line,)))[0]
+    assert finding.verdict == verdict
+    if verdict != "warn":
+        assert (
+            f"not shown (60 % balanced accuracy where guessing gives 50 %, {100 * low:.0f} to 70 %" in finding.sentence
+        )

@@ -66,8 +66,8 @@ class Giveaway:
 
     @property
     def significant(self) -> bool:
-        """Whether it tells more than chance would."""
-        return self.p_adjusted <= SIGNIFICANT and self.figure > self.chance
+        """Whether it tells more than chance would: by the permutations and by the interval, which count units alike."""
+        return self.p_adjusted <= SIGNIFICANT and self.low > self.chance
 
     @property
     def strong(self) -> bool:
@@ -267,7 +267,9 @@ def sentence_of(line: Giveaway, result: Giveaways) -> str:
     what = "the class" if result.target == "label" else "the split"
     told = f"{100 * line.figure:.0f} % balanced accuracy where guessing gives {100 * line.chance:.0f} %"
     if not line.significant:
-        return f"{line.name} tells no more of {what} than chance would ({told}, p = {line.p_adjusted:.2g} corrected)."
+        ends = f"{100 * line.low:.0f} to {100 * line.high:.0f} %"
+        p = f"p = {line.p_adjusted:.2g} corrected"
+        return f"That {line.name} tells more of {what} than chance would is not shown ({told}, {ends}, {p})."
     pairs = what_goes_with(line, result.classes)[:2]
     said = "; ".join(f"{value}: {count:,} of {total:,} are {name}" for value, name, count, total in pairs)
     lead = "gives away" if line.strong else "goes with"
@@ -277,14 +279,15 @@ def sentence_of(line: Giveaway, result: Giveaways) -> str:
 
 
 def giveaway_results(result: Giveaways) -> tuple[CheckResult, ...]:
-    """A finding for each property: "warn" where it tells more than chance; one "unknown" where nothing was tested."""
+    """A finding for each property: "warn" where it tells more than chance, "unknown" where permutations and interval
+    disagree; one "unknown" where nothing was tested."""
     check = "giveaways" if result.target == "label" else "split differences"
     if result.why:
         return (CheckResult(check, "unknown", f"It cannot be told what gives the {result.target} away: {result.why}."),)
     return tuple(
         CheckResult(
             f"{check}: {line.name}",
-            "warn" if line.significant else "ok",
+            "warn" if line.significant else "unknown" if line.p_adjusted <= SIGNIFICANT else "ok",
             sentence_of(line, result),
             line.figure,
             line.low,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -30,12 +30,13 @@ class FileOrder:
     """Whether alike images lie together in the order of the files.
 
     Attributes:
-        images: How many images could be compared: those of a class, folder and stated group that holds enough.
-        gap: The median number of files between an image and those most alike to it, of its class, folder and group.
+        images: How many images could be compared: those of a class and folder that holds enough.
+        gap: The median number of files between an image and those most alike to it, of its class and folder; where
+            groups are stated, the number of groups between its own and those of the most alike images of others.
         by_chance: The same if order meant nothing, the median over the draws.
         p: The chance of so small a gap if order meant nothing.
         proposed: Ways to read groups out of names or order, the best first; empty where nothing is hidden.
-        stated: How many groups are stated already: then it is asked whether the order hides others within them.
+        stated: How many groups are stated already: then it is asked whether the order hides that some belong together.
     """
 
     images: int
@@ -54,20 +55,25 @@ class FileOrder:
     def sentence(self) -> str:
         """What was found, with its figures."""
         if not self.images:
-            place = "one folder and stated group" if self.stated else "one folder"
+            few = f" of {LEAST_ALIKE} stated groups" if self.stated else ""
             return (
-                f"Whether the order of the files hides a {self._group} cannot be told: no class has {LEAST_ALIKE}"
-                f" images in {place}."
+                f"Whether the order of the files hides a group cannot be told: no class has {LEAST_ALIKE} images{few}"
+                " in one folder."
             )
         chance = f"{self.by_chance:,.0f} if order meant nothing"
         found = f"the {NEIGHBOURS} images most alike lie a median of {self.gap:,.0f} files apart, {chance}"
+        if self.stated:
+            found = (
+                f"the images of other groups that are most alike lie a median of {self.gap:,.0f} groups apart, {chance}"
+            )
         if self.hides:
-            return f"The order of the files hides a {self._group}: {found} (p = {self.p:.3f})."
-        return f"The order of the files hides no {self._group} that can be seen: {found} (p = {self.p:.2f})."
+            remedy = " If those come of one lot or day, state that as their group." if self.stated else ""
+            return f"The order of the files hides a group{self._beyond}: {found} (p = {self.p:.3f}).{remedy}"
+        return f"The order of the files hides no group that can be seen{self._beyond}: {found} (p = {self.p:.2f})."
 
     @property
-    def _group(self) -> str:
-        return f"group within the {self.stated:,} that are stated" if self.stated else "group"
+    def _beyond(self) -> str:
+        return f", to which several of the {self.stated:,} stated ones belong" if self.stated else ""
 
 
 def file_order(
@@ -81,9 +87,11 @@ def file_order(
     """Test whether alike images lie together in the natural order of their files, and propose groups where they do.
 
     Of each image the `NEIGHBOURS` most alike (by cosine of the features less their mean) are found among the images of
-    its class in its folder and stated group, and the files between them are counted. The median is held against those
-    of random orders within the same: a set sorted by class has no hidden group for that alone, nor one by module whose
-    modules are stated.
+    its class in its folder, and the files between them are counted. The median is held against those of random orders
+    within class and folder: a set sorted by class has no hidden group for that alone.
+
+    Where groups are stated, images of one group are no neighbours, the groups between them are counted instead of the
+    files, and whole groups are put into random order: what lies within a group is known to belong together.
 
     Args:
         items: N images.
@@ -98,17 +106,21 @@ def file_order(
     if len(vectors) != len(items):
         raise ValueError(f"expected features of {len(items)} images, got {len(vectors)}")
     usable = np.asarray(np.isfinite(vectors).all(axis=1))
-    places = _places(names)
-    stated = len({str(item.attributes[GROUP]) for item in items if GROUP in item.attributes})
+    units, stated = _units(items)
     strata = [part[usable[part]] for part in _strata(items)]
-    strata = [part for part in strata if len(part) >= LEAST_ALIKE]
+    strata = [part for part in strata if len(np.unique(units[part])) >= LEAST_ALIKE]
     if not strata:
         return FileOrder(0, float("nan"), float("nan"), 1.0, stated=stated)
-    pairs = [_neighbours(vectors[part]) for part in strata]
-    rng = np.random.default_rng(seed)
-    gap = _median_gap([places[part] for part in strata], pairs)
-    null = np.array([_median_gap([rng.permutation(places[part]) for part in strata], pairs) for _ in range(draws)])
+    pairs = [_neighbours(vectors[part], units[part]) for part in strata]
+    rng, places, homes = np.random.default_rng(seed), _places(names), _homes(units, strata)
+    ranks = _ranks(units, places)
+    gap = _median_gap([ranks[units[part]] for part in strata], pairs)
+    null = np.array(
+        [_median_gap([dealt[units[part]] for part in strata], pairs) for dealt in _dealt(ranks, homes, draws, rng)]
+    )
     result = FileOrder(sum(map(len, strata)), gap, float(np.median(null)), tail(-gap, -null), stated=stated)
+    if stated:
+        return result
     proposed = in_names(names, strata, pairs, rng)
     if result.hides:
         proposed += in_blocks(names, places, strata, pairs, rng)
@@ -133,23 +145,56 @@ def _places(names: Sequence[str]) -> NDArray[np.intp]:
 
 
 def _strata(items: Sequence[ImageItem]) -> list[NDArray[np.intp]]:
-    """The images of each class in each folder and stated group."""
-    members: dict[tuple[str | None, str, str | None], list[int]] = {}
+    """The images of each class in each folder."""
+    members: dict[tuple[str | None, str], list[int]] = {}
     for row, item in enumerate(items):
-        group = str(item.attributes[GROUP]) if GROUP in item.attributes else None
-        members.setdefault((item.label, str(PurePosixPath(item.name).parent), group), []).append(row)
+        members.setdefault((item.label, str(PurePosixPath(item.name).parent)), []).append(row)
     return [np.array(rows) for rows in members.values()]
 
 
-def _neighbours(vectors: NDArray[np.float32]) -> NDArray[np.intp]:
-    """The most alike others of each of n images, (n, k)."""
+def _units(items: Sequence[ImageItem]) -> tuple[NDArray[np.intp], int]:
+    """The number of each image's stated group, or of the image itself where none is; and how many groups are stated."""
+    names = [str(item.attributes[GROUP]) if GROUP in item.attributes else None for item in items]
+    keys = [(row, "") if name is None else (-1, name) for row, name in enumerate(names)]
+    number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    return np.array([number[key] for key in keys], np.intp), len({name for name in names if name is not None})
+
+
+def _ranks(units: NDArray[np.intp], places: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Where each unit stands in the order of their first files."""
+    first = np.full(int(units.max()) + 1, len(places))
+    np.minimum.at(first, units, places)
+    return first.argsort().argsort()
+
+
+def _homes(units: NDArray[np.intp], strata: Sequence[NDArray[np.intp]]) -> list[NDArray[np.intp]]:
+    """The units that have most of their images in each stratum."""
+    counts = np.stack([np.bincount(units[part], minlength=int(units.max()) + 1) for part in strata])
+    home = np.where(counts.any(0), counts.argmax(0), -1)
+    return [np.flatnonzero(home == stratum) for stratum in range(len(strata))]
+
+
+def _dealt(
+    ranks: NDArray[np.intp], homes: Sequence[NDArray[np.intp]], draws: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.intp]]:
+    """The ranks in random order among the units of each stratum, so many times."""
+    for _ in range(draws):
+        dealt = ranks.copy()
+        for home in homes:
+            dealt[home] = rng.permutation(ranks[home])
+        yield dealt
+
+
+def _neighbours(vectors: NDArray[np.float32], units: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The most alike others of each of n images, (n, k), none of its own unit."""
     centred = vectors - vectors.mean(0)
     centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
-    count, step = min(NEIGHBOURS, (len(vectors) - 1) // 4), 1024
+    others = len(vectors) - int(np.bincount(units).max())
+    count, step = min(NEIGHBOURS, max(others // 4, 1)), 1024
     rows = []
     for start in range(0, len(centred), step):
         likeness = centred[start : start + step] @ centred.T
-        likeness[np.arange(len(likeness)), np.arange(start, start + len(likeness))] = -np.inf
+        likeness[units[start : start + step, None] == units] = -np.inf
         rows.append(np.argpartition(-likeness, count - 1, axis=1)[:, :count])
     return np.concatenate(rows)
 
