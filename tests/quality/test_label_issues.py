@@ -17,7 +17,7 @@ from workbench.errors import InputError
 from workbench.images import BytesSource
 from workbench.predictions import DecisionRule, tabulate
 from workbench.quality import frozen_features, label_issues
-from workbench.quality.held_out import head_probabilities
+from workbench.stats import head_probabilities
 
 
 def planted(names=("good", "scratch"), each=60, apart=3.0, flips=0.05, seed=0):

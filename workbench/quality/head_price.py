@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.predictions import units_of_items
-from workbench.quality.held_out import head_answers
 from workbench.quality.same_part import Families
-from workbench.stats import Rate, auc
+from workbench.stats import Rate, auc, head_answers
 
 if TYPE_CHECKING:
     import pandas as pd

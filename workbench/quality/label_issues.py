@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.predictions import Predictions, good_class, units_of_items
-from workbench.quality.held_out import by_model, head_probabilities
+from workbench.quality.held_out import by_model
 from workbench.quality.label_contradictions import Contradiction, against_masks, soft_labels, twins_apart
 from workbench.quality.label_interventions import Interventions, against_interventions
 from workbench.quality.same_part import Families
+from workbench.stats import head_probabilities
 
 if TYPE_CHECKING:
     import pandas as pd
