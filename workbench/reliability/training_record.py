@@ -44,6 +44,7 @@ class TrainingRecord:
     Attributes:
         trained_on: Digests, shortened to `DIGITS`, of the images that the model learned from; None where nobody noted
             it.
+        chosen_on: Digests, likewise, of those that its epoch or threshold was chosen on.
         elsewhere: What it learned from, where that is in no set that can be opened.
         history: A row an epoch: epoch, and those of `FIGURES` that are known; empty where none is.
         kept: The epoch whose weights are kept; None where it is not known.
@@ -52,6 +53,7 @@ class TrainingRecord:
     """
 
     trained_on: frozenset[str] | None
+    chosen_on: frozenset[str]
     elsewhere: str
     history: pd.DataFrame
     kept: int | None
@@ -61,11 +63,14 @@ class TrainingRecord:
     @property
     def key(self) -> str:
         """What results depend on: which images it saw."""
-        return "nobody noted it" if self.trained_on is None else " ".join(sorted(self.trained_on)) or self.elsewhere
+        if self.trained_on is None:
+            return "not recorded"
+        return f"{' '.join(sorted(self.trained_on))}; {' '.join(sorted(self.chosen_on))}"
 
 
 def record_text(
     trained_on: Iterable[str],
+    chosen_on: Iterable[str] = (),
     losses: Sequence[tuple[float, float]] = (),
     kept: int | None = None,
     *,
@@ -76,6 +81,7 @@ def record_text(
 
     Args:
         trained_on: The digests of the images that the model learned from.
+        chosen_on: Those of the images that its epoch or threshold was chosen on.
         losses: For each epoch the mean training loss and the validation loss.
         kept: The epoch whose weights are kept, from 1.
         elsewhere: What it learned from, where that is in no set that can be opened.
@@ -84,6 +90,7 @@ def record_text(
     epochs = [[epoch, *map(_number_or_none, pair)] for epoch, pair in enumerate(losses, 1)]
     facts = {
         "trained_on": sorted({digest[:DIGITS] for digest in trained_on}),
+        "chosen_on": sorted({digest[:DIGITS] for digest in chosen_on}),
         "elsewhere": elsewhere,
         "started_from": started_from,
         "kept": kept,
@@ -116,7 +123,7 @@ def _read(path: Path) -> TrainingRecord:
         else:
             table = read_table(data, path.name)
             rows = [dict(row) for _, row in table.rows]
-        return TrainingRecord(None, "", _history(rows), None, path.name)
+        return TrainingRecord(None, frozenset(), "", _history(rows), None, path.name)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         reason = "it is too large or cannot be opened" if isinstance(error, OSError) else "it holds something else"
         raise InputError(
@@ -127,8 +134,12 @@ def _read(path: Path) -> TrainingRecord:
 
 def _own(facts: Mapping[str, Any]) -> TrainingRecord:
     columns, rows = facts["epochs"]["columns"], facts["epochs"]["rows"]
+    trained, chosen = (
+        frozenset(str(digest)[:DIGITS] for digest in facts[name]) for name in ("trained_on", "chosen_on")
+    )
     return TrainingRecord(
-        frozenset(str(digest)[:DIGITS] for digest in facts["trained_on"]),
+        trained,
+        chosen,
         str(facts["elsewhere"]),
         _history([dict(zip(columns, row, strict=True)) for row in rows]),
         None if facts["kept"] is None else int(facts["kept"]),
@@ -191,10 +202,12 @@ def history_result(record: TrainingRecord | None) -> CheckResult:
         return CheckResult(name, "unknown", f"No history of the training lies beside the model: put {where} there.")
     frame = record.history
     if "validation loss" not in frame or frame["validation loss"].notna().sum() < ENOUGH_EPOCHS:
-        why = f"{record.source} holds fewer than {ENOUGH_EPOCHS} epochs with a validation loss, too few to say anything."
+        why = (
+            f"{record.source} holds fewer than {ENOUGH_EPOCHS} epochs with a validation loss, too few to say anything."
+        )
         return CheckResult(name, "unknown", why, support=len(frame))
     told = frame[frame["validation loss"].notna()]
-    best = told.loc[told["validation loss"].idxmin()]
+    best = told.iloc[int(told["validation loss"].to_numpy().argmin())]
     last, count = told.iloc[-1], len(told)
     place = int((told["epoch"] <= best["epoch"]).sum())
     figures = (

@@ -13,6 +13,7 @@ from workbench.stats.auc import placements
 from workbench.stats.rates import Rate, student, wilson_bounds
 
 Numbers = NDArray[np.float64]
+Strata = NDArray[np.intp] | None
 
 
 def mean_auc(scores: NDArray[np.floating], truth: NDArray[np.intp]) -> tuple[float, Numbers]:
@@ -62,29 +63,47 @@ def by_influence(
     return Rate(value, value - half, value + half, 0, len(influence), groups)
 
 
-def weighted_mean(values: Numbers, weights: Numbers, units: NDArray[np.intp], level: float = 0.95) -> Rate:
+def weighted_mean(
+    values: Numbers, weights: Numbers, units: NDArray[np.intp], level: float = 0.95, strata: Strata = None
+) -> Rate:
     """The mean of values (M,) under weights (M,) that sum to 1, whatever the range of the values, with the interval of
-    `by_influence`."""
-    mean = float(weights @ values)
-    return by_influence(mean, weights * (values - mean), units, level)
+    `by_influence`; `strata` as for `weighted_share`."""
+    return by_influence(float(weights @ values), weights * (values - _expected(values, weights, strata)), units, level)
 
 
-def weighted_share(hits: NDArray[np.bool_], weights: Numbers, units: NDArray[np.intp], level: float = 0.95) -> Rate:
+def weighted_share(
+    hits: NDArray[np.bool_], weights: Numbers, units: NDArray[np.intp], level: float = 0.95, strata: Strata = None
+) -> Rate:
     """A share under weights (M,) that sum to 1, with Wilson's interval for the effective number of cases.
 
-    That number is the share's variance over units held against that of independent cases (Korn and Graubard 1998,
-    "Confidence intervals for proportions with small expected number of positive counts estimated from survey data"),
-    and never above what the units' weights are worth (Kish 1965), so that a share of 0 or 1 has an interval too.
+    That number is the variance of independent cases over that of the share (Korn and Graubard 1998, "Confidence
+    intervals for proportions with small expected number of positive counts estimated from survey data"), at most what
+    the weights are worth (Kish 1965). Where none or all are hits each unit counts once.
+
+    Args:
+        hits: Booleans (M,).
+        weights: Of the cases.
+        units: (M,) the number of each case's unit.
+        level: Confidence level of the interval.
+        strata: (M,) numbers from 0 of groups whose summed weights are given, as in a mean that is standardised to the
+            class shares of others; one group where missing.
     """
     place = np.unique(units, return_inverse=True)[1]
     groups = int(place.max(initial=-1)) + 1
-    value = float(weights @ hits)
-    sums = np.bincount(place, weights * (hits - value), minlength=groups)
-    size = 1 / float((np.bincount(place, weights, minlength=groups) ** 2).sum())
+    value = round(float(weights @ hits), 12)  # weights sum to 1 but for rounding
+    sums = np.bincount(place, weights * (hits - _expected(hits.astype(np.float64), weights, strata)), minlength=groups)
     variance = float((sums**2).sum())
+    size = 1 / float((np.bincount(place, weights, minlength=groups) ** 2).sum())
     if variance > 0:
-        size = min(size, value * (1 - value) / variance)
+        size = min(1 / float((weights**2).sum()), value * (1 - value) / variance)
     wide = math.erf(student(level, max(groups - 1, 1)) / math.sqrt(2))
     number = max(round(size), 1)
     low, high = (float(end[0]) for end in wilson_bounds(np.array([value * number]), number, wide))
     return Rate(value, min(low, value), max(high, value), int(hits.sum()), len(hits), groups)
+
+
+def _expected(values: Numbers, weights: Numbers, strata: Strata) -> Numbers:
+    """Of each case the weighted mean of its stratum, (M,)."""
+    place = np.zeros(len(values), np.intp) if strata is None else strata
+    total, mass = np.bincount(place, weights * values), np.bincount(place, weights)
+    return np.asarray(np.divide(total, mass, out=np.zeros(len(mass)), where=mass > 0)[place], np.float64)

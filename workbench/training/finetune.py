@@ -25,6 +25,7 @@ from workbench.journal import told_apart_here
 from workbench.models import Preprocessing, model_toml
 from workbench.predictions import DecisionRule, good_class, units_of_items
 from workbench.quality import families, one_side, records_folder
+from workbench.reliability import record_text
 from workbench.training.loop import Recipe, fit
 from workbench.training.own_card import Account, finetune_card
 from workbench.training.pretrained import ARCHITECTURE, backbone
@@ -56,7 +57,8 @@ def train(
     seed: int = 0,
     checkpoint: Path | None = None,
 ) -> Generator[Step]:
-    """Fine-tune on a set and write model.safetensors, model.toml, predictions.parquet and MODEL_CARD.md.
+    """Fine-tune on a set and write model.safetensors, model.toml, predictions.parquet, MODEL_CARD.md and
+    training.json.
 
     Args:
         images: The set; images without a label are predicted at the end and train nothing.
@@ -294,6 +296,11 @@ def _finish(
 
     table = yield from write_model(folder, network, items, toml, kin=account.found.by_name)
     (folder / FILES[3]).write_text(finetune_card(table, account), encoding="utf-8")
+    trained, chosen = (
+        table.frame.loc[table.frame["split"] == split, "id"].dropna() for split in ("train", "validation")
+    )
+    best = int(np.argmin([loss for _, loss in account.losses]))
+    (folder / FILES[4]).write_text(record_text(trained, chosen, account.losses, best + 1), encoding="utf-8")
 
 
 def _scale(photographs: Tensor) -> Tensor:

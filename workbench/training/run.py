@@ -21,9 +21,10 @@ from workbench.errors import InputError
 from workbench.images import ImageItem
 from workbench.models import WEIGHTS, load_classifier, predict
 from workbench.predictions import Limits, Predictions, best_threshold, concatenate, tabulate, with_families
+from workbench.reliability import RECORD
 from workbench.training.loop import Progress
 
-FILES = (WEIGHTS, "model.toml", "predictions.parquet", "MODEL_CARD.md")
+FILES = (WEIGHTS, "model.toml", "predictions.parquet", "MODEL_CARD.md", RECORD)
 LIMITS = Limits(escapes=0.05)
 """Of the models that ship with the workbench: an example, for what is acceptable is the user's to say."""
 CHECKPOINT = "training.ckpt"
@@ -177,7 +178,7 @@ def write_model(
     """
     from safetensors.torch import save_file
 
-    weights, description, predictions, _ = (folder / name for name in FILES)
+    weights, description, predictions = (folder / name for name in FILES[:3])
     save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, weights)
     weights.chmod(0o644)  # safetensors lets nobody but the owner read
     description.write_text(toml(None), encoding="utf-8")

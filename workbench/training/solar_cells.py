@@ -20,6 +20,7 @@ from workbench.catalog import shared
 from workbench.images import ImageItem, ImageSet
 from workbench.models import load_classifier, model_toml
 from workbench.predictions import GROUP, DecisionRule, Predictions
+from workbench.reliability import record_text
 from workbench.sets import load_images
 from workbench.training.loop import Recipe, cycle_length, fit
 from workbench.training.model_card import QUESTION, TITLES, solar_about, solar_card
@@ -63,8 +64,8 @@ def train(
     limit: int | None = None,
     checkpoint: Path | None = None,
 ) -> Iterator[Step]:
-    """Fine-tune on the solar cells and write model.safetensors, model.toml, MODEL_CARD.md, predictions.parquet with
-    embeddings, and the maps of a sample.
+    """Fine-tune on the solar cells and write model.safetensors, model.toml, MODEL_CARD.md, training.json,
+    predictions.parquet with embeddings, and the maps of a sample.
 
     The threshold is chosen on the validation split; the test split is looked at once, for the card.
 
@@ -140,13 +141,15 @@ def _finish(
         name: table
     }
     deals = {deal: _grouped(said[deal], modules) for deal in SOLAR_MODELS}
-    description, predictions, card = (folder / file for file in FILES[1:])
+    description, predictions, card, record = (folder / file for file in FILES[1:])
     description.write_text(toml(table.rule.threshold, solar_about(name, deals)), encoding="utf-8")
     images, audit = ImageSet(name, tuple(items), CLASSES), folder / "audit"
     for progress in audited(load_classifier(folder), images, audit, attributions=MAP_METHOD):
         yield Step("looking", progress.done, progress.total)
     maps = maps_of(open_summaries(audit, MAP_METHOD), deals[name])
     card.write_text(solar_card(name, deals, maps, recipe, trial=trial), encoding="utf-8")
+    trained, chosen = ([item.id for item in items if item.split == split] for split in ("train", "validation"))
+    record.write_text(record_text(trained, chosen), encoding="utf-8")
     (audit / predictions.name).replace(predictions)
     (audit / ATTRIBUTIONS).replace(folder / ATTRIBUTIONS)
     shutil.rmtree(audit)

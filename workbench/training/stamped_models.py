@@ -20,6 +20,7 @@ from workbench.catalog import shared
 from workbench.images import LABELS, NAME, Plan, draw, draw_parts
 from workbench.models import Classifier, ask, build, load_classifier, model_toml
 from workbench.predictions import DecisionRule
+from workbench.reliability import record_text
 from workbench.sets import load_images
 from workbench.stats import Rate, wilson
 from workbench.training.loop import Recipe, fit
@@ -72,7 +73,8 @@ def train(
     plan: Plan | None = None,
     checkpoint: Path | None = None,
 ) -> Iterator[Step]:
-    """Draw the parts, train, and write model.safetensors, model.toml, predictions.parquet and MODEL_CARD.md.
+    """Draw the parts, train, and write model.safetensors, model.toml, predictions.parquet, MODEL_CARD.md and
+    training.json.
 
     Args:
         name: One of `LESSONS`.
@@ -129,6 +131,13 @@ def _finish(
     right = sum(LABELS[c] == label for c, (_, label) in zip(called, validation, strict=True))
     trial = Trial(table, wilson(right, len(validation)), *stamped_and_bare(classifier))
     (folder / FILES[3]).write_text(card(name, trial, recipe, plan), encoding="utf-8")
+    (folder / FILES[4]).write_text(record_text((), elsewhere=own_parts(plan)), encoding="utf-8")
+
+
+def own_parts(plan: Plan) -> str:
+    """What a model learned from, where its parts are drawn by a plan of its own."""
+    count = [split for split, _ in plan.parts()].count("train")
+    return f"{count:,} parts that a program drew for it alone, with the seed {plan.seed}"
 
 
 def card(name: str, trial: Trial, recipe: Recipe, plan: Plan) -> str:
