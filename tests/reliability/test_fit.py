@@ -101,7 +101,7 @@ def test_a_rare_class_that_is_memorised_is_found_though_the_whole_hides_it() -> 
     result = found(table)
     assert whole(table)["gap low"] < 0.05
     assert result["word"] == "memorised"
-    assert result[FIT_CHECKS[0]].sentence.startswith("scratch: 100.0 % of 60 images")
+    assert result[FIT_CHECKS[0]].sentence.startswith("Memorised: scratch: 100.0 % of 60 images")
 
 
 def test_held_out_images_of_parts_that_trained_are_left_out() -> None:

@@ -31,6 +31,7 @@ class Subject:
     """What a part of the command is asked about.
 
     Attributes:
+        model: Its name, as for `run`.
         classifier: The model.
         images: The set.
         answers: What the model says of each image, with its embeddings.
@@ -39,6 +40,7 @@ class Subject:
         report: Is told what is done, how far that is, and of how much.
     """
 
+    model: str
     classifier: Classifier
     images: ImageSet
     answers: Audit
@@ -47,7 +49,33 @@ class Subject:
     report: Report
 
 
-PARTS: Mapping[str, Part] = {}
+def _fit(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataFrame]]:
+    from workbench.quality import frozen_features
+    from workbench.reliability import fit_of, fit_results, fit_tables, head_study, read_record
+
+    record = read_record(_folder(subject.model))
+    fit = fit_of(subject.predictions, record)
+    study = None
+    if fit.known in ("recorded", "stated") and not fit.reason:
+        features = frozen_features(
+            subject.images.items, lambda *at: subject.report("looking with the ImageNet network", *at)
+        )
+        study = head_study(
+            subject.predictions, features, record, on_progress=lambda *at: subject.report("fitting heads", *at)
+        )
+    return fit_results(fit, study, record), fit_tables(fit, study, record)
+
+
+def _folder(model: str) -> Path | None:
+    """The folder of a model, where its name stands for one."""
+    from workbench.catalog import load_catalog
+
+    entry = load_catalog().models.get(model)
+    path = Path(model if entry is None else entry.ref)
+    return path if path.is_dir() else None
+
+
+PARTS: Mapping[str, Part] = {"fit": _fit}
 """What is asked, in the order of the page: results, and the tables behind them by name."""
 
 
@@ -97,4 +125,4 @@ def _subject(model: str, image_set: ImageSet, out: Path, report: Report) -> Subj
         image_set, apart, on_progress=lambda *at: report("comparing images", *at)
     )
     predictions = with_families(answers.predictions, families.by_name)
-    return Subject(classifier, image_set, answers, predictions, out, report)
+    return Subject(model, classifier, image_set, answers, predictions, out, report)

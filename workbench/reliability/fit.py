@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
     from workbench.predictions import By
 
-ALL, CLASS = "all", "class"
+WHOLE, BY_CLASS = "all", "class"
 SAME_UNITS = "units that trained"
 LEAST_PROBABILITY = 1e-30
 """Probabilities below are told as this one: float32 cannot hold much less, and the logarithm of 0 is no number."""
 CONFIDENCES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 LOSSES = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, math.inf)
-MOST_ROWS = 200
+MOST_FIT_GROUPS = 200
 """Values of an attribute that a table tells of."""
 Numbers = NDArray[np.float64]
 
@@ -146,7 +146,7 @@ def _splits(sides: Sides) -> pd.DataFrame:
 
     rows = []
     for name, among in _parts(sides).items():
-        rows.append({"split": name, "class": ALL, **_figures(sides.cases.of(among), sides.units[among])})
+        rows.append({"split": name, "class": WHOLE, **_figures(sides.cases.of(among), sides.units[among])})
         for column in np.unique(sides.cases.truth[among]):
             own = among & (sides.cases.truth == column)
             called = sides.cases.predictions.class_names[column]
@@ -185,17 +185,17 @@ def _gaps(sides: Sides, by: By) -> pd.DataFrame:
     for split, among in sides.held.items():
         if not sides.trained.any() or not among.any():
             continue
-        rows.append(_gap(sides, split, ALL, ALL, sides.trained, among, 0.95))
+        rows.append(_gap(sides, split, WHOLE, WHOLE, sides.trained, among, 0.95))
         for column in np.unique(truth[sides.trained | among]):
             own, name = truth == column, sides.cases.predictions.class_names[column]
-            rows.append(_gap(sides, split, CLASS, name, sides.trained & own, among & own, level))
+            rows.append(_gap(sides, split, BY_CLASS, name, sides.trained & own, among & own, level))
         if by:
             groups = groups_of(sides.cases, by)
-            for code, name in enumerate(groups.names[:MOST_ROWS]):
+            for code, name in enumerate(groups.names[:MOST_FIT_GROUPS]):
                 own = groups.codes == code
                 rows.append(_gap(sides, split, groups.by, name, sides.trained & own, among & own, 0.95))
     if sides.shared.any() and sides.trained.any():
-        rows.append(_gap(sides, SAME_UNITS, ALL, ALL, sides.trained, sides.shared, 0.95))
+        rows.append(_gap(sides, SAME_UNITS, WHOLE, WHOLE, sides.trained, sides.shared, 0.95))
     names = ["split", "by", "group", *GAP_FIGURES]
     return pd.DataFrame([row for row in rows if row["images"] or row["trained images"]], columns=names)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workbench.files import CheckResult, Outcome
-from workbench.reliability.fit import ALL, CLASS, Fit, enough
+from workbench.reliability.fit import WHOLE, BY_CLASS, Fit, enough
 from workbench.reliability.head_curve import HeadStudy
 from workbench.reliability.sides import HELD, PLACES
 from workbench.reliability.training_record import TrainingRecord, history_result
@@ -78,7 +78,8 @@ def _memorised(result: Fit, study: HeadStudy | None) -> CheckResult:
     sentence = _gap_sentence(shown, result)
     if shown["gap low"] > MEMORISED:
         verdict, more = _shown(result, study, shown)
-        return CheckResult(name, verdict, f"{sentence} {more}", *told)
+        lead = "Memorised: " if verdict == "warn" else ""
+        return CheckResult(name, verdict, f"{lead}{sentence} {more}", *told)
     sentence = f"{sentence} {_not_shown(row)}"
     if result.known != "recorded":
         return CheckResult(name, "unknown", f"{sentence} {_CONDITION}", *told)
@@ -102,8 +103,8 @@ _CONDITION = (
     "Which images trained the model is not recorded: this holds only if they are the training split of this set."
 )
 _MEMORISED = (
-    "Memorised: what it reaches on its training images does not carry over. Train on more different parts or with"
-    " stronger augmentation, stop earlier, or take a smaller network."
+    "What it reaches on its training images does not carry over. Train on more different parts or with stronger"
+    " augmentation, stop earlier, or take a smaller network."
 )
 
 
@@ -116,7 +117,7 @@ def _shown(result: Fit, study: HeadStudy | None, row: Row) -> tuple[Outcome, str
             f"Of {PLACES[other['split']]} there is no such gap ({_points(other, 'gap')}): {PLACES[row['split']]} may be"
             " harder or of other lots rather than the rest memorised. Look at drift between the splits."
         )
-    if study is not None and not study.reason and study.split == row["split"] and row["by"] == ALL:
+    if study is not None and not study.reason and study.split == row["split"] and row["by"] == WHOLE:
         beyond, harder = study.beyond, study.harder
         figures = f"Heads on {study.features} lose {_interval(harder)} there, so that {_interval(beyond)} are its own."
         if (beyond.low or 0.0) <= 0:
@@ -137,7 +138,7 @@ def _too_simple(result: Fit, study: HeadStudy | None) -> CheckResult:
     if ranking.value is None or not enough(accuracy.support, accuracy.groups or accuracy.support):
         return CheckResult(name, "unknown", _too_few(result))
     figures = (
-        f"On the images that trained it the model is right in {_share(accuracy)} ({result.majority} makes up"
+        f"The model is right in {_share(accuracy)} of the images that trained it ({result.majority} makes up"
         f" {100 * result.majority_share:.1f} %), with an AUC of {_plain(ranking)}, {_support(accuracy, result)}."
     )
     near = (accuracy.low or 0.0) <= result.majority_share
@@ -146,7 +147,7 @@ def _too_simple(result: Fit, study: HeadStudy | None) -> CheckResult:
     if study is None or study.reason:
         if trivial:
             more = f"It is not shown to do better than always saying {result.majority}. {_SIMPLE}{_if(result)}"
-            return CheckResult(name, "warn", f"{figures} {more}", *told)
+            return CheckResult(name, "warn", f"Too simple: {_inner(figures)} {more}", *told)
         if (ranking.low or 0.0) >= FITTED_AUC:
             return CheckResult(name, "ok", f"{figures} It fits them, and so is not too simple for them.", *told)
         why = "No head on frozen features was fitted that could tell whether they can be fitted better."
@@ -154,7 +155,12 @@ def _too_simple(result: Fit, study: HeadStudy | None) -> CheckResult:
     return _against_heads(result, study, figures, trivial)
 
 
-_SIMPLE = "Too simple: train longer, with larger images or a larger network, and look whether the history still fell."
+_SIMPLE = "Train longer, with larger images or a larger network, and look whether the history still fell."
+
+
+def _inner(sentence: str) -> str:
+    """A sentence behind a colon."""
+    return sentence[0].lower() + sentence[1:]
 
 
 def _against_heads(result: Fit, study: HeadStudy, figures: str, trivial: bool) -> CheckResult:
@@ -166,7 +172,7 @@ def _against_heads(result: Fit, study: HeadStudy, figures: str, trivial: bool) -
     )
     told = (better.value, better.low, better.high, BETTER, study.images)
     if (better.low or 0.0) > BETTER:
-        return CheckResult(name, "warn", f"{heads} {_SIMPLE}{_if(result)}", *told)
+        return CheckResult(name, "warn", f"Too simple: {_inner(heads)} {_SIMPLE}{_if(result)}", *told)
     if trivial:
         more = (
             "Neither finds the classes: look at the labels, and whether defects are visible at the model's input size."
@@ -228,7 +234,7 @@ def _enough(row: Row) -> bool:
 
 def _judged(result: Fit) -> Row | None:
     """The whole of the first of `HELD` that carries a verdict."""
-    rows = [row for split in HELD for row in _rows(result, ALL) if row["split"] == split and _enough(row)]
+    rows = [row for split in HELD for row in _rows(result, WHOLE) if row["split"] == split and _enough(row)]
     return rows[0] if rows else None
 
 
@@ -239,17 +245,17 @@ def _other(result: Fit, row: Row) -> Row | None:
 
 
 def _widest_class(result: Fit, split: str) -> Row | None:
-    rows = [row for row in _rows(result, CLASS) if row["split"] == split and _enough(row)]
+    rows = [row for row in _rows(result, BY_CLASS) if row["split"] == split and _enough(row)]
     return max(rows, key=lambda row: float(row["gap low"]), default=None)
 
 
 def _unjudged(result: Fit, row: Row) -> str:
-    few = [str(own["group"]) for own in _rows(result, CLASS) if own["split"] == row["split"] and not _enough(own)]
+    few = [str(own["group"]) for own in _rows(result, BY_CLASS) if own["split"] == row["split"] and not _enough(own)]
     return f" Nothing is said of classes with too few images: {sentence_list(few)}." if few else ""
 
 
 def _too_few(result: Fit) -> str:
-    rows = {split: (row["images"], row["units"]) for row in _rows(result, ALL) if (split := row["split"]) in HELD}
+    rows = {split: (row["images"], row["units"]) for row in _rows(result, WHOLE) if (split := row["split"]) in HELD}
     there = ", ".join(
         f"{images:,}{_in(images, units, result)} of {PLACES[split]}" for split, (images, units) in rows.items()
     )
@@ -262,7 +268,7 @@ def _too_few(result: Fit) -> str:
 
 
 def _gap_sentence(row: Row, result: Fit) -> str:
-    what = "" if row["by"] == ALL else f"{row['group']}: "
+    what = "" if row["by"] == WHOLE else f"{row['group']}: "
     shared = f" {result.shared:,} held-out images of {result.unit} that trained are left out." if result.shared else ""
     trained = f"{row['trained images']:,} images{_in(row['trained images'], row['trained units'], result)}"
     held = f"{row['images']:,}{_in(row['images'], row['units'], result)}"

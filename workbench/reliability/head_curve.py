@@ -24,13 +24,13 @@ FRACTIONS = (0.125, 0.25, 0.5)
 CURVE_SEEDS = 5
 MOST_HEAD_IMAGES = 3000
 """Images on a side that heads are fitted on or judge at most; of more, whole units are drawn."""
-LEAST_UNITS = 2
+LEAST_DRAWN = 2
 """Units of a class that a subset needs."""
 CURVE_FIGURES = ("share", "units", "images", "draws", "AUC", "low", "high")
 Numbers = NDArray[np.float64]
 Rows = NDArray[np.intp]
-NOTHING = Rate(None, None, None, 0, 0)
-NO_FIGURES = (NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
+NO_RATE = Rate(None, None, None, 0, 0)
+NO_FIGURES = (NO_RATE, NO_RATE, NO_RATE, NO_RATE, NO_RATE, NO_RATE)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ def head_study(
     sides = sides_of(predictions, record)
     x = np.asarray(features[sides.cases.rows], np.float64)
     readable = np.isfinite(x).all(axis=1)
-    trained = _taken(sides, sides.trained & readable, LEAST_UNITS)
+    trained = _taken(sides, sides.trained & readable, LEAST_DRAWN)
     split = next((name for name in HELD if _enough(sides, sides.held[name] & readable)), "")
     held = _taken(sides, sides.held[split] & readable, 1) if split else np.zeros(0, np.intp)
     truth = sides.cases.truth
@@ -153,7 +153,7 @@ def _curve(
     truth, place = codes[held], units[held]
     value, influence = mean_auc(full, truth)
     last = by_influence(value, influence, place)
-    rows, gain = [], NOTHING
+    rows, gain = [], NO_RATE
     for fraction in FRACTIONS:
         values, influences, sizes = [], [], []
         for seed in range(CURVE_SEEDS):
@@ -181,7 +181,7 @@ def _frame(rows: list[tuple[object, ...]]) -> pd.DataFrame:
 
 
 def _drawn(codes: Rows, units: Rows, trained: Rows, fraction: float, seed: int) -> Rows:
-    """The rows of whole units drawn at random, so many of each commonest class, at least `LEAST_UNITS`; a larger share
+    """The rows of whole units drawn at random, so many of each commonest class, at least `LEAST_DRAWN`; a larger share
     holds all of a smaller one."""
     names, place = np.unique(units[trained], return_inverse=True)
     kinds = int(codes[trained].max()) + 1
@@ -190,7 +190,7 @@ def _drawn(codes: Rows, units: Rows, trained: Rows, fraction: float, seed: int) 
     kept = []
     for kind in np.unique(common):
         own = order[common[order] == kind]
-        kept.append(own[: max(round(fraction * len(own)), min(LEAST_UNITS, len(own)))])
+        kept.append(own[: max(round(fraction * len(own)), min(LEAST_DRAWN, len(own)))])
     return trained[np.isin(place, np.concatenate(kept))]
 
 

@@ -13,10 +13,10 @@ from workbench.predictions import Cases, Predictions, judgeable
 from workbench.reliability.training_record import DIGITS, TrainingRecord
 from workbench.stats import units_or_cases
 
-TEST, UNSEEN, VALIDATION = HELD = ("test", "never seen", "validation")
-"""Images that a model did not learn from, those first that chose nothing; `UNSEEN` are of no such split, but the record
+TEST, NEVER_SEEN, VALIDATION = HELD = ("test", "never seen", "validation")
+"""Images that a model did not learn from, those first that chose nothing; `NEVER_SEEN` are of no such split, but the record
 of the training says that it saw none of them."""
-PLACES = {TEST: "the test split", UNSEEN: "those that it never saw", VALIDATION: "the validation split"}
+PLACES = {TEST: "the test split", NEVER_SEEN: "those that it never saw", VALIDATION: "the validation split"}
 Known = Literal["recorded", "stated", "elsewhere", "none"]
 
 
@@ -64,7 +64,7 @@ def sides_of(predictions: Predictions, record: TrainingRecord | None = None) -> 
             np.array([d in those for d in short], bool) for those in (record.trained_on, record.chosen_on)
         )
         known = "recorded" if trained.any() else "elsewhere"
-        sort = np.where(chosen, VALIDATION, np.where(np.isin(split, (TEST, VALIDATION)), split, UNSEEN))
+        sort = np.where(chosen, VALIDATION, np.where(np.isin(split, (TEST, VALIDATION)), split, NEVER_SEEN))
     seen = trained | np.isin(ids, ids[trained]) | np.isin(units, units[trained])
     held = {name: (sort == name) & ~seen for name in HELD}
     return Sides(cases, units, trained, held, np.isin(sort, HELD) & seen & ~trained, known)

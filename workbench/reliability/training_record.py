@@ -24,7 +24,7 @@ HISTORIES = ("history.csv", "history.json", "trainer_state.json", "results.csv",
 LARGEST_RECORD, MOST_EPOCHS = 8 * 2**20, 20_000
 DIGITS = 16
 """Of an image's digest, which are kept."""
-FIGURES: Mapping[str, tuple[str, ...]] = {
+HISTORY_NAMES: Mapping[str, tuple[str, ...]] = {
     "training loss": ("loss", "train_loss", "training_loss", "train/loss", "train loss", "training loss"),
     "validation loss": ("val_loss", "valid_loss", "validation_loss", "eval_loss", "val/loss", "validation loss"),
     "training accuracy": ("accuracy", "acc", "train_acc", "train_accuracy", "categorical_accuracy"),
@@ -46,7 +46,7 @@ class TrainingRecord:
             it.
         chosen_on: Digests, likewise, of those that its epoch or threshold was chosen on.
         elsewhere: What it learned from, where that is in no set that can be opened.
-        history: A row an epoch: epoch, and those of `FIGURES` that are known; empty where none is.
+        history: A row an epoch: epoch, and those of `HISTORY_NAMES` that are known; empty where none is.
         kept: The epoch whose weights are kept; None where it is not known.
         source: The file that says so.
         started_from: The digest of the model that it went on from; empty where it did not.
@@ -170,11 +170,11 @@ def _history(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         plain = {str(name).strip().lower(): value for name, value in row.items()}
         at = _number(plain.get("epoch", number))
         own = epochs.setdefault(number if math.isnan(at) else at, {})
-        for figure, names in FIGURES.items():
+        for figure, names in HISTORY_NAMES.items():
             value = next((v for name in names if not math.isnan(v := _number(plain.get(name)))), math.nan)
             if not math.isnan(value):
                 own[figure] = value
-    known = [name for name in FIGURES if any(name in own for own in epochs.values())]
+    known = [name for name in HISTORY_NAMES if any(name in own for own in epochs.values())]
     table = [{"epoch": epoch, **{name: own.get(name, math.nan) for name in known}} for epoch, own in epochs.items()]
     frame = pd.DataFrame(table if known else [], columns=["epoch", *known], dtype=float)
     return frame.sort_values("epoch", ignore_index=True)

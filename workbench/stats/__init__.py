@@ -6,9 +6,9 @@ from workbench.stats.auc import auc, placements
 from workbench.stats.calibration import BINS, calibration_cells, calibration_error, debiased_error
 from workbench.stats.clusters import complement, ends_along, share, upper_along
 from workbench.stats.gaps import Estimates, difference, gap, paired_difference, ratio, simultaneous
-from workbench.stats.heads import head_answers, head_probabilities
 from workbench.stats.influences import by_influence, mean_auc, weighted_mean, weighted_share
 from workbench.stats.joining import joined, units_or_cases
+from workbench.stats.logistic_head import head_answers, head_probabilities
 from workbench.stats.neighbours import cosine, nearest
 from workbench.stats.of_units import calibration_of_units, mean_of_units
 from workbench.stats.paired import mcnemar_of_units, paired_difference_of_units
