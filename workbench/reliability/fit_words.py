@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workbench.files import CheckResult, Outcome
-from workbench.reliability.fit import WHOLE, BY_CLASS, Fit, enough
+from workbench.reliability.fit import BY_CLASS, WHOLE, Fit, enough
 from workbench.reliability.head_curve import HeadStudy
 from workbench.reliability.sides import HELD, PLACES
 from workbench.reliability.training_record import TrainingRecord, history_result

@@ -14,8 +14,8 @@ from workbench.reliability.training_record import DIGITS, TrainingRecord
 from workbench.stats import units_or_cases
 
 TEST, NEVER_SEEN, VALIDATION = HELD = ("test", "never seen", "validation")
-"""Images that a model did not learn from, those first that chose nothing; `NEVER_SEEN` are of no such split, but the record
-of the training says that it saw none of them."""
+"""Images that a model did not learn from, those first that chose nothing; `NEVER_SEEN` are of no such split, but by the
+record of the training it saw none of them."""
 PLACES = {TEST: "the test split", NEVER_SEEN: "those that it never saw", VALIDATION: "the validation split"}
 Known = Literal["recorded", "stated", "elsewhere", "none"]
 
