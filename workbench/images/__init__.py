@@ -8,6 +8,8 @@ from workbench import handed_on
 
 if TYPE_CHECKING:
     from workbench.images.arrays import MAGIC
+    from workbench.images.corrupting import corrupt, unsuited
+    from workbench.images.corruption_kinds import CORRUPTIONS, IMAGENET_C, LINE, SEVERITIES, Corruption, kinds_of
     from workbench.images.decoding import COPY, FORMATS, NOTES, heard, open_with
     from workbench.images.deep import decode, decode_mask, raster_from, shown
     from workbench.images.fills import FILLS, RANDOM, cover_region, elsewhere, tile
@@ -67,6 +69,8 @@ __getattr__ = handed_on(
         "mask_report": "judge ruled",
         "arrays": "MAGIC",
         "looks": "Likeness Training appearance training_looks",
+        "corrupting": "corrupt unsuited",
+        "corruption_kinds": "Corruption CORRUPTIONS IMAGENET_C kinds_of LINE SEVERITIES",
         "decoding": "COPY FORMATS NOTES heard open_with",
         "deep": "decode decode_mask raster_from shown",
         "mask_turns": "orientation_of",
