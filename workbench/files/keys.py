@@ -116,6 +116,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "image facts": _kind("image", megabytes=0),
         "transplant": _kind(*MODEL, "images", "explored", "units", "seed", "cue", megabytes=0),
         "frozen features": _kind("model", megabytes=0),
+        "corrupted answers": _kind("model", "image", megabytes=0),
         "audit folder": _kind("model", "set", "name", megabytes=0),
         "map summary": _kind("model", "method", "score", "background", version=2, megabytes=0),
     }

@@ -176,23 +176,28 @@ def _trail(x: Levels, weights: NDArray[np.float64], down: NDArray[np.int_], righ
 def _zoom_blur(x: Levels, constants: tuple[float, float], _: Rng, __: float) -> Levels:
     """The mean of the image and of its centre, enlarged by each factor below the first constant."""
     factors = np.arange(1, *constants)
-    total = x + sum(_moved(x, np.eye(2) / factor) for factor in factors)
-    return np.asarray(total / np.float32(len(factors) + 1), np.float32)
+    return np.asarray((x + sum(_enlarged(x, factor) for factor in factors)) / (len(factors) + 1), np.float32)
+
+
+def _enlarged(x: Levels, factor: float) -> Levels:
+    """Its centre, as large as it was, bilinear."""
+    height, width = x.shape[:2]
+    step = 1 / factor
+    data = (step, 0, width / 2 * (1 - step), 0, step, height / 2 * (1 - step))
+    planes = (Image.fromarray(np.ascontiguousarray(x[..., c])) for c in range(x.shape[2]))
+    how = Image.Transform.AFFINE, data, Image.Resampling.BILINEAR
+    return np.stack([np.asarray(plane.transform((width, height), *how)) for plane in planes], -1)
 
 
 def _turn(x: Levels, degrees: float, rng: Rng, _: float) -> Levels:
-    angle = math.radians(degrees) * (1 if rng.random() < 0.5 else -1)
-    cos, sin = math.cos(angle), math.sin(angle)
-    return _moved(x, np.array([[cos, -sin], [sin, cos]]), order=3)
-
-
-def _moved(x: Levels, matrix: NDArray[np.float64], order: int = 1) -> Levels:
-    """The image seen through a linear map about its centre; beyond its edges it goes on mirrored."""
+    """About the centre, either way; beyond its edges the image goes on mirrored."""
     from scipy.ndimage import affine_transform
 
+    angle = math.radians(degrees) * (1 if rng.random() < 0.5 else -1)
+    matrix = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     centre = (np.array(x.shape[:2]) - 1) / 2
     offset = centre - matrix @ centre
-    planes = [affine_transform(x[..., c], matrix, offset, order=order, mode="reflect") for c in range(x.shape[2])]
+    planes = [affine_transform(x[..., c], matrix, offset, order=3, mode="reflect") for c in range(x.shape[2])]
     return np.stack(planes, -1)
 
 
