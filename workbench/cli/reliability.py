@@ -75,7 +75,22 @@ def _folder(model: str) -> Path | None:
     return path if path.is_dir() else None
 
 
-PARTS: Mapping[str, Part] = {"fit": _fit}
+def _corruption(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataFrame]]:
+    from workbench.images import LINE, kinds_of
+    from workbench.reliability import corrupted, corruption_results, corruption_tables, kept_folder
+
+    study = corrupted(
+        subject.classifier,
+        subject.images,
+        subject.predictions,
+        kinds_of(LINE),
+        folder=kept_folder(),
+        on_progress=lambda *at: subject.report("asking about corrupted images", *at),
+    )
+    return corruption_results(study), corruption_tables(study)
+
+
+PARTS: Mapping[str, Part] = {"fit": _fit, "corruption": _corruption}
 """What is asked, in the order of the page: results, and the tables behind them by name."""
 
 

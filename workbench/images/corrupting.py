@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -105,7 +106,7 @@ def _shot_noise(x: Levels, photons: float, rng: Rng, _: float) -> Levels:
     """Poisson's counts; the photons of a higher severity are some of those of the lower one."""
     steps = [step for step in CORRUPTIONS["shot_noise"].constants if isinstance(step, float) and step >= photons]
     counts = rng.poisson(x.astype(np.float64) * steps[0])
-    for more, fewer in zip(steps, steps[1:], strict=False):
+    for more, fewer in itertools.pairwise(steps):
         counts = rng.binomial(counts, fewer / more)
     return (counts / photons).astype(np.float32)
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Final, Literal
 
 SEVERITIES = (1, 2, 3, 4, 5)
 PUBLISHED_EDGE = 224
 """Pixels of the shorter side for which lengths are stated; they grow with the image, noise of a pixel does not."""
 PUBLISHED, OURS = "Hendrycks and Dietterich 2019, ImageNet-C", "the workbench's own choice"
-LINE, IMAGENET_C = "line", "imagenet-c"
+LINE: Final = "line"
+IMAGENET_C: Final = "imagenet-c"
 Constant = float | tuple[float, ...]
 
 

@@ -7,6 +7,24 @@ from typing import TYPE_CHECKING
 from workbench import handed_on
 
 if TYPE_CHECKING:
+    from workbench.reliability.corrupted_answers import EDGE, kept_folder
+    from workbench.reliability.corruption import Corrupted, corrupted
+    from workbench.reliability.corruption_figures import (
+        ALL_BY,
+        MEASURES,
+        Measure,
+        cells,
+        holding,
+        measures_of,
+        ranking,
+        turned,
+    )
+    from workbench.reliability.corruption_words import (
+        caveats,
+        corruption_results,
+        corruption_tables,
+        ranking_sentence,
+    )
     from workbench.reliability.fit import Fit, fit_of
     from workbench.reliability.fit_words import FIT_CHECKS, fit_results, fit_tables, fit_verdict
     from workbench.reliability.head_curve import HeadStudy, head_study
@@ -19,5 +37,9 @@ __getattr__ = handed_on(
         "fit_words": "FIT_CHECKS fit_results fit_tables fit_verdict",
         "head_curve": "HeadStudy head_study",
         "training_record": "RECORD TrainingRecord read_record record_text",
+        "corrupted_answers": "EDGE kept_folder",
+        "corruption": "Corrupted corrupted",
+        "corruption_figures": "ALL_BY cells holding Measure MEASURES measures_of ranking turned",
+        "corruption_words": "caveats corruption_results corruption_tables ranking_sentence",
     },
 )

@@ -103,4 +103,3 @@ def prune(folder: Path) -> None:
         files = sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True)
         for file in files[MOST_KEPT:]:
             file.unlink()
-

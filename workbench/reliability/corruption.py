@@ -215,7 +215,6 @@ def _reasons(answers: Iterable[Answers], kinds: Sequence[str]) -> dict[str, str]
 
 def _attributes(predictions: Predictions, rows: NDArray[np.intp]) -> pd.DataFrame:
     """What the images at some rows can be grouped by: attributes of two to `MOST_VALUES` values."""
-    names = [name for name in groupable(predictions) if 2 <= len(factorise(predictions.frame[name], rows)[1])]
+    names = [name for name in groupable(predictions) if len(factorise(predictions.frame[name], rows)[1]) >= 2]
     few = [name for name in names if len(factorise(predictions.frame[name], rows)[1]) <= MOST_VALUES]
     return predictions.frame.loc[rows, few].reset_index(drop=True)
-

@@ -1,8 +1,9 @@
-"""Figures of decisions under corruption: rates at each severity, how many still hold up to it, and a ranking of kinds."""
+"""Figures of decisions under corruption: rates at each severity, how many hold up to it, and a ranking of kinds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -16,11 +17,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Measure = Literal["escapes", "overkill", "flips"]
-MEASURES: dict[Measure, str] = {
-    "escapes": "caught defects that pass",
-    "overkill": "accepted good parts that are rejected",
-    "flips": "decisions that change",
-}
+MEASURES: Mapping[Measure, str] = MappingProxyType(
+    {
+        "escapes": "caught defects that pass",
+        "overkill": "accepted good parts that are rejected",
+        "flips": "decisions that change",
+    }
+)
 """What is counted, each among the images that were decided the other way without a corruption."""
 ALL_IMAGES, ALL_BY = "all images", "all"
 Flags = NDArray[np.bool_]
@@ -30,8 +33,8 @@ def measures_of(study: Corrupted) -> tuple[Measure, ...]:
     """What can be counted: escapes and overkill only where it is known which classes are defects."""
     if not study.positive:
         return ("flips",)
-    there: tuple[Measure, ...] = ("escapes",) if study.defective.any() else ()
-    return (*there, *(("overkill",) if study.good.any() else ()), "flips")  # type: ignore[return-value]
+    there: list[Measure] = ["escapes"] if study.defective.any() else []
+    return (*there, "overkill", "flips") if study.good.any() else (*there, "flips")
 
 
 def turned(study: Corrupted, measure: Measure) -> tuple[Flags, Flags]:
@@ -144,33 +147,40 @@ def first_turns(study: Corrupted, measure: Measure) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def holding(study: Corrupted, measure: Measure, level: float = 0.95) -> pd.DataFrame:
-    """How many of the images have turned by each severity, at it or at a smaller one.
+def turned_by(study: Corrupted, measure: Measure, level: float = 0.95) -> dict[str, list[Rate]]:
+    """Which share of the images has turned by each severity, at it or at a smaller one, for each kind that some can
+    have.
 
     One that turns at severity 2 and is decided as before at severity 3 has turned: a line does not know how strong the
-    next disturbance is. No image leaves before the last severity, so that the share still held, 1 - share, is the
-    estimate of Kaplan and Meier, with an interval of its own at each severity.
+    next disturbance is. No image leaves before the last severity, so that the share that still holds is the estimate of
+    Kaplan and Meier, with an interval of its own at each severity.
+    """
+    rows, hits = turned(study, measure)
+    rate, result = _Rates(study.units), {}
+    for place, kind in enumerate(study.kinds):
+        chosen = rows & (study.decisions[:, place, 0] >= 0)
+        if chosen.any():
+            ever = np.logical_or.accumulate(hits[:, place], axis=1)
+            result[kind] = [rate.share(ever[:, number], chosen, level) for number in range(len(SEVERITIES))]
+    return result
 
-    Args:
-        study: M images.
-        measure: What is counted.
-        level: Confidence level of the intervals.
+
+def holding(study: Corrupted, measure: Measure) -> pd.DataFrame:
+    """`turned_by` as a table.
 
     Returns:
-        One row a kind, graded or not, and a severity: kind, severity, count, support, units, share, low, high, and
-        least and most, its one-sided bounds by unit where some units hold several images.
+        One row a kind and severity: kind, severity, count (images that have turned by it), support, units, share, low,
+        high, and held, held low, held high: the share that still holds.
     """
     import pandas as pd
 
-    rows, hits = turned(study, measure)
-    rate, lines = _Rates(study.units), []
-    for place, kind in enumerate(study.kinds):
-        chosen = rows & (study.decisions[:, place, 0] >= 0)
-        for number, severity in enumerate(SEVERITIES):
-            own = rate.share(hits[:, place, : number + 1].any(1), chosen, level)
-            ends = [np.nan if end is None else end for end in (own.value, own.low, own.high, own.least, own.most)]
-            lines.append((kind, severity, own.count, own.support, own.groups or own.support, *ends))
-    names = ("kind", "severity", "count", "support", "units", "share", "low", "high", "least", "most")
+    lines = []
+    for kind, rates in turned_by(study, measure).items():
+        for severity, rate in zip(SEVERITIES, rates, strict=True):
+            low, value, high = (np.nan if end is None else end for end in (rate.low, rate.value, rate.high))
+            count = (kind, severity, rate.count, rate.support, rate.groups or rate.support)
+            lines.append((*count, value, low, high, 1 - value, 1 - high, 1 - low))
+    names = ("kind", "severity", "count", "support", "units", "share", "low", "high", "held", "held low", "held high")
     return pd.DataFrame(lines, columns=list(names))
 
 
@@ -178,8 +188,9 @@ def ranking(study: Corrupted, measure: Measure) -> pd.DataFrame:
     """What to guard against first: kinds by how soon images turn, and which of them cannot be told apart.
 
     The figure of a kind is the mean over the five severities of the share that has turned by each. Its interval is the
-    mean of their intervals, which is wide enough however the severities depend on each other, at the level of Bonferroni
-    for as many kinds. A kind begins a new rank only where its interval lies below that of the first of the rank before.
+    mean of their intervals, which is wide enough however the severities depend on each other, at the level of
+    Bonferroni for as many kinds. A kind begins a new rank only where its interval lies below that of the first of the
+    rank before.
 
     Returns:
         One row a kind that some images can have, the worst first: kind, figure, low, high, support, units, rank (from
@@ -189,26 +200,30 @@ def ranking(study: Corrupted, measure: Measure) -> pd.DataFrame:
     import pandas as pd
 
     level = 1 - 0.05 / max(len(study.kinds), 1)
-    table = holding(study, measure, level)
-    lines = []
-    for kind, own in table[table["support"] > 0].groupby("kind", sort=False):
-        means = (float(own[column].mean()) for column in ("share", "low", "high"))
-        hits = own.loc[own["count"] > 0, "severity"]
-        first = int(hits.min()) if len(hits) and CORRUPTIONS[str(kind)].graded else 0
-        lines.append((kind, *means, int(own["support"].iloc[0]), int(own["units"].iloc[0]), first))
-    lines.sort(key=lambda line: (-line[1], study.kinds.index(line[0])))
+    lines: list[tuple[str, float, float, float, int, int, int]] = []
+    for kind, rates in turned_by(study, measure, level).items():
+        value, low, high = (float(np.mean([getattr(rate, end) for rate in rates])) for end in ("value", "low", "high"))
+        first = next((severity for severity, rate in zip(SEVERITIES, rates, strict=True) if rate.count), 0)
+        size = rates[0].support, rates[0].groups or rates[0].support
+        lines.append((kind, value, low, high, *size, first * CORRUPTIONS[kind].graded))
+    lines.sort(key=lambda line: -line[1])
+    columns = ["kind", "figure", "low", "high", "support", "units", "first"]
+    frame = pd.DataFrame(lines, columns=columns)
+    frame.insert(6, "rank", _ranks([(low, high) for _, _, low, high, *_ in lines]))
+    return frame
+
+
+def _ranks(intervals: Sequence[tuple[float, float]]) -> list[int]:
+    """The rank of each of some intervals, in their order: a new one where an interval lies below the rank's first."""
     ranks: list[int] = []
     head = 0.0
-    for _, _, low, high, *_ in lines:
+    for low, high in intervals:
         if not ranks or high < head:
             ranks.append(ranks[-1] + 1 if ranks else 1)
             head = low
         else:
             ranks.append(ranks[-1])
-    columns = ["kind", "figure", "low", "high", "support", "units", "first"]
-    frame = pd.DataFrame(lines, columns=columns)
-    frame.insert(6, "rank", ranks)
-    return frame
+    return ranks
 
 
 def rises(study: Corrupted) -> pd.DataFrame:

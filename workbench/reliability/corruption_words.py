@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
 from workbench.files import CheckResult
-from workbench.images import CORRUPTIONS
+from workbench.images import CORRUPTIONS, SEVERITIES
 from workbench.reliability.corrupted_answers import EDGE
 from workbench.reliability.corruption import Corrupted
 from workbench.reliability.corruption_figures import (
@@ -18,8 +18,10 @@ from workbench.reliability.corruption_figures import (
     measures_of,
     ranking,
     rises,
+    turned,
+    turned_by,
 )
-from workbench.stats import FEW_UNITS, SIGNIFICANT, cases_for_ceiling, upper_bound
+from workbench.stats import FEW_UNITS, SIGNIFICANT, Rate, cases_for_ceiling, upper_bound, wilson
 from workbench.texts import sentence_list
 
 if TYPE_CHECKING:
@@ -30,17 +32,20 @@ MILD = 2
 TOLERATED = 0.05
 """A kind is called harmless only where less than this share of images turns at any severity, with 95 % confidence."""
 CHECK = "corruption"
+Tables = Mapping[Measure, Mapping[str, Sequence[Rate]]]
+Verdict = Literal["ok", "warn", "fail", "unknown"]
+GRAVEST: tuple[Verdict, ...] = ("fail", "warn", "unknown", "ok")
 
 
 def corruption_results(study: Corrupted) -> list[CheckResult]:
     """The headline, then what each kind of corruption comes to.
 
     A kind does not hold ("fail") where mistakes rise beyond chance at a severity of at most `MILD`; it asks for a look
-    ("warn") where a caught defect passes at any severity, or mistakes rise beyond chance; it is "ok" only where, with 95
-    % confidence by unit, less than `TOLERATED` of the images turn at any severity; else it cannot be told.
+    ("warn") where a caught defect passes at any severity, or mistakes rise beyond chance; it is "ok" only where, with
+    95 % confidence by unit, less than `TOLERATED` of the images turn at any severity; else it cannot be told.
     """
     risen = rises(study)
-    tables = {measure: holding(study, measure) for measure in measures_of(study)}
+    tables = {measure: turned_by(study, measure) for measure in measures_of(study)}
     kinds = [_of_kind(study, kind, tables, risen[risen["kind"] == kind]) for kind in study.kinds]
     return [_headline(study, tables, kinds), *kinds]
 
@@ -71,8 +76,8 @@ def caveats(study: Corrupted) -> list[str]:
         )
     if study.unlike:
         lines.append(
-            f"{study.unlike:,} of {len(study.names):,} images are decided otherwise here, before any corruption, than in"
-            " the table of predictions: figures compare with the decisions made here."
+            f"{study.unlike:,} of {len(study.names):,} images are decided otherwise here, before any corruption, than"
+            " in the table of predictions: figures compare with the decisions made here."
         )
     if study.left_out:
         reason = next(iter(study.left_out.values()))
@@ -98,133 +103,124 @@ def ranking_sentence(study: Corrupted, measure: Measure) -> str:
     if len(worst) == len(table):
         return (
             f"By {MEASURES[measure]} these {len(table)} corruptions cannot be told apart: their intervals overlap with"
-            f" that of the first, {worst[0]}. More images would tell."
+            f" that of the first, {worst[0]}. More images, of more units, may tell."
         )
     first = worst[0] if len(worst) == 1 else f"{sentence_list(worst)}, which cannot be told apart,"
     others = len(table) - len(worst)
     return f"By {MEASURES[measure]}, guard first against {first} before the other {others}."
 
 
-def _headline(study: Corrupted, tables: Mapping[Measure, pd.DataFrame], kinds: list[CheckResult]) -> CheckResult:
+def _headline(study: Corrupted, tables: Tables, kinds: list[CheckResult]) -> CheckResult:
     """The smallest severity at which anything turns, at the working threshold."""
-    measure: Measure = "escapes" if "escapes" in tables else "flips"
-    table = tables[measure]
-    graded = table[table["kind"].map(lambda kind: CORRUPTIONS[kind].graded)]
-    hits = graded[graded["count"] > 0].sort_values(["severity", "count"], ascending=[True, False], kind="stable")
-    worst = min((result.verdict for result in kinds), key=("fail", "warn", "unknown", "ok").index)
-    what = {"escapes": "defect passes", "flips": "decision changes"}.get(measure, "image turns")
-    if hits.empty:
-        count = int(table["support"].max()) if len(table) else 0
+    measure: Measure = "escapes" if tables.get("escapes") else "flips"
+    table, what = tables[measure], "defect passes" if measure == "escapes" else "decision changes"
+    worst: Verdict = min((result.verdict for result in kinds), key=GRAVEST.index, default="unknown")
+    hits = [
+        (severity, -rates[severity - 1].count, study.kinds.index(kind))
+        for kind, rates in table.items()
+        for severity in SEVERITIES
+        if CORRUPTIONS[kind].graded and rates[severity - 1].count
+    ]
+    if not hits:
+        most = max((rates[-1] for rates in table.values()), key=lambda rate: rate.support, default=wilson(0, 0))
         noun = "defects that the model catches" if measure == "escapes" else "decisions"
-        sentence = f"{_at(study)}, no {what} under any of these corruptions, of {count:,} {noun} ({_drawn(study)})."
-        if worst != "ok" and count:
-            sentence += f" {_unproven(count, int(table['units'].max()))}"
-        return CheckResult(CHECK, worst, sentence, 0.0, 0.0, _highest(table), support=count)
-    row = hits.iloc[0]
-    kind, same = CORRUPTIONS[row["kind"]], int((hits["severity"] == row["severity"]).sum())
+        sentence = (
+            f"{_at(study)}, no {what} under any of these corruptions, of {most.support:,} {noun}, {_drawn(study)}."
+        )
+        if worst != "ok":
+            sentence += f" {_unproven(most)}"
+        return CheckResult(CHECK, worst, sentence, 0.0, 0.0, most.high, support=most.support)
+    severity, _, place = min(hits)
+    name, same = study.kinds[place], sum(hit[0] == severity for hit in hits)
+    kind, rate = CORRUPTIONS[name], table[name][severity - 1]
     also = f", and under {same - 1} other kinds" if same > 2 else ", and under another kind" if same == 2 else ""
     sentence = (
-        f"{_at(study)}, the first {what} at severity {row['severity']} of 5 of {kind.title.lower()}"
-        f" ({kind.amount(int(row['severity']))}){also}: {_share(row, measure)}, {_drawn(study)}."
+        f"{_at(study)}, the first {what} at severity {severity} of 5 of {kind.title} ({kind.amount(severity)})"
+        f"{also}: {_share(rate, measure)}, {_drawn(study)}."
     )
-    names = _names(study, measure, row["kind"], int(row["severity"]))
-    return CheckResult(CHECK, worst, sentence, *_ends(row), None, int(row["support"]), names)
+    names = _names(study, measure, name, severity)
+    return CheckResult(CHECK, worst, sentence, rate.value, rate.low, rate.high, None, rate.support, names)
 
 
-def _of_kind(
-    study: Corrupted, name: str, tables: Mapping[Measure, pd.DataFrame], risen: pd.DataFrame
-) -> CheckResult:
+def _of_kind(study: Corrupted, name: str, tables: Tables, risen: pd.DataFrame) -> CheckResult:
     kind, check = CORRUPTIONS[name], f"{CHECK}: {name}"
-    own = {measure: table[(table["kind"] == name) & (table["support"] > 0)] for measure, table in tables.items()}
-    if own["flips"].empty:
+    own = {measure: table[name] for measure, table in tables.items() if name in table}
+    if not own:
         return CheckResult(check, "unknown", f"{kind.title}: {study.unsuited.get(name, 'no image can have it.')}")
-    main: Measure = "escapes" if not own.get("escapes", own["flips"].iloc[:0]).empty else "flips"
-    parts = [_turns(name, measure, table) for measure, table in own.items() if measure == main or measure == "overkill"]
-    last = own[main].iloc[-1]
-    proven = risen[(risen["adjusted"] <= SIGNIFICANT) & (risen["more"] > risen["fewer"])]
-    bounded = [_highest(table.iloc[-1:]) for measure, table in own.items() if len(table)]
-    few = any(_few(table.iloc[-1]) for table in own.values() if len(table))
-    if len(proven):
-        first = proven.sort_values("severity").iloc[0]
-        mild = first["severity"] <= MILD
-        what = first["measure"].capitalize()
-        parts.append(
-            f"{what} rise beyond chance from severity {first['severity']} on ({first['more']} images turn to one,"
-            f" {first['fewer']} from one; p = {first['adjusted']:.2g} by Holm over all kinds and severities)."
+    main: Measure = "escapes" if "escapes" in own else "flips"
+    parts = [_turns(name, measure, own[measure]) for measure in own if measure in (main, "overkill")]
+    verdict, why = _verdict(own[main][-1], [rates[-1] for rates in own.values()], risen, main)
+    sentence = f"{kind.title}, {_drawn(study)}: {' '.join([*parts, why]).strip()}"
+    last, names = own[main][-1], _names(study, main, name, SEVERITIES[-1])
+    return CheckResult(check, verdict, sentence, last.value, last.low, last.high, TOLERATED, last.support, names)
+
+
+def _verdict(main: Rate, rates: Sequence[Rate], risen: pd.DataFrame, measure: Measure) -> tuple[Verdict, str]:
+    """The verdict on a kind and why, from what has turned by the last severity."""
+    proven = risen[(risen["adjusted"] <= SIGNIFICANT) & (risen["more"] > risen["fewer"])].sort_values("severity")
+    for severity, what, more, fewer, p in zip(
+        *(proven[column].tolist() for column in ("severity", "measure", "more", "fewer", "adjusted")), strict=True
+    ):
+        why = (
+            f"{what.capitalize()} rise beyond chance at severity {severity} ({more} images turn to one, {fewer} from"
+            f" one; p = {p:.2g} by Holm over all kinds and severities)."
         )
-        verdict = "fail" if mild else "warn"
-    elif main == "escapes" and last["count"]:
-        verdict = "warn"
-        parts.append("That escapes rise beyond chance is not shown.")
-    elif max(bounded) <= TOLERATED and not few:
-        verdict = "ok"
-    else:
-        verdict = "unknown"
-        parts.append(_unproven(int(last["support"]), int(last["units"])))
-    sentence = f"{kind.title}: {' '.join(parts)} ({_drawn(study)})"
-    names = _names(study, main, name, 5)
-    return CheckResult(check, verdict, sentence, *_ends(last), TOLERATED, int(last["support"]), names)  # type: ignore[arg-type]
+        return ("fail" if severity <= MILD else "warn"), why
+    if measure == "escapes" and main.count:
+        return "warn", "That escapes rise beyond chance is not shown."
+    if max(_highest(rate) for rate in rates) <= TOLERATED:
+        return "ok", ""
+    return "unknown", _unproven(min(rates, key=lambda rate: rate.groups or rate.support))
 
 
-def _turns(name: str, measure: Measure, table: pd.DataFrame) -> str:
+def _turns(name: str, measure: Measure, rates: Sequence[Rate]) -> str:
     """From which severity on images turn, and how many by the last."""
-    kind, last = CORRUPTIONS[name], table.iloc[-1] if len(table) else None
-    if last is None:
-        return ""
-    if not last["count"]:
-        return f"none of {last['support']:,} {MEASURES[measure].split(' that ')[0]} turns at any severity."
-    hits = table[table["count"] > 0].iloc[0]
+    kind, last = CORRUPTIONS[name], rates[-1]
+    if not last.count:
+        return (
+            f"None of {last.support:,} {MEASURES[measure].split(' that ')[0]}{last.in_units()} turns at any severity."
+        )
     if not kind.graded:
-        return f"at any severity {_share(last, measure)}."
-    start = f"from severity {hits['severity']} on ({kind.amount(int(hits['severity']))}) {_share(hits, measure)}"
-    return f"{start}." if hits["severity"] == last["severity"] else f"{start}, by severity 5 {last['count']:,}."
+        return f"At one of its severities {_share(last, measure)}."
+    severity = next(severity for severity, rate in zip(SEVERITIES, rates, strict=True) if rate.count)
+    first = rates[severity - 1]
+    later = "and no more up to severity 5" if first.count == last.count else f"{last.count:,} by severity 5"
+    start = f"From severity {severity} on ({kind.amount(severity)}) {_share(first, measure)}"
+    return f"{start}." if severity == SEVERITIES[-1] else f"{start}, {later}."
 
 
-def _share(row: pd.Series, measure: Measure) -> str:
-    units = "" if row["units"] == row["support"] else f" in {row['units']:,} unit{'s' * (row['units'] != 1)}"
+def _share(rate: Rate, measure: Measure) -> str:
     what, does = MEASURES[measure].split(" that ")
     one = {"pass": "passes", "are rejected": "is rejected", "change": "changes"}[does]
-    return (
-        f"{row['count']:,} of {row['support']:,} {what}{units} {one if row['count'] == 1 else does}"
-        f" ({row['share']:.0%}, 95 % interval {row['low']:.0%} to {row['high']:.0%})"
-    )
+    ends = f"{rate.value:.0%}, 95 % interval {rate.low:.0%} to {rate.high:.0%}"
+    verb = one if rate.count == 1 else does
+    return f"{rate.count:,} of {rate.support:,} {what}{rate.in_units()} {verb} ({ends})"
 
 
-def _unproven(support: int, units: int) -> str:
+def _unproven(rate: Rate) -> str:
     """What so few images cannot know, and what would settle it."""
-    needed = cases_for_ceiling(TOLERATED)
-    if support > units and units < FEW_UNITS:
-        return f"They come in {units} independent unit{'s' * (units != 1)}, too few for any bound: {FEW_UNITS} or more are needed."
+    units = rate.groups or rate.support
+    if rate.few_units:
+        come = f"{units} independent unit{'' if units == 1 else 's'}"
+        return f"The images come in {come}, too few for any bound: {FEW_UNITS} or more are needed."
     return (
-        f"That less than {TOLERATED:.0%} turn is not shown: {needed} independent ones of which none turns would"
-        f" show it, here there are {units:,}."
+        f"That less than {TOLERATED:.0%} turn is not shown: {cases_for_ceiling(TOLERATED)} independent ones of which"
+        f" none turns would show it, here there are {units:,}."
     )
 
 
-def _few(row: pd.Series) -> bool:
-    return bool(row["units"] < min(FEW_UNITS, row["support"]))
-
-
-def _highest(table: pd.DataFrame) -> float:
-    """The largest one-sided upper bound of some shares."""
-    bounds = [
-        float(row["most"]) if row["most"] == row["most"] else float(upper_bound(row["count"], int(row["support"])))
-        for _, row in table.iterrows()
-        if row["support"]
-    ]
-    return max(bounds, default=1.0)
-
-
-def _ends(row: pd.Series) -> tuple[float, float, float]:
-    return float(row["share"]), float(row["low"]), float(row["high"])
+def _highest(rate: Rate) -> float:
+    """The one-sided upper bound of a share."""
+    if not rate.support:
+        return 1.0
+    return float(upper_bound(rate.count, rate.support)) if rate.most is None else rate.most
 
 
 def _names(study: Corrupted, measure: Measure, kind: str, severity: int) -> tuple[str, ...]:
     """The images that have turned by a severity."""
-    first = first_turns(study, measure)
-    if kind not in first:
-        return ()
-    return tuple(first.loc[(first[kind] > 0) & (first[kind] <= severity), "name"])
+    rows, hits = turned(study, measure)
+    by_then = rows & hits[:, study.kinds.index(kind), :severity].any(1)
+    return tuple(name for name, turns in zip(study.names, by_then, strict=True) if turns)
 
 
 def _at(study: Corrupted) -> str:
