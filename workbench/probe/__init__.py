@@ -7,7 +7,7 @@ from workbench.probe.attacks import ATTACKS, UNITS, Attacked, Least, least_epsil
 from workbench.probe.concepts import Concepts, tcav
 from workbench.probe.counterfactuals import Counterfactual, counterfactual
 from workbench.probe.directions import NEEDED
-from workbench.probe.edits import CROP, EDIT_FILLS, MOST_EDITS, Edit, Edited, apply, further, read
+from workbench.probe.edits import CORRUPT, CROP, EDIT_FILLS, MOST_EDITS, Edit, Edited, apply, further, read
 from workbench.probe.influence import Behind, behind
 from workbench.probe.margins import Covered, covered
 from workbench.probe.minimal import CUT_EDGE, Minimal, smallest

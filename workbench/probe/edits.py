@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from workbench.errors import InputError
-from workbench.images import Pixels, alike, as_pixels, cover_region
+from workbench.images import CORRUPTIONS, SEVERITIES, Pixels, alike, as_pixels, corrupt, cover_region
 from workbench.probe.sliders import SLIDERS
 
 Box = tuple[float, float, float, float]
@@ -32,6 +32,8 @@ EDIT_FILLS: Mapping[str, str] = MappingProxyType(
 """Fills of regions with their words: those of `workbench.images.fills`, noise, another image's same place, or grey
 outside."""
 CROP = "Crop to the region"
+CORRUPT = "corrupt"
+"""The edit that Reliability asks about: one of `CORRUPTIONS` at a severity, its noise that of these very pixels."""
 MOVEMENTS = frozenset(("rotate", "right", "down", "scale", "crop"))
 """The edits after which a place of the image lies elsewhere."""
 
@@ -41,10 +43,10 @@ class Edit:
     """One edit. Its numbers are rounded when it is made to what its text carries, so that a link shows what was seen.
 
     Attributes:
-        kind: A name in `SLIDERS`, "fill" or "crop".
-        value: The number of an edit in `SLIDERS`.
+        kind: A name in `SLIDERS`, "fill", "crop" or `CORRUPT`.
+        value: The number of an edit in `SLIDERS`; the severity of a corruption.
         boxes: What is filled, or what is cropped to (one box): left, top, right, bottom as shares of the image.
-        fill: One of `EDIT_FILLS`.
+        fill: One of `EDIT_FILLS`; the name of a corruption.
         other: The name of the image that is pasted from, for the fill "paste".
     """
 
@@ -66,8 +68,15 @@ class Edit:
                     f"{kind.title} must lie between {kind.low:g} and {kind.high:g}, not at {self.value:g}: correct it."
                 )
             return
+        if self.kind == CORRUPT:
+            if self.fill not in CORRUPTIONS or self.value not in SEVERITIES:
+                known = ", ".join(CORRUPTIONS)
+                raise InputError(f"A corruption is a severity of 1 to 5 and one of {known}: choose those.")
+            return
         if self.kind not in ("fill", "crop"):
-            raise InputError(f"There is no edit {self.kind[:40]!r}: choose one of {', '.join(SLIDERS)}, fill or crop.")
+            raise InputError(
+                f"There is no edit {self.kind[:40]!r}: choose one of {', '.join(SLIDERS)}, fill, crop or {CORRUPT}."
+            )
         if self.kind == "fill" and self.fill not in EDIT_FILLS:
             raise InputError(f"There is no fill {self.fill[:40]!r}: choose one of {', '.join(EDIT_FILLS)}.")
         if self.kind == "crop" and (self.fill or self.other):
@@ -87,6 +96,9 @@ class Edit:
             return f"{SLIDERS[self.kind].title} {self.value:g}"
         if self.kind == "crop":
             return CROP
+        if self.kind == CORRUPT:
+            kind = CORRUPTIONS[self.fill]
+            return f"{kind.title}, severity {self.value:g} of 5: {kind.amount(int(self.value))}"
         boxes = f", {len(self.boxes)} boxes" if len(self.boxes) > 1 else ""
         return EDIT_FILLS[self.fill] + (f" ({self.other})" if self.other else "") + boxes
 
@@ -94,6 +106,8 @@ class Edit:
         """The edit as a short text, as `read` takes it."""
         if self.kind in SLIDERS:
             return f"{self.kind}:{self.value:g}"
+        if self.kind == CORRUPT:
+            return f"{self.kind}:{self.value:g}:{self.fill}"
         boxes = ";".join(",".join(f"{end:g}" for end in box) for box in self.boxes)
         return (
             f"{self.kind}:{boxes}" + (f":{self.fill}" if self.fill else "") + (f":{self.other}" if self.other else "")
@@ -110,6 +124,9 @@ def read(text: str) -> Edit:
     try:
         if kind in SLIDERS:
             return Edit(kind, float(details))
+        if kind == CORRUPT:
+            severity, _, name = details.partition(":")
+            return Edit(kind, float(severity), fill=name)
         boxes, _, source = details.partition(":")
         fill, _, name = source.partition(":")
         return Edit(kind, boxes=tuple(_box(part) for part in boxes.split(";") if part), fill=fill, other=name)
@@ -200,6 +217,8 @@ def further(
         step, size = movement(edit, pixels.shape[:2])
         back = edited.back @ step
         return Edited(_resample(pixels, step, size), back, edited.original, (*edited.frames, (back, size)))
+    if edit.kind == CORRUPT:
+        return dataclasses.replace(edited, pixels=corrupt(pixels, edit.fill, int(edit.value)))
     alike = sum((earlier.kind, earlier.fill) == (edit.kind, edit.fill) for earlier in before)
     rng = np.random.default_rng([seed, alike, *f"{edit.kind} {edit.fill}".encode()])
     if edit.kind == "fill":

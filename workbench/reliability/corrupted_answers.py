@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.errors import InputError
 from workbench.files import cache_folder, key, read_value, write_value
 from workbench.images import SEVERITIES, ImageItem, Pixels, corrupt, shrunk, unsuited
 
@@ -25,7 +26,7 @@ MOST_KEPT = 20_000
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Answers:
-    """Probabilities of one image.
+    """Logits of one image, which depend on neither threshold nor temperature.
 
     Attributes:
         clean: (K,) without a corruption.
@@ -66,7 +67,7 @@ def answers_of(
     Raises:
         InputError: The image cannot be read or is read in tiles, or the model's answer is not a number.
     """
-    from workbench.models import BATCH, ask
+    from workbench.models import BATCH, forwards
 
     path = None if folder is None else folder / f"{key('corrupted answers', model=classifier.key, image=item.id)}.json"
     past: Answers | None = None if path is None else read_value(path, Answers)
@@ -78,7 +79,10 @@ def answers_of(
     pixels = shrunk(levels, EDGE)
     reasons = {kind: unsuited(pixels, kind) for kind in wanted}
     suited = [kind for kind in wanted if not reasons[kind]]
-    rows = ask(classifier, _images(pixels, suited, on_cell), batch=batch or BATCH)
+    parts = forwards(classifier, _images(pixels, suited, on_cell), batch=batch or BATCH)
+    rows = np.concatenate([part.numpy() for part in parts])
+    if not np.isfinite(rows).all():
+        raise InputError("The model's answer for this image is not a number: look for damaged weights.")
     under = dict(zip(suited, rows[1:].reshape(len(suited), len(SEVERITIES), rows.shape[1]), strict=True))
     why = {kind: reason for kind, reason in reasons.items() if reason}
     if past is not None:

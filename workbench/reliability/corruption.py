@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import InputError
 from workbench.images import CORRUPTIONS, SAMPLE, SEVERITIES, ImageSet, stratify
-from workbench.predictions import DecisionRule, Predictions, defect_classes, factorise, groupable, has_defects, units_of
+from workbench.predictions import Predictions, defect_classes, factorise, groupable, has_defects, units_of
 from workbench.reliability.corrupted_answers import Answers, answers_of, prune
 
 if TYPE_CHECKING:
@@ -146,7 +146,8 @@ def corrupted(
     if not answers:
         raise InputError(next(iter(left.values()), "There are no images to corrupt: choose a set that holds some."))
     sample = {"images": len(predictions), "drawn": len(places), "seed": seed, "split": facts["split"]}
-    return _joined(answers, predictions, tuple(kinds), left, sample)
+    ruled = dataclasses.replace(classifier, rule=predictions.rule)
+    return _joined(ruled, answers, predictions, tuple(kinds), left, sample)
 
 
 class _Counter:
@@ -165,27 +166,31 @@ class _Counter:
 
 
 def _joined(
+    classifier: Classifier,
     answers: Mapping[int, Answers],
     predictions: Predictions,
     kinds: tuple[str, ...],
     left: Mapping[str, str],
     sample: Mapping[str, object],
 ) -> Corrupted:
-    rows, rule = np.array(list(answers)), predictions.rule
-    frame, names = predictions.frame, predictions.class_names
-    clean = rule.decide(np.stack([answer.clean for answer in answers.values()]))[0]
-    decisions = np.stack([_decided(answer, kinds, rule) for answer in answers.values()])
+    rows, frame, names = np.array(list(answers)), predictions.frame, predictions.class_names
+    clean = _decide(classifier, np.stack([answer.clean for answer in answers.values()]))
+    decisions = np.full((len(rows), len(kinds), len(SEVERITIES)), -1, np.intp)
+    for row, answer in enumerate(answers.values()):
+        for place, kind in enumerate(kinds):
+            if kind in answer.under:
+                decisions[row, place] = _decide(classifier, answer.under[kind])
     labels = frame["label"].to_numpy()[rows]
     units = units_of(frame)
     return Corrupted(
         kinds,
         tuple(frame["name"].to_numpy()[rows]),
         np.array([names.index(label) if label in names else -1 for label in labels], np.intp),
-        clean.astype(np.intp),
+        clean,
         decisions,
         names,
         defect_classes(predictions) if has_defects(predictions) else (),
-        rule.threshold,
+        predictions.rule.threshold,
         _attributes(predictions, rows),
         left,
         _reasons(answers.values(), kinds),
@@ -196,13 +201,11 @@ def _joined(
     )
 
 
-def _decided(answer: Answers, kinds: Sequence[str], rule: DecisionRule) -> NDArray[np.intp]:
-    """(Q, 5) columns."""
-    result = np.full((len(kinds), len(SEVERITIES)), -1, np.intp)
-    for place, kind in enumerate(kinds):
-        if kind in answer.under:
-            result[place] = rule.decide(answer.under[kind])[0]
-    return result
+def _decide(classifier: Classifier, logits: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Columns (N,) for logits (N, K), by the model's rule."""
+    import torch
+
+    return classifier.rule.decide(classifier.probabilities(torch.from_numpy(logits)).numpy())[0].astype(np.intp)
 
 
 def _reasons(answers: Iterable[Answers], kinds: Sequence[str]) -> dict[str, str]:

@@ -102,12 +102,13 @@ def ranking_sentence(study: Corrupted, measure: Measure) -> str:
     worst = [CORRUPTIONS[kind].title for kind in table.loc[table["rank"] == 1, "kind"]]
     if len(worst) == len(table):
         return (
-            f"By {MEASURES[measure]} these {len(table)} corruptions cannot be told apart: their intervals overlap with"
+            f"By {MEASURES[measure]}, these {len(table)} corruptions cannot be told apart: their intervals overlap with"
             f" that of the first, {worst[0]}. More images, of more units, may tell."
         )
     first = worst[0] if len(worst) == 1 else f"{sentence_list(worst)}, which cannot be told apart,"
     others = len(table) - len(worst)
-    return f"By {MEASURES[measure]}, guard first against {first} before the other {others}."
+    rest = "one" if others == 1 else f"{others}"
+    return f"By {MEASURES[measure]}, guard first against {first} before the other {rest}."
 
 
 def _headline(study: Corrupted, tables: Tables, kinds: list[CheckResult]) -> CheckResult:
@@ -161,8 +162,9 @@ def _verdict(main: Rate, rates: Sequence[Rate], risen: pd.DataFrame, measure: Me
     for severity, what, more, fewer, p in zip(
         *(proven[column].tolist() for column in ("severity", "measure", "more", "fewer", "adjusted")), strict=True
     ):
+        verb = "rises" if what == "overkill" else "rise"
         why = (
-            f"{what.capitalize()} rise beyond chance at severity {severity} ({more} images turn to one, {fewer} from"
+            f"{what.capitalize()} {verb} beyond chance at severity {severity} ({more} images turn to one, {fewer} from"
             f" one; p = {p:.2g} by Holm over all kinds and severities)."
         )
         return ("fail" if severity <= MILD else "warn"), why
