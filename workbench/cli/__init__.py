@@ -1,4 +1,4 @@
-"""The `workbench` command: run, images, explain, audit, data, shortcuts, reliability, make-set, train, journal,
+"""The `workbench` command: run, images, explain, audit, data, drift, shortcuts, reliability, make-set, train, journal,
 train-demo, doctor.
 
 Bad input ends with one line on stderr and exit code 2, an interruption with 130. Nothing heavy is imported before a
@@ -14,7 +14,20 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli import audit, data, explain, images, journal, reliability, serve, sets, shortcuts, train, upkeep
+from workbench.cli import (
+    audit,
+    data,
+    drift,
+    explain,
+    images,
+    journal,
+    reliability,
+    serve,
+    sets,
+    shortcuts,
+    train,
+    upkeep,
+)
 from workbench.errors import InputError
 from workbench.version import __version__
 
@@ -94,6 +107,7 @@ app.command(short_help="Run a model over a whole image set, resumable.")(audit.a
 app.command(short_help="Look at an image set before figures.")(data.data)
 app.command(short_help="Find what a model really goes by.")(shortcuts.shortcuts)
 app.command(short_help="Ask whether a model will hold.")(reliability.reliability)
+app.command(short_help="Hold new images against a reference: drift.")(drift.drift)
 app.command(short_help="Train a model on your own images.")(train.train)
 app.add_typer(journal.app, name="journal")
 app.command("train-demo", short_help="Retrain a model that ships.")(upkeep.train_demo)

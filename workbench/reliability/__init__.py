@@ -25,9 +25,16 @@ if TYPE_CHECKING:
         corruption_tables,
         ranking_sentence,
     )
+    from workbench.reliability.drift_compared import MOST_COMPARED, Drift, drift
+    from workbench.reliability.drift_foreign import Foreign
+    from workbench.reliability.drift_made import MAPPED_BY, maps_of, side_of, unlabelled
+    from workbench.reliability.drift_sides import DriftMaps, DriftSide
+    from workbench.reliability.drift_words import drift_results, drift_tables
+    from workbench.reliability.estimate import Estimates
     from workbench.reliability.fit import Fit, fit_of
     from workbench.reliability.fit_words import FIT_CHECKS, fit_results, fit_tables, fit_verdict
     from workbench.reliability.head_curve import HeadStudy, head_study
+    from workbench.reliability.overrules import OverruleChart, overrule_chart, overrule_results
     from workbench.reliability.training_record import RECORD, TrainingRecord, read_record, record_text
 
 __getattr__ = handed_on(
@@ -41,5 +48,12 @@ __getattr__ = handed_on(
         "corruption": "Corrupted corrupted",
         "corruption_figures": "ALL_BY cells holding Measure MEASURES measures_of ranking turned",
         "corruption_words": "caveats corruption_results corruption_tables ranking_sentence",
+        "drift_compared": "MOST_COMPARED Drift drift",
+        "drift_foreign": "Foreign",
+        "drift_made": "MAPPED_BY maps_of side_of unlabelled",
+        "drift_sides": "DriftMaps DriftSide",
+        "drift_words": "drift_results drift_tables",
+        "estimate": "Estimates",
+        "overrules": "OverruleChart overrule_chart overrule_results",
     },
 )

@@ -1,0 +1,194 @@
+"""`workbench drift`: whether new images are still those that a model was made for, with an exit code for a job."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workbench.cli.data import VERDICT_MARKS, answers_of
+from workbench.cli.images import ReadOption, load, show
+from workbench.cli.meter import Meter
+from workbench.errors import InputError
+from workbench.files import CheckResult, findings_text, frame_csv
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from workbench.audit import Audit
+    from workbench.images import ImageSet
+    from workbench.models import Classifier
+    from workbench.predictions import Predictions
+    from workbench.reliability import Drift, DriftMaps, DriftSide
+
+Report = Callable[[str, int, int], None]
+DRIFTED, NOT_ENOUGH = 1, 3
+"""Exit codes: drift was found; and nothing can be said for want of images or of lots."""
+DRIFT_FINDINGS, DRIFT_TABLES = "findings.json", "tables"
+SetOption = "A catalog name, a folder, a .zip, or a table that lists the images."
+
+
+def drift(
+    model: Annotated[str, typer.Option(help="As for run.")],
+    reference: Annotated[str, typer.Option(help=f"Images on which the model was shown to work. {SetOption}")],
+    new: Annotated[str, typer.Option(help=f"The new images. {SetOption}")],
+    out: Annotated[Path, typer.Option(help="The folder to write findings.json and tables/ to.")],
+    read: ReadOption = None,
+    maps: Annotated[
+        int, typer.Option(help="Images of either side whose attribution maps are compared; 0 for none.")
+    ] = 150,
+    json: Annotated[bool, typer.Option("--json", help="Print findings.json, and nothing else, to stdout.")] = False,
+) -> None:
+    """Ask whether new images are still those that a model was made for: drift, held against how much lots differ.
+
+    Exit code 0: no drift was found; 1: drift; 2: bad input; 3: too few images or lots to tell. Of a set with a test
+    split only that is taken, and of more than 1,500 images a sample. It can be stopped, and goes on where it was when
+    it is run again.
+    """
+    sets = load(reference, read), load(new, read)
+    if not json:
+        for image_set in sets:
+            show(image_set)
+    out.mkdir(parents=True, exist_ok=True)
+    with Meter() as meter:
+
+        def report(stage: str, done: int, total: int) -> None:
+            meter(done, total, stage)
+
+        result = _compared(model, sets, out, maps, report)
+    from workbench.reliability import drift_results
+
+    results = drift_results(result)
+    _write(out, result, results)
+    if json:
+        print(findings_text(results), end="")
+    else:
+        for finding in results:
+            print(f"{VERDICT_MARKS[finding.verdict]} {finding.sentence}")
+        print(f"Wrote {DRIFT_FINDINGS} and {DRIFT_TABLES} to {out}")
+    if code := NOT_ENOUGH if results[0].verdict == "unknown" else DRIFTED if result.drifted else 0:
+        raise typer.Exit(code)
+
+
+def _compared(model: str, sets: tuple[ImageSet, ImageSet], out: Path, maps: int, report: Report) -> Drift:
+    from workbench.reliability import drift
+
+    known = []
+    for which, image_set in zip(("reference", "new"), sets, strict=True):
+        known.append(_asked(model, image_set, out / which, which, report))
+    method = _method(known[0][0]) if maps else None
+    vectors = _embeddings(known, report)
+    sides = []
+    for number, which in enumerate(("reference", "new")):
+        classifier, images, answers = known[number]
+        looks = (
+            None if method is None else _maps(classifier, images, answers, out / which, (method, maps), which, report)
+        )
+        sides.append(_side(images, sets[number], answers, vectors[number], looks, which, report))
+    positive = _defects(known[0][2].predictions)
+    first, second = sides
+    return drift(first, second, positive, on_progress=lambda *at: report("comparing", *at))
+
+
+def _asked(model: str, whole: ImageSet, out: Path, which: str, report: Report) -> tuple[Classifier, ImageSet, Audit]:
+    """The model, the images that stand for a set, and what it says of them."""
+    from workbench.images import draw_sample, testing_items
+    from workbench.reliability import MOST_COMPARED
+
+    out.mkdir(parents=True, exist_ok=True)
+    items = draw_sample(testing_items(whole, None), MOST_COMPARED, 0)
+    images = dataclasses.replace(whole, items=tuple(items))
+    why = "drift is asked about one of several classes"
+    classifier, answers = answers_of(model, images, out, lambda *at: report(f"{which}: {at[0]}", *at[1:]), why)
+    return classifier, images, answers
+
+
+def _embeddings(
+    known: list[tuple[Classifier, ImageSet, Audit]], report: Report
+) -> list[NDArray[np.float32]] | list[None]:
+    """Of both sides by the model itself, else by the ImageNet network; None of either where neither is there."""
+    from workbench.quality import frozen_features
+
+    try:
+        return [answers.embeddings() for _, _, answers in known]
+    except InputError:  # a model without a last linear layer has none
+        pass
+    try:
+        return [frozen_features(images.items, lambda *at: report("looking", *at)) for _, images, _ in known]
+    except InputError:
+        return [None, None]
+
+
+def _side(
+    images: ImageSet,
+    whole: ImageSet,
+    answers: Audit,
+    vectors: NDArray[np.float32] | None,
+    maps: DriftMaps | None,
+    which: str,
+    report: Report,
+) -> DriftSide:
+    from workbench.journal import told_apart_here
+    from workbench.predictions import with_families
+    from workbench.quality import families_of_set, measure
+    from workbench.reliability import side_of
+
+    families = families_of_set(whole, told_apart_here())
+    predictions = answers.predictions if families is None else with_families(answers.predictions, families.by_name)
+    measures = measure(images.items, lambda *at: report(f"{which}: measuring", *at))
+    return side_of(images, len(whole), predictions, measures=measures, vectors=vectors, maps=maps)
+
+
+def _method(classifier: Classifier) -> str | None:
+    """The method whose maps are compared: the first that suits the model."""
+    from workbench.attribution import suits
+    from workbench.reliability import MAPPED_BY
+
+    return next((method for method in MAPPED_BY if not suits(classifier, method)), None)
+
+
+def _maps(
+    classifier: Classifier,
+    images: ImageSet,
+    answers: Audit,
+    out: Path,
+    how: tuple[str, int],
+    which: str,
+    report: Report,
+) -> DriftMaps:
+    """Where the model looks in a sample of a side that knows nothing of labels and splits."""
+    from contextlib import closing
+
+    from workbench.audit import look, open_summaries
+    from workbench.reliability import maps_of, unlabelled
+
+    method, sample = how
+    blank = unlabelled(answers.predictions)
+    with closing(look(classifier, images, blank, out / "maps", method, sample=sample)) as steps:
+        for step in steps:
+            report(f"{which}: attribution maps", step.done, step.total)
+    return maps_of(open_summaries(out / "maps", method))
+
+
+def _defects(predictions: Predictions) -> tuple[str, ...]:
+    from workbench.predictions import defect_classes
+
+    try:
+        return defect_classes(predictions)
+    except InputError:
+        return ()
+
+
+def _write(out: Path, result: Drift, results: list[CheckResult]) -> None:
+    from workbench.reliability import drift_tables
+
+    (out / DRIFT_TABLES).mkdir(exist_ok=True)
+    for old in (out / DRIFT_TABLES).glob("drift-*.csv"):  # of a run before
+        old.unlink()
+    for name, table in drift_tables(result).items():
+        (out / DRIFT_TABLES / f"{name}.csv").write_text(frame_csv(table), encoding="utf-8", newline="")
+    (out / DRIFT_FINDINGS).write_text(findings_text(results), encoding="utf-8")

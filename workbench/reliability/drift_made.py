@@ -1,0 +1,75 @@
+"""Sides of a comparison, from what an audit, the measures of the images and summed maps say."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.attribution import METHODS
+from workbench.images import ImageSet
+from workbench.predictions import Predictions
+from workbench.reliability.drift_sides import DriftMaps, DriftSide
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from workbench.audit import Summaries
+
+MAPPED_BY = ("grad_cam", "input_x_gradient", "saliency", "occlusion")
+"""Methods whose maps are compared, the first that suits the model: one backward pass an image, the last none."""
+
+
+def side_of(
+    images: ImageSet,
+    whole: int,
+    predictions: Predictions,
+    *,
+    measures: pd.DataFrame | None = None,
+    vectors: NDArray[np.floating] | None = None,
+    maps: DriftMaps | None = None,
+    title: str = "",
+) -> DriftSide:
+    """What is known of images that stand for a set.
+
+    Args:
+        images: N images.
+        whole: How many the set holds from which they are taken.
+        predictions: What the model says of them, a row each, in their order.
+        measures: A row each, in their order.
+        vectors: (N, D) an embedding.
+        maps: Of a sample of them.
+        title: What they are; made of the set's name where missing.
+    """
+    tested = {item.split for item in images} == {"test"}
+    part = f"the test split of {images.name}" if tested and not title else title or images.name
+    few = f"{len(images):,} of the {whole:,} images of {images.name} stand for it" if len(images) < whole else ""
+    trained = (
+        f"No test split is stated of {images.name}: whether the model was trained on its images is not known, and of"
+        " images that it was trained on it is surer."
+    )
+    notes = [*([f"{few}."] if few and not tested else []), *([] if tested or title else [trained])]
+    return DriftSide(
+        part,
+        predictions.frame.reset_index(drop=True),
+        predictions.probabilities,
+        predictions.class_names,
+        measures,
+        vectors,
+        maps,
+        " ".join(notes),
+    )
+
+
+def maps_of(summaries: Summaries) -> DriftMaps:
+    """The maps of a sample, as `workbench.audit.look` sums them up."""
+    frame = summaries.frame
+    method = METHODS[str(frame["method"].iloc[0])].title if len(frame) else ""
+    return DriftMaps(tuple(map(str, frame["name"])), summaries.heatmaps, method)
+
+
+def unlabelled(predictions: Predictions) -> Predictions:
+    """The same without labels and splits, so that a sample of them is drawn alike on either side of a comparison."""
+    return dataclasses.replace(predictions, frame=predictions.frame.assign(label=None, split=None))
