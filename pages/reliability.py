@@ -6,7 +6,7 @@ import streamlit as st
 
 from workbench.ui import dealt, runs
 from workbench.ui.loading import notice
-from workbench.ui.reliability import summary
+from workbench.ui.reliability import fit, summary
 from workbench.ui.reliability.scope import scope_of
 
 st.title("Reliability")
@@ -19,4 +19,6 @@ view = dealt.view_of(runs.current_view())
 dealt.banner(view)
 scope = scope_of(view)
 if scope is not None:
-    summary.section(scope, {})
+    summary.section(scope, {"fit": ("Has it memorised, or is it too simple?", fit.known)})
+    st.header("Fit", divider="gray", anchor="fit")
+    fit.section(scope)

@@ -81,6 +81,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "appearances": _kind("images"),
         "image measures": _kind("images", "table", "split"),
         "reliability figure": _kind("table", "figure"),
+        "head study": _kind(*MODEL, "images", "families", "dealt", "record", "features", megabytes=2),
         "shortcuts": _kind(*MODEL, "images", "items", "units", "kinds", version=4, megabytes=14),
         "covering": _kind(*MODEL, "table", "split", "region", "target", "fill", "chosen", "others"),
         "defects figure": _kind("table", "positive", "chosen on", "figure"),

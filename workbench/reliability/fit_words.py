@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from workbench.files import CheckResult, Outcome
@@ -30,6 +32,17 @@ GAINED, SPARED = 0.0, 0.01
 """More images help a head where the gain of the second half is surely above the first, and hardly where below the
 second."""
 Row = dict[str, Any]
+LEADS: Mapping[str, Mapping[str, str]] = {
+    FIT_CHECKS[0]: {"warn": "Memorised:", "ok": "No memorising shown:", "unknown": "Whether it memorised is open:"},
+    FIT_CHECKS[1]: {"warn": "Too simple:", "ok": "Not too simple:", "unknown": "Whether it is too simple is open:"},
+    FIT_CHECKS[2]: {
+        "warn": "More images are likely to help:",
+        "ok": "More of the same images hardly help:",
+        "unknown": "Whether more images help is open:",
+    },
+    FIT_CHECKS[3]: {},
+}
+"""What a sentence with a figure begins with."""
 
 
 def fit_results(result: Fit, study: HeadStudy | None = None, record: TrainingRecord | None = None) -> list[CheckResult]:
@@ -40,7 +53,14 @@ def fit_results(result: Fit, study: HeadStudy | None = None, record: TrainingRec
         study: What heads make of the same images; None where they were not fitted.
         record: What is known of the model's training.
     """
-    return [_memorised(result, study), _too_simple(result, study), _more_images(study), history_result(record)]
+    results = [_memorised(result, study), _too_simple(result, study), _more_images(study), history_result(record)]
+    return [dataclasses.replace(one, sentence=_led(one)) for one in results]
+
+
+def _led(result: CheckResult) -> str:
+    """The sentence with its question or answer before the figures, so that the first of its words can stand alone."""
+    lead = LEADS[result.check].get(result.verdict, "")
+    return f"{lead} {result.sentence}" if lead and result.figure is not None else result.sentence
 
 
 def fit_verdict(results: list[CheckResult]) -> str:
@@ -78,8 +98,7 @@ def _memorised(result: Fit, study: HeadStudy | None) -> CheckResult:
     sentence = _gap_sentence(shown, result)
     if shown["gap low"] > MEMORISED:
         verdict, more = _shown(result, study, shown)
-        lead = "Memorised: " if verdict == "warn" else ""
-        return CheckResult(name, verdict, f"{lead}{sentence} {more}", *told)
+        return CheckResult(name, verdict, f"{sentence} {more}", *told)
     sentence = f"{sentence} {_not_shown(row)}"
     if result.known != "recorded":
         return CheckResult(name, "unknown", f"{sentence} {_CONDITION}", *told)
@@ -138,7 +157,7 @@ def _too_simple(result: Fit, study: HeadStudy | None) -> CheckResult:
     if ranking.value is None or not enough(accuracy.support, accuracy.groups or accuracy.support):
         return CheckResult(name, "unknown", _too_few(result))
     figures = (
-        f"The model is right in {_share(accuracy)} of the images that trained it ({result.majority} makes up"
+        f"the model is right in {_share(accuracy)} of the images that trained it ({result.majority} makes up"
         f" {100 * result.majority_share:.1f} %), with an AUC of {_plain(ranking)}, {_support(accuracy, result)}."
     )
     near = (accuracy.low or 0.0) <= result.majority_share
@@ -147,7 +166,7 @@ def _too_simple(result: Fit, study: HeadStudy | None) -> CheckResult:
     if study is None or study.reason:
         if trivial:
             more = f"It is not shown to do better than always saying {result.majority}. {_SIMPLE}{_if(result)}"
-            return CheckResult(name, "warn", f"Too simple: {_inner(figures)} {more}", *told)
+            return CheckResult(name, "warn", f"{figures} {more}", *told)
         if (ranking.low or 0.0) >= FITTED_AUC:
             return CheckResult(name, "ok", f"{figures} It fits them, and so is not too simple for them.", *told)
         why = "No head on frozen features was fitted that could tell whether they can be fitted better."
@@ -156,11 +175,6 @@ def _too_simple(result: Fit, study: HeadStudy | None) -> CheckResult:
 
 
 _SIMPLE = "Train longer, with larger images or a larger network, and look whether the history still fell."
-
-
-def _inner(sentence: str) -> str:
-    """A sentence behind a colon."""
-    return sentence[0].lower() + sentence[1:]
 
 
 def _against_heads(result: Fit, study: HeadStudy, figures: str, trivial: bool) -> CheckResult:
@@ -172,7 +186,7 @@ def _against_heads(result: Fit, study: HeadStudy, figures: str, trivial: bool) -
     )
     told = (better.value, better.low, better.high, BETTER, study.images)
     if (better.low or 0.0) > BETTER:
-        return CheckResult(name, "warn", f"Too simple: {_inner(heads)} {_SIMPLE}{_if(result)}", *told)
+        return CheckResult(name, "warn", f"{heads} {_SIMPLE}{_if(result)}", *told)
     if trivial:
         more = (
             "Neither finds the classes: look at the labels, and whether defects are visible at the model's input size."
@@ -193,17 +207,17 @@ def _more_images(study: HeadStudy | None) -> CheckResult:
         return CheckResult(name, "unknown", study.reason)
     gain, last = study.gain, study.curve.iloc[-1]
     sentence = (
-        f"For a head on frozen features, not the model itself, the second half of the {study.units:,} training units"
+        f"for a head on frozen features, not the model itself, the second half of the {study.units:,} training units"
         f" adds {_plain(gain, signed=True)} AUC on {gain.support:,} images{gain.in_units()} of {PLACES[study.split]}"
         f" ({last['AUC']:.3f} with all)."
     )
     told = (gain.value, gain.low, gain.high, SPARED, gain.support)
     if (gain.low or 0.0) > GAINED:
-        return CheckResult(name, "warn", f"{sentence} More images of other parts are likely to help.", *told)
+        return CheckResult(name, "warn", f"{sentence} Add images of other parts.", *told)
     if (gain.high or 1.0) <= SPARED:
-        more = "As many again of the same kind would add hardly anything; rare kinds and hard images still may."
+        more = "Rare kinds and hard images still may."
         return CheckResult(name, "ok", f"{sentence} {more}", *told)
-    return CheckResult(name, "unknown", f"{sentence} Whether more images help cannot be told from so few.", *told)
+    return CheckResult(name, "unknown", f"{sentence} It takes more held-out images to tell.", *told)
 
 
 def _nothing_known(result: Fit) -> str:

@@ -1,0 +1,51 @@
+"""The section Fit of the page Reliability: what it says of the demo, and the heads that it offers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from workbench.reliability import TrainingRecord
+from workbench.ui.data import embedded
+from workbench.ui.reliability import fit
+
+
+def text(page):
+    return page.unescaped(" ".join(m.value for kind in (page.markdown, page.caption) for m in kind))
+
+
+def test_of_the_solar_cells_the_gap_is_open_and_heads_are_fitted_once(visit, monkeypatch) -> None:
+    def seen(items, on_progress):
+        on_progress(len(items), len(items))
+        rng = np.random.default_rng(0)
+        return rng.normal(size=(len(items), 6)).astype(np.float32)
+
+    monkeypatch.setattr(fit, "frozen_features", seen)
+    page = visit("reliability", model="solar-cells", set="solar-cells").sound("Reliability")
+    words = text(page)
+    assert "Whether it memorised is open: 93.5 % of 1,616 images in 26" in words
+    assert "read from training.json beside it" in words
+    assert "Of fewer than 10" in words
+    page.button(key=next(b.key for b in page.button if b.label.startswith("Fit heads"))).click().run()
+    words = text(page.sound())
+    assert "for a head on frozen features, not the model itself" in words
+    assert "Learning curve of a head on frozen features" in words
+    assert not [b for b in page.button if b.label.startswith("Fit heads")]
+    monkeypatch.setattr(fit, "frozen_features", None)
+    again = visit("reliability", model="solar-cells", set="solar-cells", fit_by="group", fit_spread="loss").sound()
+    assert "Learning curve of a head on frozen features" in text(again)
+    assert "group" in {row for frame in again.dataframe for row in frame.value.get("By", pd.Series(dtype=object))}
+
+
+def test_a_model_of_other_images_is_told_so(visit, monkeypatch) -> None:
+    record = TrainingRecord(frozenset(), frozenset(), "parts of its own", pd.DataFrame(), None, "training.json")
+    monkeypatch.setattr(fit, "read_record", lambda folder: record)
+    page = visit("reliability", model="solar-cells", set="solar-cells").sound("Reliability")
+    assert "By training.json, no image of this set trained the model" in text(page)
+    assert not [b for b in page.button if b.label.startswith("Fit heads")]
+
+
+def test_a_network_that_is_not_installed_is_not_offered(visit, monkeypatch) -> None:
+    monkeypatch.setattr(embedded, "network", lambda: None)
+    page = visit("reliability", model="solar-cells", set="solar-cells").sound("Reliability")
+    assert "the ImageNet network is not installed here" in text(page)
