@@ -13,6 +13,7 @@ from PIL import Image
 from workbench import attribution
 from workbench.drawing import render
 from workbench.errors import InputError
+from workbench.files.folders import cache_folder
 from workbench.images.item import BytesSource, ImageItem
 from workbench.models.classifier import predict
 from workbench.models.loading import load_classifier
@@ -89,15 +90,20 @@ def test_sets_that_lack_something_say_so(visit, metal, monkeypatch, changed, vie
         assert not any(p.label == "Groups" for p in at.get("button_group"))
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_a_set_of_which_nothing_is_known_yet(visit, metal, monkeypatch, tmp_path, view):
-    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
+@pytest.fixture(scope="module")
+def unknown(metal):
     items = [
         dataclasses.replace(item, source=BytesSource(render.to_png(item.open()) + b"new"))
         for item in metal[1].items[:60]
     ]
-    found = dataclasses.replace(metal[1], items=tuple(items))
-    monkeypatch.setattr(choice, "images", lambda model: found)
+    return dataclasses.replace(metal[1], items=tuple(items))
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_set_of_which_nothing_is_known_yet(visit, unknown, monkeypatch, tmp_path, view):
+    (tmp_path / "sets").symlink_to(cache_folder() / "sets")
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path))
+    monkeypatch.setattr(choice, "images", lambda model: unknown)
     at = visit("probe", view=view, attack="fgsm", **METAL).sound("Probe")
     assert [b.label for b in at.button if b.label.startswith("Predict all 60 images")]
     if view == "regions":
