@@ -6,7 +6,7 @@ import streamlit as st
 
 from workbench.ui import choice, dealt, findings, reading, runs
 from workbench.ui.loading import notice, panel
-from workbench.ui.overview import figures, loaded, scope, subject, verdict, worst
+from workbench.ui.overview import checked, figures, loaded, scope, subject, verdict, worst
 
 view = dealt.view_of(runs.current_view())
 judged = scope.judged(view)
@@ -23,6 +23,7 @@ if judged is None:
 else:
     verdict.section(judged, bool(findings.accused(judged)))
     fill = worst.section(judged)
+    table = st.container()
     figures.start(judged)
     figures.section(judged)
 if not report:
@@ -39,3 +40,5 @@ with st.expander("Images of the set", icon=":material/grid_view:", expanded=judg
     loaded.contact_sheet(view.images)
 if judged is not None:
     fill()
+    with table:
+        checked.section(judged)

@@ -11,6 +11,7 @@ from workbench.bias.conclusions import (
     LEADS,
     Apart,
     Conclusion,
+    conclusion_result,
     nested,
     of_classes,
     of_groups,

@@ -15,6 +15,7 @@ from workbench.bias.figures import FIGURES
 from workbench.bias.groups import Comparison
 from workbench.bias.performance import Breakdown
 from workbench.bias.source import Tie
+from workbench.files import CheckResult, Outcome
 from workbench.predictions import Predictions, cases_of, groups_of
 from workbench.stats import (
     SIGNIFICANT,
@@ -79,6 +80,25 @@ class Conclusion:
     about: str = ""
     settles: str = ""
     gap: Apart | None = None
+
+
+OUTCOMES: Mapping[Verdict, Outcome] = {
+    "proven": "warn",
+    "chance": "unknown",
+    "too few": "unknown",
+    "open": "unknown",
+    "none": "ok",
+    "excluded": "unknown",
+}
+"""What a conclusion comes to as the result of a check: that figures differ as chance makes them does not show that the
+groups are alike."""
+
+
+def conclusion_result(line: Conclusion) -> CheckResult:
+    """A conclusion as the result of a check."""
+    value, low, high = (None, None, None) if line.gap is None else line.gap.span
+    name = " ".join(part for part in (line.kind, line.about) if part)
+    return CheckResult(f"gap: {name}", OUTCOMES[line.verdict], f"{line.lead}: {line.sentence}", value, low, high)
 
 
 def ordered(conclusions: Sequence[Conclusion]) -> list[Conclusion]:

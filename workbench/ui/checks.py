@@ -9,12 +9,12 @@ from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
-from workbench.files import CheckResult
+from workbench.files import CheckResult, Outcome
 from workbench.texts import shortened
 from workbench.ui import gallery
 from workbench.ui.text import plain
 
-ORDER = ("fail", "warn", "unknown", "ok")
+ORDER: tuple[Outcome, ...] = ("fail", "warn", "unknown", "ok")
 """The verdicts, those first that ask for a look."""
 SIGNS = {
     "ok": ":green[:material/check_circle:]",
@@ -58,12 +58,16 @@ def _row(title: str, anchor: str, results: Sequence[CheckResult]) -> str:
     )
 
 
+def gravest(results: Sequence[CheckResult]) -> Outcome:
+    """The gravest verdict of some results, at least one."""
+    return min((result.verdict for result in results), key=ORDER.index)
+
+
 def verdict_of(results: Sequence[CheckResult]) -> tuple[str, str]:
     """The chip of the gravest of some results, as HTML, and what it says; grey where there are none."""
     if not results:
         return gallery.chip(NOT_YET, "plain"), ""
-    counts = Counter[str](result.verdict for result in results)
-    worst = next(verdict for verdict in ORDER if counts[verdict])
+    counts, worst = Counter[str](result.verdict for result in results), gravest(results)
     first = next(result for result in results if result.verdict == worst)
     sentence = shortened(_SENTENCES.split(first.sentence, maxsplit=1)[0], LONGEST_SUMMARY)
     parts = ", ".join(f"{counts[verdict]:,} {CHIP_WORDS[verdict][0]}" for verdict in ORDER if counts[verdict])

@@ -69,7 +69,7 @@ def chip(line: Line) -> str:
 
 def of(view: View) -> list[Line]:
     """What is known about shortcuts and groups, the proven first. Nothing long is computed for it."""
-    scope = _scope(view)
+    scope = scope_of(view)
     if scope is None:
         return [Line("groups", "pending", "Groups and shortcuts: being looked up ...")]
     lines = [*_shortcuts(scope), _groups(scope)]
@@ -144,7 +144,7 @@ def _check(view: View, rows: NDArray[np.intp]) -> None:
 
 def accused(view: View) -> list[Conclusion]:
     """The shortcuts of this model that are proven on this set, where somebody has looked."""
-    scope = _scope(view)
+    scope = scope_of(view)
     return [] if scope is None else [line for line in _conclusions(scope) if line.verdict == "proven"]
 
 
@@ -156,7 +156,7 @@ def banner(view: View) -> None:
         st.page_link(url.BIAS, label="Proof", icon=":material/arrow_forward:", query_params=_proof())
 
 
-def _scope(view: View) -> Scope | None:
+def scope_of(view: View) -> Scope | None:
     """What Bias speaks of; None before its libraries are there, when nothing was computed yet either."""
     if not warm.torch_ready():
         return None
