@@ -6,7 +6,7 @@ import streamlit as st
 
 from workbench.ui import dealt, runs
 from workbench.ui.loading import notice
-from workbench.ui.reliability import fit, summary
+from workbench.ui.reliability import corruption, fit, summary
 from workbench.ui.reliability.scope import scope_of
 
 st.title("Reliability")
@@ -19,6 +19,12 @@ view = dealt.view_of(runs.current_view())
 dealt.banner(view)
 scope = scope_of(view)
 if scope is not None:
-    summary.section(scope, {"fit": ("Has it memorised, or is it too simple?", fit.known)})
+    questions = {
+        "fit": ("Has it memorised, or is it too simple?", fit.known),
+        "corruption": ("What disturbs it?", corruption.known),
+    }
+    summary.section(scope, questions)
     st.header("Fit", divider="gray", anchor="fit")
     fit.section(scope)
+    st.header("Corruption", divider="gray", anchor="corruption")
+    corruption.section(scope)

@@ -14,7 +14,7 @@ from workbench.catalog import load_catalog
 from workbench.errors import InputError
 from workbench.images import corrupting, corruption_kinds
 from workbench.images.corrupting import corrupt, unsuited
-from workbench.images.corruption_kinds import CORRUPTIONS, IMAGENET_C, LINE, SEVERITIES, kinds_of
+from workbench.images.corruption_kinds import CORRUPTIONS, IMAGENET_C, OF_LINE, SEVERITIES, kinds_of
 from workbench.sets import load_images
 
 PUBLISHED = {
@@ -69,9 +69,9 @@ def test_the_constants_are_those_that_were_published() -> None:
         own = CORRUPTIONS[name].constants
         assert np.allclose(np.array(own, float), np.array(constants, float), rtol=0, atol=1e-12), name
         assert "2019" in CORRUPTIONS[name].source
-    assert set(kinds_of(LINE)) | set(PUBLISHED) == set(CORRUPTIONS) == set(kinds_of("all"))
+    assert set(kinds_of(OF_LINE)) | set(PUBLISHED) == set(CORRUPTIONS) == set(kinds_of("all"))
     assert corruption_kinds.PUBLISHED_EDGE == 224
-    assert not any("2019" in CORRUPTIONS[name].source for name in kinds_of(LINE))
+    assert not any("2019" in CORRUPTIONS[name].source for name in kinds_of(OF_LINE))
 
 
 @pytest.mark.parametrize("severity", [1, 5])

@@ -76,14 +76,14 @@ def _folder(model: str) -> Path | None:
 
 
 def _corruption(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataFrame]]:
-    from workbench.images import LINE, kinds_of
+    from workbench.images import OF_LINE, kinds_of
     from workbench.reliability import corrupted, corruption_results, corruption_tables, kept_folder
 
     study = corrupted(
         subject.classifier,
         subject.images,
         subject.predictions,
-        kinds_of(LINE),
+        kinds_of(OF_LINE),
         folder=kept_folder(),
         on_progress=lambda *at: subject.report("asking about corrupted images", *at),
     )

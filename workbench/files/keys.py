@@ -106,6 +106,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "support": _kind("images", "table", "families", "promise", "by", megabytes=8),
         "label issues": _kind(*MODEL, "images", "predicted", "families", "features", megabytes=32),
         "label costs": _kind("images", "table", "families", "limits", megabytes=8),
+        "corruption": _kind(*MODEL, "images", "families", "table", "kinds", "many", megabytes=8),
+        "corrupted evidence": _kind(*MODEL, "images", "kind", "severity", megabytes=16),
         # of the journal
         "latest entries": _kind("journal", "head", "model"),
         "corrected labels": _kind("journal", "head", "images"),

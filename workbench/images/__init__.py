@@ -9,7 +9,7 @@ from workbench import handed_on
 if TYPE_CHECKING:
     from workbench.images.arrays import MAGIC
     from workbench.images.corrupting import corrupt, unsuited
-    from workbench.images.corruption_kinds import CORRUPTIONS, IMAGENET_C, LINE, SEVERITIES, Corruption, kinds_of
+    from workbench.images.corruption_kinds import CORRUPTIONS, IMAGENET_C, OF_LINE, SEVERITIES, Corruption, kinds_of
     from workbench.images.decoding import COPY, FORMATS, NOTES, heard, open_with
     from workbench.images.deep import decode, decode_mask, raster_from, shown
     from workbench.images.fills import FILLS, RANDOM, cover_region, elsewhere, tile
@@ -70,7 +70,7 @@ __getattr__ = handed_on(
         "arrays": "MAGIC",
         "looks": "Likeness Training appearance training_looks",
         "corrupting": "corrupt unsuited",
-        "corruption_kinds": "Corruption CORRUPTIONS IMAGENET_C kinds_of LINE SEVERITIES",
+        "corruption_kinds": "Corruption CORRUPTIONS IMAGENET_C kinds_of OF_LINE SEVERITIES",
         "decoding": "COPY FORMATS NOTES heard open_with",
         "deep": "decode decode_mask raster_from shown",
         "mask_turns": "orientation_of",

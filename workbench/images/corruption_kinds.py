@@ -18,7 +18,7 @@ SEVERITIES = (1, 2, 3, 4, 5)
 PUBLISHED_EDGE = 224
 """Pixels of the shorter side for which lengths are stated; they grow with the image, noise of a pixel does not."""
 PUBLISHED, OURS = "Hendrycks and Dietterich 2019, ImageNet-C", "the workbench's own choice"
-LINE: Final = "line"
+OF_LINE: Final = "line"
 IMAGENET_C: Final = "imagenet-c"
 Constant = float | tuple[float, ...]
 
@@ -30,7 +30,7 @@ class Corruption:
     Attributes:
         name: In links and files.
         title: On the screen.
-        suite: `LINE` or `IMAGENET_C`.
+        suite: `OF_LINE` or `IMAGENET_C`.
         unit: What its constants mean; lengths at `PUBLISHED_EDGE`.
         constants: One for each of `SEVERITIES`.
         cause: What brings it about, for whom it is to be kept away.
@@ -66,7 +66,7 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
             Corruption(
                 "underexposed",
                 "Underexposure",
-                LINE,
+                OF_LINE,
                 "{} stops darker",
                 (0.25, 0.5, 0.75, 1.0, 1.5),
                 "a lamp that ages, a shorter exposure",
@@ -74,7 +74,7 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
             Corruption(
                 "overexposed",
                 "Overexposure",
-                LINE,
+                OF_LINE,
                 "{} stops brighter",
                 (0.1, 0.2, 0.35, 0.5, 0.75),
                 "a new lamp, stray light, a longer exposure",
@@ -82,7 +82,7 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
             Corruption(
                 "gain_noise",
                 "Gain noise",
-                LINE,
+                OF_LINE,
                 "{} electrons at white, read noise {} of white",
                 ((4000.0, 0.002), (1500.0, 0.004), (600.0, 0.008), (250.0, 0.015), (100.0, 0.03)),
                 "more gain to make up for missing light, a warm sensor",
@@ -90,7 +90,7 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
             Corruption(
                 "slight_defocus",
                 "Defocus of the lens",
-                LINE,
+                OF_LINE,
                 "disc of radius {} px",
                 (0.75, 1.25, 2.0, 3.0, 4.0),
                 "a loose lens, a part that lies higher or lower",
@@ -98,7 +98,7 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
             Corruption(
                 "vibration",
                 "Vibration",
-                LINE,
+                OF_LINE,
                 "{} px of motion along the rows",
                 (2.0, 3.0, 5.0, 7.0, 10.0),
                 "a part or camera that moves while it is exposed",
@@ -106,7 +106,7 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
             Corruption(
                 "camera_jpeg",
                 "JPEG of the camera",
-                LINE,
+                OF_LINE,
                 "quality {}",
                 (90.0, 75.0, 60.0, 45.0, 30.0),
                 "images that are compressed on their way",
@@ -115,7 +115,7 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
             Corruption(
                 "dead_lines",
                 "Dead rows and columns",
-                LINE,
+                OF_LINE,
                 "{} lines of no light",
                 (1.0, 2.0, 3.0, 5.0, 8.0),
                 "a damaged sensor or cable",
@@ -123,7 +123,7 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
             Corruption(
                 "dust",
                 "Dust",
-                LINE,
+                OF_LINE,
                 "{} specks",
                 (2.0, 4.0, 8.0, 14.0, 22.0),
                 "dust on the lens or its window",
@@ -131,7 +131,7 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
             Corruption(
                 "turn",
                 "Small turn",
-                LINE,
+                OF_LINE,
                 "{}° about the centre",
                 (0.5, 0.75, 1.0, 1.5, 2.0),
                 "a part or camera that is not held straight",
@@ -139,7 +139,7 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
             Corruption(
                 "shift",
                 "Small shift",
-                LINE,
+                OF_LINE,
                 "{} px",
                 (1.0, 1.5, 2.0, 2.5, 3.0),
                 "a trigger that comes early or late",
@@ -147,7 +147,7 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
             Corruption(
                 "vignetting",
                 "Vignetting",
-                LINE,
+                OF_LINE,
                 "{} of the light missing in the corners",
                 (0.1, 0.2, 0.3, 0.45, 0.6),
                 "a lens, an aperture or a lamp that was changed",
@@ -281,6 +281,6 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
 
 
 def kinds_of(suite: str) -> tuple[str, ...]:
-    """The names of a suite, `LINE` or `IMAGENET_C`; of both where it is neither."""
-    both = suite not in (LINE, IMAGENET_C)
+    """The names of a suite, `OF_LINE` or `IMAGENET_C`; of both where it is neither."""
+    both = suite not in (OF_LINE, IMAGENET_C)
     return tuple(name for name, kind in CORRUPTIONS.items() if both or kind.suite == suite)

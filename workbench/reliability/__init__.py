@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from workbench import handed_on
 
 if TYPE_CHECKING:
-    from workbench.reliability.corrupted_answers import EDGE, kept_folder
+    from workbench.reliability.corrupted_answers import CORRUPTED_EDGE, kept_folder
+    from workbench.reliability.corrupted_evidence import Traced, traced
     from workbench.reliability.corruption import Corrupted, corrupted
     from workbench.reliability.corruption_figures import (
         ALL_BY,
@@ -44,7 +45,8 @@ __getattr__ = handed_on(
         "fit_words": "FIT_CHECKS fit_results fit_tables fit_verdict",
         "head_curve": "HeadStudy head_study",
         "training_record": "RECORD TrainingRecord read_record record_text",
-        "corrupted_answers": "EDGE kept_folder",
+        "corrupted_answers": "CORRUPTED_EDGE kept_folder",
+        "corrupted_evidence": "Traced traced",
         "corruption": "Corrupted corrupted",
         "corruption_figures": "ALL_BY cells holding Measure MEASURES measures_of ranking turned",
         "corruption_words": "caveats corruption_results corruption_tables ranking_sentence",

@@ -18,9 +18,9 @@ from workbench.images import SEVERITIES, ImageItem, Pixels, corrupt, shrunk, uns
 if TYPE_CHECKING:
     from workbench.models import Classifier
 
-EDGE = 1024
+CORRUPTED_EDGE = 1024
 """Pixels of the longer side: larger images are shrunk to that before they are corrupted, which would take too long."""
-MOST_KEPT = 20_000
+MOST_ANSWERS = 20_000
 """Images whose answers are kept, the newest ones; each takes a few kilobytes."""
 
 
@@ -76,7 +76,7 @@ def answers_of(
     if past is not None and not wanted:
         return past
     levels = classifier.levels(item)
-    pixels = shrunk(levels, EDGE)
+    pixels = shrunk(levels, CORRUPTED_EDGE)
     reasons = {kind: unsuited(pixels, kind) for kind in wanted}
     suited = [kind for kind in wanted if not reasons[kind]]
     parts = forwards(classifier, _images(pixels, suited, on_cell), batch=batch or BATCH)
@@ -87,7 +87,7 @@ def answers_of(
     why = {kind: reason for kind, reason in reasons.items() if reason}
     if past is not None:
         under, why = {**past.under, **under}, {**past.unsuited, **why}
-    result = Answers(rows[0], under, why, max(levels.shape[:2]) > EDGE)
+    result = Answers(rows[0], under, why, max(levels.shape[:2]) > CORRUPTED_EDGE)
     if path is not None:
         write_value(path, result)
     return result
@@ -102,8 +102,8 @@ def _images(pixels: Pixels, kinds: Sequence[str], on_cell: Callable[[], object])
 
 
 def prune(folder: Path) -> None:
-    """Leave the newest `MOST_KEPT` answers."""
+    """Leave the newest `MOST_ANSWERS` answers."""
     with contextlib.suppress(OSError):
         files = sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True)
-        for file in files[MOST_KEPT:]:
+        for file in files[MOST_ANSWERS:]:
             file.unlink()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from workbench.models import Classifier
 
-MOST_VALUES = 12
+MOST_GROUPED = 12
 """An attribute with more values is not grouped by."""
 Progress = Callable[[int, int], None]
 
@@ -49,7 +49,7 @@ class Corrupted:
         left_out: Why images of the sample were not asked about, by name.
         unsuited: Why images cannot have a kind, by the kind's name.
         sample: How many images there are ("images"), were "drawn", with which "seed", of which "split" if of one.
-        shrunk: How many of the images were larger than `corrupted_answers.EDGE` and shrunk first.
+        shrunk: How many of the images were larger than `corrupted_answers.CORRUPTED_EDGE` and shrunk first.
         unlike: How many are decided otherwise than the table of predictions has it, before any corruption.
         units: (M,) the independent unit of each image; None where each is one of its own.
     """
@@ -217,7 +217,7 @@ def _reasons(answers: Iterable[Answers], kinds: Sequence[str]) -> dict[str, str]
 
 
 def _attributes(predictions: Predictions, rows: NDArray[np.intp]) -> pd.DataFrame:
-    """What the images at some rows can be grouped by: attributes of two to `MOST_VALUES` values."""
+    """What the images at some rows can be grouped by: attributes of two to `MOST_GROUPED` values."""
     names = [name for name in groupable(predictions) if len(factorise(predictions.frame[name], rows)[1]) >= 2]
-    few = [name for name in names if len(factorise(predictions.frame[name], rows)[1]) <= MOST_VALUES]
+    few = [name for name in names if len(factorise(predictions.frame[name], rows)[1]) <= MOST_GROUPED]
     return predictions.frame.loc[rows, few].reset_index(drop=True)

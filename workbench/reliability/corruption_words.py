@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench.files import CheckResult
 from workbench.images import CORRUPTIONS, SEVERITIES
-from workbench.reliability.corrupted_answers import EDGE
+from workbench.reliability.corrupted_answers import CORRUPTED_EDGE
 from workbench.reliability.corruption import Corrupted
 from workbench.reliability.corruption_figures import (
     MEASURES,
@@ -71,7 +71,7 @@ def caveats(study: Corrupted) -> list[str]:
     lines = []
     if study.shrunk:
         lines.append(
-            f"{study.shrunk:,} of {len(study.names):,} images are larger than {EDGE:,} pixels and were shrunk to that"
+            f"{study.shrunk:,} of {len(study.names):,} images are larger than {CORRUPTED_EDGE:,} pixels and were shrunk to that"
             " first: noise is that of the smaller image's pixels, which is stronger than that of the original's."
         )
     if study.unlike:
