@@ -71,8 +71,8 @@ def caveats(study: Corrupted) -> list[str]:
     lines = []
     if study.shrunk:
         lines.append(
-            f"{study.shrunk:,} of {len(study.names):,} images are larger than {CORRUPTED_EDGE:,} pixels and were shrunk to that"
-            " first: noise is that of the smaller image's pixels, which is stronger than that of the original's."
+            f"{study.shrunk:,} of {len(study.names):,} images are larger than {CORRUPTED_EDGE:,} pixels and were shrunk"
+            " to that first: noise is that of the smaller image's pixels, stronger than that of the original's."
         )
     if study.unlike:
         lines.append(
