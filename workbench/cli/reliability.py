@@ -12,6 +12,7 @@ import typer
 from workbench.cli.data import VERDICT_MARKS, answers_of
 from workbench.cli.images import ImagesOption, ReadOption, load, show
 from workbench.cli.meter import Meter
+from workbench.errors import InputError
 from workbench.files import CheckResult, findings_text, frame_csv
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from workbench.models import Classifier
     from workbench.predictions import Predictions
 
+LABEL_NEXT = "label-next.csv"
 Report = Callable[[str, int, int], None]
 Part = Callable[["Subject"], "tuple[list[CheckResult], dict[str, pd.DataFrame]]"]
 
@@ -66,6 +68,43 @@ def _fit(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataFrame]]:
     return fit_results(fit, study, record), fit_tables(fit, study, record)
 
 
+def _label_next(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataFrame]]:
+    """The list of images to label, and the set with them as a table to train from."""
+    from workbench.quality import write_manifest
+    from workbench.reliability import next_result, next_to_label, read_record
+
+    path = subject.out / LABEL_NEXT
+    if (subject.out / "findings.json").exists():  # of a run before
+        path.unlink(missing_ok=True)
+    try:
+        features = subject.answers.embeddings()
+    except InputError as error:
+        return [CheckResult("label next", "unknown", str(error))], {}
+    positive = positive_of(subject.predictions)
+    record = read_record(_folder(subject.model))
+    result = next_to_label(subject.predictions, features, record, positive=positive)
+    if result.reason:
+        return [next_result(result)], {}
+    listed = set(result.frame["name"])
+    items = [
+        dataclasses.replace(item, split="train") if item.name in listed else item
+        for item in subject.images
+        if item.label is not None or item.name in listed
+    ]
+    write_manifest(path, dataclasses.replace(subject.images, items=tuple(items)))
+    return [next_result(result)], {"label-next": result.frame}
+
+
+def positive_of(predictions: Predictions) -> tuple[str, ...]:
+    """The classes that are defects; none where no class says by its name that it is good."""
+    from workbench.predictions import defect_classes
+
+    try:
+        return defect_classes(predictions)
+    except InputError:
+        return ()
+
+
 def _folder(model: str) -> Path | None:
     """The folder of a model, where its name stands for one."""
     from workbench.catalog import load_catalog
@@ -90,7 +129,7 @@ def _corruption(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataF
     return corruption_results(study), corruption_tables(study)
 
 
-PARTS: Mapping[str, Part] = {"fit": _fit, "corruption": _corruption}
+PARTS: Mapping[str, Part] = {"fit": _fit, "label next": _label_next, "corruption": _corruption}
 """What is asked, in the order of the page: results, and the tables behind them by name."""
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from workbench.reliability.fit import Fit, fit_of
     from workbench.reliability.fit_words import FIT_CHECKS, fit_results, fit_tables, fit_verdict
     from workbench.reliability.head_curve import HeadStudy, head_study
+    from workbench.reliability.label_next import NextToLabel, next_result, next_to_label
     from workbench.reliability.overrules import OverruleChart, overrule_chart, overrule_results
     from workbench.reliability.training_record import RECORD, TrainingRecord, read_record, record_text
 
@@ -44,6 +45,7 @@ __getattr__ = handed_on(
         "fit": "Fit fit_of",
         "fit_words": "FIT_CHECKS fit_results fit_tables fit_verdict",
         "head_curve": "HeadStudy head_study",
+        "label_next": "NextToLabel next_result next_to_label",
         "training_record": "RECORD TrainingRecord read_record record_text",
         "corrupted_answers": "CORRUPTED_EDGE kept_folder",
         "corrupted_evidence": "Traced traced",
