@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from trained import lay, small_backbone
 
 from workbench.models.architectures import build
 from workbench.models.loading import load_classifier
@@ -28,27 +29,7 @@ SMALL = {"epochs": 3, "size": 32}
 @pytest.fixture
 def small(monkeypatch):
     """The training with timm's smallest ResNet for its backbone."""
-
-    def backbone(classes):
-        torch.manual_seed(0)
-        return build("timm:test_resnet", trusted=True, options={"num_classes": classes})[0]
-
-    monkeypatch.setattr(finetune, "backbone", backbone)
-    monkeypatch.setattr(finetune, "ARCHITECTURE", "timm:test_resnet")
-
-
-def lay(folder, counts, seed=0, size=(40, 36)):
-    """Writes grey noise; in every class but the first there is a bright square, whose place tells the class."""
-    rng = np.random.default_rng(seed)
-    for number, (kind, count) in enumerate(counts.items()):
-        (folder / kind).mkdir(parents=True, exist_ok=True)
-        for i in range(count):
-            pixels = rng.integers(60, 120, (*size, 3), dtype=np.uint8)
-            if number:
-                row, column = rng.integers(2, 20, 2)
-                pixels[row : row + 10, column : column + 10] = [(250, 250, 250), (250, 20, 20)][number - 1]
-            Image.fromarray(pixels).save(folder / kind / f"{i:02}.png")
-    return folder
+    small_backbone(monkeypatch)
 
 
 @pytest.fixture

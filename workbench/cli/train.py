@@ -32,6 +32,13 @@ def train(
     seed: Annotated[int, typer.Option(help="Seed of the training, and of the splits if the set has none.")] = 0,
     checkpoint: Annotated[Path | None, typer.Option(help="Written after each epoch; training resumes from it.")] = None,
     read: ReadOption = None,
+    before: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="The folder of a model that train wrote, to go on from: its weights, classes, input size and splits.",
+        ),
+    ] = None,
 ) -> None:
     """Fine-tune the backbone that ships with the workbench on labelled images, and write a model with its model card.
 
@@ -46,7 +53,7 @@ def train(
     status, start = "nothing yet", time.monotonic()
     try:
         steps = finetune.train(
-            image_set, out, epochs=epochs, size=size, positive=positive, seed=seed, checkpoint=checkpoint
+            image_set, out, epochs=epochs, size=size, positive=positive, seed=seed, checkpoint=checkpoint, before=before
         )
         with Meter(sys.stdout) as meter, closing(steps):
             for step in steps:
@@ -58,7 +65,16 @@ def train(
             file=sys.stderr,
         )
         raise
+    if before is not None:
+        _changed(out, before)
     _summary(out, (time.monotonic() - start) / 60)
+
+
+def _changed(out: Path, before: Path) -> None:
+    """What the card says of before and after, and where both are compared."""
+    _, _, rest = (out / "MODEL_CARD.md").read_text(encoding="utf-8").partition("### Before and after\n\n")
+    print(rest.partition("\n")[0])
+    print(f"Compare both: workbench run --model {out}, Probe, Compare with another model: {before}")
 
 
 def _summary(out: Path, minutes: float) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from workbench.reliability.head_curve import HeadStudy, head_study
     from workbench.reliability.label_next import NextToLabel, next_result, next_to_label
     from workbench.reliability.overrules import OverruleChart, overrule_chart, overrule_results
-    from workbench.reliability.training_record import RECORD, TrainingRecord, read_record, record_text
+    from workbench.reliability.training_record import DIGITS, RECORD, TrainingRecord, read_record, record_text
 
 __getattr__ = handed_on(
     __name__,
@@ -46,7 +46,7 @@ __getattr__ = handed_on(
         "fit_words": "FIT_CHECKS fit_results fit_tables fit_verdict",
         "head_curve": "HeadStudy head_study",
         "label_next": "NextToLabel next_result next_to_label",
-        "training_record": "RECORD TrainingRecord read_record record_text",
+        "training_record": "DIGITS RECORD TrainingRecord read_record record_text",
         "corrupted_answers": "CORRUPTED_EDGE kept_folder",
         "corrupted_evidence": "Traced traced",
         "corruption": "Corrupted corrupted",

