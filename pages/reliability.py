@@ -6,7 +6,7 @@ import streamlit as st
 
 from workbench.ui import dealt, runs
 from workbench.ui.loading import notice
-from workbench.ui.reliability import corruption, fit, summary
+from workbench.ui.reliability import corruption, fit, label_next, summary
 from workbench.ui.reliability.scope import scope_of
 
 st.title("Reliability")
@@ -26,5 +26,7 @@ if scope is not None:
     summary.section(scope, questions)
     st.header("Fit", divider="gray", anchor="fit")
     fit.section(scope)
+    st.subheader("What to label next", anchor="label-next")
+    label_next.section(scope)
     st.header("Corruption", divider="gray", anchor="corruption")
     corruption.section(scope)
