@@ -5,6 +5,8 @@ from __future__ import annotations
 from workbench.stats.auc import auc, placements
 from workbench.stats.calibration import BINS, calibration_cells, calibration_error, debiased_error
 from workbench.stats.clusters import complement, ends_along, share, upper_along
+from workbench.stats.corp import Decomposition, decomposition, isotonic
+from workbench.stats.equal_mass import Binned, binned_calibration, equal_mass, error_in_bins
 from workbench.stats.gaps import Estimates, difference, gap, paired_difference, ratio, simultaneous
 from workbench.stats.influences import by_influence, mean_auc, weighted_mean, weighted_share
 from workbench.stats.joining import joined, units_or_cases
@@ -24,6 +26,7 @@ from workbench.stats.rates import (
     mean_of,
     means,
     moments,
+    student,
     upper_bound,
     wilson,
     wilson_bounds,
