@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from workbench.models.rereading import reread, settings_toml
     from workbench.models.settings import Settings
     from workbench.models.shards import content_key
+    from workbench.models.temperature_toml import temperature_lines, tempered_toml
     from workbench.models.tiles import cut_tile, tile_weights
     from workbench.models.uploads import upload_model
     from workbench.models.weights import read_weights
@@ -57,6 +58,7 @@ __getattr__ = handed_on(
         "rereading": "reread settings_toml",
         "settings": "Settings",
         "shards": "content_key",
+        "temperature_toml": "temperature_lines tempered_toml",
         "tiles": "cut_tile tile_weights",
         "uploads": "upload_model",
         "weights": "read_weights",

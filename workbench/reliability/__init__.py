@@ -7,6 +7,13 @@ from typing import TYPE_CHECKING
 from workbench import handed_on
 
 if TYPE_CHECKING:
+    from workbench.reliability.calibrate import Calibration, calibration_of
+    from workbench.reliability.calibration_words import (
+        calibration_results,
+        calibration_tables,
+        diagram_table,
+        temperature_table,
+    )
     from workbench.reliability.corrupted_answers import CORRUPTED_EDGE, kept_folder
     from workbench.reliability.corrupted_evidence import Traced, traced
     from workbench.reliability.corruption import Corrupted, corrupted
@@ -37,11 +44,14 @@ if TYPE_CHECKING:
     from workbench.reliability.head_curve import HeadStudy, head_study
     from workbench.reliability.label_next import NextToLabel, next_result, next_to_label
     from workbench.reliability.overrules import OverruleChart, overrule_chart, overrule_results
+    from workbench.reliability.temperature import Temperature, fitted
     from workbench.reliability.training_record import DIGITS, RECORD, TrainingRecord, read_record, record_text
 
 __getattr__ = handed_on(
     __name__,
     {
+        "calibrate": "Calibration calibration_of",
+        "calibration_words": "calibration_results calibration_tables diagram_table temperature_table",
         "fit": "Fit fit_of",
         "fit_words": "FIT_CHECKS fit_results fit_tables fit_verdict",
         "head_curve": "HeadStudy head_study",
@@ -59,5 +69,6 @@ __getattr__ = handed_on(
         "drift_words": "drift_results drift_tables",
         "estimate": "Estimates",
         "overrules": "OverruleChart overrule_chart overrule_results",
+        "temperature": "Temperature fitted",
     },
 )
