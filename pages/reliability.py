@@ -6,7 +6,7 @@ import streamlit as st
 
 from workbench.ui import dealt, runs
 from workbench.ui.loading import notice
-from workbench.ui.reliability import corruption, fit, label_next, summary
+from workbench.ui.reliability import calibration, corruption, fit, summary
 from workbench.ui.reliability.scope import scope_of
 
 st.title("Reliability")
@@ -21,12 +21,13 @@ scope = scope_of(view)
 if scope is not None:
     questions = {
         "fit": ("Has it memorised, or is it too simple?", fit.known),
+        "calibration": ("Do its probabilities mean what they say?", calibration.known),
         "corruption": ("What disturbs it?", corruption.known),
     }
     summary.section(scope, questions)
     st.header("Fit", divider="gray", anchor="fit")
     fit.section(scope)
-    st.subheader("What to label next", anchor="label-next")
-    label_next.section(scope)
+    st.header("Calibration", divider="gray", anchor="calibration")
+    calibration.section(scope)
     st.header("Corruption", divider="gray", anchor="corruption")
     corruption.section(scope)

@@ -114,6 +114,15 @@ def _folder(model: str) -> Path | None:
     return path if path.is_dir() else None
 
 
+def _calibration(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataFrame]]:
+    from workbench.predictions import defect_classes, has_defects
+    from workbench.reliability import calibration_of, calibration_results, calibration_tables
+
+    predictions = subject.predictions
+    result = calibration_of(predictions, defect_classes(predictions) if has_defects(predictions) else ())
+    return calibration_results(result), calibration_tables(result)
+
+
 def _corruption(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataFrame]]:
     from workbench.images import OF_LINE, kinds_of
     from workbench.reliability import corrupted, corruption_results, corruption_tables, kept_folder
@@ -129,7 +138,12 @@ def _corruption(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataF
     return corruption_results(study), corruption_tables(study)
 
 
-PARTS: Mapping[str, Part] = {"fit": _fit, "label next": _label_next, "corruption": _corruption}
+PARTS: Mapping[str, Part] = {
+    "fit": _fit,
+    "label next": _label_next,
+    "calibration": _calibration,
+    "corruption": _corruption,
+}
 """What is asked, in the order of the page: results, and the tables behind them by name."""
 
 

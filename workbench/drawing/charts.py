@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -123,6 +124,35 @@ def curves(panels: Sequence[Panel], *, title: str, footer: str = "") -> Figure:
     chart.suptitle(title, fontsize=11, parse_math=False)
     chart.supxlabel(footer, fontsize=7, color="0.35", parse_math=False)
     return chart
+
+
+def reliability_diagram(bins: pd.DataFrame, *, title: str, footer: str = "") -> Figure:
+    """How often something was true against how probable it was said to be, in front of what calibration would show.
+
+    Args:
+        bins: A row a bin, with "mean probability", "share true" and its "share low" and "share high", and the ends of
+            the band of a calibrated model, "band low" and "band high".
+        title: Above it.
+        footer: What the figures were measured on.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import PercentFormatter
+
+    chart = Figure(figsize=(5.2, 5.2), layout="constrained")
+    ax = chart.subplots()
+    across = bins["mean probability"]
+    ax.plot([0, 1], [0, 1], color="0.55", linewidth=1)
+    ax.vlines(across, bins["band low"], bins["band high"], color="0.55", linewidth=10, alpha=0.3)
+    ax.vlines(across, bins["share low"], bins["share high"], color=INK, linewidth=2, alpha=0.5)
+    ax.plot(across, bins["share true"], "o", color=INK, markersize=6)
+    ax.set_xlim(-0.02, 1.02)
+    ax.set_ylim(-0.02, 1.02)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PercentFormatter(1.0))
+    ax.set_xlabel("mean probability")
+    ax.set_ylabel("share true, with 95 % interval; grey: a calibrated model of this size")
+    ax.grid(alpha=0.3)
+    return _add_titles(chart, ax, title, footer)
 
 
 def row_shares(counts: NDArray[np.int64]) -> NDArray[np.float64]:
