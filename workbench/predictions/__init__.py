@@ -36,6 +36,7 @@ from workbench.predictions.independence import (
     with_families,
 )
 from workbench.predictions.labels import good_class, labels_of
+from workbench.predictions.rule_temperature import COLDEST, HOTTEST, at_temperature, moved
 from workbench.predictions.several import cooccurrence, one_against_rest
 from workbench.predictions.table import (
     NUMBERS,
@@ -51,6 +52,5 @@ from workbench.predictions.table import (
     reaches,
     tabulate,
 )
-from workbench.predictions.temperature import COLDEST, HOTTEST, at_temperature, moved
 from workbench.predictions.unmatched import Unmatched, unmatched
 from workbench.predictions.verdicts import Verdict, percent, verdict_of
