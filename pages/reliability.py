@@ -6,7 +6,7 @@ import streamlit as st
 
 from workbench.ui import dealt, runs
 from workbench.ui.loading import notice
-from workbench.ui.reliability import calibration, corruption, fit, summary
+from workbench.ui.reliability import calibration, corruption, drift, fit, summary
 from workbench.ui.reliability.scope import scope_of
 
 st.title("Reliability")
@@ -23,6 +23,7 @@ if scope is not None:
         "fit": ("Has it memorised, or is it too simple?", fit.known),
         "calibration": ("Do its probabilities mean what they say?", calibration.known),
         "corruption": ("What disturbs it?", corruption.known),
+        "drift": ("Are the images still those it was made for?", drift.known),
     }
     summary.section(scope, questions)
     st.header("Fit", divider="gray", anchor="fit")
@@ -31,3 +32,5 @@ if scope is not None:
     calibration.section(scope)
     st.header("Corruption", divider="gray", anchor="corruption")
     corruption.section(scope)
+    st.header("Drift", divider="gray", anchor="drift")
+    drift.section(scope)

@@ -108,6 +108,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "label costs": _kind("images", "table", "families", "limits", megabytes=8),
         "corruption": _kind(*MODEL, "images", "families", "table", "kinds", "many", megabytes=8),
         "corrupted evidence": _kind(*MODEL, "images", "kind", "severity", megabytes=16),
+        "drift": _kind(*MODEL, "images", "table", "new", "maps", megabytes=8),
         # of the journal
         "latest entries": _kind("journal", "head", "model"),
         "corrected labels": _kind("journal", "head", "images"),

@@ -37,9 +37,9 @@ def estimated_sides(
     figures = (ACCURACY, PASSED) if positive else (ACCURACY,)
     parts = [_estimated((first, second), units, figure, positive, seed) for figure in figures]
     kept = [part for part in parts if not part.reason]
-    reason = "" if kept else " ".join(dict.fromkeys(part.reason for part in parts))
+    why = dict.fromkeys(f"{figure}: {part.reason}" for figure, part in zip(figures, parts, strict=True) if part.reason)
     frame = pd.concat([part.frame for part in kept], ignore_index=True) if kept else parts[0].frame
-    return Estimates(frame, all(part.calibrated for part in kept), reason)
+    return Estimates(frame, all(part.calibrated for part in kept), " ".join(why))
 
 
 def _estimated(
@@ -112,6 +112,6 @@ def doubts_of(domain: Rate, foreign: Foreign | None, estimates: Estimates) -> tu
             f"{beyond.value:.1%} of the new images ({beyond.count:,} of {beyond.support:,}) lie beyond the reach of the"
             f" reference, more than {TRUSTED_BEYOND:.0%}"
         )
-    if not estimates.reason and not estimates.calibrated:
+    if len(estimates.frame) and not estimates.calibrated:
         doubts.append("the scores are not calibrated on the reference, even after a curve is fitted to them")
     return tuple(doubts)

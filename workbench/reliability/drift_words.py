@@ -46,7 +46,7 @@ def sides_of(result: Drift) -> str:
 
 
 def _whole(result: Drift) -> CheckResult:
-    support, lead = sum(result.counts), f"{result.new} against {result.reference}: "
+    support, lead = sum(result.counts), f"{result.new[:1].upper()}{result.new[1:]} against {result.reference}: "
     if result.reason or not len(result.tests):
         why = result.reason or "Nothing that could differ was known of both sides."
         return CheckResult("drift", "unknown", f"{lead}it cannot be told whether this is drift. {why}", support=support)
@@ -145,11 +145,12 @@ def _foreign(result: Drift) -> CheckResult:
 
 
 def _estimates(result: Drift) -> list[CheckResult]:
-    estimates = result.estimates
+    estimates, results = result.estimates, []
     if estimates.reason:
-        said = f"Without labels nothing can be estimated: {estimates.reason} {labels_needed()}"
-        return [CheckResult("estimated without labels", "unknown", said)]
-    return [_estimate(result, str(figure), part) for figure, part in estimates.frame.groupby("figure", sort=False)]
+        said = f"Without labels it cannot be estimated: {estimates.reason} {labels_needed()}"
+        results.append(CheckResult("estimated without labels", "unknown", said))
+    parts = estimates.frame.groupby("figure", sort=False)
+    return [*(_estimate(result, str(figure), part) for figure, part in parts), *results]
 
 
 def labels_needed() -> str:

@@ -41,7 +41,7 @@ class Estimates:
             (the mean absolute one there), reference (the figure there), support, truth (where the new images have
             labels).
         calibrated: Whether the reference's probabilities of being right are calibrated, after fitting.
-        reason: Why nothing can be estimated; empty where it can.
+        reason: Why a figure cannot be estimated; empty where all can.
     """
 
     frame: pd.DataFrame
