@@ -132,6 +132,7 @@ def _side(
     which: str,
     report: Report,
 ) -> DriftSide:
+    from workbench.images import testing_items
     from workbench.journal import told_apart_here
     from workbench.predictions import with_families
     from workbench.quality import families_of_set, measure
@@ -140,7 +141,15 @@ def _side(
     families = families_of_set(whole, told_apart_here())
     predictions = answers.predictions if families is None else with_families(answers.predictions, families.by_name)
     measures = measure(images.items, lambda *at: report(f"{which}: measuring", *at))
-    return side_of(images, len(whole), predictions, measures=measures, vectors=vectors, maps=maps)
+    return side_of(
+        images,
+        len(testing_items(whole, None)),
+        predictions,
+        measures=measures,
+        vectors=vectors,
+        maps=maps,
+        reference=which == "reference",
+    )
 
 
 def _method(classifier: Classifier) -> str | None:

@@ -31,26 +31,29 @@ def side_of(
     vectors: NDArray[np.floating] | None = None,
     maps: DriftMaps | None = None,
     title: str = "",
+    reference: bool = False,
 ) -> DriftSide:
     """What is known of images that stand for a set.
 
     Args:
         images: N images.
-        whole: How many the set holds from which they are taken.
+        whole: Of how many they are drawn.
         predictions: What the model says of them, a row each, in their order.
         measures: A row each, in their order.
         vectors: (N, D) an embedding.
         maps: Of a sample of them.
         title: What they are; made of the set's name where missing.
+        reference: Whether they are the reference, which must be none that the model was trained on.
     """
     tested = {item.split for item in images} == {"test"}
     part = f"the test split of {images.name}" if tested and not title else title or images.name
-    few = f"{len(images):,} of the {whole:,} images of {images.name} stand for it" if len(images) < whole else ""
+    few = f"{len(images):,} of the {whole:,} images of {part} stand for it" if len(images) < whole else ""
     trained = (
         f"No test split is stated of {images.name}: whether the model was trained on its images is not known, and of"
         " images that it was trained on it is surer."
     )
-    notes = [*([f"{few}."] if few and not tested else []), *([] if tested or title else [trained])]
+    stated = tested or "test split" in title
+    notes = [*([f"{few}."] if few else []), *([trained] if reference and not stated else [])]
     return DriftSide(
         part,
         predictions.frame.reset_index(drop=True),

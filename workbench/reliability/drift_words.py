@@ -46,7 +46,7 @@ def sides_of(result: Drift) -> str:
 
 
 def _whole(result: Drift) -> CheckResult:
-    support, lead = sum(result.counts), f"{result.new[:1].upper()}{result.new[1:]} against {result.reference}: "
+    support, lead = sum(result.counts), f"{_opening(result.new)} against {result.reference}: "
     if result.reason or not len(result.tests):
         why = result.reason or "Nothing that could differ was known of both sides."
         return CheckResult("drift", "unknown", f"{lead}it cannot be told whether this is drift. {why}", support=support)
@@ -69,6 +69,11 @@ def _whole(result: Drift) -> CheckResult:
     said = f"{lead}drift in {', '.join(names[:NAMED])}{more} (smallest corrected p = {least:.2g} of {tests}).{iid}"
     images = () if result.foreign is None else tuple(result.foreign.frame["name"][:NAMED_IMAGES])
     return CheckResult("drift", "fail" if result.by_unit else "warn", said, *facts, images)
+
+
+def _opening(title: str) -> str:
+    """A title at the start of a sentence; a name stays as it is."""
+    return f"The {title.removeprefix('the ')}" if title.startswith("the ") else title
 
 
 def _test(result: Drift, row: Mapping[Hashable, Any]) -> CheckResult:

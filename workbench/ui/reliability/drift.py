@@ -28,7 +28,7 @@ from workbench.ui.reliability import drift_shown, drift_sides
 from workbench.ui.reliability.drift_sides import Two
 from workbench.ui.reliability.scope import Scope
 
-AGAINST, MAPS = "against", "drift_maps"
+AGAINST, COMPARE_MAPS = "against", "drift_maps"
 """What is chosen in the address: the new images, and whether maps are compared."""
 
 
@@ -47,7 +47,7 @@ def section(scope: Scope) -> None:
             help="Another image set (here you can also type a folder), a split or a group of this set.",
             width=360,
         )
-        maps = url.select("Where the model looks", ["on", "off"], key=MAPS, format_func=_maps_words, width=220)
+        maps = url.select("Where the model looks", ["on", "off"], key=COMPARE_MAPS, format_func=_maps_words, width=220)
         draw.meaning("drift", "What does this mean?")
     if against == drift_sides.NOTHING:
         st.info(
@@ -120,7 +120,7 @@ def known(scope: Scope) -> Sequence[CheckResult]:
     against = str(st.query_params.get(AGAINST) or st.session_state.get(AGAINST) or "")
     if not against:
         return ()
-    maps = str(st.query_params.get(MAPS) or "on") == "on"
+    maps = str(st.query_params.get(COMPARE_MAPS) or "on") == "on"
     try:
         result = _recalled(_place(scope, drift_sides.two_of(scope, against), maps))
     except InputError:  # the section says why

@@ -165,10 +165,17 @@ def sides(scope: Scope, two: Two, maps: bool) -> tuple[DriftSide, DriftSide] | N
     vectors = _vectors(scope, reference, new, two.together, progress)
     looks = _looks(scope, (reference, new), progress) if maps else (None, None)
     made = [
-        side_of(view.images, whole, _answered(view), measures=measured, vectors=own, maps=seen_maps, title=title)
-        for view, whole, measured, own, seen_maps, title in zip(
-            (reference, new), two.wholes, measures, vectors, looks, two.titles, strict=True
+        side_of(
+            view.images,
+            two.wholes[place],
+            _answered(view),
+            measures=measures[place],
+            vectors=vectors[place],
+            maps=looks[place],
+            title=two.titles[place],
+            reference=place == 0,
         )
+        for place, view in enumerate((reference, new))
     ]
     progress.done()
     return made[0], made[1]
