@@ -25,6 +25,7 @@ def test_of_the_solar_cells_the_gap_is_open_and_heads_are_fitted_once(visit, mon
     words = text(page)
     assert "Whether it memorised is open: 93.5 % of 1,616 images in 26" in words
     assert "read from training.json beside it" in words
+    assert any("whether it memorised or is too simple cannot be told" in str(h.value) for h in page.get("html"))
     assert "Of fewer than 10" in words
     page.button(key=next(b.key for b in page.button if b.label.startswith("Fit heads"))).click().run()
     words = text(page.sound())

@@ -11,6 +11,7 @@ from workbench.files import CheckResult
 from workbench.predictions import groupable
 from workbench.quality import frozen_features
 from workbench.reliability import (
+    FIT_CHECKS,
     Fit,
     HeadStudy,
     TrainingRecord,
@@ -22,7 +23,7 @@ from workbench.reliability import (
     read_record,
 )
 from workbench.stats import ENOUGH, FEW_UNITS, Rate
-from workbench.ui import checks, draw, kin, session, url
+from workbench.ui import checks, draw, gallery, kin, session, url
 from workbench.ui import kept as on_disk
 from workbench.ui.cache import Slot, slot
 from workbench.ui.data import embedded
@@ -34,7 +35,7 @@ from workbench.ui.text import plain
 NO_ATTRIBUTE = "classes alone"
 MOST_VALUES = 60
 """Values of an attribute that a table is offered for."""
-WORDS = {
+WORDS = {  # a kind of chip, and what stands on it
     "memorised": ("bad", "memorised"),
     "too simple": ("doubt", "too simple"),
     "neither shown": ("good", "neither memorised nor too simple, as far as can be seen"),
@@ -57,6 +58,8 @@ def section(scope: Scope) -> None:
     by = _attribute(scope)
     result, study = _fit(scope, record, by), known_study(scope, record)
     results = fit_results(result, study, record)
+    kind, words = WORDS[fit_verdict(results)]
+    st.html(gallery.chip(words, kind))
     checks.lines(results)
     _said(result)
     if result.known in ("recorded", "stated") and not result.reason:
@@ -77,17 +80,13 @@ def section(scope: Scope) -> None:
 
 
 def known(scope: Scope) -> list[CheckResult]:
-    """The checks by what is known without long work."""
+    """The checks by what is known without long work; whether more images help is another question."""
     try:
         record = record_of(scope)
     except InputError:  # the section says why
         return []
-    return fit_results(_fit(scope, record, ""), known_study(scope, record), record)
-
-
-def word_of(scope: Scope) -> str:
-    """The verdict in one word, as `workbench.reliability.fit_verdict`."""
-    return fit_verdict(known(scope)) if known(scope) else "unknown"
+    results = fit_results(_fit(scope, record, ""), known_study(scope, record), record)
+    return [result for result in results if result.check != FIT_CHECKS[2]]
 
 
 def record_of(scope: Scope) -> TrainingRecord | None:

@@ -156,7 +156,12 @@ def curve(study: HeadStudy, footer: str) -> None:
     """The learning curve of the heads."""
     st.markdown(f"**Learning curve of a head on frozen features**, not of the model itself: {study.features}")
     frame = study.curve.copy()
-    x = {"field": "images", "type": "quantitative", "scale": {"type": "log"}, "title": "training images (whole units)"}
+    x = {
+        "field": "images",
+        "type": "quantitative",
+        "scale": {"type": "log", "nice": False},
+        "title": "training images (whole units)",
+    }
     y = {"type": "quantitative", "scale": {"zero": False}, "title": "AUC on held-out images"}
     tooltip = [{"field": name, "format": ",.0f"} for name in ("images", "units", "draws")]
     tooltip += [{"field": name, "format": ".3f"} for name in ("AUC", "low", "high")]
