@@ -69,6 +69,18 @@ def test_flips_stand_in_where_no_class_is_known_to_be_a_defect() -> None:
     assert "3 of 100 decisions change" in head.sentence
 
 
+def test_decisions_that_surely_change_ask_for_a_look_without_any_label() -> None:
+    whole = dataclasses.replace(study([[1]] * 6 + [[0]] * 9), positive=(), truth=np.full(15, -1))
+    finding = corruption_results(whole)[1]
+    assert (finding.verdict, finding.figure) == ("warn", 0.4)
+    assert "With 95 % confidence more than 5% turn" in finding.sentence
+    few = dataclasses.replace(whole, units=np.arange(15) % 3)
+    assert corruption_results(few)[1].verdict == "unknown"
+    one = dataclasses.replace(study([[1]] + [[0]] * 14), positive=(), truth=np.full(15, -1))
+    assert corruption_results(one)[1].verdict == "unknown"
+    assert "is not shown on 15 independent ones" in corruption_results(one)[1].sentence
+
+
 def test_a_kind_that_no_image_can_have_is_not_called_ok() -> None:
     whole = study([[0]] * 200, ("saturate",), good=100)
     none = dataclasses.replace(whole, decisions=whole.decisions * 0 - 1, unsuited={"saturate": "No colour."})

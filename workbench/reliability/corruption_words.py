@@ -41,8 +41,9 @@ def corruption_results(study: Corrupted) -> list[CheckResult]:
     """The headline, then what each kind of corruption comes to.
 
     A kind does not hold ("fail") where mistakes rise beyond chance at a severity of at most `MILD`; it asks for a look
-    ("warn") where a caught defect passes at any severity, or mistakes rise beyond chance; it is "ok" only where, with
-    95 % confidence by unit, less than `TOLERATED` of the images turn at any severity; else it cannot be told.
+    ("warn") where a caught defect passes at any severity, mistakes rise beyond chance, or surely more than `TOLERATED`
+    of the images turn; it is "ok" only where, with 95 % confidence by unit, less than that turn at any severity; else
+    it cannot be told.
     """
     risen = rises(study)
     tables = {measure: turned_by(study, measure) for measure in measures_of(study)}
@@ -170,6 +171,9 @@ def _verdict(main: Rate, rates: Sequence[Rate], risen: pd.DataFrame, measure: Me
         return ("fail" if severity <= MILD else "warn"), why
     if measure == "escapes" and main.count:
         return "warn", "That escapes rise beyond chance is not shown."
+    sure = [rate for rate in rates if rate.low is not None and rate.low > TOLERATED and not rate.few_units]
+    if sure:
+        return "warn", f"With 95 % confidence more than {TOLERATED:.0%} turn by severity 5."
     if max(_highest(rate) for rate in rates) <= TOLERATED:
         return "ok", ""
     return "unknown", _unproven(min(rates, key=lambda rate: rate.groups or rate.support))
@@ -205,6 +209,8 @@ def _unproven(rate: Rate) -> str:
     if rate.few_units:
         come = f"{units} independent unit{'' if units == 1 else 's'}"
         return f"The images come in {come}, too few for any bound: {FEW_UNITS} or more are needed."
+    if rate.count:
+        return f"That less than {TOLERATED:.0%} turn is not shown on {units:,} independent ones."
     return (
         f"That less than {TOLERATED:.0%} turn is not shown: {cases_for_ceiling(TOLERATED)} independent ones of which"
         f" none turns would show it, here there are {units:,}."
