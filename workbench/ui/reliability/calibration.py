@@ -96,7 +96,8 @@ def _figures(result: Calibration) -> None:
             st.dataframe(_readable(tables[name]), hide_index=True)
     st.caption(
         "“Calibrated model”: what a perfectly calibrated model of this very size shows, its 95th percentile; of the"
-        " Brier score's miscalibration its mean. Only above it is a model called miscalibrated."
+        " Brier score's miscalibration its mean, of independent images. Whether a model is called miscalibrated is told"
+        " from its calibration error alone."
     )
 
 
