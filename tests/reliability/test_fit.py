@@ -312,6 +312,7 @@ def test_nothing_is_recorded_of_a_record_without_images() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_metal_after_one_epoch_of_3600_images_is_too_simple() -> None:
     """The shipped model's own recipe and parts, cut off after the first of its epochs."""
     plan, rows, tested = LESSONS["metal-sound"].plan, [], 0

@@ -138,7 +138,7 @@ def _corruption(subject: Subject) -> tuple[list[CheckResult], dict[str, pd.DataF
     return corruption_results(study), corruption_tables(study)
 
 
-PARTS: Mapping[str, Part] = {
+ASKED_PARTS: Mapping[str, Part] = {
     "fit": _fit,
     "label next": _label_next,
     "calibration": _calibration,
@@ -168,7 +168,7 @@ def reliability(
             meter(done, total, stage)
 
         subject = _subject(model, image_set, out, report)
-        for part in PARTS.values():
+        for part in ASKED_PARTS.values():
             said, more = part(subject)
             results += said
             tables |= more

@@ -20,7 +20,7 @@ NEIGHBOUR = 5
 """How far an image lies from the training images is its distance to the so many-th nearest of them."""
 NEAR_COPY = 0.002
 """Cosine distance below which two images are taken for one that was photographed twice."""
-ROWS_AT_ONCE = 512
+ASKED_A_TIME = 512
 WHY = ("foreign", "unsure", "costly")
 Numbers = NDArray[np.float64]
 
@@ -126,8 +126,8 @@ def _lacking(open_rows: NDArray[np.intp], trained: NDArray[np.intp]) -> str:
 def _distance(x: Numbers, asked: NDArray[np.intp], pool: NDArray[np.intp], *, same: bool) -> Numbers:
     """Cosine distance of each row of `asked` to the `NEIGHBOUR`-th nearest of `pool`, itself left out where `same`."""
     parts = []
-    for start in range(0, len(asked), ROWS_AT_ONCE):
-        apart = 1 - x[asked[start : start + ROWS_AT_ONCE]] @ x[pool].T
+    for start in range(0, len(asked), ASKED_A_TIME):
+        apart = 1 - x[asked[start : start + ASKED_A_TIME]] @ x[pool].T
         rank = NEIGHBOUR if same else NEIGHBOUR - 1
         parts.append(np.partition(apart, rank, axis=1)[:, rank])
     return np.concatenate(parts)

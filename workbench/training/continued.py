@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SLOWER = 0.2
 """Of the learning rate of a training from the start: weights that fit already should not be thrown away."""
-HALVES = (0.5, 0.5, 0.5)
+PLAIN_SCALE = (0.5, 0.5, 0.5)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -115,7 +115,11 @@ def start_from(folder: Path, classes: Sequence[str], architecture: str) -> Start
     spec = read_spec(folder)
     preprocessing = spec.preprocessing
     plain = preprocessing.size[0] == preprocessing.size[1] and preprocessing.resize == "stretch"
-    plain = plain and (preprocessing.mean, preprocessing.std, preprocessing.channels) == (HALVES, HALVES, "rgb")
+    plain = plain and (preprocessing.mean, preprocessing.std, preprocessing.channels) == (
+        PLAIN_SCALE,
+        PLAIN_SCALE,
+        "rgb",
+    )
     if spec.architecture != architecture or spec.options or spec.head not in (None, "logits") or not plain:
         raise InputError(
             f"{folder.name} cannot be trained further here: --from takes the folder of a model that `workbench train`"

@@ -33,9 +33,9 @@ from workbench.ui.reliability.scope import Scope
 from workbench.ui.text import plain
 
 NO_ATTRIBUTE = "classes alone"
-MOST_VALUES = 60
+MOST_FIT_VALUES = 60
 """Values of an attribute that a table is offered for."""
-WORDS = {  # a kind of chip, and what stands on it
+FIT_WORDS = {  # a kind of chip, and what stands on it
     "memorised": ("bad", "memorised"),
     "too simple": ("doubt", "too simple"),
     "neither shown": ("good", "neither memorised nor too simple, as far as can be seen"),
@@ -58,7 +58,7 @@ def section(scope: Scope) -> None:
     by = _attribute(scope)
     result, study = _fit(scope, record, by), known_study(scope, record)
     results = fit_results(result, study, record)
-    kind, words = WORDS[fit_verdict(results)]
+    kind, words = FIT_WORDS[fit_verdict(results)]
     st.html(gallery.chip(words, kind))
     checks.lines(results)
     _said(result)
@@ -105,7 +105,7 @@ def _seen(record: TrainingRecord | None) -> str:
 def _attribute(scope: Scope) -> str:
     """What to compare by beside the classes: an attribute of few values."""
     frame = scope.predictions.frame
-    names = [name for name in groupable(scope.predictions) if 1 < frame[name].nunique() <= MOST_VALUES]
+    names = [name for name in groupable(scope.predictions) if 1 < frame[name].nunique() <= MOST_FIT_VALUES]
     if not names:
         return ""
     chosen = url.select(

@@ -27,7 +27,7 @@ SPLIT_INKS = {
 """The colour of each kind of images in every chart of the section."""
 ALL_CLASSES = "all classes"
 MOST_CLASSES_DRAWN = 24
-COLUMNS = {
+GAP_COLUMNS = {
     "split": "Held out",
     "by": "By",
     "group": "Group",
@@ -106,7 +106,7 @@ def gaps(result: Fit) -> None:
                 "told": told if row["told apart"] == row["told apart"] else "",
             }
         )
-    st.dataframe(pd.DataFrame(rows, columns=list(COLUMNS)).rename(columns=COLUMNS), hide_index=True)
+    st.dataframe(pd.DataFrame(rows, columns=list(GAP_COLUMNS)).rename(columns=GAP_COLUMNS), hide_index=True)
     st.caption(
         f"Images in so many {result.unit}. The gap is that of right decisions, trained less held out, the trained ones"
         " at the class shares of the held-out ones; intervals by class hold for all classes together."
