@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import time
 
 import numpy as np
 import pandas as pd
@@ -115,6 +116,7 @@ def test_one_more_lot_of_few_is_no_alarm_but_unknown(rng) -> None:
     assert "at least 19 lots" in found["drift"][1]
     assert all(found[name][0] != "warn" for name in found if name.startswith("drift: "))
     assert any("taken as one lot" in note for note in result.notes)
+    assert found["foreign images"][0] == "unknown"  # of one lot
 
 
 def test_lots_of_the_new_side_alone_say_nothing_of_the_reference(rng) -> None:
@@ -244,3 +246,11 @@ def test_one_name_on_both_sides_is_no_one_image(rng) -> None:
     again = side(None, 60, rng, prefix="b")
     renamed = dataclasses.replace(again, table=again.table.assign(name=[f"a{n}.png" for n in range(60)]))
     assert drift(side(None, 60, rng), renamed, DEFECT).counts == (60, 60)
+
+
+@pytest.mark.slow
+def test_a_thousand_on_either_side_take_five_seconds(rng) -> None:
+    sides = side(None, 1000, rng, dimensions=1280), side(None, 1000, rng, dimensions=1280, prefix="b")
+    started = time.process_time()
+    assert len(drift(*sides, DEFECT).tests) == 10
+    assert time.process_time() - started < 5

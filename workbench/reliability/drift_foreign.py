@@ -21,7 +21,7 @@ which on an image lies beyond its reach (Sun et al. 2022, "Out-of-distribution d
 COPY_SHARE, COPIES_BY_CHANCE = 0.05, 0.01
 """An image that lies within this share of the reference's median distance of neighbours is a copy, unless as many as
 this share of the reference's own images lie so near to an image of another unit."""
-ROWS_AT_ONCE = 512
+FOREIGN_AT_ONCE = 512
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -89,8 +89,8 @@ def _distances(
     there, squares = values[pool], np.einsum("nd,nd->n", values[pool], values[pool], dtype=np.float64)
     far, near, nearest = np.empty(len(values)), np.empty(len(values)), np.empty(len(values), np.intp)
     rank = min(FAR_RANK, len(pool) - 1) - 1
-    for start in range(0, len(values), ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
+    for start in range(0, len(values), FOREIGN_AT_ONCE):
+        rows = slice(start, start + FOREIGN_AT_ONCE)
         part = values[rows]
         apart = np.einsum("nd,nd->n", part, part, dtype=np.float64)[:, None] + squares - 2.0 * (part @ there.T)
         apart[units[rows][:, None] == units[pool]] = np.inf

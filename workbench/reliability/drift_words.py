@@ -133,7 +133,8 @@ def _copies(result: Drift) -> CheckResult:
 def _foreign(result: Drift) -> CheckResult:
     if result.foreign is None or result.foreign.beyond.value is None:
         return CheckResult("foreign images", "unknown", "Without an embedding the most foreign images are not known.")
-    rate, few = result.foreign.beyond, result.counts[0] < ENOUGH or result.counts[1] < ENOUGH
+    rate = result.foreign.beyond
+    few = min(result.counts) < ENOUGH or rate.few_units
     names = result.foreign.frame.loc[result.foreign.frame["beyond"], "name"].tolist()[:NAMED_IMAGES]
     said = (
         f"{rate.count:,} of {rate.support:,} new images ({rate.value:.1%}, 95 % interval {rate.low:.1%} to"
@@ -143,7 +144,7 @@ def _foreign(result: Drift) -> CheckResult:
     high = (rate.value or 0) > TRUSTED_BEYOND
     verdict: Outcome = "unknown" if few else "warn" if high else "ok"
     if few:
-        said = f"Too few images for a verdict: {said}"
+        said = f"Too few images or lots for a verdict: {said}"
     return CheckResult(
         "foreign images", verdict, said, rate.value, rate.low, rate.high, TRUSTED_BEYOND, rate.support, tuple(names)
     )

@@ -18,7 +18,7 @@ from workbench.stats import ENOUGH, calibration_cells, calibration_error, units_
 if TYPE_CHECKING:
     import pandas as pd
 
-HALVES = 60
+DEALT_IN_HALVES = 60
 """Times that the reference is dealt into halves to see how far off each estimate is."""
 COVERED = 0.95
 """The share of those errors that the interval holds."""
@@ -155,7 +155,7 @@ def _errors(
     """How far off each estimate is on one half, made from the other, with no more images than are asked about."""
     rng = np.random.default_rng(seed)
     errors: dict[str, list[float]] = {method: [] for method in METHODS}
-    for _ in range(HALVES):
+    for _ in range(DEALT_IN_HALVES):
         first = _halves(units, len(known), rng)
         taught, tried = np.flatnonzero(first), np.flatnonzero(~first)
         tried = rng.permutation(tried)[:asked]

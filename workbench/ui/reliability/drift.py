@@ -49,7 +49,7 @@ def section(scope: Scope) -> None:
         )
         maps = url.select("Where the model looks", ["on", "off"], key=COMPARE_MAPS, format_func=_maps_words, width=220)
         draw.meaning("drift", "What does this mean?")
-    if against == drift_sides.NOTHING:
+    if against == drift_sides.NONE_CHOSEN:
         st.info(
             "Choose the images that are to be held against this set: those of this week, another line, one lot. The"
             " reference is the test split, where there is one.",

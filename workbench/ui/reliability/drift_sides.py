@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from workbench.models import Classifier
     from workbench.reliability import DriftMaps
 
-NOTHING, A_SET, A_SPLIT, A_GROUP = "", "set ", "split ", "group "
+NONE_CHOSEN, A_SET, A_SPLIT, A_GROUP = "", "set ", "split ", "group "
 MAPPED_IMAGES = 150
 """Images of either side whose maps are compared."""
 MOST_GROUPS_OFFERED = 120
@@ -59,7 +59,7 @@ class Two:
 def offered(scope: Scope) -> dict[str, str]:
     """What can be new, as it stands in the address, with its words."""
     catalog, own = load_catalog().images, choice.set_ref(scope.model)
-    options = {NOTHING: "Choose the new images"}
+    options = {NONE_CHOSEN: "Choose the new images"}
     for ref in dict.fromkeys([*catalog, *session.own("sets")]):
         if ref != own:
             options[A_SET + ref] = f"Image set: {catalog[ref].title if ref in catalog else seen(ref)}"
