@@ -135,6 +135,7 @@ def test_bad_input_ends_with_one_line(model, run, tmp_path, capsys) -> None:
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_planted_corner_of_stamped_metal_is_named_for_scratches(tmp_path, monkeypatch) -> None:
     """Of the model that was trained on stamped scratches, with masks: then the defects were left alone."""
     monkeypatch.setattr(cue_search, "PROPOSERS", {"place": places})
