@@ -19,13 +19,7 @@ view = dealt.view_of(runs.current_view())
 dealt.banner(view)
 scope = scope_of(view)
 if scope is not None:
-    questions = {
-        "fit": ("Has it memorised, or is it too simple?", fit.known),
-        "calibration": ("Do its probabilities mean what they say?", calibration.known),
-        "corruption": ("What disturbs it?", corruption.known),
-        "drift": ("Are the images still those it was made for?", drift.known),
-    }
-    summary.section(scope, questions)
+    summary.section(scope)
     st.header("Fit", divider="gray", anchor="fit")
     fit.section(scope)
     st.header("Calibration", divider="gray", anchor="calibration")

@@ -17,8 +17,9 @@ import streamlit as st
 from workbench.catalog import home
 from workbench.texts import apart
 
-BIAS, DATA, DEFECTS, EXPLAIN, OVERVIEW, PROBE = (
-    home() / "pages" / f"{page}.py" for page in ("bias", "data", "defects", "explain", "overview", "probe")
+BIAS, DATA, DEFECTS, EXPLAIN, OVERVIEW, PROBE, RELIABILITY = (
+    home() / "pages" / f"{page}.py"
+    for page in ("bias", "data", "defects", "explain", "overview", "probe", "reliability")
 )
 SHARED = ("model", "label", "set", "image", "read", "dealt")
 LONGEST_VALUE = 500

@@ -41,7 +41,7 @@ def section(scope: Scope) -> None:
 
 @guarded
 def _rows(scope: Scope) -> None:
-    rows = [*_bias(scope), *_data(scope)]
+    rows = [*_bias(scope), *_reliability(scope), *_data(scope)]
     st.caption(summed([results for _, _, results in rows]))
     for title, page, results in rows:
         chip, sentence = checks.verdict_of(results)
@@ -75,6 +75,15 @@ def _bias(scope: Scope) -> list[tuple[str, Path, Sequence[CheckResult]]]:
         ("Shortcuts", url.BIAS, () if search is None else cue_results(search)),
         ("For whom it is worse", url.BIAS, gaps),
     ]
+
+
+def _reliability(scope: Scope) -> list[tuple[str, Path, Sequence[CheckResult]]]:
+    """Whether it will hold."""
+    from workbench.ui.reliability import scope as held
+    from workbench.ui.reliability import summary
+
+    own = held.Scope(scope.model, scope.images, scope.predictions, proposed=scope.proposed)
+    return [(title, url.RELIABILITY, known(own)) for title, known in summary.QUESTIONS.values()]
 
 
 def _data(scope: Scope) -> list[tuple[str, Path, Sequence[CheckResult]]]:
