@@ -116,7 +116,7 @@ CORRUPTIONS: Mapping[str, Corruption] = MappingProxyType(
                 "dead_lines",
                 "Dead rows and columns",
                 OF_LINE,
-                "{} lines of no light",
+                "lines without light: {}",
                 (1.0, 2.0, 3.0, 5.0, 8.0),
                 "a damaged sensor or cable",
             ),
