@@ -22,6 +22,8 @@ if scope is not None:
     summary.section(scope)
     st.header("Fit", divider="gray", anchor="fit")
     fit.section(scope)
+    st.subheader("What to label next", anchor="label-next")
+    label_next.section(scope)
     st.header("Calibration", divider="gray", anchor="calibration")
     calibration.section(scope)
     st.header("Corruption", divider="gray", anchor="corruption")

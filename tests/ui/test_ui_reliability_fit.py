@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from workbench.reliability import TrainingRecord
+from workbench.reliability import NextToLabel, TrainingRecord
 from workbench.ui.data import embedded
-from workbench.ui.reliability import fit
+from workbench.ui.reliability import fit, label_next
 
 
 def text(page):
@@ -50,3 +50,25 @@ def test_a_network_that_is_not_installed_is_not_offered(visit, monkeypatch) -> N
     monkeypatch.setattr(embedded, "network", lambda: None)
     page = visit("reliability", model="solar-cells", set="solar-cells").sound("Reliability")
     assert "the ImageNet network is not installed here" in text(page)
+
+
+def test_what_to_label_next_is_listed_with_a_table_to_train_from(visit, monkeypatch) -> None:
+    seen = []
+
+    def listed(predictions, features, record, *, positive):
+        assert len(features) == len(predictions)
+        names = predictions.frame["name"][:3]
+        columns = {"why": ["foreign", "unsure", "costly"], "distance": 0.5, "beyond": 1.0, "margin": 0.1, "cost": 0.2}
+        seen.append(positive)
+        return NextToLabel(pd.DataFrame({"name": names, **columns, "predicted": "functional"}), 40, 2)
+
+    monkeypatch.setattr(label_next, "unlabelled_of", lambda scope: 40)
+    monkeypatch.setattr(label_next, "next_to_label", listed)
+    page = visit("reliability", model="solar-cells", set="solar-cells").sound("Reliability")
+    words = text(page)
+    assert "3 of 40 images without a label are listed" in words
+    assert "most foreign" in words
+    assert "--from MODEL" in words
+    assert seen == [("defective",)]
+    monkeypatch.setattr(label_next, "unlabelled_of", lambda scope: 0)
+    assert "All images of this set have labels" in text(visit("reliability", model="solar-cells", set="solar-cells"))
