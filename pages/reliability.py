@@ -6,7 +6,7 @@ import streamlit as st
 
 from workbench.ui import dealt, runs
 from workbench.ui.loading import notice
-from workbench.ui.reliability import calibration, corruption, drift, fit, summary
+from workbench.ui.reliability import calibration, corruption, drift, fit, label_next, summary
 from workbench.ui.reliability.scope import scope_of
 
 st.title("Reliability")
