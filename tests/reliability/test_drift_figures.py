@@ -148,6 +148,7 @@ def test_random_halves_by_lot_do_not_alarm_and_an_iid_test_does() -> None:
     assert iid > 8  # 20 % of 40
 
 
+@pytest.mark.slow
 def test_random_halves_of_independent_images_do_not_alarm() -> None:
     count = 0
     for seed in range(200):
@@ -156,6 +157,7 @@ def test_random_halves_of_independent_images_do_not_alarm() -> None:
     assert count <= 16
 
 
+@pytest.mark.slow
 def test_one_new_lot_of_twenty_alarms_as_seldom() -> None:
     count = 0
     for seed in range(200):
