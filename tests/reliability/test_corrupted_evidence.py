@@ -51,6 +51,7 @@ def test_evidence_that_survives_is_still_looked_at(clf) -> None:
     assert result.inside_before > 0.95
     assert result.likeness > 0.99
     assert result.area == pytest.approx(48 / 1024)
+    assert result.left == pytest.approx(7 / 8)  # one of the eight columns has left the mask
     assert "Evidence still looked at" in result.sentence
 
 
@@ -80,16 +81,16 @@ def test_likeness_is_that_of_numpy_at_the_best_shift() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "likeness", "fate"),
+    ("inside", "left", "likeness", "fate"),
     [
-        (0.6, 0.5, 0.9, "still looked at"),
+        (0.6, 0.6, 0.9, "still looked at"),
         (0.6, 0.2, 0.9, "abandoned"),
         (0.6, 0.2, 0.4, "destroyed"),
         (0.1, 0.1, 0.9, "never looked at"),
     ],
 )
-def test_a_fate_follows_from_its_figures(before, after, likeness, fate) -> None:
-    assert corrupted_evidence._fate(before, after, 0.1, likeness) == fate
+def test_a_fate_follows_from_its_figures(inside, left, likeness, fate) -> None:
+    assert corrupted_evidence._fate(inside, left, 0.1, likeness) == fate
 
 
 def test_a_map_of_nothing_says_that_nothing_is_known() -> None:

@@ -24,7 +24,7 @@ mask."""
 SURVIVES = 0.5
 """Correlation of the region's pixels with what they were, below which it is called destroyed."""
 LEFT = 0.5
-"""Of the share of the map that lay in the region, less than this is left where it is called abandoned."""
+"""Of the map's strength that lay in the region, less than this is left where it is called abandoned."""
 MOVED_BY = 4
 """Pixels of an image of 224 by which the region may have moved."""
 Fate = Literal["destroyed", "abandoned", "still looked at", "never looked at"]
@@ -42,6 +42,7 @@ class Traced:
         marked: Whether that is the image's mask; else the strongest places of `before`.
         inside_before: Share of the map's strength for the class that lies in the region.
         inside_after: The same under the corruption.
+        left: Strength of the map in the region under the corruption, as a share of what it was.
         area: Share of the image that the region covers: what a map without aim would have in it.
         likeness: Correlation of the region's pixels with what they were, at the best of small shifts.
         method: The method of the maps.
@@ -56,6 +57,7 @@ class Traced:
     marked: bool
     inside_before: float
     inside_after: float
+    left: float
     area: float
     likeness: float
     method: str
@@ -68,8 +70,8 @@ class Traced:
         where = "the marked defect" if self.marked else f"the strongest {self.area:.0%} of the clean map"
         return (
             f"Evidence {self.fate}: {self.inside_before:.0%} of the map lies on {where} without the corruption,"
-            f" {self.inside_after:.0%} with it (by chance {self.area:.0%}); the pixels there correlate with what they"
-            f" were at {self.likeness:.2f}."
+            f" {self.inside_after:.0%} with it (by chance {self.area:.0%}), where its strength is {self.left:.0%} of"
+            f" what it was; the pixels there correlate with what they were at {self.likeness:.2f}."
         )
 
 
@@ -96,22 +98,24 @@ def traced(classifier: Classifier, item: ImageItem, kind: str, severity: int) ->
     mask = _mask(item, before.shape)
     region = _strongest(strengths[0]) if mask is None else mask
     inside, still = (float(strength[region].sum() / strength.sum()) for strength in strengths)
+    lay, lies = (float(strength[region].sum()) for strength in strengths)
+    left = lies / lay if lay else 0.0
     area, likeness = float(region.mean()), _likeness(clean, pixels, region)
-    fate = _fate(inside, still, area, likeness)
+    fate = _fate(inside, left, area, likeness)
     marked = mask is not None
-    return Traced(fate, before, after, region, marked, inside, still, area, likeness, method, clean, pixels)
+    return Traced(fate, before, after, region, marked, inside, still, left, area, likeness, method, clean, pixels)
 
 
 def _for_the_class(values: NDArray[np.float32], *, signed: bool) -> NDArray[np.float64]:
     return np.asarray(values.clip(0) if signed else np.abs(values), np.float64)
 
 
-def _fate(before: float, after: float, area: float, likeness: float) -> Fate:
-    if before <= area:
+def _fate(inside: float, left: float, area: float, likeness: float) -> Fate:
+    if inside <= area:
         return "never looked at"
     if likeness < SURVIVES:
         return "destroyed"
-    return "abandoned" if after < LEFT * before else "still looked at"
+    return "abandoned" if left < LEFT else "still looked at"
 
 
 def _mask(item: ImageItem, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
